@@ -1,0 +1,58 @@
+# Everything below needs Python 3.11 or newer and make; the rest is set up in .venv from the lock.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: sandbox test run bench story check lint types imports unit docs pictures format lock clean
+
+sandbox: $(READY)  ## the bot against simulated Slack and Bitrise, on this machine
+	$(BIN)/python -m bot sandbox
+
+test: $(READY) check unit story  ## every check
+
+run: $(READY)  ## the real thing, with the settings from .env
+	$(BIN)/python -m bot run
+
+bench: $(READY)  ## speed, as ratios against bare baselines measured in the same run
+	$(BIN)/python -m bench
+
+story: $(READY)  ## a whole day in the sandbox, without hands
+	$(BIN)/python -m bot sandbox --story
+
+check: lint types imports
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+imports: $(READY)
+	$(BIN)/lint-imports
+
+unit: $(READY)
+	$(BIN)/python -m pytest
+
+docs: $(READY)  ## write the parts of README, docs and manifest that are made from the code
+	$(BIN)/python -m bot help --write
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# The lock names versions and hashes, and no index: pip asks whichever index the machine is set up for.
+lock:
+	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o requirements.lock
+	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o requirements-dev.lock
+
+$(READY): requirements-dev.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Buildbell needs Python 3.11 or newer; set PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $(READY)
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

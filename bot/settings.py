@@ -1,0 +1,114 @@
+"""Every setting of the bot, read once from the environment or `.env`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """The environment variables that steer the bot; the names in capitals are the fields' own."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True, env_ignore_empty=True
+    )
+
+    slack_bot_token: SecretStr = Field(description="Bot token of the Slack app (xoxb-…).")
+    slack_app_token: SecretStr | None = Field(
+        default=None, description="App-level token (xapp-…). Given: Socket Mode; else HTTP."
+    )
+    slack_signing_secret: SecretStr | None = Field(
+        default=None, description="Signing secret of the Slack app; HTTP mode needs it."
+    )
+    slack_api_url: str = Field(
+        default="https://slack.com/api/", description="Where Slack's Web API is; Socket Mode follows it."
+    )
+
+    bitrise_token: SecretStr | None = Field(
+        default=None, description="Personal or workspace token that watches and reads Bitrise."
+    )
+    bitrise_api_url: str = Field(
+        default="https://api.bitrise.io/v0.1", description="Where Bitrise's API is, with its version."
+    )
+    buildio_token: SecretStr | None = Field(default=None, description="Token that reads Build.io.")
+    buildio_api_url: str = Field(
+        default="https://app.build.io/api/v1", description="Where Build.io's API is, with its version."
+    )
+
+    database_url: str = Field(
+        default="sqlite:///buildbell.db", description="Where the bot remembers: an SQLite file."
+    )
+    buildbell_secret_key: SecretStr | None = Field(
+        default=None, description="Key that encrypts people's own tokens at rest."
+    )
+    public_url: str | None = Field(default=None, description="Where the bot can be reached from outside.")
+    host: str = Field(default="0.0.0.0", description="Address to serve on.")  # noqa: S104 - a container's port
+    port: int = Field(
+        default=3000, ge=0, le=65535, description="Port for Slack's requests (HTTP mode), health and metrics."
+    )
+
+    poll_interval: float = Field(
+        default=30, gt=0, description="Seconds between two looks at a provider while nothing runs."
+    )
+    poll_interval_active: float = Field(
+        default=10, gt=0, description="Seconds between two looks while a build runs."
+    )
+    service_token_acts: bool = Field(
+        default=True,
+        description="Whether BITRISE_TOKEN may also abort and start builds for people without their own token.",
+    )
+    download_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="More hosts, split by commas, that logs and artifacts may be fetched from.",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="How much the bot says about its own work."
+    )
+
+    @field_validator("download_hosts", mode="before")
+    @classmethod
+    def _split_hosts(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(host.strip().lower() for host in value.split(",") if host.strip())
+        return value
+
+    @field_validator("slack_api_url", "bitrise_api_url", "buildio_api_url", "public_url")
+    @classmethod
+    def _web_address(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("must be a web address such as https://example.com/path")
+        if parts.username or parts.password:
+            raise ValueError("must not carry a name or password")
+        return value.rstrip("/")
+
+    @field_validator("slack_api_url")
+    @classmethod
+    def _slack_base_url(cls, value: str) -> str:
+        return value + "/"  # slack_sdk joins a method's name to it as it is
+
+    @field_validator("database_url")
+    @classmethod
+    def _sqlite_file(cls, value: str) -> str:
+        if "://" in value and not value.startswith("sqlite:///"):
+            raise ValueError("must be an SQLite file: sqlite:///buildbell.db or a path")
+        return value
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Self:
+        if self.slack_app_token is None and self.slack_signing_secret is None:
+            raise ValueError(
+                "set SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET (HTTP); without one of them"
+                " Slack's requests can't reach the bot"
+            )
+        return self
+
+    @property
+    def database_path(self) -> str:
+        """The SQLite file's path."""
+        return self.database_url.removeprefix("sqlite:///")

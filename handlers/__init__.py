@@ -1,0 +1,1 @@
+"""What Slack sends in: one module per surface."""
