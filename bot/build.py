@@ -99,6 +99,11 @@ class Build(Frozen):
     params: dict[str, Any] | None = None
 
     @property
+    def ended(self) -> bool:
+        """Whether the build is over; one in a state without a word is over once it has an end."""
+        return self.state.ended or (self.state is State.UNKNOWN and self.finished_at is not None)
+
+    @property
     def label(self) -> str:
         """How people name the build: `#19`, or its slug where it has no number."""
         return f"#{self.number}" if self.number is not None else self.slug
@@ -110,7 +115,8 @@ def time_on_hold(build: Build) -> timedelta | None:
     A build aborted on hold waited until its end (Bitrise API v0.1, "Build times": the difference of
     `started_on_worker_at` and `triggered_at`).
     """
-    return _between(build.triggered_at, build.started_at or (build.finished_at if build.prepared_at is None else None))
+    never_started = build.finished_at if build.prepared_at is None else None
+    return _between(build.triggered_at, build.started_at or never_started)
 
 
 def time_preparing(build: Build) -> timedelta | None:
@@ -132,3 +138,10 @@ def _between(start: datetime | None, end: datetime | None) -> timedelta | None:
         return None
     # The documents' own examples have a start rounded up to after a build's unrounded trigger and the reverse.
     return max(end - start, timedelta(0))
+
+
+class Change(Frozen):
+    """A build that went from one state to another, as the watcher saw it; `was` is None for one never seen before."""
+
+    build: Build
+    was: State | None

@@ -108,6 +108,12 @@ class Settings(BaseSettings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _something_to_watch(self) -> Self:
+        if self.bitrise_token is None:
+            raise ValueError("set BITRISE_TOKEN to a personal or workspace token of Bitrise")
+        return self
+
     @property
     def database_path(self) -> str:
         """The SQLite file's path."""

@@ -1,1 +1,23 @@
 """What Slack sends in: one module per surface."""
+
+from __future__ import annotations
+
+from slack_bolt.app.async_app import AsyncApp
+
+from handlers import actions, commands, mentions, modals
+from handlers.desk import Desk
+from handlers.directory import AppDirectory
+from handlers.listening import Listening
+
+__all__ = ["AppDirectory", "Desk", "Listening", "register"]
+
+
+def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
+    """Make the app listen to every surface."""
+
+    @app.middleware
+    async def once(body, next):  # type: ignore[no-untyped-def]  # noqa: A002
+        return await listening.once(body, next)
+
+    for surface in (commands, mentions, actions, modals):
+        surface.register(app, desk, listening)

@@ -1,0 +1,234 @@
+"""The assembly: the one place that knows every part and joins them.
+
+Ask and act: Slack → handlers → Bitrise → answer.
+Watch and tell: look → changes → matches → one transaction → outbox → relay → Slack.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import random
+import secrets
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from slack_bolt.app.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.bitrise import Bitrise
+from bot.http import Http
+from bot.metrics import Metrics
+from bot.outbox import Relay, render
+from bot.settings import Settings
+from bot.slack import SlackNotReachable, Sockets, WhoWeAre, connect, slack_session, web_client
+from bot.watch import Intervals, Look, Watcher, compare, match
+from bot.web import Server
+from handlers import AppDirectory, Desk, Listening, register
+from storage import Database, Recorder, Storage
+
+log = structlog.get_logger()
+
+DRAIN_SECONDS = 20.0
+SLACK_RETRY_SECONDS = 5.0
+
+
+def utc_now() -> datetime:
+    """The clock that every part is given."""
+    return datetime.now(UTC)
+
+
+class Buildbell:
+    """One bot, from its settings; `run` is its whole life."""
+
+    def __init__(self, settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._stopping = asyncio.Event()
+        self._who: asyncio.Future[WhoWeAre] = asyncio.get_running_loop().create_future()
+        self._sockets: Sockets | None = None
+        self.metrics = Metrics()
+        self.ready = asyncio.Event()
+        self.port = 0
+
+    def stop(self) -> None:
+        """Finish what was begun, and end `run`."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Run until stopped. Raises DatabaseProblem, TokenRefused or OSError where the bot can't start."""
+        async with AsyncExitStack() as open_things:
+            database = await Database.open(self._settings.database_path)
+            open_things.push_async_callback(database.close)
+            session = await open_things.enter_async_context(slack_session())
+            http = await open_things.enter_async_context(
+                Http(download_hosts=self._settings.download_hosts, clock=self._clock)
+            )
+            storage = Storage(database)
+            bitrise = self._bitrise(http)
+            patient = web_client(self._settings, session, patient=True)
+            relay = self._relay(web_client(self._settings, session, patient=False), storage)
+            watcher = self._watcher(bitrise, storage, relay)
+            listening = Listening(self.metrics)
+            desk = Desk(
+                bitrise=bitrise,
+                apps=AppDirectory(bitrise, clock=self._clock),
+                storage=storage,
+                slack=patient,
+                session=session,
+                look_now=watcher.look_now,
+                clock=self._clock,
+                service_token_acts=self._settings.service_token_acts,
+            )
+            slack_app = self._slack_app(patient)
+            register(slack_app, desk, listening)
+            await self._serve(open_things, slack_app, storage, watcher)
+            await self._live(patient, slack_app, listening, relay, watcher)
+
+    async def _live(
+        self, slack: AsyncWebClient, slack_app: AsyncApp, listening: Listening, relay: Relay, watcher: Watcher
+    ) -> None:
+        """Everything that runs side by side, from the first word with Slack until all of it has drained."""
+        tasks = {
+            asyncio.create_task(self._reach_slack(slack, slack_app), name="slack"),
+            asyncio.create_task(watcher.run(), name="watcher"),
+            asyncio.create_task(relay.run(), name="relay"),
+        }
+        until_stopped = asyncio.create_task(self._stopping.wait(), name="until stopped")
+        try:
+            while not until_stopped.done():
+                done, _ = await asyncio.wait({until_stopped, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+                for task in done & tasks:
+                    tasks.discard(task)
+                    task.result()  # a part that broke ends the bot: one that only looks alive would lie
+        finally:
+            log.info("draining", answers=listening.under_way)
+            until_stopped.cancel()
+            if self._sockets is not None:
+                self._sockets.go_deaf()
+            watcher.stop()
+            relay.stop()
+            _, late = await asyncio.wait(
+                {*tasks, asyncio.create_task(listening.drain(), name="answers")}, timeout=DRAIN_SECONDS
+            )
+            for task in late:
+                log.warning("drain.late", task=task.get_name())
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+            if self._sockets is not None:
+                await self._sockets.close()
+            log.info("stopped")
+
+    async def _reach_slack(self, slack: AsyncWebClient, slack_app: AsyncApp) -> None:
+        """Learn who we are and, in Socket Mode, connect; Slack being away is waited out."""
+        while not self._stopping.is_set():
+            try:
+                self._who.set_result(await connect(slack))
+                break
+            except SlackNotReachable as problem:
+                log.warning("slack.not_reachable", reason=str(problem), again_in_seconds=SLACK_RETRY_SECONDS)
+                try:
+                    async with asyncio.timeout(SLACK_RETRY_SECONDS):
+                        await self._stopping.wait()
+                except TimeoutError:
+                    continue
+        if self._settings.slack_app_token is not None and not self._stopping.is_set():
+            self._sockets = Sockets(slack_app, self._settings.slack_app_token.get_secret_value())
+            opening = asyncio.create_task(self._sockets.open())
+            stopped = asyncio.create_task(self._stopping.wait())
+            await asyncio.wait({opening, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            opening.cancel()
+            stopped.cancel()
+        if not self._stopping.is_set():
+            self.ready.set()
+            log.info("ready", port=self.port, team=self._who.result().team_name)
+
+    def _bitrise(self, http: Http) -> Bitrise:
+        return Bitrise(http, token=self._settings.bitrise_token, base_url=self._settings.bitrise_api_url)
+
+    def _relay(self, slack: AsyncWebClient, storage: Storage) -> Relay:
+        return Relay(
+            slack,
+            storage,
+            render=lambda carried: render(carried, now=self._clock()),
+            counts=self.metrics,
+            clock=self._clock,
+            new_key=lambda: secrets.token_hex(8),
+        )
+
+    def _watcher(self, bitrise: Bitrise, storage: Storage, relay: Relay) -> Watcher:
+        look = Look(
+            bitrise,
+            storage,
+            Recorder(storage.database, compare=compare, match=match),
+            token=_fingerprint(self._settings),
+            clock=self._clock,
+        )
+        return Watcher(
+            look,
+            intervals=Intervals(
+                rest=self._settings.poll_interval, active=self._settings.poll_interval_active
+            ),
+            found=relay.wake,
+            clock=self._clock,
+            randomness=random.Random(),  # noqa: S311 - it only spreads the looks out
+        )
+
+    def _slack_app(self, client: AsyncWebClient) -> AsyncApp:
+        secret = self._settings.slack_signing_secret
+
+        async def authorize(**_: Any) -> AuthorizeResult:
+            # Asked once at the start: an auth.test for each request would come before its acknowledgement.
+            who = await self._who
+            return AuthorizeResult(
+                enterprise_id=who.enterprise,
+                team_id=who.team,
+                bot_token=client.token,
+                bot_id=who.bot_id,
+                bot_user_id=who.bot_user,
+            )
+
+        return AsyncApp(
+            client=client,
+            authorize=authorize,
+            signing_secret=secret.get_secret_value() if secret else "",
+            # Socket Mode's envelopes come over a connection that we opened; they carry no signature.
+            request_verification_enabled=self._settings.slack_app_token is None,
+        )
+
+    async def _serve(
+        self, open_things: AsyncExitStack, slack_app: AsyncApp, storage: Storage, watcher: Watcher
+    ) -> None:
+        async def readiness() -> tuple[bool, Mapping[str, Any]]:
+            sockets = await self._sockets.connected() if self._sockets else 0
+            slack = self._who.done() and (self._settings.slack_app_token is None or sockets > 0)
+            return slack and not self._stopping.is_set(), {
+                "slack": slack,
+                "sockets": sockets,
+                "bitrise_failures": watcher.failures,
+                "last_look": watcher.last_success.isoformat() if watcher.last_success else None,
+            }
+
+        async def metrics() -> bytes:
+            self.metrics.outbox_depth.set(await storage.outbox.depth())
+            self.metrics.subscriptions.set(await storage.subscriptions.count())
+            self.metrics.watch_failures.set(watcher.failures)
+            self.metrics.last_look.set(watcher.last_success.timestamp() if watcher.last_success else 0)
+            self.metrics.sockets.set(await self._sockets.connected() if self._sockets else 0)
+            return self.metrics.page()
+
+        over_http = self._settings.slack_app_token is None
+        server = Server(readiness=readiness, metrics=metrics, slack=slack_app if over_http else None)
+        open_things.push_async_callback(server.stop)
+        await server.start(self._settings.host, self._settings.port)
+        self.port = server.port
+
+
+def _fingerprint(settings: Settings) -> str:
+    """A name for the token that does not give it away; another token may see other apps, so it reads anew."""
+    token = settings.bitrise_token.get_secret_value() if settings.bitrise_token else ""
+    return "bitrise:" + hashlib.sha256(f"{settings.bitrise_api_url} {token}".encode()).hexdigest()[:16]

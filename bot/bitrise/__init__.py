@@ -1,0 +1,26 @@
+"""Client of Bitrise's API v0.1."""
+
+from bot.bitrise.client import Bitrise, LogTail
+from bot.bitrise.errors import BuildAlreadyFinished, NoLog
+from bot.bitrise.listing import Listing, Page
+from bot.bitrise.logs import Log
+from bot.bitrise.models import Artifact, ArtifactLinks, Me
+from bot.bitrise.orders import AbortOrder, BuildQuery, EnvironmentVariable, Started, TriggerParams
+
+__all__ = [
+    "AbortOrder",
+    "Artifact",
+    "ArtifactLinks",
+    "Bitrise",
+    "BuildAlreadyFinished",
+    "BuildQuery",
+    "EnvironmentVariable",
+    "Listing",
+    "Log",
+    "LogTail",
+    "Me",
+    "NoLog",
+    "Page",
+    "Started",
+    "TriggerParams",
+]

@@ -1,0 +1,88 @@
+"""Reading a build's log: its chunks in order, and its text as a person wants it. Pure; no I/O."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from itertools import pairwise
+from typing import Annotated
+
+from pydantic import BaseModel, ValidationError, WrapValidator
+
+from bot.bitrise.models import Flag, Number, Text, Time, or_none
+from bot.build import Frozen
+from bot.http import NotUnderstood
+from bot.http.redaction import redact
+
+# Colours and cursor movements (ECMA-48), window titles (OSC), and single-character escapes.
+_ESCAPES = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-Z\\-_]|\x9b[0-?]*[ -/]*[@-~]"
+)
+# What stands before a lone carriage return was written over on a terminal.
+_WRITTEN_OVER = re.compile(r"[^\n]*\r(?!\n)")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+
+
+class ChunkItem(BaseModel):
+    """A piece of a log."""
+
+    chunk: Text = None
+    position: Number = None
+
+
+class LogItem(BaseModel):
+    """The log's answer: the last chunks, and the archive's link once there is one."""
+
+    log_chunks: Annotated[list[ChunkItem] | None, WrapValidator(or_none)] = None
+    is_archived: Flag = None
+    expiring_raw_log_url: Text = None
+    generated_log_chunks_num: Number = None
+    next_before_timestamp: Time = None
+
+
+class Log(Frozen):
+    """A log as far as the API itself shows it.
+
+    `raw_url` leads to the whole of it, for some minutes, once it is archived. `gaps`: chunks are missing between
+    those that are here.
+    """
+
+    text: str
+    archived: bool
+    raw_url: str | None = None
+    gaps: bool = False
+    from_the_start: bool = False
+    before: datetime | None = None
+
+
+def read_log(body: bytes) -> Log:
+    """The log in an answer; chunks come unordered and with gaps. Raises NotUnderstood."""
+    try:
+        item = LogItem.model_validate_json(body)
+    except ValidationError as error:
+        raise NotUnderstood("no log in it") from error
+    chunks = sorted(item.log_chunks or [], key=lambda chunk: chunk.position or 0)
+    positions = [chunk.position for chunk in chunks if chunk.position is not None]
+    return Log(
+        text="".join(chunk.chunk or "" for chunk in chunks),
+        archived=bool(item.is_archived),
+        raw_url=item.expiring_raw_log_url,
+        gaps=any(after - before > 1 for before, after in pairwise(positions)),
+        # the documents show a first chunk at 0, today's command line assumes 1
+        from_the_start=bool(positions) and positions[0] <= 1,
+        before=item.next_before_timestamp,
+    )
+
+
+def readable(text: str) -> str:
+    """The log as text: no colours, no overwritten progress lines, no secrets, no blank lines at the ends."""
+    text = _ESCAPES.sub("", text).replace("\r\n", "\n")
+    text = _CONTROL.sub("", _WRITTEN_OVER.sub("", text))
+    lines = [line.rstrip() for line in text.split("\n")]
+    return redact("\n".join(lines)).strip("\n")
+
+
+def last_lines(content: bytes) -> str:
+    """The text of a log's end, without the line that was cut in half."""
+    text = content.decode("utf-8", "replace")
+    return text.split("\n", 1)[-1] if "\n" in text else text

@@ -1,0 +1,269 @@
+"""What Bitrise answers, read tolerantly: unknown fields are left out, missing and empty ones are None.
+
+The published description marks nothing nullable though the answers are full of nulls, and older answers have
+empty strings where null was meant (forum thread: "undefined parameters are now returned as null").
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Annotated, Any, Generic, TypeVar
+
+import structlog
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
+
+from bot.build import App, Build, Frozen, State
+from bot.http import NotUnderstood
+
+log = structlog.get_logger()
+
+BUILD_PAGE = "https://app.bitrise.io/build/"
+ItemT = TypeVar("ItemT", bound=BaseModel)
+
+
+def or_none(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+    """None instead of an error: a field that can't be read must not hide the build that it belongs to."""
+    if value is None or value == "":
+        return None
+    try:
+        return handler(value)
+    except ValidationError:
+        return None
+
+
+def _as_text(value: Any) -> Any:
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+Text = Annotated[str | None, BeforeValidator(_as_text), WrapValidator(or_none)]
+Number = Annotated[int | None, WrapValidator(or_none)]
+Flag = Annotated[bool | None, WrapValidator(or_none)]
+Object = Annotated[dict[str, Any] | None, WrapValidator(or_none)]
+
+
+def _time(value: Any, handler: ValidatorFunctionWrapHandler) -> datetime | None:
+    time: datetime | None = or_none(value, handler)
+    # Go's zero time stands for "none" in some answers
+    return None if time is None or time.year == 1 or time.tzinfo is None else time
+
+
+Time = Annotated[datetime | None, WrapValidator(_time)]
+
+
+class AppItem(BaseModel):
+    """An app, as `/me/apps`, `/apps` and the `repository` of a build have it."""
+
+    slug: str
+    title: Text = None
+    repo_owner: Text = None
+    repo_slug: Text = None
+    repo_url: Text = None
+    project_type: Text = None
+    is_disabled: Flag = None
+
+    def as_app(self) -> App:
+        """The app in the bot's own words."""
+        return App(
+            slug=self.slug,
+            title=self.title or self.repo_slug or self.slug,
+            owner=self.repo_owner,
+            repo=self.repo_slug,
+            repo_url=self.repo_url,
+            project_type=self.project_type,
+            disabled=bool(self.is_disabled),
+        )
+
+
+class BuildItem(BaseModel):
+    """A build, as every list and the single answer have it; `repository` comes in the list of all apps' builds."""
+
+    slug: str
+    build_number: Number = None
+    status: Number = None
+    status_text: Text = None
+    is_on_hold: Flag = None
+    branch: Text = None
+    pull_request_target_branch: Text = None
+    tag: Text = None
+    triggered_workflow: Text = None
+    commit_hash: Text = None
+    commit_message: Text = None
+    commit_view_url: Text = None
+    pull_request_id: Number = None
+    pull_request_view_url: Text = None
+    triggered_by: Text = None
+    triggered_at: Time = None
+    started_on_worker_at: Time = None
+    environment_prepare_finished_at: Time = None
+    finished_at: Time = None
+    abort_reason: Text = None
+    pipeline_workflow_id: Text = None
+    original_build_params: Object = None
+    repository: Annotated[AppItem | None, WrapValidator(or_none)] = None
+
+    def as_build(self, app_slug: str) -> Build:
+        """The build in the bot's own words."""
+        return Build.model_construct(
+            app_slug=app_slug,
+            slug=self.slug,
+            number=self.build_number,
+            state=state_of(self.status, self.status_text, on_hold=bool(self.is_on_hold)),
+            branch=self.branch,
+            target_branch=self.pull_request_target_branch,
+            tag=self.tag,
+            workflow=self.triggered_workflow,
+            commit_hash=self.commit_hash,
+            commit_message=self.commit_message,
+            commit_url=self.commit_view_url,
+            # 0 stands for none (seed documents' examples)
+            pull_request=self.pull_request_id or None,
+            pull_request_url=self.pull_request_view_url,
+            triggered_by=self.triggered_by,
+            triggered_at=self.triggered_at,
+            started_at=self.started_on_worker_at,
+            prepared_at=self.environment_prepare_finished_at,
+            finished_at=self.finished_at,
+            abort_reason=self.abort_reason,
+            pipeline_id=self.pipeline_workflow_id,
+            url=BUILD_PAGE + self.slug,
+            params=self.original_build_params,
+        )
+
+
+# The numbers are the truth; texts help where a number is missing (API v0.1, "GET /apps/{APP-SLUG}/builds").
+_BY_NUMBER = {1: State.SUCCEEDED, 2: State.FAILED, 3: State.ABORTED, 4: State.ABORTED_WITH_SUCCESS}
+_BY_TEXT = {
+    "on-hold": State.ON_HOLD,
+    "in-progress": State.RUNNING,
+    "success": State.SUCCEEDED,
+    "error": State.FAILED,
+    "aborted": State.ABORTED,
+    "aborted-with-success": State.ABORTED_WITH_SUCCESS,
+}
+
+
+def state_of(status: int | None, text: str | None, *, on_hold: bool) -> State:
+    """Where a build stands; UNKNOWN for a number or text that is in no document."""
+    if status is None:
+        return _BY_TEXT.get(text or "", State.UNKNOWN)
+    if status == 0:
+        return State.ON_HOLD if on_hold else State.RUNNING
+    return _BY_NUMBER.get(status, State.UNKNOWN)
+
+
+class Artifact(Frozen):
+    """A file that a build left behind; `size` in bytes where it is told."""
+
+    slug: str
+    title: str
+    kind: str | None = None
+    size: int | None = None
+    public_page: bool = False
+
+
+class ArtifactLinks(Artifact):
+    """An artifact with its links: the download lives ten minutes, the install page for good."""
+
+    download_url: str | None = None
+    install_page_url: str | None = None
+
+
+class ArtifactItem(BaseModel):
+    """An artifact, as the list and the single answer have it."""
+
+    slug: str
+    title: Text = None
+    artifact_type: Text = None
+    file_size_bytes: Number = None
+    is_public_page_enabled: Flag = None
+    expiring_download_url: Text = None
+    public_install_page_url: Text = None
+
+    def as_artifact(self) -> ArtifactLinks:
+        """The artifact in the bot's own words."""
+        return ArtifactLinks(
+            slug=self.slug,
+            title=self.title or self.slug,
+            kind=self.artifact_type,
+            size=self.file_size_bytes,
+            public_page=bool(self.is_public_page_enabled),
+            download_url=self.expiring_download_url,
+            install_page_url=self.public_install_page_url,
+        )
+
+
+class Me(BaseModel):
+    """Whose token it is; a workspace's token may have no user name."""
+
+    username: Text = None
+    slug: Text = None
+    email: Text = None
+
+
+class Paging(BaseModel):
+    """Where a list goes on: `next` is only there if it does (API v0.1, "Pagination")."""
+
+    next: Text = None
+    total_item_count: Number = None
+
+
+class Many(BaseModel, Generic[ItemT]):
+    """A list's answer."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    data: list[ItemT]
+    paging: Annotated[Paging | None, WrapValidator(or_none)] = None
+
+
+class One(BaseModel, Generic[ItemT]):
+    """A single thing's answer."""
+
+    data: ItemT
+
+
+def read_many(model: type[ItemT], body: bytes) -> tuple[list[ItemT], Paging]:
+    """The items of a list's answer; one that can't be read is left out and logged. Raises NotUnderstood."""
+    try:
+        answer = Many[model].model_validate_json(body)  # type: ignore[valid-type]
+    except ValidationError:
+        return _read_each(model, body)
+    return answer.data, answer.paging or Paging()
+
+
+def read_one(model: type[ItemT], body: bytes) -> ItemT:
+    """The thing in an answer, wrapped in `data` or not. Raises NotUnderstood."""
+    try:
+        return One[model].model_validate_json(body).data  # type: ignore[valid-type]
+    except ValidationError:
+        try:
+            return model.model_validate_json(body)
+        except ValidationError as error:
+            raise NotUnderstood(f"no {model.__name__.removesuffix('Item').lower()} in it") from error
+
+
+def _read_each(model: type[ItemT], body: bytes) -> tuple[list[ItemT], Paging]:
+    try:
+        content = json.loads(body)
+    except ValueError as error:
+        raise NotUnderstood("it is no JSON") from error
+    if not isinstance(content, dict) or not isinstance(content.get("data"), list):
+        raise NotUnderstood("it is no list")
+    items = []
+    for item in content["data"]:
+        try:
+            items.append(model.model_validate(item))
+        except ValidationError as error:
+            log.warning("bitrise.item_left_out", model=model.__name__, problems=error.error_count())
+    try:
+        return items, Paging.model_validate(content.get("paging") or {})
+    except ValidationError:
+        return items, Paging()

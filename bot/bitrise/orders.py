@@ -1,0 +1,121 @@
+"""What Bitrise is asked for, exactly as its documents say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Self
+
+from pydantic import Field, model_validator
+
+from bot.build import Build, Frozen
+
+
+class BuildQuery(Frozen):
+    """Which builds of an app to list (API v0.1, "Filtering parameters for build list", and today's additions).
+
+    `after` and `before` are on the trigger time and include it. `pull_request_id` works only with the event
+    `pull-request`.
+    """
+
+    status: int | None = None
+    branch: str | None = None
+    workflow: str | None = None
+    trigger_event_type: str | None = None
+    pull_request_id: int | None = None
+    build_number: int | None = None
+    commit_message: str | None = None
+    after: datetime | None = None
+    before: datetime | None = None
+    sort_by: str | None = None
+
+    def params(self) -> dict[str, str]:
+        """The query's parameters; times as Unix seconds."""
+        values = self.model_dump(exclude_none=True)
+        return {
+            name: str(int(value.timestamp())) if isinstance(value, datetime) else str(value)
+            for name, value in values.items()
+        }
+
+
+class AbortOrder(Frozen):
+    """How to abort a build: the reason, and whether it is to count, be told and be shown at Git as a success."""
+
+    reason: str | None = None
+    with_success: bool = False
+    skip_notifications: bool = False
+    skip_git_status_report: bool = False
+
+    def body(self) -> dict[str, Any]:
+        """The request's body: always an object, with only what was chosen."""
+        chosen = {
+            "abort_reason": self.reason,
+            "abort_with_success": self.with_success,
+            "skip_notifications": self.skip_notifications,
+            "skip_git_status_report": self.skip_git_status_report,
+        }
+        return {name: value for name, value in chosen.items() if value}
+
+
+class EnvironmentVariable(Frozen):
+    """A variable that a build is started with."""
+
+    key: str
+    value: str
+
+
+class TriggerParams(Frozen):
+    """What to build; at least one of branch, tag, commit, workflow and pipeline. `original` is passed on as it is."""
+
+    branch: str | None = None
+    tag: str | None = None
+    commit_hash: str | None = None
+    commit_message: str | None = None
+    workflow_id: str | None = None
+    pipeline_id: str | None = None
+    environments: tuple[EnvironmentVariable, ...] = ()
+    original: Mapping[str, Any] | None = Field(default=None, repr=False)
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not (
+            self.branch
+            or self.tag
+            or self.commit_hash
+            or self.workflow_id
+            or self.pipeline_id
+            or self.original
+        ):
+            raise ValueError("name a branch, tag, commit, workflow or pipeline to build")
+        return self
+
+    @classmethod
+    def from_build(cls, build: Build) -> Self:
+        """What the build was started with: Bitrise has no rebuild of a single build."""
+        return cls(original=build.params)
+
+    def body(self) -> dict[str, Any]:
+        """The request's body (API v0.1, build-trigger)."""
+        params = dict(self.original) if self.original is not None else self._params()
+        return {"hook_info": {"type": "bitrise"}, "build_params": params}
+
+    def _params(self) -> dict[str, Any]:
+        params: dict[str, Any] = self.model_dump(exclude_none=True, exclude={"environments", "original"})
+        if self.environments:
+            # not expanded: what a person typed means itself
+            params["environments"] = [
+                {"key": one.key, "value": one.value, "is_expand": False} for one in self.environments
+            ]
+        return params
+
+
+class Started(Frozen):
+    """One build that a trigger started, or the words in which Bitrise says that it did not."""
+
+    build_slug: str | None = None
+    number: int | None = None
+    url: str | None = None
+    workflow: str | None = None
+    ok: bool = True
+    words: str | None = None
+    found_after_lost_answer: bool = False

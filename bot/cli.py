@@ -1,0 +1,148 @@
+"""`buildbell`: run the bot, try it in the sandbox, find out what it lacks."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.markup import escape
+
+from bot import logs
+from bot.app import Buildbell
+from bot.commands import markdown
+from bot.doctor import Finding, examine
+from bot.manifest import as_yaml, for_http, manifest
+from bot.pages import write_pages
+from bot.settings import Settings
+from bot.slack import TokenRefused
+from storage import DatabaseProblem
+
+cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def main() -> None:
+    """The program."""
+    cli()
+
+
+@cli.command()
+def run() -> None:
+    """Run the bot with the settings from the environment and .env, until SIGTERM or Ctrl-C."""
+    settings = _settings()
+    logs.configure(settings.log_level)
+    try:
+        asyncio.run(_run(settings))
+    except (DatabaseProblem, TokenRefused) as problem:
+        _stop(str(problem))
+    except OSError as problem:
+        _stop(f"PORT: {settings.host}:{settings.port} can't be served on ({problem.strerror or problem}).")
+
+
+@cli.command()
+def sandbox(
+    story: Annotated[
+        bool, typer.Option("--story", help="Play a whole day without hands, print it, and end.")
+    ] = False,
+    speed: Annotated[
+        float, typer.Option(help="How many times faster than real builds the simulated ones live.")
+    ] = 10,
+    port: Annotated[int, typer.Option(help="Port of the simulated Slack; 0 takes a free one.")] = 0,
+) -> None:
+    """Try the bot against a simulated Slack and Bitrise on this machine; no account is needed."""
+    # The simulators come last and only here: a bot that runs for real never loads them.
+    from sandbox.live import live  # noqa: PLC0415
+    from sandbox.story import play  # noqa: PLC0415
+
+    try:
+        code = asyncio.run(play(manifest()) if story else live(manifest(), speed=speed, port=port))
+    except KeyboardInterrupt:
+        code = 0
+    sys.exit(code)
+
+
+@cli.command()
+def doctor() -> None:
+    """Check tokens, scopes, reachability, clock and database; one line each, with the cure."""
+    settings = _settings()
+    logs.configure("error")
+    sys.exit(asyncio.run(_examine(settings)))
+
+
+@cli.command(name="manifest")
+def print_manifest(
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON instead of YAML.")] = False,
+    url: Annotated[str | None, typer.Option(help="For HTTP mode: the bot's address, https://…")] = None,
+) -> None:
+    """Print the Slack app's manifest, ready to paste."""
+    content = manifest() if url is None else for_http(url)
+    typer.echo(json.dumps(content, indent=2, ensure_ascii=False) if as_json else as_yaml(content))
+
+
+@cli.command(name="help")
+def print_help(
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="As a table for a README.")] = False,
+    write: Annotated[bool, typer.Option("--write", help="Write it where README and docs show it.")] = False,
+) -> None:
+    """Print what people can type in Slack."""
+    if write:
+        for path in write_pages():
+            out.print(f"wrote {path}")
+    elif as_markdown:
+        typer.echo(markdown())
+    else:
+        from rich.markdown import Markdown  # noqa: PLC0415 - a start of the bot does without it
+
+        out.print(Markdown(markdown()))
+
+
+async def _run(settings: Settings) -> None:
+    bot = Buildbell(settings)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, bot.stop)
+    await bot.run()
+
+
+async def _examine(settings: Settings) -> int:
+    """Print the findings; the exit code says whether all is well."""
+    findings = [_show(finding) async for finding in examine(settings)]
+    return 0 if all(finding.well for finding in findings) else 1
+
+
+def _show(finding: Finding) -> Finding:
+    mark = "[green]well[/]" if finding.well else "[red]not well[/]"
+    cure = f" [bold]→ {escape(finding.cure)}[/]" if finding.cure else ""
+    out.print(f"{mark}  {escape(finding.what)}: {escape(finding.said)}{cure}")
+    return finding
+
+
+def _settings() -> Settings:
+    try:
+        return Settings()
+    except ValidationError as problem:
+        _stop("; ".join(_in_words(error["loc"], error["type"], error["msg"]) for error in problem.errors()))
+
+
+def _in_words(where: tuple[int | str, ...], kind: str, words: str) -> str:
+    """One setting's problem, by the name that a person sets."""
+    words = words.removeprefix("Value error, ")
+    if not where:
+        return f"{words}."
+    name = str(where[0]).upper()
+    if kind == "missing":
+        description = Settings.model_fields[str(where[0])].description
+        return f"{name} is not set. {description}"
+    return f"{name}: {words[0].lower()}{words[1:]}."
+
+
+def _stop(words: str) -> NoReturn:
+    err.print(f"[red]buildbell can't start:[/] {escape(words)} [dim]`buildbell doctor` checks everything.[/]")
+    sys.exit(2)

@@ -1,0 +1,123 @@
+"""The one list of commands: help, README and error examples are made from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+FILTERS = (
+    "Filters narrow the builds: `branch:main,release/*` `-branch:dependabot/*` `workflow:primary` "
+    "`status:failed,aborted` `event:push` (or `pull-request`, `tag`) `pr:12`. Globs work in branch and workflow; a "
+    "minus leaves out. A build of a tag has no branch, so a branch filter leaves it out."
+)
+BUILDS = "A build is named by its number (`#12`), its slug, or a pasted link to its page."
+APPS = "An app is named by its title, its slug or `owner/repo`, or by the beginning of one; quote it if it has spaces."
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One command; `usage` shows optional parts in brackets."""
+
+    name: str
+    usage: str
+    summary: str
+    examples: tuple[str, ...]
+    details: tuple[str, ...] = ()
+
+    @property
+    def example(self) -> str:
+        """The example to show beside a mistake."""
+        return self.examples[0]
+
+
+CATALOGUE: tuple[Entry, ...] = (
+    Entry("help", "help [COMMAND]", "What you can type, or one command in full.", ("help", "help subscribe")),
+    Entry("apps", "apps", "The apps I can see.", ("apps", "apps page:2")),
+    Entry(
+        "use",
+        "use APP",
+        "Choose this channel's app, so that nobody has to name it.",
+        ("use android",),
+        (APPS,),
+    ),
+    Entry(
+        "status",
+        "status [APP]",
+        "What runs now, and how each branch last ended.",
+        ("status", "status android"),
+        (APPS,),
+    ),
+    Entry(
+        "builds",
+        "builds [APP] [FILTERS] [since:…] [until:…]",
+        "The latest builds, newest first.",
+        (
+            "builds branch:main",
+            "builds android status:failed since:2d",
+            'builds since:"2026-11-01 10:00" pr:12',
+        ),
+        (FILTERS, "Times are UTC dates, or how long ago: `30m`, `2h`, `3d`, `1w`.", APPS),
+    ),
+    Entry(
+        "build",
+        "build [APP] #N",
+        "One build, with its buttons.",
+        ("build #12", "build android #12"),
+        (BUILDS,),
+    ),
+    Entry("log", "log [APP] #N", "The end of a build's log, for your eyes only.", ("log #12",), (BUILDS,)),
+    Entry(
+        "artifacts",
+        "artifacts [APP] #N",
+        "What a build made, with links that live ten minutes.",
+        ("artifacts #12",),
+        (BUILDS,),
+    ),
+    Entry(
+        "abort",
+        "abort [APP] #N [REASON…]",
+        "Stop a build, and tell the channel who did and why.",
+        ("abort #12 wrong branch", "abort android #12"),
+        (BUILDS,),
+    ),
+    Entry(
+        "trigger",
+        "trigger [APP] [branch:…] [tag:…] [commit:…] [workflow:…] [message:…] [env:KEY=VALUE]",
+        "Start a build.",
+        ("trigger branch:main", "trigger android tag:v1.2 workflow:release env:DRY_RUN=1"),
+        ("At least one of branch, tag, commit and workflow is needed. `env:` may come several times.", APPS),
+    ),
+    Entry(
+        "rebuild", "rebuild [APP] #N", "Start a build again as it was started.", ("rebuild #12",), (BUILDS,)
+    ),
+    Entry(
+        "subscribe",
+        "subscribe [APP] [FILTERS]",
+        "Tell this channel of every build that ends.",
+        ("subscribe", "subscribe android branch:main,release/* status:failed,aborted"),
+        (FILTERS, APPS),
+    ),
+    Entry(
+        "unsubscribe",
+        "unsubscribe [APP | NUMBER]",
+        "End it, for an app or for one numbered subscription.",
+        ("unsubscribe android", "unsubscribe 3"),
+    ),
+    Entry("subscriptions", "subscriptions", "What this channel is told of.", ("subscriptions",)),
+    Entry("whoami", "whoami", "Whose token I use, and what it may do for you.", ("whoami",)),
+)
+_BY_NAME = {entry.name: entry for entry in CATALOGUE}
+
+
+def entry_for(name: str) -> Entry | None:
+    """The command of that name."""
+    return _BY_NAME.get(name.casefold())
+
+
+def markdown() -> str:
+    """The list of commands as a Markdown table."""
+    rows = ["| type | and you get | for example |", "| --- | --- | --- |"]
+    for entry in CATALOGUE:
+        usage = entry.usage.replace("|", "\\|")
+        examples = "<br>".join(f"`/bitrise {example}`" for example in entry.examples)
+        rows.append(f"| `/bitrise {usage}` | {entry.summary} | {examples} |")
+    return "\n".join(rows)

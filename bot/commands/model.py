@@ -1,0 +1,154 @@
+"""The commands: one class each, with what was asked for as types."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+from bot.build import Frozen
+from bot.filters import BuildFilter
+
+
+class BuildRef(Frozen):
+    """Which build: its number, or its slug, and from a pasted link maybe its app's slug."""
+
+    number: int | None = None
+    slug: str | None = None
+    app_slug: str | None = None
+
+    def __str__(self) -> str:
+        return f"#{self.number}" if self.number is not None else str(self.slug)
+
+
+class Moment(Frozen):
+    """A time, or how long ago; `text` is what was written."""
+
+    text: str
+    at: datetime | None = None
+    ago: timedelta = timedelta(0)
+
+    def resolve(self, now: datetime) -> datetime:
+        """The time that is meant."""
+        return self.at if self.at is not None else now - self.ago
+
+
+class Help(Frozen):
+    """What can be typed; `topic` is a command's name."""
+
+    topic: str | None = None
+
+
+class ListApps(Frozen):
+    """Which apps there are."""
+
+    page: int = 1
+
+
+class UseApp(Frozen):
+    """Choose the channel's default app."""
+
+    app: str
+
+
+class WhoAmI(Frozen):
+    """Whose token answers."""
+
+
+class Status(Frozen):
+    """What runs now, and how each branch last ended."""
+
+    app: str | None = None
+
+
+class ListBuilds(Frozen):
+    """An app's builds that pass a filter."""
+
+    app: str | None = None
+    filter: BuildFilter = BuildFilter()
+    since: Moment | None = None
+    until: Moment | None = None
+
+
+class ShowBuild(Frozen):
+    """One build."""
+
+    build: BuildRef
+    app: str | None = None
+
+
+class ShowLog(Frozen):
+    """The end of a build's log."""
+
+    build: BuildRef
+    app: str | None = None
+
+
+class ListArtifacts(Frozen):
+    """A build's artifacts."""
+
+    build: BuildRef
+    app: str | None = None
+
+
+class AbortBuild(Frozen):
+    """Stop a build, with a reason."""
+
+    build: BuildRef
+    app: str | None = None
+    reason: str | None = None
+
+
+class TriggerBuild(Frozen):
+    """Start a build."""
+
+    app: str | None = None
+    branch: str | None = None
+    tag: str | None = None
+    commit: str | None = None
+    workflow: str | None = None
+    message: str | None = None
+    environments: tuple[tuple[str, str], ...] = ()
+
+
+class Rebuild(Frozen):
+    """Start a build again."""
+
+    build: BuildRef
+    app: str | None = None
+
+
+class Subscribe(Frozen):
+    """Let the channel be told of an app's builds."""
+
+    app: str | None = None
+    filter: BuildFilter = BuildFilter()
+
+
+class Unsubscribe(Frozen):
+    """End a subscription, by its number or all of an app."""
+
+    app: str | None = None
+    number: int | None = None
+
+
+class Subscriptions(Frozen):
+    """What the channel is told of."""
+
+
+Command: TypeAlias = (
+    Help
+    | ListApps
+    | UseApp
+    | WhoAmI
+    | Status
+    | ListBuilds
+    | ShowBuild
+    | ShowLog
+    | ListArtifacts
+    | AbortBuild
+    | TriggerBuild
+    | Rebuild
+    | Subscribe
+    | Unsubscribe
+    | Subscriptions
+)

@@ -1,0 +1,298 @@
+"""From a line to a command. Raises CommandError for a word that fits nowhere, and for nothing else."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, NoReturn
+
+from bot.commands import values
+from bot.commands.catalogue import CATALOGUE, Entry, entry_for
+from bot.commands.errors import CommandError
+from bot.commands.model import (
+    AbortBuild,
+    BuildRef,
+    Command,
+    Help,
+    ListApps,
+    ListArtifacts,
+    ListBuilds,
+    Moment,
+    Rebuild,
+    ShowBuild,
+    ShowLog,
+    Status,
+    Subscribe,
+    Subscriptions,
+    TriggerBuild,
+    Unsubscribe,
+    UseApp,
+    WhoAmI,
+)
+from bot.commands.tokens import Token, from_message, from_slash, tokens
+from bot.filters import BuildFilter
+
+Surface = Literal["slash", "message"]
+FILTER_KEYS = ("branch", "-branch", "workflow", "-workflow", "status", "event", "pr")
+# Other words that people try first.
+_ALIASES = {
+    "list": "builds",
+    "logs": "log",
+    "artifact": "artifacts",
+    "stop": "abort",
+    "cancel": "abort",
+    "start": "trigger",
+    "run": "trigger",
+    "retry": "rebuild",
+    "subs": "subscriptions",
+    "show": "build",
+    "?": "help",
+}
+
+
+def parse(text: str, *, surface: Surface) -> Command:
+    """The command that the text stands for; nothing at all asks for help."""
+    line = from_message(text) if surface == "message" else from_slash(text)
+    words = tokens(line)
+    if not words:
+        return Help()
+    first, *rest = words
+    name = first.text.casefold() if first.key is None else f"{first.key}:"
+    entry = entry_for(_ALIASES.get(name, name))
+    if entry is None:
+        _unknown(name)
+    return _READERS[entry.name](_Words(entry, rest, line))
+
+
+@dataclass
+class _Words:
+    """What stands behind the command's name, taken away word by word."""
+
+    entry: Entry
+    left: list[Token]
+    line: str
+
+    def wrong(self, problem: str) -> NoReturn:
+        raise CommandError(problem, example=self.entry.example)
+
+    def plain(self) -> str | None:
+        """The next word without a key, if there is one."""
+        if self.left and self.left[0].key is None:
+            return self.left.pop(0).text
+        return None
+
+    def keyed(self, *allowed: str) -> dict[str, list[str]]:
+        """All words with a key; raises for others that are left."""
+        found: dict[str, list[str]] = {}
+        for token in self.left:
+            if token.key is None:
+                self.wrong(f"I don't know what to do with the word {token.text}.")
+            if token.key not in allowed:
+                near = difflib.get_close_matches(token.key, allowed, n=1)
+                hint = (
+                    f" Did you mean {near[0]}:?"
+                    if near
+                    else f" There are {', '.join(f'{one}:' for one in allowed)}."
+                )
+                self.wrong(f"{self.entry.name} knows no {token.key}:.{hint if allowed else ''}")
+            found.setdefault(token.key, []).append(token.text)
+        self.left = []
+        return found
+
+    def nothing_more(self) -> None:
+        self.keyed()
+
+    def build(self) -> tuple[str | None, BuildRef]:
+        """The app, if one is named, and the build."""
+        # Two words that both look like builds: the first is an app's slug.
+        for position in (1, 0):
+            if len(self.left) > position and (ref := self._build_at(position)) is not None:
+                if position == 1 and self._build_at(0) is not None and not self._may_be_app(ref):
+                    continue
+                app = self.left[0].text if position == 1 else None
+                del self.left[: position + 1]
+                return app, ref
+        if not self.left:
+            self.wrong("Which build? Give its number, its slug or a link to it.")
+        self.wrong(f"{self.left[-1].text} is no build: give its number, its slug or a link to it.")
+
+    def _build_at(self, position: int) -> BuildRef | None:
+        token = self.left[position]
+        return values.build_ref(token.text) if token.key is None else None
+
+    def _may_be_app(self, ref: BuildRef) -> bool:
+        """Whether `ref` is a build although the word before it could be one too: `abort #12 13 tests fail`."""
+        first = self._build_at(0)
+        return (
+            first is not None and first.slug is not None and first.app_slug is None and ref.number is not None
+        )
+
+    def rest_of_line(self) -> str | None:
+        """Everything that is left, as it was typed."""
+        if not self.left:
+            return None
+        if len(self.left) == 1 and self.left[0].quoted and self.left[0].key is None:
+            return self.left[0].text
+        return self.line[self.left[0].start :].strip()
+
+
+def _help(words: _Words) -> Help:
+    topic = words.plain()
+    words.nothing_more()
+    if topic is None:
+        return Help()
+    topic = _ALIASES.get(topic.casefold(), topic.casefold())
+    if entry_for(topic) is None:
+        _unknown(topic)
+    return Help(topic=topic)
+
+
+def _apps(words: _Words) -> ListApps:
+    page = words.keyed("page").get("page", ["1"])[-1]
+    if not page.isdigit() or not 1 <= int(page) <= 10_000:
+        words.wrong(f"page:{page} is no page.")
+    return ListApps(page=int(page))
+
+
+def _use(words: _Words) -> UseApp:
+    app = words.plain()
+    if app is None:
+        words.wrong("Which app?")
+    words.nothing_more()
+    return UseApp(app=app)
+
+
+def _status(words: _Words) -> Status:
+    app = words.plain()
+    words.nothing_more()
+    return Status(app=app)
+
+
+def _builds(words: _Words) -> ListBuilds:
+    app = words.plain()
+    keyed = words.keyed(*FILTER_KEYS, "since", "until")
+    return ListBuilds(
+        app=app, filter=_filter(keyed), since=_moment(keyed, "since"), until=_moment(keyed, "until")
+    )
+
+
+def _subscribe(words: _Words) -> Subscribe:
+    app = words.plain()
+    wanted = _filter(words.keyed(*FILTER_KEYS))
+    if any(not state.ended for state in wanted.states):
+        words.wrong("I tell of builds that have ended: success, failed, aborted or aborted-with-success.")
+    return Subscribe(app=app, filter=wanted)
+
+
+def _filter(keyed: dict[str, list[str]]) -> BuildFilter:
+    wanted = BuildFilter()
+    for key, texts in keyed.items():
+        for text in texts:
+            wanted = wanted.model_copy(update=_part(wanted, key, text))
+    return wanted
+
+
+def _part(wanted: BuildFilter, key: str, text: str) -> dict[str, object]:
+    exclude = key.startswith("-")
+    match key.lstrip("-"):
+        case "branch":
+            return {"branch": values.add(wanted.branch, values.globs(text, key=key), exclude=exclude)}
+        case "workflow":
+            return {"workflow": values.add(wanted.workflow, values.globs(text, key=key), exclude=exclude)}
+        case "status":
+            return {"states": wanted.states | values.states(text)}
+        case "event":
+            return {"events": wanted.events | values.events(text)}
+        case "pr":
+            return {"pull_requests": wanted.pull_requests | values.pull_requests(text)}
+    return {}
+
+
+def _moment(keyed: dict[str, list[str]], key: str) -> Moment | None:
+    return values.moment(keyed[key][-1], key=key) if key in keyed else None
+
+
+def _abort(words: _Words) -> AbortBuild:
+    app, build = words.build()
+    return AbortBuild(app=app, build=build, reason=words.rest_of_line())
+
+
+def _trigger(words: _Words) -> TriggerBuild:
+    app = words.plain()
+    keyed = words.keyed("branch", "tag", "commit", "workflow", "message", "env")
+    if not keyed.keys() & {"branch", "tag", "commit", "workflow"}:
+        words.wrong("What should be built? Name a branch, tag, commit or workflow.")
+    for key in ("branch", "tag", "commit", "workflow", "message"):
+        if not all(keyed.get(key, ["-"])):
+            words.wrong(f"{key}: needs something behind it.")
+        if len(keyed.get(key, ())) > 1:
+            words.wrong(f"{key}: was given twice.")
+    return TriggerBuild(
+        app=app,
+        **{key: keyed[key][0] for key in ("branch", "tag", "commit", "workflow", "message") if key in keyed},
+        environments=tuple(_variable(text, words) for text in keyed.get("env", ())),
+    )
+
+
+def _variable(text: str, words: _Words) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals or not key.isidentifier():
+        words.wrong(f"env:{text} is no variable: write env:KEY=value.")
+    return key, value
+
+
+def _unsubscribe(words: _Words) -> Unsubscribe:
+    what = words.plain()
+    words.nothing_more()
+    if what is not None and what.lstrip("#").isdigit() and len(what) < 10:
+        return Unsubscribe(number=int(what.lstrip("#")))
+    return Unsubscribe(app=what)
+
+
+def _subscriptions(words: _Words) -> Subscriptions:
+    words.nothing_more()
+    return Subscriptions()
+
+
+def _whoami(words: _Words) -> WhoAmI:
+    words.nothing_more()
+    return WhoAmI()
+
+
+def _about_a_build(
+    make: type[ShowBuild] | type[ShowLog] | type[ListArtifacts] | type[Rebuild],
+) -> Callable[[_Words], Command]:
+    def read(words: _Words) -> Command:
+        app, build = words.build()
+        words.nothing_more()
+        return make(app=app, build=build)
+
+    return read
+
+
+def _unknown(name: str) -> NoReturn:
+    near = difflib.get_close_matches(name, [entry.name for entry in CATALOGUE], n=3, cutoff=0.5)
+    meant = f" Did you mean {' or '.join(near)}?" if near else ""
+    raise CommandError(
+        f"I don't know the word {name[:40]}.{meant} `/bitrise help` lists them all.", example="status"
+    )
+
+
+_READERS: dict[str, Callable[[_Words], Command]] = {
+    "help": _help,
+    "apps": _apps,
+    "use": _use,
+    "status": _status,
+    "builds": _builds,
+    "build": _about_a_build(ShowBuild),
+    "log": _about_a_build(ShowLog),
+    "artifacts": _about_a_build(ListArtifacts),
+    "abort": _abort,
+    "trigger": _trigger,
+    "rebuild": _about_a_build(Rebuild),
+    "subscribe": _subscribe,
+    "unsubscribe": _unsubscribe,
+    "subscriptions": _subscriptions,
+    "whoami": _whoami,
+}

@@ -1,0 +1,146 @@
+"""`buildbell doctor`: what would keep the bot from its work, one line each, with the cure."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.bitrise import Bitrise
+from bot.http import Http, ProviderError
+from bot.manifest import bot_scopes
+from bot.settings import Settings
+from bot.slack import SlackNotReachable, TokenRefused, check_app_token, connect, slack_session, web_client
+from storage import DatabaseProblem, check
+
+# A request's signature is refused when it is older than this (Slack's rules, "Answering").
+MOST_CLOCK_SKEW = timedelta(minutes=5)
+LEAST_DISK = 100 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at; `cure` says what to do where it is not well."""
+
+    what: str
+    said: str
+    cure: str | None = None
+
+    @property
+    def well(self) -> bool:
+        """Whether nothing needs to be done."""
+        return self.cure is None
+
+
+async def examine(settings: Settings) -> AsyncIterator[Finding]:
+    """Look at everything that the bot needs; raises nothing."""
+    yield _database(Path(settings.database_path))
+    async with AsyncExitStack() as open_things:
+        session = await open_things.enter_async_context(slack_session())
+        slack = web_client(settings, session, patient=False)
+        async for finding in _slack(slack, settings):
+            yield finding
+        http = await open_things.enter_async_context(
+            Http(download_hosts=settings.download_hosts, clock=lambda: datetime.now(UTC))
+        )
+        bitrise = Bitrise(http, token=settings.bitrise_token, base_url=settings.bitrise_api_url)
+        async for finding in _bitrise(bitrise):
+            yield finding
+
+
+async def _slack(slack: AsyncWebClient, settings: Settings) -> AsyncIterator[Finding]:
+    began = time.perf_counter()
+    try:
+        who = await connect(slack)
+    except TokenRefused as problem:
+        yield Finding(
+            "Slack token", str(problem), "copy the Bot User OAuth Token (xoxb-…) into SLACK_BOT_TOKEN"
+        )
+        return
+    except SlackNotReachable as problem:
+        yield Finding(
+            "Slack", str(problem), f"check the network and SLACK_API_URL ({settings.slack_api_url})"
+        )
+        return
+    took = (time.perf_counter() - began) * 1000
+    yield Finding("Slack token", f"workspace {who.team_name} ({who.team}), answered in {took:.0f} ms")
+    yield _scopes(who.scopes)
+    yield _clock(who.answered_at)
+    if settings.slack_app_token is not None:
+        yield await _socket_mode(slack, settings.slack_app_token.get_secret_value())
+    else:
+        yield Finding("Slack requests", f"over HTTP, signed, to /slack/events on port {settings.port}")
+
+
+def _scopes(granted: frozenset[str]) -> Finding:
+    if not granted:
+        return Finding("Slack scopes", "not told by Slack; nothing to compare")
+    missing = sorted(bot_scopes() - granted)
+    if missing:
+        return Finding(
+            "Slack scopes",
+            f"missing {', '.join(missing)}",
+            "update the app from manifest.yml and install it again",
+        )
+    return Finding("Slack scopes", f"all {len(bot_scopes())} granted")
+
+
+def _clock(answered_at: str | None) -> Finding:
+    if answered_at is None:
+        return Finding("Clock", "Slack did not tell its time; nothing to compare")
+    skew = abs(datetime.now(UTC) - parsedate_to_datetime(answered_at))
+    if skew > MOST_CLOCK_SKEW:
+        return Finding("Clock", f"{skew.total_seconds():.0f} s off Slack's", "set this machine's clock (NTP)")
+    return Finding("Clock", f"within {max(skew.total_seconds(), 1):.0f} s of Slack's")
+
+
+async def _socket_mode(slack: AsyncWebClient, app_token: str) -> Finding:
+    try:
+        await check_app_token(slack, app_token)
+    except SlackApiError as error:
+        data = error.response.data if isinstance(error.response.data, dict) else {}
+        return Finding(
+            "Socket Mode",
+            f"Slack answers {data.get('error', 'nothing that can be understood')}",
+            "make an app-level token (xapp-…) with connections:write, switch Socket Mode on, set SLACK_APP_TOKEN",
+        )
+    return Finding("Socket Mode", "SLACK_APP_TOKEN may open connections")
+
+
+async def _bitrise(bitrise: Bitrise) -> AsyncIterator[Finding]:
+    try:
+        me = await bitrise.me()
+        apps = 0
+        async for page in bitrise.apps().pages():
+            apps = page.total or len(page.items)
+            break
+    except ProviderError as problem:
+        yield Finding("Bitrise", str(problem), "check BITRISE_TOKEN and BITRISE_API_URL")
+        return
+    yield Finding("Bitrise", f"as {me.username or me.slug or 'a workspace token'}")
+    if apps:
+        yield Finding("Bitrise apps", f"{apps} can be watched")
+    else:
+        yield Finding("Bitrise apps", "the token sees none", "give its owner access to the apps to watch")
+
+
+def _database(path: Path) -> Finding:
+    folder = path.resolve().parent
+    try:
+        check(path)
+    except DatabaseProblem as problem:
+        return Finding("Database", str(problem), "see above")
+    if not folder.is_dir():
+        return Finding("Database", f"{folder} does not exist", "make the folder, or change DATABASE_URL")
+    free = shutil.disk_usage(folder).free
+    if free < LEAST_DISK:
+        return Finding("Database", f"only {free // 2**20} MB free in {folder}", "make room on the disk")
+    return Finding("Database", f"{path}, {'sound' if path.exists() else 'will be made'}")

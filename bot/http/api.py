@@ -1,0 +1,149 @@
+"""Asking one provider's API: its token to its own host only, retries where they are safe, pauses when it wants one."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.parse import quote, urljoin, urlsplit
+
+import structlog
+
+from bot.http.errors import AnswerLost, ProviderDown, RateLimited, error_for, pause_until
+from bot.http.transport import Http, Lost, NotSent, Response
+
+log = structlog.get_logger()
+
+DEADLINE = timedelta(seconds=20)
+TRIES = 4
+FIRST_PAUSE = 0.3
+MOST_REDIRECTS = 3
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A successful answer: its body as it came."""
+
+    status: int
+    body: bytes
+
+
+class Api:
+    """A provider's API under one token.
+
+    Everybody who asks with this token shares its pauses: after a 429 nobody asks again before its end.
+    """
+
+    def __init__(
+        self,
+        http: Http,
+        *,
+        base_url: str,
+        authorization: Callable[[], str | None],
+        clock: Callable[[], datetime],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        randomness: random.Random | None = None,
+        deadline: timedelta = DEADLINE,
+    ) -> None:
+        self.base_url = base_url.rstrip("/")
+        self._http = http
+        self._authorization = authorization
+        self._clock = clock
+        self._sleep = sleep
+        self._randomness = randomness or random.Random()  # noqa: S311 - it only spreads retries out
+        self._deadline = deadline
+        self._pause_until: datetime | None = None
+
+    @property
+    def host(self) -> str:
+        """The API's own host name."""
+        return urlsplit(self.base_url).hostname or ""
+
+    def root_url(self) -> str:
+        """The address of the API's root, above its version."""
+        return urljoin(self.base_url, "/")
+
+    async def read(self, path: str, params: Mapping[str, str] | None = None) -> Reply:
+        """GET a path (or a whole address of the API's own host), again where that may help, within the deadline.
+
+        Raises ProviderError.
+        """
+        give_up = self._clock() + self._deadline
+        for tries in range(1, TRIES + 1):
+            try:
+                return await self._ask("GET", path, params=params)
+            except RateLimited as limit:
+                if tries == TRIES or limit.until is None or limit.until >= give_up:
+                    raise
+                await self._sleep((limit.until - self._clock()).total_seconds())
+            except ProviderDown:
+                pause = FIRST_PAUSE * 2**tries * self._randomness.uniform(0.5, 1.0)
+                if tries == TRIES or self._clock() + timedelta(seconds=pause) >= give_up:
+                    raise
+                await self._sleep(pause)
+        raise AssertionError("the last try returns or raises")
+
+    async def change(self, method: str, path: str, json: object) -> Reply:
+        """Ask once for something to change; never again by itself.
+
+        Raises AnswerLost where it may have happened all the same, and ProviderError.
+        """
+        return await self._ask(method, path, json=json)
+
+    async def _ask(
+        self, method: str, path: str, *, params: Mapping[str, str] | None = None, json: object | None = None
+    ) -> Reply:
+        self._mind_the_pause()
+        url = path if path.startswith(("http://", "https://")) else self.base_url + path
+        for _ in range(MOST_REDIRECTS):
+            response = await self._send(method, url, params, json)
+            self._note_pause(response)
+            if response.status_code < 300:
+                return Reply(response.status_code, response.content)
+            if response.status_code >= 400:
+                raise error_for(response.status_code, response.headers, response.content, now=self._clock())
+            # Only reading follows, and only on the API's own host: the token goes nowhere else.
+            target = urljoin(url, response.headers.get("location", ""))
+            if method != "GET" or _origin(target) != _origin(self.base_url):
+                raise ProviderDown("it sent the request elsewhere")
+            url, params = target, None
+        raise ProviderDown("it sent the request round in circles")
+
+    async def _send(
+        self, method: str, url: str, params: Mapping[str, str] | None, json: object | None
+    ) -> Response:
+        authorization = self._authorization()
+        headers = {"Accept": "application/json"} | ({"Authorization": authorization} if authorization else {})
+        try:
+            return await self._http.send(
+                method, url, headers=headers, params=dict(params) if params else None, json=json
+            )
+        except NotSent as error:
+            raise ProviderDown("no connection") from error
+        except Lost as error:
+            raise (ProviderDown("no answer") if method == "GET" else AnswerLost()) from error
+
+    def _mind_the_pause(self) -> None:
+        if self._pause_until is not None and self._pause_until > self._clock():
+            raise RateLimited(self._pause_until)
+
+    def _note_pause(self, response: Response) -> None:
+        until = pause_until(response.headers, now=self._clock())
+        if until is not None:
+            self._pause_until = until
+            log.info("provider.pause", host=self.host, until=until.isoformat(), status=response.status_code)
+
+
+def path_of(*parts: str) -> str:
+    """A path from names that come from outside: each stays one part of it. Raises ValueError for `..` and the like."""
+    for part in parts:
+        if part in ("", ".", "..") or "/" in part or "\\" in part:
+            raise ValueError(f"{part!r} can't be part of an address")
+    return "".join(f"/{quote(part, safe='')}" for part in parts)
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port

@@ -1,0 +1,143 @@
+"""What can go wrong with a provider, as sentences that a person can use."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from bot.http.redaction import redact
+
+LONGEST_WORDS = 300
+
+
+class ProviderError(Exception):
+    """The provider could not do what was asked."""
+
+    sentence = "The provider could not do that"
+
+    def __init__(self, words: str | None = None) -> None:
+        self.words = redact(words)[:LONGEST_WORDS] if words else None
+        super().__init__(f"{self.sentence}: {self.words}" if self.words else f"{self.sentence}.")
+
+
+class BadToken(ProviderError):
+    """The token is not valid (401)."""
+
+    sentence = "Bitrise does not accept the token; a new one may be needed"
+
+
+class NoAccess(ProviderError):
+    """The token may not do this (403)."""
+
+    sentence = "The token has no right to do this at Bitrise"
+
+
+class NotFound(ProviderError):
+    """There is no such thing, or the token may not see it (404)."""
+
+    sentence = "Bitrise knows no such thing, or the token may not see it"
+
+
+class Refused(ProviderError):
+    """The provider understood, and said no; `words` are its own."""
+
+    sentence = "Bitrise refuses"
+
+
+class RateLimited(ProviderError):
+    """Too many requests (429); `until` is when to ask again, None where it is not told."""
+
+    sentence = "Bitrise asks for a pause"
+
+    def __init__(self, until: datetime | None = None) -> None:
+        self.until = until
+        super().__init__(f"until {until.astimezone(UTC):%H:%M:%S} UTC" if until else "try again in a minute")
+
+
+class ProviderDown(ProviderError):
+    """No answer, or one that says the provider is broken (5xx)."""
+
+    sentence = "Bitrise can't be reached right now; try again in a moment"
+
+
+class AnswerLost(ProviderDown):
+    """Something was asked for, and whether it happened is not known."""
+
+    sentence = "The answer was lost, so it may or may not have happened"
+
+
+class NotUnderstood(ProviderError):
+    """The answer is not what the documents describe."""
+
+    sentence = "Bitrise's answer can't be understood"
+
+
+class DownloadRefused(ProviderError):
+    """The link leads to a host that files may not be fetched from (DOWNLOAD_HOSTS)."""
+
+    sentence = "The link leads to a host that is not allowed"
+
+
+class DownloadExpired(ProviderError):
+    """The link was only good for some minutes and is no more."""
+
+    sentence = "The link has expired; ask again for a fresh one"
+
+
+def error_for(status: int, headers: Mapping[str, str], body: bytes, *, now: datetime) -> ProviderError:
+    """The error that an answer of status 400 or higher stands for."""
+    words = words_of(body)
+    if status == 429:
+        return RateLimited(pause_until(headers, now=now))
+    if status >= 500:
+        return ProviderDown(f"it answered {status}")
+    known: dict[int, type[ProviderError]] = {401: BadToken, 403: NoAccess, 404: NotFound}
+    return known.get(status, Refused)(words)
+
+
+def words_of(body: bytes) -> str | None:
+    """The provider's own words in an error's body, wherever that kind of error keeps them; None where it has none.
+
+    `message` today, `error_message` in older answers (seed documents, forum thread), `error_msg` for a refused
+    abort, `error` and `errors` as Bitrise's own command line reads them.
+    """
+    try:
+        content: Any = json.loads(body)
+    except ValueError:
+        text = " ".join(re.sub(r"<[^>]*>", " ", body[:2000].decode("utf-8", "replace")).split())
+        return text or None
+    if not isinstance(content, dict):
+        return None
+    for key in ("message", "error_msg", "error_message", "error"):
+        if isinstance(content.get(key), str) and content[key].strip():
+            return str(content[key]).strip()
+    errors = content.get("errors")
+    return "; ".join(str(one) for one in errors) or None if isinstance(errors, list) else None
+
+
+def pause_until(headers: Mapping[str, str], *, now: datetime) -> datetime | None:
+    """When the provider wants to be asked again: `Retry-After` (seconds or a date), or a spent budget's reset."""
+    value = headers.get("retry-after")
+    if value is not None:
+        return _moment(value, now)
+    for prefix in ("x-ratelimit-", "ratelimit-"):
+        if headers.get(prefix + "remaining", "").strip() == "0" and (reset := headers.get(prefix + "reset")):
+            return _moment(reset, now)
+    return None
+
+
+def _moment(value: str, now: datetime) -> datetime | None:
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            moment = parsedate_to_datetime(value)
+        except ValueError:
+            return None
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    # a reset is given as seconds to wait by some servers and as a Unix time by others
+    return datetime.fromtimestamp(seconds, UTC) if seconds > 1e9 else now + timedelta(seconds=max(seconds, 0))

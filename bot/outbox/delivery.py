@@ -1,0 +1,115 @@
+"""Handing one message to Slack, and what its answer, or its silence, means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import aiohttp
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.messages import Message
+
+METADATA_TYPE = "buildbell_parcel"
+
+# Final for the channel, whatever is posted (Slack's rules, "Failures that are final for a channel").
+CHANNEL_CLOSED = frozenset({"channel_not_found", "is_archived", "not_in_channel", "restricted_action"})
+# Final for the installation until an operator mends it.
+NOT_LET_IN = frozenset(
+    {"account_inactive", "token_revoked", "token_expired", "invalid_auth", "not_authed", "missing_scope"}
+)
+# Slack's own trouble; whether the message was taken is not known.
+SLACK_TROUBLE = frozenset({"internal_error", "fatal_error", "request_timeout", "service_unavailable"})
+
+
+@dataclass(frozen=True)
+class Told:
+    """Slack has the message, under this name."""
+
+    ts: str
+
+
+@dataclass(frozen=True)
+class Later:
+    """Slack does not have it and wants to be asked again after so many seconds."""
+
+    seconds: float
+    reason: str
+
+
+@dataclass(frozen=True)
+class InDoubt:
+    """Slack may or may not have it."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class ChannelClosed:
+    """Slack does not have it and never will, in this channel."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class NotLetIn:
+    """Slack does not have it: the bot's installation is not valid any more."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Slack does not have it and does not like this message."""
+
+    reason: str
+
+
+Outcome = Told | Later | InDoubt | ChannelClosed | NotLetIn | Refused
+
+
+async def post(slack: AsyncWebClient, channel: str, message: Message, *, parcel: str) -> Outcome:
+    """Post the message once. `parcel` travels in its metadata, so that it can be found again after a lost answer."""
+    try:
+        answer = await slack.chat_postMessage(
+            channel=channel,
+            text=message.text,
+            blocks=message.blocks,
+            metadata={"event_type": METADATA_TYPE, "event_payload": {"parcel": parcel}},
+            unfurl_links=False,
+            unfurl_media=False,
+        )
+    except SlackApiError as error:
+        return _refusal(error)
+    except aiohttp.ClientConnectorError as error:
+        return Later(seconds=5, reason=f"Slack can't be reached: {type(error).__name__}")
+    except Exception as error:  # noqa: BLE001 - whatever broke once the request had left, Slack may have the message
+        return InDoubt(f"no answer: {type(error).__name__}")
+    return Told(str(answer["ts"]))
+
+
+def _refusal(error: SlackApiError) -> Outcome:
+    data = getattr(error.response, "data", None)
+    # where the body was no JSON, the SDK hands over aiohttp's own response instead of Slack's
+    status = getattr(error.response, "status_code", None) or getattr(error.response, "status", 0)
+    if status == 429:
+        return Later(seconds=retry_after(error.response.headers), reason="ratelimited")
+    reason = str(data.get("error") or "") if isinstance(data, dict) else ""
+    if status >= 500 or not reason or reason in SLACK_TROUBLE:
+        return InDoubt(reason or f"HTTP {status}")
+    if reason == "ratelimited":
+        return Later(seconds=retry_after(error.response.headers), reason=reason)
+    if reason in CHANNEL_CLOSED or reason.startswith("restricted_action"):
+        return ChannelClosed(reason)
+    if reason in NOT_LET_IN:
+        return NotLetIn(reason)
+    return Refused(reason)
+
+
+def retry_after(headers: Mapping[str, str]) -> float:
+    """The seconds that Slack asks to wait, from its answer's headers; 1 where it does not say."""
+    try:
+        return max(float({name.lower(): value for name, value in headers.items()}["retry-after"]), 0.1)
+    except (KeyError, ValueError):
+        return 1.0

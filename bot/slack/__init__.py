@@ -1,0 +1,15 @@
+"""The bot's lines to Slack: its Web API client, and its Socket Mode connections."""
+
+from bot.slack.client import SlackNotReachable, TokenRefused, WhoWeAre, connect, slack_session, web_client
+from bot.slack.socket import Sockets, check_app_token
+
+__all__ = [
+    "SlackNotReachable",
+    "Sockets",
+    "TokenRefused",
+    "WhoWeAre",
+    "check_app_token",
+    "connect",
+    "slack_session",
+    "web_client",
+]

@@ -1,0 +1,79 @@
+"""The Web API client: one shared session, our own address, and who we are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import aiohttp
+from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.settings import Settings
+
+REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=20, connect=5)
+
+
+class SlackNotReachable(Exception):
+    """Slack did not answer, or not in a way that can be understood."""
+
+
+class TokenRefused(Exception):
+    """Slack does not accept the token."""
+
+
+@dataclass(frozen=True)
+class WhoWeAre:
+    """The installation, as Slack's auth.test tells it; `answered_at` is the HTTP date of the answer."""
+
+    team: str
+    team_name: str
+    enterprise: str | None
+    bot_id: str
+    bot_user: str
+    scopes: frozenset[str] = frozenset()
+    answered_at: str | None = None
+
+
+def slack_session() -> aiohttp.ClientSession:
+    """The one session of all calls to Slack; without it each call would open a connection of its own."""
+    return aiohttp.ClientSession(timeout=REQUEST_TIMEOUT, connector=aiohttp.TCPConnector(limit=100))
+
+
+def web_client(settings: Settings, session: aiohttp.ClientSession, *, patient: bool) -> AsyncWebClient:
+    """A client for Slack's Web API.
+
+    A patient one waits out Slack's 429s by itself. None repeats a call whose answer was lost: a message would be
+    posted twice, so the SDK's default of one more try after a broken connection is off.
+    """
+    return AsyncWebClient(
+        token=settings.slack_bot_token.get_secret_value(),
+        base_url=settings.slack_api_url,
+        session=session,
+        retry_handlers=[AsyncRateLimitErrorRetryHandler(max_retry_count=2)] if patient else [],
+    )
+
+
+async def connect(client: AsyncWebClient) -> WhoWeAre:
+    """Ask Slack who we are. Raises TokenRefused (final) or SlackNotReachable (try again later)."""
+    try:
+        answer = await client.auth_test()
+    except SlackApiError as error:
+        data = getattr(error.response, "data", None)
+        reason = data.get("error") if isinstance(data, dict) else None
+        if reason in ("invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired"):
+            raise TokenRefused(f"Slack refuses SLACK_BOT_TOKEN ({reason}).") from error
+        raise SlackNotReachable(f"Slack answers {reason or 'nothing that can be understood'}.") from error
+    except (TimeoutError, aiohttp.ClientError, SlackClientError, OSError) as error:
+        raise SlackNotReachable(f"Slack can't be reached ({type(error).__name__}).") from error
+    headers = {name.lower(): str(value) for name, value in answer.headers.items()}
+    scopes = headers.get("x-oauth-scopes", "").split(",")
+    return WhoWeAre(
+        team=str(answer.get("team_id") or ""),
+        team_name=str(answer.get("team") or ""),
+        enterprise=answer.get("enterprise_id"),
+        bot_id=str(answer.get("bot_id") or ""),
+        bot_user=str(answer.get("user_id") or ""),
+        scopes=frozenset(scope.strip() for scope in scopes if scope.strip()),
+        answered_at=headers.get("date"),
+    )

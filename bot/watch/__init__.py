@@ -1,0 +1,9 @@
+"""The watcher: what changed since the last look, and whom it concerns."""
+
+from bot.watch.baseline import read_baseline
+from bot.watch.changes import compare
+from bot.watch.look import Look
+from bot.watch.matching import match
+from bot.watch.watcher import Intervals, Watcher
+
+__all__ = ["Intervals", "Look", "Watcher", "compare", "match", "read_baseline"]

@@ -1,0 +1,164 @@
+"""One look at all that one token sees: cheap where nothing happened, complete where something did."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import structlog
+
+from bot.bitrise import Bitrise
+from bot.build import Build, Change, Provider
+from bot.http import NoAccess, NotFound, ProviderError, Refused
+from bot.watch.lists import Answer, CannotRely, ListRead, read_all_apps, read_one_app
+from bot.watch.open_builds import ask_after
+from storage import Recorder, Sighting, Storage, WatchState
+
+log = structlog.get_logger()
+
+# A build that could not be found this many looks in a row is gone from the provider.
+MISSES_UNTIL_GONE = 5
+_ALL_APPS = ""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a look has found; `running`: whether some build has not ended yet."""
+
+    changes: Sequence[Change] = ()
+    running: bool = False
+
+
+@dataclass
+class _Gathered:
+    """What one look has gathered so far; `first_pages` by app slug, all apps' under the empty one."""
+
+    builds: list[Build] = field(default_factory=list)
+    first_pages: dict[str, Answer] = field(default_factory=dict)
+    joined: list[str] = field(default_factory=list)
+    missed: list[str] = field(default_factory=list)
+    forgotten: list[str] = field(default_factory=list)
+    seen_until: datetime | None = None
+    per_app: bool = False
+    failure: ProviderError | None = None
+
+    def add(self, app_slug: str, read: ListRead) -> None:
+        self.builds += read.builds
+        self.first_pages[app_slug] = read.first
+
+
+class Look:
+    """Looks at one token's builds, again and again; never called while a call is under way."""
+
+    def __init__(
+        self,
+        bitrise: Bitrise,
+        storage: Storage,
+        recorder: Recorder,
+        *,
+        token: str,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._bitrise = bitrise
+        self._storage = storage
+        self._recorder = recorder
+        self._token = token
+        self._clock = clock
+        self._state: WatchState | None = None
+        self._revision = -1
+        self._first_pages: dict[str, Answer] = {}
+
+    async def __call__(self) -> Seen:
+        """Look once, and record what was seen.
+
+        Raises ProviderError where part of the look failed: what was seen before is recorded all the same, and
+        nothing counts as read that was not.
+        """
+        state = await self._current_state()
+        if not state.apps:
+            return Seen()
+        gathered = _Gathered(seen_until=state.seen_until, per_app=state.per_app)
+        try:
+            await self._read_lists(state, gathered)
+            await self._read_open_builds(state, gathered)
+        except ProviderError as failure:
+            gathered.failure = failure
+        changes = await self._record(state, gathered)
+        if gathered.failure is not None:
+            raise gathered.failure
+        return Seen(changes, running=bool((await self._current_state()).open_builds))
+
+    async def _current_state(self) -> WatchState:
+        if self._state is None or self._revision != self._storage.subscriptions.revision:
+            self._revision = self._storage.subscriptions.revision
+            self._state = await self._storage.watching.state(self._token, Provider.BITRISE)
+        return self._state
+
+    async def _read_lists(self, state: WatchState, gathered: _Gathered) -> None:
+        if not gathered.per_app:
+            try:
+                read = await read_all_apps(self._bitrise, state, self._last(_ALL_APPS))
+            except (CannotRely, NoAccess, NotFound, Refused) as reason:
+                log.warning("watch.each_app_by_itself", reason=str(reason))
+                gathered.per_app = True
+            else:
+                gathered.add(_ALL_APPS, read)
+                gathered.seen_until = read.newest
+        # The list of all apps was read down to `seen_until`; without one it has caught up with nobody yet.
+        all_caught_up = not gathered.per_app and state.seen_until is not None
+        for slug, watched in state.apps.items():
+            if watched.joined and all_caught_up:
+                continue
+            try:
+                gathered.add(slug, await read_one_app(self._bitrise, watched, self._last(slug)))
+            except (NoAccess, NotFound) as reason:
+                # One app that the token no longer sees must not keep the others from being seen.
+                log.warning("watch.app_not_seen", app=slug, reason=str(reason))
+            else:
+                gathered.joined.append(slug)
+
+    async def _read_open_builds(self, state: WatchState, gathered: _Gathered) -> None:
+        listed = frozenset().union(*(answer.listed for answer in gathered.first_pages.values()))
+        seen = {build.slug for build in gathered.builds} | listed
+        asked = await ask_after(
+            self._bitrise, [one for one in state.open_builds.values() if one.slug not in seen]
+        )
+        gathered.builds += asked.builds
+        for slug in asked.missed:
+            gone = state.open_builds[slug].misses + 1 >= MISSES_UNTIL_GONE
+            (gathered.forgotten if gone else gathered.missed).append(slug)
+        if gathered.forgotten:
+            log.warning("watch.builds_gone", builds=gathered.forgotten)
+        if asked.failure is not None:
+            raise asked.failure
+
+    async def _record(self, state: WatchState, gathered: _Gathered) -> Sequence[Change]:
+        joined = [slug for slug in gathered.joined if not state.apps[slug].joined]
+        sighting = Sighting(
+            token=self._token,
+            builds=tuple(gathered.builds),
+            joined=tuple(joined),
+            missed=tuple(gathered.missed),
+            forgotten=tuple(gathered.forgotten),
+            per_app=gathered.per_app,
+            seen_until=gathered.seen_until,
+        )
+        if _says_nothing_new(sighting, state):
+            return ()
+        changes = await self._recorder.record(sighting, at=self._clock())
+        # Only what is on the disk may be taken for read: an answer remembered earlier would be skipped next time.
+        self._first_pages.update(gathered.first_pages)
+        self._state = None
+        return changes
+
+    def _last(self, slug: str) -> Answer:
+        return self._first_pages.get(slug, Answer())
+
+
+def _says_nothing_new(sighting: Sighting, state: WatchState) -> bool:
+    return (
+        not (sighting.builds or sighting.joined or sighting.missed or sighting.forgotten)
+        and sighting.per_app == state.per_app
+        and sighting.seen_until == state.seen_until
+    )

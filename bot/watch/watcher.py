@@ -1,0 +1,117 @@
+"""When to look: quickly while something runs, slowly at rest, patiently when the provider fails."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+
+from bot.http import BadToken, ProviderError, RateLimited
+from bot.watch.look import Seen
+
+log = structlog.get_logger()
+
+LONGEST_PAUSE = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """Seconds between two looks: at rest, and while a build runs."""
+
+    rest: float
+    active: float
+
+
+class Watcher:
+    """Looks again and again, and wakes whoever carries what a look found.
+
+    `last_success` and `failures` (in a row) say how it fares.
+    """
+
+    def __init__(
+        self,
+        look: Callable[[], Awaitable[Seen]],
+        *,
+        intervals: Intervals,
+        found: Callable[[], None],
+        clock: Callable[[], datetime],
+        randomness: random.Random,
+    ) -> None:
+        self._look = look
+        self._intervals = intervals
+        self._found = found
+        self._clock = clock
+        self._randomness = randomness
+        self._now_please = asyncio.Event()
+        self._stopping = False
+        self._not_before: datetime | None = None
+        self.last_success: datetime | None = None
+        self.failures = 0
+
+    def look_now(self) -> None:
+        """Look as soon as the provider allows, instead of at the next interval's end."""
+        self._now_please.set()
+
+    async def run(self) -> None:
+        """Look until stopped; a look that fails is tried again later, and no failure ends the watching."""
+        while not self._stopping:
+            self._now_please.clear()
+            pause = await self._look_once()
+            try:
+                async with asyncio.timeout(pause):
+                    await self._wait_for_a_reason()
+            except TimeoutError:
+                continue
+
+    def stop(self) -> None:
+        """End `run` once the look under way is over."""
+        self._stopping = True
+        self._not_before = None
+        self._now_please.set()
+
+    async def _look_once(self) -> float:
+        """Look; returns the seconds to wait before the next look."""
+        try:
+            seen = await self._look()
+        except RateLimited as limit:
+            self.failures += 1
+            self._not_before = limit.until or self._clock() + timedelta(seconds=self._intervals.rest)
+            log.warning("watch.rate_limited", until=self._not_before.isoformat())
+            self._found()
+            return max((self._not_before - self._clock()).total_seconds(), 0.0)
+        except ProviderError as failure:
+            self.failures += 1
+            level = log.error if isinstance(failure, BadToken) else log.warning
+            level("watch.failed", failures=self.failures, reason=str(failure))
+            self._found()
+            return self._back_off()
+        except Exception:
+            # Whatever it was, a bot that silently stopped watching would lie by its silence.
+            self.failures += 1
+            log.exception("watch.broken", failures=self.failures)
+            return self._back_off()
+        self.failures = 0
+        self._not_before = None
+        self.last_success = self._clock()
+        if seen.changes:
+            log.info("watch.changes", changes=len(seen.changes))
+            self._found()
+        return self._jittered(self._intervals.active if seen.running else self._intervals.rest)
+
+    async def _wait_for_a_reason(self) -> None:
+        """Return when somebody asked for a look and the provider has not forbidden it."""
+        await self._now_please.wait()
+        if self._not_before is not None and self._not_before > self._clock():
+            await asyncio.Event().wait()  # until the pause is over
+
+    def _back_off(self) -> float:
+        pause = self._intervals.rest * 2 ** min(self.failures - 1, 10)
+        return self._jittered(min(pause, max(LONGEST_PAUSE.total_seconds(), self._intervals.rest)))
+
+    def _jittered(self, seconds: float) -> float:
+        # Bots that were started together should not look together for ever.
+        return seconds * self._randomness.uniform(0.9, 1.1)

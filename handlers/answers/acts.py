@@ -1,0 +1,91 @@
+"""What changes something at the provider: abort, start, start again."""
+
+from __future__ import annotations
+
+import structlog
+
+from bot import messages
+from bot.bitrise import AbortOrder, TriggerParams
+from bot.build import App, Build
+from bot.commands import AbortBuild, Rebuild, TriggerBuild
+from handlers.caller import Answer, Audience, Caller
+from handlers.finding import NotNamed, find_app, find_build
+
+log = structlog.get_logger()
+
+
+class NotAllowed(Exception):
+    """The person may not do this; the sentence says who can change that."""
+
+
+def may_act(caller: Caller) -> bool:
+    """Whether the bot may change things at Bitrise for this person."""
+    return caller.desk.service_token_acts
+
+
+async def abort(ask: AbortBuild, caller: Caller) -> Answer:
+    """Abort a build, with the reason that the person gave."""
+    app, build = await find_build(caller, ask.app, ask.build)
+    return await abort_build(app, build, AbortOrder(reason=ask.reason), caller)
+
+
+async def abort_build(app: App, build: Build, order: AbortOrder, caller: Caller) -> Answer:
+    """Abort this build. Raises NotAllowed, BuildAlreadyFinished or another ProviderError."""
+    _check(caller)
+    signed = order.model_copy(update={"reason": _signed(order.reason, caller)})
+    await caller.desk.bitrise.abort(app.slug, build.slug, signed)
+    _note("abort", caller, app, build=build.slug, reason=order.reason)
+    caller.desk.look_now()
+    return Answer(messages.aborted(build, app, by=caller.person, order=order), Audience.CHANNEL)
+
+
+async def trigger(ask: TriggerBuild, caller: Caller) -> Answer:
+    """Start a build."""
+    _check(caller)
+    app = await find_app(caller, ask.app)
+    params = TriggerParams(
+        branch=ask.branch,
+        tag=ask.tag,
+        commit_hash=ask.commit,
+        commit_message=ask.message or f"Started from Slack by {caller.name}",
+        workflow_id=ask.workflow,
+        environments=ask.environments,
+    )
+    started = await caller.desk.bitrise.trigger(app.slug, params)
+    _note("trigger", caller, app, builds=[one.build_slug for one in started])
+    caller.desk.look_now()
+    return Answer(messages.triggered(app, started, by=caller.person), Audience.CHANNEL)
+
+
+async def rebuild(ask: Rebuild, caller: Caller) -> Answer:
+    """Start a build again as it was started."""
+    app, build = await find_build(caller, ask.app, ask.build)
+    return await rebuild_build(app, build, caller)
+
+
+async def rebuild_build(app: App, build: Build, caller: Caller) -> Answer:
+    """Start this build again with the parameters that it was started with."""
+    _check(caller)
+    if not build.params:
+        raise NotNamed(f"Bitrise doesn't say how build {build.label} was started, so it can't be started again.")
+    started = await caller.desk.bitrise.trigger(app.slug, TriggerParams.from_build(build))
+    _note("rebuild", caller, app, build=build.slug, builds=[one.build_slug for one in started])
+    caller.desk.look_now()
+    return Answer(messages.rebuilt(build, app, started, by=caller.person), Audience.CHANNEL)
+
+
+def _check(caller: Caller) -> None:
+    if not may_act(caller):
+        raise NotAllowed(
+            "I may only watch and read here: this Buildbell does not act with its own token (SERVICE_TOKEN_ACTS is 0)."
+            " Ask whoever runs it."
+        )
+
+
+def _signed(reason: str | None, caller: Caller) -> str:
+    """The reason with the person's name: Bitrise itself would name the owner of the bot's token."""
+    return f"{reason} ({caller.name} via Slack)" if reason else f"{caller.name} via Slack"
+
+
+def _note(act: str, caller: Caller, app: App, **what: object) -> None:
+    log.info(f"audit.{act}", person=caller.person, team=caller.team, channel=caller.channel, app=app.slug, **what)

@@ -1,0 +1,67 @@
+"""What a build left behind: its log and its artifacts."""
+
+from __future__ import annotations
+
+from bot import messages
+from bot.bitrise import NoLog
+from bot.build import App, Build
+from bot.commands import ListArtifacts, ShowLog
+from bot.messages import ArtifactLine
+from handlers.caller import Answer, Audience, Caller
+from handlers.finding import find_build
+
+MOST_ARTIFACTS = 40
+
+
+async def log(ask: ShowLog, caller: Caller) -> Answer:
+    """The end of a build's log."""
+    return await log_of(*await find_build(caller, ask.app, ask.build), caller)
+
+
+async def log_of(app: App, build: Build, caller: Caller) -> Answer:
+    """The end of this build's log, for one person: logs hold what not everybody in a channel may see."""
+    try:
+        tail = await caller.desk.bitrise.log_tail(app.slug, build.slug)
+    except NoLog:
+        return Answer(messages.no_log(build, app, now=caller.now()))
+    return Answer(
+        messages.log_tail(
+            build,
+            app,
+            text=tail.text,
+            whole_url=tail.whole_url,
+            still_growing=tail.still_growing,
+            complete=tail.complete,
+        ),
+        Audience.ONE_PERSON,
+    )
+
+
+async def artifacts(ask: ListArtifacts, caller: Caller) -> Answer:
+    """A build's artifacts."""
+    return await artifacts_of(*await find_build(caller, ask.app, ask.build), caller)
+
+
+async def artifacts_of(app: App, build: Build, caller: Caller) -> Answer:
+    """This build's artifacts, each with a button that fetches its link."""
+    lines: list[ArtifactLine] = []
+    total = 0
+    async for page in caller.desk.bitrise.artifacts(app.slug, build.slug).pages():
+        total = max(page.total or 0, len(lines) + len(page.items))
+        lines += (
+            ArtifactLine(slug=one.slug, title=one.title, kind=one.kind, size=one.size) for one in page.items
+        )
+        if len(lines) >= MOST_ARTIFACTS:
+            break
+    return Answer(messages.artifacts(build, app, lines[:MOST_ARTIFACTS], total=total))
+
+
+async def artifact_link(app: App, build: Build, artifact_slug: str, caller: Caller) -> Answer:
+    """A fresh link to one artifact, for the person who asked: it opens the file for whoever has it."""
+    artifact = await caller.desk.bitrise.artifact(app.slug, build.slug, artifact_slug)
+    return Answer(
+        messages.artifact_link(
+            title=artifact.title, download_url=artifact.download_url, install_page_url=artifact.install_page_url
+        ),
+        Audience.ONE_PERSON,
+    )

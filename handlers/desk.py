@@ -1,0 +1,28 @@
+"""What the handlers work with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import aiohttp
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.bitrise import Bitrise
+from handlers.directory import AppDirectory
+from storage import Storage
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Everything that answering a person may need; made once, by the assembly."""
+
+    bitrise: Bitrise
+    apps: AppDirectory
+    storage: Storage
+    slack: AsyncWebClient
+    session: aiohttp.ClientSession
+    look_now: Callable[[], None]
+    clock: Callable[[], datetime]
+    service_token_acts: bool

@@ -1,0 +1,52 @@
+"""The apps that the bot's token sees, kept for a while so that naming one costs no request."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from bot.bitrise import Bitrise
+from bot.build import App
+from bot.commands import UnknownApp, find_app
+
+FRESH = timedelta(minutes=5)
+# A name that is not found may be a new app's, but asking again for every typing error would be rude.
+FRESH_ENOUGH_FOR_A_MISS = timedelta(seconds=30)
+
+
+class AppDirectory:
+    """All apps, read page by page when they are needed and are not fresh any more."""
+
+    def __init__(self, bitrise: Bitrise, *, clock: Callable[[], datetime]) -> None:
+        self._bitrise = bitrise
+        self._clock = clock
+        self._apps: Sequence[App] = ()
+        self._read_at: datetime | None = None
+        self._reading = asyncio.Lock()
+
+    async def all(self) -> Sequence[App]:
+        """Every app that the token sees. Raises ProviderError."""
+        return await self._read(FRESH)
+
+    async def find(self, words: str) -> App:
+        """The app that the words name. Raises UnknownApp, AmbiguousApp or ProviderError."""
+        try:
+            return find_app(words, await self._read(FRESH))
+        except UnknownApp:
+            return find_app(words, await self._read(FRESH_ENOUGH_FOR_A_MISS))
+
+    async def by_slug(self, slug: str) -> App | None:
+        """The app with this very slug; None where the token does not see it. Raises ProviderError."""
+        for fresh in (FRESH, FRESH_ENOUGH_FOR_A_MISS):
+            for app in await self._read(fresh):
+                if app.slug == slug:
+                    return app
+        return None
+
+    async def _read(self, fresh: timedelta) -> Sequence[App]:
+        async with self._reading:
+            if self._read_at is None or self._clock() - self._read_at > fresh:
+                self._apps = [app async for app in self._bitrise.apps()]
+                self._read_at = self._clock()
+            return self._apps

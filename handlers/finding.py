@@ -1,0 +1,90 @@
+"""From what a person wrote to the app or the build that they mean."""
+
+from __future__ import annotations
+
+from bot.bitrise import BuildQuery
+from bot.build import App, Build, Provider
+from bot.commands import BuildRef
+from bot.http import NotFound
+from handlers.caller import Caller
+
+# A link names a build but not its app; it is looked for among this many pages of the newest builds.
+PAGES_SEARCHED = 4
+
+
+class NotNamed(Exception):
+    """What is meant can't be told; the sentence says what to write instead."""
+
+
+async def find_app(caller: Caller, words: str | None) -> App:
+    """The app that the words name; without words the channel's: its default, or the only one it could mean.
+
+    Raises NotNamed, UnknownApp, AmbiguousApp or ProviderError.
+    """
+    apps = caller.desk.apps
+    if words is not None:
+        return await apps.find(words)
+    default = await caller.desk.storage.channels.default_app(caller.team, caller.channel, Provider.BITRISE)
+    if default is not None:
+        if (app := await apps.by_slug(default)) is not None:
+            return app
+        raise NotNamed("I can't see this channel's app any more. Choose another with `/bitrise use APP`.")
+    subscribed = {one.app.slug: one.app for one in await caller.desk.storage.subscriptions.of_channel(caller.channel)}
+    if len(subscribed) == 1:
+        return next(iter(subscribed.values()))
+    everything = await apps.all()
+    if len(everything) == 1:
+        return everything[0]
+    raise NotNamed("Which app? Name it in the command, or choose one for this channel with `/bitrise use APP`.")
+
+
+async def find_build(caller: Caller, app_words: str | None, ref: BuildRef) -> tuple[App, Build]:
+    """The build that is meant, with its app. Raises what `find_app` does, and NotFound."""
+    if ref.number is not None:
+        app = await find_app(caller, app_words)
+        return app, await _by_number(caller, app, ref.number)
+    slug = ref.slug or ""
+    if app_slug := ref.app_slug:
+        app = await caller.desk.apps.by_slug(app_slug) or await caller.desk.bitrise.app(app_slug)
+    elif app_words is not None:
+        app = await find_app(caller, app_words)
+    else:
+        app = await _app_of(caller, slug)
+    return app, await caller.desk.bitrise.build(app.slug, slug)
+
+
+async def _by_number(caller: Caller, app: App, number: int) -> Build:
+    async for build in caller.desk.bitrise.builds(app.slug, BuildQuery(build_number=number)):
+        # checked, since a server that does not know the filter would answer with any build
+        if build.number == number:
+            return build
+        if build.number is not None and build.number < number:
+            break
+    raise NotNamed(f"{app.title} has no build #{number}. `/bitrise builds` lists the latest ones.")
+
+
+async def _app_of(caller: Caller, build_slug: str) -> App:
+    """The app of a build that is known by its slug alone."""
+    if (known := await caller.desk.storage.watching.build(Provider.BITRISE, build_slug)) is not None:
+        app_slug = known.app_slug
+    else:
+        app_slug = await _search(caller, build_slug)
+    return await caller.desk.apps.by_slug(app_slug) or await caller.desk.bitrise.app(app_slug)
+
+
+async def _search(caller: Caller, build_slug: str) -> str:
+    pages = 0
+    try:
+        async for page in caller.desk.bitrise.all_builds().pages():
+            for build in page.items:
+                if build.slug == build_slug:
+                    return build.app_slug
+            pages += 1
+            if pages == PAGES_SEARCHED:
+                break
+    except NotFound:
+        pass
+    raise NotNamed(
+        "I can't tell which app that build belongs to. Name the app too: `/bitrise build APP LINK`, "
+        "or use the build's number: `/bitrise build APP #12`."
+    )

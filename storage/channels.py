@@ -1,0 +1,31 @@
+"""What a channel has chosen: its default app."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bot.build import Provider
+from storage.database import Database
+from storage.times import to_text
+
+
+class Channels:
+    """Default apps by workspace and channel."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def use(
+        self, team: str, channel: str, provider: Provider, app_slug: str, *, by: str, at: datetime
+    ) -> None:
+        """Make the app the channel's default."""
+        row = [team, channel, provider, app_slug, by, to_text(at)]
+        await self._database.write(
+            lambda db: db.execute("INSERT OR REPLACE INTO channels VALUES (?, ?, ?, ?, ?, ?)", row)
+        )
+
+    async def default_app(self, team: str, channel: str, provider: Provider) -> str | None:
+        """The slug of the channel's default app; None where none was chosen."""
+        query = "SELECT app_slug FROM channels WHERE team_id = ? AND channel_id = ? AND provider = ?"
+        row = await self._database.read(lambda db: db.execute(query, [team, channel, provider]).fetchone())
+        return None if row is None else str(row[0])

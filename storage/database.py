@@ -1,0 +1,154 @@
+"""One SQLite file and the one thread that touches it."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import IO, Self, TypeVar
+
+import sqlite_utils
+
+from storage.migrations import known_migrations, migrations
+
+T = TypeVar("T")
+Work = Callable[[sqlite_utils.Database], T]
+
+
+class DatabaseProblem(Exception):
+    """The database can't be used."""
+
+
+class DatabaseDamaged(DatabaseProblem):
+    """The file is damaged or no SQLite database; it was left as it is."""
+
+
+class DatabaseNewer(DatabaseProblem):
+    """The file was written by a newer Buildbell; it was left as it is."""
+
+
+class DatabaseInUse(DatabaseProblem):
+    """Another Buildbell has the file open."""
+
+
+class Database:
+    """An open database: WAL, `synchronous=FULL`, explicit transactions, all on one thread of its own.
+
+    One thread because connections shared by threads lose writes silently, and because the event loop must never
+    wait for a disk.
+    """
+
+    def __init__(
+        self, path: Path, thread: ThreadPoolExecutor, lock: IO[str], db: sqlite_utils.Database
+    ) -> None:
+        self.path = path
+        self._thread = thread
+        self._lock = lock
+        self._db = db
+
+    @classmethod
+    async def open(cls, path: str | Path) -> Self:
+        """Open the file, made where it is missing, and bring its schema up to date.
+
+        Raises DatabaseDamaged, DatabaseNewer or DatabaseInUse, each with what to do; the file is then unchanged.
+        """
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite")
+        try:
+            lock, db = await asyncio.get_running_loop().run_in_executor(thread, _open, path)
+        except BaseException:
+            thread.shutdown()
+            raise
+        return cls(path, thread, lock, db)
+
+    async def read(self, work: Work[T]) -> T:
+        """Run `work` on the database's thread, without a transaction of its own."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, self._db)
+
+    async def write(self, work: Work[T]) -> T:
+        """Run `work` in one transaction: all of it is on the disk when this returns, or none of it."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, _in_transaction, self._db, work)
+
+    async def close(self) -> None:
+        """Finish what is queued and close the file."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._db.close)
+        self._thread.shutdown()
+        self._lock.close()
+
+
+def check(path: Path) -> None:
+    """Look at an existing file without changing it; raises DatabaseDamaged or DatabaseNewer."""
+    if not path.exists() or path.stat().st_size == 0:
+        return
+    try:
+        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+        try:
+            verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if verdict != "ok":
+                raise DatabaseDamaged(_damaged(path, verdict))
+            tables = {
+                name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            }
+            if "_sqlite_migrations" not in tables:
+                if tables:
+                    raise DatabaseDamaged(
+                        f"{path} is another program's database. Set DATABASE_URL to a file of Buildbell's own."
+                    )
+                return
+            applied = {
+                name
+                for (name,) in connection.execute(
+                    "SELECT name FROM _sqlite_migrations WHERE migration_set = ?", [migrations.name]
+                )
+            }
+        finally:
+            connection.close()
+    except sqlite3.DatabaseError as error:
+        raise DatabaseDamaged(_damaged(path, str(error))) from error
+    if newer := applied - known_migrations():
+        raise DatabaseNewer(
+            f"{path} was written by a newer Buildbell (it knows {', '.join(sorted(newer))})."
+            " Start that version again, or restore the backup made before the update."
+        )
+
+
+def _damaged(path: Path, verdict: str) -> str:
+    return f"{path} is damaged ({verdict}). It was left as it is: restore a backup, or move it away to start anew."
+
+
+def _open(path: Path) -> tuple[IO[str], sqlite_utils.Database]:
+    lock = path.with_name(path.name + ".lock").open("w")
+    try:
+        try:
+            # Two bots on one file would tell everything twice, and migrations know no lock of their own.
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise DatabaseInUse(
+                f"{path} is in use by another Buildbell. Stop that one, or set DATABASE_URL to another file."
+            ) from error
+        check(path)
+        db = sqlite_utils.Database(path, execute_plugins=False)
+        db.enable_wal()
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute("PRAGMA foreign_keys = ON")
+        migrations.apply(db)
+    except BaseException:
+        lock.close()
+        raise
+    return lock, db
+
+
+def _in_transaction(db: sqlite_utils.Database, work: Work[T]) -> T:
+    # sqlite-utils' own atomic() begins deferred; IMMEDIATE takes the write lock before anything is read.
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        result = work(db)
+    except BaseException:
+        db.rollback()
+        raise
+    db.commit()
+    return result

@@ -1,0 +1,89 @@
+"""The one transaction of the watcher: build states, how far it has read, and what is owed to whom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+import sqlite_utils
+
+from bot.build import Build, Change, Provider, State
+from storage.database import Database
+from storage.outbox import Owed, owe
+from storage.subscriptions import Subscription, subscriptions_of_apps
+from storage.times import from_text, to_text
+from storage.watching import Sighting, save_builds
+
+Compare = Callable[[Sequence[Build], Mapping[str, State], Mapping[str, datetime | None]], Sequence[Change]]
+Match = Callable[[Sequence[Change], Sequence[Subscription]], Sequence[Owed]]
+
+# SQLite takes at least 999 parameters in one statement (sqlite.org, "Implementation Limits For SQLite").
+_PARAMETERS = 900
+
+
+class Recorder:
+    """Turns a sighting into changes and notifications, all at once or not at all."""
+
+    def __init__(self, database: Database, *, compare: Compare, match: Match) -> None:
+        self._database = database
+        self._compare = compare
+        self._match = match
+
+    async def record(self, sighting: Sighting, *, at: datetime) -> Sequence[Change]:
+        """Compare the sighting with what is known, write what changed and what it makes owed.
+
+        Returns the changes. The comparing happens inside the transaction, so no subscription that comes or goes
+        meanwhile is missed or told in vain.
+        """
+        return await self._database.write(lambda db: self._record(db, sighting, at))
+
+    def _record(self, db: sqlite_utils.Database, sighting: Sighting, at: datetime) -> Sequence[Change]:
+        changes = self._compare(
+            sighting.builds, _known_states(db, sighting), _baselines(db, sighting.provider)
+        )
+        if changes:
+            save_builds(db, [change.build for change in changes])
+            apps = sorted({change.build.app_slug for change in changes})
+            owe(db, self._match(changes, subscriptions_of_apps(db, sighting.provider, apps)), at)
+        _remember_look(db, sighting)
+        return changes
+
+
+def _known_states(db: sqlite_utils.Database, sighting: Sighting) -> dict[str, State]:
+    slugs = [build.slug for build in sighting.builds]
+    states: dict[str, State] = {}
+    for start in range(0, len(slugs), _PARAMETERS):
+        some = slugs[start : start + _PARAMETERS]
+        marks = ", ".join("?" * len(some))
+        rows = db.execute(
+            f"SELECT build_slug, state FROM builds WHERE provider = ? AND build_slug IN ({marks})",
+            [sighting.provider, *some],
+        )
+        states.update((slug, State(state)) for slug, state in rows)
+    return states
+
+
+def _baselines(db: sqlite_utils.Database, provider: Provider) -> dict[str, datetime | None]:
+    rows = db.execute("SELECT app_slug, baseline_at FROM watched_apps WHERE provider = ?", [provider])
+    return {slug: from_text(at) for slug, at in rows}
+
+
+def _remember_look(db: sqlite_utils.Database, sighting: Sighting) -> None:
+    provider = sighting.provider
+    db.conn.executemany(
+        "UPDATE watched_apps SET joined = 1 WHERE provider = ? AND app_slug = ?",
+        [(provider, slug) for slug in sighting.joined],
+    )
+    db.conn.executemany(
+        "UPDATE builds SET misses = misses + 1 WHERE provider = ? AND build_slug = ?",
+        [(provider, slug) for slug in sighting.missed],
+    )
+    db.conn.executemany(
+        "DELETE FROM builds WHERE provider = ? AND build_slug = ? AND ended = 0",
+        [(provider, slug) for slug in sighting.forgotten],
+    )
+    db.execute(
+        "INSERT INTO looks VALUES (?, ?, ?) ON CONFLICT (token) DO UPDATE SET per_app = excluded.per_app,"
+        " seen_until = excluded.seen_until WHERE per_app <> excluded.per_app OR seen_until IS NOT excluded.seen_until",
+        [sighting.token, sighting.per_app, to_text(sighting.seen_until)],
+    )

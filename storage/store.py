@@ -1,0 +1,20 @@
+"""All repositories over one database."""
+
+from __future__ import annotations
+
+from storage.channels import Channels
+from storage.database import Database
+from storage.outbox import Outbox
+from storage.subscriptions import Subscriptions
+from storage.watching import Watching
+
+
+class Storage:
+    """The bot's memory: one attribute per aggregate."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.channels = Channels(database)
+        self.subscriptions = Subscriptions(database)
+        self.watching = Watching(database)
+        self.outbox = Outbox(database)

@@ -1,0 +1,151 @@
+"""What the watcher remembers between two looks: apps, builds that have not ended, and how far it has read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import sqlite_utils
+
+from bot.build import App, Build, Frozen, Provider, State
+from storage.database import Database
+from storage.times import from_text, to_text
+
+
+class Baseline(Frozen):
+    """What was there when the watching of an app began: none of it is told, what is open is followed.
+
+    `at` is the trigger time of the newest build then, None where the app had none.
+    """
+
+    builds: tuple[Build, ...] = ()
+    at: datetime | None = None
+
+
+class WatchedApp(Frozen):
+    """An app that a subscription waits for.
+
+    `since`: a list of the builds triggered from then on holds every build not known yet.
+    `joined`: whether a look at all apps at once covers it already.
+    """
+
+    app: App
+    since: datetime | None
+    joined: bool
+
+
+class OpenBuild(Frozen):
+    """A build that had not ended at the last look."""
+
+    app_slug: str
+    slug: str
+    state: State
+    misses: int = 0
+
+
+class WatchState(Frozen):
+    """All that one token's next look needs to know."""
+
+    apps: Mapping[str, WatchedApp]
+    open_builds: Mapping[str, OpenBuild]
+    per_app: bool = False
+    seen_until: datetime | None = None
+
+
+class Sighting(Frozen):
+    """What one look has seen: builds of watched apps, and how far it has read."""
+
+    token: str
+    provider: Provider = Provider.BITRISE
+    builds: tuple[Build, ...] = ()
+    joined: tuple[str, ...] = ()
+    missed: tuple[str, ...] = ()
+    forgotten: tuple[str, ...] = ()
+    per_app: bool = False
+    seen_until: datetime | None = None
+
+
+class Watching:
+    """Reads what the watcher needs."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def state(self, token: str, provider: Provider) -> WatchState:
+        """What the next look with the token needs to know."""
+        return await self._database.read(lambda db: _state(db, token, provider))
+
+    async def build(self, provider: Provider, slug: str) -> Build | None:
+        """A build as the watcher last saw it; None where it never did."""
+        query = "SELECT body FROM builds WHERE provider = ? AND build_slug = ?"
+        row = await self._database.read(lambda db: db.execute(query, [provider, slug]).fetchone())
+        return None if row is None else Build.model_validate_json(row[0])
+
+
+def begin_watching(db: sqlite_utils.Database, app: App, baseline: Baseline) -> None:
+    """Watch the app from its baseline on; for use inside a transaction. An app already watched stays as it is."""
+    added = db.execute(
+        "INSERT OR IGNORE INTO watched_apps VALUES (?, ?, ?, ?, ?, 0)",
+        [app.provider, app.slug, app.title, app.model_dump_json(), to_text(baseline.at)],
+    )
+    if added.rowcount:
+        save_builds(db, baseline.builds)
+
+
+def end_watching(db: sqlite_utils.Database, app: App) -> None:
+    """Stop watching the app; for use inside a transaction. Builds that ended stay, for what is still to be told."""
+    db.execute("DELETE FROM watched_apps WHERE provider = ? AND app_slug = ?", [app.provider, app.slug])
+    db.execute(
+        "DELETE FROM builds WHERE provider = ? AND app_slug = ? AND ended = 0", [app.provider, app.slug]
+    )
+
+
+def save_builds(db: sqlite_utils.Database, builds: Sequence[Build]) -> None:
+    """Remember the builds as they are now; for use inside a transaction."""
+    db.conn.executemany(
+        "INSERT INTO builds (provider, build_slug, app_slug, number, state, ended, triggered_at, finished_at, body)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (provider, build_slug) DO UPDATE SET state = excluded.state,"
+        " ended = excluded.ended, finished_at = excluded.finished_at, misses = 0, body = excluded.body",
+        [
+            (
+                build.provider,
+                build.slug,
+                build.app_slug,
+                build.number,
+                build.state,
+                build.ended,
+                to_text(build.triggered_at),
+                to_text(build.finished_at),
+                build.model_dump_json(exclude_none=True),
+            )
+            for build in builds
+        ],
+    )
+
+
+def _state(db: sqlite_utils.Database, token: str, provider: Provider) -> WatchState:
+    apps = db.execute(
+        "SELECT app_slug, body, joined, baseline_at,"
+        " (SELECT MAX(triggered_at) FROM builds WHERE builds.provider = watched_apps.provider"
+        "  AND builds.app_slug = watched_apps.app_slug)"
+        " FROM watched_apps WHERE provider = ?",
+        [provider],
+    )
+    open_builds = db.execute(
+        "SELECT app_slug, build_slug, state, misses FROM builds WHERE provider = ? AND ended = 0", [provider]
+    )
+    look = db.execute("SELECT per_app, seen_until FROM looks WHERE token = ?", [token]).fetchone()
+    return WatchState(
+        apps={
+            slug: WatchedApp(
+                app=App.model_validate_json(body), since=from_text(newest or baseline), joined=bool(joined)
+            )
+            for slug, body, joined, baseline, newest in apps
+        },
+        open_builds={
+            slug: OpenBuild(app_slug=app, slug=slug, state=State(state), misses=misses)
+            for app, slug, state, misses in open_builds
+        },
+        per_app=bool(look[0]) if look else False,
+        seen_until=from_text(look[1]) if look else None,
+    )
