@@ -65,9 +65,7 @@ class Buildbell:
             database = await Database.open(self._settings.database_path)
             open_things.push_async_callback(database.close)
             session = await open_things.enter_async_context(slack_session())
-            http = await open_things.enter_async_context(
-                Http(download_hosts=self._settings.download_hosts, clock=self._clock)
-            )
+            http = await open_things.enter_async_context(Http())
             storage = Storage(database)
             bitrise = self._bitrise(http)
             patient = web_client(self._settings, session, patient=True)
@@ -148,7 +146,13 @@ class Buildbell:
             log.info("ready", port=self.port, team=self._who.result().team_name)
 
     def _bitrise(self, http: Http) -> Bitrise:
-        return Bitrise(http, token=self._settings.bitrise_token, base_url=self._settings.bitrise_api_url)
+        return Bitrise(
+            http,
+            token=self._settings.bitrise_token,
+            base_url=self._settings.bitrise_api_url,
+            clock=self._clock,
+            download_hosts=self._settings.download_hosts,
+        )
 
     def _relay(self, slack: AsyncWebClient, storage: Storage) -> Relay:
         return Relay(

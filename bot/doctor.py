@@ -48,10 +48,13 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
         slack = web_client(settings, session, patient=False)
         async for finding in _slack(slack, settings):
             yield finding
-        http = await open_things.enter_async_context(
-            Http(download_hosts=settings.download_hosts, clock=lambda: datetime.now(UTC))
+        http = await open_things.enter_async_context(Http())
+        bitrise = Bitrise(
+            http,
+            token=settings.bitrise_token,
+            base_url=settings.bitrise_api_url,
+            clock=lambda: datetime.now(UTC),
         )
-        bitrise = Bitrise(http, token=settings.bitrise_token, base_url=settings.bitrise_api_url)
         async for finding in _bitrise(bitrise):
             yield finding
 

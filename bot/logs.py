@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
@@ -48,7 +49,7 @@ def configure(level: str, *, terminal: bool | None = None) -> None:
         logging.getLogger(library).setLevel(max(root.level, logging.WARNING))
 
 
-def _redacted(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+def _redacted(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> dict[str, Any]:
     return {name: _clean(value) for name, value in event.items()}
 
 

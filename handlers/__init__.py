@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from slack_bolt.app.async_app import AsyncApp
 
-from handlers import actions, commands, mentions, modals
+from handlers import abort_modal, actions, commands, mentions
 from handlers.desk import Desk
 from handlers.directory import AppDirectory
 from handlers.listening import Listening
@@ -19,5 +19,5 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
     async def once(body, next):  # type: ignore[no-untyped-def]  # noqa: A002
         return await listening.once(body, next)
 
-    for surface in (commands, mentions, actions, modals):
+    for surface in (commands, mentions, actions, abort_modal):
         surface.register(app, desk, listening)

@@ -26,11 +26,11 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
             caller = Caller(
                 desk=desk,
                 person=command["user_id"],
-                name=command.get("user_name") or command["user_id"],
+                name=command.get("user_name"),
                 team=command.get("team_id") or "",
                 channel=command["channel_id"],
             )
-            say = ToResponseUrl(desk, command["response_url"])
+            say = ToResponseUrl(caller, command["response_url"])
             try:
                 said = await answer(parse(command.get("text") or "", surface="slash"), caller)
             except Exception as error:  # noqa: BLE001 - whatever went wrong, the person hears of it

@@ -29,13 +29,17 @@ async def find_app(caller: Caller, words: str | None) -> App:
         if (app := await apps.by_slug(default)) is not None:
             return app
         raise NotNamed("I can't see this channel's app any more. Choose another with `/bitrise use APP`.")
-    subscribed = {one.app.slug: one.app for one in await caller.desk.storage.subscriptions.of_channel(caller.channel)}
+    subscribed = {
+        one.app.slug: one.app for one in await caller.desk.storage.subscriptions.of_channel(caller.channel)
+    }
     if len(subscribed) == 1:
         return next(iter(subscribed.values()))
     everything = await apps.all()
     if len(everything) == 1:
         return everything[0]
-    raise NotNamed("Which app? Name it in the command, or choose one for this channel with `/bitrise use APP`.")
+    raise NotNamed(
+        "Which app? Name it in the command, or choose one for this channel with `/bitrise use APP`."
+    )
 
 
 async def find_build(caller: Caller, app_words: str | None, ref: BuildRef) -> tuple[App, Build]:
@@ -51,6 +55,12 @@ async def find_build(caller: Caller, app_words: str | None, ref: BuildRef) -> tu
     else:
         app = await _app_of(caller, slug)
     return app, await caller.desk.bitrise.build(app.slug, slug)
+
+
+async def by_slugs(caller: Caller, app_slug: str, build_slug: str) -> tuple[App, Build]:
+    """The build that a button names, with its app. Raises ProviderError."""
+    app = await caller.desk.apps.by_slug(app_slug) or await caller.desk.bitrise.app(app_slug)
+    return app, await caller.desk.bitrise.build(app_slug, build_slug)
 
 
 async def _by_number(caller: Caller, app: App, number: int) -> Build:

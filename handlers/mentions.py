@@ -32,10 +32,13 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
 async def _answer(
     event: dict[str, Any], body: dict[str, Any], desk: Desk, listening: Listening, *, thread: str | None
 ) -> None:
+    if "bot_id" in event or "user" not in event:
+        return  # two bots that answer each other's mentions would never end
     async with listening.answering("message"):
-        person, channel = event["user"], event["channel"]
-        say = ToChannel(desk, channel, person, thread, direct=event.get("channel_type") == "im")
-        caller = Caller(desk=desk, person=person, name=person, team=body.get("team_id") or "", channel=channel)
+        caller = Caller(
+            desk=desk, person=event["user"], team=body.get("team_id") or "", channel=event["channel"]
+        )
+        say = ToChannel(caller, thread, direct=event.get("channel_type") == "im")
         try:
             said = await answer(parse(event.get("text") or "", surface="message"), caller)
         except Exception as error:  # noqa: BLE001 - whatever went wrong, the person hears of it

@@ -9,30 +9,64 @@ from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetry
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from bot.messages import Message
-from handlers.caller import Answer, Audience
-from handlers.desk import Desk
+from handlers.caller import Answer, Audience, Caller
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class ToChannel:
+    """Says answers as messages, in the thread of the question; what is for one person, to that person alone."""
+
+    caller: Caller
+    thread: str | None = None
+    direct: bool = False
+
+    async def __call__(self, answer: Answer) -> None:
+        """Say it. Raises SlackApiError."""
+        caller, message = self.caller, answer.message
+        if answer.audience is Audience.ONE_PERSON and not self.direct:
+            await caller.desk.slack.chat_postEphemeral(
+                channel=caller.channel,
+                user=caller.person,
+                text=message.text,
+                blocks=message.blocks,
+                thread_ts=self.thread,
+            )
+            return
+        await caller.desk.slack.chat_postMessage(
+            channel=caller.channel,
+            text=message.text,
+            blocks=message.blocks,
+            thread_ts=self.thread,
+            unfurl_links=False,
+            unfurl_media=False,
+        )
 
 
 @dataclass(frozen=True)
 class ToResponseUrl:
     """Says answers over a response_url: five times within thirty minutes (Slack's rules, "Answering")."""
 
-    desk: Desk
+    caller: Caller
     url: str
 
     async def __call__(self, answer: Answer) -> None:
-        """Say it below what was asked."""
-        await self._send(answer.message, to_all=answer.audience is Audience.CHANNEL, replace=False)
+        """Say it below what was asked; as a message of its own where the address is used up."""
+        to_all = answer.audience is Audience.CHANNEL
+        if not await self._send(answer.message, to_all=to_all, replace=False):
+            unheard = Answer(answer.message, Audience.CHANNEL if to_all else Audience.ONE_PERSON)
+            await ToChannel(self.caller)(unheard)
 
     async def instead(self, message: Message) -> None:
         """Put the message in the place of the one whose button was pressed."""
         await self._send(message, to_all=False, replace=True)
 
-    async def _send(self, message: Message, *, to_all: bool, replace: bool) -> None:
+    async def _send(self, message: Message, *, to_all: bool, replace: bool) -> bool:
         client = AsyncWebhookClient(
-            self.url, session=self.desk.session, retry_handlers=[AsyncRateLimitErrorRetryHandler(max_retry_count=2)]
+            self.url,
+            session=self.caller.desk.session,
+            retry_handlers=[AsyncRateLimitErrorRetryHandler(max_retry_count=2)],
         )
         response = await client.send(
             text=message.text,
@@ -43,35 +77,4 @@ class ToResponseUrl:
         )
         if response.status_code != 200:
             log.warning("answer.not_taken", status=response.status_code, reason=response.body[:100])
-
-
-@dataclass(frozen=True)
-class ToChannel:
-    """Says answers as messages, in the thread of the question; what is for one person, to that person alone."""
-
-    desk: Desk
-    channel: str
-    person: str
-    thread: str | None
-    direct: bool
-
-    async def __call__(self, answer: Answer) -> None:
-        """Say it."""
-        message = answer.message
-        if answer.audience is Audience.ONE_PERSON and not self.direct:
-            await self.desk.slack.chat_postEphemeral(
-                channel=self.channel,
-                user=self.person,
-                text=message.text,
-                blocks=message.blocks,
-                thread_ts=self.thread,
-            )
-            return
-        await self.desk.slack.chat_postMessage(
-            channel=self.channel,
-            text=message.text,
-            blocks=message.blocks,
-            thread_ts=self.thread,
-            unfurl_links=False,
-            unfurl_media=False,
-        )
+        return bool(response.status_code == 200)

@@ -8,7 +8,9 @@ from typing import Any
 from bot.build import App, Build, State
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
-ANDROID = App(slug="669403bffbe35909", title="sample-apps-android-sdk22", owner="bitrise-samples", repo="android")
+ANDROID = App(
+    slug="669403bffbe35909", title="sample-apps-android-sdk22", owner="bitrise-samples", repo="android"
+)
 IOS = App(slug="f46e89061e967f27", title="Ios", owner="bitrise-samples", repo="ios")
 
 
@@ -26,7 +28,10 @@ def a_build(number: int, state: State = State.SUCCEEDED, *, app: App = ANDROID, 
         "url": f"https://app.bitrise.io/build/{app.slug[:8]}{number:08d}",
     }
     if state is not State.ON_HOLD:
-        fields |= {"started_at": triggered + timedelta(minutes=1), "prepared_at": triggered + timedelta(minutes=2)}
+        fields |= {
+            "started_at": triggered + timedelta(minutes=1),
+            "prepared_at": triggered + timedelta(minutes=2),
+        }
     if state.ended:
         fields["finished_at"] = triggered + timedelta(minutes=6)
     return Build(**(fields | more))

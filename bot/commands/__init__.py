@@ -24,7 +24,7 @@ from bot.commands.model import (
     WhoAmI,
 )
 from bot.commands.parsing import parse
-from bot.commands.wording import describe, words
+from bot.commands.wording import describe, list_words, words
 
 __all__ = [
     "CATALOGUE",
@@ -53,6 +53,7 @@ __all__ = [
     "describe",
     "entry_for",
     "find_app",
+    "list_words",
     "markdown",
     "parse",
     "words",

@@ -113,9 +113,8 @@ class _Words:
                 app = self.left[0].text if position == 1 else None
                 del self.left[: position + 1]
                 return app, ref
-        if not self.left:
-            self.wrong("Which build? Give its number, its slug or a link to it.")
-        self.wrong(f"{self.left[-1].text} is no build: give its number, its slug or a link to it.")
+        given = f"{self.left[-1].text} is no build: give" if self.left else "Which build? Give"
+        return self.wrong(f"{given} its number, its slug or a link to it.")
 
     def _build_at(self, position: int) -> BuildRef | None:
         token = self.left[position]

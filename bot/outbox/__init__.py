@@ -1,5 +1,6 @@
 """The relay: from the outbox to Slack, each channel in order, at Slack's pace."""
 
 from bot.outbox.relay import Relay
+from bot.outbox.rendering import render
 
-__all__ = ["Relay"]
+__all__ = ["Relay", "render"]

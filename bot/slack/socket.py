@@ -48,7 +48,7 @@ class Sockets:
         self._handlers = [
             _Handler(self._app, self._app_token, ping_seconds=self._ping_seconds) for _ in range(CONNECTIONS)
         ]
-        connecting = [asyncio.create_task(handler.connect_async()) for handler in self._handlers]
+        connecting = [asyncio.create_task(_connect(handler)) for handler in self._handlers]
         watching = [asyncio.create_task(self._watch(handler)) for handler in self._handlers]
         self._tasks = connecting + watching
         await asyncio.wait(connecting, return_when=asyncio.FIRST_COMPLETED)
@@ -68,7 +68,7 @@ class Sockets:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for handler in self._handlers:
-            await handler.close_async()
+            await handler.close_async()  # type: ignore[no-untyped-call]
 
     async def _watch(self, handler: _Handler) -> None:
         """Give a client that can't connect a new address.
@@ -88,6 +88,10 @@ class Sockets:
                 log.warning("socket.new_address", down_seconds=round(time.monotonic() - down_since))
                 handler.client.wss_uri = None
                 down_since = time.monotonic()
+
+
+async def _connect(handler: _Handler) -> None:
+    await handler.connect_async()  # type: ignore[no-untyped-call]
 
 
 async def check_app_token(client: AsyncWebClient, app_token: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import structlog
 
 from bot import messages
-from bot.bitrise import AbortOrder, TriggerParams
+from bot.bitrise import AbortOrder, EnvironmentVariable, TriggerParams
 from bot.build import App, Build
 from bot.commands import AbortBuild, Rebuild, TriggerBuild
 from handlers.caller import Answer, Audience, Caller
@@ -32,7 +32,7 @@ async def abort(ask: AbortBuild, caller: Caller) -> Answer:
 async def abort_build(app: App, build: Build, order: AbortOrder, caller: Caller) -> Answer:
     """Abort this build. Raises NotAllowed, BuildAlreadyFinished or another ProviderError."""
     _check(caller)
-    signed = order.model_copy(update={"reason": _signed(order.reason, caller)})
+    signed = order.model_copy(update={"reason": _signed(order.reason, await caller.signature())})
     await caller.desk.bitrise.abort(app.slug, build.slug, signed)
     _note("abort", caller, app, build=build.slug, reason=order.reason)
     caller.desk.look_now()
@@ -47,9 +47,9 @@ async def trigger(ask: TriggerBuild, caller: Caller) -> Answer:
         branch=ask.branch,
         tag=ask.tag,
         commit_hash=ask.commit,
-        commit_message=ask.message or f"Started from Slack by {caller.name}",
+        commit_message=ask.message or f"Started from Slack by {await caller.signature()}",
         workflow_id=ask.workflow,
-        environments=ask.environments,
+        environments=tuple(EnvironmentVariable(key=key, value=value) for key, value in ask.environments),
     )
     started = await caller.desk.bitrise.trigger(app.slug, params)
     _note("trigger", caller, app, builds=[one.build_slug for one in started])
@@ -67,7 +67,9 @@ async def rebuild_build(app: App, build: Build, caller: Caller) -> Answer:
     """Start this build again with the parameters that it was started with."""
     _check(caller)
     if not build.params:
-        raise NotNamed(f"Bitrise doesn't say how build {build.label} was started, so it can't be started again.")
+        raise NotNamed(
+            f"Bitrise doesn't say how build {build.label} was started, so it can't be started again."
+        )
     started = await caller.desk.bitrise.trigger(app.slug, TriggerParams.from_build(build))
     _note("rebuild", caller, app, build=build.slug, builds=[one.build_slug for one in started])
     caller.desk.look_now()
@@ -82,10 +84,12 @@ def _check(caller: Caller) -> None:
         )
 
 
-def _signed(reason: str | None, caller: Caller) -> str:
+def _signed(reason: str | None, name: str) -> str:
     """The reason with the person's name: Bitrise itself would name the owner of the bot's token."""
-    return f"{reason} ({caller.name} via Slack)" if reason else f"{caller.name} via Slack"
+    return f"{reason} ({name} via Slack)" if reason else f"{name} via Slack"
 
 
 def _note(act: str, caller: Caller, app: App, **what: object) -> None:
-    log.info(f"audit.{act}", person=caller.person, team=caller.team, channel=caller.channel, app=app.slug, **what)
+    log.info(
+        f"audit.{act}", person=caller.person, team=caller.team, channel=caller.channel, app=app.slug, **what
+    )

@@ -56,12 +56,14 @@ async def artifacts_of(app: App, build: Build, caller: Caller) -> Answer:
     return Answer(messages.artifacts(build, app, lines[:MOST_ARTIFACTS], total=total))
 
 
-async def artifact_link(app: App, build: Build, artifact_slug: str, caller: Caller) -> Answer:
+async def artifact_link(app_slug: str, build_slug: str, artifact_slug: str, caller: Caller) -> Answer:
     """A fresh link to one artifact, for the person who asked: it opens the file for whoever has it."""
-    artifact = await caller.desk.bitrise.artifact(app.slug, build.slug, artifact_slug)
+    artifact = await caller.desk.bitrise.artifact(app_slug, build_slug, artifact_slug)
     return Answer(
         messages.artifact_link(
-            title=artifact.title, download_url=artifact.download_url, install_page_url=artifact.install_page_url
+            title=artifact.title,
+            download_url=artifact.download_url,
+            install_page_url=artifact.install_page_url,
         ),
         Audience.ONE_PERSON,
     )

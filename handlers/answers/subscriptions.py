@@ -54,10 +54,15 @@ async def unsubscribe(ask: Unsubscribe, caller: Caller) -> Answer:
         ended = [one for one in subscriptions if one.app.slug == app.slug]
     if not ended:
         raise NotNamed("This channel has no such subscription. `/bitrise subscriptions` lists what it has.")
-    return await end(ended, caller)
+    return await _end(ended, caller)
 
 
-async def end(ended: list[Subscription], caller: Caller) -> Answer:
+async def unsubscribe_number(number: int, caller: Caller) -> Answer:
+    """End the channel's subscription of that number."""
+    return await unsubscribe(Unsubscribe(number=number), caller)
+
+
+async def _end(ended: list[Subscription], caller: Caller) -> Answer:
     """End these subscriptions, and say so to the channel."""
     for one in ended:
         await caller.desk.storage.subscriptions.remove(one)
@@ -78,11 +83,15 @@ async def list_subscriptions(_ask: Subscriptions, caller: Caller) -> Answer:
 
 async def _post(caller: Caller, message: Message) -> None:
     try:
-        await caller.desk.slack.chat_postMessage(channel=caller.channel, text=message.text, blocks=message.blocks)
+        await caller.desk.slack.chat_postMessage(
+            channel=caller.channel, text=message.text, blocks=message.blocks
+        )
     except SlackApiError as error:
         data = error.response.data if isinstance(error.response.data, dict) else {}
         if data.get("error") in ("channel_not_found", "not_in_channel"):
-            raise NotNamed("I can't post in this channel yet. Type `/invite @buildbell` here, then subscribe again.") from error
+            raise NotNamed(
+                "I can't post in this channel yet. Type `/invite @buildbell` here, then subscribe again."
+            ) from error
         if data.get("error") in ("is_archived", "restricted_action"):
             raise NotNamed("Nobody may post in this channel, so it can't be told of builds.") from error
         raise

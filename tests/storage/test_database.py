@@ -24,7 +24,10 @@ async def test_what_was_written_is_there_after_opening_again(tmp_path: Path) -> 
 async def test_it_writes_ahead_and_waits_for_the_disk(tmp_path: Path) -> None:
     database = await Database.open(tmp_path / "buildbell.db")
     pragmas = await database.read(
-        lambda db: [db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous", "foreign_keys")]
+        lambda db: [
+            db.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("journal_mode", "synchronous", "foreign_keys")
+        ]
     )
     await database.close()
     assert pragmas == ["wal", 2, 1]

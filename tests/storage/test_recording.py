@@ -11,7 +11,13 @@ from tests.builds import ANDROID, NOON, a_build
 TOKEN = "bitrise:test"
 
 
-async def subscribe(storage: Storage, filter_: BuildFilter = BuildFilter(), *, channel: str = "C1", known: Sequence[Build] = ()) -> Subscription:
+async def subscribe(
+    storage: Storage,
+    filter_: BuildFilter = BuildFilter(),
+    *,
+    channel: str = "C1",
+    known: Sequence[Build] = (),
+) -> Subscription:
     newest = max((build.triggered_at for build in known if build.triggered_at), default=None)
     return await storage.subscriptions.add(
         team="T1",

@@ -1,0 +1,66 @@
+"""Apps, and whose token sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot.build import App
+from bot.messages import actions
+from bot.messages.blocks import button, context, paragraphs, row, section
+from bot.messages.buttons import AppsButton
+from bot.messages.message import Message
+from bot.messages.text import code, escape, link, mention
+
+
+def app_list(apps: Sequence[App], *, total: int, page: int, size: int) -> Message:
+    """A page of the apps that the bot sees."""
+    if not apps:
+        words = (
+            "There is no such page."
+            if total
+            else "The token sees no apps. Give its owner access to some at Bitrise."
+        )
+        return Message(words, [section(words)])
+    pages = -(-total // size)
+    earlier = (
+        button("Previous page", actions.APPS_PAGE, AppsButton(page=page - 1).encode()) if page > 1 else None
+    )
+    later = (
+        button("Next page", f"{actions.APPS_PAGE}_next", AppsButton(page=page + 1).encode())
+        if page < pages
+        else None
+    )
+    title = f"*{total} app{'s' if total != 1 else ''}*" + (f", page {page} of {pages}" if pages > 1 else "")
+    blocks = [section(title), *paragraphs([_line(app) for app in apps])]
+    if earlier or later:
+        blocks.append(row(earlier, later))
+    blocks.append(context("`/bitrise use APP` makes one of them this channel's app."))
+    return Message(escape(f"{total} apps: {', '.join(app.title for app in apps)}", 2000), blocks)
+
+
+def using_app(app: App, *, by: str) -> Message:
+    """The channel's app was chosen."""
+    words = "is this channel's app now: commands that name none mean it"
+    return Message(
+        f"{escape(app.title)} {words}, says {mention(by)}.",
+        [section(f"*{escape(app.title)}* {words}, says {mention(by)}.")],
+    )
+
+
+def whoami(account: str | None, *, person: str, may_act: bool) -> Message:
+    """Whose token answers here, and what it may do for the person."""
+    whose = f"of {escape(account)}" if account else "of a workspace"
+    may = (
+        "It reads, and it aborts and starts builds for you; Bitrise is told your name with each."
+        if may_act
+        else "It only reads: whoever runs me has not let it abort or start builds (SERVICE_TOKEN_ACTS)."
+    )
+    text = f"You are {mention(person)}. At Bitrise I use the token {whose}. {may}"
+    return Message(text, [section(text)])
+
+
+def _line(app: App) -> str:
+    repository = f" · {escape(app.repository)}" if app.repository else ""
+    disabled = " · _disabled at Bitrise_" if app.disabled else ""
+    page = f"https://app.bitrise.io/app/{app.slug}"
+    return f"*{link(page, app.title, 120)}*{repository} · {code(app.slug)}{disabled}"

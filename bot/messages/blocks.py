@@ -1,0 +1,102 @@
+"""Block Kit pieces that keep Slack's sizes by construction (Slack's rules, "Sizes"). Pure; no I/O.
+
+Dicts and not slack_sdk's classes: those drop blocks that they do not know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from bot.messages.message import Block
+from bot.messages.text import cut
+
+MOST_BLOCKS = 50
+SECTION_TEXT = 3000
+CONTEXT_TEXT = 2000
+BUTTON_TEXT = 75
+BUTTON_VALUE = 2000
+LONGEST_URL = 3000
+
+
+def mrkdwn(text: str, most: int = SECTION_TEXT) -> Block:
+    """Markup of our own; `verbatim`, so that Slack finds no links, channels or mentions in words from outside."""
+    return {"type": "mrkdwn", "text": cut(text, most), "verbatim": True}
+
+
+def plain_text(text: str, most: int) -> Block:
+    """Text without markup."""
+    return {"type": "plain_text", "text": cut(text, most), "emoji": True}
+
+
+def section(text: str, accessory: Block | None = None) -> Block:
+    """A paragraph, with something to press beside it."""
+    block: Block = {"type": "section", "text": mrkdwn(text)}
+    return block | {"accessory": accessory} if accessory else block
+
+
+def context(*texts: str) -> Block:
+    """Small grey words."""
+    return {"type": "context", "elements": [mrkdwn(text, CONTEXT_TEXT) for text in texts[:10]]}
+
+
+def row(*buttons: Block | None) -> Block:
+    """Buttons side by side."""
+    return {"type": "actions", "elements": [button for button in buttons if button is not None]}
+
+
+def button(
+    text: str,
+    action_id: str,
+    value: str,
+    *,
+    style: Literal["primary", "danger"] | None = None,
+    confirm: Block | None = None,
+    label: str | None = None,
+) -> Block:
+    """A button; `label` is what a screen reader says where the text alone is not enough."""
+    made: dict[str, Any] = {
+        "type": "button",
+        "text": plain_text(text, BUTTON_TEXT),
+        "action_id": action_id,
+        "value": value,
+    }
+    if len(value) > BUTTON_VALUE:
+        raise ValueError(f"the value of {action_id} is too long for a button")
+    optional = {
+        "style": style,
+        "confirm": confirm,
+        "accessibility_label": cut(label, BUTTON_TEXT) if label else None,
+    }
+    return made | {name: chosen for name, chosen in optional.items() if chosen is not None}
+
+
+def link_button(text: str, url: str | None, action_id: str) -> Block | None:
+    """A button that opens an address; None where there is none, or one too long for a button."""
+    if url is None or len(url) > LONGEST_URL or not url.startswith(("https://", "http://")):
+        return None
+    return {"type": "button", "text": plain_text(text, BUTTON_TEXT), "action_id": action_id, "url": url}
+
+
+def confirm(title: str, text: str, yes: str) -> Block:
+    """A question before something is done."""
+    return {
+        "title": plain_text(title, 100),
+        "text": plain_text(text, 300),
+        "confirm": plain_text(yes, 30),
+        "deny": plain_text("Not now", 30),
+    }
+
+
+def paragraphs(lines: Sequence[str], most_blocks: int = 3) -> list[Block]:
+    """Lines in as few sections as they fit into; those that don't fit are left out, which is said."""
+    texts: list[str] = []
+    for position, line in enumerate(lines):
+        if texts and len(texts[-1]) + 1 + len(line) <= SECTION_TEXT - 100:
+            texts[-1] += "\n" + line
+        elif len(texts) < most_blocks:
+            texts.append(line)
+        else:
+            texts[-1] += f"\n_and {len(lines) - position} more_"
+            break
+    return [section(text) for text in texts]

@@ -1,0 +1,173 @@
+"""Builds as people see them: one card everywhere, and lists of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from bot.build import App, Build
+from bot.commands import ListBuilds, describe, list_words
+from bot.messages import actions, wording
+from bot.messages.blocks import button, confirm, context, link_button, paragraphs, row, section
+from bot.messages.buttons import BuildButton, ListButton
+from bot.messages.message import Block, Message
+from bot.messages.text import code, escape, lasted, link, when
+
+ROWS_WITH_BUTTONS = 10
+
+
+def build_card(build: Build, app: App, *, now: datetime) -> Message:
+    """One build: what it is, how it stands, and what can be done with it."""
+    return Message(
+        wording.in_a_sentence(build, app),
+        [section("\n".join(_about(build, app, now))), *_small_print(build), _buttons(build, app)],
+    )
+
+
+def digest(builds: Sequence[tuple[Build, App]]) -> Message:
+    """Several builds that ended, in one message; nothing is left out."""
+    lines = [f"{_line(build, app)}{_why(build)}" for build, app in builds]
+    text = f"{len(builds)} builds ended: " + " ".join(
+        wording.in_a_sentence(build, app) for build, app in builds
+    )
+    return Message(
+        text[:3500],
+        [
+            section(f"*{len(builds)} builds ended while I could not tell you*"),
+            *paragraphs(lines, most_blocks=len(lines)),
+        ],
+    )
+
+
+def status(app: App, *, running: Sequence[Build], last_by_branch: Sequence[Build], now: datetime) -> Message:
+    """What runs now, and how each branch last ended."""
+    title = f"*{link(_page(app), app.title, 150)}*"
+    counts = f"{len(running)} running or waiting" if running else "nothing is running"
+    blocks = [section(f"{title}: {counts}")]
+    blocks += [
+        _row(build, app, f"\n{wording.so_far(build, now) or ''}") for build in running[:ROWS_WITH_BUTTONS]
+    ]
+    if len(running) > ROWS_WITH_BUTTONS:
+        blocks.append(
+            context(f"and {len(running) - ROWS_WITH_BUTTONS} more: `/bitrise builds status:running`")
+        )
+    if last_by_branch:
+        lines = [f"{_line(build, app)}{_ended_at(build)}" for build in last_by_branch]
+        blocks += [section("*Last result of each branch*"), *paragraphs(lines, most_blocks=2)]
+    elif not running:
+        blocks.append(context("It has no builds yet."))
+    spoken = " ".join(wording.in_a_sentence(build, app) for build in [*running, *last_by_branch][:5])
+    return Message(f"{escape(app.title)}: {counts}. {spoken}"[:3500], blocks)
+
+
+def build_list(
+    app: App,
+    builds: Sequence[Build],
+    *,
+    ask: ListBuilds,
+    next: str | None,  # noqa: A002 - the field's own word
+    now: datetime,
+) -> Message:
+    """A page of builds, each with a button for its card, and one for the next page."""
+    wanted = escape(describe(ask.filter), 500)
+    if ask.since:
+        wanted += f" since {escape(ask.since.text)}"
+    if ask.until:
+        wanted += f" until {escape(ask.until.text)}"
+    title = f"*{link(_page(app), app.title, 150)}*: {wanted}, newest first"
+    if not builds:
+        more = "None among the builds that I read so far." if next else "There are none."
+        return Message(
+            f"{escape(app.title)}: {wanted}. {more}", [section(f"{title}\n{more}"), *_next(app, ask, next)]
+        )
+    blocks = [section(title)]
+    blocks += [
+        _row(build, app, _ended_at(build) or f" · {wording.so_far(build, now) or ''}") for build in builds
+    ]
+    spoken = " ".join(wording.in_a_sentence(build, app) for build in builds)
+    return Message(
+        f"{escape(app.title)}, {len(builds)} builds. {spoken}"[:3500], [*blocks, *_next(app, ask, next)]
+    )
+
+
+def _about(build: Build, app: App, now: datetime) -> list[str]:
+    lines = [f"{wording.symbol(build)} {wording.name(build, app)} *{wording.result(build)}*"]
+    if so_far := wording.so_far(build, now):
+        lines[0] += f", {so_far}"
+    if source := wording.source(build):
+        lines.append(source)
+    if commit := wording.commit(build):
+        lines.append(commit)
+    if (stopped := wording.abort(build)) is not None:
+        lines.append(escape(str(stopped), 700))
+    return lines
+
+
+def _small_print(build: Build) -> list[Block]:
+    texts = []
+    if spent := wording.times(build):
+        texts.append("⏱️ " + " · ".join(spent))
+    started = f"Started by {escape(by)}" if (by := wording.starter(build)) else "Started"
+    if build.triggered_at:
+        started += f" {when(build.triggered_at)}"
+    if started != "Started":
+        texts.append(started)
+    return [context(*texts)] if texts else []
+
+
+def _buttons(build: Build, app: App) -> Block:
+    value = BuildButton.of(build, app).encode()
+    if build.ended:
+        question = confirm(
+            "Start it again?", f"A new build of {app.title} starts as {build.label} did.", "Start it"
+        )
+        act = button("Rebuild", actions.BUILD_REBUILD, value, confirm=question)
+    else:
+        act = button("Abort", actions.BUILD_ABORT, value, style="danger")
+    return row(
+        button("Log", actions.BUILD_LOG, value),
+        button("Artifacts", actions.BUILD_ARTIFACTS, value),
+        button("Refresh", actions.BUILD_REFRESH, value),
+        act,
+        link_button("Open in Bitrise", build.url, actions.OPEN_LINK),
+    )
+
+
+def _line(build: Build, app: App) -> str:
+    parts = [
+        f"{wording.symbol(build)} {wording.name(build, app)} {wording.result(build)}",
+        wording.source(build),
+    ]
+    return " · ".join(part for part in parts if part)
+
+
+def _row(build: Build, app: App, more: str) -> Block:
+    value = BuildButton.of(build, app).encode()
+    label = f"Details of {app.title} {build.label}"
+    return section(_line(build, app) + more, button("Details", actions.BUILD_SHOW, value, label=label))
+
+
+def _ended_at(build: Build) -> str:
+    if build.finished_at is None:
+        return ""
+    spent = f", took {lasted(build.finished_at - build.triggered_at)}" if build.triggered_at else ""
+    return f" · {when(build.finished_at)}{spent}"
+
+
+def _why(build: Build) -> str:
+    stopped = wording.abort(build)
+    return f"\n      {escape(str(stopped), 300)}" if stopped and stopped.why else ""
+
+
+def _next(app: App, ask: ListBuilds, start: str | None) -> list[Block]:
+    if start is None:
+        return []
+    words = list_words(ask.model_copy(update={"app": app.slug}))
+    value = ListButton(words=words, start=start).encode()
+    if len(value) > 2000:
+        return [context(f"There are more: narrow the list, for example {code('since:2d')}.")]
+    return [row(button("Older builds", actions.BUILDS_NEXT, value))]
+
+
+def _page(app: App) -> str:
+    return f"https://app.bitrise.io/app/{app.slug}"

@@ -1,0 +1,71 @@
+"""What buttons carry: written into their values, and read back as if it came from anybody."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Self
+
+from pydantic import StringConstraints, ValidationError
+
+from bot.build import App, Build, Frozen
+from bot.messages.text import plain
+
+Slug = Annotated[str, StringConstraints(pattern=re.compile(r"^[\w-]{1,64}$"))]
+
+
+class NotAButton(Exception):
+    """This button is from another version of me. Ask for the message again."""
+
+    def __init__(self) -> None:
+        super().__init__("This button is from another version of me. Ask for the message again.")
+
+
+class _Value(Frozen):
+    """Something that fits into a button's value, or into a modal's private_metadata."""
+
+    def encode(self) -> str:
+        """As text."""
+        return self.model_dump_json(exclude_none=True)
+
+    @classmethod
+    def decode(cls, value: str) -> Self:
+        """From text. Raises NotAButton."""
+        try:
+            return cls.model_validate_json(value)
+        except ValidationError as error:
+            raise NotAButton from error
+
+
+class BuildButton(_Value):
+    """Which build a button is about, with what a modal shows of it before anything is looked up."""
+
+    app: Slug
+    build: Slug
+    label: str = ""
+    title: str = ""
+
+    @classmethod
+    def of(cls, build: Build, app: App) -> Self:
+        """The button of this build."""
+        return cls(app=build.app_slug, build=build.slug, label=build.label, title=plain(app.title, 100))
+
+
+class ArtifactButton(_Value):
+    """Which artifact a button is about."""
+
+    app: Slug
+    build: Slug
+    artifact: Slug
+
+
+class ListButton(_Value):
+    """A list's next page: the command's words, and the build that the page begins with."""
+
+    words: str
+    start: Slug
+
+
+class AppsButton(_Value):
+    """A page of the apps."""
+
+    page: int

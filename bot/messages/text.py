@@ -1,0 +1,117 @@
+"""Text from outside, made safe for Slack's mrkdwn, and quantities in words. Pure; no I/O."""
+
+from __future__ import annotations
+
+import html
+import re
+from datetime import UTC, datetime, timedelta
+
+# Control characters, and marks that turn the reading direction or hide: they can make text look like other text.
+_UNSEEN = re.compile(
+    "[\x00-\x09\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]"
+)
+_UNSAFE_IN_LINK = {character: f"%{ord(character):02X}" for character in "<>|\"'`\\^{} \t\n\r"}
+LONGEST_LINK = 2000
+
+
+def plain(text: str, most: int) -> str:
+    """Text from outside in one line, for places without markup."""
+    return cut(" ".join(_UNSEEN.sub(" ", text).split()), most)
+
+
+def cut(text: str, most: int) -> str:
+    """The text's beginning, marked as cut where it was."""
+    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
+
+
+def escape(text: str, most: int = 300) -> str:
+    """Text from outside in one line, for mrkdwn: nothing in it is markup or pings anybody; at most `most` long.
+
+    Slack's rule: `&`, `<` and `>` are escaped ("Text"). A backtick would open code that swallows what follows.
+    """
+    return _escaped(plain(text, most).replace("`", "'"), most)
+
+
+def sentence(text: str, most: int) -> str:
+    """Our own words with some from outside in them: escaped, but backticks still make code."""
+    return _escaped(plain(text, most), most)
+
+
+def block_of_code(text: str, most: int) -> str:
+    """Lines from outside as a block of code, at most `most` long with its fences; the end is kept, not the start."""
+    inner = _UNSEEN.sub("", text.replace("\t", "    ")).replace("```", "'''")
+    escaped = html.escape(inner, quote=False)
+    room = most - len("```\n\n```")
+    if len(escaped) > room:
+        escaped = html.escape(_last_that_fits(inner, room), quote=False)
+    return f"```\n{escaped}\n```"
+
+
+def code(text: str, most: int = 100) -> str:
+    """Text from outside as a word of code."""
+    return f"`{escape(text, most) or ' '}`"
+
+
+def link(url: str | None, label: str, most: int = 300) -> str:
+    """The label, leading to the address where that is a web address of a sensible length."""
+    shown = escape(label, most).replace("|", "¦") or "…"
+    if url is None or not url.startswith(("https://", "http://")):
+        return shown
+    safe = "".join(_UNSAFE_IN_LINK.get(character, character) for character in _UNSEEN.sub("", url))
+    return f"<{safe}|{shown}>" if len(safe) <= LONGEST_LINK else shown
+
+
+def mention(person: str) -> str:
+    """A person by Slack's id, which is Slack's own and no text from outside."""
+    return f"<@{person}>" if re.fullmatch(r"[A-Z0-9]+", person) else escape(person)
+
+
+def when(at: datetime) -> str:
+    """A time that Slack shows in the reader's own time zone and words."""
+    return f"<!date^{int(at.timestamp())}^{{date_short_pretty}} at {{time}}|{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC>"
+
+
+def lasted(span: timedelta) -> str:
+    """A span in words: `6 min 3 s`; the two largest units."""
+    seconds = int(span.total_seconds())
+    parts = [
+        (seconds // 86400, "d"),
+        (seconds // 3600 % 24, "h"),
+        (seconds // 60 % 60, "min"),
+        (seconds % 60, "s"),
+    ]
+    first = next((place for place, (count, _) in enumerate(parts) if count), len(parts) - 1)
+    return " ".join(f"{count} {unit}" for count, unit in parts[first : first + 2] if count) or "0 s"
+
+
+def size(number: int) -> str:
+    """Bytes in words: `4.2 MB`."""
+    amount = float(number)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if amount < 1000 or unit == "GB":
+            return f"{amount:.0f} {unit}" if unit == "bytes" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    raise AssertionError("the last unit takes any amount")
+
+
+def _escaped(text: str, most: int) -> str:
+    escaped = html.escape(text, quote=False)
+    if len(escaped) <= most:
+        return escaped
+    return html.escape(text[: _how_many_fit(text, most - 1)], quote=False) + "…"
+
+
+def _last_that_fits(text: str, room: int) -> str:
+    """As much of the text's end as fits once it is escaped, from the beginning of a line where there is one."""
+    end = text[len(text) - _how_many_fit(text[::-1], room) :]
+    _, newline, whole_lines = end.partition("\n")
+    return whole_lines if newline and whole_lines else end
+
+
+def _how_many_fit(text: str, room: int) -> int:
+    """How many of the first characters fit once they are escaped."""
+    for count, character in enumerate(text):
+        room -= len(html.escape(character, quote=False))
+        if room < 0:
+            return count
+    return len(text)

@@ -1,0 +1,133 @@
+"""A build in words: its result, where it came from, its times, why it was aborted. Pure; no I/O."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from bot.build import App, Build, State, time_building, time_on_hold, time_preparing
+from bot.messages.text import code, escape, lasted, link, plain
+
+# A symbol beside the words, never instead of them.
+_RESULTS = {
+    State.ON_HOLD: ("⏸️", "is on hold"),
+    State.RUNNING: ("▶️", "is running"),
+    State.SUCCEEDED: ("✅", "succeeded"),
+    State.FAILED: ("❌", "failed"),
+    State.ABORTED: ("🛑", "was aborted"),
+    State.ABORTED_WITH_SUCCESS: ("☑️", "was aborted, counted as a success"),
+}
+_UNKNOWN_OPEN = ("❔", "is in a state that I don't know")
+_UNKNOWN_ENDED = ("❔", "ended in a way that I don't know")
+
+# What Bitrise makes of a reason (seed documents' examples, and its documents of 2022).
+_ABORTED_BY = re.compile(
+    r"User (?P<who>.+?) requested to abort this build(?:\.| with reason: (?P<why>.+))\Z", re.DOTALL
+)
+_STARTED_BY_NAME = re.compile(r"(?P<how>manual|webhook-[\w-]+?)[-/](?P<who>.+)\Z")
+
+
+def symbol(build: Build) -> str:
+    """The result's symbol."""
+    return _result(build)[0]
+
+
+def result(build: Build) -> str:
+    """The result in words that follow the build's name."""
+    return _result(build)[1]
+
+
+def _result(build: Build) -> tuple[str, str]:
+    return _RESULTS.get(build.state) or (_UNKNOWN_ENDED if build.ended else _UNKNOWN_OPEN)
+
+
+def name(build: Build, app: App) -> str:
+    """The build's name, leading to its page."""
+    return f"*{link(build.url, f'{app.title} {build.label}', 150)}*"
+
+
+def source(build: Build) -> str:
+    """Branch or tag, workflow and pull request."""
+    parts = [code(text) for text in (build.tag and f"tag {build.tag}", build.branch) if text]
+    if build.pull_request is not None:
+        target = f" into {code(build.target_branch)}" if build.target_branch else ""
+        parts.append(f"{link(build.pull_request_url, f'pull request #{build.pull_request}')}{target}")
+    if build.workflow:
+        parts.append(f"workflow {code(build.workflow)}")
+    return " · ".join(parts)
+
+
+def commit(build: Build) -> str | None:
+    """The commit's hash, linked, and its message's first line; None where nothing is known of one."""
+    first_line = (build.commit_message or "").strip().split("\n", 1)[0]
+    parts = []
+    if build.commit_hash:
+        parts.append(link(build.commit_url, build.commit_hash[:8]))
+    if first_line:
+        parts.append(escape(first_line, 250))
+    return " ".join(parts) or None
+
+
+def starter(build: Build) -> str | None:
+    """Who or what started the build; None where Bitrise does not say."""
+    told = build.triggered_by
+    if told is None:
+        return None
+    if match := _STARTED_BY_NAME.match(told):
+        how = "by hand" if match["how"] == "manual" else match["how"].removeprefix("webhook-")
+        return f"{match['who']} ({how})"
+    return {"webhook": "a push or pull request", "schedule": "its schedule"}.get(told, told)
+
+
+@dataclass(frozen=True)
+class Abort:
+    """Who aborted a build, and why, as far as it is known."""
+
+    who: str | None
+    why: str | None
+
+    def __str__(self) -> str:
+        by = f"Aborted by {plain(self.who, 100)}" if self.who else "Aborted"
+        return f"{by}: {plain(self.why, 500)}" if self.why else f"{by}."
+
+
+def abort(build: Build) -> Abort | None:
+    """Who aborted the build and why, out of the sentence that Bitrise makes of it; None where nobody did."""
+    if not build.state.aborted and not build.abort_reason:
+        return None
+    reason = (build.abort_reason or "").strip()
+    if match := _ABORTED_BY.match(reason):
+        return Abort(match["who"], (match["why"] or "").strip() or None)
+    return Abort(None, reason or None)
+
+
+def times(build: Build) -> list[str]:
+    """The three times of a build, told apart as the documents define them (API v0.1, "Build times")."""
+    spans: list[tuple[str, timedelta | None]] = [
+        ("on hold", time_on_hold(build)),
+        ("preparing", time_preparing(build)),
+        ("building", time_building(build)),
+    ]
+    return [f"{lasted(span)} {what}" for what, span in spans if span is not None]
+
+
+def so_far(build: Build, now: datetime) -> str | None:
+    """How long a build that has not ended has been where it is; None for one that has."""
+    since = build.prepared_at or build.started_at or build.triggered_at
+    if build.ended or since is None:
+        return None
+    doing = "building" if build.prepared_at else "preparing" if build.started_at else "waiting"
+    return f"{doing} for {lasted(max(now - since, timedelta(0)))}"
+
+
+def in_a_sentence(build: Build, app: App) -> str:
+    """The build for a screen reader or a notification: everything that matters, without markup."""
+    where = f" on {build.branch}" if build.branch else f" for tag {build.tag}" if build.tag else ""
+    workflow = f" ({build.workflow})" if build.workflow else ""
+    first = f"{app.title} {build.label} {result(build)}{where}{workflow}."
+    stopped = abort(build) if build.ended else None
+    subject = (build.commit_message or "").strip().split("\n", 1)[0]
+    spent = ", ".join(times(build)) if build.ended else ""
+    rest = [str(stopped) if stopped else "", plain(subject, 150), f"Took {spent}." if spent else ""]
+    return escape(" ".join(part for part in [first, *rest] if part), 900)
