@@ -117,6 +117,7 @@ def check(path: Path) -> None:
 
 
 def _damaged(path: Path, verdict: str) -> str:
+    verdict = " ".join(verdict.split())
     return f"{path} is damaged ({verdict}). It was left as it is: restore a backup, or move it away to start anew."
 
 

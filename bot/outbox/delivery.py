@@ -92,7 +92,7 @@ async def post(slack: AsyncWebClient, channel: str, message: Message, *, parcel:
 def _refusal(error: SlackApiError) -> Outcome:
     data = getattr(error.response, "data", None)
     # where the body was no JSON, the SDK hands over aiohttp's own response instead of Slack's
-    status = int(getattr(error.response, "status_code", None) or getattr(error.response, "status", 0))
+    status = getattr(error.response, "status_code", None) or getattr(error.response, "status", None) or 0
     if status == 429:
         return Later(seconds=retry_after(error.response.headers), reason="ratelimited")
     reason = str(data.get("error") or "") if isinstance(data, dict) else ""

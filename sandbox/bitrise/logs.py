@@ -1,0 +1,92 @@
+"""The text of a build's log, as Bitrise's command line writes it: boxes round the steps, colours, a summary. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+CHUNK = 1_500
+WIDTH = 78
+STEPS = (
+    ("activate-ssh-key@4.1.1", ("\x1b[34;1mConfigs:\x1b[0m", "SSH key is added to the agent")),
+    (
+        "git-clone@8.4.0",
+        ('$ git "init"', '$ git "fetch" "--depth=1" "origin"', "\x1b[32;1mSuccess\x1b[0m"),
+    ),
+    (
+        "gradle-unit-test@1.0.7",
+        (
+            "$ ./gradlew test",
+            "> Task :app:compileDebugKotlin",
+            "> Task :app:testDebugUnitTest",
+            "Downloading 10%\rDownloading 60%\rDownloading 100%",
+        ),
+    ),
+    ("deploy-to-bitrise-io@2.10.0", ("Uploading file", "\x1b[32;1mDone\x1b[0m")),
+)
+FAILING_STEP = 2
+FAILURE = (
+    "LoginTest > rejects an empty password FAILED",
+    "    java.lang.AssertionError at LoginTest.kt:42",
+    "\x1b[31;1m118 tests completed, 1 failed\x1b[0m",
+    "\x1b[31;1mFAILURE: Build failed with an exception.\x1b[0m",
+)
+
+
+def log_of(workflow: str, branch: str, begun: datetime, *, share: float, result: str | None) -> str:
+    """The log as far as it is written; `share` of the way from nothing (0) to its end (1)."""
+    text = "\n".join(_lines(workflow, branch, begun, failing=result == "error"))
+    if result is None or result.startswith("aborted"):
+        return text[: int(len(text) * share)]
+    return text
+
+
+def chunks_of(text: str) -> list[str]:
+    """The log in the pieces that the API shows."""
+    return [text[start : start + CHUNK] for start in range(0, len(text), CHUNK)]
+
+
+def _lines(workflow: str, branch: str, begun: datetime, *, failing: bool) -> Iterator[str]:
+    yield f"\x1b[36;1m  Bitrise\x1b[0m  workflow {workflow}, branch {branch}"
+    yield ""
+    for place, (step, output) in enumerate(STEPS):
+        at = begun + timedelta(seconds=30 * place)
+        fails = failing and place == FAILING_STEP
+        yield from _box(
+            f"({place}) {step}", f"id: {step.partition('@')[0]}", f"time: {at:%Y-%m-%dT%H:%M:%SZ}"
+        )
+        yield from output
+        if fails:
+            yield from FAILURE
+        yield from _result(step, 27.4 + place, fails=fails)
+        if fails:
+            break
+    yield from _summary(failing=failing)
+
+
+def _box(title: str, *facts: str) -> Iterator[str]:
+    edge = f"+{'-' * WIDTH}+"
+    yield edge
+    yield f"| {title:<{WIDTH - 2}} |"
+    yield edge
+    for fact in facts:
+        yield f"| {fact:<{WIDTH - 2}} |"
+    yield edge
+    yield f"|{'':<{WIDTH}}|"
+
+
+def _result(step: str, seconds: float, *, fails: bool) -> Iterator[str]:
+    mark, colour = ("x", "31;1") if fails else ("✓", "32;1")
+    name = f"{step} (exit code: 1)" if fails else step
+    edge = f"+---+{'-' * 60}+{'-' * 13}+"
+    yield edge
+    yield f"| \x1b[{colour}m{mark}\x1b[0m | \x1b[{colour}m{name:<58}\x1b[0m | {f'{seconds:.2f} sec':<11} |"
+    yield edge
+    yield ""
+
+
+def _summary(*, failing: bool) -> Iterator[str]:
+    yield f"+{'-' * WIDTH}+"
+    yield f"| {'bitrise summary':^{WIDTH - 2}} |"
+    yield f"+{'-' * WIDTH}+"
+    yield "\x1b[31;1mBitrise build failed\x1b[0m" if failing else "\x1b[32;1mBitrise build successful\x1b[0m"

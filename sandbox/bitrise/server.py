@@ -1,0 +1,115 @@
+"""The simulated Bitrise, whole: its API, the storage that its links lead to, and what tests and people do with it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Self
+
+from aiohttp import web
+
+from sandbox.bitrise.api import Api, Request
+from sandbox.bitrise.farm import App, Build, Farm, Result
+from sandbox.bitrise.storage import FileStore
+from sandbox.faults import Fault, Faults
+
+TOKEN = "bitpat_sandbox-token-0000000000"  # noqa: S105 - a simulated token
+TESTER_TOKEN = "bitpat_sandbox-tester-0000000000"  # noqa: S105
+
+
+def utc_now() -> datetime:
+    """The time."""
+    return datetime.now(UTC)
+
+
+@dataclass
+class BitriseSandbox:
+    """A Bitrise with a few apps; `now` is its clock, which may run faster than ours."""
+
+    now: Callable[[], datetime] = utc_now
+    farm: Farm = field(default_factory=Farm)
+    faults: Faults = field(default_factory=Faults)
+    requests: list[Request] = field(default_factory=list)
+    url: str = ""
+
+    def __post_init__(self) -> None:
+        self.store = FileStore(self.now)
+        self.android = self.farm.add_app(
+            "Sample Android", "bitrise-samples", "sample-android", branches=("main", "develop", "release/2.1")
+        )
+        self.ios = self.farm.add_app(
+            "Sample iOS", "bitrise-samples", "sample-ios", project_type="ios", branches=("main", "design")
+        )
+        self.web = self.farm.add_app(
+            "Web Shop", "acme", "web-shop", project_type="other", workflows=("test", "ship")
+        )
+        self._runners: list[web.AppRunner] = []
+        self._alive: asyncio.Task[None] | None = None
+
+    @property
+    def api_url(self) -> str:
+        """What BITRISE_API_URL is to be."""
+        return f"{self.url}/v0.1"
+
+    async def start(self) -> Self:
+        """Begin to serve on loopback: the API on one port, the files on another, as the real ones are two hosts."""
+        api = Api(
+            self.farm, self.store, self.faults, self.requests, self.now, {TOKEN: False, TESTER_TOKEN: True}
+        )
+        self.url = await self._serve(api.application())
+        self.store.url = await self._serve(self.store.application())
+        return self
+
+    def live(self, every_seconds: float = 0.2) -> None:
+        """Let time pass by itself."""
+
+        async def go_on() -> None:
+            while True:
+                self.farm.advance(self.now())
+                await asyncio.sleep(every_seconds)
+
+        self._alive = asyncio.create_task(go_on())
+
+    async def close(self) -> None:
+        """End."""
+        if self._alive is not None:
+            self._alive.cancel()
+        for runner in self._runners:
+            await runner.cleanup()
+
+    def start_build(
+        self, app: App, *, by: str | None = "webhook", workflow: str | None = None, **more: Any
+    ) -> Build:
+        """Start a build, as a push or Bitrise's own page would; `params` are its parameters."""
+        params = {"branch": "main", **more.pop("params", {})} | (
+            {"workflow_id": workflow} if workflow else {}
+        )
+        return self.farm.start_build(app, params, more.pop("at", None) or self.now(), triggered_by=by, **more)
+
+    def run(self, build: Build) -> None:
+        """Let a worker take the build and prepare it at once."""
+        now = self.now()
+        build.started_at, build.prepared_at = build.started_at or now, build.prepared_at or now
+
+    def finish(self, build: Build, result: Result = "success") -> None:
+        """Let the build end at once."""
+        build.finish(result, self.now())
+
+    def abort(
+        self, build: Build, who: str = "api-demo", reason: str | None = None, *, with_success: bool = False
+    ) -> None:
+        """Abort the build from Bitrise's own page."""
+        build.abort(self.now(), who, reason, with_success=with_success)
+
+    def fault(self, match: str, kind: Any, **more: Any) -> None:
+        """Let something go wrong with the next requests of a path: `GET /v0.1/builds`, globs allowed."""
+        self.faults.add(Fault(match, kind, **more))
+
+    async def _serve(self, app: web.Application) -> str:
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        self._runners.append(runner)
+        return f"http://127.0.0.1:{runner.addresses[0][1]}"

@@ -1,0 +1,121 @@
+"""What Slack refuses, in Slack's own words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from sandbox.slack.block_kit import MessageBlocks, View
+
+MOST_BLOCK_CHARACTERS = 13_200
+LARGEST_VIEW = 250_000
+# Names of union members stand in pydantic's path, but in no JSON pointer.
+_NOT_IN_POINTERS = frozenset(
+    [
+        "section",
+        "header",
+        "context",
+        "divider",
+        "actions",
+        "image",
+        "input",
+        "button",
+        "static_select",
+        "multi_static_select",
+        "checkboxes",
+        "radio_buttons",
+        "overflow",
+        "plain_text_input",
+        "mrkdwn",
+        "plain_text",
+    ]
+)
+
+
+class SlackError(Exception):
+    """An answer `{"ok": false, "error": …}`."""
+
+    def __init__(self, error: str, *messages: str, **more: Any) -> None:
+        self.error = error
+        self.body: dict[str, Any] = {"ok": False, "error": error, **more}
+        if messages:
+            self.body["errors"] = list(messages)
+            self.body["response_metadata"] = {"messages": [f"[ERROR] {message}" for message in messages]}
+        super().__init__(f"{error}: {'; '.join(messages)}")
+
+
+def check_blocks(blocks: Any) -> list[dict[str, Any]]:
+    """A message's blocks, each with a block_id. Raises SlackError."""
+    if not isinstance(blocks, list):
+        raise SlackError("invalid_blocks_format")
+    _validate(MessageBlocks, {"blocks": blocks}, "invalid_blocks")
+    if sum(_length(block) for block in blocks) > MOST_BLOCK_CHARACTERS:
+        raise SlackError("msg_blocks_too_long")
+    return _with_block_ids(blocks)
+
+
+def check_view(view: Any) -> dict[str, Any]:
+    """A modal's view, with block_ids. Raises SlackError."""
+    if not isinstance(view, dict):
+        raise SlackError("invalid_arguments", "must be a valid view [json-pointer:/view]")
+    if len(json.dumps(view).encode()) > LARGEST_VIEW:
+        raise SlackError("view_too_large")
+    _validate(View, view, "invalid_arguments", "/view")
+    return {**view, "blocks": _with_block_ids(view["blocks"])}
+
+
+def _validate(model: type[MessageBlocks] | type[View], value: Any, error: str, prefix: str = "") -> None:
+    try:
+        model.model_validate(value)
+    except ValidationError as problem:
+        raise SlackError(error, *(_in_words(one, prefix) for one in problem.errors())) from problem
+
+
+def _in_words(problem: Any, prefix: str) -> str:
+    places = [str(place) for place in problem["loc"] if place not in _NOT_IN_POINTERS]
+    limits = problem.get("ctx") or {}
+    match problem["type"]:
+        case "string_too_long":
+            words = f"must be less than {limits['max_length'] + 1} characters"
+        case "text_too_long":
+            words = f"must be less than {limits['max_length'] + 1} characters"
+            places.append("text")
+        case "string_too_short":
+            words = f"must be more than {limits['min_length'] - 1} characters"
+        case "too_long":
+            words = f"no more than {limits['max_length']} items allowed"
+        case "too_short":
+            words = f"no fewer than {limits['min_length']} items allowed"
+        case "missing":
+            words = f"missing required field: {places.pop()}"
+        case "extra_forbidden":
+            words = f"invalid additional property: {places.pop()}"
+        case "union_tag_invalid":
+            words = f"unsupported type: {limits.get('tag')}"
+        case "value_error":
+            words = str(problem["msg"]).removeprefix("Value error, ")
+        case _:
+            words = "failed to match all allowed schemas"
+    return f"{words} [json-pointer:{prefix}/{'/'.join(places)}]"
+
+
+def _with_block_ids(blocks: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    named = [
+        {**block, "block_id": block.get("block_id") or f"b{place}"} for place, block in enumerate(blocks)
+    ]
+    if len({block["block_id"] for block in named}) < len(named):
+        raise SlackError("invalid_blocks", "`block_id` must be unique")
+    return named
+
+
+def _length(value: Any) -> int:
+    """The characters of all texts in a block."""
+    if isinstance(value, dict):
+        return sum(
+            len(inner) if name == "text" and isinstance(inner, str) else _length(inner)
+            for name, inner in value.items()
+        )
+    return sum(_length(inner) for inner in value) if isinstance(value, list) else 0

@@ -1,0 +1,268 @@
+"""The Web API methods that the bot uses, each with the errors that its page on docs.slack.dev names."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox.slack.checks import SlackError, check_blocks, check_view
+from sandbox.slack.handles import Handles
+from sandbox.slack.sockets import Sockets
+from sandbox.slack.workspace import (
+    APP,
+    BOT_ID,
+    BOT_USER,
+    TEAM,
+    TEAM_NAME,
+    Channel,
+    OpenView,
+    Post,
+    Workspace,
+    new_hash,
+)
+
+LONGEST_TEXT = 40_000
+MOST_VIEWS = 3
+
+Arguments = Mapping[str, Any]
+
+
+@dataclass
+class Methods:
+    """Answers the methods. `base_url` is where the workspace itself is reached."""
+
+    workspace: Workspace
+    handles: Handles
+    sockets: Sockets
+    scopes: frozenset[str]
+    base_url: Callable[[], str]
+
+    def auth_test(self, _: Arguments) -> dict[str, Any]:
+        """auth.test."""
+        return {
+            "url": f"{self.base_url()}/",
+            "team": TEAM_NAME,
+            "user": "buildbell",
+            "team_id": TEAM,
+            "user_id": BOT_USER,
+            "bot_id": BOT_ID,
+            "is_enterprise_install": False,
+        }
+
+    def apps_connections_open(self, _: Arguments) -> dict[str, Any]:
+        """apps.connections.open."""
+        url = self.base_url().replace("http", "ws", 1)
+        return {"url": f"{url}/link/?ticket={self.sockets.new_ticket()}&app_id={APP}"}
+
+    def users_info(self, arguments: Arguments) -> dict[str, Any]:
+        """users.info."""
+        person = self.workspace.people.get(_needed(arguments, "user", "user_not_found"))
+        if person is None:
+            raise SlackError("user_not_found")
+        profile = {"display_name": person.name, "real_name": person.real_name}
+        return {
+            "user": {
+                "id": person.id,
+                "team_id": TEAM,
+                "name": person.name,
+                "real_name": person.real_name,
+                "deleted": False,
+                "is_bot": False,
+                "profile": profile,
+            }
+        }
+
+    def chat_post_message(self, arguments: Arguments) -> dict[str, Any]:
+        """chat.postMessage."""
+        channel = self._channel_to_post_in(arguments)
+        text, blocks = _content(arguments)
+        thread = arguments.get("thread_ts")
+        if thread and channel.find(str(thread)) is None:
+            raise SlackError("thread_not_found")
+        post = Post(
+            self.workspace.new_ts(),
+            BOT_USER,
+            text,
+            blocks,
+            metadata=_metadata(arguments),
+            thread_ts=str(thread) if thread else None,
+            by_bot=True,
+        )
+        self.workspace.post(channel, post)
+        return {"channel": channel.id, "ts": post.ts, "message": post.as_slack_sends_it(with_metadata=True)}
+
+    def chat_post_ephemeral(self, arguments: Arguments) -> dict[str, Any]:
+        """chat.postEphemeral."""
+        channel = self._channel_to_post_in(arguments)
+        person = _needed(arguments, "user", "user_not_in_channel")
+        if person not in channel.members:
+            raise SlackError("user_not_in_channel")
+        text, blocks = _content(arguments)
+        post = Post(self.workspace.new_ts(), BOT_USER, text, blocks, only_for=person, by_bot=True)
+        self.workspace.post(channel, post)
+        return {"message_ts": post.ts}
+
+    def chat_update(self, arguments: Arguments) -> dict[str, Any]:
+        """chat.update."""
+        channel = self._visible_channel(arguments)
+        post = channel.find(_needed(arguments, "ts", "message_not_found"))
+        if post is None or post.only_for is not None:
+            raise SlackError("message_not_found")
+        if not post.by_bot:
+            raise SlackError("cant_update_message")
+        post.text, post.blocks = _content(arguments)
+        post.edited = True
+        self.workspace.changed()
+        return {"channel": channel.id, "ts": post.ts, "text": post.text, "message": post.as_slack_sends_it()}
+
+    def conversations_history(self, arguments: Arguments) -> dict[str, Any]:
+        """conversations.history: newest first; a bot reads only where it is a member."""
+        channel = self._visible_channel(arguments)
+        needed = {"im": "im:history", "group": "groups:history"}.get(channel.kind, "channels:history")
+        if needed not in self.scopes:
+            raise SlackError("missing_scope", needed=needed, provided=",".join(sorted(self.scopes)))
+        if BOT_USER not in channel.members:
+            raise SlackError("not_in_channel")
+        oldest, latest = float(arguments.get("oldest") or 0), float(arguments.get("latest") or "inf")
+        limit = int(arguments.get("limit") or 100)
+        if not 1 <= limit <= 999:
+            raise SlackError("invalid_limit")
+        everything = [
+            post
+            for post in reversed(channel.posts)
+            if post.only_for is None
+            and oldest < float(post.ts) < latest
+            and post.thread_ts in (None, post.ts)
+        ]
+        start = _cursor(arguments)
+        found = everything[start : start + limit]
+        more = start + limit < len(everything)
+        with_metadata = _true(arguments.get("include_all_metadata"))
+        answer: dict[str, Any] = {
+            "messages": [post.as_slack_sends_it(with_metadata=with_metadata) for post in found],
+            "has_more": more,
+        }
+        return answer | ({"response_metadata": {"next_cursor": f"at:{start + limit}"}} if more else {})
+
+    def views_open(self, arguments: Arguments) -> dict[str, Any]:
+        """views.open."""
+        view = check_view(_json(arguments, "view"))
+        person = self.handles.use_trigger(_needed(arguments, "trigger_id", "invalid_arguments"))
+        return {"view": self.workspace.open_view(person, view).as_slack_sends_it()}
+
+    def views_push(self, arguments: Arguments) -> dict[str, Any]:
+        """views.push."""
+        view = check_view(_json(arguments, "view"))
+        person = self.handles.use_trigger(_needed(arguments, "trigger_id", "invalid_arguments"))
+        if len(self.workspace.views.get(person, [])) >= MOST_VIEWS:
+            raise SlackError("push_limit_reached")
+        return {"view": self.workspace.open_view(person, view, on_top=True).as_slack_sends_it()}
+
+    def views_update(self, arguments: Arguments) -> dict[str, Any]:
+        """views.update."""
+        view = check_view(_json(arguments, "view"))
+        opened = self._view(arguments)
+        if arguments.get("hash") and arguments["hash"] != opened.hash:
+            raise SlackError("hash_conflict")
+        opened.view, opened.hash, opened.errors = view, new_hash(), {}
+        self.workspace.changed()
+        return {"view": opened.as_slack_sends_it()}
+
+    def _view(self, arguments: Arguments) -> OpenView:
+        if not arguments.get("view_id") and not arguments.get("external_id"):
+            raise SlackError("invalid_arguments", "either view_id or external_id is needed")
+        for stack in self.workspace.views.values():
+            for one in stack:
+                if one.id == arguments.get("view_id") or (
+                    arguments.get("external_id") and one.view.get("external_id") == arguments["external_id"]
+                ):
+                    return one
+        raise SlackError("not_found")
+
+    def _visible_channel(self, arguments: Arguments) -> Channel:
+        channel = self.workspace.channels.get(_needed(arguments, "channel", "channel_not_found"))
+        # A private channel does not exist for a bot that is not in it.
+        if channel is None or (channel.private and BOT_USER not in channel.members):
+            raise SlackError("channel_not_found")
+        return channel
+
+    def _channel_to_post_in(self, arguments: Arguments) -> Channel:
+        channel = self._visible_channel(arguments)
+        if channel.archived:
+            raise SlackError("is_archived")
+        if BOT_USER not in channel.members and "chat:write.public" not in self.scopes:
+            raise SlackError("not_in_channel")
+        return channel
+
+
+def _needed(arguments: Arguments, name: str, error: str) -> str:
+    value = arguments.get(name)
+    if not isinstance(value, str) or not value:
+        raise SlackError(error)
+    return value
+
+
+def _json(arguments: Arguments, name: str) -> Any:
+    """An argument that may come as JSON text in a form, or as it is in a JSON body."""
+    value = arguments.get(name)
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        raise SlackError(
+            f"invalid_{name}" if name != "view" else "invalid_arguments", f"{name} is no JSON"
+        ) from None
+
+
+def _content(arguments: Arguments) -> tuple[str, list[dict[str, Any]]]:
+    blocks = _json(arguments, "blocks")
+    checked = check_blocks(blocks) if blocks else []
+    text = str(arguments.get("text") or "")
+    if not text and not checked:
+        raise SlackError("no_text")
+    if len(text) > LONGEST_TEXT:
+        raise SlackError("msg_too_long")
+    return text, checked
+
+
+def _metadata(arguments: Arguments) -> dict[str, Any] | None:
+    metadata = _json(arguments, "metadata")
+    if metadata is None:
+        return None
+    if not isinstance(metadata, dict) or not isinstance(metadata.get("event_type"), str):
+        raise SlackError("invalid_metadata_format")
+    if not isinstance(metadata.get("event_payload"), dict):
+        raise SlackError("invalid_metadata_format")
+    return metadata
+
+
+def _cursor(arguments: Arguments) -> int:
+    cursor = str(arguments.get("cursor") or "")
+    if not cursor:
+        return 0
+    name, _, place = cursor.partition(":")
+    if name != "at" or not place.isdigit():
+        raise SlackError("invalid_cursor")
+    return int(place)
+
+
+def _true(value: Any) -> bool:
+    return str(value).lower() in ("1", "true")
+
+
+# The method's name, what answers it, and the scope that it needs (None: none, or decided inside).
+METHODS: dict[str, tuple[str, str | None]] = {
+    "auth.test": ("auth_test", None),
+    "apps.connections.open": ("apps_connections_open", None),
+    "users.info": ("users_info", "users:read"),
+    "chat.postMessage": ("chat_post_message", "chat:write"),
+    "chat.postEphemeral": ("chat_post_ephemeral", "chat:write"),
+    "chat.update": ("chat_update", "chat:write"),
+    "conversations.history": ("conversations_history", None),
+    "views.open": ("views_open", None),
+    "views.push": ("views_push", None),
+    "views.update": ("views_update", None),
+}

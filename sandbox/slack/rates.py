@@ -1,0 +1,62 @@
+"""How much Slack takes: by method and, for posting, by channel (docs.slack.dev, "Rate limits")."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+# Calls a minute by tier; Slack lets short bursts pass and keeps their size to itself.
+TIERS = {1: 1, 2: 20, 3: 50, 4: 100}
+BURST_OF_POSTS = 5
+_METHODS = {
+    "apps.connections.open": 1,
+    "auth.test": 4,
+    "chat.postEphemeral": 4,
+    "chat.update": 3,
+    "conversations.history": 3,
+    "conversations.info": 3,
+    "users.info": 4,
+    "views.open": 4,
+    "views.push": 4,
+    "views.update": 4,
+}
+
+
+@dataclass
+class _Bucket:
+    size: float
+    a_second: float
+    level: float
+    at: float
+
+    def take(self, now: float) -> float:
+        """Take one; returns the seconds to wait where there is none left."""
+        self.level = min(self.size, self.level + (now - self.at) * self.a_second)
+        self.at = now
+        if self.level >= 1:
+            self.level -= 1
+            return 0
+        return (1 - self.level) / self.a_second
+
+
+class Rates:
+    """Every bucket of one workspace."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._buckets: dict[str, _Bucket] = {}
+
+    def wait(self, method: str, channel: str | None) -> int:
+        """The whole seconds of Retry-After; 0 where the call is taken."""
+        if method == "chat.postMessage":
+            return self._take(f"post {channel}", BURST_OF_POSTS, 1.0)
+        calls = TIERS[_METHODS.get(method, 3)]
+        # Two connections and a doctor are opened in the same minute: Slack's tier 1 is "1+", not one.
+        return self._take(method, max(calls, 10), max(calls, 10) / 60)
+
+    def _take(self, name: str, size: float, a_second: float) -> int:
+        now = self._clock()
+        bucket = self._buckets.setdefault(name, _Bucket(size, a_second, size, now))
+        return math.ceil(bucket.take(now))

@@ -1,0 +1,135 @@
+"""Socket Mode's other end: one-use addresses, up to ten connections, envelopes and their acknowledgements."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import secrets
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import WSMsgType, web
+
+MOST_CONNECTIONS = 10
+
+
+@dataclass(eq=False)
+class Connection:
+    """One WebSocket of the app's."""
+
+    socket: web.WebSocketResponse
+    transport: asyncio.Transport | None
+    draining: bool = False
+
+
+@dataclass
+class Sockets:
+    """All connections of the app; each envelope goes to any one of them."""
+
+    connections: list[Connection] = field(default_factory=list)
+    tickets: set[str] = field(default_factory=set)
+    opened: int = 0
+    refuse_handshakes: int = 0
+    _waiting: dict[str, asyncio.Future[dict[str, Any]]] = field(default_factory=dict)
+    _turn: itertools.count[int] = field(default_factory=itertools.count)
+    _came: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def new_ticket(self) -> str:
+        """A ticket that opens one connection, once."""
+        ticket = secrets.token_hex(16)
+        self.tickets.add(ticket)
+        return ticket
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """A connection, from its handshake to its end."""
+        ticket = request.query.get("ticket", "")
+        if ticket not in self.tickets:
+            return web.Response(status=408, text="ticket expired")
+        self.tickets.discard(ticket)
+        if self.refuse_handshakes > 0:
+            self.refuse_handshakes -= 1
+            return web.Response(status=503)
+        socket = web.WebSocketResponse(heartbeat=20)
+        await socket.prepare(request)
+        connection = Connection(socket, request.transport)
+        if len(self.connections) >= MOST_CONNECTIONS:
+            await socket.send_json({"type": "disconnect", "reason": "too_many_websockets"})
+            await socket.close()
+            return socket
+        self.connections.append(connection)
+        self.opened += 1
+        self._came.set()
+        try:
+            await socket.send_json(
+                {
+                    "type": "hello",
+                    "num_connections": len(self.connections),
+                    "debug_info": {"host": "sandbox", "approximate_connection_time": 18060},
+                    "connection_info": {"app_id": "A0BUILDBELL"},
+                }
+            )
+            async for message in socket:
+                if message.type is WSMsgType.TEXT:
+                    self._take_acknowledgement(message.data)
+        finally:
+            self.connections.remove(connection)
+        return socket
+
+    async def send(
+        self, kind: str, payload: Any, *, retry: tuple[int, str] | None = None
+    ) -> asyncio.Future[dict[str, Any]]:
+        """Hand an envelope to one of the connections; the future is its acknowledgement's payload.
+
+        Raises ConnectionError where the app has none.
+        """
+        open_ones = [one for one in self.connections if not one.draining and not one.socket.closed]
+        if not open_ones:
+            raise ConnectionError("the app has no connection")
+        envelope: dict[str, Any] = {
+            "envelope_id": secrets.token_hex(16),
+            "type": kind,
+            "payload": payload,
+            "accepts_response_payload": kind != "events_api",
+        }
+        if retry is not None:
+            envelope |= {"retry_attempt": retry[0], "retry_reason": retry[1]}
+        answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self._waiting[envelope["envelope_id"]] = answer
+        await open_ones[next(self._turn) % len(open_ones)].socket.send_json(envelope)
+        return answer
+
+    async def wait_for(self, connections: int, seconds: float) -> None:
+        """Wait until the app has so many connections. Raises TimeoutError."""
+        async with asyncio.timeout(seconds):
+            while len(self.connections) < connections:
+                self._came.clear()
+                await self._came.wait()
+
+    async def disconnect(self, reason: str) -> None:
+        """Ask every connection to be opened anew: `warning` beforehand, or `refresh_requested` now."""
+        for connection in list(self.connections):
+            await connection.socket.send_json({"type": "disconnect", "reason": reason, "debug_info": {}})
+            connection.draining = reason != "warning"
+
+    async def drop(self) -> None:
+        """Break every connection without a word."""
+        for connection in list(self.connections):
+            if connection.transport is not None:
+                connection.transport.abort()
+
+    async def close(self) -> None:
+        """Close what is open."""
+        for connection in list(self.connections):
+            await connection.socket.close()
+
+    def _take_acknowledgement(self, text: str) -> None:
+        try:
+            content = json.loads(text)
+        except ValueError:
+            return
+        answer = (
+            self._waiting.pop(content.get("envelope_id", ""), None) if isinstance(content, dict) else None
+        )
+        if answer is not None and not answer.done():
+            answer.set_result(content.get("payload") or {})

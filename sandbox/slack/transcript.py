@@ -1,0 +1,98 @@
+"""A channel as a person sees it, in plain text. Pure; no I/O."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from sandbox.slack.workspace import BOT_USER, Channel, OpenView, Person, Post
+
+_DATE = re.compile(r"<!date\^(\d+)\^[^|>]*\|([^>]*)>")
+_MENTION = re.compile(r"<@(\w+)>")
+_LINK = re.compile(r"<((?:https?|mailto):[^|>]+)(?:\|([^>]*))?>")
+
+
+def transcript(channel: Channel, viewer: Person, people: Mapping[str, Person]) -> str:
+    """Everything in the channel that the viewer sees, oldest first."""
+    seen = [post for post in channel.posts if post.only_for in (None, viewer.id)]
+    return "\n\n".join("\n".join(_post(post, people)) for post in seen)
+
+
+def words(post: Post, people: Mapping[str, Person]) -> str:
+    """What a message says, with what can be pressed in square brackets."""
+    lines = [line for block in post.blocks for line in _block(block)] if post.blocks else [post.text]
+    return "\n".join(_readable(line, people) for line in lines)
+
+
+def modal_words(opened: OpenView, people: Mapping[str, Person]) -> str:
+    """What a modal says."""
+    lines = [f"┌─ {opened.view['title']['text']}"]
+    for block in opened.view["blocks"]:
+        lines += [f"│ {_readable(line, people)}" for text in _block(block) for line in text.split("\n")]
+        if block.get("block_id") in opened.errors:
+            lines.append(f"│   ! {opened.errors[block['block_id']]}")
+    if "" in opened.errors:
+        lines.append(f"│ ! {opened.errors['']}")
+    buttons = [opened.view[name]["text"] for name in ("close", "submit") if name in opened.view]
+    return "\n".join([*lines, f"└─ {'   '.join(f'[{text}]' for text in buttons)}"])
+
+
+def _post(post: Post, people: Mapping[str, Person]) -> Iterator[str]:
+    who = "Buildbell" if post.by_bot else people[post.user].real_name if post.user in people else "Slackbot"
+    clock = datetime.fromtimestamp(float(post.ts), UTC).strftime("%H:%M")
+    notes = [note for note, is_so in (("only you see this", post.only_for), ("edited", post.edited)) if is_so]
+    thread = "  ↳ " if post.thread_ts and post.thread_ts != post.ts else ""
+    noted = f"  ({', '.join(notes)})" if notes else ""
+    yield f"{thread}{who}  {clock}{noted}"
+    for line in words(post, people).split("\n"):
+        yield f"{thread and '    '}  {line}"
+
+
+def _block(block: Mapping[str, Any]) -> Iterator[str]:
+    match block["type"]:
+        case "section":
+            text = block["text"]["text"] if block.get("text") else ""
+            pressed = f"  {_element(block['accessory'])}" if "accessory" in block else ""
+            yield text + pressed
+            for field in block.get("fields") or []:
+                yield field["text"]
+        case "header":
+            yield block["text"]["text"].upper()
+        case "context":
+            yield "  ".join(one.get("text") or one.get("alt_text", "") for one in block["elements"])
+        case "divider":
+            yield "─" * 20
+        case "actions":
+            yield " ".join(_element(one) for one in block["elements"])
+        case "image":
+            yield f"(picture: {block['alt_text']})"
+        case "input":
+            yield f"{block['label']['text']}: {_element(block['element'])}"
+        case other:
+            yield f"({other}) {block}"
+
+
+def _element(element: Mapping[str, Any]) -> str:
+    if "text" in element:
+        return f"[{element['text']['text']}]"
+    if "options" in element:
+        return " / ".join(option["text"]["text"] for option in element["options"])
+    return (
+        f"‹{element.get('initial_value') or ''}›"
+        if element["type"] == "plain_text_input"
+        else f"[{element['type']}]"
+    )
+
+
+def _readable(text: str, people: Mapping[str, Person]) -> str:
+    text = _DATE.sub(r"\2", text)
+    text = _MENTION.sub(lambda match: f"@{_name(match[1], people)}", text)
+    text = _LINK.sub(lambda match: match[2] or match[1], text)
+    return html.unescape(text).replace("*", "").replace("```\n", "").replace("\n```", "")
+
+
+def _name(identity: str, people: Mapping[str, Person]) -> str:
+    return "buildbell" if identity == BOT_USER else people[identity].name if identity in people else identity
