@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import random
 import secrets
 from collections.abc import Callable, Mapping
@@ -197,6 +198,7 @@ class Buildbell:
             )
 
         return AsyncApp(
+            logger=logging.getLogger("slack_bolt"),
             client=client,
             authorize=authorize,
             signing_secret=secret.get_secret_value() if secret else "",
@@ -230,6 +232,7 @@ class Buildbell:
         open_things.push_async_callback(server.stop)
         await server.start(self._settings.host, self._settings.port)
         self.port = server.port
+        log.info("serving", port=self.port, mode="http" if over_http else "socket")
 
 
 def _fingerprint(settings: Settings) -> str:

@@ -45,7 +45,9 @@ def configure(level: str, *, terminal: bool | None = None) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     # At debug level slack_sdk and aiohttp would write down what people type; their warnings are enough.
-    for library in ("slack_bolt", "slack_sdk", "aiohttp", "asyncio", "httpx", "httpcore", "stamina"):
+    # Bolt warns of its own way to find tokens, and of requests that nobody listens to with all that is in them.
+    logging.getLogger("slack_bolt").setLevel(logging.ERROR)
+    for library in ("slack_sdk", "aiohttp", "asyncio", "httpx", "httpcore", "stamina"):
         logging.getLogger(library).setLevel(max(root.level, logging.WARNING))
 
 

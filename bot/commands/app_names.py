@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Iterable, Sequence
 
 from bot.build import App
 
 SHOWN = 5
+_WORD = re.compile(r"[^\W_]+")
 
 
 class UnknownApp(Exception):
@@ -34,12 +36,14 @@ class AmbiguousApp(Exception):
 
 
 def find_app(words: str, apps: Sequence[App]) -> App:
-    """The app that the words name: by slug, title, `owner/repo` or repository, in any case, whole or by its beginning.
+    """The app that the words name: by slug, title, `owner/repo` or repository, in any case.
+
+    Whole names come first, then beginnings of names, then beginnings of a word in one (`android` for Sample Android).
 
     Raises AmbiguousApp and UnknownApp.
     """
     wanted = words.strip().casefold()
-    for fits in _exactly(wanted), _begins(wanted):
+    for fits in _exactly(wanted), _begins(wanted), _begins_a_word(wanted):
         found = _distinct(app for app in apps if any(fits(name) for name in _names(app)))
         if len(found) == 1:
             return found[0]
@@ -58,6 +62,12 @@ def _exactly(wanted: str) -> Callable[[str], bool]:
 
 def _begins(wanted: str) -> Callable[[str], bool]:
     return lambda name: bool(wanted) and name.startswith(wanted)
+
+
+def _begins_a_word(wanted: str) -> Callable[[str], bool]:
+    return lambda name: (
+        bool(wanted) and any(name.startswith(wanted, match.start()) for match in _WORD.finditer(name))
+    )
 
 
 def _distinct(apps: Iterable[App]) -> list[App]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.bitrise import AbortOrder
 from bot.messages.actions import ABORT_MODAL
-from bot.messages.blocks import mrkdwn, plain_text, section
+from bot.messages.blocks import plain_text, section
 from bot.messages.buttons import BuildButton
 from bot.messages.message import Block
 from bot.messages.text import escape
@@ -113,7 +113,7 @@ def _element(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 def _option(name: str) -> Block:
     text, description = _OPTIONS[name]
-    return {"text": mrkdwn(f"*{text}*", 75), "description": mrkdwn(description, 75), "value": name}
+    return {"text": plain_text(text, 75), "description": plain_text(description, 75), "value": name}
 
 
 def _input(name: str, label: str, element: Block) -> Block:

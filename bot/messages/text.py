@@ -73,7 +73,7 @@ def when(at: datetime) -> str:
 
 def lasted(span: timedelta) -> str:
     """A span in words: `6 min 3 s`; the two largest units."""
-    seconds = int(span.total_seconds())
+    seconds = round(span.total_seconds())
     parts = [
         (seconds // 86400, "d"),
         (seconds // 3600 % 24, "h"),

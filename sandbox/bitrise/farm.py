@@ -152,11 +152,12 @@ class Build:
 
 @dataclass
 class Farm:
-    """All apps and builds, newest build first where they are listed."""
+    """All apps and builds; new ones live `pace` times as fast as real ones."""
 
-    randomness: random.Random = field(default_factory=lambda: random.Random(1))
+    randomness: random.Random = field(default_factory=lambda: random.Random(1))  # noqa: S311 - slugs, the same in every run
     apps: list[App] = field(default_factory=list)
     builds: list[Build] = field(default_factory=list)
+    pace: float = 1.0
 
     def add_app(self, title: str, owner: str, repo: str, **more: Any) -> App:
         """A new app."""
@@ -178,7 +179,12 @@ class Farm:
             triggered_by,
             str(params.get("workflow_id") or app.workflows[0]),
             order=len(self.builds),
-            **more,
+            **{
+                "on_hold": ON_HOLD / self.pace,
+                "preparing": PREPARING / self.pace,
+                "building": BUILDING / self.pace,
+            }
+            | more,
         )
         if not build.planned_artifacts:
             build.planned_artifacts = self._artifacts(build)

@@ -1,0 +1,181 @@
+"""Driving the sandbox over HTTP: `/control/…` beside the simulated Slack, for scripts in any language.
+
+JSON in, JSON out. A body must be sent as `application/json` and to a loopback name: a web page that somebody has open
+can do neither without asking first, so it can't press buttons here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+
+from sandbox.bitrise import App, Build
+from sandbox.slack import CannotDo, Post, SlackSandbox
+from sandbox.stage import Stage
+
+Order = Callable[[dict[str, Any]], Awaitable[Any]]
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
+
+
+class Control:
+    """The control API of one stage."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._slack, self._bitrise = stage.slack, stage.bitrise
+        self._orders: dict[str, Order] = {
+            "command": self._command,
+            "say": self._say,
+            "click": self._click,
+            "submit": self._submit,
+            "close": self._close,
+            "invite": self._invite,
+            "archive": self._archive,
+            "build": self._build,
+            "end": self._end,
+            "abort": self._abort,
+            "slack-fault": self._slack_fault,
+            "bitrise-fault": self._bitrise_fault,
+            "socket": self._socket,
+        }
+
+    def add_routes(self, app: web.Application) -> None:
+        """Make the app answer `/control/…`."""
+        app.router.add_get("/control/{what}", self._read)
+        app.router.add_post("/control/{order}", self._do)
+
+    async def _do(self, request: web.Request) -> web.Response:
+        if request.content_type != "application/json" or request.url.raw_host not in _LOOPBACK:
+            return web.json_response({"error": "send application/json to 127.0.0.1"}, status=403)
+        order = self._orders.get(request.match_info["order"])
+        if order is None:
+            return web.json_response({"error": f"there are {', '.join(self._orders)}"}, status=404)
+        try:
+            return web.json_response(await order(await request.json()))
+        except (CannotDo, KeyError, ValueError, TypeError) as problem:
+            return web.json_response({"error": str(problem)}, status=400)
+
+    async def _read(self, request: web.Request) -> web.Response:
+        slack, query = self._slack, request.query
+        person, channel = query.get("person", "anna"), query.get("channel", "builds")
+        reads: dict[str, Callable[[], Any]] = {
+            "transcript": lambda: slack.transcript(channel, person),
+            "posts": lambda: [_shown(slack, post) for post in slack.posts(channel, person)],
+            "modal": lambda: slack.modal_words(opened) if (opened := slack.people.modal(person)) else "",
+            "violations": lambda: slack.violations,
+            "builds": lambda: [_build(one) for one in self._bitrise.farm.newest_first()],
+        }
+        read = reads.get(request.match_info["what"])
+        if read is None:
+            return web.json_response({"error": f"there are {', '.join(reads)}"}, status=404)
+        try:
+            found = read()
+        except KeyError as problem:
+            return web.json_response({"error": str(problem)}, status=400)
+        return web.Response(text=found) if isinstance(found, str) else web.json_response(found)
+
+    async def _command(self, given: dict[str, Any]) -> Any:
+        done = await self._slack.people.command(given["person"], given["channel"], given["text"])
+        return {"acknowledged_in_seconds": done.seconds if done else None}
+
+    async def _say(self, given: dict[str, Any]) -> Any:
+        post = self._slack.people.say(
+            given["person"], given["channel"], given["text"], thread=given.get("thread")
+        )
+        return _shown(self._slack, post)
+
+    async def _click(self, given: dict[str, Any]) -> Any:
+        post = find_post(self._slack, given["channel"], given["person"], given["button"], ts=given.get("ts"))
+        done = await self._slack.people.click(given["person"], post, given["button"])
+        return {"acknowledged_in_seconds": done.seconds if done else None}
+
+    async def _submit(self, given: dict[str, Any]) -> Any:
+        done = await self._slack.people.submit(given["person"], given.get("values"))
+        opened = self._slack.people.modal(given["person"])
+        return {
+            "acknowledged_in_seconds": done.seconds if done else None,
+            "modal": self._slack.modal_words(opened) if opened else None,
+        }
+
+    async def _close(self, given: dict[str, Any]) -> Any:
+        await self._slack.people.close_modal(given["person"])
+        return {}
+
+    async def _invite(self, given: dict[str, Any]) -> Any:
+        self._slack.people.invite(given["channel"])
+        return {}
+
+    async def _archive(self, given: dict[str, Any]) -> Any:
+        self._slack.workspace.channel(given["channel"]).archived = bool(given.get("archived", True))
+        return {}
+
+    async def _build(self, given: dict[str, Any]) -> Any:
+        app = find_app(self._bitrise.farm.apps, given["app"])
+        more = {name: given[name] for name in ("workflow", "by", "ends_as") if name in given}
+        return _build(self._bitrise.start_build(app, params=given.get("params") or {}, **more))
+
+    async def _end(self, given: dict[str, Any]) -> Any:
+        build = self._find_build(given)
+        self._bitrise.finish(build, given.get("result", "success"))
+        return _build(build)
+
+    async def _abort(self, given: dict[str, Any]) -> Any:
+        build = self._find_build(given)
+        self._bitrise.abort(build, reason=given.get("reason"), with_success=bool(given.get("with_success")))
+        return _build(build)
+
+    async def _slack_fault(self, given: dict[str, Any]) -> Any:
+        self._slack.fault(given.pop("match"), given.pop("kind"), **given)
+        return {}
+
+    async def _bitrise_fault(self, given: dict[str, Any]) -> Any:
+        self._bitrise.fault(given.pop("match"), given.pop("kind"), **given)
+        return {}
+
+    async def _socket(self, given: dict[str, Any]) -> Any:
+        match given["what"]:
+            case "drop":
+                await self._slack.sockets.drop()
+            case "refuse":
+                self._slack.sockets.refuse_handshakes += int(given.get("times", 1))
+            case reason:
+                await self._slack.sockets.disconnect(reason)
+        return {}
+
+    def _find_build(self, given: dict[str, Any]) -> Build:
+        app = find_app(self._bitrise.farm.apps, given["app"])
+        found = [build for build in self._bitrise.farm.of_app(app) if build.number == int(given["number"])]
+        if not found:
+            raise ValueError(f"{app.title} has no build #{given['number']}")
+        return found[0]
+
+
+def find_app(apps: list[App], name: str) -> App:
+    """A simulated app by a part of its title. Raises ValueError."""
+    found = [app for app in apps if name.casefold() in app.title.casefold() or name == app.slug]
+    if not found:
+        raise ValueError(f"there is no app {name}; there are {', '.join(app.title for app in apps)}")
+    return found[0]
+
+
+def find_post(slack: SlackSandbox, channel: str, person: str, button: str, *, ts: str | None = None) -> Post:
+    """The message of that name, or the newest one that has such a button. Raises ValueError."""
+    for post in reversed(slack.posts(channel, person)):
+        if post.ts == ts or (ts is None and f"[{button}]" in slack.words(post)):
+            return post
+    raise ValueError(f"no message in #{channel} has a button {button}")
+
+
+def _shown(slack: SlackSandbox, post: Post) -> dict[str, Any]:
+    return post.as_slack_sends_it() | {"words": slack.words(post), "ephemeral": post.only_for is not None}
+
+
+def _build(build: Build) -> dict[str, Any]:
+    return {
+        "app": build.app.title,
+        "number": build.number,
+        "slug": build.slug,
+        "status": build.status_text,
+        "branch": build.branch,
+    }

@@ -1,0 +1,57 @@
+"""`buildbell sandbox`: the bot between simulated services, to be tried by hand or by a script."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from sandbox.console import HELP, Console
+from sandbox.control import Control
+from sandbox.stage import Stage
+
+
+async def live(manifest: Mapping[str, Any], *, speed: float, port: int) -> int:
+    """Run until somebody quits; `speed` is how many times faster than real builds the simulated ones are."""
+    async with Stage(manifest) as stage:
+        await stage.start(port=port, also=Control(stage).add_routes)
+        _seed(stage)
+        stage.bitrise.farm.pace = speed
+        stage.bitrise.live()
+        _say(
+            f"The bot is up, between a simulated Slack ({stage.slack.url}) and Bitrise ({stage.bitrise.url})."
+        )
+        _say("You are Anna, in #builds. Try: /bitrise subscribe android   then: start android   and: fail")
+        _say(HELP)
+        if not await Console(stage, _say).run() and not sys.stdin.isatty():
+            _say(
+                f"Nobody types here. Drive it over {stage.slack.url}/control/ (docs/sandbox.md); Ctrl-C ends it."
+            )
+            await asyncio.Event().wait()
+    return 0
+
+
+def _seed(stage: Stage) -> None:
+    """Some builds of the last hours, so that there is something to see."""
+    bitrise = stage.bitrise
+    for hours, app, branch, result in (
+        (5, bitrise.android, "main", "success"),
+        (4, bitrise.ios, "main", "success"),
+        (3, bitrise.android, "develop", "error"),
+        (2, bitrise.web, "main", "aborted"),
+        (1, bitrise.android, "main", "success"),
+    ):
+        at = bitrise.now() - timedelta(hours=hours)
+        build = bitrise.start_build(app, params={"branch": branch, "commit_message": "Tidy up"}, at=at)
+        build.advance(at + timedelta(minutes=3))
+        if result == "aborted":
+            build.abort(at + timedelta(minutes=3), "api-demo", "not needed", with_success=False)
+        else:
+            build.finish("success" if result == "success" else "error", at + timedelta(minutes=5))
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()

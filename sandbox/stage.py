@@ -1,0 +1,184 @@
+"""Everything together: simulated Slack and Bitrise, and the bot as a process that knows only its settings."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from sandbox.bitrise import TOKEN, BitriseSandbox
+from sandbox.slack import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET, SlackSandbox
+
+# What a process needs from the machine; everything else that the bot knows, it knows from its settings.
+_KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV", "SSL_CERT_FILE")
+
+
+class BotProcess:
+    """`buildbell run`, with its log lines as they come."""
+
+    def __init__(self, settings: Mapping[str, str], folder: Path) -> None:
+        self._settings = settings
+        self._folder = folder
+        self._process: asyncio.subprocess.Process | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._heard = asyncio.Event()
+        self.lines: list[dict[str, Any]] = []
+
+    async def start(self) -> Self:
+        """Start it."""
+        environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
+        self.lines = []
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "bot",
+            "run",
+            cwd=self._folder,  # where no .env lies
+            env=environment | dict(self._settings),
+            stderr=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
+        )
+        self._reading = asyncio.create_task(self._read())
+        return self
+
+    async def wait_for(self, event: str, *, seconds: float = 20) -> dict[str, Any]:
+        """The first log line of this event. Raises TimeoutError, or RuntimeError where the bot has ended."""
+        try:
+            async with asyncio.timeout(seconds):
+                while True:
+                    self._heard.clear()
+                    if (
+                        found := next((one for one in self.lines if one.get("event") == event), None)
+                    ) is not None:
+                        return found
+                    if self._reading is not None and self._reading.done():
+                        raise RuntimeError(f"the bot ended before it said {event!r}:\n{self.words()}")
+                    await self._heard.wait()
+        except TimeoutError:
+            raise TimeoutError(f"the bot did not say {event!r}:\n{self.words()}") from None
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id while it runs."""
+        return self._process.pid if self._process is not None and self._process.returncode is None else None
+
+    async def kill(self) -> None:
+        """End it as a power cut would."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+        await self._ended()
+
+    async def stop(self, *, seconds: float = 30) -> int:
+        """Ask it to end; returns its exit code. Kills it where it does not."""
+        if self._process is None:
+            return 0
+        if self._process.returncode is None:
+            self._process.send_signal(signal.SIGTERM)
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._ended()
+        except TimeoutError:
+            await self.kill()
+            return -1
+
+    def words(self) -> str:
+        """What it said last."""
+        return "\n".join(json.dumps(line, ensure_ascii=False) for line in self.lines[-20:])
+
+    async def _ended(self) -> int:
+        if self._process is None:
+            return 0
+        code = await self._process.wait()
+        if self._reading is not None:
+            await self._reading
+        return code
+
+    async def _read(self) -> None:
+        if self._process is None or self._process.stderr is None:
+            return
+        async for raw in self._process.stderr:
+            text = raw.decode("utf-8", "replace").rstrip()
+            try:
+                self.lines.append(json.loads(text))
+            except ValueError:
+                self.lines.append({"event": "text", "text": text})
+            self._heard.set()
+        self._heard.set()
+
+
+class Stage:
+    """Both services and the bot between them."""
+
+    def __init__(self, manifest: Mapping[str, Any], *, clock: Callable[[], datetime] | None = None) -> None:
+        self.slack = SlackSandbox(manifest)
+        self.bitrise = BitriseSandbox(now=clock) if clock is not None else BitriseSandbox()
+        self._folder = tempfile.TemporaryDirectory(prefix="buildbell-")
+        self.settings: dict[str, str] = {}
+        self.bot = BotProcess(self.settings, self.folder)
+
+    @property
+    def folder(self) -> Path:
+        """Where the bot keeps its database; gone when the stage is closed."""
+        return Path(self._folder.name)
+
+    async def start(
+        self,
+        *,
+        port: int = 0,
+        also: Callable[[web.Application], None] | None = None,
+        http: bool = False,
+        settings: Mapping[str, str] | None = None,
+    ) -> Self:
+        """Start both services, and the bot against them; over HTTP instead of Socket Mode where asked."""
+        await self.slack.start(port, also=also)
+        await self.bitrise.start()
+        self.settings |= {
+            "SLACK_BOT_TOKEN": BOT_TOKEN,
+            "SLACK_API_URL": self.slack.api_url,
+            "BITRISE_TOKEN": TOKEN,
+            "BITRISE_API_URL": self.bitrise.api_url,
+            "DATABASE_URL": f"sqlite:///{self.folder / 'buildbell.db'}",
+            "DOWNLOAD_HOSTS": urlsplit(self.bitrise.store.url).hostname or "",
+            "HOST": "127.0.0.1",
+            "PORT": "0",
+            "POLL_INTERVAL": "1",
+            "POLL_INTERVAL_ACTIVE": "0.5",
+            **({"SLACK_SIGNING_SECRET": SIGNING_SECRET} if http else {"SLACK_APP_TOKEN": APP_TOKEN}),
+            **(settings or {}),
+        }
+        await self.start_bot(http=http)
+        return self
+
+    async def start_bot(self, *, http: bool = False) -> None:
+        """Start the bot, and wait until it is ready."""
+        await self.bot.start()
+        if http:
+            self.slack.use_http(f"{await self.bot_url()}/slack/events")
+        await self.bot.wait_for("ready")
+
+    async def bot_url(self) -> str:
+        """Where the bot itself serves."""
+        return f"http://127.0.0.1:{(await self.bot.wait_for('serving'))['port']}"
+
+    async def close(self) -> None:
+        """End everything that was started."""
+        await self.bot.stop()
+        await self.slack.close()
+        await self.bitrise.close()
+        self._folder.cleanup()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
