@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from storage import Database, Storage
+from tests.town import Town, open_town
+
+# A proxy of the machine's, or the settings of a bot that runs on it, must not reach a test.
+for name in list(os.environ):
+    if name.upper().endswith("_PROXY") or name.startswith(("SLACK_", "BITRISE_", "BUILDBELL_")):
+        del os.environ[name]
 
 
 @pytest.fixture
@@ -16,3 +23,11 @@ async def storage(tmp_path: Path) -> AsyncIterator[Storage]:
     database = await Database.open(tmp_path / "buildbell.db")
     yield Storage(database)
     await database.close()
+
+
+@pytest.fixture
+async def town(tmp_path: Path) -> AsyncIterator[Town]:
+    """The bot in Socket Mode; at the end of each test no rule of Slack may have been broken."""
+    async with open_town(tmp_path) as opened:
+        yield opened
+        assert opened.slack.violations == []

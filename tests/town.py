@@ -1,0 +1,117 @@
+"""A whole town to test in: simulated Slack and Bitrise, and the real bot between them, over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from bot.app import Buildbell
+from bot.manifest import manifest
+from bot.settings import Settings
+from sandbox.bitrise import TOKEN, BitriseSandbox
+from sandbox.clock import Clock
+from sandbox.slack import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET, Post, SlackSandbox
+
+
+class Town:
+    """`clock` is Bitrise's; `bot` can be stopped and begun again."""
+
+    def __init__(self, folder: Path, *, http: bool = False, **settings: str) -> None:
+        self.clock = Clock()
+        self.slack = SlackSandbox(manifest())
+        self.bitrise = BitriseSandbox(now=self.clock)
+        self._folder = folder
+        self._http = http
+        self._more = settings
+        self._running: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        await self.slack.start()
+        await self.bitrise.start()
+        self.people = self.slack.people
+
+    async def start_bot(self) -> None:
+        self.bot = Buildbell(Settings(_env_file=None, **self.settings()))  # type: ignore[arg-type]
+        self._running = asyncio.create_task(self.bot.run())
+        ready = asyncio.create_task(self.bot.ready.wait())
+        async with asyncio.timeout(20):
+            if self._http:
+                while self.bot.port == 0:
+                    await asyncio.sleep(0.01)
+                self.slack.use_http(f"http://127.0.0.1:{self.bot.port}/slack/events")
+            await asyncio.wait({ready, self._running}, return_when=asyncio.FIRST_COMPLETED)
+        ready.cancel()
+        if self._running.done():
+            self._running.result()
+
+    async def stop_bot(self) -> None:
+        if self._running is not None:
+            self.bot.stop()
+            running, self._running = self._running, None
+            await running
+
+    async def close(self) -> None:
+        await self.stop_bot()
+        await self.slack.close()
+        await self.bitrise.close()
+
+    def settings(self) -> dict[str, str]:
+        way_in = {"slack_signing_secret": SIGNING_SECRET} if self._http else {"slack_app_token": APP_TOKEN}
+        return {
+            "slack_bot_token": BOT_TOKEN,
+            "slack_api_url": self.slack.api_url,
+            "bitrise_token": TOKEN,
+            "bitrise_api_url": self.bitrise.api_url,
+            "download_hosts": urlsplit(self.bitrise.store.url).hostname or "",
+            "database_url": str(self._folder / "buildbell.db"),
+            "host": "127.0.0.1",
+            "port": "0",
+            "poll_interval": "0.2",
+            "poll_interval_active": "0.1",
+            **way_in,
+            **self._more,
+        }
+
+    async def ask(self, text: str, expected: str = "", *, person: str = "anna", channel: str = "builds") -> Post:
+        """Type a command, and wait for the answer that says this."""
+        before = self.last(channel, person)
+        done = await self.people.command(person, channel, text)
+        assert done is not None, f"{text} was not acknowledged"
+        return await self.told(expected, person=person, channel=channel, after=before)
+
+    async def press(self, post: Post, button: str, expected: str = "", *, person: str = "anna") -> Post:
+        """Press a button, and wait for the answer that says this."""
+        channel = next(one for one in self.slack.workspace.channels.values() if post in one.posts).id
+        before = self.last(channel, person)
+        assert await self.people.click(person, post, button) is not None, f"{button} was not acknowledged"
+        return await self.told(expected, person=person, channel=channel, after=before)
+
+    async def told(
+        self, text: str, *, person: str | None = "anna", channel: str = "builds", after: Post | None = None
+    ) -> Post:
+        """The message that says this."""
+        return await self.slack.wait_for_post(channel, text, viewer=person, after=after)
+
+    def last(self, channel: str = "builds", person: str | None = "anna") -> Post | None:
+        return next(reversed(self.slack.posts(channel, person)), None)
+
+    def words(self, post: Post) -> str:
+        return self.slack.words(post)
+
+    def telling(self, text: str, channel: str = "builds") -> list[Post]:
+        """Everybody's messages that say this."""
+        return [post for post in self.slack.posts(channel) if text in self.slack.words(post)]
+
+
+@asynccontextmanager
+async def open_town(folder: Path, *, http: bool = False, **settings: str) -> AsyncIterator[Town]:
+    town = Town(folder, http=http, **settings)
+    await town.open()
+    try:
+        await town.start_bot()
+        yield town
+    finally:
+        await town.close()
