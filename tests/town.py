@@ -38,14 +38,12 @@ class Town:
         self._running = asyncio.create_task(self.bot.run())
         ready = asyncio.create_task(self.bot.ready.wait())
         async with asyncio.timeout(20):
-            if self._http:
-                while self.bot.port == 0:
-                    await asyncio.sleep(0.01)
-                self.slack.use_http(f"http://127.0.0.1:{self.bot.port}/slack/events")
             await asyncio.wait({ready, self._running}, return_when=asyncio.FIRST_COMPLETED)
         ready.cancel()
         if self._running.done():
             self._running.result()
+        if self._http:
+            self.slack.use_http(f"http://127.0.0.1:{self.bot.port}/slack/events")
 
     async def stop_bot(self) -> None:
         if self._running is not None:
@@ -75,7 +73,9 @@ class Town:
             **self._more,
         }
 
-    async def ask(self, text: str, expected: str = "", *, person: str = "anna", channel: str = "builds") -> Post:
+    async def ask(
+        self, text: str, expected: str = "", *, person: str = "anna", channel: str = "builds"
+    ) -> Post:
         """Type a command, and wait for the answer that says this."""
         before = self.last(channel, person)
         done = await self.people.command(person, channel, text)

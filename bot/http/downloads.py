@@ -68,7 +68,7 @@ class Downloads:
         try:
             for _ in range(MOST_REDIRECTS):
                 if not self.may_fetch(url):
-                    raise DownloadRefused(urlsplit(url).hostname or "an address without a host")
+                    raise DownloadRefused(_host(url))
                 async with self._http.stream(url) as response:
                     if not response.is_redirect:
                         _check(response)
@@ -78,6 +78,13 @@ class Downloads:
             raise ProviderDown("the link leads round in circles")
         except Lost as error:
             raise ProviderDown("the file's storage gave no answer") from error
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or "an address without a host"
+    except ValueError:
+        return "an address that is none"
 
 
 def _check(response: Response) -> None:

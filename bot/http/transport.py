@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Self
 
 import aiohttp
@@ -34,7 +35,7 @@ class Http:
         self._client: httpx.AsyncClient | None = None
 
     async def __aenter__(self) -> Self:
-        # A jar that keeps nothing: a cookie of one host must never travel, and none is ever needed.
+        # Jars that keep nothing, httpx's own too: a cookie of one host must never travel, and none is ever needed.
         self._session = aiohttp.ClientSession(
             cookie_jar=aiohttp.DummyCookieJar(),
             connector=aiohttp.TCPConnector(limit=AT_ONCE),
@@ -46,6 +47,7 @@ class Http:
             follow_redirects=False,
             trust_env=False,
             headers={"User-Agent": "buildbell"},
+            cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=[])),
         )
         return self
 
@@ -67,13 +69,12 @@ class Http:
         """Send a request and read the whole answer. Raises NotSent or Lost."""
         try:
             return await self._open().request(method, url, headers=headers, params=params, json=json)
-        except httpx.ConnectTimeout as error:
-            # httpx-aiohttp gives this name to any broken connection, so it says nothing about what was sent
-            raise Lost(type(error.__cause__ or error).__name__) from error
-        except httpx.ConnectError as error:
-            raise NotSent(type(error).__name__) from error
         except LOST as error:
-            raise Lost(type(error).__name__) from error
+            # httpx-aiohttp calls many a broken connection a ConnectTimeout; aiohttp's own error, its cause, is exact.
+            reason = error.__cause__ or error
+            if isinstance(reason, aiohttp.ClientConnectorError):
+                raise NotSent(type(reason).__name__) from error
+            raise Lost(type(reason).__name__) from error
 
     @asynccontextmanager
     async def stream(self, url: str) -> AsyncIterator[Response]:

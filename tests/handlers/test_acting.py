@@ -36,7 +36,9 @@ async def test_abort_by_command_tells_the_channel_who_and_why(town: Town, build:
     assert aborts(town) == [{"abort_reason": "wrong branch, sorry (anna via Slack)"}]
 
 
-async def test_the_modal_aborts_with_its_options_answers_and_updates_the_message(town: Town, build: Build) -> None:
+async def test_the_modal_aborts_with_its_options_answers_and_updates_the_message(
+    town: Town, build: Build
+) -> None:
     card = await open_modal(town)
 
     await town.people.submit(
@@ -153,7 +155,9 @@ async def test_trigger_starts_a_build_with_everything_that_was_typed(town: Town)
 
 
 async def test_bitrises_own_words_are_shown_where_it_does_not_start_a_build(town: Town) -> None:
-    await town.ask("/bitrise trigger android workflow:nope", "Workflow (nope) did not found in the bitrise config")
+    await town.ask(
+        "/bitrise trigger android workflow:nope", "Workflow (nope) did not found in the bitrise config"
+    )
 
 
 async def test_a_trigger_whose_answer_was_lost_is_not_asked_twice(town: Town) -> None:

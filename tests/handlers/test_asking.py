@@ -25,7 +25,13 @@ async def test_status_shows_what_runs_and_how_each_branch_last_ended(town: Town)
 
 async def test_an_app_is_named_by_slug_title_repository_or_the_beginning_of_a_word(town: Town) -> None:
     android = town.bitrise.android
-    for name in (android.slug, '"sample android"', "SAMPLE-ANDROID", "bitrise-samples/sample-android", "andr"):
+    for name in (
+        android.slug,
+        '"sample android"',
+        "SAMPLE-ANDROID",
+        "bitrise-samples/sample-android",
+        "andr",
+    ):
         post = await town.ask(f"/bitrise status {name}", "Sample Android")
         assert "nothing is running" in town.words(post)
 
@@ -68,7 +74,8 @@ async def test_a_build_is_named_by_number_slug_or_link(town: Town) -> None:
     await town.ask(f"/bitrise build android {build.slug}", "Sample Android #1")
     await town.ask(f"/bitrise build <https://app.bitrise.io/build/{build.slug}>", "Sample Android #1")
     await town.ask(
-        f"/bitrise build https://app.bitrise.io/app/{build.app.slug}/build/{build.slug}?tab=log", "Sample Android #1"
+        f"/bitrise build https://app.bitrise.io/app/{build.app.slug}/build/{build.slug}?tab=log",
+        "Sample Android #1",
     )
     await town.ask("/bitrise build android #77", "Sample Android has no build #77")
 
@@ -167,7 +174,13 @@ async def test_an_event_that_comes_twice_is_answered_once(town: Town) -> None:
     town.people.invite("builds")
     from sandbox.slack import payloads
 
-    inner = {"type": "app_mention", "user": "U0ANNA", "ts": "1.1", "text": "<@U0BUILDBELL> whoami", "channel": "C0BUILDS"}
+    inner = {
+        "type": "app_mention",
+        "user": "U0ANNA",
+        "ts": "1.1",
+        "text": "<@U0BUILDBELL> whoami",
+        "channel": "C0BUILDS",
+    }
     event = payloads.event(inner)
     town.slack.workspace.channel("builds").posts.append(town.people.say("anna", "builds", "hello"))
     town.slack.workspace.channel("builds").posts[-1].ts = "1.1"

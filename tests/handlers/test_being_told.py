@@ -58,7 +58,10 @@ async def test_an_abort_is_told_with_its_reason(town: Town) -> None:
 
 
 async def test_a_filter_leaves_out_what_it_names(town: Town) -> None:
-    await town.ask("/bitrise subscribe android branch:main status:failed,aborted", "failed or aborted builds of branch main")
+    await town.ask(
+        "/bitrise subscribe android branch:main status:failed,aborted",
+        "failed or aborted builds of branch main",
+    )
     for branch, result in (("develop", "error"), ("main", "success"), ("main", "error")):
         build = town.bitrise.start_build(town.bitrise.android, params={"branch": branch})
         town.bitrise.finish(build, result)  # type: ignore[arg-type]

@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from aiohttp import web
+
+from bot.http import (
+    AnswerLost,
+    Api,
+    BadToken,
+    Http,
+    NoAccess,
+    NotFound,
+    ProviderDown,
+    ProviderError,
+    RateLimited,
+    Refused,
+)
+from bot.http.api import path_of
+from tests.servers import Asked, one_after_another, serving
+
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+
+
+class Time:
+    """A clock that only sleeping moves."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+        self.slept: list[float] = []
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[Http]:
+    async with Http() as opened:
+        yield opened
+
+
+def api(http: Http, url: str, time: Time) -> Api:
+    return Api(http, base_url=f"{url}/v0.1", authorization=lambda: "token t0p", clock=time, sleep=time.sleep)
+
+
+async def test_the_token_goes_along_and_the_answer_comes_back(http: Http) -> None:
+    async with serving(lambda _: web.json_response({"data": 1})) as server:
+        reply = await api(http, server.url, Time()).read("/me", {"limit": "2"})
+    assert reply.body == b'{"data": 1}'
+    [asked] = server.asked
+    assert (asked.path, asked.query, asked.headers["Authorization"]) == (
+        "/v0.1/me",
+        {"limit": "2"},
+        "token t0p",
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "words"),
+    [
+        (401, {"message": "Unauthorized"}, BadToken, "Unauthorized"),
+        (403, {"message": "Forbidden"}, NoAccess, "Forbidden"),
+        (404, {"message": "Not Found"}, NotFound, "Not Found"),
+        (400, {"error_msg": "Build already finished, can't abort it."}, Refused, "Build already finished"),
+        (400, {"error_message": "an older answer"}, Refused, "an older answer"),
+        (422, {"errors": ["one", "two"]}, Refused, "one; two"),
+        (400, {"surprise": True}, Refused, None),
+    ],
+)
+async def test_an_error_has_its_kind_and_bitrises_own_words(
+    http: Http, status: int, body: object, kind: type[ProviderError], words: str | None
+) -> None:
+    async with serving(lambda _: web.json_response(body, status=status)) as server:
+        with pytest.raises(kind) as caught:
+            await api(http, server.url, Time()).read("/x")
+    assert type(caught.value) is kind
+    assert caught.value.words is None if words is None else words in str(caught.value)
+    assert len(server.asked) == 1
+
+
+async def test_an_error_that_is_no_json_still_has_words(http: Http) -> None:
+    page = web.Response(status=400, text="<html><h1>Bad Gateway</h1></html>", content_type="text/html")
+    async with serving(one_after_another(page)) as server:
+        with pytest.raises(Refused, match="Bad Gateway"):
+            await api(http, server.url, Time()).read("/x")
+
+
+async def test_reading_is_tried_again_after_a_broken_server_and_ever_later(http: Http) -> None:
+    time = Time()
+    async with serving(
+        one_after_another(web.Response(status=502), web.Response(status=503), web.Response(text="{}"))
+    ) as server:
+        reply = await api(http, server.url, time).read("/x")
+    assert reply.body == b"{}"
+    assert len(server.asked) == 3
+    assert len(time.slept) == 2
+    assert time.slept[0] < time.slept[1]
+
+
+async def test_reading_is_tried_again_after_a_broken_connection(http: Http) -> None:
+    async with serving(one_after_another(None, web.Response(text="{}"))) as server:
+        assert (await api(http, server.url, Time()).read("/x")).body == b"{}"
+
+
+async def test_reading_gives_up_within_its_deadline(http: Http) -> None:
+    time = Time()
+    async with serving(one_after_another(web.Response(status=500))) as server:
+        with pytest.raises(ProviderDown):
+            await api(http, server.url, time).read("/x")
+    assert time.now - NOW < timedelta(seconds=20)
+    assert len(server.asked) == 4
+
+
+async def test_a_change_is_asked_once_and_a_lost_answer_is_told_apart(http: Http) -> None:
+    async with serving(one_after_another(None)) as server:
+        with pytest.raises(AnswerLost):
+            await api(http, server.url, Time()).change("POST", "/x", {})
+    assert len(server.asked) == 1
+
+
+async def test_a_change_that_can_not_have_left_is_no_doubt(http: Http) -> None:
+    async with serving(one_after_another(None)) as server:
+        gone = server.url
+    with pytest.raises(ProviderDown) as caught:
+        await api(http, gone, Time()).change("POST", "/x", {})
+    assert not isinstance(caught.value, AnswerLost)
+
+
+async def test_a_429_is_waited_out_and_pauses_everybody(http: Http) -> None:
+    time = Time()
+    limit = web.Response(status=429, headers={"Retry-After": "7"})
+    async with serving(one_after_another(limit, web.Response(text="{}"))) as server:
+        one = api(http, server.url, time)
+        await one.read("/x")
+        assert time.slept == [7.0]
+        assert len(server.asked) == 2
+
+
+async def test_a_long_429_says_until_when_and_is_not_asked_again_before(http: Http) -> None:
+    time = Time()
+    limit = web.Response(status=429, headers={"Retry-After": "Sat, 21 Nov 2026 12:05:00 GMT"})
+    async with serving(one_after_another(limit, web.Response(text="{}"))) as server:
+        one = api(http, server.url, time)
+        with pytest.raises(RateLimited) as caught:
+            await one.read("/x")
+        assert caught.value.until == NOW + timedelta(minutes=5)
+        with pytest.raises(RateLimited):
+            await one.change("POST", "/y", {})
+        assert len(server.asked) == 1
+        time.now += timedelta(minutes=6)
+        await one.read("/x")
+
+
+async def test_a_spent_budget_pauses_before_a_429_comes(http: Http) -> None:
+    time = Time()
+    spent = web.Response(text="{}", headers={"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "30"})
+    async with serving(one_after_another(spent)) as server:
+        one = api(http, server.url, time)
+        await one.read("/x")
+        with pytest.raises(RateLimited):
+            await one.change("POST", "/y", {})
+    assert len(server.asked) == 1
+
+
+async def test_the_token_follows_no_redirect_to_another_host(http: Http) -> None:
+    async with serving(lambda _: web.Response(text="{}")) as other:
+        elsewhere = web.Response(status=302, headers={"Location": f"{other.url}/v0.1/x"})
+        async with serving(one_after_another(elsewhere)) as server:
+            with pytest.raises(ProviderDown):
+                await api(http, server.url, Time()).read("/x")
+        assert other.asked == []
+
+
+async def test_cookies_are_never_sent_back(http: Http) -> None:
+    def answer(_: Asked) -> web.Response:
+        response = web.Response(text="{}")
+        response.set_cookie("session", "secret")
+        return response
+
+    async with serving(answer) as server:
+        one = api(http, server.url, Time())
+        await one.read("/x")
+        await one.read("/x")
+    assert all("Cookie" not in asked.headers for asked in server.asked)
+
+
+@pytest.mark.parametrize("part", ["..", ".", "", "a/b", "a\\b"])
+def test_a_name_from_outside_can_not_leave_its_place_in_a_path(part: str) -> None:
+    with pytest.raises(ValueError, match="part of an address"):
+        path_of("apps", part)
+
+
+def test_a_name_with_odd_characters_stays_one_part() -> None:
+    assert path_of("apps", "a?b#c d") == "/apps/a%3Fb%23c%20d"

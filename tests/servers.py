@@ -1,0 +1,71 @@
+"""A server that answers what a test tells it to, and remembers what it was asked."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+
+@dataclass
+class Asked:
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
+class Server:
+    """`answer` makes a response of a request; it may break the connection by returning None."""
+
+    answer: Callable[[Asked], web.Response | None]
+    url: str = ""
+    asked: list[Asked] = field(default_factory=list)
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        asked = Asked(
+            request.method, request.path, dict(request.query), dict(request.headers), await request.read()
+        )
+        self.asked.append(asked)
+        response = self.answer(asked)
+        if response is None:
+            assert request.transport is not None
+            request.transport.abort()
+            return web.Response()
+        return response
+
+
+@asynccontextmanager
+async def serving(answer: Callable[[Asked], web.Response | None]) -> AsyncIterator[Server]:
+    server = Server(answer)
+    app = web.Application(client_max_size=2**28)
+    app.router.add_route("*", "/{path:.*}", server.handle)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    server.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    try:
+        yield server
+    finally:
+        await runner.cleanup()
+
+
+def one_after_another(*responses: web.Response | None) -> Callable[[Asked], web.Response | None]:
+    """Answers in this order; the last one for ever."""
+    left = list(responses)
+
+    def answer(_: Asked) -> web.Response | None:
+        given = left.pop(0) if len(left) > 1 else left[0]
+        if given is None:
+            return None
+        return web.Response(
+            status=given.status,
+            body=given.body,
+            headers={k: v for k, v in given.headers.items() if k != "Content-Length"},
+        )
+
+    return answer
