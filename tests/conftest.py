@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from storage import Database, Storage
 from tests.town import Town, open_town
@@ -15,6 +16,11 @@ from tests.town import Town, open_town
 for name in list(os.environ):
     if name.upper().endswith("_PROXY") or name.startswith(("SLACK_", "BITRISE_", "BUILDBELL_")):
         del os.environ[name]
+
+
+# Time is no part of what a property test asserts, and the same examples come on every machine.
+settings.register_profile("buildbell", deadline=None, derandomize=True)
+settings.load_profile("buildbell")
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from bot.messages import actions, wording
 from bot.messages.blocks import button, confirm, context, link_button, paragraphs, row, section
 from bot.messages.buttons import BuildButton, ListButton
 from bot.messages.message import Block, Message
-from bot.messages.text import code, escape, lasted, link, when
+from bot.messages.text import code, escape, lasted, link, plain, when
 
 ROWS_WITH_BUTTONS = 10
 
@@ -119,7 +119,7 @@ def _buttons(build: Build, app: App) -> Block:
     value = BuildButton.of(build, app).encode()
     if build.ended:
         question = confirm(
-            "Start it again?", f"A new build of {app.title} starts as {build.label} did.", "Start it"
+            "Start it again?", f"A new build of {plain(app.title, 100)} starts as {build.label} did.", "Start it"
         )
         act = button("Rebuild", actions.BUILD_REBUILD, value, confirm=question)
     else:

@@ -11,9 +11,9 @@ from bot.filters import BuildFilter
 from bot.messages import actions
 from bot.messages.blocks import button, confirm, context, section
 from bot.messages.message import Message
-from bot.messages.text import escape, mention
+from bot.messages.text import escape, mention, plain
 
-MOST_ROWS = 40
+MOST_ROWS = 20
 # By Slack's error for the channel (Slack's rules, "Failures that are final for a channel").
 _CURES = {
     "not_in_channel": "I am not in this channel. Type `/invite @buildbell`, then subscribe again.",
@@ -62,7 +62,7 @@ def subscriptions(rows: Sequence[SubscriptionRow]) -> Message:
     blocks = [section("*This channel is told of*")]
     for one in rows[:MOST_ROWS]:
         question = confirm(
-            "End it?", f"This channel will not be told of {one.app.title} by this any more.", "End it"
+            "End it?", f"This subscription to {plain(one.app.title, 80)} ends.", "End it"
         )
         end = button("Unsubscribe", actions.UNSUBSCRIBE, str(one.number), confirm=question)
         stopped = f"\n⚠️ Stopped: {_cure(one.stopped)}" if one.stopped else ""

@@ -1,0 +1,221 @@
+"""Whatever comes from outside, Slack takes the message, and nothing in it is markup or pings anybody."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bot import messages
+from bot.bitrise import AbortOrder, Started
+from bot.build import App, Build, State
+from bot.commands import ListBuilds
+from bot.filters import BuildFilter, Patterns
+from bot.messages import ArtifactLine, BuildButton, Message, SubscriptionRow
+from bot.messages.text import block_of_code, escape, lasted, link, plain, size, when
+from sandbox.slack.checks import check_blocks, check_view
+from tests.builds import NOON
+
+NASTY = st.sampled_from(
+    [
+        "<!channel> <!here> <@U123> <#C1>",
+        "<https://evil.example|innocent>",
+        "&" * 4000,
+        "<" * 4000,
+        "```" * 50,
+        "\u202egnp.exe\u202c",
+        "a\u200bb\x00c\x1b[31m",
+        "*bold* _it_ ~no~ `code`",
+        "\n\n\n> quote\n\n" * 30,
+        "😀" * 3000,
+        "",
+        " ",
+    ]
+)
+TEXT = NASTY | st.text(max_size=30) | st.text(min_size=1, max_size=5).map(lambda text: text * 700)
+MAYBE = st.none() | TEXT
+SLUG = st.from_regex(r"[0-9a-f]{16}", fullmatch=True)
+NUMBER = st.none() | st.integers(0, 10**9)
+TIME = st.none() | st.integers(-100_000, 100_000).map(lambda seconds: NOON + timedelta(seconds=seconds))
+
+APPS = st.builds(App, slug=SLUG, title=TEXT, owner=MAYBE, repo=MAYBE)
+BUILDS = st.builds(
+    Build,
+    app_slug=SLUG,
+    slug=SLUG,
+    number=NUMBER,
+    state=st.sampled_from(State),
+    branch=MAYBE,
+    target_branch=MAYBE,
+    tag=MAYBE,
+    workflow=MAYBE,
+    commit_hash=MAYBE,
+    commit_message=MAYBE,
+    commit_url=MAYBE,
+    pull_request=NUMBER,
+    pull_request_url=MAYBE,
+    triggered_by=MAYBE,
+    triggered_at=TIME,
+    started_at=TIME,
+    prepared_at=TIME,
+    finished_at=TIME,
+    abort_reason=MAYBE,
+    url=st.just(""),
+).map(lambda build: build.model_copy(update={"url": f"https://app.bitrise.io/build/{build.slug}"}))
+FILTERS = st.builds(
+    BuildFilter,
+    branch=st.builds(Patterns, include=st.lists(TEXT, max_size=3).map(tuple)),
+    states=st.frozensets(st.sampled_from([State.FAILED, State.ABORTED, State.SUCCEEDED])),
+)
+
+_MARKUP = re.compile(r"<[^>]*>")
+_OURS = re.compile(r"<(?:https?://[^|<>]*\|[^<>]*|!date\^\d+\^[^|<>]*\|[^<>]*|@U0ASKER)>")
+
+
+def assert_takes(message: Message) -> None:
+    """Slack takes it; all markup in it is ours; its text says something."""
+    check_blocks(message.blocks)
+    assert message.text.strip()
+    assert len(message.text) <= 4000
+    for text in [*_mrkdwn(message.blocks), message.text]:
+        assert not [markup for markup in _MARKUP.findall(text) if not _OURS.fullmatch(markup)], text
+        assert "\u202e" not in text
+        assert "\x1b" not in text
+
+
+def _mrkdwn(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        found = [value["text"]] if value.get("type") == "mrkdwn" else []
+        assert value.get("type") != "mrkdwn" or value.get("verbatim") is True
+        return found + [text for inner in value.values() for text in _mrkdwn(inner)]
+    return [text for inner in value for text in _mrkdwn(inner)] if isinstance(value, list) else []
+
+
+@given(BUILDS, APPS)
+def test_a_build_card(build: Build, app: App) -> None:
+    assert_takes(messages.build_card(build, app, now=NOON))
+
+
+@settings(suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow])
+@given(st.lists(st.tuples(BUILDS, APPS), min_size=2, max_size=20))
+def test_a_digest_leaves_nothing_out(builds: list[tuple[Build, App]]) -> None:
+    message = messages.digest(builds)
+    assert_takes(message)
+    shown = json.dumps(message.blocks)
+    assert all(build.slug in shown for build, _ in builds)
+
+
+@given(APPS, st.lists(BUILDS, max_size=12), st.lists(BUILDS, max_size=30))
+def test_a_status(app: App, running: list[Build], last: list[Build]) -> None:
+    assert_takes(messages.status(app, running=running, last_by_branch=last, now=NOON))
+
+
+@given(APPS, st.lists(BUILDS, max_size=10), FILTERS, st.none() | SLUG)
+def test_a_list_of_builds(app: App, builds: list[Build], wanted: BuildFilter, start: str | None) -> None:
+    ask = ListBuilds(filter=wanted)
+    assert_takes(messages.build_list(app, builds, ask=ask, next=start, now=NOON))
+
+
+@given(st.lists(APPS, max_size=20))
+def test_apps(apps: list[App]) -> None:
+    assert_takes(messages.app_list(apps, total=50, page=2, size=20))
+
+
+LINES = st.lists(st.builds(ArtifactLine, slug=SLUG, title=TEXT, kind=MAYBE, size=NUMBER), max_size=40)
+
+
+@given(BUILDS, APPS, LINES)
+def test_artifacts(build: Build, app: App, lines: list[ArtifactLine]) -> None:
+    assert_takes(messages.artifacts(build, app, lines, total=len(lines) + 3))
+
+
+@given(TEXT, MAYBE, MAYBE)
+def test_an_artifacts_link(title: str, download: str | None, page: str | None) -> None:
+    message = messages.artifact_link(title=title or "x", download_url=download, install_page_url=page)
+    assert_takes(message)
+
+
+@given(BUILDS, APPS, TEXT, st.booleans())
+def test_a_log(build: Build, app: App, text: str, growing: bool) -> None:
+    assert_takes(
+        messages.log_tail(build, app, text=text, whole_url=None, still_growing=growing, complete=not growing)
+    )
+
+
+@given(BUILDS, APPS, MAYBE, st.lists(st.builds(Started, number=NUMBER, ok=st.booleans(), words=MAYBE), min_size=1))
+def test_what_somebody_did(build: Build, app: App, words: str | None, started: list[Started]) -> None:
+    assert_takes(messages.aborted(build, app, by="U0ASKER", order=AbortOrder(reason=words, with_success=True)))
+    assert_takes(messages.triggered(app, started, by="U0ASKER"))
+    assert_takes(messages.rebuilt(build, app, started, by="U0ASKER"))
+
+
+@given(APPS, FILTERS, st.none() | st.sampled_from(["is_archived", "channel_not_found", "<!here>"]))
+def test_subscriptions(app: App, wanted: BuildFilter, stopped: str | None) -> None:
+    rows = [SubscriptionRow(number=n, app=app, filter=wanted, created_by="U0ASKER", stopped=stopped) for n in range(45)]
+    assert_takes(messages.subscriptions(rows))
+    assert_takes(messages.subscribed(app, wanted, by="U0ASKER"))
+    assert_takes(messages.unsubscribed(app, 2, by="U0ASKER"))
+    assert_takes(messages.using_app(app, by="U0ASKER"))
+
+
+@given(TEXT)
+def test_a_problem(words: str) -> None:
+    assert_takes(messages.problem(f"I don't know {words}. `/bitrise help` lists them."))
+
+
+@pytest.mark.parametrize("topic", [None, *[entry.name for entry in __import__("bot.commands").commands.CATALOGUE]])
+def test_help(topic: str | None) -> None:
+    assert_takes(messages.help_message(topic))
+
+
+@given(BUILDS, APPS, MAYBE, MAYBE)
+def test_the_abort_modal(build: Build, app: App, reason: str | None, problem: str | None) -> None:
+    button = BuildButton.of(build, app)
+    metadata = json.dumps({"button": button.encode(), "response_url": "https://hooks.slack.com/" + "x" * 200})
+    order = AbortOrder(reason=reason, with_success=True)
+    check_view(messages.abort_modal(button, private_metadata=metadata, order=order, problem=problem))
+    check_view(messages.aborting(button))
+    check_view(messages.abort_done(button))
+    check_view(messages.not_aborted(problem or "x"))
+
+
+@given(TEXT, st.integers(20, 500))
+def test_escaped_text_keeps_its_size_and_is_never_markup(text: str, most: int) -> None:
+    escaped = escape(text, most)
+    assert len(escaped) <= most
+    assert not set(escaped) & set("<>`")
+    assert len(plain(text, most)) <= most
+
+
+@given(TEXT, st.integers(50, 3000))
+def test_a_block_of_code_keeps_its_size_and_shows_the_end(text: str, most: int) -> None:
+    block = block_of_code(text, most)
+    assert len(block) <= most
+    assert block.count("```") == 2
+    if len(text) > most and text.isalpha():
+        assert block.endswith(f"{text[-5:]}\n```")
+
+
+@given(MAYBE, TEXT)
+def test_a_link_has_one_address_and_one_label(url: str | None, label: str) -> None:
+    made = link(url, label)
+    assert made.count("<") <= 1
+    assert made.count("|") <= 1
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "0 s"), (59.6, "1 min"), (61, "1 min 1 s"), (3600, "1 h"), (3725, "1 h 2 min"), (90_000, "1 d 1 h")],
+)
+def test_spans_in_words(seconds: float, words: str) -> None:
+    assert lasted(timedelta(seconds=seconds)) == words
+
+
+def test_sizes_and_times_in_words() -> None:
+    assert [size(n) for n in (0, 999, 1000, 4_200_000, 3 * 10**12)] == ["0 bytes", "999 bytes", "1.0 kB", "4.2 MB", "3000.0 GB"]
+    assert when(NOON) == f"<!date^{int(NOON.timestamp())}^{{date_short_pretty}} at {{time}}|2026-11-21 12:00 UTC>"
