@@ -47,7 +47,7 @@ def configure(level: str, *, terminal: bool | None = None) -> None:
     # At debug level slack_sdk and aiohttp would write down what people type; their warnings are enough.
     # Bolt warns of its own way to find tokens, and of requests that nobody listens to with all that is in them.
     logging.getLogger("slack_bolt").setLevel(logging.ERROR)
-    for library in ("slack_sdk", "aiohttp", "asyncio", "httpx", "httpcore", "stamina"):
+    for library in ("slack_sdk", "aiohttp", "asyncio", "httpx", "httpcore"):
         logging.getLogger(library).setLevel(max(root.level, logging.WARNING))
 
 

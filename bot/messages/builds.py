@@ -119,7 +119,9 @@ def _buttons(build: Build, app: App) -> Block:
     value = BuildButton.of(build, app).encode()
     if build.ended:
         question = confirm(
-            "Start it again?", f"A new build of {plain(app.title, 100)} starts as {build.label} did.", "Start it"
+            "Start it again?",
+            f"A new build of {plain(app.title, 100)} starts as {build.label} did.",
+            "Start it",
         )
         act = button("Rebuild", actions.BUILD_REBUILD, value, confirm=question)
     else:

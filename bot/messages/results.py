@@ -101,7 +101,8 @@ def log_tail(
         head += ", which Bitrise is still putting together"
     if not text.strip():
         return Message(
-            f"{escape(app.title)} {build.label}: the log is still empty.", [section(f"{head}\nIt is still empty.")]
+            f"{escape(app.title)} {build.label}: the log is still empty.",
+            [section(f"{head}\nIt is still empty.")],
         )
     value = BuildButton.of(build, app).encode()
     buttons = row(

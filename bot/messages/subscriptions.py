@@ -61,9 +61,7 @@ def subscriptions(rows: Sequence[SubscriptionRow]) -> Message:
         return Message(words, [section(words)])
     blocks = [section("*This channel is told of*")]
     for one in rows[:MOST_ROWS]:
-        question = confirm(
-            "End it?", f"This subscription to {plain(one.app.title, 80)} ends.", "End it"
-        )
+        question = confirm("End it?", f"This subscription to {plain(one.app.title, 80)} ends.", "End it")
         end = button("Unsubscribe", actions.UNSUBSCRIBE, str(one.number), confirm=question)
         stopped = f"\n⚠️ Stopped: {_cure(one.stopped)}" if one.stopped else ""
         what = f"{escape(describe(one.filter), 200)} of *{escape(one.app.title, 100)}*"

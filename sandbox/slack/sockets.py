@@ -106,6 +106,13 @@ class Sockets:
                 self._came.clear()
                 await self._came.wait()
 
+    async def wait_for_opened(self, times: int, seconds: float) -> None:
+        """Wait until connections were opened so many times in all. Raises TimeoutError."""
+        async with asyncio.timeout(seconds):
+            while self.opened < times:
+                self._came.clear()
+                await self._came.wait()
+
     async def disconnect(self, reason: str) -> None:
         """Ask every connection to be opened anew: `warning` beforehand, or `refresh_requested` now."""
         for connection in list(self.connections):

@@ -113,7 +113,8 @@ class OpenView:
 class Workspace:
     """Everything that a workspace remembers; whoever waits for a change is woken by `changed`."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self.clock = clock
         self.people = {
             one.id: one
             for one in (
@@ -159,7 +160,7 @@ class Workspace:
 
     def new_ts(self) -> str:
         """A message's name: the time, made unique."""
-        return f"{int(time.time())}.{next(self._posted):06d}"
+        return f"{int(self.clock())}.{next(self._posted):06d}"
 
     def post(self, channel: Channel, post: Post) -> Post:
         """Put a message into a channel."""

@@ -5,7 +5,9 @@ import pytest
 from bot.build import App
 from bot.commands import AmbiguousApp, UnknownApp, find_app
 
-ANDROID = App(slug="669403bffbe35909", title="sample-apps-android-sdk22", owner="samples", repo="sample-android")
+ANDROID = App(
+    slug="669403bffbe35909", title="sample-apps-android-sdk22", owner="samples", repo="sample-android"
+)
 IOS = App(slug="f46e89061e967f27", title="Sample iOS", owner="samples", repo="sample-ios")
 SHOP = App(slug="13533d589b89fb4b", title="Shop", owner="acme", repo="shop")
 SHOP_ADMIN = App(slug="0d2277e50b8d32ce", title="Shop Admin", owner="acme", repo="shop-admin")
@@ -37,7 +39,9 @@ def test_a_beginning_that_fits_several_names_them() -> None:
 
 
 def test_a_wrong_name_gets_the_nearest_and_the_way_to_all() -> None:
-    with pytest.raises(UnknownApp, match=r"called smaple-ios. Did you mean Sample iOS.*`/bitrise apps` lists all 4"):
+    with pytest.raises(
+        UnknownApp, match=r"called smaple-ios. Did you mean Sample iOS.*`/bitrise apps` lists all 4"
+    ):
         find_app("smaple-ios", APPS)
     with pytest.raises(UnknownApp, match=r"called zzz\. `/bitrise apps`"):
         find_app("zzz", APPS)

@@ -16,14 +16,20 @@ from tests.builds import ANDROID, NOON, a_build
 @pytest.mark.parametrize(
     ("reason", "who", "why"),
     [
-        ("User api-demo requested to abort this build with reason: canceled through the API", "api-demo", "canceled through the API"),
+        (
+            "User api-demo requested to abort this build with reason: canceled through the API",
+            "api-demo",
+            "canceled through the API",
+        ),
         ("User X requested to abort this build.", "X", None),
         ("User two words requested to abort this build with reason: a\nb", "two words", "a\nb"),
         ("Automatically aborted via Rolling Builds.", None, "Automatically aborted via Rolling Builds."),
         (None, None, None),
     ],
 )
-def test_who_aborted_and_why_is_read_out_of_bitrises_sentence(reason: str | None, who: str | None, why: str | None) -> None:
+def test_who_aborted_and_why_is_read_out_of_bitrises_sentence(
+    reason: str | None, who: str | None, why: str | None
+) -> None:
     found = wording.abort(a_build(1, State.ABORTED, abort_reason=reason))
     assert found is not None
     assert (found.who, found.why) == (who, why)
@@ -80,17 +86,28 @@ def test_the_text_alone_says_everything_that_matters() -> None:
 def test_a_button_carries_its_build_and_distrusts_what_comes_back() -> None:
     button = BuildButton.of(a_build(3), ANDROID)
     assert BuildButton.decode(button.encode()) == button
-    for value in ("", "null", "{}", '{"app": "../me", "build": "x"}', '{"app": "a/b", "build": "x"}', "x" * 5000):
+    for value in (
+        "",
+        "null",
+        "{}",
+        '{"app": "../me", "build": "x"}',
+        '{"app": "a/b", "build": "x"}',
+        "x" * 5000,
+    ):
         with pytest.raises(NotAButton):
             BuildButton.decode(value)
 
 
-def state(suggestion: str | None = None, reason: str | None = None, options: tuple[str, ...] = ()) -> dict[str, object]:
+def state(
+    suggestion: str | None = None, reason: str | None = None, options: tuple[str, ...] = ()
+) -> dict[str, object]:
     chosen = {"value": suggestion, "text": {"type": "plain_text", "text": suggestion}} if suggestion else None
     return {
         "suggestion": {"suggestion": {"type": "static_select", "selected_option": chosen}},
         "reason": {"reason": {"type": "plain_text_input", "value": reason}},
-        "options": {"options": {"type": "checkboxes", "selected_options": [{"value": one} for one in options]}},
+        "options": {
+            "options": {"type": "checkboxes", "selected_options": [{"value": one} for one in options]}
+        },
     }
 
 

@@ -147,16 +147,26 @@ def test_a_log(build: Build, app: App, text: str, growing: bool) -> None:
     )
 
 
-@given(BUILDS, APPS, MAYBE, st.lists(st.builds(Started, number=NUMBER, ok=st.booleans(), words=MAYBE), min_size=1))
+@given(
+    BUILDS,
+    APPS,
+    MAYBE,
+    st.lists(st.builds(Started, number=NUMBER, ok=st.booleans(), words=MAYBE), min_size=1),
+)
 def test_what_somebody_did(build: Build, app: App, words: str | None, started: list[Started]) -> None:
-    assert_takes(messages.aborted(build, app, by="U0ASKER", order=AbortOrder(reason=words, with_success=True)))
+    assert_takes(
+        messages.aborted(build, app, by="U0ASKER", order=AbortOrder(reason=words, with_success=True))
+    )
     assert_takes(messages.triggered(app, started, by="U0ASKER"))
     assert_takes(messages.rebuilt(build, app, started, by="U0ASKER"))
 
 
 @given(APPS, FILTERS, st.none() | st.sampled_from(["is_archived", "channel_not_found", "<!here>"]))
 def test_subscriptions(app: App, wanted: BuildFilter, stopped: str | None) -> None:
-    rows = [SubscriptionRow(number=n, app=app, filter=wanted, created_by="U0ASKER", stopped=stopped) for n in range(45)]
+    rows = [
+        SubscriptionRow(number=n, app=app, filter=wanted, created_by="U0ASKER", stopped=stopped)
+        for n in range(45)
+    ]
     assert_takes(messages.subscriptions(rows))
     assert_takes(messages.subscribed(app, wanted, by="U0ASKER"))
     assert_takes(messages.unsubscribed(app, 2, by="U0ASKER"))
@@ -168,7 +178,9 @@ def test_a_problem(words: str) -> None:
     assert_takes(messages.problem(f"I don't know {words}. `/bitrise help` lists them."))
 
 
-@pytest.mark.parametrize("topic", [None, *[entry.name for entry in __import__("bot.commands").commands.CATALOGUE]])
+@pytest.mark.parametrize(
+    "topic", [None, *[entry.name for entry in __import__("bot.commands").commands.CATALOGUE]]
+)
 def test_help(topic: str | None) -> None:
     assert_takes(messages.help_message(topic))
 
@@ -217,5 +229,14 @@ def test_spans_in_words(seconds: float, words: str) -> None:
 
 
 def test_sizes_and_times_in_words() -> None:
-    assert [size(n) for n in (0, 999, 1000, 4_200_000, 3 * 10**12)] == ["0 bytes", "999 bytes", "1.0 kB", "4.2 MB", "3000.0 GB"]
-    assert when(NOON) == f"<!date^{int(NOON.timestamp())}^{{date_short_pretty}} at {{time}}|2026-11-21 12:00 UTC>"
+    assert [size(n) for n in (0, 999, 1000, 4_200_000, 3 * 10**12)] == [
+        "0 bytes",
+        "999 bytes",
+        "1.0 kB",
+        "4.2 MB",
+        "3000.0 GB",
+    ]
+    assert (
+        when(NOON)
+        == f"<!date^{int(NOON.timestamp())}^{{date_short_pretty}} at {{time}}|2026-11-21 12:00 UTC>"
+    )

@@ -1,0 +1,226 @@
+"""The bot as a process: health, draining, power cuts, and clear words where it can't start."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from bot.manifest import manifest
+from sandbox.slack import APP_TOKEN, BOT_TOKEN
+from sandbox.stage import Stage
+
+
+@pytest.fixture
+async def stage() -> AsyncIterator[Stage]:
+    async with Stage(manifest()) as opened:
+        await opened.start(settings={"POLL_INTERVAL": "0.2", "POLL_INTERVAL_ACTIVE": "0.1"})
+        yield opened
+
+
+async def get(url: str) -> tuple[int, str]:
+    async with aiohttp.ClientSession() as session, session.get(url) as response:
+        return response.status, await response.text()
+
+
+async def test_health_readiness_and_metrics_are_served(stage: Stage) -> None:
+    await stage.slack.people.command("anna", "builds", "/bitrise subscribe android")
+    await stage.slack.wait_for_post("builds", "subscribed this channel")
+    url = await stage.bot_url()
+    assert await get(f"{url}/healthz") == (200, "ok\n")
+    status, ready = await get(f"{url}/readyz")
+    assert status == 200
+    assert '"slack": true' in ready
+    _, metrics = await get(f"{url}/metrics")
+    assert "buildbell_subscriptions 1.0" in metrics
+    assert 'buildbell_commands_total{command="command",outcome="answered"} 1.0' in metrics
+    assert "buildbell_socket_connections 2.0" in metrics
+    assert (await get(f"{url}/slack/events"))[0] == 404
+
+
+async def test_sigterm_finishes_what_was_acknowledged_and_exits_0(stage: Stage) -> None:
+    stage.bitrise.fault("GET /v0.1/me", "slow", seconds=1.5)
+    assert await stage.slack.people.command("anna", "builds", "/bitrise whoami") is not None
+    assert await stage.bot.stop() == 0
+    assert [post for post in stage.slack.posts("builds", "anna") if "api-demo" in stage.slack.words(post)]
+    assert stage.slack.violations == []
+
+
+async def test_its_log_lines_are_json_and_hold_no_token(stage: Stage) -> None:
+    await stage.slack.people.command("anna", "builds", f"/bitrise use {BOT_TOKEN}")
+    await stage.slack.wait_for_post("builds", "I don't know an app", viewer="anna")
+    stage.bitrise.fault("*", "status", times=5, status=401)
+    await stage.slack.people.command("anna", "builds", "/bitrise whoami")
+    await stage.slack.wait_for_post("builds", "does not accept the token", viewer="anna")
+    await stage.bot.stop()
+    assert all("timestamp" in line for line in stage.bot.lines)
+    everything = str(stage.bot.lines)
+    for secret in (BOT_TOKEN, APP_TOKEN, stage.settings["BITRISE_TOKEN"]):
+        assert secret not in everything
+    database = (stage.folder / "buildbell.db").read_bytes()
+    assert stage.settings["BITRISE_TOKEN"].encode() not in database
+    assert BOT_TOKEN.encode() not in database
+
+
+async def test_killed_again_and_again_it_tells_every_build_once(stage: Stage) -> None:
+    chance = random.Random(20261121)
+    stage.slack.people.invite("builds")
+    await stage.slack.people.command("anna", "builds", "/bitrise subscribe android")
+    await stage.slack.wait_for_post("builds", "subscribed this channel")
+    for _ in range(6):
+        for _ in range(chance.randrange(1, 4)):
+            stage.bitrise.finish(stage.bitrise.start_build(stage.bitrise.android))
+        if chance.random() < 0.5:
+            stage.slack.fault("chat.postMessage", chance.choice(["answer_lost", "dropped"]))
+        await asyncio.sleep(chance.uniform(0.05, 0.4))  # anywhere between reading and posting
+        await stage.bot.kill()
+        stage.bitrise.finish(stage.bitrise.start_build(stage.bitrise.android))
+        await stage.start_bot()
+    last = max(build.number for build in stage.bitrise.farm.builds)
+    await stage.slack.wait_for_post("builds", f"Sample Android #{last} succeeded", seconds=40)
+    await _until_nothing_is_owed(stage)
+    shown = "\n".join(stage.slack.words(post) for post in stage.slack.posts("builds"))
+    told = [shown.count(f"Sample Android #{number} succeeded") for number in range(1, last + 1)]
+    assert told == [1] * last
+
+
+async def _until_nothing_is_owed(stage: Stage) -> None:
+    async with asyncio.timeout(40):
+        # another process's state can only be asked for
+        while "buildbell_outbox_depth 0.0" not in (await get(f"{await stage.bot_url()}/metrics"))[1]:  # noqa: ASYNC110
+            await asyncio.sleep(0.2)
+
+
+async def test_two_bots_on_one_database_are_one_too_many(stage: Stage) -> None:
+    code, said = await buildbell("run", **stage.settings)
+    assert code == 2
+    assert "in use by another Buildbell" in said
+    assert said.count("\n") == 1
+
+
+async def buildbell(*arguments: str, **settings: str) -> tuple[int, str]:
+    """Run the program with these settings alone; returns its exit code and all that it said."""
+    environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "COLUMNS": "200"}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "bot",
+        *arguments,
+        env=environment | settings,
+        cwd="/",
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    async with asyncio.timeout(60):
+        out, _ = await process.communicate()
+    return process.returncode or 0, out.decode()
+
+
+WHOLE = {
+    "SLACK_BOT_TOKEN": "xoxb-none",
+    "SLACK_APP_TOKEN": "xapp-none",
+    "BITRISE_TOKEN": "none",
+    "SLACK_API_URL": "http://127.0.0.1:9/api/",
+    "BITRISE_API_URL": "http://127.0.0.1:9/v0.1",
+    "PORT": "0",
+    "HOST": "127.0.0.1",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("SLACK_BOT_TOKEN", None, "SLACK_BOT_TOKEN is not set"),
+        ("SLACK_APP_TOKEN", None, "set SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET"),
+        ("BITRISE_TOKEN", None, "set BITRISE_TOKEN"),
+        ("BITRISE_API_URL", "api.bitrise.io", "BITRISE_API_URL: must be a web address"),
+        ("PORT", "many", "PORT: "),
+        ("POLL_INTERVAL", "0", "POLL_INTERVAL: "),
+        ("DATABASE_URL", "postgresql://x/y", "DATABASE_URL: must be an SQLite file"),
+    ],
+)
+async def test_a_missing_or_wrong_setting_is_one_clear_line_with_its_name(
+    tmp_path: Path, name: str, value: str | None, words: str
+) -> None:
+    settings = {"DATABASE_URL": str(tmp_path / "b.db"), **WHOLE}
+    settings = {key: text for key, text in settings.items() if key != name} | ({name: value} if value else {})
+    code, said = await buildbell("run", **settings)
+    assert code == 2
+    assert words in said
+    assert said.count("\n") == 1
+    assert "Traceback" not in said
+
+
+async def test_a_damaged_database_stops_the_start_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "b.db"
+    path.write_bytes(b"this is no database" * 100)
+    code, said = await buildbell("run", **WHOLE, DATABASE_URL=str(path))
+    assert code == 2
+    assert "is damaged" in said
+    assert said.count("\n") == 1
+    assert path.read_bytes() == b"this is no database" * 100
+
+
+async def test_a_refused_slack_token_stops_the_start_in_one_line(stage: Stage) -> None:
+    settings = stage.settings | {
+        "SLACK_BOT_TOKEN": "xoxb-other",
+        "DATABASE_URL": str(stage.folder / "other.db"),
+    }
+    code, said = await buildbell("run", **settings)
+    assert code == 2
+    assert "Slack refuses SLACK_BOT_TOKEN (invalid_auth)" in said
+
+
+async def test_the_doctor_finds_everything_well(stage: Stage) -> None:
+    code, said = await buildbell("doctor", **stage.settings)
+    assert code == 0, said
+    for part in (
+        "Slack token: workspace Sandbox",
+        "granted",
+        "Clock",
+        "Socket Mode",
+        "Bitrise: as api-demo",
+        "3 can be watched",
+        "Database",
+    ):
+        assert part in said
+    assert "not well" not in said
+
+
+async def test_the_doctor_names_each_trouble_with_its_cure(stage: Stage) -> None:
+    stage.slack.api.scopes = frozenset({"chat:write"})
+    settings = stage.settings | {
+        "BITRISE_TOKEN": "wrong",
+        "SLACK_APP_TOKEN": "xapp-wrong",
+        "DATABASE_URL": str(stage.folder / "nowhere" / "b.db"),
+    }
+    code, said = await buildbell("doctor", **settings)
+    assert code == 1
+    for part in (
+        "missing app_mentions:read",
+        "install it again",
+        "invalid_auth",
+        "connections:write",
+        "check BITRISE_TOKEN",
+        "does not exist",
+    ):
+        assert part in said
+    assert said.count("not well") == 4
+
+
+async def test_the_manifest_is_printed_ready_to_paste() -> None:
+    import json
+
+    import yaml
+
+    code, said = await buildbell("manifest")
+    assert (code, yaml.safe_load(said)) == (0, manifest())
+    code, said = await buildbell("manifest", "--json", "--url", "https://bot.example.com")
+    assert code == 0
+    assert json.loads(said)["settings"]["socket_mode_enabled"] is False

@@ -1,0 +1,174 @@
+"""The relay against the simulated Slack over real sockets, from a real outbox."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.build import Build, State
+from bot.filters import BuildFilter
+from bot.manifest import manifest
+from bot.metrics import Metrics
+from bot.outbox import Relay, render
+from bot.slack import slack_session
+from bot.watch import compare, match
+from sandbox.slack import BOT_TOKEN, SlackSandbox
+from storage import Baseline, Recorder, Sighting, Storage
+from tests.builds import ANDROID, NOON, a_build
+
+
+class Delivering:
+    def __init__(self, slack: SlackSandbox, storage: Storage, client: AsyncWebClient) -> None:
+        self.slack, self.storage = slack, storage
+        self.now = NOON
+        slack.workspace.clock = lambda: self.now.timestamp()  # noqa: PLW0108 - `now` changes
+        self.metrics = Metrics()
+        keys = itertools.count(1)
+        self.relay = Relay(
+            client,
+            storage,
+            render=lambda carried: render(carried, now=self.now),
+            counts=self.metrics,
+            clock=lambda: self.now,
+            new_key=lambda: f"parcel-{next(keys)}",
+        )
+
+    async def owe(self, *builds: Build, channel: str = "C0BUILDS") -> None:
+        if not await self.storage.subscriptions.of_channel(channel):
+            await self.storage.subscriptions.add(
+                team="T1",
+                channel=channel,
+                app=ANDROID,
+                filter=BuildFilter(),
+                by="U1",
+                at=NOON,
+                baseline=Baseline(),
+            )
+        recorder = Recorder(self.storage.database, compare=compare, match=match)
+        await recorder.record(Sighting(token="t", builds=builds), at=self.now)
+
+    def shown(self, channel: str = "builds") -> list[str]:
+        return [self.slack.words(post).split("\n")[0] for post in self.slack.posts(channel)]
+
+    def count(self, name: str) -> float:
+        return self.metrics.registry.get_sample_value(name) or 0.0
+
+
+@pytest.fixture
+async def delivering(storage: Storage) -> AsyncIterator[Delivering]:
+    slack = await SlackSandbox(manifest()).start()
+    async with slack_session() as session:
+        client = AsyncWebClient(token=BOT_TOKEN, base_url=slack.api_url, session=session, retry_handlers=[])
+        yield Delivering(slack, storage, client)
+    await slack.close()
+
+
+def line(number: int, result: str = "succeeded", symbol: str = "✅") -> str:
+    return f"{symbol} {ANDROID.title} #{number} {result}"
+
+
+async def test_what_is_owed_is_posted_in_order_once_each(delivering: Delivering) -> None:
+    await delivering.owe(a_build(2), a_build(1, State.FAILED))
+    await delivering.relay.deliver("C0BUILDS")
+    await delivering.relay.deliver("C0BUILDS")
+    assert delivering.shown() == [line(1, "failed", "❌"), line(2)]
+    assert delivering.count("buildbell_notifications_told_total") == 2
+    assert await delivering.storage.outbox.depth() == 0
+
+
+async def test_a_large_backlog_is_one_message_and_so_is_an_old_one(delivering: Delivering) -> None:
+    await delivering.owe(*(a_build(number) for number in range(1, 13)))
+    await delivering.relay.deliver("C0BUILDS")
+    assert delivering.shown() == ["12 builds ended while I could not tell you"]
+    await delivering.owe(a_build(20), a_build(21))
+    delivering.now += timedelta(hours=2)
+    await delivering.relay.deliver("C0BUILDS")
+    assert delivering.shown()[1:] == ["2 builds ended while I could not tell you"]
+
+
+async def test_a_lost_answer_is_settled_by_reading_back(delivering: Delivering) -> None:
+    delivering.slack.workspace.channel("builds").members.add("U0BUILDBELL")
+    delivering.slack.fault("chat.postMessage", "answer_lost")
+    await delivering.owe(a_build(1))
+    task = asyncio.create_task(delivering.relay.deliver("C0BUILDS"))
+    await delivering.slack.wait_for_post("builds", "#1 succeeded")
+    delivering.now += timedelta(seconds=10)
+    await task
+    assert delivering.shown() == [line(1)]
+    assert (
+        delivering.metrics.registry.get_sample_value("buildbell_doubts_settled_total", {"outcome": "found"})
+        == 1
+    )
+
+
+async def test_where_nothing_can_be_read_back_twice_beats_never(delivering: Delivering) -> None:
+    delivering.slack.fault("chat.postMessage", "answer_lost")
+    await delivering.owe(a_build(1))
+    await delivering.storage.outbox.begin(await delivering.storage.outbox.due("C0BUILDS", 1), "lost", NOON)
+    delivering.slack.api.faults.clear()
+    delivering.now += timedelta(minutes=1)
+    await delivering.relay.deliver("C0BUILDS")
+    assert delivering.shown() == [line(1)]
+    unreadable = delivering.metrics.registry.get_sample_value(
+        "buildbell_doubts_settled_total", {"outcome": "unreadable"}
+    )
+    assert unreadable == 1
+
+
+async def test_a_process_that_died_before_its_answer_is_taken_up_where_it_was(delivering: Delivering) -> None:
+    """Killed after Slack took the message: the next process finds it and posts nothing again."""
+    delivering.slack.workspace.channel("builds").members.add("U0BUILDBELL")
+    await delivering.owe(a_build(1))
+    due = await delivering.storage.outbox.due("C0BUILDS", 1)
+    await delivering.storage.outbox.begin(due, "from-before", NOON)
+    client = AsyncWebClient(token=BOT_TOKEN, base_url=delivering.slack.api_url)
+    message = render(due, now=NOON)
+    metadata = {"event_type": "buildbell_parcel", "event_payload": {"parcel": "from-before"}}
+    await client.chat_postMessage(
+        channel="C0BUILDS", text=message.text, blocks=message.blocks, metadata=metadata
+    )
+    delivering.now += timedelta(minutes=1)
+    await delivering.relay.deliver("C0BUILDS")
+    assert delivering.shown() == [line(1)]
+
+
+async def test_a_closed_channel_stops_its_subscriptions_and_no_other(delivering: Delivering) -> None:
+    await delivering.owe(a_build(1))
+    delivering.slack.workspace.channel("builds").archived = True
+    await delivering.relay.deliver("C0BUILDS")
+    [subscription] = await delivering.storage.subscriptions.of_channel("C0BUILDS")
+    assert subscription.stopped == "is_archived"
+    assert await delivering.storage.outbox.depth() == 0
+    assert delivering.count("buildbell_notifications_dropped_total") == 1
+
+
+async def test_a_message_that_slack_refuses_is_sent_plain(delivering: Delivering) -> None:
+    await delivering.owe(a_build(1))
+    delivering.slack.fault("chat.postMessage", "error", words="invalid_blocks")
+    await delivering.relay.deliver("C0BUILDS")
+    [post] = delivering.slack.posts("builds")
+    assert post.blocks == []
+    assert "#1 succeeded" in post.text
+
+
+async def test_one_channels_trouble_holds_up_no_other(delivering: Delivering) -> None:
+    await delivering.owe(a_build(1))
+    await delivering.owe(a_build(2), channel="C0RANDOM")
+    delivering.slack.fault("chat.postMessage", "ratelimited", seconds=30)
+    running = asyncio.create_task(delivering.relay.run())
+    await delivering.slack.wait_for_post("random", "#2 succeeded")
+    delivering.relay.stop()
+    await running
+
+
+async def test_an_ended_subscription_is_owed_nothing(delivering: Delivering) -> None:
+    await delivering.owe(a_build(1))
+    [subscription] = await delivering.storage.subscriptions.of_channel("C0BUILDS")
+    await delivering.storage.subscriptions.remove(subscription)
+    await delivering.relay.deliver("C0BUILDS")
+    assert delivering.shown() == []

@@ -1,0 +1,240 @@
+"""Looks at the simulated Bitrise over real sockets, into a real database."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+from pydantic import SecretStr
+
+from bot.bitrise import Bitrise
+from bot.build import App, Build, State
+from bot.filters import BuildFilter
+from bot.http import Http, ProviderDown
+from bot.watch import Look, compare, match, read_baseline
+from sandbox.bitrise import TOKEN, BitriseSandbox
+from sandbox.bitrise import App as SandboxApp
+from sandbox.clock import Clock
+from storage import Recorder, Storage
+
+
+class Watch:
+    def __init__(self, sandbox: BitriseSandbox, clock: Clock, http: Http, storage: Storage) -> None:
+        self.sandbox, self.clock, self.storage = sandbox, clock, storage
+        self.bitrise = Bitrise(
+            http, token=SecretStr(TOKEN), base_url=sandbox.api_url, clock=clock, deadline=timedelta(0)
+        )
+        self.restart()
+
+    def restart(self) -> None:
+        recorder = Recorder(self.storage.database, compare=compare, match=match)
+        self.look = Look(self.bitrise, self.storage, recorder, token="bitrise:test", clock=self.clock)
+
+    async def subscribe(self, app: SandboxApp, *, channel: str = "C1") -> None:
+        watched = App(slug=app.slug, title=app.title)
+        await self.storage.subscriptions.add(
+            team="T1",
+            channel=channel,
+            app=watched,
+            filter=BuildFilter(),
+            by="U1",
+            at=self.clock(),
+            baseline=await read_baseline(self.bitrise, app.slug),
+        )
+
+    async def told(self, channel: str = "C1") -> list[str]:
+        """What the channel is owed so far, in order."""
+        return [f"{one.app.title} {one.build.label}" for one in await self.storage.outbox.due(channel, 1000)]
+
+    def requests(self) -> int:
+        return len(self.sandbox.requests)
+
+
+@pytest.fixture
+async def watch(storage: Storage) -> AsyncIterator[Watch]:
+    clock = Clock()
+    sandbox = await BitriseSandbox(now=clock).start()
+    async with Http() as http:
+        yield Watch(sandbox, clock, http, storage)
+    await sandbox.close()
+
+
+async def test_nothing_is_asked_where_nobody_subscribes(watch: Watch) -> None:
+    await watch.look()
+    assert watch.requests() == 0
+
+
+async def test_what_was_there_before_the_subscription_is_not_told_but_what_was_open_is(watch: Watch) -> None:
+    done = watch.sandbox.start_build(watch.sandbox.android)
+    watch.sandbox.finish(done)
+    open_ = watch.sandbox.start_build(watch.sandbox.android)
+    await watch.subscribe(watch.sandbox.android)
+    await watch.look()
+    assert await watch.told() == []
+    watch.sandbox.finish(open_)
+    await watch.look()
+    assert await watch.told() == ["Sample Android #2"]
+
+
+async def test_a_build_that_starts_and_ends_between_two_looks_is_told_once(watch: Watch) -> None:
+    await watch.subscribe(watch.sandbox.android)
+    await watch.look()
+    watch.sandbox.finish(watch.sandbox.start_build(watch.sandbox.android))
+    for _ in range(3):
+        await watch.look()
+    assert await watch.told() == ["Sample Android #1"]
+
+
+async def test_builds_are_told_in_the_order_of_their_ends(watch: Watch) -> None:
+    await watch.subscribe(watch.sandbox.android)
+    first, second = (watch.sandbox.start_build(watch.sandbox.android) for _ in range(2))
+    watch.sandbox.finish(second)
+    watch.clock.skip(timedelta(minutes=1))
+    watch.sandbox.finish(first)
+    await watch.look()
+    assert await watch.told() == ["Sample Android #2", "Sample Android #1"]
+
+
+async def test_more_than_a_page_between_two_looks_is_seen_whole(watch: Watch) -> None:
+    await watch.subscribe(watch.sandbox.android)
+    await watch.look()
+    watch.clock.skip(timedelta(minutes=10))
+    for number in range(170):
+        watch.sandbox.finish(
+            watch.sandbox.start_build(watch.sandbox.ios if number % 2 else watch.sandbox.android)
+        )
+    await watch.look()
+    assert len(await watch.told()) == 85
+
+
+async def test_a_build_that_runs_for_days_is_still_told(watch: Watch) -> None:
+    await watch.subscribe(watch.sandbox.android)
+    old = watch.sandbox.start_build(watch.sandbox.android, ends_as=None)
+    await watch.look()
+    for _ in range(3):
+        watch.clock.skip(timedelta(days=1))
+        for _ in range(60):
+            watch.sandbox.finish(watch.sandbox.start_build(watch.sandbox.ios))
+        await watch.look()
+    watch.sandbox.finish(old)
+    await watch.look()
+    assert await watch.told() == ["Sample Android #1"]
+
+
+async def test_an_idle_look_costs_one_request_however_many_apps_are_watched(watch: Watch) -> None:
+    for app in watch.sandbox.farm.apps:
+        await watch.subscribe(app)
+        watch.sandbox.finish(watch.sandbox.start_build(app))
+    await watch.look()
+    await watch.look()
+    before = watch.requests()
+    await watch.look()
+    assert watch.requests() == before + 1
+
+
+async def test_an_answer_that_has_not_changed_writes_nothing(watch: Watch) -> None:
+    await watch.subscribe(watch.sandbox.android)
+    watch.sandbox.finish(watch.sandbox.start_build(watch.sandbox.android))
+    await watch.look()
+    await watch.look()
+
+    async def changes() -> int:
+        return await watch.storage.database.read(lambda db: int(db.conn.total_changes))
+
+    before = await changes()
+    await watch.look()
+    assert await changes() == before
+
+
+async def test_a_restart_goes_on_where_the_last_look_ended(watch: Watch) -> None:
+    await watch.subscribe(watch.sandbox.android)
+    running = watch.sandbox.start_build(watch.sandbox.android, ends_as=None)
+    await watch.look()
+    watch.restart()
+    watch.clock.skip(timedelta(days=2))
+    watch.sandbox.finish(running)
+    watch.sandbox.finish(watch.sandbox.start_build(watch.sandbox.android), "error")
+    await watch.look()
+    assert sorted(await watch.told()) == ["Sample Android #1", "Sample Android #2"]
+
+
+async def test_a_failing_page_loses_nothing_of_the_later_ones(watch: Watch) -> None:
+    watch.sandbox.finish(watch.sandbox.start_build(watch.sandbox.ios))
+    await watch.subscribe(watch.sandbox.android)
+    await watch.look()
+    watch.clock.skip(timedelta(minutes=10))
+    for _ in range(120):
+        watch.sandbox.finish(watch.sandbox.start_build(watch.sandbox.android))
+    pages = 0
+
+    def fail_on_the_second(request: str) -> object:
+        nonlocal pages
+        pages += request == "GET /v0.1/builds"
+        return original(request) if pages != 2 else _broken()
+
+    original = watch.sandbox.faults.take
+    watch.sandbox.faults.take = fail_on_the_second  # type: ignore[method-assign, assignment]
+    with pytest.raises(ProviderDown):
+        await watch.look()
+    watch.sandbox.faults.take = original  # type: ignore[method-assign]
+    await watch.look()
+    told = await watch.told()
+    assert len(told) == len(set(told)) == 120
+
+
+def _broken() -> object:
+    from sandbox.faults import Fault
+
+    return Fault("*", "status", status=500)
+
+
+async def test_a_build_that_is_gone_is_forgotten_after_some_looks(watch: Watch) -> None:
+    await watch.subscribe(watch.sandbox.android)
+    gone = watch.sandbox.start_build(watch.sandbox.android, ends_as=None)
+    await watch.look()
+    watch.sandbox.farm.builds.remove(gone)
+    for _ in range(6):
+        seen = await watch.look()
+    assert not seen.running
+
+
+async def test_a_list_that_is_not_newest_first_is_not_relied_on(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await watch.subscribe(watch.sandbox.android)
+    await watch.look()
+    for _ in range(3):
+        watch.clock.skip(timedelta(minutes=5))
+        watch.sandbox.finish(watch.sandbox.start_build(watch.sandbox.android))
+    newest_first = watch.sandbox.farm.newest_first
+    monkeypatch.setattr(watch.sandbox.farm, "newest_first", lambda: newest_first()[::-1])
+    await watch.look()
+    assert sorted(await watch.told()) == [f"Sample Android #{number}" for number in (1, 2, 3)]
+    assert watch.sandbox.requests[-1].path.endswith("/builds")
+    assert watch.sandbox.requests[-1].path != "/v0.1/builds"
+
+
+async def test_an_end_is_final_even_where_a_list_lags_behind(watch: Watch) -> None:
+    await watch.subscribe(watch.sandbox.android)
+    build = watch.sandbox.start_build(watch.sandbox.android, ends_as=None)
+    watch.sandbox.run(build)
+    await watch.look()
+    watch.sandbox.finish(build)
+    await watch.look()
+    build.result, build.finished_at = None, None
+    await watch.look()
+    watch.sandbox.finish(build)
+    await watch.look()
+    assert await watch.told() == ["Sample Android #1"]
+
+
+def test_a_build_is_new_only_after_its_apps_baseline() -> None:
+    from tests.builds import ANDROID, NOON, a_build
+
+    before, after = a_build(-5), a_build(5)
+    changes = compare([before, after], {}, {ANDROID.slug: NOON})
+    assert [change.build for change in changes] == [after]
+    known: dict[str, State] = {before.slug: State.RUNNING}
+    ended: Build = a_build(-5, State.FAILED)
+    assert [change.was for change in compare([ended], known, {ANDROID.slug: NOON})] == [State.RUNNING]
