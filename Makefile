@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: sandbox test run bench story check lint types imports unit docs pictures format lock clean
+.PHONY: sandbox test run bench story check lint types imports unit docs format lock clean
 
 sandbox: $(READY)  ## the bot against simulated Slack and Bitrise, on this machine
 	$(BIN)/python -m bot sandbox

@@ -1,1 +1,1 @@
-"""Benchmarks; each prints a ratio against a bare baseline measured in the same run."""
+"""Benchmarks: each prints what it measured beside a bare baseline measured in the same run, and the goal."""

@@ -1,0 +1,26 @@
+"""`make bench`: everything, or what is named: `python -m bench look record`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from bench import ack, look, memory, record, start
+
+ALL = {
+    "ack": ack.measure,
+    "look": look.measure,
+    "record": record.measure,
+    "start": start.measure,
+    "memory": memory.measure,
+}
+
+
+def main() -> None:
+    for name in sys.argv[1:] or ALL:
+        for figure in asyncio.run(ALL[name]()):
+            print(figure)
+
+
+if __name__ == "__main__":
+    main()

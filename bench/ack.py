@@ -1,0 +1,62 @@
+"""From Slack's request to our acknowledgement, against a bare Bolt handler; both as processes, over signed HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from urllib.parse import urlencode
+
+import aiohttp
+
+from bench.figure import Figure, side_by_side
+from bot.manifest import manifest
+from sandbox.slack import payloads
+from sandbox.stage import Stage
+
+TIMES = 400
+
+
+async def measure() -> list[Figure]:
+    bare = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bench.bare_bolt", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    assert bare.stdout is not None
+    assert bare.stdin is not None
+    try:
+        bare_url = f"http://127.0.0.1:{int(await bare.stdout.readline())}/slack/events"
+        async with Stage(manifest()) as stage, aiohttp.ClientSession() as session:
+            await stage.start(http=True, settings={"POLL_INTERVAL": "3600"})
+            ours_url = f"{await stage.bot_url()}/slack/events"
+            people = stage.slack.workspace
+
+            async def ask(url: str) -> None:
+                payload = payloads.slash_command(
+                    "/bitrise",
+                    "help",
+                    people.person("anna"),
+                    people.channel("builds"),
+                    trigger_id=stage.slack.handles.new_trigger("U0ANNA"),
+                    response_url=f"{stage.slack.url}/response/{stage.slack.handles.new_response('U0ANNA', 'C0BUILDS')}",
+                )
+                body = urlencode(payload)
+                headers = stage.slack.delivery.signed(body) | {
+                    "Content-Type": "application/x-www-form-urlencoded"
+                }
+                async with session.post(url, data=body, headers=headers) as response:
+                    assert response.status == 200
+                    await response.read()
+
+            ours, plain = await side_by_side(lambda: ask(ours_url), lambda: ask(bare_url), TIMES)
+    finally:
+        bare.stdin.close()
+        await bare.wait()
+    ratio = ours / plain
+    return [
+        Figure(
+            "acknowledging a command",
+            f"{ours * 1000:.2f} ms, {ratio:.2f} times",
+            f"Bolt handler {plain * 1000:.2f} ms",
+            "under 1.3 times",
+            ratio < 1.3,
+        )
+    ]

@@ -1,0 +1,78 @@
+"""Memory at rest with 1,000 subscriptions, against a process that only imports the libraries. Needs /proc."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench.figure import Figure
+from bench.start import LIBRARIES
+from bot.build import App
+from bot.filters import BuildFilter
+from bot.manifest import manifest
+from sandbox.stage import Stage
+from storage import Baseline, Database, Storage
+
+SUBSCRIPTIONS = 1000
+LOOKS = 8.0
+
+
+async def measure() -> list[Figure]:
+    async with Stage(manifest()) as stage:
+        await stage.start(settings={"POLL_INTERVAL": "0.5", "POLL_INTERVAL_ACTIVE": "0.5"})
+        await stage.bot.stop()
+        await _subscribe(stage)
+        await stage.start_bot()
+        await asyncio.sleep(LOOKS)
+        assert stage.bot.pid is not None
+        ours = _megabytes(stage.bot.pid)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        f"{LIBRARIES}; print(flush=True); input()",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stdin is not None
+    await process.stdout.readline()
+    bare = _megabytes(process.pid)
+    process.stdin.write(b"\n")
+    await process.wait()
+    return [
+        Figure(
+            "memory with 1,000 subscriptions",
+            f"{ours:.0f} MB, {ours / bare:.1f} times",
+            f"the imports alone {bare:.0f} MB",
+            "under 120 MB",
+            ours < 120,
+        )
+    ]
+
+
+async def _subscribe(stage: Stage) -> None:
+    apps = [stage.bitrise.farm.add_app(f"App {number}", "acme", f"app-{number}") for number in range(100)]
+    database = await Database.open(stage.folder / "buildbell.db")
+    storage = Storage(database)
+    for number in range(SUBSCRIPTIONS):
+        app = apps[number % len(apps)]
+        await storage.subscriptions.add(
+            team="T",
+            channel=f"C{number}",
+            app=App(slug=app.slug, title=app.title),
+            filter=BuildFilter(),
+            by="U",
+            at=datetime.now(UTC),
+            baseline=Baseline(),
+        )
+    await database.close()
+
+
+def _megabytes(pid: int) -> float:
+    """The process's resident memory."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    raise RuntimeError("no VmRSS in /proc")

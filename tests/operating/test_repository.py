@@ -1,0 +1,120 @@
+"""What lies in the repository beside the code: it must be true, and work."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import stat
+from pathlib import Path
+
+import pytest
+
+from bot.manifest import manifest
+from bot.pages import stale_pages
+from bot.settings import Settings
+from sandbox.stage import Stage
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def text(name: str) -> str:
+    return (ROOT / name).read_text()
+
+
+def docker(instruction: str) -> list[str]:
+    joined = text("Dockerfile").replace("\\\n", " ")
+    return [line.split(" ", 1)[1] for line in joined.splitlines() if line.startswith(f"{instruction} ")]
+
+
+def test_what_readme_and_docs_show_of_the_code_is_what_the_code_says() -> None:
+    assert stale_pages() == []
+
+
+def test_the_readme_begins_with_the_two_commands() -> None:
+    first = text("README.md").split("```")[1].split("\n")
+    assert [line.split("#")[0].strip() for line in first if line.strip()] == ["make sandbox", "make test"]
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", "CONTRIBUTING.md", "docs/using.md", "docs/operating.md", "docs/sandbox.md"]
+)
+def test_links_between_pages_lead_somewhere(page: str) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]*)(?:#[^)]*)?\)", text(page)):
+        assert not target or ((ROOT / page).parent / target).exists(), target
+
+
+def test_every_example_in_the_docs_can_be_typed() -> None:
+    from bot.commands import parse
+
+    for page in ("README.md", "docs/using.md", "docs/sandbox.md"):
+        for typed in re.findall(r"`/bitrise ([^`]+)`", text(page)):
+            if not re.search(r"[A-Z]{3}|\[|…", typed):
+                parse(typed, surface="slash")
+
+
+def test_the_image_installs_what_the_lock_says_and_starts_what_make_run_starts() -> None:
+    assert "-m pip install" in (install := docker("RUN")[0])
+    assert "--require-hashes -r requirements.lock" in install
+    assert docker("COPY")[0] == "requirements.lock ./"
+    start = json.loads(docker("CMD")[-1])
+    run = re.search(r"^run:.*\n\t\$\(BIN\)/(.*)$", text("Makefile"), re.MULTILINE)
+    assert run is not None
+    assert " ".join(start) == run[1]
+
+
+def test_the_image_has_everything_that_the_program_needs() -> None:
+    copied = {source for line in docker("COPY") for source in line.split()[:-1]}
+    assert {"bot", "handlers", "storage", "sandbox", "manifest.yml"} <= copied
+    assert all((ROOT / source).exists() for source in copied)
+    let_in = {line.removeprefix("!") for line in text(".dockerignore").splitlines() if line.startswith("!")}
+    assert copied == let_in
+    assert text(".dockerignore").splitlines()[0] == "*"
+
+
+def test_the_image_runs_as_nobody_of_rank() -> None:
+    assert docker("USER") == ["buildbell"]
+    dockerfile = text("Dockerfile")
+    assert dockerfile.index("USER buildbell") < dockerfile.index("\nCMD ")
+    assert re.search(r"useradd --uid [1-9]\d{3,} ", dockerfile)
+
+
+async def test_the_images_health_check_tells_a_living_bot_from_none() -> None:
+    check = json.loads(docker("HEALTHCHECK")[0].split("CMD ", 1)[1])
+
+    async def run(port: str) -> int:
+        process = await asyncio.create_subprocess_exec(
+            *check, env={"PORT": port, "PATH": "/usr/bin:/usr/local/bin"}, stderr=asyncio.subprocess.DEVNULL
+        )
+        return await process.wait()
+
+    check[0] = __import__("sys").executable
+    async with Stage(manifest()) as stage:
+        await stage.start()
+        port = (await stage.bot_url()).rpartition(":")[2]
+        assert await run(port) == 0
+    assert await run(port) != 0
+
+
+def test_the_locks_have_hashes_name_no_index_and_agree() -> None:
+    pins = {}
+    for name in ("requirements.lock", "requirements-dev.lock"):
+        lock = text(name)
+        assert "://" not in lock
+        assert "index" not in lock
+        pins[name] = set(re.findall(r"^([\w.\[\]-]+==[^ ;\\]+)", lock, re.MULTILINE))
+        assert lock.count("--hash=sha256:") >= len(pins[name])
+    assert pins["requirements.lock"] <= pins["requirements-dev.lock"]
+
+
+def test_the_example_settings_are_settings() -> None:
+    names = re.findall(r"^#? ?([A-Z_]+)=", text(".env.example"), re.MULTILINE)
+    assert {name.lower() for name in names} <= set(Settings.model_fields)
+    assert {"SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "BITRISE_TOKEN"} <= set(names)
+    assert ".env" in text(".gitignore").split()
+
+
+def test_ci_runs_make_test() -> None:
+    run = ROOT / ".ci" / "run"
+    assert run.stat().st_mode & stat.S_IXUSR
+    assert run.read_text().rstrip().endswith("exec make test")
