@@ -21,7 +21,7 @@ from handlers.caller import Answer, Caller
 from handlers.desk import Desk
 from handlers.finding import by_slugs
 from handlers.listening import Listening
-from handlers.saying import ToResponseUrl
+from handlers.saying import Pressed, ToResponseUrl
 from handlers.trouble import in_words
 
 log = structlog.get_logger()
@@ -36,21 +36,31 @@ class Origin(Frozen):
     button: BuildButton
     team: str
     channel: str
-    response_url: str
+    ts: str | None = None
+    response_url: str | None = None
 
     @classmethod
     def of(cls, body: dict[str, Any], value: str) -> Self:
         """The origin of a pressed button. Raises NotAButton."""
+        place = pressed_in(body)
         return cls(
             button=BuildButton.decode(value),
             team=(body.get("team") or {}).get("id") or "",
-            channel=body["channel"]["id"],
-            response_url=body["response_url"],
+            channel=place.channel,
+            ts=place.ts,
+            response_url=body.get("response_url"),
         )
 
     def encode(self) -> str:
         """As private_metadata."""
         return self.model_dump_json(exclude_none=True)
+
+
+def pressed_in(body: dict[str, Any]) -> Pressed:
+    """The message on which something was pressed."""
+    container = body.get("container") or {}
+    channel = (body.get("channel") or {}).get("id") or container["channel_id"]
+    return Pressed(channel, None if container.get("is_ephemeral") else container.get("message_ts"))
 
 
 def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
@@ -114,7 +124,7 @@ async def _answer_late(
 
 
 async def _tell(said: Answer, origin: Origin, caller: Caller) -> None:
-    say = ToResponseUrl(caller, origin.response_url)
+    say = ToResponseUrl(caller, origin.response_url, Pressed(origin.channel, origin.ts))
     await say(said)
     try:
         app, build = await by_slugs(caller, origin.button.app, origin.button.build)

@@ -13,7 +13,7 @@ from bot import messages
 from bot.build import App, Build
 from bot.commands import ListApps, ListBuilds, parse
 from bot.messages import AppsButton, ArtifactButton, BuildButton, ListButton, NotAButton, actions
-from handlers.abort_modal import Origin
+from handlers.abort_modal import Origin, pressed_in
 from handlers.answers import acts, apps, builds, results, subscriptions
 from handlers.caller import Answer, Caller
 from handlers.desk import Desk
@@ -51,14 +51,15 @@ def _listen(app: AsyncApp, action_id: str, press: Press, desk: Desk, listening: 
     async def pressed(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
         await ack()
         async with listening.answering(action_id):
+            place = pressed_in(body)
             caller = Caller(
                 desk=desk,
                 person=body["user"]["id"],
                 name=body["user"].get("username") or body["user"].get("name"),
                 team=(body.get("team") or {}).get("id") or "",
-                channel=body["channel"]["id"],
+                channel=place.channel,
             )
-            say = ToResponseUrl(caller, body["response_url"])
+            say = ToResponseUrl(caller, body.get("response_url"), place)
             try:
                 said = await press(action.get("value") or "", caller, say)
             except Exception as error:  # noqa: BLE001 - whatever went wrong, the person hears of it

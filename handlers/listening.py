@@ -39,10 +39,10 @@ class Listening:
         Events come again at once, after one and after five minutes where Slack saw no acknowledgement; a command
         or click that comes twice carries the same trigger_id (Slack's rules, "Answering").
         """
-        key = body.get("event_id") or body.get("trigger_id")
+        key = _key(body)
         if key is not None:
             if key in self._seen:
-                log.info("slack.repeated", key=str(key)[:12])
+                log.info("slack.repeated", kind=str(body.get("type") or "command"))
                 return BoltResponse(status=200, body="")
             self._seen[key] = None
             if len(self._seen) > REMEMBERED:
@@ -70,3 +70,15 @@ class Listening:
     async def drain(self) -> None:
         """Wait until everything that was acknowledged has been answered."""
         await self._idle.wait()
+
+
+def _key(body: dict[str, Any]) -> str | None:
+    """What a delivery and its repetition have in common, and nothing else has; None where it can't be told."""
+    if body.get("event_id"):
+        return str(body["event_id"])
+    if not body.get("trigger_id"):
+        return None
+    # With what was asked: the trigger alone is meant for opening modals, not for telling requests apart.
+    what = [body.get(name) for name in ("user_id", "command", "text", "type", "actions")]
+    what += [(body.get("view") or {}).get(name) for name in ("id", "hash", "state")]
+    return f"{body['trigger_id']} {what}"

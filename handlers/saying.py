@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import aiohttp
 import structlog
 from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
 from slack_sdk.webhook.async_client import AsyncWebhookClient
@@ -45,36 +46,59 @@ class ToChannel:
 
 
 @dataclass(frozen=True)
+class Pressed:
+    """The message whose button was pressed; an ephemeral one has no name to change it by."""
+
+    channel: str
+    ts: str | None
+
+
+@dataclass(frozen=True)
 class ToResponseUrl:
-    """Says answers over a response_url: five times within thirty minutes (Slack's rules, "Answering")."""
+    """Says answers over a response_url: five times within thirty minutes (Slack's rules, "Answering").
+
+    Where there is none, or it is used up, an answer comes as a message of its own.
+    """
 
     caller: Caller
-    url: str
+    url: str | None
+    pressed: Pressed | None = None
 
     async def __call__(self, answer: Answer) -> None:
-        """Say it below what was asked; as a message of its own where the address is used up."""
+        """Say it below what was asked. Raises SlackApiError."""
         to_all = answer.audience is Audience.CHANNEL
         if not await self._send(answer.message, to_all=to_all, replace=False):
             unheard = Answer(answer.message, Audience.CHANNEL if to_all else Audience.ONE_PERSON)
             await ToChannel(self.caller)(unheard)
 
     async def instead(self, message: Message) -> None:
-        """Put the message in the place of the one whose button was pressed."""
-        await self._send(message, to_all=False, replace=True)
+        """Put the message in the place of the one whose button was pressed. Raises SlackApiError."""
+        done = await self._send(message, to_all=False, replace=True)
+        if not done and self.pressed is not None and self.pressed.ts is not None:
+            await self.caller.desk.slack.chat_update(
+                channel=self.pressed.channel, ts=self.pressed.ts, text=message.text, blocks=message.blocks
+            )
 
     async def _send(self, message: Message, *, to_all: bool, replace: bool) -> bool:
+        if self.url is None:
+            return False
         client = AsyncWebhookClient(
             self.url,
             session=self.caller.desk.session,
             retry_handlers=[AsyncRateLimitErrorRetryHandler(max_retry_count=2)],
         )
-        response = await client.send(
-            text=message.text,
-            blocks=message.blocks,
-            response_type="in_channel" if to_all else "ephemeral",
-            replace_original=replace,
-            unfurl_links=False,
-        )
+        try:
+            response = await client.send(
+                text=message.text,
+                blocks=message.blocks,
+                response_type="in_channel" if to_all else "ephemeral",
+                replace_original=replace,
+                unfurl_links=False,
+            )
+        except (TimeoutError, aiohttp.ClientError) as error:
+            # It may have arrived: to say it again, in another way, could show it twice.
+            log.warning("answer.lost", reason=type(error).__name__)
+            return not isinstance(error, aiohttp.ClientConnectorError)
         if response.status_code != 200:
             log.warning("answer.not_taken", status=response.status_code, reason=response.body[:100])
         return bool(response.status_code == 200)

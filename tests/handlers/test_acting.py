@@ -196,6 +196,17 @@ async def test_the_answer_still_comes_where_the_response_address_is_too_old(town
     await town.told("anna aborted Sample Android #1: slept over it")
 
 
+async def test_a_card_is_updated_where_the_response_address_is_used_up(town: Town, build: Build) -> None:
+    town.people.invite("builds")
+    town.people.say("anna", "builds", "@buildbell build android #1")
+    card = await town.told("is running")
+    town.bitrise.finish(build)
+    town.slack.fault("response_url", "status", times=9, status=404)
+    await town.people.click("ben", card, "Refresh")
+    await town.told("Sample Android #1 succeeded")
+    assert card.edited
+
+
 async def test_a_button_of_another_version_is_answered_kindly(town: Town, build: Build) -> None:
     card = await town.ask("/bitrise build android #1", "is running")
     for block in card.blocks:

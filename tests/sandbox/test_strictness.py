@@ -118,9 +118,11 @@ async def call(
     slack: SlackSandbox, method: str, *, token: str = BOT_TOKEN, **arguments: Any
 ) -> dict[str, Any]:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    async with aiohttp.ClientSession() as session:
-        async with session.post(slack.api_url + method, data=arguments, headers=headers) as response:
-            return {"status": response.status, "headers": dict(response.headers), **(await response.json())}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(slack.api_url + method, data=arguments, headers=headers) as response,
+    ):
+        return {"status": response.status, "headers": dict(response.headers), **(await response.json())}
 
 
 async def test_slack_tells_tokens_apart(slack: SlackSandbox) -> None:
@@ -190,9 +192,11 @@ async def ask(
     bitrise: BitriseSandbox, method: str, path: str, *, token: str | None = TOKEN, **more: Any
 ) -> tuple[int, Any]:
     headers = {"Authorization": f"token {token}"} if token else {}
-    async with aiohttp.ClientSession() as session:
-        async with session.request(method, bitrise.url + path, headers=headers, **more) as response:
-            return response.status, await response.json(content_type=None)
+    async with (
+        aiohttp.ClientSession() as session,
+        session.request(method, bitrise.url + path, headers=headers, **more) as response,
+    ):
+        return response.status, await response.json(content_type=None)
 
 
 async def test_bitrise_wants_a_token_everywhere_but_at_its_roots(bitrise: BitriseSandbox) -> None:
