@@ -40,27 +40,19 @@ class Origin(Frozen):
     response_url: str | None = None
 
     @classmethod
-    def of(cls, body: dict[str, Any], value: str) -> Self:
+    def of(cls, value: str, caller: Caller, say: ToResponseUrl) -> Self:
         """The origin of a pressed button. Raises NotAButton."""
-        place = pressed_in(body)
         return cls(
             button=BuildButton.decode(value),
-            team=(body.get("team") or {}).get("id") or "",
-            channel=place.channel,
-            ts=place.ts,
-            response_url=body.get("response_url"),
+            team=caller.team,
+            channel=caller.channel,
+            ts=say.pressed.ts if say.pressed else None,
+            response_url=say.url,
         )
 
     def encode(self) -> str:
         """As private_metadata."""
         return self.model_dump_json(exclude_none=True)
-
-
-def pressed_in(body: dict[str, Any]) -> Pressed:
-    """The message on which something was pressed."""
-    container = body.get("container") or {}
-    channel = (body.get("channel") or {}).get("id") or container["channel_id"]
-    return Pressed(channel, None if container.get("is_ephemeral") else container.get("message_ts"))
 
 
 def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 from slack_bolt.app.async_app import AsyncApp
@@ -13,45 +14,48 @@ from bot import messages
 from bot.build import App, Build
 from bot.commands import ListApps, ListBuilds, parse
 from bot.messages import AppsButton, ArtifactButton, BuildButton, ListButton, NotAButton, actions
-from handlers.abort_modal import Origin, pressed_in
+from handlers.abort_modal import Origin
 from handlers.answers import acts, apps, builds, results, subscriptions
 from handlers.caller import Answer, Caller
 from handlers.desk import Desk
 from handlers.finding import by_slugs
 from handlers.listening import Listening
-from handlers.saying import ToResponseUrl
-from handlers.trouble import in_words
+from handlers.saying import Pressed, ToResponseUrl
+from handlers.trouble import say_or_explain
 
-Press = Callable[[str, Caller, ToResponseUrl], Awaitable[Answer | None]]
+
+@dataclass(frozen=True)
+class Press:
+    """A button that somebody pressed: what it carries, who pressed it, and where the answer goes."""
+
+    value: str
+    caller: Caller
+    say: ToResponseUrl
+    trigger_id: str
 
 
 def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
     """Listen to every button that the messages have."""
-    for action_id, press in _PRESSES.items():
-        _listen(app, action_id, press, desk, listening)
+    for action_id, answer in _ANSWERS.items():
+        _listen(app, action_id, answer, desk, listening)
 
     @app.action(re.compile(f"^{actions.OPEN_LINK}"))
     async def opened(ack: AsyncAck) -> None:
         await ack()  # Slack tells of a link's click too; there is nothing to do
 
-    @app.action(actions.BUILD_ABORT)
-    async def abort(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
-        await ack()
-        async with listening.answering(actions.BUILD_ABORT):
-            origin = Origin.of(body, action["value"])
-            # Opened before anything is looked up: a trigger_id lives three seconds (Slack's rules, "Answering").
-            await desk.slack.views_open(
-                trigger_id=body["trigger_id"],
-                view=messages.abort_modal(origin.button, private_metadata=origin.encode()),
-            )
 
-
-def _listen(app: AsyncApp, action_id: str, press: Press, desk: Desk, listening: Listening) -> None:
+def _listen(
+    app: AsyncApp,
+    action_id: str,
+    answer: Callable[[Press], Awaitable[Answer | None]],
+    desk: Desk,
+    listening: Listening,
+) -> None:
     @app.action(re.compile(f"^{action_id}(_next)?$"))
     async def pressed(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
         await ack()
         async with listening.answering(action_id):
-            place = pressed_in(body)
+            place = Pressed.in_body(body)
             caller = Caller(
                 desk=desk,
                 person=body["user"]["id"],
@@ -60,69 +64,75 @@ def _listen(app: AsyncApp, action_id: str, press: Press, desk: Desk, listening: 
                 channel=place.channel,
             )
             say = ToResponseUrl(caller, body.get("response_url"), place)
-            try:
-                said = await press(action.get("value") or "", caller, say)
-            except Exception as error:  # noqa: BLE001 - whatever went wrong, the person hears of it
-                said = Answer(in_words(error))
-            if said is not None:
-                await say(said)
+            press = Press(action.get("value") or "", caller, say, body.get("trigger_id") or "")
+            await say_or_explain(answer(press), say)
 
 
-async def _found(value: str, caller: Caller) -> tuple[App, Build]:
-    button = BuildButton.decode(value)
-    return await by_slugs(caller, button.app, button.build)
+async def _found(press: Press) -> tuple[App, Build]:
+    button = BuildButton.decode(press.value)
+    return await by_slugs(press.caller, button.app, button.build)
 
 
-async def _show(value: str, caller: Caller, _say: ToResponseUrl) -> Answer:
-    app, build = await _found(value, caller)
-    return Answer(messages.build_card(build, app, now=caller.now()))
+async def _show(press: Press) -> Answer:
+    app, build = await _found(press)
+    return Answer(messages.build_card(build, app, now=press.caller.now()))
 
 
-async def _refresh(value: str, caller: Caller, say: ToResponseUrl) -> None:
-    app, build = await _found(value, caller)
-    await say.instead(messages.build_card(build, app, now=caller.now()))
+async def _refresh(press: Press) -> None:
+    app, build = await _found(press)
+    await press.say.instead(messages.build_card(build, app, now=press.caller.now()))
 
 
-async def _log(value: str, caller: Caller, _say: ToResponseUrl) -> Answer:
-    return await results.log_of(*await _found(value, caller), caller)
+async def _log(press: Press) -> Answer:
+    return await results.log_of(*await _found(press), press.caller)
 
 
-async def _artifacts(value: str, caller: Caller, _say: ToResponseUrl) -> Answer:
-    return await results.artifacts_of(*await _found(value, caller), caller)
+async def _artifacts(press: Press) -> Answer:
+    return await results.artifacts_of(*await _found(press), press.caller)
 
 
-async def _artifact_link(value: str, caller: Caller, _say: ToResponseUrl) -> Answer:
-    button = ArtifactButton.decode(value)
-    return await results.artifact_link(button.app, button.build, button.artifact, caller)
+async def _artifact_link(press: Press) -> Answer:
+    button = ArtifactButton.decode(press.value)
+    return await results.artifact_link(button.app, button.build, button.artifact, press.caller)
 
 
-async def _rebuild(value: str, caller: Caller, _say: ToResponseUrl) -> Answer:
-    return await acts.rebuild_build(*await _found(value, caller), caller)
+async def _abort(press: Press) -> None:
+    origin = Origin.of(press.value, press.caller, press.say)
+    # Opened before anything is looked up: a trigger_id lives three seconds (Slack's rules, "Answering").
+    await press.caller.desk.slack.views_open(
+        trigger_id=press.trigger_id,
+        view=messages.abort_modal(origin.button, private_metadata=origin.encode()),
+    )
 
 
-async def _older_builds(value: str, caller: Caller, _say: ToResponseUrl) -> Answer:
-    button = ListButton.decode(value)
+async def _rebuild(press: Press) -> Answer:
+    return await acts.rebuild_build(*await _found(press), press.caller)
+
+
+async def _older_builds(press: Press) -> Answer:
+    button = ListButton.decode(press.value)
     ask = parse(button.words, surface="slash")
     if not isinstance(ask, ListBuilds):
         raise NotAButton
-    return await builds.list_builds(ask, caller, start=button.start)
+    return await builds.list_builds(ask, press.caller, start=button.start)
 
 
-async def _apps(value: str, caller: Caller, _say: ToResponseUrl) -> Answer:
-    return await apps.list_apps(ListApps(page=AppsButton.decode(value).page), caller)
+async def _apps(press: Press) -> Answer:
+    return await apps.list_apps(ListApps(page=AppsButton.decode(press.value).page), press.caller)
 
 
-async def _unsubscribe(value: str, caller: Caller, _say: ToResponseUrl) -> Answer:
-    if not value.isdigit():
+async def _unsubscribe(press: Press) -> Answer:
+    if not press.value.isdigit():
         raise NotAButton
-    return await subscriptions.unsubscribe_number(int(value), caller)
+    return await subscriptions.unsubscribe_number(int(press.value), press.caller)
 
 
-_PRESSES: dict[str, Press] = {
+_ANSWERS: dict[str, Callable[[Press], Awaitable[Answer | None]]] = {
     actions.BUILD_SHOW: _show,
     actions.BUILD_REFRESH: _refresh,
     actions.BUILD_LOG: _log,
     actions.BUILD_ARTIFACTS: _artifacts,
+    actions.BUILD_ABORT: _abort,
     actions.BUILD_REBUILD: _rebuild,
     actions.ARTIFACT_LINK: _artifact_link,
     actions.BUILDS_NEXT: _older_builds,

@@ -7,13 +7,12 @@ from typing import Any
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.async_app import AsyncAck
 
-from bot.commands import parse
 from handlers.answers import answer
-from handlers.caller import Answer, Caller
+from handlers.caller import Caller
 from handlers.desk import Desk
 from handlers.listening import Listening
 from handlers.saying import ToResponseUrl
-from handlers.trouble import in_words
+from handlers.trouble import say_or_explain
 
 
 def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
@@ -30,10 +29,5 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
                 team=command.get("team_id") or "",
                 channel=command["channel_id"],
             )
-            say = ToResponseUrl(caller, command["response_url"])
-            try:
-                said = await answer(parse(command.get("text") or "", surface="slash"), caller)
-            except Exception as error:  # noqa: BLE001 - whatever went wrong, the person hears of it
-                said = Answer(in_words(error))
-            if said is not None:
-                await say(said)
+            asked = answer(command.get("text") or "", caller, surface="slash")
+            await say_or_explain(asked, ToResponseUrl(caller, command.get("response_url")))

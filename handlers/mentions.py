@@ -6,13 +6,12 @@ from typing import Any
 
 from slack_bolt.app.async_app import AsyncApp
 
-from bot.commands import parse
 from handlers.answers import answer
-from handlers.caller import Answer, Caller
+from handlers.caller import Caller
 from handlers.desk import Desk
 from handlers.listening import Listening
 from handlers.saying import ToChannel
-from handlers.trouble import in_words
+from handlers.trouble import say_or_explain
 
 
 def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
@@ -38,10 +37,6 @@ async def _answer(
         caller = Caller(
             desk=desk, person=event["user"], team=body.get("team_id") or "", channel=event["channel"]
         )
-        say = ToChannel(caller, thread, direct=event.get("channel_type") == "im")
-        try:
-            said = await answer(parse(event.get("text") or "", surface="message"), caller)
-        except Exception as error:  # noqa: BLE001 - whatever went wrong, the person hears of it
-            said = Answer(in_words(error))
-        if said is not None:
-            await say(said)
+        asked = answer(event.get("text") or "", caller, surface="message")
+        direct = event.get("channel_type") == "im"
+        await say_or_explain(asked, ToChannel(caller, thread, direct=direct))

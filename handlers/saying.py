@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Self
 
 import aiohttp
 import structlog
@@ -51,6 +53,13 @@ class Pressed:
 
     channel: str
     ts: str | None
+
+    @classmethod
+    def in_body(cls, body: Mapping[str, Any]) -> Self:
+        """The message that a click's payload names."""
+        container = body.get("container") or {}
+        channel = (body.get("channel") or {}).get("id") or container["channel_id"]
+        return cls(channel, None if container.get("is_ephemeral") else container.get("message_ts"))
 
 
 @dataclass(frozen=True)

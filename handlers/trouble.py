@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 import structlog
+from slack_sdk.errors import SlackApiError
 
 from bot import messages
 from bot.commands import AmbiguousApp, CommandError, UnknownApp
 from bot.http import ProviderError
 from bot.messages import Message, NotAButton
 from handlers.answers.acts import NotAllowed
+from handlers.caller import Answer
 from handlers.finding import NotNamed
 
 log = structlog.get_logger()
@@ -22,7 +26,21 @@ def in_words(error: Exception) -> Message:
         return messages.problem(str(error))
     if isinstance(error, ProviderError):
         return messages.problem(str(error))
+    if isinstance(error, SlackApiError) and error.response.get("error") == "expired_trigger_id":
+        return messages.problem(
+            "That took too long for Slack to still open the dialog. Press the button once more."
+        )
     log.error("answer.broken", exc_info=error)
     return messages.problem(
         "Something broke on my side; it is in my log. Nothing was changed that I didn't tell you."
     )
+
+
+async def say_or_explain(asked: Awaitable[Answer | None], say: Callable[[Answer], Awaitable[None]]) -> None:
+    """Say the answer, or, whatever went wrong, what it was; nothing where the answer was a message of its own."""
+    try:
+        said = await asked
+    except Exception as error:  # noqa: BLE001 - the person hears of everything that goes wrong
+        said = Answer(in_words(error))
+    if said is not None:
+        await say(said)

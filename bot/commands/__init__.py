@@ -23,7 +23,7 @@ from bot.commands.model import (
     UseApp,
     WhoAmI,
 )
-from bot.commands.parsing import parse
+from bot.commands.parsing import Surface, parse
 from bot.commands.wording import describe, list_words, words
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "Status",
     "Subscribe",
     "Subscriptions",
+    "Surface",
     "TriggerBuild",
     "UnknownApp",
     "Unsubscribe",

@@ -33,9 +33,11 @@ _ANSWERS: dict[type[Any], Callable[[Any, Caller], Awaitable[Answer | None]]] = {
 }
 
 
-async def answer(command: commands.Command, caller: Caller) -> Answer | None:
-    """The answer to a command; None where the answer was a message of its own.
+async def answer(text: str, caller: Caller, *, surface: commands.Surface) -> Answer | None:
+    """The answer to what a person typed; None where the answer was a message of its own.
 
-    Raises NotNamed, NotAllowed, UnknownApp, AmbiguousApp or ProviderError, which `handlers.trouble` puts into words.
+    Raises CommandError, NotNamed, NotAllowed, UnknownApp, AmbiguousApp or ProviderError, which `handlers.trouble`
+    puts into words.
     """
+    command = commands.parse(text, surface=surface)
     return await _ANSWERS[type(command)](command, caller)
