@@ -9,7 +9,6 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -17,6 +16,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from sandbox.bitrise import TOKEN, BitriseSandbox
+from sandbox.clock import Clock
 from sandbox.slack import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET, SlackSandbox
 
 # What a process needs from the machine; everything else that the bot knows, it knows from its settings.
@@ -119,9 +119,10 @@ class BotProcess:
 class Stage:
     """Both services and the bot between them."""
 
-    def __init__(self, manifest: Mapping[str, Any], *, clock: Callable[[], datetime] | None = None) -> None:
+    def __init__(self, manifest: Mapping[str, Any]) -> None:
         self.slack = SlackSandbox(manifest)
-        self.bitrise = BitriseSandbox(now=clock) if clock is not None else BitriseSandbox()
+        self.clock = Clock()
+        self.bitrise = BitriseSandbox(now=self.clock, journal=self.slack.journal)
         self._folder = tempfile.TemporaryDirectory(prefix="buildbell-")
         self.settings: dict[str, str] = {}
         self.bot = BotProcess(self.settings, self.folder)

@@ -10,9 +10,8 @@ from typing import Any
 
 import aiohttp
 
-from sandbox.clock import Clock
 from sandbox.slack import Post
-from sandbox.slack.people import find_element
+from sandbox.slack.fields import find_element
 from sandbox.stage import Stage
 
 Scene = Callable[["Day"], Awaitable[None]]
@@ -25,8 +24,8 @@ class Amiss(Exception):
 class Day:
     """The stage, and what later scenes need from earlier ones."""
 
-    def __init__(self, stage: Stage, clock: Clock) -> None:
-        self.stage, self.clock = stage, clock
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
         self.slack, self.bitrise = stage.slack, stage.bitrise
         self.people = stage.slack.people
 
@@ -43,7 +42,7 @@ class Day:
 
     def pass_time(self, **span: float) -> None:
         """Let the builds live on for so long."""
-        self.clock.skip(timedelta(**span))
+        self.stage.clock.skip(timedelta(**span))
 
     def expect(self, condition: object, what: str) -> None:
         """Raises Amiss where it is not so."""
@@ -53,10 +52,9 @@ class Day:
 
 async def play(manifest: Mapping[str, Any]) -> int:
     """Play the day, print the channel as a person sees it; returns the exit code."""
-    clock = Clock()
-    async with Stage(manifest, clock=clock) as stage:
+    async with Stage(manifest) as stage:
         await stage.start()
-        day = Day(stage, clock)
+        day = Day(stage)
         try:
             for scene in SCENES:
                 _say(f"• {(scene.__doc__ or '').strip()}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,6 +17,7 @@ from sandbox.bitrise.farm import App, Artifact, Build, Farm
 from sandbox.bitrise.logs import chunks_of
 from sandbox.bitrise.storage import FileStore
 from sandbox.faults import Fault, Faults
+from sandbox.journal import Journal
 
 CHUNKS_SHOWN = 6
 USER = "api-demo"
@@ -55,10 +57,10 @@ class Api:
     farm: Farm
     store: FileStore
     faults: Faults
-    requests: list[Request]
+    requests: deque[Request]
     now: Callable[[], datetime]
     tokens: dict[str, bool]
-    _seen: set[str] = field(default_factory=set)
+    journal: Journal = field(default_factory=Journal)
 
     def application(self) -> web.Application:
         """The API's host."""
@@ -90,10 +92,14 @@ class Api:
     async def _around(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         noted = Request(request.method, request.path, dict(request.query), _as_json(await request.text()))
         self.requests.append(noted)
+        given = {"query": noted.query, "body": noted.body}
+        entry = self.journal.note("app → Bitrise", f"{request.method} {request.path}", given)
         fault = self.faults.take(f"{request.method} {request.path}")
         self.farm.advance(self.now())
         response = await _faulty(fault, request) or await self._answer(request, handler)
         noted.status = response.status
+        text = response.text if isinstance(response, web.Response) else None
+        self.journal.close(entry, _as_json(text or ""), status=response.status)
         if fault is not None and fault.kind == "answer_lost":
             _break(request)
         return response

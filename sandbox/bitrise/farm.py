@@ -76,6 +76,7 @@ class Build:
     planned_artifacts: Sequence[Artifact] = ()
     order: int = 0
     notified: bool = True
+    crashes: bool = False
 
     @property
     def status(self) -> int:
@@ -103,7 +104,14 @@ class Build:
             return ""
         until = self.finished_at or now
         share = min((until - self.prepared_at) / self.building, 1.0) if self.building else 1.0
-        return log_of(self.workflow, self.branch or "main", self.prepared_at, share=share, result=self.result)
+        return log_of(
+            self.workflow,
+            self.branch or "main",
+            self.prepared_at,
+            share=share,
+            result=self.result,
+            crash=self.crashes,
+        )
 
     @property
     def branch(self) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 CHUNK = 1_500
@@ -33,9 +33,20 @@ FAILURE = (
 )
 
 
-def log_of(workflow: str, branch: str, begun: datetime, *, share: float, result: str | None) -> str:
+CRASH = (
+    "\x1b[31;1mUnhandled exception\x1b[0m: signal 11 (SIGSEGV), code 1 (SEGV_MAPERR), fault addr 0x0",
+    "    #00 pc 00000000000a1b2c  /system/lib64/libapp.so (Session::restore()+64)",
+    "    #01 pc 00000000000a2f10  /system/lib64/libapp.so (Session::open(char const*)+212)",
+    "    #02 pc 000000000003c0de  /system/lib64/libapp.so (main+88)",
+)
+
+
+def log_of(
+    workflow: str, branch: str, begun: datetime, *, share: float, result: str | None, crash: bool = False
+) -> str:
     """The log as far as it is written; `share` of the way from nothing (0) to its end (1)."""
-    text = "\n".join(_lines(workflow, branch, begun, failing=result == "error"))
+    failure = () if result != "error" else CRASH if crash else FAILURE
+    text = "\n".join(_lines(workflow, branch, begun, failure))
     if result is None or result.startswith("aborted"):
         return text[: int(len(text) * share)]
     return text
@@ -46,22 +57,22 @@ def chunks_of(text: str) -> list[str]:
     return [text[start : start + CHUNK] for start in range(0, len(text), CHUNK)]
 
 
-def _lines(workflow: str, branch: str, begun: datetime, *, failing: bool) -> Iterator[str]:
+def _lines(workflow: str, branch: str, begun: datetime, failure: Sequence[str]) -> Iterator[str]:
     yield f"\x1b[36;1m  Bitrise\x1b[0m  workflow {workflow}, branch {branch}"
     yield ""
     for place, (step, output) in enumerate(STEPS):
         at = begun + timedelta(seconds=30 * place)
-        fails = failing and place == FAILING_STEP
+        fails = bool(failure) and place == FAILING_STEP
         yield from _box(
             f"({place}) {step}", f"id: {step.partition('@')[0]}", f"time: {at:%Y-%m-%dT%H:%M:%SZ}"
         )
         yield from output
         if fails:
-            yield from FAILURE
+            yield from failure
         yield from _result(step, 27.4 + place, fails=fails)
         if fails:
             break
-    yield from _summary(failing=failing)
+    yield from _summary(failing=bool(failure))
 
 
 def _box(title: str, *facts: str) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from sandbox.bitrise.api import Api, Request
 from sandbox.bitrise.farm import App, Build, Farm, Result
 from sandbox.bitrise.storage import FileStore
 from sandbox.faults import Fault, Faults
+from sandbox.journal import Journal
 
 TOKEN = "bitpat_sandbox-token-0000000000"  # noqa: S105 - a simulated token
 TESTER_TOKEN = "bitpat_sandbox-tester-0000000000"  # noqa: S105
@@ -31,7 +33,8 @@ class BitriseSandbox:
     now: Callable[[], datetime] = utc_now
     farm: Farm = field(default_factory=Farm)
     faults: Faults = field(default_factory=Faults)
-    requests: list[Request] = field(default_factory=list)
+    requests: deque[Request] = field(default_factory=lambda: deque(maxlen=5000))
+    journal: Journal = field(default_factory=Journal)
     url: str = ""
 
     def __post_init__(self) -> None:

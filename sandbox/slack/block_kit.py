@@ -1,11 +1,11 @@
 """Block Kit as Slack checks it: every size and every allowed place, as models that allow nothing else.
 
-Sizes: docs.slack.dev's block and element pages. Blocks and elements that no message of ours has are left to later.
+Sizes: docs.slack.dev's block and element pages.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
@@ -94,22 +94,89 @@ class Image(Strict):
     block_id: BlockId | None = None
 
 
+class OptionGroup(Strict):
+    """Choices under a headline."""
+
+    label: Annotated[PlainText, at_most(75)]
+    options: Annotated[list[Option], Field(min_length=1, max_length=100)]
+
+
 class Select(Strict):
     """A list to choose one or several from."""
 
     type: Literal["static_select", "multi_static_select"]
     action_id: Action | None = None
     placeholder: Annotated[PlainText, at_most(150)] | None = None
-    options: Annotated[list[Option], Field(min_length=1, max_length=100)]
+    options: Annotated[list[Option], Field(min_length=1, max_length=100)] | None = None
+    option_groups: Annotated[list[OptionGroup], Field(min_length=1, max_length=100)] | None = None
     initial_option: Option | None = None
     initial_options: list[Option] | None = None
+    max_selected_items: Annotated[int, Field(ge=1)] | None = None
     confirm: Confirm | None = None
     focus_on_load: bool | None = None
 
     @model_validator(mode="after")
     def _initial_is_an_option(self) -> Select:
-        _among(self.options, [self.initial_option, *(self.initial_options or [])])
+        if (self.options is None) == (self.option_groups is None):
+            raise ValueError("missing required field: options")
+        offered = self.options or [one for group in self.option_groups or [] for one in group.options]
+        _among(offered, [self.initial_option, *(self.initial_options or [])])
         return self
+
+
+class ExternalSelect(Strict):
+    """A list whose choices the app gives while somebody types."""
+
+    type: Literal["external_select", "multi_external_select"]
+    action_id: Action | None = None
+    placeholder: Annotated[PlainText, at_most(150)] | None = None
+    min_query_length: Annotated[int, Field(ge=0)] | None = None
+    initial_option: Option | None = None
+    initial_options: list[Option] | None = None
+    max_selected_items: Annotated[int, Field(ge=1)] | None = None
+    confirm: Confirm | None = None
+    focus_on_load: bool | None = None
+
+
+class PlaceSelect(Strict):
+    """People or channels to choose from."""
+
+    type: Literal[
+        "users_select",
+        "multi_users_select",
+        "channels_select",
+        "multi_channels_select",
+        "conversations_select",
+        "multi_conversations_select",
+    ]
+    action_id: Action | None = None
+    placeholder: Annotated[PlainText, at_most(150)] | None = None
+    initial_user: str | None = None
+    initial_users: list[str] | None = None
+    initial_channel: str | None = None
+    initial_channels: list[str] | None = None
+    initial_conversation: str | None = None
+    initial_conversations: list[str] | None = None
+    default_to_current_conversation: bool | None = None
+    response_url_enabled: bool | None = None
+    filter: dict[str, Any] | None = None
+    max_selected_items: Annotated[int, Field(ge=1)] | None = None
+    confirm: Confirm | None = None
+    focus_on_load: bool | None = None
+
+
+class Picker(Strict):
+    """A day, a time of day, or both."""
+
+    type: Literal["datepicker", "timepicker", "datetimepicker"]
+    action_id: Action | None = None
+    placeholder: Annotated[PlainText, at_most(150)] | None = None
+    initial_date: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
+    initial_time: Annotated[str, StringConstraints(pattern=r"^\d{2}:\d{2}$")] | None = None
+    initial_date_time: int | None = None
+    timezone: str | None = None
+    confirm: Confirm | None = None
+    focus_on_load: bool | None = None
 
 
 class Choices(Strict):
@@ -151,9 +218,35 @@ class PlainTextInput(Strict):
     focus_on_load: bool | None = None
 
 
-Accessory = Annotated[Button | Image | Select | Choices | Overflow, Field(discriminator="type")]
-ActionElement = Annotated[Button | Select | Choices | Overflow, Field(discriminator="type")]
-InputElement = Annotated[PlainTextInput | Select | Choices, Field(discriminator="type")]
+class SpecialInput(Strict):
+    """A field for an address or a number."""
+
+    type: Literal["email_text_input", "url_text_input", "number_input"]
+    action_id: Action | None = None
+    initial_value: str | None = None
+    placeholder: Annotated[PlainText, at_most(150)] | None = None
+    is_decimal_allowed: bool | None = None
+    min_value: str | None = None
+    max_value: str | None = None
+    focus_on_load: bool | None = None
+
+
+class FileInput(Strict):
+    """A place for files."""
+
+    type: Literal["file_input"]
+    action_id: Action | None = None
+    filetypes: list[str] | None = None
+    max_files: Annotated[int, Field(ge=1, le=10)] | None = None
+
+
+Pressable = Button | Select | ExternalSelect | PlaceSelect | Picker | Choices | Overflow
+Accessory = Annotated[Pressable | Image, Field(discriminator="type")]
+ActionElement = Annotated[Pressable, Field(discriminator="type")]
+InputElement = Annotated[
+    PlainTextInput | SpecialInput | FileInput | Select | ExternalSelect | PlaceSelect | Picker | Choices,
+    Field(discriminator="type"),
+]
 
 
 class ContextText(Strict):
@@ -236,16 +329,59 @@ class Input(Strict):
     dispatch_action: bool | None = None
 
 
-MessageBlock = Annotated[Section | Header | Context | Divider | Actions | Image, Field(discriminator="type")]
-ViewBlock = Annotated[
-    Section | Header | Context | Divider | Actions | Image | Input, Field(discriminator="type")
-]
+class RichText(Strict):
+    """Text as Slack's own editor makes it; its inner parts are drawn as far as they are known."""
+
+    type: Literal["rich_text"]
+    block_id: BlockId | None = None
+    elements: list[dict[str, Any]]
+
+    @model_validator(mode="after")
+    def _known(self) -> RichText:
+        known = {"rich_text_section", "rich_text_list", "rich_text_preformatted", "rich_text_quote"}
+        if any(element.get("type") not in known for element in self.elements):
+            raise ValueError("unsupported type in rich_text")
+        return self
+
+
+class Markdown(Strict):
+    """Markdown; 12,000 characters in all of a message."""
+
+    type: Literal["markdown"]
+    block_id: BlockId | None = None
+    text: Annotated[str, StringConstraints(min_length=1, max_length=12_000)]
+
+
+class Table(Strict):
+    """Rows of cells; one table a message."""
+
+    type: Literal["table"]
+    block_id: BlockId | None = None
+    rows: Annotated[
+        list[Annotated[list[dict[str, Any]], Field(max_length=20)]], Field(min_length=1, max_length=100)
+    ]
+    column_settings: Annotated[list[dict[str, Any] | None], Field(max_length=20)] | None = None
+
+
+Common = Section | Header | Context | Divider | Actions | Image | RichText
+MessageBlock = Annotated[Common | Markdown | Table, Field(discriminator="type")]
+ViewBlock = Annotated[Common | Input, Field(discriminator="type")]
 
 
 class MessageBlocks(Strict):
     """The blocks of a message."""
 
     blocks: Annotated[list[MessageBlock], Field(max_length=50)]
+
+
+class Home(Strict):
+    """The app's Home."""
+
+    type: Literal["home"]
+    blocks: Annotated[list[ViewBlock], Field(max_length=100)]
+    private_metadata: Annotated[str, StringConstraints(max_length=3000)] | None = None
+    callback_id: Annotated[str, StringConstraints(max_length=255)] | None = None
+    external_id: Annotated[str, StringConstraints(max_length=255)] | None = None
 
 
 class View(Strict):

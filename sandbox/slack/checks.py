@@ -6,32 +6,22 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from sandbox.slack.block_kit import MessageBlocks, View
+from sandbox.slack.block_kit import Home, MessageBlocks, View
 
 MOST_BLOCK_CHARACTERS = 13_200
 LARGEST_VIEW = 250_000
+MOST_MARKDOWN = 12_000
 # Names of union members stand in pydantic's path, but in no JSON pointer.
 _NOT_IN_POINTERS = frozenset(
-    [
-        "section",
-        "header",
-        "context",
-        "divider",
-        "actions",
-        "image",
-        "input",
-        "button",
-        "static_select",
-        "multi_static_select",
-        "checkboxes",
-        "radio_buttons",
-        "overflow",
-        "plain_text_input",
-        "mrkdwn",
-        "plain_text",
-    ]
+    """
+    section header context divider actions image input rich_text markdown table button overflow checkboxes
+    radio_buttons static_select multi_static_select external_select multi_external_select users_select
+    multi_users_select channels_select multi_channels_select conversations_select multi_conversations_select
+    datepicker timepicker datetimepicker plain_text_input email_text_input url_text_input number_input file_input
+    mrkdwn plain_text
+    """.split()  # noqa: SIM905 - forty quotes would hide the names
 )
 
 
@@ -52,22 +42,28 @@ def check_blocks(blocks: Any) -> list[dict[str, Any]]:
     if not isinstance(blocks, list):
         raise SlackError("invalid_blocks_format")
     _validate(MessageBlocks, {"blocks": blocks}, "invalid_blocks")
-    if sum(_length(block) for block in blocks) > MOST_BLOCK_CHARACTERS:
+    if sum(_length(block) for block in blocks if block["type"] != "markdown") > MOST_BLOCK_CHARACTERS:
         raise SlackError("msg_blocks_too_long")
+    if sum(len(block["text"]) for block in blocks if block["type"] == "markdown") > MOST_MARKDOWN:
+        raise SlackError(
+            "invalid_blocks", f"must be less than {MOST_MARKDOWN + 1} characters in all markdown blocks"
+        )
+    if sum(block["type"] == "table" for block in blocks) > 1:
+        raise SlackError("invalid_attachments", "only_one_table_allowed")
     return _with_block_ids(blocks)
 
 
-def check_view(view: Any) -> dict[str, Any]:
-    """A modal's view, with block_ids. Raises SlackError."""
+def check_view(view: Any, *, home: bool = False) -> dict[str, Any]:
+    """A modal's view, or a Home's, with block_ids. Raises SlackError."""
     if not isinstance(view, dict):
         raise SlackError("invalid_arguments", "must be a valid view [json-pointer:/view]")
     if len(json.dumps(view).encode()) > LARGEST_VIEW:
         raise SlackError("view_too_large")
-    _validate(View, view, "invalid_arguments", "/view")
+    _validate(Home if home else View, view, "invalid_arguments", "/view")
     return {**view, "blocks": _with_block_ids(view["blocks"])}
 
 
-def _validate(model: type[MessageBlocks] | type[View], value: Any, error: str, prefix: str = "") -> None:
+def _validate(model: type[BaseModel], value: Any, error: str, prefix: str = "") -> None:
     try:
         model.model_validate(value)
     except ValidationError as problem:

@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 
 import aiohttp
 
+from sandbox.journal import Journal
 from sandbox.slack.sockets import Sockets
 
 ACKNOWLEDGED_WITHIN = 3.0
@@ -34,17 +35,18 @@ class Delivered:
 
 
 class Delivery:
-    """Hands payloads to the app; `late` holds one line for each that was not acknowledged in time."""
+    """Hands payloads to the app; one that is not acknowledged in time is a broken rule in the journal."""
 
-    def __init__(self, manifest: Mapping[str, Any], sockets: Sockets, *, signing_secret: str) -> None:
+    def __init__(
+        self, manifest: Mapping[str, Any], sockets: Sockets, journal: Journal, *, signing_secret: str
+    ) -> None:
         self._manifest = manifest
         self._sockets = sockets
+        self._journal = journal
         self._secret = signing_secret
         self._session: aiohttp.ClientSession | None = None
         self._events: set[asyncio.Task[None]] = set()
         self.retries_after = RETRIES_AFTER
-        self.late: list[str] = []
-        self.seconds: list[float] = []
 
     async def start(self) -> None:
         """Begin."""
@@ -66,7 +68,10 @@ class Delivery:
 
     async def interaction(self, payload: Mapping[str, Any]) -> Delivered:
         """A click or a submission. Raises NotAcknowledged."""
-        url = self._manifest["settings"].get("interactivity", {}).get("request_url")
+        addresses = self._manifest["settings"].get("interactivity", {})
+        url = addresses.get("request_url")
+        if payload["type"] == "block_suggestion":
+            url = addresses.get("message_menu_options_url") or url
         return await self._deliver("interactive", payload, url, form={"payload": json.dumps(payload)})
 
     def event(self, payload: Mapping[str, Any]) -> None:
@@ -102,6 +107,7 @@ class Delivery:
         retry: tuple[int, str] | None = None,
     ) -> Delivered:
         began = time.perf_counter()
+        entry = self._journal.note("Slack → app", _what(kind, payload), dict(payload))
         try:
             async with asyncio.timeout(ACKNOWLEDGED_WITHIN):
                 if self._manifest["settings"].get("socket_mode_enabled"):
@@ -109,13 +115,14 @@ class Delivery:
                 else:
                     body = await self._over_http(url, form, json_body, retry)
         except TimeoutError:
-            self.late.append(f"{kind} was not acknowledged within {ACKNOWLEDGED_WITHIN:.0f} s")
+            late = f"not acknowledged within {ACKNOWLEDGED_WITHIN:.0f} s"
+            self._journal.close(entry, None, broken=[late])
             raise NotAcknowledged("operation_timeout") from None
         except (ConnectionError, aiohttp.ClientError) as error:
+            self._journal.close(entry, f"({error})")
             raise NotAcknowledged("dispatch_failed") from error
-        took = time.perf_counter() - began
-        self.seconds.append(took)
-        return Delivered(body, took)
+        self._journal.close(entry, body)
+        return Delivered(body, time.perf_counter() - began)
 
     async def _over_http(
         self,
@@ -145,3 +152,9 @@ class Delivery:
             self._secret.encode(), f"v0:{timestamp}:{body}".encode(), hashlib.sha256
         ).hexdigest()
         return {"X-Slack-Request-Timestamp": timestamp, "X-Slack-Signature": f"v0={digest}"}
+
+
+def _what(kind: str, payload: Mapping[str, Any]) -> str:
+    """A name for the journal."""
+    inner = payload.get("event") or {}
+    return str(payload.get("command") or inner.get("type") or payload.get("type") or kind)

@@ -25,6 +25,7 @@ from sandbox.slack.workspace import (
 
 LONGEST_TEXT = 40_000
 MOST_VIEWS = 3
+MOST_ATTACHMENTS = 100
 
 Arguments = Mapping[str, Any]
 
@@ -38,6 +39,7 @@ class Methods:
     sockets: Sockets
     scopes: frozenset[str]
     base_url: Callable[[], str]
+    home_enabled: bool = False
 
     def auth_test(self, _: Arguments) -> dict[str, Any]:
         """auth.test."""
@@ -89,6 +91,7 @@ class Methods:
             metadata=_metadata(arguments),
             thread_ts=str(thread) if thread else None,
             by_bot=True,
+            attachments=_attachments(arguments),
         )
         self.workspace.post(channel, post)
         return {"channel": channel.id, "ts": post.ts, "message": post.as_slack_sends_it(with_metadata=True)}
@@ -100,7 +103,16 @@ class Methods:
         if person not in channel.members:
             raise SlackError("user_not_in_channel")
         text, blocks = _content(arguments)
-        post = Post(self.workspace.new_ts(), BOT_USER, text, blocks, only_for=person, by_bot=True)
+        thread = arguments.get("thread_ts")
+        post = Post(
+            self.workspace.new_ts(),
+            BOT_USER,
+            text,
+            blocks,
+            only_for=person,
+            by_bot=True,
+            thread_ts=str(thread) if thread else None,
+        )
         self.workspace.post(channel, post)
         return {"message_ts": post.ts}
 
@@ -113,8 +125,9 @@ class Methods:
         if not post.by_bot:
             raise SlackError("cant_update_message")
         post.text, post.blocks = _content(arguments)
+        post.attachments = _attachments(arguments)
         post.edited = True
-        self.workspace.changed()
+        self.workspace.touch(post)
         return {"channel": channel.id, "ts": post.ts, "text": post.text, "message": post.as_slack_sends_it()}
 
     def conversations_history(self, arguments: Arguments) -> dict[str, Any]:
@@ -170,6 +183,72 @@ class Methods:
         self.workspace.changed()
         return {"view": opened.as_slack_sends_it()}
 
+    def views_publish(self, arguments: Arguments) -> dict[str, Any]:
+        """views.publish."""
+        view = check_view(_json(arguments, "view"), home=True)
+        person = _needed(arguments, "user_id", "user_not_found")
+        if person not in self.workspace.people:
+            raise SlackError("user_not_found")
+        if not self.home_enabled:
+            raise SlackError("not_enabled")
+        self.workspace.homes[person] = view
+        self.workspace.changed()
+        return {"view": {"id": f"VHOME{person}", "type": "home", "hash": new_hash(), **view}}
+
+    def chat_unfurl(self, arguments: Arguments) -> dict[str, Any]:
+        """chat.unfurl."""
+        channel = self._visible_channel(arguments)
+        post = channel.find(_needed(arguments, "ts", "cannot_find_message"))
+        unfurls = _json(arguments, "unfurls")
+        if post is None:
+            raise SlackError("cannot_find_message")
+        if not isinstance(unfurls, dict) or not all(url in post.text for url in unfurls):
+            raise SlackError("cannot_unfurl_url")
+        for url, unfurl in unfurls.items():
+            blocks = check_blocks(unfurl["blocks"]) if unfurl.get("blocks") else []
+            post.attachments.append({**unfurl, "blocks": blocks, "from_url": url})
+        self.workspace.touch(post)
+        return {}
+
+    def chat_delete(self, arguments: Arguments) -> dict[str, Any]:
+        """chat.delete."""
+        channel = self._visible_channel(arguments)
+        post = channel.find(_needed(arguments, "ts", "message_not_found"))
+        if post is None:
+            raise SlackError("message_not_found")
+        if not post.by_bot:
+            raise SlackError("cant_delete_message")
+        self.workspace.remove(channel, post)
+        return {"channel": channel.id, "ts": post.ts}
+
+    def files_get_upload_url_external(self, arguments: Arguments) -> dict[str, Any]:
+        """files.getUploadURLExternal: the address is Slack's file host, not the Web API's."""
+        _needed(arguments, "filename", "invalid_arguments")
+        if not str(arguments.get("length") or "").isdigit():
+            raise SlackError("invalid_arguments", "length is missing")
+        name = f"F{len(self.workspace.files):08d}"
+        self.workspace.files[name] = b""
+        return {"upload_url": f"{self.base_url()}/upload/{name}", "file_id": name}
+
+    def files_complete_upload_external(self, arguments: Arguments) -> dict[str, Any]:
+        """files.completeUploadExternal."""
+        files = _json(arguments, "files") or []
+        if not files or any(one.get("id") not in self.workspace.files for one in files):
+            raise SlackError("file_not_found")
+        address = f"{self.base_url()}/upload"
+        shared = [
+            {"id": one["id"], "title": one.get("title") or one["id"], "url_private": f"{address}/{one['id']}"}
+            for one in files
+        ]
+        if arguments.get("channel_id"):
+            channel = self._channel_to_post_in({"channel": arguments["channel_id"]})
+            text = str(arguments.get("initial_comment") or "")
+            thread = arguments.get("thread_ts")
+            post = Post(self.workspace.new_ts(), BOT_USER, text, by_bot=True, files=shared)
+            post.thread_ts = str(thread) if thread else None
+            self.workspace.post(channel, post)
+        return {"files": shared}
+
     def _view(self, arguments: Arguments) -> OpenView:
         if not arguments.get("view_id") and not arguments.get("external_id"):
             raise SlackError("invalid_arguments", "either view_id or external_id is needed")
@@ -221,11 +300,18 @@ def _content(arguments: Arguments) -> tuple[str, list[dict[str, Any]]]:
     blocks = _json(arguments, "blocks")
     checked = check_blocks(blocks) if blocks else []
     text = str(arguments.get("text") or "")
-    if not text and not checked:
+    if not text and not checked and not arguments.get("attachments"):
         raise SlackError("no_text")
     if len(text) > LONGEST_TEXT:
         raise SlackError("msg_too_long")
     return text, checked
+
+
+def _attachments(arguments: Arguments) -> list[dict[str, Any]]:
+    found = _json(arguments, "attachments") or []
+    if not isinstance(found, list) or len(found) > MOST_ATTACHMENTS:
+        raise SlackError("too_many_attachments")
+    return [one | ({"blocks": check_blocks(one["blocks"])} if one.get("blocks") else {}) for one in found]
 
 
 def _metadata(arguments: Arguments) -> dict[str, Any] | None:
@@ -265,4 +351,9 @@ METHODS: dict[str, tuple[str, str | None]] = {
     "views.open": ("views_open", None),
     "views.push": ("views_push", None),
     "views.update": ("views_update", None),
+    "views.publish": ("views_publish", None),
+    "chat.delete": ("chat_delete", "chat:write"),
+    "chat.unfurl": ("chat_unfurl", "links:write"),
+    "files.getUploadURLExternal": ("files_get_upload_url_external", "files:write"),
+    "files.completeUploadExternal": ("files_complete_upload_external", "files:write"),
 }

@@ -57,37 +57,82 @@ def event(inner: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def block_actions(
-    person: Person,
-    channel: Channel,
-    post: Post,
-    action: Mapping[str, Any],
-    *,
-    trigger_id: str,
-    response_url: str,
-) -> dict[str, Any]:
-    """Something was pressed on a message; an ephemeral message does not come along."""
-    payload: dict[str, Any] = {
-        "type": "block_actions",
-        "user": _user(person),
-        "api_app_id": APP,
-        "token": VERIFICATION_TOKEN,
+def on_message(channel: Channel, post: Post) -> dict[str, Any]:
+    """Where an element is: on a message; an ephemeral one does not come along."""
+    place: dict[str, Any] = {
         "container": {
             "type": "message",
             "message_ts": post.ts,
             "channel_id": channel.id,
             "is_ephemeral": post.only_for is not None,
         },
-        "trigger_id": trigger_id,
-        "team": _team(),
-        "enterprise": None,
-        "is_enterprise_install": False,
         "channel": {"id": channel.id, "name": channel.name},
         "state": {"values": {}},
-        "response_url": response_url,
+    }
+    return place if post.only_for else place | {"message": post.as_slack_sends_it()}
+
+
+def on_view(view: Mapping[str, Any]) -> dict[str, Any]:
+    """Where an element is: in a modal or the Home."""
+    return {"container": {"type": "view", "view_id": view["id"]}, "view": dict(view)}
+
+
+def block_actions(
+    person: Person,
+    action: Mapping[str, Any],
+    place: Mapping[str, Any],
+    *,
+    trigger_id: str,
+    response_url: str | None = None,
+) -> dict[str, Any]:
+    """Something was pressed or chosen."""
+    payload = {
+        "type": "block_actions",
+        **_from(person),
+        "trigger_id": trigger_id,
+        **place,
         "actions": [{**action, "action_ts": f"{time.time():.6f}"}],
     }
-    return payload if post.only_for else payload | {"message": post.as_slack_sends_it()}
+    return payload | ({"response_url": response_url} if response_url else {})
+
+
+def block_suggestion(
+    person: Person, block_id: str, element: Mapping[str, Any], typed: str, place: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Somebody types into a select whose options the app gives."""
+    return {
+        "type": "block_suggestion",
+        **_from(person),
+        **place,
+        "action_id": element.get("action_id", ""),
+        "block_id": block_id,
+        "value": typed,
+    }
+
+
+def shortcut(person: Person, callback_id: str, *, trigger_id: str) -> dict[str, Any]:
+    """A global shortcut."""
+    return {
+        "type": "shortcut",
+        **_from(person),
+        "callback_id": callback_id,
+        "trigger_id": trigger_id,
+        "action_ts": f"{time.time():.6f}",
+    }
+
+
+def message_shortcut(
+    person: Person, callback_id: str, channel: Channel, post: Post, *, trigger_id: str, response_url: str
+) -> dict[str, Any]:
+    """A message's shortcut."""
+    return {
+        **shortcut(person, callback_id, trigger_id=trigger_id),
+        "type": "message_action",
+        "channel": {"id": channel.id, "name": channel.name},
+        "message_ts": post.ts,
+        "message": post.as_slack_sends_it(),
+        "response_url": response_url,
+    }
 
 
 def view_submission(
@@ -96,15 +141,10 @@ def view_submission(
     """A modal was submitted."""
     return {
         "type": "view_submission",
-        "team": _team(),
-        "user": _user(person),
-        "api_app_id": APP,
-        "token": VERIFICATION_TOKEN,
+        **_from(person),
         "trigger_id": trigger_id,
         "view": {**opened.as_slack_sends_it(), "state": {"values": values}},
         "response_urls": [],
-        "is_enterprise_install": False,
-        "enterprise": None,
     }
 
 
@@ -112,20 +152,19 @@ def view_closed(person: Person, opened: OpenView, *, is_cleared: bool) -> dict[s
     """A modal that asked to hear of it was closed."""
     return {
         "type": "view_closed",
-        "team": _team(),
-        "user": _user(person),
-        "api_app_id": APP,
-        "token": VERIFICATION_TOKEN,
+        **_from(person),
         "view": opened.as_slack_sends_it(),
         "is_cleared": is_cleared,
-        "is_enterprise_install": False,
-        "enterprise": None,
     }
 
 
-def _user(person: Person) -> dict[str, str]:
-    return {"id": person.id, "username": person.name, "name": person.name, "team_id": TEAM}
-
-
-def _team() -> dict[str, str]:
-    return {"id": TEAM, "domain": TEAM_NAME.lower()}
+def _from(person: Person) -> dict[str, Any]:
+    """Who and where from: what every interaction carries."""
+    return {
+        "user": {"id": person.id, "username": person.name, "name": person.name, "team_id": TEAM},
+        "team": {"id": TEAM, "domain": TEAM_NAME.lower()},
+        "api_app_id": APP,
+        "token": VERIFICATION_TOKEN,
+        "enterprise": None,
+        "is_enterprise_install": False,
+    }

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from sandbox.slack import payloads
 from sandbox.slack.checks import SlackError, check_view
 from sandbox.slack.delivery import Delivered, Delivery, NotAcknowledged
+from sandbox.slack.fields import CannotDo, action_of, find_element, state_of
 from sandbox.slack.handles import Handles
 from sandbox.slack.web_api import WebApi
 from sandbox.slack.workspace import BOT_USER, TEAM, Channel, OpenView, Person, Post, Workspace, new_hash
 
 _LINK = re.compile(r"https?://[^\s<>|]+")
-
-
-class CannotDo(Exception):
-    """Slack's own windows would not let a person do this."""
 
 
 @dataclass
@@ -72,6 +70,7 @@ class People:
             "event_ts": post.ts,
             "client_msg_id": post.ts,
         } | ({"thread_ts": thread} if thread else {})
+        self._links(who, where, post, sent)
         if where.kind == "im":
             self._event({"type": "message", "channel_type": "im", **inner}, "message.im")
         elif f"<@{BOT_USER}>" in sent:
@@ -86,32 +85,91 @@ class People:
         self.workspace.channel(channel).members.add(BOT_USER)
         self.workspace.changed()
 
-    async def click(self, person: str, post: Post, button: str) -> Delivered | None:
-        """Press a button by its text or action_id, and say yes where it asks; None where nothing was acknowledged."""
+    async def click(self, person: str, post: Post, button: str, given: Any = None) -> Delivered | None:
+        """Use an element of a message, named by text, label or action_id, and say yes where it asks.
+
+        None where nothing was acknowledged: Slack marks the element with a warning.
+        """
         who, where = self.workspace.person(person), self._channel_of(post)
         if post.only_for not in (None, who.id):
             raise CannotDo(f"{who.name} does not see this message")
-        block_id, element = find_element(post.blocks, button)
-        pressed: dict[str, Any] = {
-            "type": element["type"],
-            "action_id": element.get("action_id", ""),
-            "block_id": block_id,
-            "text": element.get("text"),
-            **{name: element[name] for name in ("value", "style", "url") if name in element},
-        }
+        shown = [*post.blocks, *(block for one in post.attachments for block in one.get("blocks") or [])]
+        block_id, element = find_element(shown, button)
         response = self.handles.new_response(who.id, where.id, post.ts)
         payload = payloads.block_actions(
             who,
-            where,
-            post,
-            pressed,
+            action_of(block_id, element, given),
+            payloads.on_message(where, post),
             trigger_id=self.handles.new_trigger(who.id),
             response_url=f"{self.base_url}/response/{response}",
         )
-        try:
-            return await self.delivery.interaction(payload)
-        except NotAcknowledged:
-            return None
+        return await self._interact(payload)
+
+    async def use(self, person: str, element_name: str, given: Any = None) -> Delivered | None:
+        """Use an element of the modal on top, or of the Home where no modal is open."""
+        who = self.workspace.person(person)
+        opened = self.modal(person)
+        blocks, view = self._view_of(who, opened)
+        block_id, element = find_element(blocks, element_name)
+        if opened is not None and any(
+            block["block_id"] == block_id and block["type"] == "input" for block in blocks
+        ):
+            opened.filled[block_id] = given
+        state = state_of(blocks, opened.filled) if opened is not None else {}
+        payload = payloads.block_actions(
+            who,
+            action_of(block_id, element, given),
+            payloads.on_view({**view, "state": {"values": state}}),
+            trigger_id=self.handles.new_trigger(who.id),
+        )
+        return await self._interact(payload)
+
+    async def options(
+        self, person: str, element_name: str, typed: str, *, post: Post | None = None
+    ) -> list[Any]:
+        """What an external select offers for what was typed: options, or groups of them."""
+        who = self.workspace.person(person)
+        if post is not None:
+            blocks, place = post.blocks, payloads.on_message(self._channel_of(post), post)
+        else:
+            blocks, view = self._view_of(who, self.modal(person))
+            place = payloads.on_view(view)
+        block_id, element = find_element(blocks, element_name)
+        if len(typed) < element.get("min_query_length", 3):
+            return []
+        payload = payloads.block_suggestion(who, block_id, element, typed, place)
+        delivered = await self._interact(payload)
+        body = delivered.body if delivered is not None else {}
+        return list(body.get("options") or body.get("option_groups") or [])
+
+    async def shortcut(self, person: str, callback_id: str, post: Post | None = None) -> Delivered | None:
+        """Choose a shortcut of the manifest: a global one, or one of a message."""
+        who = self.workspace.person(person)
+        kind = "message" if post is not None else "global"
+        offered = self.manifest["features"].get("shortcuts") or []
+        if (callback_id, kind) not in [(one["callback_id"], one["type"]) for one in offered]:
+            raise CannotDo(f"there is no {kind} shortcut {callback_id}")
+        trigger = self.handles.new_trigger(who.id)
+        if post is None:
+            return await self._interact(payloads.shortcut(who, callback_id, trigger_id=trigger))
+        where = self._channel_of(post)
+        response = self.handles.new_response(who.id, where.id)
+        payload = payloads.message_shortcut(
+            who,
+            callback_id,
+            where,
+            post,
+            trigger_id=trigger,
+            response_url=f"{self.base_url}/response/{response}",
+        )
+        return await self._interact(payload)
+
+    def open_home(self, person: str) -> None:
+        """Look at the app's Home."""
+        who = self.workspace.person(person)
+        where = self._where(person, f"D{who.id[1:]}")
+        inner = {"type": "app_home_opened", "user": who.id, "channel": where.id, "tab": "home"}
+        self._event({**inner, "event_ts": self.workspace.new_ts()}, "app_home_opened")
 
     def modal(self, person: str) -> OpenView | None:
         """The modal on top."""
@@ -125,7 +183,7 @@ class People:
         if opened is None or "submit" not in opened.view:
             raise CannotDo(f"{who.name} has nothing to submit")
         opened.filled |= values or {}
-        state = dict(_state(opened))
+        state = state_of(opened.view["blocks"], opened.filled, submitting=True)
         payload = payloads.view_submission(who, opened, state, trigger_id=self.handles.new_trigger(who.id))
         try:
             delivered = await self.delivery.interaction(payload)
@@ -146,6 +204,20 @@ class People:
         self.workspace.changed()
         if closed.view.get("notify_on_close"):
             await self.delivery.interaction(payloads.view_closed(who, closed, is_cleared=False))
+
+    async def _interact(self, payload: Mapping[str, Any]) -> Delivered | None:
+        try:
+            return await self.delivery.interaction(payload)
+        except NotAcknowledged:
+            return None
+
+    def _view_of(self, who: Person, opened: OpenView | None) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        if opened is not None:
+            return opened.view["blocks"], opened.as_slack_sends_it()
+        home = self.workspace.homes.get(who.id)
+        if home is None:
+            raise CannotDo(f"{who.name} has neither a modal nor a Home before them")
+        return home["blocks"], {"id": f"VHOME{who.id}", **home}
 
     def _follow(self, who: Person, opened: OpenView, body: Mapping[str, Any]) -> None:
         """Do what the app answered to a submission."""
@@ -173,9 +245,32 @@ class People:
                 case other:
                     raise SlackError("invalid_arguments", f"unknown response_action {other}")
         except SlackError as error:
-            self.api.violations.append(f"view_submission: {error}")
+            self.api.journal.violations.append(f"view_submission: {error}")
             opened.errors = {"": "We had some trouble connecting. Try again?"}
         self.workspace.changed()
+
+    def _links(self, who: Person, where: Channel, post: Post, sent: str) -> None:
+        """Tell the app of links to the domains that it wants to unfurl."""
+        domains = self.manifest["features"].get("unfurl_domains") or []
+        links = [
+            {"url": url, "domain": host}
+            for url in re.findall(r"<(https?://[^|>]+)", sent)
+            if (host := urlsplit(url).hostname or "") in domains
+            or any(host.endswith(f".{one}") for one in domains)
+        ]
+        if links:
+            inner = {
+                "type": "link_shared",
+                "channel": where.id,
+                "is_bot_user_member": BOT_USER in where.members,
+                "user": who.id,
+                "message_ts": post.ts,
+                "links": links,
+                "source": "conversations_history",
+                "unfurl_id": f"{where.id}-{post.ts}",
+                "event_ts": post.ts,
+            }
+            self._event(inner, "link_shared")
 
     def _event(self, inner: dict[str, Any], name: str) -> None:
         if name in (self.manifest["settings"].get("event_subscriptions") or {}).get("bot_events", []):
@@ -194,70 +289,3 @@ class People:
 
     def _slackbot(self, channel: Channel, person: Person, words: str) -> None:
         self.workspace.post(channel, Post(self.workspace.new_ts(), "USLACKBOT", words, only_for=person.id))
-
-
-def elements(blocks: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Everything in a message that can be pressed, with its block's id."""
-    for block in blocks:
-        if "accessory" in block:
-            yield block["block_id"], block["accessory"]
-        if block["type"] == "actions":
-            for element in block["elements"]:
-                yield block["block_id"], element
-
-
-def find_element(blocks: list[dict[str, Any]], name: str) -> tuple[str, dict[str, Any]]:
-    """The first thing to press whose text, label or action_id this is. Raises CannotDo."""
-    for block_id, element in elements(blocks):
-        names = (
-            element.get("text", {}).get("text"),
-            element.get("action_id"),
-            element.get("accessibility_label"),
-        )
-        if name in names:
-            return block_id, element
-    there = ", ".join(element.get("text", {}).get("text", element["type"]) for _, element in elements(blocks))
-    raise CannotDo(f"there is nothing called {name} to press; there is {there or 'nothing'}")
-
-
-def _state(opened: OpenView) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The view's state from what was filled in, as Slack sends it. Raises CannotDo for what its fields refuse."""
-    known = set()
-    for block in opened.view["blocks"]:
-        if block["type"] != "input":
-            continue
-        known.add(block["block_id"])
-        element = block["element"]
-        value = _field(element, opened.filled.get(block["block_id"]))
-        if not any(value.values()) and not block.get("optional"):
-            raise CannotDo(f"{block['label']['text']}: please complete this required field")
-        yield block["block_id"], {element.get("action_id", ""): {"type": element["type"], **value}}
-    if unknown := set(opened.filled) - known:
-        raise CannotDo(f"the modal has no field {', '.join(unknown)}")
-
-
-def _field(element: Mapping[str, Any], given: Any) -> dict[str, Any]:
-    match element["type"]:
-        case "plain_text_input":
-            text = element.get("initial_value") if given is None else str(given)
-            if text and len(text) > element.get("max_length", 3000):
-                raise CannotDo("the text is too long for its field")
-            return {"value": text or None}
-        case "static_select" | "radio_buttons":
-            chosen = element.get("initial_option") if given is None else _option(element, str(given))
-            return {"selected_option": chosen}
-        case "checkboxes" | "multi_static_select":
-            several = (
-                element.get("initial_options") or []
-                if given is None
-                else [_option(element, one) for one in given]
-            )
-            return {"selected_options": several}
-    raise CannotDo(f"a field of type {element['type']} can't be filled in")
-
-
-def _option(element: Mapping[str, Any], name: str) -> dict[str, Any]:
-    for option in element["options"]:
-        if name in (option["value"], option["text"]["text"]):
-            return dict(option)
-    raise CannotDo(f"there is no option {name}")

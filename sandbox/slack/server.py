@@ -9,6 +9,7 @@ from typing import Any, Self
 from aiohttp import web
 
 from sandbox.faults import Fault
+from sandbox.journal import Journal
 from sandbox.slack.delivery import Delivery
 from sandbox.slack.handles import Handles
 from sandbox.slack.methods import Methods
@@ -36,9 +37,12 @@ class SlackSandbox:
         self.handles = Handles()
         self.sockets = Sockets()
         scopes = frozenset(self.manifest["oauth_config"]["scopes"]["bot"])
-        methods = Methods(self.workspace, self.handles, self.sockets, scopes, lambda: self.url)
-        self.api = WebApi(methods, self.handles, scopes, BOT_TOKEN, APP_TOKEN)
-        self.delivery = Delivery(self.manifest, self.sockets, signing_secret=SIGNING_SECRET)
+        self.journal = Journal()
+        self.journal.changed = self.workspace.changed
+        home = bool(self.manifest["features"].get("app_home", {}).get("home_tab_enabled"))
+        methods = Methods(self.workspace, self.handles, self.sockets, scopes, lambda: self.url, home)
+        self.api = WebApi(methods, self.handles, scopes, BOT_TOKEN, APP_TOKEN, self.journal)
+        self.delivery = Delivery(self.manifest, self.sockets, self.journal, signing_secret=SIGNING_SECRET)
         self._runner: web.AppRunner | None = None
         self.url = ""
 
@@ -54,6 +58,8 @@ class SlackSandbox:
             verb("/api/{method}", self.api.handle)
         app.router.add_post("/response/{name}", self.api.respond)
         app.router.add_get("/link/", self.sockets.handle)
+        app.router.add_post("/upload/{name}", self._take_file)
+        app.router.add_get("/upload/{name}", self._give_file)
         if also is not None:
             also(app)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
@@ -71,6 +77,25 @@ class SlackSandbox:
         if self._runner is not None:
             await self._runner.cleanup()
 
+    async def _take_file(self, request: web.Request) -> web.Response:
+        name = request.match_info["name"]
+        if name not in self.workspace.files:
+            return web.Response(status=404)
+        if request.content_type.startswith("multipart/"):
+            sent = next(iter((await request.post()).values()), b"")
+            self.workspace.files[name] = sent.file.read() if isinstance(sent, web.FileField) else b""
+        else:
+            self.workspace.files[name] = await request.read()
+        return web.Response(text="OK")
+
+    async def _give_file(self, request: web.Request) -> web.Response:
+        content = self.workspace.files.get(request.match_info["name"])
+        return (
+            web.Response(status=404)
+            if content is None
+            else web.Response(body=content, content_type="image/png")
+        )
+
     def use_http(self, address: str) -> None:
         """Let requests go to this address, signed, instead of over sockets."""
         for command in self.manifest["features"].get("slash_commands") or []:
@@ -83,7 +108,7 @@ class SlackSandbox:
     @property
     def violations(self) -> list[str]:
         """Slack's rules that the app has broken so far."""
-        return [*self.api.violations, *self.delivery.late]
+        return self.journal.violations
 
     def fault(self, match: str, kind: Any, **more: Any) -> None:
         """Let something go wrong with the next calls of a method (a glob)."""

@@ -41,6 +41,9 @@ class Post:
     only_for: str | None = None
     edited: bool = False
     by_bot: bool = False
+    attachments: list[dict[str, Any]] = field(default_factory=list)
+    files: list[dict[str, Any]] = field(default_factory=list)
+    revision: int = 0
 
     def as_slack_sends_it(self, *, with_metadata: bool = False) -> dict[str, Any]:
         """The message as the Web API and payloads have it."""
@@ -49,6 +52,9 @@ class Post:
             message |= {"bot_id": BOT_ID, "app_id": APP, "team": TEAM}
         if self.blocks:
             message["blocks"] = self.blocks
+        for name in ("attachments", "files"):
+            if value := getattr(self, name):
+                message[name] = value
         if self.thread_ts:
             message["thread_ts"] = self.thread_ts
         if self.edited:
@@ -136,6 +142,10 @@ class Workspace:
                 channel_id, f"buildbell-{person}", im_with=person, members={person, BOT_USER}
             )
         self.views: dict[str, list[OpenView]] = {}
+        self.homes: dict[str, dict[str, Any]] = {}
+        self.files: dict[str, bytes] = {}
+        self.revision = 0
+        self.removed: list[tuple[int, str, str]] = []
         self._posted = itertools.count(1)
         self._change = asyncio.Event()
 
@@ -165,8 +175,25 @@ class Workspace:
     def post(self, channel: Channel, post: Post) -> Post:
         """Put a message into a channel."""
         channel.posts.append(post)
-        self.changed()
+        self.touch(post)
         return post
+
+    def touch(self, post: Post) -> None:
+        """Note that a message is new or has changed."""
+        self.revision += 1
+        post.revision = self.revision
+        self.changed()
+
+    def remove(self, channel: Channel, post: Post) -> None:
+        """Take a message away."""
+        channel.posts.remove(post)
+        self.revision += 1
+        self.removed.append((self.revision, channel.id, post.ts))
+        self.changed()
+
+    async def next_change(self) -> None:
+        """Wait until something changes."""
+        await self._change.wait()
 
     def open_view(self, person: str, view: dict[str, Any], *, on_top: bool = False) -> OpenView:
         """Show a modal: on top of the one that is there, or alone."""

@@ -123,7 +123,9 @@ async def test_a_rate_limit_is_obeyed_and_nothing_is_lost_or_doubled(town: Town)
     town.slack.fault("chat.postMessage", "ratelimited", times=2, seconds=1)
     town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
     await town.told("#1 succeeded", person=None)
-    calls = [one for one in town.slack.api.calls if one.method == "chat.postMessage" and one.status == 429]
+    calls = [
+        one for one in town.slack.journal.entries if one.what == "chat.postMessage" and one.status == 429
+    ]
     assert len(calls) == 2
     assert len(town.telling("#1 succeeded")) == 1
 
@@ -137,7 +139,7 @@ async def test_a_lost_answer_is_looked_up_before_anything_is_posted_again(town: 
     town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
     await town.told("#2 succeeded", person=None)
     assert len(town.telling("#1 succeeded")) == 1
-    assert [one for one in town.slack.api.calls if one.method == "conversations.history"]
+    assert [one for one in town.slack.journal.entries if one.what == "conversations.history"]
 
 
 async def test_a_message_that_never_arrived_is_posted(town: Town) -> None:
