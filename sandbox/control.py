@@ -7,12 +7,14 @@ can do neither without asking first, so it can't press buttons here.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 
 from aiohttp import web
 
 from sandbox.bitrise import App, Build
 from sandbox.slack import CannotDo, Post, SlackSandbox
+from sandbox.slack.delivery import Delivered
 from sandbox.stage import Stage
 
 Order = Callable[[dict[str, Any]], Awaitable[Any]]
@@ -23,7 +25,7 @@ class Control:
     """The control API of one stage."""
 
     def __init__(self, stage: Stage) -> None:
-        self._slack, self._bitrise = stage.slack, stage.bitrise
+        self._slack, self._bitrise, self._clock = stage.slack, stage.bitrise, stage.clock
         self._orders: dict[str, Order] = {
             "command": self._command,
             "say": self._say,
@@ -38,6 +40,14 @@ class Control:
             "slack-fault": self._slack_fault,
             "bitrise-fault": self._bitrise_fault,
             "socket": self._socket,
+            "use": self._use,
+            "options": self._options,
+            "shortcut": self._shortcut,
+            "home": self._home,
+            "hang": self._hang,
+            "heal": self._heal,
+            "skip": self._skip,
+            "pace": self._pace,
         }
 
     def add_routes(self, app: web.Application) -> None:
@@ -52,7 +62,9 @@ class Control:
         if order is None:
             return web.json_response({"error": f"there are {', '.join(self._orders)}"}, status=404)
         try:
-            return web.json_response(await order(await request.json()))
+            answer = await order(await request.json())
+            self._slack.workspace.changed()
+            return web.json_response(answer)
         except (CannotDo, KeyError, ValueError, TypeError) as problem:
             return web.json_response({"error": str(problem)}, status=400)
 
@@ -76,8 +88,7 @@ class Control:
         return web.Response(text=found) if isinstance(found, str) else web.json_response(found)
 
     async def _command(self, given: dict[str, Any]) -> Any:
-        done = await self._slack.people.command(given["person"], given["channel"], given["text"])
-        return {"acknowledged_in_seconds": done.seconds if done else None}
+        return _timed(await self._slack.people.command(given["person"], given["channel"], given["text"]))
 
     async def _say(self, given: dict[str, Any]) -> Any:
         post = self._slack.people.say(
@@ -87,8 +98,46 @@ class Control:
 
     async def _click(self, given: dict[str, Any]) -> Any:
         post = find_post(self._slack, given["channel"], given["person"], given["button"], ts=given.get("ts"))
-        done = await self._slack.people.click(given["person"], post, given["button"])
-        return {"acknowledged_in_seconds": done.seconds if done else None}
+        return _timed(
+            await self._slack.people.click(given["person"], post, given["button"], given.get("given"))
+        )
+
+    async def _use(self, given: dict[str, Any]) -> Any:
+        return _timed(await self._slack.people.use(given["person"], given["element"], given.get("given")))
+
+    async def _options(self, given: dict[str, Any]) -> Any:
+        post = None
+        if given.get("ts"):
+            post = find_post(self._slack, given["channel"], given["person"], given["element"], ts=given["ts"])
+        return await self._slack.people.options(given["person"], given["element"], given["typed"], post=post)
+
+    async def _shortcut(self, given: dict[str, Any]) -> Any:
+        post = None
+        if given.get("ts"):
+            post = find_post(self._slack, given["channel"], given["person"], "", ts=given["ts"])
+        return _timed(await self._slack.people.shortcut(given["person"], given["callback_id"], post))
+
+    async def _home(self, given: dict[str, Any]) -> Any:
+        self._slack.people.open_home(given["person"])
+        return {}
+
+    async def _hang(self, given: dict[str, Any]) -> Any:
+        build = self._find_build(given)
+        build.ends_as = None
+        return _build(build)
+
+    async def _heal(self, _: dict[str, Any]) -> Any:
+        self._slack.api.faults.clear()
+        self._bitrise.faults.clear()
+        return {}
+
+    async def _skip(self, given: dict[str, Any]) -> Any:
+        self._clock.skip(timedelta(seconds=float(given["seconds"])))
+        return {}
+
+    async def _pace(self, given: dict[str, Any]) -> Any:
+        self._bitrise.farm.pace = min(max(float(given["pace"]), 0.1), 1000.0)
+        return {}
 
     async def _submit(self, given: dict[str, Any]) -> Any:
         done = await self._slack.people.submit(given["person"], given.get("values"))
@@ -117,6 +166,7 @@ class Control:
 
     async def _end(self, given: dict[str, Any]) -> Any:
         build = self._find_build(given)
+        build.crashes = bool(given.get("crash"))
         self._bitrise.finish(build, given.get("result", "success"))
         return _build(build)
 
@@ -165,6 +215,10 @@ def find_post(slack: SlackSandbox, channel: str, person: str, button: str, *, ts
         if post.ts == ts or (ts is None and f"[{button}]" in slack.words(post)):
             return post
     raise ValueError(f"no message in #{channel} has a button {button}")
+
+
+def _timed(done: Delivered | None) -> dict[str, Any]:
+    return {"acknowledged_in_seconds": done.seconds if done else None}
 
 
 def _shown(slack: SlackSandbox, post: Post) -> dict[str, Any]:

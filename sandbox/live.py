@@ -8,23 +8,30 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from aiohttp import web
+
 from sandbox.console import HELP, Console
 from sandbox.control import Control
+from sandbox.page import add_page
 from sandbox.stage import Stage
 
 
 async def live(manifest: Mapping[str, Any], *, speed: float, port: int) -> int:
     """Run until somebody quits; `speed` is how many times faster than real builds the simulated ones are."""
     async with Stage(manifest) as stage:
-        await stage.start(port=port, also=Control(stage).add_routes)
-        _seed(stage)
+
+        def add_routes(app: web.Application) -> None:
+            Control(stage).add_routes(app)
+            add_page(app, stage)
+
+        await stage.start(port=port, also=add_routes)
+        seed(stage)
         stage.bitrise.farm.pace = speed
         stage.bitrise.live()
-        _say(
-            f"The bot is up, between a simulated Slack ({stage.slack.url}) and Bitrise ({stage.bitrise.url})."
-        )
-        _say("You are Anna, in #builds. Try: /bitrise subscribe android   then: start android   and: fail")
+        _say(f"The sandbox is open: {stage.slack.url}/")
+        _say("Open it in a browser: a small Slack, with a build farm beside it. Or stay here, and type:")
         _say(HELP)
+        _say("You are Anna, in #builds. Try: /bitrise subscribe android   then: start android   and: fail")
         if not await Console(stage, _say).run() and not sys.stdin.isatty():
             _say(
                 f"Nobody types here. Drive it over {stage.slack.url}/control/ (docs/sandbox.md); Ctrl-C ends it."
@@ -33,7 +40,7 @@ async def live(manifest: Mapping[str, Any], *, speed: float, port: int) -> int:
     return 0
 
 
-def _seed(stage: Stage) -> None:
+def seed(stage: Stage) -> None:
     """Some builds of the last hours, so that there is something to see."""
     bitrise = stage.bitrise
     for hours, app, branch, result in (

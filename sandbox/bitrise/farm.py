@@ -199,10 +199,12 @@ class Farm:
         self.builds.append(build)
         return build
 
-    def advance(self, now: datetime) -> None:
-        """Let every build live until now."""
+    def advance(self, now: datetime) -> bool:
+        """Let every build live until now; returns whether one of them came further."""
+        before = [build.status_text for build in self.builds]
         for build in self.builds:
             build.advance(now)
+        return before != [build.status_text for build in self.builds]
 
     def of_app(self, app: App) -> list[Build]:
         """An app's builds, newest first."""

@@ -59,7 +59,13 @@ class BitriseSandbox:
     async def start(self) -> Self:
         """Begin to serve on loopback: the API on one port, the files on another, as the real ones are two hosts."""
         api = Api(
-            self.farm, self.store, self.faults, self.requests, self.now, {TOKEN: False, TESTER_TOKEN: True}
+            self.farm,
+            self.store,
+            self.faults,
+            self.requests,
+            self.now,
+            {TOKEN: False, TESTER_TOKEN: True},
+            self.journal,
         )
         self.url = await self._serve(api.application())
         self.store.url = await self._serve(self.store.application())
@@ -70,7 +76,8 @@ class BitriseSandbox:
 
         async def go_on() -> None:
             while True:
-                self.farm.advance(self.now())
+                if self.farm.advance(self.now()):
+                    self.journal.changed()
                 await asyncio.sleep(every_seconds)
 
         self._alive = asyncio.create_task(go_on())

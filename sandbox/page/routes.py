@@ -1,0 +1,60 @@
+"""What the page is served: its files, the names of emoji, and a stream of what changes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from functools import cache
+from pathlib import Path
+
+import emoji
+from aiohttp import web
+
+from sandbox.page.feed import Feed
+from sandbox.stage import Stage
+
+STATIC = Path(__file__).parent / "static"
+# Nothing on the page comes from anywhere but here; a message's pictures may.
+POLICY = "default-src 'self'; img-src 'self' data: https: http:; style-src 'self' 'unsafe-inline'"
+# Changes that come together are sent together.
+GATHER_SECONDS = 0.05
+
+
+def add_page(app: web.Application, stage: Stage) -> None:
+    """Make the app serve the page at `/`."""
+
+    async def index(_: web.Request) -> web.StreamResponse:
+        return web.FileResponse(STATIC / "index.html", headers={"Content-Security-Policy": POLICY})
+
+    async def names(_: web.Request) -> web.Response:
+        return web.Response(text=emoji_names(), content_type="application/json")
+
+    async def live(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(
+            headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
+        )
+        await response.prepare(request)
+        feed = Feed(stage)
+        try:
+            while True:
+                if (news := feed.next()) is not None:
+                    await response.write(f"data: {json.dumps(news)}\n\n".encode())
+                await stage.slack.workspace.next_change()
+                await asyncio.sleep(GATHER_SECONDS)
+        except (ConnectionError, asyncio.CancelledError):
+            return response
+
+    app.router.add_get("/", index)
+    app.router.add_get("/emoji.json", names)
+    app.router.add_get("/live", live)
+    app.router.add_static("/static", STATIC)
+
+
+@cache
+def emoji_names() -> str:
+    """Every emoji by each of its names, as JSON."""
+    found = {}
+    for character, data in emoji.EMOJI_DATA.items():
+        for name in (data["en"], *data.get("alias", ())):
+            found[name.strip(":").lower()] = character
+    return json.dumps(found, ensure_ascii=False)

@@ -1,0 +1,78 @@
+// Block Kit's blocks as Slack draws them.
+
+import { el, newId } from "./dom.js";
+import { elementOf } from "./elements.js";
+import { mrkdwn, richText, unknown } from "./mrkdwn.js";
+
+/** All blocks of a message, a Home or a modal. `context` is what elements.js wants; `errors` are by block id. */
+export function blocksOf(blocks, context) {
+  return blocks.map((block) => {
+    const make = BLOCKS[block.type];
+    const made = make ? make(block, context) : unknown(block);
+    made.classList.add("block");
+    return made;
+  });
+}
+
+/** A text object. */
+export function textOf(text) {
+  return text.type === "mrkdwn" ? mrkdwn(text.text) : el("span", { class: "plain" }, ...emojis(text));
+}
+
+function emojis(text) {
+  return text.emoji === false ? [text.text] : [...mrkdwn(text.text.replace(/[&<>*_~`]/g, (c) => ESCAPES[c] ?? c)).childNodes];
+}
+
+// In plain text only emoji names mean anything.
+const ESCAPES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", "*": "\u2217", "_": "_\u2060", "~": "\u223c", "`": "\u02cb" };
+
+function section(block, context) {
+  return el("div", { class: "section" },
+    el("div", { class: "text" },
+      block.text && textOf(block.text),
+      block.fields && el("div", { class: "fields" }, block.fields.map((field) => el("div", {}, textOf(field))))),
+    block.accessory && el("div", { class: "accessory" }, elementIn(block, block.accessory, context)));
+}
+
+function elementIn(block, element, context, more = {}) {
+  return elementOf(element, { ...context, use: (one, given) => context.use(block, one, given), value: context.values?.[block.block_id], ...more }) ?? unknown(element);
+}
+
+function input(block, context) {
+  const label = newId("label");
+  const error = context.errors?.[block.block_id];
+  const described = error && newId("error");
+  return el("div", { class: `input${error ? " wrong" : ""}` },
+    el("div", { class: "label", id: label }, block.label.text, block.optional ? el("span", { class: "hint" }, " (optional)") : null),
+    elementIn(block, block.element, { ...context, use: (one, _element, given) => context.fill(one, given) }, { labelled: label, error: described }),
+    block.hint && el("p", { class: "hint" }, block.hint.text),
+    error && el("p", { class: "error", id: described, role: "alert" }, error));
+}
+
+function table(block) {
+  const cell = (one) => (one.type === "rich_text" ? richText(one) : one.text ?? "");
+  const [head, ...rows] = block.rows;
+  return el("div", { class: "table" }, el("table", {},
+    el("thead", {}, el("tr", {}, head.map((one) => el("th", {}, cell(one))))),
+    el("tbody", {}, rows.map((row) => el("tr", {}, row.map((one, place) => el("td", { style: `text-align:${block.column_settings?.[place]?.align ?? "left"}` }, cell(one))))))));
+}
+
+function markdown(block) {
+  const made = el("div", { class: "markdown" });
+  made.innerHTML = block._html; // rendered by the server, which lets no HTML of the text through
+  return made;
+}
+
+const BLOCKS = {
+  section,
+  input,
+  table,
+  markdown,
+  header: (block) => el("h3", {}, textOf(block.text)),
+  context: (block) => el("div", { class: "context" }, block.elements.map((one) =>
+    one.type === "image" ? el("img", { src: one.image_url, alt: one.alt_text }) : textOf(one))),
+  divider: () => el("hr"),
+  actions: (block, context) => el("div", { class: "actions" }, block.elements.map((one) => elementIn(block, one, context))),
+  image: (block) => el("figure", {}, block.title && el("figcaption", {}, block.title.text), el("img", { src: block.image_url, alt: block.alt_text })),
+  rich_text: richText,
+};

@@ -1,0 +1,88 @@
+// Where people type: messages, and commands with what the manifest says of them.
+
+import { el, newId } from "./dom.js";
+import { channel, on, order, state } from "./store.js";
+
+const list = newId("commands");
+let at = 0;
+
+const input = el("textarea", {
+  id: "say", rows: 1, "aria-label": "Message", "aria-controls": list, "aria-autocomplete": "list", role: "combobox",
+  "aria-expanded": "false", oninput: suggest, onkeydown: key,
+});
+const suggestions = el("ul", { id: list, role: "listbox", "aria-label": "Commands", hidden: true });
+const problem = el("p", { class: "error", role: "alert" });
+const shortcuts = el("span", { class: "shortcuts" });
+const form = el("form", { onsubmit: send }, suggestions, problem, input, shortcuts, el("button", { class: "button primary", type: "submit" }, "Send"));
+
+function commands() {
+  return (state.manifest?.features.slash_commands ?? []).filter((one) => one.command.startsWith(input.value.split(" ")[0]));
+}
+
+function suggest() {
+  const typed = input.value;
+  const offered = typed.startsWith("/") && !typed.includes("\n") ? commands() : [];
+  at = Math.min(at, Math.max(offered.length - 1, 0));
+  suggestions.replaceChildren(...offered.map((one, place) => el("li", {
+    role: "option", id: `${list}-${place}`, "aria-selected": String(place === at), class: place === at ? "at" : "",
+    onpointerdown: (event) => { event.preventDefault(); complete(one); },
+  }, el("strong", {}, one.command), " ", el("code", {}, one.usage_hint ?? ""), el("br"), el("span", { class: "hint" }, one.description))));
+  suggestions.hidden = !offered.length;
+  input.setAttribute("aria-expanded", String(offered.length > 0));
+  input.style.height = "auto";
+  input.style.height = `${Math.min(input.scrollHeight, 160)}px`;
+}
+
+function complete(command) {
+  input.value = `${command.command} `;
+  suggest();
+  input.focus();
+}
+
+function key(event) {
+  const offered = suggestions.hidden ? [] : commands();
+  if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+    event.preventDefault();
+    form.requestSubmit();
+  } else if (event.key === "Tab" && offered.length && !input.value.includes(" ")) {
+    event.preventDefault();
+    complete(offered[at]);
+  } else if ((event.key === "ArrowDown" || event.key === "ArrowUp") && offered.length > 1) {
+    event.preventDefault();
+    at = (at + (event.key === "ArrowDown" ? 1 : offered.length - 1)) % offered.length;
+    suggest();
+  } else if (event.key === "Escape") {
+    suggestions.hidden = true;
+  }
+}
+
+async function send(event) {
+  event.preventDefault();
+  const text = input.value.trim();
+  if (!text) return;
+  try {
+    // Slash commands can't be used in threads (docs.slack.dev, "Slash commands").
+    if (text.startsWith("/") && state.thread) throw new Error("Slash commands can't be used in threads.");
+    if (/^\/invite @?buildbell$/.test(text)) await order("invite");
+    else if (text.startsWith("/")) await order("command", { text });
+    else await order("say", { text, thread: state.thread ?? undefined });
+    input.value = "";
+    problem.textContent = "";
+  } catch (error) {
+    problem.textContent = error.message; // what was typed stays
+  }
+  suggest();
+}
+
+function show() {
+  const here = channel();
+  if (!here) return;
+  input.placeholder = `Message ${here.im_with ? "buildbell" : `#${here.name}`}, or / for commands`;
+  input.disabled = here.archived;
+  form.hidden = state.home;
+  const offered = (state.manifest?.features.shortcuts ?? []).filter((one) => one.type === "global");
+  shortcuts.replaceChildren(...offered.map((one) => el("button", { type: "button", class: "icon", title: one.description, onclick: () => order("shortcut", { callback_id: one.callback_id }) }, `⚡ ${one.name}`)));
+  if (!form.isConnected) document.getElementById("composer").append(form);
+}
+
+on(["channels", "place", "person", "manifest"], show);

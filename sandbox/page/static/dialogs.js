@@ -1,0 +1,83 @@
+// Questions before something is done, and the modals that apps open.
+
+import { announce, el } from "./dom.js";
+import { blocksOf, textOf } from "./blocks.js";
+import { on, order, state } from "./store.js";
+
+const place = () => document.getElementById("dialogs");
+
+/** Ask a confirm object's question; resolves to whether the answer was yes. */
+export function ask(confirm) {
+  return new Promise((resolve) => {
+    const dialog = el("dialog", { class: "confirm", "aria-label": confirm.title.text, onclose: () => { dialog.remove(); resolve(dialog.returnValue === "yes"); } },
+      el("form", { method: "dialog" },
+        el("h2", {}, confirm.title.text),
+        el("p", {}, textOf(confirm.text)),
+        el("div", { class: "actions" },
+          el("button", { class: "button", value: "no" }, confirm.deny.text),
+          el("button", { class: `button ${confirm.style ?? "primary"}`, value: "yes", autofocus: true }, confirm.confirm.text))));
+    place().append(dialog);
+    dialog.showModal();
+  });
+}
+
+let shown = null; // { id, key, dialog, values }
+
+function show() {
+  const stack = state.views[state.person] ?? [];
+  const top = stack.at(-1);
+  const key = top && JSON.stringify([top.id, top.view, top.errors]);
+  if (shown?.key === key) return;
+  // What was typed stays, where the same modal comes back with errors or changed by the app.
+  const values = shown && top && shown.id === top.id ? shown.values : { ...(top?.filled ?? {}) };
+  shown?.dialog.remove();
+  shown = null;
+  if (!top) return;
+  const dialog = modal(top, values, stack.length);
+  place().append(dialog);
+  dialog.showModal();
+  shown = { id: top.id, key, dialog, values };
+  const wrong = dialog.querySelector("[aria-invalid]");
+  if (wrong) wrong.focus();
+  announce(`Dialog: ${top.view.title.text}`);
+}
+
+function modal(top, values, depth) {
+  const { view, errors } = top;
+  const context = {
+    values,
+    errors,
+    fill: (block, given) => {
+      values[block.block_id] = given;
+      if (block.dispatch_action) order("use", { element: block.element.action_id, given });
+    },
+    use: (_block, element, given) => order("use", { element: element.action_id ?? element.text?.text, given }),
+    options: (element, typed) => order("options", { element: element.action_id, typed }),
+  };
+  const close = () => order("close").catch(() => {});
+  const submit = async (event) => {
+    event.preventDefault();
+    button.disabled = true;
+    try {
+      await order("submit", { values });
+    } catch (problem) {
+      wrong.textContent = problem.message;
+    } finally {
+      button.disabled = false;
+    }
+  };
+  const wrong = el("p", { class: "error", role: "alert" }, errors[""] ?? "");
+  const button = el("button", { class: "button primary", type: "submit" }, view.submit?.text ?? "");
+  return el("dialog", { class: "modal", "aria-label": view.title.text, oncancel: (event) => { event.preventDefault(); close(); } },
+    el("form", { onsubmit: submit, noValidate: true },
+      el("header", {},
+        el("h2", {}, view.title.text),
+        depth > 1 ? el("span", { class: "hint" }, `${depth} deep`) : null,
+        el("button", { type: "button", class: "icon", "aria-label": "Close", onclick: close }, "✕")),
+      el("div", { class: "body" }, blocksOf(view.blocks, context), wrong),
+      el("footer", { class: "actions" },
+        el("button", { class: "button", type: "button", onclick: close }, view.close?.text ?? "Cancel"),
+        view.submit ? button : null)));
+}
+
+on(["views", "person"], show);

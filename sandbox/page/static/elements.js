@@ -1,0 +1,223 @@
+// Block Kit's elements. `use(element, given)` is called when somebody presses or chooses; `options(element, typed)` asks
+// the app what an external select offers; `value` is what a field already holds.
+
+import { el, newId } from "./dom.js";
+import { state } from "./store.js";
+import { ask } from "./dialogs.js";
+
+/** An element of a message, a Home or a modal. */
+export function elementOf(element, { use, options, value, labelled, error }) {
+  const make = MAKERS[element.type];
+  if (!make) return null;
+  const confirmed = async (given) => {
+    if (!element.confirm || (await ask(element.confirm))) return use(element, given);
+    return undefined;
+  };
+  const described = error ? { "aria-invalid": "true", "aria-describedby": error } : {};
+  return make(element, { use: confirmed, options, value, common: { ...(labelled ? { "aria-labelledby": labelled } : {}), ...described } });
+}
+
+function button(element, { use }) {
+  const label = element.text.text;
+  const made = el("button", {
+    class: `button ${element.style ?? ""}`,
+    type: "button",
+    "aria-label": element.accessibility_label,
+    onclick: async () => {
+      if (element.url) window.open(element.url, "_blank", "noreferrer");
+      made.classList.add("busy");
+      const answer = await Promise.resolve(use()).catch(() => null);
+      made.classList.remove("busy");
+      made.classList.toggle("failed", answer?.acknowledged_in_seconds === null);
+      made.title = answer?.acknowledged_in_seconds === null ? "The app didn't respond in time." : "";
+    },
+  }, label, element.url ? el("span", { class: "unseen" }, " (opens a new page)") : null);
+  return made;
+}
+
+const optionOf = (option, chosen) => el("option", { value: option.value, selected: chosen }, option.text.text);
+
+function staticSelect(element, { use, value, common }) {
+  const several = element.type.startsWith("multi_");
+  const held = several ? value ?? (element.initial_options ?? []).map((one) => one.value) : [value ?? element.initial_option?.value];
+  const groups = element.option_groups ?? [{ options: element.options }];
+  return el("select", {
+    ...common,
+    multiple: several,
+    "aria-label": common["aria-labelledby"] ? undefined : element.placeholder?.text ?? "Choose",
+    onchange: (event) => use(several ? [...event.target.selectedOptions].map((one) => one.value) : event.target.value),
+  },
+  several ? null : el("option", { value: "" }, element.placeholder?.text ?? "Choose an option"),
+  groups.map((group) => {
+    const made = group.options.map((option) => optionOf(option, held.includes(option.value)));
+    return group.label ? el("optgroup", { label: group.label.text }, made) : made;
+  }));
+}
+
+/** A field to type into, with what the app offers for it below. */
+function externalSelect(element, { use, options, value, common }) {
+  const list = newId("options");
+  const several = element.type.startsWith("multi_");
+  const held = several ? [...(value ?? element.initial_options ?? [])] : value ?? element.initial_option;
+  const input = el("input", {
+    ...common,
+    type: "text",
+    role: "combobox",
+    autocomplete: "off",
+    value: several ? "" : held?.text?.text ?? "",
+    placeholder: element.placeholder?.text ?? "Type to search",
+    "aria-label": common["aria-labelledby"] ? undefined : element.placeholder?.text ?? "Type to search",
+    "aria-expanded": "false",
+    "aria-controls": list,
+    "aria-autocomplete": "list",
+  });
+  const found = el("ul", { id: list, role: "listbox", hidden: true });
+  const chips = el("span", { class: "chips" });
+  const show = () => chips.replaceChildren(...(several ? held : []).map((one) => el("span", { class: "chip" }, one.text.text)));
+  let asked = 0;
+  const close = () => { found.hidden = true; input.setAttribute("aria-expanded", "false"); };
+  const choose = (option) => {
+    if (several) held.push(option);
+    input.value = several ? "" : option.text.text;
+    show();
+    close();
+    use(several ? held : option);
+  };
+  const search = async () => {
+    const mine = ++asked;
+    const offered = (await options(element, input.value)).flatMap((one) => one.options ?? [one]);
+    if (mine !== asked) return;
+    found.replaceChildren(...offered.map((option, place) => el("li", {
+      role: "option", id: `${list}-${place}`, onpointerdown: (event) => { event.preventDefault(); choose(option); }, option,
+    }, option.text.text)), ...(offered.length ? [] : [el("li", { class: "none" }, "No results")]));
+    found.hidden = false;
+    input.setAttribute("aria-expanded", "true");
+  };
+  let timer;
+  input.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(search, 150); });
+  input.addEventListener("focus", () => { if ((element.min_query_length ?? 3) === 0) search(); });
+  input.addEventListener("blur", close);
+  input.addEventListener("keydown", (event) => {
+    const all = [...found.querySelectorAll("[role=option]")];
+    const at = all.findIndex((one) => one.classList.contains("at"));
+    if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+      event.preventDefault();
+      const next = all[(at + (event.key === "ArrowDown" ? 1 : all.length - 1)) % all.length] ?? all[0];
+      all.forEach((one) => one.classList.toggle("at", one === next));
+      if (next) input.setAttribute("aria-activedescendant", next.id);
+    } else if (event.key === "Enter" && at >= 0) {
+      event.preventDefault();
+      choose(all[at].option);
+    } else if (event.key === "Escape" && !found.hidden) {
+      event.stopPropagation();
+      close();
+    }
+  });
+  show();
+  return el("span", { class: "combobox" }, chips, input, found);
+}
+
+function placeSelect(element, { use, value, common }) {
+  const people = element.type.includes("users");
+  const places = people
+    ? state.people.map((one) => [one.id, one.real_name])
+    : state.channels.filter((one) => one.kind !== "im").map((one) => [one.id, `#${one.name}`]);
+  const several = element.type.startsWith("multi_");
+  const first = element.initial_user ?? element.initial_channel ?? element.initial_conversation;
+  const held = several ? value ?? element.initial_users ?? element.initial_channels ?? element.initial_conversations ?? [] : [value ?? first];
+  return el("select", {
+    ...common,
+    multiple: several,
+    "aria-label": common["aria-labelledby"] ? undefined : element.placeholder?.text ?? "Choose",
+    onchange: (event) => use(several ? [...event.target.selectedOptions].map((one) => one.value) : event.target.value),
+  },
+  several ? null : el("option", { value: "" }, element.placeholder?.text ?? "Choose"),
+  places.map(([id, name]) => el("option", { value: id, selected: held.includes(id) }, name)));
+}
+
+function overflow(element, { use }) {
+  return el("details", { class: "overflow" },
+    el("summary", { "aria-label": "More actions" }, "⋯"),
+    el("div", { class: "menu" }, element.options.map((option) => el("button", {
+      type: "button",
+      onclick: (event) => {
+        event.target.closest("details").open = false;
+        if (option.url) window.open(option.url, "_blank", "noreferrer");
+        use(option.value);
+      },
+    }, option.text.text))));
+}
+
+function choices(element, { use, value, common }) {
+  const several = element.type === "checkboxes";
+  const name = newId("choice");
+  const held = several ? value ?? (element.initial_options ?? []).map((one) => one.value) : [value ?? element.initial_option?.value];
+  const group = el("div", { class: "choices", role: several ? "group" : "radiogroup", ...common });
+  group.append(...element.options.map((option) => {
+    const id = newId("option");
+    const input = el("input", {
+      type: several ? "checkbox" : "radio", id, name, value: option.value, checked: held.includes(option.value),
+      onchange: () => use(several ? [...group.querySelectorAll("input:checked")].map((one) => one.value) : option.value),
+    });
+    const description = option.description && el("span", { class: "hint" }, option.description.text);
+    return el("div", { class: "choice" }, input, el("label", { htmlFor: id }, option.text.text, description ? el("br") : null, description));
+  }));
+  return group;
+}
+
+const PICKERS = { datepicker: ["date", "initial_date"], timepicker: ["time", "initial_time"], datetimepicker: ["datetime-local", "initial_date_time"] };
+
+function picker(element, { use, value, common }) {
+  const [type, initial] = PICKERS[element.type];
+  const held = value ?? element[initial];
+  const shown = type === "datetime-local" && held ? new Date(held * 1000).toISOString().slice(0, 16) : held ?? "";
+  return el("input", {
+    ...common, type, value: shown,
+    "aria-label": common["aria-labelledby"] ? undefined : element.placeholder?.text ?? type,
+    onchange: (event) => use(type === "datetime-local" ? Math.floor(new Date(`${event.target.value}Z`).getTime() / 1000) : event.target.value),
+  });
+}
+
+const INPUT_TYPES = { email_text_input: "email", url_text_input: "url", number_input: "text", plain_text_input: "text" };
+
+function textInput(element, { use, value, common }) {
+  return el(element.multiline ? "textarea" : "input", {
+    ...common,
+    type: element.multiline ? undefined : INPUT_TYPES[element.type],
+    inputMode: element.type === "number_input" ? "decimal" : undefined,
+    maxLength: element.max_length,
+    placeholder: element.placeholder?.text,
+    value: value ?? element.initial_value ?? "",
+    oninput: (event) => use(event.target.value),
+  });
+}
+
+function image(element) {
+  return el("img", { src: element.image_url, alt: element.alt_text, loading: "lazy" });
+}
+
+const MAKERS = {
+  button,
+  image,
+  overflow,
+  static_select: staticSelect,
+  multi_static_select: staticSelect,
+  external_select: externalSelect,
+  multi_external_select: externalSelect,
+  users_select: placeSelect,
+  multi_users_select: placeSelect,
+  channels_select: placeSelect,
+  multi_channels_select: placeSelect,
+  conversations_select: placeSelect,
+  multi_conversations_select: placeSelect,
+  checkboxes: choices,
+  radio_buttons: choices,
+  datepicker: picker,
+  timepicker: picker,
+  datetimepicker: picker,
+  plain_text_input: textInput,
+  email_text_input: textInput,
+  url_text_input: textInput,
+  number_input: textInput,
+  file_input: () => el("p", { class: "hint" }, "Files can't be uploaded in the sandbox."),
+};

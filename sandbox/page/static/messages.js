@@ -1,0 +1,143 @@
+// The conversation: a channel's messages, a thread's, or the app's Home.
+
+import { blocksOf, textOf } from "./blocks.js";
+import { announce, el } from "./dom.js";
+import { mrkdwn, unknown } from "./mrkdwn.js";
+import { changed, channel, go, on, order, person, state, visible } from "./store.js";
+
+const FIRST_SHOWN = 60;
+let more = 0;
+let drawn = new Map(); // ts → { key, element }
+let placeDrawn = "";
+
+const root = () => document.getElementById("conversation");
+
+function show() {
+  if (!state.manifest || !channel()) return;
+  const place = `${state.person} ${state.channel} ${state.thread} ${state.home}`;
+  const arrived = place !== placeDrawn;
+  if (arrived) {
+    placeDrawn = place;
+    more = 0;
+    drawn = new Map();
+    root().replaceChildren();
+  }
+  heading();
+  if (state.home) home();
+  else messages(arrived);
+}
+
+function heading() {
+  const here = channel();
+  const who = here.im_with ? "buildbell" : `${here.kind === "group" ? "🔒" : "#"} ${here.name}`;
+  const title = state.home ? "buildbell · Home" : state.thread ? `Thread in ${who}` : who;
+  const tabs = here.im_with && state.manifest.features.app_home?.home_tab_enabled
+    ? el("div", { class: "tabs" },
+      el("button", { type: "button", "aria-pressed": String(!state.home), onclick: () => go(here.id) }, "Messages"),
+      el("button", { type: "button", "aria-pressed": String(state.home), onclick: () => { go(here.id, { home: true }); order("home"); } }, "Home"))
+    : null;
+  document.getElementById("heading").replaceChildren(
+    state.thread ? el("button", { type: "button", class: "icon", "aria-label": "Back to the channel", onclick: () => go(here.id) }, "←") : "",
+    el("h1", {}, title),
+    here.archived ? el("span", { class: "hint" }, "archived") : "",
+    tabs ?? "",
+    el("button", { type: "button", class: "icon panel-button", "aria-label": "Behind the scenes", onclick: () => document.body.toggleAttribute("data-panel") }, "⚙"));
+}
+
+function home() {
+  const view = state.homes[state.person];
+  const context = {
+    use: (_block, element, given) => order("use", { element: element.action_id ?? element.text?.text, given }),
+    options: (element, typed) => order("options", { element: element.action_id, typed }),
+    fill: () => {},
+  };
+  root().replaceChildren(view ? el("div", { class: "home" }, blocksOf(view.blocks, context)) : el("p", { class: "hint" }, "The app has not published its Home yet."));
+}
+
+function messages(arrived) {
+  const list = root();
+  const atEnd = arrived || list.scrollHeight - list.scrollTop - list.clientHeight < 80;
+  const all = [...(state.posts.get(state.channel)?.values() ?? [])].filter(visible);
+  const replies = new Map();
+  for (const post of all) {
+    if (post.thread_ts && post.thread_ts !== post.ts) replies.set(post.thread_ts, (replies.get(post.thread_ts) ?? 0) + 1);
+  }
+  const here = all.filter((post) => (state.thread
+    ? post.ts === state.thread || post.thread_ts === state.thread
+    : !post.thread_ts || post.thread_ts === post.ts));
+  const shown = here.slice(-(FIRST_SHOWN + more));
+  const next = new Map();
+  const nodes = shown.map((post) => {
+    const key = JSON.stringify([post, replies.get(post.ts)]);
+    const known = drawn.get(post.ts);
+    const element = known?.key === key ? known.element : message(post, replies.get(post.ts) ?? 0);
+    if (!arrived && known?.key !== key && post.by_bot) announce(`buildbell: ${post.text}`);
+    next.set(post.ts, { key, element });
+    return element;
+  });
+  drawn = next;
+  const earlier = here.length > shown.length
+    ? [el("button", { type: "button", class: "earlier", onclick: () => { more += FIRST_SHOWN; changed("posts"); } }, "Earlier messages")]
+    : [];
+  replace(list, [...earlier, ...nodes]);
+  if (!nodes.length) list.replaceChildren(el("p", { class: "hint empty" }, "Nothing here yet. Type / to see what the app can do."));
+  if (atEnd) list.scrollTop = list.scrollHeight;
+}
+
+/** Put these children into the list, touching only what differs: what has the focus keeps it. */
+function replace(list, children) {
+  const wanted = new Set(children);
+  for (const child of [...list.children]) if (!wanted.has(child)) child.remove();
+  children.forEach((child, place) => {
+    if (list.children[place] !== child) list.insertBefore(child, list.children[place] ?? null);
+  });
+}
+
+function message(post, replies) {
+  const who = post.by_bot ? { real_name: "buildbell" } : person(post.user) ?? { real_name: "Slackbot" };
+  const at = new Date(Number(post.ts.split(".")[0]) * 1000);
+  const context = {
+    use: (_block, element, given) => order("click", { channel: post.channel, ts: post.ts, button: element.action_id ?? element.text?.text, given }),
+    options: (element, typed) => order("options", { channel: post.channel, ts: post.ts, element: element.action_id, typed }),
+    fill: () => {},
+  };
+  return el("article", { class: `message${post.only_for ? " ephemeral" : ""}`, "data-ts": post.ts, "aria-label": `${who.real_name}: ${post.text.slice(0, 120)}` },
+    el("div", { class: "avatar", "aria-hidden": "true" }, post.by_bot ? "🔔" : who.real_name[0]),
+    el("div", { class: "content" },
+      post.only_for ? el("p", { class: "only" }, "👁 Only visible to you") : null,
+      el("p", { class: "who" },
+        el("strong", {}, who.real_name),
+        post.by_bot ? el("span", { class: "app" }, "APP") : null,
+        el("time", { dateTime: at.toISOString() }, at.toLocaleTimeString("en", { hour: "2-digit", minute: "2-digit", hour12: false })),
+        post.edited ? el("span", { class: "hint" }, "(edited)") : null),
+      post.blocks.length ? el("div", { class: "blocks" }, blocksOf(post.blocks, context)) : post.text ? el("div", { class: "block" }, mrkdwn(post.text)) : null,
+      (post.attachments ?? []).map((one) => attachment(one, context)),
+      (post.files ?? []).map((file) => el("figure", {}, el("figcaption", {}, file.title), el("img", { src: file.url_private, alt: file.title }))),
+      replies ? el("button", { type: "button", class: "replies", onclick: () => go(post.channel, { thread: post.ts }) }, `${replies} ${replies === 1 ? "reply" : "replies"}`) : null),
+    tools(post));
+}
+
+function attachment(one, context) {
+  const known = one.blocks?.length || one.text || one.title || one.fallback || one.image_url;
+  return el("div", { class: "attachment", style: one.color ? `--bar: ${/^#?[0-9a-f]{3,6}$/i.test(one.color) ? `#${one.color.replace("#", "")}` : COLOURS[one.color] ?? "var(--line)"}` : undefined },
+    one.pretext ? el("p", {}, mrkdwn(one.pretext)) : null,
+    one.title ? el("strong", {}, one.title) : null,
+    one.text ? el("div", {}, mrkdwn(one.text)) : null,
+    one.fields ? el("div", { class: "fields" }, one.fields.map((field) => el("div", {}, el("strong", {}, field.title), el("br"), mrkdwn(String(field.value))))) : null,
+    one.blocks?.length ? blocksOf(one.blocks, context) : null,
+    one.image_url ? el("img", { src: one.image_url, alt: one.fallback ?? "" }) : null,
+    one.footer ? el("p", { class: "context" }, one.footer) : null,
+    known ? null : unknown(one));
+}
+
+const COLOURS = { good: "#2eb67d", warning: "#ecb22e", danger: "#e01e5a" };
+
+function tools(post) {
+  const shortcuts = (state.manifest.features.shortcuts ?? []).filter((one) => one.type === "message");
+  if (post.only_for) return null;
+  return el("div", { class: "tools" },
+    el("button", { type: "button", class: "icon", "aria-label": "Reply in thread", onclick: () => go(post.channel, { thread: post.thread_ts ?? post.ts }) }, "↩"),
+    shortcuts.map((one) => el("button", { type: "button", class: "icon", title: one.description, onclick: () => order("shortcut", { callback_id: one.callback_id, channel: post.channel, ts: post.ts }) }, one.name)));
+}
+
+on(["posts", "place", "person", "channels", "manifest", "people", "homes"], show);

@@ -1,0 +1,34 @@
+// Who you are, and where you can go.
+
+import { el } from "./dom.js";
+import { become, go, on, order, state } from "./store.js";
+
+function show() {
+  if (!state.manifest) return;
+  const place = (one) => {
+    const unread = state.unread.get(one.id) ?? 0;
+    const here = one.id === state.channel;
+    const name = one.im_with ? "buildbell" : one.name;
+    const mark = one.im_with ? "🔔" : one.kind === "group" ? "🔒" : "#";
+    return el("li", {}, el("button", {
+      type: "button", class: `place${here ? " here" : ""}${unread ? " unread" : ""}`, "aria-current": here ? "page" : undefined,
+      onclick: () => go(one.id),
+    }, el("span", { "aria-hidden": "true" }, mark), ` ${name}`, one.archived ? el("span", { class: "hint" }, " archived") : null,
+    unread ? el("span", { class: "count", "aria-label": `${unread} unread` }, String(unread)) : null));
+  };
+  const direct = state.channels.find((one) => one.im_with === state.person);
+  const home = state.manifest.features.app_home?.home_tab_enabled && direct
+    ? el("li", {}, el("button", { type: "button", class: `place${state.home ? " here" : ""}`, onclick: () => { go(direct.id, { home: true }); order("home"); } }, "🏠 Home"))
+    : null;
+  document.getElementById("sidebar").replaceChildren(
+    el("div", { class: "workspace" }, el("strong", {}, "Sandbox"), el("span", { class: "hint" }, " not Slack, but strict")),
+    el("label", { class: "acting" }, "You are ",
+      el("select", { onchange: (event) => become(event.target.value) },
+        state.people.map((one) => el("option", { value: one.id, selected: one.id === state.person }, one.real_name)))),
+    el("h2", {}, "Channels"),
+    el("ul", {}, state.channels.filter((one) => !one.im_with).map(place)),
+    el("h2", {}, "Apps"),
+    el("ul", {}, direct ? place(direct) : null, home));
+}
+
+on(["channels", "people", "person", "place", "unread", "manifest"], show);

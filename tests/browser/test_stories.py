@@ -1,0 +1,212 @@
+"""The main stories, through the page, in a real browser."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from playwright.async_api import Locator, Page, expect
+
+from sandbox.stage import Stage
+from tests.browser.conftest import PICTURES
+
+pytestmark = pytest.mark.browser
+
+
+async def say(page: Page, text: str) -> None:
+    field = page.get_by_role("combobox", name="Message")
+    await field.fill(text)
+    await field.press("Enter")
+
+
+def message(page: Page, text: str) -> Locator:
+    """The newest message that says this."""
+    return page.get_by_role("article").filter(has_text=text).last
+
+
+async def picture(page: Page, name: str) -> None:
+    """Keep a picture for README and docs; only `make pictures` does."""
+    if os.environ.get("BUILDBELL_PICTURES"):
+        await page.evaluate("document.fonts.ready")
+        await page.screenshot(path=PICTURES / f"{name}.png")
+
+
+async def start_build(page: Page) -> None:
+    await page.get_by_role("button", name="Start a build").click()
+
+
+async def test_subscribe_be_told_and_read_the_log(stage: Stage, page: Page) -> None:
+    await say(page, "/bitrise subscribe android branch:main,release/*")
+    await expect(message(page, "subscribed this channel")).to_be_visible()
+    await start_build(page)
+    await page.get_by_role("button", name="Skip 1 min").click()
+    await page.get_by_role("button", name="Skip 1 min").click()
+    await page.get_by_role("button", name="Let Sample Android #4 fail").click()
+    told = message(page, "Sample Android #4 failed")
+    await expect(told).to_contain_text("40 s preparing")
+    await page.get_by_role("button", name="Skip 1 min").click()
+    await told.get_by_role("button", name="Log").click()
+    log = message(page, "118 tests completed, 1 failed")
+    await expect(log).to_contain_text("Only visible to you")
+    await picture(page, "told")
+    # Ben does not see Anna's log.
+    await page.get_by_label("You are").select_option("Ben Okafor")
+    await expect(message(page, "Sample Android #4 failed")).to_be_visible()
+    await expect(message(page, "118 tests completed")).to_have_count(0)
+
+
+async def test_abort_with_a_reason_from_the_modal(stage: Stage, page: Page) -> None:
+    build = stage.bitrise.start_build(stage.bitrise.android)
+    stage.bitrise.run(build)
+    await say(page, "/bitrise build android #4")
+    card = message(page, "Sample Android #4 is running")
+    await card.get_by_role("button", name="Abort").click()
+    dialog = page.get_by_role("dialog", name="Abort a build")
+    await dialog.get_by_label("Reason").select_option("Wrong branch or commit")
+    await dialog.get_by_label("In your own words").fill("meant main")
+    await dialog.get_by_label("No Git status").check()
+    await picture(page, "abort")
+    await dialog.get_by_role("button", name="Abort build").click()
+    await expect(dialog).to_have_count(0)
+    await expect(
+        message(page, "aborted Sample Android #4: Wrong branch or commit: meant main")
+    ).to_be_visible()
+    await expect(message(page, "was aborted")).to_contain_text("Rebuild")
+    assert build.result == "aborted"
+
+
+async def test_a_validation_error_keeps_what_was_typed(stage: Stage, page: Page) -> None:
+    build = stage.bitrise.start_build(stage.bitrise.android)
+    stage.bitrise.run(build)
+    await say(page, "/bitrise build android #4")
+    await message(page, "#4 is running").get_by_role("button", name="Abort").click()
+    dialog = page.get_by_role("dialog", name="Abort a build")
+    await dialog.get_by_label("In your own words").fill("too late for this")
+    stage.bitrise.finish(build)
+    await dialog.get_by_role("button", name="Abort build").click()
+    await expect(dialog.get_by_role("alert").filter(has_text="Build already finished")).to_be_visible()
+    await expect(dialog.get_by_label("In your own words")).to_have_value("too late for this")
+    await page.keyboard.press("Escape")
+    await expect(dialog).to_have_count(0)
+
+
+async def test_get_an_artifacts_link(page: Page) -> None:
+    await say(page, "/bitrise artifacts android #3")
+    listed = message(page, "left 2 artifacts behind")
+    await listed.get_by_role("button", name="Get a link to sample-android.apk").click()
+    given = message(page, "The download link lives ten minutes")
+    await expect(given.get_by_role("button", name="Download")).to_be_visible()
+    await picture(page, "artifacts")
+
+
+async def test_page_through_builds(stage: Stage, page: Page) -> None:
+    for _ in range(15):
+        stage.bitrise.finish(stage.bitrise.start_build(stage.bitrise.android))
+    await say(page, "/bitrise builds android")
+    first = message(page, "all builds, newest first")
+    await expect(first).to_contain_text("#18")
+    await first.get_by_role("button", name="Older builds").click()
+    await expect(message(page, "all builds, newest first")).to_contain_text("#8")
+
+
+async def test_a_confirm_dialog_can_be_declined(stage: Stage, page: Page) -> None:
+    await say(page, "/bitrise build android #3")
+    card = message(page, "Sample Android #3 succeeded")
+    before = len(stage.bitrise.farm.builds)
+    await card.get_by_role("button", name="Rebuild").click()
+    await page.get_by_role("button", name="Not now").click()
+    await expect(page.get_by_role("dialog")).to_have_count(0)
+    assert len(stage.bitrise.farm.builds) == before
+    await card.get_by_role("button", name="Rebuild").click()
+    await page.get_by_role("button", name="Start it").click()
+    await expect(message(page, "started Sample Android #4")).to_be_visible()
+
+
+async def test_commands_are_offered_and_completed_by_keyboard(page: Page) -> None:
+    field = page.get_by_role("combobox", name="Message")
+    await field.press_sequentially("/bi")
+    offered = page.get_by_role("option").filter(has_text="/bitrise")
+    await expect(offered).to_contain_text("Ask about Bitrise builds")
+    await field.press("Tab")
+    await expect(field).to_have_value("/bitrise ")
+    await field.press_sequentially("whoami")
+    await field.press("Enter")
+    await expect(message(page, "I use the token of api-demo")).to_be_visible()
+    await field.fill("/nonsense")
+    await field.press("Enter")
+    await expect(
+        page.get_by_role("alert").filter(has_text="/nonsense is not a valid command")
+    ).to_be_visible()
+    await expect(field).to_have_value("/nonsense")
+
+
+async def test_threads_unread_marks_and_direct_messages(stage: Stage, page: Page) -> None:
+    await say(page, "/invite @buildbell")
+    await say(page, "@buildbell status ios")
+    question = message(page, "status ios")
+    await question.get_by_role("button", name="1 reply").click()
+    await expect(message(page, "nothing is running")).to_be_visible()
+    await page.get_by_role("button", name="Back to the channel").click()
+    await page.get_by_role("button", name="random").click()
+    await stage.slack.people.command("anna", "builds", "/bitrise help")
+    await expect(page.get_by_role("button", name="builds 1 unread")).to_be_visible()
+    await page.get_by_role("navigation").get_by_role("button", name="buildbell").click()
+    await say(page, "whoami")
+    await expect(message(page, "I use the token of api-demo")).to_be_visible()
+
+
+async def test_faults_and_broken_rules_are_seen_in_the_inspector(stage: Stage, page: Page) -> None:
+    await page.get_by_role("button", name="Bitrise: expired token").click()
+    await say(page, "/bitrise whoami")
+    await expect(message(page, "does not accept the token")).to_be_visible()
+    await page.get_by_role("button", name="All well again").click()
+    await page.get_by_role("button", name="Inspector 0 broken rules").click()
+    await page.get_by_role("searchbox", name="Filter by name").fill("v0.1/me")
+    entry = page.get_by_role("listitem").filter(has_text="GET /v0.1/me").first
+    await expect(entry).to_contain_text("401")
+    await entry.locator("summary").click()
+    await expect(entry).to_contain_text("Internal Server Error")
+    await picture(page, "inspector")
+    bad = stage.slack.journal.note("app → Slack", "chat.postMessage", {})
+    stage.slack.journal.close(bad, {}, broken=["invalid_blocks: a test's own"])
+    await expect(page.get_by_role("button", name="Inspector 1 broken rules")).to_be_visible()
+    stage.slack.journal.violations.clear()
+
+
+@pytest.mark.parametrize("width", [1280, 420])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_it_fits_and_can_be_read(stage: Stage, page: Page, width: int, scheme: str) -> None:
+    await page.set_viewport_size({"width": width, "height": 800})
+    await page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    await say(page, "/bitrise status android")
+    await expect(message(page, "nothing is running")).to_be_visible()
+    too_wide = await page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    assert too_wide <= 0
+    await picture(page, f"sandbox-{width}-{scheme}")
+
+
+async def test_two_thousand_messages_in_twenty_channels_leave_the_page_light(
+    stage: Stage, page: Page
+) -> None:
+    from sandbox.slack.workspace import Channel, Post
+
+    workspace = stage.slack.workspace
+    for number in range(20):
+        identity = f"C1{number:03d}"
+        workspace.channels[identity] = Channel(identity, f"team-{number}", members=set(workspace.people))
+        for line in range(100):
+            workspace.post(
+                workspace.channels[identity], Post(workspace.new_ts(), "U0BEN", f"message {line} in {number}")
+            )
+    await page.get_by_role("button", name="team-7", exact=True).click()
+    await expect(message(page, "message 99 in 7")).to_be_visible()
+    assert await page.get_by_role("article").count() <= 60
+    await page.get_by_role("button", name="Earlier messages").click()
+    await expect(page.get_by_role("article").filter(has_text="message 0 in 7")).to_have_count(1)
+    for line in range(1000):
+        workspace.post(workspace.channels["C1007"], Post(workspace.new_ts(), "U0BEN", f"later {line}"))
+    await expect(message(page, "later 999")).to_be_visible()
+    kept = await page.evaluate("[...window.sandbox.state.posts.values()].map((posts) => posts.size)")
+    assert max(kept) <= 300
+    assert await page.evaluate("window.sandbox.state.entries.size") <= 200
+    assert await page.locator("*").count() < 5000
