@@ -13,6 +13,7 @@ from typing import Any
 from aiohttp import web
 
 from sandbox.bitrise import App, Build
+from sandbox.faults import Fault
 from sandbox.slack import CannotDo, Post, SlackSandbox
 from sandbox.slack.delivery import Delivered
 from sandbox.stage import Stage
@@ -98,18 +99,24 @@ class Control:
 
     async def _click(self, given: dict[str, Any]) -> Any:
         post = find_post(self._slack, given["channel"], given["person"], given["button"], ts=given.get("ts"))
-        return _timed(
-            await self._slack.people.click(given["person"], post, given["button"], given.get("given"))
+        done = await self._slack.people.click(
+            given["person"], post, given["button"], given.get("given"), block_id=given.get("block_id")
         )
+        return _timed(done)
 
     async def _use(self, given: dict[str, Any]) -> Any:
-        return _timed(await self._slack.people.use(given["person"], given["element"], given.get("given")))
+        done = await self._slack.people.use(
+            given["person"], given["element"], given.get("given"), block_id=given.get("block_id")
+        )
+        return _timed(done)
 
     async def _options(self, given: dict[str, Any]) -> Any:
         post = None
         if given.get("ts"):
             post = find_post(self._slack, given["channel"], given["person"], given["element"], ts=given["ts"])
-        return await self._slack.people.options(given["person"], given["element"], given["typed"], post=post)
+        return await self._slack.people.options(
+            given["person"], given["element"], given["typed"], post=post, block_id=given.get("block_id")
+        )
 
     async def _shortcut(self, given: dict[str, Any]) -> Any:
         post = None
@@ -133,6 +140,7 @@ class Control:
 
     async def _skip(self, given: dict[str, Any]) -> Any:
         self._clock.skip(timedelta(seconds=float(given["seconds"])))
+        self._bitrise.farm.advance(self._bitrise.now())
         return {}
 
     async def _pace(self, given: dict[str, Any]) -> Any:
@@ -176,11 +184,11 @@ class Control:
         return _build(build)
 
     async def _slack_fault(self, given: dict[str, Any]) -> Any:
-        self._slack.fault(given.pop("match"), given.pop("kind"), **given)
+        self._slack.api.faults.add(_fault(given))
         return {}
 
     async def _bitrise_fault(self, given: dict[str, Any]) -> Any:
-        self._bitrise.fault(given.pop("match"), given.pop("kind"), **given)
+        self._bitrise.faults.add(_fault(given))
         return {}
 
     async def _socket(self, given: dict[str, Any]) -> Any:
@@ -215,6 +223,11 @@ def find_post(slack: SlackSandbox, channel: str, person: str, button: str, *, ts
         if post.ts == ts or (ts is None and f"[{button}]" in slack.words(post)):
             return post
     raise ValueError(f"no message in #{channel} has a button {button}")
+
+
+def _fault(given: dict[str, Any]) -> Fault:
+    more = {name: given[name] for name in ("times", "status", "words", "seconds") if name in given}
+    return Fault(given["match"], given["kind"], **more)
 
 
 def _timed(done: Delivered | None) -> dict[str, Any]:

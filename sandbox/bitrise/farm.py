@@ -145,7 +145,8 @@ class Build:
             self.finished_at, self.result = self.prepared_at + self.building, self.ends_as
 
     def finish(self, result: Result, at: datetime) -> None:
-        """End now, as its steps would; what has not begun yet begins at once."""
+        """End now, as its steps would; what has not begun by then begins at once."""
+        self.advance(at)
         self.started_at = self.started_at or at
         self.prepared_at = self.prepared_at or at
         self.finished_at, self.result = at, result

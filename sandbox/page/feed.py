@@ -71,6 +71,11 @@ class Feed:
                 for app in self._stage.bitrise.farm.apps
             ],
             "builds": [_build(one) for one in self._stage.bitrise.farm.newest_first()[:BUILDS_SHOWN]],
+            "faults": [
+                {"at": name, "match": one.match, "kind": one.kind, "times": one.times}
+                for name, faults in (("Slack", slack.api.faults), ("Bitrise", self._stage.bitrise.faults))
+                for one in faults.active
+            ],
             "violations": slack.violations[-20:],
             "broken": len(slack.violations),
             "connections": len(slack.sockets.connections),

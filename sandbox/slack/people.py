@@ -85,47 +85,58 @@ class People:
         self.workspace.channel(channel).members.add(BOT_USER)
         self.workspace.changed()
 
-    async def click(self, person: str, post: Post, button: str, given: Any = None) -> Delivered | None:
+    async def click(
+        self, person: str, post: Post, button: str, given: Any = None, *, block_id: str | None = None
+    ) -> Delivered | None:
         """Use an element of a message, named by text, label or action_id, and say yes where it asks.
 
-        None where nothing was acknowledged: Slack marks the element with a warning.
+        `block_id` tells elements of the same name apart. None where nothing was acknowledged: Slack marks the element
+        with a warning.
         """
         who, where = self.workspace.person(person), self._channel_of(post)
         if post.only_for not in (None, who.id):
             raise CannotDo(f"{who.name} does not see this message")
         shown = [*post.blocks, *(block for one in post.attachments for block in one.get("blocks") or [])]
-        block_id, element = find_element(shown, button)
+        found_in, element = find_element(shown, button, block_id)
         response = self.handles.new_response(who.id, where.id, post.ts)
         payload = payloads.block_actions(
             who,
-            action_of(block_id, element, given),
+            action_of(found_in, element, given),
             payloads.on_message(where, post),
             trigger_id=self.handles.new_trigger(who.id),
             response_url=f"{self.base_url}/response/{response}",
         )
         return await self._interact(payload)
 
-    async def use(self, person: str, element_name: str, given: Any = None) -> Delivered | None:
+    async def use(
+        self, person: str, element_name: str, given: Any = None, *, block_id: str | None = None
+    ) -> Delivered | None:
         """Use an element of the modal on top, or of the Home where no modal is open."""
         who = self.workspace.person(person)
         opened = self.modal(person)
         blocks, view = self._view_of(who, opened)
-        block_id, element = find_element(blocks, element_name)
+        found_in, element = find_element(blocks, element_name, block_id)
         if opened is not None and any(
-            block["block_id"] == block_id and block["type"] == "input" for block in blocks
+            block["block_id"] == found_in and block["type"] == "input" for block in blocks
         ):
-            opened.filled[block_id] = given
+            opened.filled[found_in] = given
         state = state_of(blocks, opened.filled) if opened is not None else {}
         payload = payloads.block_actions(
             who,
-            action_of(block_id, element, given),
+            action_of(found_in, element, given),
             payloads.on_view({**view, "state": {"values": state}}),
             trigger_id=self.handles.new_trigger(who.id),
         )
         return await self._interact(payload)
 
     async def options(
-        self, person: str, element_name: str, typed: str, *, post: Post | None = None
+        self,
+        person: str,
+        element_name: str,
+        typed: str,
+        *,
+        post: Post | None = None,
+        block_id: str | None = None,
     ) -> list[Any]:
         """What an external select offers for what was typed: options, or groups of them."""
         who = self.workspace.person(person)
@@ -134,10 +145,10 @@ class People:
         else:
             blocks, view = self._view_of(who, self.modal(person))
             place = payloads.on_view(view)
-        block_id, element = find_element(blocks, element_name)
+        found_in, element = find_element(blocks, element_name, block_id)
         if len(typed) < element.get("min_query_length", 3):
             return []
-        payload = payloads.block_suggestion(who, block_id, element, typed, place)
+        payload = payloads.block_suggestion(who, found_in, element, typed, place)
         delivered = await self._interact(payload)
         body = delivered.body if delivered is not None else {}
         return list(body.get("options") or body.get("option_groups") or [])

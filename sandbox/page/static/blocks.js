@@ -26,6 +26,9 @@ function emojis(text) {
 // In plain text only emoji names mean anything.
 const ESCAPES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", "*": "\u2217", "_": "_\u2060", "~": "\u223c", "`": "\u02cb" };
 
+/** What the control API knows an element by, beside its block. */
+export const nameOf = (element) => element.action_id ?? element.text?.text;
+
 function section(block, context) {
   return el("div", { class: "section" },
     el("div", { class: "text" },
@@ -35,7 +38,7 @@ function section(block, context) {
 }
 
 function elementIn(block, element, context, more = {}) {
-  return elementOf(element, { ...context, use: (one, given) => context.use(block, one, given), value: context.values?.[block.block_id], ...more }) ?? unknown(element);
+  return elementOf(element, { ...context, use: (one, given) => context.use(block, one, given), options: (one, typed) => context.options(block, one, typed), value: context.values?.[block.block_id], ...more }) ?? unknown(element);
 }
 
 function input(block, context) {
@@ -44,7 +47,7 @@ function input(block, context) {
   const described = error && newId("error");
   return el("div", { class: `input${error ? " wrong" : ""}` },
     el("div", { class: "label", id: label }, block.label.text, block.optional ? el("span", { class: "hint" }, " (optional)") : null),
-    elementIn(block, block.element, { ...context, use: (one, _element, given) => context.fill(one, given) }, { labelled: label, error: described }),
+    elementIn(block, block.element, { ...context, use: (_block, _element, given) => context.fill(block, given) }, { labelled: label, error: described }),
     block.hint && el("p", { class: "hint" }, block.hint.text),
     error && el("p", { class: "error", id: described, role: "alert" }, error));
 }

@@ -60,18 +60,19 @@ async function send(event) {
   event.preventDefault();
   const text = input.value.trim();
   if (!text) return;
+  input.value = "";
+  problem.textContent = "";
+  suggest();
   try {
     // Slash commands can't be used in threads (docs.slack.dev, "Slash commands").
     if (text.startsWith("/") && state.thread) throw new Error("Slash commands can't be used in threads.");
     if (/^\/invite @?buildbell$/.test(text)) await order("invite");
     else if (text.startsWith("/")) await order("command", { text });
     else await order("say", { text, thread: state.thread ?? undefined });
-    input.value = "";
-    problem.textContent = "";
   } catch (error) {
-    problem.textContent = error.message; // what was typed stays
+    problem.textContent = error.message;
+    input.value ||= text; // what could not be sent comes back, unless something else is being typed
   }
-  suggest();
 }
 
 function show() {

@@ -1,7 +1,7 @@
 // Questions before something is done, and the modals that apps open.
 
 import { announce, el } from "./dom.js";
-import { blocksOf, textOf } from "./blocks.js";
+import { blocksOf, nameOf, textOf } from "./blocks.js";
 import { on, order, state } from "./store.js";
 
 const place = () => document.getElementById("dialogs");
@@ -49,10 +49,10 @@ function modal(top, values, depth) {
     errors,
     fill: (block, given) => {
       values[block.block_id] = given;
-      if (block.dispatch_action) order("use", { element: block.element.action_id, given });
+      if (block.dispatch_action) order("use", { element: nameOf(block.element), block_id: block.block_id, given });
     },
-    use: (_block, element, given) => order("use", { element: element.action_id ?? element.text?.text, given }),
-    options: (element, typed) => order("options", { element: element.action_id, typed }),
+    use: (block, element, given) => order("use", { element: nameOf(element), block_id: block.block_id, given }),
+    options: (block, element, typed) => order("options", { element: nameOf(element), block_id: block.block_id, typed }),
   };
   const close = () => order("close").catch(() => {});
   const submit = async (event) => {

@@ -1,6 +1,6 @@
 // The conversation: a channel's messages, a thread's, or the app's Home.
 
-import { blocksOf, textOf } from "./blocks.js";
+import { blocksOf, nameOf } from "./blocks.js";
 import { announce, el } from "./dom.js";
 import { mrkdwn, unknown } from "./mrkdwn.js";
 import { changed, channel, go, on, order, person, state, visible } from "./store.js";
@@ -39,7 +39,7 @@ function heading() {
   document.getElementById("heading").replaceChildren(
     state.thread ? el("button", { type: "button", class: "icon", "aria-label": "Back to the channel", onclick: () => go(here.id) }, "←") : "",
     el("h1", {}, title),
-    here.archived ? el("span", { class: "hint" }, "archived") : "",
+    here.archived ? el("span", { class: "hint" }, "archived") : here.has_bot || here.im_with ? "" : el("span", { class: "hint" }, "buildbell is not in this channel: /invite @buildbell"),
     tabs ?? "",
     el("button", { type: "button", class: "icon panel-button", "aria-label": "Behind the scenes", onclick: () => document.body.toggleAttribute("data-panel") }, "⚙"));
 }
@@ -47,8 +47,8 @@ function heading() {
 function home() {
   const view = state.homes[state.person];
   const context = {
-    use: (_block, element, given) => order("use", { element: element.action_id ?? element.text?.text, given }),
-    options: (element, typed) => order("options", { element: element.action_id, typed }),
+    use: (block, element, given) => order("use", { element: nameOf(element), block_id: block.block_id, given }),
+    options: (block, element, typed) => order("options", { element: nameOf(element), block_id: block.block_id, typed }),
     fill: () => {},
   };
   root().replaceChildren(view ? el("div", { class: "home" }, blocksOf(view.blocks, context)) : el("p", { class: "hint" }, "The app has not published its Home yet."));
@@ -97,8 +97,8 @@ function message(post, replies) {
   const who = post.by_bot ? { real_name: "buildbell" } : person(post.user) ?? { real_name: "Slackbot" };
   const at = new Date(Number(post.ts.split(".")[0]) * 1000);
   const context = {
-    use: (_block, element, given) => order("click", { channel: post.channel, ts: post.ts, button: element.action_id ?? element.text?.text, given }),
-    options: (element, typed) => order("options", { channel: post.channel, ts: post.ts, element: element.action_id, typed }),
+    use: (block, element, given) => order("click", { channel: post.channel, ts: post.ts, button: nameOf(element), block_id: block.block_id, given }),
+    options: (block, element, typed) => order("options", { channel: post.channel, ts: post.ts, element: nameOf(element), block_id: block.block_id, typed }),
     fill: () => {},
   };
   return el("article", { class: `message${post.only_for ? " ephemeral" : ""}`, "data-ts": post.ts, "aria-label": `${who.real_name}: ${post.text.slice(0, 120)}` },

@@ -18,6 +18,7 @@ const WORDS = { "on-hold": "⏸ on hold", "in-progress": "▶ running", success:
 
 let tab = "farm";
 let filter = "";
+const active = el("ul", { class: "hint", "aria-label": "Faults that are on" });
 const said = el("p", { class: "hint", role: "status" });
 
 async function run(name, given, words) {
@@ -64,6 +65,10 @@ function builds() {
   }));
 }
 
+function faults() {
+  active.replaceChildren(...state.faults.map((one) => el("li", {}, `${one.at}: ${one.kind} for ${one.match}, ${one.times} more`)));
+}
+
 const farm = el("div", { id: "farm" },
   el("div", { class: "actions" }, appChoice, branchChoice,
     small("Start a build", () => run("build", { app: appChoice.value, by: "webhook-github/octo", params: { branch: branchChoice.value, commit_message: "Make the login stricter", commit_hash: "b1709bb1709bb1709bb1709bb1709bb1709bb170" } }))),
@@ -77,6 +82,7 @@ const farm = el("div", { id: "farm" },
   el("h2", {}, "Faults"),
   el("div", { class: "actions" }, FAULTS.map(([name, what, given]) => small(name, () => run(what, given, `${name}: on`))),
     small("All well again", () => run("heal", {}, "All faults are off."))),
+  active,
   said);
 
 /* --- the inspector --- */
@@ -137,4 +143,5 @@ head();
 on(["broken", "connections"], head);
 on(["apps"], apps);
 on(["builds"], builds);
+on(["faults"], faults);
 on(["entries", "violations"], inspect);

@@ -12,6 +12,7 @@ export const state = {
   homes: {},
   apps: [],
   builds: [],
+  faults: [],
   entries: new Map(),
   violations: [],
   broken: 0,
@@ -69,7 +70,7 @@ export function become(id) {
 }
 
 function take(news) {
-  for (const name of ["manifest", "people", "channels", "views", "homes", "apps", "builds", "violations", "broken", "connections", "bot"]) {
+  for (const name of ["manifest", "people", "channels", "views", "homes", "apps", "builds", "faults", "violations", "broken", "connections", "bot"]) {
     if (name in news) {
       state[name] = news[name];
       changed(name);
