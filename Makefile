@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: sandbox test run bench story check lint types imports unit docs format lock clean
+.PHONY: sandbox test run bench story check lint types imports unit pictures docs format lock clean
 
 sandbox: $(READY)  ## the bot against simulated Slack and Bitrise, on this machine
 	$(BIN)/python -m bot sandbox
@@ -34,6 +34,9 @@ imports: $(READY)
 
 unit: $(READY)
 	$(BIN)/python -m pytest
+
+pictures: $(READY)  ## what README and docs show, taken anew while the main stories are played in a real browser
+	$(BIN)/python -m pytest tests/browser --pictures docs/pictures
 
 docs: $(READY)  ## write the parts of README, docs and manifest that are made from the code
 	$(BIN)/python -m bot help --write

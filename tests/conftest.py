@@ -18,6 +18,11 @@ for name in list(os.environ):
         del os.environ[name]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--pictures FOLDER`: keep the pictures that README and docs show."""
+    parser.addoption("--pictures", type=Path)
+
+
 # Time is no part of what a property test asserts, and the same examples come on every machine.
 settings.register_profile("buildbell", deadline=None, derandomize=True)
 settings.load_profile("buildbell")

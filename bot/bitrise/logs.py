@@ -20,6 +20,11 @@ _ESCAPES = re.compile(
 )
 # What stands before a lone carriage return was written over on a terminal.
 _WRITTEN_OVER = re.compile(r"[^\n]*\r(?!\n)")
+# The boxes that Bitrise's command line draws round each step are eighty columns wide, twice what a phone shows of a
+# block of code: the words in them stay, the frame goes. A command's own table of another width stays as it is.
+_FRAME = re.compile(r"\+[-+]{78}\+")
+_FRAMED = re.compile(r"\|(.{78})\|")
+_BETWEEN_STEPS = re.compile(r" {20,}▼")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
@@ -75,11 +80,20 @@ def read_log(body: bytes) -> Log:
 
 
 def readable(text: str) -> str:
-    """The log as text: no colours, no overwritten progress lines, no secrets, no blank lines at the ends."""
+    """The log as text: no colours, frames or overwritten progress lines, no secrets, no blank lines in a row."""
     text = _ESCAPES.sub("", text).replace("\r\n", "\n")
     text = _CONTROL.sub("", _WRITTEN_OVER.sub("", text))
-    lines = [line.rstrip() for line in text.split("\n")]
-    return redact("\n".join(lines)).strip("\n")
+    lines = [_unframed(line.rstrip()) for line in text.split("\n")]
+    shown = [line for before, line in pairwise(["", *lines]) if line or before]
+    return redact("\n".join(shown)).strip("\n")
+
+
+def _unframed(line: str) -> str:
+    if _FRAME.fullmatch(line) or _BETWEEN_STEPS.fullmatch(line):
+        return ""
+    if framed := _FRAMED.fullmatch(line):
+        return "  ".join(cell for part in framed[1].split(" | ") if (cell := part.strip()))
+    return line
 
 
 def last_lines(content: bytes) -> str:

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any
 
 from aiohttp import web
@@ -341,7 +342,7 @@ async def _faulty(fault: Fault | None, request: web.Request) -> web.StreamRespon
         case "slow":
             await asyncio.sleep(fault.seconds)
         case "status" | "error":
-            words = fault.words if fault.kind == "error" else "Internal Server Error"
+            words = fault.words if fault.kind == "error" else HTTPStatus(fault.status).phrase
             return web.json_response({"message": words}, status=fault.status)
         case "ratelimited":
             headers = {"Retry-After": str(max(int(fault.seconds), 1))}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from bot.bitrise.starting import started_by
 from bot.build import State
 from bot.http import NotUnderstood, Refused
 
+FIXTURES = Path(__file__).parent.parent / "fixtures"
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
@@ -84,6 +86,16 @@ def test_chunks_come_in_any_order_and_gaps_are_noticed() -> None:
 def test_a_log_reads_as_on_a_terminal() -> None:
     raw = "\x1b[32;1mgreen\x1b[0m\r\n 10%\r 60%\r100%\n\x1b]0;title\x07end\x08\n\n"
     assert readable(raw) == "green\n100%\nend"
+
+
+def test_frames_round_the_steps_go_and_a_commands_own_table_stays() -> None:
+    log = read_log((FIXTURES / "bitrise" / "log.json").read_bytes())
+    lines = readable(log.text).split("\n")
+    assert "(1) git-clone@3.4.3" in lines
+    assert "✓  git-clone@3.4.3  8.77 sec" in lines
+    assert not [line for line in lines if "+--" in line or line.startswith("|")]
+    table = "+----+\n| id |\n+----+"
+    assert readable(table) == table
 
 
 @given(st.text())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,8 @@ from sandbox.control import Control
 from sandbox.live import seed
 from sandbox.page import add_page
 from sandbox.stage import Stage
+
+Picture = Callable[[str], Awaitable[None]]
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -66,4 +68,14 @@ async def page(stage: Stage, browser: Browser) -> AsyncIterator[Page]:
     assert [one for one in wrong if "400 (Bad Request)" not in one] == []
 
 
-PICTURES = Path(__file__).parent.parent.parent / "docs" / "pictures"
+@pytest.fixture
+def picture(request: pytest.FixtureRequest, page: Page) -> Picture:
+    """Keeps a picture of the page for README and docs, where `make pictures` asks for it."""
+    folder: Path | None = request.config.getoption("--pictures")
+
+    async def keep(name: str) -> None:
+        if folder is not None:
+            await page.evaluate("document.fonts.ready")
+            await page.screenshot(path=folder / f"{name}.png")
+
+    return keep

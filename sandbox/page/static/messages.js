@@ -39,7 +39,7 @@ function heading() {
   document.getElementById("heading").replaceChildren(
     state.thread ? el("button", { type: "button", class: "icon", "aria-label": "Back to the channel", onclick: () => go(here.id) }, "←") : "",
     el("h1", {}, title),
-    here.archived ? el("span", { class: "hint" }, "archived") : here.has_bot || here.im_with ? "" : el("span", { class: "hint" }, "buildbell is not in this channel: /invite @buildbell"),
+    here.archived ? el("span", { class: "hint" }, "archived") : here.has_bot || here.im_with ? "" : el("span", { class: "hint" }, "buildbell is not in this channel; to mention it here: /invite @buildbell"),
     tabs ?? "",
     el("button", { type: "button", class: "icon panel-button", "aria-label": "Behind the scenes", onclick: () => document.body.toggleAttribute("data-panel") }, "⚙"));
 }
