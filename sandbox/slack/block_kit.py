@@ -201,7 +201,7 @@ class Overflow(Strict):
 
     type: Literal["overflow"]
     action_id: Action | None = None
-    options: Annotated[list[Option], Field(min_length=1, max_length=5)]
+    options: Annotated[list[Option], Field(min_length=2, max_length=5)]
     confirm: Confirm | None = None
 
 
@@ -363,9 +363,37 @@ class Table(Strict):
     column_settings: Annotated[list[dict[str, Any] | None], Field(max_length=20)] | None = None
 
 
-Common = Section | Header | Context | Divider | Actions | Image | RichText
+class Newer(BaseModel):
+    """Blocks that Slack knows and the sandbox does not look into: they are shown as their JSON."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    type: Literal[
+        "alert",
+        "card",
+        "carousel",
+        "container",
+        "context_actions",
+        "data_table",
+        "data_visualization",
+        "file",
+        "plan",
+        "task_card",
+        "video",
+    ]
+    block_id: BlockId | None = None
+
+
+Common = Section | Header | Context | Divider | Actions | Image | RichText | Newer
 MessageBlock = Annotated[Common | Markdown | Table, Field(discriminator="type")]
 ViewBlock = Annotated[Common | Input, Field(discriminator="type")]
+
+
+class Offered(Strict):
+    """What an app answers when somebody types into an external select."""
+
+    options: Annotated[list[Option], Field(max_length=100)] | None = None
+    option_groups: Annotated[list[OptionGroup], Field(max_length=100)] | None = None
 
 
 class MessageBlocks(Strict):

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from sandbox.slack.block_kit import Home, MessageBlocks, View
+from sandbox.slack.block_kit import Home, MessageBlocks, Offered, View
 
 MOST_BLOCK_CHARACTERS = 13_200
 LARGEST_VIEW = 250_000
@@ -19,6 +19,7 @@ _NOT_IN_POINTERS = frozenset(
     section header context divider actions image input rich_text markdown table button overflow checkboxes
     radio_buttons static_select multi_static_select external_select multi_external_select users_select
     multi_users_select channels_select multi_channels_select conversations_select multi_conversations_select
+    alert card carousel container context_actions data_table data_visualization file plan task_card video
     datepicker timepicker datetimepicker plain_text_input email_text_input url_text_input number_input file_input
     mrkdwn plain_text
     """.split()  # noqa: SIM905 - forty quotes would hide the names
@@ -61,6 +62,12 @@ def check_view(view: Any, *, home: bool = False) -> dict[str, Any]:
         raise SlackError("view_too_large")
     _validate(Home if home else View, view, "invalid_arguments", "/view")
     return {**view, "blocks": _with_block_ids(view["blocks"])}
+
+
+def check_options(answer: Any) -> list[Any]:
+    """What an external select is to offer: options, or groups of them. Raises SlackError."""
+    _validate(Offered, answer, "invalid_options")
+    return list(answer.get("options") or answer.get("option_groups") or [])
 
 
 def _validate(model: type[BaseModel], value: Any, error: str, prefix: str = "") -> None:

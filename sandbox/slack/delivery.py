@@ -71,7 +71,7 @@ class Delivery:
         addresses = self._manifest["settings"].get("interactivity", {})
         url = addresses.get("request_url")
         if payload["type"] == "block_suggestion":
-            url = addresses.get("message_menu_options_url") or url
+            url = addresses.get("message_menu_options_url")
         return await self._deliver("interactive", payload, url, form={"payload": json.dumps(payload)})
 
     def event(self, payload: Mapping[str, Any]) -> None:

@@ -10,10 +10,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from sandbox.slack import payloads
-from sandbox.slack.checks import SlackError, check_view
+from sandbox.slack.checks import SlackError, check_options, check_view
 from sandbox.slack.delivery import Delivered, Delivery, NotAcknowledged
 from sandbox.slack.fields import CannotDo, action_of, find_element, state_of
 from sandbox.slack.handles import Handles
+from sandbox.slack.methods import MOST_VIEWS
 from sandbox.slack.web_api import WebApi
 from sandbox.slack.workspace import BOT_USER, TEAM, Channel, OpenView, Person, Post, Workspace, new_hash
 
@@ -150,8 +151,11 @@ class People:
             return []
         payload = payloads.block_suggestion(who, found_in, element, typed, place)
         delivered = await self._interact(payload)
-        body = delivered.body if delivered is not None else {}
-        return list(body.get("options") or body.get("option_groups") or [])
+        try:
+            return check_options(delivered.body) if delivered is not None else []
+        except SlackError as error:
+            self.api.journal.violations.append(f"block_suggestion: {error}")
+            return []
 
     async def shortcut(self, person: str, callback_id: str, post: Post | None = None) -> Delivered | None:
         """Choose a shortcut of the manifest: a global one, or one of a message."""
@@ -245,8 +249,11 @@ class People:
                         )
                     opened.errors = dict(body["errors"])
                 case "update":
-                    opened.view, opened.hash = check_view(body["view"]), new_hash()
+                    opened.view, opened.hash, opened.errors = check_view(body["view"]), new_hash(), {}
                 case "push":
+                    if len(stack) >= MOST_VIEWS:
+                        raise SlackError("push_limit_reached")
+                    opened.errors = {}
                     self.workspace.open_view(who.id, check_view(body["view"]), on_top=True)
                 case "clear":
                     stack.clear()

@@ -27,6 +27,8 @@ _METHODS = {
     "views.push": 4,
     "views.update": 4,
 }
+# These two take from one allowance ("chat.unfurl", docs.slack.dev).
+_SHARED = {"chat.unfurl": "chat.update"}
 
 
 @dataclass
@@ -59,7 +61,7 @@ class Rates:
             return self._take(f"post {channel}", BURST_OF_POSTS, 1.0)
         calls = TIERS[_METHODS.get(method, 3)]
         # Two connections and a doctor are opened in the same minute: Slack's tier 1 is "1+", not one.
-        return self._take(method, max(calls, 10), max(calls, 10) / 60)
+        return self._take(_SHARED.get(method, method), max(calls, 10), max(calls, 10) / 60)
 
     def _take(self, name: str, size: float, a_second: float) -> int:
         now = self._clock()

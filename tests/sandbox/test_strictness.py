@@ -11,9 +11,10 @@ import pytest
 
 from bot.manifest import manifest
 from sandbox.bitrise import TESTER_TOKEN, TOKEN, BitriseSandbox
-from sandbox.slack import APP_TOKEN, BOT_TOKEN, CannotDo, SlackSandbox
+from sandbox.slack import APP_TOKEN, CannotDo, SlackSandbox
 from sandbox.slack.checks import SlackError, check_blocks, check_view
 from sandbox.slack.handles import Handles
+from tests.sandbox.calls import call
 
 
 def section(text: str = "x", **more: Any) -> dict[str, Any]:
@@ -112,17 +113,6 @@ async def slack() -> AsyncIterator[SlackSandbox]:
     opened = await SlackSandbox(manifest()).start()
     yield opened
     await opened.close()
-
-
-async def call(
-    slack: SlackSandbox, method: str, *, token: str = BOT_TOKEN, **arguments: Any
-) -> dict[str, Any]:
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    async with (
-        aiohttp.ClientSession() as session,
-        session.post(slack.api_url + method, data=arguments, headers=headers) as response,
-    ):
-        return {"status": response.status, "headers": dict(response.headers), **(await response.json())}
 
 
 async def test_slack_tells_tokens_apart(slack: SlackSandbox) -> None:
