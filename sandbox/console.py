@@ -108,7 +108,7 @@ class Console:
             await asyncio.sleep(0.1)
 
     def _drawn(self, post: Post, words: str) -> str:
-        who = "buildbell" if post.by_bot else post.user
+        who = self._slack.workspace.names.get(post.user, post.user)
         note = ", only you see this" if post.only_for else ""
         indented = "\n".join(f"  {line}" for line in words.split("\n"))
         return f"[#{self._channel}] {who}{note}\n{indented}"

@@ -132,6 +132,11 @@ class Stage:
         """Where the bot keeps its database; gone when the stage is closed."""
         return Path(self._folder.name)
 
+    async def open(self, port: int = 0, *, also: Callable[[web.Application], None] | None = None) -> None:
+        """Start both services alone; `also` may add routes to Slack's."""
+        await self.slack.start(port, also=also)
+        await self.bitrise.start()
+
     async def start(
         self,
         *,
@@ -141,8 +146,7 @@ class Stage:
         settings: Mapping[str, str] | None = None,
     ) -> Self:
         """Start both services, and the bot against them; over HTTP instead of Socket Mode where asked."""
-        await self.slack.start(port, also=also)
-        await self.bitrise.start()
+        await self.open(port, also=also)
         self.settings |= {
             "SLACK_BOT_TOKEN": BOT_TOKEN,
             "SLACK_API_URL": self.slack.api_url,

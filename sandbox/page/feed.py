@@ -37,7 +37,7 @@ class Feed:
         if self._revision < 0:
             news["manifest"] = slack.manifest
             news["people"] = [vars(person) for person in workspace.people.values()]
-            news["bot"] = BOT_USER
+            news["bot"] = vars(workspace.bot)
         if posts := self._posts():
             news["posts"] = posts
         if removed := [gone[1:] for gone in workspace.removed if gone[0] > self._revision >= 0]:

@@ -46,7 +46,7 @@ class Methods:
         return {
             "url": f"{self.base_url()}/",
             "team": TEAM_NAME,
-            "user": "buildbell",
+            "user": self.workspace.bot.name,
             "team_id": TEAM,
             "user_id": BOT_USER,
             "bot_id": BOT_ID,

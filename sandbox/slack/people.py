@@ -57,10 +57,10 @@ class People:
         return delivered
 
     def say(self, person: str, channel: str, text: str, *, thread: str | None = None) -> Post:
-        """Write a message; `@buildbell` in it mentions the bot."""
+        """Write a message; `@` and the bot's name in it mention the bot."""
         who, where = self.workspace.person(person), self._where(person, channel)
         sent = _LINK.sub(lambda match: f"<{match[0]}>", html.escape(text, quote=False))
-        sent = sent.replace("@buildbell", f"<@{BOT_USER}>")
+        sent = sent.replace(f"@{self.workspace.bot.name}", f"<@{BOT_USER}>")
         post = self.workspace.post(where, Post(self.workspace.new_ts(), who.id, sent, thread_ts=thread))
         inner: dict[str, Any] = {
             "user": who.id,
@@ -78,11 +78,12 @@ class People:
             if BOT_USER in where.members:
                 self._event({"type": "app_mention", **inner}, "app_mention")
             else:
-                self._slackbot(where, who, "buildbell is not in this channel. /invite @buildbell")
+                bot = self.workspace.bot.name
+                self._slackbot(where, who, f"{bot} is not in this channel. /invite @{bot}")
         return post
 
     def invite(self, channel: str) -> None:
-        """`/invite @buildbell`, which Slack itself answers."""
+        """`/invite` with the bot's name, which Slack itself answers."""
         self.workspace.channel(channel).members.add(BOT_USER)
         self.workspace.changed()
 

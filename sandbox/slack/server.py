@@ -24,6 +24,12 @@ APP_TOKEN = "xapp-sandbox-0000000000-buildbell"  # noqa: S105
 SIGNING_SECRET = "sandbox-signing-secret-0000"  # noqa: S105
 
 
+def bot_name(manifest: Mapping[str, Any]) -> str:
+    """What the app of this manifest is called in the workspace."""
+    name: str = manifest["features"]["bot_user"]["display_name"]
+    return name
+
+
 class SlackSandbox:
     """A workspace with the app of the manifest installed.
 
@@ -33,7 +39,7 @@ class SlackSandbox:
 
     def __init__(self, manifest: Mapping[str, Any]) -> None:
         self.manifest = deepcopy(dict(manifest))
-        self.workspace = Workspace()
+        self.workspace = Workspace(bot_name(self.manifest))
         self.handles = Handles()
         self.sockets = Sockets()
         scopes = frozenset(self.manifest["oauth_config"]["scopes"]["bot"])
@@ -101,8 +107,8 @@ class SlackSandbox:
         for command in self.manifest["features"].get("slash_commands") or []:
             command["url"] = address
         settings = self.manifest["settings"]
-        settings["event_subscriptions"]["request_url"] = address
-        settings["interactivity"]["request_url"] = address
+        settings.setdefault("event_subscriptions", {})["request_url"] = address
+        settings.setdefault("interactivity", {}).update(request_url=address, message_menu_options_url=address)
         settings["socket_mode_enabled"] = False
 
     @property
@@ -121,17 +127,17 @@ class SlackSandbox:
 
     def words(self, post: Post) -> str:
         """What a message says."""
-        return words(post, self.workspace.people)
+        return words(post, self.workspace.names)
 
     def transcript(self, channel: str, viewer: str) -> str:
         """A channel as a person sees it."""
         return transcript(
-            self.workspace.channel(channel), self.workspace.person(viewer), self.workspace.people
+            self.workspace.channel(channel), self.workspace.person(viewer), self.workspace.names
         )
 
     def modal_words(self, opened: OpenView) -> str:
         """What a modal says."""
-        return modal_words(opened, self.workspace.people)
+        return modal_words(opened, self.workspace.names)
 
     async def wait_for_post(
         self,

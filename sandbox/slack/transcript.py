@@ -8,30 +8,30 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sandbox.slack.workspace import BOT_USER, Channel, OpenView, Person, Post
+from sandbox.slack.workspace import Channel, OpenView, Person, Post
 
 _DATE = re.compile(r"<!date\^(\d+)\^[^|>]*\|([^>]*)>")
 _MENTION = re.compile(r"<@(\w+)>")
 _LINK = re.compile(r"<((?:https?|mailto):[^|>]+)(?:\|([^>]*))?>")
 
 
-def transcript(channel: Channel, viewer: Person, people: Mapping[str, Person]) -> str:
+def transcript(channel: Channel, viewer: Person, names: Mapping[str, str]) -> str:
     """Everything in the channel that the viewer sees, oldest first."""
     seen = [post for post in channel.posts if post.only_for in (None, viewer.id)]
-    return "\n\n".join("\n".join(_post(post, people)) for post in seen)
+    return "\n\n".join("\n".join(_post(post, names)) for post in seen)
 
 
-def words(post: Post, people: Mapping[str, Person]) -> str:
+def words(post: Post, names: Mapping[str, str]) -> str:
     """What a message says, with what can be pressed in square brackets."""
     lines = [line for block in post.blocks for line in _block(block)] if post.blocks else [post.text]
-    return "\n".join(_readable(line, people) for line in lines)
+    return "\n".join(_readable(line, names) for line in lines)
 
 
-def modal_words(opened: OpenView, people: Mapping[str, Person]) -> str:
+def modal_words(opened: OpenView, names: Mapping[str, str]) -> str:
     """What a modal says."""
     lines = [f"┌─ {opened.view['title']['text']}"]
     for block in opened.view["blocks"]:
-        lines += [f"│ {_readable(line, people)}" for text in _block(block) for line in text.split("\n")]
+        lines += [f"│ {_readable(line, names)}" for text in _block(block) for line in text.split("\n")]
         if block.get("block_id") in opened.errors:
             lines.append(f"│   ! {opened.errors[block['block_id']]}")
     if "" in opened.errors:
@@ -40,14 +40,14 @@ def modal_words(opened: OpenView, people: Mapping[str, Person]) -> str:
     return "\n".join([*lines, f"└─ {'   '.join(f'[{text}]' for text in buttons)}"])
 
 
-def _post(post: Post, people: Mapping[str, Person]) -> Iterator[str]:
-    who = "Buildbell" if post.by_bot else people[post.user].real_name if post.user in people else "Slackbot"
+def _post(post: Post, names: Mapping[str, str]) -> Iterator[str]:
+    who = names.get(post.user, "Slackbot")
     clock = datetime.fromtimestamp(float(post.ts), UTC).strftime("%H:%M")
     notes = [note for note, is_so in (("only you see this", post.only_for), ("edited", post.edited)) if is_so]
     thread = "  ↳ " if post.thread_ts and post.thread_ts != post.ts else ""
     noted = f"  ({', '.join(notes)})" if notes else ""
     yield f"{thread}{who}  {clock}{noted}"
-    for line in words(post, people).split("\n"):
+    for line in words(post, names).split("\n"):
         yield f"{thread and '    '}  {line}"
 
 
@@ -87,12 +87,8 @@ def _element(element: Mapping[str, Any]) -> str:
     )
 
 
-def _readable(text: str, people: Mapping[str, Person]) -> str:
+def _readable(text: str, names: Mapping[str, str]) -> str:
     text = _DATE.sub(r"\2", text)
-    text = _MENTION.sub(lambda match: f"@{_name(match[1], people)}", text)
+    text = _MENTION.sub(lambda match: f"@{names.get(match[1], match[1])}", text)
     text = _LINK.sub(lambda match: match[2] or match[1], text)
     return html.unescape(text).replace("*", "").replace("```\n", "").replace("\n```", "")
-
-
-def _name(identity: str, people: Mapping[str, Person]) -> str:
-    return "buildbell" if identity == BOT_USER else people[identity].name if identity in people else identity

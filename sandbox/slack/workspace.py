@@ -119,8 +119,9 @@ class OpenView:
 class Workspace:
     """Everything that a workspace remembers; whoever waits for a change is woken by `changed`."""
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, bot_name: str = "bot", clock: Callable[[], float] = time.time) -> None:
         self.clock = clock
+        self.bot = Person(BOT_USER, bot_name, bot_name)
         self.people = {
             one.id: one
             for one in (
@@ -139,7 +140,7 @@ class Workspace:
         for person in self.people:
             channel_id = f"D{person[1:]}"
             self.channels[channel_id] = Channel(
-                channel_id, f"buildbell-{person}", im_with=person, members={person, BOT_USER}
+                channel_id, f"{bot_name}-{person}", im_with=person, members={person, BOT_USER}
             )
         self.views: dict[str, list[OpenView]] = {}
         self.homes: dict[str, dict[str, Any]] = {}
@@ -194,6 +195,11 @@ class Workspace:
     async def next_change(self) -> None:
         """Wait until something changes."""
         await self._change.wait()
+
+    @property
+    def names(self) -> dict[str, str]:
+        """What everybody is mentioned by, the bot too."""
+        return {one.id: one.name for one in (*self.people.values(), self.bot)}
 
     def open_view(self, person: str, view: dict[str, Any], *, on_top: bool = False) -> OpenView:
         """Show a modal: on top of the one that is there, or alone."""

@@ -66,7 +66,7 @@ async function send(event) {
   try {
     // Slash commands can't be used in threads (docs.slack.dev, "Slash commands").
     if (text.startsWith("/") && state.thread) throw new Error("Slash commands can't be used in threads.");
-    if (/^\/invite @?buildbell$/.test(text)) await order("invite");
+    if ([`/invite @${state.bot.name}`, `/invite ${state.bot.name}`].includes(text)) await order("invite");
     else if (text.startsWith("/")) await order("command", { text });
     else await order("say", { text, thread: state.thread ?? undefined });
   } catch (error) {
@@ -78,7 +78,7 @@ async function send(event) {
 function show() {
   const here = channel();
   if (!here) return;
-  input.placeholder = `Message ${here.im_with ? "buildbell" : `#${here.name}`}, or / for commands`;
+  input.placeholder = `Message ${here.im_with ? state.bot.name : `#${here.name}`}, or / for commands`;
   input.disabled = here.archived;
   form.hidden = state.home;
   const offered = (state.manifest?.features.shortcuts ?? []).filter((one) => one.type === "global");

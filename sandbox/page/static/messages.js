@@ -29,8 +29,8 @@ function show() {
 
 function heading() {
   const here = channel();
-  const who = here.im_with ? "buildbell" : `${here.kind === "group" ? "🔒" : "#"} ${here.name}`;
-  const title = state.home ? "buildbell · Home" : state.thread ? `Thread in ${who}` : who;
+  const who = here.im_with ? state.bot.name : `${here.kind === "group" ? "🔒" : "#"} ${here.name}`;
+  const title = state.home ? `${state.bot.name} · Home` : state.thread ? `Thread in ${who}` : who;
   const tabs = here.im_with && state.manifest.features.app_home?.home_tab_enabled
     ? el("div", { class: "tabs" },
       el("button", { type: "button", "aria-pressed": String(!state.home), onclick: () => go(here.id) }, "Messages"),
@@ -39,7 +39,7 @@ function heading() {
   document.getElementById("heading").replaceChildren(
     state.thread ? el("button", { type: "button", class: "icon", "aria-label": "Back to the channel", onclick: () => go(here.id) }, "←") : "",
     el("h1", {}, title),
-    here.archived ? el("span", { class: "hint" }, "archived") : here.has_bot || here.im_with ? "" : el("span", { class: "hint" }, "buildbell is not in this channel; to mention it here: /invite @buildbell"),
+    here.archived ? el("span", { class: "hint" }, "archived") : here.has_bot || here.im_with ? "" : el("span", { class: "hint" }, `${state.bot.name} is not in this channel; to mention it here: /invite @${state.bot.name}`),
     tabs ?? "",
     el("button", { type: "button", class: "icon panel-button", "aria-label": "Behind the scenes", onclick: () => document.body.toggleAttribute("data-panel") }, "⚙"));
 }
@@ -71,7 +71,7 @@ function messages(arrived) {
     const key = JSON.stringify([post, replies.get(post.ts)]);
     const known = drawn.get(post.ts);
     const element = known?.key === key ? known.element : message(post, replies.get(post.ts) ?? 0);
-    if (!arrived && known?.key !== key && post.by_bot) announce(`buildbell: ${post.text}`);
+    if (!arrived && known?.key !== key && post.by_bot) announce(`${state.bot.name}: ${post.text}`);
     next.set(post.ts, { key, element });
     return element;
   });
@@ -94,7 +94,7 @@ function replace(list, children) {
 }
 
 function message(post, replies) {
-  const who = post.by_bot ? { real_name: "buildbell" } : person(post.user) ?? { real_name: "Slackbot" };
+  const who = post.by_bot ? { real_name: state.bot.name } : person(post.user) ?? { real_name: "Slackbot" };
   const at = new Date(Number(post.ts.split(".")[0]) * 1000);
   const context = {
     use: (block, element, given) => order("click", { channel: post.channel, ts: post.ts, button: nameOf(element), block_id: block.block_id, given }),

@@ -73,7 +73,7 @@ export function outside(url, label) {
 
 /** Somebody's name. */
 export function mention(id) {
-  const name = id === state.bot ? "buildbell" : person(id)?.name ?? id;
+  const name = id === state.bot.id ? state.bot.name : person(id)?.name ?? id;
   return el("span", { class: `mention${id === state.person ? " me" : ""}` }, `@${name}`);
 }
 

@@ -8,7 +8,7 @@ function show() {
   const place = (one) => {
     const unread = state.unread.get(one.id) ?? 0;
     const here = one.id === state.channel;
-    const name = one.im_with ? "buildbell" : one.name;
+    const name = one.im_with ? state.bot.name : one.name;
     const mark = one.im_with ? "🔔" : one.kind === "group" ? "🔒" : "#";
     return el("li", {}, el("button", {
       type: "button", class: `place${here ? " here" : ""}${unread ? " unread" : ""}`, "aria-current": here ? "page" : undefined,

@@ -5,6 +5,7 @@ const ENTRIES_KEPT = 200;
 
 export const state = {
   manifest: null,
+  bot: null,
   people: [],
   channels: [],
   posts: new Map(), // channel id → Map(ts → post)
