@@ -47,6 +47,7 @@ class Delivery:
         self._session: aiohttp.ClientSession | None = None
         self._events: set[asyncio.Task[None]] = set()
         self.retries_after = RETRIES_AFTER
+        self.acknowledged_within = ACKNOWLEDGED_WITHIN
 
     async def start(self) -> None:
         """Begin."""
@@ -109,13 +110,13 @@ class Delivery:
         began = time.perf_counter()
         entry = self._journal.note("Slack → app", _what(kind, payload), dict(payload))
         try:
-            async with asyncio.timeout(ACKNOWLEDGED_WITHIN):
+            async with asyncio.timeout(self.acknowledged_within):
                 if self._manifest["settings"].get("socket_mode_enabled"):
                     body = await (await self._sockets.send(kind, payload, retry=retry))
                 else:
                     body = await self._over_http(url, form, json_body, retry)
         except TimeoutError:
-            late = f"not acknowledged within {ACKNOWLEDGED_WITHIN:.0f} s"
+            late = f"not acknowledged within {self.acknowledged_within:g} s"
             self._journal.close(entry, None, broken=[late])
             raise NotAcknowledged("operation_timeout") from None
         except (ConnectionError, aiohttp.ClientError) as error:

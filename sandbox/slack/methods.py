@@ -179,7 +179,7 @@ class Methods:
         opened = self._view(arguments)
         if arguments.get("hash") and arguments["hash"] != opened.hash:
             raise SlackError("hash_conflict")
-        opened.view, opened.hash, opened.errors = view, new_hash(), {}
+        opened.show(view)
         self.workspace.changed()
         return {"view": opened.as_slack_sends_it()}
 

@@ -16,7 +16,7 @@ from sandbox.slack.fields import CannotDo, action_of, find_element, state_of
 from sandbox.slack.handles import Handles
 from sandbox.slack.methods import MOST_VIEWS
 from sandbox.slack.web_api import WebApi
-from sandbox.slack.workspace import BOT_USER, TEAM, Channel, OpenView, Person, Post, Workspace, new_hash
+from sandbox.slack.workspace import BOT_USER, TEAM, Channel, OpenView, Person, Post, Workspace
 
 _LINK = re.compile(r"https?://[^\s<>|]+")
 
@@ -250,7 +250,7 @@ class People:
                         )
                     opened.errors = dict(body["errors"])
                 case "update":
-                    opened.view, opened.hash, opened.errors = check_view(body["view"]), new_hash(), {}
+                    opened.show(check_view(body["view"]))
                 case "push":
                     if len(stack) >= MOST_VIEWS:
                         raise SlackError("push_limit_reached")

@@ -98,6 +98,12 @@ class OpenView:
     errors: dict[str, str] = field(default_factory=dict)
     filled: dict[str, Any] = field(default_factory=dict)
 
+    def show(self, view: dict[str, Any]) -> None:
+        """Become this view; what was filled in stays in the fields that are still there (views.update)."""
+        kept = {block_id for block_id, _ in _fields(self.view) & _fields(view)}
+        self.filled = {block_id: given for block_id, given in self.filled.items() if block_id in kept}
+        self.view, self.hash, self.errors = view, new_hash(), {}
+
     def as_slack_sends_it(self) -> dict[str, Any]:
         """The view as the Web API and payloads have it."""
         return {
@@ -231,6 +237,15 @@ class Workspace:
                 return found
         except TimeoutError:
             raise TimeoutError(f"waited {seconds} s for {what}") from None
+
+
+def _fields(view: dict[str, Any]) -> set[tuple[str, str]]:
+    """A view's fields: their blocks' and their own names."""
+    return {
+        (block["block_id"], block["element"].get("action_id", ""))
+        for block in view["blocks"]
+        if block["type"] == "input"
+    }
 
 
 def new_hash() -> str:

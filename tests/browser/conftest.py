@@ -1,10 +1,11 @@
-"""A real Chromium before the sandbox's page, with the real bot behind it."""
+"""A real Chromium before the sandbox's page."""
 
 from __future__ import annotations
 
 import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -17,21 +18,29 @@ from sandbox.live import seed
 from sandbox.page import add_page
 from sandbox.stage import Stage
 
-Picture = Callable[[str], Awaitable[None]]
+Picture = Callable[[Page, str], Awaitable[None]]
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
+def add_routes(stage: Stage) -> Callable[[web.Application], None]:
+    """The page, and what it asks the sandbox to do."""
+
+    def add(app: web.Application) -> None:
+        Control(stage).add_routes(app)
+        add_page(app, stage)
+
+    return add
+
+
 @pytest.fixture
 async def stage() -> AsyncIterator[Stage]:
+    """Both services, with the real bot between them."""
     opened = Stage(manifest())
     async with opened:
-
-        def add_routes(app: web.Application) -> None:
-            Control(opened).add_routes(app)
-            add_page(app, opened)
-
-        await opened.start(also=add_routes, settings={"POLL_INTERVAL": "0.3", "POLL_INTERVAL_ACTIVE": "0.2"})
+        await opened.start(
+            also=add_routes(opened), settings={"POLL_INTERVAL": "0.3", "POLL_INTERVAL_ACTIVE": "0.2"}
+        )
         seed(opened)
         yield opened
         assert opened.slack.violations == []
@@ -49,8 +58,8 @@ async def browser() -> AsyncIterator[Browser]:
         await opened.close()
 
 
-@pytest.fixture
-async def page(stage: Stage, browser: Browser) -> AsyncIterator[Page]:
+@asynccontextmanager
+async def open_page(stage: Stage, browser: Browser) -> AsyncIterator[Page]:
     """The page, as Anna in #builds; nothing may go wrong in it unnoticed, and nothing may leave the machine."""
     wrong: list[str] = []
     opened = await browser.new_page(viewport={"width": 1280, "height": 800})
@@ -65,15 +74,22 @@ async def page(stage: Stage, browser: Browser) -> AsyncIterator[Page]:
     await opened.goto(stage.slack.url)
     await opened.get_by_role("button", name="builds").wait_for()
     yield opened
+    # What the sandbox refuses, it refuses with this status; the page shows why.
     assert [one for one in wrong if "400 (Bad Request)" not in one] == []
 
 
 @pytest.fixture
-def picture(request: pytest.FixtureRequest, page: Page) -> Picture:
+async def page(stage: Stage, browser: Browser) -> AsyncIterator[Page]:
+    async with open_page(stage, browser) as opened:
+        yield opened
+
+
+@pytest.fixture
+def picture(request: pytest.FixtureRequest) -> Picture:
     """Keeps a picture of the page for README and docs, where `make pictures` asks for it."""
     folder: Path | None = request.config.getoption("--pictures")
 
-    async def keep(name: str) -> None:
+    async def keep(page: Page, name: str) -> None:
         if folder is not None:
             await page.evaluate("document.fonts.ready")
             await page.screenshot(path=folder / f"{name}.png")

@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Page, expect
 
 from sandbox.stage import Stage
+from tests.browser.acting import message, say
 from tests.browser.conftest import Picture
 
 pytestmark = pytest.mark.browser
-
-
-async def say(page: Page, text: str) -> None:
-    field = page.get_by_role("combobox", name="Message")
-    await field.fill(text)
-    await field.press("Enter")
-
-
-def message(page: Page, text: str) -> Locator:
-    """The newest message that says this."""
-    return page.get_by_role("article").filter(has_text=text).last
 
 
 async def start_build(page: Page) -> None:
@@ -36,12 +26,12 @@ async def test_subscribe_be_told_and_read_the_log(stage: Stage, page: Page, pict
     told = message(page, "Sample Android #4 failed")
     await expect(told).to_contain_text("40 s preparing")
     await page.get_by_role("button", name="Skip 1 min").click()
-    await picture("told")
+    await picture(page, "told")
     await told.get_by_role("button", name="Log").click()
     log = message(page, "118 tests completed, 1 failed")
     await expect(log).to_contain_text("Only visible to you")
     await expect(log.get_by_text("1 failed")).to_be_in_viewport()
-    await picture("log")
+    await picture(page, "log")
     # Ben does not see Anna's log.
     await page.get_by_label("You are").select_option("Ben Okafor")
     await expect(message(page, "Sample Android #4 failed")).to_be_visible()
@@ -58,7 +48,7 @@ async def test_abort_with_a_reason_from_the_modal(stage: Stage, page: Page, pict
     await dialog.get_by_label("Reason").select_option("Wrong branch or commit")
     await dialog.get_by_label("In your own words").fill("meant main")
     await dialog.get_by_label("No Git status").check()
-    await picture("abort")
+    await picture(page, "abort")
     await dialog.get_by_role("button", name="Abort build").click()
     await expect(dialog).to_have_count(0)
     await expect(
@@ -89,7 +79,7 @@ async def test_get_an_artifacts_link(page: Page, picture: Picture) -> None:
     await listed.get_by_role("button", name="Get a link to sample-android.apk").click()
     given = message(page, "The download link lives ten minutes")
     await expect(given.get_by_role("button", name="Download")).to_be_visible()
-    await picture("artifacts")
+    await picture(page, "artifacts")
 
 
 async def test_page_through_builds(stage: Stage, page: Page) -> None:
@@ -162,7 +152,7 @@ async def test_faults_and_broken_rules_are_seen_in_the_inspector(
     await expect(entry).to_contain_text("401")
     await entry.locator("summary").click()
     await expect(entry).to_contain_text("Unauthorized")
-    await picture("inspector")
+    await picture(page, "inspector")
     bad = stage.slack.journal.note("app → Slack", "chat.postMessage", {})
     stage.slack.journal.close(bad, {}, broken=["invalid_blocks: a test's own"])
     await expect(page.get_by_role("button", name="Inspector 1 broken rules")).to_be_visible()
@@ -180,7 +170,7 @@ async def test_it_fits_and_can_be_read(
     await expect(message(page, "nothing is running")).to_be_visible()
     too_wide = await page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
     assert too_wide <= 0
-    await picture(f"sandbox-{width}-{scheme}")
+    await picture(page, f"sandbox-{width}-{scheme}")
 
 
 async def test_two_thousand_messages_in_twenty_channels_leave_the_page_light(

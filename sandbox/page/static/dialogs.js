@@ -29,7 +29,9 @@ function show() {
   const key = top && JSON.stringify([top.id, top.view, top.errors]);
   if (shown?.key === key) return;
   // What was typed stays, where the same modal comes back with errors or changed by the app.
-  const values = shown && top && shown.id === top.id ? shown.values : { ...(top?.filled ?? {}) };
+  const typed = shown && top && shown.id === top.id ? shown.values : top?.filled ?? {};
+  const fields = new Set((top?.view.blocks ?? []).filter((one) => one.type === "input").map((one) => one.block_id));
+  const values = Object.fromEntries(Object.entries(typed).filter(([name]) => fields.has(name)));
   shown?.dialog.remove();
   shown = null;
   if (!top) return;

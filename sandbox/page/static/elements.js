@@ -75,6 +75,7 @@ function externalSelect(element, { use, options, value, common }) {
   const chips = el("span", { class: "chips" });
   const show = () => chips.replaceChildren(...(several ? held : []).map((one) => el("span", { class: "chip" }, one.text.text)));
   let asked = 0;
+  let offered = [];
   const close = () => { found.hidden = true; input.setAttribute("aria-expanded", "false"); };
   const choose = (option) => {
     if (several) held.push(option);
@@ -85,11 +86,19 @@ function externalSelect(element, { use, options, value, common }) {
   };
   const search = async () => {
     const mine = ++asked;
-    const offered = (await options(element, input.value)).flatMap((one) => one.options ?? [one]);
+    const answered = await options(element, input.value);
     if (mine !== asked) return;
-    found.replaceChildren(...offered.map((option, place) => el("li", {
-      role: "option", id: `${list}-${place}`, onpointerdown: (event) => { event.preventDefault(); choose(option); }, option,
-    }, option.text.text)), ...(offered.length ? [] : [el("li", { class: "none" }, "No results")]));
+    offered = [];
+    const groups = answered[0]?.options ? answered : [{ options: answered }];
+    found.replaceChildren(...groups.flatMap((group) => [
+      ...(group.label ? [el("li", { class: "group", role: "presentation" }, group.label.text)] : []),
+      ...group.options.map((option) => {
+        offered.push(option);
+        return el("li", {
+          role: "option", id: `${list}-${offered.length}`, onpointerdown: (event) => { event.preventDefault(); choose(option); },
+        }, option.text.text);
+      }),
+    ]), ...(answered.length ? [] : [el("li", { class: "none" }, "No results")]));
     found.hidden = false;
     input.setAttribute("aria-expanded", "true");
   };
@@ -107,7 +116,7 @@ function externalSelect(element, { use, options, value, common }) {
       if (next) input.setAttribute("aria-activedescendant", next.id);
     } else if (event.key === "Enter" && at >= 0) {
       event.preventDefault();
-      choose(all[at].option);
+      choose(offered[at]);
     } else if (event.key === "Escape" && !found.hidden) {
       event.stopPropagation();
       close();
@@ -165,15 +174,19 @@ function choices(element, { use, value, common }) {
   return group;
 }
 
-const PICKERS = { datepicker: ["date", "initial_date"], timepicker: ["time", "initial_time"], datetimepicker: ["datetime-local", "initial_date_time"] };
+const PICKERS = {
+  datepicker: ["date", "initial_date", "Choose a date"],
+  timepicker: ["time", "initial_time", "Choose a time"],
+  datetimepicker: ["datetime-local", "initial_date_time", "Choose a date and a time"],
+};
 
 function picker(element, { use, value, common }) {
-  const [type, initial] = PICKERS[element.type];
+  const [type, initial, name] = PICKERS[element.type];
   const held = value ?? element[initial];
   const shown = type === "datetime-local" && held ? new Date(held * 1000).toISOString().slice(0, 16) : held ?? "";
   return el("input", {
     ...common, type, value: shown,
-    "aria-label": common["aria-labelledby"] ? undefined : element.placeholder?.text ?? type,
+    "aria-label": common["aria-labelledby"] ? undefined : element.placeholder?.text ?? name,
     onchange: (event) => use(type === "datetime-local" ? Math.floor(new Date(`${event.target.value}Z`).getTime() / 1000) : event.target.value),
   });
 }
