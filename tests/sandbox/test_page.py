@@ -1,0 +1,83 @@
+"""What the page is served, and the rules that its inspector marks."""
+
+from __future__ import annotations
+
+import json
+
+import aiohttp
+import pytest
+
+from bot.manifest import manifest
+from sandbox.page import add_page
+from sandbox.page.feed import ENTRIES_SHOWN, POSTS_A_CHANNEL, Feed
+from sandbox.slack import Post
+from sandbox.slack.web_api import unescaped
+from sandbox.stage import Stage
+
+
+async def test_a_page_hears_first_everything_and_then_what_changed() -> None:
+    async with Stage(manifest()) as stage:
+        await stage.open(also=lambda app: add_page(app, stage))
+        channel = stage.slack.workspace.channel("builds")
+        async with aiohttp.ClientSession() as session:
+            async with session.get(f"{stage.slack.url}/") as response:
+                assert "default-src 'self'" in response.headers["Content-Security-Policy"]
+            async with session.get(f"{stage.slack.url}/emoji.json") as response:
+                assert (await response.json())["tada"] == "🎉"
+            async with session.get(f"{stage.slack.url}/live") as stream:
+
+                async def news() -> dict[str, object]:
+                    line = (await stream.content.readuntil(b"\n\n")).decode()
+                    found: dict[str, object] = json.loads(line.removeprefix("data: "))
+                    return found
+
+                first = await news()
+                assert first["bot"] == {"id": "U0BUILDBELL", "name": "buildbell", "real_name": "buildbell"}
+                assert "posts" not in first
+                stage.slack.workspace.post(channel, Post("1.0", "U0BEN", "hello"))
+                second = await news()
+                assert [one["text"] for one in second["posts"]] == ["hello"]  # type: ignore[attr-defined]
+                assert set(second) == {"posts"}
+
+
+async def test_what_a_page_is_sent_is_bounded() -> None:
+    async with Stage(manifest()) as stage:
+        workspace, journal = stage.slack.workspace, stage.slack.journal
+        feed = Feed(stage)
+        feed.next()
+        for number in range(POSTS_A_CHANNEL * 2):
+            workspace.post(workspace.channel("builds"), Post(f"{number}.0", "U0BEN", "x"))
+            journal.close(journal.note("app → Slack", "chat.postMessage", {}), {})
+        news = feed.next()
+        assert news is not None
+        assert len(news["posts"]) == POSTS_A_CHANNEL
+        assert len(news["entries"]) == ENTRIES_SHOWN
+        assert feed.next() is None
+        [post] = workspace.channel("builds").posts[-1:]
+        workspace.remove(workspace.channel("builds"), post)
+        assert feed.next() == {"removed": [("C0BUILDS", post.ts)]}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a & b", "1 < 2", "see <not-a-link>", "<", "x &copy; y"],
+)
+def test_unescaped_text_is_a_broken_rule(text: str) -> None:
+    assert unescaped({"text": text}) == [f"unescaped text: {text}"]
+    blocks = [{"type": "section", "text": {"type": "mrkdwn", "text": text}}]
+    assert unescaped({"text": "x", "blocks": json.dumps(blocks)}) == [f"unescaped text: {text}"]
+    plain = [{"type": "section", "text": {"type": "plain_text", "text": text}}]
+    assert unescaped({"text": "x", "blocks": plain}) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a &amp; b &lt; c &gt; d",
+        "<https://a.b|c>",
+        "<@U1> <#C1> <!here> <!date^1^{date}|x>",
+        "<mailto:a@b.c>",
+    ],
+)
+def test_slacks_own_markup_is_none(text: str) -> None:
+    assert unescaped({"text": text}) == []
