@@ -2,7 +2,7 @@
 
 import { el, newId } from "./dom.js";
 import { elementOf } from "./elements.js";
-import { mrkdwn, richText, unknown } from "./mrkdwn.js";
+import { richText, textOf, unknown } from "./mrkdwn.js";
 
 /** All blocks of a message, a Home or a modal. `context` is what elements.js wants; `errors` are by block id. */
 export function blocksOf(blocks, context) {
@@ -13,18 +13,6 @@ export function blocksOf(blocks, context) {
     return made;
   });
 }
-
-/** A text object. */
-export function textOf(text) {
-  return text.type === "mrkdwn" ? mrkdwn(text.text) : el("span", { class: "plain" }, ...emojis(text));
-}
-
-function emojis(text) {
-  return text.emoji === false ? [text.text] : [...mrkdwn(text.text.replace(/[&<>*_~`]/g, (c) => ESCAPES[c] ?? c)).childNodes];
-}
-
-// In plain text only emoji names mean anything.
-const ESCAPES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", "*": "\u2217", "_": "_\u2060", "~": "\u223c", "`": "\u02cb" };
 
 /** What the control API knows an element by, beside its block. */
 export const nameOf = (element) => element.action_id ?? element.text?.text;

@@ -1,25 +1,8 @@
-// Questions before something is done, and the modals that apps open.
+// The modals that apps open.
 
 import { announce, el } from "./dom.js";
-import { blocksOf, nameOf, textOf } from "./blocks.js";
+import { blocksOf, nameOf } from "./blocks.js";
 import { on, order, state } from "./store.js";
-
-const place = () => document.getElementById("dialogs");
-
-/** Ask a confirm object's question; resolves to whether the answer was yes. */
-export function ask(confirm) {
-  return new Promise((resolve) => {
-    const dialog = el("dialog", { class: "confirm", "aria-label": confirm.title.text, onclose: () => { dialog.remove(); resolve(dialog.returnValue === "yes"); } },
-      el("form", { method: "dialog" },
-        el("h2", {}, confirm.title.text),
-        el("p", {}, textOf(confirm.text)),
-        el("div", { class: "actions" },
-          el("button", { class: "button", value: "no" }, confirm.deny.text),
-          el("button", { class: `button ${confirm.style ?? "primary"}`, value: "yes", autofocus: true }, confirm.confirm.text))));
-    place().append(dialog);
-    dialog.showModal();
-  });
-}
 
 let shown = null; // { id, key, dialog, values }
 
@@ -36,7 +19,7 @@ function show() {
   shown = null;
   if (!top) return;
   const dialog = modal(top, values, stack.length);
-  place().append(dialog);
+  document.getElementById("dialogs").append(dialog);
   dialog.showModal();
   shown = { id: top.id, key, dialog, values };
   const wrong = dialog.querySelector("[aria-invalid]");

@@ -104,6 +104,18 @@ export function emojiOf(name) {
 const ENTITIES = { "&amp;": "&", "&lt;": "<", "&gt;": ">" };
 const decode = (text) => text.replace(/&(amp|lt|gt);/g, (entity) => ENTITIES[entity]);
 
+/** A text object. */
+export function textOf(text) {
+  return text.type === "mrkdwn" ? mrkdwn(text.text) : el("span", { class: "plain" }, ...emojis(text));
+}
+
+function emojis(text) {
+  return text.emoji === false ? [text.text] : [...mrkdwn(text.text.replace(/[&<>*_~`]/g, (c) => ESCAPES[c] ?? c)).childNodes];
+}
+
+// In plain text only emoji names mean anything.
+const ESCAPES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", "*": "\u2217", "_": "_\u2060", "~": "\u223c", "`": "\u02cb" };
+
 /** A rich_text block. */
 export function richText(block) {
   return el("div", { class: "rich" }, block.elements.map(richPart));
