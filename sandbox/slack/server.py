@@ -44,7 +44,7 @@ class SlackSandbox:
         self.sockets = Sockets()
         scopes = frozenset(self.manifest["oauth_config"]["scopes"]["bot"])
         self.journal = Journal()
-        self.journal.changed = self.workspace.changed
+        self.journal.changed = self.sockets.changed = self.workspace.changed
         home = bool(self.manifest["features"].get("app_home", {}).get("home_tab_enabled"))
         methods = Methods(self.workspace, self.handles, self.sockets, scopes, lambda: self.url, home)
         self.api = WebApi(methods, self.handles, scopes, BOT_TOKEN, APP_TOKEN, self.journal)

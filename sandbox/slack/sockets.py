@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import json
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +32,7 @@ class Sockets:
     tickets: set[str] = field(default_factory=set)
     opened: int = 0
     refuse_handshakes: int = 0
+    changed: Callable[[], None] = lambda: None
     _waiting: dict[str, asyncio.Future[dict[str, Any]]] = field(default_factory=dict)
     _turn: itertools.count[int] = field(default_factory=itertools.count)
     _came: asyncio.Event = field(default_factory=asyncio.Event)
@@ -60,6 +62,7 @@ class Sockets:
         self.connections.append(connection)
         self.opened += 1
         self._came.set()
+        self.changed()
         try:
             await socket.send_json(
                 {
@@ -74,6 +77,7 @@ class Sockets:
                     self._take_acknowledgement(message.data)
         finally:
             self.connections.remove(connection)
+            self.changed()
         return socket
 
     async def send(

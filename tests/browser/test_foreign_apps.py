@@ -142,3 +142,10 @@ async def test_an_app_that_is_late_gets_slacks_error_and_a_mark_in_the_inspector
     await expect(message(page, '/late failed with the error "operation_timeout"')).to_be_visible()
     await page.get_by_role("button", name="Inspector 1 broken rules").click()
     await expect(page.get_by_text("/late: not acknowledged within 0.3 s")).to_be_visible()
+
+
+async def test_a_picture_that_the_app_uploads_is_shown(page: Page) -> None:
+    await say(page, "/picture")
+    shown = page.get_by_role("img", name="A cover")
+    await expect(shown).to_be_visible()
+    assert await shown.evaluate("image => image.decode().then(() => image.naturalWidth)") == 1

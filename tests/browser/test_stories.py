@@ -159,6 +159,48 @@ async def test_faults_and_broken_rules_are_seen_in_the_inspector(
     stage.slack.journal.violations.clear()
 
 
+async def test_every_fault_can_be_switched_on_and_all_of_them_off(stage: Stage, page: Page) -> None:
+    on = page.get_by_label("Faults that are on").get_by_role("listitem")
+    for name, words in (
+        ("Slack: 429 on posting", "Slack: ratelimited for chat.postMessage, 3 more"),
+        ("Slack: down", "Slack: status for *, 20 more"),
+        ("Slack: answer lost", "Slack: answer_lost for chat.postMessage, 1 more"),
+        ("Bitrise: 500", "Bitrise: status for *"),
+        ("Bitrise: slow", "Bitrise: slow for *"),
+    ):
+        await page.get_by_role("button", name=name).click()
+        await expect(on.filter(has_text=words).first).to_be_visible()
+        await page.get_by_role("button", name="All well again").click()
+        await expect(on).to_have_count(0)
+    count = page.locator(".connections")
+    await expect(count).to_have_text("2 connections")
+    opened = stage.slack.sockets.opened
+    await page.get_by_role("button", name="Socket: disconnect").click()
+    await stage.slack.sockets.wait_for_opened(opened + 2, 20)
+    await expect(count).to_have_text("2 connections")
+    await page.get_by_role("button", name="Socket: break").click()
+    await stage.slack.sockets.wait_for_opened(opened + 4, 20)
+    await expect(count).to_have_text("2 connections")
+
+
+async def test_a_build_is_let_hang_crash_and_be_aborted_from_the_farm(stage: Stage, page: Page) -> None:
+    farm = page.locator("#farm")
+    for _ in range(2):
+        await start_build(page)
+    await farm.get_by_role("button", name="Let Sample Android #4 hang").click()
+    await expect(farm.get_by_role("listitem").filter(has_text="#4")).to_contain_text("hangs")
+    await page.get_by_role("button", name="Skip 10 min").click()
+    await expect(farm.get_by_role("listitem").filter(has_text="#4")).to_contain_text("hangs")
+    await expect(farm.get_by_role("listitem").filter(has_text="#5")).to_contain_text("succeeded")
+    await farm.get_by_role("button", name="Abort Sample Android #4 on Bitrise").click()
+    await expect(farm.get_by_role("listitem").filter(has_text="#4")).to_contain_text("aborted")
+    await start_build(page)
+    await farm.get_by_role("button", name="Let Sample Android #6 crash").click()
+    await page.get_by_role("button", name="Skip 1 min").click()
+    await say(page, "/bitrise log android #6")
+    await expect(message(page, "SIGSEGV")).to_be_visible()
+
+
 @pytest.mark.parametrize("width", [1280, 420])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_it_fits_and_can_be_read(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from typing import Any
 
 from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncRespond
@@ -17,6 +18,7 @@ MANIFEST: Json = {
         "bot_user": {"display_name": "shelf"},
         "slash_commands": [
             {"command": "/gallery", "description": "Show every block"},
+            {"command": "/picture", "description": "Upload a picture"},
             {"command": "/late", "description": "Acknowledge too late"},
         ],
         "shortcuts": [
@@ -36,6 +38,11 @@ MANIFEST: Json = {
         "event_subscriptions": {"bot_events": ["link_shared", "app_home_opened", "app_mention"]},
     },
 }
+
+# One red pixel.
+PICTURE = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
+)
 
 BOOKS = [f"Book {number}" for number in range(2000)]
 
@@ -176,6 +183,13 @@ def shelf(app: AsyncApp, *, let_late_go: asyncio.Event | None = None) -> None:
     async def _(ack: AsyncAck, client: AsyncWebClient, command: Json) -> None:
         await ack()
         await client.chat_postMessage(channel=command["channel_id"], text="Every block", blocks=GALLERY)
+
+    @app.command("/picture")
+    async def _(ack: AsyncAck, client: AsyncWebClient, command: Json) -> None:
+        await ack()
+        await client.files_upload_v2(
+            channel=command["channel_id"], content=PICTURE, filename="cover.png", title="A cover"
+        )
 
     @app.command("/late")
     async def _(ack: AsyncAck) -> None:

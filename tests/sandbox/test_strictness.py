@@ -141,6 +141,13 @@ async def test_slack_posts_only_where_the_bot_may(slack: SlackSandbox) -> None:
     assert await post("C0BUILDS") == "not_in_channel"
 
 
+async def test_a_missing_scope_is_refused_and_marked(slack: SlackSandbox) -> None:
+    slack.api.scopes = frozenset({"chat:write"})
+    answer = await call(slack, "users.info", user="U0ANNA")
+    assert (answer["error"], answer["needed"]) == ("missing_scope", "users:read")
+    assert [one for one in slack.violations if "missing_scope" in one]
+
+
 async def test_slack_reads_back_only_for_members_and_metadata_only_when_asked(slack: SlackSandbox) -> None:
     metadata = json.dumps({"event_type": "e", "event_payload": {"key": "v"}})
     await call(slack, "chat.postMessage", channel="C0BUILDS", text="x", metadata=metadata)
