@@ -13,8 +13,8 @@ from bench.figure import Figure, side_by_side
 from bench.pages import farm_of, page
 from bot.bitrise import Bitrise
 from bot.build import App
-from bot.filters import BuildFilter
 from bot.http import Http
+from bot.terms import Terms
 from bot.watch import Look, compare, match, read_baseline
 from storage import Database, Recorder, Storage
 
@@ -44,7 +44,7 @@ async def measure() -> list[Figure]:
                     team="T",
                     channel="C",
                     app=App(slug=app.slug, title=app.title),
-                    filter=BuildFilter(),
+                    terms=Terms(),
                     by="U",
                     at=datetime.now(UTC),
                     baseline=await read_baseline(bitrise, app.slug),

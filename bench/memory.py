@@ -10,8 +10,8 @@ from pathlib import Path
 from bench.figure import Figure
 from bench.start import LIBRARIES
 from bot.build import App
-from bot.filters import BuildFilter
 from bot.manifest import manifest
+from bot.terms import Terms
 from sandbox.stage import Stage
 from storage import Baseline, Database, Storage
 
@@ -62,7 +62,7 @@ async def _subscribe(stage: Stage) -> None:
             team="T",
             channel=f"C{number}",
             app=App(slug=app.slug, title=app.title),
-            filter=BuildFilter(),
+            terms=Terms(),
             by="U",
             at=datetime.now(UTC),
             baseline=Baseline(),

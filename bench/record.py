@@ -18,7 +18,7 @@ from bench.figure import Figure
 from bench.pages import BEGAN, add_build, farm_of, page
 from bot.bitrise.models import BuildItem, read_many
 from bot.build import App
-from bot.filters import BuildFilter
+from bot.terms import Terms
 from bot.watch import compare, match
 from storage import Baseline, Database, Recorder, Sighting, Storage
 
@@ -61,7 +61,7 @@ async def _ours(bodies: list[bytes], apps: list[App]) -> float:
                 team="T",
                 channel="C",
                 app=app,
-                filter=BuildFilter(),
+                terms=Terms(),
                 by="U",
                 at=BEGAN,
                 baseline=Baseline(at=BEGAN + timedelta(hours=1)),

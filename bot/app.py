@@ -13,8 +13,8 @@ import random
 import secrets
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
 
 import structlog
 from slack_bolt.app.async_app import AsyncApp
@@ -24,18 +24,20 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.bitrise import Bitrise
 from bot.http import Http
 from bot.metrics import Metrics
-from bot.outbox import Relay, render
+from bot.outbox import Relay
 from bot.settings import Settings
 from bot.slack import SlackNotReachable, Sockets, WhoWeAre, connect, slack_session, web_client
-from bot.watch import Intervals, Look, Watcher, compare, match
+from bot.watch import Intervals, Investigator, Look, Watcher, compare, match
 from bot.web import Server
-from handlers import AppDirectory, Desk, Listening, register
-from storage import Database, Recorder, Storage
+from bot.webhook import Webhook
+from handlers import AppDirectory, Choices, Desk, Listening, register
+from storage import Database, Recorder, Storage, prune
 
 log = structlog.get_logger()
 
 DRAIN_SECONDS = 20.0
 SLACK_RETRY_SECONDS = 5.0
+DAY_SECONDS = 86_400.0
 
 
 def utc_now() -> datetime:
@@ -71,7 +73,8 @@ class Buildbell:
             bitrise = self._bitrise(http)
             patient = web_client(self._settings, session, patient=True)
             relay = self._relay(web_client(self._settings, session, patient=False), storage)
-            watcher = self._watcher(bitrise, storage, relay)
+            investigator = Investigator(bitrise, storage, found=relay.wake, clock=self._clock)
+            watcher = self._watcher(bitrise, storage, _both(relay.wake, investigator.wake))
             listening = Listening(self.metrics)
             desk = Desk(
                 bitrise=bitrise,
@@ -80,22 +83,29 @@ class Buildbell:
                 slack=patient,
                 session=session,
                 look_now=watcher.look_now,
+                outbox_changed=relay.wake,
+                choices=Choices(bitrise, clock=self._clock),
                 clock=self._clock,
                 service_token_acts=self._settings.service_token_acts,
             )
             slack_app = self._slack_app(patient)
             register(slack_app, desk, listening)
             await self._serve(open_things, slack_app, storage, watcher)
-            await self._live(patient, slack_app, listening, relay, watcher)
+            parts: dict[str, Part] = {"watcher": watcher, "relay": relay, "investigator": investigator}
+            keeper = asyncio.create_task(self._keep_house(database), name="housekeeping")
+            try:
+                await self._live(patient, slack_app, listening, parts)
+            finally:
+                keeper.cancel()
+                await asyncio.gather(keeper, return_exceptions=True)
 
     async def _live(
-        self, slack: AsyncWebClient, slack_app: AsyncApp, listening: Listening, relay: Relay, watcher: Watcher
+        self, slack: AsyncWebClient, slack_app: AsyncApp, listening: Listening, parts: Mapping[str, Part]
     ) -> None:
         """Everything that runs side by side, from the first word with Slack until all of it has drained."""
         tasks = {
             asyncio.create_task(self._reach_slack(slack, slack_app), name="slack"),
-            asyncio.create_task(watcher.run(), name="watcher"),
-            asyncio.create_task(relay.run(), name="relay"),
+            *(asyncio.create_task(part.run(), name=name) for name, part in parts.items()),
         }
         until_stopped = asyncio.create_task(self._stopping.wait(), name="until stopped")
         try:
@@ -109,8 +119,8 @@ class Buildbell:
             until_stopped.cancel()
             if self._sockets is not None:
                 self._sockets.go_deaf()
-            watcher.stop()
-            relay.stop()
+            for part in parts.values():
+                part.stop()
             _, late = await asyncio.wait(
                 {*tasks, asyncio.create_task(listening.drain(), name="answers")}, timeout=DRAIN_SECONDS
             )
@@ -121,6 +131,18 @@ class Buildbell:
             if self._sockets is not None:
                 await self._sockets.close()
             log.info("stopped")
+
+    async def _keep_house(self, database: Database) -> None:
+        """Forget what is old, now and once a day."""
+        while True:
+            before = self._clock() - timedelta(days=self._settings.history_days)
+            try:
+                pruned = await prune(database, before=before)
+                log.info("pruned", rows=pruned)
+            except Exception:
+                # The bot can do without; tomorrow it is tried again.
+                log.exception("prune.broken")
+            await asyncio.sleep(DAY_SECONDS)
 
     async def _reach_slack(self, slack: AsyncWebClient, slack_app: AsyncApp) -> None:
         """Learn who we are and, in Socket Mode, connect; Slack being away is waited out."""
@@ -153,35 +175,44 @@ class Buildbell:
             base_url=self._settings.bitrise_api_url,
             clock=self._clock,
             download_hosts=self._settings.download_hosts,
+            abort_rules=self._settings.abort_kinds,
         )
 
     def _relay(self, slack: AsyncWebClient, storage: Storage) -> Relay:
         return Relay(
             slack,
             storage,
-            render=lambda carried: render(carried, now=self._clock()),
             counts=self.metrics,
             clock=self._clock,
             new_key=lambda: secrets.token_hex(8),
+            flood_limit=self._settings.flood_limit,
         )
 
-    def _watcher(self, bitrise: Bitrise, storage: Storage, relay: Relay) -> Watcher:
+    def _watcher(self, bitrise: Bitrise, storage: Storage, found: Callable[[], None]) -> Watcher:
         look = Look(
             bitrise,
             storage,
             Recorder(storage.database, compare=compare, match=match),
             token=_fingerprint(self._settings),
             clock=self._clock,
+            most_apps=max(round(self._settings.requests_per_minute * self._settings.poll_interval / 60), 1),
         )
         return Watcher(
             look,
             intervals=Intervals(
                 rest=self._settings.poll_interval, active=self._settings.poll_interval_active
             ),
-            found=relay.wake,
+            found=found,
+            probe=bitrise.probe,
             clock=self._clock,
             randomness=random.Random(),  # noqa: S311 - it only spreads the looks out
         )
+
+    def _webhook(self, watcher: Watcher) -> Webhook | None:
+        secret = self._settings.webhook_secret
+        if secret is None:
+            return None
+        return Webhook(secret, self._settings.bitrise_webhook_secret, look_now=watcher.look_now)
 
     def _slack_app(self, client: AsyncWebClient) -> AsyncApp:
         secret = self._settings.slack_signing_secret
@@ -223,16 +254,40 @@ class Buildbell:
             self.metrics.outbox_depth.set(await storage.outbox.depth())
             self.metrics.subscriptions.set(await storage.subscriptions.count())
             self.metrics.watch_failures.set(watcher.failures)
+            self.metrics.circuit_open.set(watcher.broken)
             self.metrics.last_look.set(watcher.last_success.timestamp() if watcher.last_success else 0)
             self.metrics.sockets.set(await self._sockets.connected() if self._sockets else 0)
             return self.metrics.page()
 
         over_http = self._settings.slack_app_token is None
-        server = Server(readiness=readiness, metrics=metrics, slack=slack_app if over_http else None)
+        server = Server(
+            readiness=readiness,
+            metrics=metrics,
+            slack=slack_app if over_http else None,
+            webhook=self._webhook(watcher),
+        )
         open_things.push_async_callback(server.stop)
         await server.start(self._settings.host, self._settings.port)
         self.port = server.port
         log.info("serving", port=self.port, mode="http" if over_http else "socket")
+
+
+class Part(Protocol):
+    """Something that works until it is stopped."""
+
+    async def run(self) -> None:
+        """Work."""
+
+    def stop(self) -> None:
+        """End `run` once what is under way is done."""
+
+
+def _both(first: Callable[[], None], second: Callable[[], None]) -> Callable[[], None]:
+    def tell() -> None:
+        first()
+        second()
+
+    return tell
 
 
 def _fingerprint(settings: Settings) -> str:

@@ -94,6 +94,7 @@ class Build(Frozen):
     prepared_at: datetime | None = None
     finished_at: datetime | None = None
     abort_reason: str | None = None
+    abort_kind: str | None = None
     pipeline_id: str | None = None
     url: str
     params: dict[str, Any] | None = None

@@ -37,6 +37,9 @@ class Metrics:
         self.watch_failures = Gauge(
             "buildbell_watch_failures", "Looks at the provider that failed in a row", registry=self.registry
         )
+        self.circuit_open = Gauge(
+            "buildbell_circuit_open", "1 while the provider is only probed", registry=self.registry
+        )
         self.last_look = Gauge(
             "buildbell_last_look_timestamp_seconds", "When the last look succeeded", registry=self.registry
         )

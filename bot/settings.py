@@ -8,12 +8,19 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from bot.aborts import AbortRule, rules_from
+
 
 class Settings(BaseSettings):
     """The environment variables that steer the bot; the names in capitals are the fields' own."""
 
     model_config = SettingsConfigDict(
-        env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True, env_ignore_empty=True
+        env_file=".env",
+        env_file_encoding="utf-8",
+        extra="ignore",
+        frozen=True,
+        env_ignore_empty=True,
+        arbitrary_types_allowed=True,
     )
 
     slack_bot_token: SecretStr = Field(description="Bot token of the Slack app (xoxb-…).")
@@ -60,6 +67,30 @@ class Settings(BaseSettings):
         default=True,
         description="Whether BITRISE_TOKEN may also abort and start builds for people without their own token.",
     )
+    requests_per_minute: int = Field(
+        default=300,
+        ge=6,
+        description="How many apps may be read by themselves in a minute, where one list of all apps is not allowed.",
+    )
+    flood_limit: int = Field(
+        default=60,
+        ge=5,
+        description="Messages an hour in a channel after which builds are gathered in one message.",
+    )
+    webhook_secret: SecretStr | None = Field(
+        default=None, description="Given: POST /webhooks/bitrise?secret=… makes the bot look at once."
+    )
+    bitrise_webhook_secret: SecretStr | None = Field(
+        default=None, description="The secret of Bitrise's outgoing webhook; given, its signature must fit."
+    )
+    abort_kinds: Annotated[tuple[AbortRule, ...], NoDecode] = Field(
+        default=(), description="Own kinds of abort reasons, as kind=pattern; kind=pattern."
+    )
+    history_days: int = Field(
+        default=90,
+        ge=2,
+        description="Days after which told builds are forgotten, but for what statistics need.",
+    )
     download_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
         description="More hosts, split by commas, that logs and artifacts may be fetched from.",
@@ -74,6 +105,11 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(host.strip().lower() for host in value.split(",") if host.strip())
         return value
+
+    @field_validator("abort_kinds", mode="before")
+    @classmethod
+    def _read_rules(cls, value: object) -> object:
+        return rules_from(value) if isinstance(value, str) else value
 
     @field_validator("slack_api_url", "bitrise_api_url", "buildio_api_url", "public_url")
     @classmethod

@@ -9,6 +9,8 @@ from aiohttp import web
 from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
 from slack_bolt.app.async_app import AsyncApp
 
+from bot.webhook import Webhook
+
 # Slack's largest requests are modal submissions, whose view is at most 250 kB (Slack's rules, "Modals").
 LARGEST_BODY = 2 * 1024 * 1024
 DRAIN_SECONDS = 10.0
@@ -20,7 +22,12 @@ class Server:
     """Serves until stopped; `port` is the one that the system picked where 0 was asked for."""
 
     def __init__(
-        self, *, readiness: Readiness, metrics: Callable[[], Awaitable[bytes]], slack: AsyncApp | None
+        self,
+        *,
+        readiness: Readiness,
+        metrics: Callable[[], Awaitable[bytes]],
+        slack: AsyncApp | None,
+        webhook: Webhook | None = None,
     ) -> None:
         self._readiness = readiness
         self._metrics = metrics
@@ -29,6 +36,8 @@ class Server:
         app.router.add_get("/healthz", self._health)
         app.router.add_get("/readyz", self._ready)
         app.router.add_get("/metrics", self._count)
+        if webhook is not None:
+            app.router.add_post("/webhooks/bitrise", webhook.take)
         if slack is not None:
             app.router.add_post("/slack/events", self._from_slack)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=DRAIN_SECONDS)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from slack_bolt.app.async_app import AsyncApp
 
-from handlers import abort_modal, actions, commands, mentions
+from handlers import abort_modal, actions, commands, mentions, subscription_modal
+from handlers.choices import Choices
 from handlers.desk import Desk
 from handlers.directory import AppDirectory
 from handlers.listening import Listening
 
-__all__ = ["AppDirectory", "Desk", "Listening", "register"]
+__all__ = ["AppDirectory", "Choices", "Desk", "Listening", "register"]
 
 
 def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
@@ -19,5 +20,5 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
     async def once(body, next):  # type: ignore[no-untyped-def]  # noqa: A002
         return await listening.once(body, next)
 
-    for surface in (commands, mentions, actions, abort_modal):
+    for surface in (commands, mentions, actions, abort_modal, subscription_modal):
         surface.register(app, desk, listening)

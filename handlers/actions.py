@@ -14,8 +14,9 @@ from bot import messages
 from bot.build import App, Build
 from bot.commands import ListApps, ListBuilds, parse
 from bot.messages import AppsButton, ArtifactButton, BuildButton, ListButton, NotAButton, actions
+from handlers import cards, subscription_modal
 from handlers.abort_modal import Origin
-from handlers.answers import acts, apps, builds, results, subscriptions
+from handlers.answers import acts, apps, builds, personal, results, subscriptions
 from handlers.caller import Answer, Caller
 from handlers.desk import Desk
 from handlers.finding import by_slugs
@@ -127,6 +128,28 @@ async def _unsubscribe(press: Press) -> Answer:
     return await subscriptions.unsubscribe_number(int(press.value), press.caller)
 
 
+async def _resume(press: Press) -> Answer | None:
+    if not press.value.isdigit():
+        raise NotAButton
+    return await subscriptions.resume_number(int(press.value), press.caller)
+
+
+async def _edit(press: Press) -> None:
+    await subscription_modal.open_for(press.value, press.trigger_id, press.caller)
+
+
+async def _tell_me(press: Press) -> Answer:
+    return await personal.tell_me(*await _found(press), press.caller)
+
+
+async def _claim(press: Press) -> None:
+    await cards.claim(press.say.pressed, press.caller)
+
+
+async def _snooze(press: Press) -> None:
+    await cards.snooze(press.say.pressed, press.caller)
+
+
 _ANSWERS: dict[str, Callable[[Press], Awaitable[Answer | None]]] = {
     actions.BUILD_SHOW: _show,
     actions.BUILD_REFRESH: _refresh,
@@ -138,4 +161,9 @@ _ANSWERS: dict[str, Callable[[Press], Awaitable[Answer | None]]] = {
     actions.BUILDS_NEXT: _older_builds,
     actions.APPS_PAGE: _apps,
     actions.UNSUBSCRIBE: _unsubscribe,
+    actions.SUBSCRIPTION_RESUME: _resume,
+    actions.SUBSCRIPTION_EDIT: _edit,
+    actions.BUILD_TELL_ME: _tell_me,
+    actions.CARD_CLAIM: _claim,
+    actions.CARD_SNOOZE: _snooze,
 }

@@ -10,6 +10,7 @@ import aiohttp
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.bitrise import Bitrise
+from handlers.choices import Choices
 from handlers.directory import AppDirectory
 from storage import Storage
 
@@ -24,5 +25,7 @@ class Desk:
     slack: AsyncWebClient
     session: aiohttp.ClientSession
     look_now: Callable[[], None]
+    outbox_changed: Callable[[], None]
+    choices: Choices
     clock: Callable[[], datetime]
     service_token_acts: bool

@@ -29,9 +29,8 @@ async def find_app(caller: Caller, words: str | None) -> App:
         if (app := await apps.by_slug(default)) is not None:
             return app
         raise NotNamed("I can't see this channel's app any more. Choose another with `/bitrise use APP`.")
-    subscribed = {
-        one.app.slug: one.app for one in await caller.desk.storage.subscriptions.of_channel(caller.channel)
-    }
+    subscriptions = await caller.desk.storage.subscriptions.of_channel(caller.channel)
+    subscribed = {one.app.slug: one.app for one in subscriptions if one.app is not None}
     if len(subscribed) == 1:
         return next(iter(subscribed.values()))
     everything = await apps.all()
@@ -76,7 +75,7 @@ async def _by_number(caller: Caller, app: App, number: int) -> Build:
 async def _app_of(caller: Caller, build_slug: str) -> App:
     """The app of a build that is known by its slug alone."""
     if (known := await caller.desk.storage.watching.build(Provider.BITRISE, build_slug)) is not None:
-        app_slug = known.app_slug
+        app_slug = known.build.app_slug
     else:
         app_slug = await _search(caller, build_slug)
     return await caller.desk.apps.by_slug(app_slug) or await caller.desk.bitrise.app(app_slug)

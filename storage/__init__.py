@@ -2,11 +2,15 @@
 
 from storage.channels import Channels
 from storage.database import Database, DatabaseDamaged, DatabaseInUse, DatabaseNewer, DatabaseProblem, check
+from storage.failures import Failures, Unread
+from storage.messages import Messages, MessageStatus, NewMessage, SlackMessage
 from storage.outbox import Notification, Outbox, Owed, Status
+from storage.people import Known, NameTaken, Person
+from storage.pruning import prune
 from storage.recording import Recorder
 from storage.store import Storage
 from storage.subscriptions import Stopped, Subscription, Subscriptions
-from storage.watching import Baseline, OpenBuild, Sighting, WatchedApp, Watching, WatchState
+from storage.watching import Baseline, OpenBuild, SeenBuild, Sighting, WatchedApp, Watching, WatchState
 
 __all__ = [
     "Baseline",
@@ -16,19 +20,30 @@ __all__ = [
     "DatabaseInUse",
     "DatabaseNewer",
     "DatabaseProblem",
+    "Failures",
+    "Known",
+    "MessageStatus",
+    "Messages",
+    "NameTaken",
+    "NewMessage",
     "Notification",
     "OpenBuild",
     "Outbox",
     "Owed",
+    "Person",
     "Recorder",
+    "SeenBuild",
     "Sighting",
+    "SlackMessage",
     "Status",
     "Stopped",
     "Storage",
     "Subscription",
     "Subscriptions",
+    "Unread",
     "WatchState",
     "WatchedApp",
     "Watching",
     "check",
+    "prune",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import sqlite_utils
 from sqlite_utils import Migrations
 
@@ -22,6 +24,21 @@ def m001_watch_and_tell(db: sqlite_utils.Database) -> None:
     """Apps, builds, subscriptions, the outbox, and what a channel has chosen."""
     for statement in _FIRST:
         db.execute(statement)
+
+
+@migrations()
+def m002_terms_series_and_messages(db: sqlite_utils.Database) -> None:
+    """What subscriptions ask for beyond a filter, series of builds, Slack messages that can be edited, people."""
+    for statement in _SECOND:
+        db.execute(statement)
+    for identity, words in db.execute("SELECT id, terms FROM subscriptions").fetchall():
+        db.execute("UPDATE subscriptions SET terms = ? WHERE id = ?", [_as_terms(words), identity])
+
+
+def _as_terms(filter_words: str) -> str:
+    """A filter as it was kept before: its states were the results that were told."""
+    before = json.loads(filter_words)
+    return json.dumps({"results": before.pop("states", []), "filter": before})
 
 
 # Times are ISO 8601 in UTC with microseconds, so that they sort as text.
@@ -60,4 +77,44 @@ _FIRST = (
         team_id TEXT NOT NULL, channel_id TEXT NOT NULL, provider TEXT NOT NULL, app_slug TEXT NOT NULL,
         set_by TEXT NOT NULL, set_at TEXT NOT NULL,
         PRIMARY KEY (team_id, channel_id, provider)) WITHOUT ROWID""",
+)
+
+_SECOND = (
+    "ALTER TABLE subscriptions RENAME COLUMN filter TO terms",
+    # Columns that statistics need stay when a build's body is pruned. `standing`: its place in its series.
+    # `failure`: what its log says; `failure_due`: when the log is to be read next, for as long as that is wanted.
+    "ALTER TABLE builds ADD COLUMN branch TEXT",
+    "ALTER TABLE builds ADD COLUMN workflow TEXT",
+    "ALTER TABLE builds ADD COLUMN abort_kind TEXT",
+    "ALTER TABLE builds ADD COLUMN standing TEXT",
+    "ALTER TABLE builds ADD COLUMN failure TEXT",
+    "ALTER TABLE builds ADD COLUMN failure_due TEXT",
+    "ALTER TABLE builds ADD COLUMN failure_tries INTEGER NOT NULL DEFAULT 0",
+    "CREATE INDEX failures_due ON builds (failure_due) WHERE failure_due IS NOT NULL",
+    """CREATE TABLE series (
+        provider TEXT NOT NULL, app_slug TEXT NOT NULL, workflow TEXT NOT NULL, branch TEXT NOT NULL,
+        body TEXT NOT NULL,
+        PRIMARY KEY (provider, app_slug, workflow, branch)) WITHOUT ROWID""",
+    # When it may be told; NULL: at once.
+    "ALTER TABLE notifications ADD COLUMN due_at TEXT",
+    "CREATE INDEX notifications_by_parcel ON notifications (parcel) WHERE parcel IS NOT NULL",
+    "CREATE INDEX notifications_by_build ON notifications (provider, build_slug)",
+    # A message in Slack. It is owed (its `content` says what), being sent (Slack may or may not have it), told, or
+    # gone from Slack. `subject` is what it is about, where more may join it; `thread` is the parcel that it answers.
+    # `stale`: what it says has changed. `note` is what people have added to it.
+    """CREATE TABLE messages (
+        parcel TEXT PRIMARY KEY, channel_id TEXT NOT NULL, subject TEXT NOT NULL, status TEXT NOT NULL,
+        thread TEXT, ts TEXT, sent_at TEXT NOT NULL, stale INTEGER NOT NULL DEFAULT 0, content TEXT, note TEXT)""",
+    "CREATE INDEX messages_by_subject ON messages (channel_id, subject)",
+    "CREATE INDEX messages_by_time ON messages (channel_id, sent_at)",
+    "CREATE INDEX messages_due ON messages (channel_id) WHERE status IN ('owed', 'sending') OR stale = 1",
+    """INSERT OR IGNORE INTO messages (parcel, channel_id, subject, status, ts, sent_at)
+        SELECT parcel, channel_id, 'before', CASE status WHEN 'sending' THEN 'sending' ELSE 'told' END, MAX(ts),
+            MIN(sent_at)
+        FROM notifications WHERE parcel IS NOT NULL AND status IN ('sending', 'told') GROUP BY parcel""",
+    # What a person has chosen. `name` is theirs at Bitrise, in lower case; nobody else in the workspace can have it.
+    """CREATE TABLE people (
+        team_id TEXT NOT NULL, user_id TEXT NOT NULL, name TEXT, email TEXT, mention INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (team_id, user_id)) WITHOUT ROWID""",
+    "CREATE UNIQUE INDEX people_by_name ON people (team_id, name) WHERE name IS NOT NULL",
 )

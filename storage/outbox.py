@@ -5,22 +5,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 import sqlite_utils
 
-from bot.build import App, Build, Frozen, Provider
+from bot.authors import people_behind
+from bot.build import App, Build, Frozen, Provider, State
+from bot.failure import Failure
+from bot.series import Standing
+from bot.terms import Happening, Terms
 from storage.database import Database
+from storage.messages import NewMessage
+from storage.people import everybody
 from storage.times import from_text, to_text
 
 
 class Owed(Frozen):
-    """A message that a change owes to one subscription."""
+    """A message that a change owes to one subscription; with `due_at` not before then."""
 
     subscription_id: int
     channel: str
     provider: Provider
     build_slug: str
     event: str
+    due_at: datetime | None = None
 
 
 class Status(StrEnum):
@@ -33,7 +41,10 @@ class Status(StrEnum):
 
 
 class Notification(Frozen):
-    """An owed message with what it tells of. `parcel` names the Slack message that carries or carried it."""
+    """An owed message with what it tells of. `parcel` names the Slack message that carries or carried it.
+
+    `mention` holds the Slack users whose build it is and who want to be mentioned where it fails.
+    """
 
     id: int
     subscription_id: int
@@ -43,9 +54,17 @@ class Notification(Frozen):
     app: App
     created_at: datetime
     status: Status
+    terms: Terms = Terms()
+    standing: Standing | None = None
+    failure: Failure | None = None
+    mention: tuple[str, ...] = ()
+    due_at: datetime | None = None
     parcel: str | None = None
-    sent_at: datetime | None = None
-    attempts: int = 0
+
+    @property
+    def broke(self) -> bool:
+        """Whether it tells of a failure."""
+        return self.event == Happening.ENDED and self.build.state is State.FAILED
 
 
 class Outbox:
@@ -54,94 +73,251 @@ class Outbox:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def channels(self) -> list[str]:
-        """The channels to which something is owed or in doubt."""
-        query = "SELECT DISTINCT channel_id FROM notifications WHERE status IN ('owed', 'sending')"
-        return await self._database.read(lambda db: [channel for (channel,) in db.execute(query)])
-
-    async def due(self, channel: str, limit: int) -> list[Notification]:
-        """The channel's oldest notifications that Slack is not known to have."""
-        return await self._database.read(lambda db: _due(db, channel, limit))
-
-    async def begin(self, notifications: Sequence[Notification], parcel: str, at: datetime) -> None:
-        """Note, before Slack is asked, that one message is about to carry these notifications."""
-        rows = [(parcel, to_text(at), notification.id) for notification in notifications]
-        await self._database.write(
-            lambda db: db.conn.executemany(
-                "UPDATE notifications SET status = 'sending', parcel = ?, sent_at = ?, attempts = attempts + 1"
-                " WHERE id = ?",
-                rows,
-            )
+    async def channels(self, now: datetime) -> list[str]:
+        """The channels to which something is due, in doubt, or out of date."""
+        query = (
+            "SELECT channel_id FROM notifications WHERE status = 'owed' AND (due_at IS NULL OR due_at <= ?)"
+            " UNION SELECT channel_id FROM messages WHERE status IN ('owed', 'sending') OR stale = 1"
+        )
+        return await self._database.read(
+            lambda db: [channel for (channel,) in db.execute(query, [to_text(now)])]
         )
 
-    async def told(self, parcel: str, ts: str) -> None:
-        """Slack has the message; `ts` is its name there."""
-        await self._finish(parcel, Status.TOLD, ts=ts, error=None)
+    async def next_due(self, now: datetime) -> datetime | None:
+        """When the next notification that waits for its time is due."""
+        query = "SELECT MIN(due_at) FROM notifications WHERE status = 'owed' AND due_at > ?"
+        [at] = await self._database.read(lambda db: db.execute(query, [to_text(now)]).fetchone())
+        return from_text(at)
+
+    async def due(self, channel: str, limit: int, now: datetime) -> list[Notification]:
+        """What the channel is owed now, in order of ending."""
+        where = "channel = ? AND status = 'owed' AND (due_at IS NULL OR due_at <= ?)"
+        return await self._database.read(lambda db: _notifications(db, where, [channel, to_text(now)], limit))
+
+    async def carried(self, parcel: str) -> list[Notification]:
+        """All that one Slack message carries, in order of ending."""
+        return await self._database.read(lambda db: _notifications(db, "parcel = ?", [parcel], -1))
+
+    async def of_build(self, provider: Provider, build_slug: str) -> list[tuple[int, str, str]]:
+        """What was owed for a build: subscription, event and status of each."""
+        query = (
+            "SELECT subscription_id, event, status FROM notifications"
+            " WHERE provider = ? AND build_slug = ? ORDER BY id"
+        )
+        return await self._database.read(
+            lambda db: [
+                (number, event, status) for number, event, status in db.execute(query, [provider, build_slug])
+            ]
+        )
+
+    async def failing_apps(self, channel: str, since: datetime) -> set[str]:
+        """The apps of whose failures the channel was told in a message of its own since then."""
+        query = (
+            "SELECT DISTINCT builds.app_slug FROM messages JOIN notifications USING (parcel)"
+            " JOIN builds USING (provider, build_slug) WHERE messages.channel_id = ? AND messages.sent_at > ?"
+            " AND messages.status = 'told' AND builds.state = 'failed' AND notifications.event = 'ended'"
+        )
+        return await self._database.read(
+            lambda db: {slug for (slug,) in db.execute(query, [channel, to_text(since)])}
+        )
+
+    async def defer(self, notifications: Sequence[Notification], until: datetime) -> None:
+        """Let what is owed wait."""
+        rows = [(to_text(until), notification.id) for notification in notifications]
+        await self._database.write(
+            lambda db: db.conn.executemany("UPDATE notifications SET due_at = ? WHERE id = ?", rows)
+        )
+
+    async def begin(
+        self, carried: Sequence[Notification], message: NewMessage, at: datetime, *, note: str | None = None
+    ) -> None:
+        """Note, before Slack is asked, that a new message is about to carry these notifications."""
+
+        def work(db: sqlite_utils.Database) -> None:
+            db.execute(
+                "INSERT INTO messages (parcel, channel_id, subject, status, thread, sent_at, content, note)"
+                " VALUES (?, ?, ?, 'sending', ?, ?, ?, ?) ON CONFLICT (parcel) DO UPDATE SET status = 'sending',"
+                " sent_at = excluded.sent_at",
+                [
+                    message.parcel,
+                    message.channel,
+                    message.subject,
+                    message.thread,
+                    to_text(at),
+                    message.content,
+                    note,
+                ],
+            )
+            _send(db, carried, message.parcel, at)
+
+        await self._database.write(work)
+
+    async def join(
+        self, carried: Sequence[Notification], parcel: str, at: datetime, *, note: str | None = None
+    ) -> None:
+        """Note, before Slack is asked, that a message which is there is about to carry these notifications too."""
+
+        def work(db: sqlite_utils.Database) -> None:
+            db.execute(
+                "UPDATE messages SET stale = 1, note = IFNULL(?, note) WHERE parcel = ?", [note, parcel]
+            )
+            _send(db, carried, parcel, at)
+
+        await self._database.write(work)
+
+    async def told(self, parcel: str, ts: str) -> int:
+        """Slack has the message, whole and fresh; `ts` is its name there. Returns how many it newly told."""
+
+        def work(db: sqlite_utils.Database) -> int:
+            db.execute(
+                "UPDATE messages SET status = 'told', ts = ?, stale = 0 WHERE parcel = ?", [ts, parcel]
+            )
+            return db.execute(
+                "UPDATE notifications SET status = 'told', error = NULL WHERE parcel = ? AND status = 'sending'",
+                [parcel],
+            ).rowcount
+
+        return await self._database.write(work)
 
     async def not_told(self, parcel: str, error: str) -> None:
-        """Slack certainly does not have the message: it is owed again."""
-        await self._finish(parcel, Status.OWED, ts=None, error=error)
+        """Slack certainly does not have the new message: what it carried is owed again."""
 
-    async def refused(self, parcel: str, error: str) -> None:
-        """Slack will not take the message in any form."""
-        await self._finish(parcel, Status.DROPPED, ts=None, error=error)
+        def work(db: sqlite_utils.Database) -> None:
+            _owe_again(db, parcel, error)
+            db.execute(
+                "UPDATE messages SET status = 'owed' WHERE parcel = ? AND content IS NOT NULL", [parcel]
+            )
+            db.execute("DELETE FROM messages WHERE parcel = ? AND content IS NULL", [parcel])
+
+        await self._database.write(work)
+
+    async def gone(self, parcel: str, error: str) -> None:
+        """Somebody has taken the message out of Slack: what was about to join it is owed again."""
+
+        def work(db: sqlite_utils.Database) -> None:
+            _owe_again(db, parcel, error)
+            db.execute("UPDATE messages SET status = 'gone', stale = 0 WHERE parcel = ?", [parcel])
+
+        await self._database.write(work)
+
+    async def refused(self, parcel: str, error: str) -> int:
+        """Slack will not take the message in any form; returns how many notifications are given up with it."""
+
+        def work(db: sqlite_utils.Database) -> int:
+            db.execute("UPDATE messages SET status = 'gone', stale = 0 WHERE parcel = ?", [parcel])
+            return db.execute(
+                "UPDATE notifications SET status = 'dropped', error = ? WHERE parcel = ? AND status = 'sending'",
+                [error, parcel],
+            ).rowcount
+
+        return await self._database.write(work)
 
     async def drop(self, channel: str, error: str) -> int:
         """Give up what is owed to a channel that can't be told any more; returns how many notifications."""
-        statement = (
-            "UPDATE notifications SET status = 'dropped', error = ?"
-            " WHERE channel_id = ? AND status IN ('owed', 'sending')"
-        )
-        return await self._database.write(lambda db: db.execute(statement, [error, channel]).rowcount)
+
+        def work(db: sqlite_utils.Database) -> int:
+            db.execute(
+                "UPDATE messages SET status = 'gone', stale = 0"
+                " WHERE channel_id = ? AND (status IN ('owed', 'sending') OR stale = 1)",
+                [channel],
+            )
+            return db.execute(
+                "UPDATE notifications SET status = 'dropped', error = ?"
+                " WHERE channel_id = ? AND status IN ('owed', 'sending')",
+                [error, channel],
+            ).rowcount
+
+        return await self._database.write(work)
 
     async def depth(self) -> int:
-        """How many notifications are owed or in doubt."""
+        """How many notifications are owed or in doubt, those that wait for their time too."""
         query = "SELECT COUNT(*) FROM notifications WHERE status IN ('owed', 'sending')"
         return int(await self._database.read(lambda db: db.execute(query).fetchone()[0]))
 
-    async def _finish(self, parcel: str, status: Status, *, ts: str | None, error: str | None) -> None:
-        await self._database.write(
-            lambda db: db.execute(
-                "UPDATE notifications SET status = ?, ts = ?, error = ? WHERE parcel = ? AND status = 'sending'",
-                [status, ts, error, parcel],
-            )
+    async def posted_since(self, channel: str, since: datetime) -> int:
+        """How many messages the channel was sent since then."""
+        query = "SELECT COUNT(*) FROM messages WHERE channel_id = ? AND sent_at > ?"
+        return int(
+            await self._database.read(lambda db: db.execute(query, [channel, to_text(since)]).fetchone()[0])
         )
 
 
-def owe(db: sqlite_utils.Database, owed: Sequence[Owed], at: datetime) -> None:
-    """Put the notifications into the outbox; for use inside a transaction. One that is there stays as it is."""
-    db.conn.executemany(
-        "INSERT OR IGNORE INTO notifications (subscription_id, channel_id, provider, build_slug, event, created_at)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
+def owe(db: sqlite_utils.Database, owed: Sequence[Owed], at: datetime) -> int:
+    """Put the notifications into the outbox; for use inside a transaction. One that is there stays as it is.
+
+    Returns how many were new.
+    """
+    return db.conn.executemany(
+        "INSERT OR IGNORE INTO notifications"
+        " (subscription_id, channel_id, provider, build_slug, event, created_at, due_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
         [
-            (one.subscription_id, one.channel, one.provider, one.build_slug, one.event, to_text(at))
+            (
+                one.subscription_id,
+                one.channel,
+                one.provider,
+                one.build_slug,
+                one.event,
+                to_text(at),
+                to_text(one.due_at),
+            )
             for one in owed
         ],
+    ).rowcount
+
+
+def _send(db: sqlite_utils.Database, carried: Sequence[Notification], parcel: str, at: datetime) -> None:
+    db.conn.executemany(
+        "UPDATE notifications SET status = 'sending', parcel = ?, sent_at = ?, attempts = attempts + 1 WHERE id = ?",
+        [(parcel, to_text(at), notification.id) for notification in carried],
     )
 
 
-def _due(db: sqlite_utils.Database, channel: str, limit: int) -> list[Notification]:
-    rows = db.execute(
-        "SELECT notifications.id, subscription_id, event, builds.body, watched_apps.body, created_at, status,"
-        " parcel, sent_at, attempts, builds.app_slug"
-        " FROM notifications JOIN builds USING (provider, build_slug)"
-        " LEFT JOIN watched_apps ON watched_apps.provider = builds.provider AND watched_apps.app_slug = builds.app_slug"
-        " WHERE channel_id = ? AND status IN ('owed', 'sending') ORDER BY notifications.id LIMIT ?",
-        [channel, limit],
+def _owe_again(db: sqlite_utils.Database, parcel: str, error: str) -> None:
+    db.execute(
+        "UPDATE notifications SET status = 'owed', parcel = NULL, error = ? WHERE parcel = ? AND status = 'sending'",
+        [error, parcel],
     )
-    return [
-        Notification(
-            id=identity,
-            subscription_id=subscription,
-            channel=channel,
-            event=event,
-            build=Build.model_validate_json(build),
-            app=App.model_validate_json(app) if app else App(slug=app_slug, title=app_slug),
-            created_at=from_text(created_at),
-            status=Status(status),
-            parcel=parcel,
-            sent_at=from_text(sent_at),
-            attempts=attempts,
+
+
+# In order of ending, as the provider dates it; what has not ended stands where it was noticed.
+_SELECT = """
+    SELECT notifications.id, subscription_id, notifications.channel_id AS channel, event, builds.body,
+        watched_apps.body, notifications.created_at, status, terms, standing, failure, due_at, parcel, builds.app_slug
+    FROM notifications JOIN builds USING (provider, build_slug)
+    LEFT JOIN watched_apps ON watched_apps.provider = builds.provider AND watched_apps.app_slug = builds.app_slug
+    LEFT JOIN subscriptions ON subscriptions.id = notifications.subscription_id
+    WHERE builds.body <> '' AND {where}
+    ORDER BY IFNULL(builds.finished_at, notifications.created_at), notifications.id LIMIT ?
+"""
+
+
+def _notifications(
+    db: sqlite_utils.Database, where: str, arguments: Sequence[Any], limit: int
+) -> list[Notification]:
+    known = everybody(db)
+    found = []
+    for row in db.execute(_SELECT.format(where=where), [*arguments, limit]):
+        identity, subscription, channel, event, body, app, created_at, status, *more = row
+        terms, standing, failure, due, parcel, app_slug = more
+        build = Build.model_validate_json(body)
+        found.append(
+            Notification(
+                id=identity,
+                subscription_id=subscription,
+                channel=channel,
+                event=event,
+                build=build,
+                app=App.model_validate_json(app) if app else App(slug=app_slug, title=app_slug),
+                created_at=from_text(created_at),
+                status=Status(status),
+                terms=Terms.model_validate_json(terms) if terms else Terms(),
+                standing=Standing.model_validate_json(standing) if standing else None,
+                failure=Failure.model_validate_json(failure) if failure else None,
+                mention=tuple(one for one in people_behind(build, known.names) if one in known.mentioned)
+                if known.mentioned
+                else (),
+                due_at=from_text(due),
+                parcel=parcel,
+            )
         )
-        for identity, subscription, event, build, app, created_at, status, parcel, sent_at, attempts, app_slug in rows
-    ]
+    return found

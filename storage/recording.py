@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 import sqlite_utils
 
+from bot.authors import Names
 from bot.build import Build, Change, Provider, State
+from bot.series import Standing
 from storage.database import Database
+from storage.failures import read_soon
 from storage.outbox import Owed, owe
-from storage.subscriptions import Subscription, subscriptions_of_apps
+from storage.people import names_of
+from storage.series import advance_series
+from storage.subscriptions import Subscription, end_subscription, subscriptions_of_apps
 from storage.times import from_text, to_text
 from storage.watching import Sighting, save_builds
 
 Compare = Callable[[Sequence[Build], Mapping[str, State], Mapping[str, datetime | None]], Sequence[Change]]
-Match = Callable[[Sequence[Change], Sequence[Subscription]], Sequence[Owed]]
+Match = Callable[
+    [Sequence[Change], Mapping[str, Standing], Sequence[Subscription], Names, datetime], Sequence[Owed]
+]
 
 # SQLite takes at least 999 parameters in one statement (sqlite.org, "Implementation Limits For SQLite").
 _PARAMETERS = 900
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 class Recorder:
@@ -37,16 +45,46 @@ class Recorder:
         """
         return await self._database.write(lambda db: self._record(db, sighting, at))
 
+    async def owe(self, owed: Sequence[Owed], *, at: datetime) -> None:
+        """Owe what time alone has brought about."""
+        await self._database.write(lambda db: owe(db, owed, at))
+
     def _record(self, db: sqlite_utils.Database, sighting: Sighting, at: datetime) -> Sequence[Change]:
         changes = self._compare(
             sighting.builds, _known_states(db, sighting), _baselines(db, sighting.provider)
         )
         if changes:
-            save_builds(db, [change.build for change in changes])
+            # In order of ending: so a series goes on, and so everybody is told.
+            changes = sorted(changes, key=lambda change: _end(change.build))
+            standings = advance_series(db, [change.build for change in changes if change.build.ended])
+            save_builds(db, [change.build for change in changes], standings)
             apps = sorted({change.build.app_slug for change in changes})
-            owe(db, self._match(changes, subscriptions_of_apps(db, sighting.provider, apps)), at)
+            subscriptions = subscriptions_of_apps(db, sighting.provider, apps)
+            owed = self._match(changes, standings, subscriptions, names_of(db), at)
+            owe(db, owed, at)
+            _end_those_told_once(db, subscriptions, owed)
+            told = {one.build_slug for one in owed}
+            failed = [
+                change.build.slug
+                for change in changes
+                if change.build.state is State.FAILED and change.build.slug in told
+            ]
+            read_soon(db, sighting.provider, failed, at)
         _remember_look(db, sighting)
         return changes
+
+
+def _end_those_told_once(
+    db: sqlite_utils.Database, subscriptions: Sequence[Subscription], owed: Sequence[Owed]
+) -> None:
+    met = {one.subscription_id for one in owed}
+    for subscription in subscriptions:
+        if subscription.terms.once and subscription.id in met:
+            end_subscription(db, subscription)
+
+
+def _end(build: Build) -> tuple[datetime, int]:
+    return build.finished_at or build.triggered_at or _LONG_AGO, build.number or 0
 
 
 def _known_states(db: sqlite_utils.Database, sighting: Sighting) -> dict[str, State]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from storage.channels import Channels
 from storage.database import Database
+from storage.failures import Failures
+from storage.messages import Messages
 from storage.outbox import Outbox
+from storage.people import People
 from storage.subscriptions import Subscriptions
 from storage.watching import Watching
 
@@ -18,3 +21,6 @@ class Storage:
         self.subscriptions = Subscriptions(database)
         self.watching = Watching(database)
         self.outbox = Outbox(database)
+        self.messages = Messages(database)
+        self.failures = Failures(database)
+        self.people = People(database)

@@ -9,11 +9,14 @@ from typing import Any
 
 import sqlite_utils
 
-from bot.build import App, Build, Frozen, Provider
-from bot.filters import BuildFilter
+from bot.build import App, Frozen, Provider
+from bot.terms import Terms
 from storage.database import Database
 from storage.times import from_text, to_text
 from storage.watching import Baseline, begin_watching, end_watching
+
+# Stands for every app that is watched, where a subscription is not for one of its own.
+EVERY_APP = ""
 
 
 class Stopped(StrEnum):
@@ -26,20 +29,20 @@ class Stopped(StrEnum):
 
 
 class Subscription(Frozen):
-    """One channel's standing order for one app's builds that pass the filter."""
+    """One channel's or person's standing order for an app's builds; without an app, for those of every watched app."""
 
     id: int
     team: str
     channel: str
-    app: App
-    filter: BuildFilter
+    app: App | None
+    terms: Terms
     created_by: str
     created_at: datetime
     stopped: str | None = None
 
-    def wants(self, build: Build) -> bool:
-        """Whether this subscription is to be told of the build's end."""
-        return self.stopped is None and self.filter.match(build)
+    def covers(self, app_slug: str) -> bool:
+        """Whether it is about the app's builds."""
+        return self.app is None or self.app.slug == app_slug
 
 
 class Subscriptions:
@@ -63,34 +66,31 @@ class Subscriptions:
         *,
         team: str,
         channel: str,
-        app: App,
-        filter: BuildFilter,  # noqa: A002 - the field's own word
+        app: App | None,
+        terms: Terms,
         by: str,
         at: datetime,
         baseline: Baseline | None,
     ) -> Subscription:
         """Add a subscription, with the app's baseline where the app is not watched yet.
 
-        The same app and filter in the same channel is the same subscription: it is returned, and told again
-        if it had been stopped.
+        The same app and terms in the same channel is the same subscription: it is returned, and told again
+        if it had been stopped. Without an app it is for every app that another subscription waits for.
         """
 
         def work(db: sqlite_utils.Database) -> int:
-            if baseline is not None:
-                begin_watching(db, app, baseline)
-            words = filter.model_dump_json()
-            for existing in _select(
-                db, "channel_id = ? AND app_slug = ? AND provider = ?", [channel, app.slug, app.provider]
-            ):
-                if existing.filter == filter:
-                    db.execute(
-                        "UPDATE subscriptions SET stopped_reason = NULL, stopped_at = NULL WHERE id = ?",
-                        [existing.id],
-                    )
+            if app is not None:
+                # An app that is watched stays as it is. One whose watching ended just now begins anew from here.
+                begin_watching(db, app, baseline or Baseline(at=at))
+            slug = app.slug if app else EVERY_APP
+            for existing in _select(db, "channel_id = ? AND subscriptions.app_slug = ?", [channel, slug]):
+                if existing.terms == terms:
+                    _resume(db, existing.id)
                     return existing.id
-            row = [team, channel, app.provider, app.slug, words, by, to_text(at)]
+            provider = app.provider if app else Provider.BITRISE
+            row = [team, channel, provider, slug, _words(terms), by, to_text(at)]
             cursor = db.execute(
-                "INSERT INTO subscriptions (team_id, channel_id, provider, app_slug, filter, created_by, created_at)"
+                "INSERT INTO subscriptions (team_id, channel_id, provider, app_slug, terms, created_by, created_at)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",
                 row,
             )
@@ -101,25 +101,38 @@ class Subscriptions:
         [subscription] = await self._find("subscriptions.id = ?", [subscription_id])
         return subscription
 
+    async def change(self, subscription: Subscription, terms: Terms) -> None:
+        """Give a subscription other terms."""
+        await self._database.write(
+            lambda db: db.execute(
+                "UPDATE subscriptions SET terms = ? WHERE id = ?", [_words(terms), subscription.id]
+            )
+        )
+        self.revision += 1
+
+    async def resume(self, subscription: Subscription) -> None:
+        """Tell a stopped subscription again, from now on."""
+        await self._database.write(lambda db: _resume(db, subscription.id))
+        self.revision += 1
+
     async def remove(self, subscription: Subscription) -> None:
         """Remove a subscription and what it is still owed."""
 
         def work(db: sqlite_utils.Database) -> None:
-            db.execute("DELETE FROM subscriptions WHERE id = ?", [subscription.id])
             db.execute(
                 "UPDATE notifications SET status = 'dropped', error = 'unsubscribed'"
                 " WHERE subscription_id = ? AND status = 'owed'",
                 [subscription.id],
             )
-            app = subscription.app
-            left = db.execute(
-                "SELECT 1 FROM subscriptions WHERE provider = ? AND app_slug = ?", [app.provider, app.slug]
-            ).fetchone()
-            if left is None:
-                end_watching(db, app)
+            end_subscription(db, subscription)
 
         await self._database.write(work)
         self.revision += 1
+
+    async def find(self, number: int) -> Subscription | None:
+        """The subscription of that number."""
+        found = await self._find("subscriptions.id = ?", [number])
+        return found[0] if found else None
 
     async def stop(self, channel: str, reason: str, at: datetime) -> list[Subscription]:
         """Stop the channel's subscriptions, which can't be told any more; returns those that were running."""
@@ -139,6 +152,11 @@ class Subscriptions:
         """The channel's subscriptions, oldest first."""
         return await self._find("channel_id = ?", [channel])
 
+    async def with_limits(self) -> list[Subscription]:
+        """The subscriptions that are told of what takes too long."""
+        found = await self._find("stopped_reason IS NULL AND terms LIKE '%_over%'", [])
+        return [one for one in found if one.terms.on_hold_over or one.terms.running_over]
+
     async def count(self) -> int:
         """How many subscriptions there are."""
         return int(
@@ -154,18 +172,38 @@ class Subscriptions:
 def subscriptions_of_apps(
     db: sqlite_utils.Database, provider: Provider, app_slugs: Sequence[str]
 ) -> list[Subscription]:
-    """The subscriptions for any of the apps, oldest first; for use inside a transaction."""
-    marks = ", ".join("?" * len(app_slugs))
-    return _select(
-        db, f"subscriptions.provider = ? AND subscriptions.app_slug IN ({marks})", [provider, *app_slugs]
-    )
+    """The subscriptions that are told and cover any of the apps, oldest first; for use inside a transaction."""
+    marks = ", ".join("?" * (len(app_slugs) + 1))
+    where = f"subscriptions.provider = ? AND subscriptions.app_slug IN ({marks}) AND stopped_reason IS NULL"
+    return _select(db, where, [provider, *app_slugs, EVERY_APP])
+
+
+def end_subscription(db: sqlite_utils.Database, subscription: Subscription) -> None:
+    """End a subscription, and the watching of its app with the last one; for use inside a transaction."""
+    db.execute("DELETE FROM subscriptions WHERE id = ?", [subscription.id])
+    app = subscription.app
+    if app is None:
+        return
+    left = db.execute(
+        "SELECT 1 FROM subscriptions WHERE provider = ? AND app_slug = ?", [app.provider, app.slug]
+    ).fetchone()
+    if left is None:
+        end_watching(db, app)
+
+
+def _resume(db: sqlite_utils.Database, number: int) -> None:
+    db.execute("UPDATE subscriptions SET stopped_reason = NULL, stopped_at = NULL WHERE id = ?", [number])
+
+
+def _words(terms: Terms) -> str:
+    return terms.model_dump_json(exclude_defaults=True)
 
 
 def _select(db: sqlite_utils.Database, where: str, arguments: Sequence[Any]) -> list[Subscription]:
     rows = db.execute(
-        "SELECT subscriptions.id, team_id, channel_id, watched_apps.body, filter,"
+        "SELECT subscriptions.id, team_id, channel_id, watched_apps.body, app_slug, terms,"
         " created_by, created_at, stopped_reason"
-        " FROM subscriptions JOIN watched_apps USING (provider, app_slug)"
+        " FROM subscriptions LEFT JOIN watched_apps USING (provider, app_slug)"
         f" WHERE {where} ORDER BY subscriptions.id",
         arguments,
     )
@@ -174,11 +212,11 @@ def _select(db: sqlite_utils.Database, where: str, arguments: Sequence[Any]) -> 
             id=identity,
             team=team,
             channel=channel,
-            app=App.model_validate_json(app),
-            filter=BuildFilter.model_validate_json(words),
+            app=App.model_validate_json(app) if app else App(slug=slug, title=slug) if slug else None,
+            terms=Terms.model_validate_json(words),
             created_by=by,
             created_at=from_text(at),
             stopped=stopped,
         )
-        for identity, team, channel, app, words, by, at, stopped in rows
+        for identity, team, channel, app, slug, words, by, at, stopped in rows
     ]

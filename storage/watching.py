@@ -8,7 +8,9 @@ from datetime import datetime
 import sqlite_utils
 
 from bot.build import App, Build, Frozen, Provider, State
+from bot.series import Standing
 from storage.database import Database
+from storage.series import advance_series
 from storage.times import from_text, to_text
 
 
@@ -65,6 +67,13 @@ class Sighting(Frozen):
     seen_until: datetime | None = None
 
 
+class SeenBuild(Frozen):
+    """A build as the watcher last saw it, and its place in its series once it has ended."""
+
+    build: Build
+    standing: Standing | None = None
+
+
 class Watching:
     """Reads what the watcher needs."""
 
@@ -75,11 +84,21 @@ class Watching:
         """What the next look with the token needs to know."""
         return await self._database.read(lambda db: _state(db, token, provider))
 
-    async def build(self, provider: Provider, slug: str) -> Build | None:
-        """A build as the watcher last saw it; None where it never did."""
-        query = "SELECT body FROM builds WHERE provider = ? AND build_slug = ?"
+    async def build(self, provider: Provider, slug: str) -> SeenBuild | None:
+        """A build as the watcher last saw it; None where it never did, or long ago."""
+        query = "SELECT body, standing FROM builds WHERE provider = ? AND build_slug = ? AND body <> ''"
         row = await self._database.read(lambda db: db.execute(query, [provider, slug]).fetchone())
-        return None if row is None else Build.model_validate_json(row[0])
+        if row is None:
+            return None
+        standing = Standing.model_validate_json(row[1]) if row[1] else None
+        return SeenBuild(build=Build.model_validate_json(row[0]), standing=standing)
+
+    async def open_builds(self, provider: Provider) -> list[Build]:
+        """The builds that had not ended at the last look."""
+        query = "SELECT body FROM builds WHERE provider = ? AND ended = 0"
+        return await self._database.read(
+            lambda db: [Build.model_validate_json(body) for (body,) in db.execute(query, [provider])]
+        )
 
 
 def begin_watching(db: sqlite_utils.Database, app: App, baseline: Baseline) -> None:
@@ -89,23 +108,30 @@ def begin_watching(db: sqlite_utils.Database, app: App, baseline: Baseline) -> N
         [app.provider, app.slug, app.title, app.model_dump_json(), to_text(baseline.at)],
     )
     if added.rowcount:
-        save_builds(db, baseline.builds)
+        # Nothing of it is told, but what comes next is measured by it: was the branch red or green?
+        ended = sorted((one for one in baseline.builds if one.ended), key=lambda one: one.number or 0)
+        save_builds(db, baseline.builds, advance_series(db, ended))
 
 
 def end_watching(db: sqlite_utils.Database, app: App) -> None:
     """Stop watching the app; for use inside a transaction. Builds that ended stay, for what is still to be told."""
     db.execute("DELETE FROM watched_apps WHERE provider = ? AND app_slug = ?", [app.provider, app.slug])
+    db.execute("DELETE FROM series WHERE provider = ? AND app_slug = ?", [app.provider, app.slug])
     db.execute(
         "DELETE FROM builds WHERE provider = ? AND app_slug = ? AND ended = 0", [app.provider, app.slug]
     )
 
 
-def save_builds(db: sqlite_utils.Database, builds: Sequence[Build]) -> None:
-    """Remember the builds as they are now; for use inside a transaction."""
+def save_builds(
+    db: sqlite_utils.Database, builds: Sequence[Build], standings: Mapping[str, Standing]
+) -> None:
+    """Remember the builds as they are now, and their places in their series; for use inside a transaction."""
     db.conn.executemany(
-        "INSERT INTO builds (provider, build_slug, app_slug, number, state, ended, triggered_at, finished_at, body)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (provider, build_slug) DO UPDATE SET state = excluded.state,"
-        " ended = excluded.ended, finished_at = excluded.finished_at, misses = 0, body = excluded.body",
+        "INSERT INTO builds (provider, build_slug, app_slug, number, state, ended, triggered_at, finished_at, body,"
+        " branch, workflow, abort_kind, standing) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (provider, build_slug) DO UPDATE SET state = excluded.state, ended = excluded.ended,"
+        " finished_at = excluded.finished_at, misses = 0, body = excluded.body, abort_kind = excluded.abort_kind,"
+        " standing = excluded.standing",
         [
             (
                 build.provider,
@@ -117,6 +143,12 @@ def save_builds(db: sqlite_utils.Database, builds: Sequence[Build]) -> None:
                 to_text(build.triggered_at),
                 to_text(build.finished_at),
                 build.model_dump_json(exclude_none=True),
+                build.branch,
+                build.workflow,
+                build.abort_kind,
+                standing.model_dump_json(exclude_none=True)
+                if (standing := standings.get(build.slug)) is not None
+                else None,
             )
             for build in builds
         ],

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, SecretStr
 
+from bot.aborts import AbortRule
 from bot.bitrise.errors import BuildAlreadyFinished, NoLog
 from bot.bitrise.listing import Listing
-from bot.bitrise.logs import Log, last_lines, read_log, readable
+from bot.bitrise.logs import Log, last_lines, plain_text, read_log, readable
 from bot.bitrise.models import AppItem, Artifact, ArtifactItem, ArtifactLinks, BuildItem, Me, read_one
 from bot.bitrise.orders import AbortOrder, BuildQuery, Started, TriggerParams
 from bot.bitrise.starting import started_by
@@ -24,12 +25,14 @@ from bot.http import (
     DownloadRefused,
     Downloads,
     Http,
+    NoAccess,
     NotFound,
     NotUnderstood,
     ProviderDown,
     Refused,
 )
 from bot.http.api import path_of
+from bot.http.redaction import redact
 
 ItemT = TypeVar("ItemT", bound=BaseModel)
 
@@ -42,9 +45,11 @@ class LogTail(Frozen):
     """A log's end as text, secrets taken out.
 
     `complete`: it is all there is. `still_growing`: the build goes on. `whole_url`: the archive's link, for minutes.
+    `framed` is the same text with the boxes round its steps.
     """
 
     text: str
+    framed: str
     complete: bool
     still_growing: bool
     gaps: bool = False
@@ -62,6 +67,7 @@ class Bitrise:
         base_url: str,
         clock: Callable[[], datetime],
         download_hosts: tuple[str, ...] = (),
+        abort_rules: tuple[AbortRule, ...] = (),
         **api_options: Any,
     ) -> None:
         def authorization() -> str | None:
@@ -71,6 +77,7 @@ class Bitrise:
         self._open_api = Api(http, base_url=base_url, authorization=lambda: None, clock=clock, **api_options)
         self._downloads = Downloads(http, api_url=base_url, hosts=download_hosts)
         self._clock = clock
+        self._abort_rules = abort_rules
 
     async def root(self, *, versioned: bool = True) -> dict[str, Any]:
         """What the API says of itself, at its version's address or at the host's; needs no token ("Root URLs")."""
@@ -81,6 +88,11 @@ class Bitrise:
     async def me(self) -> Me:
         """Whose token it is."""
         return read_one(Me, (await self._api.read("/me")).body)
+
+    async def probe(self) -> None:
+        """Ask for next to nothing, once, to see whether the API answers under this token. Raises ProviderError."""
+        with suppress(NotFound, NoAccess):  # not every token may list all builds, but that is an answer
+            await self._api.read("/builds", {"limit": "1"}, most_tries=1)
 
     def apps(self, *, limit: int = 50) -> Listing[App]:
         """The apps that the token sees."""
@@ -97,7 +109,7 @@ class Bitrise:
             path_of("apps", app_slug, "builds"),
             {"limit": str(limit)} | (query.params() if query else {}),
             model=BuildItem,
-            convert=lambda item: item.as_build(app_slug),
+            convert=lambda item: item.as_build(app_slug, self._abort_rules),
         )
 
     def all_builds(
@@ -121,13 +133,16 @@ class Bitrise:
             "/builds",
             params,
             model=BuildItem,
-            convert=lambda item: item.as_build(item.repository.slug) if item.repository else None,
+            convert=lambda item: (
+                item.as_build(item.repository.slug, self._abort_rules) if item.repository else None
+            ),
         )
 
     async def build(self, app_slug: str, build_slug: str) -> Build:
         """One build."""
         path = path_of("apps", app_slug, "builds", build_slug)
-        return read_one(BuildItem, (await self._api.read(path)).body).as_build(app_slug)
+        item = read_one(BuildItem, (await self._api.read(path)).body)
+        return item.as_build(app_slug, self._abort_rules)
 
     async def log(self, app_slug: str, build_slug: str, *, before: datetime | None = None) -> Log:
         """The log's last chunks, or those before a time. Raises NoLog where there is none."""
@@ -149,7 +164,11 @@ class Bitrise:
                 return _from_chunks(log, most)
             text = tail.content.decode("utf-8", "replace") if tail.whole else last_lines(tail.content)
             return LogTail(
-                text=readable(text), complete=tail.whole, still_growing=False, whole_url=log.raw_url
+                text=readable(text),
+                framed=redact(plain_text(text)),
+                complete=tail.whole,
+                still_growing=False,
+                whole_url=log.raw_url,
             )
         return _from_chunks(log, most)
 
@@ -266,6 +285,7 @@ def _from_chunks(log: Log, most: int) -> LogTail:
     text = log.text[-most:]
     return LogTail(
         text=readable(text),
+        framed=redact(plain_text(text)),
         complete=log.archived and log.from_the_start and not log.gaps and text == log.text,
         still_growing=not log.archived,
         gaps=log.gaps,

@@ -79,11 +79,15 @@ def read_log(body: bytes) -> Log:
     )
 
 
+def plain_text(text: str) -> str:
+    """The log without colours and overwritten progress lines; its frames and secrets are still there."""
+    text = _ESCAPES.sub("", text).replace("\r\n", "\n")
+    return _CONTROL.sub("", _WRITTEN_OVER.sub("", text))
+
+
 def readable(text: str) -> str:
     """The log as text: no colours, frames or overwritten progress lines, no secrets, no blank lines in a row."""
-    text = _ESCAPES.sub("", text).replace("\r\n", "\n")
-    text = _CONTROL.sub("", _WRITTEN_OVER.sub("", text))
-    lines = [_unframed(line.rstrip()) for line in text.split("\n")]
+    lines = [_unframed(line.rstrip()) for line in plain_text(text).split("\n")]
     shown = [line for before, line in pairwise(["", *lines]) if line or before]
     return redact("\n".join(shown)).strip("\n")
 

@@ -7,6 +7,7 @@ empty strings where null was meant (forum thread: "undefined parameters are now 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -20,6 +21,7 @@ from pydantic import (
     WrapValidator,
 )
 
+from bot.aborts import AbortRule, kind_of
 from bot.build import App, Build, Frozen, State
 from bot.http import NotUnderstood
 
@@ -109,13 +111,14 @@ class BuildItem(BaseModel):
     original_build_params: Object = None
     repository: Annotated[AppItem | None, WrapValidator(or_none)] = None
 
-    def as_build(self, app_slug: str) -> Build:
-        """The build in the bot's own words."""
+    def as_build(self, app_slug: str, abort_rules: Sequence[AbortRule] = ()) -> Build:
+        """The build in the bot's own words; `abort_rules` are the operator's own kinds of aborts."""
+        state = state_of(self.status, self.status_text, on_hold=bool(self.is_on_hold))
         return Build.model_construct(
             app_slug=app_slug,
             slug=self.slug,
             number=self.build_number,
-            state=state_of(self.status, self.status_text, on_hold=bool(self.is_on_hold)),
+            state=state,
             branch=self.branch,
             target_branch=self.pull_request_target_branch,
             tag=self.tag,
@@ -132,6 +135,7 @@ class BuildItem(BaseModel):
             prepared_at=self.environment_prepare_finished_at,
             finished_at=self.finished_at,
             abort_reason=self.abort_reason,
+            abort_kind=kind_of(self.abort_reason, abort_rules) if state.aborted else None,
             pipeline_id=self.pipeline_workflow_id,
             url=BUILD_PAGE + self.slug,
             params=self.original_build_params,

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
+from bot.authors import STARTED_BY
 from bot.build import Build, Frozen
 
 
@@ -65,7 +66,10 @@ class EnvironmentVariable(Frozen):
 
 
 class TriggerParams(Frozen):
-    """What to build; at least one of branch, tag, commit, workflow and pipeline. `original` is passed on as it is."""
+    """What to build; at least one of branch, tag, commit, workflow and pipeline. `original` is passed on as it is.
+
+    `started_by` is a Slack user's id. It travels as an environment variable: Bitrise knows only whose token it is.
+    """
 
     branch: str | None = None
     tag: str | None = None
@@ -75,6 +79,7 @@ class TriggerParams(Frozen):
     pipeline_id: str | None = None
     environments: tuple[EnvironmentVariable, ...] = ()
     original: Mapping[str, Any] | None = Field(default=None, repr=False)
+    started_by: str | None = None
 
     @model_validator(mode="after")
     def _something(self) -> Self:
@@ -90,17 +95,27 @@ class TriggerParams(Frozen):
         return self
 
     @classmethod
-    def from_build(cls, build: Build) -> Self:
+    def from_build(cls, build: Build, *, started_by: str | None = None) -> Self:
         """What the build was started with: Bitrise has no rebuild of a single build."""
-        return cls(original=build.params)
+        return cls(original=build.params, started_by=started_by)
 
     def body(self) -> dict[str, Any]:
         """The request's body (API v0.1, build-trigger)."""
         params = dict(self.original) if self.original is not None else self._params()
+        if self.started_by is not None:
+            others = [
+                one
+                for one in params.get("environments") or []
+                if not (isinstance(one, dict) and STARTED_BY in (one.get("key"), one.get("mapped_to")))
+            ]
+            told = {"key": STARTED_BY, "value": self.started_by, "is_expand": False}
+            params["environments"] = [*others, told]
         return {"hook_info": {"type": "bitrise"}, "build_params": params}
 
     def _params(self) -> dict[str, Any]:
-        params: dict[str, Any] = self.model_dump(exclude_none=True, exclude={"environments", "original"})
+        params: dict[str, Any] = self.model_dump(
+            exclude_none=True, exclude={"environments", "original", "started_by"}
+        )
         if self.environments:
             # not expanded: what a person typed means itself
             params["environments"] = [

@@ -11,6 +11,8 @@ from bot.commands.model import (
     ListApps,
     ListArtifacts,
     ListBuilds,
+    Me,
+    Mine,
     Moment,
     Rebuild,
     ShowBuild,
@@ -22,9 +24,10 @@ from bot.commands.model import (
     Unsubscribe,
     UseApp,
     WhoAmI,
+    Why,
 )
 from bot.commands.parsing import Surface, parse
-from bot.commands.wording import describe, list_words, words
+from bot.commands.wording import describe, describe_terms, list_words, term_words, words
 
 __all__ = [
     "CATALOGUE",
@@ -38,6 +41,8 @@ __all__ = [
     "ListApps",
     "ListArtifacts",
     "ListBuilds",
+    "Me",
+    "Mine",
     "Moment",
     "Rebuild",
     "ShowBuild",
@@ -51,11 +56,14 @@ __all__ = [
     "Unsubscribe",
     "UseApp",
     "WhoAmI",
+    "Why",
     "describe",
+    "describe_terms",
     "entry_for",
     "find_app",
     "list_words",
     "markdown",
     "parse",
+    "term_words",
     "words",
 ]

@@ -5,9 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 FILTERS = (
-    "Filters narrow the builds: `branch:main,release/*` `-branch:dependabot/*` `workflow:primary` "
-    "`status:failed,aborted` `event:push` (or `pull-request`, `tag`) `pr:12`. Globs work in branch and workflow; a "
-    "minus leaves out. A build of a tag has no branch, so a branch filter leaves it out."
+    "Filters narrow the builds: `branch:main,release/*` `-branch:dependabot/*` `target:main` (of pull requests) "
+    "`tag:v*` `workflow:primary` `event:push` (or `pull-request`, `tag`) `pr:12` `by:@me` `-by:bot` "
+    "`-aborted:no-changes`. Names are globs, and a minus leaves out. A build of a tag has no branch, so a branch "
+    "filter leaves it out; `tag:v*` takes it."
+)
+STATES = "`status:failed,aborted` takes results; there are success, failed, aborted, aborted-with-success."
+RESULTS = (
+    "`status:` says what is told: `failed` is every failure, `broken` only the first of a series, `still-failing` "
+    "every further one, `fixed` the first success after failures; `success`, `aborted`, `aborted-with-success`, "
+    "`started`. A series is an app, a workflow and a branch, and aborted builds do not count in it. Without "
+    "`status:` every end is told. `on-hold:15m` and `running:1h` tell what takes too long."
+)
+STYLES = (
+    "`style:` says how: `each` (one message a build), `live` (one message, edited from start to end), `card` (one card "
+    "a broken series), `thread` (one thread a branch or pull request; `broadcast:yes` shows replies in the channel), "
+    "`daily` and `weekly` (`at:9:00` `on:mon` `zone:Europe/Berlin`). `quiet:22:00-7:00` gathers what happens meanwhile."
 )
 BUILDS = "A build is named by its number (`#12`), its slug, or a pasted link to its page."
 APPS = "An app is named by its title, its slug or `owner/repo`, or by the beginning of one; quote it if it has spaces."
@@ -55,7 +68,7 @@ CATALOGUE: tuple[Entry, ...] = (
             "builds android status:failed since:2d",
             'builds since:"2026-11-01 10:00" pr:12',
         ),
-        (FILTERS, "Times are UTC dates, or how long ago: `30m`, `2h`, `3d`, `1w`.", APPS),
+        (FILTERS, STATES, "Times are UTC dates, or how long ago: `30m`, `2h`, `3d`, `1w`.", APPS),
     ),
     Entry(
         "build",
@@ -91,10 +104,21 @@ CATALOGUE: tuple[Entry, ...] = (
     ),
     Entry(
         "subscribe",
-        "subscribe [APP] [FILTERS]",
-        "Tell this channel of every build that ends.",
-        ("subscribe", "subscribe android branch:main,release/* status:failed,aborted"),
-        (FILTERS, APPS),
+        "subscribe [APP] [FILTERS] [status:…] [style:…] [preview]",
+        "Tell this channel of builds: all that end, or those that you describe.",
+        (
+            "subscribe",
+            "subscribe android branch:main,release/* status:failed,aborted",
+            "subscribe android branch:main style:card",
+            "subscribe android status:broken,fixed -by:bot preview",
+        ),
+        (
+            RESULTS,
+            FILTERS,
+            STYLES,
+            "`preview` subscribes to nothing and shows what the last 50 builds would have told.",
+            APPS,
+        ),
     ),
     Entry(
         "unsubscribe",
@@ -103,6 +127,25 @@ CATALOGUE: tuple[Entry, ...] = (
         ("unsubscribe android", "unsubscribe 3"),
     ),
     Entry("subscriptions", "subscriptions", "What this channel is told of.", ("subscriptions",)),
+    Entry(
+        "why",
+        "why [APP] #N",
+        "Which subscription told a build here, or what kept it silent.",
+        ("why #12",),
+        (BUILDS,),
+    ),
+    Entry("mine", "mine", "My builds: what runs, and how the latest ended.", ("mine",)),
+    Entry(
+        "me",
+        "me [name:…] [mention:on|off] [ends:on|off]",
+        "What I know of you: your name at Bitrise, and what I tell you.",
+        ("me name:octo", "me mention:on", "me ends:on"),
+        (
+            "`name:` claims the name that Bitrise shows with your builds; only one person can have it.",
+            "`mention:on` mentions you where your build fails.",
+            "`ends:on` sends you the end of your own builds as a direct message.",
+        ),
+    ),
     Entry("whoami", "whoami", "Whose token I use, and what it may do for you.", ("whoami",)),
 )
 _BY_NAME = {entry.name: entry for entry in CATALOGUE}

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from bot.build import Frozen
 from bot.filters import BuildFilter
+from bot.terms import Terms
 
 
 class BuildRef(Frozen):
@@ -118,10 +119,15 @@ class Rebuild(Frozen):
 
 
 class Subscribe(Frozen):
-    """Let the channel be told of an app's builds."""
+    """Let the channel be told of an app's builds; with `preview` only show what that would have told lately.
+
+    `zone_given` is False where times are meant in the asker's own time zone.
+    """
 
     app: str | None = None
-    filter: BuildFilter = BuildFilter()
+    terms: Terms = Terms()
+    preview: bool = False
+    zone_given: bool = False
 
 
 class Unsubscribe(Frozen):
@@ -133,6 +139,25 @@ class Unsubscribe(Frozen):
 
 class Subscriptions(Frozen):
     """What the channel is told of."""
+
+
+class Why(Frozen):
+    """Which subscription told a build, or what kept it silent."""
+
+    build: BuildRef
+    app: str | None = None
+
+
+class Mine(Frozen):
+    """My own builds."""
+
+
+class Me(Frozen):
+    """What the bot knows of me and does for me; what is None stays as it is."""
+
+    name: str | None = None
+    mention: bool | None = None
+    ends: bool | None = None
 
 
 Command: TypeAlias = (
@@ -151,4 +176,7 @@ Command: TypeAlias = (
     | Subscribe
     | Unsubscribe
     | Subscriptions
+    | Why
+    | Mine
+    | Me
 )

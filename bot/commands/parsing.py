@@ -5,9 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NoReturn
+from typing import Any, Literal, NoReturn
 
-from bot.commands import values
+from bot.commands import term_values, values
 from bot.commands.catalogue import CATALOGUE, Entry, entry_for
 from bot.commands.errors import CommandError
 from bot.commands.model import (
@@ -18,6 +18,8 @@ from bot.commands.model import (
     ListApps,
     ListArtifacts,
     ListBuilds,
+    Me,
+    Mine,
     Moment,
     Rebuild,
     ShowBuild,
@@ -29,12 +31,16 @@ from bot.commands.model import (
     Unsubscribe,
     UseApp,
     WhoAmI,
+    Why,
 )
 from bot.commands.tokens import Token, from_message, from_slash, tokens
 from bot.filters import BuildFilter
+from bot.terms import Terms, TermsProblem, check
 
 Surface = Literal["slash", "message"]
-FILTER_KEYS = ("branch", "-branch", "workflow", "-workflow", "status", "event", "pr")
+_NAMES = ("branch", "target", "tag", "workflow", "by", "aborted")
+FILTER_KEYS = (*_NAMES, *(f"-{name}" for name in _NAMES), "event", "pr")
+TERM_KEYS = ("status", "on-hold", "running", "style", "at", "on", "zone", "quiet", "broadcast")
 # Other words that people try first.
 _ALIASES = {
     "list": "builds",
@@ -170,42 +176,52 @@ def _status(words: _Words) -> Status:
 
 def _builds(words: _Words) -> ListBuilds:
     app = words.plain()
-    keyed = words.keyed(*FILTER_KEYS, "since", "until")
+    keyed = words.keyed(*FILTER_KEYS, "status", "since", "until")
     return ListBuilds(
         app=app, filter=_filter(keyed), since=_moment(keyed, "since"), until=_moment(keyed, "until")
     )
 
 
 def _subscribe(words: _Words) -> Subscribe:
+    names = [token for token in words.left if token.key is None]
+    preview = any(token.text.casefold() == "preview" and not token.quoted for token in names)
+    words.left = [
+        token for token in words.left if token.key or token.quoted or token.text.casefold() != "preview"
+    ]
     app = words.plain()
-    wanted = _filter(words.keyed(*FILTER_KEYS))
-    if any(not state.ended for state in wanted.states):
-        words.wrong("I tell of builds that have ended: success, failed, aborted or aborted-with-success.")
-    return Subscribe(app=app, filter=wanted)
+    keyed = words.keyed(*FILTER_KEYS, *TERM_KEYS)
+    terms = Terms(filter=_filter({key: texts for key, texts in keyed.items() if key != "status"}))
+    terms = terms.model_copy(update=term_values.read({key: keyed[key] for key in TERM_KEYS if key in keyed}))
+    try:
+        check(terms)
+    except TermsProblem as problem:
+        words.wrong(str(problem))
+    return Subscribe(app=app, terms=terms, preview=preview, zone_given="zone" in keyed)
 
 
 def _filter(keyed: dict[str, list[str]]) -> BuildFilter:
     wanted = BuildFilter()
-    for key, texts in keyed.items():
-        for text in texts:
+    for key in (key for key in keyed if key in FILTER_KEYS or key == "status"):
+        for text in keyed[key]:
             wanted = wanted.model_copy(update=_part(wanted, key, text))
     return wanted
 
 
 def _part(wanted: BuildFilter, key: str, text: str) -> dict[str, object]:
-    exclude = key.startswith("-")
-    match key.lstrip("-"):
-        case "branch":
-            return {"branch": values.add(wanted.branch, values.globs(text, key=key), exclude=exclude)}
-        case "workflow":
-            return {"workflow": values.add(wanted.workflow, values.globs(text, key=key), exclude=exclude)}
-        case "status":
-            return {"states": wanted.states | values.states(text)}
-        case "event":
-            return {"events": wanted.events | values.events(text)}
-        case "pr":
-            return {"pull_requests": wanted.pull_requests | values.pull_requests(text)}
-    return {}
+    name = key.lstrip("-")
+    if name in _NAMES:
+        read = {"by": values.authors, "aborted": values.kinds}.get(name, values.globs)
+        more = read(text, key=key)
+        return {name: values.add(getattr(wanted, name), more, exclude=key.startswith("-"))}
+    field, choices = _CHOICES[name]
+    return {field: getattr(wanted, field) | choices(text)}
+
+
+_CHOICES: dict[str, tuple[str, Callable[[str], frozenset[Any]]]] = {
+    "status": ("states", values.states),
+    "event": ("events", values.events),
+    "pr": ("pull_requests", values.pull_requests),
+}
 
 
 def _moment(keyed: dict[str, list[str]], key: str) -> Moment | None:
@@ -259,8 +275,22 @@ def _whoami(words: _Words) -> WhoAmI:
     return WhoAmI()
 
 
+def _mine(words: _Words) -> Mine:
+    words.nothing_more()
+    return Mine()
+
+
+def _me(words: _Words) -> Me:
+    keyed = words.keyed("name", "mention", "ends")
+    name = keyed.get("name", [""])[-1].strip().removeprefix("@")
+    if "name" in keyed and not 0 < len(name) <= 100:
+        words.wrong("name: needs the name behind it that Bitrise shows with your builds.")
+    switches = {key: values.switch(keyed[key][-1], key=key) for key in ("mention", "ends") if key in keyed}
+    return Me(name=name or None, **switches)
+
+
 def _about_a_build(
-    make: type[ShowBuild] | type[ShowLog] | type[ListArtifacts] | type[Rebuild],
+    make: type[ShowBuild] | type[ShowLog] | type[ListArtifacts] | type[Rebuild] | type[Why],
 ) -> Callable[[_Words], Command]:
     def read(words: _Words) -> Command:
         app, build = words.build()
@@ -294,4 +324,7 @@ _READERS: dict[str, Callable[[_Words], Command]] = {
     "unsubscribe": _unsubscribe,
     "subscriptions": _subscriptions,
     "whoami": _whoami,
+    "why": _about_a_build(Why),
+    "mine": _mine,
+    "me": _me,
 }

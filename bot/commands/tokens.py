@@ -12,7 +12,7 @@ from bot.commands.errors import CommandError
 _QUOTES = {'"': '"', "'": "'", "“": "”", "”": "”", "„": "“", "‘": "’", "«": "»"}
 # Zero-width and direction marks come along when text is copied and can't be seen by who pastes it.
 _INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\u00ad]")
-_KEY = re.compile(r"(-?[A-Za-z][A-Za-z_]*):")
+_KEY = re.compile(r"(-?[A-Za-z][A-Za-z_-]*):")
 _MENTION = re.compile(r"^\s*<@[^>]+>\s*")
 _LINK = re.compile(r"<((?:https?://|mailto:)[^|>\s]+)(?:\|[^>]*)?>")
 _OWN_NAME = re.compile(r"^\s*/?bitrise\b", re.IGNORECASE)

@@ -6,6 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
+from bot.aborts import PHRASES
 from bot.build import State
 from bot.commands.errors import CommandError
 from bot.commands.model import BuildRef, Moment
@@ -21,6 +22,8 @@ _LINK = re.compile(
     re.IGNORECASE,
 )
 _AGO = re.compile(r"(\d{1,5})\s*(m|min|h|d|w)$", re.IGNORECASE)
+_MENTION = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^>]*)?>$")
+_KIND = re.compile(r"[a-z][a-z0-9-]{0,30}$")
 _UNITS = {"m": "minutes", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _STATES = {
     "success": State.SUCCEEDED,
@@ -106,6 +109,40 @@ def add(patterns: Patterns, more: tuple[str, ...], *, exclude: bool) -> Patterns
     return patterns.model_copy(update={"include": patterns.include + more})
 
 
+def authors(text: str, *, key: str) -> tuple[str, ...]:
+    """Whose builds: names as globs, `bot`, `@me`, or a mention as Slack writes it. Raises CommandError."""
+    names = _listed(text, key=key, example="subscribe by:@me -by:bot")
+    return tuple(f"@{match[1]}" if (match := _MENTION.match(name)) else _author(name) for name in names)
+
+
+def _author(name: str) -> str:
+    return "@me" if name.casefold() in ("me", "@me") else name.lstrip("@")
+
+
+def kinds(text: str, *, key: str) -> tuple[str, ...]:
+    """Kinds of aborts, own ones too, so that a name is not checked but only its shape. Raises CommandError."""
+    example = "subscribe -aborted:no-changes,rolling-builds"
+    found = tuple(name.casefold().replace("_", "-") for name in _listed(text, key=key, example=example))
+    if wrong := [name for name in found if not _KIND.match(name)]:
+        raise CommandError(
+            f"{key}:{wrong[0]} is no kind of abort; there are {', '.join(PHRASES)}.", example=example
+        )
+    return found
+
+
+def switch(text: str, *, key: str) -> bool:
+    """On or off. Raises CommandError."""
+    problem = f"{key}:{text} is neither on nor off."
+    return _one(text, {"on": True, "yes": True, "off": False, "no": False}, problem, example="me mention:on")
+
+
+def span(text: str, *, key: str) -> timedelta:
+    """A length of time. Raises CommandError."""
+    if (match := _AGO.match(text.strip())) and int(match[1]) > 0:
+        return timedelta(**{_UNITS[match[2].lower()]: int(match[1])})
+    raise CommandError(f"{key}:{text} is no length of time: write 15m or 2h.", example="subscribe running:1h")
+
+
 def _listed(text: str, *, key: str, example: str) -> tuple[str, ...]:
     values = tuple(value for part in text.split(",") if (value := part.strip()))
     if not values:
@@ -113,8 +150,15 @@ def _listed(text: str, *, key: str, example: str) -> tuple[str, ...]:
     return values
 
 
-def _one(name: str, known: dict[str, T], problem: str) -> T:
+def _one(
+    name: str, known: dict[str, T], problem: str, *, example: str = "builds status:failed event:push"
+) -> T:
     found = known.get(name.casefold().replace("_", "-"))
     if found is None:
-        raise CommandError(problem, example="builds status:failed event:push")
+        raise CommandError(problem, example=example)
     return found
+
+
+def one_of(name: str, known: dict[str, T], *, what: str, example: str) -> T:
+    """What the name stands for. Raises CommandError, which lists the names."""
+    return _one(name, known, f"I know no {what} {name}; there are {', '.join(known)}.", example=example)

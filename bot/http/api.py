@@ -65,22 +65,24 @@ class Api:
         """The address of the API's root, above its version."""
         return urljoin(self.base_url, "/")
 
-    async def read(self, path: str, params: Mapping[str, str] | None = None) -> Reply:
+    async def read(
+        self, path: str, params: Mapping[str, str] | None = None, *, most_tries: int = TRIES
+    ) -> Reply:
         """GET a path (or a whole address of the API's own host), again where that may help, within the deadline.
 
         Raises ProviderError.
         """
         give_up = self._clock() + self._deadline
-        for tries in range(1, TRIES + 1):
+        for tries in range(1, most_tries + 1):
             try:
                 return await self._ask("GET", path, params=params)
             except RateLimited as limit:
-                if tries == TRIES or limit.until is None or limit.until >= give_up:
+                if tries == most_tries or limit.until is None or limit.until >= give_up:
                     raise
                 await self._sleep((limit.until - self._clock()).total_seconds())
             except ProviderDown:
                 pause = FIRST_PAUSE * 2**tries * self._randomness.uniform(0.5, 1.0)
-                if tries == TRIES or self._clock() + timedelta(seconds=pause) >= give_up:
+                if tries == most_tries or self._clock() + timedelta(seconds=pause) >= give_up:
                     raise
                 await self._sleep(pause)
         raise AssertionError("the last try returns or raises")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from bot.aborts import NO_CHANGES, PHRASES, SUPERSEDED, TIMEOUT
 from bot.bitrise import AbortOrder
 from bot.messages.actions import ABORT_MODAL
 from bot.messages.blocks import plain_text, section
@@ -15,10 +16,12 @@ from bot.messages.text import escape
 SUGGESTION = "suggestion"
 REASON = "reason"
 OPTIONS = "options"
+# Those that are a kind's own phrase are recognised again when Bitrise tells of the abort (bot/aborts.py).
 SUGGESTIONS = (
+    PHRASES[SUPERSEDED],
+    PHRASES[NO_CHANGES],
+    PHRASES[TIMEOUT],
     "Wrong branch or commit",
-    "Superseded by a newer build",
-    "Stuck or too slow",
     "Known to fail",
     "The worker is needed for something else",
 )

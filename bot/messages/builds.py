@@ -24,21 +24,6 @@ def build_card(build: Build, app: App, *, now: datetime) -> Message:
     )
 
 
-def digest(builds: Sequence[tuple[Build, App]]) -> Message:
-    """Several builds that ended, in one message; nothing is left out."""
-    lines = [f"{_line(build, app)}{_why(build)}" for build, app in builds]
-    text = f"{len(builds)} builds ended: " + " ".join(
-        wording.in_a_sentence(build, app) for build, app in builds
-    )
-    return Message(
-        text[:3500],
-        [
-            section(f"*{len(builds)} builds ended while I could not tell you*"),
-            *paragraphs(lines, most_blocks=len(lines)),
-        ],
-    )
-
-
 def status(app: App, *, running: Sequence[Build], last_by_branch: Sequence[Build], now: datetime) -> Message:
     """What runs now, and how each branch last ended."""
     title = f"*{link(_page(app), app.title, 150)}*"
@@ -52,7 +37,7 @@ def status(app: App, *, running: Sequence[Build], last_by_branch: Sequence[Build
             context(f"and {len(running) - ROWS_WITH_BUTTONS} more: `/bitrise builds status:running`")
         )
     if last_by_branch:
-        lines = [f"{_line(build, app)}{_ended_at(build)}" for build in last_by_branch]
+        lines = [f"{build_line(build, app)}{_ended_at(build)}" for build in last_by_branch]
         blocks += [section("*Last result of each branch*"), *paragraphs(lines, most_blocks=2)]
     elif not running:
         blocks.append(context("It has no builds yet."))
@@ -81,9 +66,7 @@ def build_list(
             f"{escape(app.title)}: {wanted}. {more}", [section(f"{title}\n{more}"), *_next(app, ask, next)]
         )
     blocks = [section(title)]
-    blocks += [
-        _row(build, app, _ended_at(build) or f" · {wording.so_far(build, now) or ''}") for build in builds
-    ]
+    blocks += [build_row(build, app, now=now) for build in builds]
     spoken = " ".join(wording.in_a_sentence(build, app) for build in builds)
     return Message(
         f"{escape(app.title)}, {len(builds)} builds. {spoken}"[:3500], [*blocks, *_next(app, ask, next)]
@@ -99,7 +82,7 @@ def _about(build: Build, app: App, now: datetime) -> list[str]:
     if commit := wording.commit(build):
         lines.append(commit)
     if (stopped := wording.abort(build)) is not None:
-        lines.append(escape(str(stopped), 700))
+        lines.append(escape(stopped, 700))
     return lines
 
 
@@ -130,12 +113,14 @@ def _buttons(build: Build, app: App) -> Block:
         button("Log", actions.BUILD_LOG, value),
         button("Artifacts", actions.BUILD_ARTIFACTS, value),
         button("Refresh", actions.BUILD_REFRESH, value),
+        None if build.ended else button("Tell me", actions.BUILD_TELL_ME, value),
         act,
         link_button("Open in Bitrise", build.url, actions.OPEN_LINK),
     )
 
 
-def _line(build: Build, app: App) -> str:
+def build_line(build: Build, app: App) -> str:
+    """One build in a line: its name, result and source."""
     parts = [
         f"{wording.symbol(build)} {wording.name(build, app)} {wording.result(build)}",
         wording.source(build),
@@ -143,10 +128,15 @@ def _line(build: Build, app: App) -> str:
     return " · ".join(part for part in parts if part)
 
 
+def build_row(build: Build, app: App, *, now: datetime) -> Block:
+    """One build in a line, with a button for its card, and how it stands or when it ended."""
+    return _row(build, app, _ended_at(build) or f" · {wording.so_far(build, now) or ''}")
+
+
 def _row(build: Build, app: App, more: str) -> Block:
     value = BuildButton.of(build, app).encode()
     label = f"Details of {app.title} {build.label}"
-    return section(_line(build, app) + more, button("Details", actions.BUILD_SHOW, value, label=label))
+    return section(build_line(build, app) + more, button("Details", actions.BUILD_SHOW, value, label=label))
 
 
 def _ended_at(build: Build) -> str:
@@ -154,11 +144,6 @@ def _ended_at(build: Build) -> str:
         return ""
     spent = f", took {lasted(build.finished_at - build.triggered_at)}" if build.triggered_at else ""
     return f" · {when(build.finished_at)}{spent}"
-
-
-def _why(build: Build) -> str:
-    stopped = wording.abort(build)
-    return f"\n      {escape(str(stopped), 300)}" if stopped and stopped.why else ""
 
 
 def _next(app: App, ask: ListBuilds, start: str | None) -> list[Block]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 Block = dict[str, Any]
 
@@ -14,3 +15,12 @@ class Message:
 
     text: str
     blocks: list[Block] = field(default_factory=list)
+
+    def encode(self) -> str:
+        """As JSON text, to be kept until it can be sent."""
+        return json.dumps({"text": self.text, "blocks": self.blocks}, ensure_ascii=False)
+
+    @classmethod
+    def decode(cls, content: str) -> Self:
+        """The message that `encode` wrote."""
+        return cls(**json.loads(content))

@@ -6,19 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.build import App
-from bot.commands import describe
-from bot.filters import BuildFilter
+from bot.commands import describe_terms
+from bot.filters import BuildFilter, Patterns
 from bot.messages import actions
-from bot.messages.blocks import button, confirm, context, section
-from bot.messages.message import Message
+from bot.messages.blocks import button, confirm, context, paragraphs, row, section
+from bot.messages.message import Block, Message
 from bot.messages.text import escape, mention, plain
+from bot.terms import Terms
 
-MOST_ROWS = 20
+MOST_ROWS = 15
+MOST_IN_A_ROW = 250
 # By Slack's error for the channel (Slack's rules, "Failures that are final for a channel").
 _CURES = {
-    "not_in_channel": "I am not in this channel. Type `/invite @buildbell`, then subscribe again.",
-    "channel_not_found": "I can't see this channel any more. Type `/invite @buildbell`, then subscribe again.",
-    "is_archived": "The channel was archived. Subscribe again once it is back.",
+    "not_in_channel": "I am not in this channel. Type `/invite @buildbell` in it, then press Tell again.",
+    "channel_not_found": "I can't see this channel any more. Type `/invite @buildbell` in it, then press Tell again.",
+    "is_archived": "The channel was archived. Press Tell again once it is back.",
 }
 
 
@@ -27,52 +29,110 @@ class SubscriptionRow:
     """A subscription in a list; `stopped` is Slack's error where the channel could not be told any more."""
 
     number: int
-    app: App
-    filter: BuildFilter
+    app: App | None
+    terms: Terms
     created_by: str
     stopped: str | None = None
 
 
-def subscribed(app: App, wanted: BuildFilter, *, by: str) -> Message:
+def subscribed(app: App, terms: Terms, *, by: str) -> Message:
     """The channel will be told from now on."""
-    what = f"{escape(describe(wanted), 1000)} of *{escape(app.title)}*"
+    what = sentence_of(app, terms)
     return Message(
-        f"This channel is told of {escape(describe(wanted), 1000)} of {escape(app.title)} from now on.",
+        f"This channel is told of {what} from now on.",
         [
-            section(
-                f"🔔 {mention(by)} subscribed this channel to {what}. Each is told here once, when it ends."
+            section(f"🔔 {mention(by)} subscribed this channel to {what}. Each is told here once."),
+            context(
+                "`/bitrise subscriptions` shows, changes and ends what this channel is told of; `/bitrise why #N` says "
+                "why a build was told or not."
             ),
-            context("`/bitrise subscriptions` shows and ends what this channel is told of."),
         ],
     )
 
 
-def unsubscribed(app: App, number: int, *, by: str) -> Message:
+def changed(app: App | None, before: Terms, after: Terms, *, by: str) -> Message:
+    """A subscription has other terms."""
+    text = f"🔔 {mention(by)} changed a subscription: now {sentence_of(app, after)}"
+    return Message(text, [section(text), context(f"Before: {sentence_of(app, before)}")])
+
+
+def resumed(app: App | None, terms: Terms, *, by: str) -> Message:
+    """A stopped subscription is told again."""
+    text = f"🔔 {mention(by)} let this channel be told again of {sentence_of(app, terms)}."
+    return Message(text, [section(text)])
+
+
+def unsubscribed(app: App | None, number: int, *, by: str) -> Message:
     """Subscriptions were ended."""
     how_many = f"{number} subscriptions" if number > 1 else "the subscription"
-    text = f"🔕 {mention(by)} ended {how_many} to *{escape(app.title)}* in this channel."
-    return Message(f"{mention(by)} ended {how_many} to {escape(app.title)}.", [section(text)])
+    text = f"🔕 {mention(by)} ended {how_many} to *{_title(app)}* in this channel."
+    return Message(f"{mention(by)} ended {how_many} to {_title(app)}.", [section(text)])
+
+
+def stopped(channel: str, reason: str, what: Sequence[tuple[App | None, Terms]]) -> Message:
+    """To whoever made the subscriptions: their channel is told nothing any more, and what to do."""
+    place = f"<#{channel}>"
+    lines = [f"• {sentence_of(app, terms)}" for app, terms in what[:MOST_ROWS]]
+    text = f"⚠️ I can't post in {place} any more, so your subscriptions there have stopped. {_cure(reason)}"
+    return Message(text, [section(text), *paragraphs(lines), context("I say this once.")])
 
 
 def subscriptions(rows: Sequence[SubscriptionRow]) -> Message:
-    """What the channel is told of, each with a button that ends it."""
+    """What the channel is told of, each with buttons that change and end it."""
     if not rows:
         words = "This channel is told of nothing yet. `/bitrise subscribe APP` changes that."
         return Message(words, [section(words)])
     blocks = [section("*This channel is told of*")]
     for one in rows[:MOST_ROWS]:
-        question = confirm("End it?", f"This subscription to {plain(one.app.title, 80)} ends.", "End it")
-        end = button("Unsubscribe", actions.UNSUBSCRIBE, str(one.number), confirm=question)
-        stopped = f"\n⚠️ Stopped: {_cure(one.stopped)}" if one.stopped else ""
-        what = f"{escape(describe(one.filter), 200)} of *{escape(one.app.title, 100)}*"
-        blocks.append(section(f"{one.number}. {what}, since {mention(one.created_by)} asked{stopped}", end))
+        stopped_here = f"\n⚠️ Stopped: {_cure(one.stopped)}" if one.stopped else ""
+        text = f"{one.number}. {sentence_of(one.app, one.terms, MOST_IN_A_ROW)}, since {mention(one.created_by)} asked"
+        blocks += [section(text + stopped_here), _buttons(one)]
     if len(rows) > MOST_ROWS:
         blocks.append(context(f"and {len(rows) - MOST_ROWS} more"))
-    spoken = "; ".join(f"{one.number}: {describe(one.filter)} of {one.app.title}" for one in rows)
-    return Message(escape(f"This channel is told of: {spoken}", 3000), blocks)
+    spoken = "; ".join(f"{one.number}: {sentence_of(one.app, one.terms)}" for one in rows)
+    return Message(f"This channel is told of: {spoken}"[:3000], blocks)
+
+
+def sentence_of(app: App | None, terms: Terms, most: int = 1500) -> str:
+    """What a subscription tells, in a sentence without its end, for mrkdwn; filters that are too long are left out."""
+    title = f"*{_title(app)}*"
+    said = describe_terms(terms.model_copy(update={"filter": _safe(terms.filter)}), title)
+    if len(said) <= most:
+        return said
+    return describe_terms(
+        terms.model_copy(update={"filter": BuildFilter()}), f"{title}, as far as its filters let pass"
+    )
+
+
+def _safe(wanted: BuildFilter) -> BuildFilter:
+    """The filter with every word that comes from outside escaped, so that what is said of it can be shown."""
+    return wanted.model_copy(
+        update={
+            name: Patterns(
+                include=tuple(escape(one, 100) for one in getattr(wanted, name).include),
+                exclude=tuple(escape(one, 100) for one in getattr(wanted, name).exclude),
+            )
+            for name in ("branch", "target", "tag", "workflow", "by", "aborted")
+        }
+    )
+
+
+def _title(app: App | None) -> str:
+    return escape(app.title, 100) if app else "every app that somebody here follows"
+
+
+def _buttons(one: SubscriptionRow) -> Block:
+    number = str(one.number)
+    title = plain(one.app.title, 80) if one.app else "your own builds"
+    question = confirm("End it?", f"This subscription to {title} ends.", "End it")
+    return row(
+        button("Tell again", actions.SUBSCRIPTION_RESUME, number, style="primary") if one.stopped else None,
+        button("Edit", actions.SUBSCRIPTION_EDIT, number, label=f"Edit subscription {number}"),
+        button("Unsubscribe", actions.UNSUBSCRIBE, number, confirm=question),
+    )
 
 
 def _cure(reason: str) -> str:
     return _CURES.get(
-        reason, f"Slack does not let me post here ({escape(reason)}). Subscribe again once it does."
+        reason, f"Slack does not let me post here ({escape(reason)}). Press Tell again once it does."
     )

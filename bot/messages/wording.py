@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from bot import authors
+from bot.aborts import MANUAL, OTHER, phrase, read_abort
 from bot.build import App, Build, State, time_building, time_on_hold, time_preparing
 from bot.messages.text import code, escape, lasted, link, plain
 
@@ -20,12 +20,6 @@ _RESULTS = {
 }
 _UNKNOWN_OPEN = ("❔", "is in a state that I don't know")
 _UNKNOWN_ENDED = ("❔", "ended in a way that I don't know")
-
-# What Bitrise makes of a reason (seed documents' examples, and its documents of 2022).
-_ABORTED_BY = re.compile(
-    r"User (?P<who>.+?) requested to abort this build(?:\.| with reason: (?P<why>.+))\Z", re.DOTALL
-)
-_STARTED_BY_NAME = re.compile(r"(?P<how>manual|webhook-[\w-]+?)[-/](?P<who>.+)\Z")
 
 
 def symbol(build: Build) -> str:
@@ -74,32 +68,23 @@ def starter(build: Build) -> str | None:
     told = build.triggered_by
     if told is None:
         return None
-    if match := _STARTED_BY_NAME.match(told):
-        how = "by hand" if match["how"] == "manual" else match["how"].removeprefix("webhook-")
-        return f"{match['who']} ({how})"
+    if (named := authors.starter(build)) is not None:
+        how, who = named
+        return f"{who} ({'by hand' if how == 'manual' else how.removeprefix('webhook-')})"
     return {"webhook": "a push or pull request", "schedule": "its schedule"}.get(told, told)
 
 
-@dataclass(frozen=True)
-class Abort:
-    """Who aborted a build, and why, as far as it is known."""
-
-    who: str | None
-    why: str | None
-
-    def __str__(self) -> str:
-        by = f"Aborted by {plain(self.who, 100)}" if self.who else "Aborted"
-        return f"{by}: {plain(self.why, 500)}" if self.why else f"{by}."
-
-
-def abort(build: Build) -> Abort | None:
-    """Who aborted the build and why, out of the sentence that Bitrise makes of it; None where nobody did."""
+def abort(build: Build) -> str | None:
+    """Who aborted the build, why, and what kind of reason that is, without markup; None where nobody did."""
     if not build.state.aborted and not build.abort_reason:
         return None
-    reason = (build.abort_reason or "").strip()
-    if match := _ABORTED_BY.match(reason):
-        return Abort(match["who"], (match["why"] or "").strip() or None)
-    return Abort(None, reason or None)
+    stopped = read_abort(build.abort_reason)
+    by = f"Aborted by {plain(stopped.who, 100)}" if stopped.who else "Aborted"
+    said = f"{by}: {plain(stopped.why, 500)}" if stopped.why else f"{by}."
+    kind = build.abort_kind
+    if kind is None or kind in (MANUAL, OTHER) or phrase(kind).casefold() in said.casefold():
+        return said
+    return f"{said} [{phrase(kind)}]"
 
 
 def times(build: Build) -> list[str]:
@@ -129,5 +114,5 @@ def in_a_sentence(build: Build, app: App) -> str:
     stopped = abort(build) if build.ended else None
     subject = (build.commit_message or "").strip().split("\n", 1)[0]
     spent = ", ".join(times(build)) if build.ended else ""
-    rest = [str(stopped) if stopped else "", plain(subject, 150), f"Took {spent}." if spent else ""]
+    rest = [stopped or "", plain(subject, 150), f"Took {spent}." if spent else ""]
     return escape(" ".join(part for part in [first, *rest] if part), 900)

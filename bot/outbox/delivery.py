@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 
 import aiohttp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.messages import Message
 
@@ -19,6 +20,8 @@ CHANNEL_CLOSED = frozenset({"channel_not_found", "is_archived", "not_in_channel"
 NOT_LET_IN = frozenset(
     {"account_inactive", "token_revoked", "token_expired", "invalid_auth", "not_authed", "missing_scope"}
 )
+# The message itself is not there, or not ours to change any more ("chat.update", "chat.postMessage").
+NOT_THERE = frozenset({"message_not_found", "thread_not_found", "cant_update_message", "edit_window_closed"})
 # Slack's own trouble; whether the message was taken is not known.
 SLACK_TROUBLE = frozenset({"internal_error", "fatal_error", "request_timeout", "service_unavailable"})
 
@@ -66,20 +69,50 @@ class Refused:
     reason: str
 
 
-Outcome = Told | Later | InDoubt | ChannelClosed | NotLetIn | Refused
+@dataclass(frozen=True)
+class Gone:
+    """Slack does not have it, since the message that it was to change or to answer is not there any more."""
+
+    reason: str
 
 
-async def post(slack: AsyncWebClient, channel: str, message: Message, *, parcel: str) -> Outcome:
+Outcome = Told | Later | InDoubt | ChannelClosed | NotLetIn | Refused | Gone
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a message goes: a channel, maybe in the thread of the message `thread`, maybe shown in both."""
+
+    channel: str
+    thread: str | None = None
+    broadcast: bool = False
+
+
+async def post(slack: AsyncWebClient, place: Place, message: Message, *, parcel: str) -> Outcome:
     """Post the message once. `parcel` travels in its metadata, so that it can be found again after a lost answer."""
-    try:
-        answer = await slack.chat_postMessage(
-            channel=channel,
+    return await _ask(
+        slack.chat_postMessage(
+            channel=place.channel,
+            thread_ts=place.thread,
+            reply_broadcast=place.broadcast or None,
             text=message.text,
             blocks=message.blocks,
             metadata={"event_type": METADATA_TYPE, "event_payload": {"parcel": parcel}},
             unfurl_links=False,
             unfurl_media=False,
         )
+    )
+
+
+async def update(slack: AsyncWebClient, channel: str, ts: str, message: Message) -> Outcome:
+    """Change a message of ours; to repeat it does no harm, so a lost answer is no doubt but a reason to ask again."""
+    outcome = await _ask(slack.chat_update(channel=channel, ts=ts, text=message.text, blocks=message.blocks))
+    return Later(seconds=1, reason=outcome.reason) if isinstance(outcome, InDoubt) else outcome
+
+
+async def _ask(call: Awaitable[AsyncSlackResponse]) -> Outcome:
+    try:
+        answer = await call
     except SlackApiError as error:
         return _refusal(error)
     except aiohttp.ClientConnectorError as error:
@@ -102,6 +135,8 @@ def _refusal(error: SlackApiError) -> Outcome:
         return Later(seconds=retry_after(error.response.headers), reason=reason)
     if reason in CHANNEL_CLOSED or reason.startswith("restricted_action"):
         return ChannelClosed(reason)
+    if reason in NOT_THERE:
+        return Gone(reason)
     if reason in NOT_LET_IN:
         return NotLetIn(reason)
     return Refused(reason)

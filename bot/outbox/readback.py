@@ -8,8 +8,9 @@ from typing import Any
 
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from bot.outbox.delivery import METADATA_TYPE, SLACK_TROUBLE, Later, retry_after
+from bot.outbox.delivery import METADATA_TYPE, NOT_THERE, SLACK_TROUBLE, Later, Place, retry_after
 
 # Slack's clock and ours need not agree.
 CLOCK_SKEW = timedelta(minutes=10)
@@ -36,7 +37,7 @@ class Unreadable:
 
 
 async def look_back(
-    slack: AsyncWebClient, channel: str, parcel: str, *, since: datetime
+    slack: AsyncWebClient, place: Place, parcel: str, *, since: datetime
 ) -> Found | Missing | Unreadable | Later:
     """Search what was posted since `since` for the message whose metadata carries the parcel's key.
 
@@ -45,13 +46,7 @@ async def look_back(
     cursor = None
     for _ in range(MOST_PAGES):
         try:
-            answer = await slack.conversations_history(
-                channel=channel,
-                oldest=f"{(since - CLOCK_SKEW).timestamp():.6f}",
-                include_all_metadata=True,
-                limit=200,
-                cursor=cursor,
-            )
+            answer = await _page(slack, place, f"{(since - CLOCK_SKEW).timestamp():.6f}", cursor)
         except SlackApiError as error:
             return _refusal(error)
         except Exception as error:  # noqa: BLE001 - reading can be repeated, whatever broke
@@ -65,16 +60,33 @@ async def look_back(
     return Unreadable("too much was posted meanwhile")
 
 
+async def _page(slack: AsyncWebClient, place: Place, oldest: str, cursor: str | None) -> AsyncSlackResponse:
+    if place.thread is None:
+        return await slack.conversations_history(
+            channel=place.channel, oldest=oldest, include_all_metadata=True, limit=200, cursor=cursor
+        )
+    return await slack.conversations_replies(
+        channel=place.channel,
+        ts=place.thread,
+        oldest=oldest,
+        include_all_metadata=True,
+        limit=200,
+        cursor=cursor,
+    )
+
+
 def _carries(metadata: dict[str, Any], parcel: str) -> bool:
     payload = metadata.get("event_payload") or {}
     return metadata.get("event_type") == METADATA_TYPE and payload.get("parcel") == parcel
 
 
-def _refusal(error: SlackApiError) -> Unreadable | Later:
+def _refusal(error: SlackApiError) -> Missing | Unreadable | Later:
     if getattr(error.response, "status_code", 0) == 429:
         return Later(seconds=retry_after(error.response.headers), reason="ratelimited")
     data = getattr(error.response, "data", None)
     reason = data.get("error") if isinstance(data, dict) else None
+    if reason in NOT_THERE:
+        return Missing()
     if reason is None or reason in SLACK_TROUBLE:
         return Later(seconds=5, reason="Slack gave no clear answer")
     return Unreadable(str(reason))

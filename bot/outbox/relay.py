@@ -5,43 +5,56 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Protocol
 
 import structlog
 from aiolimiter import AsyncLimiter
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.messages import Message
-from bot.outbox.delivery import ChannelClosed, InDoubt, Later, NotLetIn, Outcome, Refused, Told, post
+from bot.outbox.addresses import Addresses
+from bot.outbox.counting import Counts
+from bot.outbox.delivery import (
+    ChannelClosed,
+    Gone,
+    InDoubt,
+    Later,
+    NotLetIn,
+    Outcome,
+    Place,
+    Refused,
+    Told,
+    post,
+    update,
+)
+from bot.outbox.giving_up import give_up
+from bot.outbox.planning import (
+    FLOOD_WINDOW,
+    OUTAGE_WINDOW,
+    Facts,
+    Plan,
+    plan,
+    subjects_needed,
+)
 from bot.outbox.readback import Found, Missing, Unreadable, look_back
-from storage import Notification, Status, Storage
+from bot.outbox.rendering import render
+from bot.outbox.subjects import Kind, kind_of
+from storage import MessageStatus, NewMessage, Notification, SlackMessage, Storage
 
 log = structlog.get_logger()
 
-# A backlog larger or older than this arrives as one message with links.
-BACKLOG = 10
-BACKLOG_AGE = timedelta(hours=1)
-DIGEST_SIZE = 20
+MOST_AT_A_TIME = 100
 # One message a second a channel, short bursts pass (Slack's rules, "Pace").
 BURST = 4
+# chat.update is let through fifty times a minute for the whole workspace (Slack's rules, "Pace").
+UPDATES_A_MINUTE = 45
+# A message that takes in more and more is changed at most this often.
+ROLLING_SECONDS = 5.0
 # A message may still turn up for this long after its answer was lost.
 SETTLING = timedelta(seconds=5)
 SHORT_PAUSE = 1.0
 LONG_PAUSE = 60.0
-CHANNELS_AT_ONCE = 50
-
-
-class Counts(Protocol):
-    """What the relay counts."""
-
-    def told(self, notifications: int) -> None:
-        """Slack has taken a message that carries so many notifications."""
-
-    def doubted(self, outcome: str) -> None:
-        """A lost answer was settled: found, missing, or unreadable (then told again rather than never)."""
-
-    def dropped(self, notifications: int) -> None:
-        """So many notifications were given up, because their channel can't be told."""
+CALLS_AT_ONCE = 50
+_ROLLING = (Kind.FLOOD, Kind.OUTAGE)
 
 
 class Relay:
@@ -52,22 +65,24 @@ class Relay:
         slack: AsyncWebClient,
         storage: Storage,
         *,
-        render: Callable[[Sequence[Notification]], Message],
         counts: Counts,
         clock: Callable[[], datetime],
         new_key: Callable[[], str],
+        flood_limit: int = 60,
     ) -> None:
         self._slack = slack
         self._storage = storage
-        self._render = render
         self._counts = counts
         self._clock = clock
         self._new_key = new_key
+        self._flood_limit = flood_limit
+        self._addresses = Addresses(slack)
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
-        self._places = asyncio.Semaphore(CHANNELS_AT_ONCE)
+        self._places = asyncio.Semaphore(CALLS_AT_ONCE)
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._paces: dict[str, AsyncLimiter] = {}
+        self._updates = AsyncLimiter(UPDATES_A_MINUTE, 60)
 
     def wake(self) -> None:
         """Say that the outbox may owe something new."""
@@ -82,16 +97,26 @@ class Relay:
         """Deliver until stopped, whatever was left from before first."""
         while not self._stopping.is_set():
             self._wake.clear()
-            for channel in await self._storage.outbox.channels():
+            for channel in await self._storage.outbox.channels(self._clock()):
                 if channel not in self._under_way:
                     self._under_way[channel] = asyncio.create_task(self._see_to(channel))
-            await self._wake.wait()
+            await self._wait_for_work()
         await asyncio.gather(*self._under_way.values())
+
+    async def _wait_for_work(self) -> None:
+        """Return when somebody says so, or when something that waits for its time is due."""
+        due = await self._storage.outbox.next_due(self._clock())
+        seconds = max((due - self._clock()).total_seconds(), 0.0) if due else None
+        try:
+            # Never longer than a minute: the clock may be set, and with it what "due" means.
+            async with asyncio.timeout(None if seconds is None else min(seconds + 0.01, LONG_PAUSE)):
+                await self._wake.wait()
+        except TimeoutError:
+            return
 
     async def _see_to(self, channel: str) -> None:
         try:
-            async with self._places:
-                await self.deliver(channel)
+            await self.deliver(channel)
         except Exception:
             # One channel's trouble must not end the others' deliveries; it is taken up again.
             log.exception("relay.broken", channel=channel)
@@ -103,92 +128,196 @@ class Relay:
     async def deliver(self, channel: str) -> None:
         """Deliver all that one channel is owed; safe to begin again at any point."""
         attempts = 0
-        while not self._stopping.is_set() and (due := await self._storage.outbox.due(channel, DIGEST_SIZE)):
-            if due[0].status is Status.SENDING:
-                pause = await self._settle([one for one in due if one.parcel == due[0].parcel])
-            else:
-                owed = [one for one in due if one.status is Status.OWED]
-                pause = await self._hand_over(channel, owed if self._is_backlog(owed) else owed[:1])
+        while not self._stopping.is_set() and (pause := await self._next(channel)) is not None:
             attempts = attempts + 1 if pause else 0
             if pause:
                 await self._pause(min(pause * 2 ** min(attempts - 1, 6), max(pause, LONG_PAUSE)))
 
-    def _is_backlog(self, owed: Sequence[Notification]) -> bool:
-        oldest_age = self._clock() - owed[0].created_at
-        return len(owed) > BACKLOG or (len(owed) > 1 and oldest_age > BACKLOG_AGE)
+    async def _next(self, channel: str) -> float | None:
+        """Do the channel's next thing; returns the seconds to wait before another, None where nothing is left."""
+        unfinished = await self._storage.messages.unfinished(channel)
+        for message in unfinished:
+            if message.status is MessageStatus.SENDING:
+                return await self._settle(message)
+            if message.status is MessageStatus.OWED and message.content is not None:
+                return await self._post(
+                    NewMessage(**message.model_dump()), (), Message.decode(message.content)
+                )
+        due = await self._storage.outbox.due(channel, MOST_AT_A_TIME, self._clock())
+        if due:
+            return await self._carry_out(channel, plan(due, await self._facts(channel, due)))
+        stale = [one for one in unfinished if one.stale]
+        return await self._refresh(stale[0]) if stale else None
 
-    async def _hand_over(self, channel: str, carried: Sequence[Notification]) -> float:
-        """Post one message that carries the notifications; returns the seconds to wait before the next try."""
+    async def _facts(self, channel: str, due: Sequence[Notification]) -> Facts:
+        now, outbox = self._clock(), self._storage.outbox
+        there = await self._storage.messages.about(channel, subjects_needed(due))
+        rolling = [one.parcel for kind in _ROLLING if (one := there.get(kind.value))]
+        return Facts(
+            now=now,
+            flood_limit=self._flood_limit,
+            there=there,
+            carrying={parcel: len(await outbox.carried(parcel)) for parcel in rolling},
+            posted=await outbox.posted_since(channel, now - FLOOD_WINDOW),
+            failing=frozenset(
+                await outbox.failing_apps(channel, now - OUTAGE_WINDOW) if due[0].broke else ()
+            ),
+        )
+
+    async def _carry_out(self, channel: str, planned: Plan) -> float:
+        if planned.until is not None:
+            await self._storage.outbox.defer(planned.carried, planned.until)
+            return 0
+        if planned.into is not None:
+            return await self._join(planned.into, planned)
+        thread = planned.thread
+        new = NewMessage(
+            parcel=self._new_key(),
+            channel=channel,
+            subject=str(planned.subject),
+            thread=thread.parcel if thread else None,
+        )
+        message = self._render(planned.subject.kind, planned.carried or [*_about(planned)])
+        note = planned.about.build.slug if planned.about else None
+        return await self._post(
+            new, planned.carried, message, thread=thread, broadcast=planned.broadcast, note=note
+        )
+
+    async def _post(
+        self,
+        new: NewMessage,
+        carried: Sequence[Notification],
+        message: Message,
+        *,
+        thread: SlackMessage | None = None,
+        broadcast: bool = False,
+        note: str | None = None,
+    ) -> float:
+        """Post one new message; returns the seconds to wait before the next try."""
+        channel = await self._addresses.of(new.channel)
+        if isinstance(channel, Later):
+            return channel.seconds
+        if isinstance(channel, ChannelClosed):
+            await self._storage.outbox.drop(new.channel, channel.reason)
+            return 0
         await self._paces.setdefault(channel, AsyncLimiter(BURST, BURST)).acquire()
-        parcel = self._new_key()
-        message = self._render(carried)
-        await self._storage.outbox.begin(carried, parcel, self._clock())
-        outcome = await post(self._slack, channel, message, parcel=parcel)
-        if isinstance(outcome, Refused):
-            log.error("relay.message_refused", channel=channel, reason=outcome.reason)
-            plain = Message(text=message.text, blocks=[])
-            outcome = await post(self._slack, channel, plain, parcel=parcel)
-        return await self._conclude(channel, parcel, len(carried), outcome)
+        await self._storage.outbox.begin(carried, new, self._clock(), note=note)
+        place = Place(channel, thread.ts if thread else None, broadcast)
+        async with self._places:
+            outcome = await post(self._slack, place, message, parcel=new.parcel)
+            if isinstance(outcome, Refused):
+                log.error("relay.message_refused", channel=channel, reason=outcome.reason)
+                outcome = await post(
+                    self._slack, place, Message(text=message.text, blocks=[]), parcel=new.parcel
+                )
+        if isinstance(outcome, Gone) and thread is not None:
+            log.info("relay.thread_gone", channel=channel, reason=outcome.reason)
+            await self._storage.outbox.gone(thread.parcel, outcome.reason)
+            await self._storage.outbox.not_told(new.parcel, outcome.reason)
+            return 0
+        return await self._conclude(new, outcome)
 
-    async def _conclude(self, channel: str, parcel: str, carried: int, outcome: Outcome) -> float:
+    async def _join(self, into: SlackMessage, planned: Plan) -> float:
+        """Change a message that is there, so that it tells of more."""
+        kind = planned.subject.kind
+        if kind in _ROLLING:
+            await self._pause(ROLLING_SECONDS)
+        await self._storage.outbox.join(
+            planned.carried,
+            into.parcel,
+            self._clock(),
+            note=planned.about.build.slug if planned.about else None,
+        )
+        if planned.about is not None:
+            return await self._change(into, self._render(kind, [planned.about]))
+        return await self._refresh(into)
+
+    async def _refresh(self, stale: SlackMessage) -> float:
+        """Bring a message up to date with all that it carries."""
+        carried = await self._storage.outbox.carried(stale.parcel)
+        if not carried or stale.ts is None:
+            await self._storage.outbox.told(stale.parcel, stale.ts or "")
+            return 0
+        return await self._change(stale, self._render(kind_of(stale.subject), carried, stale.note))
+
+    async def _change(self, there: SlackMessage, message: Message) -> float:
+        await self._updates.acquire()
+        async with self._places:
+            outcome = await update(self._slack, await self._known_address(there), there.ts or "", message)
+        match outcome:
+            case Told(_):
+                self._counts.told(await self._storage.outbox.told(there.parcel, there.ts or ""))
+                return 0
+            case Gone(reason) | Refused(reason):
+                # What was about to join it is posted anew; what it told before was told.
+                log.info("relay.message_gone", channel=there.channel, reason=reason)
+                await self._storage.outbox.gone(there.parcel, reason)
+                return 0
+            case ChannelClosed(reason):
+                await give_up(self._storage, there.channel, reason, self._clock(), self._counts)
+                return 0
+            case NotLetIn(reason):
+                return _not_let_in(reason)
+            case Later(seconds, reason):
+                log.info("relay.later", channel=there.channel, seconds=seconds, reason=reason)
+                return seconds
+            case InDoubt(_):
+                return SHORT_PAUSE
+
+    async def _conclude(self, new: NewMessage, outcome: Outcome) -> float:
         outbox = self._storage.outbox
         match outcome:
             case Told(ts):
-                await outbox.told(parcel, ts)
-                self._counts.told(carried)
+                self._counts.told(await outbox.told(new.parcel, ts))
                 return 0
             case Later(seconds, reason):
-                await outbox.not_told(parcel, reason)
-                log.info("relay.later", channel=channel, seconds=seconds, reason=reason)
+                await outbox.not_told(new.parcel, reason)
+                log.info("relay.later", channel=new.channel, seconds=seconds, reason=reason)
                 return seconds
             case InDoubt(reason):
-                log.warning("relay.in_doubt", channel=channel, reason=reason)
+                log.warning("relay.in_doubt", channel=new.channel, reason=reason)
                 return SHORT_PAUSE
             case NotLetIn(reason):
-                await outbox.not_told(parcel, reason)
-                log.error(
-                    "relay.not_let_in", reason=reason, cure="check SLACK_BOT_TOKEN with `buildbell doctor`"
-                )
-                return LONG_PAUSE
-            case Refused(reason):
-                await outbox.refused(parcel, reason)
-                self._counts.dropped(carried)
-                return 0
+                await outbox.not_told(new.parcel, reason)
+                return _not_let_in(reason)
+            case Refused(reason) | Gone(reason):
+                dropped = await outbox.refused(new.parcel, reason)
+                self._counts.dropped(dropped)
+                # What heads a thread carries nothing; it would be tried anew at once, and for ever.
+                return 0 if dropped or new.content else LONG_PAUSE
             case ChannelClosed(reason):
-                await self._give_up(channel, reason)
+                await give_up(self._storage, new.channel, reason, self._clock(), self._counts)
                 return 0
 
-    async def _give_up(self, channel: str, reason: str) -> None:
-        stopped = await self._storage.subscriptions.stop(channel, reason, self._clock())
-        dropped = await self._storage.outbox.drop(channel, reason)
-        self._counts.dropped(dropped)
-        log.warning(
-            "relay.channel_closed", channel=channel, reason=reason, stopped=len(stopped), dropped=dropped
-        )
-
-    async def _settle(self, carried: Sequence[Notification]) -> float:
+    async def _settle(self, message: SlackMessage) -> float:
         """Find out whether Slack has a message whose answer was lost, by this process or the one before it."""
-        first = carried[0]
-        channel, parcel, sent_at = first.channel, first.parcel or "", first.sent_at or first.created_at
-        age = self._clock() - sent_at
+        age = self._clock() - message.sent_at
         if timedelta(0) <= age < SETTLING:
             await self._pause((SETTLING - age).total_seconds())
-        match await look_back(self._slack, channel, parcel, since=sent_at):
+        parent = await self._storage.messages.find(message.thread) if message.thread else None
+        place = Place(await self._known_address(message), parent.ts if parent else None)
+        match await look_back(self._slack, place, message.parcel, since=message.sent_at):
             case Found(ts):
                 self._counts.doubted("found")
-                await self._storage.outbox.told(parcel, ts)
-                self._counts.told(len(carried))
+                self._counts.told(await self._storage.outbox.told(message.parcel, ts))
             case Missing():
                 self._counts.doubted("missing")
-                await self._storage.outbox.not_told(parcel, "not in the channel after a lost answer")
+                await self._storage.outbox.not_told(message.parcel, "not in the channel after a lost answer")
             case Unreadable(reason):
                 self._counts.doubted("unreadable")
-                log.warning("relay.told_again", channel=channel, reason=reason)
-                await self._storage.outbox.not_told(parcel, f"can't be read back: {reason}")
+                log.warning("relay.told_again", channel=message.channel, reason=reason)
+                await self._storage.outbox.not_told(message.parcel, f"can't be read back: {reason}")
             case Later(seconds, reason):
-                log.info("relay.settle_later", channel=channel, seconds=seconds, reason=reason)
+                log.info("relay.settle_later", channel=message.channel, seconds=seconds, reason=reason)
                 return seconds
         return 0
+
+    async def _known_address(self, message: SlackMessage) -> str:
+        address = await self._addresses.of(message.channel)
+        return address if isinstance(address, str) else message.channel
+
+    def _render(self, kind: Kind | None, carried: Sequence[Notification], note: str | None = None) -> Message:
+        return render(kind, carried, now=self._clock(), flood_limit=self._flood_limit, note=note)
 
     async def _pause(self, seconds: float) -> None:
         """Wait, but not when the bot is to stop."""
@@ -197,3 +326,12 @@ class Relay:
                 await self._stopping.wait()
         except TimeoutError:
             return
+
+
+def _about(planned: Plan) -> Sequence[Notification]:
+    return [planned.about] if planned.about is not None else []
+
+
+def _not_let_in(reason: str) -> float:
+    log.error("relay.not_let_in", reason=reason, cure="check SLACK_BOT_TOKEN with `buildbell doctor`")
+    return LONG_PAUSE

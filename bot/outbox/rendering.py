@@ -1,17 +1,65 @@
-"""From what is owed to the message that tells it. Pure; no I/O."""
+"""From what a message carries to the message. Pure; no I/O."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
 
-from bot.messages import Message, build_card, digest
+from bot import messages
+from bot.messages import CardNote, Message, Telling
+from bot.outbox.subjects import Kind
+from bot.terms import Happening, Style
 from storage import Notification
 
 
-def render(notifications: Sequence[Notification], *, now: datetime) -> Message:
-    """One notification as the build's card, several as a digest."""
-    if len(notifications) == 1:
-        [one] = notifications
-        return build_card(one.build, one.app, now=now)
-    return digest([(one.build, one.app) for one in notifications])
+def render(
+    kind: Kind | None,
+    carried: Sequence[Notification],
+    *,
+    now: datetime,
+    flood_limit: int,
+    note: str | None = None,
+) -> Message:
+    """The message of this kind; `carried` is not empty and in order of ending."""
+    tellings = [_telling(one) for one in carried]
+    match kind:
+        case Kind.CARD:
+            return messages.series_card(tellings, CardNote.read(note), now=now)
+        case Kind.THREAD:
+            return messages.thread_head(tellings[-1])
+        case Kind.OUTAGE:
+            return messages.outage(tellings)
+        case Kind.FLOOD:
+            return messages.flood(tellings, limit=flood_limit)
+        case Kind.GATHERED:
+            return messages.gathered(tellings, title=_why_gathered(carried))
+        case Kind.BUILD | Kind.LIVE | Kind.REPLY:
+            # Several moments of one build: the last one says it all.
+            return messages.told_build(tellings[-1], now=now)
+        case _:
+            if len(tellings) == 1:
+                return messages.told_build(tellings[0], now=now)
+            return messages.gathered(tellings, title=f"{_builds(carried)} ended while I could not tell you")
+
+
+def _telling(one: Notification) -> Telling:
+    # A moment that is over by now is told as what the build has become.
+    happening = Happening.ENDED if one.build.ended else one.event
+    return Telling(one.build, one.app, happening, one.standing, one.failure, one.mention)
+
+
+def _why_gathered(carried: Sequence[Notification]) -> str:
+    terms = carried[0].terms
+    match terms.style:
+        case Style.DAILY:
+            return f"The day's builds: {_builds(carried)}"
+        case Style.WEEKLY:
+            return f"The week's builds: {_builds(carried)}"
+        case _:
+            hours = f" ({terms.quiet.start:%H:%M} to {terms.quiet.end:%H:%M})" if terms.quiet else ""
+            return f"{_builds(carried)} during the quiet hours{hours}"
+
+
+def _builds(carried: Sequence[Notification]) -> str:
+    count = len({one.build.slug for one in carried})
+    return f"{count} builds" if count != 1 else "one build"

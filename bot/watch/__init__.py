@@ -2,8 +2,9 @@
 
 from bot.watch.baseline import read_baseline
 from bot.watch.changes import compare
+from bot.watch.investigating import Investigator
 from bot.watch.look import Look
-from bot.watch.matching import match
+from bot.watch.matching import match, overdue
 from bot.watch.watcher import Intervals, Watcher
 
-__all__ = ["Intervals", "Look", "Watcher", "compare", "match", "read_baseline"]
+__all__ = ["Intervals", "Investigator", "Look", "Watcher", "compare", "match", "overdue", "read_baseline"]

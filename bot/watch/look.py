@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,8 +13,9 @@ from bot.bitrise import Bitrise
 from bot.build import Build, Change, Provider
 from bot.http import NoAccess, NotFound, ProviderError, Refused
 from bot.watch.lists import Answer, CannotRely, ListRead, read_all_apps, read_one_app
+from bot.watch.matching import overdue
 from bot.watch.open_builds import ask_after
-from storage import Recorder, Sighting, Storage, WatchState
+from storage import Recorder, Sighting, Storage, Subscription, WatchState
 
 log = structlog.get_logger()
 
@@ -24,10 +26,11 @@ _ALL_APPS = ""
 
 @dataclass(frozen=True)
 class Seen:
-    """What a look has found; `running`: whether some build has not ended yet."""
+    """What a look has found; `running`: whether some build has not ended yet. `overdue`: something takes too long."""
 
     changes: Sequence[Change] = ()
     running: bool = False
+    overdue: bool = False
 
 
 @dataclass
@@ -59,6 +62,7 @@ class Look:
         *,
         token: str,
         clock: Callable[[], datetime],
+        most_apps: int = 100,
     ) -> None:
         self._bitrise = bitrise
         self._storage = storage
@@ -68,6 +72,10 @@ class Look:
         self._state: WatchState | None = None
         self._revision = -1
         self._first_pages: dict[str, Answer] = {}
+        self._limits: list[Subscription] = []
+        self._reminded: set[tuple[int, str, str]] = set()
+        self._most_apps = most_apps
+        self._turn = ""
 
     async def __call__(self) -> Seen:
         """Look once, and record what was seen.
@@ -87,12 +95,14 @@ class Look:
         changes = await self._record(state, gathered)
         if gathered.failure is not None:
             raise gathered.failure
-        return Seen(changes, running=bool((await self._current_state()).open_builds))
+        reminded = await self._remind()
+        return Seen(changes, running=bool((await self._current_state()).open_builds), overdue=reminded)
 
     async def _current_state(self) -> WatchState:
         if self._state is None or self._revision != self._storage.subscriptions.revision:
             self._revision = self._storage.subscriptions.revision
             self._state = await self._storage.watching.state(self._token, Provider.BITRISE)
+            self._limits = await self._storage.subscriptions.with_limits()
         return self._state
 
     async def _read_lists(self, state: WatchState, gathered: _Gathered) -> None:
@@ -107,9 +117,9 @@ class Look:
                 gathered.seen_until = read.newest
         # The list of all apps was read down to `seen_until`; without one it has caught up with nobody yet.
         all_caught_up = not gathered.per_app and state.seen_until is not None
-        for slug, watched in state.apps.items():
-            if watched.joined and all_caught_up:
-                continue
+        by_themselves = [slug for slug, app in state.apps.items() if not (app.joined and all_caught_up)]
+        for slug in self._whose_turn(by_themselves):
+            watched = state.apps[slug]
             try:
                 gathered.add(slug, await read_one_app(self._bitrise, watched, self._last(slug)))
             except (NoAccess, NotFound) as reason:
@@ -117,6 +127,32 @@ class Look:
                 log.warning("watch.app_not_seen", app=slug, reason=str(reason))
             else:
                 gathered.joined.append(slug)
+
+    def _whose_turn(self, slugs: Sequence[str]) -> Sequence[str]:
+        """As many apps as one look may ask for, each in its turn; what is not read now is read by a later look."""
+        ordered = sorted(slugs)
+        start = bisect_right(ordered, self._turn)
+        chosen = [*ordered[start:], *ordered[:start]][: self._most_apps]
+        if chosen:
+            self._turn = chosen[-1]
+        return chosen
+
+    async def _remind(self) -> bool:
+        """Owe what time alone has brought about: builds that are on hold, or run, for too long."""
+        if not self._limits:
+            return False
+        storage, now = self._storage, self._clock()
+        builds = await storage.watching.open_builds(Provider.BITRISE)
+        names = (await storage.people.known()).names
+        owed = {
+            (one.subscription_id, one.build_slug, one.event): one
+            for one in overdue(builds, self._limits, names, now)
+        }
+        new = [one for key, one in owed.items() if key not in self._reminded]
+        if new:
+            await self._recorder.owe(new, at=now)
+        self._reminded = set(owed)
+        return bool(new)
 
     async def _read_open_builds(self, state: WatchState, gathered: _Gathered) -> None:
         listed = frozenset().union(*(answer.listed for answer in gathered.first_pages.values()))

@@ -2,33 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 
-from bot.build import Build, Change
+from bot.authors import Names
+from bot.build import Build, Change, State
+from bot.series import Standing
+from bot.terms import Happening, Terms, decide, due_at
 from storage import Owed, Subscription
 
-ENDED = "ended"
 
-_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+def match(
+    changes: Sequence[Change],
+    standings: Mapping[str, Standing],
+    subscriptions: Sequence[Subscription],
+    names: Names,
+    now: datetime,
+) -> list[Owed]:
+    """What the changes make owed to the subscriptions that want it, in the changes' order.
 
-
-def match(changes: Sequence[Change], subscriptions: Sequence[Subscription]) -> list[Owed]:
-    """What the changes make owed: each build that ended, to each subscription that wants it, in order of ending."""
-    ended = sorted((change.build for change in changes if change.build.ended), key=_end)
+    `standings` holds the places in their series of those that ended, by slug.
+    """
     return [
-        Owed(
-            subscription_id=subscription.id,
-            channel=subscription.channel,
-            provider=build.provider,
-            build_slug=build.slug,
-            event=ENDED,
-        )
-        for build in ended
+        _owed(subscription, change.build, happening, now)
+        for change in changes
+        if (happening := happening_of(change)) is not None
         for subscription in subscriptions
-        if subscription.app.slug == build.app_slug and subscription.wants(build)
+        if subscription.covers(change.build.app_slug)
+        and decide(subscription.terms, happening, change.build, standings.get(change.build.slug), names).told
     ]
 
 
-def _end(build: Build) -> tuple[datetime, int]:
-    return build.finished_at or build.triggered_at or _LONG_AGO, build.number or 0
+def overdue(
+    builds: Sequence[Build], subscriptions: Sequence[Subscription], names: Names, now: datetime
+) -> list[Owed]:
+    """What it makes owed that builds have been on hold, or have run, for too long by now."""
+    return [
+        _owed(subscription, build, happening, now)
+        for build in builds
+        for subscription in subscriptions
+        if subscription.covers(build.app_slug)
+        and (happening := _too_long(build, subscription.terms, now)) is not None
+        and decide(subscription.terms, happening, build, None, names).told
+    ]
+
+
+def happening_of(change: Change) -> Happening | None:
+    """What the change is to those who are told; None for one that nobody can ask for."""
+    build = change.build
+    if build.ended:
+        return Happening.ENDED
+    if change.was is None:
+        return Happening.STARTED
+    return Happening.PROGRESSED if build.state is State.RUNNING else None
+
+
+def _too_long(build: Build, terms: Terms, now: datetime) -> Happening | None:
+    if build.state is State.ON_HOLD and _over(build.triggered_at, terms.on_hold_over, now):
+        return Happening.ON_HOLD_TOO_LONG
+    if build.state is State.RUNNING and _over(
+        build.started_at or build.triggered_at, terms.running_over, now
+    ):
+        return Happening.RUNNING_TOO_LONG
+    return None
+
+
+def _over(since: datetime | None, most: timedelta | None, now: datetime) -> bool:
+    return since is not None and most is not None and now - since > most
+
+
+def _owed(subscription: Subscription, build: Build, happening: Happening, now: datetime) -> Owed:
+    return Owed(
+        subscription_id=subscription.id,
+        channel=subscription.channel,
+        provider=build.provider,
+        build_slug=build.slug,
+        event=happening,
+        due_at=due_at(subscription.terms, now),
+    )

@@ -16,6 +16,10 @@ from bot.watch.look import Seen
 log = structlog.get_logger()
 
 LONGEST_PAUSE = timedelta(minutes=5)
+# After so many failures in a row the provider is not looked at but only probed, until a probe succeeds.
+BREAKS_AFTER = 5
+# However often somebody asks for a look, or a webhook calls.
+SHORTEST_PAUSE = 0.2
 
 
 @dataclass(frozen=True)
@@ -40,8 +44,10 @@ class Watcher:
         found: Callable[[], None],
         clock: Callable[[], datetime],
         randomness: random.Random,
+        probe: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._look = look
+        self._probe = probe
         self._intervals = intervals
         self._found = found
         self._clock = clock
@@ -51,6 +57,11 @@ class Watcher:
         self._not_before: datetime | None = None
         self.last_success: datetime | None = None
         self.failures = 0
+
+    @property
+    def broken(self) -> bool:
+        """Whether the circuit is open: the provider failed so often that it is only probed."""
+        return self.failures >= BREAKS_AFTER
 
     def look_now(self) -> None:
         """Look as soon as the provider allows, instead of at the next interval's end."""
@@ -76,6 +87,10 @@ class Watcher:
     async def _look_once(self) -> float:
         """Look; returns the seconds to wait before the next look."""
         try:
+            if self.broken and self._probe is not None:
+                # One small request, asked once: a provider that is down is not helped by more.
+                await self._probe()
+                log.info("watch.recovered", failures=self.failures)
             seen = await self._look()
         except RateLimited as limit:
             self.failures += 1
@@ -97,13 +112,14 @@ class Watcher:
         self.failures = 0
         self._not_before = None
         self.last_success = self._clock()
-        if seen.changes:
-            log.info("watch.changes", changes=len(seen.changes))
+        if seen.changes or seen.overdue:
+            log.info("watch.changes", changes=len(seen.changes), overdue=seen.overdue)
             self._found()
         return self._jittered(self._intervals.active if seen.running else self._intervals.rest)
 
     async def _wait_for_a_reason(self) -> None:
         """Return when somebody asked for a look and the provider has not forbidden it."""
+        await asyncio.sleep(SHORTEST_PAUSE)
         await self._now_please.wait()
         if self._not_before is not None and self._not_before > self._clock():
             await asyncio.Event().wait()  # until the pause is over

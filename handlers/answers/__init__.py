@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from bot import commands, messages
-from handlers.answers import acts, apps, builds, results, subscriptions
+from handlers.answers import acts, apps, builds, explaining, personal, results, subscriptions
 from handlers.caller import Answer, Caller
 
 
@@ -30,6 +30,9 @@ _ANSWERS: dict[type[Any], Callable[[Any, Caller], Awaitable[Answer | None]]] = {
     commands.Subscribe: subscriptions.subscribe,
     commands.Unsubscribe: subscriptions.unsubscribe,
     commands.Subscriptions: subscriptions.list_subscriptions,
+    commands.Why: explaining.why,
+    commands.Mine: personal.mine,
+    commands.Me: personal.me,
 }
 
 

@@ -49,6 +49,7 @@ async def trigger(ask: TriggerBuild, caller: Caller) -> Answer:
         commit_hash=ask.commit,
         commit_message=ask.message or f"Started from Slack by {await caller.signature()}",
         workflow_id=ask.workflow,
+        started_by=caller.person,
         environments=tuple(EnvironmentVariable(key=key, value=value) for key, value in ask.environments),
     )
     started = await caller.desk.bitrise.trigger(app.slug, params)
@@ -70,7 +71,9 @@ async def rebuild_build(app: App, build: Build, caller: Caller) -> Answer:
         raise NotNamed(
             f"Bitrise doesn't say how build {build.label} was started, so it can't be started again."
         )
-    started = await caller.desk.bitrise.trigger(app.slug, TriggerParams.from_build(build))
+    started = await caller.desk.bitrise.trigger(
+        app.slug, TriggerParams.from_build(build, started_by=caller.person)
+    )
     _note("rebuild", caller, app, build=build.slug, builds=[one.build_slug for one in started])
     caller.desk.look_now()
     return Answer(messages.rebuilt(build, app, started, by=caller.person), Audience.CHANNEL)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from slack_sdk.errors import SlackApiError
 
 from bot import messages
-from bot.build import Provider
+from bot.build import App, Provider
 from bot.commands import Subscribe, Subscriptions, Unsubscribe
+from bot.filters import Patterns
 from bot.messages import Message
+from bot.terms import Style, Terms
 from bot.watch import read_baseline
+from handlers.answers.explaining import preview
 from handlers.caller import Answer, Audience, Caller
 from handlers.finding import NotNamed, find_app
 from storage import Subscription
@@ -20,26 +23,71 @@ async def subscribe(ask: Subscribe, caller: Caller) -> Answer | None:
     The channel hears of it by a message of the bot's own: it shows everybody what was agreed, and it shows the bot
     whether it can post there at all; where it can't, nothing is subscribed.
     """
-    desk = caller.desk
     app = await find_app(caller, ask.app)
+    terms = await settled(ask, caller)
+    if ask.preview:
+        return await preview(app, terms, caller)
+    subscription = await add(app, terms, caller, channel=caller.channel)
+    try:
+        await _post(caller, messages.subscribed(app, terms, by=caller.person))
+    except BaseException:
+        await caller.desk.storage.subscriptions.remove(subscription)
+        raise
+    caller.desk.look_now()
+    return None
+
+
+async def add(app: App, terms: Terms, caller: Caller, *, channel: str) -> Subscription:
+    """Add a subscription to the app, with what is there now as its beginning. Raises ProviderError."""
+    desk = caller.desk
     watched = await desk.storage.subscriptions.is_watched(Provider.BITRISE, app.slug)
-    baseline = None if watched else await read_baseline(desk.bitrise, app.slug)
-    subscription = await desk.storage.subscriptions.add(
+    return await desk.storage.subscriptions.add(
         team=caller.team,
-        channel=caller.channel,
+        channel=channel,
         app=app,
-        filter=ask.filter,
+        terms=terms,
         by=caller.person,
         at=caller.now(),
-        baseline=baseline,
+        baseline=None if watched else await read_baseline(desk.bitrise, app.slug),
     )
-    try:
-        await _post(caller, messages.subscribed(app, ask.filter, by=caller.person))
-    except BaseException:
-        await desk.storage.subscriptions.remove(subscription)
-        raise
-    desk.look_now()
+
+
+async def settled(ask: Subscribe, caller: Caller) -> Terms:
+    """The terms with what only the asker knows: who "me" is, and in whose time hours are meant."""
+    by = ask.terms.filter.by
+    mine = Patterns(
+        include=tuple(f"@{caller.person}" if one == "@me" else one for one in by.include),
+        exclude=tuple(f"@{caller.person}" if one == "@me" else one for one in by.exclude),
+    )
+    terms = ask.terms.model_copy(update={"filter": ask.terms.filter.model_copy(update={"by": mine})})
+    timed = terms.quiet is not None or terms.style in (Style.DAILY, Style.WEEKLY)
+    if timed and not ask.zone_given:
+        terms = terms.model_copy(update={"zone": await caller.zone()})
+    return terms
+
+
+async def resume_number(number: int, caller: Caller) -> Answer | None:
+    """Let one of the channel's stopped subscriptions be told again, if the channel can be posted in."""
+    subscription = await of_this_channel(number, caller)
+    said = messages.resumed(subscription.app, subscription.terms, by=caller.person)
+    await _post(caller, said)
+    await caller.desk.storage.subscriptions.resume(subscription)
+    caller.desk.look_now()
     return None
+
+
+async def change(subscription: Subscription, terms: Terms, caller: Caller) -> None:
+    """Give a subscription other terms, and say so to the channel."""
+    await caller.desk.storage.subscriptions.change(subscription, terms)
+    await _post(caller, messages.changed(subscription.app, subscription.terms, terms, by=caller.person))
+
+
+async def of_this_channel(number: int, caller: Caller) -> Subscription:
+    """The channel's subscription of that number. Raises NotNamed."""
+    found = await caller.desk.storage.subscriptions.find(number)
+    if found is None or found.channel != caller.channel:
+        raise NotNamed("This channel has no such subscription. `/bitrise subscriptions` lists what it has.")
+    return found
 
 
 async def unsubscribe(ask: Unsubscribe, caller: Caller) -> Answer:
@@ -51,7 +99,7 @@ async def unsubscribe(ask: Unsubscribe, caller: Caller) -> Answer:
         ended = subscriptions
     else:
         app = await find_app(caller, ask.app)
-        ended = [one for one in subscriptions if one.app.slug == app.slug]
+        ended = [one for one in subscriptions if one.app is not None and one.app.slug == app.slug]
     if not ended:
         raise NotNamed("This channel has no such subscription. `/bitrise subscriptions` lists what it has.")
     return await _end(ended, caller)
@@ -74,7 +122,7 @@ async def list_subscriptions(_ask: Subscriptions, caller: Caller) -> Answer:
     found = await caller.desk.storage.subscriptions.of_channel(caller.channel)
     rows = [
         messages.SubscriptionRow(
-            number=one.id, app=one.app, filter=one.filter, created_by=one.created_by, stopped=one.stopped
+            number=one.id, app=one.app, terms=one.terms, created_by=one.created_by, stopped=one.stopped
         )
         for one in found
     ]

@@ -64,6 +64,8 @@ class Methods:
         if person is None:
             raise SlackError("user_not_found")
         profile = {"display_name": person.name, "real_name": person.real_name}
+        if "users:read.email" in self.scopes:
+            profile["email"] = person.email
         return {
             "user": {
                 "id": person.id,
@@ -72,6 +74,7 @@ class Methods:
                 "real_name": person.real_name,
                 "deleted": False,
                 "is_bot": False,
+                "tz": person.zone,
                 "profile": profile,
             }
         }
@@ -91,6 +94,7 @@ class Methods:
             metadata=_metadata(arguments),
             thread_ts=str(thread) if thread else None,
             by_bot=True,
+            broadcast=bool(thread) and _true(arguments.get("reply_broadcast")),
             attachments=_attachments(arguments),
         )
         self.workspace.post(channel, post)
@@ -130,25 +134,51 @@ class Methods:
         self.workspace.touch(post)
         return {"channel": channel.id, "ts": post.ts, "text": post.text, "message": post.as_slack_sends_it()}
 
+    def conversations_open(self, arguments: Arguments) -> dict[str, Any]:
+        """conversations.open: the direct message with one person."""
+        person = _needed(arguments, "users", "users_list_not_supplied")
+        channel = next((one for one in self.workspace.channels.values() if one.im_with == person), None)
+        if channel is None:
+            raise SlackError("user_not_found")
+        return {"channel": {"id": channel.id}}
+
     def conversations_history(self, arguments: Arguments) -> dict[str, Any]:
-        """conversations.history: newest first; a bot reads only where it is a member."""
+        """conversations.history: newest first, without the replies of threads; only where the bot is a member."""
+        channel = self._readable_channel(arguments)
+        found = [
+            post
+            for post in reversed(channel.posts)
+            if post.only_for is None and (post.thread_ts in (None, post.ts) or post.broadcast)
+        ]
+        return self._read(found, arguments)
+
+    def conversations_replies(self, arguments: Arguments) -> dict[str, Any]:
+        """conversations.replies: a thread, its head first."""
+        channel = self._readable_channel(arguments)
+        head = _needed(arguments, "ts", "thread_not_found")
+        if channel.find(head) is None:
+            raise SlackError("thread_not_found")
+        found = [
+            post for post in channel.posts if post.only_for is None and head in (post.ts, post.thread_ts)
+        ]
+        return self._read(found, arguments)
+
+    def _readable_channel(self, arguments: Arguments) -> Channel:
         channel = self._visible_channel(arguments)
         needed = {"im": "im:history", "group": "groups:history"}.get(channel.kind, "channels:history")
         if needed not in self.scopes:
             raise SlackError("missing_scope", needed=needed, provided=",".join(sorted(self.scopes)))
         if BOT_USER not in channel.members:
             raise SlackError("not_in_channel")
+        return channel
+
+    def _read(self, posts: list[Post], arguments: Arguments) -> dict[str, Any]:
+        """A page of messages."""
         oldest, latest = float(arguments.get("oldest") or 0), float(arguments.get("latest") or "inf")
         limit = int(arguments.get("limit") or 100)
         if not 1 <= limit <= 999:
             raise SlackError("invalid_limit")
-        everything = [
-            post
-            for post in reversed(channel.posts)
-            if post.only_for is None
-            and oldest < float(post.ts) < latest
-            and post.thread_ts in (None, post.ts)
-        ]
+        everything = [post for post in posts if oldest < float(post.ts) < latest]
         start = _cursor(arguments)
         found = everything[start : start + limit]
         more = start + limit < len(everything)
@@ -348,6 +378,8 @@ METHODS: dict[str, tuple[str, str | None]] = {
     "chat.postEphemeral": ("chat_post_ephemeral", "chat:write"),
     "chat.update": ("chat_update", "chat:write"),
     "conversations.history": ("conversations_history", None),
+    "conversations.open": ("conversations_open", "im:write"),
+    "conversations.replies": ("conversations_replies", None),
     "views.open": ("views_open", None),
     "views.push": ("views_push", None),
     "views.update": ("views_update", None),

@@ -17,6 +17,8 @@ _METHODS = {
     "chat.update": 3,
     "conversations.history": 3,
     "conversations.info": 3,
+    "conversations.open": 3,
+    "conversations.replies": 3,
     "users.info": 4,
     "chat.delete": 3,
     "chat.unfurl": 3,

@@ -26,6 +26,12 @@ class Person:
     id: str
     name: str
     real_name: str
+    zone: str = "Europe/Berlin"
+
+    @property
+    def email(self) -> str:
+        """Their e-mail address."""
+        return f"{self.name}@example.com"
 
 
 @dataclass
@@ -39,6 +45,7 @@ class Post:
     metadata: dict[str, Any] | None = None
     thread_ts: str | None = None
     only_for: str | None = None
+    broadcast: bool = False
     edited: bool = False
     by_bot: bool = False
     attachments: list[dict[str, Any]] = field(default_factory=list)
@@ -57,6 +64,8 @@ class Post:
                 message[name] = value
         if self.thread_ts:
             message["thread_ts"] = self.thread_ts
+        if self.broadcast:
+            message["subtype"] = "thread_broadcast"
         if self.edited:
             message["edited"] = {"user": self.user, "ts": self.ts}
         if with_metadata and self.metadata:

@@ -145,7 +145,7 @@ def test_times_are_dates_in_utc_or_how_long_ago() -> None:
         ("trigger", "What should be built?"),
         ("trigger branch:a branch:b", "branch: was given twice"),
         ("trigger branch:a env:nope", "env:nope is no variable"),
-        ("subscribe status:running", "I tell of builds that have ended"),
+        ("subscribe status:running", "I can't tell of status running"),
         ("help nonsense", "I don't know the word nonsense"),
         ("apps page:0", "page:0 is no page"),
     ],

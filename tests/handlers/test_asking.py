@@ -56,12 +56,12 @@ async def test_builds_are_listed_with_filters_and_a_next_page(town: Town) -> Non
         build = town.bitrise.start_build(town.bitrise.android, params={"branch": branch})
         town.bitrise.finish(build, "error" if number % 5 == 0 else "success")
 
-    first = await town.ask("/bitrise builds android branch:main", "of branch main")
+    first = await town.ask("/bitrise builds android branch:main", "on branch main")
     said = town.words(first)
     assert said.count("[Details]") == 10
     assert "#24 " in said
     assert "#23 " not in said
-    second = await town.press(first, "Older builds", "of branch main")
+    second = await town.press(first, "Older builds", "on branch main")
     assert "#4 " in town.words(second)
     assert "[Older builds]" not in town.words(second)
     failed = town.words(await town.ask("/bitrise builds android status:failed", "failed builds"))

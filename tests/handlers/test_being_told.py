@@ -12,7 +12,9 @@ from tests.town import Town
 async def test_a_finished_build_is_told_once_with_all_that_matters(town: Town) -> None:
     old = town.bitrise.start_build(town.bitrise.android)
     town.bitrise.finish(old)
-    confirmed = await town.ask("/bitrise subscribe android", "anna subscribed this channel to all builds")
+    confirmed = await town.ask(
+        "/bitrise subscribe android", "anna subscribed this channel to every build's end"
+    )
     assert confirmed.only_for is None
     town.bitrise.start_build(
         town.bitrise.android,
@@ -62,7 +64,7 @@ async def test_an_abort_is_told_with_its_reason(town: Town) -> None:
 async def test_a_filter_leaves_out_what_it_names(town: Town) -> None:
     await town.ask(
         "/bitrise subscribe android branch:main status:failed,aborted",
-        "failed or aborted builds of branch main",
+        "every failure and every abort in Sample Android on branch main",
     )
     for branch, result in (("develop", "error"), ("main", "success"), ("main", "error")):
         build = town.bitrise.start_build(town.bitrise.android, params={"branch": branch})
@@ -83,7 +85,10 @@ async def test_subscriptions_are_listed_with_a_button_that_ends_them(town: Town)
     await town.ask("/bitrise subscribe android branch:main", "subscribed")
     await town.ask("/bitrise subscribe ios", "subscribed")
     listed = await town.ask("/bitrise subscriptions", "This channel is told of")
-    assert "1. all builds of branch main of Sample Android, since @anna asked" in town.words(listed)
+    assert (
+        "1. every build's end in Sample Android on branch main (not tags, whose builds have no branch), since @anna asked"
+        in town.words(listed)
+    )
     ended = await town.press(listed, "Unsubscribe", "anna ended the subscription to Sample Android")
     assert ended.only_for is None
     await town.ask("/bitrise unsubscribe ios", "ended the subscription to Sample iOS")
@@ -95,7 +100,7 @@ async def test_the_same_subscription_twice_is_one(town: Town) -> None:
     await town.ask("/bitrise subscribe android", "subscribed")
     town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
     await town.told("#1 succeeded", person=None)
-    await town.ask("/bitrise subscriptions", "1. all builds")
+    await town.ask("/bitrise subscriptions", "1. every build's end")
     assert len(town.telling("#1 succeeded")) == 1
 
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from bot import messages
+from bot.aborts import read_abort
 from bot.build import State
 from bot.messages import BuildButton, NotAButton, wording
 from bot.messages.abort_modal import SUGGESTIONS
@@ -30,8 +31,7 @@ from tests.builds import ANDROID, NOON, a_build
 def test_who_aborted_and_why_is_read_out_of_bitrises_sentence(
     reason: str | None, who: str | None, why: str | None
 ) -> None:
-    found = wording.abort(a_build(1, State.ABORTED, abort_reason=reason))
-    assert found is not None
+    found = read_abort(reason)
     assert (found.who, found.why) == (who, why)
 
 

@@ -16,8 +16,9 @@ from bot.bitrise import AbortOrder, Started
 from bot.build import App, Build, State
 from bot.commands import ListBuilds
 from bot.filters import BuildFilter, Patterns
-from bot.messages import ArtifactLine, BuildButton, Message, SubscriptionRow
+from bot.messages import ArtifactLine, BuildButton, Message, SubscriptionRow, Telling
 from bot.messages.text import block_of_code, escape, lasted, link, plain, size, when
+from bot.terms import Terms
 from sandbox.slack.checks import check_blocks, check_view
 from tests.builds import NOON
 
@@ -104,7 +105,8 @@ def test_a_build_card(build: Build, app: App) -> None:
 @settings(suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow])
 @given(st.lists(st.tuples(BUILDS, APPS), min_size=2, max_size=20))
 def test_a_digest_leaves_nothing_out(builds: list[tuple[Build, App]]) -> None:
-    message = messages.digest(builds)
+    tellings = [Telling(build, app) for build, app in builds]
+    message = messages.gathered(tellings, title="They ended")
     assert_takes(message)
     shown = json.dumps(message.blocks)
     assert all(build.slug in shown for build, _ in builds)
@@ -164,11 +166,11 @@ def test_what_somebody_did(build: Build, app: App, words: str | None, started: l
 @given(APPS, FILTERS, st.none() | st.sampled_from(["is_archived", "channel_not_found", "<!here>"]))
 def test_subscriptions(app: App, wanted: BuildFilter, stopped: str | None) -> None:
     rows = [
-        SubscriptionRow(number=n, app=app, filter=wanted, created_by="U0ASKER", stopped=stopped)
+        SubscriptionRow(number=n, app=app, terms=Terms(filter=wanted), created_by="U0ASKER", stopped=stopped)
         for n in range(45)
     ]
     assert_takes(messages.subscriptions(rows))
-    assert_takes(messages.subscribed(app, wanted, by="U0ASKER"))
+    assert_takes(messages.subscribed(app, Terms(filter=wanted), by="U0ASKER"))
     assert_takes(messages.unsubscribed(app, 2, by="U0ASKER"))
     assert_takes(messages.using_app(app, by="U0ASKER"))
 

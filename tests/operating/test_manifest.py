@@ -23,10 +23,10 @@ NEEDED_FOR = {
     "chat:write": {"chat_postMessage", "chat_postEphemeral", "chat_update"},
     # posting where nobody invited the bot; `subscribe` does it in any public channel
     "chat:write.public": {"chat_postMessage"},
-    "channels:history": {"conversations_history"},
-    "groups:history": {"conversations_history"},
+    "channels:history": {"conversations_history", "conversations_replies"},
+    "groups:history": {"conversations_history", "conversations_replies"},
     "users:read": {"users_info"},
-    "users:read.email": {"users_lookupByEmail"},
+    "users:read.email": {"users_info"}  # its answer has the address only with this scope,
     "files:write": {"files_upload_v2", "files_getUploadURLExternal"},
     "im:write": {"conversations_open"},
     "links:read": {"event link_shared"},
@@ -129,7 +129,7 @@ def test_every_button_has_a_listener(registered: dict[str, list[str]]) -> None:
 
     names = [value for name, value in vars(actions).items() if name.isupper()]
     for name in names:
-        listeners = registered["view"] if name == actions.ABORT_MODAL else registered["action"]
+        listeners = registered["view"] + registered["action"] + registered["options"]
         assert any(re.fullmatch(pattern, name) or re.match(pattern, name) for pattern in listeners), name
 
 

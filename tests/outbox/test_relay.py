@@ -11,14 +11,16 @@ import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.build import Build, State
-from bot.filters import BuildFilter
 from bot.manifest import manifest
 from bot.metrics import Metrics
-from bot.outbox import Relay, render
+from bot.outbox import Relay
+from bot.outbox.rendering import render
+from bot.outbox.subjects import Kind
 from bot.slack import slack_session
+from bot.terms import Terms
 from bot.watch import compare, match
 from sandbox.slack import BOT_TOKEN, SlackSandbox
-from storage import Baseline, Recorder, Sighting, Storage
+from storage import Baseline, NewMessage, Recorder, Sighting, Storage
 from tests.builds import ANDROID, NOON, a_build
 
 
@@ -32,19 +34,18 @@ class Delivering:
         self.relay = Relay(
             client,
             storage,
-            render=lambda carried: render(carried, now=self.now),
             counts=self.metrics,
             clock=lambda: self.now,
             new_key=lambda: f"parcel-{next(keys)}",
         )
 
-    async def owe(self, *builds: Build, channel: str = "C0BUILDS") -> None:
+    async def owe(self, *builds: Build, channel: str = "C0BUILDS", terms: Terms = Terms()) -> None:
         if not await self.storage.subscriptions.of_channel(channel):
             await self.storage.subscriptions.add(
                 team="T1",
                 channel=channel,
                 app=ANDROID,
-                filter=BuildFilter(),
+                terms=terms,
                 by="U1",
                 at=NOON,
                 baseline=Baseline(),
@@ -70,6 +71,10 @@ async def delivering(storage: Storage) -> AsyncIterator[Delivering]:
 
 def line(number: int, result: str = "succeeded", symbol: str = "✅") -> str:
     return f"{symbol} {ANDROID.title} #{number} {result}"
+
+
+def a_message(parcel: str) -> NewMessage:
+    return NewMessage(parcel=parcel, channel="C0BUILDS", subject="build 1 x")
 
 
 async def test_what_is_owed_is_posted_in_order_once_each(delivering: Delivering) -> None:
@@ -109,7 +114,8 @@ async def test_a_lost_answer_is_settled_by_reading_back(delivering: Delivering) 
 async def test_where_nothing_can_be_read_back_twice_beats_never(delivering: Delivering) -> None:
     delivering.slack.fault("chat.postMessage", "answer_lost")
     await delivering.owe(a_build(1))
-    await delivering.storage.outbox.begin(await delivering.storage.outbox.due("C0BUILDS", 1), "lost", NOON)
+    due = await delivering.storage.outbox.due("C0BUILDS", 1, NOON)
+    await delivering.storage.outbox.begin(due, a_message("lost"), NOON)
     delivering.slack.api.faults.clear()
     delivering.now += timedelta(minutes=1)
     await delivering.relay.deliver("C0BUILDS")
@@ -124,10 +130,10 @@ async def test_a_process_that_died_before_its_answer_is_taken_up_where_it_was(de
     """Killed after Slack took the message: the next process finds it and posts nothing again."""
     delivering.slack.workspace.channel("builds").members.add("U0BUILDBELL")
     await delivering.owe(a_build(1))
-    due = await delivering.storage.outbox.due("C0BUILDS", 1)
-    await delivering.storage.outbox.begin(due, "from-before", NOON)
+    due = await delivering.storage.outbox.due("C0BUILDS", 1, NOON)
+    await delivering.storage.outbox.begin(due, a_message("from-before"), NOON)
     client = AsyncWebClient(token=BOT_TOKEN, base_url=delivering.slack.api_url)
-    message = render(due, now=NOON)
+    message = render(Kind.BUILD, due, now=NOON, flood_limit=60)
     metadata = {"event_type": "buildbell_parcel", "event_payload": {"parcel": "from-before"}}
     await client.chat_postMessage(
         channel="C0BUILDS", text=message.text, blocks=message.blocks, metadata=metadata

@@ -4,8 +4,19 @@ from collections.abc import Sequence
 
 from bot.build import Build, Provider, State
 from bot.filters import BuildFilter, Patterns
+from bot.terms import Terms
 from bot.watch import compare, match
-from storage import Baseline, Notification, Recorder, Sighting, Status, Storage, Subscription
+from storage import (
+    Baseline,
+    MessageStatus,
+    NewMessage,
+    Notification,
+    Recorder,
+    Sighting,
+    Status,
+    Storage,
+    Subscription,
+)
 from tests.builds import ANDROID, NOON, a_build
 
 TOKEN = "bitrise:test"
@@ -23,7 +34,7 @@ async def subscribe(
         team="T1",
         channel=channel,
         app=ANDROID,
-        filter=filter_,
+        terms=Terms(filter=filter_),
         by="U1",
         at=NOON,
         baseline=Baseline(builds=tuple(known), at=newest),
@@ -36,7 +47,7 @@ async def see(storage: Storage, *builds: Build) -> None:
 
 
 async def owed(storage: Storage, channel: str = "C1") -> list[Notification]:
-    return await storage.outbox.due(channel, 100)
+    return await storage.outbox.due(channel, 100, NOON)
 
 
 async def test_a_build_that_ends_is_owed_once_however_often_it_is_seen(storage: Storage) -> None:
@@ -78,7 +89,7 @@ async def test_a_list_that_lags_behind_does_not_bring_a_build_back(storage: Stor
     await subscribe(storage)
     await see(storage, a_build(1))
     [told] = await owed(storage)
-    await storage.outbox.begin([told], "p1", NOON)
+    await storage.outbox.begin([told], NewMessage(parcel="p1", channel="C1", subject="build"), NOON)
     await storage.outbox.told("p1", "1.0")
     await see(storage, a_build(1, State.RUNNING))
     await see(storage, a_build(1))
@@ -106,7 +117,7 @@ async def test_a_channel_that_is_gone_is_owed_nothing_and_can_come_back(storage:
     stopped = await storage.subscriptions.stop("C1", "is_archived", NOON)
     assert await storage.outbox.drop("C1", "is_archived") == 1
     await see(storage, a_build(2))
-    assert [one.app.slug for one in stopped] == [ANDROID.slug]
+    assert [one.app for one in stopped] == [ANDROID]
     assert await owed(storage) == []
 
     await subscribe(storage)
@@ -117,8 +128,11 @@ async def test_a_channel_that_is_gone_is_owed_nothing_and_can_come_back(storage:
 async def test_a_message_in_doubt_keeps_its_parcel_until_it_is_settled(storage: Storage) -> None:
     await subscribe(storage)
     await see(storage, a_build(1), a_build(2))
-    await storage.outbox.begin(await owed(storage), "p1", NOON)
-    assert {(one.status, one.parcel) for one in await owed(storage)} == {(Status.SENDING, "p1")}
+    new = NewMessage(parcel="p1", channel="C1", subject="backlog")
+    await storage.outbox.begin(await owed(storage), new, NOON)
+    assert await owed(storage) == []
+    assert [one.status for one in await storage.messages.unfinished("C1")] == [MessageStatus.SENDING]
+    assert [one.status for one in await storage.outbox.carried("p1")] == [Status.SENDING] * 2
     await storage.outbox.not_told("p1", "not there")
     assert {one.status for one in await owed(storage)} == {Status.OWED}
 

@@ -10,8 +10,8 @@ from pydantic import SecretStr
 
 from bot.bitrise import Bitrise
 from bot.build import App, Build, State
-from bot.filters import BuildFilter
 from bot.http import Http, ProviderDown
+from bot.terms import Terms
 from bot.watch import Look, compare, match, read_baseline
 from sandbox.bitrise import TOKEN, BitriseSandbox
 from sandbox.bitrise import App as SandboxApp
@@ -37,7 +37,7 @@ class Watch:
             team="T1",
             channel=channel,
             app=watched,
-            filter=BuildFilter(),
+            terms=Terms(),
             by="U1",
             at=self.clock(),
             baseline=await read_baseline(self.bitrise, app.slug),
@@ -45,7 +45,10 @@ class Watch:
 
     async def told(self, channel: str = "C1") -> list[str]:
         """What the channel is owed so far, in order."""
-        return [f"{one.app.title} {one.build.label}" for one in await self.storage.outbox.due(channel, 1000)]
+        return [
+            f"{one.app.title} {one.build.label}"
+            for one in await self.storage.outbox.due(channel, 1000, self.clock())
+        ]
 
     def requests(self) -> int:
         return len(self.sandbox.requests)

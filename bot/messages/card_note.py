@@ -1,0 +1,30 @@
+"""What people add to the card of a broken series; it is kept with the message."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Self
+
+from pydantic import ValidationError
+
+from bot.build import Frozen
+
+
+class CardNote(Frozen):
+    """Who is on it, and until when it is to be left alone."""
+
+    claimed_by: str | None = None
+    snoozed_until: datetime | None = None
+    snoozed_by: str | None = None
+
+    @classmethod
+    def read(cls, note: str | None) -> Self:
+        """The note as it was kept; an empty one where there is none, or one of another version of the bot."""
+        try:
+            return cls.model_validate_json(note or "{}")
+        except ValidationError:
+            return cls()
+
+    def encode(self) -> str:
+        """As it is kept."""
+        return self.model_dump_json(exclude_none=True)

@@ -1,0 +1,61 @@
+"""Why something was told, or was not: for builds that are over, and for terms that are only tried."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.build import App, Build
+from bot.messages import wording
+from bot.messages.blocks import context, paragraphs, section
+from bot.messages.builds import build_line
+from bot.messages.message import Message
+from bot.messages.subscriptions import sentence_of
+from bot.messages.text import escape
+from bot.terms import Terms
+
+MOST_LINES = 15
+MOST_REASONS = 6
+
+
+@dataclass(frozen=True)
+class Reason:
+    """What one subscription made of a build; `said` is a sentence without its end."""
+
+    number: int
+    app: App | None
+    terms: Terms
+    told: bool
+    said: str
+
+
+def why(build: Build, app: App, reasons: Sequence[Reason]) -> Message:
+    """Which of the channel's subscriptions told a build, and what kept the others silent."""
+    head = f"{wording.symbol(build)} {wording.name(build, app)} {wording.result(build)}"
+    if not reasons:
+        nobody = f"This channel has no subscription to {escape(app.title)}: `/bitrise subscribe` makes one."
+        return Message(nobody, [section(f"{head}\n{nobody}")])
+    lines = [
+        f"{'🔔' if one.told else '🔕'} {one.number}. {sentence_of(one.app, one.terms)}:\n      {escape(one.said, 400)}."
+        for one in reasons
+    ]
+    spoken = " ".join(f"{one.number}: {one.said}." for one in reasons)
+    return Message(
+        escape(f"{app.title} {build.label}: {spoken}", 3000), [section(head), *paragraphs(lines, 10)]
+    )
+
+
+def preview(app: App, terms: Terms, *, told: Sequence[Build], silent: Sequence[tuple[Build, str]]) -> Message:
+    """What the latest builds would have told under these terms."""
+    looked_at = len(told) + len(silent)
+    head = f"*{len(told)} of the last {looked_at} builds would have been told*\n{sentence_of(app, terms)}"
+    lines = [build_line(build, app) for build in told[:MOST_LINES]]
+    if len(told) > MOST_LINES:
+        lines.append(f"_and {len(told) - MOST_LINES} more_")
+    reasons = Counter(reason for _, reason in silent).most_common(MOST_REASONS)
+    quiet = "\n".join(f"🔕 {count} since {escape(reason, 200)}" for reason, count in reasons)
+    blocks = [section(head), *paragraphs(lines), *([context(quiet)] if quiet else [])]
+    note = "Nothing was subscribed. The oldest of these builds count as the first of their series."
+    spoken = f"{len(told)} of the last {looked_at} builds of {escape(app.title)} would have been told."
+    return Message(spoken, [*blocks, context(note)])

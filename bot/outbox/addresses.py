@@ -1,0 +1,34 @@
+"""Where a person is reached: their direct message with the bot."""
+
+from __future__ import annotations
+
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.outbox.delivery import ChannelClosed, Later, retry_after
+
+
+class Addresses:
+    """Channels as they are, and people as the direct messages that Slack opens with them."""
+
+    def __init__(self, slack: AsyncWebClient) -> None:
+        self._slack = slack
+        self._opened: dict[str, str] = {}
+
+    async def of(self, name: str) -> str | Later | ChannelClosed:
+        """The channel to post in for a channel's or a person's id."""
+        if not name.startswith(("U", "W")):
+            return name
+        if name not in self._opened:
+            try:
+                answer = await self._slack.conversations_open(users=name)
+            except SlackApiError as error:
+                if getattr(error.response, "status_code", 0) == 429:
+                    return Later(retry_after(error.response.headers), "ratelimited")
+                data = getattr(error.response, "data", None)
+                reason = str(data.get("error") or "") if isinstance(data, dict) else ""
+                return ChannelClosed(reason) if reason else Later(5, "Slack gave no clear answer")
+            except Exception as error:  # noqa: BLE001 - opening can be repeated, whatever broke
+                return Later(5, f"no answer: {type(error).__name__}")
+            self._opened[name] = str(answer["channel"]["id"])
+        return self._opened[name]

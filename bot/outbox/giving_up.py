@@ -1,0 +1,35 @@
+"""A channel that can't be told any more: its subscriptions stop, and whoever made them hears of it once."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import datetime
+
+import structlog
+
+from bot import messages
+from bot.outbox.counting import Counts
+from bot.outbox.subjects import Kind, Subject
+from storage import Storage, Subscription
+
+log = structlog.get_logger()
+
+
+async def give_up(storage: Storage, channel: str, reason: str, at: datetime, counts: Counts) -> None:
+    """Stop the channel's subscriptions, drop what it was owed, and owe each of their makers a word."""
+    running = [one for one in await storage.subscriptions.of_channel(channel) if one.stopped is None]
+    by_maker: dict[str, list[Subscription]] = defaultdict(list)
+    for one in running:
+        by_maker[one.created_by].append(one)
+    for maker, theirs in by_maker.items():
+        if channel.startswith("D"):
+            break  # a direct message that can't be told is no place to say so
+        message = messages.stopped(channel, reason, [(one.app, one.terms) for one in theirs])
+        # Named after what it is about, so that a crash between this and the stopping owes it no second time.
+        numbers = "-".join(str(one.id) for one in theirs)
+        parcel = f"stopped-{channel}-{numbers}-{at:%Y%m%d}"
+        await storage.messages.owe(parcel, maker, str(Subject(kind=Kind.NOTICE)), message.encode(), at)
+    stopped = await storage.subscriptions.stop(channel, reason, at)
+    dropped = await storage.outbox.drop(channel, reason)
+    counts.dropped(dropped)
+    log.warning("relay.channel_closed", channel=channel, reason=reason, stopped=len(stopped), dropped=dropped)

@@ -1,0 +1,166 @@
+"""Which message comes next in a channel, and what it carries. Pure; no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from bot.messages import CardNote
+from bot.outbox.subjects import Kind, Subject, subject_of, thread_of
+from bot.series import Position
+from bot.terms import Style
+from storage import Notification, SlackMessage
+
+# More than this, or older than this, arrives as one message with links.
+BACKLOG = 10
+BACKLOG_AGE = timedelta(hours=1)
+# So many builds fit into one message with all their words (Slack's rules: 13,200 characters of blocks).
+DIGEST_SIZE = 20
+# A digest that one message can't hold goes on in its thread.
+ONE_BACKLOG = timedelta(minutes=10)
+# So many apps that fail within this time look like an outage.
+OUTAGE_APPS = 5
+OUTAGE_WINDOW = timedelta(minutes=5)
+FLOOD_WINDOW = timedelta(hours=1)
+THREADS_LIVE = timedelta(days=30)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a plan needs to know of the channel.
+
+    `there` holds the messages that are in Slack by subject, `carrying` how many builds the rolling ones carry,
+    `posted` the messages of the last hour, `failing` the apps whose failures were told within the outage window.
+    """
+
+    now: datetime
+    flood_limit: int
+    there: Mapping[str, SlackMessage] = field(default_factory=dict)
+    carrying: Mapping[str, int] = field(default_factory=dict)
+    posted: int = 0
+    failing: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One message: new, or `into` one that is there; new ones maybe in the thread of `thread`.
+
+    `until`: nothing is sent; what is carried waits until then. `about`: what heads a thread, and carries nothing.
+    """
+
+    subject: Subject
+    carried: Sequence[Notification]
+    into: SlackMessage | None = None
+    thread: SlackMessage | None = None
+    broadcast: bool = False
+    until: datetime | None = None
+    about: Notification | None = None
+
+
+def subjects_needed(due: Sequence[Notification]) -> list[str]:
+    """The subjects of which a plan for these must know whether a message is there."""
+    head = due[0]
+    subjects = [subject_of(head), thread_of(head)]
+    subjects += [Subject(kind=kind) for kind in (Kind.BACKLOG, Kind.OUTAGE, Kind.FLOOD)]
+    subjects += [subject_of(one) for one in due if one.terms.style is Style.LIVE]
+    return [str(one) for one in subjects]
+
+
+def plan(due: Sequence[Notification], facts: Facts) -> Plan:
+    """The channel's next message. `due` is not empty and in order of ending."""
+    head = due[0]
+    if head.due_at is not None and head.terms.style is not Style.CARD:
+        return _gathered(due)
+    plain = [one for one in due if _is_plain(one, facts)]
+    if plain and plain[0] is head:
+        if (outage := _outage(plain, facts)) is not None:
+            return outage
+        if _is_backlog(plain, facts.now):
+            return _backlog(plain, facts)
+        if facts.posted >= facts.flood_limit:
+            return _rolling(Kind.FLOOD, plain, facts, FLOOD_WINDOW)
+    if head.terms.style is Style.THREAD:
+        return _reply(due, facts)
+    subject = subject_of(head)
+    same = [one for one in due if subject_of(one) == subject]
+    into = facts.there.get(str(subject)) if subject.kind in (Kind.LIVE, Kind.CARD) else None
+    if into is not None and subject.kind is Kind.CARD and (until := _snoozed(same, into, facts.now)):
+        return Plan(subject, same, until=until)
+    return Plan(subject, same, into=into)
+
+
+def _is_plain(one: Notification, facts: Facts) -> bool:
+    """Whether it needs no message of a kind of its own, so that it can be gathered with others."""
+    if one.due_at is not None or one.terms.style is Style.CARD:
+        return False
+    return one.terms.style is not Style.LIVE or str(subject_of(one)) not in facts.there
+
+
+def _gathered(due: Sequence[Notification]) -> Plan:
+    head = due[0]
+    same = [one for one in due if one.subscription_id == head.subscription_id and one.due_at is not None]
+    key = f"{head.subscription_id} {min(one.due_at for one in same if one.due_at):%Y-%m-%dT%H:%M}"
+    return Plan(Subject(kind=Kind.GATHERED, key=key), same[:DIGEST_SIZE])
+
+
+def _outage(plain: Sequence[Notification], facts: Facts) -> Plan | None:
+    broke = [one for one in plain if one.broke and facts.now - _end(one) <= OUTAGE_WINDOW]
+    if not broke or broke[0] is not plain[0]:
+        return None
+    rolling = facts.there.get(str(Subject(kind=Kind.OUTAGE)))
+    goes_on = rolling is not None and facts.now - rolling.sent_at <= OUTAGE_WINDOW
+    apps = facts.failing | {one.build.app_slug for one in broke}
+    if len(apps) < OUTAGE_APPS and not goes_on:
+        return None
+    return _rolling(Kind.OUTAGE, broke, facts, OUTAGE_WINDOW)
+
+
+def _rolling(kind: Kind, carried: Sequence[Notification], facts: Facts, lasts: timedelta) -> Plan:
+    """A message that takes in more for a while."""
+    subject = Subject(kind=kind)
+    into = facts.there.get(str(subject))
+    if into is not None and facts.now - into.sent_at > lasts:
+        into = None
+    room = DIGEST_SIZE - (facts.carrying.get(into.parcel, DIGEST_SIZE) if into else 0)
+    if room <= 0:
+        return Plan(subject, carried[:DIGEST_SIZE])
+    return Plan(subject, carried[:room], into=into)
+
+
+def _is_backlog(plain: Sequence[Notification], now: datetime) -> bool:
+    return len(plain) > BACKLOG or (len(plain) > 1 and now - plain[0].created_at > BACKLOG_AGE)
+
+
+def _backlog(plain: Sequence[Notification], facts: Facts) -> Plan:
+    subject = Subject(kind=Kind.BACKLOG)
+    begun = facts.there.get(str(subject))
+    goes_on = begun is not None and begun.thread is None and facts.now - begun.sent_at <= ONE_BACKLOG
+    return Plan(
+        Subject(kind=Kind.BACKLOG, key="more") if goes_on else subject,
+        plain[:DIGEST_SIZE],
+        thread=begun if goes_on else None,
+    )
+
+
+def _reply(due: Sequence[Notification], facts: Facts) -> Plan:
+    head = due[0]
+    subject, topic = subject_of(head), thread_of(head)
+    parent = facts.there.get(str(topic))
+    if parent is None or facts.now - parent.sent_at > THREADS_LIVE:
+        return Plan(topic, (), about=head)
+    if parent.note != head.build.slug:
+        # What stands above comes first: it is brought up to date, and shows whether it is still there at all.
+        return Plan(topic, (), into=parent, about=head)
+    same = [one for one in due if subject_of(one) == subject]
+    return Plan(subject, same, thread=parent, broadcast=head.terms.broadcast)
+
+
+def _snoozed(same: Sequence[Notification], card: SlackMessage, now: datetime) -> datetime | None:
+    until = CardNote.read(card.note).snoozed_until
+    still = all(one.standing and one.standing.position is Position.STILL_FAILING for one in same)
+    return until if still and until is not None and until > now else None
+
+
+def _end(one: Notification) -> datetime:
+    return one.build.finished_at or one.created_at

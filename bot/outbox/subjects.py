@@ -1,0 +1,62 @@
+"""What a message in Slack is about: notifications about the same thing go into the same message. Pure; no I/O."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from bot.build import Frozen
+from bot.terms import Style
+from storage import Notification
+
+
+class Kind(StrEnum):
+    """What sort of message it is; it decides how the message is rendered."""
+
+    BUILD = "build"
+    LIVE = "live"
+    CARD = "card"
+    THREAD = "thread"
+    REPLY = "reply"
+    GATHERED = "gathered"
+    BACKLOG = "backlog"
+    OUTAGE = "outage"
+    FLOOD = "flood"
+    NOTICE = "notice"
+
+
+class Subject(Frozen):
+    """A kind, and what tells it from others of its kind in the channel."""
+
+    kind: Kind
+    key: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.key}".strip()
+
+
+def kind_of(subject: str) -> Kind | None:
+    """The kind of a subject that was kept; None for one of another version of the bot."""
+    name = subject.split(" ", 1)[0]
+    return Kind(name) if name in set(Kind) else None
+
+
+def subject_of(notification: Notification) -> Subject:
+    """What the notification is about, by the style of its subscription."""
+    number, build = notification.subscription_id, notification.build
+    match notification.terms.style:
+        case Style.LIVE:
+            return Subject(kind=Kind.LIVE, key=f"{number} {build.slug}")
+        case Style.CARD if notification.standing is not None and notification.standing.red is not None:
+            # An episode is named by the build that broke the series.
+            return Subject(kind=Kind.CARD, key=f"{number} {notification.standing.red.slug}")
+        case Style.THREAD:
+            return Subject(kind=Kind.REPLY, key=f"{number} {build.slug}")
+        case _:
+            return Subject(kind=Kind.BUILD, key=f"{number} {build.slug}")
+
+
+def thread_of(notification: Notification) -> Subject:
+    """The message that a reply belongs under: the pull request's, the branch's or the tags'."""
+    build = notification.build
+    topic = f"#{build.pull_request}" if build.pull_request is not None else build.branch or "tags"
+    return Subject(kind=Kind.THREAD, key=f"{notification.subscription_id} {build.app_slug} {topic}")

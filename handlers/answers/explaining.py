@@ -1,0 +1,78 @@
+"""Why builds were told or not, and what terms would have told."""
+
+from __future__ import annotations
+
+from bot import messages
+from bot.build import App, Build
+from bot.commands import Why
+from bot.messages import Reason
+from bot.series import Series, Standing, advance, key_of
+from bot.terms import Happening, Terms, decide
+from handlers.caller import Answer, Caller
+from handlers.finding import find_build
+from storage import Status, Subscription
+
+PREVIEWED = 50
+
+
+async def why(ask: Why, caller: Caller) -> Answer:
+    """Which of the channel's subscriptions told a build, or what kept it silent."""
+    app, build = await find_build(caller, ask.app, ask.build)
+    storage = caller.desk.storage
+    seen = await storage.watching.build(build.provider, build.slug)
+    standing = seen.standing if seen else None
+    names = (await storage.people.known()).names
+    told = {
+        (number, event): status
+        for number, event, status in await storage.outbox.of_build(build.provider, build.slug)
+    }
+    reasons = []
+    for one in await storage.subscriptions.of_channel(caller.channel):
+        if not one.covers(app.slug):
+            continue
+        status = told.get((one.id, Happening.ENDED))
+        verdict = decide(one.terms, Happening.ENDED, build, standing, names)
+        said = _told(status) or _not_told(one, build, standing, verdict.why)
+        reasons.append(
+            Reason(number=one.id, app=one.app, terms=one.terms, told=status == Status.TOLD, said=said)
+        )
+    return Answer(messages.why(build, app, reasons))
+
+
+def _told(status: str | None) -> str | None:
+    return {
+        "told": "it told this build here",
+        "owed": "it is about to tell this build here, or waits for its time",
+        "sending": "it is telling this build here right now",
+        "dropped": "it could not tell this build here, since Slack did not let me post",
+    }.get(status or "")
+
+
+def _not_told(one: Subscription, build: Build, standing: Standing | None, verdict: str) -> str:
+    if one.stopped is not None:
+        return f"it tells nothing, since it was stopped ({one.stopped})"
+    if not build.ended:
+        return f"the build has not ended yet; if it ended as it is now: {verdict}"
+    if standing is None or (build.finished_at is not None and build.finished_at < one.created_at):
+        return "the build had ended before this subscription began"
+    return f"it kept silent because {verdict}"
+
+
+async def preview(app: App, terms: Terms, caller: Caller) -> Answer:
+    """What the app's latest builds would have told under these terms."""
+    names = (await caller.desk.storage.people.known()).names
+    builds: list[Build] = []
+    async for page in caller.desk.bitrise.builds(app.slug, limit=PREVIEWED).pages():
+        builds = [build for build in page.items if build.ended]
+        break
+    told, silent = [], []
+    series: dict[tuple[str, str], Series] = {}
+    for build in sorted(builds, key=lambda one: one.number or 0):
+        key = key_of(build)
+        series[key], standing = advance(series.get(key, Series()), build)
+        verdict = decide(terms, Happening.ENDED, build, standing, names)
+        if verdict.told:
+            told.append(build)
+        else:
+            silent.append((build, verdict.why))
+    return Answer(messages.preview(app, terms, told=told[::-1], silent=silent))

@@ -1,0 +1,119 @@
+"""What concerns the person who asks: their builds, their settings, what they wait for."""
+
+from __future__ import annotations
+
+from slack_sdk.errors import SlackApiError
+
+from bot import messages
+from bot.authors import wrote
+from bot.build import App, Build
+from bot.commands import Me, Mine
+from bot.filters import BuildFilter, Patterns
+from bot.terms import Terms
+from handlers.answers.subscriptions import add
+from handlers.caller import Answer, Audience, Caller
+from handlers.finding import NotNamed
+from storage import NameTaken, Person, Subscription
+
+PAGES_SEARCHED = 4
+
+
+async def mine(_ask: Mine, caller: Caller) -> Answer:
+    """The person's own builds among the latest of all apps, what runs first."""
+    person = await _person(caller)
+    names = {caller.person: frozenset(one for one in (person.name, person.email) if one)}
+    found: list[Build] = []
+    looked_at = pages = 0
+    async for page in caller.desk.bitrise.all_builds().pages():
+        looked_at += len(page.items)
+        found += (build for build in page.items if wrote(caller.person, build, names))
+        pages += 1
+        if pages == PAGES_SEARCHED:
+            break
+    found.sort(key=lambda build: build.ended)
+    shown = [(build, await _app_of(build, caller)) for build in found[: messages.MOST_OF_MINE]]
+    return Answer(
+        messages.mine(shown, name=person.name, looked_at=looked_at, now=caller.now()), Audience.ONE_PERSON
+    )
+
+
+async def me(ask: Me, caller: Caller) -> Answer:
+    """What the bot knows of the person and does for them; changed as they say."""
+    storage = caller.desk.storage
+    person = await _person(caller)
+    if ask.name is not None or ask.mention is not None:
+        person = person.model_copy(
+            update={
+                "name": ask.name.casefold() if ask.name is not None else person.name,
+                "mention": person.mention if ask.mention is None else ask.mention,
+                "email": person.email or await caller.email(),
+            }
+        )
+        try:
+            await storage.people.save(caller.team, person)
+        except NameTaken as taken:
+            raise NotNamed(
+                f"{taken.name} is claimed by somebody else here already. If that is wrong, let them give it up"
+                " by claiming their own."
+            ) from taken
+    if ask.ends is not None:
+        await _tell_ends(caller, wanted=ask.ends)
+    ends = await _ends(caller)
+    said = messages.me(name=person.name, email=person.email, mention=person.mention, ends=bool(ends))
+    return Answer(said, Audience.ONE_PERSON)
+
+
+async def tell_me(app: App, build: Build, caller: Caller) -> Answer:
+    """Send the person a direct message when the build ends."""
+    ended = f"{app.title} {build.label} has ended already."
+    if build.ended:
+        raise NotNamed(ended)
+    direct = await caller.direct_message()
+    terms = Terms(filter=BuildFilter(builds=frozenset({build.slug})), once=True)
+    subscription = await add(app, terms, caller, channel=direct)
+    seen = await caller.desk.storage.watching.build(build.provider, build.slug)
+    if seen is not None and seen.build.ended and await _is_there(subscription, caller):
+        # It ended between the press and the first look, which tells nothing of what it finds.
+        await caller.desk.storage.subscriptions.remove(subscription)
+        raise NotNamed(ended)
+    caller.desk.look_now()
+    return Answer(messages.will_tell(build, app), Audience.ONE_PERSON)
+
+
+async def _person(caller: Caller) -> Person:
+    return await caller.desk.storage.people.find(caller.team, caller.person)
+
+
+async def _tell_ends(caller: Caller, *, wanted: bool) -> None:
+    storage = caller.desk.storage
+    if not wanted:
+        for one in await _ends(caller):
+            await storage.subscriptions.remove(one)
+        return
+    terms = Terms(filter=BuildFilter(by=Patterns(include=(f"@{caller.person}",))))
+    await storage.subscriptions.add(
+        team=caller.team,
+        channel=await caller.direct_message(),
+        app=None,
+        terms=terms,
+        by=caller.person,
+        at=caller.now(),
+        baseline=None,
+    )
+
+
+async def _ends(caller: Caller) -> list[Subscription]:
+    try:
+        direct = await caller.direct_message()
+    except SlackApiError:
+        return []
+    subscriptions = await caller.desk.storage.subscriptions.of_channel(direct)
+    return [one for one in subscriptions if one.app is None]
+
+
+async def _is_there(subscription: Subscription, caller: Caller) -> bool:
+    return await caller.desk.storage.subscriptions.find(subscription.id) is not None
+
+
+async def _app_of(build: Build, caller: Caller) -> App:
+    return await caller.desk.apps.by_slug(build.app_slug) or App(slug=build.app_slug, title=build.app_slug)

@@ -1,0 +1,32 @@
+"""What people add to the card of a broken series: that they are on it, or that it is to be left alone for a while."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from bot.messages import CardNote
+from handlers.caller import Caller
+from handlers.finding import NotNamed
+from handlers.saying import Pressed
+
+SNOOZE = timedelta(hours=4)
+
+
+async def claim(pressed: Pressed | None, caller: Caller) -> None:
+    """Write on the card that the person is on it."""
+    await _note(pressed, caller, claimed_by=caller.person)
+
+
+async def snooze(pressed: Pressed | None, caller: Caller) -> None:
+    """Leave the card as it is for a while; a fix is told all the same."""
+    await _note(pressed, caller, snoozed_by=caller.person, snoozed_until=caller.now() + SNOOZE)
+
+
+async def _note(pressed: Pressed | None, caller: Caller, **added: object) -> None:
+    messages = caller.desk.storage.messages
+    card = await messages.at(pressed.channel, pressed.ts) if pressed and pressed.ts else None
+    if card is None:
+        raise NotNamed("This card is too old to be changed.")
+    note = CardNote.read(card.note).model_copy(update=added)
+    await messages.refresh(card.parcel, note.encode())
+    caller.desk.outbox_changed()

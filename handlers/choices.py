@@ -1,0 +1,53 @@
+"""An app's real branches and workflows, for the lists that people pick from."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+import structlog
+
+from bot.bitrise import Bitrise
+from bot.http import ProviderError
+
+log = structlog.get_logger()
+
+FRESH = timedelta(minutes=1)
+# Slack waits three seconds for the options (Slack's rules, "Answering").
+PATIENCE_SECONDS = 2.0
+MOST_REMEMBERED = 500
+
+
+class Choices:
+    """Read when a list is opened, and kept for the keys that follow."""
+
+    def __init__(self, bitrise: Bitrise, *, clock: Callable[[], datetime]) -> None:
+        self._bitrise = bitrise
+        self._clock = clock
+        self._kept: dict[tuple[str, str], tuple[datetime, list[str]]] = {}
+
+    async def branches(self, app_slug: str) -> list[str]:
+        """The app's branches; none where Bitrise does not say in time."""
+        return await self._names("branches", app_slug, self._bitrise.branches)
+
+    async def workflows(self, app_slug: str) -> list[str]:
+        """The app's workflows; none where Bitrise does not say in time."""
+        return await self._names("workflows", app_slug, self._bitrise.workflows)
+
+    async def _names(
+        self, what: str, app_slug: str, read: Callable[[str], Awaitable[list[str]]]
+    ) -> list[str]:
+        key, now = (what, app_slug), self._clock()
+        if key in self._kept and now - self._kept[key][0] < FRESH:
+            return self._kept[key][1]
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                names = await read(app_slug)
+        except (ProviderError, TimeoutError) as problem:
+            log.info("choices.unknown", what=what, app=app_slug, reason=str(problem))
+            return []
+        if len(self._kept) >= MOST_REMEMBERED:
+            self._kept.clear()
+        self._kept[key] = (now, names)
+        return names

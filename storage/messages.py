@@ -1,0 +1,130 @@
+"""The bot's messages in Slack that others may join, answer or change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import sqlite_utils
+
+from bot.build import Frozen, Provider
+from storage.database import Database
+from storage.times import from_text, to_text
+
+
+class MessageStatus(StrEnum):
+    """How a message stands: to be sent, sent without a known answer, there, or taken away."""
+
+    OWED = "owed"
+    SENDING = "sending"
+    TOLD = "told"
+    GONE = "gone"
+
+
+class NewMessage(Frozen):
+    """A message about to be sent. `thread` is the parcel that it answers; `content` a whole message as JSON."""
+
+    parcel: str
+    channel: str
+    subject: str
+    thread: str | None = None
+    content: str | None = None
+
+
+class SlackMessage(NewMessage):
+    """A message that was sent, or is to be. `note` is what people have added to it, as JSON."""
+
+    status: MessageStatus
+    ts: str | None = None
+    sent_at: datetime
+    stale: bool = False
+    note: str | None = None
+
+
+class Messages:
+    """All of them, for as long as they may still change."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def unfinished(self, channel: str) -> list[SlackMessage]:
+        """The channel's messages that are to be sent, in doubt or out of date, oldest first."""
+        where = "channel_id = ? AND (status IN ('owed', 'sending') OR stale = 1) ORDER BY rowid"
+        return await self._find(where, [channel])
+
+    async def about(self, channel: str, subjects: Sequence[str]) -> dict[str, SlackMessage]:
+        """The newest message about each subject that is in Slack."""
+        marks = ", ".join("?" * len(subjects))
+        where = f"channel_id = ? AND status = 'told' AND subject IN ({marks}) ORDER BY rowid"
+        return {one.subject: one for one in await self._find(where, [channel, *subjects])}
+
+    async def find(self, parcel: str) -> SlackMessage | None:
+        """One message."""
+        found = await self._find("parcel = ?", [parcel])
+        return found[0] if found else None
+
+    async def at(self, channel: str, ts: str) -> SlackMessage | None:
+        """The message that Slack knows by this name."""
+        found = await self._find("channel_id = ? AND ts = ?", [channel, ts])
+        return found[0] if found else None
+
+    async def owe(self, parcel: str, channel: str, subject: str, content: str, at: datetime) -> None:
+        """Owe somebody a whole message; one about the same subject that was owed before is enough."""
+        await self._database.write(lambda db: owe_message(db, parcel, channel, subject, content, at))
+
+    async def refresh(self, parcel: str, note: str | None = None) -> None:
+        """Say that what the message says has changed; `note` replaces what people have added to it."""
+        await self._database.write(
+            lambda db: db.execute(
+                "UPDATE messages SET stale = 1, note = IFNULL(?, note) WHERE parcel = ? AND status = 'told'",
+                [note, parcel],
+            )
+        )
+
+    async def _find(self, where: str, arguments: Sequence[Any]) -> list[SlackMessage]:
+        return await self._database.read(lambda db: _select(db, where, arguments))
+
+
+def owe_message(
+    db: sqlite_utils.Database, parcel: str, channel: str, subject: str, content: str, at: datetime
+) -> None:
+    """Owe somebody a whole message; for use inside a transaction."""
+    db.execute(
+        "INSERT OR IGNORE INTO messages (parcel, channel_id, subject, status, sent_at, content)"
+        " VALUES (?, ?, ?, 'owed', ?, ?)",
+        [parcel, channel, subject, to_text(at), content],
+    )
+
+
+def refresh_messages_of(db: sqlite_utils.Database, provider: Provider, build_slug: str) -> None:
+    """Say that something new is known of a build; for use inside a transaction."""
+    db.execute(
+        "UPDATE messages SET stale = 1 WHERE status = 'told' AND parcel IN"
+        " (SELECT parcel FROM notifications WHERE provider = ? AND build_slug = ? AND event = 'ended')",
+        [provider, build_slug],
+    )
+
+
+def _select(db: sqlite_utils.Database, where: str, arguments: Sequence[Any]) -> list[SlackMessage]:
+    rows = db.execute(
+        "SELECT parcel, channel_id, subject, status, thread, ts, sent_at, stale, content, note"
+        f" FROM messages WHERE {where}",
+        arguments,
+    )
+    return [
+        SlackMessage(
+            parcel=parcel,
+            channel=channel,
+            subject=subject,
+            status=MessageStatus(status),
+            thread=thread,
+            ts=ts,
+            sent_at=from_text(sent_at),
+            stale=bool(stale),
+            content=content,
+            note=note,
+        )
+        for parcel, channel, subject, status, thread, ts, sent_at, stale, content, note in rows
+    ]

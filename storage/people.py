@@ -1,0 +1,93 @@
+"""What people have told the bot about themselves."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import sqlite_utils
+
+from bot.authors import Names
+from bot.build import Frozen
+from storage.database import Database
+
+
+class NameTaken(Exception):
+    """Somebody else has claimed the name; `by` is their Slack id."""
+
+    def __init__(self, name: str, by: str) -> None:
+        self.name, self.by = name, by
+        super().__init__(f"{name} is claimed by somebody else.")
+
+
+class Person(Frozen):
+    """One person: the name at Bitrise that they claimed, their e-mail address, and what they want."""
+
+    user: str
+    name: str | None = None
+    email: str | None = None
+    mention: bool = False
+
+
+class Known(Frozen):
+    """Everybody, for matching: names by Slack id, and who wants to be mentioned."""
+
+    names: Names
+    mentioned: frozenset[str]
+
+
+class People:
+    """All people who have said something about themselves."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def find(self, team: str, user: str) -> Person:
+        """The person; a blank one where nothing is known."""
+        query = "SELECT name, email, mention FROM people WHERE team_id = ? AND user_id = ?"
+        row = await self._database.read(lambda db: db.execute(query, [team, user]).fetchone())
+        if row is None:
+            return Person(user=user)
+        return Person(user=user, name=row[0], email=row[1], mention=bool(row[2]))
+
+    async def known(self) -> Known:
+        """Everybody."""
+        return await self._database.read(everybody)
+
+    async def save(self, team: str, person: Person) -> None:
+        """Remember the person. Raises NameTaken where the name is somebody else's."""
+
+        def work(db: sqlite_utils.Database) -> None:
+            try:
+                db.execute(
+                    "INSERT INTO people (team_id, user_id, name, email, mention) VALUES (?, ?, ?, ?, ?)"
+                    " ON CONFLICT (team_id, user_id) DO UPDATE SET name = excluded.name, email = excluded.email,"
+                    " mention = excluded.mention",
+                    [
+                        team,
+                        person.user,
+                        person.name and person.name.casefold(),
+                        person.email and person.email.casefold(),
+                        person.mention,
+                    ],
+                )
+            except sqlite3.IntegrityError as error:
+                query = "SELECT user_id FROM people WHERE team_id = ? AND name = ?"
+                name = person.name or ""
+                [by] = db.execute(query, [team, name.casefold()]).fetchone()
+                raise NameTaken(name, by) from error
+
+        await self._database.write(work)
+
+
+def everybody(db: sqlite_utils.Database) -> Known:
+    """Everybody; for use inside a transaction."""
+    rows = db.execute("SELECT user_id, name, email, mention FROM people").fetchall()
+    return Known(
+        names={user: frozenset(one for one in (name, email) if one) for user, name, email, _ in rows},
+        mentioned=frozenset(user for user, _, _, mention in rows if mention),
+    )
+
+
+def names_of(db: sqlite_utils.Database) -> Names:
+    """What people are known by; for use inside a transaction."""
+    return everybody(db).names

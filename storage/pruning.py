@@ -1,0 +1,39 @@
+"""Forgetting what nobody will ask for any more; what statistics need of a build stays."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlite_utils
+
+from storage.database import Database
+from storage.times import to_text
+
+# So many rows at a time, so that nobody waits long for the database meanwhile.
+AT_ONCE = 2000
+_STEPS = (
+    # Number, state, branch, workflow, kind of abort and times of a build stay.
+    """UPDATE builds SET body = '', standing = NULL, failure = NULL WHERE rowid IN (
+        SELECT rowid FROM builds WHERE ended = 1 AND body <> '' AND finished_at < :before AND NOT EXISTS (
+            SELECT 1 FROM notifications WHERE notifications.provider = builds.provider
+            AND notifications.build_slug = builds.build_slug AND status IN ('owed', 'sending')) LIMIT :most)""",
+    """DELETE FROM notifications WHERE rowid IN (SELECT rowid FROM notifications
+        WHERE status IN ('told', 'dropped') AND created_at < :before LIMIT :most)""",
+    """DELETE FROM messages WHERE rowid IN (SELECT rowid FROM messages
+        WHERE status IN ('told', 'gone') AND sent_at < :before LIMIT :most)""",
+)
+
+
+async def prune(database: Database, *, before: datetime) -> int:
+    """Forget what is older than `before`; returns how many rows were changed."""
+    total = 0
+    for step in _STEPS:
+        changed = AT_ONCE
+        while changed == AT_ONCE:
+            changed = await database.write(lambda db, step=step: _run(db, step, before))  # type: ignore[misc]
+            total += changed
+    return total
+
+
+def _run(db: sqlite_utils.Database, step: str, before: datetime) -> int:
+    return int(db.execute(step, {"before": to_text(before), "most": AT_ONCE}).rowcount)
