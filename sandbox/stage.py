@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -26,8 +26,11 @@ _KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV", "SSL_CERT_FILE")
 class BotProcess:
     """`buildbell run`, with its log lines as they come."""
 
-    def __init__(self, settings: Mapping[str, str], folder: Path) -> None:
+    def __init__(
+        self, settings: Mapping[str, str], folder: Path, *, program: Sequence[str] = ("-m", "bot", "run")
+    ) -> None:
         self._settings = settings
+        self._program = program
         self._folder = folder
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
@@ -40,9 +43,7 @@ class BotProcess:
         self.lines = []
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
-            "-m",
-            "bot",
-            "run",
+            *self._program,
             cwd=self._folder,  # where no .env lies
             env=environment | dict(self._settings),
             stderr=asyncio.subprocess.PIPE,
@@ -76,7 +77,7 @@ class BotProcess:
         """End it as a power cut would."""
         if self._process is not None and self._process.returncode is None:
             self._process.kill()
-        await self._ended()
+        await self.ended()
 
     async def stop(self, *, seconds: float = 30) -> int:
         """Ask it to end; returns its exit code. Kills it where it does not."""
@@ -86,7 +87,7 @@ class BotProcess:
             self._process.send_signal(signal.SIGTERM)
         try:
             async with asyncio.timeout(seconds):
-                return await self._ended()
+                return await self.ended()
         except TimeoutError:
             await self.kill()
             return -1
@@ -95,7 +96,8 @@ class BotProcess:
         """What it said last."""
         return "\n".join(json.dumps(line, ensure_ascii=False) for line in self.lines[-20:])
 
-    async def _ended(self) -> int:
+    async def ended(self) -> int:
+        """Wait until it has ended; returns its exit code."""
         if self._process is None:
             return 0
         code = await self._process.wait()

@@ -70,6 +70,12 @@ class Messages:
         found = await self._find("channel_id = ? AND ts = ?", [channel, ts])
         return found[0] if found else None
 
+    async def newest_ts(self, channel: str) -> str | None:
+        """Slack's name for the last message that the channel is known to have; None where it has none."""
+        query = "SELECT MAX(ts) FROM messages WHERE channel_id = ? AND status IN ('told', 'gone')"
+        [ts] = await self._database.read(lambda db: db.execute(query, [channel]).fetchone())
+        return ts or None
+
     async def owe(self, parcel: str, channel: str, subject: str, content: str, at: datetime) -> None:
         """Owe somebody a whole message; one about the same subject that was owed before is enough."""
         await self._database.write(lambda db: owe_message(db, parcel, channel, subject, content, at))

@@ -106,6 +106,7 @@ _SECOND = (
         parcel TEXT PRIMARY KEY, channel_id TEXT NOT NULL, subject TEXT NOT NULL, status TEXT NOT NULL,
         thread TEXT, ts TEXT, sent_at TEXT NOT NULL, stale INTEGER NOT NULL DEFAULT 0, content TEXT, note TEXT)""",
     "CREATE INDEX messages_by_subject ON messages (channel_id, subject)",
+    "CREATE INDEX messages_by_thread ON messages (thread) WHERE thread IS NOT NULL",
     "CREATE INDEX messages_by_time ON messages (channel_id, sent_at)",
     "CREATE INDEX messages_due ON messages (channel_id) WHERE status IN ('owed', 'sending') OR stale = 1",
     """INSERT OR IGNORE INTO messages (parcel, channel_id, subject, status, ts, sent_at)

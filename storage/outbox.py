@@ -98,6 +98,13 @@ class Outbox:
         """All that one Slack message carries, in order of ending."""
         return await self._database.read(lambda db: _notifications(db, "parcel = ?", [parcel], -1))
 
+    async def last_reply(self, head: str) -> list[Notification]:
+        """What the newest reply under the head of a thread carries; empty where there is none."""
+        newest = (
+            "SELECT parcel FROM messages WHERE thread = ? AND status = 'told' ORDER BY rowid DESC LIMIT 1"
+        )
+        return await self._database.read(lambda db: _notifications(db, f"parcel = ({newest})", [head], -1))
+
     async def of_build(self, provider: Provider, build_slug: str) -> list[tuple[int, str, str]]:
         """What was owed for a build: subscription, event and status of each."""
         query = (

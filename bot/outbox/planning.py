@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from bot.messages import CardNote
-from bot.outbox.subjects import Kind, Subject, subject_of, thread_of
+from bot.outbox.notes import ThreadNote
+from bot.outbox.subjects import Kind, Subject, subject_of, thread_of, told_of
 from bot.series import Position
 from bot.terms import Style
 from storage import Notification, SlackMessage
@@ -24,6 +25,8 @@ OUTAGE_APPS = 5
 OUTAGE_WINDOW = timedelta(minutes=5)
 FLOOD_WINDOW = timedelta(hours=1)
 THREADS_LIVE = timedelta(days=30)
+# Whether the head of a thread is still there is found out by changing it; not before each of many replies.
+THREADS_CHECKED = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,7 @@ def _gathered(due: Sequence[Notification]) -> Plan:
     head = due[0]
     same = [one for one in due if one.subscription_id == head.subscription_id and one.due_at is not None]
     key = f"{head.subscription_id} {min(one.due_at for one in same if one.due_at):%Y-%m-%dT%H:%M}"
-    return Plan(Subject(kind=Kind.GATHERED, key=key), same[:DIGEST_SIZE])
+    return Plan(Subject(kind=Kind.GATHERED, key=key), _of_first_builds(same, DIGEST_SIZE))
 
 
 def _outage(plain: Sequence[Notification], facts: Facts) -> Plan | None:
@@ -124,8 +127,14 @@ def _rolling(kind: Kind, carried: Sequence[Notification], facts: Facts, lasts: t
         into = None
     room = DIGEST_SIZE - (facts.carrying.get(into.parcel, DIGEST_SIZE) if into else 0)
     if room <= 0:
-        return Plan(subject, carried[:DIGEST_SIZE])
-    return Plan(subject, carried[:room], into=into)
+        return Plan(subject, _of_first_builds(carried, DIGEST_SIZE))
+    return Plan(subject, _of_first_builds(carried, room), into=into)
+
+
+def _of_first_builds(gathered: Sequence[Notification], most: int) -> Sequence[Notification]:
+    """What is owed of the first so many builds; all moments of one build go together, since they are one line."""
+    first = list(dict.fromkeys(told_of(one) for one in gathered))[:most]
+    return [one for one in gathered if told_of(one) in first]
 
 
 def _is_backlog(plain: Sequence[Notification], now: datetime) -> bool:
@@ -138,7 +147,7 @@ def _backlog(plain: Sequence[Notification], facts: Facts) -> Plan:
     goes_on = begun is not None and begun.thread is None and facts.now - begun.sent_at <= ONE_BACKLOG
     return Plan(
         Subject(kind=Kind.BACKLOG, key="more") if goes_on else subject,
-        plain[:DIGEST_SIZE],
+        _of_first_builds(plain, DIGEST_SIZE),
         thread=begun if goes_on else None,
     )
 
@@ -149,7 +158,7 @@ def _reply(due: Sequence[Notification], facts: Facts) -> Plan:
     parent = facts.there.get(str(topic))
     if parent is None or facts.now - parent.sent_at > THREADS_LIVE:
         return Plan(topic, (), about=head)
-    if parent.note != head.build.slug:
+    if facts.now - ThreadNote.read(parent.note).shown_at > THREADS_CHECKED:
         # What stands above comes first: it is brought up to date, and shows whether it is still there at all.
         return Plan(topic, (), into=parent, about=head)
     same = [one for one in due if subject_of(one) == subject]

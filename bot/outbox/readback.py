@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
 
 from slack_sdk.errors import SlackApiError
@@ -12,8 +11,6 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.outbox.delivery import METADATA_TYPE, NOT_THERE, SLACK_TROUBLE, Later, Place, retry_after
 
-# Slack's clock and ours need not agree.
-CLOCK_SKEW = timedelta(minutes=10)
 MOST_PAGES = 20
 
 
@@ -37,16 +34,17 @@ class Unreadable:
 
 
 async def look_back(
-    slack: AsyncWebClient, place: Place, parcel: str, *, since: datetime
+    slack: AsyncWebClient, place: Place, parcel: str, *, after: str | None
 ) -> Found | Missing | Unreadable | Later:
-    """Search what was posted since `since` for the message whose metadata carries the parcel's key.
+    """Search what was posted after the message `after` for the one whose metadata carries the parcel's key.
 
+    A message's name is its time by Slack's clock; ours may be off by hours, so no time of ours is used.
     Needs a history scope for the channel's kind; without one the answer is Unreadable.
     """
     cursor = None
     for _ in range(MOST_PAGES):
         try:
-            answer = await _page(slack, place, f"{(since - CLOCK_SKEW).timestamp():.6f}", cursor)
+            answer = await _page(slack, place, after, cursor)
         except SlackApiError as error:
             return _refusal(error)
         except Exception as error:  # noqa: BLE001 - reading can be repeated, whatever broke
@@ -60,7 +58,9 @@ async def look_back(
     return Unreadable("too much was posted meanwhile")
 
 
-async def _page(slack: AsyncWebClient, place: Place, oldest: str, cursor: str | None) -> AsyncSlackResponse:
+async def _page(
+    slack: AsyncWebClient, place: Place, oldest: str | None, cursor: str | None
+) -> AsyncSlackResponse:
     if place.thread is None:
         return await slack.conversations_history(
             channel=place.channel, oldest=oldest, include_all_metadata=True, limit=200, cursor=cursor

@@ -27,6 +27,7 @@ from bot.outbox.delivery import (
     update,
 )
 from bot.outbox.giving_up import give_up
+from bot.outbox.notes import ThreadNote
 from bot.outbox.planning import (
     FLOOD_WINDOW,
     OUTAGE_WINDOW,
@@ -37,7 +38,7 @@ from bot.outbox.planning import (
 )
 from bot.outbox.readback import Found, Missing, Unreadable, look_back
 from bot.outbox.rendering import render
-from bot.outbox.subjects import Kind, kind_of
+from bot.outbox.subjects import Kind, kind_of, told_of
 from storage import MessageStatus, NewMessage, Notification, SlackMessage, Storage
 
 log = structlog.get_logger()
@@ -157,7 +158,9 @@ class Relay:
             now=now,
             flood_limit=self._flood_limit,
             there=there,
-            carrying={parcel: len(await outbox.carried(parcel)) for parcel in rolling},
+            carrying={
+                parcel: len({told_of(one) for one in await outbox.carried(parcel)}) for parcel in rolling
+            },
             posted=await outbox.posted_since(channel, now - FLOOD_WINDOW),
             failing=frozenset(
                 await outbox.failing_apps(channel, now - OUTAGE_WINDOW) if due[0].broke else ()
@@ -178,10 +181,17 @@ class Relay:
             thread=thread.parcel if thread else None,
         )
         message = self._render(planned.subject.kind, planned.carried or [*_about(planned)])
-        note = planned.about.build.slug if planned.about else None
-        return await self._post(
-            new, planned.carried, message, thread=thread, broadcast=planned.broadcast, note=note
+        pause = await self._post(
+            new,
+            planned.carried,
+            message,
+            thread=thread,
+            broadcast=planned.broadcast,
+            note=self._thread_note(planned),
         )
+        if thread is not None and planned.subject.kind is Kind.REPLY:
+            await self._refresh_head(thread, planned.carried[-1])
+        return pause
 
     async def _post(
         self,
@@ -223,10 +233,7 @@ class Relay:
         if kind in _ROLLING:
             await self._pause(ROLLING_SECONDS)
         await self._storage.outbox.join(
-            planned.carried,
-            into.parcel,
-            self._clock(),
-            note=planned.about.build.slug if planned.about else None,
+            planned.carried, into.parcel, self._clock(), note=self._thread_note(planned)
         )
         if planned.about is not None:
             return await self._change(into, self._render(kind, [planned.about]))
@@ -234,11 +241,23 @@ class Relay:
 
     async def _refresh(self, stale: SlackMessage) -> float:
         """Bring a message up to date with all that it carries."""
-        carried = await self._storage.outbox.carried(stale.parcel)
+        kind = kind_of(stale.subject)
+        outbox = self._storage.outbox
+        carried = await (outbox.last_reply if kind is Kind.THREAD else outbox.carried)(stale.parcel)
         if not carried or stale.ts is None:
             await self._storage.outbox.told(stale.parcel, stale.ts or "")
             return 0
-        return await self._change(stale, self._render(kind_of(stale.subject), carried, stale.note))
+        return await self._change(stale, self._render(kind, carried, stale.note))
+
+    async def _refresh_head(self, head: SlackMessage, newest: Notification) -> None:
+        """Let the head of a thread show the newest reply's build, once there is nothing better to do."""
+        if ThreadNote.read(head.note).build != newest.build.slug:
+            await self._storage.messages.refresh(head.parcel)
+
+    def _thread_note(self, planned: Plan) -> str | None:
+        if planned.about is None:
+            return None
+        return ThreadNote(build=planned.about.build.slug, shown_at=self._clock()).model_dump_json()
 
     async def _change(self, there: SlackMessage, message: Message) -> float:
         await self._updates.acquire()
@@ -291,12 +310,14 @@ class Relay:
 
     async def _settle(self, message: SlackMessage) -> float:
         """Find out whether Slack has a message whose answer was lost, by this process or the one before it."""
-        age = self._clock() - message.sent_at
-        if timedelta(0) <= age < SETTLING:
+        # An age below zero means that the clock was set back: then nobody knows how long ago it was.
+        age = max(self._clock() - message.sent_at, timedelta(0))
+        if age < SETTLING:
             await self._pause((SETTLING - age).total_seconds())
         parent = await self._storage.messages.find(message.thread) if message.thread else None
         place = Place(await self._known_address(message), parent.ts if parent else None)
-        match await look_back(self._slack, place, message.parcel, since=message.sent_at):
+        after = await self._storage.messages.newest_ts(message.channel)
+        match await look_back(self._slack, place, message.parcel, after=after):
             case Found(ts):
                 self._counts.doubted("found")
                 self._counts.told(await self._storage.outbox.told(message.parcel, ts))

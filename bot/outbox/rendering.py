@@ -7,7 +7,7 @@ from datetime import datetime
 
 from bot import messages
 from bot.messages import CardNote, Message, Telling
-from bot.outbox.subjects import Kind
+from bot.outbox.subjects import Kind, told_of
 from bot.terms import Happening, Style
 from storage import Notification
 
@@ -21,7 +21,8 @@ def render(
     note: str | None = None,
 ) -> Message:
     """The message of this kind; `carried` is not empty and in order of ending."""
-    tellings = [_telling(one) for one in carried]
+    # Several moments of one build: the last one says it all.
+    tellings = [_telling(one) for one in {told_of(one): one for one in carried}.values()]
     match kind:
         case Kind.CARD:
             return messages.series_card(tellings, CardNote.read(note), now=now)
@@ -34,7 +35,6 @@ def render(
         case Kind.GATHERED:
             return messages.gathered(tellings, title=_why_gathered(carried))
         case Kind.BUILD | Kind.LIVE | Kind.REPLY:
-            # Several moments of one build: the last one says it all.
             return messages.told_build(tellings[-1], now=now)
         case _:
             if len(tellings) == 1:

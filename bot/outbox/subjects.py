@@ -40,6 +40,11 @@ def kind_of(subject: str) -> Kind | None:
     return Kind(name) if name in set(Kind) else None
 
 
+def told_of(notification: Notification) -> tuple[int, str]:
+    """What makes one line among many: a build, as one subscription is told of it."""
+    return notification.subscription_id, notification.build.slug
+
+
 def subject_of(notification: Notification) -> Subject:
     """What the notification is about, by the style of its subscription."""
     number, build = notification.subscription_id, notification.build

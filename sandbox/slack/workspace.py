@@ -184,6 +184,14 @@ class Workspace:
             raise KeyError(f"there is no channel {name}")
         return found
 
+    def add_channel(self, name: str, *, private: bool = False) -> Channel:
+        """A new channel with everybody in it, but not the bot."""
+        identity = f"{'G' if private else 'C'}0{name.upper().replace('-', '')}"
+        made = Channel(identity, name, private, members=set(self.people))
+        self.channels[identity] = made
+        self.changed()
+        return made
+
     def new_ts(self) -> str:
         """A message's name: the time, made unique."""
         return f"{int(self.clock())}.{next(self._posted):06d}"

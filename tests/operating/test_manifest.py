@@ -26,7 +26,7 @@ NEEDED_FOR = {
     "channels:history": {"conversations_history", "conversations_replies"},
     "groups:history": {"conversations_history", "conversations_replies"},
     "users:read": {"users_info"},
-    "users:read.email": {"users_info"}  # its answer has the address only with this scope,
+    "users:read.email": {"users_info"},  # its answer has the address only with this scope
     "files:write": {"files_upload_v2", "files_getUploadURLExternal"},
     "im:write": {"conversations_open"},
     "links:read": {"event link_shared"},

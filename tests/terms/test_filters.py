@@ -1,0 +1,89 @@
+"""Which builds a filter means, and why it leaves others out."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.build import Build, State
+from bot.commands import Subscribe, parse
+from bot.filters import BuildFilter
+from tests.builds import a_build
+
+NAMES = {"U0ANNA": frozenset({"octo", "anna@example.com"})}
+
+
+def filter_of(words: str) -> BuildFilter:
+    ask = parse(f"subscribe {words}", surface="slash")
+    assert isinstance(ask, Subscribe)
+    return ask.terms.filter
+
+
+def by(name: str | None) -> Build:
+    return a_build(1, triggered_by=name and f"webhook-github/{name}")
+
+
+@pytest.mark.parametrize(
+    ("words", "build", "why_not"),
+    [
+        ("branch:main,release/*", a_build(1, branch="release/2.1"), None),
+        (
+            "branch:main,release/*",
+            a_build(1, branch="develop"),
+            "its branch develop is not main or release/*",
+        ),
+        (
+            "branch:* -branch:dependabot/*",
+            a_build(1, branch="dependabot/x"),
+            "its branch dependabot/x is left out",
+        ),
+        ("branch:main", a_build(1, branch=None, tag="v1"), "it has no branch"),
+        ("-branch:main", a_build(1, branch=None, tag="v1"), None),
+        ("tag:v*", a_build(1, branch=None, tag="v1"), None),
+        ("tag:v*", a_build(1), "it has no tag"),
+        ("target:main", a_build(1, branch="x", target_branch="main", pull_request=3), None),
+        (
+            "target:main",
+            a_build(1, branch="x", target_branch="develop"),
+            "its target branch develop is not main",
+        ),
+        ("workflow:deploy", a_build(1), "its workflow primary is not deploy"),
+        ("event:tag", a_build(1, triggered_by="webhook"), "it was started by a push, not by tag"),
+        ("by:octo*", by("Octo-Cat"), None),
+        ("by:octo", by("ben"), "it is by ben"),
+        ("by:octo", by(None), "Bitrise does not say whose build it is"),
+        ("-by:bot", by("dependabot[bot]"), "it is by dependabot[bot]"),
+        ("-by:bot", by("renovate"), "it is by renovate"),
+        ("-by:bot", by("abbott"), None),
+        ("-by:bot", by(None), None),
+        ("by:<@U0ANNA>", by("octo"), None),
+        ("by:<@U0ANNA|anna>", by("anna@example.com"), None),
+        ("by:<@U0ANNA>", by("ben"), "it is by ben"),
+        (
+            "-aborted:no-changes",
+            a_build(1, State.ABORTED, abort_kind="no-changes"),
+            "it was aborted for the reason no-changes",
+        ),
+        ("-aborted:no-changes", a_build(1, State.ABORTED, abort_kind="manual"), None),
+        ("-aborted:no-changes", a_build(1), None),
+        ("aborted:manual", a_build(1), "it was not aborted"),
+        ("pr:12", a_build(1, pull_request=13), "it is not of pull request #12"),
+    ],
+)
+def test_a_filter_says_why_it_leaves_a_build_out(words: str, build: Build, why_not: str | None) -> None:
+    wanted = filter_of(words)
+    assert wanted.mismatch(build, NAMES) == why_not
+    assert wanted.match(build, NAMES) is (why_not is None)
+
+
+def test_a_build_that_somebody_started_from_slack_is_theirs() -> None:
+    environments = [{"key": "BUILDBELL_STARTED_BY", "value": "U0BEN", "is_expand": False}]
+    build = a_build(1, triggered_by=None, params={"environments": environments})
+    assert filter_of("by:<@U0BEN>").match(build)
+    assert not filter_of("by:<@U0ANNA>").match(build)
+    forged = a_build(1, params={"environments": [{"key": "BUILDBELL_STARTED_BY", "value": "<!channel>"}]})
+    assert not filter_of("by:<@U0BEN>").match(forged)
+
+
+def test_a_pull_request_is_its_authors_too() -> None:
+    build = a_build(1, triggered_by="webhook", params={"pull_request_author": "Octo"})
+    assert filter_of("by:<@U0ANNA>").match(build, NAMES)

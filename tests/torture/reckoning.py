@@ -1,0 +1,97 @@
+"""What each channel should have been told, and what it was told. Shares no code with the bot."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sandbox.bitrise import Build
+from sandbox.slack import Post, SlackSandbox
+
+RESULTS = {
+    "success": "succeeded",
+    "error": "failed",
+    "aborted": "was aborted",
+    "aborted-with-success": "was aborted, counted as a success",
+}
+_TOLD = re.compile(
+    r"(Sample Android|Sample iOS|Web Shop) (#\d+) (succeeded|failed|was aborted(?:, counted as a success)?)"
+)
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """A channel, and which ended builds it is to be told.
+
+    `doubtful`: Slack does not let the bot read back there. `by_start`: its messages stand where the builds began.
+    """
+
+    channel: str
+    wants: Callable[[Build], bool]
+    doubtful: bool = False
+    by_start: bool = False
+
+
+@dataclass
+class Reckoning:
+    """What went wrong, in words; `twice` counts repetitions where they are allowed."""
+
+    problems: list[str] = field(default_factory=list)
+    told: int = 0
+    twice: int = 0
+
+
+def reckon(slack: SlackSandbox, builds: list[Build], expectations: list[Expectation]) -> Reckoning:
+    """Count."""
+    found = Reckoning()
+    for expected in expectations:
+        _reckon_channel(slack, builds, expected, found)
+    return found
+
+
+def _reckon_channel(
+    slack: SlackSandbox, builds: list[Build], expected: Expectation, found: Reckoning
+) -> None:
+    ended = {name_of(build): build for build in builds if build.result and expected.wants(build)}
+    shown = [name for post in slack.posts(expected.channel) for name in told_in(slack, post)]
+    counts = Counter(shown)
+    found.told += len(counts)
+    for name in ended:
+        if counts[name] == 0:
+            found.problems.append(f"#{expected.channel} was never told: {name}")
+        elif counts[name] > 1:
+            found.twice += counts[name] - 1
+            if not expected.doubtful:
+                found.problems.append(f"#{expected.channel} was told {counts[name]} times: {name}")
+    found.problems += [
+        f"#{expected.channel} was told what it did not ask for: {name}"
+        for name in counts
+        if name not in ended
+    ]
+    if not (expected.doubtful or expected.by_start):
+        order = [ended[name] for name in shown if name in ended]
+        found.problems += _out_of_order(expected.channel, order)
+
+
+def _out_of_order(channel: str, order: list[Build]) -> list[str]:
+    """Where a build is shown after one that ended later, in whole seconds, as Bitrise tells them."""
+    problems, latest = [], 0
+    for build in order:
+        at = int(build.finished_at.timestamp()) if build.finished_at else 0
+        if at < latest:
+            problems.append(f"#{channel} was told out of order: {name_of(build)}")
+        latest = max(latest, at)
+    return problems
+
+
+def told_in(slack: SlackSandbox, post: Post) -> list[str]:
+    """The ended builds that a message tells of; the head of a thread only repeats its replies."""
+    words = slack.words(post)
+    return [] if words.startswith("🧵") else [" ".join(match) for match in _TOLD.findall(words)]
+
+
+def name_of(build: Build) -> str:
+    """The build as a message names it."""
+    return f"{build.app.title} #{build.number} {RESULTS[build.result or 'success']}"
