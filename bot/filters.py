@@ -90,7 +90,7 @@ class BuildFilter(Frozen):
             yield missed
 
     def _not_by(self, build: Build, names: Names) -> str | None:
-        whose = " and ".join(author for author in authors(build) if not author.startswith("@"))
+        whose = " and ".join(_named(author) for author in authors(build) if not author.startswith("@"))
         if _is_by(self.by.exclude, build, names):
             return f"it is by {whose or 'somebody who is left out'}"
         if self.by.include and not _is_by(self.by.include, build, names):
@@ -147,5 +147,10 @@ def _missed(what: str, patterns: Patterns, text: str | None) -> str | None:
     if text is None:
         return f"it has no {what}"
     if any(fnmatchcase(text, glob) for glob in patterns.exclude):
-        return f"its {what} {text} is left out"
-    return f"its {what} {text} is not {' or '.join(patterns.include)}"
+        return f"its {what} {_named(text)} is left out"
+    return f"its {what} {_named(text)} is not {' or '.join(map(_named, patterns.include))}"
+
+
+def _named(text: str) -> str:
+    """A name as a word of code: the asterisk of a glob is no markup there."""
+    return f"`{text.replace('`', chr(39))}`"

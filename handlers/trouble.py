@@ -10,14 +10,14 @@ from slack_sdk.errors import SlackApiError
 from bot import messages
 from bot.commands import AmbiguousApp, CommandError, UnknownApp
 from bot.http import ProviderError
-from bot.messages import Message, NotAButton
+from bot.messages import Message, NotAButton, TooLongForAModal
 from handlers.answers.acts import NotAllowed
 from handlers.caller import Answer
 from handlers.finding import NotNamed
 
 log = structlog.get_logger()
 
-MISTAKES = (CommandError, UnknownApp, AmbiguousApp, NotNamed, NotAllowed, NotAButton)
+MISTAKES = (CommandError, UnknownApp, AmbiguousApp, NotNamed, NotAllowed, NotAButton, TooLongForAModal)
 
 
 def in_words(error: Exception) -> Message:

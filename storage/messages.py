@@ -107,7 +107,10 @@ def owe_message(
 def refresh_messages_of(db: sqlite_utils.Database, provider: Provider, build_slug: str) -> None:
     """Say that something new is known of a build; for use inside a transaction."""
     db.execute(
-        "UPDATE messages SET stale = 1 WHERE status = 'told' AND parcel IN"
+        # Lists of many builds stay as they were told.
+        "UPDATE messages SET stale = 1 WHERE status = 'told'"
+        " AND (subject GLOB 'build *' OR subject GLOB 'live *' OR subject GLOB 'reply *' OR subject GLOB 'card *')"
+        " AND parcel IN"
         " (SELECT parcel FROM notifications WHERE provider = ? AND build_slug = ? AND event = 'ended')",
         [provider, build_slug],
     )

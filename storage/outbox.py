@@ -17,6 +17,7 @@ from bot.terms import Happening, Terms
 from storage.database import Database
 from storage.messages import NewMessage
 from storage.people import everybody
+from storage.subscriptions import end_those_told_once
 from storage.times import from_text, to_text
 
 
@@ -179,10 +180,13 @@ class Outbox:
             db.execute(
                 "UPDATE messages SET status = 'told', ts = ?, stale = 0 WHERE parcel = ?", [ts, parcel]
             )
-            return db.execute(
+            newly = db.execute(
                 "UPDATE notifications SET status = 'told', error = NULL WHERE parcel = ? AND status = 'sending'",
                 [parcel],
             ).rowcount
+            if newly:
+                end_those_told_once(db, parcel)
+            return newly
 
         return await self._database.write(work)
 

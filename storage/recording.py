@@ -15,7 +15,7 @@ from storage.failures import read_soon
 from storage.outbox import Owed, owe
 from storage.people import names_of
 from storage.series import advance_series
-from storage.subscriptions import Subscription, end_subscription, subscriptions_of_apps
+from storage.subscriptions import Subscription, subscriptions_of_apps
 from storage.times import from_text, to_text
 from storage.watching import Sighting, save_builds
 
@@ -62,7 +62,6 @@ class Recorder:
             subscriptions = subscriptions_of_apps(db, sighting.provider, apps)
             owed = self._match(changes, standings, subscriptions, names_of(db), at)
             owe(db, owed, at)
-            _end_those_told_once(db, subscriptions, owed)
             told = {one.build_slug for one in owed}
             failed = [
                 change.build.slug
@@ -72,15 +71,6 @@ class Recorder:
             read_soon(db, sighting.provider, failed, at)
         _remember_look(db, sighting)
         return changes
-
-
-def _end_those_told_once(
-    db: sqlite_utils.Database, subscriptions: Sequence[Subscription], owed: Sequence[Owed]
-) -> None:
-    met = {one.subscription_id for one in owed}
-    for subscription in subscriptions:
-        if subscription.terms.once and subscription.id in met:
-            end_subscription(db, subscription)
 
 
 def _end(build: Build) -> tuple[datetime, int]:

@@ -191,6 +191,15 @@ def end_subscription(db: sqlite_utils.Database, subscription: Subscription) -> N
         end_watching(db, app)
 
 
+def end_those_told_once(db: sqlite_utils.Database, parcel: str) -> None:
+    """End the subscriptions that asked for what this message told, and for nothing more; inside a transaction."""
+    asked = (
+        "subscriptions.id IN (SELECT subscription_id FROM notifications WHERE parcel = ? AND event = 'ended')"
+    )
+    for subscription in _select(db, f"{asked} AND terms LIKE '%\"once\":true%'", [parcel]):
+        end_subscription(db, subscription)
+
+
 def _resume(db: sqlite_utils.Database, number: int) -> None:
     db.execute("UPDATE subscriptions SET stopped_reason = NULL, stopped_at = NULL WHERE id = ?", [number])
 

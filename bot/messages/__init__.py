@@ -13,7 +13,13 @@ from bot.messages.personal import MOST_BUILDS as MOST_OF_MINE
 from bot.messages.personal import me, mine, will_tell
 from bot.messages.plain import help_message, problem
 from bot.messages.results import ArtifactLine, artifact_link, artifacts, log_tail, no_log
-from bot.messages.subscription_modal import Filled, options_for, read_subscription, subscription_modal
+from bot.messages.subscription_modal import (
+    Filled,
+    TooLongForAModal,
+    options_for,
+    read_subscription,
+    subscription_modal,
+)
 from bot.messages.subscriptions import (
     SubscriptionRow,
     changed,
@@ -39,6 +45,7 @@ __all__ = [
     "Reason",
     "SubscriptionRow",
     "Telling",
+    "TooLongForAModal",
     "abort_done",
     "abort_modal",
     "aborted",

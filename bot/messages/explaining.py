@@ -12,7 +12,7 @@ from bot.messages.blocks import context, paragraphs, section
 from bot.messages.builds import build_line
 from bot.messages.message import Message
 from bot.messages.subscriptions import sentence_of
-from bot.messages.text import escape
+from bot.messages.text import escape, sentence
 from bot.terms import Terms
 
 MOST_LINES = 15
@@ -36,14 +36,16 @@ def why(build: Build, app: App, reasons: Sequence[Reason]) -> Message:
     if not reasons:
         nobody = f"This channel has no subscription to {escape(app.title)}: `/bitrise subscribe` makes one."
         return Message(nobody, [section(f"{head}\n{nobody}")])
-    lines = [
-        f"{'🔔' if one.told else '🔕'} {one.number}. {sentence_of(one.app, one.terms)}:\n      {escape(one.said, 400)}."
-        for one in reasons
-    ]
+    lines = [_line(one) for one in reasons]
     spoken = " ".join(f"{one.number}: {one.said}." for one in reasons)
     return Message(
-        escape(f"{app.title} {build.label}: {spoken}", 3000), [section(head), *paragraphs(lines, 10)]
+        sentence(f"{app.title} {build.label}: {spoken}", 3000), [section(head), *paragraphs(lines, 10)]
     )
+
+
+def _line(one: Reason) -> str:
+    bell = "🔔" if one.told else "🔕"
+    return f"{bell} {one.number}. {sentence_of(one.app, one.terms)}:\n      {sentence(one.said, 400)}."
 
 
 def preview(app: App, terms: Terms, *, told: Sequence[Build], silent: Sequence[tuple[Build, str]]) -> Message:
@@ -54,7 +56,7 @@ def preview(app: App, terms: Terms, *, told: Sequence[Build], silent: Sequence[t
     if len(told) > MOST_LINES:
         lines.append(f"_and {len(told) - MOST_LINES} more_")
     reasons = Counter(reason for _, reason in silent).most_common(MOST_REASONS)
-    quiet = "\n".join(f"🔕 {count} since {escape(reason, 200)}" for reason, count in reasons)
+    quiet = "\n".join(f"🔕 {count} since {sentence(reason, 200)}" for reason, count in reasons)
     blocks = [section(head), *paragraphs(lines), *([context(quiet)] if quiet else [])]
     note = "Nothing was subscribed. The oldest of these builds count as the first of their series."
     spoken = f"{len(told)} of the last {looked_at} builds of {escape(app.title)} would have been told."

@@ -23,6 +23,7 @@ MORE = "more"
 STARTED = "started"
 # Slack takes more, but not everywhere (Slack's rules, "More sizes").
 LONGEST_OPTION = 75
+LONGEST_MORE = 3000
 _RESULTS = {
     Result.FAILED: "Every failure",
     Result.BROKEN: "The first failure of a series",
@@ -40,6 +41,13 @@ _STYLES = {
     Style.DAILY: "One message a day",
     Style.WEEKLY: "One message a week",
 }
+
+
+class TooLongForAModal(Exception):
+    """This subscription's filters are too long for a dialog. End it, and subscribe anew with shorter ones."""
+
+    def __init__(self) -> None:
+        super().__init__(self.__doc__)
 
 
 class Filled(Frozen):
@@ -66,8 +74,12 @@ class Filled(Frozen):
 
 
 def subscription_modal(app: App | None, terms: Terms, *, private_metadata: str) -> Block:
-    """The modal, filled in with what the subscription asks for now."""
+    """The modal, filled in with what the subscription asks for now. Raises TooLongForAModal."""
     wanted = terms.filter
+    picked = [*wanted.branch.include, *wanted.branch.exclude, *wanted.workflow.include]
+    more = _typed_rest(terms)
+    if len(more) > LONGEST_MORE or not all(0 < len(one.strip()) <= LONGEST_OPTION for one in picked):
+        raise TooLongForAModal
     title = escape(app.title, 200) if app else "your own builds"
     blocks = [
         section(f"What this channel is told of *{title}*"),
@@ -98,8 +110,8 @@ def subscription_modal(app: App | None, terms: Terms, *, private_metadata: str) 
             {
                 "type": "plain_text_input",
                 "action_id": MORE,
-                "max_length": 1000,
-                **({"initial_value": more} if (more := _typed_rest(terms)) else {}),
+                "max_length": LONGEST_MORE,
+                **({"initial_value": more} if more else {}),
             },
             hint="by:@me -by:bot target:main tag:v* event:push on-hold:15m running:1h quiet:22:00-7:00 at:9:00 on:mon",
         ),
@@ -175,7 +187,7 @@ def _results(terms: Terms) -> Block:
 
 
 def _picks(name: str, label: str, action_id: str, chosen: Sequence[str], placeholder: str) -> Block:
-    initial = [_option(one, one) for one in chosen if len(one) <= LONGEST_OPTION]
+    initial = [_option(one, one) for one in chosen]
     return _input(
         name,
         label,

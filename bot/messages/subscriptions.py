@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from bot.filters import BuildFilter, Patterns
 from bot.messages import actions
 from bot.messages.blocks import button, confirm, context, paragraphs, row, section
 from bot.messages.message import Block, Message
-from bot.messages.text import escape, mention, plain
+from bot.messages.text import code, escape, mention, plain
 from bot.terms import Terms
 
 MOST_ROWS = 15
@@ -109,12 +110,17 @@ def _safe(wanted: BuildFilter) -> BuildFilter:
     return wanted.model_copy(
         update={
             name: Patterns(
-                include=tuple(escape(one, 100) for one in getattr(wanted, name).include),
-                exclude=tuple(escape(one, 100) for one in getattr(wanted, name).exclude),
+                include=tuple(_shown(one) for one in getattr(wanted, name).include),
+                exclude=tuple(_shown(one) for one in getattr(wanted, name).exclude),
             )
             for name in ("branch", "target", "tag", "workflow", "by", "aborted")
         }
     )
+
+
+def _shown(name: str) -> str:
+    """A name as a word of code, where the asterisk of a glob is no markup; people and bots are words of our own."""
+    return name if name == "bot" or re.fullmatch(r"@[UW][A-Z0-9]+", name) else code(name)
 
 
 def _title(app: App | None) -> str:

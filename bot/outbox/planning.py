@@ -97,7 +97,10 @@ def _is_plain(one: Notification, facts: Facts) -> bool:
     """Whether it needs no message of a kind of its own, so that it can be gathered with others."""
     if one.due_at is not None or one.terms.style is Style.CARD:
         return False
-    return one.terms.style is not Style.LIVE or str(subject_of(one)) not in facts.there
+    if one.terms.style is not Style.LIVE:
+        return True
+    # One that still runs needs a message that can be changed when it ends.
+    return one.build.ended and str(subject_of(one)) not in facts.there
 
 
 def _gathered(due: Sequence[Notification]) -> Plan:

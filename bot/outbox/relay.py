@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
 from aiolimiter import AsyncLimiter
@@ -50,8 +51,8 @@ BURST = 4
 UPDATES_A_MINUTE = 45
 # A message that takes in more and more is changed at most this often.
 ROLLING_SECONDS = 5.0
-# A message may still turn up for this long after its answer was lost.
-SETTLING = timedelta(seconds=5)
+# A message may still turn up for so many seconds after its answer was lost.
+SETTLING = 5.0
 SHORT_PAUSE = 1.0
 LONG_PAUSE = 60.0
 CALLS_AT_ONCE = 50
@@ -70,6 +71,7 @@ class Relay:
         clock: Callable[[], datetime],
         new_key: Callable[[], str],
         flood_limit: int = 60,
+        settling: float = SETTLING,
     ) -> None:
         self._slack = slack
         self._storage = storage
@@ -83,6 +85,9 @@ class Relay:
         self._places = asyncio.Semaphore(CALLS_AT_ONCE)
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._paces: dict[str, AsyncLimiter] = {}
+        self._settling = settling
+        self._started = time.monotonic()
+        self._sent: dict[str, float] = {}
         self._updates = AsyncLimiter(UPDATES_A_MINUTE, 60)
 
     def wake(self) -> None:
@@ -295,6 +300,7 @@ class Relay:
                 return seconds
             case InDoubt(reason):
                 log.warning("relay.in_doubt", channel=new.channel, reason=reason)
+                self._sent[new.parcel] = time.monotonic()
                 return SHORT_PAUSE
             case NotLetIn(reason):
                 await outbox.not_told(new.parcel, reason)
@@ -310,10 +316,9 @@ class Relay:
 
     async def _settle(self, message: SlackMessage) -> float:
         """Find out whether Slack has a message whose answer was lost, by this process or the one before it."""
-        # An age below zero means that the clock was set back: then nobody knows how long ago it was.
-        age = max(self._clock() - message.sent_at, timedelta(0))
-        if age < SETTLING:
-            await self._pause((SETTLING - age).total_seconds())
+        # Counted by a clock that nobody can set; what an earlier process sent counts from the start of this one.
+        sent = self._sent.pop(message.parcel, self._started)
+        await self._pause(max(sent + self._settling - time.monotonic(), 0))
         parent = await self._storage.messages.find(message.thread) if message.thread else None
         place = Place(await self._known_address(message), parent.ts if parent else None)
         after = await self._storage.messages.newest_ts(message.channel)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from bot import messages
 from bot.build import App, Build
 from bot.commands import Why
@@ -13,6 +15,8 @@ from handlers.finding import find_build
 from storage import Status, Subscription
 
 PREVIEWED = 50
+# Bitrise tells whole seconds.
+WHOLE_SECONDS = timedelta(seconds=1)
 
 
 async def why(ask: Why, caller: Caller) -> Answer:
@@ -53,7 +57,9 @@ def _not_told(one: Subscription, build: Build, standing: Standing | None, verdic
         return f"it tells nothing, since it was stopped ({one.stopped})"
     if not build.ended:
         return f"the build has not ended yet; if it ended as it is now: {verdict}"
-    if standing is None or (build.finished_at is not None and build.finished_at < one.created_at):
+    if standing is None or (
+        build.finished_at is not None and build.finished_at + WHOLE_SECONDS < one.created_at
+    ):
         return "the build had ended before this subscription began"
     return f"it kept silent because {verdict}"
 

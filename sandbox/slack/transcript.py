@@ -12,6 +12,8 @@ from sandbox.slack.workspace import Channel, OpenView, Person, Post
 
 _DATE = re.compile(r"<!date\^(\d+)\^[^|>]*\|([^>]*)>")
 _MENTION = re.compile(r"<@(\w+)>")
+# Bold loses its asterisks; code keeps them.
+_BOLD = re.compile(r"(`[^`]*`)|\*(.*?)\*")
 _LINK = re.compile(r"<((?:https?|mailto):[^|>]+)(?:\|([^>]*))?>")
 
 
@@ -91,4 +93,5 @@ def _readable(text: str, names: Mapping[str, str]) -> str:
     text = _DATE.sub(r"\2", text)
     text = _MENTION.sub(lambda match: f"@{names.get(match[1], match[1])}", text)
     text = _LINK.sub(lambda match: match[2] or match[1], text)
-    return html.unescape(text).replace("*", "").replace("```\n", "").replace("\n```", "")
+    text = _BOLD.sub(lambda match: match[1] or match[2] or "", text)
+    return html.unescape(text).replace("```\n", "").replace("\n```", "")

@@ -28,6 +28,8 @@ HAPPEN_TO_ANYBODY = frozenset(
         "is_archived",
         "not_in_channel",
         "not_found",
+        "message_not_found",
+        "thread_not_found",
         "internal_error",
         "expired_url",
         "ratelimited",

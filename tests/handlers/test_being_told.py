@@ -64,7 +64,7 @@ async def test_an_abort_is_told_with_its_reason(town: Town) -> None:
 async def test_a_filter_leaves_out_what_it_names(town: Town) -> None:
     await town.ask(
         "/bitrise subscribe android branch:main status:failed,aborted",
-        "every failure and every abort in Sample Android on branch main",
+        "every failure and every abort in Sample Android on branch `main`",
     )
     for branch, result in (("develop", "error"), ("main", "success"), ("main", "error")):
         build = town.bitrise.start_build(town.bitrise.android, params={"branch": branch})
@@ -86,7 +86,7 @@ async def test_subscriptions_are_listed_with_a_button_that_ends_them(town: Town)
     await town.ask("/bitrise subscribe ios", "subscribed")
     listed = await town.ask("/bitrise subscriptions", "This channel is told of")
     assert (
-        "1. every build's end in Sample Android on branch main (not tags, whose builds have no branch), since @anna asked"
+        "1. every build's end in Sample Android on branch `main` (not tags, whose builds have no branch), since @anna asked"
         in town.words(listed)
     )
     ended = await town.press(listed, "Unsubscribe", "anna ended the subscription to Sample Android")
@@ -197,3 +197,41 @@ async def test_a_server_without_the_list_of_all_builds_is_looked_at_app_by_app(t
     town.bitrise.finish(town.bitrise.start_build(town.bitrise.ios), "error")
     await town.told("Sample Android #1 succeeded", person=None)
     await town.told("Sample iOS #1 failed", person=None)
+
+
+async def test_whoever_subscribed_hears_once_why_a_channel_is_told_nothing_more(town: Town) -> None:
+    town.people.invite("release")
+    await town.ask("/bitrise subscribe android", "subscribed", channel="release")
+    await town.ask("/bitrise subscribe ios", "subscribed", channel="release")
+    channel = town.slack.workspace.channel("release")
+    channel.members.discard("U0BUILDBELL")
+    town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
+    notice = await town.slack.wait_for_post("D0ANNA", "I can't post in", viewer="anna")
+    said = town.words(notice)
+    assert "Type /invite @buildbell in it" in said.replace("`", "")
+    assert "every build's end in Sample Android" in said
+    assert "every build's end in Sample iOS" in said
+    listed = await town.ask("/bitrise subscriptions", "Stopped", channel="release")
+
+    town.people.invite("release")
+    await town.press(listed, "Tell again", "let this channel be told again")
+    town.bitrise.finish(town.bitrise.start_build(town.bitrise.android), "error")
+    await town.told("#2 failed", channel="release", person=None)
+    assert len(town.slack.posts("D0ANNA", "anna")) == 1
+
+
+async def test_a_renamed_channel_keeps_its_subscriptions(town: Town) -> None:
+    await town.ask("/bitrise subscribe android", "subscribed")
+    town.slack.workspace.channel("builds").name = "builds-and-more"
+    town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
+    await town.told("#1 succeeded", channel="builds-and-more", person=None)
+
+
+async def test_several_subscriptions_of_one_app_in_one_channel_each_tell_their_own(town: Town) -> None:
+    await town.ask("/bitrise subscribe android branch:main status:failed", "subscribed")
+    await town.ask("/bitrise subscribe android branch:develop", "subscribed")
+    for branch, result in (("main", "success"), ("main", "error"), ("develop", "success")):
+        build = town.bitrise.start_build(town.bitrise.android, params={"branch": branch})
+        town.bitrise.finish(build, result)  # type: ignore[arg-type]
+    await town.told("#3 succeeded", person=None)
+    assert [len(town.telling(f"#{number} ")) for number in (1, 2, 3)] == [0, 1, 1]

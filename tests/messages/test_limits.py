@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -15,10 +16,12 @@ from bot import messages
 from bot.bitrise import AbortOrder, Started
 from bot.build import App, Build, State
 from bot.commands import ListBuilds
+from bot.failure import Failure
 from bot.filters import BuildFilter, Patterns
-from bot.messages import ArtifactLine, BuildButton, Message, SubscriptionRow, Telling
+from bot.messages import ArtifactLine, BuildButton, CardNote, Message, Reason, SubscriptionRow, Telling
 from bot.messages.text import block_of_code, escape, lasted, link, plain, size, when
-from bot.terms import Terms
+from bot.series import Mark, Position, Standing
+from bot.terms import Happening, Terms
 from sandbox.slack.checks import check_blocks, check_view
 from tests.builds import NOON
 
@@ -68,14 +71,50 @@ BUILDS = st.builds(
     abort_reason=MAYBE,
     url=st.just(""),
 ).map(lambda build: build.model_copy(update={"url": f"https://app.bitrise.io/build/{build.slug}"}))
+PATTERNS = st.builds(
+    Patterns, include=st.lists(TEXT, max_size=3).map(tuple), exclude=st.lists(TEXT, max_size=2).map(tuple)
+)
 FILTERS = st.builds(
     BuildFilter,
-    branch=st.builds(Patterns, include=st.lists(TEXT, max_size=3).map(tuple)),
+    branch=PATTERNS,
+    tag=PATTERNS,
+    by=st.builds(
+        Patterns, include=st.lists(TEXT.map("@{}".format) | st.just("@U0ASKER"), max_size=2).map(tuple)
+    ),
     states=st.frozensets(st.sampled_from([State.FAILED, State.ABORTED, State.SUCCEEDED])),
 )
 
+MARKS = st.builds(
+    Mark,
+    slug=SLUG,
+    number=NUMBER,
+    url=st.just("https://app.bitrise.io/build/1"),
+    commit_hash=MAYBE,
+    commit_url=MAYBE,
+    subject=MAYBE,
+    by=MAYBE,
+    at=TIME,
+)
+STANDINGS = st.builds(
+    Standing,
+    position=st.sampled_from(Position),
+    green=st.none() | MARKS,
+    red=st.none() | MARKS,
+    failures=st.integers(0, 99),
+)
+TELLINGS = st.builds(
+    Telling,
+    BUILDS,
+    APPS,
+    st.sampled_from([one.value for one in Happening]),
+    st.none() | STANDINGS,
+    st.none()
+    | st.builds(Failure, step=MAYBE, exit_code=NUMBER, lines=st.lists(TEXT, max_size=12).map(tuple)),
+    st.lists(st.just("U0ASKER"), max_size=2),
+)
+
 _MARKUP = re.compile(r"<[^>]*>")
-_OURS = re.compile(r"<(?:https?://[^|<>]*\|[^<>]*|!date\^\d+\^[^|<>]*\|[^<>]*|@U0ASKER)>")
+_OURS = re.compile(r"<(?:https?://[^|<>]*\|[^<>]*|!date\^\d+\^[^|<>]*\|[^<>]*|@U0ASKER|#C1)>")
 
 
 def assert_takes(message: Message) -> None:
@@ -173,6 +212,36 @@ def test_subscriptions(app: App, wanted: BuildFilter, stopped: str | None) -> No
     assert_takes(messages.subscribed(app, Terms(filter=wanted), by="U0ASKER"))
     assert_takes(messages.unsubscribed(app, 2, by="U0ASKER"))
     assert_takes(messages.using_app(app, by="U0ASKER"))
+
+
+@settings(suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow])
+@given(TELLINGS, st.builds(CardNote, claimed_by=st.none() | st.just("U0ASKER"), snoozed_until=TIME))
+def test_what_is_told_of_one_build_a_series_and_a_thread(telling: Telling, note: CardNote) -> None:
+    assert_takes(messages.told_build(telling, now=NOON))
+    assert_takes(messages.series_card([telling], note, now=NOON))
+    assert_takes(messages.thread_head(telling))
+
+
+@settings(suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow])
+@given(st.lists(TELLINGS, min_size=1, max_size=20))
+def test_what_is_told_of_many(tellings: list[Telling]) -> None:
+    assert_takes(messages.outage(tellings))
+    assert_takes(messages.flood(tellings, limit=60))
+
+
+@given(APPS, FILTERS, BUILDS, TEXT)
+def test_explanations(app: App, wanted: BuildFilter, build: Build, said: str) -> None:
+    terms = Terms(filter=wanted)
+    reasons = [
+        Reason(number=number, app=app, terms=terms, told=False, said=f"because {said}") for number in range(9)
+    ]
+    assert_takes(messages.why(build, app, reasons))
+    assert_takes(messages.preview(app, terms, told=[build] * 30, silent=[(build, f"x {said}")] * 9))
+    assert_takes(messages.changed(app, terms, terms, by="U0ASKER"))
+    assert_takes(messages.stopped("C1", "is_archived", [(app, terms)] * 20))
+    assert_takes(messages.mine([(build, app)] * 30, name=said, looked_at=200, now=NOON))
+    with suppress(messages.TooLongForAModal):
+        check_view(messages.subscription_modal(app, terms, private_metadata="{}"))
 
 
 @given(TEXT)

@@ -36,6 +36,7 @@ class Delivering:
             storage,
             counts=self.metrics,
             clock=lambda: self.now,
+            settling=0.3,
             new_key=lambda: f"parcel-{next(keys)}",
         )
 

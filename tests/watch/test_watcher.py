@@ -10,6 +10,7 @@ from datetime import timedelta
 from bot.http import ProviderDown, RateLimited
 from bot.watch import Intervals, Watcher
 from bot.watch.look import Seen
+from bot.watch.watcher import BREAKS_AFTER
 from tests.builds import NOON, a_build
 
 
@@ -101,3 +102,19 @@ async def test_nobody_may_ask_before_a_rate_limit_is_over() -> None:
     looks.watcher.stop()
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_provider_that_keeps_failing_is_only_probed_until_it_answers() -> None:
+    probes: list[int] = []
+    looks = Looks(*[ProviderDown("x")] * BREAKS_AFTER, rest=0.001)
+
+    async def probe() -> None:
+        probes.append(looks.made)
+        if len(probes) < 3:
+            raise ProviderDown("still down")
+
+    looks.watcher._probe = probe
+    await looks.run(lambda: looks.made > BREAKS_AFTER)
+    assert probes == [BREAKS_AFTER] * 3
+    assert looks.watcher.failures == 0
+    assert not looks.watcher.broken

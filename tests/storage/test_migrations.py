@@ -1,0 +1,112 @@
+"""From the first schema to today's, also when the power goes in the middle."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import sqlite_utils
+
+from bot.build import Provider
+from bot.terms import Result
+from storage import Database, MessageStatus, Storage
+from storage.migrations import migrations
+from tests.builds import ANDROID, NOON, a_build
+
+ROOT = Path(__file__).parents[2]
+
+
+def first_version(path: Path, *, builds: int = 3) -> None:
+    """A database as the first version left it: a filter with results, something owed, something in doubt."""
+    db = sqlite_utils.Database(path)
+    migrations.apply(db, stop_before="m002_terms_series_and_messages")
+    words = {"branch": {"include": ["main"], "exclude": []}, "states": ["failed", "aborted"]}
+    db.table("watched_apps").insert(
+        {
+            "provider": "bitrise",
+            "app_slug": ANDROID.slug,
+            "title": ANDROID.title,
+            "body": ANDROID.model_dump_json(),
+            "joined": 1,
+        }
+    )
+    db.table("subscriptions").insert(
+        {
+            "team_id": "T1",
+            "channel_id": "C1",
+            "provider": "bitrise",
+            "app_slug": ANDROID.slug,
+            "filter": json.dumps(words),
+            "created_by": "U1",
+            "created_at": NOON.isoformat(timespec="microseconds"),
+        }
+    )
+    for number in range(1, builds + 1):
+        build = a_build(number)
+        db.table("builds").insert(
+            {
+                "provider": "bitrise",
+                "build_slug": build.slug,
+                "app_slug": build.app_slug,
+                "number": number,
+                "state": "failed",
+                "ended": 1,
+                "body": build.model_dump_json(),
+            }
+        )
+        db.table("notifications").insert(
+            {
+                "subscription_id": 1,
+                "channel_id": "C1",
+                "provider": "bitrise",
+                "build_slug": build.slug,
+                "event": "ended",
+                "created_at": NOON.isoformat(timespec="microseconds"),
+                "status": "sending" if number == 1 else "owed",
+                "parcel": "from-before" if number == 1 else None,
+                "sent_at": NOON.isoformat(timespec="microseconds") if number == 1 else None,
+            }
+        )
+    db.close()
+
+
+async def check(path: Path, builds: int = 3) -> None:
+    database = await Database.open(path)
+    storage = Storage(database)
+    [subscription] = await storage.subscriptions.of_channel("C1")
+    assert subscription.terms.results == {Result.FAILED, Result.ABORTED}
+    assert subscription.terms.filter.branch.include == ("main",)
+    assert await storage.subscriptions.is_watched(Provider.BITRISE, ANDROID.slug)
+    [doubt] = await storage.messages.unfinished("C1")
+    assert (doubt.parcel, doubt.status) == ("from-before", MessageStatus.SENDING)
+    assert len(await storage.outbox.due("C1", 10_000, NOON)) == builds - 1
+    assert len(await storage.outbox.carried("from-before")) == 1
+    await database.close()
+
+
+async def test_the_first_versions_database_goes_on_with_everything_owed(tmp_path: Path) -> None:
+    first_version(tmp_path / "b.db")
+    await check(tmp_path / "b.db")
+
+
+async def test_a_kill_while_migrating_loses_nothing(tmp_path: Path) -> None:
+    path, chance = tmp_path / "b.db", random.Random(4)
+    first_version(path, builds=2000)
+    for _ in range(8):
+        kill_while_migrating(path, after_seconds=chance.uniform(0, 0.03))
+    await check(path, builds=2000)
+
+
+def kill_while_migrating(path: Path, *, after_seconds: float) -> None:
+    code = "import asyncio, sys; from storage import Database; print(flush=True); asyncio.run(Database.open(sys.argv[1]))"
+    command = [sys.executable, "-c", code, path]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(after_seconds)  # at any moment of the migration
+        process.send_signal(signal.SIGKILL)
