@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: sandbox test run bench story check lint types imports unit pictures docs format lock clean
+.PHONY: sandbox test run bench torture story check lint types imports unit pictures docs format lock clean
 
 sandbox: $(READY)  ## the bot against simulated Slack and Bitrise, on this machine
 	$(BIN)/python -m bot sandbox
@@ -16,6 +16,9 @@ run: $(READY)  ## the real thing, with the settings from .env
 
 bench: $(READY)  ## speed, as ratios against bare baselines measured in the same run
 	$(BIN)/python -m bench
+
+torture: $(READY)  ## kill the bot at every interesting point, hundreds of times, and count what each channel was told
+	$(BIN)/python -m tests.torture --rounds $(or $(ROUNDS),300)
 
 story: $(READY)  ## a whole day in the sandbox, without hands
 	$(BIN)/python -m bot sandbox --story

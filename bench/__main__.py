@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from bench import ack, look, memory, record, start
+from bench import ack, backlog, growth, look, memory, record, start, telling
 
 ALL = {
     "ack": ack.measure,
@@ -13,6 +13,9 @@ ALL = {
     "record": record.measure,
     "start": start.measure,
     "memory": memory.measure,
+    "telling": telling.measure,
+    "backlog": backlog.measure,
+    "growth": growth.measure,
 }
 
 

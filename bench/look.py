@@ -1,73 +1,90 @@
-"""A look at a provider whose answer has not changed, against the bare HTTP request."""
+"""An idle look at a provider: its requests and its CPU, however many apps are subscribed, against the bare request."""
 
 from __future__ import annotations
 
 import tempfile
+import time
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 
-from aiohttp import web
 from pydantic import SecretStr
 
-from bench.figure import Figure, side_by_side
+from bench.figure import Figure
 from bench.pages import farm_of, page
+from bench.serving import served
 from bot.bitrise import Bitrise
 from bot.build import App
 from bot.http import Http
 from bot.terms import Terms
-from bot.watch import Look, compare, match, read_baseline
-from storage import Database, Recorder, Storage
+from bot.watch import Look, compare, match
+from storage import Baseline, Database, Recorder, Storage
 
-TIMES = 500
+SIZES = (1, 100, 10_000)
+TIMES = 400
 
 
 async def measure() -> list[Figure]:
-    farm, apps = farm_of(50)
+    farm, _ = farm_of(50)
     body = page(farm)
+    figures = []
+    with served(body) as (url, asked):
+        for size in SIZES:
+            requests, ours, bare = await _measure(size, url, asked, body)
+            figures += [
+                Figure(
+                    f"requests of an idle look, {size:,} apps",
+                    f"{requests:.2f}",
+                    "one request",
+                    "at most 3",
+                    requests <= 3,
+                ),
+                Figure(
+                    f"CPU of an idle look, {size:,} apps",
+                    f"{ours * 1e6:,.0f} µs, {ours / bare:.2f} times",
+                    f"request {bare * 1e6:,.0f} µs",
+                    "under 1.5 times",
+                    ours / bare < 1.5,
+                ),
+            ]
+    return figures
 
-    async def answer(_: web.Request) -> web.Response:
-        return web.Response(body=body, content_type="application/json")
 
-    server = web.Application()
-    server.router.add_get("/{path:.*}", answer)
-    runner = web.AppRunner(server, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    url = f"http://127.0.0.1:{runner.addresses[0][1]}/v0.1"
+async def _measure(size: int, url: str, asked: list[str], body: bytes) -> tuple[float, float, float]:
     with tempfile.TemporaryDirectory() as folder:
         database = await Database.open(Path(folder) / "b.db")
         storage = Storage(database)
+        now = datetime.now(UTC)
+        for number in range(size):
+            app = App(slug=f"{number:016x}", title=f"App {number}")
+            await storage.subscriptions.add(
+                team="T", channel="C", app=app, terms=Terms(), by="U", at=now, baseline=Baseline(at=now)
+            )
+        # As after the first looks, each app by itself, which a bot with 10,000 apps has made long ago.
+        await database.write(lambda db: db.execute("UPDATE watched_apps SET joined = 1"))
         async with Http() as http:
             bitrise = Bitrise(http, token=SecretStr("t"), base_url=url, clock=lambda: datetime.now(UTC))
-            for app in apps:
-                await storage.subscriptions.add(
-                    team="T",
-                    channel="C",
-                    app=App(slug=app.slug, title=app.title),
-                    terms=Terms(),
-                    by="U",
-                    at=datetime.now(UTC),
-                    baseline=await read_baseline(bitrise, app.slug),
-                )
             recorder = Recorder(database, compare=compare, match=match)
             look = Look(bitrise, storage, recorder, token="t", clock=lambda: datetime.now(UTC))
-            for _ in range(3):
+            for _ in range(5):
                 await look()
+            before = len(asked)
+            for _ in range(20):
+                await look()
+            requests = (len(asked) - before) / 20
 
             async def bare() -> None:
                 response = await http.send("GET", f"{url}/builds", params={"limit": "50"})
                 assert response.content == body
 
-            ours, plain = await side_by_side(look, bare, TIMES)
+            pairs = [(await _cpu(look), await _cpu(bare)) for _ in range(TIMES)]
         await database.close()
-    await runner.cleanup()
-    ratio = ours / plain
-    return [
-        Figure(
-            "a look at an unchanged answer",
-            f"{ours * 1000:.2f} ms, {ratio:.2f} times",
-            f"request {plain * 1000:.2f} ms",
-            "under 1.5 times",
-            ratio < 1.5,
-        )
-    ]
+    return requests, median(one for one, _ in pairs), median(other for _, other in pairs)
+
+
+async def _cpu(act: Callable[[], Awaitable[object]]) -> float:
+    """Seconds that this thread works, once."""
+    began = time.thread_time()
+    await act()
+    return time.thread_time() - began

@@ -12,11 +12,15 @@ from storage.times import to_text
 # So many rows at a time, so that nobody waits long for the database meanwhile.
 AT_ONCE = 2000
 _STEPS = (
-    # Number, state, branch, workflow, kind of abort and times of a build stay.
-    """UPDATE builds SET body = '', standing = NULL, failure = NULL WHERE rowid IN (
-        SELECT rowid FROM builds WHERE ended = 1 AND body <> '' AND finished_at < :before AND NOT EXISTS (
+    # Number, state, branch, workflow, kind of abort and times of a build stay. Written anew at the table's end and not
+    # updated: SQLite gives the space of rows that only shrink to nobody else.
+    """INSERT OR REPLACE INTO builds (provider, build_slug, app_slug, number, state, ended, triggered_at,
+            finished_at, branch, workflow, abort_kind, body)
+        SELECT provider, build_slug, app_slug, number, state, ended, triggered_at,
+            finished_at, branch, workflow, abort_kind, '' FROM builds
+        WHERE ended = 1 AND body <> '' AND finished_at < :before AND NOT EXISTS (
             SELECT 1 FROM notifications WHERE notifications.provider = builds.provider
-            AND notifications.build_slug = builds.build_slug AND status IN ('owed', 'sending')) LIMIT :most)""",
+            AND notifications.build_slug = builds.build_slug AND status IN ('owed', 'sending')) LIMIT :most""",
     """DELETE FROM notifications WHERE rowid IN (SELECT rowid FROM notifications
         WHERE status IN ('told', 'dropped') AND created_at < :before LIMIT :most)""",
     """DELETE FROM messages WHERE rowid IN (SELECT rowid FROM messages

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import sqlite_utils
 
 from bot.authors import Names
-from bot.build import Build, Change, Provider, State
+from bot.build import Build, Change, State
 from bot.series import Standing
 from storage.database import Database
 from storage.failures import read_soon
@@ -50,9 +50,7 @@ class Recorder:
         await self._database.write(lambda db: owe(db, owed, at))
 
     def _record(self, db: sqlite_utils.Database, sighting: Sighting, at: datetime) -> Sequence[Change]:
-        changes = self._compare(
-            sighting.builds, _known_states(db, sighting), _baselines(db, sighting.provider)
-        )
+        changes = self._compare(sighting.builds, _known_states(db, sighting), _baselines(db, sighting))
         if changes:
             # In order of ending: so a series goes on, and so everybody is told.
             changes = sorted(changes, key=lambda change: _end(change.build))
@@ -91,9 +89,18 @@ def _known_states(db: sqlite_utils.Database, sighting: Sighting) -> dict[str, St
     return states
 
 
-def _baselines(db: sqlite_utils.Database, provider: Provider) -> dict[str, datetime | None]:
-    rows = db.execute("SELECT app_slug, baseline_at FROM watched_apps WHERE provider = ?", [provider])
-    return {slug: from_text(at) for slug, at in rows}
+def _baselines(db: sqlite_utils.Database, sighting: Sighting) -> dict[str, datetime | None]:
+    slugs = sorted({build.app_slug for build in sighting.builds})
+    baselines: dict[str, datetime | None] = {}
+    for start in range(0, len(slugs), _PARAMETERS):
+        some = slugs[start : start + _PARAMETERS]
+        marks = ", ".join("?" * len(some))
+        rows = db.execute(
+            f"SELECT app_slug, baseline_at FROM watched_apps WHERE provider = ? AND app_slug IN ({marks})",
+            [sighting.provider, *some],
+        )
+        baselines.update((slug, from_text(at)) for slug, at in rows)
+    return baselines
 
 
 def _remember_look(db: sqlite_utils.Database, sighting: Sighting) -> None:

@@ -80,9 +80,11 @@ class Watching:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def state(self, token: str, provider: Provider) -> WatchState:
-        """What the next look with the token needs to know."""
-        return await self._database.read(lambda db: _state(db, token, provider))
+    async def state(
+        self, token: str, provider: Provider, apps: Mapping[str, WatchedApp] | None = None
+    ) -> WatchState:
+        """What the next look with the token needs to know; `apps` are taken as known where they are given."""
+        return await self._database.read(lambda db: _state(db, token, provider, apps))
 
     async def build(self, provider: Provider, slug: str) -> SeenBuild | None:
         """A build as the watcher last saw it; None where it never did, or long ago."""
@@ -155,25 +157,32 @@ def save_builds(
     )
 
 
-def _state(db: sqlite_utils.Database, token: str, provider: Provider) -> WatchState:
-    apps = db.execute(
+def _apps(db: sqlite_utils.Database, provider: Provider) -> dict[str, WatchedApp]:
+    rows = db.execute(
         "SELECT app_slug, body, joined, baseline_at,"
         " (SELECT MAX(triggered_at) FROM builds WHERE builds.provider = watched_apps.provider"
         "  AND builds.app_slug = watched_apps.app_slug)"
         " FROM watched_apps WHERE provider = ?",
         [provider],
     )
+    return {
+        slug: WatchedApp(
+            app=App.model_validate_json(body), since=from_text(newest or baseline), joined=bool(joined)
+        )
+        for slug, body, joined, baseline, newest in rows
+    }
+
+
+def _state(
+    db: sqlite_utils.Database, token: str, provider: Provider, apps: Mapping[str, WatchedApp] | None
+) -> WatchState:
     open_builds = db.execute(
         "SELECT app_slug, build_slug, state, misses FROM builds WHERE provider = ? AND ended = 0", [provider]
     )
     look = db.execute("SELECT per_app, seen_until FROM looks WHERE token = ?", [token]).fetchone()
-    return WatchState(
-        apps={
-            slug: WatchedApp(
-                app=App.model_validate_json(body), since=from_text(newest or baseline), joined=bool(joined)
-            )
-            for slug, body, joined, baseline, newest in apps
-        },
+    # Not validated again: it may hold ten thousand apps, and all of it was made of models.
+    return WatchState.model_construct(
+        apps=_apps(db, provider) if apps is None else apps,
         open_builds={
             slug: OpenBuild(app_slug=app, slug=slug, state=State(state), misses=misses)
             for app, slug, state, misses in open_builds

@@ -79,8 +79,8 @@ def plan(due: Sequence[Notification], facts: Facts) -> Plan:
     if plain and plain[0] is head:
         if (outage := _outage(plain, facts)) is not None:
             return outage
-        if _is_backlog(plain, facts.now):
-            return _backlog(plain, facts)
+        if (backlog := _backlog(plain, facts)) is not None:
+            return backlog
         if facts.posted >= facts.flood_limit:
             return _rolling(Kind.FLOOD, plain, facts, FLOOD_WINDOW)
     if head.terms.style is Style.THREAD:
@@ -140,19 +140,18 @@ def _of_first_builds(gathered: Sequence[Notification], most: int) -> Sequence[No
     return [one for one in gathered if told_of(one) in first]
 
 
-def _is_backlog(plain: Sequence[Notification], now: datetime) -> bool:
-    return len(plain) > BACKLOG or (len(plain) > 1 and now - plain[0].created_at > BACKLOG_AGE)
-
-
-def _backlog(plain: Sequence[Notification], facts: Facts) -> Plan:
+def _backlog(plain: Sequence[Notification], facts: Facts) -> Plan | None:
+    """A digest, or the next part of one in its thread; None where there is no backlog."""
     subject = Subject(kind=Kind.BACKLOG)
     begun = facts.there.get(str(subject))
-    goes_on = begun is not None and begun.thread is None and facts.now - begun.sent_at <= ONE_BACKLOG
-    return Plan(
-        Subject(kind=Kind.BACKLOG, key="more") if goes_on else subject,
-        _of_first_builds(plain, DIGEST_SIZE),
-        thread=begun if goes_on else None,
-    )
+    if begun is not None and facts.now - begun.sent_at <= ONE_BACKLOG:
+        rest = [one for one in plain if one.created_at <= begun.sent_at]
+        if rest and rest[0] is plain[0]:
+            more = Subject(kind=Kind.BACKLOG, key="more")
+            return Plan(more, _of_first_builds(rest, DIGEST_SIZE), thread=begun)
+    many = len(plain) > BACKLOG
+    old = len(plain) > 1 and facts.now - plain[0].created_at > BACKLOG_AGE
+    return Plan(subject, _of_first_builds(plain, DIGEST_SIZE)) if many or old else None
 
 
 def _reply(due: Sequence[Notification], facts: Facts) -> Plan:

@@ -72,6 +72,7 @@ class Relay:
         new_key: Callable[[], str],
         flood_limit: int = 60,
         settling: float = SETTLING,
+        rolling_pause: float = ROLLING_SECONDS,
     ) -> None:
         self._slack = slack
         self._storage = storage
@@ -86,6 +87,7 @@ class Relay:
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._paces: dict[str, AsyncLimiter] = {}
         self._settling = settling
+        self._rolling_pause = rolling_pause
         self._started = time.monotonic()
         self._sent: dict[str, float] = {}
         self._updates = AsyncLimiter(UPDATES_A_MINUTE, 60)
@@ -236,7 +238,7 @@ class Relay:
         """Change a message that is there, so that it tells of more."""
         kind = planned.subject.kind
         if kind in _ROLLING:
-            await self._pause(ROLLING_SECONDS)
+            await self._pause(self._rolling_pause)
         await self._storage.outbox.join(
             planned.carried, into.parcel, self._clock(), note=self._thread_note(planned)
         )

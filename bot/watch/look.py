@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -15,7 +15,7 @@ from bot.http import NoAccess, NotFound, ProviderError, Refused
 from bot.watch.lists import Answer, CannotRely, ListRead, read_all_apps, read_one_app
 from bot.watch.matching import overdue
 from bot.watch.open_builds import ask_after
-from storage import Recorder, Sighting, Storage, Subscription, WatchState
+from storage import Recorder, Sighting, Storage, Subscription, WatchedApp, WatchState
 
 log = structlog.get_logger()
 
@@ -70,6 +70,8 @@ class Look:
         self._token = token
         self._clock = clock
         self._state: WatchState | None = None
+        self._apps: Mapping[str, WatchedApp] | None = None
+        self._unjoined: Sequence[str] = ()
         self._revision = -1
         self._first_pages: dict[str, Answer] = {}
         self._limits: list[Subscription] = []
@@ -100,9 +102,14 @@ class Look:
 
     async def _current_state(self) -> WatchState:
         if self._state is None or self._revision != self._storage.subscriptions.revision:
+            # What is watched is read anew only where it may have changed: it can be ten thousand apps.
+            known = self._apps if self._revision == self._storage.subscriptions.revision else None
             self._revision = self._storage.subscriptions.revision
-            self._state = await self._storage.watching.state(self._token, Provider.BITRISE)
-            self._limits = await self._storage.subscriptions.with_limits()
+            self._state = await self._storage.watching.state(self._token, Provider.BITRISE, known)
+            if known is None:
+                self._limits = await self._storage.subscriptions.with_limits()
+                self._unjoined = [slug for slug, app in self._state.apps.items() if not app.joined]
+            self._apps = None if self._state.per_app else self._state.apps
         return self._state
 
     async def _read_lists(self, state: WatchState, gathered: _Gathered) -> None:
@@ -117,7 +124,7 @@ class Look:
                 gathered.seen_until = read.newest
         # The list of all apps was read down to `seen_until`; without one it has caught up with nobody yet.
         all_caught_up = not gathered.per_app and state.seen_until is not None
-        by_themselves = [slug for slug, app in state.apps.items() if not (app.joined and all_caught_up)]
+        by_themselves = self._unjoined if all_caught_up else list(state.apps)
         for slug in self._whose_turn(by_themselves):
             watched = state.apps[slug]
             try:
@@ -186,6 +193,8 @@ class Look:
         # Only what is on the disk may be taken for read: an answer remembered earlier would be skipped next time.
         self._first_pages.update(gathered.first_pages)
         self._state = None
+        if joined:
+            self._apps = None
         return changes
 
     def _last(self, slug: str) -> Answer:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -66,35 +65,6 @@ async def test_its_log_lines_are_json_and_hold_no_token(stage: Stage) -> None:
     database = (stage.folder / "buildbell.db").read_bytes()
     assert stage.settings["BITRISE_TOKEN"].encode() not in database
     assert BOT_TOKEN.encode() not in database
-
-
-async def test_killed_again_and_again_it_tells_every_build_once(stage: Stage) -> None:
-    chance = random.Random(20261121)
-    stage.slack.people.invite("builds")
-    await stage.slack.people.command("anna", "builds", "/bitrise subscribe android")
-    await stage.slack.wait_for_post("builds", "subscribed this channel")
-    for _ in range(6):
-        for _ in range(chance.randrange(1, 4)):
-            stage.bitrise.finish(stage.bitrise.start_build(stage.bitrise.android))
-        if chance.random() < 0.5:
-            stage.slack.fault("chat.postMessage", chance.choice(["answer_lost", "dropped"]))
-        await asyncio.sleep(chance.uniform(0.05, 0.4))  # anywhere between reading and posting
-        await stage.bot.kill()
-        stage.bitrise.finish(stage.bitrise.start_build(stage.bitrise.android))
-        await stage.start_bot()
-    last = max(build.number for build in stage.bitrise.farm.builds)
-    await stage.slack.wait_for_post("builds", f"Sample Android #{last} succeeded", seconds=40)
-    await _until_nothing_is_owed(stage)
-    shown = "\n".join(stage.slack.words(post) for post in stage.slack.posts("builds"))
-    told = [shown.count(f"Sample Android #{number} succeeded") for number in range(1, last + 1)]
-    assert told == [1] * last
-
-
-async def _until_nothing_is_owed(stage: Stage) -> None:
-    async with asyncio.timeout(40):
-        # another process's state can only be asked for
-        while "buildbell_outbox_depth 0.0" not in (await get(f"{await stage.bot_url()}/metrics"))[1]:  # noqa: ASYNC110
-            await asyncio.sleep(0.2)
 
 
 async def test_two_bots_on_one_database_are_one_too_many(stage: Stage) -> None:

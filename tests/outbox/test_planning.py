@@ -68,8 +68,10 @@ def test_a_backlog_is_one_message_and_goes_on_in_its_thread() -> None:
     assert (first.subject.kind, len(first.carried), first.thread) == (Kind.BACKLOG, DIGEST_SIZE, None)
     begun = there("backlog")
     assert plan(many[DIGEST_SIZE:], facts(begun)).thread == begun
-    late = facts(there("backlog", sent_at=NOW - timedelta(hours=1)))
-    assert plan(many[DIGEST_SIZE:], late).thread is None
+    assert plan(many[-2:], facts(begun)).thread == begun
+    earlier = facts(there("backlog", sent_at=NOW - timedelta(minutes=1)))
+    assert plan(many[-2:], earlier).subject.kind is Kind.BUILD
+    assert plan(many[DIGEST_SIZE:], earlier).thread is None
 
 
 def test_all_moments_of_a_build_go_together() -> None:

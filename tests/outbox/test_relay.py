@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import time, timedelta
 
 import pytest
 from slack_sdk.web.async_client import AsyncWebClient
@@ -17,8 +17,9 @@ from bot.outbox import Relay
 from bot.outbox.rendering import render
 from bot.outbox.subjects import Kind
 from bot.slack import slack_session
-from bot.terms import Terms
+from bot.terms import Quiet, Style, Terms
 from bot.watch import compare, match
+from sandbox.faults import Fault
 from sandbox.slack import BOT_TOKEN, SlackSandbox
 from storage import Baseline, NewMessage, Recorder, Sighting, Storage
 from tests.builds import ANDROID, NOON, a_build
@@ -30,14 +31,20 @@ class Delivering:
         self.now = NOON
         slack.workspace.clock = lambda: self.now.timestamp()  # noqa: PLW0108 - `now` changes
         self.metrics = Metrics()
-        keys = itertools.count(1)
-        self.relay = Relay(
-            client,
-            storage,
+        self.client = client
+        self.keys = itertools.count(1)
+        self.relay = self.new_relay()
+
+    def new_relay(self, flood_limit: int = 60) -> Relay:
+        return Relay(
+            self.client,
+            self.storage,
             counts=self.metrics,
             clock=lambda: self.now,
             settling=0.3,
-            new_key=lambda: f"parcel-{next(keys)}",
+            rolling_pause=0.01,
+            flood_limit=flood_limit,
+            new_key=lambda: f"parcel-{next(self.keys)}",
         )
 
     async def owe(self, *builds: Build, channel: str = "C0BUILDS", terms: Terms = Terms()) -> None:
@@ -179,3 +186,98 @@ async def test_an_ended_subscription_is_owed_nothing(delivering: Delivering) -> 
     await delivering.storage.subscriptions.remove(subscription)
     await delivering.relay.deliver("C0BUILDS")
     assert delivering.shown() == []
+
+
+UTC_AT_NINE = time(9)
+
+
+async def test_a_daily_digest_comes_at_its_hour_with_everything_since(delivering: Delivering) -> None:
+    terms = Terms(style=Style.DAILY, at=UTC_AT_NINE)
+    await delivering.owe(a_build(1), a_build(2, State.FAILED), terms=terms)
+    await delivering.relay.deliver("C0BUILDS")
+    assert delivering.shown() == []
+    delivering.now = NOON + timedelta(hours=12)
+    await delivering.owe(a_build(3))
+    assert await delivering.storage.outbox.next_due(delivering.now) == NOON + timedelta(hours=21)
+    delivering.now = NOON + timedelta(hours=21)
+    await delivering.relay.deliver("C0BUILDS")
+    [post] = delivering.slack.posts("builds")
+    said = delivering.slack.words(post)
+    assert said.startswith("The day's builds: 3 builds\n✅ 2 · ❌ 1")
+    assert [f"#{number} " in said for number in (1, 2, 3)] == [True] * 3
+
+
+async def test_quiet_hours_gather_what_happens_in_them_and_nothing_else(delivering: Delivering) -> None:
+    terms = Terms(quiet=Quiet(start=time(22), end=time(7)))
+    await delivering.owe(a_build(1), terms=terms)
+    await delivering.relay.deliver("C0BUILDS")
+    assert delivering.shown() == [line(1)]
+    delivering.now = NOON + timedelta(hours=11)
+    await delivering.owe(a_build(2), a_build(3))
+    await delivering.relay.deliver("C0BUILDS")
+    assert delivering.shown() == [line(1)]
+    delivering.now = NOON + timedelta(hours=19)
+    await delivering.relay.deliver("C0BUILDS")
+    assert delivering.shown()[1:] == ["2 builds during the quiet hours (22:00 to 07:00)"]
+
+
+async def test_the_relay_wakes_by_itself_when_something_is_due(delivering: Delivering) -> None:
+    await delivering.owe(a_build(1), terms=Terms(style=Style.DAILY, at=UTC_AT_NINE))
+    delivering.now = NOON + timedelta(hours=21, seconds=-0.2)
+    running = asyncio.create_task(delivering.relay.run())
+    due = asyncio.get_running_loop().call_later(0.1, setattr, delivering, "now", NOON + timedelta(hours=22))
+    await delivering.slack.wait_for_post("builds", "The day's builds")
+    due.cancel()
+    delivering.relay.stop()
+    await running
+
+
+async def test_a_long_backlog_is_one_message_in_the_channel_and_goes_on_in_its_thread(
+    delivering: Delivering,
+) -> None:
+    await delivering.owe(*(a_build(number) for number in range(1, 46)))
+    await delivering.relay.deliver("C0BUILDS")
+    head, *more = delivering.slack.posts("builds")
+    assert [post.thread_ts for post in more] == [head.ts] * 2
+    shown = "\n".join(delivering.slack.words(post) for post in (head, *more))
+    assert [shown.count(f"#{number} succeeded") for number in range(1, 46)] == [1] * 45
+
+
+async def test_a_lost_answer_in_a_thread_is_found_again(delivering: Delivering) -> None:
+    delivering.slack.workspace.channel("builds").members.add("U0BUILDBELL")
+    await delivering.owe(*(a_build(number) for number in range(1, 31)))
+    due = await delivering.storage.outbox.due("C0BUILDS", 20, NOON)
+    assert len(due) == 20
+    # the second message, which is a reply, is the one whose answer gets lost
+    delivering.slack.api.faults.add(Fault("chat.postMessage", "slow", seconds=0))
+    delivering.slack.fault("chat.postMessage", "answer_lost")
+    await delivering.relay.deliver("C0BUILDS")
+    assert len(delivering.slack.posts("builds")) == 2
+    found = {"outcome": "found"}
+    assert delivering.metrics.registry.get_sample_value("buildbell_doubts_settled_total", found) == 1
+
+
+async def test_a_flood_turns_into_one_message_that_grows_and_says_so(delivering: Delivering) -> None:
+    delivering.relay = delivering.new_relay(flood_limit=3)
+    for number in range(1, 7):
+        await delivering.owe(a_build(number))
+        await delivering.relay.deliver("C0BUILDS")
+    shown = [delivering.slack.words(post) for post in delivering.slack.posts("builds")]
+    assert [text.split("\n")[0] for text in shown[:3]] == [line(1), line(2), line(3)]
+    assert len(shown) == 4
+    assert "More than 3 messages in an hour here" in shown[3]
+    assert [f"#{number} succeeded" in shown[3] for number in (4, 5, 6)] == [True] * 3
+    delivering.now += timedelta(hours=2)
+    await delivering.owe(a_build(200))
+    await delivering.relay.deliver("C0BUILDS")
+    assert delivering.shown()[4:] == [line(200)]
+
+
+async def test_a_change_whose_answer_was_lost_is_made_again(delivering: Delivering) -> None:
+    await delivering.owe(a_build(1, State.RUNNING), terms=Terms(style=Style.LIVE))
+    await delivering.relay.deliver("C0BUILDS")
+    delivering.slack.fault("chat.update", "answer_lost")
+    await delivering.owe(a_build(1))
+    await delivering.relay.deliver("C0BUILDS")
+    assert delivering.shown() == [line(1)]
+    assert await delivering.storage.outbox.depth() == 0

@@ -104,7 +104,7 @@ async def test_a_kill_while_migrating_loses_nothing(tmp_path: Path) -> None:
 
 def kill_while_migrating(path: Path, *, after_seconds: float) -> None:
     code = "import asyncio, sys; from storage import Database; print(flush=True); asyncio.run(Database.open(sys.argv[1]))"
-    command = [sys.executable, "-c", code, path]
+    command = [sys.executable, "-c", code, str(path)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()

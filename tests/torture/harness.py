@@ -103,7 +103,7 @@ class Torture:
 
     async def play(self, rounds: int) -> Report:
         """All rounds, then quiet; then count."""
-        for number in range(rounds):
+        for number in range(1, rounds + 1):
             await self._round(number)
         self._calm()
         for build in self.open:

@@ -1,0 +1,149 @@
+"""200 channels with a backlog: how near the relay comes to the pace that Slack allows."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bench.figure import Figure
+from bot.build import App, Build, State
+from bot.metrics import Metrics
+from bot.outbox import Relay
+from bot.outbox.relay import BURST
+from bot.slack import slack_session
+from bot.terms import Terms
+from bot.watch import compare, match
+from sandbox.slack import BOT_TOKEN
+from storage import Baseline, Database, Recorder, Sighting, Storage
+
+CHANNELS = 200
+AT_FIRST = 8
+SECONDS = 20
+BEGAN = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
+
+
+async def measure() -> list[Figure]:
+    async with _slack() as (url, count):
+        took = await _deliver(url)
+        told = await count()
+    messages = AT_FIRST + SECONDS
+    # One a second a channel after the burst (Slack's rules, "Pace").
+    allowed = float(messages - BURST)
+    share = allowed / took
+    lost = CHANNELS * messages - told["posts"]
+    return [
+        Figure(
+            f"{CHANNELS} channels with a backlog",
+            f"{CHANNELS * messages / took:,.0f} a second, {share:.0%}",
+            f"Slack allows {CHANNELS * messages / allowed:,.0f} a second",
+            "at least 95 %",
+            share >= 0.95,
+        ),
+        Figure(
+            "… messages lost or told twice", str(lost), "none", "none", lost == 0 and not told["violations"]
+        ),
+    ]
+
+
+async def _deliver(url: str) -> float:
+    """Seconds until everything was told."""
+    with tempfile.TemporaryDirectory() as folder:
+        database = await Database.open(Path(folder) / "b.db")
+        storage = Storage(database)
+        recorder = Recorder(database, compare=compare, match=match)
+        for number in range(CHANNELS):
+            await storage.subscriptions.add(
+                team="T",
+                channel=f"C0LOAD{number}",
+                app=_app(number),
+                terms=Terms(),
+                by="U",
+                at=BEGAN,
+                baseline=Baseline(),
+            )
+        async with slack_session() as session:
+            client = AsyncWebClient(token=BOT_TOKEN, base_url=url, session=session, retry_handlers=[])
+            relay = Relay(
+                client,
+                storage,
+                counts=Metrics(),
+                clock=lambda: datetime.now(UTC),
+                new_key=lambda: secrets.token_hex(8),
+                flood_limit=10**6,
+            )
+            for number in range(AT_FIRST):
+                await recorder.record(_sighting(number), at=datetime.now(UTC))
+            running = asyncio.create_task(relay.run())
+            began = time.perf_counter()
+            for second in range(SECONDS):
+                await asyncio.sleep(max(began + second - time.perf_counter(), 0))
+                await recorder.record(_sighting(AT_FIRST + second), at=datetime.now(UTC))
+                relay.wake()
+            while await storage.outbox.depth():  # noqa: ASYNC110 - the relay tells nobody when it is done
+                await asyncio.sleep(0.02)
+            took = time.perf_counter() - began
+            relay.stop()
+            await running
+        await database.close()
+    return took
+
+
+def _app(number: int) -> App:
+    return App(slug=f"{number:016x}", title=f"App {number}")
+
+
+def _sighting(number: int) -> Sighting:
+    """One more ended build of every app."""
+    at = BEGAN + timedelta(minutes=number)
+    return Sighting(
+        token="t",
+        builds=tuple(
+            Build(
+                app_slug=_app(app).slug,
+                slug=f"{app:08x}{number:08x}",
+                number=number + 1,
+                state=State.SUCCEEDED,
+                branch="main",
+                triggered_at=at,
+                finished_at=at,
+                url="https://app.bitrise.io/build/x",
+            )
+            for app in range(CHANNELS)
+        ),
+    )
+
+
+@asynccontextmanager
+async def _slack() -> AsyncIterator[tuple[str, Any]]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "bench.slack_server",
+        str(CHANNELS),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    reading, writing = process.stdout, process.stdin
+
+    async def count() -> Any:
+        writing.write(b"\n")
+        return json.loads(await reading.readline())
+
+    try:
+        yield json.loads(await reading.readline())["url"], count
+    finally:
+        writing.close()
+        await process.wait()

@@ -1,0 +1,49 @@
+"""A server on a thread of its own, so that its work does not count as ours."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from aiohttp import web
+
+
+@contextmanager
+def served(body: bytes) -> Iterator[tuple[str, list[str]]]:
+    """Answer every GET with the body; gives the address, and the paths that were asked for."""
+    asked: list[str] = []
+    loop = asyncio.new_event_loop()
+    ready = threading.Event()
+    port = 0
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        return web.Response(body=body, content_type="application/json")
+
+    async def start() -> web.AppRunner:
+        nonlocal port
+        app = web.Application()
+        app.router.add_get("/{path:.*}", answer)
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        port = runner.addresses[0][1]
+        return runner
+
+    def run() -> None:
+        asyncio.set_event_loop(loop)
+        runner = loop.run_until_complete(start())
+        ready.set()
+        loop.run_forever()
+        loop.run_until_complete(runner.cleanup())
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    ready.wait()
+    try:
+        yield f"http://127.0.0.1:{port}/v0.1", asked
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
