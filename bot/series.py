@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
+from bot.authors import authors
 from bot.build import Build, Frozen, State
 
 
@@ -28,7 +29,7 @@ class Position(StrEnum):
 
 
 class Mark(Frozen):
-    """What is remembered of a build that a series turned at."""
+    """What is remembered of a build that a series turned at. `by` is its author's name, or `@id` of a Slack user."""
 
     slug: str
     number: int | None = None
@@ -50,7 +51,7 @@ class Mark(Frozen):
             commit_hash=build.commit_hash,
             commit_url=build.commit_url,
             subject=subject[:200] or None,
-            by=build.triggered_by,
+            by=next(iter(authors(build)), None),
             at=build.finished_at,
         )
 

@@ -19,9 +19,9 @@ MOST_ROWS = 15
 MOST_IN_A_ROW = 250
 # By Slack's error for the channel (Slack's rules, "Failures that are final for a channel").
 _CURES = {
-    "not_in_channel": "I am not in this channel. Type `/invite @buildbell` in it, then press Tell again.",
-    "channel_not_found": "I can't see this channel any more. Type `/invite @buildbell` in it, then press Tell again.",
-    "is_archived": "The channel was archived. Press Tell again once it is back.",
+    "not_in_channel": "I am not in this channel. Type `/invite @buildbell` in it, then press *Tell again*.",
+    "channel_not_found": "I can't see this channel any more. Type `/invite @buildbell` in it, then press *Tell again*.",
+    "is_archived": "The channel was archived. Press *Tell again* once it is back.",
 }
 
 
@@ -140,5 +140,5 @@ def _buttons(one: SubscriptionRow) -> Block:
 
 def _cure(reason: str) -> str:
     return _CURES.get(
-        reason, f"Slack does not let me post here ({escape(reason)}). Press Tell again once it does."
+        reason, f"Slack does not let me post here ({escape(reason)}). Press *Tell again* once it does."
     )

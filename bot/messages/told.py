@@ -174,8 +174,12 @@ def _mark(mark: Mark | None) -> str:
         return "a build"
     commit = link(mark.commit_url, mark.commit_hash[:8]) if mark.commit_hash else ""
     subject = escape(mark.subject, 120) if mark.subject else ""
-    by = f"by {escape(mark.by, 80)}" if mark.by else ""
+    by = f"by {_author(mark.by)}" if mark.by else ""
     return " ".join(part for part in (_number(mark), commit, subject, by) if part)
+
+
+def _author(name: str) -> str:
+    return mention(name[1:].upper()) if name.startswith("@") else escape(name, 80)
 
 
 def _number(mark: Mark | None) -> str:

@@ -92,7 +92,7 @@ MARKS = st.builds(
     commit_hash=MAYBE,
     commit_url=MAYBE,
     subject=MAYBE,
-    by=MAYBE,
+    by=MAYBE | st.just("@u0asker"),
     at=TIME,
 )
 STANDINGS = st.builds(

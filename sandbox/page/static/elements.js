@@ -73,7 +73,15 @@ function externalSelect(element, { use, options, value, common }) {
   });
   const found = el("ul", { id: list, role: "listbox", hidden: true });
   const chips = el("span", { class: "chips" });
-  const show = () => chips.replaceChildren(...(several ? held : []).map((one) => el("span", { class: "chip" }, one.text.text)));
+  const show = () => chips.replaceChildren(...(several ? held : []).map((one) => el("button", {
+    class: "chip", type: "button", "aria-label": `Remove ${one.text.text}`, onclick: () => drop(one),
+  }, one.text.text, el("span", { "aria-hidden": "true" }, " ✕"))));
+  const drop = (one) => {
+    held.splice(held.indexOf(one), 1);
+    show();
+    input.focus();
+    use(held);
+  };
   let asked = 0;
   let offered = [];
   const close = () => { found.hidden = true; input.setAttribute("aria-expanded", "false"); };

@@ -1,0 +1,77 @@
+"""Subscriptions through the page: edited in their modal, told as a card, a thread and a digest."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.async_api import Page, expect
+
+from sandbox.stage import Stage
+from tests.browser.acting import message, say
+from tests.browser.conftest import Picture
+
+pytestmark = pytest.mark.browser
+
+PARAMS = {"commit_hash": "6a11a1f7d2c94b0e", "commit_message": "Check passwords before asking the server"}
+
+
+async def test_a_subscription_is_edited_with_the_apps_real_branches(
+    stage: Stage, page: Page, picture: Picture
+) -> None:
+    await say(page, "/bitrise subscribe android status:failed branch:main -by:bot")
+    await expect(message(page, "subscribed this channel to every failure")).to_be_visible()
+    await say(page, "/bitrise subscriptions")
+    listed = message(page, "This channel is told of")
+    await expect(listed).to_be_visible()
+    await picture(page, "subscriptions")
+    await listed.get_by_role("button", name="Edit").click()
+    dialog = page.get_by_role("dialog", name="Edit a subscription")
+    await expect(dialog.get_by_label("Every failure", exact=True)).to_be_checked()
+    branches = dialog.get_by_role("combobox", name=re.compile("^Branches"))
+    await branches.press_sequentially("dev")
+    await dialog.get_by_role("option", name="develop").click()
+    await dialog.get_by_role("button", name="Remove main").click()
+    await branches.press_sequentially("main")
+    await dialog.get_by_role("option", name="main", exact=True).click()
+    await dialog.get_by_label("The first success after failures").check()
+    await picture(page, "edit-subscription")
+    await dialog.get_by_label("Anything else, as you would type it").fill("by:")
+    await dialog.get_by_role("button", name="Save").click()
+    await expect(dialog.get_by_role("alert").filter(has_text="by: needs something behind it")).to_be_visible()
+    await expect(dialog.get_by_label("The first success after failures")).to_be_checked()
+    await dialog.get_by_label("Anything else, as you would type it").fill("-by:bot")
+    await dialog.get_by_role("button", name="Save").click()
+    await expect(dialog).to_have_count(0)
+    changed = message(page, "changed a subscription: now")
+    await expect(changed).to_contain_text("every failure and the first success after failures")
+    await expect(changed).to_contain_text(re.compile("develop or main"))
+
+
+async def test_a_broken_series_is_a_card_that_somebody_takes(
+    stage: Stage, page: Page, picture: Picture
+) -> None:
+    await say(page, "/bitrise subscribe android branch:main style:card")
+    await expect(message(page, "one card a broken series")).to_be_visible()
+    for _ in range(2):
+        build = stage.bitrise.start_build(stage.bitrise.android, params={"branch": "main", **PARAMS})
+        stage.bitrise.run(build)
+        await page.get_by_role("button", name="Skip 1 min").click()
+        await page.get_by_role("button", name=f"Let Sample Android #{build.number} fail").click()
+        card = message(page, "is broken")
+        await expect(card).to_contain_text(f"#{build.number}")
+        await page.get_by_role("button", name="Skip 1 min").click()
+    await expect(card).to_contain_text("Failed in gradle-unit-test@1.0.7", timeout=20_000)
+    await card.get_by_role("button", name="I'm on it").click()
+    await expect(card).to_contain_text("is on it")
+    await picture(page, "broken-series")
+    stage.bitrise.finish(stage.bitrise.start_build(stage.bitrise.android, params={"branch": "main"}))
+    await expect(message(page, "is green again after")).to_contain_text("was on it")
+    await expect(page.get_by_role("article").filter(has_text="is broken")).to_have_count(0)
+
+
+async def test_a_preview_shows_what_would_have_been_told(page: Page, picture: Picture) -> None:
+    await say(page, "/bitrise subscribe android status:failed preview")
+    shown = message(page, "builds would have been told")
+    await expect(shown).to_contain_text("Nothing was subscribed")
+    await picture(page, "preview")
