@@ -19,7 +19,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bench.figure import Figure
 from bot.build import App, Build, State
 from bot.metrics import Metrics
-from bot.outbox import Relay
+from bot.outbox import Limits, Relay
 from bot.outbox.relay import BURST
 from bot.slack import slack_session
 from bot.terms import Terms
@@ -80,7 +80,7 @@ async def _deliver(url: str) -> float:
                 counts=Metrics(),
                 clock=lambda: datetime.now(UTC),
                 new_key=lambda: secrets.token_hex(8),
-                flood_limit=10**6,
+                limits=Limits(flood=10**6),
             )
             for number in range(AT_FIRST):
                 await recorder.record(_sighting(number), at=datetime.now(UTC))

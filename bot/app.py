@@ -24,7 +24,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.bitrise import Bitrise
 from bot.http import Http
 from bot.metrics import Metrics
-from bot.outbox import Relay
+from bot.outbox import Limits, Relay
 from bot.settings import Settings
 from bot.slack import SlackNotReachable, Sockets, WhoWeAre, connect, slack_session, web_client
 from bot.watch import Intervals, Investigator, Look, Watcher, compare, match
@@ -185,7 +185,11 @@ class Buildbell:
             counts=self.metrics,
             clock=self._clock,
             new_key=lambda: secrets.token_hex(8),
-            flood_limit=self._settings.flood_limit,
+            limits=Limits(
+                backlog=self._settings.backlog_count,
+                backlog_age=timedelta(minutes=self._settings.backlog_minutes),
+                flood=self._settings.flood_limit,
+            ),
         )
 
     def _watcher(self, bitrise: Bitrise, storage: Storage, found: Callable[[], None]) -> Watcher:

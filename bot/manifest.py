@@ -35,6 +35,7 @@ def for_http(url: str) -> dict[str, Any]:
     settings = content["settings"]
     settings["event_subscriptions"]["request_url"] = address
     settings["interactivity"]["request_url"] = address
+    settings["interactivity"]["message_menu_options_url"] = address  # lists that are searched by typing
     settings["socket_mode_enabled"] = False
     return content
 

@@ -72,6 +72,12 @@ class Settings(BaseSettings):
         ge=6,
         description="How many apps may be read by themselves in a minute, where one list of all apps is not allowed.",
     )
+    backlog_count: int = Field(
+        default=10, ge=1, description="More builds than this that wait for a channel are told in one message."
+    )
+    backlog_minutes: float = Field(
+        default=60, gt=0, description="Builds that have waited longer than this are told in one message."
+    )
     flood_limit: int = Field(
         default=60,
         ge=5,

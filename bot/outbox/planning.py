@@ -7,15 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from bot.messages import CardNote
+from bot.outbox.limits import Limits
 from bot.outbox.notes import ThreadNote
 from bot.outbox.subjects import Kind, Subject, subject_of, thread_of, told_of
 from bot.series import Position
 from bot.terms import Style
 from storage import Notification, SlackMessage
 
-# More than this, or older than this, arrives as one message with links.
-BACKLOG = 10
-BACKLOG_AGE = timedelta(hours=1)
 # So many builds fit into one message with all their words (Slack's rules: 13,200 characters of blocks).
 DIGEST_SIZE = 20
 # A digest that one message can't hold goes on in its thread.
@@ -38,7 +36,7 @@ class Facts:
     """
 
     now: datetime
-    flood_limit: int
+    limits: Limits
     there: Mapping[str, SlackMessage] = field(default_factory=dict)
     carrying: Mapping[str, int] = field(default_factory=dict)
     posted: int = 0
@@ -81,7 +79,7 @@ def plan(due: Sequence[Notification], facts: Facts) -> Plan:
             return outage
         if (backlog := _backlog(plain, facts)) is not None:
             return backlog
-        if facts.posted >= facts.flood_limit:
+        if facts.posted >= facts.limits.flood:
             return _rolling(Kind.FLOOD, plain, facts, FLOOD_WINDOW)
     if head.terms.style is Style.THREAD:
         return _reply(due, facts)
@@ -149,8 +147,8 @@ def _backlog(plain: Sequence[Notification], facts: Facts) -> Plan | None:
         if rest and rest[0] is plain[0]:
             more = Subject(kind=Kind.BACKLOG, key="more")
             return Plan(more, _of_first_builds(rest, DIGEST_SIZE), thread=begun)
-    many = len(plain) > BACKLOG
-    old = len(plain) > 1 and facts.now - plain[0].created_at > BACKLOG_AGE
+    many = len(plain) > facts.limits.backlog
+    old = len(plain) > 1 and facts.now - plain[0].created_at > facts.limits.backlog_age
     return Plan(subject, _of_first_builds(plain, DIGEST_SIZE)) if many or old else None
 
 

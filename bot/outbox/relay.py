@@ -28,6 +28,7 @@ from bot.outbox.delivery import (
     update,
 )
 from bot.outbox.giving_up import give_up
+from bot.outbox.limits import Limits
 from bot.outbox.notes import ThreadNote
 from bot.outbox.planning import (
     FLOOD_WINDOW,
@@ -49,13 +50,10 @@ MOST_AT_A_TIME = 100
 BURST = 4
 # chat.update is let through fifty times a minute for the whole workspace (Slack's rules, "Pace").
 UPDATES_A_MINUTE = 45
-# A message that takes in more and more is changed at most this often.
-ROLLING_SECONDS = 5.0
-# A message may still turn up for so many seconds after its answer was lost.
-SETTLING = 5.0
 SHORT_PAUSE = 1.0
 LONG_PAUSE = 60.0
 CALLS_AT_ONCE = 50
+DEFAULT_LIMITS = Limits()
 _ROLLING = (Kind.FLOOD, Kind.OUTAGE)
 
 
@@ -70,24 +68,20 @@ class Relay:
         counts: Counts,
         clock: Callable[[], datetime],
         new_key: Callable[[], str],
-        flood_limit: int = 60,
-        settling: float = SETTLING,
-        rolling_pause: float = ROLLING_SECONDS,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self._slack = slack
         self._storage = storage
         self._counts = counts
         self._clock = clock
         self._new_key = new_key
-        self._flood_limit = flood_limit
+        self._limits = limits
         self._addresses = Addresses(slack)
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
         self._places = asyncio.Semaphore(CALLS_AT_ONCE)
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._paces: dict[str, AsyncLimiter] = {}
-        self._settling = settling
-        self._rolling_pause = rolling_pause
         self._started = time.monotonic()
         self._sent: dict[str, float] = {}
         self._updates = AsyncLimiter(UPDATES_A_MINUTE, 60)
@@ -163,7 +157,7 @@ class Relay:
         rolling = [one.parcel for kind in _ROLLING if (one := there.get(kind.value))]
         return Facts(
             now=now,
-            flood_limit=self._flood_limit,
+            limits=self._limits,
             there=there,
             carrying={
                 parcel: len({told_of(one) for one in await outbox.carried(parcel)}) for parcel in rolling
@@ -238,7 +232,7 @@ class Relay:
         """Change a message that is there, so that it tells of more."""
         kind = planned.subject.kind
         if kind in _ROLLING:
-            await self._pause(self._rolling_pause)
+            await self._pause(self._limits.rolling)
         await self._storage.outbox.join(
             planned.carried, into.parcel, self._clock(), note=self._thread_note(planned)
         )
@@ -320,7 +314,7 @@ class Relay:
         """Find out whether Slack has a message whose answer was lost, by this process or the one before it."""
         # Counted by a clock that nobody can set; what an earlier process sent counts from the start of this one.
         sent = self._sent.pop(message.parcel, self._started)
-        await self._pause(max(sent + self._settling - time.monotonic(), 0))
+        await self._pause(max(sent + self._limits.settling - time.monotonic(), 0))
         parent = await self._storage.messages.find(message.thread) if message.thread else None
         place = Place(await self._known_address(message), parent.ts if parent else None)
         after = await self._storage.messages.newest_ts(message.channel)
@@ -345,7 +339,7 @@ class Relay:
         return address if isinstance(address, str) else message.channel
 
     def _render(self, kind: Kind | None, carried: Sequence[Notification], note: str | None = None) -> Message:
-        return render(kind, carried, now=self._clock(), flood_limit=self._flood_limit, note=note)
+        return render(kind, carried, now=self._clock(), flood_limit=self._limits.flood, note=note)
 
     async def _pause(self, seconds: float) -> None:
         """Wait, but not when the bot is to stop."""

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from bot import messages
 from bot.build import App, Build
 from bot.commands import Why
 from bot.messages import Reason
 from bot.series import Series, Standing, advance, key_of
-from bot.terms import Happening, Terms, decide
+from bot.terms import Happening, Terms, Verdict, decide
 from handlers.caller import Answer, Caller
 from handlers.finding import find_build
 from storage import Status, Subscription
 
 PREVIEWED = 50
-# Bitrise tells whole seconds.
-WHOLE_SECONDS = timedelta(seconds=1)
 
 
 async def why(ask: Why, caller: Caller) -> Answer:
@@ -36,7 +32,7 @@ async def why(ask: Why, caller: Caller) -> Answer:
             continue
         status = told.get((one.id, Happening.ENDED))
         verdict = decide(one.terms, Happening.ENDED, build, standing, names)
-        said = _told(status) or _not_told(one, build, standing, verdict.why)
+        said = _told(status) or _not_told(one, build, standing, verdict)
         reasons.append(
             Reason(number=one.id, app=one.app, terms=one.terms, told=status == Status.TOLD, said=said)
         )
@@ -52,16 +48,15 @@ def _told(status: str | None) -> str | None:
     }.get(status or "")
 
 
-def _not_told(one: Subscription, build: Build, standing: Standing | None, verdict: str) -> str:
+def _not_told(one: Subscription, build: Build, standing: Standing | None, verdict: Verdict) -> str:
     if one.stopped is not None:
         return f"it tells nothing, since it was stopped ({one.stopped})"
     if not build.ended:
-        return f"the build has not ended yet; if it ended as it is now: {verdict}"
-    if standing is None or (
-        build.finished_at is not None and build.finished_at + WHOLE_SECONDS < one.created_at
-    ):
+        return "the build has not ended yet"
+    if standing is None or verdict.told:
+        # It would have been owed, had the subscription been there.
         return "the build had ended before this subscription began"
-    return f"it kept silent because {verdict}"
+    return f"it kept silent because {verdict.why}"
 
 
 async def preview(app: App, terms: Terms, caller: Caller) -> Answer:

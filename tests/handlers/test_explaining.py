@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from sandbox.bitrise import Build
 from sandbox.slack import Post
-from tests.town import Town
+from tests.town import Town, open_town
 
 
 def ended(town: Town, result: Any = "success", *, by: str | None = "webhook", **params: Any) -> Build:
@@ -165,3 +166,15 @@ async def test_an_abort_of_no_interest_is_left_out_by_its_kind(town: Town) -> No
     assert not town.telling("#1 was aborted")
     said = town.words(await town.ask("/bitrise why android #1", "kept silent"))
     assert "it was aborted for the reason no-changes" in said
+
+
+async def test_the_lists_of_the_dialog_are_filled_over_http_too(tmp_path: Path) -> None:
+    async with open_town(tmp_path, http=True) as town:
+        ended(town, branch="release/2.1")
+        await town.ask("/bitrise subscribe android", "subscribed")
+        listed = await town.ask("/bitrise subscriptions", "Edit")
+        await town.people.click("anna", listed, "Edit")
+        await town.slack.wait_for_modal("anna", "Edit a subscription")
+        offered = await town.people.options("anna", "pick_workflow", "")
+        assert [one["value"] for one in offered] == ["primary"]
+        assert town.slack.violations == []

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bot.build import App, State
+from bot.outbox.limits import Limits
 from bot.outbox.planning import DIGEST_SIZE, Facts, plan
 from bot.outbox.subjects import Kind
 from bot.series import Mark, Position, Standing
@@ -49,7 +50,7 @@ def there(subject: str, *, sent_at: datetime = NOW, **more: Any) -> SlackMessage
 
 
 def facts(*messages: SlackMessage, **more: Any) -> Facts:
-    fields: dict[str, Any] = {"now": NOW, "flood_limit": 60} | more
+    fields: dict[str, Any] = {"now": NOW, "limits": Limits()} | more
     return Facts(there={one.subject: one for one in messages}, **fields)
 
 

@@ -13,7 +13,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.build import Build, State
 from bot.manifest import manifest
 from bot.metrics import Metrics
-from bot.outbox import Relay
+from bot.outbox import Limits, Relay
 from bot.outbox.rendering import render
 from bot.outbox.subjects import Kind
 from bot.slack import slack_session
@@ -41,9 +41,7 @@ class Delivering:
             self.storage,
             counts=self.metrics,
             clock=lambda: self.now,
-            settling=0.3,
-            rolling_pause=0.01,
-            flood_limit=flood_limit,
+            limits=Limits(flood=flood_limit, settling=0.3, rolling=0.01),
             new_key=lambda: f"parcel-{next(self.keys)}",
         )
 

@@ -1,0 +1,21 @@
+"""What a channel can take, and how patient the relay is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True)
+class Limits:
+    """`backlog`: more than this, or older than `backlog_age`, arrives as one message. `flood`: messages an hour.
+
+    `settling`: seconds for which a message may still turn up after its answer was lost. `rolling`: seconds between
+    two changes of a message that takes in more and more.
+    """
+
+    backlog: int = 10
+    backlog_age: timedelta = timedelta(hours=1)
+    flood: int = 60
+    settling: float = 5.0
+    rolling: float = 5.0
