@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 import sqlite_utils
@@ -76,31 +76,23 @@ def _end(build: Build) -> tuple[datetime, int]:
 
 
 def _known_states(db: sqlite_utils.Database, sighting: Sighting) -> dict[str, State]:
+    query = "SELECT build_slug, state FROM builds WHERE provider = ? AND build_slug IN ({marks})"
     slugs = [build.slug for build in sighting.builds]
-    states: dict[str, State] = {}
-    for start in range(0, len(slugs), _PARAMETERS):
-        some = slugs[start : start + _PARAMETERS]
-        marks = ", ".join("?" * len(some))
-        rows = db.execute(
-            f"SELECT build_slug, state FROM builds WHERE provider = ? AND build_slug IN ({marks})",
-            [sighting.provider, *some],
-        )
-        states.update((slug, State(state)) for slug, state in rows)
-    return states
+    return {slug: State(state) for slug, state in _by_slugs(db, query, sighting.provider, slugs)}
 
 
 def _baselines(db: sqlite_utils.Database, sighting: Sighting) -> dict[str, datetime | None]:
+    query = "SELECT app_slug, baseline_at FROM watched_apps WHERE provider = ? AND app_slug IN ({marks})"
     slugs = sorted({build.app_slug for build in sighting.builds})
-    baselines: dict[str, datetime | None] = {}
+    return {slug: from_text(at) for slug, at in _by_slugs(db, query, sighting.provider, slugs)}
+
+
+def _by_slugs(
+    db: sqlite_utils.Database, query: str, provider: Provider, slugs: Sequence[str]
+) -> Iterator[tuple[str, str]]:
     for start in range(0, len(slugs), _PARAMETERS):
         some = slugs[start : start + _PARAMETERS]
-        marks = ", ".join("?" * len(some))
-        rows = db.execute(
-            f"SELECT app_slug, baseline_at FROM watched_apps WHERE provider = ? AND app_slug IN ({marks})",
-            [sighting.provider, *some],
-        )
-        baselines.update((slug, from_text(at)) for slug, at in rows)
-    return baselines
+        yield from db.execute(query.format(marks=", ".join("?" * len(some))), [provider, *some])
 
 
 def _remember_look(db: sqlite_utils.Database, sighting: Sighting) -> None:
