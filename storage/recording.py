@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import sqlite_utils
 
 from bot.authors import Names
-from bot.build import Build, Change, State
+from bot.build import Build, Change, Provider, State
 from bot.series import Standing
 from storage.database import Database
 from storage.failures import read_soon
