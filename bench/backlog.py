@@ -20,7 +20,7 @@ from bench.figure import Figure
 from bot.build import App, Build, State
 from bot.metrics import Metrics
 from bot.outbox import Limits, Relay
-from bot.outbox.relay import BURST
+from bot.outbox.courier import BURST
 from bot.slack import slack_session
 from bot.terms import Terms
 from bot.watch import compare, match

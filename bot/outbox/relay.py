@@ -3,62 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 
 import structlog
-from aiolimiter import AsyncLimiter
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.messages import Message
-from bot.outbox.addresses import Addresses
 from bot.outbox.counting import Counts
-from bot.outbox.delivery import (
-    ChannelClosed,
-    Gone,
-    InDoubt,
-    Later,
-    NotLetIn,
-    Outcome,
-    Place,
-    Refused,
-    Told,
-    post,
-    update,
-)
-from bot.outbox.giving_up import give_up
+from bot.outbox.courier import LONG_PAUSE, Courier
 from bot.outbox.limits import Limits
-from bot.outbox.notes import ThreadNote
-from bot.outbox.planning import (
-    FLOOD_WINDOW,
-    OUTAGE_WINDOW,
-    Facts,
-    Plan,
-    plan,
-    subjects_needed,
-)
-from bot.outbox.readback import Found, Missing, Unreadable, look_back
-from bot.outbox.rendering import render
-from bot.outbox.subjects import Kind, kind_of, told_of
-from storage import MessageStatus, NewMessage, Notification, SlackMessage, Storage
+from storage import Storage
 
 log = structlog.get_logger()
 
-MOST_AT_A_TIME = 100
-# One message a second a channel, short bursts pass (Slack's rules, "Pace").
-BURST = 4
-# chat.update is let through fifty times a minute for the whole workspace (Slack's rules, "Pace").
-UPDATES_A_MINUTE = 45
-SHORT_PAUSE = 1.0
-LONG_PAUSE = 60.0
-CALLS_AT_ONCE = 50
 DEFAULT_LIMITS = Limits()
-_ROLLING = (Kind.FLOOD, Kind.OUTAGE)
 
 
 class Relay:
-    """Delivers what the outbox owes."""
+    """Delivers what the outbox owes: a task for each channel that is owed something."""
 
     def __init__(
         self,
@@ -70,21 +32,14 @@ class Relay:
         new_key: Callable[[], str],
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
-        self._slack = slack
         self._storage = storage
-        self._counts = counts
         self._clock = clock
-        self._new_key = new_key
-        self._limits = limits
-        self._addresses = Addresses(slack)
+        self._courier = Courier(
+            slack, storage, counts=counts, clock=clock, new_key=new_key, limits=limits, pause=self._pause
+        )
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
-        self._places = asyncio.Semaphore(CALLS_AT_ONCE)
         self._under_way: dict[str, asyncio.Task[None]] = {}
-        self._paces: dict[str, AsyncLimiter] = {}
-        self._started = time.monotonic()
-        self._sent: dict[str, float] = {}
-        self._updates = AsyncLimiter(UPDATES_A_MINUTE, 60)
 
     def wake(self) -> None:
         """Say that the outbox may owe something new."""
@@ -130,216 +85,10 @@ class Relay:
     async def deliver(self, channel: str) -> None:
         """Deliver all that one channel is owed; safe to begin again at any point."""
         attempts = 0
-        while not self._stopping.is_set() and (pause := await self._next(channel)) is not None:
+        while not self._stopping.is_set() and (pause := await self._courier.next(channel)) is not None:
             attempts = attempts + 1 if pause else 0
             if pause:
                 await self._pause(min(pause * 2 ** min(attempts - 1, 6), max(pause, LONG_PAUSE)))
-
-    async def _next(self, channel: str) -> float | None:
-        """Do the channel's next thing; returns the seconds to wait before another, None where nothing is left."""
-        unfinished = await self._storage.messages.unfinished(channel)
-        for message in unfinished:
-            if message.status is MessageStatus.SENDING:
-                return await self._settle(message)
-            if message.status is MessageStatus.OWED and message.content is not None:
-                return await self._post(
-                    NewMessage(**message.model_dump()), (), Message.decode(message.content)
-                )
-        due = await self._storage.outbox.due(channel, MOST_AT_A_TIME, self._clock())
-        if due:
-            return await self._carry_out(channel, plan(due, await self._facts(channel, due)))
-        stale = [one for one in unfinished if one.stale]
-        return await self._refresh(stale[0]) if stale else None
-
-    async def _facts(self, channel: str, due: Sequence[Notification]) -> Facts:
-        now, outbox = self._clock(), self._storage.outbox
-        there = await self._storage.messages.about(channel, subjects_needed(due))
-        rolling = [one.parcel for kind in _ROLLING if (one := there.get(kind.value))]
-        return Facts(
-            now=now,
-            limits=self._limits,
-            there=there,
-            carrying={
-                parcel: len({told_of(one) for one in await outbox.carried(parcel)}) for parcel in rolling
-            },
-            posted=await outbox.posted_since(channel, now - FLOOD_WINDOW),
-            failing=frozenset(
-                await outbox.failing_apps(channel, now - OUTAGE_WINDOW) if due[0].broke else ()
-            ),
-        )
-
-    async def _carry_out(self, channel: str, planned: Plan) -> float:
-        if planned.until is not None:
-            await self._storage.outbox.defer(planned.carried, planned.until)
-            return 0
-        if planned.into is not None:
-            return await self._join(planned.into, planned)
-        thread = planned.thread
-        new = NewMessage(
-            parcel=self._new_key(),
-            channel=channel,
-            subject=str(planned.subject),
-            thread=thread.parcel if thread else None,
-        )
-        message = self._render(planned.subject.kind, planned.carried or [*_about(planned)])
-        pause = await self._post(
-            new,
-            planned.carried,
-            message,
-            thread=thread,
-            broadcast=planned.broadcast,
-            note=self._thread_note(planned),
-        )
-        if thread is not None and planned.subject.kind is Kind.REPLY:
-            await self._refresh_head(thread, planned.carried[-1])
-        return pause
-
-    async def _post(
-        self,
-        new: NewMessage,
-        carried: Sequence[Notification],
-        message: Message,
-        *,
-        thread: SlackMessage | None = None,
-        broadcast: bool = False,
-        note: str | None = None,
-    ) -> float:
-        """Post one new message; returns the seconds to wait before the next try."""
-        channel = await self._addresses.of(new.channel)
-        if isinstance(channel, Later):
-            return channel.seconds
-        if isinstance(channel, ChannelClosed):
-            await self._storage.outbox.drop(new.channel, channel.reason)
-            return 0
-        await self._paces.setdefault(channel, AsyncLimiter(BURST, BURST)).acquire()
-        await self._storage.outbox.begin(carried, new, self._clock(), note=note)
-        place = Place(channel, thread.ts if thread else None, broadcast)
-        async with self._places:
-            outcome = await post(self._slack, place, message, parcel=new.parcel)
-            if isinstance(outcome, Refused):
-                log.error("relay.message_refused", channel=channel, reason=outcome.reason)
-                outcome = await post(
-                    self._slack, place, Message(text=message.text, blocks=[]), parcel=new.parcel
-                )
-        if isinstance(outcome, Gone) and thread is not None:
-            log.info("relay.thread_gone", channel=channel, reason=outcome.reason)
-            await self._storage.outbox.gone(thread.parcel, outcome.reason)
-            await self._storage.outbox.not_told(new.parcel, outcome.reason)
-            return 0
-        return await self._conclude(new, outcome)
-
-    async def _join(self, into: SlackMessage, planned: Plan) -> float:
-        """Change a message that is there, so that it tells of more."""
-        kind = planned.subject.kind
-        if kind in _ROLLING:
-            await self._pause(self._limits.rolling)
-        await self._storage.outbox.join(
-            planned.carried, into.parcel, self._clock(), note=self._thread_note(planned)
-        )
-        if planned.about is not None:
-            return await self._change(into, self._render(kind, [planned.about]))
-        return await self._refresh(into)
-
-    async def _refresh(self, stale: SlackMessage) -> float:
-        """Bring a message up to date with all that it carries."""
-        kind = kind_of(stale.subject)
-        outbox = self._storage.outbox
-        carried = await (outbox.last_reply if kind is Kind.THREAD else outbox.carried)(stale.parcel)
-        if not carried or stale.ts is None:
-            await self._storage.outbox.told(stale.parcel, stale.ts or "")
-            return 0
-        return await self._change(stale, self._render(kind, carried, stale.note))
-
-    async def _refresh_head(self, head: SlackMessage, newest: Notification) -> None:
-        """Let the head of a thread show the newest reply's build, once there is nothing better to do."""
-        if ThreadNote.read(head.note).build != newest.build.slug:
-            await self._storage.messages.refresh(head.parcel)
-
-    def _thread_note(self, planned: Plan) -> str | None:
-        if planned.about is None:
-            return None
-        return ThreadNote(build=planned.about.build.slug, shown_at=self._clock()).model_dump_json()
-
-    async def _change(self, there: SlackMessage, message: Message) -> float:
-        await self._updates.acquire()
-        async with self._places:
-            outcome = await update(self._slack, await self._known_address(there), there.ts or "", message)
-        match outcome:
-            case Told(_):
-                self._counts.told(await self._storage.outbox.told(there.parcel, there.ts or ""))
-                return 0
-            case Gone(reason) | Refused(reason):
-                # What was about to join it is posted anew; what it told before was told.
-                log.info("relay.message_gone", channel=there.channel, reason=reason)
-                await self._storage.outbox.gone(there.parcel, reason)
-                return 0
-            case ChannelClosed(reason):
-                await give_up(self._storage, there.channel, reason, self._clock(), self._counts)
-                return 0
-            case NotLetIn(reason):
-                return _not_let_in(reason)
-            case Later(seconds, reason):
-                log.info("relay.later", channel=there.channel, seconds=seconds, reason=reason)
-                return seconds
-            case InDoubt(_):
-                return SHORT_PAUSE
-
-    async def _conclude(self, new: NewMessage, outcome: Outcome) -> float:
-        outbox = self._storage.outbox
-        match outcome:
-            case Told(ts):
-                self._counts.told(await outbox.told(new.parcel, ts))
-                return 0
-            case Later(seconds, reason):
-                await outbox.not_told(new.parcel, reason)
-                log.info("relay.later", channel=new.channel, seconds=seconds, reason=reason)
-                return seconds
-            case InDoubt(reason):
-                log.warning("relay.in_doubt", channel=new.channel, reason=reason)
-                self._sent[new.parcel] = time.monotonic()
-                return SHORT_PAUSE
-            case NotLetIn(reason):
-                await outbox.not_told(new.parcel, reason)
-                return _not_let_in(reason)
-            case Refused(reason) | Gone(reason):
-                dropped = await outbox.refused(new.parcel, reason)
-                self._counts.dropped(dropped)
-                # What heads a thread carries nothing; it would be tried anew at once, and for ever.
-                return 0 if dropped or new.content else LONG_PAUSE
-            case ChannelClosed(reason):
-                await give_up(self._storage, new.channel, reason, self._clock(), self._counts)
-                return 0
-
-    async def _settle(self, message: SlackMessage) -> float:
-        """Find out whether Slack has a message whose answer was lost, by this process or the one before it."""
-        # Counted by a clock that nobody can set; what an earlier process sent counts from the start of this one.
-        sent = self._sent.pop(message.parcel, self._started)
-        await self._pause(max(sent + self._limits.settling - time.monotonic(), 0))
-        parent = await self._storage.messages.find(message.thread) if message.thread else None
-        place = Place(await self._known_address(message), parent.ts if parent else None)
-        after = await self._storage.messages.newest_ts(message.channel)
-        match await look_back(self._slack, place, message.parcel, after=after):
-            case Found(ts):
-                self._counts.doubted("found")
-                self._counts.told(await self._storage.outbox.told(message.parcel, ts))
-            case Missing():
-                self._counts.doubted("missing")
-                await self._storage.outbox.not_told(message.parcel, "not in the channel after a lost answer")
-            case Unreadable(reason):
-                self._counts.doubted("unreadable")
-                log.warning("relay.told_again", channel=message.channel, reason=reason)
-                await self._storage.outbox.not_told(message.parcel, f"can't be read back: {reason}")
-            case Later(seconds, reason):
-                log.info("relay.settle_later", channel=message.channel, seconds=seconds, reason=reason)
-                return seconds
-        return 0
-
-    async def _known_address(self, message: SlackMessage) -> str:
-        address = await self._addresses.of(message.channel)
-        return address if isinstance(address, str) else message.channel
-
-    def _render(self, kind: Kind | None, carried: Sequence[Notification], note: str | None = None) -> Message:
-        return render(kind, carried, now=self._clock(), flood_limit=self._limits.flood, note=note)
 
     async def _pause(self, seconds: float) -> None:
         """Wait, but not when the bot is to stop."""
@@ -348,12 +97,3 @@ class Relay:
                 await self._stopping.wait()
         except TimeoutError:
             return
-
-
-def _about(planned: Plan) -> Sequence[Notification]:
-    return [planned.about] if planned.about is not None else []
-
-
-def _not_let_in(reason: str) -> float:
-    log.error("relay.not_let_in", reason=reason, cure="check SLACK_BOT_TOKEN with `buildbell doctor`")
-    return LONG_PAUSE

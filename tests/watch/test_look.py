@@ -241,3 +241,24 @@ def test_a_build_is_new_only_after_its_apps_baseline() -> None:
     known: dict[str, State] = {before.slug: State.RUNNING}
     ended: Build = a_build(-5, State.FAILED)
     assert [change.was for change in compare([ended], known, {ANDROID.slug: NOON})] == [State.RUNNING]
+
+
+async def test_apps_that_are_read_by_themselves_take_turns_within_the_budget(watch: Watch) -> None:
+    apps = [watch.sandbox.farm.add_app(f"App {number}", "acme", f"app-{number}") for number in range(5)]
+    for app in apps:
+        await watch.subscribe(app)
+    watch.sandbox.fault("GET /v0.1/builds", "status", times=1000, status=403)
+    recorder = Recorder(watch.storage.database, compare=compare, match=match)
+    watch.look = Look(
+        watch.bitrise, watch.storage, recorder, token="bitrise:test", clock=watch.clock, most_apps=2
+    )
+    await watch.look()
+    for app in apps:
+        watch.sandbox.finish(watch.sandbox.start_build(app))
+    told = []
+    for _ in range(3):
+        before = watch.requests()
+        await watch.look()
+        assert watch.requests() - before == 2
+        told.append(len(await watch.told()))
+    assert told == [2, 4, 5]
