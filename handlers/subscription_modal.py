@@ -15,9 +15,10 @@ from bot.messages import NotAButton, actions
 from bot.messages.subscription_modal import MORE
 from bot.terms import TermsProblem, check
 from handlers.answers import subscriptions
-from handlers.caller import Caller
+from handlers.caller import Answer, Audience, Caller
 from handlers.desk import Desk
 from handlers.listening import Listening
+from handlers.saying import ToChannel
 from handlers.trouble import in_words
 from storage import Subscription
 
@@ -74,8 +75,11 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
                 await ack(response_action="errors", errors={MORE: in_words(problem).text[:2000]})
                 return
             await ack()
-            terms = await subscriptions.settled(ask, caller)
-            await subscriptions.change(subscription, terms, caller)
+            try:
+                terms = await subscriptions.settled(ask, caller)
+                await subscriptions.change(subscription, terms, caller)
+            except Exception as problem:  # noqa: BLE001 - the modal is gone, so the person hears of it beside it
+                await ToChannel(caller)(Answer(in_words(problem), Audience.ONE_PERSON))
 
 
 def _read(values: dict[str, Any], subscription: Subscription) -> Subscribe:
@@ -86,8 +90,13 @@ def _read(values: dict[str, Any], subscription: Subscription) -> Subscribe:
         raise CommandError(
             "Here only filters and times can be typed, each with its name.", example="subscribe by:@me"
         )
-    kept = {"once": subscription.terms.once} | ({} if typed.zone_given else {"zone": subscription.terms.zone})
-    terms = filled.onto(typed.terms).model_copy(update=kept)
+    before, terms = subscription.terms, filled.onto(typed.terms)
+    kept = {
+        "once": before.once,
+        "zone": terms.zone if typed.zone_given else before.zone,
+        "filter": terms.filter.model_copy(update={"builds": before.filter.builds}),
+    }
+    terms = terms.model_copy(update=kept)
     try:
         check(terms)
     except TermsProblem as problem:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.authors import Names
 from bot.build import Build, Frozen, State
-from bot.filters import NOBODY
+from bot.filters import NOBODY, Patterns
 from bot.series import Position, Standing
 from bot.terms.model import Happening, Result, Style, Terms
 
@@ -42,14 +42,11 @@ def decide(
 ) -> Verdict:
     """Whether the terms ask for this moment of the build.
 
-    `standing` is the build's place in its series, None where it has not ended. A filter on what only an end shows
-    (the kind of an abort) says nothing of a build that still runs.
+    `standing` is the build's place in its series, None where it has not ended. A filter on what only an end shows (the
+    kind of an abort) says nothing of a start; where a start was shown and is edited, nor of its end.
     """
-    wanted = (
-        terms.filter
-        if build.ended
-        else terms.filter.model_copy(update={"aborted": type(terms.filter.aborted)()})
-    )
+    started = not build.ended or terms.style is Style.LIVE
+    wanted = terms.filter.model_copy(update={"aborted": Patterns()}) if started else terms.filter
     if (mismatch := wanted.mismatch(build, names)) is not None:
         return Verdict(told=False, why=mismatch)
     if happening is Happening.ENDED:

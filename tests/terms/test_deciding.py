@@ -70,6 +70,11 @@ def test_starts_and_waits_are_told_only_where_they_are_asked_for() -> None:
 def test_a_filter_on_kinds_of_aborts_hides_no_start() -> None:
     terms = terms_of("style:live aborted:manual")
     assert decide(terms, Happening.STARTED, a_build(1, State.RUNNING), None).told
+    ended = a_build(1, State.ABORTED, abort_kind="no-changes")
+    assert decide(terms, Happening.ENDED, ended, None).told, (
+        "a live message must not say for ever that it runs"
+    )
+    assert not decide(terms_of("aborted:manual"), Happening.ENDED, ended, None).told
 
 
 @pytest.mark.parametrize(
