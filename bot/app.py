@@ -85,6 +85,7 @@ class Buildbell:
                 look_now=watcher.look_now,
                 outbox_changed=relay.wake,
                 choices=Choices(bitrise, clock=self._clock),
+                blindness=lambda: watcher.blindness,
                 clock=self._clock,
                 service_token_acts=self._settings.service_token_acts,
             )

@@ -10,6 +10,7 @@ import aiohttp
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.bitrise import Bitrise
+from bot.watch import Blindness
 from handlers.choices import Choices
 from handlers.directory import AppDirectory
 from storage import Storage
@@ -27,5 +28,6 @@ class Desk:
     look_now: Callable[[], None]
     outbox_changed: Callable[[], None]
     choices: Choices
+    blindness: Callable[[], Blindness | None]
     clock: Callable[[], datetime]
     service_token_acts: bool

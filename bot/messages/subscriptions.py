@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from bot.build import App
 from bot.commands import describe_terms
@@ -12,7 +13,7 @@ from bot.filters import BuildFilter, Patterns
 from bot.messages import actions
 from bot.messages.blocks import button, confirm, context, paragraphs, row, section
 from bot.messages.message import Block, Message
-from bot.messages.text import code, escape, mention, plain
+from bot.messages.text import code, escape, mention, plain, when
 from bot.terms import Terms
 
 MOST_ROWS = 15
@@ -78,12 +79,21 @@ def stopped(channel: str, reason: str, what: Sequence[tuple[App | None, Terms]])
     return Message(text, [section(text), *paragraphs(lines), context("I say this once.")])
 
 
-def subscriptions(rows: Sequence[SubscriptionRow]) -> Message:
-    """What the channel is told of, each with buttons that change and end it."""
+def subscriptions(
+    rows: Sequence[SubscriptionRow], *, blind: tuple[datetime | None, str] | None = None
+) -> Message:
+    """What the channel is told of, each with buttons that change and end it.
+
+    `blind`: the builds can't be seen at the moment; since when, and why.
+    """
     if not rows:
         words = "This channel is told of nothing yet. `/bitrise subscribe APP` changes that."
         return Message(words, [section(words)])
     blocks = [section("*This channel is told of*")]
+    if blind is not None:
+        since = f" since {when(blind[0])}" if blind[0] else ""
+        words = f"⚠️ I could not look at Bitrise{since}, so nothing is told: {escape(blind[1])}"
+        blocks.append(section(f"{words} What happens meanwhile is told afterwards."))
     for one in rows[:MOST_ROWS]:
         stopped_here = f"\n⚠️ Stopped: {_cure(one.stopped)}" if one.stopped else ""
         text = f"{one.number}. {sentence_of(one.app, one.terms, MOST_IN_A_ROW)}, since {mention(one.created_by)} asked"

@@ -5,6 +5,16 @@ from bot.watch.changes import compare
 from bot.watch.investigating import Investigator
 from bot.watch.look import Look
 from bot.watch.matching import match, overdue
-from bot.watch.watcher import Intervals, Watcher
+from bot.watch.watcher import Blindness, Intervals, Watcher
 
-__all__ = ["Intervals", "Investigator", "Look", "Watcher", "compare", "match", "overdue", "read_baseline"]
+__all__ = [
+    "Blindness",
+    "Intervals",
+    "Investigator",
+    "Look",
+    "Watcher",
+    "compare",
+    "match",
+    "overdue",
+    "read_baseline",
+]

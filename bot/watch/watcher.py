@@ -18,6 +18,7 @@ log = structlog.get_logger()
 LONGEST_PAUSE = timedelta(minutes=5)
 # After so many failures in a row the provider is not looked at but only probed, until a probe succeeds.
 BREAKS_AFTER = 5
+BLIND_AFTER = 3
 # However often somebody asks for a look, or a webhook calls.
 SHORTEST_PAUSE = 0.2
 
@@ -28,6 +29,14 @@ class Intervals:
 
     rest: float
     active: float
+
+
+@dataclass(frozen=True)
+class Blindness:
+    """The provider could not be looked at: since when (None: since the start), and the last reason."""
+
+    since: datetime | None
+    reason: str
 
 
 class Watcher:
@@ -57,6 +66,14 @@ class Watcher:
         self._not_before: datetime | None = None
         self.last_success: datetime | None = None
         self.failures = 0
+        self._reason = ""
+
+    @property
+    def blindness(self) -> Blindness | None:
+        """Why nothing can be seen at the moment; None while looks succeed, or have failed only just now."""
+        if self.failures < BLIND_AFTER:
+            return None
+        return Blindness(self.last_success, self._reason)
 
     @property
     def broken(self) -> bool:
@@ -94,12 +111,14 @@ class Watcher:
             seen = await self._look()
         except RateLimited as limit:
             self.failures += 1
+            self._reason = str(limit)
             self._not_before = limit.until or self._clock() + timedelta(seconds=self._intervals.rest)
             log.warning("watch.rate_limited", until=self._not_before.isoformat())
             self._found()
             return max((self._not_before - self._clock()).total_seconds(), 0.0)
         except ProviderError as failure:
             self.failures += 1
+            self._reason = str(failure)
             level = log.error if isinstance(failure, BadToken) else log.warning
             level("watch.failed", failures=self.failures, reason=str(failure))
             self._found()
@@ -107,6 +126,7 @@ class Watcher:
         except Exception:
             # Whatever it was, a bot that silently stopped watching would lie by its silence.
             self.failures += 1
+            self._reason = "Something broke on my side; it is in my log."
             log.exception("watch.broken", failures=self.failures)
             return self._back_off()
         self.failures = 0

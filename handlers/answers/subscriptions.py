@@ -126,7 +126,8 @@ async def list_subscriptions(_ask: Subscriptions, caller: Caller) -> Answer:
         )
         for one in found
     ]
-    return Answer(messages.subscriptions(rows))
+    blind = caller.desk.blindness()
+    return Answer(messages.subscriptions(rows, blind=(blind.since, blind.reason) if blind else None))
 
 
 async def _post(caller: Caller, message: Message) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -235,3 +236,20 @@ async def test_several_subscriptions_of_one_app_in_one_channel_each_tell_their_o
         town.bitrise.finish(build, result)  # type: ignore[arg-type]
     await town.told("#3 succeeded", person=None)
     assert [len(town.telling(f"#{number} ")) for number in (1, 2, 3)] == [0, 1, 1]
+
+
+async def test_a_channel_is_told_why_it_is_told_nothing_while_bitrise_does_not_answer(town: Town) -> None:
+    await town.ask("/bitrise subscribe android", "subscribed")
+    town.bitrise.fault("GET /v0.1/builds", "status", status=401, times=1000)
+
+    async def says_so() -> bool:
+        listed = await town.ask("/bitrise subscriptions", "This channel is told of")
+        return "I could not look at Bitrise since" in town.words(listed)
+
+    async with asyncio.timeout(20):
+        while not await says_so():  # noqa: ASYNC110 - it is asked as a person would
+            await asyncio.sleep(0.2)
+    town.bitrise.finish(town.bitrise.start_build(town.bitrise.android), "error")
+    town.bitrise.faults.clear()
+    await town.slack.wait_for_post("builds", "#1 failed", seconds=30)
+    assert not await says_so()
