@@ -17,6 +17,9 @@ from sandbox.stage import Stage
 Scene = Callable[["Day"], Awaitable[None]]
 
 
+WAIT = 15.0
+
+
 class Amiss(Exception):
     """Something is not as it should be."""
 
@@ -31,7 +34,7 @@ class Day:
 
     async def told(self, text: str, *, viewer: str | None = None, after: Post | None = None) -> Post:
         """The message in #builds that says this."""
-        return await self.slack.wait_for_post("builds", text, viewer=viewer, after=after, seconds=15)
+        return await self.slack.wait_for_post("builds", text, viewer=viewer, after=after, seconds=WAIT)
 
     async def ask(self, person: str, text: str, expected: str) -> Post:
         """Type a command, and wait for its answer."""
@@ -39,6 +42,12 @@ class Day:
         if await self.people.command(person, "builds", text) is None:
             raise Amiss(f"{text} was not acknowledged")
         return await self.told(expected, viewer=person, after=before)
+
+    async def until(self, post: Post, text: str) -> None:
+        """Wait until the message, which is edited, says this."""
+        await self.slack.workspace.wait_for(
+            lambda: text in self.slack.words(post) or None, WAIT, f"{text!r} in {self.slack.words(post)!r}"
+        )
 
     def pass_time(self, **span: float) -> None:
         """Let the builds live on for so long."""
@@ -77,7 +86,7 @@ async def play(manifest: Mapping[str, Any]) -> int:
 async def _subscribe(day: Day) -> None:
     """Anna subscribes #builds to an app."""
     await day.people.command("anna", "builds", "/bitrise subscribe android")
-    await day.told("anna subscribed this channel to all builds of Sample Android")
+    await day.told("anna subscribed this channel to every build's end in Sample Android")
 
 
 async def _a_build_fails(day: Day) -> None:
@@ -105,9 +114,10 @@ async def _a_build_fails(day: Day) -> None:
 
 
 async def _its_log(day: Day) -> None:
-    """Ben asks for its log, and he alone sees it."""
+    """Its message names the failing step; Ben asks for the log, and he alone sees it."""
     post = await day.told("#1 failed")
     day.pass_time(seconds=15)
+    await day.until(post, "Failed in `gradle-unit-test@1.0.7`")
     await day.people.click("ben", post, "Log")
     log = await day.told("118 tests completed, 1 failed", viewer="ben")
     day.expect(log.only_for == "U0BEN", "the log was shown to everybody")
@@ -164,6 +174,25 @@ async def _a_power_cut(day: Day) -> None:
     day.expect(len(times) == 1, f"the build was told {len(times)} times")
 
 
+async def _a_broken_branch(day: Day) -> None:
+    """#random has a card of what is broken: Carla takes it, the branch is mended, and why says what was silent."""
+    await day.people.command("carla", "random", "/bitrise subscribe android branch:main style:card")
+    await day.slack.wait_for_post("random", "one card a broken series", seconds=WAIT)
+    failing = day.bitrise.start_build(day.bitrise.android, ends_as="error")
+    day.pass_time(minutes=7)
+    card = await day.slack.wait_for_post("random", "is broken", seconds=WAIT)
+    await day.people.click("carla", card, "I'm on it")
+    await day.until(card, "@carla is on it")
+    day.pass_time(seconds=30)
+    await day.until(card, "Failed in `gradle-unit-test@1.0.7`")
+    day.bitrise.start_build(day.bitrise.android)
+    day.pass_time(minutes=7)
+    await day.until(card, "is green again after")
+    about = f"/bitrise why android #{failing.number - 1}"
+    await day.people.command("carla", "random", about)
+    await day.slack.wait_for_post("random", "its branch `release/2.1` is not `main`", viewer="carla")
+
+
 async def _evening(day: Day) -> None:
     """In the evening Anna ends the subscription, by mention."""
     day.people.invite("builds")
@@ -178,6 +207,7 @@ SCENES: tuple[Scene, ...] = (
     _abort_with_a_reason,
     _an_artifact,
     _a_power_cut,
+    _a_broken_branch,
     _evening,
 )
 

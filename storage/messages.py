@@ -34,12 +34,15 @@ class NewMessage(Frozen):
 
 
 class SlackMessage(NewMessage):
-    """A message that was sent, or is to be. `note` is what people have added to it, as JSON."""
+    """A message that was sent, or is to be. `note` is what people have added to it, as JSON.
+
+    `stale` counts what it does not say yet, so that what happens while it is being changed is not taken for said.
+    """
 
     status: MessageStatus
     ts: str | None = None
     sent_at: datetime
-    stale: bool = False
+    stale: int = 0
     note: str | None = None
 
 
@@ -51,7 +54,7 @@ class Messages:
 
     async def unfinished(self, channel: str) -> list[SlackMessage]:
         """The channel's messages that are to be sent, in doubt or out of date, oldest first."""
-        where = "channel_id = ? AND (status IN ('owed', 'sending') OR stale = 1) ORDER BY rowid"
+        where = "channel_id = ? AND (status IN ('owed', 'sending') OR stale > 0) ORDER BY rowid"
         return await self._find(where, [channel])
 
     async def about(self, channel: str, subjects: Sequence[str]) -> dict[str, SlackMessage]:
@@ -84,7 +87,8 @@ class Messages:
         """Say that what the message says has changed; `note` replaces what people have added to it."""
         await self._database.write(
             lambda db: db.execute(
-                "UPDATE messages SET stale = 1, note = IFNULL(?, note) WHERE parcel = ? AND status = 'told'",
+                "UPDATE messages SET stale = stale + 1, note = IFNULL(?, note)"
+                " WHERE parcel = ? AND status IN ('sending', 'told')",
                 [note, parcel],
             )
         )
@@ -108,7 +112,7 @@ def refresh_messages_of(db: sqlite_utils.Database, provider: Provider, build_slu
     """Say that something new is known of a build; for use inside a transaction."""
     db.execute(
         # Lists of many builds stay as they were told.
-        "UPDATE messages SET stale = 1 WHERE status = 'told'"
+        "UPDATE messages SET stale = stale + 1 WHERE status IN ('sending', 'told')"
         " AND (subject GLOB 'build *' OR subject GLOB 'live *' OR subject GLOB 'reply *' OR subject GLOB 'card *')"
         " AND parcel IN"
         " (SELECT parcel FROM notifications WHERE provider = ? AND build_slug = ? AND event = 'ended')",
@@ -131,7 +135,7 @@ def _select(db: sqlite_utils.Database, where: str, arguments: Sequence[Any]) -> 
             thread=thread,
             ts=ts,
             sent_at=from_text(sent_at),
-            stale=bool(stale),
+            stale=stale,
             content=content,
             note=note,
         )

@@ -101,14 +101,14 @@ _SECOND = (
     "CREATE INDEX notifications_by_build ON notifications (provider, build_slug)",
     # A message in Slack. It is owed (its `content` says what), being sent (Slack may or may not have it), told, or
     # gone from Slack. `subject` is what it is about, where more may join it; `thread` is the parcel that it answers.
-    # `stale`: what it says has changed. `note` is what people have added to it.
+    # `stale`: how often what it says has changed since it was said. `note` is what people have added to it.
     """CREATE TABLE messages (
         parcel TEXT PRIMARY KEY, channel_id TEXT NOT NULL, subject TEXT NOT NULL, status TEXT NOT NULL,
         thread TEXT, ts TEXT, sent_at TEXT NOT NULL, stale INTEGER NOT NULL DEFAULT 0, content TEXT, note TEXT)""",
     "CREATE INDEX messages_by_subject ON messages (channel_id, subject)",
     "CREATE INDEX messages_by_thread ON messages (thread) WHERE thread IS NOT NULL",
     "CREATE INDEX messages_by_time ON messages (channel_id, sent_at)",
-    "CREATE INDEX messages_due ON messages (channel_id) WHERE status IN ('owed', 'sending') OR stale = 1",
+    "CREATE INDEX messages_due ON messages (channel_id) WHERE status IN ('owed', 'sending') OR stale > 0",
     """INSERT OR IGNORE INTO messages (parcel, channel_id, subject, status, ts, sent_at)
         SELECT parcel, channel_id, 'before', CASE status WHEN 'sending' THEN 'sending' ELSE 'told' END, MAX(ts),
             MIN(sent_at)

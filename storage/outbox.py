@@ -78,7 +78,7 @@ class Outbox:
         """The channels to which something is due, in doubt, or out of date."""
         query = (
             "SELECT channel_id FROM notifications WHERE status = 'owed' AND (due_at IS NULL OR due_at <= ?)"
-            " UNION SELECT channel_id FROM messages WHERE status IN ('owed', 'sending') OR stale = 1"
+            " UNION SELECT channel_id FROM messages WHERE status IN ('owed', 'sending') OR stale > 0"
         )
         return await self._database.read(
             lambda db: [channel for (channel,) in db.execute(query, [to_text(now)])]
@@ -157,6 +157,9 @@ class Outbox:
                 ],
             )
             _send(db, carried, message.parcel, at)
+            if any(one.broke and one.failure is None for one in carried):
+                # It may have been found out since the content was made, when there was no message to mark yet.
+                db.execute(_STALE_IF_FOUND_OUT, [message.parcel, message.parcel])
 
         await self._database.write(work)
 
@@ -167,18 +170,23 @@ class Outbox:
 
         def work(db: sqlite_utils.Database) -> None:
             db.execute(
-                "UPDATE messages SET stale = 1, note = IFNULL(?, note) WHERE parcel = ?", [note, parcel]
+                "UPDATE messages SET stale = stale + 1, note = IFNULL(?, note) WHERE parcel = ?",
+                [note, parcel],
             )
             _send(db, carried, parcel, at)
 
         await self._database.write(work)
 
-    async def told(self, parcel: str, ts: str) -> int:
-        """Slack has the message, whole and fresh; `ts` is its name there. Returns how many it newly told."""
+    async def told(self, parcel: str, ts: str, *, stale: int = 0) -> int:
+        """Slack has the message; `ts` is its name there. Returns how many notifications it newly told.
+
+        `stale` is the message's count from before its content was read: what has changed since is still to be said.
+        """
 
         def work(db: sqlite_utils.Database) -> int:
             db.execute(
-                "UPDATE messages SET status = 'told', ts = ?, stale = 0 WHERE parcel = ?", [ts, parcel]
+                "UPDATE messages SET status = 'told', ts = ?, stale = MAX(stale - ?, 0) WHERE parcel = ?",
+                [ts, stale, parcel],
             )
             newly = db.execute(
                 "UPDATE notifications SET status = 'told', error = NULL WHERE parcel = ? AND status = 'sending'",
@@ -229,7 +237,7 @@ class Outbox:
         def work(db: sqlite_utils.Database) -> int:
             db.execute(
                 "UPDATE messages SET status = 'gone', stale = 0"
-                " WHERE channel_id = ? AND (status IN ('owed', 'sending') OR stale = 1)",
+                " WHERE channel_id = ? AND (status IN ('owed', 'sending') OR stale > 0)",
                 [channel],
             )
             return db.execute(
@@ -289,6 +297,11 @@ def _owe_again(db: sqlite_utils.Database, parcel: str, error: str) -> None:
         [error, parcel],
     )
 
+
+_STALE_IF_FOUND_OUT = """
+    UPDATE messages SET stale = 1 WHERE parcel = ? AND EXISTS (
+        SELECT 1 FROM notifications JOIN builds USING (provider, build_slug) WHERE parcel = ? AND failure IS NOT NULL)
+"""
 
 # In order of ending, as the provider dates it; what has not ended stands where it was noticed.
 _SELECT = """

@@ -188,19 +188,19 @@ class Courier:
         await self._storage.outbox.join(
             planned.carried, into.parcel, self._clock(), note=self._thread_note(planned)
         )
-        if planned.about is not None:
-            return await self._change(into, self._render(kind, [planned.about]))
-        return await self._refresh(into)
+        return await self._refresh(into, about=planned.about)
 
-    async def _refresh(self, stale: SlackMessage) -> float:
-        """Bring a message up to date with all that it carries."""
-        kind = kind_of(stale.subject)
-        outbox = self._storage.outbox
-        carried = await (outbox.last_reply if kind is Kind.THREAD else outbox.carried)(stale.parcel)
-        if not carried or stale.ts is None:
-            await self._storage.outbox.told(stale.parcel, stale.ts or "")
+    async def _refresh(self, parcel: SlackMessage, about: Notification | None = None) -> float:
+        """Bring a message up to date with all that it carries; the head of a thread with what it is `about`."""
+        # Its count of changes is read before its content: what changes meanwhile is a reason to do this again.
+        there = await self._storage.messages.find(parcel.parcel) or parcel
+        kind, outbox = kind_of(there.subject), self._storage.outbox
+        read = outbox.last_reply if kind is Kind.THREAD else outbox.carried
+        carried = [about] if about is not None else await read(there.parcel)
+        if not carried or there.ts is None:
+            await outbox.told(there.parcel, there.ts or "", stale=there.stale)
             return 0
-        return await self._change(stale, self._render(kind, carried, stale.note))
+        return await self._change(there, self._render(kind, carried, there.note))
 
     async def _refresh_head(self, head: SlackMessage, newest: Notification) -> None:
         """Let the head of a thread show the newest reply's build, once there is nothing better to do."""
@@ -218,7 +218,8 @@ class Courier:
             outcome = await update(self._slack, await self._known_address(there), there.ts or "", message)
         match outcome:
             case Told(_):
-                self._counts.told(await self._storage.outbox.told(there.parcel, there.ts or ""))
+                newly = await self._storage.outbox.told(there.parcel, there.ts or "", stale=there.stale)
+                self._counts.told(newly)
                 return 0
             case Gone(reason) | Refused(reason):
                 # What was about to join it is posted anew; what it told before was told.

@@ -11,7 +11,9 @@ import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.build import Build, State
+from bot.failure import Failure
 from bot.manifest import manifest
+from bot.messages import CardNote
 from bot.metrics import Metrics
 from bot.outbox import Limits, Relay
 from bot.outbox.rendering import render
@@ -58,6 +60,13 @@ class Delivering:
             )
         recorder = Recorder(self.storage.database, compare=compare, match=match)
         await recorder.record(Sighting(token="t", builds=builds), at=self.now)
+
+    async def sent(self) -> None:
+        """Wait until a request has left that has no answer yet."""
+        asked = len(self.slack.journal.entries)
+        async with asyncio.timeout(5):
+            while len(self.slack.journal.entries) == asked:  # noqa: ASYNC110 - a request leaves no event here
+                await asyncio.sleep(0.005)
 
     def shown(self, channel: str = "builds") -> list[str]:
         return [self.slack.words(post).split("\n")[0] for post in self.slack.posts(channel)]
@@ -279,3 +288,45 @@ async def test_a_change_whose_answer_was_lost_is_made_again(delivering: Deliveri
     await delivering.relay.deliver("C0BUILDS")
     assert delivering.shown() == [line(1)]
     assert await delivering.storage.outbox.depth() == 0
+
+
+async def test_what_is_found_out_while_a_message_is_on_its_way_completes_it(delivering: Delivering) -> None:
+    await delivering.owe(a_build(1, State.FAILED))
+    unread = await delivering.storage.failures.next()
+    assert unread is not None
+    delivering.slack.fault("chat.postMessage", "slow", seconds=0.2)
+    task = asyncio.create_task(delivering.relay.deliver("C0BUILDS"))
+    await delivering.sent()
+    await delivering.storage.failures.concluded(unread, Failure(step="gradle", lines=("boom",)))
+    await task
+    [post] = delivering.slack.posts("builds")
+    assert "Failed in `gradle`" in delivering.slack.words(post)
+
+
+async def test_what_is_found_out_while_a_message_is_being_made_completes_it(delivering: Delivering) -> None:
+    await delivering.owe(a_build(1, State.FAILED))
+    due = await delivering.storage.outbox.due("C0BUILDS", 1, NOON)
+    unread = await delivering.storage.failures.next()
+    assert unread is not None
+    await delivering.storage.failures.concluded(unread, Failure(step="gradle", lines=("boom",)))
+    await delivering.storage.outbox.begin(due, a_message("made-before"), NOON)
+    await delivering.storage.outbox.told("made-before", "1.0")
+    [message] = await delivering.storage.messages.unfinished("C0BUILDS")
+    assert message.stale == 1
+
+
+async def test_a_press_while_a_card_is_being_changed_is_not_lost(delivering: Delivering) -> None:
+    await delivering.owe(a_build(1, State.FAILED), terms=Terms(style=Style.CARD))
+    await delivering.relay.deliver("C0BUILDS")
+    [post] = delivering.slack.posts("builds")
+    card = await delivering.storage.messages.at("C0BUILDS", post.ts)
+    assert card is not None
+    delivering.slack.fault("chat.update", "slow", seconds=0.2)
+    await delivering.owe(a_build(2, State.FAILED))
+    task = asyncio.create_task(delivering.relay.deliver("C0BUILDS"))
+    await delivering.sent()
+    await delivering.storage.messages.refresh(card.parcel, CardNote(claimed_by="U0ANNA").encode())
+    await task
+    said = delivering.slack.words(post)
+    assert "2 builds have failed in a row" in said
+    assert "@anna is on it" in said
