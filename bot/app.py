@@ -26,7 +26,7 @@ from bot.http import Http
 from bot.metrics import Metrics
 from bot.outbox import Limits, Relay
 from bot.settings import Settings
-from bot.slack import SlackNotReachable, Sockets, WhoWeAre, connect, slack_session, web_client
+from bot.slack import PING_SECONDS, SlackNotReachable, Sockets, WhoWeAre, connect, slack_session, web_client
 from bot.watch import Intervals, Investigator, Look, Watcher, compare, match
 from bot.web import Server
 from bot.webhook import Webhook
@@ -48,8 +48,15 @@ def utc_now() -> datetime:
 class Buildbell:
     """One bot, from its settings; `run` is its whole life."""
 
-    def __init__(self, settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+        ping_seconds: float = PING_SECONDS,
+    ) -> None:
         self._settings = settings
+        self._ping_seconds = ping_seconds
         self._clock = clock
         self._stopping = asyncio.Event()
         self._who: asyncio.Future[WhoWeAre] = asyncio.get_running_loop().create_future()
@@ -159,7 +166,8 @@ class Buildbell:
                 except TimeoutError:
                     continue
         if self._settings.slack_app_token is not None and not self._stopping.is_set():
-            self._sockets = Sockets(slack_app, self._settings.slack_app_token.get_secret_value())
+            token = self._settings.slack_app_token.get_secret_value()
+            self._sockets = Sockets(slack_app, token, ping_seconds=self._ping_seconds)
             opening = asyncio.create_task(self._sockets.open())
             stopped = asyncio.create_task(self._stopping.wait())
             await asyncio.wait({opening, stopped}, return_when=asyncio.FIRST_COMPLETED)

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from bot.app import Buildbell
 from bot.manifest import manifest
 from bot.settings import Settings
+from bot.slack import PING_SECONDS
 from sandbox.bitrise import TOKEN, BitriseSandbox
 from sandbox.clock import Clock
 from sandbox.slack import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET, Post, SlackSandbox
@@ -19,12 +20,15 @@ from sandbox.slack import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET, Post, SlackSandb
 class Town:
     """`clock` is Bitrise's; `bot` can be stopped and begun again."""
 
-    def __init__(self, folder: Path, *, http: bool = False, **settings: str) -> None:
+    def __init__(
+        self, folder: Path, *, http: bool = False, ping_seconds: float = PING_SECONDS, **settings: str
+    ) -> None:
         self.clock = Clock()
         self.slack = SlackSandbox(manifest())
         self.bitrise = BitriseSandbox(now=self.clock)
         self._folder = folder
         self._http = http
+        self._ping_seconds = ping_seconds
         self._more = settings
         self._running: asyncio.Task[None] | None = None
 
@@ -34,7 +38,8 @@ class Town:
         self.people = self.slack.people
 
     async def start_bot(self) -> None:
-        self.bot = Buildbell(Settings(_env_file=None, **self.settings()))  # type: ignore[arg-type]
+        settings = Settings(_env_file=None, **self.settings())  # type: ignore[arg-type]
+        self.bot = Buildbell(settings, ping_seconds=self._ping_seconds)
         self._running = asyncio.create_task(self.bot.run())
         ready = asyncio.create_task(self.bot.ready.wait())
         async with asyncio.timeout(20):
@@ -107,8 +112,10 @@ class Town:
 
 
 @asynccontextmanager
-async def open_town(folder: Path, *, http: bool = False, **settings: str) -> AsyncIterator[Town]:
-    town = Town(folder, http=http, **settings)
+async def open_town(
+    folder: Path, *, http: bool = False, ping_seconds: float = PING_SECONDS, **settings: str
+) -> AsyncIterator[Town]:
+    town = Town(folder, http=http, ping_seconds=ping_seconds, **settings)
     await town.open()
     try:
         await town.start_bot()

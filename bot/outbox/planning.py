@@ -79,8 +79,8 @@ def plan(due: Sequence[Notification], facts: Facts) -> Plan:
             return outage
         if (backlog := _backlog(plain, facts)) is not None:
             return backlog
-        if facts.posted >= facts.limits.flood:
-            return _rolling(Kind.FLOOD, plain, facts, FLOOD_WINDOW)
+    if facts.posted >= facts.limits.flood and _is_new(head, facts):
+        return _rolling(Kind.FLOOD, [one for one in due if _is_new(one, facts)], facts, FLOOD_WINDOW)
     if head.terms.style is Style.THREAD:
         return _reply(due, facts)
     subject = subject_of(head)
@@ -93,12 +93,15 @@ def plan(due: Sequence[Notification], facts: Facts) -> Plan:
 
 def _is_plain(one: Notification, facts: Facts) -> bool:
     """Whether it needs no message of a kind of its own, so that it can be gathered with others."""
+    # A live one that still runs needs a message that can be changed when it ends.
+    return _is_new(one, facts) and (one.terms.style is not Style.LIVE or one.build.ended)
+
+
+def _is_new(one: Notification, facts: Facts) -> bool:
+    """Whether it would be a new message in the channel, other than the card of a series."""
     if one.due_at is not None or one.terms.style is Style.CARD:
         return False
-    if one.terms.style is not Style.LIVE:
-        return True
-    # One that still runs needs a message that can be changed when it ends.
-    return one.build.ended and str(subject_of(one)) not in facts.there
+    return one.terms.style is not Style.LIVE or str(subject_of(one)) not in facts.there
 
 
 def _gathered(due: Sequence[Notification]) -> Plan:

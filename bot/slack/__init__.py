@@ -1,9 +1,10 @@
 """The bot's lines to Slack: its Web API client, and its Socket Mode connections."""
 
 from bot.slack.client import SlackNotReachable, TokenRefused, WhoWeAre, connect, slack_session, web_client
-from bot.slack.socket import Sockets, check_app_token
+from bot.slack.socket import PING_SECONDS, Sockets, check_app_token
 
 __all__ = [
+    "PING_SECONDS",
     "SlackNotReachable",
     "Sockets",
     "TokenRefused",

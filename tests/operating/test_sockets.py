@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from tests.town import Town
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.town import Town, open_town
+
+
+@pytest.fixture
+async def town(tmp_path: Path) -> AsyncIterator[Town]:
+    """The bot with a pulse ten times as fast, so that what it waits for comes ten times as soon."""
+    async with open_town(tmp_path, ping_seconds=0.5) as opened:
+        yield opened
+        assert opened.slack.violations == []
 
 
 async def test_two_connections_share_the_requests(town: Town) -> None:

@@ -106,6 +106,13 @@ def test_a_flood_is_gathered_in_a_message_that_grows_until_it_is_full() -> None:
     assert plan([owed(1)], facts(old, posted=60, carrying={old.parcel: 3})).into is None
 
 
+def test_a_flood_of_live_messages_is_gathered_too_but_those_that_are_there_go_on() -> None:
+    starts = [owed(number, State.RUNNING, style=Style.LIVE) for number in (1, 2)]
+    assert plan(starts, facts(posted=60)).subject.kind is Kind.FLOOD
+    live = there("live 1 " + a_build(1).slug)
+    assert plan([owed(1, style=Style.LIVE)], facts(live, posted=60)).into == live
+
+
 def test_a_live_message_is_changed_and_never_gathered_with_others() -> None:
     live = there("live 1 " + a_build(1).slug)
     ended = owed(1, style=Style.LIVE)

@@ -9,7 +9,7 @@ from tests.torture.harness import torment
 
 @pytest.mark.parametrize("seed", [20261121])
 async def test_killed_at_every_point_the_bot_tells_every_build_once_and_in_order(seed: int) -> None:
-    report = await torment(seed, rounds=10)
+    report = await torment(seed, rounds=8)
     print(report)
     assert report.reckoning.problems == [], str(report)
     assert report.reckoning.told >= 20, str(report)
