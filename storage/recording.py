@@ -102,6 +102,10 @@ def _remember_look(db: sqlite_utils.Database, sighting: Sighting) -> None:
         [(provider, slug) for slug in sighting.joined],
     )
     db.conn.executemany(
+        "UPDATE watched_apps SET joined = 0 WHERE provider = ? AND app_slug = ?",
+        [(provider, slug) for slug in sighting.unjoined],
+    )
+    db.conn.executemany(
         "UPDATE builds SET misses = misses + 1 WHERE provider = ? AND build_slug = ?",
         [(provider, slug) for slug in sighting.missed],
     )
@@ -110,7 +114,8 @@ def _remember_look(db: sqlite_utils.Database, sighting: Sighting) -> None:
         [(provider, slug) for slug in sighting.forgotten],
     )
     db.execute(
-        "INSERT INTO looks VALUES (?, ?, ?) ON CONFLICT (token) DO UPDATE SET per_app = excluded.per_app,"
-        " seen_until = excluded.seen_until WHERE per_app <> excluded.per_app OR seen_until IS NOT excluded.seen_until",
-        [sighting.token, sighting.per_app, to_text(sighting.seen_until)],
+        "INSERT INTO looks (token, per_app_since, seen_until) VALUES (?, ?, ?) ON CONFLICT (token) DO UPDATE"
+        " SET per_app_since = excluded.per_app_since, seen_until = excluded.seen_until"
+        " WHERE per_app_since IS NOT excluded.per_app_since OR seen_until IS NOT excluded.seen_until",
+        [sighting.token, to_text(sighting.per_app_since), to_text(sighting.seen_until)],
     )

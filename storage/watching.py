@@ -50,7 +50,7 @@ class WatchState(Frozen):
 
     apps: Mapping[str, WatchedApp]
     open_builds: Mapping[str, OpenBuild]
-    per_app: bool = False
+    per_app_since: datetime | None = None
     seen_until: datetime | None = None
 
 
@@ -63,7 +63,8 @@ class Sighting(Frozen):
     joined: tuple[str, ...] = ()
     missed: tuple[str, ...] = ()
     forgotten: tuple[str, ...] = ()
-    per_app: bool = False
+    unjoined: tuple[str, ...] = ()
+    per_app_since: datetime | None = None
     seen_until: datetime | None = None
 
 
@@ -179,7 +180,7 @@ def _state(
     open_builds = db.execute(
         "SELECT app_slug, build_slug, state, misses FROM builds WHERE provider = ? AND ended = 0", [provider]
     )
-    look = db.execute("SELECT per_app, seen_until FROM looks WHERE token = ?", [token]).fetchone()
+    look = db.execute("SELECT per_app_since, seen_until FROM looks WHERE token = ?", [token]).fetchone()
     # Not validated again: it may hold ten thousand apps, and all of it was made of models.
     return WatchState.model_construct(
         apps=_apps(db, provider) if apps is None else apps,
@@ -187,6 +188,6 @@ def _state(
             slug: OpenBuild(app_slug=app, slug=slug, state=State(state), misses=misses)
             for app, slug, state, misses in open_builds
         },
-        per_app=bool(look[0]) if look else False,
+        per_app_since=from_text(look[0]) if look else None,
         seen_until=from_text(look[1]) if look else None,
     )

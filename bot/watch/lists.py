@@ -38,6 +38,8 @@ class ListRead:
 async def read_all_apps(bitrise: Bitrise, state: WatchState, last: Answer) -> ListRead:
     """Read the list of all apps' builds down to where the last look began.
 
+    Builds of apps that have not joined yet are left out: such an app is read by itself, from its own newest build on,
+    and one taken from here would let it seem to be read up to that.
     Raises CannotRely where the list can't be used to see everything, and ProviderError.
     """
     until = state.seen_until - OVERLAP if state.seen_until else None
@@ -53,7 +55,7 @@ async def read_all_apps(bitrise: Bitrise, state: WatchState, last: Answer) -> Li
         if page.unplaced:
             raise CannotRely("the list of all builds does not say which app each belongs to")
         oldest = _end_of_descent(page.items, oldest)
-        builds += (build for build in page.items if build.app_slug in state.apps)
+        builds += (build for build in page.items if _is_joined(state, build.app_slug))
         # Without a watermark there is nothing to catch up with: every app is still read by itself.
         if until is None or (oldest is not None and oldest < until):
             break
@@ -76,6 +78,11 @@ async def read_one_app(bitrise: Bitrise, watched: WatchedApp, last: Answer) -> L
             first = Answer(page.body, frozenset(build.slug for build in page.items))
         builds += page.items
     return ListRead(first=first or Answer(), builds=tuple(builds))
+
+
+def _is_joined(state: WatchState, app_slug: str) -> bool:
+    watched = state.apps.get(app_slug)
+    return watched is not None and watched.joined and state.seen_until is not None
 
 
 def _newest(builds: Iterable[Build]) -> datetime | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -21,6 +21,8 @@ log = structlog.get_logger()
 
 # A build that could not be found this many looks in a row is gone from the provider.
 MISSES_UNTIL_GONE = 5
+# A token or server that refuses the list of all apps is asked for it again after this.
+TRIED_AGAIN_AFTER = timedelta(days=1)
 _ALL_APPS = ""
 
 
@@ -43,7 +45,8 @@ class _Gathered:
     missed: list[str] = field(default_factory=list)
     forgotten: list[str] = field(default_factory=list)
     seen_until: datetime | None = None
-    per_app: bool = False
+    per_app_since: datetime | None = None
+    unjoined: Sequence[str] = ()
     failure: ProviderError | None = None
 
     def add(self, app_slug: str, read: ListRead) -> None:
@@ -88,7 +91,7 @@ class Look:
         state = await self._current_state()
         if not state.apps:
             return Seen()
-        gathered = _Gathered(seen_until=state.seen_until, per_app=state.per_app)
+        gathered = _Gathered(seen_until=state.seen_until, per_app_since=state.per_app_since)
         try:
             await self._read_lists(state, gathered)
             await self._read_open_builds(state, gathered)
@@ -109,21 +112,14 @@ class Look:
             if known is None:
                 self._limits = await self._storage.subscriptions.with_limits()
                 self._unjoined = [slug for slug, app in self._state.apps.items() if not app.joined]
-            self._apps = None if self._state.per_app else self._state.apps
+            self._apps = None if self._state.per_app_since else self._state.apps
         return self._state
 
     async def _read_lists(self, state: WatchState, gathered: _Gathered) -> None:
-        if not gathered.per_app:
-            try:
-                read = await read_all_apps(self._bitrise, state, self._last(_ALL_APPS))
-            except (CannotRely, NoAccess, NotFound, Refused) as reason:
-                log.warning("watch.each_app_by_itself", reason=str(reason))
-                gathered.per_app = True
-            else:
-                gathered.add(_ALL_APPS, read)
-                gathered.seen_until = read.newest
-        # The list of all apps was read down to `seen_until`; without one it has caught up with nobody yet.
-        all_caught_up = not gathered.per_app and state.seen_until is not None
+        # The list of all apps is read down to `seen_until`; without one it has caught up with nobody yet.
+        all_caught_up = state.per_app_since is None and state.seen_until is not None
+        if state.per_app_since is None or self._clock() - state.per_app_since > TRIED_AGAIN_AFTER:
+            all_caught_up &= await self._read_all(state, gathered)
         by_themselves = self._unjoined if all_caught_up else list(state.apps)
         for slug in self._whose_turn(by_themselves):
             watched = state.apps[slug]
@@ -134,6 +130,23 @@ class Look:
                 log.warning("watch.app_not_seen", app=slug, reason=str(reason))
             else:
                 gathered.joined.append(slug)
+        if not all_caught_up and gathered.per_app_since is None:
+            # From now on the list of all apps is relied on, but only for those that were read just now.
+            gathered.unjoined = sorted(set(state.apps) - set(gathered.joined))
+
+    async def _read_all(self, state: WatchState, gathered: _Gathered) -> bool:
+        """Read the list of all apps; returns whether it can be relied on."""
+        if state.per_app_since is not None:
+            state = state.model_copy(update={"seen_until": None})
+        try:
+            read = await read_all_apps(self._bitrise, state, self._last(_ALL_APPS))
+        except (CannotRely, NoAccess, NotFound, Refused) as reason:
+            log.warning("watch.each_app_by_itself", reason=str(reason))
+            gathered.per_app_since = self._clock()
+            return False
+        gathered.add(_ALL_APPS, read)
+        gathered.seen_until, gathered.per_app_since = read.newest, None
+        return True
 
     def _whose_turn(self, slugs: Sequence[str]) -> Sequence[str]:
         """As many apps as one look may ask for, each in its turn; what is not read now is read by a later look."""
@@ -184,7 +197,8 @@ class Look:
             joined=tuple(joined),
             missed=tuple(gathered.missed),
             forgotten=tuple(gathered.forgotten),
-            per_app=gathered.per_app,
+            unjoined=tuple(gathered.unjoined),
+            per_app_since=gathered.per_app_since,
             seen_until=gathered.seen_until,
         )
         if _says_nothing_new(sighting, state):
@@ -193,7 +207,7 @@ class Look:
         # Only what is on the disk may be taken for read: an answer remembered earlier would be skipped next time.
         self._first_pages.update(gathered.first_pages)
         self._state = None
-        if joined:
+        if joined or gathered.unjoined:
             self._apps = None
         return changes
 
@@ -204,6 +218,6 @@ class Look:
 def _says_nothing_new(sighting: Sighting, state: WatchState) -> bool:
     return (
         not (sighting.builds or sighting.joined or sighting.missed or sighting.forgotten)
-        and sighting.per_app == state.per_app
+        and sighting.per_app_since == state.per_app_since
         and sighting.seen_until == state.seen_until
     )

@@ -262,3 +262,68 @@ async def test_apps_that_are_read_by_themselves_take_turns_within_the_budget(wat
         assert watch.requests() - before == 2
         told.append(len(await watch.told()))
     assert told == [2, 4, 5]
+
+
+async def test_a_list_of_all_apps_that_was_refused_is_tried_again_after_a_day(watch: Watch) -> None:
+    apps = [watch.sandbox.farm.add_app(f"App {number}", "acme", f"app-{number}") for number in range(4)]
+    for app in apps:
+        await watch.subscribe(app)
+    watch.sandbox.fault("GET /v0.1/builds", "status", status=403)
+    await watch.look()
+    await watch.look()
+    assert watch.sandbox.requests[-1].path.startswith("/v0.1/apps/")
+    watch.restart()
+    for app in apps:
+        watch.sandbox.finish(watch.sandbox.start_build(app))
+    watch.clock.skip(timedelta(days=1, minutes=1))
+    await watch.look()
+    before = watch.requests()
+    await watch.look()
+    assert [one.path for one in list(watch.sandbox.requests)[before:]] == ["/v0.1/builds"]
+    assert len(await watch.told()) == 4
+
+
+async def test_with_another_token_no_app_is_forgotten_however_few_can_be_read_at_a_time(watch: Watch) -> None:
+    apps = [watch.sandbox.farm.add_app(f"App {number}", "acme", f"app-{number}") for number in range(5)]
+    for app in apps:
+        await watch.subscribe(app)
+    await watch.look()
+    for app in apps:
+        watch.sandbox.finish(watch.sandbox.start_build(app))
+    watch.clock.skip(timedelta(hours=1))
+    # so many newer builds of another app that the first page of the list shows none of these
+    for _ in range(60):
+        watch.sandbox.finish(watch.sandbox.start_build(watch.sandbox.ios))
+    recorder = Recorder(watch.storage.database, compare=compare, match=match)
+    watch.look = Look(
+        watch.bitrise, watch.storage, recorder, token="bitrise:other", clock=watch.clock, most_apps=2
+    )
+    for _ in range(4):
+        await watch.look()
+    assert len(await watch.told()) == 5
+
+
+async def test_an_app_that_waits_for_its_turn_misses_nothing_while_newer_builds_are_listed(
+    watch: Watch,
+) -> None:
+    apps = [watch.sandbox.farm.add_app(f"App {number}", "acme", f"app-{number}") for number in range(4)]
+    for app in apps:
+        await watch.subscribe(app)
+    await watch.look()
+    for app in apps:
+        watch.sandbox.finish(watch.sandbox.start_build(app))
+    watch.clock.skip(timedelta(hours=1))
+    for _ in range(60):
+        watch.sandbox.finish(watch.sandbox.start_build(watch.sandbox.ios))
+    recorder = Recorder(watch.storage.database, compare=compare, match=match)
+    watch.look = Look(
+        watch.bitrise, watch.storage, recorder, token="bitrise:other", clock=watch.clock, most_apps=1
+    )
+    for _ in range(6):
+        await watch.look()
+        watch.clock.skip(timedelta(hours=12))
+        for app in apps:
+            watch.sandbox.finish(watch.sandbox.start_build(app))
+    await watch.look()
+    told = await watch.told()
+    assert len(told) == len(set(told)) == 4 * 7
