@@ -117,7 +117,7 @@ async def test_a_build_that_runs_for_days_is_still_told(watch: Watch) -> None:
     await watch.look()
     for _ in range(3):
         watch.clock.skip(timedelta(days=1))
-        for _ in range(60):
+        for _ in range(160):
             watch.sandbox.finish(watch.sandbox.start_build(watch.sandbox.ios))
         await watch.look()
     watch.sandbox.finish(old)
@@ -292,7 +292,7 @@ async def test_with_another_token_no_app_is_forgotten_however_few_can_be_read_at
         watch.sandbox.finish(watch.sandbox.start_build(app))
     watch.clock.skip(timedelta(hours=1))
     # so many newer builds of another app that the first page of the list shows none of these
-    for _ in range(60):
+    for _ in range(160):
         watch.sandbox.finish(watch.sandbox.start_build(watch.sandbox.ios))
     recorder = Recorder(watch.storage.database, compare=compare, match=match)
     watch.look = Look(
@@ -313,7 +313,7 @@ async def test_an_app_that_waits_for_its_turn_misses_nothing_while_newer_builds_
     for app in apps:
         watch.sandbox.finish(watch.sandbox.start_build(app))
     watch.clock.skip(timedelta(hours=1))
-    for _ in range(60):
+    for _ in range(160):
         watch.sandbox.finish(watch.sandbox.start_build(watch.sandbox.ios))
     recorder = Recorder(watch.storage.database, compare=compare, match=match)
     watch.look = Look(
