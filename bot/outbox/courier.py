@@ -221,13 +221,11 @@ class Courier:
                 newly = await self._storage.outbox.told(there.parcel, there.ts or "", stale=there.stale)
                 self._counts.told(newly)
                 return 0
-            case Gone(reason) | Refused(reason):
-                # What was about to join it is posted anew; what it told before was told.
+            case Gone(reason) | Refused(reason) | ChannelClosed(reason):
+                # What was about to join it is posted anew, which also shows whether the channel is closed; what it
+                # told before was told.
                 log.info("relay.message_gone", channel=there.channel, reason=reason)
                 await self._storage.outbox.gone(there.parcel, reason)
-                return 0
-            case ChannelClosed(reason):
-                await give_up(self._storage, there.channel, reason, self._clock(), self._counts)
                 return 0
             case NotLetIn(reason):
                 return _not_let_in(reason)

@@ -24,7 +24,6 @@ async def test_a_subscription_is_edited_with_the_apps_real_branches(
     await say(page, "/bitrise subscriptions")
     listed = message(page, "This channel is told of")
     await expect(listed).to_be_visible()
-    await picture(page, "subscriptions")
     await listed.get_by_role("button", name="Edit").click()
     dialog = page.get_by_role("dialog", name="Edit a subscription")
     await expect(dialog.get_by_label("Every failure", exact=True)).to_be_checked()

@@ -330,3 +330,16 @@ async def test_a_press_while_a_card_is_being_changed_is_not_lost(delivering: Del
     said = delivering.slack.words(post)
     assert "2 builds have failed in a row" in said
     assert "@anna is on it" in said
+
+
+async def test_a_change_that_is_refused_ends_in_a_message_of_its_own_and_stops_nothing(
+    delivering: Delivering,
+) -> None:
+    await delivering.owe(a_build(1, State.RUNNING), terms=Terms(style=Style.LIVE))
+    await delivering.relay.deliver("C0BUILDS")
+    delivering.slack.fault("chat.update", "error", words="not_in_channel")
+    await delivering.owe(a_build(1))
+    await delivering.relay.deliver("C0BUILDS")
+    assert delivering.shown()[1:] == [line(1)]
+    [subscription] = await delivering.storage.subscriptions.of_channel("C0BUILDS")
+    assert subscription.stopped is None
