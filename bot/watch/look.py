@@ -46,7 +46,7 @@ class _Gathered:
     forgotten: list[str] = field(default_factory=list)
     seen_until: datetime | None = None
     per_app_since: datetime | None = None
-    unjoined: Sequence[str] = ()
+    catching_up: bool = False
     failure: ProviderError | None = None
 
     def add(self, app_slug: str, read: ListRead) -> None:
@@ -120,6 +120,8 @@ class Look:
         all_caught_up = state.per_app_since is None and state.seen_until is not None
         if state.per_app_since is None or self._clock() - state.per_app_since > TRIED_AGAIN_AFTER:
             all_caught_up &= await self._read_all(state, gathered)
+            # From now on the list of all apps is relied on, but only for those that this look reads by themselves.
+            gathered.catching_up = not all_caught_up and gathered.per_app_since is None
         by_themselves = self._unjoined if all_caught_up else list(state.apps)
         for slug in self._whose_turn(by_themselves):
             watched = state.apps[slug]
@@ -130,9 +132,6 @@ class Look:
                 log.warning("watch.app_not_seen", app=slug, reason=str(reason))
             else:
                 gathered.joined.append(slug)
-        if not all_caught_up and gathered.per_app_since is None:
-            # From now on the list of all apps is relied on, but only for those that were read just now.
-            gathered.unjoined = sorted(set(state.apps) - set(gathered.joined))
 
     async def _read_all(self, state: WatchState, gathered: _Gathered) -> bool:
         """Read the list of all apps; returns whether it can be relied on."""
@@ -191,13 +190,14 @@ class Look:
 
     async def _record(self, state: WatchState, gathered: _Gathered) -> Sequence[Change]:
         joined = [slug for slug in gathered.joined if not state.apps[slug].joined]
+        unjoined = sorted(set(state.apps) - set(gathered.joined)) if gathered.catching_up else ()
         sighting = Sighting(
             token=self._token,
             builds=tuple(gathered.builds),
             joined=tuple(joined),
             missed=tuple(gathered.missed),
             forgotten=tuple(gathered.forgotten),
-            unjoined=tuple(gathered.unjoined),
+            unjoined=tuple(unjoined),
             per_app_since=gathered.per_app_since,
             seen_until=gathered.seen_until,
         )
@@ -207,7 +207,7 @@ class Look:
         # Only what is on the disk may be taken for read: an answer remembered earlier would be skipped next time.
         self._first_pages.update(gathered.first_pages)
         self._state = None
-        if joined or gathered.unjoined:
+        if joined or unjoined:
             self._apps = None
         return changes
 

@@ -308,6 +308,24 @@ async def test_with_another_token_no_app_is_forgotten_however_few_can_be_read_at
     assert len(await watch.told()) == 5
 
 
+async def test_a_failure_while_catching_up_lets_no_app_be_taken_for_read(watch: Watch) -> None:
+    apps = [watch.sandbox.farm.add_app(f"App {number}", "acme", f"app-{number}") for number in range(4)]
+    for app in apps:
+        await watch.subscribe(app)
+    await watch.look()
+    for app in apps:
+        watch.sandbox.finish(watch.sandbox.start_build(app))
+    crowd_out(watch)
+    recorder = Recorder(watch.storage.database, compare=compare, match=match)
+    watch.look = Look(watch.bitrise, watch.storage, recorder, token="bitrise:other", clock=watch.clock)
+    last = max(app.slug for app in apps)
+    watch.sandbox.fault(f"GET /v0.1/apps/{last}/builds", "status", status=500)
+    with pytest.raises(ProviderDown):
+        await watch.look()
+    await watch.look()
+    assert len(await watch.told()) == 4
+
+
 async def test_an_app_that_waits_for_its_turn_misses_nothing_while_newer_builds_are_listed(
     watch: Watch,
 ) -> None:
