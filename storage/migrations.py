@@ -80,10 +80,10 @@ _FIRST = (
 )
 
 _SECOND = (
-    # Since when the list of all apps was found not to be of use to the token; one that is old is tried again.
+    # Since when the list of all apps was found not to be of use to the token; one that is old is tried again. It takes
+    # the place of `per_app`, which stays: SQLite drops columns only since 3.35.
     "ALTER TABLE looks ADD COLUMN per_app_since TEXT",
     "UPDATE looks SET per_app_since = '2000-01-01T00:00:00.000000+00:00' WHERE per_app = 1",
-    "ALTER TABLE looks DROP COLUMN per_app",
     "ALTER TABLE subscriptions RENAME COLUMN filter TO terms",
     # Columns that statistics need stay when a build's body is pruned. `standing`: its place in its series.
     # `failure`: what its log says; `failure_due`: when the log is to be read next, for as long as that is wanted.

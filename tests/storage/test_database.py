@@ -12,7 +12,7 @@ from storage import Database, DatabaseDamaged, DatabaseInUse, DatabaseNewer
 async def test_what_was_written_is_there_after_opening_again(tmp_path: Path) -> None:
     path = tmp_path / "buildbell.db"
     database = await Database.open(path)
-    await database.write(lambda db: db.execute("INSERT INTO looks VALUES ('t', 0, NULL)"))
+    await database.write(lambda db: db.execute("INSERT INTO looks (token) VALUES ('t')"))
     await database.close()
 
     database = await Database.open(path)
@@ -37,7 +37,7 @@ async def test_a_write_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
     database = await Database.open(tmp_path / "buildbell.db")
 
     def half_a_write(db: sqlite_utils.Database) -> None:
-        db.execute("INSERT INTO looks VALUES ('t', 0, NULL)")
+        db.execute("INSERT INTO looks (token) VALUES ('t')")
         raise RuntimeError("the power went out")
 
     with pytest.raises(RuntimeError, match="power"):
