@@ -85,35 +85,49 @@ def check(path: Path) -> None:
     if not path.exists() or path.stat().st_size == 0:
         return
     try:
-        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
-        try:
-            verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-            if verdict != "ok":
-                raise DatabaseDamaged(_damaged(path, verdict))
-            tables = {
-                name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-            }
-            if "_sqlite_migrations" not in tables:
-                if tables:
-                    raise DatabaseDamaged(
-                        f"{path} is another program's database. Set DATABASE_URL to a file of Buildbell's own."
-                    )
-                return
-            applied = {
-                name
-                for (name,) in connection.execute(
-                    "SELECT name FROM _sqlite_migrations WHERE migration_set = ?", [migrations.name]
-                )
-            }
-        finally:
-            connection.close()
+        tables, applied = _look_into(path)
     except sqlite3.DatabaseError as error:
         raise DatabaseDamaged(_damaged(path, str(error))) from error
+    if "_sqlite_migrations" not in tables:
+        if tables:
+            raise DatabaseDamaged(
+                f"{path} is another program's database. Set DATABASE_URL to a file of Buildbell's own."
+            )
+        return
     if newer := applied - known_migrations():
         raise DatabaseNewer(
             f"{path} was written by a newer Buildbell (it knows {', '.join(sorted(newer))})."
             " Start that version again, or restore the backup made before the update."
         )
+
+
+def _look_into(path: Path) -> tuple[set[str], set[str]]:
+    """The file's tables, and the steps of our schema that it has. Raises sqlite3.DatabaseError for a damaged one."""
+    try:
+        return _look_as(path, "ro")
+    except sqlite3.OperationalError as error:
+        if not error.sqlite_errorname.startswith("SQLITE_READONLY"):
+            raise
+        # A process that was killed has left a log that must be recovered first, which a mere reader may not do
+        # (sqlite.org, "Write-Ahead Logging", "Read-Only Databases"). It is what any opening does, and no change.
+        return _look_as(path, "rw")
+
+
+def _look_as(path: Path, mode: str) -> tuple[set[str], set[str]]:
+    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode={mode}", uri=True)
+    try:
+        verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if verdict != "ok":
+            raise sqlite3.DatabaseError(verdict)
+        tables = {
+            name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        }
+        if "_sqlite_migrations" not in tables:
+            return tables, set()
+        query = "SELECT name FROM _sqlite_migrations WHERE migration_set = ?"
+        return tables, {name for (name,) in connection.execute(query, [migrations.name])}
+    finally:
+        connection.close()
 
 
 def _damaged(path: Path, verdict: str) -> str:
