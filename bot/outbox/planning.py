@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import takewhile
 
 from bot.messages import CardNote
 from bot.outbox.limits import Limits
@@ -115,12 +116,14 @@ def _outage(plain: Sequence[Notification], facts: Facts) -> Plan | None:
     broke = [one for one in plain if one.broke and facts.now - _end(one) <= OUTAGE_WINDOW]
     if not broke or broke[0] is not plain[0]:
         return None
+    # Only up to the first that did not fail, so that none is told before one that ended earlier.
+    first = list(takewhile(lambda one: one in broke, plain))
     rolling = facts.there.get(str(Subject(kind=Kind.OUTAGE)))
     goes_on = rolling is not None and facts.now - rolling.sent_at <= OUTAGE_WINDOW
     apps = facts.failing | {one.build.app_slug for one in broke}
     if len(apps) < OUTAGE_APPS and not goes_on:
         return None
-    return _rolling(Kind.OUTAGE, broke, facts, OUTAGE_WINDOW)
+    return _rolling(Kind.OUTAGE, first, facts, OUTAGE_WINDOW)
 
 
 def _rolling(kind: Kind, carried: Sequence[Notification], facts: Facts, lasts: timedelta) -> Plan:
@@ -137,8 +140,11 @@ def _rolling(kind: Kind, carried: Sequence[Notification], facts: Facts, lasts: t
 
 def _of_first_builds(gathered: Sequence[Notification], most: int) -> Sequence[Notification]:
     """What is owed of the first so many builds; all moments of one build go together, since they are one line."""
-    first = list(dict.fromkeys(told_of(one) for one in gathered))[:most]
-    return [one for one in gathered if told_of(one) in first]
+    return _all_of(list(dict.fromkeys(told_of(one) for one in gathered))[:most], gathered)
+
+
+def _all_of(builds: Container[tuple[int, str]], gathered: Sequence[Notification]) -> Sequence[Notification]:
+    return [one for one in gathered if told_of(one) in builds]
 
 
 def _backlog(plain: Sequence[Notification], facts: Facts) -> Plan | None:
@@ -146,10 +152,12 @@ def _backlog(plain: Sequence[Notification], facts: Facts) -> Plan | None:
     subject = Subject(kind=Kind.BACKLOG)
     begun = facts.there.get(str(subject))
     if begun is not None and facts.now - begun.sent_at <= ONE_BACKLOG:
-        rest = [one for one in plain if one.created_at <= begun.sent_at]
-        if rest and rest[0] is plain[0]:
+        # Up to the first that is younger, so that none is told before one that ended earlier; but of a build that was
+        # owed then, everything.
+        waited = {told_of(one) for one in takewhile(lambda one: one.created_at <= begun.sent_at, plain)}
+        if waited:
             more = Subject(kind=Kind.BACKLOG, key="more")
-            return Plan(more, _of_first_builds(rest, DIGEST_SIZE), thread=begun)
+            return Plan(more, _of_first_builds(_all_of(waited, plain), DIGEST_SIZE), thread=begun)
     many = len(plain) > facts.limits.backlog
     old = len(plain) > 1 and facts.now - plain[0].created_at > facts.limits.backlog_age
     return Plan(subject, _of_first_builds(plain, DIGEST_SIZE)) if many or old else None

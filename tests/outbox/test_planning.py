@@ -75,6 +75,14 @@ def test_a_backlog_is_one_message_and_goes_on_in_its_thread() -> None:
     assert plan(many[DIGEST_SIZE:], earlier).thread is None
 
 
+def test_a_backlog_that_goes_on_stops_at_what_is_younger_but_leaves_no_moment_of_a_build_behind() -> None:
+    begun = there("backlog", sent_at=NOW)
+    later = NOW + timedelta(seconds=1)
+    waited, young, also_waited = owed(1), owed(2, created_at=later), owed(3)
+    end = owed(1, created_at=later)
+    assert plan([waited, end, young, also_waited], facts(begun)).carried == [waited, end]
+
+
 def test_all_moments_of_a_build_go_together() -> None:
     both = [owed(1, State.RUNNING), owed(1, State.FAILED)]
     assert plan(both, facts()).carried == both
@@ -90,6 +98,14 @@ def test_many_apps_that_fail_within_minutes_are_one_message() -> None:
     card = there("outage")
     more = plan([owed(9, State.FAILED, app=app(9))], facts(card, carrying={card.parcel: 5}))
     assert more.into == card
+
+
+def test_an_outage_takes_in_no_failure_before_a_success_that_ended_earlier() -> None:
+    first, second = (
+        [owed(number, State.FAILED, app=app(number)) for number in some] for some in ((0, 1, 2), (3, 4))
+    )
+    success = owed(9)
+    assert plan([*first, success, *second], facts()).carried == first
 
 
 def test_failures_of_one_app_are_no_outage() -> None:
