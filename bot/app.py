@@ -38,6 +38,8 @@ log = structlog.get_logger()
 DRAIN_SECONDS = 20.0
 SLACK_RETRY_SECONDS = 5.0
 DAY_SECONDS = 86_400.0
+# Read by themselves in one look, however short the interval: a handful of new apps should not have to queue.
+FEWEST_APPS = 10
 
 
 def utc_now() -> datetime:
@@ -208,7 +210,9 @@ class Buildbell:
             Recorder(storage.database, compare=compare, match=match),
             token=_fingerprint(self._settings),
             clock=self._clock,
-            most_apps=max(round(self._settings.requests_per_minute * self._settings.poll_interval / 60), 1),
+            most_apps=max(
+                round(self._settings.requests_per_minute * self._settings.poll_interval / 60), FEWEST_APPS
+            ),
         )
         return Watcher(
             look,

@@ -135,8 +135,13 @@ async def test_many_apps_that_fail_at_once_look_like_an_outage(town: Town) -> No
     last = town.bitrise.start_build(apps[0])
     town.bitrise.finish(last, "error")
     await until(town, card, "Service 0 #2 failed")
-    shown = "\n".join(map(town.words, town.slack.posts("builds")))
-    assert [shown.count(f"{app.title} #1 failed") for app in apps] == [1] * 7
+
+    def counts() -> list[int]:
+        shown = "\n".join(map(town.words, town.slack.posts("builds")))
+        return [shown.count(f"{app.title} #1 failed") for app in apps]
+
+    await town.slack.workspace.wait_for(lambda: all(counts()) or None, 15, "all seven failures")
+    assert counts() == [1] * 7
 
 
 async def test_the_last_lines_that_matter_complete_the_message_once_the_log_is_there(town: Town) -> None:
