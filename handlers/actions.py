@@ -81,6 +81,8 @@ async def _show(press: Press) -> Answer:
 
 async def _refresh(press: Press) -> None:
     app, build = await _found(press)
+    if build.ended and await cards.refresh(press.say.pressed, press.caller):
+        return  # a message of a subscription says more than the card, and is brought up to date as it is
     await press.say.instead(messages.build_card(build, app, now=press.caller.now()))
 
 

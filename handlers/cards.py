@@ -1,4 +1,4 @@
-"""What people add to the card of a broken series: that they are on it, or that it is to be left alone for a while."""
+"""What people do to a subscription's message: say that they are on it, leave it alone for a while, refresh it."""
 
 from __future__ import annotations
 
@@ -20,6 +20,17 @@ async def claim(pressed: Pressed | None, caller: Caller) -> None:
 async def snooze(pressed: Pressed | None, caller: Caller) -> None:
     """Leave the card as it is for a while; a fix is told all the same."""
     await _note(pressed, caller, snoozed_by=caller.person, snoozed_until=caller.now() + SNOOZE)
+
+
+async def refresh(pressed: Pressed | None, caller: Caller) -> bool:
+    """Bring a subscription's message up to date; returns whether it is one."""
+    messages = caller.desk.storage.messages
+    told = await messages.at(pressed.channel, pressed.ts) if pressed and pressed.ts else None
+    if told is None:
+        return False
+    await messages.refresh(told.parcel)
+    caller.desk.outbox_changed()
+    return True
 
 
 async def _note(pressed: Pressed | None, caller: Caller, **added: object) -> None:

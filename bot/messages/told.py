@@ -133,7 +133,10 @@ def _failure(telling: Telling, *, history: bool = True) -> list[Block]:
 def _history(standing: Standing) -> list[str]:
     match standing.position:
         case Position.BROKEN:
-            return _broke(standing) if standing.green else []
+            # It is this build itself, whose commit stands above.
+            return (
+                [f"Broke with this build, was green at {_number(standing.green)}"] if standing.green else []
+            )
         case Position.STILL_FAILING:
             broke = f"Broke with {_mark(standing.red)}" if standing.red else ""
             return [f"Failure {standing.failures} in a row. {broke}".strip()]

@@ -26,16 +26,18 @@ async def test_subscribe_be_told_and_read_the_log(stage: Stage, page: Page, pict
     told = message(page, "Sample Android #4 failed")
     await expect(told).to_contain_text("40 s preparing")
     await page.get_by_role("button", name="Skip 1 min").click()
+    await expect(told).to_contain_text("Failed in gradle-unit-test@1.0.7", timeout=20_000)
+    await expect(told).to_contain_text("Broke with this build, was green at #3")
     await picture(page, "told")
     await told.get_by_role("button", name="Log").click()
-    log = message(page, "118 tests completed, 1 failed")
-    await expect(log).to_contain_text("Only visible to you")
+    log = message(page, "Only visible to you")
+    await expect(log).to_contain_text("118 tests completed, 1 failed")
     await expect(log.get_by_text("1 failed")).to_be_in_viewport()
     await picture(page, "log")
     # Ben does not see Anna's log.
     await page.get_by_label("You are").select_option("Ben Okafor")
     await expect(message(page, "Sample Android #4 failed")).to_be_visible()
-    await expect(message(page, "118 tests completed")).to_have_count(0)
+    await expect(message(page, "Only visible to you")).to_have_count(0)
 
 
 async def test_abort_with_a_reason_from_the_modal(stage: Stage, page: Page, picture: Picture) -> None:

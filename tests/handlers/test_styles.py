@@ -157,6 +157,14 @@ async def test_the_last_lines_that_matter_complete_the_message_once_the_log_is_t
     assert "LoginTest > rejects an empty password FAILED" in said
     assert "118 tests completed, 1 failed" in said
     assert len(town.telling("#1 failed")) == 1
+    edits = len([one for one in town.slack.journal.entries if one.what == "chat.update"])
+    await town.people.click("anna", post, "Refresh")
+    await town.slack.workspace.wait_for(
+        lambda: len([one for one in town.slack.journal.entries if one.what == "chat.update"]) > edits or None,
+        5,
+        "another edit",
+    )
+    assert "Failed in" in town.words(post)
 
 
 async def test_a_log_that_may_not_be_read_leaves_the_message_as_it_is(town: Town) -> None:
