@@ -6,9 +6,9 @@ from bot.messages.acts import aborted, rebuilt, triggered
 from bot.messages.apps import app_list, using_app, whoami
 from bot.messages.builds import build_card, build_list, status
 from bot.messages.buttons import AppsButton, ArtifactButton, BuildButton, ListButton, NotAButton
-from bot.messages.card_note import CardNote
 from bot.messages.explaining import Reason, preview, why
 from bot.messages.message import Message
+from bot.messages.notes import CardNote, ThreadNote
 from bot.messages.personal import MOST_BUILDS as MOST_OF_MINE
 from bot.messages.personal import me, mine, will_tell
 from bot.messages.plain import help_message, problem
@@ -45,6 +45,7 @@ __all__ = [
     "Reason",
     "SubscriptionRow",
     "Telling",
+    "ThreadNote",
     "TooLongForAModal",
     "abort_done",
     "abort_modal",

@@ -13,8 +13,8 @@ from bot.messages import actions, wording
 from bot.messages.blocks import button, confirm, context, link_button, paragraphs, row, section
 from bot.messages.builds import build_card, build_line
 from bot.messages.buttons import BuildButton
-from bot.messages.card_note import CardNote
 from bot.messages.message import Block, Message
+from bot.messages.notes import CardNote
 from bot.messages.text import block_of_code, code, escape, lasted, link, mention, plain, when
 from bot.series import Mark, Position, Standing
 from bot.terms import Happening

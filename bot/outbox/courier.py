@@ -11,7 +11,7 @@ import structlog
 from aiolimiter import AsyncLimiter
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.messages import Message
+from bot.messages import Message, ThreadNote
 from bot.outbox.addresses import Addresses
 from bot.outbox.counting import Counts
 from bot.outbox.delivery import (
@@ -29,7 +29,6 @@ from bot.outbox.delivery import (
 )
 from bot.outbox.giving_up import give_up
 from bot.outbox.limits import Limits
-from bot.outbox.notes import ThreadNote
 from bot.outbox.planning import (
     FLOOD_WINDOW,
     OUTAGE_WINDOW,
@@ -210,7 +209,7 @@ class Courier:
     def _thread_note(self, planned: Plan) -> str | None:
         if planned.about is None:
             return None
-        return ThreadNote(build=planned.about.build.slug, shown_at=self._clock()).model_dump_json()
+        return ThreadNote(build=planned.about.build.slug, shown_at=self._clock()).encode()
 
     async def _change(self, there: SlackMessage, message: Message) -> float:
         await self._updates.acquire()

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import takewhile
 
-from bot.messages import CardNote
+from bot.messages import CardNote, ThreadNote
 from bot.outbox.limits import Limits
-from bot.outbox.notes import ThreadNote
 from bot.outbox.subjects import Kind, Subject, subject_of, thread_of, told_of
 from bot.series import Position
 from bot.terms import Style

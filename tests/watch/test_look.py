@@ -27,9 +27,11 @@ class Watch:
         )
         self.restart()
 
-    def restart(self) -> None:
+    def restart(self, *, under: str = "bitrise:test", most_apps: int = 100) -> None:
         recorder = Recorder(self.storage.database, compare=compare, match=match)
-        self.look = Look(self.bitrise, self.storage, recorder, token="bitrise:test", clock=self.clock)
+        self.look = Look(
+            self.bitrise, self.storage, recorder, token=under, clock=self.clock, most_apps=most_apps
+        )
 
     async def subscribe(self, app: SandboxApp, *, channel: str = "C1") -> None:
         watched = App(slug=app.slug, title=app.title)
@@ -42,6 +44,17 @@ class Watch:
             at=self.clock(),
             baseline=await read_baseline(self.bitrise, app.slug),
         )
+
+    async def subscribe_to_new(self, *, apps: int) -> list[SandboxApp]:
+        """So many new apps, all subscribed."""
+        made = [self.sandbox.farm.add_app(f"App {number}", "acme", f"app-{number}") for number in range(apps)]
+        for app in made:
+            await self.subscribe(app)
+        return made
+
+    def end_one_of_each(self, apps: list[SandboxApp]) -> None:
+        for app in apps:
+            self.sandbox.finish(self.sandbox.start_build(app))
 
     async def told(self, channel: str = "C1") -> list[str]:
         """What the channel is owed so far, in order."""
@@ -244,17 +257,11 @@ def test_a_build_is_new_only_after_its_apps_baseline() -> None:
 
 
 async def test_apps_that_are_read_by_themselves_take_turns_within_the_budget(watch: Watch) -> None:
-    apps = [watch.sandbox.farm.add_app(f"App {number}", "acme", f"app-{number}") for number in range(5)]
-    for app in apps:
-        await watch.subscribe(app)
+    apps = await watch.subscribe_to_new(apps=5)
     watch.sandbox.fault("GET /v0.1/builds", "status", times=1000, status=403)
-    recorder = Recorder(watch.storage.database, compare=compare, match=match)
-    watch.look = Look(
-        watch.bitrise, watch.storage, recorder, token="bitrise:test", clock=watch.clock, most_apps=2
-    )
+    watch.restart(most_apps=2)
     await watch.look()
-    for app in apps:
-        watch.sandbox.finish(watch.sandbox.start_build(app))
+    watch.end_one_of_each(apps)
     told = []
     for _ in range(3):
         before = watch.requests()
@@ -265,16 +272,13 @@ async def test_apps_that_are_read_by_themselves_take_turns_within_the_budget(wat
 
 
 async def test_a_list_of_all_apps_that_was_refused_is_tried_again_after_a_day(watch: Watch) -> None:
-    apps = [watch.sandbox.farm.add_app(f"App {number}", "acme", f"app-{number}") for number in range(4)]
-    for app in apps:
-        await watch.subscribe(app)
+    apps = await watch.subscribe_to_new(apps=4)
     watch.sandbox.fault("GET /v0.1/builds", "status", status=403)
     await watch.look()
     await watch.look()
     assert watch.sandbox.requests[-1].path.startswith("/v0.1/apps/")
     watch.restart()
-    for app in apps:
-        watch.sandbox.finish(watch.sandbox.start_build(app))
+    watch.end_one_of_each(apps)
     watch.clock.skip(timedelta(days=1, minutes=1))
     await watch.look()
     before = watch.requests()
@@ -292,32 +296,22 @@ def crowd_out(watch: Watch) -> None:
 
 
 async def test_with_another_token_no_app_is_forgotten_however_few_can_be_read_at_a_time(watch: Watch) -> None:
-    apps = [watch.sandbox.farm.add_app(f"App {number}", "acme", f"app-{number}") for number in range(5)]
-    for app in apps:
-        await watch.subscribe(app)
+    apps = await watch.subscribe_to_new(apps=5)
     await watch.look()
-    for app in apps:
-        watch.sandbox.finish(watch.sandbox.start_build(app))
+    watch.end_one_of_each(apps)
     crowd_out(watch)
-    recorder = Recorder(watch.storage.database, compare=compare, match=match)
-    watch.look = Look(
-        watch.bitrise, watch.storage, recorder, token="bitrise:other", clock=watch.clock, most_apps=2
-    )
+    watch.restart(under="bitrise:other", most_apps=2)
     for _ in range(4):
         await watch.look()
     assert len(await watch.told()) == 5
 
 
 async def test_a_failure_while_catching_up_lets_no_app_be_taken_for_read(watch: Watch) -> None:
-    apps = [watch.sandbox.farm.add_app(f"App {number}", "acme", f"app-{number}") for number in range(4)]
-    for app in apps:
-        await watch.subscribe(app)
+    apps = await watch.subscribe_to_new(apps=4)
     await watch.look()
-    for app in apps:
-        watch.sandbox.finish(watch.sandbox.start_build(app))
+    watch.end_one_of_each(apps)
     crowd_out(watch)
-    recorder = Recorder(watch.storage.database, compare=compare, match=match)
-    watch.look = Look(watch.bitrise, watch.storage, recorder, token="bitrise:other", clock=watch.clock)
+    watch.restart(under="bitrise:other")
     last = max(app.slug for app in apps)
     watch.sandbox.fault(f"GET /v0.1/apps/{last}/builds", "status", status=500)
     with pytest.raises(ProviderDown):
@@ -329,22 +323,15 @@ async def test_a_failure_while_catching_up_lets_no_app_be_taken_for_read(watch: 
 async def test_an_app_that_waits_for_its_turn_misses_nothing_while_newer_builds_are_listed(
     watch: Watch,
 ) -> None:
-    apps = [watch.sandbox.farm.add_app(f"App {number}", "acme", f"app-{number}") for number in range(4)]
-    for app in apps:
-        await watch.subscribe(app)
+    apps = await watch.subscribe_to_new(apps=4)
     await watch.look()
-    for app in apps:
-        watch.sandbox.finish(watch.sandbox.start_build(app))
+    watch.end_one_of_each(apps)
     crowd_out(watch)
-    recorder = Recorder(watch.storage.database, compare=compare, match=match)
-    watch.look = Look(
-        watch.bitrise, watch.storage, recorder, token="bitrise:other", clock=watch.clock, most_apps=1
-    )
+    watch.restart(under="bitrise:other", most_apps=1)
     for _ in range(6):
         await watch.look()
         watch.clock.skip(timedelta(hours=12))
-        for app in apps:
-            watch.sandbox.finish(watch.sandbox.start_build(app))
+        watch.end_one_of_each(apps)
     await watch.look()
     told = await watch.told()
     assert len(told) == len(set(told)) == 4 * 7

@@ -1,0 +1,41 @@
+"""What is kept with a message in Slack."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Self
+
+from pydantic import ValidationError
+
+from bot.build import Frozen
+
+
+class Note(Frozen):
+    """Something that is kept with a message, as JSON."""
+
+    @classmethod
+    def read(cls, note: str | None) -> Self:
+        """The note as it was kept; an empty one where there is none, or one of another version of the bot."""
+        try:
+            return cls.model_validate_json(note or "{}")
+        except ValidationError:
+            return cls()
+
+    def encode(self) -> str:
+        """As it is kept."""
+        return self.model_dump_json(exclude_none=True)
+
+
+class CardNote(Note):
+    """On the card of a broken series: who is on it, and until when it is to be left alone."""
+
+    claimed_by: str | None = None
+    snoozed_until: datetime | None = None
+    snoozed_by: str | None = None
+
+
+class ThreadNote(Note):
+    """On the head of a thread: which build it showed last, and when."""
+
+    build: str = ""
+    shown_at: datetime = datetime.min.replace(tzinfo=UTC)
