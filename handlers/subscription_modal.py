@@ -13,14 +13,13 @@ from bot.build import Frozen
 from bot.commands import CommandError, Subscribe, parse
 from bot.messages import NotAButton, actions
 from bot.messages.subscription_modal import MORE
-from bot.terms import TermsProblem, check
+from bot.terms import Terms, TermsProblem, check
 from handlers.answers import subscriptions
 from handlers.caller import Answer, Audience, Caller
 from handlers.desk import Desk
 from handlers.listening import Listening
 from handlers.saying import ToChannel
 from handlers.trouble import in_words
-from storage import Subscription
 
 
 class Origin(Frozen):
@@ -70,7 +69,7 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
             )
             try:
                 subscription = await subscriptions.of_this_channel(origin.number, caller)
-                ask = _read(view["state"]["values"], subscription)
+                ask = asked_in(view["state"]["values"], subscription.terms)
             except Exception as problem:  # noqa: BLE001 - at the field, so that the modal stays and nothing is lost
                 await ack(response_action="errors", errors={MORE: in_words(problem).text[:2000]})
                 return
@@ -82,15 +81,19 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
                 await ToChannel(caller)(Answer(in_words(problem), Audience.ONE_PERSON))
 
 
-def _read(values: dict[str, Any], subscription: Subscription) -> Subscribe:
-    """What was filled in. Raises CommandError, which names the word that can't be understood."""
+def asked_in(values: dict[str, Any], before: Terms) -> Subscribe:
+    """What was filled in over the terms from before. Raises CommandError, which names the wrong word.
+
+    `values` is the view's state as Slack sends it. What the modal does not show stays as it was.
+    """
     filled = messages.read_subscription(values)
-    typed = parse(f"subscribe {filled.more}", surface="slash")
+    # With the style that was picked: what can be typed beside it depends on it.
+    typed = parse(f"subscribe style:{filled.style} {filled.more}", surface="slash")
     if not isinstance(typed, Subscribe) or typed.app is not None or typed.preview:
         raise CommandError(
             "Here only filters and times can be typed, each with its name.", example="subscribe by:@me"
         )
-    before, terms = subscription.terms, filled.onto(typed.terms)
+    terms = filled.onto(typed.terms)
     kept = {
         "once": before.once,
         "zone": terms.zone if typed.zone_given else before.zone,
@@ -101,4 +104,4 @@ def _read(values: dict[str, Any], subscription: Subscription) -> Subscribe:
         check(terms)
     except TermsProblem as problem:
         raise CommandError(str(problem), example="subscribe style:each status:failed") from problem
-    return typed.model_copy(update={"terms": terms, "zone_given": typed.zone_given or terms.zone != "UTC"})
+    return typed.model_copy(update={"terms": terms, "zone_given": terms.zone != Terms().zone})

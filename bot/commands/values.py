@@ -22,7 +22,8 @@ _LINK = re.compile(
     re.IGNORECASE,
 )
 _AGO = re.compile(r"(\d{1,5})\s*(m|min|h|d|w)$", re.IGNORECASE)
-_MENTION = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^>]*)?>$")
+# A mention as Slack writes it, or the bare id as the terms of a subscription are shown.
+_MENTION = re.compile(r"(?:<@|@(?=[UW][A-Z0-9]{4,}$))([UW][A-Z0-9]+)(?:(?:\|[^>]*)?>)?$")
 _KIND = re.compile(r"[a-z][a-z0-9-]{0,30}$")
 _UNITS = {"m": "minutes", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _STATES = {
