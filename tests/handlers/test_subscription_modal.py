@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import time, timedelta
+
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from bot import messages
-from bot.commands import Subscribe, parse
-from bot.terms import Terms
+from bot.commands import Subscribe, parse, term_words
+from bot.filters import BuildFilter, Event, Patterns
+from bot.terms import Quiet, Result, Style, Terms, TermsProblem, check
 from handlers.subscription_modal import asked_in
+from sandbox.slack.checks import check_view
 from sandbox.slack.fields import state_of
 from tests.builds import ANDROID
 
@@ -33,6 +39,51 @@ def test_saving_without_a_change_changes_nothing(words: str) -> None:
     view = messages.subscription_modal(ANDROID, ask.terms, private_metadata="{}")
     values = state_of(view["blocks"], {}, submitting=True)
     assert asked_in(values, ask.terms).terms == ask.terms
+
+
+NAMES = st.lists(
+    st.sampled_from(["main", "release/*", "a b", "it's", "«x»", "x:y", "-x", "@y", "v*", "#1"]),
+    max_size=3,
+    unique=True,
+)
+PATTERNS = st.builds(Patterns, include=NAMES.map(tuple), exclude=NAMES.map(tuple))
+PEOPLE = st.lists(st.sampled_from(["@U0ANNA", "bot", "octo*", "dependabot[bot]"]), max_size=2, unique=True)
+KINDS = st.lists(st.sampled_from(["no-changes", "manual", "freeze"]), max_size=2, unique=True)
+TERMS = st.builds(
+    Terms,
+    filter=st.builds(
+        BuildFilter,
+        branch=PATTERNS,
+        target=PATTERNS,
+        tag=PATTERNS,
+        workflow=PATTERNS,
+        by=st.builds(Patterns, include=PEOPLE.map(tuple), exclude=PEOPLE.map(tuple)),
+        aborted=st.builds(Patterns, include=KINDS.map(tuple), exclude=KINDS.map(tuple)),
+        events=st.frozensets(st.sampled_from(Event)),
+        pull_requests=st.frozensets(st.integers(1, 999), max_size=2),
+    ),
+    results=st.frozensets(st.sampled_from(Result)),
+    started=st.booleans(),
+    on_hold_over=st.none() | st.integers(1, 300).map(lambda minutes: timedelta(minutes=minutes)),
+    running_over=st.none() | st.integers(1, 300).map(lambda minutes: timedelta(minutes=minutes)),
+    style=st.sampled_from(Style),
+    quiet=st.none() | st.builds(Quiet, start=st.just(time(22)), end=st.just(time(7, 30))),
+    broadcast=st.booleans(),
+)
+
+
+@given(TERMS)
+def test_whatever_the_terms_are_they_come_back_typed_and_from_the_modal(terms: Terms) -> None:
+    try:
+        check(terms)
+    except TermsProblem:
+        assume(False)
+    typed = parse(f"subscribe {term_words(terms)}", surface="slash")
+    assert isinstance(typed, Subscribe)
+    assert typed.terms == terms
+    view = messages.subscription_modal(ANDROID, terms, private_metadata="{}")
+    check_view(view)
+    assert asked_in(state_of(view["blocks"], {}, submitting=True), terms).terms == terms
 
 
 def test_what_the_modal_does_not_show_stays_as_it_was() -> None:
