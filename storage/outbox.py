@@ -254,8 +254,8 @@ class Outbox:
         return int(await self._database.read(lambda db: db.execute(query).fetchone()[0]))
 
     async def posted_since(self, channel: str, since: datetime) -> int:
-        """How many messages the channel was sent since then."""
-        query = "SELECT COUNT(*) FROM messages WHERE channel_id = ? AND sent_at > ?"
+        """How many messages the channel itself was sent since then; replies in threads are no noise in it."""
+        query = "SELECT COUNT(*) FROM messages WHERE channel_id = ? AND sent_at > ? AND thread IS NULL"
         return int(
             await self._database.read(lambda db: db.execute(query, [channel, to_text(since)]).fetchone()[0])
         )

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from bot.bitrise import Bitrise, NoLog
+from bot.bitrise import Bitrise
 from bot.failure import find_failure
-from bot.http import BadToken, NoAccess, NotFound, ProviderError
+from bot.http import NoAccess, ProviderError
 from storage import Storage, Unread
 
 log = structlog.get_logger()
@@ -72,10 +72,10 @@ class Investigator:
         last_try = unread.tries + 1 >= MOST_TRIES
         try:
             tail = await self._bitrise.log_tail(unread.app_slug, unread.build_slug, most=MOST_LOG)
-        except (NoAccess, BadToken) as reason:
+        except NoAccess as reason:
             log.info("investigate.not_allowed", build=unread.build_slug, reason=str(reason))
             await self._storage.failures.concluded(unread, None)
-        except (NoLog, NotFound, ProviderError) as reason:
+        except ProviderError as reason:
             log.info("investigate.no_log", build=unread.build_slug, reason=str(reason), tries=unread.tries)
             await self._later_or_never(unread, last_try=last_try)
         else:

@@ -178,3 +178,14 @@ async def test_a_log_that_may_not_be_read_leaves_the_message_as_it_is(town: Town
         "a try",
     )
     assert "Failed in" not in town.words(post)
+
+
+async def test_a_log_that_could_not_be_read_at_first_is_read_later(town: Town) -> None:
+    await town.ask("/bitrise subscribe android", "subscribed")
+    town.bitrise.fault("GET */log", "status", status=401)
+    failed = build(town)
+    town.bitrise.run(failed)
+    town.bitrise.finish(failed, "error")
+    town.clock.skip(timedelta(minutes=1))
+    post = await town.told("Sample Android #1 failed", person=None)
+    await until(town, post, "Failed in `gradle-unit-test@1.0.7`")

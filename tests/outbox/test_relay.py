@@ -343,3 +343,12 @@ async def test_a_change_that_is_refused_ends_in_a_message_of_its_own_and_stops_n
     assert delivering.shown()[1:] == [line(1)]
     [subscription] = await delivering.storage.subscriptions.of_channel("C0BUILDS")
     assert subscription.stopped is None
+
+
+async def test_replies_in_threads_are_no_flood(delivering: Delivering) -> None:
+    delivering.relay = delivering.new_relay(flood_limit=3)
+    for number in range(1, 6):
+        await delivering.owe(a_build(number), terms=Terms(style=Style.THREAD))
+        await delivering.relay.deliver("C0BUILDS")
+    head, *replies = delivering.slack.posts("builds")
+    assert [post.thread_ts for post in replies] == [head.ts] * 5
