@@ -8,9 +8,10 @@ from handlers import abort_modal, actions, commands, mentions, subscription_moda
 from handlers.choices import Choices
 from handlers.desk import Desk
 from handlers.directory import AppDirectory
+from handlers.expecting import UsualTimes
 from handlers.listening import Listening
 
-__all__ = ["AppDirectory", "Choices", "Desk", "Listening", "register"]
+__all__ = ["AppDirectory", "Choices", "Desk", "Listening", "UsualTimes", "register"]
 
 
 def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:

@@ -16,7 +16,7 @@ from bot.build import Frozen
 from bot.http import NoAccess, ProviderError, Refused
 from bot.messages import BuildButton, actions
 from bot.messages.abort_modal import REASON
-from handlers.answers import acts
+from handlers.answers import acts, builds
 from handlers.caller import Answer, Caller
 from handlers.desk import Desk
 from handlers.finding import by_slugs
@@ -122,7 +122,7 @@ async def _tell(said: Answer, origin: Origin, caller: Caller) -> None:
         app, build = await by_slugs(caller, origin.button.app, origin.button.build)
     except ProviderError:
         return
-    await say.instead(messages.build_card(build, app, now=caller.now()))
+    await say.instead(await builds.card(app, build, caller))
 
 
 def _words(problem: BaseException) -> str:

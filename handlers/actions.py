@@ -75,15 +75,14 @@ async def _found(press: Press) -> tuple[App, Build]:
 
 
 async def _show(press: Press) -> Answer:
-    app, build = await _found(press)
-    return Answer(messages.build_card(build, app, now=press.caller.now()))
+    return Answer(await builds.card(*await _found(press), press.caller))
 
 
 async def _refresh(press: Press) -> None:
     app, build = await _found(press)
     if build.ended and await cards.refresh(press.say.pressed, press.caller):
         return  # a message of a subscription says more than the card, and is brought up to date as it is
-    await press.say.instead(messages.build_card(build, app, now=press.caller.now()))
+    await press.say.instead(await builds.card(app, build, press.caller))
 
 
 async def _log(press: Press) -> Answer:

@@ -13,6 +13,7 @@ from bot.bitrise import Bitrise
 from bot.watch import Blindness
 from handlers.choices import Choices
 from handlers.directory import AppDirectory
+from handlers.expecting import UsualTimes
 from storage import Storage
 
 
@@ -28,6 +29,7 @@ class Desk:
     look_now: Callable[[], None]
     outbox_changed: Callable[[], None]
     choices: Choices
+    usual_times: UsualTimes
     blindness: Callable[[], Blindness | None]
     clock: Callable[[], datetime]
     service_token_acts: bool

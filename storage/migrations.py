@@ -35,6 +35,13 @@ def m002_terms_series_and_messages(db: sqlite_utils.Database) -> None:
         db.execute("UPDATE subscriptions SET terms = ? WHERE id = ?", [_as_terms(words), identity])
 
 
+@migrations()
+def m003_at_the_fingertips(db: sqlite_utils.Database) -> None:
+    """What modals, Home and steps of workflows remember."""
+    for statement in _THIRD:
+        db.execute(statement)
+
+
 def _as_terms(filter_words: str) -> str:
     """A filter as it was kept before: its states were the results that were told."""
     before = json.loads(filter_words)
@@ -122,4 +129,9 @@ _SECOND = (
         team_id TEXT NOT NULL, user_id TEXT NOT NULL, name TEXT, email TEXT, mention INTEGER NOT NULL DEFAULT 0,
         PRIMARY KEY (team_id, user_id)) WITHOUT ROWID""",
     "CREATE UNIQUE INDEX people_by_name ON people (team_id, name) WHERE name IS NOT NULL",
+)
+
+_THIRD = (
+    # How long builds of a workflow and branch usually take.
+    "CREATE INDEX successes ON builds (provider, app_slug, workflow, branch, finished_at) WHERE state = 'succeeded'",
 )

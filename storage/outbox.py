@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -14,11 +14,13 @@ from bot.build import App, Build, Frozen, Provider, State
 from bot.failure import Failure
 from bot.series import Standing
 from bot.terms import Happening, Terms
+from bot.usual import MOST_SUCCESSES, usual_time
 from storage.database import Database
 from storage.messages import NewMessage
 from storage.people import everybody
 from storage.subscriptions import end_those_told_once
 from storage.times import from_text, to_text
+from storage.watching import successes_like
 
 
 class Owed(Frozen):
@@ -44,7 +46,8 @@ class Status(StrEnum):
 class Notification(Frozen):
     """An owed message with what it tells of. `parcel` names the Slack message that carries or carried it.
 
-    `mention` holds the Slack users whose build it is and who want to be mentioned where it fails.
+    `mention` holds the Slack users whose build it is and who want to be mentioned where it fails; `usual` is how long a
+    build like this one usually takes, while it runs.
     """
 
     id: int
@@ -59,6 +62,7 @@ class Notification(Frozen):
     standing: Standing | None = None
     failure: Failure | None = None
     mention: tuple[str, ...] = ()
+    usual: timedelta | None = None
     due_at: datetime | None = None
     parcel: str | None = None
 
@@ -340,6 +344,7 @@ def _notifications(
                 mention=tuple(one for one in people_behind(build, known.names) if one in known.mentioned)
                 if known.mentioned
                 else (),
+                usual=None if build.ended else usual_time(successes_like(db, build, MOST_SUCCESSES)),
                 due_at=from_text(due),
                 parcel=parcel,
             )

@@ -96,6 +96,10 @@ class Watching:
         standing = Standing.model_validate_json(row[1]) if row[1] else None
         return SeenBuild(build=Build.model_validate_json(row[0]), standing=standing)
 
+    async def successes_like(self, build: Build, most: int) -> list[Build]:
+        """The latest successes of the build's workflow and branch, newest first."""
+        return await self._database.read(lambda db: successes_like(db, build, most))
+
     async def open_builds(self, provider: Provider) -> list[Build]:
         """The builds that had not ended at the last look."""
         query = "SELECT body FROM builds WHERE provider = ? AND ended = 0"
@@ -156,6 +160,16 @@ def save_builds(
             for build in builds
         ],
     )
+
+
+def successes_like(db: sqlite_utils.Database, build: Build, most: int) -> list[Build]:
+    """The latest successes of the build's workflow and branch, newest first; for use where a database is at hand."""
+    query = (
+        "SELECT body FROM builds WHERE state = 'succeeded' AND provider = ? AND app_slug = ? AND workflow IS ?"
+        " AND branch IS ? AND body <> '' ORDER BY finished_at DESC LIMIT ?"
+    )
+    found = db.execute(query, [build.provider, build.app_slug, build.workflow, build.branch, most])
+    return [Build.model_validate_json(body) for (body,) in found]
 
 
 def _apps(db: sqlite_utils.Database, provider: Provider) -> dict[str, WatchedApp]:

@@ -4,7 +4,7 @@ from bot.messages import actions
 from bot.messages.abort_modal import abort_done, abort_modal, aborting, not_aborted, read_abort
 from bot.messages.acts import aborted, rebuilt, triggered
 from bot.messages.apps import app_list, using_app, whoami
-from bot.messages.builds import build_card, build_list, status
+from bot.messages.builds import ROWS_WITH_BUTTONS, build_card, build_list, status
 from bot.messages.buttons import AppsButton, ArtifactButton, BuildButton, ListButton, NotAButton
 from bot.messages.explaining import Reason, preview, why
 from bot.messages.message import Message
@@ -33,6 +33,7 @@ from bot.messages.told import Telling, flood, gathered, outage, series_card, thr
 
 __all__ = [
     "MOST_OF_MINE",
+    "ROWS_WITH_BUTTONS",
     "AppsButton",
     "ArtifactButton",
     "ArtifactLine",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 
 from bot.build import App, Build
 from bot.commands import ListBuilds, describe, list_words
@@ -16,21 +16,31 @@ from bot.messages.text import code, escape, lasted, link, plain, when
 ROWS_WITH_BUTTONS = 10
 
 
-def build_card(build: Build, app: App, *, now: datetime) -> Message:
-    """One build: what it is, how it stands, and what can be done with it."""
+def build_card(build: Build, app: App, *, now: datetime, usual: timedelta | None = None) -> Message:
+    """One build: what it is, how it stands, and what can be done with it. `usual`: how long builds like it take."""
+    so_far = wording.so_far(build, now, usual)
+    spoken = wording.in_a_sentence(build, app) + (f" It is {so_far}." if so_far else "")
     return Message(
-        wording.in_a_sentence(build, app),
-        [section("\n".join(_about(build, app, now))), *_small_print(build), _buttons(build, app)],
+        spoken,
+        [section("\n".join(_about(build, app, now, usual))), _small_print(build), _buttons(build, app)],
     )
 
 
-def status(app: App, *, running: Sequence[Build], last_by_branch: Sequence[Build], now: datetime) -> Message:
-    """What runs now, and how each branch last ended."""
+def status(
+    app: App,
+    *,
+    running: Sequence[Build],
+    last_by_branch: Sequence[Build],
+    now: datetime,
+    usual: Mapping[str, timedelta] | None = None,
+) -> Message:
+    """What runs now, and how each branch last ended. `usual` holds usual times by the build's slug."""
     title = f"*{link(_page(app), app.title, 150)}*"
     counts = f"{len(running)} running or waiting" if running else "nothing is running"
     blocks = [section(f"{title}: {counts}")]
     blocks += [
-        _row(build, app, f"\n{wording.so_far(build, now) or ''}") for build in running[:ROWS_WITH_BUTTONS]
+        build_row(build, app, now=now, usual=(usual or {}).get(build.slug))
+        for build in running[:ROWS_WITH_BUTTONS]
     ]
     if len(running) > ROWS_WITH_BUTTONS:
         blocks.append(
@@ -73,10 +83,12 @@ def build_list(
     )
 
 
-def _about(build: Build, app: App, now: datetime) -> list[str]:
+def _about(build: Build, app: App, now: datetime, usual: timedelta | None) -> list[str]:
     lines = [f"{wording.symbol(build)} {wording.name(build, app)} *{wording.result(build)}*"]
-    if so_far := wording.so_far(build, now):
+    if so_far := wording.so_far(build, now, usual):
         lines[0] += f", {so_far}"
+    if bar := wording.bar(build, now, usual):
+        lines.append(bar)
     if source := wording.source(build):
         lines.append(source)
     if commit := wording.commit(build):
@@ -86,8 +98,8 @@ def _about(build: Build, app: App, now: datetime) -> list[str]:
     return lines
 
 
-def _small_print(build: Build) -> list[Block]:
-    texts = []
+def _small_print(build: Build) -> Block:
+    texts = [code(build.label)]  # as it can be copied into a command
     if spent := wording.times(build):
         texts.append("⏱️ " + " · ".join(spent))
     started = f"Started by {escape(by)}" if (by := wording.starter(build)) else "Started"
@@ -95,7 +107,7 @@ def _small_print(build: Build) -> list[Block]:
         started += f" {when(build.triggered_at)}"
     if started != "Started":
         texts.append(started)
-    return [context(*texts)] if texts else []
+    return context(*texts)
 
 
 def _buttons(build: Build, app: App) -> Block:
@@ -128,12 +140,10 @@ def build_line(build: Build, app: App) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def build_row(build: Build, app: App, *, now: datetime) -> Block:
+def build_row(build: Build, app: App, *, now: datetime, usual: timedelta | None = None) -> Block:
     """One build in a line, with a button for its card, and how it stands or when it ended."""
-    return _row(build, app, _ended_at(build) or f" · {wording.so_far(build, now) or ''}")
-
-
-def _row(build: Build, app: App, more: str) -> Block:
+    so_far, bar = wording.so_far(build, now, usual), wording.bar(build, now, usual)
+    more = _ended_at(build) or "".join(f"\n{part}" for part in (so_far, bar) if part)
     value = BuildButton.of(build, app).encode()
     label = f"Details of {app.title} {build.label}"
     return section(build_line(build, app) + more, button("Details", actions.BUILD_SHOW, value, label=label))

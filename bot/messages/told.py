@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bot.build import App, Build, State
 from bot.failure import Failure
@@ -31,13 +31,14 @@ class Telling:
     happening: str = Happening.ENDED
     standing: Standing | None = None
     failure: Failure | None = None
+    usual: timedelta | None = None
     mention: Sequence[str] = ()
 
 
 def told_build(telling: Telling, *, now: datetime) -> Message:
     """One build: its card, and where it failed, why and since when."""
     build, app = telling.build, telling.app
-    card = build_card(build, app, now=now)
+    card = build_card(build, app, now=now, usual=telling.usual)
     first, *rest = card.blocks
     headline = _too_long(telling)
     blocks = [*([section(headline)] if headline else []), first, *_failure(telling), *rest]

@@ -9,6 +9,8 @@ from bot.aborts import MANUAL, OTHER, phrase, read_abort
 from bot.build import App, Build, State, time_building, time_on_hold, time_preparing
 from bot.messages.text import code, escape, lasted, link, plain
 
+BAR_CELLS = 10
+MUCH_LONGER = 1.2
 # A symbol beside the words, never instead of them.
 _RESULTS = {
     State.ON_HOLD: ("⏸️", "is on hold"),
@@ -97,13 +99,44 @@ def times(build: Build) -> list[str]:
     return [f"{lasted(span)} {what}" for what, span in spans if span is not None]
 
 
-def so_far(build: Build, now: datetime) -> str | None:
-    """How long a build that has not ended has been where it is; None for one that has."""
+def so_far(build: Build, now: datetime, usual: timedelta | None = None) -> str | None:
+    """How far a build has come that has not ended, measured by the `usual` time; None for one that has."""
     since = build.prepared_at or build.started_at or build.triggered_at
     if build.ended or since is None:
         return None
+    if usual and build.started_at:
+        return f"running for {_measured(max(now - build.started_at, timedelta(0)), usual)}"
+    if usual:
+        return (
+            f"waiting for {lasted(max(now - since, timedelta(0)))}; it usually runs for about {_about(usual)}"
+        )
     doing = "building" if build.prepared_at else "preparing" if build.started_at else "waiting"
     return f"{doing} for {lasted(max(now - since, timedelta(0)))}"
+
+
+def bar(build: Build, now: datetime, usual: timedelta | None) -> str | None:
+    """The same as a bar, for the eye alone; full only where the usual time is over."""
+    if not usual or build.ended or build.started_at is None:
+        return None
+    share = max(now - build.started_at, timedelta(0)) / usual
+    full = min(int(share * BAR_CELLS), BAR_CELLS)
+    return "▰" * full + "▱" * (BAR_CELLS - full)
+
+
+def _measured(spent: timedelta, usual: timedelta) -> str:
+    if spent > usual * MUCH_LONGER:
+        return f"{lasted(spent)}, longer than the usual {_about(usual)}"
+    if usual < timedelta(minutes=1):
+        return f"{round(spent.total_seconds())} of about {round(usual.total_seconds())} s"
+    return f"{int(spent.total_seconds() // 60)} of about {_about(usual)}"
+
+
+def _about(usual: timedelta) -> str:
+    """A usual time as people say it: `7 min`, `1 h 10 min`."""
+    seconds = usual.total_seconds()
+    return lasted(
+        timedelta(minutes=round(seconds / 60)) if seconds >= 60 else timedelta(seconds=round(seconds))
+    )
 
 
 def in_a_sentence(build: Build, app: App) -> str:

@@ -45,7 +45,7 @@ def render(
 def _telling(one: Notification) -> Telling:
     # A moment that is over by now is told as what the build has become.
     happening = Happening.ENDED if one.build.ended else one.event
-    return Telling(one.build, one.app, happening, one.standing, one.failure, one.mention)
+    return Telling(one.build, one.app, happening, one.standing, one.failure, one.usual, one.mention)
 
 
 def _why_gathered(carried: Sequence[Notification]) -> str:

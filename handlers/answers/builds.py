@@ -8,9 +8,10 @@ from typing import TypeVar
 
 from bot import messages
 from bot.bitrise import BuildQuery
-from bot.build import Build, State
+from bot.build import App, Build, State
 from bot.commands import ListBuilds, ShowBuild, Status
 from bot.filters import BuildFilter, Event, Patterns
+from bot.messages import Message
 from handlers.caller import Answer, Caller
 from handlers.finding import find_app, find_build
 
@@ -43,13 +44,23 @@ async def status(ask: Status, caller: Caller) -> Answer:
             else:
                 last.setdefault(build.branch or build.tag or "", build)
         break
-    return Answer(messages.status(app, running=running, last_by_branch=list(last.values()), now=caller.now()))
+    usual = await caller.desk.usual_times.of_each(running[: messages.ROWS_WITH_BUTTONS])
+    return Answer(
+        messages.status(
+            app, running=running, last_by_branch=list(last.values()), now=caller.now(), usual=usual
+        )
+    )
 
 
 async def show(ask: ShowBuild, caller: Caller) -> Answer:
     """One build's card."""
-    app, build = await find_build(caller, ask.app, ask.build)
-    return Answer(messages.build_card(build, app, now=caller.now()))
+    return Answer(await card(*await find_build(caller, ask.app, ask.build), caller))
+
+
+async def card(app: App, build: Build, caller: Caller) -> Message:
+    """The build's card, with its progress while it runs."""
+    usual = await caller.desk.usual_times.of(build)
+    return messages.build_card(build, app, now=caller.now(), usual=usual)
 
 
 async def list_builds(ask: ListBuilds, caller: Caller, *, start: str | None = None) -> Answer:

@@ -23,6 +23,26 @@ async def test_status_shows_what_runs_and_how_each_branch_last_ended(town: Town)
     assert "develop" in said
 
 
+async def test_a_running_build_shows_its_progress_by_what_builds_like_it_took(town: Town) -> None:
+    now = town.clock()
+    for hours in (3, 2):
+        done = town.bitrise.start_build(town.bitrise.android, at=now - timedelta(hours=hours))
+        done.started_at = done.prepared_at = done.triggered_at
+        done.finish("success", done.triggered_at + timedelta(minutes=8))
+    running = town.bitrise.start_build(town.bitrise.android, at=now - timedelta(minutes=3, seconds=5))
+    running.started_at = running.prepared_at = running.triggered_at
+
+    card = town.words(await town.ask("/bitrise build android #3", "running for 3 of about 8 min"))
+    assert "▰▰▰▱" in card
+    await town.ask("/bitrise status android", "running for 3 of about 8 min")
+
+    # The same of an app that is watched, in a message that is edited: from what was seen, without asking Bitrise.
+    await town.ask("/bitrise subscribe android style:live", "subscribed")
+    more = town.bitrise.start_build(town.bitrise.android)
+    town.bitrise.run(more)
+    await town.told("Sample Android #4 is running, running for 0 of about 8 min", person=None)
+
+
 async def test_an_app_is_named_by_slug_title_repository_or_the_beginning_of_a_word(town: Town) -> None:
     android = town.bitrise.android
     for name in (

@@ -11,6 +11,7 @@ from bot.aborts import read_abort
 from bot.build import State
 from bot.messages import BuildButton, NotAButton, wording
 from bot.messages.abort_modal import SUGGESTIONS
+from bot.usual import usual_time
 from tests.builds import ANDROID, NOON, a_build
 
 
@@ -66,6 +67,30 @@ def test_a_running_build_says_how_long_it_has_been_where_it_is() -> None:
     build = a_build(0, State.RUNNING)
     message = messages.build_card(build, ANDROID, now=NOON + timedelta(minutes=5))
     assert "building for 3 min" in message.blocks[0]["text"]["text"]
+
+
+def test_progress_is_measured_by_what_is_usual_in_words_and_as_a_bar() -> None:
+    build, usual = a_build(0, State.RUNNING), timedelta(minutes=7, seconds=10)
+    message = messages.build_card(build, ANDROID, now=NOON + timedelta(minutes=4, seconds=30), usual=usual)
+    assert "running for 3 of about 7 min\n▰▰▰▰▱▱▱▱▱▱\n" in message.blocks[0]["text"]["text"]
+    assert "It is running for 3 of about 7 min." in message.text
+    assert "▰" not in message.text
+
+
+def test_a_build_that_takes_much_longer_than_usual_says_so() -> None:
+    late = NOON + timedelta(minutes=31)
+    message = messages.build_card(a_build(0, State.RUNNING), ANDROID, now=late, usual=timedelta(minutes=10))
+    assert "running for 30 min, longer than the usual 10 min" in message.text
+
+
+def test_what_is_usual_is_the_median_of_successes_and_two_are_needed() -> None:
+    quick = a_build(1, finished_at=NOON + timedelta(minutes=4))
+    assert usual_time([quick, a_build(2, State.FAILED), a_build(3, State.ABORTED)]) is None
+    assert usual_time([quick, a_build(2), a_build(3)]) == timedelta(minutes=5)
+
+
+def test_the_number_can_be_copied() -> None:
+    assert "`#7`" in str(messages.build_card(a_build(7), ANDROID, now=NOON).blocks)
 
 
 def test_an_ended_build_in_an_unknown_state_offers_no_abort() -> None:

@@ -47,6 +47,8 @@ SLUG = st.from_regex(r"[0-9a-f]{16}", fullmatch=True)
 NUMBER = st.none() | st.integers(0, 10**9)
 TIME = st.none() | st.integers(-100_000, 100_000).map(lambda seconds: NOON + timedelta(seconds=seconds))
 
+USUAL = st.none() | st.integers(0, 100_000).map(lambda seconds: timedelta(seconds=seconds))
+
 APPS = st.builds(App, slug=SLUG, title=TEXT, owner=MAYBE, repo=MAYBE)
 BUILDS = st.builds(
     Build,
@@ -110,6 +112,7 @@ TELLINGS = st.builds(
     st.none() | STANDINGS,
     st.none()
     | st.builds(Failure, step=MAYBE, exit_code=NUMBER, lines=st.lists(TEXT, max_size=12).map(tuple)),
+    USUAL,
     st.lists(st.just("U0ASKER"), max_size=2),
 )
 
@@ -136,9 +139,9 @@ def _mrkdwn(value: Any) -> list[str]:
     return [text for inner in value for text in _mrkdwn(inner)] if isinstance(value, list) else []
 
 
-@given(BUILDS, APPS)
-def test_a_build_card(build: Build, app: App) -> None:
-    assert_takes(messages.build_card(build, app, now=NOON))
+@given(BUILDS, APPS, USUAL)
+def test_a_build_card(build: Build, app: App, usual: timedelta | None) -> None:
+    assert_takes(messages.build_card(build, app, now=NOON, usual=usual))
 
 
 @settings(suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow])
