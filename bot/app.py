@@ -30,7 +30,7 @@ from bot.slack import PING_SECONDS, SlackNotReachable, Sockets, WhoWeAre, connec
 from bot.watch import Intervals, Investigator, Look, Watcher, compare, match
 from bot.web import Server
 from bot.webhook import Webhook
-from handlers import AppDirectory, Choices, Desk, Listening, UsualTimes, register
+from handlers import AppDirectory, ArtifactIndex, Choices, Desk, Listening, UsualTimes, register
 from storage import Database, Recorder, Storage, prune
 
 log = structlog.get_logger()
@@ -93,7 +93,9 @@ class Buildbell:
                 session=session,
                 look_now=watcher.look_now,
                 outbox_changed=relay.wake,
+                home_changed=lambda _person: None,
                 choices=Choices(bitrise, clock=self._clock),
+                artifacts=ArtifactIndex(bitrise),
                 usual_times=UsualTimes(bitrise, storage, clock=self._clock),
                 blindness=lambda: watcher.blindness,
                 clock=self._clock,

@@ -4,14 +4,48 @@ from __future__ import annotations
 
 from slack_bolt.app.async_app import AsyncApp
 
-from handlers import abort_modal, actions, commands, mentions, subscription_modal
+from handlers import (
+    abort_modal,
+    actions,
+    commands,
+    links,
+    mentions,
+    picking,
+    shortcuts,
+    small_modals,
+    start_modal,
+    subscription_modal,
+)
+from handlers.artifact_index import ArtifactIndex
 from handlers.choices import Choices
 from handlers.desk import Desk
 from handlers.directory import AppDirectory
 from handlers.expecting import UsualTimes
 from handlers.listening import Listening
 
-__all__ = ["AppDirectory", "Choices", "Desk", "Listening", "UsualTimes", "register"]
+__all__ = [
+    "AppDirectory",
+    "ArtifactIndex",
+    "Choices",
+    "Desk",
+    "Listening",
+    "UsualTimes",
+    "register",
+]
+
+
+_SURFACES = (
+    commands,
+    mentions,
+    links,
+    actions,
+    shortcuts,
+    picking,
+    abort_modal,
+    start_modal,
+    subscription_modal,
+    small_modals,
+)
 
 
 def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
@@ -21,5 +55,5 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
     async def once(body, next):  # type: ignore[no-untyped-def]  # noqa: A002
         return await listening.once(body, next)
 
-    for surface in (commands, mentions, actions, abort_modal, subscription_modal):
+    for surface in _SURFACES:
         surface.register(app, desk, listening)

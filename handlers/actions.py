@@ -1,27 +1,26 @@
-"""Buttons on messages."""
+"""Buttons, wherever they are: on messages, below links, in modals, on the Home."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.async_app import AsyncAck
 
-from bot import messages
 from bot.build import App, Build
 from bot.commands import ListApps, ListBuilds, parse
-from bot.messages import AppsButton, ArtifactButton, BuildButton, ListButton, NotAButton, actions
-from handlers import cards, subscription_modal
-from handlers.abort_modal import Origin
-from handlers.answers import acts, apps, builds, personal, results, subscriptions
+from bot.messages import AppButton, AppsButton, ArtifactButton, BuildButton, ListButton, NotAButton, actions
+from handlers import cards
+from handlers.answers import acts, apps, builds, forms, personal, results, subscriptions
 from handlers.caller import Answer, Caller
 from handlers.desk import Desk
 from handlers.finding import by_slugs
 from handlers.listening import Listening
-from handlers.saying import Pressed, ToResponseUrl
+from handlers.panes import ToPane
+from handlers.saying import Pressed, Replacing, ToResponseUrl
 from handlers.trouble import say_or_explain
 
 
@@ -31,14 +30,20 @@ class Press:
 
     value: str
     caller: Caller
-    say: ToResponseUrl
-    trigger_id: str
+    say: Replacing
+    on: Pressed | None
+    response_url: str | None
+
+
+Respond = Callable[[Press], Coroutine[Any, Any, Answer | None]]
 
 
 def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
     """Listen to every button that the messages have."""
     for action_id, answer in _ANSWERS.items():
-        _listen(app, action_id, answer, desk, listening)
+        _listen(app, action_id, answer, desk, listening, form=False)
+    for action_id, answer in _FORMS.items():
+        _listen(app, action_id, answer, desk, listening, form=True)
 
     @app.action(re.compile(f"^{actions.OPEN_LINK}"))
     async def opened(ack: AsyncAck) -> None:
@@ -46,26 +51,19 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
 
 
 def _listen(
-    app: AsyncApp,
-    action_id: str,
-    answer: Callable[[Press], Awaitable[Answer | None]],
-    desk: Desk,
-    listening: Listening,
+    app: AsyncApp, action_id: str, answer: Respond, desk: Desk, listening: Listening, *, form: bool
 ) -> None:
+    """Answer presses; a `form` opens a modal of its own, at once."""
+
     @app.action(re.compile(f"^{action_id}(_next)?$"))
     async def pressed(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
         await ack()
         async with listening.answering(action_id):
-            place = Pressed.in_body(body)
-            caller = Caller(
-                desk=desk,
-                person=body["user"]["id"],
-                name=body["user"].get("username") or body["user"].get("name"),
-                team=(body.get("team") or {}).get("id") or "",
-                channel=place.channel,
+            caller, on, url = Caller.in_body(body, desk), Pressed.in_body(body), body.get("response_url")
+            say: Replacing = (
+                ToPane(caller, waits=not form) if caller.pane is not None else ToResponseUrl(caller, url, on)
             )
-            say = ToResponseUrl(caller, body.get("response_url"), place)
-            press = Press(action.get("value") or "", caller, say, body.get("trigger_id") or "")
+            press = Press(str(action.get("value") or ""), caller, say, on, url)
             await say_or_explain(answer(press), say)
 
 
@@ -75,12 +73,12 @@ async def _found(press: Press) -> tuple[App, Build]:
 
 
 async def _show(press: Press) -> Answer:
-    return Answer(await builds.card(*await _found(press), press.caller))
+    return Answer(await builds.card(*await _found(press), press.caller), title="Build")
 
 
 async def _refresh(press: Press) -> None:
     app, build = await _found(press)
-    if build.ended and await cards.refresh(press.say.pressed, press.caller):
+    if build.ended and await cards.refresh(press.on, press.caller):
         return  # a message of a subscription says more than the card, and is brought up to date as it is
     await press.say.instead(await builds.card(app, build, press.caller))
 
@@ -99,12 +97,7 @@ async def _artifact_link(press: Press) -> Answer:
 
 
 async def _abort(press: Press) -> None:
-    origin = Origin.of(press.value, press.caller, press.say)
-    # Opened before anything is looked up: a trigger_id lives three seconds (Slack's rules, "Answering").
-    await press.caller.desk.slack.views_open(
-        trigger_id=press.trigger_id,
-        view=messages.abort_modal(origin.button, private_metadata=origin.encode()),
-    )
+    await forms.open_abort(BuildButton.decode(press.value), press.caller, press.on, press.response_url)
 
 
 async def _rebuild(press: Press) -> Answer:
@@ -123,20 +116,40 @@ async def _apps(press: Press) -> Answer:
     return await apps.list_apps(ListApps(page=AppsButton.decode(press.value).page), press.caller)
 
 
-async def _unsubscribe(press: Press) -> Answer:
-    if not press.value.isdigit():
-        raise NotAButton
-    return await subscriptions.unsubscribe_number(int(press.value), press.caller)
+async def _start(press: Press) -> None:
+    await forms.open_start(press.caller, _app(press))
+
+
+async def _subscribe(press: Press) -> None:
+    await forms.open_subscribe(press.caller, _app(press))
+
+
+async def _find(press: Press) -> None:
+    await forms.open_find(press.caller)
+
+
+async def _choose_app(press: Press) -> None:
+    await forms.open_choose_app(press.caller)
+
+
+async def _settings(press: Press) -> None:
+    await forms.open_settings(press.caller)
+
+
+async def _unsubscribe(press: Press) -> Answer | None:
+    return _and_home(press, await subscriptions.unsubscribe_number(_number(press), press.caller))
+
+
+async def _pause(press: Press) -> Answer | None:
+    return _and_home(press, await subscriptions.pause_number(_number(press), press.caller))
 
 
 async def _resume(press: Press) -> Answer | None:
-    if not press.value.isdigit():
-        raise NotAButton
-    return await subscriptions.resume_number(int(press.value), press.caller)
+    return _and_home(press, await subscriptions.resume_number(_number(press), press.caller))
 
 
 async def _edit(press: Press) -> None:
-    await subscription_modal.open_for(press.value, press.trigger_id, press.caller)
+    await forms.open_subscription(_number(press), press.caller)
 
 
 async def _tell_me(press: Press) -> Answer:
@@ -144,27 +157,51 @@ async def _tell_me(press: Press) -> Answer:
 
 
 async def _claim(press: Press) -> None:
-    await cards.claim(press.say.pressed, press.caller)
+    await cards.claim(press.on, press.caller)
 
 
 async def _snooze(press: Press) -> None:
-    await cards.snooze(press.say.pressed, press.caller)
+    await cards.snooze(press.on, press.caller)
 
 
-_ANSWERS: dict[str, Callable[[Press], Awaitable[Answer | None]]] = {
+def _number(press: Press) -> int:
+    if not press.value.isdigit() or len(press.value) > 15:
+        raise NotAButton
+    return int(press.value)
+
+
+def _app(press: Press) -> App | None:
+    button = AppButton.decode(press.value)
+    return App(slug=button.app, title=button.title or button.app) if button.app else None
+
+
+def _and_home(press: Press, said: Answer | None) -> Answer | None:
+    press.caller.desk.home_changed(press.caller.person)
+    return said
+
+
+_ANSWERS: dict[str, Respond] = {
     actions.BUILD_SHOW: _show,
     actions.BUILD_REFRESH: _refresh,
     actions.BUILD_LOG: _log,
     actions.BUILD_ARTIFACTS: _artifacts,
-    actions.BUILD_ABORT: _abort,
     actions.BUILD_REBUILD: _rebuild,
     actions.ARTIFACT_LINK: _artifact_link,
     actions.BUILDS_NEXT: _older_builds,
     actions.APPS_PAGE: _apps,
     actions.UNSUBSCRIBE: _unsubscribe,
+    actions.SUBSCRIPTION_PAUSE: _pause,
     actions.SUBSCRIPTION_RESUME: _resume,
-    actions.SUBSCRIPTION_EDIT: _edit,
     actions.BUILD_TELL_ME: _tell_me,
     actions.CARD_CLAIM: _claim,
     actions.CARD_SNOOZE: _snooze,
+}
+_FORMS: dict[str, Respond] = {
+    actions.BUILD_ABORT: _abort,
+    actions.SUBSCRIPTION_EDIT: _edit,
+    actions.START_BUILD: _start,
+    actions.SUBSCRIBE: _subscribe,
+    actions.FIND_BUILD: _find,
+    actions.CHOOSE_APP: _choose_app,
+    actions.SETTINGS: _settings,
 }

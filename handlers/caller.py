@@ -6,28 +6,85 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Any
+from typing import Any, Self
 from zoneinfo import available_timezones
 
 from slack_sdk.errors import SlackApiError
 
-from bot.messages import Message
+from bot.messages import Message, Origin
 from handlers.desk import Desk
+
+# So many modals can lie on top of each other (Slack's rules, "Modals").
+MOST_MODALS = 3
+
+
+@dataclass(frozen=True)
+class Pane:
+    """The modal or Home in which something was pressed; on a `full` one no other modal can be put."""
+
+    id: str
+    home: bool
+    full: bool
+
+    @classmethod
+    def in_body(cls, body: Mapping[str, Any]) -> Self | None:
+        """The pane that a payload names; None where it was pressed elsewhere."""
+        view = body.get("view")
+        if not view:
+            return None
+        # A modal knows the one below it and the lowest: where they differ there are two below it.
+        below, lowest = view.get("previous_view_id"), view.get("root_view_id")
+        return cls(view["id"], view.get("type") == "home", full=bool(below) and below != lowest)
 
 
 @dataclass(frozen=True)
 class Caller:
-    """A person in a channel. `name` is the one that Slack sent along, if it did; `person` is their id."""
+    """A person in a channel, or with none (`""`) at the bot's Home and the like.
+
+    `name` is the one that Slack sent along, if it did; `person` is their id. `trigger_id` opens a modal, within three
+    seconds and once (Slack's rules, "Answering"); mentions and messages bring none.
+    """
 
     desk: Desk
     person: str
     team: str
     channel: str
     name: str | None = None
+    trigger_id: str = ""
+    pane: Pane | None = None
+
+    @classmethod
+    def in_body(cls, body: Mapping[str, Any], desk: Desk) -> Self:
+        """Whoever pressed, chose, submitted or took a shortcut."""
+        view = body.get("view") or {}
+        container = body.get("container") or {}
+        person = body["user"]
+        return cls(
+            desk=desk,
+            person=person["id"],
+            name=person.get("username") or person.get("name"),
+            team=(body.get("team") or {}).get("id") or person.get("team_id") or "",
+            channel=(body.get("channel") or {}).get("id")
+            or container.get("channel_id")
+            or Origin.read(view.get("private_metadata")).channel,
+            trigger_id=body.get("trigger_id") or "",
+            pane=Pane.in_body(body),
+        )
 
     def now(self) -> datetime:
         """The time of the answer."""
         return self.desk.clock()
+
+    async def show(self, view: Mapping[str, Any]) -> str:
+        """Put a modal before the person, on top of the one they are in; returns its id. Raises SlackApiError."""
+        slack, view = self.desk.slack, dict(view)
+        if self.pane is None or self.pane.home:
+            answer = await slack.views_open(trigger_id=self.trigger_id, view=view)
+        elif self.pane.full:
+            answer = await slack.views_update(view_id=self.pane.id, view=view)
+        else:
+            answer = await slack.views_push(trigger_id=self.trigger_id, view=view)
+        return str(answer["view"]["id"])
 
     async def signature(self) -> str:
         """The person's name, for Bitrise, which knows only the owner of the bot's token."""
@@ -45,6 +102,14 @@ class Caller:
     async def email(self) -> str | None:
         """The person's e-mail address; None where Slack does not say."""
         return ((await self._user()).get("profile") or {}).get("email")
+
+    async def is_full_member(self) -> bool:
+        """Whether the person belongs to the workspace: no guest, nobody from elsewhere, and Slack says so."""
+        user = await self._user()
+        guest = any(
+            user.get(name) for name in ("is_restricted", "is_ultra_restricted", "is_stranger", "deleted")
+        )
+        return bool(user) and not guest and user.get("team_id") in (None, self.team)
 
     async def direct_message(self) -> str:
         """The person's direct message with the bot. Raises SlackApiError."""
@@ -70,7 +135,8 @@ class Audience(Enum):
 
 @dataclass(frozen=True)
 class Answer:
-    """What is said back."""
+    """What is said back; `title` heads it where it is shown in a modal."""
 
     message: Message
     audience: Audience = Audience.ASKER
+    title: str = "Buildbell"

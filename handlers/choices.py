@@ -1,14 +1,14 @@
-"""An app's real branches and workflows, for the lists that people pick from."""
+"""An app's real branches, workflows and pipelines, for the lists that people pick from."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 
 import structlog
 
-from bot.bitrise import Bitrise
+from bot.bitrise import Bitrise, Buildables
 from bot.http import ProviderError
 
 log = structlog.get_logger()
@@ -25,19 +25,36 @@ class Choices:
     def __init__(self, bitrise: Bitrise, *, clock: Callable[[], datetime]) -> None:
         self._bitrise = bitrise
         self._clock = clock
-        self._kept: dict[tuple[str, str], tuple[datetime, list[str]]] = {}
+        self._kept: dict[tuple[str, str], tuple[datetime, Sequence[str]]] = {}
 
-    async def branches(self, app_slug: str) -> list[str]:
+    async def branches(self, app_slug: str) -> Sequence[str]:
         """The app's branches; none where Bitrise does not say in time."""
         return await self._names("branches", app_slug, self._bitrise.branches)
 
-    async def workflows(self, app_slug: str) -> list[str]:
-        """The app's workflows; none where Bitrise does not say in time."""
-        return await self._names("workflows", app_slug, self._bitrise.workflows)
+    async def workflows(self, app_slug: str) -> Sequence[str]:
+        """The app's workflows: those of its bitrise.yml first, then others that were ever started."""
+        configured, started = await asyncio.gather(
+            self._names("configured", app_slug, self._configured_workflows),
+            self._names("workflows", app_slug, self._bitrise.workflows),
+        )
+        return list(dict.fromkeys([*configured, *started]))
+
+    async def pipelines(self, app_slug: str) -> Sequence[str]:
+        """The pipelines of the app's bitrise.yml; none where the token may not read it."""
+        return await self._names("pipelines", app_slug, self._configured_pipelines)
+
+    async def _configured_workflows(self, app_slug: str) -> Sequence[str]:
+        return (await self._buildables(app_slug)).workflows
+
+    async def _configured_pipelines(self, app_slug: str) -> Sequence[str]:
+        return (await self._buildables(app_slug)).pipelines
+
+    async def _buildables(self, app_slug: str) -> Buildables:
+        return await self._bitrise.buildables(app_slug)
 
     async def _names(
-        self, what: str, app_slug: str, read: Callable[[str], Awaitable[list[str]]]
-    ) -> list[str]:
+        self, what: str, app_slug: str, read: Callable[[str], Awaitable[Sequence[str]]]
+    ) -> Sequence[str]:
         key, now = (what, app_slug), self._clock()
         if key in self._kept and now - self._kept[key][0] < FRESH:
             return self._kept[key][1]
@@ -46,7 +63,7 @@ class Choices:
                 names = await read(app_slug)
         except (ProviderError, TimeoutError) as problem:
             log.info("choices.unknown", what=what, app=app_slug, reason=str(problem))
-            return []
+            return ()
         if len(self._kept) >= MOST_REMEMBERED:
             self._kept.clear()
         self._kept[key] = (now, names)

@@ -28,6 +28,7 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
                 name=command.get("user_name"),
                 team=command.get("team_id") or "",
                 channel=command["channel_id"],
+                trigger_id=command.get("trigger_id") or "",
             )
             asked = answer(command.get("text") or "", caller, surface="slash")
             await say_or_explain(asked, ToResponseUrl(caller, command.get("response_url")))

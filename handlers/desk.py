@@ -11,6 +11,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.bitrise import Bitrise
 from bot.watch import Blindness
+from handlers.artifact_index import ArtifactIndex
 from handlers.choices import Choices
 from handlers.directory import AppDirectory
 from handlers.expecting import UsualTimes
@@ -28,8 +29,10 @@ class Desk:
     session: aiohttp.ClientSession
     look_now: Callable[[], None]
     outbox_changed: Callable[[], None]
+    home_changed: Callable[[str], None]
     choices: Choices
     usual_times: UsualTimes
+    artifacts: ArtifactIndex
     blindness: Callable[[], Blindness | None]
     clock: Callable[[], datetime]
     service_token_acts: bool

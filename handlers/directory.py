@@ -6,11 +6,18 @@ import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
+import structlog
+
 from bot.bitrise import Bitrise
 from bot.build import App
 from bot.commands import UnknownApp, find_app
+from bot.http import ProviderError
+
+log = structlog.get_logger()
 
 FRESH = timedelta(minutes=5)
+# Slack waits three seconds for what a list offers (Slack's rules, "Answering").
+PATIENCE_SECONDS = 2.0
 # A name that is not found may be a new app's, but asking again for every typing error would be rude.
 FRESH_ENOUGH_FOR_A_MISS = timedelta(seconds=30)
 
@@ -24,6 +31,7 @@ class AppDirectory:
         self._apps: Sequence[App] = ()
         self._read_at: datetime | None = None
         self._reading = asyncio.Lock()
+        self._searching: asyncio.Task[Sequence[App]] | None = None
 
     async def all(self) -> Sequence[App]:
         """Every app that the token sees. Raises ProviderError."""
@@ -43,6 +51,17 @@ class AppDirectory:
                 if app.slug == slug:
                     return app
         return None
+
+    async def in_time(self) -> Sequence[App]:
+        """The apps as far as they are known within a list's patience; the reading goes on for the next key."""
+        if self._searching is None or self._searching.done():
+            self._searching = asyncio.create_task(self._read(FRESH))
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                return await asyncio.shield(self._searching)
+        except (ProviderError, TimeoutError) as problem:
+            log.info("apps.not_in_time", reason=str(problem))
+            return self._apps
 
     async def _read(self, fresh: timedelta) -> Sequence[App]:
         async with self._reading:

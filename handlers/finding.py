@@ -48,7 +48,7 @@ async def find_build(caller: Caller, app_words: str | None, ref: BuildRef) -> tu
         return app, await _by_number(caller, app, ref.number)
     slug = ref.slug or ""
     if app_slug := ref.app_slug:
-        app = await caller.desk.apps.by_slug(app_slug) or await caller.desk.bitrise.app(app_slug)
+        app = await app_by_slug(caller, app_slug)
     elif app_words is not None:
         app = await find_app(caller, app_words)
     else:
@@ -56,9 +56,14 @@ async def find_build(caller: Caller, app_words: str | None, ref: BuildRef) -> tu
     return app, await caller.desk.bitrise.build(app.slug, slug)
 
 
+async def app_by_slug(caller: Caller, slug: str) -> App:
+    """The app that a button or list names. Raises ProviderError."""
+    return await caller.desk.apps.by_slug(slug) or await caller.desk.bitrise.app(slug)
+
+
 async def by_slugs(caller: Caller, app_slug: str, build_slug: str) -> tuple[App, Build]:
     """The build that a button names, with its app. Raises ProviderError."""
-    app = await caller.desk.apps.by_slug(app_slug) or await caller.desk.bitrise.app(app_slug)
+    app = await app_by_slug(caller, app_slug)
     return app, await caller.desk.bitrise.build(app_slug, build_slug)
 
 
@@ -78,7 +83,7 @@ async def _app_of(caller: Caller, build_slug: str) -> App:
         app_slug = known.build.app_slug
     else:
         app_slug = await _search(caller, build_slug)
-    return await caller.desk.apps.by_slug(app_slug) or await caller.desk.bitrise.app(app_slug)
+    return await app_by_slug(caller, app_slug)
 
 
 async def _search(caller: Caller, build_slug: str) -> str:

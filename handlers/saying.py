@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import aiohttp
 import structlog
@@ -17,20 +18,45 @@ from handlers.caller import Answer, Audience, Caller
 log = structlog.get_logger()
 
 
+class Saying(Protocol):
+    """A way in which answers reach the person who asked."""
+
+    async def meanwhile(self, asked: asyncio.Future[Any]) -> None:
+        """Let the person see that the answer is under way, where they would wonder otherwise."""
+
+    async def __call__(self, answer: Answer) -> None:
+        """Say it. Raises SlackApiError."""
+
+
+class Replacing(Saying, Protocol):
+    """One that can also change what the button was pressed on."""
+
+    async def instead(self, message: Message) -> None:
+        """Put the message in the place of what the button was pressed on. Raises SlackApiError."""
+
+
 @dataclass(frozen=True)
 class ToChannel:
-    """Says answers as messages, in the thread of the question; what is for one person, to that person alone."""
+    """Says answers as messages, in the thread of the question; what is for one person, to that person alone.
+
+    Without a channel everything is for the person, and comes as a direct message.
+    """
 
     caller: Caller
     thread: str | None = None
     direct: bool = False
 
+    async def meanwhile(self, asked: asyncio.Future[Any]) -> None:
+        """A message can wait."""
+
     async def __call__(self, answer: Answer) -> None:
         """Say it. Raises SlackApiError."""
         caller, message = self.caller, answer.message
-        if answer.audience is Audience.ONE_PERSON and not self.direct:
+        channel = caller.channel or await caller.direct_message()
+        direct = self.direct or not caller.channel
+        if answer.audience is Audience.ONE_PERSON and not direct:
             await caller.desk.slack.chat_postEphemeral(
-                channel=caller.channel,
+                channel=channel,
                 user=caller.person,
                 text=message.text,
                 blocks=message.blocks,
@@ -38,7 +64,7 @@ class ToChannel:
             )
             return
         await caller.desk.slack.chat_postMessage(
-            channel=caller.channel,
+            channel=channel,
             text=message.text,
             blocks=message.blocks,
             thread_ts=self.thread,
@@ -49,17 +75,24 @@ class ToChannel:
 
 @dataclass(frozen=True)
 class Pressed:
-    """The message whose button was pressed; an ephemeral one has no name to change it by."""
+    """The message whose button was pressed; an ephemeral one has no name to change it by.
+
+    `unfurled` is the address under which the button was shown, on somebody else's message.
+    """
 
     channel: str
     ts: str | None
+    unfurled: str | None = None
 
     @classmethod
-    def in_body(cls, body: Mapping[str, Any]) -> Self:
-        """The message that a click's payload names."""
+    def in_body(cls, body: Mapping[str, Any]) -> Self | None:
+        """The message that a click's payload names; None where it came from a modal or the Home."""
         container = body.get("container") or {}
-        channel = (body.get("channel") or {}).get("id") or container["channel_id"]
-        return cls(channel, None if container.get("is_ephemeral") else container.get("message_ts"))
+        channel = (body.get("channel") or {}).get("id") or container.get("channel_id")
+        if not channel:
+            return None
+        ts = None if container.get("is_ephemeral") else container.get("message_ts")
+        return cls(channel, ts, container.get("app_unfurl_url"))
 
 
 @dataclass(frozen=True)
@@ -73,6 +106,9 @@ class ToResponseUrl:
     url: str | None
     pressed: Pressed | None = None
 
+    async def meanwhile(self, asked: asyncio.Future[Any]) -> None:
+        """A message can wait."""
+
     async def __call__(self, answer: Answer) -> None:
         """Say it below what was asked. Raises SlackApiError."""
         to_all = answer.audience is Audience.CHANNEL
@@ -82,6 +118,15 @@ class ToResponseUrl:
 
     async def instead(self, message: Message) -> None:
         """Put the message in the place of the one whose button was pressed. Raises SlackApiError."""
+        pressed = self.pressed
+        if pressed is not None and pressed.unfurled is not None and pressed.ts is not None:
+            # The message is the person's own; only what stands below the link is ours.
+            await self.caller.desk.slack.chat_unfurl(
+                channel=pressed.channel,
+                ts=pressed.ts,
+                unfurls={pressed.unfurled: {"blocks": message.blocks, "fallback": message.text}},
+            )
+            return
         done = await self._send(message, to_all=False, replace=True)
         if not done and self.pressed is not None and self.pressed.ts is not None:
             await self.caller.desk.slack.chat_update(

@@ -1,84 +1,52 @@
-"""The modal that changes a subscription: opened by its button, filled from the app's own lists, and submitted."""
+"""The modal that makes or changes a subscription: its app, and its submission."""
 
 from __future__ import annotations
 
-import re
+from dataclasses import replace
 from typing import Any
 
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.async_app import AsyncAck
 
 from bot import messages
-from bot.build import Frozen
+from bot.build import App
 from bot.commands import CommandError, Subscribe, parse
-from bot.messages import NotAButton, actions
-from bot.messages.subscription_modal import MORE
+from bot.http import ProviderError
+from bot.messages import FilledIn, SubscriptionOrigin, actions
+from bot.messages.subscription_modal import APP, CHANNEL, MORE
 from bot.terms import Terms, TermsProblem, check
 from handlers.answers import subscriptions
-from handlers.caller import Answer, Audience, Caller
+from handlers.caller import Caller
 from handlers.desk import Desk
+from handlers.finding import app_by_slug
 from handlers.listening import Listening
-from handlers.saying import ToChannel
-from handlers.trouble import in_words
-
-
-class Origin(Frozen):
-    """Which subscription is changed, and from where; it travels in the modal's private_metadata."""
-
-    number: int
-    app: str
-    channel: str
-    team: str
-
-
-async def open_for(value: str, trigger_id: str, caller: Caller) -> None:
-    """Open the modal for the subscription whose button was pressed. Raises NotNamed and NotAButton."""
-    if not value.isdigit():
-        raise NotAButton
-    subscription = await subscriptions.of_this_channel(int(value), caller)
-    app = subscription.app
-    origin = Origin(
-        number=subscription.id, app=app.slug if app else "", channel=caller.channel, team=caller.team
-    )
-    await caller.desk.slack.views_open(
-        trigger_id=trigger_id,
-        view=messages.subscription_modal(app, subscription.terms, private_metadata=origin.model_dump_json()),
-    )
+from handlers.submitting import Course, see_through
 
 
 def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
-    """Listen to the modal's lists and its submission."""
-
-    @app.options(re.compile(f"^({actions.PICK_BRANCH}|{actions.PICK_WORKFLOW})$"))
-    async def typed(ack: AsyncAck, body: dict[str, Any]) -> None:
-        origin = Origin.model_validate_json(body["view"]["private_metadata"])
-        read = desk.choices.branches if body["action_id"] == actions.PICK_BRANCH else desk.choices.workflows
-        names = await read(origin.app) if origin.app else []
-        await ack(options=messages.options_for(str(body.get("value") or ""), names))
+    """Listen to the modal's submission."""
 
     @app.view(actions.SUBSCRIPTION_MODAL)
     async def submitted(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any]) -> None:
         async with listening.answering(actions.SUBSCRIPTION_MODAL):
-            origin = Origin.model_validate_json(view["private_metadata"])
-            caller = Caller(
-                desk=desk,
-                person=body["user"]["id"],
-                name=body["user"].get("username") or body["user"].get("name"),
-                team=origin.team,
-                channel=origin.channel,
-            )
-            try:
-                subscription = await subscriptions.of_this_channel(origin.number, caller)
-                ask = asked_in(view["state"]["values"], subscription.terms)
-            except Exception as problem:  # noqa: BLE001 - at the field, so that the modal stays and nothing is lost
-                await ack(response_action="errors", errors={MORE: in_words(problem).text[:2000]})
-                return
-            await ack()
-            try:
-                terms = await subscriptions.settled(ask, caller)
-                await subscriptions.change(subscription, terms, caller)
-            except Exception as problem:  # noqa: BLE001 - the modal is gone, so the person hears of it beside it
-                await ToChannel(caller)(Answer(in_words(problem), Audience.ONE_PERSON))
+            caller = Caller.in_body(body, desk)
+            origin = SubscriptionOrigin.read(view["private_metadata"])
+            values = view["state"]["values"]
+            doing = _change(origin, values, caller) if origin.number else _make(values, caller)
+            await see_through(doing, _course(origin, values), ack=ack, slack=desk.slack, view_id=view["id"])
+            desk.home_changed(caller.person)
+
+
+async def app_picked(body: dict[str, Any], desk: Desk) -> None:
+    """Let the lists be those of the app that was picked; all else stays as it is in the modal."""
+    view = body["view"]
+    origin = SubscriptionOrigin.read(view["private_metadata"])
+    picked = _picked(view["state"]["values"])
+    origin = origin.model_copy(update={"app": picked.slug if picked else ""})
+    shown = messages.subscription_modal(
+        picked, messages.read_subscription(view["state"]["values"]), origin=origin
+    )
+    await desk.slack.views_update(view_id=view["id"], view=shown)
 
 
 def asked_in(values: dict[str, Any], before: Terms) -> Subscribe:
@@ -105,3 +73,42 @@ def asked_in(values: dict[str, Any], before: Terms) -> Subscribe:
     except TermsProblem as problem:
         raise CommandError(str(problem), example="subscribe style:each status:failed") from problem
     return typed.model_copy(update={"terms": terms, "zone_given": terms.zone != Terms().zone})
+
+
+async def _change(origin: SubscriptionOrigin, values: dict[str, Any], caller: Caller) -> None:
+    subscription = await subscriptions.of_this_caller(origin.number, caller)
+    ask = asked_in(values, subscription.terms)
+    terms = await subscriptions.settled(ask, caller)
+    await subscriptions.change(subscription, terms, caller)
+
+
+async def _make(values: dict[str, Any], caller: Caller) -> None:
+    ask = asked_in(values, Terms())
+    picked = _picked(values)
+    app = await app_by_slug(caller, picked.slug if picked else "")
+    channel = FilledIn(values).conversation(CHANNEL) or await replace(caller, channel="").direct_message()
+    there = replace(caller, channel=channel)
+    await subscriptions.begin(app, await subscriptions.settled(ask, there), there)
+
+
+def _course(origin: SubscriptionOrigin, values: dict[str, Any]) -> Course[None]:
+    filled, picked = messages.read_subscription(values), _picked(values)
+    return Course(
+        waiting=messages.subscription_note("⏳ Asking Bitrise…"),
+        done=lambda _: messages.subscription_note("🔔 Done; the channel was told."),
+        again=lambda problem: messages.subscription_modal(picked, filled, origin=origin, problem=problem),
+        refused=messages.subscription_note,
+        field_of=lambda problem: _field_of(problem, origin),
+    )
+
+
+def _field_of(problem: BaseException, origin: SubscriptionOrigin) -> str:
+    if origin.number == 0 and isinstance(problem, subscriptions.ChannelRefused):
+        return CHANNEL
+    return APP if origin.number == 0 and isinstance(problem, ProviderError) else MORE
+
+
+def _picked(values: dict[str, Any]) -> App | None:
+    filled = FilledIn(values)
+    slug = filled.picked(APP)
+    return App(slug=slug, title=filled.picked_words(APP) or slug) if slug else None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
 
 import structlog
 from slack_sdk.errors import SlackApiError
@@ -14,6 +16,7 @@ from bot.messages import Message, NotAButton, TooLongForAModal
 from handlers.answers.acts import NotAllowed
 from handlers.caller import Answer
 from handlers.finding import NotNamed
+from handlers.saying import Saying
 
 log = structlog.get_logger()
 
@@ -36,10 +39,12 @@ def in_words(error: Exception) -> Message:
     )
 
 
-async def say_or_explain(asked: Awaitable[Answer | None], say: Callable[[Answer], Awaitable[None]]) -> None:
+async def say_or_explain(asked: Coroutine[Any, Any, Answer | None], say: Saying) -> None:
     """Say the answer, or, whatever went wrong, what it was; nothing where the answer was a message of its own."""
+    asking = asyncio.create_task(asked)
+    await say.meanwhile(asking)
     try:
-        said = await asked
+        said = await asking
     except Exception as error:  # noqa: BLE001 - the person hears of everything that goes wrong
         said = Answer(in_words(error))
     if said is not None:

@@ -111,9 +111,9 @@ class Outbox:
         return await self._database.read(lambda db: _notifications(db, f"parcel = ({newest})", [head], -1))
 
     async def of_build(self, provider: Provider, build_slug: str) -> list[tuple[int, str, str]]:
-        """What was owed for a build: subscription, event and status of each."""
+        """What was owed for a build: subscription, event and status of each; `paused` if that is why it was dropped."""
         query = (
-            "SELECT subscription_id, event, status FROM notifications"
+            "SELECT subscription_id, event, CASE error WHEN 'paused' THEN error ELSE status END FROM notifications"
             " WHERE provider = ? AND build_slug = ? ORDER BY id"
         )
         return await self._database.read(

@@ -8,6 +8,7 @@ from storage.failures import Failures
 from storage.messages import Messages
 from storage.outbox import Outbox
 from storage.people import People
+from storage.starts import Starts
 from storage.subscriptions import Subscriptions
 from storage.watching import Watching
 
@@ -24,3 +25,4 @@ class Storage:
         self.messages = Messages(database)
         self.failures = Failures(database)
         self.people = People(database)
+        self.starts = Starts(database)

@@ -20,12 +20,13 @@ EVERY_APP = ""
 
 
 class Stopped(StrEnum):
-    """Why a subscription is told nothing any more, by Slack's error for its channel."""
+    """Why a subscription is told nothing: by Slack's error for its channel, or because somebody paused it."""
 
     NOT_IN_CHANNEL = "not_in_channel"
     NOT_FOUND = "channel_not_found"
     ARCHIVED = "is_archived"
     RESTRICTED = "restricted_action"
+    PAUSED = "paused"
 
 
 class Subscription(Frozen):
@@ -110,6 +111,24 @@ class Subscriptions:
         )
         self.revision += 1
 
+    async def pause(self, subscription: Subscription, at: datetime) -> None:
+        """Tell the subscription nothing from now on; what it is still owed, and that is not due yet, is dropped."""
+
+        def work(db: sqlite_utils.Database) -> None:
+            db.execute(
+                "UPDATE subscriptions SET stopped_reason = ?, stopped_at = ? WHERE id = ?",
+                [Stopped.PAUSED, to_text(at), subscription.id],
+            )
+            _drop_owed(db, subscription, "paused")
+
+        await self._database.write(work)
+        self.revision += 1
+
+    async def of_channels(self, channels: Sequence[str]) -> list[Subscription]:
+        """The subscriptions of several channels, oldest first."""
+        marks = ", ".join("?" * len(channels))
+        return await self._find(f"channel_id IN ({marks})", list(channels)) if channels else []
+
     async def resume(self, subscription: Subscription) -> None:
         """Tell a stopped subscription again, from now on."""
         await self._database.write(lambda db: _resume(db, subscription.id))
@@ -119,11 +138,7 @@ class Subscriptions:
         """Remove a subscription and what it is still owed."""
 
         def work(db: sqlite_utils.Database) -> None:
-            db.execute(
-                "UPDATE notifications SET status = 'dropped', error = 'unsubscribed'"
-                " WHERE subscription_id = ? AND status = 'owed'",
-                [subscription.id],
-            )
+            _drop_owed(db, subscription, "unsubscribed")
             end_subscription(db, subscription)
 
         await self._database.write(work)
@@ -198,6 +213,13 @@ def end_those_told_once(db: sqlite_utils.Database, parcel: str) -> None:
     )
     for subscription in _select(db, f"{asked} AND terms LIKE '%\"once\":true%'", [parcel]):
         end_subscription(db, subscription)
+
+
+def _drop_owed(db: sqlite_utils.Database, subscription: Subscription, why: str) -> None:
+    db.execute(
+        "UPDATE notifications SET status = 'dropped', error = ? WHERE subscription_id = ? AND status = 'owed'",
+        [why, subscription.id],
+    )
 
 
 def _resume(db: sqlite_utils.Database, number: int) -> None:

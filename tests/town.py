@@ -100,6 +100,15 @@ class Town:
         """The message that says this."""
         return await self.slack.wait_for_post(channel, text, viewer=person, after=after)
 
+    async def answered(self, what: str, times: int = 1) -> None:
+        """Wait until so many questions of this kind have been answered, whatever the answer was."""
+        labels = {"command": what, "outcome": "answered"}
+        for _ in range(1000):
+            if (self.bot.metrics.registry.get_sample_value("buildbell_commands_total", labels) or 0) >= times:
+                return
+            await asyncio.sleep(0.01)
+        raise TimeoutError(f"waited for {times} answers to {what}")
+
     def last(self, channel: str = "builds", person: str | None = "anna") -> Post | None:
         return next(reversed(self.slack.posts(channel, person)), None)
 

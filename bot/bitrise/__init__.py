@@ -6,6 +6,7 @@ from bot.bitrise.listing import Listing, Page
 from bot.bitrise.logs import Log
 from bot.bitrise.models import Artifact, ArtifactLinks, Me
 from bot.bitrise.orders import AbortOrder, BuildQuery, EnvironmentVariable, Started, TriggerParams
+from bot.bitrise.yml import Buildables
 
 __all__ = [
     "AbortOrder",
@@ -14,6 +15,7 @@ __all__ = [
     "Bitrise",
     "BuildAlreadyFinished",
     "BuildQuery",
+    "Buildables",
     "EnvironmentVariable",
     "Listing",
     "Log",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -17,6 +18,7 @@ from bot.bitrise.logs import Log, last_lines, plain_text, read_log, readable
 from bot.bitrise.models import AppItem, Artifact, ArtifactItem, ArtifactLinks, BuildItem, Me, read_one
 from bot.bitrise.orders import AbortOrder, BuildQuery, Started, TriggerParams
 from bot.bitrise.starting import started_by
+from bot.bitrise.yml import Buildables, buildables_in
 from bot.build import App, Build, Frozen, State
 from bot.http import (
     AnswerLost,
@@ -30,6 +32,7 @@ from bot.http import (
     NotUnderstood,
     ProviderDown,
     Refused,
+    Reply,
 )
 from bot.http.api import path_of
 from bot.http.redaction import redact
@@ -37,6 +40,7 @@ from bot.http.redaction import redact
 ItemT = TypeVar("ItemT", bound=BaseModel)
 
 MOST_LOG = 64 * 1024
+MOST_YML = 1024 * 1024
 # Our clock and Bitrise's need not agree on when a build was asked for.
 SKEW = timedelta(minutes=2)
 
@@ -242,6 +246,19 @@ class Bitrise:
         """The workflows that were ever triggered."""
         return _texts((await self._api.read(path_of("apps", app_slug, "build-workflows"))).body)
 
+    async def app_yml(self, app_slug: str) -> str:
+        """The app's bitrise.yml as text."""
+        return _yml(await self._api.read(path_of("apps", app_slug, "bitrise.yml")))
+
+    async def build_yml(self, app_slug: str, build_slug: str) -> str:
+        """The bitrise.yml that a build ran with, as text."""
+        return _yml(await self._api.read(path_of("apps", app_slug, "builds", build_slug, "bitrise.yml")))
+
+    async def buildables(self, app_slug: str) -> Buildables:
+        """The workflows and pipelines of the app's bitrise.yml: the truthful list, but not every token may read it."""
+        text = await self.app_yml(app_slug)
+        return await asyncio.to_thread(buildables_in, text)
+
     async def _find(self, app_slug: str, params: dict[str, Any], asked_at: datetime) -> Started | None:
         query = BuildQuery(status=0, after=asked_at - SKEW)
         async for page in self.builds(app_slug, query).pages():
@@ -291,6 +308,12 @@ def _from_chunks(log: Log, most: int) -> LogTail:
         gaps=log.gaps,
         whole_url=log.raw_url,
     )
+
+
+def _yml(reply: Reply) -> str:
+    if len(reply.body) > MOST_YML:
+        raise NotUnderstood("the bitrise.yml is too long")
+    return reply.body.decode("utf-8", "replace")
 
 
 def _texts(body: bytes) -> list[str]:

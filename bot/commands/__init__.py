@@ -3,6 +3,8 @@
 from bot.commands.app_names import AmbiguousApp, UnknownApp, find_app
 from bot.commands.catalogue import CATALOGUE, Entry, entry_for, markdown
 from bot.commands.errors import CommandError
+from bot.commands.links import AppLink, ArtifactLink, BuildLink, PipelineLink, read_link
+from bot.commands.mentioned import mentioned_builds
 from bot.commands.model import (
     AbortBuild,
     BuildRef,
@@ -26,13 +28,17 @@ from bot.commands.model import (
     WhoAmI,
     Why,
 )
-from bot.commands.parsing import Surface, parse
+from bot.commands.parsing import Surface, is_variable_name, parse
+from bot.commands.values import build_ref
 from bot.commands.wording import describe, describe_terms, list_words, term_words, words
 
 __all__ = [
     "CATALOGUE",
     "AbortBuild",
     "AmbiguousApp",
+    "AppLink",
+    "ArtifactLink",
+    "BuildLink",
     "BuildRef",
     "Command",
     "CommandError",
@@ -44,6 +50,7 @@ __all__ = [
     "Me",
     "Mine",
     "Moment",
+    "PipelineLink",
     "Rebuild",
     "ShowBuild",
     "ShowLog",
@@ -57,13 +64,17 @@ __all__ = [
     "UseApp",
     "WhoAmI",
     "Why",
+    "build_ref",
     "describe",
     "describe_terms",
     "entry_for",
     "find_app",
+    "is_variable_name",
     "list_words",
     "markdown",
+    "mentioned_builds",
     "parse",
+    "read_link",
     "term_words",
     "words",
 ]

@@ -47,9 +47,9 @@ CATALOGUE: tuple[Entry, ...] = (
     Entry("apps", "apps", "The apps I can see.", ("apps", "apps page:2")),
     Entry(
         "use",
-        "use APP",
+        "use [APP]",
         "Choose this channel's app, so that nobody has to name it.",
-        ("use android",),
+        ("use android", "use"),
         (APPS,),
     ),
     Entry(
@@ -94,10 +94,14 @@ CATALOGUE: tuple[Entry, ...] = (
     ),
     Entry(
         "trigger",
-        "trigger [APP] [branch:…] [tag:…] [commit:…] [workflow:…] [message:…] [env:KEY=VALUE]",
-        "Start a build.",
-        ("trigger branch:main", "trigger android tag:v1.2 workflow:release env:DRY_RUN=1"),
-        ("At least one of branch, tag, commit and workflow is needed. `env:` may come several times.", APPS),
+        "trigger [APP] [branch:…] [tag:…] [commit:…] [workflow:…] [pipeline:…] [message:…] [env:KEY=VALUE]",
+        "Start a build; without a word on what to build, by filling in a form.",
+        ("trigger", "trigger branch:main", "trigger android tag:v1.2 workflow:release env:DRY_RUN=1"),
+        (
+            "Name at least one of branch, tag, commit, workflow and pipeline, or nothing at all for the form.",
+            "`env:` may come several times.",
+            APPS,
+        ),
     ),
     Entry(
         "rebuild", "rebuild [APP] #N", "Start a build again as it was started.", ("rebuild #12",), (BUILDS,)

@@ -46,9 +46,9 @@ class ListApps(Frozen):
 
 
 class UseApp(Frozen):
-    """Choose the channel's default app."""
+    """Choose the channel's default app; without one, from a list."""
 
-    app: str
+    app: str | None = None
 
 
 class WhoAmI(Frozen):
@@ -100,15 +100,21 @@ class AbortBuild(Frozen):
 
 
 class TriggerBuild(Frozen):
-    """Start a build."""
+    """Start a build; one that does not say what to build asks for the form to be filled in."""
 
     app: str | None = None
     branch: str | None = None
     tag: str | None = None
     commit: str | None = None
     workflow: str | None = None
+    pipeline: str | None = None
     message: str | None = None
     environments: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def names_something(self) -> bool:
+        """Whether it says what to build (Bitrise API v0.1, build-trigger: at least one of these)."""
+        return any((self.branch, self.tag, self.commit, self.workflow, self.pipeline))
 
 
 class Rebuild(Frozen):

@@ -40,6 +40,7 @@ from bot.terms import Terms, TermsProblem, check
 Surface = Literal["slash", "message"]
 _NAMES = ("branch", "target", "tag", "workflow", "by", "aborted")
 FILTER_KEYS = (*_NAMES, *(f"-{name}" for name in _NAMES), "event", "pr")
+_BUILDABLE = ("branch", "tag", "commit", "workflow", "pipeline")
 TERM_KEYS = ("status", "on-hold", "running", "style", "at", "on", "zone", "quiet", "broadcast")
 # Other words that people try first.
 _ALIASES = {
@@ -162,8 +163,6 @@ def _apps(words: _Words) -> ListApps:
 
 def _use(words: _Words) -> UseApp:
     app = words.plain()
-    if app is None:
-        words.wrong("Which app?")
     words.nothing_more()
     return UseApp(app=app)
 
@@ -235,24 +234,29 @@ def _abort(words: _Words) -> AbortBuild:
 
 def _trigger(words: _Words) -> TriggerBuild:
     app = words.plain()
-    keyed = words.keyed("branch", "tag", "commit", "workflow", "message", "env")
-    if not keyed.keys() & {"branch", "tag", "commit", "workflow"}:
-        words.wrong("What should be built? Name a branch, tag, commit or workflow.")
-    for key in ("branch", "tag", "commit", "workflow", "message"):
+    keyed = words.keyed(*_BUILDABLE, "message", "env")
+    if keyed and not keyed.keys() & set(_BUILDABLE):
+        words.wrong("What should be built? Name a branch, tag, commit, workflow or pipeline.")
+    for key in (*_BUILDABLE, "message"):
         if not all(keyed.get(key, ["-"])):
             words.wrong(f"{key}: needs something behind it.")
         if len(keyed.get(key, ())) > 1:
             words.wrong(f"{key}: was given twice.")
     return TriggerBuild(
         app=app,
-        **{key: keyed[key][0] for key in ("branch", "tag", "commit", "workflow", "message") if key in keyed},
+        **{key: keyed[key][0] for key in (*_BUILDABLE, "message") if key in keyed},
         environments=tuple(_variable(text, words) for text in keyed.get("env", ())),
     )
 
 
+def is_variable_name(name: str) -> bool:
+    """Whether an environment variable can be called this."""
+    return name.isidentifier() and name.isascii()
+
+
 def _variable(text: str, words: _Words) -> tuple[str, str]:
     key, equals, value = text.partition("=")
-    if not equals or not key.isidentifier():
+    if not equals or not is_variable_name(key):
         words.wrong(f"env:{text} is no variable: write env:KEY=value.")
     return key, value
 

@@ -11,6 +11,7 @@ from bot.messages.actions import ABORT_MODAL
 from bot.messages.blocks import plain_text, section
 from bot.messages.buttons import BuildButton
 from bot.messages.message import Block
+from bot.messages.modals import FilledIn, field, modal, option, text_element, warning
 from bot.messages.text import escape
 
 SUGGESTION = "suggestion"
@@ -39,40 +40,31 @@ def abort_modal(
     """The question; with an order it shows again what was filled in, with a problem why it was not done."""
     order = order or AbortOrder()
     chosen = [_option(name) for name in _OPTIONS if getattr(order, name)]
-    warning = [section(f"⚠️ {escape(problem, 1000)}")] if problem else []
     return _modal(
         [
-            *warning,
+            *warning(problem),
             section(
                 f"*{escape(f'{build.title} {build.label}', 200)}* stops at once. The channel is told who and why."
             ),
-            _input(
+            field(
                 SUGGESTION,
                 "Reason",
                 {
                     "type": "static_select",
-                    "action_id": SUGGESTION,
                     "placeholder": plain_text("Pick one, or write your own below", 150),
-                    "options": [{"text": plain_text(text, 75), "value": text} for text in SUGGESTIONS],
+                    "options": [option(text, text) for text in SUGGESTIONS],
                 },
             ),
-            _input(
+            field(
                 REASON,
                 "In your own words",
-                {
-                    "type": "plain_text_input",
-                    "action_id": REASON,
-                    "max_length": LONGEST_REASON,
-                    "multiline": True,
-                    **({"initial_value": order.reason[:LONGEST_REASON]} if order.reason else {}),
-                },
+                text_element(order.reason, most=LONGEST_REASON, multiline=True),
             ),
-            _input(
+            field(
                 OPTIONS,
                 "Options",
                 {
                     "type": "checkboxes",
-                    "action_id": OPTIONS,
                     "options": [_option(name) for name in _OPTIONS],
                     **({"initial_options": chosen} if chosen else {}),
                 },
@@ -102,40 +94,24 @@ def not_aborted(problem: str) -> Block:
 
 def read_abort(values: Mapping[str, Any]) -> AbortOrder:
     """What was filled in: a suggestion, own words, or both. `values` is the view's state as Slack sends it."""
-    suggestion = (_element(values, SUGGESTION).get("selected_option") or {}).get("value")
-    words = " ".join(str(_element(values, REASON).get("value") or "").split())
+    filled = FilledIn(values)
+    suggestion, words = filled.picked(SUGGESTION), " ".join(filled.text(REASON).split())
     reason = ": ".join(part for part in (suggestion if suggestion in SUGGESTIONS else None, words) if part)
-    chosen = {one.get("value") for one in _element(values, OPTIONS).get("selected_options") or []}
+    chosen = filled.several(OPTIONS)
     return AbortOrder(reason=reason[:LONGEST_REASON] or None, **{name: name in chosen for name in _OPTIONS})
-
-
-def _element(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    found = (values.get(name) or {}).get(name)
-    return found if isinstance(found, Mapping) else {}
 
 
 def _option(name: str) -> Block:
     text, description = _OPTIONS[name]
-    return {"text": plain_text(text, 75), "description": plain_text(description, 75), "value": name}
-
-
-def _input(name: str, label: str, element: Block) -> Block:
-    return {
-        "type": "input",
-        "block_id": name,
-        "label": plain_text(label, 2000),
-        "element": element,
-        "optional": True,
-    }
+    return option(text, name, description)
 
 
 def _modal(blocks: list[Block], *, private_metadata: str = "", submit: str | None = None) -> Block:
-    view: Block = {
-        "type": "modal",
-        "callback_id": ABORT_MODAL,
-        "title": plain_text("Abort a build", 24),
-        "close": plain_text("Keep it running" if submit else "Close", 24),
-        "private_metadata": private_metadata,
-        "blocks": blocks,
-    }
-    return view | {"submit": plain_text(submit, 24)} if submit else view
+    return modal(
+        "Abort a build",
+        blocks,
+        callback_id=ABORT_MODAL,
+        private_metadata=private_metadata,
+        submit=submit,
+        close="Keep it running" if submit else "Close",
+    )

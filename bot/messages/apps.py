@@ -8,7 +8,8 @@ from bot.build import App
 from bot.messages import actions
 from bot.messages.blocks import button, context, paragraphs, row, section
 from bot.messages.buttons import AppsButton
-from bot.messages.message import Message
+from bot.messages.message import Block, Message
+from bot.messages.modals import found, option, pickable
 from bot.messages.text import code, escape, link, mention
 
 
@@ -36,6 +37,13 @@ def app_list(apps: Sequence[App], *, total: int, page: int, size: int) -> Messag
         blocks.append(row(earlier, later))
     blocks.append(context("`/bitrise use APP` makes one of them this channel's app."))
     return Message(escape(f"{total} apps: {', '.join(app.title for app in apps)}", 2000), blocks)
+
+
+def app_options(typed: str, apps: Sequence[App]) -> list[Block]:
+    """What a list of apps offers for what was typed: those with that in their title or repository."""
+    named = {f"{app.title} {app.repository or ''} {app.slug}": app for app in apps}
+    offered = [named[name] for name in found(typed, sorted(named, key=str.casefold))]
+    return [option(app.title or app.slug, app.slug, app.repository) for app in offered if pickable(app.slug)]
 
 
 def using_app(app: App, *, by: str) -> Message:

@@ -9,7 +9,7 @@ from bot.build import App, Build
 from bot.commands import ListBuilds, describe, list_words
 from bot.messages import actions, wording
 from bot.messages.blocks import button, confirm, context, link_button, paragraphs, row, section
-from bot.messages.buttons import BuildButton, ListButton
+from bot.messages.buttons import AppButton, BuildButton, ListButton
 from bot.messages.message import Block, Message
 from bot.messages.text import code, escape, lasted, link, plain, when
 
@@ -51,6 +51,7 @@ def status(
         blocks += [section("*Last result of each branch*"), *paragraphs(lines, most_blocks=2)]
     elif not running:
         blocks.append(context("It has no builds yet."))
+    blocks.append(_app_buttons(app))
     spoken = " ".join(wording.in_a_sentence(build, app) for build in [*running, *last_by_branch][:5])
     return Message(f"{escape(app.title)}: {counts}. {spoken}"[:3500], blocks)
 
@@ -164,6 +165,15 @@ def _next(app: App, ask: ListBuilds, start: str | None) -> list[Block]:
     if len(value) > 2000:
         return [context(f"There are more: narrow the list, for example {code('since:2d')}.")]
     return [row(button("Older builds", actions.BUILDS_NEXT, value))]
+
+
+def _app_buttons(app: App) -> Block:
+    value = AppButton.of(app).encode()
+    return row(
+        button("Start a build…", actions.START_BUILD, value),
+        button("Subscribe…", actions.SUBSCRIBE, value),
+        link_button("Open in Bitrise", _page(app), actions.OPEN_LINK),
+    )
 
 
 def _page(app: App) -> str:

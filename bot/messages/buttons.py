@@ -65,6 +65,18 @@ class ListButton(_Value):
     start: Slug
 
 
+class AppButton(_Value):
+    """Which app a button is about; `""`: the person will say."""
+
+    app: Annotated[str, StringConstraints(pattern=re.compile(r"^[\w-]{0,64}$"))] = ""
+    title: str = ""
+
+    @classmethod
+    def of(cls, app: App | None) -> Self:
+        """The button of this app."""
+        return cls(app=app.slug, title=plain(app.title, 100)) if app is not None else cls()
+
+
 class AppsButton(_Value):
     """A page of the apps."""
 

@@ -17,6 +17,8 @@ from bot.terms import Terms
 
 MOST_LINES = 15
 MOST_REASONS = 6
+# Beside a reason the terms only remind of which subscription it is.
+LONGEST_TERMS = 400
 
 
 @dataclass(frozen=True)
@@ -39,13 +41,13 @@ def why(build: Build, app: App, reasons: Sequence[Reason]) -> Message:
     lines = [_line(one) for one in reasons]
     spoken = " ".join(f"{one.number}: {one.said}." for one in reasons)
     return Message(
-        sentence(f"{app.title} {build.label}: {spoken}", 3000), [section(head), *paragraphs(lines, 10)]
+        sentence(f"{app.title} {build.label}: {spoken}", 3000), [section(head), *paragraphs(lines)]
     )
 
 
 def _line(one: Reason) -> str:
     bell = "🔔" if one.told else "🔕"
-    return f"{bell} {one.number}. {sentence_of(one.app, one.terms)}:\n      {sentence(one.said, 400)}."
+    return f"{bell} {one.number}. {sentence_of(one.app, one.terms, LONGEST_TERMS)}:\n      {sentence(one.said, 400)}."
 
 
 def preview(app: App, terms: Terms, *, told: Sequence[Build], silent: Sequence[tuple[Build, str]]) -> Message:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bot.commands import CATALOGUE, entry_for
-from bot.messages.blocks import context, paragraphs, section
-from bot.messages.message import Message
+from bot.messages.blocks import button, context, paragraphs, row, section
+from bot.messages.message import Block, Message
+from bot.messages.modals import modal
 from bot.messages.text import escape, sentence
 
 
@@ -12,6 +15,30 @@ def problem(words: str) -> Message:
     """What was wrong and what to do."""
     safe = sentence(words, 2900)
     return Message(safe, [section(f"⚠️ {safe}")])
+
+
+def one_moment() -> Message:
+    """What was asked for is under way."""
+    return Message("One moment…", [section("⏳ One moment…")])
+
+
+def notice(title: str, words: str) -> Block:
+    """A modal with a sentence of our own, or what went wrong."""
+    return modal(
+        title,
+        [section(sentence(words, 2900))],
+    )
+
+
+def below_each_other(messages: Sequence[Message]) -> Message:
+    """Several messages as one."""
+    blocks = [block for message in messages for block in (*message.blocks, {"type": "divider"})]
+    return Message(" ".join(message.text for message in messages)[:3500], blocks[:-1])
+
+
+def form_button(words: str, label: str, action_id: str, value: str) -> Message:
+    """A button that opens a form, where the form itself can't be opened: Slack lets only presses do that."""
+    return Message(words, [section(words), row(button(label, action_id, value, style="primary"))])
 
 
 def help_message(topic: str | None = None) -> Message:

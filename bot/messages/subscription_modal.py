@@ -1,4 +1,4 @@
-"""The modal in which a subscription is changed: what most people change is picked, the rest is typed."""
+"""The modal in which a subscription is made or changed: what most people want is picked, the rest is typed."""
 
 from __future__ import annotations
 
@@ -11,9 +11,24 @@ from bot.filters import Patterns
 from bot.messages import actions
 from bot.messages.blocks import plain_text, section
 from bot.messages.message import Block
+from bot.messages.modals import (
+    FilledIn,
+    field,
+    found,
+    modal,
+    option,
+    pickable,
+    searched,
+    searched_several,
+    text_element,
+    warning,
+)
+from bot.messages.origin import Origin
 from bot.messages.text import escape
 from bot.terms import Result, Style, Terms
 
+APP = "app"
+CHANNEL = "channel"
 BRANCHES = "branches"
 NOT_BRANCHES = "not_branches"
 WORKFLOWS = "workflows"
@@ -21,8 +36,6 @@ RESULTS = "results"
 STYLE = "style"
 MORE = "more"
 STARTED = "started"
-# Slack takes more, but not everywhere (Slack's rules, "More sizes").
-LONGEST_OPTION = 75
 LONGEST_MORE = 3000
 _RESULTS = {
     Result.FAILED: "Every failure",
@@ -50,8 +63,14 @@ class TooLongForAModal(Exception):
         super().__init__(self.__doc__)
 
 
+class SubscriptionOrigin(Origin):
+    """Also the number of the subscription that is changed; 0: a new one is made."""
+
+    number: int = 0
+
+
 class Filled(Frozen):
-    """What was filled in; `more` are words as somebody would type them."""
+    """What is filled in; `more` are words as somebody would type them."""
 
     branches: tuple[str, ...] = ()
     not_branches: tuple[str, ...] = ()
@@ -60,6 +79,24 @@ class Filled(Frozen):
     started: bool = False
     style: Style = Style.EACH
     more: str = ""
+
+    @classmethod
+    def of(cls, terms: Terms) -> Filled:
+        """What asks for these terms. Raises TooLongForAModal."""
+        wanted = terms.filter
+        more = _typed_rest(terms)
+        picked = [*wanted.branch.include, *wanted.branch.exclude, *wanted.workflow.include]
+        if len(more) > LONGEST_MORE or not all(one.strip() and pickable(one) for one in picked):
+            raise TooLongForAModal
+        return cls(
+            branches=wanted.branch.include,
+            not_branches=wanted.branch.exclude,
+            workflows=wanted.workflow.include,
+            results=terms.results,
+            started=terms.started,
+            style=terms.style,
+            more=more,
+        )
 
     def onto(self, typed: Terms) -> Terms:
         """The terms that were typed in `more`, with what was picked."""
@@ -73,81 +110,97 @@ class Filled(Frozen):
         return typed.model_copy(update=picked)
 
 
-def subscription_modal(app: App | None, terms: Terms, *, private_metadata: str) -> Block:
-    """The modal, filled in with what the subscription asks for now. Raises TooLongForAModal."""
-    wanted = terms.filter
-    picked = [*wanted.branch.include, *wanted.branch.exclude, *wanted.workflow.include]
-    more = _typed_rest(terms)
-    if len(more) > LONGEST_MORE or not all(0 < len(one.strip()) <= LONGEST_OPTION for one in picked):
-        raise TooLongForAModal
+def subscription_modal(
+    app: App | None, filled: Filled, *, origin: SubscriptionOrigin, problem: str | None = None
+) -> Block:
+    """The modal, filled in: of a subscription that there is, or (number 0) of a new one, which also asks whose."""
+    new = origin.number == 0
     title = escape(app.title, 200) if app else "your own builds"
     blocks = [
-        section(f"What this channel is told of *{title}*"),
-        _results(terms),
-        _picks(BRANCHES, "Branches", actions.PICK_BRANCH, wanted.branch.include, "None picked: every branch"),
-        _picks(NOT_BRANCHES, "But not branches", actions.PICK_BRANCH, wanted.branch.exclude, "None left out"),
+        *warning(problem),
+        *(_whose(app, origin) if new else [section(f"What is told of *{title}*")]),
+        _results(filled),
+        _picks(BRANCHES, "Branches", actions.PICK_BRANCH, filled.branches, "None picked: every branch"),
+        _picks(NOT_BRANCHES, "But not branches", actions.PICK_BRANCH, filled.not_branches, "None left out"),
         _picks(
-            WORKFLOWS,
-            "Workflows",
-            actions.PICK_WORKFLOW,
-            wanted.workflow.include,
-            "None picked: every workflow",
+            WORKFLOWS, "Workflows", actions.PICK_WORKFLOW, filled.workflows, "None picked: every workflow"
         ),
-        _input(
+        field(
             STYLE,
             "How",
             {
                 "type": "static_select",
-                "action_id": STYLE,
-                "options": [_option(words, style.value) for style, words in _STYLES.items()],
-                "initial_option": _option(_STYLES[terms.style], terms.style.value),
+                "options": [option(words, style.value) for style, words in _STYLES.items()],
+                "initial_option": option(_STYLES[filled.style], filled.style.value),
             },
             optional=False,
         ),
-        _input(
+        field(
             MORE,
             "Anything else, as you would type it",
-            {
-                "type": "plain_text_input",
-                "action_id": MORE,
-                "max_length": LONGEST_MORE,
-                **({"initial_value": more} if more else {}),
-            },
+            text_element(filled.more, most=LONGEST_MORE),
             hint="by:@me -by:bot target:main tag:v* event:push on-hold:15m running:1h quiet:22:00-7:00 at:9:00 on:mon",
         ),
     ]
-    return {
-        "type": "modal",
-        "callback_id": actions.SUBSCRIPTION_MODAL,
-        "title": plain_text("Edit a subscription", 24),
-        "submit": plain_text("Save", 24),
-        "close": plain_text("Cancel", 24),
-        "private_metadata": private_metadata,
-        "blocks": blocks,
-    }
+    return modal(
+        "Subscribe" if new else "Edit a subscription",
+        blocks,
+        callback_id=actions.SUBSCRIPTION_MODAL,
+        private_metadata=origin.encode(),
+        submit="Subscribe" if new else "Save",
+        close="Cancel",
+    )
+
+
+def subscription_note(words: str) -> Block:
+    """How far it has come, or why it can't be done."""
+    return modal(
+        "Subscription",
+        [section(escape(words, 2000))],
+    )
 
 
 def read_subscription(values: Mapping[str, Any]) -> Filled:
     """What was filled in. `values` is the view's state as Slack sends it."""
-    results = set(_chosen(values, RESULTS, RESULTS))
-    style = (_element(values, STYLE, STYLE).get("selected_option") or {}).get("value")
+    filled = FilledIn(values)
+    results, style = filled.several(RESULTS), filled.picked(STYLE)
     return Filled(
-        branches=tuple(_chosen(values, BRANCHES, actions.PICK_BRANCH)),
-        not_branches=tuple(_chosen(values, NOT_BRANCHES, actions.PICK_BRANCH)),
-        workflows=tuple(_chosen(values, WORKFLOWS, actions.PICK_WORKFLOW)),
+        branches=tuple(filled.several(BRANCHES)),
+        not_branches=tuple(filled.several(NOT_BRANCHES)),
+        workflows=tuple(filled.several(WORKFLOWS)),
         results=frozenset(one for one in Result if one.value in results),
         started=STARTED in results,
         style=Style(style) if style in set(Style) else Style.EACH,
-        more=str(_element(values, MORE, MORE).get("value") or ""),
+        more=filled.text(MORE),
     )
 
 
 def options_for(typed: str, names: Iterable[str]) -> list[Block]:
     """What a list offers for what was typed: the names with that in them, and what was typed itself as a pattern."""
     wanted = typed.strip()
-    found = [name for name in names if wanted.casefold() in name.casefold()]
-    offered = dict.fromkeys([*found[:99], *([wanted] if wanted else [])])
-    return [_option(name, name) for name in offered if 0 < len(name) <= LONGEST_OPTION and "," not in name]
+    offered = dict.fromkeys([*found(typed, names, most=99), *([wanted] if wanted else [])])
+    return [option(name, name) for name in offered if pickable(name) and "," not in name]
+
+
+def _whose(app: App | None, origin: SubscriptionOrigin) -> list[Block]:
+    chosen = option(app.title, app.slug) if app is not None and pickable(app.title) else None
+    channel: Block = {
+        "type": "conversations_select",
+        "placeholder": plain_text("None picked: you alone, as a direct message", 150),
+        "filter": {"include": ["public", "private"], "exclude_bot_users": True},
+    }
+    if origin.channel and not origin.channel.startswith("D"):
+        channel["initial_conversation"] = origin.channel
+    return [
+        field(
+            APP,
+            "App",
+            searched(actions.PICK_APP, "Type a part of its name", chosen),
+            optional=False,
+            dispatch=True,
+        ),
+        field(CHANNEL, "Channel", channel),
+    ]
 
 
 def _typed_rest(terms: Terms) -> str:
@@ -165,64 +218,24 @@ def _typed_rest(terms: Terms) -> str:
     return f"{words} {digest.get(terms.style, '')}".strip()
 
 
-def _results(terms: Terms) -> Block:
-    started = _option("Every start", STARTED)
-    chosen = [_option(words, one.value) for one, words in _RESULTS.items() if one in terms.results]
-    chosen += [started] * terms.started
-    return _input(
+def _results(filled: Filled) -> Block:
+    options = {one.value: option(words, one.value) for one, words in _RESULTS.items()}
+    options[STARTED] = option("Every start", STARTED)
+    chosen = [options[one.value] for one in _RESULTS if one in filled.results]
+    chosen += [options[STARTED]] * filled.started
+    element: Block = {"type": "checkboxes", "options": list(options.values())}
+    return field(
         RESULTS,
         "What is told",
-        {
-            "type": "checkboxes",
-            "action_id": RESULTS,
-            "options": [*(_option(words, one.value) for one, words in _RESULTS.items()), started],
-            **(
-                {"initial_options": [*chosen, *([started] if terms.started else [])]}
-                if chosen or terms.started
-                else {}
-            ),
-        },
+        element | {"initial_options": chosen} if chosen else element,
         hint="None picked: every end, whatever the result. Aborted builds do not count in a series.",
     )
 
 
 def _picks(name: str, label: str, action_id: str, chosen: Sequence[str], placeholder: str) -> Block:
-    initial = [_option(one, one) for one in chosen]
-    return _input(
+    return field(
         name,
         label,
-        {
-            "type": "multi_external_select",
-            "action_id": action_id,
-            "min_query_length": 0,
-            "placeholder": plain_text(placeholder, 150),
-            **({"initial_options": initial} if initial else {}),
-        },
+        searched_several(action_id, placeholder, [option(one, one) for one in chosen]),
         hint="Pick names, or type a pattern such as release/*" if name != WORKFLOWS else None,
     )
-
-
-def _input(name: str, label: str, element: Block, *, hint: str | None = None, optional: bool = True) -> Block:
-    block: Block = {
-        "type": "input",
-        "block_id": name,
-        "label": plain_text(label, 2000),
-        "element": element,
-        "optional": optional,
-    }
-    return block | {"hint": plain_text(hint, 2000)} if hint else block
-
-
-def _option(text: str, value: str) -> Block:
-    return {"text": plain_text(text, LONGEST_OPTION), "value": value}
-
-
-def _chosen(values: Mapping[str, Any], block: str, action: str) -> list[str]:
-    return [
-        str(one.get("value") or "") for one in _element(values, block, action).get("selected_options") or []
-    ]
-
-
-def _element(values: Mapping[str, Any], block: str, action: str) -> Mapping[str, Any]:
-    found = (values.get(block) or {}).get(action)
-    return found if isinstance(found, Mapping) else {}

@@ -17,6 +17,8 @@ from bot.messages.text import code, escape, mention, plain, when
 from bot.terms import Terms
 
 MOST_ROWS = 15
+# Where somebody wants to be told nothing for a while.
+PAUSED = "paused"
 MOST_IN_A_ROW = 250
 # By Slack's error for the channel (Slack's rules, "Failures that are final for a channel").
 _CURES = {
@@ -64,6 +66,13 @@ def resumed(app: App | None, terms: Terms, *, by: str) -> Message:
     return Message(text, [section(text)])
 
 
+def paused(app: App | None, terms: Terms, *, by: str) -> Message:
+    """A subscription is told nothing for now."""
+    what = sentence_of(app, terms)
+    text = f"⏸️ {mention(by)} paused this: {what}."
+    return Message(text, [section(text), context("What ends meanwhile is not told afterwards.")])
+
+
 def unsubscribed(app: App | None, number: int, *, by: str) -> Message:
     """Subscriptions were ended."""
     how_many = f"{number} subscriptions" if number > 1 else "the subscription"
@@ -95,7 +104,7 @@ def subscriptions(
         words = f"⚠️ I could not look at Bitrise{since}, so nothing is told: {escape(blind[1])}"
         blocks.append(section(f"{words} What happens meanwhile is told afterwards."))
     for one in rows[:MOST_ROWS]:
-        stopped_here = f"\n⚠️ Stopped: {_cure(one.stopped)}" if one.stopped else ""
+        stopped_here = f"\n{_stopped(one.stopped)}" if one.stopped else ""
         text = f"{one.number}. {sentence_of(one.app, one.terms, MOST_IN_A_ROW)}, since {mention(one.created_by)} asked"
         blocks += [section(text + stopped_here), _buttons(one)]
     if len(rows) > MOST_ROWS:
@@ -144,8 +153,13 @@ def _buttons(one: SubscriptionRow) -> Block:
     return row(
         button("Tell again", actions.SUBSCRIPTION_RESUME, number, style="primary") if one.stopped else None,
         button("Edit", actions.SUBSCRIPTION_EDIT, number, label=f"Edit subscription {number}"),
+        None if one.stopped else button("Pause", actions.SUBSCRIPTION_PAUSE, number, label=f"Pause {number}"),
         button("Unsubscribe", actions.UNSUBSCRIBE, number, confirm=question),
     )
+
+
+def _stopped(reason: str) -> str:
+    return "⏸️ Paused." if reason == PAUSED else f"⚠️ Stopped: {_cure(reason)}"
 
 
 def _cure(reason: str) -> str:

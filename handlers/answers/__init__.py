@@ -6,7 +6,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from bot import commands, messages
-from handlers.answers import acts, apps, builds, explaining, personal, results, subscriptions
+from bot.messages import AppButton
+from bot.messages.actions import START_BUILD
+from handlers.answers import acts, apps, builds, explaining, forms, personal, results, subscriptions
 from handlers.caller import Answer, Caller
 
 
@@ -14,10 +16,31 @@ async def _help(ask: commands.Help, _caller: Caller) -> Answer:
     return Answer(messages.help_message(ask.topic))
 
 
+async def _trigger(ask: commands.TriggerBuild, caller: Caller) -> Answer | None:
+    if ask.names_something:
+        return await acts.trigger(ask, caller)
+    app = await caller.desk.apps.find(ask.app) if ask.app is not None else None
+    if caller.trigger_id:
+        await forms.open_start(caller, app)
+        return None
+    return Answer(
+        messages.form_button(
+            "Which branch, which workflow?", "Start a build…", START_BUILD, AppButton.of(app).encode()
+        )
+    )
+
+
+async def _use(ask: commands.UseApp, caller: Caller) -> Answer | None:
+    if ask.app or not caller.trigger_id:
+        return await apps.use_app(ask, caller)
+    await forms.open_choose_app(caller)
+    return None
+
+
 _ANSWERS: dict[type[Any], Callable[[Any, Caller], Awaitable[Answer | None]]] = {
     commands.Help: _help,
     commands.ListApps: apps.list_apps,
-    commands.UseApp: apps.use_app,
+    commands.UseApp: _use,
     commands.WhoAmI: apps.who_am_i,
     commands.Status: builds.status,
     commands.ListBuilds: builds.list_builds,
@@ -25,7 +48,7 @@ _ANSWERS: dict[type[Any], Callable[[Any, Caller], Awaitable[Answer | None]]] = {
     commands.ShowLog: results.log,
     commands.ListArtifacts: results.artifacts,
     commands.AbortBuild: acts.abort,
-    commands.TriggerBuild: acts.trigger,
+    commands.TriggerBuild: _trigger,
     commands.Rebuild: acts.rebuild,
     commands.Subscribe: subscriptions.subscribe,
     commands.Unsubscribe: subscriptions.unsubscribe,

@@ -40,20 +40,29 @@ async def abort_build(app: App, build: Build, order: AbortOrder, caller: Caller)
 
 
 async def trigger(ask: TriggerBuild, caller: Caller) -> Answer:
-    """Start a build."""
+    """Start a build of the app that the order names, or of the channel's."""
     _check(caller)
-    app = await find_app(caller, ask.app)
+    return await start(await find_app(caller, ask.app), ask, caller)
+
+
+async def start(app: App, ask: TriggerBuild, caller: Caller) -> Answer:
+    """Start a build of this app, and remember the order for the next time. Raises NotAllowed or ProviderError."""
+    _check(caller)
     params = TriggerParams(
         branch=ask.branch,
         tag=ask.tag,
         commit_hash=ask.commit,
         commit_message=ask.message or f"Started from Slack by {await caller.signature()}",
         workflow_id=ask.workflow,
+        pipeline_id=ask.pipeline,
         started_by=caller.person,
         environments=tuple(EnvironmentVariable(key=key, value=value) for key, value in ask.environments),
     )
     started = await caller.desk.bitrise.trigger(app.slug, params)
     _note("trigger", caller, app, builds=[one.build_slug for one in started])
+    await caller.desk.storage.starts.remember(
+        caller.team, caller.person, app.slug, ask.model_copy(update={"app": app.title}), at=caller.now()
+    )
     caller.desk.look_now()
     return Answer(messages.triggered(app, started, by=caller.person), Audience.CHANNEL)
 

@@ -7,6 +7,7 @@ from bot.build import Provider
 from bot.commands import ListApps, UseApp, WhoAmI
 from handlers.answers.acts import may_act
 from handlers.caller import Answer, Audience, Caller
+from handlers.finding import NotNamed
 
 PAGE = 20
 
@@ -19,7 +20,9 @@ async def list_apps(ask: ListApps, caller: Caller) -> Answer:
 
 
 async def use_app(ask: UseApp, caller: Caller) -> Answer:
-    """Make an app the channel's default."""
+    """Make an app the channel's default. Raises NotNamed where none is named."""
+    if ask.app is None:
+        raise NotNamed("Which app? For example `/bitrise use android`; `/bitrise apps` lists them all.")
     app = await caller.desk.apps.find(ask.app)
     await caller.desk.storage.channels.use(
         caller.team, caller.channel, Provider.BITRISE, app.slug, by=caller.person, at=caller.now()

@@ -34,7 +34,11 @@ _NUMBERS = {
 
 async def status(ask: Status, caller: Caller) -> Answer:
     """What runs now, and how each branch last ended, from the newest fifty builds."""
-    app = await find_app(caller, ask.app)
+    return Answer(await app_card(await find_app(caller, ask.app), caller))
+
+
+async def app_card(app: App, caller: Caller) -> Message:
+    """An app: what runs now, how each branch last ended, and what can be done with it."""
     running: list[Build] = []
     last: dict[str, Build] = {}
     async for page in caller.desk.bitrise.builds(app.slug, BuildQuery(sort_by="running_first")).pages():
@@ -45,10 +49,8 @@ async def status(ask: Status, caller: Caller) -> Answer:
                 last.setdefault(build.branch or build.tag or "", build)
         break
     usual = await caller.desk.usual_times.of_each(running[: messages.ROWS_WITH_BUTTONS])
-    return Answer(
-        messages.status(
-            app, running=running, last_by_branch=list(last.values()), now=caller.now(), usual=usual
-        )
+    return messages.status(
+        app, running=running, last_by_branch=list(last.values()), now=caller.now(), usual=usual
     )
 
 

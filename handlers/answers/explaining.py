@@ -44,6 +44,7 @@ def _told(status: str | None) -> str | None:
         "told": "it told this build here",
         "owed": "it is about to tell this build here, or waits for its time",
         "sending": "it is telling this build here right now",
+        "paused": "it was paused before it could tell this build here",
         "dropped": "it could not tell this build here, since Slack did not let me post",
     }.get(status or "")
 

@@ -44,7 +44,7 @@ async def me(ask: Me, caller: Caller) -> Answer:
     if ask.name is not None or ask.mention is not None:
         person = person.model_copy(
             update={
-                "name": ask.name.casefold() if ask.name is not None else person.name,
+                "name": ask.name.casefold() or None if ask.name is not None else person.name,
                 "mention": person.mention if ask.mention is None else ask.mention,
                 "email": person.email or await caller.email(),
             }
@@ -58,8 +58,8 @@ async def me(ask: Me, caller: Caller) -> Answer:
             ) from taken
     if ask.ends is not None:
         await _tell_ends(caller, wanted=ask.ends)
-    ends = await _ends(caller)
-    said = messages.me(name=person.name, email=person.email, mention=person.mention, ends=bool(ends))
+    ends = await ends_told(caller)
+    said = messages.me(name=person.name, email=person.email, mention=person.mention, ends=ends)
     return Answer(said, Audience.ONE_PERSON)
 
 
@@ -100,6 +100,11 @@ async def _tell_ends(caller: Caller, *, wanted: bool) -> None:
         at=caller.now(),
         baseline=None,
     )
+
+
+async def ends_told(caller: Caller) -> bool:
+    """Whether the person is told how their builds end."""
+    return bool(await _ends(caller))
 
 
 async def _ends(caller: Caller) -> list[Subscription]:

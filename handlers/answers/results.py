@@ -6,7 +6,7 @@ from bot import messages
 from bot.bitrise import NoLog
 from bot.build import App, Build
 from bot.commands import ListArtifacts, ShowLog
-from bot.messages import ArtifactLine
+from bot.messages import ArtifactLine, Message
 from handlers.caller import Answer, Audience, Caller
 from handlers.finding import find_build
 
@@ -53,7 +53,15 @@ async def artifacts_of(app: App, build: Build, caller: Caller) -> Answer:
         )
         if len(lines) >= MOST_ARTIFACTS:
             break
+    caller.desk.artifacts.note(app.slug, build.slug, (line.slug for line in lines))
     return Answer(messages.artifacts(build, app, lines[:MOST_ARTIFACTS], total=total))
+
+
+async def one_artifact(app: App, build: Build, artifact_slug: str, caller: Caller) -> Message:
+    """One artifact of a build, with a button that fetches its link."""
+    one = await caller.desk.bitrise.artifact(app.slug, build.slug, artifact_slug)
+    line = ArtifactLine(slug=one.slug, title=one.title, kind=one.kind, size=one.size)
+    return messages.artifacts(build, app, [line], total=1)
 
 
 async def artifact_link(app_slug: str, build_slug: str, artifact_slug: str, caller: Caller) -> Answer:

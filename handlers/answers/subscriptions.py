@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from slack_sdk.errors import SlackApiError
 
 from bot import messages
@@ -11,10 +13,15 @@ from bot.filters import Patterns
 from bot.messages import Message
 from bot.terms import Style, Terms
 from bot.watch import read_baseline
+from handlers import places
 from handlers.answers.explaining import preview
 from handlers.caller import Answer, Audience, Caller
 from handlers.finding import NotNamed, find_app
 from storage import Subscription
+
+
+class ChannelRefused(NotNamed):
+    """The channel can't be posted in; the sentence says what to do."""
 
 
 async def subscribe(ask: Subscribe, caller: Caller) -> Answer | None:
@@ -27,6 +34,12 @@ async def subscribe(ask: Subscribe, caller: Caller) -> Answer | None:
     terms = await settled(ask, caller)
     if ask.preview:
         return await preview(app, terms, caller)
+    await begin(app, terms, caller)
+    return None
+
+
+async def begin(app: App, terms: Terms, caller: Caller) -> None:
+    """Add the subscription for the caller's channel, and say so there. Raises ChannelRefused, ProviderError."""
     subscription = await add(app, terms, caller, channel=caller.channel)
     try:
         await _post(caller, messages.subscribed(app, terms, by=caller.person))
@@ -34,7 +47,6 @@ async def subscribe(ask: Subscribe, caller: Caller) -> Answer | None:
         await caller.desk.storage.subscriptions.remove(subscription)
         raise
     caller.desk.look_now()
-    return None
 
 
 async def add(app: App, terms: Terms, caller: Caller, *, channel: str) -> Subscription:
@@ -67,10 +79,10 @@ async def settled(ask: Subscribe, caller: Caller) -> Terms:
 
 
 async def resume_number(number: int, caller: Caller) -> Answer | None:
-    """Let one of the channel's stopped subscriptions be told again, if the channel can be posted in."""
-    subscription = await of_this_channel(number, caller)
+    """Let a stopped or paused subscription be told again, if its channel can be posted in."""
+    subscription = await of_this_caller(number, caller)
     said = messages.resumed(subscription.app, subscription.terms, by=caller.person)
-    await _post(caller, said)
+    await _post(replace(caller, channel=subscription.channel), said)
     await caller.desk.storage.subscriptions.resume(subscription)
     caller.desk.look_now()
     return None
@@ -79,15 +91,27 @@ async def resume_number(number: int, caller: Caller) -> Answer | None:
 async def change(subscription: Subscription, terms: Terms, caller: Caller) -> None:
     """Give a subscription other terms, and say so to the channel."""
     await caller.desk.storage.subscriptions.change(subscription, terms)
-    await _post(caller, messages.changed(subscription.app, subscription.terms, terms, by=caller.person))
+    said = messages.changed(subscription.app, subscription.terms, terms, by=caller.person)
+    await _post(replace(caller, channel=subscription.channel), said)
 
 
-async def of_this_channel(number: int, caller: Caller) -> Subscription:
-    """The channel's subscription of that number. Raises NotNamed."""
+async def pause_number(number: int, caller: Caller) -> Answer | None:
+    """Tell a subscription nothing until somebody lets it be told again; its channel hears of it."""
+    subscription = await of_this_caller(number, caller)
+    await caller.desk.storage.subscriptions.pause(subscription, caller.now())
+    said = messages.paused(subscription.app, subscription.terms, by=caller.person)
+    await _post(replace(caller, channel=subscription.channel), said)
+    return None
+
+
+async def of_this_caller(number: int, caller: Caller) -> Subscription:
+    """The subscription of that number: the channel's, or, at the Home, one of the person's. Raises NotNamed."""
     found = await caller.desk.storage.subscriptions.find(number)
-    if found is None or found.channel != caller.channel:
-        raise NotNamed("This channel has no such subscription. `/bitrise subscriptions` lists what it has.")
-    return found
+    if found is not None and found.team == caller.team:
+        here = found.channel == caller.channel
+        if here or (not caller.channel and found.channel in await places.of_person(caller)):
+            return found
+    raise NotNamed("This channel has no such subscription. `/bitrise subscriptions` lists what it has.")
 
 
 async def unsubscribe(ask: Unsubscribe, caller: Caller) -> Answer:
@@ -105,9 +129,14 @@ async def unsubscribe(ask: Unsubscribe, caller: Caller) -> Answer:
     return await _end(ended, caller)
 
 
-async def unsubscribe_number(number: int, caller: Caller) -> Answer:
-    """End the channel's subscription of that number."""
-    return await unsubscribe(Unsubscribe(number=number), caller)
+async def unsubscribe_number(number: int, caller: Caller) -> Answer | None:
+    """End the subscription of that number; its channel hears of it."""
+    subscription = await of_this_caller(number, caller)
+    said = await _end([subscription], caller)
+    if caller.channel:
+        return said
+    await _post(replace(caller, channel=subscription.channel), said.message)
+    return None
 
 
 async def _end(ended: list[Subscription], caller: Caller) -> Answer:
@@ -138,9 +167,9 @@ async def _post(caller: Caller, message: Message) -> None:
     except SlackApiError as error:
         data = error.response.data if isinstance(error.response.data, dict) else {}
         if data.get("error") in ("channel_not_found", "not_in_channel"):
-            raise NotNamed(
+            raise ChannelRefused(
                 "I can't post in this channel yet. Type `/invite @buildbell` here, then subscribe again."
             ) from error
         if data.get("error") in ("is_archived", "restricted_action"):
-            raise NotNamed("Nobody may post in this channel, so it can't be told of builds.") from error
+            raise ChannelRefused("Nobody may post in this channel, so it can't be told of builds.") from error
         raise

@@ -17,6 +17,7 @@ from sandbox.bitrise.answers import app_item, artifact_item, build_item, page_of
 from sandbox.bitrise.farm import App, Artifact, Build, Farm
 from sandbox.bitrise.logs import chunks_of
 from sandbox.bitrise.storage import FileStore
+from sandbox.bitrise.yml import yml_of
 from sandbox.faults import Fault, Faults
 from sandbox.journal import Journal
 
@@ -76,6 +77,8 @@ class Api:
             ("GET", "/v0.1/apps/{app}", self._app),
             ("GET", "/v0.1/apps/{app}/branches", self._branches),
             ("GET", "/v0.1/apps/{app}/build-workflows", self._workflows),
+            ("GET", "/v0.1/apps/{app}/bitrise.yml", self._app_yml),
+            ("GET", f"{build}/bitrise.yml", self._build_yml),
             ("GET", "/v0.1/apps/{app}/builds", self._builds),
             ("POST", "/v0.1/apps/{app}/builds", self._trigger),
             ("GET", "/v0.1/builds", self._all_builds),
@@ -151,6 +154,14 @@ class Api:
     async def _workflows(self, request: web.Request) -> web.Response:
         app = self._find_app(request)
         return web.json_response({"data": sorted({one.workflow for one in self.farm.of_app(app)})})
+
+    async def _app_yml(self, request: web.Request) -> web.Response:
+        self._only_developers(request)
+        return web.Response(text=yml_of(self._find_app(request)), content_type="text/plain")
+
+    async def _build_yml(self, request: web.Request) -> web.Response:
+        self._only_developers(request)
+        return web.Response(text=yml_of(self._find_build(request).app), content_type="text/plain")
 
     async def _builds(self, request: web.Request) -> web.Response:
         query = request.query

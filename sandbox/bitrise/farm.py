@@ -37,6 +37,7 @@ class App:
     project_type: str = "android"
     disabled: bool = False
     workflows: Sequence[str] = ("primary", "deploy")
+    pipelines: Sequence[str] = ()
     branches: Sequence[str] = ("main",)
     # tokens other than the owner's that may list its builds, but not more
     testers_see_it: bool = True

@@ -40,7 +40,11 @@ class BitriseSandbox:
     def __post_init__(self) -> None:
         self.store = FileStore(self.now)
         self.android = self.farm.add_app(
-            "Sample Android", "bitrise-samples", "sample-android", branches=("main", "develop", "release/2.1")
+            "Sample Android",
+            "bitrise-samples",
+            "sample-android",
+            branches=("main", "develop", "release/2.1"),
+            pipelines=("release-train",),
         )
         self.ios = self.farm.add_app(
             "Sample iOS", "bitrise-samples", "sample-ios", project_type="ios", branches=("main", "design")

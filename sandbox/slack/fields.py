@@ -91,6 +91,22 @@ def filled_in(element: Block, given: Any) -> dict[str, Any]:
     return {field: given}
 
 
+def chosen_in(blocks: Sequence[Block], chosen: Mapping[tuple[str, str], Any]) -> dict[str, Any]:
+    """The state of what can be chosen outside of input blocks, as Slack sends it with a message or a view.
+
+    `chosen` is what somebody chose, by block and element.
+    """
+    state: dict[str, Any] = {}
+    inputs = {block["block_id"] for block in blocks if block["type"] == "input"}
+    for block_id, element in elements(blocks):
+        if block_id in inputs or element["type"] not in _FIELDS or element["type"] == "overflow":
+            continue
+        name = element.get("action_id", "")
+        held = filled_in(element, chosen.get((block_id, name)))
+        state.setdefault(block_id, {})[name] = {"type": element["type"], **held}
+    return state
+
+
 def state_of(
     blocks: Sequence[Block], filled: Mapping[str, Any], *, submitting: bool = False
 ) -> dict[str, Any]:

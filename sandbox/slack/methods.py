@@ -74,6 +74,8 @@ class Methods:
                 "real_name": person.real_name,
                 "deleted": False,
                 "is_bot": False,
+                "is_restricted": person.guest,
+                "is_ultra_restricted": False,
                 "tz": person.zone,
                 "profile": profile,
             }
@@ -141,6 +143,29 @@ class Methods:
         if channel is None:
             raise SlackError("user_not_found")
         return {"channel": {"id": channel.id}}
+
+    def users_conversations(self, arguments: Arguments) -> dict[str, Any]:
+        """users.conversations: a person's channels; private ones only where the bot is in them, too."""
+        person = str(arguments.get("user") or BOT_USER)
+        if person not in (*self.workspace.people, BOT_USER):
+            raise SlackError("user_not_found")
+        wanted = str(arguments.get("types") or "public_channel").split(",")
+        kinds = {"public_channel": "channel", "private_channel": "group", "im": "im"}
+        scopes = {"public_channel": "channels:read", "private_channel": "groups:read", "im": "im:read"}
+        for one in wanted:
+            if scopes.get(one, "mpim:read") not in self.scopes:
+                raise SlackError("missing_scope", needed=scopes.get(one, "mpim:read"))
+        found = [
+            {"id": one.id, "name": one.name, "is_private": one.private, "is_archived": one.archived}
+            for one in self.workspace.channels.values()
+            if one.kind in {kinds.get(kind) for kind in wanted}
+            and person in one.members
+            and (not one.private or BOT_USER in one.members)
+            and not (one.archived and _true(arguments.get("exclude_archived")))
+        ]
+        start, limit = _cursor(arguments), int(arguments.get("limit") or 100)
+        more = {"next_cursor": f"at:{start + limit}"} if start + limit < len(found) else {"next_cursor": ""}
+        return {"channels": found[start : start + limit], "response_metadata": more}
 
     def conversations_history(self, arguments: Arguments) -> dict[str, Any]:
         """conversations.history: newest first, without the replies of threads; only where the bot is a member."""
@@ -236,7 +261,9 @@ class Methods:
             raise SlackError("cannot_unfurl_url")
         for url, unfurl in unfurls.items():
             blocks = check_blocks(unfurl["blocks"]) if unfurl.get("blocks") else []
-            post.attachments.append({**unfurl, "blocks": blocks, "from_url": url})
+            # A link that has a preview already gets this one instead.
+            others = [one for one in post.attachments if one.get("from_url") != url]
+            post.attachments = [*others, {**unfurl, "blocks": blocks, "from_url": url}]
         self.workspace.touch(post)
         return {}
 
@@ -377,6 +404,7 @@ METHODS: dict[str, tuple[str, str | None]] = {
     "chat.postMessage": ("chat_post_message", "chat:write"),
     "chat.postEphemeral": ("chat_post_ephemeral", "chat:write"),
     "chat.update": ("chat_update", "chat:write"),
+    "users.conversations": ("users_conversations", None),
     "conversations.history": ("conversations_history", None),
     "conversations.open": ("conversations_open", "im:write"),
     "conversations.replies": ("conversations_replies", None),

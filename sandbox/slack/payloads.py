@@ -33,8 +33,8 @@ def slash_command(
     }
 
 
-def event(inner: Mapping[str, Any]) -> dict[str, Any]:
-    """An event in its envelope."""
+def event(inner: Mapping[str, Any], *, shared_outside: bool = False) -> dict[str, Any]:
+    """An event in its envelope; `shared_outside`: in a channel with people of another company."""
     return {
         "token": VERIFICATION_TOKEN,
         "team_id": TEAM,
@@ -52,22 +52,35 @@ def event(inner: Mapping[str, Any]) -> dict[str, Any]:
                 "is_enterprise_install": False,
             }
         ],
-        "is_ext_shared_channel": False,
+        "is_ext_shared_channel": shared_outside,
         "event_context": secrets.token_hex(8),
     }
 
 
-def on_message(channel: Channel, post: Post) -> dict[str, Any]:
-    """Where an element is: on a message; an ephemeral one does not come along."""
+def on_message(
+    channel: Channel, post: Post, *, state: Mapping[str, Any] | None = None, unfurled: str | None = None
+) -> dict[str, Any]:
+    """Where an element is: on a message; an ephemeral one does not come along.
+
+    `state` is what is chosen in the message, `unfurled` the address in whose preview the element is.
+    """
+    container: dict[str, Any] = {
+        "type": "message",
+        "message_ts": post.ts,
+        "channel_id": channel.id,
+        "is_ephemeral": post.only_for is not None,
+    }
+    if unfurled is not None:
+        container |= {
+            "type": "message_attachment",
+            "attachment_id": 1,
+            "is_app_unfurl": True,
+            "app_unfurl_url": unfurled,
+        }
     place: dict[str, Any] = {
-        "container": {
-            "type": "message",
-            "message_ts": post.ts,
-            "channel_id": channel.id,
-            "is_ephemeral": post.only_for is not None,
-        },
+        "container": container,
         "channel": {"id": channel.id, "name": channel.name},
-        "state": {"values": {}},
+        "state": {"values": dict(state or {})},
     }
     return place if post.only_for else place | {"message": post.as_slack_sends_it()}
 

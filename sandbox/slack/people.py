@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from sandbox.slack import payloads
 from sandbox.slack.checks import SlackError, check_options, check_view
 from sandbox.slack.delivery import Delivered, Delivery, NotAcknowledged
-from sandbox.slack.fields import CannotDo, action_of, find_element, state_of
+from sandbox.slack.fields import CannotDo, action_of, chosen_in, find_element, state_of
 from sandbox.slack.handles import Handles
 from sandbox.slack.methods import MOST_VIEWS
 from sandbox.slack.web_api import WebApi
@@ -100,11 +100,15 @@ class People:
             raise CannotDo(f"{who.name} does not see this message")
         shown = [*post.blocks, *(block for one in post.attachments for block in one.get("blocks") or [])]
         found_in, element = find_element(shown, button, block_id)
+        if element["type"] != "button":
+            post.chosen[who.id, found_in, element.get("action_id", "")] = given
+        chosen = {(block, name): value for (one, block, name), value in post.chosen.items() if one == who.id}
+        unfurled = _unfurled(post, found_in)
         response = self.handles.new_response(who.id, where.id, post.ts)
         payload = payloads.block_actions(
             who,
             action_of(found_in, element, given),
-            payloads.on_message(where, post),
+            payloads.on_message(where, post, state=chosen_in(shown, chosen), unfurled=unfurled),
             trigger_id=self.handles.new_trigger(who.id),
             response_url=f"{self.base_url}/response/{response}",
         )
@@ -122,7 +126,12 @@ class People:
             block["block_id"] == found_in and block["type"] == "input" for block in blocks
         ):
             opened.filled[found_in] = given
-        state = state_of(blocks, opened.filled) if opened is not None else {}
+        elif element["type"] != "button":
+            kept = (
+                opened.chosen if opened is not None else self.workspace.chosen_at_home.setdefault(who.id, {})
+            )
+            kept[found_in, element.get("action_id", "")] = given
+        state = self._state(who, opened, blocks)
         payload = payloads.block_actions(
             who,
             action_of(found_in, element, given),
@@ -145,8 +154,9 @@ class People:
         if post is not None:
             blocks, place = post.blocks, payloads.on_message(self._channel_of(post), post)
         else:
-            blocks, view = self._view_of(who, self.modal(person))
-            place = payloads.on_view(view)
+            opened = self.modal(person)
+            blocks, view = self._view_of(who, opened)
+            place = payloads.on_view({**view, "state": {"values": self._state(who, opened, blocks)}})
         found_in, element = find_element(blocks, element_name, block_id)
         if len(typed) < element.get("min_query_length", 3):
             return []
@@ -199,7 +209,8 @@ class People:
         if opened is None or "submit" not in opened.view:
             raise CannotDo(f"{who.name} has nothing to submit")
         opened.filled |= values or {}
-        state = state_of(opened.view["blocks"], opened.filled, submitting=True)
+        blocks = opened.view["blocks"]
+        state = state_of(blocks, opened.filled, submitting=True) | chosen_in(blocks, opened.chosen)
         payload = payloads.view_submission(who, opened, state, trigger_id=self.handles.new_trigger(who.id))
         try:
             delivered = await self.delivery.interaction(payload)
@@ -226,6 +237,12 @@ class People:
             return await self.delivery.interaction(payload)
         except NotAcknowledged:
             return None
+
+    def _state(self, who: Person, opened: OpenView | None, blocks: list[dict[str, Any]]) -> dict[str, Any]:
+        """What is filled in and chosen in a modal, or on the Home."""
+        if opened is None:
+            return chosen_in(blocks, self.workspace.chosen_at_home.get(who.id, {}))
+        return state_of(blocks, opened.filled) | chosen_in(blocks, opened.chosen)
 
     def _view_of(self, who: Person, opened: OpenView | None) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         if opened is not None:
@@ -289,11 +306,11 @@ class People:
                 "unfurl_id": f"{where.id}-{post.ts}",
                 "event_ts": post.ts,
             }
-            self._event(inner, "link_shared")
+            self._event(inner, "link_shared", shared_outside=where.shared_outside)
 
-    def _event(self, inner: dict[str, Any], name: str) -> None:
+    def _event(self, inner: dict[str, Any], name: str, *, shared_outside: bool = False) -> None:
         if name in (self.manifest["settings"].get("event_subscriptions") or {}).get("bot_events", []):
-            self.delivery.event(payloads.event(inner))
+            self.delivery.event(payloads.event(inner, shared_outside=shared_outside))
 
     def _where(self, person: str, channel: str) -> Channel:
         where = self.workspace.channel(channel)
@@ -308,3 +325,13 @@ class People:
 
     def _slackbot(self, channel: Channel, person: Person, words: str) -> None:
         self.workspace.post(channel, Post(self.workspace.new_ts(), "USLACKBOT", words, only_for=person.id))
+
+
+def _unfurled(post: Post, block_id: str) -> str | None:
+    """The address whose preview holds the block; None for a block of the message itself."""
+    if any(block.get("block_id") == block_id for block in post.blocks):
+        return None
+    for one in post.attachments:
+        if any(block.get("block_id") == block_id for block in one.get("blocks") or []):
+            return str(one["from_url"]) if one.get("from_url") else None
+    return None

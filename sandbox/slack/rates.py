@@ -19,6 +19,7 @@ _METHODS = {
     "conversations.info": 3,
     "conversations.open": 3,
     "conversations.replies": 3,
+    "users.conversations": 3,
     "users.info": 4,
     "chat.delete": 3,
     "chat.unfurl": 3,

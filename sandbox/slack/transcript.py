@@ -26,6 +26,9 @@ def transcript(channel: Channel, viewer: Person, names: Mapping[str, str]) -> st
 def words(post: Post, names: Mapping[str, str]) -> str:
     """What a message says, with what can be pressed in square brackets."""
     lines = [line for block in post.blocks for line in _block(block)] if post.blocks else [post.text]
+    below = [block for one in post.attachments for block in one.get("blocks") or []]
+    lines += [f"▏ {line}" for block in below for text in _block(block) for line in text.split("\n")]
+    lines += [f"(file: {one['title']})" for one in post.files]
     return "\n".join(_readable(line, names) for line in lines)
 
 
@@ -82,11 +85,12 @@ def _element(element: Mapping[str, Any]) -> str:
         return f"[{element['text']['text']}]"
     if "options" in element:
         return " / ".join(option["text"]["text"] for option in element["options"])
-    return (
-        f"‹{element.get('initial_value') or ''}›"
-        if element["type"] == "plain_text_input"
-        else f"[{element['type']}]"
+    if element["type"] == "plain_text_input":
+        return f"‹{element.get('initial_value') or ''}›"
+    held = (
+        [element["initial_option"]] if "initial_option" in element else element.get("initial_options") or []
     )
+    return f"‹{', '.join(one['text']['text'] for one in held)}›" if held else f"[{element['type']}]"
 
 
 def _readable(text: str, names: Mapping[str, str]) -> str:

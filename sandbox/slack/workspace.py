@@ -27,6 +27,7 @@ class Person:
     name: str
     real_name: str
     zone: str = "Europe/Berlin"
+    guest: bool = False
 
     @property
     def email(self) -> str:
@@ -51,6 +52,7 @@ class Post:
     attachments: list[dict[str, Any]] = field(default_factory=list)
     files: list[dict[str, Any]] = field(default_factory=list)
     revision: int = 0
+    chosen: dict[tuple[str, str, str], Any] = field(default_factory=dict)
 
     def as_slack_sends_it(self, *, with_metadata: bool = False) -> dict[str, Any]:
         """The message as the Web API and payloads have it."""
@@ -83,6 +85,7 @@ class Channel:
     archived: bool = False
     im_with: str | None = None
     members: set[str] = field(default_factory=set)
+    shared_outside: bool = False
     posts: list[Post] = field(default_factory=list)
 
     @property
@@ -106,6 +109,7 @@ class OpenView:
     hash: str = ""
     errors: dict[str, str] = field(default_factory=dict)
     filled: dict[str, Any] = field(default_factory=dict)
+    chosen: dict[tuple[str, str], Any] = field(default_factory=dict)
 
     def show(self, view: dict[str, Any]) -> None:
         """Become this view; what was filled in stays in the fields that are still there (views.update)."""
@@ -142,7 +146,7 @@ class Workspace:
             for one in (
                 Person("U0ANNA", "anna", "Anna Berg"),
                 Person("U0BEN", "ben", "Ben Okafor"),
-                Person("U0CARLA", "carla", "Carla Ruiz"),
+                Person("U0CARLA", "carla", "Carla Ruiz", guest=True),
             )
         }
         self.channels: dict[str, Channel] = {}
@@ -159,6 +163,7 @@ class Workspace:
             )
         self.views: dict[str, list[OpenView]] = {}
         self.homes: dict[str, dict[str, Any]] = {}
+        self.chosen_at_home: dict[str, dict[tuple[str, str], Any]] = {}
         self.files: dict[str, bytes] = {}
         self.revision = 0
         self.removed: list[tuple[int, str, str]] = []

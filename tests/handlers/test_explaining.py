@@ -176,5 +176,5 @@ async def test_the_lists_of_the_dialog_are_filled_over_http_too(tmp_path: Path) 
         await town.people.click("anna", listed, "Edit")
         await town.slack.wait_for_modal("anna", "Edit a subscription")
         offered = await town.people.options("anna", "pick_workflow", "")
-        assert [one["value"] for one in offered] == ["primary"]
+        assert [one["value"] for one in offered] == ["primary", "deploy"]
         assert town.slack.violations == []

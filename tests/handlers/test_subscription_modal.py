@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import time, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import assume, given
@@ -11,11 +12,17 @@ from hypothesis import strategies as st
 from bot import messages
 from bot.commands import Subscribe, parse, term_words
 from bot.filters import BuildFilter, Event, Patterns
+from bot.messages import Filled, SubscriptionOrigin
 from bot.terms import Quiet, Result, Style, Terms, TermsProblem, check
 from handlers.subscription_modal import asked_in
 from sandbox.slack.checks import check_view
 from sandbox.slack.fields import state_of
 from tests.builds import ANDROID
+
+
+def shown(terms: Terms) -> dict[str, Any]:
+    origin = SubscriptionOrigin(number=1, channel="C1")
+    return messages.subscription_modal(ANDROID, Filled.of(terms), origin=origin)
 
 
 @pytest.mark.parametrize(
@@ -36,7 +43,7 @@ from tests.builds import ANDROID
 def test_saving_without_a_change_changes_nothing(words: str) -> None:
     ask = parse(f"subscribe {words}", surface="slash")
     assert isinstance(ask, Subscribe)
-    view = messages.subscription_modal(ANDROID, ask.terms, private_metadata="{}")
+    view = shown(ask.terms)
     values = state_of(view["blocks"], {}, submitting=True)
     assert asked_in(values, ask.terms).terms == ask.terms
 
@@ -81,7 +88,7 @@ def test_whatever_the_terms_are_they_come_back_typed_and_from_the_modal(terms: T
     typed = parse(f"subscribe {term_words(terms)}", surface="slash")
     assert isinstance(typed, Subscribe)
     assert typed.terms == terms
-    view = messages.subscription_modal(ANDROID, terms, private_metadata="{}")
+    view = shown(terms)
     check_view(view)
     assert asked_in(state_of(view["blocks"], {}, submitting=True), terms).terms == terms
 
@@ -91,6 +98,6 @@ def test_what_the_modal_does_not_show_stays_as_it_was() -> None:
     before = before.model_copy(
         update={"filter": before.filter.model_copy(update={"builds": frozenset({"b1"})})}
     )
-    view = messages.subscription_modal(ANDROID, before, private_metadata="{}")
+    view = shown(before)
     values = state_of(view["blocks"], {}, submitting=True)
     assert asked_in(values, before).terms == before

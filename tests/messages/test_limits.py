@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 from bot import messages
 from bot.bitrise import AbortOrder, Started
 from bot.build import App, Build, State
-from bot.commands import ListBuilds
+from bot.commands import ListBuilds, TriggerBuild
 from bot.failure import Failure
 from bot.filters import BuildFilter, Patterns
 from bot.messages import ArtifactLine, BuildButton, CardNote, Message, Reason, SubscriptionRow, Telling
 from bot.messages.text import block_of_code, escape, lasted, link, plain, size, when
 from bot.series import Mark, Position, Standing
 from bot.terms import Happening, Terms
-from sandbox.slack.checks import check_blocks, check_view
+from sandbox.slack.checks import check_blocks, check_options, check_view
 from tests.builds import NOON
 
 NASTY = st.sampled_from(
@@ -244,7 +244,32 @@ def test_explanations(app: App, wanted: BuildFilter, build: Build, said: str) ->
     assert_takes(messages.stopped("C1", "is_archived", [(app, terms)] * 20))
     assert_takes(messages.mine([(build, app)] * 30, name=said, looked_at=200, now=NOON))
     with suppress(messages.TooLongForAModal):
-        check_view(messages.subscription_modal(app, terms, private_metadata="{}"))
+        filled = messages.Filled.of(terms)
+        for number in (0, 1):
+            origin = messages.SubscriptionOrigin(channel="C1", number=number)
+            check_view(messages.subscription_modal(app, filled, origin=origin, problem=said))
+
+
+@given(
+    APPS,
+    st.builds(TriggerBuild, branch=MAYBE, tag=MAYBE, commit=MAYBE, workflow=MAYBE, message=MAYBE),
+    st.lists(st.tuples(TEXT, TEXT), max_size=20),
+    TEXT,
+)
+def test_the_modals_that_ask(
+    app: App, ask: TriggerBuild, variables: list[tuple[str, str]], said: str
+) -> None:
+    form = messages.StartForm.of(ask.model_copy(update={"environments": tuple(variables)}))
+    origin = messages.StartOrigin(channel="C1", app=app.slug, rows=tuple(form.variables))
+    check_view(messages.start_modal(form, app, origin=origin, problem=said))
+    check_view(messages.starting(app))
+    check_view(messages.not_started(said))
+    sought = messages.Sought(app=app.slug, title=app.title, words=said)
+    check_view(messages.find_modal(sought, origin=origin, problem=said))
+    check_view(messages.choose_app_modal(origin=origin, problem=said))
+    check_view(messages.settings_modal(messages.Wishes(name=said, ends=True), origin=origin))
+    check_options({"options": messages.app_options("", [app])})
+    check_options({"option_groups": messages.buildable_options(said, [said, "primary"], [said])})
 
 
 @given(TEXT)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import handlers
+from bot.commands.links import HOSTS
 from bot.manifest import bot_scopes, for_http, manifest
 from bot.metrics import Metrics
 from handlers import Listening
@@ -32,7 +33,8 @@ NEEDED_FOR = {
     "links:read": {"event link_shared"},
     "links:write": {"chat_unfurl"},
     "reactions:write": {"reactions_add"},
-    "channels:read": {"conversations_info", "conversations_list"},
+    "channels:read": {"users_conversations"},
+    "groups:read": {"users_conversations"},
 }
 
 
@@ -143,6 +145,10 @@ def test_every_method_that_is_called_has_a_scope_that_allows_it() -> None:
     without_scope = {method for method in used_methods() if method.startswith("views_")}
     known = {use for uses in NEEDED_FOR.values() for use in uses} | without_scope
     assert used_methods() <= known
+
+
+def test_the_domains_that_unfurl_are_those_that_are_read() -> None:
+    assert tuple(manifest()["features"]["unfurl_domains"]) == HOSTS
 
 
 def test_for_http_every_address_is_the_same_one() -> None:

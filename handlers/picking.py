@@ -1,0 +1,80 @@
+"""Lists that are searched by typing: apps, and an app's real branches, workflows and pipelines."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import structlog
+from slack_bolt.app.async_app import AsyncApp
+from slack_bolt.async_app import AsyncAck
+
+from bot import messages
+from bot.messages import Origin, actions
+from bot.messages.message import Block
+from handlers import start_modal, subscription_modal
+from handlers.desk import Desk
+from handlers.listening import Listening
+
+log = structlog.get_logger()
+
+
+def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
+    """Listen to what is typed into lists, and to an app that was picked in a modal."""
+    for action_id, offered in _OFFERED.items():
+        _offer(app, action_id, offered, desk)
+
+    @app.action(actions.PICK_APP)
+    async def picked(ack: AsyncAck, body: dict[str, Any]) -> None:
+        await ack()
+        async with listening.answering(actions.PICK_APP):
+            then = _THEN.get(body["view"].get("callback_id") or "")
+            if then is not None:
+                await then(body, desk)
+
+    @app.action(re.compile(f"^({actions.PICK_BRANCH}|{actions.PICK_WORKFLOW}|{actions.PICK_BUILDABLE})$"))
+    async def chosen(ack: AsyncAck) -> None:
+        await ack()  # it is read when the modal is submitted
+
+
+def _offer(
+    app: AsyncApp, action_id: str, offered: Callable[[str, str, Desk], Awaitable[dict[str, Any]]], desk: Desk
+) -> None:
+    @app.options(action_id)
+    async def typed(ack: AsyncAck, body: dict[str, Any]) -> None:
+        origin = Origin.read((body.get("view") or {}).get("private_metadata"))
+        await ack(**await offered(str(body.get("value") or ""), origin.app, desk))
+
+
+async def _apps(typed: str, _app: str, desk: Desk) -> dict[str, list[Block]]:
+    return {"options": messages.app_options(typed, await desk.apps.in_time())}
+
+
+async def _branches(typed: str, app: str, desk: Desk) -> dict[str, list[Block]]:
+    return {"options": messages.options_for(typed, await desk.choices.branches(app) if app else ())}
+
+
+async def _workflows(typed: str, app: str, desk: Desk) -> dict[str, list[Block]]:
+    return {"options": messages.options_for(typed, await desk.choices.workflows(app) if app else ())}
+
+
+async def _buildables(typed: str, app: str, desk: Desk) -> dict[str, list[Block]]:
+    if not app:
+        return {"options": []}
+    workflows, pipelines = await asyncio.gather(desk.choices.workflows(app), desk.choices.pipelines(app))
+    groups = messages.buildable_options(typed, workflows, pipelines)
+    return {"option_groups": groups} if groups else {"options": []}
+
+
+_OFFERED: dict[str, Callable[[str, str, Desk], Awaitable[dict[str, Any]]]] = {
+    actions.PICK_APP: _apps,
+    actions.PICK_BRANCH: _branches,
+    actions.PICK_WORKFLOW: _workflows,
+    actions.PICK_BUILDABLE: _buildables,
+}
+_THEN: dict[str, Callable[[dict[str, Any], Desk], Awaitable[None]]] = {
+    actions.START_MODAL: start_modal.app_picked,
+    actions.SUBSCRIPTION_MODAL: subscription_modal.app_picked,
+}

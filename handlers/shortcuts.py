@@ -1,0 +1,57 @@
+"""Shortcuts: start a build and find one from anywhere, and what a message speaks of."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any
+
+from slack_bolt.app.async_app import AsyncApp
+from slack_bolt.async_app import AsyncAck
+
+from bot import messages
+from bot.commands import mentioned_builds
+from handlers.answers import builds, forms
+from handlers.caller import Answer, Caller
+from handlers.desk import Desk
+from handlers.finding import NotNamed, find_build
+from handlers.listening import Listening
+from handlers.panes import ToPane
+from handlers.trouble import say_or_explain
+
+START, FIND, ABOUT = "start_build", "find_build", "about_build"
+
+
+def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
+    """Listen to the shortcuts of the manifest."""
+
+    async def see_to(
+        name: str, asked: Coroutine[Any, Any, Answer | None], caller: Caller, *, form: bool
+    ) -> None:
+        async with listening.answering(name):
+            await say_or_explain(asked, ToPane(caller, waits=not form))
+
+    @app.shortcut(START)
+    async def start(ack: AsyncAck, body: dict[str, Any]) -> None:
+        await ack()
+        caller = Caller.in_body(body, desk)
+        await see_to(START, forms.open_start(caller), caller, form=True)
+
+    @app.shortcut(FIND)
+    async def find(ack: AsyncAck, body: dict[str, Any]) -> None:
+        await ack()
+        caller = Caller.in_body(body, desk)
+        await see_to(FIND, forms.open_find(caller), caller, form=True)
+
+    @app.shortcut(ABOUT)
+    async def about(ack: AsyncAck, body: dict[str, Any]) -> None:
+        await ack()
+        caller = Caller.in_body(body, desk)
+        await see_to(ABOUT, _about(body.get("message") or {}, caller), caller, form=False)
+
+
+async def _about(message: dict[str, Any], caller: Caller) -> Answer:
+    refs = mentioned_builds(message)
+    if not refs:
+        raise NotNamed("This message has no link to a Bitrise build, and no number such as #123.")
+    cards = [await builds.card(*await find_build(caller, None, ref), caller) for ref in refs]
+    return Answer(messages.below_each_other(cards), title="About this build")

@@ -1,0 +1,153 @@
+"""The modal in which a build is started: its rows of variables, its app, and its submission."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from slack_bolt.app.async_app import AsyncApp
+from slack_bolt.async_app import AsyncAck
+from slack_sdk.errors import SlackApiError
+
+from bot import messages
+from bot.build import App
+from bot.commands import TriggerBuild, is_variable_name
+from bot.http import Refused
+from bot.messages import StartForm, StartOrigin, actions
+from bot.messages.start_modal import APP, BRANCH, BUILDABLE, COMMIT, TAG, VARIABLE
+from handlers.answers import acts
+from handlers.caller import Answer, Caller
+from handlers.desk import Desk
+from handlers.finding import NotNamed, app_by_slug
+from handlers.listening import Listening
+from handlers.saying import ToChannel
+from handlers.submitting import Course, see_through
+from handlers.trouble import say_or_explain
+
+
+class FieldProblem(NotNamed):
+    """What was filled in can't be taken; `field` names where."""
+
+    def __init__(self, field: str, words: str) -> None:
+        super().__init__(words)
+        self.field = field
+
+
+def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
+    """Listen to the modal's buttons and its submission."""
+
+    @app.action(actions.START_ADD_VARIABLE)
+    async def add(ack: AsyncAck, body: dict[str, Any]) -> None:
+        await ack()
+        async with listening.answering(actions.START_ADD_VARIABLE):
+            await _draw_anew(body, desk, StartOrigin.with_row)
+
+    @app.action(actions.START_REMOVE_VARIABLE)
+    async def remove(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
+        await ack()
+        async with listening.answering(actions.START_REMOVE_VARIABLE):
+            value = str(action.get("value"))
+            if value.isdigit():
+                await _draw_anew(body, desk, lambda origin: origin.without_row(int(value)))
+
+    @app.view(actions.START_MODAL)
+    async def submitted(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any]) -> None:
+        async with listening.answering(actions.START_MODAL):
+            caller, origin = Caller.in_body(body, desk), StartOrigin.read(view["private_metadata"])
+            form = messages.read_start(view["state"]["values"], origin)
+            picked = App(slug=form.app or "", title=_title(view["state"]["values"]))
+            said = await see_through(
+                _start(form, picked, caller),
+                _course(form, picked, origin),
+                ack=ack,
+                slack=desk.slack,
+                view_id=view["id"],
+            )
+            if said is not None:
+                await say_or_explain(_given(said), ToChannel(caller))
+
+
+async def app_picked(body: dict[str, Any], desk: Desk) -> None:
+    """Let the lists be those of the app that was picked, and show what was started last of it, if nothing is typed."""
+    view = body["view"]
+    caller, origin = Caller.in_body(body, desk), StartOrigin.read(view["private_metadata"])
+    form = messages.read_start(view["state"]["values"], origin)
+    picked = App(slug=form.app or "", title=_title(view["state"]["values"]))
+    origin = origin.model_copy(update={"app": picked.slug})
+    remembered = None
+    if picked.slug and not form.names_something and not any(form.variables.values()):
+        remembered = await desk.storage.starts.last(caller.team, caller.person, picked.slug)
+    if remembered is not None:
+        form = StartForm.of(remembered)
+        origin = origin.model_copy(update={"rows": tuple(form.variables)})
+    shown = messages.start_modal(form, picked, origin=origin, remembered=remembered is not None)
+    await _update(desk, view, shown)
+
+
+async def _draw_anew(body: dict[str, Any], desk: Desk, change: Callable[[StartOrigin], StartOrigin]) -> None:
+    view = body["view"]
+    origin = StartOrigin.read(view["private_metadata"])
+    form = messages.read_start(view["state"]["values"], origin)
+    picked = App(slug=form.app, title=_title(view["state"]["values"])) if form.app else None
+    await _update(desk, view, messages.start_modal(form, picked, origin=change(origin)))
+
+
+async def _update(desk: Desk, view: dict[str, Any], shown: dict[str, Any]) -> None:
+    try:
+        # With its hash, so that two quick presses don't overwrite each other ("views.update").
+        await desk.slack.views_update(view_id=view["id"], hash=view["hash"], view=shown)
+    except SlackApiError as error:
+        if error.response.get("error") not in ("hash_conflict", "not_found"):
+            raise
+
+
+async def _start(form: StartForm, picked: App, caller: Caller) -> Answer:
+    order = order_of(form)
+    app = await app_by_slug(caller, picked.slug)
+    return await acts.start(app, order, caller)
+
+
+def order_of(form: StartForm) -> TriggerBuild:
+    """What is to be started. Raises FieldProblem."""
+    variables = []
+    for number, typed in form.variables.items():
+        key, equals, value = typed.partition("=")
+        if not typed.strip():
+            continue
+        if not equals or not is_variable_name(key.strip()):
+            raise FieldProblem(f"{VARIABLE}{number}", "Write a variable as NAME=value; names have no spaces.")
+        variables.append((key.strip(), value))
+    if not form.names_something:
+        raise FieldProblem(BRANCH, "Say what to build: a branch, a tag, a commit, a workflow or a pipeline.")
+    return TriggerBuild(
+        **form.model_dump(exclude={"variables", "environments"}), environments=tuple(variables)
+    )
+
+
+def _course(form: StartForm, picked: App, origin: StartOrigin) -> Course[Answer]:
+    return Course(
+        waiting=messages.starting(picked),
+        done=lambda _: messages.start_done(picked),
+        again=lambda problem: messages.start_modal(form, picked, origin=origin, problem=problem),
+        refused=messages.not_started,
+        field_of=_field_of,
+    )
+
+
+def _field_of(problem: BaseException) -> str:
+    if isinstance(problem, FieldProblem):
+        return problem.field
+    if isinstance(problem, Refused):
+        # Bitrise names what it does not like in its own words.
+        words = (problem.words or "").casefold()
+        about = {"workflow": BUILDABLE, "pipeline": BUILDABLE, "branch": BRANCH, "tag": TAG, "commit": COMMIT}
+        return next((field for word, field in about.items() if word in words), APP)
+    return APP
+
+
+def _title(values: dict[str, Any]) -> str:
+    return messages.FilledIn(values).picked_words(APP) or "?"
+
+
+async def _given(said: Answer) -> Answer:
+    return said

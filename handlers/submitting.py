@@ -1,0 +1,92 @@
+"""Doing what a submitted modal asks for: at once where that is quick, else while the person watches."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import structlog
+from slack_bolt.async_app import AsyncAck
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.http import NoAccess, Refused
+from bot.messages.message import Block
+from handlers.trouble import in_words
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+# Slack waits three seconds for the answer (Slack's rules, "Answering"); what takes longer is shown as under way.
+PATIENCE_SECONDS = 1.5
+# What an error beside a field may say (Slack's rules, "Sizes": as long as a label).
+LONGEST_ERROR = 2000
+
+
+@dataclass(frozen=True)
+class Course(Generic[T]):
+    """What the person sees of a submission.
+
+    `waiting` while it takes long; `done` at its end: a modal on top where `on_top`, else in its place (None: nothing
+    any more); `again` asks once more, with what was filled in, and `refused` says that asking would not help;
+    `field_of` names the field that a problem is about.
+    """
+
+    waiting: Block
+    done: Callable[[T], Block | None]
+    again: Callable[[str], Block]
+    refused: Callable[[str], Block]
+    field_of: Callable[[BaseException], str]
+    on_top: bool = False
+
+
+async def see_through(
+    doing: Coroutine[Any, Any, T], course: Course[T], *, ack: AsyncAck, slack: AsyncWebClient, view_id: str
+) -> T | None:
+    """Do it, and let the person see how it goes; returns what came of it, None where it failed."""
+    task = asyncio.create_task(doing)
+    await asyncio.wait({task}, timeout=PATIENCE_SECONDS)
+    if task.done():
+        await _answer_at_once(task, course, ack)
+    else:
+        await ack(response_action="update", view=course.waiting)
+        await asyncio.wait({task})
+        await _answer_late(task, course, slack, view_id)
+    return None if task.exception() is not None else task.result()
+
+
+async def _answer_at_once(task: asyncio.Task[T], course: Course[T], ack: AsyncAck) -> None:
+    problem = task.exception()
+    if problem is not None:
+        # At the field, so that the modal stays open and what was typed stays in it.
+        await ack(
+            response_action="errors", errors={course.field_of(problem): words_of(problem)[:LONGEST_ERROR]}
+        )
+    elif course.on_top and (view := course.done(task.result())) is not None:
+        await ack(response_action="push", view=view)
+    else:
+        await ack()
+
+
+async def _answer_late(task: asyncio.Task[T], course: Course[T], slack: AsyncWebClient, view_id: str) -> None:
+    problem = task.exception()
+    if problem is None:
+        view = course.done(task.result())
+    elif isinstance(problem, Refused | NoAccess):
+        view = course.refused(words_of(problem))
+    else:
+        view = course.again(words_of(problem))
+    if view is None:
+        return
+    try:
+        await slack.views_update(view_id=view_id, view=view)
+    except SlackApiError as error:
+        log.info("modal.gone", reason=str(error.response.get("error")))  # the person has closed it
+
+
+def words_of(problem: BaseException) -> str:
+    """What went wrong, for the person."""
+    return in_words(problem if isinstance(problem, Exception) else Exception()).text

@@ -1,0 +1,125 @@
+"""Shortcuts, and the modals that answer in the place of messages."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.commands import BuildRef, mentioned_builds
+from tests.town import Town
+
+
+async def test_a_build_is_found_by_its_number_in_the_app_that_was_picked(town: Town) -> None:
+    build = town.bitrise.start_build(town.bitrise.ios)
+    town.bitrise.finish(build, "error")
+    await town.people.shortcut("anna", "find_build")
+    await town.slack.wait_for_modal("anna", "Number, link, or what it is like")
+    app = (await town.people.options("anna", "pick_app", "ios"))[0]
+    await town.people.submit("anna", {"app": app, "words": "#1"})
+    opened = await town.slack.wait_for_modal("anna", "Sample iOS #1 failed")
+    assert len(town.slack.workspace.views["U0ANNA"]) == 2
+    assert "[Rebuild]" in town.slack.modal_words(opened)
+
+
+async def test_builds_are_found_by_filters_and_open_on_top_of_each_other(town: Town) -> None:
+    for result in ("success", "error", "error"):
+        town.bitrise.finish(town.bitrise.start_build(town.bitrise.android), result)
+    await town.people.shortcut("anna", "find_build")
+    app = (await town.people.options("anna", "pick_app", "andr"))[0]
+    await town.people.submit("anna", {"app": app, "words": "status:failed"})
+    opened = await town.slack.wait_for_modal("anna", "failed builds, newest first")
+    assert "#1" not in town.slack.modal_words(opened)
+    await town.people.use("anna", "Details")
+    await town.slack.wait_for_modal("anna", "[Artifacts]")
+    # The log takes the place of the third: no more than three can lie on top of each other.
+    await town.people.use("anna", "Log")
+    await town.slack.wait_for_modal("anna", "log")
+    assert len(town.slack.workspace.views["U0ANNA"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "field", "problem"),
+    [
+        ("#1", "app", "Which app?"),
+        ("stauts:failed", "words", "Did you mean status"),
+        ("mine", "words", "filters"),
+    ],
+)
+async def test_what_can_not_be_looked_for_is_said_at_its_field(
+    town: Town, words: str, field: str, problem: str
+) -> None:
+    await town.people.shortcut("anna", "find_build")
+    await town.people.submit("anna", {"words": words})
+    opened = await town.slack.wait_for_modal("anna", problem)
+    assert list(opened.errors) == [field]
+    assert opened.filled["words"] == words
+
+
+async def test_a_slow_answer_shows_that_it_is_under_way(town: Town) -> None:
+    town.bitrise.finish(town.bitrise.start_build(town.bitrise.android), "error")
+    post = town.people.say(
+        "ben", "builds", f"see https://app.bitrise.io/build/{town.bitrise.farm.builds[0].slug}"
+    )
+    town.bitrise.fault("GET */builds/*", "slow", seconds=2)
+    await town.people.shortcut("anna", "about_build", post)
+    await town.slack.wait_for_modal("anna", "One moment")
+    await town.slack.wait_for_modal("anna", "Sample Android #1 failed")
+
+
+async def test_a_message_is_asked_about_by_its_number_or_link(town: Town) -> None:
+    build = town.bitrise.start_build(town.bitrise.android)
+    town.bitrise.run(build)
+    await town.ask("/bitrise use android", "is this channel's app")
+    for words in (
+        "look at #1 please",
+        f"https://app.bitrise.io/app/{build.app.slug}/build/{build.slug}?tab=log",
+    ):
+        await town.people.shortcut("anna", "about_build", town.people.say("ben", "builds", words))
+        await town.slack.wait_for_modal("anna", "Sample Android #1 is running")
+        await town.people.close_modal("anna")
+    await town.people.shortcut("anna", "about_build", town.people.say("ben", "builds", "lunch?"))
+    await town.slack.wait_for_modal("anna", "no link to a Bitrise build")
+
+
+async def test_an_abort_from_a_modal_is_told_in_its_channel_and_shown_in_the_modal(town: Town) -> None:
+    build = town.bitrise.start_build(town.bitrise.android)
+    town.bitrise.run(build)
+    await town.ask("/bitrise use android", "is this channel's app")
+    await town.people.shortcut("anna", "about_build", town.people.say("ben", "builds", "#1"))
+    await town.slack.wait_for_modal("anna", "is running")
+    await town.people.use("anna", "Abort")
+    await town.slack.wait_for_modal("anna", "stops at once")
+    await town.people.submit("anna", {"reason": "not needed"})
+    told = await town.told("anna aborted Sample Android #1: not needed")
+    assert told.only_for is None
+    await town.slack.wait_for_modal("anna", "was aborted")
+
+
+async def test_a_global_shortcut_starts_a_build_and_tells_the_person_alone(town: Town) -> None:
+    await town.people.shortcut("anna", "start_build")
+    await town.slack.wait_for_modal("anna", "Workflow or pipeline")
+    app = (await town.people.options("anna", "pick_app", "andr"))[0]
+    await town.people.use("anna", "pick_app", app)
+    await town.slack.wait_for_modal("anna", "Sample Android")
+    await town.people.submit("anna", {"tag": "v1"})
+    await town.told("anna started Sample Android #1", channel="D0ANNA")
+
+
+LINK = "https://app.bitrise.io/build/aaaabbbbccccdddd"
+
+
+@pytest.mark.parametrize(
+    ("message", "found"),
+    [
+        ({"text": f"<{LINK}|Sample #12> broke, see #13"}, [BuildRef(slug="aaaabbbbccccdddd")]),
+        ({"text": "#12 and #12, not pull request #3, a/#4 or &#5;"}, [BuildRef(number=12)]),
+        (
+            {"text": "x", "blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": "`#7`"}}]},
+            [BuildRef(number=7)],
+        ),
+        ({"text": "", "attachments": [{"from_url": LINK}]}, [BuildRef(slug="aaaabbbbccccdddd")]),
+        ({"text": " ".join(f"#{n}" for n in range(1, 9))}, [BuildRef(number=n) for n in range(1, 6)]),
+        ({"text": "https://example.com/build/aaaabbbbccccdddd lunch"}, []),
+    ],
+)
+def test_the_builds_that_a_message_speaks_of(message: dict[str, object], found: list[BuildRef]) -> None:
+    assert mentioned_builds(message) == found
