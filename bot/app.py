@@ -30,7 +30,18 @@ from bot.slack import PING_SECONDS, SlackNotReachable, Sockets, WhoWeAre, connec
 from bot.watch import Intervals, Investigator, Look, Watcher, compare, match
 from bot.web import Server
 from bot.webhook import Webhook
-from handlers import AppDirectory, ArtifactIndex, Choices, Desk, Listening, UsualTimes, register
+from handlers import (
+    AppDirectory,
+    ArtifactIndex,
+    Choices,
+    Desk,
+    HomeNews,
+    Homes,
+    Listening,
+    Overview,
+    UsualTimes,
+    register,
+)
 from storage import Database, Recorder, Storage, prune
 
 log = structlog.get_logger()
@@ -83,7 +94,8 @@ class Buildbell:
             patient = web_client(self._settings, session, patient=True)
             relay = self._relay(web_client(self._settings, session, patient=False), storage)
             investigator = Investigator(bitrise, storage, found=relay.wake, clock=self._clock)
-            watcher = self._watcher(bitrise, storage, _both(relay.wake, investigator.wake))
+            news = HomeNews()
+            watcher = self._watcher(bitrise, storage, _all(relay.wake, investigator.wake, news.changed))
             listening = Listening(self.metrics)
             desk = Desk(
                 bitrise=bitrise,
@@ -93,7 +105,8 @@ class Buildbell:
                 session=session,
                 look_now=watcher.look_now,
                 outbox_changed=relay.wake,
-                home_changed=lambda _person: None,
+                home_changed=news.changed,
+                overview=Overview(bitrise, storage, clock=self._clock),
                 choices=Choices(bitrise, clock=self._clock),
                 artifacts=ArtifactIndex(bitrise),
                 usual_times=UsualTimes(bitrise, storage, clock=self._clock),
@@ -102,9 +115,15 @@ class Buildbell:
                 service_token_acts=self._settings.service_token_acts,
             )
             slack_app = self._slack_app(patient)
-            register(slack_app, desk, listening)
+            homes = Homes(desk, news)
+            register(slack_app, desk, listening, homes)
             await self._serve(open_things, slack_app, storage, watcher)
-            parts: dict[str, Part] = {"watcher": watcher, "relay": relay, "investigator": investigator}
+            parts: dict[str, Part] = {
+                "watcher": watcher,
+                "relay": relay,
+                "investigator": investigator,
+                "homes": homes,
+            }
             keeper = asyncio.create_task(self._keep_house(database), name="housekeeping")
             try:
                 await self._live(patient, slack_app, listening, parts)
@@ -302,12 +321,12 @@ class Part(Protocol):
         """End `run` once what is under way is done."""
 
 
-def _both(first: Callable[[], None], second: Callable[[], None]) -> Callable[[], None]:
-    def tell() -> None:
-        first()
-        second()
+def _all(*calls: Callable[[], None]) -> Callable[[], None]:
+    def call() -> None:
+        for one in calls:
+            one()
 
-    return tell
+    return call
 
 
 def _fingerprint(settings: Settings) -> str:

@@ -8,6 +8,7 @@ from handlers import (
     abort_modal,
     actions,
     commands,
+    home,
     links,
     mentions,
     picking,
@@ -21,14 +22,19 @@ from handlers.choices import Choices
 from handlers.desk import Desk
 from handlers.directory import AppDirectory
 from handlers.expecting import UsualTimes
+from handlers.homes import HomeNews, Homes
 from handlers.listening import Listening
+from handlers.overview import Overview
 
 __all__ = [
     "AppDirectory",
     "ArtifactIndex",
     "Choices",
     "Desk",
+    "HomeNews",
+    "Homes",
     "Listening",
+    "Overview",
     "UsualTimes",
     "register",
 ]
@@ -48,7 +54,7 @@ _SURFACES = (
 )
 
 
-def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
+def register(app: AsyncApp, desk: Desk, listening: Listening, homes: Homes) -> None:
     """Make the app listen to every surface."""
 
     @app.middleware
@@ -57,3 +63,4 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
 
     for surface in _SURFACES:
         surface.register(app, desk, listening)
+    home.register(app, desk, listening, homes)

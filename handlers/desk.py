@@ -15,6 +15,7 @@ from handlers.artifact_index import ArtifactIndex
 from handlers.choices import Choices
 from handlers.directory import AppDirectory
 from handlers.expecting import UsualTimes
+from handlers.overview import Overview
 from storage import Storage
 
 
@@ -32,6 +33,7 @@ class Desk:
     home_changed: Callable[[str], None]
     choices: Choices
     usual_times: UsualTimes
+    overview: Overview
     artifacts: ArtifactIndex
     blindness: Callable[[], Blindness | None]
     clock: Callable[[], datetime]

@@ -31,6 +31,8 @@ class AppDirectory:
         self._apps: Sequence[App] = ()
         self._read_at: datetime | None = None
         self._reading = asyncio.Lock()
+        self._owner: str | None = None
+        self._asked_owner = False
         self._searching: asyncio.Task[Sequence[App]] | None = None
 
     async def all(self) -> Sequence[App]:
@@ -51,6 +53,16 @@ class AppDirectory:
                 if app.slug == slug:
                     return app
         return None
+
+    async def owner(self) -> str | None:
+        """Whose token sees them; None for a workspace's, or where Bitrise does not say."""
+        if not self._asked_owner:
+            try:
+                me = await self._bitrise.me()
+            except ProviderError:
+                return None
+            self._owner, self._asked_owner = me.username or me.slug, True
+        return self._owner
 
     async def in_time(self) -> Sequence[App]:
         """The apps as far as they are known within a list's patience; the reading goes on for the next key."""

@@ -13,8 +13,9 @@ from slack_bolt.async_app import AsyncAck
 
 from bot import messages
 from bot.messages import Origin, actions
+from bot.messages.home import HOME
 from bot.messages.message import Block
-from handlers import start_modal, subscription_modal
+from handlers import home, start_modal, subscription_modal
 from handlers.desk import Desk
 from handlers.listening import Listening
 
@@ -30,7 +31,7 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
     async def picked(ack: AsyncAck, body: dict[str, Any]) -> None:
         await ack()
         async with listening.answering(actions.PICK_APP):
-            then = _THEN.get(body["view"].get("callback_id") or "")
+            then = _THEN.get((body.get("view") or {}).get("callback_id") or "")
             if then is not None:
                 await then(body, desk)
 
@@ -77,4 +78,5 @@ _OFFERED: dict[str, Callable[[str, str, Desk], Awaitable[dict[str, Any]]]] = {
 _THEN: dict[str, Callable[[dict[str, Any], Desk], Awaitable[None]]] = {
     actions.START_MODAL: start_modal.app_picked,
     actions.SUBSCRIPTION_MODAL: subscription_modal.app_picked,
+    HOME: home.app_picked,
 }

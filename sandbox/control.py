@@ -125,7 +125,7 @@ class Control:
         return _timed(await self._slack.people.shortcut(given["person"], given["callback_id"], post))
 
     async def _home(self, given: dict[str, Any]) -> Any:
-        self._slack.people.open_home(given["person"])
+        self._slack.people.open_home(given["person"], tab=given.get("tab") or "home")
         return {}
 
     async def _hang(self, given: dict[str, Any]) -> Any:

@@ -134,6 +134,8 @@ _SECOND = (
 _THIRD = (
     # How long builds of a workflow and branch usually take.
     "CREATE INDEX successes ON builds (provider, app_slug, workflow, branch, finished_at) WHERE state = 'succeeded'",
+    # The latest builds of all apps together.
+    "CREATE INDEX latest_builds ON builds (provider, triggered_at)",
     # What each person started last of each app, to be filled in the next time.
     """CREATE TABLE starts (
         team_id TEXT NOT NULL, user_id TEXT NOT NULL, app_slug TEXT NOT NULL, body TEXT NOT NULL, at TEXT NOT NULL,

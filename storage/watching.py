@@ -96,6 +96,13 @@ class Watching:
         standing = Standing.model_validate_json(row[1]) if row[1] else None
         return SeenBuild(build=Build.model_validate_json(row[0]), standing=standing)
 
+    async def latest(self, provider: Provider, most: int) -> list[Build]:
+        """The latest builds of all apps that are watched, newest first."""
+        query = "SELECT body FROM builds WHERE provider = ? AND body <> '' ORDER BY triggered_at DESC LIMIT ?"
+        return await self._database.read(
+            lambda db: [Build.model_validate_json(body) for (body,) in db.execute(query, [provider, most])]
+        )
+
     async def successes_like(self, build: Build, most: int) -> list[Build]:
         """The latest successes of the build's workflow and branch, newest first."""
         return await self._database.read(lambda db: successes_like(db, build, most))

@@ -109,6 +109,20 @@ class Town:
             await asyncio.sleep(0.01)
         raise TimeoutError(f"waited for {times} answers to {what}")
 
+    async def looked(self) -> None:
+        """Wait until the watcher has looked once more, from beginning to end."""
+        before = len(self._looks())
+        for _ in range(1000):
+            if len(self._looks()) >= before + 2:
+                return
+            await asyncio.sleep(0.01)
+        raise TimeoutError("waited for the watcher to look")
+
+    def _looks(self) -> list[object]:
+        return [
+            one for one in self.bitrise.requests if one.path == "/v0.1/builds" and "status" not in one.query
+        ]
+
     def last(self, channel: str = "builds", person: str | None = "anna") -> Post | None:
         return next(reversed(self.slack.posts(channel, person)), None)
 

@@ -16,6 +16,8 @@ from bot.messages.find_modal import (
     picked_app,
     read_sought,
 )
+from bot.messages.home import MOST_OF_MINE as MOST_OF_MINE_AT_HOME
+from bot.messages.home import MOST_RUNNING, HomeContent, PlacedSubscription, home
 from bot.messages.message import Message
 from bot.messages.modals import FilledIn, shown_in_modal
 from bot.messages.notes import CardNote, ThreadNote
@@ -58,6 +60,8 @@ from bot.messages.told import Telling, flood, gathered, outage, series_card, thr
 
 __all__ = [
     "MOST_OF_MINE",
+    "MOST_OF_MINE_AT_HOME",
+    "MOST_RUNNING",
     "ROWS_WITH_BUTTONS",
     "AppButton",
     "AppsButton",
@@ -67,10 +71,12 @@ __all__ = [
     "CardNote",
     "Filled",
     "FilledIn",
+    "HomeContent",
     "ListButton",
     "Message",
     "NotAButton",
     "Origin",
+    "PlacedSubscription",
     "Reason",
     "Sought",
     "StartForm",
@@ -102,6 +108,7 @@ __all__ = [
     "found_builds",
     "gathered",
     "help_message",
+    "home",
     "log_tail",
     "looking",
     "me",

@@ -35,6 +35,11 @@ def section(text: str, accessory: Block | None = None) -> Block:
     return block | {"accessory": accessory} if accessory else block
 
 
+def header(text: str) -> Block:
+    """A heading."""
+    return {"type": "header", "text": plain_text(text, 150)}
+
+
 def context(*texts: str) -> Block:
     """Small grey words."""
     return {"type": "context", "elements": [mrkdwn(text, CONTEXT_TEXT) for text in texts[:10]]}

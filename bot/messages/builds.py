@@ -143,11 +143,16 @@ def build_line(build: Build, app: App) -> str:
 
 def build_row(build: Build, app: App, *, now: datetime, usual: timedelta | None = None) -> Block:
     """One build in a line, with a button for its card, and how it stands or when it ended."""
-    so_far, bar = wording.so_far(build, now, usual), wording.bar(build, now, usual)
-    more = _ended_at(build) or "".join(f"\n{part}" for part in (so_far, bar) if part)
+    more = _ended_at(build) or progress(build, now, usual)
     value = BuildButton.of(build, app).encode()
     label = f"Details of {app.title} {build.label}"
     return section(build_line(build, app) + more, button("Details", actions.BUILD_SHOW, value, label=label))
+
+
+def progress(build: Build, now: datetime, usual: timedelta | None) -> str:
+    """How far a build that runs has come, on lines of their own; empty for one that has ended."""
+    parts = (wording.so_far(build, now, usual), wording.bar(build, now, usual))
+    return "".join(f"\n{part}" for part in parts if part)
 
 
 def _ended_at(build: Build) -> str:

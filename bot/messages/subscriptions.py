@@ -104,9 +104,8 @@ def subscriptions(
         words = f"⚠️ I could not look at Bitrise{since}, so nothing is told: {escape(blind[1])}"
         blocks.append(section(f"{words} What happens meanwhile is told afterwards."))
     for one in rows[:MOST_ROWS]:
-        stopped_here = f"\n{_stopped(one.stopped)}" if one.stopped else ""
         text = f"{one.number}. {sentence_of(one.app, one.terms, MOST_IN_A_ROW)}, since {mention(one.created_by)} asked"
-        blocks += [section(text + stopped_here), _buttons(one)]
+        blocks += [section(text + standing(one)), manage(one)]
     if len(rows) > MOST_ROWS:
         blocks.append(context(f"and {len(rows) - MOST_ROWS} more"))
     spoken = "; ".join(f"{one.number}: {sentence_of(one.app, one.terms)}" for one in rows)
@@ -146,7 +145,8 @@ def _title(app: App | None) -> str:
     return escape(app.title, 100) if app else "every app that somebody here follows"
 
 
-def _buttons(one: SubscriptionRow) -> Block:
+def manage(one: SubscriptionRow) -> Block:
+    """The buttons that change a subscription."""
     number = str(one.number)
     title = plain(one.app.title, 80) if one.app else "your own builds"
     question = confirm("End it?", f"This subscription to {title} ends.", "End it")
@@ -158,8 +158,11 @@ def _buttons(one: SubscriptionRow) -> Block:
     )
 
 
-def _stopped(reason: str) -> str:
-    return "⏸️ Paused." if reason == PAUSED else f"⚠️ Stopped: {_cure(reason)}"
+def standing(one: SubscriptionRow) -> str:
+    """Why it is told nothing, on a line of its own; empty where it is told."""
+    if one.stopped is None:
+        return ""
+    return "\n⏸️ Paused." if one.stopped == PAUSED else f"\n⚠️ Stopped: {_cure(one.stopped)}"
 
 
 def _cure(reason: str) -> str:

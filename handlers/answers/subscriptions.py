@@ -149,14 +149,16 @@ async def _end(ended: list[Subscription], caller: Caller) -> Answer:
 async def list_subscriptions(_ask: Subscriptions, caller: Caller) -> Answer:
     """What the channel is told of."""
     found = await caller.desk.storage.subscriptions.of_channel(caller.channel)
-    rows = [
-        messages.SubscriptionRow(
-            number=one.id, app=one.app, terms=one.terms, created_by=one.created_by, stopped=one.stopped
-        )
-        for one in found
-    ]
+    rows = [row_of(one) for one in found]
     blind = caller.desk.blindness()
     return Answer(messages.subscriptions(rows, blind=(blind.since, blind.reason) if blind else None))
+
+
+def row_of(one: Subscription) -> messages.SubscriptionRow:
+    """The subscription as it is listed."""
+    return messages.SubscriptionRow(
+        number=one.id, app=one.app, terms=one.terms, created_by=one.created_by, stopped=one.stopped
+    )
 
 
 async def _post(caller: Caller, message: Message) -> None:

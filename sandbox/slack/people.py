@@ -190,11 +190,11 @@ class People:
         )
         return await self._interact(payload)
 
-    def open_home(self, person: str) -> None:
-        """Look at the app's Home."""
+    def open_home(self, person: str, *, tab: str = "home") -> None:
+        """Look at the app's Home, or at another of its tabs."""
         who = self.workspace.person(person)
         where = self._where(person, f"D{who.id[1:]}")
-        inner = {"type": "app_home_opened", "user": who.id, "channel": where.id, "tab": "home"}
+        inner = {"type": "app_home_opened", "user": who.id, "channel": where.id, "tab": tab}
         self._event({**inner, "event_ts": self.workspace.new_ts()}, "app_home_opened")
 
     def modal(self, person: str) -> OpenView | None:

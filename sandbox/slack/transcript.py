@@ -14,6 +14,7 @@ _DATE = re.compile(r"<!date\^(\d+)\^[^|>]*\|([^>]*)>")
 _MENTION = re.compile(r"<@(\w+)>")
 # Bold loses its asterisks; code keeps them.
 _BOLD = re.compile(r"(`[^`]*`)|\*(.*?)\*")
+_CHANNEL = re.compile(r"<#(\w+)>")
 _LINK = re.compile(r"<((?:https?|mailto):[^|>]+)(?:\|([^>]*))?>")
 
 
@@ -43,6 +44,11 @@ def modal_words(opened: OpenView, names: Mapping[str, str]) -> str:
         lines.append(f"│ ! {opened.errors['']}")
     buttons = [opened.view[name]["text"] for name in ("close", "submit") if name in opened.view]
     return "\n".join([*lines, f"└─ {'   '.join(f'[{text}]' for text in buttons)}"])
+
+
+def home_words(view: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    """What a Home says."""
+    return "\n".join(_readable(line, names) for block in view["blocks"] for line in _block(block))
 
 
 def _post(post: Post, names: Mapping[str, str]) -> Iterator[str]:
@@ -96,6 +102,7 @@ def _element(element: Mapping[str, Any]) -> str:
 def _readable(text: str, names: Mapping[str, str]) -> str:
     text = _DATE.sub(r"\2", text)
     text = _MENTION.sub(lambda match: f"@{names.get(match[1], match[1])}", text)
+    text = _CHANNEL.sub(lambda match: f"#{names.get(match[1], match[1])}", text)
     text = _LINK.sub(lambda match: match[2] or match[1], text)
     text = _BOLD.sub(lambda match: match[1] or match[2] or "", text)
     return html.unescape(text).replace("```\n", "").replace("\n```", "")

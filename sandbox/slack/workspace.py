@@ -226,8 +226,9 @@ class Workspace:
 
     @property
     def names(self) -> dict[str, str]:
-        """What everybody is mentioned by, the bot too."""
-        return {one.id: one.name for one in (*self.people.values(), self.bot)}
+        """What everybody and every channel is mentioned by, the bot too."""
+        people = {one.id: one.name for one in (*self.people.values(), self.bot)}
+        return people | {one.id: one.name for one in self.channels.values()}
 
     def open_view(self, person: str, view: dict[str, Any], *, on_top: bool = False) -> OpenView:
         """Show a modal: on top of the one that is there, or alone."""

@@ -272,6 +272,29 @@ def test_the_modals_that_ask(
     check_options({"option_groups": messages.buildable_options(said, [said, "primary"], [said])})
 
 
+@settings(suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow])
+@given(st.lists(st.tuples(BUILDS, APPS), max_size=12), st.lists(FILTERS, max_size=17), APPS, MAYBE, TEXT)
+def test_a_home(
+    builds: list[tuple[Build, App]], filters: list[BuildFilter], app: App, name: str | None, said: str
+) -> None:
+    rows = [SubscriptionRow(n, app, Terms(filter=one), "U0ASKER", said) for n, one in enumerate(filters)]
+    content = messages.HomeContent(
+        wishes=messages.Wishes(name=name, ends=True),
+        account=said,
+        may_act=True,
+        running=builds,
+        running_count=40,
+        mine=builds,
+        usual={build.slug: timedelta(minutes=5) for build, _ in builds},
+        subscriptions=[messages.PlacedSubscription(row, "C1" if row.number else None) for row in rows],
+        blind=(NOON, said),
+    )
+    view = messages.home(content, now=NOON)
+    check_view(view, home=True)
+    for text in _mrkdwn(view["blocks"]):
+        assert not [markup for markup in _MARKUP.findall(text) if not _OURS.fullmatch(markup)], text
+
+
 @given(TEXT)
 def test_a_problem(words: str) -> None:
     assert_takes(messages.problem(f"I don't know {words}. `/bitrise help` lists them."))

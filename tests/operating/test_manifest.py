@@ -59,7 +59,7 @@ class Registered:
 @pytest.fixture
 def registered() -> dict[str, list[str]]:
     app = Registered()
-    handlers.register(app, None, Listening(Metrics()))  # type: ignore[arg-type]
+    handlers.register(app, None, Listening(Metrics()), None)  # type: ignore[arg-type]
     return app.found
 
 

@@ -1,0 +1,179 @@
+"""The bot's Home: one page for each person, with what concerns them now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from bot.build import App, Build
+from bot.messages import actions
+from bot.messages.blocks import button, context, header, link_button, row, section
+from bot.messages.builds import build_line, build_row, progress
+from bot.messages.buttons import AppButton, BuildButton
+from bot.messages.message import Block
+from bot.messages.modals import MOST_BLOCKS, searched
+from bot.messages.settings_modal import Wishes
+from bot.messages.subscriptions import SubscriptionRow, manage, sentence_of, standing
+from bot.messages.text import code, escape, when
+
+HOME = "home"
+SEARCH = "search"
+MOST_RUNNING = 10
+MOST_OF_MINE = 5
+MOST_SUBSCRIPTIONS = 15
+LONGEST_SENTENCE = 400
+Builds = Sequence[tuple[Build, App]]
+
+
+@dataclass(frozen=True)
+class PlacedSubscription:
+    """A subscription and its channel; None: the person's own direct messages."""
+
+    row: SubscriptionRow
+    channel: str | None
+
+
+@dataclass(frozen=True)
+class HomeContent:
+    """What a person's Home shows.
+
+    `running` and `mine` are cut to what fits; `usual` holds usual times by slug. `whole`: the builds are those of all
+    apps, not only of those that somebody follows. `blind`: since when the builds can't be seen, and why.
+    """
+
+    wishes: Wishes
+    account: str | None
+    may_act: bool
+    running: Builds = ()
+    running_count: int = 0
+    mine: Builds = ()
+    usual: Mapping[str, timedelta] = field(default_factory=dict)
+    subscriptions: Sequence[PlacedSubscription] = ()
+    whole: bool = True
+    blind: tuple[datetime | None, str] | None = None
+
+
+def home(content: HomeContent, *, now: datetime) -> Block:
+    """The view. Its last block alone says when it was drawn, so that two can be compared without it."""
+    blocks = [
+        row(
+            button("Start a build…", actions.START_BUILD, AppButton().encode(), style="primary"),
+            button("Find a build…", actions.FIND_BUILD, "find"),
+            button("Subscribe…", actions.SUBSCRIBE, AppButton().encode()),
+        ),
+        {
+            "type": "actions",
+            "block_id": SEARCH,
+            "elements": [searched(actions.PICK_APP, "Search for any app")],
+        },
+        *_first_steps(content),
+        *_blind(content),
+        header("Running now"),
+        *_running(content, now),
+        header("My last builds"),
+        *_mine(content, now),
+        header("Subscriptions of mine and of my channels"),
+        *_subscriptions(content),
+        header("Me at Bitrise"),
+        *_me(content),
+    ]
+    drawn = context(f"As of {when(now)}. It keeps itself up to date while you look.")
+    return {"type": "home", "callback_id": HOME, "blocks": [*blocks[: MOST_BLOCKS - 1], drawn]}
+
+
+def _first_steps(content: HomeContent) -> list[Block]:
+    if content.wishes.name or content.subscriptions:
+        return []
+    return [
+        header("First steps"),
+        section(
+            "1. Say who you are at Bitrise, so that I know which builds are yours.",
+            button("Say who I am…", actions.SETTINGS, "me"),
+        ),
+        section(
+            "2. Let a channel, or you alone, be told when builds end.",
+            button("Subscribe…", actions.SUBSCRIBE, AppButton().encode(), label="Subscribe, a first step"),
+        ),
+        section(
+            "3. In any channel, type `/bitrise status` to see what runs, or `/bitrise help` for the rest."
+        ),
+    ]
+
+
+def _blind(content: HomeContent) -> list[Block]:
+    if content.blind is None:
+        return []
+    since, reason = content.blind
+    return [
+        section(
+            f"⚠️ I could not look at Bitrise{f' since {when(since)}' if since else ''}: {escape(reason)}"
+            " What stands here may be old."
+        )
+    ]
+
+
+def _running(content: HomeContent, now: datetime) -> list[Block]:
+    if not content.running:
+        where = "" if content.whole else " in the apps that somebody here follows"
+        return [section(f"Nothing is running{where}.")]
+    blocks: list[Block] = []
+    for build, app in content.running[:MOST_RUNNING]:
+        value = BuildButton.of(build, app).encode()
+        label = f"{app.title} {build.label}"
+        blocks += [
+            section(build_line(build, app) + progress(build, now, content.usual.get(build.slug))),
+            row(
+                button("Details", actions.BUILD_SHOW, value, label=f"Details of {label}"),
+                button("Abort", actions.BUILD_ABORT, value, style="danger", label=f"Abort {label}")
+                if content.may_act
+                else None,
+            ),
+        ]
+    left = content.running_count - len(content.running[:MOST_RUNNING])
+    return [*blocks, *([context(f"and {left} more")] if left > 0 else [])]
+
+
+def _mine(content: HomeContent, now: datetime) -> list[Block]:
+    if content.mine:
+        return [build_row(build, app, now=now) for build, app in content.mine[:MOST_OF_MINE]]
+    if content.wishes.name:
+        return [
+            section(f"None of the latest builds is by {code(content.wishes.name)} or was started from Slack.")
+        ]
+    return [section("I don't know which builds are yours: tell me your name at Bitrise below.")]
+
+
+def _subscriptions(content: HomeContent) -> list[Block]:
+    if not content.subscriptions:
+        return [section("There are none. *Subscribe…* above makes one.")]
+    blocks: list[Block] = []
+    for placed in content.subscriptions[:MOST_SUBSCRIPTIONS]:
+        one = placed.row
+        place = f"in <#{placed.channel}>" if placed.channel else "in my direct messages"
+        text = f"{one.number}. {sentence_of(one.app, one.terms, LONGEST_SENTENCE)}, {place}{standing(one)}"
+        blocks += [section(text), manage(one)]
+    left = len(content.subscriptions) - MOST_SUBSCRIPTIONS
+    more = f"and {left} more: `/bitrise subscriptions` lists those of a channel"
+    return [*blocks, *([context(more)] if left > 0 else [])]
+
+
+def _me(content: HomeContent) -> list[Block]:
+    wishes = content.wishes
+    whose = f"of {code(content.account)}" if content.account else "of a workspace"
+    lines = [
+        f"The builds of {code(wishes.name)} are yours." if wishes.name else "I don't know your name there.",
+        _bell(wishes.mention, "mention you where your build fails"),
+        _bell(wishes.ends, "send you how your builds end"),
+        f"I use the token {whose}{'' if content.may_act else ', and only read with it'}.",
+    ]
+    return [
+        section(
+            "\n".join(lines), button("Change…", actions.SETTINGS, "me", label="Change who I am at Bitrise")
+        ),
+        row(link_button("Bitrise", "https://app.bitrise.io/dashboard", actions.OPEN_LINK)),
+    ]
+
+
+def _bell(rings: bool, what: str) -> str:
+    return f"🔔 I {what}." if rings else f"🔕 I do not {what}."

@@ -1,0 +1,41 @@
+"""The Home tab: opened and left, and the app that is searched for on it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from slack_bolt.app.async_app import AsyncApp
+
+from handlers.answers import builds
+from handlers.caller import Answer, Caller
+from handlers.desk import Desk
+from handlers.finding import app_by_slug
+from handlers.homes import Homes
+from handlers.listening import Listening
+from handlers.panes import ToPane
+from handlers.trouble import say_or_explain
+
+
+def register(app: AsyncApp, desk: Desk, listening: Listening, homes: Homes) -> None:
+    """Listen to the Home tab."""
+
+    @app.event("app_home_opened")
+    async def opened(event: dict[str, Any], body: dict[str, Any]) -> None:
+        caller = Caller(desk=desk, person=event["user"], team=body.get("team_id") or "", channel="")
+        if event.get("tab") != "home":
+            homes.left(caller)
+            return
+        async with listening.answering("home"):
+            await homes.opened(caller)
+
+
+async def app_picked(body: dict[str, Any], desk: Desk) -> None:
+    """Show the app that was searched for."""
+    caller = Caller.in_body(body, desk)
+    option = body["actions"][0].get("selected_option") or {}
+    await say_or_explain(_app_card(str(option.get("value") or ""), caller), ToPane(caller))
+
+
+async def _app_card(slug: str, caller: Caller) -> Answer:
+    app = await app_by_slug(caller, slug)
+    return Answer(await builds.app_card(app, caller), title="App")

@@ -1,0 +1,196 @@
+"""The Homes that people have before them: drawn when they open them, and again when something changes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import aiohttp
+import structlog
+from aiolimiter import AsyncLimiter
+from slack_sdk.errors import SlackApiError
+
+from bot import messages
+from bot.authors import wrote
+from bot.build import App, Build
+from bot.http import ProviderError
+from bot.messages import HomeContent, PlacedSubscription, Wishes
+from handlers import places
+from handlers.answers import personal, subscriptions
+from handlers.answers.acts import may_act
+from handlers.caller import Caller
+from handlers.desk import Desk
+
+log = structlog.get_logger()
+
+# Slack says when a Home is opened, but not when it is left.
+OPEN_FOR = timedelta(minutes=15)
+PLACES_FRESH = timedelta(minutes=5)
+MOST_OPEN = 500
+# views.publish is let through a hundred times a minute for the whole workspace (Slack's rules, "Pace": tier 4), and
+# modals take from nothing else; half of it is left to those who open a Home anew.
+PUBLISHED_A_MINUTE = 50
+SHORTEST_SECONDS = 2.0
+# What runs has come further by then.
+PROGRESS_SECONDS = 30.0
+
+
+class HomeNews:
+    """What may have changed on Homes since they were last drawn; whoever changes something says so here."""
+
+    def __init__(self) -> None:
+        self._people: set[str] = set()
+        self._wake = asyncio.Event()
+        self._impatient = asyncio.Event()
+
+    def changed(self, person: str | None = None) -> None:
+        """Something that all Homes may show, or something that this person has just done."""
+        if person is not None:
+            self._people.add(person)
+            self._impatient.set()
+        self._wake.set()
+
+    async def wait(self) -> None:
+        """Return once there is news."""
+        await self._wake.wait()
+
+    async def wait_for_somebody(self) -> None:
+        """Return once somebody has done something, and waits to see it."""
+        await self._impatient.wait()
+
+    def take(self) -> set[str]:
+        """The people who have done something; from now on all of it is no news any more."""
+        taken, self._people = self._people, set()
+        self._wake.clear()
+        self._impatient.clear()
+        return taken
+
+
+@dataclass
+class OpenHome:
+    """A Home that somebody may be looking at."""
+
+    caller: Caller
+    at: datetime
+    places: tuple[datetime, list[str]] | None = None
+    shown: str = ""
+
+
+class Homes:
+    """Draws Homes; `run` keeps the open ones up to date until it is stopped."""
+
+    def __init__(self, desk: Desk, news: HomeNews) -> None:
+        self._desk = desk
+        self._news = news
+        self._open: dict[tuple[str, str], OpenHome] = {}
+        self._pace = AsyncLimiter(PUBLISHED_A_MINUTE, 60)
+        self._stopping = False
+        self._running = False
+
+    async def opened(self, caller: Caller) -> None:
+        """Somebody looks at their Home. Raises SlackApiError."""
+        key = (caller.team, caller.person)
+        opened = self._open[key] = OpenHome(caller, self._desk.clock())
+        if len(self._open) > MOST_OPEN:
+            del self._open[next(iter(self._open))]
+        await self._publish(opened)
+
+    def left(self, caller: Caller) -> None:
+        """Somebody went to another tab."""
+        self._open.pop((caller.team, caller.person), None)
+
+    def stop(self) -> None:
+        """End `run`."""
+        self._stopping = True
+        self._news.changed("")
+
+    async def run(self) -> None:
+        """Keep the open Homes up to date, at Slack's pace."""
+        while not self._stopping:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PROGRESS_SECONDS if self._running else None):
+                    await self._news.wait()
+            if self._stopping:
+                return
+            people = self._news.take()
+            self._desk.overview.forget()
+            await self._draw_all(people)
+            # However much happens elsewhere, Homes are not drawn more often than this.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SHORTEST_SECONDS):
+                    await self._news.wait_for_somebody()
+
+    async def _draw_all(self, people: set[str]) -> None:
+        """Draw the open Homes; those people have just done something on theirs."""
+        now = self._desk.clock()
+        for opened in self._open.values():
+            if opened.caller.person in people:
+                opened.at, opened.places = now, None
+        self._open = {key: one for key, one in self._open.items() if one.at > now - OPEN_FOR}
+        self._running = False
+        for opened in list(self._open.values()):
+            if self._stopping:
+                return
+            try:
+                await self._publish(opened)
+            except (SlackApiError, aiohttp.ClientError, TimeoutError) as problem:
+                log.info("home.not_drawn", reason=type(problem).__name__)
+            except Exception:
+                # One person's Home must not keep the others' from being drawn.
+                log.exception("home.broken")
+
+    async def _publish(self, opened: OpenHome) -> None:
+        content = await self._content(opened)
+        self._running = self._running or bool(content.running)
+        view = messages.home(content, now=self._desk.clock())
+        shown = json.dumps(view["blocks"][:-1])
+        if shown == opened.shown:
+            return
+        await self._pace.acquire()
+        await self._desk.slack.views_publish(user_id=opened.caller.person, view=view)
+        opened.shown = shown
+
+    async def _content(self, opened: OpenHome) -> HomeContent:
+        desk, caller = self._desk, opened.caller
+        snapshot = await desk.overview.read()
+        person = await desk.storage.people.find(caller.team, caller.person)
+        known = {caller.person: frozenset(one for one in (person.name, person.email) if one)}
+        mine = [build for build in snapshot.latest if wrote(caller.person, build, known)]
+        running = snapshot.running[: messages.MOST_RUNNING]
+        blind = desk.blindness()
+        return HomeContent(
+            wishes=Wishes(name=person.name, mention=person.mention, ends=await personal.ends_told(caller)),
+            account=await desk.apps.owner(),
+            may_act=may_act(caller),
+            running=[(build, await self._app(build)) for build in running],
+            running_count=len(snapshot.running),
+            mine=[(build, await self._app(build)) for build in mine[: messages.MOST_OF_MINE_AT_HOME]],
+            usual=await desk.usual_times.of_each(running),
+            subscriptions=await self._subscriptions(opened),
+            whole=snapshot.whole,
+            blind=(blind.since, blind.reason) if blind is not None else None,
+        )
+
+    async def _subscriptions(self, opened: OpenHome) -> list[PlacedSubscription]:
+        now = self._desk.clock()
+        if opened.places is None or now - opened.places[0] > PLACES_FRESH:
+            opened.places = (now, await places.of_person(opened.caller))
+        channels = opened.places[1]
+        found = await self._desk.storage.subscriptions.of_channels(channels)
+        return [
+            PlacedSubscription(
+                row=subscriptions.row_of(one), channel=None if one.channel == channels[0] else one.channel
+            )
+            for one in found
+            if one.team == opened.caller.team and not one.terms.once
+        ]
+
+    async def _app(self, build: Build) -> App:
+        nameless = App(slug=build.app_slug, title=build.app_slug)
+        try:
+            return await self._desk.apps.by_slug(build.app_slug) or nameless
+        except ProviderError:
+            return nameless

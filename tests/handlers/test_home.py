@@ -1,0 +1,177 @@
+"""The Home tab, as people see and use it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bot import messages
+from bot.messages import HomeContent, Wishes
+from sandbox.slack.transcript import home_words
+from tests.builds import NOON
+from tests.town import Town, open_town
+
+
+def words(town: Town, person: str = "U0ANNA") -> str:
+    home = town.slack.workspace.homes.get(person)
+    return home_words(home, town.slack.workspace.names) if home else ""
+
+
+async def shows(town: Town, *texts: str, without: str = "", person: str = "U0ANNA") -> str:
+    def look() -> str | None:
+        said = words(town, person)
+        return said if all(one in said for one in texts) and (not without or without not in said) else None
+
+    try:
+        return await town.slack.workspace.wait_for(look, 10, f"{texts} on the Home")
+    except TimeoutError as error:
+        raise TimeoutError(f"{error}; there is:\n{words(town, person)}") from None
+
+
+async def test_a_newcomer_is_shown_the_first_steps_and_they_work(town: Town) -> None:
+    town.people.open_home("anna")
+    await shows(town, "FIRST STEPS", "Nothing is running", "I don't know which builds are yours")
+    await town.people.use("anna", "Say who I am…")
+    await town.slack.wait_for_modal("anna", "Your name at Bitrise")
+    await town.people.submit("anna", {"name": "octo", "told": ["Send me how my builds end"]})
+    await shows(
+        town, "The builds of `octo` are yours", "🔔 I send you how your builds end", without="FIRST STEPS"
+    )
+
+
+async def test_what_runs_is_shown_with_its_progress_and_aborted_from_here(town: Town) -> None:
+    build = town.bitrise.start_build(town.bitrise.android)
+    town.bitrise.run(build)
+    town.people.open_home("anna")
+    await shows(town, "Sample Android #1 is running", "[Abort]")
+    await town.people.use("anna", "Abort")
+    await town.slack.wait_for_modal("anna", "stops at once")
+    await town.people.submit("anna", {"reason": "not needed"})
+    await shows(town, "Nothing is running", without="[Abort]")
+    await town.told("anna aborted Sample Android #1: not needed", channel="D0ANNA")
+
+
+async def test_it_is_drawn_anew_when_a_build_ends_while_it_is_open_and_not_after_it_was_left(
+    town: Town,
+) -> None:
+    await town.ask("/bitrise subscribe android", "subscribed")
+    build = town.bitrise.start_build(town.bitrise.android)
+    town.bitrise.run(build)
+    for person in ("anna", "ben"):
+        town.people.open_home(person)
+    await shows(town, "Sample Android #1 is running")
+    await shows(town, "Sample Android #1 is running", person="U0BEN")
+    town.people.open_home("ben", tab="messages")
+    town.bitrise.finish(build, "error")
+    await shows(town, "Nothing is running")
+    assert "is running" in words(town, "U0BEN")
+
+
+async def test_my_builds_and_the_app_that_i_search_for(town: Town) -> None:
+    await town.ask("/bitrise trigger android branch:main", "started")
+    town.people.open_home("anna")
+    await shows(town, "MY LAST BUILDS", "Sample Android #1")
+    web = (await town.people.options("anna", "pick_app", "web"))[0]
+    await town.people.use("anna", "pick_app", web)
+    opened = await town.slack.wait_for_modal("anna", "Web Shop: nothing is running")
+    assert "[Start a build…]" in town.slack.modal_words(opened)
+    await town.people.use("anna", "Start a build…")
+    await town.slack.wait_for_modal("anna", "Workflow or pipeline")
+    assert len(town.slack.workspace.views["U0ANNA"]) == 2
+
+
+async def test_subscriptions_of_my_channels_are_paused_edited_and_ended_here(town: Town) -> None:
+    await town.ask("/bitrise subscribe android status:failed", "subscribed", person="ben")
+    town.people.open_home("anna")
+    await shows(town, "every failure in Sample Android", "in #builds")
+    await town.people.use("anna", "Pause")
+    await shows(town, "Paused.", "[Tell again]")
+    await town.told("anna paused this: every failure in Sample Android", person=None)
+    town.bitrise.finish(town.bitrise.start_build(town.bitrise.android), "error")
+    await town.looked()
+    await town.people.use("anna", "Tell again")
+    await shows(town, "[Pause]", without="Paused.")
+    await town.people.use("anna", "Edit")
+    await town.slack.wait_for_modal("anna", "What is told of Sample Android")
+    await town.people.submit("anna", {"results": ["Every abort"]})
+    await shows(town, "every abort in Sample Android")
+    await town.people.use("anna", "Unsubscribe")
+    await shows(town, "There are none.", without="every abort")
+    await town.told("anna ended the subscription to Sample Android", person=None)
+    assert not town.telling("Sample Android #1 failed")
+
+
+async def test_a_channel_is_subscribed_from_here_and_a_mistake_is_said_at_its_field(town: Town) -> None:
+    town.people.open_home("anna")
+    await shows(town, "[Subscribe…]")
+    await town.people.use("anna", "Subscribe…")
+    await town.slack.wait_for_modal("anna", "But not branches")
+    app = (await town.people.options("anna", "pick_app", "andr"))[0]
+    await town.people.use("anna", "pick_app", app)
+    await town.people.submit("anna", {"app": app, "channel": "G0RELEASE", "more": "by:@me"})
+    opened = await town.slack.wait_for_modal("anna", "/invite @buildbell")
+    assert list(opened.errors) == ["channel"]
+    await town.people.submit("anna", {"channel": "C0RANDOM"})
+    await town.told("anna subscribed this channel to", channel="random")
+    await shows(town, "every build's end in Sample Android", "in #random")
+    await town.people.use("anna", "Subscribe…")
+    await town.slack.wait_for_modal("anna", "But not branches")
+    await town.people.submit("anna", {"app": app})
+    await shows(town, "in my direct messages")
+
+
+async def test_the_subscriptions_of_channels_that_i_am_not_in_are_not_mine(town: Town) -> None:
+    secret = town.slack.workspace.add_channel("secret", private=True)
+    town.people.invite("secret")
+    secret.members.discard("U0BEN")
+    await town.ask("/bitrise subscribe android", "subscribed", channel="secret")
+    town.people.open_home("anna")
+    await shows(town, "in #secret")
+    town.people.open_home("ben")
+    said = await shows(town, "There are none.", person="U0BEN")
+    assert "secret" not in said
+    # A button that was made up, or kept from before: the number alone opens nothing.
+    town.slack.workspace.homes["U0BEN"] = town.slack.workspace.homes["U0ANNA"]
+    await town.people.use("ben", "Unsubscribe")
+    await town.slack.wait_for_modal("ben", "no such subscription")
+    await shows(town, "in #secret")
+
+
+async def test_a_token_that_may_not_list_all_builds_shows_those_of_followed_apps(town: Town) -> None:
+    town.bitrise.fault("GET /v0.1/builds", "status", status=404, times=1000)
+    await town.ask("/bitrise subscribe android", "subscribed")
+    build = town.bitrise.start_build(town.bitrise.android)
+    town.bitrise.run(build)
+    town.people.open_home("anna")
+    await shows(town, "Sample Android #1 is running")
+    town.bitrise.finish(build)
+    await shows(town, "Nothing is running in the apps that somebody here follows")
+
+
+async def test_homes_are_published_within_slacks_pace(tmp_path: Any) -> None:
+    async with open_town(tmp_path) as town:
+        town.people.open_home("anna")
+        await shows(town, "Nothing is running")
+        await town.ask("/bitrise subscribe android style:thread", "subscribed")
+        for _ in range(30):
+            town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
+        await town.told("Sample Android #30 succeeded", person=None)
+        await shows(town, "Nothing is running")
+        published = [one for one in town.slack.journal.entries if one.what == "views.publish"]
+        assert len(published) < 12
+        assert town.slack.violations == []
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (HomeContent(Wishes(), "octo", may_act=False), "I use the token of `octo`, and only read with it."),
+        (
+            HomeContent(Wishes(), None, may_act=True, blind=(NOON, "<gone>")),
+            "I could not look at Bitrise since",
+        ),
+    ],
+)
+def test_what_is_so_is_said(content: HomeContent, said: str) -> None:
+    assert said in home_words(messages.home(content, now=NOON), {})
