@@ -35,6 +35,7 @@ from handlers import (
     ArtifactIndex,
     Choices,
     Desk,
+    Following,
     HomeNews,
     Homes,
     Listening,
@@ -42,6 +43,7 @@ from handlers import (
     UsualTimes,
     register,
 )
+from handlers.following import SECONDS_EACH as FOLLOW_SECONDS
 from storage import Database, Recorder, Storage, prune
 
 log = structlog.get_logger()
@@ -67,9 +69,11 @@ class Buildbell:
         *,
         clock: Callable[[], datetime] = utc_now,
         ping_seconds: float = PING_SECONDS,
+        follow_seconds: float = FOLLOW_SECONDS,
     ) -> None:
         self._settings = settings
         self._ping_seconds = ping_seconds
+        self._follow_seconds = follow_seconds
         self._clock = clock
         self._stopping = asyncio.Event()
         self._who: asyncio.Future[WhoWeAre] = asyncio.get_running_loop().create_future()
@@ -97,6 +101,7 @@ class Buildbell:
             news = HomeNews()
             watcher = self._watcher(bitrise, storage, _all(relay.wake, investigator.wake, news.changed))
             listening = Listening(self.metrics)
+            following = Following(clock=self._clock, seconds_each=self._follow_seconds)
             desk = Desk(
                 bitrise=bitrise,
                 apps=AppDirectory(bitrise, clock=self._clock),
@@ -106,6 +111,7 @@ class Buildbell:
                 look_now=watcher.look_now,
                 outbox_changed=relay.wake,
                 home_changed=news.changed,
+                following=following,
                 overview=Overview(bitrise, storage, clock=self._clock),
                 choices=Choices(bitrise, clock=self._clock),
                 artifacts=ArtifactIndex(bitrise),
@@ -123,6 +129,7 @@ class Buildbell:
                 "relay": relay,
                 "investigator": investigator,
                 "homes": homes,
+                "following": following,
             }
             keeper = asyncio.create_task(self._keep_house(database), name="housekeeping")
             try:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from bot import boxes
 from bot.build import Frozen
 
 MOST_LINES = 12
@@ -82,31 +83,24 @@ _ANYTHING = re.compile(
 )
 _NO_TROUBLE = re.compile(r"(?i)\b(?:0|no) (?:errors?|failures?|failed)\b|\berrors?: 0\b")
 
-# The boxes that Bitrise's command line draws: a step's header, its result, and the summary of all.
-_HEADER = re.compile(r"^\|\s*\(\d+\)\s+(?P<title>.+?)\s*\|$")
-_FAILED = re.compile(r"^\|\s*[x✗]\s*\|\s*(?P<title>.+?)\s*(?:\(exit code: (?P<code>\d+)\))?\s*\|")
-_SUMMARY = re.compile(r"^\|\s*bitrise summary\b")
-_FRAME = re.compile(r"^\+[-+]+\+$|^\|.*\|$|^\s*▼\s*$")
-
 
 def find_failure(log: str) -> Failure:
     """What a failed build's log says; its lines without colours, the boxes round its steps still there."""
     lines = log.split("\n")
     step, code, output = _failing_step(lines)
-    said = [line.rstrip() for line in output if not _FRAME.match(line)]
+    said = [line.rstrip() for line in output if not boxes.is_frame(line)]
     return Failure(step=step, exit_code=code, lines=tuple(_that_matter(said)))
 
 
 def _failing_step(lines: Sequence[str]) -> tuple[str | None, int | None, Sequence[str]]:
     begin = 0
     for place, line in enumerate(lines):
-        if _SUMMARY.match(line):
+        if boxes.is_summary(line):
             return None, None, lines[begin:place]
-        if _HEADER.match(line):
+        if boxes.header(line) is not None:
             begin = place + 1
-        elif failed := _FAILED.match(line):
-            code = failed["code"]
-            return failed["title"], int(code) if code else None, lines[begin:place]
+        elif (box := boxes.result(line)) is not None and box.mark in boxes.FAILED_MARKS:
+            return box.title, box.exit_code, lines[begin:place]
     return None, None, lines[begin:]
 
 

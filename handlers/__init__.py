@@ -22,6 +22,7 @@ from handlers.choices import Choices
 from handlers.desk import Desk
 from handlers.directory import AppDirectory
 from handlers.expecting import UsualTimes
+from handlers.following import Following
 from handlers.homes import HomeNews, Homes
 from handlers.listening import Listening
 from handlers.overview import Overview
@@ -31,6 +32,7 @@ __all__ = [
     "ArtifactIndex",
     "Choices",
     "Desk",
+    "Following",
     "HomeNews",
     "Homes",
     "Listening",

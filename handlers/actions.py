@@ -12,10 +12,21 @@ from slack_bolt.async_app import AsyncAck
 
 from bot.build import App, Build
 from bot.commands import ListApps, ListBuilds, parse
-from bot.messages import AppButton, AppsButton, ArtifactButton, BuildButton, ListButton, NotAButton, actions
+from bot.messages import (
+    AppButton,
+    AppsButton,
+    ArtifactButton,
+    BuildButton,
+    ListButton,
+    LogButton,
+    NotAButton,
+    actions,
+    log_of_block,
+    sent_to_you,
+)
 from handlers import cards
-from handlers.answers import acts, apps, builds, forms, personal, results, subscriptions
-from handlers.caller import Answer, Caller
+from handlers.answers import acts, apps, builds, forms, logs, personal, results, subscriptions
+from handlers.caller import Answer, Audience, Caller
 from handlers.desk import Desk
 from handlers.finding import by_slugs
 from handlers.listening import Listening
@@ -26,13 +37,17 @@ from handlers.trouble import say_or_explain
 
 @dataclass(frozen=True)
 class Press:
-    """A button that somebody pressed: what it carries, who pressed it, and where the answer goes."""
+    """A button that somebody pressed: what it carries, who pressed it, and where the answer goes.
+
+    Of a list `value` is what was picked, and `block` the name of the block that it stands in.
+    """
 
     value: str
     caller: Caller
     say: Replacing
     on: Pressed | None
     response_url: str | None
+    block: str = ""
 
 
 Respond = Callable[[Press], Coroutine[Any, Any, Answer | None]]
@@ -63,7 +78,9 @@ def _listen(
             say: Replacing = (
                 ToPane(caller, waits=not form) if caller.pane is not None else ToResponseUrl(caller, url, on)
             )
-            press = Press(str(action.get("value") or ""), caller, say, on, url)
+            picked = (action.get("selected_option") or {}).get("value")
+            value = str(action.get("value") or picked or "")
+            press = Press(value, caller, say, on, url, block=str(action.get("block_id") or ""))
             await say_or_explain(answer(press), say)
 
 
@@ -84,7 +101,37 @@ async def _refresh(press: Press) -> None:
 
 
 async def _log(press: Press) -> Answer:
-    return await results.log_of(*await _found(press), press.caller)
+    return await logs.log_of(*await _found(press), press.caller, thread=press.on.ts if press.on else None)
+
+
+async def _log_step(press: Press) -> Answer:
+    about = log_of_block(press.block)
+    app, build = await by_slugs(press.caller, about.app, about.build)
+    if not press.value.isdigit() or len(press.value) > 4:
+        raise NotAButton
+    return await logs.log_of(app, build, press.caller, step=int(press.value), thread=about.thread)
+
+
+async def _log_file(press: Press) -> Answer | None:
+    return await logs.hand_over(LogButton.decode(press.value), press.caller, share=False)
+
+
+async def _log_share(press: Press) -> Answer | None:
+    return await logs.hand_over(LogButton.decode(press.value), press.caller, share=True)
+
+
+async def _log_follow(press: Press) -> Answer:
+    about = LogButton.decode(press.value)
+    app, build = await by_slugs(press.caller, about.app, about.build)
+    if build.ended:
+        return await logs.log_of(app, build, press.caller)
+    await press.caller.desk.following.begin(app, build, press.caller)
+    said = sent_to_you("I follow the log in our direct messages, for ten minutes at most.")
+    return Answer(said, Audience.ONE_PERSON, title=logs.TITLE)
+
+
+async def _log_search(press: Press) -> None:
+    await forms.open_search(LogButton.decode(press.value), press.caller)
 
 
 async def _artifacts(press: Press) -> Answer:
@@ -184,6 +231,10 @@ _ANSWERS: dict[str, Respond] = {
     actions.BUILD_SHOW: _show,
     actions.BUILD_REFRESH: _refresh,
     actions.BUILD_LOG: _log,
+    actions.LOG_STEP: _log_step,
+    actions.LOG_FILE: _log_file,
+    actions.LOG_SHARE: _log_share,
+    actions.LOG_FOLLOW: _log_follow,
     actions.BUILD_ARTIFACTS: _artifacts,
     actions.BUILD_REBUILD: _rebuild,
     actions.ARTIFACT_LINK: _artifact_link,
@@ -204,4 +255,5 @@ _FORMS: dict[str, Respond] = {
     actions.FIND_BUILD: _find,
     actions.CHOOSE_APP: _choose_app,
     actions.SETTINGS: _settings,
+    actions.LOG_SEARCH: _log_search,
 }

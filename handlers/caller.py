@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 from typing import Any, Self
@@ -117,6 +117,10 @@ class Caller:
             return self.channel
         answer = await self.desk.slack.conversations_open(users=self.person)
         return str(answer["channel"]["id"])
+
+    async def direct_message_alone(self) -> str:
+        """The person's direct message with the bot, wherever they are now. Raises SlackApiError."""
+        return await replace(self, channel="").direct_message()
 
     async def _user(self) -> Mapping[str, Any]:
         try:

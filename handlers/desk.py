@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import aiohttp
 from slack_sdk.web.async_client import AsyncWebClient
@@ -16,6 +17,9 @@ from handlers.choices import Choices
 from handlers.directory import AppDirectory
 from handlers.expecting import UsualTimes
 from handlers.overview import Overview
+
+if TYPE_CHECKING:
+    from handlers.following import Following
 from storage import Storage
 
 
@@ -34,6 +38,7 @@ class Desk:
     choices: Choices
     usual_times: UsualTimes
     overview: Overview
+    following: Following
     artifacts: ArtifactIndex
     blindness: Callable[[], Blindness | None]
     clock: Callable[[], datetime]

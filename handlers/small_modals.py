@@ -9,10 +9,11 @@ from slack_bolt.async_app import AsyncAck
 
 from bot import messages
 from bot.commands import CommandError, ListBuilds, Me, UseApp, build_ref, parse
-from bot.messages import Message, Origin, Sought, actions
+from bot.messages import LogButton, Message, Origin, Sought, actions
 from bot.messages.find_modal import APP, WORDS
+from bot.messages.log import WORD
 from bot.messages.settings_modal import NAME
-from handlers.answers import apps, builds, personal
+from handlers.answers import apps, builds, logs, personal
 from handlers.caller import Answer, Caller
 from handlers.desk import Desk
 from handlers.finding import NotNamed, find_build
@@ -31,6 +32,16 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
             sought = messages.read_sought(view["state"]["values"])
             course = _finding(sought, origin)
             await see_through(_found(sought, caller), course, ack=ack, slack=desk.slack, view_id=view["id"])
+
+    @app.view(actions.LOG_SEARCH_MODAL)
+    async def search(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any]) -> None:
+        async with listening.answering(actions.LOG_SEARCH_MODAL):
+            caller, about = Caller.in_body(body, desk), LogButton.decode(view["private_metadata"])
+            word = messages.read_word(view["state"]["values"])
+            course = _searching(about, word)
+            await see_through(
+                logs.search(about, word, caller), course, ack=ack, slack=desk.slack, view_id=view["id"]
+            )
 
     @app.view(actions.CHOOSE_APP_MODAL)
     async def choose(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any]) -> None:
@@ -71,6 +82,17 @@ def _finding(sought: Sought, origin: Origin) -> Course[Message]:
         again=lambda problem: messages.find_modal(sought, origin=origin, problem=problem),
         refused=lambda problem: messages.notice("Find a build", problem),
         field_of=lambda problem: APP if _needs_an_app(problem) else WORDS,
+        on_top=True,
+    )
+
+
+def _searching(about: LogButton, word: str) -> Course[Message]:
+    return Course(
+        waiting=messages.notice("Search the log", "⏳ Reading the whole log…"),
+        done=lambda message: messages.shown_in_modal("Search the log", message),
+        again=lambda problem: messages.search_modal(about, typed=word, problem=problem),
+        refused=lambda problem: messages.notice("Search the log", problem),
+        field_of=lambda _: WORD,
         on_top=True,
     )
 

@@ -86,7 +86,7 @@ async def _make(values: dict[str, Any], caller: Caller) -> None:
     ask = asked_in(values, Terms())
     picked = _picked(values)
     app = await app_by_slug(caller, picked.slug if picked else "")
-    channel = FilledIn(values).conversation(CHANNEL) or await replace(caller, channel="").direct_message()
+    channel = FilledIn(values).conversation(CHANNEL) or await caller.direct_message_alone()
     there = replace(caller, channel=channel)
     await subscriptions.begin(app, await subscriptions.settled(ask, there), there)
 

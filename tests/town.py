@@ -3,32 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from bot.app import Buildbell
 from bot.manifest import manifest
 from bot.settings import Settings
-from bot.slack import PING_SECONDS
 from sandbox.bitrise import TOKEN, BitriseSandbox
 from sandbox.clock import Clock
 from sandbox.slack import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET, Post, SlackSandbox
+
+NO_SECONDS: Mapping[str, float] = MappingProxyType({})
 
 
 class Town:
     """`clock` is Bitrise's; `bot` can be stopped and begun again."""
 
     def __init__(
-        self, folder: Path, *, http: bool = False, ping_seconds: float = PING_SECONDS, **settings: str
+        self,
+        folder: Path,
+        *,
+        http: bool = False,
+        seconds: Mapping[str, float] = NO_SECONDS,
+        **settings: str,
     ) -> None:
         self.clock = Clock()
         self.slack = SlackSandbox(manifest())
         self.bitrise = BitriseSandbox(now=self.clock)
         self._folder = folder
         self._http = http
-        self._ping_seconds = ping_seconds
+        self._seconds = seconds
         self._more = settings
         self._running: asyncio.Task[None] | None = None
 
@@ -39,7 +46,7 @@ class Town:
 
     async def start_bot(self) -> None:
         settings = Settings(_env_file=None, **self.settings())  # type: ignore[arg-type]
-        self.bot = Buildbell(settings, ping_seconds=self._ping_seconds)
+        self.bot = Buildbell(settings, **self._seconds)  # type: ignore[arg-type]
         self._running = asyncio.create_task(self.bot.run())
         ready = asyncio.create_task(self.bot.ready.wait())
         async with asyncio.timeout(20):
@@ -136,9 +143,10 @@ class Town:
 
 @asynccontextmanager
 async def open_town(
-    folder: Path, *, http: bool = False, ping_seconds: float = PING_SECONDS, **settings: str
+    folder: Path, *, http: bool = False, seconds: Mapping[str, float] = NO_SECONDS, **settings: str
 ) -> AsyncIterator[Town]:
-    town = Town(folder, http=http, ping_seconds=ping_seconds, **settings)
+    """`seconds` are those that the bot takes for itself, such as `ping_seconds`."""
+    town = Town(folder, http=http, seconds=seconds, **settings)
     await town.open()
     try:
         await town.start_bot()

@@ -1,9 +1,9 @@
 """Client of Bitrise's API v0.1."""
 
-from bot.bitrise.client import Bitrise, LogTail
+from bot.bitrise.client import Bitrise, LogTail, ReadLog
 from bot.bitrise.errors import BuildAlreadyFinished, NoLog
 from bot.bitrise.listing import Listing, Page
-from bot.bitrise.logs import Log
+from bot.bitrise.logs import Log, Redactor, log_text
 from bot.bitrise.models import Artifact, ArtifactLinks, Me
 from bot.bitrise.orders import AbortOrder, BuildQuery, EnvironmentVariable, Started, TriggerParams
 from bot.bitrise.yml import Buildables
@@ -23,6 +23,9 @@ __all__ = [
     "Me",
     "NoLog",
     "Page",
+    "ReadLog",
+    "Redactor",
     "Started",
     "TriggerParams",
+    "log_text",
 ]

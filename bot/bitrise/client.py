@@ -18,6 +18,7 @@ from bot.bitrise.logs import Log, last_lines, plain_text, read_log, readable
 from bot.bitrise.models import AppItem, Artifact, ArtifactItem, ArtifactLinks, BuildItem, Me, read_one
 from bot.bitrise.orders import AbortOrder, BuildQuery, Started, TriggerParams
 from bot.bitrise.starting import started_by
+from bot.bitrise.summary import steps_in, words_in
 from bot.bitrise.yml import Buildables, buildables_in
 from bot.build import App, Build, Frozen, State
 from bot.http import (
@@ -31,16 +32,19 @@ from bot.http import (
     NotFound,
     NotUnderstood,
     ProviderDown,
+    ProviderError,
     Refused,
     Reply,
 )
 from bot.http.api import path_of
 from bot.http.redaction import redact
+from bot.log_reader import KEPT_LINES, LogReader, LogReading, Step
 
 ItemT = TypeVar("ItemT", bound=BaseModel)
 
 MOST_LOG = 64 * 1024
 MOST_YML = 1024 * 1024
+MOST_STEP_LOG = 8 * 1024 * 1024
 # Our clock and Bitrise's need not agree on when a build was asked for.
 SKEW = timedelta(minutes=2)
 
@@ -57,6 +61,15 @@ class LogTail(Frozen):
     complete: bool
     still_growing: bool
     gaps: bool = False
+    whole_url: str | None = None
+
+
+class ReadLog(Frozen):
+    """A log as it was read. `complete`: all of it; `still_growing`: it is not archived; `whole_url`: for minutes."""
+
+    reading: LogReading
+    complete: bool
+    still_growing: bool
     whole_url: str | None = None
 
 
@@ -175,6 +188,64 @@ class Bitrise:
                 whole_url=log.raw_url,
             )
         return _from_chunks(log, most)
+
+    async def read_log(
+        self, app_slug: str, build_slug: str, *, step: int | None = None, word: str | None = None
+    ) -> ReadLog:
+        """Read the log as it comes, however long it is: the whole of it where it is archived. Raises NoLog.
+
+        `step` is the number of the step whose end is wanted, `word` what is looked for.
+        """
+        log = await self.log(app_slug, build_slug)
+        if log.raw_url is not None:
+            reader = LogReader(clean=plain_text, step=step, word=word)
+            try:
+                async with self._downloads.open(log.raw_url) as chunks:
+                    async for chunk in chunks:
+                        reader.feed(chunk)
+                return ReadLog(
+                    reading=reader.finish(), complete=True, still_growing=False, whole_url=log.raw_url
+                )
+            except (DownloadRefused, DownloadExpired, ProviderDown):
+                pass  # the chunks still show the end; that they are not all is said
+        reader = LogReader(clean=plain_text, step=step, word=word)
+        reader.feed(log.text.encode())
+        complete = log.archived and log.from_the_start and not log.gaps
+        return ReadLog(
+            reading=reader.finish(),
+            complete=complete,
+            still_growing=not log.archived,
+            whole_url=log.raw_url,
+        )
+
+    async def steps(self, app_slug: str, build_slug: str) -> tuple[Step, ...]:
+        """The build's steps as Bitrise sums them up; none where the server or the token does not know that."""
+        try:
+            reply = await self._api.read(path_of("apps", app_slug, "builds", build_slug, "log", "summary"))
+        except (NotFound, NoAccess, Refused):
+            return ()
+        return steps_in(reply.body)
+
+    async def step_end(self, app_slug: str, build_slug: str, uuid: str) -> tuple[bytes, ...] | None:
+        """The last lines of one step's own log; None where there is none that can be read."""
+        path = path_of("apps", app_slug, "builds", build_slug, "log", "steps", uuid)
+        try:
+            url = json.loads((await self._api.read(path)).body).get("expiring_raw_log_url")
+            tail = await self._downloads.tail(str(url), MOST_STEP_LOG)
+            messages = json.loads(tail.content) if tail.whole else []
+            lines = "".join(str(one.get("message") or "") for one in messages).encode().split(b"\n")
+        except (ProviderError, ValueError, AttributeError, TypeError):
+            return None
+        return tuple(lines[-KEPT_LINES:]) or None
+
+    async def ai_summary(self, build_slug: str) -> str | None:
+        """Bitrise's own summary of why a build failed; None where the project has it not switched on."""
+        try:
+            reply = await self._api.read(path_of("builds", build_slug, "ai-summary"))
+        except (NotFound, NoAccess, Refused):
+            return None
+        words = words_in(reply.body)
+        return redact(words) if words else None
 
     @asynccontextmanager
     async def raw_log(self, app_slug: str, build_slug: str) -> AsyncIterator[AsyncIterator[bytes]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from itertools import pairwise
 from typing import Annotated
@@ -25,6 +26,8 @@ _WRITTEN_OVER = re.compile(r"[^\n]*\r(?!\n)")
 _FRAME = re.compile(r"\+[-+]{78}\+")
 _FRAMED = re.compile(r"\|(.{78})\|")
 _BETWEEN_STEPS = re.compile(r" {20,}▼")
+LONGEST_LINE = 64 * 1024
+_KEY = b"PRIVATE KEY-----"
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
@@ -98,6 +101,39 @@ def _unframed(line: str) -> str:
     if framed := _FRAMED.fullmatch(line):
         return "  ".join(cell for part in framed[1].split(" | ") if (cell := part.strip()))
     return line
+
+
+def log_text(lines: Sequence[bytes]) -> str:
+    """Lines of a log as a person wants them, secrets taken out."""
+    return readable(b"\n".join(lines).decode("utf-8", "replace"))
+
+
+class Redactor:
+    """Takes secrets and colours out of a log that comes in pieces, line by line; of a private key nothing is left."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._in_key = False
+
+    def feed(self, chunk: bytes) -> bytes:
+        """The next lines, as far as they are whole."""
+        whole, newline, self._rest = (self._rest + chunk).rpartition(b"\n")
+        if not newline and len(self._rest) > LONGEST_LINE:
+            whole, self._rest = self._rest, b""
+        return b"".join(self._line(line) for line in whole.split(b"\n")) if whole or newline else b""
+
+    def finish(self) -> bytes:
+        """What is left."""
+        rest, self._rest = self._rest, b""
+        return self._line(rest) if rest else b""
+
+    def _line(self, line: bytes) -> bytes:
+        if _KEY in line:
+            self._in_key = b"-----BEGIN" in line and line.rindex(b"-----BEGIN") > line.rfind(b"-----END")
+            return b"[redacted]\n"
+        if self._in_key:
+            return b""
+        return redact(plain_text(line.decode("utf-8", "replace"))).encode() + b"\n"
 
 
 def last_lines(content: bytes) -> str:

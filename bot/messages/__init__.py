@@ -5,7 +5,15 @@ from bot.messages.abort_modal import abort_done, abort_modal, aborting, not_abor
 from bot.messages.acts import aborted, rebuilt, triggered
 from bot.messages.apps import app_list, app_options, using_app, whoami
 from bot.messages.builds import ROWS_WITH_BUTTONS, build_card, build_list, status
-from bot.messages.buttons import AppButton, AppsButton, ArtifactButton, BuildButton, ListButton, NotAButton
+from bot.messages.buttons import (
+    AppButton,
+    AppsButton,
+    ArtifactButton,
+    BuildButton,
+    ListButton,
+    LogButton,
+    NotAButton,
+)
 from bot.messages.explaining import Reason, preview, why
 from bot.messages.find_modal import (
     Sought,
@@ -18,14 +26,35 @@ from bot.messages.find_modal import (
 )
 from bot.messages.home import MOST_OF_MINE as MOST_OF_MINE_AT_HOME
 from bot.messages.home import MOST_RUNNING, HomeContent, PlacedSubscription, home
+from bot.messages.log import (
+    LOG_LINES,
+    LogView,
+    build_log,
+    following,
+    log_hits,
+    log_of_block,
+    log_shared,
+    no_log,
+    read_word,
+    search_modal,
+    step_line,
+)
 from bot.messages.message import Message
 from bot.messages.modals import FilledIn, shown_in_modal
 from bot.messages.notes import CardNote, ThreadNote
 from bot.messages.origin import Origin
 from bot.messages.personal import MOST_BUILDS as MOST_OF_MINE
 from bot.messages.personal import me, mine, will_tell
-from bot.messages.plain import below_each_other, form_button, help_message, notice, one_moment, problem
-from bot.messages.results import ArtifactLine, artifact_link, artifacts, log_tail, no_log
+from bot.messages.plain import (
+    below_each_other,
+    form_button,
+    help_message,
+    notice,
+    one_moment,
+    problem,
+    sent_to_you,
+)
+from bot.messages.results import ArtifactLine, artifact_link, artifacts
 from bot.messages.settings_modal import Wishes, read_wishes, settings_modal
 from bot.messages.start_modal import (
     StartForm,
@@ -59,6 +88,7 @@ from bot.messages.subscriptions import (
 from bot.messages.told import Telling, flood, gathered, outage, series_card, thread_head, told_build
 
 __all__ = [
+    "LOG_LINES",
     "MOST_OF_MINE",
     "MOST_OF_MINE_AT_HOME",
     "MOST_RUNNING",
@@ -73,6 +103,8 @@ __all__ = [
     "FilledIn",
     "HomeContent",
     "ListButton",
+    "LogButton",
+    "LogView",
     "Message",
     "NotAButton",
     "Origin",
@@ -99,17 +131,21 @@ __all__ = [
     "below_each_other",
     "build_card",
     "build_list",
+    "build_log",
     "buildable_options",
     "changed",
     "choose_app_modal",
     "find_modal",
     "flood",
+    "following",
     "form_button",
     "found_builds",
     "gathered",
     "help_message",
     "home",
-    "log_tail",
+    "log_hits",
+    "log_of_block",
+    "log_shared",
     "looking",
     "me",
     "mine",
@@ -129,8 +165,11 @@ __all__ = [
     "read_start",
     "read_subscription",
     "read_wishes",
+    "read_word",
     "rebuilt",
     "resumed",
+    "search_modal",
+    "sent_to_you",
     "series_card",
     "settings_modal",
     "shown_in_modal",
@@ -138,6 +177,7 @@ __all__ = [
     "start_modal",
     "starting",
     "status",
+    "step_line",
     "stopped",
     "subscribed",
     "subscription_modal",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Self
 
 from pydantic import StringConstraints, ValidationError
@@ -56,6 +57,22 @@ class ArtifactButton(_Value):
     app: Slug
     build: Slug
     artifact: Slug
+
+
+class LogButton(_Value):
+    """Which log a button is about, and the message in whose thread it belongs once it is shared."""
+
+    app: Slug
+    build: Slug
+    thread: Annotated[str, StringConstraints(pattern=re.compile(r"^\d{1,12}\.\d{1,8}$"))] | None = None
+
+    @classmethod
+    def read(cls, parts: Mapping[str, str]) -> Self:
+        """From its parts. Raises NotAButton."""
+        try:
+            return cls(**parts)
+        except ValidationError as error:
+            raise NotAButton from error
 
 
 class ListButton(_Value):

@@ -17,6 +17,11 @@ def problem(words: str) -> Message:
     return Message(safe, [section(f"⚠️ {safe}")])
 
 
+def sent_to_you(words: str) -> Message:
+    """Something came as a direct message."""
+    return Message(words, [section(f"📨 {words}")])
+
+
 def one_moment() -> Message:
     """What was asked for is under way."""
     return Message("One moment…", [section("⏳ One moment…")])

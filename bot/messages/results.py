@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from bot.build import App, Build
 from bot.messages import actions, wording
-from bot.messages.blocks import SECTION_TEXT, button, context, link_button, row, section
-from bot.messages.buttons import ArtifactButton, BuildButton
+from bot.messages.blocks import button, context, link_button, row, section
+from bot.messages.buttons import ArtifactButton
 from bot.messages.message import Message
-from bot.messages.text import block_of_code, escape, link, plain, size
+from bot.messages.text import escape, link, plain, size
 
-LOG_LINES = 40
 MINUTES = "ten minutes"
 
 
@@ -73,47 +71,4 @@ def artifact_link(*, title: str, download_url: str | None, install_page_url: str
         lines.append("The link is too long for Slack: open the build in Bitrise to download it.")
     return Message(
         f"{name}: the link lives {MINUTES}.", [section("\n".join(lines)), *([row(*shown)] if shown else [])]
-    )
-
-
-def no_log(build: Build, app: App, *, now: datetime) -> Message:
-    """There is no log, which is no failure."""
-    if build.ended:
-        why = "It has no log: it ended before it began to write one."
-    else:
-        why = f"It has no log yet ({wording.so_far(build, now) or 'not begun'}). Ask again in a moment."
-    return Message(
-        f"{escape(app.title)} {build.label}: {why}", [section(f"{wording.name(build, app)}\n{why}")]
-    )
-
-
-def log_tail(
-    build: Build, app: App, *, text: str, whole_url: str | None, still_growing: bool, complete: bool
-) -> Message:
-    """The end of a log, for one person."""
-    lines = text.split("\n")
-    shown = "\n".join(lines[-LOG_LINES:])
-    what = "The whole log" if complete and len(lines) <= LOG_LINES else "The end of the log"
-    head = f"{what} of {wording.name(build, app)}"
-    if still_growing and not build.ended:
-        head += ", which is still being written"
-    elif still_growing:
-        head += ", which Bitrise is still putting together"
-    if not text.strip():
-        return Message(
-            f"{escape(app.title)} {build.label}: the log is still empty.",
-            [section(f"{head}\nIt is still empty.")],
-        )
-    value = BuildButton.of(build, app).encode()
-    buttons = row(
-        link_button("Whole log", whole_url, actions.OPEN_LINK)
-        or link_button("Log in Bitrise", f"{build.url}?tab=log", actions.OPEN_LINK),
-        button("Show the end again", actions.BUILD_LOG, value) if still_growing else None,
-    )
-    note = "Only you see this. Secrets that I recognise are taken out."
-    if whole_url is not None:
-        note += f" The link to the whole log lives {MINUTES}."
-    return Message(
-        f"{what} of {escape(app.title)} {build.label}: {escape(lines[-1], 500)}",
-        [section(head), section(block_of_code(shown, SECTION_TEXT)), buttons, context(note)],
     )

@@ -8,7 +8,7 @@ from typing import Any
 from bot import commands, messages
 from bot.messages import AppButton
 from bot.messages.actions import START_BUILD
-from handlers.answers import acts, apps, builds, explaining, forms, personal, results, subscriptions
+from handlers.answers import acts, apps, builds, explaining, forms, logs, personal, results, subscriptions
 from handlers.caller import Answer, Caller
 
 
@@ -45,7 +45,7 @@ _ANSWERS: dict[type[Any], Callable[[Any, Caller], Awaitable[Answer | None]]] = {
     commands.Status: builds.status,
     commands.ListBuilds: builds.list_builds,
     commands.ShowBuild: builds.show,
-    commands.ShowLog: results.log,
+    commands.ShowLog: logs.log,
     commands.ListArtifacts: results.artifacts,
     commands.AbortBuild: acts.abort,
     commands.TriggerBuild: _trigger,

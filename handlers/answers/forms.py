@@ -8,6 +8,7 @@ from bot.commands import TriggerBuild
 from bot.messages import (
     BuildButton,
     Filled,
+    LogButton,
     Origin,
     Sought,
     StartForm,
@@ -92,6 +93,12 @@ async def open_choose_app(caller: Caller) -> None:
     """Ask which app is the channel's. Raises NotNamed, SlackApiError."""
     _check(caller)
     await caller.show(messages.choose_app_modal(origin=Origin(channel=caller.channel)))
+
+
+async def open_search(about: LogButton, caller: Caller) -> None:
+    """Ask which word to look for in a log. Raises NotNamed, SlackApiError."""
+    _check(caller)
+    await caller.show(messages.search_modal(about))
 
 
 async def open_settings(caller: Caller) -> None:

@@ -1,40 +1,15 @@
-"""What a build left behind: its log and its artifacts."""
+"""What a build left behind: its artifacts."""
 
 from __future__ import annotations
 
 from bot import messages
-from bot.bitrise import NoLog
 from bot.build import App, Build
-from bot.commands import ListArtifacts, ShowLog
+from bot.commands import ListArtifacts
 from bot.messages import ArtifactLine, Message
 from handlers.caller import Answer, Audience, Caller
 from handlers.finding import find_build
 
 MOST_ARTIFACTS = 40
-
-
-async def log(ask: ShowLog, caller: Caller) -> Answer:
-    """The end of a build's log."""
-    return await log_of(*await find_build(caller, ask.app, ask.build), caller)
-
-
-async def log_of(app: App, build: Build, caller: Caller) -> Answer:
-    """The end of this build's log, for one person: logs hold what not everybody in a channel may see."""
-    try:
-        tail = await caller.desk.bitrise.log_tail(app.slug, build.slug)
-    except NoLog:
-        return Answer(messages.no_log(build, app, now=caller.now()))
-    return Answer(
-        messages.log_tail(
-            build,
-            app,
-            text=tail.text,
-            whole_url=tail.whole_url,
-            still_growing=tail.still_growing,
-            complete=tail.complete,
-        ),
-        Audience.ONE_PERSON,
-    )
 
 
 async def artifacts(ask: ListArtifacts, caller: Caller) -> Answer:

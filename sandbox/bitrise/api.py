@@ -15,7 +15,7 @@ from aiohttp import web
 
 from sandbox.bitrise.answers import app_item, artifact_item, build_item, page_of
 from sandbox.bitrise.farm import App, Artifact, Build, Farm
-from sandbox.bitrise.logs import chunks_of
+from sandbox.bitrise.logs import chunks_of, output_of, summary_of
 from sandbox.bitrise.storage import FileStore
 from sandbox.bitrise.yml import yml_of
 from sandbox.faults import Fault, Faults
@@ -84,6 +84,9 @@ class Api:
             ("GET", "/v0.1/builds", self._all_builds),
             ("GET", build, self._build),
             ("GET", f"{build}/log", self._log),
+            ("GET", f"{build}/log/summary", self._log_summary),
+            ("GET", f"{build}/log/steps/{{step}}", self._step_log),
+            ("GET", "/v0.1/builds/{build}/ai-summary", self._ai_summary),
             ("GET", f"{build}/artifacts", self._artifacts),
             ("GET", f"{build}/artifacts/{{artifact}}", self._artifact),
             ("PATCH", f"{build}/artifacts/{{artifact}}", self._change_artifact),
@@ -210,6 +213,31 @@ class Api:
         if build.is_archived(now):
             answer["expiring_raw_log_url"] = self.store.link_to(f"{build.slug}.log", text.encode())
         return web.json_response(answer)
+
+    async def _log_summary(self, request: web.Request) -> web.Response:
+        self._only_developers(request)
+        build = self._find_build(request)
+        if not build.app.sums_up or not build.has_log(self.now()):
+            raise Refusal(404, "Not Found")
+        return web.json_response(summary_of(build.log(self.now()), build.slug, build.prepared_at))
+
+    async def _step_log(self, request: web.Request) -> web.Response:
+        self._only_developers(request)
+        build = self._find_build(request)
+        output = output_of(build.log(self.now()), build.slug, request.match_info["step"])
+        if not build.app.sums_up or output is None:
+            raise Refusal(404, "Not Found")
+        content = json.dumps([{"message": line + "\n"} for line in output]).encode()
+        return web.json_response({"expiring_raw_log_url": self.store.link_to("step.json", content)})
+
+    async def _ai_summary(self, request: web.Request) -> web.Response:
+        self._check_token(request)
+        slug = request.match_info["build"]
+        build = next((one for one in self.farm.builds if one.slug == slug), None)
+        if build is None or not build.app.explains or build.result != "error":
+            raise Refusal(404, "AI summary is not available", key="error_msg")
+        words = "The unit tests failed: LoginTest rejects an empty password.\n\nCheck the null handling in LoginForm."
+        return web.json_response({"data": {"summary": words}})
 
     async def _artifacts(self, request: web.Request) -> web.Response:
         artifacts = self._find_build(request).artifacts

@@ -37,6 +37,9 @@ class App:
     project_type: str = "android"
     disabled: bool = False
     workflows: Sequence[str] = ("primary", "deploy")
+    # Not every server knows the summary of a log's steps, and not every project has AI summaries switched on.
+    sums_up: bool = False
+    explains: bool = False
     pipelines: Sequence[str] = ()
     branches: Sequence[str] = ("main",)
     # tokens other than the owner's that may list its builds, but not more

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 CHUNK = 1_500
 WIDTH = 78
@@ -55,6 +56,41 @@ def log_of(
 def chunks_of(text: str) -> list[str]:
     """The log in the pieces that the API shows."""
     return [text[start : start + CHUNK] for start in range(0, len(text), CHUNK)]
+
+
+def summary_of(text: str, build_slug: str, begun: datetime | None) -> dict[str, Any]:
+    """The summary of a log's steps as far as it is written (Bitrise's MCP server, `get_build_steps`)."""
+    found = []
+    for place, (step, _) in enumerate(STEPS):
+        if f"({place}) {step}" not in text:
+            break
+        name, _, version = step.partition("@")
+        failed, ended = f"{step} (exit code: 1)" in text, f"{step:<58}" in text
+        started = begun + timedelta(seconds=30 * place) if begun else None
+        took = timedelta(seconds=27.4 + place)
+        found.append(
+            {
+                "uuid": f"{build_slug}-{place}",
+                "step_id": name,
+                "title": name,
+                "version": version,
+                "status": "failed" if failed else "success" if ended else "in_progress",
+                "started_at": f"{started:%Y-%m-%dT%H:%M:%SZ}" if started else None,
+                "finished_at": f"{started + took:%Y-%m-%dT%H:%M:%SZ}"
+                if started and (failed or ended)
+                else None,
+                "errors": [{"code": 1, "message": "118 tests completed, 1 failed"}] if failed else None,
+            }
+        )
+    return {"build_id": build_slug, "execution": {"workflows": [{"uuid": build_slug, "steps": found}]}}
+
+
+def output_of(text: str, build_slug: str, uuid: str) -> list[str] | None:
+    """What one step has written; None for one that is not there."""
+    place = uuid.removeprefix(f"{build_slug}-")
+    if not place.isdigit() or f"| ({place}) " not in text:
+        return None
+    return text.split(f"| ({place}) ", 1)[1].split("\n")[6:-1][:40]
 
 
 def _lines(workflow: str, branch: str, begun: datetime, failure: Sequence[str]) -> Iterator[str]:

@@ -12,10 +12,10 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from bot import messages
-from bot.bitrise import AbortOrder, Bitrise, BuildAlreadyFinished, BuildQuery
+from bot.bitrise import AbortOrder, Bitrise, BuildAlreadyFinished, BuildQuery, log_text
 from bot.build import App, Build, State, time_building, time_on_hold, time_preparing
 from bot.http import Http
-from bot.messages import ArtifactLine, Message
+from bot.messages import ArtifactLine, LogView, Message
 from sandbox.slack.checks import check_blocks
 from sandbox.slack.transcript import words
 from sandbox.slack.workspace import Post
@@ -127,21 +127,20 @@ async def test_the_log(bitrise: Bitrise, server: Server) -> None:
     assert "\x1b" not in tail.text
     assert "BuildAPIToken: [redacted]" in tail.text
     assert tail.text.endswith("+ sleep 30")
-    said = seen(
-        messages.log_tail(
-            build,
-            ANDROID,
-            text=tail.text,
-            whole_url=tail.whole_url,
-            still_growing=False,
-            complete=tail.complete,
-        )
-    )
-    assert "GIT_CLONE_COMMIT_MESSAGE_SUBJECT" in said
+    read = await bitrise.read_log("669403bffbe35909", "3247e2920496e846")
+    titles = [step.title for step in read.reading.steps]
+    assert titles == ["activate-ssh-key@3.1.1", "git-clone@3.4.3", "Sleep"]
+    reading = read.reading
+    view = LogView(steps=reading.steps, end=log_text(reading.end), of=reading.of, whole_url=read.whole_url)
+    said = seen(messages.build_log(build, ANDROID, view))
+    assert "✅ `git-clone@3.4.3` succeeded in" in said
+    clone = await bitrise.read_log("669403bffbe35909", "3247e2920496e846", step=2)
+    assert "GIT_CLONE_COMMIT_MESSAGE_SUBJECT" in log_text(clone.reading.end)
     assert "+ sleep 30" in said.splitlines()
     assert "[Whole log]" in said
-    [archive] = [asked for asked in server.asked if asked.path.startswith("/build-logs-v2/")]
-    assert "Authorization" not in archive.headers
+    archives = [asked for asked in server.asked if asked.path.startswith("/build-logs-v2/")]
+    assert len(archives) == 3
+    assert not [archive for archive in archives if "Authorization" in archive.headers]
 
 
 async def test_the_artifacts_and_one_of_them(bitrise: Bitrise) -> None:

@@ -18,7 +18,18 @@ from bot.build import App, Build, State
 from bot.commands import ListBuilds, TriggerBuild
 from bot.failure import Failure
 from bot.filters import BuildFilter, Patterns
-from bot.messages import ArtifactLine, BuildButton, CardNote, Message, Reason, SubscriptionRow, Telling
+from bot.log_reader import Hit, Step, StepResult
+from bot.messages import (
+    ArtifactLine,
+    BuildButton,
+    CardNote,
+    LogButton,
+    LogView,
+    Message,
+    Reason,
+    SubscriptionRow,
+    Telling,
+)
 from bot.messages.text import block_of_code, escape, lasted, link, plain, size, when
 from bot.series import Mark, Position, Standing
 from bot.terms import Happening, Terms
@@ -186,9 +197,19 @@ def test_an_artifacts_link(title: str, download: str | None, page: str | None) -
 
 @given(BUILDS, APPS, TEXT, st.booleans())
 def test_a_log(build: Build, app: App, text: str, growing: bool) -> None:
-    assert_takes(
-        messages.log_tail(build, app, text=text, whole_url=None, still_growing=growing, complete=not growing)
+    steps = [
+        Step(number=number, title=text or "x", result=result, took=timedelta(seconds=number), error=text)
+        for number, result in enumerate([*StepResult] * 20, 1)
+    ]
+    view = LogView(
+        steps=steps, end=text, of=text, complete=not growing, still_growing=growing, ai_summary=text, size=9
     )
+    assert_takes(messages.build_log(build, app, view))
+    hits = [Hit(line=9, step=text, text=text)] * 15
+    assert_takes(messages.log_hits(build, app, text, hits, count=99, lines=1000))
+    assert_takes(messages.following(build, app, text, until=NOON, ended=growing))
+    about = LogButton(app=build.app_slug, build=build.slug)
+    check_view(messages.search_modal(about, typed=text, problem=text))
 
 
 @given(

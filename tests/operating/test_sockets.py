@@ -13,7 +13,7 @@ from tests.town import Town, open_town
 @pytest.fixture
 async def town(tmp_path: Path) -> AsyncIterator[Town]:
     """The bot with a pulse ten times as fast, so that what it waits for comes ten times as soon."""
-    async with open_town(tmp_path, ping_seconds=0.5) as opened:
+    async with open_town(tmp_path, seconds={"ping_seconds": 0.5}) as opened:
         yield opened
         assert opened.slack.violations == []
 

@@ -1,0 +1,172 @@
+"""Reading a build's log as it comes: its steps, the end of one, and where a word stands. Pure; no I/O.
+
+However long the log is, only what was asked for is held.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Callable
+from datetime import timedelta
+from enum import StrEnum
+
+from bot import boxes
+from bot.build import Frozen
+
+KEPT_LINES = 60
+MOST_HITS = 15
+MOST_STEPS = 300
+# A line without an end is cut, so that it is not held either.
+LONGEST_LINE = 64 * 1024
+_KEY_BEGINS = re.compile(rb"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----")
+_KEY = b"PRIVATE KEY-----"
+
+
+class StepResult(StrEnum):
+    """How a step went."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    ABORTED = "aborted"
+    RUNNING = "running"
+    OTHER = "other"
+
+
+class Step(Frozen):
+    """One step of a build; `number` counts from 1, `uuid` names it at Bitrise where that is known."""
+
+    number: int
+    title: str
+    result: StepResult
+    took: timedelta | None = None
+    uuid: str | None = None
+    error: str | None = None
+
+
+class Hit(Frozen):
+    """A line with the word that was looked for; `line` counts from 1."""
+
+    line: int
+    step: str | None
+    text: str
+
+
+class LogReading(Frozen):
+    """What was read. `end` are the last lines of the step that was wanted, or of the one that failed, or of all.
+
+    `of` is that step's title, None where it is the log's own end; all text is as it stood in the log.
+    """
+
+    steps: tuple[Step, ...] = ()
+    end: tuple[bytes, ...] = ()
+    of: str | None = None
+    hits: tuple[Hit, ...] = ()
+    hit_count: int = 0
+    lines: int = 0
+    size: int = 0
+
+
+class LogReader:
+    """Takes a log in pieces. `step` is the number of the step whose end is wanted; `word` is looked for in any case.
+
+    `clean` takes colours and the like out of a line.
+    """
+
+    def __init__(
+        self, *, clean: Callable[[str], str], step: int | None = None, word: str | None = None
+    ) -> None:
+        self._clean = clean
+        self._wanted = step
+        self._word = word.lower().encode() if word else None
+        self._steps: list[Step] = []
+        self._kept: deque[bytes] = deque(maxlen=KEPT_LINES)
+        self._end: tuple[bytes, ...] | None = None
+        self._of: str | None = None
+        self._hits: list[Hit] = []
+        self._hit_count = self._lines = self._size = 0
+        self._rest = b""
+        self._in_key = self._over = False
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next piece."""
+        self._size += len(chunk)
+        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        for line in lines:
+            self._take(line)
+        while len(self._rest) > LONGEST_LINE:
+            self._take(self._rest[:LONGEST_LINE])
+            self._rest = self._rest[LONGEST_LINE:]
+
+    def finish(self) -> LogReading:
+        """What was read until now."""
+        if self._rest:
+            self._take(self._rest)
+            self._rest = b""
+        end, of = self._end, self._of
+        if end is None:
+            wanted = self._wanted in (None, len(self._steps))
+            end, of = (tuple(self._kept), self._title()) if wanted else ((), None)
+        return LogReading(
+            steps=tuple(self._steps),
+            end=end,
+            of=of,
+            hits=tuple(self._hits),
+            hit_count=self._hit_count,
+            lines=self._lines,
+            size=self._size,
+        )
+
+    def _take(self, line: bytes) -> None:
+        self._lines += 1
+        if self._in_key or _KEY in line:
+            line = self._without_key(line)
+        if line.startswith(b"|") and not self._over:
+            self._box(self._clean(line.decode("utf-8", "replace")).rstrip())
+        if self._word is not None and self._word in line.lower():
+            self._hit_count += 1
+            if len(self._hits) < MOST_HITS:
+                text = self._clean(line.decode("utf-8", "replace"))
+                self._hits.append(Hit(line=self._lines, step=self._title(), text=text))
+        if not self._over:
+            self._kept.append(line)
+
+    def _without_key(self, line: bytes) -> bytes:
+        """A private key goes over many lines, of which the last ones alone could not be recognised."""
+        begins = _KEY_BEGINS.search(line) is not None
+        ends = _KEY in line and not begins
+        self._in_key = begins or (self._in_key and not ends)
+        return b"[redacted]"
+
+    def _box(self, line: str) -> None:
+        if boxes.is_summary(line):
+            self._close_step(StepResult.OTHER, None)
+            self._over = True
+        elif (title := boxes.header(line)) is not None:
+            self._close_step(StepResult.OTHER, None)
+            if len(self._steps) < MOST_STEPS:
+                number = len(self._steps) + 1
+                self._steps.append(Step(number=number, title=title, result=StepResult.RUNNING))
+            self._kept.clear()
+        elif (box := boxes.result(line)) is not None:
+            self._close_step(_result_of(box.mark), box.took)
+
+    def _close_step(self, result: StepResult, took: timedelta | None) -> None:
+        if not self._steps or self._steps[-1].result is not StepResult.RUNNING:
+            return
+        step = self._steps[-1] = self._steps[-1].model_copy(update={"result": result, "took": took})
+        failed = self._wanted is None and result is StepResult.FAILED
+        if self._end is None and (failed or self._wanted == step.number):
+            self._end, self._of = tuple(self._kept), step.title
+
+    def _title(self) -> str | None:
+        return self._steps[-1].title if self._steps and not self._over else None
+
+
+def _result_of(mark: str) -> StepResult:
+    if mark in boxes.FAILED_MARKS or mark == "!":
+        return StepResult.FAILED if mark != "!" else StepResult.OTHER
+    if mark in boxes.SUCCEEDED_MARKS:
+        return StepResult.SUCCEEDED
+    return StepResult.SKIPPED if mark in ("-", "–") else StepResult.OTHER

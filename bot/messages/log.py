@@ -1,0 +1,244 @@
+"""A build's log: its steps, the end of one, and where a word stands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from bot.build import App, Build
+from bot.log_reader import Hit, Step, StepResult
+from bot.messages import actions, wording
+from bot.messages.blocks import (
+    SECTION_TEXT,
+    button,
+    confirm,
+    context,
+    link_button,
+    paragraphs,
+    plain_text,
+    row,
+    section,
+)
+from bot.messages.buttons import LogButton, NotAButton
+from bot.messages.message import Block, Message
+from bot.messages.modals import FilledIn, field, modal, option, text_element
+from bot.messages.text import block_of_code, code, cut, escape, lasted, mention, plain, size
+
+LOG_LINES = 40
+MINUTES = "ten minutes"
+WORD = "word"
+LONGEST_WORD = 200
+STEPS_SHOWN = 40
+# So many options, each this long, leave room for the rest (Slack's rules: 13,200 characters of blocks).
+STEPS_TO_PICK = 60
+LONGEST_TITLE = 38
+LONGEST_AI_SUMMARY = 1800
+_RESULTS = {
+    StepResult.SUCCEEDED: ("✅", "succeeded"),
+    StepResult.FAILED: ("❌", "failed"),
+    StepResult.SKIPPED: ("⏭️", "was skipped"),
+    StepResult.ABORTED: ("🛑", "was aborted"),
+    StepResult.RUNNING: ("▶️", "is running"),
+    StepResult.OTHER: ("❔", "ended in another way"),
+}
+
+
+@dataclass(frozen=True)
+class LogView:
+    """What is shown of a log. `end` is text without secrets: the end of the step `of`, or of the whole (None).
+
+    `ai_summary` is Bitrise's own; `thread` is the message to whose thread the whole log belongs if it is shared.
+    """
+
+    steps: Sequence[Step]
+    end: str
+    of: str | None = None
+    complete: bool = True
+    still_growing: bool = False
+    whole_url: str | None = None
+    size: int = 0
+    ai_summary: str | None = None
+    thread: str | None = None
+
+
+def no_log(build: Build, app: App, *, now: datetime) -> Message:
+    """There is no log, which is no failure."""
+    if build.ended:
+        why = "It has no log: it ended before it began to write one."
+    else:
+        why = f"It has no log yet ({wording.so_far(build, now) or 'not begun'}). Ask again in a moment."
+    return Message(
+        f"{escape(app.title)} {build.label}: {why}", [section(f"{wording.name(build, app)}\n{why}")]
+    )
+
+
+def build_log(build: Build, app: App, view: LogView) -> Message:
+    """The steps of a build and the end of its log, or of the step that failed, for one person."""
+    head = f"Log of {wording.name(build, app)}"
+    if view.still_growing:
+        head += (
+            ", which is still being written"
+            if not build.ended
+            else ", which Bitrise is still putting together"
+        )
+    blocks = [section(head), *_steps(view), *_ai(view), *_end(view), *_handles(build, view)]
+    note = "Only you see this. Secrets that I recognise are taken out."
+    if view.whole_url is not None:
+        note += f" The link to the whole log lives {MINUTES}."
+    failed = next((step for step in view.steps if step.result is StepResult.FAILED), None)
+    spoken = f"Failed in {failed.title}. " if failed else ""
+    last = view.end.rstrip().rsplit("\n", 1)[-1]
+    text = f"Log of {app.title} {build.label}: {spoken}{last or 'it is still empty.'}"
+    return Message(escape(text, 900), [*blocks, context(note)])
+
+
+def log_hits(build: Build, app: App, word: str, hits: Sequence[Hit], *, count: int, lines: int) -> Message:
+    """The lines of a log in which a word stands; their text is without secrets."""
+    name = wording.name(build, app)
+    times = f"{count} lines" if count != 1 else "one line"
+    head = f"{code(word)} stands in {times if count else 'none'} of the {lines} lines of {name}"
+    if not hits:
+        return Message(escape(f"{word} does not stand in the log."), [section(head)])
+    shown = "\n".join(f"{hit.line}  {cut(hit.text.strip(), 160)}" for hit in hits)
+    steps = list(dict.fromkeys(hit.step for hit in hits if hit.step))
+    where = [context("In " + ", ".join(code(step) for step in steps[:10]))] if steps else []
+    more = (
+        [context(f"The first {len(hits)} are shown, each with its line's number.")]
+        if count > len(hits)
+        else []
+    )
+    blocks = [section(head), section(block_of_code(shown, SECTION_TEXT)), *where, *more]
+    return Message(escape(f"{word} stands in {times}. The first: {hits[0].text}", 900), blocks)
+
+
+def search_modal(about: LogButton, *, typed: str = "", problem: str | None = None) -> Block:
+    """Which word?"""
+    warning = [section(f"⚠️ {escape(problem, 1000)}")] if problem else []
+    return modal(
+        "Search the log",
+        [
+            *warning,
+            field(
+                WORD,
+                "Word or part of a line",
+                text_element(typed, most=LONGEST_WORD, placeholder="error:"),
+                optional=False,
+                hint="Large and small letters are the same. The whole log is searched.",
+            ),
+        ],
+        callback_id=actions.LOG_SEARCH_MODAL,
+        private_metadata=about.encode(),
+        submit="Search",
+        close="Cancel",
+    )
+
+
+def read_word(values: Mapping[str, Any]) -> str:
+    """What is looked for. `values` is the view's state as Slack sends it."""
+    return FilledIn(values).text(WORD).strip()
+
+
+def following(build: Build, app: App, text: str, *, until: datetime | None, ended: bool) -> Message:
+    """A log as it grows; `until` is when the following stops."""
+    name = wording.name(build, app)
+    if ended:
+        head = f"{wording.symbol(build)} {name} {wording.result(build)}; this was the end of its log"
+    elif until is None:
+        head = f"⏹️ I have stopped following the log of {name}, which goes on"
+    else:
+        head = f"📜 The log of {name} as it is written, until {until:%H:%M} UTC at the latest"
+    shown = (
+        [section(block_of_code(text, SECTION_TEXT))] if text.strip() else [section("_It is still empty._")]
+    )
+    value = LogButton(app=build.app_slug, build=build.slug).encode()
+    again = [] if ended or until is not None else [row(button("Follow on", actions.LOG_FOLLOW, value))]
+    last = text.rstrip().rsplit("\n", 1)[-1]
+    return Message(escape(f"Log of {app.title} {build.label}: {last}", 500), [section(head), *shown, *again])
+
+
+def log_shared(build: Build, app: App, *, by: str) -> str:
+    """What stands above the whole log as a file."""
+    return f"The whole log of {wording.name(build, app)}, for {mention(by)}; secrets that I recognise are taken out."
+
+
+def step_line(step: Step) -> str:
+    """A step in a line: its result in words, and how long it took."""
+    symbol, words = _RESULTS[step.result]
+    if step.took is None:
+        took = ""
+    else:
+        took = f" {'in' if step.result is StepResult.SUCCEEDED else 'after'} {lasted(step.took)}"
+    error = f": {escape(step.error, 200)}" if step.error else ""
+    return f"{symbol} {code(step.title)} {words}{took}{error}"
+
+
+def log_of_block(block_id: str) -> LogButton:
+    """Which log a list of steps is about. Raises NotAButton."""
+    parts = block_id.split(" ")
+    if len(parts) != 4 or parts[0] != "log":
+        raise NotAButton
+    about = {"app": parts[1], "build": parts[2]} | ({"thread": parts[3]} if parts[3] != "-" else {})
+    return LogButton.read(about)
+
+
+def _steps(view: LogView) -> list[Block]:
+    lines = [step_line(step) for step in view.steps[:STEPS_SHOWN]]
+    if len(view.steps) > STEPS_SHOWN:
+        lines.append(f"_and {len(view.steps) - STEPS_SHOWN} more_")
+    return paragraphs(lines, most_blocks=1)
+
+
+def _ai(view: LogView) -> list[Block]:
+    if not view.ai_summary:
+        return []
+    words = "\n".join(f">{escape(line, 600)}" for line in view.ai_summary.split("\n") if line.strip())
+    return [section(cut(f"*Bitrise's own summary, made by AI*\n{words}", LONGEST_AI_SUMMARY))]
+
+
+def _end(view: LogView) -> list[Block]:
+    shown = "\n".join(view.end.split("\n")[-LOG_LINES:])
+    if not shown.strip():
+        return [section("It is still empty." if view.still_growing else "This step wrote nothing.")]
+    what = f"*The end of* {code(view.of)}" if view.of else "*The end of the log*"
+    room = SECTION_TEXT - (1000 if view.ai_summary else 0)
+    return [section(what), section(block_of_code(shown, room))]
+
+
+def _handles(build: Build, view: LogView) -> list[Block]:
+    about = LogButton(app=build.app_slug, build=build.slug, thread=view.thread)
+    value = about.encode()
+    elements: list[Block] = []
+    if view.steps:
+        options = [
+            option(f"{step.number}. {plain(step.title, LONGEST_TITLE)}", str(step.number))
+            for step in view.steps[:STEPS_TO_PICK]
+        ]
+        elements.append(
+            {
+                "type": "static_select",
+                "action_id": actions.LOG_STEP,
+                "placeholder": plain_text("See the end of a step", 150),
+                "options": options,
+            }
+        )
+    share = confirm(
+        "Share the whole log?",
+        "Everybody in the channel will be able to read it. Secrets are taken out.",
+        "Share it",
+    )
+    elements += [button("Search…", actions.LOG_SEARCH, value)]
+    if build.ended:
+        elements += [
+            button("Whole log to me", actions.LOG_FILE, value),
+            button("Share whole log", actions.LOG_SHARE, value, confirm=share),
+        ]
+    else:
+        elements += [button("Follow", actions.LOG_FOLLOW, value, label="Follow the log as it is written")]
+    whole = link_button("Whole log", view.whole_url, actions.OPEN_LINK)
+    page = link_button("Log in Bitrise", f"{build.url}?tab=log", actions.OPEN_LINK)
+    block = row(*elements, whole or page)
+    block["block_id"] = f"log {about.app} {about.build} {about.thread or '-'}"
+    sized = [context(f"{size(view.size)} in all")] if view.complete and view.size else []
+    return [block, *sized]

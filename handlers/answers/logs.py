@@ -1,0 +1,130 @@
+"""A build's log: shown, searched, handed over whole."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from slack_sdk.errors import SlackApiError
+
+from bot import messages
+from bot.bitrise import NoLog, ReadLog, Redactor, log_text
+from bot.build import App, Build, State
+from bot.commands import ShowLog
+from bot.log_reader import Step
+from bot.messages import LogButton, LogView, Message
+from handlers import files
+from handlers.caller import Answer, Audience, Caller
+from handlers.finding import NotNamed, by_slugs, find_build
+
+TITLE = "Log"
+
+
+async def log(ask: ShowLog, caller: Caller) -> Answer:
+    """A build's steps, and the end of its log."""
+    return await log_of(*await find_build(caller, ask.app, ask.build), caller)
+
+
+async def log_of(
+    app: App, build: Build, caller: Caller, *, step: int | None = None, thread: str | None = None
+) -> Answer:
+    """This build's log, for one person: logs hold what not everybody in a channel may see.
+
+    Its steps, and the end of the one that is asked for, or failed, or of the whole.
+    """
+    bitrise = caller.desk.bitrise
+    try:
+        read, told, ai_summary = await asyncio.gather(
+            bitrise.read_log(app.slug, build.slug, step=step),
+            bitrise.steps(app.slug, build.slug),
+            _ai_summary(build, caller),
+        )
+    except NoLog:
+        return Answer(messages.no_log(build, app, now=caller.now()), title=TITLE)
+    end, of = await _end(app, build, read, told, step, caller)
+    view = LogView(
+        steps=told or read.reading.steps,
+        end=end,
+        of=of,
+        complete=read.complete,
+        still_growing=read.still_growing,
+        whole_url=read.whole_url,
+        size=read.reading.size,
+        ai_summary=ai_summary,
+        thread=thread,
+    )
+    return Answer(messages.build_log(build, app, view), Audience.ONE_PERSON, title=TITLE)
+
+
+async def search(about: LogButton, word: str, caller: Caller) -> Message:
+    """The lines of the log in which the word stands. Raises NoLog, ProviderError."""
+    app, build = await by_slugs(caller, about.app, about.build)
+    read = await caller.desk.bitrise.read_log(app.slug, build.slug, word=word)
+    found = [hit.model_copy(update={"text": log_text([hit.text.encode()])}) for hit in read.reading.hits]
+    return messages.log_hits(build, app, word, found, count=read.reading.hit_count, lines=read.reading.lines)
+
+
+async def hand_over(about: LogButton, caller: Caller, *, share: bool) -> Answer | None:
+    """The whole log as a file, secrets taken out: to the person alone, or shared in the channel on purpose."""
+    app, build = await by_slugs(caller, about.app, about.build)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "log"
+        try:
+            async with caller.desk.bitrise.raw_log(app.slug, build.slug) as chunks:
+                await _write(path, chunks)
+        except NoLog as error:
+            raise NotNamed(
+                "The whole log is not archived yet. Bitrise does that a little after a build's end; try again soon."
+            ) from error
+        channel = caller.channel if share and caller.channel else await caller.direct_message_alone()
+        try:
+            await files.share_file(
+                caller,
+                path,
+                name=f"{app.slug}-{build.label.lstrip('#')}.log",
+                title=f"Log of {app.title} {build.label}",
+                comment=messages.log_shared(build, app, by=caller.person),
+                channel=channel,
+                thread=about.thread if channel == caller.channel else None,
+            )
+        except SlackApiError as error:
+            raise NotNamed(files.why_not(error)) from error
+    if channel == caller.channel:
+        return None
+    return Answer(
+        messages.sent_to_you("The log is in our direct messages."), Audience.ONE_PERSON, title=TITLE
+    )
+
+
+async def _write(path: Path, chunks: AsyncIterator[bytes]) -> None:
+    redactor, written = Redactor(), 0
+    with path.open("wb") as file:
+        async for chunk in chunks:
+            written += file.write(redactor.feed(chunk))
+            if written > files.LARGEST_FILE:
+                raise NotNamed("The log is too large to be handed over. Open it in Bitrise.")
+        file.write(redactor.finish())
+
+
+async def _ai_summary(build: Build, caller: Caller) -> str | None:
+    if build.state is not State.FAILED:
+        return None
+    return await caller.desk.bitrise.ai_summary(build.slug)
+
+
+async def _end(
+    app: App, build: Build, read: ReadLog, told: tuple[Step, ...], step: int | None, caller: Caller
+) -> tuple[str, str | None]:
+    """The text of the end that is shown, and the step that it is of."""
+    reading = read.reading
+    if step is not None and not 1 <= step <= max(len(told), len(reading.steps)):
+        raise NotNamed("This build has no such step any more. Ask for its log again.")
+    if reading.end or step is None or len(told) < step:
+        return log_text(reading.end), reading.of
+    # The log has no boxes by which the step could be found, so its own log is asked for.
+    lines = None
+    if (uuid := told[step - 1].uuid) is not None:
+        lines = await caller.desk.bitrise.step_end(app.slug, build.slug, uuid)
+    return log_text(lines or ()), told[step - 1].title

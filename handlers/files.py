@@ -1,0 +1,72 @@
+"""Files in Slack: uploaded as they come, so that no large one is held."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import structlog
+from slack_sdk.errors import SlackApiError
+
+from bot.http import ProviderDown
+from handlers.caller import Caller
+
+log = structlog.get_logger()
+
+# Slack takes a gigabyte; nobody reads a quarter of one.
+LARGEST_FILE = 256 * 1024 * 1024
+A_PIECE = 256 * 1024
+UPLOAD_TIMEOUT = aiohttp.ClientTimeout(total=300)
+
+
+async def share_file(
+    caller: Caller,
+    path: Path,
+    *,
+    name: str,
+    title: str,
+    comment: str,
+    channel: str,
+    thread: str | None = None,
+    snippet: str | None = None,
+) -> None:
+    """Upload the file and show it in the channel; `snippet` is the language that Slack highlights it as.
+
+    The three calls of docs.slack.dev, "Uploading files". Raises SlackApiError, ProviderDown.
+    """
+    length = os.stat(path).st_size  # noqa: PTH116 - at once, of a file that was just written
+    slack = caller.desk.slack
+    place = await slack.files_getUploadURLExternal(filename=name, length=length, snippet_type=snippet)
+    try:
+        async with caller.desk.session.post(
+            place["upload_url"],
+            data=_pieces(path),
+            headers={"Content-Type": "application/octet-stream", "Content-Length": str(length)},
+            timeout=UPLOAD_TIMEOUT,
+        ) as answer:
+            if answer.status != 200:
+                raise ProviderDown(f"Slack's file storage answered {answer.status}")
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise ProviderDown("Slack's file storage gave no answer") from error
+    await slack.files_completeUploadExternal(
+        files=[{"id": place["file_id"], "title": title}],
+        channel_id=channel,
+        initial_comment=comment,
+        thread_ts=thread,
+    )
+
+
+async def _pieces(path: Path) -> AsyncIterator[bytes]:
+    with path.open("rb") as file:
+        while piece := file.read(A_PIECE):
+            yield piece
+
+
+def why_not(error: SlackApiError) -> str:
+    """Why Slack took no file, for the person."""
+    reason = str(error.response.get("error"))
+    if reason in ("channel_not_found", "not_in_channel"):
+        return "I can't show a file in this channel yet. Type `/invite @buildbell` here, then try again."
+    return f"Slack does not take the file ({reason})."

@@ -1,0 +1,125 @@
+"""Following a log as it is written: on demand, for one person, for a bounded time and within Slack's pace."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import structlog
+from slack_sdk.errors import SlackApiError
+
+from bot import messages
+from bot.bitrise import NoLog, log_text
+from bot.build import App, Build
+from bot.http import ProviderError
+from handlers.caller import Caller
+from handlers.finding import NotNamed
+
+log = structlog.get_logger()
+
+MOST_AT_ONCE = 4
+LASTS = timedelta(minutes=10)
+# chat.update is let through fifty times a minute for the whole workspace, most of which the relay may need
+# (Slack's rules, "Pace"): so many followers share a dozen.
+SECONDS_EACH = 5.0
+
+
+class Following:
+    """The logs that are being followed; `run` ends them all when it is stopped."""
+
+    def __init__(self, *, clock: Callable[[], datetime], seconds_each: float = SECONDS_EACH) -> None:
+        self._clock = clock
+        self._seconds_each = seconds_each
+        self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """End `run`."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Wait until stopped, then end what is being followed, and say so."""
+        await self._stopping.wait()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    async def begin(self, app: App, build: Build, caller: Caller) -> None:
+        """Follow the build's log in the person's direct messages. Raises NotNamed, SlackApiError."""
+        key = (caller.person, build.slug)
+        if key in self._tasks:
+            raise NotNamed("You follow this log already; it is in our direct messages.")
+        if len(self._tasks) >= MOST_AT_ONCE:
+            raise NotNamed(f"{MOST_AT_ONCE} logs are followed already, and Slack lets me write no faster.")
+        channel = await caller.direct_message_alone()
+        until = self._clock() + LASTS
+        text = await _end_of(app, build, caller) or ""
+        first = messages.following(build, app, text, until=until, ended=False)
+        posted = await caller.desk.slack.chat_postMessage(
+            channel=channel, text=first.text, blocks=first.blocks
+        )
+        follower = _Follower(app, build, caller, channel, str(posted["ts"]), until, text)
+        task = asyncio.create_task(self._follow(follower), name=f"follow {build.slug}")
+        self._tasks[key] = task
+        task.add_done_callback(lambda _: self._tasks.pop(key, None))
+
+    async def _follow(self, follower: _Follower) -> None:
+        try:
+            while not follower.done:
+                await self._rest()
+                if self._stopping.is_set() or self._clock() >= follower.until:
+                    await follower.stop()
+                    return
+                await follower.look()
+        except SlackApiError as error:
+            log.info("follow.ended", reason=str(error.response.get("error")))
+
+    async def _rest(self) -> None:
+        try:
+            async with asyncio.timeout(self._seconds_each * max(len(self._tasks), 1)):
+                await self._stopping.wait()
+        except TimeoutError:
+            return
+
+
+class _Follower:
+    """One message that shows the end of a log."""
+
+    def __init__(
+        self, app: App, build: Build, caller: Caller, channel: str, ts: str, until: datetime, text: str
+    ) -> None:
+        self.until = until
+        self.done = False
+        self._app, self._build, self._caller = app, build, caller
+        self._channel, self._ts, self._text = channel, ts, text
+
+    async def look(self) -> None:
+        """Show what has been written since."""
+        try:
+            build = await self._caller.desk.bitrise.build(self._app.slug, self._build.slug)
+            text = await _end_of(self._app, build, self._caller)
+        except ProviderError as problem:
+            log.info("follow.later", reason=str(problem))
+            return
+        self.done = build.ended
+        if text is not None and (text != self._text or self.done):
+            self._build, self._text = build, text
+            await self._show(until=self.until)
+
+    async def stop(self) -> None:
+        """Say that it is followed no longer."""
+        await self._show(until=None)
+
+    async def _show(self, *, until: datetime | None) -> None:
+        message = messages.following(self._build, self._app, self._text, until=until, ended=self.done)
+        await self._caller.desk.slack.chat_update(
+            channel=self._channel, ts=self._ts, text=message.text, blocks=message.blocks
+        )
+
+
+async def _end_of(app: App, build: Build, caller: Caller) -> str | None:
+    """The end of the log as it is now; None where there is none yet. Raises ProviderError."""
+    try:
+        read = await caller.desk.bitrise.read_log(app.slug, build.slug)
+    except NoLog:
+        return None
+    return "\n".join(log_text(read.reading.end).split("\n")[-messages.LOG_LINES :])
