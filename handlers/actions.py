@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from slack_bolt.app.async_app import AsyncApp
@@ -21,7 +21,9 @@ from bot.messages import (
     LogButton,
     NotAButton,
     actions,
+    artifacts_of_block,
     log_of_block,
+    read_picked,
     sent_to_you,
 )
 from handlers import cards
@@ -39,7 +41,7 @@ from handlers.trouble import say_or_explain
 class Press:
     """A button that somebody pressed: what it carries, who pressed it, and where the answer goes.
 
-    Of a list `value` is what was picked, and `block` the name of the block that it stands in.
+    Of a list `value` is what was picked; `block` is the block that it stands in, and `state` what else is picked.
     """
 
     value: str
@@ -48,6 +50,7 @@ class Press:
     on: Pressed | None
     response_url: str | None
     block: str = ""
+    state: Mapping[str, Any] = field(default_factory=dict)
 
 
 Respond = Callable[[Press], Coroutine[Any, Any, Answer | None]]
@@ -80,7 +83,9 @@ def _listen(
             )
             picked = (action.get("selected_option") or {}).get("value")
             value = str(action.get("value") or picked or "")
-            press = Press(value, caller, say, on, url, block=str(action.get("block_id") or ""))
+            state = (body.get("state") or (body.get("view") or {}).get("state") or {}).get("values") or {}
+            block = str(action.get("block_id") or "")
+            press = Press(value, caller, say, on, url, block=block, state=state)
             await say_or_explain(answer(press), say)
 
 
@@ -139,8 +144,30 @@ async def _artifacts(press: Press) -> Answer:
 
 
 async def _artifact_link(press: Press) -> Answer:
-    button = ArtifactButton.decode(press.value)
-    return await results.artifact_link(button.app, button.build, button.artifact, press.caller)
+    return await results.artifact_link(ArtifactButton.decode(press.value), press.caller)
+
+
+async def _artifact_renew(press: Press) -> None:
+    fresh = await results.artifact_link(ArtifactButton.decode(press.value), press.caller)
+    await press.say.instead(fresh.message)
+
+
+async def _artifact_links(press: Press) -> Answer:
+    picked = read_picked(press.state, press.block)
+    return await results.artifact_links(artifacts_of_block(press.block), picked, press.caller)
+
+
+async def _artifact_public(press: Press) -> Answer:
+    return await results.set_public(ArtifactButton.decode(press.value), press.caller, public=True)
+
+
+async def _artifact_private(press: Press) -> Answer:
+    return await results.set_public(ArtifactButton.decode(press.value), press.caller, public=False)
+
+
+async def _artifact_qr(press: Press) -> Answer | None:
+    thread = press.on.ts if press.on is not None else None
+    return await results.install_code(ArtifactButton.decode(press.value), thread, press.caller)
 
 
 async def _abort(press: Press) -> None:
@@ -238,6 +265,11 @@ _ANSWERS: dict[str, Respond] = {
     actions.BUILD_ARTIFACTS: _artifacts,
     actions.BUILD_REBUILD: _rebuild,
     actions.ARTIFACT_LINK: _artifact_link,
+    actions.ARTIFACT_RENEW: _artifact_renew,
+    actions.ARTIFACT_LINKS: _artifact_links,
+    actions.ARTIFACT_PUBLIC: _artifact_public,
+    actions.ARTIFACT_PRIVATE: _artifact_private,
+    actions.ARTIFACT_QR: _artifact_qr,
     actions.BUILDS_NEXT: _older_builds,
     actions.APPS_PAGE: _apps,
     actions.UNSUBSCRIBE: _unsubscribe,

@@ -31,14 +31,18 @@ async def share_file(
     channel: str,
     thread: str | None = None,
     snippet: str | None = None,
+    alt: str | None = None,
 ) -> None:
-    """Upload the file and show it in the channel; `snippet` is the language that Slack highlights it as.
+    """Upload the file and show it in the channel; `snippet` is the language that Slack highlights it as,
+    `alt` what a screen reader says of a picture.
 
     The three calls of docs.slack.dev, "Uploading files". Raises SlackApiError, ProviderDown.
     """
     length = os.stat(path).st_size  # noqa: PTH116 - at once, of a file that was just written
     slack = caller.desk.slack
-    place = await slack.files_getUploadURLExternal(filename=name, length=length, snippet_type=snippet)
+    place = await slack.files_getUploadURLExternal(
+        filename=name, length=length, snippet_type=snippet, alt_txt=alt
+    )
     try:
         async with caller.desk.session.post(
             place["upload_url"],

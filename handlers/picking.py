@@ -35,7 +35,11 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
             if then is not None:
                 await then(body, desk)
 
-    @app.action(re.compile(f"^({actions.PICK_BRANCH}|{actions.PICK_WORKFLOW}|{actions.PICK_BUILDABLE})$"))
+    @app.action(
+        re.compile(
+            f"^({actions.PICK_BRANCH}|{actions.PICK_WORKFLOW}|{actions.PICK_BUILDABLE}|{actions.ARTIFACTS_PICK})$"
+        )
+    )
     async def chosen(ack: AsyncAck) -> None:
         await ack()  # it is read when the modal is submitted
 

@@ -54,7 +54,17 @@ from bot.messages.plain import (
     problem,
     sent_to_you,
 )
-from bot.messages.results import ArtifactLine, artifact_link, artifacts
+from bot.messages.results import MOST_AT_ONCE as MOST_ARTIFACTS_AT_ONCE
+from bot.messages.results import (
+    ArtifactLine,
+    artifact_link,
+    artifact_links,
+    artifacts,
+    artifacts_of_block,
+    page_changed,
+    qr_comment,
+    read_picked,
+)
 from bot.messages.settings_modal import Wishes, read_wishes, settings_modal
 from bot.messages.start_modal import (
     StartForm,
@@ -89,6 +99,7 @@ from bot.messages.told import Telling, flood, gathered, outage, series_card, thr
 
 __all__ = [
     "LOG_LINES",
+    "MOST_ARTIFACTS_AT_ONCE",
     "MOST_OF_MINE",
     "MOST_OF_MINE_AT_HOME",
     "MOST_RUNNING",
@@ -127,7 +138,9 @@ __all__ = [
     "app_list",
     "app_options",
     "artifact_link",
+    "artifact_links",
     "artifacts",
+    "artifacts_of_block",
     "below_each_other",
     "build_card",
     "build_list",
@@ -156,11 +169,14 @@ __all__ = [
     "one_moment",
     "options_for",
     "outage",
+    "page_changed",
     "paused",
     "picked_app",
     "preview",
     "problem",
+    "qr_comment",
     "read_abort",
+    "read_picked",
     "read_sought",
     "read_start",
     "read_subscription",

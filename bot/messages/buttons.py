@@ -36,6 +36,14 @@ class _Value(Frozen):
         except ValidationError as error:
             raise NotAButton from error
 
+    @classmethod
+    def read(cls, parts: Mapping[str, str]) -> Self:
+        """From its parts. Raises NotAButton."""
+        try:
+            return cls(**parts)
+        except ValidationError as error:
+            raise NotAButton from error
+
 
 class BuildButton(_Value):
     """Which build a button is about, with what a modal shows of it before anything is looked up."""
@@ -65,14 +73,6 @@ class LogButton(_Value):
     app: Slug
     build: Slug
     thread: Annotated[str, StringConstraints(pattern=re.compile(r"^\d{1,12}\.\d{1,8}$"))] | None = None
-
-    @classmethod
-    def read(cls, parts: Mapping[str, str]) -> Self:
-        """From its parts. Raises NotAButton."""
-        try:
-            return cls(**parts)
-        except ValidationError as error:
-            raise NotAButton from error
 
 
 class ListButton(_Value):

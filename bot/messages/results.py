@@ -1,18 +1,35 @@
-"""What a build left behind: its log and its artifacts."""
+"""What a build left behind: its artifacts, by type, each with its links."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from bot.bitrise import ArtifactLinks
 from bot.build import App, Build
 from bot.messages import actions, wording
-from bot.messages.blocks import button, context, link_button, row, section
-from bot.messages.buttons import ArtifactButton
-from bot.messages.message import Message
-from bot.messages.text import escape, link, plain, size
+from bot.messages.blocks import button, confirm, context, link_button, plain_text, row, section
+from bot.messages.buttons import ArtifactButton, BuildButton, NotAButton
+from bot.messages.message import Block, Message
+from bot.messages.modals import FilledIn, option, pickable
+from bot.messages.text import escape, link, mention, plain, size
 
 MINUTES = "ten minutes"
+MOST_AT_ONCE = 10
+MOST_TO_PICK = 100
+# So many rows leave room for the rest (Slack's rules: 50 blocks a message).
+MOST_ROWS = 35
+_TYPES = {
+    "android-apk": "Android apps",
+    "android-aab": "Android app bundles",
+    "ios-ipa": "iOS apps",
+    "ios-xcarchive": "Xcode archives",
+    "macos-dmg": "macOS apps",
+    "file": "Files",
+}
+_OTHERS = "Other files"
+_ORDER = [*_TYPES.values(), _OTHERS]
 
 
 @dataclass(frozen=True)
@@ -26,49 +43,142 @@ class ArtifactLine:
 
 
 def artifacts(build: Build, app: App, lines: Sequence[ArtifactLine], *, total: int) -> Message:
-    """A build's artifacts, each with a button that fetches its link."""
+    """A build's artifacts by type, each with a button that fetches its link, and a list to fetch several."""
     name = wording.name(build, app)
     spoken = f"{app.title} {build.label}"
     if not lines:
         more = "It left no artifacts behind." if build.ended else "It has no artifacts yet; it has not ended."
         return Message(f"{escape(spoken)}: {more}", [section(f"{name}: {more}")])
-    blocks = [section(f"{name} left {total} artifact{'s' if total != 1 else ''} behind")]
-    for line in lines:
-        facts = " · ".join(
-            fact for fact in (escape(line.kind or ""), size(line.size) if line.size is not None else "")
-        )
-        value = ArtifactButton(app=build.app_slug, build=build.slug, artifact=line.slug).encode()
-        fetch = button("Get link", actions.ARTIFACT_LINK, value, label=f"Get a link to {line.title}")
-        blocks.append(section(f"*{escape(line.title, 200)}*\n{facts.strip(' ·') or 'file'}", fetch))
+    sizes = [line.size for line in lines if line.size is not None]
+    in_all = f", {size(sum(sizes))} in all" if len(sizes) == total and total > 1 else ""
+    blocks = [section(f"{name} left {total} artifact{'s' if total != 1 else ''} behind{in_all}")]
+    shown = sorted(lines, key=lambda line: _ORDER.index(_type(line)))[:MOST_ROWS]
+    kind = None
+    for line in shown:
+        if _type(line) != kind:
+            kind = _type(line)
+            blocks.append(context(f"*{kind}*"))
+        blocks.append(_row(build, line))
+    if len(lines) > 1:
+        blocks.append(_several(build, lines))
     note = f"A link is fetched when you press, and lives {MINUTES}."
-    if total > len(lines):
-        note += f" {total - len(lines)} more are {link(f'{build.url}?tab=artifacts', 'on the build’s page')}."
-    titles = ", ".join(plain(line.title, 80) for line in lines[:20])
+    if total > len(shown):
+        note += f" {total - len(shown)} more are {link(f'{build.url}?tab=artifacts', 'on the build’s page')}."
+    titles = ", ".join(plain(line.title, 80) for line in shown[:20])
     return Message(
         escape(f"{spoken} left {total} artifacts behind: {titles}", 2000), [*blocks, context(note)]
     )
 
 
-def artifact_link(*, title: str, download_url: str | None, install_page_url: str | None) -> Message:
-    """A fresh link to one artifact, for one person."""
-    name = escape(title, 200)
-    lines = [f"*{name}*"]
-    if download_url:
+def artifact_link(one: ArtifactLinks, about: ArtifactButton, *, may_act: bool) -> Message:
+    """A fresh link to one artifact, for one person, and what can be done with it."""
+    name = escape(one.title, 200)
+    lines = [f"*{name}*{_facts(one.kind, one.size, before=' · ')}"]
+    if one.download_url:
         lines.append(f"The download link lives {MINUTES}, and works for whoever has it.")
-    if install_page_url:
-        lines.append("The install page's link stays good.")
-    if not download_url and not install_page_url:
+    if one.install_page_url:
+        lines.append("The install page is public: its link stays good, for whoever has it.")
+    if not one.download_url and not one.install_page_url:
         lines.append(
             "Bitrise gives no link for it. It may have been deleted: artifacts are kept for a time only."
         )
-    # A signed link can be longer than a button's address may be; as text it then still fits, and if not, it says so.
-    buttons = [
-        link_button("Download", download_url, actions.OPEN_LINK),
-        link_button("Install page", install_page_url, f"{actions.OPEN_LINK}_page"),
-    ]
-    shown = [one for one in buttons if one is not None]
-    if download_url and buttons[0] is None:
+    download = link_button("Download", one.download_url, actions.OPEN_LINK)
+    # A signed link can be longer than a button's address may be.
+    if one.download_url and download is None:
         lines.append("The link is too long for Slack: open the build in Bitrise to download it.")
-    return Message(
-        f"{name}: the link lives {MINUTES}.", [section("\n".join(lines)), *([row(*shown)] if shown else [])]
+    value = about.encode()
+    buttons = row(
+        download,
+        link_button("Install page", one.install_page_url, f"{actions.OPEN_LINK}_page"),
+        button("QR code", actions.ARTIFACT_QR, value, label=f"QR code of the install page of {one.title}")
+        if one.install_page_url
+        else None,
+        button("Fetch a new link", actions.ARTIFACT_RENEW, value),
+        _publish(one, value) if may_act else None,
     )
+    return Message(f"{name}: the link lives {MINUTES}.", [section("\n".join(lines)), buttons])
+
+
+def artifact_links(build: Build, app: App, links: Sequence[ArtifactLinks]) -> Message:
+    """Fresh links to several artifacts, for one person."""
+    blocks = [section(f"Links to {len(links)} artifacts of {wording.name(build, app)}; each lives {MINUTES}")]
+    for place, one in enumerate(links):
+        found = link_button("Download", one.download_url, f"{actions.OPEN_LINK}_{place}")
+        missing = "" if found else "\n_Bitrise gives no link for it that Slack would take._"
+        blocks.append(
+            section(f"*{escape(one.title, 200)}*{_facts(one.kind, one.size, before=' · ')}{missing}", found)
+        )
+    titles = ", ".join(plain(one.title, 80) for one in links)
+    return Message(escape(f"Links to {titles}", 1000), blocks)
+
+
+def page_changed(one: ArtifactLinks, build: Build, app: App, *, by: str) -> Message:
+    """An install page was made public or private."""
+    page = f": {link(one.install_page_url, 'open it')}" if one.public_page and one.install_page_url else ""
+    what = "public" if one.public_page else "private"
+    name = wording.name(build, app)
+    text = f"{'🌐' if one.public_page else '🔒'} {mention(by)} made the install page of {escape(one.title, 200)} {what}"
+    return Message(f"{text}.", [section(f"{text} ({name}){page}")])
+
+
+def qr_comment(one: ArtifactLinks, build: Build, app: App) -> str:
+    """What stands above a QR code; the address too, for those who can't scan."""
+    page = link(one.install_page_url, "open the install page")
+    return f"Scan to install *{escape(one.title, 200)}* of {wording.name(build, app)}, or {page}."
+
+
+def read_picked(values: Mapping[str, Any], block_id: str) -> list[str]:
+    """The slugs of the artifacts that were picked. `values` is the message's state as Slack sends it."""
+    return FilledIn(values).several(block_id)
+
+
+def artifacts_of_block(block_id: str) -> BuildButton:
+    """Of which build the artifacts are that a list offers. Raises NotAButton."""
+    parts = block_id.split(" ")
+    if len(parts) != 3 or parts[0] != "artifacts":
+        raise NotAButton
+    return BuildButton.read({"app": parts[1], "build": parts[2]})
+
+
+def _several(build: Build, lines: Sequence[ArtifactLine]) -> Block:
+    options = [
+        option(line.title, line.slug)
+        for line in lines[:MOST_TO_PICK]
+        if pickable(line.title) and pickable(line.slug)
+    ]
+    picks: Block = {
+        "type": "multi_static_select",
+        "action_id": actions.ARTIFACTS_PICK,
+        "placeholder": plain_text("Several at once", 150),
+        "options": options,
+        "max_selected_items": MOST_AT_ONCE,
+    }
+    value = BuildButton(app=build.app_slug, build=build.slug).encode()
+    block = row(picks if options else None, button("Get their links", actions.ARTIFACT_LINKS, value))
+    return block | {"block_id": f"artifacts {build.app_slug} {build.slug}"}
+
+
+def _row(build: Build, line: ArtifactLine) -> Block:
+    value = ArtifactButton(app=build.app_slug, build=build.slug, artifact=line.slug).encode()
+    fetch = button("Get link", actions.ARTIFACT_LINK, value, label=f"Get a link to {line.title}")
+    return section(f"*{escape(line.title, 200)}*\n{_facts(line.kind, line.size) or 'file'}", fetch)
+
+
+def _facts(kind: str | None, bytes_: int | None, *, before: str = "") -> str:
+    facts = [fact for fact in (escape(kind or "", 60), size(bytes_) if bytes_ is not None else "") if fact]
+    return before + " · ".join(facts) if facts else ""
+
+
+def _type(line: ArtifactLine) -> str:
+    return _TYPES.get(line.kind or "", _OTHERS)
+
+
+def _publish(one: ArtifactLinks, value: str) -> Block:
+    title = plain(one.title, 100)
+    if one.public_page:
+        question = confirm(
+            "Make it private?", f"The install page of {title} opens for nobody any more.", "Make private"
+        )
+        return button("Make private", actions.ARTIFACT_PRIVATE, value, confirm=question)
+    question = confirm("Make it public?", f"Whoever has the link can install {title}.", "Make public")
+    return button("Make public", actions.ARTIFACT_PUBLIC, value, style="danger", confirm=question)

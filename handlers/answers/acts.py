@@ -31,23 +31,23 @@ async def abort(ask: AbortBuild, caller: Caller) -> Answer:
 
 async def abort_build(app: App, build: Build, order: AbortOrder, caller: Caller) -> Answer:
     """Abort this build. Raises NotAllowed, BuildAlreadyFinished or another ProviderError."""
-    _check(caller)
+    check_may_act(caller)
     signed = order.model_copy(update={"reason": _signed(order.reason, await caller.signature())})
     await caller.desk.bitrise.abort(app.slug, build.slug, signed)
-    _note("abort", caller, app, build=build.slug, reason=order.reason)
+    note("abort", caller, app, build=build.slug, reason=order.reason)
     caller.desk.look_now()
     return Answer(messages.aborted(build, app, by=caller.person, order=order), Audience.CHANNEL)
 
 
 async def trigger(ask: TriggerBuild, caller: Caller) -> Answer:
     """Start a build of the app that the order names, or of the channel's."""
-    _check(caller)
+    check_may_act(caller)
     return await start(await find_app(caller, ask.app), ask, caller)
 
 
 async def start(app: App, ask: TriggerBuild, caller: Caller) -> Answer:
     """Start a build of this app, and remember the order for the next time. Raises NotAllowed or ProviderError."""
-    _check(caller)
+    check_may_act(caller)
     params = TriggerParams(
         branch=ask.branch,
         tag=ask.tag,
@@ -59,7 +59,7 @@ async def start(app: App, ask: TriggerBuild, caller: Caller) -> Answer:
         environments=tuple(EnvironmentVariable(key=key, value=value) for key, value in ask.environments),
     )
     started = await caller.desk.bitrise.trigger(app.slug, params)
-    _note("trigger", caller, app, builds=[one.build_slug for one in started])
+    note("trigger", caller, app, builds=[one.build_slug for one in started])
     await caller.desk.storage.starts.remember(
         caller.team, caller.person, app.slug, ask.model_copy(update={"app": app.title}), at=caller.now()
     )
@@ -75,7 +75,7 @@ async def rebuild(ask: Rebuild, caller: Caller) -> Answer:
 
 async def rebuild_build(app: App, build: Build, caller: Caller) -> Answer:
     """Start this build again with the parameters that it was started with."""
-    _check(caller)
+    check_may_act(caller)
     if not build.params:
         raise NotNamed(
             f"Bitrise doesn't say how build {build.label} was started, so it can't be started again."
@@ -83,12 +83,13 @@ async def rebuild_build(app: App, build: Build, caller: Caller) -> Answer:
     started = await caller.desk.bitrise.trigger(
         app.slug, TriggerParams.from_build(build, started_by=caller.person)
     )
-    _note("rebuild", caller, app, build=build.slug, builds=[one.build_slug for one in started])
+    note("rebuild", caller, app, build=build.slug, builds=[one.build_slug for one in started])
     caller.desk.look_now()
     return Answer(messages.rebuilt(build, app, started, by=caller.person), Audience.CHANNEL)
 
 
-def _check(caller: Caller) -> None:
+def check_may_act(caller: Caller) -> None:
+    """Raises NotAllowed where the bot may not change things for this person."""
     if not may_act(caller):
         raise NotAllowed(
             "I may only watch and read here: this Buildbell does not act with its own token (SERVICE_TOKEN_ACTS is 0)."
@@ -101,7 +102,8 @@ def _signed(reason: str | None, name: str) -> str:
     return f"{reason} ({name} via Slack)" if reason else f"{name} via Slack"
 
 
-def _note(act: str, caller: Caller, app: App, **what: object) -> None:
+def note(act: str, caller: Caller, app: App, **what: object) -> None:
+    """Put an act into the audit log."""
     log.info(
         f"audit.{act}", person=caller.person, team=caller.team, channel=caller.channel, app=app.slug, **what
     )

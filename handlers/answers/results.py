@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import segno
+from slack_sdk.errors import SlackApiError
+
 from bot import messages
+from bot.bitrise import ArtifactLinks
 from bot.build import App, Build
 from bot.commands import ListArtifacts
-from bot.messages import ArtifactLine, Message
+from bot.messages import ArtifactButton, ArtifactLine, BuildButton, Message
+from handlers import files
+from handlers.answers.acts import check_may_act, may_act, note
 from handlers.caller import Answer, Audience, Caller
-from handlers.finding import find_build
+from handlers.finding import NotNamed, by_slugs, find_build
 
-MOST_ARTIFACTS = 40
+MOST_ARTIFACTS = 100
+TITLE = "Artifacts"
 
 
 async def artifacts(ask: ListArtifacts, caller: Caller) -> Answer:
@@ -18,7 +31,7 @@ async def artifacts(ask: ListArtifacts, caller: Caller) -> Answer:
 
 
 async def artifacts_of(app: App, build: Build, caller: Caller) -> Answer:
-    """This build's artifacts, each with a button that fetches its link."""
+    """This build's artifacts by type, each with a button that fetches its link."""
     lines: list[ArtifactLine] = []
     total = 0
     async for page in caller.desk.bitrise.artifacts(app.slug, build.slug).pages():
@@ -29,7 +42,7 @@ async def artifacts_of(app: App, build: Build, caller: Caller) -> Answer:
         if len(lines) >= MOST_ARTIFACTS:
             break
     caller.desk.artifacts.note(app.slug, build.slug, (line.slug for line in lines))
-    return Answer(messages.artifacts(build, app, lines[:MOST_ARTIFACTS], total=total))
+    return Answer(messages.artifacts(build, app, lines[:MOST_ARTIFACTS], total=total), title=TITLE)
 
 
 async def one_artifact(app: App, build: Build, artifact_slug: str, caller: Caller) -> Message:
@@ -39,14 +52,72 @@ async def one_artifact(app: App, build: Build, artifact_slug: str, caller: Calle
     return messages.artifacts(build, app, [line], total=1)
 
 
-async def artifact_link(app_slug: str, build_slug: str, artifact_slug: str, caller: Caller) -> Answer:
+async def artifact_link(about: ArtifactButton, caller: Caller) -> Answer:
     """A fresh link to one artifact, for the person who asked: it opens the file for whoever has it."""
-    artifact = await caller.desk.bitrise.artifact(app_slug, build_slug, artifact_slug)
-    return Answer(
-        messages.artifact_link(
-            title=artifact.title,
-            download_url=artifact.download_url,
-            install_page_url=artifact.install_page_url,
-        ),
-        Audience.ONE_PERSON,
-    )
+    one = await _artifact(about, caller)
+    said = messages.artifact_link(one, about, may_act=may_act(caller))
+    return Answer(said, Audience.ONE_PERSON, title="Artifact")
+
+
+async def artifact_links(about: BuildButton, picked: Sequence[str], caller: Caller) -> Answer:
+    """Fresh links to several artifacts, for the person who asked. Raises NotNamed where none was picked."""
+    if not picked:
+        raise NotNamed("Pick some artifacts in the list beside the button first.")
+    app, build = await by_slugs(caller, about.app, about.build)
+    wanted = [
+        ArtifactButton.read({"app": about.app, "build": about.build, "artifact": slug})
+        for slug in picked[: messages.MOST_ARTIFACTS_AT_ONCE]
+    ]
+    links = await asyncio.gather(*(_artifact(one, caller) for one in wanted))
+    return Answer(messages.artifact_links(build, app, links), Audience.ONE_PERSON, title=TITLE)
+
+
+async def set_public(about: ArtifactButton, caller: Caller, *, public: bool) -> Answer:
+    """Make an artifact's install page public, or private. Raises NotAllowed, ProviderError."""
+    check_may_act(caller)
+    app, build = await by_slugs(caller, about.app, about.build)
+    one = await caller.desk.bitrise.set_public_page(about.app, about.build, about.artifact, enabled=public)
+    note("artifact_page", caller, app, build=build.slug, artifact=about.artifact, public=one.public_page)
+    if one.public_page is not public:
+        raise NotNamed("Bitrise took the order, but the install page is as it was. Change it in Bitrise.")
+    return Answer(messages.page_changed(one, build, app, by=caller.person), Audience.CHANNEL)
+
+
+async def install_code(about: ArtifactButton, thread: str | None, caller: Caller) -> Answer | None:
+    """The QR code of an artifact's public install page, as a picture: in the thread where it was asked for on a
+    message that everybody sees, else for the person alone.
+    """
+    app, build = await by_slugs(caller, about.app, about.build)
+    one = await _artifact(about, caller)
+    if not one.install_page_url:
+        raise NotNamed("It has no public install page any more.")
+    channel = caller.channel if thread and caller.channel else await caller.direct_message_alone()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "code.png"
+        path.write_bytes(_png(one.install_page_url))
+        try:
+            await files.share_file(
+                caller,
+                path,
+                name=f"install-{build.label.lstrip('#')}.png",
+                title=f"QR code: install {one.title}",
+                comment=messages.qr_comment(one, build, app),
+                channel=channel,
+                thread=thread,
+                alt=f"QR code that leads to the install page of {one.title}",
+            )
+        except SlackApiError as error:
+            raise NotNamed(files.why_not(error)) from error
+    if thread and caller.channel:
+        return None
+    return Answer(messages.sent_to_you("The QR code is in our direct messages."), Audience.ONE_PERSON)
+
+
+async def _artifact(about: ArtifactButton, caller: Caller) -> ArtifactLinks:
+    return await caller.desk.bitrise.artifact(about.app, about.build, about.artifact)
+
+
+def _png(address: str) -> bytes:
+    content = io.BytesIO()
+    segno.make(address, error="m", micro=False).save(content, kind="png", scale=8, border=4)
+    return content.getvalue()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox.slack.checks import SlackError, check_blocks, check_view
@@ -40,6 +40,7 @@ class Methods:
     scopes: frozenset[str]
     base_url: Callable[[], str]
     home_enabled: bool = False
+    _alt: dict[str, str] = field(default_factory=dict)
 
     def auth_test(self, _: Arguments) -> dict[str, Any]:
         """auth.test."""
@@ -285,6 +286,7 @@ class Methods:
             raise SlackError("invalid_arguments", "length is missing")
         name = f"F{len(self.workspace.files):08d}"
         self.workspace.files[name] = b""
+        self._alt[name] = str(arguments.get("alt_txt") or "")
         return {"upload_url": f"{self.base_url()}/upload/{name}", "file_id": name}
 
     def files_complete_upload_external(self, arguments: Arguments) -> dict[str, Any]:
@@ -294,7 +296,12 @@ class Methods:
             raise SlackError("file_not_found")
         address = f"{self.base_url()}/upload"
         shared = [
-            {"id": one["id"], "title": one.get("title") or one["id"], "url_private": f"{address}/{one['id']}"}
+            {
+                "id": one["id"],
+                "title": one.get("title") or one["id"],
+                "url_private": f"{address}/{one['id']}",
+                "alt_txt": self._alt.get(one["id"], ""),
+            }
             for one in files
         ]
         if arguments.get("channel_id"):

@@ -15,7 +15,7 @@ from bot import messages
 from bot.bitrise import AbortOrder, Bitrise, BuildAlreadyFinished, BuildQuery, log_text
 from bot.build import App, Build, State, time_building, time_on_hold, time_preparing
 from bot.http import Http
-from bot.messages import ArtifactLine, LogView, Message
+from bot.messages import ArtifactButton, ArtifactLine, LogView, Message
 from sandbox.slack.checks import check_blocks
 from sandbox.slack.transcript import words
 from sandbox.slack.workspace import Post
@@ -154,10 +154,9 @@ async def test_the_artifacts_and_one_of_them(bitrise: Bitrise) -> None:
     one = await bitrise.artifact("669403bffbe35909", "3247e2920496e846", "0d2277e50b8d32ce")
 
     assert one.public_page
-    message = messages.artifact_link(
-        title=one.title, download_url=one.download_url, install_page_url=one.install_page_url
-    )
-    assert "[Download] [Install page]" in seen(message)
+    about = ArtifactButton(app="669403bffbe35909", build="3247e2920496e846", artifact=one.slug)
+    message = messages.artifact_link(one, about, may_act=False)
+    assert "[Download] [Install page] [QR code] [Fetch a new link]" in seen(message)
     assert "X-Amz-Signature=" in json.dumps(message.blocks)
 
 

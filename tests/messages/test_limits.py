@@ -13,13 +13,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot import messages
-from bot.bitrise import AbortOrder, Started
+from bot.bitrise import AbortOrder, ArtifactLinks, Started
 from bot.build import App, Build, State
 from bot.commands import ListBuilds, TriggerBuild
 from bot.failure import Failure
 from bot.filters import BuildFilter, Patterns
 from bot.log_reader import Hit, Step, StepResult
 from bot.messages import (
+    ArtifactButton,
     ArtifactLine,
     BuildButton,
     CardNote,
@@ -34,7 +35,7 @@ from bot.messages.text import block_of_code, escape, lasted, link, plain, size, 
 from bot.series import Mark, Position, Standing
 from bot.terms import Happening, Terms
 from sandbox.slack.checks import check_blocks, check_options, check_view
-from tests.builds import NOON
+from tests.builds import ANDROID, NOON, a_build
 
 NASTY = st.sampled_from(
     [
@@ -191,8 +192,15 @@ def test_artifacts(build: Build, app: App, lines: list[ArtifactLine]) -> None:
 
 @given(TEXT, MAYBE, MAYBE)
 def test_an_artifacts_link(title: str, download: str | None, page: str | None) -> None:
-    message = messages.artifact_link(title=title or "x", download_url=download, install_page_url=page)
-    assert_takes(message)
+    for public in (True, False):
+        one = ArtifactLinks(
+            slug="a", title=title, size=9, public_page=public, download_url=download, install_page_url=page
+        )
+        about = ArtifactButton(app="a", build="b", artifact="c")
+        assert_takes(messages.artifact_link(one, about, may_act=True))
+        assert_takes(messages.artifact_links(a_build(1), ANDROID, [one] * 10))
+        assert_takes(messages.page_changed(one, a_build(1), ANDROID, by="U0ASKER"))
+        assert "<!" not in messages.qr_comment(one, a_build(1), ANDROID)
 
 
 @given(BUILDS, APPS, TEXT, st.booleans())

@@ -28,7 +28,7 @@ NEEDED_FOR = {
     "groups:history": {"conversations_history", "conversations_replies"},
     "users:read": {"users_info"},
     "users:read.email": {"users_info"},  # its answer has the address only with this scope
-    "files:write": {"files_upload_v2", "files_getUploadURLExternal"},
+    "files:write": {"files_getUploadURLExternal", "files_completeUploadExternal"},
     "im:write": {"conversations_open"},
     "links:read": {"event link_shared"},
     "links:write": {"chat_unfurl"},
