@@ -6,7 +6,7 @@ from bot.bitrise.listing import Listing, Page
 from bot.bitrise.logs import Log, Redactor, log_text
 from bot.bitrise.models import Artifact, ArtifactLinks, Me
 from bot.bitrise.orders import AbortOrder, BuildQuery, EnvironmentVariable, Started, TriggerParams
-from bot.bitrise.yml import Buildables
+from bot.bitrise.yml import Buildables, YmlVerdict
 
 __all__ = [
     "AbortOrder",
@@ -27,5 +27,6 @@ __all__ = [
     "Redactor",
     "Started",
     "TriggerParams",
+    "YmlVerdict",
     "log_text",
 ]

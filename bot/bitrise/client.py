@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from pydantic import BaseModel, SecretStr
 
@@ -19,7 +20,7 @@ from bot.bitrise.models import AppItem, Artifact, ArtifactItem, ArtifactLinks, B
 from bot.bitrise.orders import AbortOrder, BuildQuery, Started, TriggerParams
 from bot.bitrise.starting import started_by
 from bot.bitrise.summary import steps_in, words_in
-from bot.bitrise.yml import Buildables, buildables_in
+from bot.bitrise.yml import Buildables, YmlVerdict, buildables_in, verdict_in
 from bot.build import App, Build, Frozen, State
 from bot.http import (
     AnswerLost,
@@ -324,6 +325,17 @@ class Bitrise:
     async def build_yml(self, app_slug: str, build_slug: str) -> str:
         """The bitrise.yml that a build ran with, as text."""
         return _yml(await self._api.read(path_of("apps", app_slug, "builds", build_slug, "bitrise.yml")))
+
+    async def validate_yml(self, app_slug: str, text: str) -> YmlVerdict | None:
+        """What Bitrise finds wrong with a bitrise.yml; None where it does not check it ("validate-bitrise-yml")."""
+        path = f"/validate-bitrise-yml?app_slug={quote(app_slug, safe='')}"
+        try:
+            reply = await self._api.change("POST", path, {"bitrise_yml": text})
+        except Refused as refusal:
+            return YmlVerdict(errors=(refusal.words or "Bitrise does not say what is wrong.",))
+        except ProviderError:
+            return None
+        return verdict_in(reply.body)
 
     async def buildables(self, app_slug: str) -> Buildables:
         """The workflows and pipelines of the app's bitrise.yml: the truthful list, but not every token may read it."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
+from pydantic import BaseModel, BeforeValidator, ValidationError
 
 from bot.build import Frozen
 from bot.http import NotUnderstood
@@ -13,11 +14,30 @@ from bot.http import NotUnderstood
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
+def _or_none(value: object) -> object:
+    return () if value is None else value
+
+
 class Buildables(Frozen):
     """Names that a build can be started with."""
 
     workflows: tuple[str, ...] = ()
     pipelines: tuple[str, ...] = ()
+
+
+class YmlVerdict(BaseModel):
+    """What Bitrise finds wrong with a bitrise.yml."""
+
+    errors: Annotated[tuple[str, ...], BeforeValidator(_or_none)] = ()
+    warnings: Annotated[tuple[str, ...], BeforeValidator(_or_none)] = ()
+
+
+def verdict_in(body: bytes) -> YmlVerdict | None:
+    """The verdict in an answer; None where none can be read."""
+    try:
+        return YmlVerdict.model_validate_json(body)
+    except ValidationError:
+        return None
 
 
 def buildables_in(text: str) -> Buildables:

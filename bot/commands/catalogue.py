@@ -86,6 +86,13 @@ CATALOGUE: tuple[Entry, ...] = (
         (BUILDS,),
     ),
     Entry(
+        "yml",
+        "yml [APP] [#N]",
+        "The bitrise.yml of an app, or of a build, checked and as a file for you alone.",
+        ("yml android", "yml #12"),
+        (BUILDS, APPS),
+    ),
+    Entry(
         "abort",
         "abort [APP] #N [REASON…]",
         "Stop a build, and tell the channel who did and why.",

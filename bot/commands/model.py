@@ -91,6 +91,13 @@ class ListArtifacts(Frozen):
     app: str | None = None
 
 
+class ShowYml(Frozen):
+    """The bitrise.yml of an app, or of a build."""
+
+    app: str | None = None
+    build: BuildRef | None = None
+
+
 class AbortBuild(Frozen):
     """Stop a build, with a reason."""
 
@@ -176,6 +183,7 @@ Command: TypeAlias = (
     | ShowBuild
     | ShowLog
     | ListArtifacts
+    | ShowYml
     | AbortBuild
     | TriggerBuild
     | Rebuild

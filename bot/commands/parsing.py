@@ -24,6 +24,7 @@ from bot.commands.model import (
     Rebuild,
     ShowBuild,
     ShowLog,
+    ShowYml,
     Status,
     Subscribe,
     Subscriptions,
@@ -47,6 +48,8 @@ _ALIASES = {
     "list": "builds",
     "logs": "log",
     "artifact": "artifacts",
+    "yaml": "yml",
+    "config": "yml",
     "stop": "abort",
     "cancel": "abort",
     "start": "trigger",
@@ -227,6 +230,16 @@ def _moment(keyed: dict[str, list[str]], key: str) -> Moment | None:
     return values.moment(keyed[key][-1], key=key) if key in keyed else None
 
 
+def _yml(words: _Words) -> ShowYml:
+    if words.left and words.left[-1].key is None and values.build_ref(words.left[-1].text) is not None:
+        app, build = words.build()
+        words.nothing_more()
+        return ShowYml(app=app, build=build)
+    app = words.plain()
+    words.nothing_more()
+    return ShowYml(app=app)
+
+
 def _abort(words: _Words) -> AbortBuild:
     app, build = words.build()
     return AbortBuild(app=app, build=build, reason=words.rest_of_line())
@@ -321,6 +334,7 @@ _READERS: dict[str, Callable[[_Words], Command]] = {
     "build": _about_a_build(ShowBuild),
     "log": _about_a_build(ShowLog),
     "artifacts": _about_a_build(ListArtifacts),
+    "yml": _yml,
     "abort": _abort,
     "trigger": _trigger,
     "rebuild": _about_a_build(Rebuild),

@@ -14,6 +14,7 @@ from bot.messages.buttons import (
     LogButton,
     NotAButton,
 )
+from bot.messages.configuration import yml_comment, yml_shown
 from bot.messages.explaining import Reason, preview, why
 from bot.messages.find_modal import (
     Sought,
@@ -207,4 +208,6 @@ __all__ = [
     "whoami",
     "why",
     "will_tell",
+    "yml_comment",
+    "yml_shown",
 ]

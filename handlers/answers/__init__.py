@@ -8,7 +8,18 @@ from typing import Any
 from bot import commands, messages
 from bot.messages import AppButton
 from bot.messages.actions import START_BUILD
-from handlers.answers import acts, apps, builds, explaining, forms, logs, personal, results, subscriptions
+from handlers.answers import (
+    acts,
+    apps,
+    builds,
+    configuration,
+    explaining,
+    forms,
+    logs,
+    personal,
+    results,
+    subscriptions,
+)
 from handlers.caller import Answer, Caller
 
 
@@ -47,6 +58,7 @@ _ANSWERS: dict[type[Any], Callable[[Any, Caller], Awaitable[Answer | None]]] = {
     commands.ShowBuild: builds.show,
     commands.ShowLog: logs.log,
     commands.ListArtifacts: results.artifacts,
+    commands.ShowYml: configuration.show,
     commands.AbortBuild: acts.abort,
     commands.TriggerBuild: _trigger,
     commands.Rebuild: acts.rebuild,

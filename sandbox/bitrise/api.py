@@ -22,6 +22,7 @@ from sandbox.faults import Fault, Faults
 from sandbox.journal import Journal
 
 CHUNKS_SHOWN = 6
+LARGEST_YML = 400 * 1024
 USER = "api-demo"
 ANYTHING = ("branch", "tag", "commit_hash", "workflow_id", "pipeline_id")
 
@@ -79,6 +80,7 @@ class Api:
             ("GET", "/v0.1/apps/{app}/build-workflows", self._workflows),
             ("GET", "/v0.1/apps/{app}/bitrise.yml", self._app_yml),
             ("GET", f"{build}/bitrise.yml", self._build_yml),
+            ("POST", "/v0.1/validate-bitrise-yml", self._validate_yml),
             ("GET", "/v0.1/apps/{app}/builds", self._builds),
             ("POST", "/v0.1/apps/{app}/builds", self._trigger),
             ("GET", "/v0.1/builds", self._all_builds),
@@ -161,6 +163,18 @@ class Api:
     async def _app_yml(self, request: web.Request) -> web.Response:
         self._only_developers(request)
         return web.Response(text=yml_of(self._find_app(request)), content_type="text/plain")
+
+    async def _validate_yml(self, request: web.Request) -> web.Response:
+        body = _as_json(await request.text())
+        text = body.get("bitrise_yml") if isinstance(body, dict) else None
+        if not isinstance(text, str):
+            raise Refusal(400, "Missing or invalid parameters")
+        if len(text) > LARGEST_YML:
+            raise Refusal(413, "Payload too large")
+        if "workflows:" not in text:
+            raise Refusal(422, "Validation failed: no workflows defined")
+        warnings = ["format_version is old"] if "format_version: '1'" in text else []
+        return web.json_response({"errors": [], "warnings": warnings})
 
     async def _build_yml(self, request: web.Request) -> web.Response:
         self._only_developers(request)
