@@ -16,11 +16,15 @@ _EXPLAINING = 3
 
 
 class Failure(Frozen):
-    """The failing step with its exit code, as far as the log says, and the lines that say what went wrong."""
+    """The failing step with its exit code, as far as the log says, and the lines that say what went wrong.
+
+    `summary` is what the provider itself makes of it, where it does.
+    """
 
     step: str | None = None
     exit_code: int | None = None
     lines: tuple[str, ...] = ()
+    summary: str | None = None
 
 
 @dataclass(frozen=True)

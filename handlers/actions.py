@@ -27,7 +27,7 @@ from bot.messages import (
     sent_to_you,
 )
 from handlers import cards
-from handlers.answers import acts, apps, builds, forms, logs, personal, results, subscriptions
+from handlers.answers import acts, apps, builds, comparing, forms, logs, personal, results, subscriptions
 from handlers.caller import Answer, Audience, Caller
 from handlers.desk import Desk
 from handlers.finding import by_slugs
@@ -103,6 +103,10 @@ async def _refresh(press: Press) -> None:
     if build.ended and await cards.refresh(press.on, press.caller):
         return  # a message of a subscription says more than the card, and is brought up to date as it is
     await press.say.instead(await builds.card(app, build, press.caller))
+
+
+async def _compare(press: Press) -> Answer:
+    return await comparing.compare(*await _found(press), press.caller)
 
 
 async def _log(press: Press) -> Answer:
@@ -257,6 +261,7 @@ def _and_home(press: Press, said: Answer | None) -> Answer | None:
 _ANSWERS: dict[str, Respond] = {
     actions.BUILD_SHOW: _show,
     actions.BUILD_REFRESH: _refresh,
+    actions.BUILD_COMPARE: _compare,
     actions.BUILD_LOG: _log,
     actions.LOG_STEP: _log_step,
     actions.LOG_FILE: _log_file,

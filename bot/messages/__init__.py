@@ -14,6 +14,7 @@ from bot.messages.buttons import (
     LogButton,
     NotAButton,
 )
+from bot.messages.comparing import compared, no_success
 from bot.messages.configuration import yml_comment, yml_shown
 from bot.messages.explaining import Reason, preview, why
 from bot.messages.find_modal import (
@@ -149,6 +150,7 @@ __all__ = [
     "buildable_options",
     "changed",
     "choose_app_modal",
+    "compared",
     "find_modal",
     "flood",
     "following",
@@ -164,6 +166,7 @@ __all__ = [
     "me",
     "mine",
     "no_log",
+    "no_success",
     "not_aborted",
     "not_started",
     "notice",

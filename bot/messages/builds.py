@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from bot.build import App, Build
+from bot.build import App, Build, State
 from bot.commands import ListBuilds, describe, list_words
 from bot.messages import actions, wording
 from bot.messages.blocks import button, confirm, context, link_button, paragraphs, row, section
@@ -127,6 +127,9 @@ def _buttons(build: Build, app: App) -> Block:
         button("Artifacts", actions.BUILD_ARTIFACTS, value),
         button("Refresh", actions.BUILD_REFRESH, value),
         None if build.ended else button("Tell me", actions.BUILD_TELL_ME, value),
+        button("Compare", actions.BUILD_COMPARE, value, label="Compare with the last success")
+        if build.state in (State.FAILED, State.ABORTED)
+        else None,
         act,
         link_button("Open in Bitrise", build.url, actions.OPEN_LINK),
     )

@@ -24,7 +24,7 @@ from bot.messages.blocks import (
 from bot.messages.buttons import LogButton, NotAButton
 from bot.messages.message import Block, Message
 from bot.messages.modals import FilledIn, field, modal, option, text_element
-from bot.messages.text import block_of_code, code, cut, escape, lasted, mention, plain, size
+from bot.messages.text import ai_summary, block_of_code, code, cut, escape, lasted, mention, plain, size
 
 LOG_LINES = 40
 MINUTES = "ten minutes"
@@ -193,8 +193,7 @@ def _steps(view: LogView) -> list[Block]:
 def _ai(view: LogView) -> list[Block]:
     if not view.ai_summary:
         return []
-    words = "\n".join(f">{escape(line, 600)}" for line in view.ai_summary.split("\n") if line.strip())
-    return [section(cut(f"*Bitrise's own summary, made by AI*\n{words}", LONGEST_AI_SUMMARY))]
+    return [section(ai_summary(view.ai_summary, LONGEST_AI_SUMMARY))]
 
 
 def _end(view: LogView) -> list[Block]:

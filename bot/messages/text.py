@@ -47,6 +47,20 @@ def block_of_code(text: str, most: int) -> str:
     return f"```\n{escaped}\n```"
 
 
+def ai_summary(words: str, most: int) -> str:
+    """What Bitrise's AI says of a failure, marked as such, at most `most` long."""
+    head = "*Bitrise's own summary, made by AI*"
+    lines: list[str] = []
+    room = most - len(head)
+    for line in (one for one in words.split("\n") if one.strip()):
+        shown = f"\n>{escape(line, max(min(600, room - 3), 1))}"
+        if len(shown) > room or room < 40:
+            break
+        lines.append(shown)
+        room -= len(shown)
+    return head + "".join(lines)
+
+
 def code(text: str, most: int = 100) -> str:
     """Text from outside as a word of code."""
     return f"`{escape(text, most) or ' '}`"

@@ -15,11 +15,12 @@ from bot.messages.builds import build_card, build_line
 from bot.messages.buttons import BuildButton
 from bot.messages.message import Block, Message
 from bot.messages.notes import CardNote
-from bot.messages.text import block_of_code, code, escape, lasted, link, mention, plain, when
+from bot.messages.text import ai_summary, block_of_code, code, escape, lasted, link, mention, plain, when
 from bot.series import Mark, Position, Standing
 from bot.terms import Happening
 
 FAILURE_TEXT = 1500
+AI_SUMMARY = 900
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,7 @@ def _failure(telling: Telling, *, history: bool = True) -> list[Block]:
         if failure.lines:
             words.append(block_of_code("\n".join(failure.lines), FAILURE_TEXT))
         blocks += [section("\n".join(words))] if words else []
+        blocks += [section(ai_summary(failure.summary, AI_SUMMARY))] if failure.summary else []
     return blocks + (_mentions(telling.mention) if _failed(telling) else [])
 
 

@@ -82,8 +82,16 @@ class Investigator:
             if tail.still_growing and not last_try:
                 await self._later_or_never(unread, last_try=False)
                 return
-            await self._storage.failures.concluded(unread, find_failure(tail.framed))
+            failure = find_failure(tail.framed).model_copy(update={"summary": await self._summary(unread)})
+            await self._storage.failures.concluded(unread, failure)
             self._found()
+
+    async def _summary(self, unread: Unread) -> str | None:
+        try:
+            return await self._bitrise.ai_summary(unread.build_slug)
+        except ProviderError as reason:
+            log.info("investigate.no_summary", build=unread.build_slug, reason=str(reason))
+            return None
 
     async def _later_or_never(self, unread: Unread, *, last_try: bool) -> None:
         if last_try:

@@ -13,9 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot import messages
-from bot.bitrise import AbortOrder, ArtifactLinks, Started
+from bot.bitrise import AbortOrder, ArtifactLinks, Started, YmlVerdict
 from bot.build import App, Build, State
 from bot.commands import ListBuilds, TriggerBuild
+from bot.comparing import compare_builds
 from bot.failure import Failure
 from bot.filters import BuildFilter, Patterns
 from bot.log_reader import Hit, Step, StepResult
@@ -123,7 +124,9 @@ TELLINGS = st.builds(
     st.sampled_from([one.value for one in Happening]),
     st.none() | STANDINGS,
     st.none()
-    | st.builds(Failure, step=MAYBE, exit_code=NUMBER, lines=st.lists(TEXT, max_size=12).map(tuple)),
+    | st.builds(
+        Failure, step=MAYBE, exit_code=NUMBER, lines=st.lists(TEXT, max_size=12).map(tuple), summary=MAYBE
+    ),
     USUAL,
     st.lists(st.just("U0ASKER"), max_size=2),
 )
@@ -322,6 +325,21 @@ def test_a_home(
     check_view(view, home=True)
     for text in _mrkdwn(view["blocks"]):
         assert not [markup for markup in _MARKUP.findall(text) if not _OURS.fullmatch(markup)], text
+
+
+@given(APPS, BUILDS, BUILDS, TEXT)
+def test_a_comparison(app: App, build: Build, success: Build, said: str) -> None:
+    then = [
+        Step(number=1, title=f"{n} {said}", result=StepResult.SUCCEEDED, took=timedelta(seconds=n))
+        for n in range(30)
+    ]
+    now = [step.model_copy(update={"result": StepResult.FAILED, "error": said}) for step in then[:20]]
+    found = compare_builds(app, build, success, steps=now, success_steps=then)
+    assert_takes(messages.compared(app, found))
+    assert_takes(messages.no_success(build, app))
+    verdict = YmlVerdict(errors=(said,) * 20, warnings=(said,))
+    assert_takes(messages.yml_shown(app, build, verdict))
+    assert_takes(Message(messages.yml_comment(app, None, None)))
 
 
 @given(TEXT)
