@@ -41,6 +41,7 @@ from handlers import (
     Listening,
     Overview,
     UsualTimes,
+    Waiting,
     register,
 )
 from handlers.following import SECONDS_EACH as FOLLOW_SECONDS
@@ -98,8 +99,10 @@ class Buildbell:
             patient = web_client(self._settings, session, patient=True)
             relay = self._relay(web_client(self._settings, session, patient=False), storage)
             investigator = Investigator(bitrise, storage, found=relay.wake, clock=self._clock)
-            news = HomeNews()
-            watcher = self._watcher(bitrise, storage, _all(relay.wake, investigator.wake, news.changed))
+            news, step_news = HomeNews(), asyncio.Event()
+            watcher = self._watcher(
+                bitrise, storage, _all(relay.wake, investigator.wake, news.changed, step_news.set)
+            )
             listening = Listening(self.metrics)
             following = Following(clock=self._clock, seconds_each=self._follow_seconds)
             desk = Desk(
@@ -111,6 +114,7 @@ class Buildbell:
                 look_now=watcher.look_now,
                 outbox_changed=relay.wake,
                 home_changed=news.changed,
+                steps_changed=step_news.set,
                 following=following,
                 overview=Overview(bitrise, storage, clock=self._clock),
                 choices=Choices(bitrise, clock=self._clock),
@@ -130,6 +134,7 @@ class Buildbell:
                 "investigator": investigator,
                 "homes": homes,
                 "following": following,
+                "waiting": Waiting(desk, step_news),
             }
             keeper = asyncio.create_task(self._keep_house(database), name="housekeeping")
             try:

@@ -16,6 +16,7 @@ from handlers import (
     small_modals,
     start_modal,
     subscription_modal,
+    workflow_steps,
 )
 from handlers.artifact_index import ArtifactIndex
 from handlers.choices import Choices
@@ -26,6 +27,7 @@ from handlers.following import Following
 from handlers.homes import HomeNews, Homes
 from handlers.listening import Listening
 from handlers.overview import Overview
+from handlers.waiting import Waiting
 
 __all__ = [
     "AppDirectory",
@@ -38,6 +40,7 @@ __all__ = [
     "Listening",
     "Overview",
     "UsualTimes",
+    "Waiting",
     "register",
 ]
 
@@ -53,6 +56,7 @@ _SURFACES = (
     start_modal,
     subscription_modal,
     small_modals,
+    workflow_steps,
 )
 
 

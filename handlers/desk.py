@@ -35,6 +35,7 @@ class Desk:
     look_now: Callable[[], None]
     outbox_changed: Callable[[], None]
     home_changed: Callable[[str], None]
+    steps_changed: Callable[[], None]
     choices: Choices
     usual_times: UsualTimes
     overview: Overview

@@ -11,7 +11,7 @@ from slack_sdk.errors import SlackApiError
 
 from bot import messages
 from bot.build import App
-from bot.commands import TriggerBuild, is_variable_name
+from bot.commands import TriggerBuild, variable_in
 from bot.http import Refused
 from bot.messages import StartForm, StartOrigin, actions
 from bot.messages.start_modal import APP, BRANCH, BUILDABLE, COMMIT, TAG, VARIABLE
@@ -111,12 +111,11 @@ def order_of(form: StartForm) -> TriggerBuild:
     """What is to be started. Raises FieldProblem."""
     variables = []
     for number, typed in form.variables.items():
-        key, equals, value = typed.partition("=")
         if not typed.strip():
             continue
-        if not equals or not is_variable_name(key.strip()):
+        if (variable := variable_in(typed)) is None:
             raise FieldProblem(f"{VARIABLE}{number}", "Write a variable as NAME=value; names have no spaces.")
-        variables.append((key.strip(), value))
+        variables.append(variable)
     if not form.names_something:
         raise FieldProblem(BRANCH, "Say what to build: a branch, a tag, a commit, a workflow or a pipeline.")
     return TriggerBuild(

@@ -45,6 +45,7 @@ class Control:
             "options": self._options,
             "shortcut": self._shortcut,
             "home": self._home,
+            "step": self._step,
             "hang": self._hang,
             "heal": self._heal,
             "skip": self._skip,
@@ -77,6 +78,7 @@ class Control:
             "posts": lambda: [_shown(slack, post) for post in slack.posts(channel, person)],
             "modal": lambda: slack.modal_words(opened) if (opened := slack.people.modal(person)) else "",
             "violations": lambda: slack.violations,
+            "steps": lambda: [vars(one) for one in slack.workspace.runs.values()],
             "builds": lambda: [_build(one) for one in self._bitrise.farm.newest_first()],
         }
         read = reads.get(request.match_info["what"])
@@ -127,6 +129,9 @@ class Control:
     async def _home(self, given: dict[str, Any]) -> Any:
         self._slack.people.open_home(given["person"], tab=given.get("tab") or "home")
         return {}
+
+    async def _step(self, given: dict[str, Any]) -> Any:
+        return vars(self._slack.people.run_step(given["function"], given["inputs"]))
 
     async def _hang(self, given: dict[str, Any]) -> Any:
         build = self._find_build(given)

@@ -8,6 +8,7 @@ from storage.outbox import Notification, Outbox, Owed, Status
 from storage.people import Known, NameTaken, Person
 from storage.pruning import prune
 from storage.recording import Recorder
+from storage.steps import Outcome, Steps, Wait
 from storage.store import Storage
 from storage.subscriptions import Stopped, Subscription, Subscriptions
 from storage.watching import Baseline, OpenBuild, SeenBuild, Sighting, WatchedApp, Watching, WatchState
@@ -29,6 +30,7 @@ __all__ = [
     "Notification",
     "OpenBuild",
     "Outbox",
+    "Outcome",
     "Owed",
     "Person",
     "Recorder",
@@ -36,11 +38,13 @@ __all__ = [
     "Sighting",
     "SlackMessage",
     "Status",
+    "Steps",
     "Stopped",
     "Storage",
     "Subscription",
     "Subscriptions",
     "Unread",
+    "Wait",
     "WatchState",
     "WatchedApp",
     "Watching",

@@ -140,4 +140,10 @@ _THIRD = (
     """CREATE TABLE starts (
         team_id TEXT NOT NULL, user_id TEXT NOT NULL, app_slug TEXT NOT NULL, body TEXT NOT NULL, at TEXT NOT NULL,
         PRIMARY KEY (team_id, user_id, app_slug)) WITHOUT ROWID""",
+    # Steps of Slack's workflows, by Slack's name for each run of one. With a build: it waits for the build's end.
+    # `outcome` is owed to Slack until it has `ended`.
+    """CREATE TABLE workflow_steps (
+        execution TEXT PRIMARY KEY, kind TEXT NOT NULL, begun_at TEXT NOT NULL, app_slug TEXT, build_slug TEXT,
+        until TEXT, outcome TEXT, ended INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID""",
+    "CREATE INDEX steps_under_way ON workflow_steps (begun_at) WHERE ended = 0",
 )

@@ -9,6 +9,7 @@ from storage.messages import Messages
 from storage.outbox import Outbox
 from storage.people import People
 from storage.starts import Starts
+from storage.steps import Steps
 from storage.subscriptions import Subscriptions
 from storage.watching import Watching
 
@@ -26,3 +27,4 @@ class Storage:
         self.failures = Failures(database)
         self.people = People(database)
         self.starts = Starts(database)
+        self.steps = Steps(database)

@@ -29,7 +29,7 @@ from bot.commands.model import (
     WhoAmI,
     Why,
 )
-from bot.commands.parsing import Surface, is_variable_name, parse
+from bot.commands.parsing import Surface, parse, variable_in
 from bot.commands.values import build_ref
 from bot.commands.wording import describe, describe_terms, list_words, term_words, words
 
@@ -71,12 +71,12 @@ __all__ = [
     "describe_terms",
     "entry_for",
     "find_app",
-    "is_variable_name",
     "list_words",
     "markdown",
     "mentioned_builds",
     "parse",
     "read_link",
     "term_words",
+    "variable_in",
     "words",
 ]

@@ -262,16 +262,22 @@ def _trigger(words: _Words) -> TriggerBuild:
     )
 
 
-def is_variable_name(name: str) -> bool:
+def _is_variable_name(name: str) -> bool:
     """Whether an environment variable can be called this."""
     return name.isidentifier() and name.isascii()
 
 
+def variable_in(text: str) -> tuple[str, str] | None:
+    """The name and value of an environment variable, written NAME=value; None for anything else."""
+    name, equals, value = text.partition("=")
+    return (name.strip(), value) if equals and _is_variable_name(name.strip()) else None
+
+
 def _variable(text: str, words: _Words) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not equals or not is_variable_name(key):
+    variable = variable_in(text)
+    if variable is None:
         words.wrong(f"env:{text} is no variable: write env:KEY=value.")
-    return key, value
+    return variable
 
 
 def _unsubscribe(words: _Words) -> Unsubscribe:

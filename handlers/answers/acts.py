@@ -5,7 +5,7 @@ from __future__ import annotations
 import structlog
 
 from bot import messages
-from bot.bitrise import AbortOrder, EnvironmentVariable, TriggerParams
+from bot.bitrise import AbortOrder, EnvironmentVariable, Started, TriggerParams
 from bot.build import App, Build
 from bot.commands import AbortBuild, Rebuild, TriggerBuild
 from handlers.caller import Answer, Audience, Caller
@@ -47,6 +47,15 @@ async def trigger(ask: TriggerBuild, caller: Caller) -> Answer:
 
 async def start(app: App, ask: TriggerBuild, caller: Caller) -> Answer:
     """Start a build of this app, and remember the order for the next time. Raises NotAllowed or ProviderError."""
+    started = await start_builds(app, ask, caller)
+    await caller.desk.storage.starts.remember(
+        caller.team, caller.person, app.slug, ask.model_copy(update={"app": app.title}), at=caller.now()
+    )
+    return Answer(messages.triggered(app, started, by=caller.person), Audience.CHANNEL)
+
+
+async def start_builds(app: App, ask: TriggerBuild, caller: Caller) -> list[Started]:
+    """Start what is asked for. Raises NotAllowed or ProviderError."""
     check_may_act(caller)
     params = TriggerParams(
         branch=ask.branch,
@@ -55,16 +64,13 @@ async def start(app: App, ask: TriggerBuild, caller: Caller) -> Answer:
         commit_message=ask.message or f"Started from Slack by {await caller.signature()}",
         workflow_id=ask.workflow,
         pipeline_id=ask.pipeline,
-        started_by=caller.person,
+        started_by=caller.person or None,
         environments=tuple(EnvironmentVariable(key=key, value=value) for key, value in ask.environments),
     )
     started = await caller.desk.bitrise.trigger(app.slug, params)
     note("trigger", caller, app, builds=[one.build_slug for one in started])
-    await caller.desk.storage.starts.remember(
-        caller.team, caller.person, app.slug, ask.model_copy(update={"app": app.title}), at=caller.now()
-    )
     caller.desk.look_now()
-    return Answer(messages.triggered(app, started, by=caller.person), Audience.CHANNEL)
+    return started
 
 
 async def rebuild(ask: Rebuild, caller: Caller) -> Answer:

@@ -54,6 +54,30 @@ def check_blocks(blocks: Any) -> list[dict[str, Any]]:
     return _with_block_ids(blocks)
 
 
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "string": str,
+    "integer": int,
+    "number": (int, float),
+    "boolean": bool,
+}
+
+
+def check_parameters(given: Any, parameters: Any) -> None:
+    """What a workflow's step is given, or gives, against the manifest. Raises SlackError."""
+    properties = parameters["properties"]
+    problems = [f"missing required parameter {name}" for name in parameters["required"] if name not in given]
+    for name, value in given.items():
+        wanted = properties.get(name, {}).get("type")
+        if wanted is None:
+            problems.append(f"unknown parameter {name}")
+        elif not isinstance(value, _TYPES.get(wanted, str)) or (
+            isinstance(value, bool) and wanted != "boolean"
+        ):
+            problems.append(f"{name} is no {wanted}")
+    if problems:
+        raise SlackError("parameter_validation_failed", *problems)
+
+
 def check_view(view: Any, *, home: bool = False) -> dict[str, Any]:
     """A modal's view, or a Home's, with block_ids. Raises SlackError."""
     if not isinstance(view, dict):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.slack.checks import SlackError, check_blocks, check_view
+from sandbox.slack.checks import SlackError, check_blocks, check_parameters, check_view
 from sandbox.slack.handles import Handles
 from sandbox.slack.sockets import Sockets
 from sandbox.slack.workspace import (
@@ -19,6 +19,7 @@ from sandbox.slack.workspace import (
     Channel,
     OpenView,
     Post,
+    StepRun,
     Workspace,
     new_hash,
 )
@@ -40,6 +41,7 @@ class Methods:
     scopes: frozenset[str]
     base_url: Callable[[], str]
     home_enabled: bool = False
+    functions: Mapping[str, Any] = field(default_factory=dict)
     _alt: dict[str, str] = field(default_factory=dict)
 
     def auth_test(self, _: Arguments) -> dict[str, Any]:
@@ -313,6 +315,32 @@ class Methods:
             self.workspace.post(channel, post)
         return {"files": shared}
 
+    def functions_complete_success(self, arguments: Arguments) -> dict[str, Any]:
+        """functions.completeSuccess: the outputs that the manifest names, each of its type."""
+        run = self._step_run(arguments)
+        outputs = _json(arguments, "outputs")
+        if not isinstance(outputs, dict):
+            raise SlackError("invalid_arguments", "outputs is missing")
+        check_parameters(outputs, self.functions[run.function]["output_parameters"])
+        run.outputs = outputs
+        self.workspace.changed()
+        return {}
+
+    def functions_complete_error(self, arguments: Arguments) -> dict[str, Any]:
+        """functions.completeError."""
+        run = self._step_run(arguments)
+        run.error = _needed(arguments, "error", "invalid_arguments")
+        self.workspace.changed()
+        return {}
+
+    def _step_run(self, arguments: Arguments) -> StepRun:
+        run = self.workspace.runs.get(_needed(arguments, "function_execution_id", "invalid_arguments"))
+        if run is None:
+            raise SlackError("function_execution_not_found")
+        if run.status != "running":
+            raise SlackError("function_execution_not_in_progress")
+        return run
+
     def _view(self, arguments: Arguments) -> OpenView:
         if not arguments.get("view_id") and not arguments.get("external_id"):
             raise SlackError("invalid_arguments", "either view_id or external_id is needed")
@@ -411,6 +439,8 @@ METHODS: dict[str, tuple[str, str | None]] = {
     "chat.postMessage": ("chat_post_message", "chat:write"),
     "chat.postEphemeral": ("chat_post_ephemeral", "chat:write"),
     "chat.update": ("chat_update", "chat:write"),
+    "functions.completeSuccess": ("functions_complete_success", None),
+    "functions.completeError": ("functions_complete_error", None),
     "users.conversations": ("users_conversations", None),
     "conversations.history": ("conversations_history", None),
     "conversations.open": ("conversations_open", "im:write"),

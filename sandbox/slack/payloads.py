@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from sandbox.slack.workspace import APP, BOT_USER, TEAM, TEAM_NAME, Channel, OpenView, Person, Post
+from sandbox.slack.workspace import APP, BOT_USER, TEAM, TEAM_NAME, Channel, OpenView, Person, Post, StepRun
 
 VERIFICATION_TOKEN = "sandbox-verification"  # noqa: S105 - the field that Slack has long told apps not to use
 
@@ -54,6 +54,35 @@ def event(inner: Mapping[str, Any], *, shared_outside: bool = False) -> dict[str
         ],
         "is_ext_shared_channel": shared_outside,
         "event_context": secrets.token_hex(8),
+    }
+
+
+def function_executed(run: StepRun, function: Mapping[str, Any], ts: str) -> dict[str, Any]:
+    """A workflow has come to a step of the app's."""
+
+    def listed(parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+        return [
+            {"name": name, "is_required": name in parameters["required"], **one}
+            for name, one in parameters["properties"].items()
+        ]
+
+    return {
+        "type": "function_executed",
+        "function": {
+            "id": f"Fn{run.function[:8].upper()}",
+            "callback_id": run.function,
+            "title": function["title"],
+            "description": function["description"],
+            "type": "app",
+            "app_id": APP,
+            "input_parameters": listed(function["input_parameters"]),
+            "output_parameters": listed(function["output_parameters"]),
+        },
+        "inputs": run.inputs,
+        "function_execution_id": run.id,
+        "workflow_execution_id": f"Wx{run.id[2:]}",
+        "event_ts": ts,
+        "bot_access_token": "xwfp-sandbox-0000000000",
     }
 
 

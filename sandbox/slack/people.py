@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import html
 import re
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from sandbox.slack import payloads
-from sandbox.slack.checks import SlackError, check_options, check_view
+from sandbox.slack.checks import SlackError, check_options, check_parameters, check_view
 from sandbox.slack.delivery import Delivered, Delivery, NotAcknowledged
 from sandbox.slack.fields import CannotDo, action_of, chosen_in, find_element, state_of
 from sandbox.slack.handles import Handles
 from sandbox.slack.methods import MOST_VIEWS
 from sandbox.slack.web_api import WebApi
-from sandbox.slack.workspace import BOT_USER, TEAM, Channel, OpenView, Person, Post, Workspace
+from sandbox.slack.workspace import BOT_USER, TEAM, Channel, OpenView, Person, Post, StepRun, Workspace
 
 _LINK = re.compile(r"https?://[^\s<>|]+")
 
@@ -196,6 +197,21 @@ class People:
         where = self._where(person, f"D{who.id[1:]}")
         inner = {"type": "app_home_opened", "user": who.id, "channel": where.id, "tab": tab}
         self._event({**inner, "event_ts": self.workspace.new_ts()}, "app_home_opened")
+
+    def run_step(self, function: str, inputs: Mapping[str, Any]) -> StepRun:
+        """Let a workflow come to one of the app's steps. Raises CannotDo for inputs that Workflow Builder refuses."""
+        known = (self.manifest.get("functions") or {}).get(function)
+        if known is None:
+            raise CannotDo(f"there is no step {function}")
+        try:
+            check_parameters(inputs, known["input_parameters"])
+        except SlackError as error:
+            raise CannotDo(str(error)) from error
+        run = StepRun(f"Fx{secrets.token_hex(6).upper()}", function, dict(inputs))
+        self.workspace.runs[run.id] = run
+        self._event(payloads.function_executed(run, known, self.workspace.new_ts()), "function_executed")
+        self.workspace.changed()
+        return run
 
     def modal(self, person: str) -> OpenView | None:
         """The modal on top."""

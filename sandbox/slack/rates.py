@@ -19,6 +19,8 @@ _METHODS = {
     "conversations.info": 3,
     "conversations.open": 3,
     "conversations.replies": 3,
+    "functions.completeError": 3,
+    "functions.completeSuccess": 3,
     "users.conversations": 3,
     "users.info": 4,
     "chat.delete": 3,

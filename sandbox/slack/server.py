@@ -46,7 +46,15 @@ class SlackSandbox:
         self.journal = Journal()
         self.journal.changed = self.sockets.changed = self.workspace.changed
         home = bool(self.manifest["features"].get("app_home", {}).get("home_tab_enabled"))
-        methods = Methods(self.workspace, self.handles, self.sockets, scopes, lambda: self.url, home)
+        methods = Methods(
+            self.workspace,
+            self.handles,
+            self.sockets,
+            scopes,
+            lambda: self.url,
+            home,
+            self.manifest.get("functions") or {},
+        )
         self.api = WebApi(methods, self.handles, scopes, BOT_TOKEN, APP_TOKEN, self.journal)
         self.delivery = Delivery(self.manifest, self.sockets, self.journal, signing_secret=SIGNING_SECRET)
         self._runner: web.AppRunner | None = None

@@ -135,6 +135,22 @@ class OpenView:
         }
 
 
+@dataclass
+class StepRun:
+    """One run of a workflow's step: the function's name, what it was given, and what came of it."""
+
+    id: str
+    function: str
+    inputs: dict[str, Any]
+    outputs: dict[str, Any] | None = None
+    error: str | None = None
+
+    @property
+    def status(self) -> str:
+        """How it stands."""
+        return "failed" if self.error is not None else "running" if self.outputs is None else "completed"
+
+
 class Workspace:
     """Everything that a workspace remembers; whoever waits for a change is woken by `changed`."""
 
@@ -165,6 +181,7 @@ class Workspace:
         self.homes: dict[str, dict[str, Any]] = {}
         self.chosen_at_home: dict[str, dict[tuple[str, str], Any]] = {}
         self.files: dict[str, bytes] = {}
+        self.runs: dict[str, StepRun] = {}
         self.revision = 0
         self.removed: list[tuple[int, str, str]] = []
         self._posted = itertools.count(1)

@@ -67,7 +67,8 @@ def used_methods() -> set[str]:
     """The Web API methods that the code calls."""
     sources = [path.read_text() for folder in ("bot", "handlers") for path in (ROOT / folder).rglob("*.py")]
     found = re.findall(
-        r"\.((?:chat|conversations|users|views|files|reactions|usergroups)_\w+)\(", "\n".join(sources)
+        r"\.((?:chat|conversations|users|views|files|reactions|usergroups|functions)_\w+)\(",
+        "\n".join(sources),
     )
     return set(found)
 
@@ -117,7 +118,26 @@ def test_each_event_is_in_the_manifest_and_each_in_the_manifest_is_listened_to(
 ) -> None:
     events = manifest()["settings"]["event_subscriptions"]["bot_events"]
     # `message.im` and its like all come as the event `message`
-    assert sorted({event.partition(".")[0] for event in events}) == sorted(registered["event"])
+    listened = registered["event"] + ["function_executed"] * bool(registered.get("function"))
+    assert sorted({event.partition(".")[0] for event in events}) == sorted(listened)
+
+
+def test_each_step_is_in_the_manifest_and_each_in_the_manifest_is_listened_to(
+    registered: dict[str, list[str]],
+) -> None:
+    functions = manifest()["functions"]
+    assert sorted(functions) == sorted(registered["function"])
+    for one in functions.values():
+        for parameters in (one["input_parameters"], one["output_parameters"]):
+            assert set(parameters["required"]) <= set(parameters["properties"])
+
+
+def test_each_parameter_of_a_step_is_read_and_each_output_is_given() -> None:
+    source = (ROOT / "handlers" / "workflow_steps.py").read_text()
+    given = source + (ROOT / "handlers" / "waiting.py").read_text()
+    for one in manifest()["functions"].values():
+        assert not [name for name in one["input_parameters"]["properties"] if f'"{name}"' not in source]
+        assert not [name for name in one["output_parameters"]["properties"] if f'"{name}"' not in given]
 
 
 def test_what_can_be_pressed_needs_interactivity(registered: dict[str, list[str]]) -> None:
@@ -142,7 +162,7 @@ def test_each_scope_is_needed_and_each_needed_scope_is_asked_for(registered: dic
 
 
 def test_every_method_that_is_called_has_a_scope_that_allows_it() -> None:
-    without_scope = {method for method in used_methods() if method.startswith("views_")}
+    without_scope = {method for method in used_methods() if method.startswith(("views_", "functions_"))}
     known = {use for uses in NEEDED_FOR.values() for use in uses} | without_scope
     assert used_methods() <= known
 
