@@ -66,6 +66,14 @@ class App(Frozen):
         return f"{self.owner}/{self.repo}" if self.owner and self.repo else None
 
 
+class PipelineRef(Frozen):
+    """The pipeline that a build belongs to, and which attempt of it; `ended` as it was when that was last seen."""
+
+    id: str
+    attempt: int = 1
+    ended: bool = False
+
+
 class Build(Frozen):
     """One run for an app.
 
@@ -96,6 +104,7 @@ class Build(Frozen):
     abort_reason: str | None = None
     abort_kind: str | None = None
     pipeline_id: str | None = None
+    pipeline: PipelineRef | None = None
     url: str
     params: dict[str, Any] | None = None
 

@@ -10,13 +10,13 @@ from slack_bolt.async_app import AsyncAck
 from bot import messages
 from bot.bitrise import AbortOrder
 from bot.http import ProviderError
-from bot.messages import actions
+from bot.messages import Message, actions
 from bot.messages.abort_modal import REASON
-from handlers.answers import acts, builds
+from handlers.answers import acts, builds, pipelines
 from handlers.answers.forms import AbortOrigin
 from handlers.caller import Answer, Caller, Pane
 from handlers.desk import Desk
-from handlers.finding import by_slugs
+from handlers.finding import app_by_slug, by_slugs
 from handlers.listening import Listening
 from handlers.panes import ToPane
 from handlers.saying import Pressed, Replacing, ToResponseUrl
@@ -56,6 +56,9 @@ def _course(origin: AbortOrigin, order: AbortOrder) -> Course[Answer]:
 
 
 async def _abort(origin: AbortOrigin, order: AbortOrder, caller: Caller) -> Answer:
+    if origin.button.pipeline:
+        app = await app_by_slug(caller, origin.button.app)
+        return await pipelines.abort(app, origin.button.build, order, caller)
     app, build = await by_slugs(caller, origin.button.app, origin.button.build)
     return await acts.abort_build(app, build, order, caller)
 
@@ -68,10 +71,17 @@ async def _tell(said: Answer, origin: AbortOrigin, caller: Caller) -> None:
     if not origin.channel or origin.view is not None:
         pressed_on = ToPane(_in_pane(caller, origin))
     try:
-        app, build = await by_slugs(caller, origin.button.app, origin.button.build)
+        card = await _card(origin, caller)
     except ProviderError:
         return
-    await pressed_on.instead(await builds.card(app, build, caller))
+    await pressed_on.instead(card)
+
+
+async def _card(origin: AbortOrigin, caller: Caller) -> Message:
+    if origin.button.pipeline:
+        app = await app_by_slug(caller, origin.button.app)
+        return await pipelines.card(app, origin.button.build, caller)
+    return await builds.card(*await by_slugs(caller, origin.button.app, origin.button.build), caller)
 
 
 def _in_pane(caller: Caller, origin: AbortOrigin) -> Caller:

@@ -10,6 +10,7 @@ from typing import Any
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.async_app import AsyncAck
 
+from bot import messages
 from bot.build import App, Build
 from bot.commands import ListApps, ListBuilds, parse
 from bot.messages import (
@@ -20,6 +21,7 @@ from bot.messages import (
     ListButton,
     LogButton,
     NotAButton,
+    PipelineButton,
     actions,
     artifacts_of_block,
     log_of_block,
@@ -27,7 +29,18 @@ from bot.messages import (
     sent_to_you,
 )
 from handlers import cards
-from handlers.answers import acts, apps, builds, comparing, forms, logs, personal, results, subscriptions
+from handlers.answers import (
+    acts,
+    apps,
+    builds,
+    comparing,
+    forms,
+    logs,
+    personal,
+    pipelines,
+    results,
+    subscriptions,
+)
 from handlers.caller import Answer, Audience, Caller
 from handlers.desk import Desk
 from handlers.finding import by_slugs
@@ -107,6 +120,25 @@ async def _refresh(press: Press) -> None:
 
 async def _compare(press: Press) -> Answer:
     return await comparing.compare(*await _found(press), press.caller)
+
+
+async def _pipeline(press: Press) -> Answer:
+    app, one = await pipelines.found(PipelineButton.decode(press.value), press.caller)
+    return Answer(messages.pipeline_card(one, app, now=press.caller.now()), title=pipelines.TITLE)
+
+
+async def _pipeline_refresh(press: Press) -> None:
+    if await cards.refresh(press.on, press.caller):
+        return  # a subscription's message is kept up to date by what the watcher sees
+    await press.say.instead((await _pipeline(press)).message)
+
+
+async def _pipeline_rebuild(press: Press) -> Answer:
+    return await pipelines.rebuild(PipelineButton.decode(press.value), press.caller, failed_only=False)
+
+
+async def _pipeline_rebuild_failed(press: Press) -> Answer:
+    return await pipelines.rebuild(PipelineButton.decode(press.value), press.caller, failed_only=True)
 
 
 async def _log(press: Press) -> Answer:
@@ -262,6 +294,10 @@ _ANSWERS: dict[str, Respond] = {
     actions.BUILD_SHOW: _show,
     actions.BUILD_REFRESH: _refresh,
     actions.BUILD_COMPARE: _compare,
+    actions.PIPELINE_SHOW: _pipeline,
+    actions.PIPELINE_REFRESH: _pipeline_refresh,
+    actions.PIPELINE_REBUILD: _pipeline_rebuild,
+    actions.PIPELINE_REBUILD_FAILED: _pipeline_rebuild_failed,
     actions.BUILD_LOG: _log,
     actions.LOG_STEP: _log_step,
     actions.LOG_FILE: _log_file,

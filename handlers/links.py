@@ -14,7 +14,7 @@ from bot.commands import AppLink, ArtifactLink, BuildLink, PipelineLink, read_li
 from bot.commands.links import Link
 from bot.http import ProviderError
 from bot.messages import Message
-from handlers.answers import builds, results
+from handlers.answers import builds, pipelines, results
 from handlers.caller import Caller
 from handlers.desk import Desk
 from handlers.finding import NotNamed, app_by_slug, by_slugs, find_build
@@ -83,8 +83,9 @@ async def _shown(link: Link, caller: Caller, *, outside: bool) -> Message | None
                 return (
                     await results.one_artifact(app, build, artifact, caller) if await allowed(app) else None
                 )
-            case PipelineLink():
-                return None
+            case PipelineLink(app=slug, pipeline=identity):
+                app = await app_by_slug(caller, slug)
+                return await pipelines.card(app, identity, caller) if await allowed(app) else None
     except (ProviderError, NotNamed) as problem:
         log.info("link.unknown", reason=str(problem))
     return None

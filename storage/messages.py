@@ -113,7 +113,8 @@ def refresh_messages_of(db: sqlite_utils.Database, provider: Provider, build_slu
     db.execute(
         # Lists of many builds stay as they were told.
         "UPDATE messages SET stale = stale + 1 WHERE status IN ('sending', 'told')"
-        " AND (subject GLOB 'build *' OR subject GLOB 'live *' OR subject GLOB 'reply *' OR subject GLOB 'card *')"
+        " AND (subject GLOB 'build *' OR subject GLOB 'live *' OR subject GLOB 'reply *' OR subject GLOB 'card *'"
+        " OR subject GLOB 'pipeline *')"
         " AND parcel IN"
         " (SELECT parcel FROM notifications WHERE provider = ? AND build_slug = ? AND event = 'ended')",
         [provider, build_slug],

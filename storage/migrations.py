@@ -140,6 +140,14 @@ _THIRD = (
     """CREATE TABLE starts (
         team_id TEXT NOT NULL, user_id TEXT NOT NULL, app_slug TEXT NOT NULL, body TEXT NOT NULL, at TEXT NOT NULL,
         PRIMARY KEY (team_id, user_id, app_slug)) WITHOUT ROWID""",
+    # Pipelines as they were last seen, one row an attempt. `held_for`: the notification waits for the end of one.
+    """CREATE TABLE pipelines (
+        provider TEXT NOT NULL, pipeline_id TEXT NOT NULL, attempt INTEGER NOT NULL, app_slug TEXT NOT NULL,
+        ended INTEGER NOT NULL, seen_at TEXT, body TEXT NOT NULL,
+        PRIMARY KEY (provider, pipeline_id, attempt))""",
+    "CREATE INDEX open_pipelines ON pipelines (provider) WHERE ended = 0",
+    "ALTER TABLE notifications ADD COLUMN held_for TEXT",
+    "CREATE INDEX notifications_held ON notifications (held_for) WHERE held_for IS NOT NULL",
     # Steps of Slack's workflows, by Slack's name for each run of one. With a build: it waits for the build's end.
     # `outcome` is owed to Slack until it has `ended`.
     """CREATE TABLE workflow_steps (

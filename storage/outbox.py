@@ -12,19 +12,24 @@ import sqlite_utils
 from bot.authors import people_behind
 from bot.build import App, Build, Frozen, Provider, State
 from bot.failure import Failure
+from bot.pipeline import Pipeline
 from bot.series import Standing
 from bot.terms import Happening, Terms
 from bot.usual import MOST_SUCCESSES, usual_time
 from storage.database import Database
 from storage.messages import NewMessage
 from storage.people import everybody
+from storage.pipelines import pipeline_of
 from storage.subscriptions import end_those_told_once
 from storage.times import from_text, to_text
 from storage.watching import successes_like
 
 
 class Owed(Frozen):
-    """A message that a change owes to one subscription; with `due_at` not before then."""
+    """A message that a change owes to one subscription; with `due_at` not before then.
+
+    `held_for` names the pipeline whose end it waits for; that end makes it due at once.
+    """
 
     subscription_id: int
     channel: str
@@ -32,6 +37,7 @@ class Owed(Frozen):
     build_slug: str
     event: str
     due_at: datetime | None = None
+    held_for: str | None = None
 
 
 class Status(StrEnum):
@@ -47,7 +53,7 @@ class Notification(Frozen):
     """An owed message with what it tells of. `parcel` names the Slack message that carries or carried it.
 
     `mention` holds the Slack users whose build it is and who want to be mentioned where it fails; `usual` is how long a
-    build like this one usually takes, while it runs.
+    build like this one usually takes, while it runs; `pipeline` is the one that the build belongs to.
     """
 
     id: int
@@ -63,6 +69,7 @@ class Notification(Frozen):
     failure: Failure | None = None
     mention: tuple[str, ...] = ()
     usual: timedelta | None = None
+    pipeline: Pipeline | None = None
     due_at: datetime | None = None
     parcel: str | None = None
 
@@ -272,7 +279,8 @@ def owe(db: sqlite_utils.Database, owed: Sequence[Owed], at: datetime) -> int:
     """
     return db.conn.executemany(
         "INSERT OR IGNORE INTO notifications"
-        " (subscription_id, channel_id, provider, build_slug, event, created_at, due_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        " (subscription_id, channel_id, provider, build_slug, event, created_at, due_at, held_for)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
                 one.subscription_id,
@@ -282,6 +290,7 @@ def owe(db: sqlite_utils.Database, owed: Sequence[Owed], at: datetime) -> int:
                 one.event,
                 to_text(at),
                 to_text(one.due_at),
+                one.held_for,
             )
             for one in owed
         ],
@@ -345,6 +354,7 @@ def _notifications(
                 if known.mentioned
                 else (),
                 usual=None if build.ended else usual_time(successes_like(db, build, MOST_SUCCESSES)),
+                pipeline=pipeline_of(db, build.provider, build.pipeline),
                 due_at=from_text(due),
                 parcel=parcel,
             )

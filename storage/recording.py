@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 import sqlite_utils
 
 from bot.authors import Names
-from bot.build import Build, Change, Provider, State
+from bot.build import Build, Change, State
 from bot.series import Standing
 from storage.database import Database
 from storage.failures import read_soon
 from storage.outbox import Owed, owe
 from storage.people import names_of
+from storage.pipelines import save_pipelines
 from storage.series import advance_series
 from storage.subscriptions import Subscription, subscriptions_of_apps
 from storage.times import from_text, to_text
-from storage.watching import Sighting, save_builds
+from storage.watching import Sighting, by_slugs, known_states, save_builds
 
 Compare = Callable[[Sequence[Build], Mapping[str, State], Mapping[str, datetime | None]], Sequence[Change]]
 Match = Callable[
     [Sequence[Change], Mapping[str, Standing], Sequence[Subscription], Names, datetime], Sequence[Owed]
 ]
 
-# SQLite takes at least 999 parameters in one statement (sqlite.org, "Implementation Limits For SQLite").
-_PARAMETERS = 900
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
@@ -50,7 +49,11 @@ class Recorder:
         await self._database.write(lambda db: owe(db, owed, at))
 
     def _record(self, db: sqlite_utils.Database, sighting: Sighting, at: datetime) -> Sequence[Change]:
-        changes = self._compare(sighting.builds, _known_states(db, sighting), _baselines(db, sighting))
+        changes = self._compare(
+            sighting.builds,
+            known_states(db, sighting.provider, [build.slug for build in sighting.builds]),
+            _baselines(db, sighting),
+        )
         if changes:
             # In order of ending: so a series goes on, and so everybody is told.
             changes = sorted(changes, key=lambda change: _end(change.build))
@@ -67,6 +70,8 @@ class Recorder:
                 if change.build.state is State.FAILED and change.build.slug in told
             ]
             read_soon(db, sighting.provider, failed, at)
+        # After what is owed: the end of a pipeline lets go what has waited for it, that of its last build too.
+        save_pipelines(db, sighting.pipelines)
         _remember_look(db, sighting)
         return changes
 
@@ -75,24 +80,10 @@ def _end(build: Build) -> tuple[datetime, int]:
     return build.finished_at or build.triggered_at or _LONG_AGO, build.number or 0
 
 
-def _known_states(db: sqlite_utils.Database, sighting: Sighting) -> dict[str, State]:
-    query = "SELECT build_slug, state FROM builds WHERE provider = ? AND build_slug IN ({marks})"
-    slugs = [build.slug for build in sighting.builds]
-    return {slug: State(state) for slug, state in _by_slugs(db, query, sighting.provider, slugs)}
-
-
 def _baselines(db: sqlite_utils.Database, sighting: Sighting) -> dict[str, datetime | None]:
     query = "SELECT app_slug, baseline_at FROM watched_apps WHERE provider = ? AND app_slug IN ({marks})"
     slugs = sorted({build.app_slug for build in sighting.builds})
-    return {slug: from_text(at) for slug, at in _by_slugs(db, query, sighting.provider, slugs)}
-
-
-def _by_slugs(
-    db: sqlite_utils.Database, query: str, provider: Provider, slugs: Sequence[str]
-) -> Iterator[tuple[str, str]]:
-    for start in range(0, len(slugs), _PARAMETERS):
-        some = slugs[start : start + _PARAMETERS]
-        yield from db.execute(query.format(marks=", ".join("?" * len(some))), [provider, *some])
+    return {slug: from_text(at) for slug, at in by_slugs(db, query, sighting.provider, slugs)}
 
 
 def _remember_look(db: sqlite_utils.Database, sighting: Sighting) -> None:

@@ -70,7 +70,8 @@ class Steps:
 
     async def owed(self) -> list[tuple[str, Outcome]]:
         """What Slack does not know yet, the oldest first."""
-        query = "SELECT execution, outcome FROM workflow_steps WHERE ended = 0 AND outcome IS NOT NULL ORDER BY begun_at"
+        owed = "ended = 0 AND outcome IS NOT NULL"
+        query = f"SELECT execution, outcome FROM workflow_steps WHERE {owed} ORDER BY begun_at"
         return await self._database.read(
             lambda db: [
                 (execution, Outcome.model_validate_json(outcome)) for execution, outcome in db.execute(query)

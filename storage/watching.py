@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 import sqlite_utils
 
 from bot.build import App, Build, Frozen, Provider, State
+from bot.pipeline import Pipeline
 from bot.series import Standing
 from storage.database import Database
+from storage.pipelines import open_pipelines
 from storage.series import advance_series
 from storage.times import from_text, to_text
+
+# SQLite takes at least 999 parameters in one statement (sqlite.org, "Implementation Limits For SQLite").
+_PARAMETERS = 900
 
 
 class Baseline(Frozen):
@@ -46,12 +51,13 @@ class OpenBuild(Frozen):
 
 
 class WatchState(Frozen):
-    """All that one token's next look needs to know."""
+    """All that one token's next look needs to know; `pipelines` are those that had not ended."""
 
     apps: Mapping[str, WatchedApp]
     open_builds: Mapping[str, OpenBuild]
     per_app_since: datetime | None = None
     seen_until: datetime | None = None
+    pipelines: Sequence[Pipeline] = ()
 
 
 class Sighting(Frozen):
@@ -66,6 +72,7 @@ class Sighting(Frozen):
     unjoined: tuple[str, ...] = ()
     per_app_since: datetime | None = None
     seen_until: datetime | None = None
+    pipelines: tuple[Pipeline, ...] = ()
 
 
 class SeenBuild(Frozen):
@@ -95,6 +102,10 @@ class Watching:
             return None
         standing = Standing.model_validate_json(row[1]) if row[1] else None
         return SeenBuild(build=Build.model_validate_json(row[0]), standing=standing)
+
+    async def states(self, provider: Provider, slugs: Sequence[str]) -> dict[str, State]:
+        """The states of those of the builds that are known."""
+        return await self._database.read(lambda db: known_states(db, provider, slugs))
 
     async def latest(self, provider: Provider, most: int) -> list[Build]:
         """The latest builds of all apps that are watched, newest first."""
@@ -179,6 +190,21 @@ def successes_like(db: sqlite_utils.Database, build: Build, most: int) -> list[B
     return [Build.model_validate_json(body) for (body,) in found]
 
 
+def known_states(db: sqlite_utils.Database, provider: Provider, slugs: Sequence[str]) -> dict[str, State]:
+    """The states of those of the builds that are known; for use where a database is at hand."""
+    query = "SELECT build_slug, state FROM builds WHERE provider = ? AND build_slug IN ({marks})"
+    return {slug: State(state) for slug, state in by_slugs(db, query, provider, slugs)}
+
+
+def by_slugs(
+    db: sqlite_utils.Database, query: str, provider: Provider, slugs: Sequence[str]
+) -> Iterator[tuple[str, str]]:
+    """The rows of a query with the provider and a list of slugs, `{marks}`, however long that is."""
+    for start in range(0, len(slugs), _PARAMETERS):
+        some = slugs[start : start + _PARAMETERS]
+        yield from db.execute(query.format(marks=", ".join("?" * len(some))), [provider, *some])
+
+
 def _apps(db: sqlite_utils.Database, provider: Provider) -> dict[str, WatchedApp]:
     rows = db.execute(
         "SELECT app_slug, body, joined, baseline_at,"
@@ -211,4 +237,5 @@ def _state(
         },
         per_app_since=from_text(look[0]) if look else None,
         seen_until=from_text(look[1]) if look else None,
+        pipelines=open_pipelines(db, provider),
     )

@@ -16,8 +16,18 @@ from bot.aborts import AbortRule
 from bot.bitrise.errors import BuildAlreadyFinished, NoLog
 from bot.bitrise.listing import Listing
 from bot.bitrise.logs import Log, last_lines, plain_text, read_log, readable
-from bot.bitrise.models import AppItem, Artifact, ArtifactItem, ArtifactLinks, BuildItem, Me, read_one
+from bot.bitrise.models import (
+    AppItem,
+    Artifact,
+    ArtifactItem,
+    ArtifactLinks,
+    BuildItem,
+    Me,
+    read_many,
+    read_one,
+)
 from bot.bitrise.orders import AbortOrder, BuildQuery, Started, TriggerParams
+from bot.bitrise.pipelines import PipelineItem, PipelineShow
 from bot.bitrise.starting import started_by
 from bot.bitrise.summary import steps_in, words_in
 from bot.bitrise.yml import Buildables, YmlVerdict, buildables_in, verdict_in
@@ -40,6 +50,7 @@ from bot.http import (
 from bot.http.api import path_of
 from bot.http.redaction import redact
 from bot.log_reader import KEPT_LINES, LogReader, LogReading, Step
+from bot.pipeline import Pipeline
 
 ItemT = TypeVar("ItemT", bound=BaseModel)
 
@@ -309,6 +320,42 @@ class Bitrise:
                 return [found]
             raise
         return started_by(reply.body)
+
+    async def pipelines(self, app_slug: str, *, number: int | None = None) -> list[str]:
+        """The ids of the app's latest pipelines, newest first; with a number of those that have it.
+
+        The list holds builds outside of pipelines, too, which are left out (API v0.1, "pipeline-list").
+        """
+        params = {"build_number": str(number)} if number is not None else {}
+        reply = await self._api.read(path_of("apps", app_slug, "pipelines"), params)
+        items, _ = read_many(PipelineItem, reply.body)
+        return [
+            item.slug
+            for item in items
+            if item.is_pipeline and (number is None or item.build_number in (None, number))
+        ]
+
+    async def pipeline(self, app_slug: str, pipeline_id: str) -> Pipeline:
+        """One pipeline's current attempt."""
+        reply = await self._api.read(path_of("apps", app_slug, "pipelines", pipeline_id))
+        return read_one(PipelineShow, reply.body).as_pipeline(app_slug)
+
+    async def abort_pipeline(self, app_slug: str, pipeline_id: str, order: AbortOrder) -> None:
+        """Abort a pipeline with all its workflows. Raises AnswerLost where nobody knows, and ProviderError."""
+        path = path_of("apps", app_slug, "pipelines", pipeline_id)
+        body = {name: value for name, value in order.body().items() if name != "skip_git_status_report"}
+        try:
+            await self._api.change("POST", path + "/abort", body)
+        except AnswerLost:
+            if not (await self.pipeline(app_slug, pipeline_id)).state.aborted:
+                raise
+
+    async def rebuild_pipeline(
+        self, app_slug: str, pipeline_id: str, *, failed_only: bool, by: str | None
+    ) -> None:
+        """Make a new attempt of a pipeline: of all of it, or of what did not succeed and what comes after that."""
+        body: dict[str, Any] = {"partial": failed_only} | ({"triggered_by": by} if by else {})
+        await self._api.change("POST", path_of("apps", app_slug, "pipelines", pipeline_id) + "/rebuild", body)
 
     async def branches(self, app_slug: str) -> list[str]:
         """The branches that have builds."""

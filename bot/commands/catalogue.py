@@ -86,6 +86,20 @@ CATALOGUE: tuple[Entry, ...] = (
         (BUILDS,),
     ),
     Entry(
+        "pipelines",
+        "pipelines [APP]",
+        "The latest pipelines, with their stages.",
+        ("pipelines android",),
+        (APPS,),
+    ),
+    Entry(
+        "pipeline",
+        "pipeline [APP] #N",
+        "One pipeline with its workflows by stage, to abort or start again.",
+        ("pipeline android #45",),
+        ("A pipeline is named by its number (`#45`) or a pasted link to its page.",),
+    ),
+    Entry(
         "yml",
         "yml [APP] [#N]",
         "The bitrise.yml of an app, or of a build, checked and as a file for you alone.",

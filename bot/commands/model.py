@@ -98,6 +98,21 @@ class ShowYml(Frozen):
     build: BuildRef | None = None
 
 
+class ListPipelines(Frozen):
+    """An app's latest pipelines."""
+
+    app: str | None = None
+
+
+class ShowPipeline(Frozen):
+    """One pipeline, by its number, or by its id and its app's slug, as a link has them."""
+
+    app: str | None = None
+    number: int | None = None
+    app_slug: str | None = None
+    pipeline_id: str | None = None
+
+
 class AbortBuild(Frozen):
     """Stop a build, with a reason."""
 
@@ -184,6 +199,8 @@ Command: TypeAlias = (
     | ShowLog
     | ListArtifacts
     | ShowYml
+    | ListPipelines
+    | ShowPipeline
     | AbortBuild
     | TriggerBuild
     | Rebuild

@@ -10,6 +10,7 @@ from typing import Any, Literal, NoReturn
 from bot.commands import term_values, values
 from bot.commands.catalogue import CATALOGUE, Entry, entry_for
 from bot.commands.errors import CommandError
+from bot.commands.links import PipelineLink, read_link
 from bot.commands.model import (
     AbortBuild,
     BuildRef,
@@ -18,12 +19,14 @@ from bot.commands.model import (
     ListApps,
     ListArtifacts,
     ListBuilds,
+    ListPipelines,
     Me,
     Mine,
     Moment,
     Rebuild,
     ShowBuild,
     ShowLog,
+    ShowPipeline,
     ShowYml,
     Status,
     Subscribe,
@@ -230,6 +233,25 @@ def _moment(keyed: dict[str, list[str]], key: str) -> Moment | None:
     return values.moment(keyed[key][-1], key=key) if key in keyed else None
 
 
+def _pipelines(words: _Words) -> ListPipelines:
+    app = words.plain()
+    words.nothing_more()
+    return ListPipelines(app=app)
+
+
+def _pipeline(words: _Words) -> ShowPipeline:
+    first, second = words.plain(), words.plain()
+    words.nothing_more()
+    which = second or first or ""
+    app = first if second else None
+    if isinstance(link := read_link(which), PipelineLink):
+        return ShowPipeline(app_slug=link.app, pipeline_id=link.pipeline)
+    ref = values.build_ref(which)
+    if ref is None or ref.number is None:
+        words.wrong(f"{which or 'Nothing'} is no pipeline: give its number or a link to it.")
+    return ShowPipeline(app=app, number=ref.number)
+
+
 def _yml(words: _Words) -> ShowYml:
     if words.left and words.left[-1].key is None and values.build_ref(words.left[-1].text) is not None:
         app, build = words.build()
@@ -341,6 +363,8 @@ _READERS: dict[str, Callable[[_Words], Command]] = {
     "log": _about_a_build(ShowLog),
     "artifacts": _about_a_build(ListArtifacts),
     "yml": _yml,
+    "pipelines": _pipelines,
+    "pipeline": _pipeline,
     "abort": _abort,
     "trigger": _trigger,
     "rebuild": _about_a_build(Rebuild),

@@ -13,6 +13,7 @@ from bot.messages.buttons import (
     ListButton,
     LogButton,
     NotAButton,
+    PipelineButton,
 )
 from bot.messages.comparing import compared, no_success
 from bot.messages.configuration import yml_comment, yml_shown
@@ -47,6 +48,13 @@ from bot.messages.notes import CardNote, ThreadNote
 from bot.messages.origin import Origin
 from bot.messages.personal import MOST_BUILDS as MOST_OF_MINE
 from bot.messages.personal import me, mine, will_tell
+from bot.messages.pipelines import (
+    pipeline_aborted,
+    pipeline_card,
+    pipeline_list,
+    pipeline_rebuilt,
+    told_pipeline,
+)
 from bot.messages.plain import (
     below_each_other,
     form_button,
@@ -121,6 +129,7 @@ __all__ = [
     "Message",
     "NotAButton",
     "Origin",
+    "PipelineButton",
     "PlacedSubscription",
     "Reason",
     "Sought",
@@ -176,6 +185,10 @@ __all__ = [
     "page_changed",
     "paused",
     "picked_app",
+    "pipeline_aborted",
+    "pipeline_card",
+    "pipeline_list",
+    "pipeline_rebuilt",
     "preview",
     "problem",
     "qr_comment",
@@ -205,6 +218,7 @@ __all__ = [
     "subscriptions",
     "thread_head",
     "told_build",
+    "told_pipeline",
     "triggered",
     "unsubscribed",
     "using_app",

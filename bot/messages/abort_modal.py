@@ -39,7 +39,9 @@ def abort_modal(
 ) -> Block:
     """The question; with an order it shows again what was filled in, with a problem why it was not done."""
     order = order or AbortOrder()
-    chosen = [_option(name) for name in _OPTIONS if getattr(order, name)]
+    # A pipeline's abort knows nothing of Git's status (API v0.1, "pipeline-abort").
+    offered = [name for name in _OPTIONS if not (build.pipeline and name == "skip_git_status_report")]
+    chosen = [_option(name) for name in offered if getattr(order, name)]
     return _modal(
         [
             *warning(problem),
@@ -65,7 +67,7 @@ def abort_modal(
                 "Options",
                 {
                     "type": "checkboxes",
-                    "options": [_option(name) for name in _OPTIONS],
+                    "options": [_option(name) for name in offered],
                     **({"initial_options": chosen} if chosen else {}),
                 },
             ),

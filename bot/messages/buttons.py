@@ -10,6 +10,7 @@ from pydantic import StringConstraints, ValidationError
 
 from bot.build import App, Build, Frozen
 from bot.messages.text import plain
+from bot.pipeline import Pipeline
 
 Slug = Annotated[str, StringConstraints(pattern=re.compile(r"^[\w-]{1,64}$"))]
 
@@ -46,12 +47,16 @@ class _Value(Frozen):
 
 
 class BuildButton(_Value):
-    """Which build a button is about, with what a modal shows of it before anything is looked up."""
+    """Which build a button is about, with what a modal shows of it before anything is looked up.
+
+    With `pipeline` it is a pipeline, and `build` its id: what is aborted is asked for in the same way.
+    """
 
     app: Slug
     build: Slug
     label: str = ""
     title: str = ""
+    pipeline: bool = False
 
     @classmethod
     def of(cls, build: Build, app: App) -> Self:
@@ -80,6 +85,18 @@ class ListButton(_Value):
 
     words: str
     start: Slug
+
+
+class PipelineButton(_Value):
+    """Which pipeline a button is about."""
+
+    app: Slug
+    pipeline: Slug
+
+    @classmethod
+    def of(cls, one: Pipeline, app: App) -> Self:
+        """The button of this pipeline."""
+        return cls(app=app.slug, pipeline=one.id)
 
 
 class AppButton(_Value):

@@ -42,7 +42,7 @@ def told_build(telling: Telling, *, now: datetime) -> Message:
     card = build_card(build, app, now=now, usual=telling.usual)
     first, *rest = card.blocks
     headline = _too_long(telling)
-    blocks = [*([section(headline)] if headline else []), first, *_failure(telling), *rest]
+    blocks = [*([section(headline)] if headline else []), first, *failure_blocks(telling), *rest]
     spoken = " ".join(part for part in (headline, card.text, _spoken(telling)) if part)
     return Message(spoken[:3500], blocks)
 
@@ -65,7 +65,7 @@ def series_card(tellings: Sequence[Telling], note: CardNote, *, now: datetime) -
     lines = [f"🔴 {where}{workflow} *is broken*", *_broke(standing)]
     since = f" since {when(standing.red.at)}" if standing.red.at else ""
     lines.append(f"{times[0].upper()}{times[1:]}{since}; the last is {wording.name(build, app)}")
-    blocks = [section("\n".join(lines)), *_failure(last, history=False), *_note(note, now)]
+    blocks = [section("\n".join(lines)), *failure_blocks(last, history=False), *_note(note, now)]
     text = f"{plain(app.title, 150)} on {build.branch or build.tag or 'tags'} is broken: {times}. {_spoken(last)}"
     return Message(escape(text, 3000), [*blocks, _card_buttons(build, app, note)])
 
@@ -117,7 +117,8 @@ def _failed(telling: Telling) -> bool:
     return telling.happening == Happening.ENDED and telling.build.state is State.FAILED
 
 
-def _failure(telling: Telling, *, history: bool = True) -> list[Block]:
+def failure_blocks(telling: Telling, *, history: bool = True) -> list[Block]:
+    """Where a build failed and why, with its series' history where that is wanted; empty where nothing is known."""
     blocks: list[Block] = []
     standing, failure = telling.standing, telling.failure
     if history and standing is not None and (lines := _history(standing)):

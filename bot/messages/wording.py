@@ -29,6 +29,16 @@ def symbol(build: Build) -> str:
     return _result(build)[0]
 
 
+def symbol_of(state: State) -> str:
+    """The symbol of a state by itself."""
+    return _RESULTS.get(state, _UNKNOWN_OPEN)[0]
+
+
+def result_of(state: State) -> str:
+    """A state by itself, in words that follow a name."""
+    return _RESULTS.get(state, _UNKNOWN_OPEN)[1]
+
+
 def result(build: Build) -> str:
     """The result in words that follow the build's name."""
     return _result(build)[1]

@@ -142,7 +142,7 @@ class Courier:
             broadcast=planned.broadcast,
             note=self._thread_note(planned),
         )
-        if thread is not None and planned.subject.kind is Kind.REPLY:
+        if thread is not None and planned.subject.kind in (Kind.REPLY, Kind.PIPELINE):
             await self._refresh_head(thread, planned.carried[-1])
         return pause
 

@@ -22,6 +22,8 @@ ONE_BACKLOG = timedelta(minutes=10)
 OUTAGE_APPS = 5
 OUTAGE_WINDOW = timedelta(minutes=5)
 FLOOD_WINDOW = timedelta(hours=1)
+# Messages that take in what happens next.
+_JOINED = (Kind.LIVE, Kind.CARD, Kind.PIPELINE)
 THREADS_LIVE = timedelta(days=30)
 # Whether the head of a thread is still there is found out by changing it; not before each of many replies.
 THREADS_CHECKED = timedelta(minutes=1)
@@ -64,7 +66,7 @@ def subjects_needed(due: Sequence[Notification]) -> list[str]:
     head = due[0]
     subjects = [subject_of(head), thread_of(head)]
     subjects += [Subject(kind=kind) for kind in (Kind.BACKLOG, Kind.OUTAGE, Kind.FLOOD)]
-    subjects += [subject_of(one) for one in due if one.terms.style is Style.LIVE]
+    subjects += [subject_of(one) for one in due if one.terms.style is Style.LIVE or one.pipeline is not None]
     return [str(one) for one in subjects]
 
 
@@ -85,7 +87,7 @@ def plan(due: Sequence[Notification], facts: Facts) -> Plan:
         return _reply(due, facts)
     subject = subject_of(head)
     same = [one for one in due if subject_of(one) == subject]
-    into = facts.there.get(str(subject)) if subject.kind in (Kind.LIVE, Kind.CARD) else None
+    into = facts.there.get(str(subject)) if subject.kind in _JOINED else None
     if into is not None and subject.kind is Kind.CARD and (until := _snoozed(same, into, facts.now)):
         return Plan(subject, same, until=until)
     return Plan(subject, same, into=into)
@@ -94,6 +96,8 @@ def plan(due: Sequence[Notification], facts: Facts) -> Plan:
 def _is_plain(one: Notification, facts: Facts) -> bool:
     """Whether it needs no message of a kind of its own, so that it can be gathered with others."""
     # A live one that still runs needs a message that can be changed when it ends.
+    if one.pipeline is not None and not one.pipeline.ended:
+        return False  # its card is changed as it goes on
     return _is_new(one, facts) and (one.terms.style is not Style.LIVE or one.build.ended)
 
 
@@ -101,7 +105,8 @@ def _is_new(one: Notification, facts: Facts) -> bool:
     """Whether it would be a new message in the channel, other than the card of a series."""
     if one.due_at is not None or one.terms.style is Style.CARD:
         return False
-    return one.terms.style is not Style.LIVE or str(subject_of(one)) not in facts.there
+    subject = subject_of(one)
+    return subject.kind not in (Kind.LIVE, Kind.PIPELINE) or str(subject) not in facts.there
 
 
 def _gathered(due: Sequence[Notification]) -> Plan:
@@ -172,6 +177,8 @@ def _reply(due: Sequence[Notification], facts: Facts) -> Plan:
         # What stands above comes first: it is brought up to date, and shows whether it is still there at all.
         return Plan(topic, (), into=parent, about=head)
     same = [one for one in due if subject_of(one) == subject]
+    if subject.kind is Kind.PIPELINE and (there := facts.there.get(str(subject))) is not None:
+        return Plan(subject, same, into=there)
     return Plan(subject, same, thread=parent, broadcast=head.terms.broadcast)
 
 

@@ -34,6 +34,8 @@ def render(
             return messages.flood(tellings, limit=flood_limit)
         case Kind.GATHERED:
             return messages.gathered(tellings, title=_why_gathered(carried))
+        case Kind.PIPELINE if carried[-1].pipeline is not None:
+            return messages.told_pipeline(carried[-1].pipeline, tellings, now=now)
         case Kind.BUILD | Kind.LIVE | Kind.REPLY:
             return messages.told_build(tellings[-1], now=now)
         case _:

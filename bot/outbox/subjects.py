@@ -17,6 +17,7 @@ class Kind(StrEnum):
     CARD = "card"
     THREAD = "thread"
     REPLY = "reply"
+    PIPELINE = "pipeline"
     GATHERED = "gathered"
     BACKLOG = "backlog"
     OUTAGE = "outage"
@@ -48,6 +49,9 @@ def told_of(notification: Notification) -> tuple[int, str]:
 def subject_of(notification: Notification) -> Subject:
     """What the notification is about, by the style of its subscription."""
     number, build = notification.subscription_id, notification.build
+    if notification.pipeline is not None and notification.terms.style in _ONE_A_PIPELINE:
+        ref = notification.pipeline
+        return Subject(kind=Kind.PIPELINE, key=f"{number} {ref.id} {ref.attempt}")
     match notification.terms.style:
         case Style.LIVE:
             return Subject(kind=Kind.LIVE, key=f"{number} {build.slug}")
@@ -58,6 +62,10 @@ def subject_of(notification: Notification) -> Subject:
             return Subject(kind=Kind.REPLY, key=f"{number} {build.slug}")
         case _:
             return Subject(kind=Kind.BUILD, key=f"{number} {build.slug}")
+
+
+# However many workflows it has, a pipeline is one message.
+_ONE_A_PIPELINE = (Style.EACH, Style.LIVE, Style.THREAD)
 
 
 def thread_of(notification: Notification) -> Subject:

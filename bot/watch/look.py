@@ -12,9 +12,11 @@ import structlog
 from bot.bitrise import Bitrise
 from bot.build import Build, Change, Provider
 from bot.http import NoAccess, NotFound, ProviderError, Refused
+from bot.pipeline import Pipeline
 from bot.watch.lists import Answer, CannotRely, ListRead, read_all_apps, read_one_app
 from bot.watch.matching import overdue
 from bot.watch.open_builds import ask_after
+from bot.watch.pipelines import Pipelines
 from storage import Recorder, Sighting, Storage, Subscription, WatchedApp, WatchState
 
 log = structlog.get_logger()
@@ -40,6 +42,7 @@ class _Gathered:
     """What one look has gathered so far; `first_pages` by app slug, all apps' under the empty one."""
 
     builds: list[Build] = field(default_factory=list)
+    pipelines: list[Pipeline] = field(default_factory=list)
     first_pages: dict[str, Answer] = field(default_factory=dict)
     joined: list[str] = field(default_factory=list)
     missed: list[str] = field(default_factory=list)
@@ -81,6 +84,7 @@ class Look:
         self._reminded: set[tuple[int, str, str]] = set()
         self._most_apps = most_apps
         self._turn = ""
+        self._pipelines = Pipelines(bitrise, clock=clock)
 
     async def __call__(self) -> Seen:
         """Look once, and record what was seen.
@@ -97,6 +101,7 @@ class Look:
             await self._read_open_builds(state, gathered)
         except ProviderError as failure:
             gathered.failure = failure
+        await self._place(state, gathered)
         changes = await self._record(state, gathered)
         if gathered.failure is not None:
             raise gathered.failure
@@ -188,6 +193,25 @@ class Look:
         if asked.failure is not None:
             raise asked.failure
 
+    async def _place(self, state: WatchState, gathered: _Gathered) -> None:
+        """See which builds belong to pipelines; those of which that can't be told now are left to the next look."""
+        if not gathered.builds and not state.pipelines:
+            return
+        slugs = [build.slug for build in gathered.builds]
+        seen = await self._storage.watching.states(Provider.BITRISE, slugs)
+        placed = await self._pipelines.place(gathered.builds, seen, state.pipelines)
+        gathered.builds = placed.builds
+        known = {(one.id, one.attempt): one for one in state.pipelines}
+        gathered.pipelines = [
+            one for one in placed.pipelines.values() if known.get((one.id, one.attempt)) != one
+        ]
+        if placed.failure is not None:
+            gathered.failure = gathered.failure or placed.failure
+            gathered.first_pages.clear()
+            gathered.joined.clear()
+            gathered.seen_until, gathered.per_app_since = state.seen_until, state.per_app_since
+            gathered.catching_up = False
+
     async def _record(self, state: WatchState, gathered: _Gathered) -> Sequence[Change]:
         joined = [slug for slug in gathered.joined if not state.apps[slug].joined]
         unjoined = sorted(set(state.apps) - set(gathered.joined)) if gathered.catching_up else ()
@@ -200,6 +224,7 @@ class Look:
             unjoined=tuple(unjoined),
             per_app_since=gathered.per_app_since,
             seen_until=gathered.seen_until,
+            pipelines=tuple(gathered.pipelines),
         )
         if _says_nothing_new(sighting, state):
             return ()
@@ -217,7 +242,9 @@ class Look:
 
 def _says_nothing_new(sighting: Sighting, state: WatchState) -> bool:
     return (
-        not (sighting.builds or sighting.joined or sighting.missed or sighting.forgotten)
+        not (
+            sighting.builds or sighting.joined or sighting.missed or sighting.forgotten or sighting.pipelines
+        )
         and sighting.per_app_since == state.per_app_since
         and sighting.seen_until == state.seen_until
     )

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from bot.authors import Names
 from bot.build import Build, Change, State
 from bot.series import Standing
-from bot.terms import Happening, Terms, decide, due_at
+from bot.terms import Happening, Style, Terms, decide, due_at
 from storage import Owed, Subscription
+
+# However long a pipeline runs, or if its end is never seen: what went well in it is told by then.
+LONGEST_HOLD = timedelta(days=1)
 
 
 def match(
@@ -78,5 +82,22 @@ def _owed(subscription: Subscription, build: Build, happening: Happening, now: d
         provider=build.provider,
         build_slug=build.slug,
         event=happening,
-        due_at=due_at(subscription.terms, now),
+        **_when(subscription.terms, build, happening, now),
     )
+
+
+def _when(terms: Terms, build: Build, happening: Happening, now: datetime) -> dict[str, Any]:
+    """When it is due: what went well in a pipeline waits for the pipeline's end, which says it all at once."""
+    due, pipeline = due_at(terms, now), build.pipeline
+    waits = (
+        due is None
+        and pipeline is not None
+        and not pipeline.ended
+        and happening is Happening.ENDED
+        and build.state is State.SUCCEEDED
+        and terms.style in (Style.EACH, Style.THREAD)
+        and not terms.filter.builds
+    )
+    if pipeline is None or not waits:
+        return {"due_at": due}
+    return {"due_at": now + LONGEST_HOLD, "held_for": f"{pipeline.id} {pipeline.attempt}"}

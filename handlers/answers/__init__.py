@@ -17,6 +17,7 @@ from handlers.answers import (
     forms,
     logs,
     personal,
+    pipelines,
     results,
     subscriptions,
 )
@@ -58,6 +59,8 @@ _ANSWERS: dict[type[Any], Callable[[Any, Caller], Awaitable[Answer | None]]] = {
     commands.ShowBuild: builds.show,
     commands.ShowLog: logs.log,
     commands.ListArtifacts: results.artifacts,
+    commands.ListPipelines: pipelines.list_pipelines,
+    commands.ShowPipeline: pipelines.show,
     commands.ShowYml: configuration.show,
     commands.AbortBuild: acts.abort,
     commands.TriggerBuild: _trigger,

@@ -32,8 +32,8 @@ async def abort(ask: AbortBuild, caller: Caller) -> Answer:
 async def abort_build(app: App, build: Build, order: AbortOrder, caller: Caller) -> Answer:
     """Abort this build. Raises NotAllowed, BuildAlreadyFinished or another ProviderError."""
     check_may_act(caller)
-    signed = order.model_copy(update={"reason": _signed(order.reason, await caller.signature())})
-    await caller.desk.bitrise.abort(app.slug, build.slug, signed)
+    in_words = order.model_copy(update={"reason": signed(order.reason, await caller.signature())})
+    await caller.desk.bitrise.abort(app.slug, build.slug, in_words)
     note("abort", caller, app, build=build.slug, reason=order.reason)
     caller.desk.look_now()
     return Answer(messages.aborted(build, app, by=caller.person, order=order), Audience.CHANNEL)
@@ -103,7 +103,7 @@ def check_may_act(caller: Caller) -> None:
         )
 
 
-def _signed(reason: str | None, name: str) -> str:
+def signed(reason: str | None, name: str) -> str:
     """The reason with the person's name: Bitrise itself would name the owner of the bot's token."""
     return f"{reason} ({name} via Slack)" if reason else f"{name} via Slack"
 

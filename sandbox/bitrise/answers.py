@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sandbox.bitrise.farm import App, Artifact, Build
+from sandbox.bitrise.farm import App, Artifact, Build, Pipeline
 
 
 def app_item(app: App) -> dict[str, Any]:
@@ -53,6 +53,85 @@ def build_item(build: Build) -> dict[str, Any]:
         "triggered_at": build.triggered_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         "triggered_by": build.triggered_by,
         "triggered_workflow": build.workflow,
+    }
+
+
+def with_pipeline(item: dict[str, Any], build: Build) -> dict[str, Any]:
+    """The same as an app's own list has it; the list of all apps does not say that a build is of a pipeline."""
+    return item | {"pipeline_workflow_id": f"w-{build.slug}" if build.pipeline else None}
+
+
+def pipeline_item(pipeline: Pipeline) -> dict[str, Any]:
+    """A pipeline in a list (API v0.1, "pipeline-list")."""
+    return {
+        "slug": pipeline.slug,
+        "build_number": pipeline.number,
+        "is_pipeline": True,
+        "status": {"on_hold": 0, "running": 0, "succeeded": 1, "failed": 2}.get(pipeline.status, 3),
+        "branch": pipeline.params.get("branch"),
+        "triggered_at": _seconds(pipeline.triggered_at),
+        "triggered_workflow": pipeline.name,
+        "rebuildable": pipeline.finished_at is not None,
+    }
+
+
+def pipeline_show(pipeline: Pipeline) -> dict[str, Any]:
+    """A pipeline (API v0.1, "pipeline-show"); not wrapped in `data`."""
+    words = {
+        "success": "succeeded",
+        "error": "failed",
+        "aborted": "aborted",
+        "aborted-with-success": "succeeded_with_abort",
+    }
+
+    def workflow(name: str) -> dict[str, Any]:
+        build = pipeline.builds.get(name)
+        open_as = "not_started" if build is None else "running" if build.started_at else "on_hold"
+        status = words.get(build.result or "", open_as) if build else open_as
+        return {
+            "id": f"w-{build.slug if build else name}",
+            "external_id": build.slug if build else "",
+            "name": name,
+            "status": status,
+            "depends_on": [],
+            "started_at": _seconds(build.started_at) if build else None,
+            "finished_at": _seconds(build.finished_at) if build else None,
+            "startFailureReason": None,
+        }
+
+    params = pipeline.params
+    started = [build.started_at for build in pipeline.builds.values() if build.started_at]
+    return {
+        "id": pipeline.slug,
+        "app": {"slug": pipeline.app.slug},
+        "name": pipeline.name,
+        "type": "pipeline",
+        "status": pipeline.status,
+        "number_in_app_scope": pipeline.number,
+        "abort_reason": pipeline.abort_reason,
+        "rebuildable": pipeline.finished_at is not None,
+        "attempts": [
+            {"id": one, "number_in_pipeline_build_scope": place, "status": ""}
+            for place, one in enumerate(pipeline.attempts, 1)
+        ],
+        "current_attempt_id": pipeline.attempts[-1],
+        "triggered_at": _seconds(pipeline.triggered_at),
+        "triggered_by": pipeline.triggered_by,
+        "put_on_hold_at": None,
+        "started_at": _seconds(min(started)) if started else None,
+        "finished_at": _seconds(pipeline.finished_at),
+        "stages": [
+            {"id": f"s-{place}", "name": f"Stage {place}", "workflows": [workflow(name) for name in stage]}
+            for place, stage in enumerate(pipeline.stages, 1)
+        ],
+        "workflows": [],
+        "trigger_params": {
+            "branch": params.get("branch"),
+            "tag": params.get("tag"),
+            "commit_hash": params.get("commit_hash"),
+            "commit_message": params.get("commit_message"),
+            "pull_request_id": str(params.get("pull_request_id") or ""),
+        },
     }
 
 

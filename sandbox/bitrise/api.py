@@ -13,8 +13,16 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox.bitrise.answers import app_item, artifact_item, build_item, page_of
-from sandbox.bitrise.farm import App, Artifact, Build, Farm
+from sandbox.bitrise.answers import (
+    app_item,
+    artifact_item,
+    build_item,
+    page_of,
+    pipeline_item,
+    pipeline_show,
+    with_pipeline,
+)
+from sandbox.bitrise.farm import App, Artifact, Build, Farm, Pipeline
 from sandbox.bitrise.logs import chunks_of, output_of, summary_of
 from sandbox.bitrise.storage import FileStore
 from sandbox.bitrise.yml import yml_of
@@ -81,6 +89,10 @@ class Api:
             ("GET", "/v0.1/apps/{app}/bitrise.yml", self._app_yml),
             ("GET", f"{build}/bitrise.yml", self._build_yml),
             ("POST", "/v0.1/validate-bitrise-yml", self._validate_yml),
+            ("GET", "/v0.1/apps/{app}/pipelines", self._pipelines),
+            ("GET", "/v0.1/apps/{app}/pipelines/{pipeline}", self._pipeline),
+            ("POST", "/v0.1/apps/{app}/pipelines/{pipeline}/abort", self._abort_pipeline),
+            ("POST", "/v0.1/apps/{app}/pipelines/{pipeline}/rebuild", self._rebuild_pipeline),
             ("GET", "/v0.1/apps/{app}/builds", self._builds),
             ("POST", "/v0.1/apps/{app}/builds", self._trigger),
             ("GET", "/v0.1/builds", self._all_builds),
@@ -186,8 +198,12 @@ class Api:
         builds = [build for build in everything if _passes(build, query)]
         if query.get("sort_by") == "running_first":
             builds.sort(key=lambda build: build.result is not None)
+
+        def item(build: Build) -> dict[str, Any]:
+            return with_pipeline(build_item(build), build)
+
         # The documents' filtered examples still count all builds of the app.
-        return _page(builds, [build.slug for build in builds], build_item, request, total=len(everything))
+        return _page(builds, [build.slug for build in builds], item, request, total=len(everything))
 
     async def _all_builds(self, request: web.Request) -> web.Response:
         query = request.query
@@ -203,7 +219,8 @@ class Api:
         return _page(builds, [build.slug for build in builds], item, request)
 
     async def _build(self, request: web.Request) -> web.Response:
-        return web.json_response({"data": build_item(self._find_build(request))})
+        build = self._find_build(request)
+        return web.json_response({"data": with_pipeline(build_item(build), build)})
 
     async def _log(self, request: web.Request) -> web.Response:
         self._only_developers(request)
@@ -268,6 +285,60 @@ class Api:
         artifact.public = body["is_public_page_enabled"]
         return web.json_response({"data": self._with_links(artifact)})
 
+    async def _pipelines(self, request: web.Request) -> web.Response:
+        app, query = self._find_app(request), request.query
+        limit = max(1, min(int(query.get("limit") or 10), 50))
+        found = [one for one in reversed(self.farm.pipelines) if one.app is app]
+        found = [one for one in found if _is(query, "build_number", one.number)]
+        alone = [build for build in self.farm.of_app(app) if build.pipeline is None]
+        # Builds outside of pipelines stand among them, by the time of their start.
+        entries = [(one.triggered_at, pipeline_item(one)) for one in found]
+        entries += [
+            (one.triggered_at, {"slug": one.slug, "build_number": one.number, "is_pipeline": False})
+            for one in alone
+            if _is(query, "build_number", one.number)
+        ]
+        entries.sort(key=lambda entry: entry[0], reverse=True)
+        return web.json_response(
+            {"data": [item for _, item in entries[:limit]], "paging": {"page_item_limit": limit}}
+        )
+
+    async def _pipeline(self, request: web.Request) -> web.Response:
+        return web.json_response(pipeline_show(self._find_pipeline(request)))
+
+    async def _abort_pipeline(self, request: web.Request) -> web.Response:
+        self._only_developers(request)
+        pipeline, body = self._find_pipeline(request), _as_json(await request.text())
+        if not isinstance(body, dict):
+            raise Refusal(400, "Invalid JSON body")
+        if pipeline.finished_at is not None:
+            raise Refusal(400, "Pipeline already finished")
+        reason = str(body.get("abort_reason") or "")
+        pipeline.abort_reason = f"User {USER} requested to abort this pipeline with reason: {reason}"
+        for build in pipeline.builds.values():
+            if build.result is None:
+                build.abort(
+                    self.now(), USER, reason or None, with_success=bool(body.get("abort_with_success"))
+                )
+        return web.json_response({})
+
+    async def _rebuild_pipeline(self, request: web.Request) -> web.Response:
+        self._only_developers(request)
+        pipeline, body = self._find_pipeline(request), _as_json(await request.text())
+        if not isinstance(body, dict):
+            raise Refusal(400, "Invalid JSON body")
+        if pipeline.finished_at is None:
+            raise Refusal(412, "Pipeline is not rebuildable")
+        self.farm.begin_attempt(pipeline, self.now(), failed_only=bool(body.get("partial")))
+        return web.json_response({}, status=201)
+
+    def _find_pipeline(self, request: web.Request) -> Pipeline:
+        app, slug = self._find_app(request), request.match_info["pipeline"]
+        found = next((one for one in self.farm.pipelines if one.slug == slug and one.app is app), None)
+        if found is None:
+            raise Refusal(404, "Not Found")
+        return found
+
     async def _abort(self, request: web.Request) -> web.Response:
         self._only_developers(request)
         build, body = self._find_build(request), _as_json(await request.text())
@@ -289,6 +360,8 @@ class Api:
         if not isinstance(params, dict) or not any(params.get(name) for name in ANYTHING):
             words = "Missing required parameter: branch, tag, commit_hash, workflow_id or pipeline_id"
             raise Refusal(400, words, of_trigger_for=app)
+        if name := params.get("pipeline_id"):
+            return self._trigger_pipeline(app, str(name), params)
         workflow = params.get("workflow_id")
         if workflow and workflow not in app.workflows:
             words = f"Workflow ({workflow}) did not found in the bitrise config"
@@ -300,6 +373,29 @@ class Api:
             "build_number": build.number,
             "build_url": url,
             "triggered_workflow": build.workflow,
+        }
+        answer = {
+            "status": "ok",
+            "message": "webhook processed",
+            "slug": app.slug,
+            "service": "bitrise",
+            **started,
+        }
+        return web.json_response(
+            answer | {"results": [{**started, "status": "ok", "message": ""}]}, status=201
+        )
+
+    def _trigger_pipeline(self, app: App, name: str, params: dict[str, Any]) -> web.Response:
+        if name not in app.pipelines:
+            words = f"Pipeline ({name}) did not found in the bitrise config"
+            raise Refusal(400, words, of_trigger_for=app)
+        pipeline = self.farm.start_pipeline(app, name, params, self.now())
+        started = {
+            "build_slug": pipeline.slug,
+            "build_number": pipeline.number,
+            "build_url": f"https://app.bitrise.io/app/{app.slug}/pipelines/{pipeline.slug}",
+            "triggered_pipeline": name,
+            "triggered_workflow": "",
         }
         answer = {
             "status": "ok",

@@ -81,6 +81,7 @@ class Build:
     order: int = 0
     notified: bool = True
     crashes: bool = False
+    pipeline: Pipeline | None = None
 
     @property
     def status(self) -> int:
@@ -163,6 +164,43 @@ class Build:
         self.abort_reason = f"User {who} requested to abort this build{because}"
 
 
+@dataclass(eq=False)
+class Pipeline:
+    """A pipeline: stages of workflows, each begun when the one before it has succeeded. An attempt is a run of it."""
+
+    app: App
+    slug: str
+    name: str
+    number: int
+    params: dict[str, Any]
+    triggered_at: datetime
+    triggered_by: str | None
+    stages: Sequence[Sequence[str]]
+    attempts: list[str] = field(default_factory=list)
+    builds: dict[str, Build] = field(default_factory=dict)
+    abort_reason: str | None = None
+    plan: dict[str, Result] = field(default_factory=dict)
+
+    @property
+    def status(self) -> str:
+        """Bitrise's word, from those of its builds."""
+        found = [build.result for build in self.builds.values()]
+        if self.abort_reason is not None and None not in found:
+            return "aborted"
+        if "error" in found and None not in found:
+            return "failed"
+        if None not in found and len(found) == sum(len(stage) for stage in self.stages):
+            return "succeeded"
+        return "running" if any(build.started_at for build in self.builds.values()) else "on_hold"
+
+    @property
+    def finished_at(self) -> datetime | None:
+        """When its last build ended, if all is over."""
+        if self.status in ("running", "on_hold"):
+            return None
+        return max((build.finished_at for build in self.builds.values() if build.finished_at), default=None)
+
+
 @dataclass
 class Farm:
     """All apps and builds; new ones live `pace` times as fast as real ones."""
@@ -170,6 +208,7 @@ class Farm:
     randomness: random.Random = field(default_factory=lambda: random.Random(1))  # noqa: S311 - slugs, the same in every run
     apps: list[App] = field(default_factory=list)
     builds: list[Build] = field(default_factory=list)
+    pipelines: list[Pipeline] = field(default_factory=list)
     pace: float = 1.0
 
     def add_app(self, title: str, owner: str, repo: str, **more: Any) -> App:
@@ -209,7 +248,63 @@ class Farm:
         before = [build.status_text for build in self.builds]
         for build in self.builds:
             build.advance(now)
+        for pipeline in self.pipelines:
+            self._go_on(pipeline, now)
         return before != [build.status_text for build in self.builds]
+
+    def start_pipeline(
+        self,
+        app: App,
+        name: str,
+        params: dict[str, Any],
+        at: datetime,
+        *,
+        triggered_by: str | None = None,
+        stages: Sequence[Sequence[str]] | None = None,
+        plan: Mapping[str, Result] | None = None,
+    ) -> Pipeline:
+        """A new pipeline, with its first stage on hold; `plan` says how workflows end that do not succeed."""
+        number = max((build.number for build in self.builds if build.app is app), default=0) + 1
+        pipeline = Pipeline(
+            app,
+            self.new_slug(),
+            name,
+            number,
+            params,
+            at,
+            triggered_by,
+            stages or [[one] for one in app.workflows],
+        )
+        pipeline.plan = dict(plan or {})
+        self.pipelines.append(pipeline)
+        self.begin_attempt(pipeline, at)
+        return pipeline
+
+    def begin_attempt(self, pipeline: Pipeline, at: datetime, *, failed_only: bool = False) -> None:
+        """Run a pipeline: all of it, or what has not succeeded and what comes after."""
+        pipeline.attempts.append(self.new_slug())
+        pipeline.abort_reason = None
+        kept = pipeline.builds if failed_only else {}
+        pipeline.builds = {name: build for name, build in kept.items() if build.result == "success"}
+        self._go_on(pipeline, at)
+
+    def _go_on(self, pipeline: Pipeline, now: datetime) -> None:
+        """Begin the next stage where the one before it has succeeded."""
+        for stage in pipeline.stages:
+            if pipeline.abort_reason is not None:
+                return
+            for name in stage:
+                if name not in pipeline.builds:
+                    pipeline.builds[name] = self.start_build(
+                        pipeline.app,
+                        {**pipeline.params, "workflow_id": name},
+                        now,
+                        triggered_by=pipeline.triggered_by,
+                        pipeline=pipeline,
+                        ends_as=pipeline.plan.get(name, "success"),
+                    )
+            if not all(pipeline.builds[name].result == "success" for name in stage):
+                return
 
     def of_app(self, app: App) -> list[Build]:
         """An app's builds, newest first."""

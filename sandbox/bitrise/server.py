@@ -12,7 +12,7 @@ from typing import Any, Self
 from aiohttp import web
 
 from sandbox.bitrise.api import Api, Request
-from sandbox.bitrise.farm import App, Build, Farm, Result
+from sandbox.bitrise.farm import App, Build, Farm, Pipeline, Result
 from sandbox.bitrise.storage import FileStore
 from sandbox.faults import Fault, Faults
 from sandbox.journal import Journal
@@ -101,6 +101,11 @@ class BitriseSandbox:
             {"workflow_id": workflow} if workflow else {}
         )
         return self.farm.start_build(app, params, more.pop("at", None) or self.now(), triggered_by=by, **more)
+
+    def start_pipeline(self, app: App, name: str = "release-train", **more: Any) -> Pipeline:
+        """Start a pipeline, as a push would; `plan` says how workflows end, `stages` which there are."""
+        params = {"branch": "main", **more.pop("params", {})}
+        return self.farm.start_pipeline(app, name, params, self.now(), triggered_by="webhook", **more)
 
     def run(self, build: Build) -> None:
         """Let a worker take the build and prepare it at once."""

@@ -33,6 +33,7 @@ from bot.messages import (
     Telling,
 )
 from bot.messages.text import block_of_code, escape, lasted, link, plain, size, when
+from bot.pipeline import Pipeline, PipelineWorkflow, Stage
 from bot.series import Mark, Position, Standing
 from bot.terms import Happening, Terms
 from sandbox.slack.checks import check_blocks, check_options, check_view
@@ -325,6 +326,56 @@ def test_a_home(
     check_view(view, home=True)
     for text in _mrkdwn(view["blocks"]):
         assert not [markup for markup in _MARKUP.findall(text) if not _OURS.fullmatch(markup)], text
+
+
+PIPELINES = st.builds(
+    Pipeline,
+    app_slug=SLUG,
+    id=SLUG,
+    name=TEXT,
+    number=NUMBER,
+    state=st.sampled_from(State),
+    attempt=st.integers(1, 9),
+    branch=MAYBE,
+    tag=MAYBE,
+    commit_hash=MAYBE,
+    commit_message=MAYBE,
+    triggered_by=MAYBE,
+    triggered_at=TIME,
+    started_at=TIME,
+    finished_at=TIME,
+    abort_reason=MAYBE,
+    stages=st.lists(
+        st.builds(
+            Stage,
+            name=TEXT,
+            workflows=st.lists(
+                st.builds(
+                    PipelineWorkflow,
+                    name=TEXT,
+                    state=st.sampled_from(State),
+                    build_slug=st.none() | SLUG,
+                    started_at=TIME,
+                    finished_at=TIME,
+                    problem=MAYBE,
+                ),
+                max_size=4,
+            ).map(lambda found: tuple(found * 5)),
+        ),
+        max_size=3,
+    ).map(lambda found: tuple(found * 6)),
+    url=st.just("https://app.bitrise.io/app/a/pipelines/p"),
+)
+
+
+@settings(suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow])
+@given(PIPELINES, APPS, st.lists(TELLINGS, min_size=1, max_size=4), MAYBE)
+def test_a_pipeline(one: Pipeline, app: App, tellings: list[Telling], said: str | None) -> None:
+    assert_takes(messages.pipeline_card(one, app, now=NOON))
+    assert_takes(messages.told_pipeline(one, tellings, now=NOON))
+    assert_takes(messages.pipeline_list([one] * 10, app, now=NOON))
+    assert_takes(messages.pipeline_aborted(one, app, by="U0ASKER", reason=said))
+    assert_takes(messages.pipeline_rebuilt(one, app, by="U0ASKER", failed_only=True))
 
 
 @given(APPS, BUILDS, BUILDS, TEXT)

@@ -63,6 +63,12 @@ class Watch:
             for one in await self.storage.outbox.due(channel, 1000, self.clock())
         ]
 
+    def lists_read(self) -> int:
+        return sum(
+            one.path.startswith("/v0.1/apps/") and one.path.endswith("/builds")
+            for one in self.sandbox.requests
+        )
+
     def requests(self) -> int:
         return len(self.sandbox.requests)
 
@@ -227,8 +233,8 @@ async def test_a_list_that_is_not_newest_first_is_not_relied_on(
     monkeypatch.setattr(watch.sandbox.farm, "newest_first", lambda: newest_first()[::-1])
     await watch.look()
     assert sorted(await watch.told()) == [f"Sample Android #{number}" for number in (1, 2, 3)]
-    assert watch.sandbox.requests[-1].path.endswith("/builds")
-    assert watch.sandbox.requests[-1].path != "/v0.1/builds"
+    lists = [one.path for one in watch.sandbox.requests if one.path.endswith("/builds")]
+    assert lists[-1] != "/v0.1/builds"
 
 
 async def test_an_end_is_final_even_where_a_list_lags_behind(watch: Watch) -> None:
@@ -264,9 +270,9 @@ async def test_apps_that_are_read_by_themselves_take_turns_within_the_budget(wat
     watch.end_one_of_each(apps)
     told = []
     for _ in range(3):
-        before = watch.requests()
+        before = watch.lists_read()
         await watch.look()
-        assert watch.requests() - before == 2
+        assert watch.lists_read() - before == 2
         told.append(len(await watch.told()))
     assert told == [2, 4, 5]
 

@@ -1,0 +1,70 @@
+"""What a pipeline is: several workflows that belong together, in stages. Pure; no I/O."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bot.build import Frozen, PipelineRef, Provider, State
+
+
+class PipelineWorkflow(Frozen):
+    """One workflow of a pipeline; `build_slug` names its build once it has one."""
+
+    name: str
+    state: State
+    build_slug: str | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    problem: str | None = None
+
+
+class Stage(Frozen):
+    """Workflows that run side by side; one without a name of its own is known by its place."""
+
+    name: str
+    workflows: tuple[PipelineWorkflow, ...] = ()
+
+
+class Pipeline(Frozen):
+    """One attempt of a pipeline. A rebuild makes a new attempt of the same pipeline, so its end is not final."""
+
+    provider: Provider = Provider.BITRISE
+    app_slug: str
+    id: str
+    name: str
+    number: int | None = None
+    state: State
+    attempt: int = 1
+    rebuildable: bool = False
+    branch: str | None = None
+    tag: str | None = None
+    commit_hash: str | None = None
+    commit_message: str | None = None
+    pull_request: int | None = None
+    triggered_by: str | None = None
+    triggered_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    abort_reason: str | None = None
+    stages: tuple[Stage, ...] = ()
+    url: str
+
+    @property
+    def ended(self) -> bool:
+        """Whether this attempt is over."""
+        return self.state.ended
+
+    @property
+    def label(self) -> str:
+        """How people name it."""
+        return f"#{self.number}" if self.number is not None else self.id
+
+    @property
+    def workflows(self) -> tuple[PipelineWorkflow, ...]:
+        """All its workflows, in the order of their stages."""
+        return tuple(one for stage in self.stages for one in stage.workflows)
+
+    @property
+    def ref(self) -> PipelineRef:
+        """What a build of it carries."""
+        return PipelineRef(id=self.id, attempt=self.attempt, ended=self.ended)
