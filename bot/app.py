@@ -27,7 +27,7 @@ from bot.metrics import Metrics
 from bot.outbox import Limits, Relay
 from bot.settings import Settings
 from bot.slack import PING_SECONDS, SlackNotReachable, Sockets, WhoWeAre, connect, slack_session, web_client
-from bot.watch import Intervals, Investigator, Look, Watcher, compare, match
+from bot.watch import Approvals, Intervals, Investigator, Look, Watcher, compare, match
 from bot.web import Server
 from bot.webhook import Webhook
 from handlers import (
@@ -133,6 +133,13 @@ class Buildbell:
                 "relay": relay,
                 "investigator": investigator,
                 "homes": homes,
+                "approvals": Approvals(
+                    bitrise,
+                    storage,
+                    every_seconds=self._settings.poll_interval,
+                    found=relay.wake,
+                    clock=self._clock,
+                ),
                 "following": following,
                 "waiting": Waiting(desk, step_news),
             }

@@ -59,6 +59,7 @@ class App(Frozen):
     repo_url: str | None = None
     project_type: str | None = None
     disabled: bool = False
+    public: bool | None = None
 
     @property
     def repository(self) -> str | None:

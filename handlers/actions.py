@@ -22,6 +22,7 @@ from bot.messages import (
     LogButton,
     NotAButton,
     PipelineButton,
+    RequestButton,
     actions,
     artifacts_of_block,
     log_of_block,
@@ -31,6 +32,7 @@ from bot.messages import (
 from handlers import cards
 from handlers.answers import (
     acts,
+    approvals,
     apps,
     builds,
     comparing,
@@ -139,6 +141,22 @@ async def _pipeline_rebuild(press: Press) -> Answer:
 
 async def _pipeline_rebuild_failed(press: Press) -> Answer:
     return await pipelines.rebuild(PipelineButton.decode(press.value), press.caller, failed_only=True)
+
+
+async def _approve(press: Press) -> Answer | None:
+    return await _decide(press, approved=True)
+
+
+async def _decline(press: Press) -> Answer | None:
+    return await _decide(press, approved=False)
+
+
+async def _decide(press: Press, *, approved: bool) -> Answer | None:
+    said = await approvals.decide(RequestButton.decode(press.value), press.caller, approved=approved)
+    storage, on = press.caller.desk.storage, press.on
+    # A message that asks for the decision is itself changed, and says who decided.
+    asked = on is not None and on.ts is not None and await storage.messages.at(on.channel, on.ts)
+    return None if asked else said
 
 
 async def _log(press: Press) -> Answer:
@@ -295,6 +313,8 @@ _ANSWERS: dict[str, Respond] = {
     actions.BUILD_REFRESH: _refresh,
     actions.BUILD_COMPARE: _compare,
     actions.PIPELINE_SHOW: _pipeline,
+    actions.REQUEST_APPROVE: _approve,
+    actions.REQUEST_DECLINE: _decline,
     actions.PIPELINE_REFRESH: _pipeline_refresh,
     actions.PIPELINE_REBUILD: _pipeline_rebuild,
     actions.PIPELINE_REBUILD_FAILED: _pipeline_rebuild_failed,

@@ -148,6 +148,12 @@ _THIRD = (
     "CREATE INDEX open_pipelines ON pipelines (provider) WHERE ended = 0",
     "ALTER TABLE notifications ADD COLUMN held_for TEXT",
     "CREATE INDEX notifications_held ON notifications (held_for) WHERE held_for IS NOT NULL",
+    # Builds that wait for somebody's approval, until they were decided.
+    """CREATE TABLE build_requests (
+        provider TEXT NOT NULL, slug TEXT NOT NULL, app_slug TEXT NOT NULL, seen_at TEXT NOT NULL,
+        ended INTEGER NOT NULL DEFAULT 0, body TEXT NOT NULL,
+        PRIMARY KEY (provider, slug)) WITHOUT ROWID""",
+    "CREATE INDEX requests_open ON build_requests (provider, app_slug) WHERE ended = 0",
     # Steps of Slack's workflows, by Slack's name for each run of one. With a build: it waits for the build's end.
     # `outcome` is owed to Slack until it has `ended`.
     """CREATE TABLE workflow_steps (

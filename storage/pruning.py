@@ -27,6 +27,8 @@ _STEPS = (
         WHERE status IN ('told', 'gone') AND sent_at < :before LIMIT :most)""",
     """DELETE FROM pipelines WHERE rowid IN (SELECT rowid FROM pipelines
         WHERE ended = 1 AND seen_at < :before LIMIT :most)""",
+    """DELETE FROM build_requests WHERE slug IN (SELECT slug FROM build_requests
+        WHERE ended = 1 AND seen_at < :before LIMIT :most)""",
     """DELETE FROM workflow_steps WHERE execution IN (SELECT execution FROM workflow_steps
         WHERE ended = 1 AND begun_at < :before LIMIT :most)""",
 )

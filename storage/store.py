@@ -8,6 +8,7 @@ from storage.failures import Failures
 from storage.messages import Messages
 from storage.outbox import Outbox
 from storage.people import People
+from storage.requests import Requests
 from storage.starts import Starts
 from storage.steps import Steps
 from storage.subscriptions import Subscriptions
@@ -26,5 +27,6 @@ class Storage:
         self.messages = Messages(database)
         self.failures = Failures(database)
         self.people = People(database)
+        self.requests = Requests(database)
         self.starts = Starts(database)
         self.steps = Steps(database)

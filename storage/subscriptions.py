@@ -124,6 +124,11 @@ class Subscriptions:
         await self._database.write(work)
         self.revision += 1
 
+    async def of_app(self, provider: Provider, app_slug: str) -> list[Subscription]:
+        """The subscriptions that are told and are about the app by itself, oldest first."""
+        where = "subscriptions.provider = ? AND subscriptions.app_slug = ? AND stopped_reason IS NULL"
+        return await self._find(where, [provider, app_slug])
+
     async def of_channels(self, channels: Sequence[str]) -> list[Subscription]:
         """The subscriptions of several channels, oldest first."""
         marks = ", ".join("?" * len(channels))

@@ -103,6 +103,13 @@ class Watching:
         standing = Standing.model_validate_json(row[1]) if row[1] else None
         return SeenBuild(build=Build.model_validate_json(row[0]), standing=standing)
 
+    async def apps(self, provider: Provider) -> list[App]:
+        """Every app that is watched."""
+        query = "SELECT body FROM watched_apps WHERE provider = ? ORDER BY app_slug"
+        return await self._database.read(
+            lambda db: [App.model_validate_json(body) for (body,) in db.execute(query, [provider])]
+        )
+
     async def states(self, provider: Provider, slugs: Sequence[str]) -> dict[str, State]:
         """The states of those of the builds that are known."""
         return await self._database.read(lambda db: known_states(db, provider, slugs))

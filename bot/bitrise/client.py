@@ -28,10 +28,12 @@ from bot.bitrise.models import (
 )
 from bot.bitrise.orders import AbortOrder, BuildQuery, Started, TriggerParams
 from bot.bitrise.pipelines import PipelineItem, PipelineShow
+from bot.bitrise.requests import BuildRequestItem
 from bot.bitrise.starting import started_by
 from bot.bitrise.summary import steps_in, words_in
 from bot.bitrise.yml import Buildables, YmlVerdict, buildables_in, verdict_in
 from bot.build import App, Build, Frozen, State
+from bot.build_request import BuildRequest
 from bot.http import (
     AnswerLost,
     Api,
@@ -356,6 +358,18 @@ class Bitrise:
         """Make a new attempt of a pipeline: of all of it, or of what did not succeed and what comes after that."""
         body: dict[str, Any] = {"partial": failed_only} | ({"triggered_by": by} if by else {})
         await self._api.change("POST", path_of("apps", app_slug, "pipelines", pipeline_id) + "/rebuild", body)
+
+    async def build_requests(self, app_slug: str) -> list[BuildRequest]:
+        """The app's builds that wait for somebody's approval; the list has no pages."""
+        reply = await self._api.read(path_of("apps", app_slug, "build-requests"))
+        items, _ = read_many(BuildRequestItem, reply.body)
+        return [item.as_request(app_slug) for item in items]
+
+    async def decide_request(self, app_slug: str, request_slug: str, *, approved: bool) -> BuildRequest:
+        """Let the build be started, or not. Raises NotFound where it waits no longer, and ProviderError."""
+        path = path_of("apps", app_slug, "build-requests", request_slug)
+        reply = await self._api.change("PATCH", path, {"is_approved": approved})
+        return read_one(BuildRequestItem, reply.body).as_request(app_slug)
 
     async def branches(self, app_slug: str) -> list[str]:
         """The branches that have builds."""

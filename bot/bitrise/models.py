@@ -70,6 +70,7 @@ class AppItem(BaseModel):
     repo_url: Text = None
     project_type: Text = None
     is_disabled: Flag = None
+    is_public: Flag = None
 
     def as_app(self) -> App:
         """The app in the bot's own words."""
@@ -81,6 +82,7 @@ class AppItem(BaseModel):
             repo_url=self.repo_url,
             project_type=self.project_type,
             disabled=bool(self.is_disabled),
+            public=self.is_public,
         )
 
 

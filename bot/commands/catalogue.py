@@ -86,6 +86,13 @@ CATALOGUE: tuple[Entry, ...] = (
         (BUILDS,),
     ),
     Entry(
+        "approvals",
+        "approvals [APP]",
+        "Builds of pull requests from outside that wait for somebody's approval.",
+        ("approvals android",),
+        (APPS,),
+    ),
+    Entry(
         "pipelines",
         "pipelines [APP]",
         "The latest pipelines, with their stages.",

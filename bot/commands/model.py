@@ -113,6 +113,12 @@ class ShowPipeline(Frozen):
     pipeline_id: str | None = None
 
 
+class ListApprovals(Frozen):
+    """The builds of an app that wait for approval."""
+
+    app: str | None = None
+
+
 class AbortBuild(Frozen):
     """Stop a build, with a reason."""
 
@@ -199,6 +205,7 @@ Command: TypeAlias = (
     | ShowLog
     | ListArtifacts
     | ShowYml
+    | ListApprovals
     | ListPipelines
     | ShowPipeline
     | AbortBuild

@@ -16,6 +16,7 @@ from bot.commands.model import (
     BuildRef,
     Command,
     Help,
+    ListApprovals,
     ListApps,
     ListArtifacts,
     ListBuilds,
@@ -233,6 +234,12 @@ def _moment(keyed: dict[str, list[str]], key: str) -> Moment | None:
     return values.moment(keyed[key][-1], key=key) if key in keyed else None
 
 
+def _approvals(words: _Words) -> ListApprovals:
+    app = words.plain()
+    words.nothing_more()
+    return ListApprovals(app=app)
+
+
 def _pipelines(words: _Words) -> ListPipelines:
     app = words.plain()
     words.nothing_more()
@@ -363,6 +370,7 @@ _READERS: dict[str, Callable[[_Words], Command]] = {
     "log": _about_a_build(ShowLog),
     "artifacts": _about_a_build(ListArtifacts),
     "yml": _yml,
+    "approvals": _approvals,
     "pipelines": _pipelines,
     "pipeline": _pipeline,
     "abort": _abort,

@@ -3,6 +3,7 @@
 from bot.messages import actions
 from bot.messages.abort_modal import abort_done, abort_modal, aborting, not_aborted, read_abort
 from bot.messages.acts import aborted, rebuilt, triggered
+from bot.messages.approvals import request_card, request_decided, request_gone, request_list
 from bot.messages.apps import app_list, app_options, using_app, whoami
 from bot.messages.builds import ROWS_WITH_BUTTONS, build_card, build_list, status
 from bot.messages.buttons import (
@@ -14,6 +15,7 @@ from bot.messages.buttons import (
     LogButton,
     NotAButton,
     PipelineButton,
+    RequestButton,
 )
 from bot.messages.comparing import compared, no_success
 from bot.messages.configuration import yml_comment, yml_shown
@@ -132,6 +134,7 @@ __all__ = [
     "PipelineButton",
     "PlacedSubscription",
     "Reason",
+    "RequestButton",
     "Sought",
     "StartForm",
     "StartOrigin",
@@ -200,6 +203,10 @@ __all__ = [
     "read_wishes",
     "read_word",
     "rebuilt",
+    "request_card",
+    "request_decided",
+    "request_gone",
+    "request_list",
     "resumed",
     "search_modal",
     "sent_to_you",

@@ -99,6 +99,13 @@ class PipelineButton(_Value):
         return cls(app=app.slug, pipeline=one.id)
 
 
+class RequestButton(_Value):
+    """Which build that waits for approval a button is about."""
+
+    app: Slug
+    request: Slug
+
+
 class AppButton(_Value):
     """Which app a button is about; `""`: the person will say."""
 

@@ -194,6 +194,8 @@ class Courier:
         """Bring a message up to date with all that it carries; the head of a thread with what it is `about`."""
         # Its count of changes is read before its content: what changes meanwhile is a reason to do this again.
         there = await self._storage.messages.find(parcel.parcel) or parcel
+        if there.content is not None and there.ts is not None:
+            return await self._change(there, Message.decode(there.content))
         kind, outbox = kind_of(there.subject), self._storage.outbox
         read = outbox.last_reply if kind is Kind.THREAD else outbox.carried
         carried = [about] if about is not None else await read(there.parcel)

@@ -1,5 +1,6 @@
 """The watcher: what changed since the last look, and whom it concerns."""
 
+from bot.watch.approvals import Approvals
 from bot.watch.baseline import read_baseline
 from bot.watch.changes import compare
 from bot.watch.investigating import Investigator
@@ -8,6 +9,7 @@ from bot.watch.matching import match, overdue
 from bot.watch.watcher import Blindness, Intervals, Watcher
 
 __all__ = [
+    "Approvals",
     "Blindness",
     "Intervals",
     "Investigator",

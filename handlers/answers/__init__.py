@@ -10,6 +10,7 @@ from bot.messages import AppButton
 from bot.messages.actions import START_BUILD
 from handlers.answers import (
     acts,
+    approvals,
     apps,
     builds,
     configuration,
@@ -59,6 +60,7 @@ _ANSWERS: dict[type[Any], Callable[[Any, Caller], Awaitable[Answer | None]]] = {
     commands.ShowBuild: builds.show,
     commands.ShowLog: logs.log,
     commands.ListArtifacts: results.artifacts,
+    commands.ListApprovals: approvals.list_requests,
     commands.ListPipelines: pipelines.list_pipelines,
     commands.ShowPipeline: pipelines.show,
     commands.ShowYml: configuration.show,

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sandbox.bitrise.farm import App, Artifact, Build, Pipeline
+from sandbox.bitrise.farm import App, Artifact, Build, BuildRequest, Pipeline
 
 
 def app_item(app: App) -> dict[str, Any]:
     """An app (seed documents, `GET /me/apps`)."""
     return {
         "is_disabled": app.disabled,
+        "is_public": app.public,
         "project_type": app.project_type,
         "provider": "github",
         "repo_owner": app.owner,
@@ -59,6 +60,17 @@ def build_item(build: Build) -> dict[str, Any]:
 def with_pipeline(item: dict[str, Any], build: Build) -> dict[str, Any]:
     """The same as an app's own list has it; the list of all apps does not say that a build is of a pipeline."""
     return item | {"pipeline_workflow_id": f"w-{build.slug}" if build.pipeline else None}
+
+
+def request_item(request: BuildRequest) -> dict[str, Any]:
+    """A build that waits for approval (API v0.1, "build-request-list")."""
+    repository = f"https://github.com/{request.app.owner}/{request.app.repo}"
+    return {
+        "slug": request.slug,
+        "build_params": request.params,
+        "pull_request_url": f"{repository}/pull/{request.params.get('pull_request_id')}",
+        "created_at": _seconds(request.created_at),
+    }
 
 
 def pipeline_item(pipeline: Pipeline) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from sandbox.bitrise.answers import (
     page_of,
     pipeline_item,
     pipeline_show,
+    request_item,
     with_pipeline,
 )
 from sandbox.bitrise.farm import App, Artifact, Build, Farm, Pipeline
@@ -89,6 +90,8 @@ class Api:
             ("GET", "/v0.1/apps/{app}/bitrise.yml", self._app_yml),
             ("GET", f"{build}/bitrise.yml", self._build_yml),
             ("POST", "/v0.1/validate-bitrise-yml", self._validate_yml),
+            ("GET", "/v0.1/apps/{app}/build-requests", self._requests),
+            ("PATCH", "/v0.1/apps/{app}/build-requests/{request}", self._decide_request),
             ("GET", "/v0.1/apps/{app}/pipelines", self._pipelines),
             ("GET", "/v0.1/apps/{app}/pipelines/{pipeline}", self._pipeline),
             ("POST", "/v0.1/apps/{app}/pipelines/{pipeline}/abort", self._abort_pipeline),
@@ -284,6 +287,30 @@ class Api:
             raise Refusal(400, "Invalid parameters")
         artifact.public = body["is_public_page_enabled"]
         return web.json_response({"data": self._with_links(artifact)})
+
+    async def _requests(self, request: web.Request) -> web.Response:
+        self._only_developers(request)
+        app = self._find_app(request)
+        return web.json_response(
+            {"data": [request_item(one) for one in self.farm.requests if one.app is app]}
+        )
+
+    async def _decide_request(self, request: web.Request) -> web.Response:
+        self._only_developers(request)
+        app, slug, body = (
+            self._find_app(request),
+            request.match_info["request"],
+            _as_json(await request.text()),
+        )
+        held = next((one for one in self.farm.requests if one.slug == slug and one.app is app), None)
+        if held is None:
+            raise Refusal(404, "Not Found")
+        if not isinstance(body, dict) or not isinstance(body.get("is_approved"), bool):
+            raise Refusal(400, "Invalid parameters")
+        self.farm.requests.remove(held)
+        if body["is_approved"]:
+            self.farm.start_build(app, held.params, self.now(), triggered_by="webhook")
+        return web.json_response({"data": request_item(held)})
 
     async def _pipelines(self, request: web.Request) -> web.Response:
         app, query = self._find_app(request), request.query

@@ -36,6 +36,7 @@ class App:
     repo: str
     project_type: str = "android"
     disabled: bool = False
+    public: bool = True
     workflows: Sequence[str] = ("primary", "deploy")
     # Not every server knows the summary of a log's steps, and not every project has AI summaries switched on.
     sums_up: bool = False
@@ -201,6 +202,16 @@ class Pipeline:
         return max((build.finished_at for build in self.builds.values() if build.finished_at), default=None)
 
 
+@dataclass(eq=False)
+class BuildRequest:
+    """A build of a stranger's pull request, held until somebody approves it."""
+
+    app: App
+    slug: str
+    params: dict[str, Any]
+    created_at: datetime
+
+
 @dataclass
 class Farm:
     """All apps and builds; new ones live `pace` times as fast as real ones."""
@@ -209,6 +220,7 @@ class Farm:
     apps: list[App] = field(default_factory=list)
     builds: list[Build] = field(default_factory=list)
     pipelines: list[Pipeline] = field(default_factory=list)
+    requests: list[BuildRequest] = field(default_factory=list)
     pace: float = 1.0
 
     def add_app(self, title: str, owner: str, repo: str, **more: Any) -> App:

@@ -12,7 +12,7 @@ from typing import Any, Self
 from aiohttp import web
 
 from sandbox.bitrise.api import Api, Request
-from sandbox.bitrise.farm import App, Build, Farm, Pipeline, Result
+from sandbox.bitrise.farm import App, Build, BuildRequest, Farm, Pipeline, Result
 from sandbox.bitrise.storage import FileStore
 from sandbox.faults import Fault, Faults
 from sandbox.journal import Journal
@@ -106,6 +106,20 @@ class BitriseSandbox:
         """Start a pipeline, as a push would; `plan` says how workflows end, `stages` which there are."""
         params = {"branch": "main", **more.pop("params", {})}
         return self.farm.start_pipeline(app, name, params, self.now(), triggered_by="webhook", **more)
+
+    def hold(self, app: App, pull_request: int, *, author: str = "stranger", **params: Any) -> BuildRequest:
+        """A stranger opens a pull request, whose build waits for approval."""
+        given = {
+            "branch": "patch-1",
+            "branch_dest": "main",
+            "pull_request_id": pull_request,
+            "pull_request_author": author,
+            "commit_message": "Mend a typo",
+            **params,
+        }
+        held = BuildRequest(app, self.farm.new_slug(), given, self.now())
+        self.farm.requests.append(held)
+        return held
 
     def run(self, build: Build) -> None:
         """Let a worker take the build and prepare it at once."""

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from bot import messages
 from bot.bitrise import AbortOrder, ArtifactLinks, Started, YmlVerdict
 from bot.build import App, Build, State
+from bot.build_request import BuildRequest
 from bot.commands import ListBuilds, TriggerBuild
 from bot.comparing import compare_builds
 from bot.failure import Failure
@@ -376,6 +377,29 @@ def test_a_pipeline(one: Pipeline, app: App, tellings: list[Telling], said: str 
     assert_takes(messages.pipeline_list([one] * 10, app, now=NOON))
     assert_takes(messages.pipeline_aborted(one, app, by="U0ASKER", reason=said))
     assert_takes(messages.pipeline_rebuilt(one, app, by="U0ASKER", failed_only=True))
+
+
+REQUESTS = st.builds(
+    BuildRequest,
+    app_slug=SLUG,
+    slug=SLUG,
+    pull_request=NUMBER,
+    pull_request_url=MAYBE,
+    branch=MAYBE,
+    target_branch=MAYBE,
+    commit_hash=MAYBE,
+    commit_message=MAYBE,
+    author=MAYBE,
+    created_at=TIME,
+)
+
+
+@given(REQUESTS, APPS)
+def test_what_waits_for_approval(one: BuildRequest, app: App) -> None:
+    assert_takes(messages.request_card(one, app))
+    assert_takes(messages.request_decided(one, app, approved=True, by="U0ASKER"))
+    assert_takes(messages.request_gone(one, app))
+    assert_takes(messages.request_list([one] * 12, app))
 
 
 @given(APPS, BUILDS, BUILDS, TEXT)

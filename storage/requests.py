@@ -1,0 +1,77 @@
+"""Builds that wait for approval, as they were last seen, and the messages that ask for it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import sqlite_utils
+
+from bot.build import Provider
+from bot.build_request import BuildRequest
+from bot.messages import Message
+from storage.database import Database
+from storage.messages import owe_message
+from storage.times import to_text
+
+
+class Requests:
+    """Each is asked about once in each channel, and its message says in the end what came of it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def open(self, provider: Provider, app_slug: str) -> list[BuildRequest]:
+        """Those that waited in the app when it was last asked."""
+        query = "SELECT body FROM build_requests WHERE provider = ? AND app_slug = ? AND ended = 0"
+        return await self._database.read(
+            lambda db: [
+                BuildRequest.model_validate_json(body) for (body,) in db.execute(query, [provider, app_slug])
+            ]
+        )
+
+    async def begin(self, one: BuildRequest, channels: Sequence[str], message: Message, at: datetime) -> bool:
+        """Remember one that is new, and owe the message to these channels; returns whether it was new."""
+
+        def work(db: sqlite_utils.Database) -> bool:
+            added = db.execute(
+                "INSERT OR IGNORE INTO build_requests (provider, slug, app_slug, seen_at, body) VALUES (?, ?, ?, ?, ?)",
+                [one.provider, one.slug, one.app_slug, to_text(at), one.model_dump_json(exclude_none=True)],
+            ).rowcount
+            for channel in channels if added else ():
+                owe_message(db, _parcel(one, channel), channel, _subject(one), message.encode(), at)
+            return bool(added)
+
+        return await self._database.write(work)
+
+    async def end(self, provider: Provider, slug: str, message: Callable[[BuildRequest], Message]) -> bool:
+        """It waits no longer: let its messages say what came of it; returns whether it was open until now."""
+
+        def work(db: sqlite_utils.Database) -> bool:
+            row = db.execute(
+                "SELECT body FROM build_requests WHERE provider = ? AND slug = ? AND ended = 0",
+                [provider, slug],
+            ).fetchone()
+            if row is None:
+                return False
+            one = BuildRequest.model_validate_json(row[0])
+            db.execute(
+                "UPDATE build_requests SET ended = 1 WHERE provider = ? AND slug = ?", [provider, slug]
+            )
+            db.execute(
+                "UPDATE messages SET content = ?, stale = stale + (status IN ('sending', 'told')) WHERE subject = ?",
+                [message(one).encode(), _subject(one)],
+            )
+            return True
+
+        return await self._database.write(work)
+
+
+def _subject(one: BuildRequest) -> str:
+    return f"notice request {one.slug}"
+
+
+def _parcel(one: BuildRequest, channel: str) -> str:
+    """The same for the same request and channel, however often it is owed."""
+    return hashlib.sha256(f"{one.provider} {one.slug} {channel}".encode()).hexdigest()[:16]
