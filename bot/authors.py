@@ -19,15 +19,15 @@ _BOTS = re.compile(
 Names = Mapping[str, frozenset[str]]
 
 
-def starter(build: Build) -> tuple[str, str] | None:
-    """How and by whom the build was started, as Bitrise says it: ("manual", "octo"); None where it names nobody."""
-    match = _NAMED.match(build.triggered_by or "")
+def starter(triggered_by: str | None) -> tuple[str, str] | None:
+    """How and by whom something was started, as Bitrise says it: ("manual", "octo"); None where it names nobody."""
+    match = _NAMED.match(triggered_by or "")
     return (match["how"], match["who"]) if match else None
 
 
 def authors(build: Build) -> tuple[str, ...]:
     """Everybody whose build it is, in lower case: who started it, whose pull request it is, `@ID` for a Slack user."""
-    named = starter(build)
+    named = starter(build.triggered_by)
     params = build.params or {}
     found = [named[1] if named else None, params.get("pull_request_author"), _slack_user(params)]
     return tuple(dict.fromkeys(one.casefold() for one in found if isinstance(one, str) and one))

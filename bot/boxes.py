@@ -14,6 +14,8 @@ _RESULT = re.compile(
 )
 _SUMMARY = re.compile(r"^\|\s*bitrise summary\b")
 _FRAME = re.compile(r"^\+[-+]+\+$|^\|.*\|$|^\s*▼\s*$")
+# Columns of a box; a command's own table has as many only by chance.
+WIDTH = 80
 _UNITS = {"ms": "milliseconds", "sec": "seconds", "min": "minutes", "hour": "hours"}
 FAILED_MARKS = frozenset("x✗")
 SUCCEEDED_MARKS = frozenset("✓✔")

@@ -87,7 +87,7 @@ class LogReader:
         self._hits: list[Hit] = []
         self._hit_count = self._lines = self._size = 0
         self._rest = b""
-        self._in_key = self._over = False
+        self._in_key = self._over = self._boxed = False
 
     def feed(self, chunk: bytes) -> None:
         """Take the next piece."""
@@ -122,14 +122,15 @@ class LogReader:
         self._lines += 1
         if self._in_key or _KEY in line:
             line = self._without_key(line)
-        if line.startswith(b"|") and not self._over:
+        self._boxed = False
+        if line.startswith((b"|", b"+-")) and not self._over:
             self._box(self._clean(line.decode("utf-8", "replace")).rstrip())
         if self._word is not None and self._word in line.lower():
             self._hit_count += 1
             if len(self._hits) < MOST_HITS:
                 text = self._clean(line.decode("utf-8", "replace"))
                 self._hits.append(Hit(line=self._lines, step=self._title(), text=text))
-        if not self._over:
+        if not self._over and not self._boxed:
             self._kept.append(line)
 
     def _without_key(self, line: bytes) -> bytes:
@@ -140,6 +141,7 @@ class LogReader:
         return b"[redacted]"
 
     def _box(self, line: str) -> None:
+        self._boxed = len(line) == boxes.WIDTH and boxes.is_frame(line)
         if boxes.is_summary(line):
             self._close_step(StepResult.OTHER, None)
             self._over = True

@@ -46,6 +46,8 @@ class Control:
             "shortcut": self._shortcut,
             "home": self._home,
             "step": self._step,
+            "pipeline": self._pipeline,
+            "hold": self._hold,
             "hang": self._hang,
             "heal": self._heal,
             "skip": self._skip,
@@ -129,6 +131,20 @@ class Control:
     async def _home(self, given: dict[str, Any]) -> Any:
         self._slack.people.open_home(given["person"], tab=given.get("tab") or "home")
         return {}
+
+    async def _pipeline(self, given: dict[str, Any]) -> Any:
+        app = find_app(self._bitrise.farm.apps, given["app"])
+        if not app.pipelines:
+            raise CannotDo(f"{app.title} has no pipelines")
+        params, name = given.get("params") or {}, given.get("name") or app.pipelines[0]
+        pipeline = self._bitrise.start_pipeline(app, name, params=params, plan=given.get("plan"))
+        return {"number": pipeline.number, "slug": pipeline.slug}
+
+    async def _hold(self, given: dict[str, Any]) -> Any:
+        number = int(given.get("pull_request") or len(self._bitrise.farm.requests) + 40)
+        app = find_app(self._bitrise.farm.apps, given["app"])
+        held = self._bitrise.hold(app, number, **(given.get("params") or {}))
+        return {"slug": held.slug}
 
     async def _step(self, given: dict[str, Any]) -> Any:
         return vars(self._slack.people.run_step(given["function"], given["inputs"]))

@@ -103,7 +103,7 @@ def _small_print(build: Build) -> Block:
     texts = [code(build.label)]  # as it can be copied into a command
     if spent := wording.times(build):
         texts.append("⏱️ " + " · ".join(spent))
-    started = f"Started by {escape(by)}" if (by := wording.starter(build)) else "Started"
+    started = f"Started by {escape(by)}" if (by := wording.starter(build.triggered_by)) else "Started"
     if build.triggered_at:
         started += f" {when(build.triggered_at)}"
     if started != "Started":

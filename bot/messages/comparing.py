@@ -43,9 +43,9 @@ def compared(app: App, found: Comparison) -> Message:
         blocks.append(section("\n".join(facts)))
     if found.steps:
         changed = [_step(one) for one in found.steps[:MOST_STEPS]]
-        blocks += [section("*Steps that went otherwise*"), *paragraphs(changed, most_blocks=2)]
+        blocks += [section("*Steps that went differently*"), *paragraphs(changed, most_blocks=2)]
     else:
-        blocks.append(context("I see no step that went otherwise in what both logs say of their steps."))
+        blocks.append(context("I see no step that went differently in what both logs say of their steps."))
     value = BuildButton.of(success, app).encode()
     blocks.append(
         row(
@@ -80,4 +80,4 @@ def _step(change: StepChange) -> str:
 
 def _spoken(found: Comparison) -> str:
     titles = ", ".join(change.title for change in found.steps[:MOST_STEPS])
-    return f"Otherwise went: {titles}." if titles else "No step is known to have gone otherwise."
+    return f"These went differently: {titles}." if titles else "No step is known to have gone differently."

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from bot.build import App, Build
 from bot.messages import actions
-from bot.messages.blocks import button, context, header, link_button, row, section
+from bot.messages.blocks import button, context, header, row, section
 from bot.messages.builds import build_line, build_row, progress
 from bot.messages.buttons import AppButton, BuildButton
 from bot.messages.message import Block
@@ -73,7 +73,7 @@ def home(content: HomeContent, *, now: datetime) -> Block:
         *_running(content, now),
         header("My last builds"),
         *_mine(content, now),
-        header("Subscriptions of mine and of my channels"),
+        header("Subscriptions of my channels"),
         *_subscriptions(content),
         header("Me at Bitrise"),
         *_me(content),
@@ -136,7 +136,11 @@ def _running(content: HomeContent, now: datetime) -> list[Block]:
 
 def _mine(content: HomeContent, now: datetime) -> list[Block]:
     if content.mine:
-        return [build_row(build, app, now=now) for build, app in content.mine[:MOST_OF_MINE]]
+        usual = content.usual
+        return [
+            build_row(build, app, now=now, usual=usual.get(build.slug))
+            for build, app in content.mine[:MOST_OF_MINE]
+        ]
     if content.wishes.name:
         return [
             section(f"None of the latest builds is by {code(content.wishes.name)} or was started from Slack.")
@@ -171,7 +175,6 @@ def _me(content: HomeContent) -> list[Block]:
         section(
             "\n".join(lines), button("Change…", actions.SETTINGS, "me", label="Change who I am at Bitrise")
         ),
-        row(link_button("Bitrise", "https://app.bitrise.io/dashboard", actions.OPEN_LINK)),
     ]
 
 

@@ -230,8 +230,8 @@ def _handles(build: Build, view: LogView) -> list[Block]:
     elements += [button("Search…", actions.LOG_SEARCH, value)]
     if build.ended:
         elements += [
-            button("Whole log to me", actions.LOG_FILE, value),
-            button("Share whole log", actions.LOG_SHARE, value, confirm=share),
+            button("Send me the file", actions.LOG_FILE, value),
+            button("Share the file", actions.LOG_SHARE, value, confirm=share),
         ]
     else:
         elements += [button("Follow", actions.LOG_FOLLOW, value, label="Follow the log as it is written")]

@@ -139,7 +139,7 @@ def _small_print(one: Pipeline) -> Block:
     texts = [code(one.label)]
     if one.started_at and one.finished_at:
         texts.append(f"⏱️ {lasted(max(one.finished_at - one.started_at, timedelta(0)))} in all")
-    started = f"Started by {escape(one.triggered_by, 100)}" if one.triggered_by else "Started"
+    started = f"Started by {escape(by, 100)}" if (by := wording.starter(one.triggered_by)) else "Started"
     if one.triggered_at:
         texts.append(f"{started} {when(one.triggered_at)}")
     return context(*texts)

@@ -75,12 +75,11 @@ def commit(build: Build) -> str | None:
     return " ".join(parts) or None
 
 
-def starter(build: Build) -> str | None:
-    """Who or what started the build; None where Bitrise does not say."""
-    told = build.triggered_by
+def starter(told: str | None) -> str | None:
+    """Who or what started something, from what Bitrise says of it; None where it does not say."""
     if told is None:
         return None
-    if (named := authors.starter(build)) is not None:
+    if (named := authors.starter(told)) is not None:
         how, who = named
         return f"{who} ({'by hand' if how == 'manual' else how.removeprefix('webhook-')})"
     return {"webhook": "a push or pull request", "schedule": "its schedule"}.get(told, told)

@@ -15,6 +15,7 @@ from sandbox.stage import Stage
 BUILDS_SHOWN = 12
 POSTS_A_CHANNEL = 300
 ENTRIES_SHOWN = 200
+RUNS_SHOWN = 10
 
 # Raw HTML in Markdown stays text.
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
@@ -76,6 +77,7 @@ class Feed:
                 for name, faults in (("Slack", slack.api.faults), ("Bitrise", self._stage.bitrise.faults))
                 for one in faults.active
             ],
+            "runs": [vars(one) | {"status": one.status} for one in [*workspace.runs.values()][-RUNS_SHOWN:]],
             "violations": slack.violations[-20:],
             "broken": len(slack.violations),
             "connections": len(slack.sockets.connections),

@@ -43,6 +43,7 @@ class Methods:
     home_enabled: bool = False
     functions: Mapping[str, Any] = field(default_factory=dict)
     _alt: dict[str, str] = field(default_factory=dict)
+    _names: dict[str, str] = field(default_factory=dict)
 
     def auth_test(self, _: Arguments) -> dict[str, Any]:
         """auth.test."""
@@ -288,6 +289,7 @@ class Methods:
             raise SlackError("invalid_arguments", "length is missing")
         name = f"F{len(self.workspace.files):08d}"
         self.workspace.files[name] = b""
+        self._names[name] = str(arguments["filename"])
         self._alt[name] = str(arguments.get("alt_txt") or "")
         return {"upload_url": f"{self.base_url()}/upload/{name}", "file_id": name}
 
@@ -303,6 +305,7 @@ class Methods:
                 "title": one.get("title") or one["id"],
                 "url_private": f"{address}/{one['id']}",
                 "alt_txt": self._alt.get(one["id"], ""),
+                **_kind_of_file(self._names.get(one["id"], ""), self.workspace.files[one["id"]]),
             }
             for one in files
         ]
@@ -366,6 +369,17 @@ class Methods:
         if BOT_USER not in channel.members and "chat:write.public" not in self.scopes:
             raise SlackError("not_in_channel")
         return channel
+
+
+def _kind_of_file(name: str, content: bytes) -> dict[str, Any]:
+    """What Slack makes of a file by its name; of a text it shows the beginning."""
+    ending = name.rpartition(".")[2]
+    kinds = {"png": ("image/png", "PNG"), "yml": ("text/yaml", "YAML"), "log": ("text/plain", "Log")}
+    mimetype, pretty = kinds.get(ending, ("application/octet-stream", "Binary"))
+    kind: dict[str, Any] = {"name": name, "mimetype": mimetype, "pretty_type": pretty, "size": len(content)}
+    if mimetype.startswith("text/"):
+        kind["preview"] = "\n".join(content[:4000].decode("utf-8", "replace").split("\n")[:12])
+    return kind
 
 
 def _needed(arguments: Arguments, name: str, error: str) -> str:

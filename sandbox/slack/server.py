@@ -107,7 +107,7 @@ class SlackSandbox:
         return (
             web.Response(status=404)
             if content is None
-            else web.Response(body=content, content_type="image/png")
+            else web.Response(body=content, content_type=_type_of(content))
         )
 
     def use_http(self, address: str) -> None:
@@ -187,3 +187,7 @@ class SlackSandbox:
     async def wait_for_app(self, *, connections: int = 1, seconds: float = 20) -> None:
         """Wait until the app has opened its connections. Raises TimeoutError."""
         await self.sockets.wait_for(connections, seconds)
+
+
+def _type_of(content: bytes) -> str:
+    return "image/png" if content.startswith(b"\x89PNG") else "text/plain"

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.browser
 
 
 async def start_build(page: Page) -> None:
-    await page.get_by_role("button", name="Start a build").click()
+    await page.get_by_role("button", name="Start a build", exact=True).click()
 
 
 async def test_subscribe_be_told_and_read_the_log(stage: Stage, page: Page, picture: Picture) -> None:

@@ -66,7 +66,7 @@ async def test_a_word_is_searched_in_the_whole_log(town: Town) -> None:
 async def test_the_whole_log_comes_as_a_file_to_the_person_or_is_shared_on_purpose(town: Town) -> None:
     failed(town)
     post = await log(town)
-    await town.press(post, "Whole log to me", "in our direct messages")
+    await town.press(post, "Send me the file", "in our direct messages")
     [mine] = [one for one in town.slack.workspace.channel("D0ANNA").posts if one.files]
     content = next(iter(town.slack.workspace.files.values())).decode()
     assert "FAILURE: Build failed with an exception." in content
@@ -78,7 +78,7 @@ async def test_the_whole_log_comes_as_a_file_to_the_person_or_is_shared_on_purpo
     town.people.say("anna", "builds", "@buildbell build android #1")
     card = await town.told("Sample Android #1 failed", person=None)
     shown = await town.press(card, "Log", "Log of")
-    await town.people.click("anna", shown, "Share whole log")
+    await town.people.click("anna", shown, "Share the file")
     shared = await town.slack.workspace.wait_for(
         lambda: next((one for one in town.slack.workspace.channel("builds").posts if one.files), None),
         10,
@@ -93,10 +93,10 @@ async def test_a_log_that_is_not_archived_can_not_be_handed_over_yet(town: Town)
     town.bitrise.run(build)
     town.clock.skip(timedelta(minutes=2))
     card = await town.ask("/bitrise log android #1", "still being written")
-    assert "[Whole log to me]" not in town.words(card)
+    assert "[Send me the file]" not in town.words(card)
     town.bitrise.finish(build)
     card = await town.ask("/bitrise log android #1", "still putting together")
-    await town.press(card, "Whole log to me", "not archived yet")
+    await town.press(card, "Send me the file", "not archived yet")
 
 
 async def test_a_growing_log_is_followed_until_its_end(tmp_path: Path) -> None:

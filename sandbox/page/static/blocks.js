@@ -33,7 +33,7 @@ function input(block, context) {
   const label = newId("label");
   const error = context.errors?.[block.block_id];
   const described = error && newId("error");
-  return el("div", { class: `input${error ? " wrong" : ""}` },
+  return el("div", { class: `input${error ? " wrong" : ""}`, "data-block": block.block_id },
     el("div", { class: "label", id: label }, block.label.text, block.optional ? el("span", { class: "hint" }, " (optional)") : null),
     elementIn(block, block.element, { ...context, use: (_block, _element, given) => context.fill(block, given) }, { labelled: label, error: described }),
     block.hint && el("p", { class: "hint" }, block.hint.text),

@@ -15,6 +15,7 @@ function show() {
   const typed = shown && top && shown.id === top.id ? shown.values : top?.filled ?? {};
   const fields = new Set((top?.view.blocks ?? []).filter((one) => one.type === "input").map((one) => one.block_id));
   const values = Object.fromEntries(Object.entries(typed).filter(([name]) => fields.has(name)));
+  const before = shown && top && shown.id === top.id ? focusIn(shown.dialog) : null;
   shown?.dialog.remove();
   shown = null;
   if (!top) return;
@@ -24,7 +25,27 @@ function show() {
   shown = { id: top.id, key, dialog, values };
   const wrong = dialog.querySelector("[aria-invalid]");
   if (wrong) wrong.focus();
+  else if (before) restore(dialog, before);
   announce(`Dialog: ${top.view.title.text}`);
+}
+
+const FIELDS = "input, textarea, select";
+
+/** Where somebody types in a dialog that is about to be drawn anew, and what is typed there so far. */
+function focusIn(dialog) {
+  const field = document.activeElement;
+  const block = field?.closest("[data-block]");
+  return block && dialog.contains(block) && field.matches(FIELDS) ? { block: block.dataset.block, typed: field.value, list: field.role === "combobox" } : null;
+}
+
+function restore(dialog, { block, typed, list }) {
+  const field = dialog.querySelector(`[data-block="${CSS.escape(block)}"] :is(${FIELDS})`);
+  if (!field) return;
+  field.focus();
+  if (list && field.value !== typed) {
+    field.value = typed;
+    field.dispatchEvent(new Event("input"));
+  }
 }
 
 function modal(top, values, depth) {

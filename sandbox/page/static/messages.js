@@ -33,7 +33,7 @@ function heading() {
   const title = state.home ? `${state.bot.name} · Home` : state.thread ? `Thread in ${who}` : who;
   const tabs = here.im_with && state.manifest.features.app_home?.home_tab_enabled
     ? el("div", { class: "tabs" },
-      el("button", { type: "button", "aria-pressed": String(!state.home), onclick: () => go(here.id) }, "Messages"),
+      el("button", { type: "button", "aria-pressed": String(!state.home), onclick: () => { go(here.id); order("home", { tab: "messages" }); } }, "Messages"),
       el("button", { type: "button", "aria-pressed": String(state.home), onclick: () => { go(here.id, { home: true }); order("home"); } }, "Home"))
     : null;
   document.getElementById("heading").replaceChildren(
@@ -48,7 +48,8 @@ function home() {
   const view = state.homes[state.person];
   const context = {
     use: (block, element, given) => order("use", { element: nameOf(element), block_id: block.block_id, given }),
-    options: (block, element, typed) => order("options", { element: nameOf(element), block_id: block.block_id, typed }),
+    // Behind a dialog nobody searches.
+    options: (block, element, typed) => (state.views[state.person]?.length ? [] : order("options", { element: nameOf(element), block_id: block.block_id, typed })),
     fill: () => {},
   };
   root().replaceChildren(view ? el("div", { class: "home" }, blocksOf(view.blocks, context)) : el("p", { class: "hint" }, "The app has not published its Home yet."));
@@ -112,9 +113,16 @@ function message(post, replies) {
         post.edited ? el("span", { class: "hint" }, "(edited)") : null),
       post.blocks.length ? el("div", { class: "blocks" }, blocksOf(post.blocks, context)) : post.text ? el("div", { class: "block" }, mrkdwn(post.text)) : null,
       (post.attachments ?? []).map((one) => attachment(one, context)),
-      (post.files ?? []).map((file) => el("figure", {}, el("figcaption", {}, file.title), el("img", { src: file.url_private, alt: file.title }))),
+      (post.files ?? []).map(fileOf),
       replies ? el("button", { type: "button", class: "replies", onclick: () => go(post.channel, { thread: post.ts }) }, `${replies} ${replies === 1 ? "reply" : "replies"}`) : null),
     tools(post));
+}
+
+function fileOf(file) {
+  if (file.mimetype.startsWith("image/")) return el("figure", {}, el("figcaption", {}, file.title), el("img", { src: file.url_private, alt: file.alt_txt || file.title }));
+  return el("figure", { class: "file" },
+    el("figcaption", {}, el("a", { href: file.url_private, target: "_blank", rel: "noreferrer" }, `📄 ${file.title}`), el("span", { class: "hint" }, ` ${file.pretty_type}`)),
+    file.preview ? el("pre", {}, file.preview) : null);
 }
 
 function attachment(one, context) {

@@ -1,6 +1,7 @@
 // Behind the scenes: the build farm, the faults, and the inspector.
 
 import { el } from "./dom.js";
+import { steps } from "./steps.js";
 import { on, order, state } from "./store.js";
 
 const FAULTS = [
@@ -71,7 +72,9 @@ function faults() {
 
 const farm = el("div", { id: "farm" },
   el("div", { class: "actions" }, appChoice, branchChoice,
-    small("Start a build", () => run("build", { app: appChoice.value, by: "webhook-github/octo", params: { branch: branchChoice.value, commit_message: "Make the login stricter", commit_hash: "b1709bb1709bb1709bb1709bb1709bb1709bb170" } }))),
+    small("Start a build", () => run("build", { app: appChoice.value, by: "webhook-github/octo", params: { branch: branchChoice.value, commit_message: "Make the login stricter", commit_hash: "b1709bb1709bb1709bb1709bb1709bb1709bb170" } })),
+    small("Start a pipeline", () => run("pipeline", { app: appChoice.value, params: { branch: branchChoice.value, commit_message: "Prepare the release" } })),
+    small("A stranger's pull request", () => run("hold", { app: appChoice.value }, "A build waits for approval."))),
   list,
   el("h2", {}, "Time"),
   el("div", { class: "actions" },
@@ -129,16 +132,17 @@ function entryOf(entry) {
 const tabs = el("div", { class: "tabs" });
 
 function head() {
-  tabs.replaceChildren(...[["farm", "Build farm"], ["inspector", "Inspector"]].map(([name, words]) => el("button", {
+  tabs.replaceChildren(...[["farm", "Build farm"], ["steps", "Workflow steps"], ["inspector", "Inspector"]].map(([name, words]) => el("button", {
     type: "button", "aria-pressed": String(tab === name), onclick: () => { tab = name; head(); inspect(); },
   }, words, name === "inspector" ? el("span", { id: "broken", class: `count${state.broken ? " bad" : ""}`, "aria-label": `${state.broken} broken rules` }, String(state.broken)) : null)),
   el("span", { class: "hint connections" }, `${state.connections} connection${state.connections === 1 ? "" : "s"}`),
   el("button", { type: "button", class: "icon panel-button", "aria-label": "Back to the conversation", onclick: () => document.body.removeAttribute("data-panel") }, "✕"));
   farm.hidden = tab !== "farm";
+  steps.hidden = tab !== "steps";
   inspector.hidden = tab !== "inspector";
 }
 
-document.getElementById("panel").append(tabs, farm, inspector);
+document.getElementById("panel").append(tabs, farm, steps, inspector);
 head();
 on(["broken", "connections"], head);
 on(["apps"], apps);

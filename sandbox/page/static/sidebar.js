@@ -7,7 +7,7 @@ function show() {
   if (!state.manifest) return;
   const place = (one) => {
     const unread = state.unread.get(one.id) ?? 0;
-    const here = one.id === state.channel;
+    const here = one.id === state.channel && !state.home;
     const name = one.im_with ? state.bot.name : one.name;
     const mark = one.im_with ? "🔔" : one.kind === "group" ? "🔒" : "#";
     return el("li", {}, el("button", {

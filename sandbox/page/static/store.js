@@ -14,6 +14,7 @@ export const state = {
   apps: [],
   builds: [],
   faults: [],
+  runs: [],
   entries: new Map(),
   violations: [],
   broken: 0,
@@ -71,7 +72,7 @@ export function become(id) {
 }
 
 function take(news) {
-  for (const name of ["manifest", "people", "channels", "views", "homes", "apps", "builds", "faults", "violations", "broken", "connections", "bot"]) {
+  for (const name of ["manifest", "people", "channels", "views", "homes", "apps", "builds", "faults", "runs", "violations", "broken", "connections", "bot"]) {
     if (name in news) {
       state[name] = news[name];
       changed(name);

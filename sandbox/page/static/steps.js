@@ -1,0 +1,53 @@
+// Workflow Builder's part: the app's steps, run with what is filled in, and what came of each.
+
+import { el } from "./dom.js";
+import { on, order, state } from "./store.js";
+
+const choice = el("select", { "aria-label": "Step", onchange: () => fields() });
+const form = el("div", {});
+const runs = el("ol", { class: "entries", reversed: true, "aria-label": "Runs of steps" });
+const problem = el("p", { class: "error", role: "alert" });
+
+export const steps = el("div", { id: "steps" },
+  el("p", { class: "hint" }, "A workflow comes to one of the app's steps:"),
+  choice, form, problem,
+  el("button", { type: "button", class: "button small", onclick: run }, "Run the step"), runs);
+
+const functions = () => state.manifest?.functions ?? {};
+
+function show() {
+  if (choice.childElementCount) return;
+  choice.replaceChildren(...Object.entries(functions()).map(([name, one]) => el("option", { value: name }, one.title)));
+  fields();
+}
+
+function fields() {
+  const { properties = {}, required = [] } = functions()[choice.value]?.input_parameters ?? {};
+  form.replaceChildren(...Object.entries(properties).map(([name, one]) => el("label", { class: "row" },
+    el("span", {}, one.title, required.includes(name) ? "" : el("span", { class: "hint" }, " (optional)")),
+    one.type.endsWith("user_id")
+      ? el("select", { name }, el("option", { value: "" }, "nobody"), state.people.map((person) => el("option", { value: person.id }, person.real_name)))
+      : el(name === "variables" ? "textarea" : "input", { name, title: one.description, "data-type": one.type }))));
+}
+
+async function run() {
+  problem.textContent = "";
+  const inputs = {};
+  for (const field of form.querySelectorAll("[name]")) {
+    if (field.value) inputs[field.name] = field.dataset.type === "integer" ? Number(field.value) : field.value;
+  }
+  try {
+    await order("step", { function: choice.value, inputs });
+  } catch (error) {
+    problem.textContent = error.message;
+  }
+}
+
+function showRuns() {
+  runs.replaceChildren(...[...(state.runs ?? [])].reverse().map((one) => el("li", {}, el("details", { open: true },
+    el("summary", {}, el("strong", {}, functions()[one.function]?.title ?? one.function), ` ${one.status}`),
+    el("pre", {}, one.error ?? JSON.stringify(one.outputs ?? one.inputs, null, 2))))));
+}
+
+on(["manifest", "people"], show);
+on(["runs"], showRuns);
