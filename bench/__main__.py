@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from bench import ack, backlog, growth, look, memory, record, start, telling
+from bench import ack, backlog, growth, lists, log, look, memory, record, start, telling
 
 ALL = {
     "ack": ack.measure,
     "look": look.measure,
+    "lists": lists.measure,
+    "log": log.measure,
     "record": record.measure,
     "start": start.measure,
     "memory": memory.measure,

