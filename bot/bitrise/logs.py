@@ -13,14 +13,15 @@ from pydantic import BaseModel, ValidationError, WrapValidator
 from bot.bitrise.models import Flag, Number, Text, Time, or_none
 from bot.build import Frozen
 from bot.http import NotUnderstood
-from bot.http.redaction import may_hold_secrets, redact
+from bot.http.redaction import redact, signs_of_secrets
 
 # Colours and cursor movements (ECMA-48), window titles (OSC), and single-character escapes.
 _ESCAPES = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-Z\\-_]|\x9b[0-?]*[ -/]*[@-~]"
 )
-# What stands before a lone carriage return was written over on a terminal.
-_WRITTEN_OVER = re.compile(r"[^\n]*\r(?!\n)")
+# What stands before a lone carriage return was written over on a terminal. From the line's beginning alone: tried at
+# each letter, a long line would take the square of its length.
+_WRITTEN_OVER = re.compile(r"^[^\n]*\r(?!\n)", re.MULTILINE)
 # The boxes that Bitrise's command line draws round each step are eighty columns wide, twice what a phone shows of a
 # block of code: the words in them stay, the frame goes. A command's own table of another width stays as it is.
 _FRAME = re.compile(r"\+[-+]{78}\+")
@@ -122,23 +123,29 @@ class Redactor:
         whole, newline, self._rest = (self._rest + chunk).rpartition(b"\n")
         if not newline and len(self._rest) > LONGEST_LINE:
             whole, self._rest = self._rest, b""
-        return b"".join(self._line(line) for line in whole.split(b"\n")) if whole or newline else b""
+        if not whole and not newline:
+            return b""
+        # Most lines of most logs hold nothing to be taken out, and there can be millions of them.
+        signs = signs_of_secrets(whole)
+        return b"".join([self._line(line, signs) for line in whole.split(b"\n")])
 
     def finish(self) -> bytes:
         """What is left."""
         rest, self._rest = self._rest, b""
-        return self._line(rest) if rest else b""
+        return self._line(rest, signs_of_secrets(rest)) if rest else b""
 
-    def _line(self, line: bytes) -> bytes:
+    def _line(self, line: bytes, signs: Sequence[bytes]) -> bytes:
+        """The line as it may be shown; `signs` are those of secrets in this piece of the log."""
         if _KEY in line:
             self._in_key = b"-----BEGIN" in line and line.rindex(b"-----BEGIN") > line.rfind(b"-----END")
             return b"[redacted]\n"
         if self._in_key:
             return b""
-        # Most lines of most logs need neither, and there can be millions of them.
-        if not _UNPRINTED.search(line) and not may_hold_secrets(line):
-            return line + b"\n"
-        return redact(plain_text(line.decode("utf-8", "replace"))).encode() + b"\n"
+        if _UNPRINTED.search(line):
+            line = plain_text(line.decode("utf-8", "replace")).encode()
+        if signs and any(sign in line.lower() for sign in signs):
+            line = redact(line.decode("utf-8", "replace")).encode()
+        return line + b"\n"
 
 
 def last_lines(content: bytes) -> str:

@@ -50,16 +50,20 @@ _NAMED = re.compile(
 )
 
 
-# What stands in every secret that the patterns know: a text without any of it is as it should be.
-_MAYBE = re.compile(
-    rb"(?i)token|secret|passw|passphrase|credential|key|authorization|signature|sig=|ticket|://|bitpat_|xox|xapp-"
-    rb"|gh[pousr]_|github_pat|glpat-|akia|asia|aiza|ya29|_live_|_test_|npm_|pypi-|sg\.|eyj"
+# One of these stands in every secret that the patterns know: a text without any of them is as it should be.
+_SIGNS = tuple(
+    b"token secret passw passphrase credential key authorization signature sig= ticket :// bitpat_ xox xapp- ghp_ gho_"
+    b" ghu_ ghs_ ghr_ github_pat glpat- akia asia aiza ya29 _live_ _test_ npm_ pypi- sg. eyj".split()
 )
 
 
-def may_hold_secrets(line: bytes) -> bool:
-    """Whether `redact` could find anything in the line; ten times as fast, for logs of many megabytes."""
-    return _MAYBE.search(line) is not None
+def signs_of_secrets(text: bytes) -> tuple[bytes, ...]:
+    """What in the text could belong to a secret; without any `redact` would find nothing in it.
+
+    Much faster than that, for logs of many megabytes.
+    """
+    lowered = text.lower()
+    return tuple(sign for sign in _SIGNS if sign in lowered)
 
 
 def redact(text: str) -> str:
