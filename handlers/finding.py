@@ -16,6 +16,10 @@ class NotNamed(Exception):
     """What is meant can't be told; the sentence says what to write instead."""
 
 
+class AppNotNamed(NotNamed):
+    """Which app is meant can't be told."""
+
+
 async def find_app(caller: Caller, words: str | None) -> App:
     """The app that the words name; without words the channel's: its default, or the only one it could mean.
 
@@ -36,7 +40,7 @@ async def find_app(caller: Caller, words: str | None) -> App:
     everything = await apps.all()
     if len(everything) == 1:
         return everything[0]
-    raise NotNamed(
+    raise AppNotNamed(
         "Which app? Name it in the command, or choose one for this channel with `/bitrise use APP`."
     )
 

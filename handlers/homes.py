@@ -19,10 +19,11 @@ from bot.build import App, Build
 from bot.http import ProviderError
 from bot.messages import HomeContent, PlacedSubscription, Wishes
 from handlers import places
-from handlers.answers import personal, subscriptions
+from handlers.answers import subscriptions
 from handlers.answers.acts import may_act
 from handlers.caller import Caller
 from handlers.desk import Desk
+from storage import Subscription
 
 log = structlog.get_logger()
 
@@ -156,37 +157,43 @@ class Homes:
     async def _content(self, opened: OpenHome) -> HomeContent:
         desk, caller = self._desk, opened.caller
         snapshot = await desk.overview.read()
+        direct, found = await self._subscriptions(opened)
         person = await desk.storage.people.find(caller.team, caller.person)
         known = {caller.person: frozenset(one for one in (person.name, person.email) if one)}
         mine = [build for build in snapshot.latest if wrote(caller.person, build, known)]
         running = snapshot.running[: messages.MOST_RUNNING]
         blind = desk.blindness()
         return HomeContent(
-            wishes=Wishes(name=person.name, mention=person.mention, ends=await personal.ends_told(caller)),
+            wishes=Wishes(
+                name=person.name,
+                mention=person.mention,
+                ends=any(one.app is None and one.channel == direct for one in found),
+            ),
             account=await desk.apps.owner(),
             may_act=may_act(caller),
             running=[(build, await self._app(build)) for build in running],
             running_count=len(snapshot.running),
             mine=[(build, await self._app(build)) for build in mine[: messages.MOST_OF_MINE_AT_HOME]],
             usual=await desk.usual_times.of_each(running),
-            subscriptions=await self._subscriptions(opened),
+            subscriptions=[
+                PlacedSubscription(
+                    row=subscriptions.row_of(one), channel=None if one.channel == direct else one.channel
+                )
+                for one in found
+                if not one.terms.once
+            ],
             whole=snapshot.whole,
             blind=(blind.since, blind.reason) if blind is not None else None,
         )
 
-    async def _subscriptions(self, opened: OpenHome) -> list[PlacedSubscription]:
+    async def _subscriptions(self, opened: OpenHome) -> tuple[str, list[Subscription]]:
+        """The person's direct message, and the subscriptions of it and of the channels that they are in."""
         now = self._desk.clock()
         if opened.places is None or now - opened.places[0] > PLACES_FRESH:
             opened.places = (now, await places.of_person(opened.caller))
         channels = opened.places[1]
         found = await self._desk.storage.subscriptions.of_channels(channels)
-        return [
-            PlacedSubscription(
-                row=subscriptions.row_of(one), channel=None if one.channel == channels[0] else one.channel
-            )
-            for one in found
-            if one.team == opened.caller.team and not one.terms.once
-        ]
+        return channels[0], [one for one in found if one.team == opened.caller.team]
 
     async def _app(self, build: Build) -> App:
         nameless = App(slug=build.app_slug, title=build.app_slug)

@@ -16,7 +16,7 @@ from bot.messages.settings_modal import NAME
 from handlers.answers import apps, builds, logs, personal
 from handlers.caller import Answer, Caller
 from handlers.desk import Desk
-from handlers.finding import NotNamed, find_build
+from handlers.finding import AppNotNamed, find_build
 from handlers.listening import Listening
 from handlers.saying import ToChannel
 from handlers.submitting import Course, see_through
@@ -119,4 +119,4 @@ async def _found(sought: Sought, caller: Caller) -> Message:
 
 
 def _needs_an_app(problem: BaseException) -> bool:
-    return isinstance(problem, NotNamed) and "Which app?" in str(problem)
+    return isinstance(problem, AppNotNamed)

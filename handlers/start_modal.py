@@ -81,7 +81,8 @@ async def app_picked(body: dict[str, Any], desk: Desk) -> None:
         form = StartForm.of(remembered)
         origin = origin.model_copy(update={"rows": tuple(form.variables)})
     shown = messages.start_modal(form, picked, origin=origin, remembered=remembered is not None)
-    await _update(desk, view, shown)
+    # Without its hash: whatever else has changed meanwhile, the lists must be those of this app.
+    await desk.slack.views_update(view_id=view["id"], view=shown)
 
 
 async def _draw_anew(body: dict[str, Any], desk: Desk, change: Callable[[StartOrigin], StartOrigin]) -> None:
@@ -89,10 +90,7 @@ async def _draw_anew(body: dict[str, Any], desk: Desk, change: Callable[[StartOr
     origin = StartOrigin.read(view["private_metadata"])
     form = messages.read_start(view["state"]["values"], origin)
     picked = App(slug=form.app, title=_title(view["state"]["values"])) if form.app else None
-    await _update(desk, view, messages.start_modal(form, picked, origin=change(origin)))
-
-
-async def _update(desk: Desk, view: dict[str, Any], shown: dict[str, Any]) -> None:
+    shown = messages.start_modal(form, picked, origin=change(origin))
     try:
         # With its hash, so that two quick presses don't overwrite each other ("views.update").
         await desk.slack.views_update(view_id=view["id"], hash=view["hash"], view=shown)

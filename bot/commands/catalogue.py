@@ -77,7 +77,13 @@ CATALOGUE: tuple[Entry, ...] = (
         ("build #12", "build android #12"),
         (BUILDS,),
     ),
-    Entry("log", "log [APP] #N", "The end of a build's log, for your eyes only.", ("log #12",), (BUILDS,)),
+    Entry(
+        "log",
+        "log [APP] #N",
+        "A build's steps and the end of its log, for your eyes only.",
+        ("log #12",),
+        (BUILDS,),
+    ),
     Entry(
         "artifacts",
         "artifacts [APP] #N",

@@ -23,6 +23,7 @@ from handlers.answers import (
     subscriptions,
 )
 from handlers.caller import Answer, Caller
+from handlers.finding import AppNotNamed
 
 
 async def _help(ask: commands.Help, _caller: Caller) -> Answer:
@@ -41,6 +42,16 @@ async def _trigger(ask: commands.TriggerBuild, caller: Caller) -> Answer | None:
             "Which branch, which workflow?", "Start a build…", START_BUILD, AppButton.of(app).encode()
         )
     )
+
+
+async def _subscribe(ask: commands.Subscribe, caller: Caller) -> Answer | None:
+    try:
+        return await subscriptions.subscribe(ask, caller)
+    except AppNotNamed:
+        if ask != commands.Subscribe() or not caller.trigger_id:
+            raise
+        await forms.open_subscribe(caller)
+        return None
 
 
 async def _use(ask: commands.UseApp, caller: Caller) -> Answer | None:
@@ -67,7 +78,7 @@ _ANSWERS: dict[type[Any], Callable[[Any, Caller], Awaitable[Answer | None]]] = {
     commands.AbortBuild: acts.abort,
     commands.TriggerBuild: _trigger,
     commands.Rebuild: acts.rebuild,
-    commands.Subscribe: subscriptions.subscribe,
+    commands.Subscribe: _subscribe,
     commands.Unsubscribe: subscriptions.unsubscribe,
     commands.Subscriptions: subscriptions.list_subscriptions,
     commands.Why: explaining.why,

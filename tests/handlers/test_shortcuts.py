@@ -32,7 +32,7 @@ async def test_builds_are_found_by_filters_and_open_on_top_of_each_other(town: T
     await town.slack.wait_for_modal("anna", "[Artifacts]")
     # The log takes the place of the third: no more than three can lie on top of each other.
     await town.people.use("anna", "Log")
-    await town.slack.wait_for_modal("anna", "log")
+    await town.slack.wait_for_modal("anna", "Log of")
     assert len(town.slack.workspace.views["U0ANNA"]) == 3
 
 

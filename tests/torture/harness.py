@@ -18,7 +18,7 @@ from sandbox.bitrise import App, Build
 from sandbox.slack.workspace import BOT_USER
 from sandbox.stage import BotProcess, Stage
 from tests.torture.killing import KillingFaults, Shot, When
-from tests.torture.reckoning import Expectation, Reckoning, reckon
+from tests.torture.reckoning import Expectation, Reckoning, reckon, reckon_pipelines
 
 ROOT = Path(__file__).parents[2]
 QUICK = {"POLL_INTERVAL": "0.2", "POLL_INTERVAL_ACTIVE": "0.1", "FLOOD_LIMIT": "1000000"}
@@ -67,8 +67,11 @@ class Torture:
         self.open: list[Build] = []
         bitrise, android = stage.bitrise, stage.bitrise.android
         self.apps: tuple[App, ...] = (android, bitrise.ios, bitrise.web)
+        self.pipes = bitrise.farm.add_app("Pipes", "acme", "pipes", pipelines=("train",))
+        # A stage of a pipeline takes about a second.
+        bitrise.farm.pace = 300.0
         self.expectations = [
-            Expectation("builds", lambda _: True),
+            Expectation("builds", lambda build: build.app is not self.pipes),
             Expectation("release", lambda build: build.app is android and build.result == "error"),
             Expectation("random", lambda build: build.app is bitrise.ios, doubtful=True),
             Expectation("threads", lambda build: build.app is bitrise.web),
@@ -83,6 +86,7 @@ class Torture:
             ("random", ("ios",)),
             ("threads", ('"web shop" style:thread',)),
             ("live", ('"web shop" style:live',)),
+            ("pipes", ("pipes",)),
         ):
             for one in words:
                 await self.stage.slack.people.command("anna", channel, f"/bitrise subscribe {one}")
@@ -90,7 +94,9 @@ class Torture:
                 await self._until_subscribed(channel, app)
 
     async def _until_subscribed(self, channel: str, app: str) -> None:
-        title = {"android": "Sample Android", "ios": "Sample iOS", "web shop": "Web Shop"}[app]
+        title = {"android": "Sample Android", "ios": "Sample iOS", "web shop": "Web Shop", "pipes": "Pipes"}[
+            app
+        ]
         await self.stage.slack.workspace.wait_for(
             lambda: (
                 any(
@@ -110,12 +116,20 @@ class Torture:
         self._calm()
         for build in self.open:
             self.stage.bitrise.finish(build)
+        for pipeline in self.stage.bitrise.farm.pipelines:
+            while pipeline.finished_at is None:
+                for build in list(pipeline.builds.values()):
+                    if build.result is None:
+                        build.finish(build.ends_as or "success", self.stage.bitrise.now())
+                self.stage.bitrise.farm.advance(self.stage.bitrise.now())
         await self.stage.bot.kill()
         await self._restart(0.0)
         await self._until_quiet()
         self.report.rounds = rounds
         self.report.builds = len(self.stage.bitrise.farm.builds)
-        self.report.reckoning = reckon(self.stage.slack, self.stage.bitrise.farm.builds, self.expectations)
+        farm = self.stage.bitrise.farm
+        self.report.reckoning = reckon(self.stage.slack, farm.builds, self.expectations)
+        reckon_pipelines(self.stage.slack, farm.pipelines, "pipes", self.report.reckoning)
         return self.report
 
     async def _round(self, number: int) -> None:
@@ -143,6 +157,11 @@ class Torture:
             branch = chance.choice(("main", "develop", "release/2.1"))
             self.open.append(
                 bitrise.start_build(chance.choice(self.apps), params={"branch": branch}, ends_as=None)
+            )
+        if chance.random() < 0.25:
+            plan = {"unit": "error"} if chance.random() < 0.4 else {}
+            bitrise.start_pipeline(
+                self.pipes, "train", stages=[["compile"], ["unit", "lint"], ["ship"]], plan=plan
             )
         chance.shuffle(self.open)
         for _ in range(chance.randrange(3)):
@@ -219,9 +238,9 @@ async def tortured(seed: int) -> AsyncIterator[Torture]:
     async with Stage(manifest()) as stage:
         stage.slack.api.faults = KillingFaults(pid=lambda: stage.bot.pid)
         stage.bitrise.faults = KillingFaults(pid=lambda: stage.bot.pid)
-        for name in ("threads", "live"):
+        for name in ("threads", "live", "pipes"):
             stage.slack.workspace.add_channel(name)
-        for name in ("builds", "release", "threads", "live"):
+        for name in ("builds", "release", "threads", "live", "pipes"):
             stage.slack.workspace.channel(name).members.add(BOT_USER)
         stage.bot = BotProcess(stage.settings, stage.folder, program=("-m", "tests.torture.skewed_bot"))
         settings = {**QUICK, "TORTURE_CLOCK_OFF": "0", "PYTHONPATH": str(ROOT)}

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from sandbox.bitrise import Build
+from sandbox.bitrise import Build, Pipeline
 from sandbox.slack import Post, SlackSandbox
 
 RESULTS = {
@@ -73,6 +73,32 @@ def _reckon_channel(
     if not (expected.doubtful or expected.by_start):
         order = [ended[name] for name in shown if name in ended]
         found.problems += _out_of_order(expected.channel, order)
+
+
+def reckon_pipelines(slack: SlackSandbox, pipelines: list[Pipeline], channel: str, found: Reckoning) -> None:
+    """Count the cards of pipelines: one each, which shows its end; or, where Bitrise failed for long, its builds."""
+    texts = [slack.words(post) for post in slack.posts(channel)]
+    for pipeline in pipelines:
+        name = f"{pipeline.app.title} {pipeline.name} #{pipeline.number}"
+        cards = [text for text in texts if re.search(rf"{name} (?:is|succeeded|failed)", text)]
+        ends = {"succeeded": "succeeded", "failed": "failed"}[pipeline.status]
+        alone = {
+            build.number: sum(f"Pipes #{build.number} " in text for text in texts)
+            for build in pipeline.builds.values()
+            if build.result
+        }
+        found.told += len(cards)
+        if len(cards) > 1:
+            found.problems.append(f"#{channel} has {len(cards)} cards of {name}")
+        if cards and f"{name} {ends}" not in cards[0]:
+            found.problems.append(f"#{channel} does not show that {name} {ends}: {cards[0][:200]}")
+        if not cards and not all(alone.values()):
+            found.problems.append(f"#{channel} was never told: {name}")
+        found.problems += [
+            f"#{channel} was told {times} times: Pipes #{number}"
+            for number, times in alone.items()
+            if times > 1
+        ]
 
 
 def _out_of_order(channel: str, order: list[Build]) -> list[str]:
