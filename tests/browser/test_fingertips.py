@@ -116,6 +116,7 @@ async def test_artifacts_several_at_once_and_a_qr_code(page: Page, picture: Pict
     await expect(message(page, "Links to 2 artifacts")).to_be_visible()
     await listed.get_by_role("button", name="Get a link to sample-android.apk").click()
     link = message(page, "The install page is public")
+    await expect(link).to_be_visible()
     await picture(page, "artifact")
     await link.get_by_role("button", name="QR code").click()
     await expect(message(page, "The QR code is in our direct messages")).to_be_visible()
@@ -185,3 +186,53 @@ async def test_steps_of_a_workflow_start_a_build_and_wait_for_its_end(
     stage.bitrise.finish(build, "error")
     await expect(steps).to_contain_text('"result": "failed"', timeout=20_000)
     await picture(page, "workflow-steps")
+
+
+async def test_a_channel_is_subscribed_from_the_home_and_a_build_is_found(
+    stage: Stage, page: Page, picture: Picture
+) -> None:
+    await page.get_by_role("button", name="🏠 Home").click()
+    home = page.get_by_label("Messages")
+    await expect(home).to_contain_text("First steps")
+    await picture(page, "first-steps")
+    await home.get_by_role("button", name="Subscribe…").click()
+    dialog = page.get_by_role("dialog", name="Subscribe")
+    await pick(dialog, "App", "andr", "Sample Android")
+    await dialog.get_by_label("Channel").select_option(label="#random")
+    await dialog.get_by_label("The first failure of a series", exact=True).check()
+    await dialog.get_by_label("Anything else, as you would type it").fill("lunch")
+    await dialog.get_by_role("button", name="Subscribe").click()
+    await expect(dialog.get_by_role("alert").filter(has_text="the word lunch")).to_be_visible()
+    await expect(dialog.get_by_label("The first failure of a series", exact=True)).to_be_checked()
+    await picture(page, "subscribe")
+    await dialog.get_by_label("Anything else, as you would type it").fill("by:octo")
+    await dialog.get_by_role("button", name="Subscribe").click()
+    await expect(home).to_contain_text("the first failure of a series in Sample Android")
+    await home.get_by_role("button", name="Find a build…").click()
+    dialog = page.get_by_role("dialog", name="Find a build")
+    await pick(dialog, "App", "andr", "Sample Android")
+    await dialog.get_by_label("Number, link, or what it is like").fill("status:failed")
+    await picture(page, "find-build")
+    await dialog.get_by_role("button", name="Find", exact=True).click()
+    await expect(page.get_by_role("dialog").last).to_contain_text("Sample Android #2 failed")
+
+
+async def test_an_app_is_chosen_a_log_followed_and_a_bitrise_yml_shown(
+    stage: Stage, page: Page, picture: Picture
+) -> None:
+    await say(page, "/bitrise use")
+    dialog = page.get_by_role("dialog", name="Choose an app")
+    await pick(dialog, "App", "andr", "Sample Android")
+    await dialog.get_by_role("button", name="Choose").click()
+    await expect(message(page, "Sample Android is this channel's app now")).to_be_visible()
+    stage.bitrise.run(stage.bitrise.start_build(stage.bitrise.android))
+    await page.get_by_role("button", name="Skip 1 min").click()
+    await say(page, "/bitrise log #4")
+    await message(page, "still being written").get_by_role("button", name="Follow").click()
+    await expect(message(page, "I follow the log in our direct messages")).to_be_visible()
+    await say(page, "/bitrise yml")
+    await expect(message(page, "Bitrise finds no mistake in it")).to_be_visible()
+    await page.get_by_role("button", name="buildbell").click()
+    await expect(message(page, "as it is written, until")).to_contain_text("git-clone@8.4.0")
+    await expect(message(page, "The bitrise.yml of Sample Android")).to_contain_text("release-train:")
+    await picture(page, "follow-and-yml")

@@ -84,8 +84,11 @@ function externalSelect(element, { use, options, value, common }) {
   };
   let asked = 0;
   let offered = [];
+  let timer;
   const close = () => { found.hidden = true; input.setAttribute("aria-expanded", "false"); };
   const choose = (option) => {
+    clearTimeout(timer); // what was typed was chosen: there is nothing left to look for
+    asked += 1;
     if (several) held.push(option);
     input.value = several ? "" : option.text.text;
     show();
@@ -110,7 +113,6 @@ function externalSelect(element, { use, options, value, common }) {
     found.hidden = false;
     input.setAttribute("aria-expanded", "true");
   };
-  let timer;
   input.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(search, 150); });
   input.addEventListener("focus", () => { if ((element.min_query_length ?? 3) === 0) search(); });
   input.addEventListener("blur", close);
