@@ -14,7 +14,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.http import NoAccess, Refused
 from bot.messages.message import Block
-from handlers.trouble import in_words
+from handlers.trouble import sentence_for
 
 log = structlog.get_logger()
 
@@ -88,5 +88,5 @@ async def _answer_late(task: asyncio.Task[T], course: Course[T], slack: AsyncWeb
 
 
 def words_of(problem: BaseException) -> str:
-    """What went wrong, for the person."""
-    return in_words(problem if isinstance(problem, Exception) else Exception()).text
+    """What went wrong, for a field or a modal: text only, where backticks would stand as they are."""
+    return sentence_for(problem).replace("`", "")

@@ -22,6 +22,8 @@ from handlers.finding import app_by_slug
 from handlers.listening import Listening
 from handlers.submitting import Course, see_through
 
+TYPED_EXAMPLE = "subscribe by:@me -by:bot target:main"
+
 
 def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
     """Listen to the modal's submission."""
@@ -55,11 +57,14 @@ def asked_in(values: dict[str, Any], before: Terms) -> Subscribe:
     `values` is the view's state as Slack sends it. What the modal does not show stays as it was.
     """
     filled = messages.read_subscription(values)
-    # With the style that was picked: what can be typed beside it depends on it.
-    typed = parse(f"subscribe style:{filled.style} {filled.more}", surface="slash")
+    try:
+        # With the style that was picked: what can be typed beside it depends on it.
+        typed = parse(f"subscribe style:{filled.style} {filled.more}", surface="slash")
+    except CommandError as error:
+        raise CommandError(error.problem, example=TYPED_EXAMPLE) from error
     if not isinstance(typed, Subscribe) or typed.app is not None or typed.preview:
         raise CommandError(
-            "Here only filters and times can be typed, each with its name.", example="subscribe by:@me"
+            "Here only filters and times can be typed, each with its name.", example=TYPED_EXAMPLE
         )
     terms = filled.onto(typed.terms)
     kept = {

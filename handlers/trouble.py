@@ -25,18 +25,17 @@ MISTAKES = (CommandError, UnknownApp, AmbiguousApp, NotNamed, NotAllowed, NotABu
 
 def in_words(error: Exception) -> Message:
     """The error as a message: what was wrong, what would work."""
-    if isinstance(error, MISTAKES):
-        return messages.problem(str(error))
-    if isinstance(error, ProviderError):
-        return messages.problem(str(error))
+    return messages.problem(sentence_for(error))
+
+
+def sentence_for(error: BaseException) -> str:
+    """The error as a sentence without markup of Slack's, for places that take text only."""
+    if isinstance(error, (*MISTAKES, ProviderError)):
+        return str(error)
     if isinstance(error, SlackApiError) and error.response.get("error") == "expired_trigger_id":
-        return messages.problem(
-            "That took too long for Slack to still open the dialog. Press the button once more."
-        )
+        return "That took too long for Slack to still open the dialog. Press the button once more."
     log.error("answer.broken", exc_info=error)
-    return messages.problem(
-        "Something broke on my side; it is in my log. Nothing was changed that I didn't tell you."
-    )
+    return "Something broke on my side; it is in my log. Nothing was changed that I didn't tell you."
 
 
 async def say_or_explain(asked: Coroutine[Any, Any, Answer | None], say: Saying) -> None:

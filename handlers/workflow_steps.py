@@ -16,7 +16,7 @@ from handlers.caller import Caller
 from handlers.desk import Desk
 from handlers.finding import NotNamed, find_app, find_build
 from handlers.listening import Listening
-from handlers.trouble import in_words
+from handlers.submitting import words_of
 from handlers.waiting import outputs_of
 from storage import Outcome, Wait
 
@@ -55,7 +55,7 @@ def _listen(app: AsyncApp, name: str, step: Step, desk: Desk, listening: Listeni
                 outputs = await step(inputs, execution, caller)
                 outcome = Outcome(outputs=outputs) if outputs is not None else None
             except Exception as problem:  # noqa: BLE001 - the workflow's maker hears of everything that goes wrong
-                outcome = Outcome(error=in_words(problem).text)
+                outcome = Outcome(error=words_of(problem))
             if outcome is not None:
                 await desk.storage.steps.conclude(execution, outcome)
             desk.steps_changed()

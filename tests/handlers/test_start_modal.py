@@ -127,6 +127,14 @@ async def test_bitrises_own_refusal_is_said_at_the_field_that_it_names(town: Tow
     assert list(opened.errors) == ["buildable"]
 
 
+async def test_words_at_a_field_are_text_and_no_markup(town: Town) -> None:
+    opened = await open_form(town, "/bitrise trigger android")
+    town.bitrise.fault("POST */builds", "error", status=400, words="no workflow <x> & no `y`")
+    await town.people.submit("anna", {"tag": "v1"})
+    await town.slack.wait_for_modal("anna", "no workflow")
+    assert opened.errors == {"buildable": "Bitrise refuses: no workflow <x> & no y"}
+
+
 async def test_a_slow_bitrise_is_shown_and_what_was_typed_survives_its_failure(town: Town) -> None:
     await open_form(town, "/bitrise trigger android")
     town.bitrise.fault("POST */builds", "dropped")
