@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import resource
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,6 +12,7 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from bench.figure import Figure
+from bench.serving import served_by
 from bot.bitrise import Redactor
 from bot.bitrise.logs import plain_text
 from bot.http import Downloads, Http
@@ -35,7 +34,6 @@ def served(megabytes: int) -> Iterator[str]:
         + b"w: file Session.kt: parameter 'unused' is never used, could be renamed to _ or removed\n" * 4
     )
     piece = line * (1024 * 1024 // len(line))
-    loop, ready, address = asyncio.new_event_loop(), threading.Event(), ""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
@@ -47,31 +45,8 @@ def served(megabytes: int) -> Iterator[str]:
             await response.write(b"LoginTest > rejects" + tail)
         return response
 
-    async def start() -> web.AppRunner:
-        nonlocal address
-        app = web.Application()
-        app.router.add_get("/log", answer)
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        address = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        return runner
-
-    def run() -> None:
-        asyncio.set_event_loop(loop)
-        runner = loop.run_until_complete(start())
-        ready.set()
-        loop.run_forever()
-        loop.run_until_complete(runner.cleanup())
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    ready.wait()
-    try:
+    with served_by(answer) as address:
         yield address
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
 
 
 async def measure() -> list[Figure]:

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 from aiohttp import web
 
 
 @contextmanager
-def served(body: bytes) -> Iterator[tuple[str, list[str]]]:
-    """Answer every GET with the body; gives the address, and the paths that were asked for."""
-    asked: list[str] = []
+def served_by(answer: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> Iterator[str]:
+    """Let every GET be answered like this; gives the address."""
     loop = asyncio.new_event_loop()
     ready = threading.Event()
     port = 0
-
-    async def answer(request: web.Request) -> web.Response:
-        asked.append(request.path)
-        return web.Response(body=body, content_type="application/json")
 
     async def start() -> web.AppRunner:
         nonlocal port
@@ -43,7 +38,20 @@ def served(body: bytes) -> Iterator[tuple[str, list[str]]]:
     thread.start()
     ready.wait()
     try:
-        yield f"http://127.0.0.1:{port}/v0.1", asked
+        yield f"http://127.0.0.1:{port}"
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
+
+
+@contextmanager
+def served(body: bytes) -> Iterator[tuple[str, list[str]]]:
+    """Answer every GET with the body; gives the address, and the paths that were asked for."""
+    asked: list[str] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        return web.Response(body=body, content_type="application/json")
+
+    with served_by(answer) as address:
+        yield f"{address}/v0.1", asked
