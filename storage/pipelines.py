@@ -49,14 +49,43 @@ def save_pipelines(db: sqlite_utils.Database, pipelines: Iterable[Pipeline]) -> 
         ).rowcount
         if not changed:
             continue
-        about = f" {one.id} {one.attempt}"
-        db.execute(
-            "UPDATE messages SET stale = stale + 1 WHERE status IN ('sending', 'told')"
-            " AND subject GLOB 'pipeline *' AND substr(subject, -length(?)) = ?",
-            [about, about],
-        )
+        _let_change(db, one.ref)
         if one.ended:
-            db.execute(
-                "UPDATE notifications SET due_at = NULL, held_for = NULL WHERE held_for = ? AND status = 'owed'",
-                [f"{one.id} {one.attempt}"],
-            )
+            _let_go(db, one.ref)
+        # An attempt that was overtaken before its end was seen will not be seen to end any more.
+        _end(db, one.provider, one.id, "attempt < ?", [one.attempt])
+
+
+def forget_pipelines(db: sqlite_utils.Database, provider: Provider, identities: Iterable[str]) -> None:
+    """Those can't be seen any more: nothing waits for their end from now on; for use inside a transaction."""
+    for identity in identities:
+        _end(db, provider, identity, "1 = 1", [])
+
+
+def _end(
+    db: sqlite_utils.Database, provider: Provider, identity: str, where: str, arguments: list[int]
+) -> None:
+    open_ones = f"provider = ? AND pipeline_id = ? AND ended = 0 AND {where}"
+    given = [provider, identity, *arguments]
+    attempts = db.execute(f"SELECT attempt FROM pipelines WHERE {open_ones}", given).fetchall()
+    db.execute(f"UPDATE pipelines SET ended = 1 WHERE {open_ones}", given)
+    for (attempt,) in attempts:
+        _let_go(db, PipelineRef(id=identity, attempt=attempt))
+
+
+def _let_change(db: sqlite_utils.Database, ref: PipelineRef) -> None:
+    """Have the messages about it brought up to date."""
+    about = f" {ref.id} {ref.attempt}"
+    db.execute(
+        "UPDATE messages SET stale = stale + 1 WHERE status IN ('sending', 'told')"
+        " AND subject GLOB 'pipeline *' AND substr(subject, -length(?)) = ?",
+        [about, about],
+    )
+
+
+def _let_go(db: sqlite_utils.Database, ref: PipelineRef) -> None:
+    """What has waited for its end is due."""
+    db.execute(
+        "UPDATE notifications SET due_at = NULL, held_for = NULL WHERE held_for = ? AND status = 'owed'",
+        [f"{ref.id} {ref.attempt}"],
+    )

@@ -14,7 +14,7 @@ from storage.database import Database
 from storage.failures import read_soon
 from storage.outbox import Owed, owe
 from storage.people import names_of
-from storage.pipelines import save_pipelines
+from storage.pipelines import forget_pipelines, save_pipelines
 from storage.series import advance_series
 from storage.subscriptions import Subscription, subscriptions_of_apps
 from storage.times import from_text, to_text
@@ -72,6 +72,7 @@ class Recorder:
             read_soon(db, sighting.provider, failed, at)
         # After what is owed: the end of a pipeline lets go what has waited for it, that of its last build too.
         save_pipelines(db, sighting.pipelines)
+        forget_pipelines(db, sighting.provider, sighting.pipelines_gone)
         _remember_look(db, sighting)
         return changes
 

@@ -73,6 +73,7 @@ class Sighting(Frozen):
     per_app_since: datetime | None = None
     seen_until: datetime | None = None
     pipelines: tuple[Pipeline, ...] = ()
+    pipelines_gone: tuple[str, ...] = ()
 
 
 class SeenBuild(Frozen):
@@ -149,9 +150,10 @@ def end_watching(db: sqlite_utils.Database, app: App) -> None:
     """Stop watching the app; for use inside a transaction. Builds that ended stay, for what is still to be told."""
     db.execute("DELETE FROM watched_apps WHERE provider = ? AND app_slug = ?", [app.provider, app.slug])
     db.execute("DELETE FROM series WHERE provider = ? AND app_slug = ?", [app.provider, app.slug])
-    db.execute(
-        "DELETE FROM builds WHERE provider = ? AND app_slug = ? AND ended = 0", [app.provider, app.slug]
-    )
+    for table in ("builds", "pipelines"):
+        db.execute(
+            f"DELETE FROM {table} WHERE provider = ? AND app_slug = ? AND ended = 0", [app.provider, app.slug]
+        )
 
 
 def save_builds(

@@ -49,8 +49,9 @@ def told_of(notification: Notification) -> tuple[int, str]:
 def subject_of(notification: Notification) -> Subject:
     """What the notification is about, by the style of its subscription."""
     number, build = notification.subscription_id, notification.build
-    if notification.pipeline is not None and notification.terms.style in _ONE_A_PIPELINE:
-        ref = notification.pipeline
+    terms, ref = notification.terms, notification.pipeline
+    # Who waits for one build is told of that one.
+    if ref is not None and terms.style in _ONE_A_PIPELINE and not terms.filter.builds:
         return Subject(kind=Kind.PIPELINE, key=f"{number} {ref.id} {ref.attempt}")
     match notification.terms.style:
         case Style.LIVE:

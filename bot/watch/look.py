@@ -30,11 +30,15 @@ _ALL_APPS = ""
 
 @dataclass(frozen=True)
 class Seen:
-    """What a look has found; `running`: whether some build has not ended yet. `overdue`: something takes too long."""
+    """What a look has found; `running`: whether some build has not ended yet. `overdue`: something takes too long.
+
+    `pipelines`: one has gone on, so that messages about it are to be changed.
+    """
 
     changes: Sequence[Change] = ()
     running: bool = False
     overdue: bool = False
+    pipelines: bool = False
 
 
 @dataclass
@@ -43,6 +47,7 @@ class _Gathered:
 
     builds: list[Build] = field(default_factory=list)
     pipelines: list[Pipeline] = field(default_factory=list)
+    pipelines_gone: list[str] = field(default_factory=list)
     first_pages: dict[str, Answer] = field(default_factory=dict)
     joined: list[str] = field(default_factory=list)
     missed: list[str] = field(default_factory=list)
@@ -106,7 +111,9 @@ class Look:
         if gathered.failure is not None:
             raise gathered.failure
         reminded = await self._remind()
-        return Seen(changes, running=bool((await self._current_state()).open_builds), overdue=reminded)
+        running = bool((await self._current_state()).open_builds)
+        went_on = bool(gathered.pipelines or gathered.pipelines_gone)
+        return Seen(changes, running=running, overdue=reminded, pipelines=went_on)
 
     async def _current_state(self) -> WatchState:
         if self._state is None or self._revision != self._storage.subscriptions.revision:
@@ -205,6 +212,7 @@ class Look:
         gathered.pipelines = [
             one for one in placed.pipelines.values() if known.get((one.id, one.attempt)) != one
         ]
+        gathered.pipelines_gone = [one.id for one in state.pipelines if one.id in placed.gone]
         if placed.failure is not None:
             gathered.failure = gathered.failure or placed.failure
             gathered.first_pages.clear()
@@ -225,6 +233,7 @@ class Look:
             per_app_since=gathered.per_app_since,
             seen_until=gathered.seen_until,
             pipelines=tuple(gathered.pipelines),
+            pipelines_gone=tuple(gathered.pipelines_gone),
         )
         if _says_nothing_new(sighting, state):
             return ()
@@ -241,10 +250,9 @@ class Look:
 
 
 def _says_nothing_new(sighting: Sighting, state: WatchState) -> bool:
+    found = (sighting.builds, sighting.joined, sighting.missed, sighting.forgotten)
     return (
-        not (
-            sighting.builds or sighting.joined or sighting.missed or sighting.forgotten or sighting.pipelines
-        )
+        not any((*found, sighting.pipelines, sighting.pipelines_gone))
         and sighting.per_app_since == state.per_app_since
         and sighting.seen_until == state.seen_until
     )

@@ -26,13 +26,14 @@ PATIENCE = 3
 
 @dataclass
 class Placed:
-    """The builds with the pipelines that they belong to, and the pipelines as they are now.
+    """The builds with the pipelines that they belong to, the pipelines as they are now, and those that are `gone`.
 
     `failure`: some builds could not be placed and are left out, so what was read before is to be read again.
     """
 
     builds: list[Build] = field(default_factory=list)
     pipelines: dict[str, Pipeline] = field(default_factory=dict)
+    gone: list[str] = field(default_factory=list)
     failure: ProviderError | None = None
 
 
@@ -99,6 +100,7 @@ class Pipelines:
         try:
             one = await self._bitrise.pipeline(app, identity)
         except (NoAccess, NotFound):
+            placed.gone.append(identity)
             return True
         except ProviderError as failure:
             self._failed(app, failure, placed)

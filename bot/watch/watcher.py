@@ -132,8 +132,10 @@ class Watcher:
         self.failures = 0
         self._not_before = None
         self.last_success = self._clock()
-        if seen.changes or seen.overdue:
-            log.info("watch.changes", changes=len(seen.changes), overdue=seen.overdue)
+        if seen.changes or seen.overdue or seen.pipelines:
+            log.info(
+                "watch.changes", changes=len(seen.changes), overdue=seen.overdue, pipelines=seen.pipelines
+            )
             self._found()
         return self._jittered(self._intervals.active if seen.running else self._intervals.rest)
 

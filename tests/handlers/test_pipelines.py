@@ -160,6 +160,33 @@ async def test_what_waits_for_a_pipelines_end_survives_a_restart(tmp_path: Path)
         assert town.slack.violations == []
 
 
+async def test_a_pipeline_that_is_gone_or_overtaken_holds_nothing_back(town: Town) -> None:
+    await town.ask("/bitrise subscribe android", "subscribed")
+    gone = begin(town)
+    run(town, gone, "compile")
+    await town.looked()
+    town.bitrise.farm.pipelines.remove(gone)
+    await town.told("✅ compile succeeded", person=None)
+    overtaken = begin(town)
+    run(town, overtaken, "compile")
+    await town.looked()
+    assert len(cards(town)) == 1
+    # Aborted and rebuilt at Bitrise between two looks: the first attempt's end is never seen.
+    overtaken.builds["unit"].abort(town.clock(), "octo", None, with_success=False)
+    overtaken.builds["lint"].abort(town.clock(), "octo", None, with_success=False)
+    town.bitrise.farm.begin_attempt(overtaken, town.clock())
+    await town.told(f"release-train #{overtaken.number}", person=None)
+
+
+async def test_who_waits_for_one_build_of_a_pipeline_is_told_of_that_one(town: Town) -> None:
+    pipeline = begin(town)
+    town.bitrise.run(pipeline.builds["compile"])
+    card = await town.ask("/bitrise build android #1", "is running")
+    await town.press(card, "Tell me", "I'll send you a direct message")
+    run(town, pipeline, "compile")
+    await town.told("Sample Android #1 succeeded", channel="D0ANNA")
+
+
 async def test_a_thread_has_one_reply_a_pipeline(town: Town) -> None:
     await town.ask("/bitrise subscribe android style:thread", "subscribed")
     pipeline = begin(town)
