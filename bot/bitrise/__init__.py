@@ -1,9 +1,10 @@
 """Client of Bitrise's API v0.1."""
 
-from bot.bitrise.client import Bitrise, LogTail, ReadLog
+from bot.bitrise.client import Bitrise
 from bot.bitrise.errors import BuildAlreadyFinished, NoLog
 from bot.bitrise.listing import Listing, Page
 from bot.bitrise.logs import Log, Redactor, log_text
+from bot.bitrise.logs_api import LogTail, ReadLog
 from bot.bitrise.models import Artifact, ArtifactLinks, Me
 from bot.bitrise.orders import AbortOrder, BuildQuery, EnvironmentVariable, Started, TriggerParams
 from bot.bitrise.yml import Buildables, YmlVerdict

@@ -1,0 +1,161 @@
+"""What Bitrise's API says of logs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+from bot.bitrise.connection import Connection
+from bot.bitrise.errors import NoLog
+from bot.bitrise.logs import Log, last_lines, plain_text, read_log, readable
+from bot.bitrise.summary import steps_in, words_in
+from bot.build import Frozen
+from bot.http import (
+    DownloadExpired,
+    DownloadRefused,
+    NoAccess,
+    NotFound,
+    ProviderDown,
+    ProviderError,
+    Refused,
+)
+from bot.http.api import path_of
+from bot.http.redaction import redact
+from bot.log_reader import KEPT_LINES, LogReader, LogReading, Step
+
+MOST_LOG = 64 * 1024
+MOST_STEP_LOG = 8 * 1024 * 1024
+
+
+class LogTail(Frozen):
+    """A log's end as text, secrets taken out.
+
+    `complete`: it is all there is. `still_growing`: the build goes on. `whole_url`: the archive's link, for minutes.
+    `framed` is the same text with the boxes round its steps.
+    """
+
+    text: str
+    framed: str
+    complete: bool
+    still_growing: bool
+    gaps: bool = False
+    whole_url: str | None = None
+
+
+class ReadLog(Frozen):
+    """A log as it was read. `complete`: all of it; `still_growing`: it is not archived; `whole_url`: for minutes."""
+
+    reading: LogReading
+    complete: bool
+    still_growing: bool
+    whole_url: str | None = None
+
+
+class LogsApi(Connection):
+    """What Bitrise's API says of logs. Every method raises ProviderError."""
+
+    async def log(self, app_slug: str, build_slug: str, *, before: datetime | None = None) -> Log:
+        """The log's last chunks, or those before a time. Raises NoLog where there is none."""
+        params = {"before_timestamp": before.isoformat()} if before else {}
+        try:
+            reply = await self._api.read(path_of("apps", app_slug, "builds", build_slug, "log"), params)
+        except NotFound as error:
+            raise NoLog from error
+        return read_log(reply.body)
+
+    async def log_tail(self, app_slug: str, build_slug: str, *, most: int = MOST_LOG) -> LogTail:
+        """The log's end: from the archive where there is one, else from the chunks. Raises NoLog."""
+        log = await self.log(app_slug, build_slug)
+        if log.raw_url is not None:
+            try:
+                tail = await self._downloads.tail(log.raw_url, most)
+            except (DownloadRefused, DownloadExpired, ProviderDown):
+                # the chunks still show the end; that they are not all is said
+                return _from_chunks(log, most)
+            text = tail.content.decode("utf-8", "replace") if tail.whole else last_lines(tail.content)
+            return LogTail(
+                text=readable(text),
+                framed=redact(plain_text(text)),
+                complete=tail.whole,
+                still_growing=False,
+                whole_url=log.raw_url,
+            )
+        return _from_chunks(log, most)
+
+    async def read_log(
+        self, app_slug: str, build_slug: str, *, step: int | None = None, word: str | None = None
+    ) -> ReadLog:
+        """Read the log as it comes, however long it is: the whole of it where it is archived. Raises NoLog.
+
+        `step` is the number of the step whose end is wanted, `word` what is looked for.
+        """
+        log = await self.log(app_slug, build_slug)
+        if log.raw_url is not None:
+            reader = LogReader(clean=plain_text, step=step, word=word)
+            try:
+                async with self._downloads.open(log.raw_url) as chunks:
+                    async for chunk in chunks:
+                        reader.feed(chunk)
+                return ReadLog(
+                    reading=reader.finish(), complete=True, still_growing=False, whole_url=log.raw_url
+                )
+            except (DownloadRefused, DownloadExpired, ProviderDown):
+                pass  # the chunks still show the end; that they are not all is said
+        reader = LogReader(clean=plain_text, step=step, word=word)
+        reader.feed(log.text.encode())
+        complete = log.archived and log.from_the_start and not log.gaps
+        return ReadLog(
+            reading=reader.finish(), complete=complete, still_growing=not log.archived, whole_url=log.raw_url
+        )
+
+    async def steps(self, app_slug: str, build_slug: str) -> tuple[Step, ...]:
+        """The build's steps as Bitrise sums them up; none where the server or the token does not know that."""
+        try:
+            reply = await self._api.read(path_of("apps", app_slug, "builds", build_slug, "log", "summary"))
+        except (NotFound, NoAccess, Refused):
+            return ()
+        return steps_in(reply.body)
+
+    async def step_end(self, app_slug: str, build_slug: str, uuid: str) -> tuple[bytes, ...] | None:
+        """The last lines of one step's own log; None where there is none that can be read."""
+        path = path_of("apps", app_slug, "builds", build_slug, "log", "steps", uuid)
+        try:
+            url = json.loads((await self._api.read(path)).body).get("expiring_raw_log_url")
+            tail = await self._downloads.tail(str(url), MOST_STEP_LOG)
+            messages = json.loads(tail.content) if tail.whole else []
+            lines = "".join(str(one.get("message") or "") for one in messages).encode().split(b"\n")
+        except (ProviderError, ValueError, AttributeError, TypeError):
+            return None
+        return tuple(lines[-KEPT_LINES:]) or None
+
+    async def ai_summary(self, build_slug: str) -> str | None:
+        """Bitrise's own summary of why a build failed; None where the project has it not switched on."""
+        try:
+            reply = await self._api.read(path_of("builds", build_slug, "ai-summary"))
+        except (NotFound, NoAccess, Refused):
+            return None
+        words = words_in(reply.body)
+        return redact(words) if words else None
+
+    @asynccontextmanager
+    async def raw_log(self, app_slug: str, build_slug: str) -> AsyncIterator[AsyncIterator[bytes]]:
+        """The whole archived log as it comes. Raises NoLog where it is not archived."""
+        log = await self.log(app_slug, build_slug)
+        if log.raw_url is None:
+            raise NoLog("the log is not archived yet")
+        async with self._downloads.open(log.raw_url) as chunks:
+            yield chunks
+
+
+def _from_chunks(log: Log, most: int) -> LogTail:
+    text = log.text[-most:]
+    return LogTail(
+        text=readable(text),
+        framed=redact(plain_text(text)),
+        complete=log.archived and log.from_the_start and not log.gaps and text == log.text,
+        still_growing=not log.archived,
+        gaps=log.gaps,
+        whole_url=log.raw_url,
+    )
