@@ -11,7 +11,8 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from sandbox.bitrise.api import Api, Request
+from sandbox.bitrise.api import Api
+from sandbox.bitrise.desk import Request
 from sandbox.bitrise.farm import App, Build, BuildRequest, Farm, Pipeline, Result
 from sandbox.bitrise.storage import FileStore
 from sandbox.faults import Fault, Faults

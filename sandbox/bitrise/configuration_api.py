@@ -1,0 +1,47 @@
+"""How an app is built: its bitrise.yml, branches and workflows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from sandbox.bitrise.desk import Desk, Refusal, as_json
+from sandbox.bitrise.yml import yml_of
+
+LARGEST_YML = 400 * 1024
+
+
+@dataclass
+class ConfigurationApi(Desk):
+    """Answers what is asked about it."""
+
+    async def _app_yml(self, request: web.Request) -> web.Response:
+        self._only_developers(request)
+        return web.Response(text=yml_of(self._find_app(request)), content_type="text/plain")
+
+    async def _build_yml(self, request: web.Request) -> web.Response:
+        self._only_developers(request)
+        return web.Response(text=yml_of(self._find_build(request).app), content_type="text/plain")
+
+    async def _validate_yml(self, request: web.Request) -> web.Response:
+        body = as_json(await request.text())
+        text = body.get("bitrise_yml") if isinstance(body, dict) else None
+        if not isinstance(text, str):
+            raise Refusal(400, "Missing or invalid parameters")
+        if len(text) > LARGEST_YML:
+            raise Refusal(413, "Payload too large")
+        if "workflows:" not in text:
+            raise Refusal(422, "Validation failed: no workflows defined")
+        warnings = ["format_version is old"] if "format_version: '1'" in text else []
+        return web.json_response({"errors": [], "warnings": warnings})
+
+    async def _branches(self, request: web.Request) -> web.Response:
+        app = self._find_app(request)
+        return web.json_response(
+            {"data": sorted({one.branch for one in self.farm.of_app(app) if one.branch})}
+        )
+
+    async def _workflows(self, request: web.Request) -> web.Response:
+        app = self._find_app(request)
+        return web.json_response({"data": sorted({one.workflow for one in self.farm.of_app(app)})})
