@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -110,20 +110,21 @@ class Town:
     async def answered(self, what: str, times: int = 1) -> None:
         """Wait until so many questions of this kind have been answered, whatever the answer was."""
         labels = {"command": what, "outcome": "answered"}
+        sample = self.bot.metrics.registry.get_sample_value
+        await self.until(lambda: (sample("buildbell_commands_total", labels) or 0) >= times)
+
+    async def until(self, so: Callable[[], bool]) -> None:
+        """Wait for something of which nobody tells."""
         for _ in range(1000):
-            if (self.bot.metrics.registry.get_sample_value("buildbell_commands_total", labels) or 0) >= times:
+            if so():
                 return
             await asyncio.sleep(0.01)
-        raise TimeoutError(f"waited for {times} answers to {what}")
+        raise TimeoutError("it never came to be")
 
     async def looked(self) -> None:
         """Wait until the watcher has looked once more, from beginning to end."""
         before = len(self._looks())
-        for _ in range(1000):
-            if len(self._looks()) >= before + 2:
-                return
-            await asyncio.sleep(0.01)
-        raise TimeoutError("waited for the watcher to look")
+        await self.until(lambda: len(self._looks()) >= before + 2)
 
     def _looks(self) -> list[object]:
         return [

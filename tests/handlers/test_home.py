@@ -176,3 +176,19 @@ async def test_homes_are_published_within_slacks_pace(tmp_path: Any) -> None:
 )
 def test_what_is_so_is_said(content: HomeContent, said: str) -> None:
     assert said in home_words(messages.home(content, now=NOON), {})
+
+
+async def test_a_home_on_which_nothing_changed_is_not_published_again(town: Town) -> None:
+    await town.ask("/bitrise subscribe web", "subscribed")
+    town.people.open_home("anna")
+    await shows(town, "every build's end in Web Shop")
+
+    def reads() -> int:
+        return sum(one.path == "/v0.1/builds" and "status" in one.query for one in town.bitrise.requests)
+
+    before = reads()
+    town.bitrise.finish(town.bitrise.start_build(town.bitrise.web))
+    await town.told("Web Shop #1 succeeded", person=None)
+    await town.until(lambda: reads() > before)
+    await town.looked()
+    assert [one.what for one in town.slack.journal.entries].count("views.publish") == 1
