@@ -104,7 +104,7 @@ class Buildbell:
                 bitrise, storage, _all(relay.wake, investigator.wake, news.changed, step_news.set)
             )
             listening = Listening(self.metrics)
-            following = Following(clock=self._clock, seconds_each=self._follow_seconds)
+            following = Following(bitrise, patient, clock=self._clock, seconds_each=self._follow_seconds)
             desk = Desk(
                 bitrise=bitrise,
                 apps=AppDirectory(bitrise, clock=self._clock),

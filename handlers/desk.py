@@ -1,11 +1,8 @@
 """What the handlers work with."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 import aiohttp
 from slack_sdk.web.async_client import AsyncWebClient
@@ -16,10 +13,8 @@ from handlers.artifact_index import ArtifactIndex
 from handlers.choices import Choices
 from handlers.directory import AppDirectory
 from handlers.expecting import UsualTimes
+from handlers.following import Following
 from handlers.overview import Overview
-
-if TYPE_CHECKING:
-    from handlers.following import Following
 from storage import Storage
 
 

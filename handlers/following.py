@@ -8,13 +8,12 @@ from datetime import datetime, timedelta
 
 import structlog
 from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import messages
-from bot.bitrise import NoLog, log_text
+from bot.bitrise import Bitrise, NoLog, log_text
 from bot.build import App, Build
 from bot.http import ProviderError
-from handlers.caller import Caller
-from handlers.finding import NotNamed
 
 log = structlog.get_logger()
 
@@ -25,13 +24,27 @@ LASTS = timedelta(minutes=10)
 SECONDS_EACH = 5.0
 
 
+class CannotFollow(Exception):
+    """The log is not followed; the sentence says why."""
+
+
 class Following:
     """The logs that are being followed; `run` ends them all when it is stopped."""
 
-    def __init__(self, *, clock: Callable[[], datetime], seconds_each: float = SECONDS_EACH) -> None:
+    def __init__(
+        self,
+        bitrise: Bitrise,
+        slack: AsyncWebClient,
+        *,
+        clock: Callable[[], datetime],
+        seconds_each: float = SECONDS_EACH,
+    ) -> None:
+        self._bitrise = bitrise
+        self._slack = slack
         self._clock = clock
         self._seconds_each = seconds_each
         self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._beginning = asyncio.Lock()
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -43,21 +56,24 @@ class Following:
         await self._stopping.wait()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
-    async def begin(self, app: App, build: Build, caller: Caller) -> None:
-        """Follow the build's log in the person's direct messages. Raises NotNamed, SlackApiError."""
-        key = (caller.person, build.slug)
+    async def begin(self, app: App, build: Build, channel: str) -> None:
+        """Follow the build's log in that direct message. Raises CannotFollow, ProviderError, SlackApiError."""
+        async with self._beginning:  # a button may be pressed twice at once
+            await self._begin(app, build, channel)
+
+    async def _begin(self, app: App, build: Build, channel: str) -> None:
+        key = (channel, build.slug)
         if key in self._tasks:
-            raise NotNamed("You follow this log already; it is in our direct messages.")
+            raise CannotFollow("You follow this log already; it is in our direct messages.")
         if len(self._tasks) >= MOST_AT_ONCE:
-            raise NotNamed(f"{MOST_AT_ONCE} logs are followed already, and Slack lets me write no faster.")
-        channel = await caller.direct_message_alone()
+            raise CannotFollow(
+                f"{MOST_AT_ONCE} logs are followed already, and Slack lets me write no faster."
+            )
         until = self._clock() + LASTS
-        text = await _end_of(app, build, caller) or ""
+        text = await _end_of(self._bitrise, app, build) or ""
         first = messages.following(build, app, text, until=until, ended=False)
-        posted = await caller.desk.slack.chat_postMessage(
-            channel=channel, text=first.text, blocks=first.blocks
-        )
-        follower = _Follower(app, build, caller, channel, str(posted["ts"]), until, text)
+        posted = await self._slack.chat_postMessage(channel=channel, text=first.text, blocks=first.blocks)
+        follower = _Follower(self._bitrise, self._slack, app, build, channel, str(posted["ts"]), until, text)
         task = asyncio.create_task(self._follow(follower), name=f"follow {build.slug}")
         self._tasks[key] = task
         task.add_done_callback(lambda _: self._tasks.pop(key, None))
@@ -85,18 +101,27 @@ class _Follower:
     """One message that shows the end of a log."""
 
     def __init__(
-        self, app: App, build: Build, caller: Caller, channel: str, ts: str, until: datetime, text: str
+        self,
+        bitrise: Bitrise,
+        slack: AsyncWebClient,
+        app: App,
+        build: Build,
+        channel: str,
+        ts: str,
+        until: datetime,
+        text: str,
     ) -> None:
+        self._bitrise, self._slack = bitrise, slack
         self.until = until
         self.done = False
-        self._app, self._build, self._caller = app, build, caller
+        self._app, self._build = app, build
         self._channel, self._ts, self._text = channel, ts, text
 
     async def look(self) -> None:
         """Show what has been written since."""
         try:
-            build = await self._caller.desk.bitrise.build(self._app.slug, self._build.slug)
-            text = await _end_of(self._app, build, self._caller)
+            build = await self._bitrise.build(self._app.slug, self._build.slug)
+            text = await _end_of(self._bitrise, self._app, build)
         except ProviderError as problem:
             log.info("follow.later", reason=str(problem))
             return
@@ -111,15 +136,15 @@ class _Follower:
 
     async def _show(self, *, until: datetime | None) -> None:
         message = messages.following(self._build, self._app, self._text, until=until, ended=self.done)
-        await self._caller.desk.slack.chat_update(
+        await self._slack.chat_update(
             channel=self._channel, ts=self._ts, text=message.text, blocks=message.blocks
         )
 
 
-async def _end_of(app: App, build: Build, caller: Caller) -> str | None:
+async def _end_of(bitrise: Bitrise, app: App, build: Build) -> str | None:
     """The end of the log as it is now; None where there is none yet. Raises ProviderError."""
     try:
-        read = await caller.desk.bitrise.read_log(app.slug, build.slug)
+        read = await bitrise.read_log(app.slug, build.slug)
     except NoLog:
         return None
     return "\n".join(log_text(read.reading.end).split("\n")[-messages.LOG_LINES :])

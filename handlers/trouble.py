@@ -16,11 +16,21 @@ from bot.messages import Message, NotAButton, TooLongForAModal
 from handlers.answers.acts import NotAllowed
 from handlers.caller import Answer
 from handlers.finding import NotNamed
+from handlers.following import CannotFollow
 from handlers.saying import Saying
 
 log = structlog.get_logger()
 
-MISTAKES = (CommandError, UnknownApp, AmbiguousApp, NotNamed, NotAllowed, NotAButton, TooLongForAModal)
+MISTAKES = (
+    CommandError,
+    UnknownApp,
+    AmbiguousApp,
+    NotNamed,
+    NotAllowed,
+    NotAButton,
+    TooLongForAModal,
+    CannotFollow,
+)
 
 
 def in_words(error: Exception) -> Message:

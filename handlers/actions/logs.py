@@ -38,7 +38,7 @@ async def _log_follow(press: Press) -> Answer:
     app, build = await by_slugs(press.caller, about.app, about.build)
     if build.ended:
         return await logs.log_of(app, build, press.caller)
-    await press.caller.desk.following.begin(app, build, press.caller)
+    await press.caller.desk.following.begin(app, build, await press.caller.direct_message_alone())
     said = sent_to_you("I follow the log in our direct messages, for ten minutes at most.")
     return Answer(said, Audience.ONE_PERSON, title=logs.TITLE)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from datetime import timedelta
 from pathlib import Path
@@ -115,6 +116,18 @@ async def test_a_growing_log_is_followed_until_its_end(tmp_path: Path) -> None:
         assert shown.edited
         assert len([one for one in town.slack.posts("D0ANNA") if one.by_bot]) == 1
         assert town.slack.violations == []
+
+
+async def test_two_presses_at_once_follow_a_log_once(town: Town) -> None:
+    build = town.bitrise.start_build(town.bitrise.android)
+    town.bitrise.run(build)
+    town.clock.skip(timedelta(seconds=60))
+    post = await town.ask("/bitrise log android #1", "still being written")
+    await asyncio.gather(
+        town.press(post, "Follow", "You follow this log already"),
+        town.press(post, "Follow", "I follow the log in our direct messages"),
+    )
+    assert len([one for one in town.slack.posts("D0ANNA") if one.by_bot]) == 1
 
 
 async def test_a_bot_that_stops_says_that_it_follows_no_longer(town: Town) -> None:
