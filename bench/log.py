@@ -14,7 +14,7 @@ from aiohttp import web
 from bench.figure import Figure
 from bench.serving import served_by
 from bot.bitrise import Redactor
-from bot.bitrise.logs import plain_text
+from bot.bitrise.logs import plain_text, readable
 from bot.http import Downloads, Http
 from bot.log_reader import LogReader
 from sandbox.bitrise.logs import log_of
@@ -55,7 +55,7 @@ async def measure() -> list[Figure]:
             downloads = Downloads(http, api_url=address, hosts=())
             fetching = await _seconds(downloads, address, lambda _: None)
             before = _peak_mb()
-            reader = LogReader(clean=plain_text, word="assertionerror")
+            reader = LogReader(clean=plain_text, shown=readable, word="assertionerror")
             reading = await _seconds(downloads, address, reader.feed)
             found = reader.finish()
             redactor = Redactor()

@@ -16,6 +16,8 @@ from bot.build import Frozen
 
 KEPT_LINES = 60
 MOST_HITS = 15
+# A word that stands in nearly every line of a huge log is not counted for minutes.
+MOST_COUNTED = 1000
 MOST_STEPS = 300
 # A line without an end is cut, so that it is not held either.
 LONGEST_LINE = 64 * 1024
@@ -46,7 +48,7 @@ class Step(Frozen):
 
 
 class Hit(Frozen):
-    """A line with the word that was looked for; `line` counts from 1."""
+    """A line with the word that was looked for, secrets taken out; `line` counts from 1."""
 
     line: int
     step: str | None
@@ -56,7 +58,7 @@ class Hit(Frozen):
 class LogReading(Frozen):
     """What was read. `end` are the last lines of the step that was wanted, or of the one that failed, or of all.
 
-    `of` is that step's title, None where it is the log's own end; all text is as it stood in the log.
+    `of` is that step's title, None where it is the log's own end; it and the titles are as they stood in the log.
     """
 
     steps: tuple[Step, ...] = ()
@@ -71,15 +73,23 @@ class LogReading(Frozen):
 class LogReader:
     """Takes a log in pieces. `step` is the number of the step whose end is wanted; `word` is looked for in any case.
 
-    `clean` takes colours and the like out of a line.
+    `clean` takes colours and the like out of a line, `shown` also what nobody may see.
     """
 
     def __init__(
-        self, *, clean: Callable[[str], str], step: int | None = None, word: str | None = None
+        self,
+        *,
+        clean: Callable[[str], str],
+        shown: Callable[[str], str],
+        step: int | None = None,
+        word: str | None = None,
     ) -> None:
         self._clean = clean
+        self._shown = shown
         self._wanted = step
-        self._word = word.lower().encode() if word else None
+        self._word = word.lower() if word else None
+        # Most lines can be passed over undecoded; bytes know the lower case of ASCII alone.
+        self._sign = self._word.encode() if self._word and self._word.isascii() else b""
         self._steps: list[Step] = []
         self._kept: deque[bytes] = deque(maxlen=KEPT_LINES)
         self._end: tuple[bytes, ...] | None = None
@@ -125,13 +135,19 @@ class LogReader:
         self._boxed = False
         if line.startswith((b"|", b"+-")) and not self._over:
             self._box(self._clean(line.decode("utf-8", "replace")).rstrip())
-        if self._word is not None and self._word in line.lower():
-            self._hit_count += 1
-            if len(self._hits) < MOST_HITS:
-                text = self._clean(line.decode("utf-8", "replace"))
-                self._hits.append(Hit(line=self._lines, step=self._title(), text=text))
+        if self._word is not None and self._hit_count < MOST_COUNTED and self._sign in line.lower():
+            self._look_in(line, self._word)
         if not self._over and not self._boxed:
             self._kept.append(line)
+
+    def _look_in(self, line: bytes, word: str) -> None:
+        # Only what may be shown is searched, or a secret could be guessed letter by letter.
+        text = line.decode("utf-8", "replace")
+        if word not in text.lower() or word not in (text := self._shown(text)).lower():
+            return
+        self._hit_count += 1
+        if len(self._hits) < MOST_HITS:
+            self._hits.append(Hit(line=self._lines, step=self._title(), text=text))
 
     def _without_key(self, line: bytes) -> bytes:
         """A private key goes over many lines, of which the last ones alone could not be recognised."""

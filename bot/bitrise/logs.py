@@ -79,10 +79,16 @@ def read_log(body: bytes) -> Log:
         archived=bool(item.is_archived),
         raw_url=item.expiring_raw_log_url,
         gaps=any(after - before > 1 for before, after in pairwise(positions)),
-        # the documents show a first chunk at 0, today's command line assumes 1
-        from_the_start=bool(positions) and positions[0] <= 1,
+        from_the_start=_begins_at_first(positions, of=item.generated_log_chunks_num),
         before=item.next_before_timestamp,
     )
+
+
+def _begins_at_first(positions: Sequence[int], *, of: int | None) -> bool:
+    """The documents show a first chunk at 0, today's command line assumes 1: there the number of chunks decides."""
+    if not positions or positions[0] > 1:
+        return False
+    return positions[0] == 0 or of is None or len(positions) >= of
 
 
 def plain_text(text: str) -> str:

@@ -45,7 +45,9 @@ class LogTail(Frozen):
 
 
 class ReadLog(Frozen):
-    """A log as it was read. `complete`: all of it; `still_growing`: it is not archived; `whole_url`: for minutes."""
+    """A log as it was read. `complete`: from its beginning, without gaps; `still_growing`: it is not archived;
+    `whole_url`: for minutes.
+    """
 
     reading: LogReading
     complete: bool
@@ -93,7 +95,7 @@ class LogsApi(Connection):
         """
         log = await self.log(app_slug, build_slug)
         if log.raw_url is not None:
-            reader = LogReader(clean=plain_text, step=step, word=word)
+            reader = LogReader(clean=plain_text, shown=readable, step=step, word=word)
             try:
                 async with self._downloads.open(log.raw_url) as chunks:
                     async for chunk in chunks:
@@ -103,11 +105,13 @@ class LogsApi(Connection):
                 )
             except (DownloadRefused, DownloadExpired, ProviderDown):
                 pass  # the chunks still show the end; that they are not all is said
-        reader = LogReader(clean=plain_text, step=step, word=word)
+        reader = LogReader(clean=plain_text, shown=readable, step=step, word=word)
         reader.feed(log.text.encode())
-        complete = log.archived and log.from_the_start and not log.gaps
         return ReadLog(
-            reading=reader.finish(), complete=complete, still_growing=not log.archived, whole_url=log.raw_url
+            reading=reader.finish(),
+            complete=log.from_the_start and not log.gaps,
+            still_growing=not log.archived,
+            whole_url=log.raw_url,
         )
 
     async def steps(self, app_slug: str, build_slug: str) -> tuple[Step, ...]:

@@ -49,7 +49,6 @@ _NAMED = re.compile(
     """
 )
 
-
 # One of these stands in every secret that the patterns know: a text without any of them is as it should be.
 _SIGNS = tuple(
     b"token secret passw passphrase credential key authorization signature sig= ticket :// bitpat_ xox xapp- ghp_ gho_"
@@ -68,6 +67,8 @@ def signs_of_secrets(text: bytes) -> tuple[bytes, ...]:
 
 def redact(text: str) -> str:
     """The text with `[redacted]` where a token, key, password or signed link stood; all else as it was."""
+    if not signs_of_secrets(text.encode("utf-8", "replace")):
+        return text
     text = _PRIVATE_KEY.sub(REDACTED, text)
     text = _SHAPES.sub(REDACTED, text)
     text = _IN_ADDRESS.sub(REDACTED, text)

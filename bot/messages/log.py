@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from bot.build import App, Build
-from bot.log_reader import Hit, Step, StepResult
+from bot.log_reader import MOST_COUNTED, LogReading, Step, StepResult
 from bot.messages import actions, wording
 from bot.messages.blocks import (
     SECTION_TEXT,
@@ -49,6 +49,7 @@ _RESULTS = {
 class LogView:
     """What is shown of a log. `end` is text without secrets: the end of the step `of`, or of the whole (None).
 
+    `complete`: it was read from its beginning, without gaps; `still_growing`: it is not archived, and goes on.
     `ai_summary` is Bitrise's own; `thread` is the message to whose thread the whole log belongs if it is shared.
     """
 
@@ -94,21 +95,27 @@ def build_log(build: Build, app: App, view: LogView) -> Message:
     return Message(escape(text, 900), [*blocks, context(note)])
 
 
-def log_hits(build: Build, app: App, word: str, hits: Sequence[Hit], *, count: int, lines: int) -> Message:
-    """The lines of a log in which a word stands; their text is without secrets."""
-    name = wording.name(build, app)
-    times = f"{count} lines" if count != 1 else "one line"
-    head = f"{code(word)} stands in {times if count else 'none'} of the {lines} lines of {name}"
+def log_hits(
+    build: Build, app: App, word: str, reading: LogReading, *, complete: bool, still_growing: bool
+) -> Message:
+    """The lines of a log in which a word stands; `complete` and `still_growing` as in LogView."""
+    hits, count = reading.hits, reading.hit_count
+    times = "one line" if count == 1 else f"{count:,} lines{' or more' if count >= MOST_COUNTED else ''}"
+    read = (
+        f"the {reading.lines:,} lines" if complete else f"the last {reading.lines:,} lines, all I could read,"
+    )
+    head = f"{code(word)} stands in {times if count else 'none'} of {read} of {wording.name(build, app)}"
+    if still_growing:
+        head += ", which is not whole yet"
     if not hits:
-        return Message(escape(f"{word} does not stand in the log."), [section(head)])
-    shown = "\n".join(f"{hit.line}  {cut(hit.text.strip(), 160)}" for hit in hits)
+        searched = "the log" if complete else "the part of the log that I could read"
+        return Message(escape(f"{word} does not stand in {searched}."), [section(head)])
+    # Where the beginning is missing nobody knows a line's number.
+    shown = "\n".join((f"{hit.line}  " if complete else "") + cut(hit.text.strip(), 160) for hit in hits)
     steps = list(dict.fromkeys(hit.step for hit in hits if hit.step))
     where = [context("In " + ", ".join(code(step) for step in steps[:10]))] if steps else []
-    more = (
-        [context(f"The first {len(hits)} are shown, each with its line's number.")]
-        if count > len(hits)
-        else []
-    )
+    numbered = ", each with its line's number" if complete else ""
+    more = [context(f"The first {len(hits)} are shown{numbered}.")] if count > len(hits) else []
     blocks = [section(head), section(block_of_code(shown, SECTION_TEXT)), *where, *more]
     return Message(escape(f"{word} stands in {times}. The first: {hits[0].text}", 900), blocks)
 
@@ -125,7 +132,7 @@ def search_modal(about: LogButton, *, typed: str = "", problem: str | None = Non
                 "Word or part of a line",
                 text_element(typed, most=LONGEST_WORD, placeholder="error:"),
                 optional=False,
-                hint="Large and small letters are the same. The whole log is searched.",
+                hint="Large and small letters are the same. The log is searched as far as it is written.",
             ),
         ],
         callback_id=actions.LOG_SEARCH_MODAL,
@@ -239,5 +246,12 @@ def _handles(build: Build, view: LogView) -> list[Block]:
     page = link_button("Log in Bitrise", f"{build.url}?tab=log", actions.OPEN_LINK)
     block = row(*elements, whole or page)
     block["block_id"] = f"log {about.app} {about.build} {about.thread or '-'}"
-    sized = [context(f"{size(view.size)} in all")] if view.complete and view.size else []
-    return [block, *sized]
+    return [block, *_how_much(view)]
+
+
+def _how_much(view: LogView) -> list[Block]:
+    if not view.complete:
+        return [context("I could read only the last part of this log; steps before it may be missing here.")]
+    if not view.size:
+        return []
+    return [context(f"{size(view.size)} {'so far' if view.still_growing else 'in all'}")]

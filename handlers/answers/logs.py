@@ -62,8 +62,9 @@ async def search(about: LogButton, word: str, caller: Caller) -> Message:
     """The lines of the log in which the word stands. Raises NoLog, ProviderError."""
     app, build = await by_slugs(caller, about.app, about.build)
     read = await caller.desk.bitrise.read_log(app.slug, build.slug, word=word)
-    found = [hit.model_copy(update={"text": log_text([hit.text.encode()])}) for hit in read.reading.hits]
-    return messages.log_hits(build, app, word, found, count=read.reading.hit_count, lines=read.reading.lines)
+    return messages.log_hits(
+        build, app, word, read.reading, complete=read.complete, still_growing=read.still_growing
+    )
 
 
 async def hand_over(about: LogButton, caller: Caller, *, share: bool) -> Answer | None:

@@ -18,6 +18,7 @@ class FileStore:
 
     now: Callable[[], datetime]
     url: str = ""
+    down: bool = False
     fetched: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     _files: dict[str, tuple[bytes, datetime]] = field(default_factory=dict)
@@ -40,6 +41,8 @@ class FileStore:
         if "Authorization" in request.headers or "Cookie" in request.headers:
             self.refused.append(name)
             return _refusal(400, "InvalidArgument", "Only one auth mechanism allowed")
+        if self.down:
+            return _refusal(503, "SlowDown", "Please reduce your request rate.")
         content, until = self._files.get(request.query.get("X-Amz-Signature", ""), (b"", self.now()))
         if self.now() >= until:
             return _refusal(403, "AccessDenied", "Request has expired")

@@ -83,6 +83,16 @@ def test_chunks_come_in_any_order_and_gaps_are_noticed() -> None:
     assert log.raw_url is None
 
 
+@pytest.mark.parametrize(
+    ("positions", "of", "whole"),
+    [([0, 1], 2, True), ([1, 2], 2, True), ([1, 2], None, True), ([1, 2], 3, False), ([2, 3], None, False)],
+)
+def test_a_log_without_its_first_chunk_is_known(positions: list[int], of: int | None, whole: bool) -> None:
+    chunks = [{"chunk": "x", "position": position} for position in positions]
+    body = {"log_chunks": chunks, "is_archived": True, "generated_log_chunks_num": of}
+    assert read_log(json.dumps(body).encode()).from_the_start is whole
+
+
 def test_a_log_reads_as_on_a_terminal() -> None:
     raw = "\x1b[32;1mgreen\x1b[0m\r\n 10%\r 60%\r100%\n\x1b]0;title\x07end\x08\n\n"
     assert readable(raw) == "green\n100%\nend"

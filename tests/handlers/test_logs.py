@@ -7,6 +7,8 @@ import re
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from sandbox.bitrise import Build
 from sandbox.slack import Post
 from tests.town import Town, open_town
@@ -62,6 +64,22 @@ async def test_a_word_is_searched_in_the_whole_log(town: Town) -> None:
     await town.people.close_modal("anna")
     await town.people.submit("anna", {"word": "nowhere"})
     await town.slack.wait_for_modal("anna", "stands in none of the")
+
+
+async def test_what_was_read_in_part_is_not_called_the_whole(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sandbox.bitrise.logs_api.CHUNKS_SHOWN", 2)
+    failed(town)
+    town.bitrise.store.down = True
+    post = await log(town)
+    assert "I could read only the last part of this log" in town.words(post)
+    assert "118 tests completed, 1 failed" in town.words(post)
+    await town.people.click("anna", post, "Search…")
+    await town.slack.wait_for_modal("anna", "Word or part of a line")
+    await town.people.submit("anna", {"word": "SSH key"})
+    opened = await town.slack.wait_for_modal("anna", "stands in none of the last")
+    assert "all I could read" in town.slack.modal_words(opened)
 
 
 async def test_the_whole_log_comes_as_a_file_to_the_person_or_is_shared_on_purpose(town: Town) -> None:

@@ -20,7 +20,7 @@ from bot.commands import ListBuilds, TriggerBuild
 from bot.comparing import compare_builds
 from bot.failure import Failure
 from bot.filters import BuildFilter, Patterns
-from bot.log_reader import Hit, Step, StepResult
+from bot.log_reader import Hit, LogReading, Step, StepResult
 from bot.messages import (
     ArtifactButton,
     ArtifactLine,
@@ -218,8 +218,9 @@ def test_a_log(build: Build, app: App, text: str, growing: bool) -> None:
         steps=steps, end=text, of=text, complete=not growing, still_growing=growing, ai_summary=text, size=9
     )
     assert_takes(messages.build_log(build, app, view))
-    hits = [Hit(line=9, step=text, text=text)] * 15
-    assert_takes(messages.log_hits(build, app, text, hits, count=99, lines=1000))
+    hits = (Hit(line=9, step=text, text=text),) * 15
+    reading = LogReading(steps=(), end=(), of=None, hits=hits, hit_count=99, lines=1000, size=9)
+    assert_takes(messages.log_hits(build, app, text, reading, complete=not growing, still_growing=growing))
     assert_takes(messages.following(build, app, text, until=NOON, ended=growing))
     about = LogButton(app=build.app_slug, build=build.slug)
     check_view(messages.search_modal(about, typed=text, problem=text))

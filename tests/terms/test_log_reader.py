@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.bitrise import Redactor, log_text
-from bot.bitrise.logs import plain_text
+from bot.bitrise.logs import plain_text, readable
 from bot.bitrise.summary import steps_in, words_in
 from bot.log_reader import KEPT_LINES, LONGEST_LINE, LogReader, LogReading, StepResult
 from sandbox.bitrise.logs import log_of
@@ -20,7 +20,7 @@ PASSED = log_of("primary", "main", BEGUN, share=1.0, result="success").encode()
 
 
 def read(*chunks: bytes, step: int | None = None, word: str | None = None) -> LogReading:
-    reader = LogReader(clean=plain_text, step=step, word=word)
+    reader = LogReader(clean=plain_text, shown=readable, step=step, word=word)
     for chunk in chunks:
         reader.feed(chunk)
     return reader.finish()
@@ -58,6 +58,17 @@ def test_a_word_is_found_with_its_line_and_step_in_any_case() -> None:
     assert FAILED.split(b"\n")[hit.line - 1].endswith(b"FAILURE: Build failed with an exception.\x1b[0m")
     many = read(b"error\n" * 100, word="error")
     assert (many.hit_count, len(many.hits), many.lines) == (100, 15, 100)
+    assert read(b"error\n" * 5000, word="error").hit_count == 1000
+    assert read("Prüfung\nPRÜFUNG".encode(), word="prÜfung").hit_count == 2
+    assert read(b"\x1b[31mred\x1b[0m", word="31m").hit_count == 0
+
+
+@pytest.mark.parametrize("guess", ["hunter", "hunter2hunter", "PASSWORD=h"])
+def test_a_secret_can_not_be_guessed_by_looking_for_its_letters(guess: str) -> None:
+    secret = b"export DB_PASSWORD=hunter2hunter2\n"
+    assert read(secret, word=guess).hit_count == 0
+    [hit] = read(secret, word="db_password").hits
+    assert "hunter" not in hit.text
 
 
 @given(st.data())
