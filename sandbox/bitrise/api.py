@@ -12,7 +12,7 @@ from aiohttp import web
 
 from sandbox.bitrise.answers import app_item, artifact_item, build_item, page_of, with_pipeline
 from sandbox.bitrise.configuration_api import ConfigurationApi
-from sandbox.bitrise.desk import Refusal, Request, as_json, is_asked
+from sandbox.bitrise.desk import Refusal, Request, as_json, is_asked, started_answer
 from sandbox.bitrise.farm import Artifact, Build
 from sandbox.bitrise.logs_api import LogsApi
 from sandbox.bitrise.pipelines_api import PipelinesApi
@@ -181,22 +181,12 @@ class Api(LogsApi, PipelinesApi, ConfigurationApi):
             words = f"Workflow ({workflow}) did not found in the bitrise config"
             raise Refusal(400, words, of_trigger_for=app)
         build = self.farm.start_build(app, params, self.now(), triggered_by=None)
-        url = f"https://app.bitrise.io/build/{build.slug}"
-        started = {
-            "build_slug": build.slug,
-            "build_number": build.number,
-            "build_url": url,
-            "triggered_workflow": build.workflow,
-        }
-        answer = {
-            "status": "ok",
-            "message": "webhook processed",
-            "slug": app.slug,
-            "service": "bitrise",
-            **started,
-        }
-        return web.json_response(
-            answer | {"results": [{**started, "status": "ok", "message": ""}]}, status=201
+        return started_answer(
+            app,
+            build_slug=build.slug,
+            build_number=build.number,
+            build_url=f"https://app.bitrise.io/build/{build.slug}",
+            triggered_workflow=build.workflow,
         )
 
     def _with_links(self, artifact: Artifact) -> dict[str, Any]:

@@ -79,6 +79,18 @@ class Desk:
         return found
 
 
+def started_answer(app: App, **started: Any) -> web.Response:
+    """What is answered where a build or a pipeline was started."""
+    answer = {
+        "status": "ok",
+        "message": "webhook processed",
+        "slug": app.slug,
+        "service": "bitrise",
+        **started,
+    }
+    return web.json_response(answer | {"results": [{**started, "status": "ok", "message": ""}]}, status=201)
+
+
 def as_json(text: str) -> Any:
     """A request's body; None where it is no JSON."""
     try:

@@ -8,7 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from sandbox.bitrise.answers import pipeline_item, pipeline_show, request_item
-from sandbox.bitrise.desk import Desk, Refusal, as_json, is_asked
+from sandbox.bitrise.desk import Desk, Refusal, as_json, is_asked, started_answer
 from sandbox.bitrise.farm import App, Pipeline
 
 USER = "api-demo"
@@ -101,20 +101,11 @@ class PipelinesApi(Desk):
             words = f"Pipeline ({name}) did not found in the bitrise config"
             raise Refusal(400, words, of_trigger_for=app)
         pipeline = self.farm.start_pipeline(app, name, params, self.now())
-        started = {
-            "build_slug": pipeline.slug,
-            "build_number": pipeline.number,
-            "build_url": f"https://app.bitrise.io/app/{app.slug}/pipelines/{pipeline.slug}",
-            "triggered_pipeline": name,
-            "triggered_workflow": "",
-        }
-        answer = {
-            "status": "ok",
-            "message": "webhook processed",
-            "slug": app.slug,
-            "service": "bitrise",
-            **started,
-        }
-        return web.json_response(
-            answer | {"results": [{**started, "status": "ok", "message": ""}]}, status=201
+        return started_answer(
+            app,
+            build_slug=pipeline.slug,
+            build_number=pipeline.number,
+            build_url=f"https://app.bitrise.io/app/{app.slug}/pipelines/{pipeline.slug}",
+            triggered_pipeline=name,
+            triggered_workflow="",
         )
