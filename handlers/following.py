@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+import aiohttp
 import structlog
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
@@ -22,6 +23,8 @@ LASTS = timedelta(minutes=10)
 # chat.update is let through fifty times a minute for the whole workspace, most of which the relay may need
 # (Slack's rules, "Pace"): so many followers share a dozen.
 SECONDS_EACH = 5.0
+# What the Web API's client raises where a message was not shown.
+NOT_SHOWN = (SlackApiError, aiohttp.ClientError, TimeoutError)
 
 
 class CannotFollow(Exception):
@@ -79,15 +82,12 @@ class Following:
         task.add_done_callback(lambda _: self._tasks.pop(key, None))
 
     async def _follow(self, follower: _Follower) -> None:
-        try:
-            while not follower.done:
-                await self._rest()
-                if self._stopping.is_set() or self._clock() >= follower.until:
-                    await follower.stop()
-                    return
-                await follower.look()
-        except SlackApiError as error:
-            log.info("follow.ended", reason=str(error.response.get("error")))
+        while not follower.done:
+            await self._rest()
+            if self._stopping.is_set() or self._clock() >= follower.until:
+                await follower.stop()
+                return
+            await follower.look()
 
     async def _rest(self) -> None:
         try:
@@ -118,24 +118,26 @@ class _Follower:
         self._channel, self._ts, self._text = channel, ts, text
 
     async def look(self) -> None:
-        """Show what has been written since."""
+        """Show what has been written since; what fails is left to the next look, of which there are only so many."""
         try:
             build = await self._bitrise.build(self._app.slug, self._build.slug)
-            text = await _end_of(self._bitrise, self._app, build)
-        except ProviderError as problem:
-            log.info("follow.later", reason=str(problem))
+            text = await _end_of(self._bitrise, self._app, build) or self._text
+            if build.ended or text != self._text:
+                await self._show(build, text, until=self.until)
+        except (ProviderError, *NOT_SHOWN) as problem:
+            log.info("follow.later", reason=type(problem).__name__)
             return
-        self.done = build.ended
-        if text is not None and (text != self._text or self.done):
-            self._build, self._text = build, text
-            await self._show(until=self.until)
+        self.done, self._build, self._text = build.ended, build, text
 
     async def stop(self) -> None:
         """Say that it is followed no longer."""
-        await self._show(until=None)
+        try:
+            await self._show(self._build, self._text, until=None)
+        except NOT_SHOWN as problem:
+            log.info("follow.not_ended", reason=type(problem).__name__)
 
-    async def _show(self, *, until: datetime | None) -> None:
-        message = messages.following(self._build, self._app, self._text, until=until, ended=self.done)
+    async def _show(self, build: Build, text: str, *, until: datetime | None) -> None:
+        message = messages.following(build, self._app, text, until=until, ended=build.ended)
         await self._slack.chat_update(
             channel=self._channel, ts=self._ts, text=message.text, blocks=message.blocks
         )

@@ -136,6 +136,20 @@ async def test_a_growing_log_is_followed_until_its_end(tmp_path: Path) -> None:
         assert town.slack.violations == []
 
 
+@pytest.mark.parametrize("kind", ["dropped", "html"])
+async def test_following_goes_on_when_slack_could_not_take_it(tmp_path: Path, kind: str) -> None:
+    async with open_town(tmp_path, seconds={"follow_seconds": 0.1}) as town:
+        build = town.bitrise.start_build(town.bitrise.android)
+        town.bitrise.run(build)
+        town.clock.skip(timedelta(seconds=30))
+        post = await town.ask("/bitrise log android #1", "still being written")
+        await town.press(post, "Follow", "I follow the log in our direct messages")
+        town.slack.fault("chat.update", kind, times=2)
+        town.bitrise.finish(build)
+        await town.told("succeeded; this was the end of its log", channel="D0ANNA")
+        assert town.slack.api.faults.active == []
+
+
 async def test_two_presses_at_once_follow_a_log_once(town: Town) -> None:
     build = town.bitrise.start_build(town.bitrise.android)
     town.bitrise.run(build)
