@@ -30,18 +30,10 @@ MOST_STEP_LOG = 8 * 1024 * 1024
 
 
 class LogTail(Frozen):
-    """A log's end as text, secrets taken out.
+    """A log's end as text with the boxes round its steps, secrets taken out. `still_growing`: it is not archived."""
 
-    `complete`: it is all there is. `still_growing`: the build goes on. `whole_url`: the archive's link, for minutes.
-    `framed` is the same text with the boxes round its steps.
-    """
-
-    text: str
     framed: str
-    complete: bool
     still_growing: bool
-    gaps: bool = False
-    whole_url: str | None = None
 
 
 class ReadLog(Frozen):
@@ -74,16 +66,9 @@ class LogsApi(Connection):
             try:
                 tail = await self._downloads.tail(log.raw_url, most)
             except (DownloadRefused, DownloadExpired, ProviderDown):
-                # the chunks still show the end; that they are not all is said
                 return _from_chunks(log, most)
             text = tail.content.decode("utf-8", "replace") if tail.whole else last_lines(tail.content)
-            return LogTail(
-                text=readable(text),
-                framed=redact(plain_text(text)),
-                complete=tail.whole,
-                still_growing=False,
-                whole_url=log.raw_url,
-            )
+            return LogTail(framed=redact(plain_text(text)), still_growing=False)
         return _from_chunks(log, most)
 
     async def read_log(
@@ -154,12 +139,4 @@ class LogsApi(Connection):
 
 
 def _from_chunks(log: Log, most: int) -> LogTail:
-    text = log.text[-most:]
-    return LogTail(
-        text=readable(text),
-        framed=redact(plain_text(text)),
-        complete=log.archived and log.from_the_start and not log.gaps and text == log.text,
-        still_growing=not log.archived,
-        gaps=log.gaps,
-        whole_url=log.raw_url,
-    )
+    return LogTail(framed=redact(plain_text(log.text[-most:])), still_growing=not log.archived)
