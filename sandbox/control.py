@@ -14,6 +14,7 @@ from aiohttp import web
 
 from sandbox.bitrise import App, Build
 from sandbox.faults import Fault
+from sandbox.membership import described, find_member, find_role, revoke_all
 from sandbox.slack import CannotDo, Post, SlackSandbox
 from sandbox.slack.delivery import Delivered
 from sandbox.stage import Stage
@@ -52,6 +53,9 @@ class Control:
             "heal": self._heal,
             "skip": self._skip,
             "pace": self._pace,
+            "revoke": self._revoke,
+            "token": self._token,
+            "role": self._role,
         }
 
     def add_routes(self, app: web.Application) -> None:
@@ -82,6 +86,9 @@ class Control:
             "violations": lambda: slack.violations,
             "steps": lambda: [vars(one) for one in slack.workspace.runs.values()],
             "builds": lambda: [_build(one) for one in self._bitrise.farm.newest_first()],
+            "members": lambda: [
+                described(one, self._bitrise.farm.apps) for one in self._bitrise.members.values()
+            ],
         }
         read = reads.get(request.match_info["what"])
         if read is None:
@@ -167,6 +174,19 @@ class Control:
     async def _pace(self, given: dict[str, Any]) -> Any:
         self._bitrise.farm.pace = min(max(float(given["pace"]), 0.1), 1000.0)
         return {}
+
+    async def _revoke(self, given: dict[str, Any]) -> Any:
+        return {"revoked": revoke_all(self._bitrise, find_member(self._bitrise, given["member"]))}
+
+    async def _token(self, given: dict[str, Any]) -> Any:
+        member = find_member(self._bitrise, given["member"])
+        return {"token": self._bitrise.give_token(member.username)}
+
+    async def _role(self, given: dict[str, Any]) -> Any:
+        member = find_member(self._bitrise, given["member"])
+        app = find_app(self._bitrise.farm.apps, given["app"])
+        self._bitrise.let(member.username, app, find_role(given["role"]))
+        return described(member, self._bitrise.farm.apps)
 
     async def _submit(self, given: dict[str, Any]) -> Any:
         done = await self._slack.people.submit(given["person"], given.get("values"))

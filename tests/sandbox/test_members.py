@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from bot.manifest import manifest
 from sandbox.bitrise import (
     ANNA_TOKEN,
     BEN_TOKEN,
@@ -21,6 +24,9 @@ from sandbox.bitrise import (
 )
 from sandbox.bitrise.api import Api
 from sandbox.clock import Clock
+from sandbox.console import Console
+from sandbox.control import Control
+from sandbox.stage import Stage
 
 UNAUTHORIZED = (401, {"message": "Unauthorized"})
 FORBIDDEN = (403, {"message": "Forbidden"})
@@ -339,3 +345,57 @@ async def test_the_notes_of_requests_say_who_sent_each_and_never_with_which_toke
     assert [entry["request"]["as"] for entry in journal] == ["anna-berg", "", "carla-ruiz"]
     written = repr(office.bitrise.requests) + repr(journal) + repr(office.bitrise.members)
     assert "bitpat_" not in written
+
+
+async def test_a_script_reads_the_members_revokes_a_token_and_changes_a_role() -> None:
+    stage = Stage(manifest())
+    async with stage, aiohttp.ClientSession() as session:
+        await stage.open(also=Control(stage).add_routes)
+        control = f"{stage.slack.url}/control"
+
+        async def do(order: str, **given: Any) -> tuple[int, Any]:
+            async with session.post(f"{control}/{order}", json=given) as response:
+                return response.status, await response.json()
+
+        async def members() -> dict[str, Any]:
+            async with session.get(f"{control}/members") as response:
+                return {one["username"]: one for one in await response.json()}
+
+        ben = (await members())["ben-okafor"]
+        assert ben["tokens"] == [BEN_TOKEN]
+        assert ben["roles"] == {"Sample Android": "developer", "Sample iOS": "developer"}
+        assert await do("revoke", member="ben") == (200, {"revoked": 1})
+        _, given = await do("token", member="ben-okafor")
+        assert (await members())["ben-okafor"]["tokens"] == [given["token"]]
+        await do("role", member="ben", app="web", role="tester")
+        _, changed = await do("role", member="ben", app="ios", role=None)
+        assert changed["roles"] == {"Sample Android": "developer", "Web Shop": "tester"}
+        assert changed == (await members())["ben-okafor"]
+        for order, wrong in (
+            ("revoke", {"member": "dora"}),
+            ("token", {"member": ""}),
+            ("role", {"member": "ben", "app": "web", "role": "king"}),
+            ("role", {"member": "ben", "app": "web"}),
+        ):
+            assert (await do(order, **wrong))[0] == 400
+        assert changed == (await members())["ben-okafor"]
+
+
+async def test_the_terminal_shows_the_members_and_changes_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage, said = Stage(manifest()), list[str]()
+    typed = (
+        "role ben web tester\nrole carla android none\nrevoke anna\nrevoke dora\nmembers\ntoken anna\nquit\n"
+    )
+    monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+    async with stage:
+        await stage.open()
+        assert await Console(stage, said.append).run()
+        [new] = stage.bitrise.members["anna-berg"].tokens
+    assert f"  {new}" in said
+    assert (
+        f"  ben-okafor, developer of Sample Android, developer of Sample iOS, tester of Web Shop: {BEN_TOKEN}"
+        in said
+    )
+    assert f"  carla-ruiz, of no app: {CARLA_TOKEN}" in said
+    assert [line for line in said if "no token" in line and "anna-berg" in line]
+    assert [line for line in said if "there is no member dora; there are api-demo" in line]
