@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiohttp import BasicAuth, web
+from aiohttp import web
 
 from sandbox.faults import Fault, Faults
 from sandbox.journal import Journal
@@ -268,14 +269,14 @@ def _refusing(error: SlackError) -> Callable[[], dict[str, Any]]:
 
 def _basic(request: web.Request) -> dict[str, str]:
     """A client's id and secret by HTTP Basic, which Slack asks for rather than the form's."""
-    authorization = request.headers.get("Authorization", "")
-    if not authorization.lower().startswith("basic "):
+    kind, _, encoded = request.headers.get("Authorization", "").partition(" ")
+    if kind.lower() != "basic":
         return {}
     try:
-        given = BasicAuth.decode(authorization)
+        client_id, _, client_secret = base64.b64decode(encoded).decode().partition(":")
     except ValueError:
         return {}
-    return {"client_id": given.login, "client_secret": given.password}
+    return {"client_id": client_id, "client_secret": client_secret}
 
 
 def _loaded(value: Any) -> Any:

@@ -40,6 +40,11 @@ class Workplace:
             lambda: installations.of(workspace),
         )
 
+    @property
+    def some_person(self) -> str:
+        """Whoever is meant where nobody is named: the first one who is still there."""
+        return next(one.name for one in self.workspace.people.values() if not one.deleted)
+
     def has(self, arguments: Mapping[str, Any]) -> bool:
         """Whether something that a call names is here: a channel, a person, a trigger, a view, a step's run."""
         named = {name: str(arguments.get(name) or "") for name in _NAMES}
