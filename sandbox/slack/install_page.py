@@ -149,13 +149,13 @@ class InstallPage:
             workspace = place.workspace
             if workspace.only_admins_install and not person.runs_the_place:
                 raise NotAllowed(f"Only admins may install apps in {workspace.name}", 403)
-            return Installation(workspace, None, workspace.bot_user, asked.scopes), person
+            return Installation(workspace, None, asked.scopes), person
         if not person.runs_the_place:
             raise NotAllowed(f"Only admins may install apps in all of {place.name}", 403)
         first, *others = self._in(place)
         for one in others:
             one.workspace.adopt_bot(first.workspace)
-        return Installation(None, place, first.workspace.bot_user, asked.scopes), person
+        return Installation(None, place, asked.scopes, first.workspace.bot_user), person
 
     def _question(
         self, name: str, asked: Asked, place: Workplace | Enterprise, query: Mapping[str, str]

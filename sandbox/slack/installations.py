@@ -22,18 +22,23 @@ TOKEN_SECONDS = 43_200
 
 @dataclass(eq=False)
 class Installation:
-    """The app in one workspace or, where that is None, in a whole organisation."""
+    """The app in one workspace or, where that is None, in a whole organisation, whose bot is `bot_of_all`."""
 
     workspace: Workspace | None
     organisation: Enterprise | None
-    bot_user: str
     scopes: frozenset[str]
+    bot_of_all: str = ""
     removed: bool = False
 
     @property
     def org_wide(self) -> bool:
         """Whether it is an organisation's."""
         return self.workspace is None
+
+    @property
+    def bot_user(self) -> str:
+        """The bot's user id there."""
+        return self.bot_of_all if self.workspace is None else self.workspace.bot_user
 
     @property
     def enterprise(self) -> Enterprise | None:
@@ -89,7 +94,7 @@ class Installations:
 
     def begin_with(self, workspace: Workspace, scopes: Iterable[str], token: str) -> None:
         """The app is in a workspace from the start, with this token."""
-        there = Installation(workspace, None, workspace.bot_user, frozenset(scopes))
+        there = Installation(workspace, None, frozenset(scopes))
         self._installed.append(there)
         self.tokens[token] = Token(token, there)
 

@@ -37,7 +37,7 @@ MANIFEST: Json = {
         "socket_mode_enabled": False,
         "token_rotation_enabled": False,
         "event_subscriptions": {
-            "bot_events": ["app_mention", "app_uninstalled", "tokens_revoked", "user_change"]
+            "bot_events": ["app_mention", "app_uninstalled", "message.im", "tokens_revoked", "user_change"]
         },
     },
 }
@@ -107,8 +107,10 @@ async def visiting(slack: SlackSandbox, folder: Path) -> AsyncIterator[Visitor]:
         await runner.setup()
         await web.SockSite(runner, line).start()
         slack.use_http(f"{url}/slack/events")
-        yield visitor
-        await runner.cleanup()
+        try:
+            yield visitor
+        finally:
+            await runner.cleanup()
 
 
 def listen(app: AsyncApp, visitor: Visitor) -> None:
@@ -135,6 +137,7 @@ def listen(app: AsyncApp, visitor: Visitor) -> None:
     async def _(say: AsyncSay) -> None:
         await say("You called?")
 
+    @app.event("message")
     @app.event("user_change")
     async def _() -> None:
         pass

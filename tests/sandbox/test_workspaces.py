@@ -119,6 +119,17 @@ async def test_each_workspace_has_its_own_allowance(two: Two) -> None:
     assert (await two.there("chat.postMessage", channel="C0BUILDS", text="x"))["status"] == 200
 
 
+async def test_an_app_hears_nothing_from_where_it_is_not_installed() -> None:
+    slack = await SlackSandbox(MANIFEST).start()
+    acme = slack.add_workspace()
+    acme.people.say("emil", "D0ACMEEMIL", "anybody there?")
+    acme.people.say("emil", "builds", "hello")
+    with pytest.raises(CannotDo, match="visitor is not installed in Acme"):
+        acme.people.invite("builds")
+    assert list(slack.journal.entries) == []
+    await slack.close()
+
+
 async def test_one_workspace_has_one_name() -> None:
     slack = SlackSandbox(MANIFEST)
     slack.add_workspace("T0TWIN")
@@ -201,6 +212,10 @@ async def test_an_app_hears_of_somebody_who_leaves_where_it_is_installed(tmp_pat
     async with visiting(slack, tmp_path) as visitor:
         acme.people.leave("fay")
         await slack.install(visitor.install_url, team="T0ACME")
+        installation = slack.installations.by_id("T0ACME")
+        installation.scopes -= {"users:read"}
+        acme.people.leave("dana")
+        installation.scopes |= {"users:read"}
         acme.people.leave("emil")
         heard = await visitor.wait_for("user_change")
         user = heard["event"]["user"]
