@@ -18,7 +18,7 @@ from bot.bitrise import (
     TriggerParams,
 )
 from bot.build import State
-from bot.http import AnswerLost, BadToken, Http, NoAccess, NotFound
+from bot.http import AnswerLost, BadToken, FixedToken, Http, NoAccess, NotFound
 from sandbox.bitrise import TESTER_TOKEN, TOKEN, BitriseSandbox
 from sandbox.clock import Clock
 
@@ -38,7 +38,7 @@ class There:
         host = urlsplit(self.sandbox.store.url).hostname or ""
         return Bitrise(
             self._http,
-            token=SecretStr(token),
+            credentials=FixedToken(SecretStr(token)),
             base_url=self.sandbox.api_url,
             clock=self.clock,
             download_hosts=(host,),
