@@ -28,6 +28,7 @@ class Server:
         metrics: Callable[[], Awaitable[bytes]],
         slack: AsyncApp | None,
         webhook: Webhook | None = None,
+        more: Callable[[web.Application], None] | None = None,
     ) -> None:
         self._readiness = readiness
         self._metrics = metrics
@@ -38,6 +39,8 @@ class Server:
         app.router.add_get("/metrics", self._count)
         if webhook is not None:
             app.router.add_post("/webhooks/bitrise", webhook.take)
+        if more is not None:
+            more(app)
         if slack is not None:
             app.router.add_post("/slack/events", self._from_slack)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=DRAIN_SECONDS)
