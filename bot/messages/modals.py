@@ -154,6 +154,10 @@ class FilledIn:
         """The channel that was picked."""
         return self._element(name).get("selected_conversation") or None
 
+    def users(self, name: str) -> list[str]:
+        """The people who were picked."""
+        return [str(one) for one in self._element(name).get("selected_users") or []]
+
     def _element(self, name: str) -> Mapping[str, Any]:
         block = self._values.get(name)
         elements = list(block.values()) if isinstance(block, Mapping) else []
