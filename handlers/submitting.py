@@ -39,9 +39,9 @@ class Then(Enum):
 class Course(Generic[T]):
     """What the person sees of a submission.
 
-    `waiting` while it takes long; `done` at its end (None: nothing any more), where `then` says; `again` asks once more,
-    with what was filled in, and `refused` says that asking would not help; `field_of` names the field that a problem is
-    about.
+    `waiting` while it takes long; `done` at its end (None: nothing any more), where `then` says; `again` asks once
+    more, with what was filled in, and `refused` says that asking would not help; `field_of` names the field that a
+    problem is about.
     """
 
     waiting: Block
