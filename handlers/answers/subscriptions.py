@@ -60,6 +60,7 @@ async def add(app: App, terms: Terms, caller: Caller, *, channel: str) -> Subscr
 
     It shows what the person can see, for as long as they can; the bot must see it too, since it is the bot that looks.
     """
+    await _must_see(app, caller)
     subscriptions = caller.storage.subscriptions
     watched = await subscriptions.is_watched(Provider.BITRISE, app.slug)
     return await subscriptions.add(
@@ -71,6 +72,14 @@ async def add(app: App, terms: Terms, caller: Caller, *, channel: str) -> Subscr
         baseline=None if watched else await _baseline(app, caller),
         seen_as=await seen_as(caller),
     )
+
+
+async def _must_see(app: App, caller: Caller) -> None:
+    """Ask Bitrise itself whether the person sees the app, since from then on the bot looks. Raises ProviderError."""
+    if await caller.is_linked():
+        await caller.own_bitrise.app(app.slug)
+    else:
+        await app_by_slug(caller, app.slug)
 
 
 async def seen_as(caller: Caller) -> SeenAs:
@@ -116,7 +125,7 @@ async def resume_number(number: int, caller: Caller) -> Answer | None:
     there = replace(caller, channel=subscription.channel)
     async with permitted(there, "resume", subscription.app, about={"subscription": str(number)}):
         if subscription.app is not None:
-            await app_by_slug(caller, subscription.app.slug)
+            await _must_see(subscription.app, caller)
         said = messages.resumed(subscription.app, subscription.terms, by=caller.person)
         await _post(there, said)
         apps = await caller.apps.slugs() if subscription.app is None else None
