@@ -25,7 +25,12 @@ who = ["S0RELEASE", "U0ANNA"]
 
 
 @asynccontextmanager
-async def governed(folder: Path, rules: str = "", *, service_token_acts: str = "0") -> AsyncIterator[Town]:
+async def governed(
+    folder: Path,
+    rules: str = "",
+    *,
+    service_token_acts: str = "0",  # noqa: S107 - a switch
+) -> AsyncIterator[Town]:
     """A town whose operator has set these rules; Anna (admin) and Ben (of the release team) have linked accounts."""
     (folder / "policy.toml").write_text(rules)
     policy = str(folder / "policy.toml")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,22 @@ async def test_whoever_left_while_the_bot_was_away_is_noticed(town: Town) -> Non
     await town.start_bot()
     await town.told("has unlinked their account, or has left", person="anna")
     assert await town.rows("SELECT user_id FROM accounts") == [("U0ANNA",)]
+
+
+async def test_a_testers_subscription_tells_no_more_than_a_tester_may_read(town: Town) -> None:
+    await town.connect("carla")
+    failed = town.bitrise.start_build(town.bitrise.android, ends_as="error")
+    town.bitrise.finish(failed, "error")
+    for person, channel in (("anna", "builds"), ("carla", "random")):
+        await town.ask("/bitrise subscribe android", "subscribed", person=person, channel=channel)
+    town.bitrise.finish(town.bitrise.start_build(town.bitrise.android), "error")
+    await town.told("Sample Android #2 failed", person=None)
+    town.clock.skip(timedelta(minutes=1))
+    told = await town.told("Failed in `gradle-unit-test@1.0.7`", person=None)
+    assert "LoginTest" in town.words(told)
+    [of_tester] = town.telling("Sample Android #2 failed", channel="random")
+    await town.looked()
+    assert "gradle-unit-test" not in town.words(of_tester)
+    town.bitrise.hold(town.bitrise.android, 7)
+    await town.told("waits for somebody's approval", person=None)
+    assert town.telling("waits for somebody's approval", channel="random") == []
