@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import islice, pairwise
 from typing import Annotated
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError, WrapValidator
 from bot.bitrise.models import Flag, Number, Text, Time, or_none
 from bot.build import Frozen
 from bot.http import NotUnderstood
-from bot.http.redaction import Redaction, lines_to_look_at, redact
+from bot.http.redaction import Redaction, lines_to_clean, lines_to_look_at, redact
 
 # Colours and cursor movements (ECMA-48), window titles (OSC), and single-character escapes.
 _ESCAPES = re.compile(
@@ -146,10 +146,25 @@ class Redactor:
 
     def _lines(self, lines: bytes) -> bytes:
         """Whole lines as they may be shown."""
-        # Most lines of most logs hold nothing to be taken out, and there can be millions of them.
         shown: list[bytes] = []
         at = 0
-        for start in [*_to_look_at(lines), len(lines)]:
+        for begin in _too_long(lines):
+            start, end = begin, lines.index(b"\n", begin)
+            shown.append(self._of_usual_length(lines[at:start]))
+            while end - start > LONGEST_LINE:
+                cut = start + _place_to_cut(lines[start : start + LONGEST_LINE])
+                shown.append(self._line(lines[start:cut]))
+                start = cut
+            shown.append(self._line(lines[start:end], b"\n"))
+            at = end + 1
+        return b"".join([*shown, self._of_usual_length(lines[at:])])
+
+    def _of_usual_length(self, lines: bytes) -> bytes:
+        # Most lines of most logs hold nothing to be taken out, and there can be millions of them.
+        lines = _plain(lines)
+        shown: list[bytes] = []
+        at = 0
+        for start in [*lines_to_look_at(lines), len(lines)]:
             while at < start and self._redaction.waiting:
                 at = self._one(lines, at, shown)
             if at <= start:
@@ -160,10 +175,6 @@ class Redactor:
     def _one(self, lines: bytes, start: int, shown: list[bytes]) -> int:
         """Append the line that begins at `start` as it may be shown; where the next one begins."""
         end = lines.index(b"\n", start)
-        while end - start > LONGEST_LINE:
-            cut = start + _place_to_cut(lines[start : start + LONGEST_LINE])
-            shown.append(self._line(lines[start:cut]))
-            start = cut
         shown.append(self._line(lines[start:end], b"\n"))
         return end + 1
 
@@ -173,17 +184,27 @@ class Redactor:
         return b"" if shown is None else shown.encode("utf-8", "replace") + end
 
 
-def _to_look_at(lines: bytes) -> list[int]:
-    """Where the lines begin that may not be passed on as they are, in order."""
-    starts = set(lines_to_look_at(lines))
+def _plain(lines: bytes) -> bytes:
+    """Whole lines, each as `plain_text` leaves it."""
+    shown: list[bytes] = []
+    at = 0
+    for start in lines_to_clean(lines):
+        end = lines.index(b"\n", start)
+        plain = plain_text(lines[start:end].decode("utf-8", "replace")).encode("utf-8", "replace")
+        shown += (lines[at:start], plain)
+        at = end
+    return b"".join([*shown, lines[at:]]) if shown else lines
+
+
+def _too_long(lines: bytes) -> Iterator[int]:
+    """Where the lines begin that are too long."""
     begin = 0
     while len(lines) - begin > LONGEST_LINE:
         newline = lines.rfind(b"\n", begin, begin + LONGEST_LINE + 1)
         if newline < 0:
-            starts.add(begin)
+            yield begin
             newline = lines.index(b"\n", begin)
         begin = newline + 1
-    return sorted(starts)
 
 
 def _place_to_cut(line: bytes) -> int:
@@ -196,7 +217,11 @@ def _place_to_cut(line: bytes) -> int:
         )
         if redact(before + after) == redact(before) + redact(after):
             return place
-    return len(line)
+    # A letter of several bytes is not cut in two either.
+    place = len(line)
+    while place > len(line) - 3 and line[place - 1] & 0xC0 == 0x80:
+        place -= 1
+    return place - 1 if line[place - 1] >= 0xC0 else place
 
 
 def last_lines(content: bytes) -> str:

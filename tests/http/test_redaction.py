@@ -253,6 +253,12 @@ def test_in_a_line_without_an_end_no_secret_is_cut_in_two(joint: str, size: int)
     assert b"word8999" in text or joint == "/"
 
 
+def test_no_letter_is_cut_in_two() -> None:
+    for letters in ("ü", "…", "✓", "🔓"):
+        line = "x" + letters * LONGEST_LINE
+        assert shown([line.encode()]) == line.encode() + b"\n"
+
+
 def test_of_a_line_without_an_end_little_is_held() -> None:
     redactor = Redactor()
     written = sum(len(redactor.feed(b"0123456789 abcdef" * 1000)) for _ in range(100))

@@ -12,7 +12,7 @@ _SCHEME = (
 )
 _AUTHORIZATION = re.compile(
     rf"""(?ix) ( \b authorization \\{{0,3}} ["']? [ \t]{{0,9}} (?: => | \\?[:=] ) [ \t\[]{{0,9}} \\{{0,3}} ["'`]? )
-    ( {_SCHEME} [ \t]{{1,9}} | ) ( [^\s"',;)\]}}\\]+ )""",
+    ( {_SCHEME} [ \t]{{1,9}} | ) ( [^\s"'`,;)\]}}\\]+ )""",
     re.ASCII,
 )
 _BEARER = re.compile(
@@ -46,7 +46,7 @@ _FLAG = re.compile(
     """,
     re.ASCII,
 )
-_PASS = re.compile(r"(?<![A-Za-z0-9])(pass:)([^\s\"':]{3,})", re.ASCII)
+_PASS = re.compile(r"(?<=[\s\"'=])(pass:)([^\s\"':]{3,})", re.ASCII)
 _USER = re.compile(
     r"""(?ix) ( (?<!\S) (?: -u | --user | --proxy-user ) [ =]{0,9} ["']? ) ( [^\s:"']* : [^\s"']+ )""",
     re.ASCII,
@@ -119,7 +119,7 @@ def without_arguments(line: str) -> str:
 
 def _authorization(found: re.Match[str]) -> str:
     before, scheme, value = found.groups()
-    if is_ordinary(value) or (not scheme and is_word(value) and value.islower()):
+    if is_ordinary(value) or value.endswith("(") or (not scheme and is_word(value) and value.islower()):
         return found[0]
     return f"{before}{scheme}{REDACTED}"
 

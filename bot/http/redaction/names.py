@@ -29,7 +29,8 @@ _NAMED = re.compile(
     rf"""(?ix)
     {_WORD.replace("KEY", "(?P<key> key )")}
     (?P<close> \\{{0,3}} ["'] | \] )? (?P<gap> [ \t]{{0,40}} )
-    (?P<sep> : [ \t]{{0,9}} [A-Z][A-Za-z0-9.]{{0,40}} [?!]? [ \t]{{0,9}} = | := | => | -> | \\?={{1,3}} | : (?!:) )
+    (?P<sep> : [ \t]{{0,9}} [A-Z][A-Za-z0-9.]{{0,40}} [?!]? [ \t]{{0,9}} = | := | => | %3D
+      | -> | \\?={{1,3}} | : (?!:) )
     (?P<space> [ \t]{{0,40}} )
     (?P<quote> \\{{1,3}} " | @?" | ' | ` )?
     (?P<value> (?<=\\") (?: [^"\\] | \\{{1,3}} [^"\\] )++ | (?<=") (?: [^"\\] | \\. )++ | (?<=') (?: [^'\\] | \\. )++
@@ -39,20 +40,22 @@ _NAMED = re.compile(
 )
 _PARSERS = re.compile(r"(?i)(?:unexpected|illegal|invalid|parse error[^\n]{0,9}) (?:\w+ )?$", re.ASCII)
 _PROSE_BEFORE = re.compile(r"[A-Za-z]{2,} +(?:[A-Za-z'’]+ +){1,3}[A-Za-z_\-]*$", re.ASCII)
-_PROSE_AFTER = re.compile(r" +[A-Za-z]", re.ASCII)
+# A sentence goes on, or a type ends: token: SecretStr | None = None.
+_PROSE_AFTER = re.compile(r" +[A-Za-z=|]", re.ASCII)
 _TASK = re.compile(r":[\w\-]*$", re.ASCII)
 _TAG = re.compile(
     rf"""(?ix) ( < [a-z0-9_.\-]{{0,60}}? {_NAME} > | name=["'] [a-z0-9_.\-]{{0,60}}? {_NAME} ["'] [^<>]{{0,80}} > )
-    ( [^<>]+ ) (?= < )""",
+    ( [^<>]+ ) (?= </ )""",
     re.ASCII,
 )
 _CELL = re.compile(
-    rf"""(?ix) ^ ( [^|]{{0,60}} \| [ \t]{{0,40}} [a-z0-9_.\-\ ]{{0,60}}? {_NAME} [ \t]{{0,80}} \| [ \t]* )
-    ( [^|\s] [^|]* )""",
+    rf"""(?ix) ^ ( [^|a-z]{{0,60}} \| [ \t]{{0,40}} [a-z0-9_.\-\ ]{{0,60}}? {_NAME} [ \t]{{0,80}} \| [ \t]* )
+    ( [^|\s] [^|]* ) (?= \| \s* $ )""",
     re.ASCII,
 )
 _QUOTED = re.compile(
-    r"(?i)((?:password|passphrase|passcode|token|secret|api_?-? ?key)(?: is| was|:)? )([\"“‘`'«])([^\"”’`'»\s]{3,})",
+    r"(?i)((?:password|passphrase|passcode|token|secret|api_?-? ?key)(?: is| was|:)? )"
+    r"([\"“‘`'«])([^\"”’`'»\s).,;:+\]}][^\"”’`'»\s]{2,})",
     re.ASCII,
 )
 _NETRC = re.compile(
@@ -130,8 +133,8 @@ def _is_harmless(found: re.Match[str], value: str, *, quoted: bool) -> bool:
     before, after = text[max(0, start - 80) : start], text[end : end + 40]
     if _PARSERS.search(before):  # Unexpected token: name
         return True
-    if quoted:
-        return False
+    if quoted:  # f("token=").strip() has its quote there to end a string, and not to begin one
+        return value[0] in " .,;:)+]}"
     if len(value) < SHORTEST:
         return True
     if after.startswith(("(", "{", "<")) and not value[-1].isdigit():  # token = read(…)
@@ -140,6 +143,6 @@ def _is_harmless(found: re.Match[str], value: str, *, quoted: bool) -> bool:
         return found["sep"] == ":" and is_word(value) and _TASK.search(before) is not None
     if found["close"]:
         return False
-    if is_name(value):  # password: newPassword
+    if is_name(value) or value == found[0][: len(value)]:  # password: newPassword, self.token = token
         return True
     return is_word(value) and bool(_PROSE_AFTER.match(after) or _PROSE_BEFORE.search(before))

@@ -9,6 +9,7 @@ _PLACEHOLDER = re.compile(
     r"""(?ix)
       \$ [({]? [a-z_] [a-z0-9_.]* [:\-]? [)}]? | \$?\{\{ [^}=]* (?: \}\} )? | % [a-z_]+ % | < [^>]* >?
     | [*x•.…_\-#?]+ | [a-z0-9_\-]{0,8} (?: … | \.{3} ) | \[ [a-z* ]* \]?
+    | \{ [a-z0-9_.()]* \}? | (?: self | this ) \. [a-z_.]+ | [a-z]{2,8} [_\-]
     | (?: the | your ) [_\-] [a-z_\-]* | [a-z_\-]* [_\-] here
     | (?: process\. )? env [.\[(] .* | (?: os\.environ | system\.getenv | secrets? | buildconfig | vars ) [.\[(] .*
     """,
@@ -22,7 +23,7 @@ _FILE = re.compile(
 )
 _TYPE = re.compile(
     r"(?:java\.lang\.|kotlin\.|Swift\.)?(?:String|Int|Integer|Long|Double|Float|Bool|Boolean|Data|Any|AnyObject|Object|"
-    r"Char|CharSequence|CharArray|ByteArray|Number|Optional|Array|List|Set|Map|Dictionary|URL|UUID|Date|Unit|Void|"
+    r"str|bytes|SecretStr|Char|CharSequence|CharArray|ByteArray|Number|Optional|Array|List|Set|Map|Dictionary|URL|UUID|Date|Unit|Void|"
     r"NSString|NSData|undefined|SecureString|stringArray)[?!*]?",
     re.ASCII,
 )
@@ -30,29 +31,30 @@ _WORDS = frozenset(
     re.findall(
         r"\S+",
         """
-        a absent accepted access accessed actually added all allowed already an and any are as asked at auth
-        authenticated authentication available bad be bearer because been before begin being blank bool boolean
-        but by cached can cannot changed check checked checking configured correct could created default defined
-        deleted denied deprecated detected did different disabled do does done empty enabled end ended eof error
-        exists expected expired expires fail failed false file for format found from function generated get gets
-        given got granted had has have here hidden identifier if ignored in incorrect input int integer into
-        invalid invalidated is it its keyword left length loaded locked login long malformed masked match
-        matches may method mismatch missing must name nan need needed needs never new nil no none not nothing
-        null number obsolete of off ok okay old omitted on only operator optional or other out pass passed
-        pending personal please present private prompt protected provided public punc punctuator read read-only
-        received refreshed refreshing refused rejected removed renewed required requires reset restored revoked
-        rotated same saved seconds sent service set shall short should skip skipped skipping some stored string
-        success successful successfully supplied symbol template that the then there they this through to too
-        true type undefined under unexpected unknown unlocked unset unsupported unused update updated use used
-        user uses using valid validated validation value variable verified verify via was were when which will
-        with without workspace written wrong yes you your
+        a absent accepted access accessed actually added all allowed already amd64 an and any are arm64 armhf as
+        asked at auth authenticated authentication available bad be bearer because been before begin being blank
+        bool boolean but by cached can cannot changed check checked checking configured correct could created
+        default defined deleted denied deprecated detected did different disabled do does done empty enabled end
+        ended eof error exists expected expired expires fail failed false file for format found from function
+        generated get gets given got granted had has have here hidden i386 identifier if ignored in incorrect
+        input int integer into invalid invalidated is it its keyword left length loaded locked login long
+        malformed masked match matches may method mismatch missing must name nan need needed needs never new nil
+        no none not nothing null number obsolete of off ok okay old omitted on only operator optional or other
+        out pass passed pending personal please present private prompt protected provided public punc punctuator
+        read read-only received refreshed refreshing refused rejected removed renewed required requires reset
+        restored revoked rotated same saved seconds sent service set shall short should skip skipped skipping
+        some stored string success successful successfully supplied symbol template that the then there they
+        this through to too true type undefined under unexpected unknown unlocked unset unsupported unused
+        update updated use used user uses using valid validated validation value variable verified verify via
+        was were when which will with without workspace written wrong yes you your
         """,
     )
 )
 _LETTERS = re.compile(r"[A-Za-z]+(?:['’\-][A-Za-z]+)*+[.,!?]?", re.ASCII)
-# What code calls such a thing: accessToken, self.password, my-app-secret.
+# What code calls such a thing: accessToken, tokens.access, NewPassword.
 _NAME = re.compile(
-    r"(?i)[a-z_.\-]*(?:token|secret|password|passphrase|credentials?|key)s?(?:_?(?:id|name|file|path|type))?",
+    r"(?:[A-Za-z]+\.)*+[A-Za-z]*[a-z](?:Token|Secret|Password|Passphrase|Credentials?|Key)s?"
+    r"|(?:[A-Za-z]+\.)++(?:token|secret|password|passphrase|credentials?|key)s?",
     re.ASCII,
 )
 

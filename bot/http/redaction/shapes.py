@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from bot.http.redaction.signs import signs_of_secrets
 from bot.private_keys import REDACTED
 
 _SHAPES = re.compile(
@@ -86,7 +87,12 @@ def without_shapes(line: str) -> str:
     # An AWS secret has no look of its own, but seldom comes without its id.
     if ("AKIA" in line or "ASIA" in line) and _AWS_ID.search(line):
         line = _AWS_SECRET.sub(REDACTED, line)
-    return _SHAPES.sub(REDACTED, line)
+    return _SHAPES.sub(_unless_made_of_words, line)
+
+
+def _unless_made_of_words(found: re.Match[str]) -> str:
+    # gho_00000000000000000000 and npm_put_your_token_here_please_do stand in documents.
+    return REDACTED if signs_of_secrets(found[0].encode("utf-8", "replace")) else found[0]
 
 
 def without_hooks(line: str) -> str:

@@ -38,13 +38,9 @@ _CREDENTIALS = re.compile(rb":\\?/\\?/[^\s/]*@")
 _RUN = b"x" * 12
 _CONTROL = b"\x01"
 _RUNS = bytes(
-    ord("x")
-    if byte < 128 and (chr(byte).isalnum() or chr(byte) in "+-_")
-    else ord(_CONTROL)
-    if (byte < 32 and byte not in b"\t\n") or byte == 127
-    else ord(" ")
-    for byte in range(256)
+    ord("x") if chr(byte) in "+-_" or (byte < 128 and chr(byte).isalnum()) else 32 for byte in range(256)
 )
+_CONTROLS = bytes(1 if (byte < 32 and byte not in b"\t\n") or byte == 127 else 32 for byte in range(256))
 # Hashes, slugs and UUIDs; words joined by hyphens, with a version's first number; names of words and acronyms. The
 # repetition gives nothing back once it has taken it, or it would try all ways to part a long one.
 _HARMLESS = re.compile(
@@ -68,7 +64,7 @@ def signs_of_secrets(text: bytes) -> bool:
 
 
 def lines_to_look_at(lines: bytes) -> list[int]:
-    """Where the lines begin in which there are signs of secrets, or characters that no text has."""
+    """Where the lines begin in which there are signs of secrets, in order."""
     found = set()
     lowered, runs = lines.lower(), lines.translate(_RUNS)
     for word in _WORDS:
@@ -77,8 +73,12 @@ def lines_to_look_at(lines: bytes) -> list[int]:
         found |= _lines_with(word, lowered, lines, pattern)
     if b"@" in lines:
         found |= _lines_with(b"@", lines, lines, _CREDENTIALS)
-    found |= _lines_with(_CONTROL, runs, lines) | _lines_with(_CSI, lines, lines)
     return sorted(found.union(lines.rfind(b"\n", 0, at) + 1 for at in _long_runs(lines, runs)))
+
+
+def lines_to_clean(lines: bytes) -> list[int]:
+    """Where the lines begin in which there are characters that no text has, in order."""
+    return sorted(_lines_with(_CONTROL, lines.translate(_CONTROLS), lines) | _lines_with(_CSI, lines, lines))
 
 
 def _lines_with(
