@@ -69,5 +69,7 @@ class Server:
     async def _from_slack(self, request: web.Request) -> web.Response:
         if self._slack is None:
             raise web.HTTPNotFound
+        if not request.headers.get("X-Slack-Signature", "").isascii():
+            raise web.HTTPUnauthorized  # slack_sdk compares it as text, which breaks where it is none
         response = await self._slack.async_dispatch(await to_bolt_request(request))
         return await to_aiohttp_response(response)
