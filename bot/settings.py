@@ -80,7 +80,7 @@ class Settings(BaseSettings):
         default=10, gt=0, description="Seconds between two looks while a build runs."
     )
     policy_file: Path | None = Field(
-        default=None, description="A TOML file with rules of who may do what (docs/security.md)."
+        default=None, description="A TOML file with rules of who may do what (docs/policy.md)."
     )
     service_token_acts: bool = Field(
         default=False,
