@@ -14,6 +14,7 @@ from bot.http.errors import (
     ProviderError,
     RateLimited,
     Refused,
+    TooLarge,
 )
 from bot.http.transport import Http
 
@@ -33,4 +34,5 @@ __all__ = [
     "RateLimited",
     "Refused",
     "Reply",
+    "TooLarge",
 ]

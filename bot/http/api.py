@@ -11,8 +11,9 @@ from urllib.parse import quote, urljoin, urlsplit
 
 import structlog
 
-from bot.http.errors import AnswerLost, ProviderDown, RateLimited, error_for, pause_until
-from bot.http.transport import Http, Lost, NotSent, Response
+from bot.http.addresses import read_address, redirected
+from bot.http.errors import AnswerLost, ProviderDown, RateLimited, TooLarge, error_for, pause_until
+from bot.http.transport import LARGEST_ANSWER, Http, Lost, NotSent, Response, TooMuch
 
 log = structlog.get_logger()
 
@@ -48,6 +49,7 @@ class Api:
         deadline: timedelta = DEADLINE,
     ) -> None:
         self.base_url = base_url.rstrip("/")
+        self._own = read_address(self.base_url)
         self._http = http
         self._authorization = authorization
         self._clock = clock
@@ -100,17 +102,19 @@ class Api:
         self._mind_the_pause()
         url = path if path.startswith(("http://", "https://")) else self.base_url + path
         for _ in range(MOST_REDIRECTS):
+            # The token goes to the API's own host alone.
+            if not self._is_own(url):
+                raise ProviderDown("it sent the request elsewhere")
             response = await self._send(method, url, params, json)
             self._note_pause(response)
             if response.status_code < 300:
                 return Reply(response.status_code, response.content)
             if response.status_code >= 400:
                 raise error_for(response.status_code, response.headers, response.content, now=self._clock())
-            # Only reading follows, and only on the API's own host: the token goes nowhere else.
-            target = urljoin(url, response.headers.get("location", ""))
-            if method != "GET" or _origin(target) != _origin(self.base_url):
+            # Only reading follows: a change is asked once.
+            if method != "GET":
                 raise ProviderDown("it sent the request elsewhere")
-            url, params = target, None
+            url, params = redirected(url, response.headers.get("location")), None
         raise ProviderDown("it sent the request round in circles")
 
     async def _send(
@@ -124,8 +128,15 @@ class Api:
             )
         except NotSent as error:
             raise ProviderDown("no connection") from error
+        except TooMuch as error:
+            words = f"more than {LARGEST_ANSWER // 2**20} MiB in one answer"
+            raise (TooLarge(words) if method == "GET" else AnswerLost()) from error
         except Lost as error:
             raise (ProviderDown("no answer") if method == "GET" else AnswerLost()) from error
+
+    def _is_own(self, url: str) -> bool:
+        address = read_address(url)
+        return address is not None and self._own is not None and address.origin == self._own.origin
 
     def _mind_the_pause(self) -> None:
         if self._pause_until is not None and self._pause_until > self._clock():
@@ -144,8 +155,3 @@ def path_of(*parts: str) -> str:
         if part in ("", ".", "..") or "/" in part or "\\" in part:
             raise ValueError(f"{part!r} can't be part of an address")
     return "".join(f"/{quote(part, safe='')}" for part in parts)
-
-
-def _origin(url: str) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port
