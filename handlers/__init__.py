@@ -18,6 +18,7 @@ from handlers import (
     subscription_modal,
     workflow_steps,
 )
+from handlers.addresses import SlackAddresses
 from handlers.artifact_index import ArtifactIndex
 from handlers.choices import Choices
 from handlers.desk import Desk
@@ -39,6 +40,7 @@ __all__ = [
     "Homes",
     "Listening",
     "Overview",
+    "SlackAddresses",
     "UsualTimes",
     "Waiting",
     "register",

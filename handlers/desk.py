@@ -9,6 +9,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.bitrise import Bitrise
 from bot.watch import Blindness
+from handlers.addresses import SlackAddresses
 from handlers.artifact_index import ArtifactIndex
 from handlers.choices import Choices
 from handlers.directory import AppDirectory
@@ -27,6 +28,7 @@ class Desk:
     storage: Storage
     slack: AsyncWebClient
     session: aiohttp.ClientSession
+    slack_addresses: SlackAddresses
     look_now: Callable[[], None]
     outbox_changed: Callable[[], None]
     home_changed: Callable[[str], None]
