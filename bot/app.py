@@ -325,6 +325,7 @@ class Buildbell:
             metrics=metrics,
             slack=slack_app if over_http else None,
             webhook=self._webhook(watcher),
+            metrics_token=self._settings.metrics_token,
         )
         open_things.push_async_callback(server.stop)
         await server.start(self._settings.host, self._settings.port)
