@@ -63,8 +63,7 @@ async def _deliver(url: str) -> float:
         storage = Storage(database)
         recorder = Recorder(database, compare=compare, match=match)
         for number in range(CHANNELS):
-            await storage.subscriptions.add(
-                team="T",
+            await storage.of("T1").subscriptions.add(
                 channel=f"C0LOAD{number}",
                 app=_app(number),
                 terms=Terms(),
@@ -75,7 +74,7 @@ async def _deliver(url: str) -> float:
         async with slack_session() as session:
             client = AsyncWebClient(token=BOT_TOKEN, base_url=url, session=session, retry_handlers=[])
             relay = Relay(
-                client,
+                lambda _team: client,
                 storage,
                 counts=Metrics(),
                 clock=lambda: datetime.now(UTC),

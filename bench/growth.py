@@ -25,8 +25,7 @@ async def measure() -> list[Figure]:
         storage = Storage(database)
         recorder = Recorder(database, compare=compare, match=match)
         for number in range(APPS):
-            await storage.subscriptions.add(
-                team="T",
+            await storage.of("T1").subscriptions.add(
                 channel=f"C{number}",
                 app=_app(number),
                 terms=Terms(),

@@ -17,7 +17,7 @@ from bench.pages import farm_of, page
 from bench.serving import served
 from bot.bitrise import Bitrise
 from bot.build import App
-from bot.http import Http
+from bot.http import FixedToken, Http
 from bot.terms import Terms
 from bot.watch import Look, compare, match
 from storage import Baseline, Database, Recorder, Storage
@@ -60,13 +60,15 @@ async def _measure(size: int, url: str, asked: list[str], body: bytes) -> tuple[
         now = datetime.now(UTC)
         for number in range(size):
             app = App(slug=f"{number:016x}", title=f"App {number}")
-            await storage.subscriptions.add(
-                team="T", channel="C", app=app, terms=Terms(), by="U", at=now, baseline=Baseline(at=now)
+            await storage.of("T1").subscriptions.add(
+                channel="C", app=app, terms=Terms(), by="U", at=now, baseline=Baseline(at=now)
             )
         # As after the first looks, each app by itself, which a bot with 10,000 apps has made long ago.
         await database.write(lambda db: _as_after_the_first_looks(db, now))
         async with Http() as http:
-            bitrise = Bitrise(http, token=SecretStr("t"), base_url=url, clock=lambda: datetime.now(UTC))
+            bitrise = Bitrise(
+                http, credentials=FixedToken(SecretStr("t")), base_url=url, clock=lambda: datetime.now(UTC)
+            )
             recorder = Recorder(database, compare=compare, match=match)
             look = Look(bitrise, storage, recorder, token="t", clock=lambda: datetime.now(UTC))
             for _ in range(5):

@@ -58,8 +58,7 @@ async def _subscribe(stage: Stage) -> None:
     storage = Storage(database)
     for number in range(SUBSCRIPTIONS):
         app = apps[number % len(apps)]
-        await storage.subscriptions.add(
-            team="T",
+        await storage.of("T1").subscriptions.add(
             channel=f"C{number}",
             app=App(slug=app.slug, title=app.title),
             terms=Terms(),

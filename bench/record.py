@@ -57,8 +57,7 @@ async def _ours(bodies: list[bytes], apps: list[App]) -> float:
         database = await Database.open(Path(folder) / "b.db")
         storage = Storage(database)
         for app in apps:
-            await storage.subscriptions.add(
-                team="T",
+            await storage.of("T1").subscriptions.add(
                 channel="C",
                 app=app,
                 terms=Terms(),

@@ -14,45 +14,67 @@ import secrets
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
+import aiohttp
 import structlog
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
+from slack_sdk.oauth.token_rotation.async_rotator import AsyncTokenRotator
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.bitrise import Bitrise
-from bot.http import Http
+from bot.http import Credentials, Http
+from bot.manifest import bot_scopes
 from bot.metrics import Metrics
 from bot.outbox import Limits, Relay
+from bot.policy import Allow, PolicyProblem, Protect, read_policy
 from bot.settings import Settings
-from bot.slack import PING_SECONDS, SlackNotReachable, Sockets, WhoWeAre, connect, slack_session, web_client
+from bot.slack import (
+    PING_SECONDS,
+    Installing,
+    ManyWorkspaces,
+    OneWorkspace,
+    Presence,
+    SlackNotReachable,
+    Slacks,
+    Sockets,
+    client_options,
+    slack_session,
+    web_client,
+)
 from bot.watch import Approvals, Intervals, Investigator, Look, Watcher, compare, match
 from bot.web import Server
 from bot.webhook import Webhook
 from handlers import (
-    AppDirectory,
     ArtifactIndex,
     Choices,
+    Clients,
     Desk,
+    Expiring,
     Following,
+    Groups,
     HomeNews,
     Homes,
     Listening,
     Overview,
+    Rulings,
+    Sight,
     SlackAddresses,
     UsualTimes,
     Waiting,
     register,
 )
 from handlers.following import SECONDS_EACH as FOLLOW_SECONDS
-from storage import Database, Recorder, Storage, prune
+from handlers.sight import EVERY as SIGHT_EVERY
+from storage import Database, Installations, Recorder, States, Storage, prune
 
 log = structlog.get_logger()
 
 DRAIN_SECONDS = 20.0
 SLACK_RETRY_SECONDS = 5.0
 DAY_SECONDS = 86_400.0
+SIGHT_SECONDS = SIGHT_EVERY.total_seconds()
 # Read by themselves in one look, however short the interval: a handful of new apps should not have to queue.
 FEWEST_APPS = 10
 
@@ -72,13 +94,17 @@ class Buildbell:
         clock: Callable[[], datetime] = utc_now,
         ping_seconds: float = PING_SECONDS,
         follow_seconds: float = FOLLOW_SECONDS,
+        sight_seconds: float = SIGHT_SECONDS,
     ) -> None:
+        """Raises PolicyProblem where POLICY_FILE can't be read, or needs a key that is not there."""
         self._settings = settings
+        self._rules = _rules_of(settings)
+        self._sight_seconds = sight_seconds
         self._ping_seconds = ping_seconds
         self._follow_seconds = follow_seconds
         self._clock = clock
         self._stopping = asyncio.Event()
-        self._who: asyncio.Future[WhoWeAre] = asyncio.get_running_loop().create_future()
+        self._arrived = False
         self._sockets: Sockets | None = None
         self.metrics = Metrics()
         self.ready = asyncio.Event()
@@ -95,20 +121,32 @@ class Buildbell:
             open_things.push_async_callback(database.close)
             session = await open_things.enter_async_context(slack_session())
             http = await open_things.enter_async_context(Http())
-            storage = Storage(database)
-            bitrise = self._bitrise(http)
-            patient = web_client(self._settings, session, patient=True)
-            relay = self._relay(web_client(self._settings, session, patient=False), storage)
+            storage = Storage(database, self._settings.vault())
+            slack = self._presence(session, storage)
+            patient = Slacks(slack.access_to, **client_options(self._settings, session, patient=True))
+            relay = self._relay(
+                Slacks(slack.access_to, **client_options(self._settings, session, patient=False)), storage
+            )
+            clients = Clients(
+                self._maker(http),
+                storage,
+                service_token=self._settings.bitrise_token,
+                service_acts=self._settings.service_token_acts,
+                asked=relay.wake,
+                clock=self._clock,
+            )
+            bitrise = clients.service
             investigator = Investigator(bitrise, storage, found=relay.wake, clock=self._clock)
             news, step_news = HomeNews(), asyncio.Event()
+            proposal_news, access_news = asyncio.Event(), asyncio.Event()
             watcher = self._watcher(
                 bitrise, storage, _all(relay.wake, investigator.wake, news.changed, step_news.set)
             )
             listening = Listening(self.metrics)
-            following = Following(bitrise, patient, clock=self._clock, seconds_each=self._follow_seconds)
+            following = Following(clock=self._clock, seconds_each=self._follow_seconds)
             desk = Desk(
-                bitrise=bitrise,
-                apps=AppDirectory(bitrise, clock=self._clock),
+                clients=clients,
+                rulings=Rulings(self._rules, storage, clients, Groups(patient, clock=self._clock)),
                 storage=storage,
                 slack=patient,
                 session=session,
@@ -117,19 +155,21 @@ class Buildbell:
                 outbox_changed=relay.wake,
                 home_changed=news.changed,
                 steps_changed=step_news.set,
+                proposals_changed=proposal_news.set,
+                access_changed=access_news.set,
+                uninstalled=slack.uninstalled,
                 following=following,
                 overview=Overview(bitrise, storage, clock=self._clock),
-                choices=Choices(bitrise, clock=self._clock),
+                choices=Choices(clock=self._clock),
                 artifacts=ArtifactIndex(bitrise),
                 usual_times=UsualTimes(bitrise, storage, clock=self._clock),
                 blindness=lambda: watcher.blindness,
                 clock=self._clock,
-                service_token_acts=self._settings.service_token_acts,
             )
-            slack_app = self._slack_app(patient)
+            slack_app = self._slack_app(slack, web_client(self._settings, session, patient=True))
             homes = Homes(desk, news)
             register(slack_app, desk, listening, homes)
-            await self._serve(open_things, slack_app, storage, watcher)
+            await self._serve(open_things, slack_app, slack, storage, watcher)
             parts: dict[str, Part] = {
                 "watcher": watcher,
                 "relay": relay,
@@ -144,16 +184,18 @@ class Buildbell:
                 ),
                 "following": following,
                 "waiting": Waiting(desk, step_news),
+                "expiring": Expiring(desk, proposal_news),
+                "sight": Sight(desk, access_news, every=timedelta(seconds=self._sight_seconds)),
             }
             keeper = asyncio.create_task(self._keep_house(database), name="housekeeping")
             try:
-                await self._live(patient, slack_app, listening, parts)
+                await self._live(slack, slack_app, listening, parts)
             finally:
                 keeper.cancel()
                 await asyncio.gather(keeper, return_exceptions=True)
 
     async def _live(
-        self, slack: AsyncWebClient, slack_app: AsyncApp, listening: Listening, parts: Mapping[str, Part]
+        self, slack: Presence, slack_app: AsyncApp, listening: Listening, parts: Mapping[str, Part]
     ) -> None:
         """Everything that runs side by side, from the first word with Slack until all of it has drained."""
         tasks = {
@@ -190,18 +232,21 @@ class Buildbell:
         while True:
             before = self._clock() - timedelta(days=self._settings.history_days)
             try:
-                pruned = await prune(database, before=before)
+                audit_before = self._clock() - timedelta(days=self._settings.audit_days)
+                pruned = await prune(database, before=before, audit_before=audit_before)
                 log.info("pruned", rows=pruned)
             except Exception:
                 # The bot can do without; tomorrow it is tried again.
                 log.exception("prune.broken")
             await asyncio.sleep(DAY_SECONDS)
 
-    async def _reach_slack(self, slack: AsyncWebClient, slack_app: AsyncApp) -> None:
+    async def _reach_slack(self, slack: Presence, slack_app: AsyncApp) -> None:
         """Learn who we are and, in Socket Mode, connect; Slack being away is waited out."""
+        where = ""
         while not self._stopping.is_set():
             try:
-                self._who.set_result(await connect(slack))
+                where = await slack.arrive()
+                self._arrived = True
                 break
             except SlackNotReachable as problem:
                 log.warning("slack.not_reachable", reason=str(problem), again_in_seconds=SLACK_RETRY_SECONDS)
@@ -220,19 +265,41 @@ class Buildbell:
             stopped.cancel()
         if not self._stopping.is_set():
             self.ready.set()
-            log.info("ready", port=self.port, team=self._who.result().team_name)
+            log.info("ready", port=self.port, team=where)
 
-    def _bitrise(self, http: Http) -> Bitrise:
-        return Bitrise(
-            http,
-            token=self._settings.bitrise_token,
-            base_url=self._settings.bitrise_api_url,
-            clock=self._clock,
-            download_hosts=self._settings.download_hosts,
-            abort_rules=self._settings.abort_kinds,
+    def _maker(self, http: Http) -> Callable[[Credentials], Bitrise]:
+        """What makes a client of Bitrise for somebody; those who share a token share its pauses."""
+        pauses: dict[str, datetime] = {}
+
+        def make(credentials: Credentials) -> Bitrise:
+            return Bitrise(
+                http,
+                credentials=credentials,
+                base_url=self._settings.bitrise_api_url,
+                clock=self._clock,
+                download_hosts=self._settings.download_hosts,
+                abort_rules=self._settings.abort_kinds,
+                pauses=pauses,
+            )
+
+        return make
+
+    def _presence(self, session: aiohttp.ClientSession, storage: Storage) -> Presence:
+        client = web_client(self._settings, session, patient=True)
+        if not self._settings.many_workspaces or storage.vault is None:
+            return OneWorkspace(client, storage)
+        installations = Installations(storage.database, storage.vault, self._clock)
+        states = States(storage.database, self._clock)
+        secret = self._settings.slack_client_secret
+        rotator = AsyncTokenRotator(
+            client_id=self._settings.slack_client_id or "",
+            client_secret=secret.get_secret_value() if secret else "",
+            client=client,
         )
+        installing = Installing(self._settings, client, installations, states, scopes=sorted(bot_scopes()))
+        return ManyWorkspaces(installations, rotator, installing, storage, self._clock)
 
-    def _relay(self, slack: AsyncWebClient, storage: Storage) -> Relay:
+    def _relay(self, slack: Slacks, storage: Storage) -> Relay:
         return Relay(
             slack,
             storage,
@@ -274,19 +341,12 @@ class Buildbell:
             return None
         return Webhook(secret, self._settings.bitrise_webhook_secret, look_now=watcher.look_now)
 
-    def _slack_app(self, client: AsyncWebClient) -> AsyncApp:
+    def _slack_app(self, slack: Presence, client: AsyncWebClient) -> AsyncApp:
         secret = self._settings.slack_signing_secret
 
-        async def authorize(**_: Any) -> AuthorizeResult:
-            # Asked once at the start: an auth.test for each request would come before its acknowledgement.
-            who = await self._who
-            return AuthorizeResult(
-                enterprise_id=who.enterprise,
-                team_id=who.team,
-                bot_token=client.token,
-                bot_id=who.bot_id,
-                bot_user_id=who.bot_user,
-            )
+        async def authorize(enterprise_id: str | None, team_id: str | None) -> AuthorizeResult:
+            # Bolt takes None, too, for an app that is not installed there; its types do not say so.
+            return cast(AuthorizeResult, await slack.authorize(enterprise_id, team_id))
 
         return AsyncApp(
             logger=logging.getLogger("slack_bolt"),
@@ -298,11 +358,16 @@ class Buildbell:
         )
 
     async def _serve(
-        self, open_things: AsyncExitStack, slack_app: AsyncApp, storage: Storage, watcher: Watcher
+        self,
+        open_things: AsyncExitStack,
+        slack_app: AsyncApp,
+        presence: Presence,
+        storage: Storage,
+        watcher: Watcher,
     ) -> None:
         async def readiness() -> tuple[bool, Mapping[str, Any]]:
             sockets = await self._sockets.connected() if self._sockets else 0
-            slack = self._who.done() and (self._settings.slack_app_token is None or sockets > 0)
+            slack = self._arrived and (self._settings.slack_app_token is None or sockets > 0)
             return slack and not self._stopping.is_set(), {
                 "slack": slack,
                 "sockets": sockets,
@@ -326,6 +391,7 @@ class Buildbell:
             slack=slack_app if over_http else None,
             webhook=self._webhook(watcher),
             metrics_token=self._settings.metrics_token,
+            more=presence.add_routes,
         )
         open_things.push_async_callback(server.stop)
         await server.start(self._settings.host, self._settings.port)
@@ -355,3 +421,10 @@ def _fingerprint(settings: Settings) -> str:
     """A name for the token that does not give it away; another token may see other apps, so it reads anew."""
     token = settings.bitrise_token.get_secret_value() if settings.bitrise_token else ""
     return "bitrise:" + hashlib.sha256(f"{settings.bitrise_api_url} {token}".encode()).hexdigest()[:16]
+
+
+def _rules_of(settings: Settings) -> tuple[Allow | Protect, ...]:
+    rules = read_policy(settings.policy_file) if settings.policy_file is not None else ()
+    if settings.buildbell_secret_key is None and any(isinstance(rule, Protect) for rule in rules):
+        raise PolicyProblem("POLICY_FILE asks for a second person, which needs BUILDBELL_SECRET_KEY")
+    return rules

@@ -19,6 +19,7 @@ from bot.commands import markdown
 from bot.doctor import Finding, examine
 from bot.manifest import as_yaml, for_http, manifest
 from bot.pages import write_pages
+from bot.policy import PolicyProblem
 from bot.settings import Settings
 from bot.slack import TokenRefused
 from storage import DatabaseProblem
@@ -40,7 +41,7 @@ def run() -> None:
     logs.configure(settings.log_level)
     try:
         asyncio.run(_run(settings))
-    except (DatabaseProblem, TokenRefused) as problem:
+    except (DatabaseProblem, TokenRefused, PolicyProblem) as problem:
         _stop(str(problem))
     except OSError as problem:
         _stop(f"PORT: {settings.host}:{settings.port} can't be served on ({problem.strerror or problem}).")

@@ -15,7 +15,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.bitrise import Bitrise
-from bot.http import Http, ProviderError
+from bot.http import FixedToken, Http, ProviderError
 from bot.manifest import bot_scopes
 from bot.settings import Settings
 from bot.slack import SlackNotReachable, TokenRefused, check_app_token, connect, slack_session, web_client
@@ -51,7 +51,7 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
         http = await open_things.enter_async_context(Http())
         bitrise = Bitrise(
             http,
-            token=settings.bitrise_token,
+            credentials=FixedToken(settings.bitrise_token),
             base_url=settings.bitrise_api_url,
             clock=lambda: datetime.now(UTC),
         )

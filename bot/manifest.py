@@ -32,6 +32,8 @@ def for_http(url: str) -> dict[str, Any]:
     content = deepcopy(manifest())
     for command in content["features"]["slash_commands"]:
         command["url"] = address
+    # Where Slack leads people back to who install the app themselves (SLACK_CLIENT_ID).
+    content["oauth_config"]["redirect_urls"] = [url.rstrip("/") + "/slack/oauth_redirect"]
     settings = content["settings"]
     settings["event_subscriptions"]["request_url"] = address
     settings["interactivity"]["request_url"] = address

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
@@ -10,6 +11,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bot.aborts import AbortRule, rules_from
+from bot.vault import Vault
 
 
 class Settings(BaseSettings):
@@ -24,12 +26,25 @@ class Settings(BaseSettings):
         arbitrary_types_allowed=True,
     )
 
-    slack_bot_token: SecretStr = Field(description="Bot token of the Slack app (xoxb-…).")
+    slack_bot_token: SecretStr | None = Field(
+        default=None, description="Bot token of the Slack app (xoxb-…), for one workspace."
+    )
     slack_app_token: SecretStr | None = Field(
         default=None, description="App-level token (xapp-…). Given: Socket Mode; else HTTP."
     )
     slack_signing_secret: SecretStr | None = Field(
         default=None, description="Signing secret of the Slack app; HTTP mode needs it."
+    )
+    slack_client_id: str | None = Field(
+        default=None,
+        description="Client id of the Slack app. Given: many workspaces install it at PUBLIC_URL/slack/install.",
+    )
+    slack_client_secret: SecretStr | None = Field(
+        default=None, description="Client secret of the Slack app; belongs to SLACK_CLIENT_ID."
+    )
+    slack_authorize_url: str = Field(
+        default="https://slack.com/oauth/v2/authorize",
+        description="Slack's page where an installation is allowed.",
     )
     slack_api_url: str = Field(
         default="https://slack.com/api/", description="Where Slack's Web API is; Socket Mode follows it."
@@ -50,7 +65,8 @@ class Settings(BaseSettings):
         default="sqlite:///buildbell.db", description="Where the bot remembers: an SQLite file."
     )
     buildbell_secret_key: SecretStr | None = Field(
-        default=None, description="Key that encrypts people's own tokens at rest."
+        default=None,
+        description="Key that seals people's own tokens; several, split by commas: the first seals, all open.",
     )
     public_url: str | None = Field(default=None, description="Where the bot can be reached from outside.")
     host: str = Field(default="0.0.0.0", description="Address to serve on.")  # noqa: S104 - a container's port
@@ -64,9 +80,12 @@ class Settings(BaseSettings):
     poll_interval_active: float = Field(
         default=10, gt=0, description="Seconds between two looks while a build runs."
     )
+    policy_file: Path | None = Field(
+        default=None, description="A TOML file with rules of who may do what (docs/security.md)."
+    )
     service_token_acts: bool = Field(
-        default=True,
-        description="Whether BITRISE_TOKEN may also abort and start builds for people without their own token.",
+        default=False,
+        description="1: BITRISE_TOKEN also reads, aborts and starts builds for people without an account of their own.",
     )
     requests_per_minute: int = Field(
         default=300,
@@ -102,6 +121,9 @@ class Settings(BaseSettings):
         ge=2,
         description="Days after which told builds are forgotten, but for what statistics need.",
     )
+    audit_days: int = Field(
+        default=730, ge=30, description="Days after which entries of the audit log are forgotten."
+    )
     download_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
         description="More hosts (or host:port), split by commas, that logs and artifacts may be fetched from.",
@@ -122,7 +144,9 @@ class Settings(BaseSettings):
     def _read_rules(cls, value: object) -> object:
         return rules_from(value) if isinstance(value, str) else value
 
-    @field_validator("slack_api_url", "bitrise_api_url", "buildio_api_url", "public_url")
+    @field_validator(
+        "slack_api_url", "slack_authorize_url", "bitrise_api_url", "buildio_api_url", "public_url"
+    )
     @classmethod
     def _web_address(cls, value: str | None) -> str | None:
         if value is None:
@@ -148,6 +172,28 @@ class Settings(BaseSettings):
             raise ValueError("must be an SQLite file: sqlite:///buildbell.db or a path")
         return value
 
+    @field_validator("buildbell_secret_key")
+    @classmethod
+    def _keys(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            Vault(_split(value))
+        return value
+
+    @model_validator(mode="after")
+    def _whose_workspace(self) -> Self:
+        if self.slack_client_id is None:
+            if self.slack_bot_token is None:
+                raise ValueError("set SLACK_BOT_TOKEN (one workspace) or SLACK_CLIENT_ID (many)")
+            return self
+        needed = ("slack_client_secret", "slack_signing_secret", "public_url", "buildbell_secret_key")
+        if missing := [name.upper() for name in needed if getattr(self, name) is None]:
+            raise ValueError(f"SLACK_CLIENT_ID also needs {', '.join(missing)}")
+        if self.slack_bot_token is not None or self.slack_app_token is not None:
+            raise ValueError(
+                "SLACK_CLIENT_ID is for many workspaces, over HTTP: leave SLACK_BOT_TOKEN and SLACK_APP_TOKEN out"
+            )
+        return self
+
     @model_validator(mode="after")
     def _one_way_in(self) -> Self:
         if self.slack_app_token is None and self.slack_signing_secret is None:
@@ -164,6 +210,19 @@ class Settings(BaseSettings):
         return self
 
     @property
+    def many_workspaces(self) -> bool:
+        """Whether workspaces install the app themselves."""
+        return self.slack_client_id is not None
+
+    def vault(self) -> Vault | None:
+        """What seals people's tokens; None without a key."""
+        return Vault(_split(self.buildbell_secret_key)) if self.buildbell_secret_key is not None else None
+
+    @property
     def database_path(self) -> str:
         """The SQLite file's path."""
         return self.database_url.removeprefix("sqlite:///")
+
+
+def _split(keys: SecretStr) -> list[str]:
+    return [key.strip() for key in keys.get_secret_value().split(",") if key.strip()]

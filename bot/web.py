@@ -45,6 +45,7 @@ class Server:
         slack: AsyncApp | None,
         webhook: Webhook | None = None,
         metrics_token: SecretStr | None = None,
+        more: Callable[[web.Application], None] | None = None,
     ) -> None:
         """Without `metrics_token` everybody may read the metrics who can reach them."""
         self._readiness = readiness
@@ -57,6 +58,8 @@ class Server:
         app.router.add_get("/metrics", self._count)
         if webhook is not None:
             app.router.add_post("/webhooks/bitrise", webhook.take)
+        if more is not None:
+            more(app)
         if slack is not None:
             app.router.add_post("/slack/events", self._from_slack)
         self._runner = web.AppRunner(

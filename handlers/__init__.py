@@ -6,9 +6,11 @@ from slack_bolt.app.async_app import AsyncApp
 
 from handlers import (
     abort_modal,
+    account_modals,
     actions,
     commands,
     home,
+    leaving,
     links,
     mentions,
     picking,
@@ -21,25 +23,35 @@ from handlers import (
 from handlers.addresses import SlackAddresses
 from handlers.artifact_index import ArtifactIndex
 from handlers.choices import Choices
+from handlers.clients import Clients
 from handlers.desk import Desk
 from handlers.directory import AppDirectory
+from handlers.doing import Expiring
 from handlers.expecting import UsualTimes
 from handlers.following import Following
+from handlers.groups import Groups
 from handlers.homes import HomeNews, Homes
 from handlers.listening import Listening
 from handlers.overview import Overview
+from handlers.rulings import Rulings
+from handlers.sight import Sight
 from handlers.waiting import Waiting
 
 __all__ = [
     "AppDirectory",
     "ArtifactIndex",
     "Choices",
+    "Clients",
     "Desk",
+    "Expiring",
     "Following",
+    "Groups",
     "HomeNews",
     "Homes",
     "Listening",
     "Overview",
+    "Rulings",
+    "Sight",
     "SlackAddresses",
     "UsualTimes",
     "Waiting",
@@ -58,7 +70,9 @@ _SURFACES = (
     start_modal,
     subscription_modal,
     small_modals,
+    account_modals,
     workflow_steps,
+    leaving,
 )
 
 

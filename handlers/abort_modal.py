@@ -36,7 +36,7 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
                 _abort(origin, order, caller),
                 _course(origin, order),
                 ack=ack,
-                slack=desk.slack,
+                slack=caller.slack,
                 view_id=view["id"],
             )
             if said is not None:

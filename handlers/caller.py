@@ -10,9 +10,13 @@ from typing import Any, Self
 from zoneinfo import available_timezones
 
 from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.bitrise import Bitrise
 from bot.messages import Message, Origin
 from handlers.desk import Desk
+from handlers.visible import VisibleApps
+from storage import WorkspaceStorage
 
 # So many modals can lie on top of each other (Slack's rules, "Modals").
 MOST_MODALS = 3
@@ -42,7 +46,8 @@ class Caller:
     """A person in a channel, or with none (`""`) at the bot's Home and the like.
 
     `name` is the one that Slack sent along, if it did; `person` is their id. `trigger_id` opens a modal, within three
-    seconds and once (Slack's rules, "Answering"); mentions and messages bring none.
+    seconds and once (Slack's rules, "Answering"); mentions and messages bring none. `vouched`: Slack itself says that
+    it is them, and not whoever made a workflow. `stranger`: they belong to another company's workspace.
     """
 
     desk: Desk
@@ -52,6 +57,8 @@ class Caller:
     name: str | None = None
     trigger_id: str = ""
     pane: Pane | None = None
+    vouched: bool = True
+    stranger: bool = False
 
     @classmethod
     def in_body(cls, body: Mapping[str, Any], desk: Desk) -> Self:
@@ -69,7 +76,47 @@ class Caller:
             or Origin.read(view.get("private_metadata")).channel,
             trigger_id=body.get("trigger_id") or "",
             pane=Pane.in_body(body),
+            stranger=_is_stranger(body),
         )
+
+    @property
+    def storage(self) -> WorkspaceStorage:
+        """What their workspace has told the bot."""
+        return self.desk.storage.of(self.team)
+
+    @property
+    def slack(self) -> AsyncWebClient:
+        """Their workspace's Slack."""
+        return self.desk.slack(self.team)
+
+    @property
+    def bitrise(self) -> Bitrise:
+        """Bitrise, read with their own token, or with the bot's where they have none; what may be seen is `apps`."""
+        return self.desk.clients.of(self.team, self.identity).reading
+
+    @property
+    def own_bitrise(self) -> Bitrise:
+        """Bitrise under their own token alone; or the bot's, where the operator lets it act for people."""
+        return self.desk.clients.of(self.team, self.identity).own
+
+    @property
+    def apps(self) -> VisibleApps:
+        """The apps that they may see here."""
+        channel = self.channel if self.vouched else None
+        return VisibleApps(self.desk.clients, self.storage, self.identity, channel)
+
+    @property
+    def identity(self) -> str:
+        """Whose account is theirs: nobody's where it is only said that it is them."""
+        return self.person if self.vouched else ""
+
+    async def may_act(self) -> bool:
+        """Whether the bot can change anything at Bitrise for them; what exactly, the policy says."""
+        return self.desk.clients.service_acts or await self.is_linked()
+
+    async def is_linked(self) -> bool:
+        """Whether they have an account of their own at Bitrise that works."""
+        return await self.desk.clients.is_linked(self.team, self.identity)
 
     def now(self) -> datetime:
         """The time of the answer."""
@@ -77,7 +124,7 @@ class Caller:
 
     async def show(self, view: Mapping[str, Any]) -> str:
         """Put a modal before the person, on top of the one they are in; returns its id. Raises SlackApiError."""
-        slack, view = self.desk.slack, dict(view)
+        slack, view = self.slack, dict(view)
         if self.pane is None or self.pane.home:
             answer = await slack.views_open(trigger_id=self.trigger_id, view=view)
         elif self.pane.full:
@@ -115,7 +162,7 @@ class Caller:
         """The person's direct message with the bot. Raises SlackApiError."""
         if self.channel.startswith("D"):
             return self.channel
-        answer = await self.desk.slack.conversations_open(users=self.person)
+        answer = await self.slack.conversations_open(users=self.person)
         return str(answer["channel"]["id"])
 
     async def direct_message_alone(self) -> str:
@@ -124,9 +171,15 @@ class Caller:
 
     async def _user(self) -> Mapping[str, Any]:
         try:
-            return (await self.desk.slack.users_info(user=self.person)).get("user") or {}
+            return (await self.slack.users_info(user=self.person)).get("user") or {}
         except SlackApiError:
             return {}
+
+
+def _is_stranger(body: Mapping[str, Any]) -> bool:
+    """Whether somebody acts from another company, in a channel that is shared with it ("Slack Connect")."""
+    team, theirs = (body.get("team") or {}).get("id"), (body.get("user") or {}).get("team_id")
+    return bool(team and theirs and team != theirs and not body.get("enterprise"))
 
 
 class Audience(Enum):

@@ -8,6 +8,7 @@ from bot.messages import CardNote
 from handlers.caller import Caller
 from handlers.finding import NotNamed
 from handlers.saying import Pressed
+from storage import Recipient
 
 SNOOZE = timedelta(hours=4)
 
@@ -25,7 +26,7 @@ async def snooze(pressed: Pressed | None, caller: Caller) -> None:
 async def refresh(pressed: Pressed | None, caller: Caller) -> bool:
     """Bring a subscription's message up to date; returns whether it is one."""
     messages = caller.desk.storage.messages
-    told = await messages.at(pressed.channel, pressed.ts) if pressed and pressed.ts else None
+    told = await messages.at(_place(pressed, caller), pressed.ts) if pressed and pressed.ts else None
     if told is None:
         return False
     await messages.refresh(told.parcel)
@@ -33,11 +34,22 @@ async def refresh(pressed: Pressed | None, caller: Caller) -> bool:
     return True
 
 
+async def is_ours(pressed: Pressed | None, caller: Caller) -> bool:
+    """Whether it is a message that is kept up to date."""
+    if pressed is None or pressed.ts is None:
+        return False
+    return await caller.desk.storage.messages.at(_place(pressed, caller), pressed.ts) is not None
+
+
 async def _note(pressed: Pressed | None, caller: Caller, **added: object) -> None:
     messages = caller.desk.storage.messages
-    card = await messages.at(pressed.channel, pressed.ts) if pressed and pressed.ts else None
+    card = await messages.at(_place(pressed, caller), pressed.ts) if pressed and pressed.ts else None
     if card is None:
         raise NotNamed("This card is too old to be changed.")
     note = CardNote.read(card.note).model_copy(update=added)
     await messages.refresh(card.parcel, note.encode())
     caller.desk.outbox_changed()
+
+
+def _place(pressed: Pressed, caller: Caller) -> Recipient:
+    return Recipient(team=caller.team, channel=pressed.channel)

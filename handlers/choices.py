@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from bot.bitrise import Bitrise, Buildables
+from bot.bitrise import Bitrise
 from bot.http import ProviderError
 
 log = structlog.get_logger()
@@ -20,37 +20,30 @@ MOST_REMEMBERED = 500
 
 
 class Choices:
-    """Read when a list is opened, and kept for the keys that follow."""
+    """Read when a list is opened, and kept for the keys that follow.
 
-    def __init__(self, bitrise: Bitrise, *, clock: Callable[[], datetime]) -> None:
-        self._bitrise = bitrise
+    Whoever asks must be somebody who may see the app: what is kept was read for somebody else, maybe.
+    """
+
+    def __init__(self, *, clock: Callable[[], datetime]) -> None:
         self._clock = clock
         self._kept: dict[tuple[str, str], tuple[datetime, Sequence[str]]] = {}
 
-    async def branches(self, app_slug: str) -> Sequence[str]:
+    async def branches(self, bitrise: Bitrise, app_slug: str) -> Sequence[str]:
         """The app's branches; none where Bitrise does not say in time."""
-        return await self._names("branches", app_slug, self._bitrise.branches)
+        return await self._names("branches", app_slug, bitrise.branches)
 
-    async def workflows(self, app_slug: str) -> Sequence[str]:
+    async def workflows(self, bitrise: Bitrise, app_slug: str) -> Sequence[str]:
         """The app's workflows: those of its bitrise.yml first, then others that were ever started."""
         configured, started = await asyncio.gather(
-            self._names("configured", app_slug, self._configured_workflows),
-            self._names("workflows", app_slug, self._bitrise.workflows),
+            self._names("configured", app_slug, lambda slug: _configured_workflows(bitrise, slug)),
+            self._names("workflows", app_slug, bitrise.workflows),
         )
         return list(dict.fromkeys([*configured, *started]))
 
-    async def pipelines(self, app_slug: str) -> Sequence[str]:
+    async def pipelines(self, bitrise: Bitrise, app_slug: str) -> Sequence[str]:
         """The pipelines of the app's bitrise.yml; none where the token may not read it."""
-        return await self._names("pipelines", app_slug, self._configured_pipelines)
-
-    async def _configured_workflows(self, app_slug: str) -> Sequence[str]:
-        return (await self._buildables(app_slug)).workflows
-
-    async def _configured_pipelines(self, app_slug: str) -> Sequence[str]:
-        return (await self._buildables(app_slug)).pipelines
-
-    async def _buildables(self, app_slug: str) -> Buildables:
-        return await self._bitrise.buildables(app_slug)
+        return await self._names("pipelines", app_slug, lambda slug: _configured_pipelines(bitrise, slug))
 
     async def _names(
         self, what: str, app_slug: str, read: Callable[[str], Awaitable[Sequence[str]]]
@@ -68,3 +61,11 @@ class Choices:
             self._kept.clear()
         self._kept[key] = (now, names)
         return names
+
+
+async def _configured_workflows(bitrise: Bitrise, app_slug: str) -> Sequence[str]:
+    return (await bitrise.buildables(app_slug)).workflows
+
+
+async def _configured_pipelines(bitrise: Bitrise, app_slug: str) -> Sequence[str]:
+    return (await bitrise.buildables(app_slug)).pipelines

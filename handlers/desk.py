@@ -1,38 +1,44 @@
 """What the handlers work with."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 import aiohttp
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.bitrise import Bitrise
 from bot.watch import Blindness
 from handlers.addresses import SlackAddresses
 from handlers.artifact_index import ArtifactIndex
 from handlers.choices import Choices
-from handlers.directory import AppDirectory
+from handlers.clients import Clients
 from handlers.expecting import UsualTimes
 from handlers.following import Following
 from handlers.overview import Overview
+from handlers.rulings import Rulings
 from storage import Storage
 
 
 @dataclass(frozen=True)
 class Desk:
-    """Everything that answering a person may need; made once, by the assembly."""
+    """Everything that answering a person may need; made once, by the assembly.
 
-    bitrise: Bitrise
-    apps: AppDirectory
+    `slack` gives the client of a workspace.
+    """
+
+    clients: Clients
+    rulings: Rulings
     storage: Storage
-    slack: AsyncWebClient
+    slack: Callable[[str], AsyncWebClient]
     session: aiohttp.ClientSession
     slack_addresses: SlackAddresses
     look_now: Callable[[], None]
     outbox_changed: Callable[[], None]
     home_changed: Callable[[str], None]
     steps_changed: Callable[[], None]
+    proposals_changed: Callable[[], None]
+    access_changed: Callable[[], None]
+    uninstalled: Callable[[str | None, str | None], Awaitable[None]]
     choices: Choices
     usual_times: UsualTimes
     overview: Overview
@@ -40,4 +46,3 @@ class Desk:
     artifacts: ArtifactIndex
     blindness: Callable[[], Blindness | None]
     clock: Callable[[], datetime]
-    service_token_acts: bool

@@ -1,4 +1,4 @@
-"""The apps that the bot's token sees, kept for a while so that naming one costs no request."""
+"""The apps that a token sees, kept for a while so that naming one costs no request."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import structlog
 
 from bot.bitrise import Bitrise
 from bot.build import App
-from bot.commands import UnknownApp, find_app
 from bot.http import ProviderError
 
 log = structlog.get_logger()
@@ -37,19 +36,12 @@ class AppDirectory:
 
     async def all(self) -> Sequence[App]:
         """Every app that the token sees. Raises ProviderError."""
-        return await self._read(FRESH)
-
-    async def find(self, words: str) -> App:
-        """The app that the words name. Raises UnknownApp, AmbiguousApp or ProviderError."""
-        try:
-            return find_app(words, await self._read(FRESH))
-        except UnknownApp:
-            return find_app(words, await self._read(FRESH_ENOUGH_FOR_A_MISS))
+        return await self.read(FRESH)
 
     async def by_slug(self, slug: str) -> App | None:
         """The app with this very slug; None where the token does not see it. Raises ProviderError."""
         for fresh in (FRESH, FRESH_ENOUGH_FOR_A_MISS):
-            for app in await self._read(fresh):
+            for app in await self.read(fresh):
                 if app.slug == slug:
                     return app
         return None
@@ -67,7 +59,7 @@ class AppDirectory:
     async def in_time(self) -> Sequence[App]:
         """The apps as far as they are known within a list's patience; the reading goes on for the next key."""
         if self._searching is None or self._searching.done():
-            self._searching = asyncio.create_task(self._read(FRESH))
+            self._searching = asyncio.create_task(self.read(FRESH))
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 return await asyncio.shield(self._searching)
@@ -75,7 +67,12 @@ class AppDirectory:
             log.info("apps.not_in_time", reason=str(problem))
             return self._apps
 
-    async def _read(self, fresh: timedelta) -> Sequence[App]:
+    async def ask_for(self, slug: str) -> App:
+        """The app with this very slug, as Bitrise knows it. Raises ProviderError."""
+        return await self._bitrise.app(slug)
+
+    async def read(self, fresh: timedelta) -> Sequence[App]:
+        """Every app, as it was no longer ago than this. Raises ProviderError."""
         async with self._reading:
             if self._read_at is None or self._clock() - self._read_at > fresh:
                 self._apps = [app async for app in self._bitrise.apps()]

@@ -39,7 +39,7 @@ async def share_file(
     The three calls of docs.slack.dev, "Uploading files". Raises SlackApiError, ProviderDown, DownloadRefused.
     """
     length = os.stat(path).st_size  # noqa: PTH116 - at once, of a file that was just written
-    slack = caller.desk.slack
+    slack = caller.slack
     place = await slack.files_getUploadURLExternal(
         filename=name, length=length, snippet_type=snippet, alt_txt=alt
     )

@@ -25,15 +25,15 @@ async def find_app(caller: Caller, words: str | None) -> App:
 
     Raises NotNamed, UnknownApp, AmbiguousApp or ProviderError.
     """
-    apps = caller.desk.apps
+    apps = caller.apps
     if words is not None:
         return await apps.find(words)
-    default = await caller.desk.storage.channels.default_app(caller.team, caller.channel, Provider.BITRISE)
+    default = await caller.storage.channels.default_app(caller.channel, Provider.BITRISE)
     if default is not None:
         if (app := await apps.by_slug(default)) is not None:
             return app
         raise NotNamed("I can't see this channel's app any more. Choose another with `/bitrise use APP`.")
-    subscriptions = await caller.desk.storage.subscriptions.of_channel(caller.channel)
+    subscriptions = await caller.storage.subscriptions.of_channel(caller.channel)
     subscribed = {one.app.slug: one.app for one in subscriptions if one.app is not None}
     if len(subscribed) == 1:
         return next(iter(subscribed.values()))
@@ -57,22 +57,22 @@ async def find_build(caller: Caller, app_words: str | None, ref: BuildRef) -> tu
         app = await find_app(caller, app_words)
     else:
         app = await _app_of(caller, slug)
-    return app, await caller.desk.bitrise.build(app.slug, slug)
+    return app, await caller.bitrise.build(app.slug, slug)
 
 
 async def app_by_slug(caller: Caller, slug: str) -> App:
-    """The app that a button or list names. Raises ProviderError."""
-    return await caller.desk.apps.by_slug(slug) or await caller.desk.bitrise.app(slug)
+    """The app that a button or list names. Raises ProviderError, also where the person may not see it."""
+    return await caller.apps.require(slug)
 
 
 async def by_slugs(caller: Caller, app_slug: str, build_slug: str) -> tuple[App, Build]:
     """The build that a button names, with its app. Raises ProviderError."""
     app = await app_by_slug(caller, app_slug)
-    return app, await caller.desk.bitrise.build(app_slug, build_slug)
+    return app, await caller.bitrise.build(app_slug, build_slug)
 
 
 async def _by_number(caller: Caller, app: App, number: int) -> Build:
-    async for build in caller.desk.bitrise.builds(app.slug, BuildQuery(build_number=number)):
+    async for build in caller.bitrise.builds(app.slug, BuildQuery(build_number=number)):
         # checked, since a server that does not know the filter would answer with any build
         if build.number == number:
             return build
@@ -93,7 +93,7 @@ async def _app_of(caller: Caller, build_slug: str) -> App:
 async def _search(caller: Caller, build_slug: str) -> str:
     pages = 0
     try:
-        async for page in caller.desk.bitrise.all_builds().pages():
+        async for page in caller.bitrise.all_builds().pages():
             for build in page.items:
                 if build.slug == build_slug:
                     return build.app_slug

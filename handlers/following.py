@@ -36,17 +36,13 @@ class Following:
 
     def __init__(
         self,
-        bitrise: Bitrise,
-        slack: AsyncWebClient,
         *,
         clock: Callable[[], datetime],
         seconds_each: float = SECONDS_EACH,
     ) -> None:
-        self._bitrise = bitrise
-        self._slack = slack
         self._clock = clock
         self._seconds_each = seconds_each
-        self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._tasks: dict[tuple[str, str, str], asyncio.Task[None]] = {}
         self._beginning = asyncio.Lock()
         self._stopping = asyncio.Event()
 
@@ -59,29 +55,25 @@ class Following:
         await self._stopping.wait()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
-    async def begin(self, app: App, build: Build, channel: str) -> None:
-        """Follow the build's log in that direct message. Raises CannotFollow, ProviderError, SlackApiError."""
+    async def begin(self, follower: Follower) -> None:
+        """Follow a build's log in a direct message. Raises CannotFollow, ProviderError, SlackApiError."""
         async with self._beginning:  # a button may be pressed twice at once
-            await self._begin(app, build, channel)
+            await self._begin(follower)
 
-    async def _begin(self, app: App, build: Build, channel: str) -> None:
-        key = (channel, build.slug)
+    async def _begin(self, follower: Follower) -> None:
+        key = follower.key
         if key in self._tasks:
             raise CannotFollow("You follow this log already; it is in our direct messages.")
         if len(self._tasks) >= MOST_AT_ONCE:
             raise CannotFollow(
                 f"{MOST_AT_ONCE} logs are followed already, and Slack lets me write no faster."
             )
-        until = self._clock() + LASTS
-        text = await _end_of(self._bitrise, app, build) or ""
-        first = messages.following(build, app, text, until=until, ended=False)
-        posted = await self._slack.chat_postMessage(channel=channel, text=first.text, blocks=first.blocks)
-        follower = _Follower(self._bitrise, self._slack, app, build, channel, str(posted["ts"]), until, text)
-        task = asyncio.create_task(self._follow(follower), name=f"follow {build.slug}")
+        await follower.begin(self._clock() + LASTS)
+        task = asyncio.create_task(self._follow(follower), name="follow")
         self._tasks[key] = task
         task.add_done_callback(lambda _: self._tasks.pop(key, None))
 
-    async def _follow(self, follower: _Follower) -> None:
+    async def _follow(self, follower: Follower) -> None:
         while not follower.done:
             await self._rest()
             if self._stopping.is_set() or self._clock() >= follower.until:
@@ -97,25 +89,28 @@ class Following:
             return
 
 
-class _Follower:
-    """One message that shows the end of a log."""
+class Follower:
+    """One message that shows the end of a log, read with the token of whoever follows it."""
 
     def __init__(
-        self,
-        bitrise: Bitrise,
-        slack: AsyncWebClient,
-        app: App,
-        build: Build,
-        channel: str,
-        ts: str,
-        until: datetime,
-        text: str,
+        self, bitrise: Bitrise, slack: AsyncWebClient, app: App, build: Build, *, team: str, channel: str
     ) -> None:
         self._bitrise, self._slack = bitrise, slack
-        self.until = until
-        self.done = False
         self._app, self._build = app, build
-        self._channel, self._ts, self._text = channel, ts, text
+        self._channel, self._ts, self._text = channel, "", ""
+        self.key = (team, channel, build.slug)
+        self.until: datetime
+        self.done = False
+
+    async def begin(self, until: datetime) -> None:
+        """Post the message. Raises ProviderError, SlackApiError."""
+        self.until = until
+        self._text = await _end_of(self._bitrise, self._app, self._build) or ""
+        first = messages.following(self._build, self._app, self._text, until=until, ended=False)
+        posted = await self._slack.chat_postMessage(
+            channel=self._channel, text=first.text, blocks=first.blocks
+        )
+        self._ts = str(posted["ts"])
 
     async def look(self) -> None:
         """Show what has been written since; what fails is left to the next look, of which there are only so many."""

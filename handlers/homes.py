@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,10 +20,10 @@ from bot.build import App, Build
 from bot.http import ProviderError
 from bot.messages import HomeContent, PlacedSubscription, Wishes
 from handlers import places
-from handlers.answers import subscriptions
-from handlers.answers.acts import may_act
+from handlers.answers import accounts, subscriptions
 from handlers.caller import Caller
 from handlers.desk import Desk
+from handlers.visible import followed_in
 from storage import Subscription
 
 log = structlog.get_logger()
@@ -151,17 +152,21 @@ class Homes:
         if shown == opened.shown:
             return
         await self._pace.acquire()
-        await self._desk.slack.views_publish(user_id=opened.caller.person, view=view)
+        await opened.caller.slack.views_publish(user_id=opened.caller.person, view=view)
         opened.shown = shown
 
     async def _content(self, opened: OpenHome) -> HomeContent:
         desk, caller = self._desk, opened.caller
         snapshot = await desk.overview.read()
         direct, found = await self._subscriptions(opened)
-        person = await desk.storage.people.find(caller.team, caller.person)
+        visible = await self._visible(caller, found)
+        person = await caller.storage.people.find(caller.person)
         known = {caller.person: frozenset(one for one in (person.name, person.email) if one)}
-        mine = [build for build in snapshot.latest if wrote(caller.person, build, known)]
-        running = snapshot.running[: messages.MOST_RUNNING]
+        mine = [
+            build for build in snapshot.latest if _seen(build, visible) and wrote(caller.person, build, known)
+        ]
+        all_running = [build for build in snapshot.running if _seen(build, visible)]
+        running = all_running[: messages.MOST_RUNNING]
         blind = desk.blindness()
         return HomeContent(
             wishes=Wishes(
@@ -169,10 +174,10 @@ class Homes:
                 mention=person.mention,
                 ends=any(one.app is None and one.channel == direct for one in found),
             ),
-            account=await desk.apps.owner(),
-            may_act=may_act(caller),
+            account=await accounts.linked(caller),
+            service_acts=desk.clients.service_acts,
             running=[(build, await self._app(build)) for build in running],
-            running_count=len(snapshot.running),
+            running_count=len(all_running),
             mine=[(build, await self._app(build)) for build in mine[: messages.MOST_OF_MINE_AT_HOME]],
             usual=await desk.usual_times.of_each(running),
             subscriptions=[
@@ -182,9 +187,19 @@ class Homes:
                 for one in found
                 if not one.terms.once
             ],
-            whole=snapshot.whole,
+            whole=snapshot.whole and visible is None,
             blind=(blind.since, blind.reason) if blind is not None else None,
         )
+
+    async def _visible(self, caller: Caller, found: Sequence[Subscription]) -> frozenset[str] | None:
+        """The apps whose builds the person may see here; None: all that the bot sees."""
+        try:
+            own = await caller.apps.slugs()
+        except ProviderError as problem:
+            log.info("home.apps_unknown", reason=str(problem))
+            own = frozenset()
+        # Without an account they see what their channels are told of.
+        return own if own is None else own | followed_in(found)
 
     async def _subscriptions(self, opened: OpenHome) -> tuple[str, list[Subscription]]:
         """The person's direct message, and the subscriptions of it and of the channels that they are in."""
@@ -192,12 +207,15 @@ class Homes:
         if opened.places is None or now - opened.places[0] > PLACES_FRESH:
             opened.places = (now, await places.of_person(opened.caller))
         channels = opened.places[1]
-        found = await self._desk.storage.subscriptions.of_channels(channels)
-        return channels[0], [one for one in found if one.team == opened.caller.team]
+        return channels[0], await opened.caller.storage.subscriptions.of_channels(channels)
 
     async def _app(self, build: Build) -> App:
         nameless = App(slug=build.app_slug, title=build.app_slug)
         try:
-            return await self._desk.apps.by_slug(build.app_slug) or nameless
+            return await self._desk.clients.service_apps.by_slug(build.app_slug) or nameless
         except ProviderError:
             return nameless
+
+
+def _seen(build: Build, visible: frozenset[str] | None) -> bool:
+    return visible is None or build.app_slug in visible

@@ -51,7 +51,7 @@ async def _unfurl(urls: Sequence[str], ts: str, caller: Caller, *, outside: bool
     if not unfurls:
         return
     try:
-        await caller.desk.slack.chat_unfurl(channel=caller.channel, ts=ts, unfurls=unfurls)
+        await caller.slack.chat_unfurl(channel=caller.channel, ts=ts, unfurls=unfurls)
     except SlackApiError as error:
         # The message may be gone by now, or in a channel that I am not in.
         log.info("link.not_unfurled", reason=str(error.response.get("error")))

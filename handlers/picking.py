@@ -16,10 +16,13 @@ from bot.messages import Origin, actions
 from bot.messages.home import HOME
 from bot.messages.message import Block
 from handlers import home, start_modal, subscription_modal
+from handlers.caller import Caller
 from handlers.desk import Desk
 from handlers.listening import Listening
 
 log = structlog.get_logger()
+
+Offered = Callable[[str, str, Caller], Awaitable[dict[str, Any]]]
 
 
 def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
@@ -37,47 +40,60 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
 
     @app.action(
         re.compile(
-            f"^({actions.PICK_BRANCH}|{actions.PICK_WORKFLOW}|{actions.PICK_BUILDABLE}|{actions.ARTIFACTS_PICK})$"
+            f"^({actions.PICK_BRANCH}|{actions.PICK_GROUPS}|{actions.PICK_WORKFLOW}|{actions.PICK_BUILDABLE}|{actions.ARTIFACTS_PICK})$"
         )
     )
     async def chosen(ack: AsyncAck) -> None:
         await ack()  # it is read when the modal is submitted
 
 
-def _offer(
-    app: AsyncApp, action_id: str, offered: Callable[[str, str, Desk], Awaitable[dict[str, Any]]], desk: Desk
-) -> None:
+def _offer(app: AsyncApp, action_id: str, offered: Offered, desk: Desk) -> None:
     @app.options(action_id)
     async def typed(ack: AsyncAck, body: dict[str, Any]) -> None:
         origin = Origin.read((body.get("view") or {}).get("private_metadata"))
-        await ack(**await offered(str(body.get("value") or ""), origin.app, desk))
+        await ack(**await offered(str(body.get("value") or ""), origin.app, Caller.in_body(body, desk)))
 
 
-async def _apps(typed: str, _app: str, desk: Desk) -> dict[str, list[Block]]:
-    return {"options": messages.app_options(typed, await desk.apps.in_time())}
+async def _apps(typed: str, _app: str, caller: Caller) -> dict[str, list[Block]]:
+    return {"options": messages.app_options(typed, await caller.apps.in_time())}
 
 
-async def _branches(typed: str, app: str, desk: Desk) -> dict[str, list[Block]]:
-    return {"options": messages.options_for(typed, await desk.choices.branches(app) if app else ())}
+async def _branches(typed: str, app: str, caller: Caller) -> dict[str, list[Block]]:
+    names = await caller.desk.choices.branches(caller.bitrise, app) if await _may_see(app, caller) else ()
+    return {"options": messages.options_for(typed, names)}
 
 
-async def _workflows(typed: str, app: str, desk: Desk) -> dict[str, list[Block]]:
-    return {"options": messages.options_for(typed, await desk.choices.workflows(app) if app else ())}
+async def _workflows(typed: str, app: str, caller: Caller) -> dict[str, list[Block]]:
+    names = await caller.desk.choices.workflows(caller.bitrise, app) if await _may_see(app, caller) else ()
+    return {"options": messages.options_for(typed, names)}
 
 
-async def _buildables(typed: str, app: str, desk: Desk) -> dict[str, list[Block]]:
-    if not app:
+async def _buildables(typed: str, app: str, caller: Caller) -> dict[str, list[Block]]:
+    if not await _may_see(app, caller):
         return {"options": []}
-    workflows, pipelines = await asyncio.gather(desk.choices.workflows(app), desk.choices.pipelines(app))
+    choices = caller.desk.choices
+    workflows, pipelines = await asyncio.gather(
+        choices.workflows(caller.bitrise, app), choices.pipelines(caller.bitrise, app)
+    )
     groups = messages.buildable_options(typed, workflows, pipelines)
     return {"option_groups": groups} if groups else {"options": []}
 
 
-_OFFERED: dict[str, Callable[[str, str, Desk], Awaitable[dict[str, Any]]]] = {
+async def _groups(typed: str, _app: str, caller: Caller) -> dict[str, list[Block]]:
+    return {"options": messages.group_options(typed, await caller.desk.rulings.groups.handles(caller.team))}
+
+
+async def _may_see(app: str, caller: Caller) -> bool:
+    """Whether the app, which a modal's own words name, is one that the person may see."""
+    return bool(app) and any(one.slug == app for one in await caller.apps.in_time())
+
+
+_OFFERED: dict[str, Offered] = {
     actions.PICK_APP: _apps,
     actions.PICK_BRANCH: _branches,
     actions.PICK_WORKFLOW: _workflows,
     actions.PICK_BUILDABLE: _buildables,
+    actions.PICK_GROUPS: _groups,
 }
 _THEN: dict[str, Callable[[dict[str, Any], Desk], Awaitable[None]]] = {
     actions.START_MODAL: start_modal.app_picked,

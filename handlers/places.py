@@ -22,7 +22,7 @@ async def of_person(caller: Caller) -> list[str]:
     cursor: str | None = None
     for _ in range(MOST_PAGES):
         try:
-            answer = await caller.desk.slack.users_conversations(
+            answer = await caller.slack.users_conversations(
                 user=caller.person,
                 types="public_channel,private_channel",
                 exclude_archived=True,

@@ -55,7 +55,7 @@ class ToChannel:
         channel = caller.channel or await caller.direct_message()
         direct = self.direct or not caller.channel
         if answer.audience is Audience.ONE_PERSON and not direct:
-            await caller.desk.slack.chat_postEphemeral(
+            await caller.slack.chat_postEphemeral(
                 channel=channel,
                 user=caller.person,
                 text=message.text,
@@ -63,7 +63,7 @@ class ToChannel:
                 thread_ts=self.thread,
             )
             return
-        await caller.desk.slack.chat_postMessage(
+        await caller.slack.chat_postMessage(
             channel=channel,
             text=message.text,
             blocks=message.blocks,
@@ -121,7 +121,7 @@ class ToResponseUrl:
         pressed = self.pressed
         if pressed is not None and pressed.unfurled is not None and pressed.ts is not None:
             # The message is the person's own; only what stands below the link is ours.
-            await self.caller.desk.slack.chat_unfurl(
+            await self.caller.slack.chat_unfurl(
                 channel=pressed.channel,
                 ts=pressed.ts,
                 unfurls={pressed.unfurled: {"blocks": message.blocks, "fallback": message.text}},
@@ -129,7 +129,7 @@ class ToResponseUrl:
             return
         done = await self._send(message, to_all=False, replace=True)
         if not done and self.pressed is not None and self.pressed.ts is not None:
-            await self.caller.desk.slack.chat_update(
+            await self.caller.slack.chat_update(
                 channel=self.pressed.channel, ts=self.pressed.ts, text=message.text, blocks=message.blocks
             )
 

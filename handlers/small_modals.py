@@ -19,7 +19,7 @@ from handlers.desk import Desk
 from handlers.finding import AppNotNamed, find_build
 from handlers.listening import Listening
 from handlers.saying import ToChannel
-from handlers.submitting import Course, see_through
+from handlers.submitting import Course, Then, see_through
 
 
 def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
@@ -31,7 +31,7 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
             caller, origin = Caller.in_body(body, desk), Origin.read(view["private_metadata"])
             sought = messages.read_sought(view["state"]["values"])
             course = _finding(sought, origin)
-            await see_through(_found(sought, caller), course, ack=ack, slack=desk.slack, view_id=view["id"])
+            await see_through(_found(sought, caller), course, ack=ack, slack=caller.slack, view_id=view["id"])
 
     @app.view(actions.LOG_SEARCH_MODAL)
     async def search(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any]) -> None:
@@ -40,7 +40,7 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
             word = messages.read_word(view["state"]["values"])
             course = _searching(about, word)
             await see_through(
-                logs.search(about, word, caller), course, ack=ack, slack=desk.slack, view_id=view["id"]
+                logs.search(about, word, caller), course, ack=ack, slack=caller.slack, view_id=view["id"]
             )
 
     @app.view(actions.CHOOSE_APP_MODAL)
@@ -52,7 +52,7 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
                 apps.use_app(UseApp(app=sought.app or ""), caller),
                 _choosing(origin),
                 ack=ack,
-                slack=desk.slack,
+                slack=caller.slack,
                 view_id=view["id"],
             )
             if said is not None:
@@ -71,7 +71,9 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
                 refused=lambda problem: messages.notice("You at Bitrise", problem),
                 field_of=lambda _: NAME,
             )
-            await see_through(personal.me(ask, caller), course, ack=ack, slack=desk.slack, view_id=view["id"])
+            await see_through(
+                personal.me(ask, caller), course, ack=ack, slack=caller.slack, view_id=view["id"]
+            )
             desk.home_changed(caller.person)
 
 
@@ -82,7 +84,7 @@ def _finding(sought: Sought, origin: Origin) -> Course[Message]:
         again=lambda problem: messages.find_modal(sought, origin=origin, problem=problem),
         refused=lambda problem: messages.notice("Find a build", problem),
         field_of=lambda problem: APP if _needs_an_app(problem) else WORDS,
-        on_top=True,
+        then=Then.COVERED,
     )
 
 
@@ -93,7 +95,7 @@ def _searching(about: LogButton, word: str) -> Course[Message]:
         again=lambda problem: messages.search_modal(about, typed=word, problem=problem),
         refused=lambda problem: messages.notice("Search the log", problem),
         field_of=lambda _: WORD,
-        on_top=True,
+        then=Then.COVERED,
     )
 
 

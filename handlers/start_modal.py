@@ -60,7 +60,7 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
                 _start(form, picked, caller),
                 _course(form, picked, origin),
                 ack=ack,
-                slack=desk.slack,
+                slack=caller.slack,
                 view_id=view["id"],
             )
             if said is not None:
@@ -76,13 +76,13 @@ async def app_picked(body: dict[str, Any], desk: Desk) -> None:
     origin = origin.model_copy(update={"app": picked.slug})
     remembered = None
     if picked.slug and not form.names_something and not any(form.variables.values()):
-        remembered = await desk.storage.starts.last(caller.team, caller.person, picked.slug)
+        remembered = await caller.storage.starts.last(caller.person, picked.slug)
     if remembered is not None:
         form = StartForm.of(remembered)
         origin = origin.model_copy(update={"rows": tuple(form.variables)})
     shown = messages.start_modal(form, picked, origin=origin, remembered=remembered is not None)
     # Without its hash: whatever else has changed meanwhile, the lists must be those of this app.
-    await desk.slack.views_update(view_id=view["id"], view=shown)
+    await caller.slack.views_update(view_id=view["id"], view=shown)
 
 
 async def _draw_anew(body: dict[str, Any], desk: Desk, change: Callable[[StartOrigin], StartOrigin]) -> None:
@@ -93,7 +93,7 @@ async def _draw_anew(body: dict[str, Any], desk: Desk, change: Callable[[StartOr
     shown = messages.start_modal(form, picked, origin=change(origin))
     try:
         # With its hash, so that two quick presses don't overwrite each other ("views.update").
-        await desk.slack.views_update(view_id=view["id"], hash=view["hash"], view=shown)
+        await Caller.in_body(body, desk).slack.views_update(view_id=view["id"], hash=view["hash"], view=shown)
     except SlackApiError as error:
         if error.response.get("error") not in ("hash_conflict", "not_found"):
             raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Generic, TypeVar
 
 import structlog
@@ -26,13 +27,21 @@ PATIENCE_SECONDS = 1.5
 LONGEST_ERROR = 2000
 
 
+class Then(Enum):
+    """What becomes of a modal whose submission was done at once; one that took long shows how it ended."""
+
+    CLOSED = "it is closed"
+    REPLACED = "another one takes its place"
+    COVERED = "another one lies on top of it"
+
+
 @dataclass(frozen=True)
 class Course(Generic[T]):
     """What the person sees of a submission.
 
-    `waiting` while it takes long; `done` at its end: a modal on top where `on_top`, else in its place (None: nothing
-    any more); `again` asks once more, with what was filled in, and `refused` says that asking would not help;
-    `field_of` names the field that a problem is about.
+    `waiting` while it takes long; `done` at its end (None: nothing any more), where `then` says; `again` asks once
+    more, with what was filled in, and `refused` says that asking would not help; `field_of` names the field that a
+    problem is about.
     """
 
     waiting: Block
@@ -40,7 +49,7 @@ class Course(Generic[T]):
     again: Callable[[str], Block]
     refused: Callable[[str], Block]
     field_of: Callable[[BaseException], str]
-    on_top: bool = False
+    then: Then = Then.CLOSED
 
 
 async def see_through(
@@ -65,8 +74,8 @@ async def _answer_at_once(task: asyncio.Task[T], course: Course[T], ack: AsyncAc
         await ack(
             response_action="errors", errors={course.field_of(problem): words_of(problem)[:LONGEST_ERROR]}
         )
-    elif course.on_top and (view := course.done(task.result())) is not None:
-        await ack(response_action="push", view=view)
+    elif course.then is not Then.CLOSED and (view := course.done(task.result())) is not None:
+        await ack(response_action="push" if course.then is Then.COVERED else "update", view=view)
     else:
         await ack()
 

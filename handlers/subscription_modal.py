@@ -35,7 +35,7 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
             origin = SubscriptionOrigin.read(view["private_metadata"])
             values = view["state"]["values"]
             doing = _change(origin, values, caller) if origin.number else _make(values, caller)
-            await see_through(doing, _course(origin, values), ack=ack, slack=desk.slack, view_id=view["id"])
+            await see_through(doing, _course(origin, values), ack=ack, slack=caller.slack, view_id=view["id"])
             desk.home_changed(caller.person)
 
 
@@ -48,7 +48,7 @@ async def app_picked(body: dict[str, Any], desk: Desk) -> None:
     shown = messages.subscription_modal(
         picked, messages.read_subscription(view["state"]["values"]), origin=origin
     )
-    await desk.slack.views_update(view_id=view["id"], view=shown)
+    await Caller.in_body(body, desk).slack.views_update(view_id=view["id"], view=shown)
 
 
 def asked_in(values: dict[str, Any], before: Terms) -> Subscribe:

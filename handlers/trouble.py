@@ -12,9 +12,10 @@ from slack_sdk.errors import SlackApiError
 from bot import messages
 from bot.commands import AmbiguousApp, CommandError, UnknownApp
 from bot.http import ProviderError
+from bot.http.redaction import redact
 from bot.messages import Message, NotAButton, TooLongForAModal
-from handlers.answers.acts import NotAllowed
 from handlers.caller import Answer
+from handlers.doing import NotAllowed
 from handlers.finding import NotNamed
 from handlers.following import CannotFollow
 from handlers.saying import Saying
@@ -41,7 +42,8 @@ def in_words(error: Exception) -> Message:
 def sentence_for(error: BaseException) -> str:
     """The error as a sentence without markup of Slack's, for places that take text only."""
     if isinstance(error, (*MISTAKES, ProviderError)):
-        return str(error)
+        # What was typed may be a secret that landed in the wrong place.
+        return redact(str(error))
     if isinstance(error, SlackApiError) and error.response.get("error") == "expired_trigger_id":
         return "That took too long for Slack to still open the dialog. Press the button once more."
     log.error("answer.broken", exc_info=error)

@@ -79,7 +79,8 @@ class Waiting:
         except NotFound:
             return Outcome(error="The build is not there any more, or I may not see it any more.")
         if build.ended:
-            app = await self._desk.apps.by_slug(wait.app_slug) or App(slug=wait.app_slug, title=wait.app_slug)
+            known = await self._desk.clients.service_apps.by_slug(wait.app_slug)
+            app = known or App(slug=wait.app_slug, title=wait.app_slug)
             return Outcome(outputs=outputs_of(app, build))
         if self._desk.clock() >= wait.until:
             return Outcome(error=f"Build {build.label} has not ended within the time that was given.")
@@ -89,14 +90,14 @@ class Waiting:
         seen = await self._desk.storage.watching.build(Provider.BITRISE, wait.build_slug)
         if seen is not None and seen.build.ended:
             return seen.build
-        return await self._desk.bitrise.build(wait.app_slug, wait.build_slug)
+        return await self._desk.clients.service.build(wait.app_slug, wait.build_slug)
 
     async def _deliver(self) -> bool:
         """Tell Slack what it does not know yet; returns whether all of it was taken."""
         delivered = True
-        for execution, outcome in await self._desk.storage.steps.owed():
+        for team, execution, outcome in await self._desk.storage.steps.owed():
             try:
-                await self._tell(execution, outcome)
+                await self._tell(team, execution, outcome)
             except (aiohttp.ClientError, TimeoutError, OSError) as problem:
                 log.warning("step.not_told", execution=execution, reason=type(problem).__name__)
                 delivered = False
@@ -114,8 +115,8 @@ class Waiting:
                 await self._desk.storage.steps.end(execution)
         return delivered
 
-    async def _tell(self, execution: str, outcome: Outcome) -> None:
-        slack = self._desk.slack
+    async def _tell(self, team: str, execution: str, outcome: Outcome) -> None:
+        slack = self._desk.slack(team)
         if outcome.outputs is not None:
             await slack.functions_completeSuccess(
                 function_execution_id=execution, outputs=dict(outcome.outputs)

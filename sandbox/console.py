@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 
 from sandbox.control import find_app, find_post
+from sandbox.membership import described, find_member, find_role, revoke_all
 from sandbox.slack import CannotDo, Post
 from sandbox.stage import Stage
 
@@ -19,6 +20,9 @@ HELP = """\
   say @buildbell status  write a message
   start android develop  let somebody push: a build starts; end it with: fail, pass
   as ben                 be somebody else (anna, ben, carla)
+  members                who is at Bitrise, with their roles and their own tokens
+  revoke ben             end Ben's tokens at Bitrise; token ben: give him a new one
+  role ben web tester    change what he is on an app's team (owner, admin, developer, tester, none)
   go release             go to another channel (builds, random, release, or dm)
   quit                   end the sandbox"""
 
@@ -79,6 +83,8 @@ class Console:
                 self._bitrise.start_build(app, params={"branch": branch or "main"})
             case "pass" | "fail":
                 self._end(word)
+            case "members" | "revoke" | "token" | "role":
+                self._membership(word, rest)
             case "help":
                 self._say(HELP)
             case _ if word.startswith("/"):
@@ -91,6 +97,24 @@ class Console:
         if not running:
             raise ValueError("nothing is running; `start android` starts a build")
         self._bitrise.finish(running[0], "success" if word == "pass" else "error")
+
+    def _membership(self, word: str, rest: str) -> None:
+        bitrise, apps = self._bitrise, self._bitrise.farm.apps
+        name, app, role = (*rest.split(), "", "", "")[:3]
+        match word:
+            case "members":
+                for one in bitrise.members.values():
+                    about = described(one, apps)
+                    roles = ", ".join(f"{role} of {title}" for title, role in about["roles"].items())
+                    self._say(
+                        f"  {one.username}, {roles or 'of no app'}: {', '.join(about['tokens']) or 'no token'}"
+                    )
+            case "revoke":
+                self._say(f"  {revoke_all(bitrise, find_member(bitrise, name))} of their tokens ended")
+            case "token":
+                self._say(f"  {bitrise.give_token(find_member(bitrise, name).username)}")
+            case _:
+                bitrise.let(find_member(bitrise, name).username, find_app(apps, app), find_role(role))
 
     async def _watch(self) -> None:
         """Show every message and modal that is new or has changed."""

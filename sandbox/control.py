@@ -1,12 +1,13 @@
 """Driving the sandbox over HTTP: `/control/…` beside the simulated Slack, for scripts in any language.
 
-JSON in, JSON out. A body must be sent as `application/json` and to a loopback name: a web page that somebody has open
-can do neither without asking first, so it can't press buttons here.
+JSON in, JSON out; `team` says which workspace is meant, where there are several. A body must be sent as
+`application/json` and to a loopback name: a web page that somebody has open can do neither without asking first, so it
+can't press buttons here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -14,7 +15,8 @@ from aiohttp import web
 
 from sandbox.bitrise import App, Build
 from sandbox.faults import Fault
-from sandbox.slack import CannotDo, Post, SlackSandbox
+from sandbox.membership import described, find_member, find_role, revoke_all
+from sandbox.slack import CannotDo, Enterprise, Group, Post, Workplace
 from sandbox.slack.delivery import Delivered
 from sandbox.stage import Stage
 
@@ -34,6 +36,12 @@ class Control:
             "submit": self._submit,
             "close": self._close,
             "invite": self._invite,
+            "leave": self._leave,
+            "group": self._group,
+            "workspace": self._workspace,
+            "install": self._install,
+            "uninstall": self._uninstall,
+            "expire": self._expire,
             "archive": self._archive,
             "build": self._build,
             "end": self._end,
@@ -52,6 +60,9 @@ class Control:
             "heal": self._heal,
             "skip": self._skip,
             "pace": self._pace,
+            "revoke": self._revoke,
+            "token": self._token,
+            "role": self._role,
         }
 
     def add_routes(self, app: web.Application) -> None:
@@ -67,21 +78,32 @@ class Control:
             return web.json_response({"error": f"there are {', '.join(self._orders)}"}, status=404)
         try:
             answer = await order(await request.json())
-            self._slack.workspace.changed()
+            for place in self._slack.workplaces.values():
+                place.workspace.changed()
             return web.json_response(answer)
         except (CannotDo, KeyError, ValueError, TypeError) as problem:
             return web.json_response({"error": str(problem)}, status=400)
 
     async def _read(self, request: web.Request) -> web.Response:
-        slack, query = self._slack, request.query
-        person, channel = query.get("person", "anna"), query.get("channel", "builds")
+        query = request.query
+        try:
+            place = self._place(query)
+        except KeyError as problem:
+            return web.json_response({"error": str(problem)}, status=400)
+        person, channel = query.get("person") or place.some_person, query.get("channel", "builds")
         reads: dict[str, Callable[[], Any]] = {
-            "transcript": lambda: slack.transcript(channel, person),
-            "posts": lambda: [_shown(slack, post) for post in slack.posts(channel, person)],
-            "modal": lambda: slack.modal_words(opened) if (opened := slack.people.modal(person)) else "",
-            "violations": lambda: slack.violations,
-            "steps": lambda: [vars(one) for one in slack.workspace.runs.values()],
+            "transcript": lambda: place.transcript(channel, person),
+            "posts": lambda: [_shown(place, post) for post in place.posts(channel, person)],
+            "modal": lambda: place.modal_words(opened) if (opened := place.people.modal(person)) else "",
+            "violations": lambda: self._slack.violations,
+            "steps": lambda: [vars(one) for one in place.workspace.runs.values()],
+            "groups": lambda: [vars(one) for one in place.workspace.groups.values()],
+            "people": lambda: [vars(one) for one in place.workspace.people.values()],
+            "workspaces": self._workspaces,
             "builds": lambda: [_build(one) for one in self._bitrise.farm.newest_first()],
+            "members": lambda: [
+                described(one, self._bitrise.farm.apps) for one in self._bitrise.members.values()
+            ],
         }
         read = reads.get(request.match_info["what"])
         if read is None:
@@ -92,44 +114,105 @@ class Control:
             return web.json_response({"error": str(problem)}, status=400)
         return web.Response(text=found) if isinstance(found, str) else web.json_response(found)
 
+    def _place(self, given: Mapping[str, Any]) -> Workplace:
+        """The workspace that is meant. Raises KeyError."""
+        team = given.get("team") or next(iter(self._slack.workplaces))
+        if team not in self._slack.workplaces:
+            raise KeyError(f"there is no workspace {team}; there are {', '.join(self._slack.workplaces)}")
+        return self._slack.workplaces[team]
+
+    def _workspaces(self) -> list[dict[str, Any]]:
+        installed = self._slack.installations.of
+        return [
+            {
+                "team": place.workspace.team,
+                "name": place.workspace.name,
+                "enterprise": vars(place.workspace.enterprise) if place.workspace.enterprise else None,
+                "installed": (there := installed(place.workspace)) is not None,
+                "org_wide": there is not None and there.org_wide,
+            }
+            for place in self._slack.workplaces.values()
+        ]
+
+    async def _workspace(self, given: dict[str, Any]) -> Any:
+        enterprise = Enterprise(**given["enterprise"]) if given.get("enterprise") else None
+        self._slack.add_workspace(given["team"], given.get("name") or given["team"], enterprise=enterprise)
+        return self._workspaces()[-1]
+
+    async def _install(self, given: dict[str, Any]) -> Any:
+        status, text = await self._slack.install(
+            given["install_url"],
+            team=self._place(given).workspace.team,
+            organisation=bool(given.get("organisation")),
+            person=given.get("person"),
+            press=given.get("press", "Allow"),
+        )
+        return {"status": status, "text": text}
+
+    async def _uninstall(self, given: dict[str, Any]) -> Any:
+        self._slack.uninstall(given.get("team") or self._slack.workspace.team)
+        return {}
+
+    async def _expire(self, given: dict[str, Any]) -> Any:
+        self._slack.expire_tokens(given.get("team") or self._slack.workspace.team)
+        return {}
+
+    async def _leave(self, given: dict[str, Any]) -> Any:
+        self._place(given).people.leave(given["person"])
+        return {}
+
+    async def _group(self, given: dict[str, Any]) -> Any:
+        """A new group, or other words, people or an end for one that is there."""
+        workspace = self._place(given).workspace
+        users = [workspace.person(one).id for one in given.get("users") or []]
+        group = workspace.groups.setdefault(given["id"], Group(given["id"], "", ""))
+        group.handle = given.get("handle") or group.handle or group.id.lower()
+        group.name = given.get("name") or group.name or group.handle
+        if "users" in given:
+            group.users = users
+        if "disabled" in given:
+            group.date_delete = int(workspace.clock()) if given["disabled"] else 0
+        return vars(group)
+
     async def _command(self, given: dict[str, Any]) -> Any:
-        return _timed(await self._slack.people.command(given["person"], given["channel"], given["text"]))
+        people = self._place(given).people
+        return _timed(await people.command(given["person"], given["channel"], given["text"]))
 
     async def _say(self, given: dict[str, Any]) -> Any:
-        post = self._slack.people.say(
-            given["person"], given["channel"], given["text"], thread=given.get("thread")
-        )
-        return _shown(self._slack, post)
+        place = self._place(given)
+        post = place.people.say(given["person"], given["channel"], given["text"], thread=given.get("thread"))
+        return _shown(place, post)
 
     async def _click(self, given: dict[str, Any]) -> Any:
-        post = find_post(self._slack, given["channel"], given["person"], given["button"], ts=given.get("ts"))
-        done = await self._slack.people.click(
+        place = self._place(given)
+        post = find_post(place, given["channel"], given["person"], given["button"], ts=given.get("ts"))
+        done = await place.people.click(
             given["person"], post, given["button"], given.get("given"), block_id=given.get("block_id")
         )
         return _timed(done)
 
     async def _use(self, given: dict[str, Any]) -> Any:
-        done = await self._slack.people.use(
+        done = await self._place(given).people.use(
             given["person"], given["element"], given.get("given"), block_id=given.get("block_id")
         )
         return _timed(done)
 
     async def _options(self, given: dict[str, Any]) -> Any:
-        post = None
+        place, post = self._place(given), None
         if given.get("ts"):
-            post = find_post(self._slack, given["channel"], given["person"], given["element"], ts=given["ts"])
-        return await self._slack.people.options(
+            post = find_post(place, given["channel"], given["person"], given["element"], ts=given["ts"])
+        return await place.people.options(
             given["person"], given["element"], given["typed"], post=post, block_id=given.get("block_id")
         )
 
     async def _shortcut(self, given: dict[str, Any]) -> Any:
-        post = None
+        place, post = self._place(given), None
         if given.get("ts"):
-            post = find_post(self._slack, given["channel"], given["person"], "", ts=given["ts"])
-        return _timed(await self._slack.people.shortcut(given["person"], given["callback_id"], post))
+            post = find_post(place, given["channel"], given["person"], "", ts=given["ts"])
+        return _timed(await place.people.shortcut(given["person"], given["callback_id"], post))
 
     async def _home(self, given: dict[str, Any]) -> Any:
-        self._slack.people.open_home(given["person"], tab=given.get("tab") or "home")
+        self._place(given).people.open_home(given["person"], tab=given.get("tab") or "home")
         return {}
 
     async def _pipeline(self, given: dict[str, Any]) -> Any:
@@ -147,7 +230,7 @@ class Control:
         return {"slug": held.slug}
 
     async def _step(self, given: dict[str, Any]) -> Any:
-        return vars(self._slack.people.run_step(given["function"], given["inputs"]))
+        return vars(self._place(given).people.run_step(given["function"], given["inputs"]))
 
     async def _hang(self, given: dict[str, Any]) -> Any:
         build = self._find_build(given)
@@ -168,24 +251,38 @@ class Control:
         self._bitrise.farm.pace = min(max(float(given["pace"]), 0.1), 1000.0)
         return {}
 
+    async def _revoke(self, given: dict[str, Any]) -> Any:
+        return {"revoked": revoke_all(self._bitrise, find_member(self._bitrise, given["member"]))}
+
+    async def _token(self, given: dict[str, Any]) -> Any:
+        member = find_member(self._bitrise, given["member"])
+        return {"token": self._bitrise.give_token(member.username)}
+
+    async def _role(self, given: dict[str, Any]) -> Any:
+        member = find_member(self._bitrise, given["member"])
+        app = find_app(self._bitrise.farm.apps, given["app"])
+        self._bitrise.let(member.username, app, find_role(given["role"]))
+        return described(member, self._bitrise.farm.apps)
+
     async def _submit(self, given: dict[str, Any]) -> Any:
-        done = await self._slack.people.submit(given["person"], given.get("values"))
-        opened = self._slack.people.modal(given["person"])
+        place = self._place(given)
+        done = await place.people.submit(given["person"], given.get("values"))
+        opened = place.people.modal(given["person"])
         return {
             "acknowledged_in_seconds": done.seconds if done else None,
-            "modal": self._slack.modal_words(opened) if opened else None,
+            "modal": place.modal_words(opened) if opened else None,
         }
 
     async def _close(self, given: dict[str, Any]) -> Any:
-        await self._slack.people.close_modal(given["person"])
+        await self._place(given).people.close_modal(given["person"])
         return {}
 
     async def _invite(self, given: dict[str, Any]) -> Any:
-        self._slack.people.invite(given["channel"])
+        self._place(given).people.invite(given["channel"])
         return {}
 
     async def _archive(self, given: dict[str, Any]) -> Any:
-        self._slack.workspace.channel(given["channel"]).archived = bool(given.get("archived", True))
+        self._place(given).workspace.channel(given["channel"]).archived = bool(given.get("archived", True))
         return {}
 
     async def _build(self, given: dict[str, Any]) -> Any:
@@ -238,10 +335,10 @@ def find_app(apps: list[App], name: str) -> App:
     return found[0]
 
 
-def find_post(slack: SlackSandbox, channel: str, person: str, button: str, *, ts: str | None = None) -> Post:
+def find_post(place: Workplace, channel: str, person: str, button: str, *, ts: str | None = None) -> Post:
     """The message of that name, or the newest one that has such a button. Raises ValueError."""
-    for post in reversed(slack.posts(channel, person)):
-        if post.ts == ts or (ts is None and f"[{button}]" in slack.words(post)):
+    for post in reversed(place.posts(channel, person)):
+        if post.ts == ts or (ts is None and f"[{button}]" in place.words(post)):
             return post
     raise ValueError(f"no message in #{channel} has a button {button}")
 
@@ -255,8 +352,8 @@ def _timed(done: Delivered | None) -> dict[str, Any]:
     return {"acknowledged_in_seconds": done.seconds if done else None}
 
 
-def _shown(slack: SlackSandbox, post: Post) -> dict[str, Any]:
-    return post.as_slack_sends_it() | {"words": slack.words(post), "ephemeral": post.only_for is not None}
+def _shown(place: Workplace, post: Post) -> dict[str, Any]:
+    return post.as_slack_sends_it() | {"words": place.words(post), "ephemeral": post.only_for is not None}
 
 
 def _build(build: Build) -> dict[str, Any]:

@@ -25,6 +25,7 @@ async def live(manifest: Mapping[str, Any], *, speed: float, port: int) -> int:
             add_page(app, stage)
 
         await stage.start(port=port, also=add_routes)
+        await stage.link("anna", "ben")
         seed(stage)
         stage.bitrise.farm.pace = speed
         stage.bitrise.live()
@@ -32,6 +33,9 @@ async def live(manifest: Mapping[str, Any], *, speed: float, port: int) -> int:
         _say("Open it in a browser: a small Slack, with a build farm beside it. Or stay here, and type:")
         _say(HELP)
         _say("You are Anna, in #builds. Try: /bitrise subscribe android   then: start android   and: fail")
+        _say(
+            "Anna and Ben have linked their accounts at Bitrise; Carla has not (docs/sandbox.md has her token)."
+        )
         if not await Console(stage, _say).run() and not sys.stdin.isatty():
             _say(
                 f"Nobody types here. Drive it over {stage.slack.url}/control/ (docs/sandbox.md); Ctrl-C ends it."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import secrets
 import signal
 import sys
 import tempfile
@@ -15,11 +16,13 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from sandbox.bitrise import TOKEN, BitriseSandbox
+from sandbox.bitrise import ANNA_TOKEN, BEN_TOKEN, CARLA_TOKEN, TOKEN, BitriseSandbox
 from sandbox.clock import Clock
 from sandbox.slack import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET, SlackSandbox
 
 # What a process needs from the machine; everything else that the bot knows, it knows from its settings.
+# People in Slack, and the tokens that they have at Bitrise.
+TOKENS = {"anna": ANNA_TOKEN, "ben": BEN_TOKEN, "carla": CARLA_TOKEN}
 _KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV", "SSL_CERT_FILE")
 
 
@@ -156,6 +159,7 @@ class Stage:
             "BITRISE_API_URL": self.bitrise.api_url,
             "DATABASE_URL": f"sqlite:///{self.folder / 'buildbell.db'}",
             "DOWNLOAD_HOSTS": urlsplit(self.bitrise.store.url).hostname or "",
+            "BUILDBELL_SECRET_KEY": secrets.token_urlsafe(32),
             "HOST": "127.0.0.1",
             "PORT": "0",
             "POLL_INTERVAL": "1",
@@ -172,6 +176,15 @@ class Stage:
         if http:
             self.slack.use_http(f"{await self.bot_url()}/slack/events")
         await self.bot.wait_for("ready")
+
+    async def link(self, *people: str) -> None:
+        """Let people link their accounts at Bitrise, as people do: each pastes their token into the bot's modal."""
+        for person in people:
+            await self.slack.people.command(person, "builds", "/bitrise connect")
+            await self.slack.wait_for_modal(person, "Personal access token")
+            await self.slack.people.submit(person, {"token": TOKENS[person]})
+            await self.slack.wait_for_modal(person, "with your own token")
+            await self.slack.people.close_modal(person)
 
     async def bot_url(self) -> str:
         """Where the bot itself serves."""

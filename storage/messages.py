@@ -11,7 +11,10 @@ import sqlite_utils
 
 from bot.build import Frozen, Provider
 from storage.database import Database
+from storage.recipient import Recipient
 from storage.times import from_text, to_text
+
+_TO = "team_id = ? AND channel_id = ?"
 
 
 class MessageStatus(StrEnum):
@@ -27,10 +30,16 @@ class NewMessage(Frozen):
     """A message about to be sent. `thread` is the parcel that it answers; `content` a whole message as JSON."""
 
     parcel: str
+    team: str
     channel: str
     subject: str
     thread: str | None = None
     content: str | None = None
+
+    @property
+    def recipient(self) -> Recipient:
+        """Whom it is for."""
+        return Recipient(team=self.team, channel=self.channel)
 
 
 class SlackMessage(NewMessage):
@@ -52,36 +61,36 @@ class Messages:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def unfinished(self, channel: str) -> list[SlackMessage]:
-        """The channel's messages that are to be sent, in doubt or out of date, oldest first."""
-        where = "channel_id = ? AND (status IN ('owed', 'sending') OR stale > 0) ORDER BY rowid"
-        return await self._find(where, [channel])
+    async def unfinished(self, to: Recipient) -> list[SlackMessage]:
+        """Their messages that are to be sent, in doubt or out of date, oldest first."""
+        where = f"{_TO} AND (status IN ('owed', 'sending') OR stale > 0) ORDER BY rowid"
+        return await self._find(where, [to.team, to.channel])
 
-    async def about(self, channel: str, subjects: Sequence[str]) -> dict[str, SlackMessage]:
-        """The newest message about each subject that is in Slack."""
+    async def about(self, to: Recipient, subjects: Sequence[str]) -> dict[str, SlackMessage]:
+        """The newest message about each subject that they have in Slack."""
         marks = ", ".join("?" * len(subjects))
-        where = f"channel_id = ? AND status = 'told' AND subject IN ({marks}) ORDER BY rowid"
-        return {one.subject: one for one in await self._find(where, [channel, *subjects])}
+        where = f"{_TO} AND status = 'told' AND subject IN ({marks}) ORDER BY rowid"
+        return {one.subject: one for one in await self._find(where, [to.team, to.channel, *subjects])}
 
     async def find(self, parcel: str) -> SlackMessage | None:
         """One message."""
         found = await self._find("parcel = ?", [parcel])
         return found[0] if found else None
 
-    async def at(self, channel: str, ts: str) -> SlackMessage | None:
+    async def at(self, to: Recipient, ts: str) -> SlackMessage | None:
         """The message that Slack knows by this name."""
-        found = await self._find("channel_id = ? AND ts = ?", [channel, ts])
+        found = await self._find(f"{_TO} AND ts = ?", [to.team, to.channel, ts])
         return found[0] if found else None
 
-    async def newest_ts(self, channel: str) -> str | None:
-        """Slack's name for the last message that the channel is known to have; None where it has none."""
-        query = "SELECT MAX(ts) FROM messages WHERE channel_id = ? AND status IN ('told', 'gone')"
-        [ts] = await self._database.read(lambda db: db.execute(query, [channel]).fetchone())
+    async def newest_ts(self, to: Recipient) -> str | None:
+        """Slack's name for the last message that they are known to have; None where there is none."""
+        query = f"SELECT MAX(ts) FROM messages WHERE {_TO} AND status IN ('told', 'gone')"
+        [ts] = await self._database.read(lambda db: db.execute(query, [to.team, to.channel]).fetchone())
         return ts or None
 
-    async def owe(self, parcel: str, channel: str, subject: str, content: str, at: datetime) -> None:
+    async def owe(self, parcel: str, to: Recipient, subject: str, content: str, at: datetime) -> None:
         """Owe somebody a whole message; one about the same subject that was owed before is enough."""
-        await self._database.write(lambda db: owe_message(db, parcel, channel, subject, content, at))
+        await self._database.write(lambda db: owe_message(db, parcel, to, subject, content, at))
 
     async def refresh(self, parcel: str, note: str | None = None) -> None:
         """Say that what the message says has changed; `note` replaces what people have added to it."""
@@ -98,13 +107,21 @@ class Messages:
 
 
 def owe_message(
-    db: sqlite_utils.Database, parcel: str, channel: str, subject: str, content: str, at: datetime
+    db: sqlite_utils.Database, parcel: str, to: Recipient, subject: str, content: str, at: datetime
 ) -> None:
     """Owe somebody a whole message; for use inside a transaction."""
     db.execute(
-        "INSERT OR IGNORE INTO messages (parcel, channel_id, subject, status, sent_at, content)"
-        " VALUES (?, ?, ?, 'owed', ?, ?)",
-        [parcel, channel, subject, to_text(at), content],
+        "INSERT OR IGNORE INTO messages (parcel, team_id, channel_id, subject, status, sent_at, content)"
+        " VALUES (?, ?, ?, ?, 'owed', ?, ?)",
+        [parcel, to.team, to.channel, subject, to_text(at), content],
+    )
+
+
+def change_messages_about(db: sqlite_utils.Database, subject: str, content: str) -> None:
+    """Let the whole messages about a subject say something else; for use inside a transaction."""
+    db.execute(
+        "UPDATE messages SET content = ?, stale = stale + (status IN ('sending', 'told')) WHERE subject = ?",
+        [content, subject],
     )
 
 
@@ -123,13 +140,14 @@ def refresh_messages_of(db: sqlite_utils.Database, provider: Provider, build_slu
 
 def _select(db: sqlite_utils.Database, where: str, arguments: Sequence[Any]) -> list[SlackMessage]:
     rows = db.execute(
-        "SELECT parcel, channel_id, subject, status, thread, ts, sent_at, stale, content, note"
+        "SELECT parcel, team_id, channel_id, subject, status, thread, ts, sent_at, stale, content, note"
         f" FROM messages WHERE {where}",
         arguments,
     )
     return [
         SlackMessage(
             parcel=parcel,
+            team=team,
             channel=channel,
             subject=subject,
             status=MessageStatus(status),
@@ -140,5 +158,5 @@ def _select(db: sqlite_utils.Database, where: str, arguments: Sequence[Any]) -> 
             content=content,
             note=note,
         )
-        for parcel, channel, subject, status, thread, ts, sent_at, stale, content, note in rows
+        for parcel, team, channel, subject, status, thread, ts, sent_at, stale, content, note in rows
     ]

@@ -42,6 +42,19 @@ def m003_at_the_fingertips(db: sqlite_utils.Database) -> None:
         db.execute(statement)
 
 
+@migrations()
+def m004_many_workspaces(db: sqlite_utils.Database) -> None:
+    """Whose each row is, and who may do what."""
+    # Until now there was one workspace; what no subscription names is its own too.
+    known = db.execute(
+        "SELECT team_id FROM subscriptions UNION SELECT team_id FROM people LIMIT 1"
+    ).fetchone()
+    for statement in _FOURTH:
+        db.execute(statement)
+    for table in ("notifications", "messages", "workflow_steps"):
+        db.execute(f"UPDATE {table} SET team_id = ?", [known[0] if known else ""])
+
+
 def _as_terms(filter_words: str) -> str:
     """A filter as it was kept before: its states were the results that were told."""
     before = json.loads(filter_words)
@@ -160,4 +173,72 @@ _THIRD = (
         execution TEXT PRIMARY KEY, kind TEXT NOT NULL, begun_at TEXT NOT NULL, app_slug TEXT, build_slug TEXT,
         until TEXT, outcome TEXT, ended INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID""",
     "CREATE INDEX steps_under_way ON workflow_steps (begun_at) WHERE ended = 0",
+)
+
+_FOURTH = (
+    "ALTER TABLE notifications ADD COLUMN team_id TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE messages ADD COLUMN team_id TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE workflow_steps ADD COLUMN team_id TEXT NOT NULL DEFAULT ''",
+    # `seen_as`: whose access it shows, its maker's own or the bot's. `apps`: what its maker sees, where it is for all
+    # apps. `checked_at`: when that was asked last; `unsure_since`: since when it could not be asked.
+    "ALTER TABLE subscriptions ADD COLUMN seen_as TEXT NOT NULL DEFAULT 'service'",
+    "ALTER TABLE subscriptions ADD COLUMN apps TEXT",
+    "ALTER TABLE subscriptions ADD COLUMN checked_at TEXT",
+    "ALTER TABLE subscriptions ADD COLUMN unsure_since TEXT",
+    # People's links to a provider. `sealed` holds the token. `broken_at`: since when the provider refuses it.
+    """CREATE TABLE accounts (
+        team_id TEXT NOT NULL, user_id TEXT NOT NULL, provider TEXT NOT NULL, provider_user TEXT NOT NULL,
+        name TEXT NOT NULL, sealed TEXT NOT NULL, connected_at TEXT NOT NULL, broken_at TEXT,
+        checked_at TEXT,
+        PRIMARY KEY (team_id, user_id, provider)) WITHOUT ROWID""",
+    # Rules that a workspace's admins have set, in the order in which they are asked.
+    """CREATE TABLE policies (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, team_id TEXT NOT NULL, body TEXT NOT NULL,
+        set_by TEXT NOT NULL, set_at TEXT NOT NULL)""",
+    "CREATE INDEX policies_by_team ON policies (team_id)",
+    # What somebody wants to do and somebody else must agree to. `execution`: the workflow's step that waits for it.
+    """CREATE TABLE proposals (
+        id TEXT PRIMARY KEY, team_id TEXT NOT NULL, channel_id TEXT NOT NULL, asked_by TEXT NOT NULL,
+        act TEXT NOT NULL, deciders TEXT NOT NULL, asked_at TEXT NOT NULL, expires_at TEXT NOT NULL,
+        state TEXT NOT NULL DEFAULT 'open', decided_by TEXT, decided_at TEXT, execution TEXT) WITHOUT ROWID""",
+    "CREATE INDEX proposals_open ON proposals (expires_at) WHERE state = 'open'",
+    # What was done and refused, each workspace's a chain by hash. `body` is what the hash covers; of who it was and
+    # what they wrote it holds only a fingerprint, so that `personal` can be erased and the chain still holds.
+    """CREATE TABLE audit (
+        team_id TEXT NOT NULL, seq INTEGER NOT NULL, at TEXT NOT NULL, body TEXT NOT NULL, personal TEXT, salt TEXT,
+        previous TEXT NOT NULL, hash TEXT NOT NULL,
+        PRIMARY KEY (team_id, seq)) WITHOUT ROWID""",
+    # Where each chain begins and ends; `seal` is over the end, so that nobody without the key can write another one.
+    """CREATE TABLE audit_chains (
+        team_id TEXT PRIMARY KEY, first_seq INTEGER NOT NULL DEFAULT 1, before_first TEXT NOT NULL DEFAULT '',
+        last_seq INTEGER NOT NULL DEFAULT 0, last_hash TEXT NOT NULL DEFAULT '', seal TEXT) WITHOUT ROWID""",
+    """CREATE TRIGGER audit_is_not_changed BEFORE UPDATE ON audit
+        WHEN NEW.team_id IS NOT OLD.team_id OR NEW.seq IS NOT OLD.seq OR NEW.at IS NOT OLD.at
+            OR NEW.body IS NOT OLD.body OR NEW.previous IS NOT OLD.previous OR NEW.hash IS NOT OLD.hash
+            OR NEW.personal IS NOT NULL OR NEW.salt IS NOT NULL
+        BEGIN SELECT RAISE(ABORT, 'the audit log is only added to'); END""",
+    """CREATE TRIGGER audit_is_not_cut BEFORE DELETE ON audit
+        WHEN OLD.seq >= (SELECT first_seq FROM audit_chains WHERE team_id = OLD.team_id)
+        BEGIN SELECT RAISE(ABORT, 'the audit log is only added to'); END""",
+    # Slack's installations of the app; the tokens are in `sealed`. An organisation's has no team, a workspace's own
+    # maybe no organisation.
+    """CREATE TABLE installations (
+        enterprise_id TEXT NOT NULL, team_id TEXT NOT NULL, name TEXT, installed_by TEXT NOT NULL,
+        installed_at TEXT NOT NULL, sealed TEXT NOT NULL,
+        PRIMARY KEY (enterprise_id, team_id)) WITHOUT ROWID""",
+    # Which organisation a workspace belongs to, as Slack's requests say.
+    """CREATE TABLE workspaces (
+        team_id TEXT PRIMARY KEY, enterprise_id TEXT NOT NULL, seen_at TEXT NOT NULL) WITHOUT ROWID""",
+    # Installations that somebody has begun, by a fingerprint of the state that travels with them.
+    "CREATE TABLE oauth_states (fingerprint TEXT PRIMARY KEY, expires_at TEXT NOT NULL) WITHOUT ROWID",
+    "DROP INDEX messages_by_subject",
+    "CREATE INDEX messages_by_subject ON messages (team_id, channel_id, subject)",
+    "DROP INDEX messages_by_time",
+    "CREATE INDEX messages_by_time ON messages (team_id, channel_id, sent_at)",
+    "DROP INDEX messages_due",
+    "CREATE INDEX messages_due ON messages (team_id, channel_id) WHERE status IN ('owed', 'sending') OR stale > 0",
+    "DROP INDEX notifications_due",
+    "CREATE INDEX notifications_due ON notifications (team_id, channel_id, id) WHERE status IN ('owed', 'sending')",
+    "DROP INDEX subscriptions_by_channel",
+    "CREATE INDEX subscriptions_by_channel ON subscriptions (team_id, channel_id)",
 )

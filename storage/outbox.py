@@ -18,8 +18,9 @@ from bot.terms import Happening, Terms
 from bot.usual import MOST_SUCCESSES, usual_time
 from storage.database import Database
 from storage.messages import NewMessage
-from storage.people import everybody
+from storage.people import Known, everybody
 from storage.pipelines import pipeline_of
+from storage.recipient import Recipient
 from storage.subscriptions import end_those_told_once
 from storage.times import from_text, to_text
 from storage.watching import successes_like
@@ -32,6 +33,7 @@ class Owed(Frozen):
     """
 
     subscription_id: int
+    team: str
     channel: str
     provider: Provider
     build_slug: str
@@ -58,6 +60,7 @@ class Notification(Frozen):
 
     id: int
     subscription_id: int
+    team: str
     channel: str
     event: str
     build: Build
@@ -80,19 +83,22 @@ class Notification(Frozen):
 
 
 class Outbox:
-    """The notifications of all channels, each channel's in order."""
+    """The notifications of all channels of all workspaces, each channel's in order."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def channels(self, now: datetime) -> list[str]:
-        """The channels to which something is due, in doubt, or out of date."""
+    async def recipients(self, now: datetime) -> list[Recipient]:
+        """Those to whom something is due, in doubt, or out of date."""
         query = (
-            "SELECT channel_id FROM notifications WHERE status = 'owed' AND (due_at IS NULL OR due_at <= ?)"
-            " UNION SELECT channel_id FROM messages WHERE status IN ('owed', 'sending') OR stale > 0"
+            "SELECT team_id, channel_id FROM notifications"
+            " WHERE status = 'owed' AND (due_at IS NULL OR due_at <= ?)"
+            " UNION SELECT team_id, channel_id FROM messages WHERE status IN ('owed', 'sending') OR stale > 0"
         )
         return await self._database.read(
-            lambda db: [channel for (channel,) in db.execute(query, [to_text(now)])]
+            lambda db: [
+                Recipient(team=team, channel=channel) for team, channel in db.execute(query, [to_text(now)])
+            ]
         )
 
     async def next_due(self, now: datetime) -> datetime | None:
@@ -101,10 +107,11 @@ class Outbox:
         [at] = await self._database.read(lambda db: db.execute(query, [to_text(now)]).fetchone())
         return from_text(at)
 
-    async def due(self, channel: str, limit: int, now: datetime) -> list[Notification]:
-        """What the channel is owed now, in order of ending."""
-        where = "channel = ? AND status = 'owed' AND (due_at IS NULL OR due_at <= ?)"
-        return await self._database.read(lambda db: _notifications(db, where, [channel, to_text(now)], limit))
+    async def due(self, to: Recipient, limit: int, now: datetime) -> list[Notification]:
+        """What they are owed now, in order of ending."""
+        where = "team = ? AND channel = ? AND status = 'owed' AND (due_at IS NULL OR due_at <= ?)"
+        arguments = [to.team, to.channel, to_text(now)]
+        return await self._database.read(lambda db: _notifications(db, where, arguments, limit))
 
     async def carried(self, parcel: str) -> list[Notification]:
         """All that one Slack message carries, in order of ending."""
@@ -117,27 +124,29 @@ class Outbox:
         )
         return await self._database.read(lambda db: _notifications(db, f"parcel = ({newest})", [head], -1))
 
-    async def of_build(self, provider: Provider, build_slug: str) -> list[tuple[int, str, str]]:
-        """What was owed for a build: subscription, event and status of each; `paused` if that is why it was dropped."""
+    async def of_build(
+        self, to: Recipient, provider: Provider, build_slug: str
+    ) -> list[tuple[int, str, str]]:
+        """What they were owed for a build: subscription, event and status; `paused` if that is why it was dropped."""
         query = (
             "SELECT subscription_id, event, CASE error WHEN 'paused' THEN error ELSE status END FROM notifications"
-            " WHERE provider = ? AND build_slug = ? ORDER BY id"
+            " WHERE team_id = ? AND channel_id = ? AND provider = ? AND build_slug = ? ORDER BY id"
         )
+        arguments = [to.team, to.channel, provider, build_slug]
         return await self._database.read(
-            lambda db: [
-                (number, event, status) for number, event, status in db.execute(query, [provider, build_slug])
-            ]
+            lambda db: [(number, event, status) for number, event, status in db.execute(query, arguments)]
         )
 
-    async def failing_apps(self, channel: str, since: datetime) -> set[str]:
-        """The apps of whose failures the channel was told in a message of its own since then."""
+    async def failing_apps(self, to: Recipient, since: datetime) -> set[str]:
+        """The apps of whose failures they were told in a message of its own since then."""
         query = (
             "SELECT DISTINCT builds.app_slug FROM messages JOIN notifications USING (parcel)"
-            " JOIN builds USING (provider, build_slug) WHERE messages.channel_id = ? AND messages.sent_at > ?"
-            " AND messages.status = 'told' AND builds.state = 'failed' AND notifications.event = 'ended'"
+            " JOIN builds USING (provider, build_slug) WHERE messages.team_id = ? AND messages.channel_id = ?"
+            " AND messages.sent_at > ? AND messages.status = 'told' AND builds.state = 'failed'"
+            " AND notifications.event = 'ended'"
         )
         return await self._database.read(
-            lambda db: {slug for (slug,) in db.execute(query, [channel, to_text(since)])}
+            lambda db: {slug for (slug,) in db.execute(query, [to.team, to.channel, to_text(since)])}
         )
 
     async def defer(self, notifications: Sequence[Notification], until: datetime) -> None:
@@ -154,11 +163,12 @@ class Outbox:
 
         def work(db: sqlite_utils.Database) -> None:
             db.execute(
-                "INSERT INTO messages (parcel, channel_id, subject, status, thread, sent_at, content, note)"
-                " VALUES (?, ?, ?, 'sending', ?, ?, ?, ?) ON CONFLICT (parcel) DO UPDATE SET status = 'sending',"
+                "INSERT INTO messages (parcel, team_id, channel_id, subject, status, thread, sent_at, content, note)"
+                " VALUES (?, ?, ?, ?, 'sending', ?, ?, ?, ?) ON CONFLICT (parcel) DO UPDATE SET status = 'sending',"
                 " sent_at = excluded.sent_at",
                 [
                     message.parcel,
+                    message.team,
                     message.channel,
                     message.subject,
                     message.thread,
@@ -242,19 +252,19 @@ class Outbox:
 
         return await self._database.write(work)
 
-    async def drop(self, channel: str, error: str) -> int:
-        """Give up what is owed to a channel that can't be told any more; returns how many notifications."""
+    async def drop(self, to: Recipient, error: str) -> int:
+        """Give up what is owed to somebody who can't be told any more; returns how many notifications."""
 
         def work(db: sqlite_utils.Database) -> int:
             db.execute(
                 "UPDATE messages SET status = 'gone', stale = 0"
-                " WHERE channel_id = ? AND (status IN ('owed', 'sending') OR stale > 0)",
-                [channel],
+                " WHERE team_id = ? AND channel_id = ? AND (status IN ('owed', 'sending') OR stale > 0)",
+                [to.team, to.channel],
             )
             return db.execute(
                 "UPDATE notifications SET status = 'dropped', error = ?"
-                " WHERE channel_id = ? AND status IN ('owed', 'sending')",
-                [error, channel],
+                " WHERE team_id = ? AND channel_id = ? AND status IN ('owed', 'sending')",
+                [error, to.team, to.channel],
             ).rowcount
 
         return await self._database.write(work)
@@ -264,12 +274,14 @@ class Outbox:
         query = "SELECT COUNT(*) FROM notifications WHERE status IN ('owed', 'sending')"
         return int(await self._database.read(lambda db: db.execute(query).fetchone()[0]))
 
-    async def posted_since(self, channel: str, since: datetime) -> int:
+    async def posted_since(self, to: Recipient, since: datetime) -> int:
         """How many messages the channel itself was sent since then; replies in threads are no noise in it."""
-        query = "SELECT COUNT(*) FROM messages WHERE channel_id = ? AND sent_at > ? AND thread IS NULL"
-        return int(
-            await self._database.read(lambda db: db.execute(query, [channel, to_text(since)]).fetchone()[0])
+        query = (
+            "SELECT COUNT(*) FROM messages"
+            " WHERE team_id = ? AND channel_id = ? AND sent_at > ? AND thread IS NULL"
         )
+        arguments = [to.team, to.channel, to_text(since)]
+        return int(await self._database.read(lambda db: db.execute(query, arguments).fetchone()[0]))
 
 
 def owe(db: sqlite_utils.Database, owed: Sequence[Owed], at: datetime) -> int:
@@ -279,11 +291,12 @@ def owe(db: sqlite_utils.Database, owed: Sequence[Owed], at: datetime) -> int:
     """
     return db.conn.executemany(
         "INSERT OR IGNORE INTO notifications"
-        " (subscription_id, channel_id, provider, build_slug, event, created_at, due_at, held_for)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        " (subscription_id, team_id, channel_id, provider, build_slug, event, created_at, due_at, held_for)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
                 one.subscription_id,
+                one.team,
                 one.channel,
                 one.provider,
                 one.build_slug,
@@ -318,8 +331,9 @@ _STALE_IF_FOUND_OUT = """
 
 # In order of ending, as the provider dates it; what has not ended stands where it was noticed.
 _SELECT = """
-    SELECT notifications.id, subscription_id, notifications.channel_id AS channel, event, builds.body,
-        watched_apps.body, notifications.created_at, status, terms, standing, failure, due_at, parcel, builds.app_slug
+    SELECT notifications.id, subscription_id, notifications.team_id AS team, notifications.channel_id AS channel,
+        event, builds.body, watched_apps.body, notifications.created_at, status, terms, standing, failure, due_at,
+        parcel, builds.app_slug
     FROM notifications JOIN builds USING (provider, build_slug)
     LEFT JOIN watched_apps ON watched_apps.provider = builds.provider AND watched_apps.app_slug = builds.app_slug
     LEFT JOIN subscriptions ON subscriptions.id = notifications.subscription_id
@@ -331,16 +345,20 @@ _SELECT = """
 def _notifications(
     db: sqlite_utils.Database, where: str, arguments: Sequence[Any], limit: int
 ) -> list[Notification]:
-    known = everybody(db)
+    known: dict[str, Known] = {}
     found = []
     for row in db.execute(_SELECT.format(where=where), [*arguments, limit]):
-        identity, subscription, channel, event, body, app, created_at, status, *more = row
+        identity, subscription, team, channel, event, body, app, created_at, status, *more = row
         terms, standing, failure, due, parcel, app_slug = more
         build = Build.model_validate_json(body)
+        if team not in known:
+            known[team] = everybody(db, team)
+        people = known[team]
         found.append(
             Notification(
                 id=identity,
                 subscription_id=subscription,
+                team=team,
                 channel=channel,
                 event=event,
                 build=build,
@@ -350,8 +368,8 @@ def _notifications(
                 terms=Terms.model_validate_json(terms) if terms else Terms(),
                 standing=Standing.model_validate_json(standing) if standing else None,
                 failure=Failure.model_validate_json(failure) if failure else None,
-                mention=tuple(one for one in people_behind(build, known.names) if one in known.mentioned)
-                if known.mentioned
+                mention=tuple(one for one in people_behind(build, people.names) if one in people.mentioned)
+                if people.mentioned
                 else (),
                 usual=None if build.ended else usual_time(successes_like(db, build, MOST_SUCCESSES)),
                 pipeline=pipeline_of(db, build.provider, build.pipeline),

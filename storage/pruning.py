@@ -6,6 +6,7 @@ from datetime import datetime
 
 import sqlite_utils
 
+from storage.audit import prune_audit
 from storage.database import Database
 from storage.times import to_text
 
@@ -31,12 +32,24 @@ _STEPS = (
         WHERE ended = 1 AND seen_at < :before LIMIT :most)""",
     """DELETE FROM workflow_steps WHERE execution IN (SELECT execution FROM workflow_steps
         WHERE ended = 1 AND begun_at < :before LIMIT :most)""",
+    """DELETE FROM proposals WHERE id IN (SELECT id FROM proposals
+        WHERE state <> 'open' AND expires_at < :before LIMIT :most)""",
+    # What somebody has not started for so long, they need not find filled in.
+    """DELETE FROM starts WHERE (team_id, user_id, app_slug) IN (SELECT team_id, user_id, app_slug FROM starts
+        WHERE at < :before LIMIT :most)""",
+    """DELETE FROM oauth_states WHERE fingerprint IN (SELECT fingerprint FROM oauth_states
+        WHERE expires_at < :before LIMIT :most)""",
 )
 
 
-async def prune(database: Database, *, before: datetime) -> int:
-    """Forget what is older than `before`; returns how many rows were changed."""
+async def prune(database: Database, *, before: datetime, audit_before: datetime | None = None) -> int:
+    """Forget what is older than `before`, and of the audit log what is older than `audit_before`.
+
+    Returns how many rows were changed.
+    """
     total = 0
+    if audit_before is not None:
+        total += await database.write(lambda db: prune_audit(db, audit_before))
     for step in _STEPS:
         changed = AT_ONCE
         while changed == AT_ONCE:

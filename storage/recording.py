@@ -22,7 +22,8 @@ from storage.watching import Sighting, by_slugs, known_states, save_builds
 
 Compare = Callable[[Sequence[Build], Mapping[str, State], Mapping[str, datetime | None]], Sequence[Change]]
 Match = Callable[
-    [Sequence[Change], Mapping[str, Standing], Sequence[Subscription], Names, datetime], Sequence[Owed]
+    [Sequence[Change], Mapping[str, Standing], Sequence[Subscription], Mapping[str, Names], datetime],
+    Sequence[Owed],
 ]
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -61,7 +62,8 @@ class Recorder:
             save_builds(db, [change.build for change in changes], standings)
             apps = sorted({change.build.app_slug for change in changes})
             subscriptions = subscriptions_of_apps(db, sighting.provider, apps)
-            owed = self._match(changes, standings, subscriptions, names_of(db), at)
+            names = names_of(db, {one.team for one in subscriptions})
+            owed = self._match(changes, standings, subscriptions, names, at)
             owe(db, owed, at)
             told = {one.build_slug for one in owed}
             failed = [

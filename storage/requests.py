@@ -12,7 +12,8 @@ from bot.build import Provider
 from bot.build_request import BuildRequest
 from bot.messages import Message
 from storage.database import Database
-from storage.messages import owe_message
+from storage.messages import change_messages_about, owe_message
+from storage.recipient import Recipient
 from storage.times import to_text
 
 
@@ -31,16 +32,24 @@ class Requests:
             ]
         )
 
-    async def begin(self, one: BuildRequest, channels: Sequence[str], message: Message, at: datetime) -> bool:
-        """Remember one that is new, and owe the message to these channels; returns whether it was new."""
+    async def find(self, provider: Provider, slug: str) -> BuildRequest | None:
+        """One of them as it was last seen."""
+        query = "SELECT body FROM build_requests WHERE provider = ? AND slug = ?"
+        row = await self._database.read(lambda db: db.execute(query, [provider, slug]).fetchone())
+        return BuildRequest.model_validate_json(row[0]) if row else None
+
+    async def begin(
+        self, one: BuildRequest, recipients: Sequence[Recipient], message: Message, at: datetime
+    ) -> bool:
+        """Remember one that is new, and owe them the message; returns whether it was new."""
 
         def work(db: sqlite_utils.Database) -> bool:
             added = db.execute(
                 "INSERT OR IGNORE INTO build_requests (provider, slug, app_slug, seen_at, body) VALUES (?, ?, ?, ?, ?)",
                 [one.provider, one.slug, one.app_slug, to_text(at), one.model_dump_json(exclude_none=True)],
             ).rowcount
-            for channel in channels if added else ():
-                owe_message(db, _parcel(one, channel), channel, _subject(one), message.encode(), at)
+            for to in recipients if added else ():
+                owe_message(db, _parcel(one, to), to, _subject(one), message.encode(), at)
             return bool(added)
 
         return await self._database.write(work)
@@ -59,10 +68,7 @@ class Requests:
             db.execute(
                 "UPDATE build_requests SET ended = 1 WHERE provider = ? AND slug = ?", [provider, slug]
             )
-            db.execute(
-                "UPDATE messages SET content = ?, stale = stale + (status IN ('sending', 'told')) WHERE subject = ?",
-                [message(one).encode(), _subject(one)],
-            )
+            change_messages_about(db, _subject(one), message(one).encode())
             return True
 
         return await self._database.write(work)
@@ -72,6 +78,6 @@ def _subject(one: BuildRequest) -> str:
     return f"notice request {one.slug}"
 
 
-def _parcel(one: BuildRequest, channel: str) -> str:
-    """The same for the same request and channel, however often it is owed."""
-    return hashlib.sha256(f"{one.provider} {one.slug} {channel}".encode()).hexdigest()[:16]
+def _parcel(one: BuildRequest, to: Recipient) -> str:
+    """The same for the same request and recipient, however often it is owed."""
+    return hashlib.sha256(f"{one.provider} {one.slug} {to.team} {to.channel}".encode()).hexdigest()[:16]

@@ -14,6 +14,7 @@ from storage.times import from_text, to_text
 class Wait(Frozen):
     """A step that waits for a build's end: `execution` is Slack's name for it, and after `until` it is given up."""
 
+    team: str
     execution: str
     app_slug: str
     build_slug: str
@@ -33,10 +34,12 @@ class Steps:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def begin(self, execution: str, kind: str, at: datetime) -> bool:
+    async def begin(self, team: str, execution: str, kind: str, at: datetime) -> bool:
         """Whether the step is new; one that this process or an earlier one has begun is not begun again."""
-        query = "INSERT OR IGNORE INTO workflow_steps (execution, kind, begun_at) VALUES (?, ?, ?)"
-        row = [execution, kind, to_text(at)]
+        query = (
+            "INSERT OR IGNORE INTO workflow_steps (team_id, execution, kind, begun_at) VALUES (?, ?, ?, ?)"
+        )
+        row = [team, execution, kind, to_text(at)]
         return await self._database.write(lambda db: db.execute(query, row).rowcount) == 1
 
     async def wait(self, wait: Wait) -> None:
@@ -58,23 +61,24 @@ class Steps:
     async def waiting(self) -> list[Wait]:
         """What waits, the oldest first."""
         query = (
-            "SELECT execution, app_slug, build_slug, until FROM workflow_steps"
+            "SELECT team_id, execution, app_slug, build_slug, until FROM workflow_steps"
             " WHERE ended = 0 AND outcome IS NULL AND build_slug IS NOT NULL ORDER BY begun_at"
         )
         return await self._database.read(
             lambda db: [
-                Wait(execution=execution, app_slug=app, build_slug=build, until=from_text(until))
-                for execution, app, build, until in db.execute(query)
+                Wait(team=team, execution=execution, app_slug=app, build_slug=build, until=from_text(until))
+                for team, execution, app, build, until in db.execute(query)
             ]
         )
 
-    async def owed(self) -> list[tuple[str, Outcome]]:
-        """What Slack does not know yet, the oldest first."""
+    async def owed(self) -> list[tuple[str, str, Outcome]]:
+        """What Slack does not know yet, the oldest first: workspace, step and outcome."""
         owed = "ended = 0 AND outcome IS NOT NULL"
-        query = f"SELECT execution, outcome FROM workflow_steps WHERE {owed} ORDER BY begun_at"
+        query = f"SELECT team_id, execution, outcome FROM workflow_steps WHERE {owed} ORDER BY begun_at"
         return await self._database.read(
             lambda db: [
-                (execution, Outcome.model_validate_json(outcome)) for execution, outcome in db.execute(query)
+                (team, execution, Outcome.model_validate_json(outcome))
+                for team, execution, outcome in db.execute(query)
             ]
         )
 
@@ -83,6 +87,7 @@ class Steps:
         query = (
             "SELECT execution FROM workflow_steps"
             " WHERE ended = 0 AND outcome IS NULL AND build_slug IS NULL AND begun_at < ?"
+            " AND execution NOT IN (SELECT execution FROM proposals WHERE state = 'open' AND execution IS NOT NULL)"
         )
         return await self._database.read(
             lambda db: [execution for (execution,) in db.execute(query, [to_text(before)])]

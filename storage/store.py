@@ -2,31 +2,82 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
+from bot.vault import Vault
+from storage.accounts import Accounts
+from storage.audit import Audit
 from storage.channels import Channels
 from storage.database import Database
 from storage.failures import Failures
 from storage.messages import Messages
 from storage.outbox import Outbox
 from storage.people import People
+from storage.policies import Policies
+from storage.proposals import Proposals
 from storage.requests import Requests
 from storage.starts import Starts
 from storage.steps import Steps
 from storage.subscriptions import Subscriptions
+from storage.times import to_text
 from storage.watching import Watching
+from storage.wiping import wipe_workspace
+from storage.workspace_subscriptions import WorkspaceSubscriptions
+
+
+class WorkspaceStorage:
+    """What one workspace has told the bot: no query of these reads or changes another one's rows."""
+
+    def __init__(self, storage: Storage, team: str) -> None:
+        database, vault = storage.database, storage.vault
+        self.team = team
+        self.accounts = Accounts(database, team, vault)
+        self.audit = Audit(database, team, vault)
+        self.channels = Channels(database, team)
+        self.people = People(database, team)
+        self.policies = Policies(database, team)
+        self.starts = Starts(database, team)
+        self.subscriptions = WorkspaceSubscriptions(database, team, storage.subscriptions)
 
 
 class Storage:
-    """The bot's memory: one attribute per aggregate."""
+    """The bot's memory: one attribute per aggregate. What is seen at the provider belongs to no workspace.
 
-    def __init__(self, database: Database) -> None:
+    Without a `vault` nothing that must be sealed is kept.
+    """
+
+    def __init__(self, database: Database, vault: Vault | None = None) -> None:
         self.database = database
-        self.channels = Channels(database)
+        self.vault = vault
         self.subscriptions = Subscriptions(database)
         self.watching = Watching(database)
         self.outbox = Outbox(database)
         self.messages = Messages(database)
         self.failures = Failures(database)
-        self.people = People(database)
         self.requests = Requests(database)
-        self.starts = Starts(database)
+        self.proposals = Proposals(database, vault)
         self.steps = Steps(database)
+
+    async def accounts_to_check(self, before: datetime, most: int) -> list[tuple[str, str]]:
+        """People with accounts, of all workspaces, of whom was not asked since then whether they are still there."""
+        query = (
+            "SELECT DISTINCT team_id, user_id FROM accounts WHERE IFNULL(checked_at, connected_at) < ?"
+            " ORDER BY IFNULL(checked_at, connected_at) LIMIT ?"
+        )
+        given = [to_text(before), most]
+        return await self.database.read(lambda db: [(team, user) for team, user in db.execute(query, given)])
+
+    async def account_checked(self, team: str, person: str, at: datetime) -> None:
+        """The person is still there."""
+        query = "UPDATE accounts SET checked_at = ? WHERE team_id = ? AND user_id = ?"
+        row = [to_text(at), team, person]
+        await self.database.write(lambda db: db.execute(query, row))
+
+    async def wipe(self, team: str) -> None:
+        """Forget all that a workspace has told the bot."""
+        await self.database.write(lambda db: wipe_workspace(db, team))
+        self.subscriptions.changed()
+
+    def of(self, team: str) -> WorkspaceStorage:
+        """One workspace's part of it."""
+        return WorkspaceStorage(self, team)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bot.build import App, Build, State
+from storage import Recipient
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 ANDROID = App(
@@ -35,3 +36,7 @@ def a_build(number: int, state: State = State.SUCCEEDED, *, app: App = ANDROID, 
     if state.ended:
         fields["finished_at"] = triggered + timedelta(minutes=6)
     return Build(**(fields | more))
+
+
+def to(channel: str, team: str = "T1") -> Recipient:
+    return Recipient(team=team, channel=channel)

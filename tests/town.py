@@ -15,7 +15,9 @@ from bot.settings import Settings
 from sandbox.bitrise import TOKEN, BitriseSandbox
 from sandbox.clock import Clock
 from sandbox.slack import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET, Post, SlackSandbox
+from sandbox.stage import TOKENS
 
+SECRET_KEY = "a-key-of-the-tests-that-is-long-enough"
 NO_SECONDS: Mapping[str, float] = MappingProxyType({})
 
 
@@ -79,11 +81,23 @@ class Town:
             "database_url": str(self._folder / "buildbell.db"),
             "host": "127.0.0.1",
             "port": "0",
+            # Most stories are told with the bot's own token; those about accounts set it to 0.
+            "service_token_acts": "1",
+            "buildbell_secret_key": SECRET_KEY,
             "poll_interval": "0.2",
             "poll_interval_active": "0.1",
             **way_in,
             **self._more,
         }
+
+    async def connect(self, *people: str) -> None:
+        """Let people link their accounts at Bitrise."""
+        for person in people:
+            await self.people.command(person, "builds", "/bitrise connect")
+            await self.slack.wait_for_modal(person, "Personal access token")
+            await self.people.submit(person, {"token": TOKENS[person]})
+            await self.slack.wait_for_modal(person, "with your own token")
+            await self.people.close_modal(person)
 
     async def ask(
         self, text: str, expected: str = "", *, person: str = "anna", channel: str = "builds"

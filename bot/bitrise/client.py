@@ -25,7 +25,7 @@ SKEW = timedelta(minutes=2)
 
 
 class Bitrise(LogsApi, PipelinesApi, ConfigurationApi):
-    """A client under one token. Every method raises ProviderError."""
+    """A client under somebody's credentials. Every method raises ProviderError."""
 
     async def root(self, *, versioned: bool = True) -> dict[str, Any]:
         """What the API says of itself, at its version's address or at the host's; needs no token ("Root URLs")."""

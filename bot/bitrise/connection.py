@@ -1,4 +1,4 @@
-"""The connection to Bitrise's API under one token; what can be asked over it stands in modules of its own."""
+"""The connection to Bitrise's API under somebody's credentials; what can be asked over it stands beside it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from pydantic import SecretStr
-
 from bot.aborts import AbortRule
-from bot.http import Api, Downloads, Http
+from bot.http import Api, Credentials, Downloads, FixedToken, Http
 
 
 class Connection:
@@ -19,18 +17,16 @@ class Connection:
         self,
         http: Http,
         *,
-        token: SecretStr | None,
+        credentials: Credentials,
         base_url: str,
         clock: Callable[[], datetime],
         download_hosts: tuple[str, ...] = (),
         abort_rules: tuple[AbortRule, ...] = (),
         **api_options: Any,
     ) -> None:
-        def authorization() -> str | None:
-            return f"token {token.get_secret_value()}" if token else None
-
-        self._api = Api(http, base_url=base_url, authorization=authorization, clock=clock, **api_options)
-        self._open_api = Api(http, base_url=base_url, authorization=lambda: None, clock=clock, **api_options)
+        self._api = Api(http, base_url=base_url, credentials=credentials, clock=clock, **api_options)
+        nobody = FixedToken(None)
+        self._open_api = Api(http, base_url=base_url, credentials=nobody, clock=clock, **api_options)
         self._downloads = Downloads(http, api_url=base_url, hosts=download_hosts)
         self._clock = clock
         self._abort_rules = abort_rules

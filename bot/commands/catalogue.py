@@ -184,7 +184,29 @@ CATALOGUE: tuple[Entry, ...] = (
             "`ends:on` sends you the end of your own builds as a direct message.",
         ),
     ),
-    Entry("whoami", "whoami", "Whose token I use, and what it may do for you.", ("whoami",)),
+    Entry(
+        "connect",
+        "connect",
+        "Link your own account at Bitrise, so that I act as you.",
+        ("connect",),
+        ("The token is pasted into a dialog. Never type it into a message: Slack keeps those.",),
+    ),
+    Entry("disconnect", "disconnect", "Wipe your token.", ("disconnect",)),
+    Entry("whoami", "whoami", "Who you are at Bitrise, and with whose token I answer you.", ("whoami",)),
+    Entry(
+        "policy",
+        "policy [APP]",
+        "Who may do what here, and why; admins can add rules.",
+        ("policy", "policy android"),
+        (APPS,),
+    ),
+    Entry(
+        "audit",
+        "audit [APP | all]",
+        "What was done and refused in this channel; admins see all of it.",
+        ("audit", "audit android", "audit all"),
+        (APPS,),
+    ),
 )
 _BY_NAME = {entry.name: entry for entry in CATALOGUE}
 

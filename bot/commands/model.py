@@ -55,6 +55,27 @@ class WhoAmI(Frozen):
     """Whose token answers."""
 
 
+class Connect(Frozen):
+    """Link one's own account at the provider."""
+
+
+class Disconnect(Frozen):
+    """Wipe one's own token."""
+
+
+class ShowPolicy(Frozen):
+    """Who may do what."""
+
+    app: str | None = None
+
+
+class ShowAudit(Frozen):
+    """What was done and refused: in this channel, with an app of that name; or everywhere."""
+
+    app: str | None = None
+    everywhere: bool = False
+
+
 class Status(Frozen):
     """What runs now, and how each branch last ended."""
 
@@ -199,6 +220,10 @@ Command: TypeAlias = (
     | ListApps
     | UseApp
     | WhoAmI
+    | Connect
+    | Disconnect
+    | ShowPolicy
+    | ShowAudit
     | Status
     | ListBuilds
     | ShowBuild

@@ -15,6 +15,8 @@ from bot.commands.model import (
     AbortBuild,
     BuildRef,
     Command,
+    Connect,
+    Disconnect,
     Help,
     ListApprovals,
     ListApps,
@@ -25,9 +27,11 @@ from bot.commands.model import (
     Mine,
     Moment,
     Rebuild,
+    ShowAudit,
     ShowBuild,
     ShowLog,
     ShowPipeline,
+    ShowPolicy,
     ShowYml,
     Status,
     Subscribe,
@@ -62,6 +66,11 @@ _ALIASES = {
     "subs": "subscriptions",
     "show": "build",
     "?": "help",
+    "link": "connect",
+    "login": "connect",
+    "unlink": "disconnect",
+    "logout": "disconnect",
+    "rules": "policy",
 }
 
 
@@ -322,6 +331,36 @@ def _subscriptions(words: _Words) -> Subscriptions:
     return Subscriptions()
 
 
+def _connect(words: _Words) -> Connect:
+    if words.left:
+        # Whatever stands there may be the token itself, so it is not said again.
+        raise CommandError(
+            "Type no token here: Slack keeps what is typed. If that was one, revoke it at Bitrise."
+            " `connect` alone opens a dialog for it.",
+            example="connect",
+        )
+    return Connect()
+
+
+def _disconnect(words: _Words) -> Disconnect:
+    words.nothing_more()
+    return Disconnect()
+
+
+def _policy(words: _Words) -> ShowPolicy:
+    app = words.plain()
+    words.nothing_more()
+    return ShowPolicy(app=app)
+
+
+def _audit(words: _Words) -> ShowAudit:
+    app = words.plain()
+    words.nothing_more()
+    if app is not None and app.casefold() == "all":
+        return ShowAudit(everywhere=True)
+    return ShowAudit(app=app)
+
+
 def _whoami(words: _Words) -> WhoAmI:
     words.nothing_more()
     return WhoAmI()
@@ -380,6 +419,10 @@ _READERS: dict[str, Callable[[_Words], Command]] = {
     "unsubscribe": _unsubscribe,
     "subscriptions": _subscriptions,
     "whoami": _whoami,
+    "connect": _connect,
+    "disconnect": _disconnect,
+    "policy": _policy,
+    "audit": _audit,
     "why": _about_a_build(Why),
     "mine": _mine,
     "me": _me,

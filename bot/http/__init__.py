@@ -1,6 +1,7 @@
 """What the clients of both providers share: transport, retry, pacing, errors, redaction."""
 
 from bot.http.api import Api, Reply
+from bot.http.credentials import Credentials, FixedToken
 from bot.http.downloads import Downloads
 from bot.http.errors import (
     AnswerLost,
@@ -8,6 +9,7 @@ from bot.http.errors import (
     DownloadExpired,
     DownloadRefused,
     NoAccess,
+    NotConnected,
     NotFound,
     NotUnderstood,
     ProviderDown,
@@ -22,11 +24,14 @@ __all__ = [
     "AnswerLost",
     "Api",
     "BadToken",
+    "Credentials",
     "DownloadExpired",
     "DownloadRefused",
     "Downloads",
+    "FixedToken",
     "Http",
     "NoAccess",
+    "NotConnected",
     "NotFound",
     "NotUnderstood",
     "ProviderDown",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -10,8 +11,10 @@ from datetime import datetime, timedelta
 from urllib.parse import quote, urljoin, urlsplit
 
 import structlog
+from pydantic import SecretStr
 
 from bot.http.addresses import read_address, redirected
+from bot.http.credentials import Credentials
 from bot.http.errors import AnswerLost, ProviderDown, RateLimited, TooLarge, error_for, pause_until
 from bot.http.transport import LARGEST_ANSWER, Http, Lost, NotSent, Response, TooMuch
 
@@ -32,9 +35,10 @@ class Reply:
 
 
 class Api:
-    """A provider's API under one token.
+    """A provider's API under somebody's credentials.
 
-    Everybody who asks with this token shares its pauses: after a 429 nobody asks again before its end.
+    Everybody who asks with the same token, and shares `pauses`, shares its pauses: after a 429 nobody asks again
+    before its end.
     """
 
     def __init__(
@@ -42,21 +46,22 @@ class Api:
         http: Http,
         *,
         base_url: str,
-        authorization: Callable[[], str | None],
+        credentials: Credentials,
         clock: Callable[[], datetime],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         randomness: random.Random | None = None,
         deadline: timedelta = DEADLINE,
+        pauses: dict[str, datetime] | None = None,
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self._own = read_address(self.base_url)
         self._http = http
-        self._authorization = authorization
+        self._credentials = credentials
         self._clock = clock
         self._sleep = sleep
         self._randomness = randomness or random.Random()  # noqa: S311 - it only spreads retries out
         self._deadline = deadline
-        self._pause_until: datetime | None = None
+        self._pauses = pauses if pauses is not None else {}
 
     @property
     def host(self) -> str:
@@ -99,17 +104,20 @@ class Api:
     async def _ask(
         self, method: str, path: str, *, params: Mapping[str, str] | None = None, json: object | None = None
     ) -> Reply:
-        self._mind_the_pause()
+        token = await self._credentials.token(changes=method != "GET")
+        self._mind_the_pause(token)
         url = path if path.startswith(("http://", "https://")) else self.base_url + path
         for _ in range(MOST_REDIRECTS):
             # The token goes to the API's own host alone.
             if not self._is_own(url):
                 raise ProviderDown("it sent the request elsewhere")
-            response = await self._send(method, url, params, json)
-            self._note_pause(response)
+            response = await self._send(method, url, params, json, token)
+            self._note_pause(response, token)
             if response.status_code < 300:
                 return Reply(response.status_code, response.content)
             if response.status_code >= 400:
+                if response.status_code == 401 and token is not None:
+                    await self._credentials.refused(token)
                 raise error_for(response.status_code, response.headers, response.content, now=self._clock())
             # Only reading follows: a change is asked once.
             if method != "GET":
@@ -118,10 +126,16 @@ class Api:
         raise ProviderDown("it sent the request round in circles")
 
     async def _send(
-        self, method: str, url: str, params: Mapping[str, str] | None, json: object | None
+        self,
+        method: str,
+        url: str,
+        params: Mapping[str, str] | None,
+        json: object | None,
+        token: SecretStr | None,
     ) -> Response:
-        authorization = self._authorization()
-        headers = {"Accept": "application/json"} | ({"Authorization": authorization} if authorization else {})
+        headers = {"Accept": "application/json"}
+        if token is not None:
+            headers["Authorization"] = f"token {token.get_secret_value()}"
         try:
             return await self._http.send(
                 method, url, headers=headers, params=dict(params) if params else None, json=json
@@ -138,15 +152,21 @@ class Api:
         address = read_address(url)
         return address is not None and self._own is not None and address.origin == self._own.origin
 
-    def _mind_the_pause(self) -> None:
-        if self._pause_until is not None and self._pause_until > self._clock():
-            raise RateLimited(self._pause_until)
+    def _mind_the_pause(self, token: SecretStr | None) -> None:
+        until = self._pauses.get(_name_of(token))
+        if until is not None and until > self._clock():
+            raise RateLimited(until)
 
-    def _note_pause(self, response: Response) -> None:
+    def _note_pause(self, response: Response, token: SecretStr | None) -> None:
         until = pause_until(response.headers, now=self._clock())
         if until is not None:
-            self._pause_until = until
+            self._pauses[_name_of(token)] = until
             log.info("provider.pause", host=self.host, until=until.isoformat(), status=response.status_code)
+
+
+def _name_of(token: SecretStr | None) -> str:
+    """A name for a token in a table that may be looked at."""
+    return hashlib.sha256(token.get_secret_value().encode()).hexdigest() if token is not None else ""
 
 
 def path_of(*parts: str) -> str:

@@ -36,6 +36,12 @@ class NoAccess(ProviderError):
     sentence = "The token has no right to do this at Bitrise"
 
 
+class NotConnected(ProviderError):
+    """The person has no account of their own, or one that works no longer, and the bot's token is not for this."""
+
+    sentence = "I do this with your own Bitrise account. Type `/bitrise connect` to link it"
+
+
 class NotFound(ProviderError):
     """There is no such thing, or the token may not see it (404)."""
 

@@ -2,9 +2,20 @@
 
 from bot.messages import actions
 from bot.messages.abort_modal import abort_done, abort_modal, aborting, not_aborted, read_abort
+from bot.messages.accounts import (
+    Linked,
+    connect_button,
+    connect_modal,
+    connected,
+    disconnected,
+    read_token,
+    token_refused,
+    whoami,
+)
 from bot.messages.acts import aborted, rebuilt, triggered
 from bot.messages.approvals import request_card, request_decided, request_gone, request_list
-from bot.messages.apps import app_list, app_options, using_app, whoami
+from bot.messages.apps import app_list, app_options, using_app
+from bot.messages.audit import audit
 from bot.messages.builds import ROWS_WITH_BUTTONS, build_card, build_list, status
 from bot.messages.buttons import (
     AppButton,
@@ -15,6 +26,7 @@ from bot.messages.buttons import (
     LogButton,
     NotAButton,
     PipelineButton,
+    ProposalButton,
     RequestButton,
 )
 from bot.messages.comparing import compared, no_success
@@ -66,6 +78,24 @@ from bot.messages.plain import (
     problem,
     sent_to_you,
 )
+from bot.messages.policy import (
+    FilledRule,
+    ShownRule,
+    group_options,
+    policy,
+    policy_modal,
+    read_rule,
+    rule_added,
+    rule_removed,
+)
+from bot.messages.proposals import (
+    proposal,
+    proposal_cut_off,
+    proposal_decided,
+    proposal_expired,
+    proposal_failed,
+    proposed,
+)
 from bot.messages.results import MOST_AT_ONCE as MOST_ARTIFACTS_AT_ONCE
 from bot.messages.results import (
     ArtifactLine,
@@ -105,6 +135,7 @@ from bot.messages.subscriptions import (
     stopped,
     subscribed,
     subscriptions,
+    unseen,
     unsubscribed,
 )
 from bot.messages.told import Telling, flood, gathered, outage, series_card, thread_head, told_build
@@ -124,7 +155,9 @@ __all__ = [
     "CardNote",
     "Filled",
     "FilledIn",
+    "FilledRule",
     "HomeContent",
+    "Linked",
     "ListButton",
     "LogButton",
     "LogView",
@@ -133,8 +166,10 @@ __all__ = [
     "Origin",
     "PipelineButton",
     "PlacedSubscription",
+    "ProposalButton",
     "Reason",
     "RequestButton",
+    "ShownRule",
     "Sought",
     "StartForm",
     "StartOrigin",
@@ -155,6 +190,7 @@ __all__ = [
     "artifact_links",
     "artifacts",
     "artifacts_of_block",
+    "audit",
     "below_each_other",
     "build_card",
     "build_list",
@@ -163,12 +199,17 @@ __all__ = [
     "changed",
     "choose_app_modal",
     "compared",
+    "connect_button",
+    "connect_modal",
+    "connected",
+    "disconnected",
     "find_modal",
     "flood",
     "following",
     "form_button",
     "found_builds",
     "gathered",
+    "group_options",
     "help_message",
     "home",
     "log_hits",
@@ -192,14 +233,24 @@ __all__ = [
     "pipeline_card",
     "pipeline_list",
     "pipeline_rebuilt",
+    "policy",
+    "policy_modal",
     "preview",
     "problem",
+    "proposal",
+    "proposal_cut_off",
+    "proposal_decided",
+    "proposal_expired",
+    "proposal_failed",
+    "proposed",
     "qr_comment",
     "read_abort",
     "read_picked",
+    "read_rule",
     "read_sought",
     "read_start",
     "read_subscription",
+    "read_token",
     "read_wishes",
     "read_word",
     "rebuilt",
@@ -208,6 +259,8 @@ __all__ = [
     "request_gone",
     "request_list",
     "resumed",
+    "rule_added",
+    "rule_removed",
     "search_modal",
     "sent_to_you",
     "series_card",
@@ -224,9 +277,11 @@ __all__ = [
     "subscription_note",
     "subscriptions",
     "thread_head",
+    "token_refused",
     "told_build",
     "told_pipeline",
     "triggered",
+    "unseen",
     "unsubscribed",
     "using_app",
     "whoami",

@@ -55,18 +55,6 @@ def using_app(app: App, *, by: str) -> Message:
     )
 
 
-def whoami(account: str | None, *, person: str, may_act: bool) -> Message:
-    """Whose token answers here, and what it may do for the person."""
-    whose = f"of {escape(account)}" if account else "of a workspace"
-    may = (
-        "It reads, and it aborts and starts builds for you; Bitrise is told your name with each."
-        if may_act
-        else "It only reads: whoever runs me has not let it abort or start builds (SERVICE_TOKEN_ACTS)."
-    )
-    text = f"You are {mention(person)}. At Bitrise I use the token {whose}. {may}"
-    return Message(text, [section(text)])
-
-
 def _line(app: App) -> str:
     repository = f" · {escape(app.repository)}" if app.repository else ""
     disabled = " · _disabled at Bitrise_" if app.disabled else ""

@@ -109,6 +109,16 @@ class RequestButton(_Value):
     request: Slug
 
 
+Hex = Annotated[str, StringConstraints(pattern=re.compile(r"^[0-9a-f]{32}$"))]
+
+
+class ProposalButton(_Value):
+    """Which proposal a button decides; it carries a right, so it is sealed."""
+
+    id: Hex
+    seal: Hex
+
+
 class AppButton(_Value):
     """Which app a button is about; `""`: the person will say."""
 

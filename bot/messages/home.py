@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from bot.build import App, Build
 from bot.messages import actions
+from bot.messages.accounts import Linked
 from bot.messages.blocks import button, context, header, row, section
 from bot.messages.builds import build_line, build_row, progress
 from bot.messages.buttons import AppButton, BuildButton
@@ -43,8 +44,8 @@ class HomeContent:
     """
 
     wishes: Wishes
-    account: str | None
-    may_act: bool
+    account: Linked | None
+    service_acts: bool
     running: Builds = ()
     running_count: int = 0
     mine: Builds = ()
@@ -52,6 +53,11 @@ class HomeContent:
     subscriptions: Sequence[PlacedSubscription] = ()
     whole: bool = True
     blind: tuple[datetime | None, str] | None = None
+
+    @property
+    def may_act(self) -> bool:
+        """Whether the bot can change anything for them."""
+        return self.service_acts or (self.account is not None and self.account.works)
 
 
 def home(content: HomeContent, *, now: datetime) -> Block:
@@ -83,13 +89,13 @@ def home(content: HomeContent, *, now: datetime) -> Block:
 
 
 def _first_steps(content: HomeContent) -> list[Block]:
-    if content.wishes.name or content.subscriptions:
+    if content.account or content.wishes.name or content.subscriptions:
         return []
     return [
         header("First steps"),
         section(
-            "1. Say who you are at Bitrise, so that I know which builds are yours.",
-            button("Say who I am…", actions.SETTINGS, "me"),
+            "1. Link your account at Bitrise: I show you what you may see there, and act as you.",
+            button("Link my account…", actions.CONNECT, "connect", style="primary"),
         ),
         section(
             "2. Let a channel, or you alone, be told when builds end.",
@@ -164,18 +170,35 @@ def _subscriptions(content: HomeContent) -> list[Block]:
 
 def _me(content: HomeContent) -> list[Block]:
     wishes = content.wishes
-    whose = f"of {code(content.account)}" if content.account else "of a workspace"
     lines = [
         f"The builds of {code(wishes.name)} are yours." if wishes.name else "I don't know your name there.",
         _bell(wishes.mention, "mention you where your build fails"),
         _bell(wishes.ends, "send you how your builds end"),
-        f"I use the token {whose}{'' if content.may_act else ', and only read with it'}.",
     ]
+    linked = content.account is not None and content.account.works
+    connect = "Change…" if linked else "Link my account…"
     return [
+        section(
+            _account(content),
+            button(connect, actions.CONNECT, "connect", label="Link your account at Bitrise"),
+        ),
         section(
             "\n".join(lines), button("Change…", actions.SETTINGS, "me", label="Change who I am at Bitrise")
         ),
     ]
+
+
+def _account(content: HomeContent) -> str:
+    if content.account is None:
+        return (
+            "You have not linked an account. I act for you with the bot's own token."
+            if content.service_acts
+            else "You have not linked an account, so you see what your channels follow, and can change nothing."
+        )
+    name = code(content.account.name)
+    if content.account.works:
+        return f"You are {name} there. I see and do what you may, with your own token."
+    return f"You are {name} there, but Bitrise does not take your token any more."
 
 
 def _bell(rings: bool, what: str) -> str:

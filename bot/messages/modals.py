@@ -135,7 +135,7 @@ class FilledIn:
 
     def text(self, name: str) -> str:
         """What was typed."""
-        return str(self._element(name).get("value") or "")
+        return whole(str(self._element(name).get("value") or ""))
 
     def picked(self, name: str) -> str | None:
         """The value of the option that was picked."""
@@ -154,6 +154,10 @@ class FilledIn:
     def conversation(self, name: str) -> str | None:
         """The channel that was picked."""
         return self._element(name).get("selected_conversation") or None
+
+    def users(self, name: str) -> list[str]:
+        """The people who were picked."""
+        return [str(one) for one in self._element(name).get("selected_users") or []]
 
     def _element(self, name: str) -> Mapping[str, Any]:
         block = self._values.get(name)

@@ -27,7 +27,7 @@ def mine(builds: Sequence[tuple[Build, App]], *, name: str | None, looked_at: in
     )
     if not builds:
         words = f"None of the last {looked_at} builds is yours ({known})."
-        return Message(escape(words), [section(words), context(hint)])
+        return Message(words, [section(words), context(hint)])
     blocks = [section(f"*Your builds* among the last {looked_at}")]
     blocks += [build_row(build, app, now=now) for build, app in builds[:MOST_BUILDS]]
     spoken = " ".join(in_a_sentence(build, app) for build, app in builds[:MOST_BUILDS])

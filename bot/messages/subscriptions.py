@@ -24,6 +24,7 @@ MOST_IN_A_ROW = 250
 _CURES = {
     "not_in_channel": "I am not in this channel. Type `/invite @buildbell` in it, then press *Tell again*.",
     "channel_not_found": "I can't see this channel any more. Type `/invite @buildbell` in it, then press *Tell again*.",
+    "unseen": "Whoever made it can't see the app any more. Press *Tell again* if you can.",
     "is_archived": "The channel was archived. Press *Tell again* once it is back.",
 }
 
@@ -86,6 +87,16 @@ def stopped(channel: str, reason: str, what: Sequence[tuple[App | None, Terms]])
     lines = [f"• {sentence_of(app, terms)}" for app, terms in what[:MOST_ROWS]]
     text = f"⚠️ I can't post in {place} any more, so your subscriptions there have stopped. {_cure(reason)}"
     return Message(text, [section(text), *paragraphs(lines), context("I say this once.")])
+
+
+def unseen(app: App | None, terms: Terms, *, by: str, why: str) -> Message:
+    """To the channel: a subscription stops, since it showed what its maker could see."""
+    text = f"⚠️ This channel is not told any more of {sentence_of(app, terms)}: {escape(why, 300)}"
+    cure = (
+        f"{mention(by)} made it, and it showed what they could see at Bitrise. Whoever can see the app can press"
+        " *Tell again* in `/bitrise subscriptions`."
+    )
+    return Message(text, [section(text), context(cure)])
 
 
 def subscriptions(

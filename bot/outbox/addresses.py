@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.outbox.delivery import ChannelClosed, Later, retry_after
+from storage import Recipient
 
 
 class Addresses:
     """Channels as they are, and people as the direct messages that Slack opens with them."""
 
-    def __init__(self, slack: AsyncWebClient) -> None:
+    def __init__(self, slack: Callable[[str], AsyncWebClient]) -> None:
         self._slack = slack
-        self._opened: dict[str, str] = {}
+        self._opened: dict[Recipient, str] = {}
 
-    async def of(self, name: str) -> str | Later | ChannelClosed:
+    async def of(self, to: Recipient) -> str | Later | ChannelClosed:
         """The channel to post in for a channel's or a person's id."""
-        if not name.startswith(("U", "W")):
-            return name
-        if name not in self._opened:
+        if not to.channel.startswith(("U", "W")):
+            return to.channel
+        if to not in self._opened:
             try:
-                answer = await self._slack.conversations_open(users=name)
+                answer = await self._slack(to.team).conversations_open(users=to.channel)
             except SlackApiError as error:
                 if getattr(error.response, "status_code", 0) == 429:
                     return Later(retry_after(error.response.headers), "ratelimited")
@@ -30,5 +33,5 @@ class Addresses:
                 return ChannelClosed(reason) if reason else Later(5, "Slack gave no clear answer")
             except Exception as error:  # noqa: BLE001 - opening can be repeated, whatever broke
                 return Later(5, f"no answer: {type(error).__name__}")
-            self._opened[name] = str(answer["channel"]["id"])
-        return self._opened[name]
+            self._opened[to] = str(answer["channel"]["id"])
+        return self._opened[to]

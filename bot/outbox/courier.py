@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
@@ -40,7 +41,7 @@ from bot.outbox.planning import (
 from bot.outbox.readback import Found, Missing, Unreadable, look_back
 from bot.outbox.rendering import render
 from bot.outbox.subjects import Kind, kind_of, told_of
-from storage import MessageStatus, NewMessage, Notification, SlackMessage, Storage
+from storage import MessageStatus, NewMessage, Notification, Recipient, SlackMessage, Storage
 
 log = structlog.get_logger()
 
@@ -64,7 +65,7 @@ class Courier:
 
     def __init__(
         self,
-        slack: AsyncWebClient,
+        slack: Callable[[str], AsyncWebClient],
         storage: Storage,
         *,
         counts: Counts,
@@ -82,14 +83,16 @@ class Courier:
         self._pause = pause
         self._addresses = Addresses(slack)
         self._places = asyncio.Semaphore(CALLS_AT_ONCE)
-        self._paces: dict[str, AsyncLimiter] = {}
-        self._updates = AsyncLimiter(UPDATES_A_MINUTE, 60)
+        self._paces: dict[Recipient, AsyncLimiter] = {}
+        self._updates: defaultdict[str, AsyncLimiter] = defaultdict(
+            lambda: AsyncLimiter(UPDATES_A_MINUTE, 60)
+        )
         self._started = time.monotonic()
         self._sent: dict[str, float] = {}
 
-    async def next(self, channel: str) -> float | None:
-        """Do the channel's next thing; returns the seconds to wait before another, None where nothing is left."""
-        unfinished = await self._storage.messages.unfinished(channel)
+    async def next(self, to: Recipient) -> float | None:
+        """Do the recipient's next thing; returns the seconds to wait before another, None where nothing is left."""
+        unfinished = await self._storage.messages.unfinished(to)
         for message in unfinished:
             if message.status is MessageStatus.SENDING:
                 return await self._settle(message)
@@ -97,15 +100,15 @@ class Courier:
                 return await self._post(
                     NewMessage(**message.model_dump()), (), Message.decode(message.content)
                 )
-        due = await self._storage.outbox.due(channel, MOST_AT_A_TIME, self._clock())
+        due = await self._storage.outbox.due(to, MOST_AT_A_TIME, self._clock())
         if due:
-            return await self._carry_out(channel, plan(due, await self._facts(channel, due)))
+            return await self._carry_out(to, plan(due, await self._facts(to, due)))
         stale = [one for one in unfinished if one.stale]
         return await self._refresh(stale[0]) if stale else None
 
-    async def _facts(self, channel: str, due: Sequence[Notification]) -> Facts:
+    async def _facts(self, to: Recipient, due: Sequence[Notification]) -> Facts:
         now, outbox = self._clock(), self._storage.outbox
-        there = await self._storage.messages.about(channel, subjects_needed(due))
+        there = await self._storage.messages.about(to, subjects_needed(due))
         rolling = [one.parcel for kind in _ROLLING if (one := there.get(kind.value))]
         return Facts(
             now=now,
@@ -114,13 +117,11 @@ class Courier:
             carrying={
                 parcel: len({told_of(one) for one in await outbox.carried(parcel)}) for parcel in rolling
             },
-            posted=await outbox.posted_since(channel, now - FLOOD_WINDOW),
-            failing=frozenset(
-                await outbox.failing_apps(channel, now - OUTAGE_WINDOW) if due[0].broke else ()
-            ),
+            posted=await outbox.posted_since(to, now - FLOOD_WINDOW),
+            failing=frozenset(await outbox.failing_apps(to, now - OUTAGE_WINDOW) if due[0].broke else ()),
         )
 
-    async def _carry_out(self, channel: str, planned: Plan) -> float:
+    async def _carry_out(self, to: Recipient, planned: Plan) -> float:
         if planned.until is not None:
             await self._storage.outbox.defer(planned.carried, planned.until)
             return 0
@@ -129,7 +130,8 @@ class Courier:
         thread = planned.thread
         new = NewMessage(
             parcel=self._new_key(),
-            channel=channel,
+            team=to.team,
+            channel=to.channel,
             subject=str(planned.subject),
             thread=thread.parcel if thread else None,
         )
@@ -157,22 +159,21 @@ class Courier:
         note: str | None = None,
     ) -> float:
         """Post one new message; returns the seconds to wait before the next try."""
-        channel = await self._addresses.of(new.channel)
+        channel = await self._addresses.of(new.recipient)
         if isinstance(channel, Later):
             return channel.seconds
         if isinstance(channel, ChannelClosed):
-            await self._storage.outbox.drop(new.channel, channel.reason)
+            await self._storage.outbox.drop(new.recipient, channel.reason)
             return 0
-        await self._paces.setdefault(channel, AsyncLimiter(BURST, BURST)).acquire()
+        await self._paces.setdefault(new.recipient, AsyncLimiter(BURST, BURST)).acquire()
         await self._storage.outbox.begin(carried, new, self._clock(), note=note)
         place = Place(channel, thread.ts if thread else None, broadcast)
         async with self._places:
-            outcome = await post(self._slack, place, message, parcel=new.parcel)
+            slack = self._slack(new.team)
+            outcome = await post(slack, place, message, parcel=new.parcel)
             if isinstance(outcome, Refused):
                 log.error("relay.message_refused", channel=channel, reason=outcome.reason)
-                outcome = await post(
-                    self._slack, place, Message(text=message.text, blocks=[]), parcel=new.parcel
-                )
+                outcome = await post(slack, place, Message(text=message.text, blocks=[]), parcel=new.parcel)
         if isinstance(outcome, Gone) and thread is not None:
             log.info("relay.thread_gone", channel=channel, reason=outcome.reason)
             await self._storage.outbox.gone(thread.parcel, outcome.reason)
@@ -215,9 +216,11 @@ class Courier:
         return ThreadNote(build=planned.about.build.slug, shown_at=self._clock()).encode()
 
     async def _change(self, there: SlackMessage, message: Message) -> float:
-        await self._updates.acquire()
+        await self._updates[there.team].acquire()
         async with self._places:
-            outcome = await update(self._slack, await self._known_address(there), there.ts or "", message)
+            outcome = await update(
+                self._slack(there.team), await self._known_address(there), there.ts or "", message
+            )
         match outcome:
             case Told(_):
                 newly = await self._storage.outbox.told(there.parcel, there.ts or "", stale=there.stale)
@@ -260,7 +263,7 @@ class Courier:
                 # What heads a thread carries nothing; it would be tried anew at once, and for ever.
                 return 0 if dropped or new.content else LONG_PAUSE
             case ChannelClosed(reason):
-                await give_up(self._storage, new.channel, reason, self._clock(), self._counts)
+                await give_up(self._storage, new.recipient, reason, self._clock(), self._counts)
                 return 0
 
     async def _settle(self, message: SlackMessage) -> float:
@@ -270,8 +273,8 @@ class Courier:
         await self._pause(max(sent + self._limits.settling - time.monotonic(), 0))
         parent = await self._storage.messages.find(message.thread) if message.thread else None
         place = Place(await self._known_address(message), parent.ts if parent else None)
-        after = await self._storage.messages.newest_ts(message.channel)
-        match await look_back(self._slack, place, message.parcel, after=after):
+        after = await self._storage.messages.newest_ts(message.recipient)
+        match await look_back(self._slack(message.team), place, message.parcel, after=after):
             case Found(ts):
                 self._counts.doubted("found")
                 self._counts.told(await self._storage.outbox.told(message.parcel, ts))
@@ -288,7 +291,7 @@ class Courier:
         return 0
 
     async def _known_address(self, message: SlackMessage) -> str:
-        address = await self._addresses.of(message.channel)
+        address = await self._addresses.of(message.recipient)
         return address if isinstance(address, str) else message.channel
 
     def _render(self, kind: Kind | None, carried: Sequence[Notification], note: str | None = None) -> Message:

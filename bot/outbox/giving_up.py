@@ -10,14 +10,15 @@ import structlog
 from bot import messages
 from bot.outbox.counting import Counts
 from bot.outbox.subjects import Kind, Subject
-from storage import Storage, Subscription
+from storage import Recipient, Storage, Subscription
 
 log = structlog.get_logger()
 
 
-async def give_up(storage: Storage, channel: str, reason: str, at: datetime, counts: Counts) -> None:
+async def give_up(storage: Storage, to: Recipient, reason: str, at: datetime, counts: Counts) -> None:
     """Stop the channel's subscriptions, drop what it was owed, and owe each of their makers a word."""
-    running = [one for one in await storage.subscriptions.of_channel(channel) if one.stopped is None]
+    channel, subscriptions = to.channel, storage.of(to.team).subscriptions
+    running = [one for one in await subscriptions.of_channel(channel) if one.stopped is None]
     by_maker: dict[str, list[Subscription]] = defaultdict(list)
     for one in running:
         by_maker[one.created_by].append(one)
@@ -28,8 +29,9 @@ async def give_up(storage: Storage, channel: str, reason: str, at: datetime, cou
         # Named after what it is about, so that a crash between this and the stopping owes it no second time.
         numbers = "-".join(str(one.id) for one in theirs)
         parcel = f"stopped-{channel}-{numbers}-{at:%Y%m%d}"
-        await storage.messages.owe(parcel, maker, str(Subject(kind=Kind.NOTICE)), message.encode(), at)
-    stopped = await storage.subscriptions.stop(channel, reason, at)
-    dropped = await storage.outbox.drop(channel, reason)
+        maker_to = Recipient(team=to.team, channel=maker)
+        await storage.messages.owe(parcel, maker_to, str(Subject(kind=Kind.NOTICE)), message.encode(), at)
+    stopped = await subscriptions.stop(channel, reason, at)
+    dropped = await storage.outbox.drop(to, reason)
     counts.dropped(dropped)
     log.warning("relay.channel_closed", channel=channel, reason=reason, stopped=len(stopped), dropped=dropped)

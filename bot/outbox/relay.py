@@ -12,7 +12,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.outbox.counting import Counts
 from bot.outbox.courier import LONG_PAUSE, Courier
 from bot.outbox.limits import Limits
-from storage import Storage
+from storage import Recipient, Storage
 
 log = structlog.get_logger()
 
@@ -24,7 +24,7 @@ class Relay:
 
     def __init__(
         self,
-        slack: AsyncWebClient,
+        slack: Callable[[str], AsyncWebClient],
         storage: Storage,
         *,
         counts: Counts,
@@ -39,7 +39,7 @@ class Relay:
         )
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
-        self._under_way: dict[str, asyncio.Task[None]] = {}
+        self._under_way: dict[Recipient, asyncio.Task[None]] = {}
 
     def wake(self) -> None:
         """Say that the outbox may owe something new."""
@@ -54,9 +54,9 @@ class Relay:
         """Deliver until stopped, whatever was left from before first."""
         while not self._stopping.is_set():
             self._wake.clear()
-            for channel in await self._storage.outbox.channels(self._clock()):
-                if channel not in self._under_way:
-                    self._under_way[channel] = asyncio.create_task(self._see_to(channel))
+            for to in await self._storage.outbox.recipients(self._clock()):
+                if to not in self._under_way:
+                    self._under_way[to] = asyncio.create_task(self._see_to(to))
             await self._wait_for_work()
         await asyncio.gather(*self._under_way.values())
 
@@ -71,21 +71,21 @@ class Relay:
         except TimeoutError:
             return
 
-    async def _see_to(self, channel: str) -> None:
+    async def _see_to(self, to: Recipient) -> None:
         try:
-            await self.deliver(channel)
+            await self.deliver(to)
         except Exception:
             # One channel's trouble must not end the others' deliveries; it is taken up again.
-            log.exception("relay.broken", channel=channel)
+            log.exception("relay.broken", team=to.team, channel=to.channel)
             await self._pause(LONG_PAUSE)
         finally:
-            del self._under_way[channel]
+            del self._under_way[to]
             self._wake.set()
 
-    async def deliver(self, channel: str) -> None:
-        """Deliver all that one channel is owed; safe to begin again at any point."""
+    async def deliver(self, to: Recipient) -> None:
+        """Deliver all that one recipient is owed; safe to begin again at any point."""
         attempts = 0
-        while not self._stopping.is_set() and (pause := await self._courier.next(channel)) is not None:
+        while not self._stopping.is_set() and (pause := await self._courier.next(to)) is not None:
             attempts = attempts + 1 if pause else 0
             if pause:
                 await self._pause(min(pause * 2 ** min(attempts - 1, 6), max(pause, LONG_PAUSE)))

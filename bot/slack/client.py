@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
@@ -33,18 +34,24 @@ class WhoWeAre:
     answered_at: str | None = None
 
 
-def web_client(settings: Settings, session: aiohttp.ClientSession, *, patient: bool) -> AsyncWebClient:
-    """A client for Slack's Web API.
+def client_options(settings: Settings, session: aiohttp.ClientSession, *, patient: bool) -> dict[str, Any]:
+    """What every client for Slack's Web API is made with.
 
     A patient one waits out Slack's 429s by itself. None repeats a call whose answer was lost: a message would be
     posted twice, so the SDK's default of one more try after a broken connection is off.
     """
-    return AsyncWebClient(
-        token=settings.slack_bot_token.get_secret_value(),
-        base_url=settings.slack_api_url,
-        session=session,
-        retry_handlers=[AsyncRateLimitErrorRetryHandler(max_retry_count=2)] if patient else [],
-    )
+    return {
+        "base_url": settings.slack_api_url,
+        "session": session,
+        "retry_handlers": [AsyncRateLimitErrorRetryHandler(max_retry_count=2)] if patient else [],
+    }
+
+
+def web_client(settings: Settings, session: aiohttp.ClientSession, *, patient: bool) -> AsyncWebClient:
+    """A client with the one workspace's token, or with none where there are many."""
+    token = settings.slack_bot_token
+    options = client_options(settings, session, patient=patient)
+    return AsyncWebClient(token=token.get_secret_value() if token else None, **options)
 
 
 async def connect(client: AsyncWebClient) -> WhoWeAre:

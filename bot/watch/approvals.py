@@ -15,7 +15,7 @@ from bot.bitrise import Bitrise
 from bot.build import App, Provider
 from bot.build_request import BuildRequest
 from bot.http import NoAccess, NotFound, ProviderError, Refused
-from storage import Storage, Subscription
+from storage import Recipient, Storage, Subscription
 
 log = structlog.get_logger()
 
@@ -98,17 +98,18 @@ class Approvals:
             if one.slug in known:
                 known.discard(one.slug)
                 continue
-            channels = await self._channels(app, one)
-            news |= await requests.begin(one, channels, messages.request_card(one, app), now)
+            recipients = await self._recipients(app, one)
+            news |= await requests.begin(one, recipients, messages.request_card(one, app), now)
         for slug in known:
             news |= await requests.end(Provider.BITRISE, slug, lambda one: messages.request_gone(one, app))
         if news:
             self._found()
 
-    async def _channels(self, app: App, one: BuildRequest) -> list[str]:
-        names = (await self._storage.people.known()).names
+    async def _recipients(self, app: App, one: BuildRequest) -> list[Recipient]:
         subscriptions = await self._storage.subscriptions.of_app(Provider.BITRISE, app.slug)
-        return list(dict.fromkeys(each.channel for each in subscriptions if _concerns(each, one, names)))
+        names = await self._storage.subscriptions.names(each.team for each in subscriptions)
+        concerned = [each for each in subscriptions if _concerns(each, one, names[each.team])]
+        return list(dict.fromkeys(each.recipient for each in concerned))
 
 
 def _concerns(subscription: Subscription, one: BuildRequest, names: Names) -> bool:

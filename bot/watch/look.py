@@ -174,7 +174,7 @@ class Look:
             return False
         storage, now = self._storage, self._clock()
         builds = await storage.watching.open_builds(Provider.BITRISE)
-        names = (await storage.people.known()).names
+        names = await storage.subscriptions.names(one.team for one in self._limits)
         owed = {
             (one.subscription_id, one.build_slug, one.event): one
             for one in overdue(builds, self._limits, names, now)

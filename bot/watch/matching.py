@@ -20,12 +20,13 @@ def match(
     changes: Sequence[Change],
     standings: Mapping[str, Standing],
     subscriptions: Sequence[Subscription],
-    names: Names,
+    names: Mapping[str, Names],
     now: datetime,
 ) -> list[Owed]:
     """What the changes make owed to the subscriptions that want it, in the changes' order.
 
-    `standings` holds the places in their series of those that ended, by slug.
+    `standings` holds the places in their series of those that ended, by slug; `names` what people are known by, for
+    each workspace.
     """
     return [
         _owed(subscription, change.build, happening, now)
@@ -33,12 +34,18 @@ def match(
         if (happening := happening_of(change)) is not None
         for subscription in subscriptions
         if subscription.covers(change.build.app_slug)
-        and decide(subscription.terms, happening, change.build, standings.get(change.build.slug), names).told
+        and decide(
+            subscription.terms,
+            happening,
+            change.build,
+            standings.get(change.build.slug),
+            names.get(subscription.team, {}),
+        ).told
     ]
 
 
 def overdue(
-    builds: Sequence[Build], subscriptions: Sequence[Subscription], names: Names, now: datetime
+    builds: Sequence[Build], subscriptions: Sequence[Subscription], names: Mapping[str, Names], now: datetime
 ) -> list[Owed]:
     """What it makes owed that builds have been on hold, or have run, for too long by now."""
     return [
@@ -47,7 +54,7 @@ def overdue(
         for subscription in subscriptions
         if subscription.covers(build.app_slug)
         and (happening := _too_long(build, subscription.terms, now)) is not None
-        and decide(subscription.terms, happening, build, None, names).told
+        and decide(subscription.terms, happening, build, None, names.get(subscription.team, {})).told
     ]
 
 
@@ -78,6 +85,7 @@ def _over(since: datetime | None, most: timedelta | None, now: datetime) -> bool
 def _owed(subscription: Subscription, build: Build, happening: Happening, now: datetime) -> Owed:
     return Owed(
         subscription_id=subscription.id,
+        team=subscription.team,
         channel=subscription.channel,
         provider=build.provider,
         build_slug=build.slug,

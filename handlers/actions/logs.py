@@ -9,6 +9,7 @@ from handlers.actions.press import Press, Respond, found_build
 from handlers.answers import forms, logs
 from handlers.caller import Answer, Audience
 from handlers.finding import by_slugs
+from handlers.following import Follower
 
 
 async def _log(press: Press) -> Answer:
@@ -38,7 +39,10 @@ async def _log_follow(press: Press) -> Answer:
     app, build = await by_slugs(press.caller, about.app, about.build)
     if build.ended:
         return await logs.log_of(app, build, press.caller)
-    await press.caller.desk.following.begin(app, build, await press.caller.direct_message_alone())
+    caller = press.caller
+    channel = await caller.direct_message_alone()
+    follower = Follower(caller.own_bitrise, caller.slack, app, build, team=caller.team, channel=channel)
+    await caller.desk.following.begin(follower)
     said = sent_to_you("I follow the log in our direct messages, for ten minutes at most.")
     return Answer(said, Audience.ONE_PERSON, title=logs.TITLE)
 

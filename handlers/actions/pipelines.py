@@ -10,11 +10,12 @@ from handlers import cards
 from handlers.actions.press import Press, Respond
 from handlers.answers import approvals, pipelines
 from handlers.caller import Answer
+from handlers.doing.performing import PIPELINE
 
 
 async def _pipeline(press: Press) -> Answer:
     app, one = await pipelines.found(PipelineButton.decode(press.value), press.caller)
-    return Answer(messages.pipeline_card(one, app, now=press.caller.now()), title=pipelines.TITLE)
+    return Answer(messages.pipeline_card(one, app, now=press.caller.now()), title=PIPELINE)
 
 
 async def _pipeline_refresh(press: Press) -> None:
@@ -41,9 +42,8 @@ async def _decline(press: Press) -> Answer | None:
 
 async def _decide(press: Press, *, approved: bool) -> Answer | None:
     said = await approvals.decide(RequestButton.decode(press.value), press.caller, approved=approved)
-    storage, on = press.caller.desk.storage, press.on
     # A message that asks for the decision is itself changed, and says who decided.
-    asked = on is not None and on.ts is not None and await storage.messages.at(on.channel, on.ts)
+    asked = await cards.is_ours(press.on, press.caller)
     return None if asked else said
 
 

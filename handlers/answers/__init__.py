@@ -9,9 +9,11 @@ from bot import commands, messages
 from bot.messages import AppButton
 from bot.messages.actions import START_BUILD
 from handlers.answers import (
+    accounts,
     acts,
     approvals,
     apps,
+    audits,
     builds,
     configuration,
     explaining,
@@ -19,6 +21,7 @@ from handlers.answers import (
     logs,
     personal,
     pipelines,
+    policies,
     results,
     subscriptions,
 )
@@ -33,7 +36,7 @@ async def _help(ask: commands.Help, _caller: Caller) -> Answer:
 async def _trigger(ask: commands.TriggerBuild, caller: Caller) -> Answer | None:
     if ask.names_something:
         return await acts.trigger(ask, caller)
-    app = await caller.desk.apps.find(ask.app) if ask.app is not None else None
+    app = await caller.apps.find(ask.app) if ask.app is not None else None
     if caller.trigger_id:
         await forms.open_start(caller, app)
         return None
@@ -65,7 +68,11 @@ _ANSWERS: dict[type[Any], Callable[[Any, Caller], Awaitable[Answer | None]]] = {
     commands.Help: _help,
     commands.ListApps: apps.list_apps,
     commands.UseApp: _use,
-    commands.WhoAmI: apps.who_am_i,
+    commands.WhoAmI: accounts.who_am_i,
+    commands.Connect: accounts.connect,
+    commands.Disconnect: accounts.disconnect,
+    commands.ShowPolicy: policies.show,
+    commands.ShowAudit: audits.show,
     commands.Status: builds.status,
     commands.ListBuilds: builds.list_builds,
     commands.ShowBuild: builds.show,

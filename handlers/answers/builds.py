@@ -41,7 +41,7 @@ async def app_card(app: App, caller: Caller) -> Message:
     """An app: what runs now, how each branch last ended, and what can be done with it."""
     running: list[Build] = []
     last: dict[str, Build] = {}
-    async for page in caller.desk.bitrise.builds(app.slug, BuildQuery(sort_by="running_first")).pages():
+    async for page in caller.bitrise.builds(app.slug, BuildQuery(sort_by="running_first")).pages():
         for build in page.items:
             if not build.ended:
                 running.append(build)
@@ -76,7 +76,7 @@ async def list_builds(ask: ListBuilds, caller: Caller, *, start: str | None = No
     )
     found: list[Build] = []
     pages, next_ = 0, None
-    async for page in caller.desk.bitrise.builds(app.slug, query, limit=PAGE).pages(start):
+    async for page in caller.bitrise.builds(app.slug, query, limit=PAGE).pages(start):
         found += (build for build in page.items if ask.filter.match(build))
         pages, next_ = pages + 1, page.next
         if len(found) * 2 >= PAGE or pages == MOST_PAGES:

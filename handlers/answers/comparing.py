@@ -31,7 +31,7 @@ async def _last_success(build: Build, caller: Caller) -> Build | None:
     query = BuildQuery(
         status=_SUCCESS, branch=build.branch, workflow=build.workflow, before=build.triggered_at
     )
-    async for page in caller.desk.bitrise.builds(build.app_slug, query).pages():
+    async for page in caller.bitrise.builds(build.app_slug, query).pages():
         # checked, since a server that does not know the filters would answer with any builds
         like = (build.workflow, build.branch, State.SUCCEEDED)
         return next(
@@ -47,7 +47,7 @@ async def _last_success(build: Build, caller: Caller) -> Build | None:
 
 async def _steps(app: App, build: Build, caller: Caller) -> Sequence[Step]:
     """The build's steps; none where nobody can say."""
-    bitrise = caller.desk.bitrise
+    bitrise = caller.own_bitrise  # a log holds what not everybody may see
     try:
         if told := await bitrise.steps(app.slug, build.slug):
             return told

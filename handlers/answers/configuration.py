@@ -24,7 +24,7 @@ async def show(ask: ShowYml, caller: Caller) -> Answer:
     Raises what `find_build` does, and NotNamed where Slack does not take the file.
     """
     app, build = await _whose(ask, caller)
-    bitrise = caller.desk.bitrise
+    bitrise = caller.own_bitrise
     text = await (bitrise.build_yml(app.slug, build.slug) if build else bitrise.app_yml(app.slug))
     verdict = await bitrise.validate_yml(app.slug, text)
     with tempfile.TemporaryDirectory() as folder:
@@ -49,6 +49,6 @@ async def _whose(ask: ShowYml, caller: Caller) -> tuple[App, Build | None]:
     if ask.build is None:
         return await find_app(caller, ask.app), None
     # A slug alone may be an app's as well as a build's.
-    if ask.app is None and ask.build.slug and (app := await caller.desk.apps.by_slug(ask.build.slug)):
+    if ask.app is None and ask.build.slug and (app := await caller.apps.by_slug(ask.build.slug)):
         return app, None
     return await find_build(caller, ask.app, ask.build)

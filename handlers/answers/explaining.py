@@ -10,7 +10,7 @@ from bot.series import Series, Standing, advance, key_of
 from bot.terms import Happening, Terms, Verdict, decide
 from handlers.caller import Answer, Caller
 from handlers.finding import find_build
-from storage import Status, Subscription
+from storage import Recipient, Status, Subscription
 
 PREVIEWED = 50
 
@@ -18,16 +18,16 @@ PREVIEWED = 50
 async def why(ask: Why, caller: Caller) -> Answer:
     """Which of the channel's subscriptions told a build, or what kept it silent."""
     app, build = await find_build(caller, ask.app, ask.build)
-    storage = caller.desk.storage
+    storage, here = caller.desk.storage, Recipient(team=caller.team, channel=caller.channel)
     seen = await storage.watching.build(build.provider, build.slug)
     standing = seen.standing if seen else None
-    names = (await storage.people.known()).names
+    names = (await caller.storage.people.known()).names
     told = {
         (number, event): status
-        for number, event, status in await storage.outbox.of_build(build.provider, build.slug)
+        for number, event, status in await storage.outbox.of_build(here, build.provider, build.slug)
     }
     reasons = []
-    for one in await storage.subscriptions.of_channel(caller.channel):
+    for one in await caller.storage.subscriptions.of_channel(caller.channel):
         if not one.covers(app.slug):
             continue
         status = told.get((one.id, Happening.ENDED))
@@ -62,9 +62,9 @@ def _not_told(one: Subscription, build: Build, standing: Standing | None, verdic
 
 async def preview(app: App, terms: Terms, caller: Caller) -> Answer:
     """What the app's latest builds would have told under these terms."""
-    names = (await caller.desk.storage.people.known()).names
+    names = (await caller.storage.people.known()).names
     builds: list[Build] = []
-    async for page in caller.desk.bitrise.builds(app.slug, limit=PREVIEWED).pages():
+    async for page in caller.bitrise.builds(app.slug, limit=PREVIEWED).pages():
         builds = [build for build in page.items if build.ended]
         break
     told, silent = [], []

@@ -51,9 +51,9 @@ async def open_abort(
 async def open_start(caller: Caller, app: App | None = None) -> None:
     """Ask what to build, filled in with what the person started last of the app. Raises NotNamed, SlackApiError."""
     _check(caller)
-    starts = caller.desk.storage.starts
-    slug = app.slug if app is not None else await starts.last_app(caller.team, caller.person)
-    before = await starts.last(caller.team, caller.person, slug) if slug else None
+    starts = caller.storage.starts
+    slug = app.slug if app is not None else await starts.last_app(caller.person)
+    before = await starts.last(caller.person, slug) if slug else None
     if app is None and slug and before is not None:
         app = App(slug=slug, title=before.app or slug)
     form = StartForm.of(before or TriggerBuild())
@@ -104,6 +104,6 @@ async def open_search(about: LogButton, caller: Caller) -> None:
 async def open_settings(caller: Caller) -> None:
     """Ask who the person is at Bitrise. Raises NotNamed, SlackApiError."""
     _check(caller)
-    person = await caller.desk.storage.people.find(caller.team, caller.person)
+    person = await caller.storage.people.find(caller.person)
     wishes = Wishes(name=person.name, mention=person.mention, ends=await personal.ends_told(caller))
     await caller.show(messages.settings_modal(wishes, origin=Origin(channel=caller.channel)))

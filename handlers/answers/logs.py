@@ -34,7 +34,7 @@ async def log_of(
 
     Its steps, and the end of the one that is asked for, or failed, or of the whole.
     """
-    bitrise = caller.desk.bitrise
+    bitrise = caller.own_bitrise
     try:
         read, told, ai_summary = await asyncio.gather(
             bitrise.read_log(app.slug, build.slug, step=step),
@@ -61,7 +61,7 @@ async def log_of(
 async def search(about: LogButton, word: str, caller: Caller) -> Message:
     """The lines of the log in which the word stands. Raises NoLog, ProviderError."""
     app, build = await by_slugs(caller, about.app, about.build)
-    read = await caller.desk.bitrise.read_log(app.slug, build.slug, word=word)
+    read = await caller.own_bitrise.read_log(app.slug, build.slug, word=word)
     return messages.log_hits(
         build, app, word, read.reading, complete=read.complete, still_growing=read.still_growing
     )
@@ -73,7 +73,7 @@ async def hand_over(about: LogButton, caller: Caller, *, share: bool) -> Answer 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "log"
         try:
-            async with caller.desk.bitrise.raw_log(app.slug, build.slug) as chunks:
+            async with caller.own_bitrise.raw_log(app.slug, build.slug) as chunks:
                 await _write(path, chunks)
         except NoLog as error:
             raise NotNamed(
@@ -112,7 +112,7 @@ async def _write(path: Path, chunks: AsyncIterator[bytes]) -> None:
 async def _ai_summary(build: Build, caller: Caller) -> str | None:
     if build.state is not State.FAILED:
         return None
-    return await caller.desk.bitrise.ai_summary(build.slug)
+    return await caller.own_bitrise.ai_summary(build.slug)
 
 
 async def _end(
@@ -127,5 +127,5 @@ async def _end(
     # The log has no boxes by which the step could be found, so its own log is asked for.
     lines = None
     if (uuid := told[step - 1].uuid) is not None:
-        lines = await caller.desk.bitrise.step_end(app.slug, build.slug, uuid)
+        lines = await caller.own_bitrise.step_end(app.slug, build.slug, uuid)
     return log_text(lines or ()), told[step - 1].title

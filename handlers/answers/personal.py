@@ -10,7 +10,7 @@ from bot.build import App, Build
 from bot.commands import Me, Mine
 from bot.filters import BuildFilter, Patterns
 from bot.terms import Terms
-from handlers.answers.subscriptions import add
+from handlers.answers.subscriptions import add, seen_as
 from handlers.caller import Answer, Audience, Caller
 from handlers.finding import NotNamed
 from storage import NameTaken, Person, Subscription
@@ -22,11 +22,16 @@ async def mine(_ask: Mine, caller: Caller) -> Answer:
     """The person's own builds among the latest of all apps, what runs first."""
     person = await _person(caller)
     names = {caller.person: frozenset(one for one in (person.name, person.email) if one)}
+    visible = await caller.apps.slugs()
     found: list[Build] = []
     looked_at = pages = 0
-    async for page in caller.desk.bitrise.all_builds().pages():
+    async for page in caller.bitrise.all_builds().pages():
         looked_at += len(page.items)
-        found += (build for build in page.items if wrote(caller.person, build, names))
+        found += (
+            build
+            for build in page.items
+            if (visible is None or build.app_slug in visible) and wrote(caller.person, build, names)
+        )
         pages += 1
         if pages == PAGES_SEARCHED:
             break
@@ -39,7 +44,6 @@ async def mine(_ask: Mine, caller: Caller) -> Answer:
 
 async def me(ask: Me, caller: Caller) -> Answer:
     """What the bot knows of the person and does for them; changed as they say."""
-    storage = caller.desk.storage
     person = await _person(caller)
     if ask.name is not None or ask.mention is not None:
         person = person.model_copy(
@@ -50,7 +54,7 @@ async def me(ask: Me, caller: Caller) -> Answer:
             }
         )
         try:
-            await storage.people.save(caller.team, person)
+            await caller.storage.people.save(person)
         except NameTaken as taken:
             raise NotNamed(
                 f"{taken.name} is claimed by somebody else here already. If that is wrong, let them give it up"
@@ -74,31 +78,32 @@ async def tell_me(app: App, build: Build, caller: Caller) -> Answer:
     seen = await caller.desk.storage.watching.build(build.provider, build.slug)
     if seen is not None and seen.build.ended and await _is_there(subscription, caller):
         # It ended between the press and the first look, which tells nothing of what it finds.
-        await caller.desk.storage.subscriptions.remove(subscription)
+        await caller.storage.subscriptions.remove(subscription)
         raise NotNamed(ended)
     caller.desk.look_now()
     return Answer(messages.will_tell(build, app), Audience.ONE_PERSON)
 
 
 async def _person(caller: Caller) -> Person:
-    return await caller.desk.storage.people.find(caller.team, caller.person)
+    return await caller.storage.people.find(caller.person)
 
 
 async def _tell_ends(caller: Caller, *, wanted: bool) -> None:
-    storage = caller.desk.storage
+    subscriptions = caller.storage.subscriptions
     if not wanted:
         for one in await _ends(caller):
-            await storage.subscriptions.remove(one)
+            await subscriptions.remove(one)
         return
     terms = Terms(filter=BuildFilter(by=Patterns(include=(f"@{caller.person}",))))
-    await storage.subscriptions.add(
-        team=caller.team,
+    await subscriptions.add(
         channel=await caller.direct_message(),
         app=None,
         terms=terms,
         by=caller.person,
         at=caller.now(),
         baseline=None,
+        seen_as=await seen_as(caller),
+        apps=await caller.apps.slugs(),
     )
 
 
@@ -112,13 +117,13 @@ async def _ends(caller: Caller) -> list[Subscription]:
         direct = await caller.direct_message()
     except SlackApiError:
         return []
-    subscriptions = await caller.desk.storage.subscriptions.of_channel(direct)
+    subscriptions = await caller.storage.subscriptions.of_channel(direct)
     return [one for one in subscriptions if one.app is None]
 
 
 async def _is_there(subscription: Subscription, caller: Caller) -> bool:
-    return await caller.desk.storage.subscriptions.find(subscription.id) is not None
+    return await caller.storage.subscriptions.find(subscription.id) is not None
 
 
 async def _app_of(build: Build, caller: Caller) -> App:
-    return await caller.desk.apps.by_slug(build.app_slug) or App(slug=build.app_slug, title=build.app_slug)
+    return await caller.apps.by_slug(build.app_slug) or App(slug=build.app_slug, title=build.app_slug)

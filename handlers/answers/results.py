@@ -12,14 +12,14 @@ import segno
 from slack_sdk.errors import SlackApiError
 
 from bot import messages
+from bot.acts import ActedBuild, SetPublicPage
 from bot.bitrise import ArtifactLinks
 from bot.build import App, Build
 from bot.commands import ListArtifacts
 from bot.messages import ArtifactButton, ArtifactLine, BuildButton, Message
-from handlers import files
-from handlers.answers.acts import check_may_act, may_act, note
+from handlers import doing, files
 from handlers.caller import Answer, Audience, Caller
-from handlers.finding import NotNamed, by_slugs, find_build
+from handlers.finding import NotNamed, app_by_slug, by_slugs, find_build
 
 MOST_ARTIFACTS = 100
 TITLE = "Artifacts"
@@ -34,7 +34,7 @@ async def artifacts_of(app: App, build: Build, caller: Caller) -> Answer:
     """This build's artifacts by type, each with a button that fetches its link."""
     lines: list[ArtifactLine] = []
     total = 0
-    async for page in caller.desk.bitrise.artifacts(app.slug, build.slug).pages():
+    async for page in caller.bitrise.artifacts(app.slug, build.slug).pages():
         total = max(page.total or 0, len(lines) + len(page.items))
         lines += (
             ArtifactLine(slug=one.slug, title=one.title, kind=one.kind, size=one.size) for one in page.items
@@ -47,15 +47,16 @@ async def artifacts_of(app: App, build: Build, caller: Caller) -> Answer:
 
 async def one_artifact(app: App, build: Build, artifact_slug: str, caller: Caller) -> Message:
     """One artifact of a build, with a button that fetches its link."""
-    one = await caller.desk.bitrise.artifact(app.slug, build.slug, artifact_slug)
+    one = await caller.bitrise.artifact(app.slug, build.slug, artifact_slug)
     line = ArtifactLine(slug=one.slug, title=one.title, kind=one.kind, size=one.size)
     return messages.artifacts(build, app, [line], total=1)
 
 
 async def artifact_link(about: ArtifactButton, caller: Caller) -> Answer:
     """A fresh link to one artifact, for the person who asked: it opens the file for whoever has it."""
+    await app_by_slug(caller, about.app)
     one = await _artifact(about, caller)
-    said = messages.artifact_link(one, about, may_act=may_act(caller))
+    said = messages.artifact_link(one, about, may_act=await caller.may_act())
     return Answer(said, Audience.ONE_PERSON, title="Artifact")
 
 
@@ -74,13 +75,9 @@ async def artifact_links(about: BuildButton, picked: Sequence[str], caller: Call
 
 async def set_public(about: ArtifactButton, caller: Caller, *, public: bool) -> Answer:
     """Make an artifact's install page public, or private. Raises NotAllowed, ProviderError."""
-    check_may_act(caller)
     app, build = await by_slugs(caller, about.app, about.build)
-    one = await caller.desk.bitrise.set_public_page(about.app, about.build, about.artifact, enabled=public)
-    note("artifact_page", caller, app, build=build.slug, artifact=about.artifact, public=one.public_page)
-    if one.public_page is not public:
-        raise NotNamed("Bitrise took the order, but the install page is as it was. Change it in Bitrise.")
-    return Answer(messages.page_changed(one, build, app, by=caller.person), Audience.CHANNEL)
+    act = SetPublicPage(app=app, build=ActedBuild.of(build), artifact=about.artifact, public=public)
+    return (await doing.do(act, caller)).answer
 
 
 async def install_code(about: ArtifactButton, thread: str | None, caller: Caller) -> Answer | None:
@@ -114,7 +111,7 @@ async def install_code(about: ArtifactButton, thread: str | None, caller: Caller
 
 
 async def _artifact(about: ArtifactButton, caller: Caller) -> ArtifactLinks:
-    return await caller.desk.bitrise.artifact(about.app, about.build, about.artifact)
+    return await caller.own_bitrise.artifact(about.app, about.build, about.artifact)
 
 
 def _png(address: str) -> bytes:

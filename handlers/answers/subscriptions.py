@@ -8,16 +8,18 @@ from slack_sdk.errors import SlackApiError
 
 from bot import messages
 from bot.build import App, Provider
-from bot.commands import Subscribe, Subscriptions, Unsubscribe
+from bot.commands import Subscribe, Subscriptions, Unsubscribe, term_words
 from bot.filters import Patterns
+from bot.http import NoAccess, NotFound
 from bot.messages import Message
 from bot.terms import Style, Terms
 from bot.watch import read_baseline
 from handlers import places
 from handlers.answers.explaining import preview
 from handlers.caller import Answer, Audience, Caller
-from handlers.finding import NotNamed, find_app
-from storage import Subscription
+from handlers.doing import permitted
+from handlers.finding import NotNamed, app_by_slug, find_app
+from storage import Baseline, SeenAs, Subscription
 
 
 class ChannelRefused(NotNamed):
@@ -39,29 +41,56 @@ async def subscribe(ask: Subscribe, caller: Caller) -> Answer | None:
 
 
 async def begin(app: App, terms: Terms, caller: Caller) -> None:
-    """Add the subscription for the caller's channel, and say so there. Raises ChannelRefused, ProviderError."""
-    subscription = await add(app, terms, caller, channel=caller.channel)
-    try:
-        await _post(caller, messages.subscribed(app, terms, by=caller.person))
-    except BaseException:
-        await caller.desk.storage.subscriptions.remove(subscription)
-        raise
+    """Add the subscription for the caller's channel, and say so there.
+
+    Raises NotAllowed, ChannelRefused, ProviderError.
+    """
+    async with permitted(caller, "subscribe", app, about=_about(terms)):
+        subscription = await add(app, terms, caller, channel=caller.channel)
+        try:
+            await _post(caller, messages.subscribed(app, terms, by=caller.person))
+        except BaseException:
+            await caller.storage.subscriptions.remove(subscription)
+            raise
     caller.desk.look_now()
 
 
 async def add(app: App, terms: Terms, caller: Caller, *, channel: str) -> Subscription:
-    """Add a subscription to the app, with what is there now as its beginning. Raises ProviderError."""
-    desk = caller.desk
-    watched = await desk.storage.subscriptions.is_watched(Provider.BITRISE, app.slug)
-    return await desk.storage.subscriptions.add(
-        team=caller.team,
+    """Add a subscription to the app, with what is there now as its beginning. Raises ProviderError.
+
+    It shows what the person can see, for as long as they can; the bot must see it too, since it is the bot that looks.
+    """
+    subscriptions = caller.storage.subscriptions
+    watched = await subscriptions.is_watched(Provider.BITRISE, app.slug)
+    return await subscriptions.add(
         channel=channel,
         app=app,
         terms=terms,
         by=caller.person,
         at=caller.now(),
-        baseline=None if watched else await read_baseline(desk.bitrise, app.slug),
+        baseline=None if watched else await _baseline(app, caller),
+        seen_as=await seen_as(caller),
     )
+
+
+async def seen_as(caller: Caller) -> SeenAs:
+    """Whose access a subscription shows that this person makes now."""
+    return SeenAs.OWN if await caller.is_linked() else SeenAs.SERVICE
+
+
+async def _baseline(app: App, caller: Caller) -> Baseline:
+    try:
+        return await read_baseline(caller.desk.clients.service, app.slug)
+    except (NotFound, NoAccess) as error:
+        raise NotNamed(
+            f"You can see {app.title} at Bitrise, but I can't, and it is I who must watch it. Let whoever runs me give"
+            " my token access to it."
+        ) from error
+
+
+def _about(terms: Terms) -> dict[str, str]:
+    """The terms for the audit log."""
+    return {"terms": term_words(terms)} if terms != Terms() else {}
 
 
 async def settled(ask: Subscribe, caller: Caller) -> Terms:
@@ -79,35 +108,50 @@ async def settled(ask: Subscribe, caller: Caller) -> Terms:
 
 
 async def resume_number(number: int, caller: Caller) -> Answer | None:
-    """Let a stopped or paused subscription be told again, if its channel can be posted in."""
+    """Let a stopped or paused subscription be told again, if its channel can be posted in.
+
+    From now on it shows what this person can see. Raises NotAllowed, NotNamed, ProviderError.
+    """
     subscription = await of_this_caller(number, caller)
-    said = messages.resumed(subscription.app, subscription.terms, by=caller.person)
-    await _post(replace(caller, channel=subscription.channel), said)
-    await caller.desk.storage.subscriptions.resume(subscription)
+    there = replace(caller, channel=subscription.channel)
+    async with permitted(there, "resume", subscription.app, about={"subscription": str(number)}):
+        if subscription.app is not None:
+            await app_by_slug(caller, subscription.app.slug)
+        said = messages.resumed(subscription.app, subscription.terms, by=caller.person)
+        await _post(there, said)
+        apps = await caller.apps.slugs() if subscription.app is None else None
+        await caller.storage.subscriptions.resume(
+            subscription, by=caller.person, seen_as=await seen_as(caller), apps=apps
+        )
     caller.desk.look_now()
     return None
 
 
 async def change(subscription: Subscription, terms: Terms, caller: Caller) -> None:
-    """Give a subscription other terms, and say so to the channel."""
-    await caller.desk.storage.subscriptions.change(subscription, terms)
-    said = messages.changed(subscription.app, subscription.terms, terms, by=caller.person)
-    await _post(replace(caller, channel=subscription.channel), said)
+    """Give a subscription other terms, and say so to the channel. Raises NotAllowed."""
+    there = replace(caller, channel=subscription.channel)
+    about = {"subscription": str(subscription.id), **_about(terms)}
+    async with permitted(there, "change_subscription", subscription.app, about=about):
+        await caller.storage.subscriptions.change(subscription, terms)
+        said = messages.changed(subscription.app, subscription.terms, terms, by=caller.person)
+        await _post(there, said)
 
 
 async def pause_number(number: int, caller: Caller) -> Answer | None:
-    """Tell a subscription nothing until somebody lets it be told again; its channel hears of it."""
+    """Tell a subscription nothing until somebody lets it be told again; its channel hears of it. Raises NotAllowed."""
     subscription = await of_this_caller(number, caller)
-    await caller.desk.storage.subscriptions.pause(subscription, caller.now())
-    said = messages.paused(subscription.app, subscription.terms, by=caller.person)
-    await _post(replace(caller, channel=subscription.channel), said)
+    there = replace(caller, channel=subscription.channel)
+    async with permitted(there, "pause", subscription.app, about={"subscription": str(number)}):
+        await caller.storage.subscriptions.pause(subscription, caller.now())
+        said = messages.paused(subscription.app, subscription.terms, by=caller.person)
+        await _post(there, said)
     return None
 
 
 async def of_this_caller(number: int, caller: Caller) -> Subscription:
     """The subscription of that number: the channel's, or, at the Home, one of the person's. Raises NotNamed."""
-    found = await caller.desk.storage.subscriptions.find(number)
-    if found is not None and found.team == caller.team:
+    found = await caller.storage.subscriptions.find(number)
+    if found is not None:
         here = found.channel == caller.channel
         if here or (not caller.channel and found.channel in await places.of_person(caller)):
             return found
@@ -116,7 +160,7 @@ async def of_this_caller(number: int, caller: Caller) -> Subscription:
 
 async def unsubscribe(ask: Unsubscribe, caller: Caller) -> Answer:
     """End one of the channel's subscriptions, or all of an app."""
-    subscriptions = await caller.desk.storage.subscriptions.of_channel(caller.channel)
+    subscriptions = await caller.storage.subscriptions.of_channel(caller.channel)
     if ask.number is not None:
         ended = [one for one in subscriptions if one.id == ask.number]
     elif ask.app is None and len(subscriptions) == 1:
@@ -140,15 +184,18 @@ async def unsubscribe_number(number: int, caller: Caller) -> Answer | None:
 
 
 async def _end(ended: list[Subscription], caller: Caller) -> Answer:
-    """End these subscriptions, and say so to the channel."""
-    for one in ended:
-        await caller.desk.storage.subscriptions.remove(one)
+    """End these subscriptions, and say so to the channel. Raises NotAllowed."""
+    there = replace(caller, channel=ended[0].channel)
+    numbers = " ".join(str(one.id) for one in ended)
+    async with permitted(there, "unsubscribe", ended[0].app, about={"subscription": numbers}):
+        for one in ended:
+            await caller.storage.subscriptions.remove(one)
     return Answer(messages.unsubscribed(ended[0].app, len(ended), by=caller.person), Audience.CHANNEL)
 
 
 async def list_subscriptions(_ask: Subscriptions, caller: Caller) -> Answer:
     """What the channel is told of."""
-    found = await caller.desk.storage.subscriptions.of_channel(caller.channel)
+    found = await caller.storage.subscriptions.of_channel(caller.channel)
     rows = [row_of(one) for one in found]
     blind = caller.desk.blindness()
     return Answer(messages.subscriptions(rows, blind=(blind.since, blind.reason) if blind else None))
@@ -163,9 +210,7 @@ def row_of(one: Subscription) -> messages.SubscriptionRow:
 
 async def _post(caller: Caller, message: Message) -> None:
     try:
-        await caller.desk.slack.chat_postMessage(
-            channel=caller.channel, text=message.text, blocks=message.blocks
-        )
+        await caller.slack.chat_postMessage(channel=caller.channel, text=message.text, blocks=message.blocks)
     except SlackApiError as error:
         data = error.response.data if isinstance(error.response.data, dict) else {}
         if data.get("error") in ("channel_not_found", "not_in_channel"):

@@ -15,10 +15,10 @@ from sandbox.bitrise.configuration_api import ConfigurationApi
 from sandbox.bitrise.desk import Refusal, Request, as_json, is_asked, started_answer
 from sandbox.bitrise.farm import Artifact, Build
 from sandbox.bitrise.logs_api import LogsApi
+from sandbox.bitrise.members import Role
 from sandbox.bitrise.pipelines_api import PipelinesApi
 from sandbox.faults import Fault
 
-USER = "api-demo"
 ANYTHING = ("branch", "tag", "commit_hash", "workflow_id", "pipeline_id")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -69,8 +69,10 @@ class Api(LogsApi, PipelinesApi, ConfigurationApi):
     @web.middleware
     async def _around(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         noted = Request(request.method, request.path, dict(request.query), as_json(await request.text()))
+        if (member := self._asking(request)) is not None:
+            noted.member = member.username
         self.requests.append(noted)
-        given = {"query": noted.query, "body": noted.body}
+        given = {"as": noted.member, "query": noted.query, "body": noted.body}
         entry = self.journal.note("app → Bitrise", f"{request.method} {request.path}", given)
         fault = self.faults.take(f"{request.method} {request.path}")
         self.farm.advance(self.now())
@@ -85,7 +87,7 @@ class Api(LogsApi, PipelinesApi, ConfigurationApi):
     async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             if request.path not in ("/", "/v0.1"):
-                self._check_token(request)
+                self._member(request)
             return await handler(request)
         except Refusal as refusal:
             return web.json_response(refusal.body, status=refusal.status)
@@ -97,11 +99,15 @@ class Api(LogsApi, PipelinesApi, ConfigurationApi):
     async def _root(self, _request: web.Request) -> web.Response:
         return web.json_response({"message": "Bitrise API", "version": "v0.1"})
 
-    async def _me(self, _request: web.Request) -> web.Response:
-        return web.json_response({"data": {"username": USER, "slug": "0f00d000a0b0c0d0", "avatar_url": None}})
+    async def _me(self, request: web.Request) -> web.Response:
+        member = self._member(request)
+        return web.json_response(
+            {"data": {"username": member.username, "slug": member.slug, "avatar_url": None}}
+        )
 
     async def _apps(self, request: web.Request) -> web.Response:
-        apps = self.farm.apps
+        member = self._member(request)
+        apps = [app for app in self.farm.apps if member.sees(app)]
         return _page(apps, [app.slug for app in apps], app_item, request)
 
     async def _app(self, request: web.Request) -> web.Response:
@@ -121,11 +127,12 @@ class Api(LogsApi, PipelinesApi, ConfigurationApi):
         return _page(builds, [build.slug for build in builds], item, request, total=len(everything))
 
     async def _all_builds(self, request: web.Request) -> web.Response:
-        query = request.query
+        member, query = self._member(request), request.query
         builds = [
             build
             for build in self.farm.newest_first()
-            if is_asked(query, "status", build.status)
+            if member.sees(build.app)
+            and is_asked(query, "status", build.status)
             and is_asked(query, "is_on_hold", str(build.is_on_hold).lower())
         ]
 
@@ -146,28 +153,27 @@ class Api(LogsApi, PipelinesApi, ConfigurationApi):
         return web.json_response({"data": self._with_links(self._find_artifact(request))})
 
     async def _change_artifact(self, request: web.Request) -> web.Response:
-        self._only_developers(request)
-        artifact, body = self._find_artifact(request), as_json(await request.text())
+        artifact, body = self._find_artifact(request, Role.DEVELOPER), as_json(await request.text())
         if not isinstance(body, dict) or not isinstance(body.get("is_public_page_enabled"), bool):
             raise Refusal(400, "Invalid parameters")
         artifact.public = body["is_public_page_enabled"]
         return web.json_response({"data": self._with_links(artifact)})
 
     async def _abort(self, request: web.Request) -> web.Response:
-        self._only_developers(request)
-        build, body = self._find_build(request), as_json(await request.text())
+        who, build = self._member(request).username, self._find_build(request, Role.DEVELOPER)
+        body = as_json(await request.text())
         if not isinstance(body, dict):
             raise Refusal(400, "Invalid JSON body")
         if build.result is not None:
             raise Refusal(400, "Build already finished, can't abort it.", key="error_msg")
         reason = str(body.get("abort_reason") or "") or None
-        build.abort(self.now(), USER, reason, with_success=bool(body.get("abort_with_success")))
+        build.abort(self.now(), who, reason, with_success=bool(body.get("abort_with_success")))
         build.notified = not body.get("skip_notifications")
         return web.json_response({"status": "ok"})
 
     async def _trigger(self, request: web.Request) -> web.Response:
-        self._only_developers(request)
-        app, body = self._find_app(request), as_json(await request.text())
+        member, app = self._member(request), self._find_app(request, Role.DEVELOPER)
+        body = as_json(await request.text())
         params = body.get("build_params") if isinstance(body, dict) else None
         if not isinstance(body, dict) or (body.get("hook_info") or {}).get("type") != "bitrise":
             raise Refusal(400, "hook_info.type should be 'bitrise'", of_trigger_for=app)
@@ -175,12 +181,12 @@ class Api(LogsApi, PipelinesApi, ConfigurationApi):
             words = "Missing required parameter: branch, tag, commit_hash, workflow_id or pipeline_id"
             raise Refusal(400, words, of_trigger_for=app)
         if name := params.get("pipeline_id"):
-            return self._trigger_pipeline(app, str(name), params)
+            return self._trigger_pipeline(app, str(name), params, member)
         workflow = params.get("workflow_id")
         if workflow and workflow not in app.workflows:
             words = f"Workflow ({workflow}) did not found in the bitrise config"
             raise Refusal(400, words, of_trigger_for=app)
-        build = self.farm.start_build(app, params, self.now(), triggered_by=None)
+        build = self.farm.start_build(app, params, self.now(), triggered_by=member.as_starter)
         return started_answer(
             app,
             build_slug=build.slug,
@@ -196,9 +202,9 @@ class Api(LogsApi, PipelinesApi, ConfigurationApi):
             "public_install_page_url": page,
         }
 
-    def _find_artifact(self, request: web.Request) -> Artifact:
-        slug = request.match_info["artifact"]
-        found = next((one for one in self._find_build(request).artifacts if one.slug == slug), None)
+    def _find_artifact(self, request: web.Request, least: Role = Role.TESTER) -> Artifact:
+        build, slug = self._find_build(request, least), request.match_info["artifact"]
+        found = next((one for one in build.artifacts if one.slug == slug), None)
         if found is None:
             raise Refusal(404, "Not Found")
         return found

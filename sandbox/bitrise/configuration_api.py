@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from sandbox.bitrise.desk import Desk, Refusal, as_json
+from sandbox.bitrise.members import Role
 from sandbox.bitrise.yml import yml_of
 
 LARGEST_YML = 400 * 1024
@@ -17,14 +18,16 @@ class ConfigurationApi(Desk):
     """Answers what is asked about it."""
 
     async def _app_yml(self, request: web.Request) -> web.Response:
-        self._only_developers(request)
-        return web.Response(text=yml_of(self._find_app(request)), content_type="text/plain")
+        app = self._find_app(request, Role.DEVELOPER)
+        return web.Response(text=yml_of(app), content_type="text/plain")
 
     async def _build_yml(self, request: web.Request) -> web.Response:
-        self._only_developers(request)
-        return web.Response(text=yml_of(self._find_build(request).app), content_type="text/plain")
+        build = self._find_build(request, Role.DEVELOPER)
+        return web.Response(text=yml_of(build.app), content_type="text/plain")
 
     async def _validate_yml(self, request: web.Request) -> web.Response:
+        if "app_slug" in request.query:
+            self._seen_app(request, request.query["app_slug"])
         body = as_json(await request.text())
         text = body.get("bitrise_yml") if isinstance(body, dict) else None
         if not isinstance(text, str):

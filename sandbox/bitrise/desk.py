@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from aiohttp import web
 
 from sandbox.bitrise.farm import App, Build, Farm
+from sandbox.bitrise.members import Member, Role, holder
 from sandbox.bitrise.storage import FileStore
 from sandbox.faults import Faults
 from sandbox.journal import Journal
@@ -32,47 +33,60 @@ class Refusal(Exception):
 
 @dataclass
 class Request:
-    """A request that came in; never its token."""
+    """A request that came in, with who sent it (their username, "" for nobody); never its token."""
 
     method: str
     path: str
     query: dict[str, str]
     body: Any = None
     status: int = 0
+    member: str = ""
 
 
 @dataclass
 class Desk:
-    """The farm, its files, and who may ask. `tokens` says of each whether it is a mere tester's."""
+    """The farm, its files, and who may ask: `members` by their usernames."""
 
     farm: Farm
     store: FileStore
     faults: Faults
     requests: deque[Request]
     now: Callable[[], datetime]
-    tokens: dict[str, bool]
+    members: Mapping[str, Member]
     journal: Journal = field(default_factory=Journal)
 
-    def _check_token(self, request: web.Request) -> bool:
-        """Whether the token is a mere tester's; both forms of the header are taken. Raises Refusal."""
+    def _asking(self, request: web.Request) -> Member | None:
+        """Who sends it, by their token; both forms of the header are taken."""
         token = request.headers.get("Authorization", "").removeprefix("token ").strip()
-        if token not in self.tokens:
+        return holder(self.members, token)
+
+    def _member(self, request: web.Request) -> Member:
+        """The same. Raises Refusal where it is nobody."""
+        member = self._asking(request)
+        if member is None:
             raise Refusal(401, "Unauthorized")
-        return self.tokens[token]
+        return member
 
-    def _only_developers(self, request: web.Request) -> None:
-        # Listing needs Tester/QA, logs and abort need Developer (Bitrise's documents, "Roles").
-        if self._check_token(request):
+    def _find_app(self, request: web.Request, least: Role = Role.TESTER) -> App:
+        """The path's app. Raises Refusal where the member does not see it, or is less than `least` on its team.
+
+        Listing needs Tester/QA, logs and all that changes something need Developer (Bitrise's documents, "Roles").
+        """
+        app = self._seen_app(request, request.match_info["app"])
+        if (self._member(request).role_in(app) or 0) < least:
             raise Refusal(403, "Forbidden")
+        return app
 
-    def _find_app(self, request: web.Request) -> App:
-        found = next((app for app in self.farm.apps if app.slug == request.match_info["app"]), None)
+    def _seen_app(self, request: web.Request, slug: str) -> App:
+        """The app of that slug. Raises Refusal: what one may not see is as if it were not there."""
+        member = self._member(request)
+        found = next((app for app in self.farm.apps if app.slug == slug and member.sees(app)), None)
         if found is None:
             raise Refusal(404, "Not Found")
         return found
 
-    def _find_build(self, request: web.Request) -> Build:
-        app, slug = self._find_app(request), request.match_info["build"]
+    def _find_build(self, request: web.Request, least: Role = Role.TESTER) -> Build:
+        app, slug = self._find_app(request, least), request.match_info["build"]
         found = next((build for build in self.farm.builds if build.slug == slug and build.app is app), None)
         if found is None:
             raise Refusal(404, "Not Found")

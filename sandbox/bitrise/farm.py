@@ -43,8 +43,6 @@ class App:
     explains: bool = False
     pipelines: Sequence[str] = ()
     branches: Sequence[str] = ("main",)
-    # tokens other than the owner's that may list its builds, but not more
-    testers_see_it: bool = True
 
 
 @dataclass(eq=False)
@@ -204,12 +202,13 @@ class Pipeline:
 
 @dataclass(eq=False)
 class BuildRequest:
-    """A build of a stranger's pull request, held until somebody approves it."""
+    """A build of a stranger's pull request, held until somebody approves it or not: `decided_by`, a username."""
 
     app: App
     slug: str
     params: dict[str, Any]
     created_at: datetime
+    decided_by: str = ""
 
 
 @dataclass

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from sandbox.bitrise.desk import Desk, Refusal
 from sandbox.bitrise.logs import chunks_of, output_of, summary_of
+from sandbox.bitrise.members import Role
 
 CHUNKS_SHOWN = 6
 
@@ -19,8 +20,7 @@ class LogsApi(Desk):
     """Answers what is asked about logs."""
 
     async def _log(self, request: web.Request) -> web.Response:
-        self._only_developers(request)
-        build, now = self._find_build(request), self.now()
+        build, now = self._find_build(request, Role.DEVELOPER), self.now()
         if not build.has_log(now):
             raise Refusal(404, "Not Found")
         text = build.log(now)
@@ -42,15 +42,13 @@ class LogsApi(Desk):
         return web.json_response(answer)
 
     async def _log_summary(self, request: web.Request) -> web.Response:
-        self._only_developers(request)
-        build = self._find_build(request)
+        build = self._find_build(request, Role.DEVELOPER)
         if not build.app.sums_up or not build.has_log(self.now()):
             raise Refusal(404, "Not Found")
         return web.json_response(summary_of(build.log(self.now()), build.slug, build.prepared_at))
 
     async def _step_log(self, request: web.Request) -> web.Response:
-        self._only_developers(request)
-        build = self._find_build(request)
+        build = self._find_build(request, Role.DEVELOPER)
         output = output_of(build.log(self.now()), build.slug, request.match_info["step"])
         if not build.app.sums_up or output is None:
             raise Refusal(404, "Not Found")
@@ -58,9 +56,9 @@ class LogsApi(Desk):
         return web.json_response({"expiring_raw_log_url": self.store.link_to("step.json", content)})
 
     async def _ai_summary(self, request: web.Request) -> web.Response:
-        self._check_token(request)
-        slug = request.match_info["build"]
-        build = next((one for one in self.farm.builds if one.slug == slug), None)
+        member, slug = self._member(request), request.match_info["build"]
+        build = next((one for one in self.farm.builds if one.slug == slug and member.sees(one.app)), None)
+        # One answer for "build does not exist, user is not authorized, or no AI summary is available" (API v0.1).
         if build is None or not build.app.explains or build.result != "error":
             raise Refusal(404, "AI summary is not available", key="error_msg")
         words = "The unit tests failed: LoginTest rejects an empty password.\n\nCheck the null handling in LoginForm."

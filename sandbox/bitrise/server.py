@@ -14,12 +14,10 @@ from aiohttp import web
 from sandbox.bitrise.api import Api
 from sandbox.bitrise.desk import Request
 from sandbox.bitrise.farm import App, Build, BuildRequest, Farm, Pipeline, Result
+from sandbox.bitrise.members import Role, holder, usual_members
 from sandbox.bitrise.storage import FileStore
 from sandbox.faults import Fault, Faults
 from sandbox.journal import Journal
-
-TOKEN = "bitpat_sandbox-token-0000000000"  # noqa: S105 - a simulated token
-TESTER_TOKEN = "bitpat_sandbox-tester-0000000000"  # noqa: S105
 
 
 def utc_now() -> datetime:
@@ -29,7 +27,7 @@ def utc_now() -> datetime:
 
 @dataclass
 class BitriseSandbox:
-    """A Bitrise with a few apps; `now` is its clock, which may run faster than ours."""
+    """A Bitrise with a few apps and members; `now` is its clock, which may run faster than ours."""
 
     now: Callable[[], datetime] = utc_now
     farm: Farm = field(default_factory=Farm)
@@ -53,6 +51,7 @@ class BitriseSandbox:
         self.web = self.farm.add_app(
             "Web Shop", "acme", "web-shop", project_type="other", workflows=("test", "ship")
         )
+        self.members = usual_members(self.android, self.ios, self.web)
         self._runners: list[web.AppRunner] = []
         self._alive: asyncio.Task[None] | None = None
 
@@ -69,7 +68,7 @@ class BitriseSandbox:
             self.faults,
             self.requests,
             self.now,
-            {TOKEN: False, TESTER_TOKEN: True},
+            self.members,
             self.journal,
         )
         self.url = await self._serve(api.application())
@@ -136,6 +135,23 @@ class BitriseSandbox:
     ) -> None:
         """Abort the build from Bitrise's own page."""
         build.abort(self.now(), who, reason, with_success=with_success)
+
+    def revoke(self, token: str) -> None:
+        """End a token, as its owner does on Bitrise's own page. Raises KeyError for one that nobody has."""
+        member = holder(self.members, token)
+        if member is None:
+            raise KeyError("nobody has this token")
+        member.tokens.remove(token)
+
+    def give_token(self, username: str) -> str:
+        """A new token of a member's, beside those that they have; it is shown this once."""
+        token = f"bitpat_sandbox-{self.farm.new_slug()}"
+        self.members[username].tokens.append(token)
+        return token
+
+    def let(self, username: str, app: App, role: Role | None) -> None:
+        """Give a member this role on the app's team; None lets them see it no more."""
+        self.members[username].roles[app.slug] = role
 
     def fault(self, match: str, kind: Any, **more: Any) -> None:
         """Let something go wrong with the next requests of a path: `GET /v0.1/builds`, globs allowed."""

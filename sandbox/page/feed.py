@@ -9,7 +9,7 @@ from markdown_it import MarkdownIt
 
 from sandbox.bitrise import Build
 from sandbox.slack import Post
-from sandbox.slack.workspace import BOT_USER
+from sandbox.slack.workspace import TEAM
 from sandbox.stage import Stage
 
 BUILDS_SHOWN = 12
@@ -22,22 +22,22 @@ _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable(["table", "striketh
 
 
 class Feed:
-    """One page's view of a stage."""
+    """One page's view of a stage, in one of its workspaces."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: Stage, team: str = TEAM) -> None:
         self._stage = stage
+        self._workspace = stage.slack.workplaces[team].workspace
         self._revision = -1
         self._closed: dict[int, bool] = {}
         self._last: dict[str, str] = {}
 
     def next(self) -> dict[str, Any] | None:
         """The news; None where there is none."""
-        slack = self._stage.slack
-        workspace = slack.workspace
+        slack, workspace = self._stage.slack, self._workspace
         news: dict[str, Any] = {}
         if self._revision < 0:
             news["manifest"] = slack.manifest
-            news["people"] = [vars(person) for person in workspace.people.values()]
+            news["team"] = workspace.team
             news["bot"] = vars(workspace.bot)
         if posts := self._posts():
             news["posts"] = posts
@@ -47,6 +47,11 @@ class Feed:
         if entries := self._entries():
             news["entries"] = entries
         whole = {
+            "workspaces": [
+                {"team": team, "name": place.workspace.name} for team, place in slack.workplaces.items()
+            ],
+            "people": [vars(person) for person in workspace.people.values()],
+            "groups": {one.id: one.handle for one in workspace.groups.values()},
             "channels": [
                 {
                     "id": one.id,
@@ -54,7 +59,7 @@ class Feed:
                     "kind": one.kind,
                     "im_with": one.im_with,
                     "archived": one.archived,
-                    "has_bot": BOT_USER in one.members,
+                    "has_bot": workspace.bot_user in one.members,
                 }
                 for one in workspace.channels.values()
             ],
@@ -91,7 +96,7 @@ class Feed:
     def _posts(self) -> list[dict[str, Any]]:
         return [
             _post(post) | {"channel": channel.id}
-            for channel in self._stage.slack.workspace.channels.values()
+            for channel in self._workspace.channels.values()
             for post in channel.posts[-POSTS_A_CHANNEL:]
             if post.revision > self._revision
         ]

@@ -11,6 +11,7 @@ import emoji
 from aiohttp import web
 
 from sandbox.page.feed import Feed
+from sandbox.slack.workspace import TEAM
 from sandbox.stage import Stage
 
 STATIC = Path(__file__).parent / "static"
@@ -30,16 +31,20 @@ def add_page(app: web.Application, stage: Stage) -> None:
         return web.Response(text=emoji_names(), content_type="application/json")
 
     async def live(request: web.Request) -> web.StreamResponse:
+        stays = stage.slack.workplaces.get(request.query.get("team") or TEAM)
+        if stays is None:
+            return web.Response(status=404)
+        workspace = stays.workspace
         response = web.StreamResponse(
             headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
         )
         await response.prepare(request)
-        feed = Feed(stage)
+        feed = Feed(stage, workspace.team)
         try:
             while True:
                 if (news := feed.next()) is not None:
                     await response.write(f"data: {json.dumps(news)}\n\n".encode())
-                await stage.slack.workspace.next_change()
+                await workspace.next_change()
                 await asyncio.sleep(GATHER_SECONDS)
         except (ConnectionError, asyncio.CancelledError):
             return response

@@ -58,6 +58,21 @@ class Handles:
         self._responses[name] = ResponseHandle(person, channel, self._clock(), post_ts)
         return name
 
+    def knows_trigger(self, trigger: str) -> bool:
+        """Whether a trigger id was given here."""
+        return trigger in self._triggers
+
+    def knows_response(self, name: str) -> bool:
+        """Whether a response address was given here."""
+        return name in self._responses
+
+    def end(self) -> None:
+        """Let everything that was given so far work no more: the app is gone."""
+        for trigger, (person, _) in self._triggers.items():
+            self._triggers[trigger] = (person, float("-inf"))
+        for handle in self._responses.values():
+            handle.uses = RESPONSE_USES
+
     def use_response(self, name: str) -> ResponseHandle:
         """Where the address leads. Raises SlackError where it is used up or too old."""
         handle = self._responses.get(name)

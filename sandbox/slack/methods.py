@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+import secrets
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from sandbox.slack import payloads
 from sandbox.slack.checks import SlackError, check_blocks, check_parameters, check_view
 from sandbox.slack.handles import Handles
-from sandbox.slack.sockets import Sockets
-from sandbox.slack.workspace import (
-    APP,
-    BOT_ID,
-    BOT_USER,
-    TEAM,
-    TEAM_NAME,
-    Channel,
-    OpenView,
-    Post,
-    StepRun,
-    Workspace,
-    new_hash,
-)
+from sandbox.slack.installations import Installation
+from sandbox.slack.workspace import Channel, OpenView, Post, StepRun, Upload, Workspace, new_hash
 
 LONGEST_TEXT = 40_000
 MOST_VIEWS = 3
@@ -33,57 +23,77 @@ Arguments = Mapping[str, Any]
 
 @dataclass
 class Methods:
-    """Answers the methods. `base_url` is where the workspace itself is reached."""
+    """Answers the methods in one workspace, for one installation of the app.
+
+    `base_url` is where the workspace itself is reached, `reach` holds every workspace of the token's.
+    """
 
     workspace: Workspace
     handles: Handles
-    sockets: Sockets
-    scopes: frozenset[str]
+    installation: Installation
     base_url: Callable[[], str]
+    reach: Sequence[Workspace] = ()
     home_enabled: bool = False
     functions: Mapping[str, Any] = field(default_factory=dict)
-    _alt: dict[str, str] = field(default_factory=dict)
-    _names: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """What the token may do."""
+        return self.installation.scopes
+
+    @scopes.setter
+    def scopes(self, scopes: frozenset[str]) -> None:
+        self.installation.scopes = scopes
 
     def auth_test(self, _: Arguments) -> dict[str, Any]:
-        """auth.test."""
+        """auth.test: of an organisation's token, the organisation."""
+        workspace, enterprise = self.workspace, self.workspace.enterprise
+        whole = enterprise if self.installation.org_wide else None
         return {
             "url": f"{self.base_url()}/",
-            "team": TEAM_NAME,
-            "user": self.workspace.bot.name,
-            "team_id": TEAM,
-            "user_id": BOT_USER,
-            "bot_id": BOT_ID,
-            "is_enterprise_install": False,
+            "team": whole.name if whole else workspace.name,
+            "user": workspace.bot.name,
+            "team_id": whole.id if whole else workspace.team,
+            "user_id": workspace.bot_user,
+            "bot_id": workspace.bot_id,
+            "is_enterprise_install": whole is not None,
+            **({"enterprise_id": enterprise.id} if enterprise else {}),
         }
-
-    def apps_connections_open(self, _: Arguments) -> dict[str, Any]:
-        """apps.connections.open."""
-        url = self.base_url().replace("http", "ws", 1)
-        return {"url": f"{url}/link/?ticket={self.sockets.new_ticket()}&app_id={APP}"}
 
     def users_info(self, arguments: Arguments) -> dict[str, Any]:
         """users.info."""
         person = self.workspace.people.get(_needed(arguments, "user", "user_not_found"))
         if person is None:
             raise SlackError("user_not_found")
-        profile = {"display_name": person.name, "real_name": person.real_name}
-        if "users:read.email" in self.scopes:
-            profile["email"] = person.email
-        return {
-            "user": {
-                "id": person.id,
-                "team_id": TEAM,
-                "name": person.name,
-                "real_name": person.real_name,
-                "deleted": False,
-                "is_bot": False,
-                "is_restricted": person.guest,
-                "is_ultra_restricted": False,
-                "tz": person.zone,
-                "profile": profile,
-            }
-        }
+        owners = [one.id for one in self.workspace.people.values() if one.owner and not one.deleted]
+        shown = payloads.user(
+            person,
+            self.workspace.team,
+            primary_owner=person.id in owners[:1],
+            with_email="users:read.email" in self.scopes,
+        )
+        return {"user": shown}
+
+    def usergroups_list(self, arguments: Arguments) -> dict[str, Any]:
+        """usergroups.list."""
+        found = []
+        for group in self.workspace.groups.values():
+            if group.date_delete and not _true(arguments.get("include_disabled")):
+                continue
+            shown = payloads.user_group(group, self.workspace.team)
+            if _true(arguments.get("include_users")):
+                shown["users"] = list(group.users)
+            if _true(arguments.get("include_count")):
+                shown["user_count"] = len(group.users)
+            found.append(shown)
+        return {"usergroups": found}
+
+    def usergroups_users_list(self, arguments: Arguments) -> dict[str, Any]:
+        """usergroups.users.list."""
+        group = self.workspace.groups.get(_needed(arguments, "usergroup", "no_such_subteam"))
+        if group is None or (group.date_delete and not _true(arguments.get("include_disabled"))):
+            raise SlackError("no_such_subteam")
+        return {"users": list(group.users)}
 
     def chat_post_message(self, arguments: Arguments) -> dict[str, Any]:
         """chat.postMessage."""
@@ -94,7 +104,7 @@ class Methods:
             raise SlackError("thread_not_found")
         post = Post(
             self.workspace.new_ts(),
-            BOT_USER,
+            self.workspace.bot_user,
             text,
             blocks,
             metadata=_metadata(arguments),
@@ -116,7 +126,7 @@ class Methods:
         thread = arguments.get("thread_ts")
         post = Post(
             self.workspace.new_ts(),
-            BOT_USER,
+            self.workspace.bot_user,
             text,
             blocks,
             only_for=person,
@@ -143,6 +153,8 @@ class Methods:
     def conversations_open(self, arguments: Arguments) -> dict[str, Any]:
         """conversations.open: the direct message with one person."""
         person = _needed(arguments, "users", "users_list_not_supplied")
+        if person in self.workspace.people and self.workspace.people[person].deleted:
+            raise SlackError("user_disabled")
         channel = next((one for one in self.workspace.channels.values() if one.im_with == person), None)
         if channel is None:
             raise SlackError("user_not_found")
@@ -150,8 +162,8 @@ class Methods:
 
     def users_conversations(self, arguments: Arguments) -> dict[str, Any]:
         """users.conversations: a person's channels; private ones only where the bot is in them, too."""
-        person = str(arguments.get("user") or BOT_USER)
-        if person not in (*self.workspace.people, BOT_USER):
+        person = str(arguments.get("user") or self.workspace.bot_user)
+        if person not in (*self.workspace.people, self.workspace.bot_user):
             raise SlackError("user_not_found")
         wanted = str(arguments.get("types") or "public_channel").split(",")
         kinds = {"public_channel": "channel", "private_channel": "group", "im": "im"}
@@ -164,7 +176,7 @@ class Methods:
             for one in self.workspace.channels.values()
             if one.kind in {kinds.get(kind) for kind in wanted}
             and person in one.members
-            and (not one.private or BOT_USER in one.members)
+            and (not one.private or self.workspace.bot_user in one.members)
             and not (one.archived and _true(arguments.get("exclude_archived")))
         ]
         start, limit = _cursor(arguments), int(arguments.get("limit") or 100)
@@ -197,7 +209,7 @@ class Methods:
         needed = {"im": "im:history", "group": "groups:history"}.get(channel.kind, "channels:history")
         if needed not in self.scopes:
             raise SlackError("missing_scope", needed=needed, provided=",".join(sorted(self.scopes)))
-        if BOT_USER not in channel.members:
+        if self.workspace.bot_user not in channel.members:
             raise SlackError("not_in_channel")
         return channel
 
@@ -246,7 +258,7 @@ class Methods:
         """views.publish."""
         view = check_view(_json(arguments, "view"), home=True)
         person = _needed(arguments, "user_id", "user_not_found")
-        if person not in self.workspace.people:
+        if person not in self.workspace.people or self.workspace.people[person].deleted:
             raise SlackError("user_not_found")
         if not self.home_enabled:
             raise SlackError("not_enabled")
@@ -287,36 +299,40 @@ class Methods:
         _needed(arguments, "filename", "invalid_arguments")
         if not str(arguments.get("length") or "").isdigit():
             raise SlackError("invalid_arguments", "length is missing")
-        name = f"F{len(self.workspace.files):08d}"
+        name = f"F{secrets.token_hex(5).upper()}"
         self.workspace.files[name] = b""
-        self._names[name] = str(arguments["filename"])
-        self._alt[name] = str(arguments.get("alt_txt") or "")
+        self.workspace.uploads[name] = Upload(str(arguments["filename"]), str(arguments.get("alt_txt") or ""))
         return {"upload_url": f"{self.base_url()}/upload/{name}", "file_id": name}
 
     def files_complete_upload_external(self, arguments: Arguments) -> dict[str, Any]:
         """files.completeUploadExternal."""
         files = _json(arguments, "files") or []
-        if not files or any(one.get("id") not in self.workspace.files for one in files):
+        if not files:
             raise SlackError("file_not_found")
-        address = f"{self.base_url()}/upload"
-        shared = [
-            {
-                "id": one["id"],
-                "title": one.get("title") or one["id"],
-                "url_private": f"{address}/{one['id']}",
-                "alt_txt": self._alt.get(one["id"], ""),
-                **_kind_of_file(self._names.get(one["id"], ""), self.workspace.files[one["id"]]),
-            }
-            for one in files
-        ]
+        shared = [self._shared(one) for one in files]
         if arguments.get("channel_id"):
             channel = self._channel_to_post_in({"channel": arguments["channel_id"]})
             text = str(arguments.get("initial_comment") or "")
             thread = arguments.get("thread_ts")
-            post = Post(self.workspace.new_ts(), BOT_USER, text, by_bot=True, files=shared)
+            post = Post(self.workspace.new_ts(), self.workspace.bot_user, text, by_bot=True, files=shared)
             post.thread_ts = str(thread) if thread else None
             self.workspace.post(channel, post)
         return {"files": shared}
+
+    def _shared(self, one: Mapping[str, Any]) -> dict[str, Any]:
+        """A file that was uploaded with this token, whichever of its workspaces that was for."""
+        name = str(one.get("id"))
+        there = next((place for place in self.reach if name in place.files), None)
+        if there is None:
+            raise SlackError("file_not_found")
+        upload = there.uploads[name]
+        return {
+            "id": name,
+            "title": one.get("title") or name,
+            "url_private": f"{self.base_url()}/upload/{name}",
+            "alt_txt": upload.alt,
+            **_kind_of_file(upload.name, there.files[name]),
+        }
 
     def functions_complete_success(self, arguments: Arguments) -> dict[str, Any]:
         """functions.completeSuccess: the outputs that the manifest names, each of its type."""
@@ -358,7 +374,7 @@ class Methods:
     def _visible_channel(self, arguments: Arguments) -> Channel:
         channel = self.workspace.channels.get(_needed(arguments, "channel", "channel_not_found"))
         # A private channel does not exist for a bot that is not in it.
-        if channel is None or (channel.private and BOT_USER not in channel.members):
+        if channel is None or (channel.private and self.workspace.bot_user not in channel.members):
             raise SlackError("channel_not_found")
         return channel
 
@@ -366,7 +382,7 @@ class Methods:
         channel = self._visible_channel(arguments)
         if channel.archived:
             raise SlackError("is_archived")
-        if BOT_USER not in channel.members and "chat:write.public" not in self.scopes:
+        if self.workspace.bot_user not in channel.members and "chat:write.public" not in self.scopes:
             raise SlackError("not_in_channel")
         return channel
 
@@ -448,7 +464,8 @@ def _true(value: Any) -> bool:
 # The method's name, what answers it, and the scope that it needs (None: none, or decided inside).
 METHODS: dict[str, tuple[str, str | None]] = {
     "auth.test": ("auth_test", None),
-    "apps.connections.open": ("apps_connections_open", None),
+    "usergroups.list": ("usergroups_list", "usergroups:read"),
+    "usergroups.users.list": ("usergroups_users_list", "usergroups:read"),
     "users.info": ("users_info", "users:read"),
     "chat.postMessage": ("chat_post_message", "chat:write"),
     "chat.postEphemeral": ("chat_post_ephemeral", "chat:write"),

@@ -5,21 +5,45 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from sandbox.slack.workspace import APP, BOT_USER, TEAM, TEAM_NAME, Channel, OpenView, Person, Post, StepRun
+from sandbox.slack.accounts import Enterprise, Group, Person
+from sandbox.slack.workspace import APP, BOT_USER, TEAM, TEAM_NAME, Channel, OpenView, Post, StepRun
 
 VERIFICATION_TOKEN = "sandbox-verification"  # noqa: S105 - the field that Slack has long told apps not to use
 
 
+@dataclass(frozen=True)
+class Origin:
+    """Where a payload comes from: a workspace, and whether the app is there with its whole organisation."""
+
+    team: str
+    domain: str
+    bot_user: str
+    enterprise: Enterprise | None = None
+    org_wide: bool = False
+
+
+FIRST = Origin(TEAM, TEAM_NAME.lower(), BOT_USER)
+
+
 def slash_command(
-    command: str, text: str, person: Person, channel: Channel, *, trigger_id: str, response_url: str
+    command: str,
+    text: str,
+    person: Person,
+    channel: Channel,
+    *,
+    trigger_id: str,
+    response_url: str,
+    origin: Origin = FIRST,
 ) -> dict[str, str]:
     """A slash command; a form in HTTP mode."""
     return {
         "token": VERIFICATION_TOKEN,
-        "team_id": TEAM,
-        "team_domain": TEAM_NAME.lower(),
+        "team_id": origin.team,
+        "team_domain": origin.domain,
+        **_grid(origin.enterprise),
         "channel_id": channel.id,
         "channel_name": {"im": "directmessage", "group": "privategroup"}.get(channel.kind, channel.name),
         "user_id": person.id,
@@ -27,17 +51,26 @@ def slash_command(
         "command": command,
         "text": text,
         "api_app_id": APP,
-        "is_enterprise_install": "false",
+        "is_enterprise_install": str(origin.org_wide).lower(),
         "response_url": response_url,
         "trigger_id": trigger_id,
     }
 
 
-def event(inner: Mapping[str, Any], *, shared_outside: bool = False) -> dict[str, Any]:
-    """An event in its envelope; `shared_outside`: in a channel with people of another company."""
+def event(
+    inner: Mapping[str, Any], *, shared_outside: bool = False, origin: Origin = FIRST
+) -> dict[str, Any]:
+    """An event in its envelope; `shared_outside`: in a channel with people of another company.
+
+    Of an app that is installed in a whole organisation the authorization names no workspace; the envelope does.
+    """
+    enterprise_id = origin.enterprise.id if origin.enterprise else None
     return {
         "token": VERIFICATION_TOKEN,
-        "team_id": TEAM,
+        "team_id": origin.team,
+        **({"enterprise_id": enterprise_id} if enterprise_id else {}),
+        "context_team_id": origin.team,
+        "context_enterprise_id": enterprise_id,
         "api_app_id": APP,
         "event": dict(inner),
         "type": "event_callback",
@@ -45,15 +78,72 @@ def event(inner: Mapping[str, Any], *, shared_outside: bool = False) -> dict[str
         "event_time": int(time.time()),
         "authorizations": [
             {
-                "enterprise_id": None,
-                "team_id": TEAM,
-                "user_id": BOT_USER,
+                "enterprise_id": enterprise_id,
+                "team_id": None if origin.org_wide else origin.team,
+                "user_id": origin.bot_user,
                 "is_bot": True,
-                "is_enterprise_install": False,
+                "is_enterprise_install": origin.org_wide,
             }
         ],
         "is_ext_shared_channel": shared_outside,
         "event_context": secrets.token_hex(8),
+    }
+
+
+def of_the_end(inner: Mapping[str, Any], origin: Origin) -> dict[str, Any]:
+    """An event after which the app is gone: it has no authorization any more (docs.slack.dev, "app_uninstalled").
+
+    One of a whole organisation names no workspace.
+    """
+    envelope = event(inner, origin=origin)
+    for name in ("authorizations", "context_team_id", "context_enterprise_id"):
+        del envelope[name]
+    return envelope | {"team_id": None if origin.org_wide else origin.team}
+
+
+def user(person: Person, team: str, *, primary_owner: bool, with_email: bool) -> dict[str, Any]:
+    """A person as users.info and user_change have them; of one who left it is little more than the name."""
+    profile = {"display_name": person.name, "real_name": person.real_name, "team": team}
+    if with_email:
+        profile["email"] = person.email
+    least: dict[str, Any] = {
+        "id": person.id,
+        "team_id": team,
+        "name": person.name,
+        "deleted": person.deleted,
+        "is_bot": False,
+        "is_app_user": False,
+        "profile": profile,
+    }
+    if person.deleted:
+        return least
+    return least | {
+        "real_name": person.real_name,
+        "is_admin": person.runs_the_place,
+        "is_owner": person.owner,
+        "is_primary_owner": primary_owner,
+        "is_restricted": person.guest,
+        "is_ultra_restricted": False,
+        "tz": person.zone,
+    }
+
+
+def user_group(group: Group, team: str) -> dict[str, Any]:
+    """A user group as usergroups.list has it, without its people."""
+    return {
+        "id": group.id,
+        "team_id": team,
+        "is_usergroup": True,
+        "is_subteam": True,
+        "name": group.name,
+        "description": group.description,
+        "handle": group.handle,
+        "is_external": False,
+        "date_create": 1_700_000_000,
+        "date_update": group.date_delete or 1_700_000_000,
+        "date_delete": group.date_delete,
+        "auto_type": None,
+        "prefs": {"channels": [], "groups": []},
     }
 
 
@@ -126,11 +216,12 @@ def block_actions(
     *,
     trigger_id: str,
     response_url: str | None = None,
+    origin: Origin = FIRST,
 ) -> dict[str, Any]:
     """Something was pressed or chosen."""
     payload = {
         "type": "block_actions",
-        **_from(person),
+        **_from(person, origin, in_a_view="view" in place),
         "trigger_id": trigger_id,
         **place,
         "actions": [{**action, "action_ts": f"{time.time():.6f}"}],
@@ -139,12 +230,18 @@ def block_actions(
 
 
 def block_suggestion(
-    person: Person, block_id: str, element: Mapping[str, Any], typed: str, place: Mapping[str, Any]
+    person: Person,
+    block_id: str,
+    element: Mapping[str, Any],
+    typed: str,
+    place: Mapping[str, Any],
+    *,
+    origin: Origin = FIRST,
 ) -> dict[str, Any]:
     """Somebody types into a select whose options the app gives."""
     return {
         "type": "block_suggestion",
-        **_from(person),
+        **_from(person, origin, in_a_view="view" in place),
         **place,
         "action_id": element.get("action_id", ""),
         "block_id": block_id,
@@ -152,11 +249,11 @@ def block_suggestion(
     }
 
 
-def shortcut(person: Person, callback_id: str, *, trigger_id: str) -> dict[str, Any]:
+def shortcut(person: Person, callback_id: str, *, trigger_id: str, origin: Origin = FIRST) -> dict[str, Any]:
     """A global shortcut."""
     return {
         "type": "shortcut",
-        **_from(person),
+        **_from(person, origin),
         "callback_id": callback_id,
         "trigger_id": trigger_id,
         "action_ts": f"{time.time():.6f}",
@@ -164,11 +261,18 @@ def shortcut(person: Person, callback_id: str, *, trigger_id: str) -> dict[str, 
 
 
 def message_shortcut(
-    person: Person, callback_id: str, channel: Channel, post: Post, *, trigger_id: str, response_url: str
+    person: Person,
+    callback_id: str,
+    channel: Channel,
+    post: Post,
+    *,
+    trigger_id: str,
+    response_url: str,
+    origin: Origin = FIRST,
 ) -> dict[str, Any]:
     """A message's shortcut."""
     return {
-        **shortcut(person, callback_id, trigger_id=trigger_id),
+        **shortcut(person, callback_id, trigger_id=trigger_id, origin=origin),
         "type": "message_action",
         "channel": {"id": channel.id, "name": channel.name},
         "message_ts": post.ts,
@@ -178,35 +282,55 @@ def message_shortcut(
 
 
 def view_submission(
-    person: Person, opened: OpenView, values: Mapping[str, Any], *, trigger_id: str
+    person: Person,
+    opened: OpenView,
+    values: Mapping[str, Any],
+    *,
+    trigger_id: str,
+    origin: Origin = FIRST,
 ) -> dict[str, Any]:
     """A modal was submitted."""
     return {
         "type": "view_submission",
-        **_from(person),
+        **_from(person, origin, in_a_view=True),
         "trigger_id": trigger_id,
         "view": {**opened.as_slack_sends_it(), "state": {"values": values}},
         "response_urls": [],
     }
 
 
-def view_closed(person: Person, opened: OpenView, *, is_cleared: bool) -> dict[str, Any]:
+def view_closed(
+    person: Person, opened: OpenView, *, is_cleared: bool, origin: Origin = FIRST
+) -> dict[str, Any]:
     """A modal that asked to hear of it was closed."""
     return {
         "type": "view_closed",
-        **_from(person),
+        **_from(person, origin, in_a_view=True),
         "view": opened.as_slack_sends_it(),
         "is_cleared": is_cleared,
     }
 
 
-def _from(person: Person) -> dict[str, Any]:
-    """Who and where from: what every interaction carries."""
+def _from(person: Person, origin: Origin, *, in_a_view: bool = False) -> dict[str, Any]:
+    """Who and where from: what every interaction carries.
+
+    A view of an app that is installed in a whole organisation belongs to no workspace (Bolt, "extract_team_id").
+    """
+    enterprise = origin.enterprise
     return {
-        "user": {"id": person.id, "username": person.name, "name": person.name, "team_id": TEAM},
-        "team": {"id": TEAM, "domain": TEAM_NAME.lower()},
+        "user": {"id": person.id, "username": person.name, "name": person.name, "team_id": origin.team},
+        "team": None
+        if in_a_view and origin.org_wide
+        else {"id": origin.team, "domain": origin.domain, **_grid(enterprise)},
         "api_app_id": APP,
         "token": VERIFICATION_TOKEN,
-        "enterprise": None,
-        "is_enterprise_install": False,
+        "enterprise": {"id": enterprise.id, "name": enterprise.name} if enterprise else None,
+        "is_enterprise_install": origin.org_wide,
     }
+
+
+def _grid(enterprise: Enterprise | None) -> dict[str, str]:
+    """The organisation beside a team."""
+    if enterprise is None:
+        return {}
+    return {"enterprise_id": enterprise.id, "enterprise_name": enterprise.name}

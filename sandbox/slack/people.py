@@ -5,39 +5,45 @@ from __future__ import annotations
 import html
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from sandbox.journal import Journal
 from sandbox.slack import payloads
+from sandbox.slack.accounts import Person
 from sandbox.slack.checks import SlackError, check_options, check_parameters, check_view
 from sandbox.slack.delivery import Delivered, Delivery, NotAcknowledged
 from sandbox.slack.fields import CannotDo, action_of, chosen_in, find_element, state_of
 from sandbox.slack.handles import Handles
+from sandbox.slack.installations import Installation
 from sandbox.slack.methods import MOST_VIEWS
-from sandbox.slack.web_api import WebApi
-from sandbox.slack.workspace import BOT_USER, TEAM, Channel, OpenView, Person, Post, StepRun, Workspace
+from sandbox.slack.responses import take_response
+from sandbox.slack.workspace import Channel, OpenView, Post, StepRun, Workspace
 
 _LINK = re.compile(r"https?://[^\s<>|]+")
 
 
 @dataclass
 class People:
-    """Acts as the people of the workspace."""
+    """Acts as the people of one workspace; `installed` says how the app is there, None where it is not."""
 
     workspace: Workspace
     delivery: Delivery
     handles: Handles
-    api: WebApi
+    journal: Journal
     manifest: Mapping[str, Any]
-    base_url: str
+    base_url: Callable[[], str]
+    installed: Callable[[], Installation | None]
 
     async def command(self, person: str, channel: str, text: str) -> Delivered | None:
         """Type a slash command, with its name; None where the app did not acknowledge, which the person is shown."""
-        who, where = self.workspace.person(person), self._where(person, channel)
+        who, where = self._somebody(person), self._where(person, channel)
         name, _, rest = text.partition(" ")
-        if name not in [one["command"] for one in self.manifest["features"].get("slash_commands") or []]:
+        if self.installed() is None or name not in [
+            one["command"] for one in self.manifest["features"].get("slash_commands") or []
+        ]:
             raise CannotDo(f"{name} is not a valid command.")
         response = self.handles.new_response(who.id, where.id)
         payload = payloads.slash_command(
@@ -46,7 +52,8 @@ class People:
             who,
             where,
             trigger_id=self.handles.new_trigger(who.id),
-            response_url=f"{self.base_url}/response/{response}",
+            response_url=f"{self.base_url()}/response/{response}",
+            origin=self._origin(),
         )
         try:
             delivered = await self.delivery.command(payload)
@@ -54,20 +61,20 @@ class People:
             self._slackbot(where, who, f'{name} failed with the error "{error}"')
             return None
         if delivered.body.get("text") or delivered.body.get("blocks"):
-            self.api.take_response(self.handles.use_response(response), delivered.body)
+            take_response(self.workspace, self.handles.use_response(response), delivered.body)
         return delivered
 
     def say(self, person: str, channel: str, text: str, *, thread: str | None = None) -> Post:
         """Write a message; `@` and the bot's name in it mention the bot."""
-        who, where = self.workspace.person(person), self._where(person, channel)
+        who, where = self._somebody(person), self._where(person, channel)
         sent = _LINK.sub(lambda match: f"<{match[0]}>", html.escape(text, quote=False))
-        sent = sent.replace(f"@{self.workspace.bot.name}", f"<@{BOT_USER}>")
+        sent = sent.replace(f"@{self.workspace.bot.name}", f"<@{self.workspace.bot_user}>")
         post = self.workspace.post(where, Post(self.workspace.new_ts(), who.id, sent, thread_ts=thread))
         inner: dict[str, Any] = {
             "user": who.id,
             "ts": post.ts,
             "text": sent,
-            "team": TEAM,
+            "team": self.workspace.team,
             "channel": where.id,
             "event_ts": post.ts,
             "client_msg_id": post.ts,
@@ -75,8 +82,8 @@ class People:
         self._links(who, where, post, sent)
         if where.kind == "im":
             self._event({"type": "message", "channel_type": "im", **inner}, "message.im")
-        elif f"<@{BOT_USER}>" in sent:
-            if BOT_USER in where.members:
+        elif f"<@{self.workspace.bot_user}>" in sent:
+            if self.workspace.bot_user in where.members:
                 self._event({"type": "app_mention", **inner}, "app_mention")
             else:
                 bot = self.workspace.bot.name
@@ -85,7 +92,8 @@ class People:
 
     def invite(self, channel: str) -> None:
         """`/invite` with the bot's name, which Slack itself answers."""
-        self.workspace.channel(channel).members.add(BOT_USER)
+        self._origin()
+        self.workspace.channel(channel).members.add(self.workspace.bot_user)
         self.workspace.changed()
 
     async def click(
@@ -96,7 +104,7 @@ class People:
         `block_id` tells elements of the same name apart. None where nothing was acknowledged: Slack marks the element
         with a warning.
         """
-        who, where = self.workspace.person(person), self._channel_of(post)
+        who, where = self._somebody(person), self._channel_of(post)
         if post.only_for not in (None, who.id):
             raise CannotDo(f"{who.name} does not see this message")
         shown = [*post.blocks, *(block for one in post.attachments for block in one.get("blocks") or [])]
@@ -111,7 +119,8 @@ class People:
             action_of(found_in, element, given),
             payloads.on_message(where, post, state=chosen_in(shown, chosen), unfurled=unfurled),
             trigger_id=self.handles.new_trigger(who.id),
-            response_url=f"{self.base_url}/response/{response}",
+            response_url=f"{self.base_url()}/response/{response}",
+            origin=self._origin(),
         )
         return await self._interact(payload)
 
@@ -119,7 +128,7 @@ class People:
         self, person: str, element_name: str, given: Any = None, *, block_id: str | None = None
     ) -> Delivered | None:
         """Use an element of the modal on top, or of the Home where no modal is open."""
-        who = self.workspace.person(person)
+        who = self._somebody(person)
         opened = self.modal(person)
         blocks, view = self._view_of(who, opened)
         found_in, element = find_element(blocks, element_name, block_id)
@@ -138,6 +147,7 @@ class People:
             action_of(found_in, element, given),
             payloads.on_view({**view, "state": {"values": state}}),
             trigger_id=self.handles.new_trigger(who.id),
+            origin=self._origin(),
         )
         return await self._interact(payload)
 
@@ -151,7 +161,7 @@ class People:
         block_id: str | None = None,
     ) -> list[Any]:
         """What an external select offers for what was typed: options, or groups of them."""
-        who = self.workspace.person(person)
+        who = self._somebody(person)
         if post is not None:
             blocks, place = post.blocks, payloads.on_message(self._channel_of(post), post)
         else:
@@ -161,24 +171,26 @@ class People:
         found_in, element = find_element(blocks, element_name, block_id)
         if len(typed) < element.get("min_query_length", 3):
             return []
-        payload = payloads.block_suggestion(who, found_in, element, typed, place)
+        payload = payloads.block_suggestion(who, found_in, element, typed, place, origin=self._origin())
         delivered = await self._interact(payload)
         try:
             return check_options(delivered.body) if delivered is not None else []
         except SlackError as error:
-            self.api.journal.violations.append(f"block_suggestion: {error}")
+            self.journal.violations.append(f"block_suggestion: {error}")
             return []
 
     async def shortcut(self, person: str, callback_id: str, post: Post | None = None) -> Delivered | None:
         """Choose a shortcut of the manifest: a global one, or one of a message."""
-        who = self.workspace.person(person)
+        who = self._somebody(person)
         kind = "message" if post is not None else "global"
         offered = self.manifest["features"].get("shortcuts") or []
         if (callback_id, kind) not in [(one["callback_id"], one["type"]) for one in offered]:
             raise CannotDo(f"there is no {kind} shortcut {callback_id}")
-        trigger = self.handles.new_trigger(who.id)
+        origin, trigger = self._origin(), self.handles.new_trigger(who.id)
         if post is None:
-            return await self._interact(payloads.shortcut(who, callback_id, trigger_id=trigger))
+            return await self._interact(
+                payloads.shortcut(who, callback_id, trigger_id=trigger, origin=origin)
+            )
         where = self._channel_of(post)
         response = self.handles.new_response(who.id, where.id)
         payload = payloads.message_shortcut(
@@ -187,19 +199,22 @@ class People:
             where,
             post,
             trigger_id=trigger,
-            response_url=f"{self.base_url}/response/{response}",
+            response_url=f"{self.base_url()}/response/{response}",
+            origin=origin,
         )
         return await self._interact(payload)
 
     def open_home(self, person: str, *, tab: str = "home") -> None:
         """Look at the app's Home, or at another of its tabs."""
-        who = self.workspace.person(person)
+        who = self._somebody(person)
         where = self._where(person, f"D{who.id[1:]}")
+        self._origin()
         inner = {"type": "app_home_opened", "user": who.id, "channel": where.id, "tab": tab}
         self._event({**inner, "event_ts": self.workspace.new_ts()}, "app_home_opened")
 
     def run_step(self, function: str, inputs: Mapping[str, Any]) -> StepRun:
         """Let a workflow come to one of the app's steps. Raises CannotDo for inputs that Workflow Builder refuses."""
+        self._origin()
         known = (self.manifest.get("functions") or {}).get(function)
         if known is None:
             raise CannotDo(f"there is no step {function}")
@@ -220,14 +235,16 @@ class People:
 
     async def submit(self, person: str, values: Mapping[str, Any] | None = None) -> Delivered | None:
         """Fill in fields by block_id (text, an option's text, or a list of options' texts) and submit the modal."""
-        who = self.workspace.person(person)
+        who = self._somebody(person)
         opened = self.modal(person)
         if opened is None or "submit" not in opened.view:
             raise CannotDo(f"{who.name} has nothing to submit")
         opened.filled |= values or {}
         blocks = opened.view["blocks"]
         state = state_of(blocks, opened.filled, submitting=True) | chosen_in(blocks, opened.chosen)
-        payload = payloads.view_submission(who, opened, state, trigger_id=self.handles.new_trigger(who.id))
+        payload = payloads.view_submission(
+            who, opened, state, trigger_id=self.handles.new_trigger(who.id), origin=self._origin()
+        )
         try:
             delivered = await self.delivery.interaction(payload)
         except NotAcknowledged:
@@ -239,14 +256,33 @@ class People:
 
     async def close_modal(self, person: str) -> None:
         """Close the modal on top."""
-        who = self.workspace.person(person)
+        who = self._somebody(person)
         stack = self.workspace.views.get(who.id) or []
         if not stack:
             raise CannotDo(f"{who.name} has no modal open")
         closed = stack.pop()
         self.workspace.changed()
         if closed.view.get("notify_on_close"):
-            await self.delivery.interaction(payloads.view_closed(who, closed, is_cleared=False))
+            await self.delivery.interaction(
+                payloads.view_closed(who, closed, is_cleared=False, origin=self._origin())
+            )
+
+    def leave(self, person: str) -> None:
+        """Somebody's account is deactivated: they are gone from every channel, and can do nothing any more."""
+        gone = self.workspace.deactivate(self._somebody(person))
+        installation = self.installed()
+        # docs.slack.dev, "user_change": the scope users:read is needed.
+        if installation is None or "users:read" not in installation.scopes:
+            return
+        shown = payloads.user(
+            gone,
+            self.workspace.team,
+            primary_owner=False,
+            with_email="users:read.email" in installation.scopes,
+        )
+        ts = self.workspace.new_ts()
+        inner = {"type": "user_change", "user": shown, "cache_ts": int(float(ts)), "event_ts": ts}
+        self._event(inner, "user_change")
 
     async def _interact(self, payload: Mapping[str, Any]) -> Delivered | None:
         try:
@@ -297,7 +333,7 @@ class People:
                 case other:
                     raise SlackError("invalid_arguments", f"unknown response_action {other}")
         except SlackError as error:
-            self.api.journal.violations.append(f"view_submission: {error}")
+            self.journal.violations.append(f"view_submission: {error}")
             opened.errors = {"": "We had some trouble connecting. Try again?"}
         self.workspace.changed()
 
@@ -314,7 +350,7 @@ class People:
             inner = {
                 "type": "link_shared",
                 "channel": where.id,
-                "is_bot_user_member": BOT_USER in where.members,
+                "is_bot_user_member": self.workspace.bot_user in where.members,
                 "user": who.id,
                 "message_ts": post.ts,
                 "links": links,
@@ -325,8 +361,22 @@ class People:
             self._event(inner, "link_shared", shared_outside=where.shared_outside)
 
     def _event(self, inner: dict[str, Any], name: str, *, shared_outside: bool = False) -> None:
-        if name in (self.manifest["settings"].get("event_subscriptions") or {}).get("bot_events", []):
-            self.delivery.event(payloads.event(inner, shared_outside=shared_outside))
+        if self.installed() is not None and subscribed(self.manifest, name):
+            origin = self._origin()
+            self.delivery.event(payloads.event(inner, shared_outside=shared_outside, origin=origin))
+
+    def _origin(self) -> payloads.Origin:
+        """Where what people do here comes from. Raises CannotDo where the app is not installed."""
+        installation = self.installed()
+        if installation is None:
+            raise CannotDo(f"{self.workspace.bot.name} is not installed in {self.workspace.name}")
+        return origin_of(self.workspace, org_wide=installation.org_wide)
+
+    def _somebody(self, name: str) -> Person:
+        who = self.workspace.person(name)
+        if who.deleted:
+            raise CannotDo(f"{who.name} has left {self.workspace.name}")
+        return who
 
     def _where(self, person: str, channel: str) -> Channel:
         where = self.workspace.channel(channel)
@@ -341,6 +391,18 @@ class People:
 
     def _slackbot(self, channel: Channel, person: Person, words: str) -> None:
         self.workspace.post(channel, Post(self.workspace.new_ts(), "USLACKBOT", words, only_for=person.id))
+
+
+def subscribed(manifest: Mapping[str, Any], event: str) -> bool:
+    """Whether the app hears of such events."""
+    return event in (manifest["settings"].get("event_subscriptions") or {}).get("bot_events", [])
+
+
+def origin_of(workspace: Workspace, *, org_wide: bool) -> payloads.Origin:
+    """What payloads say of the workspace."""
+    return payloads.Origin(
+        workspace.team, workspace.domain, workspace.bot_user, workspace.enterprise, org_wide
+    )
 
 
 def _unfurled(post: Post, block_id: str) -> str | None:

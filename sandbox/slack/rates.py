@@ -12,6 +12,7 @@ TIERS = {1: 1, 2: 20, 3: 50, 4: 100}
 BURST_OF_POSTS = 5
 _METHODS = {
     "apps.connections.open": 1,
+    "auth.revoke": 3,
     "auth.test": 4,
     "chat.postEphemeral": 4,
     "chat.update": 3,
@@ -21,6 +22,9 @@ _METHODS = {
     "conversations.replies": 3,
     "functions.completeError": 3,
     "functions.completeSuccess": 3,
+    "oauth.v2.access": 4,
+    "usergroups.list": 2,
+    "usergroups.users.list": 2,
     "users.conversations": 3,
     "users.info": 4,
     "chat.delete": 3,
@@ -54,7 +58,7 @@ class _Bucket:
 
 
 class Rates:
-    """Every bucket of one workspace."""
+    """Every bucket of one workspace, or of the callers without any."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from typing import Any, Self
 
@@ -10,14 +11,17 @@ from aiohttp import web
 
 from sandbox.faults import Fault
 from sandbox.journal import Journal
+from sandbox.slack import payloads
+from sandbox.slack.accounts import Enterprise, Person
 from sandbox.slack.delivery import Delivery
-from sandbox.slack.handles import Handles
-from sandbox.slack.methods import Methods
-from sandbox.slack.people import People
+from sandbox.slack.install_page import InstallPage
+from sandbox.slack.installations import Installation, Installations, Token
+from sandbox.slack.installer import install
+from sandbox.slack.people import origin_of, subscribed
 from sandbox.slack.sockets import Sockets
-from sandbox.slack.transcript import modal_words, transcript, words
 from sandbox.slack.web_api import WebApi
-from sandbox.slack.workspace import OpenView, Post, Workspace
+from sandbox.slack.workplace import Workplace
+from sandbox.slack.workspace import TEAM, Channel, Workspace
 
 BOT_TOKEN = "xoxb-sandbox-0000000000-buildbell"  # noqa: S105 - a simulated token
 APP_TOKEN = "xapp-sandbox-0000000000-buildbell"  # noqa: S105
@@ -30,35 +34,156 @@ def bot_name(manifest: Mapping[str, Any]) -> str:
     return name
 
 
-class SlackSandbox:
-    """A workspace with the app of the manifest installed.
+class SlackSandbox(Workplace):
+    """Slack, of which the first workspace has the app of the manifest installed; others are added, and install it.
 
-    `people` acts; `api` holds the calls and the broken rules; `workspace` is the state; `sockets` and `delivery`
-    are the app's lines, to be broken by whoever wants to see what happens.
+    It is that first workspace itself: `people` acts, `workspace` is the state. `workplaces` holds all of them by id.
+    `api` holds the calls and the broken rules; `sockets` and `delivery` are the app's lines, to be broken by whoever
+    wants to see what happens. `redirect_urls` are the addresses that an install may lead back to.
+    All of Slack goes by the clock of the first workspace.
     """
 
-    def __init__(self, manifest: Mapping[str, Any]) -> None:
+    def __init__(self, manifest: Mapping[str, Any], clock: Callable[[], float] = time.time) -> None:
         self.manifest = deepcopy(dict(manifest))
-        self.workspace = Workspace(bot_name(self.manifest))
-        self.handles = Handles()
-        self.sockets = Sockets()
-        scopes = frozenset(self.manifest["oauth_config"]["scopes"]["bot"])
-        self.journal = Journal()
-        self.journal.changed = self.sockets.changed = self.workspace.changed
-        home = bool(self.manifest["features"].get("app_home", {}).get("home_tab_enabled"))
-        methods = Methods(
-            self.workspace,
-            self.handles,
-            self.sockets,
-            scopes,
-            lambda: self.url,
-            home,
-            self.manifest.get("functions") or {},
-        )
-        self.api = WebApi(methods, self.handles, scopes, BOT_TOKEN, APP_TOKEN, self.journal)
-        self.delivery = Delivery(self.manifest, self.sockets, self.journal, signing_secret=SIGNING_SECRET)
-        self._runner: web.AppRunner | None = None
         self.url = ""
+        self.sockets = Sockets()
+        self.journal = Journal()
+        self.journal.changed = self.sockets.changed = self._changed
+        self.delivery = Delivery(self.manifest, self.sockets, self.journal, signing_secret=SIGNING_SECRET)
+        self.installations = Installations(
+            self._now,
+            rotating=bool(self.manifest["settings"].get("token_rotation_enabled")),
+        )
+        super().__init__(
+            Workspace(bot_name(self.manifest), clock),
+            self.delivery,
+            self.journal,
+            self.manifest,
+            self.installations,
+            lambda: self.url,
+        )
+        self.workplaces: dict[str, Workplace] = {TEAM: self}
+        config = self.manifest["oauth_config"]
+        self.installations.begin_with(self.workspace, config["scopes"]["bot"], BOT_TOKEN)
+        self.redirect_urls: list[str] = list(config.get("redirect_urls") or [])
+        self.api = WebApi(
+            self.workplaces,
+            self.installations,
+            self.sockets,
+            self.manifest,
+            lambda: self.url,
+            BOT_TOKEN,
+            APP_TOKEN,
+            self.journal,
+            self._revoked,
+        )
+        self._install_page = InstallPage(
+            self.manifest, self.workplaces, self.installations, lambda: self.redirect_urls
+        )
+        self._runner: web.AppRunner | None = None
+
+    def add_workspace(
+        self,
+        team: str = "T0ACME",
+        name: str = "Acme",
+        people: Iterable[Person] | None = None,
+        channels: Iterable[Channel] | None = None,
+        *,
+        enterprise: Enterprise | None = None,
+    ) -> Workplace:
+        """Another workspace, in which the app is not installed yet.
+
+        Ids may be the same as in another workspace. Without people and channels it has three of each, of its own.
+        """
+        if team in self.workplaces:
+            raise ValueError(f"there is a workspace {team} already")
+        workspace = Workspace(
+            bot_name(self.manifest),
+            self._now,
+            team=team,
+            name=name,
+            people=people,
+            channels=channels,
+            enterprise=enterprise,
+        )
+        place = Workplace(
+            workspace, self.delivery, self.journal, self.manifest, self.installations, lambda: self.url
+        )
+        if (there := self.installations.of(workspace)) is not None:
+            known = next(one.workspace for one in self.workplaces.values() if there.reaches(one.workspace))
+            workspace.adopt_bot(known)
+        self.workplaces[team] = place
+        self._changed()
+        return place
+
+    async def install(
+        self,
+        install_url: str,
+        *,
+        team: str = TEAM,
+        organisation: bool = False,
+        person: str | None = None,
+        press: str = "Allow",
+    ) -> tuple[int, str]:
+        """Let somebody install the app from its own page, in a workspace or, with `organisation`, in all of its.
+
+        Follows it to Slack's page, presses Allow (or Cancel) there, and follows back. Without a person it is the first
+        owner. Returns the status and the text of the last page.
+        """
+        workspace = self.workplaces[team].workspace
+        who = workspace.person(person) if person else _owner(workspace)
+        where = team
+        if organisation:
+            if workspace.enterprise is None:
+                raise ValueError(f"{workspace.name} is in no organisation")
+            where = workspace.enterprise.id
+        return await install(self.url, install_url, team=where, person=who.id, press=press)
+
+    def uninstall(self, team: str) -> None:
+        """Take the app away from a workspace or, by its id, from an organisation. Raises KeyError."""
+        installation = self.installations.by_id(team)
+        origin = self._origin_of(installation)
+        self.installations.remove(installation)
+        for place in self.workplaces.values():
+            if installation.reaches(place.workspace) and self.installations.of(place.workspace) is None:
+                place.workspace.dismiss_bot()
+                place.handles.end()
+        self._tell_of_the_end(
+            {"type": "tokens_revoked", "tokens": {"oauth": [], "bot": [installation.bot_user]}}, origin
+        )
+        self._tell_of_the_end({"type": "app_uninstalled"}, origin)
+        self._changed()
+
+    def expire_tokens(self, team: str) -> None:
+        """Let the tokens of a workspace or an organisation end now, as if half a day had passed. Raises ValueError."""
+        self.installations.expire(self.installations.by_id(team))
+
+    def _revoked(self, token: Token, last: bool) -> None:
+        """The app has given back a token; with the last one its bot leaves the channels ("auth.revoke")."""
+        installation = token.installation
+        if last:
+            for place in self.workplaces.values():
+                if installation.reaches(place.workspace):
+                    place.workspace.dismiss_bot()
+        inner = {"type": "tokens_revoked", "tokens": {"oauth": [], "bot": [installation.bot_user]}}
+        self._tell_of_the_end(inner, self._origin_of(installation))
+
+    def _origin_of(self, installation: Installation) -> payloads.Origin:
+        workspace = next(
+            one.workspace for one in self.workplaces.values() if installation.reaches(one.workspace)
+        )
+        return origin_of(workspace, org_wide=installation.org_wide)
+
+    def _tell_of_the_end(self, inner: Mapping[str, Any], origin: payloads.Origin) -> None:
+        if subscribed(self.manifest, inner["type"]):
+            self.delivery.event(payloads.of_the_end(inner, origin))
+
+    def _now(self) -> float:
+        return self.workspace.clock()
+
+    def _changed(self) -> None:
+        for place in self.workplaces.values():
+            place.workspace.changed()
 
     @property
     def api_url(self) -> str:
@@ -74,6 +199,7 @@ class SlackSandbox:
         app.router.add_get("/link/", self.sockets.handle)
         app.router.add_post("/upload/{name}", self._take_file)
         app.router.add_get("/upload/{name}", self._give_file)
+        self._install_page.add_routes(app)
         if also is not None:
             also(app)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
@@ -81,7 +207,6 @@ class SlackSandbox:
         await web.TCPSite(self._runner, "127.0.0.1", port).start()
         self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
         await self.delivery.start()
-        self.people = People(self.workspace, self.delivery, self.handles, self.api, self.manifest, self.url)
         return self
 
     async def close(self) -> None:
@@ -93,22 +218,27 @@ class SlackSandbox:
 
     async def _take_file(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
-        if name not in self.workspace.files:
+        files = self._files_with(name)
+        if files is None:
             return web.Response(status=404)
         if request.content_type.startswith("multipart/"):
             sent = next(iter((await request.post()).values()), b"")
-            self.workspace.files[name] = sent.file.read() if isinstance(sent, web.FileField) else b""
+            files[name] = sent.file.read() if isinstance(sent, web.FileField) else b""
         else:
-            self.workspace.files[name] = await request.read()
+            files[name] = await request.read()
         return web.Response(text="OK")
 
     async def _give_file(self, request: web.Request) -> web.Response:
-        content = self.workspace.files.get(request.match_info["name"])
-        return (
-            web.Response(status=404)
-            if content is None
-            else web.Response(body=content, content_type=_type_of(content))
-        )
+        name = request.match_info["name"]
+        files = self._files_with(name)
+        if files is None:
+            return web.Response(status=404)
+        return web.Response(body=files[name], content_type=_type_of(files[name]))
+
+    def _files_with(self, name: str) -> dict[str, bytes] | None:
+        """The files of the workspace that has one of this name, which is in no address but its own."""
+        found = (one.workspace.files for one in self.workplaces.values())
+        return next((files for files in found if name in files), None)
 
     def use_http(self, address: str) -> None:
         """Let requests go to this address, signed, instead of over sockets."""
@@ -128,65 +258,13 @@ class SlackSandbox:
         """Let something go wrong with the next calls of a method (a glob)."""
         self.api.faults.add(Fault(match, kind, **more))
 
-    def posts(self, channel: str, viewer: str | None = None) -> list[Post]:
-        """The messages of a channel that a person sees; without one, those that everybody sees."""
-        only = self.workspace.person(viewer).id if viewer else None
-        return [post for post in self.workspace.channel(channel).posts if post.only_for in (None, only)]
-
-    def words(self, post: Post) -> str:
-        """What a message says."""
-        return words(post, self.workspace.names)
-
-    def transcript(self, channel: str, viewer: str) -> str:
-        """A channel as a person sees it."""
-        return transcript(
-            self.workspace.channel(channel), self.workspace.person(viewer), self.workspace.names
-        )
-
-    def modal_words(self, opened: OpenView) -> str:
-        """What a modal says."""
-        return modal_words(opened, self.workspace.names)
-
-    async def wait_for_post(
-        self,
-        channel: str,
-        text: str,
-        *,
-        viewer: str | None = None,
-        after: Post | None = None,
-        seconds: float = 10,
-    ) -> Post:
-        """The newest message that says this, once there is one (after another one). Raises TimeoutError."""
-
-        def look() -> Post | None:
-            seen = self.posts(channel, viewer)
-            later = seen[seen.index(after) + 1 :] if after in seen else seen
-            return next((post for post in reversed(later) if post.by_bot and text in self.words(post)), None)
-
-        try:
-            return await self.workspace.wait_for(look, seconds, f"{text!r} in #{channel}")
-        except TimeoutError as error:
-            there = "\n---\n".join(self.words(post) for post in self.posts(channel, viewer)[-5:])
-            raise TimeoutError(f"{error}; there is:\n{there}") from None
-
-    async def wait_for_modal(self, person: str, text: str = "", *, seconds: float = 10) -> OpenView:
-        """The person's modal, once it says this. Raises TimeoutError."""
-
-        def look() -> OpenView | None:
-            opened = self.people.modal(person)
-            return opened if opened is not None and text in self.modal_words(opened) else None
-
-        return await self.workspace.wait_for(look, seconds, f"a modal with {text!r} before {person}")
-
-    async def wait_until_closed(self, person: str, *, seconds: float = 10) -> None:
-        """Wait until the person has no modal any more. Raises TimeoutError."""
-        await self.workspace.wait_for(
-            lambda: True if self.people.modal(person) is None else None, seconds, "the modal to close"
-        )
-
     async def wait_for_app(self, *, connections: int = 1, seconds: float = 20) -> None:
         """Wait until the app has opened its connections. Raises TimeoutError."""
         await self.sockets.wait_for(connections, seconds)
+
+
+def _owner(workspace: Workspace) -> Person:
+    return next(one for one in workspace.people.values() if one.owner and not one.deleted)
 
 
 def _type_of(content: bytes) -> str:

@@ -8,12 +8,14 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sandbox.slack.workspace import Channel, OpenView, Person, Post
+from sandbox.slack.accounts import Person
+from sandbox.slack.workspace import Channel, OpenView, Post
 
 _DATE = re.compile(r"<!date\^(\d+)\^[^|>]*\|([^>]*)>")
 _MENTION = re.compile(r"<@(\w+)>")
 # Bold loses its asterisks; code keeps them.
 _BOLD = re.compile(r"(`[^`]*`)|\*(.*?)\*")
+_GROUP = re.compile(r"<!subteam\^(\w+)(?:\|[^>]*)?>")
 _CHANNEL = re.compile(r"<#(\w+)>")
 _LINK = re.compile(r"<((?:https?|mailto):[^|>]+)(?:\|([^>]*))?>")
 
@@ -102,6 +104,7 @@ def _element(element: Mapping[str, Any]) -> str:
 def _readable(text: str, names: Mapping[str, str]) -> str:
     text = _DATE.sub(r"\2", text)
     text = _MENTION.sub(lambda match: f"@{names.get(match[1], match[1])}", text)
+    text = _GROUP.sub(lambda match: f"@{names.get(match[1], match[1])}", text)
     text = _CHANNEL.sub(lambda match: f"#{names.get(match[1], match[1])}", text)
     text = _LINK.sub(lambda match: match[2] or match[1], text)
     text = _BOLD.sub(lambda match: match[1] or match[2] or "", text)

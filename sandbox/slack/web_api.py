@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,13 +14,15 @@ from aiohttp import web
 
 from sandbox.faults import Fault, Faults
 from sandbox.journal import Journal
-from sandbox.slack.checks import SlackError, check_blocks
-from sandbox.slack.handles import Handles, ResponseHandle
+from sandbox.slack.checks import SlackError
+from sandbox.slack.installations import Installation, Installations, Token
 from sandbox.slack.methods import METHODS, Methods
 from sandbox.slack.rates import Rates
-from sandbox.slack.workspace import BOT_USER, Post
+from sandbox.slack.responses import take_response
+from sandbox.slack.sockets import Sockets
+from sandbox.slack.workplace import Workplace
+from sandbox.slack.workspace import APP
 
-MOST_RESPONSE_TEXT = 40_000
 _UNESCAPED = re.compile(r"&(?!amp;|lt;|gt;)|<(?![@#!]|https?:|mailto:|tel:)|<(?=[^>]*$)")
 # Errors that come from a careful app, too: the world changed between its looking and its asking.
 HAPPEN_TO_ANYBODY = frozenset(
@@ -35,22 +38,81 @@ HAPPEN_TO_ANYBODY = frozenset(
         "ratelimited",
         "account_inactive",
         "token_revoked",
+        "token_expired",
+        "user_disabled",
+        "no_such_subteam",
+        "invalid_code",
+        "code_already_used",
     }
 )
 
 
+# Without a workspace named, an organisation's token can't say which one is meant (docs.slack.dev, "usergroups.list").
+_TEAM_NEEDED = frozenset({"users.conversations", "usergroups.list", "usergroups.users.list"})
+# What the inspector does not show.
+_SECRETS = frozenset({"token", "client_secret", "code", "access_token", "refresh_token"})
+
+
+@dataclass
+class _Admitted:
+    """A call that may be answered, and whose allowance it takes from."""
+
+    answer: Callable[[], dict[str, Any]]
+    rates: Rates
+    scopes: frozenset[str] | None = None
+
+
 @dataclass
 class WebApi:
-    """Answers `/api/…` and `/response/…`; what breaks one of Slack's rules is noted in the journal."""
+    """Answers `/api/…` and `/response/…`; what breaks one of Slack's rules is noted in the journal.
 
-    methods: Methods
-    handles: Handles
-    scopes: frozenset[str]
+    A call goes to the workspace whose token it carries. `revoked` hears of a token that was revoked, and whether it
+    was its installation's last. `methods` and `scopes` are those of the token that the app has from the start.
+    """
+
+    workplaces: Mapping[str, Workplace]
+    installations: Installations
+    sockets: Sockets
+    manifest: Mapping[str, Any]
+    base_url: Callable[[], str]
     bot_token: str
     app_token: str
     journal: Journal
+    revoked: Callable[[Token, bool], None] = lambda *_: None
     faults: Faults = field(default_factory=Faults)
     rates: Rates = field(default_factory=Rates)
+
+    @property
+    def methods(self) -> Methods:
+        """The methods as that token calls them."""
+        return self._methods(self._first, next(self._reached(self._first)))
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """What that token may do."""
+        return self._first.scopes
+
+    @scopes.setter
+    def scopes(self, scopes: frozenset[str]) -> None:
+        self._first.scopes = scopes
+
+    @property
+    def _first(self) -> Installation:
+        return self.installations.tokens[self.bot_token].installation
+
+    def _reached(self, installation: Installation) -> Iterator[Workplace]:
+        return (place for place in self.workplaces.values() if installation.reaches(place.workspace))
+
+    def _methods(self, installation: Installation, place: Workplace) -> Methods:
+        return Methods(
+            place.workspace,
+            place.handles,
+            installation,
+            self.base_url,
+            [one.workspace for one in self._reached(installation)],
+            bool(self.manifest["features"].get("app_home", {}).get("home_tab_enabled")),
+            self.manifest.get("functions") or {},
+        )
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """A method call."""
@@ -62,7 +124,8 @@ class WebApi:
             self.journal.close(entry, f"(fault: {fault.kind if fault else ''})", status=faulty.status)
             return faulty
         status, answer, headers, broken = self._answer(method, arguments, request, fault)
-        self.journal.close(entry, answer, status=status, broken=broken)
+        shown = answer if method != "oauth.v2.access" else _shown(answer)
+        self.journal.close(entry, shown, status=status, broken=broken)
         if fault is not None and fault.kind == "answer_lost":
             _break(request)
         return web.json_response(answer, status=status, headers=headers)
@@ -70,8 +133,9 @@ class WebApi:
     def _answer(
         self, method: str, arguments: dict[str, Any], request: web.Request, fault: Fault | None
     ) -> tuple[int, dict[str, Any], dict[str, str], list[str]]:
-        headers = {"X-OAuth-Scopes": ",".join(sorted(self.scopes))}
-        wait = self.rates.wait(method, str(arguments.get("channel")))
+        call = self._admit(method, arguments, request)
+        headers = {"X-OAuth-Scopes": ",".join(sorted(call.scopes))} if call.scopes is not None else {}
+        wait = call.rates.wait(method, str(arguments.get("channel")))
         if fault is not None and fault.kind == "ratelimited":
             wait = max(int(fault.seconds), 1)
         if wait:
@@ -79,29 +143,77 @@ class WebApi:
         try:
             if fault is not None and fault.kind == "error":
                 raise SlackError(fault.words)
-            answer = {"ok": True, **self._call(method, arguments, request)}
-            return 200, answer, headers, unescaped(arguments)
+            return 200, {"ok": True, **call.answer()}, headers, unescaped(arguments)
         except SlackError as error:
             expected = error.error in HAPPEN_TO_ANYBODY or fault is not None
             return 200, error.body, headers, [] if expected else [str(error)]
 
-    def _call(self, method: str, arguments: Mapping[str, Any], request: web.Request) -> dict[str, Any]:
-        if method not in METHODS:
-            raise SlackError("unknown_method", req_method=method)
+    def _admit(self, method: str, arguments: Mapping[str, Any], request: web.Request) -> _Admitted:
+        """Who calls, and what answers them."""
+        try:
+            if method == "oauth.v2.access":
+                given = dict(arguments) | _basic(request)
+                return _Admitted(lambda: self.installations.exchange(given), self.rates)
+            authorization = request.headers.get("Authorization", "")
+            text = authorization.removeprefix("Bearer ").strip() or str(arguments.get("token") or "")
+            known = method in METHODS or method in ("apps.connections.open", "auth.revoke")
+            if not known:
+                raise SlackError("unknown_method", req_method=method)
+            if not text:
+                raise SlackError("not_authed")
+            if method == "apps.connections.open":
+                return self._open_connection(text)
+            if text == self.app_token:
+                raise SlackError("not_allowed_token_type")
+            token = self.installations.admit(text)
+            place = self._place(token.installation, method, arguments)
+        except SlackError as error:
+            return _Admitted(_refusing(error), self.rates)
+        scopes = token.installation.scopes
+        if method == "auth.revoke":
+            return _Admitted(lambda: self._revoke(token, arguments), place.rates, scopes)
         name, scope = METHODS[method]
-        authorization = request.headers.get("Authorization", "")
-        token = authorization.removeprefix("Bearer ").strip() or str(arguments.get("token") or "")
-        if not token:
-            raise SlackError("not_authed")
-        wanted = self.app_token if method == "apps.connections.open" else self.bot_token
-        if token != wanted:
-            raise SlackError(
-                "not_allowed_token_type" if token in (self.app_token, self.bot_token) else "invalid_auth"
-            )
-        if scope is not None and scope not in self.scopes:
-            raise SlackError("missing_scope", needed=scope, provided=",".join(sorted(self.scopes)))
-        answer: dict[str, Any] = getattr(self.methods, name)(arguments)
-        return answer
+        if scope is not None and scope not in scopes:
+            missing = SlackError("missing_scope", needed=scope, provided=",".join(sorted(scopes)))
+            return _Admitted(_refusing(missing), place.rates, scopes)
+        answer = getattr(self._methods(token.installation, place), name)
+        return _Admitted(lambda: answer(arguments), place.rates, scopes)
+
+    def _open_connection(self, text: str) -> _Admitted:
+        """apps.connections.open: the app's own token, whatever workspaces it is in."""
+        if text != self.app_token:
+            known = text in self.installations.tokens
+            raise SlackError("not_allowed_token_type" if known else "invalid_auth")
+        url = self.base_url().replace("http", "ws", 1)
+
+        def answer() -> dict[str, Any]:
+            return {"url": f"{url}/link/?ticket={self.sockets.new_ticket()}&app_id={APP}"}
+
+        return _Admitted(answer, self.rates)
+
+    def _revoke(self, token: Token, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """auth.revoke; with `test` nothing happens."""
+        if str(arguments.get("test")).lower() in ("1", "true"):
+            return {"revoked": False}
+        self.revoked(token, self.installations.revoke(token))
+        return {"revoked": True}
+
+    def _place(self, installation: Installation, method: str, arguments: Mapping[str, Any]) -> Workplace:
+        """Which of a token's workspaces is meant. Raises SlackError.
+
+        A workspace's own token has one, whatever `team_id` says; an organisation's names it, or something in it.
+        """
+        places = list(self._reached(installation))
+        if not installation.org_wide:
+            return places[0]
+        if team := arguments.get("team_id"):
+            for place in places:
+                if place.workspace.team == team:
+                    return place
+            raise SlackError("team_access_not_granted")
+        if method in _TEAM_NEEDED:
+            raise SlackError("missing_argument", "team_id is needed with an organisation's token")
+        return next((place for place in places if place.has(arguments)), places[0])
 
     async def respond(self, request: web.Request) -> web.StreamResponse:
         """A message to a response_url."""
@@ -114,7 +226,11 @@ class WebApi:
         status, broken = 200, []
         try:
             content = json.loads(text)
-            answer = self.take_response(self.handles.use_response(request.match_info["name"]), content)
+            name = request.match_info["name"]
+            place = next((one for one in self.workplaces.values() if one.handles.knows_response(name)), None)
+            if place is None:
+                raise SlackError("no_such_response_url")
+            answer = take_response(place.workspace, place.handles.use_response(name), content)
             broken = unescaped(content)
         except SlackError as error:
             status, answer = 404 if error.error == "expired_url" else 400, error.body
@@ -124,30 +240,6 @@ class WebApi:
             broken = ["the body is no JSON"]
         self.journal.close(entry, answer, status=status, broken=broken)
         return web.json_response(answer, status=status)
-
-    def take_response(self, handle: ResponseHandle, content: Mapping[str, Any]) -> dict[str, Any]:
-        """Put an answer where its handle leads: a new message, or in the place of the one that was pressed."""
-        workspace = self.methods.workspace
-        channel = workspace.channels[handle.channel]
-        blocks = check_blocks(content["blocks"]) if content.get("blocks") else []
-        text = str(content.get("text") or "")
-        pressed = channel.find(handle.post_ts) if handle.post_ts else None
-        if content.get("delete_original") and pressed is not None:
-            workspace.remove(channel, pressed)
-            return {"ok": True}
-        if not text and not blocks:
-            raise SlackError("no_text")
-        if len(text) > MOST_RESPONSE_TEXT:
-            raise SlackError("msg_too_long")
-        if content.get("replace_original") and pressed is not None:
-            pressed.text, pressed.blocks, pressed.edited = text, blocks, True
-            workspace.touch(pressed)
-            return {"ok": True}
-        only_for = None if content.get("response_type") == "in_channel" else handle.person
-        workspace.post(
-            channel, Post(workspace.new_ts(), BOT_USER, text, blocks, only_for=only_for, by_bot=True)
-        )
-        return {"ok": True}
 
 
 def unescaped(content: Mapping[str, Any]) -> list[str]:
@@ -164,8 +256,27 @@ def _mrkdwn(value: Any) -> list[str]:
 
 
 def _shown(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """What a call was given, never its token."""
-    return {name: _loaded(value) for name, value in arguments.items() if name != "token"}
+    """What a call was given, or answered, never its secrets."""
+    return {name: _loaded(value) for name, value in arguments.items() if name not in _SECRETS}
+
+
+def _refusing(error: SlackError) -> Callable[[], dict[str, Any]]:
+    def refuse() -> dict[str, Any]:
+        raise error
+
+    return refuse
+
+
+def _basic(request: web.Request) -> dict[str, str]:
+    """A client's id and secret by HTTP Basic, which Slack asks for rather than the form's."""
+    kind, _, encoded = request.headers.get("Authorization", "").partition(" ")
+    if kind.lower() != "basic":
+        return {}
+    try:
+        client_id, _, client_secret = base64.b64decode(encoded).decode().partition(":")
+    except ValueError:
+        return {}
+    return {"client_id": client_id, "client_secret": client_secret}
 
 
 def _loaded(value: Any) -> Any:

@@ -6,33 +6,20 @@ import asyncio
 import itertools
 import secrets
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
+
+from sandbox.slack.accounts import Enterprise, Group, Person
 
 T = TypeVar("T")
 
+# Of the first workspace; every other one has its own (`Workspace.team` and so on).
 TEAM = "T0SANDBOX"
 TEAM_NAME = "Sandbox"
 APP = "A0BUILDBELL"
 BOT_USER = "U0BUILDBELL"
 BOT_ID = "B0BUILDBELL"
-
-
-@dataclass(frozen=True)
-class Person:
-    """Somebody with an account."""
-
-    id: str
-    name: str
-    real_name: str
-    zone: str = "Europe/Berlin"
-    guest: bool = False
-
-    @property
-    def email(self) -> str:
-        """Their e-mail address."""
-        return f"{self.name}@example.com"
 
 
 @dataclass
@@ -53,12 +40,14 @@ class Post:
     files: list[dict[str, Any]] = field(default_factory=list)
     revision: int = 0
     chosen: dict[tuple[str, str, str], Any] = field(default_factory=dict)
+    team: str = TEAM
+    bot_id: str = BOT_ID
 
     def as_slack_sends_it(self, *, with_metadata: bool = False) -> dict[str, Any]:
         """The message as the Web API and payloads have it."""
         message: dict[str, Any] = {"type": "message", "user": self.user, "ts": self.ts, "text": self.text}
         if self.by_bot:
-            message |= {"bot_id": BOT_ID, "app_id": APP, "team": TEAM}
+            message |= {"bot_id": self.bot_id, "app_id": APP, "team": self.team}
         if self.blocks:
             message["blocks"] = self.blocks
         for name in ("attachments", "files"):
@@ -110,6 +99,8 @@ class OpenView:
     errors: dict[str, str] = field(default_factory=dict)
     filled: dict[str, Any] = field(default_factory=dict)
     chosen: dict[tuple[str, str], Any] = field(default_factory=dict)
+    team: str = TEAM
+    bot_id: str = BOT_ID
 
     def show(self, view: dict[str, Any]) -> None:
         """Become this view; what was filled in stays in the fields that are still there (views.update)."""
@@ -121,9 +112,9 @@ class OpenView:
         """The view as the Web API and payloads have it."""
         return {
             "id": self.id,
-            "team_id": TEAM,
+            "team_id": self.team,
             "app_id": APP,
-            "bot_id": BOT_ID,
+            "bot_id": self.bot_id,
             "hash": self.hash,
             "root_view_id": self.root_id,
             "previous_view_id": self.previous_id,
@@ -151,36 +142,96 @@ class StepRun:
         return "failed" if self.error is not None else "running" if self.outputs is None else "completed"
 
 
-class Workspace:
-    """Everything that a workspace remembers; whoever waits for a change is woken by `changed`."""
+@dataclass(frozen=True)
+class Upload:
+    """What is known of a file beside its content."""
 
-    def __init__(self, bot_name: str = "bot", clock: Callable[[], float] = time.time) -> None:
+    name: str
+    alt: str = ""
+
+
+def first_people() -> list[Person]:
+    """The people of the first workspace."""
+    return [
+        Person("U0ANNA", "anna", "Anna Berg", admin=True, owner=True),
+        Person("U0BEN", "ben", "Ben Okafor"),
+        Person("U0CARLA", "carla", "Carla Ruiz", guest=True),
+    ]
+
+
+def other_people(team: str) -> list[Person]:
+    """The people of any other workspace, if nobody says who they are; their ids carry the workspace's."""
+    start = f"U{team[1:]}"
+    return [
+        Person(f"{start}DANA", "dana", "Dana Novak", admin=True, owner=True),
+        Person(f"{start}EMIL", "emil", "Emil Sato"),
+        Person(f"{start}FAY", "fay", "Fay Lindqvist", guest=True),
+    ]
+
+
+def first_channels() -> list[Channel]:
+    """The channels of the first workspace."""
+    return [
+        Channel("C0BUILDS", "builds"),
+        Channel("C0RANDOM", "random"),
+        Channel("G0RELEASE", "release", private=True),
+    ]
+
+
+def other_channels(team: str) -> list[Channel]:
+    """The channels of any other workspace, if nobody says which."""
+    return [
+        Channel(f"C{team[1:]}BUILDS", "builds"),
+        Channel(f"C{team[1:]}RANDOM", "random"),
+        Channel(f"G{team[1:]}RELEASE", "release", private=True),
+    ]
+
+
+class Workspace:
+    """Everything that a workspace remembers; whoever waits for a change is woken by `changed`.
+
+    A channel without members gets everybody. With `only_admins_install` nobody else may install apps.
+    """
+
+    def __init__(
+        self,
+        bot_name: str = "bot",
+        clock: Callable[[], float] = time.time,
+        *,
+        team: str = TEAM,
+        name: str = TEAM_NAME,
+        people: Iterable[Person] | None = None,
+        channels: Iterable[Channel] | None = None,
+        enterprise: Enterprise | None = None,
+    ) -> None:
+        first = team == TEAM
         self.clock = clock
-        self.bot = Person(BOT_USER, bot_name, bot_name)
-        self.people = {
-            one.id: one
-            for one in (
-                Person("U0ANNA", "anna", "Anna Berg"),
-                Person("U0BEN", "ben", "Ben Okafor"),
-                Person("U0CARLA", "carla", "Carla Ruiz", guest=True),
-            )
-        }
-        self.channels: dict[str, Channel] = {}
-        for channel_id, name, private in (
-            ("C0BUILDS", "builds", False),
-            ("C0RANDOM", "random", False),
-            ("G0RELEASE", "release", True),
-        ):
-            self.channels[channel_id] = Channel(channel_id, name, private, members=set(self.people))
+        self.team, self.name, self.enterprise = team, name, enterprise
+        self.bot_user = BOT_USER if first else f"U{team[1:]}BUILDBELL"
+        self.bot_id = BOT_ID if first else f"B{team[1:]}BUILDBELL"
+        self.only_admins_install = False
+        self.bot = Person(self.bot_user, bot_name, bot_name)
+        if people is None:
+            people = first_people() if first else other_people(team)
+        if channels is None:
+            channels = first_channels() if first else other_channels(team)
+        self.people = {one.id: one for one in people}
+        self.channels = {one.id: one for one in channels}
+        for channel in self.channels.values():
+            channel.members = channel.members or set(self.people)
         for person in self.people:
             channel_id = f"D{person[1:]}"
             self.channels[channel_id] = Channel(
-                channel_id, f"{bot_name}-{person}", im_with=person, members={person, BOT_USER}
+                channel_id, f"{bot_name}-{person}", im_with=person, members={person, self.bot_user}
             )
+        self.groups: dict[str, Group] = {}
+        if first:
+            self.groups["S0RELEASE"] = Group("S0RELEASE", "release-team", "Release team", ["U0BEN"])
         self.views: dict[str, list[OpenView]] = {}
         self.homes: dict[str, dict[str, Any]] = {}
         self.chosen_at_home: dict[str, dict[tuple[str, str], Any]] = {}
         self.files: dict[str, bytes] = {}
+        self.uploads: dict[str, Upload] = {}
         self.runs: dict[str, StepRun] = {}
         self.revision = 0
         self.removed: list[tuple[int, str, str]] = []
@@ -214,12 +265,49 @@ class Workspace:
         self.changed()
         return made
 
+    @property
+    def domain(self) -> str:
+        """The name in the workspace's address."""
+        return self.name.lower().replace(" ", "-")
+
+    def adopt_bot(self, other: Workspace) -> None:
+        """Let the app's bot be the one that it is in another workspace: an organisation knows it by one id."""
+        for channel in self.channels.values():
+            if self.bot_user in channel.members:
+                channel.members = channel.members - {self.bot_user} | {other.bot_user}
+        self.bot_user, self.bot_id = other.bot_user, other.bot_id
+        self.bot = replace(self.bot, id=self.bot_user)
+
+    def deactivate(self, person: Person) -> Person:
+        """Take somebody's account away, with their places in channels and groups; who they are now."""
+        gone = self.people[person.id] = replace(person, deleted=True)
+        for channel in self.channels.values():
+            channel.members.discard(gone.id)
+            # Nobody can be written to who is not there.
+            channel.archived |= channel.im_with == gone.id
+        for group in self.groups.values():
+            group.users = [one for one in group.users if one != gone.id]
+        self.views.pop(gone.id, None)
+        self.homes.pop(gone.id, None)
+        self.changed()
+        return gone
+
+    def dismiss_bot(self) -> None:
+        """Take the bot out of all channels, and its modals and Homes away: the app is gone."""
+        for channel in self.channels.values():
+            if channel.im_with is None:
+                channel.members.discard(self.bot_user)
+        self.views.clear()
+        self.homes.clear()
+        self.changed()
+
     def new_ts(self) -> str:
         """A message's name: the time, made unique."""
         return f"{int(self.clock())}.{next(self._posted):06d}"
 
     def post(self, channel: Channel, post: Post) -> Post:
         """Put a message into a channel."""
+        post.team, post.bot_id = self.team, self.bot_id
         channel.posts.append(post)
         self.touch(post)
         return post
@@ -243,9 +331,10 @@ class Workspace:
 
     @property
     def names(self) -> dict[str, str]:
-        """What everybody and every channel is mentioned by, the bot too."""
+        """What everybody, every group and every channel is mentioned by, the bot too."""
         people = {one.id: one.name for one in (*self.people.values(), self.bot)}
-        return people | {one.id: one.name for one in self.channels.values()}
+        groups = {one.id: one.handle for one in self.groups.values()}
+        return people | groups | {one.id: one.name for one in self.channels.values()}
 
     def open_view(self, person: str, view: dict[str, Any], *, on_top: bool = False) -> OpenView:
         """Show a modal: on top of the one that is there, or alone."""
@@ -254,7 +343,15 @@ class Workspace:
         stack = self.views.setdefault(person, [])
         identity = f"V{secrets.token_hex(5).upper()}"
         root = stack[0].id if stack else identity
-        opened = OpenView(identity, view, root, stack[-1].id if stack else None, new_hash())
+        opened = OpenView(
+            identity,
+            view,
+            root,
+            stack[-1].id if stack else None,
+            new_hash(),
+            team=self.team,
+            bot_id=self.bot_id,
+        )
         stack.append(opened)
         self.changed()
         return opened

@@ -20,7 +20,7 @@ from bot.bitrise import (
     listing,
 )
 from bot.build import State
-from bot.http import AnswerLost, BadToken, Http, NoAccess, NotFound, TooLarge, downloads
+from bot.http import AnswerLost, BadToken, FixedToken, Http, NoAccess, NotFound, TooLarge, downloads
 from sandbox.bitrise import TESTER_TOKEN, TOKEN, BitriseSandbox
 from sandbox.clock import Clock
 from tests.servers import Asked, serving
@@ -41,7 +41,7 @@ class There:
         host = urlsplit(self.sandbox.store.url).hostname or ""
         return Bitrise(
             self._http,
-            token=SecretStr(token),
+            credentials=FixedToken(SecretStr(token)),
             base_url=self.sandbox.api_url,
             clock=self.clock,
             download_hosts=(host,),
@@ -89,7 +89,7 @@ async def test_a_list_without_an_end_is_an_error_and_not_read_for_ever(
         return web.json_response({"data": [{"slug": f"app{page}"}], "paging": {"next": str(page)}})
 
     async with Http() as http, serving(one_more) as server:
-        bitrise = Bitrise(http, token=SecretStr("t0p"), base_url=server.url, clock=Clock())
+        bitrise = Bitrise(http, credentials=FixedToken(SecretStr("t0p")), base_url=server.url, clock=Clock())
         with pytest.raises(TooLarge, match="more than 3 pages in one list"):
             _ = [app async for app in bitrise.apps()]
     assert len(server.asked) == 3

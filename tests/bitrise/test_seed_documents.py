@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from bot import messages
 from bot.bitrise import AbortOrder, Bitrise, BuildAlreadyFinished, BuildQuery, log_text
 from bot.build import App, Build, State, time_building, time_on_hold, time_preparing
-from bot.http import Http
+from bot.http import FixedToken, Http
 from bot.messages import ArtifactButton, ArtifactLine, LogView, Message
 from sandbox.slack.checks import check_blocks
 from sandbox.slack.transcript import words
@@ -65,7 +65,9 @@ async def server() -> AsyncIterator[Server]:
 @pytest.fixture
 async def bitrise(server: Server) -> AsyncIterator[Bitrise]:
     async with Http() as http:
-        yield Bitrise(http, token=SecretStr("t0p"), base_url=f"{server.url}/v0.1", clock=lambda: NOW)
+        yield Bitrise(
+            http, credentials=FixedToken(SecretStr("t0p")), base_url=f"{server.url}/v0.1", clock=lambda: NOW
+        )
 
 
 def seen(message: Message) -> str:

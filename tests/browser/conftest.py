@@ -39,7 +39,8 @@ async def stage() -> AsyncIterator[Stage]:
     opened = Stage(manifest())
     async with opened:
         await opened.start(
-            also=add_routes(opened), settings={"POLL_INTERVAL": "0.3", "POLL_INTERVAL_ACTIVE": "0.2"}
+            also=add_routes(opened),
+            settings={"POLL_INTERVAL": "0.3", "POLL_INTERVAL_ACTIVE": "0.2", "SERVICE_TOKEN_ACTS": "1"},
         )
         seed(opened)
         yield opened

@@ -79,7 +79,7 @@ def test_files_go_to_slack_alone(api_url: str, url: str, taken: bool) -> None:
 
 async def test_an_answer_to_an_address_that_is_not_slacks_comes_as_a_message_of_its_own(town: Town) -> None:
     async with serving(lambda _: web.Response(text="ok")) as elsewhere:
-        town.people.base_url = elsewhere.url
+        town.people.base_url = lambda: elsewhere.url
         with capture_logs() as said:
             post = await town.ask("/bitrise apps", "Sample Android")
         assert post.only_for == "U0ANNA"
@@ -109,6 +109,6 @@ async def test_a_log_is_not_uploaded_to_an_address_that_is_not_slacks(town: Town
     town.clock.skip(timedelta(minutes=10))
     post = await town.ask("/bitrise log android #1", "Log of")
     async with serving(lambda _: web.Response(text="OK")) as elsewhere:
-        town.slack.api.methods.base_url = lambda: elsewhere.url
+        town.slack.api.base_url = lambda: elsewhere.url
         await town.press(post, "Send me the file", "leads to a host that is not allowed")
         assert elsewhere.asked == []

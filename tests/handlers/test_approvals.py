@@ -59,10 +59,11 @@ async def test_two_who_decide_at_the_same_time(town: Town) -> None:
 
 async def test_a_bot_that_may_only_read_asks_but_does_not_decide(tmp_path: Path) -> None:
     async with open_town(tmp_path, service_token_acts="0") as town:
-        await town.ask("/bitrise subscribe android", "subscribed")
+        await town.connect("ben")
+        await town.ask("/bitrise subscribe android", "subscribed", person="ben")
         town.bitrise.hold(town.bitrise.android, 16)
         asked = await town.told(WAITS, person=None)
-        await town.press(asked, "Approve", "SERVICE_TOKEN_ACTS")
+        await town.press(asked, "Approve", "/bitrise connect")
         assert len(town.bitrise.farm.requests) == 1
 
 

@@ -152,7 +152,7 @@ async def test_a_card_refreshes_in_its_place(town: Town) -> None:
 
 async def test_apps_whoami_help_and_subscriptions_answer(town: Town) -> None:
     await town.ask("/bitrise apps", "3 apps")
-    await town.ask("/bitrise whoami", "token of api-demo")
+    await town.ask("/bitrise whoami", "own token (api-demo)")
     await town.ask("/bitrise help", "/bitrise subscribe [APP] [FILTERS]")
     await town.ask("/bitrise", "What you can type")
     await town.ask("/bitrise help log", "for your eyes only")
@@ -198,7 +198,7 @@ async def test_an_event_that_comes_twice_is_answered_once(town: Town) -> None:
         "type": "app_mention",
         "user": "U0ANNA",
         "ts": "1.1",
-        "text": "<@U0BUILDBELL> whoami",
+        "text": "<@U0BUILDBELL> subscriptions",
         "channel": "C0BUILDS",
     }
     event = payloads.event(inner)
@@ -206,9 +206,9 @@ async def test_an_event_that_comes_twice_is_answered_once(town: Town) -> None:
     town.slack.workspace.channel("builds").posts[-1].ts = "1.1"
     for _ in range(3):
         town.slack.delivery.event(event)
-    await town.told("token of api-demo")
+    await town.told("told of nothing yet")
     await town.ask("/bitrise help", "What you can type")
-    assert len(town.telling("token of api-demo")) == 1
+    assert len(town.telling("told of nothing yet")) == 1
 
 
 async def test_bitrise_being_away_is_told_in_words(town: Town) -> None:

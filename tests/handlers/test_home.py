@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bot import messages
-from bot.messages import HomeContent, Wishes
+from bot.messages import HomeContent, Linked, Wishes
 from sandbox.slack.transcript import home_words
 from tests.builds import NOON
 from tests.town import Town, open_town
@@ -31,8 +31,8 @@ async def shows(town: Town, *texts: str, without: str = "", person: str = "U0ANN
 
 async def test_a_newcomer_is_shown_the_first_steps_and_they_work(town: Town) -> None:
     town.people.open_home("anna")
-    await shows(town, "FIRST STEPS", "Nothing is running", "I don't know which builds are yours")
-    await town.people.use("anna", "Say who I am…")
+    await shows(town, "FIRST STEPS", "Nothing is running", "You have not linked an account")
+    await town.people.use("anna", "Change who I am at Bitrise")
     await town.slack.wait_for_modal("anna", "Your name at Bitrise")
     await town.people.submit("anna", {"name": "octo", "told": ["Send me how my builds end"]})
     await shows(
@@ -167,9 +167,17 @@ async def test_homes_are_published_within_slacks_pace(tmp_path: Any) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (HomeContent(Wishes(), "octo", may_act=False), "I use the token of `octo`, and only read with it."),
         (
-            HomeContent(Wishes(), None, may_act=True, blind=(NOON, "<gone>")),
+            HomeContent(Wishes(), None, service_acts=False),
+            "you see what your channels follow, and can change nothing",
+        ),
+        (HomeContent(Wishes(), Linked(name="octo"), service_acts=False), "You are `octo` there."),
+        (
+            HomeContent(Wishes(), Linked(name="octo", works=False), service_acts=False),
+            "does not take your token any more",
+        ),
+        (
+            HomeContent(Wishes(), None, service_acts=True, blind=(NOON, "<gone>")),
             "I could not look at Bitrise since",
         ),
     ],

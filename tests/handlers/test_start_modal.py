@@ -182,10 +182,10 @@ async def test_the_last_order_is_each_persons_own(tmp_path: Any) -> None:
     from tests.builds import NOON
 
     database = await Database.open(tmp_path / "x.db")
-    starts = Storage(database).starts
-    await starts.remember("T1", "U1", "app1", TriggerBuild(branch="main"), at=NOON)
-    assert await starts.last("T1", "U1", "app1") == TriggerBuild(branch="main")
-    assert await starts.last("T1", "U2", "app1") is None
-    assert await starts.last("T2", "U1", "app1") is None
-    assert await starts.last_app("T1", "U1") == "app1"
+    starts, others = Storage(database).of("T1").starts, Storage(database).of("T2").starts
+    await starts.remember("U1", "app1", TriggerBuild(branch="main"), at=NOON)
+    assert await starts.last("U1", "app1") == TriggerBuild(branch="main")
+    assert await starts.last("U2", "app1") is None
+    assert await others.last("U1", "app1") is None
+    assert await starts.last_app("U1") == "app1"
     await database.close()

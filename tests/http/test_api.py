@@ -5,11 +5,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from aiohttp import web
+from pydantic import SecretStr
 
 from bot.http import (
     AnswerLost,
     Api,
     BadToken,
+    FixedToken,
     Http,
     NoAccess,
     NotFound,
@@ -46,7 +48,9 @@ async def http() -> AsyncIterator[Http]:
 
 
 def api(http: Http, url: str, time: Time) -> Api:
-    return Api(http, base_url=f"{url}/v0.1", authorization=lambda: "token t0p", clock=time, sleep=time.sleep)
+    return Api(
+        http, base_url=f"{url}/v0.1", credentials=FixedToken(SecretStr("t0p")), clock=time, sleep=time.sleep
+    )
 
 
 async def test_the_token_goes_along_and_the_answer_comes_back(http: Http) -> None:

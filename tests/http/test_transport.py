@@ -11,8 +11,20 @@ from datetime import UTC, datetime
 
 import pytest
 from aiohttp import web
+from pydantic import SecretStr
 
-from bot.http import AnswerLost, Api, Downloads, Http, NotFound, ProviderDown, TooLarge, downloads, transport
+from bot.http import (
+    AnswerLost,
+    Api,
+    Downloads,
+    FixedToken,
+    Http,
+    NotFound,
+    ProviderDown,
+    TooLarge,
+    downloads,
+    transport,
+)
 from tests.servers import one_after_another, serving
 
 
@@ -54,7 +66,7 @@ def api(http: Http, url: str) -> Api:
     return Api(
         http,
         base_url=url,
-        authorization=lambda: "token t0p",
+        credentials=FixedToken(SecretStr("t0p")),
         clock=lambda: datetime(2026, 11, 21, tzinfo=UTC),
     )
 

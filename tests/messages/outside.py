@@ -47,7 +47,7 @@ TEXT = (
 MAYBE = st.none() | TEXT
 
 # The markup that renderers make themselves, of addresses, times and ids.
-_OURS = re.compile(r"<(?:https?://[^\s|<>\"`]+\|[^\n|<>]+|!date\^\d+\^[^|<>]*\|[^|<>]*|@U0ASKER|#C1)>")
+_OURS = re.compile(r"<(?:https?://[^\s|<>\"`]+\|[^\n|<>]+|!date\^\d+\^[^|<>]*\|[^|<>]*|@U0ASKER|#C1(?:23)?)>")
 # Slack takes addresses with their ampersands as they are; what would be an entity in one is not.
 _OUR_ADDRESSES = re.compile(r"<https?://(?:(?!&(?:lt|gt);)[^\s|<>])+\|")
 _NO_ENTITY = re.compile(r"&(?!(?:amp|lt|gt);)")

@@ -273,8 +273,8 @@ def test_a_home(
     rows = [SubscriptionRow(n, app, Terms(filter=one), "U0ASKER", said) for n, one in enumerate(filters)]
     content = messages.HomeContent(
         wishes=messages.Wishes(name=name, ends=True),
-        account=said,
-        may_act=True,
+        account=messages.Linked(name=said, works=False),
+        service_acts=True,
         running=builds,
         running_count=40,
         mine=builds,

@@ -12,12 +12,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot import messages
+from bot.audit import Entry, Event, Personal, link
 from bot.bitrise import AbortOrder, ArtifactLinks, Started, YmlVerdict
 from bot.build import App
 from bot.commands import CATALOGUE, ListBuilds, TriggerBuild
 from bot.comparing import compare_builds
 from bot.log_reader import Hit, LogReading, Step, StepResult
 from bot.messages import Message
+from bot.messages.text import whole
+from bot.policy import Allow, Permission, Protect, Question
 from bot.terms import Terms
 from tests.builds import NOON
 from tests.messages.outside import MAYBE, TEXT, assert_message, assert_mrkdwn, assert_options, assert_view
@@ -42,9 +45,11 @@ READERS = {
     "picked_app",
     "read_abort",
     "read_picked",
+    "read_rule",
     "read_sought",
     "read_start",
     "read_subscription",
+    "read_token",
     "read_wishes",
     "read_word",
 }
@@ -98,6 +103,7 @@ ROWS = st.lists(
 )
 BLIND = st.none() | st.tuples(TIME, TEXT)
 SAID = st.builds(messages.problem, TEXT)
+LINKED = st.none() | st.builds(messages.Linked, name=TEXT, works=BOOL)
 WISHES = st.builds(messages.Wishes, name=MAYBE, mention=BOOL, ends=BOOL)
 FORMS = st.builds(
     messages.StartForm.of,
@@ -117,8 +123,8 @@ READINGS = st.builds(LogReading, hits=HITS, hit_count=COUNT, lines=COUNT, size=C
 HOMES = st.builds(
     messages.HomeContent,
     wishes=WISHES,
-    account=MAYBE,
-    may_act=BOOL,
+    account=LINKED,
+    service_acts=BOOL,
     running=PAIRS,
     running_count=COUNT,
     mine=PAIRS,
@@ -130,6 +136,47 @@ HOMES = st.builds(
     ),
     whole=BOOL,
     blind=BLIND,
+)
+GLOBS = st.lists(TEXT.map(whole).filter(lambda text: 0 < len(text) <= 200), max_size=3).map(tuple)
+RULES = st.builds(
+    messages.ShownRule,
+    rule=st.builds(Allow, apps=GLOBS, channels=st.just(("C123",)))
+    | st.builds(Protect, apps=GLOBS, branches=GLOBS, workflows=GLOBS),
+    who=TEXT,
+    app=MAYBE,
+    number=st.none() | COUNT,
+)
+LINKS_OF_THE_LOG = st.lists(
+    st.builds(
+        lambda seq, entry: link(entry, seq=seq, at=NOON, previous="", salt="s"),
+        COUNT,
+        st.builds(
+            Entry,
+            event=st.sampled_from(Event),
+            act=TEXT.map(whole),
+            personal=st.builds(
+                Personal, person=BY, agreed_by=st.none() | BY, reason=st.none() | TEXT.map(whole)
+            ),
+            channel=PEOPLE,
+            about=st.dictionaries(st.sampled_from(["label", "branch", "name"]), TEXT.map(whole)),
+            answer=TEXT.map(whole),
+        ),
+    ),
+    max_size=3,
+)
+QUESTIONS = st.lists(st.tuples(st.builds(Question, permission=st.sampled_from(Permission)), TEXT), max_size=3)
+RULE_FORMS = st.builds(
+    messages.FilledRule,
+    kind=st.sampled_from(["allow", "protect"]),
+    acts=st.just(("abort",)),
+    app=st.none() | SLUG,
+    app_title=MAYBE,
+    channel=st.none() | PEOPLE,
+    people=st.just(("U0ASKER",)),
+    groups=GLOBS.map(lambda globs: tuple(one for one in globs if messages.modals.pickable(one))),
+    branches=GLOBS,
+    workflows=GLOBS,
+    minutes=st.just("60"),
 )
 REASONS = st.lists(
     st.builds(messages.Reason, number=COUNT, app=APPS, terms=TERMS, told=BOOL, said=TEXT), max_size=3
@@ -175,6 +222,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     ),
     "artifact_links": st.builds(messages.artifact_links, BUILDS, APPS, st.lists(LINKS, max_size=3)),
     "artifacts": st.builds(messages.artifacts, BUILDS, APPS, LINES.map(lambda lines: lines[:5]), total=COUNT),
+    "audit": st.builds(messages.audit, LINKS_OF_THE_LOG, where=TEXT),
     "below_each_other": st.builds(
         messages.below_each_other,
         st.lists(st.builds(messages.using_app, APPS, by=BY), min_size=1, max_size=3),
@@ -217,6 +265,11 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         STEPS,
         STEPS,
     ),
+    "connect_button": st.builds(messages.connect_button, st.just("Link your account first.")),
+    "connect_modal": st.builds(messages.connect_modal, origin=ORIGIN, before=LINKED, problem=MAYBE),
+    # It is a sentence, as errors are: whoever shows it escapes it.
+    "connected": st.builds(messages.connected, TEXT).map(lambda said: messages.notice("Linked", said)),
+    "disconnected": st.builds(messages.disconnected, MAYBE),
     "find_modal": st.builds(
         messages.find_modal,
         st.builds(messages.Sought, app=st.none() | SLUG, title=MAYBE, words=TEXT),
@@ -231,6 +284,9 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "found_builds": st.builds(messages.found_builds, SAID, origin=ORIGIN),
     "gathered": st.builds(
         messages.gathered, st.lists(TELLINGS, min_size=1, max_size=3), title=st.just("They ended")
+    ),
+    "group_options": st.builds(
+        messages.group_options, st.just(""), st.dictionaries(st.just("S1"), TEXT, max_size=1)
     ),
     "help_message": st.builds(
         messages.help_message, st.none() | st.sampled_from([one.name for one in CATALOGUE]) | TEXT
@@ -255,6 +311,16 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "pipeline_card": st.builds(messages.pipeline_card, PIPELINES, APPS, now=NOW),
     "pipeline_list": st.builds(messages.pipeline_list, st.lists(PIPELINES, max_size=2), APPS, now=NOW),
     "pipeline_rebuilt": st.builds(messages.pipeline_rebuilt, PIPELINES, APPS, by=BY, failed_only=BOOL),
+    "policy": st.builds(
+        messages.policy,
+        st.none() | APPS,
+        QUESTIONS.filter(bool),
+        st.lists(RULES, max_size=2),
+        st.lists(RULES, max_size=2),
+        is_admin=BOOL,
+        you=TEXT.map("You: {}".format),
+    ),
+    "policy_modal": st.builds(messages.policy_modal, RULE_FORMS, origin=ORIGIN, problem=MAYBE),
     "preview": st.builds(
         messages.preview,
         APPS,
@@ -263,6 +329,20 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         silent=st.lists(st.tuples(BUILDS, TEXT), max_size=3),
     ),
     "problem": st.builds(messages.problem, TEXT.map("I don't know {}. `/bitrise help` lists them.".format)),
+    "proposal": st.builds(
+        messages.proposal,
+        TEXT,
+        by=BY,
+        who=SEVERAL,
+        until=NOW,
+        value=st.just(messages.ProposalButton(id="0" * 32, seal="0" * 32)),
+        themselves=BOOL,
+    ),
+    "proposal_cut_off": st.builds(messages.proposal_cut_off, TEXT, by=BY),
+    "proposal_decided": st.builds(messages.proposal_decided, TEXT, by=BY, decided_by=BY, agreed=BOOL),
+    "proposal_expired": st.builds(messages.proposal_expired, TEXT, by=BY),
+    "proposal_failed": st.builds(messages.proposal_failed, TEXT, by=BY, decided_by=BY, problem=TEXT),
+    "proposed": st.builds(messages.proposed, TEXT, channel=PEOPLE, until=NOW),
     "qr_comment": st.builds(messages.qr_comment, LINKS, BUILDS, APPS),
     "rebuilt": st.builds(messages.rebuilt, BUILDS, APPS, STARTED, by=BY),
     "request_card": st.builds(messages.request_card, REQUESTS, APPS),
@@ -270,6 +350,8 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "request_gone": st.builds(messages.request_gone, REQUESTS, APPS),
     "request_list": st.builds(messages.request_list, st.lists(REQUESTS, max_size=3), APPS),
     "resumed": st.builds(messages.resumed, st.none() | APPS, TERMS, by=BY),
+    "rule_added": st.builds(messages.rule_added, RULES),
+    "rule_removed": st.builds(messages.rule_removed, RULES),
     "search_modal": st.builds(messages.search_modal, LOG_BUTTONS, typed=TEXT, problem=MAYBE),
     "sent_to_you": st.builds(messages.sent_to_you, st.just("The log is in our direct messages.")),
     "series_card": st.builds(
@@ -301,10 +383,12 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "told_pipeline": st.builds(
         messages.told_pipeline, PIPELINES, st.lists(TELLINGS, min_size=1, max_size=2), now=NOW
     ),
+    "token_refused": st.builds(messages.token_refused, TEXT),
     "triggered": st.builds(messages.triggered, APPS, STARTED, by=BY),
+    "unseen": st.builds(messages.unseen, st.none() | APPS, TERMS, by=BY, why=TEXT),
     "unsubscribed": st.builds(messages.unsubscribed, st.none() | APPS, COUNT, by=BY),
     "using_app": st.builds(messages.using_app, APPS, by=BY),
-    "whoami": st.builds(messages.whoami, MAYBE, person=BY, may_act=BOOL),
+    "whoami": st.builds(messages.whoami, BY, LINKED, service=MAYBE, service_acts=BOOL, can_link=BOOL),
     "why": st.builds(messages.why, BUILDS, APPS, REASONS),
     "will_tell": st.builds(messages.will_tell, BUILDS, APPS),
     "yml_comment": st.builds(messages.yml_comment, APPS, st.none() | BUILDS, VERDICTS),

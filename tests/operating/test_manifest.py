@@ -26,7 +26,8 @@ NEEDED_FOR = {
     "chat:write.public": {"chat_postMessage"},
     "channels:history": {"conversations_history", "conversations_replies"},
     "groups:history": {"conversations_history", "conversations_replies"},
-    "users:read": {"users_info"},
+    "users:read": {"users_info", "event user_change"},
+    "usergroups:read": {"usergroups_list", "usergroups_users_list"},
     "users:read.email": {"users_info"},  # its answer has the address only with this scope
     "files:write": {"files_getUploadURLExternal", "files_completeUploadExternal"},
     "im:write": {"conversations_open"},

@@ -19,7 +19,9 @@ from sandbox.stage import Stage
 @pytest.fixture
 async def stage() -> AsyncIterator[Stage]:
     async with Stage(manifest()) as opened:
-        await opened.start(settings={"POLL_INTERVAL": "0.2", "POLL_INTERVAL_ACTIVE": "0.1"})
+        await opened.start(
+            settings={"POLL_INTERVAL": "0.2", "POLL_INTERVAL_ACTIVE": "0.1", "SERVICE_TOKEN_ACTS": "1"}
+        )
         yield opened
 
 
@@ -55,7 +57,7 @@ async def test_its_log_lines_are_json_and_hold_no_token(stage: Stage) -> None:
     await stage.slack.people.command("anna", "builds", f"/bitrise use {BOT_TOKEN}")
     await stage.slack.wait_for_post("builds", "I don't know an app", viewer="anna")
     stage.bitrise.fault("*", "status", times=5, status=401)
-    await stage.slack.people.command("anna", "builds", "/bitrise whoami")
+    await stage.slack.people.command("anna", "builds", "/bitrise build android #1")
     await stage.slack.wait_for_post("builds", "does not accept the token", viewer="anna")
     await stage.bot.stop()
     assert all("timestamp" in line for line in stage.bot.lines)
@@ -106,7 +108,7 @@ WHOLE = {
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("SLACK_BOT_TOKEN", None, "SLACK_BOT_TOKEN is not set"),
+        ("SLACK_BOT_TOKEN", None, "set SLACK_BOT_TOKEN (one workspace) or SLACK_CLIENT_ID (many)"),
         ("SLACK_APP_TOKEN", None, "set SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET"),
         ("BITRISE_TOKEN", None, "set BITRISE_TOKEN"),
         ("BITRISE_API_URL", "api.bitrise.io", "BITRISE_API_URL: must be a web address"),

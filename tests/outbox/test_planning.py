@@ -26,6 +26,7 @@ def owed(
     fields: dict[str, Any] = {
         "id": next(NUMBERS),
         "subscription_id": 1,
+        "team": "T1",
         "channel": "C1",
         "event": "ended" if state.ended else "started",
         "build": build,
@@ -40,6 +41,7 @@ def owed(
 def there(subject: str, *, sent_at: datetime = NOW, **more: Any) -> SlackMessage:
     return SlackMessage(
         parcel=f"p-{subject}",
+        team="T1",
         channel="C1",
         subject=subject,
         status=MessageStatus.TOLD,

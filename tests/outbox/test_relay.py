@@ -24,7 +24,7 @@ from bot.watch import compare, match
 from sandbox.faults import Fault
 from sandbox.slack import BOT_TOKEN, SlackSandbox
 from storage import Baseline, NewMessage, Recorder, Sighting, Storage
-from tests.builds import ANDROID, NOON, a_build
+from tests.builds import ANDROID, NOON, a_build, to
 
 
 class Delivering:
@@ -39,7 +39,7 @@ class Delivering:
 
     def new_relay(self, flood_limit: int = 60) -> Relay:
         return Relay(
-            self.client,
+            lambda _team: self.client,
             self.storage,
             counts=self.metrics,
             clock=lambda: self.now,
@@ -48,9 +48,8 @@ class Delivering:
         )
 
     async def owe(self, *builds: Build, channel: str = "C0BUILDS", terms: Terms = Terms()) -> None:
-        if not await self.storage.subscriptions.of_channel(channel):
-            await self.storage.subscriptions.add(
-                team="T1",
+        if not await self.storage.of("T1").subscriptions.of_channel(channel):
+            await self.storage.of("T1").subscriptions.add(
                 channel=channel,
                 app=ANDROID,
                 terms=terms,
@@ -89,13 +88,13 @@ def line(number: int, result: str = "succeeded", symbol: str = "✅") -> str:
 
 
 def a_message(parcel: str) -> NewMessage:
-    return NewMessage(parcel=parcel, channel="C0BUILDS", subject="build 1 x")
+    return NewMessage(parcel=parcel, team="T1", channel="C0BUILDS", subject="build 1 x")
 
 
 async def test_what_is_owed_is_posted_in_order_once_each(delivering: Delivering) -> None:
     await delivering.owe(a_build(2), a_build(1, State.FAILED))
-    await delivering.relay.deliver("C0BUILDS")
-    await delivering.relay.deliver("C0BUILDS")
+    await delivering.relay.deliver(to("C0BUILDS"))
+    await delivering.relay.deliver(to("C0BUILDS"))
     assert delivering.shown() == [line(1, "failed", "❌"), line(2)]
     assert delivering.count("buildbell_notifications_told_total") == 2
     assert await delivering.storage.outbox.depth() == 0
@@ -103,11 +102,11 @@ async def test_what_is_owed_is_posted_in_order_once_each(delivering: Delivering)
 
 async def test_a_large_backlog_is_one_message_and_so_is_an_old_one(delivering: Delivering) -> None:
     await delivering.owe(*(a_build(number) for number in range(1, 13)))
-    await delivering.relay.deliver("C0BUILDS")
+    await delivering.relay.deliver(to("C0BUILDS"))
     assert delivering.shown() == ["12 builds ended while I could not tell you"]
     await delivering.owe(a_build(20), a_build(21))
     delivering.now += timedelta(hours=2)
-    await delivering.relay.deliver("C0BUILDS")
+    await delivering.relay.deliver(to("C0BUILDS"))
     assert delivering.shown()[1:] == ["2 builds ended while I could not tell you"]
 
 
@@ -115,7 +114,7 @@ async def test_a_lost_answer_is_settled_by_reading_back(delivering: Delivering) 
     delivering.slack.workspace.channel("builds").members.add("U0BUILDBELL")
     delivering.slack.fault("chat.postMessage", "answer_lost")
     await delivering.owe(a_build(1))
-    task = asyncio.create_task(delivering.relay.deliver("C0BUILDS"))
+    task = asyncio.create_task(delivering.relay.deliver(to("C0BUILDS")))
     await delivering.slack.wait_for_post("builds", "#1 succeeded")
     delivering.now += timedelta(seconds=10)
     await task
@@ -129,11 +128,11 @@ async def test_a_lost_answer_is_settled_by_reading_back(delivering: Delivering) 
 async def test_where_nothing_can_be_read_back_twice_beats_never(delivering: Delivering) -> None:
     delivering.slack.fault("chat.postMessage", "answer_lost")
     await delivering.owe(a_build(1))
-    due = await delivering.storage.outbox.due("C0BUILDS", 1, NOON)
+    due = await delivering.storage.outbox.due(to("C0BUILDS"), 1, NOON)
     await delivering.storage.outbox.begin(due, a_message("lost"), NOON)
     delivering.slack.api.faults.clear()
     delivering.now += timedelta(minutes=1)
-    await delivering.relay.deliver("C0BUILDS")
+    await delivering.relay.deliver(to("C0BUILDS"))
     assert delivering.shown() == [line(1)]
     unreadable = delivering.metrics.registry.get_sample_value(
         "buildbell_doubts_settled_total", {"outcome": "unreadable"}
@@ -145,7 +144,7 @@ async def test_a_process_that_died_before_its_answer_is_taken_up_where_it_was(de
     """Killed after Slack took the message: the next process finds it and posts nothing again."""
     delivering.slack.workspace.channel("builds").members.add("U0BUILDBELL")
     await delivering.owe(a_build(1))
-    due = await delivering.storage.outbox.due("C0BUILDS", 1, NOON)
+    due = await delivering.storage.outbox.due(to("C0BUILDS"), 1, NOON)
     await delivering.storage.outbox.begin(due, a_message("from-before"), NOON)
     client = AsyncWebClient(token=BOT_TOKEN, base_url=delivering.slack.api_url)
     message = render(Kind.BUILD, due, now=NOON, flood_limit=60)
@@ -154,15 +153,15 @@ async def test_a_process_that_died_before_its_answer_is_taken_up_where_it_was(de
         channel="C0BUILDS", text=message.text, blocks=message.blocks, metadata=metadata
     )
     delivering.now += timedelta(minutes=1)
-    await delivering.relay.deliver("C0BUILDS")
+    await delivering.relay.deliver(to("C0BUILDS"))
     assert delivering.shown() == [line(1)]
 
 
 async def test_a_closed_channel_stops_its_subscriptions_and_no_other(delivering: Delivering) -> None:
     await delivering.owe(a_build(1))
     delivering.slack.workspace.channel("builds").archived = True
-    await delivering.relay.deliver("C0BUILDS")
-    [subscription] = await delivering.storage.subscriptions.of_channel("C0BUILDS")
+    await delivering.relay.deliver(to("C0BUILDS"))
+    [subscription] = await delivering.storage.of("T1").subscriptions.of_channel("C0BUILDS")
     assert subscription.stopped == "is_archived"
     assert await delivering.storage.outbox.depth() == 0
     assert delivering.count("buildbell_notifications_dropped_total") == 1
@@ -171,7 +170,7 @@ async def test_a_closed_channel_stops_its_subscriptions_and_no_other(delivering:
 async def test_a_message_that_slack_refuses_is_sent_plain(delivering: Delivering) -> None:
     await delivering.owe(a_build(1))
     delivering.slack.fault("chat.postMessage", "error", words="invalid_blocks")
-    await delivering.relay.deliver("C0BUILDS")
+    await delivering.relay.deliver(to("C0BUILDS"))
     [post] = delivering.slack.posts("builds")
     assert post.blocks == []
     assert "#1 succeeded" in post.text
@@ -189,9 +188,9 @@ async def test_one_channels_trouble_holds_up_no_other(delivering: Delivering) ->
 
 async def test_an_ended_subscription_is_owed_nothing(delivering: Delivering) -> None:
     await delivering.owe(a_build(1))
-    [subscription] = await delivering.storage.subscriptions.of_channel("C0BUILDS")
-    await delivering.storage.subscriptions.remove(subscription)
-    await delivering.relay.deliver("C0BUILDS")
+    [subscription] = await delivering.storage.of("T1").subscriptions.of_channel("C0BUILDS")
+    await delivering.storage.of("T1").subscriptions.remove(subscription)
+    await delivering.relay.deliver(to("C0BUILDS"))
     assert delivering.shown() == []
 
 
@@ -201,13 +200,13 @@ UTC_AT_NINE = time(9)
 async def test_a_daily_digest_comes_at_its_hour_with_everything_since(delivering: Delivering) -> None:
     terms = Terms(style=Style.DAILY, at=UTC_AT_NINE)
     await delivering.owe(a_build(1), a_build(2, State.FAILED), terms=terms)
-    await delivering.relay.deliver("C0BUILDS")
+    await delivering.relay.deliver(to("C0BUILDS"))
     assert delivering.shown() == []
     delivering.now = NOON + timedelta(hours=12)
     await delivering.owe(a_build(3))
     assert await delivering.storage.outbox.next_due(delivering.now) == NOON + timedelta(hours=21)
     delivering.now = NOON + timedelta(hours=21)
-    await delivering.relay.deliver("C0BUILDS")
+    await delivering.relay.deliver(to("C0BUILDS"))
     [post] = delivering.slack.posts("builds")
     said = delivering.slack.words(post)
     assert said.startswith("The day's builds: 3 builds\n✅ 2 · ❌ 1")
@@ -217,14 +216,14 @@ async def test_a_daily_digest_comes_at_its_hour_with_everything_since(delivering
 async def test_quiet_hours_gather_what_happens_in_them_and_nothing_else(delivering: Delivering) -> None:
     terms = Terms(quiet=Quiet(start=time(22), end=time(7)))
     await delivering.owe(a_build(1), terms=terms)
-    await delivering.relay.deliver("C0BUILDS")
+    await delivering.relay.deliver(to("C0BUILDS"))
     assert delivering.shown() == [line(1)]
     delivering.now = NOON + timedelta(hours=11)
     await delivering.owe(a_build(2), a_build(3))
-    await delivering.relay.deliver("C0BUILDS")
+    await delivering.relay.deliver(to("C0BUILDS"))
     assert delivering.shown() == [line(1)]
     delivering.now = NOON + timedelta(hours=19)
-    await delivering.relay.deliver("C0BUILDS")
+    await delivering.relay.deliver(to("C0BUILDS"))
     assert delivering.shown()[1:] == ["2 builds during the quiet hours (22:00 to 07:00)"]
 
 
@@ -243,7 +242,7 @@ async def test_a_long_backlog_is_one_message_in_the_channel_and_goes_on_in_its_t
     delivering: Delivering,
 ) -> None:
     await delivering.owe(*(a_build(number) for number in range(1, 46)))
-    await delivering.relay.deliver("C0BUILDS")
+    await delivering.relay.deliver(to("C0BUILDS"))
     head, *more = delivering.slack.posts("builds")
     assert [post.thread_ts for post in more] == [head.ts] * 2
     shown = "\n".join(delivering.slack.words(post) for post in (head, *more))
@@ -253,12 +252,12 @@ async def test_a_long_backlog_is_one_message_in_the_channel_and_goes_on_in_its_t
 async def test_a_lost_answer_in_a_thread_is_found_again(delivering: Delivering) -> None:
     delivering.slack.workspace.channel("builds").members.add("U0BUILDBELL")
     await delivering.owe(*(a_build(number) for number in range(1, 31)))
-    due = await delivering.storage.outbox.due("C0BUILDS", 20, NOON)
+    due = await delivering.storage.outbox.due(to("C0BUILDS"), 20, NOON)
     assert len(due) == 20
     # the second message, which is a reply, is the one whose answer gets lost
     delivering.slack.api.faults.add(Fault("chat.postMessage", "slow", seconds=0))
     delivering.slack.fault("chat.postMessage", "answer_lost")
-    await delivering.relay.deliver("C0BUILDS")
+    await delivering.relay.deliver(to("C0BUILDS"))
     assert len(delivering.slack.posts("builds")) == 2
     found = {"outcome": "found"}
     assert delivering.metrics.registry.get_sample_value("buildbell_doubts_settled_total", found) == 1
@@ -268,7 +267,7 @@ async def test_a_flood_turns_into_one_message_that_grows_and_says_so(delivering:
     delivering.relay = delivering.new_relay(flood_limit=3)
     for number in range(1, 7):
         await delivering.owe(a_build(number))
-        await delivering.relay.deliver("C0BUILDS")
+        await delivering.relay.deliver(to("C0BUILDS"))
     shown = [delivering.slack.words(post) for post in delivering.slack.posts("builds")]
     assert [text.split("\n")[0] for text in shown[:3]] == [line(1), line(2), line(3)]
     assert len(shown) == 4
@@ -276,16 +275,16 @@ async def test_a_flood_turns_into_one_message_that_grows_and_says_so(delivering:
     assert [f"#{number} succeeded" in shown[3] for number in (4, 5, 6)] == [True] * 3
     delivering.now += timedelta(hours=2)
     await delivering.owe(a_build(200))
-    await delivering.relay.deliver("C0BUILDS")
+    await delivering.relay.deliver(to("C0BUILDS"))
     assert delivering.shown()[4:] == [line(200)]
 
 
 async def test_a_change_whose_answer_was_lost_is_made_again(delivering: Delivering) -> None:
     await delivering.owe(a_build(1, State.RUNNING), terms=Terms(style=Style.LIVE))
-    await delivering.relay.deliver("C0BUILDS")
+    await delivering.relay.deliver(to("C0BUILDS"))
     delivering.slack.fault("chat.update", "answer_lost")
     await delivering.owe(a_build(1))
-    await delivering.relay.deliver("C0BUILDS")
+    await delivering.relay.deliver(to("C0BUILDS"))
     assert delivering.shown() == [line(1)]
     assert await delivering.storage.outbox.depth() == 0
 
@@ -295,7 +294,7 @@ async def test_what_is_found_out_while_a_message_is_on_its_way_completes_it(deli
     unread = await delivering.storage.failures.next()
     assert unread is not None
     delivering.slack.fault("chat.postMessage", "slow", seconds=0.2)
-    task = asyncio.create_task(delivering.relay.deliver("C0BUILDS"))
+    task = asyncio.create_task(delivering.relay.deliver(to("C0BUILDS")))
     await delivering.sent()
     await delivering.storage.failures.concluded(unread, Failure(step="gradle", lines=("boom",)))
     await task
@@ -305,25 +304,25 @@ async def test_what_is_found_out_while_a_message_is_on_its_way_completes_it(deli
 
 async def test_what_is_found_out_while_a_message_is_being_made_completes_it(delivering: Delivering) -> None:
     await delivering.owe(a_build(1, State.FAILED))
-    due = await delivering.storage.outbox.due("C0BUILDS", 1, NOON)
+    due = await delivering.storage.outbox.due(to("C0BUILDS"), 1, NOON)
     unread = await delivering.storage.failures.next()
     assert unread is not None
     await delivering.storage.failures.concluded(unread, Failure(step="gradle", lines=("boom",)))
     await delivering.storage.outbox.begin(due, a_message("made-before"), NOON)
     await delivering.storage.outbox.told("made-before", "1.0")
-    [message] = await delivering.storage.messages.unfinished("C0BUILDS")
+    [message] = await delivering.storage.messages.unfinished(to("C0BUILDS"))
     assert message.stale == 1
 
 
 async def test_a_press_while_a_card_is_being_changed_is_not_lost(delivering: Delivering) -> None:
     await delivering.owe(a_build(1, State.FAILED), terms=Terms(style=Style.CARD))
-    await delivering.relay.deliver("C0BUILDS")
+    await delivering.relay.deliver(to("C0BUILDS"))
     [post] = delivering.slack.posts("builds")
-    card = await delivering.storage.messages.at("C0BUILDS", post.ts)
+    card = await delivering.storage.messages.at(to("C0BUILDS"), post.ts)
     assert card is not None
     delivering.slack.fault("chat.update", "slow", seconds=0.2)
     await delivering.owe(a_build(2, State.FAILED))
-    task = asyncio.create_task(delivering.relay.deliver("C0BUILDS"))
+    task = asyncio.create_task(delivering.relay.deliver(to("C0BUILDS")))
     await delivering.sent()
     await delivering.storage.messages.refresh(card.parcel, CardNote(claimed_by="U0ANNA").encode())
     await task
@@ -336,12 +335,12 @@ async def test_a_change_that_is_refused_ends_in_a_message_of_its_own_and_stops_n
     delivering: Delivering,
 ) -> None:
     await delivering.owe(a_build(1, State.RUNNING), terms=Terms(style=Style.LIVE))
-    await delivering.relay.deliver("C0BUILDS")
+    await delivering.relay.deliver(to("C0BUILDS"))
     delivering.slack.fault("chat.update", "error", words="not_in_channel")
     await delivering.owe(a_build(1))
-    await delivering.relay.deliver("C0BUILDS")
+    await delivering.relay.deliver(to("C0BUILDS"))
     assert delivering.shown()[1:] == [line(1)]
-    [subscription] = await delivering.storage.subscriptions.of_channel("C0BUILDS")
+    [subscription] = await delivering.storage.of("T1").subscriptions.of_channel("C0BUILDS")
     assert subscription.stopped is None
 
 
@@ -349,6 +348,6 @@ async def test_replies_in_threads_are_no_flood(delivering: Delivering) -> None:
     delivering.relay = delivering.new_relay(flood_limit=3)
     for number in range(1, 6):
         await delivering.owe(a_build(number), terms=Terms(style=Style.THREAD))
-        await delivering.relay.deliver("C0BUILDS")
+        await delivering.relay.deliver(to("C0BUILDS"))
     head, *replies = delivering.slack.posts("builds")
     assert [post.thread_ts for post in replies] == [head.ts] * 5

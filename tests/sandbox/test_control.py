@@ -2,13 +2,55 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 
 from bot.manifest import manifest
 from sandbox.control import Control
 from sandbox.stage import Stage
+from tests.foreign.visitor import MANIFEST, visiting
+
+
+@pytest.mark.filterwarnings("ignore:BasicAuth is deprecated:DeprecationWarning")
+async def test_a_script_reaches_each_workspace_by_its_team(tmp_path: Path) -> None:
+    async with Stage(MANIFEST) as stage, aiohttp.ClientSession() as session:
+        await stage.open(also=Control(stage).add_routes)
+
+        async def do(order: str, **given: Any) -> Any:
+            async with session.post(f"{stage.slack.url}/control/{order}", json=given) as response:
+                return await response.json()
+
+        async def read(what: str) -> Any:
+            async with session.get(f"{stage.slack.url}/control/{what}") as response:
+                return await response.json(content_type=None)
+
+        added = await do("workspace", team="T0ACME", name="Acme", enterprise={"id": "E0GRID", "name": "Grid"})
+        assert (added["installed"], added["enterprise"]["id"]) == (False, "E0GRID")
+        async with visiting(stage.slack, tmp_path) as visitor:
+            done = await do("install", install_url=visitor.install_url, team="T0ACME", person="dana")
+            assert done["status"] == 200
+            assert [one["installed"] for one in await read("workspaces")] == [True, True]
+            await do("invite", team="T0ACME", channel="builds")
+            await do("command", team="T0ACME", person="emil", channel="builds", text="/greet")
+            await stage.slack.workplaces["T0ACME"].wait_for_post("builds", "Hello @emil")
+            assert [one["team"] for one in await read("posts?team=T0ACME")] == ["T0ACME"]
+            assert await read("posts") == []
+            group = {"team": "T0ACME", "id": "S0X", "handle": "x", "users": ["emil"]}
+            assert (await do("group", **group))["users"] == ["U0ACMEEMIL"]
+            assert await do("leave", team="T0ACME", person="emil") == {}
+            assert (await read("groups?team=T0ACME"))[0]["users"] == []
+            assert (await do("group", team="T0ACME", id="S0X", disabled=True))["date_delete"] > 0
+            assert [one["deleted"] for one in await read("people?team=T0ACME")] == [False, True, False]
+            assert [one["handle"] for one in await read("groups")] == ["release-team"]
+            assert "emil has left Acme" in (await do("home", team="T0ACME", person="emil"))["error"]
+            assert await do("uninstall", team="T0ACME") == {}
+            assert [one["installed"] for one in await read("workspaces")] == [True, False]
+        assert "tokens do not rotate" in (await do("expire"))["error"]
+        for refused in (await do("say", team="T0X", person="anna"), await read("posts?team=T0X")):
+            assert "there is no workspace T0X" in refused["error"]
 
 
 async def test_a_script_subscribes_lets_a_build_fail_aborts_another_and_reads_the_channel() -> None:

@@ -41,6 +41,30 @@ async def test_a_page_hears_first_everything_and_then_what_changed() -> None:
                 assert set(second) == {"posts"}
 
 
+async def test_a_page_is_of_one_workspace() -> None:
+    async with Stage(manifest()) as stage:
+        acme = stage.slack.add_workspace()
+        await stage.open(also=lambda app: add_page(app, stage))
+        here, there = Feed(stage), Feed(stage, "T0ACME")
+        first = there.next()
+        assert first is not None
+        assert first["team"] == "T0ACME"
+        assert [one["name"] for one in first["workspaces"]] == ["Sandbox", "Acme"]
+        assert [one["name"] for one in first["people"]] == ["dana", "emil", "fay"]
+        here.next()
+        acme.workspace.post(acme.workspace.channel("builds"), Post("1.0", "U0ACMEDANA", "hello"))
+        assert here.next() is None
+        assert [one["text"] for one in (there.next() or {})["posts"]] == ["hello"]
+        acme.people.leave("fay")
+        assert [one["deleted"] for one in (there.next() or {})["people"]] == [False, False, True]
+        async with aiohttp.ClientSession() as session:
+            async with session.get(f"{stage.slack.url}/live?team=T0ACME") as stream:
+                line = (await stream.content.readuntil(b"\n\n")).decode()
+                assert json.loads(line.removeprefix("data: "))["team"] == "T0ACME"
+            async with session.get(f"{stage.slack.url}/live?team=T0NOWHERE") as response:
+                assert response.status == 404
+
+
 async def test_what_a_page_is_sent_is_bounded() -> None:
     async with Stage(manifest()) as stage:
         workspace, journal = stage.slack.workspace, stage.slack.journal

@@ -16,7 +16,7 @@ from bot.build import Provider
 from bot.terms import Result
 from storage import Database, MessageStatus, Storage
 from storage.migrations import migrations
-from tests.builds import ANDROID, NOON, a_build
+from tests.builds import ANDROID, NOON, a_build, to
 
 ROOT = Path(__file__).parents[2]
 
@@ -78,13 +78,13 @@ def first_version(path: Path, *, builds: int = 3) -> None:
 async def check(path: Path, builds: int = 3) -> None:
     database = await Database.open(path)
     storage = Storage(database)
-    [subscription] = await storage.subscriptions.of_channel("C1")
+    [subscription] = await storage.of("T1").subscriptions.of_channel("C1")
     assert subscription.terms.results == {Result.FAILED, Result.ABORTED}
     assert subscription.terms.filter.branch.include == ("main",)
-    assert await storage.subscriptions.is_watched(Provider.BITRISE, ANDROID.slug)
-    [doubt] = await storage.messages.unfinished("C1")
+    assert await storage.of("T1").subscriptions.is_watched(Provider.BITRISE, ANDROID.slug)
+    [doubt] = await storage.messages.unfinished(to("C1"))
     assert (doubt.parcel, doubt.status) == ("from-before", MessageStatus.SENDING)
-    assert len(await storage.outbox.due("C1", 10_000, NOON)) == builds - 1
+    assert len(await storage.outbox.due(to("C1"), 10_000, NOON)) == builds - 1
     assert len(await storage.outbox.carried("from-before")) == 1
     await database.close()
 

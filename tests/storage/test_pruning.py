@@ -14,7 +14,7 @@ async def test_told_builds_are_forgotten_but_for_what_statistics_need(storage: S
     await subscribe(storage)
     await see(storage, a_build(1, State.FAILED, branch="main"), a_build(2, State.RUNNING))
     await storage.outbox.begin(
-        await owed(storage), NewMessage(parcel="p", channel="C1", subject="build 1 x"), NOON
+        await owed(storage), NewMessage(parcel="p", team="T1", channel="C1", subject="build 1 x"), NOON
     )
     await storage.outbox.told("p", "1.0")
     assert await prune(storage.database, before=NOON + timedelta(days=1)) == 3
@@ -38,6 +38,8 @@ async def test_what_is_owed_is_kept_however_old_it_is(storage: Storage) -> None:
 async def test_nothing_young_is_touched(storage: Storage) -> None:
     await subscribe(storage)
     await see(storage, a_build(1))
-    await storage.outbox.begin(await owed(storage), NewMessage(parcel="p", channel="C1", subject="x"), NOON)
+    await storage.outbox.begin(
+        await owed(storage), NewMessage(parcel="p", team="T1", channel="C1", subject="x"), NOON
+    )
     await storage.outbox.told("p", "1.0")
     assert await prune(storage.database, before=NOON) == 0

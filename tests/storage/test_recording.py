@@ -17,7 +17,7 @@ from storage import (
     Storage,
     Subscription,
 )
-from tests.builds import ANDROID, NOON, a_build
+from tests.builds import ANDROID, NOON, a_build, to
 
 TOKEN = "bitrise:test"
 
@@ -30,8 +30,7 @@ async def subscribe(
     known: Sequence[Build] = (),
 ) -> Subscription:
     newest = max((build.triggered_at for build in known if build.triggered_at), default=None)
-    return await storage.subscriptions.add(
-        team="T1",
+    return await storage.of("T1").subscriptions.add(
         channel=channel,
         app=ANDROID,
         terms=Terms(filter=filter_),
@@ -47,7 +46,7 @@ async def see(storage: Storage, *builds: Build) -> None:
 
 
 async def owed(storage: Storage, channel: str = "C1") -> list[Notification]:
-    return await storage.outbox.due(channel, 100, NOON)
+    return await storage.outbox.due(to(channel), 100, NOON)
 
 
 async def test_a_build_that_ends_is_owed_once_however_often_it_is_seen(storage: Storage) -> None:
@@ -89,7 +88,9 @@ async def test_a_list_that_lags_behind_does_not_bring_a_build_back(storage: Stor
     await subscribe(storage)
     await see(storage, a_build(1))
     [told] = await owed(storage)
-    await storage.outbox.begin([told], NewMessage(parcel="p1", channel="C1", subject="build"), NOON)
+    await storage.outbox.begin(
+        [told], NewMessage(parcel="p1", team="T1", channel="C1", subject="build"), NOON
+    )
     await storage.outbox.told("p1", "1.0")
     await see(storage, a_build(1, State.RUNNING))
     await see(storage, a_build(1))
@@ -99,10 +100,10 @@ async def test_a_list_that_lags_behind_does_not_bring_a_build_back(storage: Stor
 async def test_unsubscribing_takes_back_what_is_still_owed(storage: Storage) -> None:
     subscription = await subscribe(storage)
     await see(storage, a_build(1))
-    await storage.subscriptions.remove(subscription)
+    await storage.of("T1").subscriptions.remove(subscription)
     assert await owed(storage) == []
-    assert await storage.subscriptions.of_channel("C1") == []
-    assert not await storage.subscriptions.is_watched(Provider.BITRISE, ANDROID.slug)
+    assert await storage.of("T1").subscriptions.of_channel("C1") == []
+    assert not await storage.of("T1").subscriptions.is_watched(Provider.BITRISE, ANDROID.slug)
 
 
 async def test_subscribing_twice_to_the_same_is_one_subscription(storage: Storage) -> None:
@@ -114,8 +115,8 @@ async def test_subscribing_twice_to_the_same_is_one_subscription(storage: Storag
 async def test_a_channel_that_is_gone_is_owed_nothing_and_can_come_back(storage: Storage) -> None:
     await subscribe(storage)
     await see(storage, a_build(1))
-    stopped = await storage.subscriptions.stop("C1", "is_archived", NOON)
-    assert await storage.outbox.drop("C1", "is_archived") == 1
+    stopped = await storage.of("T1").subscriptions.stop("C1", "is_archived", NOON)
+    assert await storage.outbox.drop(to("C1"), "is_archived") == 1
     await see(storage, a_build(2))
     assert [one.app for one in stopped] == [ANDROID]
     assert await owed(storage) == []
@@ -128,10 +129,10 @@ async def test_a_channel_that_is_gone_is_owed_nothing_and_can_come_back(storage:
 async def test_a_message_in_doubt_keeps_its_parcel_until_it_is_settled(storage: Storage) -> None:
     await subscribe(storage)
     await see(storage, a_build(1), a_build(2))
-    new = NewMessage(parcel="p1", channel="C1", subject="backlog")
+    new = NewMessage(parcel="p1", team="T1", channel="C1", subject="backlog")
     await storage.outbox.begin(await owed(storage), new, NOON)
     assert await owed(storage) == []
-    assert [one.status for one in await storage.messages.unfinished("C1")] == [MessageStatus.SENDING]
+    assert [one.status for one in await storage.messages.unfinished(to("C1"))] == [MessageStatus.SENDING]
     assert [one.status for one in await storage.outbox.carried("p1")] == [Status.SENDING] * 2
     await storage.outbox.not_told("p1", "not there")
     assert {one.status for one in await owed(storage)} == {Status.OWED}

@@ -243,7 +243,7 @@ async def tortured(seed: int) -> AsyncIterator[Torture]:
         for name in ("builds", "release", "threads", "live", "pipes"):
             stage.slack.workspace.channel(name).members.add(BOT_USER)
         stage.bot = BotProcess(stage.settings, stage.folder, program=("-m", "tests.torture.skewed_bot"))
-        settings = {**QUICK, "TORTURE_CLOCK_OFF": "0", "PYTHONPATH": str(ROOT)}
+        settings = {**QUICK, "SERVICE_TOKEN_ACTS": "1", "TORTURE_CLOCK_OFF": "0", "PYTHONPATH": str(ROOT)}
         # Over HTTP: Slack lets an app open connections only a few times a minute, and the bot starts more often here.
         await stage.start(http=True, settings=settings)
         torture = Torture(stage, seed)

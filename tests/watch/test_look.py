@@ -10,20 +10,25 @@ from pydantic import SecretStr
 
 from bot.bitrise import Bitrise, listing
 from bot.build import App, Build, State
-from bot.http import Http, ProviderDown
+from bot.http import FixedToken, Http, ProviderDown
 from bot.terms import Terms
 from bot.watch import Look, compare, match, read_baseline
 from sandbox.bitrise import TOKEN, BitriseSandbox
 from sandbox.bitrise import App as SandboxApp
 from sandbox.clock import Clock
 from storage import Recorder, Storage
+from tests.builds import to
 
 
 class Watch:
     def __init__(self, sandbox: BitriseSandbox, clock: Clock, http: Http, storage: Storage) -> None:
         self.sandbox, self.clock, self.storage = sandbox, clock, storage
         self.bitrise = Bitrise(
-            http, token=SecretStr(TOKEN), base_url=sandbox.api_url, clock=clock, deadline=timedelta(0)
+            http,
+            credentials=FixedToken(SecretStr(TOKEN)),
+            base_url=sandbox.api_url,
+            clock=clock,
+            deadline=timedelta(0),
         )
         self.restart()
 
@@ -35,8 +40,7 @@ class Watch:
 
     async def subscribe(self, app: SandboxApp, *, channel: str = "C1") -> None:
         watched = App(slug=app.slug, title=app.title)
-        await self.storage.subscriptions.add(
-            team="T1",
+        await self.storage.of("T1").subscriptions.add(
             channel=channel,
             app=watched,
             terms=Terms(),
@@ -60,7 +64,7 @@ class Watch:
         """What the channel is owed so far, in order."""
         return [
             f"{one.app.title} {one.build.label}"
-            for one in await self.storage.outbox.due(channel, 1000, self.clock())
+            for one in await self.storage.outbox.due(to(channel), 1000, self.clock())
         ]
 
     def lists_read(self) -> int:

@@ -59,6 +59,7 @@ function reference(inner) {
   if (target.startsWith("@")) return mention(target.slice(1));
   if (target.startsWith("#")) return el("span", { class: "mention" }, `#${channel(target.slice(1))?.name ?? label ?? target.slice(1)}`);
   if (target.startsWith("!date^")) return date(target, label);
+  if (target.startsWith("!subteam^")) return el("span", { class: "mention" }, `@${state.groups[target.slice(9)] ?? target.slice(9)}`);
   if (target.startsWith("!")) return el("span", { class: "mention loud" }, `@${target.slice(1).split("^")[0]}`);
   return outside(decode(target), label === undefined ? decode(target) : inlineText(label));
 }

@@ -20,15 +20,20 @@ function show() {
   const home = state.manifest.features.app_home?.home_tab_enabled && direct
     ? el("li", {}, el("button", { type: "button", class: `place${state.home ? " here" : ""}`, onclick: () => { go(direct.id, { home: true }); order("home"); } }, "🏠 Home"))
     : null;
+  const workspace = state.workspaces.find((one) => one.team === state.team);
+  const others = state.workspaces.length < 2 ? [] : [el("label", { class: "acting" }, "Workspace ",
+    el("select", { onchange: (event) => location.assign(`/?team=${encodeURIComponent(event.target.value)}`) },
+      state.workspaces.map((one) => el("option", { value: one.team, selected: one.team === state.team }, one.name))))];
   document.getElementById("sidebar").replaceChildren(
-    el("div", { class: "workspace" }, el("strong", {}, "Sandbox"), el("span", { class: "hint" }, " not Slack, but strict")),
+    el("div", { class: "workspace" }, el("strong", {}, workspace?.name ?? "Sandbox"), el("span", { class: "hint" }, " not Slack, but strict")),
+    ...others,
     el("label", { class: "acting" }, "You are ",
       el("select", { onchange: (event) => become(event.target.value) },
-        state.people.map((one) => el("option", { value: one.id, selected: one.id === state.person }, one.real_name)))),
+        state.people.filter((one) => !one.deleted).map((one) => el("option", { value: one.id, selected: one.id === state.person }, one.real_name)))),
     el("h2", {}, "Channels"),
     el("ul", {}, state.channels.filter((one) => !one.im_with).map(place)),
     el("h2", {}, "Apps"),
     el("ul", {}, direct ? place(direct) : null, home));
 }
 
-on(["channels", "people", "person", "place", "unread", "manifest"], show);
+on(["workspaces", "channels", "people", "person", "place", "unread", "manifest"], show);

@@ -26,7 +26,7 @@ function fields() {
   form.replaceChildren(...Object.entries(properties).map(([name, one]) => el("label", { class: "row" },
     el("span", {}, one.title, required.includes(name) ? "" : el("span", { class: "hint" }, " (optional)")),
     one.type.endsWith("user_id")
-      ? el("select", { name }, el("option", { value: "" }, "nobody"), state.people.map((person) => el("option", { value: person.id }, person.real_name)))
+      ? el("select", { name }, el("option", { value: "" }, "nobody"), state.people.filter((one) => !one.deleted).map((person) => el("option", { value: person.id }, person.real_name)))
       : el(name === "variables" ? "textarea" : "input", { name, title: one.description, "data-type": one.type }))));
 }
 

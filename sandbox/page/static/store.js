@@ -4,6 +4,9 @@ const KEPT_A_CHANNEL = 300;
 const ENTRIES_KEPT = 200;
 
 export const state = {
+  team: new URLSearchParams(location.search).get("team") ?? undefined, // the address says which workspace
+  workspaces: [],
+  groups: {},
   manifest: null,
   bot: null,
   people: [],
@@ -72,12 +75,13 @@ export function become(id) {
 }
 
 function take(news) {
-  for (const name of ["manifest", "people", "channels", "views", "homes", "apps", "builds", "faults", "runs", "violations", "broken", "connections", "bot"]) {
+  for (const name of ["team", "workspaces", "groups", "manifest", "people", "channels", "views", "homes", "apps", "builds", "faults", "runs", "violations", "broken", "connections", "bot"]) {
     if (name in news) {
       state[name] = news[name];
       changed(name);
     }
   }
+  if ("manifest" in news) settle();
   for (const post of news.posts ?? []) takePost(post, !("manifest" in news));
   for (const [id, ts] of news.removed ?? []) {
     state.posts.get(id)?.delete(ts);
@@ -88,6 +92,14 @@ function take(news) {
     if (state.entries.size > ENTRIES_KEPT) state.entries.delete(state.entries.keys().next().value);
     changed("entries");
   }
+}
+
+/** Be somebody, somewhere, who is in this workspace. */
+function settle() {
+  const there = state.people.filter((one) => !one.deleted);
+  const named = location.hash.slice(1).split("/")[0];
+  if (!there.some((one) => one.id === state.person)) state.person = (there.find((one) => one.name === named) ?? there[0])?.id;
+  if (!channel()) state.channel = state.channels.find((one) => !one.im_with)?.id;
 }
 
 function takePost(post, isNew) {
@@ -107,7 +119,7 @@ function takePost(post, isNew) {
 /** Listen to the server for as long as the page lives. */
 export async function connect() {
   state.emoji = await (await fetch("/emoji.json")).json();
-  const stream = new EventSource("/live");
+  const stream = new EventSource(`/live${state.team ? `?team=${encodeURIComponent(state.team)}` : ""}`);
   stream.onmessage = (message) => take(JSON.parse(message.data));
   stream.onopen = () => document.body.removeAttribute("data-lost");
   stream.onerror = () => document.body.setAttribute("data-lost", "");
@@ -118,7 +130,7 @@ export async function order(name, given = {}) {
   const response = await fetch(`/control/${name}`, {
     method: "POST",
     headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ person: state.person, channel: state.channel, ...given }),
+    body: JSON.stringify({ team: state.team, person: state.person, channel: state.channel, ...given }),
   });
   const answer = await response.json();
   if (!response.ok) throw new Error(answer.error ?? `the sandbox answered ${response.status}`);

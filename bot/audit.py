@@ -1,0 +1,144 @@
+"""What the audit log keeps of each act, and the chain by which a change of it shows. Pure; no I/O.
+
+Each entry's hash covers its own words and the hash of the one before it. Of who it was and what they wrote the hashed
+words hold only a salted fingerprint, so that a person can be erased and the chain still holds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from bot.build import Frozen
+
+
+class Event(StrEnum):
+    """What happened to an act: it was begun before it was asked for at the provider, so that a crash leaves a trace."""
+
+    BEGUN = "begun"
+    DONE = "done"
+    FAILED = "failed"
+    REFUSED = "refused"
+    PROPOSED = "proposed"
+    AGREED = "agreed"
+    DECLINED = "declined"
+    EXPIRED = "expired"
+    ERASED = "erased"
+
+
+class Personal(Frozen):
+    """What an entry says of people: who, and their own words."""
+
+    person: str = ""
+    agreed_by: str | None = None
+    reason: str | None = None
+
+
+class Entry(Frozen):
+    """One entry: what happened (`event`, `act`), to what (`app`, `about`), where, and what the provider answered."""
+
+    event: Event
+    act: str
+    personal: Personal = Personal()
+    channel: str = ""
+    app: str = ""
+    about: Mapping[str, str] = {}
+    answer: str = ""
+
+
+class Link(Frozen):
+    """An entry in its chain. `personal` and `salt` are None once the person was erased."""
+
+    seq: int
+    at: datetime
+    body: str
+    personal: str | None
+    salt: str | None
+    previous: str
+    hash: str
+
+    @property
+    def entry(self) -> Entry:
+        """The entry, without the person where they were erased."""
+        content = json.loads(self.body)
+        content.pop("fingerprint", None)
+        personal = (
+            Personal.model_validate_json(self.personal) if self.personal else Personal(person="(erased)")
+        )
+        return Entry(**content, personal=personal)
+
+    def as_json(self) -> dict[str, Any]:
+        """The entry as one line of an export."""
+        content = json.loads(self.body)
+        content.pop("fingerprint", None)
+        personal = json.loads(self.personal) if self.personal else {"erased": True}
+        return {
+            "seq": self.seq,
+            "at": self.at.isoformat(),
+            **content,
+            **personal,
+            "previous": self.previous,
+            "hash": self.hash,
+        }
+
+
+class Tampered(Exception):
+    """The chain does not hold; the sentence says where."""
+
+
+def link(entry: Entry, *, seq: int, at: datetime, previous: str, salt: str) -> Link:
+    """The entry as the next one of a chain; `salt` is random."""
+    personal = entry.personal.model_dump_json(exclude_none=True)
+    content = entry.model_dump(mode="json", exclude={"personal"}, exclude_defaults=True)
+    content["fingerprint"] = _fingerprint(salt, personal)
+    body = json.dumps(content, ensure_ascii=False, sort_keys=True)
+    return Link(
+        seq=seq,
+        at=at,
+        body=body,
+        personal=personal,
+        salt=salt,
+        previous=previous,
+        hash=_hash(seq, at, body, previous),
+    )
+
+
+def verify(links: Iterable[Link], *, first: int, before: str) -> tuple[int, str]:
+    """Whether every entry stands as it was written; returns the last one's number and hash.
+
+    `first` and `before` are the number of the first entry that is kept, and the hash before it. Raises Tampered.
+    """
+    expected, previous = first, before
+    blank: set[int] = set()
+    erased: set[int] = set()
+    for one in links:
+        if one.seq != expected:
+            raise Tampered(f"entry {expected} is missing")
+        if one.previous != previous:
+            raise Tampered(f"entry {one.seq} does not follow the one before it")
+        if one.hash != _hash(one.seq, one.at, one.body, one.previous):
+            raise Tampered(f"entry {one.seq} was changed")
+        content = json.loads(one.body)
+        if one.personal is None or one.salt is None:
+            blank.add(one.seq)
+        elif content.get("fingerprint") != _fingerprint(one.salt, one.personal):
+            raise Tampered(f"who did it was changed in entry {one.seq}")
+        if content.get("event") == Event.ERASED:
+            erased |= {int(number) for number in str(content["about"].get("entries", "")).split()}
+        expected, previous = one.seq + 1, one.hash
+    if hidden := blank - erased:
+        raise Tampered(f"who did it was taken out of entry {min(hidden)}, and no erasure says so")
+    return expected - 1, previous
+
+
+def _fingerprint(salt: str, personal: str) -> str:
+    return hashlib.sha256(f"{salt}|{personal}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _hash(seq: int, at: datetime, body: str, previous: str) -> str:
+    content = "\n".join((str(seq), at.isoformat(timespec="microseconds"), previous, body))
+    return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()

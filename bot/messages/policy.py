@@ -1,0 +1,237 @@
+"""Who may do what, explained; and the modal in which an admin adds a rule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bot.build import App, Frozen
+from bot.messages import actions
+from bot.messages.blocks import button, confirm, context, header, plain_text, row, section
+from bot.messages.message import Block, Message
+from bot.messages.modals import (
+    FilledIn,
+    field,
+    modal,
+    option,
+    searched,
+    searched_several,
+    text_element,
+    warning,
+)
+from bot.messages.origin import Origin
+from bot.messages.text import code, escape
+from bot.policy import DEFAULT_MINUTES, Allow, Permission, Protect, Question
+
+KIND, ACTS, APP, CHANNEL = "kind", "acts", "app", "channel"
+WHO, PEOPLE, GROUPS = "who", "people", "groups"
+BRANCHES, WORKFLOWS, MINUTES = "branches", "workflows", "minutes"
+MOST_RULES = 12
+_ACTS = {
+    Permission.ABORT: "abort builds",
+    Permission.TRIGGER: "start builds",
+    Permission.ARTIFACTS: "change artifacts",
+    Permission.APPROVE: "approve builds of strangers",
+    Permission.SUBSCRIBE: "change subscriptions",
+}
+_KINDS = {
+    "allow": ("These people may, and nobody else", "The first rule that fits decides"),
+    "protect": ("Needs a second person", "Whoever may do it needs somebody's agreement"),
+}
+_WHO = {
+    "everyone": "Everyone with a linked account",
+    "chosen": "The people and groups below",
+    "nobody": "Nobody",
+}
+
+
+class ShownRule(Frozen):
+    """A rule with its people by name; `number` is that of one that an admin can take away."""
+
+    rule: Allow | Protect
+    who: str
+    app: str | None = None
+    number: int | None = None
+
+
+class FilledRule(Frozen):
+    """What was filled in, read as it is; `typed` parts are split into words."""
+
+    kind: str = "allow"
+    acts: tuple[str, ...] = ()
+    app: str | None = None
+    app_title: str | None = None
+    channel: str | None = None
+    who: str = "everyone"
+    people: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    branches: tuple[str, ...] = ()
+    workflows: tuple[str, ...] = ()
+    minutes: str = str(DEFAULT_MINUTES)
+
+
+def policy(
+    app: App | None,
+    verdicts: Sequence[tuple[Question, str]],
+    operators: Sequence[ShownRule],
+    admins: Sequence[ShownRule],
+    *,
+    is_admin: bool,
+    you: str,
+) -> Message:
+    """Who may do what here, in words, and the rules that say so."""
+    of = f" in *{escape(app.title, 100)}*" if app is not None else ""
+    lines = [f"• {_ACTS[question.permission]}: {escape(words, 500)}" for question, words in verdicts]
+    blocks = [
+        section(f"*Who may do what{of} in this channel*"),
+        section("\n".join(lines)),
+        context(escape(you, 500)),
+    ]
+    if operators:
+        blocks += [section("*Rules of whoever runs Buildbell*; admins can narrow them, not widen them")]
+        blocks += [section("\n".join(_line(one) for one in operators[:MOST_RULES]))]
+    if admins:
+        blocks += [section("*Rules of this workspace*")]
+        for one in admins[:MOST_RULES]:
+            question = confirm(
+                "Take the rule away?", "What it says counts no longer, from now on.", "Take it away"
+            )
+            number = str(one.number)
+            away = button(
+                "Remove", actions.POLICY_REMOVE, number, confirm=question, label=f"Remove rule {number}"
+            )
+            blocks.append(section(_line(one), away if is_admin else None))
+    if not operators and not admins:
+        blocks.append(context("There are no rules: whoever may do it at Bitrise may do it here."))
+    if is_admin:
+        blocks.append(row(button("Add a rule…", actions.POLICY_ADD, app.slug if app is not None else "-")))
+    else:
+        blocks.append(context("Admins and owners of this workspace can add rules here."))
+    return Message("Who may do what: " + " ".join(lines)[:2500], blocks)
+
+
+def policy_modal(filled: FilledRule, *, origin: Origin, problem: str | None = None) -> Block:
+    """The modal that adds a rule."""
+    kinds = [option(text, value, description) for value, (text, description) in _KINDS.items()]
+    acts = [option(text.capitalize(), act.value) for act, text in _ACTS.items()]
+    who = [option(text, value) for value, text in _WHO.items()]
+    chosen = [one for one in acts if one["value"] in filled.acts]
+    app = option(filled.app_title or filled.app, filled.app) if filled.app else None
+    return modal(
+        "Add a rule",
+        [
+            *warning(problem),
+            field(KIND, "What the rule says", _radio(kinds, filled.kind), optional=False),
+            field(
+                ACTS,
+                "About",
+                {"type": "checkboxes", "options": acts} | ({"initial_options": chosen} if chosen else {}),
+                hint="None: about all of them.",
+            ),
+            field(APP, "App", searched(actions.PICK_APP, "Every app", app)),
+            field(
+                CHANNEL,
+                "Channel",
+                {"type": "conversations_select", "placeholder": plain_text("Every channel", 150)}
+                | ({"initial_conversation": filled.channel} if filled.channel else {}),
+            ),
+            field(WHO, "Who", _radio(who, filled.who), optional=False),
+            field(
+                PEOPLE,
+                "People",
+                {"type": "multi_users_select", "placeholder": plain_text("Nobody in particular", 150)}
+                | ({"initial_users": list(filled.people)} if filled.people else {}),
+            ),
+            field(
+                GROUPS,
+                "User groups",
+                searched_several(
+                    actions.PICK_GROUPS, "No group", [option(one, one) for one in filled.groups]
+                ),
+            ),
+            header("Where a second person is needed"),
+            field(
+                BRANCHES,
+                "Branches",
+                text_element(" ".join(filled.branches), placeholder="main release/*", most=300),
+                hint="Names with * as in main release/*. None: every branch.",
+            ),
+            field(
+                WORKFLOWS,
+                "Workflows",
+                text_element(" ".join(filled.workflows), placeholder="deploy", most=300),
+            ),
+            field(MINUTES, "Minutes to agree within", text_element(filled.minutes, most=4), optional=False),
+        ],
+        callback_id=actions.POLICY_MODAL,
+        private_metadata=origin.encode(),
+        submit="Add",
+        close="Cancel",
+    )
+
+
+def read_rule(values: Mapping[str, Any]) -> FilledRule:
+    """What was filled in. `values` is the view's state as Slack sends it."""
+    filled = FilledIn(values)
+    return FilledRule(
+        kind=filled.picked(KIND) or "allow",
+        acts=tuple(filled.several(ACTS)),
+        app=filled.picked(APP),
+        app_title=filled.picked_words(APP),
+        channel=filled.conversation(CHANNEL),
+        who=filled.picked(WHO) or "everyone",
+        people=tuple(filled.users(PEOPLE)),
+        groups=tuple(filled.several(GROUPS)),
+        branches=tuple(filled.text(BRANCHES).replace(",", " ").split()),
+        workflows=tuple(filled.text(WORKFLOWS).replace(",", " ").split()),
+        minutes=filled.text(MINUTES).strip(),
+    )
+
+
+def group_options(typed: str, handles: Mapping[str, str]) -> list[Block]:
+    """What the list of user groups offers for what was typed."""
+    wanted = typed.strip().casefold().removeprefix("@")
+    having = sorted((handle, group) for group, handle in handles.items() if wanted in handle.casefold())
+    return [option(handle, group) for handle, group in having[:100]]
+
+
+def rule_added(one: ShownRule) -> Message:
+    """To the channel: a new rule counts from now on."""
+    text = f"📜 A new rule: {_sentence(one)}."
+    return Message(text, [section(text), context("`/bitrise policy` shows all of them.")])
+
+
+def rule_removed(one: ShownRule) -> Message:
+    """To the channel: a rule counts no longer."""
+    text = f"📜 This rule counts no longer: {_sentence(one)}."
+    return Message(text, [section(text)])
+
+
+def _line(one: ShownRule) -> str:
+    number = f"{one.number}. " if one.number is not None else "• "
+    return number + _sentence(one)
+
+
+def _sentence(one: ShownRule) -> str:
+    rule = one.rule
+    acts = ", ".join(text for act, text in _ACTS.items() if act in rule.permissions)
+    if rule.permissions == frozenset(Permission):
+        acts = "do everything"
+    title = f" in {escape(one.app, 100)}" if one.app else _globs(" in", rule.apps)
+    where = title + "".join(f" in <#{channel}>" for channel in rule.channels[:5])
+    if isinstance(rule, Allow):
+        return f"{escape(one.who, 500)} may {acts}{where}, and nobody else"
+    what = _globs(" of branch", rule.branches) + _globs(" with workflow", rule.workflows)
+    return (
+        f"to {acts}{where}{what} needs a second person ({escape(one.who, 500)}) within {rule.minutes} minutes"
+    )
+
+
+def _globs(words: str, globs: Sequence[str]) -> str:
+    return f"{words} {' or '.join(code(one, 60) for one in globs[:5])}" if globs else ""
+
+
+def _radio(options: list[Block], chosen: str) -> Block:
+    element: Block = {"type": "radio_buttons", "options": options}
+    initial = next((one for one in options if one["value"] == chosen), None)
+    return element | {"initial_option": initial} if initial else element

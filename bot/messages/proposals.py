@@ -1,0 +1,83 @@
+"""What somebody wants to do and somebody else must agree to, in the channel where they can see it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from bot.messages import actions
+from bot.messages.blocks import button, confirm, context, row, section
+from bot.messages.buttons import ProposalButton
+from bot.messages.message import Message
+from bot.messages.text import escape, mention, plain, sentence, when
+
+LONGEST = 600
+
+
+def proposal(
+    wants: str,
+    *,
+    by: str,
+    who: Sequence[str],
+    until: datetime,
+    value: ProposalButton,
+    themselves: bool = False,
+) -> Message:
+    """Somebody wants to do this; `who` says who may agree. `themselves`: whether it is them."""
+    if themselves:
+        text = f"A workflow wants to {escape(wants, LONGEST)} in your name."
+        note = f"Slack does not say who runs a workflow, so I ask you. It runs out {when(until)}."
+        return Message(
+            text, [section(f"✋ {text}"), _buttons(value, wants, yes="Do it as me"), context(note)]
+        )
+    text = f"{mention(by)} wants to {escape(wants, LONGEST)}. Somebody else must agree."
+    may = "; and ".join(escape(one, 300) for one in who)
+    note = f"This is protected. Who may agree: {may}, but not {mention(by)}. It runs out {when(until)}."
+    return Message(text, [section(f"✋ {text}"), _buttons(value, wants, yes="Agree"), context(note)])
+
+
+def proposed(wants: str, *, channel: str, until: datetime) -> Message:
+    """To whoever asked: somebody else must agree first."""
+    where = f"I asked in <#{channel}>" if channel.startswith(("C", "G")) else "I asked in a direct message"
+    text = f"✋ To {escape(wants, LONGEST)} needs somebody's agreement. {where}; it runs out {when(until)}."
+    return Message(text, [section(text)])
+
+
+def proposal_decided(wants: str, *, by: str, decided_by: str, agreed: bool) -> Message:
+    """Somebody has agreed, or declined."""
+    what = "agreed" if agreed else "declined"
+    mark = "✅" if agreed else "🚫"
+    text = f"{mention(decided_by)} {what}: {mention(by)} wanted to {escape(wants, LONGEST)}."
+    return Message(text, [section(f"{mark} {text}")])
+
+
+def proposal_failed(wants: str, *, by: str, decided_by: str, problem: str) -> Message:
+    """It was agreed to, and then it could not be done."""
+    text = (
+        f"{mention(decided_by)} agreed that {mention(by)} may {escape(wants, LONGEST)}, but it was not done: "
+    )
+    text += sentence(problem, 600)
+    return Message(text, [section(f"⚠️ {text}")])
+
+
+def proposal_cut_off(wants: str, *, by: str) -> Message:
+    """It was agreed to, and the bot was stopped before it knew what came of it."""
+    text = (
+        f"It was agreed that {mention(by)} may {escape(wants, LONGEST)}. I was stopped in the midst of it:"
+        " look in Bitrise whether it was done."
+    )
+    return Message(text, [section(f"⚠️ {text}")])
+
+
+def proposal_expired(wants: str, *, by: str) -> Message:
+    """Nobody has agreed in time."""
+    text = f"Nobody agreed in time: {mention(by)} wanted to {escape(wants, LONGEST)}. It was not done."
+    return Message(text, [section(f"⌛ {text}")])
+
+
+def _buttons(value: ProposalButton, wants: str, *, yes: str) -> dict[str, object]:
+    question = confirm(f"{yes}?", plain(f"This will {wants}.", 280), yes)
+    return row(
+        button(yes, actions.PROPOSAL_AGREE, value.encode(), style="primary", confirm=question),
+        button("Decline", actions.PROPOSAL_DECLINE, value.encode()),
+    )

@@ -1,0 +1,75 @@
+"""The modals for a token of one's own, and for a rule."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from slack_bolt.app.async_app import AsyncApp
+from slack_bolt.async_app import AsyncAck
+
+from bot import messages
+from bot.messages import FilledRule, Origin, actions
+from bot.messages.accounts import TOKEN
+from bot.messages.policy import KIND
+from handlers.answers import accounts, policies
+from handlers.caller import Answer, Caller
+from handlers.desk import Desk
+from handlers.listening import Listening
+from handlers.saying import ToChannel
+from handlers.submitting import Course, Then, see_through
+
+
+def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
+    """Listen to their submissions."""
+
+    @app.view(actions.CONNECT_MODAL)
+    async def connect(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any]) -> None:
+        async with listening.answering(actions.CONNECT_MODAL):
+            caller, origin = Caller.in_body(body, desk), Origin.read(view["private_metadata"])
+            token = messages.read_token(view["state"]["values"])
+            await see_through(
+                accounts.link(token, caller),
+                _linking(origin),
+                ack=ack,
+                slack=caller.slack,
+                view_id=view["id"],
+            )
+
+    @app.view(actions.POLICY_MODAL)
+    async def rule(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any]) -> None:
+        async with listening.answering(actions.POLICY_MODAL):
+            caller, origin = Caller.in_body(body, desk), Origin.read(view["private_metadata"])
+            filled = messages.read_rule(view["state"]["values"])
+            said = await see_through(
+                policies.add(filled, caller),
+                _ruling(filled, origin),
+                ack=ack,
+                slack=caller.slack,
+                view_id=view["id"],
+            )
+            if said is not None:
+                await ToChannel(caller)(said)
+
+
+def _linking(origin: Origin) -> Course[str]:
+    return Course(
+        waiting=messages.notice(accounts.TITLE, "⏳ Asking Bitrise whose token this is…"),
+        done=lambda name: messages.notice(accounts.TITLE, messages.connected(name)),
+        # Without what was pasted: it is put into no view.
+        again=lambda problem: messages.connect_modal(origin=origin, problem=problem),
+        refused=lambda problem: messages.notice(accounts.TITLE, problem),
+        field_of=lambda _: TOKEN,
+        then=Then.REPLACED,
+    )
+
+
+def _ruling(filled: FilledRule, origin: Origin) -> Course[Answer]:
+    return Course(
+        waiting=messages.notice(policies.TITLE, "⏳ One moment…"),
+        done=lambda _: messages.notice(
+            policies.TITLE, "✅ The rule counts from now on; the channel was told."
+        ),
+        again=lambda problem: messages.policy_modal(filled, origin=origin, problem=problem),
+        refused=lambda problem: messages.notice(policies.TITLE, problem),
+        field_of=lambda problem: problem.field if isinstance(problem, policies.RuleProblem) else KIND,
+    )

@@ -1,0 +1,31 @@
+"""What was done and refused, for those who may know."""
+
+from __future__ import annotations
+
+from bot import messages
+from bot.commands import ShowAudit
+from handlers.answers.accounts import is_admin
+from handlers.caller import Answer, Audience, Caller
+from handlers.doing import NotAllowed
+from handlers.finding import find_app
+
+TITLE = "Audit log"
+MOST_ENTRIES = 20
+
+
+async def show(ask: ShowAudit, caller: Caller) -> Answer:
+    """The newest entries of this channel; of the whole workspace for its admins. Raises NotAllowed."""
+    if ask.everywhere and not await is_admin(caller):
+        raise NotAllowed(
+            "Only admins and owners of this workspace see all of it. `/bitrise audit` shows this channel."
+        )
+    app = await find_app(caller, ask.app) if ask.app is not None else None
+    found = await caller.storage.audit.latest(
+        MOST_ENTRIES,
+        channel=None if ask.everywhere else caller.channel,
+        app=app.slug if app is not None else None,
+    )
+    where = "in this workspace" if ask.everywhere else "in this channel"
+    if app is not None:
+        where += f" to {app.title}"
+    return Answer(messages.audit(found, where=where), Audience.ONE_PERSON, title=TITLE)

@@ -1,0 +1,157 @@
+"""Who may do what: explained to everybody, changed by admins."""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+
+from bot import messages
+from bot.build import App
+from bot.commands import ShowPolicy
+from bot.messages import FilledRule, Origin, ShownRule
+from bot.policy import MOST_MINUTES, Allow, Permission, Protect, Question, Who, protections, who_may
+from handlers.answers.accounts import is_admin
+from handlers.caller import Answer, Audience, Caller
+from handlers.doing import NotAllowed, noted
+from handlers.doing.permitting import person_of
+from handlers.finding import NotNamed, find_app
+
+TITLE = "Policy"
+MOST_RULES = 100
+ADMINS_ONLY = "Only admins and owners of this workspace can change its rules."
+
+
+class RuleProblem(NotNamed):
+    """What was filled in makes no rule; `field` names where."""
+
+    def __init__(self, field: str, words: str) -> None:
+        super().__init__(words)
+        self.field = field
+
+
+async def show(ask: ShowPolicy, caller: Caller) -> Answer:
+    """Who may do what in this channel, with an app or with any."""
+    app = await find_app(caller, ask.app) if ask.app is not None else None
+    rulings = caller.desk.rulings
+    of_workspace = await caller.storage.policies.all()
+    both = (rulings.operators, [one.rule for one in of_workspace])
+    verdicts = []
+    for permission in Permission:
+        question = Question(permission=permission, app=app, channel=caller.channel)
+        allowed = [who_may(rules, question).who for rules in both]
+        needed = [one for rules in both for one in protections(rules, question)]
+        verdicts.append((question, await _in_words(allowed, needed, caller)))
+    said = messages.policy(
+        app,
+        verdicts,
+        [await _shown(rule, caller) for rule in rulings.operators],
+        [await _shown(one.rule, caller, number=one.number) for one in of_workspace],
+        is_admin=await is_admin(caller),
+        you=await _you(app, caller),
+    )
+    return Answer(said, Audience.ONE_PERSON, title=TITLE)
+
+
+async def open_modal(caller: Caller, app: App | None = None) -> None:
+    """Ask for a rule. Raises NotAllowed, SlackApiError."""
+    await _check_admin(caller)
+    filled = FilledRule(app=app.slug, app_title=app.title) if app is not None else FilledRule()
+    await caller.show(messages.policy_modal(filled, origin=Origin(channel=caller.channel)))
+
+
+async def add(filled: FilledRule, caller: Caller) -> Answer:
+    """Add a rule. Raises NotAllowed, RuleProblem."""
+    await _check_admin(caller)
+    rule = rule_of(filled)
+    if isinstance(rule, Protect) and caller.desk.storage.vault is None:
+        raise RuleProblem("kind", "Asking for a second person needs BUILDBELL_SECRET_KEY, which is not set.")
+    if len(await caller.storage.policies.all()) >= MOST_RULES:
+        raise RuleProblem("kind", f"There are {MOST_RULES} rules already. Take some away first.")
+    shown = await _shown(rule, caller)
+    async with noted(caller, "policy_add", about={"rule": rule.model_dump_json()}):
+        await caller.storage.policies.add(rule, by=caller.person, at=caller.now())
+    return Answer(messages.rule_added(shown), Audience.CHANNEL, title=TITLE)
+
+
+async def remove(number: int, caller: Caller) -> Answer:
+    """Take one of the workspace's rules away. Raises NotAllowed, NotNamed."""
+    await _check_admin(caller)
+    found = [one for one in await caller.storage.policies.all() if one.number == number]
+    if not found:
+        raise NotNamed("There is no such rule any more.")
+    shown = await _shown(found[0].rule, caller)
+    body = found[0].rule.model_dump_json()
+    async with noted(caller, "policy_remove", about={"rule": body}):
+        await caller.storage.policies.remove(number)
+    return Answer(messages.rule_removed(shown), Audience.CHANNEL, title=TITLE)
+
+
+def rule_of(filled: FilledRule) -> Allow | Protect:
+    """The rule that was filled in. Raises RuleProblem."""
+    if filled.who == "chosen" and not filled.people and not filled.groups:
+        raise RuleProblem("people", "Pick people or groups, or say that everyone or nobody is meant.")
+    chosen = filled.who == "chosen"
+    who = Who(
+        everyone=filled.who == "everyone",
+        people=filled.people if chosen else (),
+        groups=filled.groups if chosen else (),
+    )
+    about: dict[str, object] = {
+        "apps": (filled.app,) if filled.app else (),
+        "channels": (filled.channel,) if filled.channel else (),
+        "who": who,
+    }
+    if filled.acts:
+        about["permissions"] = frozenset(filled.acts)
+    try:
+        if filled.kind != "protect":
+            return Allow.model_validate(about)
+        if who.nobody:
+            raise RuleProblem(
+                "who", "If nobody may agree, nothing could be done: say instead that nobody may."
+            )
+        if not filled.minutes.isdigit() or not 1 <= int(filled.minutes) <= MOST_MINUTES:
+            raise RuleProblem("minutes", f"Give a number of minutes from 1 to {MOST_MINUTES}.")
+        more = {"branches": filled.branches, "workflows": filled.workflows, "minutes": int(filled.minutes)}
+        return Protect.model_validate(about | more)
+    except ValidationError as error:
+        words = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise RuleProblem("acts", f"{words[:1].upper()}{words[1:]}.") from error
+
+
+async def _check_admin(caller: Caller) -> None:
+    if not await is_admin(caller):
+        raise NotAllowed(ADMINS_ONLY)
+
+
+async def _shown(rule: Allow | Protect, caller: Caller, *, number: int | None = None) -> ShownRule:
+    app = None
+    if len(rule.apps) == 1:
+        app = next((one.title for one in await caller.apps.all() if one.slug == rule.apps[0]), None)
+    who = await caller.desk.rulings.groups.names(caller.team, rule.who)
+    return ShownRule(rule=rule, who=who, app=app, number=number)
+
+
+async def _in_words(allowed: list[Who], needed: list[Protect], caller: Caller) -> str:
+    groups = caller.desk.rulings.groups
+    narrow = [who for who in allowed if not who.everyone]
+    names = [await groups.names(caller.team, who) for who in narrow]
+    if any(who.nobody for who in narrow):
+        who = "nobody"
+    elif not names:
+        who = "everyone with a linked account"
+    else:
+        who = " who are also ".join(dict.fromkeys(names))
+    if not needed:
+        return who
+    where = [*dict.fromkeys(part for one in needed for part in (*one.branches, *one.workflows))]
+    which = f" for {', '.join(where)}" if where else ""
+    return f"{who}; with a second person's agreement{which}"
+
+
+async def _you(app: App | None, caller: Caller) -> str:
+    """What holds for whoever asks, in words."""
+    question = Question(permission=Permission.TRIGGER, app=app, channel=caller.channel)
+    ruling = await caller.desk.rulings.of(question, person_of(caller))
+    if ruling.refused is not None:
+        return f"You may not start builds here: {ruling.refused}"
+    return "You may start builds here" + (", with a second person's agreement." if ruling.second else ".")

@@ -1,0 +1,224 @@
+"""From what somebody wants to what is done: the policy, a second person where it asks for one, and the audit log."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import structlog
+
+from bot import messages
+from bot.acts import Act, question_of, words
+from bot.audit import Event
+from bot.build import App
+from bot.messages import Message, ProposalButton
+from bot.vault import CannotOpen
+from handlers.caller import Answer, Audience, Caller
+from handlers.doing.noting import entry_of, note
+from handlers.doing.outcome import Done, NotAllowed
+from handlers.doing.performing import perform
+from handlers.doing.permitting import person_of, ruling_on
+from handlers.finding import NotNamed
+from handlers.rulings import Ruling
+from storage import Deciders, NoKey, Outcome, Proposal, ProposalState
+
+log = structlog.get_logger()
+
+NO_CHANNEL = (
+    "This needs a second person's agreement, and there is no channel to ask for it in. Do it in a channel."
+)
+
+
+async def do(act: Act, caller: Caller, *, execution: str | None = None) -> Done:
+    """Do it, or ask for a second person's agreement first; `execution` names the workflow's step that waits for it.
+
+    Raises NotAllowed, NotNamed, ProviderError.
+    """
+    ruling = await ruling_on(question_of(act, caller.channel), caller)
+    if ruling.refused is not None:
+        await note(caller, entry_of(Event.REFUSED, act, caller, answer=ruling.refused))
+        raise NotAllowed(ruling.refused)
+    if ruling.confirm or ruling.second:
+        return await _propose(act, caller, ruling, execution)
+    return await do_now(act, caller)
+
+
+async def do_now(act: Act, caller: Caller, *, agreed_by: str | None = None) -> Done:
+    """Do what was judged already. Written down before it is asked for: a crash between the two leaves a trace."""
+    await note(caller, entry_of(Event.BEGUN, act, caller, agreed_by=agreed_by))
+    try:
+        done = await perform(act, caller)
+    except BaseException as problem:
+        said = str(problem) or type(problem).__name__
+        await note(caller, entry_of(Event.FAILED, act, caller, answer=said, agreed_by=agreed_by))
+        raise
+    await note(caller, entry_of(Event.DONE, act, caller, answer=done.said, agreed_by=agreed_by))
+    caller.desk.look_now()
+    return done
+
+
+async def decide(about: ProposalButton, caller: Caller, *, agreed: bool) -> Answer | None:
+    """Agree to what somebody else wants to do, or decline it; its message says so. Raises NotAllowed, NotNamed.
+
+    A button carries a right, so it is signed; and whoever presses it is judged anew.
+    """
+    proposal = await _open(about, caller)
+    asker = _asker(proposal, caller)
+    await _check_decider(proposal, caller)
+    state = ProposalState.AGREED if agreed else ProposalState.DECLINED
+    event = Event.AGREED if agreed else Event.DECLINED
+    shown = words(proposal.act)
+    said = messages.proposal_decided(shown, by=proposal.asked_by, decided_by=caller.person, agreed=agreed)
+    entry = entry_of(event, proposal.act, asker, agreed_by=caller.person)
+    proposals = caller.desk.storage.proposals
+    if not await proposals.conclude(proposal, state, said, entry, by=caller.person, at=caller.now()):
+        raise NotNamed("Somebody else has just decided this.")
+    caller.desk.outbox_changed()
+    if not agreed:
+        await _conclude_step(proposal, caller, Outcome(error="Somebody declined it."))
+        return None
+    return await _carry_out(proposal, caller, asker)
+
+
+async def _carry_out(proposal: Proposal, caller: Caller, asker: Caller) -> Answer | None:
+    """Do what was agreed to, as the one who asked for it."""
+    act = proposal.act
+    try:
+        if proposal.deciders.themselves:
+            # They have said that it is them; a second person may be needed all the same.
+            done = await do(act, asker, execution=proposal.execution)
+        else:
+            ruling = await ruling_on(question_of(act, proposal.channel), asker)
+            if ruling.refused is not None:
+                await note(asker, entry_of(Event.REFUSED, act, asker, answer=ruling.refused))
+                raise NotAllowed(ruling.refused)
+            done = await do_now(act, asker, agreed_by=caller.person)
+    except Exception as problem:
+        await caller.desk.storage.proposals.finish(proposal)
+        await _say_it_failed(proposal, caller, str(problem))
+        await _conclude_step(proposal, caller, Outcome(error=str(problem) or "It did not work."))
+        raise
+    await caller.desk.storage.proposals.finish(proposal)
+    if not done.waits:
+        await _conclude_step(proposal, caller, Outcome(outputs=done.facts))
+    return done.answer
+
+
+async def _propose(act: Act, caller: Caller, ruling: Ruling, execution: str | None) -> Done:
+    channel = caller.person if ruling.confirm else await _where_to_ask(act.app, caller)
+    minutes = timedelta(minutes=ruling.minutes)
+    proposals = caller.desk.storage.proposals
+    proposal = proposals.new(
+        act,
+        team=caller.team,
+        channel=channel,
+        asked_by=caller.person,
+        deciders=Deciders(who=ruling.second, themselves=ruling.confirm),
+        asked_at=caller.now(),
+        expires_at=caller.now() + minutes,
+        execution=execution,
+    )
+    vault = caller.desk.storage.vault
+    if vault is None:
+        raise NotAllowed(str(NoKey()))
+    groups = caller.desk.rulings.groups
+    names = [await groups.names(caller.team, who) for who in ruling.second]
+    value = ProposalButton(id=proposal.id, seal=vault.sign(signed_text(caller.team, proposal.id)))
+    message = messages.proposal(
+        words(act),
+        by=caller.person,
+        who=names,
+        until=proposal.expires_at,
+        value=value,
+        themselves=ruling.confirm,
+    )
+    asker = replace(caller, channel=channel)
+    await proposals.begin(proposal, message, entry_of(Event.PROPOSED, act, asker))
+    caller.desk.outbox_changed()
+    caller.desk.proposals_changed()
+    said = messages.proposed(words(act), channel=channel, until=proposal.expires_at)
+    return Done(Answer(said, Audience.ONE_PERSON), waits=True)
+
+
+async def _where_to_ask(app: App, caller: Caller) -> str:
+    """The channel where others can see it: this one, or one that follows the app. Raises NotAllowed."""
+    if caller.channel and not caller.channel.startswith("D"):
+        return caller.channel
+    for one in await caller.desk.storage.subscriptions.of_app(app.provider, app.slug):
+        if one.team == caller.team and not one.channel.startswith("D"):
+            return one.channel
+    raise NotAllowed(NO_CHANNEL)
+
+
+async def _open(about: ProposalButton, caller: Caller) -> Proposal:
+    vault = caller.desk.storage.vault
+    if vault is None or not vault.is_signed(signed_text(caller.team, about.id), about.seal):
+        raise NotNamed("This button is not one of mine, or is too old. Ask for it again.")
+    try:
+        proposal = await caller.desk.storage.proposals.find(caller.team, about.id)
+    except CannotOpen as problem:
+        raise NotNamed("I can't read any more what this was about. Ask for it again.") from problem
+    if proposal is None or proposal.state is not ProposalState.OPEN:
+        raise NotNamed("This was decided already, or its time has run out.")
+    if proposal.expires_at <= caller.now():
+        raise NotNamed("Its time has run out. Ask for it again.")
+    return proposal
+
+
+async def _check_decider(proposal: Proposal, caller: Caller) -> None:
+    """Whether this person may decide it. Raises NotAllowed, and writes the refusal down."""
+    problem = await _why_not(proposal, caller)
+    if problem is not None:
+        await note(caller, entry_of(Event.REFUSED, proposal.act, caller, answer=problem))
+        raise NotAllowed(problem)
+
+
+async def _why_not(proposal: Proposal, caller: Caller) -> str | None:
+    mine = caller.person == proposal.asked_by
+    if proposal.deciders.themselves:
+        return None if mine else "Only the person in whose name it would be done can say yes or no."
+    if mine:
+        return "Somebody else must agree: a second person is the point of it."
+    if await _is_same_at_bitrise(proposal, caller):
+        return "You are the same person at Bitrise as the one who asks, so you can't be the second."
+    ruling = await ruling_on(question_of(proposal.act, proposal.channel), caller)
+    if ruling.refused is not None:
+        return ruling.refused
+    rulings, person = caller.desk.rulings, person_of(caller)
+    for who in proposal.deciders.who:
+        if not await rulings.includes(who, person):
+            return f"Only {await rulings.groups.names(caller.team, who)} may agree to this."
+    return None
+
+
+async def _is_same_at_bitrise(proposal: Proposal, caller: Caller) -> bool:
+    """Whether one person with two accounts in Slack would agree with themselves."""
+    accounts = caller.storage.accounts
+    one = await accounts.find(proposal.asked_by, proposal.act.app.provider)
+    other = await accounts.find(caller.person, proposal.act.app.provider)
+    return one is not None and other is not None and one.provider_user == other.provider_user
+
+
+def _asker(proposal: Proposal, caller: Caller) -> Caller:
+    """The one who asked, as if they did it now."""
+    channel = "" if proposal.deciders.themselves else proposal.channel
+    return Caller(desk=caller.desk, person=proposal.asked_by, team=proposal.team, channel=channel)
+
+
+async def _say_it_failed(proposal: Proposal, caller: Caller, problem: str) -> None:
+    said: Message = messages.proposal_failed(
+        words(proposal.act), by=proposal.asked_by, decided_by=caller.person, problem=problem
+    )
+    await caller.desk.storage.proposals.say(proposal, said)
+    caller.desk.outbox_changed()
+
+
+async def _conclude_step(proposal: Proposal, caller: Caller, outcome: Outcome) -> None:
+    if proposal.execution is not None:
+        await caller.desk.storage.steps.conclude(proposal.execution, outcome)
+        caller.desk.steps_changed()
+
+
+def signed_text(team: str, proposal: str) -> str:
+    """What a proposal's button is signed over."""
+    return f"proposal {team} {proposal}"

@@ -1,0 +1,85 @@
+"""Proposals that nobody decides in time."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+import structlog
+
+from bot import messages
+from bot.acts import words
+from bot.audit import Event
+from bot.vault import CannotOpen
+from handlers.caller import Caller
+from handlers.desk import Desk
+from handlers.doing.noting import entry_of
+from storage import NoKey, Outcome, Proposal, ProposalState
+
+log = structlog.get_logger()
+
+LONGEST_SLEEP = 60.0
+
+
+class Expiring:
+    """Ends them when their time has run out, after a restart too; `run` goes on until stopped."""
+
+    def __init__(self, desk: Desk, changed: asyncio.Event) -> None:
+        self._desk = desk
+        self._changed = changed
+        self._began = desk.clock()
+        self._stopping = False
+
+    def stop(self) -> None:
+        """End `run`."""
+        self._stopping = True
+        self._changed.set()
+
+    async def run(self) -> None:
+        """End what has run out; no failure ends it."""
+        await self._own_up()
+        while not self._stopping:
+            self._changed.clear()
+            try:
+                await self.end_those_due()
+            except (NoKey, CannotOpen) as problem:
+                log.error("proposals.sealed", reason=str(problem))
+            except Exception:
+                log.exception("proposals.broken")
+            next_end = await self._desk.storage.proposals.next_end()
+            seconds = (next_end - self._desk.clock()).total_seconds() if next_end else LONGEST_SLEEP
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(max(seconds, 0.05), LONGEST_SLEEP)):
+                    await self._changed.wait()
+
+    async def _own_up(self) -> None:
+        """Acts in whose midst an earlier process was stopped: whether they were done, nobody knows."""
+        proposals = self._desk.storage.proposals
+        try:
+            for proposal in await proposals.cut_off(self._began):
+                said = messages.proposal_cut_off(words(proposal.act), by=proposal.asked_by)
+                await proposals.say(proposal, said)
+                await proposals.finish(proposal)
+                self._desk.outbox_changed()
+        except (NoKey, CannotOpen) as problem:
+            log.error("proposals.sealed", reason=str(problem))
+
+    async def end_those_due(self) -> None:
+        """End what has run out by now."""
+        for proposal in await self._desk.storage.proposals.expired(self._desk.clock()):
+            await self._end(proposal)
+
+    async def _end(self, proposal: Proposal) -> None:
+        desk, now = self._desk, self._desk.clock()
+        asker = Caller(desk=desk, person=proposal.asked_by, team=proposal.team, channel=proposal.channel)
+        said = messages.proposal_expired(words(proposal.act), by=proposal.asked_by)
+        entry = entry_of(Event.EXPIRED, proposal.act, asker)
+        if not await desk.storage.proposals.conclude(
+            proposal, ProposalState.EXPIRED, said, entry, by=None, at=now
+        ):
+            return
+        desk.outbox_changed()
+        if proposal.execution is not None:
+            outcome = Outcome(error="Nobody has agreed to it in time.")
+            await desk.storage.steps.conclude(proposal.execution, outcome)
+            desk.steps_changed()

@@ -1,0 +1,150 @@
+"""Asking Bitrise for what was judged and agreed to: as the person, with their own token."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from bot import messages
+from bot.acts import Abort, AbortPipeline, Act, Decide, Rebuild, RebuildPipeline, SetPublicPage, Start
+from bot.bitrise import AbortOrder, EnvironmentVariable, Started, TriggerParams
+from bot.build import App, Provider
+from bot.http import NotFound
+from bot.messages import Message
+from handlers.caller import Answer, Audience, Caller
+from handlers.doing.outcome import Done
+from handlers.finding import NotNamed
+
+APPROVALS = "Approvals"
+PIPELINE = "Pipeline"
+
+
+async def perform(act: Act, caller: Caller) -> Done:
+    """Do it. Raises ProviderError, and NotNamed where it can't be done any more."""
+    return await _PERFORM[type(act)](act, caller)
+
+
+async def _abort(act: Abort, caller: Caller) -> Done:
+    build = await caller.own_bitrise.build(act.app.slug, act.build.slug)
+    await caller.own_bitrise.abort(act.app.slug, build.slug, await _in_their_name(act.order, caller))
+    said = messages.aborted(build, act.app, by=caller.person, order=act.order)
+    facts = {"app": act.app.title, "build": build.slug, "number": build.number or 0, "url": build.url}
+    return Done(Answer(said, Audience.CHANNEL), facts)
+
+
+async def _start(act: Start, caller: Caller) -> Done:
+    ask = act.ask
+    params = TriggerParams(
+        branch=ask.branch,
+        tag=ask.tag,
+        commit_hash=ask.commit,
+        commit_message=ask.message or f"Started from Slack by {await caller.signature()}",
+        workflow_id=ask.workflow,
+        pipeline_id=ask.pipeline,
+        started_by=caller.person or None,
+        environments=tuple(EnvironmentVariable(key=key, value=value) for key, value in ask.environments),
+    )
+    started = await caller.own_bitrise.trigger(act.app.slug, params)
+    if act.remember:
+        kept = ask.model_copy(update={"app": act.app.title})
+        await caller.storage.starts.remember(caller.person, act.app.slug, kept, at=caller.now())
+    said = messages.triggered(act.app, started, by=caller.person)
+    return Done(Answer(said, Audience.CHANNEL), _facts(act.app, started), _said(started))
+
+
+async def _rebuild(act: Rebuild, caller: Caller) -> Done:
+    build = await caller.own_bitrise.build(act.app.slug, act.build.slug)
+    if not build.params:
+        raise NotNamed(
+            f"Bitrise doesn't say how build {build.label} was started, so it can't be started again."
+        )
+    params = TriggerParams.from_build(build, started_by=caller.person)
+    started = await caller.own_bitrise.trigger(act.app.slug, params)
+    said = messages.rebuilt(build, act.app, started, by=caller.person)
+    return Done(Answer(said, Audience.CHANNEL), _facts(act.app, started), _said(started))
+
+
+async def _abort_pipeline(act: AbortPipeline, caller: Caller) -> Done:
+    one = await caller.own_bitrise.pipeline(act.app.slug, act.pipeline.id)
+    if one.ended:
+        raise NotNamed(f"{one.name} {one.label} has ended already, so it can't be aborted.")
+    order = await _in_their_name(act.order, caller)
+    await caller.own_bitrise.abort_pipeline(act.app.slug, one.id, order)
+    said = messages.pipeline_aborted(one, act.app, by=caller.person, reason=act.order.reason)
+    return Done(Answer(said, Audience.CHANNEL, title=PIPELINE))
+
+
+async def _rebuild_pipeline(act: RebuildPipeline, caller: Caller) -> Done:
+    one = await caller.own_bitrise.pipeline(act.app.slug, act.pipeline.id)
+    if not one.ended:
+        raise NotNamed(f"{one.name} {one.label} still runs; abort it first, or wait for its end.")
+    by = None if await caller.is_linked() else await caller.signature()
+    await caller.own_bitrise.rebuild_pipeline(act.app.slug, one.id, failed_only=act.failed_only, by=by)
+    said = messages.pipeline_rebuilt(one, act.app, by=caller.person, failed_only=act.failed_only)
+    return Done(Answer(said, Audience.CHANNEL, title=PIPELINE))
+
+
+async def _set_public_page(act: SetPublicPage, caller: Caller) -> Done:
+    build = await caller.own_bitrise.build(act.app.slug, act.build.slug)
+    one = await caller.own_bitrise.set_public_page(act.app.slug, build.slug, act.artifact, enabled=act.public)
+    if one.public_page is not act.public:
+        raise NotNamed("Bitrise took the order, but the install page is as it was. Change it in Bitrise.")
+    said = messages.page_changed(one, build, act.app, by=caller.person)
+    return Done(Answer(said, Audience.CHANNEL), said=f"public: {str(one.public_page).lower()}")
+
+
+async def _decide(act: Decide, caller: Caller) -> Done:
+    requests, approved = caller.desk.storage.requests, act.approved
+    try:
+        one = await caller.own_bitrise.decide_request(act.app.slug, act.request, approved=approved)
+    except NotFound as error:
+        await requests.end(Provider.BITRISE, act.request, lambda gone: messages.request_gone(gone, act.app))
+        caller.desk.outbox_changed()
+        raise NotNamed(
+            "This build does not wait any more: somebody else has decided, or it has gone."
+        ) from error
+    said: Message = messages.request_decided(one, act.app, approved=approved, by=caller.person)
+    await requests.end(
+        Provider.BITRISE,
+        act.request,
+        lambda known: messages.request_decided(known, act.app, approved=approved, by=caller.person),
+    )
+    caller.desk.outbox_changed()
+    return Done(Answer(said, Audience.CHANNEL, title=APPROVALS))
+
+
+_PERFORM: Mapping[type[Any], Callable[[Any, Caller], Awaitable[Done]]] = {
+    Abort: _abort,
+    Start: _start,
+    Rebuild: _rebuild,
+    AbortPipeline: _abort_pipeline,
+    RebuildPipeline: _rebuild_pipeline,
+    SetPublicPage: _set_public_page,
+    Decide: _decide,
+}
+
+
+async def _in_their_name(order: AbortOrder, caller: Caller) -> AbortOrder:
+    """The order as Bitrise gets it: where the bot's token asks, Bitrise would name that one's owner."""
+    if await caller.is_linked():
+        return order
+    return order.model_copy(update={"reason": signed(order.reason, await caller.signature())})
+
+
+def signed(reason: str | None, name: str) -> str:
+    """The reason with the person's name."""
+    return f"{reason} ({name} via Slack)" if reason else f"{name} via Slack"
+
+
+def _facts(app: App, started: list[Started]) -> dict[str, Any]:
+    first = next(one for one in started if one.ok)
+    return {
+        "app": app.title,
+        "build": first.build_slug or "",
+        "number": first.number or 0,
+        "url": first.url or "",
+    }
+
+
+def _said(started: list[Started]) -> str:
+    return "started " + ", ".join(str(one.build_slug or one.number) for one in started if one.ok)

@@ -1,0 +1,48 @@
+"""Asking whether somebody may do what is done in the bot itself: subscribing, choosing a channel's app."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from bot.audit import Entry, Event, Personal
+from bot.build import App
+from bot.policy import Permission, Question
+from handlers.caller import Caller
+from handlers.doing.noting import note, noted
+from handlers.doing.outcome import NotAllowed
+from handlers.rulings import Person, Ruling
+
+
+def person_of(caller: Caller) -> Person:
+    """The caller, as the policy sees them."""
+    return Person(team=caller.team, id=caller.person, vouched=caller.vouched, stranger=caller.stranger)
+
+
+async def ruling_on(question: Question, caller: Caller) -> Ruling:
+    """Whether the caller may. What is refused is for whoever asked to write down."""
+    return await caller.desk.rulings.of(question, person_of(caller))
+
+
+@asynccontextmanager
+async def permitted(
+    caller: Caller, act: str, app: App | None, *, about: Mapping[str, str] | None = None
+) -> AsyncIterator[None]:
+    """Around a change of the channel's own orders: asked, done, written down. Raises NotAllowed."""
+    question = Question(permission=Permission.SUBSCRIBE, app=app, channel=caller.channel)
+    ruling = await ruling_on(question, caller)
+    slug = app.slug if app is not None else ""
+    if ruling.refused is not None:
+        refused = Entry(
+            event=Event.REFUSED,
+            act=act,
+            personal=Personal(person=caller.person),
+            channel=caller.channel,
+            app=slug,
+            about=dict(about or {}),
+            answer=ruling.refused,
+        )
+        await note(caller, refused)
+        raise NotAllowed(ruling.refused)
+    async with noted(caller, act, app=slug, about=about):
+        yield

@@ -1,0 +1,124 @@
+"""The one place where it is asked whether somebody may do something: for each command, button, modal and step alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import structlog
+from slack_sdk.errors import SlackApiError
+
+from bot.build import Frozen, Provider
+from bot.policy import Allow, Permission, Protect, Question, Who, protections, who_may
+from handlers.clients import Clients
+from handlers.credentials import BROKEN
+from handlers.groups import Groups
+from storage import Storage
+
+log = structlog.get_logger()
+
+OPERATORS = "whoever runs Buildbell has set that"
+ADMINS = "an admin of this workspace has set that"
+NOT_LINKED = "I do this with your own Bitrise account. Type `/bitrise connect` to link it, then try again."
+STRANGER = "People of other companies may look at builds in this channel, but not change anything."
+NOT_VOUCHED = (
+    "Slack does not say who runs a workflow, so it may do this only with the agreement of a person who may."
+)
+_DOING = {
+    Permission.ABORT: "abort builds",
+    Permission.TRIGGER: "start builds",
+    Permission.ARTIFACTS: "change artifacts",
+    Permission.APPROVE: "approve builds",
+    Permission.SUBSCRIBE: "change subscriptions",
+}
+
+
+class Person(Frozen):
+    """Whoever wants to do something. `vouched`: Slack itself says that it is them."""
+
+    team: str
+    id: str
+    vouched: bool = True
+    stranger: bool = False
+
+
+class Ruling(Frozen):
+    """May they? `refused` says why not, and who may. `second` holds those who must agree, one of each, within so many
+    minutes. `confirm`: they may, but only if they say themselves that it is them.
+    """
+
+    refused: str | None = None
+    second: tuple[Who, ...] = ()
+    minutes: int = 0
+    confirm: bool = False
+
+
+class Rulings:
+    """Asks the operator's rules and those of the workspace."""
+
+    def __init__(
+        self,
+        rules: Sequence[Allow | Protect],
+        storage: Storage,
+        clients: Clients,
+        groups: Groups,
+    ) -> None:
+        self._rules = tuple(rules)
+        self._storage = storage
+        self._clients = clients
+        self.groups = groups
+
+    @property
+    def operators(self) -> tuple[Allow | Protect, ...]:
+        """The operator's rules."""
+        return self._rules
+
+    async def of(self, question: Question, person: Person) -> Ruling:
+        """Whether this person may do this, here and now. What can't be found out counts as no."""
+        if person.stranger:
+            return Ruling(refused=STRANGER)
+        if (problem := await self._not_linked(person)) is not None:
+            return Ruling(refused=problem)
+        of_workspace = [one.rule for one in await self._storage.of(person.team).policies.all()]
+        for rules, whose in ((self._rules, OPERATORS), (of_workspace, ADMINS)):
+            who = who_may(rules, question).who
+            if not await self.includes(who, person):
+                return Ruling(refused=await self._refusal(question, who, whose, person.team))
+        confirm = not person.vouched and bool(person.id)
+        needed = [*protections(self._rules, question), *protections(of_workspace, question)]
+        return Ruling(
+            second=tuple(dict.fromkeys(one.who for one in needed)),
+            minutes=min((one.minutes for one in needed), default=60),
+            confirm=confirm and not await self._open_to_workflows(question, of_workspace),
+        )
+
+    async def includes(self, who: Who, person: Person) -> bool:
+        """Whether the person is meant. Where Slack does not say who is in a group, nobody is."""
+        if who.everyone or person.id in who.people:
+            return True
+        try:
+            return bool(await self.groups.those_of(person.team, person.id, who.groups))
+        except SlackApiError as error:
+            log.warning("groups.unknown", team=person.team, reason=str(error.response.get("error")))
+            return False
+
+    async def _not_linked(self, person: Person) -> str | None:
+        if person.id:
+            account = await self._storage.of(person.team).accounts.find(person.id, Provider.BITRISE)
+            if account is not None:
+                return None if account.works else f"{BROKEN}."
+        if self._clients.service_acts:
+            return None
+        return NOT_LINKED if person.id else NOT_VOUCHED
+
+    async def _open_to_workflows(self, question: Question, of_workspace: Sequence[Allow | Protect]) -> bool:
+        """Whether a workflow may do it by itself: where the bot acts for everyone anyway."""
+        everyone = all(who_may(rules, question).who.everyone for rules in (self._rules, of_workspace))
+        return self._clients.service_acts and everyone
+
+    async def _refusal(self, question: Question, who: Who, whose: str, team: str) -> str:
+        what = _DOING[question.permission]
+        of = f" of {question.app.title}" if question.app is not None else ""
+        where = " here" if question.channel else ""
+        if who.nobody:
+            return f"Nobody may {what}{of}{where}; {whose}."
+        return f"Only {await self.groups.names(team, who)} may {what}{of}{where}; {whose}."

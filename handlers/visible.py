@@ -1,0 +1,104 @@
+"""The apps that a person may see: those that their own token sees; without one, those that the channel follows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot.build import App
+from bot.commands import UnknownApp, find_app
+from bot.http import NotConnected
+from handlers.clients import Clients
+from handlers.directory import FRESH, FRESH_ENOUGH_FOR_A_MISS, AppDirectory
+from storage import Stopped, Subscription, WorkspaceStorage
+
+SEES_LITTLE = (
+    "I show what your own Bitrise account may see, and without one only what this channel follows."
+    " Type `/bitrise connect` to link yours"
+)
+
+
+class VisibleApps:
+    """One person's apps, from one channel; a workflow's, from all that the workspace's channels follow (None).
+
+    Raises ProviderError where they can't be read.
+    """
+
+    def __init__(self, clients: Clients, storage: WorkspaceStorage, person: str, channel: str | None) -> None:
+        self._clients = clients
+        self._storage = storage
+        self._person = person
+        self._channel = channel
+
+    async def all(self) -> Sequence[App]:
+        """Every app that they may see."""
+        directory, only = await self._directory()
+        return _those(await directory.all(), only)
+
+    async def find(self, words: str) -> App:
+        """The app that the words name. Raises UnknownApp, AmbiguousApp, NotConnected."""
+        directory, only = await self._directory()
+        try:
+            return find_app(words, _those(await directory.read(FRESH), only))
+        except UnknownApp:
+            try:
+                return find_app(words, _those(await directory.read(FRESH_ENOUGH_FOR_A_MISS), only))
+            except UnknownApp as unknown:
+                if only is not None:
+                    raise SeesLittle from unknown
+                raise
+
+    async def by_slug(self, slug: str) -> App | None:
+        """The app with this very slug; None where they may not see it."""
+        directory, only = await self._directory()
+        return await directory.by_slug(slug) if only is None or slug in only else None
+
+    async def require(self, slug: str) -> App:
+        """The app with this very slug. Raises NotFound, or NotConnected where an account of their own might see it."""
+        directory, only = await self._directory()
+        if only is not None and slug not in only:
+            raise SeesLittle
+        # A list may be some minutes old, and is not asked again for each name: Bitrise has the last word.
+        return await directory.by_slug(slug) or await directory.ask_for(slug)
+
+    async def in_time(self) -> Sequence[App]:
+        """The apps as far as they are known within a list's patience."""
+        directory, only = await self._directory()
+        return _those(await directory.in_time(), only)
+
+    async def slugs(self) -> frozenset[str] | None:
+        """The slugs of all of them; None: whatever the bot itself sees."""
+        directory, only = await self._directory()
+        if only is not None:
+            return only
+        if directory is self._clients.service_apps:
+            return None
+        return frozenset(app.slug for app in await directory.all())
+
+    async def _directory(self) -> tuple[AppDirectory, frozenset[str] | None]:
+        """The list that they are shown, and which of it; None: all of it."""
+        if await self._clients.is_linked(self._storage.team, self._person):
+            return self._clients.of(self._storage.team, self._person).apps, None
+        if self._clients.service_acts:
+            return self._clients.service_apps, None
+        if self._channel is None:
+            followed = await self._storage.subscriptions.of_all_channels()
+        else:
+            followed = await self._storage.subscriptions.of_channel(self._channel)
+        return self._clients.service_apps, followed_in(followed)
+
+
+class SeesLittle(NotConnected):
+    """The person has no account of their own, and the channel does not follow the app."""
+
+    sentence = SEES_LITTLE
+
+
+def followed_in(subscriptions: Sequence[Subscription]) -> frozenset[str]:
+    """The apps of which these subscriptions tell everybody who is there."""
+    return frozenset(
+        one.app.slug for one in subscriptions if one.app is not None and one.stopped != Stopped.UNSEEN
+    )
+
+
+def _those(apps: Sequence[App], only: frozenset[str] | None) -> Sequence[App]:
+    return apps if only is None else [app for app in apps if app.slug in only]

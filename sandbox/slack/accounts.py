@@ -1,0 +1,49 @@
+"""Who there is: people, user groups, and the organisation that several workspaces may belong to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody with an account; `deleted` once they have left."""
+
+    id: str
+    name: str
+    real_name: str
+    zone: str = "Europe/Berlin"
+    guest: bool = False
+    admin: bool = False
+    owner: bool = False
+    deleted: bool = False
+
+    @property
+    def email(self) -> str:
+        """Their e-mail address."""
+        return f"{self.name}@example.com"
+
+    @property
+    def runs_the_place(self) -> bool:
+        """Whether they are an admin or an owner."""
+        return self.admin or self.owner
+
+
+@dataclass
+class Group:
+    """A user group; `date_delete` is when it was disabled, 0 while it is not."""
+
+    id: str
+    handle: str
+    name: str
+    users: list[str] = field(default_factory=list)
+    description: str = ""
+    date_delete: int = 0
+
+
+@dataclass(frozen=True)
+class Enterprise:
+    """An Enterprise Grid organisation."""
+
+    id: str
+    name: str

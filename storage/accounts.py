@@ -1,0 +1,153 @@
+"""People's links to a provider: their own tokens, sealed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import sqlite_utils
+from pydantic import SecretStr
+
+from bot.build import Frozen, Provider
+from bot.vault import CannotOpen, Vault
+from storage.database import Database
+from storage.messages import owe_message
+from storage.recipient import Recipient
+from storage.times import from_text, to_text
+
+_FIELDS = "team_id, user_id, provider, provider_user, name, sealed, connected_at, broken_at"
+
+
+class NoKey(Exception):
+    """This Buildbell has no key (BUILDBELL_SECRET_KEY), so it keeps nobody's token. Ask whoever runs it."""
+
+    def __init__(self) -> None:
+        super().__init__(self.__doc__)
+
+
+class Account(Frozen):
+    """One person's link: who they are at the provider, and their token, sealed. `broken_at`: since it is refused."""
+
+    team: str
+    user: str
+    provider: Provider
+    provider_user: str
+    name: str
+    sealed: str
+    connected_at: datetime
+    broken_at: datetime | None = None
+
+    @property
+    def works(self) -> bool:
+        """Whether the provider took its token when it was last asked."""
+        return self.broken_at is None
+
+
+class Accounts:
+    """The accounts of one workspace's people."""
+
+    def __init__(self, database: Database, team: str, vault: Vault | None) -> None:
+        self._database = database
+        self._team = team
+        self._vault = vault
+
+    async def find(self, user: str, provider: Provider) -> Account | None:
+        """The person's account; None where they have connected none."""
+        query = f"SELECT {_FIELDS} FROM accounts WHERE team_id = ? AND user_id = ? AND provider = ?"
+        row = await self._database.read(lambda db: db.execute(query, [self._team, user, provider]).fetchone())
+        return account_of(row) if row is not None else None
+
+    async def of_provider_user(self, provider: Provider, provider_user: str) -> list[Account]:
+        """Everybody here who is this one at the provider."""
+        query = f"SELECT {_FIELDS} FROM accounts WHERE team_id = ? AND provider = ? AND provider_user = ?"
+        return await self._database.read(
+            lambda db: [account_of(row) for row in db.execute(query, [self._team, provider, provider_user])]
+        )
+
+    async def connect(
+        self, user: str, provider: Provider, token: SecretStr, *, provider_user: str, name: str, at: datetime
+    ) -> Account:
+        """Keep the person's token, in the place of another one that they may have had. Raises NoKey."""
+        if self._vault is None:
+            raise NoKey
+        account = Account(
+            team=self._team,
+            user=user,
+            provider=provider,
+            provider_user=provider_user,
+            name=name,
+            sealed=self._vault.seal(token.get_secret_value(), *place_of(self._team, user, provider)),
+            connected_at=at,
+        )
+        row = [self._team, user, provider, provider_user, name, account.sealed, to_text(at)]
+        await self._database.write(
+            lambda db: db.execute(
+                f"INSERT OR REPLACE INTO accounts ({_FIELDS}) VALUES (?, ?, ?, ?, ?, ?, ?, NULL)", row
+            )
+        )
+        return account
+
+    def token(self, account: Account) -> SecretStr:
+        """The token of the account. Raises NoKey, and CannotOpen where it was sealed for somebody else."""
+        if self._vault is None:
+            raise NoKey
+        place = place_of(account.team, account.user, account.provider)
+        return SecretStr(self._vault.open(account.sealed, *place))
+
+    async def disconnect(self, user: str, provider: Provider | None = None) -> list[Account]:
+        """Wipe the person's tokens, of one provider or of all; returns what was there."""
+
+        def work(db: sqlite_utils.Database) -> list[Account]:
+            where, given = "team_id = ? AND user_id = ?", [self._team, user]
+            if provider is not None:
+                where, given = f"{where} AND provider = ?", [*given, provider]
+            there = [
+                account_of(row) for row in db.execute(f"SELECT {_FIELDS} FROM accounts WHERE {where}", given)
+            ]
+            db.execute(f"DELETE FROM accounts WHERE {where}", given)
+            return there
+
+        return await self._database.write(work)
+
+    async def refused(self, account: Account, message: str, at: datetime) -> bool:
+        """The provider does not take this token any more: ask its owner for another, once; returns whether it was news.
+
+        `message` is what they are asked, whole.
+        """
+
+        def work(db: sqlite_utils.Database) -> bool:
+            news = db.execute(
+                "UPDATE accounts SET broken_at = ? WHERE team_id = ? AND user_id = ? AND provider = ?"
+                " AND sealed = ? AND broken_at IS NULL",
+                [to_text(at), self._team, account.user, account.provider, account.sealed],
+            ).rowcount
+            if news:
+                to = Recipient(team=self._team, channel=account.user)
+                parcel = f"token-{self._team}-{account.user}-{account.provider}-{at:%Y%m%d%H%M%S%f}"
+                owe_message(db, parcel, to, "notice", message, at)
+            return bool(news)
+
+        return await self._database.write(work)
+
+
+def place_of(team: str, user: str, provider: Provider) -> tuple[str, ...]:
+    """The place that a token is sealed for."""
+    return ("account", team, user, provider.value)
+
+
+def account_of(row: Any) -> Account:
+    """The account in a row of `accounts`."""
+    team, user, provider, provider_user, name, sealed, connected_at, broken_at = row
+    return Account(
+        team=team,
+        user=user,
+        provider=provider,
+        provider_user=provider_user,
+        name=name,
+        sealed=sealed,
+        connected_at=from_text(connected_at),
+        broken_at=from_text(broken_at),
+    )
+
+
+__all__ = ["Account", "Accounts", "CannotOpen", "NoKey", "account_of", "place_of"]

@@ -1,0 +1,185 @@
+"""What somebody wants to do and somebody else must agree to: each is decided once, or runs out."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import sqlite_utils
+
+from bot.acts import Act, act_from
+from bot.audit import Entry
+from bot.build import Frozen
+from bot.messages import Message
+from bot.policy import Who
+from bot.vault import Vault
+from storage.accounts import NoKey
+from storage.audit import append
+from storage.database import Database
+from storage.messages import change_messages_about, owe_message
+from storage.recipient import Recipient
+from storage.times import from_text, to_text
+
+_FIELDS = (
+    "id, team_id, channel_id, asked_by, act, deciders, asked_at, expires_at, state, decided_by, execution"
+)
+
+
+class ProposalState(StrEnum):
+    """How a proposal stands. AGREED: it is being done, and what comes of it is not known yet."""
+
+    OPEN = "open"
+    AGREED = "agreed"
+    DONE = "done"
+    DECLINED = "declined"
+    EXPIRED = "expired"
+
+
+class Deciders(Frozen):
+    """Who decides: anybody of each of these but the one who asks, or (`themselves`) the one in whose name it is."""
+
+    who: tuple[Who, ...] = ()
+    themselves: bool = False
+
+
+class Proposal(Frozen):
+    """One proposal. `execution` names the workflow's step that waits for it."""
+
+    id: str
+    team: str
+    channel: str
+    asked_by: str
+    act: Act
+    deciders: Deciders
+    asked_at: datetime
+    expires_at: datetime
+    state: ProposalState = ProposalState.OPEN
+    decided_by: str | None = None
+    execution: str | None = None
+
+
+class Proposals:
+    """All of them; the acts are sealed, since what a build is started with may hold secrets."""
+
+    def __init__(self, database: Database, vault: Vault | None) -> None:
+        self._database = database
+        self._vault = vault
+
+    def new(self, act: Act, **more: Any) -> Proposal:
+        """A proposal that nobody knows of yet."""
+        return Proposal(id=secrets.token_hex(16), act=act, **more)
+
+    async def begin(self, proposal: Proposal, message: Message, entry: Entry) -> None:
+        """Keep it, write it down, and ask in its channel. Raises NoKey."""
+        sealed = self._the_vault().seal(
+            proposal.act.model_dump_json(), "proposal", proposal.team, proposal.id
+        )
+        row = [
+            proposal.id,
+            proposal.team,
+            proposal.channel,
+            proposal.asked_by,
+            sealed,
+            proposal.deciders.model_dump_json(),
+            to_text(proposal.asked_at),
+            to_text(proposal.expires_at),
+            proposal.state,
+            None,
+            proposal.execution,
+        ]
+        to = Recipient(team=proposal.team, channel=proposal.channel)
+
+        def work(db: sqlite_utils.Database) -> None:
+            marks = ", ".join("?" * len(row))
+            db.execute(f"INSERT INTO proposals ({_FIELDS}) VALUES ({marks})", row)
+            append(db, proposal.team, self._vault, entry, proposal.asked_at)
+            owe_message(db, proposal.id, to, _subject(proposal.id), message.encode(), proposal.asked_at)
+
+        await self._database.write(work)
+
+    async def find(self, team: str, identity: str) -> Proposal | None:
+        """One of a workspace's proposals. Raises NoKey, CannotOpen."""
+        query = f"SELECT {_FIELDS} FROM proposals WHERE team_id = ? AND id = ?"
+        row = await self._database.read(lambda db: db.execute(query, [team, identity]).fetchone())
+        return self._proposal(row) if row is not None else None
+
+    async def conclude(
+        self,
+        proposal: Proposal,
+        state: ProposalState,
+        message: Message,
+        entry: Entry,
+        *,
+        by: str | None,
+        at: datetime,
+    ) -> bool:
+        """Decide it, write that down, and let its message say so; returns False where it was decided before."""
+
+        def work(db: sqlite_utils.Database) -> bool:
+            decided = db.execute(
+                "UPDATE proposals SET state = ?, decided_by = ?, decided_at = ? WHERE id = ? AND state = 'open'",
+                [state, by, to_text(at), proposal.id],
+            ).rowcount
+            if decided:
+                append(db, proposal.team, self._vault, entry, at)
+                change_messages_about(db, _subject(proposal.id), message.encode())
+            return bool(decided)
+
+        return await self._database.write(work)
+
+    async def finish(self, proposal: Proposal) -> None:
+        """What came of it is known."""
+        query = "UPDATE proposals SET state = 'done' WHERE id = ? AND state = 'agreed'"
+        await self._database.write(lambda db: db.execute(query, [proposal.id]))
+
+    async def cut_off(self, before: datetime) -> list[Proposal]:
+        """Those that were agreed to before then, and in whose midst a process was stopped. Raises NoKey, CannotOpen."""
+        query = f"SELECT {_FIELDS} FROM proposals WHERE state = 'agreed' AND decided_at < ?"
+        rows = await self._database.read(lambda db: db.execute(query, [to_text(before)]).fetchall())
+        return [self._proposal(row) for row in rows]
+
+    async def say(self, proposal: Proposal, message: Message) -> None:
+        """Let its message say something else."""
+        subject = _subject(proposal.id)
+        await self._database.write(lambda db: change_messages_about(db, subject, message.encode()))
+
+    async def expired(self, now: datetime) -> list[Proposal]:
+        """Those of all workspaces that nobody has decided in time. Raises NoKey, CannotOpen."""
+        query = (
+            f"SELECT {_FIELDS} FROM proposals WHERE state = 'open' AND expires_at <= ? ORDER BY expires_at"
+        )
+        rows = await self._database.read(lambda db: db.execute(query, [to_text(now)]).fetchall())
+        return [self._proposal(row) for row in rows]
+
+    async def next_end(self) -> datetime | None:
+        """When the next one runs out."""
+        query = "SELECT MIN(expires_at) FROM proposals WHERE state = 'open'"
+        [at] = await self._database.read(lambda db: db.execute(query).fetchone())
+        return from_text(at)
+
+    def _the_vault(self) -> Vault:
+        if self._vault is None:
+            raise NoKey
+        return self._vault
+
+    def _proposal(self, row: Any) -> Proposal:
+        identity, team, channel, asked_by, sealed, deciders, asked_at, expires_at, state, by, execution = row
+        return Proposal(
+            id=identity,
+            team=team,
+            channel=channel,
+            asked_by=asked_by,
+            act=act_from(self._the_vault().open(sealed, "proposal", team, identity)),
+            deciders=Deciders.model_validate_json(deciders),
+            asked_at=from_text(asked_at),
+            expires_at=from_text(expires_at),
+            state=ProposalState(state),
+            decided_by=by,
+            execution=execution,
+        )
+
+
+def _subject(identity: str) -> str:
+    return f"notice proposal {identity}"

@@ -1,0 +1,219 @@
+"""The subscriptions of one workspace: made, changed, paused, stopped, removed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlite_utils
+
+from bot.build import App, Provider
+from bot.terms import Terms
+from storage.database import Database
+from storage.subscriptions import (
+    EVERY_APP,
+    SeenAs,
+    Stopped,
+    Subscription,
+    Subscriptions,
+    end_subscription,
+    select_subscriptions,
+)
+from storage.times import to_text
+from storage.watching import Baseline, begin_watching
+
+
+class WorkspaceSubscriptions:
+    """The first subscription for an app begins the watching, the last one's going ends it."""
+
+    def __init__(self, database: Database, team: str, everybodys: Subscriptions) -> None:
+        self._database = database
+        self._team = team
+        self._everybodys = everybodys
+
+    async def is_watched(self, provider: Provider, app_slug: str) -> bool:
+        """Whether some subscription, of whichever workspace, already waits for the app."""
+        query = "SELECT 1 FROM watched_apps WHERE provider = ? AND app_slug = ?"
+        found = await self._database.read(lambda db: db.execute(query, [provider, app_slug]).fetchone())
+        return found is not None
+
+    async def add(
+        self,
+        *,
+        channel: str,
+        app: App | None,
+        terms: Terms,
+        by: str,
+        at: datetime,
+        baseline: Baseline | None,
+        seen_as: SeenAs = SeenAs.SERVICE,
+        apps: frozenset[str] | None = None,
+    ) -> Subscription:
+        """Add a subscription, with the app's baseline where the app is not watched yet.
+
+        The same app and terms in the same channel is the same subscription: it is returned, and told again
+        if it had been stopped, with what whoever asked now can see. Without an app it is for every app that another
+        subscription waits for, or for those of `apps`.
+        """
+
+        def work(db: sqlite_utils.Database) -> int:
+            if app is not None:
+                # An app that is watched stays as it is. One whose watching ended just now begins anew from here.
+                begin_watching(db, app, baseline or Baseline(at=at))
+            slug = app.slug if app else EVERY_APP
+            where = f"{_OURS} AND channel_id = ? AND subscriptions.app_slug = ?"
+            for existing in select_subscriptions(db, where, [self._team, channel, slug]):
+                if existing.terms == terms:
+                    _resume(db, existing.id, by, seen_as, apps)
+                    return existing.id
+            provider = app.provider if app else Provider.BITRISE
+            row = [
+                self._team,
+                channel,
+                provider,
+                slug,
+                _words(terms),
+                by,
+                to_text(at),
+                seen_as,
+                _listed(apps),
+            ]
+            cursor = db.execute(
+                "INSERT INTO subscriptions (team_id, channel_id, provider, app_slug, terms, created_by, created_at,"
+                " seen_as, apps) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                row,
+            )
+            return int(cursor.lastrowid or 0)
+
+        subscription_id = await self._database.write(work)
+        self._everybodys.changed()
+        [subscription] = await self._find("subscriptions.id = ?", [subscription_id])
+        return subscription
+
+    async def change(self, subscription: Subscription, terms: Terms) -> None:
+        """Give a subscription other terms."""
+        await self._database.write(
+            lambda db: db.execute(
+                f"UPDATE subscriptions SET terms = ? WHERE id = ? AND {_OURS}",
+                [_words(terms), subscription.id, self._team],
+            )
+        )
+        self._everybodys.changed()
+
+    async def pause(self, subscription: Subscription, at: datetime) -> None:
+        """Tell the subscription nothing from now on; what it is still owed, and that is not due yet, is dropped."""
+
+        def work(db: sqlite_utils.Database) -> None:
+            self._stop(db, [subscription.id], Stopped.PAUSED, at)
+            _drop_owed(db, subscription, "paused")
+
+        await self._database.write(work)
+        self._everybodys.changed()
+
+    async def resume(
+        self,
+        subscription: Subscription,
+        *,
+        by: str,
+        seen_as: SeenAs = SeenAs.SERVICE,
+        apps: frozenset[str] | None = None,
+    ) -> None:
+        """Tell a stopped subscription again, from now on; from now on it shows what this person sees."""
+        await self._database.write(lambda db: _resume(db, subscription.id, by, seen_as, apps))
+        self._everybodys.changed()
+
+    async def remove(self, subscription: Subscription) -> None:
+        """Remove a subscription and what it is still owed."""
+
+        def work(db: sqlite_utils.Database) -> None:
+            _drop_owed(db, subscription, "unsubscribed")
+            end_subscription(db, subscription)
+
+        await self._database.write(work)
+        self._everybodys.changed()
+
+    async def stop(self, channel: str, reason: str, at: datetime) -> list[Subscription]:
+        """Stop the channel's subscriptions, which can't be told any more; returns those that were running."""
+        running = await self._find("channel_id = ? AND stopped_reason IS NULL", [channel])
+        numbers = [one.id for one in running]
+        await self._database.write(lambda db: self._stop(db, numbers, reason, at))
+        return running
+
+    async def stop_one(self, subscription: Subscription, reason: str, at: datetime) -> bool:
+        """Stop one that must not be told any more, and drop what it is owed; returns whether it was running."""
+
+        def work(db: sqlite_utils.Database) -> bool:
+            stopped = self._stop(db, [subscription.id], reason, at)
+            _drop_owed(db, subscription, reason)
+            return bool(stopped)
+
+        stopped = await self._database.write(work)
+        self._everybodys.changed()
+        return stopped
+
+    async def find(self, number: int) -> Subscription | None:
+        """The subscription of that number."""
+        found = await self._find("subscriptions.id = ?", [number])
+        return found[0] if found else None
+
+    async def of_channel(self, channel: str) -> list[Subscription]:
+        """The channel's subscriptions, oldest first."""
+        return await self._find("channel_id = ?", [channel])
+
+    async def of_channels(self, channels: Sequence[str]) -> list[Subscription]:
+        """The subscriptions of several channels, oldest first."""
+        marks = ", ".join("?" * len(channels))
+        return await self._find(f"channel_id IN ({marks})", list(channels)) if channels else []
+
+    async def of_all_channels(self) -> list[Subscription]:
+        """The subscriptions of all channels; direct messages are nobody else's."""
+        return await self._find("channel_id NOT LIKE 'D%'", [])
+
+    async def made_by(self, person: str) -> list[Subscription]:
+        """The subscriptions that show what this person sees."""
+        return await self._find("created_by = ? AND seen_as = 'own'", [person])
+
+    async def _find(self, where: str, arguments: Sequence[Any]) -> list[Subscription]:
+        return await self._database.read(
+            lambda db: select_subscriptions(db, f"{_OURS} AND {where}", [self._team, *arguments])
+        )
+
+    def _stop(self, db: sqlite_utils.Database, numbers: Sequence[int], reason: str, at: datetime) -> int:
+        marks = ", ".join("?" * len(numbers))
+        return int(
+            db.execute(
+                "UPDATE subscriptions SET stopped_reason = ?, stopped_at = ?"
+                f" WHERE {_OURS} AND id IN ({marks}) AND stopped_reason IS NULL",
+                [reason, to_text(at), self._team, *numbers],
+            ).rowcount
+        )
+
+
+_OURS = "team_id = ?"
+
+
+def _resume(
+    db: sqlite_utils.Database, number: int, by: str, seen_as: SeenAs, apps: frozenset[str] | None
+) -> None:
+    db.execute(
+        "UPDATE subscriptions SET stopped_reason = NULL, stopped_at = NULL, unsure_since = NULL, checked_at = NULL,"
+        " created_by = ?, seen_as = ?, apps = ? WHERE id = ?",
+        [by, seen_as, _listed(apps), number],
+    )
+
+
+def _drop_owed(db: sqlite_utils.Database, subscription: Subscription, why: str) -> None:
+    db.execute(
+        "UPDATE notifications SET status = 'dropped', error = ? WHERE subscription_id = ? AND status = 'owed'",
+        [why, subscription.id],
+    )
+
+
+def _listed(apps: frozenset[str] | None) -> str | None:
+    return None if apps is None else json.dumps(sorted(apps))
+
+
+def _words(terms: Terms) -> str:
+    return terms.model_dump_json(exclude_defaults=True)
