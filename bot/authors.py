@@ -50,6 +50,15 @@ def people_behind(build: Build, names: Names) -> list[str]:
     return sorted(told | {person for person in names if wrote(person, build, names)})
 
 
+def whose(params: Mapping[str, object]) -> dict[str, object]:
+    """Of what a build was started with, only what says whose it is."""
+    author = params.get("pull_request_author")
+    user = _slack_user(params)
+    told = [{"key": STARTED_BY, "value": user[1:]}] if user is not None else None
+    found = {"pull_request_author": author, "environments": told}
+    return {name: value for name, value in found.items() if value is not None}
+
+
 def _slack_user(params: Mapping[str, object]) -> str | None:
     environments = params.get("environments")
     for one in environments if isinstance(environments, list) else ():

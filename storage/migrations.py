@@ -180,9 +180,11 @@ _FOURTH = (
     "ALTER TABLE messages ADD COLUMN team_id TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE workflow_steps ADD COLUMN team_id TEXT NOT NULL DEFAULT ''",
     # `seen_as`: whose access it shows, its maker's own or the bot's. `apps`: what its maker sees, where it is for all
-    # apps. `checked_at`: when that was asked last; `unsure_since`: since when it could not be asked.
+    # apps. `sees_logs`: whether they may read logs. `checked_at`: when that was asked last; `unsure_since`: since when
+    # it could not be asked.
     "ALTER TABLE subscriptions ADD COLUMN seen_as TEXT NOT NULL DEFAULT 'service'",
     "ALTER TABLE subscriptions ADD COLUMN apps TEXT",
+    "ALTER TABLE subscriptions ADD COLUMN sees_logs INTEGER NOT NULL DEFAULT 1",
     "ALTER TABLE subscriptions ADD COLUMN checked_at TEXT",
     "ALTER TABLE subscriptions ADD COLUMN unsure_since TEXT",
     # People's links to a provider. `sealed` holds the token. `broken_at`: since when the provider refuses it.

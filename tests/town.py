@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -72,7 +73,7 @@ class Town:
 
     def settings(self) -> dict[str, str]:
         way_in = {"slack_signing_secret": SIGNING_SECRET} if self._http else {"slack_app_token": APP_TOKEN}
-        return {
+        everything = {
             "slack_bot_token": BOT_TOKEN,
             "slack_api_url": self.slack.api_url,
             "bitrise_token": TOKEN,
@@ -89,6 +90,7 @@ class Town:
             **way_in,
             **self._more,
         }
+        return {name: value for name, value in everything.items() if value}
 
     async def connect(self, *people: str) -> None:
         """Let people link their accounts at Bitrise."""
@@ -144,6 +146,25 @@ class Town:
         return [
             one for one in self.bitrise.requests if one.path == "/v0.1/builds" and "status" not in one.query
         ]
+
+    async def rows(self, query: str) -> list[tuple[object, ...]]:
+        """What the database holds."""
+        connection = sqlite3.connect(self._folder / "buildbell.db")
+        try:
+            return connection.execute(query).fetchall()
+        finally:
+            connection.close()
+
+    def kept(self) -> bytes:
+        """All that lies in the bot's folder: the database, its log, its lock."""
+        return b"".join(path.read_bytes() for path in self._folder.iterdir() if path.is_file())
+
+    async def execute(self, statement: str, *given: object) -> None:
+        """Change the database behind the bot's back, while it is stopped."""
+        connection = sqlite3.connect(self._folder / "buildbell.db")
+        with connection:
+            connection.execute(statement, given)
+        connection.close()
 
     def last(self, channel: str = "builds", person: str | None = "anna") -> Post | None:
         return next(reversed(self.slack.posts(channel, person)), None)

@@ -142,4 +142,6 @@ class LogsApi(Connection):
 
 
 def _from_chunks(log: Log, most: int) -> LogTail:
-    return LogTail(framed=redact(plain_text(log.text[-most:])), still_growing=not log.archived)
+    # Of a secret that is cut in half, nothing tells that it is one.
+    text = log.text if len(log.text) <= most else last_lines(log.text[-most:].encode("utf-8", "replace"))
+    return LogTail(framed=redact(plain_text(text)), still_growing=not log.archived)

@@ -179,6 +179,16 @@ async def test_a_log_is_first_missing_then_growing_then_archived(there: There) -
         assert b"1 failed" in b"".join([chunk async for chunk in chunks])
 
 
+async def test_a_growing_logs_end_begins_with_a_whole_line(there: There) -> None:
+    build = there.sandbox.start_build(there.android, ends_as="error")
+    there.clock.skip(timedelta(minutes=3))
+    whole = (await there.bitrise.log_tail(there.android.slug, build.slug)).framed.split("\n")
+    for most in range(100, 160):
+        tail = await there.bitrise.log_tail(there.android.slug, build.slug, most=most)
+        assert tail.still_growing
+        assert tail.framed.split("\n") == whole[-len(tail.framed.split("\n")) :]
+
+
 async def test_artifacts_and_their_public_page(there: There) -> None:
     build = there.sandbox.start_build(there.android)
     there.sandbox.finish(build)
