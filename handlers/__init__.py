@@ -20,6 +20,7 @@ from handlers import (
     subscription_modal,
     workflow_steps,
 )
+from handlers.addresses import SlackAddresses
 from handlers.artifact_index import ArtifactIndex
 from handlers.choices import Choices
 from handlers.clients import Clients
@@ -51,6 +52,7 @@ __all__ = [
     "Overview",
     "Rulings",
     "Sight",
+    "SlackAddresses",
     "UsualTimes",
     "Waiting",
     "register",

@@ -6,11 +6,11 @@ from bot.slack.client import (
     WhoWeAre,
     client_options,
     connect,
-    slack_session,
     web_client,
 )
 from bot.slack.installing import Installing
 from bot.slack.presence import ManyWorkspaces, OneWorkspace, Presence
+from bot.slack.session import slack_session
 from bot.slack.socket import PING_SECONDS, Sockets, check_app_token
 from bot.slack.workspaces import Slacks
 
