@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from sandbox.slack import Post
 from sandbox.slack.fields import find_element
 from tests.handlers.test_policy import governed
 from tests.servers import serving
-from tests.town import Town
+from tests.town import Town, open_town
 
 PROTECTED = '[[rule]]\nprotect = "everything"\n'
 
@@ -175,6 +176,18 @@ async def test_b11_somebody_of_another_company_changes_nothing(town: Town) -> No
     town.slack.delivery.interaction = from_elsewhere  # type: ignore[method-assign, assignment]
     await town.press(card, "Rebuild", "People of other companies", person="ben")
     assert changes_at_bitrise(town) == []
+
+
+async def test_somebody_of_another_company_is_not_acted_for_with_the_bots_token_either(
+    tmp_path: Path,
+) -> None:
+    async with open_town(tmp_path) as town:
+        people = town.slack.workspace.people
+        people["U0CARLA"] = replace(people["U0CARLA"], stranger=True)
+        await town.ask("/bitrise trigger android branch:main", "People of other companies", person="carla")
+        town.slack.fault("users.info", "error", words="internal_error", times=5)
+        await town.ask("/bitrise trigger android branch:main", "does not tell me who you are", person="ben")
+        assert changes_at_bitrise(town) == []
 
 
 async def test_b12_what_a_modal_says_of_where_to_answer_is_not_believed(town: Town) -> None:
