@@ -118,11 +118,13 @@ class Subscriptions:
             to_text(at),
             json.dumps(sorted(apps)) if apps is not None else None,
             to_text(unsure_since),
+            subscription.team,
             subscription.id,
         ]
         await self._database.write(
             lambda db: db.execute(
-                "UPDATE subscriptions SET checked_at = ?, apps = ?, unsure_since = ? WHERE id = ?", row
+                "UPDATE subscriptions SET checked_at = ?, apps = ?, unsure_since = ? WHERE team_id = ? AND id = ?",
+                row,
             )
         )
 
@@ -153,9 +155,11 @@ def subscriptions_of_apps(
 
 def end_subscription(db: sqlite_utils.Database, subscription: Subscription) -> None:
     """End a subscription, and the watching of its app with the last one; for use inside a transaction."""
-    db.execute("DELETE FROM subscriptions WHERE id = ?", [subscription.id])
+    ended = db.execute(
+        "DELETE FROM subscriptions WHERE team_id = ? AND id = ?", [subscription.team, subscription.id]
+    ).rowcount
     app = subscription.app
-    if app is None:
+    if app is None or not ended:
         return
     left = db.execute(
         "SELECT 1 FROM subscriptions WHERE provider = ? AND app_slug = ?", [app.provider, app.slug]
