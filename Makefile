@@ -4,12 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: sandbox test run bench torture story check lint types imports unit pictures docs format lock clean
+.PHONY: sandbox test run bench torture story check audit lint types imports unit pictures docs format lock clean
 
 sandbox: $(READY)  ## the bot against simulated Slack and Bitrise, on this machine
 	$(BIN)/python -m bot sandbox
 
-test: $(READY) check unit story  ## every check
+test: $(READY) check audit unit story  ## every check
 
 run: $(READY)  ## the real thing, with the settings from .env
 	$(BIN)/python -m bot run
@@ -24,6 +24,9 @@ story: $(READY)  ## a whole day in the sandbox, without hands
 	$(BIN)/python -m bot sandbox --story
 
 check: lint types imports
+
+audit: $(READY)  ## what is known against the versions in the lock; OSV_URL=… asks a database of your own
+	$(BIN)/python -m checks.audit requirements-dev.lock $(if $(OSV_URL),--osv-url $(OSV_URL))
 
 lint: $(READY)
 	$(BIN)/ruff check .

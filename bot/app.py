@@ -63,6 +63,7 @@ from handlers import (
     Overview,
     Rulings,
     Sight,
+    SlackAddresses,
     UsualTimes,
     Waiting,
     is_departure,
@@ -167,6 +168,7 @@ class Buildbell:
                 storage=storage,
                 slack=patient,
                 session=session,
+                slack_addresses=SlackAddresses(self._settings.slack_api_url),
                 look_now=watcher.look_now,
                 outbox_changed=relay.wake,
                 home_changed=news.changed_by,
@@ -421,6 +423,7 @@ class Buildbell:
             metrics=metrics,
             slack=slack_app if over_http else None,
             webhook=self._webhook(watcher),
+            metrics_token=self._settings.metrics_token,
             more=presence.add_routes,
         )
         open_things.push_async_callback(server.stop)

@@ -85,6 +85,15 @@ def person_here(author: str, team: str) -> str | None:
     return match["person"].upper() if match and match["team"] in (None, _mark_of(team)) else None
 
 
+def whose(params: Mapping[str, object]) -> dict[str, object]:
+    """Of what a build was started with, only what says whose it is."""
+    author = params.get("pull_request_author")
+    user = _slack_user(params)
+    told = [{"key": STARTED_BY, "value": user[1:]}] if user is not None else None
+    found = {"pull_request_author": author, "environments": told}
+    return {name: value for name, value in found.items() if value is not None}
+
+
 def _slack_user(params: Mapping[str, object]) -> str | None:
     environments = params.get("environments")
     for one in environments if isinstance(environments, list) else ():

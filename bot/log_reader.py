@@ -5,7 +5,6 @@ However long the log is, only what was asked for is held.
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from collections.abc import Callable
 from datetime import timedelta
@@ -13,6 +12,7 @@ from enum import StrEnum
 
 from bot import boxes
 from bot.build import Frozen
+from bot.private_keys import REDACTED, SIGN, PrivateKeys
 
 KEPT_LINES = 60
 MOST_HITS = 15
@@ -21,8 +21,6 @@ MOST_COUNTED = 1000
 MOST_STEPS = 300
 # A line without an end is cut, so that it is not held either.
 LONGEST_LINE = 64 * 1024
-_KEY_BEGINS = re.compile(rb"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----")
-_KEY = b"PRIVATE KEY-----"
 
 
 class StepResult(StrEnum):
@@ -96,8 +94,9 @@ class LogReader:
         self._of: str | None = None
         self._hits: list[Hit] = []
         self._hit_count = self._lines = self._size = 0
-        self._rest = b""
-        self._in_key = self._over = self._boxed = False
+        self._rest = self._before = b""
+        self._keys = PrivateKeys()
+        self._over = self._boxed = False
 
     def feed(self, chunk: bytes) -> None:
         """Take the next piece."""
@@ -130,7 +129,8 @@ class LogReader:
 
     def _take(self, line: bytes) -> None:
         self._lines += 1
-        if self._in_key or _KEY in line:
+        # A private key goes over many lines, of which the last ones alone could not be recognised.
+        if self._keys.inside or SIGN in line:
             line = self._without_key(line)
         self._boxed = False
         if line.startswith((b"|", b"+-")) and not self._over:
@@ -139,22 +139,26 @@ class LogReader:
             self._look_in(line, self._word)
         if not self._over and not self._boxed:
             self._kept.append(line)
+        self._before = line
 
     def _look_in(self, line: bytes, word: str) -> None:
         # Only what may be shown is searched, or a secret could be guessed letter by letter.
         text = line.decode("utf-8", "replace")
-        if word not in text.lower() or word not in (text := self._shown(text)).lower():
+        if word not in text.lower() or word not in (text := self._shown_after(self._before, text)).lower():
             return
         self._hit_count += 1
         if len(self._hits) < MOST_HITS:
             self._hits.append(Hit(line=self._lines, step=self._title(), text=text))
 
+    def _shown_after(self, before: bytes, text: str) -> str:
+        # Where a variable is told on two lines, only the first says that the second is a secret.
+        if b"=>" not in before:
+            return self._shown(text)
+        return self._shown(f"{before.decode('utf-8', 'replace')}\n{text}").rpartition("\n")[2]
+
     def _without_key(self, line: bytes) -> bytes:
-        """A private key goes over many lines, of which the last ones alone could not be recognised."""
-        begins = _KEY_BEGINS.search(line) is not None
-        ends = _KEY in line and not begins
-        self._in_key = begins or (self._in_key and not ends)
-        return b"[redacted]"
+        shown = self._keys.without(line.decode("utf-8", "replace"))
+        return REDACTED.encode() if shown is None else shown.encode("utf-8", "replace")
 
     def _box(self, line: str) -> None:
         self._boxed = len(line) == boxes.WIDTH and boxes.is_frame(line)

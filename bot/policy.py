@@ -150,7 +150,7 @@ def protections(rules: Iterable[Allow | Protect], question: Question) -> list[Pr
 
 
 def read_policy(path: Path) -> tuple[Allow | Protect, ...]:
-    """The operator's rules, from a TOML file; docs/security.md says how it is written. Raises PolicyProblem."""
+    """The operator's rules, from a TOML file; docs/policy.md says how it is written. Raises PolicyProblem."""
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

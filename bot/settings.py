@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -80,7 +81,7 @@ class Settings(BaseSettings):
         default=10, gt=0, description="Seconds between two looks while a build runs."
     )
     policy_file: Path | None = Field(
-        default=None, description="A TOML file with rules of who may do what (docs/security.md)."
+        default=None, description="A TOML file with rules of who may do what (docs/policy.md)."
     )
     service_token_acts: bool = Field(
         default=False,
@@ -103,10 +104,14 @@ class Settings(BaseSettings):
         description="Messages an hour in a channel after which builds are gathered in one message.",
     )
     webhook_secret: SecretStr | None = Field(
-        default=None, description="Given: POST /webhooks/bitrise?secret=… makes the bot look at once."
+        default=None,
+        description="Given: POST /webhooks/bitrise with X-Buildbell-Secret (or ?secret=…) makes the bot look at once.",
     )
     bitrise_webhook_secret: SecretStr | None = Field(
         default=None, description="The secret of Bitrise's outgoing webhook; given, its signature must fit."
+    )
+    metrics_token: SecretStr | None = Field(
+        default=None, description="Given: /metrics is shown only to who sends it as a bearer token."
     )
     abort_kinds: Annotated[tuple[AbortRule, ...], NoDecode] = Field(
         default=(), description="Own kinds of abort reasons, as kind=pattern; kind=pattern."
@@ -121,7 +126,7 @@ class Settings(BaseSettings):
     )
     download_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
-        description="More hosts, split by commas, that logs and artifacts may be fetched from.",
+        description="More hosts (or host:port), split by commas, that logs and artifacts may be fetched from.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="How much the bot says about its own work."
@@ -151,6 +156,8 @@ class Settings(BaseSettings):
             raise ValueError("must be a web address such as https://example.com/path")
         if parts.username or parts.password:
             raise ValueError("must not carry a name or password")
+        if not re.fullmatch(r"[A-Za-z0-9_.:-]*[A-Za-z0-9_:]", parts.hostname):
+            raise ValueError("must name its host in plain letters, with no dot at the end (xn--… for others)")
         return value.rstrip("/")
 
     @field_validator("slack_api_url")

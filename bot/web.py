@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+import structlog
 from aiohttp import web
+from pydantic import SecretStr
 from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
 from slack_bolt.app.async_app import AsyncApp
 
+from bot.secrecy import knows
 from bot.webhook import Webhook
+
+log = structlog.get_logger()
 
 # Slack's largest requests are modal submissions, whose view is at most 250 kB (Slack's rules, "Modals").
 LARGEST_BODY = 2 * 1024 * 1024
+# Slack's requests carry some fifteen headers, proxies add a few.
+MOST_HEADERS = 100
+LONGEST_HEADER = 8190
+# For a request to come whole and be answered; Slack itself waits three seconds.
+REQUEST_SECONDS = 30.0
+# For the head of a request to come, and between two requests: longer than the minute after which most proxies close a
+# connection, or one of their requests would meet a closed one.
+IDLE_SECONDS = 75.0
+# For the rest of a body that nobody wants, so that its sender hears why.
+LINGER_SECONDS = 2.0
 DRAIN_SECONDS = 10.0
 
 Readiness = Callable[[], Awaitable[tuple[bool, Mapping[str, Any]]]]
@@ -28,12 +44,15 @@ class Server:
         metrics: Callable[[], Awaitable[bytes]],
         slack: AsyncApp | None,
         webhook: Webhook | None = None,
+        metrics_token: SecretStr | None = None,
         more: Callable[[web.Application], None] | None = None,
     ) -> None:
+        """Without `metrics_token` everybody may read the metrics who can reach them."""
         self._readiness = readiness
         self._metrics = metrics
         self._slack = slack
-        app = web.Application(client_max_size=LARGEST_BODY)
+        self._metrics_token = metrics_token
+        app = web.Application(client_max_size=LARGEST_BODY, middlewares=[_in_time])
         app.router.add_get("/healthz", self._health)
         app.router.add_get("/readyz", self._ready)
         app.router.add_get("/metrics", self._count)
@@ -43,7 +62,16 @@ class Server:
             more(app)
         if slack is not None:
             app.router.add_post("/slack/events", self._from_slack)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=DRAIN_SECONDS)
+        self._runner = web.AppRunner(
+            app,
+            access_log=None,
+            shutdown_timeout=DRAIN_SECONDS,
+            keepalive_timeout=IDLE_SECONDS,
+            lingering_time=LINGER_SECONDS,
+            max_line_size=LONGEST_HEADER,
+            max_field_size=LONGEST_HEADER,
+            max_headers=MOST_HEADERS,
+        )
         self.port = 0
 
     async def start(self, host: str, port: int) -> None:
@@ -63,11 +91,42 @@ class Server:
         ready, parts = await self._readiness()
         return web.json_response({"ready": ready, **parts}, status=200 if ready else 503)
 
-    async def _count(self, _request: web.Request) -> web.Response:
+    async def _count(self, request: web.Request) -> web.Response:
+        if self._metrics_token is not None:
+            scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+            if scheme.lower() != "bearer" or not knows(token.strip(), self._metrics_token):
+                return web.Response(status=401, text="Unauthorized\n", headers={"WWW-Authenticate": "Bearer"})
         return web.Response(body=await self._metrics(), headers={"Content-Type": "text/plain; version=0.0.4"})
 
     async def _from_slack(self, request: web.Request) -> web.Response:
         if self._slack is None:
             raise web.HTTPNotFound
-        response = await self._slack.async_dispatch(await to_bolt_request(request))
-        return await to_aiohttp_response(response)
+        if not _could_be_signed(request):
+            return web.json_response({"error": "invalid request"}, status=401)
+        try:
+            asked = await to_bolt_request(request)
+        except (ValueError, LookupError, RecursionError):
+            return web.json_response({"error": "invalid request"}, status=400)
+        return await to_aiohttp_response(await self._slack.async_dispatch(asked))
+
+
+def _could_be_signed(request: web.Request) -> bool:
+    """Bolt compares the signature in constant time, but breaks where it is none, or the time is no number."""
+    signature = request.headers.get("X-Slack-Signature", "")
+    at = request.headers.get("X-Slack-Request-Timestamp", "")
+    return signature.isascii() and at.isascii() and at.isdigit() and len(at) < 20
+
+
+@web.middleware
+async def _in_time(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Give up requests that never come whole."""
+    try:
+        async with asyncio.timeout(REQUEST_SECONDS):
+            return await handler(request)
+    except TimeoutError:
+        log.warning("request.too_slow", path=request.path)
+        response = web.Response(status=408, text="Too slow\n")
+        response.force_close()
+        return response

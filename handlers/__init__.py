@@ -20,6 +20,7 @@ from handlers import (
     subscription_modal,
     workflow_steps,
 )
+from handlers.addresses import SlackAddresses
 from handlers.artifact_index import ArtifactIndex
 from handlers.caller import workspace_of
 from handlers.choices import Choices
@@ -54,6 +55,7 @@ __all__ = [
     "Overview",
     "Rulings",
     "Sight",
+    "SlackAddresses",
     "UsualTimes",
     "Waiting",
     "is_departure",

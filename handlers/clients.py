@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pydantic import SecretStr
 from bot.bitrise import Bitrise
 from bot.build import Provider
 from bot.http import Credentials, FixedToken
+from bot.secrecy import knows
 from handlers.credentials import PersonsToken, ServiceToken
 from handlers.directory import AppDirectory
 from storage import Storage
@@ -86,8 +86,7 @@ class Clients:
 
     def is_service_token(self, token: SecretStr) -> bool:
         """Whether it is the bot's own."""
-        own = self._service_token.get_secret_value() if self._service_token else ""
-        return hmac.compare_digest(own.encode(), token.get_secret_value().encode())
+        return self._service_token is not None and knows(token.get_secret_value(), self._service_token)
 
     async def is_linked(self, team: str, person: str) -> bool:
         """Whether the person has an account of their own that works."""

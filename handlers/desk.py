@@ -8,6 +8,7 @@ import aiohttp
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.watch import Blindness
+from handlers.addresses import SlackAddresses
 from handlers.artifact_index import ArtifactIndex
 from handlers.choices import Choices
 from handlers.clients import Clients
@@ -43,6 +44,7 @@ class Desk:
     storage: Storage
     slack: Callable[[str], AsyncWebClient]
     session: aiohttp.ClientSession
+    slack_addresses: SlackAddresses
     look_now: Callable[[], None]
     outbox_changed: Callable[[], None]
     home_changed: Callable[[str, str], None]

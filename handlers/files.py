@@ -10,7 +10,7 @@ import aiohttp
 import structlog
 from slack_sdk.errors import SlackApiError
 
-from bot.http import ProviderDown
+from bot.http import DownloadRefused, ProviderDown
 from handlers.caller import Caller
 
 log = structlog.get_logger()
@@ -36,19 +36,24 @@ async def share_file(
     """Upload the file and show it in the channel; `snippet` is the language that Slack highlights it as,
     `alt` what a screen reader says of a picture.
 
-    The three calls of docs.slack.dev, "Uploading files". Raises SlackApiError, ProviderDown.
+    The three calls of docs.slack.dev, "Uploading files". Raises SlackApiError, ProviderDown, DownloadRefused.
     """
     length = os.stat(path).st_size  # noqa: PTH116 - at once, of a file that was just written
     slack = caller.slack
     place = await slack.files_getUploadURLExternal(
         filename=name, length=length, snippet_type=snippet, alt_txt=alt
     )
+    upload_url = str(place["upload_url"])
+    if not caller.desk.slack_addresses.takes_files(upload_url):
+        log.warning("upload.not_slacks")
+        raise DownloadRefused("the one that Slack names for the file")
     try:
         async with caller.desk.session.post(
-            place["upload_url"],
+            upload_url,
             data=_pieces(path),
             headers={"Content-Type": "application/octet-stream", "Content-Length": str(length)},
             timeout=UPLOAD_TIMEOUT,
+            allow_redirects=False,
         ) as answer:
             if answer.status != 200:
                 raise ProviderDown(f"Slack's file storage answered {answer.status}")

@@ -107,8 +107,18 @@ class Rulings:
             if account is not None:
                 return None if account.works else f"{BROKEN}."
         if self._clients.service_acts:
-            return None
+            return await self._not_ours(person)
         return NOT_LINKED if person.id else NOT_VOUCHED
+
+    async def _not_ours(self, person: Person) -> str | None:
+        """Why the bot's own token does not act for this person: it does for those who belong here."""
+        if not person.id:
+            return None
+        try:
+            return STRANGER if await self.groups.is_stranger(person.team, person.id) else None
+        except SlackApiError as error:
+            log.warning("rulings.person_unknown", team=person.team, reason=str(error.response.get("error")))
+            return "Slack does not tell me who you are at the moment. Try again in a minute."
 
     async def _open_to_workflows(self, question: Question, of_workspace: Sequence[Allow | Protect]) -> bool:
         """Whether a workflow may do it by itself: where the bot acts for everyone anyway."""

@@ -136,6 +136,10 @@ class ToResponseUrl:
     async def _send(self, message: Message, *, to_all: bool, replace: bool) -> bool:
         if self.url is None:
             return False
+        if not self.caller.desk.slack_addresses.takes_answers(self.url):
+            # Whoever has an address to which answers go may write there: it is no more shown than a token.
+            log.warning("answer.not_slacks")
+            return False
         client = AsyncWebhookClient(
             self.url,
             session=self.caller.desk.session,
@@ -149,6 +153,9 @@ class ToResponseUrl:
                 replace_original=replace,
                 unfurl_links=False,
             )
+        except aiohttp.ClientResponseError as error:
+            log.warning("answer.not_taken", status=error.status, reason=error.message)
+            return False
         except (TimeoutError, aiohttp.ClientError) as error:
             # It may have arrived: to say it again, in another way, could show it twice.
             log.warning("answer.lost", reason=type(error).__name__)

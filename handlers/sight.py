@@ -16,6 +16,7 @@ from bot.http import BadToken, NoAccess, NotConnected, NotFound, ProviderError
 from handlers.answers import accounts
 from handlers.caller import Caller
 from handlers.desk import Desk
+from handlers.scoping import own_scope
 from storage import Stopped, Subscription
 
 log = structlog.get_logger()
@@ -67,15 +68,11 @@ class Sight:
 
     async def _ask(self, one: Subscription, now: datetime) -> None:
         own = self._desk.clients.of(one.team, one.created_by).own
-        apps: frozenset[str] | None = None
         try:
             if not await self._is_linked(one):
                 await self._stop(one, now, "the one who made it has unlinked their account, or has left")
                 return
-            if one.app is not None:
-                await own.app(one.app.slug)
-            else:
-                apps = frozenset([app.slug async for app in own.apps()])
+            scope = await own_scope(own, one.app)
         except (NotFound, NoAccess):
             await self._stop(one, now, "the one who made it can't see the app at Bitrise any more")
         except (NotConnected, BadToken):
@@ -83,9 +80,9 @@ class Sight:
             if now - since >= PATIENCE:
                 await self._stop(one, now, "Bitrise does not take the token any more of the one who made it")
             else:
-                await self._desk.storage.subscriptions.checked(one, now, apps=one.apps, unsure_since=since)
+                await self._desk.storage.subscriptions.checked(one, now, one.scope, unsure_since=since)
         else:
-            await self._desk.storage.subscriptions.checked(one, now, apps=apps)
+            await self._desk.storage.subscriptions.checked(one, now, scope)
 
     async def _is_linked(self, one: Subscription) -> bool:
         account = await self._desk.storage.of(one.team).accounts.find(one.created_by, Provider.BITRISE)
@@ -95,7 +92,7 @@ class Sight:
         storage = self._desk.storage
         if not await storage.of(one.team).subscriptions.stop_one(one, Stopped.UNSEEN, now):
             # It was paused already, was stopped meanwhile, or the whole workspace has gone: nobody needs to hear of it.
-            await storage.subscriptions.checked(one, now, apps=one.apps, unsure_since=one.unsure_since)
+            await storage.subscriptions.checked(one, now, one.scope, unsure_since=one.unsure_since)
             return
         entry = Entry(
             event=Event.DONE,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.build import App
+from bot.build import App, Provider
 from bot.commands import UnknownApp, find_app
 from bot.http import NotConnected
 from handlers.clients import Clients
+from handlers.credentials import BROKEN, Unlinked
 from handlers.directory import FRESH, FRESH_ENOUGH_FOR_A_MISS, AppDirectory
 from storage import Stopped, Subscription, WorkspaceStorage
 
@@ -44,7 +45,7 @@ class VisibleApps:
                 return find_app(words, _those(await directory.read(FRESH_ENOUGH_FOR_A_MISS), only))
             except UnknownApp as unknown:
                 if only is not None:
-                    raise SeesLittle from unknown
+                    raise await self._sees_little() from unknown
                 raise
 
     async def by_slug(self, slug: str) -> App | None:
@@ -56,7 +57,7 @@ class VisibleApps:
         """The app with this very slug. Raises NotFound, or NotConnected where an account of their own might see it."""
         directory, only = await self._directory()
         if only is not None and slug not in only:
-            raise SeesLittle
+            raise await self._sees_little()
         # A list may be some minutes old, and is not asked again for each name: Bitrise has the last word.
         return await directory.by_slug(slug) or await directory.ask_for(slug)
 
@@ -85,6 +86,11 @@ class VisibleApps:
         else:
             followed = await self._storage.subscriptions.of_channel(self._channel)
         return self._clients.service_apps, followed_in(followed)
+
+    async def _sees_little(self) -> NotConnected:
+        """Why they see only what the channel follows."""
+        account = await self._storage.accounts.find(self._person, Provider.BITRISE)
+        return SeesLittle() if account is None else Unlinked(BROKEN)
 
 
 class SeesLittle(NotConnected):

@@ -212,7 +212,7 @@ async def _a_second_person(day: Day) -> None:
         "anna",
         {"kind": "Needs a second person", "acts": ["Start builds"], "branches": "main", "minutes": "30"},
     )
-    await day.told("A new rule: to start builds")
+    await day.told("A new rule: Starting builds")
     before = len(day.bitrise.farm.builds)
     await day.people.command("ben", "builds", "/bitrise trigger android branch:main")
     asked = await day.told("ben wants to start Sample Android")

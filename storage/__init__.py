@@ -24,7 +24,7 @@ from storage.recipient import Recipient
 from storage.recording import Recorder
 from storage.steps import Outcome, Steps, Wait
 from storage.store import Storage, WorkspaceStorage
-from storage.subscriptions import SeenAs, Stopped, Subscription, Subscriptions
+from storage.subscriptions import Scope, SeenAs, Stopped, Subscription, Subscriptions
 from storage.watching import Baseline, OpenBuild, SeenBuild, Sighting, WatchedApp, Watching, WatchState
 from storage.workspace_subscriptions import WorkspaceSubscriptions
 
@@ -61,6 +61,7 @@ __all__ = [
     "Proposals",
     "Recipient",
     "Recorder",
+    "Scope",
     "SeenAs",
     "SeenBuild",
     "SetRule",

@@ -189,9 +189,11 @@ _FOURTH = (
     "DROP TABLE steps_before",
     "CREATE INDEX steps_under_way ON workflow_steps (begun_at) WHERE ended = 0",
     # `seen_as`: whose access it shows, its maker's own or the bot's. `apps`: what its maker sees, where it is for all
-    # apps. `checked_at`: when that was asked last; `unsure_since`: since when it could not be asked.
+    # apps. `sees_logs`: whether they may read logs. `checked_at`: when that was asked last; `unsure_since`: since when
+    # it could not be asked.
     "ALTER TABLE subscriptions ADD COLUMN seen_as TEXT NOT NULL DEFAULT 'service'",
     "ALTER TABLE subscriptions ADD COLUMN apps TEXT",
+    "ALTER TABLE subscriptions ADD COLUMN sees_logs INTEGER NOT NULL DEFAULT 1",
     "ALTER TABLE subscriptions ADD COLUMN checked_at TEXT",
     "ALTER TABLE subscriptions ADD COLUMN unsure_since TEXT",
     # People's links to a provider. `sealed` holds the token. `broken_at`: since when the provider refuses it.

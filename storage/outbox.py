@@ -356,7 +356,7 @@ _STALE_IF_FOUND_OUT = """
 _SELECT = """
     SELECT notifications.id, subscription_id, notifications.team_id AS team, notifications.channel_id AS channel,
         event, builds.body, watched_apps.body, notifications.created_at, status, terms, standing, failure, due_at,
-        parcel, builds.app_slug
+        parcel, builds.app_slug, sees_logs
     FROM notifications JOIN builds USING (provider, build_slug)
     LEFT JOIN watched_apps ON watched_apps.provider = builds.provider AND watched_apps.app_slug = builds.app_slug
     LEFT JOIN subscriptions ON subscriptions.id = notifications.subscription_id
@@ -372,7 +372,7 @@ def _notifications(
     found = []
     for row in db.execute(_SELECT.format(where=where), [*arguments, limit]):
         identity, subscription, team, channel, event, body, app, created_at, status, *more = row
-        terms, standing, failure, due, parcel, app_slug = more
+        terms, standing, failure, due, parcel, app_slug, sees_logs = more
         build = Build.model_validate_json(body)
         if team not in known:
             known[team] = everybody(db, team)
@@ -390,7 +390,8 @@ def _notifications(
                 status=Status(status),
                 terms=Terms.model_validate_json(terms) if terms else Terms(),
                 standing=Standing.model_validate_json(standing) if standing else None,
-                failure=Failure.model_validate_json(failure) if failure else None,
+                # What a log says is for those who may read logs.
+                failure=Failure.model_validate_json(failure) if failure and sees_logs != 0 else None,
                 mention=tuple(one for one in people_behind(build, people.names) if one in people.mentioned)
                 if people.mentioned
                 else (),

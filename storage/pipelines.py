@@ -8,6 +8,7 @@ import sqlite_utils
 
 from bot.build import PipelineRef, Provider
 from bot.pipeline import Pipeline
+from storage.keeping import pipeline_as_kept
 from storage.times import to_text
 
 
@@ -32,7 +33,7 @@ def save_pipelines(db: sqlite_utils.Database, pipelines: Iterable[Pipeline]) -> 
     For use inside a transaction.
     """
     for one in pipelines:
-        body = one.model_dump_json(exclude_none=True)
+        body = pipeline_as_kept(one).model_dump_json(exclude_none=True)
         changed = db.execute(
             "INSERT INTO pipelines (provider, pipeline_id, attempt, app_slug, ended, seen_at, body)"
             " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (provider, pipeline_id, attempt) DO UPDATE SET"

@@ -12,6 +12,7 @@ from bot.build import Build, Change, State
 from bot.series import Standing
 from storage.database import Database
 from storage.failures import read_soon
+from storage.keeping import as_kept
 from storage.outbox import Owed, owe
 from storage.people import names_of
 from storage.pipelines import forget_pipelines, save_pipelines
@@ -56,6 +57,7 @@ class Recorder:
             _baselines(db, sighting),
         )
         if changes:
+            changes = [change.model_copy(update={"build": as_kept(change.build)}) for change in changes]
             # In order of ending: so a series goes on, and so everybody is told.
             changes = sorted(changes, key=lambda change: _end(change.build))
             standings = advance_series(db, [change.build for change in changes if change.build.ended])

@@ -12,6 +12,7 @@ from bot.build import Provider
 from bot.build_request import BuildRequest
 from bot.messages import Message
 from storage.database import Database
+from storage.keeping import request_as_kept
 from storage.messages import change_messages_about, owe_message
 from storage.recipient import Recipient
 from storage.times import to_text
@@ -48,7 +49,13 @@ class Requests:
         def work(db: sqlite_utils.Database) -> bool:
             added = db.execute(
                 "INSERT OR IGNORE INTO build_requests (provider, slug, app_slug, seen_at, body) VALUES (?, ?, ?, ?, ?)",
-                [one.provider, one.slug, one.app_slug, to_text(at), one.model_dump_json(exclude_none=True)],
+                [
+                    one.provider,
+                    one.slug,
+                    one.app_slug,
+                    to_text(at),
+                    request_as_kept(one).model_dump_json(exclude_none=True),
+                ],
             ).rowcount
             for to in recipients if added else ():
                 if not _is_subscribed(db, to):

@@ -23,8 +23,9 @@ class Starts:
             (key, value if redact(f"{key}={value}") == f"{key}={value}" else "")
             for key, value in ask.environments
         )
-        kept = ask.model_copy(update={"environments": safe}).model_dump_json(exclude_defaults=True)
-        row = [self._team, person, app_slug, kept, to_text(at)]
+        message = redact(ask.message) if ask.message else None
+        kept = ask.model_copy(update={"environments": safe, "message": message})
+        row = [self._team, person, app_slug, kept.model_dump_json(exclude_defaults=True), to_text(at)]
         await self._database.write(
             lambda db: db.execute("INSERT OR REPLACE INTO starts VALUES (?, ?, ?, ?, ?)", row)
         )

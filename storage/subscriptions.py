@@ -43,10 +43,21 @@ class SeenAs(StrEnum):
     OWN = "own"
 
 
+class Scope(Frozen):
+    """What a subscription may show: no more than its maker sees.
+
+    `apps`, where it is for all apps, names those that they see; None: all. `logs`: they may read logs, too.
+    """
+
+    seen_as: SeenAs = SeenAs.SERVICE
+    apps: frozenset[str] | None = None
+    logs: bool = True
+
+
 class Subscription(Frozen):
     """One channel's or person's standing order for an app's builds; without an app, for those of every watched app.
 
-    `apps` names those of them that its maker sees; None: all.
+    `unsure_since`: since when nobody could say what its maker sees.
     """
 
     id: int
@@ -57,8 +68,7 @@ class Subscription(Frozen):
     created_by: str
     created_at: datetime
     stopped: str | None = None
-    seen_as: SeenAs = SeenAs.SERVICE
-    apps: frozenset[str] | None = None
+    scope: Scope = Scope()
     unsure_since: datetime | None = None
 
     @property
@@ -70,7 +80,7 @@ class Subscription(Frozen):
         """Whether it is about the app's builds."""
         if self.app is not None:
             return self.app.slug == app_slug
-        return self.apps is None or app_slug in self.apps
+        return self.scope.apps is None or app_slug in self.scope.apps
 
 
 class Subscriptions:
@@ -106,24 +116,14 @@ class Subscriptions:
         return (await self._find(where, [to_text(before)]))[:most]
 
     async def checked(
-        self,
-        subscription: Subscription,
-        at: datetime,
-        *,
-        apps: frozenset[str] | None = None,
-        unsure_since: datetime | None = None,
+        self, subscription: Subscription, at: datetime, scope: Scope, *, unsure_since: datetime | None = None
     ) -> None:
-        """Its maker's access was asked for: `apps` is what they see, where it is for all apps."""
-        row = [
-            to_text(at),
-            json.dumps(sorted(apps)) if apps is not None else None,
-            to_text(unsure_since),
-            subscription.team,
-            subscription.id,
-        ]
+        """What its maker sees was asked for."""
+        row = [to_text(at), *scope_row(scope)[1:], to_text(unsure_since), subscription.team, subscription.id]
         await self._database.write(
             lambda db: db.execute(
-                "UPDATE subscriptions SET checked_at = ?, apps = ?, unsure_since = ? WHERE team_id = ? AND id = ?",
+                "UPDATE subscriptions SET checked_at = ?, apps = ?, sees_logs = ?, unsure_since = ?"
+                " WHERE team_id = ? AND id = ?",
                 row,
             )
         )
@@ -151,6 +151,11 @@ def subscriptions_of_apps(
     marks = ", ".join("?" * (len(app_slugs) + 1))
     where = f"subscriptions.provider = ? AND subscriptions.app_slug IN ({marks}) AND stopped_reason IS NULL"
     return select_subscriptions(db, where, [provider, *app_slugs, EVERY_APP])
+
+
+def scope_row(scope: Scope) -> tuple[str, str | None, bool]:
+    """The scope as the columns seen_as, apps and sees_logs."""
+    return scope.seen_as, None if scope.apps is None else json.dumps(sorted(scope.apps)), scope.logs
 
 
 def end_subscription(db: sqlite_utils.Database, subscription: Subscription) -> None:
@@ -184,7 +189,7 @@ def select_subscriptions(
     order = "" if "ORDER BY" in where else " ORDER BY subscriptions.id"
     rows = db.execute(
         "SELECT subscriptions.id, team_id, channel_id, watched_apps.body, app_slug, terms,"
-        " created_by, created_at, stopped_reason, seen_as, apps, unsure_since"
+        " created_by, created_at, stopped_reason, seen_as, apps, sees_logs, unsure_since"
         " FROM subscriptions LEFT JOIN watched_apps USING (provider, app_slug)"
         f" WHERE {where}{order}",
         arguments,
@@ -199,9 +204,12 @@ def select_subscriptions(
             created_by=by,
             created_at=from_text(at),
             stopped=stopped,
-            seen_as=SeenAs(seen_as),
-            apps=frozenset(json.loads(apps)) if apps is not None else None,
+            scope=Scope(
+                seen_as=SeenAs(seen_as),
+                apps=frozenset(json.loads(apps)) if apps is not None else None,
+                logs=bool(logs),
+            ),
             unsure_since=from_text(unsure),
         )
-        for identity, team, channel, app, slug, words, by, at, stopped, seen_as, apps, unsure in rows
+        for identity, team, channel, app, slug, words, by, at, stopped, seen_as, apps, logs, unsure in rows
     ]

@@ -11,6 +11,7 @@ from bot.build import App, Build, Frozen, Provider, State
 from bot.pipeline import Pipeline
 from bot.series import Standing
 from storage.database import Database
+from storage.keeping import as_kept
 from storage.pipelines import open_pipelines
 from storage.series import advance_series
 from storage.times import from_text, to_text
@@ -142,8 +143,9 @@ def begin_watching(db: sqlite_utils.Database, app: App, baseline: Baseline) -> N
     )
     if added.rowcount:
         # Nothing of it is told, but what comes next is measured by it: was the branch red or green?
-        ended = sorted((one for one in baseline.builds if one.ended), key=lambda one: one.number or 0)
-        save_builds(db, baseline.builds, advance_series(db, ended))
+        builds = [as_kept(one) for one in baseline.builds]
+        ended = sorted((one for one in builds if one.ended), key=lambda one: one.number or 0)
+        save_builds(db, builds, advance_series(db, ended))
 
 
 def end_watching(db: sqlite_utils.Database, app: App) -> None:

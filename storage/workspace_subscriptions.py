@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -14,15 +13,19 @@ from bot.terms import Terms
 from storage.database import OfWorkspace
 from storage.subscriptions import (
     EVERY_APP,
-    SeenAs,
+    Scope,
     Stopped,
     Subscription,
     Subscriptions,
     end_subscription,
+    scope_row,
     select_subscriptions,
 )
 from storage.times import to_text
 from storage.watching import Baseline, begin_watching
+
+# What the bot itself sees.
+EVERYTHING = Scope()
 
 
 class WorkspaceSubscriptions:
@@ -48,14 +51,13 @@ class WorkspaceSubscriptions:
         by: str,
         at: datetime,
         baseline: Baseline | None,
-        seen_as: SeenAs = SeenAs.SERVICE,
-        apps: frozenset[str] | None = None,
+        scope: Scope = EVERYTHING,
     ) -> Subscription:
         """Add a subscription, with the app's baseline where the app is not watched yet.
 
         The same app and terms in the same channel is the same subscription: it is returned, and told again
         if it had been stopped, with what whoever asked now can see. Without an app it is for every app that another
-        subscription waits for, or for those of `apps`.
+        subscription waits for, or for those of its scope.
         """
 
         def work(db: sqlite_utils.Database) -> int:
@@ -66,7 +68,7 @@ class WorkspaceSubscriptions:
             where = f"{_OURS} AND channel_id = ? AND subscriptions.app_slug = ?"
             for existing in select_subscriptions(db, where, [self._team, channel, slug]):
                 if existing.terms == terms:
-                    self._resume(db, existing.id, by, seen_as, apps)
+                    self._resume(db, existing.id, by, scope)
                     return existing.id
             provider = app.provider if app else Provider.BITRISE
             row = [
@@ -77,12 +79,11 @@ class WorkspaceSubscriptions:
                 _words(terms),
                 by,
                 to_text(at),
-                seen_as,
-                _listed(apps),
+                *scope_row(scope),
             ]
             cursor = db.execute(
                 "INSERT INTO subscriptions (team_id, channel_id, provider, app_slug, terms, created_by, created_at,"
-                " seen_as, apps) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " seen_as, apps, sees_logs) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 row,
             )
             return int(cursor.lastrowid or 0)
@@ -112,16 +113,9 @@ class WorkspaceSubscriptions:
         await self._database.write(work)
         self._everybodys.changed()
 
-    async def resume(
-        self,
-        subscription: Subscription,
-        *,
-        by: str,
-        seen_as: SeenAs = SeenAs.SERVICE,
-        apps: frozenset[str] | None = None,
-    ) -> None:
+    async def resume(self, subscription: Subscription, *, by: str, scope: Scope = EVERYTHING) -> None:
         """Tell a stopped subscription again, from now on; from now on it shows what this person sees."""
-        await self._database.write(lambda db: self._resume(db, subscription.id, by, seen_as, apps))
+        await self._database.write(lambda db: self._resume(db, subscription.id, by, scope))
         self._everybodys.changed()
 
     async def remove(self, subscription: Subscription) -> None:
@@ -191,18 +185,12 @@ class WorkspaceSubscriptions:
             ).rowcount
         )
 
-    def _resume(
-        self,
-        db: sqlite_utils.Database,
-        number: int,
-        by: str,
-        seen_as: SeenAs,
-        apps: frozenset[str] | None,
-    ) -> None:
+    def _resume(self, db: sqlite_utils.Database, number: int, by: str, scope: Scope) -> None:
         db.execute(
             "UPDATE subscriptions SET stopped_reason = NULL, stopped_at = NULL, unsure_since = NULL,"
-            f" checked_at = NULL, created_by = ?, seen_as = ?, apps = ? WHERE {_OURS} AND id = ?",
-            [by, seen_as, _listed(apps), self._team, number],
+            " checked_at = NULL, created_by = ?, seen_as = ?, apps = ?, sees_logs = ?"
+            f" WHERE {_OURS} AND id = ?",
+            [by, *scope_row(scope), self._team, number],
         )
 
     def _drop_owed(self, db: sqlite_utils.Database, subscription: Subscription, why: str) -> None:
@@ -214,10 +202,6 @@ class WorkspaceSubscriptions:
 
 
 _OURS = "team_id = ?"
-
-
-def _listed(apps: frozenset[str] | None) -> str | None:
-    return None if apps is None else json.dumps(sorted(apps))
 
 
 def _words(terms: Terms) -> str:

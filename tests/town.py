@@ -129,7 +129,7 @@ class Town(Conversation):
 
     def settings(self) -> dict[str, str]:
         way_in = {"slack_signing_secret": SIGNING_SECRET} if self._http else {"slack_app_token": APP_TOKEN}
-        return {
+        everything = {
             "slack_bot_token": BOT_TOKEN,
             "slack_api_url": self.slack.api_url,
             "bitrise_token": TOKEN,
@@ -146,6 +146,7 @@ class Town(Conversation):
             **way_in,
             **self._more,
         }
+        return {name: value for name, value in everything.items() if value}
 
     def rows_with(self, text: str) -> dict[str, int]:
         """In which tables of the file something stands, and in how many rows; the write-ahead log is read too."""
@@ -182,6 +183,25 @@ class Town(Conversation):
         return [
             one for one in self.bitrise.requests if one.path == "/v0.1/builds" and "status" not in one.query
         ]
+
+    async def rows(self, query: str) -> list[tuple[object, ...]]:
+        """What the database holds."""
+        connection = sqlite3.connect(self.folder / "buildbell.db")
+        try:
+            return connection.execute(query).fetchall()
+        finally:
+            connection.close()
+
+    def kept(self) -> bytes:
+        """All that lies in the bot's folder: the database, its log, its lock."""
+        return b"".join(path.read_bytes() for path in self.folder.iterdir() if path.is_file())
+
+    async def execute(self, statement: str, *given: object) -> None:
+        """Change the database behind the bot's back, while it is stopped."""
+        connection = sqlite3.connect(self.folder / "buildbell.db")
+        with connection:
+            connection.execute(statement, given)
+        connection.close()
 
 
 @asynccontextmanager

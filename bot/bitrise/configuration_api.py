@@ -59,7 +59,7 @@ def _yml(reply: Reply) -> str:
 def _texts(body: bytes) -> list[str]:
     try:
         content = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise NotUnderstood("it is no JSON") from error
     data = content.get("data") if isinstance(content, dict) else None
     if not isinstance(data, list):

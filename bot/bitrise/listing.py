@@ -9,10 +9,13 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel
 
 from bot.bitrise.models import Paging, read_many
-from bot.http import Api, NotUnderstood
+from bot.http import Api, NotUnderstood, TooLarge
 
 T = TypeVar("T")
 ItemT = TypeVar("ItemT", bound=BaseModel)
+
+# Fifty thousand builds. A server that always knows one more page would be read for ever.
+MOST_PAGES = 1_000
 
 
 class Page(Generic[T]):
@@ -76,7 +79,7 @@ class Listing(Generic[T]):
         """
         anchors = set()
         anchor = start
-        while True:
+        for _ in range(MOST_PAGES):
             params = self._params | ({"next": anchor} if anchor else {})
             page = self._make_page((await self._api.read(self._path, params)).body)
             yield page
@@ -86,6 +89,7 @@ class Listing(Generic[T]):
             if anchor in anchors:
                 raise NotUnderstood("its pages lead round in circles")
             anchors.add(anchor)
+        raise TooLarge(f"more than {MOST_PAGES} pages in one list")
 
     async def __aiter__(self) -> AsyncIterator[T]:
         async for page in self.pages():

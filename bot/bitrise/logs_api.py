@@ -20,6 +20,7 @@ from bot.http import (
     ProviderDown,
     ProviderError,
     Refused,
+    TooLarge,
 )
 from bot.http.api import path_of
 from bot.http.redaction import redact
@@ -27,6 +28,8 @@ from bot.log_reader import KEPT_LINES, LogReader, LogReading, Step
 
 MOST_LOG = 64 * 1024
 MOST_STEP_LOG = 8 * 1024 * 1024
+# Where the archive can't be read, the chunks still show the end.
+UNREADABLE = (DownloadRefused, DownloadExpired, ProviderDown, TooLarge)
 
 
 class LogTail(Frozen):
@@ -65,7 +68,7 @@ class LogsApi(Connection):
         if log.raw_url is not None:
             try:
                 tail = await self._downloads.tail(log.raw_url, most)
-            except (DownloadRefused, DownloadExpired, ProviderDown):
+            except UNREADABLE:
                 return _from_chunks(log, most)
             text = tail.content.decode("utf-8", "replace") if tail.whole else last_lines(tail.content)
             return LogTail(framed=redact(plain_text(text)), still_growing=False)
@@ -88,8 +91,8 @@ class LogsApi(Connection):
                 return ReadLog(
                     reading=reader.finish(), complete=True, still_growing=False, whole_url=log.raw_url
                 )
-            except (DownloadRefused, DownloadExpired, ProviderDown):
-                pass  # the chunks still show the end; that they are not all is said
+            except UNREADABLE:
+                pass  # that the chunks are not all of it is said
         reader = LogReader(clean=plain_text, shown=readable, step=step, word=word)
         reader.feed(log.text.encode())
         return ReadLog(
@@ -115,7 +118,7 @@ class LogsApi(Connection):
             tail = await self._downloads.tail(str(url), MOST_STEP_LOG)
             messages = json.loads(tail.content) if tail.whole else []
             lines = "".join(str(one.get("message") or "") for one in messages).encode().split(b"\n")
-        except (ProviderError, ValueError, AttributeError, TypeError):
+        except (ProviderError, ValueError, AttributeError, TypeError, RecursionError):
             return None
         return tuple(lines[-KEPT_LINES:]) or None
 
@@ -139,4 +142,6 @@ class LogsApi(Connection):
 
 
 def _from_chunks(log: Log, most: int) -> LogTail:
-    return LogTail(framed=redact(plain_text(log.text[-most:])), still_growing=not log.archived)
+    # Of a secret that is cut in half, nothing tells that it is one.
+    text = log.text if len(log.text) <= most else last_lines(log.text[-most:].encode("utf-8", "replace"))
+    return LogTail(framed=redact(plain_text(text)), still_growing=not log.archived)

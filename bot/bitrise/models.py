@@ -259,7 +259,7 @@ def read_one(model: type[ItemT], body: bytes) -> ItemT:
 def _read_each(model: type[ItemT], body: bytes) -> tuple[list[ItemT], Paging]:
     try:
         content = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise NotUnderstood("it is no JSON") from error
     if not isinstance(content, dict) or not isinstance(content.get("data"), list):
         raise NotUnderstood("it is no list")

@@ -92,7 +92,7 @@ def words_in(body: bytes) -> str | None:
     """The words of an AI summary, wherever they stand; None where there are none."""
     try:
         content: Any = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     while isinstance(content, dict):
         content = next(

@@ -76,6 +76,8 @@ _ALIASES = {
 
 def parse(text: str, *, surface: Surface) -> Command:
     """The command that the text stands for; nothing at all asks for help."""
+    # Half a character, which JSON can carry, is none, and nothing could be kept or sent with it.
+    text = text.encode("utf-8", "replace").decode()
     line = from_message(text) if surface == "message" else from_slash(text)
     words = tokens(line)
     if not words:

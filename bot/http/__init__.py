@@ -16,6 +16,7 @@ from bot.http.errors import (
     ProviderError,
     RateLimited,
     Refused,
+    TooLarge,
 )
 from bot.http.transport import Http
 
@@ -38,4 +39,5 @@ __all__ = [
     "RateLimited",
     "Refused",
     "Reply",
+    "TooLarge",
 ]

@@ -13,9 +13,10 @@ from urllib.parse import quote, urljoin, urlsplit
 import structlog
 from pydantic import SecretStr
 
+from bot.http.addresses import read_address, redirected
 from bot.http.credentials import Credentials
-from bot.http.errors import AnswerLost, ProviderDown, RateLimited, error_for, pause_until
-from bot.http.transport import Http, Lost, NotSent, Response
+from bot.http.errors import AnswerLost, ProviderDown, RateLimited, TooLarge, error_for, pause_until
+from bot.http.transport import LARGEST_ANSWER, Http, Lost, NotSent, Response, TooMuch
 
 log = structlog.get_logger()
 
@@ -53,6 +54,7 @@ class Api:
         pauses: dict[str, datetime] | None = None,
     ) -> None:
         self.base_url = base_url.rstrip("/")
+        self._own = read_address(self.base_url)
         self._http = http
         self._credentials = credentials
         self._clock = clock
@@ -106,6 +108,9 @@ class Api:
         self._mind_the_pause(token)
         url = path if path.startswith(("http://", "https://")) else self.base_url + path
         for _ in range(MOST_REDIRECTS):
+            # The token goes to the API's own host alone.
+            if not self._is_own(url):
+                raise ProviderDown("it sent the request elsewhere")
             response = await self._send(method, url, params, json, token)
             self._note_pause(response, token)
             if response.status_code < 300:
@@ -114,11 +119,10 @@ class Api:
                 if response.status_code == 401 and token is not None:
                     await self._credentials.refused(token)
                 raise error_for(response.status_code, response.headers, response.content, now=self._clock())
-            # Only reading follows, and only on the API's own host: the token goes nowhere else.
-            target = urljoin(url, response.headers.get("location", ""))
-            if method != "GET" or _origin(target) != _origin(self.base_url):
+            # Only reading follows: a change is asked once.
+            if method != "GET":
                 raise ProviderDown("it sent the request elsewhere")
-            url, params = target, None
+            url, params = redirected(url, response.headers.get("location")), None
         raise ProviderDown("it sent the request round in circles")
 
     async def _send(
@@ -138,8 +142,15 @@ class Api:
             )
         except NotSent as error:
             raise ProviderDown("no connection") from error
+        except TooMuch as error:
+            words = f"more than {LARGEST_ANSWER // 2**20} MiB in one answer"
+            raise (TooLarge(words) if method == "GET" else AnswerLost()) from error
         except Lost as error:
             raise (ProviderDown("no answer") if method == "GET" else AnswerLost()) from error
+
+    def _is_own(self, url: str) -> bool:
+        address = read_address(url)
+        return address is not None and self._own is not None and address.origin == self._own.origin
 
     def _mind_the_pause(self, token: SecretStr | None) -> None:
         until = self._pauses.get(_name_of(token))
@@ -164,8 +175,3 @@ def path_of(*parts: str) -> str:
         if part in ("", ".", "..") or "/" in part or "\\" in part:
             raise ValueError(f"{part!r} can't be part of an address")
     return "".join(f"/{quote(part, safe='')}" for part in parts)
-
-
-def _origin(url: str) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port

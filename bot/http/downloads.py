@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from urllib.parse import SplitResult, urljoin, urlsplit
 
-from bot.http.errors import DownloadExpired, DownloadRefused, ProviderDown
-from bot.http.transport import Http, Lost, Response
+from bot.http.addresses import Address, read_address, redirected
+from bot.http.errors import DownloadExpired, DownloadRefused, ProviderDown, TooLarge
+from bot.http.transport import Http, Lost, Streamed, TooMuch
 
 MOST_REDIRECTS = 3
+# Nobody reads a log of a gigabyte, and a file without an end would be read for ever.
+LARGEST_FILE = 1024 * 1024 * 1024
+FILE_SECONDS = 900.0
+# Bitrise's own buckets: on Amazon's storage by host name, on Google's by the path's first part. Seen in the seed
+# documents (`bitrise-….s3.amazonaws.com`) and in Bitrise's own programs of 2026 (`storage.googleapis.com/bitrise-…`).
+_AMAZON = re.compile(r"bitrise-[a-z0-9-]+\.s3(?:\.dualstack)?(?:[.-][a-z0-9-]+)?\.amazonaws\.com")
+_GOOGLE = "storage.googleapis.com"
 
 
 @dataclass(frozen=True)
@@ -26,30 +35,37 @@ class Downloads:
     """Reads files behind links that providers hand out."""
 
     def __init__(self, http: Http, *, api_url: str, hosts: Sequence[str]) -> None:
+        """`hosts` are those of DOWNLOAD_HOSTS, as `host` or `host:port`."""
         self._http = http
-        self._api = urlsplit(api_url)
+        self._api = read_address(api_url)
         self._hosts = frozenset(host.lower() for host in hosts)
 
     def may_fetch(self, url: str) -> bool:
-        """Whether files may be fetched from the host that the link leads to."""
-        try:
-            parts = urlsplit(url)
-        except ValueError:
+        """Whether files may be fetched from the host that the link leads to.
+
+        Where the API is only reached encrypted, so are the files, and on no other port than its own or the usual one.
+        """
+        address = read_address(url)
+        if address is None or (address.scheme != "https" and not self._is_plain):
             return False
-        host = (parts.hostname or "").lower()
-        if parts.username or parts.password or parts.scheme not in ("https", self._api.scheme):
+        if self._api is not None and address.origin == self._api.origin:
+            return True
+        if f"{address.host}:{address.port}" in self._hosts:
+            return True
+        if not address.on_usual_port and not self._is_plain:
             return False
-        return (
-            host == (self._api.hostname or "").lower()
-            or host in self._hosts
-            or _is_known_storage(host, parts)
-        )
+        api_host = self._api.host if self._api is not None else None
+        return address.host == api_host or address.host in self._hosts or _is_known_storage(address)
+
+    @property
+    def _is_plain(self) -> bool:
+        return self._api is not None and self._api.scheme == "http"
 
     async def tail(self, url: str, most: int) -> Tail:
         """The last `most` bytes of the file; never more than that is held.
 
         The whole file is read for it: the link must be asked with no header beyond the plain request (Bitrise API
-        v0.1, "GET /apps/{APP-SLUG}/builds/{BUILD-SLUG}/log"). Raises DownloadRefused, DownloadExpired, ProviderDown.
+        v0.1, "GET /apps/{APP-SLUG}/builds/{BUILD-SLUG}/log"). Raises as `open` does.
         """
         pieces: deque[bytes] = deque()
         held = total = 0
@@ -64,42 +80,38 @@ class Downloads:
 
     @asynccontextmanager
     async def open(self, url: str) -> AsyncIterator[AsyncIterator[bytes]]:
-        """The file as it comes. Raises DownloadRefused, DownloadExpired or ProviderDown."""
+        """The file as it comes. Raises DownloadRefused, DownloadExpired, TooLarge or ProviderDown."""
         try:
-            for _ in range(MOST_REDIRECTS):
-                if not self.may_fetch(url):
-                    raise DownloadRefused(_host(url))
-                async with self._http.stream(url) as response:
-                    if not response.is_redirect:
-                        _check(response)
-                        yield response.aiter_bytes()
-                        return
-                    url = urljoin(url, response.headers.get("location", ""))
-            raise ProviderDown("the link leads round in circles")
-        except Lost as error:
+            async with asyncio.timeout(FILE_SECONDS):
+                for _ in range(MOST_REDIRECTS):
+                    if not self.may_fetch(url):
+                        raise DownloadRefused(_host(url))
+                    async with self._http.stream(url) as response:
+                        if not response.is_redirect:
+                            _check(response)
+                            yield response.pieces(LARGEST_FILE)
+                            return
+                        url = redirected(url, response.headers.get("location"))
+                raise ProviderDown("the link leads round in circles")
+        except TooMuch as error:
+            raise TooLarge(f"more than {LARGEST_FILE // 2**20} MiB in one file") from error
+        except (Lost, TimeoutError) as error:
             raise ProviderDown("the file's storage gave no answer") from error
 
 
 def _host(url: str) -> str:
-    try:
-        return urlsplit(url).hostname or "an address without a host"
-    except ValueError:
-        return "an address that is none"
+    address = read_address(url)
+    return address.host if address is not None else "an address that is none"
 
 
-def _check(response: Response) -> None:
+def _check(response: Streamed) -> None:
     if response.status_code in (403, 404, 410):
         raise DownloadExpired
-    if response.status_code >= 400:
+    if response.status_code >= 300:
         raise ProviderDown(f"the file's storage answered {response.status_code}")
 
 
-def _is_known_storage(host: str, parts: SplitResult) -> bool:
-    """Bitrise's own buckets: on Amazon's storage by host name, on Google's by the path's first part.
-
-    Seen in the seed documents (`bitrise-….s3.amazonaws.com`) and in Bitrise's own programs of 2026
-    (`storage.googleapis.com/bitrise-…`).
-    """
-    if host.startswith("bitrise-") and host.endswith(".amazonaws.com") and ".s3." in host:
+def _is_known_storage(address: Address) -> bool:
+    if _AMAZON.fullmatch(address.host):
         return True
-    return host == "storage.googleapis.com" and parts.path.startswith("/bitrise-")
+    return address.host == _GOOGLE and address.path.startswith("/bitrise-")

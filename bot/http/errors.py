@@ -82,6 +82,12 @@ class NotUnderstood(ProviderError):
     sentence = "Bitrise's answer can't be understood"
 
 
+class TooLarge(ProviderError):
+    """There is more of it than is read."""
+
+    sentence = "That is larger than I read"
+
+
 class DownloadRefused(ProviderError):
     """The link leads to a host that files may not be fetched from (DOWNLOAD_HOSTS)."""
 
@@ -113,7 +119,7 @@ def words_of(body: bytes) -> str | None:
     """
     try:
         content: Any = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         text = " ".join(re.sub(r"<[^>]*>", " ", body[:2000].decode("utf-8", "replace")).split())
         return text or None
     if not isinstance(content, dict):

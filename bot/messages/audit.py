@@ -22,13 +22,13 @@ _MARKS = {
 }
 
 
-def audit(links: Sequence[Link], *, where: str) -> Message:
-    """The newest entries, newest first; `where` is text."""
+def audit(links: Sequence[Link], *, where: str, places: bool) -> Message:
+    """The newest entries, newest first; `where` is text, and with `places` each says in which channel it was."""
     where = escape(where, 200)
     if not links:
         text = f"Nothing was written down {where} yet."
         return Message(text, [section(text)])
-    lines = [_line(one) for one in links if not _came_to_an_end(one, links)]
+    lines = [_line(one, places=places) for one in links if not _came_to_an_end(one, links)]
     head = f"*What was done and refused {where}*, newest first"
     note = f"Each entry is chained to the one before it; the newest here ends in {code(links[0].hash[:12])}."
     return Message(f"{head}: {'; '.join(lines)}"[:3000], [section(head), *paragraphs(lines), context(note)])
@@ -46,14 +46,16 @@ def _came_to_an_end(one: Link, links: Sequence[Link]) -> bool:
     )
 
 
-def _line(one: Link) -> str:
+def _line(one: Link, *, places: bool) -> str:
     entry = one.entry
     about = entry.about.get("label") or entry.about.get("branch") or entry.about.get("name") or ""
     what = f"{code(entry.act)}{f' {escape(about, 60)}' if about else ''}"
-    where = f" in <#{entry.channel}>" if entry.channel.startswith(("C", "G")) else ""
+    where = f" in <#{entry.channel}>" if places and entry.channel.startswith(("C", "G")) else ""
     why = f": {escape(entry.personal.reason, 120)}" if entry.personal.reason else ""
     answer = f" → {escape(entry.answer, 150)}" if entry.answer and entry.event is not Event.BEGUN else ""
-    return f"{one.seq}. {when(one.at)} {_who(entry)} {what}{where}{why}{answer}"
+    second = entry.personal.agreed_by if entry.event not in (Event.AGREED, Event.DECLINED) else None
+    agreed = f", agreed to by {mention(second)}" if second is not None else ""
+    return f"{one.seq}. {when(one.at)} {_who(entry)} {what}{where}{why}{agreed}{answer}"
 
 
 def _who(entry: Entry) -> str:
@@ -62,4 +64,4 @@ def _who(entry: Entry) -> str:
     mark = _MARKS[entry.event]
     if second is not None and entry.event in (Event.AGREED, Event.DECLINED):
         return f"{mention(second)} {mark} what {who} wanted:"
-    return f"{who} {mark}" + (f" with {mention(second)}" if second is not None else "")
+    return f"{who} {mark}"

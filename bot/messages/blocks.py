@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from bot.messages.message import Block
-from bot.messages.text import cut
+from bot.messages.text import address, cut, cut_markup, seen
 
 MOST_BLOCKS = 50
 SECTION_TEXT = 3000
@@ -21,12 +21,12 @@ LONGEST_URL = 3000
 
 def mrkdwn(text: str, most: int = SECTION_TEXT) -> Block:
     """Markup of our own; `verbatim`, so that Slack finds no links, channels or mentions in words from outside."""
-    return {"type": "mrkdwn", "text": cut(text, most), "verbatim": True}
+    return {"type": "mrkdwn", "text": cut_markup(text, most), "verbatim": True}
 
 
 def plain_text(text: str, most: int) -> Block:
     """Text without markup."""
-    return {"type": "plain_text", "text": cut(text, most), "emoji": True}
+    return {"type": "plain_text", "text": cut(seen(text), most), "emoji": True}
 
 
 def section(text: str, accessory: Block | None = None) -> Block:
@@ -71,16 +71,17 @@ def button(
     optional = {
         "style": style,
         "confirm": confirm,
-        "accessibility_label": cut(label, BUTTON_TEXT) if label else None,
+        "accessibility_label": cut(seen(label), BUTTON_TEXT) if label else None,
     }
     return made | {name: chosen for name, chosen in optional.items() if chosen is not None}
 
 
 def link_button(text: str, url: str | None, action_id: str) -> Block | None:
     """A button that opens an address; None where there is none, or one too long for a button."""
-    if url is None or len(url) > LONGEST_URL or not url.startswith(("https://", "http://")):
+    safe = address(url)
+    if safe is None or len(safe) > LONGEST_URL:
         return None
-    return {"type": "button", "text": plain_text(text, BUTTON_TEXT), "action_id": action_id, "url": url}
+    return {"type": "button", "text": plain_text(text, BUTTON_TEXT), "action_id": action_id, "url": safe}
 
 
 def confirm(title: str, text: str, yes: str) -> Block:

@@ -11,7 +11,7 @@ from bot.messages import actions, wording
 from bot.messages.blocks import button, confirm, context, link_button, paragraphs, row, section
 from bot.messages.buttons import AppButton, BuildButton, ListButton
 from bot.messages.message import Block, Message
-from bot.messages.text import code, escape, lasted, link, plain, when
+from bot.messages.text import code, cut_markup, escape, lasted, link, plain, when
 
 ROWS_WITH_BUTTONS = 10
 
@@ -53,7 +53,7 @@ def status(
         blocks.append(context("It has no builds yet."))
     blocks.append(_app_buttons(app))
     spoken = " ".join(wording.in_a_sentence(build, app) for build in [*running, *last_by_branch][:5])
-    return Message(f"{escape(app.title)}: {counts}. {spoken}"[:3500], blocks)
+    return Message(cut_markup(f"{escape(app.title)}: {counts}. {spoken}", 3500), blocks)
 
 
 def build_list(
@@ -80,7 +80,8 @@ def build_list(
     blocks += [build_row(build, app, now=now) for build in builds]
     spoken = " ".join(wording.in_a_sentence(build, app) for build in builds)
     return Message(
-        f"{escape(app.title)}, {len(builds)} builds. {spoken}"[:3500], [*blocks, *_next(app, ask, next)]
+        cut_markup(f"{escape(app.title)}, {len(builds)} builds. {spoken}", 3500),
+        [*blocks, *_next(app, ask, next)],
     )
 
 

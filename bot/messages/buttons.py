@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Annotated, Self
@@ -9,7 +10,7 @@ from typing import Annotated, Self
 from pydantic import StringConstraints, ValidationError
 
 from bot.build import App, Build, Frozen
-from bot.messages.text import plain
+from bot.messages.text import plain, whole
 from bot.pipeline import Pipeline
 
 Slug = Annotated[str, StringConstraints(pattern=re.compile(r"^[\w-]{1,64}$"))]
@@ -27,7 +28,9 @@ class _Value(Frozen):
 
     def encode(self) -> str:
         """As text."""
-        return self.model_dump_json(exclude_none=True)
+        # A half of a character, as JSON may hold it, has no bytes: pydantic would break on it.
+        content = self.model_dump(exclude_none=True)
+        return whole(json.dumps(content, ensure_ascii=False, separators=(",", ":")))
 
     @classmethod
     def decode(cls, value: str) -> Self:

@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.messages.blocks import plain_text, section
 from bot.messages.message import Block, Message
-from bot.messages.text import cut, escape
+from bot.messages.text import cut, escape, seen, whole
 
 # Slack takes longer ones, but not everywhere (Slack's rules, "More sizes").
 LONGEST_OPTION = 75
@@ -83,7 +83,7 @@ def text_element(
         element["multiline"] = True
     if placeholder:
         element["placeholder"] = plain_text(placeholder, 150)
-    return element | {"initial_value": value[:most]} if value else element
+    return element | {"initial_value": whole(value[:most])} if value else element
 
 
 def searched(action_id: str, placeholder: str, chosen: Block | None = None) -> Block:
@@ -105,8 +105,9 @@ def searched_several(action_id: str, placeholder: str, chosen: Sequence[Block] =
 
 def option(text: str, value: str, description: str | None = None) -> Block:
     """Something to pick."""
-    made: Block = {"text": plain_text(text, LONGEST_OPTION), "value": value}
-    return made | {"description": plain_text(description, LONGEST_OPTION)} if description else made
+    made: Block = {"text": plain_text(text if seen(text).strip() else "…", LONGEST_OPTION), "value": value}
+    about = seen(description or "").strip()
+    return made | {"description": plain_text(about, LONGEST_OPTION)} if about else made
 
 
 def found(typed: str, names: Iterable[str], *, most: int = MOST_OPTIONS) -> list[str]:
@@ -120,7 +121,7 @@ def found(typed: str, names: Iterable[str], *, most: int = MOST_OPTIONS) -> list
 
 def pickable(name: str) -> bool:
     """Whether a name can be offered as an option as it is."""
-    return bool(name.strip()) and len(name) <= LONGEST_OPTION
+    return bool(seen(name).strip()) and len(name) <= LONGEST_OPTION and whole(name) == name
 
 
 class FilledIn:
@@ -134,7 +135,7 @@ class FilledIn:
 
     def text(self, name: str) -> str:
         """What was typed."""
-        return str(self._element(name).get("value") or "")
+        return whole(str(self._element(name).get("value") or ""))
 
     def picked(self, name: str) -> str | None:
         """The value of the option that was picked."""

@@ -9,7 +9,7 @@ from bot.build import App, Build
 from bot.messages.blocks import context, section
 from bot.messages.builds import build_row
 from bot.messages.message import Message
-from bot.messages.text import code, escape
+from bot.messages.text import code, cut_markup, escape
 from bot.messages.wording import in_a_sentence
 
 MOST_BUILDS = 15
@@ -27,11 +27,11 @@ def mine(builds: Sequence[tuple[Build, App]], *, name: str | None, looked_at: in
     )
     if not builds:
         words = f"None of the last {looked_at} builds is yours ({known})."
-        return Message(escape(words), [section(words), context(hint)])
+        return Message(words, [section(words), context(hint)])
     blocks = [section(f"*Your builds* among the last {looked_at}")]
     blocks += [build_row(build, app, now=now) for build, app in builds[:MOST_BUILDS]]
     spoken = " ".join(in_a_sentence(build, app) for build, app in builds[:MOST_BUILDS])
-    return Message(f"Your builds: {spoken}"[:3500], [*blocks, context(hint)])
+    return Message(cut_markup(f"Your builds: {spoken}", 3500), [*blocks, context(hint)])
 
 
 def me(*, name: str | None, email: str | None, mention: bool, ends: bool) -> Message:

@@ -10,7 +10,7 @@ from bot.messages import actions, wording
 from bot.messages.blocks import button, confirm, context, link_button, paragraphs, row, section
 from bot.messages.buttons import BuildButton, PipelineButton
 from bot.messages.message import Block, Message
-from bot.messages.text import code, escape, lasted, link, mention, plain, when
+from bot.messages.text import code, cut_markup, escape, lasted, link, mention, plain, when
 from bot.messages.told import Telling, failure_blocks
 from bot.pipeline import Pipeline, PipelineWorkflow
 
@@ -56,7 +56,7 @@ def pipeline_list(pipelines: Sequence[Pipeline], app: App, *, now: datetime) -> 
         details = button("Details", actions.PIPELINE_SHOW, value, label=label)
         blocks.append(section(f"{_headline(one, app, now)}\n{_source(one)}".strip(), details))
     spoken = " ".join(in_a_sentence(one, app) for one in pipelines)
-    return Message(f"Pipelines of {escape(app.title)}. {spoken}"[:3500], blocks)
+    return Message(cut_markup(f"Pipelines of {escape(app.title)}. {spoken}", 3500), blocks)
 
 
 def pipeline_aborted(one: Pipeline, app: App, *, by: str, reason: str | None) -> Message:

@@ -8,7 +8,7 @@ from bot.commands import CATALOGUE, entry_for
 from bot.messages.blocks import button, context, paragraphs, row, section
 from bot.messages.message import Block, Message
 from bot.messages.modals import modal
-from bot.messages.text import escape, sentence
+from bot.messages.text import cut_markup, escape, sentence
 
 
 def problem(words: str) -> Message:
@@ -38,7 +38,7 @@ def notice(title: str, words: str) -> Block:
 def below_each_other(messages: Sequence[Message]) -> Message:
     """Several messages as one."""
     blocks = [block for message in messages for block in (*message.blocks, {"type": "divider"})]
-    return Message(" ".join(message.text for message in messages)[:3500], blocks[:-1])
+    return Message(cut_markup(" ".join(message.text for message in messages), 3500), blocks[:-1])
 
 
 def form_button(words: str, label: str, action_id: str, value: str) -> Message:

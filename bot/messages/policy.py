@@ -21,7 +21,7 @@ from bot.messages.modals import (
 )
 from bot.messages.origin import Origin
 from bot.messages.text import code, escape
-from bot.policy import DEFAULT_MINUTES, Allow, Permission, Protect, Question
+from bot.policy import DEFAULT_MINUTES, PROTECTABLE, Allow, Permission, Protect, Question
 
 KIND, ACTS, APP, CHANNEL = "kind", "acts", "app", "channel"
 WHO, PEOPLE, GROUPS = "who", "people", "groups"
@@ -33,6 +33,13 @@ _ACTS = {
     Permission.ARTIFACTS: "change artifacts",
     Permission.APPROVE: "approve builds of strangers",
     Permission.SUBSCRIBE: "change subscriptions",
+}
+_DOING = {
+    Permission.ABORT: "aborting builds",
+    Permission.TRIGGER: "starting builds",
+    Permission.ARTIFACTS: "changing artifacts",
+    Permission.APPROVE: "approving builds of strangers",
+    Permission.SUBSCRIBE: "changing subscriptions",
 }
 _KINDS = {
     "allow": ("These people may, and nobody else", "The first rule that fits decides"),
@@ -80,7 +87,7 @@ def policy(
     you: str,
 ) -> Message:
     """Who may do what here, in words, and the rules that say so."""
-    of = f" in *{escape(app.title, 100)}*" if app is not None else ""
+    of = f" in {escape(app.title, 100)}" if app is not None else ""
     lines = [f"• {_ACTS[question.permission]}: {escape(words, 500)}" for question, words in verdicts]
     blocks = [
         section(f"*Who may do what{of} in this channel*"),
@@ -214,17 +221,21 @@ def _line(one: ShownRule) -> str:
 
 def _sentence(one: ShownRule) -> str:
     rule = one.rule
-    acts = ", ".join(text for act, text in _ACTS.items() if act in rule.permissions)
-    if rule.permissions == frozenset(Permission):
-        acts = "do everything"
     title = f" in {escape(one.app, 100)}" if one.app else _globs(" in", rule.apps)
     where = title + "".join(f" in <#{channel}>" for channel in rule.channels[:5])
     if isinstance(rule, Allow):
-        return f"{escape(one.who, 500)} may {acts}{where}, and nobody else"
+        acts = _acts(rule, _ACTS, "do anything")
+        return f"{'Nobody' if rule.who.nobody else f'Only {escape(one.who, 500)}'} may {acts}{where}"
     what = _globs(" of branch", rule.branches) + _globs(" with workflow", rule.workflows)
-    return (
-        f"to {acts}{where}{what} needs a second person ({escape(one.who, 500)}) within {rule.minutes} minutes"
-    )
+    acts = _acts(rule, _DOING, "doing anything")
+    acts = acts[:1].upper() + acts[1:]
+    return f"{acts}{where}{what} needs a second person ({escape(one.who, 500)}) within {rule.minutes} minutes"
+
+
+def _acts(rule: Allow | Protect, names: Mapping[Permission, str], everything: str) -> str:
+    if rule.permissions >= PROTECTABLE:
+        return everything
+    return ", ".join(name for act, name in names.items() if act in rule.permissions)
 
 
 def _globs(words: str, globs: Sequence[str]) -> str:

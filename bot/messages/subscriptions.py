@@ -13,7 +13,7 @@ from bot.filters import BuildFilter, Patterns
 from bot.messages import actions
 from bot.messages.blocks import button, confirm, context, paragraphs, row, section
 from bot.messages.message import Block, Message
-from bot.messages.text import code, escape, mention, plain, when
+from bot.messages.text import code, cut_markup, escape, mention, plain, when
 from bot.terms import Terms
 
 MOST_ROWS = 15
@@ -120,7 +120,7 @@ def subscriptions(
     if len(rows) > MOST_ROWS:
         blocks.append(context(f"and {len(rows) - MOST_ROWS} more"))
     spoken = "; ".join(f"{one.number}: {sentence_of(one.app, one.terms)}" for one in rows)
-    return Message(f"This channel is told of: {spoken}"[:3000], blocks)
+    return Message(cut_markup(f"This channel is told of: {spoken}", 3000), blocks)
 
 
 def sentence_of(app: App | None, terms: Terms, most: int = 1500) -> str:

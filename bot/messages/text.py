@@ -5,23 +5,51 @@ from __future__ import annotations
 import html
 import re
 from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
 
 # Control characters, and marks that turn the reading direction or hide: they can make text look like other text.
+# Halves of characters, which JSON may hold and no file can, are none at all.
 _UNSEEN = re.compile(
-    "[\x00-\x09\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]"
+    "[\x00-\x09\x0b-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
+    "\u3164\ud800-\udfff\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
+_HALF = re.compile("[\ud800-\udfff]")
+# Marks are written above and below a letter. No language stacks more than four; a tower covers the lines around it.
+_MARK = (
+    "[\u0300-\u036f\u0483-\u0489\u064b-\u065f\u0e34-\u0e3a\u0e47-\u0e4e\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff"
+    "\ufe20-\ufe2f]"
+)
+_TOWER = re.compile(f"({_MARK}{{4}}){_MARK}+")
 _UNSAFE_IN_LINK = {character: f"%{ord(character):02X}" for character in "<>|\"'`\\^{} \t\n\r"}
+# An escaped character, an address, a time or a mention that lacks its end.
+_BEGUN = re.compile(r"(?:&[a-z]{0,3}|<[^<>]*)\Z")
+_ENTITY = re.compile("&(?=(?:amp|lt|gt);)")
 LONGEST_LINK = 2000
 
 
 def plain(text: str, most: int) -> str:
     """Text from outside in one line, for places without markup."""
-    return cut(" ".join(_UNSEEN.sub(" ", text).split()), most)
+    return cut(" ".join(seen(text, instead=" ").split()), most)
+
+
+def seen(text: str, *, instead: str = "") -> str:
+    """Text from outside as it seems to be: without what hides, turns it round or towers over other lines."""
+    return _TOWER.sub(r"\1", _UNSEEN.sub(instead, text))
+
+
+def whole(text: str) -> str:
+    """Text in which each character is a whole one: what people typed comes back, but JSON's halves have no bytes."""
+    return _HALF.sub("\ufffd", text)
 
 
 def cut(text: str, most: int) -> str:
     """The text's beginning, marked as cut where it was."""
     return text if len(text) <= most else text[: most - 1].rstrip() + "…"
+
+
+def cut_markup(text: str, most: int) -> str:
+    """The beginning of text with our own markup in it, marked as cut where it was; nothing of it is cut in half."""
+    return text if len(text) <= most else _BEGUN.sub("", text[: most - 1]).rstrip() + "…"
 
 
 def escape(text: str, most: int = 300) -> str:
@@ -39,7 +67,7 @@ def sentence(text: str, most: int) -> str:
 
 def block_of_code(text: str, most: int) -> str:
     """Lines from outside as a block of code, at most `most` long with its fences; the end is kept, not the start."""
-    inner = _UNSEEN.sub("", text.replace("\t", "    ")).replace("```", "'''")
+    inner = seen(text.replace("\t", "    ")).replace("```", "'''")
     escaped = html.escape(inner, quote=False)
     room = most - len("```\n\n```")
     if len(escaped) > room:
@@ -69,10 +97,20 @@ def code(text: str, most: int = 100) -> str:
 def link(url: str | None, label: str, most: int = 300) -> str:
     """The label, leading to the address where that is a web address of a sensible length."""
     shown = escape(label, most).replace("|", "¦") or "…"
-    if url is None or not url.startswith(("https://", "http://")):
+    safe = address(url)
+    if safe is None or len(safe) > LONGEST_LINK:
         return shown
-    safe = "".join(_UNSAFE_IN_LINK.get(character, character) for character in _UNSEEN.sub("", url))
-    return f"<{safe}|{shown}>" if len(safe) <= LONGEST_LINK else shown
+    # Slack takes an ampersand as it is, but for one that begins what it would read as another character.
+    return f"<{_ENTITY.sub('&amp;', safe)}|{shown}>"
+
+
+def address(url: str | None) -> str | None:
+    """A web address from outside in the letters that addresses are written in; None where it is none."""
+    if url is None or not url.startswith(("https://", "http://")):
+        return None
+    return "".join(
+        _UNSAFE_IN_LINK.get(one, one) if one.isascii() else quote(one) for one in _UNSEEN.sub("", url)
+    )
 
 
 def mention(person: str) -> str:

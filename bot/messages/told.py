@@ -15,7 +15,18 @@ from bot.messages.builds import build_card, build_line
 from bot.messages.buttons import BuildButton
 from bot.messages.message import Block, Message
 from bot.messages.notes import CardNote
-from bot.messages.text import ai_summary, block_of_code, code, escape, lasted, link, mention, plain, when
+from bot.messages.text import (
+    ai_summary,
+    block_of_code,
+    code,
+    cut_markup,
+    escape,
+    lasted,
+    link,
+    mention,
+    plain,
+    when,
+)
 from bot.series import Mark, Position, Standing
 from bot.terms import Happening
 
@@ -44,7 +55,7 @@ def told_build(telling: Telling, *, now: datetime) -> Message:
     headline = _too_long(telling)
     blocks = [*([section(headline)] if headline else []), first, *failure_blocks(telling), *rest]
     spoken = " ".join(part for part in (headline, card.text, _spoken(telling)) if part)
-    return Message(spoken[:3500], blocks)
+    return Message(cut_markup(spoken, 3500), blocks)
 
 
 def series_card(tellings: Sequence[Telling], note: CardNote, *, now: datetime) -> Message:
@@ -93,7 +104,7 @@ def gathered(tellings: Sequence[Telling], *, title: str) -> Message:
     spoken = " ".join(wording.in_a_sentence(one.build, one.app) for one in tellings)
     mentioned = sorted({person for one in tellings for person in one.mention if _failed(one)})
     blocks = [section(f"*{title}*\n{sums}"), *paragraphs(lines, most_blocks=len(lines))]
-    return Message(f"{title}: {spoken}"[:3500], [*blocks, *_mentions(mentioned)])
+    return Message(cut_markup(f"{title}: {spoken}", 3500), [*blocks, *_mentions(mentioned)])
 
 
 def outage(tellings: Sequence[Telling]) -> Message:

@@ -7,11 +7,11 @@ from bot.slack.client import (
     client_options,
     connect,
     reason_of,
-    slack_session,
     web_client,
 )
 from bot.slack.installing import CALLBACK, Installing
 from bot.slack.presence import ManyWorkspaces, OneWorkspace, Presence
+from bot.slack.session import slack_session
 from bot.slack.socket import PING_SECONDS, Sockets, check_app_token
 from bot.slack.tokens import AppSecrets, InstalledTokens
 from bot.slack.workspaces import Slacks

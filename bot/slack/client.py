@@ -1,4 +1,4 @@
-"""The Web API client: one shared session, our own address, and who we are."""
+"""The Web API client: over the shared session, at our own address; and who we are."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetry
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.settings import Settings
-
-REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=20, connect=5)
 
 
 class SlackNotReachable(Exception):
@@ -34,11 +32,6 @@ class WhoWeAre:
     bot_user: str
     scopes: frozenset[str] = frozenset()
     answered_at: str | None = None
-
-
-def slack_session() -> aiohttp.ClientSession:
-    """The one session of all calls to Slack; without it each call would open a connection of its own."""
-    return aiohttp.ClientSession(timeout=REQUEST_TIMEOUT, connector=aiohttp.TCPConnector(limit=100))
 
 
 def client_options(settings: Settings, session: aiohttp.ClientSession, *, patient: bool) -> dict[str, Any]:

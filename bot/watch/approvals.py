@@ -115,4 +115,6 @@ class Approvals:
 def _concerns(subscription: Subscription, one: BuildRequest, names: Names) -> bool:
     """Whether the subscription would want the build; what it asks of results is not known yet, and does not count."""
     terms = subscription.terms
+    if not subscription.scope.logs:
+        return False  # its maker has no part in what developers see and decide
     return not terms.filter.builds and not terms.once and terms.filter.match(one.as_build(), names)

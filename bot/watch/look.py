@@ -11,7 +11,7 @@ import structlog
 
 from bot.bitrise import Bitrise
 from bot.build import Build, Change, Provider
-from bot.http import NoAccess, NotFound, ProviderError, Refused
+from bot.http import NoAccess, NotFound, ProviderError, Refused, TooLarge
 from bot.pipeline import Pipeline
 from bot.watch.lists import Answer, CannotRely, ListRead, read_all_apps, read_one_app
 from bot.watch.matching import overdue
@@ -151,7 +151,7 @@ class Look:
             state = state.model_copy(update={"seen_until": None})
         try:
             read = await read_all_apps(self._bitrise, state, self._last(_ALL_APPS))
-        except (CannotRely, NoAccess, NotFound, Refused) as reason:
+        except (CannotRely, NoAccess, NotFound, Refused, TooLarge) as reason:
             log.warning("watch.each_app_by_itself", reason=str(reason))
             gathered.per_app_since = self._clock()
             return False

@@ -28,4 +28,4 @@ async def show(ask: ShowAudit, caller: Caller) -> Answer:
     where = "in this workspace" if ask.everywhere else "in this channel"
     if app is not None:
         where += f" to {app.title}"
-    return Answer(messages.audit(found, where=where), Audience.ONE_PERSON, title=TITLE)
+    return Answer(messages.audit(found, where=where, places=ask.everywhere), Audience.ONE_PERSON, title=TITLE)

@@ -17,6 +17,7 @@ from bot.log_reader import Step
 from bot.messages import LogButton, LogView, Message
 from handlers import files
 from handlers.caller import Answer, Audience, Caller
+from handlers.doing import noted
 from handlers.finding import NotNamed, by_slugs, find_build
 
 TITLE = "Log"
@@ -80,16 +81,22 @@ async def hand_over(about: LogButton, caller: Caller, *, share: bool) -> Answer 
                 "The whole log is not archived yet. Bitrise does that a little after a build's end; try again soon."
             ) from error
         channel = caller.channel if share and caller.channel else await caller.direct_message_alone()
+        whose = {
+            "build": build.slug,
+            "label": build.label,
+            "to": "channel" if channel == caller.channel else "person",
+        }
         try:
-            await files.share_file(
-                caller,
-                path,
-                name=f"{app.slug}-{build.label.lstrip('#')}.log",
-                title=f"Log of {app.title} {build.label}",
-                comment=messages.log_shared(build, app, by=caller.person),
-                channel=channel,
-                thread=about.thread if channel == caller.channel else None,
-            )
+            async with noted(caller, "hand_over_log", app=app.slug, about=whose):
+                await files.share_file(
+                    caller,
+                    path,
+                    name=f"{app.slug}-{build.label.lstrip('#')}.log",
+                    title=f"Log of {app.title} {build.label}",
+                    comment=messages.log_shared(build, app, by=caller.person),
+                    channel=channel,
+                    thread=about.thread if channel == caller.channel else None,
+                )
         except SlackApiError as error:
             raise NotNamed(files.why_not(error)) from error
     if channel == caller.channel:

@@ -10,7 +10,7 @@ from bot.build import App, Build
 from bot.commands import Me, Mine
 from bot.filters import BuildFilter, Patterns
 from bot.terms import Terms
-from handlers.answers.subscriptions import add, seen_as
+from handlers.answers.subscriptions import add, scope_of
 from handlers.caller import Answer, Audience, Caller
 from handlers.finding import NotNamed
 from storage import NameTaken, Person, Subscription
@@ -102,8 +102,7 @@ async def _tell_ends(caller: Caller, *, wanted: bool) -> None:
         by=caller.person,
         at=caller.now(),
         baseline=None,
-        seen_as=await seen_as(caller),
-        apps=await caller.apps.slugs(),
+        scope=await scope_of(caller, None),
     )
 
 

@@ -19,7 +19,8 @@ from handlers.answers.explaining import preview
 from handlers.caller import Answer, Audience, Caller
 from handlers.doing import permitted
 from handlers.finding import NotNamed, app_by_slug, find_app
-from storage import Baseline, SeenAs, Subscription
+from handlers.scoping import own_scope
+from storage import Baseline, Scope, Subscription
 
 
 class ChannelRefused(NotNamed):
@@ -60,6 +61,7 @@ async def add(app: App, terms: Terms, caller: Caller, *, channel: str) -> Subscr
 
     It shows what the person can see, for as long as they can; the bot must see it too, since it is the bot that looks.
     """
+    await _must_see(app, caller)
     subscriptions = caller.storage.subscriptions
     watched = await subscriptions.is_watched(Provider.BITRISE, app.slug)
     return await subscriptions.add(
@@ -69,13 +71,23 @@ async def add(app: App, terms: Terms, caller: Caller, *, channel: str) -> Subscr
         by=caller.person,
         at=caller.now(),
         baseline=None if watched else await _baseline(app, caller),
-        seen_as=await seen_as(caller),
+        scope=await scope_of(caller, app),
     )
 
 
-async def seen_as(caller: Caller) -> SeenAs:
-    """Whose access a subscription shows that this person makes now."""
-    return SeenAs.OWN if await caller.is_linked() else SeenAs.SERVICE
+async def _must_see(app: App, caller: Caller) -> None:
+    """Ask Bitrise itself whether the person sees the app, since from then on the bot looks. Raises ProviderError."""
+    if await caller.is_linked():
+        await caller.own_bitrise.app(app.slug)
+    else:
+        await app_by_slug(caller, app.slug)
+
+
+async def scope_of(caller: Caller, app: App | None) -> Scope:
+    """What a subscription may show that this person makes now, of one app or of all. Raises ProviderError."""
+    if not await caller.is_linked():
+        return Scope(apps=await caller.apps.slugs() if app is None else None)
+    return await own_scope(caller.own_bitrise, app)
 
 
 async def _baseline(app: App, caller: Caller) -> Baseline:
@@ -116,13 +128,11 @@ async def resume_number(number: int, caller: Caller) -> Answer | None:
     there = replace(caller, channel=subscription.channel)
     async with permitted(there, "resume", subscription.app, about={"subscription": str(number)}):
         if subscription.app is not None:
-            await app_by_slug(caller, subscription.app.slug)
+            await _must_see(subscription.app, caller)
         said = messages.resumed(subscription.app, subscription.terms, by=caller.person)
         await _post(there, said)
-        apps = await caller.apps.slugs() if subscription.app is None else None
-        await caller.storage.subscriptions.resume(
-            subscription, by=caller.person, seen_as=await seen_as(caller), apps=apps
-        )
+        scope = await scope_of(caller, subscription.app)
+        await caller.storage.subscriptions.resume(subscription, by=caller.person, scope=scope)
     caller.desk.look_now()
     return None
 

@@ -14,6 +14,7 @@ class Person:
     real_name: str
     zone: str = "Europe/Berlin"
     guest: bool = False
+    stranger: bool = False
     admin: bool = False
     owner: bool = False
     deleted: bool = False

@@ -123,6 +123,7 @@ def user(person: Person, team: str, *, primary_owner: bool, with_email: bool) ->
         "is_owner": person.owner,
         "is_primary_owner": primary_owner,
         "is_restricted": person.guest,
+        "is_stranger": person.stranger,
         "is_ultra_restricted": False,
         "tz": person.zone,
     }

@@ -7,6 +7,7 @@ from datetime import timedelta
 from urllib.parse import urlsplit
 
 import pytest
+from aiohttp import web
 from pydantic import SecretStr
 
 from bot.bitrise import (
@@ -16,11 +17,13 @@ from bot.bitrise import (
     BuildQuery,
     NoLog,
     TriggerParams,
+    listing,
 )
 from bot.build import State
-from bot.http import AnswerLost, BadToken, FixedToken, Http, NoAccess, NotFound
+from bot.http import AnswerLost, BadToken, FixedToken, Http, NoAccess, NotFound, TooLarge, downloads
 from sandbox.bitrise import TESTER_TOKEN, TOKEN, BitriseSandbox
 from sandbox.clock import Clock
+from tests.servers import Asked, serving
 
 Connect = type[object]
 
@@ -74,6 +77,37 @@ async def test_an_older_server_without_apps_is_asked_for_my_apps(there: There) -
     there.sandbox.fault("GET /v0.1/apps", "status", status=404)
     assert len([app async for app in there.bitrise.apps()]) == 3
     assert there.sandbox.requests[-1].path == "/v0.1/me/apps"
+
+
+async def test_a_list_without_an_end_is_an_error_and_not_read_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(listing, "MOST_PAGES", 3)
+
+    def one_more(asked: Asked) -> web.Response:
+        page = int(asked.query.get("next", "0")) + 1
+        return web.json_response({"data": [{"slug": f"app{page}"}], "paging": {"next": str(page)}})
+
+    async with Http() as http, serving(one_more) as server:
+        bitrise = Bitrise(http, credentials=FixedToken(SecretStr("t0p")), base_url=server.url, clock=Clock())
+        with pytest.raises(TooLarge, match="more than 3 pages in one list"):
+            _ = [app async for app in bitrise.apps()]
+    assert len(server.asked) == 3
+
+
+async def test_a_log_that_is_too_large_is_read_as_far_as_the_api_shows_it(
+    there: There, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(downloads, "LARGEST_FILE", 100)
+    build = there.sandbox.start_build(there.android)
+    there.sandbox.finish(build)
+    there.clock.skip(timedelta(minutes=1))
+    read = await there.bitrise.read_log(there.android.slug, build.slug)
+    assert read.reading.size > 0
+    assert (await there.bitrise.log_tail(there.android.slug, build.slug)).framed
+    with pytest.raises(TooLarge):
+        async with there.bitrise.raw_log(there.android.slug, build.slug) as chunks:
+            _ = [chunk async for chunk in chunks]
 
 
 async def test_pages_are_followed_and_can_be_left_early(there: There) -> None:
@@ -143,6 +177,16 @@ async def test_a_log_is_first_missing_then_growing_then_archived(there: There) -
     assert there.sandbox.store.refused == []
     async with there.bitrise.raw_log(there.android.slug, build.slug) as chunks:
         assert b"1 failed" in b"".join([chunk async for chunk in chunks])
+
+
+async def test_a_growing_logs_end_begins_with_a_whole_line(there: There) -> None:
+    build = there.sandbox.start_build(there.android, ends_as="error")
+    there.clock.skip(timedelta(minutes=3))
+    whole = (await there.bitrise.log_tail(there.android.slug, build.slug)).framed.split("\n")
+    for most in range(100, 160):
+        tail = await there.bitrise.log_tail(there.android.slug, build.slug, most=most)
+        assert tail.still_growing
+        assert tail.framed.split("\n") == whole[-len(tail.framed.split("\n")) :]
 
 
 async def test_artifacts_and_their_public_page(there: There) -> None:

@@ -181,6 +181,58 @@ async def test_the_token_follows_no_redirect_to_another_host(http: Http) -> None
         assert other.asked == []
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirect_on_the_own_host_is_followed_and_one_of_a_change_is_not(
+    http: Http, status: int
+) -> None:
+    moved = web.Response(status=status, headers={"Location": "/v0.1/y"})
+    async with serving(one_after_another(moved, web.Response(text="{}"), moved)) as server:
+        assert (await api(http, server.url, Time()).read("/x")).body == b"{}"
+        with pytest.raises(ProviderDown):
+            await api(http, server.url, Time()).change("POST", "/x", {})
+    assert [asked.path for asked in server.asked] == ["/v0.1/x", "/v0.1/y", "/v0.1/x"]
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "http://{host}@{other}/v0.1/x",
+        "http://user:pw@{host}/v0.1/x",
+        "//{other}/v0.1/x",
+        "http://{other}\\@{host}/v0.1/x",
+        "http://[::1",
+    ],
+)
+async def test_the_token_follows_no_redirect_that_could_be_understood_in_two_ways(
+    http: Http, location: str
+) -> None:
+    async with serving(lambda _: web.Response(text="{}")) as other:
+        target = web.Response(status=302)
+
+        async with serving(lambda _: target) as server:
+            hosts = {"host": server.url.removeprefix("http://"), "other": other.url.removeprefix("http://")}
+            target.headers["Location"] = location.format(**hosts)
+            with pytest.raises(ProviderDown):
+                await api(http, server.url, Time()).read("/x", most_tries=1)
+        assert other.asked == []
+        assert len(server.asked) == 1
+
+
+async def test_the_token_goes_to_no_address_but_the_apis_own(http: Http) -> None:
+    async with serving(lambda _: web.Response(text="{}")) as other, serving(other.answer) as server:
+        one = api(http, server.url, Time())
+        with pytest.raises(ProviderDown):
+            await one.read(f"{other.url}/v0.1/x")
+        assert (await one.read(one.root_url())).body == b"{}"
+    assert other.asked == []
+
+
+async def test_an_error_of_endless_depth_is_still_that_error(http: Http) -> None:
+    async with serving(lambda _: web.Response(status=400, body=b"[" * 50_000)) as server:
+        with pytest.raises(Refused):
+            await api(http, server.url, Time()).read("/x")
+
+
 async def test_cookies_are_never_sent_back(http: Http) -> None:
     def answer(_: Asked) -> web.Response:
         response = web.Response(text="{}")

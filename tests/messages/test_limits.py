@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -33,31 +31,13 @@ from bot.messages import (
     SubscriptionRow,
     Telling,
 )
-from bot.messages.text import block_of_code, escape, lasted, link, plain, size, when
+from bot.messages.text import block_of_code, cut_markup, escape, lasted, link, plain, size, when
 from bot.pipeline import Pipeline, PipelineWorkflow, Stage
 from bot.series import Mark, Position, Standing
 from bot.terms import Happening, Terms
-from sandbox.slack.checks import check_blocks, check_options, check_view
 from tests.builds import ANDROID, NOON, a_build
+from tests.messages.outside import MAYBE, TEXT, assert_message, assert_options, assert_view
 
-NASTY = st.sampled_from(
-    [
-        "<!channel> <!here> <@U123> <#C1>",
-        "<https://evil.example|innocent>",
-        "&" * 4000,
-        "<" * 4000,
-        "```" * 50,
-        "\u202egnp.exe\u202c",
-        "a\u200bb\x00c\x1b[31m",
-        "*bold* _it_ ~no~ `code`",
-        "\n\n\n> quote\n\n" * 30,
-        "😀" * 3000,
-        "",
-        " ",
-    ]
-)
-TEXT = NASTY | st.text(max_size=30) | st.text(min_size=1, max_size=5).map(lambda text: text * 700)
-MAYBE = st.none() | TEXT
 SLUG = st.from_regex(r"[0-9a-f]{16}", fullmatch=True)
 NUMBER = st.none() | st.integers(0, 10**9)
 TIME = st.none() | st.integers(-100_000, 100_000).map(lambda seconds: NOON + timedelta(seconds=seconds))
@@ -133,32 +113,10 @@ TELLINGS = st.builds(
     st.lists(st.just("U0ASKER"), max_size=2),
 )
 
-_MARKUP = re.compile(r"<[^>]*>")
-_OURS = re.compile(r"<(?:https?://[^|<>]*\|[^<>]*|!date\^\d+\^[^|<>]*\|[^<>]*|@U0ASKER|#C1)>")
-
-
-def assert_takes(message: Message) -> None:
-    """Slack takes it; all markup in it is ours; its text says something."""
-    check_blocks(message.blocks)
-    assert message.text.strip()
-    assert len(message.text) <= 4000
-    for text in [*_mrkdwn(message.blocks), message.text]:
-        assert not [markup for markup in _MARKUP.findall(text) if not _OURS.fullmatch(markup)], text
-        assert "\u202e" not in text
-        assert "\x1b" not in text
-
-
-def _mrkdwn(value: Any) -> list[str]:
-    if isinstance(value, dict):
-        found = [value["text"]] if value.get("type") == "mrkdwn" else []
-        assert value.get("type") != "mrkdwn" or value.get("verbatim") is True
-        return found + [text for inner in value.values() for text in _mrkdwn(inner)]
-    return [text for inner in value for text in _mrkdwn(inner)] if isinstance(value, list) else []
-
 
 @given(BUILDS, APPS, USUAL)
 def test_a_build_card(build: Build, app: App, usual: timedelta | None) -> None:
-    assert_takes(messages.build_card(build, app, now=NOON, usual=usual))
+    assert_message(messages.build_card(build, app, now=NOON, usual=usual))
 
 
 @settings(suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow])
@@ -166,25 +124,25 @@ def test_a_build_card(build: Build, app: App, usual: timedelta | None) -> None:
 def test_a_digest_leaves_nothing_out(builds: list[tuple[Build, App]]) -> None:
     tellings = [Telling(build, app) for build, app in builds]
     message = messages.gathered(tellings, title="They ended")
-    assert_takes(message)
+    assert_message(message)
     shown = json.dumps(message.blocks)
     assert all(build.slug in shown for build, _ in builds)
 
 
 @given(APPS, st.lists(BUILDS, max_size=12), st.lists(BUILDS, max_size=30))
 def test_a_status(app: App, running: list[Build], last: list[Build]) -> None:
-    assert_takes(messages.status(app, running=running, last_by_branch=last, now=NOON))
+    assert_message(messages.status(app, running=running, last_by_branch=last, now=NOON))
 
 
 @given(APPS, st.lists(BUILDS, max_size=10), FILTERS, st.none() | SLUG)
 def test_a_list_of_builds(app: App, builds: list[Build], wanted: BuildFilter, start: str | None) -> None:
     ask = ListBuilds(filter=wanted)
-    assert_takes(messages.build_list(app, builds, ask=ask, next=start, now=NOON))
+    assert_message(messages.build_list(app, builds, ask=ask, next=start, now=NOON))
 
 
 @given(st.lists(APPS, max_size=20))
 def test_apps(apps: list[App]) -> None:
-    assert_takes(messages.app_list(apps, total=50, page=2, size=20))
+    assert_message(messages.app_list(apps, total=50, page=2, size=20))
 
 
 LINES = st.lists(st.builds(ArtifactLine, slug=SLUG, title=TEXT, kind=MAYBE, size=NUMBER), max_size=40)
@@ -192,7 +150,7 @@ LINES = st.lists(st.builds(ArtifactLine, slug=SLUG, title=TEXT, kind=MAYBE, size
 
 @given(BUILDS, APPS, LINES)
 def test_artifacts(build: Build, app: App, lines: list[ArtifactLine]) -> None:
-    assert_takes(messages.artifacts(build, app, lines, total=len(lines) + 3))
+    assert_message(messages.artifacts(build, app, lines, total=len(lines) + 3))
 
 
 @given(TEXT, MAYBE, MAYBE)
@@ -202,9 +160,9 @@ def test_an_artifacts_link(title: str, download: str | None, page: str | None) -
             slug="a", title=title, size=9, public_page=public, download_url=download, install_page_url=page
         )
         about = ArtifactButton(app="a", build="b", artifact="c")
-        assert_takes(messages.artifact_link(one, about, may_act=True))
-        assert_takes(messages.artifact_links(a_build(1), ANDROID, [one] * 10))
-        assert_takes(messages.page_changed(one, a_build(1), ANDROID, by="U0ASKER"))
+        assert_message(messages.artifact_link(one, about, may_act=True))
+        assert_message(messages.artifact_links(a_build(1), ANDROID, [one] * 10))
+        assert_message(messages.page_changed(one, a_build(1), ANDROID, by="U0ASKER"))
         assert "<!" not in messages.qr_comment(one, a_build(1), ANDROID)
 
 
@@ -217,13 +175,13 @@ def test_a_log(build: Build, app: App, text: str, growing: bool) -> None:
     view = LogView(
         steps=steps, end=text, of=text, complete=not growing, still_growing=growing, ai_summary=text, size=9
     )
-    assert_takes(messages.build_log(build, app, view))
+    assert_message(messages.build_log(build, app, view))
     hits = (Hit(line=9, step=text, text=text),) * 15
     reading = LogReading(steps=(), end=(), of=None, hits=hits, hit_count=99, lines=1000, size=9)
-    assert_takes(messages.log_hits(build, app, text, reading, complete=not growing, still_growing=growing))
-    assert_takes(messages.following(build, app, text, until=NOON, ended=growing))
+    assert_message(messages.log_hits(build, app, text, reading, complete=not growing, still_growing=growing))
+    assert_message(messages.following(build, app, text, until=NOON, ended=growing))
     about = LogButton(app=build.app_slug, build=build.slug)
-    check_view(messages.search_modal(about, typed=text, problem=text))
+    assert_view(messages.search_modal(about, typed=text, problem=text))
 
 
 @given(
@@ -233,11 +191,11 @@ def test_a_log(build: Build, app: App, text: str, growing: bool) -> None:
     st.lists(st.builds(Started, number=NUMBER, ok=st.booleans(), words=MAYBE), min_size=1),
 )
 def test_what_somebody_did(build: Build, app: App, words: str | None, started: list[Started]) -> None:
-    assert_takes(
+    assert_message(
         messages.aborted(build, app, by="U0ASKER", order=AbortOrder(reason=words, with_success=True))
     )
-    assert_takes(messages.triggered(app, started, by="U0ASKER"))
-    assert_takes(messages.rebuilt(build, app, started, by="U0ASKER"))
+    assert_message(messages.triggered(app, started, by="U0ASKER"))
+    assert_message(messages.rebuilt(build, app, started, by="U0ASKER"))
 
 
 @given(APPS, FILTERS, st.none() | st.sampled_from(["is_archived", "channel_not_found", "<!here>"]))
@@ -246,25 +204,25 @@ def test_subscriptions(app: App, wanted: BuildFilter, stopped: str | None) -> No
         SubscriptionRow(number=n, app=app, terms=Terms(filter=wanted), created_by="U0ASKER", stopped=stopped)
         for n in range(45)
     ]
-    assert_takes(messages.subscriptions(rows))
-    assert_takes(messages.subscribed(app, Terms(filter=wanted), by="U0ASKER"))
-    assert_takes(messages.unsubscribed(app, 2, by="U0ASKER"))
-    assert_takes(messages.using_app(app, by="U0ASKER"))
+    assert_message(messages.subscriptions(rows))
+    assert_message(messages.subscribed(app, Terms(filter=wanted), by="U0ASKER"))
+    assert_message(messages.unsubscribed(app, 2, by="U0ASKER"))
+    assert_message(messages.using_app(app, by="U0ASKER"))
 
 
 @settings(suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow])
 @given(TELLINGS, st.builds(CardNote, claimed_by=st.none() | st.just("U0ASKER"), snoozed_until=TIME))
 def test_what_is_told_of_one_build_a_series_and_a_thread(telling: Telling, note: CardNote) -> None:
-    assert_takes(messages.told_build(telling, now=NOON))
-    assert_takes(messages.series_card([telling], note, now=NOON))
-    assert_takes(messages.thread_head(telling))
+    assert_message(messages.told_build(telling, now=NOON))
+    assert_message(messages.series_card([telling], note, now=NOON))
+    assert_message(messages.thread_head(telling))
 
 
 @settings(suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow])
 @given(st.lists(TELLINGS, min_size=1, max_size=20))
 def test_what_is_told_of_many(tellings: list[Telling]) -> None:
-    assert_takes(messages.outage(tellings))
-    assert_takes(messages.flood(tellings, limit=60))
+    assert_message(messages.outage(tellings))
+    assert_message(messages.flood(tellings, limit=60))
 
 
 @given(APPS, FILTERS, BUILDS, TEXT)
@@ -273,16 +231,16 @@ def test_explanations(app: App, wanted: BuildFilter, build: Build, said: str) ->
     reasons = [
         Reason(number=number, app=app, terms=terms, told=False, said=f"because {said}") for number in range(9)
     ]
-    assert_takes(messages.why(build, app, reasons))
-    assert_takes(messages.preview(app, terms, told=[build] * 30, silent=[(build, f"x {said}")] * 9))
-    assert_takes(messages.changed(app, terms, terms, by="U0ASKER"))
-    assert_takes(messages.stopped("C1", "is_archived", [(app, terms)] * 20))
-    assert_takes(messages.mine([(build, app)] * 30, name=said, looked_at=200, now=NOON))
+    assert_message(messages.why(build, app, reasons))
+    assert_message(messages.preview(app, terms, told=[build] * 30, silent=[(build, f"x {said}")] * 9))
+    assert_message(messages.changed(app, terms, terms, by="U0ASKER"))
+    assert_message(messages.stopped("C1", "is_archived", [(app, terms)] * 20))
+    assert_message(messages.mine([(build, app)] * 30, name=said, looked_at=200, now=NOON))
     with suppress(messages.TooLongForAModal):
         filled = messages.Filled.of(terms)
         for number in (0, 1):
             origin = messages.SubscriptionOrigin(channel="C1", number=number)
-            check_view(messages.subscription_modal(app, filled, origin=origin, problem=said))
+            assert_view(messages.subscription_modal(app, filled, origin=origin, problem=said))
 
 
 @given(
@@ -296,15 +254,15 @@ def test_the_modals_that_ask(
 ) -> None:
     form = messages.StartForm.of(ask.model_copy(update={"environments": tuple(variables)}))
     origin = messages.StartOrigin(channel="C1", app=app.slug, rows=tuple(form.variables))
-    check_view(messages.start_modal(form, app, origin=origin, problem=said))
-    check_view(messages.starting(app))
-    check_view(messages.not_started(said))
+    assert_view(messages.start_modal(form, app, origin=origin, problem=said))
+    assert_view(messages.starting(app))
+    assert_view(messages.not_started(said))
     sought = messages.Sought(app=app.slug, title=app.title, words=said)
-    check_view(messages.find_modal(sought, origin=origin, problem=said))
-    check_view(messages.choose_app_modal(origin=origin, problem=said))
-    check_view(messages.settings_modal(messages.Wishes(name=said, ends=True), origin=origin))
-    check_options({"options": messages.app_options("", [app])})
-    check_options({"option_groups": messages.buildable_options(said, [said, "primary"], [said])})
+    assert_view(messages.find_modal(sought, origin=origin, problem=said))
+    assert_view(messages.choose_app_modal(origin=origin, problem=said))
+    assert_view(messages.settings_modal(messages.Wishes(name=said, ends=True), origin=origin))
+    assert_options(messages.app_options("", [app]))
+    assert_options(messages.buildable_options(said, [said, "primary"], [said]))
 
 
 @settings(suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow])
@@ -325,9 +283,7 @@ def test_a_home(
         blind=(NOON, said),
     )
     view = messages.home(content, now=NOON)
-    check_view(view, home=True)
-    for text in _mrkdwn(view["blocks"]):
-        assert not [markup for markup in _MARKUP.findall(text) if not _OURS.fullmatch(markup)], text
+    assert_view(view, home=True)
 
 
 PIPELINES = st.builds(
@@ -373,11 +329,11 @@ PIPELINES = st.builds(
 @settings(suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow])
 @given(PIPELINES, APPS, st.lists(TELLINGS, min_size=1, max_size=4), MAYBE)
 def test_a_pipeline(one: Pipeline, app: App, tellings: list[Telling], said: str | None) -> None:
-    assert_takes(messages.pipeline_card(one, app, now=NOON))
-    assert_takes(messages.told_pipeline(one, tellings, now=NOON))
-    assert_takes(messages.pipeline_list([one] * 10, app, now=NOON))
-    assert_takes(messages.pipeline_aborted(one, app, by="U0ASKER", reason=said))
-    assert_takes(messages.pipeline_rebuilt(one, app, by="U0ASKER", failed_only=True))
+    assert_message(messages.pipeline_card(one, app, now=NOON))
+    assert_message(messages.told_pipeline(one, tellings, now=NOON))
+    assert_message(messages.pipeline_list([one] * 10, app, now=NOON))
+    assert_message(messages.pipeline_aborted(one, app, by="U0ASKER", reason=said))
+    assert_message(messages.pipeline_rebuilt(one, app, by="U0ASKER", failed_only=True))
 
 
 REQUESTS = st.builds(
@@ -397,10 +353,10 @@ REQUESTS = st.builds(
 
 @given(REQUESTS, APPS)
 def test_what_waits_for_approval(one: BuildRequest, app: App) -> None:
-    assert_takes(messages.request_card(one, app))
-    assert_takes(messages.request_decided(one, app, approved=True, by="U0ASKER"))
-    assert_takes(messages.request_gone(one, app))
-    assert_takes(messages.request_list([one] * 12, app))
+    assert_message(messages.request_card(one, app))
+    assert_message(messages.request_decided(one, app, approved=True, by="U0ASKER"))
+    assert_message(messages.request_gone(one, app))
+    assert_message(messages.request_list([one] * 12, app))
 
 
 @given(APPS, BUILDS, BUILDS, TEXT)
@@ -411,23 +367,23 @@ def test_a_comparison(app: App, build: Build, success: Build, said: str) -> None
     ]
     now = [step.model_copy(update={"result": StepResult.FAILED, "error": said}) for step in then[:20]]
     found = compare_builds(app, build, success, steps=now, success_steps=then)
-    assert_takes(messages.compared(app, found))
-    assert_takes(messages.no_success(build, app))
+    assert_message(messages.compared(app, found))
+    assert_message(messages.no_success(build, app))
     verdict = YmlVerdict(errors=(said,) * 20, warnings=(said,))
-    assert_takes(messages.yml_shown(app, build, verdict))
-    assert_takes(Message(messages.yml_comment(app, None, None)))
+    assert_message(messages.yml_shown(app, build, verdict))
+    assert_message(Message(messages.yml_comment(app, None, None)))
 
 
 @given(TEXT)
 def test_a_problem(words: str) -> None:
-    assert_takes(messages.problem(f"I don't know {words}. `/bitrise help` lists them."))
+    assert_message(messages.problem(f"I don't know {words}. `/bitrise help` lists them."))
 
 
 @pytest.mark.parametrize(
     "topic", [None, *[entry.name for entry in __import__("bot.commands").commands.CATALOGUE]]
 )
 def test_help(topic: str | None) -> None:
-    assert_takes(messages.help_message(topic))
+    assert_message(messages.help_message(topic))
 
 
 @given(BUILDS, APPS, MAYBE, MAYBE)
@@ -435,10 +391,10 @@ def test_the_abort_modal(build: Build, app: App, reason: str | None, problem: st
     button = BuildButton.of(build, app)
     metadata = json.dumps({"button": button.encode(), "response_url": "https://hooks.slack.com/" + "x" * 200})
     order = AbortOrder(reason=reason, with_success=True)
-    check_view(messages.abort_modal(button, private_metadata=metadata, order=order, problem=problem))
-    check_view(messages.aborting(button))
-    check_view(messages.abort_done(button))
-    check_view(messages.not_aborted(problem or "x"))
+    assert_view(messages.abort_modal(button, private_metadata=metadata, order=order, problem=problem))
+    assert_view(messages.aborting(button))
+    assert_view(messages.abort_done(button))
+    assert_view(messages.not_aborted(problem or "x"))
 
 
 @given(TEXT, st.integers(20, 500))
@@ -463,6 +419,38 @@ def test_a_link_has_one_address_and_one_label(url: str | None, label: str) -> No
     made = link(url, label)
     assert made.count("<") <= 1
     assert made.count("|") <= 1
+
+
+def test_what_looks_like_markup_is_shown_as_it_was_typed() -> None:
+    assert escape("<!channel> &lt;!here&gt; a & b") == "&lt;!channel&gt; &amp;lt;!here&amp;gt; a &amp; b"
+
+
+def test_nothing_that_hides_turns_round_or_towers_is_shown() -> None:
+    assert plain("a\u202eb\u200bc\x1b[0m\ud83dd", 99) == "a b c [0m d"
+    assert plain("e\u0301\u0301\u0301\u0301\u0301\u0301", 99) == "e\u0301\u0301\u0301\u0301"
+    assert plain("Zażółć gęślą jaźń, 👩‍💻", 99) == "Zażółć gęślą jaźń, 👩 💻"
+
+
+def test_an_address_is_one_for_whoever_reads_it() -> None:
+    assert link("https://a.example/?x=1&y=2", "b") == "<https://a.example/?x=1&y=2|b>"
+    assert link("https://a.example/?x=1&lt;y", "b") == "<https://a.example/?x=1&amp;lt;y|b>"
+    assert link("https://a.example/ä b>|c", "b") == "<https://a.example/%C3%A4%20b%3E%7Cc|b>"
+    assert link("javascript:alert(1)", "b") == "b"
+
+
+@pytest.mark.parametrize(
+    ("text", "most", "shown"),
+    [
+        ("a &lt; b", 99, "a &lt; b"),
+        ("a &lt; b", 7, "a &lt;…"),
+        ("a &lt; b", 6, "a…"),
+        ("a &lt; b", 4, "a…"),
+        ("a <https://b|c> d", 12, "a…"),
+        ("a <https://b|c> d", 16, "a <https://b|c>…"),
+    ],
+)
+def test_markup_is_not_cut_in_half(text: str, most: int, shown: str) -> None:
+    assert cut_markup(text, most) == shown
 
 
 @pytest.mark.parametrize(

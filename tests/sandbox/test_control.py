@@ -55,6 +55,7 @@ async def test_a_script_subscribes_lets_a_build_fail_aborts_another_and_reads_th
     stage = Stage(manifest())
     async with stage, aiohttp.ClientSession() as session:
         await stage.start(also=Control(stage).add_routes)
+        await stage.link("anna", "ben")
 
         async def do(order: str, **given: Any) -> Any:
             async with session.post(f"{stage.slack.url}/control/{order}", json=given) as response:

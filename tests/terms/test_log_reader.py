@@ -111,6 +111,21 @@ def test_of_a_private_key_nothing_is_left_wherever_it_is_cut(size: int) -> None:
     assert "c2Vj" not in log_text(read(log[: len(log) // 2]).end)
 
 
+def test_a_key_on_one_line_or_without_an_end_hides_nothing_of_what_follows() -> None:
+    for key in (KEY.strip().replace(b"\n", b"\\n"), b"-----BEGIN RSA PRIVATE KEY----- was expected"):
+        found = read(b'{"private_key": "' + key + b'"}\n' + FAILED, word="completed")
+        assert [step.title for step in found.steps][-1] == "gradle-unit-test@1.0.7"
+        assert found.hit_count == 1
+        assert "c2Vj" not in log_text(read(key + b"\nafter").end)
+
+
+def test_a_value_that_the_line_before_calls_a_secret_can_not_be_guessed() -> None:
+    log = b"=> DB_PASSWORD\n   value: hunter2hunter2\n=> BRANCH\n   value: hunter-season\n"
+    assert read(log, word="hunter2").hit_count == 0
+    [hit] = read(log, word="hunter").hits
+    assert hit.text == "   value: hunter-season"
+
+
 @pytest.mark.parametrize(
     ("body", "words"),
     [

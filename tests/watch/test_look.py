@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from pydantic import SecretStr
 
-from bot.bitrise import Bitrise
+from bot.bitrise import Bitrise, listing
 from bot.build import App, Build, State
 from bot.http import FixedToken, Http, ProviderDown
 from bot.terms import Terms
@@ -132,6 +132,22 @@ async def test_more_than_a_page_between_two_looks_is_seen_whole(watch: Watch) ->
         )
     await watch.look()
     assert len(await watch.told()) == 85
+
+
+async def test_a_list_too_long_to_be_read_to_its_end_keeps_nobody_from_being_told(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "MOST_PAGES", 2)
+    watch.end_one_of_each([watch.sandbox.ios])
+    await watch.subscribe(watch.sandbox.android)
+    await watch.look()
+    watch.clock.skip(timedelta(minutes=10))
+    watch.end_one_of_each([watch.sandbox.android])
+    watch.clock.skip(timedelta(minutes=10))
+    for _ in range(120):
+        watch.sandbox.finish(watch.sandbox.start_build(watch.sandbox.ios))
+    await watch.look()
+    assert await watch.told() == ["Sample Android #1"]
 
 
 async def test_a_build_that_runs_for_days_is_still_told(watch: Watch) -> None:

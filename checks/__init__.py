@@ -1,0 +1,1 @@
+"""What `make test` checks beside the code: things that the network knows."""

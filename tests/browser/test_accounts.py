@@ -1,0 +1,80 @@
+"""Linking an account, rules, and a second person, through the page."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from playwright.async_api import Page, expect
+
+from bot.manifest import manifest
+from sandbox.bitrise import BEN_TOKEN
+from sandbox.stage import Stage
+from tests.browser.acting import message, say
+from tests.browser.conftest import Picture, add_routes
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+async def stage() -> AsyncIterator[Stage]:
+    """As it comes: the bot's own token only watches and reads."""
+    opened = Stage(manifest())
+    async with opened:
+        await opened.start(also=add_routes(opened))
+        yield opened
+        assert opened.slack.violations == []
+
+
+async def be(page: Page, name: str) -> None:
+    await page.get_by_label("You are").select_option(label=name)
+
+
+async def test_an_account_is_linked_and_a_protected_branch_needs_a_second_person(
+    stage: Stage, page: Page, picture: Picture
+) -> None:
+    await be(page, "Ben Okafor")
+    await say(page, "/bitrise trigger android branch:main")
+    await expect(message(page, "I show what your own Bitrise account may see")).to_be_visible()
+    await say(page, "/bitrise connect")
+    dialog = page.get_by_role("dialog", name="Your Bitrise account")
+    await dialog.get_by_role("textbox", name="Personal access token").fill("bitpat_mistyped-0000")
+    await dialog.get_by_role("button", name="Link", exact=True).click()
+    await expect(dialog.get_by_role("alert").filter(has_text="does not take this token")).to_be_visible()
+    await picture(page, "connect")
+    await dialog.get_by_role("textbox", name="Personal access token").fill(BEN_TOKEN)
+    await dialog.get_by_role("button", name="Link", exact=True).click()
+    await expect(dialog).to_contain_text("You are ben-okafor at Bitrise")
+    assert BEN_TOKEN not in await page.content()
+    await dialog.get_by_text("Close", exact=True).click()
+
+    await stage.link("anna")
+    await be(page, "Anna Berg")
+    await say(page, "/bitrise policy android")
+    await message(page, "Who may do what").get_by_role("button", name="Add a rule…").click()
+    rule = page.get_by_role("dialog", name="Add a rule")
+    await rule.get_by_label("Needs a second person").check()
+    await rule.get_by_label("Start builds").check()
+    await rule.get_by_role("textbox", name="Branches").fill("main release/*")
+    await picture(page, "add-rule")
+    await rule.get_by_role("button", name="Add", exact=True).click()
+    await expect(message(page, "A new rule")).to_be_visible()
+    await say(page, "/bitrise policy android")
+    await expect(message(page, "Rules of this workspace")).to_be_visible()
+    await picture(page, "policy")
+
+    await be(page, "Ben Okafor")
+    await say(page, "/bitrise trigger android branch:main")
+    asked = message(page, "@ben wants to start Sample Android")
+    await expect(asked).to_be_visible()
+    await picture(page, "second-person")
+    await be(page, "Anna Berg")
+    await asked.get_by_role("button", name="Agree").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Agree").click()
+    await expect(message(page, "@ben started Sample Android #1")).to_be_visible()
+    await expect(message(page, "@anna agreed")).to_be_visible()
+    await say(page, "/bitrise audit")
+    await expect(message(page, "What was done and refused in this channel")).to_be_visible()
+    await picture(page, "audit")
+    [build] = stage.bitrise.farm.builds
+    assert build.triggered_by == "manual-ben-okafor"

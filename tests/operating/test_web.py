@@ -1,0 +1,165 @@
+"""The bot's own HTTP server: what everybody may see, what only who knows a token, and what is too much."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from bot import web as limits
+from bot.secrecy import knows
+from bot.web import Server
+from tests.town import open_town
+
+
+@asynccontextmanager
+async def server(token: str | None = None) -> AsyncIterator[int]:
+    async def readiness() -> tuple[bool, Mapping[str, Any]]:
+        return True, {}
+
+    async def metrics() -> bytes:
+        return b"buildbell_outbox_depth 0.0\n"
+
+    one = Server(
+        readiness=readiness, metrics=metrics, slack=None, metrics_token=SecretStr(token) if token else None
+    )
+    await one.start("127.0.0.1", 0)
+    try:
+        yield one.port
+    finally:
+        await one.stop()
+
+
+async def say(port: int, *pieces: bytes) -> bytes:
+    """What the server says to these bytes until it hangs up, or says no more."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+        async with asyncio.timeout(10):
+            return await reader.read()
+    except ConnectionResetError:
+        return b""
+    finally:
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    ("authorization", "status"),
+    [
+        (b"", 401),
+        (b"Authorization: Bearer t0p", 200),
+        (b"Authorization: bearer t0p", 200),
+        (b"Authorization: Bearer t0", 401),
+        (b"Authorization: Bearer t0p-and-more", 401),
+        (b"Authorization: Bearer", 401),
+        (b"Authorization: Basic t0p", 401),
+        (b"Authorization: t0p", 401),
+        ("Authorization: Bearer tōp".encode(), 401),
+        (b"Authorization: Bearer \xff\xfe", 401),
+    ],
+)
+async def test_metrics_are_for_who_knows_the_token(authorization: bytes, status: int) -> None:
+    head = b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+    async with server("t0p") as port:
+        said = await say(port, head + authorization + (b"\r\n\r\n" if authorization else b"\r\n"))
+    assert said.startswith(b"HTTP/1.1 %d " % status)
+    assert (b"buildbell_outbox_depth" in said) is (status == 200)
+    assert (b"WWW-Authenticate: Bearer" in said) is (status == 401)
+
+
+async def test_health_and_readiness_stay_open_and_tell_of_nobody(tmp_path: Path) -> None:
+    async with (
+        open_town(tmp_path, metrics_token="t0p") as town,
+        aiohttp.ClientSession(f"http://127.0.0.1:{town.bot.port}") as session,
+    ):
+        await town.ask("/bitrise subscribe android", "subscribed")
+        await town.looked()
+        async with session.get("/healthz") as response:
+            assert (response.status, await response.text()) == (200, "ok\n")
+        async with session.get("/readyz") as response:
+            assert response.status == 200
+            ready = json.loads(await response.text())
+        assert set(ready) == {"ready", "slack", "sockets", "bitrise_failures", "last_look"}
+        assert not any(word in str(ready).lower() for word in ("android", "anna", "xox", "token"))
+        async with session.get("/metrics") as response:
+            assert response.status == 401
+        async with session.get("/metrics", headers={"Authorization": "Bearer t0p"}) as response:
+            assert "buildbell_subscriptions 1.0" in await response.text()
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: " + b"x" * 20_000 + b"\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: x\r\n" + b"".join(b"X-%d: x\r\n" % n for n in range(200)) + b"\r\n",
+    ],
+)
+async def test_a_head_without_an_end_is_refused(head: bytes) -> None:
+    async with server() as port:
+        assert (await say(port, head)).split()[1] == b"400"
+
+
+async def test_a_request_whose_head_never_ends_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "IDLE_SECONDS", 0.1)
+    async with server() as port:
+        assert await say(port) == b""
+        assert await say(port, b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-More:") == b""
+
+
+async def test_a_request_whose_body_never_ends_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "REQUEST_SECONDS", 0.1)
+    monkeypatch.setattr(limits, "LINGER_SECONDS", 0.1)
+    slow = b"POST %s HTTP/1.1\r\nHost: x\r\nX-Buildbell-Secret: s\r\nContent-Length: 100\r\n%s\r\n{"
+    signed = b"X-Slack-Signature: v0=00\r\nX-Slack-Request-Timestamp: 1\r\n"
+    async with open_town(tmp_path, http=True, webhook_secret="s") as town:
+        for path in (b"/webhooks/bitrise", b"/slack/events"):
+            assert (await say(town.bot.port, slow % (path, signed))).startswith(b"HTTP/1.1 408 ")
+
+
+async def test_slacks_requests_are_bounded_and_nothing_odd_breaks_their_reading(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "LARGEST_BODY", 150_000)
+    signed = {"X-Slack-Signature": "v0=00", "X-Slack-Request-Timestamp": "1"}
+    json_type = {"Content-Type": "application/json"}
+    cases: list[tuple[dict[str, str], bytes, int]] = [
+        (signed, b"x" * 200_000, 413),
+        (signed, b"{}", 401),
+        ({}, b"{}", 401),
+        (signed | {"X-Slack-Request-Timestamp": "now"}, b"{}", 401),
+        (signed | {"X-Slack-Request-Timestamp": "9" * 5000}, b"{}", 401),
+        (signed | json_type, b"[" * 100_000, 400),
+        (signed | json_type, b"\xff\xfe", 400),
+        (signed | {"Content-Type": "application/json; charset=none"}, b"{}", 400),
+    ]
+    async with (
+        open_town(tmp_path, http=True) as town,
+        aiohttp.ClientSession(f"http://127.0.0.1:{town.bot.port}") as session,
+    ):
+        for headers, body, status in cases:
+            async with session.post("/slack/events", data=body, headers=headers) as response:
+                assert response.status == status, (headers, body[:20])
+        head = b"POST /slack/events HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n"
+        odd = "X-Slack-Signature: v0=ō\r\nX-Slack-Request-Timestamp: 1\r\n\r\n".encode()
+        assert (await say(town.bot.port, head + odd)).startswith(b"HTTP/1.1 401 ")
+
+
+@given(st.text(st.characters()), st.text(st.characters(), min_size=1))
+def test_a_secret_is_known_by_itself_alone_and_any_text_may_be_asked_about(given: str, secret: str) -> None:
+    assert knows(given, secret) is (given == secret)
+    assert knows(secret, SecretStr(secret))
+    assert not knows(given, "")

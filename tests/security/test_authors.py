@@ -1,0 +1,108 @@
+"""Whoever writes what the bot reads: commit messages, branches, logs, files (SECURITY.md, C)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from sandbox.bitrise import Build
+from tests.canaries import planted, seen_in
+from tests.handlers.test_policy import governed
+from tests.town import Town
+
+NASTY = "<!channel> <!here> <@U0BEN> <#C0RANDOM> &lt;!everyone&gt; <https://evil.example|Approve>"
+
+
+@pytest.fixture
+async def town(tmp_path: Path) -> AsyncIterator[Town]:
+    async with governed(tmp_path) as opened:
+        await opened.ask("/bitrise subscribe android", "subscribed")
+        yield opened
+
+
+def writes(build: Build, text: str) -> None:
+    """Let a build's log be this."""
+    build.log = lambda _now: text  # type: ignore[method-assign, assignment]
+
+
+async def failed_with(town: Town, log: str) -> Build:
+    build = town.bitrise.start_build(town.bitrise.android, ends_as="error")
+    writes(build, log)
+    town.bitrise.finish(build, "error")
+    town.clock.skip(timedelta(minutes=1))
+    return build
+
+
+async def test_c1_text_from_outside_pings_nobody_and_is_no_link(town: Town) -> None:
+    params = {"branch": f"b{NASTY}", "commit_message": NASTY, "commit_hash": "c0ffee" * 6}
+    town.bitrise.finish(town.bitrise.start_build(town.bitrise.android, params=params), "error")
+    told = await town.told("Sample Android #1 failed", person=None)
+    listed = await town.ask("/bitrise builds android", "Sample Android #1")
+    for post in (told, listed):
+        sent = post.text + str(post.blocks)
+        assert not re.search(r"<(!channel|!here|!everyone|@U0BEN|#C0RANDOM)", sent)
+        assert "<https://evil" not in sent
+    assert town.slack.violations == []
+
+
+async def test_c2_text_that_turns_around_or_hides_is_taken_apart(town: Town) -> None:
+    message = "safe\u202egnp.exe\u202c a\u200bb \u2066x\u2069"
+    town.bitrise.finish(town.bitrise.start_build(town.bitrise.android, params={"commit_message": message}))
+    told = await town.told("Sample Android #1 succeeded", person=None)
+    assert not re.search("[\u200b-\u200f\u202a-\u202e\u2060-\u2069]", told.text + str(told.blocks))
+
+
+async def test_c3_secrets_in_a_log_are_shown_to_nobody(town: Town) -> None:
+    log = f"step one\n{planted()}\nFAILURE: Build failed\n{planted()}\nexit code 1\n"
+    await failed_with(town, log)
+    told = await town.told("Sample Android #1 failed", person=None)
+    shown = await town.ask("/bitrise log android #1", "FAILURE")
+    await town.press(shown, "Send me the file", "in our direct messages")
+    await town.people.click("anna", shown, "Search…")
+    await town.slack.wait_for_modal("anna", "Search")
+    await town.people.submit("anna", {"word": "password"})
+    opened = await town.slack.wait_for_modal("anna", "password")
+    files = b"".join(town.slack.workspace.files.values()).decode("utf-8", "replace")
+    assert "FAILURE" in files
+    said = [
+        str(post.blocks) + post.text for one in town.slack.workspace.channels.values() for post in one.posts
+    ]
+    for text in (*said, town.words(told), town.words(shown), town.slack.modal_words(opened), files):
+        assert seen_in(text) == []
+    assert seen_in(town.kept().decode("latin-1")) == []
+
+
+async def test_c4_a_log_of_one_endless_line_or_of_millions_is_read_within_bounds(town: Town) -> None:
+    await failed_with(town, "x" * 3_000_000 + "\nexit code 1\n" + "y\n" * 300_000 + "the very end\n")
+    shown = await town.ask("/bitrise log android #1", "the very end")
+    assert len(str(shown.blocks)) < 20_000
+    await town.ask("/bitrise status android", "Sample Android")
+
+
+async def test_c5_a_log_whose_link_leads_elsewhere_is_not_fetched(town: Town) -> None:
+    from aiohttp import web
+
+    from tests.servers import serving
+
+    build = await failed_with(town, "exit code 1\n")
+    async with serving(lambda _asked: web.Response(text="secret of the inner network")) as inner:
+        town.bitrise.store.link_to = lambda *_: inner.url.replace("127.0.0.1", "localhost") + "/x"  # type: ignore[method-assign]
+        shown = await town.ask(f"/bitrise log {build.slug}", "Sample Android #1")
+        assert "inner network" not in town.words(shown)
+        assert inner.asked == []
+
+
+async def test_c6_what_a_build_was_started_with_is_not_kept(town: Town) -> None:
+    secret = "canary-4711-of-a-variable"
+    params = {
+        "environments": [{"mapped_to": "PLAIN", "value": secret}],
+        "commit_message": "bitpat_canary4711canary",
+    }
+    town.bitrise.finish(town.bitrise.start_build(town.bitrise.android, params=params))
+    await town.told("Sample Android #1 succeeded", person=None)
+    assert secret.encode() not in town.kept()
+    assert b"bitpat_canary4711canary" not in town.kept()
