@@ -11,7 +11,7 @@ import hashlib
 import logging
 import random
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, cast
@@ -20,7 +20,7 @@ import aiohttp
 import structlog
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
-from slack_sdk.oauth.token_rotation.async_rotator import AsyncTokenRotator
+from slack_bolt.context.async_context import AsyncBoltContext
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.bitrise import Bitrise
@@ -32,6 +32,8 @@ from bot.policy import Allow, PolicyProblem, Protect, read_policy
 from bot.settings import Settings
 from bot.slack import (
     PING_SECONDS,
+    AppSecrets,
+    InstalledTokens,
     Installing,
     ManyWorkspaces,
     OneWorkspace,
@@ -50,6 +52,7 @@ from handlers import (
     ArtifactIndex,
     Choices,
     Clients,
+    Departure,
     Desk,
     Expiring,
     Following,
@@ -63,7 +66,9 @@ from handlers import (
     SlackAddresses,
     UsualTimes,
     Waiting,
+    is_departure,
     register,
+    workspace_of,
 )
 from handlers.following import SECONDS_EACH as FOLLOW_SECONDS
 from handlers.sight import EVERY as SIGHT_EVERY
@@ -71,7 +76,10 @@ from storage import Database, Installations, Recorder, States, Storage, prune
 
 log = structlog.get_logger()
 
+NextCall = Callable[[], Awaitable[Any]]
+
 DRAIN_SECONDS = 20.0
+NOT_INSTALLED = "I am not installed in this workspace any more. Ask an admin to install me again."
 SLACK_RETRY_SECONDS = 5.0
 DAY_SECONDS = 86_400.0
 SIGHT_SECONDS = SIGHT_EVERY.total_seconds()
@@ -123,10 +131,10 @@ class Buildbell:
             http = await open_things.enter_async_context(Http())
             storage = Storage(database, self._settings.vault())
             slack = self._presence(session, storage)
+            open_things.push_async_callback(slack.close)
             patient = Slacks(slack.access_to, **client_options(self._settings, session, patient=True))
-            relay = self._relay(
-                Slacks(slack.access_to, **client_options(self._settings, session, patient=False)), storage
-            )
+            hasty = Slacks(slack.access_to, **client_options(self._settings, session, patient=False))
+            relay = self._relay(hasty, storage)
             clients = Clients(
                 self._maker(http),
                 storage,
@@ -144,30 +152,41 @@ class Buildbell:
             )
             listening = Listening(self.metrics)
             following = Following(clock=self._clock, seconds_each=self._follow_seconds)
+            groups = Groups(patient, clock=self._clock)
+            choices = Choices(clock=self._clock)
+            # Whoever remembers something of a workspace; when the app leaves it, they forget it.
+            forgetful: list[Forgetful] = [patient, hasty, relay, clients, groups, following, choices]
+
+            async def departed(departure: Departure) -> None:
+                for team in await slack.departed(departure):
+                    for one in forgetful:
+                        one.forget(team)
+
             desk = Desk(
                 clients=clients,
-                rulings=Rulings(self._rules, storage, clients, Groups(patient, clock=self._clock)),
+                rulings=Rulings(self._rules, storage, clients, groups),
                 storage=storage,
                 slack=patient,
                 session=session,
                 slack_addresses=SlackAddresses(self._settings.slack_api_url),
                 look_now=watcher.look_now,
                 outbox_changed=relay.wake,
-                home_changed=news.changed,
+                home_changed=news.changed_by,
                 steps_changed=step_news.set,
                 proposals_changed=proposal_news.set,
                 access_changed=access_news.set,
-                uninstalled=slack.uninstalled,
+                departed=departed,
                 following=following,
                 overview=Overview(bitrise, storage, clock=self._clock),
-                choices=Choices(clock=self._clock),
+                choices=choices,
                 artifacts=ArtifactIndex(bitrise),
                 usual_times=UsualTimes(bitrise, storage, clock=self._clock),
                 blindness=lambda: watcher.blindness,
                 clock=self._clock,
             )
-            slack_app = self._slack_app(slack, web_client(self._settings, session, patient=True))
+            slack_app = self._slack_app(slack, web_client(self._settings, session, patient=True), database)
             homes = Homes(desk, news)
+            forgetful.append(homes)
             register(slack_app, desk, listening, homes)
             await self._serve(open_things, slack_app, slack, storage, watcher)
             parts: dict[str, Part] = {
@@ -287,17 +306,19 @@ class Buildbell:
     def _presence(self, session: aiohttp.ClientSession, storage: Storage) -> Presence:
         client = web_client(self._settings, session, patient=True)
         if not self._settings.many_workspaces or storage.vault is None:
-            return OneWorkspace(client, storage)
+            return OneWorkspace(client, storage, self._clock)
         installations = Installations(storage.database, storage.vault, self._clock)
         states = States(storage.database, self._clock)
         secret = self._settings.slack_client_secret
-        rotator = AsyncTokenRotator(
+        app = AppSecrets(
             client_id=self._settings.slack_client_id or "",
             client_secret=secret.get_secret_value() if secret else "",
-            client=client,
         )
-        installing = Installing(self._settings, client, installations, states, scopes=sorted(bot_scopes()))
-        return ManyWorkspaces(installations, rotator, installing, storage, self._clock)
+        installing = Installing(
+            self._settings, client, installations, states, scopes=sorted(bot_scopes()), clock=self._clock
+        )
+        tokens = InstalledTokens(installations, client, app, self._clock)
+        return ManyWorkspaces(installations, tokens, installing, storage, client)
 
     def _relay(self, slack: Slacks, storage: Storage) -> Relay:
         return Relay(
@@ -341,21 +362,33 @@ class Buildbell:
             return None
         return Webhook(secret, self._settings.bitrise_webhook_secret, look_now=watcher.look_now)
 
-    def _slack_app(self, slack: Presence, client: AsyncWebClient) -> AsyncApp:
+    def _slack_app(self, slack: Presence, client: AsyncWebClient, database: Database) -> AsyncApp:
         secret = self._settings.slack_signing_secret
 
         async def authorize(enterprise_id: str | None, team_id: str | None) -> AuthorizeResult:
             # Bolt takes None, too, for an app that is not installed there; its types do not say so.
             return cast(AuthorizeResult, await slack.authorize(enterprise_id, team_id))
 
-        return AsyncApp(
+        app = AsyncApp(
             logger=logging.getLogger("slack_bolt"),
             client=client,
             authorize=authorize,
+            user_facing_authorize_error_message=NOT_INSTALLED,
             signing_secret=secret.get_secret_value() if secret else "",
             # Socket Mode's envelopes come over a connection that we opened; they carry no signature.
             request_verification_enabled=self._settings.slack_app_token is None,
         )
+
+        @app.middleware
+        async def met(context: AsyncBoltContext, body: dict[str, Any], next: NextCall) -> None:  # noqa: A002
+            team = workspace_of(body)
+            if not is_departure(body):
+                database.returned(team)
+            if context.is_enterprise_install and context.enterprise_id and team:
+                await slack.met(context.enterprise_id, team)
+            await next()
+
+        return app
 
     async def _serve(
         self,
@@ -397,6 +430,13 @@ class Buildbell:
         await server.start(self._settings.host, self._settings.port)
         self.port = server.port
         log.info("serving", port=self.port, mode="http" if over_http else "socket")
+
+
+class Forgetful(Protocol):
+    """Something that remembers things of workspaces."""
+
+    def forget(self, team: str) -> None:
+        """The app is gone from the workspace."""
 
 
 class Part(Protocol):

@@ -2,21 +2,45 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from bot.build import Build
 
 # Bitrise's `triggered_by` with a name in it: `manual-NAME`, `webhook-github/NAME` (seen in its answers).
 _NAMED = re.compile(r"(?P<how>manual|webhook-[\w-]+?)[-/](?P<who>.+)\Z")
-# Builds that Buildbell starts say for whom, since Bitrise itself knows only the owner of the bot's token.
+# Builds that Buildbell starts say for whom, since Bitrise itself knows only the owner of the bot's token. An id alone
+# may be somebody else's in another workspace, so a mark of the workspace comes before it: `1f3d5b7a9c/U0ANNA`. It is no
+# more than a mark, since others read builds too, and it stays with them when the workspace has gone.
 STARTED_BY = "BUILDBELL_STARTED_BY"
+_SLACK_USER = re.compile(r"(?:(?P<team>[0-9a-f]{10})/)?(?P<person>[UW][A-Z0-9]{2,20})\Z", re.IGNORECASE)
 _BOTS = re.compile(
     r"\[bot\]$|(?:^|[-_])bot$|^(?:dependabot|renovate|snyk|github-actions|greenkeeper)\b|[a-z]bot$"
 )
 
-# What a person is known by: names in lower case, by Slack id.
-Names = Mapping[str, frozenset[str]]
+
+@dataclass(frozen=True)
+class Names:
+    """What the people of one workspace are known by: names in lower case, by Slack id."""
+
+    team: str = ""
+    known: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    def of(self, person: str) -> frozenset[str]:
+        """All that names this person, as `authors` names people."""
+        own = {f"@{person}".casefold(), f"@{slack_user(person, self.team)}".casefold()}
+        return self.known.get(person, frozenset()) | own
+
+
+def slack_user(person: str, team: str) -> str:
+    """Somebody in Slack, as STARTED_BY names them."""
+    return f"{_mark_of(team)}/{person}"
+
+
+def _mark_of(team: str) -> str:
+    return hashlib.sha256(f"workspace {team}".encode()).hexdigest()[:10]
 
 
 def starter(triggered_by: str | None) -> tuple[str, str] | None:
@@ -26,7 +50,10 @@ def starter(triggered_by: str | None) -> tuple[str, str] | None:
 
 
 def authors(build: Build) -> tuple[str, ...]:
-    """Everybody whose build it is, in lower case: who started it, whose pull request it is, `@ID` for a Slack user."""
+    """Everybody whose build it is, in lower case: who started it, whose pull request it is.
+
+    A Slack user is `@MARK/ID`, as `slack_user` names them, or `@ID` on builds from before there were many workspaces.
+    """
     named = starter(build.triggered_by)
     params = build.params or {}
     found = [named[1] if named else None, params.get("pull_request_author"), _slack_user(params)]
@@ -40,14 +67,22 @@ def is_bot(name: str) -> bool:
 
 def wrote(person: str, build: Build, names: Names) -> bool:
     """Whether the build is this Slack user's."""
-    known = names.get(person, frozenset()) | {f"@{person}".casefold()}
+    known = names.of(person)
     return any(author in known for author in authors(build))
 
 
 def people_behind(build: Build, names: Names) -> list[str]:
-    """The Slack users whose build it is."""
-    told = {author[1:].upper() for author in authors(build) if author.startswith("@")}
-    return sorted(told | {person for person in names if wrote(person, build, names)})
+    """The Slack users of the workspace whose build it is."""
+    told = {person for author in authors(build) if (person := person_here(author, names.team)) is not None}
+    return sorted(told | {person for person in names.known if wrote(person, build, names)})
+
+
+def person_here(author: str, team: str) -> str | None:
+    """The id of the Slack user that an author of `authors` is; None for any other name, and for another workspace's."""
+    if not author.startswith("@"):
+        return None
+    match = _SLACK_USER.match(author[1:])
+    return match["person"].upper() if match and match["team"] in (None, _mark_of(team)) else None
 
 
 def whose(params: Mapping[str, object]) -> dict[str, object]:
@@ -64,5 +99,5 @@ def _slack_user(params: Mapping[str, object]) -> str | None:
     for one in environments if isinstance(environments, list) else ():
         if isinstance(one, dict) and STARTED_BY in (one.get("key"), one.get("mapped_to")):
             value = str(one.get("value") or "")
-            return f"@{value}" if re.fullmatch(r"[UW][A-Z0-9]{2,20}", value) else None
+            return f"@{value}" if _SLACK_USER.match(value) else None
     return None

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from bot.authors import Names, authors, is_bot, wrote
 from bot.build import Build, Frozen, State
 
-NOBODY: Names = {}
+NOBODY = Names()
 
 
 class Event(StrEnum):

@@ -29,7 +29,7 @@ class Position(StrEnum):
 
 
 class Mark(Frozen):
-    """What is remembered of a build that a series turned at. `by` is its author's name, or `@id` of a Slack user."""
+    """What is remembered of a build that a series turned at. `by` is the first of its `authors`."""
 
     slug: str
     number: int | None = None

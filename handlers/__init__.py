@@ -22,15 +22,17 @@ from handlers import (
 )
 from handlers.addresses import SlackAddresses
 from handlers.artifact_index import ArtifactIndex
+from handlers.caller import workspace_of
 from handlers.choices import Choices
 from handlers.clients import Clients
-from handlers.desk import Desk
+from handlers.desk import Departure, Desk
 from handlers.directory import AppDirectory
 from handlers.doing import Expiring
 from handlers.expecting import UsualTimes
 from handlers.following import Following
 from handlers.groups import Groups
 from handlers.homes import HomeNews, Homes
+from handlers.leaving import is_departure
 from handlers.listening import Listening
 from handlers.overview import Overview
 from handlers.rulings import Rulings
@@ -42,6 +44,7 @@ __all__ = [
     "ArtifactIndex",
     "Choices",
     "Clients",
+    "Departure",
     "Desk",
     "Expiring",
     "Following",
@@ -55,7 +58,9 @@ __all__ = [
     "SlackAddresses",
     "UsualTimes",
     "Waiting",
+    "is_departure",
     "register",
+    "workspace_of",
 ]
 
 

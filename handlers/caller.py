@@ -70,7 +70,7 @@ class Caller:
             desk=desk,
             person=person["id"],
             name=person.get("username") or person.get("name"),
-            team=(body.get("team") or {}).get("id") or person.get("team_id") or "",
+            team=workspace_of(body),
             channel=(body.get("channel") or {}).get("id")
             or container.get("channel_id")
             or Origin.read(view.get("private_metadata")).channel,
@@ -174,6 +174,29 @@ class Caller:
             return (await self.slack.users_info(user=self.person)).get("user") or {}
         except SlackApiError:
             return {}
+
+
+def workspace_of(body: Mapping[str, Any]) -> str:
+    """The workspace whose installation of the app a request is for; "" where it can't be told.
+
+    Not whoever acts says so, but Slack: in a channel that two companies share the outer `team_id` of an event may be
+    the other one's, so its authorization comes first ("The Events API"). An organisation's authorizations and views
+    name no workspace; what is around them does ("Organization-ready apps").
+    """
+    view = body.get("view") or {}
+    authorizations = body.get("authorizations") or [{}]
+    team, user = body.get("team"), body.get("user")
+    said = (
+        view.get("app_installed_team_id"),
+        authorizations[0].get("team_id"),
+        body.get("context_team_id") if body.get("type") == "event_callback" else None,
+        team.get("id") if isinstance(team, Mapping) else None,
+        body.get("team_id"),
+        view.get("team_id"),
+        user.get("team_id") if isinstance(user, Mapping) else None,
+    )
+    # Some of these name the organisation (E…) where the app is installed in all of it.
+    return next((one for one in said if isinstance(one, str) and one.startswith("T")), "")
 
 
 def _is_stranger(body: Mapping[str, Any]) -> bool:

@@ -20,35 +20,45 @@ MOST_REMEMBERED = 500
 
 
 class Choices:
-    """Read when a list is opened, and kept for the keys that follow.
+    """Read when somebody opens a list, with their own token, and kept for the keys that follow: for them alone.
 
-    Whoever asks must be somebody who may see the app: what is kept was read for somebody else, maybe.
+    Not everybody who may see an app may see its bitrise.yml. `whose` is their workspace and who they are there.
     """
 
     def __init__(self, *, clock: Callable[[], datetime]) -> None:
         self._clock = clock
-        self._kept: dict[tuple[str, str], tuple[datetime, Sequence[str]]] = {}
+        self._kept: dict[tuple[str, str, str, str], tuple[datetime, Sequence[str]]] = {}
 
-    async def branches(self, bitrise: Bitrise, app_slug: str) -> Sequence[str]:
+    def forget(self, team: str) -> None:
+        """The app is gone from the workspace."""
+        self._kept = {key: one for key, one in self._kept.items() if key[0] != team}
+
+    async def branches(self, bitrise: Bitrise, app_slug: str, *, whose: tuple[str, str]) -> Sequence[str]:
         """The app's branches; none where Bitrise does not say in time."""
-        return await self._names("branches", app_slug, bitrise.branches)
+        return await self._names("branches", app_slug, whose, bitrise.branches)
 
-    async def workflows(self, bitrise: Bitrise, app_slug: str) -> Sequence[str]:
+    async def workflows(self, bitrise: Bitrise, app_slug: str, *, whose: tuple[str, str]) -> Sequence[str]:
         """The app's workflows: those of its bitrise.yml first, then others that were ever started."""
         configured, started = await asyncio.gather(
-            self._names("configured", app_slug, lambda slug: _configured_workflows(bitrise, slug)),
-            self._names("workflows", app_slug, bitrise.workflows),
+            self._names("configured", app_slug, whose, lambda slug: _configured_workflows(bitrise, slug)),
+            self._names("workflows", app_slug, whose, bitrise.workflows),
         )
         return list(dict.fromkeys([*configured, *started]))
 
-    async def pipelines(self, bitrise: Bitrise, app_slug: str) -> Sequence[str]:
+    async def pipelines(self, bitrise: Bitrise, app_slug: str, *, whose: tuple[str, str]) -> Sequence[str]:
         """The pipelines of the app's bitrise.yml; none where the token may not read it."""
-        return await self._names("pipelines", app_slug, lambda slug: _configured_pipelines(bitrise, slug))
+        return await self._names(
+            "pipelines", app_slug, whose, lambda slug: _configured_pipelines(bitrise, slug)
+        )
 
     async def _names(
-        self, what: str, app_slug: str, read: Callable[[str], Awaitable[Sequence[str]]]
+        self,
+        what: str,
+        app_slug: str,
+        whose: tuple[str, str],
+        read: Callable[[str], Awaitable[Sequence[str]]],
     ) -> Sequence[str]:
-        key, now = (what, app_slug), self._clock()
+        key, now = (*whose, what, app_slug), self._clock()
         if key in self._kept and now - self._kept[key][0] < FRESH:
             return self._kept[key][1]
         try:

@@ -71,7 +71,12 @@ class Clients:
             self._kept.popitem(last=False)
         return self._kept[key]
 
-    def forget(self, team: str, person: str) -> None:
+    def forget(self, team: str) -> None:
+        """The app is gone from the workspace: so are its people's accounts."""
+        for key in [one for one in self._kept if one[0] == team]:
+            del self._kept[key]
+
+    def forget_person(self, team: str, person: str) -> None:
         """The person's account is another one from now on: nothing that was read for the old one is shown any more."""
         self._kept.pop((team, person), None)
 

@@ -8,7 +8,7 @@ from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.async_app import AsyncAck
 
 from handlers.answers import answer
-from handlers.caller import Caller
+from handlers.caller import Caller, workspace_of
 from handlers.desk import Desk
 from handlers.listening import Listening
 from handlers.saying import ToResponseUrl
@@ -26,7 +26,7 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
                 desk=desk,
                 person=command["user_id"],
                 name=command.get("user_name"),
-                team=command.get("team_id") or "",
+                team=workspace_of(command),
                 channel=command["channel_id"],
                 trigger_id=command.get("trigger_id") or "",
             )

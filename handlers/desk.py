@@ -20,10 +20,23 @@ from storage import Storage
 
 
 @dataclass(frozen=True)
+class Departure:
+    """Slack says that the app was taken out of a workspace, or, with no `team`, of an organisation.
+
+    `at` is when, as Slack says it. `certain`: it is the end of the app there, and not of one token alone.
+    """
+
+    enterprise: str | None
+    team: str | None
+    at: datetime | None
+    certain: bool
+
+
+@dataclass(frozen=True)
 class Desk:
     """Everything that answering a person may need; made once, by the assembly.
 
-    `slack` gives the client of a workspace.
+    `slack` gives the client of a workspace; `home_changed` takes a workspace and a person.
     """
 
     clients: Clients
@@ -34,11 +47,11 @@ class Desk:
     slack_addresses: SlackAddresses
     look_now: Callable[[], None]
     outbox_changed: Callable[[], None]
-    home_changed: Callable[[str], None]
+    home_changed: Callable[[str, str], None]
     steps_changed: Callable[[], None]
     proposals_changed: Callable[[], None]
     access_changed: Callable[[], None]
-    uninstalled: Callable[[str | None, str | None], Awaitable[None]]
+    departed: Callable[[Departure], Awaitable[None]]
     choices: Choices
     usual_times: UsualTimes
     overview: Overview

@@ -18,6 +18,7 @@ from bot.http import ProviderError
 
 log = structlog.get_logger()
 
+# In each workspace.
 MOST_AT_ONCE = 4
 LASTS = timedelta(minutes=10)
 # chat.update is let through fifty times a minute for the whole workspace, most of which the relay may need
@@ -55,6 +56,12 @@ class Following:
         await self._stopping.wait()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
+    def forget(self, team: str) -> None:
+        """The app is gone from the workspace: there is nobody left to show a log to."""
+        for (workspace, *_), task in self._tasks.items():
+            if workspace == team:
+                task.cancel()
+
     async def begin(self, follower: Follower) -> None:
         """Follow a build's log in a direct message. Raises CannotFollow, ProviderError, SlackApiError."""
         async with self._beginning:  # a button may be pressed twice at once
@@ -64,7 +71,7 @@ class Following:
         key = follower.key
         if key in self._tasks:
             raise CannotFollow("You follow this log already; it is in our direct messages.")
-        if len(self._tasks) >= MOST_AT_ONCE:
+        if self._followed_in(follower.team) >= MOST_AT_ONCE:
             raise CannotFollow(
                 f"{MOST_AT_ONCE} logs are followed already, and Slack lets me write no faster."
             )
@@ -75,15 +82,18 @@ class Following:
 
     async def _follow(self, follower: Follower) -> None:
         while not follower.done:
-            await self._rest()
+            await self._rest(follower.team)
             if self._stopping.is_set() or self._clock() >= follower.until:
                 await follower.stop()
                 return
             await follower.look()
 
-    async def _rest(self) -> None:
+    def _followed_in(self, team: str) -> int:
+        return sum(1 for workspace, *_ in self._tasks if workspace == team)
+
+    async def _rest(self, team: str) -> None:
         try:
-            async with asyncio.timeout(self._seconds_each * max(len(self._tasks), 1)):
+            async with asyncio.timeout(self._seconds_each * max(self._followed_in(team), 1)):
                 await self._stopping.wait()
         except TimeoutError:
             return
@@ -98,6 +108,7 @@ class Follower:
         self._bitrise, self._slack = bitrise, slack
         self._app, self._build = app, build
         self._channel, self._ts, self._text = channel, "", ""
+        self.team = team
         self.key = (team, channel, build.slug)
         self.until: datetime
         self.done = False

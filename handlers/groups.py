@@ -31,6 +31,10 @@ class Groups:
         self._clock = clock
         self._kept: dict[tuple[str, str], tuple[datetime, object]] = {}
 
+    def forget(self, team: str) -> None:
+        """The app is gone from the workspace."""
+        self._kept = {key: one for key, one in self._kept.items() if key[0] != team}
+
     async def those_of(self, team: str, person: str, groups: Iterable[str]) -> list[str]:
         """Those of the groups that the person is in. Raises SlackApiError where Slack does not say."""
         return [group for group in groups if person in await self._members(team, group)]

@@ -7,7 +7,7 @@ from typing import Any
 from slack_bolt.app.async_app import AsyncApp
 
 from handlers.answers import builds
-from handlers.caller import Answer, Caller
+from handlers.caller import Answer, Caller, workspace_of
 from handlers.desk import Desk
 from handlers.finding import app_by_slug
 from handlers.homes import Homes
@@ -21,7 +21,7 @@ def register(app: AsyncApp, desk: Desk, listening: Listening, homes: Homes) -> N
 
     @app.event("app_home_opened")
     async def opened(event: dict[str, Any], body: dict[str, Any]) -> None:
-        caller = Caller(desk=desk, person=event["user"], team=body.get("team_id") or "", channel="")
+        caller = Caller(desk=desk, person=event["user"], team=workspace_of(body), channel="")
         if event.get("tab") != "home":
             homes.left(caller)
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from aiolimiter import AsyncLimiter
 from slack_sdk.errors import SlackApiError
 
 from bot import messages
-from bot.authors import wrote
+from bot.authors import Names, wrote
 from bot.build import App, Build
 from bot.http import ProviderError
 from bot.messages import HomeContent, PlacedSubscription, Wishes
@@ -32,7 +33,7 @@ log = structlog.get_logger()
 OPEN_FOR = timedelta(minutes=15)
 PLACES_FRESH = timedelta(minutes=5)
 MOST_OPEN = 500
-# views.publish is let through a hundred times a minute for the whole workspace (Slack's rules, "Pace": tier 4), and
+# views.publish is let through a hundred times a minute for each workspace (Slack's rules, "Pace": tier 4), and
 # modals take from nothing else; half of it is left to those who open a Home anew.
 PUBLISHED_A_MINUTE = 50
 SHORTEST_SECONDS = 2.0
@@ -44,15 +45,23 @@ class HomeNews:
     """What may have changed on Homes since they were last drawn; whoever changes something says so here."""
 
     def __init__(self) -> None:
-        self._people: set[str] = set()
+        self._people: set[tuple[str, str]] = set()
         self._wake = asyncio.Event()
         self._impatient = asyncio.Event()
 
-    def changed(self, person: str | None = None) -> None:
-        """Something that all Homes may show, or something that this person has just done."""
-        if person is not None:
-            self._people.add(person)
-            self._impatient.set()
+    def changed(self) -> None:
+        """Something that all Homes may show."""
+        self._wake.set()
+
+    def changed_by(self, team: str, person: str) -> None:
+        """Something that this person of this workspace has just done."""
+        self._people.add((team, person))
+        self._impatient.set()
+        self._wake.set()
+
+    def give_up(self) -> None:
+        """Let nobody wait any longer."""
+        self._impatient.set()
         self._wake.set()
 
     async def wait(self) -> None:
@@ -63,8 +72,8 @@ class HomeNews:
         """Return once somebody has done something, and waits to see it."""
         await self._impatient.wait()
 
-    def take(self) -> set[str]:
-        """The people who have done something; from now on all of it is no news any more."""
+    def take(self) -> set[tuple[str, str]]:
+        """The people, each with their workspace, who have done something; from now on all of it is no news any more."""
         taken, self._people = self._people, set()
         self._wake.clear()
         self._impatient.clear()
@@ -88,7 +97,9 @@ class Homes:
         self._desk = desk
         self._news = news
         self._open: dict[tuple[str, str], OpenHome] = {}
-        self._pace = AsyncLimiter(PUBLISHED_A_MINUTE, 60)
+        self._paces: defaultdict[str, AsyncLimiter] = defaultdict(
+            lambda: AsyncLimiter(PUBLISHED_A_MINUTE, 60)
+        )
         self._stopping = False
         self._running = False
 
@@ -104,10 +115,15 @@ class Homes:
         """Somebody went to another tab."""
         self._open.pop((caller.team, caller.person), None)
 
+    def forget(self, team: str) -> None:
+        """The app is gone from the workspace: nobody there looks at a Home any more."""
+        self._open = {key: one for key, one in self._open.items() if key[0] != team}
+        self._paces.pop(team, None)
+
     def stop(self) -> None:
         """End `run`."""
         self._stopping = True
-        self._news.changed("")
+        self._news.give_up()
 
     async def run(self) -> None:
         """Keep the open Homes up to date, at Slack's pace."""
@@ -125,17 +141,19 @@ class Homes:
                 async with asyncio.timeout(SHORTEST_SECONDS):
                     await self._news.wait_for_somebody()
 
-    async def _draw_all(self, people: set[str]) -> None:
+    async def _draw_all(self, people: set[tuple[str, str]]) -> None:
         """Draw the open Homes; those people have just done something on theirs."""
         now = self._desk.clock()
-        for opened in self._open.values():
-            if opened.caller.person in people:
+        for key, opened in self._open.items():
+            if key in people:
                 opened.at, opened.places = now, None
         self._open = {key: one for key, one in self._open.items() if one.at > now - OPEN_FOR}
         self._running = False
-        for opened in list(self._open.values()):
+        for key, opened in list(self._open.items()):
             if self._stopping:
                 return
+            if key not in self._open:
+                continue  # it was left, or its workspace has gone, while others were drawn
             try:
                 await self._publish(opened)
             except (SlackApiError, aiohttp.ClientError, TimeoutError) as problem:
@@ -151,7 +169,7 @@ class Homes:
         shown = json.dumps(view["blocks"][:-1])
         if shown == opened.shown:
             return
-        await self._pace.acquire()
+        await self._paces[opened.caller.team].acquire()
         await opened.caller.slack.views_publish(user_id=opened.caller.person, view=view)
         opened.shown = shown
 
@@ -161,7 +179,9 @@ class Homes:
         direct, found = await self._subscriptions(opened)
         visible = await self._visible(caller, found)
         person = await caller.storage.people.find(caller.person)
-        known = {caller.person: frozenset(one for one in (person.name, person.email) if one)}
+        known = Names(
+            caller.team, {caller.person: frozenset(one for one in (person.name, person.email) if one)}
+        )
         mine = [
             build for build in snapshot.latest if _seen(build, visible) and wrote(caller.person, build, known)
         ]

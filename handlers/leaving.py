@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 from slack_bolt.app.async_app import AsyncApp
 
 from handlers.answers import accounts
-from handlers.caller import Caller
-from handlers.desk import Desk
+from handlers.caller import Caller, workspace_of
+from handlers.desk import Departure, Desk
 from handlers.listening import Listening
 
 log = structlog.get_logger()
@@ -24,18 +26,32 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
         if not user.get("deleted") or not user.get("id"):
             return
         async with listening.answering("user_change"):
-            team = user.get("team_id") or body.get("team_id") or ""
-            caller = Caller(desk=desk, person=str(user["id"]), team=str(team), channel="")
+            caller = Caller(desk=desk, person=str(user["id"]), team=workspace_of(body), channel="")
             if await accounts.leave(caller):
-                log.info("account.left", team=team, person=user["id"])
+                log.info("account.left", team=caller.team, person=user["id"])
 
     @app.event("tokens_revoked")
     async def revoked(event: dict[str, Any], body: dict[str, Any]) -> None:
         if (event.get("tokens") or {}).get("bot"):
             async with listening.answering("tokens_revoked"):
-                await desk.uninstalled(body.get("enterprise_id"), body.get("team_id"))
+                await desk.departed(_departure(body, certain=False))
 
     @app.event("app_uninstalled")
     async def uninstalled(body: dict[str, Any]) -> None:
         async with listening.answering("app_uninstalled"):
-            await desk.uninstalled(body.get("enterprise_id"), body.get("team_id"))
+            await desk.departed(_departure(body, certain=True))
+
+
+def is_departure(body: Mapping[str, Any]) -> bool:
+    """Whether Slack tells of the app's end in a workspace, instead of something that somebody does there."""
+    return (body.get("event") or {}).get("type") in ("app_uninstalled", "tokens_revoked")
+
+
+def _departure(body: dict[str, Any], *, certain: bool) -> Departure:
+    at = body.get("event_time")
+    return Departure(
+        enterprise=body.get("enterprise_id"),
+        team=body.get("team_id"),
+        at=datetime.fromtimestamp(at, UTC) if isinstance(at, int) else None,
+        certain=certain,
+    )

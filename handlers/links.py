@@ -15,7 +15,7 @@ from bot.commands.links import Link
 from bot.http import ProviderError
 from bot.messages import Message
 from handlers.answers import builds, pipelines, results
-from handlers.caller import Caller
+from handlers.caller import Caller, workspace_of
 from handlers.desk import Desk
 from handlers.finding import NotNamed, app_by_slug, by_slugs, find_build
 from handlers.listening import Listening
@@ -37,7 +37,7 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
             return  # it comes again once it is posted
         async with listening.answering("link"):
             caller = Caller(
-                desk=desk, person=event["user"], team=body.get("team_id") or "", channel=event["channel"]
+                desk=desk, person=event["user"], team=workspace_of(body), channel=event["channel"]
             )
             urls = [str(one["url"]) for one in event.get("links") or []][:MOST_LINKS]
             await _unfurl(urls, event["message_ts"], caller, outside=bool(body.get("is_ext_shared_channel")))

@@ -13,6 +13,7 @@ import structlog
 from slack_bolt.response import BoltResponse
 
 from bot.metrics import Metrics
+from handlers.caller import workspace_of
 
 log = structlog.get_logger()
 
@@ -75,10 +76,10 @@ class Listening:
 def _key(body: dict[str, Any]) -> str | None:
     """What a delivery and its repetition have in common, and nothing else has; None where it can't be told."""
     if body.get("event_id"):
-        return str(body["event_id"])
+        return f"{workspace_of(body)} {body['event_id']}"
     if not body.get("trigger_id"):
         return None
     # With what was asked: the trigger alone is meant for opening modals, not for telling requests apart.
     what = [body.get(name) for name in ("user_id", "command", "text", "type", "actions")]
     what += [(body.get("view") or {}).get(name) for name in ("id", "hash", "state")]
-    return f"{body['trigger_id']} {what}"
+    return f"{workspace_of(body)} {body['trigger_id']} {what}"

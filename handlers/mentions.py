@@ -7,7 +7,7 @@ from typing import Any
 from slack_bolt.app.async_app import AsyncApp
 
 from handlers.answers import answer
-from handlers.caller import Caller
+from handlers.caller import Caller, workspace_of
 from handlers.desk import Desk
 from handlers.listening import Listening
 from handlers.saying import ToChannel
@@ -34,9 +34,7 @@ async def _answer(
     if "bot_id" in event or "user" not in event:
         return  # two bots that answer each other's mentions would never end
     async with listening.answering("message"):
-        caller = Caller(
-            desk=desk, person=event["user"], team=body.get("team_id") or "", channel=event["channel"]
-        )
+        caller = Caller(desk=desk, person=event["user"], team=workspace_of(body), channel=event["channel"])
         asked = answer(event.get("text") or "", caller, surface="message")
         direct = event.get("channel_type") == "im"
         await say_or_explain(asked, ToChannel(caller, thread, direct=direct))

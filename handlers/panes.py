@@ -49,7 +49,7 @@ class ToPane:
         """Put the message in the place of the modal that the button was pressed in; the Home is drawn anew."""
         pane = self.caller.pane
         if pane is None or pane.home:
-            self.caller.desk.home_changed(self.caller.person)
+            self.caller.desk.home_changed(self.caller.team, self.caller.person)
             return
         await self._change(pane.id, message, "Buildbell")
 

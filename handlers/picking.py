@@ -59,12 +59,16 @@ async def _apps(typed: str, _app: str, caller: Caller) -> dict[str, list[Block]]
 
 
 async def _branches(typed: str, app: str, caller: Caller) -> dict[str, list[Block]]:
-    names = await caller.desk.choices.branches(caller.bitrise, app) if await _may_see(app, caller) else ()
+    if not await _may_see(app, caller):
+        return {"options": []}
+    names = await caller.desk.choices.branches(caller.bitrise, app, whose=_whose(caller))
     return {"options": messages.options_for(typed, names)}
 
 
 async def _workflows(typed: str, app: str, caller: Caller) -> dict[str, list[Block]]:
-    names = await caller.desk.choices.workflows(caller.bitrise, app) if await _may_see(app, caller) else ()
+    if not await _may_see(app, caller):
+        return {"options": []}
+    names = await caller.desk.choices.workflows(caller.bitrise, app, whose=_whose(caller))
     return {"options": messages.options_for(typed, names)}
 
 
@@ -73,7 +77,8 @@ async def _buildables(typed: str, app: str, caller: Caller) -> dict[str, list[Bl
         return {"options": []}
     choices = caller.desk.choices
     workflows, pipelines = await asyncio.gather(
-        choices.workflows(caller.bitrise, app), choices.pipelines(caller.bitrise, app)
+        choices.workflows(caller.bitrise, app, whose=_whose(caller)),
+        choices.pipelines(caller.bitrise, app, whose=_whose(caller)),
     )
     groups = messages.buildable_options(typed, workflows, pipelines)
     return {"option_groups": groups} if groups else {"options": []}
@@ -81,6 +86,10 @@ async def _buildables(typed: str, app: str, caller: Caller) -> dict[str, list[Bl
 
 async def _groups(typed: str, _app: str, caller: Caller) -> dict[str, list[Block]]:
     return {"options": messages.group_options(typed, await caller.desk.rulings.groups.handles(caller.team))}
+
+
+def _whose(caller: Caller) -> tuple[str, str]:
+    return caller.team, caller.identity
 
 
 async def _may_see(app: str, caller: Caller) -> bool:

@@ -90,7 +90,10 @@ class Sight:
 
     async def _stop(self, one: Subscription, now: datetime, why: str) -> None:
         storage = self._desk.storage
-        was_running = await storage.of(one.team).subscriptions.stop_one(one, Stopped.UNSEEN, now)
+        if not await storage.of(one.team).subscriptions.stop_one(one, Stopped.UNSEEN, now):
+            # It was paused already, was stopped meanwhile, or the whole workspace has gone: nobody needs to hear of it.
+            await storage.subscriptions.checked(one, now, one.scope, unsure_since=one.unsure_since)
+            return
         entry = Entry(
             event=Event.DONE,
             act="stop_subscription",
@@ -101,11 +104,10 @@ class Sight:
             answer=why,
         )
         await storage.of(one.team).audit.append(entry, now)
-        if was_running:
-            message = messages.unseen(one.app, one.terms, by=one.created_by, why=why)
-            parcel = f"unseen-{one.id}-{now:%Y%m%d%H%M%S%f}"
-            await storage.messages.owe(parcel, one.recipient, "notice unseen", message.encode(), now)
-            self._desk.outbox_changed()
+        message = messages.unseen(one.app, one.terms, by=one.created_by, why=why)
+        parcel = f"unseen-{one.id}-{now:%Y%m%d%H%M%S%f}"
+        await storage.messages.owe(parcel, one.recipient, "notice unseen", message.encode(), now)
+        self._desk.outbox_changed()
         log.info("subscription.unseen", team=one.team, channel=one.channel, number=one.id)
 
     async def _see_to_leavers(self) -> None:

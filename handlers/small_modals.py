@@ -74,7 +74,7 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
             await see_through(
                 personal.me(ask, caller), course, ack=ack, slack=caller.slack, view_id=view["id"]
             )
-            desk.home_changed(caller.person)
+            desk.home_changed(caller.team, caller.person)
 
 
 def _finding(sought: Sought, origin: Origin) -> Course[Message]:

@@ -36,7 +36,7 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
             values = view["state"]["values"]
             doing = _change(origin, values, caller) if origin.number else _make(values, caller)
             await see_through(doing, _course(origin, values), ack=ack, slack=caller.slack, view_id=view["id"])
-            desk.home_changed(caller.person)
+            desk.home_changed(caller.team, caller.person)
 
 
 async def app_picked(body: dict[str, Any], desk: Desk) -> None:

@@ -19,6 +19,7 @@ from handlers.doing import NotAllowed
 from handlers.finding import NotNamed
 from handlers.following import CannotFollow
 from handlers.saying import Saying
+from storage import WorkspaceGone
 
 log = structlog.get_logger()
 
@@ -44,6 +45,8 @@ def sentence_for(error: BaseException) -> str:
     if isinstance(error, (*MISTAKES, ProviderError)):
         # What was typed may be a secret that landed in the wrong place.
         return redact(str(error))
+    if isinstance(error, WorkspaceGone):
+        return str(error)  # nobody will read it
     if isinstance(error, SlackApiError) and error.response.get("error") == "expired_trigger_id":
         return "That took too long for Slack to still open the dialog. Press the button once more."
     log.error("answer.broken", exc_info=error)

@@ -57,9 +57,9 @@ class Waiting:
 
     async def _own_up(self) -> None:
         """Steps in whose midst an earlier process was stopped: whether they did anything, nobody knows."""
-        for execution in await self._desk.storage.steps.cut_off(self._began):
+        for team, execution in await self._desk.storage.steps.cut_off(self._began):
             words = "I was stopped in the middle of this step. Look in Bitrise whether it was done."
-            await self._desk.storage.steps.conclude(execution, Outcome(error=words))
+            await self._desk.storage.steps.conclude(team, execution, Outcome(error=words))
 
     async def _see_to(self, wait: Wait) -> None:
         try:
@@ -71,7 +71,7 @@ class Waiting:
             log.exception("wait.broken", execution=wait.execution)
         else:
             if outcome is not None:
-                await self._desk.storage.steps.conclude(wait.execution, outcome)
+                await self._desk.storage.steps.conclude(wait.team, wait.execution, outcome)
 
     async def _look(self, wait: Wait) -> Outcome | None:
         try:
@@ -110,9 +110,9 @@ class Waiting:
                     continue
                 # Somebody has ended the workflow, or Slack has given it up: nobody waits for this any more.
                 log.info("step.gone", execution=execution, reason=reason)
-                await self._desk.storage.steps.end(execution)
+                await self._desk.storage.steps.end(team, execution)
             else:
-                await self._desk.storage.steps.end(execution)
+                await self._desk.storage.steps.end(team, execution)
         return delivered
 
     async def _tell(self, team: str, execution: str, outcome: Outcome) -> None:

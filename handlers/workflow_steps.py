@@ -13,7 +13,7 @@ from bot.bitrise import AbortOrder
 from bot.build import App, Build
 from bot.commands import BuildRef, TriggerBuild, build_ref, variable_in
 from handlers import doing
-from handlers.caller import Caller
+from handlers.caller import Caller, workspace_of
 from handlers.desk import Desk
 from handlers.finding import NotNamed, find_app, find_build
 from handlers.listening import Listening
@@ -42,7 +42,7 @@ def _listen(app: AsyncApp, name: str, step: Step, desk: Desk, listening: Listeni
     async def executed(event: dict[str, Any], body: dict[str, Any]) -> None:
         execution, inputs = event["function_execution_id"], event.get("inputs") or {}
         async with listening.answering(name):
-            team = body.get("team_id") or ""
+            team = workspace_of(body)
             if not await desk.storage.steps.begin(team, execution, name, desk.clock()):
                 return  # Slack asks again where it saw no acknowledgement; a build must not be started twice
             person = str(inputs.get("person") or "")
@@ -61,7 +61,7 @@ def _listen(app: AsyncApp, name: str, step: Step, desk: Desk, listening: Listeni
             except Exception as problem:  # noqa: BLE001 - the workflow's maker hears of everything that goes wrong
                 outcome = Outcome(error=words_of(problem))
             if outcome is not None:
-                await desk.storage.steps.conclude(execution, outcome)
+                await desk.storage.steps.conclude(team, execution, outcome)
             desk.steps_changed()
 
 

@@ -3,9 +3,17 @@
 from storage.accounts import Account, Accounts, NoKey
 from storage.audit import Audit, Verdict
 from storage.channels import Channels
-from storage.database import Database, DatabaseDamaged, DatabaseInUse, DatabaseNewer, DatabaseProblem, check
+from storage.database import (
+    Database,
+    DatabaseDamaged,
+    DatabaseInUse,
+    DatabaseNewer,
+    DatabaseProblem,
+    WorkspaceGone,
+    check,
+)
 from storage.failures import Failures, Unread
-from storage.installations import Installations, States
+from storage.installations import Installations, KeptInstallation, States, kept_installations
 from storage.messages import Messages, MessageStatus, NewMessage, SlackMessage
 from storage.outbox import Notification, Outbox, Owed, Status
 from storage.people import Known, NameTaken, Person
@@ -34,6 +42,7 @@ __all__ = [
     "Deciders",
     "Failures",
     "Installations",
+    "KeptInstallation",
     "Known",
     "MessageStatus",
     "Messages",
@@ -71,8 +80,10 @@ __all__ = [
     "WatchState",
     "WatchedApp",
     "Watching",
+    "WorkspaceGone",
     "WorkspaceStorage",
     "WorkspaceSubscriptions",
     "check",
+    "kept_installations",
     "prune",
 ]

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from bot.build import Frozen, Provider
 from bot.vault import CannotOpen, Vault
-from storage.database import Database
+from storage.database import OfWorkspace
 from storage.messages import owe_message
 from storage.recipient import Recipient
 from storage.times import from_text, to_text
@@ -46,7 +46,7 @@ class Account(Frozen):
 class Accounts:
     """The accounts of one workspace's people."""
 
-    def __init__(self, database: Database, team: str, vault: Vault | None) -> None:
+    def __init__(self, database: OfWorkspace, team: str, vault: Vault | None) -> None:
         self._database = database
         self._team = team
         self._vault = vault
@@ -91,7 +91,7 @@ class Accounts:
         """The token of the account. Raises NoKey, and CannotOpen where it was sealed for somebody else."""
         if self._vault is None:
             raise NoKey
-        place = place_of(account.team, account.user, account.provider)
+        place = place_of(self._team, account.user, account.provider)
         return SecretStr(self._vault.open(account.sealed, *place))
 
     async def disconnect(self, user: str, provider: Provider | None = None) -> list[Account]:

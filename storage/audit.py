@@ -13,7 +13,7 @@ import sqlite_utils
 from bot.audit import Entry, Event, Link, Personal, Tampered, link, verify
 from bot.build import Frozen
 from bot.vault import CannotOpen, Vault
-from storage.database import Database
+from storage.database import OfWorkspace
 from storage.times import from_text, to_text
 
 _FIELDS = "seq, at, body, personal, salt, previous, hash"
@@ -31,7 +31,7 @@ class Verdict(Frozen):
 class Audit:
     """One workspace's chain. With a key its end is sealed, so that nobody else can write another one."""
 
-    def __init__(self, database: Database, team: str, vault: Vault | None) -> None:
+    def __init__(self, database: OfWorkspace, team: str, vault: Vault | None) -> None:
         self._database = database
         self._team = team
         self._vault = vault

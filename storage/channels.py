@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 
 from bot.build import Provider
-from storage.database import Database
+from storage.database import OfWorkspace
 from storage.times import to_text
 
 
 class Channels:
     """Default apps by channel."""
 
-    def __init__(self, database: Database, team: str) -> None:
+    def __init__(self, database: OfWorkspace, team: str) -> None:
         self._database = database
         self._team = team
 

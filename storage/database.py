@@ -34,6 +34,13 @@ class DatabaseInUse(DatabaseProblem):
     """Another Buildbell has the file open."""
 
 
+class WorkspaceGone(Exception):
+    """The workspace has taken the app out, so nothing is kept of it any more."""
+
+    def __init__(self) -> None:
+        super().__init__(self.__doc__)
+
+
 class Database:
     """An open database: WAL, `synchronous=FULL`, explicit transactions, all on one thread of its own.
 
@@ -48,6 +55,7 @@ class Database:
         self._thread = thread
         self._lock = lock
         self._db = db
+        self._gone: set[str] = set()
 
     @classmethod
     async def open(cls, path: str | Path) -> Self:
@@ -73,11 +81,52 @@ class Database:
         """Run `work` in one transaction: all of it is on the disk when this returns, or none of it."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, _in_transaction, self._db, work)
 
+    def of(self, team: str) -> OfWorkspace:
+        """The database as what writes for one workspace sees it."""
+        return OfWorkspace(self, team)
+
+    def left(self, team: str) -> None:
+        """The workspace was wiped; for use inside the transaction that does it.
+
+        Whoever began something for it before, and is not done yet, writes nothing any more.
+        """
+        self._gone.add(team)
+
+    def returned(self, team: str) -> None:
+        """Somebody of the workspace has just asked for something, so the app is there again."""
+        self._gone.discard(team)
+
+    def has_left(self, team: str) -> bool:
+        """Whether the workspace was wiped, and nobody of it has asked for anything since."""
+        return team in self._gone
+
     async def close(self) -> None:
         """Finish what is queued and close the file."""
         await asyncio.get_running_loop().run_in_executor(self._thread, self._db.close)
         self._thread.shutdown()
         self._lock.close()
+
+
+class OfWorkspace:
+    """Reads and writes for one workspace, for as long as the app is in it."""
+
+    def __init__(self, whole: Database, team: str) -> None:
+        self._whole = whole
+        self._team = team
+
+    async def read(self, work: Work[T]) -> T:
+        """Run `work` on the database's thread, without a transaction of its own."""
+        return await self._whole.read(work)
+
+    async def write(self, work: Work[T]) -> T:
+        """Run `work` in one transaction. Raises WorkspaceGone."""
+
+        def if_there(db: sqlite_utils.Database) -> T:
+            if self._whole.has_left(self._team):
+                raise WorkspaceGone
+            return work(db)
+
+        return await self._whole.write(if_there)
 
 
 def check(path: Path) -> None:

@@ -10,19 +10,23 @@ import hashlib
 import json
 import logging
 import secrets
+import sqlite3
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import sqlite_utils
+from pydantic import SecretStr
 from slack_sdk.oauth.installation_store.async_installation_store import AsyncInstallationStore
 from slack_sdk.oauth.installation_store.models.bot import Bot
 from slack_sdk.oauth.installation_store.models.installation import Installation
 from slack_sdk.oauth.state_store.async_state_store import AsyncOAuthStateStore
 
-from bot.vault import Vault
+from bot.build import Frozen
+from bot.vault import CannotOpen, Vault
 from storage.database import Database
-from storage.times import to_text
+from storage.times import from_text, to_text
 from storage.wiping import wipe_workspace
 
 # Slack's page is opened at once; an answer that comes later than this is not to be trusted.
@@ -32,7 +36,10 @@ log = logging.getLogger(__name__)
 
 
 class Installations(AsyncInstallationStore):
-    """One for each workspace, or for a whole organisation. People's own Slack tokens are not asked for, nor kept."""
+    """One for each workspace, or for a whole organisation. People's own Slack tokens are not asked for, nor kept.
+
+    A workspace's own comes before its organisation's.
+    """
 
     def __init__(self, database: Database, vault: Vault, clock: Callable[[], datetime]) -> None:
         self._database = database
@@ -50,8 +57,24 @@ class Installations(AsyncInstallationStore):
         await self._save(installation.to_bot(), by=installation.user_id, name=name)
 
     async def async_save_bot(self, bot: Bot) -> None:
-        """Keep an installation whose token was exchanged for a new one."""
-        await self._save(bot)
+        """Keep an installation, in the place of an older one."""
+        await self._save(bot, by="", name=bot.team_name or bot.enterprise_name)
+
+    async def exchanged(self, before: Bot, after: Bot) -> bool:
+        """Keep a token that another was exchanged for; not where the app was taken out, or installed anew, meanwhile.
+
+        Returns whether it is kept.
+        """
+        place = _place(before)
+
+        def work(db: sqlite_utils.Database) -> bool:
+            there = self._in_row(db.execute(f"{_SELECT} WHERE {_AT}", place).fetchone())
+            if there is None or there.bot_refresh_token != before.bot_refresh_token:
+                return False
+            db.execute(f"UPDATE installations SET sealed = ? WHERE {_AT}", [self._seal(after), *place])
+            return True
+
+        return await self._database.write(work)
 
     async def async_find_bot(
         self, *, enterprise_id: str | None, team_id: str | None, is_enterprise_install: bool | None = False
@@ -67,6 +90,13 @@ class Installations(AsyncInstallationStore):
         row = await self._database.read(lambda db: db.execute(query, [team]).fetchone())
         return await self.async_find_bot(enterprise_id=row[0] if row else None, team_id=team)
 
+    async def installed_at(self, enterprise: str | None, team: str | None) -> datetime | None:
+        """When the app was installed there, for the last time; None where it is not."""
+        where, given = _where(enterprise, team)
+        query = f"SELECT installed_at FROM installations WHERE {where}"
+        row = await self._database.read(lambda db: db.execute(query, given).fetchone())
+        return from_text(row[0]) if row else None
+
     async def async_find_installation(self, **_: Any) -> Installation | None:
         """People's own installations: there are none."""
         return None
@@ -78,14 +108,23 @@ class Installations(AsyncInstallationStore):
 
     async def async_delete_all(self, *, enterprise_id: str | None, team_id: str | None) -> None:
         """The app was taken out: forget the installation, and all that its workspaces have told the bot."""
+        await self.wipe(enterprise_id, team_id)
 
-        def work(db: sqlite_utils.Database) -> None:
-            where, given = _where(enterprise_id, team_id)
+    async def wipe(self, enterprise: str | None, team: str | None) -> list[str]:
+        """The app was taken out: forget the installation, and all that its workspaces have told the bot.
+
+        Returns those workspaces.
+        """
+
+        def work(db: sqlite_utils.Database) -> list[str]:
+            where, given = _where(enterprise, team)
             db.execute(f"DELETE FROM installations WHERE {where}", given)
-            for team in [team_id] if team_id else _only_of(db, enterprise_id or ""):
-                wipe_workspace(db, team)
+            teams = [team] if team else _only_of(db, enterprise or "")
+            for one in teams:
+                wipe_workspace(db, one, self._database)
+            return teams
 
-        await self._database.write(work)
+        return await self._database.write(work)
 
     async def seen(self, team: str, enterprise: str) -> None:
         """A request of Slack's says that the workspace belongs to the organisation."""
@@ -104,34 +143,75 @@ class Installations(AsyncInstallationStore):
         query = "SELECT COUNT(*) FROM installations"
         return int(await self._database.read(lambda db: db.execute(query).fetchone()[0]))
 
-    async def _save(self, bot: Bot, *, by: str = "", name: str | None = None) -> None:
-        place = _place(bot.enterprise_id, bot.team_id, is_organisation=bool(bot.is_enterprise_install))
+    async def _save(self, bot: Bot, *, by: str, name: str | None) -> None:
+        place = _place(bot)
+        row = [*place, name, by, to_text(self._clock()), self._seal(bot)]
+
+        def work(db: sqlite_utils.Database) -> None:
+            if place[1]:
+                # It may have joined an organisation, or left one, since it was installed the last time.
+                db.execute("DELETE FROM installations WHERE team_id = ?", [place[1]])
+            db.execute(
+                "INSERT OR REPLACE INTO installations"
+                " (enterprise_id, team_id, name, installed_by, installed_at, sealed) VALUES (?, ?, ?, ?, ?, ?)",
+                row,
+            )
+
+        await self._database.write(work)
+
+    async def _read(self, *, team_id: str = "", enterprise_id: str = "") -> Bot | None:
+        where, given = _where(enterprise_id, team_id)
+        row = await self._database.read(lambda db: db.execute(f"{_SELECT} WHERE {where}", given).fetchone())
+        return self._in_row(row)
+
+    def _in_row(self, row: Any) -> Bot | None:
+        return _open(self._vault, row) if row is not None else None
+
+    def _seal(self, bot: Bot) -> str:
         content = bot.to_dict_for_copying() | {
             "bot_token_expires_at": bot.bot_token_expires_at,
             "installed_at": bot.installed_at,
         }
-        row = [
-            *place,
-            name,
-            by,
-            to_text(self._clock()),
-            self._vault.seal(json.dumps(content), "slack", *place),
-        ]
-        await self._database.write(
-            lambda db: db.execute(
-                "INSERT INTO installations (enterprise_id, team_id, name, installed_by, installed_at, sealed)"
-                " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (enterprise_id, team_id) DO UPDATE SET"
-                " sealed = excluded.sealed, name = IFNULL(excluded.name, name),"
-                " installed_by = IIF(excluded.installed_by = '', installed_by, excluded.installed_by)",
-                row,
-            )
-        )
+        return self._vault.seal(json.dumps(content), "slack", *_place(bot))
 
-    async def _read(self, *, team_id: str = "", enterprise_id: str = "") -> Bot | None:
-        where, given = _where(enterprise_id, team_id)
-        query = f"SELECT enterprise_id, team_id, sealed FROM installations WHERE {where}"
-        row = await self._database.read(lambda db: db.execute(query, given).fetchone())
-        return None if row is None else Bot(**json.loads(self._vault.open(row[2], "slack", row[0], row[1])))
+
+class KeptInstallation(Frozen):
+    """An installation as it stands in a file. `token` is None where the key does not open it; `ends_at`: its end."""
+
+    organisation: str
+    team: str
+    name: str | None
+    token: SecretStr | None
+    ends_at: datetime | None = None
+
+
+def kept_installations(path: Path, vault: Vault) -> list[KeptInstallation]:
+    """What stands in a file, which a running bot may have open; nothing is changed. Raises sqlite3.DatabaseError."""
+    if not path.exists():
+        return []
+    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+    try:
+        tables = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'installations'")
+        rows = connection.execute(f"{_SELECT} ORDER BY installed_at").fetchall() if tables.fetchone() else []
+    finally:
+        connection.close()
+    return [_kept(row, vault) for row in rows]
+
+
+def _kept(row: Any, vault: Vault) -> KeptInstallation:
+    enterprise, team, _, name = row
+    try:
+        bot = _open(vault, row)
+    except CannotOpen:
+        return KeptInstallation(organisation=enterprise, team=team, name=name, token=None)
+    ends = bot.bot_token_expires_at
+    return KeptInstallation(
+        organisation=enterprise,
+        team=team,
+        name=name,
+        token=SecretStr(bot.bot_token),
+        ends_at=datetime.fromtimestamp(ends, UTC) if ends is not None else None,
+    )
 
 
 class States(AsyncOAuthStateStore):
@@ -165,9 +245,18 @@ class States(AsyncOAuthStateStore):
         return bool(await self._database.write(lambda db: db.execute(query, given).rowcount))
 
 
-def _place(enterprise: str | None, team: str | None, *, is_organisation: bool) -> tuple[str, str]:
+_SELECT = "SELECT enterprise_id, team_id, sealed, name FROM installations"
+_AT = "enterprise_id = ? AND team_id = ?"
+
+
+def _place(bot: Bot) -> tuple[str, str]:
     """Where an installation is kept: an organisation's by its own name, a workspace's by both."""
-    return enterprise or "", "" if is_organisation else team or ""
+    return bot.enterprise_id or "", "" if bot.is_enterprise_install else bot.team_id or ""
+
+
+def _open(vault: Vault, row: Any) -> Bot:
+    """The installation in a row. Raises CannotOpen."""
+    return Bot(**json.loads(vault.open(row[2], "slack", row[0], row[1])))
 
 
 def _where(enterprise: str | None, team: str | None) -> tuple[str, list[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import sqlite_utils
 
 from bot.build import Frozen, Provider
-from storage.database import Database
+from storage.database import Database, WorkspaceGone
 from storage.recipient import Recipient
 from storage.times import from_text, to_text
 
@@ -89,8 +90,14 @@ class Messages:
         return ts or None
 
     async def owe(self, parcel: str, to: Recipient, subject: str, content: str, at: datetime) -> None:
-        """Owe somebody a whole message; one about the same subject that was owed before is enough."""
-        await self._database.write(lambda db: owe_message(db, parcel, to, subject, content, at))
+        """Owe somebody a whole message; one about the same subject that was owed before is enough.
+
+        Nobody is owed anything in a workspace that has taken the app out.
+        """
+        with suppress(WorkspaceGone):
+            await self._database.of(to.team).write(
+                lambda db: owe_message(db, parcel, to, subject, content, at)
+            )
 
     async def refresh(self, parcel: str, note: str | None = None) -> None:
         """Say that what the message says has changed; `note` replaces what people have added to it."""
@@ -117,11 +124,14 @@ def owe_message(
     )
 
 
-def change_messages_about(db: sqlite_utils.Database, subject: str, content: str) -> None:
-    """Let the whole messages about a subject say something else; for use inside a transaction."""
+def change_messages_about(
+    db: sqlite_utils.Database, subject: str, content: str, *, team: str | None = None
+) -> None:
+    """Let the whole messages about a subject say something else, in one workspace or in all; inside a transaction."""
     db.execute(
-        "UPDATE messages SET content = ?, stale = stale + (status IN ('sending', 'told')) WHERE subject = ?",
-        [content, subject],
+        "UPDATE messages SET content = ?, stale = stale + (status IN ('sending', 'told'))"
+        " WHERE subject = ? AND team_id = IFNULL(?, team_id)",
+        [content, subject, team],
     )
 
 

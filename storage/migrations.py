@@ -178,7 +178,16 @@ _THIRD = (
 _FOURTH = (
     "ALTER TABLE notifications ADD COLUMN team_id TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE messages ADD COLUMN team_id TEXT NOT NULL DEFAULT ''",
-    "ALTER TABLE workflow_steps ADD COLUMN team_id TEXT NOT NULL DEFAULT ''",
+    # Slack's name for a run tells nothing about another workspace's: it is looked up by both.
+    "ALTER TABLE workflow_steps RENAME TO steps_before",
+    """CREATE TABLE workflow_steps (
+        team_id TEXT NOT NULL, execution TEXT NOT NULL, kind TEXT NOT NULL, begun_at TEXT NOT NULL, app_slug TEXT,
+        build_slug TEXT, until TEXT, outcome TEXT, ended INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (team_id, execution)) WITHOUT ROWID""",
+    """INSERT INTO workflow_steps
+        SELECT '', execution, kind, begun_at, app_slug, build_slug, until, outcome, ended FROM steps_before""",
+    "DROP TABLE steps_before",
+    "CREATE INDEX steps_under_way ON workflow_steps (begun_at) WHERE ended = 0",
     # `seen_as`: whose access it shows, its maker's own or the bot's. `apps`: what its maker sees, where it is for all
     # apps. `sees_logs`: whether they may read logs. `checked_at`: when that was asked last; `unsure_since`: since when
     # it could not be asked.
@@ -228,6 +237,8 @@ _FOURTH = (
         enterprise_id TEXT NOT NULL, team_id TEXT NOT NULL, name TEXT, installed_by TEXT NOT NULL,
         installed_at TEXT NOT NULL, sealed TEXT NOT NULL,
         PRIMARY KEY (enterprise_id, team_id)) WITHOUT ROWID""",
+    # A workspace that has joined an organisation meanwhile is still the same one.
+    "CREATE UNIQUE INDEX installations_by_team ON installations (team_id) WHERE team_id <> ''",
     # Which organisation a workspace belongs to, as Slack's requests say.
     """CREATE TABLE workspaces (
         team_id TEXT PRIMARY KEY, enterprise_id TEXT NOT NULL, seen_at TEXT NOT NULL) WITHOUT ROWID""",

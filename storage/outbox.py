@@ -151,17 +151,22 @@ class Outbox:
 
     async def defer(self, notifications: Sequence[Notification], until: datetime) -> None:
         """Let what is owed wait."""
-        rows = [(to_text(until), notification.id) for notification in notifications]
-        await self._database.write(
-            lambda db: db.conn.executemany("UPDATE notifications SET due_at = ? WHERE id = ?", rows)
-        )
+        rows = [(to_text(until), one.team, one.id) for one in notifications]
+        query = "UPDATE notifications SET due_at = ? WHERE team_id = ? AND id = ?"
+        await self._database.write(lambda db: db.conn.executemany(query, rows))
 
     async def begin(
         self, carried: Sequence[Notification], message: NewMessage, at: datetime, *, note: str | None = None
-    ) -> None:
-        """Note, before Slack is asked, that a new message is about to carry these notifications."""
+    ) -> bool:
+        """Note, before Slack is asked, that a new message is about to carry these notifications.
 
-        def work(db: sqlite_utils.Database) -> None:
+        Returns False, and notes nothing, where what it is for is not owed any more: it was ended meanwhile, or the
+        whole workspace has gone.
+        """
+
+        def work(db: sqlite_utils.Database) -> bool:
+            if not _still_owed(db, carried, message):
+                return False
             db.execute(
                 "INSERT INTO messages (parcel, team_id, channel_id, subject, status, thread, sent_at, content, note)"
                 " VALUES (?, ?, ?, ?, 'sending', ?, ?, ?, ?) ON CONFLICT (parcel) DO UPDATE SET status = 'sending',"
@@ -181,8 +186,9 @@ class Outbox:
             if any(one.broke and one.failure is None for one in carried):
                 # It may have been found out since the content was made, when there was no message to mark yet.
                 db.execute(_STALE_IF_FOUND_OUT, [message.parcel, message.parcel])
+            return True
 
-        await self._database.write(work)
+        return await self._database.write(work)
 
     async def join(
         self, carried: Sequence[Notification], parcel: str, at: datetime, *, note: str | None = None
@@ -292,28 +298,45 @@ def owe(db: sqlite_utils.Database, owed: Sequence[Owed], at: datetime) -> int:
     return db.conn.executemany(
         "INSERT OR IGNORE INTO notifications"
         " (subscription_id, team_id, channel_id, provider, build_slug, event, created_at, due_at, held_for)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        # Who asked for it says where it goes; whoever was looked at before, and is gone by now, is owed nothing.
+        " SELECT id, team_id, channel_id, ?, ?, ?, ?, ?, ? FROM subscriptions"
+        " WHERE id = ? AND team_id = ? AND channel_id = ?",
         [
             (
-                one.subscription_id,
-                one.team,
-                one.channel,
                 one.provider,
                 one.build_slug,
                 one.event,
                 to_text(at),
                 to_text(one.due_at),
                 one.held_for,
+                one.subscription_id,
+                one.team,
+                one.channel,
             )
             for one in owed
         ],
     ).rowcount
 
 
+def _still_owed(db: sqlite_utils.Database, carried: Sequence[Notification], message: NewMessage) -> bool:
+    """Whether there is still a reason for the message; for use inside a transaction."""
+    here = [message.team, message.channel]
+    where = "team_id = ? AND channel_id = ? AND status = 'owed'"
+    if message.content is not None:
+        query = f"SELECT 1 FROM messages WHERE {where} AND parcel = ?"
+        return db.execute(query, [*here, message.parcel]).fetchone() is not None
+    query = f"SELECT 1 FROM notifications WHERE {where}"
+    if not carried:  # what heads a thread is there for what comes next in the channel
+        return db.execute(query, here).fetchone() is not None
+    return all(db.execute(f"{query} AND id = ?", [*here, one.id]).fetchone() is not None for one in carried)
+
+
 def _send(db: sqlite_utils.Database, carried: Sequence[Notification], parcel: str, at: datetime) -> None:
+    # A message carries nothing but what its own channel is owed.
     db.conn.executemany(
-        "UPDATE notifications SET status = 'sending', parcel = ?, sent_at = ?, attempts = attempts + 1 WHERE id = ?",
-        [(parcel, to_text(at), notification.id) for notification in carried],
+        "UPDATE notifications SET status = 'sending', parcel = ?, sent_at = ?, attempts = attempts + 1"
+        " WHERE id = ? AND (team_id, channel_id) = (SELECT team_id, channel_id FROM messages WHERE parcel = ?)",
+        [(parcel, to_text(at), notification.id, parcel) for notification in carried],
     )
 
 

@@ -9,7 +9,7 @@ import sqlite_utils
 
 from bot.authors import Names
 from bot.build import Frozen
-from storage.database import Database
+from storage.database import OfWorkspace
 
 
 class NameTaken(Exception):
@@ -39,7 +39,7 @@ class Known(Frozen):
 class People:
     """All people of one workspace who have said something about themselves."""
 
-    def __init__(self, database: Database, team: str) -> None:
+    def __init__(self, database: OfWorkspace, team: str) -> None:
         self._database = database
         self._team = team
 
@@ -100,7 +100,9 @@ def everybody(db: sqlite_utils.Database, team: str) -> Known:
     query = "SELECT user_id, name, email, mention FROM people WHERE team_id = ?"
     rows = db.execute(query, [team]).fetchall()
     return Known(
-        names={user: frozenset(one for one in (name, email) if one) for user, name, email, _ in rows},
+        names=Names(
+            team, {user: frozenset(one for one in (name, email) if one) for user, name, email, _ in rows}
+        ),
         mentioned=frozenset(user for user, _, _, mention in rows if mention),
     )
 

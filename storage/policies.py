@@ -6,7 +6,7 @@ from datetime import datetime
 
 from bot.build import Frozen
 from bot.policy import Rule, rule_from
-from storage.database import Database
+from storage.database import OfWorkspace
 from storage.times import from_text, to_text
 
 
@@ -22,7 +22,7 @@ class SetRule(Frozen):
 class Policies:
     """One workspace's rules, in the order in which they are asked."""
 
-    def __init__(self, database: Database, team: str) -> None:
+    def __init__(self, database: OfWorkspace, team: str) -> None:
         self._database = database
         self._team = team
 

@@ -72,7 +72,7 @@ class Proposals:
         return Proposal(id=secrets.token_hex(16), act=act, **more)
 
     async def begin(self, proposal: Proposal, message: Message, entry: Entry) -> None:
-        """Keep it, write it down, and ask in its channel. Raises NoKey."""
+        """Keep it, write it down, and ask in its channel. Raises NoKey, WorkspaceGone."""
         sealed = self._the_vault().seal(
             proposal.act.model_dump_json(), "proposal", proposal.team, proposal.id
         )
@@ -97,7 +97,7 @@ class Proposals:
             append(db, proposal.team, self._vault, entry, proposal.asked_at)
             owe_message(db, proposal.id, to, _subject(proposal.id), message.encode(), proposal.asked_at)
 
-        await self._database.write(work)
+        await self._database.of(proposal.team).write(work)
 
     async def find(self, team: str, identity: str) -> Proposal | None:
         """One of a workspace's proposals. Raises NoKey, CannotOpen."""
@@ -119,20 +119,21 @@ class Proposals:
 
         def work(db: sqlite_utils.Database) -> bool:
             decided = db.execute(
-                "UPDATE proposals SET state = ?, decided_by = ?, decided_at = ? WHERE id = ? AND state = 'open'",
-                [state, by, to_text(at), proposal.id],
+                "UPDATE proposals SET state = ?, decided_by = ?, decided_at = ?"
+                " WHERE team_id = ? AND id = ? AND state = 'open'",
+                [state, by, to_text(at), proposal.team, proposal.id],
             ).rowcount
             if decided:
                 append(db, proposal.team, self._vault, entry, at)
-                change_messages_about(db, _subject(proposal.id), message.encode())
+                change_messages_about(db, _subject(proposal.id), message.encode(), team=proposal.team)
             return bool(decided)
 
         return await self._database.write(work)
 
     async def finish(self, proposal: Proposal) -> None:
         """What came of it is known."""
-        query = "UPDATE proposals SET state = 'done' WHERE id = ? AND state = 'agreed'"
-        await self._database.write(lambda db: db.execute(query, [proposal.id]))
+        query = "UPDATE proposals SET state = 'done' WHERE team_id = ? AND id = ? AND state = 'agreed'"
+        await self._database.write(lambda db: db.execute(query, [proposal.team, proposal.id]))
 
     async def cut_off(self, before: datetime) -> list[Proposal]:
         """Those that were agreed to before then, and in whose midst a process was stopped. Raises NoKey, CannotOpen."""
@@ -143,7 +144,9 @@ class Proposals:
     async def say(self, proposal: Proposal, message: Message) -> None:
         """Let its message say something else."""
         subject = _subject(proposal.id)
-        await self._database.write(lambda db: change_messages_about(db, subject, message.encode()))
+        await self._database.write(
+            lambda db: change_messages_about(db, subject, message.encode(), team=proposal.team)
+        )
 
     async def expired(self, now: datetime) -> list[Proposal]:
         """Those of all workspaces that nobody has decided in time. Raises NoKey, CannotOpen."""

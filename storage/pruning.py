@@ -30,7 +30,7 @@ _STEPS = (
         WHERE ended = 1 AND seen_at < :before LIMIT :most)""",
     """DELETE FROM build_requests WHERE slug IN (SELECT slug FROM build_requests
         WHERE ended = 1 AND seen_at < :before LIMIT :most)""",
-    """DELETE FROM workflow_steps WHERE execution IN (SELECT execution FROM workflow_steps
+    """DELETE FROM workflow_steps WHERE (team_id, execution) IN (SELECT team_id, execution FROM workflow_steps
         WHERE ended = 1 AND begun_at < :before LIMIT :most)""",
     """DELETE FROM proposals WHERE id IN (SELECT id FROM proposals
         WHERE state <> 'open' AND expires_at < :before LIMIT :most)""",

@@ -17,6 +17,8 @@ from storage.messages import change_messages_about, owe_message
 from storage.recipient import Recipient
 from storage.times import to_text
 
+MessageOf = Callable[[BuildRequest], Message]
+
 
 class Requests:
     """Each is asked about once in each channel, and its message says in the end what came of it."""
@@ -56,13 +58,26 @@ class Requests:
                 ],
             ).rowcount
             for to in recipients if added else ():
+                if not _is_subscribed(db, to):
+                    continue  # not any more
                 owe_message(db, _parcel(one, to), to, _subject(one), message.encode(), at)
             return bool(added)
 
         return await self._database.write(work)
 
-    async def end(self, provider: Provider, slug: str, message: Callable[[BuildRequest], Message]) -> bool:
-        """It waits no longer: let its messages say what came of it; returns whether it was open until now."""
+    async def end(
+        self,
+        provider: Provider,
+        slug: str,
+        message: MessageOf,
+        *,
+        team: str = "",
+        within: MessageOf | None = None,
+    ) -> bool:
+        """It waits no longer: let its messages say what came of it; returns whether it was open until now.
+
+        Those in the workspace `team` say what `within` makes of it: whoever decided is nobody elsewhere.
+        """
 
         def work(db: sqlite_utils.Database) -> bool:
             row = db.execute(
@@ -76,9 +91,16 @@ class Requests:
                 "UPDATE build_requests SET ended = 1 WHERE provider = ? AND slug = ?", [provider, slug]
             )
             change_messages_about(db, _subject(one), message(one).encode())
+            if within is not None:
+                change_messages_about(db, _subject(one), within(one).encode(), team=team)
             return True
 
         return await self._database.write(work)
+
+
+def _is_subscribed(db: sqlite_utils.Database, to: Recipient) -> bool:
+    query = "SELECT 1 FROM subscriptions WHERE team_id = ? AND channel_id = ?"
+    return db.execute(query, [to.team, to.channel]).fetchone() is not None
 
 
 def _subject(one: BuildRequest) -> str:

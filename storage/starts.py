@@ -6,14 +6,14 @@ from datetime import datetime
 
 from bot.commands import TriggerBuild
 from bot.http.redaction import redact
-from storage.database import Database
+from storage.database import OfWorkspace
 from storage.times import to_text
 
 
 class Starts:
     """The last order of each person for each app."""
 
-    def __init__(self, database: Database, team: str) -> None:
+    def __init__(self, database: OfWorkspace, team: str) -> None:
         self._database = database
         self._team = team
 

@@ -35,28 +35,34 @@ class Steps:
         self._database = database
 
     async def begin(self, team: str, execution: str, kind: str, at: datetime) -> bool:
-        """Whether the step is new; one that this process or an earlier one has begun is not begun again."""
+        """Whether the step is new; one that this process or an earlier one has begun is not begun again.
+
+        Raises WorkspaceGone.
+        """
         query = (
             "INSERT OR IGNORE INTO workflow_steps (team_id, execution, kind, begun_at) VALUES (?, ?, ?, ?)"
         )
         row = [team, execution, kind, to_text(at)]
-        return await self._database.write(lambda db: db.execute(query, row).rowcount) == 1
+        return await self._database.of(team).write(lambda db: db.execute(query, row).rowcount) == 1
 
     async def wait(self, wait: Wait) -> None:
         """Let the step wait for the build's end."""
-        query = "UPDATE workflow_steps SET app_slug = ?, build_slug = ?, until = ? WHERE execution = ?"
-        row = [wait.app_slug, wait.build_slug, to_text(wait.until), wait.execution]
+        query = "UPDATE workflow_steps SET app_slug = ?, build_slug = ?, until = ? WHERE team_id = ? AND execution = ?"
+        row = [wait.app_slug, wait.build_slug, to_text(wait.until), wait.team, wait.execution]
         await self._database.write(lambda db: db.execute(query, row))
 
-    async def conclude(self, execution: str, outcome: Outcome) -> None:
+    async def conclude(self, team: str, execution: str, outcome: Outcome) -> None:
         """Owe Slack what came of the step."""
-        query = "UPDATE workflow_steps SET outcome = ? WHERE execution = ? AND outcome IS NULL"
-        await self._database.write(lambda db: db.execute(query, [outcome.model_dump_json(), execution]))
+        query = (
+            "UPDATE workflow_steps SET outcome = ? WHERE team_id = ? AND execution = ? AND outcome IS NULL"
+        )
+        row = [outcome.model_dump_json(), team, execution]
+        await self._database.write(lambda db: db.execute(query, row))
 
-    async def end(self, execution: str) -> None:
+    async def end(self, team: str, execution: str) -> None:
         """Slack knows what came of the step."""
-        query = "UPDATE workflow_steps SET ended = 1 WHERE execution = ?"
-        await self._database.write(lambda db: db.execute(query, [execution]))
+        query = "UPDATE workflow_steps SET ended = 1 WHERE team_id = ? AND execution = ?"
+        await self._database.write(lambda db: db.execute(query, [team, execution]))
 
     async def waiting(self) -> list[Wait]:
         """What waits, the oldest first."""
@@ -82,13 +88,17 @@ class Steps:
             ]
         )
 
-    async def cut_off(self, before: datetime) -> list[str]:
-        """Steps begun before then that came to nothing and wait for nothing: a process was stopped in their midst."""
+    async def cut_off(self, before: datetime) -> list[tuple[str, str]]:
+        """Steps begun before then that came to nothing and wait for nothing: a process was stopped in their midst.
+
+        Each is a workspace and a step.
+        """
         query = (
-            "SELECT execution FROM workflow_steps"
-            " WHERE ended = 0 AND outcome IS NULL AND build_slug IS NULL AND begun_at < ?"
-            " AND execution NOT IN (SELECT execution FROM proposals WHERE state = 'open' AND execution IS NOT NULL)"
+            "SELECT team_id, execution FROM workflow_steps"
+            " WHERE ended = 0 AND outcome IS NULL AND build_slug IS NULL AND begun_at < ? AND NOT EXISTS"
+            " (SELECT 1 FROM proposals WHERE proposals.team_id = workflow_steps.team_id"
+            " AND proposals.execution = workflow_steps.execution AND state = 'open')"
         )
         return await self._database.read(
-            lambda db: [execution for (execution,) in db.execute(query, [to_text(before)])]
+            lambda db: [(team, execution) for team, execution in db.execute(query, [to_text(before)])]
         )

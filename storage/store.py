@@ -21,15 +21,18 @@ from storage.steps import Steps
 from storage.subscriptions import Subscriptions
 from storage.times import to_text
 from storage.watching import Watching
-from storage.wiping import wipe_workspace
+from storage.wiping import known_teams, wipe_workspace
 from storage.workspace_subscriptions import WorkspaceSubscriptions
 
 
 class WorkspaceStorage:
-    """What one workspace has told the bot: no query of these reads or changes another one's rows."""
+    """What one workspace has told the bot: no query of these reads or changes another one's rows.
+
+    Whatever writes raises WorkspaceGone once the workspace was wiped.
+    """
 
     def __init__(self, storage: Storage, team: str) -> None:
-        database, vault = storage.database, storage.vault
+        database, vault = storage.database.of(team), storage.vault
         self.team = team
         self.accounts = Accounts(database, team, vault)
         self.audit = Audit(database, team, vault)
@@ -73,9 +76,13 @@ class Storage:
         row = [to_text(at), team, person]
         await self.database.write(lambda db: db.execute(query, row))
 
+    async def teams(self) -> list[str]:
+        """Every workspace that has told the bot anything."""
+        return await self.database.read(known_teams)
+
     async def wipe(self, team: str) -> None:
         """Forget all that a workspace has told the bot."""
-        await self.database.write(lambda db: wipe_workspace(db, team))
+        await self.database.write(lambda db: wipe_workspace(db, team, self.database))
         self.subscriptions.changed()
 
     def of(self, team: str) -> WorkspaceStorage:

@@ -119,10 +119,11 @@ class Subscriptions:
         self, subscription: Subscription, at: datetime, scope: Scope, *, unsure_since: datetime | None = None
     ) -> None:
         """What its maker sees was asked for."""
-        row = [to_text(at), *scope_row(scope)[1:], to_text(unsure_since), subscription.id]
+        row = [to_text(at), *scope_row(scope)[1:], to_text(unsure_since), subscription.team, subscription.id]
         await self._database.write(
             lambda db: db.execute(
-                "UPDATE subscriptions SET checked_at = ?, apps = ?, sees_logs = ?, unsure_since = ? WHERE id = ?",
+                "UPDATE subscriptions SET checked_at = ?, apps = ?, sees_logs = ?, unsure_since = ?"
+                " WHERE team_id = ? AND id = ?",
                 row,
             )
         )
@@ -159,9 +160,11 @@ def scope_row(scope: Scope) -> tuple[str, str | None, bool]:
 
 def end_subscription(db: sqlite_utils.Database, subscription: Subscription) -> None:
     """End a subscription, and the watching of its app with the last one; for use inside a transaction."""
-    db.execute("DELETE FROM subscriptions WHERE id = ?", [subscription.id])
+    ended = db.execute(
+        "DELETE FROM subscriptions WHERE team_id = ? AND id = ?", [subscription.team, subscription.id]
+    ).rowcount
     app = subscription.app
-    if app is None:
+    if app is None or not ended:
         return
     left = db.execute(
         "SELECT 1 FROM subscriptions WHERE provider = ? AND app_slug = ?", [app.provider, app.slug]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite_utils
 
 from storage.audit import wipe_audit
+from storage.database import Database
 from storage.subscriptions import end_subscription, select_subscriptions
 
 # Every table whose rows belong to a workspace, but for those that are ended with what hangs on them.
@@ -22,10 +23,18 @@ OF_A_WORKSPACE = (
 )
 
 
-def wipe_workspace(db: sqlite_utils.Database, team: str) -> None:
+def known_teams(db: sqlite_utils.Database) -> list[str]:
+    """Every workspace of which there is anything; for use where a database is at hand."""
+    tables = ("subscriptions", "audit_chains", *OF_A_WORKSPACE)
+    query = " UNION ".join(f"SELECT team_id FROM {table}" for table in tables)
+    return [team for (team,) in db.execute(query)]
+
+
+def wipe_workspace(db: sqlite_utils.Database, team: str, database: Database) -> None:
     """Forget all that a workspace has told the bot; apps that nobody else waits for are watched no longer."""
     for subscription in select_subscriptions(db, "team_id = ?", [team]):
         end_subscription(db, subscription)
     for table in OF_A_WORKSPACE:
         db.execute(f"DELETE FROM {table} WHERE team_id = ?", [team])
     wipe_audit(db, team)
+    database.left(team)

@@ -10,7 +10,7 @@ import sqlite_utils
 
 from bot.build import App, Provider
 from bot.terms import Terms
-from storage.database import Database
+from storage.database import OfWorkspace
 from storage.subscriptions import (
     EVERY_APP,
     Scope,
@@ -31,7 +31,7 @@ EVERYTHING = Scope()
 class WorkspaceSubscriptions:
     """The first subscription for an app begins the watching, the last one's going ends it."""
 
-    def __init__(self, database: Database, team: str, everybodys: Subscriptions) -> None:
+    def __init__(self, database: OfWorkspace, team: str, everybodys: Subscriptions) -> None:
         self._database = database
         self._team = team
         self._everybodys = everybodys
@@ -68,7 +68,7 @@ class WorkspaceSubscriptions:
             where = f"{_OURS} AND channel_id = ? AND subscriptions.app_slug = ?"
             for existing in select_subscriptions(db, where, [self._team, channel, slug]):
                 if existing.terms == terms:
-                    _resume(db, existing.id, by, scope)
+                    self._resume(db, existing.id, by, scope)
                     return existing.id
             provider = app.provider if app else Provider.BITRISE
             row = [
@@ -108,22 +108,23 @@ class WorkspaceSubscriptions:
 
         def work(db: sqlite_utils.Database) -> None:
             self._stop(db, [subscription.id], Stopped.PAUSED, at)
-            _drop_owed(db, subscription, "paused")
+            self._drop_owed(db, subscription, "paused")
 
         await self._database.write(work)
         self._everybodys.changed()
 
     async def resume(self, subscription: Subscription, *, by: str, scope: Scope = EVERYTHING) -> None:
         """Tell a stopped subscription again, from now on; from now on it shows what this person sees."""
-        await self._database.write(lambda db: _resume(db, subscription.id, by, scope))
+        await self._database.write(lambda db: self._resume(db, subscription.id, by, scope))
         self._everybodys.changed()
 
     async def remove(self, subscription: Subscription) -> None:
         """Remove a subscription and what it is still owed."""
 
         def work(db: sqlite_utils.Database) -> None:
-            _drop_owed(db, subscription, "unsubscribed")
-            end_subscription(db, subscription)
+            self._drop_owed(db, subscription, "unsubscribed")
+            for there in select_subscriptions(db, f"{_OURS} AND id = ?", [self._team, subscription.id]):
+                end_subscription(db, there)
 
         await self._database.write(work)
         self._everybodys.changed()
@@ -140,7 +141,7 @@ class WorkspaceSubscriptions:
 
         def work(db: sqlite_utils.Database) -> bool:
             stopped = self._stop(db, [subscription.id], reason, at)
-            _drop_owed(db, subscription, reason)
+            self._drop_owed(db, subscription, reason)
             return bool(stopped)
 
         stopped = await self._database.write(work)
@@ -184,23 +185,23 @@ class WorkspaceSubscriptions:
             ).rowcount
         )
 
+    def _resume(self, db: sqlite_utils.Database, number: int, by: str, scope: Scope) -> None:
+        db.execute(
+            "UPDATE subscriptions SET stopped_reason = NULL, stopped_at = NULL, unsure_since = NULL,"
+            " checked_at = NULL, created_by = ?, seen_as = ?, apps = ?, sees_logs = ?"
+            f" WHERE {_OURS} AND id = ?",
+            [by, *scope_row(scope), self._team, number],
+        )
+
+    def _drop_owed(self, db: sqlite_utils.Database, subscription: Subscription, why: str) -> None:
+        db.execute(
+            "UPDATE notifications SET status = 'dropped', error = ?"
+            f" WHERE {_OURS} AND subscription_id = ? AND status = 'owed'",
+            [why, self._team, subscription.id],
+        )
+
 
 _OURS = "team_id = ?"
-
-
-def _resume(db: sqlite_utils.Database, number: int, by: str, scope: Scope) -> None:
-    db.execute(
-        "UPDATE subscriptions SET stopped_reason = NULL, stopped_at = NULL, unsure_since = NULL, checked_at = NULL,"
-        " created_by = ?, seen_as = ?, apps = ?, sees_logs = ? WHERE id = ?",
-        [by, *scope_row(scope), number],
-    )
-
-
-def _drop_owed(db: sqlite_utils.Database, subscription: Subscription, why: str) -> None:
-    db.execute(
-        "UPDATE notifications SET status = 'dropped', error = ? WHERE subscription_id = ? AND status = 'owed'",
-        [why, subscription.id],
-    )
 
 
 def _words(terms: Terms) -> str:

@@ -5,25 +5,79 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
+from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 from urllib.parse import urlsplit
 
-from bot.app import Buildbell
+from bot.app import Buildbell, utc_now
 from bot.manifest import manifest
 from bot.settings import Settings
 from sandbox.bitrise import TOKEN, BitriseSandbox
 from sandbox.clock import Clock
-from sandbox.slack import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET, Post, SlackSandbox
+from sandbox.slack import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET, Post, SlackSandbox, Workplace
 from sandbox.stage import TOKENS
 
 SECRET_KEY = "a-key-of-the-tests-that-is-long-enough"
 NO_SECONDS: Mapping[str, float] = MappingProxyType({})
+NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
 
 
-class Town:
+class Conversation:
+    """What people of one workspace say to the bot, and what they are told."""
+
+    def __init__(self, slack: Workplace) -> None:
+        self.slack = slack
+        self.people = slack.people
+
+    async def connect(self, *people: str, token: str = "") -> None:
+        """Let people link their accounts at Bitrise."""
+        for person in people:
+            await self.people.command(person, "builds", "/bitrise connect")
+            await self.slack.wait_for_modal(person, "Personal access token")
+            await self.people.submit(person, {"token": token or TOKENS[person]})
+            await self.slack.wait_for_modal(person, "with your own token")
+            await self.people.close_modal(person)
+
+    async def ask(
+        self, text: str, expected: str = "", *, person: str = "anna", channel: str = "builds"
+    ) -> Post:
+        """Type a command, and wait for the answer that says this."""
+        before = self.last(channel, person)
+        done = await self.people.command(person, channel, text)
+        assert done is not None, f"{text} was not acknowledged"
+        return await self.told(expected, person=person, channel=channel, after=before)
+
+    async def press(self, post: Post, button: str, expected: str = "", *, person: str = "anna") -> Post:
+        """Press a button, and wait for the answer that says this."""
+        channel = next(one for one in self.slack.workspace.channels.values() if post in one.posts).id
+        before = self.last(channel, person)
+        assert await self.people.click(person, post, button) is not None, f"{button} was not acknowledged"
+        return await self.told(expected, person=person, channel=channel, after=before)
+
+    async def told(
+        self, text: str, *, person: str | None = "anna", channel: str = "builds", after: Post | None = None
+    ) -> Post:
+        """The message that says this."""
+        return await self.slack.wait_for_post(channel, text, viewer=person, after=after)
+
+    def last(self, channel: str = "builds", person: str | None = "anna") -> Post | None:
+        return next(reversed(self.slack.posts(channel, person)), None)
+
+    def words(self, post: Post) -> str:
+        return self.slack.words(post)
+
+    def telling(self, text: str, channel: str = "builds") -> list[Post]:
+        """Everybody's messages that say this."""
+        return [post for post in self.slack.posts(channel) if text in self.slack.words(post)]
+
+
+class Town(Conversation):
     """`clock` is Bitrise's; `bot` can be stopped and begun again."""
+
+    slack: SlackSandbox
 
     def __init__(
         self,
@@ -31,12 +85,15 @@ class Town:
         *,
         http: bool = False,
         seconds: Mapping[str, float] = NO_SECONDS,
-        **settings: str,
+        manifest_: Mapping[str, Any] | None = None,
+        now: Callable[[], datetime] = utc_now,
+        settings: Mapping[str, str] = NO_SETTINGS,
     ) -> None:
         self.clock = Clock()
-        self.slack = SlackSandbox(manifest())
+        super().__init__(SlackSandbox(manifest_ or manifest(), lambda: now().timestamp()))
+        self._now = now
         self.bitrise = BitriseSandbox(now=self.clock)
-        self._folder = folder
+        self.folder = folder
         self._http = http
         self._seconds = seconds
         self._more = settings
@@ -45,11 +102,10 @@ class Town:
     async def open(self) -> None:
         await self.slack.start()
         await self.bitrise.start()
-        self.people = self.slack.people
 
     async def start_bot(self) -> None:
         settings = Settings(_env_file=None, **self.settings())  # type: ignore[arg-type]
-        self.bot = Buildbell(settings, **self._seconds)  # type: ignore[arg-type]
+        self.bot = Buildbell(settings, clock=self._now, **self._seconds)
         self._running = asyncio.create_task(self.bot.run())
         ready = asyncio.create_task(self.bot.ready.wait())
         async with asyncio.timeout(20):
@@ -79,7 +135,7 @@ class Town:
             "bitrise_token": TOKEN,
             "bitrise_api_url": self.bitrise.api_url,
             "download_hosts": urlsplit(self.bitrise.store.url).hostname or "",
-            "database_url": str(self._folder / "buildbell.db"),
+            "database_url": str(self.folder / "buildbell.db"),
             "host": "127.0.0.1",
             "port": "0",
             # Most stories are told with the bot's own token; those about accounts set it to 0.
@@ -92,36 +148,17 @@ class Town:
         }
         return {name: value for name, value in everything.items() if value}
 
-    async def connect(self, *people: str) -> None:
-        """Let people link their accounts at Bitrise."""
-        for person in people:
-            await self.people.command(person, "builds", "/bitrise connect")
-            await self.slack.wait_for_modal(person, "Personal access token")
-            await self.people.submit(person, {"token": TOKENS[person]})
-            await self.slack.wait_for_modal(person, "with your own token")
-            await self.people.close_modal(person)
-
-    async def ask(
-        self, text: str, expected: str = "", *, person: str = "anna", channel: str = "builds"
-    ) -> Post:
-        """Type a command, and wait for the answer that says this."""
-        before = self.last(channel, person)
-        done = await self.people.command(person, channel, text)
-        assert done is not None, f"{text} was not acknowledged"
-        return await self.told(expected, person=person, channel=channel, after=before)
-
-    async def press(self, post: Post, button: str, expected: str = "", *, person: str = "anna") -> Post:
-        """Press a button, and wait for the answer that says this."""
-        channel = next(one for one in self.slack.workspace.channels.values() if post in one.posts).id
-        before = self.last(channel, person)
-        assert await self.people.click(person, post, button) is not None, f"{button} was not acknowledged"
-        return await self.told(expected, person=person, channel=channel, after=before)
-
-    async def told(
-        self, text: str, *, person: str | None = "anna", channel: str = "builds", after: Post | None = None
-    ) -> Post:
-        """The message that says this."""
-        return await self.slack.wait_for_post(channel, text, viewer=person, after=after)
+    def rows_with(self, text: str) -> dict[str, int]:
+        """In which tables of the file something stands, and in how many rows; the write-ahead log is read too."""
+        with closing(sqlite3.connect(f"file:{self.folder / 'buildbell.db'}?mode=ro", uri=True)) as connection:
+            tables = [
+                name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            ]
+            found = {
+                table: sum(text in str(row) for row in connection.execute(f'SELECT * FROM "{table}"'))  # noqa: S608 - names of tables
+                for table in tables
+            }
+        return {table: count for table, count in found.items() if count}
 
     async def answered(self, what: str, times: int = 1) -> None:
         """Wait until so many questions of this kind have been answered, whatever the answer was."""
@@ -149,7 +186,7 @@ class Town:
 
     async def rows(self, query: str) -> list[tuple[object, ...]]:
         """What the database holds."""
-        connection = sqlite3.connect(self._folder / "buildbell.db")
+        connection = sqlite3.connect(self.folder / "buildbell.db")
         try:
             return connection.execute(query).fetchall()
         finally:
@@ -157,24 +194,14 @@ class Town:
 
     def kept(self) -> bytes:
         """All that lies in the bot's folder: the database, its log, its lock."""
-        return b"".join(path.read_bytes() for path in self._folder.iterdir() if path.is_file())
+        return b"".join(path.read_bytes() for path in self.folder.iterdir() if path.is_file())
 
     async def execute(self, statement: str, *given: object) -> None:
         """Change the database behind the bot's back, while it is stopped."""
-        connection = sqlite3.connect(self._folder / "buildbell.db")
+        connection = sqlite3.connect(self.folder / "buildbell.db")
         with connection:
             connection.execute(statement, given)
         connection.close()
-
-    def last(self, channel: str = "builds", person: str | None = "anna") -> Post | None:
-        return next(reversed(self.slack.posts(channel, person)), None)
-
-    def words(self, post: Post) -> str:
-        return self.slack.words(post)
-
-    def telling(self, text: str, channel: str = "builds") -> list[Post]:
-        """Everybody's messages that say this."""
-        return [post for post in self.slack.posts(channel) if text in self.slack.words(post)]
 
 
 @asynccontextmanager
@@ -182,7 +209,7 @@ async def open_town(
     folder: Path, *, http: bool = False, seconds: Mapping[str, float] = NO_SECONDS, **settings: str
 ) -> AsyncIterator[Town]:
     """`seconds` are those that the bot takes for itself, such as `ping_seconds`."""
-    town = Town(folder, http=http, seconds=seconds, **settings)
+    town = Town(folder, http=http, seconds=seconds, settings=settings)
     await town.open()
     try:
         await town.start_bot()

@@ -68,7 +68,8 @@ class EnvironmentVariable(Frozen):
 class TriggerParams(Frozen):
     """What to build; at least one of branch, tag, commit, workflow and pipeline. `original` is passed on as it is.
 
-    `started_by` is a Slack user's id. It travels as an environment variable: Bitrise knows only whose token it is.
+    `started_by` is a Slack user, as `slack_user` names them. It travels as an environment variable: Bitrise knows
+    only whose token it is.
     """
 
     branch: str | None = None

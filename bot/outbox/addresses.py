@@ -18,6 +18,10 @@ class Addresses:
         self._slack = slack
         self._opened: dict[Recipient, str] = {}
 
+    def forget(self, team: str) -> None:
+        """The app is gone from the workspace."""
+        self._opened = {to: channel for to, channel in self._opened.items() if to.team != team}
+
     async def of(self, to: Recipient) -> str | Later | ChannelClosed:
         """The channel to post in for a channel's or a person's id."""
         if not to.channel.startswith(("U", "W")):

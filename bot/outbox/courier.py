@@ -90,6 +90,12 @@ class Courier:
         self._started = time.monotonic()
         self._sent: dict[str, float] = {}
 
+    def forget(self, team: str) -> None:
+        """The app is gone from the workspace: nothing that was remembered of it counts any more."""
+        self._addresses.forget(team)
+        self._paces = {to: pace for to, pace in self._paces.items() if to.team != team}
+        self._updates.pop(team, None)
+
     async def next(self, to: Recipient) -> float | None:
         """Do the recipient's next thing; returns the seconds to wait before another, None where nothing is left."""
         unfinished = await self._storage.messages.unfinished(to)
@@ -166,7 +172,8 @@ class Courier:
             await self._storage.outbox.drop(new.recipient, channel.reason)
             return 0
         await self._paces.setdefault(new.recipient, AsyncLimiter(BURST, BURST)).acquire()
-        await self._storage.outbox.begin(carried, new, self._clock(), note=note)
+        if not await self._storage.outbox.begin(carried, new, self._clock(), note=note):
+            return 0
         place = Place(channel, thread.ts if thread else None, broadcast)
         async with self._places:
             slack = self._slack(new.team)
@@ -303,5 +310,5 @@ def _about(planned: Plan) -> Sequence[Notification]:
 
 
 def _not_let_in(reason: str) -> float:
-    log.error("relay.not_let_in", reason=reason, cure="check SLACK_BOT_TOKEN with `buildbell doctor`")
+    log.error("relay.not_let_in", reason=reason, cure="`buildbell doctor` tries the tokens")
     return LONG_PAUSE

@@ -45,6 +45,10 @@ class Relay:
         """Say that the outbox may owe something new."""
         self._wake.set()
 
+    def forget(self, team: str) -> None:
+        """The app is gone from the workspace; what it was owed is gone from the outbox already."""
+        self._courier.forget(team)
+
     def stop(self) -> None:
         """End `run` once what is being handed to Slack has its answer."""
         self._stopping.set()

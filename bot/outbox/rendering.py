@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from bot import messages
+from bot.authors import person_here
 from bot.messages import CardNote, Message, Telling
 from bot.outbox.subjects import Kind, told_of
+from bot.series import Mark, Standing
 from bot.terms import Happening, Style
 from storage import Notification
 
@@ -47,7 +49,22 @@ def render(
 def _telling(one: Notification) -> Telling:
     # A moment that is over by now is told as what the build has become.
     happening = Happening.ENDED if one.build.ended else one.event
-    return Telling(one.build, one.app, happening, one.standing, one.failure, one.usual, one.mention)
+    standing = _seen_from(one.team, one.standing) if one.standing is not None else None
+    return Telling(one.build, one.app, happening, standing, one.failure, one.usual, one.mention)
+
+
+def _seen_from(team: str, standing: Standing) -> Standing:
+    """The standing as this workspace may know it: people of another one are nobody here."""
+    return standing.model_copy(
+        update={"green": _mark_from(team, standing.green), "red": _mark_from(team, standing.red)}
+    )
+
+
+def _mark_from(team: str, mark: Mark | None) -> Mark | None:
+    if mark is None or mark.by is None or not mark.by.startswith("@"):
+        return mark
+    person = person_here(mark.by, team)
+    return mark.model_copy(update={"by": f"@{person}" if person is not None else None})
 
 
 def _why_gathered(carried: Sequence[Notification]) -> str:

@@ -6,16 +6,21 @@ from bot.slack.client import (
     WhoWeAre,
     client_options,
     connect,
+    reason_of,
     web_client,
 )
-from bot.slack.installing import Installing
+from bot.slack.installing import CALLBACK, Installing
 from bot.slack.presence import ManyWorkspaces, OneWorkspace, Presence
 from bot.slack.session import slack_session
 from bot.slack.socket import PING_SECONDS, Sockets, check_app_token
+from bot.slack.tokens import AppSecrets, InstalledTokens
 from bot.slack.workspaces import Slacks
 
 __all__ = [
+    "CALLBACK",
     "PING_SECONDS",
+    "AppSecrets",
+    "InstalledTokens",
     "Installing",
     "ManyWorkspaces",
     "OneWorkspace",
@@ -28,6 +33,7 @@ __all__ = [
     "check_app_token",
     "client_options",
     "connect",
+    "reason_of",
     "slack_session",
     "web_client",
 ]

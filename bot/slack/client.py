@@ -54,13 +54,18 @@ def web_client(settings: Settings, session: aiohttp.ClientSession, *, patient: b
     return AsyncWebClient(token=token.get_secret_value() if token else None, **options)
 
 
+def reason_of(error: SlackApiError) -> str | None:
+    """Slack's word for what it did not like; None where its answer can't be understood."""
+    data = getattr(error.response, "data", None)
+    return str(data.get("error") or "") or None if isinstance(data, dict) else None
+
+
 async def connect(client: AsyncWebClient) -> WhoWeAre:
     """Ask Slack who we are. Raises TokenRefused (final) or SlackNotReachable (try again later)."""
     try:
         answer = await client.auth_test()
     except SlackApiError as error:
-        data = getattr(error.response, "data", None)
-        reason = data.get("error") if isinstance(data, dict) else None
+        reason = reason_of(error)
         if reason in ("invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired"):
             raise TokenRefused(f"Slack refuses SLACK_BOT_TOKEN ({reason}).") from error
         raise SlackNotReachable(f"Slack answers {reason or 'nothing that can be understood'}.") from error

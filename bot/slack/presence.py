@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
+import aiohttp
 import structlog
 from aiohttp import web
 from slack_bolt.authorization import AuthorizeResult
+from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.oauth.installation_store.models.bot import Bot
-from slack_sdk.oauth.token_rotation.async_rotator import AsyncTokenRotator
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.slack.client import WhoWeAre, connect
+from bot.slack.client import WhoWeAre, connect, reason_of
 from bot.slack.installing import Installing
-from bot.slack.workspaces import Access, InstalledTokens
+from bot.slack.tokens import InstalledTokens
+from bot.slack.workspaces import Access
+from bot.vault import CannotOpen
+from handlers import Departure
 from storage import Installations, Storage
 
 log = structlog.get_logger()
+
+# Nobody can do anything with such a token any more ("auth.test").
+GONE = frozenset({"account_inactive", "invalid_auth", "token_revoked"})
 
 
 class Presence(Protocol):
@@ -34,19 +41,26 @@ class Presence(Protocol):
     async def authorize(self, enterprise_id: str | None, team_id: str | None) -> AuthorizeResult | None:
         """Under which token a request of Slack's is answered; None where the app is not installed there any more."""
 
-    async def uninstalled(self, enterprise: str | None, team: str | None) -> None:
-        """The app was taken out: forget all that those workspaces have told it."""
+    async def met(self, enterprise: str, team: str) -> None:
+        """A request comes from a workspace that has the app with its whole organisation."""
+
+    async def departed(self, departure: Departure) -> Sequence[str]:
+        """The app was taken out: forget all that those workspaces have told it. Returns which they are."""
 
     def add_routes(self, app: web.Application) -> None:
         """Serve what installing needs."""
 
+    async def close(self) -> None:
+        """Finish what must not be left half done."""
+
 
 class OneWorkspace:
-    """One workspace, whose token is in the settings."""
+    """One workspace, or one organisation, whose token is in the settings."""
 
-    def __init__(self, client: AsyncWebClient, storage: Storage) -> None:
+    def __init__(self, client: AsyncWebClient, storage: Storage, clock: Callable[[], datetime]) -> None:
         self._client = client
         self._storage = storage
+        self._began = clock()
         self._who: asyncio.Future[WhoWeAre] = asyncio.get_running_loop().create_future()
 
     async def arrive(self) -> str:
@@ -72,15 +86,24 @@ class OneWorkspace:
             bot_user_id=who.bot_user,
         )
 
-    async def uninstalled(self, enterprise: str | None, team: str | None) -> None:
-        """Forget all that the workspace has told the bot."""
-        del enterprise
-        if team:
+    async def met(self, enterprise: str, team: str) -> None:
+        """There is but one token, whoever asks."""
+
+    async def departed(self, departure: Departure) -> Sequence[str]:
+        """Forget all that the workspace has told the bot; all of them, where an organisation took the app out."""
+        if not await _is_gone(departure, self._began, self._client, self._client.token or ""):
+            return []
+        teams = [departure.team] if departure.team else await self._storage.teams()
+        for team in teams:
             await self._storage.wipe(team)
-            log.warning("slack.uninstalled", team=team)
+        log.warning("slack.uninstalled", team=departure.team, enterprise=departure.enterprise)
+        return teams
 
     def add_routes(self, app: web.Application) -> None:
         """There is nothing to install."""
+
+    async def close(self) -> None:
+        """Nothing is ever half done."""
 
 
 class ManyWorkspaces:
@@ -89,16 +112,17 @@ class ManyWorkspaces:
     def __init__(
         self,
         installations: Installations,
-        rotator: AsyncTokenRotator,
+        tokens: InstalledTokens,
         installing: Installing,
         storage: Storage,
-        clock: Callable[[], datetime],
+        client: AsyncWebClient,
     ) -> None:
         self._installations = installations
-        self._tokens = InstalledTokens(installations, rotator, clock)
+        self._tokens = tokens
         self._installing = installing
         self._storage = storage
-        self._seen: set[tuple[str, str]] = set()
+        self._client = client
+        self._met: dict[str, str] = {}
 
     async def arrive(self) -> str:
         """Nothing needs to be asked."""
@@ -110,9 +134,6 @@ class ManyWorkspaces:
 
     async def authorize(self, enterprise_id: str | None, team_id: str | None) -> AuthorizeResult | None:
         """The installation of the workspace that the request comes from."""
-        if enterprise_id and team_id and (team_id, enterprise_id) not in self._seen:
-            await self._installations.seen(team_id, enterprise_id)
-            self._seen.add((team_id, enterprise_id))
         bot = await self._bot(enterprise_id, team_id)
         if bot is None:
             log.warning("slack.not_installed", team=team_id, enterprise=enterprise_id)
@@ -125,17 +146,57 @@ class ManyWorkspaces:
             bot_user_id=bot.bot_user_id,
         )
 
-    async def uninstalled(self, enterprise: str | None, team: str | None) -> None:
+    async def met(self, enterprise: str, team: str) -> None:
+        """Remember whose workspace it is: what the relay and others do there comes under the organisation's token."""
+        if self._met.get(team) != enterprise:
+            await self._installations.seen(team, enterprise)
+            self._met[team] = enterprise
+
+    async def departed(self, departure: Departure) -> Sequence[str]:
         """Forget the installation, and all that its workspaces have told the bot."""
-        await self._installations.async_delete_all(enterprise_id=enterprise, team_id=team)
+        enterprise, team = departure.enterprise, departure.team
+        since = await self._installations.installed_at(enterprise, team)
+        bot = await self._bot(enterprise, None if team is None else team)
+        if bot is not None and not await _is_gone(departure, since, self._client, bot.bot_token):
+            return []
+        teams = await self._installations.wipe(enterprise, team)
+        for one in teams:
+            self._met.pop(one, None)
         self._storage.subscriptions.changed()
-        log.warning("slack.uninstalled", team=team, enterprise=enterprise)
+        log.warning("slack.uninstalled", team=team, enterprise=enterprise, workspaces=len(teams))
+        return teams
 
     def add_routes(self, app: web.Application) -> None:
         """Serve the two pages of the flow."""
         self._installing.add_routes(app)
 
+    async def close(self) -> None:
+        """Let tokens that are being exchanged be kept."""
+        await self._tokens.close()
+
     async def _bot(self, enterprise_id: str | None, team_id: str | None) -> Bot | None:
-        if team_id:
-            return await self._tokens.bot(team_id)
-        return await self._installations.async_find_bot(enterprise_id=enterprise_id, team_id=None)
+        try:
+            return await self._installations.async_find_bot(enterprise_id=enterprise_id, team_id=team_id)
+        except CannotOpen as problem:
+            log.error("installation.sealed", team=team_id, enterprise=enterprise_id, reason=str(problem))
+            return None
+
+
+async def _is_gone(departure: Departure, since: datetime | None, client: AsyncWebClient, token: str) -> bool:
+    """Whether the app is really gone from where it has been `since`. Where that is in doubt, its token is tried.
+
+    Slack tells of single tokens too, of which there may be others; and what it could not deliver it tells again
+    minutes or hours later, when the app may have been installed anew ("tokens_revoked", "The Events API").
+    """
+    # Slack's times are whole seconds.
+    old = departure.at is not None and since is not None and departure.at < since.replace(microsecond=0)
+    if departure.certain and not old:
+        return True
+    try:
+        await client.auth_test(token=token)
+    except SlackApiError as error:
+        return reason_of(error) in GONE or departure.certain
+    except (TimeoutError, aiohttp.ClientError, SlackClientError, OSError):
+        return departure.certain
+    log.info("slack.still_installed", team=departure.team, enterprise=departure.enterprise)
+    return False

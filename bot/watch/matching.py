@@ -8,6 +8,7 @@ from typing import Any
 
 from bot.authors import Names
 from bot.build import Build, Change, State
+from bot.filters import NOBODY
 from bot.series import Standing
 from bot.terms import Happening, Style, Terms, decide, due_at
 from storage import Owed, Subscription
@@ -39,7 +40,7 @@ def match(
             happening,
             change.build,
             standings.get(change.build.slug),
-            names.get(subscription.team, {}),
+            names.get(subscription.team, NOBODY),
         ).told
     ]
 
@@ -54,7 +55,7 @@ def overdue(
         for subscription in subscriptions
         if subscription.covers(build.app_slug)
         and (happening := _too_long(build, subscription.terms, now)) is not None
-        and decide(subscription.terms, happening, build, None, names.get(subscription.team, {})).told
+        and decide(subscription.terms, happening, build, None, names.get(subscription.team, NOBODY)).told
     ]
 
 

@@ -54,7 +54,7 @@ def _number(press: Press) -> int:
 
 
 def _and_home(press: Press, said: Answer | None) -> Answer | None:
-    press.caller.desk.home_changed(press.caller.person)
+    press.caller.desk.home_changed(press.caller.team, press.caller.person)
     return said
 
 

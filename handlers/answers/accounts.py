@@ -138,6 +138,6 @@ async def _check_own(token: SecretStr, caller: Caller) -> None:
 
 
 def _changed(caller: Caller) -> None:
-    caller.desk.clients.forget(caller.team, caller.person)
+    caller.desk.clients.forget_person(caller.team, caller.person)
     caller.desk.access_changed()
-    caller.desk.home_changed(caller.person)
+    caller.desk.home_changed(caller.team, caller.person)

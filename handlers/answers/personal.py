@@ -5,7 +5,7 @@ from __future__ import annotations
 from slack_sdk.errors import SlackApiError
 
 from bot import messages
-from bot.authors import wrote
+from bot.authors import Names, wrote
 from bot.build import App, Build
 from bot.commands import Me, Mine
 from bot.filters import BuildFilter, Patterns
@@ -21,7 +21,7 @@ PAGES_SEARCHED = 4
 async def mine(_ask: Mine, caller: Caller) -> Answer:
     """The person's own builds among the latest of all apps, what runs first."""
     person = await _person(caller)
-    names = {caller.person: frozenset(one for one in (person.name, person.email) if one)}
+    names = Names(caller.team, {caller.person: frozenset(one for one in (person.name, person.email) if one)})
     visible = await caller.apps.slugs()
     found: list[Build] = []
     looked_at = pages = 0

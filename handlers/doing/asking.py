@@ -215,7 +215,7 @@ async def _say_it_failed(proposal: Proposal, caller: Caller, problem: str) -> No
 
 async def _conclude_step(proposal: Proposal, caller: Caller, outcome: Outcome) -> None:
     if proposal.execution is not None:
-        await caller.desk.storage.steps.conclude(proposal.execution, outcome)
+        await caller.desk.storage.steps.conclude(proposal.team, proposal.execution, outcome)
         caller.desk.steps_changed()
 
 

@@ -81,5 +81,5 @@ class Expiring:
         desk.outbox_changed()
         if proposal.execution is not None:
             outcome = Outcome(error="Nobody has agreed to it in time.")
-            await desk.storage.steps.conclude(proposal.execution, outcome)
+            await desk.storage.steps.conclude(proposal.team, proposal.execution, outcome)
             desk.steps_changed()

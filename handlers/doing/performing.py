@@ -7,6 +7,7 @@ from typing import Any
 
 from bot import messages
 from bot.acts import Abort, AbortPipeline, Act, Decide, Rebuild, RebuildPipeline, SetPublicPage, Start
+from bot.authors import slack_user
 from bot.bitrise import AbortOrder, EnvironmentVariable, Started, TriggerParams
 from bot.build import App, Provider
 from bot.http import NotFound
@@ -41,7 +42,7 @@ async def _start(act: Start, caller: Caller) -> Done:
         commit_message=ask.message or f"Started from Slack by {await caller.signature()}",
         workflow_id=ask.workflow,
         pipeline_id=ask.pipeline,
-        started_by=caller.person or None,
+        started_by=slack_user(caller.person, caller.team) if caller.person else None,
         environments=tuple(EnvironmentVariable(key=key, value=value) for key, value in ask.environments),
     )
     started = await caller.own_bitrise.trigger(act.app.slug, params)
@@ -58,7 +59,7 @@ async def _rebuild(act: Rebuild, caller: Caller) -> Done:
         raise NotNamed(
             f"Bitrise doesn't say how build {build.label} was started, so it can't be started again."
         )
-    params = TriggerParams.from_build(build, started_by=caller.person)
+    params = TriggerParams.from_build(build, started_by=slack_user(caller.person, caller.team))
     started = await caller.own_bitrise.trigger(act.app.slug, params)
     said = messages.rebuilt(build, act.app, started, by=caller.person)
     return Done(Answer(said, Audience.CHANNEL), _facts(act.app, started), _said(started))
@@ -107,7 +108,9 @@ async def _decide(act: Decide, caller: Caller) -> Done:
     await requests.end(
         Provider.BITRISE,
         act.request,
-        lambda known: messages.request_decided(known, act.app, approved=approved, by=caller.person),
+        lambda known: messages.request_gone(known, act.app),
+        team=caller.team,
+        within=lambda known: messages.request_decided(known, act.app, approved=approved, by=caller.person),
     )
     caller.desk.outbox_changed()
     return Done(Answer(said, Audience.CHANNEL, title=APPROVALS))

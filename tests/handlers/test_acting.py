@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.authors import slack_user
 from sandbox.bitrise import Build
 from sandbox.slack import Post
 from tests.town import Town, open_town
@@ -138,7 +139,11 @@ async def test_a_bot_that_may_only_read_says_who_can_change_that(tmp_path: Path)
 
 
 # How the bot knows its askers' builds again: Bitrise knows only the token's owner.
-STARTED_BY_ANNA = {"key": "BUILDBELL_STARTED_BY", "value": "U0ANNA", "is_expand": False}
+STARTED_BY_ANNA = {
+    "key": "BUILDBELL_STARTED_BY",
+    "value": slack_user("U0ANNA", "T0SANDBOX"),
+    "is_expand": False,
+}
 
 
 async def test_trigger_starts_a_build_with_everything_that_was_typed(town: Town) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bot.authors import slack_user
 from sandbox.slack import CannotDo
 from sandbox.slack.workspace import StepRun
 from tests.town import Town, open_town
@@ -35,9 +36,11 @@ async def test_a_workflow_starts_a_build_waits_for_its_end_and_learns_how_it_end
     build = town.bitrise.farm.builds[0]
     assert build.branch == "develop"
     assert {"key": "B", "value": "two words", "is_expand": False} in build.params["environments"]
-    assert {"key": "BUILDBELL_STARTED_BY", "value": "U0BEN", "is_expand": False} in build.params[
-        "environments"
-    ]
+    assert {
+        "key": "BUILDBELL_STARTED_BY",
+        "value": slack_user("U0BEN", "T0SANDBOX"),
+        "is_expand": False,
+    } in build.params["environments"]
 
     waiting = step(town, WAIT, app="android", build=started.outputs["build"])
     await town.answered(WAIT)
@@ -152,7 +155,7 @@ async def test_a_step_that_was_cut_off_says_so_and_is_not_done_again(tmp_path: P
         await town.stop_bot()
         await steps.begin("T0SANDBOX", "Fx1", START, utc_now() - timedelta(minutes=1))
         await database.close()
-        town._folder = tmp_path
+        town.folder = tmp_path
         await town.start_bot()
         await over(town, run)
         assert "stopped in the middle" in str(run.error)

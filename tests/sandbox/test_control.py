@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import pytest
 
 from bot.manifest import manifest
 from sandbox.control import Control
@@ -14,7 +13,6 @@ from sandbox.stage import Stage
 from tests.foreign.visitor import MANIFEST, visiting
 
 
-@pytest.mark.filterwarnings("ignore:BasicAuth is deprecated:DeprecationWarning")
 async def test_a_script_reaches_each_workspace_by_its_team(tmp_path: Path) -> None:
     async with Stage(MANIFEST) as stage, aiohttp.ClientSession() as session:
         await stage.open(also=Control(stage).add_routes)

@@ -17,8 +17,6 @@ from tests.sandbox.calls import call
 from tests.sandbox.installing import BACK, allowed, asking, exchange, installed
 
 Json = dict[str, Any]
-# slack_sdk sends a client's id and secret with it.
-pytestmark = pytest.mark.filterwarnings("ignore:BasicAuth is deprecated:DeprecationWarning")
 
 
 class Hours:

@@ -205,7 +205,6 @@ async def test_somebody_who_leaves_is_gone_from_everywhere(two: Two) -> None:
     assert (await two.there("users.info", user="U0BEN"))["user"]["deleted"] is False
 
 
-@pytest.mark.filterwarnings("ignore:BasicAuth is deprecated:DeprecationWarning")
 async def test_an_app_hears_of_somebody_who_leaves_where_it_is_installed(tmp_path: Path) -> None:
     slack = await SlackSandbox(MANIFEST).start()
     acme = slack.add_workspace()

@@ -49,7 +49,7 @@ async def test_f3_a_change_of_the_audit_log_shows(town: Town) -> None:
         await town.execute("DELETE FROM audit WHERE seq = 2")
     with pytest.raises(sqlite3.DatabaseError, match="only added to"):
         await town.execute("UPDATE audit SET body = '{}'")
-    path = town._folder / "buildbell.db"
+    path = town.folder / "buildbell.db"
     for change in (
         "UPDATE audit SET body = replace(body, 'main', 'develop')",
         "DELETE FROM audit WHERE seq = 2",

@@ -7,6 +7,7 @@ from bot.build_request import BuildRequest
 from bot.messages import Message
 from storage import Storage
 from tests.builds import NOON, to
+from tests.storage.test_recording import subscribe
 
 ONE = BuildRequest(app_slug="a1", slug="r1", pull_request=7)
 
@@ -15,6 +16,8 @@ async def test_each_is_asked_about_once_and_its_messages_say_in_the_end_what_cam
     storage: Storage,
 ) -> None:
     requests = storage.requests
+    for channel in ("C1", "C2"):
+        await subscribe(storage, channel=channel)
     assert await requests.begin(ONE, [to("C1"), to("C2")], Message("waits"), NOON)
     assert not await requests.begin(ONE, [to("C1"), to("C3")], Message("waits again"), NOON)
     assert await requests.open(Provider.BITRISE, "a1") == [ONE]

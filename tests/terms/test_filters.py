@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from bot.authors import Names, people_behind, slack_user
 from bot.build import Build, State
 from bot.commands import Subscribe, parse
 from bot.filters import BuildFilter
 from tests.builds import a_build
 
-NAMES = {"U0ANNA": frozenset({"octo", "anna@example.com"})}
+NAMES = Names(known={"U0ANNA": frozenset({"octo", "anna@example.com"})})
 
 
 def filter_of(words: str) -> BuildFilter:
@@ -82,6 +83,17 @@ def test_a_build_that_somebody_started_from_slack_is_theirs() -> None:
     assert not filter_of("by:<@U0ANNA>").match(build)
     forged = a_build(1, params={"environments": [{"key": "BUILDBELL_STARTED_BY", "value": "<!channel>"}]})
     assert not filter_of("by:<@U0BEN>").match(forged)
+
+
+def test_a_build_that_was_started_from_another_workspace_is_nobodys_here() -> None:
+    environments = [
+        {"key": "BUILDBELL_STARTED_BY", "value": slack_user("U0BEN", "T0ACME"), "is_expand": False}
+    ]
+    build = a_build(1, triggered_by=None, params={"environments": environments})
+    assert filter_of("by:<@U0BEN>").match(build, Names("T0ACME"))
+    assert not filter_of("by:<@U0BEN>").match(build, Names("T0SANDBOX"))
+    assert people_behind(build, Names("T0ACME")) == ["U0BEN"]
+    assert people_behind(build, Names("T0SANDBOX", {"U0BEN": frozenset({"ben"})})) == []
 
 
 def test_a_pull_request_is_its_authors_too() -> None:

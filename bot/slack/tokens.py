@@ -1,0 +1,146 @@
+"""The tokens of all installations, exchanged for new ones before they end ("Using token rotation")."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import aiohttp
+import structlog
+from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.oauth.installation_store.models.bot import Bot
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.slack.client import reason_of
+from bot.slack.workspaces import Access
+from bot.vault import CannotOpen
+from storage import Installations
+
+log = structlog.get_logger()
+
+# A rotated token lives twelve hours (docs.slack.dev, "Using token rotation"); it is exchanged well before its end.
+EXCHANGED_BEFORE = timedelta(hours=2)
+# After a failure it is tried again, ever later: whoever calls Slack meanwhile uses the token as long as it lasts.
+FIRST_PAUSE = timedelta(seconds=30)
+LONGEST_PAUSE = timedelta(hours=1)
+
+# An installation: its organisation, and its workspace, which an organisation's has none of.
+Place = tuple[str, str]
+
+
+class NotExchanged(Exception):
+    """Slack gave no new token; the sentence says why, and holds no token."""
+
+
+@dataclass(frozen=True)
+class AppSecrets:
+    """What the app itself is known by to Slack."""
+
+    client_id: str
+    client_secret: str
+
+
+class InstalledTokens:
+    """Each is exchanged once, however many ask at once: a refresh token works only once."""
+
+    def __init__(
+        self,
+        installations: Installations,
+        client: AsyncWebClient,
+        app: AppSecrets,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._installations = installations
+        self._client = client
+        self._app = app
+        self._clock = clock
+        self._exchanging: dict[Place, asyncio.Task[None]] = {}
+        self._failures: dict[Place, int] = {}
+        self._not_before: dict[Place, datetime] = {}
+
+    async def __call__(self, team: str) -> Access | None:
+        """The access to a workspace; None where the app is not installed in it."""
+        bot = await self._bot(team)
+        return Access(bot.bot_token, whole_organisation=bot.is_enterprise_install) if bot else None
+
+    async def close(self) -> None:
+        """Wait for what is being exchanged: a new token that is not kept is lost, and the old one with it."""
+        await asyncio.gather(*self._exchanging.values(), return_exceptions=True)
+
+    async def _bot(self, team: str) -> Bot | None:
+        """A workspace's installation, with a token that has not ended, if there is one to be had."""
+        bot = await self._read(team)
+        if bot is None or not self._ends_within(EXCHANGED_BEFORE, bot):
+            return bot
+        place = (bot.enterprise_id or "", "" if bot.is_enterprise_install else bot.team_id or "")
+        if place not in self._exchanging:
+            if self._clock() < self._not_before.get(place, datetime.min.replace(tzinfo=UTC)):
+                return bot
+            # A task of its own: whoever asked may be cancelled, and the refresh token would be spent for nothing.
+            task = asyncio.create_task(self._exchange(place, bot), name="exchange")
+            self._exchanging[place] = task
+            task.add_done_callback(lambda _: self._exchanging.pop(place, None))
+        elif not self._ends_within(timedelta(0), bot):
+            return bot  # it lasts until the other one is there
+        await asyncio.shield(self._exchanging[place])
+        return await self._read(team)
+
+    async def _read(self, team: str) -> Bot | None:
+        try:
+            return await self._installations.of_workspace(team)
+        except CannotOpen as problem:
+            log.error(
+                "installation.sealed", team=team, reason=str(problem), cure="check BUILDBELL_SECRET_KEY"
+            )
+            return None
+
+    def _ends_within(self, span: timedelta, bot: Bot) -> bool:
+        ends = bot.bot_token_expires_at
+        return ends is not None and ends <= (self._clock() + span).timestamp()
+
+    async def _exchange(self, place: Place, bot: Bot) -> None:
+        try:
+            fresh = await self._ask(bot)
+            kept = await self._installations.exchanged(bot, fresh)
+        except NotExchanged as problem:
+            failures = self._failures[place] = self._failures.get(place, 0) + 1
+            pause = min(FIRST_PAUSE * 2 ** min(failures - 1, 10), LONGEST_PAUSE)
+            self._not_before[place] = self._clock() + pause
+            log.error(
+                "installation.not_exchanged",
+                team=place[1],
+                enterprise=place[0],
+                reason=str(problem),
+                again_in_seconds=pause.total_seconds(),
+                cure="if it goes on, install the app there again",
+            )
+        except Exception:
+            # Whoever waits for it is told so by Slack; it must not be the end of anybody else.
+            log.exception("installation.not_kept", team=place[1], enterprise=place[0])
+        else:
+            self._failures.pop(place, None)
+            self._not_before.pop(place, None)
+            log.info("installation.exchanged", team=place[1], enterprise=place[0], kept=kept)
+
+    async def _ask(self, bot: Bot) -> Bot:
+        """The installation with a new token. Raises NotExchanged."""
+        try:
+            answer = await self._client.oauth_v2_access(
+                client_id=self._app.client_id,
+                client_secret=self._app.client_secret,
+                grant_type="refresh_token",
+                refresh_token=bot.bot_refresh_token,
+            )
+        except SlackApiError as error:
+            raise NotExchanged(reason_of(error) or "Slack's answer can't be understood") from None
+        except (TimeoutError, aiohttp.ClientError, SlackClientError, OSError) as error:
+            raise NotExchanged(f"no answer: {type(error).__name__}") from None
+        token, again, lasts = (answer.get(name) for name in ("access_token", "refresh_token", "expires_in"))
+        if answer.get("token_type") != "bot" or not token or not again or not isinstance(lasts, int):
+            raise NotExchanged("Slack's answer holds no token of a bot")
+        fresh = Bot(**bot.to_dict_for_copying())
+        fresh.bot_token, fresh.bot_refresh_token = str(token), str(again)
+        fresh.bot_token_expires_at = int(self._clock().timestamp()) + lasts
+        return fresh
