@@ -10,7 +10,7 @@ from storage.messages import Messages, MessageStatus, NewMessage, SlackMessage
 from storage.outbox import Notification, Outbox, Owed, Status
 from storage.people import Known, NameTaken, Person
 from storage.policies import Policies, SetRule
-from storage.proposals import Deciders, Proposal, Proposals, ProposalState
+from storage.proposals import Deciders, Proposal, Proposals, ProposalState, signed_text
 from storage.pruning import prune
 from storage.recipient import Recipient
 from storage.recording import Recorder
@@ -74,4 +74,5 @@ __all__ = [
     "WorkspaceSubscriptions",
     "check",
     "prune",
+    "signed_text",
 ]
