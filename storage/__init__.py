@@ -1,19 +1,32 @@
 """What survives a restart: the SQLite schema, its migrations, and one repository per aggregate."""
 
 from storage.accounts import Account, Accounts, NoKey
-from storage.audit import Audit, Verdict
+from storage.anew import watch_anew, watched_apps
+from storage.audit import Audit, Verdict, links_of, seal_chains, teams_with_chains, verify_chain
+from storage.backup import BackupProblem, BackupUnsound, Restored, Saved, back_up, restore
 from storage.channels import Channels
-from storage.database import Database, DatabaseDamaged, DatabaseInUse, DatabaseNewer, DatabaseProblem, check
+from storage.database import (
+    Database,
+    DatabaseDamaged,
+    DatabaseInUse,
+    DatabaseMissing,
+    DatabaseNewer,
+    DatabaseOlder,
+    DatabaseProblem,
+    check,
+)
 from storage.failures import Failures, Unread
 from storage.installations import Installations, States
 from storage.messages import Messages, MessageStatus, NewMessage, SlackMessage
 from storage.outbox import Notification, Outbox, Owed, Status
 from storage.people import Known, NameTaken, Person
+from storage.persons import Erased, erase_everywhere, export_person
 from storage.policies import Policies, SetRule
 from storage.proposals import Deciders, Proposal, Proposals, ProposalState, signed_text
 from storage.pruning import prune
 from storage.recipient import Recipient
 from storage.recording import Recorder
+from storage.rotation import Rotated, Unopened, rotate_key
 from storage.steps import Outcome, Steps, Wait
 from storage.store import Storage, WorkspaceStorage
 from storage.subscriptions import SeenAs, Stopped, Subscription, Subscriptions
@@ -24,14 +37,19 @@ __all__ = [
     "Account",
     "Accounts",
     "Audit",
+    "BackupProblem",
+    "BackupUnsound",
     "Baseline",
     "Channels",
     "Database",
     "DatabaseDamaged",
     "DatabaseInUse",
+    "DatabaseMissing",
     "DatabaseNewer",
+    "DatabaseOlder",
     "DatabaseProblem",
     "Deciders",
+    "Erased",
     "Failures",
     "Installations",
     "Known",
@@ -52,6 +70,9 @@ __all__ = [
     "Proposals",
     "Recipient",
     "Recorder",
+    "Restored",
+    "Rotated",
+    "Saved",
     "SeenAs",
     "SeenBuild",
     "SetRule",
@@ -64,6 +85,7 @@ __all__ = [
     "Storage",
     "Subscription",
     "Subscriptions",
+    "Unopened",
     "Unread",
     "Verdict",
     "Wait",
@@ -72,7 +94,18 @@ __all__ = [
     "Watching",
     "WorkspaceStorage",
     "WorkspaceSubscriptions",
+    "back_up",
     "check",
+    "erase_everywhere",
+    "export_person",
+    "links_of",
     "prune",
+    "restore",
+    "rotate_key",
+    "seal_chains",
     "signed_text",
+    "teams_with_chains",
+    "verify_chain",
+    "watch_anew",
+    "watched_apps",
 ]

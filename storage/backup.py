@@ -116,8 +116,8 @@ def restore(
         raise BackupProblem(f"{backup} is the database itself. Name a backup of it.")
     path.parent.mkdir(parents=True, exist_ok=True)
     with ExitStack() as held:
-        for lock in (hold(path), hold_alone(path)):
-            held.callback(lock.close)
+        held.callback(hold(path).close)
+        held.callback(hold_alone(path).close)
         _sweep(path)
         copy = held.enter_context(_made_beside(path, "restore"))
         _copy_raw(backup, copy)
