@@ -1,7 +1,7 @@
 """What survives a restart: the SQLite schema, its migrations, and one repository per aggregate."""
 
 from storage.accounts import Account, Accounts, NoKey
-from storage.anew import watch_anew, watched_apps
+from storage.anew import Beginning, watch_anew, watched_apps
 from storage.audit import Audit, Verdict, links_of, seal_chains, teams_with_chains, verify_chain
 from storage.backup import BackupProblem, BackupUnsound, Restored, Saved, back_up, restore
 from storage.channels import Channels
@@ -40,6 +40,7 @@ __all__ = [
     "BackupProblem",
     "BackupUnsound",
     "Baseline",
+    "Beginning",
     "Channels",
     "Database",
     "DatabaseDamaged",

@@ -6,12 +6,15 @@ after the backup was made.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import sqlite_utils
 
-from bot.build import App, Provider
+from bot.build import App
+from bot.build_request import BuildRequest
+from storage.requests import remember_request
 from storage.series import advance_series
 from storage.subscriptions import end_subscription, select_subscriptions
 from storage.times import to_text
@@ -20,13 +23,21 @@ from storage.watching import Baseline, known_states, save_builds
 WHY = "restored"
 
 
+@dataclass(frozen=True)
+class Beginning:
+    """What there is at the provider now: each app's newest and open builds by its slug, and what waits for approval."""
+
+    builds: Mapping[str, Baseline] = field(default_factory=dict)
+    requests: Sequence[BuildRequest] = ()
+
+
 def watched_apps(db: sqlite_utils.Database) -> list[App]:
     """The apps that somebody waits for."""
     return [App.model_validate_json(body) for (body,) in db.execute("SELECT body FROM watched_apps")]
 
 
-def watch_anew(db: sqlite_utils.Database, baselines: Mapping[str, Baseline], at: datetime) -> int:
-    """Drop what is owed, and begin the watching of each app with its baseline, or with the time where there is none.
+def watch_anew(db: sqlite_utils.Database, beginning: Beginning, at: datetime) -> int:
+    """Drop what is owed, and begin the watching of each app with what is there, or with the time where that is unknown.
 
     What has ended by then is told to nobody, what is open is followed to its end. Returns how many notifications were
     dropped.
@@ -34,9 +45,7 @@ def watch_anew(db: sqlite_utils.Database, baselines: Mapping[str, Baseline], at:
     dropped = _drop_what_is_owed(db)
     db.execute("DELETE FROM builds WHERE ended = 0")
     for app in watched_apps(db):
-        baseline = (
-            baselines.get(app.slug, Baseline(at=at)) if app.provider is Provider.BITRISE else Baseline(at=at)
-        )
+        baseline = beginning.builds.get(app.slug, Baseline(at=at))
         db.execute(
             "UPDATE watched_apps SET baseline_at = ? WHERE provider = ? AND app_slug = ?",
             [to_text(baseline.at), app.provider, app.slug],
@@ -45,6 +54,8 @@ def watch_anew(db: sqlite_utils.Database, baselines: Mapping[str, Baseline], at:
         new = [one for one in baseline.builds if one.slug not in known]
         ended = sorted((one for one in new if one.ended), key=lambda one: one.number or 0)
         save_builds(db, new, advance_series(db, ended))
+    for request in beginning.requests:
+        remember_request(db, request, at)
     _end_those_that_waited_for_one_build(db)
     return dropped
 

@@ -44,13 +44,10 @@ class Requests:
         """Remember one that is new, and owe them the message; returns whether it was new."""
 
         def work(db: sqlite_utils.Database) -> bool:
-            added = db.execute(
-                "INSERT OR IGNORE INTO build_requests (provider, slug, app_slug, seen_at, body) VALUES (?, ?, ?, ?, ?)",
-                [one.provider, one.slug, one.app_slug, to_text(at), one.model_dump_json(exclude_none=True)],
-            ).rowcount
+            added = remember_request(db, one, at)
             for to in recipients if added else ():
                 owe_message(db, _parcel(one, to), to, _subject(one), message.encode(), at)
-            return bool(added)
+            return added
 
         return await self._database.write(work)
 
@@ -72,6 +69,15 @@ class Requests:
             return True
 
         return await self._database.write(work)
+
+
+def remember_request(db: sqlite_utils.Database, one: BuildRequest, at: datetime) -> bool:
+    """Remember one that waits; returns whether it was new. For use inside a transaction."""
+    added = db.execute(
+        "INSERT OR IGNORE INTO build_requests (provider, slug, app_slug, seen_at, body) VALUES (?, ?, ?, ?, ?)",
+        [one.provider, one.slug, one.app_slug, to_text(at), one.model_dump_json(exclude_none=True)],
+    )
+    return bool(added.rowcount)
 
 
 def _subject(one: BuildRequest) -> str:

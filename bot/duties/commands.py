@@ -17,7 +17,7 @@ import typer
 
 from bot import logs
 from bot.audit import Tampered
-from bot.duties.beginnings import read_beginnings
+from bot.duties.beginnings import read_beginning
 from bot.duties.plainly import MISUSED, NOT_WELL, Misused, make_sure, plainly, stop
 from bot.settings import DataSettings, Settings
 from bot.vault import Vault
@@ -169,16 +169,14 @@ def put_back(
     """Put a backup in the database's place; the bot must be stopped, and what was there is kept."""
     with plainly():
         path, now = Path(DataSettings().database_path), datetime.now(UTC)
-        settings = Settings() if forget_owed else None
+        if forget_owed:
+            Settings()  # whatever is missing is said before anything is asked
         logs.configure("error")
         if path.exists():
             make_sure(f"Put {file} in the place of {path}? What is there now is kept beside it.", yes=yes)
 
         def forget(db: sqlite_utils.Database) -> int:
-            baselines = (
-                asyncio.run(read_beginnings(settings, watched_apps(db))) if settings is not None else {}
-            )
-            return watch_anew(db, baselines, now)
+            return watch_anew(db, asyncio.run(read_beginning(Settings(), watched_apps(db))), now)
 
         done = restore(file, path, at=now, forget=forget if forget_owed else None)
     typer.echo(f"Restored {path} from {file}. Rows: {_by_table(done.rows)}.")

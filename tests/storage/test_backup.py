@@ -12,18 +12,21 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 import sqlite_utils
 
 from bot.build import Provider, State
+from bot.build_request import BuildRequest
 from bot.filters import BuildFilter
 from bot.terms import Terms
 from storage import (
     BackupProblem,
     BackupUnsound,
     Baseline,
+    Beginning,
     Database,
     DatabaseDamaged,
     DatabaseInUse,
@@ -91,9 +94,7 @@ async def test_a_backup_is_of_one_moment_while_a_bot_writes_on(path: Path) -> No
         while not done.is_set():
             count += 1
             pair = [f"{count} {half}" for half in (1, 2)]
-            await database.write(
-                lambda db, pair=pair: db.table("looks").insert_all({"token": one} for one in pair)
-            )  # type: ignore[misc]
+            await database.write(partial(insert, pair))
         return count
 
     writing = asyncio.create_task(write_on())
@@ -103,6 +104,11 @@ async def test_a_backup_is_of_one_moment_while_a_bot_writes_on(path: Path) -> No
     done.set()
     assert await writing > 8
     await database.close()
+
+
+def insert(tokens: list[str], db: sqlite_utils.Database) -> None:
+    for token in tokens:
+        db.execute("INSERT INTO looks (token) VALUES (?)", [token])
 
 
 def test_a_backup_has_what_a_killed_bot_left_in_its_log(path: Path) -> None:
@@ -410,9 +416,11 @@ async def test_forgetting_what_is_owed_drops_it_and_begins_with_what_is_there_no
         await subscriptions.add(channel="D1", app=ANDROID, terms=once, by="U1", at=NOON, baseline=None)
     await see(storage, a_build(1), a_build(2, State.RUNNING), a_build(3, State.RUNNING))
     now = (a_build(2, State.FAILED), a_build(3, State.RUNNING), a_build(4, State.RUNNING), a_build(5))
-    beginning = {ANDROID.slug: Baseline(builds=now, at=now[-1].triggered_at)}
+    waits = BuildRequest(app_slug=ANDROID.slug, slug="r1")
+    beginning = Beginning({ANDROID.slug: Baseline(builds=now, at=now[-1].triggered_at)}, [waits])
     assert await storage.database.write(lambda db: watch_anew(db, beginning, NOON + timedelta(hours=1))) == 1
 
+    assert await storage.requests.open(Provider.BITRISE, ANDROID.slug) == [waits]
     open_now = await storage.watching.state("t", Provider.BITRISE)
     assert set(open_now.open_builds) == {a_build(3).slug, a_build(4).slug}
     assert [one.terms.filter.builds for one in await subscriptions.of_channel("D1")] == [{a_build(3).slug}]
@@ -433,7 +441,7 @@ def test_whatever_breaks_while_forgetting_leaves_the_old_database(path: Path) ->
     before = everything(path)
 
     def forget(db: sqlite_utils.Database) -> int:
-        in_the_way = watch_anew(db, {}, NOON)
+        in_the_way = watch_anew(db, Beginning(), NOON)
         raise TimeoutError(f"Bitrise is away, after {in_the_way}")
 
     with pytest.raises(TimeoutError):
