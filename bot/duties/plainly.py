@@ -45,7 +45,7 @@ def plainly() -> Iterator[None]:
             NOT_WELL,
         )
     except Tampered as problem:
-        stop(f"the audit log does not hold: {problem}. Nothing was changed.", NOT_WELL)
+        stop(f"the audit log is not as it should be: {problem}. Nothing was changed.", NOT_WELL)
     except (DatabaseDamaged, BackupUnsound, ProviderError, sqlite3.Error) as problem:
         stop(str(problem), NOT_WELL)
     except (Misused, DatabaseProblem, BackupProblem) as problem:
