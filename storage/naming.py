@@ -100,7 +100,8 @@ COLUMNS = {
         places=_names("channel_id"),
         words=_names("terms"),
         silent=_names(
-            "id team_id provider app_slug created_at stopped_reason stopped_at seen_as apps checked_at unsure_since"
+            "id team_id provider app_slug created_at stopped_reason stopped_at seen_as apps sees_logs checked_at"
+            " unsure_since"
         ),
     ),
     "watched_apps": Columns(silent=_names("provider app_slug title body baseline_at joined")),
