@@ -252,7 +252,9 @@ class Buildbell:
             before = self._clock() - timedelta(days=self._settings.history_days)
             try:
                 audit_before = self._clock() - timedelta(days=self._settings.audit_days)
-                pruned = await prune(database, before=before, audit_before=audit_before)
+                pruned = await prune(
+                    database, before=before, audit_before=audit_before, vault=self._settings.vault()
+                )
                 log.info("pruned", rows=pruned)
             except Exception:
                 # The bot can do without; tomorrow it is tried again.

@@ -1,19 +1,28 @@
 """What the audit log keeps of each act, and the chain by which a change of it shows. Pure; no I/O.
 
-Each entry's hash covers its own words and the hash of the one before it. Of who it was and what they wrote the hashed
-words hold only a salted fingerprint, so that a person can be erased and the chain still holds.
+Each entry's hash covers its own words and the hash of the one before it. Of who it was, what they wrote and whatever
+else names somebody the hashed words hold only a salted fingerprint, so that a person can be erased and the chain still
+holds.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from bot.build import Frozen
+
+# Stands where somebody was named who has been erased.
+ERASED = "(erased)"
+# What may be the Slack id of a person; a word that only looks like one is kept beside the hash all the same.
+_PERSON = re.compile(r"(?<![A-Za-z0-9])[UW][A-Z0-9]{5,20}(?![A-Za-z0-9])")
+# What an entry is about by these words is always somebody: who they are at the provider.
+_NAMES = frozenset({"name"})
 
 
 class Event(StrEnum):
@@ -50,6 +59,14 @@ class Entry(Frozen):
     answer: str = ""
 
 
+class _Kept(Personal):
+    """What is kept beside the hash: what it says of people, and the parts of the entry that name somebody."""
+
+    channel: str = ""
+    about: Mapping[str, str] = {}
+    answer: str = ""
+
+
 class Link(Frozen):
     """An entry in its chain. `personal` and `salt` are None once the person was erased."""
 
@@ -64,18 +81,26 @@ class Link(Frozen):
     @property
     def entry(self) -> Entry:
         """The entry, without the person where they were erased."""
-        content = json.loads(self.body)
-        content.pop("fingerprint", None)
-        personal = (
-            Personal.model_validate_json(self.personal) if self.personal else Personal(person="(erased)")
+        content = self._content()
+        kept = _Kept.model_validate_json(self.personal) if self.personal else _Kept(person=ERASED)
+        return Entry(
+            event=content["event"],
+            act=content["act"],
+            personal=Personal(person=kept.person, agreed_by=kept.agreed_by, reason=kept.reason),
+            channel=kept.channel or content.get("channel", ""),
+            app=content.get("app", ""),
+            about={**content.get("about", {}), **kept.about},
+            answer=kept.answer or content.get("answer", ""),
         )
-        return Entry(**content, personal=personal)
 
     def as_json(self) -> dict[str, Any]:
         """The entry as one line of an export."""
-        content = json.loads(self.body)
-        content.pop("fingerprint", None)
-        personal = json.loads(self.personal) if self.personal else {"erased": True}
+        content = self._content()
+        personal: dict[str, Any] = {"erased": True}
+        if self.personal:
+            personal = {"person": "", **json.loads(self.personal)}
+        if named := personal.pop("about", {}):
+            content["about"] = {**content.get("about", {}), **named}
         return {
             "seq": self.seq,
             "at": self.at.isoformat(),
@@ -85,6 +110,15 @@ class Link(Frozen):
             "hash": self.hash,
         }
 
+    def names(self, person: str) -> bool:
+        """Whether it says anything of the person with this Slack id."""
+        return self.personal is not None and names_person(self.personal, person)
+
+    def _content(self) -> dict[str, Any]:
+        content: dict[str, Any] = json.loads(self.body)
+        content.pop("fingerprint", None)
+        return content
+
 
 class Tampered(Exception):
     """The chain does not hold; the sentence says where."""
@@ -92,7 +126,8 @@ class Tampered(Exception):
 
 def link(entry: Entry, *, seq: int, at: datetime, previous: str, salt: str) -> Link:
     """The entry as the next one of a chain; `salt` is random."""
-    personal = entry.personal.model_dump_json(exclude_none=True)
+    beside, entry = _apart(entry)
+    personal = beside.model_dump_json(exclude_none=True, exclude_defaults=True)
     content = entry.model_dump(mode="json", exclude={"personal"}, exclude_defaults=True)
     content["fingerprint"] = _fingerprint(salt, personal)
     body = json.dumps(content, ensure_ascii=False, sort_keys=True)
@@ -123,8 +158,11 @@ def verify(links: Iterable[Link], *, first: int, before: str) -> tuple[int, str]
         if one.hash != _hash(one.seq, one.at, one.body, one.previous):
             raise Tampered(f"entry {one.seq} was changed")
         content = json.loads(one.body)
-        if one.personal is None or one.salt is None:
+        if one.personal is None and one.salt is None:
             blank.add(one.seq)
+        elif one.personal is None or one.salt is None:
+            # Who was erased leaves nothing at all: what stands there alone was put there later.
+            raise Tampered(f"who did it was changed in entry {one.seq}")
         elif content.get("fingerprint") != _fingerprint(one.salt, one.personal):
             raise Tampered(f"who did it was changed in entry {one.seq}")
         if content.get("event") == Event.ERASED:
@@ -133,6 +171,27 @@ def verify(links: Iterable[Link], *, first: int, before: str) -> tuple[int, str]
     if hidden := blank - erased:
         raise Tampered(f"who did it was taken out of entry {min(hidden)}, and no erasure says so")
     return expected - 1, previous
+
+
+def names_person(text: str, person: str) -> bool:
+    """Whether the text names the person with this Slack id, in whatever case."""
+    return re.search(rf"(?<![A-Za-z0-9]){re.escape(person)}(?![A-Za-z0-9])", text, re.IGNORECASE) is not None
+
+
+def _apart(entry: Entry) -> tuple[_Kept, Entry]:
+    """What of the entry names people, and the rest of it."""
+    named = {key: value for key, value in entry.about.items() if key in _NAMES or _PERSON.search(value)}
+    channel = entry.channel if _PERSON.search(entry.channel) else ""
+    answer = entry.answer if _PERSON.search(entry.answer) else ""
+    rest = entry.model_copy(
+        update={
+            "channel": "" if channel else entry.channel,
+            "about": {key: value for key, value in entry.about.items() if key not in named},
+            "answer": "" if answer else entry.answer,
+        }
+    )
+    said = entry.personal.model_dump()
+    return _Kept(**said, channel=channel, about=named, answer=answer), rest
 
 
 def _fingerprint(salt: str, personal: str) -> str:

@@ -1,4 +1,4 @@
-"""`buildbell`: run the bot, try it in the sandbox, find out what it lacks."""
+"""`buildbell`: run the bot, try it in the sandbox, find out what it lacks, look after its data."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
-from bot import logs
+from bot import duties, logs
 from bot.app import Buildbell
 from bot.commands import markdown
 from bot.doctor import examine
@@ -21,7 +21,7 @@ from bot.findings import Finding
 from bot.manifest import as_yaml, for_http, manifest
 from bot.pages import write_pages
 from bot.policy import PolicyProblem
-from bot.settings import Settings
+from bot.settings import Settings, in_words
 from bot.slack import TokenRefused
 from storage import DatabaseProblem
 
@@ -130,21 +130,12 @@ def _settings() -> Settings:
     try:
         return Settings()
     except ValidationError as problem:
-        _stop("; ".join(_in_words(error["loc"], error["type"], error["msg"]) for error in problem.errors()))
-
-
-def _in_words(where: tuple[int | str, ...], kind: str, words: str) -> str:
-    """One setting's problem, by the name that a person sets."""
-    words = words.removeprefix("Value error, ")
-    if not where:
-        return f"{words}."
-    name = str(where[0]).upper()
-    if kind == "missing":
-        description = Settings.model_fields[str(where[0])].description
-        return f"{name} is not set. {description}"
-    return f"{name}: {words[0].lower()}{words[1:]}."
+        _stop(in_words(problem))
 
 
 def _stop(words: str) -> NoReturn:
     err.print(f"[red]buildbell can't start:[/] {escape(words)} [dim]`buildbell doctor` checks everything.[/]")
     sys.exit(2)
+
+
+duties.register(cli)

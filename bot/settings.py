@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bot.aborts import AbortRule, rules_from
 from bot.vault import Vault
 
 
-class Settings(BaseSettings):
-    """The environment variables that steer the bot; the names in capitals are the fields' own."""
+class DataSettings(BaseSettings):
+    """Where the bot remembers, and under which keys: all that the commands need that look after the data."""
 
     model_config = SettingsConfigDict(
         env_file=".env",
@@ -25,6 +25,41 @@ class Settings(BaseSettings):
         env_ignore_empty=True,
         arbitrary_types_allowed=True,
     )
+
+    database_url: str = Field(
+        default="sqlite:///buildbell.db", description="Where the bot remembers: an SQLite file."
+    )
+    buildbell_secret_key: SecretStr | None = Field(
+        default=None,
+        description="Key that seals people's own tokens; several, split by commas: the first seals, all open.",
+    )
+
+    @field_validator("database_url")
+    @classmethod
+    def _sqlite_file(cls, value: str) -> str:
+        if "://" in value and not value.startswith("sqlite:///"):
+            raise ValueError("must be an SQLite file: sqlite:///buildbell.db or a path")
+        return value
+
+    @field_validator("buildbell_secret_key")
+    @classmethod
+    def _keys(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            Vault(_split(value))
+        return value
+
+    def vault(self) -> Vault | None:
+        """What seals people's tokens; None without a key."""
+        return Vault(_split(self.buildbell_secret_key)) if self.buildbell_secret_key is not None else None
+
+    @property
+    def database_path(self) -> str:
+        """The SQLite file's path."""
+        return self.database_url.removeprefix("sqlite:///")
+
+
+class Settings(DataSettings):
+    """The environment variables that steer the bot; the names in capitals are the fields' own."""
 
     slack_bot_token: SecretStr | None = Field(
         default=None, description="Bot token of the Slack app (xoxb-…), for one workspace."
@@ -61,13 +96,6 @@ class Settings(BaseSettings):
         default="https://app.build.io/api/v1", description="Where Build.io's API is, with its version."
     )
 
-    database_url: str = Field(
-        default="sqlite:///buildbell.db", description="Where the bot remembers: an SQLite file."
-    )
-    buildbell_secret_key: SecretStr | None = Field(
-        default=None,
-        description="Key that seals people's own tokens; several, split by commas: the first seals, all open.",
-    )
     public_url: str | None = Field(default=None, description="Where the bot can be reached from outside.")
     host: str = Field(default="0.0.0.0", description="Address to serve on.")  # noqa: S104 - a container's port
     port: int = Field(
@@ -165,20 +193,6 @@ class Settings(BaseSettings):
     def _slack_base_url(cls, value: str) -> str:
         return value + "/"  # slack_sdk joins a method's name to it as it is
 
-    @field_validator("database_url")
-    @classmethod
-    def _sqlite_file(cls, value: str) -> str:
-        if "://" in value and not value.startswith("sqlite:///"):
-            raise ValueError("must be an SQLite file: sqlite:///buildbell.db or a path")
-        return value
-
-    @field_validator("buildbell_secret_key")
-    @classmethod
-    def _keys(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None:
-            Vault(_split(value))
-        return value
-
     @model_validator(mode="after")
     def _whose_workspace(self) -> Self:
         if self.slack_client_id is None:
@@ -214,14 +228,21 @@ class Settings(BaseSettings):
         """Whether workspaces install the app themselves."""
         return self.slack_client_id is not None
 
-    def vault(self) -> Vault | None:
-        """What seals people's tokens; None without a key."""
-        return Vault(_split(self.buildbell_secret_key)) if self.buildbell_secret_key is not None else None
 
-    @property
-    def database_path(self) -> str:
-        """The SQLite file's path."""
-        return self.database_url.removeprefix("sqlite:///")
+def in_words(problem: ValidationError) -> str:
+    """What is wrong with the settings, by the names that a person sets."""
+    return "; ".join(_in_words(error["loc"], error["type"], error["msg"]) for error in problem.errors())
+
+
+def _in_words(where: tuple[int | str, ...], kind: str, words: str) -> str:
+    words = words.removeprefix("Value error, ")
+    if not where:
+        return f"{words}."
+    name = str(where[0]).upper()
+    if kind == "missing":
+        description = Settings.model_fields[str(where[0])].description
+        return f"{name} is not set. {description}"
+    return f"{name}: {words[0].lower()}{words[1:]}."
 
 
 def _split(keys: SecretStr) -> list[str]:

@@ -18,7 +18,7 @@ from handlers.directory import AppDirectory
 from storage import Storage
 
 # However many people there are, so many clients and lists of apps are kept.
-MOST_KEPT = 1000
+MOST_KEPT = 100
 
 MakeClient = Callable[[Credentials], Bitrise]
 

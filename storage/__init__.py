@@ -1,13 +1,17 @@
 """What survives a restart: the SQLite schema, its migrations, and one repository per aggregate."""
 
 from storage.accounts import Account, Accounts, NoKey
-from storage.audit import Audit, Verdict
+from storage.anew import Beginning, watch_anew, watched_apps
+from storage.audit import Audit, Verdict, links_of, seal_chains, teams_with_chains, verify_chain
+from storage.backup import BackupProblem, BackupUnsound, Restored, Saved, back_up, restore
 from storage.channels import Channels
 from storage.database import (
     Database,
     DatabaseDamaged,
     DatabaseInUse,
+    DatabaseMissing,
     DatabaseNewer,
+    DatabaseOlder,
     DatabaseProblem,
     WorkspaceGone,
     check,
@@ -17,11 +21,13 @@ from storage.installations import Installations, KeptInstallation, States, kept_
 from storage.messages import Messages, MessageStatus, NewMessage, SlackMessage
 from storage.outbox import Notification, Outbox, Owed, Status
 from storage.people import Known, NameTaken, Person
+from storage.persons import Erased, erase_everywhere, export_person
 from storage.policies import Policies, SetRule
-from storage.proposals import Deciders, Proposal, Proposals, ProposalState
+from storage.proposals import Deciders, Proposal, Proposals, ProposalState, signed_text
 from storage.pruning import prune
 from storage.recipient import Recipient
 from storage.recording import Recorder
+from storage.rotation import Rotated, Unopened, rotate_key
 from storage.steps import Outcome, Steps, Wait
 from storage.store import Storage, WorkspaceStorage
 from storage.subscriptions import Scope, SeenAs, Stopped, Subscription, Subscriptions
@@ -32,14 +38,20 @@ __all__ = [
     "Account",
     "Accounts",
     "Audit",
+    "BackupProblem",
+    "BackupUnsound",
     "Baseline",
+    "Beginning",
     "Channels",
     "Database",
     "DatabaseDamaged",
     "DatabaseInUse",
+    "DatabaseMissing",
     "DatabaseNewer",
+    "DatabaseOlder",
     "DatabaseProblem",
     "Deciders",
+    "Erased",
     "Failures",
     "Installations",
     "KeptInstallation",
@@ -61,6 +73,9 @@ __all__ = [
     "Proposals",
     "Recipient",
     "Recorder",
+    "Restored",
+    "Rotated",
+    "Saved",
     "Scope",
     "SeenAs",
     "SeenBuild",
@@ -74,6 +89,7 @@ __all__ = [
     "Storage",
     "Subscription",
     "Subscriptions",
+    "Unopened",
     "Unread",
     "Verdict",
     "Wait",
@@ -83,7 +99,19 @@ __all__ = [
     "WorkspaceGone",
     "WorkspaceStorage",
     "WorkspaceSubscriptions",
+    "back_up",
     "check",
+    "erase_everywhere",
+    "export_person",
     "kept_installations",
+    "links_of",
     "prune",
+    "restore",
+    "rotate_key",
+    "seal_chains",
+    "signed_text",
+    "teams_with_chains",
+    "verify_chain",
+    "watch_anew",
+    "watched_apps",
 ]

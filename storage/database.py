@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import os
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, Self, TypeVar
+from typing import Self, TypeVar
 
 import sqlite_utils
 
@@ -16,6 +17,8 @@ from storage.migrations import known_migrations, migrations
 
 T = TypeVar("T")
 Work = Callable[[sqlite_utils.Database], T]
+
+BUSY_SECONDS = 60
 
 
 class DatabaseProblem(Exception):
@@ -28,6 +31,14 @@ class DatabaseDamaged(DatabaseProblem):
 
 class DatabaseNewer(DatabaseProblem):
     """The file was written by a newer Buildbell; it was left as it is."""
+
+
+class DatabaseOlder(DatabaseProblem):
+    """The file was written by an older Buildbell, and is to be brought up to date by the bot first."""
+
+
+class DatabaseMissing(DatabaseProblem):
+    """There is no database at this path."""
 
 
 class DatabaseInUse(DatabaseProblem):
@@ -48,9 +59,7 @@ class Database:
     wait for a disk.
     """
 
-    def __init__(
-        self, path: Path, thread: ThreadPoolExecutor, lock: IO[str], db: sqlite_utils.Database
-    ) -> None:
+    def __init__(self, path: Path, thread: ThreadPoolExecutor, lock: Lock, db: sqlite_utils.Database) -> None:
         self.path = path
         self._thread = thread
         self._lock = lock
@@ -65,9 +74,24 @@ class Database:
         """
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
+        return await cls._on_its_thread(path, _open)
+
+    @classmethod
+    async def beside(cls, path: str | Path) -> Self:
+        """Open the file beside a bot that may have it open, for a command that reads or writes a little.
+
+        It must be there and have exactly this version's schema; nothing is migrated. Raises DatabaseMissing,
+        DatabaseDamaged, DatabaseNewer, DatabaseOlder or DatabaseInUse, each with what to do.
+        """
+        return await cls._on_its_thread(Path(path), _open_beside)
+
+    @classmethod
+    async def _on_its_thread(
+        cls, path: Path, open_: Callable[[Path], tuple[Lock, sqlite_utils.Database]]
+    ) -> Self:
         thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite")
         try:
-            lock, db = await asyncio.get_running_loop().run_in_executor(thread, _open, path)
+            lock, db = await asyncio.get_running_loop().run_in_executor(thread, open_, path)
         except BaseException:
             thread.shutdown()
             raise
@@ -79,7 +103,7 @@ class Database:
 
     async def write(self, work: Work[T]) -> T:
         """Run `work` in one transaction: all of it is on the disk when this returns, or none of it."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, _in_transaction, self._db, work)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, in_transaction, self._db, work)
 
     def of(self, team: str) -> OfWorkspace:
         """The database as what writes for one workspace sees it."""
@@ -129,10 +153,13 @@ class OfWorkspace:
         return await self._whole.write(if_there)
 
 
-def check(path: Path) -> None:
-    """Look at an existing file without changing it; raises DatabaseDamaged or DatabaseNewer."""
+def check(path: Path) -> set[str]:
+    """Look at an existing file without changing it; returns the steps of the schema that it has.
+
+    Raises DatabaseDamaged or DatabaseNewer.
+    """
     if not path.exists() or path.stat().st_size == 0:
-        return
+        return set()
     try:
         tables, applied = _look_into(path)
     except sqlite3.DatabaseError as error:
@@ -142,12 +169,13 @@ def check(path: Path) -> None:
             raise DatabaseDamaged(
                 f"{path} is another program's database. Set DATABASE_URL to a file of Buildbell's own."
             )
-        return
+        return set()
     if newer := applied - known_migrations():
         raise DatabaseNewer(
             f"{path} was written by a newer Buildbell (it knows {', '.join(sorted(newer))})."
             " Start that version again, or restore the backup made before the update."
         )
+    return applied
 
 
 def _look_into(path: Path) -> tuple[set[str], set[str]]:
@@ -184,29 +212,91 @@ def _damaged(path: Path, verdict: str) -> str:
     return f"{path} is damaged ({verdict}). It was left as it is: restore a backup, or move it away to start anew."
 
 
-def _open(path: Path) -> tuple[IO[str], sqlite_utils.Database]:
-    lock = path.with_name(path.name + ".lock").open("w")
-    try:
+class Lock:
+    """A lock on a file beside the database's: SQLite's own ones say nothing of who works with it."""
+
+    def __init__(self, path: Path, suffix: str, *, shared: bool, refusal: str) -> None:
+        """Raises DatabaseInUse with the refusal."""
+        # Opened for reading alone: the bot and whoever types a command need not be the same user.
+        flags = os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC
+        self._file = os.open(path.with_name(path.name + suffix), flags, 0o644)
         try:
-            # Two bots on one file would tell everything twice, and migrations know no lock of their own.
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self._file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise DatabaseInUse(
-                f"{path} is in use by another Buildbell. Stop that one, or set DATABASE_URL to another file."
-            ) from error
+            self.close()
+            raise DatabaseInUse(refusal) from error
+
+    def close(self) -> None:
+        """Let it go."""
+        os.close(self._file)
+
+
+def hold(path: Path) -> Lock:
+    """Hold the file as a running bot does. Raises DatabaseInUse."""
+    # Two bots on one file would tell everything twice, and migrations know no lock of their own.
+    refusal = f"{path} is in use by another Buildbell. Stop that one, or set DATABASE_URL to another file."
+    return Lock(path, ".lock", shared=False, refusal=refusal)
+
+
+def hold_beside(path: Path) -> Lock:
+    """Keep the file from being put away meanwhile; many may. Raises DatabaseInUse."""
+    refusal = f"{path} is just being restored. Wait until that has ended."
+    return Lock(path, ".beside", shared=True, refusal=refusal)
+
+
+def hold_alone(path: Path) -> Lock:
+    """Keep every command from working beside the bot meanwhile. Raises DatabaseInUse."""
+    refusal = f"{path} is in use by another command of Buildbell. Wait until that has ended."
+    return Lock(path, ".beside", shared=False, refusal=refusal)
+
+
+def bring_up_to_date(path: Path) -> sqlite_utils.Database:
+    """Open the file, whoever has checked and holds it, and give it this version's schema."""
+    db = sqlite_utils.Database(path, execute_plugins=False)
+    db.enable_wal()
+    _set_up(db)
+    migrations.apply(db)
+    return db
+
+
+def _open(path: Path) -> tuple[Lock, sqlite_utils.Database]:
+    lock = hold(path)
+    try:
         check(path)
-        db = sqlite_utils.Database(path, execute_plugins=False)
-        db.enable_wal()
-        db.execute("PRAGMA synchronous = FULL")
-        db.execute("PRAGMA foreign_keys = ON")
-        migrations.apply(db)
+        return lock, bring_up_to_date(path)
+    except BaseException:
+        lock.close()
+        raise
+
+
+def _open_beside(path: Path) -> tuple[Lock, sqlite_utils.Database]:
+    if not path.exists() or path.stat().st_size == 0:
+        raise DatabaseMissing(f"there is no database at {path}. Set DATABASE_URL to the bot's own file.")
+    lock = hold_beside(path)
+    try:
+        if older := known_migrations() - check(path):
+            raise DatabaseOlder(
+                f"{path} was written by an older Buildbell (it lacks {', '.join(sorted(older))})."
+                " Start the bot of this version once, which brings it up to date."
+            )
+        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", uri=True)
+        db = sqlite_utils.Database(connection, execute_plugins=False)
+        _set_up(db)
     except BaseException:
         lock.close()
         raise
     return lock, db
 
 
-def _in_transaction(db: sqlite_utils.Database, work: Work[T]) -> T:
+def _set_up(db: sqlite_utils.Database) -> None:
+    db.execute("PRAGMA synchronous = FULL")
+    db.execute("PRAGMA foreign_keys = ON")
+    # A command beside the bot may write for a while; neither must fail because of the other.
+    db.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+
+
+def in_transaction(db: sqlite_utils.Database, work: Work[T]) -> T:
+    """Run `work` in one transaction: all of it is on the disk when this returns, or none of it."""
     # sqlite-utils' own atomic() begins deferred; IMMEDIATE takes the write lock before anything is read.
     db.execute("BEGIN IMMEDIATE")
     try:

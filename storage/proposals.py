@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -95,7 +96,9 @@ class Proposals:
             marks = ", ".join("?" * len(row))
             db.execute(f"INSERT INTO proposals ({_FIELDS}) VALUES ({marks})", row)
             append(db, proposal.team, self._vault, entry, proposal.asked_at)
-            owe_message(db, proposal.id, to, _subject(proposal.id), message.encode(), proposal.asked_at)
+            owe_message(
+                db, proposal.id, to, subject_of_proposal(proposal.id), message.encode(), proposal.asked_at
+            )
 
         await self._database.of(proposal.team).write(work)
 
@@ -125,7 +128,9 @@ class Proposals:
             ).rowcount
             if decided:
                 append(db, proposal.team, self._vault, entry, at)
-                change_messages_about(db, _subject(proposal.id), message.encode(), team=proposal.team)
+                change_messages_about(
+                    db, subject_of_proposal(proposal.id), message.encode(), team=proposal.team
+                )
             return bool(decided)
 
         return await self._database.write(work)
@@ -143,7 +148,7 @@ class Proposals:
 
     async def say(self, proposal: Proposal, message: Message) -> None:
         """Let its message say something else."""
-        subject = _subject(proposal.id)
+        subject = subject_of_proposal(proposal.id)
         await self._database.write(
             lambda db: change_messages_about(db, subject, message.encode(), team=proposal.team)
         )
@@ -184,5 +189,21 @@ class Proposals:
         )
 
 
-def _subject(identity: str) -> str:
+def subject_of_proposal(identity: str) -> str:
+    """What its messages are about."""
     return f"notice proposal {identity}"
+
+
+def signed_text(team: str, proposal: str) -> str:
+    """What a proposal's button is signed over."""
+    return f"proposal {team} {proposal}"
+
+
+def withdraw_proposals(db: sqlite_utils.Database, where: str, arguments: Sequence[Any]) -> int:
+    """Forget the proposals that fit, and let the messages of the open ones say so; for use inside a transaction."""
+    said = Message("This was withdrawn: whoever asked for it was erased.").encode()
+    for (identity,) in db.execute(
+        f"SELECT id FROM proposals WHERE state = 'open' AND {where}", arguments
+    ).fetchall():
+        change_messages_about(db, subject_of_proposal(identity), said)
+    return int(db.execute(f"DELETE FROM proposals WHERE {where}", arguments).rowcount)

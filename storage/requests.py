@@ -47,21 +47,12 @@ class Requests:
         """Remember one that is new, and owe them the message; returns whether it was new."""
 
         def work(db: sqlite_utils.Database) -> bool:
-            added = db.execute(
-                "INSERT OR IGNORE INTO build_requests (provider, slug, app_slug, seen_at, body) VALUES (?, ?, ?, ?, ?)",
-                [
-                    one.provider,
-                    one.slug,
-                    one.app_slug,
-                    to_text(at),
-                    request_as_kept(one).model_dump_json(exclude_none=True),
-                ],
-            ).rowcount
+            added = remember_request(db, one, at)
             for to in recipients if added else ():
                 if not _is_subscribed(db, to):
                     continue  # not any more
                 owe_message(db, _parcel(one, to), to, _subject(one), message.encode(), at)
-            return bool(added)
+            return added
 
         return await self._database.write(work)
 
@@ -101,6 +92,16 @@ class Requests:
 def _is_subscribed(db: sqlite_utils.Database, to: Recipient) -> bool:
     query = "SELECT 1 FROM subscriptions WHERE team_id = ? AND channel_id = ?"
     return db.execute(query, [to.team, to.channel]).fetchone() is not None
+
+
+def remember_request(db: sqlite_utils.Database, one: BuildRequest, at: datetime) -> bool:
+    """Remember one that waits; returns whether it was new. For use inside a transaction."""
+    body = request_as_kept(one).model_dump_json(exclude_none=True)
+    added = db.execute(
+        "INSERT OR IGNORE INTO build_requests (provider, slug, app_slug, seen_at, body) VALUES (?, ?, ?, ?, ?)",
+        [one.provider, one.slug, one.app_slug, to_text(at), body],
+    )
+    return bool(added.rowcount)
 
 
 def _subject(one: BuildRequest) -> str:

@@ -152,7 +152,7 @@ def end_watching(db: sqlite_utils.Database, app: App) -> None:
     """Stop watching the app; for use inside a transaction. Builds that ended stay, for what is still to be told."""
     db.execute("DELETE FROM watched_apps WHERE provider = ? AND app_slug = ?", [app.provider, app.slug])
     db.execute("DELETE FROM series WHERE provider = ? AND app_slug = ?", [app.provider, app.slug])
-    for table in ("builds", "pipelines"):
+    for table in ("builds", "pipelines", "build_requests"):
         db.execute(
             f"DELETE FROM {table} WHERE provider = ? AND app_slug = ? AND ended = 0", [app.provider, app.slug]
         )

@@ -8,6 +8,7 @@ from datetime import datetime
 import structlog
 
 from bot import messages
+from bot.audit import ERASED
 from bot.outbox.counting import Counts
 from bot.outbox.subjects import Kind, Subject
 from storage import Recipient, Storage, Subscription
@@ -21,7 +22,8 @@ async def give_up(storage: Storage, to: Recipient, reason: str, at: datetime, co
     running = [one for one in await subscriptions.of_channel(channel) if one.stopped is None]
     by_maker: dict[str, list[Subscription]] = defaultdict(list)
     for one in running:
-        by_maker[one.created_by].append(one)
+        if one.created_by != ERASED:
+            by_maker[one.created_by].append(one)
     for maker, theirs in by_maker.items():
         if channel.startswith("D"):
             break  # a direct message that can't be told is no place to say so

@@ -20,7 +20,7 @@ from handlers.doing.performing import perform
 from handlers.doing.permitting import person_of, ruling_on
 from handlers.finding import NotNamed
 from handlers.rulings import Ruling
-from storage import Deciders, NoKey, Outcome, Proposal, ProposalState
+from storage import Deciders, NoKey, Outcome, Proposal, ProposalState, signed_text
 
 log = structlog.get_logger()
 
@@ -217,8 +217,3 @@ async def _conclude_step(proposal: Proposal, caller: Caller, outcome: Outcome) -
     if proposal.execution is not None:
         await caller.desk.storage.steps.conclude(proposal.team, proposal.execution, outcome)
         caller.desk.steps_changed()
-
-
-def signed_text(team: str, proposal: str) -> str:
-    """What a proposal's button is signed over."""
-    return f"proposal {team} {proposal}"

@@ -116,7 +116,7 @@ async def test_commands_are_offered_and_completed_by_keyboard(page: Page) -> Non
     await expect(field).to_have_value("/bitrise ")
     await field.press_sequentially("whoami")
     await field.press("Enter")
-    await expect(message(page, "I use the token of api-demo")).to_be_visible()
+    await expect(message(page, "have not linked an account at Bitrise")).to_be_visible()
     await field.fill("/nonsense")
     await field.press("Enter")
     await expect(
@@ -138,19 +138,19 @@ async def test_threads_unread_marks_and_direct_messages(stage: Stage, page: Page
     await expect(page.get_by_role("button", name="builds 1 unread")).to_be_visible()
     await page.get_by_role("navigation").get_by_role("button", name="buildbell").click()
     await say(page, "whoami")
-    await expect(message(page, "I use the token of api-demo")).to_be_visible()
+    await expect(message(page, "have not linked an account at Bitrise")).to_be_visible()
 
 
 async def test_faults_and_broken_rules_are_seen_in_the_inspector(
     stage: Stage, page: Page, picture: Picture
 ) -> None:
     await page.get_by_role("button", name="Bitrise: expired token").click()
-    await say(page, "/bitrise whoami")
+    await say(page, "/bitrise apps")
     await expect(message(page, "does not accept the token")).to_be_visible()
     await page.get_by_role("button", name="All well again").click()
     await page.get_by_role("button", name="Inspector 0 broken rules").click()
-    await page.get_by_role("searchbox", name="Filter by name").fill("v0.1/me")
-    entry = page.get_by_role("listitem").filter(has_text="GET /v0.1/me").first
+    await page.get_by_role("searchbox", name="Filter by name").fill("v0.1/apps")
+    entry = page.get_by_role("listitem").filter(has_text="GET /v0.1/apps").first
     await expect(entry).to_contain_text("401")
     await entry.locator("summary").click()
     await expect(entry).to_contain_text("Unauthorized")

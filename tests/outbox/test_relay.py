@@ -10,6 +10,7 @@ from datetime import time, timedelta
 import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.audit import ERASED
 from bot.build import Build, State
 from bot.failure import Failure
 from bot.manifest import manifest
@@ -165,6 +166,18 @@ async def test_a_closed_channel_stops_its_subscriptions_and_no_other(delivering:
     assert subscription.stopped == "is_archived"
     assert await delivering.storage.outbox.depth() == 0
     assert delivering.count("buildbell_notifications_dropped_total") == 1
+
+
+async def test_nobody_hears_of_a_closed_channel_for_somebody_who_was_erased(delivering: Delivering) -> None:
+    await delivering.owe(a_build(1))
+    await delivering.storage.database.write(
+        lambda db: db.execute("UPDATE subscriptions SET created_by = ?", [ERASED])
+    )
+    delivering.slack.workspace.channel("builds").archived = True
+    await delivering.relay.deliver(to("C0BUILDS"))
+    assert await delivering.storage.outbox.recipients(NOON) == []
+    [subscription] = await delivering.storage.of("T1").subscriptions.of_channel("C0BUILDS")
+    assert subscription.stopped == "is_archived"
 
 
 async def test_a_message_that_slack_refuses_is_sent_plain(delivering: Delivering) -> None:

@@ -132,3 +132,15 @@ async def test_i2_rules_that_can_not_be_read_or_kept_stop_the_start(tmp_path: Pa
                 tmp_path, policy_file=str(tmp_path / "policy.toml"), buildbell_secret_key=""
             ):
                 pass
+
+
+async def test_f5_a_backup_holds_no_token_in_clear_and_is_its_owners_alone(town: Town) -> None:
+    from storage import back_up
+
+    backup = town.folder / "backup.db"
+    back_up(town.folder / "buildbell.db", backup)
+    content = backup.read_bytes()
+    assert len(content) > 10_000
+    for secret in (ANNA_TOKEN, BEN_TOKEN, TOKEN, BOT_TOKEN, APP_TOKEN, SECRET_KEY):
+        assert secret.encode() not in content
+    assert backup.stat().st_mode & 0o077 == 0

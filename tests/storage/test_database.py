@@ -1,12 +1,22 @@
 from __future__ import annotations
 
+import asyncio
 import sqlite3
+import threading
 from pathlib import Path
 
 import pytest
 import sqlite_utils
 
-from storage import Database, DatabaseDamaged, DatabaseInUse, DatabaseNewer
+from storage import (
+    Database,
+    DatabaseDamaged,
+    DatabaseInUse,
+    DatabaseMissing,
+    DatabaseNewer,
+    DatabaseOlder,
+)
+from storage.migrations import migrations
 
 
 async def test_what_was_written_is_there_after_opening_again(tmp_path: Path) -> None:
@@ -98,3 +108,88 @@ async def test_two_bots_can_not_share_one_file(tmp_path: Path) -> None:
     with pytest.raises(DatabaseInUse, match="another Buildbell"):
         await Database.open(tmp_path / "buildbell.db")
     await database.close()
+
+
+async def test_a_command_reads_and_writes_beside_a_running_bot(tmp_path: Path) -> None:
+    path = tmp_path / "buildbell.db"
+    bot = await Database.open(path)
+    beside, another = await Database.beside(path), await Database.beside(path)
+
+    async def count(database: Database, who: str) -> None:
+        for number in range(50):
+            await database.write(lambda db, name=f"{who} {number}": insert(db, name))  # type: ignore[misc]
+
+    await asyncio.gather(count(bot, "bot"), count(beside, "command"), count(another, "other"))
+    for database in (bot, beside, another):
+        assert await database.read(lambda db: db.table("looks").count) == 150
+        await database.close()
+    assert not path.with_name("buildbell.db-wal").exists()
+
+
+def insert(db: sqlite_utils.Database, token: str) -> None:
+    [[before]] = db.execute("SELECT COUNT(*) FROM looks").fetchall()
+    db.execute("INSERT INTO looks (token, per_app) VALUES (?, ?)", [token, before])
+
+
+async def test_a_command_waits_for_whoever_writes_at_the_moment(tmp_path: Path) -> None:
+    path = tmp_path / "buildbell.db"
+    bot, beside = await Database.open(path), await Database.beside(path)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(db: sqlite_utils.Database) -> None:
+        insert(db, "first")
+        begun.set()
+        go_on.wait(10)
+
+    writing = asyncio.create_task(bot.write(slow))
+    await asyncio.to_thread(begun.wait, 10)
+    second = asyncio.create_task(beside.write(lambda db: insert(db, "second")))
+    assert await beside_reads_nothing(path) == 0
+    go_on.set()
+    await asyncio.gather(writing, second)
+    rows = await bot.read(
+        lambda db: db.execute("SELECT token, per_app FROM looks ORDER BY per_app").fetchall()
+    )
+    assert rows == [("first", 0), ("second", 1)]
+    await bot.close()
+    await beside.close()
+
+
+async def beside_reads_nothing(path: Path) -> int:
+    third = await Database.beside(path)
+    found = await third.read(lambda db: int(db.table("looks").count))
+    await third.close()
+    return found
+
+
+async def test_a_command_makes_no_database_and_migrates_none(tmp_path: Path) -> None:
+    path = tmp_path / "buildbell.db"
+    with pytest.raises(DatabaseMissing, match="no database at"):
+        await Database.beside(path)
+    assert not path.exists()
+    old = sqlite_utils.Database(path)
+    migrations.apply(old, stop_before="m003_at_the_fingertips")
+    old.close()
+    before = path.read_bytes()
+    with pytest.raises(DatabaseOlder, match=r"m003_at_the_fingertips.* Start the bot of this version once"):
+        await Database.beside(path)
+    assert path.read_bytes() == before
+    await (await Database.open(path)).close()
+    await (await Database.beside(path)).close()
+
+
+async def test_a_command_leaves_a_damaged_or_newer_database_alone(tmp_path: Path) -> None:
+    path = tmp_path / "buildbell.db"
+    path.write_text("dear diary, " * 1000)
+    with pytest.raises(DatabaseDamaged):
+        await Database.beside(path)
+    path.unlink()
+    database = await Database.open(path)
+    await database.write(
+        lambda db: db.execute(
+            "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('buildbell', 'm999_later', '2030')"
+        )
+    )
+    await database.close()
+    with pytest.raises(DatabaseNewer):
+        await Database.beside(path)

@@ -241,7 +241,7 @@ async def test_rules_and_proposals_are_each_workspaces_own(town: ManyTown) -> No
         "anna",
         {"kind": "Needs a second person", "acts": ["Start builds"], "branches": "main", "minutes": "30"},
     )
-    await town.told("A new rule: to start builds", person=None)
+    await town.told("A new rule: Starting builds", person=None)
     await town.twin.ask("/bitrise trigger android branch:main", "anna started Sample Android", person="anna")
     await town.people.command("ben", "builds", "/bitrise trigger android branch:main")
     asked = await town.told("ben wants to start Sample Android", person=None)

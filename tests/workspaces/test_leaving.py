@@ -38,7 +38,7 @@ async def live_in(place: Conversation) -> None:
     await place.slack.wait_for_modal("anna", "Add a rule")
     rule = {"kind": "Needs a second person", "acts": ["Start builds"], "branches": "main", "minutes": "30"}
     await place.people.submit("anna", rule)
-    await place.told("A new rule: to start builds", person=None)
+    await place.told("A new rule: Starting builds", person=None)
     await place.people.command("ben", "builds", "/bitrise trigger android branch:main")
     await place.told("ben wants to start Sample Android", person=None)
 

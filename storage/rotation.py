@@ -1,0 +1,128 @@
+"""Sealing everything anew with the first of the keys, so that the others can be left out. In a transaction."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlite_utils
+
+from bot.audit import Tampered
+from bot.vault import CannotOpen, Vault
+from storage.audit import reseal_chains
+from storage.messages import change_messages_about
+from storage.proposals import ProposalState, signed_text, subject_of_proposal
+
+# What `Vault.sign` gives.
+_SIGNATURE = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
+
+
+class Unopened(Exception):
+    """Some of what is sealed opens under none of the keys; `rows` says which by table and whose, and why."""
+
+    def __init__(self, rows: Sequence[str]) -> None:
+        self.rows = rows
+        super().__init__("; ".join(rows))
+
+
+@dataclass(frozen=True)
+class Rotated:
+    """How many of each were sealed anew; `buttons`: open proposals whose buttons were signed anew."""
+
+    accounts: int
+    installations: int
+    proposals: int
+    audit_ends: int
+    buttons: int
+
+    @property
+    def nothing(self) -> bool:
+        """Whether everything was under the first key already."""
+        return not (self.accounts or self.installations or self.proposals or self.audit_ends or self.buttons)
+
+
+@dataclass(frozen=True)
+class _Sealed:
+    """One table that holds what is sealed: the columns that name a row, what it is sealed for, and who that is."""
+
+    table: str
+    column: str
+    key: tuple[str, ...]
+    place: str
+    whose: str
+
+
+_TABLES = {
+    "accounts": _Sealed(
+        "accounts", "sealed", ("team_id", "user_id", "provider"), "account", "of {1} in {0} at {2}"
+    ),
+    "installations": _Sealed(
+        "installations",
+        "sealed",
+        ("enterprise_id", "team_id"),
+        "slack",
+        "of workspace {1} in organisation {0}",
+    ),
+    "proposals": _Sealed("proposals", "act", ("team_id", "id"), "proposal", "{1} in {0}"),
+}
+
+
+def rotate_key(db: sqlite_utils.Database, vault: Vault) -> Rotated:
+    """Seal what is under another key with the first one. Raises Unopened, and changes nothing then.
+
+    Everything is opened, so that afterwards it is known that nothing needs another key.
+    """
+    problems: list[str] = []
+    counts = {name: _reseal(db, vault, table, problems) for name, table in _TABLES.items()}
+    try:
+        ends = reseal_chains(db, vault)
+    except Tampered as problem:
+        problems.append(str(problem))
+        ends = 0
+    if problems:
+        raise Unopened(problems)
+    return Rotated(**counts, audit_ends=ends, buttons=_sign_buttons(db, vault))
+
+
+def _reseal(db: sqlite_utils.Database, vault: Vault, table: _Sealed, problems: list[str]) -> int:
+    named = ", ".join(table.key)
+    state = "state" if table.table == "proposals" else "'open'"
+    rows = db.execute(
+        f"SELECT {named}, {table.column}, {state} FROM {table.table} ORDER BY {named}"
+    ).fetchall()
+    resealed = 0
+    for *key, sealed, state in rows:
+        try:
+            content = vault.open(sealed, table.place, *key)
+        except CannotOpen as problem:
+            # Nobody opens again what was decided long ago; whatever else there is, is needed.
+            if state in (ProposalState.OPEN, ProposalState.AGREED):
+                problems.append(f"{table.table}: {table.whose.format(*key)}: {problem}")
+            continue
+        if not vault.is_current(sealed):
+            where = " AND ".join(f"{column} = ?" for column in table.key)
+            new = vault.seal(content, table.place, *key)
+            db.execute(f"UPDATE {table.table} SET {table.column} = ? WHERE {where}", [new, *key])
+            resealed += 1
+    return resealed
+
+
+def _sign_buttons(db: sqlite_utils.Database, vault: Vault) -> int:
+    """Sign the buttons of open proposals with the first key; their messages are changed by the bot."""
+    signed = 0
+    query = (
+        "SELECT proposals.team_id, id, content FROM proposals JOIN messages ON messages.parcel = proposals.id"
+        " WHERE state = 'open' AND content IS NOT NULL"
+    )
+    for team, identity, content in db.execute(query).fetchall():
+        text = signed_text(team, identity)
+        new = vault.sign(text)
+
+        def anew(found: re.Match[str], text: str = text, new: str = new) -> str:
+            return new if vault.is_signed(text, found[0]) else found[0]
+
+        if (changed := _SIGNATURE.sub(anew, content)) != content:
+            change_messages_about(db, subject_of_proposal(identity), changed)
+            signed += 1
+    return signed
