@@ -469,4 +469,9 @@ def _rules_of(settings: Settings) -> tuple[Allow | Protect, ...]:
     rules = read_policy(settings.policy_file) if settings.policy_file is not None else ()
     if settings.buildbell_secret_key is None and any(isinstance(rule, Protect) for rule in rules):
         raise PolicyProblem("POLICY_FILE asks for a second person, which needs BUILDBELL_SECRET_KEY")
+    if settings.many_workspaces and any(rule.names_somebody and not rule.workspaces for rule in rules):
+        raise PolicyProblem(
+            "POLICY_FILE names people, groups or channels, who are others in each workspace that installs the app"
+            ' (SLACK_CLIENT_ID): say workspaces = ["T…"] in each rule that names some'
+        )
     return rules

@@ -16,7 +16,8 @@ from rich.markup import escape
 from bot import duties, logs
 from bot.app import Buildbell
 from bot.commands import markdown
-from bot.doctor import Finding, examine
+from bot.doctor import examine
+from bot.findings import Finding
 from bot.manifest import as_yaml, for_http, manifest
 from bot.pages import write_pages
 from bot.policy import PolicyProblem

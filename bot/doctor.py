@@ -6,38 +6,22 @@ import shutil
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot import installed
 from bot.bitrise import Bitrise
+from bot.findings import Finding, clock, missing_scopes
 from bot.http import FixedToken, Http, ProviderError
 from bot.manifest import bot_scopes
 from bot.settings import Settings
 from bot.slack import SlackNotReachable, TokenRefused, check_app_token, connect, slack_session, web_client
 from storage import DatabaseProblem, check
 
-# A request's signature is refused when it is older than this (Slack's rules, "Answering").
-MOST_CLOCK_SKEW = timedelta(minutes=5)
 LEAST_DISK = 100 * 1024 * 1024
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at; `cure` says what to do where it is not well."""
-
-    what: str
-    said: str
-    cure: str | None = None
-
-    @property
-    def well(self) -> bool:
-        """Whether nothing needs to be done."""
-        return self.cure is None
 
 
 async def examine(settings: Settings) -> AsyncIterator[Finding]:
@@ -46,7 +30,8 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
     async with AsyncExitStack() as open_things:
         session = await open_things.enter_async_context(slack_session())
         slack = web_client(settings, session, patient=False)
-        async for finding in _slack(slack, settings):
+        look = installed.look if settings.many_workspaces else _slack
+        async for finding in look(slack, settings):
             yield finding
         http = await open_things.enter_async_context(Http())
         bitrise = Bitrise(
@@ -76,7 +61,7 @@ async def _slack(slack: AsyncWebClient, settings: Settings) -> AsyncIterator[Fin
     took = (time.perf_counter() - began) * 1000
     yield Finding("Slack token", f"workspace {who.team_name} ({who.team}), answered in {took:.0f} ms")
     yield _scopes(who.scopes)
-    yield _clock(who.answered_at)
+    yield clock(who.answered_at)
     if settings.slack_app_token is not None:
         yield await _socket_mode(slack, settings.slack_app_token.get_secret_value())
     else:
@@ -86,23 +71,13 @@ async def _slack(slack: AsyncWebClient, settings: Settings) -> AsyncIterator[Fin
 def _scopes(granted: frozenset[str]) -> Finding:
     if not granted:
         return Finding("Slack scopes", "not told by Slack; nothing to compare")
-    missing = sorted(bot_scopes() - granted)
-    if missing:
+    if missing := missing_scopes(granted):
         return Finding(
             "Slack scopes",
             f"missing {', '.join(missing)}",
             "update the app from manifest.yml and install it again",
         )
     return Finding("Slack scopes", f"all {len(bot_scopes())} granted")
-
-
-def _clock(answered_at: str | None) -> Finding:
-    if answered_at is None:
-        return Finding("Clock", "Slack did not tell its time; nothing to compare")
-    skew = abs(datetime.now(UTC) - parsedate_to_datetime(answered_at))
-    if skew > MOST_CLOCK_SKEW:
-        return Finding("Clock", f"{skew.total_seconds():.0f} s off Slack's", "set this machine's clock (NTP)")
-    return Finding("Clock", f"within {max(skew.total_seconds(), 1):.0f} s of Slack's")
 
 
 async def _socket_mode(slack: AsyncWebClient, app_token: str) -> Finding:

@@ -23,6 +23,7 @@ MOST_MINUTES = 24 * 60
 
 Person = Annotated[str, StringConstraints(pattern=r"^[UW][A-Z0-9]{2,20}$")]
 Group = Annotated[str, StringConstraints(pattern=r"^S[A-Z0-9]{2,20}$")]
+Workspace = Annotated[str, StringConstraints(pattern=r"^T[A-Z0-9]{2,20}$")]
 Channel = Annotated[str, StringConstraints(pattern=r"^[CGD][A-Z0-9]{2,20}$")]
 Glob = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
@@ -63,11 +64,25 @@ NOBODY = Who()
 
 
 class _About(Frozen):
-    """What a rule is about; an empty part means every one. Apps are globs on title, slug and owner/repo."""
+    """What a rule is about; an empty part means every one. Apps are globs on title, slug and owner/repo.
+
+    `workspaces` are those of Slack in which an operator's rule counts; a rule of one workspace counts in that one.
+    """
 
     permissions: frozenset[Permission] = frozenset(Permission)
+    workspaces: tuple[Workspace, ...] = ()
+    who: Who = EVERYONE
     apps: tuple[Glob, ...] = ()
     channels: tuple[Channel, ...] = ()
+
+    @property
+    def names_somebody(self) -> bool:
+        """Whether it names people, groups or channels, which are others in every workspace."""
+        return bool(self.who.people or self.who.groups or self.channels)
+
+    def counts_in(self, workspace: str) -> bool:
+        """Whether the rule counts in this workspace at all."""
+        return not self.workspaces or workspace in self.workspaces
 
     def is_about(self, question: Question) -> bool:
         """Whether the rule is about this act. An act without an app, or in no channel, is in doubt: it is."""
@@ -82,7 +97,6 @@ class Allow(_About):
     """These people may, and nobody else."""
 
     kind: Literal["allow"] = "allow"
-    who: Who = EVERYONE
 
 
 class Protect(_About):
@@ -96,7 +110,6 @@ class Protect(_About):
     permissions: frozenset[Permission] = PROTECTABLE
     branches: tuple[Glob, ...] = ()
     workflows: tuple[Glob, ...] = ()
-    who: Who = EVERYONE
     minutes: int = Field(default=DEFAULT_MINUTES, ge=1, le=MOST_MINUTES)
 
     @model_validator(mode="after")
@@ -166,8 +179,8 @@ def read_policy(path: Path) -> tuple[Allow | Protect, ...]:
 
 
 _FIELDS = {
-    "allow": ("apps", "channels", "who"),
-    "protect": ("apps", "channels", "branches", "workflows", "who", "minutes"),
+    "allow": ("workspaces", "apps", "channels", "who"),
+    "protect": ("workspaces", "apps", "channels", "branches", "workflows", "who", "minutes"),
 }
 
 

@@ -67,10 +67,9 @@ class Rulings:
         self._clients = clients
         self.groups = groups
 
-    @property
-    def operators(self) -> tuple[Allow | Protect, ...]:
-        """The operator's rules."""
-        return self._rules
+    def operators(self, team: str) -> tuple[Allow | Protect, ...]:
+        """The operator's rules for a workspace."""
+        return tuple(rule for rule in self._rules if rule.counts_in(team))
 
     async def of(self, question: Question, person: Person) -> Ruling:
         """Whether this person may do this, here and now. What can't be found out counts as no."""
@@ -79,16 +78,17 @@ class Rulings:
         if (problem := await self._not_linked(person)) is not None:
             return Ruling(refused=problem)
         of_workspace = [one.rule for one in await self._storage.of(person.team).policies.all()]
-        for rules, whose in ((self._rules, OPERATORS), (of_workspace, ADMINS)):
+        operators = self.operators(person.team)
+        for rules, whose in ((operators, OPERATORS), (of_workspace, ADMINS)):
             who = who_may(rules, question).who
             if not await self.includes(who, person):
                 return Ruling(refused=await self._refusal(question, who, whose, person.team))
         confirm = not person.vouched and bool(person.id)
-        needed = [*protections(self._rules, question), *protections(of_workspace, question)]
+        needed = [*protections(operators, question), *protections(of_workspace, question)]
         return Ruling(
             second=tuple(dict.fromkeys(one.who for one in needed)),
             minutes=min((one.minutes for one in needed), default=60),
-            confirm=confirm and not await self._open_to_workflows(question, of_workspace),
+            confirm=confirm and not await self._open_to_workflows(question, operators, of_workspace),
         )
 
     async def includes(self, who: Who, person: Person) -> bool:
@@ -120,9 +120,14 @@ class Rulings:
             log.warning("rulings.person_unknown", team=person.team, reason=str(error.response.get("error")))
             return "Slack does not tell me who you are at the moment. Try again in a minute."
 
-    async def _open_to_workflows(self, question: Question, of_workspace: Sequence[Allow | Protect]) -> bool:
+    async def _open_to_workflows(
+        self,
+        question: Question,
+        operators: Sequence[Allow | Protect],
+        of_workspace: Sequence[Allow | Protect],
+    ) -> bool:
         """Whether a workflow may do it by itself: where the bot acts for everyone anyway."""
-        everyone = all(who_may(rules, question).who.everyone for rules in (self._rules, of_workspace))
+        everyone = all(who_may(rules, question).who.everyone for rules in (operators, of_workspace))
         return self._clients.service_acts and everyone
 
     async def _refusal(self, question: Question, who: Who, whose: str, team: str) -> str:

@@ -9,7 +9,7 @@ from bot.slack.client import (
     reason_of,
     web_client,
 )
-from bot.slack.installing import CALLBACK, Installing
+from bot.slack.installing import CALLBACK, INSTALL, Installing
 from bot.slack.presence import ManyWorkspaces, OneWorkspace, Presence
 from bot.slack.session import slack_session
 from bot.slack.socket import PING_SECONDS, Sockets, check_app_token
@@ -18,6 +18,7 @@ from bot.slack.workspaces import Slacks
 
 __all__ = [
     "CALLBACK",
+    "INSTALL",
     "PING_SECONDS",
     "AppSecrets",
     "InstalledTokens",

@@ -60,14 +60,17 @@ def reason_of(error: SlackApiError) -> str | None:
     return str(data.get("error") or "") or None if isinstance(data, dict) else None
 
 
-async def connect(client: AsyncWebClient) -> WhoWeAre:
-    """Ask Slack who we are. Raises TokenRefused (final) or SlackNotReachable (try again later)."""
+async def connect(client: AsyncWebClient, whose: str = "SLACK_BOT_TOKEN") -> WhoWeAre:
+    """Ask Slack who we are; `whose` is what the token is called.
+
+    Raises TokenRefused (final) or SlackNotReachable (try again later).
+    """
     try:
         answer = await client.auth_test()
     except SlackApiError as error:
         reason = reason_of(error)
         if reason in ("invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired"):
-            raise TokenRefused(f"Slack refuses SLACK_BOT_TOKEN ({reason}).") from error
+            raise TokenRefused(f"Slack refuses {whose} ({reason}).") from error
         raise SlackNotReachable(f"Slack answers {reason or 'nothing that can be understood'}.") from error
     except (TimeoutError, aiohttp.ClientError, SlackClientError, OSError) as error:
         raise SlackNotReachable(f"Slack can't be reached ({type(error).__name__}).") from error

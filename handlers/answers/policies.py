@@ -33,7 +33,7 @@ async def show(ask: ShowPolicy, caller: Caller) -> Answer:
     app = await find_app(caller, ask.app) if ask.app is not None else None
     rulings = caller.desk.rulings
     of_workspace = await caller.storage.policies.all()
-    both = (rulings.operators, [one.rule for one in of_workspace])
+    both = (rulings.operators(caller.team), [one.rule for one in of_workspace])
     verdicts = []
     for permission in Permission:
         question = Question(permission=permission, app=app, channel=caller.channel)
@@ -43,7 +43,7 @@ async def show(ask: ShowPolicy, caller: Caller) -> Answer:
     said = messages.policy(
         app,
         verdicts,
-        [await _shown(rule, caller) for rule in rulings.operators],
+        [await _shown(rule, caller) for rule in rulings.operators(caller.team)],
         [await _shown(one.rule, caller, number=one.number) for one in of_workspace],
         is_admin=await is_admin(caller),
         you=await _you(app, caller),

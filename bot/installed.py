@@ -1,0 +1,143 @@
+"""What `buildbell doctor` finds where many workspaces install the app. It changes nothing, and exchanges no token."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import aiohttp
+from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.findings import Finding, clock, missing_scopes
+from bot.settings import Settings
+from bot.slack import CALLBACK, INSTALL, SlackNotReachable, TokenRefused, WhoWeAre, connect, reason_of
+from storage import KeptInstallation, kept_installations
+
+# So many are asked; it is a look, and no census.
+MOST_ASKED = 50
+_NOT_OURS = frozenset({"bad_client_secret", "invalid_client_id", "invalid_client"})
+
+
+async def look(slack: AsyncWebClient, settings: Settings) -> AsyncIterator[Finding]:
+    """Look at the app's own id, at its addresses, and at what stands in the database; raises nothing."""
+    yield await _client(slack, settings)
+    yield public_address(settings.public_url or "", settings.slack_api_url)
+    yield Finding(
+        "Redirect URL", f"{settings.public_url}{CALLBACK} must be one of the app's (OAuth & Permissions)"
+    )
+    yield Finding("Key", "BUILDBELL_SECRET_KEY is set, and seals the tokens")
+    if settings.service_token_acts:
+        yield Finding(
+            "Who acts",
+            "SERVICE_TOKEN_ACTS is 1: everybody in each workspace that installs the app acts with BITRISE_TOKEN",
+            "set it to 0, unless all those workspaces are your own",
+        )
+    yield Finding("Slack requests", f"over HTTP, signed, to /slack/events on port {settings.port}")
+    async for finding in _installations(slack, settings):
+        yield finding
+
+
+async def _client(slack: AsyncWebClient, settings: Settings) -> Finding:
+    """Whether Slack knows the app by its id and secret; a code that nobody was given is what it is asked with."""
+    secret = settings.slack_client_secret
+    try:
+        await slack.oauth_v2_access(
+            client_id=settings.slack_client_id or "",
+            client_secret=secret.get_secret_value() if secret else "",
+            code="none",
+            redirect_uri=f"{settings.public_url}{CALLBACK}",
+        )
+    except SlackApiError as error:
+        reason = reason_of(error) or "nothing that can be understood"
+    except (TimeoutError, aiohttp.ClientError, SlackClientError, OSError) as error:
+        reason = type(error).__name__
+        return Finding(
+            "Slack",
+            f"can't be reached ({reason})",
+            f"check the network and SLACK_API_URL ({settings.slack_api_url})",
+        )
+    else:
+        reason = "ok"
+    if reason in _NOT_OURS:
+        return Finding(
+            "Client id",
+            f"Slack answers {reason}",
+            "copy Client ID and Client Secret (Basic Information) into SLACK_CLIENT_ID and SLACK_CLIENT_SECRET",
+        )
+    return Finding("Client id", f"{settings.slack_client_id}, known to Slack with its secret")
+
+
+def public_address(url: str, slack_api_url: str) -> Finding:
+    """Whether Slack and people's browsers can reach the bot there, by the address's form alone."""
+    address = urlsplit(url)
+    if _is_here(address.hostname):
+        if _is_here(urlsplit(slack_api_url).hostname):
+            return Finding("Public address", f"{url}, on this machine, as Slack is")
+        return Finding(
+            "Public address",
+            f"{url} is this machine alone",
+            "set PUBLIC_URL to the address at which Slack and people's browsers reach the bot",
+        )
+    if address.scheme != "https":
+        return Finding(
+            "Public address",
+            f"{url} is not https",
+            "Slack leads people back over https only: put a proxy with TLS in front",
+        )
+    return Finding("Public address", f"{url}; people install at {url}{INSTALL}")
+
+
+def _is_here(host: str | None) -> bool:
+    try:
+        return host == "localhost" or ip_address(host or "").is_loopback
+    except ValueError:
+        return False
+
+
+async def _installations(slack: AsyncWebClient, settings: Settings) -> AsyncIterator[Finding]:
+    vault = settings.vault()
+    if vault is None:
+        return
+    try:
+        found = kept_installations(Path(settings.database_path), vault)
+    except sqlite3.DatabaseError:
+        return  # the database's own finding says it
+    more = f"; the first {MOST_ASKED} are asked" if len(found) > MOST_ASKED else ""
+    yield Finding("Installations", f"{len(found)}{more}" if found else "none yet")
+    told_the_time = False
+    for one in found[:MOST_ASKED]:
+        finding, who = await _installation(slack, one)
+        yield finding
+        if who is not None and not told_the_time:
+            told_the_time = True
+            yield clock(who.answered_at)
+
+
+async def _installation(slack: AsyncWebClient, one: KeptInstallation) -> tuple[Finding, WhoWeAre | None]:
+    what = f"Installed in {one.name or 'a place without a name'} ({one.team or one.organisation})"
+    if one.token is None:
+        cure = "set BUILDBELL_SECRET_KEY to the key that it was sealed with, or install the app there again"
+        return Finding(what, "its token can't be opened", cure), None
+    if one.ends_at is not None and one.ends_at <= datetime.now(UTC):
+        return Finding(what, "its token has ended; the bot exchanges it at the next call"), None
+    slack.token = one.token.get_secret_value()
+    try:
+        who = await connect(slack, "its token")
+    except TokenRefused as problem:
+        return Finding(what, str(problem), "install the app there again"), None
+    except SlackNotReachable as problem:
+        return Finding(what, str(problem), "try again later"), None
+    finally:
+        slack.token = None
+    if missing := missing_scopes(who.scopes):
+        return Finding(
+            what,
+            f"missing {', '.join(missing)}",
+            "update the app from manifest.yml and install it there again",
+        ), who
+    return Finding(what, "its token works, with all scopes"), who
