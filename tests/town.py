@@ -197,7 +197,7 @@ class Town(Conversation):
         return b"".join(path.read_bytes() for path in self.folder.iterdir() if path.is_file())
 
     async def execute(self, statement: str, *given: object) -> None:
-        """Change the database behind the bot's back, while it is stopped."""
+        """Change the database behind the bot's back."""
         connection = sqlite3.connect(self.folder / "buildbell.db")
         with connection:
             connection.execute(statement, given)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.slack import Post
-from tests.handlers.test_policy import governed
+from tests.handlers.test_policy import add_rule, governed
 from tests.town import Town
 
 PROTECTED = """
@@ -137,6 +137,24 @@ async def test_whoever_loses_the_right_meanwhile_does_not_get_it_done(town: Town
     town.bitrise.revoke(BEN_TOKEN)
     await town.people.click("anna", asked, "Agree")
     await town.until(lambda: "but it was not done" in town.words(asked))
+    assert town.bitrise.farm.builds == []
+
+
+async def test_a_rule_that_is_made_meanwhile_counts(town: Town) -> None:
+    asked = await propose(town)
+    only_anna = {"who": "The people and groups below", "people": ["U0ANNA"]}
+    await add_rule(town, kind="These people may, and nobody else", acts=["Start builds"], **only_anna)
+    await town.told("A new rule: Only", person=None)
+    await town.people.click("anna", asked, "Agree")
+    await town.until(lambda: "but it was not done" in town.words(asked))
+    assert "Only Anna Berg may start builds" in town.words(asked)
+    assert town.bitrise.farm.builds == []
+
+
+async def test_too_late_is_too_late_even_before_the_message_says_so(town: Town) -> None:
+    asked = await propose(town)
+    await town.execute("UPDATE proposals SET expires_at = '2026-01-01T00:00:00.000000+00:00'")
+    await town.press(asked, "Agree", "Its time has run out")
     assert town.bitrise.farm.builds == []
 
 
