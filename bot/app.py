@@ -16,7 +16,6 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, cast
 
-import aiohttp
 import structlog
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
@@ -25,23 +24,18 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.bitrise import Bitrise
 from bot.http import Credentials, Http
-from bot.manifest import bot_scopes
 from bot.metrics import Metrics
 from bot.outbox import Limits, Relay
 from bot.policy import Allow, PolicyProblem, Protect, read_policy
 from bot.settings import Settings
 from bot.slack import (
     PING_SECONDS,
-    AppSecrets,
-    InstalledTokens,
-    Installing,
-    ManyWorkspaces,
-    OneWorkspace,
     Presence,
     SlackNotReachable,
     Slacks,
     Sockets,
     client_options,
+    presence,
     slack_session,
     web_client,
 )
@@ -72,7 +66,7 @@ from handlers import (
 )
 from handlers.following import SECONDS_EACH as FOLLOW_SECONDS
 from handlers.sight import EVERY as SIGHT_EVERY
-from storage import Database, Installations, Recorder, States, Storage, prune
+from storage import Database, Recorder, Storage, prune
 
 log = structlog.get_logger()
 
@@ -130,7 +124,8 @@ class Buildbell:
             session = await open_things.enter_async_context(slack_session())
             http = await open_things.enter_async_context(Http())
             storage = Storage(database, self._settings.vault())
-            slack = self._presence(session, storage)
+            client = web_client(self._settings, session, patient=True)
+            slack = presence(self._settings, client, storage, self._clock)
             open_things.push_async_callback(slack.close)
             patient = Slacks(slack.access_to, **client_options(self._settings, session, patient=True))
             hasty = Slacks(slack.access_to, **client_options(self._settings, session, patient=False))
@@ -184,7 +179,7 @@ class Buildbell:
                 blindness=lambda: watcher.blindness,
                 clock=self._clock,
             )
-            slack_app = self._slack_app(slack, web_client(self._settings, session, patient=True), database)
+            slack_app = self._slack_app(slack, client, database)
             homes = Homes(desk, news)
             forgetful.append(homes)
             register(slack_app, desk, listening, homes)
@@ -305,23 +300,6 @@ class Buildbell:
 
         return make
 
-    def _presence(self, session: aiohttp.ClientSession, storage: Storage) -> Presence:
-        client = web_client(self._settings, session, patient=True)
-        if not self._settings.many_workspaces or storage.vault is None:
-            return OneWorkspace(client, storage, self._clock)
-        installations = Installations(storage.database, storage.vault, self._clock)
-        states = States(storage.database, self._clock)
-        secret = self._settings.slack_client_secret
-        app = AppSecrets(
-            client_id=self._settings.slack_client_id or "",
-            client_secret=secret.get_secret_value() if secret else "",
-        )
-        installing = Installing(
-            self._settings, client, installations, states, scopes=sorted(bot_scopes()), clock=self._clock
-        )
-        tokens = InstalledTokens(installations, client, app, self._clock)
-        return ManyWorkspaces(installations, tokens, installing, storage, client)
-
     def _relay(self, slack: Slacks, storage: Storage) -> Relay:
         return Relay(
             slack,
@@ -396,15 +374,15 @@ class Buildbell:
         self,
         open_things: AsyncExitStack,
         slack_app: AsyncApp,
-        presence: Presence,
+        slack: Presence,
         storage: Storage,
         watcher: Watcher,
     ) -> None:
         async def readiness() -> tuple[bool, Mapping[str, Any]]:
             sockets = await self._sockets.connected() if self._sockets else 0
-            slack = self._arrived and (self._settings.slack_app_token is None or sockets > 0)
-            return slack and not self._stopping.is_set(), {
-                "slack": slack,
+            reached = self._arrived and (self._settings.slack_app_token is None or sockets > 0)
+            return reached and not self._stopping.is_set(), {
+                "slack": reached,
                 "sockets": sockets,
                 "bitrise_failures": watcher.failures,
                 "last_look": watcher.last_success.isoformat() if watcher.last_success else None,
@@ -426,7 +404,7 @@ class Buildbell:
             slack=slack_app if over_http else None,
             webhook=self._webhook(watcher),
             metrics_token=self._settings.metrics_token,
-            more=presence.add_routes,
+            more=slack.add_routes,
         )
         open_things.push_async_callback(server.stop)
         await server.start(self._settings.host, self._settings.port)

@@ -207,7 +207,7 @@ class Homes:
                 for one in found
                 if not one.terms.once
             ],
-            whole=snapshot.whole and visible is None,
+            whole=snapshot.whole and (visible is None or await caller.is_linked()),
             blind=(blind.since, blind.reason) if blind is not None else None,
         )
 

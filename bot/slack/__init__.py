@@ -9,22 +9,16 @@ from bot.slack.client import (
     reason_of,
     web_client,
 )
-from bot.slack.installing import CALLBACK, INSTALL, Installing
-from bot.slack.presence import ManyWorkspaces, OneWorkspace, Presence
+from bot.slack.installing import CALLBACK, INSTALL
+from bot.slack.presence import Presence, presence
 from bot.slack.session import slack_session
 from bot.slack.socket import PING_SECONDS, Sockets, check_app_token
-from bot.slack.tokens import AppSecrets, InstalledTokens
 from bot.slack.workspaces import Slacks
 
 __all__ = [
     "CALLBACK",
     "INSTALL",
     "PING_SECONDS",
-    "AppSecrets",
-    "InstalledTokens",
-    "Installing",
-    "ManyWorkspaces",
-    "OneWorkspace",
     "Presence",
     "SlackNotReachable",
     "Slacks",
@@ -34,6 +28,7 @@ __all__ = [
     "check_app_token",
     "client_options",
     "connect",
+    "presence",
     "reason_of",
     "slack_session",
     "web_client",

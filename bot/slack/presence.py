@@ -15,13 +15,15 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.oauth.installation_store.models.bot import Bot
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.manifest import bot_scopes
+from bot.settings import Settings
 from bot.slack.client import WhoWeAre, connect, reason_of
 from bot.slack.installing import Installing
-from bot.slack.tokens import InstalledTokens
+from bot.slack.tokens import AppSecrets, InstalledTokens
 from bot.slack.workspaces import Access
 from bot.vault import CannotOpen
 from handlers import Departure
-from storage import Installations, Storage
+from storage import Installations, States, Storage
 
 log = structlog.get_logger()
 
@@ -156,7 +158,7 @@ class ManyWorkspaces:
         """Forget the installation, and all that its workspaces have told the bot."""
         enterprise, team = departure.enterprise, departure.team
         since = await self._installations.installed_at(enterprise, team)
-        bot = await self._bot(enterprise, None if team is None else team)
+        bot = await self._bot(enterprise, team)
         if bot is not None and not await _is_gone(departure, since, self._client, bot.bot_token):
             return []
         teams = await self._installations.wipe(enterprise, team)
@@ -180,6 +182,24 @@ class ManyWorkspaces:
         except CannotOpen as problem:
             log.error("installation.sealed", team=team_id, enterprise=enterprise_id, reason=str(problem))
             return None
+
+
+def presence(
+    settings: Settings, client: AsyncWebClient, storage: Storage, clock: Callable[[], datetime]
+) -> Presence:
+    """In many workspaces where the settings have an app to install, and a key to seal its tokens with; else in one."""
+    if not settings.many_workspaces or storage.vault is None:
+        return OneWorkspace(client, storage, clock)
+    installations = Installations(storage.database, storage.vault, clock)
+    states = States(storage.database, clock)
+    secret = settings.slack_client_secret
+    app = AppSecrets(
+        client_id=settings.slack_client_id or "",
+        client_secret=secret.get_secret_value() if secret else "",
+    )
+    installing = Installing(settings, client, installations, states, scopes=sorted(bot_scopes()), clock=clock)
+    tokens = InstalledTokens(installations, client, app, clock)
+    return ManyWorkspaces(installations, tokens, installing, storage, client)
 
 
 async def _is_gone(departure: Departure, since: datetime | None, client: AsyncWebClient, token: str) -> bool:

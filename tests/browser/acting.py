@@ -11,6 +11,11 @@ async def say(page: Page, text: str) -> None:
     await field.press("Enter")
 
 
+async def be(page: Page, name: str) -> None:
+    """Be somebody else from now on, by their real name."""
+    await page.get_by_label("You are").select_option(label=name)
+
+
 def message(page: Page, text: str) -> Locator:
     """The newest message that says this."""
     return page.get_by_role("article").filter(has_text=text).last

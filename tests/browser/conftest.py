@@ -40,8 +40,9 @@ async def stage() -> AsyncIterator[Stage]:
     async with opened:
         await opened.start(
             also=add_routes(opened),
-            settings={"POLL_INTERVAL": "0.3", "POLL_INTERVAL_ACTIVE": "0.2", "SERVICE_TOKEN_ACTS": "1"},
+            settings={"POLL_INTERVAL": "0.3", "POLL_INTERVAL_ACTIVE": "0.2"},
         )
+        await opened.link("anna")
         seed(opened)
         yield opened
         assert opened.slack.violations == []

@@ -10,7 +10,7 @@ from playwright.async_api import Page, expect
 from bot.manifest import manifest
 from sandbox.bitrise import BEN_TOKEN
 from sandbox.stage import Stage
-from tests.browser.acting import message, say
+from tests.browser.acting import be, message, say
 from tests.browser.conftest import Picture, add_routes
 
 pytestmark = pytest.mark.browser
@@ -22,12 +22,9 @@ async def stage() -> AsyncIterator[Stage]:
     opened = Stage(manifest())
     async with opened:
         await opened.start(also=add_routes(opened))
+        await opened.link("anna")
         yield opened
         assert opened.slack.violations == []
-
-
-async def be(page: Page, name: str) -> None:
-    await page.get_by_label("You are").select_option(label=name)
 
 
 async def test_an_account_is_linked_and_a_protected_branch_needs_a_second_person(
@@ -48,7 +45,6 @@ async def test_an_account_is_linked_and_a_protected_branch_needs_a_second_person
     assert BEN_TOKEN not in await page.content()
     await dialog.get_by_text("Close", exact=True).click()
 
-    await stage.link("anna")
     await be(page, "Anna Berg")
     await say(page, "/bitrise policy android")
     await message(page, "Who may do what").get_by_role("button", name="Add a rule…").click()

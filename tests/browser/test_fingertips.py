@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Locator, Page, expect
 
 from sandbox.stage import Stage
-from tests.browser.acting import message, say
+from tests.browser.acting import be, message, say
 from tests.browser.conftest import Picture
 
 pytestmark = pytest.mark.browser
@@ -169,11 +169,17 @@ async def test_a_failed_build_is_compared_with_the_last_success(
 async def test_steps_of_a_workflow_start_a_build_and_wait_for_its_end(
     stage: Stage, page: Page, picture: Picture
 ) -> None:
+    await say(page, "/bitrise subscribe android")
+    await expect(message(page, "subscribed this channel")).to_be_visible()
     await page.get_by_role("button", name="Workflow steps").click()
     steps = page.locator("#steps")
     await steps.get_by_label("App").fill("android")
     await steps.get_by_label("Branch").fill("main")
+    await steps.get_by_label("On behalf of").select_option(label="Anna Berg")
     await steps.get_by_role("button", name="Run the step").click()
+    await page.get_by_role("button", name="buildbell").click()
+    await message(page, "in your name").get_by_role("button", name="Do it as me").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Do it as me").click()
     await expect(steps).to_contain_text("Start a Bitrise build completed")
     build = stage.bitrise.farm.newest_first()[0]
     await steps.get_by_label("Step", exact=True).select_option(label="Wait for a build to end")
@@ -181,8 +187,6 @@ async def test_steps_of_a_workflow_start_a_build_and_wait_for_its_end(
     await steps.get_by_label("Build").fill(build.slug)
     await steps.get_by_role("button", name="Run the step").click()
     await expect(steps).to_contain_text("Wait for a build to end running")
-    await say(page, "/bitrise subscribe android")
-    await expect(message(page, "subscribed this channel")).to_be_visible()
     stage.bitrise.finish(build, "error")
     await expect(steps).to_contain_text('"result": "failed"', timeout=20_000)
     await picture(page, "workflow-steps")
@@ -191,10 +195,14 @@ async def test_steps_of_a_workflow_start_a_build_and_wait_for_its_end(
 async def test_a_channel_is_subscribed_from_the_home_and_a_build_is_found(
     stage: Stage, page: Page, picture: Picture
 ) -> None:
+    await be(page, "Carla Ruiz")
     await page.get_by_role("button", name="🏠 Home").click()
     home = page.get_by_label("Messages")
     await expect(home).to_contain_text("First steps")
     await picture(page, "first-steps")
+    await be(page, "Anna Berg")
+    await page.get_by_role("button", name="🏠 Home").click()
+    await expect(home).to_contain_text("You are anna-berg there")
     await home.get_by_role("button", name="Subscribe…").click()
     dialog = page.get_by_role("dialog", name="Subscribe")
     await pick(dialog, "App", "andr", "Sample Android")

@@ -116,7 +116,7 @@ async def test_commands_are_offered_and_completed_by_keyboard(page: Page) -> Non
     await expect(field).to_have_value("/bitrise ")
     await field.press_sequentially("whoami")
     await field.press("Enter")
-    await expect(message(page, "have not linked an account at Bitrise")).to_be_visible()
+    await expect(message(page, "with your own token")).to_be_visible()
     await field.fill("/nonsense")
     await field.press("Enter")
     await expect(
@@ -138,7 +138,7 @@ async def test_threads_unread_marks_and_direct_messages(stage: Stage, page: Page
     await expect(page.get_by_role("button", name="builds 1 unread")).to_be_visible()
     await page.get_by_role("navigation").get_by_role("button", name="buildbell").click()
     await say(page, "whoami")
-    await expect(message(page, "have not linked an account at Bitrise")).to_be_visible()
+    await expect(message(page, "with your own token")).to_be_visible()
 
 
 async def test_faults_and_broken_rules_are_seen_in_the_inspector(

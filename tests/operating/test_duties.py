@@ -12,6 +12,7 @@ import pytest
 
 from bot.vault import Vault
 from storage import Database
+from tests.operating.forking import forked
 from tests.operating.test_process import WHOLE, buildbell
 from tests.storage.holding import ANNA, BEN, NEW, OLD, SLACK_TOKEN, TEAM, TOKEN, a_full_database, everything
 from tests.storage.test_migrations import first_version
@@ -26,7 +27,7 @@ async def path(tmp_path: Path) -> Path:
 
 async def typed(path: Path, *arguments: str, key: str = OLD) -> tuple[int, str]:
     """The command with nothing set but where the database is and its key; a problem is one line without a secret."""
-    code, said = await buildbell(
+    code, said = await forked(
         *arguments, DATABASE_URL=f"sqlite:///{path}", **({"BUILDBELL_SECRET_KEY": key} if key else {})
     )
     assert "Traceback" not in said

@@ -14,6 +14,7 @@ import pytest
 from bot.manifest import manifest
 from sandbox.slack import APP_TOKEN, BOT_TOKEN
 from sandbox.stage import Stage
+from tests.operating.forking import forked
 
 
 @pytest.fixture
@@ -122,7 +123,7 @@ async def test_a_missing_or_wrong_setting_is_one_clear_line_with_its_name(
 ) -> None:
     settings = {"DATABASE_URL": str(tmp_path / "b.db"), **WHOLE}
     settings = {key: text for key, text in settings.items() if key != name} | ({name: value} if value else {})
-    code, said = await buildbell("run", **settings)
+    code, said = await forked("run", **settings)
     assert code == 2
     assert words in said
     assert said.count("\n") == 1

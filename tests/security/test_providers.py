@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -27,7 +27,8 @@ async def http() -> AsyncIterator[Http]:
 
 def client(http: Http, url: str) -> Bitrise:
     token = FixedToken(SecretStr(TOKEN))
-    return Bitrise(http, credentials=token, base_url=f"{url}/v0.1", clock=lambda: datetime.now(UTC))
+    base_url, clock = f"{url}/v0.1", lambda: datetime.now(UTC)
+    return Bitrise(http, credentials=token, base_url=base_url, clock=clock, deadline=timedelta(0))
 
 
 async def test_d1_a_redirect_takes_the_token_nowhere(http: Http) -> None:

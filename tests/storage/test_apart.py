@@ -546,4 +546,4 @@ def a_message(parcel: str, to: Recipient) -> NewMessage:
 
 
 TestWorkspaces = Workspaces.TestCase
-TestWorkspaces.settings = settings(max_examples=30, stateful_step_count=50)
+TestWorkspaces.settings = settings(max_examples=15, stateful_step_count=50)

@@ -1,0 +1,48 @@
+"""The program as a process of its own, without its second of imports: forked from one that has them already."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload(["bot.cli"])
+
+
+async def forked(*arguments: str, **settings: str) -> tuple[int, str]:
+    """Run the program with these settings alone; returns its exit code and all that it said."""
+    with tempfile.TemporaryDirectory() as folder:
+        said = Path(folder) / "said"
+        process = _FORKS.Process(target=_run, args=(arguments, settings, said), daemon=True)
+        await asyncio.to_thread(_until_its_end, process)
+        return process.exitcode or 0, said.read_text()
+
+
+def _until_its_end(process: multiprocessing.context.ForkServerProcess) -> None:
+    process.start()
+    process.join(60)
+    if process.exitcode is None:
+        process.kill()
+        raise TimeoutError("the program did not end")
+
+
+def _run(arguments: tuple[str, ...], settings: dict[str, str], said: Path) -> None:
+    """In the new process: become the program."""
+    with said.open("wb") as out:
+        os.dup2(out.fileno(), 1)
+        os.dup2(out.fileno(), 2)
+    os.chdir("/")
+    for name in set(os.environ) - {"PATH", "HOME"}:
+        del os.environ[name]
+    os.environ.update(settings, COLUMNS="200")
+    sys.argv = ["buildbell", *arguments]
+    # Whatever the server process had for a terminal.
+    sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False)
+    from bot.cli import main
+
+    main()
