@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import tempfile
 from collections.abc import Coroutine
@@ -14,7 +15,7 @@ from typing import Any, TypeVar
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from pydantic import SecretStr
 
 from bot.acts import Abort, ActedBuild
@@ -41,6 +42,7 @@ from storage import (
     ProposalState,
     Recipient,
     Recorder,
+    Scope,
     Sighting,
     Status,
     Stopped,
@@ -125,17 +127,26 @@ class Workspaces(RuleBasedStateMachine):
             for person in PEOPLE:
                 self.link(team, person)
             self.subscribe(team, "C1", ANDROID, Terms(), "U1")
-            self.propose(team, "C1", "U1")
+            for _ in range(2):
+                self.propose(team, "C1", "U1")
+            self.decide(team, 0, ProposalState.AGREED)
+            self.step(team, "Fx1")
         self.a_build_ends(ANDROID, State.SUCCEEDED)
         for team in TEAMS:
             self.deliver(team, "C1")
         self.a_build_ends(ANDROID, State.FAILED)
 
     def teardown(self) -> None:
-        if hasattr(self, "database"):
-            self.run(self.database.close())
-        self._runner.close()
-        self._folder.cleanup()
+        try:
+            if hasattr(self, "database"):
+                for team, other in itertools.permutations(TEAMS, 2):
+                    self.reach(team, other, self.number, "C1")
+                self.each_reads_its_own()
+        finally:
+            if hasattr(self, "database"):
+                self.run(self.database.close())
+            self._runner.close()
+            self._folder.cleanup()
 
     def now(self) -> datetime:
         """A new moment each time."""
@@ -410,12 +421,19 @@ class Workspaces(RuleBasedStateMachine):
 
     # What each tries with what is another's: nothing comes of it.
 
-    @rule(team=teams, other=teams, pick=some)
-    @precondition(lambda self: any(self.subscriptions.values()))
-    def reach_for_a_subscription(self, team: str, other: str, pick: int) -> None:
-        one = self.one_of(self.subscriptions, other, pick)
-        if team == other or one is None:
+    @rule(team=teams, other=teams, pick=some, channel=channels)
+    def reach(self, team: str, other: str, pick: int, channel: str) -> None:
+        if team == other:
             return
+        if (one := self.one_of(self.subscriptions, other, pick)) is not None:
+            self.reach_for_a_subscription(team, one)
+        if (account := self.one_of(self.accounts, other, pick)) is not None:
+            self.reach_for_an_account(team, account)
+        if (proposal := self.one_of(self.proposals, other, pick)) is not None:
+            self.reach_for_a_proposal(team, proposal)
+        self.carry_what_is_anothers(team, other, channel)
+
+    def reach_for_a_subscription(self, team: str, one: Subscription) -> None:
         mine, at = self.storage.of(team).subscriptions, self.now()
         assert self.run(mine.find(one.id)) is None
         self.run(mine.change(one, Terms(started=True)))
@@ -423,22 +441,16 @@ class Workspaces(RuleBasedStateMachine):
         self.run(mine.resume(one, by="U2"))
         assert self.run(mine.stop_one(one, Stopped.UNSEEN, at)) is False
         self.run(mine.remove(one))
+        stolen = one.model_copy(update={"team": team})
+        self.run(self.storage.subscriptions.checked(stolen, at, Scope(apps=frozenset())))
 
-    @rule(team=teams, other=teams, pick=some)
-    def reach_for_an_account(self, team: str, other: str, pick: int) -> None:
-        account = self.one_of(self.accounts, other, pick)
-        if team == other or account is None:
-            return
+    def reach_for_an_account(self, team: str, account: Account) -> None:
         mine = self.storage.of(team).accounts
         with pytest.raises(CannotOpen):
             mine.token(account)
         assert self.run(mine.refused(account, Message("again").encode(), self.now())) is False
 
-    @rule(team=teams, other=teams, pick=some)
-    def reach_for_a_proposal(self, team: str, other: str, pick: int) -> None:
-        proposal = self.one_of(self.proposals, other, pick)
-        if team == other or proposal is None:
-            return
+    def reach_for_a_proposal(self, team: str, proposal: Proposal) -> None:
         proposals = self.storage.proposals
         assert self.run(proposals.find(team, proposal.id)) is None
         mine = proposal.model_copy(update={"team": team})
@@ -448,10 +460,7 @@ class Workspaces(RuleBasedStateMachine):
         self.run(proposals.finish(mine))
         self.run(proposals.say(mine, said))
 
-    @rule(team=teams, other=teams, channel=channels)
     def carry_what_is_anothers(self, team: str, other: str, channel: str) -> None:
-        if team == other:
-            return
         theirs = self.run(self.storage.outbox.due(Recipient(team=other, channel=channel), 100, self.now()))
         if not theirs:
             return
@@ -478,6 +487,7 @@ class Workspaces(RuleBasedStateMachine):
         for channel in CHANNELS:
             here = Recipient(team=team, channel=channel)
             found = await mine.subscriptions.of_channel(channel)
+            assert all(one.scope.apps is None for one in found)
             assert {
                 one.id: Wanted(
                     channel, one.app.slug if one.app else None, one.terms, one.created_by, one.stopped

@@ -110,3 +110,18 @@ def kill_while_migrating(path: Path, *, after_seconds: float) -> None:
         process.stdout.readline()
         time.sleep(after_seconds)  # at any moment of the migration
         process.send_signal(signal.SIGKILL)
+
+
+async def test_steps_under_way_when_there_was_one_workspace_are_that_ones(tmp_path: Path) -> None:
+    db = sqlite_utils.Database(tmp_path / "b.db")
+    migrations.apply(db, stop_before="m004_many_workspaces")
+    db.table("people").insert({"team_id": "T1", "user_id": "U1"})
+    step = {"execution": "Fx1", "kind": "wait", "begun_at": NOON.isoformat(timespec="microseconds")}
+    db.table("workflow_steps").insert(step | {"outcome": '{"error":"gone"}'})
+    db.close()
+    database = await Database.open(tmp_path / "b.db")
+    [(team, execution, outcome)] = await Storage(database).steps.owed()
+    assert (team, execution, outcome.error) == ("T1", "Fx1", "gone")
+    assert not await Storage(database).steps.begin("T1", "Fx1", "wait", NOON)
+    assert await Storage(database).steps.begin("T2", "Fx1", "wait", NOON)
+    await database.close()

@@ -169,8 +169,15 @@ async def test_a_token_that_is_revoked_beside_another_is_not_the_end(tmp_path: P
         hours.passed += timedelta(hours=11)
         town.people.say("anna", "D0ANNA", "help")
         await town.told("What you can type", channel="D0ANNA")
+        # Slack that can't say whether there is another is no reason to wipe anything.
+        town.slack.fault("auth.test", "error", words="internal_error")
         assert (await call(town.slack, "auth.revoke", token=before))["revoked"] is True
         await town.answered("tokens_revoked")
+        assert "subscriptions" in town.rows_with(TEAM)
+        # Told once more, when Slack can say it.
+        inner = {"type": "tokens_revoked", "tokens": {"oauth": [], "bot": ["U0BUILDBELL"]}}
+        town.slack.delivery.event(payloads.of_the_end(inner, payloads.FIRST))
+        await town.answered("tokens_revoked", 2)
         await town.ask("/bitrise subscriptions", "Sample Android")
         # The last one is.
         after = next(reversed(town.slack.installations.tokens))

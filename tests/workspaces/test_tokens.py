@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -10,13 +11,17 @@ from typing import Any
 import pytest
 from slack_sdk.errors import SlackApiError
 from slack_sdk.oauth.installation_store.models.bot import Bot
+from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.slack import AppSecrets, InstalledTokens, slack_session
 from bot.slack.tokens import EXCHANGED_BEFORE, FIRST_PAUSE
 from bot.slack.workspaces import WorkspaceClient
 from bot.vault import Vault
+from sandbox.slack import CLIENT_ID, CLIENT_SECRET
 from sandbox.slack.workspace import TEAM
-from storage import Installations, Storage
+from storage import Database, Installations, Storage
 from tests.builds import NOON
+from tests.town import SECRET_KEY
 from tests.workspaces.towns import GRID, TWIN, Hours, ManyTown, open_many
 
 TO_THE_END = timedelta(hours=12)
@@ -106,9 +111,32 @@ async def test_a_failed_exchange_is_tried_again_but_not_in_a_loop(
     assert logged("installation.exchanged", capfd) == 1
 
 
-async def test_somebody_who_gives_up_waiting_does_not_spend_the_refresh_token_for_nothing(
+async def test_a_token_that_is_exchanged_is_kept_though_nobody_waits_for_it_any_more(
     town: ManyTown, hours: Hours
 ) -> None:
+    vault = Vault([SECRET_KEY])
+    await town.stop_bot()
+    database = await Database.open(town.folder / "buildbell.db")
+    hours.passed += TO_THE_END + timedelta(minutes=1)
+    async with slack_session() as session:
+        client = AsyncWebClient(base_url=town.slack.api_url, session=session)
+        app = AppSecrets(CLIENT_ID, CLIENT_SECRET)
+        tokens = InstalledTokens(Installations(database, vault, hours), client, app, hours)
+        town.slack.fault("oauth.v2.access", "slow", seconds=0.2)
+        impatient = asyncio.create_task(tokens(TEAM))
+        await town.until(lambda: bool(exchanges(town)))
+        impatient.cancel()
+        access = await tokens(TEAM)
+        assert access is not None
+        client.token = access.token
+        assert (await client.auth_test())["team_id"] == TEAM
+        await tokens.close()
+    await database.close()
+    assert len(exchanges(town)) == 1
+    await town.start_bot()
+
+
+async def test_a_bot_that_stops_in_the_midst_of_it_keeps_the_new_token(town: ManyTown, hours: Hours) -> None:
     hours.passed += TO_THE_END + timedelta(minutes=1)
     town.slack.fault("oauth.v2.access", "slow", seconds=0.3)
     town.people.say("anna", "D0ANNA", "help")
