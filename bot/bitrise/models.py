@@ -16,6 +16,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
     ValidationError,
     ValidatorFunctionWrapHandler,
     WrapValidator,
@@ -46,7 +47,8 @@ def _as_text(value: Any) -> Any:
 
 
 Text = Annotated[str | None, BeforeValidator(_as_text), WrapValidator(or_none)]
-Number = Annotated[int | None, WrapValidator(or_none)]
+# Larger ones are no number of anything, and fit into no database.
+Number = Annotated[Annotated[int, Field(ge=-(2**53), le=2**53)] | None, WrapValidator(or_none)]
 Flag = Annotated[bool | None, WrapValidator(or_none)]
 Object = Annotated[dict[str, Any] | None, WrapValidator(or_none)]
 
@@ -55,6 +57,12 @@ def _time(value: Any, handler: ValidatorFunctionWrapHandler) -> datetime | None:
     time: datetime | None = or_none(value, handler)
     # Go's zero time stands for "none" in some answers
     return None if time is None or time.year == 1 or time.tzinfo is None else time
+
+
+def number_in(text: str | None) -> int | None:
+    """The number that a text says; None for 0, which stands for none, and for whatever else it says."""
+    digits = (text or "").strip()
+    return int(digits) or None if digits.isdecimal() and len(digits) < 10 else None
 
 
 Time = Annotated[datetime | None, WrapValidator(_time)]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, WrapValidator
 
-from bot.bitrise.models import Flag, Number, Text, Time, or_none
+from bot.bitrise.models import Flag, Number, Text, Time, number_in, or_none
 from bot.build import State
 from bot.pipeline import Pipeline, PipelineWorkflow, Stage
 
@@ -105,7 +105,6 @@ class PipelineShow(BaseModel):
     def as_pipeline(self, app_slug: str) -> Pipeline:
         """The pipeline's current attempt in the bot's own words."""
         params = self.trigger_params or ParamsItem()
-        pull_request = (params.pull_request_id or "").strip()
         return Pipeline(
             app_slug=app_slug,
             id=self.id,
@@ -118,7 +117,7 @@ class PipelineShow(BaseModel):
             tag=params.tag,
             commit_hash=params.commit_hash,
             commit_message=params.commit_message,
-            pull_request=int(pull_request) if pull_request.isdigit() and pull_request != "0" else None,
+            pull_request=number_in(params.pull_request_id),
             triggered_by=self.triggered_by,
             triggered_at=self.triggered_at,
             started_at=self.started_at,

@@ -9,6 +9,7 @@ from bot.slack.client import (
     web_client,
 )
 from bot.slack.installing import Installing
+from bot.slack.payloads import Malformed, check_payload
 from bot.slack.presence import ManyWorkspaces, OneWorkspace, Presence
 from bot.slack.session import slack_session
 from bot.slack.socket import PING_SECONDS, Sockets, check_app_token
@@ -17,6 +18,7 @@ from bot.slack.workspaces import Slacks
 __all__ = [
     "PING_SECONDS",
     "Installing",
+    "Malformed",
     "ManyWorkspaces",
     "OneWorkspace",
     "Presence",
@@ -26,6 +28,7 @@ __all__ = [
     "TokenRefused",
     "WhoWeAre",
     "check_app_token",
+    "check_payload",
     "client_options",
     "connect",
     "slack_session",
