@@ -6,7 +6,7 @@ import re
 
 from pydantic import BaseModel
 
-from bot.bitrise.models import Object, Text, Time, number_in
+from bot.bitrise.models import Object, Slug, Text, Time, number_in
 from bot.build_request import BuildRequest
 
 _NUMBER = re.compile(r"/(?:pull|pulls|merge_requests|pull-requests)/(\d{1,9})(?:\D|$)")
@@ -15,7 +15,7 @@ _NUMBER = re.compile(r"/(?:pull|pulls|merge_requests|pull-requests)/(\d{1,9})(?:
 class BuildRequestItem(BaseModel):
     """One of them; `build_params` are those that the build would be started with."""
 
-    slug: str
+    slug: Slug
     build_params: Object = None
     pull_request_url: Text = None
     created_at: Time = None

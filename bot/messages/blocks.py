@@ -72,7 +72,7 @@ def button(
     optional = {
         "style": style,
         "confirm": confirm,
-        "accessibility_label": cut(seen(label), BUTTON_TEXT) if label else None,
+        "accessibility_label": cut(seen(redact(label)), BUTTON_TEXT) if label else None,
     }
     return made | {name: chosen for name, chosen in optional.items() if chosen is not None}
 

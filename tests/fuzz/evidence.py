@@ -8,7 +8,7 @@ import json
 import logging
 import re
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +31,12 @@ _HANDLES = frozenset(
 )
 # Of what somebody typed into a form the form must still hold it when it is drawn anew.
 _TYPED = frozenset({"initial_value"})
+# What Slack refuses where a handle was used up, or a payload's handles, people or places were changed.
+_OF_HANDLES = re.compile(
+    r": (?:invalid_trigger_id|exchanged_trigger_id|expired_trigger_id|user_not_found|no_such_response_url"
+    r"|function_execution_not_found|function_execution_not_in_progress|cannot_find_message|cannot_unfurl_url"
+    r"|push_limit_reached|hash_conflict)"
+)
 # Pieces of each secret that lie so close together that no leak of eleven letters slips through between them.
 _PIECES = [
     secret[at : at + 8].encode() for secret in CANARIES.values() for at in range(0, len(secret) - 7, 4)
@@ -105,7 +111,7 @@ class Evidence:
         """What was let out so far was looked at, or is of no concern."""
         self.ear.take()
         self.calls()
-        self.violations()
+        self.broken_rules()
         self.files()
 
     def calls(self) -> list[Entry]:
@@ -115,16 +121,29 @@ class Evidence:
         entries.clear()
         return found
 
-    def violations(self) -> list[str]:
-        """The rules of Slack that the bot broke since the last time."""
-        found = list(self.town.slack.violations)
+    def broken_rules(self) -> list[str]:
+        """The rules of Slack that the bot broke since the last time by what it wrote."""
+        found = [rule for rule in self.town.slack.violations if not _OF_HANDLES.search(rule)]
         self.town.slack.violations.clear()
         return found
 
-    def kept(self) -> list[str]:
-        """The kinds of secrets that lie in the bot's folder."""
+    async def kept(self) -> list[str]:
+        """The secrets that lie in the bot's folder, and where in its database they stand."""
         content = self.town.kept()
-        return seen_in(content.decode("latin-1")) if any(piece in content for piece in _PIECES) else []
+        found = [content.find(piece) for piece in _PIECES]
+        if max(found) < 0:
+            return []
+        at = min(place for place in found if place >= 0)
+        around = content[max(at - 500, 0) : at + 200].decode("latin-1").replace("\0", "")
+        return [*seen_in(content.decode("latin-1")), around, *[place async for place in self._places()]]
+
+    async def _places(self) -> AsyncIterator[str]:
+        for (table,) in await self.town.rows("SELECT name FROM sqlite_master WHERE type = 'table'"):
+            rows = await self.town.rows(f"SELECT * FROM {table}")  # noqa: S608 - one of our own names
+            for row in rows:
+                text = repr(row)
+                if any(piece.decode() in text for piece in _PIECES):
+                    yield f"{table}: {text[:2000]}"
 
     def files(self) -> list[str]:
         """The files that were uploaded since the last time."""

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from bot.messages import actions
 from handlers.listening import Listening
 from sandbox.bitrise import Role
+from sandbox.bitrise.desk import Twist
 from sandbox.slack import Post
 from sandbox.slack.fields import Block, elements
 from sandbox.slack.workspace import OpenView
+from tests.canaries import planted
+from tests.fuzz.scene import Scene, open_scene
+from tests.fuzz.sending import Sender
 from tests.town import Town
 
 # More than one message shows.
@@ -46,6 +52,32 @@ class Recorded:
     name: str
     form: str
     payload: dict[str, Any]
+
+
+@contextmanager
+def played(
+    folder: Path, runner: asyncio.Runner, twist: Twist | None = None
+) -> Iterator[tuple[Scene, list[Recorded], Sender]]:
+    """A scene in which everything was used once, what Slack sent meanwhile, and a sender for more of it."""
+    opening = open_scene(folder)
+    scene = runner.run(opening.__aenter__())
+    try:
+        scene.town.bitrise.twist = twist
+        recorded = runner.run(Player(scene.town, scene.listening).play())
+        scene.nothing_is_broken(scene.ear.take())
+        assert scene.evidence.broken_rules() == [], "what nobody has changed breaks no rule"
+        runner.run(scene.is_well())
+        sender = runner.run(_sender(scene))
+        try:
+            yield scene, recorded, sender
+        finally:
+            runner.run(sender.close())
+    finally:
+        runner.run(opening.__aexit__(None, None, None))
+
+
+async def _sender(scene: Scene) -> Sender:
+    return Sender(scene)
 
 
 class Player:
@@ -95,8 +127,12 @@ class Player:
             bitrise.let("anna-berg", app, Role.OWNER)
         await self._type("subscribe android style:card")
         await self._type("subscribe ios")
+        # Bitrise tells all that it can of this app, and one of its logs is full of secrets.
+        bitrise.android.sums_up = bitrise.android.explains = True
         for result in ("success", "error"):
             bitrise.finish(bitrise.start_build(bitrise.android), result)
+        text = f"step one\n{planted()}\nFAILURE: Build failed\n{planted()}\nexit code 1\n"
+        bitrise.farm.builds[1].log = lambda _now: text  # type: ignore[method-assign, assignment]
         for _ in range(12):
             bitrise.finish(bitrise.start_build(bitrise.ios))
         bitrise.start_pipeline(bitrise.android, stages=[["compile"], ["deploy"]])

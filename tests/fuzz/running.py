@@ -8,6 +8,7 @@ import secrets
 import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
+from unittest.mock import patch
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.strategies import SearchStrategy
@@ -17,8 +18,9 @@ T = TypeVar("T")
 FUZZ_SECONDS = float(os.environ.get("FUZZ_SECONDS", "60"))
 # To begin with the batch that failed.
 FUZZ_SEED = os.environ.get("FUZZ_SEED")
-# A failed example is made smaller before it is shown, which takes its time.
-TIMEOUT = FUZZ_SECONDS + 600
+# A failed example is made smaller before it is shown.
+SHRINKING_SECONDS = 60
+TIMEOUT = FUZZ_SECONDS + SHRINKING_SECONDS + 120
 BATCH = 50
 _OPTIONS = settings(
     max_examples=BATCH,
@@ -66,7 +68,13 @@ def fuzz(
             failed = True
             raise
 
-    while clock() < end:
-        seed(number)(_OPTIONS(given(examples)(batch)))()
-        number += 1
+    with patch("hypothesis.internal.conjecture.engine.MAX_SHRINKING_SECONDS", SHRINKING_SECONDS):
+        while clock() < end:
+            seed(number)(_OPTIONS(given(examples)(batch)))()
+            number += 1
     return tried
+
+
+def report(words: str) -> None:
+    """Say what was tried, for whoever looks at the output (`pytest -s`, or a failure's)."""
+    sys.stdout.write(f"{words}\n")
