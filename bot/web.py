@@ -142,3 +142,9 @@ async def _in_time(
         response = web.Response(status=408, text="Too slow\n")
         response.force_close()
         return response
+    except ConnectionResetError:
+        if request.transport is not None and not request.transport.is_closing():
+            raise
+        # Whoever hangs up in the midst of it is nothing that broke here.
+        log.info("request.cut_off", path=request.path)
+        return web.Response(status=400)

@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -94,10 +95,25 @@ class Example:
     answers: list[Twisted]
     asked: list[Asked]
     linking: bool
+    failing: bool
 
     def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
         """For a failure."""
-        printer.text("\n".join(map(repr, [*self.answers, *self.asked, self.linking])))
+        printer.text("\n".join(map(repr, [*self.answers, *self.asked, self.linking, self.failing])))
+
+
+def _is_watched(kind: str) -> bool:
+    """Whether the watcher asks for it, or whoever finds out why a build has failed."""
+    watched = (
+        "GET /v0.1/builds",
+        "/builds",
+        "/builds/*",
+        "/log",
+        "/pipelines",
+        "/pipelines/*",
+        "/ai-summary",
+    )
+    return kind.startswith("GET") and kind.endswith(watched)
 
 
 def kind_of(asked: str) -> str:
@@ -110,9 +126,12 @@ def examples(
 ) -> st.SearchStrategy[Example]:
     """One to three kinds of answers changed, while some things are done; `asking` says what asks for which kind."""
 
+    # What the watcher reads is told to everybody, and comes seldom to what is asked.
+    kinds = [*sorted(answers), *([kind for kind in sorted(answers) if _is_watched(kind)] * 2)]
+
     @st.composite
     def one(draw: st.DrawFn) -> Twisted:
-        kind = draw(st.sampled_from(sorted(answers)))
+        kind = draw(st.sampled_from(kinds))
         answer = answers[kind]
         if isinstance(answer, bytes):
             return Twisted(kind, draw(rewritten(answer)), answer)
@@ -127,7 +146,8 @@ def examples(
         asked = draw(st.lists(st.sampled_from(those or recorded), min_size=2, max_size=5))
         asked += draw(st.lists(st.sampled_from(recorded), max_size=3))
         linking = any(made.kind.endswith("/me") for made in twisted)
-        return Example(twisted, [Asked(each) for each in asked], linking)
+        failing = any(_is_watched(made.kind) for made in twisted)
+        return Example(twisted, [Asked(each) for each in asked], linking, failing)
 
     return example()
 
@@ -182,6 +202,8 @@ class Fuzzing:
         try:
             card = await self._card()
             await asyncio.gather(*(self._send(asked.one) for asked in example.asked))
+            if example.failing:
+                await self._fail()
             await self._look()
             if example.linking:
                 await self._link()
@@ -222,7 +244,7 @@ class Fuzzing:
         await town.people.command("anna", "builds", f"/bitrise build {build.slug}")
         await self._scene.rest()
         entries = [*town.slack.journal.entries][before:]
-        return "\n".join(shown(one) for one in entries if one.between == "app → Slack")
+        return "\n".join(shown(one) for one in entries if one.what == "response_url")
 
     async def _send(self, one: Recorded) -> None:
         payload = self._sender.renewed(one.payload, one.payload)
@@ -230,12 +252,22 @@ class Fuzzing:
         assert status < 500, one.name
 
     async def _look(self) -> None:
-        """Let the watcher look once more."""
-        requests = self._scene.town.bitrise.requests
-        requests.clear()
+        """Let the watcher look once more, from beginning to end, whatever comes of it."""
+        before = await self._sender.readiness()
         status, _ = await self._sender.post("/webhooks/bitrise", b"", params={"secret": WEBHOOK_SECRET})
         assert status == 204
-        await self._scene.town.until(lambda: any(one.member == "api-demo" for one in requests))
+        for _ in range(1000):
+            if await self._sender.readiness() != before:
+                return
+            await asyncio.sleep(0.01)
+        raise TimeoutError("nobody has looked")
+
+    async def _fail(self) -> None:
+        """A build fails that somebody is told of, and its log is there to be read."""
+        town = self._scene.town
+        town.clock.skip(timedelta(minutes=1))
+        town.bitrise.finish(town.bitrise.start_build(town.bitrise.android), "error")
+        town.clock.skip(timedelta(minutes=1))
 
     async def _link(self) -> None:
         """Somebody links their account anew."""
