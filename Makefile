@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: sandbox test run bench torture story check audit lint types imports unit pictures docs format lock clean
+.PHONY: sandbox test run bench torture fuzz story check audit lint types imports unit pictures docs format lock clean
 
 sandbox: $(READY)  ## the bot against simulated Slack and Bitrise, on this machine
 	$(BIN)/python -m bot sandbox
@@ -19,6 +19,9 @@ bench: $(READY)  ## speed, as ratios against bare baselines measured in the same
 
 torture: $(READY)  ## kill the bot at every interesting point, hundreds of times, and count what each channel was told
 	$(BIN)/python -m tests.torture --rounds $(or $(ROUNDS),300)
+
+fuzz: $(READY)  ## what `make test` changes for a minute, for ten minutes each and never the same
+	FUZZ_SEED=random FUZZ_SECONDS=$(or $(FUZZ_SECONDS),600) $(BIN)/python -m pytest tests/fuzz -x -s
 
 story: $(READY)  ## a whole day in the sandbox, without hands
 	$(BIN)/python -m bot sandbox --story

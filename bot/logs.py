@@ -8,6 +8,7 @@ from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
+from aiohttp.http_exceptions import HttpProcessingError
 
 from bot.http.redaction import redact
 
@@ -49,6 +50,16 @@ def configure(level: str, *, terminal: bool | None = None) -> None:
     logging.getLogger("slack_bolt").setLevel(logging.ERROR)
     for library in ("slack_sdk", "aiohttp", "asyncio", "httpx", "httpcore"):
         logging.getLogger(library).setLevel(max(root.level, logging.WARNING))
+    logging.getLogger("aiohttp.server").addFilter(_without_what_is_no_http)
+
+
+def _without_what_is_no_http(record: logging.LogRecord) -> bool:
+    """Bytes that are no HTTP are nothing that broke here; aiohttp would write them down, with whatever is in them."""
+    problem = record.exc_info[1] if record.exc_info else None
+    if isinstance(problem, HttpProcessingError):
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+        record.msg, record.exc_info = "What came from %s is no HTTP", None
+    return True
 
 
 def _redacted(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> dict[str, Any]:

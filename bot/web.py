@@ -11,8 +11,11 @@ from aiohttp import web
 from pydantic import SecretStr
 from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
 from slack_bolt.app.async_app import AsyncApp
+from slack_bolt.request.async_request import AsyncBoltRequest
+from slack_bolt.request.internals import parse_body
 
 from bot.secrecy import knows
+from bot.slack import Malformed, check_payload
 from bot.webhook import Webhook
 
 log = structlog.get_logger()
@@ -104,10 +107,19 @@ class Server:
         if not _could_be_signed(request):
             return web.json_response({"error": "invalid request"}, status=401)
         try:
-            asked = await to_bolt_request(request)
-        except (ValueError, LookupError, RecursionError):
+            asked = await _read(request)
+        except (Malformed, ValueError, LookupError, RecursionError) as problem:
+            log.info(
+                "slack.not_understood", reason=str(problem) if isinstance(problem, Malformed) else "no text"
+            )
             return web.json_response({"error": "invalid request"}, status=400)
         return await to_aiohttp_response(await self._slack.async_dispatch(asked))
+
+
+async def _read(request: web.Request) -> AsyncBoltRequest:
+    """The request as Bolt reads it. Raises Malformed, ValueError, LookupError or RecursionError."""
+    check_payload(parse_body(await request.text(), request.content_type))
+    return await to_bolt_request(request)
 
 
 def _could_be_signed(request: web.Request) -> bool:
@@ -130,3 +142,9 @@ async def _in_time(
         response = web.Response(status=408, text="Too slow\n")
         response.force_close()
         return response
+    except ConnectionResetError:
+        if request.transport is not None and not request.transport.is_closing():
+            raise
+        # Whoever hangs up in the midst of it is nothing that broke here.
+        log.info("request.cut_off", path=request.path)
+        return web.Response(status=400)

@@ -9,6 +9,7 @@ from handlers import (
     account_modals,
     actions,
     commands,
+    failing,
     home,
     leaving,
     links,
@@ -88,6 +89,7 @@ def register(app: AsyncApp, desk: Desk, listening: Listening, homes: Homes) -> N
     async def once(body, next):  # type: ignore[no-untyped-def]  # noqa: A002
         return await listening.once(body, next)
 
+    failing.register(app)
     for surface in _SURFACES:
         surface.register(app, desk, listening)
     home.register(app, desk, listening, homes)

@@ -11,12 +11,15 @@ import structlog
 from slack_sdk.errors import SlackApiError
 
 from bot.http import DownloadRefused, ProviderDown
+from bot.messages.text import plain
 from handlers.caller import Caller
 
 log = structlog.get_logger()
 
 # Slack takes a gigabyte; nobody reads a quarter of one.
 LARGEST_FILE = 256 * 1024 * 1024
+LONGEST_TITLE = 250
+LONGEST_ALT = 1000
 A_PIECE = 256 * 1024
 UPLOAD_TIMEOUT = aiohttp.ClientTimeout(total=300)
 
@@ -41,7 +44,7 @@ async def share_file(
     length = os.stat(path).st_size  # noqa: PTH116 - at once, of a file that was just written
     slack = caller.slack
     place = await slack.files_getUploadURLExternal(
-        filename=name, length=length, snippet_type=snippet, alt_txt=alt
+        filename=name, length=length, snippet_type=snippet, alt_txt=plain(alt, LONGEST_ALT) if alt else None
     )
     upload_url = str(place["upload_url"])
     if not caller.desk.slack_addresses.takes_files(upload_url):
@@ -60,7 +63,7 @@ async def share_file(
     except (aiohttp.ClientError, TimeoutError) as error:
         raise ProviderDown("Slack's file storage gave no answer") from error
     await slack.files_completeUploadExternal(
-        files=[{"id": place["file_id"], "title": title}],
+        files=[{"id": place["file_id"], "title": plain(title, LONGEST_TITLE)}],
         channel_id=channel,
         initial_comment=comment,
         thread_ts=thread,

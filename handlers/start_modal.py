@@ -47,7 +47,7 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
         await ack()
         async with listening.answering(actions.START_REMOVE_VARIABLE):
             value = str(action.get("value"))
-            if value.isdigit():
+            if value.isdecimal() and len(value) < 5:
                 await _draw_anew(body, desk, lambda origin: origin.without_row(int(value)))
 
     @app.view(actions.START_MODAL)

@@ -35,6 +35,25 @@ MISTAKES = (
 )
 
 
+# What Slack refuses because of where an answer should go, or how late it comes, and not because of what it says.
+_REFUSALS = {
+    "expired_trigger_id": "That took too long for Slack to still open the dialog. Press the button once more.",
+    "invalid_trigger_id": "Slack does not open a dialog for this any more. Press the button once more.",
+    "exchanged_trigger_id": "Slack does not open a dialog for this any more. Press the button once more.",
+    "channel_not_found": "I can't write in this channel. Type `/invite @buildbell` here, then try again.",
+    "not_in_channel": "I can't write in this channel. Type `/invite @buildbell` here, then try again.",
+    "is_archived": "Nobody can write in this channel any more.",
+    "user_not_found": "Slack does not know this person.",
+    "user_disabled": "This person is not here any more.",
+    "not_found": "The dialog is not open any more.",
+    "message_not_found": "The message is not there any more.",
+    "thread_not_found": "The message is not there any more.",
+    "cannot_unfurl_url": "The link is not in the message any more.",
+    "cannot_find_message": "The message is not there any more.",
+    "push_limit_reached": "Slack lets no more dialogs lie on top of each other. Close one first.",
+}
+
+
 def in_words(error: Exception) -> Message:
     """The error as a message: what was wrong, what would work."""
     return messages.problem(sentence_for(error))
@@ -47,10 +66,19 @@ def sentence_for(error: BaseException) -> str:
         return redact(str(error))
     if isinstance(error, WorkspaceGone):
         return str(error)  # nobody will read it
-    if isinstance(error, SlackApiError) and error.response.get("error") == "expired_trigger_id":
-        return "That took too long for Slack to still open the dialog. Press the button once more."
+    if (refusal := refusal_of(error)) is not None:
+        log.info("answer.refused", reason=refusal)
+        return _REFUSALS[refusal]
     log.error("answer.broken", exc_info=error)
     return "Something broke on my side; it is in my log. Nothing was changed that I didn't tell you."
+
+
+def refusal_of(error: BaseException) -> str | None:
+    """Slack's name for why it lets nobody write there; None for any other error."""
+    if not isinstance(error, SlackApiError):
+        return None
+    data = error.response.data if isinstance(error.response.data, dict) else {}
+    return reason if (reason := str(data.get("error"))) in _REFUSALS else None
 
 
 async def say_or_explain(asked: Coroutine[Any, Any, Answer | None], say: Saying) -> None:

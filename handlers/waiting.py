@@ -14,6 +14,7 @@ from slack_sdk.errors import SlackApiError
 
 from bot.build import App, Build, Provider, State
 from bot.http import NotFound, ProviderError
+from bot.http.redaction import redact
 from handlers.desk import Desk
 from storage import Outcome, Wait
 
@@ -130,11 +131,11 @@ class Waiting:
 def outputs_of(app: App, build: Build) -> Mapping[str, Any]:
     """What a workflow learns of a build that has ended."""
     return {
-        "app": app.title,
+        "app": redact(app.title),
         "build": build.slug,
         "number": build.number or 0,
         "url": build.url,
         "result": build.state.value,
         "succeeded": build.state in SUCCESSES,
-        "reason": build.abort_reason or "",
+        "reason": redact(build.abort_reason or ""),
     }

@@ -12,6 +12,7 @@ from bot.acts import Abort, ActedBuild, Start
 from bot.bitrise import AbortOrder
 from bot.build import App, Build
 from bot.commands import BuildRef, TriggerBuild, build_ref, variable_in
+from bot.http.redaction import redact
 from handlers import doing
 from handlers.caller import Caller, workspace_of
 from handlers.desk import Desk
@@ -106,7 +107,9 @@ async def _build(inputs: Inputs, caller: Caller) -> tuple[App, Build]:
     words = _text(inputs, "build") or ""
     ref: BuildRef | None = build_ref(words)
     if ref is None:
-        raise NotNamed(f"{words[:60] or 'Nothing'} is no build: give its number, its slug or a link to it.")
+        raise NotNamed(
+            f"{redact(words)[:60] or 'Nothing'} is no build: give its number, its slug or a link to it."
+        )
     return await find_build(caller, _text(inputs, "app"), ref)
 
 

@@ -2,30 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any, TypeVar
+
 from bot.authors import whose
-from bot.build import Build
+from bot.build import Build, Frozen
 from bot.build_request import BuildRequest
 from bot.http.redaction import redact
 from bot.pipeline import Pipeline
+
+ModelT = TypeVar("ModelT", bound=Frozen)
 
 
 def as_kept(build: Build) -> Build:
     """The build as the database may have it; whoever starts it again has what it was started with asked for anew."""
     params = whose(build.params) if build.params is not None else None
-    written = {"commit_message": _clean(build.commit_message), "abort_reason": _clean(build.abort_reason)}
-    return build.model_copy(update={"params": params, **written})
+    return _clean_model(build.model_copy(update={"params": params}))
 
 
 def pipeline_as_kept(one: Pipeline) -> Pipeline:
     """The pipeline as the database may have it."""
-    written = {"commit_message": _clean(one.commit_message), "abort_reason": _clean(one.abort_reason)}
-    return one.model_copy(update=written)
+    return _clean_model(one)
 
 
 def request_as_kept(one: BuildRequest) -> BuildRequest:
     """The build that waits for approval as the database may have it."""
-    return one.model_copy(update={"commit_message": _clean(one.commit_message)})
+    return _clean_model(one)
 
 
-def _clean(words: str | None) -> str | None:
-    return redact(words) if words else words
+def _clean_model(model: ModelT) -> ModelT:
+    """Every text in it may have been written by somebody: a branch's name no less than a message."""
+    clean = {name: _clean(value) for name, value in vars(model).items()}
+    changed = {name: value for name, value in clean.items() if value is not getattr(model, name)}
+    return model.model_copy(update=changed) if changed else model
+
+
+def _clean(value: Any) -> Any:
+    """The value without secrets; itself where it has none."""
+    if isinstance(value, Enum):
+        return value
+    if isinstance(value, str):
+        return clean if (clean := redact(value)) != value else value
+    if isinstance(value, Frozen):
+        return _clean_model(value)
+    if isinstance(value, tuple | list):
+        return type(value)(_clean(one) for one in value)
+    if isinstance(value, Mapping):
+        return {redact(name): _clean(one) for name, one in value.items()}
+    return value

@@ -7,15 +7,18 @@ empty strings where null was meant (forum thread: "undefined parameters are now 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
 
 import structlog
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
     ValidationError,
     ValidatorFunctionWrapHandler,
     WrapValidator,
@@ -24,11 +27,15 @@ from pydantic import (
 from bot.aborts import AbortRule, kind_of
 from bot.build import App, Build, Frozen, State
 from bot.http import NotUnderstood
+from bot.http.redaction import redact
 
 log = structlog.get_logger()
 
 BUILD_PAGE = "https://app.bitrise.io/build/"
 ItemT = TypeVar("ItemT", bound=BaseModel)
+LONGEST_NAME = 200
+_SLUG = re.compile(r"[\w-]{1,64}", re.ASCII)
+_PLAIN_SLUG = re.compile(r"[0-9a-f-]+")
 
 
 def or_none(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
@@ -45,8 +52,33 @@ def _as_text(value: Any) -> Any:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
+def _as_slug(value: str) -> str:
+    if not _SLUG.fullmatch(value) or (not _PLAIN_SLUG.fullmatch(value) and redact(value) != value):
+        raise ValueError("it is no slug")
+    return value
+
+
+def _as_name(value: str) -> str:
+    if len(value) > LONGEST_NAME or not value.isprintable() or redact(value) != value:
+        raise ValueError("it is no name")
+    return value
+
+
+def _no_flag(value: Any) -> Any:
+    # To pydantic true is 1, and a status of 1 would be a success that nobody has told of.
+    return None if isinstance(value, bool) else value
+
+
 Text = Annotated[str | None, BeforeValidator(_as_text), WrapValidator(or_none)]
-Number = Annotated[int | None, WrapValidator(or_none)]
+# Larger ones are no number of anything, and fit into no database.
+Number = Annotated[
+    Annotated[int, Field(ge=-(2**53), le=2**53)] | None, BeforeValidator(_no_flag), WrapValidator(or_none)
+]
+# Who starts a build names almost everything, but not this: Bitrise itself gives slugs, and addresses are made of them.
+Slug = Annotated[str, AfterValidator(_as_slug)]
+MaybeSlug = Annotated[Slug | None, WrapValidator(or_none)]
+# What somebody is called, in a line of words that can be read, and no token that has slipped into it.
+Name = Annotated[Annotated[str, AfterValidator(_as_name)] | None, WrapValidator(or_none)]
 Flag = Annotated[bool | None, WrapValidator(or_none)]
 Object = Annotated[dict[str, Any] | None, WrapValidator(or_none)]
 
@@ -57,13 +89,19 @@ def _time(value: Any, handler: ValidatorFunctionWrapHandler) -> datetime | None:
     return None if time is None or time.year == 1 or time.tzinfo is None else time
 
 
+def number_in(text: str | None) -> int | None:
+    """The number that a text says; None for 0, which stands for none, and for whatever else it says."""
+    digits = (text or "").strip()
+    return int(digits) or None if digits.isdecimal() and len(digits) < 10 else None
+
+
 Time = Annotated[datetime | None, WrapValidator(_time)]
 
 
 class AppItem(BaseModel):
     """An app, as `/me/apps`, `/apps` and the `repository` of a build have it."""
 
-    slug: str
+    slug: Slug
     title: Text = None
     repo_owner: Text = None
     repo_slug: Text = None
@@ -89,7 +127,7 @@ class AppItem(BaseModel):
 class BuildItem(BaseModel):
     """A build, as every list and the single answer have it; `repository` comes in the list of all apps' builds."""
 
-    slug: str
+    slug: Slug
     build_number: Number = None
     status: Number = None
     status_text: Text = None
@@ -109,7 +147,7 @@ class BuildItem(BaseModel):
     environment_prepare_finished_at: Time = None
     finished_at: Time = None
     abort_reason: Text = None
-    pipeline_workflow_id: Text = None
+    pipeline_workflow_id: MaybeSlug = None
     original_build_params: Object = None
     repository: Annotated[AppItem | None, WrapValidator(or_none)] = None
 
@@ -185,7 +223,7 @@ class ArtifactLinks(Artifact):
 class ArtifactItem(BaseModel):
     """An artifact, as the list and the single answer have it."""
 
-    slug: str
+    slug: Slug
     title: Text = None
     artifact_type: Text = None
     file_size_bytes: Number = None
@@ -209,8 +247,8 @@ class ArtifactItem(BaseModel):
 class Me(BaseModel):
     """Whose token it is; a workspace's token may have no user name."""
 
-    username: Text = None
-    slug: Text = None
+    username: Name = None
+    slug: MaybeSlug = None
     email: Text = None
 
 

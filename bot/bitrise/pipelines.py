@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, WrapValidator
 
-from bot.bitrise.models import Flag, Number, Text, Time, or_none
+from bot.bitrise.models import Flag, MaybeSlug, Number, Slug, Text, Time, number_in, or_none
 from bot.build import State
 from bot.pipeline import Pipeline, PipelineWorkflow, Stage
 
@@ -28,7 +28,7 @@ _NOT_BEGUN = frozenset({"", "initializing", "not_started", "on_hold", "skipped",
 class PipelineItem(BaseModel):
     """An entry of the list of pipelines, which holds builds outside of pipelines, too."""
 
-    slug: str
+    slug: Slug
     build_number: Number = None
     is_pipeline: Flag = None
     triggered_workflow: Text = None
@@ -45,7 +45,7 @@ class WorkflowItem(BaseModel):
     """A workflow of a pipeline; `external_id` is its build's slug."""
 
     id: Text = None
-    external_id: Text = None
+    external_id: MaybeSlug = None
     name: Text = None
     status: Text = None
     depends_on: Annotated[list[str] | None, WrapValidator(or_none)] = None
@@ -86,7 +86,7 @@ class ParamsItem(BaseModel):
 class PipelineShow(BaseModel):
     """A pipeline with its stages or, in newer ones, its graph of workflows; not wrapped in `data`."""
 
-    id: str
+    id: Slug
     name: Text = None
     status: Text = None
     number_in_app_scope: Number = None
@@ -105,7 +105,6 @@ class PipelineShow(BaseModel):
     def as_pipeline(self, app_slug: str) -> Pipeline:
         """The pipeline's current attempt in the bot's own words."""
         params = self.trigger_params or ParamsItem()
-        pull_request = (params.pull_request_id or "").strip()
         return Pipeline(
             app_slug=app_slug,
             id=self.id,
@@ -118,7 +117,7 @@ class PipelineShow(BaseModel):
             tag=params.tag,
             commit_hash=params.commit_hash,
             commit_message=params.commit_message,
-            pull_request=int(pull_request) if pull_request.isdigit() and pull_request != "0" else None,
+            pull_request=number_in(params.pull_request_id),
             triggered_by=self.triggered_by,
             triggered_at=self.triggered_at,
             started_at=self.started_at,

@@ -6,7 +6,7 @@ import re
 
 from pydantic import BaseModel
 
-from bot.bitrise.models import Object, Text, Time
+from bot.bitrise.models import Object, Slug, Text, Time, number_in
 from bot.build_request import BuildRequest
 
 _NUMBER = re.compile(r"/(?:pull|pulls|merge_requests|pull-requests)/(\d{1,9})(?:\D|$)")
@@ -15,7 +15,7 @@ _NUMBER = re.compile(r"/(?:pull|pulls|merge_requests|pull-requests)/(\d{1,9})(?:
 class BuildRequestItem(BaseModel):
     """One of them; `build_params` are those that the build would be started with."""
 
-    slug: str
+    slug: Slug
     build_params: Object = None
     pull_request_url: Text = None
     created_at: Time = None
@@ -24,11 +24,12 @@ class BuildRequestItem(BaseModel):
         """The request in the bot's own words."""
         params = self.build_params or {}
         found = _NUMBER.search(self.pull_request_url or "")
-        number = str(params.get("pull_request_id") or (found[1] if found else ""))
+        given = params.get("pull_request_id")
+        number = _text(given) or (f"{given:d}" if isinstance(given, int) and abs(given) < 10**9 else "")
         return BuildRequest(
             app_slug=app_slug,
             slug=self.slug,
-            pull_request=int(number) if number.isdigit() and number != "0" else None,
+            pull_request=number_in(number) or (int(found[1]) if found else None),
             pull_request_url=self.pull_request_url,
             branch=_text(params.get("branch")),
             target_branch=_text(params.get("branch_dest")),

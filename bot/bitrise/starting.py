@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ValidationError, WrapValidator
 
-from bot.bitrise.models import BUILD_PAGE, Number, Text, or_none
+from bot.bitrise.models import BUILD_PAGE, MaybeSlug, Number, Text, or_none
 from bot.bitrise.orders import Started
 from bot.http import NotUnderstood, Refused
 
@@ -14,7 +14,7 @@ from bot.http import NotUnderstood, Refused
 class ResultItem(BaseModel):
     """One build of a trigger's answer, and the older fields beside the list of them."""
 
-    build_slug: Text = None
+    build_slug: MaybeSlug = None
     build_number: Number = None
     build_url: Text = None
     triggered_workflow: Text = None

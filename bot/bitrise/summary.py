@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ValidationError, WrapValidator
 
-from bot.bitrise.models import Text, Time, or_none
+from bot.bitrise.models import MaybeSlug, Text, Time, or_none
 from bot.log_reader import Step, StepResult
 
 _RESULTS = {
@@ -37,7 +37,7 @@ class ErrorItem(BaseModel):
 class StepItem(BaseModel):
     """A step."""
 
-    uuid: Text = None
+    uuid: MaybeSlug = None
     step_id: Text = None
     title: Text = None
     version: Text = None

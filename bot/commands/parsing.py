@@ -174,7 +174,7 @@ def _help(words: _Words) -> Help:
 
 def _apps(words: _Words) -> ListApps:
     page = words.keyed("page").get("page", ["1"])[-1]
-    if not page.isdigit() or not 1 <= int(page) <= 10_000:
+    if not page.isdecimal() or len(page) > 5 or not 1 <= int(page) <= 10_000:
         words.wrong(f"page:{page} is no page.")
     return ListApps(page=int(page))
 
@@ -323,7 +323,7 @@ def _variable(text: str, words: _Words) -> tuple[str, str]:
 def _unsubscribe(words: _Words) -> Unsubscribe:
     what = words.plain()
     words.nothing_more()
-    if what is not None and what.lstrip("#").isdigit() and len(what) < 10:
+    if what is not None and what.lstrip("#").isdecimal() and len(what) < 10:
         return Unsubscribe(number=int(what.lstrip("#")))
     return Unsubscribe(app=what)
 

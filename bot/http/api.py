@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from bot.http.addresses import read_address, redirected
 from bot.http.credentials import Credentials
-from bot.http.errors import AnswerLost, ProviderDown, RateLimited, TooLarge, error_for, pause_until
+from bot.http.errors import AnswerLost, NotFound, ProviderDown, RateLimited, TooLarge, error_for, pause_until
 from bot.http.transport import LARGEST_ANSWER, Http, Lost, NotSent, Response, TooMuch
 
 log = structlog.get_logger()
@@ -170,8 +170,8 @@ def _name_of(token: SecretStr | None) -> str:
 
 
 def path_of(*parts: str) -> str:
-    """A path from names that come from outside: each stays one part of it. Raises ValueError for `..` and the like."""
+    """A path from names that come from outside: each stays one part of it. Raises NotFound for `..` and the like."""
     for part in parts:
         if part in ("", ".", "..") or "/" in part or "\\" in part:
-            raise ValueError(f"{part!r} can't be part of an address")
+            raise NotFound  # nothing is called so
     return "".join(f"/{quote(part, safe='')}" for part in parts)

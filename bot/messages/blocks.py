@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
+from bot.http.redaction import redact
 from bot.messages.message import Block
 from bot.messages.text import address, cut, cut_markup, seen
 
@@ -26,7 +27,7 @@ def mrkdwn(text: str, most: int = SECTION_TEXT) -> Block:
 
 def plain_text(text: str, most: int) -> Block:
     """Text without markup."""
-    return {"type": "plain_text", "text": cut(seen(text), most), "emoji": True}
+    return {"type": "plain_text", "text": cut(seen(redact(text)), most), "emoji": True}
 
 
 def section(text: str, accessory: Block | None = None) -> Block:
@@ -71,7 +72,7 @@ def button(
     optional = {
         "style": style,
         "confirm": confirm,
-        "accessibility_label": cut(seen(label), BUTTON_TEXT) if label else None,
+        "accessibility_label": cut(seen(redact(label)), BUTTON_TEXT) if label else None,
     }
     return made | {name: chosen for name, chosen in optional.items() if chosen is not None}
 

@@ -11,10 +11,9 @@ from bot.messages.blocks import section
 from bot.messages.message import Block, Message
 from bot.messages.modals import (
     FilledIn,
+    app_option,
     field,
     modal,
-    option,
-    pickable,
     searched,
     shown_in_modal,
     text_element,
@@ -98,9 +97,7 @@ def read_sought(values: Mapping[str, Any]) -> Sought:
 
 
 def _option(sought: Sought) -> Block | None:
-    if sought.app is None or not pickable(sought.title or ""):
-        return None
-    return option(sought.title or "", sought.app)
+    return app_option(App(slug=sought.app, title=sought.title or "")) if sought.app is not None else None
 
 
 def picked_app(values: Mapping[str, Any]) -> App | None:

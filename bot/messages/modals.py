@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from bot.build import App
+from bot.http.redaction import redact
 from bot.messages.blocks import plain_text, section
 from bot.messages.message import Block, Message
 from bot.messages.text import cut, escape, seen, whole
@@ -121,7 +123,15 @@ def found(typed: str, names: Iterable[str], *, most: int = MOST_OPTIONS) -> list
 
 def pickable(name: str) -> bool:
     """Whether a name can be offered as an option as it is."""
-    return bool(seen(name).strip()) and len(name) <= LONGEST_OPTION and whole(name) == name
+    readable = bool(seen(name).strip()) and whole(name) == name
+    return readable and len(name) <= LONGEST_OPTION and redact(name) == name
+
+
+def app_option(app: App | None) -> Block | None:
+    """The app as it was picked; None where none was, or it can't be offered."""
+    if app is None or not pickable(app.title) or not pickable(app.slug):
+        return None
+    return option(app.title, app.slug)
 
 
 class FilledIn:
@@ -149,7 +159,8 @@ class FilledIn:
 
     def several(self, name: str) -> list[str]:
         """The values of the options that were picked."""
-        return [str(one.get("value") or "") for one in self._element(name).get("selected_options") or []]
+        picked = [str(one.get("value") or "") for one in self._element(name).get("selected_options") or []]
+        return [value for value in picked if value]
 
     def conversation(self, name: str) -> str | None:
         """The channel that was picked."""

@@ -11,9 +11,11 @@ from bot.messages.blocks import button, confirm, context, header, plain_text, ro
 from bot.messages.message import Block, Message
 from bot.messages.modals import (
     FilledIn,
+    app_option,
     field,
     modal,
     option,
+    pickable,
     searched,
     searched_several,
     text_element,
@@ -123,7 +125,7 @@ def policy_modal(filled: FilledRule, *, origin: Origin, problem: str | None = No
     acts = [option(text.capitalize(), act.value) for act, text in _ACTS.items()]
     who = [option(text, value) for value, text in _WHO.items()]
     chosen = [one for one in acts if one["value"] in filled.acts]
-    app = option(filled.app_title or filled.app, filled.app) if filled.app else None
+    app = app_option(App(slug=filled.app, title=filled.app_title or filled.app)) if filled.app else None
     return modal(
         "Add a rule",
         [
@@ -153,7 +155,9 @@ def policy_modal(filled: FilledRule, *, origin: Origin, problem: str | None = No
                 GROUPS,
                 "User groups",
                 searched_several(
-                    actions.PICK_GROUPS, "No group", [option(one, one) for one in filled.groups]
+                    actions.PICK_GROUPS,
+                    "No group",
+                    [option(one, one) for one in filled.groups if pickable(one)],
                 ),
             ),
             header("Where a second person is needed"),

@@ -12,6 +12,7 @@ from bot.messages.blocks import button, context, plain_text, row, section
 from bot.messages.message import Block
 from bot.messages.modals import (
     FilledIn,
+    app_option,
     field,
     found,
     modal,
@@ -72,7 +73,7 @@ def start_modal(
     remembered: bool = False,
 ) -> Block:
     """The modal with what is filled in so far; `remembered`: from last time."""
-    chosen = option(app.title, app.slug) if app is not None and pickable(app.title) else None
+    chosen = app_option(app)
     note = [context("This is what you started last time. Change what you like.")] if remembered else []
     blocks = [
         *warning(problem),

@@ -13,6 +13,7 @@ from bot.messages.blocks import plain_text, section
 from bot.messages.message import Block
 from bot.messages.modals import (
     FilledIn,
+    app_option,
     field,
     found,
     modal,
@@ -183,7 +184,7 @@ def options_for(typed: str, names: Iterable[str]) -> list[Block]:
 
 
 def _whose(app: App | None, origin: SubscriptionOrigin) -> list[Block]:
-    chosen = option(app.title, app.slug) if app is not None and pickable(app.title) else None
+    chosen = app_option(app)
     channel: Block = {
         "type": "conversations_select",
         "placeholder": plain_text("None picked: you alone, as a direct message", 150),
@@ -236,6 +237,6 @@ def _picks(name: str, label: str, action_id: str, chosen: Sequence[str], placeho
     return field(
         name,
         label,
-        searched_several(action_id, placeholder, [option(one, one) for one in chosen]),
+        searched_several(action_id, placeholder, [option(one, one) for one in chosen if pickable(one)]),
         hint="Pick names, or type a pattern such as release/*" if name != WORKFLOWS else None,
     )

@@ -7,6 +7,8 @@ import re
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
+from bot.http.redaction import redact
+
 # Control characters, and marks that turn the reading direction or hide: they can make text look like other text.
 # Halves of characters, which JSON may hold and no file can, are none at all.
 _UNSEEN = re.compile(
@@ -28,8 +30,8 @@ LONGEST_LINK = 2000
 
 
 def plain(text: str, most: int) -> str:
-    """Text from outside in one line, for places without markup."""
-    return cut(" ".join(seen(text, instead=" ").split()), most)
+    """Text from outside in one line, for places without markup; no secret that somebody has written into it."""
+    return cut(" ".join(seen(redact(text), instead=" ").split()), most)
 
 
 def seen(text: str, *, instead: str = "") -> str:
@@ -98,7 +100,8 @@ def link(url: str | None, label: str, most: int = 300) -> str:
     """The label, leading to the address where that is a web address of a sensible length."""
     shown = escape(label, most).replace("|", "¦") or "…"
     safe = address(url)
-    if safe is None or len(safe) > LONGEST_LINK:
+    # Everybody reads it: an address that opens something for whoever has it is no link for all.
+    if safe is None or len(safe) > LONGEST_LINK or redact(safe) != safe:
         return shown
     # Slack takes an ampersand as it is, but for one that begins what it would read as another character.
     return f"<{_ENTITY.sub('&amp;', safe)}|{shown}>"

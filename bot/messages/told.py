@@ -190,7 +190,7 @@ def _mark(mark: Mark | None) -> str:
     """The build at which a series turned: number, commit, first words, and by whom."""
     if mark is None:
         return "a build"
-    commit = link(mark.commit_url, mark.commit_hash[:8]) if mark.commit_hash else ""
+    commit = link(mark.commit_url, wording.short_hash(mark.commit_hash)) if mark.commit_hash else ""
     subject = escape(mark.subject, 120) if mark.subject else ""
     by = f"by {_author(mark.by)}" if mark.by else ""
     return " ".join(part for part in (_number(mark), commit, subject, by) if part)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from bot import authors
 from bot.aborts import MANUAL, OTHER, phrase, read_abort
 from bot.build import App, Build, State, time_building, time_on_hold, time_preparing
+from bot.http.redaction import redact
 from bot.messages.text import code, escape, lasted, link, plain
 
 BAR_CELLS = 10
@@ -64,12 +65,17 @@ def source(build: Build) -> str:
     return " · ".join(parts)
 
 
+def short_hash(commit_hash: str) -> str:
+    """As much of a commit's hash as people use; a secret that stands in its place is taken out while it is whole."""
+    return redact(commit_hash)[:8]
+
+
 def commit(build: Build) -> str | None:
     """The commit's hash, linked, and its message's first line; None where nothing is known of one."""
     first_line = (build.commit_message or "").strip().split("\n", 1)[0]
     parts = []
     if build.commit_hash:
-        parts.append(link(build.commit_url, build.commit_hash[:8]))
+        parts.append(link(build.commit_url, short_hash(build.commit_hash)))
     if first_line:
         parts.append(escape(first_line, 250))
     return " ".join(parts) or None

@@ -10,6 +10,7 @@ from bot.slack.client import (
     web_client,
 )
 from bot.slack.installing import CALLBACK, INSTALL
+from bot.slack.payloads import Malformed, check_payload
 from bot.slack.presence import Presence, presence
 from bot.slack.session import slack_session
 from bot.slack.socket import PING_SECONDS, Sockets, check_app_token
@@ -19,6 +20,7 @@ __all__ = [
     "CALLBACK",
     "INSTALL",
     "PING_SECONDS",
+    "Malformed",
     "Presence",
     "SlackNotReachable",
     "Slacks",
@@ -26,6 +28,7 @@ __all__ = [
     "TokenRefused",
     "WhoWeAre",
     "check_app_token",
+    "check_payload",
     "client_options",
     "connect",
     "presence",

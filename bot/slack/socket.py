@@ -12,6 +12,8 @@ from slack_bolt.app.async_app import AsyncApp
 from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.slack.payloads import Malformed, check_payload
+
 log = structlog.get_logger()
 
 # The SDK closes the old connection before it opens the new one, even on a mere warning: with two of them one is
@@ -28,9 +30,15 @@ class _Handler(AsyncSocketModeHandler):
         self.deaf = False
 
     async def handle(self, client: Any, req: SocketModeRequest) -> None:
-        """Hand an envelope to Bolt."""
-        if not self.deaf:
-            await super().handle(client, req)
+        """Hand an envelope to Bolt, if it is one that can be read."""
+        if self.deaf:
+            return
+        try:
+            check_payload(req.payload)
+        except Malformed as problem:
+            log.info("slack.not_understood", reason=str(problem))
+            return
+        await super().handle(client, req)
 
 
 class Sockets:

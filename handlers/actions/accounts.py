@@ -27,7 +27,7 @@ async def _add_rule(press: Press) -> None:
 
 
 async def _remove_rule(press: Press) -> Answer:
-    if not press.value.isdigit() or len(press.value) > 15:
+    if not press.value.isdecimal() or len(press.value) > 15:
         raise NotAButton
     return await policies.remove(int(press.value), press.caller)
 

@@ -21,7 +21,7 @@ async def _log(press: Press) -> Answer:
 async def _log_step(press: Press) -> Answer:
     about = log_of_block(press.block)
     app, build = await by_slugs(press.caller, about.app, about.build)
-    if not press.value.isdigit() or len(press.value) > 4:
+    if not press.value.isdecimal() or len(press.value) > 4:
         raise NotAButton
     return await logs.log_of(app, build, press.caller, step=int(press.value), thread=about.thread)
 

@@ -48,7 +48,7 @@ async def _snooze(press: Press) -> None:
 
 
 def _number(press: Press) -> int:
-    if not press.value.isdigit() or len(press.value) > 15:
+    if not press.value.isdecimal() or len(press.value) > 15:
         raise NotAButton
     return int(press.value)
 

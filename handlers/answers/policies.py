@@ -109,7 +109,11 @@ def rule_of(filled: FilledRule) -> Allow | Protect:
             raise RuleProblem(
                 "who", "If nobody may agree, nothing could be done: say instead that nobody may."
             )
-        if not filled.minutes.isdigit() or not 1 <= int(filled.minutes) <= MOST_MINUTES:
+        if (
+            not filled.minutes.isdecimal()
+            or len(filled.minutes) > 4
+            or not 1 <= int(filled.minutes) <= MOST_MINUTES
+        ):
             raise RuleProblem("minutes", f"Give a number of minutes from 1 to {MOST_MINUTES}.")
         more = {"branches": filled.branches, "workflows": filled.workflows, "minutes": int(filled.minutes)}
         return Protect.model_validate(about | more)

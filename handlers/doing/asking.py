@@ -11,6 +11,7 @@ from bot import messages
 from bot.acts import Act, question_of, words
 from bot.audit import Event
 from bot.build import App
+from bot.http.redaction import redact
 from bot.messages import Message, ProposalButton
 from bot.vault import CannotOpen
 from handlers.caller import Answer, Audience, Caller
@@ -95,8 +96,9 @@ async def _carry_out(proposal: Proposal, caller: Caller, asker: Caller) -> Answe
             done = await do_now(act, asker, agreed_by=caller.person)
     except Exception as problem:
         await caller.desk.storage.proposals.finish(proposal)
-        await _say_it_failed(proposal, caller, str(problem))
-        await _conclude_step(proposal, caller, Outcome(error=str(problem) or "It did not work."))
+        said = redact(str(problem))
+        await _say_it_failed(proposal, caller, said)
+        await _conclude_step(proposal, caller, Outcome(error=said or "It did not work."))
         raise
     await caller.desk.storage.proposals.finish(proposal)
     if not done.waits:

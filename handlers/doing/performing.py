@@ -11,6 +11,7 @@ from bot.authors import slack_user
 from bot.bitrise import AbortOrder, EnvironmentVariable, Started, TriggerParams
 from bot.build import App, Provider
 from bot.http import NotFound
+from bot.http.redaction import redact
 from bot.messages import Message
 from handlers.caller import Answer, Audience, Caller
 from handlers.doing.outcome import Done
@@ -29,7 +30,7 @@ async def _abort(act: Abort, caller: Caller) -> Done:
     build = await caller.own_bitrise.build(act.app.slug, act.build.slug)
     await caller.own_bitrise.abort(act.app.slug, build.slug, await _in_their_name(act.order, caller))
     said = messages.aborted(build, act.app, by=caller.person, order=act.order)
-    facts = {"app": act.app.title, "build": build.slug, "number": build.number or 0, "url": build.url}
+    facts = {"app": redact(act.app.title), "build": build.slug, "number": build.number or 0, "url": build.url}
     return Done(Answer(said, Audience.CHANNEL), facts)
 
 
@@ -142,7 +143,7 @@ def signed(reason: str | None, name: str) -> str:
 def _facts(app: App, started: list[Started]) -> dict[str, Any]:
     first = next(one for one in started if one.ok)
     return {
-        "app": app.title,
+        "app": redact(app.title),
         "build": first.build_slug or "",
         "number": first.number or 0,
         "url": first.url or "",

@@ -80,6 +80,8 @@ class Api(LogsApi, PipelinesApi, ConfigurationApi):
         noted.status = response.status
         text = response.text if isinstance(response, web.Response) else None
         self.journal.close(entry, as_json(text or ""), status=response.status)
+        if isinstance(response, web.Response) and isinstance(response.body, bytes):
+            response.body = self.twist(f"{request.method} {request.path}", response.body)
         if fault is not None and fault.kind == "answer_lost":
             _break(request)
         return response

