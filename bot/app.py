@@ -402,6 +402,7 @@ class Buildbell:
             readiness=readiness,
             metrics=metrics,
             slack=slack_app if over_http else None,
+            signing_secret=self._settings.slack_signing_secret,
             webhook=self._webhook(watcher),
             metrics_token=self._settings.metrics_token,
             more=slack.add_routes,
