@@ -107,7 +107,9 @@ async def _build(inputs: Inputs, caller: Caller) -> tuple[App, Build]:
     words = _text(inputs, "build") or ""
     ref: BuildRef | None = build_ref(words)
     if ref is None:
-        raise NotNamed(f"{redact(words)[:60] or 'Nothing'} is no build: give its number, its slug or a link to it.")
+        raise NotNamed(
+            f"{redact(words)[:60] or 'Nothing'} is no build: give its number, its slug or a link to it."
+        )
     return await find_build(caller, _text(inputs, "app"), ref)
 
 
