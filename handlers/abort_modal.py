@@ -29,7 +29,7 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
     @app.view(actions.ABORT_MODAL)
     async def submitted(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any]) -> None:
         async with listening.answering(actions.ABORT_MODAL):
-            origin = AbortOrigin.model_validate_json(view["private_metadata"])
+            origin = AbortOrigin.decode(view["private_metadata"])
             order = messages.read_abort(view["state"]["values"])
             caller = Caller.in_body(body, desk)
             said = await see_through(

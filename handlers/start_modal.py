@@ -53,7 +53,7 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
     @app.view(actions.START_MODAL)
     async def submitted(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any]) -> None:
         async with listening.answering(actions.START_MODAL):
-            caller, origin = Caller.in_body(body, desk), StartOrigin.read(view["private_metadata"])
+            caller, origin = Caller.in_body(body, desk), StartOrigin.read(view.get("private_metadata"))
             form = messages.read_start(view["state"]["values"], origin)
             picked = App(slug=form.app or "", title=_title(view["state"]["values"]))
             said = await see_through(
@@ -70,7 +70,7 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
 async def app_picked(body: dict[str, Any], desk: Desk) -> None:
     """Let the lists be those of the app that was picked, and show what was started last of it, if nothing is typed."""
     view = body["view"]
-    caller, origin = Caller.in_body(body, desk), StartOrigin.read(view["private_metadata"])
+    caller, origin = Caller.in_body(body, desk), StartOrigin.read(view.get("private_metadata"))
     form = messages.read_start(view["state"]["values"], origin)
     picked = App(slug=form.app or "", title=_title(view["state"]["values"]))
     origin = origin.model_copy(update={"app": picked.slug})
@@ -87,13 +87,14 @@ async def app_picked(body: dict[str, Any], desk: Desk) -> None:
 
 async def _draw_anew(body: dict[str, Any], desk: Desk, change: Callable[[StartOrigin], StartOrigin]) -> None:
     view = body["view"]
-    origin = StartOrigin.read(view["private_metadata"])
+    origin = StartOrigin.read(view.get("private_metadata"))
     form = messages.read_start(view["state"]["values"], origin)
     picked = App(slug=form.app, title=_title(view["state"]["values"])) if form.app else None
     shown = messages.start_modal(form, picked, origin=change(origin))
     try:
         # With its hash, so that two quick presses don't overwrite each other ("views.update").
-        await Caller.in_body(body, desk).slack.views_update(view_id=view["id"], hash=view["hash"], view=shown)
+        slack, version = Caller.in_body(body, desk).slack, view.get("hash") or None
+        await slack.views_update(view_id=view["id"], hash=version, view=shown)
     except SlackApiError as error:
         if error.response.get("error") not in ("hash_conflict", "not_found"):
             raise

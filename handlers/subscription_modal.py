@@ -42,7 +42,7 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
 async def app_picked(body: dict[str, Any], desk: Desk) -> None:
     """Let the lists be those of the app that was picked; all else stays as it is in the modal."""
     view = body["view"]
-    origin = SubscriptionOrigin.read(view["private_metadata"])
+    origin = SubscriptionOrigin.read(view.get("private_metadata"))
     picked = _picked(view["state"]["values"])
     origin = origin.model_copy(update={"app": picked.slug if picked else ""})
     shown = messages.subscription_modal(

@@ -148,9 +148,9 @@ class FilledIn:
         return whole(str(self._element(name).get("value") or ""))
 
     def picked(self, name: str) -> str | None:
-        """The value of the option that was picked."""
-        value = (self._element(name).get("selected_option") or {}).get("value")
-        return str(value) if value else None
+        """The value of the option that was picked; one that can't have been offered is none."""
+        value = str((self._element(name).get("selected_option") or {}).get("value") or "")
+        return value if pickable(value) else None
 
     def picked_words(self, name: str) -> str | None:
         """The words of the option that was picked."""
@@ -160,7 +160,7 @@ class FilledIn:
     def several(self, name: str) -> list[str]:
         """The values of the options that were picked."""
         picked = [str(one.get("value") or "") for one in self._element(name).get("selected_options") or []]
-        return [value for value in picked if value]
+        return [value for value in picked if pickable(value)]
 
     def conversation(self, name: str) -> str | None:
         """The channel that was picked."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Self
+import re
+from typing import Annotated, Self
 
-from pydantic import ValidationError
+from pydantic import StringConstraints, ValidationError
 
 from bot.build import Frozen
 
@@ -16,8 +17,8 @@ class Origin(Frozen):
     again before anything is done.
     """
 
-    channel: str = ""
-    app: str = ""
+    channel: Annotated[str, StringConstraints(pattern=re.compile(r"^[A-Z0-9]{0,40}\Z"))] = ""
+    app: Annotated[str, StringConstraints(pattern=re.compile(r"^[\w-]{0,64}\Z"))] = ""
 
     def encode(self) -> str:
         """As private_metadata."""

@@ -108,18 +108,19 @@ class _ShownView(_Part):
     app_installed_team_id: _MaybeId = None
 
 
-class _View(_ShownView):
-    state: _State | None = None
-
-
 class _FilledState(_Part):
     values: dict[str, dict[str, _Element]]
 
 
-class _FilledView(_ShownView):
+class _View(_ShownView):
+    """One in which something is pressed or typed; what is filled in comes along."""
+
+    state: _FilledState
+
+
+class _FilledView(_View):
     callback_id: str
     private_metadata: str
-    state: _FilledState
 
 
 class _Container(_Part):
@@ -191,7 +192,7 @@ class _Submitted(_Interaction):
 
 
 class _Closed(_Interaction):
-    view: _View
+    view: _ShownView
 
 
 class _Inner(_Part):

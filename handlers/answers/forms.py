@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from typing import Annotated
+
+from pydantic import StringConstraints, ValidationError
+
 from bot import messages
 from bot.build import App
 from bot.commands import TriggerBuild
@@ -9,6 +14,7 @@ from bot.messages import (
     BuildButton,
     Filled,
     LogButton,
+    NotAButton,
     Origin,
     Sought,
     StartForm,
@@ -27,10 +33,18 @@ class AbortOrigin(Origin):
     """Also the button that was pressed, and the message or modal that it was pressed on."""
 
     button: BuildButton
-    ts: str | None = None
+    ts: Annotated[str, StringConstraints(pattern=re.compile(r"^\d{1,12}\.\d{1,8}\Z"))] | None = None
     response_url: str | None = None
     unfurled: str | None = None
-    view: str | None = None
+    view: Annotated[str, StringConstraints(pattern=re.compile(r"^[A-Z0-9]{1,40}\Z"))] | None = None
+
+    @classmethod
+    def decode(cls, private_metadata: str) -> AbortOrigin:
+        """From private_metadata. Raises NotAButton: without the button there is nothing to abort."""
+        try:
+            return cls.model_validate_json(private_metadata)
+        except ValidationError as error:
+            raise NotAButton from error
 
 
 async def open_abort(

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from bot.messages import actions
 from handlers.listening import Listening
 from sandbox.bitrise import Role
-from sandbox.bitrise.desk import Twist
 from sandbox.slack import Post
 from sandbox.slack.fields import Block, elements
 from sandbox.slack.workspace import OpenView
 from tests.canaries import planted
-from tests.fuzz.scene import Scene, open_scene
-from tests.fuzz.sending import Sender
+from tests.fuzz.scene import Scene
 from tests.town import Town
 
 # More than one message shows.
@@ -54,30 +50,13 @@ class Recorded:
     payload: dict[str, Any]
 
 
-@contextmanager
-def played(
-    folder: Path, runner: asyncio.Runner, twist: Twist | None = None
-) -> Iterator[tuple[Scene, list[Recorded], Sender]]:
-    """A scene in which everything was used once, what Slack sent meanwhile, and a sender for more of it."""
-    opening = open_scene(folder)
-    scene = runner.run(opening.__aenter__())
-    try:
-        scene.town.bitrise.twist = twist
-        recorded = runner.run(Player(scene.town, scene.listening).play())
-        scene.nothing_is_broken(scene.ear.take())
-        assert scene.evidence.broken_rules() == [], "what nobody has changed breaks no rule"
-        runner.run(scene.is_well())
-        sender = runner.run(_sender(scene))
-        try:
-            yield scene, recorded, sender
-        finally:
-            runner.run(sender.close())
-    finally:
-        runner.run(opening.__aexit__(None, None, None))
-
-
-async def _sender(scene: Scene) -> Sender:
-    return Sender(scene)
+async def play(scene: Scene) -> list[Recorded]:
+    """Use everything once, and return what Slack sent meanwhile, one of each kind."""
+    recorded = await Player(scene.town, scene.listening).play()
+    scene.nothing_is_broken(scene.ear.take())
+    assert scene.evidence.broken_rules() == [], "what nobody has changed breaks no rule"
+    await scene.is_well()
+    return recorded
 
 
 class Player:

@@ -34,6 +34,21 @@ _OPTIONS = settings(
 )
 
 
+class Legible:
+    """An example that is shown by its `words` where it fails, since all of it would be too much."""
+
+    @property
+    def words(self) -> str:
+        """What matters of it."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return self.words
+
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
+        printer.text(self.words)
+
+
 def first_seed() -> int:
     """The seed of the first batch: FUZZ_SEED, or where that is `random`, one that was never there."""
     return secrets.randbelow(2**32) if FUZZ_SEED == "random" else int(FUZZ_SEED)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +14,7 @@ from unittest.mock import patch
 
 from handlers.listening import Listening
 from tests.fuzz.evidence import Ear, Evidence, broken_lines, listening_in
+from tests.fuzz.sending import Sender
 from tests.town import Town, open_town
 
 PEOPLE = ("anna", "ben", "carla")
@@ -35,6 +36,7 @@ class Scene:
     listening: Listening
     ear: Ear
     evidence: Evidence
+    sender: Sender
 
     async def rest(self) -> None:
         """Wait until the bot has answered everything. Raises TimeoutError."""
@@ -72,9 +74,24 @@ class Scene:
         assert not broken, "\n".join(broken)[-3000:].replace("\\n", "\n")
 
 
+@contextmanager
+def scene_in(
+    runner: asyncio.Runner, folder: Path, *, poll_interval: str = "0.2", signing: str = ""
+) -> Iterator[Scene]:
+    """A town in the runner's loop, without Slack's and the bot's own pace, so that much can be tried in a minute.
+
+    The bot looks at Bitrise so often by itself, and checks its webhook's signatures with `signing` if that is given.
+    """
+    opening = _open_scene(folder, poll_interval, signing)
+    scene = runner.run(opening.__aenter__())
+    try:
+        yield scene
+    finally:
+        runner.run(opening.__aexit__(None, None, None))
+
+
 @asynccontextmanager
-async def open_scene(folder: Path) -> AsyncIterator[Scene]:
-    """A town without Slack's and the bot's own pace, so that much can be tried in a minute."""
+async def _open_scene(folder: Path, poll_interval: str, signing: str) -> AsyncIterator[Scene]:
     (folder / "bot").mkdir()
     (folder / "policy.toml").write_text(POLICY)
     made: list[Listening] = []
@@ -102,11 +119,17 @@ async def open_scene(folder: Path) -> AsyncIterator[Scene]:
             service_token_acts="0",
             policy_file=str(folder / "policy.toml"),
             webhook_secret=WEBHOOK_SECRET,
-            poll_interval="0.2",
+            bitrise_webhook_secret=signing,
+            poll_interval=poll_interval,
+            poll_interval_active=poll_interval,
         ) as town:
             town.slack.rates.wait = lambda *_: 0  # type: ignore[method-assign]
             await town.connect(*PEOPLE)
-            yield Scene(town, made[-1], ear, Evidence(town, ear))
+            sender = Sender(town)
+            try:
+                yield Scene(town, made[-1], ear, Evidence(town, ear), sender)
+            finally:
+                await sender.close()
 
 
 class Tally:

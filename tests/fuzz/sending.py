@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import aiohttp
 
 from sandbox.slack import SIGNING_SECRET
-from tests.fuzz.scene import Scene
+from tests.town import Town
 
 
 def as_body(form: str, payload: Any) -> bytes:
@@ -38,10 +38,10 @@ def signed(body: bytes) -> dict[str, str]:
 
 
 class Sender:
-    """Sends to a scene's bot over HTTP, as many requests at once as somebody likes."""
+    """Sends to a town's bot over HTTP, as many requests at once as somebody likes."""
 
-    def __init__(self, scene: Scene) -> None:
-        self._scene = scene
+    def __init__(self, town: Town) -> None:
+        self._town = town
         self._session = aiohttp.ClientSession()
 
     async def close(self) -> None:
@@ -50,25 +50,25 @@ class Sender:
 
     async def send(self, body: bytes, content_type: str) -> tuple[int, str]:
         """Send it signed; returns the answer's status and text."""
-        url = f"http://127.0.0.1:{self._scene.town.bot.port}/slack/events"
+        url = f"http://127.0.0.1:{self._town.bot.port}/slack/events"
         headers = signed(body) | {"Content-Type": content_type}
         async with self._session.post(url, data=body, headers=headers) as answer:
             return answer.status, await answer.text()
 
     async def post(self, path: str, body: bytes, **more: Any) -> tuple[int, str]:
         """Send it to another of the bot's addresses, unsigned."""
-        url = f"http://127.0.0.1:{self._scene.town.bot.port}{path}"
+        url = f"http://127.0.0.1:{self._town.bot.port}{path}"
         async with self._session.post(url, data=body, **more) as answer:
             return answer.status, await answer.text()
 
     async def readiness(self) -> dict[str, Any]:
         """What the bot says of its lines to Slack and Bitrise; it changes with each look."""
-        async with self._session.get(f"http://127.0.0.1:{self._scene.town.bot.port}/readyz") as answer:
+        async with self._session.get(f"http://127.0.0.1:{self._town.bot.port}/readyz") as answer:
             return dict(await answer.json())
 
     def renewed(self, payload: dict[str, Any], recorded: dict[str, Any]) -> dict[str, Any]:
         """The payload with fresh handles in the place of those that were recorded, where they are still in it."""
-        slack = self._scene.town.slack
+        slack = self._town.slack
         person = str(recorded.get("user_id") or (recorded.get("user") or {}).get("id") or "U0ANNA")
         fresh = {
             "trigger_id": slack.handles.new_trigger(person),

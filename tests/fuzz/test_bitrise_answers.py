@@ -20,10 +20,10 @@ from sandbox.stage import TOKENS
 from tests.canaries import seen_in
 from tests.fuzz.evidence import live_markup, shown
 from tests.fuzz.mutations import differences, mutated, rewritten
-from tests.fuzz.playing import Recorded, played
-from tests.fuzz.running import TIMEOUT, fuzz, report
-from tests.fuzz.scene import WEBHOOK_SECRET, Scene, Tally
-from tests.fuzz.sending import Sender, as_body, type_of
+from tests.fuzz.playing import Recorded, play
+from tests.fuzz.running import TIMEOUT, Legible, fuzz, report
+from tests.fuzz.scene import WEBHOOK_SECRET, Scene, Tally, scene_in
+from tests.fuzz.sending import as_body, type_of
 
 WELL_EVERY = 25
 KEPT_EVERY = 10
@@ -61,15 +61,16 @@ ANSWERED = (
 
 
 @dataclass(frozen=True, repr=False)
-class Twisted:
+class Twisted(Legible):
     """The body that every answer of one kind has."""
 
     kind: str
     body: bytes
     recorded: Any
 
-    def __repr__(self) -> str:
-        """For a failure: what was changed."""
+    @property
+    def words(self) -> str:
+        """What was changed."""
         try:
             changed = list(differences(self.recorded, json.loads(self.body)))
         except (ValueError, RecursionError):
@@ -78,18 +79,19 @@ class Twisted:
 
 
 @dataclass(frozen=True, repr=False)
-class Asked:
+class Asked(Legible):
     """Something that somebody does meanwhile, as Slack tells of it."""
 
     one: Recorded
 
-    def __repr__(self) -> str:
-        """For a failure: its name."""
+    @property
+    def words(self) -> str:
+        """Its name."""
         return self.one.name
 
 
-@dataclass(frozen=True)
-class Example:
+@dataclass(frozen=True, repr=False)
+class Example(Legible):
     """Answers that are changed, and what people do meanwhile."""
 
     answers: list[Twisted]
@@ -97,9 +99,10 @@ class Example:
     linking: bool
     failing: bool
 
-    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
-        """For a failure."""
-        printer.text("\n".join(map(repr, [*self.answers, *self.asked, self.linking, self.failing])))
+    @property
+    def words(self) -> str:
+        """All of it."""
+        return "\n".join(map(repr, [*self.answers, *self.asked, self.linking, self.failing]))
 
 
 def _is_watched(kind: str) -> bool:
@@ -175,9 +178,9 @@ class Twist:
 class Fuzzing:
     """Lets people do things while answers are changed, and looks at what the bot makes of them."""
 
-    def __init__(self, scene: Scene, sender: Sender, twist: Twist, tally: Tally) -> None:
+    def __init__(self, scene: Scene, twist: Twist, tally: Tally) -> None:
         self._scene = scene
-        self._sender = sender
+        self._sender = scene.sender
         self._twist = twist
         self._tried = 0
         self.tally = tally
@@ -309,8 +312,10 @@ def shortened(body: bytes) -> Any:
 def test_changed_answers_of_bitrises_break_nothing_and_nothing_is_made_up(tmp_path: Path) -> None:
     tally = Tally()
     twist = Twist(tally)
-    with asyncio.Runner() as runner, played(tmp_path, runner, twist) as (scene, recorded, sender):
-        fuzzing = Fuzzing(scene, sender, twist, tally)
+    with asyncio.Runner() as runner, scene_in(runner, tmp_path) as scene:
+        scene.town.bitrise.twist = twist
+        recorded = runner.run(play(scene))
+        fuzzing = Fuzzing(scene, twist, tally)
         left_out = [kind for kind in ANSWERED if kind not in twist.seen]
         assert left_out == [], "nobody has asked for these"
         answers = {kind: shortened(body) for kind, body in twist.seen.items()}

@@ -17,10 +17,10 @@ from bot.messages import actions
 from tests.canaries import seen_in
 from tests.fuzz.evidence import live_markup, shown
 from tests.fuzz.mutations import differences, mutated, rewritten
-from tests.fuzz.playing import Recorded, played
-from tests.fuzz.running import TIMEOUT, fuzz, report
-from tests.fuzz.scene import Scene, Tally
-from tests.fuzz.sending import Sender, as_body, type_of
+from tests.fuzz.playing import Recorded, play
+from tests.fuzz.running import TIMEOUT, Legible, fuzz, report
+from tests.fuzz.scene import Scene, Tally, scene_in
+from tests.fuzz.sending import as_body, type_of
 
 WELL_EVERY = 25
 KEPT_EVERY = 20
@@ -33,7 +33,7 @@ LISTENED_TO = [
 
 
 @dataclass(frozen=True, repr=False)
-class Sent:
+class Sent(Legible):
     """A request as it is made of a payload: its body, and the payload where the body still says it."""
 
     name: str
@@ -43,12 +43,13 @@ class Sent:
     payload: Any
     recorded: dict[str, Any]
 
-    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
-        """For a failure: what was changed."""
+    @property
+    def words(self) -> str:
+        """What was changed."""
         changed = (
             list(differences(self.recorded, self.payload)) if self.payload is not None else [self.body[:500]]
         )
-        printer.text("\n    ".join([f"{self.name}:", *map(str, changed)]))
+        return "\n    ".join([f"{self.name}:", *map(str, changed)])
 
 
 def requests(recorded: Sequence[Recorded]) -> st.SearchStrategy[list[Sent]]:
@@ -82,9 +83,9 @@ def _is_read(path: tuple[str | int, ...]) -> bool:
 class Fuzzing:
     """Sends changed requests to a scene's bot, and looks at what came of each."""
 
-    def __init__(self, scene: Scene, sender: Sender) -> None:
+    def __init__(self, scene: Scene) -> None:
         self._scene = scene
-        self._sender = sender
+        self._sender = scene.sender
         self._tried = 0
         self.tally = Tally()
 
@@ -148,11 +149,12 @@ class Fuzzing:
 
 @pytest.mark.timeout(TIMEOUT)
 def test_changed_payloads_of_slacks_break_nothing_and_bring_nothing_out(tmp_path: Path) -> None:
-    with asyncio.Runner() as runner, played(tmp_path, runner) as (scene, recorded, sender):
+    with asyncio.Runner() as runner, scene_in(runner, tmp_path) as scene:
+        recorded = runner.run(play(scene))
         names = " ".join(one.name for one in recorded)
         left_out = [name for name in LISTENED_TO if name not in names]
         assert left_out == [], "nobody has used these"
-        fuzzing = Fuzzing(scene, sender)
+        fuzzing = Fuzzing(scene)
         tried = fuzz(fuzzing.example, requests(recorded), runner=runner, clock=time.monotonic)
         runner.run(scene.is_well())
         assert runner.run(scene.evidence.kept()) == []

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import json
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from urllib.parse import quote
 
+import pytest
 from hypothesis import strategies as st
 
+from bot.watch import Watcher
+from tests.canaries import seen_in
 from tests.fuzz.mutations import NASTY, SECRETS, mutated, rewritten
-from tests.fuzz.scene import WEBHOOK_SECRET, Scene, Tally
-from tests.fuzz.sending import Sender
+from tests.fuzz.running import FUZZ_SECONDS, TIMEOUT, Legible, fuzz, report
+from tests.fuzz.scene import WEBHOOK_SECRET, Scene, Tally, scene_in
 
 SIGNING = "what-bitrise-signs-with"
 WELL_EVERY = 100
@@ -39,15 +46,20 @@ CALL: Mapping[str, Any] = {
 _UNSENDABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 
-@dataclass(frozen=True)
-class Call:
+@dataclass(frozen=True, repr=False)
+class Call(Legible):
     """A call: `query` is what follows the question mark, as it is sent."""
 
     query: str
     headers: Mapping[str, str]
     body: bytes
 
-    def knows(self, signing: str | None) -> bool:
+    @property
+    def words(self) -> str:
+        """All but the most of its body."""
+        return f"{self.query[:200]} {dict(self.headers)} {len(self.body)} bytes: {self.body[:200]!r}"
+
+    def knows(self, signing: str) -> bool:
         """Whether it may make the bot look. Says so by itself, and shares nothing with the bot that decides."""
         secret = self.headers.get("X-Buildbell-Secret")
         if secret is None:
@@ -55,7 +67,7 @@ class Call:
             secret = first.partition("=")[2]
         if secret != WEBHOOK_SECRET or len(self.body) > 256 * 1024:
             return False
-        if signing is None:
+        if not signing:
             return True
         return self.headers.get("Bitrise-Hook-Signature") == signature(self.body, signing)
 
@@ -96,11 +108,11 @@ def calls() -> st.SearchStrategy[Call]:
                 headers["Bitrise-Hook-Signature"] = sendable(draw(texts()))
             case "of another body":
                 headers["Bitrise-Hook-Signature"] = signature(body + b" ", SIGNING)
-        more = f"{quote(draw(texts()), errors='replace')}={quote(draw(texts()), errors='replace')}"
+        more = f"{quoted(draw(texts()))}={quoted(draw(texts()))}"
         text = {
             "right": f"secret={WEBHOOK_SECRET}",
             "none": "",
-            "other": f"secret={quote(draw(texts()), errors='replace')}",
+            "other": f"secret={quoted(draw(texts()))}",
             "more": f"{more}&secret={WEBHOOK_SECRET}",
             "raw": f"secret=%ff%zz%00{more}",
         }[query]
@@ -114,17 +126,78 @@ def sendable(text: str) -> str:
     return _UNSENDABLE.sub("", text)[:2000].strip()
 
 
-class Fuzzing:
-    """Calls the webhook of a scene's bot, which has been given this key to check signatures with."""
+def quoted(text: str) -> str:
+    """As much of a text as an address can carry: what aiohttp refuses for its length it shows to whoever sent it."""
+    return quote(text[:500], errors="replace")
 
-    def __init__(self, scene: Scene, sender: Sender, signing: str | None) -> None:
+
+class Fuzzing:
+    """Calls the webhook of a scene's bot, which has been given this key to check signatures with.
+
+    `asked` is what was asked to look.
+    """
+
+    def __init__(self, scene: Scene, signing: str, asked: list[Watcher], tally: Tally) -> None:
         self._scene = scene
-        self._sender = sender
+        self._asked = asked
         self._signing = signing
-        self._looks = 0
         self._tried = 0
-        self.tally = Tally()
+        self._tally = tally
 
     async def example(self, given: list[Call]) -> None:
         """Make the calls side by side. Raises AssertionError."""
-        raise NotImplementedError
+        evidence = self._scene.evidence
+        evidence.forget()
+        before = await self._database()
+        self._asked.clear()
+        answers = await asyncio.gather(*(self._make(call) for call in given))
+        expected = [call.knows(self._signing) for call in given]
+        assert [status == 204 for status, _ in answers] == expected
+        assert all(status == 204 or 400 <= status < 500 for status, _ in answers), answers
+        assert len(self._asked) == sum(expected)
+        assert evidence.calls() == []
+        assert await self._database() == before
+        lines = evidence.ear.take()
+        self._scene.nothing_is_broken(lines)
+        for text in (*lines, *(text for _, text in answers)):
+            assert seen_in(text) == [], text
+            assert WEBHOOK_SECRET not in text
+            assert SIGNING not in text
+        self._tried += 1
+        if self._tried % WELL_EVERY == 0:
+            await self._scene.is_well()
+
+    async def _make(self, call: Call) -> tuple[int, str]:
+        url = f"/webhooks/bitrise?{call.query}"
+        status, text = await self._scene.sender.post(url, call.body, headers=call.headers)
+        self._tally.count(status)
+        return status, text
+
+    async def _database(self) -> list[object]:
+        """All that the bot remembers."""
+        tables = await self._scene.town.rows("SELECT name FROM sqlite_master WHERE type = 'table'")
+        return [await self._scene.town.rows(f"SELECT * FROM {table}") for (table,) in tables]  # noqa: S608
+
+
+@pytest.mark.timeout(TIMEOUT)
+def test_changed_calls_of_the_webhook_are_hints_at_most_and_from_nobody_else(tmp_path: Path) -> None:
+    tally = Tally()
+    tried = 0
+    for signing in ("", SIGNING):
+        folder = tmp_path / f"signed {bool(signing)}"
+        folder.mkdir()
+        asked: list[Watcher] = []
+        with (
+            patch("bot.watch.Watcher.look_now", lambda watcher, asked=asked: asked.append(watcher)),
+            asyncio.Runner() as runner,
+            # Nothing but calls makes it look.
+            scene_in(runner, folder, poll_interval="3600", signing=signing) as scene,
+        ):
+            runner.run(scene.is_well())
+            fuzzing = Fuzzing(scene, signing, asked, tally)
+            some = st.lists(calls(), min_size=1, max_size=4)
+            half = FUZZ_SECONDS / 2
+            tried += fuzz(fuzzing.example, some, runner=runner, clock=time.monotonic, seconds=half)
+            assert runner.run(scene.evidence.kept()) == []
+    assert tried > 0
+    report(f"{tried} examples; {tally}")
