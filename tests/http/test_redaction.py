@@ -340,3 +340,8 @@ def test_a_long_nasty_text_is_read_in_one_go(piece: str) -> None:
     # Whoever took the square of its length would still be reading when the test is stopped.
     nasty = "token " + piece * (1_000_000 // len(piece))
     assert redact(nasty).count("token") >= 1
+
+
+def test_a_secret_that_hangs_on_the_line_of_a_frame_is_seen() -> None:
+    secret = canaries.CANARIES["Bitrise build API token"]
+    assert redact("+" + "-" * 41 + secret) == REDACTED

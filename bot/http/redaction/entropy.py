@@ -72,7 +72,8 @@ def looks_random(word: str) -> bool:
     """Whether the word looks drawn by lot (rules 1 to 4)."""
     if not _ALPHABET.fullmatch(word) or _MADE_PUBLIC.match(word):
         return False
-    letters = word.rstrip("=")
+    # Without the line of a frame that it may hang on: it says nothing, and would count as letters.
+    letters = word.rstrip("=").strip("+-_")
     if (
         len(letters) < SHORTEST
         or letters.isupper()
