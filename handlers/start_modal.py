@@ -13,7 +13,7 @@ from bot import messages
 from bot.build import App
 from bot.commands import TriggerBuild, variable_in
 from bot.http import Refused
-from bot.messages import StartForm, StartOrigin, actions
+from bot.messages import NotAButton, StartForm, StartOrigin, actions
 from bot.messages.start_modal import APP, BRANCH, BUILDABLE, COMMIT, TAG, VARIABLE
 from handlers.answers import acts
 from handlers.caller import Answer, Caller
@@ -86,7 +86,9 @@ async def app_picked(body: dict[str, Any], desk: Desk) -> None:
 
 
 async def _draw_anew(body: dict[str, Any], desk: Desk, change: Callable[[StartOrigin], StartOrigin]) -> None:
-    view = body["view"]
+    view = body.get("view")
+    if view is None:
+        raise NotAButton  # it stands in the modal alone
     origin = StartOrigin.read(view.get("private_metadata"))
     form = messages.read_start(view["state"]["values"], origin)
     picked = App(slug=form.app, title=_title(view["state"]["values"])) if form.app else None

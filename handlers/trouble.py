@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
+import aiohttp
 import structlog
 from slack_sdk.errors import SlackApiError
 
@@ -42,6 +43,8 @@ _REFUSALS = {
     "exchanged_trigger_id": "Slack does not open a dialog for this any more. Press the button once more.",
     "channel_not_found": "I can't write in this channel. Type `/invite @buildbell` here, then try again.",
     "not_in_channel": "I can't write in this channel. Type `/invite @buildbell` here, then try again.",
+    "user_not_in_channel": "You are not in this channel.",
+    "restricted_action": "This workspace does not let me write in this channel.",
     "is_archived": "Nobody can write in this channel any more.",
     "user_not_found": "Slack does not know this person.",
     "user_disabled": "This person is not here any more.",
@@ -84,7 +87,11 @@ def refusal_of(error: BaseException) -> str | None:
 async def say_or_explain(asked: Coroutine[Any, Any, Answer | None], say: Saying) -> None:
     """Say the answer, or, whatever went wrong, what it was; nothing where the answer was a message of its own."""
     asking = asyncio.create_task(asked)
-    await say.meanwhile(asking)
+    try:
+        await say.meanwhile(asking)
+    except (SlackApiError, aiohttp.ClientError, TimeoutError) as problem:
+        # What was asked for is under way all the same, and is waited for.
+        log.info("answer.not_shown_yet", reason=type(problem).__name__)
     try:
         said = await asking
     except Exception as error:  # noqa: BLE001 - the person hears of everything that goes wrong

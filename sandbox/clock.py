@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 
-class Clock:
-    """Ours, and what was skipped."""
+def _ours() -> datetime:
+    return datetime.now(UTC)
 
-    def __init__(self) -> None:
+
+class Clock:
+    """Ours, or that of the clock given, and what was skipped."""
+
+    def __init__(self, goes_by: Callable[[], datetime] = _ours) -> None:
+        self._goes_by = goes_by
         self._skipped = timedelta(0)
 
     def __call__(self) -> datetime:
         """The simulated time."""
-        return datetime.now(UTC) + self._skipped
+        return self._goes_by() + self._skipped
 
     def skip(self, span: timedelta) -> None:
         """Let so much time pass at once."""

@@ -119,6 +119,7 @@ class _View(_ShownView):
 
 
 class _FilledView(_View):
+    type: str
     callback_id: str
     private_metadata: str
 
@@ -163,12 +164,12 @@ class _Interaction(_Part):
     channel: _Named | None = None
     container: _Container | None = None
     state: _State | None = None
-    trigger_id: _MaybeText = None
     response_url: _MaybeText = None
-    response_urls: list[_ResponseUrl] | None = None
+    response_urls: list[_ResponseUrl] = []
 
 
 class _Pressed(_Interaction):
+    trigger_id: Annotated[str, StringConstraints(min_length=1)]
     view: _View | None = None
     actions: Annotated[list[_Action], Field(min_length=1)]
 
@@ -180,6 +181,7 @@ class _Typed(_Interaction):
 
 
 class _Shortcut(_Interaction):
+    trigger_id: Annotated[str, StringConstraints(min_length=1)]
     callback_id: str
 
 

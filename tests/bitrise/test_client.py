@@ -23,6 +23,7 @@ from bot.build import State
 from bot.http import AnswerLost, BadToken, FixedToken, Http, NoAccess, NotFound, TooLarge, downloads
 from sandbox.bitrise import TESTER_TOKEN, TOKEN, BitriseSandbox
 from sandbox.clock import Clock
+from tests.builds import NOON
 from tests.servers import Asked, serving
 
 Connect = type[object]
@@ -50,7 +51,7 @@ class There:
 
 @pytest.fixture
 async def there() -> AsyncIterator[There]:
-    clock = Clock()
+    clock = Clock(lambda: NOON)  # which stands, so that what grows with time grows by skipping alone
     sandbox = await BitriseSandbox(now=clock).start()
     async with Http() as http:
         yield There(sandbox, clock, http)

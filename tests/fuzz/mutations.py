@@ -150,9 +150,11 @@ def mutated(
         for _ in range(draw(st.integers(1, most))):
             everywhere = list(_places(made))
             worth_it = [path for path in everywhere if prefer(path)]
-            if worth_it and draw(st.integers(0, 3)) > 0:
-                everywhere = worth_it
-            made = _change(made, draw(st.sampled_from(everywhere)), draw)
+            if not worth_it or draw(st.integers(0, 2)) == 0:
+                # Most places lie deep, and what lies high is read first.
+                deepest = draw(st.integers(0, max(map(len, everywhere))))
+                worth_it = [path for path in everywhere if len(path) == deepest]
+            made = _change(made, draw(st.sampled_from(worth_it)), draw)
         return made
 
     return changed()
@@ -188,7 +190,7 @@ def rewritten(body: bytes) -> st.SearchStrategy[bytes]:
 def _change(value: Any, path: Path, draw: st.DrawFn) -> Any:
     """One place of the value changed; the value itself may be changed, or another one is returned."""
     here = _at(value, path)
-    ways: list[Callable[[Any, st.DrawFn], Any]] = [_other]
+    ways: list[Callable[[Any, st.DrawFn], Any]] = [_other, _nothing]
     if isinstance(here, str):
         # Of the right type, most get further than those that are not.
         ways += [_another_text, _another_text, _with_more, _with_more]
@@ -201,6 +203,10 @@ def _change(value: Any, path: Path, draw: st.DrawFn) -> Any:
 
 def _other(_here: Any, draw: st.DrawFn) -> Any:
     return draw(values())
+
+
+def _nothing(_here: Any, _draw: st.DrawFn) -> Any:
+    return None
 
 
 def _another_text(_here: Any, draw: st.DrawFn) -> Any:

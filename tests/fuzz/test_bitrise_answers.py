@@ -308,6 +308,7 @@ def shortened(body: bytes) -> Any:
     return content
 
 
+@pytest.mark.fuzz
 @pytest.mark.timeout(TIMEOUT)
 def test_changed_answers_of_bitrises_break_nothing_and_nothing_is_made_up(tmp_path: Path) -> None:
     tally = Tally()

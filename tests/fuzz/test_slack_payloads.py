@@ -147,6 +147,7 @@ class Fuzzing:
             assert seen_in(content) == []
 
 
+@pytest.mark.fuzz
 @pytest.mark.timeout(TIMEOUT)
 def test_changed_payloads_of_slacks_break_nothing_and_bring_nothing_out(tmp_path: Path) -> None:
     with asyncio.Runner() as runner, scene_in(runner, tmp_path) as scene:

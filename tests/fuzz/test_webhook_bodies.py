@@ -179,6 +179,7 @@ class Fuzzing:
         return [await self._scene.town.rows(f"SELECT * FROM {table}") for (table,) in tables]  # noqa: S608
 
 
+@pytest.mark.fuzz
 @pytest.mark.timeout(TIMEOUT)
 def test_changed_calls_of_the_webhook_are_hints_at_most_and_from_nobody_else(tmp_path: Path) -> None:
     tally = Tally()
