@@ -8,12 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-
-class Provider(StrEnum):
-    """A system that runs builds."""
-
-    BITRISE = "bitrise"
-    BUILDIO = "buildio"
+from bot.provider import Provider
 
 
 class State(StrEnum):

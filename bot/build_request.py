@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from bot.build import Build, Frozen, Provider, State
+from bot.build import Build, Frozen, State
+from bot.provider import Provider
 
 
 class BuildRequest(Frozen):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from bot.build import Frozen, PipelineRef, Provider, State
+from bot.build import Frozen, PipelineRef, State
+from bot.provider import Provider
 
 
 class PipelineWorkflow(Frozen):

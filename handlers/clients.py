@@ -10,8 +10,8 @@ from datetime import datetime
 from pydantic import SecretStr
 
 from bot.bitrise import Bitrise
-from bot.build import Provider
 from bot.http import Credentials, FixedToken
+from bot.provider import Provider
 from bot.secrecy import knows
 from handlers.credentials import PersonsToken, ServiceToken
 from handlers.directory import AppDirectory

@@ -9,8 +9,8 @@ import structlog
 from pydantic import SecretStr
 
 from bot import messages
-from bot.build import Provider
 from bot.http import NotConnected
+from bot.provider import Provider
 from bot.vault import CannotOpen
 from storage import Account, Storage
 
@@ -29,7 +29,7 @@ class ServiceToken:
     async def token(self, *, changes: bool) -> SecretStr | None:
         """The token. Raises NotConnected for what would change something."""
         if changes:
-            raise NotConnected
+            raise NotConnected(provider=Provider.BITRISE)
         return self._token
 
     async def refused(self, token: SecretStr) -> None:
@@ -69,7 +69,7 @@ class PersonsToken:
         if account is None:
             if self._service_acts or not (changes or self._strict):
                 return self._service
-            raise NotConnected
+            raise NotConnected(provider=Provider.BITRISE)
         if account.works:
             return self._open(account)
         if changes or self._strict:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from bot.bitrise import BuildQuery
-from bot.build import App, Build, Provider
+from bot.build import App, Build
 from bot.commands import BuildRef
 from bot.http import NotFound
+from bot.provider import Provider
 from handlers.caller import Caller
 
 # A link names a build but not its app; it is looked for among this many pages of the newest builds.

@@ -10,8 +10,9 @@ from datetime import datetime, timedelta
 import structlog
 
 from bot.bitrise import Bitrise
-from bot.build import Build, Provider
+from bot.build import Build
 from bot.http import ProviderError
+from bot.provider import Provider
 from storage import Storage
 
 log = structlog.get_logger()

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import structlog
 from slack_sdk.errors import SlackApiError
 
-from bot.build import Frozen, Provider
+from bot.build import Frozen
 from bot.policy import Allow, Permission, Protect, Question, Who, protections, who_may
+from bot.provider import Provider
 from handlers.clients import Clients
 from handlers.credentials import BROKEN
 from handlers.groups import Groups

@@ -11,8 +11,8 @@ from slack_sdk.errors import SlackApiError
 
 from bot import messages
 from bot.audit import Entry, Event, Personal
-from bot.build import Provider
 from bot.http import BadToken, NoAccess, NotConnected, NotFound, ProviderError
+from bot.provider import Provider
 from handlers.answers import accounts
 from handlers.caller import Caller
 from handlers.desk import Desk

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.build import App, Provider
+from bot.build import App
 from bot.commands import UnknownApp, find_app
 from bot.http import NotConnected
+from bot.provider import Provider
 from handlers.clients import Clients
 from handlers.credentials import BROKEN, Unlinked
 from handlers.directory import FRESH, FRESH_ENOUGH_FOR_A_MISS, AppDirectory
 from storage import Stopped, Subscription, WorkspaceStorage
 
 SEES_LITTLE = (
-    "I show what your own Bitrise account may see, and without one only what this channel follows."
-    " Type `/bitrise connect` to link yours"
+    "I show what your own {provider} account may see, and without one only what this channel follows."
+    " Type `{command} connect` to link yours"
 )
 
 
@@ -90,7 +91,7 @@ class VisibleApps:
     async def _sees_little(self) -> NotConnected:
         """Why they see only what the channel follows."""
         account = await self._storage.accounts.find(self._person, Provider.BITRISE)
-        return SeesLittle() if account is None else Unlinked(BROKEN)
+        return SeesLittle(provider=Provider.BITRISE) if account is None else Unlinked(BROKEN)
 
 
 class SeesLittle(NotConnected):

@@ -12,9 +12,10 @@ import aiohttp
 import structlog
 from slack_sdk.errors import SlackApiError
 
-from bot.build import App, Build, Provider, State
+from bot.build import App, Build, State
 from bot.http import NotFound, ProviderError
 from bot.http.redaction import redact
+from bot.provider import Provider
 from handlers.desk import Desk
 from storage import Outcome, Wait
 

@@ -8,7 +8,8 @@ from typing import Any
 import sqlite_utils
 from pydantic import SecretStr
 
-from bot.build import Frozen, Provider
+from bot.build import Frozen
+from bot.provider import Provider
 from bot.vault import CannotOpen, Vault
 from storage.database import OfWorkspace
 from storage.messages import owe_message
@@ -132,7 +133,7 @@ class Accounts:
 
 def place_of(team: str, user: str, provider: Provider) -> tuple[str, ...]:
     """The place that a token is sealed for."""
-    return ("account", team, user, provider.value)
+    return ("account", team, user, str(provider))
 
 
 def account_of(row: Any) -> Account:

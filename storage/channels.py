@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from bot.build import Provider
+from bot.provider import Provider
 from storage.database import OfWorkspace
 from storage.times import to_text
 

@@ -6,8 +6,9 @@ from datetime import datetime
 
 import sqlite_utils
 
-from bot.build import Frozen, Provider
+from bot.build import Frozen
 from bot.failure import Failure
+from bot.provider import Provider
 from storage.database import Database
 from storage.messages import refresh_messages_of
 from storage.times import from_text, to_text

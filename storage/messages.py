@@ -10,7 +10,8 @@ from typing import Any
 
 import sqlite_utils
 
-from bot.build import Frozen, Provider
+from bot.build import Frozen
+from bot.provider import Provider
 from storage.database import Database, WorkspaceGone
 from storage.recipient import Recipient
 from storage.times import from_text, to_text

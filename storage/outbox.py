@@ -10,9 +10,10 @@ from typing import Any
 import sqlite_utils
 
 from bot.authors import people_behind
-from bot.build import App, Build, Frozen, Provider, State
+from bot.build import App, Build, Frozen, State
 from bot.failure import Failure
 from bot.pipeline import Pipeline
+from bot.provider import Provider
 from bot.series import Standing
 from bot.terms import Happening, Terms
 from bot.usual import MOST_SUCCESSES, usual_time

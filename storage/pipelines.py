@@ -6,8 +6,9 @@ from collections.abc import Iterable
 
 import sqlite_utils
 
-from bot.build import PipelineRef, Provider
+from bot.build import PipelineRef
 from bot.pipeline import Pipeline
+from bot.provider import Provider
 from storage.keeping import pipeline_as_kept
 from storage.times import to_text
 

@@ -8,9 +8,9 @@ from datetime import datetime
 
 import sqlite_utils
 
-from bot.build import Provider
 from bot.build_request import BuildRequest
 from bot.messages import Message
+from bot.provider import Provider
 from storage.database import Database
 from storage.keeping import request_as_kept
 from storage.messages import change_messages_about, owe_message

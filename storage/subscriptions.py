@@ -11,7 +11,8 @@ from typing import Any
 import sqlite_utils
 
 from bot.authors import Names
-from bot.build import App, Frozen, Provider
+from bot.build import App, Frozen
+from bot.provider import Provider
 from bot.terms import Terms
 from storage.database import Database
 from storage.people import names_of

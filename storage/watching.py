@@ -7,8 +7,9 @@ from datetime import datetime
 
 import sqlite_utils
 
-from bot.build import App, Build, Frozen, Provider, State
+from bot.build import App, Build, Frozen, State
 from bot.pipeline import Pipeline
+from bot.provider import Provider
 from bot.series import Standing
 from storage.database import Database
 from storage.keeping import as_kept

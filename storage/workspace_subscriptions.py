@@ -8,7 +8,8 @@ from typing import Any
 
 import sqlite_utils
 
-from bot.build import App, Provider
+from bot.build import App
+from bot.provider import Provider
 from bot.terms import Terms
 from storage.database import OfWorkspace
 from storage.subscriptions import (

@@ -10,6 +10,7 @@ from bot.bitrise.connection import Connection
 from bot.bitrise.yml import Buildables, YmlVerdict, buildables_in, verdict_in
 from bot.http import NotUnderstood, ProviderError, Refused, Reply
 from bot.http.api import path_of
+from bot.provider import Provider
 
 MOST_YML = 1024 * 1024
 
@@ -52,7 +53,7 @@ class ConfigurationApi(Connection):
 
 def _yml(reply: Reply) -> str:
     if len(reply.body) > MOST_YML:
-        raise NotUnderstood("the bitrise.yml is too long")
+        raise NotUnderstood("the bitrise.yml is too long", provider=Provider.BITRISE)
     return reply.body.decode("utf-8", "replace")
 
 
@@ -60,8 +61,8 @@ def _texts(body: bytes) -> list[str]:
     try:
         content = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise NotUnderstood("it is no JSON") from error
+        raise NotUnderstood("it is no JSON", provider=Provider.BITRISE) from error
     data = content.get("data") if isinstance(content, dict) else None
     if not isinstance(data, list):
-        raise NotUnderstood("it is no list")
+        raise NotUnderstood("it is no list", provider=Provider.BITRISE)
     return [one for one in data if isinstance(one, str) and one]

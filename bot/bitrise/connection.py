@@ -8,6 +8,7 @@ from typing import Any
 
 from bot.aborts import AbortRule
 from bot.http import Api, Credentials, Downloads, FixedToken, Http
+from bot.provider import Provider
 
 
 class Connection:
@@ -24,9 +25,14 @@ class Connection:
         abort_rules: tuple[AbortRule, ...] = (),
         **api_options: Any,
     ) -> None:
-        self._api = Api(http, base_url=base_url, credentials=credentials, clock=clock, **api_options)
-        nobody = FixedToken(None)
-        self._open_api = Api(http, base_url=base_url, credentials=nobody, clock=clock, **api_options)
+        known: dict[str, Any] = {
+            "provider": Provider.BITRISE,
+            "scheme": "token",
+            "base_url": base_url,
+            "clock": clock,
+        }
+        self._api = Api(http, credentials=credentials, **known, **api_options)
+        self._open_api = Api(http, credentials=FixedToken(None), **known, **api_options)
         self._downloads = Downloads(http, api_url=base_url, hosts=download_hosts)
         self._clock = clock
         self._abort_rules = abort_rules

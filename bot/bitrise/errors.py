@@ -8,7 +8,7 @@ from bot.http import NotFound, Refused
 class BuildAlreadyFinished(Refused):
     """The build has already ended, so it can't be aborted."""
 
-    sentence = "Bitrise refuses"
+    sentence = "{provider} refuses"
 
 
 class NoLog(NotFound):

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from bot.bitrise.models import Paging, read_many
 from bot.http import Api, NotUnderstood, TooLarge
+from bot.provider import Provider
 
 T = TypeVar("T")
 ItemT = TypeVar("ItemT", bound=BaseModel)
@@ -87,7 +88,7 @@ class Listing(Generic[T]):
             if anchor is None:
                 return
             if anchor in anchors:
-                raise NotUnderstood("its pages lead round in circles")
+                raise NotUnderstood("its pages lead round in circles", provider=Provider.BITRISE)
             anchors.add(anchor)
         raise TooLarge(f"more than {MOST_PAGES} pages in one list")
 

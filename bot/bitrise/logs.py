@@ -14,6 +14,7 @@ from bot.bitrise.models import Flag, Number, Text, Time, or_none
 from bot.build import Frozen
 from bot.http import NotUnderstood
 from bot.http.redaction import Redaction, lines_to_clean, lines_to_look_at, redact
+from bot.provider import Provider
 
 # Colours and cursor movements (ECMA-48), window titles (OSC), and single-character escapes.
 _ESCAPES = re.compile(
@@ -73,7 +74,7 @@ def read_log(body: bytes) -> Log:
     try:
         item = LogItem.model_validate_json(body)
     except ValidationError as error:
-        raise NotUnderstood("no log in it") from error
+        raise NotUnderstood("no log in it", provider=Provider.BITRISE) from error
     chunks = sorted(item.log_chunks or [], key=lambda chunk: chunk.position or 0)
     positions = [chunk.position for chunk in chunks if chunk.position is not None]
     return Log(

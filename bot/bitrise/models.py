@@ -28,6 +28,7 @@ from bot.aborts import AbortRule, kind_of
 from bot.build import App, Build, Frozen, State
 from bot.http import NotUnderstood
 from bot.http.redaction import redact
+from bot.provider import Provider
 
 log = structlog.get_logger()
 
@@ -291,16 +292,18 @@ def read_one(model: type[ItemT], body: bytes) -> ItemT:
         try:
             return model.model_validate_json(body)
         except ValidationError as error:
-            raise NotUnderstood(f"no {model.__name__.removesuffix('Item').lower()} in it") from error
+            raise NotUnderstood(
+                f"no {model.__name__.removesuffix('Item').lower()} in it", provider=Provider.BITRISE
+            ) from error
 
 
 def _read_each(model: type[ItemT], body: bytes) -> tuple[list[ItemT], Paging]:
     try:
         content = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise NotUnderstood("it is no JSON") from error
+        raise NotUnderstood("it is no JSON", provider=Provider.BITRISE) from error
     if not isinstance(content, dict) or not isinstance(content.get("data"), list):
-        raise NotUnderstood("it is no list")
+        raise NotUnderstood("it is no list", provider=Provider.BITRISE)
     items = []
     for item in content["data"]:
         try:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError, WrapValidator
 from bot.bitrise.models import BUILD_PAGE, MaybeSlug, Number, Text, or_none
 from bot.bitrise.orders import Started
 from bot.http import NotUnderstood, Refused
+from bot.provider import Provider
 
 
 class ResultItem(BaseModel):
@@ -49,10 +50,10 @@ def started_by(body: bytes) -> list[Started]:
     try:
         answer = TriggerAnswer.model_validate_json(body)
     except ValidationError as error:
-        raise NotUnderstood("it does not say what was started") from error
+        raise NotUnderstood("it does not say what was started", provider=Provider.BITRISE) from error
     if answer.status != "ok":
-        raise Refused(answer.message)
+        raise Refused(answer.message, provider=Provider.BITRISE)
     started = [one.as_started() for one in answer.results or []] or [answer.as_started()]
     if not any(one.ok for one in started):
-        raise Refused("; ".join(one.words for one in started if one.words) or None)
+        raise Refused("; ".join(one.words for one in started if one.words) or None, provider=Provider.BITRISE)
     return started

@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ValidationError
 
 from bot.build import Frozen
 from bot.http import NotUnderstood
+from bot.provider import Provider
 
 # The C loader is ten times as fast; not every machine has it.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -49,7 +50,7 @@ def buildables_in(text: str) -> Buildables:
     try:
         content = yaml.load(text, Loader=_LOADER)  # noqa: S506 - both are safe loaders
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise NotUnderstood("the bitrise.yml is no YAML") from error
+        raise NotUnderstood("the bitrise.yml is no YAML", provider=Provider.BITRISE) from error
     found = content if isinstance(content, dict) else {}
     return Buildables(
         workflows=tuple(name for name in _names(found.get("workflows")) if not name.startswith("_")),

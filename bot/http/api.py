@@ -15,8 +15,18 @@ from pydantic import SecretStr
 
 from bot.http.addresses import read_address, redirected
 from bot.http.credentials import Credentials
-from bot.http.errors import AnswerLost, NotFound, ProviderDown, RateLimited, TooLarge, error_for, pause_until
+from bot.http.errors import (
+    AnswerLost,
+    NotFound,
+    ProviderDown,
+    ProviderError,
+    RateLimited,
+    TooLarge,
+    error_for,
+    pause_until,
+)
 from bot.http.transport import LARGEST_ANSWER, Http, Lost, NotSent, Response, TooMuch
+from bot.provider import Provider
 
 log = structlog.get_logger()
 
@@ -38,13 +48,15 @@ class Api:
     """A provider's API under somebody's credentials.
 
     Everybody who asks with the same token, and shares `pauses`, shares its pauses: after a 429 nobody asks again
-    before its end.
+    before its end. `scheme` is the word before the token in the Authorization header.
     """
 
     def __init__(
         self,
         http: Http,
         *,
+        provider: Provider,
+        scheme: str,
         base_url: str,
         credentials: Credentials,
         clock: Callable[[], datetime],
@@ -53,6 +65,7 @@ class Api:
         deadline: timedelta = DEADLINE,
         pauses: dict[str, datetime] | None = None,
     ) -> None:
+        self._provider, self._scheme = provider, scheme
         self.base_url = base_url.rstrip("/")
         self._own = read_address(self.base_url)
         self._http = http
@@ -104,6 +117,15 @@ class Api:
     async def _ask(
         self, method: str, path: str, *, params: Mapping[str, str] | None = None, json: object | None = None
     ) -> Reply:
+        try:
+            return await self._ask_it(method, path, params, json)
+        except ProviderError as error:
+            error.provider = error.provider or self._provider
+            raise
+
+    async def _ask_it(
+        self, method: str, path: str, params: Mapping[str, str] | None, json: object | None
+    ) -> Reply:
         token = await self._credentials.token(changes=method != "GET")
         self._mind_the_pause(token)
         url = path if path.startswith(("http://", "https://")) else self.base_url + path
@@ -135,7 +157,7 @@ class Api:
     ) -> Response:
         headers = {"Accept": "application/json"}
         if token is not None:
-            headers["Authorization"] = f"token {token.get_secret_value()}"
+            headers["Authorization"] = f"{self._scheme} {token.get_secret_value()}"
         try:
             return await self._http.send(
                 method, url, headers=headers, params=dict(params) if params else None, json=json

@@ -10,64 +10,75 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from bot.http.redaction import redact
+from bot.provider import Provider
 
 LONGEST_WORDS = 300
 
 
 class ProviderError(Exception):
-    """The provider could not do what was asked."""
+    """The provider could not do what was asked; `provider` is the one that was asked, once it is known."""
 
-    sentence = "The provider could not do that"
+    sentence = "{provider} could not do that"
 
-    def __init__(self, words: str | None = None) -> None:
+    def __init__(self, words: str | None = None, *, provider: Provider | None = None) -> None:
         self.words = redact(words)[:LONGEST_WORDS] if words else None
-        super().__init__(f"{self.sentence}: {self.words}" if self.words else f"{self.sentence}.")
+        self.provider = provider
+        super().__init__(self.words)
+
+    def __str__(self) -> str:
+        label = self.provider.label if self.provider is not None else "The provider"
+        command = self.provider.command if self.provider is not None else ""
+        said = self.sentence.replace("{provider}", label).replace("{command}", command)
+        return f"{said}: {self.words}" if self.words else f"{said}."
 
 
 class BadToken(ProviderError):
     """The token is not valid (401)."""
 
-    sentence = "Bitrise does not accept the token; a new one may be needed"
+    sentence = "{provider} does not accept the token; a new one may be needed"
 
 
 class NoAccess(ProviderError):
     """The token may not do this (403)."""
 
-    sentence = "The token has no right to do this at Bitrise"
+    sentence = "The token has no right to do this at {provider}"
 
 
 class NotConnected(ProviderError):
     """The person has no account of their own, or one that works no longer, and the bot's token is not for this."""
 
-    sentence = "I do this with your own Bitrise account. Type `/bitrise connect` to link it"
+    sentence = "I do this with your own {provider} account. Type `{command} connect` to link it"
 
 
 class NotFound(ProviderError):
     """There is no such thing, or the token may not see it (404)."""
 
-    sentence = "Bitrise knows no such thing, or the token may not see it"
+    sentence = "{provider} knows no such thing, or the token may not see it"
 
 
 class Refused(ProviderError):
     """The provider understood, and said no; `words` are its own."""
 
-    sentence = "Bitrise refuses"
+    sentence = "{provider} refuses"
 
 
 class RateLimited(ProviderError):
     """Too many requests (429); `until` is when to ask again, None where it is not told."""
 
-    sentence = "Bitrise asks for a pause"
+    sentence = "{provider} asks for a pause"
 
-    def __init__(self, until: datetime | None = None) -> None:
+    def __init__(self, until: datetime | None = None, *, provider: Provider | None = None) -> None:
         self.until = until
-        super().__init__(f"until {until.astimezone(UTC):%H:%M:%S} UTC" if until else "try again in a minute")
+        super().__init__(
+            f"until {until.astimezone(UTC):%H:%M:%S} UTC" if until else "try again in a minute",
+            provider=provider,
+        )
 
 
 class ProviderDown(ProviderError):
     """No answer, or one that says the provider is broken (5xx)."""
 
-    sentence = "Bitrise can't be reached right now; try again in a moment"
+    sentence = "{provider} can't be reached right now; try again in a moment"
 
 
 class AnswerLost(ProviderDown):
@@ -79,7 +90,7 @@ class AnswerLost(ProviderDown):
 class NotUnderstood(ProviderError):
     """The answer is not what the documents describe."""
 
-    sentence = "Bitrise's answer can't be understood"
+    sentence = "{provider}'s answer can't be understood"
 
 
 class TooLarge(ProviderError):

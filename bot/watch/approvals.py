@@ -12,9 +12,10 @@ import structlog
 from bot import messages
 from bot.authors import Names
 from bot.bitrise import Bitrise
-from bot.build import App, Provider
+from bot.build import App
 from bot.build_request import BuildRequest
 from bot.http import NoAccess, NotFound, ProviderError, Refused
+from bot.provider import Provider
 from storage import Recipient, Storage, Subscription
 
 log = structlog.get_logger()

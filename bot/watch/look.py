@@ -10,9 +10,10 @@ from datetime import datetime, timedelta
 import structlog
 
 from bot.bitrise import Bitrise
-from bot.build import Build, Change, Provider
+from bot.build import Build, Change
 from bot.http import NoAccess, NotFound, ProviderError, Refused, TooLarge
 from bot.pipeline import Pipeline
+from bot.provider import Provider
 from bot.watch.lists import Answer, CannotRely, ListRead, read_all_apps, read_one_app
 from bot.watch.matching import overdue
 from bot.watch.open_builds import ask_after

@@ -8,10 +8,10 @@ from pydantic import SecretStr
 from slack_sdk.errors import SlackApiError
 
 from bot import messages
-from bot.build import Provider
 from bot.commands import Connect, Disconnect, WhoAmI
 from bot.http import BadToken, NoAccess
 from bot.messages import Linked, Origin
+from bot.provider import Provider
 from handlers.caller import Answer, Audience, Caller
 from handlers.doing import NotAllowed, noted
 from handlers.finding import NotNamed

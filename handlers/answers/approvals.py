@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from bot import messages
 from bot.acts import Decide
-from bot.build import Provider
 from bot.commands import ListApprovals
 from bot.messages import RequestButton
+from bot.provider import Provider
 from handlers import doing
 from handlers.caller import Answer, Caller
 from handlers.doing.performing import APPROVALS as TITLE

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bot import messages
-from bot.build import Provider
 from bot.commands import ListApps, UseApp
+from bot.provider import Provider
 from handlers.caller import Answer, Audience, Caller
 from handlers.doing import permitted
 from handlers.finding import NotNamed

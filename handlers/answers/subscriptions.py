@@ -7,11 +7,12 @@ from dataclasses import replace
 from slack_sdk.errors import SlackApiError
 
 from bot import messages
-from bot.build import App, Provider
+from bot.build import App
 from bot.commands import Subscribe, Subscriptions, Unsubscribe, term_words
 from bot.filters import Patterns
 from bot.http import NoAccess, NotFound
 from bot.messages import Message
+from bot.provider import Provider
 from bot.terms import Style, Terms
 from bot.watch import read_baseline
 from handlers import places

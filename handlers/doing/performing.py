@@ -9,10 +9,11 @@ from bot import messages
 from bot.acts import Abort, AbortPipeline, Act, Decide, Rebuild, RebuildPipeline, SetPublicPage, Start
 from bot.authors import slack_user
 from bot.bitrise import AbortOrder, EnvironmentVariable, Started, TriggerParams
-from bot.build import App, Provider
+from bot.build import App
 from bot.http import NotFound
 from bot.http.redaction import redact
 from bot.messages import Message
+from bot.provider import Provider
 from handlers.caller import Answer, Audience, Caller
 from handlers.doing.outcome import Done
 from handlers.finding import NotNamed

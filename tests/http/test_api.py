@@ -21,6 +21,7 @@ from bot.http import (
     Refused,
 )
 from bot.http.api import path_of
+from bot.provider import Provider
 from tests.servers import Asked, one_after_another, serving
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -49,7 +50,13 @@ async def http() -> AsyncIterator[Http]:
 
 def api(http: Http, url: str, time: Time) -> Api:
     return Api(
-        http, base_url=f"{url}/v0.1", credentials=FixedToken(SecretStr("t0p")), clock=time, sleep=time.sleep
+        http,
+        provider=Provider.BITRISE,
+        scheme="token",
+        base_url=f"{url}/v0.1",
+        credentials=FixedToken(SecretStr("t0p")),
+        clock=time,
+        sleep=time.sleep,
     )
 
 

@@ -25,6 +25,7 @@ from bot.http import (
     downloads,
     transport,
 )
+from bot.provider import Provider
 from tests.servers import one_after_another, serving
 
 
@@ -65,6 +66,8 @@ async def endless(
 def api(http: Http, url: str) -> Api:
     return Api(
         http,
+        provider=Provider.BITRISE,
+        scheme="token",
         base_url=url,
         credentials=FixedToken(SecretStr("t0p")),
         clock=lambda: datetime(2026, 11, 21, tzinfo=UTC),

@@ -11,13 +11,14 @@ from slack_sdk.oauth.installation_store.models.installation import Installation
 
 from bot.acts import Start
 from bot.audit import Entry, Event, Personal
-from bot.build import PipelineRef, Provider, State
+from bot.build import PipelineRef, State
 from bot.build_request import BuildRequest
 from bot.commands import TriggerBuild
 from bot.filters import BuildFilter, Patterns
 from bot.messages import CardNote, Message
 from bot.pipeline import Pipeline
 from bot.policy import Allow, Who
+from bot.provider import Provider
 from bot.terms import Terms
 from bot.vault import Vault
 from bot.watch import compare, match

@@ -21,10 +21,11 @@ from pydantic import SecretStr
 from bot.acts import Abort, ActedBuild
 from bot.audit import Entry, Event, Personal
 from bot.bitrise import AbortOrder
-from bot.build import App, Provider, State
+from bot.build import App, State
 from bot.commands import TriggerBuild
 from bot.messages import Message
 from bot.policy import Allow, Who
+from bot.provider import Provider
 from bot.terms import Happening, Result, Terms
 from bot.vault import CannotOpen, Vault
 from bot.watch import compare, match

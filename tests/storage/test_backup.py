@@ -18,9 +18,10 @@ from pathlib import Path
 import pytest
 import sqlite_utils
 
-from bot.build import Provider, State
+from bot.build import State
 from bot.build_request import BuildRequest
 from bot.filters import BuildFilter
+from bot.provider import Provider
 from bot.terms import Terms
 from storage import (
     BackupProblem,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import sqlite_utils
 
-from bot.build import Provider
+from bot.provider import Provider
 from bot.terms import Result
 from storage import Database, MessageStatus, Storage
 from storage.migrations import migrations

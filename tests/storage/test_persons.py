@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import sqlite_utils
 
-from bot.build import Provider
 from bot.policy import Permission, Question, who_may
+from bot.provider import Provider
 from storage import Database, Storage, erase_everywhere, export_person, verify_chain
 from storage.migrations import migrations
 from storage.naming import COLUMNS

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import sqlite_utils
 
-from bot.build import Provider, State
+from bot.build import State
 from bot.build_request import BuildRequest
 from bot.messages import Message
+from bot.provider import Provider
 from storage import NewMessage, Storage, prune
 from storage.migrations import migrations
 from tests.builds import ANDROID, NOON, a_build, to

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.build import Build, Provider, State
+from bot.build import Build, State
 from bot.filters import BuildFilter, Patterns
+from bot.provider import Provider
 from bot.terms import Terms
 from bot.watch import compare, match
 from storage import (

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bot.build import Provider
 from bot.build_request import BuildRequest
 from bot.messages import Message
+from bot.provider import Provider
 from storage import Storage
 from tests.builds import NOON, to
 from tests.storage.test_recording import subscribe

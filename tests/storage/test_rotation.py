@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.audit import Tampered
-from bot.build import Provider
+from bot.provider import Provider
 from bot.vault import CannotOpen, Vault
 from storage import Database, Installations, Storage, Unopened, rotate_key, verify_chain
 from storage.database import in_transaction

@@ -1,0 +1,1 @@
+"""Client of Build.io's API v1."""
