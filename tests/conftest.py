@@ -50,7 +50,8 @@ async def storage(tmp_path: Path) -> AsyncIterator[Storage]:
 
 @pytest.fixture
 async def town(tmp_path: Path) -> AsyncIterator[Town]:
-    """The bot in Socket Mode; at the end of each test no rule of Slack may have been broken."""
+    """The bot in Socket Mode; at the end of each test no rule of Slack's or Build.io's may have been broken."""
     async with open_town(tmp_path) as opened:
         yield opened
         assert opened.slack.violations == []
+        assert opened.buildio.violations == []
