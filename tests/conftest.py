@@ -15,7 +15,7 @@ from tests.town import Town, open_town
 
 # A proxy of the machine's, or the settings of a bot that runs on it, must not reach a test.
 for name in list(os.environ):
-    if name.upper().endswith("_PROXY") or name.startswith(("SLACK_", "BITRISE_", "BUILDBELL_")):
+    if name.upper().endswith("_PROXY") or name.startswith(("SLACK_", "BITRISE_", "BUILDIO_", "BUILDBELL_")):
         del os.environ[name]
 
 
@@ -53,7 +53,8 @@ async def storage(tmp_path: Path) -> AsyncIterator[Storage]:
 
 @pytest.fixture
 async def town(tmp_path: Path) -> AsyncIterator[Town]:
-    """The bot in Socket Mode; at the end of each test no rule of Slack may have been broken."""
+    """The bot in Socket Mode; at the end of each test no rule of Slack's or Build.io's may have been broken."""
     async with open_town(tmp_path) as opened:
         yield opened
         assert opened.slack.violations == []
+        assert opened.buildio.violations == []
