@@ -16,7 +16,7 @@ from rich.markup import escape
 
 from bot import duties, logs
 from bot.app import Buildbell
-from bot.commands import markdown
+from bot.commands import GRAMMARS, markdown
 from bot.doctor import examine
 from bot.findings import Finding
 from bot.manifest import as_yaml, for_http, manifest
@@ -100,12 +100,14 @@ def print_help(
     if write:
         for path in write_pages():
             out.print(f"wrote {path}")
-    elif as_markdown:
-        typer.echo(markdown())
+        return
+    tables = "\n\n".join(markdown(grammar) for grammar in GRAMMARS)
+    if as_markdown:
+        typer.echo(tables)
     else:
         from rich.markdown import Markdown  # noqa: PLC0415 - a start of the bot does without it
 
-        out.print(Markdown(markdown()))
+        out.print(Markdown(tables))
 
 
 async def _until_sigterm(what: Coroutine[Any, Any, int]) -> int:

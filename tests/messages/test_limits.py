@@ -389,7 +389,7 @@ def test_a_problem(words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "topic", [None, *[entry.name for entry in __import__("bot.commands").commands.CATALOGUE]]
+    "topic", [None, *[entry.name for entry in __import__("bot.commands").commands.BITRISE.catalogue]]
 )
 def test_help(topic: str | None) -> None:
     assert_message(messages.help_message(topic))
