@@ -87,24 +87,22 @@ def _see(app: BuildioApp, before: SeenDyno, dyno: Dyno, about: Circumstances) ->
 
 def _restarts(before: SeenDyno, dyno: Dyno) -> int:
     """How often it has restarted since it was seen last, as far as what both looks saw can tell."""
-    if before.restarts is not None and dyno.restarts is not None and dyno.restarts > before.restarts:
-        return dyno.restarts - before.restarts
-    if before.since is not None and dyno.since is not None:
-        return int(dyno.since != before.since)
+    counted = started = 0
     if before.restarts is not None and dyno.restarts is not None:
-        return int(dyno.restarts < before.restarts)  # another one has taken its place
-    # Nothing is counted: one that was up and is not any more is about to start anew.
-    return int(before.up is True and dyno.up is False and not dyno.crashed)
+        more = dyno.restarts - before.restarts
+        counted = more if more >= 0 else 1  # it is counted anew: another one has taken its place
+    if before.up:
+        if before.since is not None and dyno.since is not None:
+            # Of one that was not up, a new time may be no more than that of its coming up.
+            started = int(before.since != dyno.since)
+        elif dyno.restarts is None:
+            started = int(not dyno.up and not dyno.crashed)
+    return max(counted, started)
 
 
 def _with_hope(trouble: Trouble, dyno: Dyno, *, restarted: bool, now: datetime) -> Trouble:
-    if dyno.crashed or dyno.up is False:
-        up_since = None
-    elif restarted or trouble.up_since is None:
-        up_since = now if dyno.up else None
-    else:
-        up_since = trouble.up_since
-    return trouble.model_copy(update={"up_since": up_since})
+    since = now if restarted or trouble.up_since is None else trouble.up_since
+    return trouble.model_copy(update={"up_since": since if dyno.up else None})
 
 
 def _is_steady(trouble: Trouble, now: datetime) -> bool:
