@@ -62,7 +62,7 @@ class Sight:
         """Ask about those whose turn it is, or about all. Raises ProviderError where Bitrise can't be asked now."""
         now = self._desk.clock()
         before = now if everything else now - self._every
-        while found := await self._desk.storage.subscriptions.to_check(before, AT_ONCE):
+        while found := await self._desk.storage.subscriptions.to_check(Provider.BITRISE, before, AT_ONCE):
             for one in found:
                 await self._ask(one, now)
 

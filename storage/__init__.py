@@ -1,6 +1,6 @@
 """What survives a restart: the SQLite schema, its migrations, and one repository per aggregate."""
 
-from bot.watched import Baseline, OpenBuild, Sighting, WatchedApp, WatchState
+from bot.watched import AskedRestart, Baseline, OpenBuild, Sighting, Snapshot, WatchedApp, WatchState
 from storage.accounts import Account, Accounts, NoKey
 from storage.anew import Beginning, watch_anew, watched_apps
 from storage.audit import Audit, Verdict, links_of, seal_chains, teams_with_chains, verify_chain
@@ -38,6 +38,7 @@ from storage.workspace_subscriptions import WorkspaceSubscriptions
 __all__ = [
     "Account",
     "Accounts",
+    "AskedRestart",
     "Audit",
     "BackupProblem",
     "BackupUnsound",
@@ -83,6 +84,7 @@ __all__ = [
     "SetRule",
     "Sighting",
     "SlackMessage",
+    "Snapshot",
     "States",
     "Status",
     "Steps",

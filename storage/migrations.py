@@ -55,6 +55,13 @@ def m004_many_workspaces(db: sqlite_utils.Database) -> None:
         db.execute(f"UPDATE {table} SET team_id = ?", [known[0] if known else ""])
 
 
+@migrations()
+def m005_snapshots(db: sqlite_utils.Database) -> None:
+    """What is watched by comparing how an app stands with how it stood."""
+    for statement in _FIFTH:
+        db.execute(statement)
+
+
 def _as_terms(filter_words: str) -> str:
     """A filter as it was kept before: its states were the results that were told."""
     before = json.loads(filter_words)
@@ -254,4 +261,16 @@ _FOURTH = (
     "CREATE INDEX notifications_due ON notifications (team_id, channel_id, id) WHERE status IN ('owed', 'sending')",
     "DROP INDEX subscriptions_by_channel",
     "CREATE INDEX subscriptions_by_channel ON subscriptions (team_id, channel_id)",
+)
+
+_FIFTH = (
+    # How an app stood at the last look, where its provider lists no builds; it changes in the same transaction as the
+    # builds that were found by comparing with it. It holds marks and times, and nothing that somebody wrote.
+    """CREATE TABLE snapshots (
+        provider TEXT NOT NULL, app_slug TEXT NOT NULL, body TEXT NOT NULL,
+        PRIMARY KEY (provider, app_slug)) WITHOUT ROWID""",
+    # Restarts that somebody has asked for: what goes down by them has not crashed. `dyno` is empty for all of an app's.
+    """CREATE TABLE restarts (
+        provider TEXT NOT NULL, app_slug TEXT NOT NULL, dyno TEXT NOT NULL, asked_at TEXT NOT NULL,
+        PRIMARY KEY (provider, app_slug, dyno)) WITHOUT ROWID""",
 )

@@ -93,7 +93,9 @@ COLUMNS = {
         sealed=_names("act"),
         silent=_names("id team_id asked_at expires_at state decided_at execution"),
     ),
+    "restarts": Columns(silent=_names("provider app_slug dyno asked_at")),
     "series": Columns(words=_names("body"), silent=_names("provider app_slug workflow branch")),
+    "snapshots": Columns(silent=_names("provider app_slug body")),
     "starts": Columns(own=_names("user_id"), silent=_names("team_id app_slug body at")),
     "subscriptions": Columns(
         ids=_names("created_by"),
