@@ -23,6 +23,7 @@ from slack_bolt.context.async_context import AsyncBoltContext
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.bitrise import Bitrise, bitrise_plug
+from bot.bitrise.watching import BitriseReader
 from bot.buildio import Buildio, buildio_plug
 from bot.http import Credentials, Http
 from bot.metrics import Metrics
@@ -340,7 +341,7 @@ class Buildbell:
 
     def _watcher(self, bitrise: Bitrise, storage: Storage, found: Callable[[], None]) -> Watcher:
         look = Look(
-            bitrise,
+            BitriseReader(bitrise, clock=self._clock),
             storage,
             Recorder(storage.database, compare=compare, match=match),
             token=_fingerprint(self._settings),

@@ -6,7 +6,8 @@ import asyncio
 import json
 import signal
 import sys
-from typing import Annotated, NoReturn
+from collections.abc import Coroutine
+from typing import Annotated, Any, NoReturn
 
 import typer
 from pydantic import ValidationError
@@ -15,7 +16,7 @@ from rich.markup import escape
 
 from bot import duties, logs
 from bot.app import Buildbell
-from bot.commands import markdown
+from bot.commands import GRAMMARS, markdown
 from bot.doctor import examine
 from bot.findings import Finding
 from bot.manifest import as_yaml, for_http, manifest
@@ -64,8 +65,10 @@ def sandbox(
     from sandbox.story import play  # noqa: PLC0415
 
     try:
-        code = asyncio.run(play(manifest()) if story else live(manifest(), speed=speed, port=port))
-    except KeyboardInterrupt:
+        code = asyncio.run(
+            _until_sigterm(play(manifest()) if story else live(manifest(), speed=speed, port=port))
+        )
+    except (KeyboardInterrupt, asyncio.CancelledError):
         code = 0
     sys.exit(code)
 
@@ -97,12 +100,21 @@ def print_help(
     if write:
         for path in write_pages():
             out.print(f"wrote {path}")
-    elif as_markdown:
-        typer.echo(markdown())
+        return
+    tables = "\n\n".join(markdown(grammar) for grammar in GRAMMARS)
+    if as_markdown:
+        typer.echo(tables)
     else:
         from rich.markdown import Markdown  # noqa: PLC0415 - a start of the bot does without it
 
-        out.print(Markdown(markdown()))
+        out.print(Markdown(tables))
+
+
+async def _until_sigterm(what: Coroutine[Any, Any, int]) -> int:
+    # As Ctrl-C does: what was started is ended, too. Raises CancelledError.
+    if (this := asyncio.current_task()) is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
+    return await what
 
 
 async def _run(settings: Settings) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic_core import PydanticUndefined
 
 from bot.buildio.contract import contract_table
-from bot.commands import markdown
+from bot.commands import GRAMMARS, markdown
 from bot.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -50,7 +50,7 @@ def _shown(default: object) -> str:
 
 def _pages() -> dict[Path, dict[str, str]]:
     return {
-        ROOT / "README.md": {"commands": markdown()},
+        ROOT / "README.md": {f"{grammar.provider} commands": markdown(grammar) for grammar in GRAMMARS},
         ROOT / "docs" / "operating.md": {"settings": settings_table()},
         ROOT / "docs" / "buildio-api.md": {"contract": contract_table()},
     }

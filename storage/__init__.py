@@ -1,5 +1,6 @@
 """What survives a restart: the SQLite schema, its migrations, and one repository per aggregate."""
 
+from bot.watched import Baseline, OpenBuild, Sighting, WatchedApp, WatchState
 from storage.accounts import Account, Accounts, NoKey
 from storage.anew import Beginning, watch_anew, watched_apps
 from storage.audit import Audit, Verdict, links_of, seal_chains, teams_with_chains, verify_chain
@@ -32,7 +33,7 @@ from storage.sign_ins import Allowed, SignIn, SignIns, is_code
 from storage.steps import Outcome, Steps, Wait
 from storage.store import Storage, WorkspaceStorage
 from storage.subscriptions import Scope, SeenAs, Stopped, Subscription, Subscriptions
-from storage.watching import Baseline, OpenBuild, SeenBuild, Sighting, WatchedApp, Watching, WatchState
+from storage.watching import SeenBuild, Watching
 from storage.workspace_subscriptions import WorkspaceSubscriptions
 
 __all__ = [

@@ -14,11 +14,12 @@ import sqlite_utils
 
 from bot.build import App
 from bot.build_request import BuildRequest
+from bot.watched import Baseline
 from storage.requests import remember_request
 from storage.series import advance_series
 from storage.subscriptions import end_subscription, select_subscriptions
 from storage.times import to_text
-from storage.watching import Baseline, known_states, save_builds
+from storage.watching import known_states, save_builds
 
 WHY = "restored"
 

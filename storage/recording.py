@@ -10,6 +10,7 @@ import sqlite_utils
 from bot.authors import Names
 from bot.build import Build, Change, State
 from bot.series import Standing
+from bot.watched import Sighting
 from storage.database import Database
 from storage.failures import read_soon
 from storage.keeping import as_kept
@@ -19,7 +20,7 @@ from storage.pipelines import forget_pipelines, save_pipelines
 from storage.series import advance_series
 from storage.subscriptions import Subscription, subscriptions_of_apps
 from storage.times import from_text, to_text
-from storage.watching import Sighting, by_slugs, known_states, save_builds
+from storage.watching import by_slugs, known_states, save_builds
 
 Compare = Callable[[Sequence[Build], Mapping[str, State], Mapping[str, datetime | None]], Sequence[Change]]
 Match = Callable[

@@ -11,6 +11,7 @@ import sqlite_utils
 from bot.build import App
 from bot.provider import Provider
 from bot.terms import Terms
+from bot.watched import Baseline
 from storage.database import OfWorkspace
 from storage.subscriptions import (
     EVERY_APP,
@@ -23,7 +24,7 @@ from storage.subscriptions import (
     select_subscriptions,
 )
 from storage.times import to_text
-from storage.watching import Baseline, begin_watching
+from storage.watching import begin_watching
 
 # What the bot itself sees.
 EVERYTHING = Scope()

@@ -1,8 +1,11 @@
 """What people type: words in, a command out. Pure; knows no Slack and does no I/O."""
 
 from bot.commands.app_names import AmbiguousApp, UnknownApp, find_app
-from bot.commands.catalogue import CATALOGUE, Entry, entry_for, markdown
+from bot.commands.bitrise import BITRISE
+from bot.commands.buildio import BUILDIO
+from bot.commands.entry import Entry
 from bot.commands.errors import CommandError
+from bot.commands.grammar import Grammar, markdown
 from bot.commands.links import AppLink, ArtifactLink, BuildLink, PipelineLink, read_link
 from bot.commands.mentioned import mentioned_builds
 from bot.commands.model import (
@@ -36,12 +39,14 @@ from bot.commands.model import (
     WhoAmI,
     Why,
 )
-from bot.commands.parsing import Surface, parse, variable_in
-from bot.commands.values import build_ref
+from bot.commands.parsing import GRAMMARS, Surface, grammar_in, parse
+from bot.commands.values import build_ref, variable_in
 from bot.commands.wording import describe, describe_terms, list_words, term_words, words
 
 __all__ = [
-    "CATALOGUE",
+    "BITRISE",
+    "BUILDIO",
+    "GRAMMARS",
     "AbortBuild",
     "AmbiguousApp",
     "AppLink",
@@ -53,6 +58,7 @@ __all__ = [
     "Connect",
     "Disconnect",
     "Entry",
+    "Grammar",
     "Help",
     "ListApprovals",
     "ListApps",
@@ -83,8 +89,8 @@ __all__ = [
     "build_ref",
     "describe",
     "describe_terms",
-    "entry_for",
     "find_app",
+    "grammar_in",
     "list_words",
     "markdown",
     "mentioned_builds",

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 
 from bot.build import App
+from bot.provider import Provider
 
 SHOWN = 5
 _WORD = re.compile(r"[^\W_]+")
@@ -15,11 +16,11 @@ _WORD = re.compile(r"[^\W_]+")
 class UnknownApp(Exception):
     """No app is called that; says the nearest names."""
 
-    def __init__(self, words: str, nearest: Sequence[App], total: int) -> None:
+    def __init__(self, words: str, nearest: Sequence[App], total: int, provider: Provider) -> None:
         self.words = words
         meant = f" Did you mean {' or '.join(app.title for app in nearest)}?" if nearest else ""
         super().__init__(
-            f"I don't know an app called {words[:80]}.{meant} `/bitrise apps` lists all {total}."
+            f"I don't know an app called {words[:80]}.{meant} `{provider.command} apps` lists all {total}."
         )
 
 
@@ -35,8 +36,8 @@ class AmbiguousApp(Exception):
         )
 
 
-def find_app(words: str, apps: Sequence[App]) -> App:
-    """The app that the words name: by slug, title, `owner/repo` or repository, in any case.
+def find_app(words: str, apps: Sequence[App], *, provider: Provider = Provider.BITRISE) -> App:
+    """The app of a provider that the words name: by slug, title, `owner/repo` or repository, in any case.
 
     Whole names come first, then beginnings of names, then beginnings of a word in one (`android` for Sample Android).
 
@@ -49,7 +50,7 @@ def find_app(words: str, apps: Sequence[App]) -> App:
             return found[0]
         if found:
             raise AmbiguousApp(words, found)
-    raise UnknownApp(words, _nearest(wanted, apps), len(apps))
+    raise UnknownApp(words, _nearest(wanted, apps), len(apps), provider)
 
 
 def _names(app: App) -> Iterable[str]:

@@ -1,9 +1,8 @@
-"""The commands: one class each, with what was asked for as types."""
+"""The commands that all providers have, and Bitrise's: one class each, with what was asked for as types."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TypeAlias
 
 from bot.build import Frozen
 from bot.filters import BuildFilter
@@ -33,56 +32,61 @@ class Moment(Frozen):
         return self.at if self.at is not None else now - self.ago
 
 
-class Help(Frozen):
+class Command(Frozen):
+    """Something that was asked for."""
+
+
+class Help(Command):
     """What can be typed; `topic` is a command's name."""
 
     topic: str | None = None
 
 
-class ListApps(Frozen):
-    """Which apps there are."""
+class ListApps(Command):
+    """Which apps there are; those of a team, where the provider has teams."""
 
     page: int = 1
+    team: str | None = None
 
 
-class UseApp(Frozen):
+class UseApp(Command):
     """Choose the channel's default app; without one, from a list."""
 
     app: str | None = None
 
 
-class WhoAmI(Frozen):
+class WhoAmI(Command):
     """Whose token answers."""
 
 
-class Connect(Frozen):
+class Connect(Command):
     """Link one's own account at the provider."""
 
 
-class Disconnect(Frozen):
+class Disconnect(Command):
     """Wipe one's own token."""
 
 
-class ShowPolicy(Frozen):
+class ShowPolicy(Command):
     """Who may do what."""
 
     app: str | None = None
 
 
-class ShowAudit(Frozen):
+class ShowAudit(Command):
     """What was done and refused: in this channel, with an app of that name; or everywhere."""
 
     app: str | None = None
     everywhere: bool = False
 
 
-class Status(Frozen):
+class Status(Command):
     """What runs now, and how each branch last ended."""
 
     app: str | None = None
 
 
-class ListBuilds(Frozen):
+class ListBuilds(Command):
     """An app's builds that pass a filter."""
 
     app: str | None = None
@@ -91,41 +95,41 @@ class ListBuilds(Frozen):
     until: Moment | None = None
 
 
-class ShowBuild(Frozen):
+class ShowBuild(Command):
     """One build."""
 
     build: BuildRef
     app: str | None = None
 
 
-class ShowLog(Frozen):
+class ShowLog(Command):
     """The end of a build's log."""
 
     build: BuildRef
     app: str | None = None
 
 
-class ListArtifacts(Frozen):
+class ListArtifacts(Command):
     """A build's artifacts."""
 
     build: BuildRef
     app: str | None = None
 
 
-class ShowYml(Frozen):
+class ShowYml(Command):
     """The bitrise.yml of an app, or of a build."""
 
     app: str | None = None
     build: BuildRef | None = None
 
 
-class ListPipelines(Frozen):
+class ListPipelines(Command):
     """An app's latest pipelines."""
 
     app: str | None = None
 
 
-class ShowPipeline(Frozen):
+class ShowPipeline(Command):
     """One pipeline, by its number, or by its id and its app's slug, as a link has them."""
 
     app: str | None = None
@@ -134,13 +138,13 @@ class ShowPipeline(Frozen):
     pipeline_id: str | None = None
 
 
-class ListApprovals(Frozen):
+class ListApprovals(Command):
     """The builds of an app that wait for approval."""
 
     app: str | None = None
 
 
-class AbortBuild(Frozen):
+class AbortBuild(Command):
     """Stop a build, with a reason."""
 
     build: BuildRef
@@ -148,7 +152,7 @@ class AbortBuild(Frozen):
     reason: str | None = None
 
 
-class TriggerBuild(Frozen):
+class TriggerBuild(Command):
     """Start a build; one that does not say what to build asks for the form to be filled in."""
 
     app: str | None = None
@@ -166,14 +170,14 @@ class TriggerBuild(Frozen):
         return any((self.branch, self.tag, self.commit, self.workflow, self.pipeline))
 
 
-class Rebuild(Frozen):
+class Rebuild(Command):
     """Start a build again."""
 
     build: BuildRef
     app: str | None = None
 
 
-class Subscribe(Frozen):
+class Subscribe(Command):
     """Let the channel be told of an app's builds; with `preview` only show what that would have told lately.
 
     `zone_given` is False where times are meant in the asker's own time zone.
@@ -185,61 +189,31 @@ class Subscribe(Frozen):
     zone_given: bool = False
 
 
-class Unsubscribe(Frozen):
+class Unsubscribe(Command):
     """End a subscription, by its number or all of an app."""
 
     app: str | None = None
     number: int | None = None
 
 
-class Subscriptions(Frozen):
+class Subscriptions(Command):
     """What the channel is told of."""
 
 
-class Why(Frozen):
+class Why(Command):
     """Which subscription told a build, or what kept it silent."""
 
     build: BuildRef
     app: str | None = None
 
 
-class Mine(Frozen):
+class Mine(Command):
     """My own builds."""
 
 
-class Me(Frozen):
+class Me(Command):
     """What the bot knows of me and does for me; what is None stays as it is."""
 
     name: str | None = None
     mention: bool | None = None
     ends: bool | None = None
-
-
-Command: TypeAlias = (
-    Help
-    | ListApps
-    | UseApp
-    | WhoAmI
-    | Connect
-    | Disconnect
-    | ShowPolicy
-    | ShowAudit
-    | Status
-    | ListBuilds
-    | ShowBuild
-    | ShowLog
-    | ListArtifacts
-    | ShowYml
-    | ListApprovals
-    | ListPipelines
-    | ShowPipeline
-    | AbortBuild
-    | TriggerBuild
-    | Rebuild
-    | Subscribe
-    | Unsubscribe
-    | Subscriptions
-    | Why
-    | Mine
-    | Me
-)

@@ -11,6 +11,7 @@ from bot.commands.errors import CommandError
 from bot.commands.values import one_of, span, switch
 from bot.terms import Quiet, Result, Style, Weekday
 
+KEYS = ("status", "on-hold", "running", "style", "at", "on", "zone", "quiet", "broadcast")
 EXAMPLE = "subscribe android branch:main status:broken,fixed"
 # What people call a result; `started` is no result but is asked for in the same breath.
 RESULTS = {

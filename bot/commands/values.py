@@ -18,7 +18,7 @@ _NUMBER = re.compile(r"#?(\d{1,9})$")
 # 16 hex digits, or a UUID for newer builds (Bitrise's API of 2026)
 _SLUG = re.compile(r"(?:[0-9a-f]{16}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$", re.IGNORECASE)
 _LINK = re.compile(
-    r"https?://(?:app|www)\.bitrise\.io/(?:app/(?P<app>[\w-]+)/)?build/(?P<build>[\w-]+)(?:[/?#].*)?$",
+    r"(?:https?://)?(?:app|www)\.bitrise\.io/(?:app/(?P<app>[\w-]+)/)?build/(?P<build>[\w-]+)(?:[/?#].*)?$",
     re.IGNORECASE,
 )
 _AGO = re.compile(r"(\d{1,5})\s*(m|min|h|d|w)$", re.IGNORECASE)
@@ -142,6 +142,17 @@ def span(text: str, *, key: str) -> timedelta:
     if (match := _AGO.match(text.strip())) and int(match[1]) > 0:
         return timedelta(**{_UNITS[match[2].lower()]: int(match[1])})
     raise CommandError(f"{key}:{text} is no length of time: write 15m or 2h.", example="subscribe running:1h")
+
+
+def is_variable_name(name: str) -> bool:
+    """Whether an environment variable can be called this."""
+    return name.isidentifier() and name.isascii()
+
+
+def variable_in(text: str) -> tuple[str, str] | None:
+    """The name and value of an environment variable, written NAME=value; None for anything else."""
+    name, equals, value = text.partition("=")
+    return (name.strip(), value) if equals and is_variable_name(name.strip()) else None
 
 
 def _listed(text: str, *, key: str, example: str) -> tuple[str, ...]:

@@ -89,8 +89,8 @@ def term_words(terms: Terms) -> str:
 
 def list_words(ask: ListBuilds) -> str:
     """The command that asks for the same list."""
-    parts = ["builds", _quoted(ask.app) if ask.app else "", words(ask.filter)]
-    parts += [f"{key}:{_quoted(at.text)}" for key, at in (("since", ask.since), ("until", ask.until)) if at]
+    parts = ["builds", quoted(ask.app) if ask.app else "", words(ask.filter)]
+    parts += [f"{key}:{quoted(at.text)}" for key, at in (("since", ask.since), ("until", ask.until)) if at]
     return " ".join(part for part in parts if part)
 
 
@@ -186,11 +186,12 @@ def _pattern_words(key: str, patterns: Patterns) -> list[str]:
 
 
 def _list_words(key: str, values: Sequence[str]) -> list[str]:
-    return [f"{key}:{_quoted(','.join(values))}"] if values else []
+    return [f"{key}:{quoted(','.join(values))}"] if values else []
 
 
-def _quoted(text: str) -> str:
-    if not any(letter.isspace() or letter in "\"'“”„‘’«»" for letter in text):
+def quoted(text: str, *, always: bool = False) -> str:
+    """The text as one word that can be typed: in quotes where they are needed."""
+    if not always and not any(letter.isspace() or letter in "\"'“”„‘’«»" for letter in text):
         return text
     return f'"{text}"' if '"' not in text else f"«{text}»"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.commands import CATALOGUE, entry_for
+from bot.commands import BITRISE, Entry, Grammar
 from bot.messages.blocks import button, context, paragraphs, row, section
 from bot.messages.message import Block, Message
 from bot.messages.modals import modal
@@ -46,26 +46,32 @@ def form_button(words: str, label: str, action_id: str, value: str) -> Message:
     return Message(words, [section(words), row(button(label, action_id, value, style="primary"))])
 
 
-def help_message(topic: str | None = None) -> Message:
-    """All commands, or one in full."""
-    entry = entry_for(topic) if topic else None
+def help_message(topic: str | None = None, grammar: Grammar = BITRISE) -> Message:
+    """All commands of a provider, or one in full."""
+    command = grammar.provider.command
+    entry = grammar.entry_for(topic) if topic else None
     if entry is not None:
-        lines = [f"*`/bitrise {escape(entry.usage)}`*", entry.summary, *entry.details]
-        examples = [f"`/bitrise {example}`" for example in entry.examples]
+        lines = [f"*`{command} {escape(entry.usage)}`*", entry.summary]
+        lines += [_usage(part, command) for part in grammar.parts_of(entry)]
+        lines += entry.details
+        examples = [f"`{command} {escape(example)}`" for example in entry.examples]
         return Message(
-            escape(f"/bitrise {entry.usage}: {entry.summary}"),
+            escape(f"{command} {entry.usage}: {entry.summary}"),
             [section("\n".join(lines)), section("For example\n" + "\n".join(examples))],
         )
-    lines = [f"`/bitrise {escape(one.usage)}` {one.summary}" for one in CATALOGUE]
     return Message(
         "Buildbell's commands: "
-        + ", ".join(one.name for one in CATALOGUE)
-        + ". Type /bitrise help COMMAND for one.",
+        + ", ".join(one.name for one in grammar.catalogue)
+        + f". Type {command} help COMMAND for one.",
         [
             section("*What you can type*"),
-            *paragraphs(lines),
+            *paragraphs([_usage(one, command) for one in grammar.catalogue]),
             context(
-                "`/bitrise help subscribe` says more about one. @buildbell and direct messages take the same words."
+                f"`{command} help subscribe` says more about one. @buildbell and direct messages take the same words."
             ),
         ],
     )
+
+
+def _usage(entry: Entry, command: str) -> str:
+    return f"`{command} {escape(entry.usage)}` {entry.summary}"

@@ -1,7 +1,6 @@
 """The watcher: what changed since the last look, and whom it concerns."""
 
 from bot.watch.approvals import Approvals
-from bot.watch.baseline import read_baseline
 from bot.watch.changes import compare
 from bot.watch.investigating import Investigator
 from bot.watch.look import Look
@@ -18,5 +17,4 @@ __all__ = [
     "compare",
     "match",
     "overdue",
-    "read_baseline",
 ]

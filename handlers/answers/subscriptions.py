@@ -7,6 +7,7 @@ from dataclasses import replace
 from slack_sdk.errors import SlackApiError
 
 from bot import messages
+from bot.bitrise.watching import read_baseline
 from bot.build import App
 from bot.commands import Subscribe, Subscriptions, Unsubscribe, term_words
 from bot.filters import Patterns
@@ -14,7 +15,6 @@ from bot.http import NoAccess, NotFound
 from bot.messages import Message
 from bot.provider import Provider
 from bot.terms import Style, Terms
-from bot.watch import read_baseline
 from handlers import places
 from handlers.answers.explaining import preview
 from handlers.caller import Answer, Audience, Caller

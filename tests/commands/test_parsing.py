@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bot.build import State
 from bot.commands import (
-    CATALOGUE,
+    BITRISE,
     AbortBuild,
     BuildRef,
     Command,
@@ -158,7 +158,7 @@ def test_a_mistake_names_the_word_and_shows_a_right_example(text: str, problem: 
 
 
 def test_every_example_of_the_help_is_right() -> None:
-    for entry in CATALOGUE:
+    for entry in BITRISE.catalogue:
         for example in entry.examples:
             parse(example, surface="slash")
 
@@ -186,7 +186,7 @@ def test_any_line_is_a_command_or_a_mistake_in_words(text: str) -> None:
             parse(text, surface=surface)
 
 
-@given(st.sampled_from([entry.name for entry in CATALOGUE]), st.text())
+@given(st.sampled_from([entry.name for entry in BITRISE.catalogue]), st.text())
 def test_any_words_behind_a_command_too(name: str, rest: str) -> None:
     with suppress(CommandError):
         parse(f"{name} {rest}", surface="slash")

@@ -15,7 +15,7 @@ from bot import messages
 from bot.audit import Entry, Event, Personal, link
 from bot.bitrise import AbortOrder, ArtifactLinks, Started, YmlVerdict
 from bot.build import App
-from bot.commands import CATALOGUE, ListBuilds, TriggerBuild
+from bot.commands import BITRISE, ListBuilds, TriggerBuild
 from bot.comparing import compare_builds
 from bot.log_reader import Hit, LogReading, Step, StepResult
 from bot.messages import Message
@@ -300,7 +300,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         messages.group_options, st.just(""), st.dictionaries(st.just("S1"), TEXT, max_size=1)
     ),
     "help_message": st.builds(
-        messages.help_message, st.none() | st.sampled_from([one.name for one in CATALOGUE]) | TEXT
+        messages.help_message, st.none() | st.sampled_from([one.name for one in BITRISE.catalogue]) | TEXT
     ),
     "home": st.builds(messages.home, HOMES, now=NOW),
     "log_hits": st.builds(messages.log_hits, BUILDS, APPS, TEXT, READINGS, complete=BOOL, still_growing=BOOL),

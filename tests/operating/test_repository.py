@@ -45,12 +45,13 @@ def test_links_between_pages_lead_somewhere(page: str) -> None:
 
 
 def test_every_example_in_the_docs_can_be_typed() -> None:
-    from bot.commands import parse
+    from bot.commands import GRAMMARS, parse
 
     for page in ("README.md", "docs/using.md", "docs/sandbox.md"):
-        for typed in re.findall(r"`/bitrise ([^`]+)`", text(page)):
-            if not re.search(r"[A-Z]{3}|\[|…", typed):
-                parse(typed, surface="slash")
+        for grammar in GRAMMARS:
+            for typed in re.findall(rf"`{grammar.provider.command} ([^`]+)`", text(page)):
+                if not re.search(r"[A-Z]{3}|\[|…", typed):
+                    parse(typed, surface="slash", grammar=grammar)
 
 
 def test_the_image_installs_what_the_lock_says_and_starts_what_make_run_starts() -> None:

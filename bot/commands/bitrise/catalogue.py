@@ -1,8 +1,10 @@
-"""The one list of commands: help, README and error examples are made from it."""
+"""The one list of Bitrise's commands: help, README and error examples are made from it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from bot.commands import alike
+from bot.commands.entry import RESULTS, STYLES, Entry
+from bot.provider import Provider
 
 FILTERS = (
     "Filters narrow the builds: `branch:main,release/*` `-branch:dependabot/*` `target:main` (of pull requests) "
@@ -11,47 +13,14 @@ FILTERS = (
     "filter leaves it out; `tag:v*` takes it."
 )
 STATES = "`status:failed,aborted` takes results; there are success, failed, aborted, aborted-with-success."
-RESULTS = (
-    "`status:` says what is told: `failed` is every failure, `broken` only the first of a series, `still-failing` "
-    "every further one, `fixed` the first success after failures; `success`, `aborted`, `aborted-with-success`, "
-    "`started`. A series is an app, a workflow and a branch, and aborted builds do not count in it. Without "
-    "`status:` every end is told. `on-hold:15m` and `running:1h` tell what takes too long."
-)
-STYLES = (
-    "`style:` says how: `each` (one message a build), `live` (one message, edited from start to end), `card` (one card "
-    "a broken series), `thread` (one thread a branch or pull request; `broadcast:yes` shows replies in the channel), "
-    "`daily` and `weekly` (`at:9:00` `on:mon` `zone:Europe/Berlin`). `quiet:22:00-7:00` gathers what happens meanwhile."
-)
 BUILDS = "A build is named by its number (`#12`), its slug, or a pasted link to its page."
 APPS = "An app is named by its title, its slug or `owner/repo`, or by the beginning of one; quote it if it has spaces."
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One command; `usage` shows optional parts in brackets."""
-
-    name: str
-    usage: str
-    summary: str
-    examples: tuple[str, ...]
-    details: tuple[str, ...] = ()
-
-    @property
-    def example(self) -> str:
-        """The example to show beside a mistake."""
-        return self.examples[0]
-
+_ALIKE = alike.entries(Provider.BITRISE, app="android", named=APPS)
 
 CATALOGUE: tuple[Entry, ...] = (
-    Entry("help", "help [COMMAND]", "What you can type, or one command in full.", ("help", "help subscribe")),
+    _ALIKE["help"],
     Entry("apps", "apps", "The apps I can see.", ("apps", "apps page:2")),
-    Entry(
-        "use",
-        "use [APP]",
-        "Choose this channel's app, so that nobody has to name it.",
-        ("use android", "use"),
-        (APPS,),
-    ),
+    _ALIKE["use"],
     Entry(
         "status",
         "status [APP]",
@@ -158,13 +127,8 @@ CATALOGUE: tuple[Entry, ...] = (
             APPS,
         ),
     ),
-    Entry(
-        "unsubscribe",
-        "unsubscribe [APP | NUMBER]",
-        "End it, for an app or for one numbered subscription.",
-        ("unsubscribe android", "unsubscribe 3"),
-    ),
-    Entry("subscriptions", "subscriptions", "What this channel is told of.", ("subscriptions",)),
+    _ALIKE["unsubscribe"],
+    _ALIKE["subscriptions"],
     Entry(
         "why",
         "why [APP] #N",
@@ -184,43 +148,9 @@ CATALOGUE: tuple[Entry, ...] = (
             "`ends:on` sends you the end of your own builds as a direct message.",
         ),
     ),
-    Entry(
-        "connect",
-        "connect",
-        "Link your own account at Bitrise, so that I act as you.",
-        ("connect",),
-        ("The token is pasted into a dialog. Never type it into a message: Slack keeps those.",),
-    ),
-    Entry("disconnect", "disconnect", "Wipe your token.", ("disconnect",)),
-    Entry("whoami", "whoami", "Who you are at Bitrise, and with whose token I answer you.", ("whoami",)),
-    Entry(
-        "policy",
-        "policy [APP]",
-        "Who may do what here, and why; admins can add rules.",
-        ("policy", "policy android"),
-        (APPS,),
-    ),
-    Entry(
-        "audit",
-        "audit [APP | all]",
-        "What was done and refused in this channel; admins see all of it.",
-        ("audit", "audit android", "audit all"),
-        (APPS,),
-    ),
+    _ALIKE["connect"],
+    _ALIKE["disconnect"],
+    _ALIKE["whoami"],
+    _ALIKE["policy"],
+    _ALIKE["audit"],
 )
-_BY_NAME = {entry.name: entry for entry in CATALOGUE}
-
-
-def entry_for(name: str) -> Entry | None:
-    """The command of that name."""
-    return _BY_NAME.get(name.casefold())
-
-
-def markdown() -> str:
-    """The list of commands as a Markdown table."""
-    rows = ["| type | and you get | for example |", "| --- | --- | --- |"]
-    for entry in CATALOGUE:
-        usage = entry.usage.replace("|", "\\|")
-        examples = "<br>".join(f"`/bitrise {example}`" for example in entry.examples)
-        rows.append(f"| `/bitrise {usage}` | {entry.summary} | {examples} |")
-    return "\n".join(rows)

@@ -1,0 +1,37 @@
+"""A command as help shows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+RESULTS = (
+    "`status:` says what is told: `failed` is every failure, `broken` only the first of a series, `still-failing` "
+    "every further one, `fixed` the first success after failures; `success`, `aborted`, `aborted-with-success`, "
+    "`started`. A series is an app, a workflow and a branch, and aborted builds do not count in it. Without "
+    "`status:` every end is told. `on-hold:15m` and `running:1h` tell what takes too long."
+)
+STYLES = (
+    "`style:` says how: `each` (one message a build), `live` (one message, edited from start to end), `card` (one card "
+    "a broken series), `thread` (one thread a branch or pull request; `broadcast:yes` shows replies in the channel), "
+    "`daily` and `weekly` (`at:9:00` `on:mon` `zone:Europe/Berlin`). `quiet:22:00-7:00` gathers what happens meanwhile."
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One command; `usage` shows optional parts in brackets. A name of two words is a command of its own.
+
+    `secret`: what stands behind it may be a secret that landed in the wrong place, and is never said again.
+    """
+
+    name: str
+    usage: str
+    summary: str
+    examples: tuple[str, ...]
+    details: tuple[str, ...] = ()
+    secret: bool = False
+
+    @property
+    def example(self) -> str:
+        """The example to show beside a mistake."""
+        return self.examples[0]
