@@ -15,9 +15,10 @@ from aiohttp import web
 from bench.figure import Figure
 from bench.serving import served_by
 from bot.bitrise import Redactor
-from bot.bitrise.logs import plain_text, readable
+from bot.bitrise.logs import readable
 from bot.http import Downloads, Http
 from bot.log_reader import LogReader
+from bot.terminal import plain_text
 from sandbox.bitrise.logs import log_of
 
 MEGABYTES = 200

@@ -6,7 +6,8 @@ import asyncio
 import json
 import signal
 import sys
-from typing import Annotated, NoReturn
+from collections.abc import Coroutine
+from typing import Annotated, Any, NoReturn
 
 import typer
 from pydantic import ValidationError
@@ -64,8 +65,10 @@ def sandbox(
     from sandbox.story import play  # noqa: PLC0415
 
     try:
-        code = asyncio.run(play(manifest()) if story else live(manifest(), speed=speed, port=port))
-    except KeyboardInterrupt:
+        code = asyncio.run(
+            _until_sigterm(play(manifest()) if story else live(manifest(), speed=speed, port=port))
+        )
+    except (KeyboardInterrupt, asyncio.CancelledError):
         code = 0
     sys.exit(code)
 
@@ -105,6 +108,13 @@ def print_help(
         from rich.markdown import Markdown  # noqa: PLC0415 - a start of the bot does without it
 
         out.print(Markdown(tables))
+
+
+async def _until_sigterm(what: Coroutine[Any, Any, int]) -> int:
+    # As Ctrl-C does: what was started is ended, too. Raises CancelledError.
+    if (this := asyncio.current_task()) is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
+    return await what
 
 
 async def _run(settings: Settings) -> None:

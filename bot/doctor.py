@@ -14,6 +14,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import installed
 from bot.bitrise import Bitrise
+from bot.buildio import Buildio
 from bot.findings import Finding, clock, missing_scopes
 from bot.http import FixedToken, Http, ProviderError
 from bot.manifest import bot_scopes
@@ -34,14 +35,24 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
         async for finding in look(slack, settings):
             yield finding
         http = await open_things.enter_async_context(Http())
-        bitrise = Bitrise(
-            http,
-            credentials=FixedToken(settings.bitrise_token),
-            base_url=settings.bitrise_api_url,
-            clock=lambda: datetime.now(UTC),
-        )
-        async for finding in _bitrise(bitrise):
-            yield finding
+        if settings.bitrise_token is not None:
+            bitrise = Bitrise(
+                http,
+                credentials=FixedToken(settings.bitrise_token),
+                base_url=settings.bitrise_api_url,
+                clock=lambda: datetime.now(UTC),
+            )
+            async for finding in _bitrise(bitrise):
+                yield finding
+        if settings.buildio_token is not None:
+            buildio = Buildio(
+                http,
+                credentials=FixedToken(settings.buildio_token),
+                base_url=settings.buildio_api_url,
+                clock=lambda: datetime.now(UTC),
+            )
+            async for finding in _buildio(buildio):
+                yield finding
 
 
 async def _slack(slack: AsyncWebClient, settings: Settings) -> AsyncIterator[Finding]:
@@ -104,10 +115,24 @@ async def _bitrise(bitrise: Bitrise) -> AsyncIterator[Finding]:
         yield Finding("Bitrise", str(problem), "check BITRISE_TOKEN and BITRISE_API_URL")
         return
     yield Finding("Bitrise", f"as {me.username or me.slug or 'a workspace token'}")
-    if apps:
-        yield Finding("Bitrise apps", f"{apps} can be watched")
-    else:
-        yield Finding("Bitrise apps", "the token sees none", "give its owner access to the apps to watch")
+    yield _apps("Bitrise apps", apps)
+
+
+async def _buildio(buildio: Buildio) -> AsyncIterator[Finding]:
+    try:
+        me = await buildio.me()
+        apps = len(await buildio.apps())
+    except ProviderError as problem:
+        yield Finding("Build.io", str(problem), "check BUILDIO_TOKEN and BUILDIO_API_URL")
+        return
+    yield Finding("Build.io", f"as {me.email}")
+    yield _apps("Build.io apps", apps)
+
+
+def _apps(what: str, count: int) -> Finding:
+    if not count:
+        return Finding(what, "the token sees none", "give its owner access to the apps to watch")
+    return Finding(what, f"{count} can be watched")
 
 
 def _database(path: Path) -> Finding:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic_core import PydanticUndefined
 
+from bot.buildio.contract import contract_table
 from bot.commands import GRAMMARS, markdown
 from bot.settings import Settings
 
@@ -51,6 +52,7 @@ def _pages() -> dict[Path, dict[str, str]]:
     return {
         ROOT / "README.md": {f"{grammar.provider} commands": markdown(grammar) for grammar in GRAMMARS},
         ROOT / "docs" / "operating.md": {"settings": settings_table()},
+        ROOT / "docs" / "buildio-api.md": {"contract": contract_table()},
     }
 
 

@@ -91,9 +91,19 @@ class Settings(DataSettings):
     bitrise_api_url: str = Field(
         default="https://api.bitrise.io/v0.1", description="Where Bitrise's API is, with its version."
     )
-    buildio_token: SecretStr | None = Field(default=None, description="Token that reads Build.io.")
+    buildio_token: SecretStr | None = Field(
+        default=None, description="Token that watches and reads Build.io; without BITRISE_TOKEN it alone."
+    )
     buildio_api_url: str = Field(
         default="https://app.build.io/api/v1", description="Where Build.io's API is, with its version."
+    )
+
+    buildio_client_id: str | None = Field(
+        default=None,
+        description="Client id of an OAuth application at Build.io. Given: people connect their account on its page.",
+    )
+    buildio_client_secret: SecretStr | None = Field(
+        default=None, description="Client secret of that application; belongs to BUILDIO_CLIENT_ID."
     )
 
     public_url: str | None = Field(default=None, description="Where the bot can be reached from outside.")
@@ -219,8 +229,22 @@ class Settings(DataSettings):
 
     @model_validator(mode="after")
     def _something_to_watch(self) -> Self:
-        if self.bitrise_token is None:
-            raise ValueError("set BITRISE_TOKEN to a personal or workspace token of Bitrise")
+        if self.bitrise_token is None and self.buildio_token is None:
+            raise ValueError(
+                "set BITRISE_TOKEN to a personal or workspace token of Bitrise, or BUILDIO_TOKEN to one of Build.io"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _login_at_buildio(self) -> Self:
+        if (self.buildio_client_id is None) != (self.buildio_client_secret is None):
+            raise ValueError(
+                "BUILDIO_CLIENT_ID and BUILDIO_CLIENT_SECRET belong together: set both or neither"
+            )
+        if self.buildio_client_id is not None:
+            needed = ("public_url", "buildbell_secret_key")
+            if missing := [name.upper() for name in needed if getattr(self, name) is None]:
+                raise ValueError(f"BUILDIO_CLIENT_ID also needs {', '.join(missing)}")
         return self
 
     @property

@@ -1,4 +1,4 @@
-"""Everything together: simulated Slack and Bitrise, and the bot as a process that knows only its settings."""
+"""Everything together: simulated Slack, Bitrise and Build.io, and the bot as a process that knows only its settings."""
 
 from __future__ import annotations
 
@@ -16,13 +16,16 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from sandbox.bitrise import ANNA_TOKEN, BEN_TOKEN, CARLA_TOKEN, TOKEN, BitriseSandbox
+from sandbox import bitrise, buildio
+from sandbox.bitrise import BitriseSandbox
+from sandbox.buildio import BuildioSandbox
 from sandbox.clock import Clock
 from sandbox.slack import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET, SlackSandbox
 
+# People in Slack, and the tokens that they have at Bitrise and at Build.io.
+TOKENS = {"anna": bitrise.ANNA_TOKEN, "ben": bitrise.BEN_TOKEN, "carla": bitrise.CARLA_TOKEN}
+BUILDIO_TOKENS = {"anna": buildio.ANNA_TOKEN, "ben": buildio.BEN_TOKEN, "carla": buildio.CARLA_TOKEN}
 # What a process needs from the machine; everything else that the bot knows, it knows from its settings.
-# People in Slack, and the tokens that they have at Bitrise.
-TOKENS = {"anna": ANNA_TOKEN, "ben": BEN_TOKEN, "carla": CARLA_TOKEN}
 _KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV", "SSL_CERT_FILE")
 
 
@@ -122,12 +125,13 @@ class BotProcess:
 
 
 class Stage:
-    """Both services and the bot between them."""
+    """The services and the bot between them."""
 
     def __init__(self, manifest: Mapping[str, Any]) -> None:
         self.slack = SlackSandbox(manifest)
         self.clock = Clock()
         self.bitrise = BitriseSandbox(now=self.clock, journal=self.slack.journal)
+        self.buildio = BuildioSandbox(now=self.clock, journal=self.slack.journal)
         self._folder = tempfile.TemporaryDirectory(prefix="buildbell-")
         self.settings: dict[str, str] = {}
         self.bot = BotProcess(self.settings, self.folder)
@@ -138,9 +142,10 @@ class Stage:
         return Path(self._folder.name)
 
     async def open(self, port: int = 0, *, also: Callable[[web.Application], None] | None = None) -> None:
-        """Start both services alone; `also` may add routes to Slack's."""
+        """Start the services alone; `also` may add routes to Slack's."""
         await self.slack.start(port, also=also)
         await self.bitrise.start()
+        await self.buildio.start()
 
     async def start(
         self,
@@ -150,13 +155,15 @@ class Stage:
         http: bool = False,
         settings: Mapping[str, str] | None = None,
     ) -> Self:
-        """Start both services, and the bot against them; over HTTP instead of Socket Mode where asked."""
+        """Start the services, and the bot against them; over HTTP instead of Socket Mode where asked."""
         await self.open(port, also=also)
         self.settings |= {
             "SLACK_BOT_TOKEN": BOT_TOKEN,
             "SLACK_API_URL": self.slack.api_url,
-            "BITRISE_TOKEN": TOKEN,
+            "BITRISE_TOKEN": bitrise.TOKEN,
             "BITRISE_API_URL": self.bitrise.api_url,
+            "BUILDIO_TOKEN": buildio.TOKEN,
+            "BUILDIO_API_URL": self.buildio.api_url,
             "DATABASE_URL": f"sqlite:///{self.folder / 'buildbell.db'}",
             "DOWNLOAD_HOSTS": urlsplit(self.bitrise.store.url).hostname or "",
             "BUILDBELL_SECRET_KEY": secrets.token_urlsafe(32),
@@ -195,6 +202,7 @@ class Stage:
         await self.bot.stop()
         await self.slack.close()
         await self.bitrise.close()
+        await self.buildio.close()
         self._folder.cleanup()
 
     async def __aenter__(self) -> Self:

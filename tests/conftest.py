@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from tests.town import Town, open_town
 
 # A proxy of the machine's, or the settings of a bot that runs on it, must not reach a test.
 for name in list(os.environ):
-    if name.upper().endswith("_PROXY") or name.startswith(("SLACK_", "BITRISE_", "BUILDBELL_")):
+    if name.upper().endswith("_PROXY") or name.startswith(("SLACK_", "BITRISE_", "BUILDIO_", "BUILDBELL_")):
         del os.environ[name]
 
 
@@ -26,13 +27,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the fuzzing, whose minutes would else come last and alone.
 
-    Two workers begin with a half of the tests each, and steal from each other what is left (`--dist worksteal`); so
-    what takes long is spread over the beginnings of both halves.
+    Workers begin with equal parts of the tests, in their order, and steal what is left from each other (`--dist
+    worksteal`); so each part begins with what takes long.
     """
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     fuzzing = [item for item in items if item.get_closest_marker("fuzz")]
     others = [item for item in items if not item.get_closest_marker("fuzz")]
-    half = len(items) // 2 - len(fuzzing[::2])
-    items[:] = [*fuzzing[::2], *others[: half + 1], *fuzzing[1::2], *others[half + 1 :]]
+    begins = [len(others) * number // workers for number in range(workers + 1)]
+    parts = [others[begin:end] for begin, end in pairwise(begins)]
+    items[:] = [item for number, part in enumerate(parts) for item in (*fuzzing[number::workers], *part)]
 
 
 # Time is no part of what a property test asserts, and the same examples come on every machine.
@@ -50,7 +53,8 @@ async def storage(tmp_path: Path) -> AsyncIterator[Storage]:
 
 @pytest.fixture
 async def town(tmp_path: Path) -> AsyncIterator[Town]:
-    """The bot in Socket Mode; at the end of each test no rule of Slack may have been broken."""
+    """The bot in Socket Mode; at the end of each test no rule of Slack's or Build.io's may have been broken."""
     async with open_town(tmp_path) as opened:
         yield opened
         assert opened.slack.violations == []
+        assert opened.buildio.violations == []

@@ -1,4 +1,4 @@
-"""A whole town to test in: simulated Slack and Bitrise, and the real bot between them, over real sockets."""
+"""A whole town to test in: simulated Slack, Bitrise and Build.io, and the real bot between them, over real sockets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from urllib.parse import urlsplit
 from bot.app import Buildbell, utc_now
 from bot.manifest import manifest
 from bot.settings import Settings
-from sandbox.bitrise import TOKEN, BitriseSandbox
+from sandbox import bitrise, buildio
+from sandbox.bitrise import BitriseSandbox
+from sandbox.buildio import BuildioSandbox
 from sandbox.clock import Clock
 from sandbox.slack import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET, Post, SlackSandbox, Workplace
 from sandbox.stage import TOKENS
@@ -75,7 +77,7 @@ class Conversation:
 
 
 class Town(Conversation):
-    """`clock` is Bitrise's; `bot` can be stopped and begun again."""
+    """`clock` is that of both build systems; `bot` can be stopped and begun again."""
 
     slack: SlackSandbox
 
@@ -93,6 +95,7 @@ class Town(Conversation):
         super().__init__(SlackSandbox(manifest_ or manifest(), lambda: now().timestamp()))
         self._now = now
         self.bitrise = BitriseSandbox(now=self.clock)
+        self.buildio = BuildioSandbox(now=self.clock)
         self.folder = folder
         self._http = http
         self._seconds = seconds
@@ -102,6 +105,7 @@ class Town(Conversation):
     async def open(self) -> None:
         await self.slack.start()
         await self.bitrise.start()
+        await self.buildio.start()
 
     async def start_bot(self) -> None:
         settings = Settings(_env_file=None, **self.settings())  # type: ignore[arg-type]
@@ -126,14 +130,17 @@ class Town(Conversation):
         await self.stop_bot()
         await self.slack.close()
         await self.bitrise.close()
+        await self.buildio.close()
 
     def settings(self) -> dict[str, str]:
         way_in = {"slack_signing_secret": SIGNING_SECRET} if self._http else {"slack_app_token": APP_TOKEN}
         everything = {
             "slack_bot_token": BOT_TOKEN,
             "slack_api_url": self.slack.api_url,
-            "bitrise_token": TOKEN,
+            "bitrise_token": bitrise.TOKEN,
             "bitrise_api_url": self.bitrise.api_url,
+            "buildio_token": buildio.TOKEN,
+            "buildio_api_url": self.buildio.api_url,
             "download_hosts": urlsplit(self.bitrise.store.url).hostname or "",
             "database_url": str(self.folder / "buildbell.db"),
             "host": "127.0.0.1",

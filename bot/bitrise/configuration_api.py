@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from urllib.parse import quote
 
 from bot.bitrise.connection import Connection
 from bot.bitrise.yml import Buildables, YmlVerdict, buildables_in, verdict_in
 from bot.http import NotUnderstood, ProviderError, Refused, Reply
+from bot.http.answers import content_of
 from bot.http.api import path_of
 from bot.provider import Provider
 
@@ -58,10 +58,7 @@ def _yml(reply: Reply) -> str:
 
 
 def _texts(body: bytes) -> list[str]:
-    try:
-        content = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise NotUnderstood("it is no JSON", provider=Provider.BITRISE) from error
+    content = content_of(body, provider=Provider.BITRISE)
     data = content.get("data") if isinstance(content, dict) else None
     if not isinstance(data, list):
         raise NotUnderstood("it is no list", provider=Provider.BITRISE)

@@ -10,19 +10,13 @@ from typing import Annotated
 
 from pydantic import BaseModel, ValidationError, WrapValidator
 
-from bot.bitrise.models import Flag, Number, Text, Time, or_none
 from bot.build import Frozen
 from bot.http import NotUnderstood
+from bot.http.answers import Flag, Number, Text, Time, or_none
 from bot.http.redaction import Redaction, lines_to_clean, lines_to_look_at, redact
 from bot.provider import Provider
+from bot.terminal import plain_text
 
-# Colours and cursor movements (ECMA-48), window titles (OSC), and single-character escapes.
-_ESCAPES = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-Z\\-_]|\x9b[0-?]*[ -/]*[@-~]"
-)
-# What stands before a lone carriage return was written over on a terminal. From the line's beginning alone: tried at
-# each letter, a long line would take the square of its length.
-_WRITTEN_OVER = re.compile(r"^[^\n]*\r(?!\n)", re.MULTILINE)
 # The boxes that Bitrise's command line draws round each step are eighty columns wide, twice what a phone shows of a
 # block of code: the words in them stay, the frame goes. A command's own table of another width stays as it is.
 _FRAME = re.compile(r"\+[-+]{78}\+")
@@ -34,7 +28,6 @@ LONGEST_LINE = 64 * 1024
 # How much on both sides of a cut says whether it goes through a secret.
 SEAM = 2 * 1024
 _BETWEEN_WORDS = re.compile(rb"[ \t,;](?=[A-Za-z0-9\"'{\[])")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
 class ChunkItem(BaseModel):
@@ -92,12 +85,6 @@ def _begins_at_first(positions: Sequence[int], *, of: int | None) -> bool:
     if not positions or positions[0] > 1:
         return False
     return positions[0] == 0 or of is None or len(positions) >= of
-
-
-def plain_text(text: str) -> str:
-    """The log without colours and overwritten progress lines; its frames and secrets are still there."""
-    text = _ESCAPES.sub("", text).replace("\r\n", "\n")
-    return _CONTROL.sub("", _WRITTEN_OVER.sub("", text))
 
 
 def readable(text: str) -> str:

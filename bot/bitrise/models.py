@@ -6,97 +6,31 @@ empty strings where null was meant (forum thread: "undefined parameters are now 
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 
-import structlog
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidatorFunctionWrapHandler,
-    WrapValidator,
-)
+from pydantic import BaseModel, ConfigDict, ValidationError, WrapValidator
 
 from bot.aborts import AbortRule, kind_of
 from bot.build import App, Build, Frozen, State
 from bot.http import NotUnderstood
-from bot.http.redaction import redact
+from bot.http.answers import (
+    Flag,
+    MaybeSlug,
+    Name,
+    Number,
+    Object,
+    Slug,
+    Text,
+    Time,
+    content_of,
+    each_of,
+    or_none,
+)
 from bot.provider import Provider
-
-log = structlog.get_logger()
 
 BUILD_PAGE = "https://app.bitrise.io/build/"
 ItemT = TypeVar("ItemT", bound=BaseModel)
-LONGEST_NAME = 200
-_SLUG = re.compile(r"[\w-]{1,64}", re.ASCII)
-_PLAIN_SLUG = re.compile(r"[0-9a-f-]+")
-
-
-def or_none(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
-    """None instead of an error: a field that can't be read must not hide the build that it belongs to."""
-    if value is None or value == "":
-        return None
-    try:
-        return handler(value)
-    except ValidationError:
-        return None
-
-
-def _as_text(value: Any) -> Any:
-    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
-
-
-def _as_slug(value: str) -> str:
-    if not _SLUG.fullmatch(value) or (not _PLAIN_SLUG.fullmatch(value) and redact(value) != value):
-        raise ValueError("it is no slug")
-    return value
-
-
-def _as_name(value: str) -> str:
-    if len(value) > LONGEST_NAME or not value.isprintable() or redact(value) != value:
-        raise ValueError("it is no name")
-    return value
-
-
-def _no_flag(value: Any) -> Any:
-    # To pydantic true is 1, and a status of 1 would be a success that nobody has told of.
-    return None if isinstance(value, bool) else value
-
-
-Text = Annotated[str | None, BeforeValidator(_as_text), WrapValidator(or_none)]
-# Larger ones are no number of anything, and fit into no database.
-Number = Annotated[
-    Annotated[int, Field(ge=-(2**53), le=2**53)] | None, BeforeValidator(_no_flag), WrapValidator(or_none)
-]
-# Who starts a build names almost everything, but not this: Bitrise itself gives slugs, and addresses are made of them.
-Slug = Annotated[str, AfterValidator(_as_slug)]
-MaybeSlug = Annotated[Slug | None, WrapValidator(or_none)]
-# What somebody is called, in a line of words that can be read, and no token that has slipped into it.
-Name = Annotated[Annotated[str, AfterValidator(_as_name)] | None, WrapValidator(or_none)]
-Flag = Annotated[bool | None, WrapValidator(or_none)]
-Object = Annotated[dict[str, Any] | None, WrapValidator(or_none)]
-
-
-def _time(value: Any, handler: ValidatorFunctionWrapHandler) -> datetime | None:
-    time: datetime | None = or_none(value, handler)
-    # Go's zero time stands for "none" in some answers
-    return None if time is None or time.year == 1 or time.tzinfo is None else time
-
-
-def number_in(text: str | None) -> int | None:
-    """The number that a text says; None for 0, which stands for none, and for whatever else it says."""
-    digits = (text or "").strip()
-    return int(digits) or None if digits.isdecimal() and len(digits) < 10 else None
-
-
-Time = Annotated[datetime | None, WrapValidator(_time)]
 
 
 class AppItem(BaseModel):
@@ -298,18 +232,10 @@ def read_one(model: type[ItemT], body: bytes) -> ItemT:
 
 
 def _read_each(model: type[ItemT], body: bytes) -> tuple[list[ItemT], Paging]:
-    try:
-        content = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise NotUnderstood("it is no JSON", provider=Provider.BITRISE) from error
+    content = content_of(body, provider=Provider.BITRISE)
     if not isinstance(content, dict) or not isinstance(content.get("data"), list):
         raise NotUnderstood("it is no list", provider=Provider.BITRISE)
-    items = []
-    for item in content["data"]:
-        try:
-            items.append(model.model_validate(item))
-        except ValidationError as error:
-            log.warning("bitrise.item_left_out", model=model.__name__, problems=error.error_count())
+    items = each_of(model, content["data"], provider=Provider.BITRISE)
     try:
         return items, Paging.model_validate(content.get("paging") or {})
     except ValidationError:

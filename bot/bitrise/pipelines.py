@@ -7,8 +7,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, WrapValidator
 
-from bot.bitrise.models import Flag, MaybeSlug, Number, Slug, Text, Time, number_in, or_none
 from bot.build import State
+from bot.http.answers import Flag, MaybeSlug, Number, Slug, Text, Time, number_in, or_none
 from bot.pipeline import Pipeline, PipelineWorkflow, Stage
 
 # API v0.1, "pipeline-show"; the states of its workflows are named alike.

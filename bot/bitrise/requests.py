@@ -6,8 +6,8 @@ import re
 
 from pydantic import BaseModel
 
-from bot.bitrise.models import Object, Slug, Text, Time, number_in
 from bot.build_request import BuildRequest
+from bot.http.answers import Object, Slug, Text, Time, number_in
 
 _NUMBER = re.compile(r"/(?:pull|pulls|merge_requests|pull-requests)/(\d{1,9})(?:\D|$)")
 

@@ -6,9 +6,10 @@ from typing import Annotated
 
 from pydantic import BaseModel, ValidationError, WrapValidator
 
-from bot.bitrise.models import BUILD_PAGE, MaybeSlug, Number, Text, or_none
+from bot.bitrise.models import BUILD_PAGE
 from bot.bitrise.orders import Started
 from bot.http import NotUnderstood, Refused
+from bot.http.answers import MaybeSlug, Number, Text, or_none
 from bot.provider import Provider
 
 

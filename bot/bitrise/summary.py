@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ValidationError, WrapValidator
 
-from bot.bitrise.models import MaybeSlug, Text, Time, or_none
+from bot.http.answers import MaybeSlug, Text, Time, or_none
 from bot.log_reader import Step, StepResult
 
 _RESULTS = {

@@ -1,1 +1,39 @@
 """Client of Build.io's API v1."""
+
+from bot.buildio.client import Buildio
+from bot.buildio.deployments import state_of
+from bot.buildio.things import (
+    BuildioApp,
+    ClusterLogin,
+    Deployment,
+    Domain,
+    Dyno,
+    Environment,
+    Executed,
+    Formation,
+    Identity,
+    Namespace,
+    Pipeline,
+    PipelineApp,
+    StartedBuild,
+    Team,
+)
+
+__all__ = [
+    "Buildio",
+    "BuildioApp",
+    "ClusterLogin",
+    "Deployment",
+    "Domain",
+    "Dyno",
+    "Environment",
+    "Executed",
+    "Formation",
+    "Identity",
+    "Namespace",
+    "Pipeline",
+    "PipelineApp",
+    "StartedBuild",
+    "Team",
+    "state_of",
+]

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+
+from pydantic import SecretStr
 
 from bot.build import Frozen, State
 
@@ -126,7 +127,7 @@ class Pipeline(Frozen):
     team: str | None = None
     environments: tuple[Environment, ...] = ()
     review_apps: bool | None = None
-    review_settings: Mapping[str, Any] = {}
+    review_settings: Mapping[str, str | int | bool] = {}
 
 
 class PipelineApp(Frozen):
@@ -138,10 +139,14 @@ class PipelineApp(Frozen):
 
 
 class Executed(Frozen):
-    """What a command in a dyno left: its output, and its exit code where Build.io says it."""
+    """What a command in a dyno left: its output, and its exit code where Build.io says it.
+
+    The output is without what looks like a secret; `cut`: only its end is here.
+    """
 
     output: str
     exit_code: int | None = None
+    cut: bool = False
 
 
 class Identity(Frozen):
@@ -153,5 +158,5 @@ class Identity(Frozen):
 class ClusterLogin(Frozen):
     """A Kubernetes ExecCredential: `content` is the JSON to be kept in a file, secret; `expires_at` as it says."""
 
-    content: str
+    content: SecretStr
     expires_at: datetime | None = None

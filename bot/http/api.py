@@ -107,24 +107,35 @@ class Api:
                 await self._sleep(pause)
         raise AssertionError("the last try returns or raises")
 
-    async def change(self, method: str, path: str, json: object) -> Reply:
-        """Ask once for something to change; never again by itself.
+    async def change(self, method: str, path: str, json: object, *, seconds: float | None = None) -> Reply:
+        """Ask once for something to change; never again by itself. `seconds`: how long a slow answer may take.
 
         Raises AnswerLost where it may have happened all the same, and ProviderError.
         """
-        return await self._ask(method, path, json=json)
+        return await self._ask(method, path, json=json, seconds=seconds)
 
     async def _ask(
-        self, method: str, path: str, *, params: Mapping[str, str] | None = None, json: object | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        json: object | None = None,
+        seconds: float | None = None,
     ) -> Reply:
         try:
-            return await self._ask_it(method, path, params, json)
+            return await self._ask_it(method, path, params, json, seconds)
         except ProviderError as error:
             error.provider = error.provider or self._provider
             raise
 
     async def _ask_it(
-        self, method: str, path: str, params: Mapping[str, str] | None, json: object | None
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str] | None,
+        json: object | None,
+        seconds: float | None,
     ) -> Reply:
         token = await self._credentials.token(changes=method != "GET")
         self._mind_the_pause(token)
@@ -133,7 +144,7 @@ class Api:
             # The token goes to the API's own host alone.
             if not self._is_own(url):
                 raise ProviderDown("it sent the request elsewhere")
-            response = await self._send(method, url, params, json, token)
+            response = await self._send(method, url, params, json, token, seconds)
             self._note_pause(response, token)
             if response.status_code < 300:
                 return Reply(response.status_code, response.content)
@@ -154,13 +165,19 @@ class Api:
         params: Mapping[str, str] | None,
         json: object | None,
         token: SecretStr | None,
+        seconds: float | None,
     ) -> Response:
         headers = {"Accept": "application/json"}
         if token is not None:
             headers["Authorization"] = f"{self._scheme} {token.get_secret_value()}"
         try:
             return await self._http.send(
-                method, url, headers=headers, params=dict(params) if params else None, json=json
+                method,
+                url,
+                headers=headers,
+                params=dict(params) if params else None,
+                json=json,
+                seconds=seconds,
             )
         except NotSent as error:
             raise ProviderDown("no connection") from error

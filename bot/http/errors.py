@@ -13,12 +13,17 @@ from bot.http.redaction import redact
 from bot.provider import Provider
 
 LONGEST_WORDS = 300
+_CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 
 
 class ProviderError(Exception):
-    """The provider could not do what was asked; `provider` is the one that was asked, once it is known."""
+    """The provider could not do what was asked; `provider` is the one that was asked, once it is known.
+
+    `code` is the provider's own name for the error, where it has one (Build.io's API reference, "Errors").
+    """
 
     sentence = "{provider} could not do that"
+    code: str | None = None
 
     def __init__(self, words: str | None = None, *, provider: Provider | None = None) -> None:
         self.words = redact(words)[:LONGEST_WORDS] if words else None
@@ -113,13 +118,28 @@ class DownloadExpired(ProviderError):
 
 def error_for(status: int, headers: Mapping[str, str], body: bytes, *, now: datetime) -> ProviderError:
     """The error that an answer of status 400 or higher stands for."""
-    words = words_of(body)
+    error = _error_for(status, headers, body, now)
+    error.code = code_of(body)
+    return error
+
+
+def _error_for(status: int, headers: Mapping[str, str], body: bytes, now: datetime) -> ProviderError:
     if status == 429:
         return RateLimited(pause_until(headers, now=now))
     if status >= 500:
         return ProviderDown(f"it answered {status}")
     known: dict[int, type[ProviderError]] = {401: BadToken, 403: NoAccess, 404: NotFound}
-    return known.get(status, Refused)(words)
+    return known.get(status, Refused)(words_of(body))
+
+
+def code_of(body: bytes) -> str | None:
+    """The name that an error's body has for programs; None where it has none."""
+    try:
+        content: Any = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    code = content.get("code") if isinstance(content, dict) else None
+    return code if isinstance(code, str) and _CODE.fullmatch(code) and redact(code) == code else None
 
 
 def words_of(body: bytes) -> str | None:

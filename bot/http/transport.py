@@ -112,14 +112,24 @@ class Http:
         headers: dict[str, str] | None = None,
         params: dict[str, str] | None = None,
         json: object | None = None,
+        form: Mapping[str, str] | None = None,
+        seconds: float | None = None,
     ) -> Response:
         """Send a request and read the whole answer; of one that says no, its beginning.
 
-        Raises NotSent, Lost or TooMuch.
+        `seconds` is how long the answer may take where it is known to be slow. Raises NotSent, Lost or TooMuch.
         """
-        request = self._open().stream(method, url, headers=headers, params=params, json=json)
+        request = self._open().stream(
+            method,
+            url,
+            headers=headers,
+            params=params,
+            json=json,
+            data=form,
+            timeout=TIMEOUT if seconds is None else httpx.Timeout(seconds, connect=TIMEOUT.connect),
+        )
         try:
-            async with asyncio.timeout(ANSWER_SECONDS), request as response:
+            async with asyncio.timeout(ANSWER_SECONDS if seconds is None else seconds), request as response:
                 return Response(response.status_code, response.headers, await _read(Streamed(response)))
         except LOST as error:
             # httpx-aiohttp calls many a broken connection a ConnectTimeout; aiohttp's own error, its cause, is exact.

@@ -108,7 +108,7 @@ async def _carry_out(proposal: Proposal, caller: Caller, asker: Caller) -> Answe
 
 async def _propose(act: Act, caller: Caller, ruling: Ruling, execution: str | None) -> Done:
     channel = caller.person if ruling.confirm else await _where_to_ask(act.app, caller)
-    minutes = timedelta(minutes=ruling.minutes)
+    now = caller.now()
     proposals = caller.desk.storage.proposals
     proposal = proposals.new(
         act,
@@ -116,8 +116,8 @@ async def _propose(act: Act, caller: Caller, ruling: Ruling, execution: str | No
         channel=channel,
         asked_by=caller.person,
         deciders=Deciders(who=ruling.second, themselves=ruling.confirm),
-        asked_at=caller.now(),
-        expires_at=caller.now() + minutes,
+        asked_at=now,
+        expires_at=now + timedelta(minutes=ruling.minutes),
         execution=execution,
     )
     vault = caller.desk.storage.vault

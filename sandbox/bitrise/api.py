@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any
 
 from aiohttp import web
 
 from sandbox.bitrise.answers import app_item, artifact_item, build_item, page_of, with_pipeline
 from sandbox.bitrise.configuration_api import ConfigurationApi
-from sandbox.bitrise.desk import Refusal, Request, as_json, is_asked, started_answer
+from sandbox.bitrise.desk import Refusal, is_asked, started_answer
 from sandbox.bitrise.farm import Artifact, Build
 from sandbox.bitrise.logs_api import LogsApi
 from sandbox.bitrise.members import Role
 from sandbox.bitrise.pipelines_api import PipelinesApi
-from sandbox.faults import Fault
+from sandbox.wire import Handler, as_json
 
 ANYTHING = ("branch", "tag", "commit_hash", "workflow_id", "pipeline_id")
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass
@@ -68,23 +63,11 @@ class Api(LogsApi, PipelinesApi, ConfigurationApi):
 
     @web.middleware
     async def _around(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        noted = Request(request.method, request.path, dict(request.query), as_json(await request.text()))
-        if (member := self._asking(request)) is not None:
-            noted.member = member.username
-        self.requests.append(noted)
-        given = {"as": noted.member, "query": noted.query, "body": noted.body}
-        entry = self.journal.note("app → Bitrise", f"{request.method} {request.path}", given)
-        fault = self.faults.take(f"{request.method} {request.path}")
+        member = self._asking(request)
         self.farm.advance(self.now())
-        response = await _faulty(fault, request) or await self._answer(request, handler)
-        noted.status = response.status
-        text = response.text if isinstance(response, web.Response) else None
-        self.journal.close(entry, as_json(text or ""), status=response.status)
-        if isinstance(response, web.Response) and isinstance(response.body, bytes):
-            response.body = self.twist(f"{request.method} {request.path}", response.body)
-        if fault is not None and fault.kind == "answer_lost":
-            _break(request)
-        return response
+        return await self.wire.carry(
+            request, member.username if member else "", lambda _: self._answer(request, handler)
+        )
 
     async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
@@ -246,31 +229,3 @@ def _passes(build: Build, query: Any) -> bool:
         and ("after" not in query or triggered >= int(query["after"]))
         and ("before" not in query or triggered <= int(query["before"]))
     )
-
-
-async def _faulty(fault: Fault | None, request: web.Request) -> web.StreamResponse | None:
-    """What a fault answers instead; None where the request goes on."""
-    if fault is None:
-        return None
-    match fault.kind:
-        case "dropped":
-            _break(request)
-        case "slow":
-            await asyncio.sleep(fault.seconds)
-        case "status" | "error":
-            words = fault.words if fault.kind == "error" else HTTPStatus(fault.status).phrase
-            return web.json_response({"message": words}, status=fault.status)
-        case "ratelimited":
-            headers = {"Retry-After": str(max(int(fault.seconds), 1))}
-            return web.json_response({"message": "Too Many Requests"}, status=429, headers=headers)
-        case "html":
-            return web.Response(
-                status=500, text="<html><h1>Server Error</h1></html>", content_type="text/html"
-            )
-    return None
-
-
-def _break(request: web.Request) -> None:
-    if request.transport is not None:
-        request.transport.abort()
-    raise asyncio.CancelledError

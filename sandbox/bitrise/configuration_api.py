@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from sandbox.bitrise.desk import Desk, Refusal, as_json
+from sandbox.bitrise.desk import Desk, Refusal
 from sandbox.bitrise.members import Role
 from sandbox.bitrise.yml import yml_of
+from sandbox.wire import as_json
 
 LARGEST_YML = 400 * 1024
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -14,11 +12,7 @@ from aiohttp import web
 from sandbox.bitrise.farm import App, Build, Farm
 from sandbox.bitrise.members import Member, Role, holder
 from sandbox.bitrise.storage import FileStore
-from sandbox.faults import Faults
-from sandbox.journal import Journal
-
-# From a request's name and the body of its answer to the body that is sent instead.
-Twist = Callable[[str, bytes], bytes]
+from sandbox.wire import Wire
 
 
 class Refusal(Exception):
@@ -35,29 +29,14 @@ class Refusal(Exception):
 
 
 @dataclass
-class Request:
-    """A request that came in, with who sent it (their username, "" for nobody); never its token."""
-
-    method: str
-    path: str
-    query: dict[str, str]
-    body: Any = None
-    status: int = 0
-    member: str = ""
-
-
-@dataclass
 class Desk:
     """The farm, its files, and who may ask: `members` by their usernames."""
 
     farm: Farm
     store: FileStore
-    faults: Faults
-    requests: deque[Request]
+    wire: Wire
     now: Callable[[], datetime]
     members: Mapping[str, Member]
-    journal: Journal = field(default_factory=Journal)
-    twist: Twist = lambda _asked, body: body
 
     def _asking(self, request: web.Request) -> Member | None:
         """Who sends it, by their token; both forms of the header are taken."""
@@ -109,12 +88,9 @@ def started_answer(app: App, **started: Any) -> web.Response:
     return web.json_response(answer | {"results": [{**started, "status": "ok", "message": ""}]}, status=201)
 
 
-def as_json(text: str) -> Any:
-    """A request's body; None where it is no JSON."""
-    try:
-        return json.loads(text) if text else None
-    except ValueError:
-        return None
+def error_of(_status: int, words: str) -> dict[str, Any]:
+    """The body of an error."""
+    return {"message": words}
 
 
 def is_asked(query: Any, name: str, value: object) -> bool:

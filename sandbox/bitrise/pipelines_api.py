@@ -8,9 +8,10 @@ from typing import Any
 from aiohttp import web
 
 from sandbox.bitrise.answers import pipeline_item, pipeline_show, request_item
-from sandbox.bitrise.desk import Desk, Refusal, as_json, is_asked, started_answer
+from sandbox.bitrise.desk import Desk, Refusal, is_asked, started_answer
 from sandbox.bitrise.farm import App, Pipeline
 from sandbox.bitrise.members import Member, Role
+from sandbox.wire import as_json
 
 
 @dataclass

@@ -2,44 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, Self
 
-from aiohttp import web
-
 from sandbox.bitrise.api import Api
-from sandbox.bitrise.desk import Request, Twist
+from sandbox.bitrise.desk import error_of
 from sandbox.bitrise.farm import App, Build, BuildRequest, Farm, Pipeline, Result
 from sandbox.bitrise.members import Role, holder, usual_members
 from sandbox.bitrise.storage import FileStore
-from sandbox.faults import Fault, Faults
-from sandbox.journal import Journal
-
-
-def utc_now() -> datetime:
-    """The time."""
-    return datetime.now(UTC)
+from sandbox.service import Service
+from sandbox.wire import Wire
 
 
 @dataclass
-class BitriseSandbox:
-    """A Bitrise with a few apps and members; `now` is its clock, which may run faster than ours."""
+class BitriseSandbox(Service):
+    """A Bitrise with a few apps and members."""
 
-    now: Callable[[], datetime] = utc_now
     farm: Farm = field(default_factory=Farm)
-    faults: Faults = field(default_factory=Faults)
-    requests: deque[Request] = field(default_factory=lambda: deque(maxlen=5000))
-    journal: Journal = field(default_factory=Journal)
-    url: str = ""
-    # Makes another answer of each: given the request ("GET /v0.1/me") and the body, for those who want to see what
-    # becomes of answers that Bitrise does not give. None: every answer is as it is.
-    twist: Twist | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self.store = FileStore(self.now)
         self.android = self.farm.add_app(
             "Sample Android",
@@ -55,8 +37,6 @@ class BitriseSandbox:
             "Web Shop", "acme", "web-shop", project_type="other", workflows=("test", "ship")
         )
         self.members = usual_members(self.android, self.ios, self.web)
-        self._runners: list[web.AppRunner] = []
-        self._alive: asyncio.Task[None] | None = None
 
     @property
     def api_url(self) -> str:
@@ -65,37 +45,18 @@ class BitriseSandbox:
 
     async def start(self) -> Self:
         """Begin to serve on loopback: the API on one port, the files on another, as the real ones are two hosts."""
-        api = Api(
-            self.farm,
-            self.store,
-            self.faults,
-            self.requests,
-            self.now,
-            self.members,
-            self.journal,
-            lambda asked, body: self.twist(asked, body) if self.twist is not None else body,
-        )
-        self.url = await self._serve(api.application())
-        self.store.url = await self._serve(self.store.application())
+        self.url = await self.serve(self.api().application())
+        self.store.url = await self.serve(self.store.application())
         return self
 
-    def live(self, every_seconds: float = 0.2) -> None:
-        """Let time pass by itself."""
+    def api(self) -> Api:
+        """The API, before the farm."""
+        wire = Wire("Bitrise", self.faults, self.requests, self.journal, self.twisted, error_of)
+        return Api(self.farm, self.store, wire, self.now, self.members)
 
-        async def go_on() -> None:
-            while True:
-                if self.farm.advance(self.now()):
-                    self.journal.changed()
-                await asyncio.sleep(every_seconds)
-
-        self._alive = asyncio.create_task(go_on())
-
-    async def close(self) -> None:
-        """End."""
-        if self._alive is not None:
-            self._alive.cancel()
-        for runner in self._runners:
-            await runner.cleanup()
+    def advance(self) -> bool:
+        """Let every build live until now; returns whether one of them came further."""
+        return self.farm.advance(self.now())
 
     def start_build(
         self, app: App, *, by: str | None = "webhook", workflow: str | None = None, **more: Any
@@ -156,14 +117,3 @@ class BitriseSandbox:
     def let(self, username: str, app: App, role: Role | None) -> None:
         """Give a member this role on the app's team; None lets them see it no more."""
         self.members[username].roles[app.slug] = role
-
-    def fault(self, match: str, kind: Any, **more: Any) -> None:
-        """Let something go wrong with the next requests of a path: `GET /v0.1/builds`, globs allowed."""
-        self.faults.add(Fault(match, kind, **more))
-
-    async def _serve(self, app: web.Application) -> str:
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        self._runners.append(runner)
-        return f"http://127.0.0.1:{runner.addresses[0][1]}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,15 @@ async def test_it_is_asked_in_the_channel_agreed_to_and_done_as_the_one_who_aske
     await town.until(lambda: "anna agreed" in town.words(asked))
     [build] = town.bitrise.farm.builds
     assert build.triggered_by == "manual-ben-okafor"
+
+
+async def test_where_several_rules_protect_it_the_shortest_time_counts(tmp_path: Path) -> None:
+    shorter = PROTECTED.replace("minutes = 20", "minutes = 5")
+    async with governed(tmp_path, shorter + PROTECTED.replace("minutes = 20", "minutes = 90")) as town:
+        await propose(town)
+        [(asked_at, expires_at)] = await town.rows("SELECT asked_at, expires_at FROM proposals")
+        lasts = datetime.fromisoformat(str(expires_at)) - datetime.fromisoformat(str(asked_at))
+        assert lasts == timedelta(minutes=5)
 
 
 async def test_nobody_agrees_with_themselves(town: Town) -> None:

@@ -38,6 +38,9 @@ from bot.terms import Happening, Terms
 from tests.builds import ANDROID, NOON, a_build
 from tests.messages.outside import MAYBE, TEXT, assert_message, assert_options, assert_view
 
+# Each of these examples is some hundred texts.
+large = settings(max_examples=40, suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow])
+
 SLUG = st.from_regex(r"[0-9a-f]{16}", fullmatch=True)
 NUMBER = st.none() | st.integers(0, 10**9)
 TIME = st.none() | st.integers(-100_000, 100_000).map(lambda seconds: NOON + timedelta(seconds=seconds))
@@ -119,7 +122,7 @@ def test_a_build_card(build: Build, app: App, usual: timedelta | None) -> None:
     assert_message(messages.build_card(build, app, now=NOON, usual=usual))
 
 
-@settings(suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow])
+@large
 @given(st.lists(st.tuples(BUILDS, APPS), min_size=2, max_size=20))
 def test_a_digest_leaves_nothing_out(builds: list[tuple[Build, App]]) -> None:
     tellings = [Telling(build, app) for build, app in builds]
@@ -129,11 +132,13 @@ def test_a_digest_leaves_nothing_out(builds: list[tuple[Build, App]]) -> None:
     assert all(build.slug in shown for build, _ in builds)
 
 
+@large
 @given(APPS, st.lists(BUILDS, max_size=12), st.lists(BUILDS, max_size=30))
 def test_a_status(app: App, running: list[Build], last: list[Build]) -> None:
     assert_message(messages.status(app, running=running, last_by_branch=last, now=NOON))
 
 
+@large
 @given(APPS, st.lists(BUILDS, max_size=10), FILTERS, st.none() | SLUG)
 def test_a_list_of_builds(app: App, builds: list[Build], wanted: BuildFilter, start: str | None) -> None:
     ask = ListBuilds(filter=wanted)
@@ -148,6 +153,7 @@ def test_apps(apps: list[App]) -> None:
 LINES = st.lists(st.builds(ArtifactLine, slug=SLUG, title=TEXT, kind=MAYBE, size=NUMBER), max_size=40)
 
 
+@large
 @given(BUILDS, APPS, LINES)
 def test_artifacts(build: Build, app: App, lines: list[ArtifactLine]) -> None:
     assert_message(messages.artifacts(build, app, lines, total=len(lines) + 3))
@@ -166,6 +172,7 @@ def test_an_artifacts_link(title: str, download: str | None, page: str | None) -
         assert "<!" not in messages.qr_comment(one, a_build(1), ANDROID)
 
 
+@large
 @given(BUILDS, APPS, TEXT, st.booleans())
 def test_a_log(build: Build, app: App, text: str, growing: bool) -> None:
     steps = [
@@ -198,6 +205,7 @@ def test_what_somebody_did(build: Build, app: App, words: str | None, started: l
     assert_message(messages.rebuilt(build, app, started, by="U0ASKER"))
 
 
+@large
 @given(APPS, FILTERS, st.none() | st.sampled_from(["is_archived", "channel_not_found", "<!here>"]))
 def test_subscriptions(app: App, wanted: BuildFilter, stopped: str | None) -> None:
     rows = [
@@ -210,7 +218,7 @@ def test_subscriptions(app: App, wanted: BuildFilter, stopped: str | None) -> No
     assert_message(messages.using_app(app, by="U0ASKER"))
 
 
-@settings(suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow])
+@large
 @given(TELLINGS, st.builds(CardNote, claimed_by=st.none() | st.just("U0ASKER"), snoozed_until=TIME))
 def test_what_is_told_of_one_build_a_series_and_a_thread(telling: Telling, note: CardNote) -> None:
     assert_message(messages.told_build(telling, now=NOON))
@@ -218,13 +226,14 @@ def test_what_is_told_of_one_build_a_series_and_a_thread(telling: Telling, note:
     assert_message(messages.thread_head(telling))
 
 
-@settings(suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow])
+@large
 @given(st.lists(TELLINGS, min_size=1, max_size=20))
 def test_what_is_told_of_many(tellings: list[Telling]) -> None:
     assert_message(messages.outage(tellings))
     assert_message(messages.flood(tellings, limit=60))
 
 
+@large
 @given(APPS, FILTERS, BUILDS, TEXT)
 def test_explanations(app: App, wanted: BuildFilter, build: Build, said: str) -> None:
     terms = Terms(filter=wanted)
@@ -265,7 +274,7 @@ def test_the_modals_that_ask(
     assert_options(messages.buildable_options(said, [said, "primary"], [said]))
 
 
-@settings(suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow])
+@large
 @given(st.lists(st.tuples(BUILDS, APPS), max_size=12), st.lists(FILTERS, max_size=17), APPS, MAYBE, TEXT)
 def test_a_home(
     builds: list[tuple[Build, App]], filters: list[BuildFilter], app: App, name: str | None, said: str
@@ -326,7 +335,7 @@ PIPELINES = st.builds(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow])
+@large
 @given(PIPELINES, APPS, st.lists(TELLINGS, min_size=1, max_size=4), MAYBE)
 def test_a_pipeline(one: Pipeline, app: App, tellings: list[Telling], said: str | None) -> None:
     assert_message(messages.pipeline_card(one, app, now=NOON))

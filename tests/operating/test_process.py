@@ -197,3 +197,26 @@ async def test_the_manifest_is_printed_ready_to_paste() -> None:
     code, said = await buildbell("manifest", "--json", "--url", "https://bot.example.com")
     assert code == 0
     assert json.loads(said)["settings"]["socket_mode_enabled"] is False
+
+
+def names_under(folder: Path) -> list[str]:
+    return [path.name for path in folder.rglob("*")]
+
+
+async def test_the_sandbox_ends_by_sigterm_and_takes_with_it_what_it_started(tmp_path: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "bot", "sandbox"),
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    async with asyncio.timeout(60):
+        async for line in process.stdout:
+            if b"Nobody types here" in line:
+                break
+        assert "buildbell.db" in names_under(tmp_path)
+        process.terminate()
+        assert await process.wait() == 0
+    assert names_under(tmp_path) == []  # it is taken away after the bot has ended

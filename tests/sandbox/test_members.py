@@ -22,7 +22,6 @@ from sandbox.bitrise import (
     BitriseSandbox,
     Role,
 )
-from sandbox.bitrise.api import Api
 from sandbox.clock import Clock
 from sandbox.console import Console
 from sandbox.control import Control
@@ -139,9 +138,7 @@ async def office() -> AsyncIterator[Office]:
 
 
 async def test_the_table_of_routes_names_every_route_of_the_api(office: Office) -> None:
-    of = office.bitrise
-    api = Api(of.farm, of.store, of.faults, of.requests, of.now, of.members)
-    routes = api.application().router.routes()
+    routes = office.bitrise.api().application().router.routes()
     named = {(one.method, one.resource.canonical) for one in routes if one.resource is not None}
     assert named == set(ROUTES)
 

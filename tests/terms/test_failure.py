@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot.bitrise.logs import plain_text
 from bot.failure import MOST_LINES, find_failure
+from bot.terminal import plain_text
 from sandbox.bitrise.logs import log_of
 
 EDGE = f"+{'-' * 78}+"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -46,10 +46,15 @@ class ManyTown(Town):
         content = deepcopy(manifest())
         content["settings"]["token_rotation_enabled"] = rotating
         super().__init__(folder, http=True, manifest_=content, now=now, seconds=seconds, settings=settings)
-        self.port = free_port()
+        self._line = held_port()
+        self.port = int(self._line.getsockname()[1])
         self.url = f"http://127.0.0.1:{self.port}"
         self.slack.redirect_urls = [f"{self.url}/slack/oauth_redirect"]
         self.twin = Conversation(self.slack.add_workspace(TWIN, "Twin", same_people(), first_channels()))
+
+    async def close(self) -> None:
+        await super().close()
+        self._line.close()
 
     def settings(self) -> dict[str, str]:
         many = {
@@ -101,10 +106,15 @@ def same_people() -> list[Person]:
     ]
 
 
-def free_port() -> int:
-    """A port that nobody listens on: PUBLIC_URL must be known before the bot serves."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as line:
-        return int(line.getsockname()[1])
+def held_port() -> socket.socket:
+    """A port that is nobody else's: PUBLIC_URL must be known before the bot serves.
+
+    It is bound and not listened on, so that the system gives it to nobody, and the bot, which listens, can take it.
+    """
+    line = socket.socket()
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    line.bind(("127.0.0.1", 0))
+    return line
 
 
 @asynccontextmanager

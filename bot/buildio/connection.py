@@ -1,0 +1,36 @@
+"""The connection to Build.io's API under somebody's credentials; what can be asked over it stands beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from bot.http import Api, Credentials, Http
+from bot.provider import Provider
+
+
+class Connection:
+    """What every part of the client needs."""
+
+    def __init__(
+        self,
+        http: Http,
+        *,
+        credentials: Credentials,
+        base_url: str,
+        clock: Callable[[], datetime],
+        pauses: dict[str, datetime] | None = None,
+        **api_options: Any,
+    ) -> None:
+        # Reference, "Authentication": a Bearer token is the simplest approach.
+        self._api = Api(
+            http,
+            provider=Provider.BUILDIO,
+            scheme="Bearer",
+            base_url=base_url,
+            credentials=credentials,
+            clock=clock,
+            pauses=pauses,
+            **api_options,
+        )

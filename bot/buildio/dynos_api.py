@@ -1,0 +1,51 @@
+"""What Build.io's API says and does of dynos."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot.buildio.answers import things_in
+from bot.buildio.connection import Connection
+from bot.buildio.dynos import dyno_in, executed_in
+from bot.buildio.things import Dyno, Executed
+from bot.http import Refused
+from bot.http.api import path_of
+from bot.provider import Provider
+
+EXECUTE_SECONDS = 30.0
+
+
+class DynosApi(Connection):
+    """What Build.io's API says and does of dynos (reference, "Dynos"). Every method raises ProviderError."""
+
+    async def dynos(self, app: str) -> list[Dyno]:
+        """The app's dynos and how each stands."""
+        return things_in(
+            (await self._api.read(path_of("apps", app, "dynos", "list"))).body, dyno_in, of="dynos"
+        )
+
+    async def restart_all(self, app: str) -> None:
+        """Restart all dynos of the app; never asked twice."""
+        await self._api.change("DELETE", path_of("apps", app, "dynos"), None)
+
+    async def restart(self, app: str, dyno: str) -> None:
+        """Restart one dyno; never asked twice."""
+        await self._api.change("DELETE", path_of("apps", app, "dynos", dyno), None)
+
+    async def execute(
+        self, app: str, dyno: str, command: Sequence[str], *, seconds: float = EXECUTE_SECONDS
+    ) -> Executed:
+        """Run a command in a dyno, and wait for it that long; never asked twice.
+
+        The command is a list of words, as the API takes it. Raises Refused where it is none, without asking, and
+        AnswerLost where it did not end in time: it may run on.
+        """
+        if (
+            isinstance(command, str)
+            or not command
+            or not all(isinstance(one, str) and one for one in command)
+        ):
+            raise Refused("a command is a list of words, none of them empty", provider=Provider.BUILDIO)
+        path = path_of("apps", app, "dynos", dyno, "exec")
+        reply = await self._api.change("POST", path, {"command": list(command)}, seconds=seconds)
+        return executed_in(reply.body)

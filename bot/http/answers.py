@@ -1,0 +1,114 @@
+"""Fields of providers' answers, read tolerantly: one that can't be read is None and hides nothing. Pure; no I/O."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Annotated, Any, TypeVar
+
+import structlog
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
+
+from bot.http.errors import NotUnderstood
+from bot.http.redaction import redact
+from bot.provider import Provider
+
+log = structlog.get_logger()
+
+ItemT = TypeVar("ItemT", bound=BaseModel)
+LONGEST_NAME = 200
+_SLUG = re.compile(r"[\w-]{1,64}", re.ASCII)
+_PLAIN_SLUG = re.compile(r"[0-9a-f-]+")
+
+
+def or_none(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+    """None instead of an error: a field that can't be read must not hide the build that it belongs to."""
+    if value is None or value == "":
+        return None
+    try:
+        return handler(value)
+    except ValidationError:
+        return None
+
+
+def as_text(value: Any) -> Any:
+    """A number as text, as some answers have numbers where others have texts; all else as it is."""
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def _as_slug(value: str) -> str:
+    if not _SLUG.fullmatch(value) or (not _PLAIN_SLUG.fullmatch(value) and redact(value) != value):
+        raise ValueError("it is no slug")
+    return value
+
+
+def as_name(value: str) -> str:
+    """A name in one line that can be read, with no secret in it. Raises ValueError."""
+    if len(value) > LONGEST_NAME or not value.isprintable() or redact(value) != value:
+        raise ValueError("it is no name")
+    return value
+
+
+def _no_flag(value: Any) -> Any:
+    # To pydantic true is 1, and a status of 1 would be a success that nobody has told of.
+    return None if isinstance(value, bool) else value
+
+
+Text = Annotated[str | None, BeforeValidator(as_text), WrapValidator(or_none)]
+# Larger ones are no number of anything, and fit into no database.
+Number = Annotated[
+    Annotated[int, Field(ge=-(2**53), le=2**53)] | None, BeforeValidator(_no_flag), WrapValidator(or_none)
+]
+# Who starts a build names almost everything, but not this: providers give slugs, and addresses are made of them.
+Slug = Annotated[str, AfterValidator(_as_slug)]
+MaybeSlug = Annotated[Slug | None, WrapValidator(or_none)]
+# What somebody is called, in a line of words that can be read, and no token that has slipped into it.
+Name = Annotated[Annotated[str, AfterValidator(as_name)] | None, WrapValidator(or_none)]
+Flag = Annotated[bool | None, WrapValidator(or_none)]
+Object = Annotated[dict[str, Any] | None, WrapValidator(or_none)]
+
+
+def _time(value: Any, handler: ValidatorFunctionWrapHandler) -> datetime | None:
+    time: datetime | None = or_none(value, handler)
+    # Go's zero time stands for "none" in some answers
+    return None if time is None or time.year == 1 or time.tzinfo is None else time
+
+
+Time = Annotated[datetime | None, WrapValidator(_time)]
+
+
+def number_in(text: str | None) -> int | None:
+    """The number that a text says; None for 0, which stands for none, and for whatever else it says."""
+    digits = (text or "").strip()
+    return int(digits) or None if digits.isdecimal() and len(digits) < 10 else None
+
+
+def content_of(body: bytes, *, provider: Provider) -> Any:
+    """What the answer's JSON says. Raises NotUnderstood for what is no JSON."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise NotUnderstood("it is no JSON", provider=provider) from error
+
+
+def each_of(model: type[ItemT], items: Iterable[Any], *, provider: Provider) -> list[ItemT]:
+    """The items that can be read; of those that can't, how many they are is logged, and nothing of what they say."""
+    read, left_out = [], 0
+    for item in items:
+        try:
+            read.append(model.model_validate(item))
+        except ValidationError:
+            left_out += 1
+    if left_out:
+        log.warning("provider.items_left_out", provider=str(provider), model=model.__name__, items=left_out)
+    return read
