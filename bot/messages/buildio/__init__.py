@@ -37,6 +37,7 @@ from bot.messages.buildio.domains import (
     domain_removed,
     domains_cleared,
 )
+from bot.messages.buildio.environments import environment_list
 from bot.messages.buildio.login import login_comment, login_sent
 from bot.messages.buildio.namespaces import (
     DeleteForm,
@@ -71,7 +72,6 @@ from bot.messages.buildio.variable_modals import (
 )
 from bot.messages.buildio.variables import (
     VarsOf,
-    environment_list,
     vars_changed,
     vars_hidden,
     vars_list,

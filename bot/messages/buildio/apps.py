@@ -8,7 +8,7 @@ from bot.buildio.things import BuildioApp, Deployment, Formation
 from bot.messages import actions
 from bot.messages.blocks import confirm, context, link_button, paragraphs, section
 from bot.messages.buildio.buttons import AppsButton, VarsButton, of_app
-from bot.messages.buildio.pieces import COMMAND, buttons, facts, first, name_of, press
+from bot.messages.buildio.pieces import COMMAND, buttons, facts, first, listed, name_of, press
 from bot.messages.message import Block, Message
 from bot.messages.text import code, cut_markup, escape, link, mention, plain, when
 from bot.messages.wording import symbol_of
@@ -28,11 +28,7 @@ def app_list(
     pages = -(-total // size)
     title = f"*{total} app{'s' if total != 1 else ''}{of}*"
     title += f", page {page} of {pages}" if pages > 1 else ""
-    blocks = [section(title)]
-    for app in apps[:size]:
-        label = f"Details of {app.name}"
-        details = press("Details", actions.BUILDIO_APP_SHOW, of_app(app), label=label)
-        blocks.append(section(_line(app), details))
+    blocks = [section(title), *listed([[_row(app)] for app in apps[:size]])]
     blocks += buttons(
         _turn("Previous page", actions.BUILDIO_APPS_PAGE, page - 1, team) if page > 1 else None,
         _turn("Next page", f"{actions.BUILDIO_APPS_PAGE}_next", page + 1, team) if page < pages else None,
@@ -64,6 +60,11 @@ def deployment_words(deployment: Deployment) -> str:
     return f"{symbol_of(deployment.state)} {version}*{escape(deployment.status, 60)}*"
 
 
+def _row(app: BuildioApp) -> Block:
+    details = press("Details", actions.BUILDIO_APP_SHOW, of_app(app), label=f"Details of {app.name}")
+    return section(_line(app), details)
+
+
 def _line(app: BuildioApp) -> str:
     standing = deployment_words(app.deployment) if app.deployment is not None else None
     where = facts(app.team and escape(app.team, 60), app.region and code(app.region, 60))
@@ -87,7 +88,7 @@ def _head(app: BuildioApp) -> list[str]:
     by = f"by {escape(one.by, 100)}" if one.by else None
     ended = f"ended {when(one.finished_at)}" if one.finished_at else None
     began = f"began {when(one.created_at)}" if one.created_at else None
-    return [*lines, facts(by, began, ended)]
+    return [line for line in [*lines, facts(by, began, ended)] if line]
 
 
 def _formation(app: BuildioApp) -> list[Block]:

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 from bot.build import App
 from bot.buildio.things import Domain
+from bot.commands.buildio import host as host_in
 from bot.messages import actions
 from bot.messages.blocks import confirm, context, paragraphs, section
 from bot.messages.buildio.buttons import DomainButton, of_app
-from bot.messages.buildio.pieces import buttons, facts, name_of, press
+from bot.messages.buildio.pieces import buttons, facts, listed, name_of, press
 from bot.messages.message import Block, Message
 from bot.messages.text import code, escape, link, mention, plain, when
 
-ROWS_WITH_BUTTONS = 15
 _GOOD = frozenset(
     {"on", "ok", "active", "issued", "valid", "succeeded", "cert issued", "enabled", "verified"}
 )
@@ -27,13 +27,11 @@ def domain_list(app: App, domains: Sequence[Domain]) -> Message:
         words = f"{name_of(app)} has no domains."
         return Message(words, [section(words), *_buttons(app, some=False)])
     ordered = sorted(domains, key=lambda one: not one.platform)
-    blocks = [section(f"*{name_of(app)}*: {len(domains)} domain{'s' if len(domains) != 1 else ''}")]
-    for one in ordered[:ROWS_WITH_BUTTONS]:
-        blocks += [section(_about(one)), *_buttons_of(app, one)]
-    blocks += paragraphs([_about(one) for one in ordered[ROWS_WITH_BUTTONS:]], most_blocks=1)
+    head = section(f"*{name_of(app)}*: {len(domains)} domain{'s' if len(domains) != 1 else ''}")
+    rows = listed([[section(_about(one)), *_buttons_of(app, one)] for one in ordered])
     spoken = ", ".join(f"{one.hostname} {one.ssl or one.status or ''}".strip() for one in ordered)
     own = any(not one.platform for one in domains)
-    return Message(escape(f"Domains of {app.title}: {spoken}", 2000), [*blocks, *_buttons(app, some=own)])
+    return Message(escape(f"Domains of {app.title}: {spoken}", 2000), [head, *rows, *_buttons(app, some=own)])
 
 
 def domain_added(app: App, one: Domain, *, by: str) -> Message:
@@ -67,7 +65,7 @@ def domains_cleared(app: App, hosts: Sequence[str], *, by: str) -> Message:
 def _about(one: Domain) -> str:
     lines = [
         facts(
-            f"*{link(f'https://{one.hostname}', one.hostname, 260)}*",
+            f"*{link(_page(one), one.hostname, 260)}*",
             "Build.io's own" if one.platform else None,
             one.status and f"_{escape(one.status, 60)}_",
         ),
@@ -76,6 +74,12 @@ def _about(one: Domain) -> str:
         f"⚠️ {escape(one.problem, 400)}" if one.problem else "",
     ]
     return "\n".join(line for line in lines if line)
+
+
+def _page(one: Domain) -> str | None:
+    """Where it leads; nowhere for a wildcard, or what is no host name at all."""
+    host = host_in(one.hostname)
+    return f"https://{host}" if host is not None and not host.startswith("*") else None
 
 
 def _certificate(one: Domain) -> str | None:

@@ -9,16 +9,15 @@ from pydantic import Field
 
 from bot.buildio.things import Namespace
 from bot.messages import actions
-from bot.messages.blocks import context, section
+from bot.messages.blocks import section
 from bot.messages.buildio.buttons import ThingButton
 from bot.messages.buildio.confirming import TypedName, read_typed_name, typed_name
-from bot.messages.buildio.pieces import COMMAND, buttons, facts, press
+from bot.messages.buildio.pieces import COMMAND, buttons, facts, listed, press
 from bot.messages.message import Block, Message
 from bot.messages.modals import FilledIn, field, modal, text_element, warning
 from bot.messages.origin import Origin
 from bot.messages.text import code, escape, mention
 
-ROWS = 30
 NAMESPACE = "namespace"
 
 
@@ -46,11 +45,12 @@ def namespace_list(namespaces: Sequence[Namespace]) -> Message:
     if not namespaces:
         words = "There are no namespaces that you can see at Build.io."
         return Message(words, [section(words), *make])
-    blocks = [section(f"*{len(namespaces)} namespace{'s' if len(namespaces) != 1 else ''}*")]
-    blocks += [section(_line(one)) for one in namespaces[:ROWS]]
-    if len(namespaces) > ROWS:
-        blocks.append(context(f"and {len(namespaces) - ROWS} more: `{COMMAND} namespace NAME` shows one."))
-    return Message(escape(f"Namespaces: {', '.join(one.name for one in namespaces)}", 2000), [*blocks, *make])
+    head = section(f"*{len(namespaces)} namespace{'s' if len(namespaces) != 1 else ''}*")
+    rows = [[section(_line(one))] for one in namespaces]
+    shown = listed(rows, hint=f": `{COMMAND} namespace NAME` shows one.")
+    return Message(
+        escape(f"Namespaces: {', '.join(one.name for one in namespaces)}", 2000), [head, *shown, *make]
+    )
 
 
 def namespace_card(one: Namespace) -> Message:

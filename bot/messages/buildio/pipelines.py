@@ -8,12 +8,11 @@ from bot.buildio.things import Pipeline, PipelineApp
 from bot.messages import actions
 from bot.messages.blocks import context, mrkdwn, section
 from bot.messages.buildio.buttons import ThingButton
-from bot.messages.buildio.pieces import COMMAND, facts, first, press
-from bot.messages.buildio.variables import VarsOf
+from bot.messages.buildio.environments import environment_row
+from bot.messages.buildio.pieces import COMMAND, facts, first, listed, press
 from bot.messages.message import Block, Message
-from bot.messages.text import code, escape
+from bot.messages.text import escape
 
-ROWS = 30
 # A section has room for ten columns of text (Slack's rules, "Sizes").
 MOST_STAGES = 10
 MOST_APPS = 15
@@ -30,18 +29,9 @@ def pipeline_list(pipelines: Sequence[Pipeline]) -> Message:
     if not pipelines:
         words = "There are no pipelines that you can see at Build.io."
         return Message(words, [section(words)])
-    blocks = [section(f"*{len(pipelines)} pipeline{'s' if len(pipelines) != 1 else ''}*")]
-    for one in pipelines[:ROWS]:
-        value = ThingButton.fitting(name=one.id)
-        look = press("Stages", actions.BUILDIO_PIPELINE_SHOW, value, label=f"Stages of {one.name}")
-        environments = f"{len(one.environments)} environments" if one.environments else None
-        line = facts(
-            f"*{escape(one.name, 120) or '…'}*", one.team and escape(one.team, 60), environments, _review(one)
-        )
-        blocks.append(section(line, look))
-    if len(pipelines) > ROWS:
-        blocks.append(context(f"and {len(pipelines) - ROWS} more: `{COMMAND} pipeline NAME` shows one."))
-    return Message(escape(f"Pipelines: {', '.join(one.name for one in pipelines)}", 2000), blocks)
+    head = section(f"*{len(pipelines)} pipeline{'s' if len(pipelines) != 1 else ''}*")
+    rows = listed([[_row(one)] for one in pipelines], hint=f": `{COMMAND} pipeline NAME` shows one.")
+    return Message(escape(f"Pipelines: {', '.join(one.name for one in pipelines)}", 2000), [head, *rows])
 
 
 def pipeline_card(one: Pipeline, apps: Sequence[PipelineApp]) -> Message:
@@ -53,11 +43,8 @@ def pipeline_card(one: Pipeline, apps: Sequence[PipelineApp]) -> Message:
     blocks = [section(head), *_columns(stages)]
     if not stages:
         blocks.append(context("There are no apps in it."))
-    for environment in one.environments[:MOST_ENVIRONMENTS]:
-        of = VarsOf.of_environment(environment)
-        look = press("Config", actions.BUILDIO_VARS, of.value(), label=f"Config of {environment.name}")
-        line = f"Environment *{escape(environment.name, 100) or '…'}* · {code(environment.id, 80)}"
-        blocks.append(section(line, look))
+    shown = one.environments[:MOST_ENVIRONMENTS]
+    blocks += [environment_row(environment, "Environment ") for environment in shown]
     if len(one.environments) > MOST_ENVIRONMENTS:
         blocks.append(context(f"and {len(one.environments) - MOST_ENVIRONMENTS} more: `{COMMAND} envs`"))
     settings = [
@@ -68,6 +55,18 @@ def pipeline_card(one: Pipeline, apps: Sequence[PipelineApp]) -> Message:
         blocks.append(context("Review apps · " + " · ".join(first(settings, MOST_SETTINGS))))
     spoken = "; ".join(f"{stage}: {', '.join(names)}" for stage, names in stages)
     return Message(escape(f"Pipeline {one.name}. {spoken}", 2000), blocks)
+
+
+def _row(one: Pipeline) -> Block:
+    look = press(
+        "Stages",
+        actions.BUILDIO_PIPELINE_SHOW,
+        ThingButton.fitting(name=one.id),
+        label=f"Stages of {one.name}",
+    )
+    environments = f"{len(one.environments)} environments" if one.environments else None
+    about = facts(one.team and escape(one.team, 60), environments, _review(one))
+    return section(facts(f"*{escape(one.name, 120) or '…'}*", about), look)
 
 
 def _by_stage(apps: Sequence[PipelineApp]) -> list[tuple[str, list[str]]]:

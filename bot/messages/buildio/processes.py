@@ -8,13 +8,11 @@ from datetime import datetime, timedelta
 from bot.build import App
 from bot.buildio.things import Dyno
 from bot.messages import actions
-from bot.messages.blocks import confirm, paragraphs, section
+from bot.messages.blocks import confirm, section
 from bot.messages.buildio.buttons import DynoButton, of_app
-from bot.messages.buildio.pieces import buttons, facts, name_of, press
+from bot.messages.buildio.pieces import buttons, facts, listed, name_of, press
 from bot.messages.message import Block, Message
 from bot.messages.text import code, escape, lasted, mention, plain
-
-ROWS_WITH_BUTTONS = 25
 
 
 def dyno_list(app: App, dynos: Sequence[Dyno], *, now: datetime) -> Message:
@@ -25,11 +23,11 @@ def dyno_list(app: App, dynos: Sequence[Dyno], *, now: datetime) -> Message:
     down = [one for one in dynos if one.crashed]
     count = f"{len(dynos)} process{'es' if len(dynos) != 1 else ''}"
     head = f"*{name_of(app)}*: {count}" + (f", {len(down)} crashed" if down else "")
-    blocks = [section(head)]
-    blocks += [section(_line(one, now), _restart(app, one)) for one in dynos[:ROWS_WITH_BUTTONS]]
-    blocks += paragraphs([_line(one, now) for one in dynos[ROWS_WITH_BUTTONS:]], most_blocks=1)
+    # Those that crashed first: they are what somebody looks for.
+    ordered = sorted(dynos, key=lambda one: not one.crashed)
+    rows = listed([[section(_line(one, now), _restart(app, one))] for one in ordered])
     spoken = ", ".join(f"{one.name} {one.state}" for one in dynos)
-    return Message(escape(f"{app.title}: {spoken}", 2000), [*blocks, *_buttons(app)])
+    return Message(escape(f"{app.title}: {spoken}", 2000), [section(head), *rows, *_buttons(app)])
 
 
 def restarted(app: App, dyno: str | None, *, by: str) -> Message:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 
 from bot.build import App, Frozen
@@ -12,7 +12,7 @@ from bot.messages import actions
 from bot.messages.blocks import context, paragraphs, section
 from bot.messages.buildio.buttons import LONGEST_TITLE, VarsButton
 from bot.messages.buildio.masking import length_of, masked
-from bot.messages.buildio.pieces import COMMAND, buttons, press
+from bot.messages.buildio.pieces import buttons, press
 from bot.messages.message import Block, Message
 from bot.messages.text import beginning_of_code, code, escape, mention, plain, seen, when
 
@@ -115,31 +115,6 @@ def vars_changed(of: VarsOf, diff: ConfigDiff, *, by: str) -> Message:
     )
     return Message(
         f"{head}: {escape(spoken, 2000)}", [section(f"🔧 {head}"), *paragraphs(lines, most_blocks=2), legend]
-    )
-
-
-def environment_list(environments: Sequence[tuple[str, Environment]]) -> Message:
-    """The environments of all pipelines, each with the name of its pipeline and a button for its config vars."""
-    if not environments:
-        words = "There are no environments in the pipelines that you can see at Build.io."
-        return Message(words, [section(words)])
-    shown = environments[: 2 * ROWS_WITH_BUTTONS - 10]
-    blocks = [
-        section(f"*{len(environments)} environment{'s' if len(environments) != 1 else ''} of pipelines*")
-    ]
-    for pipeline, one in shown:
-        look = press(
-            "Config", actions.BUILDIO_VARS, VarsOf.of_environment(one).value(), label=f"Config of {one.name}"
-        )
-        line = f"{escape(pipeline, 100)} · *{escape(one.name, 100)}* · {code(one.id, 80)}"
-        blocks.append(section(line, look))
-    if len(environments) > len(shown):
-        blocks.append(context(f"and {len(environments) - len(shown)} more: `{COMMAND} envs ID` shows one."))
-    return Message(
-        escape(
-            "Environments: " + ", ".join(f"{pipeline} {one.name}" for pipeline, one in environments), 2000
-        ),
-        blocks,
     )
 
 
