@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -13,7 +13,7 @@ from bot.build import Build, State
 from bot.http import ProviderError
 from bot.pipeline import Pipeline
 from bot.provider import Provider
-from bot.watched import Baseline, OpenBuild, WatchState
+from bot.watched import Baseline, OpenBuild, Snapshot, WatchState
 
 log = structlog.get_logger()
 
@@ -29,6 +29,13 @@ class Answer:
     listed: frozenset[str] = frozenset()
 
 
+class WhoseTurn(Protocol):
+    """Picks from apps as many as one look may ask for, each in its turn."""
+
+    def __call__(self, slugs: Sequence[str], *, first: Collection[str] = ()) -> Sequence[str]:
+        """Those of `first` come before the others, and leave half of the look to them."""
+
+
 @dataclass(frozen=True)
 class Known:
     """What a look begins with: the state, and what the watcher keeps for its reader.
@@ -42,7 +49,7 @@ class Known:
     now: datetime
     unjoined: Sequence[str]
     last: Callable[[str], Answer]
-    whose_turn: Callable[[Sequence[str]], Sequence[str]]
+    whose_turn: WhoseTurn
     states: Callable[[Sequence[str]], Awaitable[Mapping[str, State]]]
 
 
@@ -52,12 +59,13 @@ class Gathered:
 
     `answers` are remembered once the builds are on the disk. `joined` are the apps that were read by themselves, and
     `catching_up` says that all others are to be: the list of all apps is relied on from now on. `seen_until` and
-    `per_app_since` are as in the state.
+    `per_app_since` are as in the state. `snapshots` are kept with the builds, or not at all.
     """
 
     builds: list[Build] = field(default_factory=list)
     pipelines: list[Pipeline] = field(default_factory=list)
     pipelines_gone: list[str] = field(default_factory=list)
+    snapshots: list[Snapshot] = field(default_factory=list)
     answers: dict[str, Answer] = field(default_factory=dict)
     joined: list[str] = field(default_factory=list)
     missed: list[str] = field(default_factory=list)
@@ -82,6 +90,10 @@ class Reader(Protocol):
     @property
     def provider(self) -> Provider:
         """Which provider."""
+
+    @property
+    def logs(self) -> bool:
+        """Whether failed builds have logs that the bot can read."""
 
     async def gather(self, known: Known) -> Gathered:
         """See what has changed. Raises nothing of the provider's: its failure is in what was gathered."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -92,7 +92,7 @@ class Look:
             self._revision = self._storage.subscriptions.revision
             self._state = await self._storage.watching.state(self._token, self._provider, known)
             if known is None:
-                self._limits = await self._storage.subscriptions.with_limits()
+                self._limits = await self._storage.subscriptions.with_limits(self._provider)
                 self._unjoined = [slug for slug, app in self._state.apps.items() if not app.joined]
             self._apps = None if self._state.per_app_since else self._state.apps
         return self._state
@@ -100,14 +100,16 @@ class Look:
     async def _states(self, slugs: Sequence[str]) -> Mapping[str, State]:
         return await self._storage.watching.states(self._provider, slugs)
 
-    def _whose_turn(self, slugs: Sequence[str]) -> Sequence[str]:
+    def _whose_turn(self, slugs: Sequence[str], *, first: Collection[str] = ()) -> Sequence[str]:
         """As many apps as one look may ask for, each in its turn; what is not read now is read by a later look."""
         ordered = sorted(slugs)
         start = bisect_right(ordered, self._turn)
-        chosen = [*ordered[start:], *ordered[:start]][: self._most_apps]
+        in_turn = [*ordered[start:], *ordered[:start]]
+        before = [slug for slug in in_turn if slug in first][: self._most_apps // 2]
+        chosen = [slug for slug in in_turn if slug not in before][: self._most_apps - len(before)]
         if chosen:
             self._turn = chosen[-1]
-        return chosen
+        return [*before, *chosen]
 
     async def _remind(self) -> bool:
         """Owe what time alone has brought about: builds that are on hold, or run, for too long."""
@@ -141,6 +143,8 @@ class Look:
             seen_until=gathered.seen_until,
             pipelines=tuple(gathered.pipelines),
             pipelines_gone=tuple(gathered.pipelines_gone),
+            snapshots=tuple(gathered.snapshots),
+            logs=self._reader.logs,
         )
         if _says_nothing_new(sighting, state):
             return ()
@@ -156,7 +160,7 @@ class Look:
 def _says_nothing_new(sighting: Sighting, state: WatchState) -> bool:
     found = (sighting.builds, sighting.joined, sighting.missed, sighting.forgotten)
     return (
-        not any((*found, sighting.pipelines, sighting.pipelines_gone))
+        not any((*found, sighting.pipelines, sighting.pipelines_gone, sighting.snapshots))
         and sighting.per_app_since == state.per_app_since
         and sighting.seen_until == state.seen_until
     )

@@ -15,7 +15,6 @@ from pydantic import SecretStr
 
 from bot.buildio.oauth import (
     BuildioOAuth,
-    Tokens,
     challenge_of,
     endpoints_beside,
     verifier_from,
@@ -29,6 +28,7 @@ from bot.http import (
     ProviderError,
     RateLimited,
     Refused,
+    Tokens,
 )
 from bot.provider import Provider
 from tests.servers import Asked, Server, one_after_another, serving

@@ -28,6 +28,7 @@ class BitriseReader:
     """Reads the list of all apps' builds, or each app's, asks after builds that are open, and places them."""
 
     provider = Provider.BITRISE
+    logs = True
 
     def __init__(self, bitrise: Bitrise, *, clock: Callable[[], datetime]) -> None:
         self._bitrise = bitrise

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,6 +12,8 @@ import pytest
 
 from bot.manifest import manifest
 from sandbox.buildio import BEN_TOKEN, CARLA_TOKEN
+from sandbox.buildio.orders import FAILURE
+from sandbox.console import Console
 from sandbox.control import Control
 from sandbox.page.feed import Feed
 from sandbox.stage import BUILDIO_TOKENS, Stage
@@ -146,3 +150,21 @@ async def test_the_bot_is_given_the_services_token_and_people_have_their_own(scr
         name: members[f"{name}-{rest}"]["tokens"][0]
         for name, rest in (("anna", "berg"), ("ben", "okafor"), ("carla", "ruiz"))
     } == BUILDIO_TOKENS
+
+
+async def test_the_terminal_deploys_and_lets_dynos_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage, said = Stage(manifest()), list[str]()
+    typed = "deploy shop badly\ndeploy shop-st\ncrash shop web.2\nloop shop worker.1\nsteady shop\nloop shop web.7\nquit\n"
+    monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+    async with stage:
+        await stage.open()
+        assert await Console(stage, said.append).run()
+    shop, staging = stage.buildio.shop, stage.buildio.staging
+    assert shop.deployments[-1].fails == FAILURE
+    assert len(staging.deployments) == 2
+    assert [(one.state, one.loops) for one in shop.dynos] == [
+        ("up", False),
+        ("crashed", False),
+        ("crashed", True),
+    ]
+    assert "  shop has no dyno web.7; it has web.1, web.2, worker.1" in said
