@@ -22,8 +22,9 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.context.async_context import AsyncBoltContext
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.bitrise import Bitrise
+from bot.bitrise import Bitrise, bitrise_plug
 from bot.bitrise.watching import BitriseReader
+from bot.buildio import Buildio, buildio_plug
 from bot.http import Credentials, Http
 from bot.metrics import Metrics
 from bot.outbox import Limits, Relay
@@ -47,6 +48,7 @@ from handlers import (
     ArtifactIndex,
     Choices,
     Clients,
+    ClientsAt,
     Departure,
     Desk,
     Expiring,
@@ -56,7 +58,9 @@ from handlers import (
     Homes,
     Listening,
     Overview,
+    Passing,
     Rulings,
+    Settled,
     Sight,
     SlackAddresses,
     UsualTimes,
@@ -131,18 +135,11 @@ class Buildbell:
             patient = Slacks(slack.access_to, **client_options(self._settings, session, patient=True))
             hasty = Slacks(slack.access_to, **client_options(self._settings, session, patient=False))
             relay = self._relay(hasty, storage)
-            clients = Clients(
-                self._maker(http),
-                storage,
-                service_token=self._settings.bitrise_token,
-                service_acts=self._settings.service_token_acts,
-                asked=relay.wake,
-                clock=self._clock,
-            )
-            bitrise = clients.service
+            clients = self._clients(http, storage, asked=relay.wake)
+            bitrise = clients.bitrise.service
             investigator = Investigator(bitrise, storage, found=relay.wake, clock=self._clock)
             news, step_news = HomeNews(), asyncio.Event()
-            proposal_news, access_news = asyncio.Event(), asyncio.Event()
+            proposal_news, access_news, file_news = asyncio.Event(), asyncio.Event(), asyncio.Event()
             watcher = self._watcher(
                 bitrise, storage, _all(relay.wake, investigator.wake, news.changed, step_news.set)
             )
@@ -171,6 +168,7 @@ class Buildbell:
                 steps_changed=step_news.set,
                 proposals_changed=proposal_news.set,
                 access_changed=access_news.set,
+                files_changed=file_news.set,
                 departed=departed,
                 following=following,
                 overview=Overview(bitrise, storage, clock=self._clock),
@@ -200,6 +198,7 @@ class Buildbell:
                 "following": following,
                 "waiting": Waiting(desk, step_news),
                 "expiring": Expiring(desk, proposal_news),
+                "passing": Passing(desk, file_news),
                 "sight": Sight(desk, access_news, every=timedelta(seconds=self._sight_seconds)),
             }
             keeper = asyncio.create_task(self._keep_house(database), name="housekeeping")
@@ -284,7 +283,32 @@ class Buildbell:
             self.ready.set()
             log.info("ready", port=self.port, team=where)
 
-    def _maker(self, http: Http) -> Callable[[Credentials], Bitrise]:
+    def _clients(self, http: Http, storage: Storage, *, asked: Callable[[], None]) -> Clients:
+        """The clients of all providers. SERVICE_TOKEN_ACTS is Bitrise's: at Build.io nobody acts but as themselves."""
+        settings = self._settings
+        bitrise = Settled(settings.bitrise_token, acts=settings.service_token_acts)
+        buildio = Settled(settings.buildio_token)
+        return Clients(
+            ClientsAt(bitrise_plug(self._bitrise(http)), bitrise, storage, asked=asked, clock=self._clock),
+            ClientsAt(buildio_plug(self._buildio(http)), buildio, storage, asked=asked, clock=self._clock),
+        )
+
+    def _buildio(self, http: Http) -> Callable[[Credentials], Buildio]:
+        """What makes a client of Build.io for somebody; those who share a token share its pauses."""
+        pauses: dict[str, datetime] = {}
+
+        def make(credentials: Credentials) -> Buildio:
+            return Buildio(
+                http,
+                credentials=credentials,
+                base_url=self._settings.buildio_api_url,
+                clock=self._clock,
+                pauses=pauses,
+            )
+
+        return make
+
+    def _bitrise(self, http: Http) -> Callable[[Credentials], Bitrise]:
         """What makes a client of Bitrise for somebody; those who share a token share its pauses."""
         pauses: dict[str, datetime] = {}
 

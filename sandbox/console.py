@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable
 
+from sandbox.bitrise import Role
 from sandbox.control import find_app, find_post
 from sandbox.membership import described, find_member, find_role, revoke_all
 from sandbox.slack import CannotDo, Post
@@ -104,17 +105,21 @@ class Console:
         match word:
             case "members":
                 for one in bitrise.members.values():
-                    about = described(one, apps)
+                    about = described(one, one.roles_in(apps))
                     roles = ", ".join(f"{role} of {title}" for title, role in about["roles"].items())
                     self._say(
                         f"  {one.username}, {roles or 'of no app'}: {', '.join(about['tokens']) or 'no token'}"
                     )
             case "revoke":
-                self._say(f"  {revoke_all(bitrise, find_member(bitrise, name))} of their tokens ended")
+                self._say(
+                    f"  {revoke_all(bitrise, find_member(bitrise.members, name))} of their tokens ended"
+                )
             case "token":
-                self._say(f"  {bitrise.give_token(find_member(bitrise, name).username)}")
+                self._say(f"  {bitrise.give_token(find_member(bitrise.members, name).username)}")
             case _:
-                bitrise.let(find_member(bitrise, name).username, find_app(apps, app), find_role(role))
+                bitrise.let(
+                    find_member(bitrise.members, name).username, find_app(apps, app), find_role(Role, role)
+                )
 
     async def _watch(self) -> None:
         """Show every message and modal that is new or has changed."""

@@ -29,6 +29,7 @@ from storage.pruning import prune
 from storage.recipient import Recipient
 from storage.recording import Recorder
 from storage.rotation import Rotated, Unopened, rotate_key
+from storage.sign_ins import Allowed, SignIn, SignIns, is_code
 from storage.steps import Outcome, Steps, Wait
 from storage.store import Storage, WorkspaceStorage
 from storage.subscriptions import Scope, SeenAs, Stopped, Subscription, Subscriptions
@@ -38,6 +39,7 @@ from storage.workspace_subscriptions import WorkspaceSubscriptions
 __all__ = [
     "Account",
     "Accounts",
+    "Allowed",
     "AskedRestart",
     "Audit",
     "BackupProblem",
@@ -83,6 +85,8 @@ __all__ = [
     "SeenBuild",
     "SetRule",
     "Sighting",
+    "SignIn",
+    "SignIns",
     "SlackMessage",
     "Snapshot",
     "States",
@@ -106,6 +110,7 @@ __all__ = [
     "check",
     "erase_everywhere",
     "export_person",
+    "is_code",
     "kept_installations",
     "links_of",
     "prune",

@@ -62,6 +62,26 @@ def m005_snapshots(db: sqlite_utils.Database) -> None:
         db.execute(statement)
 
 
+@migrations()
+def m006_accounts_elsewhere(db: sqlite_utils.Database) -> None:
+    """Accounts that are renewed, how they are signed in for, files that do not stay, and rules about everything."""
+    for statement in _SIXTH:
+        db.execute(statement)
+    for identity, body in db.execute("SELECT id, body FROM policies").fetchall():
+        db.execute("UPDATE policies SET body = ? WHERE id = ?", [_about_everything(body), identity])
+
+
+def _about_everything(body: str) -> str:
+    """A rule about all that there was, as one about all that there is."""
+    rule = json.loads(body)
+    all_there_was = {"abort", "trigger", "artifacts", "approve"}
+    if rule.get("kind") == "allow":
+        all_there_was.add("subscribe")
+    return (
+        json.dumps(rule | {"permissions": []}) if all_there_was <= set(rule.get("permissions", ())) else body
+    )
+
+
 def _as_terms(filter_words: str) -> str:
     """A filter as it was kept before: its states were the results that were told."""
     before = json.loads(filter_words)
@@ -273,4 +293,18 @@ _FIFTH = (
     """CREATE TABLE restarts (
         provider TEXT NOT NULL, app_slug TEXT NOT NULL, dyno TEXT NOT NULL, asked_at TEXT NOT NULL,
         PRIMARY KEY (provider, app_slug, dyno)) WITHOUT ROWID""",
+)
+
+_SIXTH = (
+    # Whether `sealed` holds more than a token: what it can be renewed with, and when it ends.
+    "ALTER TABLE accounts ADD COLUMN renewable INTEGER NOT NULL DEFAULT 0",
+    # People who sign in at a provider: `begun`, until they come back from its page, then `allowed`, until they bring
+    # the code that they were shown there. The fingerprint is of what travels with them, the state or the code.
+    """CREATE TABLE sign_ins (
+        fingerprint TEXT PRIMARY KEY, team_id TEXT NOT NULL, user_id TEXT NOT NULL, provider TEXT NOT NULL,
+        state TEXT NOT NULL, sealed TEXT NOT NULL, expires_at TEXT NOT NULL) WITHOUT ROWID""",
+    # Files in Slack that are deleted after a time.
+    """CREATE TABLE passing_files (
+        team_id TEXT NOT NULL, file_id TEXT NOT NULL, user_id TEXT NOT NULL, delete_at TEXT NOT NULL,
+        PRIMARY KEY (team_id, file_id)) WITHOUT ROWID""",
 )

@@ -12,6 +12,7 @@ from pydantic import StringConstraints, ValidationError
 from bot.build import App, Build, Frozen, Kind
 from bot.messages.text import plain, whole
 from bot.pipeline import Pipeline
+from bot.provider import Provider
 
 Slug = Annotated[str, StringConstraints(pattern=re.compile(r"^[\w-]{1,64}$"))]
 
@@ -150,3 +151,10 @@ class AppsButton(_Value):
     """A page of the apps."""
 
     page: int
+
+
+class PolicyButton(_Value):
+    """Where a rule is asked for: the provider, and the app, if it is for one."""
+
+    provider: Provider = Provider.BITRISE
+    app: Annotated[str, StringConstraints(pattern=re.compile(r"^[\w-]{0,64}$"))] = ""

@@ -77,23 +77,24 @@ async def add(app: App, terms: Terms, caller: Caller, *, channel: str) -> Subscr
 
 
 async def _must_see(app: App, caller: Caller) -> None:
-    """Ask Bitrise itself whether the person sees the app, since from then on the bot looks. Raises ProviderError."""
-    if await caller.is_linked():
-        await caller.own_bitrise.app(app.slug)
+    """Ask the provider itself whether they see the app, since from then on the bot looks. Raises ProviderError."""
+    if await caller.is_linked(app.provider):
+        await caller.own_apps(app.provider).ask_for(app.slug)
     else:
         await app_by_slug(caller, app.slug)
 
 
 async def scope_of(caller: Caller, app: App | None) -> Scope:
     """What a subscription may show that this person makes now, of one app or of all. Raises ProviderError."""
-    if not await caller.is_linked():
+    provider = app.provider if app is not None else Provider.BITRISE
+    if not await caller.is_linked(provider):
         return Scope(apps=await caller.apps.slugs() if app is None else None)
-    return await own_scope(caller.own_bitrise, app)
+    return await own_scope(caller.own_apps(provider), app)
 
 
 async def _baseline(app: App, caller: Caller) -> Baseline:
     try:
-        return await read_baseline(caller.desk.clients.service, app.slug)
+        return await read_baseline(caller.desk.clients.bitrise.service, app.slug)
     except (NotFound, NoAccess) as error:
         raise NotNamed(
             f"You can see {app.title} at Bitrise, but I can't, and it is I who must watch it. Let whoever runs me give"
