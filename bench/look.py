@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -16,6 +17,7 @@ from bench.figure import Figure
 from bench.pages import farm_of, page
 from bench.serving import served
 from bot.bitrise import Bitrise
+from bot.bitrise.watching import BitriseReader
 from bot.build import App
 from bot.http import FixedToken, Http
 from bot.terms import Terms
@@ -70,7 +72,8 @@ async def _measure(size: int, url: str, asked: list[str], body: bytes) -> tuple[
                 http, credentials=FixedToken(SecretStr("t")), base_url=url, clock=lambda: datetime.now(UTC)
             )
             recorder = Recorder(database, compare=compare, match=match)
-            look = Look(bitrise, storage, recorder, token="t", clock=lambda: datetime.now(UTC))
+            clock = partial(datetime.now, UTC)
+            look = Look(BitriseReader(bitrise, clock=clock), storage, recorder, token="t", clock=clock)
             for _ in range(5):
                 await look()
             before = len(asked)

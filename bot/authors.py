@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bot.build import Build
+from bot.provider import Provider
 
 # Bitrise's `triggered_by` with a name in it: `manual-NAME`, `webhook-github/NAME` (seen in its answers).
 _NAMED = re.compile(r"(?P<how>manual|webhook-[\w-]+?)[-/](?P<who>.+)\Z")
@@ -52,11 +53,16 @@ def starter(triggered_by: str | None) -> tuple[str, str] | None:
 def authors(build: Build) -> tuple[str, ...]:
     """Everybody whose build it is, in lower case: who started it, whose pull request it is.
 
+    Bitrise says how and by whom something was started in one word, others name whoever it was.
+
     A Slack user is `@MARK/ID`, as `slack_user` names them, or `@ID` on builds from before there were many workspaces.
     """
     named = starter(build.triggered_by)
+    by = named[1] if named else None
+    if build.provider is not Provider.BITRISE:
+        by = build.triggered_by
     params = build.params or {}
-    found = [named[1] if named else None, params.get("pull_request_author"), _slack_user(params)]
+    found = [by, params.get("pull_request_author"), _slack_user(params)]
     return tuple(dict.fromkeys(one.casefold() for one in found if isinstance(one, str) and one))
 
 

@@ -43,6 +43,14 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
+class Kind(StrEnum):
+    """What sort of run it is: a build, an app's deployment, or a process of an app, which is down or up again."""
+
+    BUILD = "build"
+    DEPLOYMENT = "deployment"
+    DYNO = "dyno"
+
+
 class App(Frozen):
     """A provider's app. `owner` and `repo` name its repository where it has one."""
 
@@ -76,9 +84,14 @@ class Build(Frozen):
     Of the times only `triggered_at` is always set by Bitrise; the others are None until the build has
     reached that point (Bitrise API v0.1, "Build times"), and a build aborted on hold has `finished_at` alone.
     `params` is what the build was started with, which is what starts it again.
+
+    Of another kind, `number` is a deployment's version, and `workflow` names the process. `said` are our words for a
+    state that the state alone says too little of, `problem` what the provider itself says of a failure. The `url` may
+    be empty.
     """
 
     provider: Provider = Provider.BITRISE
+    kind: Kind = Kind.BUILD
     app_slug: str
     slug: str
     number: int | None = None
@@ -103,6 +116,8 @@ class Build(Frozen):
     pipeline: PipelineRef | None = None
     url: str
     params: dict[str, Any] | None = None
+    said: str | None = None
+    problem: str | None = None
 
     @property
     def ended(self) -> bool:
@@ -111,8 +126,14 @@ class Build(Frozen):
 
     @property
     def label(self) -> str:
-        """How people name the build: `#19`, or its slug where it has no number."""
-        return f"#{self.number}" if self.number is not None else self.slug
+        """How people name it: `#19`, or its slug where it has no number; `v12` a deployment, `web.1` a process."""
+        match self.kind:
+            case Kind.DEPLOYMENT:
+                return f"v{self.number}" if self.number is not None else (self.commit_hash or "")[:8]
+            case Kind.DYNO:
+                return self.workflow or ""
+            case _:
+                return f"#{self.number}" if self.number is not None else self.slug
 
 
 def time_on_hold(build: Build) -> timedelta | None:

@@ -88,6 +88,12 @@ _ANYTHING = re.compile(
 _NO_TROUBLE = re.compile(r"(?i)\b(?:0|no) (?:errors?|failures?|failed)\b|\berrors?: 0\b")
 
 
+def of_words(words: str) -> Failure:
+    """The failure of which the provider itself says what went wrong; of many lines the last ones."""
+    lines = [line.rstrip()[:LONGEST_LINE] for line in words.splitlines() if line.strip()]
+    return Failure(lines=tuple(lines[-MOST_LINES:]))
+
+
 def find_failure(log: str) -> Failure:
     """What a failed build's log says; its lines without colours, the boxes round its steps still there."""
     lines = log.split("\n")

@@ -94,7 +94,7 @@ class BuildFilter(Frozen):
         if _is_by(self.by.exclude, build, names):
             return f"it is by {whose or 'somebody who is left out'}"
         if self.by.include and not _is_by(self.by.include, build, names):
-            return f"it is by {whose}" if whose else "Bitrise does not say whose build it is"
+            return f"it is by {whose}" if whose else f"{build.provider.label} does not say whose build it is"
         return None
 
     def _abort_missed(self, build: Build) -> str | None:

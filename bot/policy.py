@@ -2,7 +2,7 @@
 
 There are two sets of rules, the operator's and those of a workspace's admins. An act must be allowed by both: admins
 can narrow what the operator allows, and never widen it. Within a set the first rule that is about the act decides;
-where none is, everyone may who could do it at the provider themselves.
+where none is, everyone may who could do it at the provider themselves, but for what is off by default.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, TypeAdapter, ValidationError, model_validator
 
 from bot.build import App, Frozen
+from bot.provider import Provider
 
 DEFAULT_MINUTES = 60
 MOST_MINUTES = 24 * 60
@@ -35,11 +37,46 @@ class Permission(StrEnum):
     TRIGGER = "trigger"
     ARTIFACTS = "artifacts"
     APPROVE = "approve"
+    DEPLOY = "deploy"
+    RESTART = "restart"
+    RUN = "run"
+    CONFIG = "config"
+    DOMAINS = "domains"
+    CREATE = "create"
+    DELETE = "delete"
+    LOGIN = "login"
     SUBSCRIBE = "subscribe"
 
 
 # Subscribing changes nothing at the provider, so it needs no second person.
 PROTECTABLE = frozenset(Permission) - {Permission.SUBSCRIBE}
+# Whoever may do these sees and does everything else, so they are nobody's until a rule names them.
+OFF_BY_DEFAULT = frozenset({Permission.RUN, Permission.LOGIN})
+_ONLY_AT: Mapping[Permission, Provider] = MappingProxyType(
+    {
+        **dict.fromkeys(
+            (Permission.ABORT, Permission.TRIGGER, Permission.ARTIFACTS, Permission.APPROVE), Provider.BITRISE
+        ),
+        **dict.fromkeys(
+            (
+                Permission.DEPLOY,
+                Permission.RESTART,
+                Permission.RUN,
+                Permission.CONFIG,
+                Permission.DOMAINS,
+                Permission.CREATE,
+                Permission.DELETE,
+                Permission.LOGIN,
+            ),
+            Provider.BUILDIO,
+        ),
+    }
+)
+
+
+def permissions_at(provider: Provider) -> tuple[Permission, ...]:
+    """What there is to be allowed at a provider."""
+    return tuple(one for one in Permission if _ONLY_AT.get(one, provider) is provider)
 
 
 class Who(Frozen):
@@ -69,7 +106,8 @@ class _About(Frozen):
     `workspaces` are those of Slack in which an operator's rule counts; a rule of one workspace counts in that one.
     """
 
-    permissions: frozenset[Permission] = frozenset(Permission)
+    permissions: frozenset[Permission] = frozenset()
+    providers: tuple[Provider, ...] = ()
     workspaces: tuple[Workspace, ...] = ()
     who: Who = EVERYONE
     apps: tuple[Glob, ...] = ()
@@ -87,7 +125,8 @@ class _About(Frozen):
     def is_about(self, question: Question) -> bool:
         """Whether the rule is about this act. An act without an app, or in no channel, is in doubt: it is."""
         return (
-            question.permission in self.permissions
+            (not self.permissions or question.permission in self.permissions)
+            and (not self.providers or question.provider is None or question.provider in self.providers)
             and (not self.apps or question.app is None or _names(self.apps, question.app))
             and (not self.channels or not question.channel or question.channel in self.channels)
         )
@@ -98,18 +137,28 @@ class Allow(_About):
 
     kind: Literal["allow"] = "allow"
 
+    def turns_on(self, question: Question) -> bool:
+        """Whether it allows what is off by default: by its name, beyond doubt, and to somebody."""
+        return (
+            question.permission in self.permissions
+            and self.is_about(question)
+            and (not self.apps or question.app is not None)
+            and (not self.channels or bool(question.channel))
+            and not self.who.nobody
+        )
+
 
 class Protect(_About):
     """Whoever may needs a second person of `who`, who agrees within so many minutes.
 
-    `branches` and `workflows` are globs. What the act does not say counts as protected: a build that is started by a
-    commit alone may be one of a protected branch.
+    `branches`, `workflows` and `stages` (of pipelines) are globs. What is not known of the act counts as protected: a
+    build that is started by a commit alone may be one of a protected branch.
     """
 
     kind: Literal["protect"] = "protect"
-    permissions: frozenset[Permission] = PROTECTABLE
     branches: tuple[Glob, ...] = ()
     workflows: tuple[Glob, ...] = ()
+    stages: tuple[Glob, ...] = ()
     minutes: int = Field(default=DEFAULT_MINUTES, ge=1, le=MOST_MINUTES)
 
     @model_validator(mode="after")
@@ -121,9 +170,11 @@ class Protect(_About):
     def is_about(self, question: Question) -> bool:
         """Whether the act needs a second person."""
         return (
-            super().is_about(question)
+            question.permission in PROTECTABLE
+            and super().is_about(question)
             and _any_fits(self.branches, question.branch)
             and _any_fits(self.workflows, question.workflow)
+            and _any_fits(self.stages, question.stage)
         )
 
 
@@ -132,13 +183,15 @@ _RULE: TypeAdapter[Allow | Protect] = TypeAdapter(Rule)
 
 
 class Question(Frozen):
-    """What somebody wants to do, and where; what is None is not known."""
+    """What somebody wants to do, and where; what is None is not known, and what is "" is none of that kind."""
 
     permission: Permission
+    provider: Provider | None = None
     app: App | None = None
     channel: str = ""
     branch: str | None = None
     workflow: str | None = None
+    stage: str | None = None
 
 
 class PolicyProblem(ValueError):
@@ -154,6 +207,13 @@ def who_may(rules: Iterable[Allow | Protect], question: Question) -> Allow:
     """The first rule about the act that says who may; everyone where there is none."""
     return next(
         (rule for rule in rules if isinstance(rule, Allow) and rule.is_about(question)), Allow(who=EVERYONE)
+    )
+
+
+def is_off(sets: Iterable[Iterable[Allow | Protect]], question: Question) -> bool:
+    """Whether it is something that is nobody's by default, and the rules that decide in these sets do not name it."""
+    return question.permission in OFF_BY_DEFAULT and not any(
+        who_may(rules, question).turns_on(question) for rules in sets
     )
 
 
@@ -179,8 +239,18 @@ def read_policy(path: Path) -> tuple[Allow | Protect, ...]:
 
 
 _FIELDS = {
-    "allow": ("workspaces", "apps", "channels", "who"),
-    "protect": ("workspaces", "apps", "channels", "branches", "workflows", "who", "minutes"),
+    "allow": ("providers", "workspaces", "apps", "channels", "who"),
+    "protect": (
+        "providers",
+        "workspaces",
+        "apps",
+        "channels",
+        "branches",
+        "workflows",
+        "stages",
+        "who",
+        "minutes",
+    ),
 }
 
 
@@ -197,6 +267,8 @@ def _rule(written: Any, where: str) -> Allow | Protect:
     elif kind == "allow":
         raise PolicyProblem(f"{where}: who may?")
     if written[kind] != "everything":
+        if not written[kind]:
+            raise PolicyProblem(f'{where}: {kind} what? A list, or "everything"')
         content["permissions"] = written[kind]
     try:
         return _RULE.validate_python({**content, "kind": kind})
@@ -228,4 +300,4 @@ def _names(globs: Iterable[str], app: App) -> bool:
 
 def _any_fits(globs: Iterable[str], name: str | None) -> bool:
     globs = tuple(globs)
-    return not globs or name is None or any(fnmatchcase(name, glob) for glob in globs)
+    return not globs or name is None or (name != "" and any(fnmatchcase(name, glob) for glob in globs))

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Self
 
 from bot.authors import authors
-from bot.build import Build, Frozen, State
+from bot.build import Build, Frozen, Kind, State
 
 
 class Position(StrEnum):
@@ -29,9 +29,13 @@ class Position(StrEnum):
 
 
 class Mark(Frozen):
-    """What is remembered of a build that a series turned at. `by` is the first of its `authors`."""
+    """What is remembered of a build that a series turned at. `by` is the first of its `authors`.
+
+    `label` is what a build of another kind is called, whose number says too little.
+    """
 
     slug: str
+    label: str | None = None
     number: int | None = None
     url: str
     commit_hash: str | None = None
@@ -46,6 +50,7 @@ class Mark(Frozen):
         subject = (build.commit_message or "").strip().split("\n", 1)[0]
         return cls(
             slug=build.slug,
+            label=build.label or build.kind.value if build.kind is not Kind.BUILD else None,
             number=build.number,
             url=build.url,
             commit_hash=build.commit_hash,

@@ -25,7 +25,7 @@ from handlers.addresses import SlackAddresses
 from handlers.artifact_index import ArtifactIndex
 from handlers.caller import workspace_of
 from handlers.choices import Choices
-from handlers.clients import Clients
+from handlers.clients import Clients, ClientsAt, Settled
 from handlers.desk import Departure, Desk
 from handlers.directory import AppDirectory
 from handlers.doing import Expiring
@@ -36,6 +36,7 @@ from handlers.homes import HomeNews, Homes
 from handlers.leaving import is_departure
 from handlers.listening import Listening
 from handlers.overview import Overview
+from handlers.passing import Passing
 from handlers.rulings import Rulings
 from handlers.sight import Sight
 from handlers.waiting import Waiting
@@ -45,6 +46,7 @@ __all__ = [
     "ArtifactIndex",
     "Choices",
     "Clients",
+    "ClientsAt",
     "Departure",
     "Desk",
     "Expiring",
@@ -54,7 +56,9 @@ __all__ = [
     "Homes",
     "Listening",
     "Overview",
+    "Passing",
     "Rulings",
+    "Settled",
     "Sight",
     "SlackAddresses",
     "UsualTimes",

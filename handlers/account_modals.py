@@ -28,7 +28,7 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
             caller, origin = Caller.in_body(body, desk), Origin.read(view["private_metadata"])
             token = messages.read_token(view["state"]["values"])
             await see_through(
-                accounts.link(token, caller),
+                accounts.link(token, caller, origin.provider),
                 _linking(origin),
                 ack=ack,
                 slack=caller.slack,
@@ -41,7 +41,7 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
             caller, origin = Caller.in_body(body, desk), Origin.read(view["private_metadata"])
             filled = messages.read_rule(view["state"]["values"])
             said = await see_through(
-                policies.add(filled, caller),
+                policies.add(filled, caller, origin.provider),
                 _ruling(filled, origin),
                 ack=ack,
                 slack=caller.slack,
@@ -52,12 +52,14 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
 
 
 def _linking(origin: Origin) -> Course[str]:
+    provider = origin.provider
+    title = messages.account_title(provider)
     return Course(
-        waiting=messages.notice(accounts.TITLE, "⏳ Asking Bitrise whose token this is…"),
-        done=lambda name: messages.notice(accounts.TITLE, messages.connected(name)),
+        waiting=messages.notice(title, f"⏳ Asking {provider.label} whose token this is…"),
+        done=lambda name: messages.notice(title, messages.connected(name, provider)),
         # Without what was pasted: it is put into no view.
-        again=lambda problem: messages.connect_modal(origin=origin, problem=problem),
-        refused=lambda problem: messages.notice(accounts.TITLE, problem),
+        again=lambda problem: messages.connect_modal(provider, origin=origin, problem=problem),
+        refused=lambda problem: messages.notice(title, problem),
         field_of=lambda _: TOKEN,
         then=Then.REPLACED,
     )

@@ -13,8 +13,11 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.bitrise import Bitrise
+from bot.buildio import Buildio
 from bot.messages import Message, Origin
+from bot.provider import Provider
 from handlers.desk import Desk
+from handlers.directory import AppDirectory
 from handlers.visible import VisibleApps
 from storage import WorkspaceStorage
 
@@ -92,31 +95,49 @@ class Caller:
     @property
     def bitrise(self) -> Bitrise:
         """Bitrise, read with their own token, or with the bot's where they have none; what may be seen is `apps`."""
-        return self.desk.clients.of(self.team, self.identity).reading
+        return self.desk.clients.bitrise.of(self.team, self.identity).reading
 
     @property
     def own_bitrise(self) -> Bitrise:
         """Bitrise under their own token alone; or the bot's, where the operator lets it act for people."""
-        return self.desk.clients.of(self.team, self.identity).own
+        return self.desk.clients.bitrise.of(self.team, self.identity).own
+
+    @property
+    def buildio(self) -> Buildio:
+        """Build.io, read with their own token, or the bot's where they have none; what may be seen is `apps_of`."""
+        return self.desk.clients.buildio.of(self.team, self.identity).reading
+
+    @property
+    def own_buildio(self) -> Buildio:
+        """Build.io under their own token alone."""
+        return self.desk.clients.buildio.of(self.team, self.identity).own
 
     @property
     def apps(self) -> VisibleApps:
-        """The apps that they may see here."""
+        """The apps at Bitrise that they may see here."""
+        return self.apps_of(Provider.BITRISE)
+
+    def apps_of(self, provider: Provider) -> VisibleApps:
+        """The provider's apps that they may see here."""
         channel = self.channel if self.vouched else None
-        return VisibleApps(self.desk.clients, self.storage, self.identity, channel)
+        return VisibleApps(self.desk.clients.at(provider), self.storage, self.identity, channel)
+
+    def own_apps(self, provider: Provider) -> AppDirectory[Any]:
+        """The provider's apps under their own token alone."""
+        return self.desk.clients.at(provider).of(self.team, self.identity).apps
 
     @property
     def identity(self) -> str:
         """Whose account is theirs: nobody's where it is only said that it is them."""
         return self.person if self.vouched else ""
 
-    async def may_act(self) -> bool:
-        """Whether the bot can change anything at Bitrise for them; what exactly, the policy says."""
-        return self.desk.clients.service_acts or await self.is_linked()
+    async def may_act(self, provider: Provider = Provider.BITRISE) -> bool:
+        """Whether the bot can change anything at the provider for them; what exactly, the policy says."""
+        return self.desk.clients.at(provider).service_acts or await self.is_linked(provider)
 
-    async def is_linked(self) -> bool:
-        """Whether they have an account of their own at Bitrise that works."""
-        return await self.desk.clients.is_linked(self.team, self.identity)
+    async def is_linked(self, provider: Provider = Provider.BITRISE) -> bool:
+        """Whether they have an account of their own at the provider that works."""
+        return await self.desk.clients.at(provider).is_linked(self.team, self.identity)
 
     def now(self) -> datetime:
         """The time of the answer."""

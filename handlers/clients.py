@@ -1,71 +1,82 @@
-"""Bitrise as each person sees it: a client under their own token, and the apps that it sees."""
+"""The providers as each person sees them: a client under their own token, and the apps that it sees."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Generic, TypeVar
 
 from pydantic import SecretStr
 
 from bot.bitrise import Bitrise
-from bot.http import Credentials, FixedToken
+from bot.buildio import Buildio
+from bot.http import FixedToken
+from bot.plug import Owner, Plug
 from bot.provider import Provider
 from bot.secrecy import knows
 from handlers.credentials import PersonsToken, ServiceToken
 from handlers.directory import AppDirectory
 from storage import Storage
 
-# However many people there are, so many clients and lists of apps are kept.
+# However many people there are, so many clients and lists of apps are kept of each provider.
 MOST_KEPT = 100
 
-MakeClient = Callable[[Credentials], Bitrise]
+Client = TypeVar("Client")
 
 
 @dataclass(frozen=True)
-class Persons:
+class Persons(Generic[Client]):
     """What one person is answered with.
 
     `reading` reads with the bot's token where they have none of their own; `own` reads and changes with theirs alone,
     or with the bot's where the operator lets it act for people.
     """
 
-    reading: Bitrise
-    own: Bitrise
-    apps: AppDirectory
+    reading: Client
+    own: Client
+    apps: AppDirectory[Client]
 
 
-class Clients:
-    """All clients; `service` is the bot's own, which only reads."""
+@dataclass(frozen=True)
+class Settled:
+    """What the operator has settled of a provider: the bot's own token, which only reads, unless it `acts` for all."""
+
+    token: SecretStr | None
+    acts: bool = False
+
+
+class ClientsAt(Generic[Client]):
+    """All clients of one provider; `service` is the bot's own."""
 
     def __init__(
         self,
-        make: MakeClient,
+        plug: Plug[Client],
+        settled: Settled,
         storage: Storage,
         *,
-        service_token: SecretStr | None,
-        service_acts: bool,
         asked: Callable[[], None],
         clock: Callable[[], datetime],
     ) -> None:
-        self._make = make
+        self.provider = plug.provider
+        self.service_acts = settled.acts
+        self._plug = plug
         self._storage = storage
-        self._service_token = service_token
-        self.service_acts = service_acts
+        self._service_token = settled.token
         self._asked = asked
         self._clock = clock
-        self.service = make(ServiceToken(service_token))
-        self.service_apps = AppDirectory(self.service, clock=clock)
-        self._kept: OrderedDict[tuple[str, str], Persons] = OrderedDict()
+        self.service = plug.make(ServiceToken(settled.token, plug.provider))
+        self.service_apps = AppDirectory(plug, self.service, clock=clock)
+        self._kept: OrderedDict[tuple[str, str], Persons[Client]] = OrderedDict()
 
-    def of(self, team: str, person: str) -> Persons:
+    def of(self, team: str, person: str) -> Persons[Client]:
         """What this person is answered with; `""` is nobody in particular, who has no account."""
         key = (team, person)
         if key not in self._kept:
-            reading = self._make(self._credentials(team, person, strict=False))
-            own = self._make(self._credentials(team, person, strict=True))
-            self._kept[key] = Persons(reading, own, AppDirectory(own, clock=self._clock))
+            reading = self._plug.make(self._credentials(team, person, strict=False))
+            own = self._plug.make(self._credentials(team, person, strict=True))
+            self._kept[key] = Persons(reading, own, AppDirectory(self._plug, own, clock=self._clock))
         self._kept.move_to_end(key)
         while len(self._kept) > MOST_KEPT:
             self._kept.popitem(last=False)
@@ -80,9 +91,14 @@ class Clients:
         """The person's account is another one from now on: nothing that was read for the old one is shown any more."""
         self._kept.pop((team, person), None)
 
-    def under(self, token: SecretStr) -> Bitrise:
-        """A client under a token that somebody has just given, to see whose it is."""
-        return self._make(FixedToken(token))
+    async def owner_of(self, token: SecretStr) -> Owner | None:
+        """Whose token this is, that somebody has just given; None where it is no person's. Raises ProviderError."""
+        return await self._plug.owner(self._plug.make(FixedToken(token)))
+
+    @property
+    def service_reads(self) -> bool:
+        """Whether the bot has a token of its own there."""
+        return self._service_token is not None
 
     def is_service_token(self, token: SecretStr) -> bool:
         """Whether it is the bot's own."""
@@ -90,7 +106,7 @@ class Clients:
 
     async def is_linked(self, team: str, person: str) -> bool:
         """Whether the person has an account of their own that works."""
-        account = await self._storage.of(team).accounts.find(person, Provider.BITRISE) if person else None
+        account = await self._storage.of(team).accounts.find(person, self.provider) if person else None
         return account is not None and account.works
 
     def _credentials(self, team: str, person: str, *, strict: bool) -> PersonsToken:
@@ -98,9 +114,36 @@ class Clients:
             self._storage,
             team,
             person,
+            provider=self.provider,
             service=self._service_token,
             service_acts=self.service_acts,
             strict=strict,
             asked=self._asked,
             clock=self._clock,
         )
+
+
+class Clients:
+    """All clients of all providers."""
+
+    def __init__(
+        self, bitrise: ClientsAt[Bitrise], buildio: ClientsAt[Buildio], more: Sequence[ClientsAt[Any]] = ()
+    ) -> None:
+        self.bitrise = bitrise
+        self.buildio = buildio
+        everywhere: list[ClientsAt[Any]] = [bitrise, buildio, *more]
+        self._all = {one.provider: one for one in everywhere}
+
+    def at(self, provider: Provider) -> ClientsAt[Any]:
+        """Those of one provider."""
+        return self._all[provider]
+
+    def forget(self, team: str) -> None:
+        """The app is gone from the workspace: so are its people's accounts."""
+        for one in self._all.values():
+            one.forget(team)
+
+    def forget_person(self, team: str, person: str) -> None:
+        """The person's accounts are others from now on."""
+        for one in self._all.values():
+            one.forget_person(team, person)

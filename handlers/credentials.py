@@ -16,20 +16,21 @@ from storage import Account, Storage
 
 log = structlog.get_logger()
 
-BROKEN = "Bitrise does not take your token any more. Link your account again with `/bitrise connect`"
-NO_LONGER_READABLE = "I can't open your token any more. Link your account again with `/bitrise connect`"
+BROKEN = "{provider} does not take your token any more. Link your account again with `{command} connect`"
+NO_LONGER_READABLE = "I can't open your token any more. Link your account again with `{command} connect`"
 
 
 class ServiceToken:
     """The bot's own token: it watches and reads, and never changes anything."""
 
-    def __init__(self, token: SecretStr | None) -> None:
+    def __init__(self, token: SecretStr | None, provider: Provider) -> None:
         self._token = token
+        self._provider = provider
 
     async def token(self, *, changes: bool) -> SecretStr | None:
-        """The token. Raises NotConnected for what would change something."""
-        if changes:
-            raise NotConnected(provider=Provider.BITRISE)
+        """The token. Raises NotConnected for what would change something, and where there is none."""
+        if changes or self._token is None:
+            raise NotConnected(provider=self._provider)
         return self._token
 
     async def refused(self, token: SecretStr) -> None:
@@ -49,6 +50,7 @@ class PersonsToken:
         team: str,
         person: str,
         *,
+        provider: Provider,
         service: SecretStr | None,
         service_acts: bool,
         strict: bool,
@@ -57,6 +59,7 @@ class PersonsToken:
     ) -> None:
         self._accounts = storage.of(team).accounts
         self._person = person
+        self._provider = provider
         self._service = service
         self._service_acts = service_acts
         self._strict = strict
@@ -67,39 +70,39 @@ class PersonsToken:
         """The token for this request. Raises NotConnected."""
         account = await self._account()
         if account is None:
-            if self._service_acts or not (changes or self._strict):
+            if self._service is not None and (self._service_acts or not (changes or self._strict)):
                 return self._service
-            raise NotConnected(provider=Provider.BITRISE)
+            raise NotConnected(provider=self._provider)
         if account.works:
             return self._open(account)
-        if changes or self._strict:
-            raise Unlinked(BROKEN)
+        if changes or self._strict or self._service is None:
+            raise Unlinked(BROKEN, provider=self._provider)
         return self._service
 
     async def refused(self, token: SecretStr) -> None:
-        """Bitrise does not take this token: if it is the person's, they are asked for another one, once."""
+        """The provider does not take this token: if it is the person's, they are asked for another one, once."""
         account = await self._account()
         if account is None or not account.works or self._open(account) != token:
             return
-        message = messages.token_refused(account.name)
+        message = messages.token_refused(account.name, account.provider)
         if await self._accounts.refused(account, message.encode(), self._clock()):
             log.info("account.refused", team=account.team, person=account.user)
             self._asked()
 
     async def _account(self) -> Account | None:
-        return await self._accounts.find(self._person, Provider.BITRISE) if self._person else None
+        return await self._accounts.find(self._person, self._provider) if self._person else None
 
     def _open(self, account: Account) -> SecretStr:
         try:
             return self._accounts.token(account)
         except CannotOpen as problem:
             log.error("account.sealed", team=account.team, person=account.user, reason=str(problem))
-            raise Unlinked(NO_LONGER_READABLE) from problem
+            raise Unlinked(NO_LONGER_READABLE, provider=self._provider) from problem
 
 
 class Unlinked(NotConnected):
     """The person had an account that works no longer; the sentence is whole."""
 
-    def __init__(self, sentence: str) -> None:
+    def __init__(self, sentence: str, *, provider: Provider) -> None:
         self.sentence = sentence
-        super().__init__()
+        super().__init__(provider=provider)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from typing import Generic, TypeVar
 
 import structlog
 
-from bot.bitrise import Bitrise
 from bot.build import App
 from bot.http import ProviderError
+from bot.plug import Plug
 
 log = structlog.get_logger()
+
+Client = TypeVar("Client")
 
 FRESH = timedelta(minutes=5)
 # Slack waits three seconds for what a list offers (Slack's rules, "Answering").
@@ -21,11 +24,12 @@ PATIENCE_SECONDS = 2.0
 FRESH_ENOUGH_FOR_A_MISS = timedelta(seconds=30)
 
 
-class AppDirectory:
-    """All apps, read page by page when they are needed and are not fresh any more."""
+class AppDirectory(Generic[Client]):
+    """All apps, read when they are needed and are not fresh any more."""
 
-    def __init__(self, bitrise: Bitrise, *, clock: Callable[[], datetime]) -> None:
-        self._bitrise = bitrise
+    def __init__(self, plug: Plug[Client], client: Client, *, clock: Callable[[], datetime]) -> None:
+        self._plug = plug
+        self._client = client
         self._clock = clock
         self._apps: Sequence[App] = ()
         self._read_at: datetime | None = None
@@ -47,13 +51,13 @@ class AppDirectory:
         return None
 
     async def owner(self) -> str | None:
-        """Whose token sees them; None for a workspace's, or where Bitrise does not say."""
+        """Whose token sees them; None for a workspace's, or where the provider does not say."""
         if not self._asked_owner:
             try:
-                me = await self._bitrise.me()
+                owner = await self._plug.owner(self._client)
             except ProviderError:
                 return None
-            self._owner, self._asked_owner = me.username or me.slug, True
+            self._owner, self._asked_owner = owner.name if owner is not None else None, True
         return self._owner
 
     async def in_time(self) -> Sequence[App]:
@@ -68,13 +72,21 @@ class AppDirectory:
             return self._apps
 
     async def ask_for(self, slug: str) -> App:
-        """The app with this very slug, as Bitrise knows it. Raises ProviderError."""
-        return await self._bitrise.app(slug)
+        """The app with this very slug, as the provider knows it. Raises ProviderError."""
+        return await self._plug.app(self._client, slug)
+
+    async def reads_logs(self, app: App) -> bool:
+        """Whether what an app's builds say of their failures may be shown to others. Raises ProviderError."""
+        return await self._plug.reads_logs(self._client, app)
 
     async def read(self, fresh: timedelta) -> Sequence[App]:
         """Every app, as it was no longer ago than this. Raises ProviderError."""
         async with self._reading:
             if self._read_at is None or self._clock() - self._read_at > fresh:
-                self._apps = [app async for app in self._bitrise.apps()]
+                self._apps = await self._plug.apps(self._client)
                 self._read_at = self._clock()
             return self._apps
+
+    def forget(self) -> None:
+        """An app was made or taken away: the list is read anew when it is needed."""
+        self._read_at = None

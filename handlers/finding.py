@@ -21,28 +21,32 @@ class AppNotNamed(NotNamed):
     """Which app is meant can't be told."""
 
 
-async def find_app(caller: Caller, words: str | None) -> App:
-    """The app that the words name; without words the channel's: its default, or the only one it could mean.
+async def find_app(caller: Caller, words: str | None, provider: Provider = Provider.BITRISE) -> App:
+    """The provider's app that the words name; without words the channel's: its default, or the only one it could mean.
 
     Raises NotNamed, UnknownApp, AmbiguousApp or ProviderError.
     """
-    apps = caller.apps
+    apps = caller.apps_of(provider)
     if words is not None:
         return await apps.find(words)
-    default = await caller.storage.channels.default_app(caller.channel, Provider.BITRISE)
+    default = await caller.storage.channels.default_app(caller.channel, provider)
     if default is not None:
         if (app := await apps.by_slug(default)) is not None:
             return app
-        raise NotNamed("I can't see this channel's app any more. Choose another with `/bitrise use APP`.")
+        raise NotNamed(
+            f"I can't see this channel's app any more. Choose another with `{provider.command} use APP`."
+        )
     subscriptions = await caller.storage.subscriptions.of_channel(caller.channel)
-    subscribed = {one.app.slug: one.app for one in subscriptions if one.app is not None}
+    subscribed = {
+        one.app.slug: one.app for one in subscriptions if one.app is not None and one.app.provider is provider
+    }
     if len(subscribed) == 1:
         return next(iter(subscribed.values()))
     everything = await apps.all()
     if len(everything) == 1:
         return everything[0]
     raise AppNotNamed(
-        "Which app? Name it in the command, or choose one for this channel with `/bitrise use APP`."
+        f"Which app? Name it in the command, or choose one for this channel with `{provider.command} use APP`."
     )
 
 

@@ -20,6 +20,7 @@ from bot.authors import Names, wrote
 from bot.build import App, Build
 from bot.http import ProviderError
 from bot.messages import HomeContent, PlacedSubscription, Wishes
+from bot.provider import Provider
 from handlers import places
 from handlers.answers import accounts, subscriptions
 from handlers.caller import Caller
@@ -187,7 +188,7 @@ class Homes:
         ]
         all_running = [build for build in snapshot.running if _seen(build, visible)]
         running = all_running[: messages.MOST_RUNNING]
-        blind = desk.blindness()
+        blind = desk.lookout.blindness(Provider.BITRISE)
         return HomeContent(
             wishes=Wishes(
                 name=person.name,
@@ -195,7 +196,7 @@ class Homes:
                 ends=any(one.app is None and one.channel == direct for one in found),
             ),
             account=await accounts.linked(caller),
-            service_acts=desk.clients.service_acts,
+            service_acts=desk.clients.bitrise.service_acts,
             running=[(build, await self._app(build)) for build in running],
             running_count=len(all_running),
             mine=[(build, await self._app(build)) for build in mine[: messages.MOST_OF_MINE_AT_HOME]],
@@ -219,7 +220,7 @@ class Homes:
             log.info("home.apps_unknown", reason=str(problem))
             own = frozenset()
         # Without an account they see what their channels are told of.
-        return own if own is None else own | followed_in(found)
+        return own if own is None else own | followed_in(found, Provider.BITRISE)
 
     async def _subscriptions(self, opened: OpenHome) -> tuple[str, list[Subscription]]:
         """The person's direct message, and the subscriptions of it and of the channels that they are in."""
@@ -232,7 +233,7 @@ class Homes:
     async def _app(self, build: Build) -> App:
         nameless = App(slug=build.app_slug, title=build.app_slug)
         try:
-            return await self._desk.clients.service_apps.by_slug(build.app_slug) or nameless
+            return await self._desk.clients.bitrise.service_apps.by_slug(build.app_slug) or nameless
         except ProviderError:
             return nameless
 

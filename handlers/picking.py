@@ -22,7 +22,7 @@ from handlers.listening import Listening
 
 log = structlog.get_logger()
 
-Offered = Callable[[str, str, Caller], Awaitable[dict[str, Any]]]
+Offered = Callable[[str, Origin, Caller], Awaitable[dict[str, Any]]]
 
 
 def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
@@ -51,28 +51,31 @@ def _offer(app: AsyncApp, action_id: str, offered: Offered, desk: Desk) -> None:
     @app.options(action_id)
     async def typed(ack: AsyncAck, body: dict[str, Any]) -> None:
         origin = Origin.read((body.get("view") or {}).get("private_metadata"))
-        await ack(**await offered(str(body.get("value") or ""), origin.app, Caller.in_body(body, desk)))
+        await ack(**await offered(str(body.get("value") or ""), origin, Caller.in_body(body, desk)))
 
 
-async def _apps(typed: str, _app: str, caller: Caller) -> dict[str, list[Block]]:
-    return {"options": messages.app_options(typed, await caller.apps.in_time())}
+async def _apps(typed: str, origin: Origin, caller: Caller) -> dict[str, list[Block]]:
+    return {"options": messages.app_options(typed, await caller.apps_of(origin.provider).in_time())}
 
 
-async def _branches(typed: str, app: str, caller: Caller) -> dict[str, list[Block]]:
+async def _branches(typed: str, origin: Origin, caller: Caller) -> dict[str, list[Block]]:
+    app = origin.app
     if not await _may_see(app, caller):
         return {"options": []}
     names = await caller.desk.choices.branches(caller.bitrise, app, whose=_whose(caller))
     return {"options": messages.options_for(typed, names)}
 
 
-async def _workflows(typed: str, app: str, caller: Caller) -> dict[str, list[Block]]:
+async def _workflows(typed: str, origin: Origin, caller: Caller) -> dict[str, list[Block]]:
+    app = origin.app
     if not await _may_see(app, caller):
         return {"options": []}
     names = await caller.desk.choices.workflows(caller.bitrise, app, whose=_whose(caller))
     return {"options": messages.options_for(typed, names)}
 
 
-async def _buildables(typed: str, app: str, caller: Caller) -> dict[str, list[Block]]:
+async def _buildables(typed: str, origin: Origin, caller: Caller) -> dict[str, list[Block]]:
+    app = origin.app
     if not await _may_see(app, caller):
         return {"options": []}
     choices = caller.desk.choices
@@ -84,7 +87,7 @@ async def _buildables(typed: str, app: str, caller: Caller) -> dict[str, list[Bl
     return {"option_groups": groups} if groups else {"options": []}
 
 
-async def _groups(typed: str, _app: str, caller: Caller) -> dict[str, list[Block]]:
+async def _groups(typed: str, _origin: Origin, caller: Caller) -> dict[str, list[Block]]:
     return {"options": messages.group_options(typed, await caller.desk.rulings.groups.handles(caller.team))}
 
 

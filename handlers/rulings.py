@@ -8,7 +8,7 @@ import structlog
 from slack_sdk.errors import SlackApiError
 
 from bot.build import Frozen
-from bot.policy import Allow, Permission, Protect, Question, Who, protections, who_may
+from bot.policy import Allow, Permission, Protect, Question, Who, is_off, protections, who_may
 from bot.provider import Provider
 from handlers.clients import Clients
 from handlers.credentials import BROKEN
@@ -19,7 +19,13 @@ log = structlog.get_logger()
 
 OPERATORS = "whoever runs Buildbell has set that"
 ADMINS = "an admin of this workspace has set that"
-NOT_LINKED = "I do this with your own Bitrise account. Type `/bitrise connect` to link it, then try again."
+NOT_LINKED = (
+    "I do this with your own {provider} account. Type `{command} connect` to link it, then try again."
+)
+OFF = (
+    "Nobody may {what} here: that is off, until whoever runs Buildbell or an admin of this workspace allows it by a"
+    " rule that names it (`{permission}`)."
+)
 STRANGER = "People of other companies may look at builds in this channel, but not change anything."
 NOT_VOUCHED = (
     "Slack does not say who runs a workflow, so it may do this only with the agreement of a person who may."
@@ -29,6 +35,14 @@ _DOING = {
     Permission.TRIGGER: "start builds",
     Permission.ARTIFACTS: "change artifacts",
     Permission.APPROVE: "approve builds",
+    Permission.DEPLOY: "deploy",
+    Permission.RESTART: "restart dynos",
+    Permission.RUN: "run commands in dynos",
+    Permission.CONFIG: "change config vars",
+    Permission.DOMAINS: "change domains",
+    Permission.CREATE: "create apps and namespaces",
+    Permission.DELETE: "delete namespaces, or all domains",
+    Permission.LOGIN: "log in to clusters",
     Permission.SUBSCRIBE: "change subscriptions",
 }
 
@@ -76,10 +90,14 @@ class Rulings:
         """Whether this person may do this, here and now. What can't be found out counts as no."""
         if person.stranger:
             return Ruling(refused=STRANGER)
-        if (problem := await self._not_linked(person)) is not None:
+        if (problem := await self._not_linked(person, question.provider or Provider.BITRISE)) is not None:
             return Ruling(refused=problem)
         of_workspace = [one.rule for one in await self._storage.of(person.team).policies.all()]
         operators = self.operators(person.team)
+        if is_off((operators, of_workspace), question):
+            return Ruling(
+                refused=OFF.format(what=_DOING[question.permission], permission=question.permission)
+            )
         for rules, whose in ((operators, OPERATORS), (of_workspace, ADMINS)):
             who = who_may(rules, question).who
             if not await self.includes(who, person):
@@ -102,14 +120,14 @@ class Rulings:
             log.warning("groups.unknown", team=person.team, reason=str(error.response.get("error")))
             return False
 
-    async def _not_linked(self, person: Person) -> str | None:
+    async def _not_linked(self, person: Person, provider: Provider) -> str | None:
         if person.id:
-            account = await self._storage.of(person.team).accounts.find(person.id, Provider.BITRISE)
+            account = await self._storage.of(person.team).accounts.find(person.id, provider)
             if account is not None:
-                return None if account.works else f"{BROKEN}."
-        if self._clients.service_acts:
+                return None if account.works else f"{_of(provider, BROKEN)}."
+        if self._clients.at(provider).service_acts:
             return await self._not_ours(person)
-        return NOT_LINKED if person.id else NOT_VOUCHED
+        return _of(provider, NOT_LINKED) if person.id else NOT_VOUCHED
 
     async def _not_ours(self, person: Person) -> str | None:
         """Why the bot's own token does not act for this person: it does for those who belong here."""
@@ -129,7 +147,7 @@ class Rulings:
     ) -> bool:
         """Whether a workflow may do it by itself: where the bot acts for everyone anyway."""
         everyone = all(who_may(rules, question).who.everyone for rules in (operators, of_workspace))
-        return self._clients.service_acts and everyone
+        return self._clients.at(question.provider or Provider.BITRISE).service_acts and everyone
 
     async def _refusal(self, question: Question, who: Who, whose: str, team: str) -> str:
         what = _DOING[question.permission]
@@ -138,3 +156,7 @@ class Rulings:
         if who.nobody:
             return f"Nobody may {what}{of}{where}; {whose}."
         return f"Only {await self.groups.names(team, who)} may {what}{of}{where}; {whose}."
+
+
+def _of(provider: Provider, sentence: str) -> str:
+    return sentence.replace("{provider}", provider.label).replace("{command}", provider.command)

@@ -1,42 +1,24 @@
-"""What somebody's subscription may show: asked of Bitrise with their own token."""
+"""What somebody's subscription may show: asked of the provider with their own token."""
 
 from __future__ import annotations
 
-from bot.bitrise import Bitrise, BuildQuery
+from datetime import timedelta
+from typing import Any
+
 from bot.build import App
-from bot.http import NoAccess, NotFound, ProviderError, Refused
+from handlers.directory import AppDirectory
 from storage import Scope, SeenAs
 
-_FAILED = 2
+_NOW = timedelta(0)
 
 
-async def own_scope(bitrise: Bitrise, app: App | None) -> Scope:
-    """What whoever's token this is sees of an app, or of all. Raises NotFound, NoAccess, or another ProviderError."""
-    if app is None:
-        return Scope(
-            seen_as=SeenAs.OWN, apps=frozenset([one.slug async for one in bitrise.apps()]), logs=False
-        )
-    await bitrise.app(app.slug)
-    return Scope(seen_as=SeenAs.OWN, logs=await _reads_logs(bitrise, app))
+async def own_scope(own: AppDirectory[Any], app: App | None) -> Scope:
+    """What somebody sees of an app, or of all; `own` are the apps of their own token.
 
-
-async def _reads_logs(bitrise: Bitrise, app: App) -> bool:
-    """Whether they may read logs: listing needs less than that (Bitrise's documents, "Roles").
-
-    Tried on the latest build that failed, whose log is what would be shown. An app without one has none to show yet,
-    and is asked about again.
+    Raises NotFound, NoAccess, or another ProviderError.
     """
-    try:
-        async for page in bitrise.builds(app.slug, BuildQuery(status=_FAILED), limit=1).pages():
-            for build in page.items:
-                await bitrise.log(app.slug, build.slug)
-                return True
-            break
-        await bitrise.app_yml(app.slug)
-    except NoAccess:
-        return False
-    except (NotFound, Refused):
-        return True  # there is none, but they may look for it
-    except ProviderError:
-        return False
-    return True
+    if app is None:
+        apps = frozenset(one.slug for one in await own.read(_NOW))
+        return Scope(seen_as=SeenAs.OWN, apps=apps, logs=False)
+    await own.ask_for(app.slug)
+    return Scope(seen_as=SeenAs.OWN, logs=await own.reads_logs(app))

@@ -13,7 +13,8 @@ async def may_unfurl(caller: Caller, app: App, *, shared_outside: bool) -> bool:
     It may where the channel follows the app. Elsewhere the person must be somebody who could ask me for it and show
     it around, which guests can't be trusted with, and nobody in a channel that is shared with another company.
     """
-    followed = followed_in(await caller.storage.subscriptions.of_channel(caller.channel))
+    here = await caller.storage.subscriptions.of_channel(caller.channel)
+    followed = followed_in(here, app.provider)
     if app.slug in followed:
         return True
     return not shared_outside and await caller.is_full_member()

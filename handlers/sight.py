@@ -29,7 +29,7 @@ LONGEST_SLEEP = 300.0
 
 
 class Sight:
-    """Asks Bitrise with each maker's own token, each once in `every`; `run` goes on until stopped."""
+    """Asks the provider with each maker's own token, each once in `every`; `run` goes on until stopped."""
 
     def __init__(self, desk: Desk, changed: asyncio.Event, *, every: timedelta = EVERY) -> None:
         self._desk = desk
@@ -59,7 +59,7 @@ class Sight:
                     await self._changed.wait()
 
     async def look(self, *, everything: bool = False) -> None:
-        """Ask about those whose turn it is, or about all. Raises ProviderError where Bitrise can't be asked now."""
+        """Ask about those whose turn it is, or about all. Raises ProviderError where a provider can't be asked now."""
         now = self._desk.clock()
         before = now if everything else now - self._every
         while found := await self._desk.storage.subscriptions.to_check(before, AT_ONCE):
@@ -67,25 +67,27 @@ class Sight:
                 await self._ask(one, now)
 
     async def _ask(self, one: Subscription, now: datetime) -> None:
-        own = self._desk.clients.of(one.team, one.created_by).own
+        provider = one.provider
+        own = self._desk.clients.at(provider).of(one.team, one.created_by).apps
         try:
-            if not await self._is_linked(one):
+            if not await self._is_linked(one, provider):
                 await self._stop(one, now, "the one who made it has unlinked their account, or has left")
                 return
             scope = await own_scope(own, one.app)
         except (NotFound, NoAccess):
-            await self._stop(one, now, "the one who made it can't see the app at Bitrise any more")
+            await self._stop(one, now, f"the one who made it can't see the app at {provider.label} any more")
         except (NotConnected, BadToken):
             since = one.unsure_since or now
             if now - since >= PATIENCE:
-                await self._stop(one, now, "Bitrise does not take the token any more of the one who made it")
+                why = f"{provider.label} does not take the token any more of the one who made it"
+                await self._stop(one, now, why)
             else:
                 await self._desk.storage.subscriptions.checked(one, now, one.scope, unsure_since=since)
         else:
             await self._desk.storage.subscriptions.checked(one, now, scope)
 
-    async def _is_linked(self, one: Subscription) -> bool:
-        account = await self._desk.storage.of(one.team).accounts.find(one.created_by, Provider.BITRISE)
+    async def _is_linked(self, one: Subscription, provider: Provider) -> bool:
+        account = await self._desk.storage.of(one.team).accounts.find(one.created_by, provider)
         return account is not None
 
     async def _stop(self, one: Subscription, now: datetime, why: str) -> None:
@@ -104,7 +106,7 @@ class Sight:
             answer=why,
         )
         await storage.of(one.team).audit.append(entry, now)
-        message = messages.unseen(one.app, one.terms, by=one.created_by, why=why)
+        message = messages.unseen(one.app, one.terms, by=one.created_by, why=why, provider=one.provider)
         parcel = f"unseen-{one.id}-{now:%Y%m%d%H%M%S%f}"
         await storage.messages.owe(parcel, one.recipient, "notice unseen", message.encode(), now)
         self._desk.outbox_changed()

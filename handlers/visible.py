@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from bot.build import App
 from bot.commands import UnknownApp, find_app
 from bot.http import NotConnected
 from bot.provider import Provider
-from handlers.clients import Clients
+from handlers.clients import ClientsAt
 from handlers.credentials import BROKEN, Unlinked
 from handlers.directory import FRESH, FRESH_ENOUGH_FOR_A_MISS, AppDirectory
 from storage import Stopped, Subscription, WorkspaceStorage
@@ -20,12 +21,14 @@ SEES_LITTLE = (
 
 
 class VisibleApps:
-    """One person's apps, from one channel; a workflow's, from all that the workspace's channels follow (None).
+    """One person's apps at one provider, from one channel; a workflow's, from all that the workspace's channels follow.
 
     Raises ProviderError where they can't be read.
     """
 
-    def __init__(self, clients: Clients, storage: WorkspaceStorage, person: str, channel: str | None) -> None:
+    def __init__(
+        self, clients: ClientsAt[Any], storage: WorkspaceStorage, person: str, channel: str | None
+    ) -> None:
         self._clients = clients
         self._storage = storage
         self._person = person
@@ -59,7 +62,7 @@ class VisibleApps:
         directory, only = await self._directory()
         if only is not None and slug not in only:
             raise await self._sees_little()
-        # A list may be some minutes old, and is not asked again for each name: Bitrise has the last word.
+        # A list may be some minutes old, and is not asked again for each name: the provider has the last word.
         return await directory.by_slug(slug) or await directory.ask_for(slug)
 
     async def in_time(self) -> Sequence[App]:
@@ -76,7 +79,7 @@ class VisibleApps:
             return None
         return frozenset(app.slug for app in await directory.all())
 
-    async def _directory(self) -> tuple[AppDirectory, frozenset[str] | None]:
+    async def _directory(self) -> tuple[AppDirectory[Any], frozenset[str] | None]:
         """The list that they are shown, and which of it; None: all of it."""
         if await self._clients.is_linked(self._storage.team, self._person):
             return self._clients.of(self._storage.team, self._person).apps, None
@@ -86,12 +89,13 @@ class VisibleApps:
             followed = await self._storage.subscriptions.of_all_channels()
         else:
             followed = await self._storage.subscriptions.of_channel(self._channel)
-        return self._clients.service_apps, followed_in(followed)
+        return self._clients.service_apps, followed_in(followed, self._clients.provider)
 
     async def _sees_little(self) -> NotConnected:
         """Why they see only what the channel follows."""
-        account = await self._storage.accounts.find(self._person, Provider.BITRISE)
-        return SeesLittle(provider=Provider.BITRISE) if account is None else Unlinked(BROKEN)
+        provider = self._clients.provider
+        account = await self._storage.accounts.find(self._person, provider)
+        return SeesLittle(provider=provider) if account is None else Unlinked(BROKEN, provider=provider)
 
 
 class SeesLittle(NotConnected):
@@ -100,10 +104,12 @@ class SeesLittle(NotConnected):
     sentence = SEES_LITTLE
 
 
-def followed_in(subscriptions: Sequence[Subscription]) -> frozenset[str]:
-    """The apps of which these subscriptions tell everybody who is there."""
+def followed_in(subscriptions: Sequence[Subscription], provider: Provider) -> frozenset[str]:
+    """The provider's apps of which these subscriptions tell everybody who is there."""
     return frozenset(
-        one.app.slug for one in subscriptions if one.app is not None and one.stopped != Stopped.UNSEEN
+        one.app.slug
+        for one in subscriptions
+        if one.app is not None and one.app.provider is provider and one.stopped != Stopped.UNSEEN
     )
 
 

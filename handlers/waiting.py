@@ -81,7 +81,7 @@ class Waiting:
         except NotFound:
             return Outcome(error="The build is not there any more, or I may not see it any more.")
         if build.ended:
-            known = await self._desk.clients.service_apps.by_slug(wait.app_slug)
+            known = await self._desk.clients.bitrise.service_apps.by_slug(wait.app_slug)
             app = known or App(slug=wait.app_slug, title=wait.app_slug)
             return Outcome(outputs=outputs_of(app, build))
         if self._desk.clock() >= wait.until:
@@ -92,7 +92,7 @@ class Waiting:
         seen = await self._desk.storage.watching.build(Provider.BITRISE, wait.build_slug)
         if seen is not None and seen.build.ended:
             return seen.build
-        return await self._desk.clients.service.build(wait.app_slug, wait.build_slug)
+        return await self._desk.clients.bitrise.service.build(wait.app_slug, wait.build_slug)
 
     async def _deliver(self) -> bool:
         """Tell Slack what it does not know yet; returns whether all of it was taken."""

@@ -7,20 +7,20 @@ can't press buttons here.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
 from aiohttp import web
 
-from sandbox.bitrise import App, Build
-from sandbox.faults import Fault
+from sandbox.bitrise import App, Build, Role
+from sandbox.buildio.orders import Order, Orders
+from sandbox.faults import fault_of
 from sandbox.membership import described, find_member, find_role, revoke_all
 from sandbox.slack import CannotDo, Enterprise, Group, Post, Workplace
 from sandbox.slack.delivery import Delivered
 from sandbox.stage import Stage
 
-Order = Callable[[dict[str, Any]], Awaitable[Any]]
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 
@@ -29,6 +29,7 @@ class Control:
 
     def __init__(self, stage: Stage) -> None:
         self._slack, self._bitrise, self._clock = stage.slack, stage.bitrise, stage.clock
+        self._buildio, self._at_buildio = stage.buildio, Orders(stage.buildio)
         self._orders: dict[str, Order] = {
             "command": self._command,
             "say": self._say,
@@ -63,6 +64,7 @@ class Control:
             "revoke": self._revoke,
             "token": self._token,
             "role": self._role,
+            **self._at_buildio.by_name(),
         }
 
     def add_routes(self, app: web.Application) -> None:
@@ -102,8 +104,11 @@ class Control:
             "workspaces": self._workspaces,
             "builds": lambda: [_build(one) for one in self._bitrise.farm.newest_first()],
             "members": lambda: [
-                described(one, self._bitrise.farm.apps) for one in self._bitrise.members.values()
+                described(one, one.roles_in(self._bitrise.farm.apps))
+                for one in self._bitrise.members.values()
             ],
+            "buildio": self._at_buildio.apps,
+            "buildio-members": self._at_buildio.members,
         }
         read = reads.get(request.match_info["what"])
         if read is None:
@@ -240,29 +245,32 @@ class Control:
     async def _heal(self, _: dict[str, Any]) -> Any:
         self._slack.api.faults.clear()
         self._bitrise.faults.clear()
+        self._buildio.faults.clear()
         return {}
 
     async def _skip(self, given: dict[str, Any]) -> Any:
         self._clock.skip(timedelta(seconds=float(given["seconds"])))
-        self._bitrise.farm.advance(self._bitrise.now())
+        self._bitrise.advance()
+        self._buildio.advance()
         return {}
 
     async def _pace(self, given: dict[str, Any]) -> Any:
-        self._bitrise.farm.pace = min(max(float(given["pace"]), 0.1), 1000.0)
+        pace = min(max(float(given["pace"]), 0.1), 1000.0)
+        self._bitrise.farm.pace = self._buildio.platform.pace = pace
         return {}
 
     async def _revoke(self, given: dict[str, Any]) -> Any:
-        return {"revoked": revoke_all(self._bitrise, find_member(self._bitrise, given["member"]))}
+        return {"revoked": revoke_all(self._bitrise, find_member(self._bitrise.members, given["member"]))}
 
     async def _token(self, given: dict[str, Any]) -> Any:
-        member = find_member(self._bitrise, given["member"])
+        member = find_member(self._bitrise.members, given["member"])
         return {"token": self._bitrise.give_token(member.username)}
 
     async def _role(self, given: dict[str, Any]) -> Any:
-        member = find_member(self._bitrise, given["member"])
+        member = find_member(self._bitrise.members, given["member"])
         app = find_app(self._bitrise.farm.apps, given["app"])
-        self._bitrise.let(member.username, app, find_role(given["role"]))
-        return described(member, self._bitrise.farm.apps)
+        self._bitrise.let(member.username, app, find_role(Role, given["role"]))
+        return described(member, member.roles_in(self._bitrise.farm.apps))
 
     async def _submit(self, given: dict[str, Any]) -> Any:
         place = self._place(given)
@@ -302,11 +310,11 @@ class Control:
         return _build(build)
 
     async def _slack_fault(self, given: dict[str, Any]) -> Any:
-        self._slack.api.faults.add(_fault(given))
+        self._slack.api.faults.add(fault_of(given))
         return {}
 
     async def _bitrise_fault(self, given: dict[str, Any]) -> Any:
-        self._bitrise.faults.add(_fault(given))
+        self._bitrise.faults.add(fault_of(given))
         return {}
 
     async def _socket(self, given: dict[str, Any]) -> Any:
@@ -341,11 +349,6 @@ def find_post(place: Workplace, channel: str, person: str, button: str, *, ts: s
         if post.ts == ts or (ts is None and f"[{button}]" in place.words(post)):
             return post
     raise ValueError(f"no message in #{channel} has a button {button}")
-
-
-def _fault(given: dict[str, Any]) -> Fault:
-    more = {name: given[name] for name in ("times", "status", "words", "seconds") if name in given}
-    return Fault(given["match"], given["kind"], **more)
 
 
 def _timed(done: Delivered | None) -> dict[str, Any]:

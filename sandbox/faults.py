@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Literal
+from typing import Any, Literal
 
 Kind = Literal["status", "error", "ratelimited", "slow", "dropped", "answer_lost", "html"]
 
@@ -49,3 +50,9 @@ class Faults:
                     self.active.remove(fault)
                 return fault
         return None
+
+
+def fault_of(given: Mapping[str, Any]) -> Fault:
+    """A fault as a script orders it. Raises KeyError."""
+    more = {name: given[name] for name in ("times", "status", "words", "seconds") if name in given}
+    return Fault(given["match"], given["kind"], **more)

@@ -1,5 +1,6 @@
 """What survives a restart: the SQLite schema, its migrations, and one repository per aggregate."""
 
+from bot.watched import AskedRestart, Baseline, OpenBuild, Sighting, Snapshot, WatchedApp, WatchState
 from storage.accounts import Account, Accounts, NoKey
 from storage.anew import Beginning, watch_anew, watched_apps
 from storage.audit import Audit, Verdict, links_of, seal_chains, teams_with_chains, verify_chain
@@ -28,15 +29,18 @@ from storage.pruning import prune
 from storage.recipient import Recipient
 from storage.recording import Recorder
 from storage.rotation import Rotated, Unopened, rotate_key
+from storage.sign_ins import Allowed, SignIn, SignIns, is_code
 from storage.steps import Outcome, Steps, Wait
 from storage.store import Storage, WorkspaceStorage
 from storage.subscriptions import Scope, SeenAs, Stopped, Subscription, Subscriptions
-from storage.watching import Baseline, OpenBuild, SeenBuild, Sighting, WatchedApp, Watching, WatchState
+from storage.watching import SeenBuild, Watching
 from storage.workspace_subscriptions import WorkspaceSubscriptions
 
 __all__ = [
     "Account",
     "Accounts",
+    "Allowed",
+    "AskedRestart",
     "Audit",
     "BackupProblem",
     "BackupUnsound",
@@ -81,7 +85,10 @@ __all__ = [
     "SeenBuild",
     "SetRule",
     "Sighting",
+    "SignIn",
+    "SignIns",
     "SlackMessage",
+    "Snapshot",
     "States",
     "Status",
     "Steps",
@@ -103,6 +110,7 @@ __all__ = [
     "check",
     "erase_everywhere",
     "export_person",
+    "is_code",
     "kept_installations",
     "links_of",
     "prune",

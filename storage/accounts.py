@@ -9,6 +9,7 @@ import sqlite_utils
 from pydantic import SecretStr
 
 from bot.build import Frozen
+from bot.http import Tokens
 from bot.provider import Provider
 from bot.vault import CannotOpen, Vault
 from storage.database import OfWorkspace
@@ -16,7 +17,7 @@ from storage.messages import owe_message
 from storage.recipient import Recipient
 from storage.times import from_text, to_text
 
-_FIELDS = "team_id, user_id, provider, provider_user, name, sealed, connected_at, broken_at"
+_FIELDS = "team_id, user_id, provider, provider_user, name, sealed, connected_at, renewable, broken_at"
 
 
 class NoKey(Exception):
@@ -27,7 +28,10 @@ class NoKey(Exception):
 
 
 class Account(Frozen):
-    """One person's link: who they are at the provider, and their token, sealed. `broken_at`: since it is refused."""
+    """One person's link: who they are at the provider, and their token, sealed. `broken_at`: since it is refused.
+
+    `renewable`: sealed with it is when it ends, and what another one can be got with.
+    """
 
     team: str
     user: str
@@ -36,6 +40,7 @@ class Account(Frozen):
     name: str
     sealed: str
     connected_at: datetime
+    renewable: bool = False
     broken_at: datetime | None = None
 
     @property
@@ -66,34 +71,66 @@ class Accounts:
         )
 
     async def connect(
-        self, user: str, provider: Provider, token: SecretStr, *, provider_user: str, name: str, at: datetime
+        self,
+        user: str,
+        provider: Provider,
+        token: SecretStr | Tokens,
+        *,
+        provider_user: str,
+        name: str,
+        at: datetime,
     ) -> Account:
         """Keep the person's token, in the place of another one that they may have had. Raises NoKey."""
-        if self._vault is None:
-            raise NoKey
         account = Account(
             team=self._team,
             user=user,
             provider=provider,
             provider_user=provider_user,
             name=name,
-            sealed=self._vault.seal(token.get_secret_value(), *place_of(self._team, user, provider)),
+            sealed=self._seal(token, user, provider),
             connected_at=at,
+            renewable=isinstance(token, Tokens),
         )
-        row = [self._team, user, provider, provider_user, name, account.sealed, to_text(at)]
+        renewable = int(account.renewable)
+        row = [self._team, user, provider, provider_user, name, account.sealed, to_text(at), renewable]
         await self._database.write(
             lambda db: db.execute(
-                f"INSERT OR REPLACE INTO accounts ({_FIELDS}) VALUES (?, ?, ?, ?, ?, ?, ?, NULL)", row
+                f"INSERT OR REPLACE INTO accounts ({_FIELDS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)", row
             )
         )
         return account
 
     def token(self, account: Account) -> SecretStr:
         """The token of the account. Raises NoKey, and CannotOpen where it was sealed for somebody else."""
+        return self.tokens(account).access_token
+
+    def tokens(self, account: Account) -> Tokens:
+        """The token with its end, and what it can be renewed with. Raises NoKey, CannotOpen."""
         if self._vault is None:
             raise NoKey
-        place = place_of(self._team, account.user, account.provider)
-        return SecretStr(self._vault.open(account.sealed, *place))
+        content = self._vault.open(account.sealed, *place_of(self._team, account.user, account.provider))
+        return Tokens.unsealed(content) if account.renewable else Tokens(access_token=SecretStr(content))
+
+    async def renewed(self, before: Account, tokens: Tokens) -> bool:
+        """Keep what the account's token was renewed to; not where it is another one, or gone, meanwhile.
+
+        Returns whether it is kept. Raises NoKey.
+        """
+        place = [self._team, before.user, before.provider]
+        sealed = self._seal(tokens, before.user, before.provider)
+        query = (
+            "UPDATE accounts SET sealed = ?, renewable = 1"
+            " WHERE team_id = ? AND user_id = ? AND provider = ? AND sealed = ?"
+        )
+        return bool(
+            await self._database.write(lambda db: db.execute(query, [sealed, *place, before.sealed]).rowcount)
+        )
+
+    def _seal(self, token: SecretStr | Tokens, user: str, provider: Provider) -> str:
+        if self._vault is None:
+            raise NoKey
+        content = token.for_sealing() if isinstance(token, Tokens) else token.get_secret_value()
+        return self._vault.seal(content, *place_of(self._team, user, provider))
 
     async def disconnect(self, user: str, provider: Provider | None = None) -> list[Account]:
         """Wipe the person's tokens, of one provider or of all; returns what was there."""
@@ -106,6 +143,7 @@ class Accounts:
                 account_of(row) for row in db.execute(f"SELECT {_FIELDS} FROM accounts WHERE {where}", given)
             ]
             db.execute(f"DELETE FROM accounts WHERE {where}", given)
+            db.execute(f"DELETE FROM sign_ins WHERE {where}", given)
             return there
 
         return await self._database.write(work)
@@ -138,7 +176,7 @@ def place_of(team: str, user: str, provider: Provider) -> tuple[str, ...]:
 
 def account_of(row: Any) -> Account:
     """The account in a row of `accounts`."""
-    team, user, provider, provider_user, name, sealed, connected_at, broken_at = row
+    team, user, provider, provider_user, name, sealed, connected_at, renewable, broken_at = row
     return Account(
         team=team,
         user=user,
@@ -147,6 +185,7 @@ def account_of(row: Any) -> Account:
         name=name,
         sealed=sealed,
         connected_at=from_text(connected_at),
+        renewable=bool(renewable),
         broken_at=from_text(broken_at),
     )
 

@@ -14,11 +14,13 @@ import sqlite_utils
 
 from bot.build import App
 from bot.build_request import BuildRequest
+from bot.watched import Baseline
 from storage.requests import remember_request
 from storage.series import advance_series
+from storage.snapshots import forget_snapshot, keep_snapshot
 from storage.subscriptions import end_subscription, select_subscriptions
 from storage.times import to_text
-from storage.watching import Baseline, known_states, save_builds
+from storage.watching import known_states, save_builds
 
 WHY = "restored"
 
@@ -50,6 +52,9 @@ def watch_anew(db: sqlite_utils.Database, beginning: Beginning, at: datetime) ->
             "UPDATE watched_apps SET baseline_at = ? WHERE provider = ? AND app_slug = ?",
             [to_text(baseline.at), app.provider, app.slug],
         )
+        forget_snapshot(db, app)
+        if baseline.snapshot is not None:
+            keep_snapshot(db, app.provider, app.slug, baseline.snapshot)
         known = known_states(db, app.provider, [one.slug for one in baseline.builds])
         new = [one for one in baseline.builds if one.slug not in known]
         ended = sorted((one for one in new if one.ended), key=lambda one: one.number or 0)

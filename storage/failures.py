@@ -30,13 +30,13 @@ class Failures:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def next(self) -> Unread | None:
-        """The failed build whose log is due first."""
+    async def next(self, provider: Provider = Provider.BITRISE) -> Unread | None:
+        """The provider's failed build whose log is due first."""
         query = (
             "SELECT provider, app_slug, build_slug, failure_due, failure_tries FROM builds"
-            " WHERE failure_due IS NOT NULL ORDER BY failure_due LIMIT 1"
+            " WHERE failure_due IS NOT NULL AND provider = ? ORDER BY failure_due LIMIT 1"
         )
-        row = await self._database.read(lambda db: db.execute(query).fetchone())
+        row = await self._database.read(lambda db: db.execute(query, [provider]).fetchone())
         if row is None:
             return None
         provider, app_slug, build_slug, due, tries = row
@@ -66,6 +66,12 @@ class Failures:
                 refresh_messages_of(db, unread.provider, unread.build_slug)
 
         await self._database.write(work)
+
+
+def note_failure(db: sqlite_utils.Database, provider: Provider, build_slug: str, failure: Failure) -> None:
+    """Keep what is known at once of why a build failed; for use inside a transaction."""
+    query = "UPDATE builds SET failure = ? WHERE provider = ? AND build_slug = ?"
+    db.execute(query, [failure.model_dump_json(), provider, build_slug])
 
 
 def read_soon(db: sqlite_utils.Database, provider: Provider, build_slugs: list[str], at: datetime) -> None:

@@ -6,7 +6,6 @@ and block the event loop.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import secrets
@@ -26,6 +25,7 @@ from slack_sdk.oauth.state_store.async_state_store import AsyncOAuthStateStore
 from bot.build import Frozen
 from bot.vault import CannotOpen, Vault
 from storage.database import Database
+from storage.fingerprints import fingerprint_of
 from storage.times import from_text, to_text
 from storage.wiping import wipe_workspace
 
@@ -232,7 +232,7 @@ class States(AsyncOAuthStateStore):
 
         def work(db: sqlite_utils.Database) -> None:
             db.execute("DELETE FROM oauth_states WHERE expires_at < ?", [to_text(now)])
-            row = [_fingerprint(state), to_text(now + STATE_LIVES)]
+            row = [fingerprint_of(state), to_text(now + STATE_LIVES)]
             db.execute("INSERT INTO oauth_states VALUES (?, ?)", row)
 
         await self._database.write(work)
@@ -241,7 +241,7 @@ class States(AsyncOAuthStateStore):
     async def async_consume(self, state: str) -> bool:
         """Whether the state is one that was issued, and was not taken yet."""
         query = "DELETE FROM oauth_states WHERE fingerprint = ? AND expires_at >= ?"
-        given = [_fingerprint(state), to_text(self._clock())]
+        given = [fingerprint_of(state), to_text(self._clock())]
         return bool(await self._database.write(lambda db: db.execute(query, given).rowcount))
 
 
@@ -270,7 +270,3 @@ def _only_of(db: sqlite_utils.Database, enterprise: str) -> list[str]:
         " AND team_id NOT IN (SELECT team_id FROM installations)"
     )
     return [team for (team,) in db.execute(query, [enterprise])]
-
-
-def _fingerprint(state: str) -> str:
-    return hashlib.sha256(state.encode("utf-8", "surrogatepass")).hexdigest()

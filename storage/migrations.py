@@ -55,6 +55,33 @@ def m004_many_workspaces(db: sqlite_utils.Database) -> None:
         db.execute(f"UPDATE {table} SET team_id = ?", [known[0] if known else ""])
 
 
+@migrations()
+def m005_snapshots(db: sqlite_utils.Database) -> None:
+    """What is watched by comparing how an app stands with how it stood."""
+    for statement in _FIFTH:
+        db.execute(statement)
+
+
+@migrations()
+def m006_accounts_elsewhere(db: sqlite_utils.Database) -> None:
+    """Accounts that are renewed, how they are signed in for, files that do not stay, and rules about everything."""
+    for statement in _SIXTH:
+        db.execute(statement)
+    for identity, body in db.execute("SELECT id, body FROM policies").fetchall():
+        db.execute("UPDATE policies SET body = ? WHERE id = ?", [_about_everything(body), identity])
+
+
+def _about_everything(body: str) -> str:
+    """A rule about all that there was, as one about all that there is."""
+    rule = json.loads(body)
+    all_there_was = {"abort", "trigger", "artifacts", "approve"}
+    if rule.get("kind") == "allow":
+        all_there_was.add("subscribe")
+    return (
+        json.dumps(rule | {"permissions": []}) if all_there_was <= set(rule.get("permissions", ())) else body
+    )
+
+
 def _as_terms(filter_words: str) -> str:
     """A filter as it was kept before: its states were the results that were told."""
     before = json.loads(filter_words)
@@ -254,4 +281,30 @@ _FOURTH = (
     "CREATE INDEX notifications_due ON notifications (team_id, channel_id, id) WHERE status IN ('owed', 'sending')",
     "DROP INDEX subscriptions_by_channel",
     "CREATE INDEX subscriptions_by_channel ON subscriptions (team_id, channel_id)",
+)
+
+_FIFTH = (
+    # How an app stood at the last look, where its provider lists no builds; it changes in the same transaction as the
+    # builds that were found by comparing with it. It holds marks and times, and nothing that somebody wrote.
+    """CREATE TABLE snapshots (
+        provider TEXT NOT NULL, app_slug TEXT NOT NULL, body TEXT NOT NULL,
+        PRIMARY KEY (provider, app_slug)) WITHOUT ROWID""",
+    # Restarts that somebody has asked for: what goes down by them has not crashed. `dyno` is empty for all of an app's.
+    """CREATE TABLE restarts (
+        provider TEXT NOT NULL, app_slug TEXT NOT NULL, dyno TEXT NOT NULL, asked_at TEXT NOT NULL,
+        PRIMARY KEY (provider, app_slug, dyno)) WITHOUT ROWID""",
+)
+
+_SIXTH = (
+    # Whether `sealed` holds more than a token: what it can be renewed with, and when it ends.
+    "ALTER TABLE accounts ADD COLUMN renewable INTEGER NOT NULL DEFAULT 0",
+    # People who sign in at a provider: `begun`, until they come back from its page, then `allowed`, until they bring
+    # the code that they were shown there. The fingerprint is of what travels with them, the state or the code.
+    """CREATE TABLE sign_ins (
+        fingerprint TEXT PRIMARY KEY, team_id TEXT NOT NULL, user_id TEXT NOT NULL, provider TEXT NOT NULL,
+        state TEXT NOT NULL, sealed TEXT NOT NULL, expires_at TEXT NOT NULL) WITHOUT ROWID""",
+    # Files in Slack that are deleted after a time.
+    """CREATE TABLE passing_files (
+        team_id TEXT NOT NULL, file_id TEXT NOT NULL, user_id TEXT NOT NULL, delete_at TEXT NOT NULL,
+        PRIMARY KEY (team_id, file_id)) WITHOUT ROWID""",
 )

@@ -40,7 +40,7 @@ COLUMNS = {
     "accounts": Columns(
         own=_names("user_id"),
         sealed=_names("sealed"),
-        silent=_names("team_id provider provider_user name connected_at broken_at checked_at"),
+        silent=_names("team_id provider provider_user name connected_at broken_at checked_at renewable"),
     ),
     # The log itself is read and erased by storage.audit: a row of it can only be blanked, never changed.
     "audit": Columns(silent=_names("team_id seq at body personal salt previous hash")),
@@ -80,6 +80,7 @@ COLUMNS = {
         ),
     ),
     "oauth_states": Columns(silent=_names("fingerprint expires_at")),
+    "passing_files": Columns(own=_names("user_id"), silent=_names("team_id file_id delete_at")),
     "people": Columns(own=_names("user_id"), silent=_names("team_id name email mention")),
     "pipelines": Columns(
         words=_names("body"), silent=_names("provider pipeline_id attempt app_slug ended seen_at")
@@ -93,7 +94,14 @@ COLUMNS = {
         sealed=_names("act"),
         silent=_names("id team_id asked_at expires_at state decided_at execution"),
     ),
+    "restarts": Columns(silent=_names("provider app_slug dyno asked_at")),
     "series": Columns(words=_names("body"), silent=_names("provider app_slug workflow branch")),
+    "snapshots": Columns(silent=_names("provider app_slug body")),
+    "sign_ins": Columns(
+        own=_names("user_id"),
+        sealed=_names("sealed"),
+        silent=_names("fingerprint team_id provider state expires_at"),
+    ),
     "starts": Columns(own=_names("user_id"), silent=_names("team_id app_slug body at")),
     "subscriptions": Columns(
         ids=_names("created_by"),

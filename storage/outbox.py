@@ -357,7 +357,7 @@ _STALE_IF_FOUND_OUT = """
 _SELECT = """
     SELECT notifications.id, subscription_id, notifications.team_id AS team, notifications.channel_id AS channel,
         event, builds.body, watched_apps.body, notifications.created_at, status, terms, standing, failure, due_at,
-        parcel, builds.app_slug, sees_logs
+        parcel, sees_logs
     FROM notifications JOIN builds USING (provider, build_slug)
     LEFT JOIN watched_apps ON watched_apps.provider = builds.provider AND watched_apps.app_slug = builds.app_slug
     LEFT JOIN subscriptions ON subscriptions.id = notifications.subscription_id
@@ -373,7 +373,7 @@ def _notifications(
     found = []
     for row in db.execute(_SELECT.format(where=where), [*arguments, limit]):
         identity, subscription, team, channel, event, body, app, created_at, status, *more = row
-        terms, standing, failure, due, parcel, app_slug, sees_logs = more
+        terms, standing, failure, due, parcel, sees_logs = more
         build = Build.model_validate_json(body)
         if team not in known:
             known[team] = everybody(db, team)
@@ -386,7 +386,7 @@ def _notifications(
                 channel=channel,
                 event=event,
                 build=build,
-                app=App.model_validate_json(app) if app else App(slug=app_slug, title=app_slug),
+                app=App.model_validate_json(app) if app else _unwatched(build),
                 created_at=from_text(created_at),
                 status=Status(status),
                 terms=Terms.model_validate_json(terms) if terms else Terms(),
@@ -403,3 +403,8 @@ def _notifications(
             )
         )
     return found
+
+
+def _unwatched(build: Build) -> App:
+    """The app of a build that nobody watches any more."""
+    return App(provider=build.provider, slug=build.app_slug, title=build.app_slug)

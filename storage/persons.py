@@ -147,7 +147,7 @@ class _Person:
         named = starter(value) if isinstance(value, str) else None
         if named is not None and named[1].casefold() in self.names:
             return value[: len(value) - len(named[1])] + ERASED
-        return self.blanked_in(value)
+        return self.blanked_in(value, author=True)
 
 
 def _theirs(db: sqlite_utils.Database, person: _Person, table: str) -> Iterator[Row]:

@@ -74,9 +74,7 @@ class Proposals:
 
     async def begin(self, proposal: Proposal, message: Message, entry: Entry) -> None:
         """Keep it, write it down, and ask in its channel. Raises NoKey, WorkspaceGone."""
-        sealed = self._the_vault().seal(
-            proposal.act.model_dump_json(), "proposal", proposal.team, proposal.id
-        )
+        sealed = self._the_vault().seal(proposal.act.for_sealing(), "proposal", proposal.team, proposal.id)
         row = [
             proposal.id,
             proposal.team,

@@ -50,6 +50,9 @@ _STEPS = (
             SELECT 1 FROM builds WHERE builds.provider = series.provider AND builds.app_slug = series.app_slug
             AND IFNULL(builds.workflow, '') = series.workflow AND IFNULL(builds.branch, '') = series.branch
             AND builds.body <> '') LIMIT :most)""",
+    "DELETE FROM restarts WHERE asked_at < :before",
+    """DELETE FROM sign_ins WHERE fingerprint IN (SELECT fingerprint FROM sign_ins
+        WHERE expires_at < :before LIMIT :most)""",
     """DELETE FROM oauth_states WHERE fingerprint IN (SELECT fingerprint FROM oauth_states
         WHERE expires_at < :before LIMIT :most)""",
 )

@@ -9,17 +9,21 @@ import sqlite_utils
 
 from bot.authors import Names
 from bot.build import Build, Change, State
+from bot.failure import of_words
+from bot.provider import Provider
 from bot.series import Standing
+from bot.watched import Sighting, Snapshot
 from storage.database import Database
-from storage.failures import read_soon
+from storage.failures import note_failure, read_soon
 from storage.keeping import as_kept
 from storage.outbox import Owed, owe
 from storage.people import names_of
 from storage.pipelines import forget_pipelines, save_pipelines
 from storage.series import advance_series
+from storage.snapshots import keep_snapshot, still_stand
 from storage.subscriptions import Subscription, subscriptions_of_apps
 from storage.times import from_text, to_text
-from storage.watching import Sighting, by_slugs, known_states, save_builds
+from storage.watching import by_slugs, known_states, save_builds
 
 Compare = Callable[[Sequence[Build], Mapping[str, State], Mapping[str, datetime | None]], Sequence[Change]]
 Match = Callable[
@@ -51,9 +55,12 @@ class Recorder:
         await self._database.write(lambda db: owe(db, owed, at))
 
     def _record(self, db: sqlite_utils.Database, sighting: Sighting, at: datetime) -> Sequence[Change]:
+        snapshots, outdated = still_stand(db, sighting.provider, sighting.snapshots)
+        _begin(db, sighting.provider, snapshots)
+        builds = [build for build in sighting.builds if build.app_slug not in outdated]
         changes = self._compare(
-            sighting.builds,
-            known_states(db, sighting.provider, [build.slug for build in sighting.builds]),
+            builds,
+            known_states(db, sighting.provider, [build.slug for build in builds]),
             _baselines(db, sighting),
         )
         if changes:
@@ -68,17 +75,32 @@ class Recorder:
             owed = self._match(changes, standings, subscriptions, names, at)
             owe(db, owed, at)
             told = {one.build_slug for one in owed}
-            failed = [
-                change.build.slug
-                for change in changes
-                if change.build.state is State.FAILED and change.build.slug in told
-            ]
-            read_soon(db, sighting.provider, failed, at)
+            failed = [change.build for change in changes if change.build.state is State.FAILED]
+            for build in failed:
+                if build.problem:
+                    note_failure(db, build.provider, build.slug, of_words(build.problem))
+            if sighting.logs:
+                read_soon(db, sighting.provider, [one.slug for one in failed if one.slug in told], at)
+        for snapshot in snapshots:
+            keep_snapshot(db, sighting.provider, snapshot.app_slug, snapshot.body)
         # After what is owed: the end of a pipeline lets go what has waited for it, that of its last build too.
         save_pipelines(db, sighting.pipelines)
         forget_pipelines(db, sighting.provider, sighting.pipelines_gone)
         _remember_look(db, sighting)
         return changes
+
+
+def _begin(db: sqlite_utils.Database, provider: Provider, snapshots: Sequence[Snapshot]) -> None:
+    """Know what is there of apps whose watching begins with this look; nobody is told of it."""
+    for one in snapshots:
+        if one.was is None:
+            builds = [as_kept(build) for build in one.begins]
+            save_builds(db, builds, advance_series(db, [build for build in builds if build.ended]))
+            # What the snapshot does not show is new, whenever the provider's clock says that it began.
+            db.execute(
+                "UPDATE watched_apps SET baseline_at = NULL WHERE provider = ? AND app_slug = ?",
+                [provider, one.app_slug],
+            )
 
 
 def _end(build: Build) -> tuple[datetime, int]:

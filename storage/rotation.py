@@ -12,7 +12,7 @@ from bot.audit import Tampered
 from bot.vault import CannotOpen, Vault
 from storage.audit import reseal_chains
 from storage.messages import change_messages_about
-from storage.proposals import ProposalState, signed_text, subject_of_proposal
+from storage.proposals import signed_text, subject_of_proposal
 
 # What `Vault.sign` gives.
 _SIGNATURE = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
@@ -33,24 +33,30 @@ class Rotated:
     accounts: int
     installations: int
     proposals: int
+    sign_ins: int
     audit_ends: int
     buttons: int
 
     @property
     def nothing(self) -> bool:
         """Whether everything was under the first key already."""
-        return not (self.accounts or self.installations or self.proposals or self.audit_ends or self.buttons)
+        sealed = self.accounts or self.installations or self.proposals or self.sign_ins
+        return not (sealed or self.audit_ends or self.buttons)
 
 
 @dataclass(frozen=True)
 class _Sealed:
-    """One table that holds what is sealed: the columns that name a row, what it is sealed for, and who that is."""
+    """One table that holds what is sealed: the columns that name a row, what it is sealed for, and who that is.
+
+    `needed` is the condition that somebody will open a row again; one that nobody will may open under no key.
+    """
 
     table: str
     column: str
     key: tuple[str, ...]
     place: str
     whose: str
+    needed: str = "1"
 
 
 _TABLES = {
@@ -64,7 +70,12 @@ _TABLES = {
         "slack",
         "of workspace {1} in organisation {0}",
     ),
-    "proposals": _Sealed("proposals", "act", ("team_id", "id"), "proposal", "{1} in {0}"),
+    # Nobody opens again what was decided long ago.
+    "proposals": _Sealed(
+        "proposals", "act", ("team_id", "id"), "proposal", "{1} in {0}", "state IN ('open', 'agreed')"
+    ),
+    # Whoever is in the midst of it signs in anew.
+    "sign_ins": _Sealed("sign_ins", "sealed", ("fingerprint",), "sign_in", "{0}", "0"),
 }
 
 
@@ -87,17 +98,15 @@ def rotate_key(db: sqlite_utils.Database, vault: Vault) -> Rotated:
 
 def _reseal(db: sqlite_utils.Database, vault: Vault, table: _Sealed, problems: list[str]) -> int:
     named = ", ".join(table.key)
-    state = "state" if table.table == "proposals" else "'open'"
     rows = db.execute(
-        f"SELECT {named}, {table.column}, {state} FROM {table.table} ORDER BY {named}"
+        f"SELECT {named}, {table.column}, {table.needed} FROM {table.table} ORDER BY {named}"
     ).fetchall()
     resealed = 0
-    for *key, sealed, state in rows:
+    for *key, sealed, needed in rows:
         try:
             content = vault.open(sealed, table.place, *key)
         except CannotOpen as problem:
-            # Nobody opens again what was decided long ago; whatever else there is, is needed.
-            if state in (ProposalState.OPEN, ProposalState.AGREED):
+            if needed:
                 problems.append(f"{table.table}: {table.whose.format(*key)}: {problem}")
             continue
         if not vault.is_current(sealed):

@@ -12,10 +12,12 @@ from storage.database import Database
 from storage.failures import Failures
 from storage.messages import Messages
 from storage.outbox import Outbox
+from storage.passing_files import PassingFiles, forget_file, next_file, passed_files
 from storage.people import People
 from storage.policies import Policies
 from storage.proposals import Proposals
 from storage.requests import Requests
+from storage.sign_ins import SignIns
 from storage.starts import Starts
 from storage.steps import Steps
 from storage.subscriptions import Subscriptions
@@ -37,6 +39,7 @@ class WorkspaceStorage:
         self.accounts = Accounts(database, team, vault)
         self.audit = Audit(database, team, vault)
         self.channels = Channels(database, team)
+        self.passing_files = PassingFiles(database, team)
         self.people = People(database, team)
         self.policies = Policies(database, team)
         self.starts = Starts(database, team)
@@ -59,6 +62,7 @@ class Storage:
         self.failures = Failures(database)
         self.requests = Requests(database)
         self.proposals = Proposals(database, vault)
+        self.sign_ins = SignIns(database, vault)
         self.steps = Steps(database)
 
     async def accounts_to_check(self, before: datetime, most: int) -> list[tuple[str, str]]:
@@ -75,6 +79,18 @@ class Storage:
         query = "UPDATE accounts SET checked_at = ? WHERE team_id = ? AND user_id = ?"
         row = [to_text(at), team, person]
         await self.database.write(lambda db: db.execute(query, row))
+
+    async def files_passed(self, now: datetime) -> list[tuple[str, str]]:
+        """The files of all workspaces, each with its workspace, whose time has run out."""
+        return await self.database.read(lambda db: passed_files(db, now))
+
+    async def next_file_passes(self) -> datetime | None:
+        """When the next one's time runs out."""
+        return await self.database.read(next_file)
+
+    async def file_gone(self, team: str, file: str) -> None:
+        """The file is not there any more."""
+        await self.database.write(lambda db: forget_file(db, team, file))
 
     async def teams(self) -> list[str]:
         """Every workspace that has told the bot anything."""

@@ -56,7 +56,8 @@ class Scope(Frozen):
 
 
 class Subscription(Frozen):
-    """One channel's or person's standing order for an app's builds; without an app, for those of every watched app.
+    """One channel's or person's standing order for an app's builds; without an app, for those of every watched app of
+    the provider.
 
     `unsure_since`: since when nobody could say what its maker sees.
     """
@@ -64,6 +65,7 @@ class Subscription(Frozen):
     id: int
     team: str
     channel: str
+    provider: Provider = Provider.BITRISE
     app: App | None
     terms: Terms
     created_by: str
@@ -78,7 +80,7 @@ class Subscription(Frozen):
         return Recipient(team=self.team, channel=self.channel)
 
     def covers(self, app_slug: str) -> bool:
-        """Whether it is about the app's builds."""
+        """Whether it is about the builds of this app of its provider."""
         if self.app is not None:
             return self.app.slug == app_slug
         return self.scope.apps is None or app_slug in self.scope.apps
@@ -103,9 +105,10 @@ class Subscriptions:
         where = "subscriptions.provider = ? AND subscriptions.app_slug = ? AND stopped_reason IS NULL"
         return await self._find(where, [provider, app_slug])
 
-    async def with_limits(self) -> list[Subscription]:
-        """The subscriptions that are told of what takes too long."""
-        found = await self._find("stopped_reason IS NULL AND terms LIKE '%_over%'", [])
+    async def with_limits(self, provider: Provider) -> list[Subscription]:
+        """The subscriptions that are told of what takes too long at the provider."""
+        where = "subscriptions.provider = ? AND stopped_reason IS NULL AND terms LIKE '%_over%'"
+        found = await self._find(where, [provider])
         return [one for one in found if one.terms.on_hold_over or one.terms.running_over]
 
     async def to_check(self, before: datetime, most: int) -> list[Subscription]:
@@ -190,7 +193,7 @@ def select_subscriptions(
     order = "" if "ORDER BY" in where else " ORDER BY subscriptions.id"
     rows = db.execute(
         "SELECT subscriptions.id, team_id, channel_id, watched_apps.body, app_slug, terms,"
-        " created_by, created_at, stopped_reason, seen_as, apps, sees_logs, unsure_since"
+        " created_by, created_at, stopped_reason, seen_as, apps, sees_logs, unsure_since, subscriptions.provider"
         " FROM subscriptions LEFT JOIN watched_apps USING (provider, app_slug)"
         f" WHERE {where}{order}",
         arguments,
@@ -200,7 +203,8 @@ def select_subscriptions(
             id=identity,
             team=team,
             channel=channel,
-            app=App.model_validate_json(app) if app else App(slug=slug, title=slug) if slug else None,
+            provider=provider,
+            app=_app(provider, slug, app),
             terms=Terms.model_validate_json(words),
             created_by=by,
             created_at=from_text(at),
@@ -212,5 +216,26 @@ def select_subscriptions(
             ),
             unsure_since=from_text(unsure),
         )
-        for identity, team, channel, app, slug, words, by, at, stopped, seen_as, apps, logs, unsure in rows
+        for (
+            identity,
+            team,
+            channel,
+            app,
+            slug,
+            words,
+            by,
+            at,
+            stopped,
+            seen_as,
+            apps,
+            logs,
+            unsure,
+            provider,
+        ) in rows
     ]
+
+
+def _app(provider: str, slug: str, body: str | None) -> App | None:
+    if body:
+        return App.model_validate_json(body)
+    return App(provider=Provider.named(provider), slug=slug, title=slug) if slug else None

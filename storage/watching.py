@@ -8,74 +8,18 @@ from datetime import datetime
 import sqlite_utils
 
 from bot.build import App, Build, Frozen, State
-from bot.pipeline import Pipeline
 from bot.provider import Provider
 from bot.series import Standing
+from bot.watched import Baseline, OpenBuild, WatchedApp, WatchState
 from storage.database import Database
 from storage.keeping import as_kept
 from storage.pipelines import open_pipelines
 from storage.series import advance_series
+from storage.snapshots import forget_snapshot, keep_snapshot, note_restart, restarts, snapshots
 from storage.times import from_text, to_text
 
 # SQLite takes at least 999 parameters in one statement (sqlite.org, "Implementation Limits For SQLite").
 _PARAMETERS = 900
-
-
-class Baseline(Frozen):
-    """What was there when the watching of an app began: none of it is told, what is open is followed.
-
-    `at` is the trigger time of the newest build then, None where the app had none.
-    """
-
-    builds: tuple[Build, ...] = ()
-    at: datetime | None = None
-
-
-class WatchedApp(Frozen):
-    """An app that a subscription waits for.
-
-    `since`: a list of the builds triggered from then on holds every build not known yet.
-    `joined`: whether a look at all apps at once covers it already.
-    """
-
-    app: App
-    since: datetime | None
-    joined: bool
-
-
-class OpenBuild(Frozen):
-    """A build that had not ended at the last look."""
-
-    app_slug: str
-    slug: str
-    state: State
-    misses: int = 0
-
-
-class WatchState(Frozen):
-    """All that one token's next look needs to know; `pipelines` are those that had not ended."""
-
-    apps: Mapping[str, WatchedApp]
-    open_builds: Mapping[str, OpenBuild]
-    per_app_since: datetime | None = None
-    seen_until: datetime | None = None
-    pipelines: Sequence[Pipeline] = ()
-
-
-class Sighting(Frozen):
-    """What one look has seen: builds of watched apps, and how far it has read."""
-
-    token: str
-    provider: Provider = Provider.BITRISE
-    builds: tuple[Build, ...] = ()
-    joined: tuple[str, ...] = ()
-    missed: tuple[str, ...] = ()
-    forgotten: tuple[str, ...] = ()
-    unjoined: tuple[str, ...] = ()
-    per_app_since: datetime | None = None
-    seen_until: datetime | None = None
-    pipelines: tuple[Pipeline, ...] = ()
-    pipelines_gone: tuple[str, ...] = ()
 
 
 class SeenBuild(Frozen):
@@ -128,6 +72,10 @@ class Watching:
         """The latest successes of the build's workflow and branch, newest first."""
         return await self._database.read(lambda db: successes_like(db, build, most))
 
+    async def restart_asked(self, provider: Provider, app_slug: str, dyno: str, at: datetime) -> None:
+        """Note, before the provider is asked, that a process is about to be restarted; `""`: all of the app's."""
+        await self._database.write(lambda db: note_restart(db, provider, app_slug, dyno, at))
+
     async def open_builds(self, provider: Provider) -> list[Build]:
         """The builds that had not ended at the last look."""
         query = "SELECT body FROM builds WHERE provider = ? AND ended = 0"
@@ -147,12 +95,15 @@ def begin_watching(db: sqlite_utils.Database, app: App, baseline: Baseline) -> N
         builds = [as_kept(one) for one in baseline.builds]
         ended = sorted((one for one in builds if one.ended), key=lambda one: one.number or 0)
         save_builds(db, builds, advance_series(db, ended))
+        if baseline.snapshot is not None:
+            keep_snapshot(db, app.provider, app.slug, baseline.snapshot)
 
 
 def end_watching(db: sqlite_utils.Database, app: App) -> None:
     """Stop watching the app; for use inside a transaction. Builds that ended stay, for what is still to be told."""
     db.execute("DELETE FROM watched_apps WHERE provider = ? AND app_slug = ?", [app.provider, app.slug])
     db.execute("DELETE FROM series WHERE provider = ? AND app_slug = ?", [app.provider, app.slug])
+    forget_snapshot(db, app)
     for table in ("builds", "pipelines", "build_requests"):
         db.execute(
             f"DELETE FROM {table} WHERE provider = ? AND app_slug = ? AND ended = 0", [app.provider, app.slug]
@@ -250,4 +201,6 @@ def _state(
         per_app_since=from_text(look[0]) if look else None,
         seen_until=from_text(look[1]) if look else None,
         pipelines=open_pipelines(db, provider),
+        snapshots=snapshots(db, provider),
+        restarts=restarts(db, provider),
     )

@@ -11,6 +11,7 @@ import sqlite_utils
 from bot.build import App
 from bot.provider import Provider
 from bot.terms import Terms
+from bot.watched import Baseline
 from storage.database import OfWorkspace
 from storage.subscriptions import (
     EVERY_APP,
@@ -23,7 +24,7 @@ from storage.subscriptions import (
     select_subscriptions,
 )
 from storage.times import to_text
-from storage.watching import Baseline, begin_watching
+from storage.watching import begin_watching
 
 # What the bot itself sees.
 EVERYTHING = Scope()
@@ -53,25 +54,28 @@ class WorkspaceSubscriptions:
         at: datetime,
         baseline: Baseline | None,
         scope: Scope = EVERYTHING,
+        provider: Provider = Provider.BITRISE,
     ) -> Subscription:
         """Add a subscription, with the app's baseline where the app is not watched yet.
 
         The same app and terms in the same channel is the same subscription: it is returned, and told again
-        if it had been stopped, with what whoever asked now can see. Without an app it is for every app that another
-        subscription waits for, or for those of its scope.
+        if it had been stopped, with what whoever asked now can see. Without an app it is for every app of the provider
+        that another subscription waits for, or for those of its scope.
         """
+        provider = app.provider if app is not None else provider
 
         def work(db: sqlite_utils.Database) -> int:
             if app is not None:
                 # An app that is watched stays as it is. One whose watching ended just now begins anew from here.
                 begin_watching(db, app, baseline or Baseline(at=at))
             slug = app.slug if app else EVERY_APP
-            where = f"{_OURS} AND channel_id = ? AND subscriptions.app_slug = ?"
-            for existing in select_subscriptions(db, where, [self._team, channel, slug]):
+            where = (
+                f"{_OURS} AND channel_id = ? AND subscriptions.provider = ? AND subscriptions.app_slug = ?"
+            )
+            for existing in select_subscriptions(db, where, [self._team, channel, provider, slug]):
                 if existing.terms == terms:
                     self._resume(db, existing.id, by, scope)
                     return existing.id
-            provider = app.provider if app else Provider.BITRISE
             row = [
                 self._team,
                 channel,

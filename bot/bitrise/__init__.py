@@ -7,6 +7,7 @@ from bot.bitrise.logs import Log, Redactor, log_text
 from bot.bitrise.logs_api import LogTail, ReadLog
 from bot.bitrise.models import Artifact, ArtifactLinks, Me
 from bot.bitrise.orders import AbortOrder, BuildQuery, EnvironmentVariable, Started, TriggerParams
+from bot.bitrise.plug import bitrise_plug
 from bot.bitrise.yml import Buildables, YmlVerdict
 
 __all__ = [
@@ -29,5 +30,6 @@ __all__ = [
     "Started",
     "TriggerParams",
     "YmlVerdict",
+    "bitrise_plug",
     "log_text",
 ]

@@ -2,6 +2,7 @@
 
 from bot.buildio.client import Buildio
 from bot.buildio.deployments import state_of
+from bot.buildio.plug import app_of, buildio_plug
 from bot.buildio.things import (
     BuildioApp,
     ClusterLogin,
@@ -35,5 +36,7 @@ __all__ = [
     "PipelineApp",
     "StartedBuild",
     "Team",
+    "app_of",
+    "buildio_plug",
     "state_of",
 ]

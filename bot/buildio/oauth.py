@@ -16,9 +16,8 @@ from urllib.parse import quote, urlencode, urljoin
 
 from pydantic import SecretStr
 
-from bot.build import Frozen
 from bot.buildio.answers import Fields
-from bot.http import AnswerLost, BadToken, Http, NotUnderstood, ProviderDown, ProviderError, Refused
+from bot.http import AnswerLost, BadToken, Http, NotUnderstood, ProviderDown, ProviderError, Refused, Tokens
 from bot.http.answers import content_of
 from bot.http.errors import error_for
 from bot.http.transport import Lost, NotSent, Response, TooMuch
@@ -28,15 +27,6 @@ SCOPES = ("read", "write")  # reference, "Authentication"
 _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")  # RFC 7636, 4.1
 _TOKEN = re.compile(r"[\x21-\x7e]{1,8192}")  # whatever a header can carry
 _LONGEST_LIFE = 10 * 365 * 24 * 3600
-
-
-class Tokens(Frozen):
-    """What Build.io has handed out: a token to ask with, and one to get the next by, where there is one."""
-
-    access_token: SecretStr
-    refresh_token: SecretStr | None = None
-    expires_at: datetime | None = None
-    scopes: tuple[str, ...] = SCOPES
 
 
 def endpoints_beside(api_url: str) -> tuple[str, str]:

@@ -41,11 +41,12 @@ from bot.commands.model import (
 )
 from bot.commands.parsing import GRAMMARS, Surface, grammar_in, parse
 from bot.commands.values import build_ref, variable_in
-from bot.commands.wording import describe, describe_terms, list_words, term_words, words
+from bot.commands.wording import EVERY_END, describe, describe_terms, list_words, term_words, words
 
 __all__ = [
     "BITRISE",
     "BUILDIO",
+    "EVERY_END",
     "GRAMMARS",
     "AbortBuild",
     "AmbiguousApp",

@@ -100,12 +100,18 @@ def describe(wanted: BuildFilter) -> str:
     return f"{results} builds{_which(wanted)}" if results else f"all builds{_which(wanted)}"
 
 
-def describe_terms(terms: Terms, app: str) -> str:
-    """The terms as a sentence without its end: "every failure in Android on branch main; one thread a branch"."""
-    return f"{_what(terms)} in {app}{_which(terms.filter)}{_how(terms)}"
+EVERY_END = "every build's end"
 
 
-def _what(terms: Terms) -> str:
+def describe_terms(terms: Terms, app: str, *, ends: str = EVERY_END) -> str:
+    """The terms as a sentence without its end: "every failure in Android on branch main; one thread a branch".
+
+    `ends` says what is told of where every end is.
+    """
+    return f"{_what(terms, ends)} in {app}{_which(terms.filter)}{_how(terms)}"
+
+
+def _what(terms: Terms, ends: str) -> str:
     if terms.filter.builds:
         return "the end of one build"
     if terms.style is Style.CARD:
@@ -113,7 +119,7 @@ def _what(terms: Terms) -> str:
     moments = ["every start"] if terms.started or terms.style is Style.LIVE else []
     moments += [_RESULTS[one] for one in Result if one in terms.results]
     if not terms.results:
-        moments.append("every build's end")
+        moments.append(ends)
     if terms.on_hold_over:
         moments.append(f"every wait on hold of more than {_span(terms.on_hold_over)}")
     if terms.running_over:

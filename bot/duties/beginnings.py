@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from itertools import pairwise
 
 from bot.bitrise import Bitrise
+from bot.bitrise.watching import read_baseline
 from bot.build import App, Build
 from bot.build_request import BuildRequest
 from bot.http import FixedToken, Http, NoAccess, NotFound, Refused
 from bot.provider import Provider
 from bot.settings import Settings
-from bot.watch import read_baseline
 from storage import Baseline, Beginning
 
 

@@ -74,6 +74,7 @@ def rotate() -> None:
         "account": done.accounts,
         "installation": done.installations,
         "proposal": done.proposals,
+        "sign-in": done.sign_ins,
         "audit end": done.audit_ends,
     }
     typer.echo(f"Sealed anew: {', '.join(_counted(count, what) for what, count in counts.items())}.")

@@ -1,10 +1,39 @@
-"""Under which token a request goes out."""
+"""Under which token a request goes out, and what such a token is renewed with."""
 
 from __future__ import annotations
 
-from typing import Protocol
+import json
+from datetime import datetime
+from typing import Protocol, Self
 
 from pydantic import SecretStr
+
+from bot.build import Frozen
+
+
+class Tokens(Frozen):
+    """What a provider has handed out: a token to ask with, and one to get the next by, where there is one."""
+
+    access_token: SecretStr
+    refresh_token: SecretStr | None = None
+    expires_at: datetime | None = None
+    scopes: tuple[str, ...] = ()
+
+    def for_sealing(self) -> str:
+        """All of it as JSON, in clear: for what seals it, and for nobody else."""
+        refresh = self.refresh_token.get_secret_value() if self.refresh_token is not None else None
+        content = {
+            "access_token": self.access_token.get_secret_value(),
+            "refresh_token": refresh,
+            "expires_at": self.expires_at.isoformat() if self.expires_at is not None else None,
+            "scopes": list(self.scopes),
+        }
+        return json.dumps(content)
+
+    @classmethod
+    def unsealed(cls, content: str) -> Self:
+        """What `for_sealing` wrote."""
+        return cls.model_validate_json(content)
 
 
 class Credentials(Protocol):

@@ -8,10 +8,12 @@ from bot.messages.accounts import (
     connect_modal,
     connected,
     disconnected,
+    read_provider,
     read_token,
     token_refused,
     whoami,
 )
+from bot.messages.accounts import title_of as account_title
 from bot.messages.acts import aborted, rebuilt, triggered
 from bot.messages.approvals import request_card, request_decided, request_gone, request_list
 from bot.messages.apps import app_list, app_options, using_app
@@ -26,6 +28,7 @@ from bot.messages.buttons import (
     LogButton,
     NotAButton,
     PipelineButton,
+    PolicyButton,
     ProposalButton,
     RequestButton,
 )
@@ -166,6 +169,7 @@ __all__ = [
     "Origin",
     "PipelineButton",
     "PlacedSubscription",
+    "PolicyButton",
     "ProposalButton",
     "Reason",
     "RequestButton",
@@ -183,6 +187,7 @@ __all__ = [
     "abort_modal",
     "aborted",
     "aborting",
+    "account_title",
     "actions",
     "app_list",
     "app_options",
@@ -247,6 +252,7 @@ __all__ = [
     "qr_comment",
     "read_abort",
     "read_picked",
+    "read_provider",
     "read_rule",
     "read_sought",
     "read_start",

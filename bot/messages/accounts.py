@@ -1,56 +1,116 @@
-"""People's own accounts at Bitrise: linked, shown, asked for again. A token is never shown, nor filled in again."""
+"""People's own accounts at a provider: linked, shown, asked for again. A token is never shown, nor filled in again."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import SecretStr
 
 from bot.build import Frozen
 from bot.messages import actions
-from bot.messages.blocks import button, confirm, context, row, section
+from bot.messages.blocks import button, confirm, context, link_button, row, section
 from bot.messages.message import Block, Message
 from bot.messages.modals import FilledIn, field, modal, text_element, warning
 from bot.messages.origin import Origin
 from bot.messages.text import code, escape, mention
+from bot.provider import Provider
 
 TOKEN = "token"  # noqa: S105 - the field's name
-LONGEST_TOKEN = 500
-TITLE = "Your Bitrise account"
+LONGEST_TOKEN = 2000
 
 
 class Linked(Frozen):
-    """A person's account as it may be shown; `works`: Bitrise takes its token."""
+    """A person's account as it may be shown; `works`: the provider takes its token."""
 
     name: str
     works: bool = True
 
 
-def connect_modal(*, origin: Origin, before: Linked | None = None, problem: str | None = None) -> Block:
-    """The modal that asks for a token of the person's own."""
-    known = (
-        [section(f"Linked until now: {code(before.name)}. A new token takes its place.")] if before else []
-    )
-    return modal(
-        TITLE,
-        [
-            *warning(problem),
-            *known,
-            section(
+class _Asking(Frozen):
+    """How a provider's token is asked for: what it is called, where it is made, and what comes of it."""
+
+    label: str
+    words: str
+    placeholder: str
+
+
+_OTHERWISE = _Asking(
+    label="API token",
+    words="Make an API token of your own at {provider}, and paste it here.",
+    placeholder="Your token",
+)
+_ASKING: Mapping[Provider, _Asking] = MappingProxyType(
+    {
+        Provider.BITRISE: _Asking(
+            label="Personal access token",
+            words=(
                 "Make a *personal access token* at Bitrise (_Account settings → Security_) and paste it here."
                 " I see and do with it what you may see and do there, and Bitrise shows your name with what you change."
             ),
+            placeholder="bitpat_…",
+        ),
+        Provider.BUILDIO: _Asking(
+            label="API token",
+            words=(
+                "Make an *API token* of your own at Build.io and paste it here. I see and do with it what you may see"
+                " and do there, and what you change is done in your name."
+            ),
+            placeholder="Your token of Build.io",
+        ),
+    }
+)
+
+
+def title_of(provider: Provider) -> str:
+    """What heads everything about one's account there."""
+    return f"Your {provider.label} account"
+
+
+def connect_modal(
+    provider: Provider,
+    *,
+    origin: Origin,
+    before: Linked | None = None,
+    problem: str | None = None,
+    sign_in: str | None = None,
+) -> Block:
+    """The modal that asks for a token of the person's own; `sign_in` is the page on which they can do without one."""
+    known = (
+        [section(f"Linked until now: {code(before.name)}. A new token takes its place.")] if before else []
+    )
+    asking = _ASKING.get(provider, _OTHERWISE)
+    words = asking.words.replace("{provider}", provider.label)
+    if sign_in is None:
+        ways, label, hint = [section(words)], asking.label, ""
+    else:
+        page = link_button("Sign in…", sign_in, f"{actions.OPEN_LINK}_sign_in")
+        ways = [
+            section(
+                f"Sign in at {provider.label}. At the end its page shows a *code*: paste it here. Nobody else may"
+                " send you one, nor may you send yours.",
+                page,
+            ),
+            section(f"Or without signing in: {words}"),
+        ]
+        label, hint = f"Code, or {asking.label}", "The button is good for ten minutes. "
+    return modal(
+        title_of(provider),
+        [
+            *warning(problem),
+            *known,
+            *ways,
             field(
                 TOKEN,
-                "Personal access token",
-                text_element(None, placeholder="bitpat_…", most=LONGEST_TOKEN),
-                hint="It is checked at once and kept encrypted. It is never shown again, to nobody.",
+                label,
+                text_element(None, placeholder=asking.placeholder, most=LONGEST_TOKEN),
+                hint=f"{hint}It is checked at once and kept encrypted. It is never shown again, to nobody.",
                 optional=False,
             ),
         ],
         callback_id=actions.CONNECT_MODAL,
-        private_metadata=origin.encode(),
+        private_metadata=origin.model_copy(update={"provider": provider}).encode(),
         submit="Link",
         close="Cancel",
     )
@@ -61,69 +121,91 @@ def read_token(values: Mapping[str, Any]) -> SecretStr:
     return SecretStr(FilledIn(values).text(TOKEN).strip())
 
 
-def connected(name: str) -> str:
+def connected(name: str, provider: Provider) -> str:
     """The account was linked, as a sentence."""
-    return f"✅ You are {name} at Bitrise. From now on I act with your own token."
+    return f"✅ You are {name} at {provider.label}. From now on I act with your own token."
 
 
-def disconnected(name: str | None) -> Message:
+def disconnected(name: str | None, provider: Provider) -> Message:
     """The account is linked no longer."""
     text = (
         f"🔓 I have wiped your token: you are not linked to {code(name)} any more. Subscriptions that showed what you"
         " could see stop, and their channels are told."
         if name
-        else "You have no linked account, so there is nothing to wipe."
+        else f"You have no linked account at {provider.label}, so there is nothing to wipe."
     )
     return Message(text, [section(text)])
 
 
-def token_refused(name: str) -> Message:
+def token_refused(name: str, provider: Provider) -> Message:
     """To its owner: their token works no longer."""
-    text = f"🔑 Bitrise does not take your token any more ({code(name)}). Until you link your account again I can't do"
-    text += " anything there for you."
-    return Message(text, [section(text), row(_connect("Link it again…")), context("I say this once.")])
+    text = (
+        f"🔑 {provider.label} does not take your token any more ({code(name)}). Until you link your account again I"
+        " can't do anything there for you."
+    )
+    return Message(
+        text, [section(text), row(_connect("Link it again…", provider)), context("I say this once.")]
+    )
 
 
 def whoami(
-    person: str, account: Linked | None, *, service: str | None, service_acts: bool, can_link: bool
+    person: str,
+    account: Linked | None,
+    provider: Provider,
+    *,
+    service: str | None,
+    service_acts: bool,
+    can_link: bool,
+    service_reads: bool = True,
 ) -> Message:
-    """Who the person is at Bitrise, and with whose token they are answered."""
+    """Who the person is at the provider, and with whose token they are answered, if the bot has one of its own."""
+    at = provider.label
     who = f"You are {mention(person)}"
     own = f"the bot's own token ({escape(service)})" if service else "the bot's own token"
     if account is not None and account.works:
-        text = (
-            f"{who}, at Bitrise {code(account.name)}. I see and do there what you may, with your own token."
-        )
-        buttons = row(_connect("Change…"), _disconnect())
+        text = f"{who}, at {at} {code(account.name)}. I see and do there what you may, with your own token."
+        buttons = row(_connect("Change…", provider), _disconnect(provider))
     elif account is not None:
-        text = f"{who}, at Bitrise {code(account.name)}, but Bitrise does not take your token any more."
-        buttons = row(_connect("Link it again…"), _disconnect())
+        text = f"{who}, at {at} {code(account.name)}, but {at} does not take your token any more."
+        buttons = row(_connect("Link it again…", provider), _disconnect(provider))
     else:
-        stands_in = (
-            f"Whoever runs me lets me act for you with {own}, and tell Bitrise your name."
-            if service_acts
-            else f"With {own} I only watch and read: you see what this channel follows, and can change nothing."
-        )
-        text = f"{who}, and have not linked an account at Bitrise. {stands_in}"
+        if service_acts:
+            stands_in = f"Whoever runs me lets me act for you with {own}, and tell {at} your name."
+        elif service_reads:
+            stands_in = f"With {own} I only watch and read: you see what this channel follows, and can change nothing."
+        else:
+            stands_in = "I have no token of my own there either, so I can show you nothing of it."
+        text = f"{who}, and have not linked an account at {at}. {stands_in}"
         if not can_link:
             return Message(
                 text, [section(text), context("Linking needs BUILDBELL_SECRET_KEY, which is not set.")]
             )
-        buttons = row(_connect("Link my account…"))
+        buttons = row(_connect("Link my account…", provider))
     return Message(text, [section(text), buttons])
 
 
-def connect_button(words: str) -> Message:
+def connect_button(words: str, provider: Provider) -> Message:
     """The button that opens the modal, where the modal itself can't be opened."""
-    return Message(words, [section(words), row(_connect("Link my account…"))])
+    return Message(words, [section(words), row(_connect("Link my account…", provider))])
 
 
-def _connect(text: str) -> Block:
-    return button(text, actions.CONNECT, "connect", style="primary", label="Link your account at Bitrise")
+def read_provider(value: str) -> Provider:
+    """The provider that a button about accounts names; those of an earlier version knew but Bitrise."""
+    try:
+        return Provider.named(value)
+    except ValueError:
+        return Provider.BITRISE
 
 
-def _disconnect() -> Block:
+def _connect(text: str, provider: Provider) -> Block:
+    label = f"Link your account at {provider.label}"
+    return button(text, actions.CONNECT, provider, style="primary", label=label)
+
+
+def _disconnect(provider: Provider) -> Block:
     question = confirm(
-        "Wipe your token?", "I forget it at once. At Bitrise it stays valid: revoke it there.", "Wipe it"
+        "Wipe your token?",
+        f"I forget it at once. At {provider.label} it stays valid: revoke it there.",
+        "Wipe it",
     )
-    return button("Disconnect", actions.DISCONNECT, "disconnect", style="danger", confirm=question)
+    return button("Disconnect", actions.DISCONNECT, provider, style="danger", confirm=question)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from bot.build import App, Build, State
+from bot.build import App, Build, Kind
 from bot.commands import ListBuilds, describe, list_words
 from bot.messages import actions, wording
-from bot.messages.blocks import button, confirm, context, link_button, paragraphs, row, section
-from bot.messages.buttons import AppButton, BuildButton, ListButton
+from bot.messages.blocks import button, context, link_button, paragraphs, row, section
+from bot.messages.buttons import AppButton, ListButton
+from bot.messages.card_buttons import card_row, details_button
 from bot.messages.message import Block, Message
-from bot.messages.text import code, cut_markup, escape, lasted, link, plain, when
+from bot.messages.text import code, cut_markup, escape, lasted, link, when
 
 ROWS_WITH_BUTTONS = 10
 
@@ -22,7 +23,7 @@ def build_card(build: Build, app: App, *, now: datetime, usual: timedelta | None
     spoken = wording.in_a_sentence(build, app) + (f" It is {so_far}." if so_far else "")
     return Message(
         spoken,
-        [section("\n".join(_about(build, app, now, usual))), _small_print(build), _buttons(build, app)],
+        [section("\n".join(_about(build, app, now, usual))), *_small_print(build), *card_row(build, app)],
     )
 
 
@@ -100,40 +101,17 @@ def _about(build: Build, app: App, now: datetime, usual: timedelta | None) -> li
     return lines
 
 
-def _small_print(build: Build) -> Block:
-    texts = [code(build.label)]  # as it can be copied into a command
+def _small_print(build: Build) -> list[Block]:
+    texts = [code(build.label)] if build.label else []  # as it can be copied into a command
     if spent := wording.times(build):
         texts.append("⏱️ " + " · ".join(spent))
-    started = f"Started by {escape(by)}" if (by := wording.starter(build.triggered_by)) else "Started"
+    began = "Noticed" if build.kind is Kind.DYNO else "Started"
+    started = f"{began} by {escape(by)}" if (by := wording.starter(build.triggered_by)) else began
     if build.triggered_at:
         started += f" {when(build.triggered_at)}"
-    if started != "Started":
+    if started != began:
         texts.append(started)
-    return context(*texts)
-
-
-def _buttons(build: Build, app: App) -> Block:
-    value = BuildButton.of(build, app).encode()
-    if build.ended:
-        question = confirm(
-            "Start it again?",
-            f"A new build of {plain(app.title, 100)} starts as {build.label} did.",
-            "Start it",
-        )
-        act = button("Rebuild", actions.BUILD_REBUILD, value, confirm=question)
-    else:
-        act = button("Abort", actions.BUILD_ABORT, value, style="danger")
-    return row(
-        button("Log", actions.BUILD_LOG, value),
-        button("Artifacts", actions.BUILD_ARTIFACTS, value),
-        button("Refresh", actions.BUILD_REFRESH, value),
-        None if build.ended else button("Tell me", actions.BUILD_TELL_ME, value),
-        button("Compare", actions.BUILD_COMPARE, value, label="Compare with the last success")
-        if build.state in (State.FAILED, State.ABORTED)
-        else None,
-        act,
-        link_button("Open in Bitrise", build.url, actions.OPEN_LINK),
-    )
+    return [context(*texts)] if texts else []
 
 
 def build_line(build: Build, app: App) -> str:
@@ -148,9 +126,7 @@ def build_line(build: Build, app: App) -> str:
 def build_row(build: Build, app: App, *, now: datetime, usual: timedelta | None = None) -> Block:
     """One build in a line, with a button for its card, and how it stands or when it ended."""
     more = _ended_at(build) or progress(build, now, usual)
-    value = BuildButton.of(build, app).encode()
-    label = f"Details of {app.title} {build.label}"
-    return section(build_line(build, app) + more, button("Details", actions.BUILD_SHOW, value, label=label))
+    return section(build_line(build, app) + more, details_button(build, app))
 
 
 def progress(build: Build, now: datetime, usual: timedelta | None) -> str:
@@ -162,7 +138,9 @@ def progress(build: Build, now: datetime, usual: timedelta | None) -> str:
 def _ended_at(build: Build) -> str:
     if build.finished_at is None:
         return ""
-    spent = f", took {lasted(build.finished_at - build.triggered_at)}" if build.triggered_at else ""
+    spent = ""
+    if build.triggered_at and build.kind is not Kind.DYNO:
+        spent = f", took {lasted(build.finished_at - build.triggered_at)}"
     return f" · {when(build.finished_at)}{spent}"
 
 

@@ -9,9 +9,10 @@ from typing import Annotated, Any, Self
 
 from pydantic import StringConstraints, ValidationError
 
-from bot.build import App, Build, Frozen
+from bot.build import App, Build, Frozen, Kind
 from bot.messages.text import plain, whole
 from bot.pipeline import Pipeline
+from bot.provider import Provider
 
 # What a button's value may be at most (Slack's rules, "Sizes").
 LONGEST_VALUE = 2000
@@ -82,6 +83,21 @@ class BuildButton(_Value):
         return cls(app=build.app_slug, build=build.slug, label=build.label, title=plain(app.title, 100))
 
 
+class BuildioButton(_Value):
+    """Which app of Build.io's a button is about, and which of its dynos; `""`: all of them, or none in particular."""
+
+    app: Slug
+    title: str = ""
+    dyno: Annotated[str, StringConstraints(pattern=re.compile(r"^[\w.-]{0,64}\Z"))] = ""
+
+    @classmethod
+    def of(cls, build: Build, app: App) -> Self:
+        """The button of the app, or of the dyno that it tells of."""
+        dyno = build.workflow or "" if build.kind is Kind.DYNO else ""
+        known = re.fullmatch(r"[\w.-]{1,64}", dyno)
+        return cls(app=build.app_slug, title=plain(app.title, 100), dyno=dyno if known else "")
+
+
 class ArtifactButton(_Value):
     """Which artifact a button is about."""
 
@@ -150,3 +166,10 @@ class AppsButton(_Value):
     """A page of the apps."""
 
     page: int
+
+
+class PolicyButton(_Value):
+    """Where a rule is asked for: the provider, and the app, if it is for one."""
+
+    provider: Provider = Provider.BITRISE
+    app: Annotated[str, StringConstraints(pattern=re.compile(r"^[\w-]{0,64}$"))] = ""

@@ -8,10 +8,11 @@ from typing import Annotated, Self
 from pydantic import StringConstraints, ValidationError
 
 from bot.build import Frozen
+from bot.provider import Provider
 
 
 class Origin(Frozen):
-    """The channel that hears what comes of the modal (`""`: none, so the person alone), and the app it is about.
+    """The channel that hears what comes of the modal (`""`: none, so the person alone), and what it is about.
 
     It comes back with the modal as Slack kept it, and is read as if it came from anybody: what it names is looked up
     again before anything is done.
@@ -19,6 +20,7 @@ class Origin(Frozen):
 
     channel: Annotated[str, StringConstraints(pattern=re.compile(r"^[A-Z0-9]{0,40}\Z"))] = ""
     app: Annotated[str, StringConstraints(pattern=re.compile(r"^[\w-]{0,64}\Z"))] = ""
+    provider: Provider = Provider.BITRISE
 
     def encode(self) -> str:
         """As private_metadata."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bot.build import App, Frozen
 from bot.messages import actions
 from bot.messages.blocks import button, confirm, context, header, plain_text, row, section
+from bot.messages.buttons import PolicyButton
 from bot.messages.message import Block, Message
 from bot.messages.modals import (
     FilledIn,
@@ -23,17 +24,26 @@ from bot.messages.modals import (
 )
 from bot.messages.origin import Origin
 from bot.messages.text import code, escape
-from bot.policy import DEFAULT_MINUTES, PROTECTABLE, Allow, Permission, Protect, Question
+from bot.policy import DEFAULT_MINUTES, Allow, Permission, Protect, Question, permissions_at
+from bot.provider import Provider
 
-KIND, ACTS, APP, CHANNEL = "kind", "acts", "app", "channel"
-WHO, PEOPLE, GROUPS = "who", "people", "groups"
-BRANCHES, WORKFLOWS, MINUTES = "branches", "workflows", "minutes"
+KIND, ACTS, BUILDIO_ACTS, APP, CHANNEL = "kind", "acts", "buildio_acts", "app", "channel"
+PROVIDERS, WHO, PEOPLE, GROUPS = "providers", "who", "people", "groups"
+BRANCHES, WORKFLOWS, STAGES, MINUTES = "branches", "workflows", "stages", "minutes"
 MOST_RULES = 12
 _ACTS = {
     Permission.ABORT: "abort builds",
     Permission.TRIGGER: "start builds",
     Permission.ARTIFACTS: "change artifacts",
     Permission.APPROVE: "approve builds of strangers",
+    Permission.DEPLOY: "deploy",
+    Permission.RESTART: "restart dynos",
+    Permission.RUN: "run commands in dynos",
+    Permission.CONFIG: "change config vars",
+    Permission.DOMAINS: "change domains",
+    Permission.CREATE: "create apps and namespaces",
+    Permission.DELETE: "delete namespaces, or all domains",
+    Permission.LOGIN: "log in to clusters",
     Permission.SUBSCRIBE: "change subscriptions",
 }
 _DOING = {
@@ -41,8 +51,19 @@ _DOING = {
     Permission.TRIGGER: "starting builds",
     Permission.ARTIFACTS: "changing artifacts",
     Permission.APPROVE: "approving builds of strangers",
+    Permission.DEPLOY: "deploying",
+    Permission.RESTART: "restarting dynos",
+    Permission.RUN: "running commands in dynos",
+    Permission.CONFIG: "changing config vars",
+    Permission.DOMAINS: "changing domains",
+    Permission.CREATE: "creating apps and namespaces",
+    Permission.DELETE: "deleting namespaces, or all domains",
+    Permission.LOGIN: "logging in to clusters",
     Permission.SUBSCRIBE: "changing subscriptions",
 }
+_AT_BITRISE = permissions_at(Provider.BITRISE)
+# Slack takes ten boxes in one field (Slack's rules, "Elements").
+_AT_BUILDIO = tuple(one for one in permissions_at(Provider.BUILDIO) if one not in _AT_BITRISE)
 _KINDS = {
     "allow": ("These people may, and nobody else", "The first rule that fits decides"),
     "protect": ("Needs a second person", "Whoever may do it needs somebody's agreement"),
@@ -68,6 +89,7 @@ class FilledRule(Frozen):
 
     kind: str = "allow"
     acts: tuple[str, ...] = ()
+    providers: tuple[str, ...] = ()
     app: str | None = None
     app_title: str | None = None
     channel: str | None = None
@@ -76,11 +98,13 @@ class FilledRule(Frozen):
     groups: tuple[str, ...] = ()
     branches: tuple[str, ...] = ()
     workflows: tuple[str, ...] = ()
+    stages: tuple[str, ...] = ()
     minutes: str = str(DEFAULT_MINUTES)
 
 
 def policy(
     app: App | None,
+    provider: Provider,
     verdicts: Sequence[tuple[Question, str]],
     operators: Sequence[ShownRule],
     admins: Sequence[ShownRule],
@@ -88,11 +112,11 @@ def policy(
     is_admin: bool,
     you: str,
 ) -> Message:
-    """Who may do what here, in words, and the rules that say so."""
+    """Who may do what here, in words, and the rules that say so; `provider` is where."""
     of = f" in {escape(app.title, 100)}" if app is not None else ""
     lines = [f"• {_ACTS[question.permission]}: {escape(words, 500)}" for question, words in verdicts]
     blocks = [
-        section(f"*Who may do what{of} in this channel*"),
+        section(f"*Who may do what{of} at {provider.label} in this channel*"),
         section("\n".join(lines)),
         context(escape(you, 500)),
     ]
@@ -111,33 +135,43 @@ def policy(
             )
             blocks.append(section(_line(one), away if is_admin else None))
     if not operators and not admins:
-        blocks.append(context("There are no rules: whoever may do it at Bitrise may do it here."))
+        blocks.append(context(f"There are no rules: whoever may do it at {provider.label} may do it here."))
     if is_admin:
-        blocks.append(row(button("Add a rule…", actions.POLICY_ADD, app.slug if app is not None else "-")))
+        about = PolicyButton(provider=provider, app=app.slug if app is not None else "")
+        blocks.append(row(button("Add a rule…", actions.POLICY_ADD, about.encode())))
     else:
         blocks.append(context("Admins and owners of this workspace can add rules here."))
     return Message("Who may do what: " + " ".join(lines)[:2500], blocks)
 
 
 def policy_modal(filled: FilledRule, *, origin: Origin, problem: str | None = None) -> Block:
-    """The modal that adds a rule."""
+    """The modal that adds a rule; its apps are those of the provider that `origin` names."""
     kinds = [option(text, value, description) for value, (text, description) in _KINDS.items()]
-    acts = [option(text.capitalize(), act.value) for act, text in _ACTS.items()]
     who = [option(text, value) for value, text in _WHO.items()]
-    chosen = [one for one in acts if one["value"] in filled.acts]
-    app = app_option(App(slug=filled.app, title=filled.app_title or filled.app)) if filled.app else None
+    app = None
+    if filled.app:
+        title = filled.app_title or filled.app
+        app = app_option(App(provider=origin.provider, slug=filled.app, title=title))
     return modal(
         "Add a rule",
         [
             *warning(problem),
             field(KIND, "What the rule says", _radio(kinds, filled.kind), optional=False),
+            field(ACTS, "About", _checkboxes(_options(_AT_BITRISE), filled.acts)),
             field(
-                ACTS,
-                "About",
-                {"type": "checkboxes", "options": acts} | ({"initial_options": chosen} if chosen else {}),
-                hint="None: about all of them.",
+                BUILDIO_ACTS,
+                "About, at Build.io",
+                _checkboxes(_options(_AT_BUILDIO), filled.acts),
+                hint="Nothing ticked, here and above: about all of them. Running commands and logging in are nobody's"
+                " until a rule names them.",
             ),
-            field(APP, "App", searched(actions.PICK_APP, "Every app", app)),
+            field(
+                PROVIDERS,
+                "Where",
+                _checkboxes([option(one.label, one) for one in Provider.all()], filled.providers),
+                hint="Nothing ticked: everywhere.",
+            ),
+            field(APP, f"App of {origin.provider.label}", searched(actions.PICK_APP, "Every app", app)),
             field(
                 CHANNEL,
                 "Channel",
@@ -172,6 +206,12 @@ def policy_modal(filled: FilledRule, *, origin: Origin, problem: str | None = No
                 "Workflows",
                 text_element(" ".join(filled.workflows), placeholder="deploy", most=300),
             ),
+            field(
+                STAGES,
+                "Stages",
+                text_element(" ".join(filled.stages), placeholder="production", most=300),
+                hint="Of pipelines at Build.io. None: every stage.",
+            ),
             field(MINUTES, "Minutes to agree within", text_element(filled.minutes, most=4), optional=False),
         ],
         callback_id=actions.POLICY_MODAL,
@@ -186,15 +226,17 @@ def read_rule(values: Mapping[str, Any]) -> FilledRule:
     filled = FilledIn(values)
     return FilledRule(
         kind=filled.picked(KIND) or "allow",
-        acts=tuple(filled.several(ACTS)),
+        acts=(*filled.several(ACTS), *filled.several(BUILDIO_ACTS)),
+        providers=tuple(filled.several(PROVIDERS)),
         app=filled.picked(APP),
         app_title=filled.picked_words(APP),
         channel=filled.conversation(CHANNEL),
         who=filled.picked(WHO) or "everyone",
         people=tuple(filled.users(PEOPLE)),
         groups=tuple(filled.several(GROUPS)),
-        branches=tuple(filled.text(BRANCHES).replace(",", " ").split()),
-        workflows=tuple(filled.text(WORKFLOWS).replace(",", " ").split()),
+        branches=_words(filled.text(BRANCHES)),
+        workflows=_words(filled.text(WORKFLOWS)),
+        stages=_words(filled.text(STAGES)),
         minutes=filled.text(MINUTES).strip(),
     )
 
@@ -226,24 +268,43 @@ def _line(one: ShownRule) -> str:
 def _sentence(one: ShownRule) -> str:
     rule = one.rule
     title = f" in {escape(one.app, 100)}" if one.app else _globs(" in", rule.apps)
-    where = title + "".join(f" in <#{channel}>" for channel in rule.channels[:5])
+    at = f" at {' and '.join(escape(one.label, 100) for one in rule.providers)}" if rule.providers else ""
+    where = title + at + "".join(f" in <#{channel}>" for channel in rule.channels[:5])
     if isinstance(rule, Allow):
         acts = _acts(rule, _ACTS, "do anything")
         return f"{'Nobody' if rule.who.nobody else f'Only {escape(one.who, 500)}'} may {acts}{where}"
-    what = _globs(" of branch", rule.branches) + _globs(" with workflow", rule.workflows)
+    what = (
+        _globs(" of branch", rule.branches)
+        + _globs(" with workflow", rule.workflows)
+        + _globs(" in stage", rule.stages)
+    )
     acts = _acts(rule, _DOING, "doing anything")
     acts = acts[:1].upper() + acts[1:]
     return f"{acts}{where}{what} needs a second person ({escape(one.who, 500)}) within {rule.minutes} minutes"
 
 
 def _acts(rule: Allow | Protect, names: Mapping[Permission, str], everything: str) -> str:
-    if rule.permissions >= PROTECTABLE:
+    if not rule.permissions:
         return everything
     return ", ".join(name for act, name in names.items() if act in rule.permissions)
 
 
 def _globs(words: str, globs: Sequence[str]) -> str:
     return f"{words} {' or '.join(code(one, 60) for one in globs[:5])}" if globs else ""
+
+
+def _words(typed: str) -> tuple[str, ...]:
+    return tuple(typed.replace(",", " ").split())
+
+
+def _options(permissions: Iterable[Permission]) -> list[Block]:
+    return [option(_ACTS[one][:1].upper() + _ACTS[one][1:], one.value) for one in permissions]
+
+
+def _checkboxes(options: list[Block], ticked: Sequence[str]) -> Block:
+    element: Block = {"type": "checkboxes", "options": options}
+    initial = [one for one in options if one["value"] in ticked]
+    return element | {"initial_options": initial} if initial else element
 
 
 def _radio(options: list[Block], chosen: str) -> Block:

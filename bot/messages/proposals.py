@@ -9,9 +9,10 @@ from bot.messages import actions
 from bot.messages.blocks import button, confirm, context, row, section
 from bot.messages.buttons import ProposalButton
 from bot.messages.message import Message
-from bot.messages.text import escape, mention, plain, sentence, when
+from bot.messages.text import block_of_code, escape, mention, plain, sentence, when
 
 LONGEST = 600
+LONGEST_EXACTLY = 2900
 
 
 def proposal(
@@ -22,18 +23,25 @@ def proposal(
     until: datetime,
     value: ProposalButton,
     themselves: bool = False,
+    exactly: str | None = None,
 ) -> Message:
-    """Somebody wants to do this; `who` says who may agree. `themselves`: whether it is them."""
+    """Somebody wants to do this; `who` says who may agree. `themselves`: whether it is them.
+
+    `exactly` is what will be done letter by letter, where words alone do not say it.
+    """
+    letters = [section(block_of_code(exactly, LONGEST_EXACTLY))] if exactly is not None else []
     if themselves:
         text = f"A workflow wants to {escape(wants, LONGEST)} in your name."
         note = f"Slack does not say who runs a workflow, so I ask you. It runs out {when(until)}."
         return Message(
-            text, [section(f"✋ {text}"), _buttons(value, wants, yes="Do it as me"), context(note)]
+            text, [section(f"✋ {text}"), *letters, _buttons(value, wants, yes="Do it as me"), context(note)]
         )
     text = f"{mention(by)} wants to {escape(wants, LONGEST)}. Somebody else must agree."
     may = "; and ".join(escape(one, 300) for one in who)
     note = f"This is protected. Who may agree: {may}, but not {mention(by)}. It runs out {when(until)}."
-    return Message(text, [section(f"✋ {text}"), _buttons(value, wants, yes="Agree"), context(note)])
+    return Message(
+        text, [section(f"✋ {text}"), *letters, _buttons(value, wants, yes="Agree"), context(note)]
+    )
 
 
 def proposed(wants: str, *, channel: str, until: datetime) -> Message:
@@ -60,11 +68,11 @@ def proposal_failed(wants: str, *, by: str, decided_by: str, problem: str) -> Me
     return Message(text, [section(f"⚠️ {text}")])
 
 
-def proposal_cut_off(wants: str, *, by: str) -> Message:
-    """It was agreed to, and the bot was stopped before it knew what came of it."""
+def proposal_cut_off(wants: str, *, by: str, at: str) -> Message:
+    """It was agreed to, and the bot was stopped before it knew what came of it; `at` is the provider's name."""
     text = (
         f"It was agreed that {mention(by)} may {escape(wants, LONGEST)}. I was stopped in the midst of it:"
-        " look in Bitrise whether it was done."
+        f" look in {at} whether it was done."
     )
     return Message(text, [section(f"⚠️ {text}")])
 

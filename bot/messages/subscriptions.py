@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.build import App
-from bot.commands import describe_terms
+from bot.commands import EVERY_END, describe_terms
 from bot.filters import BuildFilter, Patterns
 from bot.messages import actions
 from bot.messages.blocks import button, confirm, context, paragraphs, row, section
 from bot.messages.message import Block, Message
 from bot.messages.text import code, cut_markup, escape, mention, plain, when
+from bot.provider import Provider
 from bot.terms import Terms
 
 MOST_ROWS = 15
@@ -27,6 +28,9 @@ _CURES = {
     "unseen": "Whoever made it can't see the app any more. Press *Tell again* if you can.",
     "is_archived": "The channel was archived. Press *Tell again* once it is back.",
 }
+
+
+_ENDS = {Provider.BUILDIO: "every deployment's end and every dyno that goes down or is up again"}
 
 
 @dataclass(frozen=True)
@@ -43,13 +47,15 @@ class SubscriptionRow:
 def subscribed(app: App, terms: Terms, *, by: str) -> Message:
     """The channel will be told from now on."""
     what = sentence_of(app, terms)
+    # Only builds have numbers that everybody knows them by.
+    bitrise = app.provider is Provider.BITRISE
+    why = "; `/bitrise why #N` says why a build was told or not" if bitrise else ""
     return Message(
         f"This channel is told of {what} from now on.",
         [
             section(f"🔔 {mention(by)} subscribed this channel to {what}. Each is told here once."),
             context(
-                "`/bitrise subscriptions` shows, changes and ends what this channel is told of; `/bitrise why #N` says "
-                "why a build was told or not."
+                f"`{app.provider.command} subscriptions` shows, changes and ends what this channel is told of{why}."
             ),
         ],
     )
@@ -89,30 +95,35 @@ def stopped(channel: str, reason: str, what: Sequence[tuple[App | None, Terms]])
     return Message(text, [section(text), *paragraphs(lines), context("I say this once.")])
 
 
-def unseen(app: App | None, terms: Terms, *, by: str, why: str) -> Message:
+def unseen(
+    app: App | None, terms: Terms, *, by: str, why: str, provider: Provider = Provider.BITRISE
+) -> Message:
     """To the channel: a subscription stops, since it showed what its maker could see."""
     text = f"⚠️ This channel is not told any more of {sentence_of(app, terms)}: {escape(why, 300)}"
     cure = (
-        f"{mention(by)} made it, and it showed what they could see at Bitrise. Whoever can see the app can press"
-        " *Tell again* in `/bitrise subscriptions`."
+        f"{mention(by)} made it, and it showed what they could see at {provider.label}. Whoever can see the app can"
+        f" press *Tell again* in `{provider.command} subscriptions`."
     )
     return Message(text, [section(text), context(cure)])
 
 
 def subscriptions(
-    rows: Sequence[SubscriptionRow], *, blind: tuple[datetime | None, str] | None = None
+    rows: Sequence[SubscriptionRow],
+    *,
+    blind: tuple[datetime | None, str] | None = None,
+    provider: Provider = Provider.BITRISE,
 ) -> Message:
     """What the channel is told of, each with buttons that change and end it.
 
-    `blind`: the builds can't be seen at the moment; since when, and why.
+    `blind`: the provider that was asked about can't be looked at at the moment; since when, and why.
     """
     if not rows:
-        words = "This channel is told of nothing yet. `/bitrise subscribe APP` changes that."
+        words = f"This channel is told of nothing yet. `{provider.command} subscribe APP` changes that."
         return Message(words, [section(words)])
     blocks = [section("*This channel is told of*")]
     if blind is not None:
         since = f" since {when(blind[0])}" if blind[0] else ""
-        words = f"⚠️ I could not look at Bitrise{since}, so nothing is told: {escape(blind[1])}"
+        words = f"⚠️ I could not look at {provider.label}{since}, so nothing is told: {escape(blind[1])}"
         blocks.append(section(f"{words} What happens meanwhile is told afterwards."))
     for one in rows[:MOST_ROWS]:
         text = f"{one.number}. {sentence_of(one.app, one.terms, MOST_IN_A_ROW)}, since {mention(one.created_by)} asked"
@@ -126,11 +137,14 @@ def subscriptions(
 def sentence_of(app: App | None, terms: Terms, most: int = 1500) -> str:
     """What a subscription tells, in a sentence without its end, for mrkdwn; filters that are too long are left out."""
     title = f"*{_title(app)}*"
-    said = describe_terms(terms.model_copy(update={"filter": _safe(terms.filter)}), title)
+    ends = _ENDS.get(app.provider, EVERY_END) if app is not None else EVERY_END
+    said = describe_terms(terms.model_copy(update={"filter": _safe(terms.filter)}), title, ends=ends)
     if len(said) <= most:
         return said
     return describe_terms(
-        terms.model_copy(update={"filter": BuildFilter()}), f"{title}, as far as its filters let pass"
+        terms.model_copy(update={"filter": BuildFilter()}),
+        f"{title}, as far as its filters let pass",
+        ends=ends,
     )
 
 

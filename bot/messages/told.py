@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bot.build import App, Build, State
+from bot.build import App, Build, Kind, State
 from bot.failure import Failure
-from bot.messages import actions, wording
-from bot.messages.blocks import button, confirm, context, link_button, paragraphs, row, section
+from bot.messages import wording
+from bot.messages.blocks import context, paragraphs, row, section
 from bot.messages.builds import build_card, build_line
-from bot.messages.buttons import BuildButton
+from bot.messages.card_buttons import open_button, series_row
+from bot.messages.kinds import words_of
 from bot.messages.message import Block, Message
 from bot.messages.notes import CardNote
 from bot.messages.text import (
@@ -24,7 +25,6 @@ from bot.messages.text import (
     lasted,
     link,
     mention,
-    plain,
     when,
 )
 from bot.series import Mark, Position, Standing
@@ -64,21 +64,17 @@ def series_card(tellings: Sequence[Telling], note: CardNote, *, now: datetime) -
     build, app, standing = last.build, last.app, last.standing
     if standing is None or standing.red is None:
         return told_build(last, now=now)
-    where = f"*{escape(app.title, 150)}* on {code(build.branch or build.tag or 'tags')}"
-    workflow = f", workflow {code(build.workflow)}" if build.workflow else ""
     if standing.position is Position.FIXED:
-        return _fixed(last, standing.red, f"{where}{workflow}", note)
-    times = (
-        f"{standing.failures} builds have failed in a row"
-        if standing.failures > 1
-        else "one build has failed"
-    )
-    lines = [f"🔴 {where}{workflow} *is broken*", *_broke(standing)]
+        return _fixed(last, standing.red, note)
+    words = words_of(build.kind)
+    times = words.again.format(count=standing.failures) if standing.failures > 1 else words.once
+    lines = [f"🔴 {wording.where(build, app)} *{words.broken}*", *_broke(build, standing)]
     since = f" since {when(standing.red.at)}" if standing.red.at else ""
-    lines.append(f"{times[0].upper()}{times[1:]}{since}; the last is {wording.name(build, app)}")
+    the_last = f"; the last is {wording.name(build, app)}" if build.kind is not Kind.DYNO else ""
+    lines.append(f"{times[0].upper()}{times[1:]}{since}{the_last}")
     blocks = [section("\n".join(lines)), *failure_blocks(last, history=False), *_note(note, now)]
-    text = f"{plain(app.title, 150)} on {build.branch or build.tag or 'tags'} is broken: {times}. {_spoken(last)}"
-    return Message(escape(text, 3000), [*blocks, _card_buttons(build, app, note)])
+    text = f"{wording.where_spoken(build, app)} {words.broken}: {times}. {_spoken(last)}"
+    return Message(escape(text, 3000), [*blocks, *series_row(build, app, claimed=bool(note.claimed_by))])
 
 
 def thread_head(telling: Telling) -> Message:
@@ -87,12 +83,17 @@ def thread_head(telling: Telling) -> Message:
     if build.pull_request is not None:
         topic = link(build.pull_request_url, f"pull request #{build.pull_request}")
         spoken = f"pull request #{build.pull_request}"
-    else:
+    elif build.branch or build.kind is Kind.BUILD:
         spoken = f"branch {build.branch}" if build.branch else "tags"
         topic = f"branch {code(build.branch)}" if build.branch else "tags"
+    else:
+        dyno = build.kind is Kind.DYNO
+        spoken = f"process {build.workflow}" if dyno else "deployments"
+        topic = f"process {code(build.workflow or '')}" if dyno else "deployments"
     text = f"🧵 *{escape(app.title, 150)}*: {topic}\n{build_line(build, app)}"
     return Message(
-        escape(f"{app.title}, {spoken}: {build.label} {wording.result(build)}", 1000), [section(text)]
+        escape(f"{app.title}, {spoken}: {wording.called(build)} {wording.result(build)}", 1000),
+        [section(text)],
     )
 
 
@@ -118,10 +119,9 @@ def outage(tellings: Sequence[Telling]) -> Message:
 
 def flood(tellings: Sequence[Telling], *, limit: int) -> Message:
     """More than a channel can read."""
-    return gathered(
-        tellings,
-        title=f"🌊 More than {limit} messages in an hour here, so builds are gathered in this one until it is calmer",
-    )
+    sorts = wording.sorts(one.build for one in tellings)
+    words = f"🌊 More than {limit} messages in an hour here, so {sorts} are gathered in this one until it is calmer"
+    return gathered(tellings, title=words)
 
 
 def _failed(telling: Telling) -> bool:
@@ -132,7 +132,7 @@ def failure_blocks(telling: Telling, *, history: bool = True) -> list[Block]:
     """Where a build failed and why, with its series' history where that is wanted; empty where nothing is known."""
     blocks: list[Block] = []
     standing, failure = telling.standing, telling.failure
-    if history and standing is not None and (lines := _history(standing)):
+    if history and standing is not None and (lines := _history(telling.build, standing)):
         blocks.append(context("\n".join(lines)))
     if _failed(telling) and failure is not None:
         words = [f"*Failed in* {code(failure.step)}"] if failure.step else []
@@ -145,45 +145,48 @@ def failure_blocks(telling: Telling, *, history: bool = True) -> list[Block]:
     return blocks + (_mentions(telling.mention) if _failed(telling) else [])
 
 
-def _history(standing: Standing) -> list[str]:
+def _history(build: Build, standing: Standing) -> list[str]:
+    if build.kind is Kind.DYNO:
+        # What it is said of is the process itself, whenever it went down.
+        again = standing.position is Position.STILL_FAILING
+        return [words_of(build.kind).again.format(count=standing.failures).capitalize()] if again else []
     match standing.position:
         case Position.BROKEN:
             # It is this build itself, whose commit stands above.
-            return (
-                [f"Broke with this build, was green at {_number(standing.green)}"] if standing.green else []
-            )
+            this = words_of(build.kind).one
+            green = _number(standing.green)
+            return [f"Broke with this {this}, was green at {green}"] if standing.green else []
         case Position.STILL_FAILING:
             broke = f"Broke with {_mark(standing.red)}" if standing.red else ""
             return [f"Failure {standing.failures} in a row. {broke}".strip()]
         case Position.FIXED:
             broken_by = f", which {_mark(standing.red)} broke" if standing.red else ""
-            return [f"Fixes the series{broken_by}; {_failures(standing.failures)} before"]
+            return [f"Fixes the series{broken_by}; {wording.failed_before(build, standing.failures)} before"]
         case _:
             return []
 
 
-def _broke(standing: Standing) -> list[str]:
+def _broke(build: Build, standing: Standing) -> list[str]:
+    if build.kind is Kind.DYNO:
+        return []
     green = f", was green at {_number(standing.green)}" if standing.green else ""
-    return [f"Broke with {_mark(standing.red)}{green}"] if standing.red else []
+    return [f"Broke with {_mark(standing.red)}{green}"]
 
 
-def _fixed(last: Telling, red: Mark, where: str, note: CardNote) -> Message:
+def _fixed(last: Telling, red: Mark, note: CardNote) -> Message:
     build, app, standing = last.build, last.app, last.standing
+    mended = words_of(build.kind).mended
     took = f" after {lasted(build.finished_at - red.at)}" if build.finished_at and red.at else ""
-    lines = [
-        f"🟢 {where} *is green again*{took}",
-        f"Fixed by {_mark(Mark.of(build))}; {_failures(standing.failures if standing else 0)} before",
-        *(_broke(standing) if standing else []),
-    ]
+    lines = [f"🟢 {wording.where(build, app)} *{mended}*{took}"]
+    if build.kind is not Kind.DYNO:
+        before = wording.failed_before(build, standing.failures if standing else 0)
+        lines.append(f"Fixed by {_mark(Mark.of(build))}; {before} before")
+    lines += _broke(build, standing) if standing else []
     if note.claimed_by:
         lines.append(f"{mention(note.claimed_by)} was on it")
-    text = f"{plain(app.title, 150)} on {build.branch or build.tag or 'tags'} is green again{took}."
-    buttons = row(link_button("Open in Bitrise", build.url, actions.OPEN_LINK))
-    return Message(escape(text, 1000), [section("\n".join(lines)), buttons])
-
-
-def _failures(count: int) -> str:
-    return f"{count} builds failed" if count != 1 else "one build failed"
+    text = f"{wording.where_spoken(build, app)} {mended}{took}."
+    page = open_button(build)
+    return Message(escape(text, 1000), [section("\n".join(lines)), *([row(page)] if page else [])])
 
 
 def _mark(mark: Mark | None) -> str:
@@ -203,7 +206,7 @@ def _author(name: str) -> str:
 def _number(mark: Mark | None) -> str:
     if mark is None:
         return ""
-    return link(mark.url, f"#{mark.number}" if mark.number is not None else mark.slug)
+    return link(mark.url, mark.label or (f"#{mark.number}" if mark.number is not None else mark.slug))
 
 
 def _note(note: CardNote, now: datetime) -> list[Block]:
@@ -214,20 +217,6 @@ def _note(note: CardNote, now: datetime) -> list[Block]:
         by = f" by {mention(note.snoozed_by)}" if note.snoozed_by else ""
         words.append(f"💤 Snoozed until {when(note.snoozed_until)}{by}")
     return [context(*words)] if words else []
-
-
-def _card_buttons(build: Build, app: App, note: CardNote) -> Block:
-    value = BuildButton.of(build, app).encode()
-    question = confirm(
-        "Start it again?", f"A new build of {plain(app.title, 100)} starts as {build.label} did.", "Start it"
-    )
-    return row(
-        None if note.claimed_by else button("I'm on it", actions.CARD_CLAIM, value, style="primary"),
-        button("Snooze 4 hours", actions.CARD_SNOOZE, value),
-        button("Rebuild", actions.BUILD_REBUILD, value, confirm=question),
-        button("Log", actions.BUILD_LOG, value),
-        link_button("Open in Bitrise", build.url, actions.OPEN_LINK),
-    )
 
 
 def _mentions(people: Sequence[str]) -> list[Block]:

@@ -2,56 +2,97 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from bot import authors
 from bot.aborts import MANUAL, OTHER, phrase, read_abort
-from bot.build import App, Build, State, time_building, time_on_hold, time_preparing
+from bot.build import App, Build, Kind, State, time_building, time_on_hold, time_preparing
 from bot.http.redaction import redact
+from bot.messages.kinds import UNKNOWN_OPEN, state_words, words_of
 from bot.messages.text import code, escape, lasted, link, plain
 
 BAR_CELLS = 10
 MUCH_LONGER = 1.2
-# A symbol beside the words, never instead of them.
-_RESULTS = {
-    State.ON_HOLD: ("⏸️", "is on hold"),
-    State.RUNNING: ("▶️", "is running"),
-    State.SUCCEEDED: ("✅", "succeeded"),
-    State.FAILED: ("❌", "failed"),
-    State.ABORTED: ("🛑", "was aborted"),
-    State.ABORTED_WITH_SUCCESS: ("☑️", "was aborted, counted as a success"),
-}
-_UNKNOWN_OPEN = ("❔", "is in a state that I don't know")
-_UNKNOWN_ENDED = ("❔", "ended in a way that I don't know")
 
 
 def symbol(build: Build) -> str:
     """The result's symbol."""
-    return _result(build)[0]
+    return state_words(build)[0]
 
 
 def symbol_of(state: State) -> str:
     """The symbol of a state by itself."""
-    return _RESULTS.get(state, _UNKNOWN_OPEN)[0]
+    return words_of(Kind.BUILD).results.get(state, UNKNOWN_OPEN)[0]
 
 
 def result_of(state: State) -> str:
     """A state by itself, in words that follow a name."""
-    return _RESULTS.get(state, _UNKNOWN_OPEN)[1]
+    return words_of(Kind.BUILD).results.get(state, UNKNOWN_OPEN)[1]
 
 
 def result(build: Build) -> str:
     """The result in words that follow the build's name."""
-    return _result(build)[1]
+    return state_words(build)[1]
 
 
-def _result(build: Build) -> tuple[str, str]:
-    return _RESULTS.get(build.state) or (_UNKNOWN_ENDED if build.ended else _UNKNOWN_OPEN)
+def called(build: Build) -> str:
+    """What it is called within its app, without markup: `#19`, `deployment v12`, `web.1`."""
+    return f"deployment {build.label}".rstrip() if build.kind is Kind.DEPLOYMENT else build.label
 
 
 def name(build: Build, app: App) -> str:
     """The build's name, leading to its page."""
-    return f"*{link(build.url, f'{app.title} {build.label}', 150)}*"
+    return f"*{link(build.url, f'{app.title} {called(build)}', 150)}*"
+
+
+def where(build: Build, app: App) -> str:
+    """The series that a build belongs to: an app with its branch and workflow, or one process of it."""
+    title = f"*{escape(app.title, 150)}*"
+    match build.kind:
+        case Kind.DYNO:
+            return f"{title} {code(build.workflow or '')}"
+        case Kind.DEPLOYMENT:
+            return f"Deploying {title}" + (f" from {code(build.branch)}" if build.branch else "")
+        case _:
+            workflow = f", workflow {code(build.workflow)}" if build.workflow else ""
+            return f"{title} on {code(build.branch or build.tag or 'tags')}{workflow}"
+
+
+def where_spoken(build: Build, app: App) -> str:
+    """The same for a screen reader, without markup."""
+    title = plain(app.title, 150)
+    match build.kind:
+        case Kind.DYNO:
+            return f"{title} {build.workflow}"
+        case Kind.DEPLOYMENT:
+            return f"Deploying {title}" + (f" from {build.branch}" if build.branch else "")
+        case _:
+            return f"{title} on {build.branch or build.tag or 'tags'}"
+
+
+def sorts(builds: Iterable[Build]) -> str:
+    """What they are: "builds", "deployments and dynos"."""
+    kinds = {build.kind for build in builds}
+    return " and ".join(words_of(kind).many for kind in Kind if kind in kinds)
+
+
+def counted(builds: Sequence[Build]) -> str:
+    """How many there are of each kind: "one build", "3 deployments and 2 dynos"."""
+    counts = Counter(build.kind for build in builds)
+    parts = [
+        f"{counts[kind]} {words_of(kind).many}" if counts[kind] != 1 else f"one {words_of(kind).one}"
+        for kind in Kind
+        if counts[kind]
+    ]
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if parts[:-1] else parts)
+
+
+def failed_before(build: Build, count: int) -> str:
+    """How many have failed in a series: "3 builds failed"."""
+    words = words_of(build.kind)
+    return f"{count} {words.many} failed" if count != 1 else f"one {words.one} failed"
 
 
 def source(build: Build) -> str:
@@ -60,7 +101,7 @@ def source(build: Build) -> str:
     if build.pull_request is not None:
         target = f" into {code(build.target_branch)}" if build.target_branch else ""
         parts.append(f"{link(build.pull_request_url, f'pull request #{build.pull_request}')}{target}")
-    if build.workflow:
+    if build.workflow and build.kind is Kind.BUILD:
         parts.append(f"workflow {code(build.workflow)}")
     return " · ".join(parts)
 
@@ -105,7 +146,15 @@ def abort(build: Build) -> str | None:
 
 
 def times(build: Build) -> list[str]:
-    """The three times of a build, told apart as the documents define them (API v0.1, "Build times")."""
+    """The three times of a build, told apart as the documents define them (Bitrise API v0.1, "Build times").
+
+    Others have one time: how long a deployment took, or how long a process was down.
+    """
+    if build.kind is not Kind.BUILD:
+        down = "down" if build.kind is Kind.DYNO else "in all"
+        spent = build.finished_at - build.triggered_at if build.finished_at and build.triggered_at else None
+        known = spent is not None and (build.kind is not Kind.DYNO or build.state is State.SUCCEEDED)
+        return [f"{lasted(spent)} {down}"] if known and spent is not None else []
     spans: list[tuple[str, timedelta | None]] = [
         ("on hold", time_on_hold(build)),
         ("preparing", time_preparing(build)),
@@ -125,7 +174,8 @@ def so_far(build: Build, now: datetime, usual: timedelta | None = None) -> str |
         return (
             f"waiting for {lasted(max(now - since, timedelta(0)))}; it usually runs for about {_about(usual)}"
         )
-    doing = "building" if build.prepared_at else "preparing" if build.started_at else "waiting"
+    words = words_of(build.kind)
+    doing = "building" if build.prepared_at else words.preparing if build.started_at else words.waiting
     return f"{doing} for {lasted(max(now - since, timedelta(0)))}"
 
 
@@ -156,9 +206,9 @@ def _about(usual: timedelta) -> str:
 
 def in_a_sentence(build: Build, app: App) -> str:
     """The build for a screen reader or a notification: everything that matters, without markup."""
-    where = f" on {build.branch}" if build.branch else f" for tag {build.tag}" if build.tag else ""
-    workflow = f" ({build.workflow})" if build.workflow else ""
-    first = f"{app.title} {build.label} {result(build)}{where}{workflow}."
+    on = f" on {build.branch}" if build.branch else f" for tag {build.tag}" if build.tag else ""
+    workflow = f" ({build.workflow})" if build.workflow and build.kind is Kind.BUILD else ""
+    first = f"{app.title} {called(build)} {result(build)}{on}{workflow}."
     stopped = abort(build) if build.ended else None
     subject = (build.commit_message or "").strip().split("\n", 1)[0]
     spent = ", ".join(times(build)) if build.ended else ""

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from bot import messages
 from bot.authors import person_here
-from bot.messages import CardNote, Message, Telling
+from bot.messages import CardNote, Message, Telling, wording
 from bot.outbox.subjects import Kind, told_of
 from bot.series import Mark, Standing
 from bot.terms import Happening, Style
@@ -71,14 +71,17 @@ def _why_gathered(carried: Sequence[Notification]) -> str:
     terms = carried[0].terms
     match terms.style:
         case Style.DAILY:
-            return f"The day's builds: {_builds(carried)}"
+            return f"The day's {_sorts(carried)}: {_builds(carried)}"
         case Style.WEEKLY:
-            return f"The week's builds: {_builds(carried)}"
+            return f"The week's {_sorts(carried)}: {_builds(carried)}"
         case _:
             hours = f" ({terms.quiet.start:%H:%M} to {terms.quiet.end:%H:%M})" if terms.quiet else ""
             return f"{_builds(carried)} during the quiet hours{hours}"
 
 
+def _sorts(carried: Sequence[Notification]) -> str:
+    return wording.sorts(one.build for one in carried)
+
+
 def _builds(carried: Sequence[Notification]) -> str:
-    count = len({one.build.slug for one in carried})
-    return f"{count} builds" if count != 1 else "one build"
+    return wording.counted(list({one.build.slug: one.build for one in carried}.values()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from bot.build import Frozen
+from bot.build import Kind as Sort
 from bot.terms import Style
 from storage import Notification
 
@@ -70,7 +71,8 @@ _ONE_A_PIPELINE = (Style.EACH, Style.LIVE, Style.THREAD)
 
 
 def thread_of(notification: Notification) -> Subject:
-    """The message that a reply belongs under: the pull request's, the branch's or the tags'."""
+    """The message that a reply belongs under: the pull request's, the branch's, the tags' or the process's."""
     build = notification.build
-    topic = f"#{build.pull_request}" if build.pull_request is not None else build.branch or "tags"
+    without_branch = "tags" if build.kind is Sort.BUILD else build.workflow
+    topic = f"#{build.pull_request}" if build.pull_request is not None else build.branch or without_branch
     return Subject(kind=Kind.THREAD, key=f"{notification.subscription_id} {build.app_slug} {topic}")

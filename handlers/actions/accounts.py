@@ -4,26 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from bot import messages
 from bot.commands import Disconnect
-from bot.messages import NotAButton, ProposalButton, actions
+from bot.messages import NotAButton, PolicyButton, ProposalButton, actions
 from handlers import doing
 from handlers.actions.press import Press, Respond
 from handlers.answers import accounts, policies
 from handlers.caller import Answer
-from handlers.finding import app_by_slug
 
 
 async def _connect(press: Press) -> None:
-    await accounts.open_modal(press.caller)
+    await accounts.open_modal(press.caller, messages.read_provider(press.value))
 
 
 async def _disconnect(press: Press) -> Answer:
-    return await accounts.disconnect(Disconnect(), press.caller)
+    return await accounts.disconnect(Disconnect(), press.caller, messages.read_provider(press.value))
 
 
 async def _add_rule(press: Press) -> None:
-    app = await app_by_slug(press.caller, press.value) if press.value != "-" else None
-    await policies.open_modal(press.caller, app)
+    about = PolicyButton.decode(press.value)
+    app = await press.caller.apps_of(about.provider).require(about.app) if about.app else None
+    await policies.open_modal(press.caller, about.provider, app)
 
 
 async def _remove_rule(press: Press) -> Answer:

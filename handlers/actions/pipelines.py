@@ -10,7 +10,7 @@ from handlers import cards
 from handlers.actions.press import Press, Respond
 from handlers.answers import approvals, pipelines
 from handlers.caller import Answer
-from handlers.doing.performing import PIPELINE
+from handlers.doing.performing.bitrise import PIPELINE
 
 
 async def _pipeline(press: Press) -> Answer:

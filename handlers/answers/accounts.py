@@ -1,4 +1,4 @@
-"""People's own accounts at Bitrise: linked, shown, wiped."""
+"""People's own accounts at a provider: linked, shown, wiped."""
 
 from __future__ import annotations
 
@@ -11,31 +11,30 @@ from bot import messages
 from bot.commands import Connect, Disconnect, WhoAmI
 from bot.http import BadToken, NoAccess
 from bot.messages import Linked, Origin
+from bot.plug import Owner
 from bot.provider import Provider
 from handlers.caller import Answer, Audience, Caller
 from handlers.doing import NotAllowed, noted
 from handlers.finding import NotNamed
 from storage import NoKey
 
-TITLE = "Your Bitrise account"
-_TOKEN = re.compile(r"[!-~]{8,500}")
+_TOKEN = re.compile(r"[!-~]{8,2000}")
 
 
-async def connect(_ask: Connect, caller: Caller) -> Answer | None:
+async def connect(_ask: Connect, caller: Caller, provider: Provider = Provider.BITRISE) -> Answer | None:
     """Open the modal that asks for a token; a message can only offer a button that does. Raises NotAllowed."""
     if not caller.trigger_id:
-        return Answer(
-            messages.connect_button("Press this, and paste your token into the dialog."), Audience.ONE_PERSON
-        )
-    await open_modal(caller)
+        words = "Press this, and paste your token into the dialog."
+        return Answer(messages.connect_button(words, provider), Audience.ONE_PERSON)
+    await open_modal(caller, provider)
     return None
 
 
-async def open_modal(caller: Caller) -> None:
+async def open_modal(caller: Caller, provider: Provider) -> None:
     """Ask for a token of the person's own. Raises NotAllowed, SlackApiError."""
     check_key(caller)
-    before = await linked(caller)
-    await caller.show(messages.connect_modal(origin=Origin(channel=caller.channel), before=before))
+    before = await linked(caller, provider)
+    await caller.show(messages.connect_modal(provider, origin=Origin(channel=caller.channel), before=before))
 
 
 def check_key(caller: Caller) -> None:
@@ -44,65 +43,60 @@ def check_key(caller: Caller) -> None:
         raise NotAllowed(str(NoKey()))
 
 
-async def link(token: SecretStr, caller: Caller) -> str:
-    """Keep the person's token, once Bitrise has said whose it is; returns that name.
+async def link(token: SecretStr, caller: Caller, provider: Provider) -> str:
+    """Keep the person's token, once the provider has said whose it is; returns that name.
 
     Raises NotAllowed, NotNamed, ProviderError.
     """
     check_key(caller)
     if caller.stranger or not caller.vouched:
         raise NotAllowed("Only people of this workspace can link an account here.")
-    await _check_own(token, caller)
-    try:
-        me = await caller.desk.clients.under(token).me()
-    except (BadToken, NoAccess) as error:
-        raise NotNamed(
-            "Bitrise does not take this token. Make a new one there, and paste all of it."
-        ) from error
-    if not me.username or not me.slug:
-        raise NotNamed(
-            "This token is no person's. Make a personal access token in your own account's settings."
-        )
-    async with noted(caller, "connect", about={"name": me.username}):
+    owner = await _owner_of(token, caller, provider)
+    async with noted(caller, "connect", about={"name": owner.name}):
         await caller.storage.accounts.connect(
             caller.person,
-            Provider.BITRISE,
+            provider,
             token,
-            provider_user=me.slug,
-            name=me.username,
+            provider_user=owner.id,
+            name=owner.name,
             at=caller.now(),
         )
-    await caller.storage.people.is_called(caller.person, me.username)
+    if provider is Provider.BITRISE:
+        await caller.storage.people.is_called(caller.person, owner.name)
     _changed(caller)
-    return me.username
+    return owner.name
 
 
-async def disconnect(_ask: Disconnect, caller: Caller) -> Answer:
+async def disconnect(_ask: Disconnect, caller: Caller, provider: Provider = Provider.BITRISE) -> Answer:
     """Wipe the person's token; what showed what they could see stops."""
-    there = await caller.storage.accounts.find(caller.identity, Provider.BITRISE)
+    there = await caller.storage.accounts.find(caller.identity, provider)
     if there is not None:
         async with noted(caller, "disconnect", about={"name": there.name}):
-            await caller.storage.accounts.disconnect(caller.person, Provider.BITRISE)
+            await caller.storage.accounts.disconnect(caller.person, provider)
         _changed(caller)
-    return Answer(messages.disconnected(there.name if there else None), Audience.ONE_PERSON, title=TITLE)
+    said = messages.disconnected(there.name if there else None, provider)
+    return Answer(said, Audience.ONE_PERSON, title=messages.account_title(provider))
 
 
-async def who_am_i(_ask: WhoAmI, caller: Caller) -> Answer:
-    """Who the person is at Bitrise, and with whose token they are answered."""
-    account = await linked(caller)
+async def who_am_i(_ask: WhoAmI, caller: Caller, provider: Provider = Provider.BITRISE) -> Answer:
+    """Who the person is at the provider, and with whose token they are answered."""
+    account = await linked(caller, provider)
+    clients = caller.desk.clients.at(provider)
     said = messages.whoami(
         caller.person,
         account,
-        service=await caller.desk.clients.service_apps.owner(),
-        service_acts=caller.desk.clients.service_acts,
+        provider,
+        service=await clients.service_apps.owner(),
+        service_acts=clients.service_acts,
+        service_reads=clients.service_reads,
         can_link=caller.desk.storage.vault is not None,
     )
-    return Answer(said, Audience.ONE_PERSON, title=TITLE)
+    return Answer(said, Audience.ONE_PERSON, title=messages.account_title(provider))
 
 
-async def linked(caller: Caller) -> Linked | None:
-    """The person's account as it may be shown."""
-    account = await caller.storage.accounts.find(caller.identity, Provider.BITRISE)
+async def linked(caller: Caller, provider: Provider = Provider.BITRISE) -> Linked | None:
+    """The person's account at the provider as it may be shown."""
+    account = await caller.storage.accounts.find(caller.identity, provider)
     return Linked(name=account.name, works=account.works) if account is not None else None
 
 
@@ -128,13 +122,22 @@ async def is_admin(caller: Caller) -> bool:
     )
 
 
-async def _check_own(token: SecretStr, caller: Caller) -> None:
-    """Raises NotNamed for what is no token, and for the bot's own."""
-    text = token.get_secret_value()
-    if not _TOKEN.fullmatch(text):
+async def _owner_of(token: SecretStr, caller: Caller, provider: Provider) -> Owner:
+    """Whose token it is. Raises NotNamed for what is no person's token, and for the bot's own; ProviderError."""
+    clients = caller.desk.clients.at(provider)
+    if not _TOKEN.fullmatch(token.get_secret_value()):
         raise NotNamed("This is no token: it has no spaces and nothing else than letters, digits and signs.")
-    if caller.desk.clients.is_service_token(token):
+    if clients.is_service_token(token):
         raise NotNamed("This is my own token. Link yours: with it I act as you, and see what you may see.")
+    try:
+        owner = await clients.owner_of(token)
+    except (BadToken, NoAccess) as error:
+        raise NotNamed(
+            f"{provider.label} does not take this token. Make a new one there, and paste all of it."
+        ) from error
+    if owner is None:
+        raise NotNamed("This token is no person's. Make one in the settings of your own account.")
+    return owner
 
 
 def _changed(caller: Caller) -> None:

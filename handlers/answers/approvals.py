@@ -9,7 +9,7 @@ from bot.messages import RequestButton
 from bot.provider import Provider
 from handlers import doing
 from handlers.caller import Answer, Caller
-from handlers.doing.performing import APPROVALS as TITLE
+from handlers.doing.performing.bitrise import APPROVALS as TITLE
 from handlers.finding import app_by_slug, find_app
 
 

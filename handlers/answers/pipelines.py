@@ -13,7 +13,7 @@ from bot.messages import Message, PipelineButton
 from bot.pipeline import Pipeline
 from handlers import doing
 from handlers.caller import Answer, Caller
-from handlers.doing.performing import PIPELINE as TITLE
+from handlers.doing.performing.bitrise import PIPELINE as TITLE
 from handlers.finding import NotNamed, app_by_slug, find_app
 
 MOST = 10

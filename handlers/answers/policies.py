@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from pydantic import ValidationError
 
 from bot import messages
 from bot.build import App
 from bot.commands import ShowPolicy
 from bot.messages import FilledRule, Origin, ShownRule
-from bot.policy import MOST_MINUTES, Allow, Permission, Protect, Question, Who, protections, who_may
+from bot.policy import (
+    MOST_MINUTES,
+    NOBODY,
+    Allow,
+    Permission,
+    Protect,
+    Question,
+    Who,
+    is_off,
+    permissions_at,
+    protections,
+    who_may,
+)
+from bot.provider import Provider
 from handlers.answers.accounts import is_admin
 from handlers.caller import Answer, Audience, Caller
 from handlers.doing import NotAllowed, noted
@@ -17,6 +33,13 @@ from handlers.finding import NotNamed, find_app
 
 TITLE = "Policy"
 MOST_RULES = 100
+# What is done most often at each, as the example of what holds for whoever asks.
+_TRIED: Mapping[Provider, tuple[Permission, str]] = MappingProxyType(
+    {
+        Provider.BITRISE: (Permission.TRIGGER, "start builds"),
+        Provider.BUILDIO: (Permission.DEPLOY, "deploy"),
+    }
+)
 ADMINS_ONLY = "Only admins and owners of this workspace can change its rules."
 
 
@@ -28,37 +51,41 @@ class RuleProblem(NotNamed):
         self.field = field
 
 
-async def show(ask: ShowPolicy, caller: Caller) -> Answer:
-    """Who may do what in this channel, with an app or with any."""
-    app = await find_app(caller, ask.app) if ask.app is not None else None
+async def show(ask: ShowPolicy, caller: Caller, provider: Provider = Provider.BITRISE) -> Answer:
+    """Who may do what at the provider in this channel, with an app or with any."""
+    app = await find_app(caller, ask.app, provider) if ask.app is not None else None
     rulings = caller.desk.rulings
     of_workspace = await caller.storage.policies.all()
     both = (rulings.operators(caller.team), [one.rule for one in of_workspace])
     verdicts = []
-    for permission in Permission:
-        question = Question(permission=permission, app=app, channel=caller.channel)
+    for permission in permissions_at(provider):
+        question = Question(permission=permission, provider=provider, app=app, channel=caller.channel)
         allowed = [who_may(rules, question).who for rules in both]
+        if is_off(both, question):
+            allowed = [NOBODY]
         needed = [one for rules in both for one in protections(rules, question)]
         verdicts.append((question, await _in_words(allowed, needed, caller)))
     said = messages.policy(
         app,
+        provider,
         verdicts,
-        [await _shown(rule, caller) for rule in rulings.operators(caller.team)],
-        [await _shown(one.rule, caller, number=one.number) for one in of_workspace],
+        [await _shown(rule, caller, provider) for rule in rulings.operators(caller.team)],
+        [await _shown(one.rule, caller, provider, number=one.number) for one in of_workspace],
         is_admin=await is_admin(caller),
-        you=await _you(app, caller),
+        you=await _you(app, caller, provider),
     )
     return Answer(said, Audience.ONE_PERSON, title=TITLE)
 
 
-async def open_modal(caller: Caller, app: App | None = None) -> None:
+async def open_modal(caller: Caller, provider: Provider, app: App | None = None) -> None:
     """Ask for a rule. Raises NotAllowed, SlackApiError."""
     await _check_admin(caller)
     filled = FilledRule(app=app.slug, app_title=app.title) if app is not None else FilledRule()
-    await caller.show(messages.policy_modal(filled, origin=Origin(channel=caller.channel)))
+    origin = Origin(channel=caller.channel, provider=provider)
+    await caller.show(messages.policy_modal(filled, origin=origin))
 
 
-async def add(filled: FilledRule, caller: Caller) -> Answer:
+async def add(filled: FilledRule, caller: Caller, provider: Provider = Provider.BITRISE) -> Answer:
     """Add a rule. Raises NotAllowed, RuleProblem."""
     await _check_admin(caller)
     rule = rule_of(filled)
@@ -66,7 +93,7 @@ async def add(filled: FilledRule, caller: Caller) -> Answer:
         raise RuleProblem("kind", "Asking for a second person needs BUILDBELL_SECRET_KEY, which is not set.")
     if len(await caller.storage.policies.all()) >= MOST_RULES:
         raise RuleProblem("kind", f"There are {MOST_RULES} rules already. Take some away first.")
-    shown = await _shown(rule, caller)
+    shown = await _shown(rule, caller, provider)
     async with noted(caller, "policy_add", about={"rule": rule.model_dump_json()}):
         await caller.storage.policies.add(rule, by=caller.person, at=caller.now())
     return Answer(messages.rule_added(shown), Audience.CHANNEL, title=TITLE)
@@ -78,7 +105,7 @@ async def remove(number: int, caller: Caller) -> Answer:
     found = [one for one in await caller.storage.policies.all() if one.number == number]
     if not found:
         raise NotNamed("There is no such rule any more.")
-    shown = await _shown(found[0].rule, caller)
+    shown = await _shown(found[0].rule, caller, Provider.BITRISE)
     body = found[0].rule.model_dump_json()
     async with noted(caller, "policy_remove", about={"rule": body}):
         await caller.storage.policies.remove(number)
@@ -102,6 +129,8 @@ def rule_of(filled: FilledRule) -> Allow | Protect:
     }
     if filled.acts:
         about["permissions"] = frozenset(filled.acts)
+    if filled.providers:
+        about["providers"] = filled.providers
     try:
         if filled.kind != "protect":
             return Allow.model_validate(about)
@@ -115,7 +144,12 @@ def rule_of(filled: FilledRule) -> Allow | Protect:
             or not 1 <= int(filled.minutes) <= MOST_MINUTES
         ):
             raise RuleProblem("minutes", f"Give a number of minutes from 1 to {MOST_MINUTES}.")
-        more = {"branches": filled.branches, "workflows": filled.workflows, "minutes": int(filled.minutes)}
+        more = {
+            "branches": filled.branches,
+            "workflows": filled.workflows,
+            "stages": filled.stages,
+            "minutes": int(filled.minutes),
+        }
         return Protect.model_validate(about | more)
     except ValidationError as error:
         words = error.errors()[0]["msg"].removeprefix("Value error, ")
@@ -127,10 +161,14 @@ async def _check_admin(caller: Caller) -> None:
         raise NotAllowed(ADMINS_ONLY)
 
 
-async def _shown(rule: Allow | Protect, caller: Caller, *, number: int | None = None) -> ShownRule:
+async def _shown(
+    rule: Allow | Protect, caller: Caller, provider: Provider, *, number: int | None = None
+) -> ShownRule:
+    """The rule with its people and its one app by name; the app, where the person sees it at this provider."""
     app = None
     if len(rule.apps) == 1:
-        app = next((one.title for one in await caller.apps.all() if one.slug == rule.apps[0]), None)
+        apps = await caller.apps_of(provider).in_time()
+        app = next((one.title for one in apps if one.slug == rule.apps[0]), None)
     who = await caller.desk.rulings.groups.names(caller.team, rule.who)
     return ShownRule(rule=rule, who=who, app=app, number=number)
 
@@ -147,15 +185,17 @@ async def _in_words(allowed: list[Who], needed: list[Protect], caller: Caller) -
         who = " who are also ".join(dict.fromkeys(names))
     if not needed:
         return who
-    where = [*dict.fromkeys(part for one in needed for part in (*one.branches, *one.workflows))]
+    parts = (part for one in needed for part in (*one.branches, *one.workflows, *one.stages))
+    where = [*dict.fromkeys(parts)]
     which = f" for {', '.join(where)}" if where else ""
     return f"{who}; with a second person's agreement{which}"
 
 
-async def _you(app: App | None, caller: Caller) -> str:
+async def _you(app: App | None, caller: Caller, provider: Provider) -> str:
     """What holds for whoever asks, in words."""
-    question = Question(permission=Permission.TRIGGER, app=app, channel=caller.channel)
+    permission, doing = _TRIED.get(provider, (Permission.SUBSCRIBE, "change subscriptions"))
+    question = Question(permission=permission, provider=provider, app=app, channel=caller.channel)
     ruling = await caller.desk.rulings.of(question, person_of(caller))
     if ruling.refused is not None:
-        return f"You may not start builds here: {ruling.refused}"
-    return "You may start builds here" + (", with a second person's agreement." if ruling.second else ".")
+        return f"You may not {doing} here: {ruling.refused}"
+    return f"You may {doing} here" + (", with a second person's agreement." if ruling.second else ".")

@@ -14,7 +14,6 @@ from bot.http import NoAccess, NotFound
 from bot.messages import Message
 from bot.provider import Provider
 from bot.terms import Style, Terms
-from bot.watch import read_baseline
 from handlers import places
 from handlers.answers.explaining import preview
 from handlers.caller import Answer, Audience, Caller
@@ -54,7 +53,7 @@ async def begin(app: App, terms: Terms, caller: Caller) -> None:
         except BaseException:
             await caller.storage.subscriptions.remove(subscription)
             raise
-    caller.desk.look_now()
+    caller.desk.lookout.look_now(app.provider)
 
 
 async def add(app: App, terms: Terms, caller: Caller, *, channel: str) -> Subscription:
@@ -64,7 +63,7 @@ async def add(app: App, terms: Terms, caller: Caller, *, channel: str) -> Subscr
     """
     await _must_see(app, caller)
     subscriptions = caller.storage.subscriptions
-    watched = await subscriptions.is_watched(Provider.BITRISE, app.slug)
+    watched = await subscriptions.is_watched(app.provider, app.slug)
     return await subscriptions.add(
         channel=channel,
         app=app,
@@ -77,27 +76,28 @@ async def add(app: App, terms: Terms, caller: Caller, *, channel: str) -> Subscr
 
 
 async def _must_see(app: App, caller: Caller) -> None:
-    """Ask Bitrise itself whether the person sees the app, since from then on the bot looks. Raises ProviderError."""
-    if await caller.is_linked():
-        await caller.own_bitrise.app(app.slug)
+    """Ask the provider itself whether they see the app, since from then on the bot looks. Raises ProviderError."""
+    if await caller.is_linked(app.provider):
+        await caller.own_apps(app.provider).ask_for(app.slug)
     else:
         await app_by_slug(caller, app.slug)
 
 
 async def scope_of(caller: Caller, app: App | None) -> Scope:
     """What a subscription may show that this person makes now, of one app or of all. Raises ProviderError."""
-    if not await caller.is_linked():
+    provider = app.provider if app is not None else Provider.BITRISE
+    if not await caller.is_linked(provider):
         return Scope(apps=await caller.apps.slugs() if app is None else None)
-    return await own_scope(caller.own_bitrise, app)
+    return await own_scope(caller.own_apps(provider), app)
 
 
 async def _baseline(app: App, caller: Caller) -> Baseline:
     try:
-        return await read_baseline(caller.desk.clients.service, app.slug)
+        return await caller.desk.lookout.baseline(app)
     except (NotFound, NoAccess) as error:
         raise NotNamed(
-            f"You can see {app.title} at Bitrise, but I can't, and it is I who must watch it. Let whoever runs me give"
-            " my token access to it."
+            f"You can see {app.title} at {app.provider.label}, but I can't, and it is I who must watch it. Let whoever"
+            " runs me give my token access to it."
         ) from error
 
 
@@ -134,7 +134,7 @@ async def resume_number(number: int, caller: Caller) -> Answer | None:
         await _post(there, said)
         scope = await scope_of(caller, subscription.app)
         await caller.storage.subscriptions.resume(subscription, by=caller.person, scope=scope)
-    caller.desk.look_now()
+    caller.desk.lookout.look_now(subscription.provider)
     return None
 
 
@@ -208,8 +208,11 @@ async def list_subscriptions(_ask: Subscriptions, caller: Caller) -> Answer:
     """What the channel is told of."""
     found = await caller.storage.subscriptions.of_channel(caller.channel)
     rows = [row_of(one) for one in found]
-    blind = caller.desk.blindness()
-    return Answer(messages.subscriptions(rows, blind=(blind.since, blind.reason) if blind else None))
+    for provider in dict.fromkeys(one.provider for one in found):
+        if (blind := caller.desk.lookout.blindness(provider)) is not None:
+            said = (blind.since, blind.reason)
+            return Answer(messages.subscriptions(rows, blind=said, provider=provider))
+    return Answer(messages.subscriptions(rows))
 
 
 def row_of(one: Subscription) -> messages.SubscriptionRow:

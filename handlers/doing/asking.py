@@ -8,17 +8,19 @@ from datetime import timedelta
 import structlog
 
 from bot import messages
-from bot.acts import Act, question_of, words
+from bot.acts import Act
 from bot.audit import Event
 from bot.build import App
 from bot.http.redaction import redact
 from bot.messages import Message, ProposalButton
+from bot.provider import Provider
 from bot.vault import CannotOpen
 from handlers.caller import Answer, Audience, Caller
 from handlers.doing.noting import entry_of, note
 from handlers.doing.outcome import Done, NotAllowed
 from handlers.doing.performing import perform
 from handlers.doing.permitting import person_of, ruling_on
+from handlers.doing.questioning import question_about
 from handlers.finding import NotNamed
 from handlers.rulings import Ruling
 from storage import Deciders, NoKey, Outcome, Proposal, ProposalState, signed_text
@@ -35,7 +37,9 @@ async def do(act: Act, caller: Caller, *, execution: str | None = None) -> Done:
 
     Raises NotAllowed, NotNamed, ProviderError.
     """
-    ruling = await ruling_on(question_of(act, caller.channel), caller)
+    if (problem := act.problem()) is not None:
+        raise NotNamed(problem)
+    ruling = await ruling_on(await question_about(act, caller, caller.channel), caller)
     if ruling.refused is not None:
         await note(caller, entry_of(Event.REFUSED, act, caller, answer=ruling.refused))
         raise NotAllowed(ruling.refused)
@@ -54,7 +58,7 @@ async def do_now(act: Act, caller: Caller, *, agreed_by: str | None = None) -> D
         await note(caller, entry_of(Event.FAILED, act, caller, answer=said, agreed_by=agreed_by))
         raise
     await note(caller, entry_of(Event.DONE, act, caller, answer=done.said, agreed_by=agreed_by))
-    caller.desk.look_now()
+    caller.desk.lookout.look_now(act.provider)
     return done
 
 
@@ -68,7 +72,7 @@ async def decide(about: ProposalButton, caller: Caller, *, agreed: bool) -> Answ
     await _check_decider(proposal, caller)
     state = ProposalState.AGREED if agreed else ProposalState.DECLINED
     event = Event.AGREED if agreed else Event.DECLINED
-    shown = words(proposal.act)
+    shown = proposal.act.words()
     said = messages.proposal_decided(shown, by=proposal.asked_by, decided_by=caller.person, agreed=agreed)
     entry = entry_of(event, proposal.act, asker, agreed_by=caller.person)
     proposals = caller.desk.storage.proposals
@@ -89,7 +93,7 @@ async def _carry_out(proposal: Proposal, caller: Caller, asker: Caller) -> Answe
             # They have said that it is them; a second person may be needed all the same.
             done = await do(act, asker, execution=proposal.execution)
         else:
-            ruling = await ruling_on(question_of(act, proposal.channel), asker)
+            ruling = await ruling_on(await question_about(act, asker, proposal.channel), asker)
             if ruling.refused is not None:
                 await note(asker, entry_of(Event.REFUSED, act, asker, answer=ruling.refused))
                 raise NotAllowed(ruling.refused)
@@ -127,26 +131,28 @@ async def _propose(act: Act, caller: Caller, ruling: Ruling, execution: str | No
     names = [await groups.names(caller.team, who) for who in ruling.second]
     value = ProposalButton(id=proposal.id, seal=vault.sign(signed_text(caller.team, proposal.id)))
     message = messages.proposal(
-        words(act),
+        act.words(),
         by=caller.person,
         who=names,
         until=proposal.expires_at,
         value=value,
         themselves=ruling.confirm,
+        exactly=act.exactly(),
     )
     asker = replace(caller, channel=channel)
     await proposals.begin(proposal, message, entry_of(Event.PROPOSED, act, asker))
     caller.desk.outbox_changed()
     caller.desk.proposals_changed()
-    said = messages.proposed(words(act), channel=channel, until=proposal.expires_at)
+    said = messages.proposed(act.words(), channel=channel, until=proposal.expires_at)
     return Done(Answer(said, Audience.ONE_PERSON), waits=True)
 
 
-async def _where_to_ask(app: App, caller: Caller) -> str:
+async def _where_to_ask(app: App | None, caller: Caller) -> str:
     """The channel where others can see it: this one, or one that follows the app. Raises NotAllowed."""
     if caller.channel and not caller.channel.startswith("D"):
         return caller.channel
-    for one in await caller.desk.storage.subscriptions.of_app(app.provider, app.slug):
+    subscriptions = caller.desk.storage.subscriptions
+    for one in await subscriptions.of_app(app.provider, app.slug) if app is not None else ():
         if one.team == caller.team and not one.channel.startswith("D"):
             return one.channel
     raise NotAllowed(NO_CHANNEL)
@@ -181,9 +187,11 @@ async def _why_not(proposal: Proposal, caller: Caller) -> str | None:
         return None if mine else "Only the person in whose name it would be done can say yes or no."
     if mine:
         return "Somebody else must agree: a second person is the point of it."
-    if await _is_same_at_bitrise(proposal, caller):
-        return "You are the same person at Bitrise as the one who asks, so you can't be the second."
-    ruling = await ruling_on(question_of(proposal.act, proposal.channel), caller)
+    provider = proposal.act.provider
+    if await _is_same_there(proposal, caller, provider):
+        return f"You are the same person at {provider.label} as the one who asks, so you can't be the second."
+    question = await question_about(proposal.act, _asker(proposal, caller), proposal.channel)
+    ruling = await ruling_on(question, caller)
     if ruling.refused is not None:
         return ruling.refused
     rulings, person = caller.desk.rulings, person_of(caller)
@@ -193,11 +201,11 @@ async def _why_not(proposal: Proposal, caller: Caller) -> str | None:
     return None
 
 
-async def _is_same_at_bitrise(proposal: Proposal, caller: Caller) -> bool:
+async def _is_same_there(proposal: Proposal, caller: Caller, provider: Provider) -> bool:
     """Whether one person with two accounts in Slack would agree with themselves."""
     accounts = caller.storage.accounts
-    one = await accounts.find(proposal.asked_by, proposal.act.app.provider)
-    other = await accounts.find(caller.person, proposal.act.app.provider)
+    one = await accounts.find(proposal.asked_by, provider)
+    other = await accounts.find(caller.person, provider)
     return one is not None and other is not None and one.provider_user == other.provider_user
 
 
@@ -209,7 +217,7 @@ def _asker(proposal: Proposal, caller: Caller) -> Caller:
 
 async def _say_it_failed(proposal: Proposal, caller: Caller, problem: str) -> None:
     said: Message = messages.proposal_failed(
-        words(proposal.act), by=proposal.asked_by, decided_by=caller.person, problem=problem
+        proposal.act.words(), by=proposal.asked_by, decided_by=caller.person, problem=problem
     )
     await caller.desk.storage.proposals.say(proposal, said)
     caller.desk.outbox_changed()

@@ -8,7 +8,6 @@ from contextlib import suppress
 import structlog
 
 from bot import messages
-from bot.acts import words
 from bot.audit import Event
 from bot.vault import CannotOpen
 from handlers.caller import Caller
@@ -57,7 +56,9 @@ class Expiring:
         proposals = self._desk.storage.proposals
         try:
             for proposal in await proposals.cut_off(self._began):
-                said = messages.proposal_cut_off(words(proposal.act), by=proposal.asked_by)
+                said = messages.proposal_cut_off(
+                    proposal.act.words(), by=proposal.asked_by, at=proposal.act.provider.label
+                )
                 await proposals.say(proposal, said)
                 await proposals.finish(proposal)
                 self._desk.outbox_changed()
@@ -72,7 +73,7 @@ class Expiring:
     async def _end(self, proposal: Proposal) -> None:
         desk, now = self._desk, self._desk.clock()
         asker = Caller(desk=desk, person=proposal.asked_by, team=proposal.team, channel=proposal.channel)
-        said = messages.proposal_expired(words(proposal.act), by=proposal.asked_by)
+        said = messages.proposal_expired(proposal.act.words(), by=proposal.asked_by)
         entry = entry_of(Event.EXPIRED, proposal.act, asker)
         if not await desk.storage.proposals.conclude(
             proposal, ProposalState.EXPIRED, said, entry, by=None, at=now

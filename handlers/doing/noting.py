@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import structlog
 
-from bot.acts import Act, about, reason_of
+from bot.acts import Act
 from bot.audit import Entry, Event, Personal
 from bot.http.redaction import redact
 from handlers.caller import Caller
@@ -21,7 +21,7 @@ def entry_of(
     event: Event, act: Act, caller: Caller, *, answer: str = "", agreed_by: str | None = None
 ) -> Entry:
     """What happened to an act, as it is written down: nothing that looks like a secret is."""
-    reason = reason_of(act)
+    reason = act.reason()
     return Entry(
         event=event,
         act=act.act,
@@ -29,8 +29,8 @@ def entry_of(
             person=caller.person, agreed_by=agreed_by, reason=redact(reason) if reason else None
         ),
         channel=caller.channel,
-        app=act.app.slug,
-        about={name: redact(value) for name, value in about(act).items()},
+        app=act.app.slug if act.app is not None else "",
+        about={name: redact(value) for name, value in act.about().items()},
         answer=redact(answer)[:LONGEST_ANSWER],
     )
 

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from bot.audit import Entry, Event, Personal
 from bot.build import App
 from bot.policy import Permission, Question
+from bot.provider import Provider
 from handlers.caller import Caller
 from handlers.doing.noting import note, noted
 from handlers.doing.outcome import NotAllowed
@@ -29,7 +30,8 @@ async def permitted(
     caller: Caller, act: str, app: App | None, *, about: Mapping[str, str] | None = None
 ) -> AsyncIterator[None]:
     """Around a change of the channel's own orders: asked, done, written down. Raises NotAllowed."""
-    question = Question(permission=Permission.SUBSCRIBE, app=app, channel=caller.channel)
+    provider = app.provider if app is not None else Provider.BITRISE
+    question = Question(permission=Permission.SUBSCRIBE, provider=provider, app=app, channel=caller.channel)
     ruling = await ruling_on(question, caller)
     slug = app.slug if app is not None else ""
     if ruling.refused is not None:

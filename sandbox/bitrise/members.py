@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -40,6 +40,10 @@ class Member:
     def role_in(self, app: App) -> Role | None:
         """The member's role on the app's team; None for none."""
         return self.roles.get(app.slug, self.everywhere)
+
+    def roles_in(self, apps: Sequence[App]) -> dict[str, Role | None]:
+        """The member's role in each of these apps, by its title."""
+        return {app.title: self.role_in(app) for app in apps}
 
     def sees(self, app: App) -> bool:
         """Whether the app is there at all for the member."""

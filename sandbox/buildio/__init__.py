@@ -3,6 +3,7 @@
 from sandbox.buildio.deployments import Deployment
 from sandbox.buildio.domains import Domain
 from sandbox.buildio.dynos import Dyno, Formation
+from sandbox.buildio.grants import CLIENT_ID, CLIENT_SECRET
 from sandbox.buildio.members import (
     ANNA_TOKEN,
     BEN_TOKEN,
@@ -21,6 +22,8 @@ __all__ = [
     "ANNA_TOKEN",
     "BEN_TOKEN",
     "CARLA_TOKEN",
+    "CLIENT_ID",
+    "CLIENT_SECRET",
     "READ_TOKEN",
     "TOKEN",
     "Access",

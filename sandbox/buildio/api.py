@@ -15,6 +15,7 @@ from sandbox.buildio.desk import Refusal, answered, invalid, region_in
 from sandbox.buildio.domains_api import DomainsApi
 from sandbox.buildio.dynos_api import DynosApi
 from sandbox.buildio.groups_api import GroupsApi
+from sandbox.buildio.oauth import OAuth
 from sandbox.wire import Handler, Request
 
 ROOT = "/api/v1"
@@ -23,7 +24,9 @@ LOGINS_LIVE = timedelta(hours=1)
 
 @dataclass
 class Api(AppsApi, DomainsApi, DynosApi, GroupsApi):
-    """Answers every endpoint of the reference."""
+    """Answers every endpoint of the reference, and those of OAuth on the same host."""
+
+    oauth: OAuth
 
     def application(self) -> web.Application:
         """The API's host."""
@@ -63,6 +66,7 @@ class Api(AppsApi, DomainsApi, DynosApi, GroupsApi):
             ("DELETE", "/environments/{environment}/{key}", self._remove_from_environment, ()),
         ):
             host.router.add_route(verb, ROOT + path, self._checked(handler, query))
+        self.oauth.add_routes(host)
         return host
 
     @web.middleware

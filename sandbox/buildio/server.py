@@ -6,13 +6,17 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Self
 
+from sandbox.browser import consent
 from sandbox.buildio.api import ROOT, Api, veiled
 from sandbox.buildio.deployments import Deployment
 from sandbox.buildio.desk import Manner, error_of
 from sandbox.buildio.domains import Domain
 from sandbox.buildio.dynos import Dyno, Formation
-from sandbox.buildio.members import Access, Role, Team, holder, usual_members
+from sandbox.buildio.grants import Grants
+from sandbox.buildio.members import Access, Role, Team, usual_members
+from sandbox.buildio.oauth import AUTHORIZE, OAuth
 from sandbox.buildio.platform import App, Platform
+from sandbox.membership import find_member
 from sandbox.service import Service
 from sandbox.wire import Wire
 
@@ -26,6 +30,7 @@ class BuildioSandbox(Service):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self.grants = Grants(self.now)
         platform, began = self.platform, self.now() - timedelta(days=30)
         self.acme, self.labs = platform.add_team("acme", began), platform.add_team("labs", began)
         self.members = usual_members(platform.new_id, self.acme, self.labs)
@@ -63,7 +68,8 @@ class BuildioSandbox(Service):
     def api(self) -> Api:
         """The API, before the platform."""
         wire = Wire("Build.io", self.faults, self.requests, self.journal, self.twisted, error_of, veiled)
-        return Api(self.platform, wire, self.now, self.members, self.manner)
+        oauth = OAuth(self.grants, self.members)
+        return Api(self.platform, wire, self.now, self.members, self.manner, oauth)
 
     def advance(self) -> bool:
         """Let everything live until now; returns whether something came further."""
@@ -116,12 +122,25 @@ class BuildioSandbox(Service):
         else:
             domain.fail(error, self.now())
 
+    @property
+    def redirect_uris(self) -> list[str]:
+        """Where an app may be sent back to; add yours."""
+        return self.grants.redirect_uris
+
+    async def consent(self, begin: str, *, person: str = "anna", press: str = "Allow") -> tuple[int, str]:
+        """Let somebody answer the page that an app sends them to; the status and the text of the last page.
+
+        `begin` is that page's address, or one of the app's own that leads or links to it; `press` Allow or Deny.
+        """
+        chosen = {"person": find_member(self.members, person).username, "press": press}
+        return await consent(begin, self.url + AUTHORIZE, query={}, chosen=chosen)
+
     def revoke(self, token: str) -> None:
         """End a token. Raises KeyError for one that nobody has."""
-        found = holder(self.members, token, self.now())
-        if found is None:
+        member = next((one for one in self.members.values() if token in one.tokens), None)
+        if member is None:
             raise KeyError("nobody has this token")
-        del found[0].tokens[token]
+        del member.tokens[token]
 
     def give_token(self, username: str, access: Access | None = None) -> str:
         """A new token of a member's, beside those that they have; it is shown this once."""

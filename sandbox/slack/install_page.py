@@ -10,18 +10,13 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from aiohttp import web
-from yarl import URL
 
+from sandbox.consent_page import TOO_OLD, page, refusal, sent_back
 from sandbox.slack.accounts import Enterprise, Person
 from sandbox.slack.installations import CLIENT_ID, Installation, Installations
 from sandbox.slack.workplace import Workplace
 
 PATH = "/oauth/v2/authorize"
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
-    "Cache-Control": "no-store",
-    "Referrer-Policy": "no-referrer",
-}
 
 
 class NotAllowed(Exception):
@@ -70,7 +65,7 @@ class InstallPage:
             asked = self._read(query)
             place = self._place(query.get("team") or next(iter(self._workplaces)))
         except NotAllowed as problem:
-            return self._page(_refusal(str(problem)), status=problem.status)
+            return self._page(refusal(str(problem)), status=problem.status)
         name = secrets.token_urlsafe(24)
         self._asked[name] = asked
         return self._page(self._question(name, asked, place, query))
@@ -80,13 +75,13 @@ class InstallPage:
         form = await request.post()
         asked = self._asked.get(str(form.get("asked")))
         if asked is None:
-            return self._page(_refusal("This page is too old. Begin again."), status=400)
+            return self._page(refusal(TOO_OLD), status=400)
         if form.get("press") != "Allow":
             return _back(asked, error="access_denied")
         try:
             installation, person = self._choice(str(form.get("team")), str(form.get("person")), asked)
         except NotAllowed as problem:
-            return self._page(_refusal(str(problem)), status=problem.status)
+            return self._page(refusal(str(problem)), status=problem.status)
         del self._asked[str(form.get("asked"))]
         code = self._installations.allow(
             installation, person.id, asked.redirect_uri, redirect_was_given=asked.redirect_was_given
@@ -185,14 +180,8 @@ class InstallPage:
         )
 
     def _page(self, body: str, *, status: int = 200) -> web.Response:
-        title = f"Install {escape(self._manifest['display_information']['name'])}"
-        text = (
-            f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-            '<meta name="viewport" content="width=device-width, initial-scale=1">'
-            f"<style>{_STYLE}</style></head><body><main>{body}"
-            "<footer>The sandbox, not Slack.</footer></main></body></html>"
-        )
-        return web.Response(text=text, content_type="text/html", status=status, headers=_HEADERS)
+        title = f"Install {self._manifest['display_information']['name']}"
+        return page(title, body, instead_of="Slack", status=status)
 
 
 def _named(place: Workplace | Enterprise) -> tuple[str, str]:
@@ -205,10 +194,6 @@ def _role(person: Person) -> str:
     return ", a guest" if person.guest else ", an admin" if person.runs_the_place else ""
 
 
-def _refusal(words: str) -> str:
-    return f"<h1>Something went wrong</h1><p>{escape(words)}</p>"
-
-
 def _leads_below(given: str, registered: str) -> bool:
     """Whether an address is the registered one or below it, on the very same host and port."""
     ours, theirs = urlsplit(registered), urlsplit(given)
@@ -219,21 +204,4 @@ def _leads_below(given: str, registered: str) -> bool:
 
 def _back(asked: Asked, **given: str) -> web.Response:
     """To where the app wants people sent."""
-    address = URL(asked.redirect_uri).update_query({**given, "state": asked.state})
-    return web.Response(status=302, headers={"Location": str(address), **_HEADERS})
-
-
-_STYLE = """
-:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
-body { margin: 0; background: #8882; }
-main { max-width: 32rem; margin: 6vh auto; padding: 1.5rem 2rem; background: Canvas; border-radius: 12px; }
-h1 { font-size: 1.4rem; line-height: 1.25; }
-nav { display: flex; flex-wrap: wrap; gap: .5rem; }
-nav a { padding: .15rem .7rem; border: 1px solid #8886; border-radius: 1rem; text-decoration: none; }
-nav a[aria-current] { background: #5b3fa0; border-color: #5b3fa0; color: #fff; }
-ul { columns: 2; padding-left: 1.2rem; }
-select, button { font: inherit; padding: .35rem .9rem; border-radius: 8px; border: 1px solid #8888; }
-.press { display: flex; justify-content: flex-end; gap: .7rem; }
-.allow { background: #007a5a; border-color: #007a5a; color: #fff; }
-footer { margin-top: 1.5rem; font-size: .85rem; opacity: .7; }
-"""
+    return sent_back(asked.redirect_uri, **given, state=asked.state)

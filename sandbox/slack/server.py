@@ -9,14 +9,14 @@ from typing import Any, Self
 
 from aiohttp import web
 
+from sandbox.browser import consent
 from sandbox.faults import Fault
 from sandbox.journal import Journal
 from sandbox.slack import payloads
 from sandbox.slack.accounts import Enterprise, Person
 from sandbox.slack.delivery import Delivery
-from sandbox.slack.install_page import InstallPage
+from sandbox.slack.install_page import PATH, InstallPage
 from sandbox.slack.installations import Installation, Installations, Token
-from sandbox.slack.installer import install
 from sandbox.slack.people import origin_of, subscribed
 from sandbox.slack.sockets import Sockets
 from sandbox.slack.web_api import WebApi
@@ -137,7 +137,8 @@ class SlackSandbox(Workplace):
             if workspace.enterprise is None:
                 raise ValueError(f"{workspace.name} is in no organisation")
             where = workspace.enterprise.id
-        return await install(self.url, install_url, team=where, person=who.id, press=press)
+        chosen = {"person": who.id, "press": press}
+        return await consent(install_url, self.url + PATH, query={"team": where}, chosen=chosen)
 
     def uninstall(self, team: str) -> None:
         """Take the app away from a workspace or, by its id, from an organisation. Raises KeyError."""

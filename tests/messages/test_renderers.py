@@ -21,6 +21,7 @@ from bot.log_reader import Hit, LogReading, Step, StepResult
 from bot.messages import Message
 from bot.messages.text import whole
 from bot.policy import Allow, Permission, Protect, Question
+from bot.provider import Provider
 from bot.terms import Terms
 from tests.builds import NOON
 from tests.messages import buildio_rendered
@@ -46,6 +47,7 @@ READERS = {
     "log_of_block",
     "picked_app",
     "read_abort",
+    "read_provider",
     "read_picked",
     "read_rule",
     "read_sought",
@@ -142,8 +144,8 @@ HOMES = st.builds(
 GLOBS = st.lists(TEXT.map(whole).filter(lambda text: 0 < len(text) <= 200), max_size=3).map(tuple)
 RULES = st.builds(
     messages.ShownRule,
-    rule=st.builds(Allow, apps=GLOBS, channels=st.just(("C123",)))
-    | st.builds(Protect, apps=GLOBS, branches=GLOBS, workflows=GLOBS),
+    rule=st.builds(Allow, apps=GLOBS, channels=st.just(("C123",)), providers=st.just((Provider.BUILDIO,)))
+    | st.builds(Protect, apps=GLOBS, branches=GLOBS, workflows=GLOBS, stages=GLOBS),
     who=TEXT,
     app=MAYBE,
     number=st.none() | COUNT,
@@ -178,12 +180,16 @@ RULE_FORMS = st.builds(
     groups=GLOBS.map(lambda globs: tuple(one for one in globs if messages.modals.pickable(one))),
     branches=GLOBS,
     workflows=GLOBS,
+    stages=GLOBS,
+    providers=st.just(("buildio",)),
     minutes=st.just("60"),
 )
 REASONS = st.lists(
     st.builds(messages.Reason, number=COUNT, app=APPS, terms=TERMS, told=BOOL, said=TEXT), max_size=3
 )
 ORIGIN = st.just(messages.Origin(channel="C1"))
+PROVIDER = st.sampled_from([Provider.BITRISE, Provider.BUILDIO])
+SIGN_IN = st.none() | st.just("https://bell.example.com/buildio/connect?state=abc")
 
 
 def _of_terms(app: App | None, terms: Terms, problem: str | None) -> dict[str, Any] | None:
@@ -200,6 +206,7 @@ def _of_form(app: App | None, form: messages.StartForm, problem: str | None) -> 
 
 # Each renderer with all that it can be given.
 RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
+    "account_title": st.builds(messages.account_title, PROVIDER),
     "abort_done": st.builds(messages.abort_done, BUTTONS),
     "abort_modal": st.builds(
         messages.abort_modal,
@@ -267,11 +274,15 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         STEPS,
         STEPS,
     ),
-    "connect_button": st.builds(messages.connect_button, st.just("Link your account first.")),
-    "connect_modal": st.builds(messages.connect_modal, origin=ORIGIN, before=LINKED, problem=MAYBE),
+    "connect_button": st.builds(messages.connect_button, st.just("Link your account first."), PROVIDER),
+    "connect_modal": st.builds(
+        messages.connect_modal, PROVIDER, origin=ORIGIN, before=LINKED, problem=MAYBE, sign_in=SIGN_IN
+    ),
     # It is a sentence, as errors are: whoever shows it escapes it.
-    "connected": st.builds(messages.connected, TEXT).map(lambda said: messages.notice("Linked", said)),
-    "disconnected": st.builds(messages.disconnected, MAYBE),
+    "connected": st.builds(messages.connected, TEXT, PROVIDER).map(
+        lambda said: messages.notice("Linked", said)
+    ),
+    "disconnected": st.builds(messages.disconnected, MAYBE, PROVIDER),
     "find_modal": st.builds(
         messages.find_modal,
         st.builds(messages.Sought, app=st.none() | SLUG, title=MAYBE, words=TEXT),
@@ -318,6 +329,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "policy": st.builds(
         messages.policy,
         st.none() | APPS,
+        PROVIDER,
         QUESTIONS.filter(bool),
         st.lists(RULES, max_size=2),
         st.lists(RULES, max_size=2),
@@ -341,8 +353,11 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         until=NOW,
         value=st.just(messages.ProposalButton(id="0" * 32, seal="0" * 32)),
         themselves=BOOL,
+        exactly=MAYBE,
     ),
-    "proposal_cut_off": st.builds(messages.proposal_cut_off, TEXT, by=BY),
+    "proposal_cut_off": st.builds(
+        messages.proposal_cut_off, TEXT, by=BY, at=PROVIDER.map(lambda at: at.label)
+    ),
     "proposal_decided": st.builds(messages.proposal_decided, TEXT, by=BY, decided_by=BY, agreed=BOOL),
     "proposal_expired": st.builds(messages.proposal_expired, TEXT, by=BY),
     "proposal_failed": st.builds(messages.proposal_failed, TEXT, by=BY, decided_by=BY, problem=TEXT),
@@ -387,12 +402,21 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "told_pipeline": st.builds(
         messages.told_pipeline, PIPELINES, st.lists(TELLINGS, min_size=1, max_size=2), now=NOW
     ),
-    "token_refused": st.builds(messages.token_refused, TEXT),
+    "token_refused": st.builds(messages.token_refused, TEXT, PROVIDER),
     "triggered": st.builds(messages.triggered, APPS, STARTED, by=BY),
     "unseen": st.builds(messages.unseen, st.none() | APPS, TERMS, by=BY, why=TEXT),
     "unsubscribed": st.builds(messages.unsubscribed, st.none() | APPS, COUNT, by=BY),
     "using_app": st.builds(messages.using_app, APPS, by=BY),
-    "whoami": st.builds(messages.whoami, BY, LINKED, service=MAYBE, service_acts=BOOL, can_link=BOOL),
+    "whoami": st.builds(
+        messages.whoami,
+        BY,
+        LINKED,
+        PROVIDER,
+        service=MAYBE,
+        service_acts=BOOL,
+        service_reads=BOOL,
+        can_link=BOOL,
+    ),
     "why": st.builds(messages.why, BUILDS, APPS, REASONS),
     "will_tell": st.builds(messages.will_tell, BUILDS, APPS),
     "yml_comment": st.builds(messages.yml_comment, APPS, st.none() | BUILDS, VERDICTS),

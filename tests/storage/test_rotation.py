@@ -43,6 +43,7 @@ async def test_everything_is_sealed_with_the_first_key_and_the_old_one_can_be_le
         2,
         4,
     )
+    assert done.sign_ins == 4
     again = await with_database(path, lambda db: rotate_key(db, vault(NEW, OLD)))
     assert again.nothing
 

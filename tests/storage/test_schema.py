@@ -15,7 +15,9 @@ NOBODYS = {
     "looks": "how far each token of the provider's was read",
     "oauth_states": "installations that were begun: which workspace it will be, Slack says only at their end",
     "pipelines": "pipelines at the provider",
+    "restarts": "which processes at the provider are about to be restarted",
     "series": "how builds at the provider follow each other",
+    "snapshots": "how apps at the provider stood at the last look",
     "sqlite_sequence": "SQLite's own count of numbers that were given",
     "watched_apps": "apps at the provider that somebody, of whichever workspace, waits for",
 }

@@ -9,10 +9,11 @@ import pytest
 from pydantic import SecretStr
 
 from bot.bitrise import Bitrise, listing
+from bot.bitrise.watching import BitriseReader, read_baseline
 from bot.build import App, Build, State
 from bot.http import FixedToken, Http, ProviderDown
 from bot.terms import Terms
-from bot.watch import Look, compare, match, read_baseline
+from bot.watch import Look, compare, match
 from sandbox.bitrise import TOKEN, BitriseSandbox
 from sandbox.bitrise import App as SandboxApp
 from sandbox.clock import Clock
@@ -34,9 +35,8 @@ class Watch:
 
     def restart(self, *, under: str = "bitrise:test", most_apps: int = 100) -> None:
         recorder = Recorder(self.storage.database, compare=compare, match=match)
-        self.look = Look(
-            self.bitrise, self.storage, recorder, token=under, clock=self.clock, most_apps=most_apps
-        )
+        reader = BitriseReader(self.bitrise, clock=self.clock)
+        self.look = Look(reader, self.storage, recorder, token=under, clock=self.clock, most_apps=most_apps)
 
     async def subscribe(self, app: SandboxApp, *, channel: str = "C1") -> None:
         watched = App(slug=app.slug, title=app.title)

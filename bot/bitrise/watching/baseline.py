@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.bitrise import Bitrise, BuildQuery
 from bot.build import Build
-from storage import Baseline
+from bot.watched import Baseline
 
 
 async def read_baseline(bitrise: Bitrise, app_slug: str) -> Baseline:

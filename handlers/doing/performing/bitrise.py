@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from bot import messages
-from bot.acts import Abort, AbortPipeline, Act, Decide, Rebuild, RebuildPipeline, SetPublicPage, Start
+from bot.acts import Abort, AbortPipeline, Decide, Rebuild, RebuildPipeline, SetPublicPage, Start
 from bot.authors import slack_user
 from bot.bitrise import AbortOrder, EnvironmentVariable, Started, TriggerParams
 from bot.build import App
@@ -20,11 +20,6 @@ from handlers.finding import NotNamed
 
 APPROVALS = "Approvals"
 PIPELINE = "Pipeline"
-
-
-async def perform(act: Act, caller: Caller) -> Done:
-    """Do it. Raises ProviderError, and NotNamed where it can't be done any more."""
-    return await _PERFORM[type(act)](act, caller)
 
 
 async def _abort(act: Abort, caller: Caller) -> Done:
@@ -118,7 +113,7 @@ async def _decide(act: Decide, caller: Caller) -> Done:
     return Done(Answer(said, Audience.CHANNEL, title=APPROVALS))
 
 
-_PERFORM: Mapping[type[Any], Callable[[Any, Caller], Awaitable[Done]]] = {
+PERFORM: Mapping[type[Any], Callable[[Any, Caller], Awaitable[Done]]] = {
     Abort: _abort,
     Start: _start,
     Rebuild: _rebuild,

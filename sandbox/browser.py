@@ -1,4 +1,4 @@
-"""Somebody with a browser who installs the app: from its own page to Slack's, and back.
+"""Somebody with a browser: from an app's own page to a page that asks for consent, and back.
 
 Cookies are carried by hand, whatever their `Secure` says: here everything is http, on loopback.
 """
@@ -6,14 +6,13 @@ Cookies are carried by hand, whatever their `Secure` says: here everything is ht
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from html import unescape
 from html.parser import HTMLParser
 from urllib.parse import urljoin
 
 import aiohttp
 from yarl import URL
-
-from sandbox.slack.install_page import PATH
 
 MOST_REDIRECTS = 10
 
@@ -51,31 +50,33 @@ class Answer:
         self.url, self.status, self.text = url, status, text
 
 
-async def install(slack_url: str, install_url: str, *, team: str, person: str, press: str) -> tuple[int, str]:
-    """Press Allow or Cancel; the HTTP status and the text of the last page. Raises ValueError.
+async def consent(
+    begin: str, asks_at: str, *, query: Mapping[str, str], chosen: Mapping[str, str]
+) -> tuple[int, str]:
+    """Answer the page at `asks_at` with what is chosen; the HTTP status and the text of the last page.
 
-    `install_url` redirects to Slack's page, or has a link to it.
+    `begin` is that page, redirects to it, or has a link to it; `query` is added to its address. Raises ValueError
+    where redirects do not end.
     """
-    ours = slack_url + PATH
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
         browser = Browser(session)
-        came = await browser.open(install_url, until=ours)
-        address = came.url if came.url.startswith(ours) else _link(came, ours)
+        came = await browser.open(begin, until=asks_at)
+        address = came.url if came.url.startswith(asks_at) else _link(came, asks_at)
         if address is None:
             return came.status, came.text
-        page = await browser.open(str(URL(address).update_query(team=team)))
-        if page.status != 200:
+        page = await browser.open(str(URL(address).update_query(query)))
+        if page.status != 200 or not page.url.startswith(asks_at):
             return page.status, page.text
         form = _Form()
         form.feed(page.text)
-        back = await browser.open(ours, form=form.hidden | {"person": person, "press": press})
+        back = await browser.open(asks_at, form=form.hidden | dict(chosen))
         return back.status, back.text
 
 
-def _link(page: Answer, ours: str) -> str | None:
-    """The page's link to Slack, if it has one."""
+def _link(page: Answer, wanted: str) -> str | None:
+    """The page's link to this address, if it has one."""
     found = [unescape(one) for one in re.findall(r"""href=["']([^"']+)""", page.text)]
-    return next((one for one in found if one.startswith(ours)), None)
+    return next((one for one in found if one.startswith(wanted)), None)
 
 
 class _Form(HTMLParser):

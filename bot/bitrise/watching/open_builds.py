@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from bot.bitrise import Bitrise
 from bot.build import Build
 from bot.http import NoAccess, NotFound, ProviderError
-from storage import OpenBuild
+from bot.watched import OpenBuild
 
 # More builds than this are first looked for in the list of all open ones, a request for fifty of them.
 FEW = 3

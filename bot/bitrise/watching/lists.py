@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 
 from bot.bitrise import Bitrise, BuildQuery
 from bot.build import Build
-from storage import WatchedApp, WatchState
+from bot.reader import Answer
+from bot.watched import WatchedApp, WatchState
 
 # A build is registered before it is listed; one that turns up a little late is still found.
 OVERLAP = timedelta(minutes=2)
@@ -16,14 +17,6 @@ OVERLAP = timedelta(minutes=2)
 
 class CannotRely(Exception):
     """The list of all apps' builds is not what the watcher needs: newest first, each with its app."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A list's first page as the provider sent it, and the builds that it shows."""
-
-    body: bytes = b""
-    listed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

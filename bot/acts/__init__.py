@@ -1,0 +1,81 @@
+"""What somebody wants to change at a provider: an act, whole, so that it can be judged, noted, and done later. Pure."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias
+
+from pydantic import Field, TypeAdapter
+
+from bot.acts.act import ProviderAct, Secret
+from bot.acts.bitrise import (
+    Abort,
+    AbortPipeline,
+    ActedBuild,
+    ActedPipeline,
+    AnyOfBitrise,
+    Decide,
+    Rebuild,
+    RebuildPipeline,
+    SetPublicPage,
+    Start,
+)
+from bot.acts.buildio import (
+    AddDomain,
+    AnyOfBuildio,
+    ClusterLogin,
+    CreateApp,
+    CreateNamespace,
+    DeleteNamespace,
+    Deploy,
+    RemoveAllDomains,
+    RemoveDomain,
+    Restart,
+    Run,
+    SetConfig,
+    SetEnvironment,
+    UnsetConfig,
+    UnsetEnvironment,
+    UpdateCertificate,
+)
+
+Act: TypeAlias = AnyOfBitrise | AnyOfBuildio
+_ACT: TypeAdapter[Act] = TypeAdapter(Annotated[Act, Field(discriminator="act")])
+
+
+def act_from(body: str) -> Act:
+    """The act that was kept as JSON. Raises ValidationError."""
+    return _ACT.validate_json(body)
+
+
+__all__ = [
+    "Abort",
+    "AbortPipeline",
+    "Act",
+    "ActedBuild",
+    "ActedPipeline",
+    "AddDomain",
+    "AnyOfBitrise",
+    "AnyOfBuildio",
+    "ClusterLogin",
+    "CreateApp",
+    "CreateNamespace",
+    "Decide",
+    "DeleteNamespace",
+    "Deploy",
+    "ProviderAct",
+    "Rebuild",
+    "RebuildPipeline",
+    "RemoveAllDomains",
+    "RemoveDomain",
+    "Restart",
+    "Run",
+    "Secret",
+    "SetConfig",
+    "SetEnvironment",
+    "SetPublicPage",
+    "Start",
+    "UnsetConfig",
+    "UnsetEnvironment",
+    "UpdateCertificate",
+    "act_from",
+]

@@ -1,0 +1,425 @@
+"""What somebody wants to change at Build.io. Pure; no I/O.
+
+Of config vars and certificates only names are ever said; their values travel sealed, and are seen by Build.io alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import StringConstraints
+
+from bot.acts.act import NONE_OF_THEM, ProviderAct, Secret
+from bot.build import App
+from bot.http.redaction import redact
+from bot.policy import Permission, Question
+from bot.provider import Provider
+
+# A command is shown letter by letter to everybody who is to agree to it.
+LONGEST_COMMAND = 1500
+NAMES_SAID = 5
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=300)]
+
+
+class BuildioAct(ProviderAct):
+    """Something that changes at Build.io. It knows neither branch nor workflow; its stage is not known to itself."""
+
+    provider: ClassVar = Provider.BUILDIO
+
+    def question(self, channel: str) -> Question:
+        """With the stage in doubt."""
+        return self._of(channel)
+
+    def _of(
+        self,
+        channel: str,
+        *,
+        branch: str | None = NONE_OF_THEM,
+        workflow: str | None = NONE_OF_THEM,
+        stage: str | None = None,
+    ) -> Question:
+        return Question(
+            permission=self.permission,
+            provider=self.provider,
+            app=self.app,
+            channel=channel,
+            branch=branch,
+            workflow=workflow,
+            stage=stage,
+        )
+
+
+class _OfApp(BuildioAct):
+    """Something about an app."""
+
+    app: App
+
+
+class Deploy(_OfApp):
+    """Start a build of an app, which deploys it."""
+
+    permission: ClassVar = Permission.DEPLOY
+    act: Literal["deploy"] = "deploy"
+    branch: str | None = None
+    commitish: str | None = None
+    description: str | None = None
+
+    def question(self, channel: str) -> Question:
+        """With the branch, where it is said, as the workflow `deploy`."""
+        return self._of(channel, branch=self.branch, workflow="deploy")
+
+    def reason(self) -> str | None:
+        """What it is described as."""
+        return self.description
+
+    def about(self) -> dict[str, str]:
+        """What is deployed."""
+        return self._named()
+
+    def words(self) -> str:
+        """What is deployed."""
+        named = ", ".join(f"{name} {value}" for name, value in self._named().items())
+        return f"deploy {self.app.title}" + (f" ({named})" if named else "")
+
+    def _named(self) -> dict[str, str]:
+        named = {"branch": self.branch, "commit": self.commitish}
+        return {name: value for name, value in named.items() if value is not None}
+
+
+class Restart(_OfApp):
+    """Restart one dyno of an app, or all of them."""
+
+    permission: ClassVar = Permission.RESTART
+    act: Literal["restart"] = "restart"
+    dyno: Name | None = None
+
+    def about(self) -> dict[str, str]:
+        """Which dynos."""
+        return {"label": self.dyno or "all dynos"}
+
+    def words(self) -> str:
+        """Which dynos."""
+        return f"restart {self.dyno or 'all dynos'} of {self.app.title}"
+
+
+class Run(_OfApp):
+    """Run a command in a dyno: an array of strings, as Build.io takes it."""
+
+    permission: ClassVar = Permission.RUN
+    act: Literal["run"] = "run"
+    dyno: Name
+    command: tuple[str, ...]
+
+    def about(self) -> dict[str, str]:
+        """Which dyno, and the array."""
+        return {"label": self.dyno, "command": array_of(self.command)}
+
+    def words(self) -> str:
+        """In which dyno; the command stands beside it, since words are cut and their spaces do not count."""
+        return f"run a command in {self.dyno} of {self.app.title}"
+
+    def exactly(self) -> str:
+        """The array."""
+        return array_of(self.command)
+
+    def problem(self) -> str | None:
+        """Of what can't be shown to others as it will run."""
+        if not self.command or not self.command[0].strip():
+            return "There is no command to run."
+        shown = array_of(self.command)
+        if len(shown) > LONGEST_COMMAND:
+            return f"The command is longer than {LONGEST_COMMAND} characters. Put it into a script, and run that."
+        if redact(shown) != shown or any(redact(one) != one for one in self.command):
+            return (
+                "There is something in the command that looks like a secret, and others would see it. Keep it in a"
+                " config var, and let the command read it from there."
+            )
+        return None
+
+
+class SetConfig(_OfApp):
+    """Set config vars of an app."""
+
+    permission: ClassVar = Permission.CONFIG
+    act: Literal["set_config"] = "set_config"
+    values: Mapping[Name, Secret]
+
+    def about(self) -> dict[str, str]:
+        """The names alone."""
+        return _label_of(self.values)
+
+    def words(self) -> str:
+        """The names alone."""
+        return f"set {_vars(self.values)} of {self.app.title}"
+
+    def exactly(self) -> str | None:
+        """The names, where they are many."""
+        return _all_of(self.values)
+
+
+class UnsetConfig(_OfApp):
+    """Take config vars of an app away."""
+
+    permission: ClassVar = Permission.CONFIG
+    act: Literal["unset_config"] = "unset_config"
+    keys: tuple[Name, ...]
+
+    def about(self) -> dict[str, str]:
+        """The names."""
+        return _label_of(self.keys)
+
+    def words(self) -> str:
+        """The names."""
+        return f"unset {_vars(self.keys)} of {self.app.title}"
+
+    def exactly(self) -> str | None:
+        """The names, where they are many."""
+        return _all_of(self.keys)
+
+
+class AddDomain(_OfApp):
+    """Add a domain to an app, with a certificate of one's own or with none."""
+
+    permission: ClassVar = Permission.DOMAINS
+    act: Literal["add_domain"] = "add_domain"
+    hostname: Name
+    certificate: Secret | None = None
+
+    def about(self) -> dict[str, str]:
+        """Which domain."""
+        return {"label": self.hostname, "certificate": "own" if self.certificate is not None else "none"}
+
+    def words(self) -> str:
+        """Which domain."""
+        own = " with a certificate" if self.certificate is not None else ""
+        return f"add the domain {self.hostname}{own} to {self.app.title}"
+
+
+class _OfDomain(_OfApp):
+    """Something about a domain that is there: `domain` is its id."""
+
+    permission: ClassVar = Permission.DOMAINS
+    domain: Name
+    hostname: Name
+
+    def about(self) -> dict[str, str]:
+        """Which domain."""
+        return {"label": self.hostname, "domain": self.domain}
+
+
+class UpdateCertificate(_OfDomain):
+    """Give a domain another certificate."""
+
+    act: Literal["update_certificate"] = "update_certificate"
+    certificate: Secret
+
+    def words(self) -> str:
+        """Of which domain."""
+        return f"give the domain {self.hostname} of {self.app.title} another certificate"
+
+
+class RemoveDomain(_OfDomain):
+    """Take a domain away from an app."""
+
+    act: Literal["remove_domain"] = "remove_domain"
+
+    def words(self) -> str:
+        """Which domain."""
+        return f"remove the domain {self.hostname} from {self.app.title}"
+
+
+class RemoveAllDomains(_OfApp):
+    """Take all domains away from an app but Build.io's own."""
+
+    permission: ClassVar = Permission.DELETE
+    act: Literal["remove_all_domains"] = "remove_all_domains"
+
+    def about(self) -> dict[str, str]:
+        """All of them."""
+        return {"label": "all domains"}
+
+    def words(self) -> str:
+        """Of which app."""
+        return f"remove all domains from {self.app.title}"
+
+
+class CreateApp(BuildioAct):
+    """Create an app."""
+
+    permission: ClassVar = Permission.CREATE
+    act: Literal["create_app"] = "create_app"
+    name: Name
+    team: str | None = None
+    region: str | None = None
+
+    def question(self, channel: str) -> Question:
+        """An app that is not there yet is in no stage."""
+        return self._of(channel, stage=NONE_OF_THEM)
+
+    def about(self) -> dict[str, str]:
+        """What is created, and where."""
+        return {"label": self.name} | _given(team=self.team, region=self.region)
+
+    def words(self) -> str:
+        """What is created, and where."""
+        return f"create the app {self.name}{_where(self.team, self.region)}"
+
+
+class CreateNamespace(BuildioAct):
+    """Create a namespace."""
+
+    permission: ClassVar = Permission.CREATE
+    act: Literal["create_namespace"] = "create_namespace"
+    name: Name
+    team: str | None = None
+    description: str | None = None
+    region: str | None = None
+
+    def question(self, channel: str) -> Question:
+        """Nothing is in it yet."""
+        return self._of(channel, stage=NONE_OF_THEM)
+
+    def reason(self) -> str | None:
+        """What it is described as."""
+        return self.description
+
+    def about(self) -> dict[str, str]:
+        """What is created, and where."""
+        return {"label": self.name} | _given(team=self.team, region=self.region)
+
+    def words(self) -> str:
+        """What is created, and where."""
+        return f"create the namespace {self.name}{_where(self.team, self.region)}"
+
+
+class DeleteNamespace(BuildioAct):
+    """Delete a namespace, with whatever is in it."""
+
+    permission: ClassVar = Permission.DELETE
+    act: Literal["delete_namespace"] = "delete_namespace"
+    name: Name
+
+    def about(self) -> dict[str, str]:
+        """Which namespace."""
+        return {"label": self.name}
+
+    def words(self) -> str:
+        """Which namespace."""
+        return f"delete the namespace {self.name}"
+
+
+class _OfEnvironment(BuildioAct):
+    """Something about the config vars of a pipeline's environment: its id, and what people call it."""
+
+    permission: ClassVar = Permission.CONFIG
+    environment: Name
+    label: Name
+
+
+class SetEnvironment(_OfEnvironment):
+    """Set config vars of an environment; None takes one away."""
+
+    act: Literal["set_environment"] = "set_environment"
+    values: Mapping[Name, Secret | None]
+
+    def about(self) -> dict[str, str]:
+        """The environment, and the names alone."""
+        return {"environment": self.environment, **_label_of(self.values)}
+
+    def words(self) -> str:
+        """The names alone."""
+        given = [key for key, value in self.values.items() if value is not None]
+        gone = [key for key, value in self.values.items() if value is None]
+        said = [f"set {_vars(given)}"] if given else []
+        said += [f"unset {_vars(gone)}"] if gone else []
+        return f"{' and '.join(said)} of the environment {self.label}"
+
+    def exactly(self) -> str | None:
+        """The names, where they are many."""
+        return _all_of(self.values)
+
+
+class UnsetEnvironment(_OfEnvironment):
+    """Take config vars of an environment away."""
+
+    act: Literal["unset_environment"] = "unset_environment"
+    keys: tuple[Name, ...]
+
+    def about(self) -> dict[str, str]:
+        """The environment, and the names."""
+        return {"environment": self.environment, **_label_of(self.keys)}
+
+    def words(self) -> str:
+        """The names."""
+        return f"unset {_vars(self.keys)} of the environment {self.label}"
+
+    def exactly(self) -> str | None:
+        """The names, where they are many."""
+        return _all_of(self.keys)
+
+
+class ClusterLogin(BuildioAct):
+    """Get a Kubernetes credential for the cluster of a region."""
+
+    permission: ClassVar = Permission.LOGIN
+    act: Literal["login"] = "login"
+    region: Name
+
+    def about(self) -> dict[str, str]:
+        """Which region."""
+        return {"label": self.region}
+
+    def words(self) -> str:
+        """Which region."""
+        return f"get a Kubernetes credential for the cluster in {self.region}"
+
+
+AnyOfBuildio = (
+    Deploy
+    | Restart
+    | Run
+    | SetConfig
+    | UnsetConfig
+    | AddDomain
+    | UpdateCertificate
+    | RemoveDomain
+    | RemoveAllDomains
+    | CreateApp
+    | CreateNamespace
+    | DeleteNamespace
+    | SetEnvironment
+    | UnsetEnvironment
+    | ClusterLogin
+)
+
+
+def array_of(command: Iterable[str]) -> str:
+    """The array as Build.io gets it, in plain letters: nothing in it hides, is cut, or ends a block of code."""
+    return json.dumps(list(command)).replace("`", "\\u0060")
+
+
+def _vars(keys: Iterable[str]) -> str:
+    names = sorted(keys)
+    if len(names) > NAMES_SAID:
+        return f"{len(names)} config vars"
+    return f"the config var{'' if len(names) == 1 else 's'} {', '.join(names)}"
+
+
+def _all_of(keys: Iterable[str]) -> str | None:
+    names = sorted(keys)
+    return "\n".join(names) if len(names) > NAMES_SAID else None
+
+
+def _label_of(keys: Iterable[str]) -> dict[str, str]:
+    return {"label": " ".join(sorted(keys))}
+
+
+def _given(**named: str | None) -> dict[str, str]:
+    return {name: value for name, value in named.items() if value is not None}
+
+
+def _where(team: str | None, region: str | None) -> str:
+    return (f" for the team {team}" if team else "") + (f" in {region}" if region else "")

@@ -1,0 +1,41 @@
+"""How Build.io plugs into what the bot does for people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bot.build import App
+from bot.buildio.client import Buildio
+from bot.buildio.things import BuildioApp
+from bot.http import Credentials
+from bot.plug import Owner, Plug
+from bot.provider import Provider
+
+
+def buildio_plug(make: Callable[[Credentials], Buildio]) -> Plug[Buildio]:
+    """Build.io's, with what makes its clients."""
+    return Plug(Provider.BUILDIO, make, apps=_apps, app=_app, owner=_owner, reads_logs=_reads_logs)
+
+
+def app_of(one: BuildioApp) -> App:
+    """An app of Build.io as the rest of the bot knows apps."""
+    return App(provider=Provider.BUILDIO, slug=one.id, title=one.name)
+
+
+async def _apps(buildio: Buildio) -> list[App]:
+    return [app_of(one) for one in await buildio.apps()]
+
+
+async def _app(buildio: Buildio, slug: str) -> App:
+    return app_of(await buildio.app(slug))
+
+
+async def _owner(buildio: Buildio) -> Owner:
+    # The e-mail address is all that the reference names ("Identity").
+    email = (await buildio.me()).email
+    return Owner(id=email.casefold(), name=email)
+
+
+async def _reads_logs(_buildio: Buildio, _app: App) -> bool:
+    # Why a deployment failed is part of what the app says of itself ("Apps").
+    return True

@@ -1,0 +1,36 @@
+"""How a provider plugs into what the bot does for people: the one engine knows nothing else of it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from bot.build import App, Frozen
+from bot.http import Credentials
+from bot.provider import Provider
+
+Client = TypeVar("Client")
+
+
+class Owner(Frozen):
+    """Whose token it is: who they are at the provider, for good, and what they are called there."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Plug(Generic[Client]):
+    """What is made of credentials, and what the provider says under them; all but `make` raise ProviderError.
+
+    `apps` are all that the token sees, and `app` is one of them by its slug. `owner` is None where the token is no
+    person's. `reads_logs`: whether why an app's builds fail may be shown to others in this one's name.
+    """
+
+    provider: Provider
+    make: Callable[[Credentials], Client]
+    apps: Callable[[Client], Awaitable[Sequence[App]]]
+    app: Callable[[Client, str], Awaitable[App]]
+    owner: Callable[[Client], Awaitable[Owner | None]]
+    reads_logs: Callable[[Client, App], Awaitable[bool]]

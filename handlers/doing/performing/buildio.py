@@ -1,0 +1,243 @@
+"""What is asked of Build.io."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import structlog
+from slack_sdk.errors import SlackApiError
+
+from bot.acts import (
+    AddDomain,
+    ClusterLogin,
+    CreateApp,
+    CreateNamespace,
+    DeleteNamespace,
+    Deploy,
+    RemoveAllDomains,
+    RemoveDomain,
+    Restart,
+    Run,
+    SetConfig,
+    SetEnvironment,
+    UnsetConfig,
+    UnsetEnvironment,
+    UpdateCertificate,
+)
+from bot.buildio import app_of
+from bot.http import AnswerLost, ProviderError
+from bot.http.redaction import redact
+from bot.messages import Message
+from bot.messages.buildio import done
+from bot.provider import Provider
+from handlers import files
+from handlers.caller import Answer, Audience, Caller
+from handlers.doing.outcome import Done
+from handlers.finding import NotNamed
+
+log = structlog.get_logger()
+
+RUN_SECONDS = 30.0
+# Shorter ones are words that everybody uses, such as `true` or a port.
+SHORTEST_HIDDEN = 8
+# However long the credential is good for: its file is there to be saved, at once.
+FILE_LIVES = timedelta(minutes=10)
+
+
+async def _deploy(act: Deploy, caller: Caller) -> Done:
+    started = await caller.own_buildio.start_build(
+        act.app.slug, branch=act.branch, commitish=act.commitish, description=act.description
+    )
+    said = done.deployed(act.app, started, by=caller.person, branch=act.branch, commitish=act.commitish)
+    facts = {"app": redact(act.app.title), "build": started.id or "", "url": started.url or ""}
+    return Done(Answer(said, Audience.CHANNEL), facts, f"started {started.id or 'a build'}")
+
+
+async def _expect_restart(act: Restart | SetConfig | UnsetConfig, caller: Caller, dyno: str = "") -> None:
+    """Let the watcher know, before it happens, that what goes down now has not crashed."""
+    await caller.desk.storage.watching.restart_asked(act.provider, act.app.slug, dyno, caller.now())
+
+
+async def _restart(act: Restart, caller: Caller) -> Done:
+    await _expect_restart(act, caller, act.dyno or "")
+    if act.dyno is None:
+        await caller.own_buildio.restart_all(act.app.slug)
+    else:
+        await caller.own_buildio.restart(act.app.slug, act.dyno)
+    return _told(done.restarted(act.app, act.dyno, by=caller.person))
+
+
+async def _run(act: Run, caller: Caller) -> Done:
+    """What the command says goes to the one who runs it, and is kept nowhere else."""
+    try:
+        result = await caller.own_buildio.execute(act.app.slug, act.dyno, act.command, seconds=RUN_SECONDS)
+    except AnswerLost as error:
+        raise NotNamed(
+            f"No answer came within {RUN_SECONDS:.0f} seconds. The command may still run in {act.dyno}, and I can't"
+            " stop it."
+        ) from error
+    private = done.output(act.app, act.dyno, result, hidden=await _values_of(act, caller))
+    try:
+        channel = await caller.direct_message_alone()
+        await caller.slack.chat_postMessage(
+            channel=channel, text=private.text, blocks=private.blocks, unfurl_links=False, unfurl_media=False
+        )
+    except SlackApiError as error:
+        log.warning("run.output_not_said", reason=str(error.response.get("error")))
+    said = done.executed(act.app, act.dyno, act.exactly(), result, by=caller.person)
+    code = f"ended with code {result.exit_code}" if result.exit_code is not None else "ended"
+    return _told(said, code)
+
+
+async def _values_of(act: Run, caller: Caller) -> list[str]:
+    """The values of the app's config vars, which a command may print; none where they can't be read."""
+    try:
+        values = (await caller.own_buildio.config_vars(act.app.slug)).values()
+    except ProviderError as problem:
+        log.info("run.config_unknown", reason=type(problem).__name__)
+        return []
+    return [value for value in values if len(value) >= SHORTEST_HIDDEN]
+
+
+async def _set_config(act: SetConfig, caller: Caller) -> Done:
+    values = {key: value.get_secret_value() for key, value in act.values.items()}
+    await _expect_restart(act, caller)  # what runs is started anew with them
+    await caller.own_buildio.set_config_vars(act.app.slug, values)
+    return _told(done.config_changed(act.app.title, by=caller.person, given=sorted(values)))
+
+
+async def _unset_config(act: UnsetConfig, caller: Caller) -> Done:
+    async def unset(key: str) -> None:
+        await caller.own_buildio.remove_config_var(act.app.slug, key)
+
+    await _expect_restart(act, caller)
+    await _one_by_one(act.keys, unset)
+    return _told(done.config_changed(act.app.title, by=caller.person, gone=act.keys))
+
+
+async def _add_domain(act: AddDomain, caller: Caller) -> Done:
+    certificate = act.certificate.get_secret_value() if act.certificate is not None else None
+    domain = await caller.own_buildio.add_domain(act.app.slug, act.hostname, certificate=certificate)
+    return _told(done.domain_added(act.app, domain, by=caller.person))
+
+
+async def _update_certificate(act: UpdateCertificate, caller: Caller) -> Done:
+    certificate = act.certificate.get_secret_value()
+    await caller.own_buildio.update_certificate(act.app.slug, act.domain, certificate)
+    return _told(done.certificate_changed(act.app, act.hostname, by=caller.person))
+
+
+async def _remove_domain(act: RemoveDomain, caller: Caller) -> Done:
+    await caller.own_buildio.remove_domain(act.app.slug, act.domain)
+    return _told(done.domain_removed(act.app, act.hostname, by=caller.person))
+
+
+async def _remove_all_domains(act: RemoveAllDomains, caller: Caller) -> Done:
+    await caller.own_buildio.remove_all_domains(act.app.slug)
+    return _told(done.domain_removed(act.app, None, by=caller.person))
+
+
+async def _create_app(act: CreateApp, caller: Caller) -> Done:
+    created = await caller.own_buildio.create_app(act.name, team=act.team, region=act.region)
+    caller.own_apps(Provider.BUILDIO).forget()
+    caller.desk.clients.buildio.service_apps.forget()
+    said = done.app_created(app_of(created), by=caller.person, url=created.web_url)
+    return Done(Answer(said, Audience.CHANNEL), {"app": redact(created.name)}, f"created {created.id}")
+
+
+async def _create_namespace(act: CreateNamespace, caller: Caller) -> Done:
+    created = await caller.own_buildio.create_namespace(
+        act.name, team=act.team, description=act.description, region=act.region
+    )
+    return _told(done.namespace_created(created, by=caller.person), f"created {created.id}")
+
+
+async def _delete_namespace(act: DeleteNamespace, caller: Caller) -> Done:
+    await caller.own_buildio.delete_namespace(act.name)
+    caller.own_apps(Provider.BUILDIO).forget()
+    return _told(done.namespace_deleted(act.name, by=caller.person))
+
+
+async def _set_environment(act: SetEnvironment, caller: Caller) -> Done:
+    values = {
+        key: value.get_secret_value() if value is not None else None for key, value in act.values.items()
+    }
+    await caller.own_buildio.set_environment(act.environment, values)
+    given = sorted(key for key, value in values.items() if value is not None)
+    gone = sorted(key for key, value in values.items() if value is None)
+    return _told(done.config_changed(act.label, by=caller.person, given=given, gone=gone))
+
+
+async def _unset_environment(act: UnsetEnvironment, caller: Caller) -> Done:
+    async def unset(key: str) -> None:
+        await caller.own_buildio.remove_from_environment(act.environment, key)
+
+    await _one_by_one(act.keys, unset)
+    return _told(done.config_changed(act.label, by=caller.person, gone=act.keys))
+
+
+async def _log_in(act: ClusterLogin, caller: Caller) -> Done:
+    """The credential goes into a file in the person's direct messages, which is deleted after its time."""
+    login = await caller.own_buildio.cluster_login(act.region)
+    until = caller.now() + FILE_LIVES
+    if login.expires_at is not None:
+        until = min(until, login.expires_at)
+    comment = done.credential_comment(act.region, until=until, expires_at=login.expires_at)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "credential"
+        path.write_text(login.content.get_secret_value(), encoding="utf-8")
+        try:
+            await files.share_file(
+                caller,
+                path,
+                name="exec-credential.json",
+                title="Kubernetes credential",
+                comment=comment,
+                channel=await caller.direct_message_alone(),
+                until=until,
+            )
+        except SlackApiError as error:
+            raise NotNamed(files.why_not(error)) from error
+    return _told(done.logged_in(act.region, by=caller.person, until=until))
+
+
+PERFORM: Mapping[type[Any], Callable[[Any, Caller], Awaitable[Done]]] = {
+    Deploy: _deploy,
+    Restart: _restart,
+    Run: _run,
+    SetConfig: _set_config,
+    UnsetConfig: _unset_config,
+    AddDomain: _add_domain,
+    UpdateCertificate: _update_certificate,
+    RemoveDomain: _remove_domain,
+    RemoveAllDomains: _remove_all_domains,
+    CreateApp: _create_app,
+    CreateNamespace: _create_namespace,
+    DeleteNamespace: _delete_namespace,
+    SetEnvironment: _set_environment,
+    UnsetEnvironment: _unset_environment,
+    ClusterLogin: _log_in,
+}
+
+
+def _told(said: Message, answer: str = "ok") -> Done:
+    return Done(Answer(said, Audience.CHANNEL), said=answer)
+
+
+async def _one_by_one(keys: tuple[str, ...], unset: Callable[[str], Awaitable[None]]) -> None:
+    """Build.io takes away one key a request. Raises NotNamed where it refuses after some have gone already."""
+    gone: list[str] = []
+    for key in keys:
+        try:
+            await unset(key)
+        except ProviderError as problem:
+            if not gone:
+                raise
+            raise NotNamed(
+                f"I unset {', '.join(gone)}, but not {key} and what follows: {problem}"
+            ) from problem
+        gone.append(key)
