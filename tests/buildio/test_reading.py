@@ -202,6 +202,13 @@ def test_a_buildpack_with_a_password_in_its_address_is_left_out() -> None:
     )
 
 
+def test_a_long_text_is_cut_and_never_through_a_secret() -> None:
+    read = deployment(deployment={"status": "failed", "error": "x " * 990 + SECRET + " y" * 10_000_000}).error
+    assert read is not None
+    assert len(read) == answers.LONGEST_TEXT
+    assert SECRET[:8] not in read
+
+
 def test_an_app_within_an_object_or_alone_in_a_list_is_found() -> None:
     plain = {"id": "a1", "name": "shop"}
     for content in (plain, {"app": plain}, {"data": plain}, [plain]):
