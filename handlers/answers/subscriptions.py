@@ -100,8 +100,8 @@ async def _baseline(app: App, caller: Caller) -> Baseline:
         return await caller.desk.lookout.baseline(app)
     except (NotFound, NoAccess) as error:
         raise NotNamed(
-            f"You can see {app.title} at {app.provider.label}, but I can't, and it is I who must watch it. Let whoever runs me give"
-            " my token access to it."
+            f"You can see {app.title} at {app.provider.label}, but I can't, and it is I who must watch it. Let whoever"
+            " runs me give my token access to it."
         ) from error
 
 
