@@ -34,6 +34,8 @@ DEADLINE = timedelta(seconds=20)
 TRIES = 4
 FIRST_PAUSE = 0.3
 MOST_REDIRECTS = 3
+# Somebody between says that the API did not answer, not that it did nothing (RFC 9110, 15.6.3 and 15.6.5).
+GATEWAYS = (502, 504)
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,10 @@ class Api:
             if response.status_code >= 400:
                 if response.status_code == 401 and token is not None:
                     await self._credentials.refused(token)
-                raise error_for(response.status_code, response.headers, response.content, now=self._clock())
+                error = error_for(response.status_code, response.headers, response.content, now=self._clock())
+                if method != "GET" and response.status_code in GATEWAYS:
+                    raise AnswerLost(error.words) from error
+                raise error
             # Only reading follows: a change is asked once.
             if method != "GET":
                 raise ProviderDown("it sent the request elsewhere")
