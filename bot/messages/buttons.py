@@ -150,16 +150,19 @@ class ProposalButton(_Value):
     seal: Hex
 
 
-class AppButton(_Value):
-    """Which app a button is about; `""`: the person will say."""
+class AppButton(Fitting):
+    """Which app of a provider a button is about; `""`: the person will say."""
 
+    provider: Provider = Provider.BITRISE
     app: Annotated[str, StringConstraints(pattern=re.compile(r"^[\w-]{0,64}$"))] = ""
     title: str = ""
 
     @classmethod
     def of(cls, app: App | None) -> Self:
         """The button of this app."""
-        return cls(app=app.slug, title=plain(app.title, 100)) if app is not None else cls()
+        if app is None:
+            return cls()
+        return cls(provider=app.provider, app=app.slug, title=plain(app.title, 100))
 
 
 class AppsButton(_Value):

@@ -126,7 +126,7 @@ TIES = st.builds(buildio.Tie, app=APPS, bitrise=APPS, branch=MAYBE)
 SENTENCE = st.text(max_size=60) | TEXT
 
 RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
-    "app_card": st.builds(buildio.app_card, BUILDIO_APPS),
+    "app_card": st.builds(buildio.app_card, BUILDIO_APPS, st.none() | DYNOS),
     "app_created": st.builds(buildio.app_created, BUILDIO_APPS, by=BY),
     "app_list": st.builds(
         buildio.app_list,

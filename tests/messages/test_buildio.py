@@ -239,9 +239,19 @@ def test_an_app_says_how_its_deployment_stands_and_why() -> None:
         "buildio_vars",
         "buildio_domains",
         "buildio_restart_all",
-        "buildio_app_refresh",
+        "subscribe",
+        "buildio_refresh",
         "open_link",
     ]
+
+
+def test_an_app_says_how_many_of_its_processes_are_up_and_which_crashed() -> None:
+    app = BuildioApp(id="8eb495d0", name="shop")
+    up = Dyno(name="web.1", type="web", state="up", up=True)
+    down = Dyno(name="web.2", type="web", state="crashed", up=False, crashed=True)
+    assert "1 of 2 up · 💥 crashed: `web.2`" in shown(buildio.app_card(app, [up, down]))
+    assert "None is running now." in shown(buildio.app_card(app, []))
+    assert "up" not in shown(buildio.app_card(app))
 
 
 def test_an_app_whose_id_no_button_can_carry_is_shown_without_them() -> None:
