@@ -107,7 +107,7 @@ def _buttons(app: App, *, some: bool) -> list[Block]:
     value = of_app(app)
     made = buttons(
         press("Add…", actions.BUILDIO_DOMAIN_ADD, value, style="primary"),
-        press("Refresh", f"{actions.BUILDIO_DOMAINS}_refresh", value),
+        press("Refresh", actions.BUILDIO_DOMAINS_REFRESH, value),
         press("Remove all…", actions.BUILDIO_DOMAINS_CLEAR, value, style="danger") if some else None,
     )
     return [*made, context("A certificate can take some minutes after the DNS record points here.")]

@@ -63,7 +63,7 @@ def _buttons(app: App) -> list[Block]:
         "Restart all processes?", f"All of {plain(app.title, 100)} restarts at once.", "Restart all"
     )
     return buttons(
-        press("Refresh", f"{actions.BUILDIO_DYNOS}_refresh", value),
+        press("Refresh", actions.BUILDIO_DYNOS_REFRESH, value),
         press("Restart all", actions.BUILDIO_RESTART_ALL, value, style="danger", confirm=question),
         press("Run a command…", actions.BUILDIO_RUN, value),
     )

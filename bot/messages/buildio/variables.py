@@ -128,5 +128,5 @@ def _buttons(of: VarsOf, *, some: bool) -> list[Block]:
     return buttons(
         press("Set…", actions.BUILDIO_VARS_SET, value, style="primary"),
         press("Remove…", actions.BUILDIO_VARS_UNSET, value) if some else None,
-        press("Refresh", f"{actions.BUILDIO_VARS}_refresh", value),
+        press("Refresh", actions.BUILDIO_VARS_REFRESH, value),
     )
