@@ -4,26 +4,24 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from bot.messages.blocks import context, section
+from bot.messages.blocks import section
 from bot.messages.message import Message
-from bot.messages.text import code, when
+from bot.messages.text import code, mention, when
 
 
-def login_comment(region: str, *, expires_at: datetime | None) -> str:
-    """What stands above the file."""
-    until = (
-        f"It is good until {when(expires_at)}."
-        if expires_at
-        else "Build.io does not say until when it is good."
+def login_comment(region: str, *, until: datetime, expires_at: datetime | None) -> str:
+    """What stands above the file, which is deleted at `until`."""
+    ends = f" The credential itself ends {when(expires_at)}." if expires_at is not None else ""
+    return (
+        f"🔑 A Kubernetes credential (ExecCredential) for the cluster in {code(region)}, for you alone. Save it where"
+        f" nobody else reads it: I delete this file {when(until)}.{ends}"
     )
-    return f"🔑 A credential for the cluster in {code(region)}, for you alone. {until}"
 
 
-def login_sent(region: str, *, expires_at: datetime | None) -> Message:
-    """To whoever asked: where the file is, and how it is used."""
-    text = f"🔑 The credential for the cluster in {code(region)} is in our direct messages."
-    until = f"It is good until {when(expires_at)}. " if expires_at else ""
-    note = (
-        f"{until}It is a Kubernetes ExecCredential: give it to nobody, and delete the file once you have it."
+def login_sent(region: str, *, by: str, until: datetime) -> Message:
+    """Somebody was handed a credential, in their direct messages."""
+    text = (
+        f"{mention(by)} got a Kubernetes credential for the cluster in {code(region)}, in a direct message;"
+        f" I delete the file there {when(until)}."
     )
-    return Message(text, [section(text), context(note)])
+    return Message(text, [section(f"🔑 {text}")])

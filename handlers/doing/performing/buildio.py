@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -28,10 +28,10 @@ from bot.acts import (
     UnsetEnvironment,
     UpdateCertificate,
 )
-from bot.buildio import app_of
+from bot.commands.buildio import Deploy as DeployApp
 from bot.http import AnswerLost, ProviderError
 from bot.http.redaction import redact
-from bot.messages import Message
+from bot.messages import Message, buildio
 from bot.messages.buildio import done
 from bot.provider import Provider
 from handlers import files
@@ -52,7 +52,8 @@ async def _deploy(act: Deploy, caller: Caller) -> Done:
     started = await caller.own_buildio.start_build(
         act.app.slug, branch=act.branch, commitish=act.commitish, description=act.description
     )
-    said = done.deployed(act.app, started, by=caller.person, branch=act.branch, commitish=act.commitish)
+    asked = DeployApp(branch=act.branch, commit=act.commitish, message=act.description)
+    said = buildio.deployment_asked(act.app, asked, started, by=caller.person)
     facts = {"app": redact(act.app.title), "build": started.id or "", "url": started.url or ""}
     return Done(Answer(said, Audience.CHANNEL), facts, f"started {started.id or 'a build'}")
 
@@ -68,7 +69,7 @@ async def _restart(act: Restart, caller: Caller) -> Done:
         await caller.own_buildio.restart_all(act.app.slug)
     else:
         await caller.own_buildio.restart(act.app.slug, act.dyno)
-    return _told(done.restarted(act.app, act.dyno, by=caller.person))
+    return _told(buildio.restarted(act.app, act.dyno, by=caller.person))
 
 
 async def _run(act: Run, caller: Caller) -> Done:
@@ -80,15 +81,19 @@ async def _run(act: Run, caller: Caller) -> Done:
             f"No answer came within {RUN_SECONDS:.0f} seconds. The command may still run in {act.dyno}, and I can't"
             " stop it."
         ) from error
-    private = done.output(act.app, act.dyno, result, hidden=await _values_of(act, caller))
+    hidden = result.model_copy(update={"output": _without(result.output, await _values_of(act, caller))})
+    shares = caller.channel if caller.channel and not caller.channel.startswith("D") else None
+    private = buildio.executed(act.app, act.dyno, act.command, hidden, channel=shares)
     try:
         channel = await caller.direct_message_alone()
         await caller.slack.chat_postMessage(
             channel=channel, text=private.text, blocks=private.blocks, unfurl_links=False, unfurl_media=False
         )
     except SlackApiError as error:
-        log.warning("run.output_not_said", reason=str(error.response.get("error")))
-    said = done.executed(act.app, act.dyno, act.exactly(), result, by=caller.person)
+        raise NotNamed(
+            f"The command ran in {act.dyno}, but Slack did not take what it said ({error.response.get('error')})."
+        ) from error
+    said = buildio.ran(act.app, act.dyno, act.command, by=caller.person, exit_code=result.exit_code)
     code = f"ended with code {result.exit_code}" if result.exit_code is not None else "ended"
     return _told(said, code)
 
@@ -145,7 +150,7 @@ async def _create_app(act: CreateApp, caller: Caller) -> Done:
     created = await caller.own_buildio.create_app(act.name, team=act.team, region=act.region)
     caller.own_apps(Provider.BUILDIO).forget()
     caller.desk.clients.buildio.service_apps.forget()
-    said = done.app_created(app_of(created), by=caller.person, url=created.web_url)
+    said = buildio.app_created(created, by=caller.person)
     return Done(Answer(said, Audience.CHANNEL), {"app": redact(created.name)}, f"created {created.id}")
 
 
@@ -153,13 +158,13 @@ async def _create_namespace(act: CreateNamespace, caller: Caller) -> Done:
     created = await caller.own_buildio.create_namespace(
         act.name, team=act.team, description=act.description, region=act.region
     )
-    return _told(done.namespace_created(created, by=caller.person), f"created {created.id}")
+    return _told(buildio.namespace_created(created, by=caller.person), f"created {created.id}")
 
 
 async def _delete_namespace(act: DeleteNamespace, caller: Caller) -> Done:
     await caller.own_buildio.delete_namespace(act.name)
     caller.own_apps(Provider.BUILDIO).forget()
-    return _told(done.namespace_deleted(act.name, by=caller.person))
+    return _told(buildio.namespace_deleted(act.name, by=caller.person))
 
 
 async def _set_environment(act: SetEnvironment, caller: Caller) -> Done:
@@ -186,7 +191,7 @@ async def _log_in(act: ClusterLogin, caller: Caller) -> Done:
     until = caller.now() + FILE_LIVES
     if login.expires_at is not None:
         until = min(until, login.expires_at)
-    comment = done.credential_comment(act.region, until=until, expires_at=login.expires_at)
+    comment = buildio.login_comment(act.region, until=until, expires_at=login.expires_at)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "credential"
         path.write_text(login.content.get_secret_value(), encoding="utf-8")
@@ -202,7 +207,7 @@ async def _log_in(act: ClusterLogin, caller: Caller) -> Done:
             )
         except SlackApiError as error:
             raise NotNamed(files.why_not(error)) from error
-    return _told(done.logged_in(act.region, by=caller.person, until=until))
+    return _told(buildio.login_sent(act.region, by=caller.person, until=until))
 
 
 PERFORM: Mapping[type[Any], Callable[[Any, Caller], Awaitable[Done]]] = {
@@ -222,6 +227,12 @@ PERFORM: Mapping[type[Any], Callable[[Any, Caller], Awaitable[Done]]] = {
     UnsetEnvironment: _unset_environment,
     ClusterLogin: _log_in,
 }
+
+
+def _without(text: str, hidden: Iterable[str]) -> str:
+    for value in sorted(hidden, key=len, reverse=True):
+        text = text.replace(value, "[redacted]")
+    return text
 
 
 def _told(said: Message, answer: str = "ok") -> Done:

@@ -1,0 +1,61 @@
+"""The question before processes are restarted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bot.build import App, Frozen
+from bot.buildio.things import Dyno
+from bot.messages import actions
+from bot.messages.blocks import plain_text, section
+from bot.messages.buildio.pieces import name_of
+from bot.messages.message import Block
+from bot.messages.modals import MOST_OPTIONS, FilledIn, field, modal, option, pickable, warning
+from bot.messages.origin import Origin
+
+DYNO = "dyno"
+TITLE = "Restart"
+# No process is called so: a name begins with a letter.
+ALL = "*"
+
+
+class RestartForm(Frozen):
+    """What was picked: a process, None for all of them."""
+
+    dyno: str | None = None
+
+
+def restart_modal(
+    form: RestartForm, app: App, dynos: Sequence[Dyno], *, origin: Origin, problem: str | None = None
+) -> Block:
+    """The form that asks which processes restart; the one that is known already is chosen."""
+    names = dict.fromkeys([*([form.dyno] if form.dyno else []), *(one.name for one in dynos)])
+    options = [option("All processes", ALL), *(option(name, name) for name in names if pickable(name))]
+    chosen = next((one for one in options if one["value"] == form.dyno), options[0])
+    select: Block = {
+        "type": "static_select",
+        "options": options[:MOST_OPTIONS],
+        "initial_option": chosen,
+        "placeholder": plain_text("Pick a process", 150),
+    }
+    return modal(
+        TITLE,
+        [
+            *warning(problem),
+            section(f"Processes of *{name_of(app)}* stop and start again. What they are doing is cut off."),
+            field(DYNO, "Which", select, optional=False),
+        ],
+        callback_id=actions.BUILDIO_RESTART_MODAL,
+        private_metadata=origin.encode(),
+        submit="Restart",
+        close="Not now",
+    )
+
+
+def read_restart(values: Mapping[str, Any]) -> RestartForm | None:
+    """What was picked; None where nothing was. `values` is the view's state as Slack sends it."""
+    picked = FilledIn(values).picked(DYNO)
+    if picked is None:
+        return None
+    return RestartForm(dyno=None if picked == ALL else picked)
