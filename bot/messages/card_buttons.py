@@ -45,9 +45,7 @@ def details_button(build: Build, app: App) -> Block | None:
         case Provider.BITRISE:
             return button("Details", actions.BUILD_SHOW, BuildButton.of(build, app).encode(), label=label)
         case Provider.BUILDIO:
-            return button(
-                "Details", actions.BUILDIO_APP_SHOW, BuildioButton.of(build, app).encode(), label=label
-            )
+            return button("Details", actions.BUILDIO_APP, BuildioButton.of(build, app).encode(), label=label)
         case _:
             return None
 
@@ -91,9 +89,9 @@ def _rebuild(build: Build, app: App, value: str) -> Block:
 def _at_buildio(build: Build, app: App) -> Buttons:
     value = BuildioButton.of(build, app).encode()
     return [
-        button("Processes", actions.BUILDIO_DYNOS, value),
-        button("Restart…", actions.BUILDIO_RESTART_ASK, value),
-        button("Refresh", actions.BUILDIO_APP_REFRESH, value),
+        button("Processes", actions.BUILDIO_PS, value),
+        button("Restart…", actions.BUILDIO_RESTART, value),
+        button("Refresh", actions.BUILDIO_APP, value),
         button("Deploy again…", actions.BUILDIO_DEPLOY, value) if build.ended else None,
     ]
 

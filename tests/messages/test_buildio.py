@@ -263,7 +263,7 @@ def test_a_process_says_its_state_since_when_and_how_often_it_restarted() -> Non
         "❌ `worker.1` *crashed* · 9 restarts",
         "✅ `web.1` *up* for 5 min · 1 restart",
     ]
-    about = buildio.DynoButton.decode(values_of(message)["buildio_restart"])
+    about = buildio.DynoButton.decode(values_of(message)["buildio_restart_one"])
     assert about == buildio.DynoButton(app="8eb495d0", dyno="web.1", title="shop")
 
 

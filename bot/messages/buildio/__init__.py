@@ -61,7 +61,12 @@ from bot.messages.buildio.refusals import (
     unknown_thing,
     which_process,
 )
-from bot.messages.buildio.restarting import RestartForm, read_restart, restart_modal
+from bot.messages.buildio.restarting import (
+    RestartForm,
+    read_restart,
+    restart_modal,
+    restart_question,
+)
 from bot.messages.buildio.running import (
     RunForm,
     RunOrigin,
@@ -72,6 +77,7 @@ from bot.messages.buildio.running import (
     run_check,
     run_modal,
     shared,
+    shown_there,
 )
 from bot.messages.buildio.teams import team_card, team_list
 from bot.messages.buildio.tying import Tie, tied, untied
@@ -162,11 +168,13 @@ __all__ = [
     "read_unset",
     "read_vars",
     "restart_modal",
+    "restart_question",
     "restarted",
     "run_button",
     "run_check",
     "run_modal",
     "shared",
+    "shown_there",
     "team_card",
     "team_list",
     "team_options",

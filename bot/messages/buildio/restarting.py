@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bot.build import App, Frozen
-from bot.buildio.things import Dyno
+from bot.buildio.things import BuildioApp, Dyno
 from bot.messages import actions
-from bot.messages.blocks import plain_text, section
-from bot.messages.buildio.pieces import name_of
-from bot.messages.message import Block
+from bot.messages.blocks import confirm, plain_text, section
+from bot.messages.buildio.buttons import of_app
+from bot.messages.buildio.pieces import buttons, name_of, press
+from bot.messages.message import Block, Message
 from bot.messages.modals import MOST_OPTIONS, FilledIn, field, modal, option, pickable, warning
 from bot.messages.origin import Origin
+from bot.messages.text import plain
 
 DYNO = "dyno"
 TITLE = "Restart"
@@ -51,6 +53,19 @@ def restart_modal(
         submit="Restart",
         close="Not now",
     )
+
+
+def restart_question(app: App) -> Message:
+    """Where no form opens: the question, with the button that restarts all processes."""
+    words = f"Restart all processes of {name_of(app)}?"
+    return Message(words, [section(words), *buttons(restart_all_button(app))])
+
+
+def restart_all_button(app: App | BuildioApp) -> Block | None:
+    """The button that restarts all processes, with a question of its own."""
+    title = plain(app.title if isinstance(app, App) else app.name, 100)
+    question = confirm("Restart all processes?", f"All of {title} restarts at once.", "Restart all")
+    return press("Restart all", actions.BUILDIO_RESTART_ALL, of_app(app), style="danger", confirm=question)
 
 
 def read_restart(values: Mapping[str, Any]) -> RestartForm | None:

@@ -152,6 +152,12 @@ def shared(app: App, dyno: str, shown: Sequence[Block], *, by: str) -> Message:
     return Message(text, [section(f"⌨️ {text}"), *_without_head(shown)])
 
 
+def shown_there(channel: str) -> Message:
+    """To whoever showed it: where it stands now."""
+    text = f"It stands in <#{channel}> now."
+    return Message(text, [section(text)])
+
+
 def _share(app: App, dyno: str, channel: str | None) -> list[Block]:
     if channel is None:
         return []
