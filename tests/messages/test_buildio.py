@@ -235,7 +235,7 @@ def test_an_app_says_how_its_deployment_stands_and_why() -> None:
     assert "`web` × 2 · standard-1x · `bundle exec puma`" in shown(message)
     assert [*values_of(message)] == [
         "buildio_deploy",
-        "buildio_dynos",
+        "buildio_ps",
         "buildio_vars",
         "buildio_domains",
         "buildio_restart_all",
@@ -272,7 +272,7 @@ def test_a_process_says_its_state_since_when_and_how_often_it_restarted() -> Non
         "❌ `worker.1` *crashed* · 9 restarts",
         "✅ `web.1` *up* for 5 min · 1 restart",
     ]
-    about = buildio.DynoButton.decode(values_of(message)["buildio_restart"])
+    about = buildio.DynoButton.decode(values_of(message)["buildio_restart_one"])
     assert about == buildio.DynoButton(app="8eb495d0", dyno="web.1", title="shop")
 
 

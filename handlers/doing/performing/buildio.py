@@ -84,7 +84,8 @@ async def _run(act: Run, caller: Caller) -> Done:
             " stop it."
         ) from error
     shown = result.model_copy(update={"output": await _without_values(result, act, caller)})
-    await _say_alone(buildio.executed(act.app, act.dyno, act.command, shown), caller)
+    shares = caller.channel if caller.channel and not caller.channel.startswith("D") else None
+    await _say_alone(buildio.executed(act.app, act.dyno, act.command, shown, channel=shares), caller)
     said = buildio.ran(act.app, act.dyno, act.command, by=caller.person, exit_code=result.exit_code)
     return _told(said, f"ended with {result.exit_code}" if result.exit_code is not None else "ended")
 
