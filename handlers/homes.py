@@ -188,7 +188,7 @@ class Homes:
         ]
         all_running = [build for build in snapshot.running if _seen(build, visible)]
         running = all_running[: messages.MOST_RUNNING]
-        blind = desk.blindness()
+        blind = desk.lookout.blindness(Provider.BITRISE)
         return HomeContent(
             wishes=Wishes(
                 name=person.name,

@@ -80,7 +80,7 @@ async def tell_me(app: App, build: Build, caller: Caller) -> Answer:
         # It ended between the press and the first look, which tells nothing of what it finds.
         await caller.storage.subscriptions.remove(subscription)
         raise NotNamed(ended)
-    caller.desk.look_now()
+    caller.desk.lookout.look_now(app.provider)
     return Answer(messages.will_tell(build, app), Audience.ONE_PERSON)
 
 

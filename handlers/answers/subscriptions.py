@@ -7,7 +7,6 @@ from dataclasses import replace
 from slack_sdk.errors import SlackApiError
 
 from bot import messages
-from bot.bitrise.watching import read_baseline
 from bot.build import App
 from bot.commands import Subscribe, Subscriptions, Unsubscribe, term_words
 from bot.filters import Patterns
@@ -54,7 +53,7 @@ async def begin(app: App, terms: Terms, caller: Caller) -> None:
         except BaseException:
             await caller.storage.subscriptions.remove(subscription)
             raise
-    caller.desk.look_now()
+    caller.desk.lookout.look_now(app.provider)
 
 
 async def add(app: App, terms: Terms, caller: Caller, *, channel: str) -> Subscription:
@@ -64,7 +63,7 @@ async def add(app: App, terms: Terms, caller: Caller, *, channel: str) -> Subscr
     """
     await _must_see(app, caller)
     subscriptions = caller.storage.subscriptions
-    watched = await subscriptions.is_watched(Provider.BITRISE, app.slug)
+    watched = await subscriptions.is_watched(app.provider, app.slug)
     return await subscriptions.add(
         channel=channel,
         app=app,
@@ -94,11 +93,11 @@ async def scope_of(caller: Caller, app: App | None) -> Scope:
 
 async def _baseline(app: App, caller: Caller) -> Baseline:
     try:
-        return await read_baseline(caller.desk.clients.bitrise.service, app.slug)
+        return await caller.desk.lookout.baseline(app)
     except (NotFound, NoAccess) as error:
         raise NotNamed(
-            f"You can see {app.title} at Bitrise, but I can't, and it is I who must watch it. Let whoever runs me give"
-            " my token access to it."
+            f"You can see {app.title} at {app.provider.label}, but I can't, and it is I who must watch it. Let whoever"
+            " runs me give my token access to it."
         ) from error
 
 
@@ -135,7 +134,7 @@ async def resume_number(number: int, caller: Caller) -> Answer | None:
         await _post(there, said)
         scope = await scope_of(caller, subscription.app)
         await caller.storage.subscriptions.resume(subscription, by=caller.person, scope=scope)
-    caller.desk.look_now()
+    caller.desk.lookout.look_now(subscription.provider)
     return None
 
 
@@ -209,8 +208,11 @@ async def list_subscriptions(_ask: Subscriptions, caller: Caller) -> Answer:
     """What the channel is told of."""
     found = await caller.storage.subscriptions.of_channel(caller.channel)
     rows = [row_of(one) for one in found]
-    blind = caller.desk.blindness()
-    return Answer(messages.subscriptions(rows, blind=(blind.since, blind.reason) if blind else None))
+    for provider in dict.fromkeys(one.provider for one in found):
+        if (blind := caller.desk.lookout.blindness(provider)) is not None:
+            said = (blind.since, blind.reason)
+            return Answer(messages.subscriptions(rows, blind=said, provider=provider))
+    return Answer(messages.subscriptions(rows))
 
 
 def row_of(one: Subscription) -> messages.SubscriptionRow:
