@@ -6,15 +6,16 @@ from collections.abc import Callable
 
 from bot.build import App
 from bot.buildio.client import Buildio
+from bot.buildio.oauth import BuildioOAuth
 from bot.buildio.things import BuildioApp
 from bot.http import Credentials
 from bot.plug import Owner, Plug
 from bot.provider import Provider
 
 
-def buildio_plug(make: Callable[[Credentials], Buildio]) -> Plug[Buildio]:
-    """Build.io's, with what makes its clients."""
-    return Plug(Provider.BUILDIO, make, apps=_apps, app=_app, owner=_owner, reads_logs=_reads_logs)
+def buildio_plug(make: Callable[[Credentials], Buildio], door: BuildioOAuth | None) -> Plug[Buildio]:
+    """Build.io's, with what makes its clients, and the page on which people sign in, if there is one."""
+    return Plug(Provider.BUILDIO, make, apps=_apps, app=_app, owner=_owner, reads_logs=_reads_logs, door=door)
 
 
 def app_of(one: BuildioApp) -> App:
