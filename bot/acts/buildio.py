@@ -272,6 +272,7 @@ class CreateApp(BuildioAct):
     act: Literal["create_app"] = "create_app"
     name: Name
     team: str | None = None
+    team_title: str | None = None
     region: str | None = None
 
     def question(self, channel: str) -> Question:
@@ -284,7 +285,7 @@ class CreateApp(BuildioAct):
 
     def words(self) -> str:
         """What is created, and where."""
-        return f"create the app {self.name}{_where(self.team, self.region)}"
+        return f"create the app {self.name}{_where(self.team_title or self.team, self.region)}"
 
 
 class CreateNamespace(BuildioAct):
@@ -294,6 +295,7 @@ class CreateNamespace(BuildioAct):
     act: Literal["create_namespace"] = "create_namespace"
     name: Name
     team: str | None = None
+    team_title: str | None = None
     description: str | None = None
     region: str | None = None
 
@@ -311,7 +313,7 @@ class CreateNamespace(BuildioAct):
 
     def words(self) -> str:
         """What is created, and where."""
-        return f"create the namespace {self.name}{_where(self.team, self.region)}"
+        return f"create the namespace {self.name}{_where(self.team_title or self.team, self.region)}"
 
 
 class DeleteNamespace(BuildioAct):

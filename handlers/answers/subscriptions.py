@@ -131,7 +131,9 @@ async def resume_number(number: int, caller: Caller) -> Answer | None:
     """
     subscription = await of_this_caller(number, caller)
     there = replace(caller, channel=subscription.channel)
-    async with permitted(there, "resume", subscription.provider, subscription.app, about={"subscription": str(number)}):
+    async with permitted(
+        there, "resume", subscription.provider, subscription.app, about={"subscription": str(number)}
+    ):
         if subscription.app is not None:
             await _must_see(subscription.app, caller)
         said = messages.resumed(subscription.app, subscription.terms, by=caller.person)
@@ -146,9 +148,7 @@ async def change(subscription: Subscription, terms: Terms, caller: Caller) -> No
     """Give a subscription other terms, and say so to the channel. Raises NotAllowed."""
     there = replace(caller, channel=subscription.channel)
     about = {"subscription": str(subscription.id), **_about(terms)}
-    async with permitted(
-        there, "change_subscription", subscription.provider, subscription.app, about=about
-    ):
+    async with permitted(there, "change_subscription", subscription.provider, subscription.app, about=about):
         await caller.storage.subscriptions.change(subscription, terms)
         said = messages.changed(subscription.app, subscription.terms, terms, by=caller.person)
         await _post(there, said)
@@ -158,7 +158,9 @@ async def pause_number(number: int, caller: Caller) -> Answer | None:
     """Tell a subscription nothing until somebody lets it be told again; its channel hears of it. Raises NotAllowed."""
     subscription = await of_this_caller(number, caller)
     there = replace(caller, channel=subscription.channel)
-    async with permitted(there, "pause", subscription.provider, subscription.app, about={"subscription": str(number)}):
+    async with permitted(
+        there, "pause", subscription.provider, subscription.app, about={"subscription": str(number)}
+    ):
         await caller.storage.subscriptions.pause(subscription, caller.now())
         said = messages.paused(subscription.app, subscription.terms, by=caller.person)
         await _post(there, said)
@@ -211,7 +213,9 @@ async def _end(ended: list[Subscription], caller: Caller) -> Answer:
     """End these subscriptions, and say so to the channel. Raises NotAllowed."""
     there = replace(caller, channel=ended[0].channel)
     numbers = " ".join(str(one.id) for one in ended)
-    async with permitted(there, "unsubscribe", ended[0].provider, ended[0].app, about={"subscription": numbers}):
+    async with permitted(
+        there, "unsubscribe", ended[0].provider, ended[0].app, about={"subscription": numbers}
+    ):
         for one in ended:
             await caller.storage.subscriptions.remove(one)
     return Answer(messages.unsubscribed(ended[0].app, len(ended), by=caller.person), Audience.CHANNEL)

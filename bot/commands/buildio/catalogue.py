@@ -57,8 +57,8 @@ CATALOGUE: tuple[Entry, ...] = (
     ),
     Entry(
         "run",
-        "run [APP] [dyno:…] -- COMMAND…",
-        "Run a command in a running process, and show you what it says.",
+        "run [APP] [dyno:…] [-- COMMAND…]",
+        "Run a command in a running process, and show you what it says; without one, by filling in a form.",
         (
             "run shop -- bin/rails db:version",
             'run shop dyno:worker.1 -- rails runner "puts User.count"',
@@ -66,7 +66,7 @@ CATALOGUE: tuple[Entry, ...] = (
         ),
         (
             ARRAY,
-            "Nobody may do this unless a rule says who. The command and what it says are noted.",
+            "Nobody may do this unless a rule says who. The command is noted, and what it says you alone see.",
             APPS,
         ),
     ),

@@ -6,6 +6,9 @@ from bot.messages.buildio.buttons import (
     AppsButton,
     DomainButton,
     DynoButton,
+    MaybeAppButton,
+    RunButton,
+    ShareButton,
     ThingButton,
     VarsButton,
 )
@@ -58,7 +61,24 @@ from bot.messages.buildio.refusals import (
     unknown_thing,
     which_process,
 )
-from bot.messages.buildio.running import RunForm, RunOrigin, executed, ran, read_run, run_check, run_modal
+from bot.messages.buildio.restarting import (
+    RestartForm,
+    read_restart,
+    restart_modal,
+    restart_question,
+)
+from bot.messages.buildio.running import (
+    RunForm,
+    RunOrigin,
+    executed,
+    ran,
+    read_run,
+    run_button,
+    run_check,
+    run_modal,
+    shared,
+    shown_there,
+)
 from bot.messages.buildio.teams import team_card, team_list
 from bot.messages.buildio.tying import Tie, tied, untied
 from bot.messages.buildio.variable_modals import (
@@ -91,10 +111,14 @@ __all__ = [
     "DynoButton",
     "FilledUnset",
     "FilledVars",
+    "MaybeAppButton",
     "NamespaceForm",
     "NamespaceOrigin",
+    "RestartForm",
+    "RunButton",
     "RunForm",
     "RunOrigin",
+    "ShareButton",
     "ThingButton",
     "Tie",
     "TypedName",
@@ -138,13 +162,19 @@ __all__ = [
     "read_deploy",
     "read_domain",
     "read_namespace",
+    "read_restart",
     "read_run",
     "read_typed_name",
     "read_unset",
     "read_vars",
+    "restart_modal",
+    "restart_question",
     "restarted",
+    "run_button",
     "run_check",
     "run_modal",
+    "shared",
+    "shown_there",
     "team_card",
     "team_list",
     "team_options",

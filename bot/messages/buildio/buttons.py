@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -15,6 +15,7 @@ from bot.messages.text import plain
 LONGEST_TITLE = 100
 # Names of things that go into an address: whatever is written into one is quoted there.
 Named = Annotated[str, StringConstraints(pattern=re.compile(r"^[^\s\x00-\x1f\x7f/]{1,200}\Z"))]
+Channel = Annotated[str, StringConstraints(pattern=re.compile(r"^[A-Z0-9]{1,40}\Z"))]
 Key = Annotated[str, StringConstraints(pattern=re.compile(r"^[A-Za-z_][A-Za-z0-9_]{0,127}\Z"))]
 Title = Annotated[str, Field(max_length=LONGEST_TITLE)]
 
@@ -39,6 +40,28 @@ class DynoButton(Fitting):
     app: Slug
     dyno: Named
     title: Title = ""
+
+
+class MaybeAppButton(Fitting):
+    """Which app a form is about, and which of its processes; `""`: the person will say."""
+
+    app: Slug | Literal[""] = ""
+    title: Title = ""
+    dyno: Named | Literal[""] = ""
+
+
+class RunButton(MaybeAppButton):
+    """Also what is to run, where it was typed where no form opens."""
+
+    command: tuple[str, ...] = ()
+
+
+class ShareButton(Fitting):
+    """What a command said may be shown in this channel; which app's process said it."""
+
+    channel: Channel
+    app: Slug
+    dyno: Named
 
 
 class VarsButton(Fitting):

@@ -84,9 +84,20 @@ async def _run(act: Run, caller: Caller) -> Done:
             " stop it."
         ) from error
     shown = result.model_copy(update={"output": await _without_values(result, act, caller)})
-    await _say_alone(buildio.executed(act.app, act.dyno, act.command, shown), caller)
+    shares = caller.channel if caller.channel and not caller.channel.startswith("D") else None
+    private = buildio.executed(act.app, act.dyno, act.command, shown, channel=shares)
+    try:
+        channel = await caller.direct_message_alone()
+        await caller.slack.chat_postMessage(
+            channel=channel, text=private.text, blocks=private.blocks, unfurl_links=False, unfurl_media=False
+        )
+    except SlackApiError as error:
+        raise NotNamed(
+            f"The command ran in {act.dyno}, but Slack did not take what it said ({error.response.get('error')})."
+        ) from error
     said = buildio.ran(act.app, act.dyno, act.command, by=caller.person, exit_code=result.exit_code)
-    return _told(said, f"ended with {result.exit_code}" if result.exit_code is not None else "ended")
+    code = f"ended with code {result.exit_code}" if result.exit_code is not None else "ended"
+    return _told(said, code)
 
 
 async def _without_values(result: Executed, act: Run, caller: Caller) -> str:
@@ -101,17 +112,6 @@ async def _without_values(result: Executed, act: Run, caller: Caller) -> str:
         if len(value) >= SHORTEST_HIDDEN:
             output = output.replace(value, REDACTED)
     return output
-
-
-async def _say_alone(message: Message, caller: Caller) -> None:
-    """Say it in their direct messages: it must not wait in the database, as what the outbox carries does."""
-    try:
-        channel = await caller.direct_message_alone()
-        await caller.slack.chat_postMessage(
-            channel=channel, text=message.text, blocks=message.blocks, unfurl_links=False, unfurl_media=False
-        )
-    except SlackApiError as error:
-        log.warning("run.output_not_said", reason=str(error.response.get("error")))
 
 
 async def _set_config(act: SetConfig, caller: Caller) -> Done:
