@@ -160,7 +160,16 @@ class Buildbell:
             groups = Groups(patient, clock=self._clock)
             choices = Choices(clock=self._clock)
             # Whoever remembers something of a workspace; when the app leaves it, they forget it.
-            forgetful: list[Forgetful] = [patient, hasty, relay, clients, groups, following, vanishing, choices]
+            forgetful: list[Forgetful] = [
+                patient,
+                hasty,
+                relay,
+                clients,
+                groups,
+                following,
+                vanishing,
+                choices,
+            ]
 
             async def departed(departure: Departure) -> None:
                 for team in await slack.departed(departure):

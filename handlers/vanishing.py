@@ -37,8 +37,7 @@ class Vanishing:
     async def run(self) -> None:
         """Wait until stopped, then take everything away at once."""
         await self._stopping.wait()
-        while self._tasks:  # an answer that is under way may still show something
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def forget(self, team: str) -> None:
         """The app is gone from the workspace: nothing there is its own any more."""
@@ -46,11 +45,13 @@ class Vanishing:
             if workspace == team:
                 task.cancel()
 
-    def after_a_while(self, team: str, take_away: TakeAway) -> None:
-        """Take it away when its time is over."""
+    async def after_a_while(self, team: str, take_away: TakeAway) -> None:
+        """Take it away when its time is over; where the bot is about to stop, now."""
         task = asyncio.create_task(self._later(take_away), name="vanish")
         self._tasks[task] = team
         task.add_done_callback(lambda done: self._tasks.pop(done, None))
+        if self._stopping.is_set():
+            await asyncio.wait({task})
 
     async def _later(self, take_away: TakeAway) -> None:
         await self._rest(self._seconds)

@@ -179,7 +179,7 @@ class UnsetConfig(_OfApp):
 
 
 class RevealConfig(_OfApp):
-    """Show the value of a config var to whoever asks. Nothing changes by it, but it is judged and noted all the same."""
+    """Show the value of a config var to whoever asks: nothing changes, but it is judged and noted all the same."""
 
     permission: ClassVar = Permission.CONFIG
     act: Literal["reveal_config"] = "reveal_config"
