@@ -23,6 +23,7 @@ from handlers import (
 )
 from handlers.addresses import SlackAddresses
 from handlers.artifact_index import ArtifactIndex
+from handlers.buildio import modals as buildio_modals
 from handlers.caller import workspace_of
 from handlers.choices import Choices
 from handlers.clients import Clients, ClientsAt, Settled
@@ -83,6 +84,7 @@ _SURFACES = (
     subscription_modal,
     small_modals,
     account_modals,
+    buildio_modals,
     workflow_steps,
     leaving,
 )

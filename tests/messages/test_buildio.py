@@ -235,11 +235,11 @@ def test_an_app_says_how_its_deployment_stands_and_why() -> None:
     assert "`web` × 2 · standard-1x · `bundle exec puma`" in shown(message)
     assert [*values_of(message)] == [
         "buildio_deploy",
-        "buildio_dynos",
+        "buildio_ps",
         "buildio_vars",
         "buildio_domains",
         "buildio_restart_all",
-        "buildio_app_refresh",
+        "buildio_refresh",
         "open_link",
     ]
 

@@ -62,7 +62,7 @@ def deployment_words(deployment: Deployment) -> str:
 
 
 def _row(app: BuildioApp) -> Block:
-    details = press("Details", actions.BUILDIO_APP_SHOW, of_app(app), label=f"Details of {app.name}")
+    details = press("Details", actions.BUILDIO_APP, of_app(app), label=f"Details of {app.name}")
     return section(_line(app), details)
 
 
@@ -122,11 +122,11 @@ def _buttons(app: BuildioApp) -> list[Block]:
     value = of_app(app)
     return buttons(
         press("Deploy…", actions.BUILDIO_DEPLOY, value, style="primary"),
-        press("Processes", actions.BUILDIO_DYNOS, value),
+        press("Processes", actions.BUILDIO_PS, value),
         press("Config", actions.BUILDIO_VARS, _vars(app)),
         press("Domains", actions.BUILDIO_DOMAINS, value),
         restart_all_button(app),
-        press("Refresh", actions.BUILDIO_APP_REFRESH, value),
+        press("Refresh", actions.BUILDIO_REFRESH, value),
         link_button("Open", app.web_url, actions.OPEN_LINK),
     )
 

@@ -35,7 +35,7 @@ def restarted(app: App, dyno: str | None, *, by: str) -> Message:
     """To the channel: somebody restarted a process, or all of them."""
     what = f"{code(dyno)} of {name_of(app)}" if dyno else f"all processes of {name_of(app)}"
     text = f"{mention(by)} restarted {what}"
-    look = press("Processes", actions.BUILDIO_DYNOS, of_app(app))
+    look = press("Processes", actions.BUILDIO_PS, of_app(app))
     return Message(text, [section(f"🔁 {text}"), *buttons(look)])
 
 
@@ -61,7 +61,7 @@ def _restart(app: App, one: Dyno) -> Block | None:
 def _buttons(app: App) -> list[Block]:
     value = of_app(app)
     return buttons(
-        press("Refresh", actions.BUILDIO_DYNOS_REFRESH, value),
+        press("Refresh", actions.BUILDIO_PS_REFRESH, value),
         restart_all_button(app),
         press("Run a command…", actions.BUILDIO_RUN, value),
     )

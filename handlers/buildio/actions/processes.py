@@ -43,8 +43,7 @@ async def _app(press: Press) -> App:
 
 ANSWERS: Mapping[str, Respond] = {
     actions.BUILDIO_PS: _list,
-    actions.BUILDIO_DYNOS: _list,
-    actions.BUILDIO_DYNOS_REFRESH: _refresh,
+    actions.BUILDIO_PS_REFRESH: _refresh,
     actions.BUILDIO_RESTART_ONE: _restart_one,
     actions.BUILDIO_RESTART_ALL: _restart_all,
 }
