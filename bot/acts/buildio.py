@@ -178,6 +178,22 @@ class UnsetConfig(_OfApp):
         return _all_of(self.keys)
 
 
+class RevealConfig(_OfApp):
+    """Show the value of a config var to whoever asks: nothing changes, but it is judged and noted all the same."""
+
+    permission: ClassVar = Permission.CONFIG
+    act: Literal["reveal_config"] = "reveal_config"
+    key: Name
+
+    def about(self) -> dict[str, str]:
+        """The name alone."""
+        return {"label": self.key}
+
+    def words(self) -> str:
+        """The name alone."""
+        return f"see the value of {_vars([self.key])} of {self.app.title}"
+
+
 class AddDomain(_OfApp):
     """Add a domain to an app, with a certificate of one's own or with none."""
 
@@ -366,6 +382,21 @@ class UnsetEnvironment(_OfEnvironment):
         return _all_of(self.keys)
 
 
+class RevealEnvironment(_OfEnvironment):
+    """Show the value of an environment's config var to whoever asks."""
+
+    act: Literal["reveal_environment"] = "reveal_environment"
+    key: Name
+
+    def about(self) -> dict[str, str]:
+        """The environment, and the name alone."""
+        return {"environment": self.environment, "label": self.key}
+
+    def words(self) -> str:
+        """The name alone."""
+        return f"see the value of {_vars([self.key])} of the environment {self.label}"
+
+
 class ClusterLogin(BuildioAct):
     """Get a Kubernetes credential for the cluster of a region."""
 
@@ -388,6 +419,7 @@ AnyOfBuildio = (
     | Run
     | SetConfig
     | UnsetConfig
+    | RevealConfig
     | AddDomain
     | UpdateCertificate
     | RemoveDomain
@@ -397,6 +429,7 @@ AnyOfBuildio = (
     | DeleteNamespace
     | SetEnvironment
     | UnsetEnvironment
+    | RevealEnvironment
     | ClusterLogin
 )
 

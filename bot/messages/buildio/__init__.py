@@ -6,6 +6,7 @@ from bot.messages.buildio.buttons import (
     AppsButton,
     DomainButton,
     DynoButton,
+    GrantButton,
     MaybeAppButton,
     RunButton,
     ShareButton,
@@ -25,6 +26,7 @@ from bot.messages.buildio.creating import (
 from bot.messages.buildio.deploying import DeployForm, deploy_modal, deployment_asked, read_deploy
 from bot.messages.buildio.domain_modals import (
     CertificateForm,
+    ClearOrigin,
     DomainForm,
     DomainOrigin,
     certificate_modal,
@@ -37,6 +39,7 @@ from bot.messages.buildio.domains import (
     certificate_changed,
     domain_added,
     domain_list,
+    domain_question,
     domain_removed,
     domains_cleared,
 )
@@ -93,6 +96,7 @@ from bot.messages.buildio.variable_modals import (
 from bot.messages.buildio.variables import (
     VarsOf,
     vars_changed,
+    vars_granted,
     vars_hidden,
     vars_list,
     vars_revealed,
@@ -102,6 +106,7 @@ __all__ = [
     "AppButton",
     "AppsButton",
     "CertificateForm",
+    "ClearOrigin",
     "CreateForm",
     "DeleteForm",
     "DeployForm",
@@ -111,6 +116,7 @@ __all__ = [
     "DynoButton",
     "FilledUnset",
     "FilledVars",
+    "GrantButton",
     "MaybeAppButton",
     "NamespaceForm",
     "NamespaceOrigin",
@@ -139,6 +145,7 @@ __all__ = [
     "domain_added",
     "domain_list",
     "domain_modal",
+    "domain_question",
     "domain_removed",
     "domains_cleared",
     "dyno_list",
@@ -184,6 +191,7 @@ __all__ = [
     "unset_modal",
     "untied",
     "vars_changed",
+    "vars_granted",
     "vars_hidden",
     "vars_list",
     "vars_modal",
