@@ -1,6 +1,6 @@
 """What people see: pure functions from things to Slack messages and modals; no I/O."""
 
-from bot.messages import actions
+from bot.messages import actions, buildio
 from bot.messages.abort_modal import abort_done, abort_modal, aborting, not_aborted, read_abort
 from bot.messages.accounts import (
     Linked,
@@ -201,6 +201,7 @@ __all__ = [
     "build_list",
     "build_log",
     "buildable_options",
+    "buildio",
     "changed",
     "choose_app_modal",
     "compared",

@@ -14,7 +14,7 @@ from bot import messages
 from bot.bitrise import AbortOrder, ArtifactLinks, Started, YmlVerdict
 from bot.build import App, Build, State
 from bot.build_request import BuildRequest
-from bot.commands import ListBuilds, TriggerBuild
+from bot.commands import GRAMMARS, Grammar, ListBuilds, TriggerBuild
 from bot.comparing import compare_builds
 from bot.failure import Failure
 from bot.filters import BuildFilter, Patterns
@@ -389,10 +389,17 @@ def test_a_problem(words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "topic", [None, *[entry.name for entry in __import__("bot.commands").commands.BITRISE.catalogue]]
+    ("grammar", "topic"),
+    [(grammar, topic) for grammar in GRAMMARS for topic in (None, *(one.name for one in grammar.catalogue))],
 )
-def test_help(topic: str | None) -> None:
-    assert_message(messages.help_message(topic))
+def test_help(grammar: Grammar, topic: str | None) -> None:
+    message = messages.help_message(topic, grammar)
+    assert_message(message)
+    shown = json.dumps(message.blocks, ensure_ascii=False)
+    assert "more_" not in shown
+    assert grammar.provider.command in shown
+    for entry in grammar.catalogue if topic is None else ():
+        assert entry.summary in shown
 
 
 @given(BUILDS, APPS, MAYBE, MAYBE)

@@ -15,7 +15,7 @@ from bot import messages
 from bot.audit import Entry, Event, Personal, link
 from bot.bitrise import AbortOrder, ArtifactLinks, Started, YmlVerdict
 from bot.build import App
-from bot.commands import BITRISE, ListBuilds, TriggerBuild
+from bot.commands import BITRISE, BUILDIO, GRAMMARS, ListBuilds, TriggerBuild
 from bot.comparing import compare_builds
 from bot.log_reader import Hit, LogReading, Step, StepResult
 from bot.messages import Message
@@ -24,6 +24,7 @@ from bot.policy import Allow, Permission, Protect, Question
 from bot.provider import Provider
 from bot.terms import Terms
 from tests.builds import NOON
+from tests.messages import buildio_rendered
 from tests.messages.outside import MAYBE, TEXT, assert_message, assert_mrkdwn, assert_options, assert_view
 from tests.messages.test_limits import (
     APPS,
@@ -41,6 +42,7 @@ from tests.messages.test_limits import (
 
 # What reads what people have filled in or pressed shows nothing.
 READERS = {
+    *(f"buildio.{name}" for name in buildio_rendered.READERS),
     "artifacts_of_block",
     "log_of_block",
     "picked_app",
@@ -300,7 +302,9 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         messages.group_options, st.just(""), st.dictionaries(st.just("S1"), TEXT, max_size=1)
     ),
     "help_message": st.builds(
-        messages.help_message, st.none() | st.sampled_from([one.name for one in BITRISE.catalogue]) | TEXT
+        messages.help_message,
+        st.none() | st.sampled_from([one.name for one in (*BITRISE.catalogue, *BUILDIO.catalogue)]) | TEXT,
+        st.sampled_from(GRAMMARS),
     ),
     "home": st.builds(messages.home, HOMES, now=NOW),
     "log_hits": st.builds(messages.log_hits, BUILDS, APPS, TEXT, READINGS, complete=BOOL, still_growing=BOOL),
@@ -417,12 +421,13 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "will_tell": st.builds(messages.will_tell, BUILDS, APPS),
     "yml_comment": st.builds(messages.yml_comment, APPS, st.none() | BUILDS, VERDICTS),
     "yml_shown": st.builds(messages.yml_shown, APPS, st.none() | BUILDS, VERDICTS),
-}
+} | {f"buildio.{name}": strategy for name, strategy in buildio_rendered.RENDERED.items()}
 
 
 def exported() -> dict[str, Callable[..., Any]]:
-    """Every function that bot.messages exports."""
+    """Every function that bot.messages exports, and what a provider's own renderers export, by where it stands."""
     named = {name: getattr(messages, name) for name in messages.__all__}
+    named |= {f"buildio.{name}": getattr(messages.buildio, name) for name in messages.buildio.__all__}
     return {name: one for name, one in named.items() if inspect.isfunction(one)}
 
 
@@ -432,9 +437,12 @@ def test_every_renderer_is_fed_and_nothing_else_is_left_out() -> None:
     assert set(functions) >= READERS
     for name in READERS:
         shows = get_type_hints(functions[name])["return"]
-        assert name.startswith(("read_", "picked_")) or name.endswith("_of_block"), name
+        bare = name.removeprefix("buildio.")
+        assert bare.startswith(("read_", "picked_")) or bare.endswith("_of_block"), name
         assert shows not in (Message, messages.message.Block), name
     public = {name for name in vars(messages) if inspect.isfunction(getattr(messages, name))}
+    of_buildio = vars(messages.buildio)
+    public |= {f"buildio.{name}" for name, one in of_buildio.items() if inspect.isfunction(one)}
     assert public == set(functions), "a renderer that is imported but not exported"
 
 
