@@ -14,9 +14,11 @@ import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Protocol, cast
 
 import structlog
+from pydantic import SecretStr
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.context.async_context import AsyncBoltContext
@@ -25,10 +27,13 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.bitrise import Bitrise, bitrise_plug
 from bot.bitrise.watching import BitriseReader
 from bot.buildio import Buildio, buildio_plug
+from bot.buildio.watching import REQUESTS_AN_APP, BuildioReader
 from bot.http import Credentials, Http
 from bot.metrics import Metrics
 from bot.outbox import Limits, Relay
 from bot.policy import Allow, PolicyProblem, Protect, read_policy
+from bot.provider import Provider
+from bot.reader import Reader
 from bot.settings import Settings
 from bot.slack import (
     PING_SECONDS,
@@ -41,7 +46,7 @@ from bot.slack import (
     slack_session,
     web_client,
 )
-from bot.watch import Approvals, Intervals, Investigator, Look, Watcher, compare, match
+from bot.watch import Approvals, Intervals, Investigator, Look, Lookout, Watcher, compare, match
 from bot.web import Server
 from bot.webhook import Webhook
 from handlers import (
@@ -140,9 +145,8 @@ class Buildbell:
             investigator = Investigator(bitrise, storage, found=relay.wake, clock=self._clock)
             news, step_news = HomeNews(), asyncio.Event()
             proposal_news, access_news, file_news = asyncio.Event(), asyncio.Event(), asyncio.Event()
-            watcher = self._watcher(
-                bitrise, storage, _all(relay.wake, investigator.wake, news.changed, step_news.set)
-            )
+            found = _all(relay.wake, investigator.wake, news.changed, step_news.set)
+            lookout = self._lookout(clients, storage, found)
             listening = Listening(self.metrics)
             following = Following(clock=self._clock, seconds_each=self._follow_seconds)
             groups = Groups(patient, clock=self._clock)
@@ -162,7 +166,7 @@ class Buildbell:
                 slack=patient,
                 session=session,
                 slack_addresses=SlackAddresses(self._settings.slack_api_url),
-                look_now=watcher.look_now,
+                lookout=lookout,
                 outbox_changed=relay.wake,
                 home_changed=news.changed_by,
                 steps_changed=step_news.set,
@@ -175,32 +179,32 @@ class Buildbell:
                 choices=choices,
                 artifacts=ArtifactIndex(bitrise),
                 usual_times=UsualTimes(bitrise, storage, clock=self._clock),
-                blindness=lambda: watcher.blindness,
                 clock=self._clock,
             )
             slack_app = self._slack_app(slack, client, database)
             homes = Homes(desk, news)
             forgetful.append(homes)
             register(slack_app, desk, listening, homes)
-            await self._serve(open_things, slack_app, slack, storage, watcher)
+            await self._serve(open_things, slack_app, slack, storage, lookout)
             parts: dict[str, Part] = {
-                "watcher": watcher,
+                "lookout": lookout,
                 "relay": relay,
-                "investigator": investigator,
                 "homes": homes,
-                "approvals": Approvals(
-                    bitrise,
-                    storage,
-                    every_seconds=self._settings.poll_interval,
-                    found=relay.wake,
-                    clock=self._clock,
-                ),
                 "following": following,
                 "waiting": Waiting(desk, step_news),
                 "expiring": Expiring(desk, proposal_news),
                 "passing": Passing(desk, file_news),
                 "sight": Sight(desk, access_news, every=timedelta(seconds=self._sight_seconds)),
             }
+            if Provider.BITRISE in lookout.watchers:
+                parts["investigator"] = investigator
+                parts["approvals"] = Approvals(
+                    bitrise,
+                    storage,
+                    every_seconds=self._settings.poll_interval,
+                    found=relay.wake,
+                    clock=self._clock,
+                )
             keeper = asyncio.create_task(self._keep_house(database), name="housekeeping")
             try:
                 await self._live(slack, slack_app, listening, parts)
@@ -339,16 +343,33 @@ class Buildbell:
             ),
         )
 
-    def _watcher(self, bitrise: Bitrise, storage: Storage, found: Callable[[], None]) -> Watcher:
+    def _lookout(self, clients: Clients, storage: Storage, found: Callable[[], None]) -> Lookout:
+        """What watches each provider for which there is a token."""
+        settings, watched = self._settings, list[tuple[Reader, Watcher]]()
+        if settings.bitrise_token is not None:
+            reader = BitriseReader(clients.bitrise.service, clock=self._clock)
+            token = _fingerprint(reader.provider, settings.bitrise_api_url, settings.bitrise_token)
+            # Most looks are made with the list of all apps; only what it does not cover takes its turn.
+            most = max(round(settings.requests_per_minute * settings.poll_interval / 60), FEWEST_APPS)
+            watched.append((reader, self._watcher(reader, storage, found, token=token, most_apps=most)))
+        if settings.buildio_token is not None:
+            buildio = BuildioReader(clients.buildio.service, clock=self._clock)
+            token = _fingerprint(buildio.provider, settings.buildio_api_url, settings.buildio_token)
+            seconds = min(settings.poll_interval, settings.poll_interval_active)
+            most = max(int(settings.requests_per_minute * seconds / 60 / REQUESTS_AN_APP), 1)
+            watched.append((buildio, self._watcher(buildio, storage, found, token=token, most_apps=most)))
+        return Lookout(watched)
+
+    def _watcher(
+        self, reader: Reader, storage: Storage, found: Callable[[], None], *, token: str, most_apps: int
+    ) -> Watcher:
         look = Look(
-            BitriseReader(bitrise, clock=self._clock),
+            reader,
             storage,
             Recorder(storage.database, compare=compare, match=match),
-            token=_fingerprint(self._settings),
+            token=token,
             clock=self._clock,
-            most_apps=max(
-                round(self._settings.requests_per_minute * self._settings.poll_interval / 60), FEWEST_APPS
-            ),
+            most_apps=most_apps,
         )
         return Watcher(
             look,
@@ -356,16 +377,20 @@ class Buildbell:
                 rest=self._settings.poll_interval, active=self._settings.poll_interval_active
             ),
             found=found,
-            probe=bitrise.probe,
+            probe=reader.probe,
             clock=self._clock,
             randomness=random.Random(),  # noqa: S311 - it only spreads the looks out
         )
 
-    def _webhook(self, watcher: Watcher) -> Webhook | None:
+    def _webhook(self, lookout: Lookout) -> Webhook | None:
         secret = self._settings.webhook_secret
         if secret is None:
             return None
-        return Webhook(secret, self._settings.bitrise_webhook_secret, look_now=watcher.look_now)
+        return Webhook(
+            secret,
+            self._settings.bitrise_webhook_secret,
+            look_now=partial(lookout.look_now, Provider.BITRISE),
+        )
 
     def _slack_app(self, slack: Presence, client: AsyncWebClient, database: Database) -> AsyncApp:
         secret = self._settings.slack_signing_secret
@@ -401,7 +426,7 @@ class Buildbell:
         slack_app: AsyncApp,
         slack: Presence,
         storage: Storage,
-        watcher: Watcher,
+        lookout: Lookout,
     ) -> None:
         async def readiness() -> tuple[bool, Mapping[str, Any]]:
             sockets = await self._sockets.connected() if self._sockets else 0
@@ -409,16 +434,18 @@ class Buildbell:
             return reached and not self._stopping.is_set(), {
                 "slack": reached,
                 "sockets": sockets,
-                "bitrise_failures": watcher.failures,
-                "last_look": watcher.last_success.isoformat() if watcher.last_success else None,
+                **{f"{name}_failures": one.failures for name, one in lookout.watchers.items()},
+                "last_look": lookout.last_success.isoformat() if lookout.last_success else None,
             }
 
         async def metrics() -> bytes:
             self.metrics.outbox_depth.set(await storage.outbox.depth())
             self.metrics.subscriptions.set(await storage.subscriptions.count())
-            self.metrics.watch_failures.set(watcher.failures)
-            self.metrics.circuit_open.set(watcher.broken)
-            self.metrics.last_look.set(watcher.last_success.timestamp() if watcher.last_success else 0)
+            for provider, watcher in lookout.watchers.items():
+                last = watcher.last_success.timestamp() if watcher.last_success else 0
+                self.metrics.looked(
+                    provider, failures=watcher.failures, circuit_open=watcher.broken, last=last
+                )
             self.metrics.sockets.set(await self._sockets.connected() if self._sockets else 0)
             return self.metrics.page()
 
@@ -428,7 +455,7 @@ class Buildbell:
             metrics=metrics,
             slack=slack_app if over_http else None,
             signing_secret=self._settings.slack_signing_secret,
-            webhook=self._webhook(watcher),
+            webhook=self._webhook(lookout),
             metrics_token=self._settings.metrics_token,
             more=slack.add_routes,
         )
@@ -463,10 +490,10 @@ def _all(*calls: Callable[[], None]) -> Callable[[], None]:
     return call
 
 
-def _fingerprint(settings: Settings) -> str:
+def _fingerprint(provider: Provider, api_url: str, token: SecretStr) -> str:
     """A name for the token that does not give it away; another token may see other apps, so it reads anew."""
-    token = settings.bitrise_token.get_secret_value() if settings.bitrise_token else ""
-    return "bitrise:" + hashlib.sha256(f"{settings.bitrise_api_url} {token}".encode()).hexdigest()[:16]
+    told = f"{api_url} {token.get_secret_value()}"
+    return f"{provider}:{hashlib.sha256(told.encode()).hexdigest()[:16]}"
 
 
 def _rules_of(settings: Settings) -> tuple[Allow | Protect, ...]:

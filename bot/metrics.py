@@ -35,17 +35,32 @@ class Metrics:
         )
         self.subscriptions = Gauge("buildbell_subscriptions", "Subscriptions", registry=self.registry)
         self.watch_failures = Gauge(
-            "buildbell_watch_failures", "Looks at the provider that failed in a row", registry=self.registry
+            "buildbell_watch_failures",
+            "Looks at the provider that failed in a row",
+            ["provider"],
+            registry=self.registry,
         )
         self.circuit_open = Gauge(
-            "buildbell_circuit_open", "1 while the provider is only probed", registry=self.registry
+            "buildbell_circuit_open",
+            "1 while the provider is only probed",
+            ["provider"],
+            registry=self.registry,
         )
         self.last_look = Gauge(
-            "buildbell_last_look_timestamp_seconds", "When the last look succeeded", registry=self.registry
+            "buildbell_last_look_timestamp_seconds",
+            "When the last look succeeded",
+            ["provider"],
+            registry=self.registry,
         )
         self.sockets = Gauge(
             "buildbell_socket_connections", "Socket Mode connections that stand", registry=self.registry
         )
+
+    def looked(self, provider: str, *, failures: int, circuit_open: bool, last: float) -> None:
+        """How the looks at a provider fare."""
+        self.watch_failures.labels(provider).set(failures)
+        self.circuit_open.labels(provider).set(circuit_open)
+        self.last_look.labels(provider).set(last)
 
     def told(self, notifications: int) -> None:
         """Slack has taken a message that carries so many notifications."""

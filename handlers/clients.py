@@ -138,6 +138,16 @@ class Clients:
         """Those of one provider."""
         return self._all[provider]
 
+    @property
+    def set_up(self) -> tuple[Provider, ...]:
+        """The providers that whoever runs the bot has given it a token for."""
+        return tuple(provider for provider, one in self._all.items() if one.service_reads)
+
+    @property
+    def first(self) -> Provider:
+        """The provider that is meant where none is named: Bitrise, where that is set up."""
+        return next(iter(self.set_up), Provider.BITRISE)
+
     def forget(self, team: str) -> None:
         """The app is gone from the workspace: so are its people's accounts."""
         for one in self._all.values():

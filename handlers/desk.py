@@ -7,7 +7,7 @@ from datetime import datetime
 import aiohttp
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.watch import Blindness
+from bot.watch import Lookout
 from handlers.addresses import SlackAddresses
 from handlers.artifact_index import ArtifactIndex
 from handlers.choices import Choices
@@ -45,7 +45,7 @@ class Desk:
     slack: Callable[[str], AsyncWebClient]
     session: aiohttp.ClientSession
     slack_addresses: SlackAddresses
-    look_now: Callable[[], None]
+    lookout: Lookout
     outbox_changed: Callable[[], None]
     home_changed: Callable[[str, str], None]
     steps_changed: Callable[[], None]
@@ -58,5 +58,4 @@ class Desk:
     overview: Overview
     following: Following
     artifacts: ArtifactIndex
-    blindness: Callable[[], Blindness | None]
     clock: Callable[[], datetime]

@@ -62,12 +62,12 @@ class Sight:
         """Ask about those whose turn it is, or about all. Raises ProviderError where a provider can't be asked now."""
         now = self._desk.clock()
         before = now if everything else now - self._every
-        while found := await self._desk.storage.subscriptions.to_check(Provider.BITRISE, before, AT_ONCE):
+        while found := await self._desk.storage.subscriptions.to_check(before, AT_ONCE):
             for one in found:
                 await self._ask(one, now)
 
     async def _ask(self, one: Subscription, now: datetime) -> None:
-        provider = one.app.provider if one.app is not None else Provider.BITRISE
+        provider = one.provider
         own = self._desk.clients.at(provider).of(one.team, one.created_by).apps
         try:
             if not await self._is_linked(one, provider):
@@ -106,7 +106,7 @@ class Sight:
             answer=why,
         )
         await storage.of(one.team).audit.append(entry, now)
-        message = messages.unseen(one.app, one.terms, by=one.created_by, why=why)
+        message = messages.unseen(one.app, one.terms, by=one.created_by, why=why, provider=one.provider)
         parcel = f"unseen-{one.id}-{now:%Y%m%d%H%M%S%f}"
         await storage.messages.owe(parcel, one.recipient, "notice unseen", message.encode(), now)
         self._desk.outbox_changed()

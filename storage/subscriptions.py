@@ -111,15 +111,13 @@ class Subscriptions:
         found = await self._find(where, [provider])
         return [one for one in found if one.terms.on_hold_over or one.terms.running_over]
 
-    async def to_check(self, provider: Provider, before: datetime, most: int) -> list[Subscription]:
-        """Those that show what their makers see there, and were not compared with that since then; the longest ago
-        first.
-        """
+    async def to_check(self, before: datetime, most: int) -> list[Subscription]:
+        """Those that show what their makers see, and were not compared with that since then; the longest ago first."""
         where = (
-            "subscriptions.provider = ? AND seen_as = 'own' AND IFNULL(stopped_reason, '') <> 'unseen'"
-            " AND IFNULL(checked_at, '') < ? ORDER BY IFNULL(checked_at, '')"
+            "seen_as = 'own' AND IFNULL(stopped_reason, '') <> 'unseen' AND IFNULL(checked_at, '') < ?"
+            " ORDER BY IFNULL(checked_at, '')"
         )
-        return (await self._find(where, [provider, to_text(before)]))[:most]
+        return (await self._find(where, [to_text(before)]))[:most]
 
     async def checked(
         self, subscription: Subscription, at: datetime, scope: Scope, *, unsure_since: datetime | None = None

@@ -16,7 +16,7 @@ from bot.messages.accounts import (
 from bot.messages.accounts import title_of as account_title
 from bot.messages.acts import aborted, rebuilt, triggered
 from bot.messages.approvals import request_card, request_decided, request_gone, request_list
-from bot.messages.apps import app_list, app_options, using_app
+from bot.messages.apps import any_app_options, app_list, app_options, read_any_app, using_app
 from bot.messages.audit import audit
 from bot.messages.builds import ROWS_WITH_BUTTONS, build_card, build_list, status
 from bot.messages.buttons import (
@@ -131,6 +131,7 @@ from bot.messages.subscription_modal import (
     subscription_note,
 )
 from bot.messages.subscriptions import (
+    Blind,
     SubscriptionRow,
     changed,
     paused,
@@ -154,6 +155,7 @@ __all__ = [
     "AppsButton",
     "ArtifactButton",
     "ArtifactLine",
+    "Blind",
     "BuildButton",
     "CardNote",
     "Filled",
@@ -189,6 +191,7 @@ __all__ = [
     "aborting",
     "account_title",
     "actions",
+    "any_app_options",
     "app_list",
     "app_options",
     "artifact_link",
@@ -251,6 +254,7 @@ __all__ = [
     "proposed",
     "qr_comment",
     "read_abort",
+    "read_any_app",
     "read_picked",
     "read_provider",
     "read_rule",

@@ -151,21 +151,26 @@ class ProposalButton(_Value):
 
 
 class AppButton(_Value):
-    """Which app a button is about; `""`: the person will say."""
+    """Which app of a provider a button is about; `""`: the person will say."""
 
+    provider: Provider = Provider.BITRISE
     app: Annotated[str, StringConstraints(pattern=re.compile(r"^[\w-]{0,64}$"))] = ""
     title: str = ""
 
     @classmethod
     def of(cls, app: App | None) -> Self:
         """The button of this app."""
-        return cls(app=app.slug, title=plain(app.title, 100)) if app is not None else cls()
+        if app is None:
+            return cls()
+        return cls(provider=app.provider, app=app.slug, title=plain(app.title, 100))
 
 
 class AppsButton(_Value):
-    """A page of the apps."""
+    """A page of a provider's apps; those of a team, where that was asked for."""
 
+    provider: Provider = Provider.BITRISE
     page: int
+    team: Annotated[str, StringConstraints(max_length=200)] | None = None
 
 
 class PolicyButton(_Value):

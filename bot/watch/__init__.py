@@ -4,6 +4,7 @@ from bot.watch.approvals import Approvals
 from bot.watch.changes import compare
 from bot.watch.investigating import Investigator
 from bot.watch.look import Look
+from bot.watch.lookout import Lookout
 from bot.watch.matching import match, overdue
 from bot.watch.watcher import Blindness, Intervals, Watcher
 
@@ -13,6 +14,7 @@ __all__ = [
     "Intervals",
     "Investigator",
     "Look",
+    "Lookout",
     "Watcher",
     "compare",
     "match",

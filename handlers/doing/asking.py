@@ -58,7 +58,7 @@ async def do_now(act: Act, caller: Caller, *, agreed_by: str | None = None) -> D
         await note(caller, entry_of(Event.FAILED, act, caller, answer=said, agreed_by=agreed_by))
         raise
     await note(caller, entry_of(Event.DONE, act, caller, answer=done.said, agreed_by=agreed_by))
-    caller.desk.look_now()
+    caller.desk.lookout.look_now(act.provider)
     return done
 
 

@@ -100,7 +100,14 @@ async def test_health_and_readiness_stay_open_and_tell_of_nobody(tmp_path: Path)
         async with session.get("/readyz") as response:
             assert response.status == 200
             ready = json.loads(await response.text())
-        assert set(ready) == {"ready", "slack", "sockets", "bitrise_failures", "last_look"}
+        assert set(ready) == {
+            "ready",
+            "slack",
+            "sockets",
+            "bitrise_failures",
+            "buildio_failures",
+            "last_look",
+        }
         assert not any(word in str(ready).lower() for word in ("android", "anna", "xox", "token"))
         async with session.get("/metrics") as response:
             assert response.status == 401

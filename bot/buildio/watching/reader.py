@@ -123,5 +123,3 @@ class BuildioReader:
 
 # An answer about one app that can't be read says nothing of the others.
 _OF_ONE_APP = (NotUnderstood, TooLarge)
-
-__all__ = ["REQUESTS_AN_APP", "BuildioReader", "Source"]

@@ -57,7 +57,13 @@ async def _deploy(act: Deploy, caller: Caller) -> Done:
     return Done(Answer(said, Audience.CHANNEL), facts, f"started {started.id or 'a build'}")
 
 
+async def _expect_restart(act: Restart | SetConfig | UnsetConfig, caller: Caller, dyno: str = "") -> None:
+    """Let the watcher know, before it happens, that what goes down now has not crashed."""
+    await caller.desk.storage.watching.restart_asked(act.provider, act.app.slug, dyno, caller.now())
+
+
 async def _restart(act: Restart, caller: Caller) -> Done:
+    await _expect_restart(act, caller, act.dyno or "")
     if act.dyno is None:
         await caller.own_buildio.restart_all(act.app.slug)
     else:
@@ -99,6 +105,7 @@ async def _values_of(act: Run, caller: Caller) -> list[str]:
 
 async def _set_config(act: SetConfig, caller: Caller) -> Done:
     values = {key: value.get_secret_value() for key, value in act.values.items()}
+    await _expect_restart(act, caller)  # what runs is started anew with them
     await caller.own_buildio.set_config_vars(act.app.slug, values)
     return _told(done.config_changed(act.app.title, by=caller.person, given=sorted(values)))
 
@@ -107,6 +114,7 @@ async def _unset_config(act: UnsetConfig, caller: Caller) -> Done:
     async def unset(key: str) -> None:
         await caller.own_buildio.remove_config_var(act.app.slug, key)
 
+    await _expect_restart(act, caller)
     await _one_by_one(act.keys, unset)
     return _told(done.config_changed(act.app.title, by=caller.person, gone=act.keys))
 
