@@ -142,6 +142,7 @@ from bot.messages.subscriptions import (
     unseen,
     unsubscribed,
 )
+from bot.messages.offers import OfferButton, read_offer
 from bot.messages.told import Telling, flood, gathered, outage, series_card, thread_head, told_build
 
 __all__ = [
@@ -168,6 +169,7 @@ __all__ = [
     "LogView",
     "Message",
     "NotAButton",
+    "OfferButton",
     "Origin",
     "PipelineButton",
     "PlacedSubscription",
@@ -255,6 +257,7 @@ __all__ = [
     "qr_comment",
     "read_abort",
     "read_any_app",
+    "read_offer",
     "read_picked",
     "read_provider",
     "read_rule",

@@ -54,7 +54,9 @@ def app_options(typed: str, apps: Sequence[App]) -> list[Block]:
 def any_app_options(typed: str, apps: Sequence[App]) -> dict[str, list[Block]]:
     """What a list of all providers' apps offers, as Slack wants it: by provider, where there are apps of several."""
     groups = {
-        provider: [any_app_option(app) for app in _found(typed, [one for one in apps if one.provider is provider])]
+        provider: [
+            any_app_option(app) for app in _found(typed, [one for one in apps if one.provider is provider])
+        ]
         for provider in dict.fromkeys(app.provider for app in apps)
     }
     offered = {provider: options for provider, options in groups.items() if options}
@@ -62,7 +64,8 @@ def any_app_options(typed: str, apps: Sequence[App]) -> dict[str, list[Block]]:
         return {"options": [one for options in offered.values() for one in options]}
     return {
         "option_groups": [
-            {"label": plain_text(provider.label, 75), "options": options} for provider, options in offered.items()
+            {"label": plain_text(provider.label, 75), "options": options}
+            for provider, options in offered.items()
         ]
     }
 

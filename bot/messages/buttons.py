@@ -150,7 +150,7 @@ class ProposalButton(_Value):
     seal: Hex
 
 
-class AppButton(_Value):
+class AppButton(Fitting):
     """Which app of a provider a button is about; `""`: the person will say."""
 
     provider: Provider = Provider.BITRISE

@@ -63,7 +63,7 @@ async def add(app: App, terms: Terms, caller: Caller, *, channel: str) -> Subscr
 
     It shows what the person can see, for as long as they can; the bot must see it too, since it is the bot that looks.
     """
-    await _must_see(app, caller)
+    await must_see(app, caller)
     subscriptions = caller.storage.subscriptions
     watched = await subscriptions.is_watched(app.provider, app.slug)
     return await subscriptions.add(
@@ -77,7 +77,7 @@ async def add(app: App, terms: Terms, caller: Caller, *, channel: str) -> Subscr
     )
 
 
-async def _must_see(app: App, caller: Caller) -> None:
+async def must_see(app: App, caller: Caller) -> None:
     """Ask the provider itself whether they see the app, since from then on the bot looks. Raises ProviderError."""
     if await caller.is_linked(app.provider):
         await caller.own_apps(app.provider).ask_for(app.slug)
@@ -131,9 +131,11 @@ async def resume_number(number: int, caller: Caller) -> Answer | None:
     """
     subscription = await of_this_caller(number, caller)
     there = replace(caller, channel=subscription.channel)
-    async with permitted(there, "resume", subscription.provider, subscription.app, about={"subscription": str(number)}):
+    async with permitted(
+        there, "resume", subscription.provider, subscription.app, about={"subscription": str(number)}
+    ):
         if subscription.app is not None:
-            await _must_see(subscription.app, caller)
+            await must_see(subscription.app, caller)
         said = messages.resumed(subscription.app, subscription.terms, by=caller.person)
         await _post(there, said)
         scope = await scope_of(caller, subscription.provider, subscription.app)
@@ -146,9 +148,7 @@ async def change(subscription: Subscription, terms: Terms, caller: Caller) -> No
     """Give a subscription other terms, and say so to the channel. Raises NotAllowed."""
     there = replace(caller, channel=subscription.channel)
     about = {"subscription": str(subscription.id), **_about(terms)}
-    async with permitted(
-        there, "change_subscription", subscription.provider, subscription.app, about=about
-    ):
+    async with permitted(there, "change_subscription", subscription.provider, subscription.app, about=about):
         await caller.storage.subscriptions.change(subscription, terms)
         said = messages.changed(subscription.app, subscription.terms, terms, by=caller.person)
         await _post(there, said)
@@ -158,7 +158,9 @@ async def pause_number(number: int, caller: Caller) -> Answer | None:
     """Tell a subscription nothing until somebody lets it be told again; its channel hears of it. Raises NotAllowed."""
     subscription = await of_this_caller(number, caller)
     there = replace(caller, channel=subscription.channel)
-    async with permitted(there, "pause", subscription.provider, subscription.app, about={"subscription": str(number)}):
+    async with permitted(
+        there, "pause", subscription.provider, subscription.app, about={"subscription": str(number)}
+    ):
         await caller.storage.subscriptions.pause(subscription, caller.now())
         said = messages.paused(subscription.app, subscription.terms, by=caller.person)
         await _post(there, said)
@@ -211,7 +213,9 @@ async def _end(ended: list[Subscription], caller: Caller) -> Answer:
     """End these subscriptions, and say so to the channel. Raises NotAllowed."""
     there = replace(caller, channel=ended[0].channel)
     numbers = " ".join(str(one.id) for one in ended)
-    async with permitted(there, "unsubscribe", ended[0].provider, ended[0].app, about={"subscription": numbers}):
+    async with permitted(
+        there, "unsubscribe", ended[0].provider, ended[0].app, about={"subscription": numbers}
+    ):
         for one in ended:
             await caller.storage.subscriptions.remove(one)
     return Answer(messages.unsubscribed(ended[0].app, len(ended), by=caller.person), Audience.CHANNEL)
@@ -222,7 +226,8 @@ async def list_subscriptions(_ask: Subscriptions, caller: Caller, provider: Prov
     found = await caller.storage.subscriptions.of_channel(caller.channel)
     rows = [row_of(one) for one in found]
     blind = blind_at(dict.fromkeys(one.provider for one in found), caller.desk)
-    return Answer(messages.subscriptions(rows, provider, blind=blind))
+    ties = await caller.storage.ties.of_channel(caller.channel)
+    return Answer(messages.subscriptions(rows, provider, blind=blind, ties=ties))
 
 
 def blind_at(providers: Iterable[Provider], desk: Desk) -> list[messages.Blind]:

@@ -60,7 +60,7 @@ from bot.messages.buildio.refusals import (
 )
 from bot.messages.buildio.running import RunForm, RunOrigin, executed, ran, read_run, run_check, run_modal
 from bot.messages.buildio.teams import team_card, team_list
-from bot.messages.buildio.tying import Tie, tied, untied
+from bot.messages.buildio.tying import deployed_build, tie_list, tied, untied
 from bot.messages.buildio.variable_modals import (
     FilledUnset,
     FilledVars,
@@ -96,7 +96,6 @@ __all__ = [
     "RunForm",
     "RunOrigin",
     "ThingButton",
-    "Tie",
     "TypedName",
     "VarsButton",
     "VarsOf",
@@ -110,6 +109,7 @@ __all__ = [
     "create_modal",
     "delete_namespace_modal",
     "deploy_modal",
+    "deployed_build",
     "deployment_asked",
     "deployment_words",
     "domain_added",
@@ -148,6 +148,7 @@ __all__ = [
     "team_card",
     "team_list",
     "team_options",
+    "tie_list",
     "tied",
     "unknown_key",
     "unknown_thing",

@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 from slack_sdk.errors import SlackApiError
 
+from bot import messages
 from bot.acts import (
     AddDomain,
     ClusterLogin,
@@ -37,6 +38,7 @@ from bot.provider import Provider
 from handlers import files
 from handlers.caller import Answer, Audience, Caller
 from handlers.doing.outcome import Done
+from handlers.doing.performing.hearing import is_told
 from handlers.finding import NotNamed
 
 log = structlog.get_logger()
@@ -52,7 +54,13 @@ async def _deploy(act: Deploy, caller: Caller) -> Done:
     started = await caller.own_buildio.start_build(
         act.app.slug, branch=act.branch, commitish=act.commitish, description=act.description
     )
-    said = done.deployed(act.app, started, by=caller.person, branch=act.branch, commitish=act.commitish)
+    if act.built is not None and act.commitish is not None:
+        told = await is_told(act, caller)
+        said = messages.buildio.deployed_build(
+            act.app, act.built, started, act.commitish, by=caller.person, told=told
+        )
+    else:
+        said = done.deployed(act.app, started, by=caller.person, branch=act.branch, commitish=act.commitish)
     facts = {"app": redact(act.app.title), "build": started.id or "", "url": started.url or ""}
     return Done(Answer(said, Audience.CHANNEL), facts, f"started {started.id or 'a build'}")
 
