@@ -20,12 +20,17 @@ class Owner(Frozen):
     name: str
 
 
+Names = Callable[[Client, str], Awaitable[Sequence[str]]]
+
+
 @dataclass(frozen=True)
 class Plug(Generic[Client]):
     """What is made of credentials, and what the provider says under them; all but `make` raise ProviderError.
 
     `apps` are all that the token sees, and `app` is one of them by its slug. `owner` is None where the token is no
-    person's. `reads_logs`: whether why an app's builds fail may be shown to others in this one's name.
+    person's. `reads_logs`: whether why an app's builds fail may be shown to others in this one's name. `branches`,
+    `workflows` and `pipelines` name those of an app, by its slug, for people to pick from: one way of asking each,
+    since one may be refused or slow.
     """
 
     provider: Provider
@@ -34,3 +39,6 @@ class Plug(Generic[Client]):
     app: Callable[[Client, str], Awaitable[App]]
     owner: Callable[[Client], Awaitable[Owner | None]]
     reads_logs: Callable[[Client, App], Awaitable[bool]]
+    branches: Sequence[Names[Client]] = ()
+    workflows: Sequence[Names[Client]] = ()
+    pipelines: Sequence[Names[Client]] = ()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from pydantic import SecretStr
@@ -13,7 +14,7 @@ from pydantic import SecretStr
 from bot.bitrise import Bitrise
 from bot.buildio import Buildio
 from bot.http import FixedToken
-from bot.plug import Owner, Plug
+from bot.plug import Names, Owner, Plug
 from bot.provider import Provider
 from bot.secrecy import knows
 from handlers.credentials import PersonsToken, ServiceToken
@@ -24,6 +25,7 @@ from storage import Storage
 MOST_KEPT = 100
 
 Client = TypeVar("Client")
+Read = Callable[[str], Awaitable[Sequence[str]]]
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,21 @@ class ClientsAt(Generic[Client]):
     async def owner_of(self, token: SecretStr) -> Owner | None:
         """Whose token this is, that somebody has just given; None where it is no person's. Raises ProviderError."""
         return await self._plug.owner(self._plug.make(FixedToken(token)))
+
+    def branches(self, team: str, person: str) -> list[Read]:
+        """The ways of asking for an app's branches, as this person."""
+        return self._as_them(self._plug.branches, team, person)
+
+    def workflows(self, team: str, person: str) -> list[Read]:
+        """The ways of asking for an app's workflows, as this person."""
+        return self._as_them(self._plug.workflows, team, person)
+
+    def pipelines(self, team: str, person: str) -> list[Read]:
+        """The ways of asking for an app's pipelines, as this person."""
+        return self._as_them(self._plug.pipelines, team, person)
+
+    def _as_them(self, ways: Sequence[Names[Client]], team: str, person: str) -> list[Read]:
+        return [partial(way, self.of(team, person).reading) for way in ways]
 
     @property
     def service_reads(self) -> bool:

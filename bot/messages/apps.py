@@ -77,7 +77,7 @@ def any_app_option(app: App) -> Block:
 
 
 def read_any_app(value: str, title: str | None = None) -> App | None:
-    """The app that was picked from a list of all providers' apps; None where none was, or it can't have been offered."""
+    """The app that was picked from a list of all providers' apps; None for a value that can't have been offered."""
     name, slash, slug = value.rpartition("/")
     try:
         provider = Provider.named(name) if slash else Provider.BITRISE

@@ -68,8 +68,8 @@ def subscribed(app: App, terms: Terms, *, by: str) -> Message:
         [
             section(f"🔔 {mention(by)} subscribed this channel to {what}. Each is told here once."),
             context(
-                f"`{command} subscriptions` shows, changes and ends what this channel is told of; `{command} why #N` says "
-                f"why a {run} was told or not."
+                f"`{command} subscriptions` shows, changes and ends what this channel is told of; `{command} why #N`"
+                f" says why a {run} was told or not."
             ),
         ],
     )

@@ -33,6 +33,7 @@ from bot.messages import (
 )
 from bot.messages.text import block_of_code, cut_markup, escape, lasted, link, plain, size, when
 from bot.pipeline import Pipeline, PipelineWorkflow, Stage
+from bot.provider import Provider
 from bot.series import Mark, Position, Standing
 from bot.terms import Happening, Terms
 from tests.builds import ANDROID, NOON, a_build
@@ -47,7 +48,14 @@ TIME = st.none() | st.integers(-100_000, 100_000).map(lambda seconds: NOON + tim
 
 USUAL = st.none() | st.integers(0, 100_000).map(lambda seconds: timedelta(seconds=seconds))
 
-APPS = st.builds(App, slug=SLUG, title=TEXT, owner=MAYBE, repo=MAYBE)
+APPS = st.builds(
+    App,
+    provider=st.sampled_from([Provider.BITRISE, Provider.BUILDIO]),
+    slug=SLUG,
+    title=TEXT,
+    owner=MAYBE,
+    repo=MAYBE,
+)
 BUILDS = st.builds(
     Build,
     app_slug=SLUG,
@@ -289,7 +297,9 @@ def test_a_home(
         mine=builds,
         usual={build.slug: timedelta(minutes=5) for build, _ in builds},
         subscriptions=[messages.PlacedSubscription(row, "C1" if row.number else None) for row in rows],
-        blind=(NOON, said),
+        blind=[messages.Blind(Provider.BUILDIO, NOON, said)],
+        providers=[Provider.BITRISE, Provider.BUILDIO],
+        elsewhere=[(Provider.BUILDIO, messages.Linked(name=said))],
     )
     view = messages.home(content, now=NOON)
     assert_view(view, home=True)

@@ -47,6 +47,7 @@ READERS = {
     "log_of_block",
     "picked_app",
     "read_abort",
+    "read_any_app",
     "read_provider",
     "read_picked",
     "read_rule",
@@ -59,6 +60,7 @@ READERS = {
 }
 
 BY = st.just("U0ASKER")
+PROVIDER = st.sampled_from([Provider.BITRISE, Provider.BUILDIO])
 NOW = st.just(NOON)
 BOOL = st.booleans()
 COUNT = st.integers(0, 10**6)
@@ -97,6 +99,7 @@ STARTED = st.lists(
 ROWS = st.lists(
     st.builds(
         messages.SubscriptionRow,
+        provider=PROVIDER,
         number=COUNT,
         app=APPS,
         terms=TERMS,
@@ -105,7 +108,7 @@ ROWS = st.lists(
     ),
     max_size=3,
 )
-BLIND = st.none() | st.tuples(TIME, TEXT)
+BLIND = st.lists(st.builds(messages.Blind, PROVIDER, TIME, TEXT), max_size=2)
 SAID = st.builds(messages.problem, TEXT)
 LINKED = st.none() | st.builds(messages.Linked, name=TEXT, works=BOOL)
 WISHES = st.builds(messages.Wishes, name=MAYBE, mention=BOOL, ends=BOOL)
@@ -140,6 +143,8 @@ HOMES = st.builds(
     ),
     whole=BOOL,
     blind=BLIND,
+    providers=st.lists(PROVIDER, min_size=1, max_size=2, unique=True),
+    elsewhere=st.lists(st.tuples(PROVIDER, LINKED), max_size=1),
 )
 GLOBS = st.lists(TEXT.map(whole).filter(lambda text: 0 < len(text) <= 200), max_size=3).map(tuple)
 RULES = st.builds(
@@ -188,7 +193,6 @@ REASONS = st.lists(
     st.builds(messages.Reason, number=COUNT, app=APPS, terms=TERMS, told=BOOL, said=TEXT), max_size=3
 )
 ORIGIN = st.just(messages.Origin(channel="C1"))
-PROVIDER = st.sampled_from([Provider.BITRISE, Provider.BUILDIO])
 SIGN_IN = st.none() | st.just("https://bell.example.com/buildio/connect?state=abc")
 
 
@@ -219,8 +223,18 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         messages.aborted, BUILDS, APPS, by=BY, order=st.builds(AbortOrder, reason=MAYBE, with_success=BOOL)
     ),
     "aborting": st.builds(messages.aborting, BUTTONS),
+    "any_app_options": st.builds(
+        messages.any_app_options, TEXT | st.just(""), st.lists(APPS, max_size=4)
+    ).map(lambda made: made.get("option_groups") or made["options"]),
     "app_list": st.builds(
-        messages.app_list, st.lists(APPS, max_size=4), total=COUNT, page=st.integers(1, 9), size=st.just(20)
+        messages.app_list,
+        st.lists(APPS, max_size=4),
+        PROVIDER,
+        total=COUNT,
+        page=st.integers(1, 9),
+        size=st.just(20),
+        team=st.none() | SLUG,
+        notes=st.dictionaries(SLUG, TEXT, max_size=2),
     ),
     "app_options": st.builds(messages.app_options, TEXT | st.just(""), st.lists(APPS, max_size=4)),
     "artifact_link": st.builds(
@@ -396,7 +410,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "subscribed": st.builds(messages.subscribed, APPS, TERMS, by=BY),
     "subscription_modal": st.builds(_of_terms, st.none() | APPS, TERMS, MAYBE),
     "subscription_note": st.builds(messages.subscription_note, TEXT.map("It is {}.".format)),
-    "subscriptions": st.builds(messages.subscriptions, ROWS, blind=BLIND),
+    "subscriptions": st.builds(messages.subscriptions, ROWS, PROVIDER, blind=BLIND),
     "thread_head": st.builds(messages.thread_head, TELLINGS),
     "told_build": st.builds(messages.told_build, TELLINGS, now=NOW),
     "told_pipeline": st.builds(
