@@ -63,6 +63,7 @@ from bot.messages.log import (
 from bot.messages.message import Message
 from bot.messages.modals import FilledIn, shown_in_modal
 from bot.messages.notes import CardNote, ThreadNote
+from bot.messages.offers import OfferButton, read_offer
 from bot.messages.origin import Origin
 from bot.messages.personal import MOST_BUILDS as MOST_OF_MINE
 from bot.messages.personal import me, mine, will_tell
@@ -143,7 +144,6 @@ from bot.messages.subscriptions import (
     unseen,
     unsubscribed,
 )
-from bot.messages.offers import OfferButton, read_offer
 from bot.messages.told import Telling, flood, gathered, outage, series_card, thread_head, told_build
 
 __all__ = [

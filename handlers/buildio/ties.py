@@ -8,7 +8,7 @@ from typing import Any
 from bot import messages
 from bot.acts import Deploy
 from bot.build import App
-from bot.commands import AmbiguousApp, UnknownApp
+from bot.commands import UnknownApp
 from bot.commands import find_app as app_named
 from bot.commands.buildio import Link, ListTies, Unlink
 from bot.http import NoAccess, NotFound

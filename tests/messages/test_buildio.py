@@ -32,6 +32,7 @@ from bot.commands.buildio import array_of
 from bot.messages import Message, NotAButton, Origin, buildio
 from bot.messages.buildio.masking import masked
 from bot.provider import Provider
+from bot.ties import Tie
 from tests.builds import NOON
 from tests.canaries import CANARIES, planted, seen_in
 from tests.messages.buildio_rendered import (
@@ -112,7 +113,7 @@ def test_much_of_what_a_workspace_has(
     environments: Sequence[Environment],
     namespace: Namespace,
     teams: Sequence[Team],
-    ties: Sequence[buildio.Tie],
+    ties: Sequence[Tie],
 ) -> None:
     staged = [app.model_copy(update={"stage": f"{app.stage}{n}"}) for app in apps for n in range(20)]
     crowded = one.model_copy(update={"environments": tuple(environments) * 20})
@@ -121,7 +122,8 @@ def test_much_of_what_a_workspace_has(
     assert_message(buildio.environment_list([(one.name, each) for each in environments] * 60))
     assert_message(buildio.namespace_list([namespace] * 60))
     assert_message(buildio.team_list([*teams] * 60))
-    assert_message(buildio.untied([*ties] * 9, SHOP, by="U0ASKER"))
+    assert_message(buildio.tie_list([*ties] * 60))
+    assert_message(buildio.untied([*ties] * 9, by="U0ASKER"))
 
 
 @given(st.lists(TEXT, max_size=5), TEXT)
