@@ -117,7 +117,7 @@ async def test_a_told_build_goes_live_as_it_was_built_in_the_name_of_whoever_pre
     assert said.only_for is None
     built(town)
     post = await told(town)
-    answer = await town.press(post, OFFER, "ben deploys shop-staging v2 at 01234567", person="ben")
+    answer = await town.press(post, OFFER, "ben deploys shop-staging v2 at `01234567`", person="ben")
     assert answer.only_for is None
     assert "Bitrise build #1 of Sample Android" in town.words(answer)
     made = town.buildio.staging.deployments[-1]
