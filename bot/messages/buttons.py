@@ -166,11 +166,9 @@ class AppButton(Fitting):
 
 
 class AppsButton(_Value):
-    """A page of a provider's apps; those of a team, where that was asked for."""
+    """A page of the apps."""
 
-    provider: Provider = Provider.BITRISE
     page: int
-    team: Annotated[str, StringConstraints(max_length=200)] | None = None
 
 
 class PolicyButton(_Value):

@@ -138,7 +138,7 @@ BUILT = st.builds(
 SENTENCE = st.text(max_size=60) | TEXT
 
 RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
-    "app_card": st.builds(buildio.app_card, BUILDIO_APPS),
+    "app_card": st.builds(buildio.app_card, BUILDIO_APPS, st.none() | DYNOS),
     "app_created": st.builds(buildio.app_created, BUILDIO_APPS, by=BY),
     "app_list": st.builds(
         buildio.app_list,
@@ -201,8 +201,8 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         COMMANDS,
         st.builds(Executed, output=TEXT, exit_code=NUMBER, cut=BOOL),
     ),
-    "login_comment": st.builds(buildio.login_comment, TEXT, expires_at=TIME),
-    "login_sent": st.builds(buildio.login_sent, TEXT, expires_at=TIME),
+    "login_comment": st.builds(buildio.login_comment, TEXT, expires_at=TIME, deleted_at=st.just(NOON)),
+    "login_sent": st.builds(buildio.login_sent, TEXT, by=BY, deleted_at=st.just(NOON)),
     "namespace_card": st.builds(buildio.namespace_card, NAMESPACES),
     "namespace_created": st.builds(buildio.namespace_created, NAMESPACES, by=BY),
     "namespace_deleted": st.builds(buildio.namespace_deleted, TEXT, by=BY),

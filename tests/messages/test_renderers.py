@@ -231,12 +231,9 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "app_list": st.builds(
         messages.app_list,
         st.lists(APPS, max_size=4),
-        PROVIDER,
         total=COUNT,
         page=st.integers(1, 9),
         size=st.just(20),
-        team=st.none() | SLUG,
-        notes=st.dictionaries(SLUG, TEXT, max_size=2),
     ),
     "app_options": st.builds(messages.app_options, TEXT | st.just(""), st.lists(APPS, max_size=4)),
     "artifact_link": st.builds(
