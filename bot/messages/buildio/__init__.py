@@ -83,7 +83,7 @@ from bot.messages.buildio.running import (
     shown_there,
 )
 from bot.messages.buildio.teams import team_card, team_list
-from bot.messages.buildio.tying import Tie, tied, untied
+from bot.messages.buildio.tying import deployed_build, tie_list, tied, untied
 from bot.messages.buildio.variable_modals import (
     FilledUnset,
     FilledVars,
@@ -126,7 +126,6 @@ __all__ = [
     "RunOrigin",
     "ShareButton",
     "ThingButton",
-    "Tie",
     "TypedName",
     "VarsButton",
     "VarsOf",
@@ -140,6 +139,7 @@ __all__ = [
     "create_modal",
     "delete_namespace_modal",
     "deploy_modal",
+    "deployed_build",
     "deployment_asked",
     "deployment_words",
     "domain_added",
@@ -185,6 +185,7 @@ __all__ = [
     "team_card",
     "team_list",
     "team_options",
+    "tie_list",
     "tied",
     "unknown_key",
     "unknown_thing",
