@@ -24,7 +24,7 @@ from bot.buildio.things import (
     StartedBuild,
     Team,
 )
-from bot.commands.buildio import Deploy
+from bot.commands.buildio import Deploy, RunCommand
 from bot.messages import buildio
 from bot.messages.text import whole
 from bot.provider import Provider
@@ -187,9 +187,10 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         TEXT,
         COMMANDS,
         st.builds(Executed, output=TEXT, exit_code=NUMBER, cut=BOOL),
+        channel=st.none() | st.just("C1"),
     ),
-    "login_comment": st.builds(buildio.login_comment, TEXT, expires_at=TIME),
-    "login_sent": st.builds(buildio.login_sent, TEXT, expires_at=TIME),
+    "login_comment": st.builds(buildio.login_comment, TEXT, until=st.just(NOON), expires_at=TIME),
+    "login_sent": st.builds(buildio.login_sent, TEXT, by=BY, until=st.just(NOON)),
     "namespace_card": st.builds(buildio.namespace_card, NAMESPACES),
     "namespace_created": st.builds(buildio.namespace_created, NAMESPACES, by=BY),
     "namespace_deleted": st.builds(buildio.namespace_deleted, TEXT, by=BY),
@@ -220,6 +221,18 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "pipeline_list": st.builds(buildio.pipeline_list, st.lists(PIPELINES, max_size=4)),
     "ran": st.builds(buildio.ran, APPS, TEXT, COMMANDS, by=BY, exit_code=NUMBER),
     "restarted": st.builds(buildio.restarted, APPS, MAYBE, by=BY),
+    "restart_modal": st.builds(
+        buildio.restart_modal,
+        st.builds(buildio.RestartForm, dyno=MAYBE),
+        APPS,
+        DYNOS,
+        origin=ORIGIN,
+        problem=MAYBE,
+    ),
+    "restart_question": st.builds(buildio.restart_question, APPS),
+    "run_button": st.builds(
+        buildio.run_button, APPS, st.builds(RunCommand, dyno=st.none() | WHOLE, command=SHORT_COMMANDS)
+    ),
     "run_check": st.builds(buildio.run_check, APPS, origin=RUN_ORIGINS, problem=MAYBE),
     "run_modal": st.builds(
         buildio.run_modal,
@@ -229,6 +242,16 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         origin=RUN_ORIGINS,
         problem=MAYBE,
     ),
+    "shared": st.builds(
+        buildio.shared,
+        APPS,
+        TEXT,
+        st.builds(
+            buildio.executed, APPS, TEXT, COMMANDS, st.builds(Executed, output=TEXT, exit_code=NUMBER)
+        ).map(lambda message: message.blocks),
+        by=BY,
+    ),
+    "shown_there": st.builds(buildio.shown_there, st.just("C1")),
     "team_card": st.builds(buildio.team_card, TEAMS.filter(bool).map(lambda teams: teams[0])),
     "team_list": st.builds(buildio.team_list, TEAMS),
     "team_options": st.builds(buildio.team_options, TEXT | st.just(""), TEAMS),
@@ -252,6 +275,7 @@ READERS = {
     "read_deploy",
     "read_domain",
     "read_namespace",
+    "read_restart",
     "read_run",
     "read_typed_name",
     "read_unset",
