@@ -40,7 +40,7 @@ async def test_a_new_app_is_known_at_once(town: Town) -> None:
 
 async def test_without_a_name_a_form_asks_and_offers_the_teams(town: Town) -> None:
     await town.people.command("anna", "builds", "/buildio create")
-    await town.slack.wait_for_modal("anna", "None: your own")
+    await town.slack.wait_for_modal("anna", "Region")
     [team] = await town.people.options("anna", "buildio_pick_team", "ac")
     await town.people.submit("anna", {"name": "shop-qa", "team": team})
     await town.told("anna created the app shop-qa")
@@ -58,7 +58,7 @@ async def test_the_form_begins_with_what_was_typed(town: Town) -> None:
 
 async def test_a_name_that_can_not_be_is_said_at_the_field_and_stays(town: Town) -> None:
     await town.people.command("anna", "builds", "/buildio create")
-    opened = await town.slack.wait_for_modal("anna", "None: your own")
+    opened = await town.slack.wait_for_modal("anna", "Region")
     await town.people.submit("anna", {"name": "shop qa", "region": "us"})
     assert opened.errors == {"name": "A name has no spaces and no slashes."}
     assert opened.filled == {"name": "shop qa", "region": "us"}
@@ -79,7 +79,7 @@ async def test_whom_a_rule_forbids_it_is_refused_in_words_and_form_alike(governe
         refused = "Nobody may create apps and namespaces here"
         await town.ask("/buildio create shop-qa", refused)
         await town.people.command("anna", "builds", "/buildio create")
-        opened = await town.slack.wait_for_modal("anna", "None: your own")
+        opened = await town.slack.wait_for_modal("anna", "Region")
         await town.people.submit("anna", {"name": "shop-qa"})
         await town.slack.wait_for_modal("anna", refused)
         assert opened.filled == {"name": "shop-qa"}
@@ -109,4 +109,4 @@ async def test_a_mention_gets_a_button_for_the_form(town: Town) -> None:
     town.people.say("anna", "builds", "@buildbell buildio create")
     offered = await town.told("What is the app called?")
     await town.people.click("anna", offered, "Create an app…")
-    await town.slack.wait_for_modal("anna", "None: your own")
+    await town.slack.wait_for_modal("anna", "Region")

@@ -12,7 +12,7 @@ async def test_pipelines_are_listed_and_one_shows_its_stages(town: Town) -> None
     await town.press(listed, "Stages of shop", "shop-staging")
     shown = await town.ask("/buildio pipeline shop", "shop-staging")
     words = town.words(shown)
-    places = [words.index(stage) for stage in ("*review*", "*staging*", "*production*")]
+    places = [words.index(stage) for stage in ("\nreview\n", "\nstaging\n", "\nproduction\n")]
     assert places == sorted(places)
     assert "shop-pr-42" in words
     assert "pull requests get review apps" in words

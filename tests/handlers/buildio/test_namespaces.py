@@ -59,7 +59,7 @@ async def test_one_is_made_by_words(town: Town) -> None:
 async def test_one_is_made_by_the_form_that_the_list_offers(town: Town) -> None:
     listed = await town.ask("/buildio namespaces", "1 namespace")
     await town.people.click("anna", listed, "Create a namespace…")
-    opened = await town.slack.wait_for_modal("anna", "None: your own")
+    opened = await town.slack.wait_for_modal("anna", "Region")
     await town.people.submit("anna", {"name": "acme-internal", "description": "keep me"})
     await town.slack.wait_for_modal("anna", "Build.io refuses")
     assert opened.filled == {"name": "acme-internal", "description": "keep me"}
