@@ -40,6 +40,7 @@ from handlers.overview import Overview
 from handlers.passing import Passing
 from handlers.rulings import Rulings
 from handlers.sight import Sight
+from handlers.vanishing import Vanishing
 from handlers.waiting import Waiting
 
 __all__ = [
@@ -63,6 +64,7 @@ __all__ = [
     "Sight",
     "SlackAddresses",
     "UsualTimes",
+    "Vanishing",
     "Waiting",
     "is_departure",
     "register",

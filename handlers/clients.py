@@ -19,6 +19,7 @@ from bot.provider import Provider
 from bot.secrecy import knows
 from handlers.credentials import PersonsToken, ServiceToken
 from handlers.directory import AppDirectory
+from handlers.renewing import Renewing
 from storage import Storage
 
 # However many people there are, so many clients and lists of apps are kept of each provider.
@@ -43,10 +44,14 @@ class Persons(Generic[Client]):
 
 @dataclass(frozen=True)
 class Settled:
-    """What the operator has settled of a provider: the bot's own token, which only reads, unless it `acts` for all."""
+    """What the operator has settled of a provider: the bot's own token, which only reads, unless it `acts` for all.
+
+    `sign_in` is where people sign in who paste no token.
+    """
 
     token: SecretStr | None
     acts: bool = False
+    sign_in: str | None = None
 
 
 class ClientsAt(Generic[Client]):
@@ -63,11 +68,13 @@ class ClientsAt(Generic[Client]):
     ) -> None:
         self.provider = plug.provider
         self.service_acts = settled.acts
+        self.sign_in = settled.sign_in
+        self.door = plug.door
         self._plug = plug
         self._storage = storage
         self._service_token = settled.token
-        self._asked = asked
         self._clock = clock
+        self.renewing = Renewing(plug.door, storage, asked=asked, clock=clock)
         self.service = plug.make(ServiceToken(settled.token, plug.provider))
         self.service_apps = AppDirectory(plug, self.service, clock=clock)
         self._kept: OrderedDict[tuple[str, str], Persons[Client]] = OrderedDict()
@@ -135,8 +142,7 @@ class ClientsAt(Generic[Client]):
             service=self._service_token,
             service_acts=self.service_acts,
             strict=strict,
-            asked=self._asked,
-            clock=self._clock,
+            renewing=self.renewing,
         )
 
 
@@ -150,6 +156,11 @@ class Clients:
         self.buildio = buildio
         everywhere: list[ClientsAt[Any]] = [bitrise, buildio, *more]
         self._all = {one.provider: one for one in everywhere}
+
+    @property
+    def all(self) -> Sequence[ClientsAt[Any]]:
+        """Those of each provider."""
+        return tuple(self._all.values())
 
     def at(self, provider: Provider) -> ClientsAt[Any]:
         """Those of one provider."""
@@ -169,6 +180,11 @@ class Clients:
         """The app is gone from the workspace: so are its people's accounts."""
         for one in self._all.values():
             one.forget(team)
+
+    async def close(self) -> None:
+        """Let tokens that are being renewed be kept."""
+        for one in self._all.values():
+            await one.renewing.close()
 
     def forget_person(self, team: str, person: str) -> None:
         """The person's accounts are others from now on."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from bot.build import App
 from bot.buildio.client import Buildio
+from bot.buildio.oauth import BuildioOAuth
 from bot.buildio.things import BuildioApp
 from bot.buildio.watching.deployments import WORKFLOW
 from bot.http import Credentials
@@ -13,8 +14,8 @@ from bot.plug import Owner, Plug
 from bot.provider import Provider
 
 
-def buildio_plug(make: Callable[[Credentials], Buildio]) -> Plug[Buildio]:
-    """Build.io's, with what makes its clients."""
+def buildio_plug(make: Callable[[Credentials], Buildio], door: BuildioOAuth | None) -> Plug[Buildio]:
+    """Build.io's, with what makes its clients, and the page on which people sign in, if there is one."""
     return Plug(
         Provider.BUILDIO,
         make,
@@ -24,6 +25,7 @@ def buildio_plug(make: Callable[[Credentials], Buildio]) -> Plug[Buildio]:
         reads_logs=_reads_logs,
         branches=(_branches,),
         workflows=(_deployments, _processes),
+        door=door,
     )
 
 

@@ -150,7 +150,7 @@ class ProposalButton(_Value):
     seal: Hex
 
 
-class AppButton(_Value):
+class AppButton(Fitting):
     """Which app of a provider a button is about; `""`: the person will say."""
 
     provider: Provider = Provider.BITRISE
@@ -166,11 +166,9 @@ class AppButton(_Value):
 
 
 class AppsButton(_Value):
-    """A page of a provider's apps; those of a team, where that was asked for."""
+    """A page of the apps."""
 
-    provider: Provider = Provider.BITRISE
     page: int
-    team: Annotated[str, StringConstraints(max_length=200)] | None = None
 
 
 class PolicyButton(_Value):

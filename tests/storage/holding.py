@@ -11,7 +11,7 @@ from slack_sdk.oauth.installation_store.models.installation import Installation
 
 from bot.acts import Start
 from bot.audit import Entry, Event, Personal
-from bot.build import PipelineRef, State
+from bot.build import App, PipelineRef, State
 from bot.build_request import BuildRequest
 from bot.commands import TriggerBuild
 from bot.filters import BuildFilter, Patterns
@@ -33,7 +33,6 @@ from storage import (
     Scope,
     SeenAs,
     Sighting,
-    SignIn,
     States,
     Storage,
     Wait,
@@ -41,10 +40,10 @@ from storage import (
 )
 from tests.builds import ANDROID, NOON, a_build, to
 
+SHOP = App(provider=Provider.BUILDIO, slug="shop-id", title="shop")
 NEW, OLD = "new-" * 10, "old-" * 10
 ANNA, BEN, TEAM = "U0ANNA", "U0BEN", "T1"
 TOKEN = "anna-has-this-token-at-bitrise"
-VERIFIER = "the-secret-of-one-who-signs-in-0123456789-0123"
 SLACK_TOKEN = "xoxb-this-is-slacks-own"
 STARTED_BY_ANNA = {
     "environments": [{"key": "BUILDBELL_STARTED_BY", "value": ANNA}, {"key": "PIN", "value": "1234"}]
@@ -77,11 +76,13 @@ async def _of_workspace(storage: Storage, team: str) -> None:
         await here.accounts.connect(
             person, Provider.BITRISE, SecretStr(TOKEN), provider_user=f"slug-{name}", name=name, at=NOON
         )
-        await storage.sign_ins.begin(SignIn(team, person, VERIFIER), Provider.BUILDIO, NOON)
+        await storage.sign_ins.begin(team, person, Provider.BUILDIO, NOON)
         await here.passing_files.note(f"F0{person}", person, NOON)
         await here.people.save(Person(user=person, name=name, email=f"{name}@example.com", mention=True))
         await here.starts.remember(person, ANDROID.slug, TriggerBuild(app="android", branch="main"), at=NOON)
     await here.channels.use("C1", Provider.BITRISE, ANDROID.slug, by=ANNA, at=NOON)
+    for channel, by in (("C1", ANNA), ("C2", BEN), ("D0ANNA", ANNA)):
+        await here.ties.add(channel, SHOP, ANDROID, ("main",), by=by, at=NOON)
     await here.policies.add(Allow(who=Who(people=(ANNA, BEN))), by=ANNA, at=NOON)
     by_anna = Terms(filter=BuildFilter(by=Patterns(include=(f"@{ANNA}", "anna-at-bitrise"))))
     for channel, by, terms in (("C1", ANNA, Terms()), ("C2", BEN, by_anna), ("D0ANNA", ANNA, by_anna)):

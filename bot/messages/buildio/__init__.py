@@ -6,6 +6,7 @@ from bot.messages.buildio.buttons import (
     AppsButton,
     DomainButton,
     DynoButton,
+    GrantButton,
     MaybeAppButton,
     RunButton,
     ShareButton,
@@ -25,6 +26,7 @@ from bot.messages.buildio.creating import (
 from bot.messages.buildio.deploying import DeployForm, deploy_modal, deployment_asked, read_deploy
 from bot.messages.buildio.domain_modals import (
     CertificateForm,
+    ClearOrigin,
     DomainForm,
     DomainOrigin,
     certificate_modal,
@@ -37,6 +39,7 @@ from bot.messages.buildio.domains import (
     certificate_changed,
     domain_added,
     domain_list,
+    domain_question,
     domain_removed,
     domains_cleared,
 )
@@ -80,7 +83,7 @@ from bot.messages.buildio.running import (
     shown_there,
 )
 from bot.messages.buildio.teams import team_card, team_list
-from bot.messages.buildio.tying import Tie, tied, untied
+from bot.messages.buildio.tying import deployed_build, tie_list, tied, untied
 from bot.messages.buildio.variable_modals import (
     FilledUnset,
     FilledVars,
@@ -93,6 +96,7 @@ from bot.messages.buildio.variable_modals import (
 from bot.messages.buildio.variables import (
     VarsOf,
     vars_changed,
+    vars_granted,
     vars_hidden,
     vars_list,
     vars_revealed,
@@ -102,6 +106,7 @@ __all__ = [
     "AppButton",
     "AppsButton",
     "CertificateForm",
+    "ClearOrigin",
     "CreateForm",
     "DeleteForm",
     "DeployForm",
@@ -111,6 +116,7 @@ __all__ = [
     "DynoButton",
     "FilledUnset",
     "FilledVars",
+    "GrantButton",
     "MaybeAppButton",
     "NamespaceForm",
     "NamespaceOrigin",
@@ -120,7 +126,6 @@ __all__ = [
     "RunOrigin",
     "ShareButton",
     "ThingButton",
-    "Tie",
     "TypedName",
     "VarsButton",
     "VarsOf",
@@ -134,11 +139,13 @@ __all__ = [
     "create_modal",
     "delete_namespace_modal",
     "deploy_modal",
+    "deployed_build",
     "deployment_asked",
     "deployment_words",
     "domain_added",
     "domain_list",
     "domain_modal",
+    "domain_question",
     "domain_removed",
     "domains_cleared",
     "dyno_list",
@@ -178,12 +185,14 @@ __all__ = [
     "team_card",
     "team_list",
     "team_options",
+    "tie_list",
     "tied",
     "unknown_key",
     "unknown_thing",
     "unset_modal",
     "untied",
     "vars_changed",
+    "vars_granted",
     "vars_hidden",
     "vars_list",
     "vars_modal",

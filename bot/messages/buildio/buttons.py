@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from bot.build import App
 from bot.buildio.things import BuildioApp
-from bot.messages.buttons import Fitting, Slug
+from bot.messages.buttons import Fitting, Hex, Slug
 from bot.messages.text import plain
 
 LONGEST_TITLE = 100
@@ -77,6 +77,13 @@ class VarsButton(Fitting):
         if (self.app is None) is (self.environment is None):
             raise ValueError("they are an app's or an environment's")
         return self
+
+
+class GrantButton(VarsButton):
+    """One config var that somebody has agreed to be shown; it carries a right, so it is signed, and until when."""
+
+    until: Annotated[int, Field(ge=0, le=10**11)]
+    seal: Hex
 
 
 class DomainButton(Fitting):

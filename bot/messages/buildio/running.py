@@ -13,7 +13,7 @@ from bot.commands import CommandError
 from bot.commands.buildio import LONGEST_COMMAND, RunCommand, arguments, array_of
 from bot.http.redaction import redact
 from bot.messages import actions
-from bot.messages.blocks import confirm, context, plain_text, section
+from bot.messages.blocks import confirm, context, letter_by_letter, plain_text, section
 from bot.messages.buildio.buttons import RunButton, ShareButton
 from bot.messages.buildio.pieces import buttons, name_of, press
 from bot.messages.message import Block, Message
@@ -25,8 +25,6 @@ DYNO, TYPED = "dyno", "typed"
 TITLE = "Run a command"
 LONGEST_OUTPUT = 2900
 SAID_NOTHING = "_It said nothing._"
-# Each letter may take five places once it is escaped, and a section has room for 3000.
-_PIECE = 500
 
 
 class RunForm(RunCommand):
@@ -188,9 +186,8 @@ def array_blocks(command: Sequence[str]) -> list[Block]:
     """The array exactly as Build.io gets it, in as many blocks as it needs; longer ones than may run are cut."""
     text = array_of(command)
     shown = text[:LONGEST_COMMAND]
-    pieces = [shown[at : at + _PIECE] for at in range(0, len(shown), _PIECE)]
     cut = [context(f"and {len(text) - len(shown)} characters more")] if len(text) > len(shown) else []
-    return [*[section(block_of_code(piece, LONGEST_OUTPUT)) for piece in pieces], *cut]
+    return [*letter_by_letter(shown), *cut]
 
 
 def run_button(app: App, ask: RunCommand) -> Message:

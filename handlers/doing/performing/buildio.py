@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ from bot.acts import (
     RemoveAllDomains,
     RemoveDomain,
     Restart,
+    RevealConfig,
+    RevealEnvironment,
     Run,
     SetConfig,
     SetEnvironment,
@@ -28,15 +30,19 @@ from bot.acts import (
     UnsetEnvironment,
     UpdateCertificate,
 )
-from bot.commands.buildio import Deploy as DeployApp
+from bot.buildio import Executed
+from bot.buildio.config_diff import ConfigDiff
+from bot.commands.buildio import Deploy as Asked
 from bot.http import AnswerLost, ProviderError
-from bot.http.redaction import redact
+from bot.http.redaction import REDACTED, redact
 from bot.messages import Message, buildio
-from bot.messages.buildio import done
+from bot.messages.buildio import VarsOf
 from bot.provider import Provider
 from handlers import files
 from handlers.caller import Answer, Audience, Caller
+from handlers.doing.granting import grant
 from handlers.doing.outcome import Done
+from handlers.doing.performing.hearing import is_told
 from handlers.finding import NotNamed
 
 log = structlog.get_logger()
@@ -52,8 +58,12 @@ async def _deploy(act: Deploy, caller: Caller) -> Done:
     started = await caller.own_buildio.start_build(
         act.app.slug, branch=act.branch, commitish=act.commitish, description=act.description
     )
-    asked = DeployApp(branch=act.branch, commit=act.commitish, message=act.description)
-    said = buildio.deployment_asked(act.app, asked, started, by=caller.person)
+    if act.built is not None and act.commitish is not None:
+        told = await is_told(act, caller)
+        said = buildio.deployed_build(act.app, act.built, started, act.commitish, by=caller.person, told=told)
+    else:
+        asked = Asked(branch=act.branch, commit=act.commitish, message=act.description)
+        said = buildio.deployment_asked(act.app, asked, started, by=caller.person)
     facts = {"app": redact(act.app.title), "build": started.id or "", "url": started.url or ""}
     return Done(Answer(said, Audience.CHANNEL), facts, f"started {started.id or 'a build'}")
 
@@ -81,38 +91,46 @@ async def _run(act: Run, caller: Caller) -> Done:
             f"No answer came within {RUN_SECONDS:.0f} seconds. The command may still run in {act.dyno}, and I can't"
             " stop it."
         ) from error
-    hidden = result.model_copy(update={"output": _without(result.output, await _values_of(act, caller))})
+    shown = result.model_copy(update={"output": await _without_values(result, act, caller)})
     shares = caller.channel if caller.channel and not caller.channel.startswith("D") else None
-    private = buildio.executed(act.app, act.dyno, act.command, hidden, channel=shares)
+    await _say_alone(buildio.executed(act.app, act.dyno, act.command, shown, channel=shares), caller, act)
+    said = buildio.ran(act.app, act.dyno, act.command, by=caller.person, exit_code=result.exit_code)
+    return _told(said, f"ended with {result.exit_code}" if result.exit_code is not None else "ended")
+
+
+async def _say_alone(message: Message, caller: Caller, act: Run) -> None:
+    """Say it in their direct messages: it must not wait in the database, as what the outbox carries does."""
     try:
         channel = await caller.direct_message_alone()
         await caller.slack.chat_postMessage(
-            channel=channel, text=private.text, blocks=private.blocks, unfurl_links=False, unfurl_media=False
+            channel=channel, text=message.text, blocks=message.blocks, unfurl_links=False, unfurl_media=False
         )
     except SlackApiError as error:
         raise NotNamed(
             f"The command ran in {act.dyno}, but Slack did not take what it said ({error.response.get('error')})."
         ) from error
-    said = buildio.ran(act.app, act.dyno, act.command, by=caller.person, exit_code=result.exit_code)
-    code = f"ended with code {result.exit_code}" if result.exit_code is not None else "ended"
-    return _told(said, code)
 
 
-async def _values_of(act: Run, caller: Caller) -> list[str]:
-    """The values of the app's config vars, which a command may print; none where they can't be read."""
+async def _without_values(result: Executed, act: Run, caller: Caller) -> str:
+    """The output without the values of the app's config vars, which a command may print."""
     try:
         values = (await caller.own_buildio.config_vars(act.app.slug)).values()
     except ProviderError as problem:
         log.info("run.config_unknown", reason=type(problem).__name__)
-        return []
-    return [value for value in values if len(value) >= SHORTEST_HIDDEN]
+        return result.output
+    output = result.output
+    for value in sorted(values, key=len, reverse=True):
+        if len(value) >= SHORTEST_HIDDEN:
+            output = output.replace(value, REDACTED)
+    return output
 
 
 async def _set_config(act: SetConfig, caller: Caller) -> Done:
     values = {key: value.get_secret_value() for key, value in act.values.items()}
+    before = await caller.own_buildio.config_vars(act.app.slug)
     await _expect_restart(act, caller)  # what runs is started anew with them
     await caller.own_buildio.set_config_vars(act.app.slug, values)
-    return _told(done.config_changed(act.app.title, by=caller.person, given=sorted(values)))
+    return _changed(VarsOf.of_app(act.app), ConfigDiff.between(before, values), caller)
 
 
 async def _unset_config(act: UnsetConfig, caller: Caller) -> Done:
@@ -121,35 +139,60 @@ async def _unset_config(act: UnsetConfig, caller: Caller) -> Done:
 
     await _expect_restart(act, caller)
     await _one_by_one(act.keys, unset)
-    return _told(done.config_changed(act.app.title, by=caller.person, gone=act.keys))
+    return _changed(VarsOf.of_app(act.app), ConfigDiff(removed=act.keys), caller)
+
+
+async def _reveal_config(act: RevealConfig, caller: Caller) -> Done:
+    return _granted(act, VarsOf.of_app(act.app), await caller.own_buildio.config_vars(act.app.slug), caller)
+
+
+async def _reveal_environment(act: RevealEnvironment, caller: Caller) -> Done:
+    return _granted(act, _of_environment(act), await caller.own_buildio.environment(act.environment), caller)
+
+
+def _granted(
+    act: RevealConfig | RevealEnvironment, of: VarsOf, there: Collection[str], caller: Caller
+) -> Done:
+    """Whoever asked may look; the value itself is in no answer, which others may be shown. Raises NotNamed."""
+    if act.key not in there:
+        lists = f"config {of.title}" if of.environment is None else f"envs {of.environment}"
+        raise NotNamed(buildio.unknown_key(act.key, there, lists=lists))
+    said = buildio.vars_granted(of, act.key, by=caller.person, value=grant(act, of, caller))
+    return Done(Answer(said, Audience.CHANNEL), said="shown to them alone")
 
 
 async def _add_domain(act: AddDomain, caller: Caller) -> Done:
     certificate = act.certificate.get_secret_value() if act.certificate is not None else None
     domain = await caller.own_buildio.add_domain(act.app.slug, act.hostname, certificate=certificate)
-    return _told(done.domain_added(act.app, domain, by=caller.person))
+    return _told(buildio.domain_added(act.app, domain, by=caller.person))
 
 
 async def _update_certificate(act: UpdateCertificate, caller: Caller) -> Done:
     certificate = act.certificate.get_secret_value()
-    await caller.own_buildio.update_certificate(act.app.slug, act.domain, certificate)
-    return _told(done.certificate_changed(act.app, act.hostname, by=caller.person))
+    domain = await caller.own_buildio.update_certificate(act.app.slug, act.domain, certificate)
+    # Its answer need not name the domain as people do.
+    named = domain.model_copy(update={"hostname": act.hostname})
+    return _told(buildio.certificate_changed(act.app, named, by=caller.person))
 
 
 async def _remove_domain(act: RemoveDomain, caller: Caller) -> Done:
     await caller.own_buildio.remove_domain(act.app.slug, act.domain)
-    return _told(done.domain_removed(act.app, act.hostname, by=caller.person))
+    return _told(buildio.domain_removed(act.app, act.hostname, by=caller.person))
 
 
 async def _remove_all_domains(act: RemoveAllDomains, caller: Caller) -> Done:
+    there = [one.hostname for one in await caller.own_buildio.domains(act.app.slug) if not one.platform]
+    if not set(there) <= set(act.hostnames):
+        raise NotNamed(
+            f"{act.app.title} has got more domains meanwhile, so I removed none. Ask for it again."
+        )
     await caller.own_buildio.remove_all_domains(act.app.slug)
-    return _told(done.domain_removed(act.app, None, by=caller.person))
+    return _told(buildio.domains_cleared(act.app, there, by=caller.person))
 
 
 async def _create_app(act: CreateApp, caller: Caller) -> Done:
     created = await caller.own_buildio.create_app(act.name, team=act.team, region=act.region)
-    caller.own_apps(Provider.BUILDIO).forget()
-    caller.desk.clients.buildio.service_apps.forget()
+    _apps_are_others(caller)
     said = buildio.app_created(created, by=caller.person)
     return Done(Answer(said, Audience.CHANNEL), {"app": redact(created.name)}, f"created {created.id}")
 
@@ -163,7 +206,7 @@ async def _create_namespace(act: CreateNamespace, caller: Caller) -> Done:
 
 async def _delete_namespace(act: DeleteNamespace, caller: Caller) -> Done:
     await caller.own_buildio.delete_namespace(act.name)
-    caller.own_apps(Provider.BUILDIO).forget()
+    _apps_are_others(caller)
     return _told(buildio.namespace_deleted(act.name, by=caller.person))
 
 
@@ -171,10 +214,9 @@ async def _set_environment(act: SetEnvironment, caller: Caller) -> Done:
     values = {
         key: value.get_secret_value() if value is not None else None for key, value in act.values.items()
     }
+    before = await caller.own_buildio.environment(act.environment)
     await caller.own_buildio.set_environment(act.environment, values)
-    given = sorted(key for key, value in values.items() if value is not None)
-    gone = sorted(key for key, value in values.items() if value is None)
-    return _told(done.config_changed(act.label, by=caller.person, given=given, gone=gone))
+    return _changed(_of_environment(act), ConfigDiff.between(before, values), caller)
 
 
 async def _unset_environment(act: UnsetEnvironment, caller: Caller) -> Done:
@@ -182,7 +224,7 @@ async def _unset_environment(act: UnsetEnvironment, caller: Caller) -> Done:
         await caller.own_buildio.remove_from_environment(act.environment, key)
 
     await _one_by_one(act.keys, unset)
-    return _told(done.config_changed(act.label, by=caller.person, gone=act.keys))
+    return _changed(_of_environment(act), ConfigDiff(removed=act.keys), caller)
 
 
 async def _log_in(act: ClusterLogin, caller: Caller) -> Done:
@@ -191,7 +233,6 @@ async def _log_in(act: ClusterLogin, caller: Caller) -> Done:
     until = caller.now() + FILE_LIVES
     if login.expires_at is not None:
         until = min(until, login.expires_at)
-    comment = buildio.login_comment(act.region, until=until, expires_at=login.expires_at)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "credential"
         path.write_text(login.content.get_secret_value(), encoding="utf-8")
@@ -201,13 +242,13 @@ async def _log_in(act: ClusterLogin, caller: Caller) -> Done:
                 path,
                 name="exec-credential.json",
                 title="Kubernetes credential",
-                comment=comment,
+                comment=buildio.login_comment(act.region, expires_at=login.expires_at, deleted_at=until),
                 channel=await caller.direct_message_alone(),
                 until=until,
             )
         except SlackApiError as error:
             raise NotNamed(files.why_not(error)) from error
-    return _told(buildio.login_sent(act.region, by=caller.person, until=until))
+    return _told(buildio.login_sent(act.region, by=caller.person, deleted_at=until))
 
 
 PERFORM: Mapping[type[Any], Callable[[Any, Caller], Awaitable[Done]]] = {
@@ -216,6 +257,7 @@ PERFORM: Mapping[type[Any], Callable[[Any, Caller], Awaitable[Done]]] = {
     Run: _run,
     SetConfig: _set_config,
     UnsetConfig: _unset_config,
+    RevealConfig: _reveal_config,
     AddDomain: _add_domain,
     UpdateCertificate: _update_certificate,
     RemoveDomain: _remove_domain,
@@ -225,18 +267,27 @@ PERFORM: Mapping[type[Any], Callable[[Any, Caller], Awaitable[Done]]] = {
     DeleteNamespace: _delete_namespace,
     SetEnvironment: _set_environment,
     UnsetEnvironment: _unset_environment,
+    RevealEnvironment: _reveal_environment,
     ClusterLogin: _log_in,
 }
 
 
-def _without(text: str, hidden: Iterable[str]) -> str:
-    for value in sorted(hidden, key=len, reverse=True):
-        text = text.replace(value, "[redacted]")
-    return text
-
-
 def _told(said: Message, answer: str = "ok") -> Done:
     return Done(Answer(said, Audience.CHANNEL), said=answer)
+
+
+def _changed(of: VarsOf, diff: ConfigDiff, caller: Caller) -> Done:
+    return _told(buildio.vars_changed(of, diff, by=caller.person))
+
+
+def _of_environment(act: SetEnvironment | UnsetEnvironment | RevealEnvironment) -> VarsOf:
+    return VarsOf(environment=act.environment, title=act.label)
+
+
+def _apps_are_others(caller: Caller) -> None:
+    """The lists of apps are read anew: the person's own, and the bot's."""
+    caller.own_apps(Provider.BUILDIO).forget()
+    caller.desk.clients.buildio.service_apps.forget()
 
 
 async def _one_by_one(keys: tuple[str, ...], unset: Callable[[str], Awaitable[None]]) -> None:
