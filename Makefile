@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 
 .PHONY: sandbox test run bench torture fuzz story check audit lint types imports unit pictures docs format lock clean
 
-sandbox: $(READY)  ## the bot against simulated Slack and Bitrise, on this machine
+sandbox: $(READY)  ## the bot against simulated Slack, Bitrise and Build.io, on this machine
 	$(BIN)/python -m bot sandbox
 
 test: $(READY) check audit unit story  ## every check

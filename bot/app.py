@@ -11,13 +11,14 @@ import hashlib
 import logging
 import random
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Protocol, cast
 
 import structlog
+from aiohttp import web
 from pydantic import SecretStr
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
@@ -26,7 +27,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.bitrise import Bitrise, bitrise_plug
 from bot.bitrise.watching import BitriseReader
-from bot.buildio import Buildio, buildio_plug
+from bot.buildio import Buildio, BuildioOAuth, buildio_plug, endpoints_beside
 from bot.buildio.watching import REQUESTS_AN_APP, BuildioReader
 from bot.http import Credentials, Http
 from bot.metrics import Metrics
@@ -35,6 +36,7 @@ from bot.policy import Allow, PolicyProblem, Protect, read_policy
 from bot.provider import Provider
 from bot.reader import Reader
 from bot.settings import Settings
+from bot.signing_in import SigningIn, begin_at, comes_back_to
 from bot.slack import (
     PING_SECONDS,
     Presence,
@@ -141,6 +143,7 @@ class Buildbell:
             hasty = Slacks(slack.access_to, **client_options(self._settings, session, patient=False))
             relay = self._relay(hasty, storage)
             clients = self._clients(http, storage, asked=relay.wake)
+            open_things.push_async_callback(clients.close)
             bitrise = clients.bitrise.service
             investigator = Investigator(bitrise, storage, found=relay.wake, clock=self._clock)
             news, step_news = HomeNews(), asyncio.Event()
@@ -172,7 +175,7 @@ class Buildbell:
                 steps_changed=step_news.set,
                 proposals_changed=proposal_news.set,
                 access_changed=access_news.set,
-                files_changed=file_news.set,
+                passing_changed=file_news.set,
                 departed=departed,
                 following=following,
                 overview=Overview(bitrise, storage, clock=self._clock),
@@ -185,7 +188,7 @@ class Buildbell:
             homes = Homes(desk, news)
             forgetful.append(homes)
             register(slack_app, desk, listening, homes)
-            await self._serve(open_things, slack_app, slack, storage, lookout)
+            await self._serve(open_things, slack_app, slack, storage, lookout, clients)
             parts: dict[str, Part] = {
                 "lookout": lookout,
                 "relay": relay,
@@ -291,10 +294,37 @@ class Buildbell:
         """The clients of all providers. SERVICE_TOKEN_ACTS is Bitrise's: at Build.io nobody acts but as themselves."""
         settings = self._settings
         bitrise = Settled(settings.bitrise_token, acts=settings.service_token_acts)
-        buildio = Settled(settings.buildio_token)
+        door = self._buildio_door(http)
+        page = f"{settings.public_url}{begin_at(Provider.BUILDIO)}" if door is not None else None
+        buildio = Settled(settings.buildio_token, sign_in=page)
+        known: dict[str, Any] = {"asked": asked, "clock": self._clock}
         return Clients(
-            ClientsAt(bitrise_plug(self._bitrise(http)), bitrise, storage, asked=asked, clock=self._clock),
-            ClientsAt(buildio_plug(self._buildio(http)), buildio, storage, asked=asked, clock=self._clock),
+            ClientsAt(bitrise_plug(self._bitrise(http)), bitrise, storage, **known),
+            ClientsAt(buildio_plug(self._buildio(http), door), buildio, storage, **known),
+        )
+
+    def _signing_in(self, clients: Clients, storage: Storage) -> Iterator[SigningIn]:
+        """The pages on which people sign in, of each provider that has one."""
+        for one in clients.all:
+            if one.door is not None:
+                yield SigningIn(
+                    one.provider, one.door, storage.sign_ins, owner_of=one.owner_of, clock=self._clock
+                )
+
+    def _buildio_door(self, http: Http) -> BuildioOAuth | None:
+        """The page on which people sign in at Build.io, where the settings have an application for it."""
+        settings = self._settings
+        if settings.buildio_client_id is None or settings.buildio_client_secret is None:
+            return None
+        authorize_url, token_url = endpoints_beside(settings.buildio_api_url)
+        return BuildioOAuth(
+            http,
+            settings.buildio_client_id,
+            settings.buildio_client_secret,
+            authorize_url,
+            token_url,
+            f"{settings.public_url}{comes_back_to(Provider.BUILDIO)}",
+            self._clock,
         )
 
     def _buildio(self, http: Http) -> Callable[[Credentials], Buildio]:
@@ -427,6 +457,7 @@ class Buildbell:
         slack: Presence,
         storage: Storage,
         lookout: Lookout,
+        clients: Clients,
     ) -> None:
         async def readiness() -> tuple[bool, Mapping[str, Any]]:
             sockets = await self._sockets.connected() if self._sockets else 0
@@ -457,7 +488,7 @@ class Buildbell:
             signing_secret=self._settings.slack_signing_secret,
             webhook=self._webhook(lookout),
             metrics_token=self._settings.metrics_token,
-            more=slack.add_routes,
+            more=_all_of(slack.add_routes, *(one.add_routes for one in self._signing_in(clients, storage))),
         )
         open_things.push_async_callback(server.stop)
         await server.start(self._settings.host, self._settings.port)
@@ -488,6 +519,14 @@ def _all(*calls: Callable[[], None]) -> Callable[[], None]:
             one()
 
     return call
+
+
+def _all_of(*adding: Callable[[web.Application], None]) -> Callable[[web.Application], None]:
+    def add(app: web.Application) -> None:
+        for one in adding:
+            one(app)
+
+    return add
 
 
 def _fingerprint(provider: Provider, api_url: str, token: SecretStr) -> str:

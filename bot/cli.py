@@ -59,7 +59,7 @@ def sandbox(
     ] = 10,
     port: Annotated[int, typer.Option(help="Port of the simulated Slack; 0 takes a free one.")] = 0,
 ) -> None:
-    """Try the bot against a simulated Slack and Bitrise on this machine; no account is needed."""
+    """Try the bot against a simulated Slack, Bitrise and Build.io on this machine; no account is needed."""
     # The simulators come last and only here: a bot that runs for real never loads them.
     from sandbox.live import live  # noqa: PLC0415
     from sandbox.story import play  # noqa: PLC0415

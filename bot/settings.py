@@ -92,7 +92,8 @@ class Settings(DataSettings):
         default="https://api.bitrise.io/v0.1", description="Where Bitrise's API is, with its version."
     )
     buildio_token: SecretStr | None = Field(
-        default=None, description="Token that watches and reads Build.io; without BITRISE_TOKEN it alone."
+        default=None,
+        description="Token that watches and reads Build.io, beside BITRISE_TOKEN or instead of it.",
     )
     buildio_api_url: str = Field(
         default="https://app.build.io/api/v1", description="Where Build.io's API is, with its version."

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 
-from bot.bitrise import Bitrise
 from bot.http import ProviderError
+from handlers.clients import ClientsAt, Read
 
 log = structlog.get_logger()
 
@@ -22,45 +23,46 @@ MOST_REMEMBERED = 500
 class Choices:
     """Read when somebody opens a list, with their own token, and kept for the keys that follow: for them alone.
 
-    Not everybody who may see an app may see its bitrise.yml. `whose` is their workspace and who they are there.
+    Not everybody who may see an app may see its configuration. `whose` is their workspace and who they are there.
     """
 
     def __init__(self, *, clock: Callable[[], datetime]) -> None:
         self._clock = clock
-        self._kept: dict[tuple[str, str, str, str], tuple[datetime, Sequence[str]]] = {}
+        self._kept: dict[tuple[str, ...], tuple[datetime, Sequence[str]]] = {}
 
     def forget(self, team: str) -> None:
         """The app is gone from the workspace."""
         self._kept = {key: one for key, one in self._kept.items() if key[0] != team}
 
-    async def branches(self, bitrise: Bitrise, app_slug: str, *, whose: tuple[str, str]) -> Sequence[str]:
-        """The app's branches; none where Bitrise does not say in time."""
-        return await self._names("branches", app_slug, whose, bitrise.branches)
+    async def branches(self, at: ClientsAt[Any], app_slug: str, *, whose: tuple[str, str]) -> Sequence[str]:
+        """The app's branches; none where the provider does not say in time."""
+        return await self._names("branches", at, app_slug, whose, at.branches(*whose))
 
-    async def workflows(self, bitrise: Bitrise, app_slug: str, *, whose: tuple[str, str]) -> Sequence[str]:
-        """The app's workflows: those of its bitrise.yml first, then others that were ever started."""
-        configured, started = await asyncio.gather(
-            self._names("configured", app_slug, whose, lambda slug: _configured_workflows(bitrise, slug)),
-            self._names("workflows", app_slug, whose, bitrise.workflows),
-        )
-        return list(dict.fromkeys([*configured, *started]))
+    async def workflows(self, at: ClientsAt[Any], app_slug: str, *, whose: tuple[str, str]) -> Sequence[str]:
+        """The app's workflows, or whatever the provider runs in their place."""
+        return await self._names("workflows", at, app_slug, whose, at.workflows(*whose))
 
-    async def pipelines(self, bitrise: Bitrise, app_slug: str, *, whose: tuple[str, str]) -> Sequence[str]:
-        """The pipelines of the app's bitrise.yml; none where the token may not read it."""
-        return await self._names(
-            "pipelines", app_slug, whose, lambda slug: _configured_pipelines(bitrise, slug)
-        )
+    async def pipelines(self, at: ClientsAt[Any], app_slug: str, *, whose: tuple[str, str]) -> Sequence[str]:
+        """The app's pipelines; none where the token may not read them."""
+        return await self._names("pipelines", at, app_slug, whose, at.pipelines(*whose))
 
     async def _names(
-        self,
-        what: str,
-        app_slug: str,
-        whose: tuple[str, str],
-        read: Callable[[str], Awaitable[Sequence[str]]],
+        self, what: str, at: ClientsAt[Any], app_slug: str, whose: tuple[str, str], ways: Sequence[Read]
     ) -> Sequence[str]:
-        key, now = (*whose, what, app_slug), self._clock()
+        """What all ways of asking say, each name once."""
+        found = await asyncio.gather(
+            *(
+                self._read((*whose, at.provider, app_slug, f"{what} {number}"), read)
+                for number, read in enumerate(ways)
+            )
+        )
+        return list(dict.fromkeys(name for names in found for name in names))
+
+    async def _read(self, key: tuple[str, ...], read: Read) -> Sequence[str]:
+        now = self._clock()
         if key in self._kept and now - self._kept[key][0] < FRESH:
             return self._kept[key][1]
+        *_, app_slug, what = key
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 names = await read(app_slug)
@@ -71,11 +73,3 @@ class Choices:
             self._kept.clear()
         self._kept[key] = (now, names)
         return names
-
-
-async def _configured_workflows(bitrise: Bitrise, app_slug: str) -> Sequence[str]:
-    return (await bitrise.buildables(app_slug)).workflows
-
-
-async def _configured_pipelines(bitrise: Bitrise, app_slug: str) -> Sequence[str]:
-    return (await bitrise.buildables(app_slug)).pipelines

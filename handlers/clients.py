@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from pydantic import SecretStr
@@ -13,17 +14,19 @@ from pydantic import SecretStr
 from bot.bitrise import Bitrise
 from bot.buildio import Buildio
 from bot.http import FixedToken
-from bot.plug import Owner, Plug
+from bot.plug import Names, Owner, Plug
 from bot.provider import Provider
 from bot.secrecy import knows
 from handlers.credentials import PersonsToken, ServiceToken
 from handlers.directory import AppDirectory
+from handlers.renewing import Renewing
 from storage import Storage
 
 # However many people there are, so many clients and lists of apps are kept of each provider.
 MOST_KEPT = 100
 
 Client = TypeVar("Client")
+Read = Callable[[str], Awaitable[Sequence[str]]]
 
 
 @dataclass(frozen=True)
@@ -41,10 +44,14 @@ class Persons(Generic[Client]):
 
 @dataclass(frozen=True)
 class Settled:
-    """What the operator has settled of a provider: the bot's own token, which only reads, unless it `acts` for all."""
+    """What the operator has settled of a provider: the bot's own token, which only reads, unless it `acts` for all.
+
+    `sign_in` is where people sign in who paste no token.
+    """
 
     token: SecretStr | None
     acts: bool = False
+    sign_in: str | None = None
 
 
 class ClientsAt(Generic[Client]):
@@ -61,11 +68,13 @@ class ClientsAt(Generic[Client]):
     ) -> None:
         self.provider = plug.provider
         self.service_acts = settled.acts
+        self.sign_in = settled.sign_in
+        self.door = plug.door
         self._plug = plug
         self._storage = storage
         self._service_token = settled.token
-        self._asked = asked
         self._clock = clock
+        self.renewing = Renewing(plug.door, storage, asked=asked, clock=clock)
         self.service = plug.make(ServiceToken(settled.token, plug.provider))
         self.service_apps = AppDirectory(plug, self.service, clock=clock)
         self._kept: OrderedDict[tuple[str, str], Persons[Client]] = OrderedDict()
@@ -95,6 +104,21 @@ class ClientsAt(Generic[Client]):
         """Whose token this is, that somebody has just given; None where it is no person's. Raises ProviderError."""
         return await self._plug.owner(self._plug.make(FixedToken(token)))
 
+    def branches(self, team: str, person: str) -> list[Read]:
+        """The ways of asking for an app's branches, as this person."""
+        return self._as_them(self._plug.branches, team, person)
+
+    def workflows(self, team: str, person: str) -> list[Read]:
+        """The ways of asking for an app's workflows, as this person."""
+        return self._as_them(self._plug.workflows, team, person)
+
+    def pipelines(self, team: str, person: str) -> list[Read]:
+        """The ways of asking for an app's pipelines, as this person."""
+        return self._as_them(self._plug.pipelines, team, person)
+
+    def _as_them(self, ways: Sequence[Names[Client]], team: str, person: str) -> list[Read]:
+        return [partial(way, self.of(team, person).reading) for way in ways]
+
     @property
     def service_reads(self) -> bool:
         """Whether the bot has a token of its own there."""
@@ -118,8 +142,7 @@ class ClientsAt(Generic[Client]):
             service=self._service_token,
             service_acts=self.service_acts,
             strict=strict,
-            asked=self._asked,
-            clock=self._clock,
+            renewing=self.renewing,
         )
 
 
@@ -134,14 +157,34 @@ class Clients:
         everywhere: list[ClientsAt[Any]] = [bitrise, buildio, *more]
         self._all = {one.provider: one for one in everywhere}
 
+    @property
+    def all(self) -> Sequence[ClientsAt[Any]]:
+        """Those of each provider."""
+        return tuple(self._all.values())
+
     def at(self, provider: Provider) -> ClientsAt[Any]:
         """Those of one provider."""
         return self._all[provider]
+
+    @property
+    def set_up(self) -> tuple[Provider, ...]:
+        """The providers that whoever runs the bot has given it a token for."""
+        return tuple(provider for provider, one in self._all.items() if one.service_reads)
+
+    @property
+    def first(self) -> Provider:
+        """The provider that is meant where none is named: Bitrise, where that is set up."""
+        return next(iter(self.set_up), Provider.BITRISE)
 
     def forget(self, team: str) -> None:
         """The app is gone from the workspace: so are its people's accounts."""
         for one in self._all.values():
             one.forget(team)
+
+    async def close(self) -> None:
+        """Let tokens that are being renewed be kept."""
+        for one in self._all.values():
+            await one.renewing.close()
 
     def forget_person(self, team: str, person: str) -> None:
         """The person's accounts are others from now on."""

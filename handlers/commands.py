@@ -1,4 +1,4 @@
-"""Slash commands."""
+"""Slash commands: one a provider."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.async_app import AsyncAck
 
-from handlers.answers import answer
+from bot.commands import GRAMMARS, Grammar
+from handlers.answering import answer
 from handlers.caller import Caller, workspace_of
 from handlers.desk import Desk
 from handlers.listening import Listening
@@ -16,10 +17,14 @@ from handlers.trouble import say_or_explain
 
 
 def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
-    """Listen to `/bitrise`."""
+    """Listen to the command of each provider."""
+    for grammar in GRAMMARS:
+        _listen(app, grammar, desk, listening)
 
-    @app.command("/bitrise")
-    async def bitrise(ack: AsyncAck, command: dict[str, Any]) -> None:
+
+def _listen(app: AsyncApp, grammar: Grammar, desk: Desk, listening: Listening) -> None:
+    @app.command(grammar.provider.command)
+    async def typed(ack: AsyncAck, command: dict[str, Any]) -> None:
         await ack()
         async with listening.answering("command"):
             caller = Caller(
@@ -30,5 +35,5 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
                 channel=command["channel_id"],
                 trigger_id=command.get("trigger_id") or "",
             )
-            asked = answer(command.get("text") or "", caller, surface="slash")
+            asked = answer(command.get("text") or "", caller, surface="slash", grammar=grammar)
             await say_or_explain(asked, ToResponseUrl(caller, command.get("response_url")))

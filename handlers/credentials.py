@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
-
 import structlog
 from pydantic import SecretStr
 
-from bot import messages
 from bot.http import NotConnected
 from bot.provider import Provider
 from bot.vault import CannotOpen
+from handlers.renewing import Renewing
 from storage import Account, Storage
 
 log = structlog.get_logger()
@@ -33,8 +30,10 @@ class ServiceToken:
             raise NotConnected(provider=self._provider)
         return self._token
 
-    async def refused(self, token: SecretStr) -> None:
+    async def refused(self, token: SecretStr) -> bool:
         """The watcher says so in its log, and people are told by the lists that it can't be looked at."""
+        del token
+        return False
 
 
 class PersonsToken:
@@ -54,8 +53,7 @@ class PersonsToken:
         service: SecretStr | None,
         service_acts: bool,
         strict: bool,
-        asked: Callable[[], None],
-        clock: Callable[[], datetime],
+        renewing: Renewing,
     ) -> None:
         self._accounts = storage.of(team).accounts
         self._person = person
@@ -63,8 +61,7 @@ class PersonsToken:
         self._service = service
         self._service_acts = service_acts
         self._strict = strict
-        self._asked = asked
-        self._clock = clock
+        self._renewing = renewing
 
     async def token(self, *, changes: bool) -> SecretStr | None:
         """The token for this request. Raises NotConnected."""
@@ -73,31 +70,36 @@ class PersonsToken:
             if self._service is not None and (self._service_acts or not (changes or self._strict)):
                 return self._service
             raise NotConnected(provider=self._provider)
-        if account.works:
-            return self._open(account)
+        if account.works and (token := await self._token_of(account)) is not None:
+            return token
         if changes or self._strict or self._service is None:
             raise Unlinked(BROKEN, provider=self._provider)
         return self._service
 
-    async def refused(self, token: SecretStr) -> None:
-        """The provider does not take this token: if it is the person's, they are asked for another one, once."""
+    async def refused(self, token: SecretStr) -> bool:
+        """The provider does not take this token: where it is theirs, it is renewed, or they are asked for another."""
         account = await self._account()
-        if account is None or not account.works or self._open(account) != token:
-            return
-        message = messages.token_refused(account.name, account.provider)
-        if await self._accounts.refused(account, message.encode(), self._clock()):
-            log.info("account.refused", team=account.team, person=account.user)
-            self._asked()
+        if account is None or not account.works:
+            return False
+        try:
+            if self._accounts.token(account) != token:
+                return account.renewable  # it was renewed while this request was under way
+            return await self._renewing.instead_of(token, account)
+        except CannotOpen as problem:
+            raise self._sealed(account, problem) from problem
 
     async def _account(self) -> Account | None:
         return await self._accounts.find(self._person, self._provider) if self._person else None
 
-    def _open(self, account: Account) -> SecretStr:
+    async def _token_of(self, account: Account) -> SecretStr | None:
         try:
-            return self._accounts.token(account)
+            return await self._renewing.token_of(account)
         except CannotOpen as problem:
-            log.error("account.sealed", team=account.team, person=account.user, reason=str(problem))
-            raise Unlinked(NO_LONGER_READABLE, provider=self._provider) from problem
+            raise self._sealed(account, problem) from problem
+
+    def _sealed(self, account: Account, problem: CannotOpen) -> Unlinked:
+        log.error("account.sealed", team=account.team, person=account.user, reason=str(problem))
+        return Unlinked(NO_LONGER_READABLE, provider=self._provider)
 
 
 class Unlinked(NotConnected):

@@ -65,9 +65,9 @@ async def find_build(caller: Caller, app_words: str | None, ref: BuildRef) -> tu
     return app, await caller.bitrise.build(app.slug, slug)
 
 
-async def app_by_slug(caller: Caller, slug: str) -> App:
+async def app_by_slug(caller: Caller, slug: str, provider: Provider = Provider.BITRISE) -> App:
     """The app that a button or list names. Raises ProviderError, also where the person may not see it."""
-    return await caller.apps.require(slug)
+    return await caller.apps_of(provider).require(slug)
 
 
 async def by_slugs(caller: Caller, app_slug: str, build_slug: str) -> tuple[App, Build]:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from slack_bolt.app.async_app import AsyncApp
 
+from bot import messages
+from bot.build import App
+from bot.messages import Message, NotAButton
+from bot.provider import Provider
 from handlers.answers import builds
+from handlers.buildio import apps
 from handlers.caller import Answer, Caller, workspace_of
 from handlers.desk import Desk
 from handlers.finding import app_by_slug
@@ -36,6 +42,15 @@ async def app_picked(body: dict[str, Any], desk: Desk) -> None:
     await say_or_explain(_app_card(str(option.get("value") or ""), caller), ToPane(caller))
 
 
-async def _app_card(slug: str, caller: Caller) -> Answer:
-    app = await app_by_slug(caller, slug)
-    return Answer(await builds.app_card(app, caller), title="App")
+async def _app_card(value: str, caller: Caller) -> Answer:
+    picked = messages.read_any_app(value)
+    if picked is None:
+        raise NotAButton
+    app = await app_by_slug(caller, picked.slug, picked.provider)
+    return Answer(await _CARDS[app.provider](app, caller), title="App")
+
+
+_CARDS: Mapping[Provider, Callable[[App, Caller], Awaitable[Message]]] = {
+    Provider.BITRISE: builds.app_card,
+    Provider.BUILDIO: apps.card,
+}

@@ -188,7 +188,6 @@ class Homes:
         ]
         all_running = [build for build in snapshot.running if _seen(build, visible)]
         running = all_running[: messages.MOST_RUNNING]
-        blind = desk.lookout.blindness(Provider.BITRISE)
         return HomeContent(
             wishes=Wishes(
                 name=person.name,
@@ -209,7 +208,13 @@ class Homes:
                 if not one.terms.once
             ],
             whole=snapshot.whole and (visible is None or await caller.is_linked()),
-            blind=(blind.since, blind.reason) if blind is not None else None,
+            blind=subscriptions.blind_at(desk.clients.set_up, desk),
+            providers=desk.clients.set_up or (desk.clients.first,),
+            elsewhere=[
+                (one, await accounts.linked(caller, one))
+                for one in desk.clients.set_up
+                if one is not Provider.BITRISE
+            ],
         )
 
     async def _visible(self, caller: Caller, found: Sequence[Subscription]) -> frozenset[str] | None:

@@ -6,7 +6,8 @@ from typing import Any
 
 from slack_bolt.app.async_app import AsyncApp
 
-from handlers.answers import answer
+from bot.commands import grammar_in, grammar_of
+from handlers.answering import answer
 from handlers.caller import Caller, workspace_of
 from handlers.desk import Desk
 from handlers.listening import Listening
@@ -35,6 +36,8 @@ async def _answer(
         return  # two bots that answer each other's mentions would never end
     async with listening.answering("message"):
         caller = Caller(desk=desk, person=event["user"], team=workspace_of(body), channel=event["channel"])
-        asked = answer(event.get("text") or "", caller, surface="message")
+        text = event.get("text") or ""
+        grammar = grammar_in(text, grammar_of(desk.clients.first))
+        asked = answer(text, caller, surface="message", grammar=grammar)
         direct = event.get("channel_type") == "im"
         await say_or_explain(asked, ToChannel(caller, thread, direct=direct))

@@ -17,6 +17,7 @@ from bot.messages.home import HOME
 from bot.messages.message import Block
 from handlers import home, start_modal, subscription_modal
 from handlers.caller import Caller
+from handlers.clients import ClientsAt
 from handlers.desk import Desk
 from handlers.listening import Listening
 
@@ -50,38 +51,43 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
 def _offer(app: AsyncApp, action_id: str, offered: Offered, desk: Desk) -> None:
     @app.options(action_id)
     async def typed(ack: AsyncAck, body: dict[str, Any]) -> None:
-        origin = Origin.read((body.get("view") or {}).get("private_metadata"))
-        await ack(**await offered(str(body.get("value") or ""), origin, Caller.in_body(body, desk)))
+        view = body.get("view") or {}
+        origin = Origin.read(view.get("private_metadata"))
+        here = _OFFERED_THERE.get((view.get("callback_id") or "", action_id), offered)
+        await ack(**await here(str(body.get("value") or ""), origin, Caller.in_body(body, desk)))
 
 
 async def _apps(typed: str, origin: Origin, caller: Caller) -> dict[str, list[Block]]:
     return {"options": messages.app_options(typed, await caller.apps_of(origin.provider).in_time())}
 
 
+async def _any_apps(typed: str, origin: Origin, caller: Caller) -> dict[str, list[Block]]:
+    """Those of all providers; first those of the one that was asked for them."""
+    providers = sorted(caller.desk.clients.set_up, key=lambda one: one is not origin.provider)
+    found = await asyncio.gather(*(caller.apps_of(one).in_time() for one in providers))
+    return messages.any_app_options(typed, [app for apps in found for app in apps])
+
+
 async def _branches(typed: str, origin: Origin, caller: Caller) -> dict[str, list[Block]]:
-    app = origin.app
-    if not await _may_see(app, caller):
+    if not await _may_see(origin, caller):
         return {"options": []}
-    names = await caller.desk.choices.branches(caller.bitrise, app, whose=_whose(caller))
+    names = await caller.desk.choices.branches(_at(origin, caller), origin.app, whose=_whose(caller))
     return {"options": messages.options_for(typed, names)}
 
 
 async def _workflows(typed: str, origin: Origin, caller: Caller) -> dict[str, list[Block]]:
-    app = origin.app
-    if not await _may_see(app, caller):
+    if not await _may_see(origin, caller):
         return {"options": []}
-    names = await caller.desk.choices.workflows(caller.bitrise, app, whose=_whose(caller))
+    names = await caller.desk.choices.workflows(_at(origin, caller), origin.app, whose=_whose(caller))
     return {"options": messages.options_for(typed, names)}
 
 
 async def _buildables(typed: str, origin: Origin, caller: Caller) -> dict[str, list[Block]]:
-    app = origin.app
-    if not await _may_see(app, caller):
+    if not await _may_see(origin, caller):
         return {"options": []}
-    choices = caller.desk.choices
+    choices, at, whose = caller.desk.choices, _at(origin, caller), _whose(caller)
     workflows, pipelines = await asyncio.gather(
-        choices.workflows(caller.bitrise, app, whose=_whose(caller)),
-        choices.pipelines(caller.bitrise, app, whose=_whose(caller)),
+        choices.workflows(at, origin.app, whose=whose), choices.pipelines(at, origin.app, whose=whose)
     )
     groups = messages.buildable_options(typed, workflows, pipelines)
     return {"option_groups": groups} if groups else {"options": []}
@@ -95,9 +101,14 @@ def _whose(caller: Caller) -> tuple[str, str]:
     return caller.team, caller.identity
 
 
-async def _may_see(app: str, caller: Caller) -> bool:
+def _at(origin: Origin, caller: Caller) -> ClientsAt[Any]:
+    return caller.desk.clients.at(origin.provider)
+
+
+async def _may_see(origin: Origin, caller: Caller) -> bool:
     """Whether the app, which a modal's own words name, is one that the person may see."""
-    return bool(app) and any(one.slug == app for one in await caller.apps.in_time())
+    apps = await caller.apps_of(origin.provider).in_time()
+    return bool(origin.app) and any(one.slug == origin.app for one in apps)
 
 
 _OFFERED: dict[str, Offered] = {
@@ -106,6 +117,11 @@ _OFFERED: dict[str, Offered] = {
     actions.PICK_WORKFLOW: _workflows,
     actions.PICK_BUILDABLE: _buildables,
     actions.PICK_GROUPS: _groups,
+}
+# Where an app of any provider can be picked.
+_OFFERED_THERE: dict[tuple[str, str], Offered] = {
+    (HOME, actions.PICK_APP): _any_apps,
+    (actions.SUBSCRIPTION_MODAL, actions.PICK_APP): _any_apps,
 }
 _THEN: dict[str, Callable[[dict[str, Any], Desk], Awaitable[None]]] = {
     actions.START_MODAL: start_modal.app_picked,

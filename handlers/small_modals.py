@@ -49,7 +49,7 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
             caller, origin = Caller.in_body(body, desk), Origin.read(view["private_metadata"])
             sought = messages.read_sought(view["state"]["values"])
             said = await see_through(
-                apps.use_app(UseApp(app=sought.app or ""), caller),
+                apps.use_app(UseApp(app=sought.app or ""), caller, origin.provider),
                 _choosing(origin),
                 ack=ack,
                 slack=caller.slack,

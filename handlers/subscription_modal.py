@@ -10,10 +10,11 @@ from slack_bolt.async_app import AsyncAck
 
 from bot import messages
 from bot.build import App
-from bot.commands import CommandError, Subscribe, parse
+from bot.commands import CommandError, Subscribe, grammar_of, parse
 from bot.http import ProviderError
 from bot.messages import FilledIn, SubscriptionOrigin, actions
 from bot.messages.subscription_modal import APP, CHANNEL, MORE
+from bot.provider import Provider
 from bot.terms import Terms, TermsProblem, check
 from handlers.answers import subscriptions
 from handlers.caller import Caller
@@ -22,7 +23,8 @@ from handlers.finding import app_by_slug
 from handlers.listening import Listening
 from handlers.submitting import Course, see_through
 
-TYPED_EXAMPLE = "subscribe by:@me -by:bot target:main"
+TYPED_EXAMPLE = "subscribe by:@me -by:bot"
+TYPED_EXAMPLES = {Provider.BITRISE: f"{TYPED_EXAMPLE} target:main"}
 
 
 def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
@@ -34,7 +36,7 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
             caller = Caller.in_body(body, desk)
             origin = SubscriptionOrigin.read(view["private_metadata"])
             values = view["state"]["values"]
-            doing = _change(origin, values, caller) if origin.number else _make(values, caller)
+            doing = _change(origin, values, caller) if origin.number else _make(origin, values, caller)
             await see_through(doing, _course(origin, values), ack=ack, slack=caller.slack, view_id=view["id"])
             desk.home_changed(caller.team, caller.person)
 
@@ -44,28 +46,30 @@ async def app_picked(body: dict[str, Any], desk: Desk) -> None:
     view = body["view"]
     origin = SubscriptionOrigin.read(view.get("private_metadata"))
     picked = _picked(view["state"]["values"])
-    origin = origin.model_copy(update={"app": picked.slug if picked else ""})
+    about = {"app": picked.slug, "provider": picked.provider} if picked else {"app": ""}
+    origin = origin.model_copy(update=about)
     shown = messages.subscription_modal(
         picked, messages.read_subscription(view["state"]["values"]), origin=origin
     )
     await Caller.in_body(body, desk).slack.views_update(view_id=view["id"], view=shown)
 
 
-def asked_in(values: dict[str, Any], before: Terms) -> Subscribe:
+def asked_in(values: dict[str, Any], before: Terms, provider: Provider = Provider.BITRISE) -> Subscribe:
     """What was filled in over the terms from before. Raises CommandError, which names the wrong word.
 
     `values` is the view's state as Slack sends it. What the modal does not show stays as it was.
     """
     filled = messages.read_subscription(values)
+    example = TYPED_EXAMPLES.get(provider, TYPED_EXAMPLE)
     try:
         # With the style that was picked: what can be typed beside it depends on it.
-        typed = parse(f"subscribe style:{filled.style} {filled.more}", surface="slash")
+        words = f"subscribe style:{filled.style} {filled.more}"
+        typed = parse(words, surface="slash", grammar=grammar_of(provider))
     except CommandError as error:
-        raise CommandError(error.problem, example=TYPED_EXAMPLE) from error
+        raise CommandError(error.problem, example=example, provider=provider) from error
     if not isinstance(typed, Subscribe) or typed.app is not None or typed.preview:
-        raise CommandError(
-            "Here only filters and times can be typed, each with its name.", example=TYPED_EXAMPLE
-        )
+        wrong = "Here only filters and times can be typed, each with its name."
+        raise CommandError(wrong, example=example, provider=provider)
     terms = filled.onto(typed.terms)
     kept = {
         "once": before.once,
@@ -76,21 +80,23 @@ def asked_in(values: dict[str, Any], before: Terms) -> Subscribe:
     try:
         check(terms)
     except TermsProblem as problem:
-        raise CommandError(str(problem), example="subscribe style:each status:failed") from problem
+        example = "subscribe style:each status:failed"
+        raise CommandError(str(problem), example=example, provider=provider) from problem
     return typed.model_copy(update={"terms": terms, "zone_given": terms.zone != Terms().zone})
 
 
 async def _change(origin: SubscriptionOrigin, values: dict[str, Any], caller: Caller) -> None:
     subscription = await subscriptions.of_this_caller(origin.number, caller)
-    ask = asked_in(values, subscription.terms)
+    ask = asked_in(values, subscription.terms, subscription.provider)
     terms = await subscriptions.settled(ask, caller)
     await subscriptions.change(subscription, terms, caller)
 
 
-async def _make(values: dict[str, Any], caller: Caller) -> None:
-    ask = asked_in(values, Terms())
+async def _make(origin: SubscriptionOrigin, values: dict[str, Any], caller: Caller) -> None:
     picked = _picked(values)
-    app = await app_by_slug(caller, picked.slug if picked else "")
+    provider = picked.provider if picked is not None else origin.provider
+    ask = asked_in(values, Terms(), provider)
+    app = await app_by_slug(caller, picked.slug if picked is not None else "", provider)
     channel = FilledIn(values).conversation(CHANNEL) or await caller.direct_message_alone()
     there = replace(caller, channel=channel)
     await subscriptions.begin(app, await subscriptions.settled(ask, there), there)
@@ -98,8 +104,10 @@ async def _make(values: dict[str, Any], caller: Caller) -> None:
 
 def _course(origin: SubscriptionOrigin, values: dict[str, Any]) -> Course[None]:
     filled, picked = messages.read_subscription(values), _picked(values)
+    if picked is not None:
+        origin = origin.model_copy(update={"provider": picked.provider})
     return Course(
-        waiting=messages.subscription_note("⏳ Asking Bitrise…"),
+        waiting=messages.subscription_note(f"⏳ Asking {origin.provider.label}…"),
         done=lambda _: messages.subscription_note("🔔 Done; the channel was told."),
         again=lambda problem: messages.subscription_modal(picked, filled, origin=origin, problem=problem),
         refused=messages.subscription_note,
@@ -115,5 +123,4 @@ def _field_of(problem: BaseException, origin: SubscriptionOrigin) -> str:
 
 def _picked(values: dict[str, Any]) -> App | None:
     filled = FilledIn(values)
-    slug = filled.picked(APP)
-    return App(slug=slug, title=filled.picked_words(APP) or slug) if slug else None
+    return messages.read_any_app(filled.picked(APP) or "", filled.picked_words(APP))

@@ -43,14 +43,17 @@ class VisibleApps:
         """The app that the words name. Raises UnknownApp, AmbiguousApp, NotConnected."""
         directory, only = await self._directory()
         try:
-            return find_app(words, _those(await directory.read(FRESH), only))
+            return self._found(words, await directory.read(FRESH), only)
         except UnknownApp:
             try:
-                return find_app(words, _those(await directory.read(FRESH_ENOUGH_FOR_A_MISS), only))
+                return self._found(words, await directory.read(FRESH_ENOUGH_FOR_A_MISS), only)
             except UnknownApp as unknown:
                 if only is not None:
                     raise await self._sees_little() from unknown
                 raise
+
+    def _found(self, words: str, apps: Sequence[App], only: frozenset[str] | None) -> App:
+        return find_app(words, _those(apps, only), provider=self._clients.provider)
 
     async def by_slug(self, slug: str) -> App | None:
         """The app with this very slug; None where they may not see it."""

@@ -1,4 +1,4 @@
-"""Simulated Slack and Bitrise, to try and to test the bot without any account.
+"""Simulated Slack, Bitrise and Build.io, to try and to test the bot without any account.
 
 Written from the documents of the real services and from nothing of the bot's, so that the two can't agree on a mistake.
 """

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 
 from sandbox.bitrise import Role
+from sandbox.buildio.orders import Orders
 from sandbox.control import find_app, find_post
 from sandbox.membership import described, find_member, find_role, revoke_all
 from sandbox.slack import CannotDo, Post
@@ -20,6 +21,8 @@ HELP = """\
   fill reason="too old"  fill in the modal before you (suggestion=…, reason=…), then submit it
   say @buildbell status  write a message
   start android develop  let somebody push: a build starts; end it with: fail, pass
+  deploy shop            let somebody push to an app at Build.io; deploy shop badly: it fails
+  crash shop web.1       let a dyno crash; loop shop web.1: again and again, until: steady shop web.1
   as ben                 be somebody else (anna, ben, carla)
   members                who is at Bitrise, with their roles and their own tokens
   revoke ben             end Ben's tokens at Bitrise; token ben: give him a new one
@@ -33,6 +36,7 @@ class Console:
 
     def __init__(self, stage: Stage, say: Callable[[str], None]) -> None:
         self._stage, self._slack, self._bitrise = stage, stage.slack, stage.bitrise
+        self._orders = Orders(stage.buildio).by_name()
         self._say = say
         self._person, self._channel = "anna", "builds"
         self._shown: dict[str, str] = {}
@@ -73,17 +77,15 @@ class Console:
                 await self._slack.people.submit(self._person, values)
             case "say":
                 self._slack.people.say(self._person, self._channel, rest)
+            case "deploy" | "crash" | "loop" | "steady":
+                await self._at_buildio(word, rest)
             case "as":
                 self._person = self._slack.workspace.person(rest).name
             case "go":
                 who = self._slack.workspace.person(self._person)
                 self._channel = f"D{who.id[1:]}" if rest == "dm" else self._slack.workspace.channel(rest).name
-            case "start":
-                name, _, branch = rest.partition(" ")
-                app = find_app(self._bitrise.farm.apps, name or "android")
-                self._bitrise.start_build(app, params={"branch": branch or "main"})
-            case "pass" | "fail":
-                self._end(word)
+            case "start" | "pass" | "fail":
+                self._build(word, rest)
             case "members" | "revoke" | "token" | "role":
                 self._membership(word, rest)
             case "help":
@@ -93,11 +95,21 @@ class Console:
             case _:
                 self._say(f"  I don't know {word}; say `help`")
 
-    def _end(self, word: str) -> None:
+    def _build(self, word: str, rest: str) -> None:
+        if word == "start":
+            name, _, branch = rest.partition(" ")
+            app = find_app(self._bitrise.farm.apps, name or "android")
+            self._bitrise.start_build(app, params={"branch": branch or "main"})
+            return
         running = [build for build in self._bitrise.farm.newest_first() if build.result is None]
         if not running:
             raise ValueError("nothing is running; `start android` starts a build")
         self._bitrise.finish(running[0], "success" if word == "pass" else "error")
+
+    async def _at_buildio(self, word: str, rest: str) -> None:
+        app, more = (*rest.split(), "", "")[:2]
+        given = {"fails": more == "badly"} if word == "deploy" else {"dyno": more}
+        await self._orders[f"buildio-{word}"]({"app": app or "shop", **given})
 
     def _membership(self, word: str, rest: str) -> None:
         bitrise, apps = self._bitrise, self._bitrise.farm.apps

@@ -27,10 +27,13 @@ async def live(manifest: Mapping[str, Any], *, speed: float, port: int) -> int:
         await stage.start(port=port, also=add_routes)
         await stage.link("anna", "ben")
         seed(stage)
-        stage.bitrise.farm.pace = speed
+        stage.bitrise.farm.pace = stage.buildio.platform.pace = speed
         stage.bitrise.live()
+        stage.buildio.live()
         _say(f"The sandbox is open: {stage.slack.url}/")
-        _say("Open it in a browser: a small Slack, with a build farm beside it. Or stay here, and type:")
+        _say(
+            "Open it in a browser: a small Slack, with Bitrise and Build.io beside it. Or stay here, and type:"
+        )
         _say(HELP)
         _say("You are Anna, in #builds. Try: /bitrise subscribe android   then: start android   and: fail")
         _say(

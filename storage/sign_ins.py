@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlite_utils
+from pydantic import SecretStr
 
 from bot.http import Tokens
 from bot.plug import Owner
@@ -40,9 +41,9 @@ class SignIn:
 
 @dataclass(frozen=True)
 class Allowed:
-    """What somebody has allowed on the provider's page, and who they are there."""
+    """What somebody has allowed on the provider's page, or a token that they have given; and who they are there."""
 
-    tokens: Tokens
+    tokens: SecretStr | Tokens
     owner: Owner
 
 
@@ -53,10 +54,11 @@ class SignIns:
         self._database = database
         self._vault = vault
 
-    async def begin(self, sign_in: SignIn, provider: Provider, now: datetime) -> str:
+    async def begin(self, team: str, person: str, provider: Provider, now: datetime) -> str:
         """A new state, which nobody can guess. Raises NoKey, WorkspaceGone."""
-        state = secrets.token_urlsafe(32)
-        await self._keep(state, sign_in.team, sign_in.person, provider, _BEGUN, sign_in.verifier, now)
+        # A verifier is 43 to 128 letters of those that addresses may have (RFC 7636, 4.1).
+        state, verifier = secrets.token_urlsafe(32), secrets.token_urlsafe(48)
+        await self._keep(state, team, person, provider, _BEGUN, verifier, now)
         return state
 
     async def begun(self, state: str, provider: Provider, now: datetime) -> SignIn | None:
@@ -77,9 +79,9 @@ class SignIns:
         """Keep what was allowed, for the one who began; returns the code for it. Raises NoKey, WorkspaceGone."""
         groups = ["".join(secrets.choice(_LETTERS) for _ in range(_GROUP)) for _ in range(_GROUPS)]
         code = "-".join(groups)
-        content = json.dumps(
-            {"tokens": allowed.tokens.for_sealing(), "owner": allowed.owner.model_dump(mode="json")}
-        )
+        tokens = allowed.tokens if isinstance(allowed.tokens, Tokens) else Tokens(access_token=allowed.tokens)
+        owner = allowed.owner.model_dump(mode="json")
+        content = json.dumps({"tokens": tokens.for_sealing(), "owner": owner})
         await self._keep(code, sign_in.team, sign_in.person, provider, _ALLOWED, content, now)
         return code
 

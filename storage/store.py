@@ -80,7 +80,7 @@ class Storage:
         row = [to_text(at), team, person]
         await self.database.write(lambda db: db.execute(query, row))
 
-    async def files_passed(self, now: datetime) -> list[tuple[str, str]]:
+    async def all_passed_files(self, now: datetime) -> list[tuple[str, str]]:
         """The files of all workspaces, each with its workspace, whose time has run out."""
         return await self.database.read(lambda db: passed_files(db, now))
 

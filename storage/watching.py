@@ -68,6 +68,27 @@ class Watching:
             lambda db: [Build.model_validate_json(body) for (body,) in db.execute(query, [provider, most])]
         )
 
+    async def latest_of(self, app: App, most: int) -> list[Build]:
+        """The latest builds of one app that is or was watched, newest first."""
+        query = (
+            "SELECT body FROM builds WHERE provider = ? AND app_slug = ? AND body <> ''"
+            " ORDER BY triggered_at DESC LIMIT ?"
+        )
+        row = [app.provider, app.slug, most]
+        return await self._database.read(
+            lambda db: [Build.model_validate_json(body) for (body,) in db.execute(query, row)]
+        )
+
+    async def numbered(self, app: App, number: int) -> Build | None:
+        """The app's build of that number; None where it was never seen, or long ago."""
+        query = (
+            "SELECT body FROM builds WHERE provider = ? AND app_slug = ? AND number = ? AND body <> ''"
+            " ORDER BY triggered_at DESC LIMIT 1"
+        )
+        key = [app.provider, app.slug, number]
+        row = await self._database.read(lambda db: db.execute(query, key).fetchone())
+        return Build.model_validate_json(row[0]) if row is not None else None
+
     async def successes_like(self, build: Build, most: int) -> list[Build]:
         """The latest successes of the build's workflow and branch, newest first."""
         return await self._database.read(lambda db: successes_like(db, build, most))

@@ -52,6 +52,22 @@ class Conversation:
         assert done is not None, f"{text} was not acknowledged"
         return await self.told(expected, person=person, channel=channel, after=before)
 
+    async def redraw(self, element: str, given: Any, *, person: str = "anna") -> None:
+        """Pick something in a modal by which it is drawn anew, and wait until it is."""
+        modal = self.people.modal(person)
+        assert modal is not None
+        before = modal.hash
+        await self.people.use(person, element, given)
+        await self.until(lambda: modal.hash != before)
+
+    async def until(self, so: Callable[[], bool]) -> None:
+        """Wait for something of which nobody tells."""
+        for _ in range(1000):
+            if so():
+                return
+            await asyncio.sleep(0.01)
+        raise TimeoutError("it never came to be")
+
     async def press(self, post: Post, button: str, expected: str = "", *, person: str = "anna") -> Post:
         """Press a button, and wait for the answer that says this."""
         channel = next(one for one in self.slack.workspace.channels.values() if post in one.posts).id
@@ -172,14 +188,6 @@ class Town(Conversation):
         labels = {"command": what, "outcome": "answered"}
         sample = self.bot.metrics.registry.get_sample_value
         await self.until(lambda: (sample("buildbell_commands_total", labels) or 0) >= times)
-
-    async def until(self, so: Callable[[], bool]) -> None:
-        """Wait for something of which nobody tells."""
-        for _ in range(1000):
-            if so():
-                return
-            await asyncio.sleep(0.01)
-        raise TimeoutError("it never came to be")
 
     async def looked(self) -> None:
         """Wait until the watcher has looked once more, from beginning to end."""

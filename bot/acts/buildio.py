@@ -5,7 +5,6 @@ Of config vars and certificates only names are ever said; their values travel se
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Annotated, ClassVar, Literal
 
@@ -13,12 +12,11 @@ from pydantic import StringConstraints
 
 from bot.acts.act import NONE_OF_THEM, ProviderAct, Secret
 from bot.build import App
+from bot.commands.buildio import LONGEST_COMMAND, array_of
 from bot.http.redaction import redact
 from bot.policy import Permission, Question
 from bot.provider import Provider
 
-# A command is shown letter by letter to everybody who is to agree to it.
-LONGEST_COMMAND = 1500
 NAMES_SAID = 5
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=300)]
@@ -232,14 +230,19 @@ class RemoveDomain(_OfDomain):
 
 
 class RemoveAllDomains(_OfApp):
-    """Take all domains away from an app but Build.io's own."""
+    """Take all domains away from an app but Build.io's own: those that were there when it was asked for."""
 
     permission: ClassVar = Permission.DELETE
     act: Literal["remove_all_domains"] = "remove_all_domains"
+    hostnames: tuple[Name, ...]
 
     def about(self) -> dict[str, str]:
         """All of them."""
-        return {"label": "all domains"}
+        return {"label": "all domains", "domains": " ".join(self.hostnames)}
+
+    def exactly(self) -> str:
+        """Which they are."""
+        return "\n".join(self.hostnames)
 
     def words(self) -> str:
         """Of which app."""
@@ -394,11 +397,6 @@ AnyOfBuildio = (
     | UnsetEnvironment
     | ClusterLogin
 )
-
-
-def array_of(command: Iterable[str]) -> str:
-    """The array as Build.io gets it, in plain letters: nothing in it hides, is cut, or ends a block of code."""
-    return json.dumps(list(command)).replace("`", "\\u0060")
 
 
 def _vars(keys: Iterable[str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from bot.bitrise.client import Bitrise
 from bot.bitrise.orders import BuildQuery
@@ -16,11 +16,30 @@ _FAILED = 2
 
 def bitrise_plug(make: Callable[[Credentials], Bitrise]) -> Plug[Bitrise]:
     """Bitrise's, with what makes its clients."""
-    return Plug(Provider.BITRISE, make, apps=_apps, app=Bitrise.app, owner=_owner, reads_logs=_reads_logs)
+    return Plug(
+        Provider.BITRISE,
+        make,
+        apps=_apps,
+        app=Bitrise.app,
+        owner=_owner,
+        reads_logs=_reads_logs,
+        branches=(Bitrise.branches,),
+        # Those of its bitrise.yml first, which not every token may read, then others that were ever started.
+        workflows=(_configured_workflows, Bitrise.workflows),
+        pipelines=(_configured_pipelines,),
+    )
 
 
 async def _apps(bitrise: Bitrise) -> list[App]:
     return [app async for app in bitrise.apps()]
+
+
+async def _configured_workflows(bitrise: Bitrise, app_slug: str) -> Sequence[str]:
+    return (await bitrise.buildables(app_slug)).workflows
+
+
+async def _configured_pipelines(bitrise: Bitrise, app_slug: str) -> Sequence[str]:
+    return (await bitrise.buildables(app_slug)).pipelines
 
 
 async def _owner(bitrise: Bitrise) -> Owner | None:

@@ -2,6 +2,7 @@
 
 from bot.buildio.client import Buildio
 from bot.buildio.deployments import state_of
+from bot.buildio.oauth import BuildioOAuth, endpoints_beside
 from bot.buildio.plug import app_of, buildio_plug
 from bot.buildio.things import (
     BuildioApp,
@@ -23,6 +24,7 @@ from bot.buildio.things import (
 __all__ = [
     "Buildio",
     "BuildioApp",
+    "BuildioOAuth",
     "ClusterLogin",
     "Deployment",
     "Domain",
@@ -38,5 +40,6 @@ __all__ = [
     "Team",
     "app_of",
     "buildio_plug",
+    "endpoints_beside",
     "state_of",
 ]

@@ -59,7 +59,8 @@ class Fields:
     def text(self, *keys: str) -> str | None:
         """A text of any length and with any letters, cut, its secrets taken out."""
         found = self._first(_text, keys)
-        return redact(found)[:LONGEST_TEXT] if found is not None else None
+        # Cut twice: so that little is looked through, and so that no secret is cut in two where it shows.
+        return redact(found[: 2 * LONGEST_TEXT])[:LONGEST_TEXT] if found is not None else None
 
     def name(self, *keys: str) -> str | None:
         """A name: one line that can be read, with no secret in it."""

@@ -6,15 +6,27 @@ from collections.abc import Callable
 
 from bot.build import App
 from bot.buildio.client import Buildio
+from bot.buildio.oauth import BuildioOAuth
 from bot.buildio.things import BuildioApp
+from bot.buildio.watching.deployments import WORKFLOW
 from bot.http import Credentials
 from bot.plug import Owner, Plug
 from bot.provider import Provider
 
 
-def buildio_plug(make: Callable[[Credentials], Buildio]) -> Plug[Buildio]:
-    """Build.io's, with what makes its clients."""
-    return Plug(Provider.BUILDIO, make, apps=_apps, app=_app, owner=_owner, reads_logs=_reads_logs)
+def buildio_plug(make: Callable[[Credentials], Buildio], door: BuildioOAuth | None) -> Plug[Buildio]:
+    """Build.io's, with what makes its clients, and the page on which people sign in, if there is one."""
+    return Plug(
+        Provider.BUILDIO,
+        make,
+        apps=_apps,
+        app=_app,
+        owner=_owner,
+        reads_logs=_reads_logs,
+        branches=(_branches,),
+        workflows=(_deployments, _processes),
+        door=door,
+    )
 
 
 def app_of(one: BuildioApp) -> App:
@@ -28,6 +40,22 @@ async def _apps(buildio: Buildio) -> list[App]:
 
 async def _app(buildio: Buildio, slug: str) -> App:
     return app_of(await buildio.app(slug))
+
+
+async def _branches(buildio: Buildio, app_slug: str) -> list[str]:
+    # No list of them is to be had: the one that the app stands on ("Apps").
+    current = (await buildio.app(app_slug)).deployment
+    return [current.branch] if current is not None and current.branch else []
+
+
+async def _deployments(_buildio: Buildio, _app_slug: str) -> list[str]:
+    return [WORKFLOW]
+
+
+async def _processes(buildio: Buildio, app_slug: str) -> list[str]:
+    """The app's processes: all of a type by a pattern, then each by its name."""
+    dynos = await buildio.dynos(app_slug)
+    return [*dict.fromkeys(f"{one.type}.*" for one in dynos), *(one.name for one in dynos)]
 
 
 async def _owner(buildio: Buildio) -> Owner:

@@ -39,7 +39,7 @@ from bot.commands.model import (
     WhoAmI,
     Why,
 )
-from bot.commands.parsing import GRAMMARS, Surface, grammar_in, parse
+from bot.commands.parsing import GRAMMARS, Surface, grammar_in, grammar_of, parse
 from bot.commands.values import build_ref, variable_in
 from bot.commands.wording import EVERY_END, describe, describe_terms, list_words, term_words, words
 
@@ -92,6 +92,7 @@ __all__ = [
     "describe_terms",
     "find_app",
     "grammar_in",
+    "grammar_of",
     "list_words",
     "markdown",
     "mentioned_builds",

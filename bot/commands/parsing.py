@@ -9,6 +9,7 @@ from bot.commands.buildio import BUILDIO
 from bot.commands.grammar import Grammar
 from bot.commands.model import Command
 from bot.commands.tokens import from_message, from_slash
+from bot.provider import Provider
 
 Surface = Literal["slash", "message"]
 GRAMMARS = (BITRISE, BUILDIO)
@@ -21,6 +22,14 @@ def parse(text: str, *, surface: Surface, grammar: Grammar = BITRISE) -> Command
     if surface == "message":
         return grammar.read(grammar.without_name(from_message(text)))
     return grammar.read(from_slash(text))
+
+
+def grammar_of(provider: Provider) -> Grammar:
+    """The grammar of a provider's command. Raises LookupError for one without a command."""
+    for grammar in GRAMMARS:
+        if grammar.provider is provider:
+            return grammar
+    raise LookupError(f"{provider.label} has no command")
 
 
 def grammar_in(text: str, default: Grammar = BITRISE) -> Grammar:

@@ -197,7 +197,9 @@ def _list_words(key: str, values: Sequence[str]) -> list[str]:
 
 def quoted(text: str, *, always: bool = False) -> str:
     """The text as one word that can be typed: in quotes where they are needed."""
-    if not always and not any(letter.isspace() or letter in "\"'“”„‘’«»" for letter in text):
+    # Behind a colon two slashes would make an address of it.
+    needed = always or text.startswith("//")
+    if not needed and not any(letter.isspace() or letter in "\"'“”„‘’«»" for letter in text):
         return text
     return f'"{text}"' if '"' not in text else f"«{text}»"
 

@@ -34,6 +34,8 @@ DEADLINE = timedelta(seconds=20)
 TRIES = 4
 FIRST_PAUSE = 0.3
 MOST_REDIRECTS = 3
+# Somebody between says that the API did not answer, not that it did nothing (RFC 9110, 15.6.3 and 15.6.5).
+GATEWAYS = (502, 504)
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,7 @@ class Api:
     ) -> Reply:
         token = await self._credentials.token(changes=method != "GET")
         self._mind_the_pause(token)
+        renewed = False
         url = path if path.startswith(("http://", "https://")) else self.base_url + path
         for _ in range(MOST_REDIRECTS):
             # The token goes to the API's own host alone.
@@ -149,9 +152,15 @@ class Api:
             if response.status_code < 300:
                 return Reply(response.status_code, response.content)
             if response.status_code >= 400:
-                if response.status_code == 401 and token is not None:
-                    await self._credentials.refused(token)
-                raise error_for(response.status_code, response.headers, response.content, now=self._clock())
+                refused = token if response.status_code == 401 else None
+                if refused is not None and await self._credentials.refused(refused) and not renewed:
+                    # What was refused was not done (RFC 9110, 15.5.2), so it may be asked again, once.
+                    renewed, token = True, await self._credentials.token(changes=method != "GET")
+                    continue
+                error = error_for(response.status_code, response.headers, response.content, now=self._clock())
+                if method != "GET" and response.status_code in GATEWAYS:
+                    raise AnswerLost(error.words) from error
+                raise error
             # Only reading follows: a change is asked once.
             if method != "GET":
                 raise ProviderDown("it sent the request elsewhere")

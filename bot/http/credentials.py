@@ -42,8 +42,8 @@ class Credentials(Protocol):
     async def token(self, *, changes: bool) -> SecretStr | None:
         """The token for a request that reads, or one that `changes` something. Raises ProviderError where none may."""
 
-    async def refused(self, token: SecretStr) -> None:
-        """The provider does not take this token any more (401)."""
+    async def refused(self, token: SecretStr) -> bool:
+        """The provider does not take this token any more (401); returns whether there is another one to ask with."""
 
 
 class FixedToken:
@@ -57,5 +57,7 @@ class FixedToken:
         del changes
         return self._token
 
-    async def refused(self, token: SecretStr) -> None:
-        """Nothing to do: whoever asks hears of it."""
+    async def refused(self, token: SecretStr) -> bool:
+        """There is no other: whoever asks hears of it."""
+        del token
+        return False

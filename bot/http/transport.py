@@ -87,6 +87,7 @@ class Http:
             cookie_jar=aiohttp.DummyCookieJar(),
             connector=aiohttp.TCPConnector(limit=AT_ONCE),
             trust_env=False,
+            middlewares=(_once,),
         )
         self._client = httpx.AsyncClient(
             transport=AiohttpTransport(client=self._session),
@@ -151,6 +152,19 @@ class Http:
         if self._client is None:
             raise RuntimeError("Http is used before it was entered")
         return self._client
+
+
+async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Where a connection breaks, aiohttp asks again by itself, for DELETE as for GET.
+
+    It does so for two kinds of errors (aiohttp, `ClientSession._request`); of a change another kind is made of them.
+    """
+    try:
+        return await handler(request)
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        if request.method == "GET" or isinstance(error, aiohttp.ClientConnectorError):
+            raise
+        raise aiohttp.ClientConnectionError(type(error).__name__) from error
 
 
 async def _read(response: Streamed) -> bytes:

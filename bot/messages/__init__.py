@@ -1,6 +1,6 @@
 """What people see: pure functions from things to Slack messages and modals; no I/O."""
 
-from bot.messages import actions
+from bot.messages import actions, buildio
 from bot.messages.abort_modal import abort_done, abort_modal, aborting, not_aborted, read_abort
 from bot.messages.accounts import (
     Linked,
@@ -16,7 +16,7 @@ from bot.messages.accounts import (
 from bot.messages.accounts import title_of as account_title
 from bot.messages.acts import aborted, rebuilt, triggered
 from bot.messages.approvals import request_card, request_decided, request_gone, request_list
-from bot.messages.apps import app_list, app_options, using_app
+from bot.messages.apps import any_app_options, app_list, app_options, read_any_app, using_app
 from bot.messages.audit import audit
 from bot.messages.builds import ROWS_WITH_BUTTONS, build_card, build_list, status
 from bot.messages.buttons import (
@@ -24,6 +24,7 @@ from bot.messages.buttons import (
     AppsButton,
     ArtifactButton,
     BuildButton,
+    BuildioButton,
     ListButton,
     LogButton,
     NotAButton,
@@ -131,6 +132,7 @@ from bot.messages.subscription_modal import (
     subscription_note,
 )
 from bot.messages.subscriptions import (
+    Blind,
     SubscriptionRow,
     changed,
     paused,
@@ -154,7 +156,9 @@ __all__ = [
     "AppsButton",
     "ArtifactButton",
     "ArtifactLine",
+    "Blind",
     "BuildButton",
+    "BuildioButton",
     "CardNote",
     "Filled",
     "FilledIn",
@@ -189,6 +193,7 @@ __all__ = [
     "aborting",
     "account_title",
     "actions",
+    "any_app_options",
     "app_list",
     "app_options",
     "artifact_link",
@@ -201,6 +206,7 @@ __all__ = [
     "build_list",
     "build_log",
     "buildable_options",
+    "buildio",
     "changed",
     "choose_app_modal",
     "compared",
@@ -250,6 +256,7 @@ __all__ = [
     "proposed",
     "qr_comment",
     "read_abort",
+    "read_any_app",
     "read_picked",
     "read_provider",
     "read_rule",

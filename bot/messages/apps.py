@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 from bot.build import App
 from bot.messages import actions
-from bot.messages.blocks import button, context, paragraphs, row, section
+from bot.messages.blocks import button, context, paragraphs, plain_text, row, section
 from bot.messages.buttons import AppsButton
 from bot.messages.message import Block, Message
 from bot.messages.modals import found, option, pickable
 from bot.messages.text import code, escape, link, mention
+from bot.provider import Provider
 
 
 def app_list(apps: Sequence[App], *, total: int, page: int, size: int) -> Message:
@@ -40,10 +41,49 @@ def app_list(apps: Sequence[App], *, total: int, page: int, size: int) -> Messag
 
 
 def app_options(typed: str, apps: Sequence[App]) -> list[Block]:
-    """What a list of apps offers for what was typed: those with that in their title or repository."""
+    """What a list of one provider's apps offers for what was typed: those with that in their title or repository."""
+    return [option(app.title or app.slug, app.slug, app.repository) for app in _found(typed, apps)]
+
+
+def any_app_options(typed: str, apps: Sequence[App]) -> dict[str, list[Block]]:
+    """What a list of all providers' apps offers, as Slack wants it: by provider, where there are apps of several."""
+    groups = {
+        provider: [
+            any_app_option(app) for app in _found(typed, [one for one in apps if one.provider is provider])
+        ]
+        for provider in dict.fromkeys(app.provider for app in apps)
+    }
+    offered = {provider: options for provider, options in groups.items() if options}
+    if len(groups) < 2 or not offered:
+        return {"options": [one for options in offered.values() for one in options]}
+    return {
+        "option_groups": [
+            {"label": plain_text(provider.label, 75), "options": options}
+            for provider, options in offered.items()
+        ]
+    }
+
+
+def any_app_option(app: App) -> Block:
+    """The app, as it stands in a list of all providers' apps."""
+    at = "" if app.provider is Provider.BITRISE else f"{app.provider}/"
+    return option(app.title or app.slug, f"{at}{app.slug}", app.repository)
+
+
+def read_any_app(value: str, title: str | None = None) -> App | None:
+    """The app that was picked from a list of all providers' apps; None for a value that can't have been offered."""
+    name, slash, slug = value.rpartition("/")
+    try:
+        provider = Provider.named(name) if slash else Provider.BITRISE
+    except ValueError:
+        return None
+    return App(provider=provider, slug=slug, title=title or slug) if slug else None
+
+
+def _found(typed: str, apps: Sequence[App]) -> list[App]:
     named = {f"{app.title} {app.repository or ''} {app.slug}": app for app in apps}
     offered = [named[name] for name in found(typed, sorted(named, key=str.casefold))]
-    return [option(app.title or app.slug, app.slug, app.repository) for app in offered if pickable(app.slug)]
+    return [app for app in offered if pickable(app.slug)]
 
 
 def using_app(app: App, *, by: str) -> Message:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from bot.http.redaction import redact
 from bot.messages.message import Block
-from bot.messages.text import address, cut, cut_markup, seen
+from bot.messages.text import address, block_of_code, cut, cut_markup, seen
 
 MOST_BLOCKS = 50
 SECTION_TEXT = 3000
@@ -18,6 +18,8 @@ CONTEXT_TEXT = 2000
 BUTTON_TEXT = 75
 BUTTON_VALUE = 2000
 LONGEST_URL = 3000
+# Each letter may take five places once it is escaped, and a section has room for 3000.
+_PIECE = 500
 
 
 def mrkdwn(text: str, most: int = SECTION_TEXT) -> Block:
@@ -93,6 +95,12 @@ def confirm(title: str, text: str, yes: str) -> Block:
         "confirm": plain_text(yes, 30),
         "deny": plain_text("Not now", 30),
     }
+
+
+def letter_by_letter(text: str) -> list[Block]:
+    """Text as it is, in as many blocks of code as it needs: nothing of it is cut."""
+    pieces = [text[at : at + _PIECE] for at in range(0, len(text), _PIECE)]
+    return [section(block_of_code(piece, SECTION_TEXT - 100)) for piece in pieces[: MOST_BLOCKS - 10]]
 
 
 def paragraphs(lines: Sequence[str], most_blocks: int = 3) -> list[Block]:

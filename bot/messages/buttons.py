@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import StringConstraints, ValidationError
 
@@ -14,6 +14,8 @@ from bot.messages.text import plain, whole
 from bot.pipeline import Pipeline
 from bot.provider import Provider
 
+# What a button's value may be at most (Slack's rules, "Sizes").
+LONGEST_VALUE = 2000
 Slug = Annotated[str, StringConstraints(pattern=re.compile(r"^[\w-]{1,64}$"))]
 
 
@@ -48,6 +50,19 @@ class _Value(Frozen):
             return cls(**parts)
         except ValidationError as error:
             raise NotAButton from error
+
+
+class Fitting(_Value):
+    """Something made of a provider's names, of which nobody promises the form: what does not fit gets no button."""
+
+    @classmethod
+    def fitting(cls, **parts: Any) -> str | None:
+        """As text; None where the parts do not fit."""
+        try:
+            value = cls(**parts).encode()
+        except ValidationError:
+            return None
+        return value if len(value) <= LONGEST_VALUE else None
 
 
 class BuildButton(_Value):
@@ -137,16 +152,19 @@ class ProposalButton(_Value):
     seal: Hex
 
 
-class AppButton(_Value):
-    """Which app a button is about; `""`: the person will say."""
+class AppButton(Fitting):
+    """Which app of a provider a button is about; `""`: the person will say."""
 
+    provider: Provider = Provider.BITRISE
     app: Annotated[str, StringConstraints(pattern=re.compile(r"^[\w-]{0,64}$"))] = ""
     title: str = ""
 
     @classmethod
     def of(cls, app: App | None) -> Self:
         """The button of this app."""
-        return cls(app=app.slug, title=plain(app.title, 100)) if app is not None else cls()
+        if app is None:
+            return cls()
+        return cls(provider=app.provider, app=app.slug, title=plain(app.title, 100))
 
 
 class AppsButton(_Value):

@@ -91,7 +91,7 @@ def _at_buildio(build: Build, app: App) -> Buttons:
     return [
         button("Processes", actions.BUILDIO_PS, value),
         button("Restart…", actions.BUILDIO_RESTART, value),
-        button("Refresh", actions.BUILDIO_APP, value),
+        button("Refresh", actions.BUILDIO_REFRESH, value),
         button("Deploy again…", actions.BUILDIO_DEPLOY, value) if build.ended else None,
     ]
 

@@ -36,7 +36,8 @@ def why(build: Build, app: App, reasons: Sequence[Reason]) -> Message:
     """Which of the channel's subscriptions told a build, and what kept the others silent."""
     head = f"{wording.symbol(build)} {wording.name(build, app)} {wording.result(build)}"
     if not reasons:
-        nobody = f"This channel has no subscription to {escape(app.title)}: `/bitrise subscribe` makes one."
+        cure = f"`{app.provider.command} subscribe` makes one."
+        nobody = f"This channel has no subscription to {escape(app.title)}: {cure}"
         return Message(nobody, [section(f"{head}\n{nobody}")])
     lines = [_line(one) for one in reasons]
     spoken = " ".join(f"{one.number}: {one.said}." for one in reasons)

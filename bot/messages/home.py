@@ -15,8 +15,17 @@ from bot.messages.buttons import AppButton, BuildButton
 from bot.messages.message import Block
 from bot.messages.modals import MOST_BLOCKS, searched
 from bot.messages.settings_modal import Wishes
-from bot.messages.subscriptions import SubscriptionRow, manage, sentence_of, standing
-from bot.messages.text import code, escape, when
+from bot.messages.subscriptions import (
+    Blind,
+    SubscriptionRow,
+    blind_at,
+    line_of,
+    manage,
+    of_several,
+    standing,
+)
+from bot.messages.text import code, when
+from bot.provider import Provider
 
 HOME = "home"
 SEARCH = "search"
@@ -25,6 +34,10 @@ MOST_OF_MINE = 5
 MOST_SUBSCRIPTIONS = 15
 LONGEST_SENTENCE = 400
 Builds = Sequence[tuple[Build, App]]
+_LOOKS = {
+    Provider.BITRISE: "`/bitrise status` to see what runs",
+    Provider.BUILDIO: "`/buildio app` to see how an app stands",
+}
 
 
 @dataclass(frozen=True)
@@ -40,7 +53,8 @@ class HomeContent:
     """What a person's Home shows.
 
     `running` and `mine` are cut to what fits; `usual` holds usual times by slug. `whole`: the builds are those of all
-    apps, not only of those that somebody follows. `blind`: since when the builds can't be seen, and why.
+    apps, not only of those that somebody follows. `providers` are those that are set up, and `elsewhere` has the
+    person's accounts at those that are not Bitrise.
     """
 
     wishes: Wishes
@@ -52,22 +66,35 @@ class HomeContent:
     usual: Mapping[str, timedelta] = field(default_factory=dict)
     subscriptions: Sequence[PlacedSubscription] = ()
     whole: bool = True
-    blind: tuple[datetime | None, str] | None = None
+    blind: Sequence[Blind] = ()
+    providers: Sequence[Provider] = (Provider.BITRISE,)
+    elsewhere: Sequence[tuple[Provider, Linked | None]] = ()
 
     @property
     def may_act(self) -> bool:
         """Whether the bot can change anything for them."""
         return self.service_acts or (self.account is not None and self.account.works)
 
+    @property
+    def first(self) -> Provider:
+        """The provider that is spoken of where only one can be."""
+        return self.providers[0]
+
+    @property
+    def has_bitrise(self) -> bool:
+        """Whether there is anything of Bitrise to be shown."""
+        return Provider.BITRISE in self.providers
+
 
 def home(content: HomeContent, *, now: datetime) -> Block:
     """The view. Its last block alone says when it was drawn, so that two can be compared without it."""
+    anything = AppButton(provider=content.first).encode()
+    builds = [
+        button("Start a build…", actions.START_BUILD, AppButton().encode(), style="primary"),
+        button("Find a build…", actions.FIND_BUILD, "find"),
+    ]
     blocks = [
-        row(
-            button("Start a build…", actions.START_BUILD, AppButton().encode(), style="primary"),
-            button("Find a build…", actions.FIND_BUILD, "find"),
-            button("Subscribe…", actions.SUBSCRIBE, AppButton().encode()),
-        ),
+        row(*(builds if content.has_bitrise else ()), button("Subscribe…", actions.SUBSCRIBE, anything)),
         {
             "type": "actions",
             "block_id": SEARCH,
@@ -75,14 +102,11 @@ def home(content: HomeContent, *, now: datetime) -> Block:
         },
         *_first_steps(content),
         *_blind(content),
-        header("Running now"),
-        *_running(content, now),
-        header("My last builds"),
-        *_mine(content, now),
+        *_builds(content, now),
         header("Subscriptions of my channels"),
         *_subscriptions(content),
-        header("Me at Bitrise"),
         *_me(content),
+        *(block for provider, account in content.elsewhere for block in _me_at(provider, account)),
     ]
     drawn = context(f"As of {when(now)}. It keeps itself up to date while you look.")
     return {"type": "home", "callback_id": HOME, "blocks": [*blocks[: MOST_BLOCKS - 1], drawn]}
@@ -94,28 +118,38 @@ def _first_steps(content: HomeContent) -> list[Block]:
     return [
         header("First steps"),
         section(
-            "1. Link your account at Bitrise: I show you what you may see there, and act as you.",
-            button("Link my account…", actions.CONNECT, "connect", style="primary"),
+            f"1. Link your account at {content.first.label}: I show you what you may see there, and act as you.",
+            button("Link my account…", actions.CONNECT, content.first, style="primary"),
         ),
         section(
             "2. Let a channel, or you alone, be told when builds end.",
-            button("Subscribe…", actions.SUBSCRIBE, AppButton().encode(), label="Subscribe, a first step"),
+            button(
+                "Subscribe…",
+                actions.SUBSCRIBE,
+                AppButton(provider=content.first).encode(),
+                label="Subscribe, a first step",
+            ),
         ),
         section(
-            "3. In any channel, type `/bitrise status` to see what runs, or `/bitrise help` for the rest."
+            f"3. In any channel, type {' or '.join(_LOOKS[one] for one in content.providers if one in _LOOKS)}, or"
+            f" `{content.first.command} help` for the rest."
         ),
     ]
 
 
 def _blind(content: HomeContent) -> list[Block]:
-    if content.blind is None:
+    return [section(f"{blind_at(one)} What stands here may be old.") for one in content.blind]
+
+
+def _builds(content: HomeContent, now: datetime) -> list[Block]:
+    """Those of Bitrise: the others' runs are told of, and listed nowhere."""
+    if not content.has_bitrise:
         return []
-    since, reason = content.blind
     return [
-        section(
-            f"⚠️ I could not look at Bitrise{f' since {when(since)}' if since else ''}: {escape(reason)}"
-            " What stands here may be old."
-        )
+        header("Running now"),
+        *_running(content, now),
+        header("My last builds"),
+        *_mine(content, now),
     ]
 
 
@@ -158,47 +192,53 @@ def _subscriptions(content: HomeContent) -> list[Block]:
     if not content.subscriptions:
         return [section("There are none. *Subscribe…* above makes one.")]
     blocks: list[Block] = []
+    several = of_several(placed.row for placed in content.subscriptions)
     for placed in content.subscriptions[:MOST_SUBSCRIPTIONS]:
         one = placed.row
         place = f"in <#{placed.channel}>" if placed.channel else "in my direct messages"
-        text = f"{one.number}. {sentence_of(one.app, one.terms, LONGEST_SENTENCE)}, {place}{standing(one)}"
+        text = f"{line_of(one, LONGEST_SENTENCE, named=several)}, {place}{standing(one)}"
         blocks += [section(text), manage(one)]
     left = len(content.subscriptions) - MOST_SUBSCRIPTIONS
-    more = f"and {left} more: `/bitrise subscriptions` lists those of a channel"
+    more = f"and {left} more: `{content.providers[0].command} subscriptions` lists those of a channel"
     return [*blocks, *([context(more)] if left > 0 else [])]
 
 
 def _me(content: HomeContent) -> list[Block]:
+    if not content.has_bitrise:
+        return []
     wishes = content.wishes
     lines = [
         f"The builds of {code(wishes.name)} are yours." if wishes.name else "I don't know your name there.",
         _bell(wishes.mention, "mention you where your build fails"),
         _bell(wishes.ends, "send you how your builds end"),
     ]
-    linked = content.account is not None and content.account.works
-    connect = "Change…" if linked else "Link my account…"
+    settings = button("Change…", actions.SETTINGS, "me", label="Change who I am at Bitrise")
     return [
-        section(
-            _account(content),
-            button(connect, actions.CONNECT, "connect", label="Link your account at Bitrise"),
-        ),
-        section(
-            "\n".join(lines), button("Change…", actions.SETTINGS, "me", label="Change who I am at Bitrise")
-        ),
+        *_me_at(Provider.BITRISE, content.account, service_acts=content.service_acts),
+        section("\n".join(lines), settings),
     ]
 
 
-def _account(content: HomeContent) -> str:
-    if content.account is None:
+def _me_at(provider: Provider, account: Linked | None, *, service_acts: bool = False) -> list[Block]:
+    words = "Change…" if account is not None and account.works else "Link my account…"
+    connect = button(words, actions.CONNECT, provider, label=f"Link your account at {provider.label}")
+    return [
+        header(f"Me at {provider.label}"),
+        section(_account(provider, account, service_acts=service_acts), connect),
+    ]
+
+
+def _account(provider: Provider, account: Linked | None, *, service_acts: bool) -> str:
+    if account is None:
         return (
             "You have not linked an account. I act for you with the bot's own token."
-            if content.service_acts
+            if service_acts
             else "You have not linked an account, so you see what your channels follow, and can change nothing."
         )
-    name = code(content.account.name)
-    if content.account.works:
+    name = code(account.name)
+    if account.works:
         return f"You are {name} there. I see and do what you may, with your own token."
-    return f"You are {name} there, but Bitrise does not take your token any more."
+    return f"You are {name} there, but {provider.label} does not take your token any more."
 
 
 def _bell(rings: bool, what: str) -> str:

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from bot.messages import actions
-from bot.messages.blocks import button, confirm, context, row, section
+from bot.messages.blocks import button, confirm, context, letter_by_letter, row, section
 from bot.messages.buttons import ProposalButton
 from bot.messages.message import Message
-from bot.messages.text import block_of_code, escape, mention, plain, sentence, when
+from bot.messages.text import escape, mention, plain, sentence, when
 
 LONGEST = 600
-LONGEST_EXACTLY = 2900
 
 
 def proposal(
@@ -29,7 +28,7 @@ def proposal(
 
     `exactly` is what will be done letter by letter, where words alone do not say it.
     """
-    letters = [section(block_of_code(exactly, LONGEST_EXACTLY))] if exactly is not None else []
+    letters = letter_by_letter(exactly) if exactly is not None else []
     if themselves:
         text = f"A workflow wants to {escape(wants, LONGEST)} in your name."
         note = f"Slack does not say who runs a workflow, so I ask you. It runs out {when(until)}."

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from bot.build import App, Frozen
 from bot.commands import term_words
 from bot.filters import Patterns
 from bot.messages import actions
+from bot.messages.apps import any_app_option
 from bot.messages.blocks import plain_text, section
 from bot.messages.message import Block
 from bot.messages.modals import (
@@ -26,6 +28,7 @@ from bot.messages.modals import (
 )
 from bot.messages.origin import Origin
 from bot.messages.text import escape
+from bot.provider import Provider
 from bot.terms import Result, Style, Terms
 
 APP = "app"
@@ -48,12 +51,32 @@ _RESULTS = {
     Result.ABORTED_WITH_SUCCESS: "Every abort that counts as a success",
 }
 _STYLES = {
-    Style.EACH: "One message a build",
-    Style.LIVE: "One message a build, edited from start to end",
+    Style.EACH: "One message a {run}",
+    Style.LIVE: "One message a {run}, edited from start to end",
     Style.CARD: "One card a broken series, until it is green again",
     Style.THREAD: "One thread a branch or pull request",
     Style.DAILY: "One message a day",
     Style.WEEKLY: "One message a week",
+}
+
+
+@dataclass(frozen=True)
+class _Words:
+    """What differs from provider to provider: what a run and its workflow are, and what else can be typed."""
+
+    run: str = "run"
+    workflows: str = "Workflows"
+    every_workflow: str = "None picked: every workflow"
+    more: str = ""
+
+
+_WORDS = {
+    Provider.BITRISE: _Words(run="build", more="target:main tag:v* event:push "),
+    Provider.BUILDIO: _Words(
+        run="deployment or crash",
+        workflows="Deployments (deploy) and processes (web.1)",
+        every_workflow="None picked: all of them",
+    ),
 }
 
 
@@ -115,7 +138,7 @@ def subscription_modal(
     app: App | None, filled: Filled, *, origin: SubscriptionOrigin, problem: str | None = None
 ) -> Block:
     """The modal, filled in: of a subscription that there is, or (number 0) of a new one, which also asks whose."""
-    new = origin.number == 0
+    new, words = origin.number == 0, _WORDS.get(origin.provider, _Words())
     title = escape(app.title, 200) if app else "your own builds"
     blocks = [
         *warning(problem),
@@ -123,16 +146,14 @@ def subscription_modal(
         _results(filled),
         _picks(BRANCHES, "Branches", actions.PICK_BRANCH, filled.branches, "None picked: every branch"),
         _picks(NOT_BRANCHES, "But not branches", actions.PICK_BRANCH, filled.not_branches, "None left out"),
-        _picks(
-            WORKFLOWS, "Workflows", actions.PICK_WORKFLOW, filled.workflows, "None picked: every workflow"
-        ),
+        _picks(WORKFLOWS, words.workflows, actions.PICK_WORKFLOW, filled.workflows, words.every_workflow),
         field(
             STYLE,
             "How",
             {
                 "type": "static_select",
-                "options": [option(words, style.value) for style, words in _STYLES.items()],
-                "initial_option": option(_STYLES[filled.style], filled.style.value),
+                "options": [option(_style(one, words), one.value) for one in _STYLES],
+                "initial_option": option(_style(filled.style, words), filled.style.value),
             },
             optional=False,
         ),
@@ -140,7 +161,7 @@ def subscription_modal(
             MORE,
             "Anything else, as you would type it",
             text_element(filled.more, most=LONGEST_MORE),
-            hint="by:@me -by:bot target:main tag:v* event:push on-hold:15m running:1h quiet:22:00-7:00 at:9:00 on:mon",
+            hint=f"by:@me -by:bot {words.more}on-hold:15m running:1h quiet:22:00-7:00 at:9:00 on:mon",
         ),
     ]
     return modal(
@@ -151,6 +172,10 @@ def subscription_modal(
         submit="Subscribe" if new else "Save",
         close="Cancel",
     )
+
+
+def _style(style: Style, words: _Words) -> str:
+    return _STYLES[style].replace("{run}", words.run)
 
 
 def subscription_note(words: str) -> Block:
@@ -184,7 +209,7 @@ def options_for(typed: str, names: Iterable[str]) -> list[Block]:
 
 
 def _whose(app: App | None, origin: SubscriptionOrigin) -> list[Block]:
-    chosen = app_option(app)
+    chosen = any_app_option(app) if app_option(app) is not None and app is not None else None
     channel: Block = {
         "type": "conversations_select",
         "placeholder": plain_text("None picked: you alone, as a direct message", 150),

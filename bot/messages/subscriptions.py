@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -30,6 +30,8 @@ _CURES = {
 }
 
 
+# What has a number that it can be asked for by.
+_RUNS = {Provider.BUILDIO: "deployment"}
 _ENDS = {Provider.BUILDIO: "every deployment's end and every dyno that goes down or is up again"}
 
 
@@ -42,20 +44,29 @@ class SubscriptionRow:
     terms: Terms
     created_by: str
     stopped: str | None = None
+    provider: Provider = Provider.BITRISE
+
+
+@dataclass(frozen=True)
+class Blind:
+    """A provider that can't be looked at: since when (None: since the start), and why."""
+
+    provider: Provider
+    since: datetime | None
+    reason: str
 
 
 def subscribed(app: App, terms: Terms, *, by: str) -> Message:
     """The channel will be told from now on."""
     what = sentence_of(app, terms)
-    # Only builds have numbers that everybody knows them by.
-    bitrise = app.provider is Provider.BITRISE
-    why = "; `/bitrise why #N` says why a build was told or not" if bitrise else ""
+    command, run = app.provider.command, _RUNS.get(app.provider, "build")
     return Message(
         f"This channel is told of {what} from now on.",
         [
             section(f"🔔 {mention(by)} subscribed this channel to {what}. Each is told here once."),
             context(
-                f"`{app.provider.command} subscriptions` shows, changes and ends what this channel is told of{why}."
+                f"`{command} subscriptions` shows, changes and ends what this channel is told of; `{command} why #N`"
+                f" says why a {run} was told or not."
             ),
         ],
     )
@@ -108,30 +119,39 @@ def unseen(
 
 
 def subscriptions(
-    rows: Sequence[SubscriptionRow],
-    *,
-    blind: tuple[datetime | None, str] | None = None,
-    provider: Provider = Provider.BITRISE,
+    rows: Sequence[SubscriptionRow], provider: Provider = Provider.BITRISE, *, blind: Sequence[Blind] = ()
 ) -> Message:
-    """What the channel is told of, each with buttons that change and end it.
-
-    `blind`: the provider that was asked about can't be looked at at the moment; since when, and why.
-    """
+    """What the channel is told of, each with buttons that change and end it; `provider` is the one that was asked."""
     if not rows:
         words = f"This channel is told of nothing yet. `{provider.command} subscribe APP` changes that."
         return Message(words, [section(words)])
     blocks = [section("*This channel is told of*")]
-    if blind is not None:
-        since = f" since {when(blind[0])}" if blind[0] else ""
-        words = f"⚠️ I could not look at {provider.label}{since}, so nothing is told: {escape(blind[1])}"
-        blocks.append(section(f"{words} What happens meanwhile is told afterwards."))
+    blocks += [section(f"{blind_at(one)} What happens meanwhile is told afterwards.") for one in blind]
+    several = of_several(rows)
     for one in rows[:MOST_ROWS]:
-        text = f"{one.number}. {sentence_of(one.app, one.terms, MOST_IN_A_ROW)}, since {mention(one.created_by)} asked"
+        text = f"{line_of(one, MOST_IN_A_ROW, named=several)}, since {mention(one.created_by)} asked"
         blocks += [section(text + standing(one)), manage(one)]
     if len(rows) > MOST_ROWS:
         blocks.append(context(f"and {len(rows) - MOST_ROWS} more"))
     spoken = "; ".join(f"{one.number}: {sentence_of(one.app, one.terms)}" for one in rows)
     return Message(cut_markup(f"This channel is told of: {spoken}", 3000), blocks)
+
+
+def blind_at(one: Blind) -> str:
+    """Why nothing is told of a provider now."""
+    since = f" since {when(one.since)}" if one.since else ""
+    return f"⚠️ I could not look at {one.provider.label}{since}, so nothing is told: {escape(one.reason)}"
+
+
+def of_several(rows: Iterable[SubscriptionRow]) -> bool:
+    """Whether they are about several providers, so that each is to be named."""
+    return len({one.provider for one in rows}) > 1
+
+
+def line_of(one: SubscriptionRow, most: int, *, named: bool) -> str:
+    """What a subscription tells, behind its number; its provider is `named` where there are others."""
+    at = f"{one.provider.label}: " if named else ""
+    return f"{one.number}. {at}{sentence_of(one.app, one.terms, most)}"
 
 
 def sentence_of(app: App | None, terms: Terms, most: int = 1500) -> str:

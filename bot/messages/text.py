@@ -77,6 +77,15 @@ def block_of_code(text: str, most: int) -> str:
     return f"```\n{escaped}\n```"
 
 
+def beginning_of_code(text: str, most: int) -> str:
+    """Text from outside as a block of code, at most `most` long with its fences; the beginning is kept, and marked."""
+    inner = seen(text).replace("```", "'''")
+    room = most - len("```\n\n```")
+    if len(html.escape(inner, quote=False)) > room:
+        inner = inner[: _how_many_fit(inner, room - 1)] + "…"
+    return f"```\n{html.escape(inner, quote=False)}\n```"
+
+
 def ai_summary(words: str, most: int) -> str:
     """What Bitrise's AI says of a failure, marked as such, at most `most` long."""
     head = "*Bitrise's own summary, made by AI*"

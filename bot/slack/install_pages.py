@@ -2,34 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from collections.abc import Mapping, Sequence
 from html import escape
-from types import MappingProxyType
 from urllib.parse import quote
 
-_STYLE = (
-    ":root{color-scheme:light dark;font:16px/1.55 system-ui,sans-serif}"
-    "main{max-width:34rem;margin:10vh auto;padding:0 1.25rem}h1{font-size:1.5rem;line-height:1.25}"
-    "code{padding:.1rem .3rem;border-radius:4px;background:#8883}"
-)
-_STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-
-# No scripts, no pictures, no forms, in nobody's frame; kept by no cache and told to nobody, since the address that led
-# here holds a code.
-HEADERS: Mapping[str, str] = MappingProxyType(
-    {
-        "Cache-Control": "no-store",
-        "Content-Security-Policy": (
-            f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; form-action 'none';"
-            " frame-ancestors 'none'"
-        ),
-        "Referrer-Policy": "no-referrer",
-        "X-Content-Type-Options": "nosniff",
-        "X-Robots-Tag": "noindex",
-    }
-)
+from bot.page import page
 
 # What went wrong, and what to do, by the word that Slack or Bolt's flow has for it.
 _FAILURES = {
@@ -89,7 +65,7 @@ def installed(name: str, *, team: str | None, organisation: str | None, app: str
     )
     title = f"Buildbell is installed in {escape(name)}"
     if team is not None:
-        return _page(title, [first], ("Open Slack", f"https://app.slack.com/client/{quote(team, safe='')}"))
+        return page(title, [first], ("Open Slack", f"https://app.slack.com/client/{quote(team, safe='')}"))
     # An organisation's app is in none of its workspaces until it was added to them (docs.slack.dev, "Organization-ready
     # apps").
     add = (
@@ -97,21 +73,10 @@ def installed(name: str, *, team: str | None, organisation: str | None, app: str
         f"{quote(app or '', safe='')}/workspaces/add"
     )
     more = "One more step: an admin of the organisation adds it to the workspaces that it is for."
-    return _page(title, [more, first], ("Add it to workspaces", add))
+    return page(title, [more, first], ("Add it to workspaces", add))
 
 
 def failed(reason: str, *, again: str) -> str:
     """The page after one that came to nothing; `again` is where to begin anew."""
     title, words = _FAILURES.get(reason, _OTHERWISE)
-    return _page(escape(title), [escape(words)], ("Begin again", again))
-
-
-def _page(title: str, sentences: Sequence[str], link: tuple[str, str]) -> str:
-    words, address = link
-    paragraphs = "".join(f"<p>{one}</p>" for one in sentences)
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<style>{_STYLE}</style></head><body><main><h1>{title}</h1>{paragraphs}"
-        f'<p><a href="{escape(address)}">{escape(words)}</a></p></main></body></html>'
-    )
+    return page(escape(title), [escape(words)], ("Begin again", again))

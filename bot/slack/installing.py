@@ -20,6 +20,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.oauth.installation_store.models.installation import Installation
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.page import HEADERS
 from bot.settings import Settings
 from bot.slack import install_pages
 from bot.slack.client import reason_of
@@ -182,7 +183,7 @@ class _Flow(AsyncOAuthFlow):
 
 async def _answer(response: BoltResponse) -> web.Response:
     answer = await to_aiohttp_response(response)
-    answer.headers.update(install_pages.HEADERS)
+    answer.headers.update(HEADERS)
     for cookie in answer.cookies.values():
         cookie["samesite"] = "Lax"  # it must come along from Slack's page, by a link and by nothing else
     return answer

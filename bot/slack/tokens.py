@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import aiohttp
 import structlog
@@ -13,6 +12,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.oauth.installation_store.models.bot import Bot
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.exchanging import Exchanges
 from bot.slack.client import reason_of
 from bot.slack.workspaces import Access
 from bot.vault import CannotOpen
@@ -22,9 +22,6 @@ log = structlog.get_logger()
 
 # A rotated token lives twelve hours (docs.slack.dev, "Using token rotation"); it is exchanged well before its end.
 EXCHANGED_BEFORE = timedelta(hours=2)
-# After a failure it is tried again, ever later: whoever calls Slack meanwhile uses the token as long as it lasts.
-FIRST_PAUSE = timedelta(seconds=30)
-LONGEST_PAUSE = timedelta(hours=1)
 
 # An installation: its organisation, and its workspace, which an organisation's has none of.
 Place = tuple[str, str]
@@ -43,7 +40,7 @@ class AppSecrets:
 
 
 class InstalledTokens:
-    """Each is exchanged once, however many ask at once: a refresh token works only once."""
+    """Each is exchanged once, however many ask at once."""
 
     def __init__(
         self,
@@ -56,9 +53,7 @@ class InstalledTokens:
         self._client = client
         self._app = app
         self._clock = clock
-        self._exchanging: dict[Place, asyncio.Task[None]] = {}
-        self._failures: dict[Place, int] = {}
-        self._not_before: dict[Place, datetime] = {}
+        self._exchanges: Exchanges[Place] = Exchanges(clock)
 
     async def __call__(self, team: str) -> Access | None:
         """The access to a workspace; None where the app is not installed in it."""
@@ -66,8 +61,8 @@ class InstalledTokens:
         return Access(bot.bot_token, whole_organisation=bot.is_enterprise_install) if bot else None
 
     async def close(self) -> None:
-        """Wait for what is being exchanged: a new token that is not kept is lost, and the old one with it."""
-        await asyncio.gather(*self._exchanging.values(), return_exceptions=True)
+        """Wait for what is being exchanged."""
+        await self._exchanges.close()
 
     async def _bot(self, team: str) -> Bot | None:
         """A workspace's installation, with a token that has not ended, if there is one to be had."""
@@ -75,16 +70,12 @@ class InstalledTokens:
         if bot is None or not self._ends_within(EXCHANGED_BEFORE, bot):
             return bot
         place = (bot.enterprise_id or "", "" if bot.is_enterprise_install else bot.team_id or "")
-        if place not in self._exchanging:
-            if self._clock() < self._not_before.get(place, datetime.min.replace(tzinfo=UTC)):
-                return bot
-            # A task of its own: whoever asked may be cancelled, and the refresh token would be spent for nothing.
-            task = asyncio.create_task(self._exchange(place, bot), name="exchange")
-            self._exchanging[place] = task
-            task.add_done_callback(lambda _: self._exchanging.pop(place, None))
-        elif not self._ends_within(timedelta(0), bot):
-            return bot  # it lasts until the other one is there
-        await asyncio.shield(self._exchanging[place])
+        if self._exchanges.under_way(place):
+            if not self._ends_within(timedelta(0), bot):
+                return bot  # it lasts until the other one is there
+        elif not self._exchanges.may_begin(place):
+            return bot
+        await self._exchanges.once(place, lambda: self._exchange(place, bot))
         return await self._read(team)
 
     async def _read(self, team: str) -> Bot | None:
@@ -105,9 +96,7 @@ class InstalledTokens:
             fresh = await self._ask(bot)
             kept = await self._installations.exchanged(bot, fresh)
         except NotExchanged as problem:
-            failures = self._failures[place] = self._failures.get(place, 0) + 1
-            pause = min(FIRST_PAUSE * 2 ** min(failures - 1, 10), LONGEST_PAUSE)
-            self._not_before[place] = self._clock() + pause
+            pause = self._exchanges.failed(place)
             log.error(
                 "installation.not_exchanged",
                 team=place[1],
@@ -120,8 +109,7 @@ class InstalledTokens:
             # Whoever waits for it is told so by Slack; it must not be the end of anybody else.
             log.exception("installation.not_kept", team=place[1], enterprise=place[0])
         else:
-            self._failures.pop(place, None)
-            self._not_before.pop(place, None)
+            self._exchanges.succeeded(place)
             log.info("installation.exchanged", team=place[1], enterprise=place[0], kept=kept)
 
     async def _ask(self, bot: Bot) -> Bot:

@@ -61,4 +61,6 @@ async def found_build(press: Press) -> tuple[App, Build]:
 def app_in(press: Press) -> App | None:
     """The app that a pressed button names; None where the person will say. Raises NotAButton."""
     button = AppButton.decode(press.value)
-    return App(slug=button.app, title=button.title or button.app) if button.app else None
+    if not button.app:
+        return None
+    return App(provider=button.provider, slug=button.app, title=button.title or button.app)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bot.messages import NotAButton, actions
+from bot.messages import AppButton, NotAButton, actions, read_provider
 from handlers import cards
 from handlers.actions.press import Press, Respond, app_in
 from handlers.answers import forms, subscriptions
@@ -12,11 +12,12 @@ from handlers.caller import Answer
 
 
 async def _subscribe(press: Press) -> None:
-    await forms.open_subscribe(press.caller, app_in(press))
+    provider = AppButton.decode(press.value).provider
+    await forms.open_subscribe(press.caller, provider, app_in(press))
 
 
 async def _choose_app(press: Press) -> None:
-    await forms.open_choose_app(press.caller)
+    await forms.open_choose_app(press.caller, read_provider(press.value))
 
 
 async def _settings(press: Press) -> None:

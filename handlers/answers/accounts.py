@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import urlencode
 
 from pydantic import SecretStr
 from slack_sdk.errors import SlackApiError
@@ -16,7 +17,7 @@ from bot.provider import Provider
 from handlers.caller import Answer, Audience, Caller
 from handlers.doing import NotAllowed, noted
 from handlers.finding import NotNamed
-from storage import NoKey
+from storage import Allowed, NoKey, is_code
 
 _TOKEN = re.compile(r"[!-~]{8,2000}")
 
@@ -33,8 +34,23 @@ async def connect(_ask: Connect, caller: Caller, provider: Provider = Provider.B
 async def open_modal(caller: Caller, provider: Provider) -> None:
     """Ask for a token of the person's own. Raises NotAllowed, SlackApiError."""
     check_key(caller)
-    before = await linked(caller, provider)
-    await caller.show(messages.connect_modal(provider, origin=Origin(channel=caller.channel), before=before))
+    view = messages.connect_modal(
+        provider,
+        origin=Origin(channel=caller.channel),
+        before=await linked(caller, provider),
+        sign_in=await _sign_in_page(caller, provider),
+    )
+    await caller.show(view)
+
+
+async def _sign_in_page(caller: Caller, provider: Provider) -> str | None:
+    """Where this person signs in, within ten minutes; None where they can only paste a token."""
+    page = caller.desk.clients.at(provider).sign_in
+    if page is None or caller.stranger or not caller.vouched:
+        return None
+    sign_ins = caller.desk.storage.sign_ins
+    state = await sign_ins.begin(caller.team, caller.person, provider, caller.now())
+    return f"{page}?{urlencode({'state': state})}"
 
 
 def check_key(caller: Caller) -> None:
@@ -44,19 +60,20 @@ def check_key(caller: Caller) -> None:
 
 
 async def link(token: SecretStr, caller: Caller, provider: Provider) -> str:
-    """Keep the person's token, once the provider has said whose it is; returns that name.
+    """Keep the person's token, or what they have allowed on the provider's page; returns their name there.
 
     Raises NotAllowed, NotNamed, ProviderError.
     """
     check_key(caller)
     if caller.stranger or not caller.vouched:
         raise NotAllowed("Only people of this workspace can link an account here.")
-    owner = await _owner_of(token, caller, provider)
+    allowed = await _allowed_by(token, caller, provider)
+    owner = allowed.owner
     async with noted(caller, "connect", about={"name": owner.name}):
         await caller.storage.accounts.connect(
             caller.person,
             provider,
-            token,
+            allowed.tokens,
             provider_user=owner.id,
             name=owner.name,
             at=caller.now(),
@@ -120,6 +137,23 @@ async def is_admin(caller: Caller) -> bool:
     return any(user.get(name) for name in ("is_admin", "is_owner", "is_primary_owner")) and not user.get(
         "deleted"
     )
+
+
+async def _allowed_by(given: SecretStr, caller: Caller, provider: Provider) -> Allowed:
+    """What stands behind what was pasted: a token, or the code of the page on which they have signed in.
+
+    Raises NotNamed, ProviderError.
+    """
+    code = given.get_secret_value()
+    if not is_code(code):
+        return Allowed(given, await _owner_of(given, caller, provider))
+    sign_ins = caller.desk.storage.sign_ins
+    allowed = await sign_ins.take(code, caller.team, caller.person, provider, caller.now())
+    if allowed is None:
+        raise NotNamed(
+            "This code is none of yours, was used already, or is too old. Close this dialog, and sign in again."
+        )
+    return allowed
 
 
 async def _owner_of(token: SecretStr, caller: Caller, provider: Provider) -> Owner:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot import messages
-from bot.commands import ListApps, UseApp
+from bot.commands import ListApps, UseApp, grammar_of
 from bot.provider import Provider
 from handlers.caller import Answer, Audience, Caller
 from handlers.doing import permitted
@@ -19,13 +19,17 @@ async def list_apps(ask: ListApps, caller: Caller) -> Answer:
     return Answer(messages.app_list(apps[start : start + PAGE], total=len(apps), page=ask.page, size=PAGE))
 
 
-async def use_app(ask: UseApp, caller: Caller) -> Answer:
+async def use_app(ask: UseApp, caller: Caller, provider: Provider) -> Answer:
     """Make an app the channel's default. Raises NotAllowed, and NotNamed where none is named."""
     if ask.app is None:
-        raise NotNamed("Which app? For example `/bitrise use android`; `/bitrise apps` lists them all.")
-    app = await caller.apps.find(ask.app)
-    async with permitted(caller, "use", app):
+        example = grammar_of(provider).entry_for("use")
+        raise NotNamed(
+            f"Which app? For example `{provider.command} {example.example if example else 'use APP'}`;"
+            f" `{provider.command} apps` lists them all."
+        )
+    app = await caller.apps_of(provider).find(ask.app)
+    async with permitted(caller, "use", provider, app):
         await caller.storage.channels.use(
-            caller.channel, Provider.BITRISE, app.slug, by=caller.person, at=caller.now()
+            caller.channel, provider, app.slug, by=caller.person, at=caller.now()
         )
     return Answer(messages.using_app(app, by=caller.person), Audience.CHANNEL)

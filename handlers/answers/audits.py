@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bot import messages
 from bot.commands import ShowAudit
+from bot.provider import Provider
 from handlers.answers.accounts import is_admin
 from handlers.caller import Answer, Audience, Caller
 from handlers.doing import NotAllowed
@@ -13,13 +14,13 @@ TITLE = "Audit log"
 MOST_ENTRIES = 20
 
 
-async def show(ask: ShowAudit, caller: Caller) -> Answer:
+async def show(ask: ShowAudit, caller: Caller, provider: Provider) -> Answer:
     """The newest entries of this channel; of the whole workspace for its admins. Raises NotAllowed."""
     if ask.everywhere and not await is_admin(caller):
         raise NotAllowed(
-            "Only admins and owners of this workspace see all of it. `/bitrise audit` shows this channel."
+            f"Only admins and owners of this workspace see all of it. `{provider.command} audit` shows this channel."
         )
-    app = await find_app(caller, ask.app) if ask.app is not None else None
+    app = await find_app(caller, ask.app, provider) if ask.app is not None else None
     found = await caller.storage.audit.latest(
         MOST_ENTRIES,
         channel=None if ask.everywhere else caller.channel,

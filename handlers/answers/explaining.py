@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from bot import messages
 from bot.build import App, Build
 from bot.commands import Why
 from bot.messages import Reason
+from bot.provider import Provider
 from bot.series import Series, Standing, advance, key_of
 from bot.terms import Happening, Terms, Verdict, decide
 from handlers.caller import Answer, Caller
-from handlers.finding import find_build
+from handlers.seen import find_run, latest_of
 from storage import Recipient, Status, Subscription
 
 PREVIEWED = 50
 
 
-async def why(ask: Why, caller: Caller) -> Answer:
+async def why(ask: Why, caller: Caller, provider: Provider) -> Answer:
     """Which of the channel's subscriptions told a build, or what kept it silent."""
-    app, build = await find_build(caller, ask.app, ask.build)
+    app, build = await find_run(caller, ask.app, ask.build, provider)
     storage, here = caller.desk.storage, Recipient(team=caller.team, channel=caller.channel)
     seen = await storage.watching.build(build.provider, build.slug)
     standing = seen.standing if seen else None
@@ -28,7 +31,7 @@ async def why(ask: Why, caller: Caller) -> Answer:
     }
     reasons = []
     for one in await caller.storage.subscriptions.of_channel(caller.channel):
-        if not one.covers(app.slug):
+        if one.provider is not provider or not one.covers(app.slug):
             continue
         status = told.get((one.id, Happening.ENDED))
         verdict = decide(one.terms, Happening.ENDED, build, standing, names)
@@ -60,16 +63,18 @@ def _not_told(one: Subscription, build: Build, standing: Standing | None, verdic
     return f"it kept silent because {verdict.why}"
 
 
+def _age(build: Build) -> tuple[int, datetime]:
+    """What builds are sorted by, oldest first; processes have no numbers."""
+    return build.number or 0, build.finished_at or datetime.min.replace(tzinfo=UTC)
+
+
 async def preview(app: App, terms: Terms, caller: Caller) -> Answer:
     """What the app's latest builds would have told under these terms."""
     names = (await caller.storage.people.known()).names
-    builds: list[Build] = []
-    async for page in caller.bitrise.builds(app.slug, limit=PREVIEWED).pages():
-        builds = [build for build in page.items if build.ended]
-        break
+    builds = [build for build in await latest_of(app, caller, PREVIEWED) if build.ended]
     told, silent = [], []
     series: dict[tuple[str, str], Series] = {}
-    for build in sorted(builds, key=lambda one: one.number or 0):
+    for build in sorted(builds, key=_age):
         key = key_of(build)
         series[key], standing = advance(series.get(key, Series()), build)
         verdict = decide(terms, Happening.ENDED, build, standing, names)

@@ -22,6 +22,7 @@ from bot.messages import (
     SubscriptionOrigin,
     Wishes,
 )
+from bot.provider import Provider
 from handlers.answers import personal
 from handlers.answers.subscriptions import of_this_caller
 from handlers.caller import Caller
@@ -86,14 +87,19 @@ async def open_subscription(number: int, caller: Caller) -> None:
     """Show a subscription as it is, to be changed. Raises NotNamed, TooLongForAModal, SlackApiError."""
     subscription = await of_this_caller(number, caller)
     app = subscription.app
-    origin = SubscriptionOrigin(channel=caller.channel, app=app.slug if app else "", number=subscription.id)
+    origin = SubscriptionOrigin(
+        channel=caller.channel,
+        app=app.slug if app else "",
+        provider=subscription.provider,
+        number=subscription.id,
+    )
     await caller.show(messages.subscription_modal(app, Filled.of(subscription.terms), origin=origin))
 
 
-async def open_subscribe(caller: Caller, app: App | None = None) -> None:
-    """Ask what is to be told, where. Raises NotNamed, SlackApiError."""
+async def open_subscribe(caller: Caller, provider: Provider, app: App | None = None) -> None:
+    """Ask what is to be told, where; `provider` is where apps are looked for first. Raises NotNamed, SlackApiError."""
     _check(caller)
-    origin = SubscriptionOrigin(channel=caller.channel, app=app.slug if app else "")
+    origin = SubscriptionOrigin(channel=caller.channel, app=app.slug if app else "", provider=provider)
     await caller.show(messages.subscription_modal(app, Filled(), origin=origin))
 
 
@@ -103,10 +109,11 @@ async def open_find(caller: Caller) -> None:
     await caller.show(messages.find_modal(Sought(), origin=Origin(channel=caller.channel)))
 
 
-async def open_choose_app(caller: Caller) -> None:
-    """Ask which app is the channel's. Raises NotNamed, SlackApiError."""
+async def open_choose_app(caller: Caller, provider: Provider) -> None:
+    """Ask which of the provider's apps is the channel's. Raises NotNamed, SlackApiError."""
     _check(caller)
-    await caller.show(messages.choose_app_modal(origin=Origin(channel=caller.channel)))
+    origin = Origin(channel=caller.channel, provider=provider)
+    await caller.show(messages.choose_app_modal(origin=origin))
 
 
 async def open_search(about: LogButton, caller: Caller) -> None:

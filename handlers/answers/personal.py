@@ -9,6 +9,7 @@ from bot.authors import Names, wrote
 from bot.build import App, Build
 from bot.commands import Me, Mine
 from bot.filters import BuildFilter, Patterns
+from bot.provider import Provider
 from bot.terms import Terms
 from handlers.answers.subscriptions import add, scope_of
 from handlers.caller import Answer, Audience, Caller
@@ -102,7 +103,7 @@ async def _tell_ends(caller: Caller, *, wanted: bool) -> None:
         by=caller.person,
         at=caller.now(),
         baseline=None,
-        scope=await scope_of(caller, None),
+        scope=await scope_of(caller, Provider.BITRISE, None),
     )
 
 

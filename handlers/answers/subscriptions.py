@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from slack_sdk.errors import SlackApiError
@@ -17,8 +18,9 @@ from bot.terms import Style, Terms
 from handlers import places
 from handlers.answers.explaining import preview
 from handlers.caller import Answer, Audience, Caller
+from handlers.desk import Desk
 from handlers.doing import permitted
-from handlers.finding import NotNamed, app_by_slug, find_app
+from handlers.finding import NotNamed, find_app
 from handlers.scoping import own_scope
 from storage import Baseline, Scope, Subscription
 
@@ -27,13 +29,13 @@ class ChannelRefused(NotNamed):
     """The channel can't be posted in; the sentence says what to do."""
 
 
-async def subscribe(ask: Subscribe, caller: Caller) -> Answer | None:
+async def subscribe(ask: Subscribe, caller: Caller, provider: Provider) -> Answer | None:
     """Let the channel be told of an app's builds from now on.
 
     The channel hears of it by a message of the bot's own: it shows everybody what was agreed, and it shows the bot
     whether it can post there at all; where it can't, nothing is subscribed.
     """
-    app = await find_app(caller, ask.app)
+    app = await find_app(caller, ask.app, provider)
     terms = await settled(ask, caller)
     if ask.preview:
         return await preview(app, terms, caller)
@@ -46,7 +48,7 @@ async def begin(app: App, terms: Terms, caller: Caller) -> None:
 
     Raises NotAllowed, ChannelRefused, ProviderError.
     """
-    async with permitted(caller, "subscribe", app, about=_about(terms)):
+    async with permitted(caller, "subscribe", app.provider, app, about=_about(terms)):
         subscription = await add(app, terms, caller, channel=caller.channel)
         try:
             await _post(caller, messages.subscribed(app, terms, by=caller.person))
@@ -71,7 +73,7 @@ async def add(app: App, terms: Terms, caller: Caller, *, channel: str) -> Subscr
         by=caller.person,
         at=caller.now(),
         baseline=None if watched else await _baseline(app, caller),
-        scope=await scope_of(caller, app),
+        scope=await scope_of(caller, app.provider, app),
     )
 
 
@@ -80,14 +82,16 @@ async def _must_see(app: App, caller: Caller) -> None:
     if await caller.is_linked(app.provider):
         await caller.own_apps(app.provider).ask_for(app.slug)
     else:
-        await app_by_slug(caller, app.slug)
+        await caller.apps_of(app.provider).require(app.slug)
 
 
-async def scope_of(caller: Caller, app: App | None) -> Scope:
-    """What a subscription may show that this person makes now, of one app or of all. Raises ProviderError."""
-    provider = app.provider if app is not None else Provider.BITRISE
+async def scope_of(caller: Caller, provider: Provider, app: App | None) -> Scope:
+    """What a subscription may show that this person makes now, of one app or of all at the provider.
+
+    Raises ProviderError.
+    """
     if not await caller.is_linked(provider):
-        return Scope(apps=await caller.apps.slugs() if app is None else None)
+        return Scope(apps=await caller.apps_of(provider).slugs() if app is None else None)
     return await own_scope(caller.own_apps(provider), app)
 
 
@@ -127,12 +131,14 @@ async def resume_number(number: int, caller: Caller) -> Answer | None:
     """
     subscription = await of_this_caller(number, caller)
     there = replace(caller, channel=subscription.channel)
-    async with permitted(there, "resume", subscription.app, about={"subscription": str(number)}):
+    async with permitted(
+        there, "resume", subscription.provider, subscription.app, about={"subscription": str(number)}
+    ):
         if subscription.app is not None:
             await _must_see(subscription.app, caller)
         said = messages.resumed(subscription.app, subscription.terms, by=caller.person)
         await _post(there, said)
-        scope = await scope_of(caller, subscription.app)
+        scope = await scope_of(caller, subscription.provider, subscription.app)
         await caller.storage.subscriptions.resume(subscription, by=caller.person, scope=scope)
     caller.desk.lookout.look_now(subscription.provider)
     return None
@@ -142,7 +148,7 @@ async def change(subscription: Subscription, terms: Terms, caller: Caller) -> No
     """Give a subscription other terms, and say so to the channel. Raises NotAllowed."""
     there = replace(caller, channel=subscription.channel)
     about = {"subscription": str(subscription.id), **_about(terms)}
-    async with permitted(there, "change_subscription", subscription.app, about=about):
+    async with permitted(there, "change_subscription", subscription.provider, subscription.app, about=about):
         await caller.storage.subscriptions.change(subscription, terms)
         said = messages.changed(subscription.app, subscription.terms, terms, by=caller.person)
         await _post(there, said)
@@ -152,7 +158,9 @@ async def pause_number(number: int, caller: Caller) -> Answer | None:
     """Tell a subscription nothing until somebody lets it be told again; its channel hears of it. Raises NotAllowed."""
     subscription = await of_this_caller(number, caller)
     there = replace(caller, channel=subscription.channel)
-    async with permitted(there, "pause", subscription.app, about={"subscription": str(number)}):
+    async with permitted(
+        there, "pause", subscription.provider, subscription.app, about={"subscription": str(number)}
+    ):
         await caller.storage.subscriptions.pause(subscription, caller.now())
         said = messages.paused(subscription.app, subscription.terms, by=caller.person)
         await _post(there, said)
@@ -166,21 +174,28 @@ async def of_this_caller(number: int, caller: Caller) -> Subscription:
         here = found.channel == caller.channel
         if here or (not caller.channel and found.channel in await places.of_person(caller)):
             return found
-    raise NotNamed("This channel has no such subscription. `/bitrise subscriptions` lists what it has.")
+    raise _no_such(caller.desk.clients.first)
 
 
-async def unsubscribe(ask: Unsubscribe, caller: Caller) -> Answer:
-    """End one of the channel's subscriptions, or all of an app."""
+def _no_such(provider: Provider) -> NotNamed:
+    return NotNamed(
+        f"This channel has no such subscription. `{provider.command} subscriptions` lists what it has."
+    )
+
+
+async def unsubscribe(ask: Unsubscribe, caller: Caller, provider: Provider) -> Answer:
+    """End one of the channel's subscriptions, by its number whichever provider's it is; or all of an app."""
     subscriptions = await caller.storage.subscriptions.of_channel(caller.channel)
+    there = [one for one in subscriptions if one.provider is provider]
     if ask.number is not None:
         ended = [one for one in subscriptions if one.id == ask.number]
-    elif ask.app is None and len(subscriptions) == 1:
-        ended = subscriptions
+    elif ask.app is None and len(there) == 1:
+        ended = there
     else:
-        app = await find_app(caller, ask.app)
-        ended = [one for one in subscriptions if one.app is not None and one.app.slug == app.slug]
+        app = await find_app(caller, ask.app, provider)
+        ended = [one for one in there if one.app is not None and one.app.slug == app.slug]
     if not ended:
-        raise NotNamed("This channel has no such subscription. `/bitrise subscriptions` lists what it has.")
+        raise _no_such(provider)
     return await _end(ended, caller)
 
 
@@ -198,27 +213,37 @@ async def _end(ended: list[Subscription], caller: Caller) -> Answer:
     """End these subscriptions, and say so to the channel. Raises NotAllowed."""
     there = replace(caller, channel=ended[0].channel)
     numbers = " ".join(str(one.id) for one in ended)
-    async with permitted(there, "unsubscribe", ended[0].app, about={"subscription": numbers}):
+    async with permitted(
+        there, "unsubscribe", ended[0].provider, ended[0].app, about={"subscription": numbers}
+    ):
         for one in ended:
             await caller.storage.subscriptions.remove(one)
     return Answer(messages.unsubscribed(ended[0].app, len(ended), by=caller.person), Audience.CHANNEL)
 
 
-async def list_subscriptions(_ask: Subscriptions, caller: Caller) -> Answer:
-    """What the channel is told of."""
+async def list_subscriptions(_ask: Subscriptions, caller: Caller, provider: Provider) -> Answer:
+    """What the channel is told of, whichever provider was asked for it."""
     found = await caller.storage.subscriptions.of_channel(caller.channel)
     rows = [row_of(one) for one in found]
-    for provider in dict.fromkeys(one.provider for one in found):
-        if (blind := caller.desk.lookout.blindness(provider)) is not None:
-            said = (blind.since, blind.reason)
-            return Answer(messages.subscriptions(rows, blind=said, provider=provider))
-    return Answer(messages.subscriptions(rows))
+    blind = blind_at(dict.fromkeys(one.provider for one in found), caller.desk)
+    return Answer(messages.subscriptions(rows, provider, blind=blind))
+
+
+def blind_at(providers: Iterable[Provider], desk: Desk) -> list[messages.Blind]:
+    """Those of the providers that can't be looked at."""
+    found = ((one, desk.lookout.blindness(one)) for one in providers)
+    return [messages.Blind(one, blind.since, blind.reason) for one, blind in found if blind is not None]
 
 
 def row_of(one: Subscription) -> messages.SubscriptionRow:
     """The subscription as it is listed."""
     return messages.SubscriptionRow(
-        number=one.id, app=one.app, terms=one.terms, created_by=one.created_by, stopped=one.stopped
+        number=one.id,
+        provider=one.provider,
+        app=one.app,
+        terms=one.terms,
+        created_by=one.created_by,
+        stopped=one.stopped,
     )
 
 

@@ -27,10 +27,14 @@ async def ruling_on(question: Question, caller: Caller) -> Ruling:
 
 @asynccontextmanager
 async def permitted(
-    caller: Caller, act: str, app: App | None, *, about: Mapping[str, str] | None = None
+    caller: Caller,
+    act: str,
+    provider: Provider,
+    app: App | None,
+    *,
+    about: Mapping[str, str] | None = None,
 ) -> AsyncIterator[None]:
-    """Around a change of the channel's own orders: asked, done, written down. Raises NotAllowed."""
-    provider = app.provider if app is not None else Provider.BITRISE
+    """Around a change of the channel's own orders at a provider: asked, done, written down. Raises NotAllowed."""
     question = Question(permission=Permission.SUBSCRIBE, provider=provider, app=app, channel=caller.channel)
     ruling = await ruling_on(question, caller)
     slug = app.slug if app is not None else ""

@@ -80,9 +80,8 @@ class Desk:
         """The same. Raises Refusal where it is nobody."""
         asking = self._asking(request)
         if asking is None:
-            header = request.headers.get("Authorization", "")
-            broken = bool(header) and not header.startswith("Bearer ")
-            raise Refusal(401, "The credentials are missing or invalid", broken=broken)
+            scheme = request.headers.get("Authorization", "").partition(" ")[0]
+            raise Refusal(401, "The credentials are missing or invalid", broken=scheme not in ("", "Bearer"))
         return asking[0]
 
     def _checked(self, handler: Handler, query: Collection[str]) -> Handler:

@@ -8,11 +8,13 @@ from typing import Any
 from markdown_it import MarkdownIt
 
 from sandbox.bitrise import Build
+from sandbox.buildio.orders import seen
 from sandbox.slack import Post
 from sandbox.slack.workspace import TEAM
 from sandbox.stage import Stage
 
 BUILDS_SHOWN = 12
+APPS_SHOWN = 12
 POSTS_A_CHANNEL = 300
 ENTRIES_SHOWN = 200
 RUNS_SHOWN = 10
@@ -77,9 +79,14 @@ class Feed:
                 for app in self._stage.bitrise.farm.apps
             ],
             "builds": [_build(one) for one in self._stage.bitrise.farm.newest_first()[:BUILDS_SHOWN]],
+            "platform": [seen(app) for app in self._stage.buildio.platform.apps[-APPS_SHOWN:]],
             "faults": [
                 {"at": name, "match": one.match, "kind": one.kind, "times": one.times}
-                for name, faults in (("Slack", slack.api.faults), ("Bitrise", self._stage.bitrise.faults))
+                for name, faults in (
+                    ("Slack", slack.api.faults),
+                    ("Bitrise", self._stage.bitrise.faults),
+                    ("Build.io", self._stage.buildio.faults),
+                )
                 for one in faults.active
             ],
             "runs": [vars(one) | {"status": one.status} for one in [*workspace.runs.values()][-RUNS_SHOWN:]],

@@ -242,3 +242,22 @@ async def test_two_thousand_messages_in_twenty_channels_leave_the_page_light(
     assert max(kept) <= 300
     assert await page.evaluate("window.sandbox.state.entries.size") <= 200
     assert await page.locator("*").count() < 5000
+
+
+async def test_an_app_at_build_io_is_deployed_fails_and_loops_from_the_page(stage: Stage, page: Page) -> None:
+    pane = page.get_by_role("region", name="Build.io")
+    shop = pane.get_by_role("listitem").filter(has=page.get_by_text("shop main", exact=True))
+    await expect(shop).to_contain_text("v1 ✅ succeeded")
+    await pane.get_by_role("button", name="Deploy shop badly").click()
+    await expect(shop).to_contain_text("v2 ⏸ pending")
+    await page.get_by_role("button", name="Skip 10 min").click()
+    await expect(shop).to_contain_text("v2 ❌ failed")
+    await expect(shop).to_contain_text("1 of 118 tests failed")
+    await pane.get_by_role("button", name="Let shop web.2 crash in a loop").click()
+    await expect(shop).to_contain_text("web.2 ❌ crashed ⏳ loops")
+    await pane.get_by_role("button", name="Let shop web.2 stay up").click()
+    await page.get_by_role("button", name="Skip 1 min").click()
+    await expect(shop).to_contain_text("web.2 ✅ up ×1")
+    await pane.get_by_role("button", name="Deploy shop", exact=True).click()
+    await pane.get_by_role("button", name="End the deployment of shop", exact=True).click()
+    await expect(shop).to_contain_text("v3 ✅ succeeded")

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.buildio.contract import ENDPOINTS
 from bot.commands import (
     BITRISE,
     BUILDIO,
@@ -352,3 +353,10 @@ COMMANDS = st.one_of(
 @given(COMMANDS)
 def test_a_command_put_into_words_and_read_again_is_the_same(command: Command) -> None:
     assert read(buildio.words(command)) == command
+
+
+def test_each_endpoint_of_the_reference_has_a_command() -> None:
+    for endpoint in ENDPOINTS:
+        entry = BUILDIO.entry_for(endpoint.command)
+        assert entry is not None, endpoint.asks
+        assert entry.name == endpoint.command

@@ -211,6 +211,12 @@ FILTERS = st.builds(
 )
 
 
+def test_a_name_that_begins_like_an_address_is_still_a_name() -> None:
+    ask = ListBuilds(filter=BuildFilter(branch=Patterns(include=("//x",))))
+    assert list_words(ask) == 'builds branch:"//x"'
+    assert parse(list_words(ask), surface="slash") == ask
+
+
 @given(FILTERS)
 def test_a_filter_put_into_words_and_read_again_is_the_same(wanted: BuildFilter) -> None:
     ask = ListBuilds(app="a", filter=wanted)

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from bot import messages
-from bot.messages import HomeContent, Linked, Wishes
+from bot.messages import Blind, HomeContent, Linked, Wishes
+from bot.provider import Provider
 from sandbox.slack.transcript import home_words
 from tests.builds import NOON
 from tests.town import Town, open_town
@@ -177,7 +178,7 @@ async def test_homes_are_published_within_slacks_pace(tmp_path: Any) -> None:
             "does not take your token any more",
         ),
         (
-            HomeContent(Wishes(), None, service_acts=True, blind=(NOON, "<gone>")),
+            HomeContent(Wishes(), None, service_acts=True, blind=[Blind(Provider.BITRISE, NOON, "<gone>")]),
             "I could not look at Bitrise since",
         ),
     ],

@@ -25,7 +25,7 @@ async def pick(town: Town, field: str, typed: str, text: str) -> dict[str, Any]:
 
 async def pick_app(town: Town, title: str) -> dict[str, Any]:
     option = await pick(town, "pick_app", title[:3], title)
-    await town.people.use("anna", "pick_app", option)
+    await town.redraw("pick_app", option)
     return option
 
 

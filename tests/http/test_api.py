@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
@@ -133,6 +134,71 @@ async def test_a_change_is_asked_once_and_a_lost_answer_is_told_apart(http: Http
         with pytest.raises(AnswerLost):
             await api(http, server.url, Time()).change("POST", "/x", {})
     assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH", "PUT", "DELETE"])
+async def test_a_change_over_a_connection_that_breaks_is_asked_once_by_whatever_method(
+    http: Http, method: str
+) -> None:
+    async with serving(one_after_another(web.Response(text="{}"), None)) as server:
+        client = api(http, server.url, Time())
+        await client.read("/x")
+        with pytest.raises(AnswerLost):
+            await client.change(method, "/x", None)
+    assert [one.method for one in server.asked] == ["GET", method]
+
+
+@pytest.mark.parametrize("status", [502, 504])
+async def test_what_a_gateway_says_of_a_change_leaves_it_in_doubt(http: Http, status: int) -> None:
+    async with serving(lambda _: web.Response(status=status)) as server:
+        with pytest.raises(AnswerLost, match=f"it answered {status}"):
+            await api(http, server.url, Time()).change("POST", "/x", {})
+        with pytest.raises(ProviderDown) as caught:
+            await api(http, server.url, Time()).read("/x", most_tries=1)
+    assert not isinstance(caught.value, AnswerLost)
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ('{"code": "not_found", "message": "no"}', "not_found"),
+        ('{"message": "no"}', None),
+        ('{"code": 7}', None),
+        ('{"code": "not a word"}', None),
+        ('{"code": "bitpat_0123456789abcdefghij"}', None),
+        ("[]", None),
+        ("<html>", None),
+    ],
+)
+async def test_an_error_keeps_the_name_that_it_has_for_programs(
+    http: Http, body: str, code: str | None
+) -> None:
+    async with serving(lambda _: web.Response(status=404, text=body)) as server:
+        with pytest.raises(NotFound) as caught:
+            await api(http, server.url, Time()).read("/x")
+    assert caught.value.code == code
+
+
+async def test_a_change_may_have_a_time_of_its_own(http: Http) -> None:
+    never = asyncio.Event()
+
+    async def silent(_: web.Request) -> web.Response:
+        await never.wait()
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", silent)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        client = api(http, f"http://127.0.0.1:{runner.addresses[0][1]}", Time())
+        with pytest.raises(AnswerLost):
+            await client.change("POST", "/x", {}, seconds=0.05)
+    finally:
+        never.set()
+        await runner.cleanup()
 
 
 async def test_a_change_that_can_not_have_left_is_no_doubt(http: Http) -> None:

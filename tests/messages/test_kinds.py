@@ -88,7 +88,7 @@ def test_a_card_of_build_io_offers_what_build_io_can_do() -> None:
     assert {words: one["action_id"] for words, one in buttons(card).items()} == {
         "Processes": actions.BUILDIO_PS,
         "Restart…": actions.BUILDIO_RESTART,
-        "Refresh": actions.BUILDIO_APP,
+        "Refresh": actions.BUILDIO_REFRESH,
         "Deploy again…": actions.BUILDIO_DEPLOY,
         "Open the app": actions.OPEN_LINK,
     }
@@ -165,5 +165,5 @@ def test_a_subscription_says_what_its_provider_tells_and_where_to_change_it() ->
 
 def test_who_can_not_be_looked_at_is_named() -> None:
     row = messages.SubscriptionRow(number=1, app=SHOP, terms=Terms(), created_by="U1")
-    said = messages.subscriptions([row], blind=(None, "no answer."), provider=Provider.BUILDIO)
+    said = messages.subscriptions([row], blind=[messages.Blind(Provider.BUILDIO, None, "no answer.")])
     assert "I could not look at Build.io" in shown(said)

@@ -14,7 +14,7 @@ from bot import messages
 from bot.bitrise import AbortOrder, ArtifactLinks, Started, YmlVerdict
 from bot.build import App, Build, Kind, State
 from bot.build_request import BuildRequest
-from bot.commands import ListBuilds, TriggerBuild
+from bot.commands import GRAMMARS, Grammar, ListBuilds, TriggerBuild
 from bot.comparing import compare_builds
 from bot.failure import Failure
 from bot.filters import BuildFilter, Patterns
@@ -48,7 +48,14 @@ TIME = st.none() | st.integers(-100_000, 100_000).map(lambda seconds: NOON + tim
 
 USUAL = st.none() | st.integers(0, 100_000).map(lambda seconds: timedelta(seconds=seconds))
 
-APPS = st.builds(App, slug=SLUG, title=TEXT, owner=MAYBE, repo=MAYBE)
+APPS = st.builds(
+    App,
+    provider=st.sampled_from([Provider.BITRISE, Provider.BUILDIO]),
+    slug=SLUG,
+    title=TEXT,
+    owner=MAYBE,
+    repo=MAYBE,
+)
 BUILDS = st.builds(
     Build,
     app_slug=SLUG,
@@ -299,7 +306,9 @@ def test_a_home(
         mine=builds,
         usual={build.slug: timedelta(minutes=5) for build, _ in builds},
         subscriptions=[messages.PlacedSubscription(row, "C1" if row.number else None) for row in rows],
-        blind=(NOON, said),
+        blind=[messages.Blind(Provider.BUILDIO, NOON, said)],
+        providers=[Provider.BITRISE, Provider.BUILDIO],
+        elsewhere=[(Provider.BUILDIO, messages.Linked(name=said))],
     )
     view = messages.home(content, now=NOON)
     assert_view(view, home=True)
@@ -399,10 +408,17 @@ def test_a_problem(words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "topic", [None, *[entry.name for entry in __import__("bot.commands").commands.BITRISE.catalogue]]
+    ("grammar", "topic"),
+    [(grammar, topic) for grammar in GRAMMARS for topic in (None, *(one.name for one in grammar.catalogue))],
 )
-def test_help(topic: str | None) -> None:
-    assert_message(messages.help_message(topic))
+def test_help(grammar: Grammar, topic: str | None) -> None:
+    message = messages.help_message(topic, grammar)
+    assert_message(message)
+    shown = json.dumps(message.blocks, ensure_ascii=False)
+    assert "more_" not in shown
+    assert grammar.provider.command in shown
+    for entry in grammar.catalogue if topic is None else ():
+        assert entry.summary in shown
 
 
 @given(BUILDS, APPS, MAYBE, MAYBE)

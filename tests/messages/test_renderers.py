@@ -15,7 +15,7 @@ from bot import messages
 from bot.audit import Entry, Event, Personal, link
 from bot.bitrise import AbortOrder, ArtifactLinks, Started, YmlVerdict
 from bot.build import App
-from bot.commands import BITRISE, ListBuilds, TriggerBuild
+from bot.commands import BITRISE, BUILDIO, GRAMMARS, ListBuilds, TriggerBuild
 from bot.comparing import compare_builds
 from bot.log_reader import Hit, LogReading, Step, StepResult
 from bot.messages import Message
@@ -24,6 +24,7 @@ from bot.policy import Allow, Permission, Protect, Question
 from bot.provider import Provider
 from bot.terms import Terms
 from tests.builds import NOON
+from tests.messages import buildio_rendered
 from tests.messages.outside import MAYBE, TEXT, assert_message, assert_mrkdwn, assert_options, assert_view
 from tests.messages.test_limits import (
     APPS,
@@ -41,10 +42,12 @@ from tests.messages.test_limits import (
 
 # What reads what people have filled in or pressed shows nothing.
 READERS = {
+    *(f"buildio.{name}" for name in buildio_rendered.READERS),
     "artifacts_of_block",
     "log_of_block",
     "picked_app",
     "read_abort",
+    "read_any_app",
     "read_provider",
     "read_picked",
     "read_rule",
@@ -57,6 +60,7 @@ READERS = {
 }
 
 BY = st.just("U0ASKER")
+PROVIDER = st.sampled_from([Provider.BITRISE, Provider.BUILDIO])
 NOW = st.just(NOON)
 BOOL = st.booleans()
 COUNT = st.integers(0, 10**6)
@@ -95,6 +99,7 @@ STARTED = st.lists(
 ROWS = st.lists(
     st.builds(
         messages.SubscriptionRow,
+        provider=PROVIDER,
         number=COUNT,
         app=APPS,
         terms=TERMS,
@@ -103,7 +108,7 @@ ROWS = st.lists(
     ),
     max_size=3,
 )
-BLIND = st.none() | st.tuples(TIME, TEXT)
+BLIND = st.lists(st.builds(messages.Blind, PROVIDER, TIME, TEXT), max_size=2)
 SAID = st.builds(messages.problem, TEXT)
 LINKED = st.none() | st.builds(messages.Linked, name=TEXT, works=BOOL)
 WISHES = st.builds(messages.Wishes, name=MAYBE, mention=BOOL, ends=BOOL)
@@ -138,6 +143,8 @@ HOMES = st.builds(
     ),
     whole=BOOL,
     blind=BLIND,
+    providers=st.lists(PROVIDER, min_size=1, max_size=2, unique=True),
+    elsewhere=st.lists(st.tuples(PROVIDER, LINKED), max_size=1),
 )
 GLOBS = st.lists(TEXT.map(whole).filter(lambda text: 0 < len(text) <= 200), max_size=3).map(tuple)
 RULES = st.builds(
@@ -186,7 +193,6 @@ REASONS = st.lists(
     st.builds(messages.Reason, number=COUNT, app=APPS, terms=TERMS, told=BOOL, said=TEXT), max_size=3
 )
 ORIGIN = st.just(messages.Origin(channel="C1"))
-PROVIDER = st.sampled_from([Provider.BITRISE, Provider.BUILDIO])
 SIGN_IN = st.none() | st.just("https://bell.example.com/buildio/connect?state=abc")
 
 
@@ -217,8 +223,15 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         messages.aborted, BUILDS, APPS, by=BY, order=st.builds(AbortOrder, reason=MAYBE, with_success=BOOL)
     ),
     "aborting": st.builds(messages.aborting, BUTTONS),
+    "any_app_options": st.builds(
+        messages.any_app_options, TEXT | st.just(""), st.lists(APPS, max_size=4)
+    ).map(lambda made: made.get("option_groups") or made["options"]),
     "app_list": st.builds(
-        messages.app_list, st.lists(APPS, max_size=4), total=COUNT, page=st.integers(1, 9), size=st.just(20)
+        messages.app_list,
+        st.lists(APPS, max_size=4),
+        total=COUNT,
+        page=st.integers(1, 9),
+        size=st.just(20),
     ),
     "app_options": st.builds(messages.app_options, TEXT | st.just(""), st.lists(APPS, max_size=4)),
     "artifact_link": st.builds(
@@ -300,7 +313,9 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         messages.group_options, st.just(""), st.dictionaries(st.just("S1"), TEXT, max_size=1)
     ),
     "help_message": st.builds(
-        messages.help_message, st.none() | st.sampled_from([one.name for one in BITRISE.catalogue]) | TEXT
+        messages.help_message,
+        st.none() | st.sampled_from([one.name for one in (*BITRISE.catalogue, *BUILDIO.catalogue)]) | TEXT,
+        st.sampled_from(GRAMMARS),
     ),
     "home": st.builds(messages.home, HOMES, now=NOW),
     "log_hits": st.builds(messages.log_hits, BUILDS, APPS, TEXT, READINGS, complete=BOOL, still_growing=BOOL),
@@ -392,7 +407,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "subscribed": st.builds(messages.subscribed, APPS, TERMS, by=BY),
     "subscription_modal": st.builds(_of_terms, st.none() | APPS, TERMS, MAYBE),
     "subscription_note": st.builds(messages.subscription_note, TEXT.map("It is {}.".format)),
-    "subscriptions": st.builds(messages.subscriptions, ROWS, blind=BLIND),
+    "subscriptions": st.builds(messages.subscriptions, ROWS, PROVIDER, blind=BLIND),
     "thread_head": st.builds(messages.thread_head, TELLINGS),
     "told_build": st.builds(messages.told_build, TELLINGS, now=NOW),
     "told_pipeline": st.builds(
@@ -417,12 +432,13 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "will_tell": st.builds(messages.will_tell, BUILDS, APPS),
     "yml_comment": st.builds(messages.yml_comment, APPS, st.none() | BUILDS, VERDICTS),
     "yml_shown": st.builds(messages.yml_shown, APPS, st.none() | BUILDS, VERDICTS),
-}
+} | {f"buildio.{name}": strategy for name, strategy in buildio_rendered.RENDERED.items()}
 
 
 def exported() -> dict[str, Callable[..., Any]]:
-    """Every function that bot.messages exports."""
+    """Every function that bot.messages exports, and what a provider's own renderers export, by where it stands."""
     named = {name: getattr(messages, name) for name in messages.__all__}
+    named |= {f"buildio.{name}": getattr(messages.buildio, name) for name in messages.buildio.__all__}
     return {name: one for name, one in named.items() if inspect.isfunction(one)}
 
 
@@ -432,9 +448,12 @@ def test_every_renderer_is_fed_and_nothing_else_is_left_out() -> None:
     assert set(functions) >= READERS
     for name in READERS:
         shows = get_type_hints(functions[name])["return"]
-        assert name.startswith(("read_", "picked_")) or name.endswith("_of_block"), name
+        bare = name.removeprefix("buildio.")
+        assert bare.startswith(("read_", "picked_")) or bare.endswith("_of_block"), name
         assert shows not in (Message, messages.message.Block), name
     public = {name for name in vars(messages) if inspect.isfunction(getattr(messages, name))}
+    of_buildio = vars(messages.buildio)
+    public |= {f"buildio.{name}" for name, one in of_buildio.items() if inspect.isfunction(one)}
     assert public == set(functions), "a renderer that is imported but not exported"
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import handlers
+from bot.commands import GRAMMARS
 from bot.commands.links import HOSTS
 from bot.manifest import bot_scopes, for_http, manifest
 from bot.metrics import Metrics
@@ -29,7 +30,7 @@ NEEDED_FOR = {
     "users:read": {"users_info", "event user_change"},
     "usergroups:read": {"usergroups_list", "usergroups_users_list"},
     "users:read.email": {"users_info"},  # its answer has the address only with this scope
-    "files:write": {"files_getUploadURLExternal", "files_completeUploadExternal"},
+    "files:write": {"files_getUploadURLExternal", "files_completeUploadExternal", "files_delete"},
     "im:write": {"conversations_open"},
     "links:read": {"event link_shared"},
     "links:write": {"chat_unfurl"},
@@ -84,6 +85,9 @@ def used_methods() -> set[str]:
         ("features slash_commands 0 command", 2, 32),
         ("features slash_commands 0 description", 1, 2000),
         ("features slash_commands 0 usage_hint", 1, 1000),
+        ("features slash_commands 1 command", 2, 32),
+        ("features slash_commands 1 description", 1, 2000),
+        ("features slash_commands 1 usage_hint", 1, 1000),
         ("settings event_subscriptions bot_events", 1, 100),
         ("oauth_config scopes bot", 1, 255),
     ],
@@ -100,6 +104,11 @@ def test_each_command_is_in_the_manifest_and_each_in_the_manifest_is_listened_to
 ) -> None:
     commands = [one["command"] for one in manifest()["features"].get("slash_commands", [])]
     assert sorted(commands) == sorted(registered["command"])
+
+
+def test_each_grammar_has_its_command_in_the_manifest() -> None:
+    commands = [one["command"] for one in manifest()["features"]["slash_commands"]]
+    assert commands == [grammar.provider.command for grammar in GRAMMARS]
 
 
 def test_each_shortcut_is_in_the_manifest_and_each_in_the_manifest_is_listened_to(
@@ -175,7 +184,7 @@ def test_the_domains_that_unfurl_are_those_that_are_read() -> None:
 def test_for_http_every_address_is_the_same_one() -> None:
     content = for_http("https://bot.example.com/")
     address = "https://bot.example.com/slack/events"
-    assert content["features"]["slash_commands"][0]["url"] == address
+    assert {one["url"] for one in content["features"]["slash_commands"]} == {address}
     assert content["settings"]["event_subscriptions"]["request_url"] == address
     assert content["settings"]["interactivity"]["request_url"] == address
     assert content["settings"]["socket_mode_enabled"] is False

@@ -12,6 +12,8 @@ import aiohttp
 import pytest
 
 from bot.manifest import manifest
+from sandbox.buildio import TOKEN as BUILDIO_TOKEN
+from sandbox.buildio import BuildioSandbox
 from sandbox.slack import APP_TOKEN, BOT_TOKEN
 from sandbox.stage import Stage
 from tests.operating.forking import forked
@@ -111,7 +113,14 @@ WHOLE = {
     [
         ("SLACK_BOT_TOKEN", None, "set SLACK_BOT_TOKEN (one workspace) or SLACK_CLIENT_ID (many)"),
         ("SLACK_APP_TOKEN", None, "set SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET"),
-        ("BITRISE_TOKEN", None, "set BITRISE_TOKEN"),
+        (
+            "BITRISE_TOKEN",
+            None,
+            "set BITRISE_TOKEN to a personal or workspace token of Bitrise, or BUILDIO_TOKEN",
+        ),
+        ("BUILDIO_API_URL", "app.build.io", "BUILDIO_API_URL: must be a web address"),
+        ("BUILDIO_CLIENT_ID", "id", "BUILDIO_CLIENT_ID and BUILDIO_CLIENT_SECRET belong together"),
+        ("BUILDIO_CLIENT_SECRET", "hush", "BUILDIO_CLIENT_ID and BUILDIO_CLIENT_SECRET belong together"),
         ("BITRISE_API_URL", "api.bitrise.io", "BITRISE_API_URL: must be a web address"),
         ("PORT", "many", "PORT: "),
         ("POLL_INTERVAL", "0", "POLL_INTERVAL: "),
@@ -185,6 +194,30 @@ async def test_the_doctor_names_each_trouble_with_its_cure(stage: Stage) -> None
     ):
         assert part in said
     assert said.count("not well") == 4
+
+
+async def test_the_doctor_says_how_buildio_answers_beside_bitrise_or_alone(stage: Stage) -> None:
+    buildio = await BuildioSandbox().start()
+    settings = stage.settings | {"BUILDIO_TOKEN": BUILDIO_TOKEN, "BUILDIO_API_URL": buildio.api_url}
+    try:
+        code, said = await buildbell("doctor", **settings)
+        assert code == 0, said
+        for part in (
+            "Bitrise: as api-demo",
+            "Build.io: as build-service@acme.example",
+            "Build.io apps: 4 can be",
+        ):
+            assert part in said
+        alone = {name: value for name, value in settings.items() if name != "BITRISE_TOKEN"}
+        code, said = await buildbell("doctor", **alone)
+        assert code == 0, said
+        assert "Build.io: as build-service@acme.example" in said
+        assert "Bitrise" not in said
+        code, said = await buildbell("doctor", **(alone | {"BUILDIO_TOKEN": "wrong"}))
+        assert code == 1
+        assert "check BUILDIO_TOKEN and BUILDIO_API_URL" in said
+    finally:
+        await buildio.close()
 
 
 async def test_the_manifest_is_printed_ready_to_paste() -> None:

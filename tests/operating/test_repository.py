@@ -37,7 +37,15 @@ def test_the_readme_begins_with_the_two_commands() -> None:
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "CONTRIBUTING.md", "docs/using.md", "docs/operating.md", "docs/sandbox.md"]
+    "page",
+    [
+        "README.md",
+        "CONTRIBUTING.md",
+        "docs/buildio-api.md",
+        "docs/using.md",
+        "docs/operating.md",
+        "docs/sandbox.md",
+    ],
 )
 def test_links_between_pages_lead_somewhere(page: str) -> None:
     for target in re.findall(r"\]\((?!https?:)([^)#]*)(?:#[^)]*)?\)", text(page)):

@@ -33,7 +33,6 @@ from storage import (
     Scope,
     SeenAs,
     Sighting,
-    SignIn,
     States,
     Storage,
     Wait,
@@ -44,7 +43,6 @@ from tests.builds import ANDROID, NOON, a_build, to
 NEW, OLD = "new-" * 10, "old-" * 10
 ANNA, BEN, TEAM = "U0ANNA", "U0BEN", "T1"
 TOKEN = "anna-has-this-token-at-bitrise"
-VERIFIER = "the-secret-of-one-who-signs-in-0123456789-0123"
 SLACK_TOKEN = "xoxb-this-is-slacks-own"
 STARTED_BY_ANNA = {
     "environments": [{"key": "BUILDBELL_STARTED_BY", "value": ANNA}, {"key": "PIN", "value": "1234"}]
@@ -77,7 +75,7 @@ async def _of_workspace(storage: Storage, team: str) -> None:
         await here.accounts.connect(
             person, Provider.BITRISE, SecretStr(TOKEN), provider_user=f"slug-{name}", name=name, at=NOON
         )
-        await storage.sign_ins.begin(SignIn(team, person, VERIFIER), Provider.BUILDIO, NOON)
+        await storage.sign_ins.begin(team, person, Provider.BUILDIO, NOON)
         await here.passing_files.note(f"F0{person}", person, NOON)
         await here.people.save(Person(user=person, name=name, email=f"{name}@example.com", mention=True))
         await here.starts.remember(person, ANDROID.slug, TriggerBuild(app="android", branch="main"), at=NOON)

@@ -13,8 +13,9 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.oauth.installation_store.models.bot import Bot
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.exchanging import FIRST_PAUSE
 from bot.slack import slack_session
-from bot.slack.tokens import EXCHANGED_BEFORE, FIRST_PAUSE, AppSecrets, InstalledTokens
+from bot.slack.tokens import EXCHANGED_BEFORE, AppSecrets, InstalledTokens
 from bot.slack.workspaces import WorkspaceClient
 from bot.vault import Vault
 from sandbox.slack import CLIENT_ID, CLIENT_SECRET

@@ -40,6 +40,11 @@ def see_deployment(
     return seen, past, builds
 
 
+def deployment_slug(app_id: str, deployment_id: str) -> str:
+    """What the deployment is called that Build.io knows by this id."""
+    return slug_of(app_id, "deployment", f"id {deployment_id}")
+
+
 def begin_with(app: BuildioApp, now: datetime) -> tuple[SeenDeployment | None, list[Build]]:
     """The deployment that is there when the watching begins; an end that it has come to is none that was seen."""
     seen, _, builds = see_deployment(app, None, (), now)

@@ -35,12 +35,15 @@ from bot.commands.buildio.model import (
     UnsetEnvironment,
 )
 from bot.commands.buildio.reading import READERS
+from bot.commands.buildio.values import LONGEST_COMMAND, array_of, host, is_key
 from bot.commands.buildio.wording import words
 from bot.commands.grammar import Grammar
+from bot.commands.tokens import arguments
 from bot.provider import Provider
 
 __all__ = [
     "BUILDIO",
+    "LONGEST_COMMAND",
     "AddDomain",
     "ClearDomains",
     "CreateApp",
@@ -70,6 +73,10 @@ __all__ = [
     "Unlink",
     "UnsetConfig",
     "UnsetEnvironment",
+    "arguments",
+    "array_of",
+    "host",
+    "is_key",
     "words",
 ]
 

@@ -66,7 +66,7 @@ CATALOGUE: tuple[Entry, ...] = (
         ),
         (
             ARRAY,
-            "Nobody may do this unless a rule says who. The command and what it says are noted.",
+            "Nobody may do this unless a rule says who. The command is noted, and what it says you alone see.",
             APPS,
         ),
     ),

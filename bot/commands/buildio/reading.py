@@ -51,6 +51,11 @@ def _run(words: Words) -> model.RunCommand:
     command = arguments(typed)
     if not command:
         words.wrong("Which command? There is nothing behind the two dashes.")
+    if len(values.array_of(command)) > values.LONGEST_COMMAND:
+        words.wrong(
+            f"The command is longer than {values.LONGEST_COMMAND} characters. Put it into a script of the app, and run"
+            " that."
+        )
     app = words.plain()
     return model.RunCommand(app=app, command=command, **words.keyed_once("dyno"))
 

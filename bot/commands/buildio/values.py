@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterable
 
 from bot.commands.model import BuildRef
 from bot.commands.values import is_variable_name
 
+# A command is shown letter by letter to everybody who is to agree to it.
+LONGEST_COMMAND = 1500
 LONGEST_KEY = 128
 LONGEST_HOST = 253
 _IN_CAPITALS = re.compile(r"[A-Z_][A-Z0-9_]*")
@@ -47,3 +51,8 @@ def build_ref(text: str) -> BuildRef | None:
     if match := _NUMBER.fullmatch(text):
         return BuildRef(number=int(match[1]))
     return BuildRef(slug=text) if _ID.fullmatch(text) else None
+
+
+def array_of(command: Iterable[str]) -> str:
+    """The array as Build.io gets it, in plain letters: nothing in it hides, is cut, or ends a block of code."""
+    return json.dumps(list(command)).replace("`", "\\u0060").replace("\x7f", "\\u007f")

@@ -1,1 +1,162 @@
 """What people see of Build.io: pure functions from things to Slack messages and modals; no I/O."""
+
+from bot.messages.buildio.apps import app_card, app_created, app_list, deployment_words
+from bot.messages.buildio.buttons import (
+    AppButton,
+    AppsButton,
+    DomainButton,
+    DynoButton,
+    ThingButton,
+    VarsButton,
+)
+from bot.messages.buildio.confirming import TypedName, read_typed_name
+from bot.messages.buildio.creating import (
+    CreateForm,
+    NamespaceForm,
+    create_modal,
+    namespace_modal,
+    read_create,
+    read_namespace,
+    team_options,
+)
+from bot.messages.buildio.deploying import DeployForm, deploy_modal, deployment_asked, read_deploy
+from bot.messages.buildio.domain_modals import (
+    CertificateForm,
+    DomainForm,
+    DomainOrigin,
+    certificate_modal,
+    clear_domains_modal,
+    domain_modal,
+    read_certificate,
+    read_domain,
+)
+from bot.messages.buildio.domains import (
+    certificate_changed,
+    domain_added,
+    domain_list,
+    domain_removed,
+    domains_cleared,
+)
+from bot.messages.buildio.environments import environment_list
+from bot.messages.buildio.login import login_comment, login_sent
+from bot.messages.buildio.namespaces import (
+    DeleteForm,
+    NamespaceOrigin,
+    delete_namespace_modal,
+    namespace_card,
+    namespace_created,
+    namespace_deleted,
+    namespace_list,
+    read_delete_namespace,
+)
+from bot.messages.buildio.pipelines import pipeline_card, pipeline_list
+from bot.messages.buildio.processes import dyno_list, restarted
+from bot.messages.buildio.refusals import (
+    no_process,
+    platform_domain,
+    unknown_key,
+    unknown_thing,
+    which_process,
+)
+from bot.messages.buildio.running import RunForm, RunOrigin, executed, ran, read_run, run_check, run_modal
+from bot.messages.buildio.teams import team_card, team_list
+from bot.messages.buildio.tying import Tie, tied, untied
+from bot.messages.buildio.variable_modals import (
+    FilledUnset,
+    FilledVars,
+    VarsOrigin,
+    read_unset,
+    read_vars,
+    unset_modal,
+    vars_modal,
+)
+from bot.messages.buildio.variables import (
+    VarsOf,
+    vars_changed,
+    vars_hidden,
+    vars_list,
+    vars_revealed,
+)
+
+__all__ = [
+    "AppButton",
+    "AppsButton",
+    "CertificateForm",
+    "CreateForm",
+    "DeleteForm",
+    "DeployForm",
+    "DomainButton",
+    "DomainForm",
+    "DomainOrigin",
+    "DynoButton",
+    "FilledUnset",
+    "FilledVars",
+    "NamespaceForm",
+    "NamespaceOrigin",
+    "RunForm",
+    "RunOrigin",
+    "ThingButton",
+    "Tie",
+    "TypedName",
+    "VarsButton",
+    "VarsOf",
+    "VarsOrigin",
+    "app_card",
+    "app_created",
+    "app_list",
+    "certificate_changed",
+    "certificate_modal",
+    "clear_domains_modal",
+    "create_modal",
+    "delete_namespace_modal",
+    "deploy_modal",
+    "deployment_asked",
+    "deployment_words",
+    "domain_added",
+    "domain_list",
+    "domain_modal",
+    "domain_removed",
+    "domains_cleared",
+    "dyno_list",
+    "environment_list",
+    "executed",
+    "login_comment",
+    "login_sent",
+    "namespace_card",
+    "namespace_created",
+    "namespace_deleted",
+    "namespace_list",
+    "namespace_modal",
+    "no_process",
+    "pipeline_card",
+    "pipeline_list",
+    "platform_domain",
+    "ran",
+    "read_certificate",
+    "read_create",
+    "read_delete_namespace",
+    "read_deploy",
+    "read_domain",
+    "read_namespace",
+    "read_run",
+    "read_typed_name",
+    "read_unset",
+    "read_vars",
+    "restarted",
+    "run_check",
+    "run_modal",
+    "team_card",
+    "team_list",
+    "team_options",
+    "tied",
+    "unknown_key",
+    "unknown_thing",
+    "unset_modal",
+    "untied",
+    "vars_changed",
+    "vars_hidden",
+    "vars_list",
+    "vars_modal",
+    "vars_revealed",
+    "which_process",
+]

@@ -28,11 +28,13 @@ from bot.acts import (
     UnsetEnvironment,
     UpdateCertificate,
 )
-from bot.buildio import app_of
+from bot.buildio import Executed
+from bot.buildio.config_diff import ConfigDiff
+from bot.commands.buildio import Deploy as Asked
 from bot.http import AnswerLost, ProviderError
-from bot.http.redaction import redact
-from bot.messages import Message
-from bot.messages.buildio import done
+from bot.http.redaction import REDACTED, redact
+from bot.messages import Message, buildio
+from bot.messages.buildio import VarsOf
 from bot.provider import Provider
 from handlers import files
 from handlers.caller import Answer, Audience, Caller
@@ -52,7 +54,8 @@ async def _deploy(act: Deploy, caller: Caller) -> Done:
     started = await caller.own_buildio.start_build(
         act.app.slug, branch=act.branch, commitish=act.commitish, description=act.description
     )
-    said = done.deployed(act.app, started, by=caller.person, branch=act.branch, commitish=act.commitish)
+    asked = Asked(branch=act.branch, commit=act.commitish, message=act.description)
+    said = buildio.deployment_asked(act.app, asked, started, by=caller.person)
     facts = {"app": redact(act.app.title), "build": started.id or "", "url": started.url or ""}
     return Done(Answer(said, Audience.CHANNEL), facts, f"started {started.id or 'a build'}")
 
@@ -68,7 +71,7 @@ async def _restart(act: Restart, caller: Caller) -> Done:
         await caller.own_buildio.restart_all(act.app.slug)
     else:
         await caller.own_buildio.restart(act.app.slug, act.dyno)
-    return _told(done.restarted(act.app, act.dyno, by=caller.person))
+    return _told(buildio.restarted(act.app, act.dyno, by=caller.person))
 
 
 async def _run(act: Run, caller: Caller) -> Done:
@@ -80,34 +83,43 @@ async def _run(act: Run, caller: Caller) -> Done:
             f"No answer came within {RUN_SECONDS:.0f} seconds. The command may still run in {act.dyno}, and I can't"
             " stop it."
         ) from error
-    private = done.output(act.app, act.dyno, result, hidden=await _values_of(act, caller))
-    try:
-        channel = await caller.direct_message_alone()
-        await caller.slack.chat_postMessage(
-            channel=channel, text=private.text, blocks=private.blocks, unfurl_links=False, unfurl_media=False
-        )
-    except SlackApiError as error:
-        log.warning("run.output_not_said", reason=str(error.response.get("error")))
-    said = done.executed(act.app, act.dyno, act.exactly(), result, by=caller.person)
-    code = f"ended with code {result.exit_code}" if result.exit_code is not None else "ended"
-    return _told(said, code)
+    shown = result.model_copy(update={"output": await _without_values(result, act, caller)})
+    await _say_alone(buildio.executed(act.app, act.dyno, act.command, shown), caller)
+    said = buildio.ran(act.app, act.dyno, act.command, by=caller.person, exit_code=result.exit_code)
+    return _told(said, f"ended with {result.exit_code}" if result.exit_code is not None else "ended")
 
 
-async def _values_of(act: Run, caller: Caller) -> list[str]:
-    """The values of the app's config vars, which a command may print; none where they can't be read."""
+async def _without_values(result: Executed, act: Run, caller: Caller) -> str:
+    """The output without the values of the app's config vars, which a command may print."""
     try:
         values = (await caller.own_buildio.config_vars(act.app.slug)).values()
     except ProviderError as problem:
         log.info("run.config_unknown", reason=type(problem).__name__)
-        return []
-    return [value for value in values if len(value) >= SHORTEST_HIDDEN]
+        return result.output
+    output = result.output
+    for value in sorted(values, key=len, reverse=True):
+        if len(value) >= SHORTEST_HIDDEN:
+            output = output.replace(value, REDACTED)
+    return output
+
+
+async def _say_alone(message: Message, caller: Caller) -> None:
+    """Say it in their direct messages: it must not wait in the database, as what the outbox carries does."""
+    try:
+        channel = await caller.direct_message_alone()
+        await caller.slack.chat_postMessage(
+            channel=channel, text=message.text, blocks=message.blocks, unfurl_links=False, unfurl_media=False
+        )
+    except SlackApiError as error:
+        log.warning("run.output_not_said", reason=str(error.response.get("error")))
 
 
 async def _set_config(act: SetConfig, caller: Caller) -> Done:
     values = {key: value.get_secret_value() for key, value in act.values.items()}
+    before = await caller.own_buildio.config_vars(act.app.slug)
     await _expect_restart(act, caller)  # what runs is started anew with them
     await caller.own_buildio.set_config_vars(act.app.slug, values)
-    return _told(done.config_changed(act.app.title, by=caller.person, given=sorted(values)))
+    return _changed(VarsOf.of_app(act.app), ConfigDiff.between(before, values), caller)
 
 
 async def _unset_config(act: UnsetConfig, caller: Caller) -> Done:
@@ -116,36 +128,42 @@ async def _unset_config(act: UnsetConfig, caller: Caller) -> Done:
 
     await _expect_restart(act, caller)
     await _one_by_one(act.keys, unset)
-    return _told(done.config_changed(act.app.title, by=caller.person, gone=act.keys))
+    return _changed(VarsOf.of_app(act.app), ConfigDiff(removed=act.keys), caller)
 
 
 async def _add_domain(act: AddDomain, caller: Caller) -> Done:
     certificate = act.certificate.get_secret_value() if act.certificate is not None else None
     domain = await caller.own_buildio.add_domain(act.app.slug, act.hostname, certificate=certificate)
-    return _told(done.domain_added(act.app, domain, by=caller.person))
+    return _told(buildio.domain_added(act.app, domain, by=caller.person))
 
 
 async def _update_certificate(act: UpdateCertificate, caller: Caller) -> Done:
     certificate = act.certificate.get_secret_value()
-    await caller.own_buildio.update_certificate(act.app.slug, act.domain, certificate)
-    return _told(done.certificate_changed(act.app, act.hostname, by=caller.person))
+    domain = await caller.own_buildio.update_certificate(act.app.slug, act.domain, certificate)
+    # Its answer need not name the domain as people do.
+    named = domain.model_copy(update={"hostname": act.hostname})
+    return _told(buildio.certificate_changed(act.app, named, by=caller.person))
 
 
 async def _remove_domain(act: RemoveDomain, caller: Caller) -> Done:
     await caller.own_buildio.remove_domain(act.app.slug, act.domain)
-    return _told(done.domain_removed(act.app, act.hostname, by=caller.person))
+    return _told(buildio.domain_removed(act.app, act.hostname, by=caller.person))
 
 
 async def _remove_all_domains(act: RemoveAllDomains, caller: Caller) -> Done:
+    there = [one.hostname for one in await caller.own_buildio.domains(act.app.slug) if not one.platform]
+    if not set(there) <= set(act.hostnames):
+        raise NotNamed(
+            f"{act.app.title} has got more domains meanwhile, so I removed none. Ask for it again."
+        )
     await caller.own_buildio.remove_all_domains(act.app.slug)
-    return _told(done.domain_removed(act.app, None, by=caller.person))
+    return _told(buildio.domains_cleared(act.app, there, by=caller.person))
 
 
 async def _create_app(act: CreateApp, caller: Caller) -> Done:
     created = await caller.own_buildio.create_app(act.name, team=act.team, region=act.region)
-    caller.own_apps(Provider.BUILDIO).forget()
-    caller.desk.clients.buildio.service_apps.forget()
-    said = done.app_created(app_of(created), by=caller.person, url=created.web_url)
+    _apps_are_others(caller)
+    said = buildio.app_created(created, by=caller.person)
     return Done(Answer(said, Audience.CHANNEL), {"app": redact(created.name)}, f"created {created.id}")
 
 
@@ -153,23 +171,22 @@ async def _create_namespace(act: CreateNamespace, caller: Caller) -> Done:
     created = await caller.own_buildio.create_namespace(
         act.name, team=act.team, description=act.description, region=act.region
     )
-    return _told(done.namespace_created(created, by=caller.person), f"created {created.id}")
+    return _told(buildio.namespace_created(created, by=caller.person), f"created {created.id}")
 
 
 async def _delete_namespace(act: DeleteNamespace, caller: Caller) -> Done:
     await caller.own_buildio.delete_namespace(act.name)
-    caller.own_apps(Provider.BUILDIO).forget()
-    return _told(done.namespace_deleted(act.name, by=caller.person))
+    _apps_are_others(caller)
+    return _told(buildio.namespace_deleted(act.name, by=caller.person))
 
 
 async def _set_environment(act: SetEnvironment, caller: Caller) -> Done:
     values = {
         key: value.get_secret_value() if value is not None else None for key, value in act.values.items()
     }
+    before = await caller.own_buildio.environment(act.environment)
     await caller.own_buildio.set_environment(act.environment, values)
-    given = sorted(key for key, value in values.items() if value is not None)
-    gone = sorted(key for key, value in values.items() if value is None)
-    return _told(done.config_changed(act.label, by=caller.person, given=given, gone=gone))
+    return _changed(_of_environment(act), ConfigDiff.between(before, values), caller)
 
 
 async def _unset_environment(act: UnsetEnvironment, caller: Caller) -> Done:
@@ -177,7 +194,7 @@ async def _unset_environment(act: UnsetEnvironment, caller: Caller) -> Done:
         await caller.own_buildio.remove_from_environment(act.environment, key)
 
     await _one_by_one(act.keys, unset)
-    return _told(done.config_changed(act.label, by=caller.person, gone=act.keys))
+    return _changed(_of_environment(act), ConfigDiff(removed=act.keys), caller)
 
 
 async def _log_in(act: ClusterLogin, caller: Caller) -> Done:
@@ -186,7 +203,6 @@ async def _log_in(act: ClusterLogin, caller: Caller) -> Done:
     until = caller.now() + FILE_LIVES
     if login.expires_at is not None:
         until = min(until, login.expires_at)
-    comment = done.credential_comment(act.region, until=until, expires_at=login.expires_at)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "credential"
         path.write_text(login.content.get_secret_value(), encoding="utf-8")
@@ -196,13 +212,13 @@ async def _log_in(act: ClusterLogin, caller: Caller) -> Done:
                 path,
                 name="exec-credential.json",
                 title="Kubernetes credential",
-                comment=comment,
+                comment=buildio.login_comment(act.region, expires_at=login.expires_at, deleted_at=until),
                 channel=await caller.direct_message_alone(),
                 until=until,
             )
         except SlackApiError as error:
             raise NotNamed(files.why_not(error)) from error
-    return _told(done.logged_in(act.region, by=caller.person, until=until))
+    return _told(buildio.login_sent(act.region, by=caller.person, deleted_at=until))
 
 
 PERFORM: Mapping[type[Any], Callable[[Any, Caller], Awaitable[Done]]] = {
@@ -226,6 +242,20 @@ PERFORM: Mapping[type[Any], Callable[[Any, Caller], Awaitable[Done]]] = {
 
 def _told(said: Message, answer: str = "ok") -> Done:
     return Done(Answer(said, Audience.CHANNEL), said=answer)
+
+
+def _changed(of: VarsOf, diff: ConfigDiff, caller: Caller) -> Done:
+    return _told(buildio.vars_changed(of, diff, by=caller.person))
+
+
+def _of_environment(act: SetEnvironment | UnsetEnvironment) -> VarsOf:
+    return VarsOf(environment=act.environment, title=act.label)
+
+
+def _apps_are_others(caller: Caller) -> None:
+    """The lists of apps are read anew: the person's own, and the bot's."""
+    caller.own_apps(Provider.BUILDIO).forget()
+    caller.desk.clients.buildio.service_apps.forget()
 
 
 async def _one_by_one(keys: tuple[str, ...], unset: Callable[[str], Awaitable[None]]) -> None:

@@ -1,8 +1,10 @@
 // Behind the scenes: the build farm, the faults, and the inspector.
 
 import { el } from "./dom.js";
+import { platform } from "./platform.js";
+import { run, said, small } from "./running.js";
 import { steps } from "./steps.js";
-import { on, order, state } from "./store.js";
+import { on, state } from "./store.js";
 
 const FAULTS = [
   ["Slack: 429 on posting", "slack-fault", { match: "chat.postMessage", kind: "ratelimited", times: 3, seconds: 3 }],
@@ -13,6 +15,9 @@ const FAULTS = [
   ["Bitrise: 500", "bitrise-fault", { match: "*", kind: "status", status: 500, times: 8 }],
   ["Bitrise: slow", "bitrise-fault", { match: "*", kind: "slow", seconds: 4, times: 4 }],
   ["Bitrise: expired token", "bitrise-fault", { match: "*", kind: "status", status: 401, times: 6 }],
+  ["Build.io: 429", "buildio-fault", { match: "*", kind: "ratelimited", times: 3, seconds: 3 }],
+  ["Build.io: 500", "buildio-fault", { match: "*", kind: "status", status: 500, times: 8 }],
+  ["Build.io: expired token", "buildio-fault", { match: "*", kind: "status", status: 401, times: 6 }],
 ];
 const OPEN = new Set(["on-hold", "in-progress"]);
 const WORDS = { "on-hold": "⏸ on hold", "in-progress": "▶ running", success: "✅ succeeded", error: "❌ failed", aborted: "🛑 aborted", "aborted-with-success": "☑ aborted, as a success" };
@@ -20,18 +25,6 @@ const WORDS = { "on-hold": "⏸ on hold", "in-progress": "▶ running", success:
 let tab = "farm";
 let filter = "";
 const active = el("ul", { class: "hint", "aria-label": "Faults that are on" });
-const said = el("p", { class: "hint", role: "status" });
-
-async function run(name, given, words) {
-  try {
-    await order(name, given);
-    said.textContent = words ?? "";
-  } catch (problem) {
-    said.textContent = problem.message;
-  }
-}
-
-const small = (text, act, more = {}) => el("button", { type: "button", class: "button small", onclick: act, ...more }, text);
 
 /* --- the farm --- */
 
@@ -76,10 +69,11 @@ const farm = el("div", { id: "farm" },
     small("Start a pipeline", () => run("pipeline", { app: appChoice.value, params: { branch: branchChoice.value, commit_message: "Prepare the release" } })),
     small("A stranger's pull request", () => run("hold", { app: appChoice.value }, "A build waits for approval."))),
   list,
+  platform,
   el("h2", {}, "Time"),
   el("div", { class: "actions" },
-    small("Skip 1 min", () => run("skip", { seconds: 60 }, "A minute has passed at Bitrise.")),
-    small("Skip 10 min", () => run("skip", { seconds: 600 }, "Ten minutes have passed at Bitrise.")),
+    small("Skip 1 min", () => run("skip", { seconds: 60 }, "A minute has passed at Bitrise and Build.io.")),
+    small("Skip 10 min", () => run("skip", { seconds: 600 }, "Ten minutes have passed at Bitrise and Build.io.")),
     el("label", {}, "Builds live ", el("select", { onchange: (event) => run("pace", { pace: Number(event.target.value) }) },
       [1, 10, 60].map((pace) => el("option", { value: pace, selected: pace === 10 }, `${pace} times as fast`))))),
   el("h2", {}, "Faults"),

@@ -16,6 +16,7 @@ export const state = {
   homes: {},
   apps: [],
   builds: [],
+  platform: [],
   faults: [],
   runs: [],
   entries: new Map(),
@@ -75,7 +76,7 @@ export function become(id) {
 }
 
 function take(news) {
-  for (const name of ["team", "workspaces", "groups", "manifest", "people", "channels", "views", "homes", "apps", "builds", "faults", "runs", "violations", "broken", "connections", "bot"]) {
+  for (const name of ["team", "workspaces", "groups", "manifest", "people", "channels", "views", "homes", "apps", "builds", "platform", "faults", "runs", "violations", "broken", "connections", "bot"]) {
     if (name in news) {
       state[name] = news[name];
       changed(name);

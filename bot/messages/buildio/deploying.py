@@ -1,0 +1,91 @@
+"""Deployments that people ask for: the form, and what the channel hears."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bot.build import App
+from bot.buildio.things import StartedBuild
+from bot.commands.buildio import Deploy
+from bot.messages import actions
+from bot.messages.blocks import section
+from bot.messages.buildio.buttons import of_app
+from bot.messages.buildio.pieces import buttons, facts, name_of, press
+from bot.messages.message import Block, Message
+from bot.messages.modals import FilledIn, app_option, field, modal, searched, text_element, warning
+from bot.messages.origin import Origin
+from bot.messages.text import code, escape, link, mention
+
+APP, BRANCH, COMMIT, MESSAGE = "app", "branch", "commit", "message"
+TITLE = "Deploy"
+
+
+class DeployForm(Deploy):
+    """What is filled in."""
+
+    @property
+    def problems(self) -> Mapping[str, str]:
+        """What is wrong, by field."""
+        found = {} if self.app else {APP: "Pick an app."}
+        if self.branch and self.commit:
+            found[COMMIT] = "Give a branch or a commit, not both."
+        return found
+
+
+def deployment_asked(app: App, ask: Deploy, started: StartedBuild, *, by: str) -> Message:
+    """To the channel: somebody deploys, and what Build.io says to it."""
+    version = f" v{started.version}" if started.version is not None else ""
+    source = facts(
+        ask.branch and f"branch {code(ask.branch)}",
+        ask.commit and f"commit {code(ask.commit[:12])}",
+        started.status and f"_{escape(started.status, 60)}_",
+    )
+    why = f"\n{escape(ask.message, 500)}" if ask.message else ""
+    named = f"*{link(started.url, app.title, 150)}*"
+    said = f"🚀 {mention(by)} deploys {named}{version}{f' · {source}' if source else ''}{why}"
+    spoken = f"{mention(by)} deploys {name_of(app)}{version}"
+    spoken += f" from {escape(ask.branch or ask.commit or '', 100)}" if ask.branch or ask.commit else ""
+    follow = press("How it stands", actions.BUILDIO_APP_SHOW, of_app(app))
+    return Message(spoken, [section(said), *buttons(follow)])
+
+
+def deploy_modal(form: DeployForm, app: App | None, *, origin: Origin, problem: str | None = None) -> Block:
+    """The form that asks what is to be deployed, with what is filled in so far."""
+    return modal(
+        TITLE,
+        [
+            *warning(problem),
+            field(
+                APP,
+                "App",
+                searched(actions.BUILDIO_PICK_APP, "Type a part of its name", app_option(app)),
+                optional=False,
+            ),
+            field(BRANCH, "Branch", text_element(form.branch, most=200, placeholder="main")),
+            field(
+                COMMIT,
+                "Commit",
+                text_element(form.commit, most=100, placeholder="1f3a9bc"),
+                hint="Instead of a branch. With neither, Build.io takes what it takes by itself.",
+            ),
+            field(
+                MESSAGE, "Description", text_element(form.message, most=300, placeholder="What this is for")
+            ),
+        ],
+        callback_id=actions.BUILDIO_DEPLOY_MODAL,
+        private_metadata=origin.encode(),
+        submit="Deploy",
+        close="Cancel",
+    )
+
+
+def read_deploy(values: Mapping[str, Any]) -> DeployForm:
+    """What was filled in. `values` is the view's state as Slack sends it."""
+    filled = FilledIn(values)
+    return DeployForm(
+        app=filled.picked(APP),
+        branch=filled.text(BRANCH).strip() or None,
+        commit=filled.text(COMMIT).strip() or None,
+        message=filled.text(MESSAGE).strip() or None,
+    )

@@ -1,0 +1,28 @@
+"""What may be told of a config var's value: how long it is, and of an address what kind it is. Pure; no I/O."""
+
+from __future__ import annotations
+
+import re
+
+# A scheme that nobody knows could be the secret itself.
+_SCHEMES = frozenset(
+    """
+    http https ws wss postgres postgresql mysql mysql2 mariadb sqlserver redis rediss valkey memcached mongodb
+    mongodb+srv amqp amqps kafka kafka+ssl nats smtp smtps ldap ldaps s3 gs ftp sftp ssh file elasticsearch opensearch
+    clickhouse cassandra neo4j bolt influxdb mqtt mqtts tcp udp unix
+    """.split()  # noqa: SIM905 - forty quotes would hide the names
+)
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+]{0,19})://")
+
+
+def masked(value: str) -> str:
+    """The value, masked: `postgres://…`, or only a mark that there is one."""
+    match = _SCHEME.match(value)
+    if match is not None and match[1].lower() in _SCHEMES:
+        return f"{match[1].lower()}://…"
+    return "…" if value else "empty"
+
+
+def length_of(value: str) -> str:
+    """How long it is, in words."""
+    return f"{len(value)} character{'s' if len(value) != 1 else ''}"

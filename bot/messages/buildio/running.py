@@ -1,0 +1,154 @@
+"""Commands that run in a process: the form, the array exactly as it will run, and what it left."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from bot.build import App
+from bot.buildio.things import Dyno, Executed
+from bot.commands import CommandError
+from bot.commands.buildio import LONGEST_COMMAND, RunCommand, arguments, array_of
+from bot.http.redaction import redact
+from bot.messages import actions
+from bot.messages.blocks import context, letter_by_letter, plain_text, section
+from bot.messages.buildio.pieces import name_of
+from bot.messages.message import Block, Message
+from bot.messages.modals import MOST_OPTIONS, FilledIn, field, modal, option, pickable, text_element, warning
+from bot.messages.origin import Origin
+from bot.messages.text import block_of_code, code, escape, mention
+
+DYNO, TYPED = "dyno", "typed"
+TITLE = "Run a command"
+LONGEST_OUTPUT = 2900
+
+
+class RunForm(RunCommand):
+    """What is filled in; `typed` is the command as it was typed, `unread` why it can't be read."""
+
+    command: tuple[str, ...] = ()
+    typed: str = ""
+    unread: str | None = None
+
+    @classmethod
+    def of(cls, ask: RunCommand, typed: str) -> RunForm:
+        """The form that asks for this."""
+        return cls(app=ask.app, dyno=ask.dyno, command=ask.command, typed=typed)
+
+    @property
+    def problems(self) -> Mapping[str, str]:
+        """What is wrong, by field."""
+        if self.unread is not None:
+            return {TYPED: self.unread}
+        if not self.command or not self.command[0].strip():
+            return {TYPED: "Which command?"}
+        if len(array_of(self.command)) > LONGEST_COMMAND:
+            return {
+                TYPED: f"It is longer than {LONGEST_COMMAND} characters. Put it into a script of the app, and run that."
+            }
+        return {}
+
+
+class RunOrigin(Origin):
+    """Also what is about to run, once it has been shown."""
+
+    dyno: Annotated[str, Field(max_length=200)] = ""
+    command: tuple[str, ...] = ()
+
+
+def run_modal(
+    form: RunForm, app: App, dynos: Sequence[Dyno], *, origin: RunOrigin, problem: str | None = None
+) -> Block:
+    """The form that asks which command is to run, and in which process."""
+    names = [one.name for one in dynos if pickable(one.name)][:MOST_OPTIONS]
+    options = [option(name, name) for name in names]
+    chosen = next((one for one in options if one["value"] == form.dyno), None)
+    select: Block = {
+        "type": "static_select",
+        "options": options,
+        "placeholder": plain_text("Pick a process", 150),
+    } | ({"initial_option": chosen} if chosen else {})
+    dyno = select if options else text_element(form.dyno, most=100, placeholder="web.1")
+    return modal(
+        TITLE,
+        [
+            *warning(problem),
+            section(f"In a running process of *{name_of(app)}*. You see what will run before it does."),
+            field(DYNO, "Process", dyno, optional=False),
+            field(
+                TYPED,
+                "Command",
+                text_element(form.typed, most=LONGEST_COMMAND, placeholder="bin/rails db:version"),
+                hint="Words are split at spaces, \"…\" and '…' hold some together. No shell reads it.",
+                optional=False,
+            ),
+        ],
+        callback_id=actions.BUILDIO_RUN_MODAL,
+        private_metadata=origin.encode(),
+        submit="Look at it",
+        close="Cancel",
+    )
+
+
+def read_run(values: Mapping[str, Any]) -> RunForm:
+    """What was filled in. `values` is the view's state as Slack sends it."""
+    filled = FilledIn(values)
+    dyno = filled.picked(DYNO) or filled.text(DYNO).strip() or None
+    typed = filled.text(TYPED)
+    try:
+        return RunForm(dyno=dyno, command=arguments(typed), typed=typed)
+    except CommandError as mistake:
+        return RunForm(dyno=dyno, typed=typed, unread=mistake.problem)
+
+
+def run_check(app: App, *, origin: RunOrigin, problem: str | None = None) -> Block:
+    """What is about to run, exactly, to be looked at and then run. It stands in the origin."""
+    return modal(
+        TITLE,
+        [
+            *warning(problem),
+            section(f"This runs in {code(origin.dyno)} of *{name_of(app)}*, as an array of these words:"),
+            *array_blocks(origin.command),
+            context("It runs once, with a time limit. What ran is noted; what it says only you see."),
+        ],
+        callback_id=actions.BUILDIO_RUN_CHECK,
+        private_metadata=origin.encode(),
+        submit="Run it",
+        close="Cancel",
+    )
+
+
+def executed(app: App, dyno: str, command: Sequence[str], done: Executed) -> Message:
+    """For whoever ran it: the array, what it said and how it ended."""
+    mark = "❔" if done.exit_code is None else "❌" if done.exit_code else "✅"
+    head = f"{mark} The command in {code(dyno)} of *{name_of(app)}* {_ended(done.exit_code)}"
+    blocks = [section(head), *array_blocks(command)]
+    if done.output.strip():
+        blocks.append(section(block_of_code(redact(done.output.rstrip()), LONGEST_OUTPUT)))
+    else:
+        blocks.append(section("_It said nothing._"))
+    cut = " Only the end of what it said is here." if done.cut or len(done.output) > LONGEST_OUTPUT else ""
+    note = context(f"Only you see this. Secrets that I recognise are taken out.{cut}")
+    return Message(
+        escape(f"The command in {dyno} of {app.title} {_ended(done.exit_code)}", 500), [*blocks, note]
+    )
+
+
+def ran(app: App, dyno: str, command: Sequence[str], *, by: str, exit_code: int | None) -> Message:
+    """To the channel: what somebody ran, and not what it said."""
+    text = f"{mention(by)} ran a command in {code(dyno)} of {name_of(app)}; it {_ended(exit_code)}"
+    return Message(text, [section(f"⌨️ {text}"), *array_blocks([redact(word) for word in command])])
+
+
+def array_blocks(command: Sequence[str]) -> list[Block]:
+    """The array exactly as Build.io gets it, in as many blocks as it needs; longer ones than may run are cut."""
+    text = array_of(command)
+    shown = text[:LONGEST_COMMAND]
+    cut = [context(f"and {len(text) - len(shown)} characters more")] if len(text) > len(shown) else []
+    return [*letter_by_letter(shown), *cut]
+
+
+def _ended(exit_code: int | None) -> str:
+    return "ended, and Build.io does not say how" if exit_code is None else f"ended with {exit_code}"

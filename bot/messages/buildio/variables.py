@@ -1,0 +1,132 @@
+"""Config vars of an app or an environment: masked for all, one value for one person, changes by their keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from bot.build import App, Frozen
+from bot.buildio.config_diff import ConfigDiff
+from bot.buildio.things import Environment
+from bot.messages import actions
+from bot.messages.blocks import context, paragraphs, section
+from bot.messages.buildio.buttons import LONGEST_TITLE, VarsButton
+from bot.messages.buildio.masking import length_of, masked
+from bot.messages.buildio.pieces import buttons, press
+from bot.messages.message import Block, Message
+from bot.messages.text import beginning_of_code, code, escape, mention, plain, seen, when
+
+ROWS_WITH_BUTTONS = 25
+LONGEST_VALUE = 2900
+GONE_AFTER = "a minute"
+
+
+class VarsOf(Frozen):
+    """Whose config vars they are: an app's or an environment's, by its id; `title` is what people call it."""
+
+    app: str | None = None
+    environment: str | None = None
+    title: str
+
+    @classmethod
+    def of_app(cls, app: App) -> VarsOf:
+        """Those of this app."""
+        return cls(app=app.slug, title=app.title)
+
+    @classmethod
+    def of_environment(cls, one: Environment) -> VarsOf:
+        """Those of this environment."""
+        return cls(environment=one.id, title=one.name)
+
+    @classmethod
+    def named(cls, button: VarsButton) -> VarsOf:
+        """Those that a button is about."""
+        return cls(app=button.app, environment=button.environment, title=button.title)
+
+    @property
+    def words(self) -> str:
+        """What they are of, escaped."""
+        name = escape(self.title, 150) or "…"
+        return name if self.environment is None else f"the environment {name}"
+
+    def value(self, key: str | None = None) -> str | None:
+        """The value of a button about them, or about one of them; None where none could carry it."""
+        title = plain(self.title, LONGEST_TITLE)
+        return VarsButton.fitting(app=self.app, environment=self.environment, title=title, key=key)
+
+
+def vars_list(
+    of: VarsOf, values: Mapping[str, str], *, changed: Mapping[str, datetime] | None = None
+) -> Message:
+    """The keys with what can be told of their values; `changed`: when each was last changed, as far as I know."""
+    known = changed or {}
+    keys = sorted(values)
+    count = f"{len(keys)} config var{'s' if len(keys) != 1 else ''}"
+    lines = {key: _line(key, values[key], known.get(key)) for key in keys}
+    blocks = [section(f"*{of.words}*: {count}")]
+    for key in keys[:ROWS_WITH_BUTTONS]:
+        label = f"Reveal {key} to yourself"
+        blocks.append(
+            section(lines[key], press("Reveal", actions.BUILDIO_REVEAL, of.value(key), label=label))
+        )
+    blocks += paragraphs([lines[key] for key in keys[ROWS_WITH_BUTTONS:]], most_blocks=2)
+    blocks += _buttons(of, some=bool(keys))
+    if keys:
+        blocks.append(context(f"Reveal shows a value to you alone, for {GONE_AFTER}. Who looked is noted."))
+    return Message(escape(f"Config vars of {of.title}: {', '.join(keys) or 'none'}", 2000), blocks)
+
+
+def vars_revealed(of: VarsOf, key: str, value: str) -> Message:
+    """One value for one person; the words beside it, which are a notification too, do not hold it."""
+    head = f"👁️ {code(key)} of {of.words}, for your eyes only. It vanishes in {GONE_AFTER}."
+    notes = []
+    shown = beginning_of_code(value, LONGEST_VALUE)
+    if shown.endswith("…\n```"):
+        notes.append(f"It has {length_of(value)}; here is the beginning.")
+    if seen(value) != value or "```" in value:
+        notes.append("Letters that nobody would see are left out here.")
+    block = section(shown) if value else section("_It is empty._")
+    return Message(head, [section(head), block, *([context(*notes)] if notes else [])])
+
+
+def vars_hidden(of: VarsOf, key: str) -> Message:
+    """What stands there when the minute is over."""
+    text = f"🙈 {code(key)} of {of.words} was shown here for {GONE_AFTER}."
+    again = press("Reveal again", actions.BUILDIO_REVEAL, of.value(key))
+    return Message(text, [section(text), *buttons(again)])
+
+
+def vars_changed(of: VarsOf, diff: ConfigDiff, *, by: str) -> Message:
+    """To the channel: which keys somebody set, changed and removed; no values."""
+    head = f"{mention(by)} changed config vars of {of.words}"
+    if not diff:
+        text = f"{mention(by)} set config vars of {of.words} to what they were"
+        return Message(text, [section(f"🔧 {text}")])
+    lines = [
+        *(f"+ {code(key)}" for key in diff.added),
+        *(f"~ {code(key)}" for key in diff.changed),
+        *(f"− {code(key)}" for key in diff.removed),
+    ]
+    legend = context("+ set · ~ changed · − removed. Values are never shown in a channel.")
+    spoken = "; ".join(
+        f"{word} {', '.join(keys)}"
+        for word, keys in (("set", diff.added), ("changed", diff.changed), ("removed", diff.removed))
+        if keys
+    )
+    return Message(
+        f"{head}: {escape(spoken, 2000)}", [section(f"🔧 {head}"), *paragraphs(lines, most_blocks=2), legend]
+    )
+
+
+def _line(key: str, value: str, changed: datetime | None) -> str:
+    when_changed = f" · changed {when(changed)}" if changed is not None else ""
+    return f"{code(key, 140)} = {masked(value)} · {length_of(value)}{when_changed}"
+
+
+def _buttons(of: VarsOf, *, some: bool) -> list[Block]:
+    value = of.value()
+    return buttons(
+        press("Set…", actions.BUILDIO_VARS_SET, value, style="primary"),
+        press("Remove…", actions.BUILDIO_VARS_UNSET, value) if some else None,
+        press("Refresh", actions.BUILDIO_VARS_REFRESH, value),
+    )

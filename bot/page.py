@@ -1,0 +1,43 @@
+"""A small HTML page that stands by itself: words, and one way on. Pure; no I/O."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from html import escape
+from types import MappingProxyType
+
+_STYLE = (
+    ":root{color-scheme:light dark;font:16px/1.55 system-ui,sans-serif}"
+    "main{max-width:34rem;margin:10vh auto;padding:0 1.25rem}h1{font-size:1.5rem;line-height:1.25}"
+    "code{padding:.1rem .3rem;border-radius:4px;background:#8883}"
+)
+_STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+
+# No scripts, no pictures, no forms, in nobody's frame; kept by no cache and told to nobody, since the address that led
+# here holds a code.
+HEADERS: Mapping[str, str] = MappingProxyType(
+    {
+        "Cache-Control": "no-store",
+        "Content-Security-Policy": (
+            f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; form-action 'none';"
+            " frame-ancestors 'none'"
+        ),
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+        "X-Robots-Tag": "noindex",
+    }
+)
+
+
+def page(title: str, sentences: Sequence[str], link: tuple[str, str]) -> str:
+    """The page, of HTML that was escaped already; `link` is words and an address, which are escaped here."""
+    words, address = link
+    paragraphs = "".join(f"<p>{one}</p>" for one in sentences)
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<style>{_STYLE}</style></head><body><main><h1>{title}</h1>{paragraphs}"
+        f'<p><a href="{escape(address)}">{escape(words)}</a></p></main></body></html>'
+    )

@@ -1,0 +1,96 @@
+"""What is answered to each command, however it was asked, at each provider."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from bot import commands, messages
+from bot.provider import Provider
+from handlers import buildio
+from handlers.answers import accounts, apps, audits, bitrise, explaining, forms, policies, subscriptions
+from handlers.caller import Answer, Caller
+from handlers.finding import AppNotNamed, NotNamed
+
+Own = Callable[[Any, Caller], Awaitable[Answer | None]]
+Alike = Callable[[Any, Caller, Provider], Awaitable[Answer | None]]
+
+
+class NotSetUp(NotNamed):
+    """Whoever runs the bot has given it no token for the provider."""
+
+    def __init__(self, provider: Provider) -> None:
+        super().__init__(
+            f"{provider.label} is not set up here. Whoever runs me has to give me a token of my own for it:"
+            f" {provider.upper()}_TOKEN."
+        )
+
+
+async def _help(ask: commands.Help, _caller: Caller, provider: Provider) -> Answer:
+    return Answer(messages.help_message(ask.topic, commands.grammar_of(provider)))
+
+
+async def _subscribe(ask: commands.Subscribe, caller: Caller, provider: Provider) -> Answer | None:
+    try:
+        return await subscriptions.subscribe(ask, caller, provider)
+    except AppNotNamed:
+        if ask != commands.Subscribe() or not caller.trigger_id:
+            raise
+        await forms.open_subscribe(caller, provider)
+        return None
+
+
+async def _use(ask: commands.UseApp, caller: Caller, provider: Provider) -> Answer | None:
+    if ask.app or not caller.trigger_id:
+        return await apps.use_app(ask, caller, provider)
+    await forms.open_choose_app(caller, provider)
+    return None
+
+
+_ALIKE: Mapping[type[Any], Alike] = {
+    commands.Help: _help,
+    commands.UseApp: _use,
+    commands.Subscribe: _subscribe,
+    commands.Unsubscribe: subscriptions.unsubscribe,
+    commands.Subscriptions: subscriptions.list_subscriptions,
+    commands.Why: explaining.why,
+    commands.Connect: accounts.connect,
+    commands.Disconnect: accounts.disconnect,
+    commands.WhoAmI: accounts.who_am_i,
+    commands.ShowPolicy: policies.show,
+    commands.ShowAudit: audits.show,
+}
+_OWN: Mapping[Provider, Mapping[type[Any], Own]] = {
+    Provider.BITRISE: bitrise.ANSWERS,
+    Provider.BUILDIO: buildio.ANSWERS,
+}
+# What was kept while a provider was set up can still be seen, and ended.
+_WITHOUT_A_TOKEN = (commands.Help, commands.Subscriptions, commands.Unsubscribe, commands.Disconnect)
+
+
+async def answer(
+    text: str, caller: Caller, *, surface: commands.Surface, grammar: commands.Grammar
+) -> Answer | None:
+    """The answer to what a person typed; None where the answer was a message of its own.
+
+    Raises CommandError and whatever `respond` does; `handlers.trouble` puts it into words.
+    """
+    command = commands.parse(text, surface=surface, grammar=grammar)
+    return await respond(command, caller, grammar.provider)
+
+
+async def respond(command: commands.Command, caller: Caller, provider: Provider) -> Answer | None:
+    """The answer to a command at a provider.
+
+    Raises NotNamed, NotAllowed, UnknownApp, AmbiguousApp or ProviderError.
+    """
+    if not isinstance(command, _WITHOUT_A_TOKEN) and not caller.desk.clients.at(provider).service_reads:
+        raise NotSetUp(provider)
+    if (alike := _ALIKE.get(type(command))) is not None:
+        return await alike(command, caller, provider)
+    return await _OWN[provider][type(command)](command, caller)
+
+
+def answered(provider: Provider) -> frozenset[type[Any]]:
+    """The commands that are answered at a provider."""
+    return frozenset(_ALIKE) | frozenset(_OWN[provider])

@@ -1,0 +1,129 @@
+"""People's tokens that end, exchanged for new ones before they do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import structlog
+from pydantic import SecretStr
+
+from bot import messages
+from bot.exchanging import Exchanges
+from bot.http import BadToken, ProviderDown, ProviderError, Tokens
+from bot.plug import Door
+from storage import Account, Storage
+
+log = structlog.get_logger()
+
+RENEWED_BEFORE = timedelta(minutes=2)
+_NOT_YET = "your sign-in could not be renewed; try again in a minute"
+
+# A person of a workspace.
+Place = tuple[str, str]
+
+
+class Renewing:
+    """Renews each person's token at one provider once, however many ask for it at the same time."""
+
+    def __init__(
+        self,
+        door: Door | None,
+        storage: Storage,
+        *,
+        asked: Callable[[], None],
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._door = door
+        self._storage = storage
+        self._asked = asked
+        self._clock = clock
+        self._exchanges: Exchanges[Place] = Exchanges(clock)
+
+    async def close(self) -> None:
+        """Wait for what is being renewed."""
+        await self._exchanges.close()
+
+    async def _broken(self, account: Account) -> None:
+        """The account's token is good no more: its owner is asked for another one, once."""
+        message = messages.token_refused(account.name, account.provider)
+        accounts = self._storage.of(account.team).accounts
+        if await accounts.refused(account, message.encode(), self._clock()):
+            log.info("account.refused", team=account.team, person=account.user)
+            self._asked()
+
+    async def token_of(self, account: Account) -> SecretStr | None:
+        """The account's token, renewed where it is about to end; None where its owner has to link it anew.
+
+        Raises CannotOpen, and ProviderDown where it has ended and can't be renewed now.
+        """
+        tokens = self._storage.of(account.team).accounts.tokens(account)
+        if not self._ends_within(RENEWED_BEFORE, tokens):
+            return tokens.access_token
+        lasts = not self._ends_within(timedelta(0), tokens)
+        key = (account.team, account.user)
+        if lasts and (self._exchanges.under_way(key) or not self._exchanges.may_begin(key)):
+            return tokens.access_token
+        again = await self._renewed(account)
+        if again is None:
+            return None
+        tokens = self._storage.of(account.team).accounts.tokens(again)
+        if self._ends_within(timedelta(0), tokens):
+            raise ProviderDown(_NOT_YET, provider=account.provider)
+        return tokens.access_token
+
+    async def instead_of(self, token: SecretStr, account: Account) -> bool:
+        """The provider has refused this token of the account; returns whether it could be renewed. Raises CannotOpen.
+
+        Where it can't, ever, its owner is asked for another one.
+        """
+        accounts = self._storage.of(account.team).accounts
+        if accounts.tokens(account).refresh_token is None:
+            await self._broken(account)
+            return False
+        again = await self._renewed(account)
+        return again is not None and accounts.token(again) != token
+
+    async def _renewed(self, account: Account) -> Account | None:
+        """The account after it was renewed, or after that was tried; None where it works no longer."""
+        key = (account.team, account.user)
+        if self._exchanges.under_way(key) or self._exchanges.may_begin(key):
+            await self._exchanges.once(key, lambda: self._renew(key, account))
+        again = await self._storage.of(account.team).accounts.find(account.user, account.provider)
+        return again if again is not None and again.works else None
+
+    async def _renew(self, key: Place, account: Account) -> None:
+        accounts = self._storage.of(account.team).accounts
+        there = await accounts.find(account.user, account.provider)
+        if there is None or there.sealed != account.sealed:
+            return  # it was renewed since it was read: what it was renewed with works no second time
+        try:
+            kept = await accounts.renewed(account, await self._ask(accounts.tokens(account)))
+        except BadToken:
+            self._exchanges.succeeded(key)
+            await self._broken(account)
+        except ProviderError as problem:
+            pause = self._exchanges.failed(key)
+            log.warning(
+                "account.not_renewed",
+                team=account.team,
+                person=account.user,
+                provider=account.provider,
+                reason=type(problem).__name__,
+                again_in_seconds=pause.total_seconds(),
+            )
+        except Exception:
+            # Whoever waits for it is told so; it must not be the end of anybody else.
+            self._exchanges.failed(key)
+            log.exception("account.not_kept", team=account.team, person=account.user)
+        else:
+            self._exchanges.succeeded(key)
+            log.info("account.renewed", team=account.team, person=account.user, kept=kept)
+
+    async def _ask(self, tokens: Tokens) -> Tokens:
+        if self._door is None or tokens.refresh_token is None:
+            raise BadToken
+        return await self._door.refresh(tokens.refresh_token)
+
+    def _ends_within(self, span: timedelta, tokens: Tokens) -> bool:
+        return tokens.expires_at is not None and tokens.expires_at <= self._clock() + span

@@ -1,0 +1,259 @@
+"""Build.io's things as they may come from outside, and each renderer of them with all that it can be given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hypothesis import strategies as st
+
+from bot import messages
+from bot.build import App, State
+from bot.buildio.config_diff import ConfigDiff
+from bot.buildio.things import (
+    BuildioApp,
+    Deployment,
+    Domain,
+    Dyno,
+    Environment,
+    Executed,
+    Formation,
+    Namespace,
+    Pipeline,
+    PipelineApp,
+    StartedBuild,
+    Team,
+)
+from bot.commands.buildio import Deploy
+from bot.messages import buildio
+from bot.messages.text import whole
+from bot.provider import Provider
+from tests.builds import NOON
+from tests.messages.outside import MAYBE, TEXT
+from tests.messages.test_limits import NUMBER, SLUG, TIME
+
+BY = st.just("U0ASKER")
+BOOL = st.booleans()
+COUNT = st.integers(0, 10**6)
+ORIGIN = st.just(messages.Origin(channel="C1"))
+# Nobody promises the form of an id.
+ID = SLUG | TEXT
+MAYBE_WHOLE = MAYBE.map(lambda text: text and whole(text)[:90])
+WHOLE = TEXT.map(lambda text: whole(text)[:90])
+
+APPS = st.builds(App, provider=st.just(Provider.BUILDIO), slug=ID, title=TEXT)
+DEPLOYMENTS = st.builds(
+    Deployment,
+    status=TEXT,
+    state=st.sampled_from(State),
+    version=NUMBER,
+    branch=MAYBE,
+    commit=MAYBE,
+    description=MAYBE,
+    error=MAYBE,
+    by=MAYBE,
+    created_at=TIME,
+    finished_at=TIME,
+)
+BUILDIO_APPS = st.builds(
+    BuildioApp,
+    id=ID,
+    name=TEXT,
+    team=MAYBE,
+    region=MAYBE,
+    stack=MAYBE,
+    namespace=MAYBE,
+    web_url=MAYBE,
+    formation=st.lists(
+        st.builds(Formation, type=TEXT, quantity=NUMBER, size=MAYBE, command=MAYBE), max_size=3
+    ).map(lambda found: tuple(found * 5)),
+    buildpacks=st.lists(TEXT, max_size=3).map(lambda found: tuple(found * 5)),
+    deployment=st.none() | DEPLOYMENTS,
+    created_at=TIME,
+)
+DYNOS = st.lists(
+    st.builds(
+        Dyno,
+        name=TEXT,
+        type=TEXT,
+        state=TEXT,
+        up=st.none() | BOOL,
+        crashed=BOOL,
+        size=MAYBE,
+        command=MAYBE,
+        restarts=NUMBER,
+        since=TIME,
+    ),
+    max_size=4,
+)
+DOMAINS = st.builds(
+    Domain,
+    id=ID,
+    hostname=TEXT,
+    platform=BOOL,
+    target=MAYBE,
+    status=MAYBE,
+    ssl=MAYBE | st.sampled_from(["issued", "failed", "off", "pending"]),
+    problem=MAYBE,
+    expires_at=TIME,
+)
+ENVIRONMENTS = st.builds(Environment, id=ID, name=TEXT)
+PIPELINES = st.builds(
+    Pipeline,
+    id=ID,
+    name=TEXT,
+    team=MAYBE,
+    environments=st.lists(ENVIRONMENTS, max_size=3).map(tuple),
+    review_apps=st.none() | BOOL,
+    review_settings=st.dictionaries(TEXT, TEXT | BOOL | COUNT, max_size=3),
+)
+PIPELINE_APPS = st.lists(st.builds(PipelineApp, id=ID, name=TEXT, stage=MAYBE), max_size=5)
+NAMESPACES = st.builds(Namespace, id=ID, name=TEXT, team=MAYBE, region=MAYBE, description=MAYBE)
+TEAMS = st.lists(st.builds(Team, id=ID, name=TEXT), max_size=4)
+VARS_OF = st.builds(buildio.VarsOf, app=ID, title=TEXT) | st.builds(
+    buildio.VarsOf, environment=ID, title=TEXT
+)
+KEYS = TEXT | st.from_regex(r"[A-Z_][A-Z0-9_]{0,20}", fullmatch=True)
+VALUES = st.dictionaries(KEYS, TEXT, max_size=5)
+SEVERAL_KEYS = st.lists(KEYS, max_size=3).map(tuple)
+DIFFS = st.builds(ConfigDiff, added=SEVERAL_KEYS, changed=SEVERAL_KEYS, removed=SEVERAL_KEYS)
+# A command comes from what was typed, which has whole characters only.
+COMMANDS = st.lists(TEXT.map(whole), max_size=3).map(tuple)
+SHORT_COMMANDS = st.lists(TEXT.map(lambda text: whole(text)[:60]), max_size=3).map(tuple)
+VARS_ORIGIN = st.just(buildio.VarsOrigin(channel="C1", app="a"))
+RUN_ORIGINS = st.builds(buildio.RunOrigin, channel=st.just("C1"), dyno=WHOLE, command=SHORT_COMMANDS)
+TIES = st.builds(buildio.Tie, app=APPS, bitrise=APPS, branch=MAYBE)
+SENTENCE = st.text(max_size=60) | TEXT
+
+RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
+    "app_card": st.builds(buildio.app_card, BUILDIO_APPS, st.none() | DYNOS),
+    "app_created": st.builds(buildio.app_created, BUILDIO_APPS, by=BY),
+    "app_list": st.builds(
+        buildio.app_list,
+        st.lists(BUILDIO_APPS, max_size=4),
+        total=COUNT,
+        page=st.integers(1, 9),
+        size=st.just(20),
+        team=MAYBE,
+    ),
+    "certificate_changed": st.builds(buildio.certificate_changed, APPS, DOMAINS, by=BY),
+    "certificate_modal": st.builds(
+        buildio.certificate_modal,
+        APPS,
+        origin=st.builds(buildio.DomainOrigin, domain=st.just("d"), host=WHOLE),
+        problem=MAYBE,
+    ),
+    "clear_domains_modal": st.builds(
+        buildio.clear_domains_modal, APPS, st.lists(DOMAINS, max_size=4), origin=ORIGIN, problem=MAYBE
+    ),
+    "create_modal": st.builds(
+        buildio.create_modal,
+        st.builds(buildio.CreateForm, name=MAYBE, team=MAYBE, team_title=MAYBE, region=MAYBE),
+        origin=ORIGIN,
+        problem=MAYBE,
+    ),
+    "delete_namespace_modal": st.builds(
+        buildio.delete_namespace_modal,
+        origin=st.builds(buildio.NamespaceOrigin, channel=st.just("C1"), name=WHOLE | st.just("")),
+        problem=MAYBE,
+    ),
+    "deploy_modal": st.builds(
+        buildio.deploy_modal,
+        st.builds(buildio.DeployForm, branch=MAYBE, commit=MAYBE, message=MAYBE),
+        st.none() | APPS,
+        origin=ORIGIN,
+        problem=MAYBE,
+    ),
+    "deployment_asked": st.builds(
+        buildio.deployment_asked,
+        APPS,
+        st.builds(Deploy, branch=MAYBE, commit=MAYBE, message=MAYBE),
+        st.builds(StartedBuild, status=MAYBE, version=NUMBER, url=MAYBE),
+        by=BY,
+    ),
+    "deployment_words": st.builds(buildio.deployment_words, DEPLOYMENTS),
+    "domain_added": st.builds(buildio.domain_added, APPS, DOMAINS, by=BY),
+    "domain_list": st.builds(buildio.domain_list, APPS, st.lists(DOMAINS, max_size=4)),
+    "domain_modal": st.builds(buildio.domain_modal, APPS, origin=ORIGIN, host=MAYBE, problem=MAYBE),
+    "domain_removed": st.builds(buildio.domain_removed, APPS, TEXT, by=BY),
+    "domains_cleared": st.builds(buildio.domains_cleared, APPS, st.lists(TEXT, max_size=4), by=BY),
+    "dyno_list": st.builds(buildio.dyno_list, APPS, DYNOS, now=st.just(NOON)),
+    "environment_list": st.builds(
+        buildio.environment_list, st.lists(st.tuples(TEXT, ENVIRONMENTS), max_size=4)
+    ),
+    "executed": st.builds(
+        buildio.executed,
+        APPS,
+        TEXT,
+        COMMANDS,
+        st.builds(Executed, output=TEXT, exit_code=NUMBER, cut=BOOL),
+    ),
+    "login_comment": st.builds(buildio.login_comment, TEXT, expires_at=TIME, deleted_at=st.just(NOON)),
+    "login_sent": st.builds(buildio.login_sent, TEXT, by=BY, deleted_at=st.just(NOON)),
+    "namespace_card": st.builds(buildio.namespace_card, NAMESPACES),
+    "namespace_created": st.builds(buildio.namespace_created, NAMESPACES, by=BY),
+    "namespace_deleted": st.builds(buildio.namespace_deleted, TEXT, by=BY),
+    "namespace_list": st.builds(buildio.namespace_list, st.lists(NAMESPACES, max_size=4)),
+    "namespace_modal": st.builds(
+        buildio.namespace_modal,
+        st.builds(
+            buildio.NamespaceForm, name=MAYBE, team=MAYBE, team_title=MAYBE, region=MAYBE, description=MAYBE
+        ),
+        origin=ORIGIN,
+        problem=MAYBE,
+    ),
+    # They are sentences, as errors are: whoever shows one escapes it.
+    "no_process": st.builds(buildio.no_process).map(messages.problem),
+    "platform_domain": st.builds(buildio.platform_domain, TEXT).map(messages.problem),
+    "unknown_key": st.builds(
+        buildio.unknown_key, TEXT, st.lists(KEYS, max_size=4), lists=st.just("config")
+    ).map(messages.problem),
+    "unknown_thing": st.builds(
+        buildio.unknown_thing,
+        st.just("pipeline"),
+        TEXT,
+        st.lists(TEXT, max_size=4),
+        lists=st.just("pipelines"),
+    ).map(messages.problem),
+    "which_process": st.builds(buildio.which_process, st.lists(TEXT, max_size=4)).map(messages.problem),
+    "pipeline_card": st.builds(buildio.pipeline_card, PIPELINES, PIPELINE_APPS),
+    "pipeline_list": st.builds(buildio.pipeline_list, st.lists(PIPELINES, max_size=4)),
+    "ran": st.builds(buildio.ran, APPS, TEXT, COMMANDS, by=BY, exit_code=NUMBER),
+    "restarted": st.builds(buildio.restarted, APPS, MAYBE, by=BY),
+    "run_check": st.builds(buildio.run_check, APPS, origin=RUN_ORIGINS, problem=MAYBE),
+    "run_modal": st.builds(
+        buildio.run_modal,
+        st.builds(buildio.RunForm, dyno=MAYBE, typed=TEXT),
+        APPS,
+        DYNOS,
+        origin=RUN_ORIGINS,
+        problem=MAYBE,
+    ),
+    "team_card": st.builds(buildio.team_card, TEAMS.filter(bool).map(lambda teams: teams[0])),
+    "team_list": st.builds(buildio.team_list, TEAMS),
+    "team_options": st.builds(buildio.team_options, TEXT | st.just(""), TEAMS),
+    "tied": st.builds(buildio.tied, TIES, by=BY),
+    "unset_modal": st.builds(
+        buildio.unset_modal, VARS_OF, SEVERAL_KEYS, origin=VARS_ORIGIN, chosen=SEVERAL_KEYS, problem=MAYBE
+    ),
+    "untied": st.builds(buildio.untied, st.lists(TIES, max_size=7), APPS, by=BY),
+    "vars_changed": st.builds(buildio.vars_changed, VARS_OF, DIFFS, by=BY),
+    "vars_hidden": st.builds(buildio.vars_hidden, VARS_OF, KEYS),
+    "vars_list": st.builds(
+        buildio.vars_list, VARS_OF, VALUES, changed=st.dictionaries(KEYS, st.just(NOON), max_size=2)
+    ),
+    "vars_modal": st.builds(buildio.vars_modal, VARS_OF, origin=VARS_ORIGIN, key=MAYBE, problem=MAYBE),
+    "vars_revealed": st.builds(buildio.vars_revealed, VARS_OF, KEYS, TEXT),
+}
+READERS = {
+    "read_certificate",
+    "read_create",
+    "read_delete_namespace",
+    "read_deploy",
+    "read_domain",
+    "read_namespace",
+    "read_run",
+    "read_typed_name",
+    "read_unset",
+    "read_vars",
+}

@@ -1,0 +1,75 @@
+"""A simulated Build.io, whose clock skips when it is told to, and requests of anybody to it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import aiohttp
+import pytest
+
+from sandbox.buildio import ANNA_TOKEN, App, BuildioSandbox
+from sandbox.clock import Clock
+from sandbox.wire import as_json
+
+BEGINNING = datetime(2026, 3, 1, 12, tzinfo=UTC)
+PEM = "-----BEGIN CERTIFICATE-----\nMIIBszCCAVmgAwIBAgIU\n-----END CERTIFICATE-----\n"
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    body: Any
+    headers: Mapping[str, str]
+
+    @property
+    def code(self) -> Any:
+        return self.body["code"]
+
+
+class Visitor:
+    def __init__(self, buildio: BuildioSandbox, clock: Clock, session: aiohttp.ClientSession) -> None:
+        self.buildio, self.clock, self.session = buildio, clock, session
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        token: str | None = ANNA_TOKEN,
+        scheme: str = "Bearer",
+        raw: str | None = None,
+        kind: str = "application/json",
+    ) -> Answer:
+        headers = {"Authorization": f"{scheme} {token}"} if token is not None else {}
+        more: dict[str, Any] = {"json": body} if body is not None else {}
+        if raw is not None:
+            more = {"data": raw}
+            headers["Content-Type"] = kind
+        url = self.buildio.api_url + path
+        async with self.session.request(method, url, headers=headers, **more) as response:
+            return Answer(response.status, as_json(await response.text()), response.headers)
+
+    async def get(self, path: str, **more: Any) -> Any:
+        answer = await self.ask("GET", path, **more)
+        assert answer.status == 200, answer.body
+        return answer.body
+
+    def wait(self, **span: float) -> None:
+        self.clock.skip(timedelta(**span))
+        self.buildio.advance()
+
+    async def deployment(self, app: App) -> Any:
+        return (await self.get(f"/apps/{app.name}"))["deployment"]
+
+
+@pytest.fixture
+async def visitor() -> AsyncIterator[Visitor]:
+    clock = Clock(lambda: BEGINNING)
+    buildio = await BuildioSandbox(now=clock).start()
+    async with aiohttp.ClientSession() as session:
+        yield Visitor(buildio, clock, session)
+    await buildio.close()

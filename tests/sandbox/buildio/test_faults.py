@@ -1,0 +1,85 @@
+"""What goes wrong at the simulated Build.io when it is told to."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.sandbox.buildio.conftest import Visitor
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "status", "body"),
+    [
+        (
+            "status",
+            {"status": 500},
+            500,
+            {"code": "internal_server_error", "message": "Internal Server Error"},
+        ),
+        ("status", {"status": 503}, 503, {"code": "service_unavailable", "message": "Service Unavailable"}),
+        ("status", {"status": 401}, 401, {"code": "unauthorized", "message": "Unauthorized"}),
+        (
+            "error",
+            {"status": 422, "words": "no more dynos"},
+            422,
+            {"code": "invalid_params", "message": "no more dynos"},
+        ),
+        ("html", {}, 500, None),
+    ],
+)
+async def test_a_fault_answers_in_build_ios_own_form(
+    visitor: Visitor, kind: str, more: dict[str, Any], status: int, body: Any
+) -> None:
+    visitor.buildio.fault("GET /api/v1/apps*", kind, **more)
+    answer = await visitor.ask("GET", "/apps/shop")
+    assert (answer.status, answer.body) == (status, body)
+    assert (await visitor.ask("GET", "/apps/shop")).status == 200
+    assert visitor.buildio.violations == []
+
+
+async def test_who_is_too_quick_is_told_when_to_come_again(visitor: Visitor) -> None:
+    visitor.buildio.fault("*", "ratelimited", seconds=7)
+    answer = await visitor.ask("GET", "/me")
+    assert (answer.status, answer.code, answer.headers["Retry-After"]) == (429, "rate_limited", "7")
+
+
+async def test_a_broken_connection_does_nothing_and_a_lost_answer_has_done_it(visitor: Visitor) -> None:
+    shop = visitor.buildio.shop
+    for kind, deployments in (("dropped", 1), ("answer_lost", 2)):
+        visitor.buildio.fault("POST /api/v1/apps/shop/builds", kind)
+        with pytest.raises(aiohttp.ClientConnectionError):
+            await visitor.ask("POST", "/apps/shop/builds", {})
+        assert len(shop.deployments) == deployments
+
+
+async def test_a_slow_answer_is_not_there_for_the_impatient(visitor: Visitor) -> None:
+    visitor.buildio.fault("*", "slow", seconds=60)
+    asking = asyncio.create_task(visitor.ask("GET", "/me"))
+    for _ in range(1000):
+        if visitor.buildio.requests:
+            break
+        await asyncio.sleep(0.01)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert visitor.buildio.requests[-1].status == 0
+    visitor.buildio.fault("*", "slow", seconds=0.01)
+    assert await visitor.get("/me") == {"email": "anna-berg@acme.example"}
+
+
+async def test_the_token_endpoint_can_be_down_too(visitor: Visitor) -> None:
+    visitor.buildio.fault("POST /oauth/token", "status", status=503)
+    async with visitor.session.post(f"{visitor.buildio.url}/oauth/token", data={}) as response:
+        assert response.status == 503
+
+
+async def test_an_answer_is_twisted_on_its_way_out(visitor: Visitor) -> None:
+    def twist(asked: str, body: bytes) -> bytes:
+        return b"[]" if asked == "GET /api/v1/me" else body
+
+    visitor.buildio.twist = twist
+    assert await visitor.get("/me") == []
