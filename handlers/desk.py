@@ -16,6 +16,7 @@ from handlers.expecting import UsualTimes
 from handlers.following import Following
 from handlers.overview import Overview
 from handlers.rulings import Rulings
+from handlers.vanishing import Vanishing
 from storage import Storage
 
 
@@ -51,11 +52,12 @@ class Desk:
     steps_changed: Callable[[], None]
     proposals_changed: Callable[[], None]
     access_changed: Callable[[], None]
-    files_changed: Callable[[], None]
+    passing_changed: Callable[[], None]
     departed: Callable[[Departure], Awaitable[None]]
     choices: Choices
     usual_times: UsualTimes
     overview: Overview
     following: Following
+    vanishing: Vanishing
     artifacts: ArtifactIndex
     clock: Callable[[], datetime]

@@ -57,8 +57,8 @@ CATALOGUE: tuple[Entry, ...] = (
     ),
     Entry(
         "run",
-        "run [APP] [dyno:…] -- COMMAND…",
-        "Run a command in a running process, and show you what it says.",
+        "run [APP] [dyno:…] [-- COMMAND…]",
+        "Run a command in a running process, and show you what it says; without one, by filling in a form.",
         (
             "run shop -- bin/rails db:version",
             'run shop dyno:worker.1 -- rails runner "puts User.count"',
@@ -205,10 +205,10 @@ CATALOGUE: tuple[Entry, ...] = (
     ),
     Entry(
         "link",
-        "link [APP] to bitrise:APP [branch:…]",
-        "Tie an app to one of Bitrise's: its builds then offer to be deployed.",
-        ("link shop-staging to bitrise:android branch:main", "link to bitrise:android"),
-        (APPS,),
+        "link [[APP] to bitrise:APP [branch:…]]",
+        "Tie an app to one of Bitrise's, whose builds then offer to be deployed; without a word, what is tied here.",
+        ("link shop-staging to bitrise:android branch:main,release/*", "link to bitrise:android", "link"),
+        ("Branches are globs; a build of a pull request is not offered.", APPS),
     ),
     Entry(
         "unlink",

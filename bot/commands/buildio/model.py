@@ -47,11 +47,11 @@ class RestartDynos(Command):
 
 
 class RunCommand(Command):
-    """Run a command in a running process, as an array of words (reference, "Dynos")."""
+    """Run a command in a running process, as an array of words (reference, "Dynos"); with none by the form."""
 
     app: str | None = None
     dyno: str | None = None
-    command: tuple[str, ...]
+    command: tuple[str, ...] = ()
 
 
 class ListConfig(Command):
@@ -182,12 +182,16 @@ class Login(Command):
     region: str
 
 
+class ListTies(Command):
+    """Which apps are tied to Bitrise's in this channel."""
+
+
 class Link(Command):
-    """Tie an app to one of Bitrise's, so that its builds can be deployed; `branch`: only those of this one."""
+    """Tie an app to one of Bitrise's, so that its builds can be deployed; `branches`: only those of these, as globs."""
 
     app: str | None = None
     bitrise: str
-    branch: str | None = None
+    branches: tuple[str, ...] = ()
 
 
 class Unlink(Command):
