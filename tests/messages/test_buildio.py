@@ -415,6 +415,7 @@ def test_no_form_puts_a_value_into_a_view_again() -> None:
         "A",
         None,
         None,
+        None,
     ]
     assert buildio.VarsOrigin.read(view["private_metadata"]).of == OF_SHOP
 
@@ -462,6 +463,7 @@ def test_a_domain_comes_with_a_whole_certificate_or_none() -> None:
         "host": "Type a host name, such as www.example.com.",
         "certificate": "The certificate itself is missing.",
     }
+    assert set(buildio.read_certificate(state(certificate=CERTIFICATE)).problems) == {"private"}
     assert set(buildio.read_certificate(state(certificate="x", chain="y", private="z")).problems) == {
         "certificate",
         "chain",
