@@ -8,27 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.stage import BUILDIO_TOKENS
+from bot.provider import Provider
 from tests.town import Town, open_town
 
 Governed = Callable[[str], AbstractAsyncContextManager[Town]]
-
-
-async def connect(town: Town, *people: str) -> None:
-    """Let people link their accounts at Build.io."""
-    for person in people:
-        await town.people.command(person, "builds", "/buildio connect")
-        await town.slack.wait_for_modal(person, "token")
-        await town.people.submit(person, {"token": BUILDIO_TOKENS[person]})
-        await town.slack.wait_for_modal(person, "with your own token")
-        await town.people.close_modal(person)
 
 
 @asynccontextmanager
 async def open_governed(folder: Path, rules: str) -> AsyncIterator[Town]:
     (folder / "policy.toml").write_text(rules)
     async with open_town(folder, policy_file=str(folder / "policy.toml")) as opened:
-        await connect(opened, "anna", "ben", "carla")
+        await opened.connect("anna", "ben", "carla", provider=Provider.BUILDIO)
         yield opened
         assert opened.slack.violations == []
         assert opened.buildio.violations == []
