@@ -21,7 +21,7 @@ from sandbox.stage import BUILDIO_TOKENS, TOKENS
 from tests.fuzz.secrecy import OUTPUT, PRIVATE_KEY, TYPED, VALUE, Secrets
 
 HOST = "www.shop-of-the-day.example"
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
+COMMIT = "d15ea5ed0ddba11f00d1" * 2
 # No shape of a secret's by which they could be known: only what they are keeps them from being shown.
 VALUES = ("plum orchard 4711, kettle", "quiet harbour 0815, lantern")
 OF_AN_ENVIRONMENT = "copper meadow 2342, thimble"
