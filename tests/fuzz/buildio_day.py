@@ -155,13 +155,18 @@ class Planted:
             },
         }
 
+    def fail_all(self, why: str) -> None:
+        """Let every deployment that is under way end, without success."""
+        for app in self.buildio.platform.apps:
+            while any(not one.is_over for one in app.deployments):
+                self.buildio.finish(app, error=why)
+
     def put_back(self) -> None:
         """Let everything be there again that was there, under its old name, and nothing else; all processes are up."""
         platform, at = self.buildio.platform, self.buildio.now()
         platform.apps[:] = [one for one, *_ in self._apps]
         for app, name, config, domains, formation in self._apps:
             app.name, app.config, app.domains, app.formation = name, dict(config), list(domains), formation
-            del app.deployments[:-5]
             for dyno in app.dynos:
                 dyno.state, dyno.since, dyno.loops = "up", at, False
         platform.namespaces[:] = self._namespaces

@@ -146,6 +146,8 @@ class Player:
 
     async def _prepare_buildio(self) -> None:
         town, buildio = self.town, self.town.buildio
+        buildio.grants.expire(buildio.members["ben-okafor"])
+        await self._type("teams", "/buildio", person="ben")
         await self._type("subscribe shop style:card", "/buildio")
         for app in ("shop", "shop-staging"):
             await self._type(f"link {app} to bitrise:android", "/buildio")

@@ -14,8 +14,10 @@ from typing import Any
 from unittest.mock import patch
 
 from bot.provider import Provider
+from bot.watch import Lookout, Watcher
 from handlers.listening import Listening
 from sandbox.buildio import CLIENT_ID, CLIENT_SECRET
+from sandbox.wire import Twist
 from tests.fuzz import buildio_day
 from tests.fuzz.buildio_day import Planted
 from tests.fuzz.evidence import Ear, Evidence, broken_lines, listening_in
@@ -49,6 +51,7 @@ class Scene:
     evidence: Evidence
     sender: Sender
     planted: Planted
+    lookout: Lookout
 
     async def rest(self) -> None:
         """Wait until the bot has answered everything. Raises TimeoutError."""
@@ -108,10 +111,28 @@ class Scene:
             found.setdefault(str(user), set()).add(str(name).partition("@")[0])
         return found
 
+    async def look(self) -> None:
+        """Let the watchers look once more, from beginning to end, whatever comes of it. Raises TimeoutError."""
+        before = {one: _looks(one) for one in self.lookout.watchers.values()}
+        for provider in self.lookout.watchers:
+            self.lookout.look_now(provider)
+        await self.town.until(lambda: all(_looks(one) != seen for one, seen in before.items()))
+
+    def twist_answers(self, twist: Twist) -> None:
+        """Let this change what both providers answer; what Build.io hands out is kept as a secret before."""
+        self.town.bitrise.twist = twist
+        overhear = self.evidence.secrets.overhear
+        self.town.buildio.twist = lambda asked, body: twist(asked, overhear(asked, body))
+
     def nothing_is_broken(self, lines: Sequence[str]) -> None:
         """Raises AssertionError where one of the log's lines tells of something broken."""
         broken = broken_lines(lines)
         assert not broken, "\n".join(broken)[-3000:].replace("\\n", "\n")
+
+
+def _looks(watcher: Watcher) -> tuple[object, int]:
+    """What is another with each look."""
+    return watcher.last_success, watcher.failures
 
 
 @contextmanager
@@ -135,6 +156,7 @@ async def _open_scene(folder: Path, poll_interval: str, signing: str) -> AsyncIt
     (folder / "bot").mkdir()
     (folder / "policy.toml").write_text(POLICY)
     made: list[Listening] = []
+    lookouts: list[Lookout] = []
     line = held_port()
     port = str(line.getsockname()[1])
 
@@ -142,10 +164,15 @@ async def _open_scene(folder: Path, poll_interval: str, signing: str) -> AsyncIt
         made.append(Listening(*given))
         return made[-1]
 
+    def watching(*given: Any) -> Lookout:
+        lookouts.append(Lookout(*given))
+        return lookouts[-1]
+
     with (
         closing(line),
         listening_in() as ear,
         patch("bot.app.Listening", remembered),
+        patch("bot.app.Lookout", watching),
         patch("handlers.homes.PUBLISHED_A_MINUTE", 1_000_000),
         # What was read a moment ago is read anew, so that each example is heard of.
         patch("handlers.directory.FRESH", NO_TIME),
@@ -176,7 +203,7 @@ async def _open_scene(folder: Path, poll_interval: str, signing: str) -> AsyncIt
             town.buildio.twist = secrets.overhear
             planted = Planted(town.buildio, secrets, town.clock())
             sender = Sender(town)
-            scene = Scene(town, made[-1], ear, Evidence(town, ear, secrets), sender, planted)
+            scene = Scene(town, made[-1], ear, Evidence(town, ear, secrets), sender, planted, lookouts[-1])
             try:
                 await scene.link()
                 yield scene

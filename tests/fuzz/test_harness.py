@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from sandbox.slack.payloads import slash_command
 from tests.canaries import CANARIES
-from tests.fuzz import test_bitrise_answers as bitrise
+from tests.fuzz import test_answers as replies
 from tests.fuzz import test_slack_payloads as slack
 from tests.fuzz import test_webhook_bodies as webhook
 from tests.fuzz.playing import Recorded, recorded
@@ -117,18 +117,16 @@ def test_a_success_that_bitrise_has_not_told_of_is_found(runner: asyncio.Runner,
     from bot.build import State
 
     tally = Tally()
-    twist = bitrise.Twist(tally)
-    scene.town.bitrise.twist = twist
-    fuzzing = bitrise.Fuzzing(scene, twist, tally)
+    twist = replies.Twist(tally)
+    scene.twist_answers(twist)
+    fuzzing = replies.Fuzzing(scene, twist, tally)
     slug, app = scene.town.bitrise.farm.builds[0].slug, scene.town.bitrise.android.slug
     body = f'{{"data": {{"slug": "{slug}", "status": true, "commit_message": "{TOKEN}"}}}}'.encode()
-    changed = bitrise.Twisted(bitrise.ONE_BUILD, body, {})
-    example = bitrise.Example(
-        [changed], [bitrise.Asked(command(scene, f"build {slug}"))], linking=True, failing=True
-    )
+    changed = replies.Twisted(replies.ONE_BUILD, body, {})
+    example = replies.Example([changed], [replies.Asked(command(scene, f"build {slug}"))], failing=True)
     runner.run(fuzzing.example(example))
-    assert tally.counts[bitrise.ONE_BUILD] >= 2
-    assert bitrise.kind_of(f"GET /v0.1/apps/{app}/builds/{slug}") == bitrise.ONE_BUILD
+    assert tally.counts[replies.ONE_BUILD] >= 2
+    assert replies.kind_of(f"GET /v0.1/apps/{app}/builds/{slug}") == replies.ONE_BUILD
     with (
         patch("bot.bitrise.models.state_of", lambda *_args, **_named: State.SUCCEEDED),
         pytest.raises(AssertionError),
