@@ -71,6 +71,7 @@ from handlers import (
     Sight,
     SlackAddresses,
     UsualTimes,
+    Vanishing,
     Waiting,
     is_departure,
     register,
@@ -78,6 +79,7 @@ from handlers import (
 )
 from handlers.following import SECONDS_EACH as FOLLOW_SECONDS
 from handlers.sight import EVERY as SIGHT_EVERY
+from handlers.vanishing import SHOWN_SECONDS
 from storage import Database, Recorder, Storage, prune
 
 log = structlog.get_logger()
@@ -109,6 +111,7 @@ class Buildbell:
         ping_seconds: float = PING_SECONDS,
         follow_seconds: float = FOLLOW_SECONDS,
         sight_seconds: float = SIGHT_SECONDS,
+        shown_seconds: float = SHOWN_SECONDS,
     ) -> None:
         """Raises PolicyProblem where POLICY_FILE can't be read, or needs a key that is not there."""
         self._settings = settings
@@ -116,6 +119,7 @@ class Buildbell:
         self._sight_seconds = sight_seconds
         self._ping_seconds = ping_seconds
         self._follow_seconds = follow_seconds
+        self._shown_seconds = shown_seconds
         self._clock = clock
         self._stopping = asyncio.Event()
         self._arrived = False
@@ -152,10 +156,20 @@ class Buildbell:
             lookout = self._lookout(clients, storage, found)
             listening = Listening(self.metrics)
             following = Following(clock=self._clock, seconds_each=self._follow_seconds)
+            vanishing = Vanishing(seconds=self._shown_seconds)
             groups = Groups(patient, clock=self._clock)
             choices = Choices(clock=self._clock)
             # Whoever remembers something of a workspace; when the app leaves it, they forget it.
-            forgetful: list[Forgetful] = [patient, hasty, relay, clients, groups, following, choices]
+            forgetful: list[Forgetful] = [
+                patient,
+                hasty,
+                relay,
+                clients,
+                groups,
+                following,
+                vanishing,
+                choices,
+            ]
 
             async def departed(departure: Departure) -> None:
                 for team in await slack.departed(departure):
@@ -178,6 +192,7 @@ class Buildbell:
                 passing_changed=file_news.set,
                 departed=departed,
                 following=following,
+                vanishing=vanishing,
                 overview=Overview(bitrise, storage, clock=self._clock),
                 choices=choices,
                 artifacts=ArtifactIndex(bitrise),
@@ -194,6 +209,7 @@ class Buildbell:
                 "relay": relay,
                 "homes": homes,
                 "following": following,
+                "vanishing": vanishing,
                 "waiting": Waiting(desk, step_news),
                 "expiring": Expiring(desk, proposal_news),
                 "passing": Passing(desk, file_news),

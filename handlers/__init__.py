@@ -23,6 +23,7 @@ from handlers import (
 )
 from handlers.addresses import SlackAddresses
 from handlers.artifact_index import ArtifactIndex
+from handlers.buildio import modals as buildio_modals
 from handlers.caller import workspace_of
 from handlers.choices import Choices
 from handlers.clients import Clients, ClientsAt, Settled
@@ -39,6 +40,7 @@ from handlers.overview import Overview
 from handlers.passing import Passing
 from handlers.rulings import Rulings
 from handlers.sight import Sight
+from handlers.vanishing import Vanishing
 from handlers.waiting import Waiting
 
 __all__ = [
@@ -62,6 +64,7 @@ __all__ = [
     "Sight",
     "SlackAddresses",
     "UsualTimes",
+    "Vanishing",
     "Waiting",
     "is_departure",
     "register",
@@ -81,6 +84,7 @@ _SURFACES = (
     subscription_modal,
     small_modals,
     account_modals,
+    buildio_modals,
     workflow_steps,
     leaving,
 )

@@ -16,6 +16,7 @@ from handlers.expecting import UsualTimes
 from handlers.following import Following
 from handlers.overview import Overview
 from handlers.rulings import Rulings
+from handlers.vanishing import Vanishing
 from storage import Storage
 
 
@@ -57,5 +58,6 @@ class Desk:
     usual_times: UsualTimes
     overview: Overview
     following: Following
+    vanishing: Vanishing
     artifacts: ArtifactIndex
     clock: Callable[[], datetime]

@@ -31,6 +31,11 @@ class ToPane:
     waits: bool = True
     _shown: str | None = field(default=None, init=False)
 
+    @property
+    def shown(self) -> str | None:
+        """The id of the modal that the answer is in; None before there is one."""
+        return self._shown
+
     async def meanwhile(self, asked: asyncio.Future[Any]) -> None:
         """Open the modal with nothing in it yet where the answer takes long."""
         if not self.waits:

@@ -16,6 +16,7 @@ from bot.messages import Origin, actions
 from bot.messages.home import HOME
 from bot.messages.message import Block
 from handlers import home, start_modal, subscription_modal
+from handlers.buildio import picking as buildio_lists
 from handlers.caller import Caller
 from handlers.clients import ClientsAt
 from handlers.desk import Desk
@@ -117,6 +118,8 @@ _OFFERED: dict[str, Offered] = {
     actions.PICK_WORKFLOW: _workflows,
     actions.PICK_BUILDABLE: _buildables,
     actions.PICK_GROUPS: _groups,
+    actions.BUILDIO_PICK_APP: _apps,
+    actions.BUILDIO_PICK_TEAM: buildio_lists.teams,
 }
 # Where an app of any provider can be picked.
 _OFFERED_THERE: dict[tuple[str, str], Offered] = {

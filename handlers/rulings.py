@@ -38,7 +38,7 @@ _DOING = {
     Permission.DEPLOY: "deploy",
     Permission.RESTART: "restart dynos",
     Permission.RUN: "run commands in dynos",
-    Permission.CONFIG: "change config vars",
+    Permission.CONFIG: "see and change config vars",
     Permission.DOMAINS: "change domains",
     Permission.CREATE: "create apps and namespaces",
     Permission.DELETE: "delete namespaces, or all domains",

@@ -127,11 +127,18 @@ class ToResponseUrl:
                 unfurls={pressed.unfurled: {"blocks": message.blocks, "fallback": message.text}},
             )
             return
-        done = await self._send(message, to_all=False, replace=True)
+        done = await self.replaced(message)
         if not done and self.pressed is not None and self.pressed.ts is not None:
             await self.caller.slack.chat_update(
                 channel=self.pressed.channel, ts=self.pressed.ts, text=message.text, blocks=message.blocks
             )
+
+    async def replaced(self, message: Message) -> bool:
+        """Put the message in the place of the pressed one over the response_url; returns whether Slack has taken it.
+
+        Only that of a press can do so: a command's says everything anew.
+        """
+        return await self._send(message, to_all=False, replace=True)
 
     async def _send(self, message: Message, *, to_all: bool, replace: bool) -> bool:
         if self.url is None:

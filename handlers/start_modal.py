@@ -18,19 +18,11 @@ from bot.messages.start_modal import APP, BRANCH, BUILDABLE, COMMIT, TAG, VARIAB
 from handlers.answers import acts
 from handlers.caller import Answer, Caller
 from handlers.desk import Desk
-from handlers.finding import NotNamed, app_by_slug
+from handlers.finding import app_by_slug
 from handlers.listening import Listening
 from handlers.saying import ToChannel
-from handlers.submitting import Course, see_through
+from handlers.submitting import Course, FieldProblem, see_through
 from handlers.trouble import say_or_explain
-
-
-class FieldProblem(NotNamed):
-    """What was filled in can't be taken; `field` names where."""
-
-    def __init__(self, field: str, words: str) -> None:
-        super().__init__(words)
-        self.field = field
 
 
 def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:

@@ -15,6 +15,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.http import NoAccess, Refused
 from bot.messages.message import Block
+from handlers.finding import NotNamed
 from handlers.trouble import sentence_for
 
 log = structlog.get_logger()
@@ -25,6 +26,14 @@ T = TypeVar("T")
 PATIENCE_SECONDS = 1.5
 # What an error beside a field may say (Slack's rules, "Sizes": as long as a label).
 LONGEST_ERROR = 2000
+
+
+class FieldProblem(NotNamed):
+    """What was filled in can't be taken; `field` names where."""
+
+    def __init__(self, field: str, words: str) -> None:
+        super().__init__(words)
+        self.field = field
 
 
 class Then(Enum):
@@ -41,14 +50,14 @@ class Course(Generic[T]):
 
     `waiting` while it takes long; `done` at its end (None: nothing any more), where `then` says; `again` asks once
     more, with what was filled in, and `refused` says that asking would not help; `field_of` names the field that a
-    problem is about.
+    problem is about; where it is None there is no field, and the modal is drawn anew.
     """
 
     waiting: Block
     done: Callable[[T], Block | None]
     again: Callable[[str], Block]
     refused: Callable[[str], Block]
-    field_of: Callable[[BaseException], str]
+    field_of: Callable[[BaseException], str] | None
     then: Then = Then.CLOSED
 
 
@@ -69,7 +78,9 @@ async def see_through(
 
 async def _answer_at_once(task: asyncio.Task[T], course: Course[T], ack: AsyncAck) -> None:
     problem = task.exception()
-    if problem is not None:
+    if problem is not None and course.field_of is None:
+        await ack(response_action="update", view=_after(problem, course))
+    elif problem is not None and course.field_of is not None:
         # At the field, so that the modal stays open and what was typed stays in it.
         await ack(
             response_action="errors", errors={course.field_of(problem): words_of(problem)[:LONGEST_ERROR]}
@@ -82,18 +93,18 @@ async def _answer_at_once(task: asyncio.Task[T], course: Course[T], ack: AsyncAc
 
 async def _answer_late(task: asyncio.Task[T], course: Course[T], slack: AsyncWebClient, view_id: str) -> None:
     problem = task.exception()
-    if problem is None:
-        view = course.done(task.result())
-    elif isinstance(problem, Refused | NoAccess):
-        view = course.refused(words_of(problem))
-    else:
-        view = course.again(words_of(problem))
+    view = course.done(task.result()) if problem is None else _after(problem, course)
     if view is None:
         return
     try:
         await slack.views_update(view_id=view_id, view=view)
     except SlackApiError as error:
         log.info("modal.gone", reason=str(error.response.get("error")))  # the person has closed it
+
+
+def _after(problem: BaseException, course: Course[T]) -> Block:
+    view = course.refused if isinstance(problem, Refused | NoAccess) else course.again
+    return view(words_of(problem))
 
 
 def words_of(problem: BaseException) -> str:

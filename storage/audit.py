@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -40,9 +40,14 @@ class Audit:
         """Write an entry."""
         return await self._database.write(lambda db: append(db, self._team, self._vault, entry, at))
 
-    async def latest(self, most: int, *, channel: str | None = None, app: str | None = None) -> list[Link]:
-        """The newest entries, newest first: all, or those of a channel or an app."""
+    async def latest(
+        self, most: int, *, channel: str | None = None, app: str | None = None, acts: Sequence[str] = ()
+    ) -> list[Link]:
+        """The newest entries, newest first: all, or those of a channel, an app, or some acts."""
         where, given = "team_id = ?", [self._team]
+        if acts:
+            where = f"{where} AND json_extract(body, '$.act') IN ({', '.join('?' * len(acts))})"
+            given = [*given, *acts]
         for name, value in (("channel", channel), ("app", app)):
             if value is not None:
                 where, given = f"{where} AND json_extract(body, '$.{name}') = ?", [*given, value]

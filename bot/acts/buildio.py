@@ -223,6 +223,22 @@ class UnsetConfig(_OfApp):
         return _all_of(self.keys)
 
 
+class RevealConfig(_OfApp):
+    """Show the value of a config var to whoever asks: nothing changes, but it is judged and noted all the same."""
+
+    permission: ClassVar = Permission.CONFIG
+    act: Literal["reveal_config"] = "reveal_config"
+    key: Name
+
+    def about(self) -> dict[str, str]:
+        """The name alone."""
+        return {"label": self.key}
+
+    def words(self) -> str:
+        """The name alone."""
+        return f"see the value of {_vars([self.key])} of {self.app.title}"
+
+
 class AddDomain(_OfApp):
     """Add a domain to an app, with a certificate of one's own or with none."""
 
@@ -301,6 +317,7 @@ class CreateApp(BuildioAct):
     act: Literal["create_app"] = "create_app"
     name: Name
     team: str | None = None
+    team_title: str | None = None
     region: str | None = None
 
     def question(self, channel: str) -> Question:
@@ -313,7 +330,7 @@ class CreateApp(BuildioAct):
 
     def words(self) -> str:
         """What is created, and where."""
-        return f"create the app {self.name}{_where(self.team, self.region)}"
+        return f"create the app {self.name}{_where(self.team_title or self.team, self.region)}"
 
 
 class CreateNamespace(BuildioAct):
@@ -323,6 +340,7 @@ class CreateNamespace(BuildioAct):
     act: Literal["create_namespace"] = "create_namespace"
     name: Name
     team: str | None = None
+    team_title: str | None = None
     description: str | None = None
     region: str | None = None
 
@@ -340,7 +358,7 @@ class CreateNamespace(BuildioAct):
 
     def words(self) -> str:
         """What is created, and where."""
-        return f"create the namespace {self.name}{_where(self.team, self.region)}"
+        return f"create the namespace {self.name}{_where(self.team_title or self.team, self.region)}"
 
 
 class DeleteNamespace(BuildioAct):
@@ -409,6 +427,21 @@ class UnsetEnvironment(_OfEnvironment):
         return _all_of(self.keys)
 
 
+class RevealEnvironment(_OfEnvironment):
+    """Show the value of an environment's config var to whoever asks."""
+
+    act: Literal["reveal_environment"] = "reveal_environment"
+    key: Name
+
+    def about(self) -> dict[str, str]:
+        """The environment, and the name alone."""
+        return {"environment": self.environment, "label": self.key}
+
+    def words(self) -> str:
+        """The name alone."""
+        return f"see the value of {_vars([self.key])} of the environment {self.label}"
+
+
 class ClusterLogin(BuildioAct):
     """Get a Kubernetes credential for the cluster of a region."""
 
@@ -431,6 +464,7 @@ AnyOfBuildio = (
     | Run
     | SetConfig
     | UnsetConfig
+    | RevealConfig
     | AddDomain
     | UpdateCertificate
     | RemoveDomain
@@ -440,6 +474,7 @@ AnyOfBuildio = (
     | DeleteNamespace
     | SetEnvironment
     | UnsetEnvironment
+    | RevealEnvironment
     | ClusterLogin
 )
 

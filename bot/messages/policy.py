@@ -39,7 +39,7 @@ _ACTS = {
     Permission.DEPLOY: "deploy",
     Permission.RESTART: "restart dynos",
     Permission.RUN: "run commands in dynos",
-    Permission.CONFIG: "change config vars",
+    Permission.CONFIG: "see and change config vars",
     Permission.DOMAINS: "change domains",
     Permission.CREATE: "create apps and namespaces",
     Permission.DELETE: "delete namespaces, or all domains",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 from bot.build import App, Build
 from bot.messages import AppButton, BuildButton
+from bot.messages.message import Block
 from handlers.caller import Answer, Caller
 from handlers.desk import Desk
 from handlers.finding import by_slugs
@@ -19,7 +20,8 @@ from handlers.saying import Pressed, Replacing, ToResponseUrl
 class Press:
     """A button that somebody pressed: what it carries, who pressed it, and where the answer goes.
 
-    Of a list `value` is what was picked; `block` is the block that it stands in, and `state` what else is picked.
+    Of a list `value` is what was picked; `block` is the block that it stands in, and `state` what else is picked;
+    `shown` is the message that it stands on, as the person sees it.
     """
 
     value: str
@@ -28,6 +30,7 @@ class Press:
     on: Pressed | None
     response_url: str | None
     block: str = ""
+    shown: Sequence[Block] = ()
     state: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -38,6 +41,7 @@ class Press:
         say: Replacing = ToPane(caller, waits=not form) if to_pane else ToResponseUrl(caller, url, on)
         picked = (action.get("selected_option") or {}).get("value")
         state = (body.get("state") or (body.get("view") or {}).get("state") or {}).get("values") or {}
+        message = body.get("message") or {}
         return cls(
             value=str(action.get("value") or picked or ""),
             caller=caller,
@@ -45,6 +49,7 @@ class Press:
             on=on,
             response_url=url,
             block=str(action.get("block_id") or ""),
+            shown=[one for one in message.get("blocks") or () if isinstance(one, dict)],
             state=state,
         )
 

@@ -7,11 +7,36 @@ from typing import Any
 
 from bot import commands
 from bot.commands import buildio as own
-from handlers.buildio import apps, ties
+from handlers.buildio import (
+    apps,
+    creating,
+    deploying,
+    login,
+    namespaces,
+    pipelines,
+    processes,
+    running,
+    teams,
+    ties,
+)
 from handlers.caller import Answer, Caller
 
 ANSWERS: Mapping[type[Any], Callable[[Any, Caller], Awaitable[Answer | None]]] = {
     commands.ListApps: apps.list_apps,
     own.ShowApp: apps.show,
+    own.CreateApp: creating.create,
+    own.Deploy: deploying.deploy,
+    own.ListDynos: processes.list_dynos,
+    own.RestartDynos: processes.restart,
+    own.RunCommand: running.run,
+    own.ListPipelines: pipelines.list_pipelines,
+    own.ShowPipeline: pipelines.show,
+    own.ListNamespaces: namespaces.list_namespaces,
+    own.ShowNamespace: namespaces.show,
+    own.CreateNamespace: namespaces.create,
+    own.DeleteNamespace: namespaces.delete,
+    own.ListTeams: teams.list_teams,
+    own.ShowTeam: teams.show,
+    own.Login: login.log_in,
     **ties.ANSWERS,
 }

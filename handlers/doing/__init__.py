@@ -1,9 +1,9 @@
 """Doing what somebody wants changed at Bitrise: judged, agreed to where that is needed, done as them, written down."""
 
-from handlers.doing.asking import decide, do, do_now
+from handlers.doing.asking import decide, do, do_now, judged
 from handlers.doing.expiring import Expiring
 from handlers.doing.noting import note, noted
 from handlers.doing.outcome import Done, NotAllowed
 from handlers.doing.permitting import permitted
 
-__all__ = ["Done", "Expiring", "NotAllowed", "decide", "do", "do_now", "note", "noted", "permitted"]
+__all__ = ["Done", "Expiring", "NotAllowed", "decide", "do", "do_now", "judged", "note", "noted", "permitted"]

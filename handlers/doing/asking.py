@@ -39,13 +39,19 @@ async def do(act: Act, caller: Caller, *, execution: str | None = None) -> Done:
     """
     if (problem := act.problem()) is not None:
         raise NotNamed(problem)
+    ruling = await judged(act, caller)
+    if ruling.confirm or ruling.second:
+        return await _propose(act, caller, ruling, execution)
+    return await do_now(act, caller)
+
+
+async def judged(act: Act, caller: Caller) -> Ruling:
+    """What the policy says to it, and nothing done yet; what is refused is written down. Raises NotAllowed."""
     ruling = await ruling_on(await question_about(act, caller, caller.channel), caller)
     if ruling.refused is not None:
         await note(caller, entry_of(Event.REFUSED, act, caller, answer=ruling.refused))
         raise NotAllowed(ruling.refused)
-    if ruling.confirm or ruling.second:
-        return await _propose(act, caller, ruling, execution)
-    return await do_now(act, caller)
+    return ruling
 
 
 async def do_now(act: Act, caller: Caller, *, agreed_by: str | None = None) -> Done:

@@ -25,7 +25,7 @@ from bot.buildio.things import (
     StartedBuild,
     Team,
 )
-from bot.commands.buildio import Deploy
+from bot.commands.buildio import Deploy, RunCommand
 from bot.messages import buildio
 from bot.messages.text import whole
 from bot.provider import Provider
@@ -200,6 +200,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         TEXT,
         COMMANDS,
         st.builds(Executed, output=TEXT, exit_code=NUMBER, cut=BOOL),
+        channel=st.none() | st.just("C1"),
     ),
     "login_comment": st.builds(buildio.login_comment, TEXT, expires_at=TIME, deleted_at=st.just(NOON)),
     "login_sent": st.builds(buildio.login_sent, TEXT, by=BY, deleted_at=st.just(NOON)),
@@ -233,6 +234,18 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "pipeline_list": st.builds(buildio.pipeline_list, st.lists(PIPELINES, max_size=4)),
     "ran": st.builds(buildio.ran, APPS, TEXT, COMMANDS, by=BY, exit_code=NUMBER),
     "restarted": st.builds(buildio.restarted, APPS, MAYBE, by=BY),
+    "restart_modal": st.builds(
+        buildio.restart_modal,
+        st.builds(buildio.RestartForm, dyno=MAYBE),
+        APPS,
+        DYNOS,
+        origin=ORIGIN,
+        problem=MAYBE,
+    ),
+    "restart_question": st.builds(buildio.restart_question, APPS),
+    "run_button": st.builds(
+        buildio.run_button, APPS, st.builds(RunCommand, dyno=st.none() | WHOLE, command=SHORT_COMMANDS)
+    ),
     "run_check": st.builds(buildio.run_check, APPS, origin=RUN_ORIGINS, problem=MAYBE),
     "run_modal": st.builds(
         buildio.run_modal,
@@ -242,6 +255,16 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         origin=RUN_ORIGINS,
         problem=MAYBE,
     ),
+    "shared": st.builds(
+        buildio.shared,
+        APPS,
+        TEXT,
+        st.builds(
+            buildio.executed, APPS, TEXT, COMMANDS, st.builds(Executed, output=TEXT, exit_code=NUMBER)
+        ).map(lambda message: message.blocks),
+        by=BY,
+    ),
+    "shown_there": st.builds(buildio.shown_there, st.just("C1")),
     "team_card": st.builds(buildio.team_card, TEAMS.filter(bool).map(lambda teams: teams[0])),
     "team_list": st.builds(buildio.team_list, TEAMS),
     "team_options": st.builds(buildio.team_options, TEXT | st.just(""), TEAMS),
@@ -266,6 +289,7 @@ READERS = {
     "read_deploy",
     "read_domain",
     "read_namespace",
+    "read_restart",
     "read_run",
     "read_typed_name",
     "read_unset",

@@ -29,7 +29,7 @@ from bot.buildio.things import (
     Team,
 )
 from bot.commands.buildio import array_of
-from bot.messages import Message, NotAButton, Origin, buildio
+from bot.messages import Message, NotAButton, buildio
 from bot.messages.buildio.masking import masked
 from bot.provider import Provider
 from bot.ties import Tie
@@ -82,8 +82,9 @@ def test_much_of_what_an_app_has(
     assert_message(buildio.dyno_list(app, [*dynos] * 30, now=NOON))
     assert_message(buildio.domain_list(app, [*domains] * 30))
     assert_message(buildio.domains_cleared(app, [one.hostname for one in domains] * 30, by="U0ASKER"))
-    origin = Origin(channel="C1")
-    assert_view(buildio.clear_domains_modal(app, [*domains] * 60, origin=origin))
+    shown = [*domains] * 60
+    origin = buildio.ClearOrigin.showing(app, shown, channel="C1")
+    assert_view(buildio.clear_domains_modal(app, shown, origin=origin))
     run = buildio.RunOrigin(channel="C1")
     assert_view(buildio.run_modal(buildio.RunForm(), app, [*dynos] * 60, origin=run))
 
@@ -237,7 +238,7 @@ def test_an_app_says_how_its_deployment_stands_and_why() -> None:
     assert "`web` × 2 · standard-1x · `bundle exec puma`" in shown(message)
     assert [*values_of(message)] == [
         "buildio_deploy",
-        "buildio_dynos",
+        "buildio_ps",
         "buildio_vars",
         "buildio_domains",
         "buildio_restart_all",
@@ -274,7 +275,7 @@ def test_a_process_says_its_state_since_when_and_how_often_it_restarted() -> Non
         "❌ `worker.1` *crashed* · 9 restarts",
         "✅ `web.1` *up* for 5 min · 1 restart",
     ]
-    about = buildio.DynoButton.decode(values_of(message)["buildio_restart"])
+    about = buildio.DynoButton.decode(values_of(message)["buildio_restart_one"])
     assert about == buildio.DynoButton(app="8eb495d0", dyno="web.1", title="shop")
 
 

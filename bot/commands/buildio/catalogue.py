@@ -57,8 +57,8 @@ CATALOGUE: tuple[Entry, ...] = (
     ),
     Entry(
         "run",
-        "run [APP] [dyno:…] -- COMMAND…",
-        "Run a command in a running process, and show you what it says.",
+        "run [APP] [dyno:…] [-- COMMAND…]",
+        "Run a command in a running process, and show you what it says; without one, by filling in a form.",
         (
             "run shop -- bin/rails db:version",
             'run shop dyno:worker.1 -- rails runner "puts User.count"',

@@ -47,11 +47,11 @@ class RestartDynos(Command):
 
 
 class RunCommand(Command):
-    """Run a command in a running process, as an array of words (reference, "Dynos")."""
+    """Run a command in a running process, as an array of words (reference, "Dynos"); with none by the form."""
 
     app: str | None = None
     dyno: str | None = None
-    command: tuple[str, ...]
+    command: tuple[str, ...] = ()
 
 
 class ListConfig(Command):

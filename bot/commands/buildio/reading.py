@@ -48,7 +48,9 @@ def _restart(words: Words) -> model.RestartDynos:
 def _run(words: Words) -> model.RunCommand:
     typed = words.behind_dashes()
     if typed is None:
-        words.wrong("Which command? Write it behind two dashes.")
+        if sum(token.key is None for token in words.left) > 1:
+            words.wrong("Which command? Write it behind two dashes.")
+        return model.RunCommand(app=words.plain(), **words.keyed_once("dyno"))
     command = arguments(typed)
     if not command:
         words.wrong("Which command? There is nothing behind the two dashes.")

@@ -6,6 +6,10 @@ from bot.messages.buildio.buttons import (
     AppsButton,
     DomainButton,
     DynoButton,
+    GrantButton,
+    MaybeAppButton,
+    RunButton,
+    ShareButton,
     ThingButton,
     VarsButton,
 )
@@ -22,6 +26,7 @@ from bot.messages.buildio.creating import (
 from bot.messages.buildio.deploying import DeployForm, deploy_modal, deployment_asked, read_deploy
 from bot.messages.buildio.domain_modals import (
     CertificateForm,
+    ClearOrigin,
     DomainForm,
     DomainOrigin,
     certificate_modal,
@@ -34,6 +39,7 @@ from bot.messages.buildio.domains import (
     certificate_changed,
     domain_added,
     domain_list,
+    domain_question,
     domain_removed,
     domains_cleared,
 )
@@ -58,7 +64,24 @@ from bot.messages.buildio.refusals import (
     unknown_thing,
     which_process,
 )
-from bot.messages.buildio.running import RunForm, RunOrigin, executed, ran, read_run, run_check, run_modal
+from bot.messages.buildio.restarting import (
+    RestartForm,
+    read_restart,
+    restart_modal,
+    restart_question,
+)
+from bot.messages.buildio.running import (
+    RunForm,
+    RunOrigin,
+    executed,
+    ran,
+    read_run,
+    run_button,
+    run_check,
+    run_modal,
+    shared,
+    shown_there,
+)
 from bot.messages.buildio.teams import team_card, team_list
 from bot.messages.buildio.tying import deployed_build, tie_list, tied, untied
 from bot.messages.buildio.variable_modals import (
@@ -73,6 +96,7 @@ from bot.messages.buildio.variable_modals import (
 from bot.messages.buildio.variables import (
     VarsOf,
     vars_changed,
+    vars_granted,
     vars_hidden,
     vars_list,
     vars_revealed,
@@ -82,6 +106,7 @@ __all__ = [
     "AppButton",
     "AppsButton",
     "CertificateForm",
+    "ClearOrigin",
     "CreateForm",
     "DeleteForm",
     "DeployForm",
@@ -91,10 +116,15 @@ __all__ = [
     "DynoButton",
     "FilledUnset",
     "FilledVars",
+    "GrantButton",
+    "MaybeAppButton",
     "NamespaceForm",
     "NamespaceOrigin",
+    "RestartForm",
+    "RunButton",
     "RunForm",
     "RunOrigin",
+    "ShareButton",
     "ThingButton",
     "TypedName",
     "VarsButton",
@@ -115,6 +145,7 @@ __all__ = [
     "domain_added",
     "domain_list",
     "domain_modal",
+    "domain_question",
     "domain_removed",
     "domains_cleared",
     "dyno_list",
@@ -138,13 +169,19 @@ __all__ = [
     "read_deploy",
     "read_domain",
     "read_namespace",
+    "read_restart",
     "read_run",
     "read_typed_name",
     "read_unset",
     "read_vars",
+    "restart_modal",
+    "restart_question",
     "restarted",
+    "run_button",
     "run_check",
     "run_modal",
+    "shared",
+    "shown_there",
     "team_card",
     "team_list",
     "team_options",
@@ -155,6 +192,7 @@ __all__ = [
     "unset_modal",
     "untied",
     "vars_changed",
+    "vars_granted",
     "vars_hidden",
     "vars_list",
     "vars_modal",

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from bot.buildio.things import BuildioApp, Deployment, Dyno, Formation
 from bot.messages import actions
-from bot.messages.blocks import confirm, context, link_button, paragraphs, section
+from bot.messages.blocks import context, link_button, paragraphs, section
 from bot.messages.buildio.buttons import AppsButton, VarsButton, of_app
 from bot.messages.buildio.pieces import COMMAND, buttons, facts, first, listed, name_of, press
 from bot.messages.buildio.processes import standing
+from bot.messages.buildio.restarting import restart_all_button
 from bot.messages.buttons import AppButton
 from bot.messages.message import Block, Message
 from bot.messages.text import code, cut_markup, escape, link, mention, plain, when
@@ -127,15 +128,12 @@ def _small_print(app: BuildioApp) -> list[Block]:
 
 def _buttons(app: BuildioApp) -> list[Block]:
     value = of_app(app)
-    question = confirm(
-        "Restart all processes?", f"All of {plain(app.name, 100)} restarts at once.", "Restart all"
-    )
     return buttons(
         press("Deploy…", actions.BUILDIO_DEPLOY, value, style="primary"),
-        press("Processes", actions.BUILDIO_DYNOS, value),
+        press("Processes", actions.BUILDIO_PS, value),
         press("Config", actions.BUILDIO_VARS, _vars(app)),
         press("Domains", actions.BUILDIO_DOMAINS, value),
-        press("Restart all", actions.BUILDIO_RESTART_ALL, value, style="danger", confirm=question),
+        restart_all_button(app),
         press("Subscribe…", actions.SUBSCRIBE, _any_app(app)),
         press("Refresh", actions.BUILDIO_REFRESH, value),
         link_button("Open", app.web_url, actions.OPEN_LINK),

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
 from bot.build import App
 from bot.buildio.things import BuildioApp
-from bot.messages.buttons import Fitting, Slug
+from bot.messages.buttons import Fitting, Hex, Slug
 from bot.messages.text import plain
 
 LONGEST_TITLE = 100
 # Names of things that go into an address: whatever is written into one is quoted there.
 Named = Annotated[str, StringConstraints(pattern=re.compile(r"^[^\s\x00-\x1f\x7f/]{1,200}\Z"))]
+Channel = Annotated[str, StringConstraints(pattern=re.compile(r"^[A-Z0-9]{1,40}\Z"))]
 Key = Annotated[str, StringConstraints(pattern=re.compile(r"^[A-Za-z_][A-Za-z0-9_]{0,127}\Z"))]
 Title = Annotated[str, Field(max_length=LONGEST_TITLE)]
 
@@ -41,6 +42,28 @@ class DynoButton(Fitting):
     title: Title = ""
 
 
+class MaybeAppButton(Fitting):
+    """Which app a form is about, and which of its processes; `""`: the person will say."""
+
+    app: Slug | Literal[""] = ""
+    title: Title = ""
+    dyno: Named | Literal[""] = ""
+
+
+class RunButton(MaybeAppButton):
+    """Also what is to run, where it was typed where no form opens."""
+
+    command: tuple[str, ...] = ()
+
+
+class ShareButton(Fitting):
+    """What a command said may be shown in this channel; which app's process said it."""
+
+    channel: Channel
+    app: Slug
+    dyno: Named
+
+
 class VarsButton(Fitting):
     """Whose config vars a button is about: an app's or an environment's; with `key` which one of them."""
 
@@ -54,6 +77,13 @@ class VarsButton(Fitting):
         if (self.app is None) is (self.environment is None):
             raise ValueError("they are an app's or an environment's")
         return self
+
+
+class GrantButton(VarsButton):
+    """One config var that somebody has agreed to be shown; it carries a right, so it is signed, and until when."""
+
+    until: Annotated[int, Field(ge=0, le=10**11)]
+    seal: Hex
 
 
 class DomainButton(Fitting):

@@ -46,7 +46,7 @@ def deployment_asked(app: App, ask: Deploy, started: StartedBuild, *, by: str) -
     said = f"🚀 {mention(by)} deploys {named}{version}{f' · {source}' if source else ''}{why}"
     spoken = f"{mention(by)} deploys {name_of(app)}{version}"
     spoken += f" from {escape(ask.branch or ask.commit or '', 100)}" if ask.branch or ask.commit else ""
-    follow = press("How it stands", actions.BUILDIO_APP_SHOW, of_app(app))
+    follow = press("How it stands", actions.BUILDIO_APP, of_app(app))
     return Message(spoken, [section(said), *buttons(follow)])
 
 

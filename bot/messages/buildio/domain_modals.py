@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, StringConstraints
 
 from bot.build import App, Frozen
 from bot.buildio.things import Domain
@@ -15,11 +17,12 @@ from bot.messages.blocks import paragraphs, section
 from bot.messages.buildio.confirming import typed_name
 from bot.messages.buildio.pieces import first, name_of
 from bot.messages.message import Block
-from bot.messages.modals import FilledIn, field, modal, text_element, warning
+from bot.messages.modals import LONGEST_TEXT, FilledIn, field, modal, text_element, warning
 from bot.messages.origin import Origin
 from bot.messages.text import code
 
 HOST, CERTIFICATE, CHAIN, PRIVATE = "host", "certificate", "chain", "private"
+MORE_OF_CHAIN, REST_OF_PRIVATE = "more_of_chain", "rest_of_private"
 LONGEST_HOST = 253
 MOST_HOSTS = 20
 _BEGINS, _KEY_BEGINS = "-----BEGIN CERTIFICATE-----", "PRIVATE KEY-----"
@@ -30,6 +33,21 @@ class DomainOrigin(Origin):
 
     domain: Annotated[str, Field(max_length=200)] = ""
     host: Annotated[str, Field(max_length=LONGEST_HOST)] = ""
+
+
+class ClearOrigin(Origin):
+    """Also which domains were shown, so that no others are taken away with them."""
+
+    shown: Annotated[str, StringConstraints(pattern=re.compile(r"^[0-9a-f]{0,64}\Z"))] = ""
+
+    @classmethod
+    def showing(cls, app: App, domains: Sequence[Domain], *, channel: str) -> ClearOrigin:
+        """The origin of a form that shows these."""
+        return cls(channel=channel, app=app.slug, provider=app.provider, shown=_fingerprint(domains))
+
+    def shows(self, domains: Sequence[Domain]) -> bool:
+        """Whether these are the ones that were shown."""
+        return self.shown == _fingerprint(domains)
 
 
 class CertificateForm(Frozen):
@@ -61,6 +79,8 @@ class CertificateForm(Frozen):
             found[CHAIN] = f"It begins with {_BEGINS}"
         if key and _KEY_BEGINS not in key:
             found[PRIVATE] = "A key begins with -----BEGIN, and PRIVATE KEY stands behind it."
+        elif own and not key:
+            found[PRIVATE] = "The key that belongs to it is missing."
         return found
 
 
@@ -131,7 +151,7 @@ def read_certificate(values: Mapping[str, Any]) -> CertificateForm:
 
 
 def clear_domains_modal(
-    app: App, domains: Sequence[Domain], *, origin: Origin, problem: str | None = None
+    app: App, domains: Sequence[Domain], *, origin: ClearOrigin, problem: str | None = None
 ) -> Block:
     """The question before all domains of one's own are taken away: the app's name is typed."""
     lines = first([f"− {code(one.hostname, 120)}" for one in domains if not one.platform], MOST_HOSTS)
@@ -162,15 +182,31 @@ def _certificate(hint: str | None) -> list[Block]:
         ),
         field(CHAIN, "What signs it", text_element(None, multiline=True, placeholder=_BEGINS)),
         field(
+            MORE_OF_CHAIN,
+            "More of what signs it",
+            text_element(None, multiline=True),
+            hint=f"A field has room for {LONGEST_TEXT} characters; what goes on here is put behind it.",
+        ),
+        field(
             PRIVATE,
             "Its private key",
             text_element(None, multiline=True),
             hint="It goes to Build.io and is kept nowhere else; it is never shown again.",
             optional=optional,
         ),
+        field(REST_OF_PRIVATE, "The rest of the key", text_element(None, multiline=True)),
     ]
 
 
 def _read(values: Mapping[str, Any]) -> dict[str, SecretStr]:
     filled = FilledIn(values)
-    return {name: SecretStr(filled.text(name)) for name in (CERTIFICATE, CHAIN, PRIVATE)}
+    return {
+        CERTIFICATE: SecretStr(filled.text(CERTIFICATE)),
+        CHAIN: SecretStr(f"{filled.text(CHAIN)}\n{filled.text(MORE_OF_CHAIN)}"),
+        PRIVATE: SecretStr(f"{filled.text(PRIVATE)}\n{filled.text(REST_OF_PRIVATE)}"),
+    }
+
+
+def _fingerprint(domains: Sequence[Domain]) -> str:
+    names = sorted(one.hostname for one in domains if not one.platform)
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()

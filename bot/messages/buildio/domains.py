@@ -34,6 +34,14 @@ def domain_list(app: App, domains: Sequence[Domain]) -> Message:
     return Message(escape(f"Domains of {app.title}: {spoken}", 2000), [head, *rows, *_buttons(app, some=own)])
 
 
+def domain_question(app: App, one: Domain) -> Message:
+    """Before a domain is taken away that somebody has named: what will be gone, and the button for it."""
+    text = f"Remove {code(one.hostname, 260)} from {name_of(app)}? It leads there no longer then."
+    value, _ = _value_of(app, one)
+    remove = press("Remove it", actions.BUILDIO_DOMAIN_REMOVE, value, style="danger")
+    return Message(text, [section(text), *buttons(remove)])
+
+
 def domain_added(app: App, one: Domain, *, by: str) -> Message:
     """To the channel: somebody added a domain, and where it has to point to."""
     text = f"{mention(by)} added the domain {escape(one.hostname, 260)} to {name_of(app)}"
@@ -93,14 +101,18 @@ def _certificate(one: Domain) -> str | None:
 def _buttons_of(app: App, one: Domain) -> list[Block]:
     if one.platform:
         return []
-    title = plain(app.title, 100)
-    value = DomainButton.fitting(app=app.slug, domain=one.id, host=one.hostname, title=title)
+    value, title = _value_of(app, one)
     host = plain(one.hostname, 200)
     question = confirm("Remove it?", f"{host} leads to {title} no longer.", "Remove it")
     return buttons(
         press("Certificate…", actions.BUILDIO_DOMAIN_CERTIFICATE, value, label=f"Certificate of {host}"),
         press("Remove", actions.BUILDIO_DOMAIN_REMOVE, value, confirm=question, label=f"Remove {host}"),
     )
+
+
+def _value_of(app: App, one: Domain) -> tuple[str | None, str]:
+    title = plain(app.title, 100)
+    return DomainButton.fitting(app=app.slug, domain=one.id, host=one.hostname, title=title), title
 
 
 def _buttons(app: App, *, some: bool) -> list[Block]:

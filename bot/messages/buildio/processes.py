@@ -11,6 +11,7 @@ from bot.messages import actions
 from bot.messages.blocks import confirm, section
 from bot.messages.buildio.buttons import DynoButton, of_app
 from bot.messages.buildio.pieces import buttons, facts, listed, name_of, press
+from bot.messages.buildio.restarting import restart_all_button
 from bot.messages.message import Block, Message
 from bot.messages.text import code, escape, lasted, mention, plain
 
@@ -46,7 +47,7 @@ def restarted(app: App, dyno: str | None, *, by: str) -> Message:
     """To the channel: somebody restarted a process, or all of them."""
     what = f"{code(dyno)} of {name_of(app)}" if dyno else f"all processes of {name_of(app)}"
     text = f"{mention(by)} restarted {what}"
-    look = press("Processes", actions.BUILDIO_DYNOS, of_app(app))
+    look = press("Processes", actions.BUILDIO_PS, of_app(app))
     return Message(text, [section(f"🔁 {text}"), *buttons(look)])
 
 
@@ -66,16 +67,13 @@ def _restart(app: App, one: Dyno) -> Block | None:
         "Restart it?", f"{plain(one.name, 100)} of {title} stops and starts again.", "Restart it"
     )
     label = f"Restart {one.name}"
-    return press("Restart", actions.BUILDIO_RESTART, value, confirm=question, label=label)
+    return press("Restart", actions.BUILDIO_RESTART_ONE, value, confirm=question, label=label)
 
 
 def _buttons(app: App) -> list[Block]:
     value = of_app(app)
-    question = confirm(
-        "Restart all processes?", f"All of {plain(app.title, 100)} restarts at once.", "Restart all"
-    )
     return buttons(
-        press("Refresh", actions.BUILDIO_DYNOS_REFRESH, value),
-        press("Restart all", actions.BUILDIO_RESTART_ALL, value, style="danger", confirm=question),
+        press("Refresh", actions.BUILDIO_PS_REFRESH, value),
+        restart_all_button(app),
         press("Run a command…", actions.BUILDIO_RUN, value),
     )

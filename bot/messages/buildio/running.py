@@ -13,8 +13,9 @@ from bot.commands import CommandError
 from bot.commands.buildio import LONGEST_COMMAND, RunCommand, arguments, array_of
 from bot.http.redaction import redact
 from bot.messages import actions
-from bot.messages.blocks import context, letter_by_letter, plain_text, section
-from bot.messages.buildio.pieces import name_of
+from bot.messages.blocks import confirm, context, letter_by_letter, plain_text, section
+from bot.messages.buildio.buttons import RunButton, ShareButton
+from bot.messages.buildio.pieces import buttons, name_of, press
 from bot.messages.message import Block, Message
 from bot.messages.modals import MOST_OPTIONS, FilledIn, field, modal, option, pickable, text_element, warning
 from bot.messages.origin import Origin
@@ -23,6 +24,7 @@ from bot.messages.text import block_of_code, code, escape, mention
 DYNO, TYPED = "dyno", "typed"
 TITLE = "Run a command"
 LONGEST_OUTPUT = 2900
+SAID_NOTHING = "_It said nothing._"
 
 
 class RunForm(RunCommand):
@@ -120,20 +122,58 @@ def run_check(app: App, *, origin: RunOrigin, problem: str | None = None) -> Blo
     )
 
 
-def executed(app: App, dyno: str, command: Sequence[str], done: Executed) -> Message:
-    """For whoever ran it: the array, what it said and how it ended."""
+def executed(
+    app: App, dyno: str, command: Sequence[str], done: Executed, *, channel: str | None = None
+) -> Message:
+    """For whoever ran it: the array, what it said and how it ended; with `channel` it can be shown there."""
     mark = "❔" if done.exit_code is None else "❌" if done.exit_code else "✅"
     head = f"{mark} The command in {code(dyno)} of *{name_of(app)}* {_ended(done.exit_code)}"
     blocks = [section(head), *array_blocks(command)]
     if done.output.strip():
         blocks.append(section(block_of_code(redact(done.output.rstrip()), LONGEST_OUTPUT)))
     else:
-        blocks.append(section("_It said nothing._"))
+        blocks.append(section(SAID_NOTHING))
     cut = " Only the end of what it said is here." if done.cut or len(done.output) > LONGEST_OUTPUT else ""
-    note = context(f"Only you see this. Secrets that I recognise are taken out.{cut}")
-    return Message(
-        escape(f"The command in {dyno} of {app.title} {_ended(done.exit_code)}", 500), [*blocks, note]
+    note = context(
+        "Only you see this, and Slack keeps it. Values of config vars, and what looks like a secret, are taken out."
+        f"{cut}"
     )
+    return Message(
+        escape(f"The command in {dyno} of {app.title} {_ended(done.exit_code)}", 500),
+        [*blocks, note, *_share(app, dyno, channel)],
+    )
+
+
+def shared(app: App, dyno: str, shown: Sequence[Block], *, by: str) -> Message:
+    """To the channel: what a command said, as somebody saw it who now shows it to all; `shown` is what they saw."""
+    text = f"{mention(by)} shows what a command in {code(dyno)} of {name_of(app)} said"
+    return Message(text, [section(f"⌨️ {text}"), *_without_head(shown)])
+
+
+def shown_there(channel: str) -> Message:
+    """To whoever showed it: where it stands now."""
+    text = f"It stands in <#{channel}> now."
+    return Message(text, [section(text)])
+
+
+def _share(app: App, dyno: str, channel: str | None) -> list[Block]:
+    if channel is None:
+        return []
+    question = confirm(
+        "Show it to everybody?",
+        "Everybody in the channel reads what the command said. Look through it once more before.",
+        "Show it",
+    )
+    value = ShareButton.fitting(channel=channel, app=app.slug, dyno=dyno)
+    return buttons(press("Show it in the channel…", actions.BUILDIO_RUN_SHARE, value, confirm=question))
+
+
+def _without_head(shown: Sequence[Block]) -> list[Block]:
+    """What ran, and what it said: the code alone, as it was shown to one person."""
+    texts = [
+        str((block.get("text") or {}).get("text") or "") for block in shown if block.get("type") == "section"
+    ]
+    return [section(text) for text in texts if text.startswith("```") or text == SAID_NOTHING]
 
 
 def ran(app: App, dyno: str, command: Sequence[str], *, by: str, exit_code: int | None) -> Message:
@@ -148,6 +188,14 @@ def array_blocks(command: Sequence[str]) -> list[Block]:
     shown = text[:LONGEST_COMMAND]
     cut = [context(f"and {len(text) - len(shown)} characters more")] if len(text) > len(shown) else []
     return [*letter_by_letter(shown), *cut]
+
+
+def run_button(app: App, ask: RunCommand) -> Message:
+    """Where no form opens: a button that opens it, with what was typed as far as a button holds it."""
+    words = f"In which process of {name_of(app)}, which command?"
+    known = RunButton.fitting(app=app.slug, title=app.title[:100], dyno=ask.dyno or "", command=ask.command)
+    value = known or RunButton.fitting(app=app.slug, title=app.title[:100])
+    return Message(words, [section(words), *buttons(press("Look at it…", actions.BUILDIO_RUN, value))])
 
 
 def _ended(exit_code: int | None) -> str:

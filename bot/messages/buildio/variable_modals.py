@@ -15,11 +15,21 @@ from bot.messages.blocks import plain_text, section
 from bot.messages.buildio.buttons import LONGEST_TITLE
 from bot.messages.buildio.variables import VarsOf
 from bot.messages.message import Block
-from bot.messages.modals import MOST_OPTIONS, FilledIn, field, modal, option, pickable, text_element, warning
+from bot.messages.modals import (
+    LONGEST_TEXT,
+    MOST_OPTIONS,
+    FilledIn,
+    field,
+    modal,
+    option,
+    pickable,
+    text_element,
+    warning,
+)
 from bot.messages.origin import Origin
 from bot.messages.text import plain
 
-KEY, VALUE, MORE, KEYS = "key", "value", "more", "keys"
+KEY, VALUE, REST, MORE, KEYS = "key", "value", "rest", "more", "keys"
 LONGEST_KEY = 128
 _A_KEY = "A key has letters, digits and underscores, and begins with no digit."
 
@@ -78,7 +88,8 @@ class FilledVars(Frozen):
         return found
 
     def _lines(self) -> list[str]:
-        lines = self.more.get_secret_value().splitlines()
+        # A value may hold what else ends a line in Unicode, such as U+2028.
+        lines = self.more.get_secret_value().replace("\r\n", "\n").split("\n")
         return [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
 
     def _problem_of_more(self) -> str | None:
@@ -120,13 +131,20 @@ def vars_modal(
                 VALUE,
                 "Value",
                 text_element(None, multiline=True),
-                hint="As it stands: lines, spaces and quotes are part of it.",
+                hint="As it stands: lines, spaces, quotes and a last empty line are part of it.",
+            ),
+            field(
+                REST,
+                "The rest of the value",
+                text_element(None, multiline=True),
+                hint=f"Where it is longer than {LONGEST_TEXT} characters: both are joined as they stand.",
             ),
             field(
                 MORE,
                 "More, one on each line",
                 text_element(None, multiline=True, placeholder="RAILS_ENV=production"),
-                hint="KEY=value. Empty lines, and those that begin with #, count for nothing.",
+                hint="KEY=value, where quotes and spaces are part of the value. Empty lines, and those that begin"
+                " with #, count for nothing.",
             ),
         ],
         callback_id=actions.BUILDIO_VARS_MODAL,
@@ -140,7 +158,9 @@ def read_vars(values: Mapping[str, Any]) -> FilledVars:
     """What was filled in. `values` is the view's state as Slack sends it."""
     filled = FilledIn(values)
     return FilledVars(
-        key=filled.text(KEY).strip(), value=SecretStr(filled.text(VALUE)), more=SecretStr(filled.text(MORE))
+        key=filled.text(KEY).strip(),
+        value=SecretStr(filled.text(VALUE) + filled.text(REST)),
+        more=SecretStr(filled.text(MORE)),
     )
 
 

@@ -93,7 +93,15 @@ def vars_hidden(of: VarsOf, key: str) -> Message:
     """What stands there when the minute is over."""
     text = f"🙈 {code(key)} of {of.words} was shown here for {GONE_AFTER}."
     again = press("Reveal again", actions.BUILDIO_REVEAL, of.value(key))
-    return Message(text, [section(text), *buttons(again)])
+    others = press("All config vars", actions.BUILDIO_VARS_REFRESH, of.value())
+    return Message(text, [section(text), *buttons(again, others)])
+
+
+def vars_granted(of: VarsOf, key: str, *, by: str, value: str | None) -> Message:
+    """To the channel, once somebody has agreed: whoever asked may look now. The button works for them alone."""
+    text = f"👁️ {mention(by)} may look at {code(key)} of {of.words} now, for some minutes."
+    look = press("Reveal", actions.BUILDIO_REVEAL_GRANTED, value)
+    return Message(text, [section(text), *buttons(look)])
 
 
 def vars_changed(of: VarsOf, diff: ConfigDiff, *, by: str) -> Message:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ from bot.acts import (
     RemoveAllDomains,
     RemoveDomain,
     Restart,
+    RevealConfig,
+    RevealEnvironment,
     Run,
     SetConfig,
     SetEnvironment,
@@ -38,6 +40,7 @@ from bot.messages.buildio import VarsOf
 from bot.provider import Provider
 from handlers import files
 from handlers.caller import Answer, Audience, Caller
+from handlers.doing.granting import grant
 from handlers.doing.outcome import Done
 from handlers.doing.performing.hearing import is_told
 from handlers.finding import NotNamed
@@ -89,9 +92,23 @@ async def _run(act: Run, caller: Caller) -> Done:
             " stop it."
         ) from error
     shown = result.model_copy(update={"output": await _without_values(result, act, caller)})
-    await _say_alone(buildio.executed(act.app, act.dyno, act.command, shown), caller)
+    shares = caller.channel if caller.channel and not caller.channel.startswith("D") else None
+    await _say_alone(buildio.executed(act.app, act.dyno, act.command, shown, channel=shares), caller, act)
     said = buildio.ran(act.app, act.dyno, act.command, by=caller.person, exit_code=result.exit_code)
     return _told(said, f"ended with {result.exit_code}" if result.exit_code is not None else "ended")
+
+
+async def _say_alone(message: Message, caller: Caller, act: Run) -> None:
+    """Say it in their direct messages: it must not wait in the database, as what the outbox carries does."""
+    try:
+        channel = await caller.direct_message_alone()
+        await caller.slack.chat_postMessage(
+            channel=channel, text=message.text, blocks=message.blocks, unfurl_links=False, unfurl_media=False
+        )
+    except SlackApiError as error:
+        raise NotNamed(
+            f"The command ran in {act.dyno}, but Slack did not take what it said ({error.response.get('error')})."
+        ) from error
 
 
 async def _without_values(result: Executed, act: Run, caller: Caller) -> str:
@@ -106,17 +123,6 @@ async def _without_values(result: Executed, act: Run, caller: Caller) -> str:
         if len(value) >= SHORTEST_HIDDEN:
             output = output.replace(value, REDACTED)
     return output
-
-
-async def _say_alone(message: Message, caller: Caller) -> None:
-    """Say it in their direct messages: it must not wait in the database, as what the outbox carries does."""
-    try:
-        channel = await caller.direct_message_alone()
-        await caller.slack.chat_postMessage(
-            channel=channel, text=message.text, blocks=message.blocks, unfurl_links=False, unfurl_media=False
-        )
-    except SlackApiError as error:
-        log.warning("run.output_not_said", reason=str(error.response.get("error")))
 
 
 async def _set_config(act: SetConfig, caller: Caller) -> Done:
@@ -134,6 +140,25 @@ async def _unset_config(act: UnsetConfig, caller: Caller) -> Done:
     await _expect_restart(act, caller)
     await _one_by_one(act.keys, unset)
     return _changed(VarsOf.of_app(act.app), ConfigDiff(removed=act.keys), caller)
+
+
+async def _reveal_config(act: RevealConfig, caller: Caller) -> Done:
+    return _granted(act, VarsOf.of_app(act.app), await caller.own_buildio.config_vars(act.app.slug), caller)
+
+
+async def _reveal_environment(act: RevealEnvironment, caller: Caller) -> Done:
+    return _granted(act, _of_environment(act), await caller.own_buildio.environment(act.environment), caller)
+
+
+def _granted(
+    act: RevealConfig | RevealEnvironment, of: VarsOf, there: Collection[str], caller: Caller
+) -> Done:
+    """Whoever asked may look; the value itself is in no answer, which others may be shown. Raises NotNamed."""
+    if act.key not in there:
+        lists = f"config {of.title}" if of.environment is None else f"envs {of.environment}"
+        raise NotNamed(buildio.unknown_key(act.key, there, lists=lists))
+    said = buildio.vars_granted(of, act.key, by=caller.person, value=grant(act, of, caller))
+    return Done(Answer(said, Audience.CHANNEL), said="shown to them alone")
 
 
 async def _add_domain(act: AddDomain, caller: Caller) -> Done:
@@ -232,6 +257,7 @@ PERFORM: Mapping[type[Any], Callable[[Any, Caller], Awaitable[Done]]] = {
     Run: _run,
     SetConfig: _set_config,
     UnsetConfig: _unset_config,
+    RevealConfig: _reveal_config,
     AddDomain: _add_domain,
     UpdateCertificate: _update_certificate,
     RemoveDomain: _remove_domain,
@@ -241,6 +267,7 @@ PERFORM: Mapping[type[Any], Callable[[Any, Caller], Awaitable[Done]]] = {
     DeleteNamespace: _delete_namespace,
     SetEnvironment: _set_environment,
     UnsetEnvironment: _unset_environment,
+    RevealEnvironment: _reveal_environment,
     ClusterLogin: _log_in,
 }
 
@@ -253,7 +280,7 @@ def _changed(of: VarsOf, diff: ConfigDiff, caller: Caller) -> Done:
     return _told(buildio.vars_changed(of, diff, by=caller.person))
 
 
-def _of_environment(act: SetEnvironment | UnsetEnvironment) -> VarsOf:
+def _of_environment(act: SetEnvironment | UnsetEnvironment | RevealEnvironment) -> VarsOf:
     return VarsOf(environment=act.environment, title=act.label)
 
 

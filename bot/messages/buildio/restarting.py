@@ -1,0 +1,76 @@
+"""The question before processes are restarted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bot.build import App, Frozen
+from bot.buildio.things import BuildioApp, Dyno
+from bot.messages import actions
+from bot.messages.blocks import confirm, plain_text, section
+from bot.messages.buildio.buttons import of_app
+from bot.messages.buildio.pieces import buttons, name_of, press
+from bot.messages.message import Block, Message
+from bot.messages.modals import MOST_OPTIONS, FilledIn, field, modal, option, pickable, warning
+from bot.messages.origin import Origin
+from bot.messages.text import plain
+
+DYNO = "dyno"
+TITLE = "Restart"
+# No process is called so: a name begins with a letter.
+ALL = "*"
+
+
+class RestartForm(Frozen):
+    """What was picked: a process, None for all of them."""
+
+    dyno: str | None = None
+
+
+def restart_modal(
+    form: RestartForm, app: App, dynos: Sequence[Dyno], *, origin: Origin, problem: str | None = None
+) -> Block:
+    """The form that asks which processes restart; the one that is known already is chosen."""
+    names = dict.fromkeys([*([form.dyno] if form.dyno else []), *(one.name for one in dynos)])
+    options = [option("All processes", ALL), *(option(name, name) for name in names if pickable(name))]
+    chosen = next((one for one in options if one["value"] == form.dyno), options[0])
+    select: Block = {
+        "type": "static_select",
+        "options": options[:MOST_OPTIONS],
+        "initial_option": chosen,
+        "placeholder": plain_text("Pick a process", 150),
+    }
+    return modal(
+        TITLE,
+        [
+            *warning(problem),
+            section(f"Processes of *{name_of(app)}* stop and start again. What they are doing is cut off."),
+            field(DYNO, "Which", select, optional=False),
+        ],
+        callback_id=actions.BUILDIO_RESTART_MODAL,
+        private_metadata=origin.encode(),
+        submit="Restart",
+        close="Not now",
+    )
+
+
+def restart_question(app: App) -> Message:
+    """Where no form opens: the question, with the button that restarts all processes."""
+    words = f"Restart all processes of {name_of(app)}?"
+    return Message(words, [section(words), *buttons(restart_all_button(app))])
+
+
+def restart_all_button(app: App | BuildioApp) -> Block | None:
+    """The button that restarts all processes, with a question of its own."""
+    title = plain(app.title if isinstance(app, App) else app.name, 100)
+    question = confirm("Restart all processes?", f"All of {title} restarts at once.", "Restart all")
+    return press("Restart all", actions.BUILDIO_RESTART_ALL, of_app(app), style="danger", confirm=question)
+
+
+def read_restart(values: Mapping[str, Any]) -> RestartForm | None:
+    """What was picked; None where nothing was. `values` is the view's state as Slack sends it."""
+    picked = FilledIn(values).picked(DYNO)
+    if picked is None:
+        return None
+    return RestartForm(dyno=None if picked == ALL else picked)

@@ -1,0 +1,47 @@
+"""Making an app: by words, or by filling in a form."""
+
+from __future__ import annotations
+
+from bot import acts, messages
+from bot.commands.buildio import CreateApp
+from bot.messages import actions, buildio
+from bot.messages.buildio import CreateForm
+from handlers import doing
+from handlers.buildio.apps import find_team
+from handlers.buildio.opening import origin_of
+from handlers.caller import Answer, Caller
+from handlers.finding import NotNamed
+
+
+async def create(ask: CreateApp, caller: Caller) -> Answer | None:
+    """Make the app that the words name; without a name, ask for it. Raises NotAllowed, NotNamed, ProviderError."""
+    form = CreateForm(**ask.model_dump())
+    if ask.name is None:
+        return await open_form(form, caller)
+    for problem in form.problems.values():
+        raise NotNamed(problem)
+    return await make(ask, caller)
+
+
+async def make(ask: CreateApp, caller: Caller) -> Answer:
+    """Make this app. Raises NotAllowed, NotNamed, ProviderError."""
+    team = await find_team(ask.team, caller) if ask.team is not None else None
+    act = acts.CreateApp(
+        name=ask.name or "",
+        team=team.id if team is not None else None,
+        team_title=team.name if team is not None else None,
+        region=ask.region,
+    )
+    return (await doing.do(act, caller)).answer
+
+
+async def open_form(form: CreateForm, caller: Caller) -> Answer | None:
+    """Show the form, or a button for it where none can be opened. Raises NotNamed, ProviderError, SlackApiError."""
+    if not caller.trigger_id:
+        words = "What is the app called?"
+        return Answer(messages.form_button(words, "Create an app…", actions.BUILDIO_CREATE, "create"))
+    if form.team is not None:
+        team = await find_team(form.team, caller)
+        form = form.model_copy(update={"team": team.id, "team_title": team.name})
+    await caller.show(buildio.create_modal(form, origin=origin_of(caller)))
+    return None

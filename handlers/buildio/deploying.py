@@ -1,0 +1,39 @@
+"""Deploying an app: by words, or by filling in a form."""
+
+from __future__ import annotations
+
+from bot import acts, messages
+from bot.build import App
+from bot.commands.buildio import Deploy
+from bot.messages import actions, buildio
+from bot.messages.buildio import DeployForm, MaybeAppButton
+from bot.provider import Provider
+from handlers import doing
+from handlers.buildio.opening import channels_app, origin_of
+from handlers.caller import Answer, Caller
+from handlers.finding import find_app
+
+
+async def deploy(ask: Deploy, caller: Caller) -> Answer | None:
+    """Start the build that the words describe; without words, ask for it. Raises what `find_app` and `start` do."""
+    if not ask.names_something:
+        return await open_form(None, caller)
+    return await start(await find_app(caller, ask.app, Provider.BUILDIO), ask, caller)
+
+
+async def start(app: App, ask: Deploy, caller: Caller) -> Answer:
+    """Start a build of this app, which deploys it. Raises NotAllowed, ProviderError."""
+    act = acts.Deploy(app=app, branch=ask.branch, commitish=ask.commit, description=ask.message)
+    return (await doing.do(act, caller)).answer
+
+
+async def open_form(app: App | None, caller: Caller) -> Answer | None:
+    """Show the form, or a button for it where none can be opened. Raises SlackApiError."""
+    if not caller.trigger_id:
+        button = MaybeAppButton().encode()
+        return Answer(
+            messages.form_button("Which app, which branch?", "Deploy…", actions.BUILDIO_DEPLOY, button)
+        )
+    app = app or await channels_app(caller)
+    await caller.show(buildio.deploy_modal(DeployForm(), app, origin=origin_of(caller)))
+    return None

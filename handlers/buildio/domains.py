@@ -1,0 +1,170 @@
+"""An app's domains: listed, added, given certificates, removed."""
+
+from __future__ import annotations
+
+from bot import acts, messages
+from bot.build import App
+from bot.buildio import Domain
+from bot.buildio.certificates import CertificateProblem, checked
+from bot.commands.buildio import AddDomain, ClearDomains, ListDomains, RemoveDomain
+from bot.messages import Message, actions, buildio
+from bot.messages.buildio import (
+    AppButton,
+    CertificateForm,
+    ClearOrigin,
+    DomainForm,
+    DomainOrigin,
+    TypedName,
+)
+from bot.messages.message import Block
+from bot.messages.text import plain
+from bot.provider import Provider
+from handlers import doing
+from handlers.buildio.opening import open_in_time, origin_of
+from handlers.caller import Answer, Audience, Caller
+from handlers.finding import NotNamed, find_app
+from handlers.submitting import FieldProblem
+
+TITLE, ADD, CERTIFICATE, CLEAR = "Domains", "Add a domain", "Another certificate", "Remove all domains"
+
+
+async def list_domains(ask: ListDomains, caller: Caller) -> Answer:
+    """The domains of the app that the words name, or of the channel's, each with its certificate."""
+    return Answer(await shown(await _app(ask.app, caller), caller), title=TITLE)
+
+
+async def shown(app: App, caller: Caller) -> Message:
+    """The domains of this app as they are now. Raises ProviderError."""
+    return buildio.domain_list(app, await caller.buildio.domains(app.slug))
+
+
+async def add(ask: AddDomain, caller: Caller) -> Answer | None:
+    """Add the host name that is named; without one, ask for it. Raises NotAllowed, ProviderError."""
+    app = await _app(ask.app, caller)
+    if ask.host is not None:
+        return (await doing.do(acts.AddDomain(app=app, hostname=ask.host), caller)).answer
+    return await open_add(app, caller)
+
+
+async def open_add(app: App, caller: Caller) -> Answer | None:
+    """Show the form for a domain, or a button for it where none can be opened. Raises SlackApiError."""
+    if not caller.trigger_id:
+        return _button("Which host name?", "Add a domain…", actions.BUILDIO_DOMAIN_ADD, app)
+    origin = origin_of(caller).model_copy(update={"app": app.slug})
+    await caller.show(buildio.domain_modal(app, origin=origin))
+    return None
+
+
+async def add_filled(app: App, form: DomainForm, caller: Caller) -> Answer:
+    """Add what was filled in. Raises FieldProblem, NotAllowed, ProviderError."""
+    host = form.hostname or ""
+    act = acts.AddDomain(app=app, hostname=host, certificate=_pem(form, host, caller))
+    return (await doing.do(act, caller)).answer
+
+
+async def open_certificate(app: App, id: str, caller: Caller) -> None:  # noqa: A002
+    """Show the form for another certificate. Raises NotNamed, ProviderError, SlackApiError."""
+    await open_in_time(_certificate_form(app, id, caller), caller, CERTIFICATE)
+
+
+async def update_certificate(app: App, id: str, form: CertificateForm, caller: Caller) -> Answer:  # noqa: A002
+    """Give the domain what was filled in. Raises FieldProblem, NotAllowed, NotNamed, ProviderError."""
+    one = await _own(app, id, caller)
+    certificate = _pem(form, one.hostname, caller)
+    if certificate is None:
+        raise FieldProblem("certificate", "Paste the certificate.")
+    act = acts.UpdateCertificate(app=app, domain=one.id, hostname=one.hostname, certificate=certificate)
+    return (await doing.do(act, caller)).answer
+
+
+async def remove(ask: RemoveDomain, caller: Caller) -> Answer:
+    """Ask whether the domain that is named is to go. Raises NotNamed, ProviderError."""
+    app = await _app(ask.app, caller)
+    there = await caller.buildio.domains(app.slug)
+    for one in there:
+        if one.hostname.casefold() == ask.host.casefold():
+            _check_own(one)
+            return Answer(buildio.domain_question(app, one), Audience.ONE_PERSON, title=TITLE)
+    names = [one.hostname for one in there]
+    raise NotNamed(buildio.unknown_thing("domain", ask.host, names, lists=f"domains {app.title}"))
+
+
+async def remove_one(app: App, id: str, caller: Caller) -> Answer:  # noqa: A002
+    """Take this domain away. Raises NotAllowed, NotNamed, ProviderError."""
+    one = await _own(app, id, caller)
+    act = acts.RemoveDomain(app=app, domain=one.id, hostname=one.hostname)
+    return (await doing.do(act, caller)).answer
+
+
+async def clear(ask: ClearDomains, caller: Caller) -> Answer | None:
+    """Ask for the app's name to be typed; nothing is removed without. Raises NotNamed, ProviderError."""
+    app = await _app(ask.app, caller)
+    if not caller.trigger_id:
+        words = f"{CLEAR}: the app's name is typed in a form."
+        return _button(words, "Remove all…", actions.BUILDIO_DOMAINS_CLEAR, app)
+    await open_clear(app, caller)
+    return None
+
+
+async def open_clear(app: App, caller: Caller) -> None:
+    """Show which domains would go, and ask for the app's name. Raises NotNamed, ProviderError, SlackApiError."""
+    await open_in_time(clear_form(app, caller), caller, CLEAR)
+
+
+async def clear_form(app: App, caller: Caller, *, problem: str | None = None) -> Block:
+    """The question before all domains go. Raises NotNamed, ProviderError."""
+    domains = await caller.buildio.domains(app.slug)
+    if all(one.platform for one in domains):
+        raise NotNamed(f"{app.title} has no domains of its own.")
+    origin = ClearOrigin.showing(app, domains, channel=caller.channel)
+    return buildio.clear_domains_modal(app, domains, origin=origin, problem=problem)
+
+
+async def clear_typed(app: App, form: TypedName, origin: ClearOrigin, caller: Caller) -> Answer:
+    """Take all away where the app's name was typed. Raises FieldProblem, NotAllowed, NotNamed, ProviderError."""
+    for field, problem in form.problems(app.title).items():
+        raise FieldProblem(field, problem)
+    domains = await caller.buildio.domains(app.slug)
+    if not origin.shows(domains):
+        raise NotNamed("Meanwhile there are other domains than were shown. Look at them, and ask once more.")
+    names = tuple(one.hostname for one in domains if not one.platform)
+    return (await doing.do(acts.RemoveAllDomains(app=app, hostnames=names), caller)).answer
+
+
+async def _certificate_form(app: App, id: str, caller: Caller) -> Block:  # noqa: A002
+    one = await _own(app, id, caller)
+    origin = DomainOrigin(channel=caller.channel, app=app.slug, domain=one.id, host=one.hostname)
+    return buildio.certificate_modal(app, origin=origin)
+
+
+async def _own(app: App, id: str, caller: Caller) -> Domain:  # noqa: A002
+    """The app's domain of this id, which can be changed. Raises NotNamed, ProviderError."""
+    for one in await caller.buildio.domains(app.slug):
+        if one.id == id:
+            _check_own(one)
+            return one
+    raise NotNamed(f"{app.title} does not have this domain any more.")
+
+
+def _check_own(one: Domain) -> None:
+    if one.platform:
+        raise NotNamed(buildio.platform_domain(one.hostname))
+
+
+def _pem(form: CertificateForm, host: str, caller: Caller) -> str | None:
+    """What was pasted, once it was looked at; None where nothing was. Raises FieldProblem."""
+    if form.pem is None:
+        return None
+    try:
+        return checked(form.pem.get_secret_value(), host, caller.now())
+    except CertificateProblem as problem:
+        raise FieldProblem(problem.part, str(problem)) from None
+
+
+async def _app(words: str | None, caller: Caller) -> App:
+    return await find_app(caller, words, Provider.BUILDIO)
+
+
+def _button(words: str, label: str, action_id: str, app: App) -> Answer:
+    value = AppButton(app=app.slug, title=plain(app.title, 100)).encode()
+    return Answer(messages.form_button(words, label, action_id, value), Audience.ONE_PERSON, title=TITLE)

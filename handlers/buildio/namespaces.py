@@ -1,0 +1,105 @@
+"""Namespaces: listed, shown, made, deleted once their name was typed."""
+
+from __future__ import annotations
+
+from bot import acts, messages
+from bot.buildio import Namespace
+from bot.commands.buildio import CreateNamespace, DeleteNamespace, ListNamespaces, ShowNamespace
+from bot.messages import actions, buildio
+from bot.messages.buildio import DeleteForm, NamespaceForm, NamespaceOrigin, ThingButton
+from bot.messages.message import Block
+from bot.provider import Provider
+from handlers import doing
+from handlers.buildio.apps import find_team
+from handlers.buildio.naming import named
+from handlers.buildio.opening import open_in_time, origin_of
+from handlers.caller import Answer, Caller
+from handlers.finding import NotNamed
+from handlers.submitting import FieldProblem
+
+DELETE = "Delete a namespace"
+
+
+async def list_namespaces(_ask: ListNamespaces, caller: Caller) -> Answer:
+    """The namespaces that the person's own token sees. Raises ProviderError."""
+    return Answer(buildio.namespace_list(await caller.own_buildio.namespaces()), title="Namespaces")
+
+
+async def show(ask: ShowNamespace, caller: Caller) -> Answer:
+    """One namespace. Raises NotNamed, ProviderError."""
+    return Answer(buildio.namespace_card(await find(ask.name, caller)), title="Namespace")
+
+
+async def find(words: str, caller: Caller) -> Namespace:
+    """The namespace of this name or id. Raises NotNamed, ProviderError."""
+    client = caller.own_buildio
+    return await named(client.namespace, client.namespaces, words, what="namespace", lists="namespaces")
+
+
+async def create(ask: CreateNamespace, caller: Caller) -> Answer | None:
+    """Make the namespace that the words name; without a name, ask for it. Raises what `make` does."""
+    form = NamespaceForm(**ask.model_dump())
+    if ask.name is None:
+        return await open_create(form, caller)
+    for problem in form.problems.values():
+        raise NotNamed(problem)
+    return await make(ask, caller)
+
+
+async def make(ask: CreateNamespace, caller: Caller) -> Answer:
+    """Make this namespace. Raises NotAllowed, NotNamed, ProviderError."""
+    team = await find_team(ask.team, caller) if ask.team is not None else None
+    act = acts.CreateNamespace(
+        name=ask.name or "",
+        team=team.id if team is not None else None,
+        team_title=team.name if team is not None else None,
+        description=ask.description,
+        region=ask.region,
+    )
+    return (await doing.do(act, caller)).answer
+
+
+async def open_create(form: NamespaceForm, caller: Caller) -> Answer | None:
+    """Show the form, or a button for it where none can be opened. Raises NotNamed, ProviderError, SlackApiError."""
+    if not caller.trigger_id:
+        words = "What is the namespace called?"
+        return Answer(
+            messages.form_button(words, "Create a namespace…", actions.BUILDIO_NAMESPACE_CREATE, "create")
+        )
+    if form.team is not None:
+        team = await find_team(form.team, caller)
+        form = form.model_copy(update={"team": team.id, "team_title": team.name})
+    await caller.show(buildio.namespace_modal(form, origin=origin_of(caller)))
+    return None
+
+
+async def delete(ask: DeleteNamespace, caller: Caller) -> Answer | None:
+    """Ask for the name to be typed; nothing is deleted without. Raises NotNamed, ProviderError, SlackApiError."""
+    if not caller.trigger_id:
+        value = ThingButton.fitting(name=ask.name) if ask.name else None
+        words = f"{DELETE}: its name is typed in a form."
+        return Answer(
+            messages.form_button(words, "Delete…", actions.BUILDIO_NAMESPACE_DELETE, value or "which")
+        )
+    await open_delete(ask.name, caller)
+    return None
+
+
+async def open_delete(name: str | None, caller: Caller) -> None:
+    """Show the question before a namespace is deleted. Raises NotNamed, ProviderError, SlackApiError."""
+    await open_in_time(_question(name, caller), caller, DELETE)
+
+
+async def delete_typed(form: DeleteForm, origin: NamespaceOrigin, caller: Caller) -> Answer:
+    """Delete it where its name was typed. Raises FieldProblem, NotAllowed, NotNamed, ProviderError."""
+    words = origin.name or form.namespace
+    one = await find(words, caller) if words else None
+    for field, problem in form.problems(one.name if one is not None else "").items():
+        raise FieldProblem(field, problem)
+    return (await doing.do(acts.DeleteNamespace(name=form.typed), caller)).answer
+
+
+async def _question(name: str | None, caller: Caller) -> Block:
+    known = (await find(name, caller)).name if name is not None else ""
+    origin = NamespaceOrigin(channel=caller.channel, provider=Provider.BUILDIO, name=known)
+    return buildio.delete_namespace_modal(origin=origin)

@@ -1,0 +1,101 @@
+"""Running a command in a process: judged first, shown exactly as it will run, and run only then."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import replace
+
+from bot import acts
+from bot.build import App
+from bot.buildio import Dyno
+from bot.commands.buildio import RunCommand
+from bot.messages import Message, buildio
+from bot.messages.buildio import RunForm, RunOrigin, ShareButton
+from bot.messages.message import Block
+from bot.provider import Provider
+from handlers import doing
+from handlers.buildio.opening import open_in_time
+from handlers.caller import Answer, Audience, Caller
+from handlers.finding import NotNamed, find_app
+
+TITLE = "Run a command"
+# In the audit log, where somebody was refused before they said which one.
+ANY = "any process"
+
+
+async def run(ask: RunCommand, caller: Caller) -> Answer | None:
+    """Show what will run, or ask for it. Raises NotAllowed, NotNamed, ProviderError."""
+    app = await find_app(caller, ask.app, Provider.BUILDIO)
+    if not caller.trigger_id:
+        await _judged(app, ask, caller)
+        return Answer(buildio.run_button(app, ask))
+    await open_form(app, ask, caller)
+    return None
+
+
+async def open_form(app: App, ask: RunCommand, caller: Caller) -> None:
+    """Show what will run where all of it is known, else the form. Raises NotAllowed, NotNamed, SlackApiError."""
+    await open_in_time(_next(app, ask, caller), caller, TITLE)
+
+
+async def running(app: App, caller: Caller) -> list[Dyno]:
+    """The processes in which something can run. Raises NotNamed where there is none, ProviderError."""
+    found = [
+        one for one in await caller.own_buildio.dynos(app.slug) if one.up is not False and not one.crashed
+    ]
+    if not found:
+        raise NotNamed(buildio.no_process())
+    return found
+
+
+async def look_at(app: App, ask: RunCommand, caller: Caller, dynos: Sequence[Dyno]) -> Block:
+    """What will run, exactly, before it does. Raises NotNamed, NotAllowed."""
+    names = [one.name for one in dynos]
+    if ask.dyno not in names:
+        raise NotNamed(
+            buildio.unknown_thing("running process", ask.dyno or "", names, lists=f"ps {app.title}")
+        )
+    act = acts.Run(app=app, dyno=ask.dyno, command=ask.command)
+    if (problem := act.problem()) is not None:
+        raise NotNamed(problem)
+    origin = _origin(app, caller, ask.dyno).model_copy(update={"command": ask.command})
+    return buildio.run_check(app, origin=origin)
+
+
+async def carry_out(app: App, origin: RunOrigin, caller: Caller) -> Answer:
+    """Run what was shown. Raises NotAllowed, NotNamed, ProviderError."""
+    act = acts.Run(app=app, dyno=origin.dyno, command=origin.command)
+    return (await doing.do(act, caller)).answer
+
+
+async def share(app: App, about: ShareButton, shown: Sequence[Block], caller: Caller) -> Answer:
+    """Show a channel what a command said, as the one who ran it has seen it. Raises NotAllowed, SlackApiError."""
+    there = replace(caller, channel=about.channel, pane=None)
+    await doing.judged(acts.Run(app=app, dyno=about.dyno, command=()), there)
+    said: Message = buildio.shared(app, about.dyno, shown, by=caller.person)
+    async with doing.noted(there, "share_output", app=app.slug, about={"label": about.dyno}):
+        await caller.slack.chat_postMessage(
+            channel=about.channel, text=said.text, blocks=said.blocks, unfurl_links=False, unfurl_media=False
+        )
+    return Answer(buildio.shown_there(about.channel), Audience.ONE_PERSON, title=TITLE)
+
+
+async def _next(app: App, ask: RunCommand, caller: Caller) -> Block:
+    await _judged(app, ask, caller)
+    dynos = await running(app, caller)
+    if ask.dyno is None and len(dynos) == 1:
+        ask = ask.model_copy(update={"dyno": dynos[0].name})
+    if ask.dyno is not None and ask.command:
+        return await look_at(app, ask, caller, dynos)
+    form = RunForm.of(ask, shlex.join(ask.command))
+    return buildio.run_modal(form, app, dynos, origin=_origin(app, caller, ask.dyno))
+
+
+async def _judged(app: App, ask: RunCommand, caller: Caller) -> None:
+    """Nobody fills in a form for what they may not do."""
+    await doing.judged(acts.Run(app=app, dyno=ask.dyno or ANY, command=ask.command), caller)
+
+
+def _origin(app: App, caller: Caller, dyno: str | None) -> RunOrigin:
+    return RunOrigin(channel=caller.channel, provider=Provider.BUILDIO, app=app.slug, dyno=dyno or "")

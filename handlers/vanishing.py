@@ -1,0 +1,71 @@
+"""What is shown to somebody for a while, and then taken away again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import structlog
+
+log = structlog.get_logger()
+
+SHOWN_SECONDS = 60.0
+# A response_url takes five answers (Slack's rules, "Answering"): one has shown it, the others may take it away.
+MOST_TRIES = 4
+AGAIN_SECONDS = 5.0
+
+# Takes it away; returns whether Slack has done so.
+TakeAway = Callable[[], Awaitable[bool]]
+
+
+class Vanishing:
+    """Takes each away when its time is over; `run` goes on until stopped, and then takes away what is left.
+
+    Where it is, only this process knows: what was secret once must not be found in the database.
+    """
+
+    def __init__(self, *, seconds: float = SHOWN_SECONDS) -> None:
+        self._seconds = seconds
+        self._tasks: dict[asyncio.Task[None], str] = {}
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """End `run`."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Wait until stopped, then take everything away at once."""
+        await self._stopping.wait()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def forget(self, team: str) -> None:
+        """The app is gone from the workspace: nothing there is its own any more."""
+        for task, workspace in self._tasks.items():
+            if workspace == team:
+                task.cancel()
+
+    async def after_a_while(self, team: str, take_away: TakeAway) -> None:
+        """Take it away when its time is over; where the bot is about to stop, now."""
+        task = asyncio.create_task(self._later(take_away), name="vanish")
+        self._tasks[task] = team
+        task.add_done_callback(lambda done: self._tasks.pop(done, None))
+        if self._stopping.is_set():
+            await asyncio.wait({task})
+
+    async def _later(self, take_away: TakeAway) -> None:
+        await self._rest(self._seconds)
+        for number in range(1, MOST_TRIES + 1):
+            try:
+                if await take_away():
+                    return
+            except Exception as problem:  # noqa: BLE001 - whatever it was, it is tried again
+                log.info("vanish.later", reason=type(problem).__name__)
+            if number < MOST_TRIES:
+                await self._rest(AGAIN_SECONDS)
+        log.warning("vanish.not_taken_away")
+
+    async def _rest(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
