@@ -261,7 +261,7 @@ async def test_a_subscription_is_filled_in_with_what_the_app_has(town: Town) -> 
     branches = await town.people.options("anna", "pick_branch", "", block_id="branches")
     assert [one["text"]["text"] for one in branches] == ["main"]
     await town.people.submit("anna", {"workflows": options, "more": "target:main"})
-    assert "/buildio subscribe by:@me -by:bot" in opened.errors["more"]
+    assert "For example: /buildio subscribe by:@me -by:bot" in opened.errors["more"]
     await town.people.submit("anna", {"more": "by:@me"})
     await town.told("anna subscribed this channel to")
     await town.ask("/buildio subscriptions", "in shop-staging, with workflow `worker`, by @anna")

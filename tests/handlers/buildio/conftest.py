@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.stage import BUILDIO_TOKENS
+from bot.provider import Provider
 from tests.town import Town, open_town
 
 Governed = Callable[[str], AbstractAsyncContextManager[Town]]
@@ -16,12 +16,7 @@ Governed = Callable[[str], AbstractAsyncContextManager[Town]]
 
 async def connect(town: Town, *people: str) -> None:
     """Let people link their accounts at Build.io."""
-    for person in people:
-        await town.people.command(person, "builds", "/buildio connect")
-        await town.slack.wait_for_modal(person, "token")
-        await town.people.submit(person, {"token": BUILDIO_TOKENS[person]})
-        await town.slack.wait_for_modal(person, "with your own token")
-        await town.people.close_modal(person)
+    await town.connect(*people, provider=Provider.BUILDIO)
 
 
 @asynccontextmanager

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
+from bot.provider import Provider
 from sandbox.bitrise import Build
 from sandbox.buildio import App as BuildioApp
 from sandbox.buildio import Role
 from sandbox.slack import Post
-from sandbox.stage import BUILDIO_TOKENS
-from tests.town import Conversation, Town, open_town
+from tests.town import Town, open_town
 from tests.workspaces.towns import open_many
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -48,16 +48,6 @@ who = ["U0ANNA"]
 """
 
 
-async def connect(place: Conversation, *people: str) -> None:
-    """Let people link their accounts at Build.io."""
-    for person in people:
-        await place.people.command(person, "builds", "/buildio connect")
-        await place.slack.wait_for_modal(person, "API token")
-        await place.people.submit(person, {"token": BUILDIO_TOKENS[person]})
-        await place.slack.wait_for_modal(person, "with your own token")
-        await place.people.close_modal(person)
-
-
 @asynccontextmanager
 async def both(folder: Path, rules: str = "") -> AsyncIterator[Town]:
     """A town where Anna and Ben have accounts at both, and a channel that is told of Sample Android."""
@@ -65,7 +55,7 @@ async def both(folder: Path, rules: str = "") -> AsyncIterator[Town]:
     policy = str(folder / "policy.toml")
     async with open_town(folder, service_token_acts="0", policy_file=policy) as town:
         await town.connect("anna", "ben")
-        await connect(town, "anna", "ben")
+        await town.connect("anna", "ben", provider=Provider.BUILDIO)
         await town.ask("/bitrise subscribe android", "subscribed this channel")
         yield town
         assert town.slack.violations == []
@@ -429,7 +419,7 @@ async def test_another_workspace_sees_no_button_and_can_press_none(tmp_path: Pat
         await town.install_everywhere()
         for place in (town, town.twin):
             await place.connect("anna", "ben")
-            await connect(place, "anna", "ben")
+            await place.connect("anna", "ben", provider=Provider.BUILDIO)
             await place.ask("/bitrise subscribe android", "subscribed this channel")
         await town.ask(TIE, "tied")
         built(town)
