@@ -25,8 +25,9 @@ class Vanishing:
     Where it is, only this process knows: what was secret once must not be found in the database.
     """
 
-    def __init__(self, *, seconds: float = SHOWN_SECONDS) -> None:
+    def __init__(self, *, seconds: float = SHOWN_SECONDS, again_seconds: float = AGAIN_SECONDS) -> None:
         self._seconds = seconds
+        self._again_seconds = again_seconds
         self._tasks: dict[asyncio.Task[None], str] = {}
         self._stopping = asyncio.Event()
 
@@ -62,7 +63,7 @@ class Vanishing:
             except Exception as problem:  # noqa: BLE001 - whatever it was, it is tried again
                 log.info("vanish.later", reason=type(problem).__name__)
             if number < MOST_TRIES:
-                await self._rest(AGAIN_SECONDS)
+                await self._rest(self._again_seconds)
         log.warning("vanish.not_taken_away")
 
     async def _rest(self, seconds: float) -> None:

@@ -185,7 +185,7 @@ class Stage:
         await self.bot.wait_for("ready")
 
     async def link(self, *people: str) -> None:
-        """Let people link their accounts at both providers, as people do: each pastes their tokens into the bot's modal."""
+        """Let people link their accounts at both providers as people do: they paste their tokens into the modal."""
         for person in people:
             await self._link(person, "/bitrise", "Personal access token", TOKENS[person])
             await self._link(person, "/buildio", "API token", BUILDIO_TOKENS[person])

@@ -80,7 +80,9 @@ class BuildButton(_Value):
     @classmethod
     def of(cls, build: Build, app: App) -> Self:
         """The button of this build."""
-        return cls(app=build.app_slug, build=build.slug, label=build.label, title=plain(app.title, 100))
+        return cls(
+            app=build.app_slug, build=build.slug, label=plain(build.label, 100), title=plain(app.title, 100)
+        )
 
 
 class BuildioButton(_Value):

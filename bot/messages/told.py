@@ -98,7 +98,7 @@ def thread_head(telling: Telling) -> Message:
         topic = f"process {code(build.workflow or '')}" if dyno else "deployments"
     text = f"🧵 *{escape(app.title, 150)}*: {topic}\n{build_line(build, app)}"
     return Message(
-        escape(f"{app.title}, {spoken}: {wording.called(build)} {wording.result(build)}", 1000),
+        escape(f"{app.title}, {spoken}: {wording.called(build)} {wording.result_spoken(build)}", 1000),
         [section(text)],
     )
 

@@ -156,7 +156,11 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         problem=MAYBE,
     ),
     "clear_domains_modal": st.builds(
-        buildio.clear_domains_modal, APPS, st.lists(DOMAINS, max_size=4), origin=ORIGIN, problem=MAYBE
+        buildio.clear_domains_modal,
+        APPS,
+        st.lists(DOMAINS, max_size=4),
+        origin=st.just(buildio.ClearOrigin(channel="C1", shown="0" * 64)),
+        problem=MAYBE,
     ),
     "create_modal": st.builds(
         buildio.create_modal,
@@ -188,6 +192,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "domain_added": st.builds(buildio.domain_added, APPS, DOMAINS, by=BY),
     "domain_list": st.builds(buildio.domain_list, APPS, st.lists(DOMAINS, max_size=4)),
     "domain_modal": st.builds(buildio.domain_modal, APPS, origin=ORIGIN, host=MAYBE, problem=MAYBE),
+    "domain_question": st.builds(buildio.domain_question, APPS, DOMAINS),
     "domain_removed": st.builds(buildio.domain_removed, APPS, TEXT, by=BY),
     "domains_cleared": st.builds(buildio.domains_cleared, APPS, st.lists(TEXT, max_size=4), by=BY),
     "dyno_list": st.builds(buildio.dyno_list, APPS, DYNOS, now=st.just(NOON)),
@@ -239,7 +244,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         st.builds(buildio.RestartForm, dyno=MAYBE),
         APPS,
         DYNOS,
-        origin=ORIGIN,
+        origin=st.builds(buildio.RestartOrigin, channel=st.just("C1"), title=WHOLE),
         problem=MAYBE,
     ),
     "restart_question": st.builds(buildio.restart_question, APPS),
@@ -275,6 +280,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     ),
     "untied": st.builds(buildio.untied, st.lists(TIES, min_size=1, max_size=7), by=BY),
     "vars_changed": st.builds(buildio.vars_changed, VARS_OF, DIFFS, by=BY),
+    "vars_granted": st.builds(buildio.vars_granted, VARS_OF, KEYS, by=BY, value=st.none() | st.just("{}")),
     "vars_hidden": st.builds(buildio.vars_hidden, VARS_OF, KEYS),
     "vars_list": st.builds(
         buildio.vars_list, VARS_OF, VALUES, changed=st.dictionaries(KEYS, st.just(NOON), max_size=2)

@@ -82,9 +82,8 @@ def test_much_of_what_an_app_has(
     assert_message(buildio.dyno_list(app, [*dynos] * 30, now=NOON))
     assert_message(buildio.domain_list(app, [*domains] * 30))
     assert_message(buildio.domains_cleared(app, [one.hostname for one in domains] * 30, by="U0ASKER"))
-    shown = [*domains] * 60
-    origin = buildio.ClearOrigin.showing(app, shown, channel="C1")
-    assert_view(buildio.clear_domains_modal(app, shown, origin=origin))
+    origin = buildio.ClearOrigin(channel="C1")
+    assert_view(buildio.clear_domains_modal(app, [*domains] * 60, origin=origin))
     run = buildio.RunOrigin(channel="C1")
     assert_view(buildio.run_modal(buildio.RunForm(), app, [*dynos] * 60, origin=run))
 
@@ -415,6 +414,7 @@ def test_no_form_puts_a_value_into_a_view_again() -> None:
         "A",
         None,
         None,
+        None,
     ]
     assert buildio.VarsOrigin.read(view["private_metadata"]).of == OF_SHOP
 
@@ -462,6 +462,7 @@ def test_a_domain_comes_with_a_whole_certificate_or_none() -> None:
         "host": "Type a host name, such as www.example.com.",
         "certificate": "The certificate itself is missing.",
     }
+    assert set(buildio.read_certificate(state(certificate=CERTIFICATE)).problems) == {"private"}
     assert set(buildio.read_certificate(state(certificate="x", chain="y", private="z")).problems) == {
         "certificate",
         "chain",

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import sqlite_utils
 
+from bot.build import Kind
 from bot.policy import Permission, Question
 from bot.provider import Provider
 from bot.terms import Result
@@ -126,6 +127,21 @@ async def test_steps_under_way_when_there_was_one_workspace_are_that_ones(tmp_pa
     assert (team, execution, outcome.error) == ("T1", "Fx1", "gone")
     assert not await Storage(database).steps.begin("T1", "Fx1", "wait", NOON)
     assert await Storage(database).steps.begin("T2", "Fx1", "wait", NOON)
+    await database.close()
+
+
+async def test_builds_of_before_there_were_other_kinds_are_builds(tmp_path: Path) -> None:
+    first_version(tmp_path / "b.db")
+    db = sqlite_utils.Database(tmp_path / "b.db")
+    migrations.apply(db, stop_before="m005_snapshots")
+    for row in db.table("builds").rows:
+        body = {name: value for name, value in json.loads(row["body"]).items() if name != "kind"}
+        db.table("builds").update(("bitrise", row["build_slug"]), {"body": json.dumps(body)})
+    db.close()
+    database = await Database.open(tmp_path / "b.db")
+    storage = Storage(database)
+    assert {one.build.kind for one in await storage.outbox.due(to("C1"), 10, NOON)} == {Kind.BUILD}
+    assert (await storage.watching.state("t", Provider.BUILDIO)).snapshots == {}
     await database.close()
 
 

@@ -209,4 +209,4 @@ def _read(values: Mapping[str, Any]) -> dict[str, SecretStr]:
 
 def _fingerprint(domains: Sequence[Domain]) -> str:
     names = sorted(one.hostname for one in domains if not one.platform)
-    return hashlib.sha256("\n".join(names).encode()).hexdigest()
+    return hashlib.sha256("\n".join(names).encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,5 +1,5 @@
 """Build.io's buttons, wherever they are: one module for each kind of thing."""
 
-from handlers.buildio.actions import apps, groups, processes, running
+from handlers.buildio.actions import apps, domains, groups, processes, running, variables
 
-KINDS = (apps, processes, running, groups)
+KINDS = (apps, processes, running, variables, domains, groups)
