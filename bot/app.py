@@ -189,7 +189,7 @@ class Buildbell:
                 steps_changed=step_news.set,
                 proposals_changed=proposal_news.set,
                 access_changed=access_news.set,
-                files_changed=file_news.set,
+                passing_changed=file_news.set,
                 departed=departed,
                 following=following,
                 vanishing=vanishing,

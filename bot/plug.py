@@ -45,8 +45,7 @@ class Plug(Generic[Client]):
     `apps` are all that the token sees, and `app` is one of them by its slug. `owner` is None where the token is no
     person's. `reads_logs`: whether why an app's builds fail may be shown to others in this one's name. `branches`,
     `workflows` and `pipelines` name those of an app, by its slug, for people to pick from: one way of asking each,
-    since one may be refused or slow.
-    `door` is None where people can only paste a token.
+    since one may be refused or slow. `door` is None where people can only paste a token.
     """
 
     provider: Provider

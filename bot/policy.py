@@ -174,7 +174,7 @@ class Protect(_About):
             and super().is_about(question)
             and _any_fits(self.branches, question.branch)
             and _any_fits(self.workflows, question.workflow)
-            and _any_fits(self.stages, question.stage)
+            and _any_fits(map(str.casefold, self.stages), question.stage and question.stage.casefold())
         )
 
 

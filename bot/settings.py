@@ -129,7 +129,7 @@ class Settings(DataSettings):
     requests_per_minute: int = Field(
         default=300,
         ge=6,
-        description="How many apps may be read by themselves in a minute, where one list of all apps is not allowed.",
+        description="How many apps may be read by themselves in a minute, where no list tells of all (Build.io: half).",
     )
     backlog_count: int = Field(
         default=10, ge=1, description="More builds than this that wait for a channel are told in one message."

@@ -52,7 +52,7 @@ class Desk:
     steps_changed: Callable[[], None]
     proposals_changed: Callable[[], None]
     access_changed: Callable[[], None]
-    files_changed: Callable[[], None]
+    passing_changed: Callable[[], None]
     departed: Callable[[Departure], Awaitable[None]]
     choices: Choices
     usual_times: UsualTimes

@@ -67,7 +67,7 @@ async def share_file(
     if until is not None:
         # Before anybody sees it: a crash between the two must not leave it there.
         await caller.storage.passing_files.note(str(place["file_id"]), caller.person, until)
-        caller.desk.files_changed()
+        caller.desk.passing_changed()
     await slack.files_completeUploadExternal(
         files=[{"id": place["file_id"], "title": plain(title, LONGEST_TITLE)}],
         channel_id=channel,

@@ -49,7 +49,7 @@ class Passing:
     async def delete_those_due(self) -> bool:
         """Delete what has passed by now; returns whether Slack has deleted all of it."""
         all_gone = True
-        for team, file in await self._desk.storage.files_passed(self._desk.clock()):
+        for team, file in await self._desk.storage.all_passed_files(self._desk.clock()):
             if await self._delete(team, file):
                 await self._desk.storage.file_gone(team, file)
             else:

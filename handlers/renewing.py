@@ -94,6 +94,9 @@ class Renewing:
 
     async def _renew(self, key: Place, account: Account) -> None:
         accounts = self._storage.of(account.team).accounts
+        there = await accounts.find(account.user, account.provider)
+        if there is None or there.sealed != account.sealed:
+            return  # it was renewed since it was read: what it was renewed with works no second time
         try:
             kept = await accounts.renewed(account, await self._ask(accounts.tokens(account)))
         except BadToken:

@@ -37,7 +37,7 @@ async def live(manifest: Mapping[str, Any], *, speed: float, port: int) -> int:
         _say(HELP)
         _say("You are Anna, in #builds. Try: /bitrise subscribe android   then: start android   and: fail")
         _say(
-            "Anna and Ben have linked their accounts at Bitrise; Carla has not (docs/sandbox.md has her token)."
+            "Anna and Ben have linked their accounts at both; Carla has not (docs/sandbox.md has her tokens)."
         )
         if not await Console(stage, _say).run() and not sys.stdin.isatty():
             _say(

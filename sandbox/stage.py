@@ -185,13 +185,17 @@ class Stage:
         await self.bot.wait_for("ready")
 
     async def link(self, *people: str) -> None:
-        """Let people link their accounts at Bitrise, as people do: each pastes their token into the bot's modal."""
+        """Let people link their accounts at both providers as people do: they paste their tokens into the modal."""
         for person in people:
-            await self.slack.people.command(person, "builds", "/bitrise connect")
-            await self.slack.wait_for_modal(person, "Personal access token")
-            await self.slack.people.submit(person, {"token": TOKENS[person]})
-            await self.slack.wait_for_modal(person, "with your own token")
-            await self.slack.people.close_modal(person)
+            await self._link(person, "/bitrise", "Personal access token", TOKENS[person])
+            await self._link(person, "/buildio", "API token", BUILDIO_TOKENS[person])
+
+    async def _link(self, person: str, command: str, field: str, token: str) -> None:
+        await self.slack.people.command(person, "builds", f"{command} connect")
+        await self.slack.wait_for_modal(person, field)
+        await self.slack.people.submit(person, {"token": token})
+        await self.slack.wait_for_modal(person, "with your own token")
+        await self.slack.people.close_modal(person)
 
     async def bot_url(self) -> str:
         """Where the bot itself serves."""

@@ -33,6 +33,7 @@ from storage.sign_ins import Allowed, SignIn, SignIns, is_code
 from storage.steps import Outcome, Steps, Wait
 from storage.store import Storage, WorkspaceStorage
 from storage.subscriptions import Scope, SeenAs, Stopped, Subscription, Subscriptions
+from storage.ties import Ties
 from storage.watching import SeenBuild, Watching
 from storage.workspace_subscriptions import WorkspaceSubscriptions
 
@@ -96,6 +97,7 @@ __all__ = [
     "Storage",
     "Subscription",
     "Subscriptions",
+    "Ties",
     "Unopened",
     "Unread",
     "Verdict",

@@ -71,6 +71,13 @@ def m006_accounts_elsewhere(db: sqlite_utils.Database) -> None:
         db.execute("UPDATE policies SET body = ? WHERE id = ?", [_about_everything(body), identity])
 
 
+@migrations()
+def m007_ties(db: sqlite_utils.Database) -> None:
+    """Apps of one provider that channels have tied to apps of another."""
+    for statement in _SEVENTH:
+        db.execute(statement)
+
+
 def _about_everything(body: str) -> str:
     """A rule about all that there was, as one about all that there is."""
     rule = json.loads(body)
@@ -307,4 +314,15 @@ _SIXTH = (
     """CREATE TABLE passing_files (
         team_id TEXT NOT NULL, file_id TEXT NOT NULL, user_id TEXT NOT NULL, delete_at TEXT NOT NULL,
         PRIMARY KEY (team_id, file_id)) WITHOUT ROWID""",
+)
+
+_SEVENTH = (
+    # Apps of Build.io that a channel has tied to apps of Bitrise, each with the title that it had then. `branch` holds
+    # globs, split by commas; empty for any. A number is never given again: a button that carries one means that tie.
+    """CREATE TABLE ties (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, team_id TEXT NOT NULL, channel_id TEXT NOT NULL,
+        buildio_app TEXT NOT NULL, buildio_title TEXT NOT NULL,
+        bitrise_app TEXT NOT NULL, bitrise_title TEXT NOT NULL,
+        branch TEXT NOT NULL DEFAULT '', set_by TEXT NOT NULL, set_at TEXT NOT NULL)""",
+    "CREATE UNIQUE INDEX ties_by_channel ON ties (team_id, channel_id, bitrise_app, buildio_app, branch)",
 )

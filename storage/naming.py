@@ -112,6 +112,11 @@ COLUMNS = {
             " unsure_since"
         ),
     ),
+    "ties": Columns(
+        ids=_names("set_by"),
+        places=_names("channel_id"),
+        silent=_names("id team_id buildio_app buildio_title bitrise_app bitrise_title branch set_at"),
+    ),
     "watched_apps": Columns(silent=_names("provider app_slug title body baseline_at joined")),
     "workflow_steps": Columns(
         words=_names("outcome"),

@@ -16,6 +16,7 @@ from bot.pipeline import Pipeline
 from bot.provider import Provider
 from bot.series import Standing
 from bot.terms import Happening, Terms
+from bot.ties import Tie
 from bot.usual import MOST_SUCCESSES, usual_time
 from storage.database import Database
 from storage.messages import NewMessage
@@ -23,6 +24,7 @@ from storage.people import Known, everybody
 from storage.pipelines import pipeline_of
 from storage.recipient import Recipient
 from storage.subscriptions import end_those_told_once
+from storage.ties import ties_of
 from storage.times import from_text, to_text
 from storage.watching import successes_like
 
@@ -56,7 +58,8 @@ class Notification(Frozen):
     """An owed message with what it tells of. `parcel` names the Slack message that carries or carried it.
 
     `mention` holds the Slack users whose build it is and who want to be mentioned where it fails; `usual` is how long a
-    build like this one usually takes, while it runs; `pipeline` is the one that the build belongs to.
+    build like this one usually takes, while it runs; `pipeline` is the one that the build belongs to. `ties` are those
+    of the channel to the build's app, as they are now.
     """
 
     id: int
@@ -74,6 +77,7 @@ class Notification(Frozen):
     mention: tuple[str, ...] = ()
     usual: timedelta | None = None
     pipeline: Pipeline | None = None
+    ties: tuple[Tie, ...] = ()
     due_at: datetime | None = None
     parcel: str | None = None
 
@@ -398,11 +402,19 @@ def _notifications(
                 else (),
                 usual=None if build.ended else usual_time(successes_like(db, build, MOST_SUCCESSES)),
                 pipeline=pipeline_of(db, build.provider, build.pipeline),
+                ties=_ties(db, team, channel, build),
                 due_at=from_text(due),
                 parcel=parcel,
             )
         )
     return found
+
+
+def _ties(db: sqlite_utils.Database, team: str, channel: str, build: Build) -> tuple[Tie, ...]:
+    # A list of many builds is no place to ask for each: only one that has succeeded can be deployed.
+    if build.provider is not Provider.BITRISE or build.state is not State.SUCCEEDED:
+        return ()
+    return tuple(ties_of(db, team, channel, build.app_slug))
 
 
 def _unwatched(build: Build) -> App:

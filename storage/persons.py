@@ -107,8 +107,9 @@ class _Person:
         # A direct message belongs to whoever has asked for something, or done it, in it.
         asked = db.execute(
             "SELECT channel_id FROM subscriptions WHERE team_id = ? AND created_by = ? AND channel_id LIKE 'D%'"
-            " UNION SELECT channel_id FROM channels WHERE team_id = ? AND set_by = ? AND channel_id LIKE 'D%'",
-            [*given, *given],
+            " UNION SELECT channel_id FROM channels WHERE team_id = ? AND set_by = ? AND channel_id LIKE 'D%'"
+            " UNION SELECT channel_id FROM ties WHERE team_id = ? AND set_by = ? AND channel_id LIKE 'D%'",
+            [*given, *given, *given],
         )
         places = {place for (place,) in asked}
         for link in links_about(db, team, user):

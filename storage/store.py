@@ -21,6 +21,7 @@ from storage.sign_ins import SignIns
 from storage.starts import Starts
 from storage.steps import Steps
 from storage.subscriptions import Subscriptions
+from storage.ties import Ties
 from storage.times import to_text
 from storage.watching import Watching
 from storage.wiping import known_teams, wipe_workspace
@@ -44,6 +45,7 @@ class WorkspaceStorage:
         self.policies = Policies(database, team)
         self.starts = Starts(database, team)
         self.subscriptions = WorkspaceSubscriptions(database, team, storage.subscriptions)
+        self.ties = Ties(database, team)
 
 
 class Storage:
@@ -80,7 +82,7 @@ class Storage:
         row = [to_text(at), team, person]
         await self.database.write(lambda db: db.execute(query, row))
 
-    async def files_passed(self, now: datetime) -> list[tuple[str, str]]:
+    async def all_passed_files(self, now: datetime) -> list[tuple[str, str]]:
         """The files of all workspaces, each with its workspace, whose time has run out."""
         return await self.database.read(lambda db: passed_files(db, now))
 

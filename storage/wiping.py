@@ -20,6 +20,7 @@ OF_A_WORKSPACE = (
     "proposals",
     "sign_ins",
     "starts",
+    "ties",
     "workflow_steps",
     "workspaces",
 )

@@ -14,13 +14,14 @@ from urllib.parse import urlsplit
 
 from bot.app import Buildbell, utc_now
 from bot.manifest import manifest
+from bot.provider import Provider
 from bot.settings import Settings
 from sandbox import bitrise, buildio
 from sandbox.bitrise import BitriseSandbox
 from sandbox.buildio import BuildioSandbox
 from sandbox.clock import Clock
 from sandbox.slack import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET, Post, SlackSandbox, Workplace
-from sandbox.stage import TOKENS
+from sandbox.stage import BUILDIO_TOKENS, TOKENS
 
 SECRET_KEY = "a-key-of-the-tests-that-is-long-enough"
 NO_SECONDS: Mapping[str, float] = MappingProxyType({})
@@ -34,12 +35,13 @@ class Conversation:
         self.slack = slack
         self.people = slack.people
 
-    async def connect(self, *people: str, token: str = "") -> None:
-        """Let people link their accounts at Bitrise."""
+    async def connect(self, *people: str, token: str = "", provider: Provider = Provider.BITRISE) -> None:
+        """Let people link their accounts at a provider."""
+        tokens = {Provider.BITRISE: TOKENS, Provider.BUILDIO: BUILDIO_TOKENS}[provider]
         for person in people:
-            await self.people.command(person, "builds", "/bitrise connect")
-            await self.slack.wait_for_modal(person, "Personal access token")
-            await self.people.submit(person, {"token": token or TOKENS[person]})
+            await self.people.command(person, "builds", f"{provider.command} connect")
+            await self.slack.wait_for_modal(person, "paste it here")
+            await self.people.submit(person, {"token": token or tokens[person]})
             await self.slack.wait_for_modal(person, "with your own token")
             await self.people.close_modal(person)
 

@@ -22,6 +22,7 @@ from bot.acts.bitrise import (
 from bot.acts.buildio import (
     AddDomain,
     AnyOfBuildio,
+    BuiltAtBitrise,
     ClusterLogin,
     CreateApp,
     CreateNamespace,
@@ -58,6 +59,7 @@ __all__ = [
     "AddDomain",
     "AnyOfBitrise",
     "AnyOfBuildio",
+    "BuiltAtBitrise",
     "ClusterLogin",
     "CreateApp",
     "CreateNamespace",

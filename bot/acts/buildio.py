@@ -6,18 +6,20 @@ Of config vars and certificates only names are ever said; their values travel se
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import StringConstraints
 
 from bot.acts.act import NONE_OF_THEM, ProviderAct, Secret
-from bot.build import App
+from bot.build import App, Build, Frozen
 from bot.commands.buildio import LONGEST_COMMAND, array_of
+from bot.filters import Event, event_of
 from bot.http.redaction import redact
 from bot.policy import Permission, Question
 from bot.provider import Provider
 
 NAMES_SAID = 5
+LONGEST_TITLE = 100
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 
@@ -56,31 +58,74 @@ class _OfApp(BuildioAct):
     app: App
 
 
+class BuiltAtBitrise(Frozen):
+    """The build at Bitrise that a deployment takes its commit from; `pushed`: a push to the branch has started it."""
+
+    app: str
+    title: str
+    slug: str
+    label: str
+    url: str
+    pushed: bool = False
+
+    @classmethod
+    def of(cls, build: Build, app: App) -> Self:
+        """This build."""
+        pushed = event_of(build) is Event.PUSH
+        title = app.title[:LONGEST_TITLE]
+        return cls(
+            app=app.slug, title=title, slug=build.slug, label=build.label, url=build.url, pushed=pushed
+        )
+
+    @property
+    def words(self) -> str:
+        """What people call it."""
+        return f"Bitrise build {self.label} of {self.title}"
+
+
 class Deploy(_OfApp):
-    """Start a build of an app, which deploys it."""
+    """Start a build of an app, which deploys it; `built` says which build at Bitrise the commit was taken from."""
 
     permission: ClassVar = Permission.DEPLOY
     act: Literal["deploy"] = "deploy"
     branch: str | None = None
     commitish: str | None = None
     description: str | None = None
+    built: BuiltAtBitrise | None = None
+
+    @classmethod
+    def of_build(cls, build: Build, built_for: App, app: App) -> Self:
+        """Let the commit go live at an app that Bitrise has built."""
+        built = BuiltAtBitrise.of(build, built_for)
+        return cls(
+            app=app,
+            branch=build.branch,
+            commitish=build.commit_hash,
+            description=f"{built.words}: {built.url}",
+            built=built,
+        )
 
     def question(self, channel: str) -> Question:
-        """With the branch, where it is said, as the workflow `deploy`."""
-        return self._of(channel, branch=self.branch, workflow="deploy")
+        """With the branch, where it is known, as the workflow `deploy`."""
+        # Whoever starts a build at Bitrise by hand may name any branch beside any commit.
+        known = self.commitish is None or (self.built is not None and self.built.pushed)
+        return self._of(channel, branch=self.branch if known else None, workflow="deploy")
 
     def reason(self) -> str | None:
-        """What it is described as."""
-        return self.description
+        """What it is described as, in the person's own words."""
+        return self.description if self.built is None else None
 
     def about(self) -> dict[str, str]:
-        """What is deployed."""
-        return self._named()
+        """What is deployed, and which build that is."""
+        if self.built is None:
+            return self._named()
+        return {**self._named(), "build": self.built.slug, "label": self.built.words}
 
     def words(self) -> str:
         """What is deployed."""
         named = ", ".join(f"{name} {value}" for name, value in self._named().items())
-        return f"deploy {self.app.title}" + (f" ({named})" if named else "")
+        of = f", which is {self.built.words}" if self.built is not None else ""
+        return f"deploy {self.app.title}" + (f" ({named})" if named else "") + of
 
     def _named(self) -> dict[str, str]:
         named = {"branch": self.branch, "commit": self.commitish}

@@ -1,4 +1,4 @@
-"""What there is at Bitrise now, as the beginning of watching after a restore."""
+"""What there is at the providers now, as the beginning of watching after a restore."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from datetime import UTC, datetime
 from itertools import pairwise
 
 from bot.bitrise import Bitrise
-from bot.bitrise.watching import read_baseline
+from bot.bitrise.watching import BitriseReader
 from bot.build import App, Build
 from bot.build_request import BuildRequest
+from bot.buildio import Buildio
+from bot.buildio.watching import BuildioReader
 from bot.http import FixedToken, Http, NoAccess, NotFound, Refused
 from bot.provider import Provider
+from bot.reader import Reader
 from bot.settings import Settings
 from storage import Baseline, Beginning
 
@@ -24,22 +27,47 @@ class _NotWhole(Exception):
 
 async def read_beginning(settings: Settings, apps: Sequence[App]) -> Beginning:
     """What there is of each of the apps; those that can't be seen are left out. Raises ProviderError."""
-    watched = [app for app in apps if app.provider is Provider.BITRISE]
-    if not watched:
-        return Beginning()
     async with Http() as http:
-        bitrise = Bitrise(
-            http,
-            credentials=FixedToken(settings.bitrise_token),
-            base_url=settings.bitrise_api_url,
-            clock=lambda: datetime.now(UTC),
-            abort_rules=settings.abort_kinds,
+        at_bitrise = await _at_bitrise(
+            settings, http, [app for app in apps if app.provider is Provider.BITRISE]
         )
-        try:
-            builds = await _of_all_apps(bitrise, watched)
-        except (_NotWhole, NoAccess, NotFound, Refused):
-            builds = await _of_each_app(bitrise, watched)
-        return Beginning(builds, await _requests(bitrise, watched))
+        at_buildio = await _at_buildio(
+            settings, http, [app for app in apps if app.provider is Provider.BUILDIO]
+        )
+    return Beginning({**at_bitrise.builds, **at_buildio}, at_bitrise.requests)
+
+
+async def _at_bitrise(settings: Settings, http: Http, watched: Sequence[App]) -> Beginning:
+    if not watched or settings.bitrise_token is None:
+        return Beginning()
+    bitrise = Bitrise(
+        http,
+        credentials=FixedToken(settings.bitrise_token),
+        base_url=settings.bitrise_api_url,
+        clock=_now,
+        abort_rules=settings.abort_kinds,
+    )
+    try:
+        builds = await _of_all_apps(bitrise, watched)
+    except (_NotWhole, NoAccess, NotFound, Refused):
+        builds = await _of_each_app(BitriseReader(bitrise, clock=_now), watched)
+    return Beginning(builds, await _requests(bitrise, watched))
+
+
+async def _at_buildio(settings: Settings, http: Http, watched: Sequence[App]) -> dict[str, Baseline]:
+    if settings.buildio_token is None:
+        return {}
+    buildio = Buildio(
+        http,
+        credentials=FixedToken(settings.buildio_token),
+        base_url=settings.buildio_api_url,
+        clock=_now,
+    )
+    return await _of_each_app(BuildioReader(buildio, clock=_now), watched)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 async def _of_all_apps(bitrise: Bitrise, watched: Sequence[App]) -> dict[str, Baseline]:
@@ -62,11 +90,11 @@ async def _of_all_apps(bitrise: Bitrise, watched: Sequence[App]) -> dict[str, Ba
     return {app.slug: Baseline(builds=tuple(by_app[app.slug]), at=newest) for app in watched}
 
 
-async def _of_each_app(bitrise: Bitrise, watched: Sequence[App]) -> dict[str, Baseline]:
+async def _of_each_app(reader: Reader, watched: Sequence[App]) -> dict[str, Baseline]:
     found = {}
     for app in watched:
         with suppress(NoAccess, NotFound):  # the bot can't look at it either
-            found[app.slug] = await read_baseline(bitrise, app.slug)
+            found[app.slug] = await reader.baseline(app.slug)
     return found
 
 

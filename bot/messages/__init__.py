@@ -63,6 +63,7 @@ from bot.messages.log import (
 from bot.messages.message import Message
 from bot.messages.modals import FilledIn, shown_in_modal
 from bot.messages.notes import CardNote, ThreadNote
+from bot.messages.offers import OfferButton, read_offer
 from bot.messages.origin import Origin
 from bot.messages.personal import MOST_BUILDS as MOST_OF_MINE
 from bot.messages.personal import me, mine, will_tell
@@ -170,6 +171,7 @@ __all__ = [
     "LogView",
     "Message",
     "NotAButton",
+    "OfferButton",
     "Origin",
     "PipelineButton",
     "PlacedSubscription",
@@ -257,6 +259,7 @@ __all__ = [
     "qr_comment",
     "read_abort",
     "read_any_app",
+    "read_offer",
     "read_picked",
     "read_provider",
     "read_rule",

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Sequence
 
 from bot.build import App
 from bot.messages import actions
@@ -14,35 +13,30 @@ from bot.messages.modals import found, option, pickable
 from bot.messages.text import code, escape, link, mention
 from bot.provider import Provider
 
-NO_NOTES: Mapping[str, str] = MappingProxyType({})
 
-
-def app_list(
-    apps: Sequence[App],
-    provider: Provider = Provider.BITRISE,
-    *,
-    total: int,
-    page: int,
-    size: int,
-    team: str | None = None,
-    notes: Mapping[str, str] = NO_NOTES,
-) -> Message:
-    """A page of the apps that somebody sees, or of a team's; `notes` says more of some, by their slugs."""
+def app_list(apps: Sequence[App], *, total: int, page: int, size: int) -> Message:
+    """A page of the apps that the bot sees."""
     if not apps:
-        words = "There is no such page." if total else _none(provider, team)
+        words = (
+            "There is no such page."
+            if total
+            else "The token sees no apps. Give its owner access to some at Bitrise."
+        )
         return Message(words, [section(words)])
     pages = -(-total // size)
-
-    def turn(words: str, action_id: str, to: int) -> Block:
-        return button(words, action_id, AppsButton(provider=provider, page=to, team=team).encode())
-
-    earlier = turn("Previous page", actions.APPS_PAGE, page - 1) if page > 1 else None
-    later = turn("Next page", f"{actions.APPS_PAGE}_next", page + 1) if page < pages else None
+    earlier = (
+        button("Previous page", actions.APPS_PAGE, AppsButton(page=page - 1).encode()) if page > 1 else None
+    )
+    later = (
+        button("Next page", f"{actions.APPS_PAGE}_next", AppsButton(page=page + 1).encode())
+        if page < pages
+        else None
+    )
     title = f"*{total} app{'s' if total != 1 else ''}*" + (f", page {page} of {pages}" if pages > 1 else "")
-    blocks = [section(title), *paragraphs([_line(app, notes.get(app.slug)) for app in apps])]
+    blocks = [section(title), *paragraphs([_line(app) for app in apps])]
     if earlier or later:
         blocks.append(row(earlier, later))
-    blocks.append(context(f"`{provider.command} use APP` makes one of them this channel's app."))
+    blocks.append(context("`/bitrise use APP` makes one of them this channel's app."))
     return Message(escape(f"{total} apps: {', '.join(app.title for app in apps)}", 2000), blocks)
 
 
@@ -101,15 +95,7 @@ def using_app(app: App, *, by: str) -> Message:
     )
 
 
-def _none(provider: Provider, team: str | None) -> str:
-    if team is not None:
-        return f"There are no apps of that team that I may show. `{provider.command} apps` lists all."
-    return f"The token sees no apps. Give its owner access to some at {provider.label}."
-
-
-def _line(app: App, note: str | None) -> str:
-    if app.provider is not Provider.BITRISE:
-        return f"*{escape(app.title, 120)}*" + (f" · {escape(note, 200)}" if note else "")
+def _line(app: App) -> str:
     repository = f" · {escape(app.repository)}" if app.repository else ""
     disabled = " · _disabled at Bitrise_" if app.disabled else ""
     page = f"https://app.bitrise.io/app/{app.slug}"

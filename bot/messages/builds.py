@@ -12,18 +12,30 @@ from bot.messages.blocks import button, context, link_button, paragraphs, row, s
 from bot.messages.buttons import AppButton, ListButton
 from bot.messages.card_buttons import card_row, details_button
 from bot.messages.message import Block, Message
+from bot.messages.offers import offer_row
 from bot.messages.text import code, cut_markup, escape, lasted, link, when
+from bot.ties import Tie
 
 ROWS_WITH_BUTTONS = 10
 
 
-def build_card(build: Build, app: App, *, now: datetime, usual: timedelta | None = None) -> Message:
-    """One build: what it is, how it stands, and what can be done with it. `usual`: how long builds like it take."""
+def build_card(
+    build: Build, app: App, *, now: datetime, usual: timedelta | None = None, ties: Sequence[Tie] = ()
+) -> Message:
+    """One build: what it is, how it stands, and what can be done with it.
+
+    `usual`: how long builds like it take; `ties`: where this channel may want its builds deployed.
+    """
     so_far = wording.so_far(build, now, usual)
     spoken = wording.in_a_sentence(build, app) + (f" It is {so_far}." if so_far else "")
     return Message(
         spoken,
-        [section("\n".join(_about(build, app, now, usual))), *_small_print(build), *card_row(build, app)],
+        [
+            section("\n".join(_about(build, app, now, usual))),
+            *_small_print(build),
+            *card_row(build, app),
+            *offer_row(build, app, ties),
+        ],
     )
 
 

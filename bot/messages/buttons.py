@@ -80,7 +80,9 @@ class BuildButton(_Value):
     @classmethod
     def of(cls, build: Build, app: App) -> Self:
         """The button of this build."""
-        return cls(app=build.app_slug, build=build.slug, label=build.label, title=plain(app.title, 100))
+        return cls(
+            app=build.app_slug, build=build.slug, label=plain(build.label, 100), title=plain(app.title, 100)
+        )
 
 
 class BuildioButton(_Value):
@@ -150,7 +152,7 @@ class ProposalButton(_Value):
     seal: Hex
 
 
-class AppButton(_Value):
+class AppButton(Fitting):
     """Which app of a provider a button is about; `""`: the person will say."""
 
     provider: Provider = Provider.BITRISE
@@ -166,11 +168,9 @@ class AppButton(_Value):
 
 
 class AppsButton(_Value):
-    """A page of a provider's apps; those of a team, where that was asked for."""
+    """A page of the apps."""
 
-    provider: Provider = Provider.BITRISE
     page: int
-    team: Annotated[str, StringConstraints(max_length=200)] | None = None
 
 
 class PolicyButton(_Value):

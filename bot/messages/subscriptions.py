@@ -12,12 +12,15 @@ from bot.commands import EVERY_END, describe_terms
 from bot.filters import BuildFilter, Patterns
 from bot.messages import actions
 from bot.messages.blocks import button, confirm, context, paragraphs, row, section
+from bot.messages.buildio.tying import ties_here
 from bot.messages.message import Block, Message
 from bot.messages.text import code, cut_markup, escape, mention, plain, when
 from bot.provider import Provider
 from bot.terms import Terms
+from bot.ties import Tie
 
 MOST_ROWS = 15
+MOST_TIES = 5
 # Where somebody wants to be told nothing for a while.
 PAUSED = "paused"
 MOST_IN_A_ROW = 250
@@ -119,12 +122,19 @@ def unseen(
 
 
 def subscriptions(
-    rows: Sequence[SubscriptionRow], provider: Provider = Provider.BITRISE, *, blind: Sequence[Blind] = ()
+    rows: Sequence[SubscriptionRow],
+    provider: Provider = Provider.BITRISE,
+    *,
+    blind: Sequence[Blind] = (),
+    ties: Sequence[Tie] = (),
 ) -> Message:
-    """What the channel is told of, each with buttons that change and end it; `provider` is the one that was asked."""
+    """What the channel is told of, each with buttons that change and end it; `provider` is the one that was asked.
+
+    `ties` are shown below.
+    """
     if not rows:
         words = f"This channel is told of nothing yet. `{provider.command} subscribe APP` changes that."
-        return Message(words, [section(words)])
+        return Message(words, [section(words), *ties_here(ties[:MOST_TIES])])
     blocks = [section("*This channel is told of*")]
     blocks += [section(f"{blind_at(one)} What happens meanwhile is told afterwards.") for one in blind]
     several = of_several(rows)
@@ -133,6 +143,9 @@ def subscriptions(
         blocks += [section(text + standing(one)), manage(one)]
     if len(rows) > MOST_ROWS:
         blocks.append(context(f"and {len(rows) - MOST_ROWS} more"))
+    blocks += ties_here(ties[:MOST_TIES])
+    if len(ties) > MOST_TIES:
+        blocks.append(context(f"and {len(ties) - MOST_TIES} more: `/buildio link`"))
     spoken = "; ".join(f"{one.number}: {sentence_of(one.app, one.terms)}" for one in rows)
     return Message(cut_markup(f"This channel is told of: {spoken}", 3000), blocks)
 

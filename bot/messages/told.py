@@ -16,6 +16,7 @@ from bot.messages.card_buttons import open_button, series_row
 from bot.messages.kinds import words_of
 from bot.messages.message import Block, Message
 from bot.messages.notes import CardNote
+from bot.messages.offers import offer_row
 from bot.messages.text import (
     ai_summary,
     block_of_code,
@@ -29,6 +30,7 @@ from bot.messages.text import (
 )
 from bot.series import Mark, Position, Standing
 from bot.terms import Happening
+from bot.ties import Tie
 
 FAILURE_TEXT = 1500
 AI_SUMMARY = 900
@@ -36,7 +38,10 @@ AI_SUMMARY = 900
 
 @dataclass(frozen=True)
 class Telling:
-    """A moment of a build, with what is known around it. `mention` are the Slack users that want to be mentioned."""
+    """A moment of a build, with what is known around it.
+
+    `mention` are the Slack users that want to be mentioned; `ties` are the channel's, by which it may be deployed.
+    """
 
     build: Build
     app: App
@@ -45,12 +50,13 @@ class Telling:
     failure: Failure | None = None
     usual: timedelta | None = None
     mention: Sequence[str] = ()
+    ties: Sequence[Tie] = ()
 
 
 def told_build(telling: Telling, *, now: datetime) -> Message:
     """One build: its card, and where it failed, why and since when."""
     build, app = telling.build, telling.app
-    card = build_card(build, app, now=now, usual=telling.usual)
+    card = build_card(build, app, now=now, usual=telling.usual, ties=telling.ties)
     first, *rest = card.blocks
     headline = _too_long(telling)
     blocks = [*([section(headline)] if headline else []), first, *failure_blocks(telling), *rest]
@@ -92,7 +98,7 @@ def thread_head(telling: Telling) -> Message:
         topic = f"process {code(build.workflow or '')}" if dyno else "deployments"
     text = f"🧵 *{escape(app.title, 150)}*: {topic}\n{build_line(build, app)}"
     return Message(
-        escape(f"{app.title}, {spoken}: {wording.called(build)} {wording.result(build)}", 1000),
+        escape(f"{app.title}, {spoken}: {wording.called(build)} {wording.result_spoken(build)}", 1000),
         [section(text)],
     )
 
@@ -186,7 +192,8 @@ def _fixed(last: Telling, red: Mark, note: CardNote) -> Message:
         lines.append(f"{mention(note.claimed_by)} was on it")
     text = f"{wording.where_spoken(build, app)} {mended}{took}."
     page = open_button(build)
-    return Message(escape(text, 1000), [section("\n".join(lines)), *([row(page)] if page else [])])
+    below = [*([row(page)] if page else []), *offer_row(build, app, last.ties)]
+    return Message(escape(text, 1000), [section("\n".join(lines)), *below])
 
 
 def _mark(mark: Mark | None) -> str:

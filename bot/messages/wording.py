@@ -33,8 +33,13 @@ def result_of(state: State) -> str:
 
 
 def result(build: Build) -> str:
-    """The result in words that follow the build's name."""
-    return state_words(build)[1]
+    """The result in words that follow the build's name, for mrkdwn."""
+    return escape(result_spoken(build))
+
+
+def result_spoken(build: Build) -> str:
+    """The same without markup."""
+    return plain(state_words(build)[1], 150)
 
 
 def called(build: Build) -> str:
@@ -208,7 +213,7 @@ def in_a_sentence(build: Build, app: App) -> str:
     """The build for a screen reader or a notification: everything that matters, without markup."""
     on = f" on {build.branch}" if build.branch else f" for tag {build.tag}" if build.tag else ""
     workflow = f" ({build.workflow})" if build.workflow and build.kind is Kind.BUILD else ""
-    first = f"{app.title} {called(build)} {result(build)}{on}{workflow}."
+    first = f"{app.title} {called(build)} {result_spoken(build)}{on}{workflow}."
     stopped = abort(build) if build.ended else None
     subject = (build.commit_message or "").strip().split("\n", 1)[0]
     spent = ", ".join(times(build)) if build.ended else ""

@@ -50,7 +50,7 @@ def _telling(one: Notification) -> Telling:
     # A moment that is over by now is told as what the build has become.
     happening = Happening.ENDED if one.build.ended else one.event
     standing = _seen_from(one.team, one.standing) if one.standing is not None else None
-    return Telling(one.build, one.app, happening, standing, one.failure, one.usual, one.mention)
+    return Telling(one.build, one.app, happening, standing, one.failure, one.usual, one.mention, one.ties)
 
 
 def _seen_from(team: str, standing: Standing) -> Standing:

@@ -8,8 +8,7 @@ from bot.commands import ListApps, ListBuilds, parse
 from bot.messages import AppsButton, BuildButton, ListButton, NotAButton, actions
 from handlers import cards
 from handlers.actions.press import Press, Respond, app_in, found_build
-from handlers.answering import respond
-from handlers.answers import acts, builds, comparing, forms, personal
+from handlers.answers import acts, apps, builds, comparing, forms, personal
 from handlers.caller import Answer
 
 
@@ -40,9 +39,8 @@ async def _older_builds(press: Press) -> Answer:
     return await builds.list_builds(ask, press.caller, start=button.start)
 
 
-async def _apps(press: Press) -> Answer | None:
-    button = AppsButton.decode(press.value)
-    return await respond(ListApps(page=button.page, team=button.team), press.caller, button.provider)
+async def _apps(press: Press) -> Answer:
+    return await apps.list_apps(ListApps(page=AppsButton.decode(press.value).page), press.caller)
 
 
 async def _tell_me(press: Press) -> Answer:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 from bot import messages
-from bot.build import App
 from bot.commands import ListApps, UseApp, grammar_of
-from bot.messages.apps import NO_NOTES
 from bot.provider import Provider
 from handlers.caller import Answer, Audience, Caller
 from handlers.doing import permitted
@@ -18,24 +14,9 @@ PAGE = 20
 
 async def list_apps(ask: ListApps, caller: Caller) -> Answer:
     """A page of the apps that the person may see."""
-    return page_of(await caller.apps.all(), Provider.BITRISE, page=ask.page)
-
-
-def page_of(
-    apps: Sequence[App],
-    provider: Provider,
-    *,
-    page: int,
-    team: str | None = None,
-    notes: Mapping[str, str] = NO_NOTES,
-) -> Answer:
-    """A page of these apps, by their titles; those of a team, where that was asked for."""
-    ordered = sorted(apps, key=lambda app: app.title.casefold())
-    start = (page - 1) * PAGE
-    shown = ordered[start : start + PAGE]
-    return Answer(
-        messages.app_list(shown, provider, total=len(ordered), page=page, size=PAGE, team=team, notes=notes)
-    )
+    apps = sorted(await caller.apps.all(), key=lambda app: app.title.casefold())
+    start = (ask.page - 1) * PAGE
+    return Answer(messages.app_list(apps[start : start + PAGE], total=len(apps), page=ask.page, size=PAGE))
 
 
 async def use_app(ask: UseApp, caller: Caller, provider: Provider) -> Answer:

@@ -60,9 +60,10 @@ async def show(ask: ShowBuild, caller: Caller) -> Answer:
 
 
 async def card(app: App, build: Build, caller: Caller) -> Message:
-    """The build's card, with its progress while it runs."""
+    """The build's card, with its progress while it runs, and what this channel may want it deployed to."""
     usual = await caller.desk.usual_times.of(build)
-    return messages.build_card(build, app, now=caller.now(), usual=usual)
+    ties = await caller.storage.ties.of_app(caller.channel, app.slug) if caller.channel else []
+    return messages.build_card(build, app, now=caller.now(), usual=usual, ties=ties)
 
 
 async def list_builds(ask: ListBuilds, caller: Caller, *, start: str | None = None) -> Answer:

@@ -63,7 +63,7 @@ async def add(app: App, terms: Terms, caller: Caller, *, channel: str) -> Subscr
 
     It shows what the person can see, for as long as they can; the bot must see it too, since it is the bot that looks.
     """
-    await _must_see(app, caller)
+    await must_see(app, caller)
     subscriptions = caller.storage.subscriptions
     watched = await subscriptions.is_watched(app.provider, app.slug)
     return await subscriptions.add(
@@ -77,7 +77,7 @@ async def add(app: App, terms: Terms, caller: Caller, *, channel: str) -> Subscr
     )
 
 
-async def _must_see(app: App, caller: Caller) -> None:
+async def must_see(app: App, caller: Caller) -> None:
     """Ask the provider itself whether they see the app, since from then on the bot looks. Raises ProviderError."""
     if await caller.is_linked(app.provider):
         await caller.own_apps(app.provider).ask_for(app.slug)
@@ -135,7 +135,7 @@ async def resume_number(number: int, caller: Caller) -> Answer | None:
         there, "resume", subscription.provider, subscription.app, about={"subscription": str(number)}
     ):
         if subscription.app is not None:
-            await _must_see(subscription.app, caller)
+            await must_see(subscription.app, caller)
         said = messages.resumed(subscription.app, subscription.terms, by=caller.person)
         await _post(there, said)
         scope = await scope_of(caller, subscription.provider, subscription.app)
@@ -226,7 +226,8 @@ async def list_subscriptions(_ask: Subscriptions, caller: Caller, provider: Prov
     found = await caller.storage.subscriptions.of_channel(caller.channel)
     rows = [row_of(one) for one in found]
     blind = blind_at(dict.fromkeys(one.provider for one in found), caller.desk)
-    return Answer(messages.subscriptions(rows, provider, blind=blind))
+    ties = await caller.storage.ties.of_channel(caller.channel)
+    return Answer(messages.subscriptions(rows, provider, blind=blind, ties=ties))
 
 
 def blind_at(providers: Iterable[Provider], desk: Desk) -> list[messages.Blind]:

@@ -20,6 +20,7 @@ from handlers.buildio import (
     processes,
     running,
     teams,
+    ties,
 )
 from handlers.caller import Answer, Caller
 
@@ -52,4 +53,5 @@ ANSWERS: Mapping[type[Any], Callable[[Any, Caller], Awaitable[Answer | None]]] =
     own.ListTeams: teams.list_teams,
     own.ShowTeam: teams.show,
     own.Login: login.log_in,
+    **ties.ANSWERS,
 }

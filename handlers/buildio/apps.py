@@ -3,39 +3,42 @@
 from __future__ import annotations
 
 from bot.build import App
-from bot.buildio import BuildioApp, Team
+from bot.buildio import Team
 from bot.commands import ListApps
 from bot.commands.buildio import ShowApp
 from bot.http import NoAccess, NotFound, Refused
-from bot.messages import Message
-from bot.messages.buildio.app import app_card
+from bot.messages import Message, buildio
 from bot.provider import Provider
-from handlers.answers.apps import page_of
+from handlers.answers.apps import PAGE
 from handlers.caller import Answer, Caller
 from handlers.finding import NotNamed, find_app
 
-MOST_TEAMS = 20
+TITLE = "App"
 
 
 async def list_apps(ask: ListApps, caller: Caller) -> Answer:
     """A page of the apps that the person may see, or of a team's. Raises NotNamed, ProviderError."""
     team = await find_team(ask.team, caller) if ask.team is not None else None
-    visible = {app.slug: app for app in await caller.apps_of(Provider.BUILDIO).all()}
+    visible = await caller.apps_of(Provider.BUILDIO).slugs()
     asked = await caller.buildio.apps(team=team.id if team is not None else None)
-    found = {one.id: one for one in asked if one.id in visible}
-    return page_of(
-        [visible[slug] for slug in found],
-        Provider.BUILDIO,
-        page=ask.page,
-        team=team.id if team is not None else None,
-        notes={slug: _note(one) for slug, one in found.items()},
+    apps = sorted(
+        (one for one in asked if visible is None or one.id in visible), key=lambda one: one.name.casefold()
     )
+    start = (ask.page - 1) * PAGE
+    said = buildio.app_list(
+        apps[start : start + PAGE],
+        total=len(apps),
+        page=ask.page,
+        size=PAGE,
+        team=team.name if team is not None else None,
+    )
+    return Answer(said, title="Apps")
 
 
 async def show(ask: ShowApp, caller: Caller) -> Answer:
     """One app as it stands now."""
     app = await find_app(caller, ask.app, Provider.BUILDIO)
-    return Answer(await card(app, caller), title="App")
+    return Answer(await card(app, caller), title=TITLE)
 
 
 async def card(app: App, caller: Caller) -> Message:
@@ -44,8 +47,8 @@ async def card(app: App, caller: Caller) -> Message:
     try:
         dynos = await caller.buildio.dynos(app.slug)
     except (NoAccess, NotFound, Refused):
-        dynos = None
-    return app_card(app, shown, dynos)
+        dynos = None  # the app can be seen, and its processes can't
+    return buildio.app_card(shown, dynos)
 
 
 async def find_team(words: str, caller: Caller) -> Team:
@@ -54,10 +57,4 @@ async def find_team(words: str, caller: Caller) -> Team:
     for one in teams:
         if words.casefold() in (one.id.casefold(), one.name.casefold()):
             return one
-    there = ", ".join(one.name for one in teams[:MOST_TEAMS])
-    are = f"Yours are {there}." if there else "You are in none."
-    raise NotNamed(f"I don't know a team called {words[:80]}. {are}")
-
-
-def _note(one: BuildioApp) -> str:
-    return " · ".join(part for part in (one.region, one.team) if part)
+    raise NotNamed(buildio.unknown_thing("team", words, [one.name for one in teams], lists="teams"))

@@ -319,6 +319,20 @@ class Methods:
             self.workspace.post(channel, post)
         return {"files": shared}
 
+    def files_delete(self, arguments: Arguments) -> dict[str, Any]:
+        """files.delete: it is gone from every message that shows it (docs.slack.dev, "files.delete")."""
+        name = _needed(arguments, "file", "file_not_found")
+        there = next((place for place in self.reach if name in place.files), None)
+        if there is None:
+            raise SlackError("file_not_found")
+        del there.files[name]
+        for channel in there.channels.values():
+            for post in channel.posts:
+                if any(one["id"] == name for one in post.files):
+                    post.files = [one for one in post.files if one["id"] != name]
+                    there.touch(post)
+        return {}
+
     def _shared(self, one: Mapping[str, Any]) -> dict[str, Any]:
         """A file that was uploaded with this token, whichever of its workspaces that was for."""
         name = str(one.get("id"))
@@ -484,4 +498,5 @@ METHODS: dict[str, tuple[str, str | None]] = {
     "chat.unfurl": ("chat_unfurl", "links:write"),
     "files.getUploadURLExternal": ("files_get_upload_url_external", "files:write"),
     "files.completeUploadExternal": ("files_complete_upload_external", "files:write"),
+    "files.delete": ("files_delete", "files:write"),
 }

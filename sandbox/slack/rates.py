@@ -30,6 +30,7 @@ _METHODS = {
     "chat.delete": 3,
     "chat.unfurl": 3,
     "files.completeUploadExternal": 4,
+    "files.delete": 3,
     "files.getUploadURLExternal": 4,
     "views.publish": 4,
     "views.open": 4,

@@ -101,8 +101,13 @@ def read(text: str) -> Command:
         ("login us-east-1", buildio.Login(region="us-east-1")),
         (
             "link shop to bitrise:android branch:main",
-            buildio.Link(app="shop", bitrise="android", branch="main"),
+            buildio.Link(app="shop", bitrise="android", branches=("main",)),
         ),
+        (
+            "link shop to bitrise:android branch:main,release/*",
+            buildio.Link(app="shop", bitrise="android", branches=("main", "release/*")),
+        ),
+        ("link", buildio.ListTies()),
         ("tie to bitrise:android", buildio.Link(bitrise="android")),
         ("unlink shop", buildio.Unlink(app="shop")),
         ("unsubscribe 3", Unsubscribe(number=3)),
@@ -307,6 +312,7 @@ NAME = st.text(alphabet="abcXYZ019-_/.* é':", min_size=1, max_size=12).filter(
 )
 MAYBE = st.none() | NAME
 KEY = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,9}", fullmatch=True)
+GLOBS = st.lists(NAME, min_size=1, max_size=3).map(tuple)
 KEYS = st.lists(KEY, min_size=1, max_size=3, unique=True).map(tuple)
 IN_CAPITALS = st.from_regex(r"[A-Z_][A-Z0-9_]{0,9}", fullmatch=True)
 HOST = st.from_regex(r"(\*\.)?[a-z0-9]{1,5}\.[a-z]{1,5}", fullmatch=True)
@@ -345,7 +351,8 @@ COMMANDS = st.one_of(
     st.builds(buildio.ListTeams),
     st.builds(buildio.ShowTeam, team=NAME),
     st.builds(buildio.Login, region=NAME),
-    st.builds(buildio.Link, app=MAYBE, bitrise=NAME, branch=MAYBE),
+    st.builds(buildio.ListTies),
+    st.builds(buildio.Link, app=MAYBE, bitrise=NAME, branches=st.just(()) | GLOBS),
     st.builds(buildio.Unlink, app=MAYBE, bitrise=MAYBE),
 )
 

@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from bot import messages
+from bot.acts import BuiltAtBitrise
 from bot.build import App, State
 from bot.buildio.config_diff import ConfigDiff
 from bot.buildio.things import (
@@ -24,10 +25,11 @@ from bot.buildio.things import (
     StartedBuild,
     Team,
 )
-from bot.commands.buildio import Deploy
+from bot.commands.buildio import Deploy, RunCommand
 from bot.messages import buildio
 from bot.messages.text import whole
 from bot.provider import Provider
+from bot.ties import Tie
 from tests.builds import NOON
 from tests.messages.outside import MAYBE, TEXT
 from tests.messages.test_limits import NUMBER, SLUG, TIME
@@ -122,11 +124,21 @@ COMMANDS = st.lists(TEXT.map(whole), max_size=3).map(tuple)
 SHORT_COMMANDS = st.lists(TEXT.map(lambda text: whole(text)[:60]), max_size=3).map(tuple)
 VARS_ORIGIN = st.just(buildio.VarsOrigin(channel="C1", app="a"))
 RUN_ORIGINS = st.builds(buildio.RunOrigin, channel=st.just("C1"), dyno=WHOLE, command=SHORT_COMMANDS)
-TIES = st.builds(buildio.Tie, app=APPS, bitrise=APPS, branch=MAYBE)
+GLOBS = st.lists(TEXT, max_size=7).map(tuple)
+TIES = st.builds(Tie, number=COUNT, app=APPS, bitrise=APPS, branches=GLOBS, set_by=BY, set_at=st.just(NOON))
+STARTED = st.builds(StartedBuild, status=MAYBE, version=NUMBER, url=MAYBE)
+BUILT = st.builds(
+    BuiltAtBitrise,
+    app=ID,
+    title=TEXT,
+    slug=ID,
+    label=TEXT,
+    url=TEXT | st.just("https://app.bitrise.io/build/1"),
+)
 SENTENCE = st.text(max_size=60) | TEXT
 
 RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
-    "app_card": st.builds(buildio.app_card, BUILDIO_APPS),
+    "app_card": st.builds(buildio.app_card, BUILDIO_APPS, st.none() | DYNOS),
     "app_created": st.builds(buildio.app_created, BUILDIO_APPS, by=BY),
     "app_list": st.builds(
         buildio.app_list,
@@ -172,10 +184,11 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         buildio.deployment_asked,
         APPS,
         st.builds(Deploy, branch=MAYBE, commit=MAYBE, message=MAYBE),
-        st.builds(StartedBuild, status=MAYBE, version=NUMBER, url=MAYBE),
+        STARTED,
         by=BY,
     ),
     "deployment_words": st.builds(buildio.deployment_words, DEPLOYMENTS),
+    "deployed_build": st.builds(buildio.deployed_build, APPS, BUILT, STARTED, TEXT, by=BY, told=BOOL),
     "domain_added": st.builds(buildio.domain_added, APPS, DOMAINS, by=BY),
     "domain_list": st.builds(buildio.domain_list, APPS, st.lists(DOMAINS, max_size=4)),
     "domain_modal": st.builds(buildio.domain_modal, APPS, origin=ORIGIN, host=MAYBE, problem=MAYBE),
@@ -192,6 +205,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         TEXT,
         COMMANDS,
         st.builds(Executed, output=TEXT, exit_code=NUMBER, cut=BOOL),
+        channel=st.none() | st.just("C1"),
     ),
     "login_comment": st.builds(buildio.login_comment, TEXT, expires_at=TIME, deleted_at=st.just(NOON)),
     "login_sent": st.builds(buildio.login_sent, TEXT, by=BY, deleted_at=st.just(NOON)),
@@ -225,6 +239,18 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "pipeline_list": st.builds(buildio.pipeline_list, st.lists(PIPELINES, max_size=4)),
     "ran": st.builds(buildio.ran, APPS, TEXT, COMMANDS, by=BY, exit_code=NUMBER),
     "restarted": st.builds(buildio.restarted, APPS, MAYBE, by=BY),
+    "restart_modal": st.builds(
+        buildio.restart_modal,
+        st.builds(buildio.RestartForm, dyno=MAYBE),
+        APPS,
+        DYNOS,
+        origin=st.builds(buildio.RestartOrigin, channel=st.just("C1"), title=WHOLE),
+        problem=MAYBE,
+    ),
+    "restart_question": st.builds(buildio.restart_question, APPS),
+    "run_button": st.builds(
+        buildio.run_button, APPS, st.builds(RunCommand, dyno=st.none() | WHOLE, command=SHORT_COMMANDS)
+    ),
     "run_check": st.builds(buildio.run_check, APPS, origin=RUN_ORIGINS, problem=MAYBE),
     "run_modal": st.builds(
         buildio.run_modal,
@@ -234,14 +260,25 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         origin=RUN_ORIGINS,
         problem=MAYBE,
     ),
+    "shared": st.builds(
+        buildio.shared,
+        APPS,
+        TEXT,
+        st.builds(
+            buildio.executed, APPS, TEXT, COMMANDS, st.builds(Executed, output=TEXT, exit_code=NUMBER)
+        ).map(lambda message: message.blocks),
+        by=BY,
+    ),
+    "shown_there": st.builds(buildio.shown_there, st.just("C1")),
     "team_card": st.builds(buildio.team_card, TEAMS.filter(bool).map(lambda teams: teams[0])),
     "team_list": st.builds(buildio.team_list, TEAMS),
     "team_options": st.builds(buildio.team_options, TEXT | st.just(""), TEAMS),
+    "tie_list": st.builds(buildio.tie_list, st.lists(TIES, max_size=30)),
     "tied": st.builds(buildio.tied, TIES, by=BY),
     "unset_modal": st.builds(
         buildio.unset_modal, VARS_OF, SEVERAL_KEYS, origin=VARS_ORIGIN, chosen=SEVERAL_KEYS, problem=MAYBE
     ),
-    "untied": st.builds(buildio.untied, st.lists(TIES, max_size=7), APPS, by=BY),
+    "untied": st.builds(buildio.untied, st.lists(TIES, min_size=1, max_size=7), by=BY),
     "vars_changed": st.builds(buildio.vars_changed, VARS_OF, DIFFS, by=BY),
     "vars_granted": st.builds(buildio.vars_granted, VARS_OF, KEYS, by=BY, value=st.none() | st.just("{}")),
     "vars_hidden": st.builds(buildio.vars_hidden, VARS_OF, KEYS),
@@ -258,6 +295,7 @@ READERS = {
     "read_deploy",
     "read_domain",
     "read_namespace",
+    "read_restart",
     "read_run",
     "read_typed_name",
     "read_unset",

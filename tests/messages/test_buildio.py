@@ -32,6 +32,7 @@ from bot.commands.buildio import array_of
 from bot.messages import Message, NotAButton, buildio
 from bot.messages.buildio.masking import masked
 from bot.provider import Provider
+from bot.ties import Tie
 from tests.builds import NOON
 from tests.canaries import CANARIES, planted, seen_in
 from tests.messages.buildio_rendered import (
@@ -112,7 +113,7 @@ def test_much_of_what_a_workspace_has(
     environments: Sequence[Environment],
     namespace: Namespace,
     teams: Sequence[Team],
-    ties: Sequence[buildio.Tie],
+    ties: Sequence[Tie],
 ) -> None:
     staged = [app.model_copy(update={"stage": f"{app.stage}{n}"}) for app in apps for n in range(20)]
     crowded = one.model_copy(update={"environments": tuple(environments) * 20})
@@ -121,7 +122,8 @@ def test_much_of_what_a_workspace_has(
     assert_message(buildio.environment_list([(one.name, each) for each in environments] * 60))
     assert_message(buildio.namespace_list([namespace] * 60))
     assert_message(buildio.team_list([*teams] * 60))
-    assert_message(buildio.untied([*ties] * 9, SHOP, by="U0ASKER"))
+    assert_message(buildio.tie_list([*ties] * 60))
+    assert_message(buildio.untied([*ties] * 9, by="U0ASKER"))
 
 
 @given(st.lists(TEXT, max_size=5), TEXT)
@@ -239,9 +241,19 @@ def test_an_app_says_how_its_deployment_stands_and_why() -> None:
         "buildio_vars",
         "buildio_domains",
         "buildio_restart_all",
+        "subscribe",
         "buildio_refresh",
         "open_link",
     ]
+
+
+def test_an_app_says_how_many_of_its_processes_are_up_and_which_crashed() -> None:
+    app = BuildioApp(id="8eb495d0", name="shop")
+    up = Dyno(name="web.1", type="web", state="up", up=True)
+    down = Dyno(name="web.2", type="web", state="crashed", up=False, crashed=True)
+    assert "1 of 2 up · 💥 crashed: `web.2`" in shown(buildio.app_card(app, [up, down]))
+    assert "None is running now." in shown(buildio.app_card(app, []))
+    assert "up" not in shown(buildio.app_card(app))
 
 
 def test_an_app_whose_id_no_button_can_carry_is_shown_without_them() -> None:

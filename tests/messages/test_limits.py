@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bot import messages
 from bot.bitrise import AbortOrder, ArtifactLinks, Started, YmlVerdict
-from bot.build import App, Build, State
+from bot.build import App, Build, Kind, State
 from bot.build_request import BuildRequest
 from bot.commands import GRAMMARS, Grammar, ListBuilds, TriggerBuild
 from bot.comparing import compare_builds
@@ -79,6 +79,15 @@ BUILDS = st.builds(
     abort_reason=MAYBE,
     url=st.just(""),
 ).map(lambda build: build.model_copy(update={"url": f"https://app.bitrise.io/build/{build.slug}"}))
+# What can be told, of whichever kind.
+RUNS = BUILDS | st.builds(
+    lambda build, kind, said: build.model_copy(
+        update={"provider": Provider.BUILDIO, "kind": kind, "said": said}
+    ),
+    BUILDS,
+    st.sampled_from(Kind),
+    MAYBE,
+)
 PATTERNS = st.builds(
     Patterns, include=st.lists(TEXT, max_size=3).map(tuple), exclude=st.lists(TEXT, max_size=2).map(tuple)
 )
@@ -112,7 +121,7 @@ STANDINGS = st.builds(
 )
 TELLINGS = st.builds(
     Telling,
-    BUILDS,
+    RUNS,
     APPS,
     st.sampled_from([one.value for one in Happening]),
     st.none() | STANDINGS,
@@ -125,13 +134,13 @@ TELLINGS = st.builds(
 )
 
 
-@given(BUILDS, APPS, USUAL)
+@given(RUNS, APPS, USUAL)
 def test_a_build_card(build: Build, app: App, usual: timedelta | None) -> None:
     assert_message(messages.build_card(build, app, now=NOON, usual=usual))
 
 
 @large
-@given(st.lists(st.tuples(BUILDS, APPS), min_size=2, max_size=20))
+@given(st.lists(st.tuples(RUNS, APPS), min_size=2, max_size=20))
 def test_a_digest_leaves_nothing_out(builds: list[tuple[Build, App]]) -> None:
     tellings = [Telling(build, app) for build, app in builds]
     message = messages.gathered(tellings, title="They ended")

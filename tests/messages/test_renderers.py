@@ -49,6 +49,7 @@ READERS = {
     "read_abort",
     "read_any_app",
     "read_provider",
+    "read_offer",
     "read_picked",
     "read_rule",
     "read_sought",
@@ -60,6 +61,7 @@ READERS = {
 }
 
 BY = st.just("U0ASKER")
+TIES = st.lists(buildio_rendered.TIES, max_size=7)
 PROVIDER = st.sampled_from([Provider.BITRISE, Provider.BUILDIO])
 NOW = st.just(NOON)
 BOOL = st.booleans()
@@ -229,12 +231,9 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "app_list": st.builds(
         messages.app_list,
         st.lists(APPS, max_size=4),
-        PROVIDER,
         total=COUNT,
         page=st.integers(1, 9),
         size=st.just(20),
-        team=st.none() | SLUG,
-        notes=st.dictionaries(SLUG, TEXT, max_size=2),
     ),
     "app_options": st.builds(messages.app_options, TEXT | st.just(""), st.lists(APPS, max_size=4)),
     "artifact_link": st.builds(
@@ -250,7 +249,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         messages.below_each_other,
         st.lists(st.builds(messages.using_app, APPS, by=BY), min_size=1, max_size=3),
     ),
-    "build_card": st.builds(messages.build_card, BUILDS, APPS, now=NOW, usual=USUAL),
+    "build_card": st.builds(messages.build_card, BUILDS, APPS, now=NOW, usual=USUAL, ties=TIES),
     "build_list": st.builds(
         messages.build_list,
         APPS,
@@ -410,7 +409,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "subscribed": st.builds(messages.subscribed, APPS, TERMS, by=BY),
     "subscription_modal": st.builds(_of_terms, st.none() | APPS, TERMS, MAYBE),
     "subscription_note": st.builds(messages.subscription_note, TEXT.map("It is {}.".format)),
-    "subscriptions": st.builds(messages.subscriptions, ROWS, PROVIDER, blind=BLIND),
+    "subscriptions": st.builds(messages.subscriptions, ROWS, PROVIDER, blind=BLIND, ties=TIES),
     "thread_head": st.builds(messages.thread_head, TELLINGS),
     "told_build": st.builds(messages.told_build, TELLINGS, now=NOW),
     "told_pipeline": st.builds(

@@ -9,8 +9,11 @@ import pytest
 from bot.build import App
 from bot.duties.beginnings import read_beginning
 from bot.http import ProviderError
+from bot.provider import Provider
 from bot.settings import Settings
+from sandbox import buildio
 from sandbox.bitrise import TOKEN, BitriseSandbox
+from sandbox.buildio import BuildioSandbox
 from sandbox.clock import Clock
 
 LIST_OF_ALL = "GET /v0.1/builds"
@@ -77,3 +80,24 @@ async def test_without_an_answer_there_is_no_beginning(bitrise: BitriseSandbox) 
 async def test_where_nothing_is_watched_nothing_is_asked(bitrise: BitriseSandbox) -> None:
     assert (await read_beginning(settings(bitrise), [])).builds == {}
     assert not bitrise.requests
+
+
+async def test_how_apps_at_build_io_stand_is_the_beginning_too() -> None:
+    sandbox = await BuildioSandbox(now=Clock()).start()
+    try:
+        given = Settings(
+            _env_file=None,
+            slack_bot_token="xoxb-none",
+            slack_app_token="xapp-none",
+            buildio_token=buildio.TOKEN,
+            buildio_api_url=sandbox.api_url,
+        )  # type: ignore[call-arg, arg-type, unused-ignore]
+        sandbox.deploy(sandbox.shop)
+        shop = App(provider=Provider.BUILDIO, slug=sandbox.shop.id, title="shop")
+        gone = App(provider=Provider.BUILDIO, slug="gone", title="gone")
+        found = (await read_beginning(given, [shop, gone])).builds
+        assert set(found) == {shop.slug}
+        assert found[shop.slug].snapshot is not None
+        assert [build.ended for build in found[shop.slug].builds] == [False]
+    finally:
+        await sandbox.close()

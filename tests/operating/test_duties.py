@@ -50,7 +50,7 @@ async def test_keys_are_changed_beside_a_running_bot(path: Path) -> None:
     bot = await Database.open(path)
     code, said = await typed(path, "rotate-key", key=f"{NEW},{OLD}")
     assert code == 0
-    assert "4 accounts, 1 installation, 4 proposals, 2 audit ends" in said
+    assert "4 accounts, 1 installation, 4 proposals, 4 sign-ins, 2 audit ends" in said
     assert "those of 4 open proposals" in said
     code, said = await typed(path, "rotate-key", key=f"{NEW},{OLD}")
     assert (code, "Nothing is left to do" in said) == (0, True)

@@ -30,7 +30,7 @@ NEEDED_FOR = {
     "users:read": {"users_info", "event user_change"},
     "usergroups:read": {"usergroups_list", "usergroups_users_list"},
     "users:read.email": {"users_info"},  # its answer has the address only with this scope
-    "files:write": {"files_getUploadURLExternal", "files_completeUploadExternal"},
+    "files:write": {"files_getUploadURLExternal", "files_completeUploadExternal", "files_delete"},
     "im:write": {"conversations_open"},
     "links:read": {"event link_shared"},
     "links:write": {"chat_unfurl"},

@@ -11,7 +11,7 @@ from slack_sdk.oauth.installation_store.models.installation import Installation
 
 from bot.acts import Start
 from bot.audit import Entry, Event, Personal
-from bot.build import PipelineRef, State
+from bot.build import App, PipelineRef, State
 from bot.build_request import BuildRequest
 from bot.commands import TriggerBuild
 from bot.filters import BuildFilter, Patterns
@@ -40,6 +40,7 @@ from storage import (
 )
 from tests.builds import ANDROID, NOON, a_build, to
 
+SHOP = App(provider=Provider.BUILDIO, slug="shop-id", title="shop")
 NEW, OLD = "new-" * 10, "old-" * 10
 ANNA, BEN, TEAM = "U0ANNA", "U0BEN", "T1"
 TOKEN = "anna-has-this-token-at-bitrise"
@@ -80,6 +81,8 @@ async def _of_workspace(storage: Storage, team: str) -> None:
         await here.people.save(Person(user=person, name=name, email=f"{name}@example.com", mention=True))
         await here.starts.remember(person, ANDROID.slug, TriggerBuild(app="android", branch="main"), at=NOON)
     await here.channels.use("C1", Provider.BITRISE, ANDROID.slug, by=ANNA, at=NOON)
+    for channel, by in (("C1", ANNA), ("C2", BEN), ("D0ANNA", ANNA)):
+        await here.ties.add(channel, SHOP, ANDROID, ("main",), by=by, at=NOON)
     await here.policies.add(Allow(who=Who(people=(ANNA, BEN))), by=ANNA, at=NOON)
     by_anna = Terms(filter=BuildFilter(by=Patterns(include=(f"@{ANNA}", "anna-at-bitrise"))))
     for channel, by, terms in (("C1", ANNA, Terms()), ("C2", BEN, by_anna), ("D0ANNA", ANNA, by_anna)):

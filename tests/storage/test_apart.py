@@ -59,6 +59,7 @@ TEAMS = ("T1", "T2", "T3")
 CHANNELS = ("C1", "D1")
 PEOPLE = ("U1", "U2")
 APPS = (ANDROID, IOS)
+SHOP = App(provider=Provider.BUILDIO, slug="shop-id", title="shop")
 TERMS = (Terms(), Terms(results=frozenset({Result.FAILED})), Terms(once=True))
 BITRISE = Provider.BITRISE
 
@@ -84,6 +85,7 @@ class Alone:
 
     wanted: dict[int, Wanted] = field(default_factory=dict)
     default_apps: dict[str, str] = field(default_factory=dict)
+    ties: dict[int, str] = field(default_factory=dict)
     names: dict[str, str | None] = field(default_factory=dict)
     tokens: dict[str, tuple[str, bool]] = field(default_factory=dict)
     starts: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -232,6 +234,25 @@ class Workspaces(RuleBasedStateMachine):
     def use(self, team: str, channel: str, app: App) -> None:
         self.run(self.storage.of(team).channels.use(channel, BITRISE, app.slug, by="U1", at=self.now()))
         self.alone[team].default_apps[channel] = app.slug
+
+    @rule(team=teams, channel=channels, app=apps, branch=st.sampled_from(["main", "release/*"]))
+    def tie(self, team: str, channel: str, app: App, branch: str) -> None:
+        ties = self.storage.of(team).ties
+        tie = self.run(ties.add(channel, SHOP, app, [branch], by="U1", at=self.now()))
+        others = [alone.ties for other, alone in self.alone.items() if other != team]
+        assert not any(tie.number in theirs for theirs in others)
+        self.alone[team].ties[tie.number] = channel
+
+    @rule(team=teams, channel=channels, pick=some)
+    def untie(self, team: str, channel: str, pick: int) -> None:
+        known = [number for alone in self.alone.values() for number in alone.ties]
+        number = known[pick % len(known)] if known else 1
+        here = self.alone[team].ties.get(number) == channel
+        found = self.run(self.storage.of(team).ties.find(channel, number))
+        assert (found is not None) is here
+        assert self.run(self.storage.of(team).ties.remove(channel, [number])) == here
+        if here:
+            del self.alone[team].ties[number]
 
     @rule(team=teams, person=people, name=st.sampled_from(["octo", "hubot", None]))
     def claim(self, team: str, person: str, name: str | None) -> None:
@@ -496,7 +517,10 @@ class Workspaces(RuleBasedStateMachine):
                 for one in found
             } == {number: one for number, one in alone.wanted.items() if one.channel == channel}
             assert await mine.channels.default_app(channel, BITRISE) == alone.default_apps.get(channel)
+            tied = {number for number, place in alone.ties.items() if place == channel}
+            assert {one.number for one in await mine.ties.of_channel(channel)} == tied
             due = await self.storage.outbox.due(here, 1000, NOON + timedelta(days=800))
+            assert {tie.number for one in due for tie in one.ties} <= tied
             assert [told(one) for one in due] == alone.owed[channel]
             await self.compare_told(here, alone)
         assert (await mine.people.known()).names.team == team

@@ -12,8 +12,11 @@ from pathlib import Path
 
 import sqlite_utils
 
+from bot.build import Kind
+from bot.policy import Permission, Question
 from bot.provider import Provider
 from bot.terms import Result
+from bot.vault import Vault
 from storage import Database, MessageStatus, Storage
 from storage.migrations import migrations
 from tests.builds import ANDROID, NOON, a_build, to
@@ -124,4 +127,49 @@ async def test_steps_under_way_when_there_was_one_workspace_are_that_ones(tmp_pa
     assert (team, execution, outcome.error) == ("T1", "Fx1", "gone")
     assert not await Storage(database).steps.begin("T1", "Fx1", "wait", NOON)
     assert await Storage(database).steps.begin("T2", "Fx1", "wait", NOON)
+    await database.close()
+
+
+async def test_builds_of_before_there_were_other_kinds_are_builds(tmp_path: Path) -> None:
+    first_version(tmp_path / "b.db")
+    db = sqlite_utils.Database(tmp_path / "b.db")
+    migrations.apply(db, stop_before="m005_snapshots")
+    for row in db.table("builds").rows:
+        body = {name: value for name, value in json.loads(row["body"]).items() if name != "kind"}
+        db.table("builds").update(("bitrise", row["build_slug"]), {"body": json.dumps(body)})
+    db.close()
+    database = await Database.open(tmp_path / "b.db")
+    storage = Storage(database)
+    assert {one.build.kind for one in await storage.outbox.due(to("C1"), 10, NOON)} == {Kind.BUILD}
+    assert (await storage.watching.state("t", Provider.BUILDIO)).snapshots == {}
+    await database.close()
+
+
+async def test_rules_about_all_that_there_was_are_about_all_that_there_is(tmp_path: Path) -> None:
+    db = sqlite_utils.Database(tmp_path / "b.db")
+    migrations.apply(db, stop_before="m006_accounts_elsewhere")
+    everything = ["abort", "trigger", "artifacts", "approve", "subscribe"]
+    who = {"everyone": False, "people": ["U0ANNA"], "groups": []}
+    for body in (
+        {"kind": "allow", "permissions": everything, "who": who},
+        {"kind": "allow", "permissions": everything[:4], "who": who},
+        {"kind": "protect", "permissions": everything[:4], "branches": ["main"]},
+        {"kind": "protect", "permissions": ["abort"]},
+    ):
+        row = {"team_id": "T1", "body": json.dumps(body), "set_by": "U0ANNA"}
+        db.table("policies").insert(row | {"set_at": NOON.isoformat(timespec="microseconds")})
+    db.table("accounts").insert(
+        {"team_id": "T1", "user_id": "U0ANNA", "provider": "bitrise", "provider_user": "slug", "name": "anna"}
+        | {"sealed": Vault(["key-" * 10]).seal("a-token-of-before", "account", "T1", "U0ANNA", "bitrise")}
+        | {"connected_at": NOON.isoformat(timespec="microseconds")}
+    )
+    db.close()
+    database = await Database.open(tmp_path / "b.db")
+    here = Storage(database, Vault(["key-" * 10])).of("T1")
+    rules = [one.rule for one in await here.policies.all()]
+    assert [set(rule.permissions) for rule in rules] == [set(), set(everything[:4]), set(), {"abort"}]
+    assert all(rule.is_about(Question(permission=Permission.DEPLOY)) for rule in (rules[0], rules[2]))
+    account = await here.accounts.find("U0ANNA", Provider.BITRISE)
+    assert account is not None
+    assert here.accounts.token(account).get_secret_value() == "a-token-of-before"
     await database.close()

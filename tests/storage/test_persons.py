@@ -127,6 +127,8 @@ async def test_what_others_need_stays_without_the_person(path: Path) -> None:
     assert second.terms.filter.by.include == ("@(erased)", "(erased)")
     assert await here.subscriptions.of_channel("D0ANNA") == []
     assert await here.channels.default_app("C1", Provider.BITRISE) is not None
+    ties = [tie for channel in ("C1", "C2", "D0ANNA") for tie in await here.ties.of_channel(channel)]
+    assert [tie.set_by for tie in ties] == ["(erased)", BEN]
     [rule] = await here.policies.all()
     assert who_may([rule.rule], Question(permission=Permission.ABORT)).who.people == (BEN,)
     assert await here.accounts.find(ANNA, Provider.BITRISE) is None

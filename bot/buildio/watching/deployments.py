@@ -33,7 +33,7 @@ def see_deployment(
     if last is not None:
         past = (*past, last.marks)[-MOST_PAST:]
         if last.open:
-            builds.append(_ended_unseen(app, last, now))
+            builds.append(_ended_unseen(app, last, min(found.created_at or now, now)))
     seen = _seen(app, found, marks, now)
     if seen.open or seen.finished:
         builds.append(_build(app, seen, found, now))
@@ -117,9 +117,9 @@ def _build(app: BuildioApp, seen: SeenDeployment, found: Deployment, now: dateti
     )
 
 
-def _ended_unseen(app: BuildioApp, last: SeenDeployment, now: datetime) -> Build:
+def _ended_unseen(app: BuildioApp, last: SeenDeployment, by: datetime) -> Build:
     """The end of a deployment whose place another one has taken between two looks: how it ended is not known."""
-    return _blank(app, last).model_copy(update={"finished_at": now, "said": UNSEEN_END})
+    return _blank(app, last).model_copy(update={"finished_at": by, "said": UNSEEN_END})
 
 
 def _blank(app: BuildioApp, seen: SeenDeployment) -> Build:

@@ -87,17 +87,14 @@ def _see(app: BuildioApp, before: SeenDyno, dyno: Dyno, about: Circumstances) ->
 
 def _restarts(before: SeenDyno, dyno: Dyno) -> int:
     """How often it has restarted since it was seen last, as far as what both looks saw can tell."""
-    counted = started = 0
     if before.restarts is not None and dyno.restarts is not None:
         more = dyno.restarts - before.restarts
-        counted = more if more >= 0 else 1  # it is counted anew: another one has taken its place
-    if before.up:
-        if before.since is not None and dyno.since is not None:
-            # Of one that was not up, a new time may be no more than that of its coming up.
-            started = int(before.since != dyno.since)
-        elif dyno.restarts is None:
-            started = int(not dyno.up and not dyno.crashed)
-    return max(counted, started)
+        return more if more >= 0 else 1  # it is counted anew: another one has taken its place
+    if not before.up:
+        return 0  # a new time may be no more than that of its coming up
+    if before.since is not None and dyno.since is not None:
+        return int(before.since != dyno.since)
+    return int(not dyno.up and not dyno.crashed)
 
 
 def _with_hope(trouble: Trouble, dyno: Dyno, *, restarted: bool, now: datetime) -> Trouble:

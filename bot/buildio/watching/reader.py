@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol
@@ -52,7 +53,9 @@ class BuildioReader:
         await self._buildio.probe()
 
     async def baseline(self, app_slug: str) -> Baseline:
-        """How the app stands. Raises ProviderError."""
+        """How the app stands. Raises ProviderError; also for a name that no button could carry."""
+        if not _SLUG.fullmatch(app_slug):
+            raise NotUnderstood("it gives the app no id", provider=self.provider)
         app = await self._app(app_slug)
         snapshot, builds = begin(app, await self._dynos(app_slug) or (), self._clock())
         return Baseline(builds=tuple(builds), snapshot=snapshot.encode())
@@ -121,5 +124,6 @@ class BuildioReader:
             return None
 
 
+_SLUG = re.compile(r"[\w-]{1,64}")
 # An answer about one app that can't be read says nothing of the others.
 _OF_ONE_APP = (NotUnderstood, TooLarge)

@@ -205,10 +205,10 @@ CATALOGUE: tuple[Entry, ...] = (
     ),
     Entry(
         "link",
-        "link [APP] to bitrise:APP [branch:…]",
-        "Tie an app to one of Bitrise's: its builds then offer to be deployed.",
-        ("link shop-staging to bitrise:android branch:main", "link to bitrise:android"),
-        (APPS,),
+        "link [[APP] to bitrise:APP [branch:…]]",
+        "Tie an app to one of Bitrise's, whose builds then offer to be deployed; without a word, what is tied here.",
+        ("link shop-staging to bitrise:android branch:main,release/*", "link to bitrise:android", "link"),
+        ("Branches are globs; a build of a pull request is not offered.", APPS),
     ),
     Entry(
         "unlink",

@@ -182,12 +182,16 @@ class Login(Command):
     region: str
 
 
+class ListTies(Command):
+    """Which apps are tied to Bitrise's in this channel."""
+
+
 class Link(Command):
-    """Tie an app to one of Bitrise's, so that its builds can be deployed; `branch`: only those of this one."""
+    """Tie an app to one of Bitrise's, so that its builds can be deployed; `branches`: only those of these, as globs."""
 
     app: str | None = None
     bitrise: str
-    branch: str | None = None
+    branches: tuple[str, ...] = ()
 
 
 class Unlink(Command):

@@ -11,6 +11,7 @@ from bot.commands.errors import CommandError
 from bot.commands.grammar import Reader, Words
 from bot.commands.model import Command
 from bot.commands.tokens import Token, arguments
+from bot.commands.values import globs
 
 FILTER_KEYS = ("branch", "-branch", "workflow", "-workflow", "by", "-by")
 
@@ -212,14 +213,17 @@ def _named(words: Words, question: str) -> str:
     return name
 
 
-def _link(words: Words) -> model.Link:
+def _link(words: Words) -> Command:
+    if not words.left:
+        return model.ListTies()
     names = [token.text for token in words.several() if token.quoted or token.text.casefold() != "to"]
     keyed = words.keyed_once("bitrise", "branch")
     if len(names) > 1:
         words.wrong(f"I don't know what to do with the word {names[1]}.")
     if "bitrise" not in keyed:
         words.wrong("Which app of Bitrise? Write bitrise: before its name.")
-    return model.Link(app=names[0] if names else None, **keyed)
+    branches = globs(keyed["branch"], key="branch") if "branch" in keyed else ()
+    return model.Link(app=names[0] if names else None, bitrise=keyed["bitrise"], branches=branches)
 
 
 def _unlink(words: Words) -> model.Unlink:

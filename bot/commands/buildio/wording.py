@@ -80,7 +80,10 @@ def _parts(command: Command) -> Sequence[str]:  # noqa: PLR0912 - one case a com
             return "team", _name(team)
         case model.Login(region=region):
             return "login", _name(region)
-        case model.Link(app=app, bitrise=bitrise, branch=branch):
+        case model.ListTies():
+            return ("link",)
+        case model.Link(app=app, bitrise=bitrise, branches=branches):
+            branch = ",".join(branches) or None
             return "link", _name(app), "to", *_keyed(bitrise=bitrise, branch=branch)
         case model.Unlink(app=app, bitrise=bitrise):
             return "unlink", _name(app), *_keyed(bitrise=bitrise)

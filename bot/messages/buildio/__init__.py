@@ -66,6 +66,7 @@ from bot.messages.buildio.refusals import (
 )
 from bot.messages.buildio.restarting import (
     RestartForm,
+    RestartOrigin,
     read_restart,
     restart_modal,
     restart_question,
@@ -83,7 +84,7 @@ from bot.messages.buildio.running import (
     shown_there,
 )
 from bot.messages.buildio.teams import team_card, team_list
-from bot.messages.buildio.tying import Tie, tied, untied
+from bot.messages.buildio.tying import deployed_build, tie_list, tied, untied
 from bot.messages.buildio.variable_modals import (
     FilledUnset,
     FilledVars,
@@ -121,12 +122,12 @@ __all__ = [
     "NamespaceForm",
     "NamespaceOrigin",
     "RestartForm",
+    "RestartOrigin",
     "RunButton",
     "RunForm",
     "RunOrigin",
     "ShareButton",
     "ThingButton",
-    "Tie",
     "TypedName",
     "VarsButton",
     "VarsOf",
@@ -140,6 +141,7 @@ __all__ = [
     "create_modal",
     "delete_namespace_modal",
     "deploy_modal",
+    "deployed_build",
     "deployment_asked",
     "deployment_words",
     "domain_added",
@@ -185,6 +187,7 @@ __all__ = [
     "team_card",
     "team_list",
     "team_options",
+    "tie_list",
     "tied",
     "unknown_key",
     "unknown_thing",

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.buildio.things import BuildioApp, Deployment, Formation
+from bot.buildio.things import BuildioApp, Deployment, Dyno, Formation
 from bot.messages import actions
 from bot.messages.blocks import context, link_button, paragraphs, section
 from bot.messages.buildio.buttons import AppsButton, VarsButton, of_app
 from bot.messages.buildio.pieces import COMMAND, buttons, facts, first, listed, name_of, press
+from bot.messages.buildio.processes import standing
 from bot.messages.buildio.restarting import restart_all_button
+from bot.messages.buttons import AppButton
 from bot.messages.message import Block, Message
 from bot.messages.text import code, cut_markup, escape, link, mention, plain, when
 from bot.messages.wording import symbol_of
+from bot.provider import Provider
 
 MOST_FORMATIONS = 12
 MOST_BUILDPACKS = 8
@@ -38,11 +41,14 @@ def app_list(
     return Message(escape(f"{total} apps: {', '.join(app.name for app in apps)}", 2000), blocks)
 
 
-def app_card(app: BuildioApp) -> Message:
-    """One app: how its deployment stands, its processes, where it is, and what can be done with it."""
+def app_card(app: BuildioApp, dynos: Sequence[Dyno] | None = None) -> Message:
+    """One app: how its deployment stands, its processes, where it is, and what can be done with it.
+
+    `dynos` are None where they can't be seen.
+    """
     return Message(
         _spoken(app),
-        [section("\n".join(_head(app))), *_formation(app), *_small_print(app), *_buttons(app)],
+        [section("\n".join(_head(app))), *_processes(app, dynos), *_small_print(app), *_buttons(app)],
     )
 
 
@@ -92,8 +98,10 @@ def _head(app: BuildioApp) -> list[str]:
     return [line for line in [*lines, facts(by, began, ended)] if line]
 
 
-def _formation(app: BuildioApp) -> list[Block]:
+def _processes(app: BuildioApp, dynos: Sequence[Dyno] | None) -> list[Block]:
     lines = first([_process(one) for one in app.formation], MOST_FORMATIONS)
+    if dynos is not None:
+        lines.append(standing(dynos))
     return paragraphs(["*Processes*", *lines], most_blocks=1) if lines else []
 
 
@@ -126,6 +134,7 @@ def _buttons(app: BuildioApp) -> list[Block]:
         press("Config", actions.BUILDIO_VARS, _vars(app)),
         press("Domains", actions.BUILDIO_DOMAINS, value),
         restart_all_button(app),
+        press("Subscribe…", actions.SUBSCRIBE, _any_app(app)),
         press("Refresh", actions.BUILDIO_REFRESH, value),
         link_button("Open", app.web_url, actions.OPEN_LINK),
     )
@@ -133,6 +142,10 @@ def _buttons(app: BuildioApp) -> list[Block]:
 
 def _vars(app: BuildioApp) -> str | None:
     return VarsButton.fitting(app=app.id, title=plain(app.name, 100))
+
+
+def _any_app(app: BuildioApp) -> str | None:
+    return AppButton.fitting(provider=Provider.BUILDIO, app=app.id, title=plain(app.name, 100))
 
 
 def _turn(text: str, action_id: str, page: int, team: str | None) -> Block | None:

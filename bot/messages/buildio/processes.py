@@ -15,6 +15,8 @@ from bot.messages.buildio.restarting import restart_all_button
 from bot.messages.message import Block, Message
 from bot.messages.text import code, escape, lasted, mention, plain
 
+MOST_NAMED = 5
+
 
 def dyno_list(app: App, dynos: Sequence[Dyno], *, now: datetime) -> Message:
     """Each process with its state, since when, how often it restarted, and a button to restart it."""
@@ -29,6 +31,16 @@ def dyno_list(app: App, dynos: Sequence[Dyno], *, now: datetime) -> Message:
     rows = listed([[section(_line(one, now), _restart(app, one))] for one in ordered])
     spoken = ", ".join(f"{one.name} {one.state}" for one in dynos)
     return Message(escape(f"{app.title}: {spoken}", 2000), [section(head), *rows, *_buttons(app)])
+
+
+def standing(dynos: Sequence[Dyno]) -> str:
+    """How many of them are up and which have crashed, in a line."""
+    if not dynos:
+        return "None is running now."
+    crashed = [code(one.name, 60) for one in dynos if one.crashed]
+    some = f"{', '.join(crashed[:MOST_NAMED])}{' and others' if len(crashed) > MOST_NAMED else ''}"
+    up = f"{sum(one.up is True for one in dynos)} of {len(dynos)} up"
+    return facts(up, f"💥 crashed: {some}" if crashed else None)
 
 
 def restarted(app: App, dyno: str | None, *, by: str) -> Message:

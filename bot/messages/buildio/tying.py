@@ -4,38 +4,83 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.build import App, Frozen
-from bot.messages.blocks import context, section
-from bot.messages.buildio.pieces import COMMAND, name_of
-from bot.messages.message import Message
-from bot.messages.text import code, mention
+from bot.acts import BuiltAtBitrise
+from bot.build import App
+from bot.buildio.things import StartedBuild
+from bot.messages import actions, wording
+from bot.messages.blocks import button, confirm, context, section
+from bot.messages.buildio.pieces import COMMAND, buttons, listed, name_of, press
+from bot.messages.buttons import AppButton
+from bot.messages.message import Block, Message
+from bot.messages.text import code, cut_markup, escape, link, mention, plain
+from bot.ties import Tie
 
-
-class Tie(Frozen):
-    """An app of Build.io, the app of Bitrise that it is tied to, and of which branch the builds are meant."""
-
-    app: App
-    bitrise: App
-    branch: str | None = None
+HOW = f"`{COMMAND} link APP to bitrise:APP branch:main` ties one."
 
 
 def tied(one: Tie, *, by: str) -> Message:
     """To the channel: builds of Bitrise offer to be deployed from now on."""
     text = f"{mention(by)} tied {_words(one)}"
-    note = context("Its successful builds offer it on their cards here. Nothing is deployed by itself.")
+    note = context(
+        "Its successful builds offer it on their cards here, once *Refresh* is pressed on those that are here already."
+        " Nothing is deployed by itself."
+    )
     return Message(text, [section(f"🔗 {text}"), note])
 
 
-def untied(ties: Sequence[Tie], app: App, *, by: str) -> Message:
-    """To the channel: builds offer it no longer; `ties` are those that there were."""
-    if not ties:
-        text = f"{name_of(app)} is tied to no app of Bitrise here."
-        return Message(text, [section(text), context(f"`{COMMAND} link APP to bitrise:APP` ties one.")])
+def untied(ties: Sequence[Tie], *, by: str) -> Message:
+    """To the channel: builds offer it no longer; `ties` are those that there were, at least one."""
     text = f"{mention(by)} untied {'; '.join(_words(one) for one in ties[:5])}"
     more = f" and {len(ties) - 5} more" if len(ties) > 5 else ""
     return Message(f"{text}{more}", [section(f"✂️ {text}{more}")])
 
 
+def tie_list(ties: Sequence[Tie]) -> Message:
+    """What is tied in this channel, each with a button that unties it."""
+    if not ties:
+        text = "No app of Build.io is tied to one of Bitrise's here."
+        return Message(text, [section(text), context(HOW)])
+    spoken = "; ".join(_words(one) for one in ties)
+    return Message(cut_markup(f"Tied here: {spoken}", 3000), [*ties_here(ties), context(HOW)])
+
+
+def ties_here(ties: Sequence[Tie]) -> list[Block]:
+    """What is tied in this channel, as blocks; none where nothing is."""
+    if not ties:
+        return []
+    return [section("*Tied in this channel*"), *listed([[_row(one)] for one in ties])]
+
+
+def deployed_build(
+    app: App, built: BuiltAtBitrise, started: StartedBuild, commit: str, *, by: str, told: bool
+) -> Message:
+    """To the channel: what Bitrise built goes live; `told`: this channel hears how it ends."""
+    version = f" v{started.version}" if started.version is not None else ""
+    at = code(wording.short_hash(commit))
+    text = f"{mention(by)} deploys {name_of(app)}{version} at {at}, {escape(built.words, 200)}."
+    said = (
+        f"🚀 {mention(by)} deploys *{link(started.url, app.title, 150)}*{version} at {at},"
+        f" {link(built.url, built.words, 200)}."
+    )
+    if told:
+        return Message(text, [section(said), context("How it ends is told here.")])
+    note = "This channel is not told how it ends."
+    value = AppButton.fitting(provider=app.provider, app=app.slug, title=plain(app.title, 100))
+    return Message(
+        f"{text} {note}",
+        [section(said), context(note), *buttons(press("Tell this channel…", actions.SUBSCRIBE, value))],
+    )
+
+
+def _row(one: Tie) -> Block:
+    title = plain(one.app.title, 80)
+    question = confirm("Untie it?", f"Builds of Bitrise are offered to {title} no longer.", "Untie it")
+    untie = button("Untie", actions.BUILDIO_UNTIE, str(one.number), confirm=question, label=f"Untie {title}")
+    return section(f"🔗 {_words(one)}, by {mention(one.set_by)}", untie)
+
+
 def _words(one: Tie) -> str:
-    branch = f", branch {code(one.branch)}" if one.branch else ""
+    globs = " or ".join(code(branch, 60) for branch in one.branches[:5])
+    more = f" and {len(one.branches) - 5} more" if len(one.branches) > 5 else ""
+    branch = f", branch {globs}{more}" if globs else ""
     return f"{name_of(one.app, 100)} to Bitrise's {name_of(one.bitrise, 100)}{branch}"

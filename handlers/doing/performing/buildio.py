@@ -42,6 +42,7 @@ from handlers import files
 from handlers.caller import Answer, Audience, Caller
 from handlers.doing.granting import grant
 from handlers.doing.outcome import Done
+from handlers.doing.performing.hearing import is_told
 from handlers.finding import NotNamed
 
 log = structlog.get_logger()
@@ -57,8 +58,12 @@ async def _deploy(act: Deploy, caller: Caller) -> Done:
     started = await caller.own_buildio.start_build(
         act.app.slug, branch=act.branch, commitish=act.commitish, description=act.description
     )
-    asked = Asked(branch=act.branch, commit=act.commitish, message=act.description)
-    said = buildio.deployment_asked(act.app, asked, started, by=caller.person)
+    if act.built is not None and act.commitish is not None:
+        told = await is_told(act, caller)
+        said = buildio.deployed_build(act.app, act.built, started, act.commitish, by=caller.person, told=told)
+    else:
+        asked = Asked(branch=act.branch, commit=act.commitish, message=act.description)
+        said = buildio.deployment_asked(act.app, asked, started, by=caller.person)
     facts = {"app": redact(act.app.title), "build": started.id or "", "url": started.url or ""}
     return Done(Answer(said, Audience.CHANNEL), facts, f"started {started.id or 'a build'}")
 
@@ -88,19 +93,22 @@ async def _run(act: Run, caller: Caller) -> Done:
         ) from error
     shown = result.model_copy(update={"output": await _without_values(result, act, caller)})
     shares = caller.channel if caller.channel and not caller.channel.startswith("D") else None
-    private = buildio.executed(act.app, act.dyno, act.command, shown, channel=shares)
+    await _say_alone(buildio.executed(act.app, act.dyno, act.command, shown, channel=shares), caller, act)
+    said = buildio.ran(act.app, act.dyno, act.command, by=caller.person, exit_code=result.exit_code)
+    return _told(said, f"ended with {result.exit_code}" if result.exit_code is not None else "ended")
+
+
+async def _say_alone(message: Message, caller: Caller, act: Run) -> None:
+    """Say it in their direct messages: it must not wait in the database, as what the outbox carries does."""
     try:
         channel = await caller.direct_message_alone()
         await caller.slack.chat_postMessage(
-            channel=channel, text=private.text, blocks=private.blocks, unfurl_links=False, unfurl_media=False
+            channel=channel, text=message.text, blocks=message.blocks, unfurl_links=False, unfurl_media=False
         )
     except SlackApiError as error:
         raise NotNamed(
             f"The command ran in {act.dyno}, but Slack did not take what it said ({error.response.get('error')})."
         ) from error
-    said = buildio.ran(act.app, act.dyno, act.command, by=caller.person, exit_code=result.exit_code)
-    code = f"ended with code {result.exit_code}" if result.exit_code is not None else "ended"
-    return _told(said, code)
 
 
 async def _without_values(result: Executed, act: Run, caller: Caller) -> str:

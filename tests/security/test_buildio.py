@@ -1,0 +1,51 @@
+"""What Build.io adds to the threat model (SECURITY.md, A and B)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from bot.acts import ClusterLogin, Run, SetConfig
+from tests.doing.desks import known, open_place
+from tests.doing.test_signing_in import begin, code_in
+
+
+async def test_a7_a_link_to_sign_in_that_somebody_is_sent_gives_their_account_to_nobody(
+    tmp_path: Path,
+) -> None:
+    async with open_place(tmp_path, public=True) as place:
+        link = await begin(place, "carla")
+        status, text = await place.town.buildio.consent(link, person="anna")
+        assert status == 200
+        assert "Give it to nobody" in text
+        assert await place.town.rows("SELECT * FROM accounts") == []
+        await place.begin_to_connect("anna")
+        await place.town.people.submit("anna", {"token": code_in(text)})
+        assert await place.town.rows("SELECT * FROM accounts") == [], "it is not hers, who did not begin"
+
+
+async def test_b14_nobody_runs_commands_or_gets_credentials_where_there_are_no_rules(tmp_path: Path) -> None:
+    async with open_place(tmp_path) as place:
+        await place.connect("anna")
+        await place.do(Run(app=known(place.town.buildio.shop), dyno="web.1", command=("env",)))
+        await place.says("Nobody may run commands in dynos here: that is off")
+        await place.do(ClusterLogin(region="eu"))
+        await place.says("Nobody may log in to clusters here: that is off")
+        paths = {one.path.rpartition("/")[2] for one in place.town.buildio.requests}
+        assert not paths & {"exec", "oidc-login"}
+
+
+async def test_b15_a_value_that_is_to_be_set_is_in_no_message_no_file_and_no_export(tmp_path: Path) -> None:
+    canary = "canary-4711-of-a-config-var"
+    rules = '[[rule]]\nprotect = ["config"]\n'
+    async with open_place(tmp_path, rules=rules) as place:
+        await place.connect("anna", "ben")
+        values = {"API_KEY": SecretStr(canary)}
+        await place.do(SetConfig(app=known(place.town.buildio.shop), values=values))
+        await place.says("anna wants to set the config var API_KEY of shop", None)
+        audited = await place.town.ask("/bitrise audit", "set_config")
+        assert canary not in place.town.words(audited)
+        assert canary not in str([place.town.words(one) for one in place.town.slack.posts("builds")])
+        await place.town.stop_bot()
+        assert canary.encode() not in place.town.kept()

@@ -1,0 +1,133 @@
+"""What rules say to a question: the first that is about it, what is in doubt, and what is off until it is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bot.build import App
+from bot.policy import (
+    EVERYONE,
+    NOBODY,
+    OFF_BY_DEFAULT,
+    Allow,
+    Permission,
+    PolicyProblem,
+    Protect,
+    Question,
+    Who,
+    is_off,
+    permissions_at,
+    protections,
+    read_policy,
+    rule_from,
+    who_may,
+)
+from bot.provider import Provider
+
+SHOP = App(provider=Provider.BUILDIO, slug="s1", title="shop")
+ANNA = Who(people=("U0ANNA",))
+
+
+def asking(permission: Permission, **more: object) -> Question:
+    known = {"provider": Provider.BUILDIO, "app": SHOP, "channel": "C0BUILDS"}
+    return Question.model_validate({"permission": permission, **known, **more})
+
+
+@pytest.mark.parametrize("permission", sorted(OFF_BY_DEFAULT))
+def test_what_is_off_stays_off_until_one_rule_names_it_for_somebody(permission: Permission) -> None:
+    question = asking(permission)
+    named = Allow(permissions=frozenset({permission}), who=ANNA)
+    nobody = Allow(permissions=frozenset({permission}), who=NOBODY)
+    assert is_off(((), ()), question)
+    assert is_off(((Allow(who=EVERYONE),), ()), question), "everything does not name it"
+    assert is_off(((nobody,), ()), question)
+    assert not is_off(((named,), ()), question)
+    assert not is_off(((), (named,)), question)
+    assert is_off(((nobody, named), ()), question), "the first rule decides"
+    assert is_off(((Allow(who=NOBODY), named), ()), question), "a rule about everything is about it, too"
+
+
+def test_a_rule_about_an_app_or_channel_turns_nothing_on_where_that_is_in_doubt() -> None:
+    of_shop = Allow(permissions=frozenset({Permission.LOGIN}), apps=("shop",), who=ANNA)
+    here = Allow(permissions=frozenset({Permission.LOGIN}), channels=("C0BUILDS",), who=ANNA)
+    assert is_off(((of_shop,), ()), asking(Permission.LOGIN, app=None))
+    assert is_off(((here,), ()), asking(Permission.LOGIN, channel=""))
+    assert not is_off(((here,), ()), asking(Permission.LOGIN, app=None))
+
+
+def test_everything_else_is_everyones_where_no_rule_says_otherwise() -> None:
+    for permission in set(Permission) - OFF_BY_DEFAULT:
+        assert who_may((), asking(permission)).who == EVERYONE
+        assert not is_off(((), ()), asking(permission))
+
+
+def test_a_rule_without_acts_is_about_all_there_are() -> None:
+    rule = Allow(who=ANNA)
+    assert all(who_may((rule,), asking(permission)).who == ANNA for permission in Permission)
+    protected = Protect()
+    needed = {permission for permission in Permission if protections((protected,), asking(permission))}
+    assert needed == set(Permission) - {Permission.SUBSCRIBE}
+
+
+def test_a_rule_for_a_provider_is_about_that_one() -> None:
+    rule = Allow(providers=(Provider.BUILDIO,), who=NOBODY)
+    assert who_may((rule,), asking(Permission.SUBSCRIBE)).who.nobody
+    assert who_may((rule,), asking(Permission.SUBSCRIBE, provider=Provider.BITRISE)).who == EVERYONE
+    assert who_may((rule,), asking(Permission.SUBSCRIBE, provider=None)).who.nobody, "in doubt it is"
+    assert rule_from(rule.model_dump_json()) == rule
+
+
+@pytest.mark.parametrize(
+    ("stage", "protected"),
+    [("production", True), ("Production", True), ("staging", False), (None, True), ("", False)],
+)
+def test_a_stage_that_is_not_known_counts_as_protected_and_none_at_all_does_not(
+    stage: str | None, protected: bool
+) -> None:
+    rule = Protect(stages=("production",))
+    assert bool(protections((rule,), asking(Permission.RESTART, stage=stage))) is protected
+
+
+def test_what_has_no_branch_is_none_of_a_protected_one() -> None:
+    rule = Protect(branches=("*",))
+    assert protections((rule,), asking(Permission.DEPLOY, branch=None))
+    assert protections((rule,), asking(Permission.DEPLOY, branch="main"))
+    assert not protections((rule,), asking(Permission.RESTART, branch=""))
+
+
+def test_each_provider_has_its_own_permissions_and_subscribing_is_everywhere() -> None:
+    bitrise, buildio = permissions_at(Provider.BITRISE), permissions_at(Provider.BUILDIO)
+    assert set(bitrise) & set(buildio) == {Permission.SUBSCRIBE}
+    assert set(bitrise) | set(buildio) == set(Permission)
+
+
+def test_a_file_names_providers_stages_and_what_is_off(tmp_path: Path) -> None:
+    (tmp_path / "policy.toml").write_text(
+        '[[rule]]\nallow = ["run"]\nproviders = ["buildio"]\nwho = ["U0ANNA"]\n'
+        '[[rule]]\nprotect = "everything"\nstages = ["production"]\n'
+    )
+    allow, protect = read_policy(tmp_path / "policy.toml")
+    assert allow.permissions == {Permission.RUN}
+    assert allow.providers == (Provider.BUILDIO,)
+    assert isinstance(protect, Protect)
+    assert (protect.permissions, protect.stages) == (frozenset(), ("production",))
+
+
+@pytest.mark.parametrize(
+    ("rules", "said"),
+    [
+        ('[[rule]]\nallow = []\nwho = "everyone"\n', "allow what?"),
+        (
+            '[[rule]]\nallow = ["run"]\nproviders = ["jenkins"]\nwho = "everyone"\n',
+            "there is no provider jenkins",
+        ),
+        ('[[rule]]\nallow = ["run"]\nstages = ["production"]\nwho = "everyone"\n', "allow knows no stages"),
+    ],
+)
+def test_what_makes_no_rule_is_refused_with_its_place(tmp_path: Path, rules: str, said: str) -> None:
+    (tmp_path / "policy.toml").write_text(rules)
+    with pytest.raises(PolicyProblem, match="rule 1") as problem:
+        read_policy(tmp_path / "policy.toml")
+    assert said in str(problem.value)
