@@ -10,20 +10,11 @@ from bot.provider import Provider
 from handlers import buildio
 from handlers.answers import accounts, apps, audits, bitrise, explaining, forms, policies, subscriptions
 from handlers.caller import Answer, Caller
-from handlers.finding import AppNotNamed, NotNamed
+from handlers.finding import AppNotNamed
+from handlers.set_up import check_set_up
 
 Own = Callable[[Any, Caller], Awaitable[Answer | None]]
 Alike = Callable[[Any, Caller, Provider], Awaitable[Answer | None]]
-
-
-class NotSetUp(NotNamed):
-    """Whoever runs the bot has given it no token for the provider."""
-
-    def __init__(self, provider: Provider) -> None:
-        super().__init__(
-            f"{provider.label} is not set up here. Whoever runs me has to give me a token of my own for it:"
-            f" {provider.upper()}_TOKEN."
-        )
 
 
 async def _help(ask: commands.Help, _caller: Caller, provider: Provider) -> Answer:
@@ -84,8 +75,8 @@ async def respond(command: commands.Command, caller: Caller, provider: Provider)
 
     Raises NotNamed, NotAllowed, UnknownApp, AmbiguousApp or ProviderError.
     """
-    if not isinstance(command, _WITHOUT_A_TOKEN) and not caller.desk.clients.at(provider).service_reads:
-        raise NotSetUp(provider)
+    if not isinstance(command, _WITHOUT_A_TOKEN):
+        check_set_up(provider, caller)
     if (alike := _ALIKE.get(type(command))) is not None:
         return await alike(command, caller, provider)
     return await _OWN[provider][type(command)](command, caller)

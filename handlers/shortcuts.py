@@ -10,12 +10,14 @@ from slack_bolt.async_app import AsyncAck
 
 from bot import messages
 from bot.commands import mentioned_builds
+from bot.provider import Provider
 from handlers.answers import builds, forms
 from handlers.caller import Answer, Caller
 from handlers.desk import Desk
 from handlers.finding import NotNamed, find_build
 from handlers.listening import Listening
 from handlers.panes import ToPane
+from handlers.set_up import NotSetUp, check_set_up
 from handlers.trouble import say_or_explain
 
 START, FIND, ABOUT = "start_build", "find_build", "about_build"
@@ -28,7 +30,7 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
         name: str, asked: Coroutine[Any, Any, Answer | None], caller: Caller, *, form: bool
     ) -> None:
         async with listening.answering(name):
-            await say_or_explain(asked, ToPane(caller, waits=not form))
+            await say_or_explain(_at_bitrise(asked, caller), ToPane(caller, waits=not form))
 
     @app.shortcut(START)
     async def start(ack: AsyncAck, body: dict[str, Any]) -> None:
@@ -47,6 +49,16 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
         await ack()
         caller = Caller.in_body(body, desk)
         await see_to(ABOUT, _about(body.get("message") or {}, caller), caller, form=False)
+
+
+async def _at_bitrise(asked: Coroutine[Any, Any, Answer | None], caller: Caller) -> Answer | None:
+    """The same, where Bitrise is set up: all of these are about its builds. Raises NotSetUp."""
+    try:
+        check_set_up(Provider.BITRISE, caller)
+    except NotSetUp:
+        asked.close()
+        raise
+    return await asked
 
 
 async def _about(message: dict[str, Any], caller: Caller) -> Answer:

@@ -13,11 +13,13 @@ from bot.bitrise import AbortOrder
 from bot.build import App, Build
 from bot.commands import BuildRef, TriggerBuild, build_ref, variable_in
 from bot.http.redaction import redact
+from bot.provider import Provider
 from handlers import doing
 from handlers.caller import Caller, workspace_of
 from handlers.desk import Desk
 from handlers.finding import NotNamed, find_app, find_build
 from handlers.listening import Listening
+from handlers.set_up import check_set_up
 from handlers.submitting import words_of
 from handlers.waiting import outputs_of
 from storage import Outcome, Wait
@@ -57,6 +59,7 @@ def _listen(app: AsyncApp, name: str, step: Step, desk: Desk, listening: Listeni
                 vouched=False,
             )
             try:
+                check_set_up(Provider.BITRISE, caller)
                 outputs = await step(inputs, execution, caller)
                 outcome = Outcome(outputs=outputs) if outputs is not None else None
             except Exception as problem:  # noqa: BLE001 - the workflow's maker hears of everything that goes wrong

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, ClassVar
 
 from pydantic import PlainSerializer, SecretStr, SerializationInfo
@@ -65,6 +65,13 @@ class ProviderAct(Frozen):
     def problem(self) -> str | None:
         """Why it can't even be asked for, as a sentence."""
         return None
+
+    def secrets(self) -> Iterator[str]:
+        """What in it must not be said again, whoever says it: an error may quote what was sent."""
+        for value in self.__dict__.values():
+            for one in value.values() if isinstance(value, Mapping) else (value,):
+                if isinstance(one, SecretStr):
+                    yield one.get_secret_value()
 
     def for_sealing(self) -> str:
         """All of it as JSON, secrets too: for what seals it, and for nobody else."""

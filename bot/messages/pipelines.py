@@ -10,6 +10,7 @@ from bot.messages import actions, wording
 from bot.messages.blocks import button, confirm, context, link_button, paragraphs, row, section
 from bot.messages.buttons import BuildButton, PipelineButton
 from bot.messages.message import Block, Message
+from bot.messages.offers import offer_row
 from bot.messages.text import code, cut_markup, escape, lasted, link, mention, plain, when
 from bot.messages.told import Telling, failure_blocks
 from bot.pipeline import Pipeline, PipelineWorkflow
@@ -38,7 +39,15 @@ def told_pipeline(one: Pipeline, tellings: Sequence[Telling], *, now: datetime) 
         found = failure_blocks(telling, history=False)
         why += [context(f"*{code(name)}*"), *found] if found else []
     head, *rest = card.blocks
-    return Message(card.text, [head, *rest[:-2], *why, *rest[-2:]])
+    return Message(card.text, [head, *rest[:-2], *why, *rest[-2:], *_offers(one, tellings)])
+
+
+def _offers(one: Pipeline, tellings: Sequence[Telling]) -> list[Block]:
+    """What a pipeline that succeeded as a whole can be deployed to: by one of its builds, which have one commit."""
+    if one.state is not State.SUCCEEDED:
+        return []
+    rows = (offer_row(telling.build, telling.app, telling.ties) for telling in reversed(tellings))
+    return next((row for row in rows if row), [])
 
 
 def pipeline_list(pipelines: Sequence[Pipeline], app: App, *, now: datetime) -> Message:

@@ -9,7 +9,7 @@ from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.async_app import AsyncAck
 
 from bot.messages.actions import OPEN_LINK
-from handlers.actions import accounts, artifacts, buildio, builds, logs, pipelines, subscriptions, ties
+from handlers.actions import accounts, artifacts, builds, logs, pipelines, subscriptions
 from handlers.actions.press import Press, Respond
 from handlers.buildio.actions import KINDS as OF_BUILDIO
 from handlers.desk import Desk
@@ -19,7 +19,7 @@ from handlers.trouble import say_or_explain
 
 def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
     """Listen to every button that the messages have."""
-    for kind in (accounts, builds, logs, artifacts, pipelines, subscriptions, buildio, ties, *OF_BUILDIO):
+    for kind in (accounts, builds, logs, artifacts, pipelines, subscriptions, *OF_BUILDIO):
         for action_id, answer in kind.ANSWERS.items():
             _listen(app, action_id, answer, desk, listening, form=False)
         for action_id, answer in kind.FORMS.items():

@@ -33,7 +33,11 @@ async def get(ask: GetConfig, caller: Caller) -> Answer | None:
 
 
 async def set_(ask: SetConfig, caller: Caller) -> Answer | None:
-    """Open the form for the values."""
+    """Open the form for the values; one word alone that an app is called is that app, and no key."""
+    if ask.app is None and ask.key is not None:
+        named = [app for app in await caller.apps_of(Provider.BUILDIO).all() if app.title == ask.key]
+        if len(named) == 1:
+            return await ask_for_values(OfApp(named[0]), None, caller)
     return await ask_for_values(await _of_app(ask.app, caller), ask.key, caller)
 
 

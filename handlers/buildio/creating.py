@@ -6,9 +6,10 @@ from bot import acts, messages
 from bot.commands.buildio import CreateApp
 from bot.messages import actions, buildio
 from bot.messages.buildio import CreateForm
+from bot.messages.message import Block
 from handlers import doing
 from handlers.buildio.apps import find_team
-from handlers.buildio.opening import origin_of
+from handlers.buildio.opening import open_in_time, origin_of
 from handlers.caller import Answer, Caller
 from handlers.finding import NotNamed
 
@@ -40,8 +41,12 @@ async def open_form(form: CreateForm, caller: Caller) -> Answer | None:
     if not caller.trigger_id:
         words = "What is the app called?"
         return Answer(messages.form_button(words, "Create an app…", actions.BUILDIO_CREATE, "create"))
+    await open_in_time(_form(form, caller), caller, "Create an app")
+    return None
+
+
+async def _form(form: CreateForm, caller: Caller) -> Block:
     if form.team is not None:
         team = await find_team(form.team, caller)
         form = form.model_copy(update={"team": team.id, "team_title": team.name})
-    await caller.show(buildio.create_modal(form, origin=origin_of(caller)))
-    return None
+    return buildio.create_modal(form, origin=origin_of(caller))

@@ -7,9 +7,10 @@ from bot.build import App
 from bot.commands.buildio import Deploy
 from bot.messages import actions, buildio
 from bot.messages.buildio import DeployForm, MaybeAppButton
+from bot.messages.message import Block
 from bot.provider import Provider
 from handlers import doing
-from handlers.buildio.opening import channels_app, origin_of
+from handlers.buildio.opening import channels_app, open_in_time, origin_of
 from handlers.caller import Answer, Caller
 from handlers.finding import find_app
 
@@ -34,6 +35,9 @@ async def open_form(app: App | None, caller: Caller) -> Answer | None:
         return Answer(
             messages.form_button("Which app, which branch?", "Deploy…", actions.BUILDIO_DEPLOY, button)
         )
-    app = app or await channels_app(caller)
-    await caller.show(buildio.deploy_modal(DeployForm(), app, origin=origin_of(caller)))
+    await open_in_time(_form(app, caller), caller, "Deploy")
     return None
+
+
+async def _form(app: App | None, caller: Caller) -> Block:
+    return buildio.deploy_modal(DeployForm(), app or await channels_app(caller), origin=origin_of(caller))

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+
+import structlog
+
 from bot import acts, messages
 from bot.build import App
 from bot.buildio import Domain
 from bot.buildio.certificates import CertificateProblem, checked
 from bot.commands.buildio import AddDomain, ClearDomains, ListDomains, RemoveDomain
+from bot.http import ProviderError
 from bot.messages import Message, actions, buildio
 from bot.messages.buildio import (
     AppButton,
@@ -25,6 +30,10 @@ from handlers.caller import Answer, Audience, Caller
 from handlers.finding import NotNamed, find_app
 from handlers.submitting import FieldProblem
 
+log = structlog.get_logger()
+
+# Each is one request more.
+MOST_DETAILS = 20
 TITLE, ADD, CERTIFICATE, CLEAR = "Domains", "Add a domain", "Another certificate", "Remove all domains"
 
 
@@ -34,8 +43,10 @@ async def list_domains(ask: ListDomains, caller: Caller) -> Answer:
 
 
 async def shown(app: App, caller: Caller) -> Message:
-    """The domains of this app as they are now. Raises ProviderError."""
-    return buildio.domain_list(app, await caller.buildio.domains(app.slug))
+    """The domains of this app as they are now, each with its certificate. Raises ProviderError."""
+    domains = await caller.buildio.domains(app.slug)
+    asked = await asyncio.gather(*(_in_detail(app, one, caller) for one in domains[:MOST_DETAILS]))
+    return buildio.domain_list(app, [*asked, *domains[MOST_DETAILS:]])
 
 
 async def add(ask: AddDomain, caller: Caller) -> Answer | None:
@@ -129,6 +140,17 @@ async def clear_typed(app: App, form: TypedName, origin: ClearOrigin, caller: Ca
         raise NotNamed("Meanwhile there are other domains than were shown. Look at them, and ask once more.")
     names = tuple(one.hostname for one in domains if not one.platform)
     return (await doing.do(acts.RemoveAllDomains(app=app, hostnames=names), caller)).answer
+
+
+async def _in_detail(app: App, one: Domain, caller: Caller) -> Domain:
+    """The domain with how it stands with its certificate, which a list need not say (reference, "Domains")."""
+    if one.platform or one.ssl is not None:
+        return one
+    try:
+        return await caller.buildio.domain(app.slug, one.id)
+    except ProviderError as problem:
+        log.info("domain.unknown", reason=type(problem).__name__)
+        return one
 
 
 async def _certificate_form(app: App, id: str, caller: Caller) -> Block:  # noqa: A002

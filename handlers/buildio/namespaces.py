@@ -66,10 +66,7 @@ async def open_create(form: NamespaceForm, caller: Caller) -> Answer | None:
         return Answer(
             messages.form_button(words, "Create a namespace…", actions.BUILDIO_NAMESPACE_CREATE, "create")
         )
-    if form.team is not None:
-        team = await find_team(form.team, caller)
-        form = form.model_copy(update={"team": team.id, "team_title": team.name})
-    await caller.show(buildio.namespace_modal(form, origin=origin_of(caller)))
+    await open_in_time(_form(form, caller), caller, "Create a namespace")
     return None
 
 
@@ -97,6 +94,13 @@ async def delete_typed(form: DeleteForm, origin: NamespaceOrigin, caller: Caller
     for field, problem in form.problems(one.name if one is not None else "").items():
         raise FieldProblem(field, problem)
     return (await doing.do(acts.DeleteNamespace(name=form.typed), caller)).answer
+
+
+async def _form(form: NamespaceForm, caller: Caller) -> Block:
+    if form.team is not None:
+        team = await find_team(form.team, caller)
+        form = form.model_copy(update={"team": team.id, "team_title": team.name})
+    return buildio.namespace_modal(form, origin=origin_of(caller))
 
 
 async def _question(name: str | None, caller: Caller) -> Block:

@@ -41,7 +41,7 @@ async def open_in_time(making: Coroutine[Any, Any, Block], caller: Caller, title
         view_id = await caller.show(messages.notice(title, "⏳ One moment…"))
     finally:
         await asyncio.wait({task})
-    problem = task.exception()
+        problem = task.exception()
     view = messages.notice(title, words_of(problem)) if problem is not None else task.result()
     try:
         await caller.slack.views_update(view_id=view_id, view=view)

@@ -6,11 +6,12 @@ from bot import acts
 from bot.build import App
 from bot.commands.buildio import ListDynos, RestartDynos
 from bot.messages import Message, buildio
-from bot.messages.buildio import RestartForm
+from bot.messages.buildio import RestartForm, RestartOrigin
 from bot.messages.message import Block
+from bot.messages.text import plain
 from bot.provider import Provider
 from handlers import doing
-from handlers.buildio.opening import open_in_time, origin_of
+from handlers.buildio.opening import open_in_time
 from handlers.caller import Answer, Caller
 from handlers.finding import NotNamed, find_app
 
@@ -59,5 +60,7 @@ async def open_form(app: App, form: RestartForm, caller: Caller) -> None:
 
 async def _form(app: App, form: RestartForm, caller: Caller) -> Block:
     dynos = await caller.buildio.dynos(app.slug)
-    origin = origin_of(caller).model_copy(update={"app": app.slug})
+    origin = RestartOrigin(
+        channel=caller.channel, provider=Provider.BUILDIO, app=app.slug, title=plain(app.title, 100)
+    )
     return buildio.restart_modal(form, app, dynos, origin=origin)

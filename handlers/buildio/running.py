@@ -9,10 +9,11 @@ from dataclasses import replace
 from bot import acts
 from bot.build import App
 from bot.buildio import Dyno
-from bot.commands.buildio import RunCommand
+from bot.commands.buildio import LONGEST_COMMAND, RunCommand
 from bot.messages import Message, buildio
 from bot.messages.buildio import RunForm, RunOrigin, ShareButton
 from bot.messages.message import Block
+from bot.messages.text import plain
 from bot.provider import Provider
 from handlers import doing
 from handlers.buildio.opening import open_in_time
@@ -88,7 +89,11 @@ async def _next(app: App, ask: RunCommand, caller: Caller) -> Block:
         ask = ask.model_copy(update={"dyno": dynos[0].name})
     if ask.dyno is not None and ask.command:
         return await look_at(app, ask, caller, dynos)
-    form = RunForm.of(ask, shlex.join(ask.command))
+    typed = shlex.join(ask.command)
+    if len(typed) > LONGEST_COMMAND:
+        # A field that cuts it would hold another command.
+        raise NotNamed(buildio.which_process(one.name for one in dynos))
+    form = RunForm.of(ask, typed)
     return buildio.run_modal(form, app, dynos, origin=_origin(app, caller, ask.dyno))
 
 
@@ -98,4 +103,7 @@ async def _judged(app: App, ask: RunCommand, caller: Caller) -> None:
 
 
 def _origin(app: App, caller: Caller, dyno: str | None) -> RunOrigin:
-    return RunOrigin(channel=caller.channel, provider=Provider.BUILDIO, app=app.slug, dyno=dyno or "")
+    title = plain(app.title, 100)
+    return RunOrigin(
+        channel=caller.channel, provider=Provider.BUILDIO, app=app.slug, title=title, dyno=dyno or ""
+    )

@@ -34,7 +34,7 @@ who = "everyone"
 
 [[rule]]
 protect = ["deploy", "config"]
-apps = ["shop-pr-42"]
+channels = ["C0RANDOM"]
 """
 # Each once; what needs more than one word is in quotes.
 COMMANDS = (
@@ -89,7 +89,8 @@ COMMANDS = (
     "",
     "depoly",
 )
-# What somebody else must agree to.
+# What somebody else must agree to, in the channel of which the policy says so.
+CAREFUL = "random"
 PROTECTED = (
     "deploy shop-pr-42 branch:main",
     "config set shop-pr-42 TYPED",

@@ -215,7 +215,7 @@ class Player:
         again = True
         while again:
             again = False
-            for channel in ("builds", "D0ANNA"):
+            for channel in ("builds", buildio_day.CAREFUL, "D0ANNA"):
                 for post in self.town.slack.posts(channel, "anna"):
                     again |= await self._press_new(post, last=last)
 
@@ -241,10 +241,12 @@ class Player:
             asked = await self.town.told("Somebody else must agree", person=None, after=before)
             await self.town.people.click("ben", asked, button)
             await self.rest()
+        careful = buildio_day.CAREFUL
+        self.town.people.invite(careful)
         for words in buildio_day.PROTECTED:
-            before = self.town.last("builds", None)
-            await self._type(words, "/buildio")
-            asked = await self.town.told("Somebody else must agree", person=None, after=before)
+            before = self.town.last(careful, None)
+            await self._type(words, "/buildio", channel=careful)
+            asked = await self.town.told("Somebody else must agree", person=None, channel=careful, after=before)
             await self.town.people.click("ben", asked, "Agree")
             await self.rest()
 

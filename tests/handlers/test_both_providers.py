@@ -125,6 +125,14 @@ async def test_a_provider_without_a_token_says_what_the_operator_has_to_do(
         await town.ask(f"{provider.command} subscriptions", "told of nothing yet")
 
 
+async def test_shortcuts_about_builds_say_so_where_bitrise_is_not_set_up(tmp_path: Path) -> None:
+    async with open_town(tmp_path, bitrise_token="", service_token_acts="0") as town:
+        for name in ("start_build", "find_build"):
+            await town.people.shortcut("anna", name)
+            await town.slack.wait_for_modal("anna", "Bitrise is not set up here")
+            await town.people.close_modal("anna")
+
+
 # Apps.
 
 
@@ -261,10 +269,10 @@ async def test_a_subscription_is_filled_in_with_what_the_app_has(town: Town) -> 
     branches = await town.people.options("anna", "pick_branch", "", block_id="branches")
     assert [one["text"]["text"] for one in branches] == ["main"]
     await town.people.submit("anna", {"workflows": options, "more": "target:main"})
-    assert "`/buildio subscribe by:@me -by:bot`" in opened.errors["more"]
+    assert "For example: /buildio subscribe by:@me -by:bot" in opened.errors["more"]
     await town.people.submit("anna", {"more": "by:@me"})
     await town.told("anna subscribed this channel to")
-    await town.ask("/buildio subscriptions", "in shop-staging, with workflow `worker`, by @anna")
+    await town.ask("/buildio subscriptions", "in shop-staging with workflow `worker`, by @anna")
 
 
 async def test_a_subscription_is_edited_with_the_words_of_its_provider(town: Town) -> None:

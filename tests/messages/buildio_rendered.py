@@ -244,7 +244,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         st.builds(buildio.RestartForm, dyno=MAYBE),
         APPS,
         DYNOS,
-        origin=ORIGIN,
+        origin=st.builds(buildio.RestartOrigin, channel=st.just("C1"), title=WHOLE),
         problem=MAYBE,
     ),
     "restart_question": st.builds(buildio.restart_question, APPS),

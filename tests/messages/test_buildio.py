@@ -82,9 +82,8 @@ def test_much_of_what_an_app_has(
     assert_message(buildio.dyno_list(app, [*dynos] * 30, now=NOON))
     assert_message(buildio.domain_list(app, [*domains] * 30))
     assert_message(buildio.domains_cleared(app, [one.hostname for one in domains] * 30, by="U0ASKER"))
-    shown = [*domains] * 60
-    origin = buildio.ClearOrigin.showing(app, shown, channel="C1")
-    assert_view(buildio.clear_domains_modal(app, shown, origin=origin))
+    origin = buildio.ClearOrigin(channel="C1")
+    assert_view(buildio.clear_domains_modal(app, [*domains] * 60, origin=origin))
     run = buildio.RunOrigin(channel="C1")
     assert_view(buildio.run_modal(buildio.RunForm(), app, [*dynos] * 60, origin=run))
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from bot import messages
 from bot.build import App, Build, Kind, State
 from bot.messages import Message, NotAButton, OfferButton, Telling, actions, read_offer
+from bot.pipeline import Pipeline
 from bot.provider import Provider
 from bot.series import Mark, Position, Standing
 from bot.ties import Tie, offered
@@ -148,6 +149,16 @@ def test_a_series_that_is_mended_offers_its_last_build() -> None:
     telling = Telling(a_success(), ANDROID, standing=standing, ties=[a_tie(4)])
     mended = messages.series_card([telling], messages.CardNote(), now=NOON)
     assert [one.tie for one in shown(mended)] == [4]
+
+
+@pytest.mark.parametrize("state", [State.SUCCEEDED, State.FAILED, State.RUNNING])
+def test_a_pipeline_offers_what_it_built_once_all_of_it_succeeded(state: State) -> None:
+    one = Pipeline(app_slug=ANDROID.slug, id="p1", name="all", state=state, url="https://app.bitrise.io/p/1")
+    failed = Telling(a_build(20, State.FAILED), ANDROID, ties=[a_tie(4)])
+    tellings = [Telling(a_success(), ANDROID, ties=[a_tie(4)]), failed]
+    told = messages.told_pipeline(one, tellings, now=NOON)
+    assert_message(told)
+    assert [one.tie for one in shown(told)] == ([4] if state is State.SUCCEEDED else [])
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,7 @@ from bot.messages.buildio.refusals import (
 )
 from bot.messages.buildio.restarting import (
     RestartForm,
+    RestartOrigin,
     read_restart,
     restart_modal,
     restart_question,
@@ -121,6 +122,7 @@ __all__ = [
     "NamespaceForm",
     "NamespaceOrigin",
     "RestartForm",
+    "RestartOrigin",
     "RunButton",
     "RunForm",
     "RunOrigin",

@@ -9,17 +9,29 @@ from bot.build import App, Frozen
 from bot.buildio.things import BuildioApp, Dyno
 from bot.messages import actions
 from bot.messages.blocks import confirm, plain_text, section
-from bot.messages.buildio.buttons import of_app
+from bot.messages.buildio.buttons import Title, of_app
 from bot.messages.buildio.pieces import buttons, name_of, press
 from bot.messages.message import Block, Message
 from bot.messages.modals import MOST_OPTIONS, FilledIn, field, modal, option, pickable, warning
 from bot.messages.origin import Origin
 from bot.messages.text import plain
+from bot.provider import Provider
 
 DYNO = "dyno"
 TITLE = "Restart"
 # No process is called so: a name begins with a letter.
 ALL = "*"
+
+
+class RestartOrigin(Origin):
+    """Also what the app is called."""
+
+    title: Title = ""
+
+    @property
+    def of_app(self) -> App:
+        """The app, as far as a form shows it."""
+        return App(provider=Provider.BUILDIO, slug=self.app, title=self.title)
 
 
 class RestartForm(Frozen):
@@ -29,7 +41,7 @@ class RestartForm(Frozen):
 
 
 def restart_modal(
-    form: RestartForm, app: App, dynos: Sequence[Dyno], *, origin: Origin, problem: str | None = None
+    form: RestartForm, app: App, dynos: Sequence[Dyno], *, origin: RestartOrigin, problem: str | None = None
 ) -> Block:
     """The form that asks which processes restart; the one that is known already is chosen."""
     names = dict.fromkeys([*([form.dyno] if form.dyno else []), *(one.name for one in dynos)])

@@ -14,12 +14,13 @@ from bot.commands.buildio import LONGEST_COMMAND, RunCommand, arguments, array_o
 from bot.http.redaction import redact
 from bot.messages import actions
 from bot.messages.blocks import confirm, context, letter_by_letter, plain_text, section
-from bot.messages.buildio.buttons import RunButton, ShareButton
+from bot.messages.buildio.buttons import RunButton, ShareButton, Title
 from bot.messages.buildio.pieces import buttons, name_of, press
 from bot.messages.message import Block, Message
 from bot.messages.modals import MOST_OPTIONS, FilledIn, field, modal, option, pickable, text_element, warning
 from bot.messages.origin import Origin
 from bot.messages.text import block_of_code, code, escape, mention
+from bot.provider import Provider
 
 DYNO, TYPED = "dyno", "typed"
 TITLE = "Run a command"
@@ -54,10 +55,16 @@ class RunForm(RunCommand):
 
 
 class RunOrigin(Origin):
-    """Also what is about to run, once it has been shown."""
+    """Also what the app is called, and what is about to run, once it has been shown."""
 
+    title: Title = ""
     dyno: Annotated[str, Field(max_length=200)] = ""
     command: tuple[str, ...] = ()
+
+    @property
+    def of_app(self) -> App:
+        """The app, as far as a form shows it."""
+        return App(provider=Provider.BUILDIO, slug=self.app, title=self.title)
 
 
 def run_modal(

@@ -1,16 +1,29 @@
-"""Buttons that open the forms of apps."""
+"""Buttons about apps: their cards, and their forms."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bot.messages import actions
+from bot.build import App
+from bot.messages import BuildioButton, actions
 from bot.messages.buildio import CreateForm, MaybeAppButton
 from bot.provider import Provider
+from handlers import cards
 from handlers.actions.press import Press, Respond
-from handlers.buildio import creating, deploying
+from handlers.buildio import apps, creating, deploying
 from handlers.caller import Answer
 from handlers.finding import app_by_slug
+
+
+async def _app(press: Press) -> Answer:
+    return Answer(await apps.card(await _found(press), press.caller), title=apps.TITLE)
+
+
+async def _refresh(press: Press) -> None:
+    app = await _found(press)
+    if await cards.refresh(press.on, press.caller):
+        return  # a message of a subscription is brought up to date as it is
+    await press.say.instead(await apps.card(app, press.caller))
 
 
 async def _create(press: Press) -> Answer | None:
@@ -23,7 +36,15 @@ async def _deploy(press: Press) -> Answer | None:
     return await deploying.open_form(app, press.caller)
 
 
-ANSWERS: Mapping[str, Respond] = {}
+async def _found(press: Press) -> App:
+    """The app that a pressed button names. Raises NotAButton, ProviderError."""
+    return await app_by_slug(press.caller, BuildioButton.decode(press.value).app, Provider.BUILDIO)
+
+
+ANSWERS: Mapping[str, Respond] = {
+    actions.BUILDIO_APP: _app,
+    actions.BUILDIO_REFRESH: _refresh,
+}
 FORMS: Mapping[str, Respond] = {
     actions.BUILDIO_CREATE: _create,
     actions.BUILDIO_DEPLOY: _deploy,

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bot import messages
-from bot.messages import Origin, actions, buildio
-from bot.messages.buildio import RestartForm
+from bot.messages import actions, buildio
+from bot.messages.buildio import RestartForm, RestartOrigin
 from bot.messages.buildio.restarting import DYNO
 from bot.provider import Provider
 from handlers.buildio import processes
@@ -16,20 +15,20 @@ from handlers.finding import app_by_slug
 
 
 async def _restart(sent: Submitted) -> None:
-    form, origin = buildio.read_restart(sent.values), Origin.read(sent.metadata)
+    form, origin = buildio.read_restart(sent.values), RestartOrigin.read(sent.metadata)
     if form is None:
         await sent.is_wrong({DYNO: "Which ones?"})
         return
     course = course_of(
         "Restart",
         "Restarting…",
-        lambda problem: messages.notice("Restart", problem),
+        lambda problem: buildio.restart_modal(form, origin.of_app, (), origin=origin, problem=problem),
         field=DYNO,
     )
     await sent.answer(_carry_out(form, origin, sent.caller), course)
 
 
-async def _carry_out(form: RestartForm, origin: Origin, caller: Caller) -> Answer:
+async def _carry_out(form: RestartForm, origin: RestartOrigin, caller: Caller) -> Answer:
     app = await app_by_slug(caller, origin.app, Provider.BUILDIO)
     if form.dyno is None:
         return await processes.restart_all(app, caller)

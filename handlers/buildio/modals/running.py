@@ -21,11 +21,15 @@ async def _typed(sent: Submitted) -> None:
     form, origin = buildio.read_run(sent.values), RunOrigin.read(sent.metadata)
     if await sent.is_wrong(form.problems):
         return
+
+    def again(problem: str) -> Block:
+        return buildio.run_modal(form, origin.of_app, (), origin=origin, problem=problem)
+
     course: Course[Block] = Course(
         waiting=messages.notice(running.TITLE, "⏳ One moment…"),
         done=lambda view: view,
-        again=lambda problem: messages.notice(running.TITLE, problem),
-        refused=lambda problem: messages.notice(running.TITLE, problem),
+        again=again,
+        refused=again,
         field_of=lambda _: TYPED,
         then=Then.REPLACED,
     )
@@ -37,7 +41,7 @@ async def _seen(sent: Submitted) -> None:
     course = course_of(
         running.TITLE,
         "It is running; I wait half a minute for its end…",
-        lambda problem: messages.notice(running.TITLE, problem),
+        lambda problem: buildio.run_check(origin.of_app, origin=origin, problem=problem),
         field=None,
     )
     await sent.answer(_carry_out(origin, sent.caller), course)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import structlog
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.async_app import AsyncAck
+from slack_sdk.errors import SlackApiError
 
 from bot import messages
 from bot.messages.message import Block
@@ -16,6 +18,8 @@ from handlers.desk import Desk
 from handlers.listening import Listening
 from handlers.saying import ToChannel
 from handlers.submitting import Course, FieldProblem, T, see_through
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -39,10 +43,15 @@ class Submitted:
         return await see_through(doing, course, ack=self.ack, slack=self.caller.slack, view_id=self.view_id)
 
     async def answer(self, doing: Coroutine[Any, Any, Answer], course: Course[Answer]) -> None:
-        """The same, of what is told in the channel once it is done."""
+        """The same, of what is told in the channel once it is done; to the person, where I may not write there."""
         said = await self.see_through(doing, course)
-        if said is not None:
+        if said is None:
+            return
+        try:
             await ToChannel(self.caller)(said)
+        except SlackApiError as error:
+            log.info("form.not_told", reason=str(error.response.get("error")))
+            await ToChannel(replace(self.caller, channel=""))(said)
 
 
 Submission = Callable[[Submitted], Awaitable[None]]

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from bot.acts import Act
+from bot.http import ProviderError
+from bot.http.redaction import REDACTED
 from handlers.caller import Caller
 from handlers.doing.outcome import Done
 from handlers.doing.performing import bitrise, buildio
+from handlers.finding import NotNamed
+
+# Shorter ones are in every sentence.
+SHORTEST_SECRET = 4
 
 _PERFORM: Mapping[type[Any], Callable[[Any, Caller], Awaitable[Done]]] = {
     **bitrise.PERFORM,
@@ -17,5 +23,20 @@ _PERFORM: Mapping[type[Any], Callable[[Any, Caller], Awaitable[Done]]] = {
 
 
 async def perform(act: Act, caller: Caller) -> Done:
-    """Do it. Raises ProviderError, and NotNamed where it can't be done any more."""
-    return await _PERFORM[type(act)](act, caller)
+    """Do it. Raises ProviderError, and NotNamed where it can't be done any more, or where an error quotes a secret."""
+    try:
+        return await _PERFORM[type(act)](act, caller)
+    except (ProviderError, NotNamed) as problem:
+        words = _without(str(problem), act.secrets())
+        if words == str(problem):
+            raise
+    raise NotNamed(words)
+
+
+def _without(text: str, secrets: Iterable[str]) -> str:
+    """The text without these, nor any whole line of them."""
+    lines = {line.strip() for secret in secrets for line in (secret, *secret.splitlines())}
+    for line in sorted(lines, key=len, reverse=True):
+        if len(line) >= SHORTEST_SECRET:
+            text = text.replace(line, REDACTED)
+    return text

@@ -145,3 +145,26 @@ async def test_what_was_typed_survives_a_refusal_that_comes_late(town: Town) -> 
     assert "keep-me" in town.slack.modal_words(opened)
     assert "no right to do this" in town.slack.modal_words(opened)
     assert len(town.buildio.shop.deployments) == 1
+
+
+async def test_where_the_bot_may_not_write_the_person_hears_of_it(town: Town) -> None:
+    await town.people.command("anna", "release", "/buildio deploy")
+    await town.slack.wait_for_modal("anna", "Branch")
+    [option, *_] = await town.people.options("anna", "buildio_pick_app", "shop")
+    await town.people.submit("anna", {"app": option, "branch": "main"})
+    await town.told("anna deploys shop", channel="D0ANNA")
+
+
+async def test_a_form_that_takes_long_is_announced_and_comes(town: Town) -> None:
+    await town.ask("/buildio ps shop", "3 processes")
+    town.buildio.fault("GET */dynos/list", "slow", seconds=2)
+    await town.people.command("anna", "builds", "/buildio restart shop")
+    await town.slack.wait_for_modal("anna", "One moment")
+    await town.slack.wait_for_modal("anna", "What they are doing is cut off")
+
+
+async def test_a_form_that_takes_long_says_itself_what_went_wrong(town: Town) -> None:
+    town.buildio.fault("GET */teams", "slow", seconds=2)
+    await town.people.command("anna", "builds", "/buildio create team:acm")
+    await town.slack.wait_for_modal("anna", "One moment")
+    await town.slack.wait_for_modal("anna", "I don't know a team called acm")

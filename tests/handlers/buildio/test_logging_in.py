@@ -47,7 +47,7 @@ async def test_the_credential_is_a_file_for_the_person_alone(
     governed: Governed, capfd: pytest.CaptureFixture[str]
 ) -> None:
     async with governed(ON) as town:
-        said = await town.ask("/buildio login eu", "anna got a Kubernetes credential for the cluster in `eu`")
+        said = await town.ask("/buildio login eu", "anna got a credential for the cluster in `eu`")
         assert with_files(town, "builds") == []
         [handed] = with_files(town, dm("anna"))
         assert "for you alone" in town.words(handed)
@@ -96,7 +96,7 @@ async def test_a_second_person_agrees_and_the_credential_goes_to_the_one_who_ask
         wanted = await town.told("Somebody else must agree", person=None, after=before)
         assert asked(town) == []
         await town.people.click("anna", wanted, "Agree")
-        await town.told("ben got a Kubernetes credential", person=None)
+        await town.told("ben got a credential", person=None)
         assert len(with_files(town, dm("ben"))) == 1
         assert with_files(town, dm("anna")) == []
 

@@ -213,6 +213,29 @@ async def test_a_command_that_can_not_run_is_said_at_the_field_and_stays(
         assert ran(town) == []
 
 
+async def test_what_was_typed_stays_where_build_io_refuses_late(governed: Governed) -> None:
+    async with governed(ON) as town:
+        await town.people.command("anna", "builds", "/buildio run shop")
+        opened = await town.slack.wait_for_modal("anna", "You see what will run before it does")
+        [field] = [one for one in opened.view["blocks"] if one.get("block_id") == "dyno"]
+        town.buildio.fault("GET */dynos/list", "slow", seconds=2)
+        town.buildio.loop(town.buildio.dyno(town.buildio.shop))
+        filled = {"dyno": field["element"]["options"][0], "typed": "echo keep me"}
+        await town.people.submit("anna", filled)
+        again = await town.slack.wait_for_modal("anna", "I don't know a running process called web.1")
+        assert "echo keep me" in town.slack.modal_words(again)
+        assert ran(town) == []
+
+
+async def test_a_command_too_long_for_the_form_names_the_processes_instead(governed: Governed) -> None:
+    async with governed(ON) as town:
+        quotes = " ".join(['"\'"'] * 250)
+        await town.ask(
+            f"/buildio run shop -- echo {quotes}", "In which process? There are web.1, web.2, worker.1"
+        )
+        assert ran(town) == []
+
+
 async def test_a_secret_in_the_command_is_refused_before_anybody_sees_it(governed: Governed) -> None:
     async with governed(ON) as town:
         said = await town.ask(
@@ -262,7 +285,8 @@ async def test_one_that_does_not_end_in_time_is_said_to_run_on_and_runs_once(
         await look(town, "/buildio run shop dyno:web.1 -- tail -f log")
         await town.people.submit("anna")
         await town.slack.wait_for_modal("anna", "It is running")
-        await town.slack.wait_for_modal("anna", "The command may still run in web.1")
+        lost = await town.slack.wait_for_modal("anna", "The command may still run in web.1")
+        assert '["tail", "-f", "log"]' in town.slack.modal_words(lost)
         assert len(ran(town)) == 1
         assert town.telling("ran a command") == []
 

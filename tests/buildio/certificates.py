@@ -1,0 +1,48 @@
+"""Certificates and keys made for a test; none is used anywhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
+from cryptography.x509.oid import NameOID
+
+NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Made:
+    """A certificate with its key, in PEM; `locked` is the key under a passphrase."""
+
+    certificate: str
+    private: str
+    locked: str
+
+
+def made(*names: str, until: datetime | None = None, bits: int = 0) -> Made:
+    """One for these host names that signs itself: with an RSA key of so many bits, or else a short one."""
+    key = rsa.generate_private_key(65537, bits) if bits else ec.generate_private_key(ec.SECP256R1())
+    end = until or datetime.now(UTC) + timedelta(days=30)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "made for a test")])
+    building = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    building = building.not_valid_before(end - timedelta(days=90)).not_valid_after(end)
+    if names:
+        building = building.add_extension(
+            x509.SubjectAlternativeName([x509.DNSName(one) for one in names]), critical=False
+        )
+    certificate = building.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()
+    form = (Encoding.PEM, PrivateFormat.TraditionalOpenSSL)
+    return Made(
+        certificate,
+        key.private_bytes(*form, NoEncryption()).decode(),
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret")).decode(),
+    )
