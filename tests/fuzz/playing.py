@@ -246,7 +246,9 @@ class Player:
         for words in buildio_day.PROTECTED:
             before = self.town.last(careful, None)
             await self._type(words, "/buildio", channel=careful)
-            asked = await self.town.told("Somebody else must agree", person=None, channel=careful, after=before)
+            asked = await self.town.told(
+                "Somebody else must agree", person=None, channel=careful, after=before
+            )
             await self.town.people.click("ben", asked, "Agree")
             await self.rest()
 
