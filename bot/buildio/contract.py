@@ -12,68 +12,286 @@ from dataclasses import dataclass
 class Endpoint:
     """One endpoint: `asks` as the reference writes it, and the client's method.
 
-    `command` is what people type behind `/buildio`, `guard` what keeps others from it, `test` what shows that it works.
+    `command` is what people type behind `/buildio`; `guard` the permission that they need and what else is asked of
+    them; `test` the test, below `tests/`, that plays it through the bot.
     """
 
     resource: str
     asks: str
     method: str
-    command: str = ""
-    guard: str = ""
-    test: str = ""
+    command: str
+    guard: str
+    test: str
 
+
+# What only looks needs no permission; each person sees what their own account sees.
+_OWN = "one's own account"
+_SEEN = "one's own account, or a channel that follows the app"
+_MASKED = "`config`; values are masked, one at a time is shown to one person for a minute"
+_BY_FORM = "`config`; values come by a form alone, the channel hears the keys"
+_APP = "/apps/{app_id_or_name}"
 
 ENDPOINTS = (
-    Endpoint("Apps", "GET /apps", "apps", "apps"),
-    Endpoint("Apps", "GET /apps/{app_id_or_name}", "app", "app"),
-    Endpoint("Apps", "POST /apps", "create_app", "create"),
-    Endpoint("Builds", "POST /apps/{app_id_or_name}/builds", "start_build", "deploy"),
-    Endpoint("Config Vars", "GET /apps/{app_id_or_name}/config-vars", "config_vars", "config"),
-    Endpoint("Config Vars", "PATCH /apps/{app_id_or_name}/config-vars", "set_config_vars", "config set"),
     Endpoint(
-        "Config Vars", "DELETE /apps/{app_id_or_name}/config-vars/{key}", "remove_config_var", "config unset"
+        "Apps",
+        "GET /apps",
+        "apps",
+        command="apps",
+        guard=_SEEN,
+        test="handlers/test_both_providers.py::test_apps_are_those_that_somebodys_own_account_sees",
     ),
-    Endpoint("Domains", "GET /apps/{app_id_or_name}/domains", "domains", "domains"),
-    Endpoint("Domains", "POST /apps/{app_id_or_name}/domains", "add_domain", "domains add"),
-    Endpoint("Domains", "GET /apps/{app_id_or_name}/domains/{domain_id}", "domain", "domains remove"),
-    Endpoint("Domains", "PATCH /apps/{app_id_or_name}/domains/{domain_id}", "update_certificate", "domains"),
     Endpoint(
-        "Domains", "DELETE /apps/{app_id_or_name}/domains/{domain_id}", "remove_domain", "domains remove"
+        "Apps",
+        f"GET {_APP}",
+        "app",
+        command="app",
+        guard=_SEEN,
+        test="handlers/test_both_providers.py::test_an_app_is_shown_as_it_stands_and_brought_up_to_date",
     ),
-    Endpoint("Domains", "DELETE /apps/{app_id_or_name}/domains", "remove_all_domains", "domains clear"),
-    Endpoint("Dynos", "GET /apps/{app_id_or_name}/dynos/list", "dynos", "ps"),
-    Endpoint("Dynos", "DELETE /apps/{app_id_or_name}/dynos", "restart_all", "restart"),
-    Endpoint("Dynos", "DELETE /apps/{app_id_or_name}/dynos/{dyno}", "restart", "restart"),
-    Endpoint("Dynos", "POST /apps/{app_id_or_name}/dynos/{dyno}/exec", "execute", "run"),
-    Endpoint("Namespaces", "GET /namespaces", "namespaces", "namespaces"),
-    Endpoint("Namespaces", "POST /namespaces", "create_namespace", "namespaces create"),
-    Endpoint("Namespaces", "GET /namespaces/{namespace_id_or_name}", "namespace", "namespace"),
     Endpoint(
-        "Namespaces", "DELETE /namespaces/{namespace_id_or_name}", "delete_namespace", "namespaces delete"
+        "Apps",
+        "POST /apps",
+        "create_app",
+        command="create",
+        guard="`create`",
+        test="handlers/buildio/test_creating.py::test_an_app_is_made_by_words_and_can_be_deployed_from_where_it_is_told",
     ),
-    Endpoint("Pipelines", "GET /pipelines", "pipelines", "pipelines"),
-    Endpoint("Pipelines", "GET /pipelines/{pipeline_id_or_name}", "pipeline", "pipeline"),
-    Endpoint("Pipelines", "GET /pipelines/{pipeline_id_or_name}/apps", "pipeline_apps", "pipeline"),
-    Endpoint("Environments", "GET /environments/{id}", "environment", "envs"),
-    Endpoint("Environments", "PATCH /environments/{id}", "set_environment", "envs set"),
-    Endpoint("Environments", "DELETE /environments/{id}/{key}", "remove_from_environment", "envs unset"),
-    Endpoint("Teams", "GET /teams", "teams", "teams"),
-    Endpoint("Teams", "GET /teams/{id}", "team", "team"),
-    Endpoint("Identity", "GET /me", "me", "whoami"),
-    Endpoint("OIDC Login", "GET /oidc-login", "cluster_login", "login"),
+    Endpoint(
+        "Builds",
+        f"POST {_APP}/builds",
+        "start_build",
+        command="deploy",
+        guard="`deploy`",
+        test="handlers/buildio/test_deploying.py::test_a_branch_goes_live_and_the_channel_hears_what_build_io_said",
+    ),
+    Endpoint(
+        "Config Vars",
+        f"GET {_APP}/config-vars",
+        "config_vars",
+        command="config",
+        guard=_MASKED,
+        test="handlers/buildio/test_config.py::test_the_list_says_how_long_each_is_and_no_more",
+    ),
+    Endpoint(
+        "Config Vars",
+        f"PATCH {_APP}/config-vars",
+        "set_config_vars",
+        command="config set",
+        guard=_BY_FORM,
+        test="handlers/buildio/test_config.py::test_a_value_reaches_build_io_as_it_was_typed_and_the_channel_hears_its_key",
+    ),
+    Endpoint(
+        "Config Vars",
+        f"DELETE {_APP}/config-vars/{{key}}",
+        "remove_config_var",
+        command="config unset",
+        guard="`config`",
+        test="handlers/buildio/test_config.py::test_those_that_are_named_are_removed",
+    ),
+    Endpoint(
+        "Domains",
+        f"GET {_APP}/domains",
+        "domains",
+        command="domains",
+        guard=_SEEN,
+        test="handlers/buildio/test_domains.py::test_one_that_is_named_is_removed_once_that_was_said_again",
+    ),
+    Endpoint(
+        "Domains",
+        f"POST {_APP}/domains",
+        "add_domain",
+        command="domains add",
+        guard="`domains`",
+        test="handlers/buildio/test_domains.py::test_one_is_added_by_its_name_and_the_channel_hears_where_it_must_point",
+    ),
+    Endpoint(
+        "Domains",
+        f"GET {_APP}/domains/{{domain_id}}",
+        "domain",
+        command="domains",
+        guard=_SEEN,
+        test="handlers/buildio/test_domains.py::test_each_is_listed_with_how_it_stands_with_its_certificate",
+    ),
+    Endpoint(
+        "Domains",
+        f"PATCH {_APP}/domains/{{domain_id}}",
+        "update_certificate",
+        command="domains",
+        guard="`domains`; certificate and key come by a form alone",
+        test="handlers/buildio/test_domains.py::test_a_domain_is_given_another_certificate",
+    ),
+    Endpoint(
+        "Domains",
+        f"DELETE {_APP}/domains/{{domain_id}}",
+        "remove_domain",
+        command="domains remove",
+        guard="`domains`; asked once more",
+        test="handlers/buildio/test_domains.py::test_one_that_is_named_is_removed_once_that_was_said_again",
+    ),
+    Endpoint(
+        "Domains",
+        f"DELETE {_APP}/domains",
+        "remove_all_domains",
+        command="domains clear",
+        guard="`domains`; the app's name is typed",
+        test="handlers/buildio/test_domains.py::test_all_are_removed_once_the_apps_name_was_typed",
+    ),
+    Endpoint(
+        "Dynos",
+        f"GET {_APP}/dynos/list",
+        "dynos",
+        command="ps",
+        guard=_SEEN,
+        test="handlers/buildio/test_processes.py::test_the_processes_are_listed_with_those_that_crashed_first",
+    ),
+    Endpoint(
+        "Dynos",
+        f"DELETE {_APP}/dynos",
+        "restart_all",
+        command="restart",
+        guard="`restart`; asked once more",
+        test="handlers/buildio/test_processes.py::test_before_all_restart_it_is_asked",
+    ),
+    Endpoint(
+        "Dynos",
+        f"DELETE {_APP}/dynos/{{dyno}}",
+        "restart",
+        command="restart",
+        guard="`restart`",
+        test="handlers/buildio/test_processes.py::test_one_that_is_named_is_restarted_at_once",
+    ),
+    Endpoint(
+        "Dynos",
+        f"POST {_APP}/dynos/{{dyno}}/exec",
+        "execute",
+        command="run",
+        guard="`run`, which is off by default; shown exactly before it runs; its output is for one person",
+        test="handlers/buildio/test_running.py::test_what_runs_is_shown_exactly_and_runs_only_then",
+    ),
+    Endpoint(
+        "Namespaces",
+        "GET /namespaces",
+        "namespaces",
+        command="namespaces",
+        guard=_OWN,
+        test="handlers/buildio/test_namespaces.py::test_they_are_listed_and_one_is_shown",
+    ),
+    Endpoint(
+        "Namespaces",
+        "POST /namespaces",
+        "create_namespace",
+        command="namespaces create",
+        guard="`create`",
+        test="handlers/buildio/test_namespaces.py::test_one_is_made_by_words",
+    ),
+    Endpoint(
+        "Namespaces",
+        "GET /namespaces/{namespace_id_or_name}",
+        "namespace",
+        command="namespace",
+        guard=_OWN,
+        test="handlers/buildio/test_namespaces.py::test_they_are_listed_and_one_is_shown",
+    ),
+    Endpoint(
+        "Namespaces",
+        "DELETE /namespaces/{namespace_id_or_name}",
+        "delete_namespace",
+        command="namespaces delete",
+        guard="`delete`; its name is typed",
+        test="handlers/buildio/test_namespaces.py::test_one_is_deleted_once_its_name_was_typed",
+    ),
+    Endpoint(
+        "Pipelines",
+        "GET /pipelines",
+        "pipelines",
+        command="pipelines",
+        guard=_OWN,
+        test="handlers/buildio/test_groups.py::test_pipelines_are_listed_and_one_shows_its_stages",
+    ),
+    Endpoint(
+        "Pipelines",
+        "GET /pipelines/{pipeline_id_or_name}",
+        "pipeline",
+        command="pipeline",
+        guard=_OWN,
+        test="handlers/buildio/test_groups.py::test_pipelines_are_listed_and_one_shows_its_stages",
+    ),
+    Endpoint(
+        "Pipelines",
+        "GET /pipelines/{pipeline_id_or_name}/apps",
+        "pipeline_apps",
+        command="pipeline",
+        guard=_OWN,
+        test="handlers/buildio/test_groups.py::test_pipelines_are_listed_and_one_shows_its_stages",
+    ),
+    Endpoint(
+        "Environments",
+        "GET /environments/{id}",
+        "environment",
+        command="envs",
+        guard=_MASKED,
+        test="handlers/buildio/test_environments.py::test_a_value_is_shown_for_a_minute_to_one_person",
+    ),
+    Endpoint(
+        "Environments",
+        "PATCH /environments/{id}",
+        "set_environment",
+        command="envs set",
+        guard=_BY_FORM,
+        test="handlers/buildio/test_environments.py::test_what_is_set_is_told_by_its_keys",
+    ),
+    Endpoint(
+        "Environments",
+        "DELETE /environments/{id}/{key}",
+        "remove_from_environment",
+        command="envs unset",
+        guard="`config`",
+        test="handlers/buildio/test_environments.py::test_one_key_is_deleted_and_several_are_set_to_null_at_once",
+    ),
+    Endpoint(
+        "Teams",
+        "GET /teams",
+        "teams",
+        command="teams",
+        guard=_OWN,
+        test="handlers/buildio/test_groups.py::test_teams_are_listed_and_one_leads_to_its_apps",
+    ),
+    Endpoint(
+        "Teams",
+        "GET /teams/{id}",
+        "team",
+        command="team",
+        guard=_OWN,
+        test="handlers/buildio/test_groups.py::test_teams_are_listed_and_one_leads_to_its_apps",
+    ),
+    Endpoint(
+        "Identity",
+        "GET /me",
+        "me",
+        command="connect",
+        guard="the token that is being linked",
+        test="doing/test_accounts.py::test_accounts_at_both_providers_stand_beside_each_other",
+    ),
+    Endpoint(
+        "OIDC Login",
+        "GET /oidc-login",
+        "cluster_login",
+        command="login",
+        guard="`login`, which is off by default; a file for one person, deleted after some minutes",
+        test="handlers/buildio/test_logging_in.py::test_the_credential_is_a_file_for_the_person_alone",
+    ),
 )
 
 
 def contract_table() -> str:
-    """The contract as a Markdown table; a column that says nothing yet is not shown."""
+    """The contract as a Markdown table."""
     columns = {
         "resource": [one.resource for one in ENDPOINTS],
         "endpoint": [f"`{one.asks}`" for one in ENDPOINTS],
         "client": [f"`Buildio.{one.method}`" for one in ENDPOINTS],
-        "command": [f"`/buildio {one.command}`" if one.command else "" for one in ENDPOINTS],
+        "command": [f"`/buildio {one.command}`" for one in ENDPOINTS],
         "guard": [one.guard for one in ENDPOINTS],
-        "test": [one.test for one in ENDPOINTS],
+        "test": [f"`{one.test}`" for one in ENDPOINTS],
     }
-    shown = {name: cells for name, cells in columns.items() if any(cells)}
-    rows = [list(shown), ["---"] * len(shown), *zip(*shown.values(), strict=True)]
+    rows = [list(columns), ["---"] * len(columns), *zip(*columns.values(), strict=True)]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 from collections.abc import Mapping
@@ -13,10 +14,13 @@ from pydantic import SecretStr
 from bot.buildio import Buildio
 from bot.buildio.contract import ENDPOINTS, contract_table
 from bot.http import FixedToken, Http
+from bot.policy import permissions_at
+from bot.provider import Provider
 from sandbox.clock import Clock
 from tests.servers import Asked, serving
 
-REFERENCE = (Path(__file__).parent.parent / "fixtures" / "buildio" / "reference.txt").read_text()
+TESTS = Path(__file__).parent.parent
+REFERENCE = (TESTS / "fixtures" / "buildio" / "reference.txt").read_text()
 GIVEN: Mapping[str, object] = {"command": ["ls"], "values": {"A": "1"}}
 
 
@@ -63,11 +67,27 @@ def shape(asks: str) -> str:
     return re.sub(r"\{\w+\}|the-\w+", "*", asks)
 
 
-def test_the_table_has_a_line_for_each_endpoint_and_no_empty_column() -> None:
+def test_each_endpoint_has_a_guard_whose_permission_there_is_at_build_io() -> None:
+    known = {str(one) for one in permissions_at(Provider.BUILDIO)}
+    for endpoint in ENDPOINTS:
+        named = re.findall(r"`(\w+)`", endpoint.guard)
+        assert set(named) <= known, endpoint.asks
+        assert bool(named) or endpoint.asks.startswith("GET"), f"{endpoint.asks} changes something"
+        assert endpoint.guard
+
+
+def test_the_test_of_each_endpoint_is_there() -> None:
+    for endpoint in ENDPOINTS:
+        file, _, name = endpoint.test.partition("::")
+        content = ast.parse((TESTS / file).read_text(encoding="utf-8"))
+        functions = ast.AsyncFunctionDef | ast.FunctionDef
+        assert name in {one.name for one in content.body if isinstance(one, functions)}, endpoint.asks
+
+
+def test_the_table_has_a_line_for_each_endpoint_and_no_empty_cell() -> None:
     head, line, *rows = contract_table().splitlines()
-    assert head.startswith("| resource | endpoint | client |")
+    assert head == "| resource | endpoint | client | command | guard | test |"
     assert line.count("---") == head.count("|") - 1
     assert len(rows) == len(ENDPOINTS)
     assert rows[0].startswith("| Apps | `GET /apps` | `Buildio.apps` |")
-    for column in zip(*(row.split("|")[1:-1] for row in rows), strict=True):
-        assert any(cell.strip() for cell in column)
+    assert all(cell.strip() for row in rows for cell in row.split("|")[1:-1])

@@ -16,8 +16,8 @@ import structlog
 
 from bot.logs import configure
 from sandbox.journal import Entry
-from tests.canaries import CANARIES, seen_in
 from tests.fuzz.mutations import EVIL_CHANNEL, EVIL_GROUP, EVIL_HOST, EVIL_PERSON
+from tests.fuzz.secrecy import CREDENTIAL_FILE, Secrets
 from tests.town import Town
 
 # Markup that Slack would act on. The bot itself mentions people, channels and groups, but never these, nor everybody.
@@ -37,10 +37,6 @@ _OF_HANDLES = re.compile(
     r"|function_execution_not_found|function_execution_not_in_progress|cannot_find_message|cannot_unfurl_url"
     r"|push_limit_reached|hash_conflict)"
 )
-# Pieces of each secret that lie so close together that no leak of eleven letters slips through between them.
-_PIECES = [
-    secret[at : at + 8].encode() for secret in CANARIES.values() for at in range(0, len(secret) - 7, 4)
-]
 
 
 @dataclass
@@ -101,11 +97,13 @@ class Evidence:
 
     town: Town
     ear: Ear
+    secrets: Secrets
 
     def __post_init__(self) -> None:
         # All of it, not the newest alone.
         self.town.slack.journal.entries = deque()
         self.town.bitrise.journal.entries = deque()
+        self.town.buildio.journal.entries = deque()
 
     def forget(self) -> None:
         """What was let out so far was looked at, or is of no concern."""
@@ -130,27 +128,43 @@ class Evidence:
     async def kept(self) -> list[str]:
         """The secrets that lie in the bot's folder, and where in its database they stand."""
         content = self.town.kept()
-        found = [content.find(piece) for piece in _PIECES]
+        pieces = self.secrets.pieces()
+        found = [content.find(piece) for piece in pieces]
         if max(found) < 0:
             return []
         at = min(place for place in found if place >= 0)
         around = content[max(at - 500, 0) : at + 200].decode("latin-1").replace("\0", "")
-        return [*seen_in(content.decode("latin-1")), around, *[place async for place in self._places()]]
+        text = content.decode("latin-1")
+        return [*self.secrets.seen_in(text), around, *[place async for place in self._places(pieces)]]
 
-    async def _places(self) -> AsyncIterator[str]:
+    async def _places(self, pieces: Sequence[bytes]) -> AsyncIterator[str]:
         for (table,) in await self.town.rows("SELECT name FROM sqlite_master WHERE type = 'table'"):
             rows = await self.town.rows(f"SELECT * FROM {table}")  # noqa: S608 - one of our own names
             for row in rows:
                 text = repr(row)
-                if any(piece.decode() in text for piece in _PIECES):
+                if any(piece.decode() in text for piece in pieces):
                     yield f"{table}: {text[:2000]}"
 
     def files(self) -> list[str]:
-        """The files that were uploaded since the last time."""
-        files = self.town.slack.workspace.files
-        found = [content.decode("utf-8", "replace") for content in files.values()]
+        """The files that were uploaded since the last time, but for the one that is a credential."""
+        files, uploads = self.town.slack.workspace.files, self.town.slack.workspace.uploads
+        found = [
+            content.decode("utf-8", "replace")
+            for name, content in files.items()
+            if uploads[name].name != CREDENTIAL_FILE
+        ]
         for name in list(files):
             files[name] = b""
+        return found
+
+    def leaks(self, calls: Sequence[Entry], *texts: str) -> list[str]:
+        """What came out that must not: in these calls of Slack's, or in lines of the log, answers and files."""
+        found: list[str] = []
+        if self.secrets.seen_in("\n".join(texts)):
+            found += [f"{kind} in {text}" for text in texts for kind in self.secrets.seen_in(text)]
+        for call in calls:
+            found += [f"{kind} in {call}" for kind in self.secrets.told_by(call, shown(call))]
+            found += [f"{text} in {call}" for text in live_markup(call)]
         return found
 
 

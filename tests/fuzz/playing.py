@@ -15,6 +15,8 @@ from sandbox.slack import Post
 from sandbox.slack.fields import Block, elements
 from sandbox.slack.workspace import OpenView
 from tests.canaries import planted
+from tests.fuzz import buildio_day
+from tests.fuzz.buildio_day import COMMIT, Planted
 from tests.fuzz.scene import Scene
 from tests.town import Town
 
@@ -52,7 +54,7 @@ class Recorded:
 
 async def play(scene: Scene) -> list[Recorded]:
     """Use everything once, and return what Slack sent meanwhile, one of each kind."""
-    recorded = await Player(scene.town, scene.listening).play()
+    recorded = await Player(scene.town, scene.listening, scene.planted).play()
     scene.nothing_is_broken(scene.ear.take())
     assert scene.evidence.broken_rules() == [], "what nobody has changed breaks no rule"
     await scene.is_well()
@@ -62,17 +64,23 @@ async def play(scene: Scene) -> list[Recorded]:
 class Player:
     """Plays the people of a town; `listening` says when the bot has answered them."""
 
-    def __init__(self, town: Town, listening: Listening) -> None:
+    def __init__(self, town: Town, listening: Listening, planted: Planted) -> None:
         self.town = town
         self._listening = listening
+        self._planted = planted
+        self._typed = {**_TYPED, **planted.typed}
         self._pressed: set[str] = set()
 
     async def play(self) -> list[Recorded]:
         """Use everything, and return what Slack sent meanwhile, one of each kind."""
         await self._prepare()
+        await self._prepare_buildio()
         for words in COMMANDS:
             await self._type(words)
-        for words in ("status android", "help", "trigger", "connect", "build android #1"):
+        for words in buildio_day.COMMANDS:
+            await self._type(words, "/buildio")
+            self._planted.put_back()
+        for words in SAID:
             self.town.people.say("anna", "builds", f"@buildbell {words}")
             self.town.people.say("anna", "D0ANNA", words)
             await self.rest()
@@ -85,6 +93,17 @@ class Player:
         self._pressed -= {actions.ARTIFACT_LINK}
         for words in ("log android #7", "policy android", "subscriptions", "artifacts android #1"):
             await self._type(words)
+        for words in (
+            "link",
+            "namespaces",
+            "namespace acme-internal",
+            "domains shop",
+            "config shop",
+            "app shop",
+        ):
+            await self._type(words, "/buildio")
+            await self._press_everything(last=False)
+            self._planted.put_back()
         await self._press_everything(last=False)
         await self._press_everything(last=True)
         self._steps()
@@ -125,8 +144,37 @@ class Player:
         await self.town.told("waits for somebody's approval", person=None)
         await self.town.told("Broke with #2", person=None)
 
-    async def _type(self, words: str, person: str = "anna", channel: str = "builds") -> None:
-        await self.town.people.command(person, channel, f"/bitrise {words}")
+    async def _prepare_buildio(self) -> None:
+        town, buildio = self.town, self.town.buildio
+        buildio.grants.expire(buildio.members["ben-okafor"])
+        await self._type("teams", "/buildio", person="ben")
+        await self._type("subscribe shop style:card", "/buildio")
+        for app in ("shop", "shop-staging"):
+            await self._type(f"link {app} to bitrise:android", "/buildio")
+        # Two are offered by buttons, three by a list.
+        await self.town.people.click("anna", await self._card_with_offers(), actions.BUILDIO_OFFER)
+        await self._type("link shop-pr-42 to bitrise:android", "/buildio")
+        await self._card_with_offers()
+        buildio.finish(buildio.shop)
+        buildio.deploy(buildio.shop, description=planted())
+        buildio.finish(buildio.shop, error=planted())
+        await town.told("Deploying shop", person=None)
+        buildio.crash(buildio.dyno(buildio.shop, "worker.1"))
+        await town.told("worker.1", person=None)
+        self._planted.put_back()
+
+    async def _card_with_offers(self) -> Post:
+        """The card of a build that can go live."""
+        bitrise, before = self.town.bitrise, self.town.last()
+        build = bitrise.start_build(bitrise.android, params={"commit_hash": COMMIT})
+        bitrise.finish(build, "success")
+        await self._type(f"build android #{build.number}")
+        return await self.town.told(f"Sample Android #{build.number} succeeded", after=before)
+
+    async def _type(
+        self, words: str, command: str = "/bitrise", *, person: str = "anna", channel: str = "builds"
+    ) -> None:
+        await self.town.people.command(person, channel, f"{command} {words}")
         await self.rest()
         await self._fill_in_what_opened(person)
 
@@ -167,7 +215,7 @@ class Player:
         again = True
         while again:
             again = False
-            for channel in ("builds", "D0ANNA"):
+            for channel in ("builds", buildio_day.CAREFUL, "D0ANNA"):
                 for post in self.town.slack.posts(channel, "anna"):
                     again |= await self._press_new(post, last=last)
 
@@ -192,6 +240,16 @@ class Player:
             await self._type("trigger ios branch:main")
             asked = await self.town.told("Somebody else must agree", person=None, after=before)
             await self.town.people.click("ben", asked, button)
+            await self.rest()
+        careful = buildio_day.CAREFUL
+        self.town.people.invite(careful)
+        for words in buildio_day.PROTECTED:
+            before = self.town.last(careful, None)
+            await self._type(words, "/buildio", channel=careful)
+            asked = await self.town.told(
+                "Somebody else must agree", person=None, channel=careful, after=before
+            )
+            await self.town.people.click("ben", asked, "Agree")
             await self.rest()
 
     def _steps(self) -> None:
@@ -248,7 +306,7 @@ class Player:
             await self._use(person, block_id, element)
         if "submit" in opened.view and people.modal(person) is opened:
             # Where three modals lie on each other the third becomes what is asked for next.
-            filled = dict(_TYPED.get(str(opened.view.get("callback_id")), {})) | chosen
+            filled = dict(self._typed.get(str(opened.view.get("callback_id")), {})) | chosen
             there = {block["block_id"] for block in opened.view["blocks"]}
             await people.submit(person, {field: value for field, value in filled.items() if field in there})
             await self.rest()
@@ -320,6 +378,17 @@ def _first_option(element: Block) -> Any:
     return [first] if element["type"].startswith("multi") else first
 
 
+SAID = (
+    "status android",
+    "help",
+    "trigger",
+    "connect",
+    "build android #1",
+    "buildio config shop",
+    "buildio run shop -- ls",
+    "buildio domains add shop",
+    "buildio namespaces delete acme-internal",
+)
 COMMANDS = (
     "apps",
     "use android",

@@ -61,11 +61,6 @@ class Sender:
         async with self._session.post(url, data=body, **more) as answer:
             return answer.status, await answer.text()
 
-    async def readiness(self) -> dict[str, Any]:
-        """What the bot says of its lines to Slack and Bitrise; it changes with each look."""
-        async with self._session.get(f"http://127.0.0.1:{self._town.bot.port}/readyz") as answer:
-            return dict(await answer.json())
-
     def renewed(self, payload: dict[str, Any], recorded: dict[str, Any]) -> dict[str, Any]:
         """The payload with fresh handles in the place of those that were recorded, where they are still in it."""
         slack = self._town.slack

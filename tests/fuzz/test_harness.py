@@ -11,14 +11,17 @@ from unittest.mock import patch
 import pytest
 from hypothesis import strategies as st
 
+from sandbox.journal import Entry
 from sandbox.slack.payloads import slash_command
 from tests.canaries import CANARIES
-from tests.fuzz import test_bitrise_answers as bitrise
+from tests.fuzz import test_answers as replies
 from tests.fuzz import test_slack_payloads as slack
 from tests.fuzz import test_webhook_bodies as webhook
+from tests.fuzz.buildio_day import VALUES
 from tests.fuzz.playing import Recorded, recorded
 from tests.fuzz.running import fuzz
 from tests.fuzz.scene import WEBHOOK_SECRET, Scene, Tally, scene_in
+from tests.fuzz.secrecy import CREDENTIAL, REVEALED, VALUE, Secrets
 from tests.fuzz.sending import as_body, type_of
 
 TOKEN = CANARIES["GitHub token"]
@@ -37,16 +40,18 @@ def scene(runner: asyncio.Runner, tmp_path: Path) -> Iterator[Scene]:
         yield made
 
 
-def command(scene: Scene, text: str) -> Recorded:
+async def _as_it_is(result: Any, *_: Any) -> str:
+    return str(result.output)
+
+
+def command(scene: Scene, text: str, name: str = "/bitrise") -> Recorded:
     people, channels = scene.town.slack.workspace.people, scene.town.slack.workspace.channels
     where = channels["C0BUILDS"]
-    return recorded(
-        slash_command("/bitrise", text, people["U0ANNA"], where, trigger_id="1.2.3", response_url="-")
-    )
+    return recorded(slash_command(name, text, people["U0ANNA"], where, trigger_id="1.2.3", response_url="-"))
 
 
-def sent(scene: Scene, text: str, **changed: Any) -> slack.Sent:
-    one = command(scene, text)
+def sent(scene: Scene, text: str, name: str = "/bitrise", **changed: Any) -> slack.Sent:
+    one = command(scene, text, name)
     payload = one.payload | changed
     return slack.Sent(one.name, one.form, as_body(one.form, payload), type_of(one.form), payload, one.payload)
 
@@ -117,18 +122,16 @@ def test_a_success_that_bitrise_has_not_told_of_is_found(runner: asyncio.Runner,
     from bot.build import State
 
     tally = Tally()
-    twist = bitrise.Twist(tally)
-    scene.town.bitrise.twist = twist
-    fuzzing = bitrise.Fuzzing(scene, twist, tally)
+    twist = replies.Twist(tally)
+    scene.twist_answers(twist)
+    fuzzing = replies.Fuzzing(scene, twist, tally)
     slug, app = scene.town.bitrise.farm.builds[0].slug, scene.town.bitrise.android.slug
     body = f'{{"data": {{"slug": "{slug}", "status": true, "commit_message": "{TOKEN}"}}}}'.encode()
-    changed = bitrise.Twisted(bitrise.ONE_BUILD, body, {})
-    example = bitrise.Example(
-        [changed], [bitrise.Asked(command(scene, f"build {slug}"))], linking=True, failing=True
-    )
+    changed = replies.Twisted(replies.ONE_BUILD, body, {})
+    example = replies.Example([changed], [replies.Asked(command(scene, f"build {slug}"))], failing=True)
     runner.run(fuzzing.example(example))
-    assert tally.counts[bitrise.ONE_BUILD] >= 2
-    assert bitrise.kind_of(f"GET /v0.1/apps/{app}/builds/{slug}") == bitrise.ONE_BUILD
+    assert tally.counts[replies.ONE_BUILD] >= 2
+    assert replies.kind_of(f"GET /v0.1/apps/{app}/builds/{slug}") == replies.ONE_BUILD
     with (
         patch("bot.bitrise.models.state_of", lambda *_args, **_named: State.SUCCEEDED),
         pytest.raises(AssertionError),
@@ -136,6 +139,82 @@ def test_a_success_that_bitrise_has_not_told_of_is_found(runner: asyncio.Runner,
         runner.run(fuzzing.example(example))
     with patch("bot.messages.text.redact", lambda shown: shown), pytest.raises(AssertionError):
         runner.run(fuzzing.example(example))
+
+
+def test_a_success_of_a_deployment_that_build_io_has_not_told_of_is_found(
+    runner: asyncio.Runner, scene: Scene
+) -> None:
+    from bot.build import State
+
+    tally = Tally()
+    twist = replies.Twist(tally)
+    scene.twist_answers(twist)
+    fuzzing = replies.Fuzzing(scene, twist, tally)
+    runner.run(scene.town.ask("/buildio subscribe shop", "subscribed"))
+    shop = scene.town.buildio.shop.id
+    said = f'{{"id": "{shop}", "name": "shop", "deployment": {{"id": "7", "status": "glowing"}}}}'
+    changed = replies.Twisted(replies.ONE_APP, said.encode(), {})
+    asked = replies.Asked(command(scene, "app shop", "/buildio"))
+    example = replies.Example([changed], [asked], failing=True)
+    runner.run(fuzzing.example(example))
+    assert tally.counts[replies.ONE_APP] >= 3
+    assert replies.kind_of(f"GET /api/v1/apps/{shop}") == replies.ONE_APP
+    with (
+        patch("bot.buildio.deployments.state_of", lambda _word: State.SUCCEEDED),
+        pytest.raises(AssertionError),
+    ):
+        runner.run(fuzzing.example(example))
+
+
+@pytest.mark.parametrize(
+    ("place", "instead", "words"),
+    [
+        ("bot.messages.buildio.variables.masked", lambda value: value, "config shop"),
+        ("handlers.doing.performing.buildio._without_values", _as_it_is, "run shop dyno:web.1 -- env"),
+    ],
+    ids=["masks", "values in an output"],
+)
+def test_a_config_var_that_is_shown_to_more_than_one_is_found(
+    runner: asyncio.Runner, scene: Scene, place: str, instead: Callable[..., Any], words: str
+) -> None:
+    def play() -> None:
+        fuzzing = slack.Fuzzing(scene)
+        runner.run(fuzzing.example([sent(scene, words, "/buildio")]))
+        if scene.town.people.modal("anna") is not None:
+            scene.evidence.forget()
+            runner.run(scene.town.people.submit("anna"))
+            runner.run(scene.rest())
+            assert scene.evidence.leaks(scene.evidence.calls()) == []
+
+    play()
+    with patch(place, instead), pytest.raises(AssertionError, match="config value"):
+        play()
+
+
+def test_what_is_handed_out_once_is_looked_for_from_then_on(runner: asyncio.Runner, scene: Scene) -> None:
+    secrets = scene.evidence.secrets
+    overheard = secrets.overhear(
+        "GET /api/v1/oidc-login", b'{"status": {"token": "k8s_sandbox-0a1b2c3d4e5f"}}'
+    )
+    assert secrets.seen_in(overheard.decode()) == [CREDENTIAL]
+    runner.run(scene.town.execute("CREATE TABLE found (words)"))
+    assert runner.run(scene.evidence.kept()) == []
+    runner.run(scene.town.execute("INSERT INTO found VALUES (?)", "it is 0a1b2c3d4e5f"))
+    assert CREDENTIAL in runner.run(scene.evidence.kept())
+
+
+def test_a_value_may_be_shown_to_one_person_and_in_no_channel() -> None:
+    shown = f"`CANARY` of shop, {REVEALED}. {VALUES[0]}"
+    secrets = Secrets()
+    secrets.keep(VALUE, VALUES[0])
+
+    def told(what: str, **request: Any) -> list[str]:
+        return secrets.told_by(Entry(1, 0.0, "app → Slack", what, {"text": shown, **request}), shown)
+
+    assert told("response_url", response_type="ephemeral") == []
+    assert told("views.update") == []
+    assert told("response_url", response_type="in_channel") == [VALUE]
+    assert told("chat.postMessage", channel="D0ANNA") == [VALUE]
 
 
 def test_a_look_for_somebody_who_does_not_know_the_secret_is_found(

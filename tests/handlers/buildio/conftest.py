@@ -14,16 +14,11 @@ from tests.town import Town, open_town
 Governed = Callable[[str], AbstractAsyncContextManager[Town]]
 
 
-async def connect(town: Town, *people: str) -> None:
-    """Let people link their accounts at Build.io."""
-    await town.connect(*people, provider=Provider.BUILDIO)
-
-
 @asynccontextmanager
 async def open_governed(folder: Path, rules: str) -> AsyncIterator[Town]:
     (folder / "policy.toml").write_text(rules)
     async with open_town(folder, policy_file=str(folder / "policy.toml")) as opened:
-        await connect(opened, "anna", "ben", "carla")
+        await opened.connect("anna", "ben", "carla", provider=Provider.BUILDIO)
         yield opened
         assert opened.slack.violations == []
         assert opened.buildio.violations == []

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from bot.app import utc_now
+from bot.provider import Provider
 from sandbox.slack import Post
-from tests.handlers.buildio.conftest import Governed, connect
+from tests.handlers.buildio.conftest import Governed
 from tests.handlers.buildio.test_running import dm
 from tests.town import Town
 
@@ -67,7 +68,7 @@ async def test_the_file_is_deleted_once_its_time_has_run_out_after_a_restart_too
     await town.open()
     try:
         await town.start_bot()
-        await connect(town, "anna")
+        await town.connect("anna", provider=Provider.BUILDIO)
         await town.ask("/buildio login eu", "I delete the file there")
         assert len(town.slack.workspace.files) == 1
         await town.stop_bot()
