@@ -7,11 +7,9 @@ Watch and tell: look → changes → matches → one transaction → outbox → 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
-import random
 import secrets
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -19,24 +17,18 @@ from typing import Any, Protocol, cast
 
 import structlog
 from aiohttp import web
-from pydantic import SecretStr
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.context.async_context import AsyncBoltContext
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.bitrise import Bitrise, bitrise_plug
-from bot.bitrise.watching import BitriseReader
-from bot.buildio import Buildio, BuildioOAuth, buildio_plug, endpoints_beside
-from bot.buildio.watching import REQUESTS_AN_APP, BuildioReader
-from bot.http import Credentials, Http
+from bot.http import Http
 from bot.metrics import Metrics
 from bot.outbox import Limits, Relay
 from bot.policy import Allow, PolicyProblem, Protect, read_policy
 from bot.provider import Provider
-from bot.reader import Reader
+from bot.providers import clients_of, lookout_of, sign_in_pages
 from bot.settings import Settings
-from bot.signing_in import SigningIn, begin_at, comes_back_to
 from bot.slack import (
     PING_SECONDS,
     Presence,
@@ -48,14 +40,13 @@ from bot.slack import (
     slack_session,
     web_client,
 )
-from bot.watch import Approvals, Intervals, Investigator, Look, Lookout, Watcher, compare, match
+from bot.watch import Approvals, Investigator, Lookout
 from bot.web import Server
 from bot.webhook import Webhook
 from handlers import (
     ArtifactIndex,
     Choices,
     Clients,
-    ClientsAt,
     Departure,
     Desk,
     Expiring,
@@ -67,7 +58,6 @@ from handlers import (
     Overview,
     Passing,
     Rulings,
-    Settled,
     Sight,
     SlackAddresses,
     UsualTimes,
@@ -80,7 +70,7 @@ from handlers import (
 from handlers.following import SECONDS_EACH as FOLLOW_SECONDS
 from handlers.sight import EVERY as SIGHT_EVERY
 from handlers.vanishing import SHOWN_SECONDS
-from storage import Database, Recorder, Storage, prune
+from storage import Database, Storage, prune
 
 log = structlog.get_logger()
 
@@ -91,8 +81,6 @@ NOT_INSTALLED = "I am not installed in this workspace any more. Ask an admin to 
 SLACK_RETRY_SECONDS = 5.0
 DAY_SECONDS = 86_400.0
 SIGHT_SECONDS = SIGHT_EVERY.total_seconds()
-# Read by themselves in one look, however short the interval: a handful of new apps should not have to queue.
-FEWEST_APPS = 10
 
 
 def utc_now() -> datetime:
@@ -146,14 +134,14 @@ class Buildbell:
             patient = Slacks(slack.access_to, **client_options(self._settings, session, patient=True))
             hasty = Slacks(slack.access_to, **client_options(self._settings, session, patient=False))
             relay = self._relay(hasty, storage)
-            clients = self._clients(http, storage, asked=relay.wake)
+            clients = clients_of(self._settings, http, storage, asked=relay.wake, clock=self._clock)
             open_things.push_async_callback(clients.close)
             bitrise = clients.bitrise.service
             investigator = Investigator(bitrise, storage, found=relay.wake, clock=self._clock)
             news, step_news = HomeNews(), asyncio.Event()
             proposal_news, access_news, file_news = asyncio.Event(), asyncio.Event(), asyncio.Event()
             found = _all(relay.wake, investigator.wake, news.changed, step_news.set)
-            lookout = self._lookout(clients, storage, found)
+            lookout = lookout_of(self._settings, clients, storage, found=found, clock=self._clock)
             listening = Listening(self.metrics)
             following = Following(clock=self._clock, seconds_each=self._follow_seconds)
             vanishing = Vanishing(seconds=self._shown_seconds)
@@ -306,75 +294,6 @@ class Buildbell:
             self.ready.set()
             log.info("ready", port=self.port, team=where)
 
-    def _clients(self, http: Http, storage: Storage, *, asked: Callable[[], None]) -> Clients:
-        """The clients of all providers. SERVICE_TOKEN_ACTS is Bitrise's: at Build.io nobody acts but as themselves."""
-        settings = self._settings
-        bitrise = Settled(settings.bitrise_token, acts=settings.service_token_acts)
-        door = self._buildio_door(http)
-        page = f"{settings.public_url}{begin_at(Provider.BUILDIO)}" if door is not None else None
-        buildio = Settled(settings.buildio_token, sign_in=page)
-        known: dict[str, Any] = {"asked": asked, "clock": self._clock}
-        return Clients(
-            ClientsAt(bitrise_plug(self._bitrise(http)), bitrise, storage, **known),
-            ClientsAt(buildio_plug(self._buildio(http), door), buildio, storage, **known),
-        )
-
-    def _signing_in(self, clients: Clients, storage: Storage) -> Iterator[SigningIn]:
-        """The pages on which people sign in, of each provider that has one."""
-        for one in clients.all:
-            if one.door is not None:
-                yield SigningIn(
-                    one.provider, one.door, storage.sign_ins, owner_of=one.owner_of, clock=self._clock
-                )
-
-    def _buildio_door(self, http: Http) -> BuildioOAuth | None:
-        """The page on which people sign in at Build.io, where the settings have an application for it."""
-        settings = self._settings
-        if settings.buildio_client_id is None or settings.buildio_client_secret is None:
-            return None
-        authorize_url, token_url = endpoints_beside(settings.buildio_api_url)
-        return BuildioOAuth(
-            http,
-            settings.buildio_client_id,
-            settings.buildio_client_secret,
-            authorize_url,
-            token_url,
-            f"{settings.public_url}{comes_back_to(Provider.BUILDIO)}",
-            self._clock,
-        )
-
-    def _buildio(self, http: Http) -> Callable[[Credentials], Buildio]:
-        """What makes a client of Build.io for somebody; those who share a token share its pauses."""
-        pauses: dict[str, datetime] = {}
-
-        def make(credentials: Credentials) -> Buildio:
-            return Buildio(
-                http,
-                credentials=credentials,
-                base_url=self._settings.buildio_api_url,
-                clock=self._clock,
-                pauses=pauses,
-            )
-
-        return make
-
-    def _bitrise(self, http: Http) -> Callable[[Credentials], Bitrise]:
-        """What makes a client of Bitrise for somebody; those who share a token share its pauses."""
-        pauses: dict[str, datetime] = {}
-
-        def make(credentials: Credentials) -> Bitrise:
-            return Bitrise(
-                http,
-                credentials=credentials,
-                base_url=self._settings.bitrise_api_url,
-                clock=self._clock,
-                download_hosts=self._settings.download_hosts,
-                abort_rules=self._settings.abort_kinds,
-                pauses=pauses,
-            )
-
-        return make
-
     def _relay(self, slack: Slacks, storage: Storage) -> Relay:
         return Relay(
             slack,
@@ -387,45 +306,6 @@ class Buildbell:
                 backlog_age=timedelta(minutes=self._settings.backlog_minutes),
                 flood=self._settings.flood_limit,
             ),
-        )
-
-    def _lookout(self, clients: Clients, storage: Storage, found: Callable[[], None]) -> Lookout:
-        """What watches each provider for which there is a token."""
-        settings, watched = self._settings, list[tuple[Reader, Watcher]]()
-        if settings.bitrise_token is not None:
-            reader = BitriseReader(clients.bitrise.service, clock=self._clock)
-            token = _fingerprint(reader.provider, settings.bitrise_api_url, settings.bitrise_token)
-            # Most looks are made with the list of all apps; only what it does not cover takes its turn.
-            most = max(round(settings.requests_per_minute * settings.poll_interval / 60), FEWEST_APPS)
-            watched.append((reader, self._watcher(reader, storage, found, token=token, most_apps=most)))
-        if settings.buildio_token is not None:
-            buildio = BuildioReader(clients.buildio.service, clock=self._clock)
-            token = _fingerprint(buildio.provider, settings.buildio_api_url, settings.buildio_token)
-            seconds = min(settings.poll_interval, settings.poll_interval_active)
-            most = max(int(settings.requests_per_minute * seconds / 60 / REQUESTS_AN_APP), 1)
-            watched.append((buildio, self._watcher(buildio, storage, found, token=token, most_apps=most)))
-        return Lookout(watched)
-
-    def _watcher(
-        self, reader: Reader, storage: Storage, found: Callable[[], None], *, token: str, most_apps: int
-    ) -> Watcher:
-        look = Look(
-            reader,
-            storage,
-            Recorder(storage.database, compare=compare, match=match),
-            token=token,
-            clock=self._clock,
-            most_apps=most_apps,
-        )
-        return Watcher(
-            look,
-            intervals=Intervals(
-                rest=self._settings.poll_interval, active=self._settings.poll_interval_active
-            ),
-            found=found,
-            probe=reader.probe,
-            clock=self._clock,
-            randomness=random.Random(),  # noqa: S311 - it only spreads the looks out
         )
 
     def _webhook(self, lookout: Lookout) -> Webhook | None:
@@ -504,7 +384,10 @@ class Buildbell:
             signing_secret=self._settings.slack_signing_secret,
             webhook=self._webhook(lookout),
             metrics_token=self._settings.metrics_token,
-            more=_all_of(slack.add_routes, *(one.add_routes for one in self._signing_in(clients, storage))),
+            more=_all_of(
+                slack.add_routes,
+                *(one.add_routes for one in sign_in_pages(clients, storage, clock=self._clock)),
+            ),
         )
         open_things.push_async_callback(server.stop)
         await server.start(self._settings.host, self._settings.port)
@@ -543,12 +426,6 @@ def _all_of(*adding: Callable[[web.Application], None]) -> Callable[[web.Applica
             one(app)
 
     return add
-
-
-def _fingerprint(provider: Provider, api_url: str, token: SecretStr) -> str:
-    """A name for the token that does not give it away; another token may see other apps, so it reads anew."""
-    told = f"{api_url} {token.get_secret_value()}"
-    return f"{provider}:{hashlib.sha256(told.encode()).hexdigest()[:16]}"
 
 
 def _rules_of(settings: Settings) -> tuple[Allow | Protect, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -82,4 +83,7 @@ def _key(body: dict[str, Any]) -> str | None:
     # With what was asked: the trigger alone is meant for opening modals, not for telling requests apart.
     what = [body.get(name) for name in ("user_id", "command", "text", "type", "actions")]
     what += [(body.get("view") or {}).get(name) for name in ("id", "hash", "state")]
-    return f"{workspace_of(body)} {body['trigger_id']} {what}"
+    # Only their fingerprint: what was typed into a form may be a secret, and these are remembered for long.
+    return hashlib.sha256(
+        f"{workspace_of(body)} {body['trigger_id']} {what}".encode("utf-8", "surrogatepass")
+    ).hexdigest()

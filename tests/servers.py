@@ -1,7 +1,8 @@
-"""A server that answers what a test tells it to, and remembers what it was asked."""
+"""A server that answers what a test tells it to, and remembers what it was asked; and a port for one."""
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -69,3 +70,14 @@ def one_after_another(*responses: web.Response | None) -> Callable[[Asked], web.
         )
 
     return answer
+
+
+def held_port() -> socket.socket:
+    """A port that is nobody else's while this is open, for a bot whose address must be known before it serves.
+
+    It is bound and not listened on, so that the system gives it to nobody, and the bot, which listens, can take it.
+    """
+    line = socket.socket()
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    line.bind(("127.0.0.1", 0))
+    return line

@@ -24,8 +24,8 @@ from sandbox.buildio import CLIENT_ID, CLIENT_SECRET
 from sandbox.buildio import App as Simulated
 from sandbox.slack import Post
 from sandbox.stage import BUILDIO_TOKENS
+from tests.servers import held_port
 from tests.town import Town
-from tests.workspaces.towns import held_port
 
 
 class Place:

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from pydantic import SecretStr
 
 from bot.acts import ClusterLogin, Run, SetConfig
 from tests.doing.desks import known, open_place
 from tests.doing.test_signing_in import begin, code_in
+from tests.handlers.buildio.secret_towns import (
+    SECRET,
+    audited,
+    leaks,
+    listed,
+    logged,
+    open_form,
+    reveal,
+    secret_town,
+    shown_in,
+)
 
 
 async def test_a7_a_link_to_sign_in_that_somebody_is_sent_gives_their_account_to_nobody(
@@ -49,3 +61,38 @@ async def test_b15_a_value_that_is_to_be_set_is_in_no_message_no_file_and_no_exp
         assert canary not in str([place.town.words(one) for one in place.town.slack.posts("builds")])
         await place.town.stop_bot()
         assert canary.encode() not in place.town.kept()
+
+
+async def test_b16_a_config_var_is_revealed_to_whoever_may_see_it_alone_and_only_for_a_while(
+    tmp_path: Path,
+) -> None:
+    rules = '[[rule]]\nallow = ["config"]\nwho = ["U0ANNA"]\n'
+    async with secret_town(tmp_path, rules, shown_seconds=0.05) as town:
+        await town.people.command("ben", "builds", "/buildio config get shop DATABASE_URL")
+        await town.slack.wait_for_modal("ben", "Only Anna Berg may see and change config vars of shop")
+        assert shown_in(town) == []
+        post = await listed(town)
+        await reveal(town, post)
+        await town.until(lambda: "was shown here for a minute" in town.words(post))
+        assert shown_in(town) == ["response_url"]
+        assert post not in town.slack.posts("builds", "ben")
+        assert leaks(town) == []
+        assert await audited(town, "reveal_config") == [
+            ("refused", "DATABASE_URL"),
+            ("begun", "DATABASE_URL"),
+            ("done", "DATABASE_URL"),
+        ]
+
+
+async def test_b17_an_error_that_quotes_a_value_is_said_and_noted_without_it(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    rules = '[[rule]]\nprotect = ["config"]\n'
+    async with secret_town(tmp_path, rules) as town:
+        await open_form(town, "/buildio config set shop KEY", "Set config vars", person="ben")
+        await town.people.submit("ben", {"value": f"first line\n{SECRET}"})
+        asked = await town.told("ben wants to set the config var KEY of shop", person=None)
+        town.buildio.fault("PATCH */config-vars", "error", status=422, words=f"KEY={SECRET} is too weak")
+        await town.people.click("anna", asked, "Agree")
+        await town.until(lambda: "[redacted] is too weak" in town.words(asked))
+        assert leaks(town, logged(capfd, caplog)) == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from copy import deepcopy
@@ -15,6 +14,7 @@ from bot.app import utc_now
 from bot.manifest import manifest
 from sandbox.slack import CLIENT_ID, CLIENT_SECRET, Enterprise, Person
 from sandbox.slack.workspace import TEAM, first_channels
+from tests.servers import held_port
 from tests.town import Conversation, Town
 
 TWIN = "T0TWIN"
@@ -104,17 +104,6 @@ def same_people() -> list[Person]:
         Person("U0BEN", "ben", "Bert Other"),
         Person("U0CARLA", "carla", "Carl Other", guest=True),
     ]
-
-
-def held_port() -> socket.socket:
-    """A port that is nobody else's: PUBLIC_URL must be known before the bot serves.
-
-    It is bound and not listened on, so that the system gives it to nobody, and the bot, which listens, can take it.
-    """
-    line = socket.socket()
-    line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    line.bind(("127.0.0.1", 0))
-    return line
 
 
 @asynccontextmanager

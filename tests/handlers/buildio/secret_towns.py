@@ -12,8 +12,8 @@ import pytest
 
 from sandbox.buildio import App, Domain
 from sandbox.slack import Post
-from sandbox.stage import BUILDIO_TOKENS
 from tests.canaries import CANARIES
+from tests.handlers.buildio.conftest import connect
 from tests.town import Town, open_town
 
 SECRET = CANARIES["password"]
@@ -32,19 +32,10 @@ async def secret_town(
     seconds = {"shown_seconds": shown_seconds}
     async with open_town(folder, seconds=seconds, service_token_acts="0", policy_file=policy) as town:
         town.buildio.shop.config.update({"DATABASE_URL": URL, "RAILS_ENV": "production"})
-        for person in people:
-            await connect(town, person)
+        await connect(town, *people)
         yield town
         assert town.slack.violations == []
         assert town.buildio.violations == []
-
-
-async def connect(town: Town, person: str) -> None:
-    await town.people.command(person, "builds", "/buildio connect")
-    await town.slack.wait_for_modal(person, "token")
-    await town.people.submit(person, {"token": BUILDIO_TOKENS[person]})
-    await town.slack.wait_for_modal(person, "with your own token")
-    await town.people.close_modal(person)
 
 
 async def listed(town: Town, *, person: str = "anna") -> Post:

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from sandbox.wire import Request
+from tests.handlers.buildio.conftest import connect
 from tests.handlers.buildio.secret_towns import (
     SECRET,
     URL,
     audited,
     changes,
-    connect,
     errors,
     leaks,
     listed,

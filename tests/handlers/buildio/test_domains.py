@@ -12,10 +12,10 @@ from bot.buildio import Buildio
 from sandbox.buildio import App
 from sandbox.slack import Post
 from tests.buildio.certificates import made
+from tests.handlers.buildio.conftest import connect
 from tests.handlers.buildio.secret_towns import (
     audited,
     changes,
-    connect,
     errors,
     hosts,
     leaks,

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from sandbox.buildio import Environment
+from tests.handlers.buildio.conftest import connect
 from tests.handlers.buildio.secret_towns import (
     SECRET,
     audited,
     changes,
-    connect,
     errors,
     leaks,
     logged,

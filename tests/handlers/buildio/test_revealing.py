@@ -82,6 +82,20 @@ async def test_a_command_shows_it_in_a_dialog_since_its_answer_could_not_be_take
         assert shown_in(town)
 
 
+async def test_from_a_dialog_one_goes_on_to_the_list_and_to_another_dialog(tmp_path: Path) -> None:
+    async with secret_town(tmp_path, shown_seconds=0.05) as town:
+        await town.people.command("anna", "builds", "/buildio config get shop RAILS_ENV")
+        first = await town.slack.wait_for_modal("anna", "was shown here for a minute")
+        await town.people.use("anna", "All config vars")
+        await town.until(lambda: "Who looked is noted" in town.slack.modal_words(first))
+        [block] = [one for one in first.view["blocks"] if "`DATABASE_URL`" in json.dumps(one)]
+        await town.people.use("anna", "Reveal", block_id=block["block_id"])
+        await town.until(lambda: "views.update" in shown_in(town) or "views.push" in shown_in(town))
+        second = await town.slack.wait_for_modal("anna", "was shown here for a minute")
+        assert second is not first
+        assert SECRET not in json.dumps([first.view, second.view])
+
+
 async def test_a_dialog_that_was_closed_meanwhile_is_no_trouble(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

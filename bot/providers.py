@@ -1,0 +1,146 @@
+"""What the assembly needs of the providers: their clients, the pages to sign in on, and who watches them."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any
+
+from pydantic import SecretStr
+
+from bot.bitrise import Bitrise, bitrise_plug
+from bot.bitrise.watching import BitriseReader
+from bot.buildio import Buildio, BuildioOAuth, buildio_plug, endpoints_beside
+from bot.buildio.watching import REQUESTS_AN_APP, BuildioReader
+from bot.http import Credentials, Http
+from bot.provider import Provider
+from bot.reader import Reader
+from bot.settings import Settings
+from bot.signing_in import SigningIn, begin_at, comes_back_to
+from bot.watch import Intervals, Look, Lookout, Watcher, compare, match
+from handlers import Clients, ClientsAt, Settled
+from storage import Recorder, Storage
+
+Clock = Callable[[], datetime]
+
+# Read by themselves in one look, however short the interval: a handful of new apps should not have to queue.
+FEWEST_APPS = 10
+
+
+def clients_of(
+    settings: Settings, http: Http, storage: Storage, *, asked: Callable[[], None], clock: Clock
+) -> Clients:
+    """The clients of all providers. SERVICE_TOKEN_ACTS is Bitrise's: at Build.io nobody acts but as themselves."""
+    bitrise = Settled(settings.bitrise_token, acts=settings.service_token_acts)
+    door = _buildio_door(settings, http, clock)
+    page = f"{settings.public_url}{begin_at(Provider.BUILDIO)}" if door is not None else None
+    buildio = Settled(settings.buildio_token, sign_in=page)
+    known: dict[str, Any] = {"asked": asked, "clock": clock}
+    return Clients(
+        ClientsAt(bitrise_plug(_bitrise(settings, http, clock)), bitrise, storage, **known),
+        ClientsAt(buildio_plug(_buildio(settings, http, clock), door), buildio, storage, **known),
+    )
+
+
+def sign_in_pages(clients: Clients, storage: Storage, *, clock: Clock) -> Iterator[SigningIn]:
+    """The pages on which people sign in, of each provider that has one."""
+    for one in clients.all:
+        if one.door is not None:
+            yield SigningIn(one.provider, one.door, storage.sign_ins, owner_of=one.owner_of, clock=clock)
+
+
+def _buildio_door(settings: Settings, http: Http, clock: Clock) -> BuildioOAuth | None:
+    """The page on which people sign in at Build.io, where the settings have an application for it."""
+    if settings.buildio_client_id is None or settings.buildio_client_secret is None:
+        return None
+    authorize_url, token_url = endpoints_beside(settings.buildio_api_url)
+    return BuildioOAuth(
+        http,
+        settings.buildio_client_id,
+        settings.buildio_client_secret,
+        authorize_url,
+        token_url,
+        f"{settings.public_url}{comes_back_to(Provider.BUILDIO)}",
+        clock,
+    )
+
+
+def _buildio(settings: Settings, http: Http, clock: Clock) -> Callable[[Credentials], Buildio]:
+    """What makes a client of Build.io for somebody; those who share a token share its pauses."""
+    pauses: dict[str, datetime] = {}
+
+    def make(credentials: Credentials) -> Buildio:
+        return Buildio(
+            http,
+            credentials=credentials,
+            base_url=settings.buildio_api_url,
+            clock=clock,
+            pauses=pauses,
+        )
+
+    return make
+
+
+def _bitrise(settings: Settings, http: Http, clock: Clock) -> Callable[[Credentials], Bitrise]:
+    """What makes a client of Bitrise for somebody; those who share a token share its pauses."""
+    pauses: dict[str, datetime] = {}
+
+    def make(credentials: Credentials) -> Bitrise:
+        return Bitrise(
+            http,
+            credentials=credentials,
+            base_url=settings.bitrise_api_url,
+            clock=clock,
+            download_hosts=settings.download_hosts,
+            abort_rules=settings.abort_kinds,
+            pauses=pauses,
+        )
+
+    return make
+
+
+def lookout_of(
+    settings: Settings, clients: Clients, storage: Storage, *, found: Callable[[], None], clock: Clock
+) -> Lookout:
+    """What watches each provider for which there is a token."""
+    watched = list[tuple[Reader, Watcher]]()
+
+    def watch(reader: Reader, url: str, token: SecretStr, most_apps: int) -> None:
+        look = Look(
+            reader,
+            storage,
+            Recorder(storage.database, compare=compare, match=match),
+            token=_fingerprint(reader.provider, url, token),
+            clock=clock,
+            most_apps=most_apps,
+        )
+        intervals = Intervals(rest=settings.poll_interval, active=settings.poll_interval_active)
+        watcher = Watcher(
+            look,
+            intervals=intervals,
+            found=found,
+            probe=reader.probe,
+            clock=clock,
+            randomness=random.Random(),  # noqa: S311 - it only spreads the looks out
+        )
+        watched.append((reader, watcher))
+
+    if settings.bitrise_token is not None:
+        # Most looks are made with the list of all apps; only what it does not cover takes its turn.
+        most = max(round(settings.requests_per_minute * settings.poll_interval / 60), FEWEST_APPS)
+        bitrise = BitriseReader(clients.bitrise.service, clock=clock)
+        watch(bitrise, settings.bitrise_api_url, settings.bitrise_token, most)
+    if settings.buildio_token is not None:
+        seconds = min(settings.poll_interval, settings.poll_interval_active)
+        most = max(int(settings.requests_per_minute * seconds / 60 / REQUESTS_AN_APP), 1)
+        buildio = BuildioReader(clients.buildio.service, clock=clock)
+        watch(buildio, settings.buildio_api_url, settings.buildio_token, most)
+    return Lookout(watched)
+
+
+def _fingerprint(provider: Provider, api_url: str, token: SecretStr) -> str:
+    """A name for the token that does not give it away; another token may see other apps, so it reads anew."""
+    told = f"{api_url} {token.get_secret_value()}"
+    return f"{provider}:{hashlib.sha256(told.encode()).hexdigest()[:16]}"
