@@ -138,6 +138,12 @@ class _Action(_Part):
     selected_option: _Option | None = None
 
 
+class _ShownMessage(_Part):
+    """The message that is pressed; it may be somebody else's, with a preview of ours."""
+
+    blocks: list[dict[str, Any]] | None = None
+
+
 class _ResponseUrl(_Part):
     response_url: _MaybeText = None
 
@@ -171,6 +177,7 @@ class _Interaction(_Part):
 class _Pressed(_Interaction):
     trigger_id: Annotated[str, StringConstraints(min_length=1)]
     view: _View | None = None
+    message: _ShownMessage | None = None
     actions: Annotated[list[_Action], Field(min_length=1)]
 
 

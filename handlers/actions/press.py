@@ -49,7 +49,7 @@ class Press:
             on=on,
             response_url=url,
             block=str(action.get("block_id") or ""),
-            shown=[one for one in message.get("blocks") or () if isinstance(one, dict)],
+            shown=message.get("blocks") or (),
             state=state,
         )
 

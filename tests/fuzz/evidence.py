@@ -120,9 +120,12 @@ class Evidence:
         return found
 
     def broken_rules(self) -> list[str]:
-        """The rules of Slack that the bot broke since the last time by what it wrote."""
-        found = [rule for rule in self.town.slack.violations if not _OF_HANDLES.search(rule)]
-        self.town.slack.violations.clear()
+        """The rules of Slack and of Build.io's reference that the bot broke since the last time by what it sent."""
+        town = self.town
+        found = [rule for rule in town.slack.violations if not _OF_HANDLES.search(rule)]
+        found += town.buildio.violations
+        town.slack.violations.clear()
+        town.buildio.violations.clear()
         return found
 
     async def kept(self) -> list[str]:

@@ -506,3 +506,15 @@ def test_a_wrong_name_gets_the_nearest_and_the_way_to_all() -> None:
     assert said == (
         "I don't know a pipeline called shpo. Did you mean shop? `/buildio pipelines` lists all 2."
     )
+
+
+@pytest.mark.parametrize("text", ["```x```", ["```x```"], 5, None])
+def test_of_what_was_shown_only_the_code_is_shown_to_others_whatever_comes_with_the_press(text: Any) -> None:
+    app = App(provider=Provider.BUILDIO, slug="a1", title="shop")
+    shown = [
+        {"type": "section", "text": text},
+        {"type": "section", "text": {"type": "mrkdwn", "text": "```hello```"}},
+        {"type": "section", "text": {"type": "mrkdwn", "text": "Only you see this"}},
+    ]
+    said = buildio.shared(app, "web.1", shown, by="U0ANNA")
+    assert [one["text"]["text"] for one in said.blocks[1:]] == ["```hello```"]

@@ -177,9 +177,8 @@ def _share(app: App, dyno: str, channel: str | None) -> list[Block]:
 
 def _without_head(shown: Sequence[Block]) -> list[Block]:
     """What ran, and what it said: the code alone, as it was shown to one person."""
-    texts = [
-        str((block.get("text") or {}).get("text") or "") for block in shown if block.get("type") == "section"
-    ]
+    within = [block.get("text") for block in shown if block.get("type") == "section"]
+    texts = [str(one.get("text") or "") for one in within if isinstance(one, dict)]
     return [section(text) for text in texts if text.startswith("```") or text == SAID_NOTHING]
 
 
