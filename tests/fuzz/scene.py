@@ -23,8 +23,8 @@ from tests.fuzz.buildio_day import Planted
 from tests.fuzz.evidence import Ear, Evidence, broken_lines, listening_in
 from tests.fuzz.secrecy import Secrets
 from tests.fuzz.sending import Sender
+from tests.servers import held_port
 from tests.town import Town, open_town
-from tests.workspaces.towns import held_port
 
 PEOPLE = ("anna", "ben", "carla")
 # The others paste a token of their own.

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from bot.provider import Provider
 from sandbox.buildio import App, Domain
 from sandbox.slack import Post
 from tests.canaries import CANARIES
-from tests.handlers.buildio.conftest import connect
 from tests.town import Town, open_town
 
 SECRET = CANARIES["password"]
@@ -32,7 +32,7 @@ async def secret_town(
     seconds = {"shown_seconds": shown_seconds}
     async with open_town(folder, seconds=seconds, service_token_acts="0", policy_file=policy) as town:
         town.buildio.shop.config.update({"DATABASE_URL": URL, "RAILS_ENV": "production"})
-        await connect(town, *people)
+        await town.connect(*people, provider=Provider.BUILDIO)
         yield town
         assert town.slack.violations == []
         assert town.buildio.violations == []

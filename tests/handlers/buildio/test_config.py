@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from bot.provider import Provider
 from sandbox.wire import Request
-from tests.handlers.buildio.conftest import connect
 from tests.handlers.buildio.secret_towns import (
     SECRET,
     URL,
@@ -164,7 +164,7 @@ async def test_a_form_from_before_a_rule_was_made_sets_nothing_any_more(tmp_path
 
 async def test_what_build_io_does_not_let_them_do_is_said_in_the_form(tmp_path: Path) -> None:
     async with secret_town(tmp_path) as town:
-        await connect(town, "carla")
+        await town.connect("carla", provider=Provider.BUILDIO)
         await set_by_form(town, {"key": "KEY", "value": SECRET}, person="carla")
         assert "Build.io" in errors(town, "carla")["key"]
         assert SECRET not in json.dumps(errors(town, "carla"))

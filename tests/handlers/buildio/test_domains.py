@@ -9,10 +9,10 @@ from unittest import mock
 import pytest
 
 from bot.buildio import Buildio
+from bot.provider import Provider
 from sandbox.buildio import App
 from sandbox.slack import Post
 from tests.buildio.certificates import made
-from tests.handlers.buildio.conftest import connect
 from tests.handlers.buildio.secret_towns import (
     audited,
     changes,
@@ -241,7 +241,7 @@ async def test_whoever_has_no_account_sees_the_channels_and_changes_none(tmp_pat
         await town.ask("/buildio domains shop", HOST, person="ben")
         await town.ask("/buildio domains add shop a.shop.example", "your own Build.io account", person="ben")
         assert changes(town) == []
-        await connect(town, "ben")
+        await town.connect("ben", provider=Provider.BUILDIO)
         await town.ask("/buildio domains add shop a.shop.example", "ben added the domain", person="ben")
 
 

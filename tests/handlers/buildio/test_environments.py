@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from bot.provider import Provider
 from sandbox.buildio import Environment
-from tests.handlers.buildio.conftest import connect
 from tests.handlers.buildio.secret_towns import (
     SECRET,
     audited,
@@ -136,7 +136,7 @@ async def test_a_viewer_at_build_io_changes_nothing_and_a_stranger_there_sees_no
     async with secret_town(tmp_path, people=("anna",)) as town:
         one = review(town)
         await town.ask(f"/buildio envs {one.id}", "`/buildio connect`", person="carla")
-        await connect(town, "carla")
+        await town.connect("carla", provider=Provider.BUILDIO)
         await open_form(town, f"/buildio envs set {one.id} KEY", "Set config vars", person="carla")
         await town.people.submit("carla", {"value": SECRET})
         assert "Build.io" in errors(town, "carla")["key"]
