@@ -172,7 +172,7 @@ async def _open_scene(folder: Path, poll_interval: str, signing: str) -> AsyncIt
         closing(line),
         listening_in() as ear,
         patch("bot.app.Listening", remembered),
-        patch("bot.app.Lookout", watching),
+        patch("bot.providers.Lookout", watching),
         patch("handlers.homes.PUBLISHED_A_MINUTE", 1_000_000),
         # What was read a moment ago is read anew, so that each example is heard of.
         patch("handlers.directory.FRESH", NO_TIME),
