@@ -38,12 +38,24 @@ class ProviderAct(Frozen):
 
     def question(self, channel: str) -> Question:
         """What the policy is asked about it; what it does not say stays unknown."""
+        return self._question(channel, stage=NONE_OF_THEM)
+
+    def _question(
+        self,
+        channel: str,
+        *,
+        branch: str | None = None,
+        workflow: str | None = None,
+        stage: str | None = None,
+    ) -> Question:
         return Question(
             permission=self.permission,
             provider=self.provider,
             app=self.app,
             channel=channel,
-            stage=NONE_OF_THEM,
+            branch=branch,
+            workflow=workflow,
+            stage=stage,
         )
 
     def reason(self) -> str | None:

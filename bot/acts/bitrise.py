@@ -49,15 +49,7 @@ class BitriseAct(ProviderAct):
     app: App
 
     def _of(self, channel: str, *, branch: str | None = None, workflow: str | None = None) -> Question:
-        return Question(
-            permission=self.permission,
-            provider=self.provider,
-            app=self.app,
-            channel=channel,
-            branch=branch,
-            workflow=workflow,
-            stage=NONE_OF_THEM,
-        )
+        return self._question(channel, branch=branch, workflow=workflow, stage=NONE_OF_THEM)
 
 
 class _OfBuild(BitriseAct):

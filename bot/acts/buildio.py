@@ -41,15 +41,7 @@ class BuildioAct(ProviderAct):
         workflow: str | None = NONE_OF_THEM,
         stage: str | None = None,
     ) -> Question:
-        return Question(
-            permission=self.permission,
-            provider=self.provider,
-            app=self.app,
-            channel=channel,
-            branch=branch,
-            workflow=workflow,
-            stage=stage,
-        )
+        return self._question(channel, branch=branch, workflow=workflow, stage=stage)
 
 
 class _OfApp(BuildioAct):

@@ -56,6 +56,15 @@ class Fields:
         found = (self._content.get(key) for key in keys)
         return Fields(next((one for one in found if isinstance(one, dict)), {}))
 
+    def identity(self, *names: str, asked: str | None = None) -> tuple[str, str] | None:
+        """Its id and its name, each in the other's place where that is missing; None where it has neither.
+
+        `names` are the keys of its name; `asked` is what it was asked for as.
+        """
+        name = self.name(*names) or asked
+        id_ = self.id("id", "uuid") or name
+        return (id_, name or id_) if id_ is not None else None
+
     def text(self, *keys: str) -> str | None:
         """A text of any length and with any letters, cut, its secrets taken out."""
         found = self._first(_text, keys)

@@ -14,13 +14,12 @@ ALL_TYPES = "dynos"
 
 def app_in(fields: Fields, *, asked: str | None = None) -> BuildioApp | None:
     """The app; `asked` is what it was asked for as. None where it has no name at all."""
-    name = fields.name("name", "app_name", "slug") or asked
-    id_ = fields.id("id", "uuid") or name
-    if id_ is None:
+    known = fields.identity("name", "app_name", "slug", asked=asked)
+    if known is None:
         return None
     return BuildioApp(
-        id=id_,
-        name=name or id_,
+        id=known[0],
+        name=known[1],
         team=fields.called("team", "team_name", "organization", "team_id"),
         region=fields.called("region", "region_name", "region_id"),
         stack=fields.called("stack", "build_stack"),

@@ -20,13 +20,12 @@ def team_in(fields: Fields, *, asked: str | None = None) -> Team | None:
 
 def namespace_in(fields: Fields, *, asked: str | None = None) -> Namespace | None:
     """The namespace; None where it has no name at all."""
-    name = fields.name("name", "slug") or asked
-    id_ = fields.id("id", "uuid") or name
-    if id_ is None:
+    known = fields.identity("name", "slug", asked=asked)
+    if known is None:
         return None
     return Namespace(
-        id=id_,
-        name=name or id_,
+        id=known[0],
+        name=known[1],
         team=fields.called("team", "team_name", "team_id"),
         region=fields.called("region", "region_name", "region_id"),
         description=fields.text("description"),
@@ -35,15 +34,14 @@ def namespace_in(fields: Fields, *, asked: str | None = None) -> Namespace | Non
 
 def pipeline_in(fields: Fields, *, asked: str | None = None) -> Pipeline | None:
     """The pipeline; None where it has no name at all."""
-    name = fields.name("name", "slug") or asked
-    id_ = fields.id("id", "uuid") or name
-    if id_ is None:
+    known = fields.identity("name", "slug", asked=asked)
+    if known is None:
         return None
     settings = fields.inner(*_REVIEW)
     enabled = fields.flag("review_apps", "review_apps_enabled", "review_app", "has_review_apps")
     return Pipeline(
-        id=id_,
-        name=name or id_,
+        id=known[0],
+        name=known[1],
         team=fields.called("team", "team_name", "owner", "team_id"),
         environments=tuple(_environments(fields.value("environments", "stages"))),
         review_apps=enabled if enabled is not None else settings.flag(*_ENABLED),
@@ -60,12 +58,9 @@ def _environments(value: Any) -> Iterator[Environment]:
         ]
     for one in value if isinstance(value, list) else []:
         fields = Fields.of(one)
-        if fields is None:
-            continue
-        name = fields.name("name", "stage", "type", "kind")
-        id_ = fields.id("id", "uuid") or name
-        if id_ is not None:
-            yield Environment(id=id_, name=name or id_)
+        known = fields.identity("name", "stage", "type", "kind") if fields is not None else None
+        if known is not None:
+            yield Environment(id=known[0], name=known[1])
 
 
 def pipeline_apps_in(body: bytes) -> list[PipelineApp]:

@@ -8,8 +8,8 @@ from bot.messages import actions, buildio
 from bot.messages.buildio import CreateForm
 from bot.messages.message import Block
 from handlers import doing
-from handlers.buildio.apps import find_team
 from handlers.buildio.opening import open_in_time, origin_of
+from handlers.buildio.owners import with_team
 from handlers.caller import Answer, Caller
 from handlers.finding import NotNamed
 
@@ -26,13 +26,8 @@ async def create(ask: CreateApp, caller: Caller) -> Answer | None:
 
 async def make(ask: CreateApp, caller: Caller) -> Answer:
     """Make this app. Raises NotAllowed, NotNamed, ProviderError."""
-    team = await find_team(ask.team, caller) if ask.team is not None else None
-    act = acts.CreateApp(
-        name=ask.name or "",
-        team=team.id if team is not None else None,
-        team_title=team.name if team is not None else None,
-        region=ask.region,
-    )
+    form = await with_team(CreateForm(**ask.model_dump()), caller)
+    act = acts.CreateApp(name=form.name or "", team=form.team, team_title=form.team_title, region=form.region)
     return (await doing.do(act, caller)).answer
 
 
@@ -46,7 +41,4 @@ async def open_form(form: CreateForm, caller: Caller) -> Answer | None:
 
 
 async def _form(form: CreateForm, caller: Caller) -> Block:
-    if form.team is not None:
-        team = await find_team(form.team, caller)
-        form = form.model_copy(update={"team": team.id, "team_title": team.name})
-    return buildio.create_modal(form, origin=origin_of(caller))
+    return buildio.create_modal(await with_team(form, caller), origin=origin_of(caller))

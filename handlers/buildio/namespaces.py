@@ -10,9 +10,9 @@ from bot.messages.buildio import DeleteForm, NamespaceForm, NamespaceOrigin, Thi
 from bot.messages.message import Block
 from bot.provider import Provider
 from handlers import doing
-from handlers.buildio.apps import find_team
 from handlers.buildio.naming import named
 from handlers.buildio.opening import open_in_time, origin_of
+from handlers.buildio.owners import with_team
 from handlers.caller import Answer, Caller
 from handlers.finding import NotNamed
 from handlers.submitting import FieldProblem
@@ -48,13 +48,13 @@ async def create(ask: CreateNamespace, caller: Caller) -> Answer | None:
 
 async def make(ask: CreateNamespace, caller: Caller) -> Answer:
     """Make this namespace. Raises NotAllowed, NotNamed, ProviderError."""
-    team = await find_team(ask.team, caller) if ask.team is not None else None
+    form = await with_team(NamespaceForm(**ask.model_dump()), caller)
     act = acts.CreateNamespace(
-        name=ask.name or "",
-        team=team.id if team is not None else None,
-        team_title=team.name if team is not None else None,
-        description=ask.description,
-        region=ask.region,
+        name=form.name or "",
+        team=form.team,
+        team_title=form.team_title,
+        description=form.description,
+        region=form.region,
     )
     return (await doing.do(act, caller)).answer
 
@@ -97,10 +97,7 @@ async def delete_typed(form: DeleteForm, origin: NamespaceOrigin, caller: Caller
 
 
 async def _form(form: NamespaceForm, caller: Caller) -> Block:
-    if form.team is not None:
-        team = await find_team(form.team, caller)
-        form = form.model_copy(update={"team": team.id, "team_title": team.name})
-    return buildio.namespace_modal(form, origin=origin_of(caller))
+    return buildio.namespace_modal(await with_team(form, caller), origin=origin_of(caller))
 
 
 async def _question(name: str | None, caller: Caller) -> Block:

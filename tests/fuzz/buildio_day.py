@@ -106,8 +106,8 @@ class Planted:
     buildio: BuildioSandbox
     secrets: Secrets
     now: datetime
-    certificate: str = field(init=False)
-    private: str = field(init=False)
+    certificate: str = field(init=False, repr=False)
+    private: str = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         buildio, keep = self.buildio, self.secrets.keep

@@ -86,7 +86,7 @@ def test_a_leak_or_a_mention_is_found(
 
 def test_what_breaks_is_found(runner: asyncio.Runner, scene: Scene) -> None:
     with (
-        patch("handlers.answers.messages.help_message", side_effect=RuntimeError),
+        patch("handlers.answering.messages.help_message", side_effect=RuntimeError),
         pytest.raises(AssertionError, match="RuntimeError"),
     ):
         runner.run(slack.Fuzzing(scene).example([sent(scene, "help")]))

@@ -4,44 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bot.build import App
 from bot.messages import actions
-from bot.messages.buildio import AppButton, DomainButton
-from bot.provider import Provider
+from bot.messages.buildio import DomainButton
 from handlers.actions.press import Press, Respond
 from handlers.buildio import domains
+from handlers.buildio.actions.named import app_of
 from handlers.caller import Answer
-from handlers.finding import app_by_slug
 
 
 async def _list(press: Press) -> Answer:
-    return Answer(await domains.shown(await _app(press), press.caller), title=domains.TITLE)
+    return Answer(await domains.shown(await app_of(press), press.caller), title=domains.TITLE)
 
 
 async def _refresh(press: Press) -> None:
-    await press.say.instead(await domains.shown(await _app(press), press.caller))
+    await press.say.instead(await domains.shown(await app_of(press), press.caller))
 
 
 async def _remove(press: Press) -> Answer:
-    return await domains.remove_one(await _app(press), DomainButton.decode(press.value).domain, press.caller)
+    return await domains.remove_one(
+        await app_of(press), DomainButton.decode(press.value).domain, press.caller
+    )
 
 
 async def _add(press: Press) -> Answer | None:
-    return await domains.open_add(await _app(press), press.caller)
+    return await domains.open_add(await app_of(press), press.caller)
 
 
 async def _certificate(press: Press) -> None:
     about = DomainButton.decode(press.value)
-    await domains.open_certificate(await _app(press), about.domain, press.caller)
+    await domains.open_certificate(await app_of(press), about.domain, press.caller)
 
 
 async def _clear(press: Press) -> None:
-    await domains.open_clear(await _app(press), press.caller)
-
-
-async def _app(press: Press) -> App:
-    """The app that the button names. Raises NotAButton, ProviderError."""
-    return await app_by_slug(press.caller, AppButton.decode(press.value).app, Provider.BUILDIO)
+    await domains.open_clear(await app_of(press), press.caller)
 
 
 ANSWERS: Mapping[str, Respond] = {

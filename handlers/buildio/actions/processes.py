@@ -4,41 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bot.build import App
 from bot.messages import actions
-from bot.messages.buildio import AppButton, DynoButton, MaybeAppButton, RestartForm
-from bot.provider import Provider
+from bot.messages.buildio import DynoButton, MaybeAppButton, RestartForm
 from handlers.actions.press import Press, Respond
 from handlers.buildio import processes
+from handlers.buildio.actions.named import app_of
 from handlers.caller import Answer
-from handlers.finding import app_by_slug
 
 
 async def _list(press: Press) -> Answer:
-    return Answer(await processes.shown(await _app(press), press.caller), title=processes.TITLE)
+    return Answer(await processes.shown(await app_of(press), press.caller), title=processes.TITLE)
 
 
 async def _refresh(press: Press) -> None:
-    await press.say.instead(await processes.shown(await _app(press), press.caller))
+    await press.say.instead(await processes.shown(await app_of(press), press.caller))
 
 
 async def _restart_one(press: Press) -> Answer:
-    app = await _app(press)
+    app = await app_of(press)
     return await processes.restart_one(app, DynoButton.decode(press.value).dyno, press.caller)
 
 
 async def _restart_all(press: Press) -> Answer:
-    return await processes.restart_all(await _app(press), press.caller)
+    return await processes.restart_all(await app_of(press), press.caller)
 
 
 async def _ask(press: Press) -> None:
     form = RestartForm(dyno=MaybeAppButton.decode(press.value).dyno or None)
-    await processes.open_form(await _app(press), form, press.caller)
-
-
-async def _app(press: Press) -> App:
-    """The app that the button names. Raises NotAButton, ProviderError."""
-    return await app_by_slug(press.caller, AppButton.decode(press.value).app, Provider.BUILDIO)
+    await processes.open_form(await app_of(press), form, press.caller)
 
 
 ANSWERS: Mapping[str, Respond] = {

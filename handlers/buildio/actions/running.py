@@ -6,16 +6,17 @@ from collections.abc import Mapping
 
 from bot.commands.buildio import RunCommand
 from bot.messages import actions
-from bot.messages.buildio import AppButton, RunButton, ShareButton
+from bot.messages.buildio import RunButton, ShareButton
 from bot.provider import Provider
 from handlers.actions.press import Press, Respond
 from handlers.buildio import running
+from handlers.buildio.actions.named import app_of
 from handlers.caller import Answer
 from handlers.finding import app_by_slug
 
 
 async def _run(press: Press) -> None:
-    app = await app_by_slug(press.caller, AppButton.decode(press.value).app, Provider.BUILDIO)
+    app = await app_of(press)
     about = RunButton.decode(press.value)
     ask = RunCommand(dyno=about.dyno or None, command=about.command)
     await running.open_form(app, ask, press.caller)
