@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 
 from bot.build import App
+from bot.commands.errors import typed
 from bot.provider import Provider
 
 SHOWN = 5
@@ -20,7 +21,7 @@ class UnknownApp(Exception):
         self.words = words
         meant = f" Did you mean {' or '.join(app.title for app in nearest)}?" if nearest else ""
         super().__init__(
-            f"I don't know an app called {words[:80]}.{meant} `{provider.command} apps` lists all {total}."
+            f"I don't know an app called {typed(words, 80)}.{meant} `{provider.command} apps` lists all {total}."
         )
 
 
@@ -32,7 +33,7 @@ class AmbiguousApp(Exception):
         shown = ", ".join(f"{app.title} ({app.repository or app.slug})" for app in candidates[:SHOWN])
         more = f" and {len(candidates) - SHOWN} more" if len(candidates) > SHOWN else ""
         super().__init__(
-            f"{words[:80]} could be {shown}{more}. Write more of the name, or `owner/repo`, or the slug."
+            f"{typed(words, 80)} could be {shown}{more}. Write more of the name, or `owner/repo`, or the slug."
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bot.http.redaction import redact
 from bot.provider import Provider
 
 
@@ -12,3 +13,11 @@ class CommandError(Exception):
         self.problem = problem
         self.example = example
         super().__init__(f"{problem} For example: `{provider.command} {example}`")
+
+
+def typed(words: str, most: int) -> str:
+    """So much of what somebody typed as an error may say again.
+
+    Secrets are taken out before it is cut: by what is left of one after that it could not be known.
+    """
+    return redact(words)[:most]

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from bot.commands import values
 from bot.commands.entry import Entry
-from bot.commands.errors import CommandError
+from bot.commands.errors import CommandError, typed
 from bot.commands.model import BuildRef, Command, Help
 from bot.commands.tokens import Token, tokens
 from bot.provider import Provider
@@ -86,7 +86,7 @@ class Grammar:
         near = difflib.get_close_matches(name, self._by_name, n=3, cutoff=0.5)
         meant = f" Did you mean {' or '.join(near)}?" if near else ""
         raise CommandError(
-            f"I don't know the word {name[:40]}.{meant} `{self.provider.command} help` lists them all.",
+            f"I don't know the word {typed(name, 40)}.{meant} `{self.provider.command} help` lists them all.",
             example=self.example,
         )
 
@@ -108,7 +108,7 @@ class Grammar:
             near = difflib.get_close_matches(second.text.casefold(), verbs, n=1) if len(bare) > 1 else []
             if near:
                 raise CommandError(
-                    f"{entry.name} knows no {second.text[:40]}. Did you mean {entry.name} {near[0]}?",
+                    f"{entry.name} knows no {typed(second.text, 40)}. Did you mean {entry.name} {near[0]}?",
                     example=entry.example,
                 )
         return entry, rest

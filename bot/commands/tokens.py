@@ -7,7 +7,7 @@ import re
 import shlex
 from dataclasses import dataclass
 
-from bot.commands.errors import CommandError
+from bot.commands.errors import CommandError, typed
 
 # Slack makes typed quotes typographic; each closes only with its own kind.
 _QUOTES = {'"': '"', "'": "'", "“": "”", "”": "”", "„": "“", "‘": "’", "«": "»"}
@@ -103,7 +103,7 @@ def _value(line: str, at: int) -> tuple[str, int, bool]:
         end = line.find(_QUOTES[line[at]], at + 1)
         if end < 0:
             raise CommandError(
-                f"The quote that begins with {line[at : at + 20]} is not closed.",
+                f"The quote that begins with {typed(line[at:], 20)} is not closed.",
                 example='use "my app"',
             )
         parts.append(line[at + 1 : end])

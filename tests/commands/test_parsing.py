@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from bot.build import State
 from bot.commands import (
     BITRISE,
+    GRAMMARS,
     AbortBuild,
     BuildRef,
     Command,
@@ -27,16 +28,19 @@ from bot.commands import (
     Subscribe,
     Subscriptions,
     TriggerBuild,
+    UnknownApp,
     Unsubscribe,
     UseApp,
     WhoAmI,
     describe,
+    find_app,
     list_words,
     parse,
     words,
 )
 from bot.filters import BuildFilter, Event, Patterns
 from tests.builds import NOON
+from tests.canaries import CANARIES, seen_in
 
 N12 = BuildRef(number=12)
 UUID = "8eb495d0-f653-4eed-910b-8d6b56cc0ec7"
@@ -223,3 +227,16 @@ def test_a_filter_put_into_words_and_read_again_is_the_same(wanted: BuildFilter)
     assert parse(list_words(ask), surface="slash") == ask
     assert describe(wanted)
     assert words(wanted) == "" or wanted
+
+
+@pytest.mark.parametrize("place", [0, 5, 12, 30, 70])
+def test_no_part_of_a_secret_is_said_again_where_what_was_typed_is_cut(place: int) -> None:
+    words = f"{'x' * place} {CANARIES['GitHub token']}"
+    for line in (f'"{words}', f'use "{words}', f"use '{words} and more"):
+        for grammar in GRAMMARS:
+            with pytest.raises(CommandError) as caught:
+                parse(line, surface="slash", grammar=grammar)
+            assert seen_in(str(caught.value)) == []
+    with pytest.raises(UnknownApp) as unknown:
+        find_app(words, [])
+    assert seen_in(str(unknown.value)) == []

@@ -359,7 +359,7 @@ class Player:
 def recorded(payload: dict[str, Any]) -> Recorded:
     """The payload with a name by which those of its kind are known."""
     if "command" in payload:
-        return Recorded(f"command {payload['text']}", "command", payload)
+        return Recorded(f"command {payload['command']} {payload['text']}".rstrip(), "command", payload)
     inner = payload.get("event")
     if inner is not None:
         function = (inner.get("function") or {}).get("callback_id", "")

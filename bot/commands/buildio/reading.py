@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from bot.commands import alike
 from bot.commands.buildio import model, values
-from bot.commands.errors import CommandError
+from bot.commands.errors import CommandError, typed
 from bot.commands.grammar import Reader, Words
 from bot.commands.model import Command
 from bot.commands.tokens import Token, arguments
@@ -152,7 +152,7 @@ def _domains_remove(words: Words) -> model.RemoveDomain:
 def _host(words: Words, token: Token) -> str:
     host = values.host(token.text)
     if host is None:
-        words.wrong(f"{token.text[:80]} is no host name.")
+        words.wrong(f"{typed(token.text, 80)} is no host name.")
     return host
 
 

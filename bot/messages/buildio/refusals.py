@@ -5,19 +5,22 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from bot.commands.errors import typed
 from bot.messages.buildio.pieces import COMMAND
 
 _NAMES_SAID = 3
 
 
-def unknown_thing(what: str, typed: str, names: Iterable[str], *, lists: str) -> str:
+def unknown_thing(what: str, words: str, names: Iterable[str], *, lists: str) -> str:
     """There is no such process, pipeline and the like; says the nearest names and which command lists them all."""
     known = list(names)
     by_case = {name.casefold(): name for name in known}
-    close = difflib.get_close_matches(typed.casefold(), by_case, n=_NAMES_SAID, cutoff=0.5)
+    close = difflib.get_close_matches(words.casefold(), by_case, n=_NAMES_SAID, cutoff=0.5)
     near = [by_case[name] for name in close]
     meant = f" Did you mean {' or '.join(near)}?" if near else ""
-    return f"I don't know a {what} called {typed[:80]}.{meant} `{COMMAND} {lists}` lists all {len(known)}."
+    return (
+        f"I don't know a {what} called {typed(words, 80)}.{meant} `{COMMAND} {lists}` lists all {len(known)}."
+    )
 
 
 def unknown_key(key: str, keys: Iterable[str], *, lists: str) -> str:
