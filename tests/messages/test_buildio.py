@@ -54,7 +54,7 @@ from tests.messages.outside import TEXT, assert_message, assert_view
 SHOP = App(provider=Provider.BUILDIO, slug="8eb495d0", title="shop")
 OF_SHOP = buildio.VarsOf.of_app(SHOP)
 MANY = settings(
-    max_examples=40, suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow], deadline=None
+    max_examples=15, suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow], deadline=None
 )
 
 

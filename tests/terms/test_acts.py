@@ -25,6 +25,8 @@ from bot.acts import (
     RemoveAllDomains,
     RemoveDomain,
     Restart,
+    RevealConfig,
+    RevealEnvironment,
     Run,
     SetConfig,
     SetEnvironment,
@@ -55,6 +57,7 @@ ACTS: list[tuple[Act, str]] = [
     (SetConfig(app=SHOP, values={"B": SECRET, "A": SECRET}), "set the config vars A, B of shop"),
     (SetConfig(app=SHOP, values=dict.fromkeys(MANY, SECRET)), "set 9 config vars of shop"),
     (UnsetConfig(app=SHOP, keys=("A",)), "unset the config var A of shop"),
+    (RevealConfig(app=SHOP, key="A"), "see the value of the config var A of shop"),
     (AddDomain(app=SHOP, hostname="a.example"), "add the domain a.example to shop"),
     (
         AddDomain(app=SHOP, hostname="a.example", certificate=SECRET),
@@ -76,6 +79,10 @@ ACTS: list[tuple[Act, str]] = [
     (
         UnsetEnvironment(environment="e1", label="review", keys=("A", "B")),
         "unset the config vars A, B of the environment review",
+    ),
+    (
+        RevealEnvironment(environment="e1", label="review", key="A"),
+        "see the value of the config var A of the environment review",
     ),
     (ClusterLogin(region="eu"), "get a Kubernetes credential for the cluster in eu"),
 ]
