@@ -217,7 +217,8 @@ def _with_more(here: str, draw: st.DrawFn) -> str:
     """What was there, with something before or after it: it still looks like what it was."""
     more = draw(texts())
     # A secret that is glued to other letters is none to whoever looks for it by its beginning.
-    between = draw(st.sampled_from([" ", "\n", "\t"] if more in SECRETS else [" ", "\n", "", ",", ":"]))
+    apart = more in SECRETS or bool(seen_in(here))
+    between = draw(st.sampled_from([" ", "\n", "\t"] if apart else [" ", "\n", "", ",", ":"]))
     return draw(st.sampled_from([here + between + more, more + between + here]))
 
 
