@@ -152,7 +152,8 @@ def words_of(body: bytes) -> str | None:
         content: Any = json.loads(body)
     except (ValueError, RecursionError):
         text = " ".join(re.sub(r"<[^>]*>", " ", body[:2000].decode("utf-8", "replace")).split())
-        return text or None
+        # An answer that was meant to be JSON and broke is no sentence, and may hold anything.
+        return text if text and "{" not in text else None
     if not isinstance(content, dict):
         return None
     for key in ("message", "error_msg", "error_message", "error"):

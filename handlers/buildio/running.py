@@ -98,8 +98,11 @@ async def _next(app: App, ask: RunCommand, caller: Caller) -> Block:
 
 
 async def _judged(app: App, ask: RunCommand, caller: Caller) -> None:
-    """Nobody fills in a form for what they may not do."""
-    await doing.judged(acts.Run(app=app, dyno=ask.dyno or ANY, command=ask.command), caller)
+    """Nobody fills in a form for what they may not do, or for what can't be shown. Raises NotAllowed, NotNamed."""
+    act = acts.Run(app=app, dyno=ask.dyno or ANY, command=ask.command)
+    await doing.judged(act, caller)
+    if ask.command and (problem := act.problem()) is not None:
+        raise NotNamed(problem)
 
 
 def _origin(app: App, caller: Caller, dyno: str | None) -> RunOrigin:

@@ -103,6 +103,14 @@ async def test_an_error_that_is_no_json_still_has_words(http: Http) -> None:
             await api(http, server.url, Time()).read("/x")
 
 
+async def test_what_was_meant_to_be_json_and_broke_is_not_quoted(http: Http) -> None:
+    broken = web.Response(status=422, text='{"DATABASE_URL": "postgres://boss:pass')
+    async with serving(one_after_another(broken)) as server:
+        with pytest.raises(Refused) as caught:
+            await api(http, server.url, Time()).read("/x")
+    assert caught.value.words is None
+
+
 async def test_reading_is_tried_again_after_a_broken_server_and_ever_later(http: Http) -> None:
     time = Time()
     async with serving(

@@ -9,6 +9,7 @@ import pytest
 from handlers.doing.performing import buildio as performing
 from sandbox.slack import Post
 from sandbox.slack.workspace import OpenView
+from tests.canaries import CANARIES
 from tests.handlers.buildio.conftest import Governed
 from tests.town import Town
 
@@ -234,6 +235,14 @@ async def test_a_command_too_long_for_the_form_names_the_processes_instead(gover
             f"/buildio run shop -- echo {quotes}", "In which process? There are web.1, web.2, worker.1"
         )
         assert ran(town) == []
+
+
+async def test_a_secret_in_a_command_that_is_said_aloud_is_put_into_no_button(governed: Governed) -> None:
+    async with governed(ON) as town:
+        token = CANARIES["GitHub token"]
+        town.people.say("anna", "D0ANNA", f"buildio run shop -- ls using {token} for the API")
+        await town.told("looks like a secret", channel="D0ANNA")
+        assert all(token not in str(post.blocks) for post in town.slack.posts("D0ANNA", "anna"))
 
 
 async def test_a_secret_in_the_command_is_refused_before_anybody_sees_it(governed: Governed) -> None:
