@@ -45,6 +45,8 @@ _Ts = Annotated[str, StringConstraints(pattern=re.compile(r"^\d{1,12}\.\d{1,8}\Z
 _MaybeTs: TypeAlias = _Ts | Literal[""] | None
 # A name that Slack has given something, and takes back.
 _Handle = Annotated[str, StringConstraints(pattern=re.compile(r"^[\w.:-]{1,200}\Z"))]
+# One run of a step of Workflow Builder, such as Fx0123ABCDE (docs.slack.dev, "function_executed event").
+_Run = Annotated[str, StringConstraints(pattern=re.compile(r"^Fx[A-Z0-9]{2,40}\Z"))]
 _MaybeText: TypeAlias = str | None
 
 
@@ -288,7 +290,7 @@ class _Inputs(_Part):
 
 class _FunctionExecuted(_Inner):
     function: _Function
-    function_execution_id: _Handle
+    function_execution_id: _Run
     bot_access_token: _MaybeText = None
     inputs: _Inputs | None = None
 

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from bot import messages
 from bot.build import App
 from bot.commands import ShowPolicy
+from bot.http.redaction import redact
 from bot.messages import FilledRule, Origin, ShownRule
 from bot.policy import (
     MOST_MINUTES,
@@ -87,6 +88,7 @@ async def open_modal(caller: Caller, provider: Provider, app: App | None = None)
 
 async def add(filled: FilledRule, caller: Caller, provider: Provider = Provider.BITRISE) -> Answer:
     """Add a rule. Raises NotAllowed, RuleProblem."""
+    _check_no_secret(filled)  # first of all, so that it is said at its field, and put into no view again
     await _check_admin(caller)
     rule = rule_of(filled)
     if isinstance(rule, Protect) and caller.desk.storage.vault is None:
@@ -154,6 +156,17 @@ def rule_of(filled: FilledRule) -> Allow | Protect:
     except ValidationError as error:
         words = error.errors()[0]["msg"].removeprefix("Value error, ")
         raise RuleProblem("acts", f"{words[:1].upper()}{words[1:]}.") from error
+
+
+def _check_no_secret(filled: FilledRule) -> None:
+    """Rules are shown to everybody, and kept as they are. Raises RuleProblem."""
+    for field, names in (
+        ("branches", filled.branches),
+        ("workflows", filled.workflows),
+        ("stages", filled.stages),
+    ):
+        if any(redact(name) != name for name in names):
+            raise RuleProblem(field, "This looks like a token or a password. Only names belong here.")
 
 
 async def _check_admin(caller: Caller) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.bitrise import Build
+from tests.canaries import CANARIES
 from tests.town import Town, open_town
 
 NOBODY_ABORTS = """
@@ -150,6 +151,11 @@ async def test_only_admins_change_rules_whatever_they_press(tmp_path: Path) -> N
         ({"who": "The people and groups below"}, "people", "Pick people or groups"),
         ({"kind": "Needs a second person", "who": "Nobody"}, "who", "nobody may agree"),
         ({"kind": "Needs a second person", "minutes": "soon"}, "minutes", "a number of minutes"),
+        (
+            {"kind": "Needs a second person", "branches": f"main {CANARIES['GitHub token']}"},
+            "branches",
+            "looks like a token",
+        ),
         (
             {"kind": "Needs a second person", "acts": ["Change subscriptions"]},
             "acts",

@@ -114,6 +114,10 @@ def test_what_slack_sends_is_let_in(payload: dict[str, Any]) -> None:
         (event(type="reaction_added"), "event.type"),
         (event(type="app_mention", channel="C0", user={"id": "U0"}, ts="1.1"), "event.user"),
         (event(type="user_change", user={"id": "U0BEN", "deleted": "no"}), "event.user.deleted"),
+        (
+            event(type="function_executed", function={"callback_id": "x"}, function_execution_id="xoxb-1"),
+            "event.function_execution_id",
+        ),
         ({"type": "event_callback", "event": []}, "event"),
         (COMMAND | {"text": "half a character: \ud800"}, "a character"),
         (COMMAND | {"more": json.loads("[" * 200 + "]" * 200)}, "the depth"),
