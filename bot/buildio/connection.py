@@ -32,5 +32,7 @@ class Connection:
             credentials=credentials,
             clock=clock,
             pauses=pauses,
+            # Reference, "Errors": an error has a code and a message; what else comes may hold a config var.
+            errors_in_text=False,
             **api_options,
         )

@@ -135,7 +135,9 @@ class BuildioOAuth:
 
     def _error(self, response: Response) -> ProviderError:
         """The error of an answer: `error` is its code, `error_description` its words (RFC 6749, 5.2)."""
-        error = error_for(response.status_code, response.headers, response.content, now=self._clock())
+        error = error_for(
+            response.status_code, response.headers, response.content, now=self._clock(), in_text=False
+        )
         said = _said(response.content)
         code = said.name("error")
         if code is not None and response.status_code in (400, 401, 403):

@@ -50,7 +50,8 @@ class Api:
     """A provider's API under somebody's credentials.
 
     Everybody who asks with the same token, and shares `pauses`, shares its pauses: after a 429 nobody asks again
-    before its end. `scheme` is the word before the token in the Authorization header.
+    before its end. `scheme` is the word before the token in the Authorization header. `errors_in_text`: an error that
+    is no JSON is said again as it is.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Api:
         randomness: random.Random | None = None,
         deadline: timedelta = DEADLINE,
         pauses: dict[str, datetime] | None = None,
+        errors_in_text: bool = True,
     ) -> None:
         self._provider, self._scheme = provider, scheme
         self.base_url = base_url.rstrip("/")
@@ -76,6 +78,7 @@ class Api:
         self._sleep = sleep
         self._randomness = randomness or random.Random()  # noqa: S311 - it only spreads retries out
         self._deadline = deadline
+        self._errors_in_text = errors_in_text
         self._pauses = pauses if pauses is not None else {}
 
     @property
@@ -157,7 +160,13 @@ class Api:
                     # What was refused was not done (RFC 9110, 15.5.2), so it may be asked again, once.
                     renewed, token = True, await self._credentials.token(changes=method != "GET")
                     continue
-                error = error_for(response.status_code, response.headers, response.content, now=self._clock())
+                error = error_for(
+                    response.status_code,
+                    response.headers,
+                    response.content,
+                    now=self._clock(),
+                    in_text=self._errors_in_text,
+                )
                 if method != "GET" and response.status_code in GATEWAYS:
                     raise AnswerLost(error.words) from error
                 raise error

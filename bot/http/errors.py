@@ -116,20 +116,26 @@ class DownloadExpired(ProviderError):
     sentence = "The link has expired; ask again for a fresh one"
 
 
-def error_for(status: int, headers: Mapping[str, str], body: bytes, *, now: datetime) -> ProviderError:
-    """The error that an answer of status 400 or higher stands for."""
-    error = _error_for(status, headers, body, now)
+def error_for(
+    status: int, headers: Mapping[str, str], body: bytes, *, now: datetime, in_text: bool = True
+) -> ProviderError:
+    """The error that an answer of status 400 or higher stands for.
+
+    `in_text`: a body that is no JSON is words too. Else it is none of the provider's errors, and is not said again: it
+    may be anything, also what should have been kept.
+    """
+    error = _error_for(status, headers, words_of(body, in_text=in_text), now)
     error.code = code_of(body)
     return error
 
 
-def _error_for(status: int, headers: Mapping[str, str], body: bytes, now: datetime) -> ProviderError:
+def _error_for(status: int, headers: Mapping[str, str], words: str | None, now: datetime) -> ProviderError:
     if status == 429:
         return RateLimited(pause_until(headers, now=now))
     if status >= 500:
         return ProviderDown(f"it answered {status}")
     known: dict[int, type[ProviderError]] = {401: BadToken, 403: NoAccess, 404: NotFound}
-    return known.get(status, Refused)(words_of(body))
+    return known.get(status, Refused)(words)
 
 
 def code_of(body: bytes) -> str | None:
@@ -142,7 +148,7 @@ def code_of(body: bytes) -> str | None:
     return code if isinstance(code, str) and _CODE.fullmatch(code) and redact(code) == code else None
 
 
-def words_of(body: bytes) -> str | None:
+def words_of(body: bytes, *, in_text: bool = True) -> str | None:
     """The provider's own words in an error's body, wherever that kind of error keeps them; None where it has none.
 
     `message` today, `error_message` in older answers (seed documents, forum thread), `error_msg` for a refused
@@ -151,6 +157,8 @@ def words_of(body: bytes) -> str | None:
     try:
         content: Any = json.loads(body)
     except (ValueError, RecursionError):
+        if not in_text:
+            return None
         text = " ".join(re.sub(r"<[^>]*>", " ", body[:2000].decode("utf-8", "replace")).split())
         # An answer that was meant to be JSON and broke is no sentence, and may hold anything.
         return text if text and "{" not in text else None

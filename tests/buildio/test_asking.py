@@ -117,6 +117,17 @@ async def test_the_references_error_has_its_code_and_its_words(
     assert "Build.io" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "body", ['z"API_KEY": "canary-4711", ', "canary-4711", '["canary-4711"]', '{"API_KEY": "canary-4711"}']
+)
+async def test_an_error_that_is_none_of_the_references_is_not_said_again(http: Http, body: str) -> None:
+    async with serving(lambda _: web.Response(status=404, text=body)) as server:
+        with pytest.raises(NotFound) as caught:
+            await client(http, server.url).config_vars("shop")
+    assert caught.value.words is None
+    assert "canary" not in str(caught.value)
+
+
 async def test_a_server_that_breaks_is_down(http: Http) -> None:
     answer = {"code": "internal_error", "message": "Traceback …"}
     async with serving(lambda _: web.json_response(answer, status=500)) as server:
