@@ -78,6 +78,12 @@ def m007_ties(db: sqlite_utils.Database) -> None:
         db.execute(statement)
 
 
+@migrations()
+def m008_decided_proposals(db: sqlite_utils.Database) -> None:
+    """What decided proposals were about is kept no longer: it may hold sealed config values."""
+    db.execute("UPDATE proposals SET act = '' WHERE state NOT IN ('open', 'agreed')")
+
+
 def _about_everything(body: str) -> str:
     """A rule about all that there was, as one about all that there is."""
     rule = json.loads(body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Sequence
 from datetime import datetime
@@ -15,7 +16,7 @@ from bot.audit import Entry
 from bot.build import Frozen
 from bot.messages import Message
 from bot.policy import Who
-from bot.vault import Vault
+from bot.vault import CannotOpen, Vault
 from storage.accounts import NoKey
 from storage.audit import append
 from storage.database import Database
@@ -26,6 +27,9 @@ from storage.times import from_text, to_text
 _FIELDS = (
     "id, team_id, channel_id, asked_by, act, deciders, asked_at, expires_at, state, decided_by, execution"
 )
+
+# What of a row must be as it was when it was sealed; state and decider change.
+_BOUND = {"channel", "asked_by", "deciders", "asked_at", "expires_at", "execution"}
 
 
 class ProposalState(StrEnum):
@@ -46,7 +50,11 @@ class Deciders(Frozen):
 
 
 class Proposal(Frozen):
-    """One proposal. `execution` names the workflow's step that waits for it."""
+    """One proposal. `execution` names the workflow's step that waits for it.
+
+    `bound`: who asked, who decides, and until when are under the same seal as the act. Those that were made before
+    there was such a seal can't be agreed to any more.
+    """
 
     id: str
     team: str
@@ -59,10 +67,11 @@ class Proposal(Frozen):
     state: ProposalState = ProposalState.OPEN
     decided_by: str | None = None
     execution: str | None = None
+    bound: bool = True
 
 
 class Proposals:
-    """All of them; the acts are sealed, since what a build is started with may hold secrets."""
+    """All of them, sealed: what a build is started with may hold secrets, and to agree is a right."""
 
     def __init__(self, database: Database, vault: Vault | None) -> None:
         self._database = database
@@ -74,7 +83,7 @@ class Proposals:
 
     async def begin(self, proposal: Proposal, message: Message, entry: Entry) -> None:
         """Keep it, write it down, and ask in its channel. Raises NoKey, WorkspaceGone."""
-        sealed = self._the_vault().seal(proposal.act.for_sealing(), "proposal", proposal.team, proposal.id)
+        sealed = self._the_vault().seal(_content(proposal), "proposal", proposal.team, proposal.id)
         row = [
             proposal.id,
             proposal.team,
@@ -100,9 +109,9 @@ class Proposals:
 
         await self._database.of(proposal.team).write(work)
 
-    async def find(self, team: str, identity: str) -> Proposal | None:
-        """One of a workspace's proposals. Raises NoKey, CannotOpen."""
-        query = f"SELECT {_FIELDS} FROM proposals WHERE team_id = ? AND id = ?"
+    async def find_open(self, team: str, identity: str) -> Proposal | None:
+        """One of a workspace's proposals that nobody has decided yet. Raises NoKey, CannotOpen."""
+        query = f"SELECT {_FIELDS} FROM proposals WHERE team_id = ? AND id = ? AND state = 'open'"
         row = await self._database.read(lambda db: db.execute(query, [team, identity]).fetchone())
         return self._proposal(row) if row is not None else None
 
@@ -120,9 +129,9 @@ class Proposals:
 
         def work(db: sqlite_utils.Database) -> bool:
             decided = db.execute(
-                "UPDATE proposals SET state = ?, decided_by = ?, decided_at = ?"
+                "UPDATE proposals SET state = ?, decided_by = ?, decided_at = ?, act = iif(?, act, '')"
                 " WHERE team_id = ? AND id = ? AND state = 'open'",
-                [state, by, to_text(at), proposal.team, proposal.id],
+                [state, by, to_text(at), state is ProposalState.AGREED, proposal.team, proposal.id],
             ).rowcount
             if decided:
                 append(db, proposal.team, self._vault, entry, at)
@@ -134,8 +143,10 @@ class Proposals:
         return await self._database.write(work)
 
     async def finish(self, proposal: Proposal) -> None:
-        """What came of it is known."""
-        query = "UPDATE proposals SET state = 'done' WHERE team_id = ? AND id = ? AND state = 'agreed'"
+        """What came of it is known: what it was about is kept no longer."""
+        query = (
+            "UPDATE proposals SET state = 'done', act = '' WHERE team_id = ? AND id = ? AND state = 'agreed'"
+        )
         await self._database.write(lambda db: db.execute(query, [proposal.team, proposal.id]))
 
     async def cut_off(self, before: datetime) -> list[Proposal]:
@@ -171,20 +182,38 @@ class Proposals:
         return self._vault
 
     def _proposal(self, row: Any) -> Proposal:
+        """What the row holds. Raises CannotOpen where what is sealed does not say the same."""
         identity, team, channel, asked_by, sealed, deciders, asked_at, expires_at, state, by, execution = row
-        return Proposal(
+        content = self._the_vault().open(sealed, "proposal", team, identity)
+        made = json.loads(content)
+        bound = isinstance(made["act"], dict)  # before, the act alone was sealed, whose `act` is its name
+        proposal = Proposal(
             id=identity,
             team=team,
             channel=channel,
             asked_by=asked_by,
-            act=act_from(self._the_vault().open(sealed, "proposal", team, identity)),
+            act=act_from(json.dumps(made["act"]) if bound else content),
             deciders=Deciders.model_validate_json(deciders),
             asked_at=from_text(asked_at),
             expires_at=from_text(expires_at),
             state=ProposalState(state),
             decided_by=by,
             execution=execution,
+            bound=bound,
         )
+        if bound and _bound_fields(proposal) != {name: made.get(name) for name in _BOUND}:
+            raise CannotOpen("who asked, who decides or until when was changed")
+        return proposal
+
+
+def _content(proposal: Proposal) -> str:
+    """What is sealed of a proposal: the act with its secrets, and what its row says in clear for looking it up."""
+    return json.dumps({"act": json.loads(proposal.act.for_sealing()), **_bound_fields(proposal)})
+
+
+def _bound_fields(proposal: Proposal) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(proposal.model_dump_json(include=_BOUND))
+    return found
 
 
 def subject_of_proposal(identity: str) -> str:

@@ -474,7 +474,7 @@ class Workspaces(RuleBasedStateMachine):
 
     def reach_for_a_proposal(self, team: str, proposal: Proposal) -> None:
         proposals = self.storage.proposals
-        assert self.run(proposals.find(team, proposal.id)) is None
+        assert self.run(proposals.find_open(team, proposal.id)) is None
         mine = proposal.model_copy(update={"team": team})
         said, at = Message("Mine"), self.now()
         concluding = proposals.conclude(mine, ProposalState.AGREED, said, entry("stolen"), by="U1", at=at)
@@ -536,14 +536,17 @@ class Workspaces(RuleBasedStateMachine):
             assert len(asked) <= alone.asked_anew
         assert [one.number for one in await mine.policies.all()] == alone.rules
         for identity, state in alone.proposals.items():
-            proposal = await self.storage.proposals.find(team, identity)
-            assert proposal is not None
-            assert proposal.state is state
+            assert await self.state_of(team, identity) == state
         written = await mine.audit.latest(1000)
         assert [json.loads(one.body)["act"] for one in reversed(written)] == alone.acts
         assert (await mine.audit.verify()).entries == len(alone.acts)
         owed = {execution for place, execution, _ in await self.storage.steps.owed() if place == team}
         assert owed == {execution for execution, state in alone.steps.items() if state == "owed"}
+
+    async def state_of(self, team: str, proposal: str) -> str:
+        query = "SELECT state FROM proposals WHERE team_id = ? AND id = ?"
+        [state] = await self.database.read(lambda db: db.execute(query, [team, proposal]).fetchone())
+        return str(state)
 
     async def compare_told(self, here: Recipient, alone: Alone) -> None:
         for (channel, ts), (parcel, carried) in alone.told.items():
