@@ -102,12 +102,12 @@ class Rulings:
             who = who_may(rules, question).who
             if not await self.includes(who, person):
                 return Ruling(refused=await self._refusal(question, who, whose, person.team))
-        confirm = not person.vouched and bool(person.id)
         needed = [*protections(operators, question), *protections(of_workspace, question)]
         return Ruling(
             second=tuple(dict.fromkeys(one.who for one in needed)),
             minutes=min((one.minutes for one in needed), default=60),
-            confirm=confirm and not await self._open_to_workflows(question, operators, of_workspace),
+            # Whom a workflow's step names has not said so themselves, whoever's token it would be done with.
+            confirm=not person.vouched and bool(person.id),
         )
 
     async def includes(self, who: Who, person: Person) -> bool:
@@ -138,16 +138,6 @@ class Rulings:
         except SlackApiError as error:
             log.warning("rulings.person_unknown", team=person.team, reason=str(error.response.get("error")))
             return "Slack does not tell me who you are at the moment. Try again in a minute."
-
-    async def _open_to_workflows(
-        self,
-        question: Question,
-        operators: Sequence[Allow | Protect],
-        of_workspace: Sequence[Allow | Protect],
-    ) -> bool:
-        """Whether a workflow may do it by itself: where the bot acts for everyone anyway."""
-        everyone = all(who_may(rules, question).who.everyone for rules in (operators, of_workspace))
-        return self._clients.at(question.provider or Provider.BITRISE).service_acts and everyone
 
     async def _refusal(self, question: Question, who: Who, whose: str, team: str) -> str:
         what = _DOING[question.permission]

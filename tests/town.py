@@ -223,10 +223,15 @@ class Town(Conversation):
 
 @asynccontextmanager
 async def open_town(
-    folder: Path, *, http: bool = False, seconds: Mapping[str, float] = NO_SECONDS, **settings: str
+    folder: Path,
+    *,
+    http: bool = False,
+    seconds: Mapping[str, float] = NO_SECONDS,
+    now: Callable[[], datetime] = utc_now,
+    **settings: str,
 ) -> AsyncIterator[Town]:
-    """`seconds` are those that the bot takes for itself, such as `ping_seconds`."""
-    town = Town(folder, http=http, seconds=seconds, settings=settings)
+    """`seconds` are those that the bot takes for itself, such as `ping_seconds`; `now` is its clock and Slack's."""
+    town = Town(folder, http=http, seconds=seconds, now=now, settings=settings)
     await town.open()
     try:
         await town.start_bot()

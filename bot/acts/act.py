@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 
 from pydantic import PlainSerializer, SecretStr, SerializationInfo
 
@@ -30,11 +30,18 @@ class ProviderAct(Frozen):
     """Something that somebody wants to change at a provider, whole: to be judged, noted, and done later.
 
     No secret is in what it says of itself. `app` is None where it is about none.
+
+    `not_shown` lists the fields that `full_details` leaves out, each with the reason: a name, or a path of names.
     """
 
     permission: ClassVar[Permission]
     provider: ClassVar[Provider]
+    not_shown: ClassVar[Mapping[str, str]] = {}
     app: App | None = None
+
+    def normalized(self) -> Self:
+        """Return the act as it is judged, shown and sent. Raises ValueError with a sentence for who asks."""
+        return self
 
     def question(self, channel: str) -> Question:
         """What the policy is asked about it; what it does not say stays unknown."""
@@ -70,9 +77,12 @@ class ProviderAct(Frozen):
         """What somebody wants to do, as text that follows "wants to"."""
         raise NotImplementedError
 
-    def exactly(self) -> str | None:
-        """What will be done, letter by letter, where words alone do not say it."""
-        return None
+    def full_details(self) -> list[tuple[str, str]]:
+        """Return all that will be sent, as names and values: what a second person agrees to.
+
+        Each field stands in it, but for those in `not_shown`.
+        """
+        raise NotImplementedError
 
     def problem(self) -> str | None:
         """Why it can't even be asked for, as a sentence."""
@@ -88,3 +98,18 @@ class ProviderAct(Frozen):
     def for_sealing(self) -> str:
         """All of it as JSON, secrets too: for what seals it, and for nobody else."""
         return self.model_dump_json(context=_SEALING)
+
+
+def app_details(app: App | None) -> list[tuple[str, str]]:
+    """Return which app it is: its title can be changed and given twice, its slug can't."""
+    return [("app", app.title), ("app id", app.slug)] if app is not None else []
+
+
+def given(**values: str | int | None) -> list[tuple[str, str]]:
+    """Return those that are there; underscores in names stand for spaces."""
+    return [(name.replace("_", " "), str(value)) for name, value in values.items() if value is not None]
+
+
+def switched_on(**values: bool) -> list[tuple[str, str]]:
+    """Return those that are on."""
+    return [(name.replace("_", " "), "yes") for name, value in values.items() if value]

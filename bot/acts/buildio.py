@@ -8,18 +8,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import StringConstraints
+from pydantic import SecretStr, StringConstraints
 
-from bot.acts.act import NONE_OF_THEM, ProviderAct, Secret
+from bot.acts.act import NONE_OF_THEM, ProviderAct, Secret, app_details, given
 from bot.build import App, Build, Frozen
+from bot.buildio.certificates import fingerprint
 from bot.commands.buildio import LONGEST_COMMAND, array_of
-from bot.filters import Event, event_of
+from bot.git_refs import branch_name, is_ambiguous
 from bot.http.redaction import redact
 from bot.policy import Permission, Question
 from bot.provider import Provider
 
 NAMES_SAID = 5
 LONGEST_TITLE = 100
+# What becomes of a config var, where its value is shown to nobody.
+SET, UNSET = "set to a value that is not shown", "unset"
+
+_VALUES_NOT_SHOWN = {"values": "values of config vars are shown to nobody; their names are"}
+_CERTIFICATE_NOT_SHOWN = {"certificate": "it holds a private key; its fingerprint is shown instead"}
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 
@@ -32,6 +38,13 @@ class BuildioAct(ProviderAct):
     def question(self, channel: str) -> Question:
         """With the stage in doubt."""
         return self._of(channel)
+
+    def full_details(self) -> list[tuple[str, str]]:
+        """The app, where it is about one, and what its kind adds."""
+        return [*app_details(self.app), *self._more()]
+
+    def _more(self) -> list[tuple[str, str]]:
+        return []
 
     def _of(
         self,
@@ -51,23 +64,19 @@ class _OfApp(BuildioAct):
 
 
 class BuiltAtBitrise(Frozen):
-    """The build at Bitrise that a deployment takes its commit from; `pushed`: a push to the branch has started it."""
+    """The build at Bitrise that a deployment takes its commit from."""
 
     app: str
     title: str
     slug: str
     label: str
     url: str
-    pushed: bool = False
 
     @classmethod
     def of(cls, build: Build, app: App) -> Self:
         """This build."""
-        pushed = event_of(build) is Event.PUSH
         title = app.title[:LONGEST_TITLE]
-        return cls(
-            app=app.slug, title=title, slug=build.slug, label=build.label, url=build.url, pushed=pushed
-        )
+        return cls(app=app.slug, title=title, slug=build.slug, label=build.label, url=build.url)
 
     @property
     def words(self) -> str:
@@ -97,10 +106,16 @@ class Deploy(_OfApp):
             built=built,
         )
 
+    def normalized(self) -> Self:
+        """Return it with the names as Git has them. Raises InvalidBranch."""
+        branch = branch_name(self.branch) if self.branch is not None else None
+        return self.model_copy(update={"branch": branch, "commitish": (self.commitish or "").strip() or None})
+
     def question(self, channel: str) -> Question:
         """With the branch, where it is known, as the workflow `deploy`."""
-        # Whoever starts a build at Bitrise by hand may name any branch beside any commit.
-        known = self.commitish is None or (self.built is not None and self.built.pushed)
+        # Anybody may name any branch beside any commit, also at Bitrise, where a build says of itself what whoever
+        # started it has said.
+        known = self.commitish is None and self.branch is not None and not is_ambiguous(self.branch)
         return self._of(channel, branch=self.branch if known else None, workflow="deploy")
 
     def reason(self) -> str | None:
@@ -118,6 +133,23 @@ class Deploy(_OfApp):
         named = ", ".join(f"{name} {value}" for name, value in self._named().items())
         of = f", which is {self.built.words}" if self.built is not None else ""
         return f"deploy {self.app.title}" + (f" ({named})" if named else "") + of
+
+    def _more(self) -> list[tuple[str, str]]:
+        built = self.built
+        return [
+            *given(branch=self.branch, commit=self.commitish, description=self.description),
+            *(
+                given(
+                    Bitrise_app=built.title,
+                    Bitrise_app_id=built.app,
+                    Bitrise_build=built.label,
+                    Bitrise_build_id=built.slug,
+                    Bitrise_page=built.url,
+                )
+                if built is not None
+                else []
+            ),
+        ]
 
     def _named(self) -> dict[str, str]:
         named = {"branch": self.branch, "commit": self.commitish}
@@ -139,6 +171,9 @@ class Restart(_OfApp):
         """Which dynos."""
         return f"restart {self.dyno or 'all dynos'} of {self.app.title}"
 
+    def _more(self) -> list[tuple[str, str]]:
+        return [("dyno", self.dyno or "all dynos")]
+
 
 class Run(_OfApp):
     """Run a command in a dyno: an array of strings, as Build.io takes it."""
@@ -153,12 +188,11 @@ class Run(_OfApp):
         return {"label": self.dyno, "command": array_of(self.command)}
 
     def words(self) -> str:
-        """In which dyno; the command stands beside it, since words are cut and their spaces do not count."""
+        """In which dyno; the command stands below it, since words are cut and their spaces do not count."""
         return f"run a command in {self.dyno} of {self.app.title}"
 
-    def exactly(self) -> str:
-        """The array."""
-        return array_of(self.command)
+    def _more(self) -> list[tuple[str, str]]:
+        return [("dyno", self.dyno), ("command", array_of(self.command))]
 
     def problem(self) -> str | None:
         """Of what can't be shown to others as it will run."""
@@ -178,6 +212,7 @@ class Run(_OfApp):
 class SetConfig(_OfApp):
     """Set config vars of an app."""
 
+    not_shown: ClassVar[Mapping[str, str]] = _VALUES_NOT_SHOWN
     permission: ClassVar = Permission.CONFIG
     act: Literal["set_config"] = "set_config"
     values: Mapping[Name, Secret]
@@ -190,9 +225,8 @@ class SetConfig(_OfApp):
         """The names alone."""
         return f"set {_vars(self.values)} of {self.app.title}"
 
-    def exactly(self) -> str | None:
-        """The names, where they are many."""
-        return _all_of(self.values)
+    def _more(self) -> list[tuple[str, str]]:
+        return [(f"config var {name}", SET) for name in sorted(self.values)]
 
 
 class UnsetConfig(_OfApp):
@@ -210,9 +244,8 @@ class UnsetConfig(_OfApp):
         """The names."""
         return f"unset {_vars(self.keys)} of {self.app.title}"
 
-    def exactly(self) -> str | None:
-        """The names, where they are many."""
-        return _all_of(self.keys)
+    def _more(self) -> list[tuple[str, str]]:
+        return [(f"config var {name}", UNSET) for name in sorted(self.keys)]
 
 
 class RevealConfig(_OfApp):
@@ -230,10 +263,14 @@ class RevealConfig(_OfApp):
         """The name alone."""
         return f"see the value of {_vars([self.key])} of {self.app.title}"
 
+    def _more(self) -> list[tuple[str, str]]:
+        return [("config var", self.key)]
+
 
 class AddDomain(_OfApp):
     """Add a domain to an app, with a certificate of one's own or with none."""
 
+    not_shown: ClassVar[Mapping[str, str]] = _CERTIFICATE_NOT_SHOWN
     permission: ClassVar = Permission.DOMAINS
     act: Literal["add_domain"] = "add_domain"
     hostname: Name
@@ -248,6 +285,9 @@ class AddDomain(_OfApp):
         own = " with a certificate" if self.certificate is not None else ""
         return f"add the domain {self.hostname}{own} to {self.app.title}"
 
+    def _more(self) -> list[tuple[str, str]]:
+        return [("domain", self.hostname), ("certificate", _fingerprint(self.certificate))]
+
 
 class _OfDomain(_OfApp):
     """Something about a domain that is there: `domain` is its id."""
@@ -260,16 +300,23 @@ class _OfDomain(_OfApp):
         """Which domain."""
         return {"label": self.hostname, "domain": self.domain}
 
+    def _more(self) -> list[tuple[str, str]]:
+        return [("domain", self.hostname), ("domain id", self.domain)]
+
 
 class UpdateCertificate(_OfDomain):
     """Give a domain another certificate."""
 
+    not_shown: ClassVar[Mapping[str, str]] = _CERTIFICATE_NOT_SHOWN
     act: Literal["update_certificate"] = "update_certificate"
     certificate: Secret
 
     def words(self) -> str:
         """Of which domain."""
         return f"give the domain {self.hostname} of {self.app.title} another certificate"
+
+    def _more(self) -> list[tuple[str, str]]:
+        return [*super()._more(), ("certificate", _fingerprint(self.certificate))]
 
 
 class RemoveDomain(_OfDomain):
@@ -293,9 +340,8 @@ class RemoveAllDomains(_OfApp):
         """All of them."""
         return {"label": "all domains", "domains": " ".join(self.hostnames)}
 
-    def exactly(self) -> str:
-        """Which they are."""
-        return "\n".join(self.hostnames)
+    def _more(self) -> list[tuple[str, str]]:
+        return [("domain", one) for one in self.hostnames]
 
     def words(self) -> str:
         """Of which app."""
@@ -323,6 +369,9 @@ class CreateApp(BuildioAct):
     def words(self) -> str:
         """What is created, and where."""
         return f"create the app {self.name}{_where(self.team_title or self.team, self.region)}"
+
+    def _more(self) -> list[tuple[str, str]]:
+        return given(name=self.name, team=self.team_title, team_id=self.team, region=self.region)
 
 
 class CreateNamespace(BuildioAct):
@@ -352,6 +401,15 @@ class CreateNamespace(BuildioAct):
         """What is created, and where."""
         return f"create the namespace {self.name}{_where(self.team_title or self.team, self.region)}"
 
+    def _more(self) -> list[tuple[str, str]]:
+        return given(
+            name=self.name,
+            team=self.team_title,
+            team_id=self.team,
+            region=self.region,
+            description=self.description,
+        )
+
 
 class DeleteNamespace(BuildioAct):
     """Delete a namespace, with whatever is in it."""
@@ -368,6 +426,9 @@ class DeleteNamespace(BuildioAct):
         """Which namespace."""
         return f"delete the namespace {self.name}"
 
+    def _more(self) -> list[tuple[str, str]]:
+        return [("namespace", self.name)]
+
 
 class _OfEnvironment(BuildioAct):
     """Something about the config vars of a pipeline's environment: its id, and what people call it."""
@@ -376,10 +437,14 @@ class _OfEnvironment(BuildioAct):
     environment: Name
     label: Name
 
+    def _more(self) -> list[tuple[str, str]]:
+        return [("environment", self.label), ("environment id", self.environment)]
+
 
 class SetEnvironment(_OfEnvironment):
     """Set config vars of an environment; None takes one away."""
 
+    not_shown: ClassVar[Mapping[str, str]] = _VALUES_NOT_SHOWN
     act: Literal["set_environment"] = "set_environment"
     values: Mapping[Name, Secret | None]
 
@@ -395,9 +460,14 @@ class SetEnvironment(_OfEnvironment):
         said += [f"unset {_vars(gone)}"] if gone else []
         return f"{' and '.join(said)} of the environment {self.label}"
 
-    def exactly(self) -> str | None:
-        """The names, where they are many."""
-        return _all_of(self.values)
+    def _more(self) -> list[tuple[str, str]]:
+        return [
+            *super()._more(),
+            *(
+                (f"config var {key}", UNSET if value is None else SET)
+                for key, value in sorted(self.values.items())
+            ),
+        ]
 
 
 class UnsetEnvironment(_OfEnvironment):
@@ -414,9 +484,8 @@ class UnsetEnvironment(_OfEnvironment):
         """The names."""
         return f"unset {_vars(self.keys)} of the environment {self.label}"
 
-    def exactly(self) -> str | None:
-        """The names, where they are many."""
-        return _all_of(self.keys)
+    def _more(self) -> list[tuple[str, str]]:
+        return [*super()._more(), *((f"config var {name}", UNSET) for name in sorted(self.keys))]
 
 
 class RevealEnvironment(_OfEnvironment):
@@ -433,6 +502,9 @@ class RevealEnvironment(_OfEnvironment):
         """The name alone."""
         return f"see the value of {_vars([self.key])} of the environment {self.label}"
 
+    def _more(self) -> list[tuple[str, str]]:
+        return [*super()._more(), ("config var", self.key)]
+
 
 class ClusterLogin(BuildioAct):
     """Get a Kubernetes credential for the cluster of a region."""
@@ -448,6 +520,9 @@ class ClusterLogin(BuildioAct):
     def words(self) -> str:
         """Which region."""
         return f"get a Kubernetes credential for the cluster in {self.region}"
+
+    def _more(self) -> list[tuple[str, str]]:
+        return [("region", self.region)]
 
 
 AnyOfBuildio = (
@@ -478,9 +553,11 @@ def _vars(keys: Iterable[str]) -> str:
     return f"the config var{'' if len(names) == 1 else 's'} {', '.join(names)}"
 
 
-def _all_of(keys: Iterable[str]) -> str | None:
-    names = sorted(keys)
-    return "\n".join(names) if len(names) > NAMES_SAID else None
+def _fingerprint(certificate: SecretStr | None) -> str:
+    if certificate is None:
+        return "none"
+    found = fingerprint(certificate.get_secret_value())
+    return f"own, SHA-256 {found}" if found is not None else "own"
 
 
 def _label_of(keys: Iterable[str]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import Any, Self
 from pydantic import Field, model_validator
 
 from bot.authors import STARTED_BY
-from bot.build import Build, Frozen
+from bot.build import Frozen
 
 
 class BuildQuery(Frozen):
@@ -94,11 +94,6 @@ class TriggerParams(Frozen):
         ):
             raise ValueError("name a branch, tag, commit, workflow or pipeline to build")
         return self
-
-    @classmethod
-    def from_build(cls, build: Build, *, started_by: str | None = None) -> Self:
-        """What the build was started with: Bitrise has no rebuild of a single build."""
-        return cls(original=build.params, started_by=started_by)
 
     def body(self) -> dict[str, Any]:
         """The request's body (API v0.1, build-trigger)."""

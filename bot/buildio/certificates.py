@@ -13,6 +13,7 @@ from typing import Literal
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 Part = Literal["certificate", "chain", "private"]
@@ -49,6 +50,15 @@ def checked(pasted: str, hostname: str, at: datetime) -> str:
     _check_key(keys[0], leaf)
     _check_use(leaf, hostname, at)
     return "".join([own, *chain, *keys])
+
+
+def fingerprint(pem: str) -> str | None:
+    """Return the SHA-256 of the first certificate, as browsers and openssl show it; None where none can be read."""
+    try:
+        leaf = x509.load_pem_x509_certificate(pem.encode())
+    except ValueError:
+        return None
+    return leaf.fingerprint(SHA256()).hex(":").upper()
 
 
 def _certificate(pem: str, part: Part) -> x509.Certificate:

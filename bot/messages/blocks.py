@@ -98,9 +98,16 @@ def confirm(title: str, text: str, yes: str) -> Block:
 
 
 def letter_by_letter(text: str) -> list[Block]:
-    """Text as it is, in as many blocks of code as it needs: nothing of it is cut."""
-    pieces = [text[at : at + _PIECE] for at in range(0, len(text), _PIECE)]
-    return [section(block_of_code(piece, SECTION_TEXT - 100)) for piece in pieces[: MOST_BLOCKS - 10]]
+    """Text as it is, in as many blocks of code as it needs: nothing of it is cut, short lines stay whole."""
+    pieces: list[str] = []
+    for line in text.split("\n"):
+        for at in range(0, len(line) or 1, _PIECE):
+            part = line[at : at + _PIECE]
+            if pieces and at == 0 and len(pieces[-1]) + 1 + len(part) <= _PIECE:
+                pieces[-1] += "\n" + part
+            else:
+                pieces.append(part)
+    return [section(block_of_code(piece, SECTION_TEXT - 100)) for piece in pieces]
 
 
 def paragraphs(lines: Sequence[str], most_blocks: int = 3) -> list[Block]:

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from bot.http.redaction import redact
 from bot.messages import actions
 from bot.messages.blocks import button, confirm, context, letter_by_letter, row, section
 from bot.messages.buttons import ProposalButton
 from bot.messages.message import Message
-from bot.messages.text import escape, mention, plain, sentence, when
+from bot.messages.text import escape, literal, mention, plain, sentence, when
 
 LONGEST = 600
+# So many characters have room beside the rest of the message (Slack's rules: 13,200 characters of blocks).
+MOST_DETAILS = 8_000
+# What people write for people, in any language. Beside a title stands what can't be mistaken, the id.
+_PROSE = frozenset({"app", "artifact", "Bitrise app", "commit message", "description", "message", "reason"})
 
 
 def proposal(
@@ -22,13 +27,13 @@ def proposal(
     until: datetime,
     value: ProposalButton,
     themselves: bool = False,
-    exactly: str | None = None,
+    details: str,
 ) -> Message:
     """Somebody wants to do this; `who` says who may agree. `themselves`: whether it is them.
 
-    `exactly` is what will be done letter by letter, where words alone do not say it.
+    `details` is what will be done, whole, as `details_of_proposal` writes it.
     """
-    letters = letter_by_letter(exactly) if exactly is not None else []
+    letters = letter_by_letter(details)
     if themselves:
         text = f"A workflow wants to {escape(wants, LONGEST)} in your name."
         note = f"Slack does not say who runs a workflow, so I ask you. It runs out {when(until)}."
@@ -41,6 +46,24 @@ def proposal(
     return Message(
         text, [section(f"✋ {text}"), *letters, _buttons(value, wants, yes="Agree"), context(note)]
     )
+
+
+def details_of_proposal(details: Sequence[tuple[str, str]]) -> str | None:
+    """Return what will be done, a line for each name and value; None where it is too long to be shown whole.
+
+    What looks like a secret is not shown, which is said.
+    """
+    lines = "\n".join(f"{literal(name, prose=True)}: {_shown(name, value)}" for name, value in details)
+    length = sum(len(block["text"]["text"]) for block in letter_by_letter(lines))
+    return lines if length <= MOST_DETAILS else None
+
+
+def _shown(name: str, value: str) -> str:
+    # What is secret of a variable its name may say.
+    key = name.removeprefix("variable ").removesuffix(" (expanded)")
+    if redact(value) != value or redact(f"{key}={value}") != f"{key}={value}":
+        return f"not shown, since it looks like a secret ({len(value)} characters)"
+    return literal(value, prose=name in _PROSE)
 
 
 def proposed(wants: str, *, channel: str, until: datetime) -> Message:

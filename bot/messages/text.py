@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
@@ -37,6 +38,19 @@ def plain(text: str, most: int) -> str:
 def seen(text: str, *, instead: str = "") -> str:
     """Text from outside as it seems to be: without what hides, turns it round or towers over other lines."""
     return _TOWER.sub(r"\1", _UNSEEN.sub(instead, text))
+
+
+def literal(text: str, *, prose: bool = False) -> str:
+    """Return text from outside so that no two texts look the same: as it is, or as JSON where that may mislead.
+
+    Of `prose` the letters of all languages stay; in a name a letter of another alphabet is written as its number,
+    since it may look like one of ours.
+    """
+    plain_enough = text.isprintable() and (prose or text.isascii()) and seen(text) == text
+    if plain_enough and text == text.strip() and text and "`" not in text and not text.startswith('"'):
+        return text
+    quoted = json.dumps(text, ensure_ascii=not prose).replace("`", "\\u0060")
+    return "".join(one if one.isprintable() and seen(one) == one else f"\\u{ord(one):04x}" for one in quoted)
 
 
 def whole(text: str) -> str:

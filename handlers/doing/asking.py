@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import NoReturn
 
 import structlog
 
@@ -13,6 +14,7 @@ from bot.audit import Event
 from bot.build import App
 from bot.http.redaction import redact
 from bot.messages import Message, ProposalButton
+from bot.messages.proposals import details_of_proposal
 from bot.provider import Provider
 from bot.vault import CannotOpen
 from handlers.caller import Answer, Audience, Caller
@@ -20,6 +22,7 @@ from handlers.doing.noting import entry_of, note
 from handlers.doing.outcome import Done, NotAllowed
 from handlers.doing.performing import perform
 from handlers.doing.permitting import person_of, ruling_on
+from handlers.doing.preparation import prepare, with_current_app
 from handlers.doing.questioning import question_about
 from handlers.finding import NotNamed
 from handlers.rulings import Ruling
@@ -27,6 +30,11 @@ from storage import Deciders, NoKey, Outcome, Proposal, ProposalState, signed_te
 
 log = structlog.get_logger()
 
+NAME_A_PERSON = "This needs a second person's agreement, so somebody must ask for it first: name a person in the workflow's step."
+TOO_LONG = (
+    "This needs somebody else's agreement, and it is too long to be shown to them whole. Shorten it, or start it"
+    " without what is not needed."
+)
 NO_CHANNEL = (
     "This needs a second person's agreement, and there is no channel to ask for it in. Do it in a channel."
 )
@@ -37,21 +45,36 @@ async def do(act: Act, caller: Caller, *, execution: str | None = None) -> Done:
 
     Raises NotAllowed, NotNamed, ProviderError.
     """
-    if (problem := act.problem()) is not None:
-        raise NotNamed(problem)
-    ruling = await judged(act, caller)
+    act = await prepare(act, caller)
+    ruling = await _judge(act, caller)
+    if ruling.second and not caller.person:
+        await _refuse(act, caller, NAME_A_PERSON)
     if ruling.confirm or ruling.second:
         return await _propose(act, caller, ruling, execution)
     return await do_now(act, caller)
 
 
 async def judged(act: Act, caller: Caller) -> Ruling:
-    """What the policy says to it, and nothing done yet; what is refused is written down. Raises NotAllowed."""
+    """What the policy says to it, and nothing done yet; what is refused is written down.
+
+    Raises NotAllowed, NotNamed, ProviderError.
+    """
+    if await caller.may_act(act.provider):
+        act = await with_current_app(act, caller)
+    return await _judge(act, caller)
+
+
+async def _judge(act: Act, caller: Caller) -> Ruling:
     ruling = await ruling_on(await question_about(act, caller, caller.channel), caller)
     if ruling.refused is not None:
-        await note(caller, entry_of(Event.REFUSED, act, caller, answer=ruling.refused))
-        raise NotAllowed(ruling.refused)
+        await _refuse(act, caller, ruling.refused)
     return ruling
+
+
+async def _refuse(act: Act, caller: Caller, why: str) -> NoReturn:
+    """Write the refusal down. Raises NotAllowed."""
+    await note(caller, entry_of(Event.REFUSED, act, caller, answer=why))
+    raise NotAllowed(why)
 
 
 async def do_now(act: Act, caller: Caller, *, agreed_by: str | None = None) -> Done:
@@ -99,10 +122,8 @@ async def _carry_out(proposal: Proposal, caller: Caller, asker: Caller) -> Answe
             # They have said that it is them; a second person may be needed all the same.
             done = await do(act, asker, execution=proposal.execution)
         else:
-            ruling = await ruling_on(await question_about(act, asker, proposal.channel), asker)
-            if ruling.refused is not None:
-                await note(asker, entry_of(Event.REFUSED, act, asker, answer=ruling.refused))
-                raise NotAllowed(ruling.refused)
+            # The app may have another name by now, which rules are about; what was agreed to stays as it was shown.
+            await _judge(await with_current_app(act, asker), asker)
             done = await do_now(act, asker, agreed_by=caller.person)
     except Exception as problem:
         await caller.desk.storage.proposals.finish(proposal)
@@ -117,6 +138,9 @@ async def _carry_out(proposal: Proposal, caller: Caller, asker: Caller) -> Answe
 
 
 async def _propose(act: Act, caller: Caller, ruling: Ruling, execution: str | None) -> Done:
+    details = details_of_proposal(act.full_details())
+    if details is None:
+        raise NotNamed(TOO_LONG)
     channel = caller.person if ruling.confirm else await _where_to_ask(act.app, caller)
     now = caller.now()
     proposals = caller.desk.storage.proposals
@@ -142,8 +166,8 @@ async def _propose(act: Act, caller: Caller, ruling: Ruling, execution: str | No
         who=names,
         until=proposal.expires_at,
         value=value,
+        details=details,
         themselves=ruling.confirm,
-        exactly=act.exactly(),
     )
     asker = replace(caller, channel=channel)
     await proposals.begin(proposal, message, entry_of(Event.PROPOSED, act, asker))
@@ -169,10 +193,12 @@ async def _open(about: ProposalButton, caller: Caller) -> Proposal:
     if vault is None or not vault.is_signed(signed_text(caller.team, about.id), about.seal):
         raise NotNamed("This button is not one of mine, or is too old. Ask for it again.")
     try:
-        proposal = await caller.desk.storage.proposals.find(caller.team, about.id)
+        proposal = await caller.desk.storage.proposals.find_open(caller.team, about.id)
     except CannotOpen as problem:
         raise NotNamed("I can't read any more what this was about. Ask for it again.") from problem
-    if proposal is None or proposal.state is not ProposalState.OPEN:
+    if proposal is not None and not proposal.bound:
+        raise NotNamed("This was asked for before I was updated. Ask for it again.")
+    if proposal is None:
         raise NotNamed("This was decided already, or its time has run out.")
     if proposal.expires_at <= caller.now():
         raise NotNamed("Its time has run out. Ask for it again.")
@@ -196,12 +222,21 @@ async def _why_not(proposal: Proposal, caller: Caller) -> str | None:
     provider = proposal.act.provider
     if await _is_same_there(proposal, caller, provider):
         return f"You are the same person at {provider.label} as the one who asks, so you can't be the second."
-    question = await question_about(proposal.act, _asker(proposal, caller), proposal.channel)
-    ruling = await ruling_on(question, caller)
+    act = proposal.act
+    if await caller.may_act(provider):
+        # Nobody agrees to what they may not see.
+        try:
+            act = await with_current_app(act, caller)
+        except NotNamed as problem:
+            return str(problem)
+    ruling = await ruling_on(await question_about(act, _asker(proposal, caller), proposal.channel), caller)
     if ruling.refused is not None:
         return ruling.refused
+    if ruling.second and proposal.asked_at + timedelta(minutes=ruling.minutes) <= caller.now():
+        return "The rules give less time for this by now, and it has run out. Ask for it again."
     rulings, person = caller.desk.rulings, person_of(caller)
-    for who in proposal.deciders.who:
+    # Those that held when it was asked for, and those that hold now.
+    for who in dict.fromkeys((*proposal.deciders.who, *ruling.second)):
         if not await rulings.includes(who, person):
             return f"Only {await rulings.groups.names(caller.team, who)} may agree to this."
     return None

@@ -9,6 +9,7 @@ import structlog
 
 from bot.acts import Act
 from bot.build import App
+from bot.buildio import Buildio
 from bot.http import ProviderError
 from bot.policy import Question, protections
 from bot.provider import Provider
@@ -38,13 +39,23 @@ async def _matters(question: Question, caller: Caller) -> bool:
 
 
 async def _at_buildio(app: App, caller: Caller) -> str | None:
-    """The one stage that the app stands in, as far as this person sees pipelines; None where it can't be told."""
-    stages: set[str | None] = set()
-    for pipeline in await caller.own_buildio.pipelines():
-        for one in await caller.own_buildio.pipeline_apps(pipeline.id):
-            if app.slug == one.id or app.title == one.name:
-                stages.add(one.stage)
-    return stages.pop() if len(stages) == 1 else None
+    """The one stage that the app stands in; None where it can't be told.
+
+    The bot's own token is asked, too: whoever does not see the pipeline that counts may have put the app into one of
+    their own. Raises ProviderError.
+    """
+    seen_by_bot = await _stages(app, caller.desk.clients.buildio.service)
+    stages = seen_by_bot | await _stages(app, caller.own_buildio)
+    return stages.pop() if seen_by_bot and len(stages) == 1 else None
+
+
+async def _stages(app: App, buildio: Buildio) -> set[str | None]:
+    return {
+        one.stage
+        for pipeline in await buildio.pipelines()
+        for one in await buildio.pipeline_apps(pipeline.id)
+        if (app.slug == one.id if one.id else app.title == one.name)
+    }
 
 
 _STAGES: Mapping[Any, Callable[[App, Caller], Awaitable[str | None]]] = {Provider.BUILDIO: _at_buildio}

@@ -227,7 +227,8 @@ async def test_a_proposal_shows_the_array_letter_by_letter(tmp_path: Path) -> No
         asked = await place.says("ben wants to run a command in web.1 of shop", None)
         blocks = [one["text"]["text"] for one in asked.blocks if one["type"] == "section"]
         shown = "".join(text.removeprefix("```\n").removesuffix("\n```") for text in blocks[1:])
-        assert json.loads(shown.replace("&amp;", "&")) == list(command)
+        [array] = [one.removeprefix("command: ") for one in shown.splitlines() if one.startswith("command: ")]
+    assert json.loads(array.replace("&amp;", "&")) == list(command)
 
 
 async def test_what_a_command_says_goes_to_whoever_runs_it_without_config_vars(place: Place) -> None:

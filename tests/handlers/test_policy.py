@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
+from bot.app import utc_now
 from sandbox.bitrise import Build
 from tests.canaries import CANARIES
 from tests.town import Town, open_town
@@ -31,11 +33,12 @@ async def governed(
     rules: str = "",
     *,
     service_token_acts: str = "0",  # noqa: S107 - a switch
+    now: Callable[[], datetime] = utc_now,
 ) -> AsyncIterator[Town]:
     """A town whose operator has set these rules; Anna (admin) and Ben (of the release team) have linked accounts."""
     (folder / "policy.toml").write_text(rules)
     policy = str(folder / "policy.toml")
-    async with open_town(folder, service_token_acts=service_token_acts, policy_file=policy) as town:
+    async with open_town(folder, now=now, service_token_acts=service_token_acts, policy_file=policy) as town:
         await town.connect("anna", "ben")
         yield town
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.app import utc_now
 from sandbox.slack import Post
 from tests.handlers.test_policy import add_rule, governed
 from tests.town import Town
@@ -161,11 +162,23 @@ async def test_a_rule_that_is_made_meanwhile_counts(town: Town) -> None:
     assert town.bitrise.farm.builds == []
 
 
-async def test_too_late_is_too_late_even_before_the_message_says_so(town: Town) -> None:
-    asked = await propose(town)
-    await town.execute("UPDATE proposals SET expires_at = '2026-01-01T00:00:00.000000+00:00'")
-    await town.press(asked, "Agree", "Its time has run out")
-    assert town.bitrise.farm.builds == []
+class Later:
+    """A clock that can be put forward."""
+
+    def __init__(self) -> None:
+        self.by = timedelta()
+
+    def __call__(self) -> datetime:
+        return utc_now() + self.by
+
+
+async def test_too_late_is_too_late_even_before_the_message_says_so(tmp_path: Path) -> None:
+    now = Later()
+    async with governed(tmp_path, PROTECTED, now=now) as town:
+        asked = await propose(town)
+        now.by = timedelta(minutes=21)
+        await town.press(asked, "Agree", "Its time has run out")
+        assert town.bitrise.farm.builds == []
 
 
 async def test_from_home_it_is_asked_in_a_channel_that_follows_the_app(town: Town) -> None:
@@ -182,10 +195,11 @@ async def test_from_home_it_is_asked_in_a_channel_that_follows_the_app(town: Tow
 
 
 async def test_nobody_who_agrees_in_time_means_no(tmp_path: Path) -> None:
-    async with governed(tmp_path, PROTECTED) as town:
+    now = Later()
+    async with governed(tmp_path, PROTECTED, now=now) as town:
         asked = await propose(town)
         await town.stop_bot()
-        await town.execute("UPDATE proposals SET expires_at = '2026-01-01T00:00:00.000000+00:00'")
+        now.by = timedelta(minutes=21)
         await town.start_bot()
         await town.until(lambda: "Nobody agreed in time" in town.words(asked))
         assert town.bitrise.farm.builds == []

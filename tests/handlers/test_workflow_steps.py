@@ -22,15 +22,20 @@ async def over(town: Town, run: StepRun) -> StepRun:
     )
 
 
+async def confirm(town: Town, person: str) -> None:
+    """Say yes to what a step wants to do in this person's name."""
+    asked = await town.told("in your name", person=person, channel=f"D0{person.upper()}")
+    await town.people.click(person, asked, "Do it as me")
+
+
 def step(town: Town, function: str, **inputs: Any) -> StepRun:
     return town.people.run_step(function, inputs)
 
 
 async def test_a_workflow_starts_a_build_waits_for_its_end_and_learns_how_it_ended(town: Town) -> None:
-    started = await over(
-        town,
-        step(town, START, app="android", branch="develop", variables="A=1\nB=two words", person="U0BEN"),
-    )
+    run = step(town, START, app="android", branch="develop", variables="A=1\nB=two words", person="U0BEN")
+    await confirm(town, "ben")
+    started = await over(town, run)
     assert started.outputs is not None
     assert (started.outputs["app"], started.outputs["number"]) == ("Sample Android", 1)
     build = town.bitrise.farm.builds[0]
@@ -83,6 +88,7 @@ async def test_an_ended_build_is_not_waited_for(town: Town) -> None:
 async def test_a_workflow_aborts_a_build_in_somebodys_name(town: Town) -> None:
     town.bitrise.run(town.bitrise.start_build(town.bitrise.android))
     run = step(town, ABORT, app="android", build="1", reason="release is off", person="U0ANNA")
+    await confirm(town, "anna")
     done = await over(town, run)
     assert done.outputs is not None
     assert town.bitrise.farm.builds[0].abort_reason == (

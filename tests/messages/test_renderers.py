@@ -19,6 +19,7 @@ from bot.commands import BITRISE, BUILDIO, GRAMMARS, ListBuilds, TriggerBuild
 from bot.comparing import compare_builds
 from bot.log_reader import Hit, LogReading, Step, StepResult
 from bot.messages import Message
+from bot.messages.proposals import details_of_proposal
 from bot.messages.text import whole
 from bot.policy import Allow, Permission, Protect, Question
 from bot.provider import Provider
@@ -366,7 +367,9 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         until=NOW,
         value=st.just(messages.ProposalButton(id="0" * 32, seal="0" * 32)),
         themselves=BOOL,
-        exactly=MAYBE,
+        details=st.lists(st.tuples(TEXT, TEXT), max_size=4)
+        .map(details_of_proposal)
+        .filter(lambda made: made is not None),
     ),
     "proposal_cut_off": st.builds(
         messages.proposal_cut_off, TEXT, by=BY, at=PROVIDER.map(lambda at: at.label)

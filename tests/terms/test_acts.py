@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, get_args
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -100,7 +100,7 @@ def test_every_act_of_build_io_is_among_these_and_every_permission_is_some_acts(
 @pytest.mark.parametrize(("act", "words"), ACTS, ids=IDS)
 def test_it_says_what_will_be_done_and_nothing_secret(act: Act, words: str) -> None:
     assert act.words() == words
-    said = [act.words(), str(act.about()), str(act.exactly()), str(act.reason()), repr(act), str(act)]
+    said = [act.words(), str(act.about()), str(act.full_details()), str(act.reason()), repr(act), str(act)]
     said += [act.model_dump_json(), str(act.model_dump()), str(act.question("C1"))]
     assert all(CANARY not in one for one in said)
     assert act.problem() is None
@@ -134,18 +134,11 @@ def test_an_act_at_bitrise_is_in_no_stage() -> None:
 
 @given(st.lists(st.text(max_size=20), min_size=1, max_size=6))
 def test_a_command_is_shown_as_the_array_that_it_is(command: list[str]) -> None:
-    shown = Run(app=SHOP, dyno="web.1", command=tuple(command)).exactly()
+    shown = dict(Run(app=SHOP, dyno="web.1", command=tuple(command)).full_details())["command"]
     assert json.loads(shown) == command
     assert shown.isascii()
     assert shown.isprintable()
     assert "`" not in shown
-
-
-def test_names_that_are_too_many_for_a_sentence_are_all_shown_beside_it() -> None:
-    values: dict[str, Any] = dict.fromkeys(MANY, SECRET)
-    assert SetConfig(app=SHOP, values=values).exactly() == "\n".join(MANY)
-    assert UnsetConfig(app=SHOP, keys=MANY).exactly() == "\n".join(MANY)
-    assert SetConfig(app=SHOP, values={"A": SECRET}).exactly() is None
 
 
 @pytest.mark.parametrize(

@@ -259,15 +259,20 @@ async def test_production_needs_a_second_person(tmp_path: Path) -> None:
         assert (made.commit, made.by) == (COMMIT, "ben-okafor@acme.example")
 
 
-async def test_a_branch_counts_for_rules_only_where_a_push_has_started_the_build(tmp_path: Path) -> None:
+async def test_a_built_commit_counts_as_one_of_a_protected_branch_whatever_the_build_says(
+    tmp_path: Path,
+) -> None:
     async with both(tmp_path, MAIN) as town:
         await town.ask("/buildio link shop-staging to bitrise:android", "tied")
-        built(town, branch="develop")
-        await town.press(await told(town), OFFER, "ben deploys shop-staging", person="ben")
-        built(town, branch="develop", by="manual-somebody")
-        await town.people.click("ben", await told(town, 2), OFFER)
-        await town.told("Somebody else must agree", person=None)
-        assert started(town.buildio.staging) == 1
+        for number, by in enumerate(("webhook-github/octo", "manual-somebody"), 1):
+            built(town, branch="develop", by=by)
+            before = town.last("builds", None)
+            await town.people.click("ben", await told(town, number), OFFER)
+            await town.told("Somebody else must agree", person=None, after=before)
+        assert started(town.buildio.staging) == 0
+        await town.ask(
+            "/buildio deploy shop-staging branch:develop", "ben deploys shop-staging", person="ben"
+        )
 
 
 async def test_rules_are_asked_about_the_app_as_it_is_called_now(tmp_path: Path) -> None:
