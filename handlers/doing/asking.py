@@ -30,7 +30,10 @@ from storage import Deciders, NoKey, Outcome, Proposal, ProposalState, signed_te
 
 log = structlog.get_logger()
 
-NAME_A_PERSON = "This needs a second person's agreement, so somebody must ask for it first: name a person in the workflow's step."
+NAME_A_PERSON = (
+    "This needs a second person's agreement, so somebody must ask for it: name a person in the workflow's step, who is"
+    " then asked first."
+)
 TOO_LONG = (
     "This needs somebody else's agreement, and it is too long to be shown to them whole. Shorten it, or start it"
     " without what is not needed."
