@@ -18,7 +18,7 @@ from bot.messages.start_modal import APP, BRANCH, BUILDABLE, COMMIT, TAG, VARIAB
 from handlers.answers import acts
 from handlers.caller import Answer, Caller
 from handlers.desk import Desk
-from handlers.finding import app_by_slug
+from handlers.finding import NotNamed, app_by_slug
 from handlers.listening import Listening
 from handlers.saying import ToChannel
 from handlers.submitting import Course, FieldProblem, see_through
@@ -129,9 +129,9 @@ def _course(form: StartForm, picked: App, origin: StartOrigin) -> Course[Answer]
 def _field_of(problem: BaseException) -> str:
     if isinstance(problem, FieldProblem):
         return problem.field
-    if isinstance(problem, Refused):
-        # Bitrise names what it does not like in its own words.
-        words = (problem.words or "").casefold()
+    if isinstance(problem, Refused | NotNamed):
+        # What Bitrise does not like it names in its own words, and we name ours.
+        words = ((problem.words or "") if isinstance(problem, Refused) else str(problem)).casefold()
         about = {"workflow": BUILDABLE, "pipeline": BUILDABLE, "branch": BRANCH, "tag": TAG, "commit": COMMIT}
         return next((field for word, field in about.items() if word in words), APP)
     return APP

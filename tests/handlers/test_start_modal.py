@@ -119,6 +119,15 @@ async def test_what_is_wrong_is_said_at_the_field_and_nothing_typed_is_lost(
     assert started(town) == []
 
 
+async def test_a_branch_that_git_does_not_take_is_said_at_its_field(town: Town) -> None:
+    opened = await open_form(town, "/bitrise trigger android")
+    typed = (await town.people.options("anna", "pick_branch", "main~1"))[0]
+    await town.people.submit("anna", {"branch": typed})
+    await town.slack.wait_for_modal("anna", "not the name of a branch")
+    assert list(opened.errors) == ["branch"]
+    assert started(town) == []
+
+
 async def test_bitrises_own_refusal_is_said_at_the_field_that_it_names(town: Town) -> None:
     opened = await open_form(town, "/bitrise trigger android")
     typed = (await town.people.options("anna", "pick_buildable", "nightly"))[-1]["options"][0]

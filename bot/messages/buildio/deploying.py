@@ -8,6 +8,7 @@ from typing import Any
 from bot.build import App
 from bot.buildio.things import StartedBuild
 from bot.commands.buildio import Deploy
+from bot.git_refs import InvalidBranch, branch_name
 from bot.messages import actions
 from bot.messages.blocks import section
 from bot.messages.buildio.buttons import of_app
@@ -30,6 +31,10 @@ class DeployForm(Deploy):
         found = {} if self.app else {APP: "Pick an app."}
         if self.branch and self.commit:
             found[COMMIT] = "Give a branch or a commit, not both."
+        try:
+            branch_name(self.branch or "main")
+        except InvalidBranch as problem:
+            found[BRANCH] = str(problem)
         return found
 
 

@@ -66,11 +66,12 @@ async def test_the_form_begins_with_the_channels_app(town: Town) -> None:
 async def test_what_is_wrong_in_the_form_is_said_at_the_field_and_nothing_typed_is_lost(town: Town) -> None:
     await open_form(town)
     [option, *_] = await town.people.options("anna", "buildio_pick_app", "shop")
-    filled = {"app": option, "branch": "main", "commit": "abc"}
+    filled = {"app": option, "branch": "main~1", "commit": "abc"}
     await town.people.submit("anna", filled)
     opened = town.people.modal("anna")
     assert opened is not None
-    assert opened.errors == {"commit": "Give a branch or a commit, not both."}
+    assert opened.errors["commit"] == "Give a branch or a commit, not both."
+    assert "not the name of a branch" in opened.errors["branch"]
     assert opened.filled == filled
     assert asked(town) == []
 
