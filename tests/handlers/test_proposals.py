@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from bot.app import utc_now
+from bot.vault import Vault
 from sandbox.slack import Post
 from tests.handlers.test_policy import add_rule, governed
-from tests.town import Town
+from tests.town import SECRET_KEY, Town
 
 PROTECTED = """
 [[rule]]
@@ -192,6 +193,36 @@ async def test_from_home_it_is_asked_in_a_channel_that_follows_the_app(town: Tow
     await town.people.submit("ben", {"reason": "stop"})
     await town.told("ben wants to abort Sample Android #1", person=None)
     assert build.result is None
+
+
+async def test_a_shorter_time_that_is_set_meanwhile_counts(tmp_path: Path) -> None:
+    now = Later()
+    async with governed(tmp_path, PROTECTED, now=now) as town:
+        asked = await propose(town)
+        await add_rule(town, kind="Needs a second person", acts=["Start builds"], minutes="5")
+        await town.told("A new rule", person=None)
+        now.by = timedelta(minutes=6)
+        await town.press(asked, "Agree", "The rules give less time for this by now")
+        assert town.bitrise.farm.builds == []
+
+
+async def test_what_was_asked_for_before_all_of_it_was_sealed_is_asked_for_again(tmp_path: Path) -> None:
+    now = Later()
+    async with governed(tmp_path, PROTECTED, now=now) as town:
+        asked = await propose(town)
+        # As versions before this one sealed it: the act alone.
+        vault = Vault([SECRET_KEY])
+        [(identity, sealed)] = await town.rows("SELECT id, act FROM proposals")
+        place = ("proposal", "T0SANDBOX", str(identity))
+        act = json.loads(vault.open(str(sealed), *place))["act"]
+        before = vault.seal(json.dumps(act), *place)
+        await town.execute(f"UPDATE proposals SET act = '{before}'")  # noqa: S608 - our own seal
+        await town.press(asked, "Agree", "asked for before I was updated")
+        await town.stop_bot()
+        now.by = timedelta(minutes=21)
+        await town.start_bot()
+        await town.until(lambda: "Nobody agreed in time" in town.words(asked))
+        assert town.bitrise.farm.builds == []
 
 
 async def test_nobody_who_agrees_in_time_means_no(tmp_path: Path) -> None:
