@@ -64,11 +64,12 @@ class Conversation:
 
     async def until(self, so: Callable[[], bool]) -> None:
         """Wait for something of which nobody tells."""
-        for _ in range(1000):
-            if so():
-                return
-            await asyncio.sleep(0.01)
-        raise TimeoutError("it never came to be")
+        try:
+            async with asyncio.timeout(30):
+                while not so():
+                    await asyncio.sleep(0.01)
+        except TimeoutError:
+            raise TimeoutError("it never came to be") from None
 
     async def press(self, post: Post, button: str, expected: str = "", *, person: str = "anna") -> Post:
         """Press a button, and wait for the answer that says this."""

@@ -206,6 +206,8 @@ class Player:
         for tab in ("messages", "home"):
             self.town.people.open_home("anna", tab=tab)
             await self.rest()
+        # On a busy machine the event may still be on its way.
+        await self.town.until(lambda: "U0ANNA" in self.town.slack.workspace.homes)
         for _ in range(20):  # each press may draw it anew
             for block_id, element in [*elements(self.town.slack.workspace.homes["U0ANNA"]["blocks"])]:
                 await self._use("anna", block_id, element)
