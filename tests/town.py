@@ -66,7 +66,7 @@ class Conversation:
         """Wait for something of which nobody tells."""
         try:
             async with asyncio.timeout(30):
-                while not so():
+                while not so():  # noqa: ASYNC110 - there is no event for it
                     await asyncio.sleep(0.01)
         except TimeoutError:
             raise TimeoutError("it never came to be") from None
@@ -131,7 +131,7 @@ class Town(Conversation):
         self.bot = Buildbell(settings, clock=self._now, **self._seconds)
         self._running = asyncio.create_task(self.bot.run())
         ready = asyncio.create_task(self.bot.ready.wait())
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             await asyncio.wait({ready, self._running}, return_when=asyncio.FIRST_COMPLETED)
         ready.cancel()
         if self._running.done():

@@ -89,7 +89,7 @@ class Workplace:
         *,
         viewer: str | None = None,
         after: Post | None = None,
-        seconds: float = 10,
+        seconds: float = 30,
     ) -> Post:
         """The newest message that says this, once there is one (after another one). Raises TimeoutError."""
 
@@ -104,7 +104,7 @@ class Workplace:
             there = "\n---\n".join(self.words(post) for post in self.posts(channel, viewer)[-5:])
             raise TimeoutError(f"{error}; there is:\n{there}") from None
 
-    async def wait_for_modal(self, person: str, text: str = "", *, seconds: float = 10) -> OpenView:
+    async def wait_for_modal(self, person: str, text: str = "", *, seconds: float = 30) -> OpenView:
         """The person's modal, once it says this. Raises TimeoutError."""
 
         def look() -> OpenView | None:
@@ -113,7 +113,7 @@ class Workplace:
 
         return await self.workspace.wait_for(look, seconds, f"a modal with {text!r} before {person}")
 
-    async def wait_until_closed(self, person: str, *, seconds: float = 10) -> None:
+    async def wait_until_closed(self, person: str, *, seconds: float = 30) -> None:
         """Wait until the person has no modal any more. Raises TimeoutError."""
         await self.workspace.wait_for(
             lambda: True if self.people.modal(person) is None else None, seconds, "the modal to close"

@@ -71,7 +71,7 @@ class Visitor:
 
     async def wait_for(self, kind: str) -> Json:
         """The first payload of that type."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while True:
                 for body in self.heard:
                     if kind in (body.get("type"), body.get("event", {}).get("type"), body.get("command")):

@@ -34,7 +34,7 @@ async def test_an_expired_link_is_fetched_again_by_one_click(town: Town, build: 
     town.clock.skip(timedelta(minutes=11))
     await town.people.click("anna", link, "Fetch a new link")
     await town.slack.workspace.wait_for(
-        lambda: True if str(link.blocks) != before else None, 10, "a new link in the same message"
+        lambda: True if str(link.blocks) != before else None, 30, "a new link in the same message"
     )
     assert link.only_for == "U0ANNA"
 
@@ -57,7 +57,7 @@ async def test_an_install_page_is_made_private_and_public_and_everybody_hears_of
     assert build.artifacts[0].public is False
     await town.people.click("anna", link, "Fetch a new link")
     await town.slack.workspace.wait_for(
-        lambda: True if "[Make public]" in town.words(link) else None, 10, "the other button"
+        lambda: True if "[Make public]" in town.words(link) else None, 30, "the other button"
     )
     assert "[QR code]" not in town.words(link)
     await town.press(link, "Make public", "sample-android.apk public")

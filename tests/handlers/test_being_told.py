@@ -126,7 +126,7 @@ async def test_an_archived_channel_stops_its_subscription_and_says_so(town: Town
     def refused() -> bool | None:
         return any("is_archived" in str(one.answer) for one in town.slack.journal.entries) or None
 
-    await town.slack.workspace.wait_for(refused, 10, "a refusal")
+    await town.slack.workspace.wait_for(refused, 30, "a refusal")
     town.slack.workspace.channel("builds").archived = False
     # Slack has refused; that the bot has noted it is seen by asking.
     for _ in range(50):
@@ -246,7 +246,7 @@ async def test_a_channel_is_told_why_it_is_told_nothing_while_bitrise_does_not_a
         listed = await town.ask("/bitrise subscriptions", "This channel is told of")
         return "I could not look at Bitrise since" in town.words(listed)
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while not await says_so():  # noqa: ASYNC110 - it is asked as a person would
             await asyncio.sleep(0.2)
     town.bitrise.finish(town.bitrise.start_build(town.bitrise.android), "error")

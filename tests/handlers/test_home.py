@@ -25,7 +25,7 @@ async def shows(town: Town, *texts: str, without: str = "", person: str = "U0ANN
         return said if all(one in said for one in texts) and (not without or without not in said) else None
 
     try:
-        return await town.slack.workspace.wait_for(look, 10, f"{texts} on the Home")
+        return await town.slack.workspace.wait_for(look, 30, f"{texts} on the Home")
     except TimeoutError as error:
         raise TimeoutError(f"{error}; there is:\n{words(town, person)}") from None
 

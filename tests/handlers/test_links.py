@@ -22,7 +22,7 @@ def build(town: Town) -> Build:
 
 async def unfurled(town: Town, post: Post, text: str) -> Post:
     return await town.slack.workspace.wait_for(
-        lambda: post if text in town.words(post) else None, 10, f"{text!r} below the link"
+        lambda: post if text in town.words(post) else None, 30, f"{text!r} below the link"
     )
 
 

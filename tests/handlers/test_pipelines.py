@@ -31,7 +31,7 @@ def cards(town: Town) -> list[Post]:
 
 async def says(town: Town, post: Post, text: str) -> None:
     await town.slack.workspace.wait_for(
-        lambda: True if text in town.words(post) else None, 10, f"{text!r} in\n{town.words(post)}"
+        lambda: True if text in town.words(post) else None, 30, f"{text!r} in\n{town.words(post)}"
     )
 
 

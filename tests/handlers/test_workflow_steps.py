@@ -18,7 +18,7 @@ START, WAIT, ABORT = "start_bitrise_build", "wait_for_bitrise_build", "abort_bit
 
 async def over(town: Town, run: StepRun) -> StepRun:
     return await town.slack.workspace.wait_for(
-        lambda: run if run.status != "running" else None, 10, f"{run.function} to be over"
+        lambda: run if run.status != "running" else None, 30, f"{run.function} to be over"
     )
 
 

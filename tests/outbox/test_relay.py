@@ -64,7 +64,7 @@ class Delivering:
     async def sent(self) -> None:
         """Wait until a request has left that has no answer yet."""
         asked = len(self.slack.journal.entries)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while len(self.slack.journal.entries) == asked:  # noqa: ASYNC110 - a request leaves no event here
                 await asyncio.sleep(0.005)
 

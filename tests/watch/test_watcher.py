@@ -42,7 +42,7 @@ class Looks:
         self.found += 1
 
     async def until(self, done: Callable[[], bool]) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not done():
                 self._made.clear()
                 await self._made.wait()

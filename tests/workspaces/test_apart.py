@@ -31,7 +31,7 @@ async def strict(tmp_path: Path) -> AsyncIterator[ManyTown]:
 
 async def says(place: Conversation, post: Post, text: str) -> None:
     await place.slack.workspace.wait_for(
-        lambda: True if text in place.words(post) else None, 10, f"{text!r} in\n{place.words(post)}"
+        lambda: True if text in place.words(post) else None, 30, f"{text!r} in\n{place.words(post)}"
     )
 
 
@@ -45,7 +45,7 @@ async def home(place: Conversation, *texts: str, without: str = "", person: str 
             else None
         )
 
-    return await place.slack.workspace.wait_for(look, 10, f"{texts} on the Home")
+    return await place.slack.workspace.wait_for(look, 30, f"{texts} on the Home")
 
 
 def said_by_bot(place: Conversation) -> list[str]:
