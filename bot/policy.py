@@ -1,15 +1,21 @@
-"""Who may do what: rules, and what they say to a question. Pure; no I/O.
+"""Access rules: who may do what, and who must agree. Pure; no I/O.
 
 There are two sets of rules, the operator's and those of a workspace's admins. An act must be allowed by both: admins
-can narrow what the operator allows, and never widen it. Within a set the first rule that is about the act decides;
-where none is, everyone may who could do it at the provider themselves, but for what is off by default.
+can narrow what the operator allows, and never widen it.
+
+A rule is about an act, is not, or may be: where it names apps or channels (or anything else) that the act does not
+have or does not tell, nobody can say. Within a set, the first rule that surely is about the act decides; where none is,
+everyone may who could do it at the provider themselves, but for what is off by default. The rules before it that may be
+about the act only add to what is required: whoever wants to do it must be among the people of each.
 """
 
 from __future__ import annotations
 
+import re
 import tomllib
-from collections.abc import Iterable, Mapping
-from enum import StrEnum
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from enum import Enum, StrEnum, auto
 from fnmatch import fnmatchcase
 from pathlib import Path
 from types import MappingProxyType
@@ -28,6 +34,31 @@ Group = Annotated[str, StringConstraints(pattern=r"^S[A-Z0-9]{2,20}$")]
 Workspace = Annotated[str, StringConstraints(pattern=r"^T[A-Z0-9]{2,20}$")]
 Channel = Annotated[str, StringConstraints(pattern=r"^[CGD][A-Z0-9]{2,20}$")]
 Glob = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+_CHANNEL_ID = re.compile(r"[CGD][A-Z0-9]{2,20}")
+# Slugs of Bitrise, old and new, and ids of Build.io.
+_SLUG = re.compile(r"[0-9a-f]{16}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+class Match(Enum):
+    """Answer of a rule to the question whether it is about an act."""
+
+    NO = auto()
+    MAYBE = auto()
+    YES = auto()
+
+
+class Part(StrEnum):
+    """What a rule can name, and an act have or not."""
+
+    PERMISSION = "permission"
+    WORKSPACE = "workspace"
+    PROVIDER = "provider"
+    APP = "app"
+    CHANNEL = "channel"
+    BRANCH = "branch"
+    WORKFLOW = "workflow"
+    STAGE = "stage"
 
 
 class Permission(StrEnum):
@@ -119,17 +150,29 @@ class _About(Frozen):
         return bool(self.who.people or self.who.groups or self.channels)
 
     def counts_in(self, workspace: str) -> bool:
-        """Whether the rule counts in this workspace at all."""
-        return not self.workspaces or workspace in self.workspaces
+        """Whether the rule counts in this workspace, or may: "" is one that is not known."""
+        return _one_of(self.workspaces, workspace) is not Match.NO
 
-    def is_about(self, question: Question) -> bool:
-        """Whether the rule is about this act. An act without an app, or in no channel, is in doubt: it is."""
-        return (
-            (not self.permissions or question.permission in self.permissions)
-            and (not self.providers or question.provider is None or question.provider in self.providers)
-            and (not self.apps or question.app is None or _names(self.apps, question.app))
-            and (not self.channels or not question.channel or question.channel in self.channels)
-        )
+    def match(self, question: Question) -> Match:
+        """Say whether the rule is about the act; maybe, where it names what the act does not tell."""
+        answers = self._match_parts(question).values()
+        return next((one for one in (Match.NO, Match.MAYBE) if one in answers), Match.YES)
+
+    def unknown_parts(self, question: Question) -> frozenset[Part]:
+        """Return what had to be known of the act to say more than maybe."""
+        answers = self._match_parts(question)
+        return frozenset(part for part, answer in answers.items() if answer is Match.MAYBE)
+
+    def _match_parts(self, question: Question) -> dict[Part, Match]:
+        # What is no channel's id, such as "", says that the channel is not known. A direct message is known.
+        channel = question.channel if _CHANNEL_ID.fullmatch(question.channel) else ""
+        return {
+            Part.PERMISSION: _one_of(self.permissions, question.permission),
+            Part.WORKSPACE: _one_of(self.workspaces, question.workspace),
+            Part.PROVIDER: _one_of(self.providers, question.provider),
+            Part.APP: _match_app(self.apps, question.app),
+            Part.CHANNEL: _one_of(self.channels, channel),
+        }
 
 
 class Allow(_About):
@@ -137,15 +180,9 @@ class Allow(_About):
 
     kind: Literal["allow"] = "allow"
 
-    def turns_on(self, question: Question) -> bool:
-        """Whether it allows what is off by default: by its name, beyond doubt, and to somebody."""
-        return (
-            question.permission in self.permissions
-            and self.is_about(question)
-            and (not self.apps or question.app is not None)
-            and (not self.channels or bool(question.channel))
-            and not self.who.nobody
-        )
+    def turns_on(self, permission: Permission) -> bool:
+        """Whether it allows what is off by default, where it is about it: by its name, and to somebody."""
+        return permission in self.permissions and not self.who.nobody
 
 
 class Protect(_About):
@@ -167,15 +204,20 @@ class Protect(_About):
             raise ValueError("subscribing needs no second person")
         return self
 
-    def is_about(self, question: Question) -> bool:
-        """Whether the act needs a second person."""
-        return (
-            question.permission in PROTECTABLE
-            and super().is_about(question)
-            and _any_fits(self.branches, question.branch)
-            and _any_fits(self.workflows, question.workflow)
-            and _any_fits(map(str.casefold, self.stages), question.stage and question.stage.casefold())
-        )
+    @property
+    def is_conditional(self) -> bool:
+        """Whether it depends on the act's branch, workflow or stage."""
+        return bool(self.branches or self.workflows or self.stages)
+
+    def _match_parts(self, question: Question) -> dict[Part, Match]:
+        answers = super()._match_parts(question) | {
+            Part.BRANCH: _match_glob(self.branches, question.branch),
+            Part.WORKFLOW: _match_glob(self.workflows, question.workflow),
+            Part.STAGE: _match_glob(self.stages, question.stage),
+        }
+        if question.permission not in PROTECTABLE:
+            answers[Part.PERMISSION] = Match.NO
+        return answers
 
 
 Rule = Annotated[Allow | Protect, Field(discriminator="kind")]
@@ -183,12 +225,17 @@ _RULE: TypeAdapter[Allow | Protect] = TypeAdapter(Rule)
 
 
 class Question(Frozen):
-    """What somebody wants to do, and where; what is None is not known, and what is "" is none of that kind."""
+    """What somebody wants to do, and where.
+
+    A provider, app, branch, workflow or stage that is None is not known, or there is none; a branch, workflow or stage
+    that is "" is none of that kind. A channel or workspace that is "" is not known.
+    """
 
     permission: Permission
     provider: Provider | None = None
     app: App | None = None
     channel: str = ""
+    workspace: str = ""
     branch: str | None = None
     workflow: str | None = None
     stage: str | None = None
@@ -198,28 +245,104 @@ class PolicyProblem(ValueError):
     """A policy that can't be read; the sentence says where."""
 
 
+_NO_RULE = Allow(who=EVERYONE)
+
+
 def rule_from(body: str) -> Allow | Protect:
     """The rule that was kept as JSON. Raises ValidationError."""
     return _RULE.validate_json(body)
 
 
-def who_may(rules: Iterable[Allow | Protect], question: Question) -> Allow:
-    """The first rule about the act that says who may; everyone where there is none."""
-    return next(
-        (rule for rule in rules if isinstance(rule, Allow) and rule.is_about(question)), Allow(who=EVERYONE)
-    )
+class Requirement(Frozen):
+    """A rule among whose people somebody must be. `unknown`: why it is not sure that the rule is about the act."""
+
+    rule: Allow
+    unknown: frozenset[Part] = frozenset()
+
+    @property
+    def who(self) -> Who:
+        """The people."""
+        return self.rule.who
 
 
-def is_off(sets: Iterable[Iterable[Allow | Protect]], question: Question) -> bool:
-    """Whether it is something that is nobody's by default, and the rules that decide in these sets do not name it."""
-    return question.permission in OFF_BY_DEFAULT and not any(
-        who_may(rules, question).turns_on(question) for rules in sets
-    )
+class Verdict(Frozen):
+    """What both sets of rules say to a question.
+
+    Somebody may if it is not `off` and they are among the people of each requirement. Where there are `protections`,
+    one person who is among the people of each must agree. `operators_alone`: the operator's rules name what is off by
+    default, so that no other rule turns it on.
+    """
+
+    operators: tuple[Requirement, ...]
+    admins: tuple[Requirement, ...]
+    protections: tuple[Protect, ...] = ()
+    unknown: frozenset[Part] = frozenset()
+    off: bool = False
+    operators_alone: bool = False
+
+    @property
+    def requirements(self) -> tuple[Requirement, ...]:
+        """Those of both sets."""
+        return (*self.operators, *self.admins)
+
+    @property
+    def agreeing(self) -> tuple[Who, ...]:
+        """Return among whom the second person must be, each once."""
+        return tuple(dict.fromkeys(one.who for one in self.protections))
+
+    @property
+    def minutes(self) -> int:
+        """Minutes in which somebody must agree: the fewest that a rule gives."""
+        return min((one.minutes for one in self.protections), default=DEFAULT_MINUTES)
+
+
+def who_may(rules: Iterable[Allow | Protect], question: Question) -> tuple[Requirement, ...]:
+    """Return what one set of rules requires; the last is the rule that decides, or that everyone may.
+
+    The rules before the one that decides are those that may be about the act: each adds its people, and ends nothing.
+    """
+    gathered = []
+    for rule in rules:
+        if not isinstance(rule, Allow) or (match := rule.match(question)) is Match.NO:
+            continue
+        gathered.append(Requirement(rule=rule, unknown=rule.unknown_parts(question)))
+        if match is Match.YES:
+            return tuple(gathered)
+    return (*gathered, Requirement(rule=_NO_RULE))
 
 
 def protections(rules: Iterable[Allow | Protect], question: Question) -> list[Protect]:
-    """All rules by which the act needs a second person."""
-    return [rule for rule in rules if isinstance(rule, Protect) and rule.is_about(question)]
+    """All rules by which the act needs a second person; what may be protected is."""
+    return [rule for rule in rules if isinstance(rule, Protect) and rule.match(question) is not Match.NO]
+
+
+def judge(
+    operators: Sequence[Allow | Protect], admins: Sequence[Allow | Protect], question: Question
+) -> Verdict:
+    """Return what the operator's rules and the workspace's say to a question.
+
+    What is off by default stays off unless a rule that surely is about the act decides, names it, and allows it to
+    somebody. Where the operator's rules name it, for whichever app or channel, such a rule must be theirs: else an
+    admin could allow elsewhere what the operator has allowed in one place.
+    """
+    by_operators, by_admins = who_may(operators, question), who_may(admins, question)
+    asked = question.permission
+    operators_alone = asked in OFF_BY_DEFAULT and any(
+        isinstance(rule, Allow) and asked in rule.permissions and rule.counts_in(question.workspace)
+        for rule in operators
+    )
+    deciding = (by_operators,) if operators_alone else (by_operators, by_admins)
+    protecting = (*protections(operators, question), *protections(admins, question))
+    unknown = [one.unknown for one in (*by_operators, *by_admins)]
+    unknown += [one.unknown_parts(question) for one in protecting]
+    return Verdict(
+        operators=by_operators,
+        admins=by_admins,
+        protections=protecting,
+        unknown=frozenset().union(*unknown),
+        off=asked in OFF_BY_DEFAULT and not any(one[-1].rule.turns_on(asked) for one in deciding),
+        operators_alone=operators_alone,
+    )
 
 
 def read_policy(path: Path) -> tuple[Allow | Protect, ...]:
@@ -293,11 +416,50 @@ def _who(written: Any, where: str) -> dict[str, Any]:
     return {"people": people, "groups": groups}
 
 
-def _names(globs: Iterable[str], app: App) -> bool:
-    names = [name.casefold() for name in (app.title, app.slug, app.repository) if name]
-    return any(fnmatchcase(name, glob.casefold()) for glob in globs for name in names)
+def _one_of(named: Iterable[str], one: str | None) -> Match:
+    if not named:
+        return Match.YES
+    if not one:
+        return Match.MAYBE
+    return Match.YES if one in named else Match.NO
 
 
-def _any_fits(globs: Iterable[str], name: str | None) -> bool:
-    globs = tuple(globs)
-    return not globs or name is None or (name != "" and any(fnmatchcase(name, glob) for glob in globs))
+def _match_app(globs: Sequence[str], app: App | None) -> Match:
+    if not globs:
+        return Match.YES
+    if app is None:
+        return Match.MAYBE
+    named = [name for name in (app.slug, app.title, app.repository) if name]
+    for glob in globs:
+        # A slug is given by the provider, all else is written by whoever administers the app: a title that looks like
+        # another app's slug must not pass for it.
+        names = [app.slug] if _SLUG.fullmatch(glob) else named
+        if any(fnmatchcase(_folded(name), _folded(glob)) for name in names):
+            return Match.YES
+    # An app at Bitrise always has a repository, but Bitrise does not always say whose.
+    unknown = app.provider is Provider.BITRISE and app.repository is None
+    return Match.MAYBE if unknown and any("/" in glob for glob in globs) else Match.NO
+
+
+def _match_glob(globs: Sequence[str], name: str | None) -> Match:
+    if not globs:
+        return Match.YES
+    if name is None:
+        return Match.MAYBE
+    return Match.YES if name != "" and any(_fits(glob, name) for glob in globs) else Match.NO
+
+
+def _fits(glob: str, name: str) -> bool:
+    """Whether a name is protected by a glob, as it is written or as a file system may read it.
+
+    To Git `Main` and `main` are two branches, but not where it keeps them in files whose names may not differ by case
+    or invisible characters alone (git-config: core.ignoreCase, core.precomposeUnicode, core.protectHFS). A protected
+    name must not be escaped by another spelling of it; one name too many asks for a second person without need.
+    """
+    return fnmatchcase(name, glob) or fnmatchcase(_folded(name), _folded(glob))
+
+
+def _folded(name: str) -> str:
+    composed = unicodedata.normalize("NFKC", name).casefold()
+    visible = "".join(one for one in composed if unicodedata.category(one) != "Cf")
+    return unicodedata.normalize("NFKC", visible)

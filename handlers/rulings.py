@@ -8,7 +8,18 @@ import structlog
 from slack_sdk.errors import SlackApiError
 
 from bot.build import Frozen
-from bot.policy import Allow, Permission, Protect, Question, Who, is_off, protections, who_may
+from bot.policy import (
+    DEFAULT_MINUTES,
+    Allow,
+    Part,
+    Permission,
+    Protect,
+    Question,
+    Requirement,
+    Verdict,
+    Who,
+    judge,
+)
 from bot.provider import Provider
 from handlers.clients import Clients
 from handlers.credentials import BROKEN
@@ -23,9 +34,17 @@ NOT_LINKED = (
     "I do this with your own {provider} account. Type `{command} connect` to link it, then try again."
 )
 OFF = (
-    "Nobody may {what} here: that is off, until whoever runs Buildbell or an admin of this workspace allows it by a"
-    " rule that names it (`{permission}`)."
+    "Nobody may {what} here: that is off, until {whoever} allows it by a rule that names it (`{permission}`)."
 )
+EITHER = "whoever runs Buildbell or an admin of this workspace"
+OPERATOR_ALONE = "whoever runs Buildbell"
+NAMED_BY_OPERATOR = "Their rules name it for other cases, so a rule of this workspace can't turn it on."
+NO_CHANNEL_KNOWN = (
+    "Some rules are about certain channels, and from here I can't tell the channel: try it in a channel."
+)
+NO_APP = "Some rules are about certain apps, and this is about no app: so all of them hold."
+NO_REPOSITORY = "Some rules name repositories, and {provider} does not say this app's: so all of them hold."
+NO_WORKSPACE = "Slack does not say which workspace this comes from. Try it in a channel."
 STRANGER = "People of other companies may look at builds in this channel, but not change anything."
 NOT_VOUCHED = (
     "Slack does not say who runs a workflow, so it may do this only with the agreement of a person who may."
@@ -86,29 +105,38 @@ class Rulings:
         """The operator's rules for a workspace."""
         return tuple(rule for rule in self._rules if rule.counts_in(team))
 
+    async def verdicts(self, questions: Sequence[Question], team: str) -> list[Verdict]:
+        """Return what the operator's rules and the workspace's say to each question.
+
+        `of` enforces it and `policy` shows it: there is no other way from rules to an answer.
+        """
+        of_workspace = [one.rule for one in await self._storage.of(team).policies.all()]
+        operators = self.operators(team)
+        here = [one.model_copy(update={"workspace": team}) for one in questions]
+        return [judge(operators, of_workspace, one) for one in here]
+
     async def of(self, question: Question, person: Person) -> Ruling:
         """Whether this person may do this, here and now. What can't be found out counts as no."""
         if person.stranger:
             return Ruling(refused=STRANGER)
+        if not person.team:
+            return Ruling(refused=NO_WORKSPACE)
         if (problem := await self._not_linked(person, question.provider or Provider.BITRISE)) is not None:
             return Ruling(refused=problem)
-        of_workspace = [one.rule for one in await self._storage.of(person.team).policies.all()]
-        operators = self.operators(person.team)
-        if is_off((operators, of_workspace), question):
-            return Ruling(
-                refused=OFF.format(what=_DOING[question.permission], permission=question.permission)
-            )
-        for rules, whose in ((operators, OPERATORS), (of_workspace, ADMINS)):
-            who = who_may(rules, question).who
-            if not await self.includes(who, person):
-                return Ruling(refused=await self._refusal(question, who, whose, person.team))
-        needed = [*protections(operators, question), *protections(of_workspace, question)]
-        return Ruling(
-            second=tuple(dict.fromkeys(one.who for one in needed)),
-            minutes=min((one.minutes for one in needed), default=60),
-            # Whom a workflow's step names has not said so themselves, whoever's token it would be done with.
-            confirm=not person.vouched and bool(person.id),
-        )
+        [verdict] = await self.verdicts([question], person.team)
+        if verdict.off:
+            return Ruling(refused=_off(question, verdict))
+        for requirements, whose in ((verdict.operators, OPERATORS), (verdict.admins, ADMINS)):
+            for one in requirements:
+                if not await self.includes(one.who, person):
+                    return Ruling(
+                        refused=await self._refusal(question, one, whose, requirements, person.team)
+                    )
+        # Whom a workflow's step names has not said so themselves, whoever's token it would be done with.
+        confirm = not person.vouched and bool(person.id)
+        # Whose word is asked for has no longer than whoever agrees after them.
+        minutes = min(verdict.minutes, DEFAULT_MINUTES) if confirm else verdict.minutes
+        return Ruling(second=verdict.agreeing, minutes=minutes, confirm=confirm)
 
     async def includes(self, who: Who, person: Person) -> bool:
         """Whether the person is meant. Where Slack does not say who is in a group, nobody is."""
@@ -139,13 +167,39 @@ class Rulings:
             log.warning("rulings.person_unknown", team=person.team, reason=str(error.response.get("error")))
             return "Slack does not tell me who you are at the moment. Try again in a minute."
 
-    async def _refusal(self, question: Question, who: Who, whose: str, team: str) -> str:
+    async def _refusal(
+        self,
+        question: Question,
+        missing: Requirement,
+        whose: str,
+        requirements: Sequence[Requirement],
+        team: str,
+    ) -> str:
         what = _DOING[question.permission]
         of = f" of {question.app.title}" if question.app is not None else ""
         where = " here" if question.channel else ""
-        if who.nobody:
-            return f"Nobody may {what}{of}{where}; {whose}."
-        return f"Only {await self.groups.names(team, who)} may {what}{of}{where}; {whose}."
+        who = "Nobody" if missing.who.nobody else f"Only {await self.groups.names(team, missing.who)}"
+        return " ".join([f"{who} may {what}{of}{where}; {whose}.", *_explain(requirements, question)])
+
+
+def _off(question: Question, verdict: Verdict) -> str:
+    off = OFF.format(
+        what=_DOING[question.permission],
+        permission=question.permission,
+        whoever=OPERATOR_ALONE if verdict.operators_alone else EITHER,
+    )
+    named = [NAMED_BY_OPERATOR] if verdict.operators_alone else []
+    return " ".join([off, *named, *_explain(verdict.requirements, question)])
+
+
+def _explain(requirements: Sequence[Requirement], question: Question) -> list[str]:
+    """Why rules hold that may not be about it at all, and how that is helped."""
+    unknown = frozenset[Part]().union(*(one.unknown for one in requirements))
+    said = [NO_CHANNEL_KNOWN] if Part.CHANNEL in unknown else []
+    if Part.APP in unknown:
+        provider = question.provider or Provider.BITRISE
+        said.append(NO_APP if question.app is None else NO_REPOSITORY.format(provider=provider.label))
+    return said
 
 
 def _of(provider: Provider, sentence: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.build import App, Frozen
 from bot.messages import actions
-from bot.messages.blocks import button, confirm, context, header, plain_text, row, section
+from bot.messages.blocks import button, confirm, context, header, paragraphs, plain_text, row, section
 from bot.messages.buttons import PolicyButton
 from bot.messages.message import Block, Message
 from bot.messages.modals import (
@@ -23,14 +23,27 @@ from bot.messages.modals import (
     warning,
 )
 from bot.messages.origin import Origin
-from bot.messages.text import code, escape
-from bot.policy import DEFAULT_MINUTES, Allow, Permission, Protect, Question, permissions_at
+from bot.messages.text import code, cut_markup, escape
+from bot.policy import (
+    DEFAULT_MINUTES,
+    Allow,
+    Part,
+    Permission,
+    Protect,
+    Verdict,
+    Who,
+    permissions_at,
+)
 from bot.provider import Provider
 
 KIND, ACTS, BUILDIO_ACTS, APP, CHANNEL = "kind", "acts", "buildio_acts", "app", "channel"
 PROVIDERS, WHO, PEOPLE, GROUPS = "providers", "who", "people", "groups"
 BRANCHES, WORKFLOWS, STAGES, MINUTES = "branches", "workflows", "stages", "minutes"
 MOST_RULES = 12
+# What of a rule is said by name; how many there are more is said, too.
+MOST_NAMED = 20
+MOST_CLAUSES = 10
+EVERYONE_LINKED = "everyone with a linked account"
 _ACTS = {
     Permission.ABORT: "abort builds",
     Permission.TRIGGER: "start builds",
@@ -105,24 +118,27 @@ class FilledRule(Frozen):
 def policy(
     app: App | None,
     provider: Provider,
-    verdicts: Sequence[tuple[Question, str]],
+    verdicts: Mapping[Permission, Verdict],
+    names: Mapping[Who, str],
     operators: Sequence[ShownRule],
     admins: Sequence[ShownRule],
     *,
     is_admin: bool,
     you: str,
 ) -> Message:
-    """Who may do what here, in words, and the rules that say so; `provider` is where."""
+    """Who may do what here, in words, and the rules that say so; `provider` is where, `names` say who is who."""
     of = f" in {escape(app.title, 100)}" if app is not None else ""
-    lines = [f"• {_ACTS[question.permission]}: {escape(words, 500)}" for question, words in verdicts]
+    lines = [f"• {_ACTS[one]}: {describe_verdict(verdict, names)}" for one, verdict in verdicts.items()]
     blocks = [
         section(f"*Who may do what{of} at {provider.label} in this channel*"),
-        section("\n".join(lines)),
-        context(escape(you, 500)),
+        *paragraphs(lines, most_blocks=10),
+        *(context(note) for note in _notes(app, provider, verdicts.values())),
+        context(escape(you, 1000)),
     ]
     if operators:
         blocks += [section("*Rules of whoever runs Buildbell*; admins can narrow them, not widen them")]
-        blocks += [section("\n".join(_line(one) for one in operators[:MOST_RULES]))]
+        blocks += paragraphs([_line(one) for one in operators[:MOST_RULES]], most_blocks=4)
+        blocks += _left_out(operators)
     if admins:
         blocks += [section("*Rules of this workspace*")]
         for one in admins[:MOST_RULES]:
@@ -134,6 +150,7 @@ def policy(
                 "Remove", actions.POLICY_REMOVE, number, confirm=question, label=f"Remove rule {number}"
             )
             blocks.append(section(_line(one), away if is_admin else None))
+        blocks += _left_out(admins)
     if not operators and not admins:
         blocks.append(context(f"There are no rules: whoever may do it at {provider.label} may do it here."))
     if is_admin:
@@ -141,7 +158,66 @@ def policy(
         blocks.append(row(button("Add a rule…", actions.POLICY_ADD, about.encode())))
     else:
         blocks.append(context("Admins and owners of this workspace can add rules here."))
-    return Message("Who may do what: " + " ".join(lines)[:2500], blocks)
+    return Message(cut_markup("Who may do what: " + " ".join(lines), 2500), blocks)
+
+
+def describe_verdict(verdict: Verdict, names: Mapping[Who, str]) -> str:
+    """Who may, and who must agree to it, as markup; `names` say who is who."""
+    said = [_who_may(verdict, names)]
+    clauses = [_second_person(one, names) for one in dict.fromkeys(verdict.protections)]
+    said += clauses[:MOST_CLAUSES]
+    if len(clauses) > MOST_CLAUSES:
+        said.append(f"needs a second person for {len(clauses) - MOST_CLAUSES} more reasons, see the rules")
+    said += [f"_depends on the {part}_" for part in (Part.APP, Part.CHANNEL) if part in verdict.unknown]
+    return "; ".join(said)
+
+
+def _who_may(verdict: Verdict, names: Mapping[Who, str]) -> str:
+    narrow = [who for who in dict.fromkeys(one.who for one in verdict.requirements) if not who.everyone]
+    if verdict.off or any(who.nobody for who in narrow):
+        return "nobody"
+    if not narrow:
+        return EVERYONE_LINKED
+    if len(narrow) == 1:
+        return f"only {escape(names[narrow[0]], 500)}"
+    each = [f"[{escape(names[who], 300)}]" for who in narrow[:MOST_CLAUSES]]
+    left = len(narrow) - len(each)
+    more = f" and {left} more" if left else ""
+    return f"only who is in each of {' '.join(each)}{more}"
+
+
+def _second_person(rule: Protect, names: Mapping[Who, str]) -> str:
+    what = _protected(rule)
+    agreeing = escape(names[rule.who], 500)
+    return f"needs a second person ({agreeing}) within {rule.minutes} minutes{what and f', if{what}'}"
+
+
+def _notes(app: App | None, provider: Provider, verdicts: Iterable[Verdict]) -> list[str]:
+    """What has to be known to read the lines as they are meant."""
+    verdicts = list(verdicts)
+    unknown = frozenset[Part]().union(*(one.unknown for one in verdicts))
+    said = []
+    if Part.APP in unknown:
+        more = f" `{provider.command} policy APP` says what holds for one." if app is None else ""
+        said.append(
+            "Where it depends on the app, all rules that may be about it hold together, as they do for an act that has"
+            f" no app.{more}"
+        )
+    if Part.CHANNEL in unknown:
+        said.append("Where it depends on the channel, all rules that may be about it hold together.")
+    if any(one.is_conditional for verdict in verdicts for one in verdict.protections):
+        said.append("What does not say its branch, workflow or stage counts as protected.")
+    if any(len(verdict.protections) > 1 for verdict in verdicts):
+        said.append(
+            "Where several rules ask for a second person, one who is named by all of them agrees, within the fewest"
+            " minutes."
+        )
+    return said
+
+
+def _left_out(rules: Sequence[ShownRule]) -> list[Block]:
+    left = len(rules) - MOST_RULES
+    return [context(f"…and {left} more {'rule' if left == 1 else 'rules'}.")] if left > 0 else []
 
 
 def policy_modal(filled: FilledRule, *, origin: Origin, problem: str | None = None) -> Block:
@@ -269,15 +345,12 @@ def _sentence(one: ShownRule) -> str:
     rule = one.rule
     title = f" in {escape(one.app, 100)}" if one.app else _globs(" in", rule.apps)
     at = f" at {' and '.join(escape(one.label, 100) for one in rule.providers)}" if rule.providers else ""
-    where = title + at + "".join(f" in <#{channel}>" for channel in rule.channels[:5])
+    where = title + at + "".join(f" in <#{channel}>" for channel in rule.channels[:MOST_NAMED])
+    where += _and_more(rule.channels)
     if isinstance(rule, Allow):
         acts = _acts(rule, _ACTS, "do anything")
         return f"{'Nobody' if rule.who.nobody else f'Only {escape(one.who, 500)}'} may {acts}{where}"
-    what = (
-        _globs(" of branch", rule.branches)
-        + _globs(" with workflow", rule.workflows)
-        + _globs(" in stage", rule.stages)
-    )
+    what = _protected(rule)
     acts = _acts(rule, _DOING, "doing anything")
     acts = acts[:1].upper() + acts[1:]
     return f"{acts}{where}{what} needs a second person ({escape(one.who, 500)}) within {rule.minutes} minutes"
@@ -289,8 +362,23 @@ def _acts(rule: Allow | Protect, names: Mapping[Permission, str], everything: st
     return ", ".join(name for act, name in names.items() if act in rule.permissions)
 
 
+def _protected(rule: Protect) -> str:
+    return (
+        _globs(" of branch", rule.branches)
+        + _globs(" with workflow", rule.workflows)
+        + _globs(" in stage", rule.stages)
+    )
+
+
 def _globs(words: str, globs: Sequence[str]) -> str:
-    return f"{words} {' or '.join(code(one, 60) for one in globs[:5])}" if globs else ""
+    if not globs:
+        return ""
+    return f"{words} {' or '.join(code(one, 200) for one in globs[:MOST_NAMED])}{_and_more(globs)}"
+
+
+def _and_more(things: Sequence[str]) -> str:
+    left = len(things) - MOST_NAMED
+    return f" or {left} more" if left > 0 else ""
 
 
 def _words(typed: str) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from pydantic import ValidationError
@@ -14,16 +14,14 @@ from bot.http.redaction import redact
 from bot.messages import FilledRule, Origin, ShownRule
 from bot.policy import (
     MOST_MINUTES,
-    NOBODY,
     Allow,
+    Part,
     Permission,
     Protect,
     Question,
+    Verdict,
     Who,
-    is_off,
     permissions_at,
-    protections,
-    who_may,
 )
 from bot.provider import Provider
 from handlers.answers.accounts import is_admin
@@ -56,24 +54,22 @@ async def show(ask: ShowPolicy, caller: Caller, provider: Provider = Provider.BI
     """Who may do what at the provider in this channel, with an app or with any."""
     app = await find_app(caller, ask.app, provider) if ask.app is not None else None
     rulings = caller.desk.rulings
+    questions = [
+        Question(permission=permission, provider=provider, app=app, channel=caller.channel)
+        for permission in permissions_at(provider)
+    ]
+    judged = await rulings.verdicts(questions, caller.team)
+    verdicts = {question.permission: verdict for question, verdict in zip(questions, judged, strict=True)}
     of_workspace = await caller.storage.policies.all()
-    both = (rulings.operators(caller.team), [one.rule for one in of_workspace])
-    verdicts = []
-    for permission in permissions_at(provider):
-        question = Question(permission=permission, provider=provider, app=app, channel=caller.channel)
-        allowed = [who_may(rules, question).who for rules in both]
-        if is_off(both, question):
-            allowed = [NOBODY]
-        needed = [one for rules in both for one in protections(rules, question)]
-        verdicts.append((question, await _in_words(allowed, needed, caller)))
     said = messages.policy(
         app,
         provider,
         verdicts,
+        await _names(verdicts.values(), caller),
         [await _shown(rule, caller, provider) for rule in rulings.operators(caller.team)],
         [await _shown(one.rule, caller, provider, number=one.number) for one in of_workspace],
         is_admin=await is_admin(caller),
-        you=await _you(app, caller, provider),
+        you=await _you(app, caller, provider, verdicts),
     )
     return Answer(said, Audience.ONE_PERSON, title=TITLE)
 
@@ -186,29 +182,29 @@ async def _shown(
     return ShownRule(rule=rule, who=who, app=app, number=number)
 
 
-async def _in_words(allowed: list[Who], needed: list[Protect], caller: Caller) -> str:
-    groups = caller.desk.rulings.groups
-    narrow = [who for who in allowed if not who.everyone]
-    names = [await groups.names(caller.team, who) for who in narrow]
-    if any(who.nobody for who in narrow):
-        who = "nobody"
-    elif not names:
-        who = "everyone with a linked account"
-    else:
-        who = " who are also ".join(dict.fromkeys(names))
-    if not needed:
-        return who
-    parts = (part for one in needed for part in (*one.branches, *one.workflows, *one.stages))
-    where = [*dict.fromkeys(parts)]
-    which = f" for {', '.join(where)}" if where else ""
-    return f"{who}; with a second person's agreement{which}"
+async def _names(verdicts: Iterable[Verdict], caller: Caller) -> dict[Who, str]:
+    """All that the verdicts are about, by name."""
+    groups, named = caller.desk.rulings.groups, dict[Who, str]()
+    for verdict in verdicts:
+        for who in (*(one.who for one in verdict.requirements), *verdict.agreeing):
+            if who not in named:
+                named[who] = await groups.names(caller.team, who)
+    return named
 
 
-async def _you(app: App | None, caller: Caller, provider: Provider) -> str:
+async def _you(
+    app: App | None, caller: Caller, provider: Provider, verdicts: Mapping[Permission, Verdict]
+) -> str:
     """What holds for whoever asks, in words."""
     permission, doing = _TRIED.get(provider, (Permission.SUBSCRIBE, "change subscriptions"))
     question = Question(permission=permission, provider=provider, app=app, channel=caller.channel)
     ruling = await caller.desk.rulings.of(question, person_of(caller))
     if ruling.refused is not None:
-        return f"You may not {doing} here: {ruling.refused}"
-    return f"You may {doing} here" + (", with a second person's agreement." if ruling.second else ".")
+        by_app = app is None and Part.APP in verdicts[permission].unknown
+        return f"You may not {doing}{' of every app' if by_app else ''} here: {ruling.refused}"
+    if not ruling.second:
+        return f"You may {doing} here."
+    sure = [one for one in verdicts[permission].protections if not one.is_conditional]
+    return f"You may {doing} here, with a second person's agreement" + (
+        "." if sure else " where a rule asks for one."
+    )

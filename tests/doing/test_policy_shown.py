@@ -2,18 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+import re
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, assume, given, settings
 
 from bot.acts import Restart, Run
 from bot.commands import ShowPolicy
+from bot.messages.policy import EVERYONE_LINKED
+from bot.policy import Allow, Permission, Protect, Question
 from bot.provider import Provider
 from handlers.answers import policies
+from handlers.caller import Caller
+from handlers.doing.permitting import person_of
+from handlers.rulings import Ruling, Rulings
 from handlers.saying import ToChannel
 from sandbox.slack import Post
 from tests.doing.desks import Place, known, open_place
+from tests.policies import QUESTIONS, RULES, ShownLine, read_line
+
+WORKSPACE = "T0SANDBOX"
+PEOPLE = frozenset({"U0ANNA", "U0BEN"})
+# How what can be done at Build.io is called in the lines of `policy`.
+DOING = {
+    Permission.DEPLOY: "deploy",
+    Permission.DELETE: "delete namespaces, or all domains",
+    Permission.SUBSCRIBE: "change subscriptions",
+    Permission.RUN: "run commands in dynos",
+    Permission.LOGIN: "log in to clusters",
+}
+NAMES = {
+    "nobody": frozenset[str](),
+    EVERYONE_LINKED: PEOPLE,
+    "Anna Berg": frozenset({"U0ANNA"}),
+    "Ben Okafor": frozenset({"U0BEN"}),
+    "Carla Ruiz": frozenset({"U0CARLA"}),
+    "the group @release-team": frozenset({"U0BEN"}),
+}
 
 
 @pytest.fixture
@@ -88,3 +117,77 @@ async def test_an_admin_protects_a_stage_at_one_provider(place: Place) -> None:
     await place.says("restarted all processes of shop-staging", None)
     await place.do(Restart(app=known(place.town.buildio.shop)), "ben")
     await place.says("ben wants to restart all dynos of shop", None)
+
+
+async def lines_shown(caller: Caller, app: str | None) -> dict[str, ShownLine]:
+    """What `policy` shows of each act at Build.io."""
+    answer = await policies.show(ShowPolicy(app=app), caller, Provider.BUILDIO)
+    text = "\n".join(block["text"]["text"] for block in answer.message.blocks if block["type"] == "section")
+    return {what: read_line(said) for what, said in re.findall(r"^• (.*?): (.*)$", text, re.MULTILINE)}
+
+
+def named(names: str) -> frozenset[str]:
+    """Who is meant by names as they are shown."""
+    return frozenset().union(*(NAMES[one] for one in re.split(", | and ", names)))
+
+
+async def compare(
+    place: Place, operators: Sequence[Allow | Protect], admins: Sequence[Allow | Protect], question: Question
+) -> None:
+    """Set these rules, look at what is shown, and let each of them try."""
+    desk = place.desk
+    # Everything as it is but the operator's rules, which else come from a file at the start.
+    rulings = Rulings(operators, desk.storage, desk.clients, desk.rulings.groups)
+    there = desk.storage.of(WORKSPACE).policies
+    for one in await there.all():
+        await there.remove(one.number)
+    for rule in admins:
+        await there.add(rule, by="U0ANNA", at=desk.clock())
+    caller = replace(place.caller("anna"), desk=replace(desk, rulings=rulings))
+    shown = await lines_shown(caller, question.app.title if question.app is not None else None)
+    line = shown[DOING[question.permission]]
+    rulings_by = {
+        person: await rulings.of(question, person_of(replace(caller, person=person))) for person in PEOPLE
+    }
+    may = {person: ruling for person, ruling in rulings_by.items() if ruling.refused is None}
+    assert PEOPLE.intersection(*(named(one) for one in line.among)) == set(may)
+    holding = [one for one in line.clauses if one.holds(question)]
+    for ruling in may.values():
+        assert bool(ruling.second) is bool(holding)
+        if holding:
+            agreeing = PEOPLE.intersection(*(named(one.names) for one in holding))
+            assert agreeing == await included(rulings, ruling, caller)
+            assert ruling.minutes == min(one.minutes for one in holding)
+
+
+async def included(rulings: Rulings, ruling: Ruling, caller: Caller) -> set[str]:
+    """Who can be the second person."""
+    found = set()
+    for person in PEOPLE:
+        them = person_of(replace(caller, person=person))
+        if all([await rulings.includes(who, them) for who in ruling.second]):
+            found.add(person)
+    return found
+
+
+def test_what_policy_shows_is_what_is_enforced(tmp_path: Path) -> None:
+    with asyncio.Runner() as runner:
+        opened = open_place(tmp_path)
+        place = runner.run(opened.__aenter__())
+        try:
+            runner.run(place.connect("anna", "ben"))
+            shop = known(place.town.buildio.shop)
+
+            @settings(max_examples=100, suppress_health_check=[HealthCheck.filter_too_much])
+            @given(operators=RULES, admins=RULES, question=QUESTIONS)
+            def each(
+                operators: Sequence[Allow | Protect], admins: Sequence[Allow | Protect], question: Question
+            ) -> None:
+                assume(question.permission in DOING)
+                app = shop if question.app is not None else None
+                here = {"provider": Provider.BUILDIO, "app": app, "channel": place.caller().channel}
+                runner.run(compare(place, operators, admins, question.model_copy(update=here)))
+
+            each()
+        finally:
+            runner.run(opened.__aexit__(None, None, None))

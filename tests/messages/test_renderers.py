@@ -21,7 +21,7 @@ from bot.log_reader import Hit, LogReading, Step, StepResult
 from bot.messages import Message
 from bot.messages.proposals import details_of_proposal
 from bot.messages.text import whole
-from bot.policy import Allow, Permission, Protect, Question
+from bot.policy import Allow, Permission, Protect, Question, Verdict, Who, judge
 from bot.provider import Provider
 from bot.terms import Terms
 from tests.builds import NOON
@@ -176,7 +176,18 @@ LINKS_OF_THE_LOG = st.lists(
     ),
     max_size=3,
 )
-QUESTIONS = st.lists(st.tuples(st.builds(Question, permission=st.sampled_from(Permission)), TEXT), max_size=3)
+SOME = st.builds(
+    Who, people=st.sampled_from([("U0ANNA",), ("U0BEN", "U0ANNA"), ()]), groups=st.just(("S0TEAM",))
+)
+VERDICTS_ON_ACTS = st.dictionaries(
+    st.sampled_from(Permission),
+    st.lists(
+        st.builds(Allow, who=SOME, apps=GLOBS) | st.builds(Protect, who=SOME, apps=GLOBS, branches=GLOBS),
+        max_size=8,
+    ),
+    min_size=1,
+    max_size=9,
+).map(lambda rules: {one: judge(said, said, Question(permission=one)) for one, said in rules.items()})
 RULE_FORMS = st.builds(
     messages.FilledRule,
     kind=st.sampled_from(["allow", "protect"]),
@@ -209,6 +220,15 @@ def _of_terms(app: App | None, terms: Terms, problem: str | None) -> dict[str, A
 def _of_form(app: App | None, form: messages.StartForm, problem: str | None) -> dict[str, Any]:
     origin = messages.StartOrigin(channel="C1", rows=tuple(form.variables))
     return messages.start_modal(form, app, origin=origin, problem=problem, remembered=True)
+
+
+def _of_verdicts(verdicts: Mapping[Permission, Verdict], name: str, **more: Any) -> Message:
+    named = {
+        who: name
+        for one in verdicts.values()
+        for who in (*one.agreeing, *(it.who for it in one.requirements))
+    }
+    return messages.policy(more.pop("app"), more.pop("provider"), verdicts, named, **more)
 
 
 # Each renderer with all that it can be given.
@@ -341,12 +361,13 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "pipeline_list": st.builds(messages.pipeline_list, st.lists(PIPELINES, max_size=2), APPS, now=NOW),
     "pipeline_rebuilt": st.builds(messages.pipeline_rebuilt, PIPELINES, APPS, by=BY, failed_only=BOOL),
     "policy": st.builds(
-        messages.policy,
-        st.none() | APPS,
-        PROVIDER,
-        QUESTIONS.filter(bool),
-        st.lists(RULES, max_size=2),
-        st.lists(RULES, max_size=2),
+        _of_verdicts,
+        VERDICTS_ON_ACTS,
+        TEXT,
+        app=st.none() | APPS,
+        provider=PROVIDER,
+        operators=st.lists(RULES, max_size=14),
+        admins=st.lists(RULES, max_size=14),
         is_admin=BOOL,
         you=TEXT.map("You: {}".format),
     ),

@@ -13,7 +13,7 @@ from pathlib import Path
 import sqlite_utils
 
 from bot.build import Kind
-from bot.policy import Permission, Question
+from bot.policy import Match, Permission, Question
 from bot.provider import Provider
 from bot.terms import Result
 from bot.vault import Vault
@@ -168,7 +168,8 @@ async def test_rules_about_all_that_there_was_are_about_all_that_there_is(tmp_pa
     here = Storage(database, Vault(["key-" * 10])).of("T1")
     rules = [one.rule for one in await here.policies.all()]
     assert [set(rule.permissions) for rule in rules] == [set(), set(everything[:4]), set(), {"abort"}]
-    assert all(rule.is_about(Question(permission=Permission.DEPLOY)) for rule in (rules[0], rules[2]))
+    deploying = Question(permission=Permission.DEPLOY)
+    assert all(rule.match(deploying) is not Match.NO for rule in (rules[0], rules[2]))
     account = await here.accounts.find("U0ANNA", Provider.BITRISE)
     assert account is not None
     assert here.accounts.token(account).get_secret_value() == "a-token-of-before"

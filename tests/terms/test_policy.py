@@ -17,7 +17,7 @@ from bot.policy import (
     Protect,
     Question,
     Who,
-    is_off,
+    judge,
     permissions_at,
     protections,
     read_policy,
@@ -40,32 +40,32 @@ def test_what_is_off_stays_off_until_one_rule_names_it_for_somebody(permission: 
     question = asking(permission)
     named = Allow(permissions=frozenset({permission}), who=ANNA)
     nobody = Allow(permissions=frozenset({permission}), who=NOBODY)
-    assert is_off(((), ()), question)
-    assert is_off(((Allow(who=EVERYONE),), ()), question), "everything does not name it"
-    assert is_off(((nobody,), ()), question)
-    assert not is_off(((named,), ()), question)
-    assert not is_off(((), (named,)), question)
-    assert is_off(((nobody, named), ()), question), "the first rule decides"
-    assert is_off(((Allow(who=NOBODY), named), ()), question), "a rule about everything is about it, too"
+    assert judge((), (), question).off
+    assert judge((Allow(who=EVERYONE),), (), question).off, "everything does not name it"
+    assert judge((nobody,), (), question).off
+    assert not judge((named,), (), question).off
+    assert not judge((), (named,), question).off
+    assert judge((nobody, named), (), question).off, "the first rule decides"
+    assert judge((Allow(who=NOBODY), named), (), question).off, "a rule about everything is about it, too"
 
 
 def test_a_rule_about_an_app_or_channel_turns_nothing_on_where_that_is_in_doubt() -> None:
     of_shop = Allow(permissions=frozenset({Permission.LOGIN}), apps=("shop",), who=ANNA)
     here = Allow(permissions=frozenset({Permission.LOGIN}), channels=("C0BUILDS",), who=ANNA)
-    assert is_off(((of_shop,), ()), asking(Permission.LOGIN, app=None))
-    assert is_off(((here,), ()), asking(Permission.LOGIN, channel=""))
-    assert not is_off(((here,), ()), asking(Permission.LOGIN, app=None))
+    assert judge((of_shop,), (), asking(Permission.LOGIN, app=None)).off
+    assert judge((here,), (), asking(Permission.LOGIN, channel="")).off
+    assert not judge((here,), (), asking(Permission.LOGIN, app=None)).off
 
 
 def test_everything_else_is_everyones_where_no_rule_says_otherwise() -> None:
     for permission in set(Permission) - OFF_BY_DEFAULT:
-        assert who_may((), asking(permission)).who == EVERYONE
-        assert not is_off(((), ()), asking(permission))
+        assert [one.who for one in who_may((), asking(permission))] == [EVERYONE]
+        assert not judge((), (), asking(permission)).off
 
 
 def test_a_rule_without_acts_is_about_all_there_are() -> None:
     rule = Allow(who=ANNA)
-    assert all(who_may((rule,), asking(permission)).who == ANNA for permission in Permission)
+    assert all(who_may((rule,), asking(permission))[0].who == ANNA for permission in Permission)
     protected = Protect()
     needed = {permission for permission in Permission if protections((protected,), asking(permission))}
     assert needed == set(Permission) - {Permission.SUBSCRIBE}
@@ -73,9 +73,9 @@ def test_a_rule_without_acts_is_about_all_there_are() -> None:
 
 def test_a_rule_for_a_provider_is_about_that_one() -> None:
     rule = Allow(providers=(Provider.BUILDIO,), who=NOBODY)
-    assert who_may((rule,), asking(Permission.SUBSCRIBE)).who.nobody
-    assert who_may((rule,), asking(Permission.SUBSCRIBE, provider=Provider.BITRISE)).who == EVERYONE
-    assert who_may((rule,), asking(Permission.SUBSCRIBE, provider=None)).who.nobody, "in doubt it is"
+    assert who_may((rule,), asking(Permission.SUBSCRIBE))[0].who.nobody
+    assert who_may((rule,), asking(Permission.SUBSCRIBE, provider=Provider.BITRISE))[0].who == EVERYONE
+    assert who_may((rule,), asking(Permission.SUBSCRIBE, provider=None))[0].who.nobody, "in doubt it is"
     assert rule_from(rule.model_dump_json()) == rule
 
 
