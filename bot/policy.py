@@ -35,6 +35,7 @@ Workspace = Annotated[str, StringConstraints(pattern=r"^T[A-Z0-9]{2,20}$")]
 Channel = Annotated[str, StringConstraints(pattern=r"^[CGD][A-Z0-9]{2,20}$")]
 Glob = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
+_HEADS = "refs/heads/"
 _CHANNEL_ID = re.compile(r"[CGD][A-Z0-9]{2,20}")
 # Slugs of Bitrise, old and new, and ids of Build.io.
 _SLUG = re.compile(r"[0-9a-f]{16}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -209,9 +210,15 @@ class Protect(_About):
         """Whether it depends on the act's branch, workflow or stage."""
         return bool(self.branches or self.workflows or self.stages)
 
+    @property
+    def _branches(self) -> tuple[str, ...]:
+        # Branches are judged by their short names (git-rev-parse: refs/heads), however a rule spells them.
+        short = [glob.strip().removeprefix(_HEADS) for glob in self.branches]
+        return (*self.branches, *(glob for glob in short if glob))
+
     def _match_parts(self, question: Question) -> dict[Part, Match]:
         answers = super()._match_parts(question) | {
-            Part.BRANCH: _match_glob(self.branches, question.branch),
+            Part.BRANCH: _match_glob(self._branches, question.branch),
             Part.WORKFLOW: _match_glob(self.workflows, question.workflow),
             Part.STAGE: _match_glob(self.stages, question.stage),
         }

@@ -119,6 +119,39 @@ async def test_an_admin_protects_a_stage_at_one_provider(place: Place) -> None:
     await place.says("ben wants to restart all dynos of shop", None)
 
 
+async def test_who_confirms_what_a_workflow_says_of_them_has_no_longer_for_a_rule_that_protects(
+    place: Place,
+) -> None:
+    question = Question(permission=Permission.DEPLOY, provider=Provider.BUILDIO)
+    them = person_of(replace(place.caller("ben"), vouched=False))
+    for rules, minutes in (((), 60), ((Protect(minutes=120),), 60), ((Protect(minutes=5),), 5)):
+        desk = place.desk
+        ruling = await Rulings(rules, desk.storage, desk.clients, desk.rulings.groups).of(question, them)
+        assert (ruling.refused, ruling.confirm, ruling.minutes) == (None, True, minutes)
+
+
+async def test_without_a_workspace_nothing_is_done(place: Place) -> None:
+    question = Question(permission=Permission.DEPLOY, provider=Provider.BUILDIO)
+    them = person_of(replace(place.caller("ben"), team=""))
+    ruling = await place.desk.rulings.of(question, them)
+    assert "which workspace" in str(ruling.refused)
+
+
+async def test_an_admin_is_told_why_what_the_operator_has_turned_on_elsewhere_stays_off(
+    tmp_path: Path,
+) -> None:
+    rules = '[[rule]]\nallow = ["run"]\napps = ["shop-staging"]\nwho = ["U0ANNA"]\n'
+    async with open_place(tmp_path, rules=rules) as place:
+        await place.connect("anna", "ben")
+        await add_rule(place, buildio_acts=["Run commands in dynos"], who="Everyone with a linked account")
+        run = Run(app=known(place.town.buildio.shop), dyno="web.1", command=("ls",))
+        await place.do(run, "ben")
+        await place.says("a rule of this workspace can't turn it on", "ben")
+        assert "run commands in dynos: nobody" in place.town.words(await show(place, "shop"))
+        await place.do(run.model_copy(update={"app": known(place.town.buildio.staging)}), "anna")
+        await place.says("ran a command in `web.1`", None)
+
+
 async def lines_shown(caller: Caller, app: str | None) -> dict[str, ShownLine]:
     """What `policy` shows of each act at Build.io."""
     answer = await policies.show(ShowPolicy(app=app), caller, Provider.BUILDIO)

@@ -12,6 +12,8 @@ import pytest
 from bot.app import utc_now
 from sandbox.bitrise import Build
 from tests.canaries import CANARIES
+from tests.handlers.test_home import shows
+from tests.handlers.test_workflow_steps import over
 from tests.town import Town, open_town
 
 NOBODY_ABORTS = """
@@ -193,6 +195,70 @@ async def test_who_may_subscribe_is_a_rule_like_the_others(tmp_path: Path) -> No
         listed = await town.ask("/bitrise subscriptions", "every build's end", person="ben")
         await town.press(listed, "Pause", "Only Anna Berg may change", person="ben")
         assert len(await town.rows("SELECT 1 FROM subscriptions WHERE stopped_reason IS NULL")) == 1
+
+
+ONLY_IN_RANDOM = """
+[[rule]]
+allow = ["trigger", "abort"]
+channels = ["C0RANDOM"]
+who = "everyone"
+
+[[rule]]
+allow = ["trigger", "abort"]
+who = "nobody"
+"""
+
+
+async def test_from_the_home_a_rule_for_a_channel_opens_nothing_and_it_is_said_where_it_would_work(
+    tmp_path: Path,
+) -> None:
+    async with governed(tmp_path, ONLY_IN_RANDOM) as town:
+        build = running(town)
+        town.people.open_home("anna")
+        await shows(town, "Sample Android #1 is running", "[Abort]")
+        await town.people.use("anna", "Abort")
+        await town.slack.wait_for_modal("anna", "stops at once")
+        await town.people.submit("anna", {"reason": "not needed"})
+        opened = await town.slack.wait_for_modal("anna", "Nobody may abort builds of Sample Android;")
+        assert "try it in a channel" in opened.errors["reason"]
+        assert build.result is None
+        await town.ask("/bitrise abort android #1 not needed", "anna aborted", channel="random")
+
+
+async def test_a_step_of_a_workflow_is_in_no_channel_that_a_rule_names(tmp_path: Path) -> None:
+    async with governed(tmp_path, ONLY_IN_RANDOM, service_token_acts="1") as town:
+        for person in ({}, {"person": "U0BEN"}):
+            inputs = {"app": "android", "branch": "main", **person}
+            run = await over(town, town.people.run_step("start_bitrise_build", inputs))
+            assert "Nobody may start builds" in str(run.error)
+        assert town.bitrise.farm.builds == []
+
+
+async def test_policy_shows_what_holds_without_an_app_and_with_one(tmp_path: Path) -> None:
+    rules = (
+        RELEASE_TEAM + '[[rule]]\nallow = ["trigger"]\nwho = ["U0BEN"]\n'
+        '[[rule]]\nprotect = ["trigger"]\nbranches = ["main", "release/*"]\nworkflows = ["deploy"]\nwho = ["U0ANNA"]\n'
+        'minutes = 30\n[[rule]]\nprotect = ["trigger"]\n'
+    )
+    async with governed(tmp_path, rules) as town:
+        second = (
+            "needs a second person (Anna Berg) within 30 minutes, if of branch `main` or `release/*` with workflow"
+            " `deploy`; needs a second person (everyone with a linked account) within 60 minutes"
+        )
+        both = "only who is in each of [Anna Berg and the group @release-team] [Ben Okafor]"
+        without = town.words(await town.ask("/bitrise policy", "Who may do what"))
+        assert f"start builds: {both}; {second}; _depends on the app_" in without
+        assert "abort builds: only Anna Berg and the group @release-team; _depends on the app_" in without
+        assert "`/bitrise policy APP` says what holds for one." in without
+        assert "You may not start builds of every app here: Only Ben Okafor may start builds here" in without
+        ios = town.words(await town.ask("/bitrise policy ios", "Who may do what in Sample iOS"))
+        assert f"start builds: only Ben Okafor; {second}" in ios
+        assert "abort builds: everyone with a linked account" in ios
+        assert "depends on" not in ios
+        mine = town.words(
+            await town.ask("/bitrise policy ios", "Who may do what in Sample iOS", person="ben")
+        )
+        assert "You may start builds here, with a second person's agreement." in mine
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ from bot.policy import (
     NOBODY,
     OFF_BY_DEFAULT,
     Allow,
+    Match,
+    Part,
     Permission,
     PolicyProblem,
     Protect,
@@ -27,6 +29,7 @@ from bot.policy import (
 from bot.provider import Provider
 
 SHOP = App(provider=Provider.BUILDIO, slug="s1", title="shop")
+NAMELESS = App(slug="b1", title="Sample iOS")
 ANNA = Who(people=("U0ANNA",))
 
 
@@ -77,6 +80,92 @@ def test_a_rule_for_a_provider_is_about_that_one() -> None:
     assert who_may((rule,), asking(Permission.SUBSCRIBE, provider=Provider.BITRISE))[0].who == EVERYONE
     assert who_may((rule,), asking(Permission.SUBSCRIBE, provider=None))[0].who.nobody, "in doubt it is"
     assert rule_from(rule.model_dump_json()) == rule
+
+
+@pytest.mark.parametrize(
+    ("rule", "question", "match"),
+    [
+        (Allow(apps=("shop",)), asking(Permission.DEPLOY), Match.YES),
+        (Allow(apps=("other",)), asking(Permission.DEPLOY), Match.NO),
+        (Allow(apps=("shop",)), asking(Permission.DELETE, app=None), Match.MAYBE),
+        (Allow(channels=("C0BUILDS",)), asking(Permission.DEPLOY), Match.YES),
+        (Allow(channels=("C0BUILDS",)), asking(Permission.DEPLOY, channel=""), Match.MAYBE),
+        (Allow(channels=("C0BUILDS",)), asking(Permission.DEPLOY, channel="U0ANNA"), Match.MAYBE),
+        # A direct message is a channel like any other, and not the one that is named.
+        (Allow(channels=("C0BUILDS",)), asking(Permission.DEPLOY, channel="D0ANNA"), Match.NO),
+        (Allow(workspaces=("T0ONE",)), asking(Permission.DEPLOY, workspace="T0ONE"), Match.YES),
+        (Allow(workspaces=("T0ONE",)), asking(Permission.DEPLOY, workspace="T0TWO"), Match.NO),
+        (Allow(workspaces=("T0ONE",)), asking(Permission.DEPLOY), Match.MAYBE),
+        (Allow(providers=(Provider.BUILDIO,)), asking(Permission.DEPLOY, provider=None), Match.MAYBE),
+        # A no outweighs a maybe.
+        (Allow(apps=("shop",), channels=("C0OTHER",)), asking(Permission.DEPLOY, app=None), Match.NO),
+        # At Bitrise an app has a repository, at Build.io it has none.
+        (Allow(apps=("acme/*",)), asking(Permission.TRIGGER, app=NAMELESS), Match.MAYBE),
+        (Allow(apps=("acme-*",)), asking(Permission.TRIGGER, app=NAMELESS), Match.NO),
+        (Allow(apps=("acme/*",)), asking(Permission.DEPLOY), Match.NO),
+    ],
+)
+def test_a_rule_answers_yes_no_or_maybe(rule: Allow, question: Question, match: Match) -> None:
+    assert rule.match(question) is match
+    assert bool(rule.unknown_parts(question)) is (match is Match.MAYBE) or match is Match.NO
+
+
+def test_a_maybe_adds_its_people_and_the_first_yes_ends_the_search() -> None:
+    of_shop = Allow(apps=("shop",), who=EVERYONE)
+    here = Allow(channels=("C0BUILDS",), who=Who(groups=("S0TEAM",)))
+    ann, ben = Allow(who=ANNA), Allow(who=Who(people=("U0BEN",)))
+    question = asking(Permission.DELETE, app=None, channel="")
+    found = who_may((of_shop, here, ann, ben), question)
+    assert [one.rule for one in found] == [of_shop, here, ann]
+    assert [set(one.unknown) for one in found] == [{Part.APP}, {Part.CHANNEL}, set()]
+    assert [one.rule for one in who_may((of_shop, ann), asking(Permission.DELETE))] == [of_shop]
+
+
+def test_a_maybe_in_front_of_what_is_turned_on_restricts_it_and_turns_nothing_on() -> None:
+    of_shop = Allow(permissions=frozenset({Permission.LOGIN}), apps=("shop",), who=NOBODY)
+    named = Allow(permissions=frozenset({Permission.LOGIN}), who=ANNA)
+    verdict = judge((of_shop, named), (), asking(Permission.LOGIN, app=None))
+    assert not verdict.off
+    assert [one.who for one in verdict.operators] == [NOBODY, ANNA]
+
+
+def test_what_the_operator_has_turned_on_in_one_place_an_admin_does_not_turn_on_in_another() -> None:
+    of_staging = Allow(permissions=frozenset({Permission.RUN}), apps=("shop-staging",), who=ANNA)
+    elsewhere = Allow(permissions=frozenset({Permission.RUN}), workspaces=("T0OTHER",), who=ANNA)
+    by_admin = Allow(permissions=frozenset({Permission.RUN}), who=EVERYONE)
+    question = asking(Permission.RUN, workspace="T0ONE")
+    assert judge((of_staging,), (by_admin,), question).off
+    assert not judge((elsewhere,), (by_admin,), question).off, "a rule of another workspace is none here"
+    assert not judge((), (by_admin,), question).off
+
+
+SLUG, ID = "0123456789abcdef", "0b8b7a0c-6c0c-4b7e-8f6e-2f1d2a3b4c5d"
+
+
+@pytest.mark.parametrize("slug", [SLUG, ID, ID.upper()])
+def test_a_slug_in_a_rule_is_no_title(slug: str) -> None:
+    rule = Allow(apps=(slug,))
+    called_like_it = App(slug="fedcba9876543210", title=slug, owner="a", repo=slug)
+    assert rule.match(asking(Permission.TRIGGER, app=called_like_it)) is Match.NO
+    itself = App(slug=slug.lower(), title="Anything")
+    assert rule.match(asking(Permission.TRIGGER, app=itself)) is Match.YES
+
+
+@pytest.mark.parametrize(
+    "branch",
+    ["main", "Main", "MAIN", "ma\u200cin", "\ufeffmain", "\uff4dain", "release/1", "Release/1"],
+)
+@pytest.mark.parametrize("glob", ["main", "refs/heads/main", " main "])
+def test_a_protected_branch_is_protected_however_its_letters_are_written(branch: str, glob: str) -> None:
+    rule = Protect(branches=(glob, "release/*"))
+    assert protections((rule,), asking(Permission.TRIGGER, branch=branch))
+    assert not protections((rule,), asking(Permission.TRIGGER, branch="maintenance"))
+
+
+def test_a_glob_with_letters_left_out_protects_what_it_did_before_case_was_ignored() -> None:
+    rule = Protect(branches=("[!R]*",))
+    assert protections((rule,), asking(Permission.TRIGGER, branch="release"))
+    assert not protections((rule,), asking(Permission.TRIGGER, branch="Release"))
 
 
 @pytest.mark.parametrize(
