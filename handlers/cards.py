@@ -8,7 +8,7 @@ from bot.messages import CardNote
 from handlers.caller import Caller
 from handlers.finding import NotNamed
 from handlers.saying import Pressed
-from storage import Recipient
+from storage import Recipient, SlackMessage
 
 SNOOZE = timedelta(hours=4)
 
@@ -24,11 +24,12 @@ async def snooze(pressed: Pressed | None, caller: Caller) -> None:
 
 
 async def refresh(pressed: Pressed | None, caller: Caller) -> bool:
-    """Bring a subscription's message up to date; returns whether it is one."""
+    """Bring a subscription's message up to date; returns whether it is one. Raises NotNamed for one that is to stay."""
     messages = caller.desk.storage.messages
     told = await messages.at(_place(pressed, caller), pressed.ts) if pressed and pressed.ts else None
     if told is None:
         return False
+    await _check_may_change(told, caller)
     await messages.refresh(told.parcel)
     caller.desk.outbox_changed()
     return True
@@ -46,9 +47,19 @@ async def _note(pressed: Pressed | None, caller: Caller, **added: object) -> Non
     card = await messages.at(_place(pressed, caller), pressed.ts) if pressed and pressed.ts else None
     if card is None:
         raise NotNamed("This card is too old to be changed.")
+    await _check_may_change(card, caller)
     note = CardNote.read(card.note).model_copy(update=added)
     await messages.refresh(card.parcel, note.encode())
     caller.desk.outbox_changed()
+
+
+async def _check_may_change(told: SlackMessage, caller: Caller) -> None:
+    carried = await caller.desk.storage.outbox.carried(told.parcel)
+    if carried and all(one.access_lost for one in carried):
+        raise NotNamed(
+            "Whoever made this subscription can't see the app any more, so its messages stay as they are. Somebody who"
+            " can see the app can press *Tell again* in the list of subscriptions."
+        )
 
 
 def _place(pressed: Pressed, caller: Caller) -> Recipient:

@@ -73,7 +73,7 @@ class ClientsAt(Generic[Client]):
         self._plug = plug
         self._storage = storage
         self._service_token = settled.token
-        self._clock = clock
+        self.clock = clock
         self.renewing = Renewing(plug.door, storage, asked=asked, clock=clock)
         self.service = plug.make(ServiceToken(settled.token, plug.provider))
         self.service_apps = AppDirectory(plug, self.service, clock=clock)
@@ -85,7 +85,7 @@ class ClientsAt(Generic[Client]):
         if key not in self._kept:
             reading = self._plug.make(self._credentials(team, person, strict=False))
             own = self._plug.make(self._credentials(team, person, strict=True))
-            self._kept[key] = Persons(reading, own, AppDirectory(self._plug, own, clock=self._clock))
+            self._kept[key] = Persons(reading, own, AppDirectory(self._plug, own, clock=self.clock))
         self._kept.move_to_end(key)
         while len(self._kept) > MOST_KEPT:
             self._kept.popitem(last=False)

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 import structlog
 
 from bot.build import App
-from bot.http import ProviderError
+from bot.http import BadToken, NoAccess, NotConnected, ProviderError
 from bot.plug import Plug
 
 log = structlog.get_logger()
@@ -18,6 +18,9 @@ log = structlog.get_logger()
 Client = TypeVar("Client")
 
 FRESH = timedelta(minutes=5)
+# What a list offers where the provider does not answer in time.
+FRESH_ENOUGH_TO_OFFER = timedelta(hours=1)
+_NOT_THEIRS = (BadToken, NoAccess, NotConnected)
 # Slack waits three seconds for what a list offers (Slack's rules, "Answering").
 PATIENCE_SECONDS = 2.0
 # A name that is not found may be a new app's, but asking again for every typing error would be rude.
@@ -69,7 +72,9 @@ class AppDirectory(Generic[Client]):
                 return await asyncio.shield(self._searching)
         except (ProviderError, TimeoutError) as problem:
             log.info("apps.not_in_time", reason=str(problem))
-            return self._apps
+            # A name that was known a moment ago helps whoever types; one of long ago may be none of theirs any more.
+            known = self._read_at is not None and self._clock() - self._read_at <= FRESH_ENOUGH_TO_OFFER
+            return self._apps if known and not isinstance(problem, _NOT_THEIRS) else ()
 
     async def ask_for(self, slug: str) -> App:
         """The app with this very slug, as the provider knows it. Raises ProviderError."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bot.bitrise import BuildQuery
 from bot.build import App, Build
 from bot.commands import BuildRef
-from bot.http import NotFound
+from bot.http import NoAccess, NotFound
 from bot.provider import Provider
 from handlers.caller import Caller
 
@@ -24,30 +24,36 @@ class AppNotNamed(NotNamed):
 async def find_app(caller: Caller, words: str | None, provider: Provider = Provider.BITRISE) -> App:
     """The provider's app that the words name; without words the channel's: its default, or the only one it could mean.
 
-    Raises NotNamed, UnknownApp, AmbiguousApp or ProviderError.
+    Whichever way it is found, it is one of those that the caller may see now, as it is called now. What is stored only
+    says which one could be meant. Raises NotNamed, UnknownApp, AmbiguousApp or ProviderError.
     """
     apps = caller.apps_of(provider)
     if words is not None:
         return await apps.find(words)
-    default = await caller.storage.channels.default_app(caller.channel, provider)
-    if default is not None:
-        if (app := await apps.by_slug(default)) is not None:
-            return app
-        raise NotNamed(
-            f"I can't see this channel's app any more. Choose another with `{provider.command} use APP`."
-        )
-    subscriptions = await caller.storage.subscriptions.of_channel(caller.channel)
-    subscribed = {
-        one.app.slug: one.app for one in subscriptions if one.app is not None and one.app.provider is provider
-    }
-    if len(subscribed) == 1:
-        return next(iter(subscribed.values()))
+    if (slug := await _slug_of_channel(caller, provider)) is not None:
+        try:
+            return await apps.require(slug)
+        except (NotFound, NoAccess) as error:
+            raise NotNamed(
+                f"I can't see this channel's app any more, or your {provider.label} account can't. Name an app, or"
+                f" choose another for this channel with `{provider.command} use APP`."
+            ) from error
     everything = await apps.all()
     if len(everything) == 1:
         return everything[0]
     raise AppNotNamed(
         f"Which app? Name it in the command, or choose one for this channel with `{provider.command} use APP`."
     )
+
+
+async def _slug_of_channel(caller: Caller, provider: Provider) -> str | None:
+    """The app that the channel has chosen, or else the only one that it has subscribed to."""
+    default = await caller.storage.channels.default_app(caller.channel, provider)
+    if default is not None:
+        return default
+    subscriptions = await caller.storage.subscriptions.of_channel(caller.channel)
+    slugs = {one.app.slug for one in subscriptions if one.app is not None and one.app.provider is provider}
+    return slugs.pop() if len(slugs) == 1 else None
 
 
 async def find_build(caller: Caller, app_words: str | None, ref: BuildRef) -> tuple[App, Build]:

@@ -25,7 +25,7 @@ from handlers import places
 from handlers.answers import accounts, subscriptions
 from handlers.caller import Caller
 from handlers.desk import Desk
-from handlers.visible import followed_in
+from handlers.visible import FRESH_TO_SHOW, followed_in
 from storage import Subscription
 
 log = structlog.get_logger()
@@ -220,12 +220,12 @@ class Homes:
     async def _visible(self, caller: Caller, found: Sequence[Subscription]) -> frozenset[str] | None:
         """The apps whose builds the person may see here; None: all that the bot sees."""
         try:
-            own = await caller.apps.slugs()
+            own = await caller.apps.slugs(fresh=FRESH_TO_SHOW)
         except ProviderError as problem:
             log.info("home.apps_unknown", reason=str(problem))
             own = frozenset()
         # Without an account they see what their channels are told of.
-        return own if own is None else own | followed_in(found, Provider.BITRISE)
+        return own if own is None else own | followed_in(found, self._desk.clients.bitrise)
 
     async def _subscriptions(self, opened: OpenHome) -> tuple[str, list[Subscription]]:
         """The person's direct message, and the subscriptions of it and of the channels that they are in."""

@@ -1,4 +1,4 @@
-"""What somebody's subscription may show: asked of the provider with their own token."""
+"""What somebody's subscription may show: asked of the provider with their own token; without one, of their channels."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ from datetime import timedelta
 from typing import Any
 
 from bot.build import App
+from bot.provider import Provider
+from handlers import places
+from handlers.caller import Caller
 from handlers.directory import AppDirectory
+from handlers.visible import followed_in
 from storage import Scope, SeenAs
 
 _NOW = timedelta(0)
@@ -22,3 +26,13 @@ async def own_scope(own: AppDirectory[Any], app: App | None) -> Scope:
         return Scope(seen_as=SeenAs.OWN, apps=apps, logs=False)
     await own.ask_for(app.slug)
     return Scope(seen_as=SeenAs.OWN, logs=await own.reads_logs(app))
+
+
+async def followed_around(caller: Caller, provider: Provider) -> frozenset[str]:
+    """The provider's apps that somebody is shown without an account, in all channels that they are in.
+
+    Raises SlackApiError.
+    """
+    channels = await places.channels_of(caller)
+    followed = await caller.storage.subscriptions.of_channels(channels)
+    return followed_in(followed, caller.desk.clients.at(provider))

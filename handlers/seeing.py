@@ -14,7 +14,7 @@ async def may_unfurl(caller: Caller, app: App, *, shared_outside: bool) -> bool:
     it around, which guests can't be trusted with, and nobody in a channel that is shared with another company.
     """
     here = await caller.storage.subscriptions.of_channel(caller.channel)
-    followed = followed_in(here, app.provider)
+    followed = followed_in(here, caller.desk.clients.at(app.provider))
     if app.slug in followed:
         return True
     return not shared_outside and await caller.is_full_member()

@@ -21,7 +21,7 @@ async def find_run(
     """The run that is meant, with its app. Raises NotNamed, and what `find_build` does."""
     if provider is Provider.BITRISE:
         return await find_build(caller, app_words, ref)
-    app = await find_app(caller, app_words, provider)
+    app = await caller.apps_of(provider).still(await find_app(caller, app_words, provider))
     build = await _watched(caller, app, ref)
     if build is None:
         raise NotNamed(
@@ -34,6 +34,7 @@ async def find_run(
 async def latest_of(app: App, caller: Caller, most: int) -> Sequence[Build]:
     """The app's latest runs, newest first. Raises ProviderError."""
     if app.provider is not Provider.BITRISE:
+        await caller.apps_of(app.provider).still(app)
         return await caller.desk.storage.watching.latest_of(app, most)
     async for page in caller.bitrise.builds(app.slug, limit=most).pages():
         return page.items

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from bot.build import App
 from bot.commands import UnknownApp, find_app
 from bot.http import NotConnected
-from bot.provider import Provider
 from handlers.clients import ClientsAt
 from handlers.credentials import BROKEN, Unlinked
 from handlers.directory import FRESH, FRESH_ENOUGH_FOR_A_MISS, AppDirectory
-from storage import Stopped, Subscription, WorkspaceStorage
+from storage import SeenAs, Subscription, WorkspaceStorage
+
+# A maker's access is asked for each hour (`handlers.sight`). Where nobody can say, since their token is refused or the
+# provider does not answer, what was known counts for a day: somebody may be on holiday, or may have been shut out.
+PATIENCE = timedelta(days=1)
+# Home shows, of what the bot reads for everybody, the apps of somebody's own list, which is no older than this.
+FRESH_TO_SHOW = timedelta(minutes=1)
 
 SEES_LITTLE = (
     "I show what your own {provider} account may see, and without one only what this channel follows."
@@ -68,19 +74,30 @@ class VisibleApps:
         # A list may be some minutes old, and is not asked again for each name: the provider has the last word.
         return await directory.by_slug(slug) or await directory.ask_for(slug)
 
+    async def still(self, app: App) -> App:
+        """The app as it is now, before something is shown of it that was not read with their own token.
+
+        Raises NotFound, or another ProviderError.
+        """
+        directory, only = await self._directory()
+        if only is not None or directory is self._clients.service_apps:
+            return await self.require(app.slug)
+        # Their own list may be some minutes old, and they may have lost the app since.
+        return await directory.ask_for(app.slug)
+
     async def in_time(self) -> Sequence[App]:
         """The apps as far as they are known within a list's patience."""
         directory, only = await self._directory()
         return _those(await directory.in_time(), only)
 
-    async def slugs(self) -> frozenset[str] | None:
-        """The slugs of all of them; None: whatever the bot itself sees."""
+    async def slugs(self, *, fresh: timedelta = FRESH) -> frozenset[str] | None:
+        """The slugs of all of them, as they were no longer ago than this; None: whatever the bot itself sees."""
         directory, only = await self._directory()
         if only is not None:
             return only
         if directory is self._clients.service_apps:
             return None
-        return frozenset(app.slug for app in await directory.all())
+        return frozenset(app.slug for app in await directory.read(fresh))
 
     async def _directory(self) -> tuple[AppDirectory[Any], frozenset[str] | None]:
         """The list that they are shown, and which of it; None: all of it."""
@@ -92,7 +109,7 @@ class VisibleApps:
             followed = await self._storage.subscriptions.of_all_channels()
         else:
             followed = await self._storage.subscriptions.of_channel(self._channel)
-        return self._clients.service_apps, followed_in(followed, self._clients.provider)
+        return self._clients.service_apps, followed_in(followed, self._clients)
 
     async def _sees_little(self) -> NotConnected:
         """Why they see only what the channel follows."""
@@ -107,13 +124,25 @@ class SeesLittle(NotConnected):
     sentence = SEES_LITTLE
 
 
-def followed_in(subscriptions: Sequence[Subscription], provider: Provider) -> frozenset[str]:
-    """The provider's apps of which these subscriptions tell everybody who is there."""
+def followed_in(subscriptions: Sequence[Subscription], at: ClientsAt[Any]) -> frozenset[str]:
+    """The provider's apps that everybody who is there may see, since these subscriptions' makers see them now."""
     return frozenset(
         one.app.slug
         for one in subscriptions
-        if one.app is not None and one.app.provider is provider and one.stopped != Stopped.UNSEEN
+        if one.app is not None and one.app.provider is at.provider and is_seen(one, at)
     )
+
+
+def is_seen(one: Subscription, at: ClientsAt[Any]) -> bool:
+    """Whether its maker is known to see what it shows; whether it is told of that, and why not, is another matter.
+
+    One that shows the bot's own access stands for nobody's, unless the bot's token acts for everybody.
+    """
+    if one.scope.seen_as is SeenAs.SERVICE:
+        return at.service_acts
+    if one.unseen_at is not None or one.confirmed_at is None:
+        return False
+    return at.clock() - one.confirmed_at < PATIENCE
 
 
 def _those(apps: Sequence[App], only: frozenset[str] | None) -> Sequence[App]:

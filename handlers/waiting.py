@@ -13,10 +13,11 @@ import structlog
 from slack_sdk.errors import SlackApiError
 
 from bot.build import App, Build, State
-from bot.http import NotFound, ProviderError
+from bot.http import NotConnected, NotFound, ProviderError
 from bot.http.redaction import redact
 from bot.provider import Provider
 from handlers.desk import Desk
+from handlers.visible import VisibleApps
 from storage import Outcome, Wait
 
 log = structlog.get_logger()
@@ -81,12 +82,20 @@ class Waiting:
         except NotFound:
             return Outcome(error="The build is not there any more, or I may not see it any more.")
         if build.ended:
-            known = await self._desk.clients.bitrise.service_apps.by_slug(wait.app_slug)
-            app = known or App(slug=wait.app_slug, title=wait.app_slug)
+            try:
+                # It may be a day since the step has begun: what a workflow may see now is asked again.
+                app = await self._visible(wait).require(wait.app_slug)
+            except (NotFound, NotConnected):
+                words = "No channel here follows the build's app any more, so I can't say how it ended."
+                return Outcome(error=words)
             return Outcome(outputs=outputs_of(app, build))
         if self._desk.clock() >= wait.until:
             return Outcome(error=f"Build {build.label} has not ended within the time that was given.")
         return None
+
+    def _visible(self, wait: Wait) -> VisibleApps:
+        """What workflows of its workspace may see."""
+        return VisibleApps(self._desk.clients.bitrise, self._desk.storage.of(wait.team), "", None)
 
     async def _build(self, wait: Wait) -> Build:
         seen = await self._desk.storage.watching.build(Provider.BITRISE, wait.build_slug)

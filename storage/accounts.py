@@ -15,6 +15,7 @@ from bot.vault import CannotOpen, Vault
 from storage.database import OfWorkspace
 from storage.messages import owe_message
 from storage.recipient import Recipient
+from storage.subscriptions import check_soon, end_access
 from storage.times import from_text, to_text
 
 _FIELDS = "team_id, user_id, provider, provider_user, name, sealed, connected_at, renewable, broken_at"
@@ -93,11 +94,14 @@ class Accounts:
         )
         renewable = int(account.renewable)
         row = [self._team, user, provider, provider_user, name, account.sealed, to_text(at), renewable]
-        await self._database.write(
-            lambda db: db.execute(
+
+        def work(db: sqlite_utils.Database) -> None:
+            db.execute(
                 f"INSERT OR REPLACE INTO accounts ({_FIELDS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)", row
             )
-        )
+            check_soon(db, self._team, user, provider)
+
+        await self._database.write(work)
         return account
 
     def token(self, account: Account) -> SecretStr:
@@ -132,8 +136,11 @@ class Accounts:
         content = token.for_sealing() if isinstance(token, Tokens) else token.get_secret_value()
         return self._vault.seal(content, *place_of(self._team, user, provider))
 
-    async def disconnect(self, user: str, provider: Provider | None = None) -> list[Account]:
-        """Wipe the person's tokens, of one provider or of all; returns what was there."""
+    async def disconnect(self, user: str, provider: Provider | None = None, *, at: datetime) -> list[Account]:
+        """Wipe the person's tokens, of one provider or of all; returns what was there.
+
+        What others were shown since they could see it is shown no more from then on.
+        """
 
         def work(db: sqlite_utils.Database) -> list[Account]:
             where, given = "team_id = ? AND user_id = ?", [self._team, user]
@@ -144,6 +151,7 @@ class Accounts:
             ]
             db.execute(f"DELETE FROM accounts WHERE {where}", given)
             db.execute(f"DELETE FROM sign_ins WHERE {where}", given)
+            end_access(db, self._team, user, at, provider=provider)
             return there
 
         return await self._database.write(work)

@@ -84,6 +84,13 @@ def m008_decided_proposals(db: sqlite_utils.Database) -> None:
     db.execute("UPDATE proposals SET act = '' WHERE state NOT IN ('open', 'agreed')")
 
 
+@migrations()
+def m010_access_lost(db: sqlite_utils.Database) -> None:
+    """Whether the makers of subscriptions still see what they show, apart from why those are told nothing."""
+    for statement in _ACCESS_LOST:
+        db.execute(statement)
+
+
 def _about_everything(body: str) -> str:
     """A rule about all that there was, as one about all that there is."""
     rule = json.loads(body)
@@ -331,4 +338,20 @@ _SEVENTH = (
         bitrise_app TEXT NOT NULL, bitrise_title TEXT NOT NULL,
         branch TEXT NOT NULL DEFAULT '', set_by TEXT NOT NULL, set_at TEXT NOT NULL)""",
     "CREATE UNIQUE INDEX ties_by_channel ON ties (team_id, channel_id, bitrise_app, buildio_app, branch)",
+)
+
+_ACCESS_LOST = (
+    # `confirmed_at`: when the provider last said that its maker sees what it shows. `unseen_at`: since when they do
+    # not, or their account is gone; whatever it was stopped for.
+    "ALTER TABLE subscriptions ADD COLUMN confirmed_at TEXT",
+    "ALTER TABLE subscriptions ADD COLUMN unseen_at TEXT",
+    "UPDATE subscriptions SET unseen_at = IFNULL(stopped_at, created_at) WHERE stopped_reason = 'unseen'",
+    # Those that were paused or stopped were not asked about until now, whatever it says; running ones were.
+    """UPDATE subscriptions SET confirmed_at = IFNULL(unsure_since, IFNULL(checked_at, created_at))
+        WHERE seen_as = 'own' AND stopped_reason IS NULL""",
+    "UPDATE subscriptions SET checked_at = NULL",
+    # Whether lines of logs may be shown in it, which outlives the subscription.
+    "ALTER TABLE notifications ADD COLUMN sees_logs INTEGER",
+    """UPDATE notifications SET sees_logs =
+        (SELECT sees_logs FROM subscriptions WHERE subscriptions.id = notifications.subscription_id)""",
 )

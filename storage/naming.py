@@ -76,7 +76,7 @@ COLUMNS = {
         places=_names("channel_id"),
         silent=_names(
             "id subscription_id provider build_slug event created_at status parcel attempts sent_at ts error"
-            " due_at held_for team_id"
+            " due_at held_for team_id sees_logs"
         ),
     ),
     "oauth_states": Columns(silent=_names("fingerprint expires_at")),
@@ -109,7 +109,7 @@ COLUMNS = {
         words=_names("terms"),
         silent=_names(
             "id team_id provider app_slug created_at stopped_reason stopped_at seen_as apps sees_logs checked_at"
-            " unsure_since"
+            " confirmed_at unseen_at unsure_since"
         ),
     ),
     "ties": Columns(

@@ -59,7 +59,8 @@ class Notification(Frozen):
 
     `mention` holds the Slack users whose build it is and who want to be mentioned where it fails; `usual` is how long a
     build like this one usually takes, while it runs; `pipeline` is the one that the build belongs to. `ties` are those
-    of the channel to the build's app, as they are now.
+    of the channel to the build's app, as they are now. `access_lost`: the maker of the subscription can't see the app
+    any more, so that what was told of it stays as it is.
     """
 
     id: int
@@ -80,6 +81,7 @@ class Notification(Frozen):
     ties: tuple[Tie, ...] = ()
     due_at: datetime | None = None
     parcel: str | None = None
+    access_lost: bool = False
 
     @property
     def broke(self) -> bool:
@@ -302,9 +304,9 @@ def owe(db: sqlite_utils.Database, owed: Sequence[Owed], at: datetime) -> int:
     """
     return db.conn.executemany(
         "INSERT OR IGNORE INTO notifications"
-        " (subscription_id, team_id, channel_id, provider, build_slug, event, created_at, due_at, held_for)"
+        " (subscription_id, team_id, channel_id, provider, build_slug, event, created_at, due_at, held_for, sees_logs)"
         # Who asked for it says where it goes; whoever was looked at before, and is gone by now, is owed nothing.
-        " SELECT id, team_id, channel_id, ?, ?, ?, ?, ?, ? FROM subscriptions"
+        " SELECT id, team_id, channel_id, ?, ?, ?, ?, ?, ?, sees_logs FROM subscriptions"
         " WHERE id = ? AND team_id = ? AND channel_id = ?",
         [
             (
@@ -346,6 +348,13 @@ def _send(db: sqlite_utils.Database, carried: Sequence[Notification], parcel: st
 
 
 def _owe_again(db: sqlite_utils.Database, parcel: str, error: str) -> None:
+    # What was on its way when the subscription's maker lost the app is owed no more, as all else of it.
+    db.execute(
+        "UPDATE notifications SET status = 'dropped', parcel = NULL, error = 'unseen'"
+        " WHERE parcel = ? AND status = 'sending'"
+        " AND subscription_id IN (SELECT id FROM subscriptions WHERE stopped_reason = 'unseen')",
+        [parcel],
+    )
     db.execute(
         "UPDATE notifications SET status = 'owed', parcel = NULL, error = ? WHERE parcel = ? AND status = 'sending'",
         [error, parcel],
@@ -361,7 +370,7 @@ _STALE_IF_FOUND_OUT = """
 _SELECT = """
     SELECT notifications.id, subscription_id, notifications.team_id AS team, notifications.channel_id AS channel,
         event, builds.body, watched_apps.body, notifications.created_at, status, terms, standing, failure, due_at,
-        parcel, sees_logs
+        parcel, IFNULL(subscriptions.sees_logs, notifications.sees_logs), unseen_at
     FROM notifications JOIN builds USING (provider, build_slug)
     LEFT JOIN watched_apps ON watched_apps.provider = builds.provider AND watched_apps.app_slug = builds.app_slug
     LEFT JOIN subscriptions ON subscriptions.id = notifications.subscription_id
@@ -377,7 +386,7 @@ def _notifications(
     found = []
     for row in db.execute(_SELECT.format(where=where), [*arguments, limit]):
         identity, subscription, team, channel, event, body, app, created_at, status, *more = row
-        terms, standing, failure, due, parcel, sees_logs = more
+        terms, standing, failure, due, parcel, sees_logs, unseen = more
         build = Build.model_validate_json(body)
         if team not in known:
             known[team] = everybody(db, team)
@@ -395,8 +404,10 @@ def _notifications(
                 status=Status(status),
                 terms=Terms.model_validate_json(terms) if terms else Terms(),
                 standing=Standing.model_validate_json(standing) if standing else None,
-                # What a log says is for those who may read logs.
-                failure=Failure.model_validate_json(failure) if failure and sees_logs != 0 else None,
+                # What a log says is for those who may read logs, and still may.
+                failure=Failure.model_validate_json(failure)
+                if failure and sees_logs and unseen is None
+                else None,
                 mention=tuple(one for one in people_behind(build, people.names) if one in people.mentioned)
                 if people.mentioned
                 else (),
@@ -405,6 +416,7 @@ def _notifications(
                 ties=_ties(db, team, channel, build),
                 due_at=from_text(due),
                 parcel=parcel,
+                access_lost=unseen is not None,
             )
         )
     return found

@@ -23,7 +23,7 @@ from bot.vault import Vault
 from storage.audit import erase_person, links_about
 from storage.naming import COLUMNS, Columns
 from storage.proposals import withdraw_proposals
-from storage.subscriptions import end_subscription, select_subscriptions
+from storage.subscriptions import end_access, end_subscription, select_subscriptions
 
 # What an author is called by in what is kept of builds, series, approvals and filters.
 _AUTHORS = frozenset({"by", "author", "pull_request_author"})
@@ -68,11 +68,12 @@ def erase_everywhere(
 ) -> Erased:
     """Delete what is the person's, and blank them in what others need; for use inside a transaction.
 
-    A channel's subscription stays, made by nobody; what showed what the person could see stops once the bot finds
-    their account gone. The audit log keeps what was done, without who. Raises Tampered where the log's seal does not
-    fit, or there is no key to go on from it.
+    A channel's subscription stays, made by nobody; what showed what the person could see is shown no more, and is told
+    no more once the bot finds their account gone. The audit log keeps what was done, without who. Raises Tampered where
+    the log's seal does not fit, or there is no key to go on from it.
     """
     person = _Person.find(db, team, user)
+    end_access(db, team, user, at)
     blanked = {table: _blank(db, person, table) for table in COLUMNS}
     deleted = {table: _delete(db, person, table) for table in COLUMNS}
     return Erased(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -59,7 +59,9 @@ class Subscription(Frozen):
     """One channel's or person's standing order for an app's builds; without an app, for those of every watched app of
     the provider.
 
-    `unsure_since`: since when nobody could say what its maker sees.
+    `confirmed_at`: when the provider last said that its maker sees what it is about. `unseen_at`: since when they do
+    not, or are not known to; whatever else it was stopped for. `checked_at`: when that was asked last, and
+    `unsure_since`: since when nobody could say.
     """
 
     id: int
@@ -72,6 +74,9 @@ class Subscription(Frozen):
     created_at: datetime
     stopped: str | None = None
     scope: Scope = Scope()
+    confirmed_at: datetime | None = None
+    unseen_at: datetime | None = None
+    checked_at: datetime | None = None
     unsure_since: datetime | None = None
 
     @property
@@ -111,26 +116,56 @@ class Subscriptions:
         found = await self._find(where, [provider])
         return [one for one in found if one.terms.on_hold_over or one.terms.running_over]
 
-    async def to_check(self, before: datetime, most: int) -> list[Subscription]:
-        """Those that show what their makers see, and were not compared with that since then; the longest ago first."""
+    async def to_check(
+        self, before: datetime, most: int, *, providers: Collection[Provider], acting: Collection[str] = ()
+    ) -> list[Subscription]:
+        """Those at these providers that were not compared with what their makers see since then, the longest ago first.
+
+        Paused ones and those of closed channels too: people are shown what their channel follows. What shows the bot's
+        own access is compared with nothing where the bot's token is `acting` for everybody.
+        """
+        if not providers:
+            return []
+        acting = acting or ("",)  # no list in SQL is empty
         where = (
-            "seen_as = 'own' AND IFNULL(stopped_reason, '') <> 'unseen' AND IFNULL(checked_at, '') < ?"
-            " ORDER BY IFNULL(checked_at, '')"
+            f"subscriptions.provider IN ({_marks(providers)})"
+            f" AND (seen_as = 'own' OR subscriptions.provider NOT IN ({_marks(acting)}))"
+            " AND IFNULL(stopped_reason, '') <> 'unseen' AND IFNULL(checked_at, '') < ?"
+            " ORDER BY IFNULL(checked_at, ''), subscriptions.id LIMIT ?"
         )
-        return (await self._find(where, [to_text(before)]))[:most]
+        return await self._find(where, [*providers, *acting, to_text(before), most])
+
+    async def confirmed(
+        self, subscription: Subscription, at: datetime, scope: Scope, *, account: datetime
+    ) -> bool:
+        """The provider has just said what its maker sees, for their account of that time.
+
+        Returns False, and changes nothing, where it is another one's, or their account another one, meanwhile.
+        """
+        seen_as, apps, logs = scope_row(scope)
+        query = (
+            "UPDATE subscriptions SET checked_at = ?, confirmed_at = ?, unseen_at = NULL, unsure_since = NULL,"
+            f" seen_as = ?, apps = ?, sees_logs = ? WHERE {_SAME} AND IFNULL(stopped_reason, '') <> 'unseen'"
+        )
+        row = [to_text(at), to_text(at), seen_as, apps, logs, *_same(subscription, account)]
+        return bool(await self._database.write(lambda db: db.execute(query, row).rowcount))
 
     async def checked(
-        self, subscription: Subscription, at: datetime, scope: Scope, *, unsure_since: datetime | None = None
+        self,
+        subscription: Subscription,
+        at: datetime,
+        scope: Scope,
+        *,
+        account: datetime | None = None,
+        unsure_since: datetime | None = None,
     ) -> None:
-        """What its maker sees was asked for."""
-        row = [to_text(at), *scope_row(scope)[1:], to_text(unsure_since), subscription.team, subscription.id]
-        await self._database.write(
-            lambda db: db.execute(
-                "UPDATE subscriptions SET checked_at = ?, apps = ?, sees_logs = ?, unsure_since = ?"
-                " WHERE team_id = ? AND id = ?",
-                row,
-            )
+        """What its maker sees was asked for, and nothing certain is known; where it is still theirs."""
+        query = (
+            "UPDATE subscriptions SET checked_at = ?, apps = ?, sees_logs = ?, unsure_since = ?"
+            f" WHERE {_SAME}"
         )
+        row = [to_text(at), *scope_row(scope)[1:], to_text(unsure_since), *_same(subscription, account)]
+        await self._database.write(lambda db: db.execute(query, row))
 
     async def names(self, teams: Iterable[str]) -> dict[str, Names]:
         """What people are known by, in each of the workspaces."""
@@ -155,6 +190,54 @@ def subscriptions_of_apps(
     marks = ", ".join("?" * (len(app_slugs) + 1))
     where = f"subscriptions.provider = ? AND subscriptions.app_slug IN ({marks}) AND stopped_reason IS NULL"
     return select_subscriptions(db, where, [provider, *app_slugs, EVERY_APP])
+
+
+# A subscription whose maker is still the same person with the same account.
+_SAME = (
+    "team_id = ? AND id = ? AND created_by = ? AND IFNULL((SELECT connected_at FROM accounts"
+    " WHERE accounts.team_id = subscriptions.team_id AND accounts.user_id = subscriptions.created_by"
+    " AND accounts.provider = subscriptions.provider), '') = ?"
+)
+
+
+def _same(subscription: Subscription, account: datetime | None) -> list[Any]:
+    return [subscription.team, subscription.id, subscription.created_by, to_text(account) or ""]
+
+
+def lose_access(
+    db: sqlite_utils.Database, subscription: Subscription, account: datetime | None, at: datetime
+) -> bool:
+    """Note that the maker, with their account of that time, sees it no more; for use inside a transaction.
+
+    Returns False, and changes nothing, where it is another one's, or their account another one, meanwhile.
+    """
+    query = f"UPDATE subscriptions SET unseen_at = IFNULL(unseen_at, ?), checked_at = ? WHERE {_SAME}"
+    row = [to_text(at), to_text(at), *_same(subscription, account)]
+    return bool(db.execute(query, row).rowcount)
+
+
+def end_access(
+    db: sqlite_utils.Database, team: str, user: str, at: datetime, *, provider: Provider | None = None
+) -> None:
+    """The person's account at one provider, or at all, is gone: let what shows what they see show nothing any more.
+
+    For use inside a transaction. That is to be checked at once, so that it is told no more, and its channel hears why.
+    """
+    query = (
+        "UPDATE subscriptions SET unseen_at = IFNULL(unseen_at, ?), checked_at = NULL"
+        " WHERE team_id = ? AND created_by = ? AND seen_as = 'own' AND provider = IFNULL(?, provider)"
+    )
+    db.execute(query, [to_text(at), team, user, provider])
+
+
+def check_soon(db: sqlite_utils.Database, team: str, user: str, provider: Provider) -> None:
+    """Have it asked anew what the person sees, who has another account now; for use inside a transaction."""
+    query = "UPDATE subscriptions SET checked_at = NULL WHERE team_id = ? AND created_by = ? AND provider = ?"
+    db.execute(query, [team, user, provider])
+
+
+def _marks(values: Collection[Any]) -> str:
+    return ", ".join("?" * len(values))
 
 
 def scope_row(scope: Scope) -> tuple[str, str | None, bool]:
@@ -193,7 +276,8 @@ def select_subscriptions(
     order = "" if "ORDER BY" in where else " ORDER BY subscriptions.id"
     rows = db.execute(
         "SELECT subscriptions.id, team_id, channel_id, watched_apps.body, app_slug, terms,"
-        " created_by, created_at, stopped_reason, seen_as, apps, sees_logs, unsure_since, subscriptions.provider"
+        " created_by, created_at, stopped_reason, seen_as, apps, sees_logs, confirmed_at, unseen_at, checked_at,"
+        " unsure_since, subscriptions.provider"
         " FROM subscriptions LEFT JOIN watched_apps USING (provider, app_slug)"
         f" WHERE {where}{order}",
         arguments,
@@ -214,6 +298,9 @@ def select_subscriptions(
                 apps=frozenset(json.loads(apps)) if apps is not None else None,
                 logs=bool(logs),
             ),
+            confirmed_at=from_text(confirmed),
+            unseen_at=from_text(unseen),
+            checked_at=from_text(checked),
             unsure_since=from_text(unsure),
         )
         for (
@@ -229,6 +316,9 @@ def select_subscriptions(
             seen_as,
             apps,
             logs,
+            confirmed,
+            unseen,
+            checked,
             unsure,
             provider,
         ) in rows

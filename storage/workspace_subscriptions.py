@@ -16,10 +16,12 @@ from storage.database import OfWorkspace
 from storage.subscriptions import (
     EVERY_APP,
     Scope,
+    SeenAs,
     Stopped,
     Subscription,
     Subscriptions,
     end_subscription,
+    lose_access,
     scope_row,
     select_subscriptions,
 )
@@ -74,7 +76,7 @@ class WorkspaceSubscriptions:
             )
             for existing in select_subscriptions(db, where, [self._team, channel, provider, slug]):
                 if existing.terms == terms:
-                    self._resume(db, existing.id, by, scope)
+                    self._resume(db, existing.id, by, scope, at)
                     return existing.id
             row = [
                 self._team,
@@ -91,7 +93,9 @@ class WorkspaceSubscriptions:
                 " seen_as, apps, sees_logs) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 row,
             )
-            return int(cursor.lastrowid or 0)
+            number = int(cursor.lastrowid or 0)
+            self._stand_in_sight(db, number, scope, at)
+            return number
 
         subscription_id = await self._database.write(work)
         self._everybodys.changed()
@@ -118,9 +122,11 @@ class WorkspaceSubscriptions:
         await self._database.write(work)
         self._everybodys.changed()
 
-    async def resume(self, subscription: Subscription, *, by: str, scope: Scope = EVERYTHING) -> None:
+    async def resume(
+        self, subscription: Subscription, *, by: str, at: datetime, scope: Scope = EVERYTHING
+    ) -> None:
         """Tell a stopped subscription again, from now on; from now on it shows what this person sees."""
-        await self._database.write(lambda db: self._resume(db, subscription.id, by, scope))
+        await self._database.write(lambda db: self._resume(db, subscription.id, by, scope, at))
         self._everybodys.changed()
 
     async def remove(self, subscription: Subscription) -> None:
@@ -141,13 +147,18 @@ class WorkspaceSubscriptions:
         await self._database.write(lambda db: self._stop(db, numbers, reason, at))
         return running
 
-    async def stop_one(self, subscription: Subscription, reason: str, at: datetime) -> bool:
-        """Stop one that must not be told any more, and drop what it is owed; returns whether it was running."""
+    async def lose(self, subscription: Subscription, at: datetime, *, account: datetime | None) -> bool:
+        """Its maker, with their account of that time, sees it no more: show it no more, and tell it nothing.
+
+        What it is owed is dropped. Returns whether it was running. One that is another person's meanwhile, or whose
+        maker has another account, stays as it is.
+        """
 
         def work(db: sqlite_utils.Database) -> bool:
-            stopped = self._stop(db, [subscription.id], reason, at)
-            self._drop_owed(db, subscription, reason)
-            return bool(stopped)
+            if subscription.team != self._team or not lose_access(db, subscription, account, at):
+                return False
+            self._drop_owed(db, subscription, Stopped.UNSEEN)
+            return bool(self._stop(db, [subscription.id], Stopped.UNSEEN, at))
 
         stopped = await self._database.write(work)
         self._everybodys.changed()
@@ -190,12 +201,24 @@ class WorkspaceSubscriptions:
             ).rowcount
         )
 
-    def _resume(self, db: sqlite_utils.Database, number: int, by: str, scope: Scope) -> None:
+    def _resume(self, db: sqlite_utils.Database, number: int, by: str, scope: Scope, at: datetime) -> None:
         db.execute(
             "UPDATE subscriptions SET stopped_reason = NULL, stopped_at = NULL, unsure_since = NULL,"
             " checked_at = NULL, created_by = ?, seen_as = ?, apps = ?, sees_logs = ?"
             f" WHERE {_OURS} AND id = ?",
             [by, *scope_row(scope), self._team, number],
+        )
+        self._stand_in_sight(db, number, scope, at)
+
+    def _stand_in_sight(self, db: sqlite_utils.Database, number: int, scope: Scope, at: datetime) -> None:
+        """Note that its maker sees it, as was just asked; not where their account has gone since it was asked."""
+        asked = to_text(at) if scope.seen_as is SeenAs.OWN else None
+        db.execute(
+            "UPDATE subscriptions SET confirmed_at = ?, unseen_at = CASE WHEN ? IS NULL OR EXISTS"
+            " (SELECT 1 FROM accounts WHERE accounts.team_id = subscriptions.team_id"
+            " AND accounts.user_id = subscriptions.created_by AND accounts.provider = subscriptions.provider)"
+            f" THEN NULL ELSE ? END WHERE {_OURS} AND id = ?",
+            [asked, asked, asked, self._team, number],
         )
 
     def _drop_owed(self, db: sqlite_utils.Database, subscription: Subscription, why: str) -> None:

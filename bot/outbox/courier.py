@@ -207,7 +207,9 @@ class Courier:
         kind, outbox = kind_of(there.subject), self._storage.outbox
         read = outbox.last_reply if kind is Kind.THREAD else outbox.carried
         carried = [about] if about is not None else await read(there.parcel)
-        if not carried or there.ts is None:
+        # What told of an app that its channel may not see any more stays as it is; one that gathers what several
+        # subscriptions are told goes on for the others.
+        if there.ts is None or all(one.access_lost for one in carried):
             await outbox.told(there.parcel, there.ts or "", stale=there.stale)
             return 0
         return await self._change(there, self._render(kind, carried, there.note))

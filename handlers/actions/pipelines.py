@@ -11,6 +11,7 @@ from handlers.actions.press import Press, Respond
 from handlers.answers import approvals, pipelines
 from handlers.caller import Answer
 from handlers.doing.performing.bitrise import PIPELINE
+from handlers.finding import app_by_slug
 
 
 async def _pipeline(press: Press) -> Answer:
@@ -19,6 +20,8 @@ async def _pipeline(press: Press) -> Answer:
 
 
 async def _pipeline_refresh(press: Press) -> None:
+    # Who presses must see the app: a subscription's message, too, says then what has come of it since.
+    await app_by_slug(press.caller, PipelineButton.decode(press.value).app)
     if await cards.refresh(press.on, press.caller):
         return  # a subscription's message is kept up to date by what the watcher sees
     await press.say.instead((await _pipeline(press)).message)

@@ -89,7 +89,7 @@ async def disconnect(_ask: Disconnect, caller: Caller, provider: Provider = Prov
     there = await caller.storage.accounts.find(caller.identity, provider)
     if there is not None:
         async with noted(caller, "disconnect", about={"name": there.name}):
-            await caller.storage.accounts.disconnect(caller.person, provider)
+            await caller.storage.accounts.disconnect(caller.person, provider, at=caller.now())
         _changed(caller)
     said = messages.disconnected(there.name if there else None, provider)
     return Answer(said, Audience.ONE_PERSON, title=messages.account_title(provider))
@@ -119,7 +119,7 @@ async def linked(caller: Caller, provider: Provider = Provider.BITRISE) -> Linke
 
 async def leave(caller: Caller) -> bool:
     """Somebody has left the workspace: wipe their tokens; returns whether there were any."""
-    there = await caller.storage.accounts.disconnect(caller.person)
+    there = await caller.storage.accounts.disconnect(caller.person, at=caller.now())
     if there:
         async with noted(caller, "left", about={"name": there[0].name}):
             _changed(caller)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bot import messages
 from bot.commands import ListApps, UseApp, grammar_of
 from bot.provider import Provider
+from handlers.answers.subscriptions import current_app
 from handlers.caller import Answer, Audience, Caller
 from handlers.doing import permitted
 from handlers.finding import NotNamed
@@ -27,7 +28,7 @@ async def use_app(ask: UseApp, caller: Caller, provider: Provider) -> Answer:
             f"Which app? For example `{provider.command} {example.example if example else 'use APP'}`;"
             f" `{provider.command} apps` lists them all."
         )
-    app = await caller.apps_of(provider).find(ask.app)
+    app = await current_app(await caller.apps_of(provider).find(ask.app), caller)
     async with permitted(caller, "use", provider, app):
         await caller.storage.channels.use(
             caller.channel, provider, app.slug, by=caller.person, at=caller.now()

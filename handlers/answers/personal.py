@@ -75,7 +75,7 @@ async def tell_me(app: App, build: Build, caller: Caller) -> Answer:
         raise NotNamed(ended)
     direct = await caller.direct_message()
     terms = Terms(filter=BuildFilter(builds=frozenset({build.slug})), once=True)
-    subscription = await add(app, terms, caller, channel=direct)
+    subscription = await add(app, terms, caller, channel=direct, personal=True)
     seen = await caller.desk.storage.watching.build(build.provider, build.slug)
     if seen is not None and seen.build.ended and await _is_there(subscription, caller):
         # It ended between the press and the first look, which tells nothing of what it finds.
@@ -103,7 +103,7 @@ async def _tell_ends(caller: Caller, *, wanted: bool) -> None:
         by=caller.person,
         at=caller.now(),
         baseline=None,
-        scope=await scope_of(caller, Provider.BITRISE, None),
+        scope=await scope_of(caller, Provider.BITRISE, None, personal=True),
     )
 
 

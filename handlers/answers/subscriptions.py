@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+import structlog
 from slack_sdk.errors import SlackApiError
 
 from bot import messages
 from bot.build import App
 from bot.commands import Subscribe, Subscriptions, Unsubscribe, term_words
 from bot.filters import Patterns
-from bot.http import NoAccess, NotFound
+from bot.http import NoAccess, NotConnected, NotFound, ProviderError
 from bot.messages import Message
 from bot.provider import Provider
 from bot.terms import Style, Terms
@@ -21,8 +22,10 @@ from handlers.caller import Answer, Audience, Caller
 from handlers.desk import Desk
 from handlers.doing import permitted
 from handlers.finding import NotNamed, find_app
-from handlers.scoping import own_scope
+from handlers.scoping import followed_around, own_scope
 from storage import Baseline, Scope, Subscription
+
+log = structlog.get_logger()
 
 
 class ChannelRefused(NotNamed):
@@ -48,6 +51,7 @@ async def begin(app: App, terms: Terms, caller: Caller) -> None:
 
     Raises NotAllowed, ChannelRefused, ProviderError.
     """
+    app = await current_app(app, caller)
     async with permitted(caller, "subscribe", app.provider, app, about=_about(terms)):
         subscription = await add(app, terms, caller, channel=caller.channel)
         try:
@@ -58,12 +62,14 @@ async def begin(app: App, terms: Terms, caller: Caller) -> None:
     caller.desk.lookout.look_now(app.provider)
 
 
-async def add(app: App, terms: Terms, caller: Caller, *, channel: str) -> Subscription:
+async def add(
+    app: App, terms: Terms, caller: Caller, *, channel: str, personal: bool = False
+) -> Subscription:
     """Add a subscription to the app, with what is there now as its beginning. Raises ProviderError.
 
     It shows what the person can see, for as long as they can; the bot must see it too, since it is the bot that looks.
     """
-    await must_see(app, caller)
+    scope = await scope_of(caller, app.provider, app, personal=personal)
     subscriptions = caller.storage.subscriptions
     watched = await subscriptions.is_watched(app.provider, app.slug)
     return await subscriptions.add(
@@ -73,8 +79,23 @@ async def add(app: App, terms: Terms, caller: Caller, *, channel: str) -> Subscr
         by=caller.person,
         at=caller.now(),
         baseline=None if watched else await _baseline(app, caller),
-        scope=await scope_of(caller, app.provider, app),
+        scope=scope,
     )
+
+
+async def current_app(app: App, caller: Caller) -> App:
+    """The app as it is called now, which is what rules are about; as it was, where its provider can't say.
+
+    It is asked as the caller, or where they don't see it as the bot itself: whoever ends what they can't see is judged
+    all the same.
+    """
+    clients = caller.desk.clients.at(app.provider)
+    for directory in (caller.own_apps(app.provider), clients.service_apps):
+        try:
+            return await directory.ask_for(app.slug)
+        except ProviderError as problem:
+            log.info("app.not_current", app=app.slug, reason=type(problem).__name__)
+    return app
 
 
 async def must_see(app: App, caller: Caller) -> None:
@@ -85,14 +106,21 @@ async def must_see(app: App, caller: Caller) -> None:
         await caller.apps_of(app.provider).require(app.slug)
 
 
-async def scope_of(caller: Caller, provider: Provider, app: App | None) -> Scope:
+async def scope_of(caller: Caller, provider: Provider, app: App | None, *, personal: bool = False) -> Scope:
     """What a subscription may show that this person makes now, of one app or of all at the provider.
 
-    Raises ProviderError.
+    Without an account of their own they make none for others; a `personal` one tells them alone of what their channels
+    follow. Raises NotConnected, another ProviderError, and SlackApiError where it is personal.
     """
-    if not await caller.is_linked(provider):
-        return Scope(apps=await caller.apps_of(provider).slugs() if app is None else None)
-    return await own_scope(caller.own_apps(provider), app)
+    if await caller.is_linked(provider):
+        return await own_scope(caller.own_apps(provider), app)
+    acts = caller.desk.clients.at(provider).service_acts
+    if not (acts or personal):
+        raise NotConnected(provider=provider)
+    if app is not None:
+        await caller.apps_of(provider).require(app.slug)
+        return Scope(logs=acts)
+    return Scope(apps=None if acts else await followed_around(caller, provider), logs=acts)
 
 
 async def _baseline(app: App, caller: Caller) -> Baseline:
@@ -131,15 +159,14 @@ async def resume_number(number: int, caller: Caller) -> Answer | None:
     """
     subscription = await of_this_caller(number, caller)
     there = replace(caller, channel=subscription.channel)
-    async with permitted(
-        there, "resume", subscription.provider, subscription.app, about={"subscription": str(number)}
-    ):
-        if subscription.app is not None:
-            await must_see(subscription.app, caller)
-        said = messages.resumed(subscription.app, subscription.terms, by=caller.person)
+    app = await _judged(subscription, caller)
+    async with permitted(there, "resume", subscription.provider, app, about={"subscription": str(number)}):
+        scope = await scope_of(caller, subscription.provider, app)
+        said = messages.resumed(app, subscription.terms, by=caller.person)
         await _post(there, said)
-        scope = await scope_of(caller, subscription.provider, subscription.app)
-        await caller.storage.subscriptions.resume(subscription, by=caller.person, scope=scope)
+        await caller.storage.subscriptions.resume(
+            subscription, by=caller.person, at=caller.now(), scope=scope
+        )
     caller.desk.lookout.look_now(subscription.provider)
     return None
 
@@ -148,7 +175,8 @@ async def change(subscription: Subscription, terms: Terms, caller: Caller) -> No
     """Give a subscription other terms, and say so to the channel. Raises NotAllowed."""
     there = replace(caller, channel=subscription.channel)
     about = {"subscription": str(subscription.id), **_about(terms)}
-    async with permitted(there, "change_subscription", subscription.provider, subscription.app, about=about):
+    app = await _judged(subscription, caller)
+    async with permitted(there, "change_subscription", subscription.provider, app, about=about):
         await caller.storage.subscriptions.change(subscription, terms)
         said = messages.changed(subscription.app, subscription.terms, terms, by=caller.person)
         await _post(there, said)
@@ -158,13 +186,17 @@ async def pause_number(number: int, caller: Caller) -> Answer | None:
     """Tell a subscription nothing until somebody lets it be told again; its channel hears of it. Raises NotAllowed."""
     subscription = await of_this_caller(number, caller)
     there = replace(caller, channel=subscription.channel)
-    async with permitted(
-        there, "pause", subscription.provider, subscription.app, about={"subscription": str(number)}
-    ):
+    app = await _judged(subscription, caller)
+    async with permitted(there, "pause", subscription.provider, app, about={"subscription": str(number)}):
         await caller.storage.subscriptions.pause(subscription, caller.now())
         said = messages.paused(subscription.app, subscription.terms, by=caller.person)
         await _post(there, said)
     return None
+
+
+async def _judged(subscription: Subscription, caller: Caller) -> App | None:
+    """The subscription's app as rules are to judge it: by its name of today, and not by the one that is stored."""
+    return await current_app(subscription.app, caller) if subscription.app is not None else None
 
 
 async def of_this_caller(number: int, caller: Caller) -> Subscription:
@@ -213,9 +245,8 @@ async def _end(ended: list[Subscription], caller: Caller) -> Answer:
     """End these subscriptions, and say so to the channel. Raises NotAllowed."""
     there = replace(caller, channel=ended[0].channel)
     numbers = " ".join(str(one.id) for one in ended)
-    async with permitted(
-        there, "unsubscribe", ended[0].provider, ended[0].app, about={"subscription": numbers}
-    ):
+    app = await _judged(ended[0], caller)
+    async with permitted(there, "unsubscribe", ended[0].provider, app, about={"subscription": numbers}):
         for one in ended:
             await caller.storage.subscriptions.remove(one)
     return Answer(messages.unsubscribed(ended[0].app, len(ended), by=caller.person), Audience.CHANNEL)

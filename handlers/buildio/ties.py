@@ -16,7 +16,7 @@ from bot.messages import NotAButton, OfferButton
 from bot.provider import Provider
 from bot.ties import Tie
 from handlers import doing
-from handlers.answers.subscriptions import must_see
+from handlers.answers.subscriptions import current_app, must_see
 from handlers.caller import Answer, Audience, Caller
 from handlers.doing import permitted
 from handlers.finding import NotNamed, by_slugs, find_app
@@ -30,7 +30,7 @@ async def link(ask: Link, caller: Caller) -> Answer:
 
     Raises NotAllowed, NotNamed, UnknownApp, AmbiguousApp, ProviderError.
     """
-    app = await find_app(caller, ask.app, Provider.BUILDIO)
+    app = await current_app(await find_app(caller, ask.app, Provider.BUILDIO), caller)
     bitrise = await caller.apps.find(ask.bitrise)
     about = {"label": f"{app.title} to {bitrise.title}", "bitrise": bitrise.slug}
     about |= {"branch": ",".join(ask.branches)} if ask.branches else {}
@@ -98,7 +98,8 @@ async def _target(tie: Tie, caller: Caller) -> App:
 
 async def _untie(found: list[Tie], caller: Caller) -> Answer:
     about = {"label": "; ".join(f"{one.app.title} from {one.bitrise.title}" for one in found[:5])}
-    async with permitted(caller, "untie", Provider.BUILDIO, found[0].app, about=about):
+    app = await current_app(found[0].app, caller)
+    async with permitted(caller, "untie", Provider.BUILDIO, app, about=about):
         await caller.storage.ties.remove(caller.channel, [one.number for one in found])
     return Answer(messages.buildio.untied(found, by=caller.person), Audience.CHANNEL)
 

@@ -204,7 +204,7 @@ class Workspaces(RuleBasedStateMachine):
     @rule(team=teams, pick=some, by=people)
     def resume(self, team: str, pick: int, by: str) -> None:
         if (one := self.one_of(self.subscriptions, team, pick)) is not None:
-            self.run(self.storage.of(team).subscriptions.resume(one, by=by))
+            self.run(self.storage.of(team).subscriptions.resume(one, by=by, at=self.now()))
             if (wanted := self.alone[team].wanted.get(one.id)) is not None:
                 wanted.stopped, wanted.by = None, by
 
@@ -306,7 +306,7 @@ class Workspaces(RuleBasedStateMachine):
 
     @rule(team=teams, person=people)
     def unlink(self, team: str, person: str) -> None:
-        there = self.run(self.storage.of(team).accounts.disconnect(person))
+        there = self.run(self.storage.of(team).accounts.disconnect(person, at=self.now()))
         assert [one.user for one in there] == [person] * (person in self.alone[team].tokens)
         self.alone[team].tokens.pop(person, None)
 
@@ -460,11 +460,13 @@ class Workspaces(RuleBasedStateMachine):
         assert self.run(mine.find(one.id)) is None
         self.run(mine.change(one, Terms(started=True)))
         self.run(mine.pause(one, at))
-        self.run(mine.resume(one, by="U2"))
-        assert self.run(mine.stop_one(one, Stopped.UNSEEN, at)) is False
+        self.run(mine.resume(one, by="U2", at=at))
+        assert self.run(mine.lose(one, at, account=None)) is False
         self.run(mine.remove(one))
         stolen = one.model_copy(update={"team": team})
+        assert self.run(mine.lose(stolen, at, account=None)) is False
         self.run(self.storage.subscriptions.checked(stolen, at, Scope(apps=frozenset())))
+        assert self.run(self.storage.subscriptions.confirmed(stolen, at, Scope(), account=at)) is False
 
     def reach_for_an_account(self, team: str, account: Account) -> None:
         mine = self.storage.of(team).accounts
