@@ -210,6 +210,16 @@ class Town(Conversation):
         finally:
             connection.close()
 
+    async def holds(self, query: str, *expected: object) -> None:
+        """Wait until a column of the database holds these values, in any order."""
+        wanted, found = sorted(map(repr, expected)), ["nothing yet"]
+        for _ in range(3000):
+            found = sorted(repr(one) for (one,) in await self.rows(query))
+            if found == wanted:
+                return
+            await asyncio.sleep(0.02)
+        raise TimeoutError(f"{query} gives {found} and not {wanted}")
+
     def kept(self) -> bytes:
         """All that lies in the bot's folder: the database, its log, its lock."""
         return b"".join(path.read_bytes() for path in self.folder.iterdir() if path.is_file())

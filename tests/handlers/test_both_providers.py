@@ -201,6 +201,21 @@ async def test_a_channel_is_told_how_deployments_end_and_says_why(town: Town) ->
         assert "it kept silent because its workflow" in why
 
 
+async def test_what_was_seen_is_shown_to_nobody_who_has_lost_the_app_since_their_list_was_read(
+    town: Town,
+) -> None:
+    await town.ask("/buildio subscribe shop", "subscribed")
+    town.buildio.deploy(town.buildio.shop, branch="main")
+    town.buildio.finish(town.buildio.shop, error="Build failed: no Procfile")
+    await town.told("shop deployment v2", person=None)
+    await town.ask("/buildio why shop v2", "deployment v2", person="ben")
+    ben = next(one for one in town.buildio.members if one.startswith("ben"))
+    town.buildio.let(ben, town.buildio.acme, None)
+    for words in ("why shop v2", "why v2", "subscribe shop status:failed preview"):
+        said = await town.ask(f"/buildio {words}", "knows no such thing", person="ben")
+        assert "deployment" not in town.words(said)
+
+
 async def test_a_preview_tells_from_what_was_seen(town: Town) -> None:
     await town.ask("/buildio subscribe shop", "subscribed")
     town.buildio.deploy(town.buildio.shop, branch="main")

@@ -11,21 +11,23 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, TypeVar, cast
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from pydantic import SecretStr
 
 from bot.build import App
-from bot.http import BadToken, Credentials, NotFound, ProviderDown
+from bot.http import BadToken, Credentials, FixedToken, NotFound, ProviderDown
 from bot.plug import Plug
 from bot.provider import Provider
 from bot.terms import Terms
 from bot.vault import Vault
 from handlers.clients import Clients, ClientsAt, Settled
 from handlers.desk import Desk
+from handlers.directory import AppDirectory
 from handlers.sight import Sight
-from handlers.visible import VisibleApps
+from handlers.visible import FRESH_TO_SHOW, VisibleApps
 from storage import (
     Baseline,
     Database,
@@ -104,6 +106,45 @@ class Maker:
 
     def shows(self, now: datetime) -> bool:
         return not self.lost and now - self.yes_at < DAY
+
+
+async def test_a_list_of_ones_own_is_as_fresh_as_what_is_shown_by_it_needs(storage: Storage) -> None:
+    system, now = BuildSystem(Provider.BITRISE), [NOON]
+    sealing = Storage(storage.database, Vault(["key-" * 10]))
+    here, seeing = sealing.of(TEAM), SecretStr("token-1")
+    system.tokens.add("token-1")
+    system.seeing.add("token-1")
+    await here.accounts.connect(BEN, Provider.BITRISE, seeing, provider_user="ben", name="ben", at=NOON)
+    clients = ClientsAt(
+        system.plug(), Settled(token=BOTS_TOKEN), sealing, asked=lambda: None, clock=lambda: now[0]
+    )
+    apps = VisibleApps(clients, here, BEN, CHANNEL)
+    assert await apps.slugs() == frozenset({"slug-x"})
+    system.seeing.discard("token-1")
+    now[0] += timedelta(minutes=2)
+    assert await apps.slugs() == frozenset({"slug-x"}), (
+        "an answer read with their own token shows what that sees"
+    )
+    assert await apps.slugs(fresh=FRESH_TO_SHOW) == frozenset()
+    with pytest.raises(NotFound):
+        await apps.still(system.app)
+
+
+async def test_a_list_that_is_searched_by_typing_holds_nothing_of_long_ago_or_of_a_refused_token(
+    storage: Storage,
+) -> None:
+    system, now = BuildSystem(Provider.BITRISE), [NOON]
+    directory = AppDirectory(system.plug(), FixedToken(BOTS_TOKEN), clock=lambda: now[0])
+    assert [one.slug for one in await directory.in_time()] == ["slug-x"]
+    system.away = True
+    now[0] += timedelta(minutes=10)
+    assert [one.slug for one in await directory.in_time()] == ["slug-x"]
+    system.away = False
+    system.tokens.clear()
+    assert list(await directory.in_time()) == []
+    system.away = True
+    now[0] += HOUR
+    assert list(await directory.in_time()) == []
 
 
 class Visibility(RuleBasedStateMachine):

@@ -74,6 +74,21 @@ async def test_a_wait_survives_a_restart_and_one_that_is_too_long_is_given_up(tm
         assert town.slack.violations == []
 
 
+async def test_a_wait_tells_nothing_of_an_app_that_no_channel_follows_any_more(tmp_path: Path) -> None:
+    async with open_town(tmp_path, seconds={"sight_seconds": 0.2}, service_token_acts="0") as town:
+        await town.connect("ben")
+        await town.ask("/bitrise subscribe ios", "subscribed", person="ben")
+        build = town.bitrise.start_build(town.bitrise.ios, ends_as=None)
+        waiting = step(town, WAIT, app="ios", build="#1", minutes=5)
+        await town.answered(WAIT)
+        town.bitrise.let("ben-okafor", town.bitrise.ios, None)
+        await town.told("can't see the app at Bitrise any more", person=None)
+        town.bitrise.finish(build)
+        await over(town, waiting)
+        assert waiting.outputs is None
+        assert "No channel here follows the build's app any more" in str(waiting.error)
+
+
 async def test_an_ended_build_is_not_waited_for(town: Town) -> None:
     build = town.bitrise.start_build(town.bitrise.android)
     town.bitrise.abort(build, "octo", "no need", with_success=True)

@@ -174,3 +174,30 @@ async def test_rules_about_all_that_there_was_are_about_all_that_there_is(tmp_pa
     assert account is not None
     assert here.accounts.token(account).get_secret_value() == "a-token-of-before"
     await database.close()
+
+
+async def test_what_was_lost_before_that_was_kept_apart_stays_lost_and_the_rest_is_asked_about_at_once(
+    tmp_path: Path,
+) -> None:
+    db = sqlite_utils.Database(tmp_path / "b.db")
+    migrations.apply(db, stop_before="m010_access_lost")
+    noon = NOON.isoformat(timespec="microseconds")
+    row = {"team_id": "T1", "channel_id": "C1", "provider": "bitrise", "app_slug": "a", "terms": "{}"}
+    row |= {"created_by": "U1", "created_at": noon, "checked_at": noon, "seen_as": "own", "sees_logs": 0}
+    for stopped in (None, "paused", "unseen"):
+        db.table("subscriptions").insert(
+            row | {"stopped_reason": stopped, "stopped_at": noon if stopped else None}
+        )
+    owed = {"team_id": "T1", "channel_id": "C1", "provider": "bitrise", "event": "ended", "created_at": noon}
+    db.table("notifications").insert(owed | {"subscription_id": 1, "build_slug": "b"})
+    db.table("notifications").insert(owed | {"subscription_id": 99, "build_slug": "b"})
+    db.close()
+    database = await Database.open(tmp_path / "b.db")
+    storage = Storage(database)
+    found = await storage.of("T1").subscriptions.of_channel("C1")
+    assert [(one.confirmed_at, one.unseen_at) for one in found] == [(NOON, None), (None, None), (None, NOON)]
+    due = await storage.subscriptions.to_check(NOON, 10, providers=[Provider.BITRISE])
+    assert [one.stopped for one in due] == [None, "paused"]
+    query = "SELECT sees_logs FROM notifications ORDER BY id"
+    assert await database.read(lambda there: there.execute(query).fetchall()) == [(0,), (None,)]
+    await database.close()

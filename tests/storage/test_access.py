@@ -1,0 +1,94 @@
+"""What is noted of whether the makers of subscriptions still see what they show."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from pydantic import SecretStr
+
+from bot.provider import Provider
+from bot.terms import Terms
+from bot.vault import Vault
+from storage import Baseline, Scope, SeenAs, Storage, Subscription
+from tests.builds import ANDROID, NOON
+
+BEN = "U0BEN"
+LATER = NOON + timedelta(hours=1)
+OWN = Scope(seen_as=SeenAs.OWN)
+
+
+@pytest.fixture
+def sealing(storage: Storage) -> Storage:
+    """Storage that keeps accounts."""
+    return Storage(storage.database, Vault(["key-" * 10]))
+
+
+async def link(storage: Storage) -> None:
+    accounts = storage.of("T1").accounts
+    await accounts.connect(
+        BEN, Provider.BITRISE, SecretStr("a-token"), provider_user="ben", name="ben", at=NOON
+    )
+
+
+async def subscribe(storage: Storage) -> Subscription:
+    return await storage.of("T1").subscriptions.add(
+        channel="C1", app=ANDROID, terms=Terms(), by=BEN, at=NOON, baseline=Baseline(), scope=OWN
+    )
+
+
+async def due(storage: Storage) -> list[Subscription]:
+    return await storage.subscriptions.to_check(NOON, 10, providers=[Provider.BITRISE])
+
+
+async def test_an_answer_that_comes_after_its_account_has_gone_counts_for_nothing(sealing: Storage) -> None:
+    await link(sealing)
+    one = await subscribe(sealing)
+    assert one.confirmed_at == NOON
+    assert one.unseen_at is None
+    await sealing.of("T1").accounts.disconnect(BEN, at=LATER)
+    assert not await sealing.subscriptions.confirmed(one, LATER, OWN, account=NOON)
+    await sealing.subscriptions.checked(one, LATER, OWN, account=NOON)
+    [there] = await due(sealing)
+    assert (there.unseen_at, there.checked_at) == (LATER, None)
+
+
+async def test_an_answer_about_an_account_from_before_neither_shows_nor_stops_it(sealing: Storage) -> None:
+    await link(sealing)
+    one = await subscribe(sealing)
+    before = NOON - timedelta(days=1)
+    assert not await sealing.subscriptions.confirmed(one, LATER, OWN, account=before)
+    assert not await sealing.of("T1").subscriptions.lose(one, LATER, account=before)
+    assert [(each.stopped, each.unseen_at) for each in await due(sealing)] == [(None, None)]
+    assert await sealing.of("T1").subscriptions.lose(one, LATER, account=NOON)
+    assert await due(sealing) == []
+
+
+async def test_one_that_is_made_while_its_makers_account_goes_shows_nothing(sealing: Storage) -> None:
+    one = await subscribe(sealing)
+    assert one.unseen_at == NOON
+    await link(sealing)
+    assert (await subscribe(sealing)).unseen_at is None
+
+
+async def test_another_account_has_it_asked_anew(sealing: Storage) -> None:
+    await link(sealing)
+    one = await subscribe(sealing)
+    assert await sealing.subscriptions.confirmed(one, LATER, OWN, account=NOON)
+    assert await due(sealing) == []
+    await link(sealing)
+    assert [each.id for each in await due(sealing)] == [one.id]
+
+
+async def test_what_shows_the_bots_own_access_is_asked_about_only_where_its_token_does_not_act_for_all(
+    storage: Storage,
+) -> None:
+    await storage.of("T1").subscriptions.add(
+        channel="C1", app=ANDROID, terms=Terms(), by=BEN, at=NOON, baseline=Baseline()
+    )
+    here, both = [Provider.BITRISE], [Provider.BITRISE, Provider.BUILDIO]
+    to_check = storage.subscriptions.to_check
+    assert len(await to_check(NOON, 10, providers=both)) == 1
+    assert await to_check(NOON, 10, providers=both, acting=here) == []
+    assert await to_check(NOON, 10, providers=[Provider.BUILDIO]) == []
+    assert await to_check(NOON, 10, providers=[]) == []
