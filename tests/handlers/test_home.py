@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bot import messages
+from bot.app import utc_now
 from bot.messages import Blind, HomeContent, Linked, Wishes
 from bot.provider import Provider
 from sandbox.slack.transcript import home_words
@@ -201,3 +204,21 @@ async def test_a_home_on_which_nothing_changed_is_not_published_again(town: Town
     await town.until(lambda: reads() > before)
     await town.looked()
     assert [one.what for one in town.slack.journal.entries].count("views.publish") == 1
+
+
+async def test_of_an_app_that_was_lost_since_ones_list_was_read_nothing_is_shown(tmp_path: Path) -> None:
+    later = timedelta(0)
+    town = Town(tmp_path, now=lambda: utc_now() + later, settings={"service_token_acts": "0"})
+    await town.open()
+    try:
+        await town.start_bot()
+        await town.connect("ben")
+        town.bitrise.run(town.bitrise.start_build(town.bitrise.ios))
+        town.people.open_home("ben")
+        await shows(town, "Sample iOS #1 is running", person="U0BEN")
+        town.bitrise.let("ben-okafor", town.bitrise.ios, None)
+        later = timedelta(minutes=2)
+        town.people.open_home("ben")
+        await shows(town, "Nothing is running", person="U0BEN")
+    finally:
+        await town.close()

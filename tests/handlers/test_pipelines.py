@@ -198,3 +198,17 @@ async def test_a_thread_has_one_reply_a_pipeline(town: Town) -> None:
     run(town, pipeline, "lint")
     await says(town, reply, "release-train #1 failed")
     assert len([post for post in town.slack.posts("builds") if post.thread_ts]) == 1
+
+
+async def test_a_card_is_brought_up_to_date_for_those_alone_who_may_see_the_app(tmp_path: Path) -> None:
+    async with open_town(tmp_path, seconds={"sight_seconds": 0.2}, service_token_acts="0") as town:
+        await town.connect("ben")
+        await town.ask("/bitrise subscribe android", "subscribed", person="ben")
+        pipeline = begin(town)
+        run(town, pipeline, "compile", "error")
+        card = await town.told("release-train #1", person=None)
+        town.bitrise.let("ben-okafor", town.bitrise.android, None)
+        await town.told("can't see the app at Bitrise any more", person=None)
+        before = town.words(card)
+        await town.press(card, "Refresh", "only what this channel follows", person="carla")
+        assert town.words(card) == before

@@ -16,6 +16,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from pydantic import SecretStr
+from slack_sdk.errors import SlackApiError
 
 from bot.build import App
 from bot.http import BadToken, Credentials, FixedToken, NotFound, ProviderDown
@@ -145,6 +146,45 @@ async def test_a_list_that_is_searched_by_typing_holds_nothing_of_long_ago_or_of
     system.away = True
     now[0] += HOUR
     assert list(await directory.in_time()) == []
+
+
+async def test_a_workspace_whose_slack_does_not_answer_keeps_nobody_elsewhere_from_being_noticed_as_gone(
+    storage: Storage,
+) -> None:
+    sealing = Storage(storage.database, Vault(["key-" * 10]))
+    for team in ("T1", "T2"):
+        await sealing.of(team).accounts.connect(
+            BEN, Provider.BITRISE, SecretStr("token-1"), provider_user="ben", name="ben", at=NOON
+        )
+
+    noticed = asyncio.Event()
+
+    class Slack:
+        def __init__(self, team: str) -> None:
+            self.team = team
+
+        async def users_info(self, *, user: str) -> dict[str, Any]:
+            if self.team == "T1":
+                raise SlackApiError("no", {"ok": False, "error": "account_inactive"})  # type: ignore[no-untyped-call]
+            return {"user": {"id": user, "deleted": True}}
+
+    clients = SimpleNamespace(all=(), forget_person=lambda *_: None)
+    desk = SimpleNamespace(
+        clock=lambda: NOON + 2 * DAY,
+        clients=clients,
+        storage=sealing,
+        slack=Slack,
+        access_changed=lambda: None,
+        home_changed=lambda *_: noticed.set(),
+    )
+    sight = Sight(cast(Desk, desk), asyncio.Event(), every=timedelta(seconds=0.05))
+    running = asyncio.create_task(sight.run())
+    async with asyncio.timeout(60):
+        await noticed.wait()
+    sight.stop()
+    await running
+    assert await sealing.of("T2").accounts.find(BEN, Provider.BITRISE) is None
+    assert await sealing.of("T1").accounts.find(BEN, Provider.BITRISE) is not None
 
 
 class Visibility(RuleBasedStateMachine):

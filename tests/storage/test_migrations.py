@@ -183,7 +183,7 @@ async def test_what_was_lost_before_that_was_kept_apart_stays_lost_and_the_rest_
     migrations.apply(db, stop_before="m010_access_lost")
     noon = NOON.isoformat(timespec="microseconds")
     row = {"team_id": "T1", "channel_id": "C1", "provider": "bitrise", "app_slug": "a", "terms": "{}"}
-    row |= {"created_by": "U1", "created_at": noon, "checked_at": noon, "seen_as": "own", "sees_logs": 0}
+    row |= {"created_by": "U1", "created_at": noon, "checked_at": noon, "seen_as": "own", "sees_logs": "0"}
     for stopped in (None, "paused", "unseen"):
         db.table("subscriptions").insert(
             row | {"stopped_reason": stopped, "stopped_at": noon if stopped else None}
