@@ -117,7 +117,7 @@ async def test_b20_a_protected_branch_is_protected_under_every_spelling(tmp_path
         assert town.bitrise.farm.builds[0].params["branch"] == "main"
 
 
-async def test_b21_rules_are_about_what_an_app_is_called_when_something_is_done(tmp_path: Path) -> None:
+async def test_rules_are_about_what_an_app_is_called_when_something_is_done(tmp_path: Path) -> None:
     rules = '[[rule]]\nprotect = ["trigger"]\napps = ["payments-*"]\n'
     async with governed(tmp_path, rules) as town:
         await town.ask("/bitrise use android", "Sample Android", person="ben")
