@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from bench import ack, backlog, growth, lists, log, look, memory, record, start, telling
+from bench import ack, backlog, growth, lists, log, look, memory, record, start, telling, unsigned
 
 ALL = {
     "ack": ack.measure,
@@ -15,6 +15,7 @@ ALL = {
     "record": record.measure,
     "start": start.measure,
     "memory": memory.measure,
+    "unsigned": unsigned.measure,
     "telling": telling.measure,
     "backlog": backlog.measure,
     "growth": growth.measure,

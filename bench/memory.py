@@ -27,7 +27,7 @@ async def measure() -> list[Figure]:
         await stage.start_bot()
         await asyncio.sleep(LOOKS)
         assert stage.bot.pid is not None
-        ours = _megabytes(stage.bot.pid)
+        ours = megabytes(stage.bot.pid)
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",
@@ -38,7 +38,7 @@ async def measure() -> list[Figure]:
     assert process.stdout is not None
     assert process.stdin is not None
     await process.stdout.readline()
-    bare = _megabytes(process.pid)
+    bare = megabytes(process.pid)
     process.stdin.write(b"\n")
     await process.wait()
     return [
@@ -69,7 +69,7 @@ async def _subscribe(stage: Stage) -> None:
     await database.close()
 
 
-def _megabytes(pid: int) -> float:
+def megabytes(pid: int) -> float:
     """The process's resident memory."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmRSS:"):

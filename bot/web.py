@@ -3,37 +3,48 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import socket
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import structlog
-from aiohttp import web
+from aiohttp import hdrs, web
 from pydantic import SecretStr
-from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
+from slack_bolt.adapter.aiohttp import to_aiohttp_response
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.request.internals import parse_body
-from slack_sdk.signature import SignatureVerifier
+from slack_sdk.signature import Clock, SignatureVerifier
 
 from bot.secrecy import knows
 from bot.slack import Malformed, check_payload
+from bot.web_connections import READ_BYTES, Connections, read_body
 from bot.webhook import Webhook
 
 log = structlog.get_logger()
 
-# Slack's largest requests are modal submissions, whose view is at most 250 kB (Slack's rules, "Modals").
+# Slack's largest requests are modal submissions: a view of at most 250 kB (Slack's rules, "Modals") with what was
+# filled in, as JSON, of which a form's encoding makes three bytes where it has a quotation mark. That stays below.
 LARGEST_BODY = 2 * 1024 * 1024
+# Nothing but Slack's requests and webhook calls has a body, and those are read piece by piece.
+LARGEST_OTHER_BODY = 1024
 # Slack's requests carry some fifteen headers, proxies add a few.
 MOST_HEADERS = 100
 LONGEST_HEADER = 8190
-# For a request to come whole and be answered; Slack itself waits three seconds.
+# For a request to be answered once its head is there; Slack itself waits three seconds.
 REQUEST_SECONDS = 30.0
 # For the head of a request to come, and between two requests: longer than the minute after which most proxies close a
 # connection, or one of their requests would meet a closed one.
 IDLE_SECONDS = 75.0
-# For the rest of a body that nobody wants, so that its sender hears why.
-LINGER_SECONDS = 2.0
 DRAIN_SECONDS = 10.0
+# What the system keeps of a connection until it is read.
+RECEIVE_BYTES = 64 * 1024
+# Requests that are older, or that far ahead, are none of Slack's any more (Slack's rules, "Verifying requests").
+MOST_SKEW_SECONDS = 300
+_SIGNATURE = re.compile(r"v0=[0-9a-f]{64}")
+_TIME = re.compile(r"[0-9]{1,12}")
 
 Readiness = Callable[[], Awaitable[tuple[bool, Mapping[str, Any]]]]
 
@@ -51,14 +62,22 @@ class Server:
         webhook: Webhook | None = None,
         metrics_token: SecretStr | None = None,
         more: Callable[[web.Application], None] | None = None,
+        now: Callable[[], float] = time.time,
     ) -> None:
-        """`signing_secret` is Slack's. Without `metrics_token` everybody may read the metrics who can reach them."""
+        """`signing_secret` is Slack's. Without `metrics_token` everybody may read the metrics who can reach them.
+
+        `now` is the time by which a request of Slack's is too old, in seconds.
+        """
         self._readiness = readiness
         self._metrics = metrics
+        self._measuring: asyncio.Task[bytes] | None = None
         self._slack = slack
-        self._signing_secret = signing_secret
+        self._verifier = None if signing_secret is None else _verifier_of(signing_secret, now)
+        self._now = now
         self._metrics_token = metrics_token
-        app = web.Application(client_max_size=LARGEST_BODY, middlewares=[_in_time])
+        self._connections: Connections | None = None
+        self._listener: asyncio.Server | None = None
+        app = web.Application(client_max_size=LARGEST_OTHER_BODY, middlewares=[self._accounted, _in_time])
         app.router.add_get("/healthz", self._health)
         app.router.add_get("/readyz", self._ready)
         app.router.add_get("/metrics", self._count)
@@ -68,26 +87,36 @@ class Server:
             more(app)
         if slack is not None:
             app.router.add_post("/slack/events", self._from_slack)
-        self._runner = web.AppRunner(
-            app,
-            access_log=None,
-            shutdown_timeout=DRAIN_SECONDS,
-            keepalive_timeout=IDLE_SECONDS,
-            lingering_time=LINGER_SECONDS,
-            max_line_size=LONGEST_HEADER,
-            max_field_size=LONGEST_HEADER,
-            max_headers=MOST_HEADERS,
-        )
+        self._runner = web.AppRunner(app, shutdown_timeout=DRAIN_SECONDS)
         self.port = 0
 
     async def start(self, host: str, port: int) -> None:
         """Begin to serve. Raises OSError where the port is taken."""
         await self._runner.setup()
-        await web.TCPSite(self._runner, host, port).start()
-        self.port = int(self._runner.addresses[0][1])
+        assert self._runner.server is not None  # noqa: S101 - setup has made it
+        self._connections = Connections(
+            self._runner.server,
+            access_log=None,
+            keepalive_timeout=IDLE_SECONDS,
+            # What was refused is not read to its end, and nothing is unpacked: signatures are over what was sent.
+            lingering_time=0,
+            auto_decompress=False,
+            read_bufsize=READ_BYTES,
+            max_line_size=LONGEST_HEADER,
+            max_field_size=LONGEST_HEADER,
+            max_headers=MOST_HEADERS,
+        )
+        loop = asyncio.get_running_loop()
+        self._listener = await loop.create_server(self._connections, host, port, start_serving=False)
+        for one in self._listener.sockets:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
+        await self._listener.start_serving()
+        self.port = int(self._listener.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
         """Take no new requests and finish those under way."""
+        if self._listener is not None:
+            self._listener.close()
         await self._runner.cleanup()
 
     async def _health(self, _request: web.Request) -> web.Response:
@@ -102,41 +131,97 @@ class Server:
             scheme, _, token = request.headers.get("Authorization", "").partition(" ")
             if scheme.lower() != "bearer" or not knows(token.strip(), self._metrics_token):
                 return web.Response(status=401, text="Unauthorized\n", headers={"WWW-Authenticate": "Bearer"})
-        return web.Response(body=await self._metrics(), headers={"Content-Type": "text/plain; version=0.0.4"})
+        return web.Response(
+            body=await self._measured(), headers={"Content-Type": "text/plain; version=0.0.4"}
+        )
+
+    async def _measured(self) -> bytes:
+        """The metrics' page, made once for all who ask at the same time: it takes the database a moment."""
+        if self._measuring is None or self._measuring.done():
+            self._measuring = asyncio.create_task(self._measure())
+        return await asyncio.shield(self._measuring)
+
+    async def _measure(self) -> bytes:
+        return await self._metrics()
 
     async def _from_slack(self, request: web.Request) -> web.Response:
-        if self._slack is None or self._signing_secret is None:
+        """Answer a request of Slack's; any other is refused by its head alone, or by its signature."""
+        if self._slack is None or self._verifier is None or self._connections is None:
             raise web.HTTPNotFound
-        if not _is_signed(request, await request.read(), self._signing_secret):
-            return web.json_response({"error": "invalid request"}, status=401)
+        if (status := _refused_by_head(request, self._now())) is not None:
+            return _refusal(status)
+        if (body := await read_body(request, LARGEST_BODY)) is None:
+            return _refusal(413)
+        if not _is_signed(request, body, self._verifier):
+            return _refusal(401)
+        self._connections.verified(request)
         try:
-            asked = await _read(request)
+            asked = _read(request, body)
         except (Malformed, ValueError, LookupError, RecursionError) as problem:
             log.info(
                 "slack.not_understood", reason=str(problem) if isinstance(problem, Malformed) else "no text"
             )
-            return web.json_response({"error": "invalid request"}, status=400)
+            return _refusal(400)
         return await to_aiohttp_response(await self._slack.async_dispatch(asked))
 
+    @web.middleware
+    async def _accounted(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        """Let the connection's bounds know when a request is done with."""
+        try:
+            return await handler(request)
+        finally:
+            if self._connections is not None:
+                self._connections.answered(request)
 
-async def _read(request: web.Request) -> AsyncBoltRequest:
-    """The request as Bolt reads it. Raises Malformed, ValueError, LookupError or RecursionError."""
-    check_payload(parse_body(await request.text(), request.content_type))
-    return await to_bolt_request(request)
+
+def _verifier_of(secret: SecretStr, now: Callable[[], float]) -> SignatureVerifier:
+    class OurClock(Clock):
+        def now(self) -> float:
+            return now()
+
+    return SignatureVerifier(secret.get_secret_value(), OurClock())
 
 
-def _is_signed(request: web.Request, body: bytes, secret: SecretStr) -> bool:
+def _refused_by_head(request: web.Request, now: float) -> int | None:
+    """The status by which a request is refused that can't be Slack's, before anything of its body is read."""
+    headers = request.headers
+    at = headers.get("X-Slack-Request-Timestamp", "")
+    if not (_SIGNATURE.fullmatch(headers.get("X-Slack-Signature", "")) and _TIME.fullmatch(at)):
+        return 401
+    if abs(now - int(at)) > MOST_SKEW_SECONDS:
+        return 401
+    if request.content_length is None or hdrs.TRANSFER_ENCODING in headers:
+        return 411
+    if request.content_length > LARGEST_BODY:
+        return 413
+    # Slack packs nothing, and its signature is over what was sent.
+    return 415 if hdrs.CONTENT_ENCODING in headers else None
+
+
+def _refusal(status: int) -> web.Response:
+    return web.json_response({"error": "invalid request"}, status=status)
+
+
+def _read(request: web.Request, body: bytes) -> AsyncBoltRequest:
+    """The request as Bolt reads it. Raises Malformed, ValueError, LookupError or RecursionError.
+
+    Always as UTF-8, which is what Slack signs: nothing outside of the signature decides what is read in it.
+    """
+    text = body.decode()
+    check_payload(parse_body(text, request.content_type))
+    return AsyncBoltRequest(body=text, query=request.query_string, headers=dict(request.headers))
+
+
+def _is_signed(request: web.Request, body: bytes, verifier: SignatureVerifier) -> bool:
     """Whether it comes from Slack: looked at before anything is read of it, which Bolt does too late for that.
 
-    slack_sdk compares in constant time, but breaks where the signature is no ASCII, the time
-    no number, or the body no text.
+    slack_sdk compares in constant time, but breaks where the body is no text.
     """
-    signature = request.headers.get("X-Slack-Signature", "")
-    at = request.headers.get("X-Slack-Request-Timestamp", "")
-    if not (signature.isascii() and at.isascii() and at.isdigit() and len(at) < 20):
-        return False
+    headers = request.headers
     try:
-        return SignatureVerifier(secret.get_secret_value()).is_valid(body, at, signature)
+        return verifier.is_valid(body, headers["X-Slack-Request-Timestamp"], headers["X-Slack-Signature"])
     except UnicodeDecodeError:
         return False  # Slack signs text
 
@@ -154,9 +239,11 @@ async def _in_time(
         response = web.Response(status=408, text="Too slow\n")
         response.force_close()
         return response
-    except ConnectionResetError:
+    except ConnectionResetError as cut_off:
         if request.transport is not None and not request.transport.is_closing():
             raise
+        # aiohttp keeps the error with the body, and its traceback keeps both until the garbage is collected.
+        cut_off.__traceback__ = None
         # Whoever hangs up in the midst of it is nothing that broke here.
         log.info("request.cut_off", path=request.path)
         return web.Response(status=400)

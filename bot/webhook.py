@@ -17,6 +17,7 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from bot.secrecy import knows
+from bot.web_connections import read_body
 
 log = structlog.get_logger()
 
@@ -38,7 +39,7 @@ class Webhook:
         if not knows(request.query.get("secret", "") if given is None else given, self._secret):
             log.warning("webhook.refused", reason="wrong secret")
             return web.Response(status=404, text="Not Found\n")
-        if (body := await _body(request)) is None:
+        if (body := await read_body(request, LARGEST_BODY)) is None:
             log.warning("webhook.refused", reason="too large")
             return web.Response(status=413, text="Too large\n")
         if self._signing is not None:
@@ -49,15 +50,3 @@ class Webhook:
                 return web.Response(status=403, text="Wrong signature\n")
         self._look_now()
         return web.Response(status=204)
-
-
-async def _body(request: web.Request) -> bytes | None:
-    """All of the body; None where there is too much of it, whatever its head says."""
-    if (request.content_length or 0) > LARGEST_BODY:
-        return None
-    body = bytearray()
-    async for piece in request.content.iter_any():
-        body += piece
-        if len(body) > LARGEST_BODY:
-            return None
-    return bytes(body)

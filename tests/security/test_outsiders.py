@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -85,9 +87,47 @@ async def test_a5_what_anybody_may_read_names_nobody_and_holds_no_token(town: To
         assert secret not in said
 
 
-async def test_a6_a_body_that_is_too_large_is_not_read(town: Town) -> None:
-    body = "payload=" + "x" * (3 * 1024 * 1024)
-    signed = town.slack.delivery.signed(body)
-    assert await post(town, "/slack/events", body, **signed) in (400, 413)
-    assert await post(town, "/webhooks/bitrise?secret=the-secret-of-the-webhook", body) == 413
+async def say(town: Town, words: bytes) -> bytes:
+    """What the bot's server says to these bytes until it hangs up."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", town.bot.port)
+    try:
+        writer.write(words)
+        async with asyncio.timeout(30):
+            return await reader.read()
+    finally:
+        writer.close()
+
+
+async def test_a6_a_body_that_is_too_large_or_endless_is_refused_by_its_head(town: Town) -> None:
+    forged = f"X-Slack-Signature: v0={'0' * 64}\r\nX-Slack-Request-Timestamp: {int(time.time())}\r\n"
+    secret = "X-Buildbell-Secret: the-secret-of-the-webhook\r\n"
+    too_much = f"Content-Length: {3 * 1024 * 1024}\r\n"
+    for path, lines, status in (
+        ("/slack/events", forged + too_much, 413),
+        ("/slack/events", forged + "Transfer-Encoding: chunked\r\n", 411),
+        ("/webhooks/bitrise", secret + too_much, 413),
+    ):
+        # Nothing but the head is sent, so nothing but the head can have decided.
+        said = await say(town, f"POST {path} HTTP/1.1\r\nHost: x\r\n{lines}\r\n".encode())
+        assert said.startswith(b"HTTP/1.1 %d " % status), said
     await town.ask("/bitrise help", "What you can type")
+
+
+async def test_a9_bodies_that_nobody_signed_are_not_held_and_keep_nobody_waiting(town: Town) -> None:
+    head = "POST /slack/events HTTP/1.1\r\nHost: x\r\nContent-Length: 2000000\r\n%s\r\n"
+    # Without a signature the head alone decides.
+    assert (await say(town, (head % "").encode())).startswith(b"HTTP/1.1 401 ")
+    # With a made-up one a body must be read first; together they may hold no more than two of the largest.
+    forged = f"X-Slack-Signature: v0={'0' * 64}\r\nX-Slack-Request-Timestamp: {int(time.time())}\r\n"
+    holding = [await asyncio.open_connection("127.0.0.1", town.bot.port) for _ in range(20)]
+    try:
+        for _, writer in holding:
+            writer.write((head % forged).encode() + b"x" * 500_000)
+        # All of them are larger than what may be held, so the oldest are hung up on, and the newest is let in.
+        async with asyncio.timeout(30):
+            with suppress(ConnectionResetError):
+                assert await holding[0][0].read() == b""
+        await town.ask("/bitrise help", "What you can type")
+    finally:
+        for _, writer in holding:
+            writer.close()
