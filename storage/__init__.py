@@ -18,7 +18,7 @@ from storage.database import (
     check,
 )
 from storage.failures import Failures, Unread
-from storage.installations import Installations, KeptInstallation, States, kept_installations
+from storage.installations import Installations, KeptInstallation, States, TooManyTaken, kept_installations
 from storage.messages import Messages, MessageStatus, NewMessage, SlackMessage
 from storage.outbox import Notification, Outbox, Owed, Status
 from storage.people import Known, NameTaken, Person
@@ -98,6 +98,7 @@ __all__ = [
     "Subscription",
     "Subscriptions",
     "Ties",
+    "TooManyTaken",
     "Unopened",
     "Unread",
     "Verdict",

@@ -1,4 +1,4 @@
-"""Slack's installations of the app, their tokens sealed, and the states of those that somebody has begun.
+"""Slack's installations of the app, their tokens sealed, and the states of those that somebody begins.
 
 The two stores are what slack_sdk's OAuth flow asks for ("Installing with OAuth"); its own ones keep tokens in clear
 and block the event loop.
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import logging
-import secrets
 import sqlite3
+from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,11 +26,15 @@ from bot.build import Frozen
 from bot.vault import CannotOpen, Vault
 from storage.database import Database
 from storage.fingerprints import fingerprint_of
+from storage.signed_states import is_issued, new_state
 from storage.times import from_text, to_text
 from storage.wiping import wipe_workspace
 
 # Slack's page is opened at once; an answer that comes later than this is not to be trusted.
 STATE_LIVES = timedelta(minutes=10)
+# Each end of an installation asks Slack twice and writes; Slack itself lets an app ask some hundred times a minute.
+MOST_TAKEN, MOST_TAKEN_WITHIN = 60, timedelta(minutes=1)
+_INSTALL = "install"
 
 log = logging.getLogger(__name__)
 
@@ -214,12 +218,21 @@ def _kept(row: Any, vault: Vault) -> KeptInstallation:
     )
 
 
-class States(AsyncOAuthStateStore):
-    """The states of installations that were begun: each is taken once, within ten minutes."""
+class TooManyTaken(Exception):
+    """More installations come to their end at once than are let through."""
 
-    def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
+
+class States(AsyncOAuthStateStore):
+    """The states of installations that somebody has begun: each is taken once, within ten minutes.
+
+    Anybody may begin one, so nothing is kept until one is taken, and no more than MOST_TAKEN are taken in a minute.
+    """
+
+    def __init__(self, database: Database, vault: Vault, clock: Callable[[], datetime]) -> None:
         self._database = database
+        self._vault = vault
         self._clock = clock
+        self._taken_at: deque[datetime] = deque()
 
     @property
     def logger(self) -> logging.Logger:
@@ -228,21 +241,26 @@ class States(AsyncOAuthStateStore):
 
     async def async_issue(self, *_: Any, **__: Any) -> str:
         """A new state, which nobody can guess."""
-        state, now = secrets.token_urlsafe(32), self._clock()
-
-        def work(db: sqlite_utils.Database) -> None:
-            db.execute("DELETE FROM oauth_states WHERE expires_at < ?", [to_text(now)])
-            row = [fingerprint_of(state), to_text(now + STATE_LIVES)]
-            db.execute("INSERT INTO oauth_states VALUES (?, ?)", row)
-
-        await self._database.write(work)
-        return state
+        return new_state(self._vault, _INSTALL, self._clock() + STATE_LIVES)
 
     async def async_consume(self, state: str) -> bool:
-        """Whether the state is one that was issued, and was not taken yet."""
-        query = "DELETE FROM oauth_states WHERE fingerprint = ? AND expires_at >= ?"
-        given = [fingerprint_of(state), to_text(self._clock())]
-        return bool(await self._database.write(lambda db: db.execute(query, given).rowcount))
+        """Whether the state is one that was issued, and was not taken yet. Raises TooManyTaken."""
+        now = self._clock()
+        if not is_issued(self._vault, _INSTALL, state, now):
+            return False
+        while self._taken_at and self._taken_at[0] <= now - MOST_TAKEN_WITHIN:
+            self._taken_at.popleft()
+        if len(self._taken_at) >= MOST_TAKEN:
+            raise TooManyTaken
+        self._taken_at.append(now)
+        # Kept for as long as the state could come again.
+        row = [fingerprint_of(state), to_text(now + STATE_LIVES + timedelta(minutes=1))]
+
+        def work(db: sqlite_utils.Database) -> bool:
+            db.execute("DELETE FROM oauth_states WHERE expires_at < ?", [to_text(now)])
+            return bool(db.execute("INSERT OR IGNORE INTO oauth_states VALUES (?, ?)", row).rowcount)
+
+        return await self._database.write(work)
 
 
 _SELECT = "SELECT enterprise_id, team_id, sealed, name FROM installations"

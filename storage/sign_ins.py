@@ -21,10 +21,12 @@ from bot.vault import CannotOpen, Vault
 from storage.accounts import NoKey
 from storage.database import Database
 from storage.fingerprints import fingerprint_of
+from storage.signed_states import is_issued, new_state
 from storage.times import to_text
 
 LIVES = timedelta(minutes=10)
 _BEGUN, _ALLOWED = "begun", "allowed"
+_SIGN_IN = "sign_in"
 # Letters and digits that nobody takes for another one; sixteen of them are 80 bits.
 _LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 _GROUPS, _GROUP = 4, 4
@@ -56,13 +58,17 @@ class SignIns:
 
     async def begin(self, team: str, person: str, provider: Provider, now: datetime) -> str:
         """A new state, which nobody can guess. Raises NoKey, WorkspaceGone."""
+        if self._vault is None:
+            raise NoKey
         # A verifier is 43 to 128 letters of those that addresses may have (RFC 7636, 4.1).
-        state, verifier = secrets.token_urlsafe(32), secrets.token_urlsafe(48)
+        state, verifier = new_state(self._vault, _SIGN_IN, now + LIVES), secrets.token_urlsafe(48)
         await self._keep(state, team, person, provider, _BEGUN, verifier, now)
         return state
 
     async def begun(self, state: str, provider: Provider, now: datetime) -> SignIn | None:
         """The one of this state, while it waits for somebody to come back; None where there is none."""
+        if self._vault is None or not is_issued(self._vault, _SIGN_IN, state, now):
+            return None  # anybody may ask, so the database is not asked about what is none of ours
         query = f"SELECT {_FIELDS} FROM sign_ins WHERE {_AT}"
         given = _given(state, provider, _BEGUN, now)
         row = await self._database.read(lambda db: db.execute(query, given).fetchone())
@@ -70,6 +76,8 @@ class SignIns:
 
     async def come_back(self, state: str, provider: Provider, now: datetime) -> SignIn | None:
         """Take the one of this state, which is good no more; None where it was taken, or never was."""
+        if await self.begun(state, provider, now) is None:
+            return None
         query = f"DELETE FROM sign_ins WHERE {_AT} RETURNING {_FIELDS}"
         given = _given(state, provider, _BEGUN, now)
         row = await self._database.write(lambda db: db.execute(query, given).fetchone())

@@ -40,6 +40,10 @@ _FAILURES = {
         "Slack gave no answer",
         "Nothing was installed. Wait a minute, then begin again.",
     ),
+    "too_many": (
+        "Too many install me just now",
+        "Nothing was installed. Wait a minute, then begin again.",
+    ),
     "broken": (
         "Something broke on my side",
         (

@@ -10,7 +10,7 @@ from datetime import datetime
 import aiohttp
 import structlog
 from aiohttp import web
-from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
+from slack_bolt.adapter.aiohttp import to_aiohttp_response
 from slack_bolt.oauth.async_callback_options import AsyncCallbackOptions, AsyncFailureArgs, AsyncSuccessArgs
 from slack_bolt.oauth.async_oauth_flow import AsyncOAuthFlow
 from slack_bolt.oauth.async_oauth_settings import AsyncOAuthSettings
@@ -24,7 +24,7 @@ from bot.page import HEADERS
 from bot.settings import Settings
 from bot.slack import install_pages
 from bot.slack.client import reason_of
-from storage import Installations, States
+from storage import Installations, States, TooManyTaken
 
 log = structlog.get_logger()
 
@@ -35,7 +35,7 @@ COOKIE = "buildbell-install"
 _TEAM = re.compile(r"[TE][A-Z0-9]{2,20}")
 _WORD = re.compile(r"[a-z_]{1,64}")
 # Whose fault it is: the browser's that came, or neither ours nor theirs.
-_STATUSES = {"access_denied": 200, "unreachable": 502, "broken": 500}
+_STATUSES = {"access_denied": 200, "unreachable": 502, "broken": 500, "too_many": 503}
 
 
 class CameToNothing(Exception):
@@ -88,15 +88,17 @@ class Installing:
         app.router.add_get(CALLBACK, self._come_back, allow_head=False)
 
     async def _install(self, request: web.Request) -> web.Response:
-        return await _answer(await self._flow.handle_installation(await to_bolt_request(request)))
+        return await _answer(await self._flow.handle_installation(_asked(request)))
 
     async def _come_back(self, request: web.Request) -> web.Response:
-        asked = await to_bolt_request(request)
-        if "error" in asked.query:
-            # Nobody goes on with it: its state is of no use any more.
-            await self._states.async_consume(asked.query.get("state", [""])[0])
+        asked = _asked(request)
         try:
+            if "error" in asked.query:
+                # Nobody goes on with it: its state is of no use any more.
+                await self._states.async_consume(asked.query.get("state", [""])[0])
             response = await self._flow.handle_callback(asked)
+        except TooManyTaken:
+            response = self._page_of("too_many")
         except CameToNothing as problem:
             response = self._page_of(str(problem))
         except Exception:
@@ -179,6 +181,11 @@ class _Flow(AsyncOAuthFlow):
             token_type=answer.get("token_type"),
             installed_at=now,
         )
+
+
+def _asked(request: web.Request) -> AsyncBoltRequest:
+    """The request as Bolt's flow reads it. Its body is not read: it means nothing, and anybody may send one."""
+    return AsyncBoltRequest(body="", query=request.query_string, headers=dict(request.headers))
 
 
 async def _answer(response: BoltResponse) -> web.Response:

@@ -191,7 +191,7 @@ def presence(
     if not settings.many_workspaces or storage.vault is None:
         return OneWorkspace(client, storage, clock)
     installations = Installations(storage.database, storage.vault, clock)
-    states = States(storage.database, clock)
+    states = States(storage.database, storage.vault, clock)
     secret = settings.slack_client_secret
     app = AppSecrets(
         client_id=settings.slack_client_id or "",

@@ -1,10 +1,11 @@
-"""Another workspace that uses the same Buildbell (SECURITY.md, E), and installations (A4)."""
+"""Another workspace that uses the same Buildbell (SECURITY.md, E), and installations (A4, A10)."""
 
 from __future__ import annotations
 
 import re
 import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import aiohttp
@@ -30,6 +31,40 @@ async def test_a4_an_installation_that_somebody_else_has_begun_is_not_ended_here
             async with victim.get(address) as ended:
                 assert ended.status in (400, 401)
     assert await town.rows("SELECT * FROM installations") == []
+
+
+async def test_a10_whoever_begins_installations_without_end_writes_nothing(tmp_path: Path) -> None:
+    async with open_many(
+        tmp_path,
+        service_token_acts="0",
+        poll_interval="3600",
+        poll_interval_active="3600",
+        buildio_client_id="an-id",
+        buildio_client_secret="a-secret",
+    ) as town:
+        await town.install_everywhere()
+        await town.twin.ask("/bitrise help", "What you can type")
+        states = await town.rows("SELECT * FROM oauth_states")
+        with closing(sqlite3.connect(town.folder / "buildbell.db")) as beside:
+
+            def version() -> int:
+                """Another number with each change that somebody else has made (sqlite.org, "data_version")."""
+                return int(beside.execute("PRAGMA data_version").fetchone()[0])
+
+            before = version()
+            async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as anybody:
+                for path, status in (
+                    ("/slack/install", 302),
+                    ("/slack/oauth_redirect?code=x&state=made-up", 400),
+                    ("/slack/oauth_redirect?error=access_denied&state=made-up", 200),
+                    ("/buildio/connect?state=made-up", 400),
+                    ("/buildio/oauth_redirect?code=x&state=made-up", 400),
+                ):
+                    for _ in range(5):
+                        async with anybody.get(town.url + path, allow_redirects=False) as answer:
+                            assert answer.status == status
+            assert version() == before
+        assert await town.rows("SELECT * FROM oauth_states") == states
 
 
 async def test_e1_a_workspace_reads_and_changes_only_what_is_its_own(town: ManyTown) -> None:

@@ -66,7 +66,8 @@ async def a_full_database(path: Path, *, key: str = OLD) -> None:
         Installation(user_id=ANNA, team_id=TEAM, team_name="One", bot_token=SLACK_TOKEN, installed_at=0.0)
     )
     await slack.seen(TEAM, "E1")
-    await States(database, lambda: NOON).async_issue()
+    states = States(database, vault(key), lambda: NOON)
+    assert await states.async_consume(await states.async_issue())
     await database.close()
 
 

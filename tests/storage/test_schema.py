@@ -13,7 +13,7 @@ NOBODYS = {
     "build_requests": "builds that wait for approval at the provider",
     "builds": "builds at the provider",
     "looks": "how far each token of the provider's was read",
-    "oauth_states": "installations that were begun: which workspace it will be, Slack says only at their end",
+    "oauth_states": "installations that came to their end: of which workspace they were, Slack said after that",
     "pipelines": "pipelines at the provider",
     "restarts": "which processes at the provider are about to be restarted",
     "series": "how builds at the provider follow each other",

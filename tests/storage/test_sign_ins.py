@@ -118,6 +118,18 @@ async def test_under_another_key_or_none_it_is_begun_anew(scene: Scene) -> None:
         await SignIns(scene.database, None).begin("T1", "U1", AT, NOON)
 
 
+async def test_a_state_that_was_never_issued_is_refused_before_the_database_is_asked(scene: Scene) -> None:
+    state = await scene.sign_ins.begin("T1", "U1", AT, NOON)
+    asking_none = SignIns(NoDatabase(), Vault([KEY]))  # type: ignore[arg-type]
+    for made_up in ("", "x" * 4000, state[:-1], state + "0", state.replace("-", "_"), "0" + state[1:]):
+        assert await asking_none.begun(made_up, AT, NOON) is None
+        assert await asking_none.come_back(made_up, AT, NOON) is None
+
+
+class NoDatabase:
+    """Whoever asks it has asked it for nothing."""
+
+
 async def test_where_the_app_is_gone_nothing_is_kept(scene: Scene) -> None:
     await Storage(scene.database, Vault([KEY])).wipe("T1")
     with pytest.raises(WorkspaceGone):

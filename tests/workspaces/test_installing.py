@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from bot.slack.installing import COOKIE
 from sandbox.slack import BOT_TOKEN, CannotDo
 from sandbox.slack.workspace import TEAM
+from storage.installations import MOST_TAKEN
 from tests.sandbox.installing import BACK
 from tests.workspaces.towns import TWIN, Hours, ManyTown, open_many
 
@@ -274,10 +274,35 @@ async def test_a_code_is_in_no_log(
         assert secret not in said
 
 
-async def test_the_fingerprint_of_a_state_is_all_that_is_kept_of_it(visit: Visit) -> None:
-    state = await visit.begin()
-    assert visit.town.rows_with(state) == {}
-    assert re.fullmatch(r"[\w-]{43}", state)
+async def test_the_fingerprint_of_a_state_that_was_taken_is_all_that_is_kept_of_it(visit: Visit) -> None:
+    code = await visit.allowed()
+    await visit.begin()
+    assert await visit.town.rows("SELECT * FROM oauth_states") == []
+    visit.cookie = code["state"]
+    await visit.come_back(**code)
+    assert len(await visit.town.rows("SELECT * FROM oauth_states")) == 1
+    assert visit.town.rows_with(code["state"]) == {}
+
+
+async def test_a_state_of_which_one_letter_was_changed_is_nobodys(visit: Visit) -> None:
+    code = await visit.allowed()
+    for at in (0, 20, len(code["state"]) - 1):
+        letter = "0" if code["state"][at] != "0" else "1"
+        visit.cookie = state = code["state"][:at] + letter + code["state"][at + 1 :]
+        status, page = await visit.come_back(code=code["code"], state=state)
+        assert (status, "begun too long ago" in page) == (400, True)
+    await nothing_is_installed(visit.town)
+
+
+async def test_many_who_come_back_at_once_are_let_through_sixty_a_minute(visit: Visit, hours: Hours) -> None:
+    statuses = []
+    for _ in range(MOST_TAKEN + 1):
+        visit.cookie = state = await visit.begin()
+        statuses.append((await visit.come_back(state=state))[0])
+    assert statuses == [400] * MOST_TAKEN + [503]
+    assert len(await visit.town.rows("SELECT * FROM oauth_states")) == MOST_TAKEN
+    hours.passed += timedelta(minutes=1)
+    assert (await visit.come_back(**await visit.allowed()))[0] == 200
 
 
 async def test_to_ask_whether_the_page_is_there_begins_nothing(visit: Visit) -> None:
