@@ -126,7 +126,11 @@ class Buildbell:
             database = await Database.open(self._settings.database_path)
             open_things.push_async_callback(database.close)
             session = await open_things.enter_async_context(slack_session())
-            http = await open_things.enter_async_context(Http())
+            # A provider that is slow or away keeps nobody from the other.
+            https = {
+                one: await open_things.enter_async_context(Http())
+                for one in (Provider.BITRISE, Provider.BUILDIO)
+            }
             storage = Storage(database, self._settings.vault())
             client = web_client(self._settings, session, patient=True)
             slack = presence(self._settings, client, storage, self._clock)
@@ -134,7 +138,7 @@ class Buildbell:
             patient = Slacks(slack.access_to, **client_options(self._settings, session, patient=True))
             hasty = Slacks(slack.access_to, **client_options(self._settings, session, patient=False))
             relay = self._relay(hasty, storage)
-            clients = clients_of(self._settings, http, storage, asked=relay.wake, clock=self._clock)
+            clients = clients_of(self._settings, https, storage, asked=relay.wake, clock=self._clock)
             open_things.push_async_callback(clients.close)
             bitrise = clients.bitrise.service
             investigator = Investigator(bitrise, storage, found=relay.wake, clock=self._clock)
@@ -142,7 +146,7 @@ class Buildbell:
             proposal_news, access_news, file_news = asyncio.Event(), asyncio.Event(), asyncio.Event()
             found = _all(relay.wake, investigator.wake, news.changed, step_news.set)
             lookout = lookout_of(self._settings, clients, storage, found=found, clock=self._clock)
-            listening = Listening(self.metrics)
+            listening = Listening(self.metrics, storage.deliveries, self._clock)
             following = Following(clock=self._clock, seconds_each=self._follow_seconds)
             vanishing = Vanishing(seconds=self._shown_seconds)
             groups = Groups(patient, clock=self._clock)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -24,23 +24,31 @@ from handlers import Clients, ClientsAt, Settled
 from storage import Recorder, Storage
 
 Clock = Callable[[], datetime]
+HttpOf = Mapping[Provider, Http]
 
 # Read by themselves in one look, however short the interval: a handful of new apps should not have to queue.
 FEWEST_APPS = 10
 
 
 def clients_of(
-    settings: Settings, http: Http, storage: Storage, *, asked: Callable[[], None], clock: Clock
+    settings: Settings, https: HttpOf, storage: Storage, *, asked: Callable[[], None], clock: Clock
 ) -> Clients:
-    """The clients of all providers. SERVICE_TOKEN_ACTS is Bitrise's: at Build.io nobody acts but as themselves."""
+    """The clients of all providers, each over connections of its own.
+
+    SERVICE_TOKEN_ACTS is Bitrise's: at Build.io nobody acts but as themselves.
+    """
     bitrise = Settled(settings.bitrise_token, acts=settings.service_token_acts)
-    door = _buildio_door(settings, http, clock)
+    door = _buildio_door(settings, https[Provider.BUILDIO], clock)
     page = f"{settings.public_url}{begin_at(Provider.BUILDIO)}" if door is not None else None
     buildio = Settled(settings.buildio_token, sign_in=page)
     known: dict[str, Any] = {"asked": asked, "clock": clock}
     return Clients(
-        ClientsAt(bitrise_plug(_bitrise(settings, http, clock)), bitrise, storage, **known),
-        ClientsAt(buildio_plug(_buildio(settings, http, clock), door), buildio, storage, **known),
+        ClientsAt(
+            bitrise_plug(_bitrise(settings, https[Provider.BITRISE], clock)), bitrise, storage, **known
+        ),
+        ClientsAt(
+            buildio_plug(_buildio(settings, https[Provider.BUILDIO], clock), door), buildio, storage, **known
+        ),
     )
 
 

@@ -11,6 +11,7 @@ import structlog
 from aiohttp import web
 from pydantic import SecretStr
 
+from bot.fair_limiter import Requester
 from bot.http import ProviderDown, ProviderError
 from bot.page import HEADERS, page
 from bot.plug import Door, Owner
@@ -45,7 +46,7 @@ class SigningIn:
         door: Door,
         sign_ins: SignIns,
         *,
-        owner_of: Callable[[SecretStr], Awaitable[Owner | None]],
+        owner_of: Callable[[SecretStr, Requester], Awaitable[Owner | None]],
         clock: Callable[[], datetime],
     ) -> None:
         self._provider = provider
@@ -90,7 +91,7 @@ class SigningIn:
 
     async def _allowed(self, sign_in: SignIn, code: str) -> web.Response:
         tokens = await self._door.exchange(code, sign_in.verifier)
-        owner = await self._owner_of(tokens.access_token)
+        owner = await self._owner_of(tokens.access_token, Requester(sign_in.team, sign_in.person))
         label = escape(self._provider.label)
         if owner is None:
             return self._page(

@@ -18,6 +18,7 @@ from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.request.internals import parse_body
 from slack_sdk.signature import Clock, SignatureVerifier
 
+from bot.acknowledgement import acknowledging
 from bot.secrecy import knows
 from bot.slack import Malformed, check_payload
 from bot.web_connections import READ_BYTES, Connections, read_body
@@ -162,7 +163,11 @@ class Server:
                 "slack.not_understood", reason=str(problem) if isinstance(problem, Malformed) else "no text"
             )
             return _refusal(400)
-        return await to_aiohttp_response(await self._slack.async_dispatch(asked))
+        with acknowledging():
+            response = await to_aiohttp_response(await self._slack.async_dispatch(asked))
+            await response.prepare(request)
+            await response.write_eof()
+        return response
 
     @web.middleware
     async def _accounted(

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from bot.bitrise import Bitrise
 from bot.buildio import Buildio
+from bot.fair_limiter import Requester
 from bot.http import FixedToken
 from bot.plug import Names, Owner, Plug
 from bot.provider import Provider
@@ -100,9 +101,9 @@ class ClientsAt(Generic[Client]):
         """The person's account is another one from now on: nothing that was read for the old one is shown any more."""
         self._kept.pop((team, person), None)
 
-    async def owner_of(self, token: SecretStr) -> Owner | None:
+    async def owner_of(self, token: SecretStr, requester: Requester) -> Owner | None:
         """Whose token this is, that somebody has just given; None where it is no person's. Raises ProviderError."""
-        return await self._plug.owner(self._plug.make(FixedToken(token)))
+        return await self._plug.owner(self._plug.make(FixedToken(token, requester)))
 
     def branches(self, team: str, person: str) -> list[Read]:
         """The ways of asking for an app's branches, as this person."""

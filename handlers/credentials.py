@@ -5,6 +5,7 @@ from __future__ import annotations
 import structlog
 from pydantic import SecretStr
 
+from bot.fair_limiter import NOBODY, Requester
 from bot.http import NotConnected
 from bot.provider import Provider
 from bot.vault import CannotOpen
@@ -23,6 +24,7 @@ class ServiceToken:
     def __init__(self, token: SecretStr | None, provider: Provider) -> None:
         self._token = token
         self._provider = provider
+        self.requester = NOBODY
 
     async def token(self, *, changes: bool) -> SecretStr | None:
         """The token. Raises NotConnected for what would change something, and where there is none."""
@@ -57,6 +59,7 @@ class PersonsToken:
     ) -> None:
         self._accounts = storage.of(team).accounts
         self._person = person
+        self.requester = Requester(team, person)
         self._provider = provider
         self._service = service
         self._service_acts = service_acts

@@ -17,7 +17,7 @@ from handlers.caller import Answer, Caller, workspace_of
 from handlers.desk import Desk
 from handlers.finding import app_by_slug
 from handlers.homes import Homes
-from handlers.listening import Listening
+from handlers.listening import Listening, wait_for_place
 from handlers.panes import ToPane
 from handlers.trouble import say_or_explain
 
@@ -32,6 +32,7 @@ def register(app: AsyncApp, desk: Desk, listening: Listening, homes: Homes) -> N
             homes.left(caller)
             return
         async with listening.answering("home"):
+            await wait_for_place()
             await homes.opened(caller)
 
 

@@ -18,7 +18,7 @@ from handlers.answers import builds, pipelines, results
 from handlers.caller import Caller, workspace_of
 from handlers.desk import Desk
 from handlers.finding import NotNamed, app_by_slug, by_slugs, find_build
-from handlers.listening import Listening
+from handlers.listening import Listening, wait_for_place
 from handlers.seeing import may_unfurl
 
 log = structlog.get_logger()
@@ -36,6 +36,7 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
         if event.get("source") == COMPOSER:
             return  # it comes again once it is posted
         async with listening.answering("link"):
+            await wait_for_place()
             caller = Caller(
                 desk=desk, person=event["user"], team=workspace_of(body), channel=event["channel"]
             )

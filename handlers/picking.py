@@ -20,7 +20,7 @@ from handlers.buildio import picking as buildio_lists
 from handlers.caller import Caller
 from handlers.clients import ClientsAt
 from handlers.desk import Desk
-from handlers.listening import Listening
+from handlers.listening import Listening, wait_for_place
 
 log = structlog.get_logger()
 
@@ -36,6 +36,7 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
     async def picked(ack: AsyncAck, body: dict[str, Any]) -> None:
         await ack()
         async with listening.answering(actions.PICK_APP):
+            await wait_for_place()
             then = _THEN.get((body.get("view") or {}).get("callback_id") or "")
             if then is not None:
                 await then(body, desk)

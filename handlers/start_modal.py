@@ -19,7 +19,7 @@ from handlers.answers import acts
 from handlers.caller import Answer, Caller
 from handlers.desk import Desk
 from handlers.finding import NotNamed, app_by_slug
-from handlers.listening import Listening
+from handlers.listening import Listening, wait_for_place
 from handlers.saying import ToChannel
 from handlers.submitting import Course, FieldProblem, see_through
 from handlers.trouble import say_or_explain
@@ -32,12 +32,14 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
     async def add(ack: AsyncAck, body: dict[str, Any]) -> None:
         await ack()
         async with listening.answering(actions.START_ADD_VARIABLE):
+            await wait_for_place()
             await _draw_anew(body, desk, StartOrigin.with_row)
 
     @app.action(actions.START_REMOVE_VARIABLE)
     async def remove(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
         await ack()
         async with listening.answering(actions.START_REMOVE_VARIABLE):
+            await wait_for_place()
             value = str(action.get("value"))
             if value.isdecimal() and len(value) < 5:
                 await _draw_anew(body, desk, lambda origin: origin.without_row(int(value)))

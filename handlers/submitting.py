@@ -13,9 +13,11 @@ from slack_bolt.async_app import AsyncAck
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.acknowledgement import acknowledged
 from bot.http import NoAccess, Refused
 from bot.messages.message import Block
 from handlers.finding import NotNamed
+from handlers.listening import take_up
 from handlers.trouble import sentence_for
 
 log = structlog.get_logger()
@@ -65,15 +67,27 @@ async def see_through(
     doing: Coroutine[Any, Any, T], course: Course[T], *, ack: AsyncAck, slack: AsyncWebClient, view_id: str
 ) -> T | None:
     """Do it, and let the person see how it goes; returns what came of it, None where it failed."""
-    task = asyncio.create_task(doing)
+    task = asyncio.create_task(_taken_up(doing))
     await asyncio.wait({task}, timeout=PATIENCE_SECONDS)
     if task.done():
         await _answer_at_once(task, course, ack)
     else:
         await ack(response_action="update", view=course.waiting)
         await asyncio.wait({task})
+        # Slack would put what is acknowledged in the place of what comes before it.
+        await acknowledged()
         await _answer_late(task, course, slack, view_id)
     return None if task.exception() is not None else task.result()
+
+
+async def _taken_up(doing: Coroutine[Any, Any, T]) -> T:
+    """Do it once there is a place for it. Slack is answered meanwhile: whoever waits is shown that it is under way."""
+    try:
+        await take_up()
+    except BaseException:
+        doing.close()
+        raise
+    return await doing
 
 
 async def _answer_at_once(task: asyncio.Task[T], course: Course[T], ack: AsyncAck) -> None:

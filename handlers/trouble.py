@@ -12,6 +12,7 @@ from slack_sdk.errors import SlackApiError
 
 from bot import messages
 from bot.commands import AmbiguousApp, CommandError, UnknownApp
+from bot.fair_limiter import NoPlace
 from bot.http import ProviderError
 from bot.http.redaction import redact
 from bot.messages import Message, NotAButton, TooLongForAModal
@@ -19,6 +20,7 @@ from handlers.caller import Answer
 from handlers.doing import NotAllowed
 from handlers.finding import NotNamed
 from handlers.following import CannotFollow
+from handlers.listening import Repeated, take_up
 from handlers.saying import Saying
 from storage import WorkspaceGone
 
@@ -33,6 +35,8 @@ MISTAKES = (
     NotAButton,
     TooLongForAModal,
     CannotFollow,
+    NoPlace,
+    Repeated,
 )
 
 
@@ -86,6 +90,15 @@ def refusal_of(error: BaseException) -> str | None:
 
 async def say_or_explain(asked: Coroutine[Any, Any, Answer | None], say: Saying) -> None:
     """Say the answer, or, whatever went wrong, what it was; nothing where the answer was a message of its own."""
+    try:
+        await take_up()
+    except Repeated:
+        asked.close()
+        return
+    except Exception as error:  # noqa: BLE001 - the person hears of everything that goes wrong
+        asked.close()
+        await say(Answer(in_words(error)))
+        return
     asking = asyncio.create_task(asked)
     try:
         await say.meanwhile(asking)

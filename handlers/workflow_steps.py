@@ -18,7 +18,7 @@ from handlers import doing
 from handlers.caller import Caller, workspace_of
 from handlers.desk import Desk
 from handlers.finding import NotNamed, find_app, find_build
-from handlers.listening import Listening
+from handlers.listening import Listening, wait_for_place
 from handlers.set_up import check_set_up
 from handlers.submitting import words_of
 from handlers.waiting import outputs_of
@@ -59,6 +59,7 @@ def _listen(app: AsyncApp, name: str, step: Step, desk: Desk, listening: Listeni
                 vouched=False,
             )
             try:
+                await wait_for_place()
                 check_set_up(Provider.BITRISE, caller)
                 outputs = await step(inputs, execution, caller)
                 outcome = Outcome(outputs=outputs) if outputs is not None else None

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
-Kind = Literal["status", "error", "ratelimited", "slow", "dropped", "answer_lost", "html"]
+Kind = Literal["status", "error", "ratelimited", "slow", "held", "dropped", "answer_lost", "html"]
 
 
-@dataclass
+@dataclass(eq=False)
 class Fault:
     """What goes wrong with the next `times` requests that match.
 
     `status`: answer this HTTP status. `error`: refuse with this error's name or words. `ratelimited`: a 429 with
-    Retry-After `seconds`. `slow`: take `seconds` longer. `dropped`: break the connection before anything is done.
-    `answer_lost`: do it, and break the connection instead of answering. `html`: a 500 page that is no JSON.
+    Retry-After `seconds`. `slow`: take `seconds` longer. `held`: take until `let_go` is set, or all is healed.
+    `dropped`: break the connection before anything is done. `answer_lost`: do it, and break the connection instead of
+    answering. `html`: a 500 page that is no JSON.
     """
 
     match: str
@@ -25,6 +27,7 @@ class Fault:
     status: int = 500
     words: str = "internal_error"
     seconds: float = 1.0
+    let_go: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 @dataclass
@@ -32,6 +35,7 @@ class Faults:
     """The faults that are switched on."""
 
     active: list[Fault] = field(default_factory=list)
+    holding: list[Fault] = field(default_factory=list)
 
     def add(self, fault: Fault) -> None:
         """Switch a fault on."""
@@ -39,6 +43,9 @@ class Faults:
 
     def clear(self) -> None:
         """Switch everything off."""
+        for fault in self.holding:
+            fault.let_go.set()
+        self.holding.clear()
         self.active.clear()
 
     def take(self, request: str) -> Fault | None:
@@ -46,6 +53,8 @@ class Faults:
         for fault in self.active:
             if fnmatchcase(request, fault.match):
                 fault.times -= 1
+                if fault.kind == "held" and fault not in self.holding:
+                    self.holding.append(fault)
                 if fault.times <= 0:
                     self.active.remove(fault)
                 return fault

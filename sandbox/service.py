@@ -60,9 +60,11 @@ class Service:
         for runner in self._runners:
             await runner.cleanup()
 
-    def fault(self, match: str, kind: Any, **more: Any) -> None:
+    def fault(self, match: str, kind: Any, **more: Any) -> Fault:
         """Let something go wrong with the next requests of a path: `GET /v0.1/builds`, globs allowed."""
-        self.faults.add(Fault(match, kind, **more))
+        fault = Fault(match, kind, **more)
+        self.faults.add(fault)
+        return fault
 
     def twisted(self, asked: str, body: bytes) -> bytes:
         """The body that is sent for this one."""

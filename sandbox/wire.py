@@ -82,6 +82,8 @@ class Wire:
                 _break(request)
             case "slow":
                 await asyncio.sleep(fault.seconds)
+            case "held":
+                await fault.let_go.wait()
             case "status" | "error":
                 words = fault.words if fault.kind == "error" else HTTPStatus(fault.status).phrase
                 return web.json_response(self.error_of(fault.status, words), status=fault.status)

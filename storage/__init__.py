@@ -17,6 +17,7 @@ from storage.database import (
     WorkspaceGone,
     check,
 )
+from storage.deliveries import Deliveries
 from storage.failures import Failures, Unread
 from storage.installations import Installations, KeptInstallation, States, TooManyTaken, kept_installations
 from storage.messages import Messages, MessageStatus, NewMessage, SlackMessage
@@ -56,6 +57,7 @@ __all__ = [
     "DatabaseOlder",
     "DatabaseProblem",
     "Deciders",
+    "Deliveries",
     "Erased",
     "Failures",
     "Installations",

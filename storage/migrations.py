@@ -91,6 +91,13 @@ def m010_access_lost(db: sqlite_utils.Database) -> None:
         db.execute(statement)
 
 
+@migrations()
+def m011_deliveries(db: sqlite_utils.Database) -> None:
+    """What Slack has delivered and was taken up."""
+    for statement in _ELEVENTH:
+        db.execute(statement)
+
+
 def _about_everything(body: str) -> str:
     """A rule about all that there was, as one about all that there is."""
     rule = json.loads(body)
@@ -354,4 +361,13 @@ _ACCESS_LOST = (
     "ALTER TABLE notifications ADD COLUMN sees_logs INTEGER",
     """UPDATE notifications SET sees_logs =
         (SELECT sees_logs FROM subscriptions WHERE subscriptions.id = notifications.subscription_id)""",
+)
+
+_ELEVENTH = (
+    # Requests of Slack's that were taken up, by a fingerprint of what tells them from all others, for as long as one of
+    # them could come again.
+    """CREATE TABLE deliveries (
+        team_id TEXT NOT NULL, fingerprint TEXT NOT NULL, expires_at TEXT NOT NULL,
+        PRIMARY KEY (team_id, fingerprint)) WITHOUT ROWID""",
+    "CREATE INDEX deliveries_by_end ON deliveries (expires_at)",
 )

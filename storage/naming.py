@@ -60,6 +60,7 @@ COLUMNS = {
         places=_names("channel_id"),
         silent=_names("team_id provider app_slug set_at"),
     ),
+    "deliveries": Columns(silent=_names("team_id fingerprint expires_at")),
     "installations": Columns(
         ids=_names("installed_by"),
         sealed=_names("sealed"),

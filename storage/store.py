@@ -9,6 +9,7 @@ from storage.accounts import Accounts
 from storage.audit import Audit
 from storage.channels import Channels
 from storage.database import Database
+from storage.deliveries import Deliveries
 from storage.failures import Failures
 from storage.messages import Messages
 from storage.outbox import Outbox
@@ -66,6 +67,7 @@ class Storage:
         self.proposals = Proposals(database, vault)
         self.sign_ins = SignIns(database, vault)
         self.steps = Steps(database)
+        self.deliveries = Deliveries(database)
 
     async def accounts_to_check(self, before: datetime, most: int) -> list[tuple[str, str]]:
         """People with accounts, of all workspaces, of whom was not asked since then whether they are still there."""

@@ -12,6 +12,7 @@ from storage.subscriptions import end_subscription, select_subscriptions
 OF_A_WORKSPACE = (
     "accounts",
     "channels",
+    "deliveries",
     "messages",
     "notifications",
     "passing_files",

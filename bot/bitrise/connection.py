@@ -33,6 +33,8 @@ class Connection:
         }
         self._api = Api(http, credentials=credentials, **known, **api_options)
         self._open_api = Api(http, credentials=FixedToken(None), **known, **api_options)
-        self._downloads = Downloads(http, api_url=base_url, hosts=download_hosts)
+        self._downloads = Downloads(
+            http, api_url=base_url, hosts=download_hosts, requester=credentials.requester
+        )
         self._clock = clock
         self._abort_rules = abort_rules

@@ -16,6 +16,7 @@ from bot.http.errors import (
     ProviderError,
     RateLimited,
     Refused,
+    TooBusy,
     TooLarge,
 )
 from bot.http.transport import Http
@@ -40,5 +41,6 @@ __all__ = [
     "Refused",
     "Reply",
     "Tokens",
+    "TooBusy",
     "TooLarge",
 ]

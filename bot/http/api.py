@@ -21,11 +21,12 @@ from bot.http.errors import (
     ProviderDown,
     ProviderError,
     RateLimited,
+    TooBusy,
     TooLarge,
     error_for,
     pause_until,
 )
-from bot.http.transport import LARGEST_ANSWER, Http, Lost, NotSent, Response, TooMuch
+from bot.http.transport import LARGEST_ANSWER, Busy, Http, Lost, NotSent, Response, TooMuch
 from bot.provider import Provider
 
 log = structlog.get_logger()
@@ -196,7 +197,10 @@ class Api:
                 params=dict(params) if params else None,
                 json=json,
                 seconds=seconds,
+                requester=self._credentials.requester,
             )
+        except Busy as error:
+            raise TooBusy from error
         except NotSent as error:
             raise ProviderDown("no connection") from error
         except TooMuch as error:

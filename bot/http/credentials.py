@@ -9,6 +9,7 @@ from typing import Protocol, Self
 from pydantic import SecretStr
 
 from bot.build import Frozen
+from bot.fair_limiter import NOBODY, Requester
 
 
 class Tokens(Frozen):
@@ -37,7 +38,11 @@ class Tokens(Frozen):
 
 
 class Credentials(Protocol):
-    """Decides for each request which token it carries, if any."""
+    """Decides for each request which token it carries, if any, and in whose share of the connections it counts."""
+
+    @property
+    def requester(self) -> Requester:
+        """For whom requests are made."""
 
     async def token(self, *, changes: bool) -> SecretStr | None:
         """The token for a request that reads, or one that `changes` something. Raises ProviderError where none may."""
@@ -49,8 +54,9 @@ class Credentials(Protocol):
 class FixedToken:
     """One token, or none, for everything."""
 
-    def __init__(self, token: SecretStr | None) -> None:
+    def __init__(self, token: SecretStr | None, requester: Requester = NOBODY) -> None:
         self._token = token
+        self.requester = requester
 
     async def token(self, *, changes: bool) -> SecretStr | None:
         """The token."""

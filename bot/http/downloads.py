@@ -9,9 +9,10 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from bot.fair_limiter import NOBODY, Requester
 from bot.http.addresses import Address, read_address, redirected
-from bot.http.errors import DownloadExpired, DownloadRefused, ProviderDown, TooLarge
-from bot.http.transport import Http, Lost, Streamed, TooMuch
+from bot.http.errors import DownloadExpired, DownloadRefused, ProviderDown, TooBusy, TooLarge
+from bot.http.transport import Busy, Http, Lost, Streamed, TooMuch
 
 MOST_REDIRECTS = 3
 # Nobody reads a log of a gigabyte, and a file without an end would be read for ever.
@@ -34,9 +35,12 @@ class Tail:
 class Downloads:
     """Reads files behind links that providers hand out."""
 
-    def __init__(self, http: Http, *, api_url: str, hosts: Sequence[str]) -> None:
-        """`hosts` are those of DOWNLOAD_HOSTS, as `host` or `host:port`."""
+    def __init__(
+        self, http: Http, *, api_url: str, hosts: Sequence[str], requester: Requester = NOBODY
+    ) -> None:
+        """`hosts` are those of DOWNLOAD_HOSTS, as `host` or `host:port`; `requester` is for whom it is read."""
         self._http = http
+        self._requester = requester
         self._api = read_address(api_url)
         self._hosts = frozenset(host.lower() for host in hosts)
 
@@ -86,13 +90,15 @@ class Downloads:
                 for _ in range(MOST_REDIRECTS):
                     if not self.may_fetch(url):
                         raise DownloadRefused(_host(url))
-                    async with self._http.stream(url) as response:
+                    async with self._http.stream(url, requester=self._requester) as response:
                         if not response.is_redirect:
                             _check(response)
                             yield response.pieces(LARGEST_FILE)
                             return
                         url = redirected(url, response.headers.get("location"))
                 raise ProviderDown("the link leads round in circles")
+        except Busy as error:
+            raise TooBusy from error
         except TooMuch as error:
             raise TooLarge(f"more than {LARGEST_FILE // 2**20} MiB in one file") from error
         except (Lost, TimeoutError) as error:

@@ -86,6 +86,12 @@ class ProviderDown(ProviderError):
     sentence = "{provider} can't be reached right now; try again in a moment"
 
 
+class TooBusy(ProviderError):
+    """It was not asked: as many requests as may be are under way for this person, or their workspace."""
+
+    sentence = "Too many of your requests to {provider} are still under way; wait until one has ended, then try again"
+
+
 class AnswerLost(ProviderDown):
     """Something was asked for, and whether it happened is not known."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Self
@@ -13,9 +13,15 @@ import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
+from bot.fair_limiter import NOBODY, FairLimiter, NoPlace, Quota, Requester
+
 # Connecting is quick or hopeless; reading may be slow when the provider is busy.
 TIMEOUT = httpx.Timeout(15, connect=5)
-AT_ONCE = 20
+# Connections to one provider. No workspace ever has all of them, nor one person all of a workspace's; the bot itself,
+# which watches, has as many as a workspace.
+QUICK = Quota(total=20, workspace=10, person=5, waiting=200, seconds=15)
+# Beside them, for what is known to take long: files, and commands that run.
+SLOW = Quota(total=20, workspace=6, person=3, waiting=50, seconds=30)
 # A page of fifty builds is some hundred kilobytes; the longest chunks of a log are a few megabytes.
 LARGEST_ANSWER = 16 * 1024 * 1024
 # Of an answer that says no, only its words are wanted.
@@ -28,6 +34,10 @@ LOST = (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, TimeoutError, OS
 
 class NotSent(Exception):
     """The request never left: no connection could be made."""
+
+
+class Busy(Exception):
+    """The request never left: as many as may be are under way for whom it was."""
 
 
 class Lost(Exception):
@@ -74,18 +84,21 @@ class Streamed:
             raise TooMuch(f"packed as {', '.join(packed)}")
 
 
-class Http:
-    """One pool of connections for everything that is asked of providers; it keeps no cookies and follows nothing."""
+class _Pool:
+    """Connections that are shared fairly."""
 
-    def __init__(self) -> None:
+    def __init__(self, quota: Quota) -> None:
+        self._quota = quota
+        self._limiter = FairLimiter(quota)
         self._session: aiohttp.ClientSession | None = None
         self._client: httpx.AsyncClient | None = None
 
-    async def __aenter__(self) -> Self:
+    async def open(self) -> None:
+        """Make it ready."""
         # Jars that keep nothing, httpx's own too: a cookie of one host must never travel, and none is ever needed.
         self._session = aiohttp.ClientSession(
             cookie_jar=aiohttp.DummyCookieJar(),
-            connector=aiohttp.TCPConnector(limit=AT_ONCE),
+            connector=aiohttp.TCPConnector(limit=self._quota.total),
             trust_env=False,
             middlewares=(_once,),
         )
@@ -97,13 +110,43 @@ class Http:
             headers={"User-Agent": "buildbell", "Accept-Encoding": "gzip, deflate"},
             cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=[])),
         )
-        return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def close(self) -> None:
+        """Close all of them."""
         if self._client is not None:
             await self._client.aclose()
         if self._session is not None:
             await self._session.close()
+
+    @asynccontextmanager
+    async def connection(self, requester: Requester) -> AsyncIterator[httpx.AsyncClient]:
+        """What a request is sent with, while there is a connection for it. Raises Busy."""
+        if self._client is None:
+            raise RuntimeError("Http is used before it was entered")
+        try:
+            await self._limiter.acquire(requester)
+        except NoPlace as problem:
+            raise Busy from problem
+        try:
+            yield self._client
+        finally:
+            self._limiter.release(requester)
+
+
+class Http:
+    """The connections to one provider; they keep no cookies and follow nothing."""
+
+    def __init__(self) -> None:
+        self._quick, self._slow = _Pool(QUICK), _Pool(SLOW)
+
+    async def __aenter__(self) -> Self:
+        await self._quick.open()
+        await self._slow.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._quick.close()
+        await self._slow.close()
 
     async def send(
         self,
@@ -115,43 +158,47 @@ class Http:
         json: object | None = None,
         form: Mapping[str, str] | None = None,
         seconds: float | None = None,
+        requester: Requester = NOBODY,
     ) -> Response:
         """Send a request and read the whole answer; of one that says no, its beginning.
 
-        `seconds` is how long the answer may take where it is known to be slow. Raises NotSent, Lost or TooMuch.
+        `seconds` is how long the answer may take where it is known to be slow; `requester` is in whose share of the
+        connections it counts. Raises Busy, NotSent, Lost or TooMuch.
         """
-        request = self._open().stream(
-            method,
-            url,
-            headers=headers,
-            params=params,
-            json=json,
-            data=form,
-            timeout=TIMEOUT if seconds is None else httpx.Timeout(seconds, connect=TIMEOUT.connect),
-        )
-        try:
-            async with asyncio.timeout(ANSWER_SECONDS if seconds is None else seconds), request as response:
-                return Response(response.status_code, response.headers, await _read(Streamed(response)))
-        except LOST as error:
-            # httpx-aiohttp calls many a broken connection a ConnectTimeout; aiohttp's own error, its cause, is exact.
-            reason = error.__cause__ or error
-            if isinstance(reason, aiohttp.ClientConnectorError):
-                raise NotSent(type(reason).__name__) from error
-            raise Lost(type(reason).__name__) from error
+        pool = self._quick if seconds is None else self._slow
+        async with pool.connection(requester) as client:
+            request = client.stream(
+                method,
+                url,
+                headers=headers,
+                params=params,
+                json=json,
+                data=form,
+                timeout=TIMEOUT if seconds is None else httpx.Timeout(seconds, connect=TIMEOUT.connect),
+            )
+            return await _answer_to(request, ANSWER_SECONDS if seconds is None else seconds)
 
     @asynccontextmanager
-    async def stream(self, url: str) -> AsyncIterator[Streamed]:
-        """GET with nothing but the address, the answer's body unread. Raises Lost, also while it is read."""
-        try:
-            async with self._open().stream("GET", url) as response:
-                yield Streamed(response)
-        except LOST as error:
-            raise Lost(type(error).__name__) from error
+    async def stream(self, url: str, *, requester: Requester = NOBODY) -> AsyncIterator[Streamed]:
+        """GET with nothing but the address, the answer's body unread. Raises Busy; and Lost, also while it is read."""
+        async with self._slow.connection(requester) as client:
+            try:
+                async with client.stream("GET", url) as response:
+                    yield Streamed(response)
+            except LOST as error:
+                raise Lost(type(error).__name__) from error
 
-    def _open(self) -> httpx.AsyncClient:
-        if self._client is None:
-            raise RuntimeError("Http is used before it was entered")
-        return self._client
+
+async def _answer_to(request: AbstractAsyncContextManager[httpx.Response], seconds: float) -> Response:
+    try:
+        async with asyncio.timeout(seconds), request as response:
+            return Response(response.status_code, response.headers, await _read(Streamed(response)))
+    except LOST as error:
+        # httpx-aiohttp calls many a broken connection a ConnectTimeout; aiohttp's own error, its cause, is exact.
+        reason = error.__cause__ or error
+        if isinstance(reason, aiohttp.ClientConnectorError):
+            raise NotSent(type(reason).__name__) from error
+        raise Lost(type(reason).__name__) from error
 
 
 async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:

@@ -12,6 +12,7 @@ from slack_bolt.app.async_app import AsyncApp
 from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.acknowledgement import acknowledging
 from bot.slack.payloads import Malformed, check_payload
 
 log = structlog.get_logger()
@@ -38,7 +39,8 @@ class _Handler(AsyncSocketModeHandler):
         except Malformed as problem:
             log.info("slack.not_understood", reason=str(problem))
             return
-        await super().handle(client, req)
+        with acknowledging():
+            await super().handle(client, req)
 
 
 class Sockets:

@@ -10,6 +10,7 @@ from slack_sdk.errors import SlackApiError
 
 from bot import messages
 from bot.commands import Connect, Disconnect, WhoAmI
+from bot.fair_limiter import Requester
 from bot.http import BadToken, NoAccess
 from bot.messages import Linked, Origin
 from bot.plug import Owner
@@ -164,7 +165,7 @@ async def _owner_of(token: SecretStr, caller: Caller, provider: Provider) -> Own
     if clients.is_service_token(token):
         raise NotNamed("This is my own token. Link yours: with it I act as you, and see what you may see.")
     try:
-        owner = await clients.owner_of(token)
+        owner = await clients.owner_of(token, Requester(caller.team, caller.person))
     except (BadToken, NoAccess) as error:
         raise NotNamed(
             f"{provider.label} does not take this token. Make a new one there, and paste all of it."

@@ -7,12 +7,14 @@ import gzip
 import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 from aiohttp import web
 from pydantic import SecretStr
 
+from bot.fair_limiter import Requester
 from bot.http import (
     AnswerLost,
     Api,
@@ -21,6 +23,7 @@ from bot.http import (
     Http,
     NotFound,
     ProviderDown,
+    TooBusy,
     TooLarge,
     downloads,
     transport,
@@ -144,3 +147,94 @@ async def test_a_log_that_only_trickles_is_given_up(monkeypatch: pytest.MonkeyPa
     async with Http() as http, endless(piece=b"\n") as (url, _):
         with pytest.raises(ProviderDown, match="gave no answer"):
             await Downloads(http, api_url=url, hosts=()).tail(f"{url}/log", 1000)
+
+
+class Held:
+    """A server that answers once it is let; what it was asked so far, in its order."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.let_go = asyncio.Event()
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        self.asked.append(request.path)
+        await self.let_go.wait()
+        return web.Response(body=b"{}")
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[str]:
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", self.answer)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        try:
+            yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+        finally:
+            self.let_go.set()
+            await runner.cleanup()
+
+    async def came(self, count: int) -> None:
+        async with asyncio.timeout(30):
+            while len(self.asked) < count:  # noqa: ASYNC110 - nobody tells of it
+                await asyncio.sleep(0.005)
+
+
+async def test_a_workspace_has_half_of_the_connections_a_person_half_of_those_and_others_go_first() -> None:
+    held = Held()
+    async with held.open() as url, Http() as http:
+        anna, ben = Requester("T1", "anna"), Requester("T1", "ben")
+        asking = [
+            asyncio.create_task(http.send("GET", f"{url}/{who.person}", requester=who))
+            for who in [anna] * 30 + [ben] * 30 + [Requester("T1", "carla")] * 30
+        ]
+        await held.came(10)
+        # Another workspace and the bot itself begin at once, and they alone.
+        for who in (Requester("T2", "anna"), Requester()):
+            asking.append(asyncio.create_task(http.send("GET", f"{url}/{who.team or 'bot'}", requester=who)))
+            await held.came(len(held.asked) + 1)
+        assert held.asked == ["/anna"] * 5 + ["/ben"] * 5 + ["/T2", "/bot"]
+        held.let_go.set()
+        await asyncio.gather(*asking)
+
+
+async def test_what_takes_long_has_connections_of_its_own() -> None:
+    held = Held()
+    async with held.open() as url, Http() as http:
+        anna = Requester("T1", "anna")
+        asking = [
+            asyncio.create_task(http.send("POST", f"{url}/run", requester=anna, seconds=60)) for _ in range(5)
+        ]
+        await held.came(3)
+        downloads = Downloads(http, api_url=url, hosts=(), requester=Requester("T1", "ben"))
+        asking.append(asyncio.create_task(downloads.tail(f"{url}/log", 10)))  # type: ignore[arg-type]
+        await held.came(4)
+        asking.append(asyncio.create_task(http.send("GET", f"{url}/quick", requester=anna)))
+        await held.came(5)
+        assert held.asked == ["/run"] * 3 + ["/log", "/quick"]
+        held.let_go.set()
+        await asyncio.gather(*asking)
+
+
+async def test_whoever_gets_no_connection_is_told_that_nothing_was_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(transport, "QUICK", replace(transport.QUICK, total=1, seconds=0.01))
+    monkeypatch.setattr(transport, "SLOW", replace(transport.SLOW, total=1, seconds=0.01))
+    held = Held()
+    async with held.open() as url, Http() as http:
+        asking = [
+            asyncio.create_task(http.send("GET", f"{url}/first")),
+            asyncio.create_task(http.send("POST", f"{url}/first", seconds=60)),
+        ]
+        await held.came(2)
+        busy = "Too many of your requests to Bitrise are still under way"
+        with pytest.raises(TooBusy, match=busy):
+            await api(http, url).change("DELETE", "/it", None)
+        with pytest.raises(TooBusy, match=busy):
+            await api(http, url).read("/it")
+        with pytest.raises(TooBusy):
+            await Downloads(http, api_url=url, hosts=()).tail(f"{url}/log", 10)
+        assert held.asked == ["/first"] * 2
+        held.let_go.set()
+        await asyncio.gather(*asking)

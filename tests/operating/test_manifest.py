@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import handlers
+from bot.app import utc_now
 from bot.commands import GRAMMARS
 from bot.commands.links import HOSTS
 from bot.manifest import bot_scopes, for_http, manifest
@@ -61,7 +62,7 @@ class Registered:
 @pytest.fixture
 def registered() -> dict[str, list[str]]:
     app = Registered()
-    handlers.register(app, None, Listening(Metrics()), None)  # type: ignore[arg-type]
+    handlers.register(app, None, Listening(Metrics(), None, utc_now), None)  # type: ignore[arg-type]
     return app.found
 
 

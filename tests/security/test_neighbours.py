@@ -11,7 +11,10 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from bot.provider import Provider
+from handlers import submitting
 from sandbox.slack.workspace import TEAM
+from tests.town import Conversation
 from tests.workspaces.towns import TWIN, ManyTown, open_many
 
 
@@ -98,3 +101,66 @@ async def test_e2_a_workspace_that_takes_the_app_out_leaves_nothing_behind(town:
     connection.close()
     assert [table for table, rows in left.items() if TWIN in rows] == []
     assert TEAM in left["accounts"]
+
+
+async def test_e3_connections_that_one_workspace_keeps_busy_keep_no_other_one_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submitting, "PATIENCE_SECONDS", 0.01)
+    (tmp_path / "policy.toml").write_text(
+        f'[[rule]]\nallow = ["run"]\nwho = ["U0ANNA", "U0BEN"]\nworkspaces = ["{TEAM}", "{TWIN}"]\n'
+    )
+    rules = str(tmp_path / "policy.toml")
+    async with open_many(tmp_path, policy_file=rules, service_token_acts="0") as town:
+        await town.install_everywhere()
+        await town.connect("anna", "ben", provider=Provider.BUILDIO)
+        await town.twin.connect("ben", provider=Provider.BUILDIO)
+        await town.twin.connect("ben")
+        endless = town.buildio.fault("POST */exec", "held", times=1000)
+        for _ in range(10):
+            for person in ("anna", "ben"):
+                await run_in_shop(town, person)
+        await town.until(lambda: len(running(town)) == 6)
+        # Another workspace is answered at both providers, and what takes long there begins at once, too.
+        await town.twin.ask("/bitrise builds ios", "Sample iOS", person="ben")
+        await town.twin.ask("/buildio app shop", "shop", person="ben")
+        await run_in_shop(town.twin, "ben")
+        await town.until(lambda: len(running(town)) == 7)
+        endless.let_go.set()
+
+
+async def run_in_shop(there: Conversation, person: str) -> None:
+    """Run a command, and turn away while it runs."""
+    await there.people.command(person, "builds", "/buildio run shop dyno:web.1 -- echo hello")
+    await there.slack.wait_for_modal(person, "as an array of these words")
+    assert await there.people.submit(person) is not None
+    while there.people.modal(person) is not None:
+        await there.people.close_modal(person)
+
+
+def running(town: ManyTown) -> list[object]:
+    return [one for one in town.buildio.requests if one.path.endswith("/exec")]
+
+
+async def test_e4_answers_that_take_long_keep_nobody_from_being_acknowledged_or_answered(
+    tmp_path: Path,
+) -> None:
+    async with open_many(tmp_path, service_token_acts="0") as town:
+        await town.install_everywhere()
+        await town.connect("anna", "ben")
+        await town.twin.connect("ben")
+        await town.people.command("anna", "builds", "/bitrise trigger android")
+        await town.slack.wait_for_modal("anna", "Workflow or pipeline")
+        branch = (await town.people.options("anna", "pick_branch", "feature/new"))[0]
+        endless = town.bitrise.fault(f"GET */apps/{town.bitrise.ios.slug}/builds", "held", times=1000)
+        for _ in range(50):
+            for person in ("anna", "ben"):
+                assert await town.people.command(person, "builds", "/bitrise builds ios") is not None
+        # Whoever has used up their own share is acknowledged, in a form too, and sees that it is under way.
+        assert await town.people.submit("anna", {"branch": branch}) is not None
+        await town.slack.wait_for_modal("anna", "⏳")
+        assert town.bitrise.farm.builds == []
+        # Another workspace is answered.
+        await town.twin.ask("/bitrise builds android", "Sample Android", person="ben")
+        endless.let_go.set()
+        await town.until(lambda: len(town.bitrise.farm.builds) == 1)

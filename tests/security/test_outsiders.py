@@ -14,7 +14,11 @@ from urllib.parse import urlencode
 import aiohttp
 import pytest
 
-from tests.town import Town, open_town
+from bot.manifest import manifest
+from sandbox.bitrise import BitriseSandbox
+from sandbox.stage import Stage
+from tests.mirror import Mirror
+from tests.town import Conversation, Town, open_town
 
 
 @pytest.fixture
@@ -54,7 +58,7 @@ async def test_a1_a_request_that_slack_did_not_sign_is_refused(town: Town) -> No
     assert town.bitrise.farm.builds[0].result is None
 
 
-async def test_a2_a_request_of_slacks_is_good_for_five_minutes_and_once(town: Town) -> None:
+async def test_a2_a_request_of_slacks_is_good_for_five_minutes_and_once_also_after_a_kill(town: Town) -> None:
     body = command("trigger android branch:main")
     old = town.slack.delivery.signed(body, at=int(time.time()) - 301)
     assert await post(town, "/slack/events", body, **old) == 401
@@ -63,6 +67,44 @@ async def test_a2_a_request_of_slacks_is_good_for_five_minutes_and_once(town: To
     await town.until(lambda: bool(town.bitrise.farm.builds))
     await town.ask("/bitrise help", "What you can type")
     assert len(town.bitrise.farm.builds) == 1
+
+    async with Stage(manifest()) as stage:
+        await stage.start(http=True, settings={"SERVICE_TOKEN_ACTS": "1"})
+        people, mirror = Conversation(stage.slack), Mirror(stage.slack.delivery)
+        await change_something_on_every_surface(people, stage.bitrise)
+        changes = [one for one in stage.bitrise.requests if one.method != "GET"]
+        assert len(changes) >= 6
+        await stage.bot.kill()
+        await stage.start_bot(http=True)
+        await mirror.send_again(f"{await stage.bot_url()}/slack/events")
+        await people.ask("/bitrise subscriptions", "This channel is told of")
+        # It ends once everything was answered.
+        assert await stage.bot.stop() == 0
+        assert [one for one in stage.bitrise.requests if one.method != "GET"] == changes
+
+
+async def change_something_on_every_surface(people: Conversation, bitrise: BitriseSandbox) -> None:
+    """By a command, a mention, a direct message, a button, a form, a shortcut and a workflow's step."""
+    people.people.invite("builds")
+    await people.ask("/bitrise trigger android branch:main", "#1")
+    people.people.say("anna", "builds", "@buildbell trigger android branch:main")
+    await people.told("#2")
+    people.people.say("anna", "D0ANNA", "trigger android branch:main")
+    await people.told("#3", channel="D0ANNA")
+    await people.ask("/bitrise subscribe android", "subscribed")
+    bitrise.finish(bitrise.farm.builds[0], "error")
+    card = await people.ask("/bitrise build android #1", "failed")
+    await people.press(card, "Rebuild", "#4")
+    await people.people.shortcut("anna", "start_build")
+    await people.slack.wait_for_modal("anna", "Workflow or pipeline")
+    offered = await people.people.options("anna", "pick_app", "Sample Android")
+    app = next(one for group in offered for one in group.get("options", [group]))
+    await people.redraw("pick_app", app)
+    branch = (await people.people.options("anna", "pick_branch", "feature/new"))[0]
+    await people.people.submit("anna", {"branch": branch})
+    await people.told("#5", channel="D0ANNA")
+    run = people.people.run_step("start_bitrise_build", {"app": "android", "branch": "main"})
+    await people.slack.workspace.wait_for(lambda: run if run.status != "running" else None, 30, "the step")
 
 
 async def test_a3_a_forged_webhook_call_is_a_hint_at_most(town: Town) -> None:
