@@ -52,6 +52,7 @@ LIVED = {
     "audit",
     "audit_chains",
     "channels",
+    "deliveries",
     "installations",
     "messages",
     "notifications",
