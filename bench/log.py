@@ -14,10 +14,9 @@ from aiohttp import web
 
 from bench.figure import Figure
 from bench.serving import served_by
-from bot.bitrise import Redactor
-from bot.bitrise.logs import readable
 from bot.http import Downloads, Http
 from bot.log_reader import LogReader
+from bot.log_text import Redactor, readable
 from bot.terminal import plain_text
 from sandbox.bitrise.logs import log_of
 

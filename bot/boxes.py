@@ -14,6 +14,9 @@ _RESULT = re.compile(
 )
 _SUMMARY = re.compile(r"^\|\s*bitrise summary\b")
 _FRAME = re.compile(r"^\+[-+]+\+$|^\|.*\|$|^\s*▼\s*$")
+# A box has eighty columns; some letters count as two. In a line without an end the blanks alone would take the square
+# of its length.
+LONGEST = 400
 # Columns of a box; a command's own table has as many only by chance.
 WIDTH = 80
 _UNITS = {"ms": "milliseconds", "sec": "seconds", "min": "minutes", "hour": "hours"}
@@ -33,13 +36,13 @@ class ResultBox:
 
 def header(line: str) -> str | None:
     """The title of the step that begins on the line."""
-    match = _HEADER.match(line)
+    match = _HEADER.match(line) if len(line) <= LONGEST else None
     return match["title"] if match else None
 
 
 def result(line: str) -> ResultBox | None:
     """How the step went that ends on the line."""
-    match = _RESULT.match(line)
+    match = _RESULT.match(line) if len(line) <= LONGEST else None
     if match is None:
         return None
     took = timedelta(**{_UNITS[match["unit"]]: float(match["time"])})

@@ -11,6 +11,8 @@ from bot.build import Frozen
 
 MOST_LINES = 12
 LONGEST_LINE = 300
+# What a tool says of a failure stands near a line's beginning; to look through more would take the square of it.
+LOOKED_AT = 1000
 # Indented lines behind a line that matters explain it: where a test failed, what an exception was caused by.
 _EXPLAINING = 3
 
@@ -96,7 +98,7 @@ def of_words(words: str) -> Failure:
 
 def find_failure(log: str) -> Failure:
     """What a failed build's log says; its lines without colours, the boxes round its steps still there."""
-    lines = log.split("\n")
+    lines = [line[:LOOKED_AT] for line in log.split("\n")]
     step, code, output = _failing_step(lines)
     said = [line.rstrip() for line in output if not boxes.is_frame(line)]
     return Failure(step=step, exit_code=code, lines=tuple(_that_matter(said)))

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from bot import boxes
 from bot.build import Frozen
+from bot.log_text import LONGEST_LINE, LineCutter
 from bot.private_keys import REDACTED, SIGN, PrivateKeys
 
 KEPT_LINES = 60
@@ -19,8 +20,8 @@ MOST_HITS = 15
 # A word that stands in nearly every line of a huge log is not counted for minutes.
 MOST_COUNTED = 1000
 MOST_STEPS = 300
-# A line without an end is cut, so that it is not held either.
-LONGEST_LINE = 64 * 1024
+# Of lines that are longer than any that is read, fewer are kept: nobody is shown more than some thousand letters.
+KEPT_BYTES = 64 * 1024
 
 
 class StepResult(StrEnum):
@@ -89,11 +90,12 @@ class LogReader:
         # Most lines can be passed over undecoded; bytes know the lower case of ASCII alone.
         self._sign = self._word.encode() if self._word and self._word.isascii() else b""
         self._steps: list[Step] = []
-        self._kept: deque[bytes] = deque(maxlen=KEPT_LINES)
+        self._kept: deque[bytes] = deque()
+        self._cutter = LineCutter()
         self._end: tuple[bytes, ...] | None = None
         self._of: str | None = None
         self._hits: list[Hit] = []
-        self._hit_count = self._lines = self._size = 0
+        self._hit_count = self._lines = self._size = self._kept_bytes = 0
         self._rest = self._before = b""
         self._keys = PrivateKeys()
         self._over = self._boxed = False
@@ -101,12 +103,18 @@ class LogReader:
     def feed(self, chunk: bytes) -> None:
         """Take the next piece."""
         self._size += len(chunk)
-        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        *lines, rest = self._cutter.after_word(self._rest + chunk).split(b"\n")
         for line in lines:
-            self._take(line)
-        while len(self._rest) > LONGEST_LINE:
-            self._take(self._rest[:LONGEST_LINE])
-            self._rest = self._rest[LONGEST_LINE:]
+            if len(line) > LONGEST_LINE:
+                # It may have no end, so that it is not held either.
+                pieces, last = self._cutter.cut(line, ended=True)
+                for piece in (*pieces, last):
+                    self._take(piece)
+            else:
+                self._take(line)
+        pieces, self._rest = self._cutter.cut(rest, ended=False)
+        for piece in pieces:
+            self._take(piece)
 
     def finish(self) -> LogReading:
         """What was read until now."""
@@ -138,8 +146,16 @@ class LogReader:
         if self._word is not None and self._hit_count < MOST_COUNTED and self._sign in line.lower():
             self._look_in(line, self._word)
         if not self._over and not self._boxed:
-            self._kept.append(line)
+            self._keep(line)
         self._before = line
+
+    def _keep(self, line: bytes) -> None:
+        if len(self._kept) == KEPT_LINES:
+            self._kept_bytes -= len(self._kept.popleft())
+        self._kept.append(line)
+        self._kept_bytes += len(line)
+        while self._kept_bytes > KEPT_BYTES and len(self._kept) > 1:
+            self._kept_bytes -= len(self._kept.popleft())
 
     def _look_in(self, line: bytes, word: str) -> None:
         # Only what may be shown is searched, or a secret could be guessed letter by letter.
@@ -171,6 +187,7 @@ class LogReader:
                 number = len(self._steps) + 1
                 self._steps.append(Step(number=number, title=title, result=StepResult.RUNNING))
             self._kept.clear()
+            self._kept_bytes = 0
         elif (box := boxes.result(line)) is not None:
             self._close_step(_result_of(box.mark), box.took)
 

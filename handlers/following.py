@@ -12,9 +12,10 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import messages
-from bot.bitrise import Bitrise, NoLog, log_text
+from bot.bitrise import Bitrise, NoLog
 from bot.build import App, Build
 from bot.http import ProviderError
+from bot.log_text import log_text
 
 log = structlog.get_logger()
 

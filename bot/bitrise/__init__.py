@@ -3,7 +3,7 @@
 from bot.bitrise.client import Bitrise
 from bot.bitrise.errors import BuildAlreadyFinished, NoLog
 from bot.bitrise.listing import Listing, Page
-from bot.bitrise.logs import Log, Redactor, log_text
+from bot.bitrise.logs import Log
 from bot.bitrise.logs_api import LogTail, ReadLog
 from bot.bitrise.models import Artifact, ArtifactLinks, Me
 from bot.bitrise.orders import AbortOrder, BuildQuery, EnvironmentVariable, Started, TriggerParams
@@ -26,10 +26,8 @@ __all__ = [
     "NoLog",
     "Page",
     "ReadLog",
-    "Redactor",
     "Started",
     "TriggerParams",
     "YmlVerdict",
     "bitrise_plug",
-    "log_text",
 ]

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from bot.bitrise.connection import Connection
 from bot.bitrise.errors import NoLog
-from bot.bitrise.logs import Log, last_lines, read_log, readable
+from bot.bitrise.logs import Log, read_log
 from bot.bitrise.summary import steps_in, words_in
 from bot.build import Frozen
 from bot.http import (
@@ -25,6 +25,7 @@ from bot.http import (
 from bot.http.api import path_of
 from bot.http.redaction import redact
 from bot.log_reader import KEPT_LINES, LogReader, LogReading, Step
+from bot.log_text import last_lines, readable
 from bot.terminal import plain_text
 
 MOST_LOG = 64 * 1024

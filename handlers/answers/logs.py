@@ -10,10 +10,11 @@ from pathlib import Path
 from slack_sdk.errors import SlackApiError
 
 from bot import messages
-from bot.bitrise import NoLog, ReadLog, Redactor, log_text
+from bot.bitrise import NoLog, ReadLog
 from bot.build import App, Build, State
 from bot.commands import ShowLog
 from bot.log_reader import Step
+from bot.log_text import Redactor, log_text
 from bot.messages import LogButton, LogView, Message
 from handlers import files
 from handlers.caller import Answer, Audience, Caller

@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.bitrise.logs import read_log, readable
+from bot.bitrise.logs import read_log
 from bot.bitrise.models import BuildItem, read_many, read_one, state_of
 from bot.bitrise.orders import AbortOrder, BuildQuery, EnvironmentVariable, TriggerParams
 from bot.bitrise.starting import started_by
 from bot.build import State
 from bot.http import NotUnderstood, Refused
+from bot.log_text import readable
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 ANYTHING = st.recursive(

@@ -12,9 +12,10 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from bot import messages
-from bot.bitrise import AbortOrder, Bitrise, BuildAlreadyFinished, BuildQuery, log_text
+from bot.bitrise import AbortOrder, Bitrise, BuildAlreadyFinished, BuildQuery
 from bot.build import App, Build, State, time_building, time_on_hold, time_preparing
 from bot.http import FixedToken, Http
+from bot.log_text import log_text
 from bot.messages import ArtifactButton, ArtifactLine, LogView, Message
 from sandbox.slack.checks import check_blocks
 from sandbox.slack.transcript import words

@@ -14,9 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot import private_keys
-from bot.bitrise import Redactor
-from bot.bitrise.logs import LONGEST_LINE
-from bot.http.redaction import (
+from bot.log_text import LONGEST_LINE, Redactor
+from bot.redaction import (
     REDACTED,
     Redaction,
     addresses,

@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.bitrise import Redactor, log_text
-from bot.bitrise.logs import readable
 from bot.bitrise.summary import steps_in, words_in
-from bot.log_reader import KEPT_LINES, LONGEST_LINE, LogReader, LogReading, StepResult
+from bot.log_reader import KEPT_LINES, LogReader, LogReading, StepResult
+from bot.log_text import LONGEST_LINE, Redactor, log_text, readable
 from bot.terminal import plain_text
 from sandbox.bitrise.logs import log_of
 

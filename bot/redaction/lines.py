@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from bot.http.redaction.addresses import without_credentials
-from bot.http.redaction.entropy import without_random
-from bot.http.redaction.headers import without_arguments, without_headers
-from bot.http.redaction.names import ANNOUNCED, BLOCK, TOLD, without_named
-from bot.http.redaction.ordinary import is_ordinary
-from bot.http.redaction.shapes import without_shapes
-from bot.http.redaction.signs import signs_of_secrets
 from bot.private_keys import REDACTED, PrivateKeys, lines_of_a_cut_key
+from bot.redaction.addresses import without_credentials
+from bot.redaction.entropy import without_random
+from bot.redaction.headers import without_arguments, without_headers
+from bot.redaction.names import ANNOUNCED, BLOCK, TOLD, without_named
+from bot.redaction.ordinary import is_ordinary
+from bot.redaction.shapes import without_shapes
+from bot.redaction.signs import signs_of_secrets
 
 # What is taken out may bare something else beside it, but never much.
 _MOST_ROUNDS = 4

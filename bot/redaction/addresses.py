@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 
-from bot.http.redaction.ordinary import is_placeholder
-from bot.http.redaction.shapes import without_hooks
 from bot.private_keys import REDACTED
+from bot.redaction.ordinary import is_placeholder
+from bot.redaction.shapes import without_hooks
 
 # user:password@, :password@, and the token alone that git hosts and Sentry take. JSON may write \/ for a slash.
 _BEFORE_HOST = re.compile(r"(:\\?/\\?/)([^\s/@:\"'<>\\]*)(:[^\s/\"'<>\\]+)?(?=@)", re.ASCII)

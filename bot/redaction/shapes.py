@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 
-from bot.http.redaction.signs import signs_of_secrets
 from bot.private_keys import REDACTED
+from bot.redaction.signs import signs_of_secrets
 
 _SHAPES = re.compile(
     r"""

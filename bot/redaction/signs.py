@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from bot.http.redaction.names import KEYS
+from bot.redaction.names import KEYS
 
 # In small letters. One of these stands in every line where a rule by name, header, address or argument finds a secret.
 _WORDS = (

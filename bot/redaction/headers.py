@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from bot.http.redaction.ordinary import is_ordinary, is_placeholder, is_word
 from bot.private_keys import REDACTED
+from bot.redaction.ordinary import is_ordinary, is_placeholder, is_word
 
 _SCHEME = (
     r"(?:bearer|token|basic|bot|oauth|apikey|api-key|key|digest|negotiate|ntlm|sso-key|ssws|geniekey|splunk)"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from bot.http.redaction.ordinary import is_name, is_ordinary, is_word
 from bot.private_keys import REDACTED
+from bot.redaction.ordinary import is_name, is_ordinary, is_word
 
 # What kinds of keys are secret. Others are not: a cache's, a primary one, a public one.
 KEYS = (
