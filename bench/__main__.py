@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from bench import ack, backlog, growth, lists, log, look, memory, record, start, telling, unsigned
+from bench import ack, backlog, growth, held, lists, log, look, memory, record, start, telling, unsigned
 
 ALL = {
     "ack": ack.measure,
     "look": look.measure,
     "lists": lists.measure,
     "log": log.measure,
+    "held": held.measure,
     "record": record.measure,
     "start": start.measure,
     "memory": memory.measure,

@@ -43,6 +43,7 @@ from bot.slack import (
 from bot.watch import Approvals, Investigator, Lookout
 from bot.web import Server
 from bot.webhook import Webhook
+from bot.workers import Workers
 from handlers import (
     ArtifactIndex,
     Choices,
@@ -68,6 +69,7 @@ from handlers import (
     workspace_of,
 )
 from handlers.following import SECONDS_EACH as FOLLOW_SECONDS
+from handlers.log_limits import read_logs, whole_logs
 from handlers.sight import EVERY as SIGHT_EVERY
 from handlers.vanishing import SHOWN_SECONDS
 from storage import Database, Storage, prune
@@ -138,10 +140,14 @@ class Buildbell:
             patient = Slacks(slack.access_to, **client_options(self._settings, session, patient=True))
             hasty = Slacks(slack.access_to, **client_options(self._settings, session, patient=False))
             relay = self._relay(hasty, storage)
-            clients = clients_of(self._settings, https, storage, asked=relay.wake, clock=self._clock)
+            workers = Workers()
+            open_things.push_async_callback(workers.close)
+            clients = clients_of(
+                self._settings, https, storage, runner=workers, asked=relay.wake, clock=self._clock
+            )
             open_things.push_async_callback(clients.close)
             bitrise = clients.bitrise.service
-            investigator = Investigator(bitrise, storage, found=relay.wake, clock=self._clock)
+            investigator = Investigator(bitrise, storage, runner=workers, found=relay.wake, clock=self._clock)
             news, step_news = HomeNews(), asyncio.Event()
             proposal_news, access_news, file_news = asyncio.Event(), asyncio.Event(), asyncio.Event()
             found = _all(relay.wake, investigator.wake, news.changed, step_news.set)
@@ -170,6 +176,7 @@ class Buildbell:
 
             desk = Desk(
                 clients=clients,
+                runner=workers,
                 rulings=Rulings(self._rules, storage, clients, groups),
                 storage=storage,
                 slack=patient,
@@ -184,6 +191,8 @@ class Buildbell:
                 passing_changed=file_news.set,
                 departed=departed,
                 following=following,
+                whole_logs=whole_logs(),
+                read_logs=read_logs(),
                 vanishing=vanishing,
                 overview=Overview(bitrise, storage, clock=self._clock),
                 choices=choices,

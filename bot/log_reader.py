@@ -137,6 +137,7 @@ class LogReader:
 
     def _take(self, line: bytes) -> None:
         self._lines += 1
+        line = line.removesuffix(b"\r")
         # A private key goes over many lines, of which the last ones alone could not be recognised.
         if self._keys.inside or SIGN in line:
             line = self._without_key(line)

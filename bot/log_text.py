@@ -86,15 +86,16 @@ class LineCutter:
 class Redactor:
     """Takes secrets and colours out of a log that comes in pieces, however it is cut; of a private key nothing is left.
 
-    A line without an end is cut, too, so that little is held, but where no secret is cut in two. `cut_off`: the log's
-    beginning is missing, so the rest of a key may come first.
+    A line without an end is cut, too, so that little is held, but where no secret is cut in two. `cut_off`: its
+    beginning is missing, so the rest of a key may come first. Not `terminal`: what a terminal would not show stays.
     """
 
-    def __init__(self, *, cut_off: bool = False) -> None:
+    def __init__(self, *, cut_off: bool = False, terminal: bool = True) -> None:
         self._rest = b""
         self._cutter = LineCutter()
         self._redaction = Redaction()
         self._cut_off = cut_off
+        self._terminal = terminal
 
     def feed(self, chunk: bytes) -> bytes:
         """The next lines, as far as they are whole."""
@@ -129,7 +130,7 @@ class Redactor:
 
     def _of_usual_length(self, lines: bytes) -> bytes:
         # Most lines of most logs hold nothing to be taken out, and there can be millions of them.
-        lines = _plain(lines)
+        lines = _plain(lines) if self._terminal else lines
         shown: list[bytes] = []
         at = 0
         for start in [*lines_to_look_at(lines), len(lines)]:
@@ -148,7 +149,9 @@ class Redactor:
 
     def _line(self, line: bytes, end: bytes = b"") -> bytes:
         text = line.decode("utf-8", "replace")
-        shown = self._redaction.line(plain_text(text) if _UNPRINTED.search(line) else text)
+        if self._terminal and _UNPRINTED.search(line):
+            text = plain_text(text.rstrip("\r"))
+        shown = self._redaction.line(text)
         return b"" if shown is None else shown.encode("utf-8", "replace") + end
 
 
@@ -158,7 +161,8 @@ def _plain(lines: bytes) -> bytes:
     at = 0
     for start in lines_to_clean(lines):
         end = lines.index(b"\n", start)
-        plain = plain_text(lines[start:end].decode("utf-8", "replace")).encode("utf-8", "replace")
+        line = lines[start:end].rstrip(b"\r").decode("utf-8", "replace")
+        plain = plain_text(line).encode("utf-8", "replace")
         shown += (lines[at:start], plain)
         at = end
     return b"".join([*shown, lines[at:]]) if shown else lines

@@ -20,6 +20,7 @@ from bot.reader import Reader
 from bot.settings import Settings
 from bot.signing_in import SigningIn, begin_at, comes_back_to
 from bot.watch import Intervals, Look, Lookout, Watcher, compare, match
+from bot.workers import Runner
 from handlers import Clients, ClientsAt, Settled
 from storage import Recorder, Storage
 
@@ -31,7 +32,13 @@ FEWEST_APPS = 10
 
 
 def clients_of(
-    settings: Settings, https: HttpOf, storage: Storage, *, asked: Callable[[], None], clock: Clock
+    settings: Settings,
+    https: HttpOf,
+    storage: Storage,
+    *,
+    runner: Runner,
+    asked: Callable[[], None],
+    clock: Clock,
 ) -> Clients:
     """The clients of all providers, each over connections of its own.
 
@@ -44,7 +51,10 @@ def clients_of(
     known: dict[str, Any] = {"asked": asked, "clock": clock}
     return Clients(
         ClientsAt(
-            bitrise_plug(_bitrise(settings, https[Provider.BITRISE], clock)), bitrise, storage, **known
+            bitrise_plug(_bitrise(settings, https[Provider.BITRISE], runner, clock)),
+            bitrise,
+            storage,
+            **known,
         ),
         ClientsAt(
             buildio_plug(_buildio(settings, https[Provider.BUILDIO], clock), door), buildio, storage, **known
@@ -91,7 +101,9 @@ def _buildio(settings: Settings, http: Http, clock: Clock) -> Callable[[Credenti
     return make
 
 
-def _bitrise(settings: Settings, http: Http, clock: Clock) -> Callable[[Credentials], Bitrise]:
+def _bitrise(
+    settings: Settings, http: Http, runner: Runner, clock: Clock
+) -> Callable[[Credentials], Bitrise]:
     """What makes a client of Bitrise for somebody; those who share a token share its pauses."""
     pauses: dict[str, datetime] = {}
 
@@ -103,6 +115,7 @@ def _bitrise(settings: Settings, http: Http, clock: Clock) -> Callable[[Credenti
             clock=clock,
             download_hosts=settings.download_hosts,
             abort_rules=settings.abort_kinds,
+            runner=runner,
             pauses=pauses,
         )
 

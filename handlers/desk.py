@@ -8,12 +8,14 @@ import aiohttp
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.watch import Lookout
+from bot.workers import Runner
 from handlers.addresses import SlackAddresses
 from handlers.artifact_index import ArtifactIndex
 from handlers.choices import Choices
 from handlers.clients import Clients
 from handlers.expecting import UsualTimes
 from handlers.following import Following
+from handlers.log_limits import LogLimit
 from handlers.overview import Overview
 from handlers.rulings import Rulings
 from handlers.vanishing import Vanishing
@@ -41,6 +43,7 @@ class Desk:
     """
 
     clients: Clients
+    runner: Runner
     rulings: Rulings
     storage: Storage
     slack: Callable[[str], AsyncWebClient]
@@ -58,6 +61,8 @@ class Desk:
     usual_times: UsualTimes
     overview: Overview
     following: Following
+    whole_logs: LogLimit
+    read_logs: LogLimit
     vanishing: Vanishing
     artifacts: ArtifactIndex
     clock: Callable[[], datetime]

@@ -15,12 +15,14 @@ from bot import messages
 from bot.bitrise import Bitrise, NoLog
 from bot.build import App, Build
 from bot.http import ProviderError
-from bot.log_text import log_text
+from bot.workers import WorkFailed
 
 log = structlog.get_logger()
 
-# In each workspace.
+# In each workspace, by each person there, and in all workspaces.
 MOST_AT_ONCE = 4
+MOST_EACH = 2
+MOST_IN_ALL = 40
 LASTS = timedelta(minutes=10)
 # chat.update is let through fifty times a minute for the whole workspace, most of which the relay may need
 # (Slack's rules, "Pace"): so many followers share a dozen.
@@ -76,6 +78,12 @@ class Following:
             raise CannotFollow(
                 f"{MOST_AT_ONCE} logs are followed already, and Slack lets me write no faster."
             )
+        if sum(1 for one in self._tasks if one[:2] == key[:2]) >= MOST_EACH:
+            raise CannotFollow(
+                f"You follow {MOST_EACH} logs already. Follow this one when one of them has ended."
+            )
+        if len(self._tasks) >= MOST_IN_ALL:
+            raise CannotFollow("As many logs are followed as I can at once. Try again in a few minutes.")
         await follower.begin(self._clock() + LASTS)
         task = asyncio.create_task(self._follow(follower), name="follow")
         self._tasks[key] = task
@@ -131,7 +139,7 @@ class Follower:
             text = await _end_of(self._bitrise, self._app, build) or self._text
             if build.ended or text != self._text:
                 await self._show(build, text, until=self.until)
-        except (ProviderError, *NOT_SHOWN) as problem:
+        except (ProviderError, WorkFailed, *NOT_SHOWN) as problem:
             log.info("follow.later", reason=type(problem).__name__)
             return
         self.done, self._build, self._text = build.ended, build, text
@@ -156,4 +164,4 @@ async def _end_of(bitrise: Bitrise, app: App, build: Build) -> str | None:
         read = await bitrise.read_log(app.slug, build.slug)
     except NoLog:
         return None
-    return "\n".join(log_text(read.reading.end).split("\n")[-messages.LOG_LINES :])
+    return "\n".join(read.end.split("\n")[-messages.LOG_LINES :])

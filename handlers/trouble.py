@@ -16,11 +16,13 @@ from bot.fair_limiter import NoPlace
 from bot.http import ProviderError
 from bot.http.redaction import redact
 from bot.messages import Message, NotAButton, TooLongForAModal
+from bot.workers import WorkFailed
 from handlers.caller import Answer
 from handlers.doing import NotAllowed
 from handlers.finding import NotNamed
 from handlers.following import CannotFollow
 from handlers.listening import Repeated, take_up
+from handlers.log_limits import TooManyLogs
 from handlers.saying import Saying
 from storage import WorkspaceGone
 
@@ -37,6 +39,7 @@ MISTAKES = (
     CannotFollow,
     NoPlace,
     Repeated,
+    TooManyLogs,
 )
 
 
@@ -71,8 +74,8 @@ def sentence_for(error: BaseException) -> str:
     if isinstance(error, (*MISTAKES, ProviderError)):
         # What was typed may be a secret that landed in the wrong place.
         return redact(str(error))
-    if isinstance(error, WorkspaceGone):
-        return str(error)  # nobody will read it
+    if isinstance(error, WorkFailed | WorkspaceGone):
+        return str(error)  # of a workspace that is gone nobody will read it
     if (refusal := refusal_of(error)) is not None:
         log.info("answer.refused", reason=refusal)
         return _REFUSALS[refusal]

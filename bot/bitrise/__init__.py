@@ -8,7 +8,8 @@ from bot.bitrise.logs_api import LogTail, ReadLog
 from bot.bitrise.models import Artifact, ArtifactLinks, Me
 from bot.bitrise.orders import AbortOrder, BuildQuery, EnvironmentVariable, Started, TriggerParams
 from bot.bitrise.plug import bitrise_plug
-from bot.bitrise.yml import Buildables, YmlVerdict
+from bot.bitrise.yml import YmlVerdict
+from bot.buildables import Buildables
 
 __all__ = [
     "AbortOrder",

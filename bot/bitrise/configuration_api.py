@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from urllib.parse import quote
 
 from bot.bitrise.connection import Connection
-from bot.bitrise.yml import Buildables, YmlVerdict, buildables_in, verdict_in
+from bot.bitrise.yml import YmlVerdict, verdict_in
+from bot.buildables import Buildables, buildables_in
 from bot.http import NotUnderstood, ProviderError, Refused, Reply
 from bot.http.answers import content_of
 from bot.http.api import path_of
 from bot.provider import Provider
+from bot.workers import WorkFailed
 
 MOST_YML = 1024 * 1024
 
@@ -48,7 +49,16 @@ class ConfigurationApi(Connection):
     async def buildables(self, app_slug: str) -> Buildables:
         """The workflows and pipelines of the app's bitrise.yml: the truthful list, but not every token may read it."""
         text = await self.app_yml(app_slug)
-        return await asyncio.to_thread(buildables_in, text)
+        try:
+            async with self._yml_turn:
+                found = await self._runner.run(buildables_in, text)
+        except WorkFailed as error:
+            raise NotUnderstood(
+                "the bitrise.yml takes too long to read", provider=Provider.BITRISE
+            ) from error
+        if found is None:
+            raise NotUnderstood("the bitrise.yml is no YAML", provider=Provider.BITRISE)
+        return found
 
 
 def _yml(reply: Reply) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -9,10 +10,11 @@ from typing import Any
 from bot.aborts import AbortRule
 from bot.http import Api, Credentials, Downloads, FixedToken, Http
 from bot.provider import Provider
+from bot.workers import InPlace, Runner
 
 
 class Connection:
-    """What every part of the client needs."""
+    """What every part of the client needs. `runner` does what takes long where somebody else may wait meanwhile."""
 
     def __init__(
         self,
@@ -23,6 +25,7 @@ class Connection:
         clock: Callable[[], datetime],
         download_hosts: tuple[str, ...] = (),
         abort_rules: tuple[AbortRule, ...] = (),
+        runner: Runner | None = None,
         **api_options: Any,
     ) -> None:
         known: dict[str, Any] = {
@@ -36,5 +39,8 @@ class Connection:
         self._downloads = Downloads(
             http, api_url=base_url, hosts=download_hosts, requester=credentials.requester
         )
+        self._runner = runner or InPlace()
+        # A person's bitrise.yml may be made to take long: it takes one place of the runner's at a time.
+        self._yml_turn = asyncio.Lock()
         self._clock = clock
         self._abort_rules = abort_rules

@@ -47,7 +47,7 @@ class Log(Frozen):
     before: datetime | None = None
 
 
-def read_log(body: bytes) -> Log:
+def log_in(body: bytes) -> Log:
     """The log in an answer; chunks come unordered and with gaps. Raises NotUnderstood."""
     try:
         item = LogItem.model_validate_json(body)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 
 from bot.bitrise.connection import Connection
 from bot.bitrise.errors import NoLog
-from bot.bitrise.logs import Log, read_log
+from bot.bitrise.logs import Log, log_in
 from bot.bitrise.summary import steps_in, words_in
 from bot.build import Frozen
 from bot.http import (
@@ -22,14 +21,17 @@ from bot.http import (
     Refused,
     TooLarge,
 )
+from bot.http.answers import content_of
 from bot.http.api import path_of
-from bot.http.redaction import redact
-from bot.log_reader import KEPT_LINES, LogReader, LogReading, Step
-from bot.log_text import last_lines, readable
-from bot.terminal import plain_text
+from bot.log_reader import LogReading, Step
+from bot.log_work import as_chunks, read_in_pieces, redact_end, redact_text, step_log_end
+from bot.provider import Provider
 
 MOST_LOG = 64 * 1024
 MOST_STEP_LOG = 8 * 1024 * 1024
+# What is longer is no summary of anything.
+MOST_STEPS = 2 * 1024 * 1024
+MOST_WORDS = 256 * 1024
 # Where the archive can't be read, the chunks still show the end.
 UNREADABLE = (DownloadRefused, DownloadExpired, ProviderDown, TooLarge)
 
@@ -42,11 +44,12 @@ class LogTail(Frozen):
 
 
 class ReadLog(Frozen):
-    """A log as it was read. `complete`: from its beginning, without gaps; `still_growing`: it is not archived;
-    `whole_url`: for minutes.
+    """A log as it was read. `end` is the text of the reading's end, secrets taken out; `complete`: from its
+    beginning, without gaps; `still_growing`: it is not archived; `whole_url`: for minutes.
     """
 
     reading: LogReading
+    end: str
     complete: bool
     still_growing: bool
     whole_url: str | None = None
@@ -62,7 +65,7 @@ class LogsApi(Connection):
             reply = await self._api.read(path_of("apps", app_slug, "builds", build_slug, "log"), params)
         except NotFound as error:
             raise NoLog from error
-        return read_log(reply.body)
+        return log_in(reply.body)
 
     async def log_tail(self, app_slug: str, build_slug: str, *, most: int = MOST_LOG) -> LogTail:
         """The log's end: from the archive where there is one, else from the chunks. Raises NoLog."""
@@ -71,10 +74,10 @@ class LogsApi(Connection):
             try:
                 tail = await self._downloads.tail(log.raw_url, most)
             except UNREADABLE:
-                return _from_chunks(log, most)
-            text = tail.content.decode("utf-8", "replace") if tail.whole else last_lines(tail.content)
-            return LogTail(framed=redact(plain_text(text)), still_growing=False)
-        return _from_chunks(log, most)
+                return await self._from_chunks(log, most)
+            framed = await redact_end(self._runner, tail.content, whole=tail.whole)
+            return LogTail(framed=framed, still_growing=False)
+        return await self._from_chunks(log, most)
 
     async def read_log(
         self, app_slug: str, build_slug: str, *, step: int | None = None, word: str | None = None
@@ -85,20 +88,19 @@ class LogsApi(Connection):
         """
         log = await self.log(app_slug, build_slug)
         if log.raw_url is not None:
-            reader = LogReader(clean=plain_text, shown=readable, step=step, word=word)
             try:
                 async with self._downloads.open(log.raw_url) as chunks:
-                    async for chunk in chunks:
-                        reader.feed(chunk)
+                    reading, end = await read_in_pieces(self._runner, chunks, step=step, word=word)
                 return ReadLog(
-                    reading=reader.finish(), complete=True, still_growing=False, whole_url=log.raw_url
+                    reading=reading, end=end, complete=True, still_growing=False, whole_url=log.raw_url
                 )
             except UNREADABLE:
                 pass  # that the chunks are not all of it is said
-        reader = LogReader(clean=plain_text, shown=readable, step=step, word=word)
-        reader.feed(log.text.encode())
+        chunks = as_chunks(log.text.encode("utf-8", "replace"))
+        reading, end = await read_in_pieces(self._runner, chunks, step=step, word=word)
         return ReadLog(
-            reading=reader.finish(),
+            reading=reading,
+            end=end,
             complete=log.from_the_start and not log.gaps,
             still_growing=not log.archived,
             whole_url=log.raw_url,
@@ -110,19 +112,18 @@ class LogsApi(Connection):
             reply = await self._api.read(path_of("apps", app_slug, "builds", build_slug, "log", "summary"))
         except (NotFound, NoAccess, Refused):
             return ()
-        return steps_in(reply.body)
+        return steps_in(reply.body) if len(reply.body) <= MOST_STEPS else ()
 
-    async def step_end(self, app_slug: str, build_slug: str, uuid: str) -> tuple[bytes, ...] | None:
-        """The last lines of one step's own log; None where there is none that can be read."""
+    async def step_end(self, app_slug: str, build_slug: str, uuid: str) -> str | None:
+        """The end of one step's own log, secrets taken out; None where there is none that can be read."""
         path = path_of("apps", app_slug, "builds", build_slug, "log", "steps", uuid)
         try:
-            url = json.loads((await self._api.read(path)).body).get("expiring_raw_log_url")
+            said = content_of((await self._api.read(path)).body, provider=Provider.BITRISE)
+            url = said.get("expiring_raw_log_url") if isinstance(said, dict) else None
             tail = await self._downloads.tail(str(url), MOST_STEP_LOG)
-            messages = json.loads(tail.content) if tail.whole else []
-            lines = "".join(str(one.get("message") or "") for one in messages).encode().split(b"\n")
-        except (ProviderError, ValueError, AttributeError, TypeError, RecursionError):
+        except ProviderError:
             return None
-        return tuple(lines[-KEPT_LINES:]) or None
+        return await self._runner.run(step_log_end, tail.content) if tail.whole else None
 
     async def ai_summary(self, build_slug: str) -> str | None:
         """Bitrise's own summary of why a build failed; None where the project has it not switched on."""
@@ -130,8 +131,8 @@ class LogsApi(Connection):
             reply = await self._api.read(path_of("builds", build_slug, "ai-summary"))
         except (NotFound, NoAccess, Refused):
             return None
-        words = words_in(reply.body)
-        return redact(words) if words else None
+        words = words_in(reply.body) if len(reply.body) <= MOST_WORDS else None
+        return await redact_text(self._runner, words) if words else None
 
     @asynccontextmanager
     async def raw_log(self, app_slug: str, build_slug: str) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -142,8 +143,7 @@ class LogsApi(Connection):
         async with self._downloads.open(log.raw_url) as chunks:
             yield chunks
 
-
-def _from_chunks(log: Log, most: int) -> LogTail:
-    # Of a secret that is cut in half, nothing tells that it is one.
-    text = log.text if len(log.text) <= most else last_lines(log.text[-most:].encode("utf-8", "replace"))
-    return LogTail(framed=redact(plain_text(text)), still_growing=not log.archived)
+    async def _from_chunks(self, log: Log, most: int) -> LogTail:
+        end, whole = log.text[-most:].encode("utf-8", "replace"), len(log.text) <= most
+        framed = await redact_end(self._runner, end, whole=whole)
+        return LogTail(framed=framed, still_growing=not log.archived)

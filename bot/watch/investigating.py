@@ -11,6 +11,7 @@ import structlog
 from bot.bitrise import Bitrise
 from bot.failure import find_failure
 from bot.http import NoAccess, ProviderError
+from bot.workers import Runner, WorkFailed
 from storage import Storage, Unread
 
 log = structlog.get_logger()
@@ -26,9 +27,16 @@ class Investigator:
     """Finds out why builds failed that somebody was told of, one after the other."""
 
     def __init__(
-        self, bitrise: Bitrise, storage: Storage, *, found: Callable[[], None], clock: Callable[[], datetime]
+        self,
+        bitrise: Bitrise,
+        storage: Storage,
+        *,
+        runner: Runner,
+        found: Callable[[], None],
+        clock: Callable[[], datetime],
     ) -> None:
         self._bitrise = bitrise
+        self._runner = runner
         self._storage = storage
         self._found = found
         self._clock = clock
@@ -72,24 +80,25 @@ class Investigator:
         last_try = unread.tries + 1 >= MOST_TRIES
         try:
             tail = await self._bitrise.log_tail(unread.app_slug, unread.build_slug, most=MOST_LOG)
+            failure = await self._runner.run(find_failure, tail.framed)
         except NoAccess as reason:
             log.info("investigate.not_allowed", build=unread.build_slug, reason=str(reason))
             await self._storage.failures.concluded(unread, None)
-        except ProviderError as reason:
+        except (ProviderError, WorkFailed) as reason:
             log.info("investigate.no_log", build=unread.build_slug, reason=str(reason), tries=unread.tries)
             await self._later_or_never(unread, last_try=last_try)
         else:
             if tail.still_growing and not last_try:
                 await self._later_or_never(unread, last_try=False)
                 return
-            failure = find_failure(tail.framed).model_copy(update={"summary": await self._summary(unread)})
+            failure = failure.model_copy(update={"summary": await self._summary(unread)})
             await self._storage.failures.concluded(unread, failure)
             self._found()
 
     async def _summary(self, unread: Unread) -> str | None:
         try:
             return await self._bitrise.ai_summary(unread.build_slug)
-        except ProviderError as reason:
+        except (ProviderError, WorkFailed) as reason:
             log.info("investigate.no_summary", build=unread.build_slug, reason=str(reason))
             return None
 

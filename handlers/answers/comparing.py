@@ -11,7 +11,9 @@ from bot.build import App, Build, State
 from bot.comparing import compare_builds
 from bot.http import ProviderError
 from bot.log_reader import Step
+from bot.workers import WorkFailed
 from handlers.caller import Answer, Caller
+from handlers.log_limits import TooManyLogs
 
 TITLE = "Comparison"
 _SUCCESS = 1
@@ -51,6 +53,7 @@ async def _steps(app: App, build: Build, caller: Caller) -> Sequence[Step]:
     try:
         if told := await bitrise.steps(app.slug, build.slug):
             return told
-        return (await bitrise.read_log(app.slug, build.slug)).reading.steps
-    except ProviderError:
+        with caller.desk.read_logs.place(caller.team, caller.person):
+            return (await bitrise.read_log(app.slug, build.slug)).reading.steps
+    except (ProviderError, TooManyLogs, WorkFailed):
         return ()

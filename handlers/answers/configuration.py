@@ -10,7 +10,7 @@ from slack_sdk.errors import SlackApiError
 from bot import messages
 from bot.build import App, Build
 from bot.commands import ShowYml
-from bot.http.redaction import redact
+from bot.log_work import redact_text
 from handlers import files
 from handlers.caller import Answer, Audience, Caller
 from handlers.finding import NotNamed, find_app, find_build
@@ -29,7 +29,7 @@ async def show(ask: ShowYml, caller: Caller) -> Answer:
     verdict = await bitrise.validate_yml(app.slug, text)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "bitrise.yml"
-        path.write_text(redact(text), encoding="utf-8")
+        path.write_text(await redact_text(caller.desk.runner, text), encoding="utf-8")
         try:
             await files.share_file(
                 caller,

@@ -14,7 +14,7 @@ from bot.bitrise import NoLog, ReadLog
 from bot.build import App, Build, State
 from bot.commands import ShowLog
 from bot.log_reader import Step
-from bot.log_text import Redactor, log_text
+from bot.log_work import redact_log
 from bot.messages import LogButton, LogView, Message
 from handlers import files
 from handlers.caller import Answer, Audience, Caller
@@ -37,15 +37,16 @@ async def log_of(
     Its steps, and the end of the one that is asked for, or failed, or of the whole.
     """
     bitrise = caller.own_bitrise
-    try:
-        read, told, ai_summary = await asyncio.gather(
-            bitrise.read_log(app.slug, build.slug, step=step),
-            bitrise.steps(app.slug, build.slug),
-            _ai_summary(build, caller),
-        )
-    except NoLog:
-        return Answer(messages.no_log(build, app, now=caller.now()), title=TITLE)
-    end, of = await _end(app, build, read, told, step, caller)
+    with caller.desk.read_logs.place(caller.team, caller.person):
+        try:
+            read, told, ai_summary = await asyncio.gather(
+                bitrise.read_log(app.slug, build.slug, step=step),
+                bitrise.steps(app.slug, build.slug),
+                _ai_summary(build, caller),
+            )
+        except NoLog:
+            return Answer(messages.no_log(build, app, now=caller.now()), title=TITLE)
+        end, of = await _end(app, build, read, told, step, caller)
     view = LogView(
         steps=told or read.reading.steps,
         end=end,
@@ -61,22 +62,26 @@ async def log_of(
 
 
 async def search(about: LogButton, word: str, caller: Caller) -> Message:
-    """The lines of the log in which the word stands. Raises NoLog, ProviderError."""
+    """The lines of the log in which the word stands. Raises NoLog, ProviderError, TooManyLogs, WorkFailed."""
     app, build = await by_slugs(caller, about.app, about.build)
-    read = await caller.own_bitrise.read_log(app.slug, build.slug, word=word)
+    with caller.desk.read_logs.place(caller.team, caller.person):
+        read = await caller.own_bitrise.read_log(app.slug, build.slug, word=word)
     return messages.log_hits(
         build, app, word, read.reading, complete=read.complete, still_growing=read.still_growing
     )
 
 
 async def hand_over(about: LogButton, caller: Caller, *, share: bool) -> Answer | None:
-    """The whole log as a file, secrets taken out: to the person alone, or shared in the channel on purpose."""
+    """The whole log as a file, secrets taken out: to the person alone, or shared in the channel on purpose.
+
+    Raises NotNamed, ProviderError, TooManyLogs, WorkFailed.
+    """
     app, build = await by_slugs(caller, about.app, about.build)
-    with tempfile.TemporaryDirectory() as folder:
+    with caller.desk.whole_logs.place(caller.team, caller.person), tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "log"
         try:
             async with caller.own_bitrise.raw_log(app.slug, build.slug) as chunks:
-                await _write(path, chunks)
+                await _write(path, redact_log(caller.desk.runner, chunks))
         except NoLog as error:
             raise NotNamed(
                 "The whole log is not archived yet. Bitrise does that a little after a build's end; try again soon."
@@ -107,14 +112,13 @@ async def hand_over(about: LogButton, caller: Caller, *, share: bool) -> Answer 
     )
 
 
-async def _write(path: Path, chunks: AsyncIterator[bytes]) -> None:
-    redactor, written = Redactor(), 0
+async def _write(path: Path, pieces: AsyncIterator[bytes]) -> None:
+    written = 0
     with path.open("wb") as file:
-        async for chunk in chunks:
-            written += file.write(redactor.feed(chunk))
+        async for piece in pieces:
+            written += file.write(piece)
             if written > files.LARGEST_FILE:
                 raise NotNamed("The log is too large to be handed over. Open it in Bitrise.")
-        file.write(redactor.finish())
 
 
 async def _ai_summary(build: Build, caller: Caller) -> str | None:
@@ -131,9 +135,9 @@ async def _end(
     if step is not None and not 1 <= step <= max(len(told), len(reading.steps)):
         raise NotNamed("This build has no such step any more. Ask for its log again.")
     if reading.end or step is None or len(told) < step:
-        return log_text(reading.end), reading.of
+        return read.end, reading.of
     # The log has no boxes by which the step could be found, so its own log is asked for.
-    lines = None
+    end = None
     if (uuid := told[step - 1].uuid) is not None:
-        lines = await caller.own_bitrise.step_end(app.slug, build.slug, uuid)
-    return log_text(lines or ()), told[step - 1].title
+        end = await caller.own_bitrise.step_end(app.slug, build.slug, uuid)
+    return end or "", told[step - 1].title

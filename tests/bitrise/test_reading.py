@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.bitrise.logs import read_log
+from bot.bitrise.logs import log_in
 from bot.bitrise.models import BuildItem, read_many, read_one, state_of
 from bot.bitrise.orders import AbortOrder, BuildQuery, EnvironmentVariable, TriggerParams
 from bot.bitrise.starting import started_by
@@ -77,7 +77,7 @@ def test_an_answer_of_another_kind_is_not_understood(body: bytes) -> None:
 
 def test_chunks_come_in_any_order_and_gaps_are_noticed() -> None:
     chunks = [{"chunk": "c", "position": 3}, {"chunk": "a", "position": 0}, {"chunk": "b", "position": 1}]
-    log = read_log(json.dumps({"log_chunks": chunks, "is_archived": False}).encode())
+    log = log_in(json.dumps({"log_chunks": chunks, "is_archived": False}).encode())
     assert log.text == "abc"
     assert log.gaps
     assert log.from_the_start
@@ -91,7 +91,7 @@ def test_chunks_come_in_any_order_and_gaps_are_noticed() -> None:
 def test_a_log_without_its_first_chunk_is_known(positions: list[int], of: int | None, whole: bool) -> None:
     chunks = [{"chunk": "x", "position": position} for position in positions]
     body = {"log_chunks": chunks, "is_archived": True, "generated_log_chunks_num": of}
-    assert read_log(json.dumps(body).encode()).from_the_start is whole
+    assert log_in(json.dumps(body).encode()).from_the_start is whole
 
 
 def test_a_log_reads_as_on_a_terminal() -> None:
@@ -100,7 +100,7 @@ def test_a_log_reads_as_on_a_terminal() -> None:
 
 
 def test_frames_round_the_steps_go_and_a_commands_own_table_stays() -> None:
-    log = read_log((FIXTURES / "bitrise" / "log.json").read_bytes())
+    log = log_in((FIXTURES / "bitrise" / "log.json").read_bytes())
     lines = readable(log.text).split("\n")
     assert "(1) git-clone@3.4.3" in lines
     assert "✓  git-clone@3.4.3  8.77 sec" in lines
