@@ -9,8 +9,11 @@ from typing import Any, TypeVar
 from bot.authors import whose
 from bot.build import Build, Frozen
 from bot.build_request import BuildRequest
-from bot.http.redaction import redact
 from bot.pipeline import Pipeline
+from bot.redaction import beginning, redact
+
+# Nobody is shown more of a text, and all that is kept waits while it is looked through.
+LONGEST_KEPT = 4000
 
 ModelT = TypeVar("ModelT", bound=Frozen)
 
@@ -43,7 +46,7 @@ def _clean(value: Any) -> Any:
     if isinstance(value, Enum):
         return value
     if isinstance(value, str):
-        return clean if (clean := redact(value)) != value else value
+        return clean if (clean := redact(beginning(value, LONGEST_KEPT))) != value else value
     if isinstance(value, Frozen):
         return _clean_model(value)
     if isinstance(value, tuple | list):

@@ -28,9 +28,12 @@ from bot.http.answers import (
     or_none,
 )
 from bot.provider import Provider
+from bot.redaction import beginning
 
 BUILD_PAGE = "https://app.bitrise.io/build/"
 ItemT = TypeVar("ItemT", bound=BaseModel)
+# Of what somebody has written so much is read; a message may hold megabytes, of which nobody is shown more.
+LONGEST_TEXT = 2000
 
 
 class AppItem(BaseModel):
@@ -99,22 +102,26 @@ class BuildItem(BaseModel):
             tag=self.tag,
             workflow=self.triggered_workflow,
             commit_hash=self.commit_hash,
-            commit_message=self.commit_message,
+            commit_message=_shortened(self.commit_message),
             commit_url=self.commit_view_url,
             # 0 stands for none (seed documents' examples)
             pull_request=self.pull_request_id or None,
             pull_request_url=self.pull_request_view_url,
-            triggered_by=self.triggered_by,
+            triggered_by=_shortened(self.triggered_by),
             triggered_at=self.triggered_at,
             started_at=self.started_on_worker_at,
             prepared_at=self.environment_prepare_finished_at,
             finished_at=self.finished_at,
-            abort_reason=self.abort_reason,
+            abort_reason=_shortened(self.abort_reason),
             abort_kind=kind_of(self.abort_reason, abort_rules) if state.aborted else None,
             pipeline_id=self.pipeline_workflow_id,
             url=BUILD_PAGE + self.slug,
             params=self.original_build_params,
         )
+
+
+def _shortened(text: str | None) -> str | None:
+    return beginning(text, LONGEST_TEXT) if text is not None else None
 
 
 # The numbers are the truth; texts help where a number is missing (API v0.1, "GET /apps/{APP-SLUG}/builds").

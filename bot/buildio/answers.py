@@ -16,8 +16,8 @@ from pydantic import BeforeValidator, TypeAdapter
 from bot.http import NotUnderstood, TooLarge
 from bot.http.addresses import read_address
 from bot.http.answers import Flag, MaybeSlug, Name, Number, Text, Time, as_text, content_of
-from bot.http.redaction import redact
 from bot.provider import Provider
+from bot.redaction import redact_beginning
 
 log = structlog.get_logger()
 
@@ -68,8 +68,7 @@ class Fields:
     def text(self, *keys: str) -> str | None:
         """A text of any length and with any letters, cut, its secrets taken out."""
         found = self._first(_text, keys)
-        # Cut twice: so that little is looked through, and so that no secret is cut in two where it shows.
-        return redact(found[: 2 * LONGEST_TEXT])[:LONGEST_TEXT] if found is not None else None
+        return redact_beginning(found, LONGEST_TEXT)[:LONGEST_TEXT] if found is not None else None
 
     def name(self, *keys: str) -> str | None:
         """A name: one line that can be read, with no secret in it."""

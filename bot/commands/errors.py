@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bot.http.redaction import redact
 from bot.provider import Provider
+from bot.redaction import redact_beginning
 
 
 class CommandError(Exception):
@@ -20,4 +20,4 @@ def typed(words: str, most: int) -> str:
 
     Secrets are taken out before it is cut: by what is left of one after that it could not be known.
     """
-    return redact(words)[:most]
+    return redact_beginning(words, most)[:most]

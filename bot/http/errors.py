@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from bot.http.redaction import redact
 from bot.provider import Provider
+from bot.redaction import redact, redact_beginning
 
 LONGEST_WORDS = 300
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
@@ -26,7 +26,7 @@ class ProviderError(Exception):
     code: str | None = None
 
     def __init__(self, words: str | None = None, *, provider: Provider | None = None) -> None:
-        self.words = redact(words)[:LONGEST_WORDS] if words else None
+        self.words = redact_beginning(words, LONGEST_WORDS)[:LONGEST_WORDS] if words else None
         self.provider = provider
         super().__init__(self.words)
 

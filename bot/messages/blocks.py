@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from bot.http.redaction import redact
 from bot.messages.message import Block
 from bot.messages.text import address, block_of_code, cut, cut_markup, seen
+from bot.redaction import redact_beginning
 
 MOST_BLOCKS = 50
 SECTION_TEXT = 3000
@@ -29,7 +29,7 @@ def mrkdwn(text: str, most: int = SECTION_TEXT) -> Block:
 
 def plain_text(text: str, most: int) -> Block:
     """Text without markup."""
-    return {"type": "plain_text", "text": cut(seen(redact(text)), most), "emoji": True}
+    return {"type": "plain_text", "text": cut(seen(redact_beginning(text, most)), most), "emoji": True}
 
 
 def section(text: str, accessory: Block | None = None) -> Block:
@@ -74,7 +74,9 @@ def button(
     optional = {
         "style": style,
         "confirm": confirm,
-        "accessibility_label": cut(seen(redact(label)), BUTTON_TEXT) if label else None,
+        "accessibility_label": cut(seen(redact_beginning(label, BUTTON_TEXT)), BUTTON_TEXT)
+        if label
+        else None,
     }
     return made | {name: chosen for name, chosen in optional.items() if chosen is not None}
 

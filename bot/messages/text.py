@@ -8,7 +8,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
-from bot.http.redaction import redact
+from bot.redaction import redact, redact_beginning
 
 # Control characters, and marks that turn the reading direction or hide: they can make text look like other text.
 # Halves of characters, which JSON may hold and no file can, are none at all.
@@ -32,7 +32,7 @@ LONGEST_LINK = 2000
 
 def plain(text: str, most: int) -> str:
     """Text from outside in one line, for places without markup; no secret that somebody has written into it."""
-    return cut(" ".join(seen(redact(text), instead=" ").split()), most)
+    return cut(" ".join(seen(redact_beginning(text, most), instead=" ").split()), most)
 
 
 def seen(text: str, *, instead: str = "") -> str:

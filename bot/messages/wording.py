@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from bot import authors
 from bot.aborts import MANUAL, OTHER, phrase, read_abort
 from bot.build import App, Build, Kind, State, time_building, time_on_hold, time_preparing
-from bot.http.redaction import redact
 from bot.messages.kinds import UNKNOWN_OPEN, state_words, words_of
 from bot.messages.text import code, escape, lasted, link, plain
+from bot.redaction import redact_beginning
 
 BAR_CELLS = 10
 MUCH_LONGER = 1.2
@@ -113,7 +113,7 @@ def source(build: Build) -> str:
 
 def short_hash(commit_hash: str) -> str:
     """As much of a commit's hash as people use; a secret that stands in its place is taken out while it is whole."""
-    return redact(commit_hash)[:8]
+    return redact_beginning(commit_hash, 8)[:8]
 
 
 def commit(build: Build) -> str | None:

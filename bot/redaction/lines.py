@@ -13,6 +13,9 @@ from bot.redaction.signs import signs_of_secrets
 
 # What is taken out may bare something else beside it, but never much.
 _MOST_ROUNDS = 4
+_IN_WORDS = "".join(map(chr, range(0x21, 0x7F)))
+# How much more of a text is looked through than is shown: what is taken out makes it shorter.
+_LOOKED_AT = 256
 
 
 def redact(text: str) -> str:
@@ -23,6 +26,23 @@ def redact(text: str) -> str:
     if cut := lines_of_a_cut_key(lines):
         lines[:cut] = [REDACTED]
     return "\n".join(shown for line in lines if (shown := redaction.line(line)) is not None)
+
+
+def beginning(text: str, most: int) -> str:
+    """At most so much of the text, without the word that would be cut in two: of half a secret nothing tells.
+
+    Secrets are made of ASCII, and have no blanks in them.
+    """
+    return text if len(text) <= most else text[:most].rstrip(_IN_WORDS)
+
+
+def redact_beginning(text: str, most: int) -> str:
+    """As much of the text as may be shown in `most` characters, redacted, and marked as cut where it was.
+
+    However long the text is, little of it is looked through.
+    """
+    looked_at = beginning(text, most + _LOOKED_AT)
+    return redact(text) if looked_at is text else f"{redact(looked_at)}…"
 
 
 class Redaction:

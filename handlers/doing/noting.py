@@ -9,7 +9,7 @@ import structlog
 
 from bot.acts import Act
 from bot.audit import Entry, Event, Personal
-from bot.http.redaction import redact
+from bot.redaction import redact, redact_beginning
 from handlers.caller import Caller
 
 log = structlog.get_logger()
@@ -31,7 +31,7 @@ def entry_of(
         channel=caller.channel,
         app=act.app.slug if act.app is not None else "",
         about={name: redact(value) for name, value in act.about().items()},
-        answer=redact(answer)[:LONGEST_ANSWER],
+        answer=redact_beginning(answer, LONGEST_ANSWER)[:LONGEST_ANSWER],
     )
 
 
@@ -68,7 +68,7 @@ async def noted(
     try:
         yield
     except Exception as problem:
-        answer = redact(str(problem))[:LONGEST_ANSWER]
+        answer = redact_beginning(str(problem), LONGEST_ANSWER)[:LONGEST_ANSWER]
         await note(caller, entry.model_copy(update={"event": Event.FAILED, "answer": answer}))
         raise
     await note(caller, entry)
