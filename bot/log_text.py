@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain, islice, pairwise
 
 from bot.private_keys import REDACTED, lines_of_a_cut_key
-from bot.redaction import Redaction, lines_to_clean, lines_to_look_at, redact
+from bot.redaction import Redaction, lines_to_clean, lines_to_look_at, redact, without_first_word
 from bot.terminal import plain_text
 
 # The boxes that Bitrise's command line draws round each step are eighty columns wide, twice what a phone shows of a
@@ -216,4 +216,4 @@ def last_lines(content: bytes) -> str:
     """The text of a log's end, without the line that was cut in half."""
     text = content.decode("utf-8", "replace")
     # Of a secret that is cut in half, nothing tells that it is one; it has no blanks in it.
-    return text.split("\n", 1)[-1] if "\n" in text else text.lstrip(_WORD.decode())
+    return text.split("\n", 1)[-1] if "\n" in text else without_first_word(text)

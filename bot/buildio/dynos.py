@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.buildio.answers import Fields
 from bot.buildio.things import Dyno, Executed
-from bot.http.redaction import redact
+from bot.redaction import redact, without_first_word
 from bot.terminal import plain_text
 
 # The reference names a status and none of its words; these are Heroku's ("Dyno", `state`) and Kubernetes'.
@@ -32,7 +32,8 @@ _CRASHED = frozenset(
     }
 )
 UNSAID = "unknown"
-MOST_OUTPUT = 64 * 1024
+# Three thousand letters of it are shown; twice as much as this is looked through for secrets, in place.
+MOST_OUTPUT = 8 * 1024
 _WITHIN = ("result", "data", "exec")
 _OUTPUT = ("output", "stdout", "lines", "result", "data", "stderr")
 
@@ -100,4 +101,5 @@ def _end_of(text: str, most: int) -> str:
     if len(text) <= most:
         return text
     end = text[-most:]
-    return end.partition("\n")[2] or end
+    # Of a secret that is cut in half, nothing tells that it is one; it has no blanks in it.
+    return end.partition("\n")[2] or without_first_word(end)

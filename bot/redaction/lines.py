@@ -36,6 +36,11 @@ def beginning(text: str, most: int) -> str:
     return text if len(text) <= most else text[:most].rstrip(_IN_WORDS)
 
 
+def without_first_word(text: str) -> str:
+    """The end of a text that was cut anywhere, without the word that was cut in two."""
+    return text.lstrip(_IN_WORDS)
+
+
 def redact_beginning(text: str, most: int) -> str:
     """As much of the text as may be shown in `most` characters, redacted, and marked as cut where it was.
 

@@ -34,10 +34,11 @@ from bot.buildio import Executed
 from bot.buildio.config_diff import ConfigDiff
 from bot.commands.buildio import Deploy as Asked
 from bot.http import AnswerLost, ProviderError
-from bot.http.redaction import REDACTED, redact
 from bot.messages import Message, buildio
 from bot.messages.buildio import VarsOf
 from bot.provider import Provider
+from bot.redaction import redact, without_values
+from bot.workers import WorkFailed
 from handlers import files
 from handlers.caller import Answer, Audience, Caller
 from handlers.doing.granting import grant
@@ -48,8 +49,7 @@ from handlers.finding import NotNamed
 log = structlog.get_logger()
 
 RUN_SECONDS = 30.0
-# Shorter ones are words that everybody uses, such as `true` or a port.
-SHORTEST_HIDDEN = 8
+NOT_SHOWN = "I couldn't take the values of config vars out of what it said, so I don't show it."
 # However long the credential is good for: its file is there to be saved, at once.
 FILE_LIVES = timedelta(minutes=10)
 
@@ -118,11 +118,10 @@ async def _without_values(result: Executed, act: Run, caller: Caller) -> str:
     except ProviderError as problem:
         log.info("run.config_unknown", reason=type(problem).__name__)
         return result.output
-    output = result.output
-    for value in sorted(values, key=len, reverse=True):
-        if len(value) >= SHORTEST_HIDDEN:
-            output = output.replace(value, REDACTED)
-    return output
+    try:
+        return await caller.desk.runner.run(without_values, result.output, tuple(values))
+    except WorkFailed:
+        return NOT_SHOWN  # it has run all the same
 
 
 async def _set_config(act: SetConfig, caller: Caller) -> Done:
