@@ -15,6 +15,13 @@ _AUTHORIZATION = re.compile(
     ( {_SCHEME} [ \t]{{1,9}} | ) ( [^\s"'`,;)\]}}\\]+ )""",
     re.ASCII,
 )
+# The same in an address's letters, once or twice.
+_ENCODED = re.compile(
+    rf"""(?ix) ( authorization %(?:25)?3A (?: %(?:25)?20 | \+ | [ ] ){{0,4}}+
+      (?: {_SCHEME} (?: %(?:25)?20 | \+ | [ ] ){{1,4}} )?+ )
+    ( [^\s"'<>&]{{6,}} )""",
+    re.ASCII,
+)
 _BEARER = re.compile(
     r"(?i)(?<![a-z0-9])((?:bearer|basic)[ \t]{1,9})(?=[A-Za-z_\-.~+/]{0,400}[0-9])[A-Za-z0-9_\-.~+/]{16,}={0,2}",
     re.ASCII,
@@ -91,6 +98,8 @@ def without_headers(line: str) -> str:
     lowered = line.lower()
     if "authorization" in lowered:
         line = _AUTHORIZATION.sub(_authorization, line)
+        if "%" in line:
+            line = _ENCODED.sub(_unless_ordinary, line)
     if "bearer" in lowered or "basic" in lowered:
         line = _BEARER.sub(rf"\1{REDACTED}", line)
     if "signature=" in lowered or "response=" in lowered or "credential=" in lowered:

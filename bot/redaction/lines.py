@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from bot.private_keys import REDACTED, PrivateKeys, lines_of_a_cut_key
 from bot.redaction.addresses import without_credentials
+from bot.redaction.ambiguous_names import without_ambiguous
+from bot.redaction.commands import without_programs_secrets
 from bot.redaction.entropy import without_random
 from bot.redaction.headers import without_arguments, without_headers
 from bot.redaction.names import ANNOUNCED, BLOCK, TOLD, without_named
@@ -94,5 +96,7 @@ def _once(line: str) -> str:
     line = without_headers(line)
     line = without_shapes(line)
     line = without_arguments(line)
+    line = without_programs_secrets(line)
     line = without_named(line)
+    line = without_ambiguous(line)
     return without_random(line)

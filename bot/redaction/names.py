@@ -68,6 +68,18 @@ _ENVMAN = re.compile(
     rf"""(?ix) ( --key [ =]["']? [a-z0-9_]{{0,60}}? {_NAME} ["']? [ \t]+ --value [ =] ["']? ) ( [^\s"']+ )""",
     re.ASCII,
 )
+# <add key="ApiKey" value="…" /> and <property name="password" value="…" />
+_ATTRIBUTE = re.compile(
+    rf"""(?ix) ( (?: key | name ) = ["'] [a-z0-9_.:\-]{{0,60}}? {_NAME} ["'] [ \t]{{1,9}} value=["'] ) ( [^"'<>]+ )""",
+    re.ASCII,
+)
+# JSON within HTML.
+_ESCAPED = re.compile(
+    rf"""(?ix) ( {_NAME} (?: &quot; | &\#0?3[49]; | &apos; ) \s{{0,9}} (?: : | =&gt; | = ) \s{{0,9}}
+      (?: &quot; | &\#0?3[49]; | &apos; ) )
+    ( (?: [^&\r\n] | & (?! quot; | \#0?3[49]; | apos; ) )++ )""",
+    re.ASCII,
+)
 _DOCKER = re.compile(r"""(\\?"auth\\?"\s{0,9}:\s{0,9}\\?")([A-Za-z0-9+/=_\-]{6,})""", re.ASCII)
 _SIGNS = ["token", "secret", "pass", "pwd", "cred", "auth", "jwt", "connection", "key", "session", "cookie"]
 _MASK = re.compile(r"(::add-mask::)(\S[^\r\n]*)", re.ASCII)
@@ -91,6 +103,10 @@ def without_named(line: str) -> str:
     line = _NAMED.sub(_value, line)
     if "<" in line:
         line = _TAG.sub(_last, line)
+    if "value=" in lowered:
+        line = _ATTRIBUTE.sub(_last, line)
+    if "&quot;" in lowered or "&#" in line or "&apos;" in lowered:
+        line = _ESCAPED.sub(_last, line)
     if "|" in line:
         line = _CELL.sub(_last, line)
     if "password " in lowered:

@@ -16,17 +16,23 @@ from bot.redaction.names import KEYS
 _WORDS = (
     *re.findall(
         rb"\S+",
-        b"token secret cred cookie bearer basic jwt sig= signature ticket hooks. webhook curl wget connection redis-cli"
-        b" response= add-mask bitpat_ xox sid= hmac= hdne hdnts telegram .office.com partition-list passin passout",
+        b"token secret cred cookie bearer basic jwt sig= signature ticket hook curl wget connection redis-cli"
+        b" response= add-mask bitpat_ xox sid= hmac= hdn telegram .office.com partition-list"
+        b" codecov mnemonic ldap sqlplus :5432:",
     ),
+    b"sudo -s",
     b" -p",
     b'"-p',
 )
 # Words that every log is full of count within others alone.
 _COMMON_WORDS = {
-    b"pass": rb"pass(?:w|p|c|[=:\"'\\])|[_.\-]pass|(?:store|key|ks)pass",
+    b"pass": rb"pass(?:w|p|c|in\b|out\b|[=:\"'\\])|[_.\-]pass|(?:store|key|ks)pass",
+    b"_pat": rb"[a-z0-9]_pat(?![a-z])",
+    b"login": rb"vault +login|sonar\.login",
+    b"enc -": rb"openssl +enc",
+    b"salt": rb"(?<![a-z])salt[\"' ]{0,2}\s{0,9}\\?[=:]",
     b"pwd": rb"(?<![a-z])pwd",
-    b"auth": rb"_auth|auth(?:orization|[\"'=\\]|[_\- ]?key)",
+    b"auth": rb"_auth|(?:snyk |doctl |--)auth|auth(?:orization|[\"'=\\]|[_\- ]?key)",
     b"key": rb"(?:" + KEYS.encode() + rb")[_\- ]?key|[?&;6]key=|key-pair-id=|accesskeyid=|awsaccess",
     b"session": rb"_session|session(?:_?id)?=",
     b"code=": rb"(?:[?&;]|u0026|%26)code=",

@@ -19,6 +19,8 @@ from bot.redaction import (
     REDACTED,
     Redaction,
     addresses,
+    ambiguous_names,
+    commands,
     entropy,
     headers,
     names,
@@ -268,10 +270,11 @@ def test_of_a_line_without_an_end_little_is_held() -> None:
 
 PATTERNS = {
     f"{module.__name__.rpartition('.')[2]}.{name}": pattern
-    for module in (addresses, entropy, headers, names, ordinary, private_keys, shapes, signs)
+    for module in (addresses, ambiguous_names, entropy, headers, names, ordinary, private_keys, shapes, signs)
     for name, pattern in vars(module).items()
     if isinstance(pattern, re.Pattern)
 }
+PATTERNS |= {f"commands.{sign.strip()}": pattern for sign, pattern in commands.COMMANDS}
 LOOPS = (codes.MAX_REPEAT, codes.MIN_REPEAT)
 
 
