@@ -115,6 +115,7 @@ class Buildbell:
         self._arrived = False
         self._sockets: Sockets | None = None
         self.metrics = Metrics()
+        self.workers = Workers()
         self.ready = asyncio.Event()
         self.port = 0
 
@@ -140,14 +141,15 @@ class Buildbell:
             patient = Slacks(slack.access_to, **client_options(self._settings, session, patient=True))
             hasty = Slacks(slack.access_to, **client_options(self._settings, session, patient=False))
             relay = self._relay(hasty, storage)
-            workers = Workers()
-            open_things.push_async_callback(workers.close)
+            open_things.push_async_callback(self.workers.close)
             clients = clients_of(
-                self._settings, https, storage, runner=workers, asked=relay.wake, clock=self._clock
+                self._settings, https, storage, runner=self.workers, asked=relay.wake, clock=self._clock
             )
             open_things.push_async_callback(clients.close)
             bitrise = clients.bitrise.service
-            investigator = Investigator(bitrise, storage, runner=workers, found=relay.wake, clock=self._clock)
+            investigator = Investigator(
+                bitrise, storage, runner=self.workers, found=relay.wake, clock=self._clock
+            )
             news, step_news = HomeNews(), asyncio.Event()
             proposal_news, access_news, file_news = asyncio.Event(), asyncio.Event(), asyncio.Event()
             found = _all(relay.wake, investigator.wake, news.changed, step_news.set)
@@ -176,7 +178,7 @@ class Buildbell:
 
             desk = Desk(
                 clients=clients,
-                runner=workers,
+                runner=self.workers,
                 rulings=Rulings(self._rules, storage, clients, groups),
                 storage=storage,
                 slack=patient,

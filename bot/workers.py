@@ -75,15 +75,16 @@ class Workers:
     @property
     def pids(self) -> list[int]:
         """The processes that wait for work."""
-        return [one.pid for one in self._idle]
+        return [one.pid for one in self._idle if one.lives]
 
     async def run(self, function: Callable[..., ResultT], *arguments: object) -> ResultT:
         """What the function returns; it and all that it takes and gives can be pickled. Raises WorkFailed."""
         order = pickle.dumps((function, arguments))
         async with self._places:
-            for _ in range(TRIES):
+            for tries in range(TRIES):
                 try:
-                    done, result = await self._ask(order)
+                    # Where one has died, so may have all that wait.
+                    done, result = await self._ask(order, anew=tries > 0)
                 except (TimeoutError, TooSlow):
                     log.warning("worker.too_slow", function=function.__name__)
                     raise WorkFailed from None
@@ -102,8 +103,8 @@ class Workers:
         self._idle, self._ending = [], set()
         await asyncio.gather(*(one.close() for one in ending))
 
-    async def _ask(self, order: bytes) -> tuple[bool, Any]:
-        process = self._idle.pop() if self._idle else await _Process.start()
+    async def _ask(self, order: bytes, *, anew: bool) -> tuple[bool, Any]:
+        process = self._idle.pop() if self._idle and not anew else await _Process.start()
         try:
             async with asyncio.timeout(self._seconds):
                 reply = await process.ask(order)

@@ -117,6 +117,7 @@ def _pass(found: re.Match[str]) -> str:
     value = found[2]
     if is_ordinary(value) or is_word(value) or not re.search("[A-Za-z]", value):
         return found[0]
-    if _USER.search(found.string) or (len(value) >= 8 and _STRONG.match(value)):
+    before = max(0, found.start() - 200)
+    if _USER.search(found.string, before, found.start()) or (len(value) >= 8 and _STRONG.match(value)):
         return found[1] + REDACTED
     return found[0]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+import sys
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from bot.log_text import LONGEST_LINE
 from sandbox.bitrise import Build
 from tests.canaries import planted, seen_in
 from tests.handlers.test_policy import governed
@@ -81,6 +85,50 @@ async def test_c4_a_log_of_one_endless_line_or_of_millions_is_read_within_bounds
     shown = await town.ask("/bitrise log android #1", "the very end")
     assert len(str(shown.blocks)) < 20_000
     await town.ask("/bitrise status android", "Sample Android")
+
+
+async def test_c7_what_breaks_the_looking_through_is_not_shown_and_breaks_nothing_else(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = await failed_with(town, f"{planted()}\nexit code 1\n" * 20)
+    await town.told("Sample Android #1 failed", person=None)
+    # A worker that dies in the middle of it: another one does the same.
+    shown = await town.ask("/bitrise log android #1", "exit code 1")
+    for pid in town.bot.workers.pids:
+        os.kill(pid, signal.SIGKILL)
+    await town.press(shown, "Send me the file", "in our direct messages")
+    [file] = town.slack.workspace.files.values()
+    assert b"exit code 1" in file
+    # None can be begun: nothing is shown that was not looked through, and everything else goes on.
+    for pid in town.bot.workers.pids:
+        os.kill(pid, signal.SIGKILL)
+    with monkeypatch.context() as broken:
+        broken.setattr(sys, "executable", "/nowhere/python")
+        await town.press(shown, "Send me the file", "so I don't show it")
+        await town.ask("/bitrise log android #1", "so I don't show it")
+        await town.ask("/bitrise builds android", f"{build.number}", person="ben")
+    assert [*town.slack.workspace.files.values()] == [file]
+    await town.ask("/bitrise log android #1", "exit code 1")
+    said = [str(post.blocks) for one in town.slack.workspace.channels.values() for post in one.posts]
+    for text in (*said, file.decode()):
+        assert seen_in(text) == []
+
+
+async def test_c8_a_secret_that_a_cut_goes_through_is_not_shown_in_half(town: Town) -> None:
+    token = "ghp_9xKq2LmN7vRt4WzYb8Hc1Jd5Fg6Ts3Pq0Ua"
+    start = "." * (LONGEST_LINE - len("NPM_TOKEN=") - 20) + "NPM_TOKEN="
+    await failed_with(town, f"first\n{start}{token} needle{' more' * 20}\n" * 3 + "exit code 1\n")
+    told = await town.told("Sample Android #1 failed", person=None)
+    shown = await town.ask("/bitrise log android #1", "exit code 1")
+    await town.press(shown, "Send me the file", "in our direct messages")
+    await town.people.click("anna", shown, "Search…")
+    await town.slack.wait_for_modal("anna", "Search")
+    await town.people.submit("anna", {"word": "needle"})
+    opened = await town.slack.wait_for_modal("anna", "needle")
+    [file] = town.slack.workspace.files.values()
+    assert b"needle more" in file
+    for text in (town.words(told), town.words(shown), town.slack.modal_words(opened), file.decode()):
+        assert not [at for at in range(len(token) - 7) if token[at : at + 8] in text]
 
 
 async def test_c5_a_log_whose_link_leads_elsewhere_is_not_fetched(town: Town) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -215,3 +218,45 @@ async def test_b13_a_guess_at_a_build_tells_nothing_of_an_app_that_one_may_not_s
     ):
         said = await town.ask(f"/bitrise {words}", "", person="ben")
         assert "Web Shop" not in town.words(said)
+
+
+async def test_b33_whoever_asks_for_many_logs_takes_the_bot_from_nobody(town: Town) -> None:
+    for _ in range(2):
+        town.bitrise.finish(town.bitrise.start_build(town.bitrise.android), "error")
+    town.clock.skip(timedelta(minutes=1))
+    card = await town.ask("/bitrise log android #1", "Log of")
+    other = await town.ask("/bitrise log android #2", "Log of")
+    theirs = await town.ask("/bitrise log android #1", "Log of", person="ben")
+    # As if the log took for ever: the processes that look through logs stand still.
+    held = town.bot.workers.pids
+    for pid in held:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        await town.people.click("anna", card, "Send me the file")
+        await town.until(lambda: len(town.bot.workers.pids) < len(held))
+        await town.press(card, "Send me the file", "I'm still preparing a log for you")
+        await town.press(other, "Send me the file", "I'm still preparing a log for you")
+        # Others are answered, and may have a log of their own.
+        await town.ask("/bitrise builds android", "Sample Android #2", person="ben")
+        await town.ask("/bitrise help", "What you can type", person="carla")
+    finally:
+        for pid in held:
+            os.kill(pid, signal.SIGCONT)
+    await town.press(theirs, "Send me the file", "in our direct messages", person="ben")
+    await town.told("in our direct messages")
+    await town.press(other, "Send me the file", "in our direct messages")
+    assert len(town.slack.workspace.files) == 3
+
+
+async def test_b34_one_person_can_not_follow_all_that_a_workspace_may(town: Town) -> None:
+    for _ in range(4):
+        town.bitrise.run(town.bitrise.start_build(town.bitrise.android))
+    town.clock.skip(timedelta(seconds=60))
+    for number in (1, 2):
+        card = await town.ask(f"/bitrise log android #{number}", "still being written")
+        await town.press(card, "Follow", "I follow the log in our direct messages")
+    card = await town.ask("/bitrise log android #3", "still being written")
+    await town.press(card, "Follow", "You follow 2 logs already")
+    for number in (3, 4):
+        card = await town.ask(f"/bitrise log android #{number}", "still being written", person="ben")
+        await town.press(card, "Follow", "I follow the log in our direct messages", person="ben")
