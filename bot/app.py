@@ -22,6 +22,7 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.context.async_context import AsyncBoltContext
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.anchor_writer import AnchorWriter, use_anchor
 from bot.http import Http
 from bot.metrics import Metrics
 from bot.outbox import Limits, Relay
@@ -135,6 +136,7 @@ class Buildbell:
                 for one in (Provider.BITRISE, Provider.BUILDIO)
             }
             storage = Storage(database, self._settings.vault())
+            anchor = await self._anchor(open_things, database)
             client = web_client(self._settings, session, patient=True)
             slack = presence(self._settings, client, storage, self._clock)
             open_things.push_async_callback(slack.close)
@@ -206,7 +208,7 @@ class Buildbell:
             homes = Homes(desk, news)
             forgetful.append(homes)
             register(slack_app, desk, listening, homes)
-            await self._serve(open_things, slack_app, slack, storage, lookout, clients)
+            await self._serve(open_things, slack_app, slack, storage, lookout, clients, anchor)
             parts: dict[str, Part] = {
                 "lookout": lookout,
                 "relay": relay,
@@ -218,6 +220,8 @@ class Buildbell:
                 "passing": Passing(desk, file_news),
                 "sight": Sight(desk, access_news, every=timedelta(seconds=self._sight_seconds)),
             }
+            if anchor is not None:
+                parts["anchor"] = anchor
             if Provider.BITRISE in lookout.watchers:
                 parts["investigator"] = investigator
                 parts["approvals"] = Approvals(
@@ -309,6 +313,17 @@ class Buildbell:
             self.ready.set()
             log.info("ready", port=self.port, team=where)
 
+    async def _anchor(self, open_things: AsyncExitStack, database: Database) -> AnchorWriter | None:
+        """What carries the audit log's lines to AUDIT_ANCHOR. Raises AnchorNotWritable."""
+        address = self._settings.audit_anchor
+        writer = None
+        if address is not None:
+            writer = AnchorWriter(database, address, clock=self._clock)
+            await writer.check()
+            open_things.push_async_callback(writer.carry)  # what was written down while the bot drained
+        await use_anchor(database, self._settings.vault(), address, self._clock)
+        return writer
+
     def _relay(self, slack: Slacks, storage: Storage) -> Relay:
         return Relay(
             slack,
@@ -369,6 +384,7 @@ class Buildbell:
         storage: Storage,
         lookout: Lookout,
         clients: Clients,
+        anchor: AnchorWriter | None,
     ) -> None:
         async def readiness() -> tuple[bool, Mapping[str, Any]]:
             sockets = await self._sockets.connected() if self._sockets else 0
@@ -377,11 +393,17 @@ class Buildbell:
                 "slack": reached,
                 "sockets": sockets,
                 **{f"{name}_failures": one.failures for name, one in lookout.watchers.items()},
+                **(
+                    {"audit_anchor": anchor.failing or "well", "audit_anchor_waiting": await anchor.waiting()}
+                    if anchor is not None
+                    else {}
+                ),
                 "last_look": lookout.last_success.isoformat() if lookout.last_success else None,
             }
 
         async def metrics() -> bytes:
             self.metrics.outbox_depth.set(await storage.outbox.depth())
+            self.metrics.audit_anchor_waiting.set(await anchor.waiting() if anchor is not None else 0)
             self.metrics.subscriptions.set(await storage.subscriptions.count())
             for provider, watcher in lookout.watchers.items():
                 last = watcher.last_success.timestamp() if watcher.last_success else 0

@@ -37,6 +37,7 @@ class Event(StrEnum):
     DECLINED = "declined"
     EXPIRED = "expired"
     ERASED = "erased"
+    RESTORED = "restored"
 
 
 class Personal(Frozen):

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from bot import duties, logs
+from bot.anchor_writer import AnchorNotWritable
 from bot.app import Buildbell
 from bot.commands import GRAMMARS, markdown
 from bot.doctor import examine
@@ -43,7 +44,7 @@ def run() -> None:
     logs.configure(settings.log_level)
     try:
         asyncio.run(_run(settings))
-    except (DatabaseProblem, TokenRefused, PolicyProblem) as problem:
+    except (DatabaseProblem, TokenRefused, PolicyProblem, AnchorNotWritable) as problem:
         _stop(str(problem))
     except OSError as problem:
         _stop(f"PORT: {settings.host}:{settings.port} can't be served on ({problem.strerror or problem}).")

@@ -52,6 +52,11 @@ class Metrics:
             ["provider"],
             registry=self.registry,
         )
+        self.audit_anchor_waiting = Gauge(
+            "buildbell_audit_anchor_waiting",
+            "Lines of the audit log that AUDIT_ANCHOR does not have yet",
+            registry=self.registry,
+        )
         self.sockets = Gauge(
             "buildbell_socket_connections", "Socket Mode connections that stand", registry=self.registry
         )

@@ -11,6 +11,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bot.aborts import AbortRule, rules_from
+from bot.audit_anchor import AnchorAddress
 from bot.vault import Vault
 
 
@@ -33,6 +34,32 @@ class DataSettings(BaseSettings):
         default=None,
         description="Key that seals people's own tokens; several, split by commas: the first seals, all open.",
     )
+
+    audit_anchor: Annotated[AnchorAddress | None, NoDecode] = Field(
+        default=None,
+        description="Where each entry of the audit log is vouched for outside the database: a file elsewhere,"
+        " `syslog:///dev/log`, `syslog+udp://host:514` or `syslog+tcp://host:514`.",
+    )
+
+    @field_validator("audit_anchor", mode="before")
+    @classmethod
+    def _anchor_address(cls, value: object) -> object:
+        return AnchorAddress.parse(value) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _anchor_elsewhere(self) -> Self:
+        if self.audit_anchor is None:
+            return self
+        if self.buildbell_secret_key is None:
+            raise ValueError("AUDIT_ANCHOR also needs BUILDBELL_SECRET_KEY, with which its lines are signed")
+        if (
+            self.audit_anchor.kind == "file"
+            and self.audit_anchor.path.resolve().parent == Path(self.database_path).resolve().parent
+        ):
+            raise ValueError(
+                "AUDIT_ANCHOR: must lie in another folder than the database, where its writers can't reach it"
+            )
+        return self
 
     @field_validator("database_url")
     @classmethod

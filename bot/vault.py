@@ -52,6 +52,11 @@ class Vault:
         """The name of the key that seals, which does not give it away."""
         return next(iter(self._ciphers)).hex()
 
+    @property
+    def key_names(self) -> frozenset[str]:
+        """The names of all keys that open."""
+        return frozenset(name.hex() for name in self._ciphers)
+
     def seal(self, text: str, *place: str) -> str:
         """The text, sealed for this place."""
         name, cipher = next(iter(self._ciphers.items()))

@@ -11,6 +11,7 @@ import structlog
 from slack_sdk.errors import SlackApiError
 
 from bot import messages
+from bot.audit import Tampered
 from bot.commands import AmbiguousApp, CommandError, UnknownApp
 from bot.fair_limiter import NoPlace
 from bot.http import ProviderError
@@ -74,6 +75,12 @@ def sentence_for(error: BaseException) -> str:
     if isinstance(error, (*MISTAKES, ProviderError)):
         # What was typed may be a secret that landed in the wrong place.
         return redact(str(error))
+    if isinstance(error, Tampered):
+        log.error("audit.not_well", reason=str(error), check="buildbell audit --verify")
+        return (
+            "This workspace's audit log was changed from outside, so I can't write down what is done here and begin"
+            " nothing. Tell whoever runs me: `buildbell audit --verify` says what is wrong."
+        )
     if isinstance(error, WorkFailed | WorkspaceGone):
         return str(error)  # of a workspace that is gone nobody will read it
     if (refusal := refusal_of(error)) is not None:

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import sqlite_utils
 
 from bot.audit import Entry, Event, Link, Personal, Tampered, link, verify
+from bot.audit_anchor import AnchorEvent
 from bot.build import Frozen
-from bot.vault import CannotOpen, Vault
+from bot.vault import Vault
+from storage.audit_register import (
+    ChainEnds,
+    Happening,
+    RegisterChange,
+    begin_chain,
+    change_register,
+    ends_of,
+    read_register,
+    reseal_register,
+    write_ends,
+)
 from storage.database import OfWorkspace
 from storage.times import from_text, to_text
 
@@ -63,22 +76,39 @@ class Audit:
 
 
 def append(db: sqlite_utils.Database, team: str, vault: Vault | None, entry: Entry, at: datetime) -> Link:
-    """Write an entry at the end of a workspace's chain; for use inside a transaction."""
-    db.execute("INSERT OR IGNORE INTO audit_chains (team_id) VALUES (?)", [team])
-    end = _end_of(db, team)
+    """Write an entry at the end of a workspace's chain; for use inside a transaction.
+
+    Raises Tampered where the chain, or the register of all chains, is gone: then nothing can be written down.
+    """
+    end = ends_of(db, team) or begin_chain(db, vault, team, at)
     new = link(
         entry, seq=end.last_seq + 1, at=at.astimezone(UTC), previous=end.last_hash, salt=secrets.token_hex(16)
     )
+    longer = replace(end, last_seq=new.seq, last_hash=new.hash)
+    line = Happening(AnchorEvent.ENTRY, team, new.seq, new.hash)
+    _change(db, vault, team, end, longer, line, at)
     db.execute(
         f"INSERT INTO audit (team_id, {_FIELDS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         [team, new.seq, to_text(new.at), new.body, new.personal, new.salt, new.previous, new.hash],
     )
-    longer = replace(end, last_seq=new.seq, last_hash=new.hash)
     # An end that was not ours is not sealed over: what was done to it goes on to show.
-    if vault is not None and (end.last_seq == 0 or _is_sealed(vault, team, end)):
-        longer = _sealed(vault, team, longer)
-    _end_at(db, team, longer)
+    if vault is not None and (end.is_sealed(vault, team) or (end.last_seq == 0 and end.seal is None)):
+        longer = longer.sealed(vault, team)
+    write_ends(db, team, longer)
     return new
+
+
+def begin_if_new(db: sqlite_utils.Database, vault: Vault | None, team: str, at: datetime) -> bool:
+    """Begin the chain of a workspace that tells the bot something for the first time; for use inside a transaction.
+
+    So each workspace of which there is anything has a chain, and one that has none any more shows. Returns whether it
+    was there before.
+    """
+    if ends_of(db, team) is not None:
+        return True
+    with suppress(Tampered):  # who must have had one begins no new one; what is written down next says why
+        begin_chain(db, vault, team, at)
+    return False
 
 
 def erase_person(db: sqlite_utils.Database, team: str, vault: Vault | None, person: str, at: datetime) -> int:
@@ -90,13 +120,13 @@ def erase_person(db: sqlite_utils.Database, team: str, vault: Vault | None, pers
     for seq in theirs:
         db.execute("UPDATE audit SET personal = NULL, salt = NULL WHERE team_id = ? AND seq = ?", [team, seq])
     if theirs:
-        end = _end_of(db, team)
+        end = ends_of(db, team) or ChainEnds()
         if end.seal is not None:
             if vault is None:
                 raise Tampered(
                     "its end is sealed, and there is no key (BUILDBELL_SECRET_KEY) to go on from it"
                 )
-            _check_seal(vault, team, end)
+            end.check_seal(vault, team)
         about = {"entries": " ".join(map(str, theirs))}
         entry = Entry(event=Event.ERASED, act="erase_user", personal=Personal(person="operator"), about=about)
         append(db, team, vault, entry, at)
@@ -121,21 +151,29 @@ def prune_audit(db: sqlite_utils.Database, before: datetime, vault: Vault | None
         query = "SELECT seq, hash FROM audit WHERE team_id = ? AND at < ? ORDER BY seq DESC LIMIT 1"
         if (last := db.execute(query, [team, to_text(before)]).fetchone()) is None:
             continue
-        end = _end_of(db, team)
-        if end.seal is not None and (vault is None or not _is_sealed(vault, team, end)):
+        end = ends_of(db, team) or ChainEnds()
+        if end.seal is not None and (vault is None or not end.is_sealed(vault, team)):
             continue
         cut = replace(end, first_seq=last[0] + 1, before_first=last[1])
+        try:
+            _change(db, vault, team, end, cut, None, before)
+        except Tampered:
+            continue  # the register of all chains is gone; nothing is forgotten until somebody has looked
         if vault is not None and end.seal is not None:
-            cut = _sealed(vault, team, cut)
-        _end_at(db, team, cut)
+            cut = cut.sealed(vault, team)
+        write_ends(db, team, cut)
         forgotten += int(
             db.execute("DELETE FROM audit WHERE team_id = ? AND seq <= ?", [team, last[0]]).rowcount
         )
     return forgotten
 
 
-def wipe_audit(db: sqlite_utils.Database, team: str) -> None:
+def wipe_audit(db: sqlite_utils.Database, team: str, vault: Vault | None, at: datetime) -> None:
     """Forget a workspace's whole chain; for use inside a transaction."""
+    if (end := ends_of(db, team)) is not None:
+        line = Happening(AnchorEvent.LEFT, team, end.last_seq, end.last_hash)
+        with suppress(Tampered):  # whoever leaves need not stay because of a register that is gone
+            change_register(db, vault, RegisterChange(chains={team: None}, happenings=[line]), at)
     db.execute("UPDATE audit_chains SET first_seq = last_seq + 1 WHERE team_id = ?", [team])
     db.execute("DELETE FROM audit WHERE team_id = ?", [team])
     db.execute("DELETE FROM audit_chains WHERE team_id = ?", [team])
@@ -144,15 +182,17 @@ def wipe_audit(db: sqlite_utils.Database, team: str) -> None:
 def seal_chains(db: sqlite_utils.Database, vault: Vault) -> int:
     """Seal the ends that have no seal, being from before there was a key; for use inside a transaction.
 
-    Every chain must hold, and every seal that is there must fit. Returns how many were sealed. Raises Tampered.
+    Every chain must hold, and every seal that is there must fit, that of the register of all chains included. Returns
+    how many were sealed. Raises Tampered.
     """
     sealed = 0
     for team in teams_with_chains(db):
-        end = _end_of(db, team)
+        end = ends_of(db, team) or ChainEnds()
         verify_chain(db, team, vault if end.seal is not None else None, None)
         if end.seal is None:
-            _end_at(db, team, _sealed(vault, team, end))
+            write_ends(db, team, end.sealed(vault, team))
             sealed += 1
+    reseal_register(db, vault)
     return sealed
 
 
@@ -163,15 +203,15 @@ def reseal_chains(db: sqlite_utils.Database, vault: Vault) -> int:
     """
     sealed = 0
     for team in teams_with_chains(db):
-        end = _end_of(db, team)
+        end = ends_of(db, team) or ChainEnds()
         if end.seal is None:
             continue
         try:
-            _check_seal(vault, team, end)
+            end.check_seal(vault, team)
         except Tampered as problem:
             raise Tampered(f"audit of workspace {team}: {problem}") from problem
         if not vault.is_current(end.seal):
-            _end_at(db, team, _sealed(vault, team, end))
+            write_ends(db, team, end.sealed(vault, team))
             sealed += 1
     return sealed
 
@@ -184,7 +224,7 @@ def teams_with_chains(db: sqlite_utils.Database) -> list[str]:
 
 def verify_chain(db: sqlite_utils.Database, team: str, vault: Vault | None, expected: str | None) -> Verdict:
     """Whether a workspace's chain stands as it was written; for use where a database is at hand. Raises Tampered."""
-    end = _end_of(db, team)
+    end = ends_of(db, team) or ChainEnds()
     seen = {"count": 0, "expected": expected in (None, end.before_first)}
 
     def counted() -> Iterator[Link]:
@@ -201,8 +241,8 @@ def verify_chain(db: sqlite_utils.Database, team: str, vault: Vault | None, expe
             f"; those before entry {end.first_seq} were forgotten (AUDIT_DAYS)" if end.first_seq > 1 else ""
         )
         raise Tampered(f"the end that was noted before is none of its entries{gone}")
-    if vault is not None and end.last_seq:
-        _check_seal(vault, team, end)
+    if vault is not None and (end.last_seq or end.seal is not None):
+        end.check_seal(vault, team)
     return Verdict(
         entries=seen["count"],
         last_seq=end.last_seq,
@@ -217,59 +257,21 @@ def links_of(db: sqlite_utils.Database, team: str) -> Iterator[Link]:
         yield _link(row)
 
 
-@dataclass(frozen=True)
-class _End:
-    """Both ends of what is kept of a chain: its first entry with the hash before it, its last one with its own."""
-
-    first_seq: int = 1
-    before_first: str = ""
-    last_seq: int = 0
-    last_hash: str = ""
-    seal: str | None = None
-
-    @property
-    def sealed_text(self) -> str:
-        """What the seal is over: a chain that was cut at its beginning shows as well as one cut at its end."""
-        return f"{self.first_seq} {self.before_first} {self.last_seq} {self.last_hash}"
-
-
-def _end_of(db: sqlite_utils.Database, team: str) -> _End:
-    query = "SELECT first_seq, before_first, last_seq, last_hash, seal FROM audit_chains WHERE team_id = ?"
-    row = db.execute(query, [team]).fetchone()
-    return _End() if row is None else _End(*row)
-
-
-def _end_at(db: sqlite_utils.Database, team: str, end: _End) -> None:
-    db.execute(
-        "UPDATE audit_chains SET first_seq = ?, before_first = ?, last_seq = ?, last_hash = ?, seal = ?"
-        " WHERE team_id = ?",
-        [end.first_seq, end.before_first, end.last_seq, end.last_hash, end.seal, team],
+def _change(
+    db: sqlite_utils.Database,
+    vault: Vault | None,
+    team: str,
+    before: ChainEnds,
+    after: ChainEnds,
+    line: Happening | None,
+    at: datetime,
+) -> None:
+    """Let the register follow a chain; not where it knew another one, so that this goes on to show. Raises Tampered."""
+    follows = read_register(db).chains.get(team) == before.places
+    happenings = [line] if line is not None else []
+    change_register(
+        db, vault, RegisterChange(chains={team: after} if follows else {}, happenings=happenings), at
     )
-
-
-def _check_seal(vault: Vault, team: str, end: _End) -> None:
-    if end.seal is None:
-        raise Tampered(
-            "its end has no seal; `buildbell audit --seal` seals what is from before there was a key"
-        )
-    try:
-        sealed = vault.open(end.seal, "audit", team)
-    except CannotOpen as error:
-        raise Tampered(f"the seal at its end can't be opened: {error}") from error
-    if sealed != end.sealed_text:
-        raise Tampered("its ends are not those that were sealed")
-
-
-def _is_sealed(vault: Vault, team: str, end: _End) -> bool:
-    try:
-        _check_seal(vault, team, end)
-    except Tampered:
-        return False
-    return True
-
-
-def _sealed(vault: Vault, team: str, end: _End) -> _End:
-    return replace(end, seal=vault.seal(end.sealed_text, "audit", team))
 
 
 def _link(row: Any) -> Link:

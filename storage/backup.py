@@ -19,8 +19,23 @@ from pathlib import Path
 
 import sqlite_utils
 
-from bot.audit import Tampered
-from storage.audit import teams_with_chains, verify_chain
+from bot.audit import Entry, Event, Personal, Tampered
+from bot.audit_anchor import AnchorEvent
+from bot.vault import Vault
+from storage.audit import append, teams_with_chains, verify_chain
+from storage.audit_register import (
+    ChainEnds,
+    RegisterChange,
+    begin_missing_chains,
+    change_register,
+    ends_of,
+    keep_waiting,
+    mend_triggers,
+    read_register,
+    rebuild_register,
+    statement,
+    waiting_lines,
+)
 from storage.database import (
     BUSY_SECONDS,
     DatabaseDamaged,
@@ -102,13 +117,16 @@ def restore(
     path: Path,
     *,
     at: datetime,
+    vault: Vault | None = None,
+    anchor: str = "",
     forget: Callable[[sqlite_utils.Database], int] | None = None,
 ) -> Restored:
     """Put a backup in the database's place, and keep what was there under a name with the time.
 
     All of it happens in a copy beside the database: checked, brought up to date, with what is owed forgotten where
-    `forget` does so. Then one rename takes it in; a kill before leaves the old one whole, a kill after the new one.
-    Raises DatabaseInUse while a bot runs, DatabaseProblem, BackupProblem, BackupUnsound; then nothing was changed.
+    `forget` does so, and with an entry in each audit log that says so, which `vault` seals. `anchor` is the name of
+    the audit log's anchor. Then one rename takes it in; a kill before leaves the old one whole, a kill after the new
+    one. Raises DatabaseInUse while a bot runs, DatabaseProblem, BackupProblem, BackupUnsound; then nothing was changed.
     """
     if not backup.is_file():
         raise BackupProblem(f"there is no file {backup}.")
@@ -124,6 +142,8 @@ def restore(
         steps = known_migrations() - _examine(copy, backup.name)[1]
         with closing(bring_up_to_date(copy)) as db:
             forgotten = in_transaction(db, forget) if forget is not None else None
+            before = _audit_of_before(path)
+            in_transaction(db, lambda db: _note_restore(db, vault, anchor, before, backup.name, at))
             _into_one_file(db)
         kept = _keep(path, at)
         _put(copy, path)
@@ -216,6 +236,68 @@ def _examine(copy: Path, name: str) -> tuple[dict[str, int], set[str]]:
             return _rows(db), applied
         except sqlite3.DatabaseError as error:
             raise BackupUnsound(f"{name} is damaged ({error}).") from error
+
+
+@dataclass(frozen=True)
+class _AuditOfBefore:
+    """What the database that is put away still owes to the audit log's anchor, and which line it made last."""
+
+    last_line: str | None
+    waiting: list[str]
+
+
+def _audit_of_before(path: Path) -> _AuditOfBefore | None:
+    """None where there is no database, or none that can be read. A damaged one is not touched."""
+    if not path.exists():
+        return None
+    try:
+        _take_in_the_log(path)
+        address = f"{path.resolve().as_uri()}?mode=ro&immutable=1"
+        with closing(sqlite3.connect(address, uri=True)) as connection:
+            db = sqlite_utils.Database(connection, execute_plugins=False)
+            register = read_register(db)
+            waiting = [line for _, line in waiting_lines(db)]
+    except (DatabaseDamaged, sqlite3.DatabaseError, Tampered):
+        return None
+    last = f"{register.line_number} {register.line_hash}" if register.anchor else None
+    return _AuditOfBefore(last, waiting)
+
+
+def _note_restore(
+    db: sqlite_utils.Database,
+    vault: Vault | None,
+    anchor: str,
+    before: _AuditOfBefore | None,
+    name: str,
+    at: datetime,
+) -> None:
+    """Write down in each audit log that it was restored, and let the register and the anchor begin from there."""
+    mend_triggers(db)
+    sealed = db.execute(
+        "SELECT EXISTS (SELECT 1 FROM audit_chains WHERE seal IS NOT NULL UNION SELECT 1 FROM audit_register"
+        " WHERE seal IS NOT NULL)"
+    ).fetchone()[0]
+    if sealed and vault is None:
+        raise BackupProblem(
+            f"the restore is written down in the audit log, which is sealed in {name}: set BUILDBELL_SECRET_KEY."
+        )
+    begin_missing_chains(db)
+    for team in teams_with_chains(db):
+        ends = ends_of(db, team) or ChainEnds()
+        try:
+            verify_chain(db, team, vault if ends.seal is not None else None, None)
+        except Tampered as problem:
+            raise BackupUnsound(f"the audit log of workspace {team} in {name}: {problem}.") from problem
+    if before is not None:
+        keep_waiting(db, before.waiting)
+    register = rebuild_register(db, vault, anchor)
+    if anchor:
+        over = before.last_line if before is not None else None
+        said = statement(AnchorEvent.RESTORED, register, over)
+        change_register(db, vault, RegisterChange(happenings=said), at)
+    entry = Entry(event=Event.RESTORED, act="restore", personal=Personal(person="operator"))
+    for team in teams_with_chains(db):
+        append(db, team, vault, entry, at)
 
 
 def _check_audit(db: sqlite_utils.Database, team: str, name: str) -> None:

@@ -65,6 +65,8 @@ class Database:
         self._lock = lock
         self._db = db
         self._gone: set[str] = set()
+        self._prepare: Callable[[sqlite_utils.Database, str], bool] | None = None
+        self._prepared: set[str] = set()
 
     @classmethod
     async def open(cls, path: str | Path) -> Self:
@@ -115,6 +117,16 @@ class Database:
         Whoever began something for it before, and is not done yet, writes nothing any more.
         """
         self._gone.add(team)
+        self._prepared.discard(team)
+
+    def before_each_write(self, prepare: Callable[[sqlite_utils.Database, str], bool]) -> None:
+        """Let `prepare` run first in each transaction of a workspace, until it says that nothing is left to prepare."""
+        self._prepare = prepare
+
+    def prepare(self, db: sqlite_utils.Database, team: str) -> None:
+        """Make sure that the workspace's writes may begin; for use inside a transaction."""
+        if self._prepare is not None and team not in self._prepared and self._prepare(db, team):
+            self._prepared.add(team)
 
     def returned(self, team: str) -> None:
         """Somebody of the workspace has just asked for something, so the app is there again."""
@@ -148,6 +160,7 @@ class OfWorkspace:
         def if_there(db: sqlite_utils.Database) -> T:
             if self._whole.has_left(self._team):
                 raise WorkspaceGone
+            self._whole.prepare(db, self._team)
             return work(db)
 
         return await self._whole.write(if_there)

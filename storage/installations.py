@@ -125,7 +125,7 @@ class Installations(AsyncInstallationStore):
             db.execute(f"DELETE FROM installations WHERE {where}", given)
             teams = [team] if team else _only_of(db, enterprise or "")
             for one in teams:
-                wipe_workspace(db, one, self._database)
+                wipe_workspace(db, one, self._database, self._vault, self._clock())
             return teams
 
         return await self._database.write(work)

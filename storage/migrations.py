@@ -19,6 +19,12 @@ def known_migrations() -> set[str]:
         memory.close()
 
 
+def audit_triggers() -> dict[str, str]:
+    """The triggers that keep the audit log from being changed, by name, as the steps have made them."""
+    made = [one for one in (*_FOURTH, *_TWELFTH) if one.startswith("CREATE TRIGGER audit")]
+    return {one.split()[2]: one for one in made}
+
+
 @migrations()
 def m001_watch_and_tell(db: sqlite_utils.Database) -> None:
     """Apps, builds, subscriptions, the outbox, and what a channel has chosen."""
@@ -96,6 +102,25 @@ def m011_deliveries(db: sqlite_utils.Database) -> None:
     """What Slack has delivered and was taken up."""
     for statement in _ELEVENTH:
         db.execute(statement)
+
+
+@migrations()
+def m012_audit_register(db: sqlite_utils.Database) -> None:
+    """One row over all chains of the audit log, and lines that wait for the place where it is anchored."""
+    for statement in _TWELFTH:
+        db.execute(statement)
+    # A workspace that has told the bot anything has a chain from now on, if an empty one, so that none can vanish.
+    db.execute(
+        "INSERT OR IGNORE INTO audit_chains (team_id) SELECT team_id FROM accounts UNION SELECT team_id FROM policies"
+        " UNION SELECT team_id FROM proposals UNION SELECT team_id FROM subscriptions"
+    )
+    rows = db.execute(
+        "SELECT team_id, first_seq, before_first, last_seq, last_hash FROM audit_chains"
+    ).fetchall()
+    chains = {team: ends for team, *ends in sorted(rows)}
+    db.execute(
+        "INSERT INTO audit_register (id, chains) VALUES (1, ?)", [json.dumps(chains, separators=(",", ":"))]
+    )
 
 
 def _about_everything(body: str) -> str:
@@ -370,4 +395,17 @@ _ELEVENTH = (
         team_id TEXT NOT NULL, fingerprint TEXT NOT NULL, expires_at TEXT NOT NULL,
         PRIMARY KEY (team_id, fingerprint)) WITHOUT ROWID""",
     "CREATE INDEX deliveries_by_end ON deliveries (expires_at)",
+)
+
+_TWELFTH = (
+    # Over all chains: `chains` are the ends of each by its workspace, as audit_chains has them. `anchor` is a short
+    # name of where lines are sent to, empty for nowhere; `line_number` and `line_hash` are those of the last line. The
+    # seal is over all of it; NULL is what is from before there was a key, or a register.
+    """CREATE TABLE audit_register (
+        id INTEGER PRIMARY KEY CHECK (id = 1), chains TEXT NOT NULL DEFAULT '{}', anchor TEXT NOT NULL DEFAULT '',
+        line_number INTEGER NOT NULL DEFAULT 0, line_hash TEXT NOT NULL DEFAULT '', seal TEXT)""",
+    """CREATE TRIGGER audit_register_stays BEFORE DELETE ON audit_register
+        BEGIN SELECT RAISE(ABORT, 'the register of the audit log is not deleted'); END""",
+    # Lines that wait to be sent, in their order.
+    "CREATE TABLE audit_anchor_lines (id INTEGER PRIMARY KEY AUTOINCREMENT, line TEXT NOT NULL)",
 )

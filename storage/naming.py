@@ -47,6 +47,8 @@ COLUMNS = {
     "audit_chains": Columns(
         sealed=_names("seal"), silent=_names("team_id first_seq before_first last_seq last_hash")
     ),
+    "audit_anchor_lines": Columns(silent=_names("id line")),
+    "audit_register": Columns(sealed=_names("seal"), silent=_names("id chains anchor line_number line_hash")),
     "build_requests": Columns(words=_names("body"), silent=_names("provider slug app_slug seen_at ended")),
     "builds": Columns(
         words=_names("body standing failure"),

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import sqlite_utils
 
 from bot.audit import Tampered
 from bot.vault import CannotOpen, Vault
 from storage.audit import reseal_chains
+from storage.audit_register import read_register, reseal_register, say_that_keys_changed
 from storage.messages import change_messages_about
 from storage.proposals import signed_text, subject_of_proposal
 
@@ -35,13 +37,14 @@ class Rotated:
     proposals: int
     sign_ins: int
     audit_ends: int
+    audit_register: int
     buttons: int
 
     @property
     def nothing(self) -> bool:
         """Whether everything was under the first key already."""
         sealed = self.accounts or self.installations or self.proposals or self.sign_ins
-        return not (sealed or self.audit_ends or self.buttons)
+        return not (sealed or self.audit_ends or self.audit_register or self.buttons)
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ _TABLES = {
 }
 
 
-def rotate_key(db: sqlite_utils.Database, vault: Vault) -> Rotated:
+def rotate_key(db: sqlite_utils.Database, vault: Vault, at: datetime | None = None) -> Rotated:
     """Seal what is under another key with the first one. Raises Unopened, and changes nothing then.
 
     Everything is opened, so that afterwards it is known that nothing needs another key.
@@ -87,13 +90,20 @@ def rotate_key(db: sqlite_utils.Database, vault: Vault) -> Rotated:
     problems: list[str] = []
     counts = {name: _reseal(db, vault, table, problems) for name, table in _TABLES.items()}
     try:
-        ends = reseal_chains(db, vault)
+        ends, register = reseal_chains(db, vault), int(_reseal_register(db, vault))
     except Tampered as problem:
         problems.append(str(problem))
-        ends = 0
+        ends, register = 0, 0
     if problems:
         raise Unopened(problems)
-    return Rotated(**counts, audit_ends=ends, buttons=_sign_buttons(db, vault))
+    if register:
+        say_that_keys_changed(db, vault, at or datetime.now(UTC))
+    return Rotated(**counts, audit_ends=ends, audit_register=register, buttons=_sign_buttons(db, vault))
+
+
+def _reseal_register(db: sqlite_utils.Database, vault: Vault) -> bool:
+    # One that has no seal yet gets it with the next entry, or by `buildbell audit --seal`.
+    return read_register(db).seal is not None and reseal_register(db, vault)
 
 
 def _reseal(db: sqlite_utils.Database, vault: Vault, table: _Sealed, problems: list[str]) -> int:

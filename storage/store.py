@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from bot.vault import Vault
 from storage.accounts import Accounts
-from storage.audit import Audit
+from storage.audit import Audit, begin_if_new
 from storage.channels import Channels
 from storage.database import Database
 from storage.deliveries import Deliveries
@@ -58,6 +58,7 @@ class Storage:
     def __init__(self, database: Database, vault: Vault | None = None) -> None:
         self.database = database
         self.vault = vault
+        database.before_each_write(lambda db, team: begin_if_new(db, vault, team, datetime.now(UTC)))
         self.subscriptions = Subscriptions(database)
         self.watching = Watching(database)
         self.outbox = Outbox(database)
@@ -102,7 +103,8 @@ class Storage:
 
     async def wipe(self, team: str) -> None:
         """Forget all that a workspace has told the bot."""
-        await self.database.write(lambda db: wipe_workspace(db, team, self.database))
+        now = datetime.now(UTC)
+        await self.database.write(lambda db: wipe_workspace(db, team, self.database, self.vault, now))
         self.subscriptions.changed()
 
     def of(self, team: str) -> WorkspaceStorage:

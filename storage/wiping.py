@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import sqlite_utils
 
+from bot.vault import Vault
 from storage.audit import wipe_audit
 from storage.database import Database
 from storage.subscriptions import end_subscription, select_subscriptions
@@ -34,11 +37,13 @@ def known_teams(db: sqlite_utils.Database) -> list[str]:
     return [team for (team,) in db.execute(query)]
 
 
-def wipe_workspace(db: sqlite_utils.Database, team: str, database: Database) -> None:
+def wipe_workspace(
+    db: sqlite_utils.Database, team: str, database: Database, vault: Vault | None, at: datetime
+) -> None:
     """Forget all that a workspace has told the bot; apps that nobody else waits for are watched no longer."""
     for subscription in select_subscriptions(db, "team_id = ?", [team]):
         end_subscription(db, subscription)
     for table in OF_A_WORKSPACE:
         db.execute(f"DELETE FROM {table} WHERE team_id = ?", [team])
-    wipe_audit(db, team)
+    wipe_audit(db, team, vault, at)
     database.left(team)

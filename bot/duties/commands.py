@@ -16,9 +16,9 @@ import sqlite_utils
 import typer
 
 from bot import logs
-from bot.audit import Tampered
+from bot.duties.audit_check import AuditCheck, counted
 from bot.duties.beginnings import read_beginning
-from bot.duties.plainly import MISUSED, NOT_WELL, Misused, make_sure, plainly, stop
+from bot.duties.plainly import MISUSED, NOT_WELL, make_sure, plainly, stop
 from bot.settings import DataSettings, Settings
 from bot.vault import Vault
 from storage import (
@@ -31,7 +31,6 @@ from storage import (
     rotate_key,
     seal_chains,
     teams_with_chains,
-    verify_chain,
     watch_anew,
     watched_apps,
 )
@@ -76,10 +75,11 @@ def rotate() -> None:
         "proposal": done.proposals,
         "sign-in": done.sign_ins,
         "audit end": done.audit_ends,
+        "audit register": done.audit_register,
     }
-    typer.echo(f"Sealed anew: {', '.join(_counted(count, what) for what, count in counts.items())}.")
+    typer.echo(f"Sealed anew: {', '.join(counted(count, what) for what, count in counts.items())}.")
     if done.buttons:
-        typer.echo(f"Buttons signed anew: those of {_counted(done.buttons, 'open proposal')}.")
+        typer.echo(f"Buttons signed anew: those of {counted(done.buttons, 'open proposal')}.")
     typer.echo("Now the other keys can be left out of BUILDBELL_SECRET_KEY; then start the bot again.")
 
 
@@ -91,11 +91,15 @@ def audit(
     expect: Annotated[
         str | None, typer.Option(help="A hash noted before: it must be one of the entries'.", metavar="HASH")
     ] = None,
+    anchor: Annotated[
+        list[Path] | None,
+        typer.Option(help="A file with the lines of AUDIT_ANCHOR; more, the oldest first.", metavar="FILE"),
+    ] = None,
     export: Annotated[bool, typer.Option("--export", help="Print every entry, a line of JSON each.")] = False,
     seal: Annotated[bool, typer.Option("--seal", help="Seal what is from before there was a key.")] = False,
 ) -> None:
     """Check the audit log; or export it, or seal what is from before there was a key."""
-    if (verify or expect is not None) + export + seal > 1:
+    if (verify or expect is not None or bool(anchor)) + export + seal > 1:
         stop("say one of --verify, --export and --seal.", MISUSED)
     with plainly():
         settings = DataSettings()
@@ -109,12 +113,12 @@ def audit(
                 settings, lambda database: database.write(lambda db: seal_chains(db, vault))
             )
             typer.echo(
-                f"Sealed: {_counted(sealed, 'audit end')}." if sealed else "Every end has its seal already."
+                f"Sealed: {counted(sealed, 'audit end')}." if sealed else "Every end has its seal already."
             )
         else:
-            vault_if_any = settings.vault()
+            check = AuditCheck(settings.vault(), settings.audit_anchor, anchor or [])
             well = _with_database(
-                settings, lambda database: database.read(lambda db: _verify(db, team, vault_if_any, expect))
+                settings, lambda database: database.read(lambda db: check.run(db, team, expect))
             )
             sys.exit(0 if well else NOT_WELL)
 
@@ -146,7 +150,7 @@ def erase_user(team: Team, user: User, yes: Yes = False) -> None:
         return
     typer.echo(f"Deleted: {_by_table(done.deleted)}.")
     typer.echo(f"Kept without them: {_by_table(done.blanked)}.")
-    typer.echo(f"Erased from the audit log: {_counted(done.entries, 'entry', 'entries')}.")
+    typer.echo(f"Erased from the audit log: {counted(done.entries, 'entry', 'entries')}.")
 
 
 def make_backup(
@@ -169,7 +173,8 @@ def put_back(
 ) -> None:
     """Put a backup in the database's place; the bot must be stopped, and what was there is kept."""
     with plainly():
-        path, now = Path(DataSettings().database_path), datetime.now(UTC)
+        settings, now = DataSettings(), datetime.now(UTC)
+        path = Path(settings.database_path)
         if forget_owed:
             Settings()  # whatever is missing is said before anything is asked
         logs.configure("error")
@@ -179,7 +184,15 @@ def put_back(
         def forget(db: sqlite_utils.Database) -> int:
             return watch_anew(db, asyncio.run(read_beginning(Settings(), watched_apps(db))), now)
 
-        done = restore(file, path, at=now, forget=forget if forget_owed else None)
+        name = settings.audit_anchor.fingerprint if settings.audit_anchor is not None else ""
+        done = restore(
+            file,
+            path,
+            at=now,
+            vault=settings.vault(),
+            anchor=name,
+            forget=forget if forget_owed else None,
+        )
     typer.echo(f"Restored {path} from {file}. Rows: {_by_table(done.rows)}.")
     if done.steps:
         typer.echo(f"It was brought up to date: {', '.join(sorted(done.steps))}.")
@@ -188,36 +201,7 @@ def put_back(
     if done.forgotten is None:
         typer.echo("What was told since the backup will be told again.")
     else:
-        typer.echo(f"Forgotten: {_counted(done.forgotten, 'notification')}; apps are watched from now on.")
-
-
-def _verify(db: sqlite_utils.Database, team: str | None, vault: Vault | None, expected: str | None) -> bool:
-    teams = teams_with_chains(db)
-    if expected is not None and team is None and len(teams) > 1:
-        raise Misused("say with --team whose hash it is; there are several workspaces.")
-    if team is not None:
-        if team not in teams and expected is None:
-            raise Misused(f"nothing was written down in workspace {team}.")
-        teams = [team]
-    if not teams:
-        typer.echo("Nothing was written down yet.")
-        return expected is None
-    well = True
-    for one in teams:
-        try:
-            found = verify_chain(db, one, vault, expected)
-        except Tampered as problem:
-            typer.echo(f"{one}: not well: {problem}.")
-            well = False
-            continue
-        seal = (
-            "its end is sealed"
-            if found.sealed
-            else "its seal was not checked: there is no BUILDBELL_SECRET_KEY"
-        )
-        end = f"the last is {found.last_seq} with hash {found.last_hash}" if found.last_seq else "none yet"
-        typer.echo(f"{one}: well: {_counted(found.entries, 'entry', 'entries')}, {end}; {seal}.")
-    return well
+        typer.echo(f"Forgotten: {counted(done.forgotten, 'notification')}; apps are watched from now on.")
 
 
 def _print_entries(db: sqlite_utils.Database, team: str | None) -> None:
@@ -253,7 +237,3 @@ def _check_ids(team: str, user: str) -> None:
 
 def _by_table(rows: Mapping[str, int]) -> str:
     return ", ".join(f"{table} {count:,}" for table, count in rows.items() if count) or "nothing"
-
-
-def _counted(count: int, one: str, many: str | None = None) -> str:
-    return f"{count:,} {one if count == 1 else many or one + 's'}"

@@ -19,6 +19,7 @@ _MARKS = {
     Event.DECLINED: "🚫 declined",
     Event.EXPIRED: "⌛ ran out",
     Event.ERASED: "🧹 erased",
+    Event.RESTORED: "⏪ restored a backup",
 }
 
 

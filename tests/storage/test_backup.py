@@ -40,7 +40,7 @@ from storage import (
     watch_anew,
 )
 from tests.builds import ANDROID, IOS, NOON, a_build, to
-from tests.storage.holding import TEAM, a_full_database, everything
+from tests.storage.holding import TEAM, a_full_database, everything, vault, without_audit
 from tests.storage.test_migrations import first_version
 from tests.storage.test_recording import see
 
@@ -181,8 +181,8 @@ def forge(path: Path) -> None:
     connection.close()
 
 
-def put_back(backup: Path, path: Path, **more: Callable[[sqlite_utils.Database], int]) -> Path:
-    kept = restore(backup, path, at=NOON, **more).kept
+def put_back(backup: Path, path: Path) -> Path:
+    kept = restore(backup, path, at=NOON, vault=vault()).kept
     assert kept is not None
     return kept
 
@@ -190,11 +190,11 @@ def put_back(backup: Path, path: Path, **more: Callable[[sqlite_utils.Database],
 def test_a_restore_brings_back_every_row_and_keeps_what_was_there(path: Path) -> None:
     backup = path.with_name("copy.db")
     back_up(path, backup)
-    saved, copy = everything(path), backup.read_bytes()
+    saved, copy = without_audit(path), backup.read_bytes()
     wal_left_behind(path, "INSERT INTO looks (token) VALUES ('from after the backup')")
     kept = put_back(backup, path)
     assert kept.name == "b.db.before-restore-20261121T120000Z"
-    assert everything(path) == saved
+    assert without_audit(path) == saved
     assert "from after the backup" in everything(kept)
     assert backup.read_bytes() == copy
     assert names_in(path.parent) == {"b.db", "copy.db", kept.name}
@@ -218,19 +218,19 @@ def test_a_damaged_database_is_kept_byte_for_byte_with_its_log(path: Path) -> No
 def test_a_stale_log_is_not_played_into_what_was_restored(path: Path) -> None:
     backup = path.with_name("copy.db")
     back_up(path, backup)
-    saved = everything(path)
+    saved = without_audit(path)
     wal_left_behind(path, "INSERT INTO looks (token) VALUES ('stale')")
     path.unlink()
-    assert restore(backup, path, at=NOON).kept is None
-    assert everything(path) == saved
+    assert restore(backup, path, at=NOON, vault=vault()).kept is None
+    assert without_audit(path) == saved
 
 
 def test_a_restore_onto_a_machine_where_nothing_was(path: Path, tmp_path: Path) -> None:
     backup = path.with_name("copy.db")
     back_up(path, backup)
     new = tmp_path / "new" / "b.db"
-    assert restore(backup, new, at=NOON).kept is None
-    assert everything(new) == everything(path)
+    assert restore(backup, new, at=NOON, vault=vault()).kept is None
+    assert without_audit(new) == without_audit(path)
 
 
 async def test_a_restore_is_refused_while_a_bot_runs_or_another_command_is_at_work(path: Path) -> None:
@@ -341,6 +341,7 @@ KILLED_AT = """
 import os, sys
 from datetime import UTC, datetime
 from pathlib import Path
+from bot.vault import Vault
 from storage import restore
 
 def count(name, left):
@@ -359,7 +360,7 @@ for line in sys.stdin:
         left = [int(point)]
         for name in ("open", "close", "fsync", "link", "unlink", "replace", "rename"):
             count(name, left)
-        restore(Path(backup), Path(path), at=datetime.now(UTC))
+        restore(Path(backup), Path(path), at=datetime.now(UTC), vault=Vault(["old-" * 10]))
         os._exit(0)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """

@@ -10,6 +10,8 @@ from storage.wiping import OF_A_WORKSPACE, known_teams
 # Facts about the provider, the process or the app itself; they are nobody's, whoever looks.
 NOBODYS = {
     "_sqlite_migrations": "which steps of the schema were taken",
+    "audit_anchor_lines": "lines that wait for the audit log's anchor; they go once they are written there",
+    "audit_register": "one row over the audit logs of all workspaces, of which each leaves it with its log",
     "build_requests": "builds that wait for approval at the provider",
     "builds": "builds at the provider",
     "looks": "how far each token of the provider's was read",

@@ -51,6 +51,7 @@ LIVED = {
     "accounts",
     "audit",
     "audit_chains",
+    "audit_register",
     "channels",
     "deliveries",
     "installations",
@@ -88,6 +89,7 @@ async def test_everything_of_it_is_gone_from_every_table_and_the_others_stay(tow
     # What is left is of the provider, and of no workspace.
     assert set(town.rows_with("")) <= {
         "_sqlite_migrations",
+        "audit_register",
         "builds",
         "build_requests",
         "looks",

@@ -1,0 +1,95 @@
+"""What the audit log's anchor vouches for, beside what the database holds. For use where a database is at hand."""
+
+from __future__ import annotations
+
+import sqlite_utils
+
+from bot.audit import Tampered
+from bot.audit_anchor import Anchored, Remark, digest_of, read_line
+from storage.audit_register import Register, ends_of, read_register, waiting_lines
+
+
+def compare_with_anchor(db: sqlite_utils.Database, anchored: Anchored) -> tuple[list[Remark], list[Remark]]:
+    """Return what does not fit, and what is worth knowing besides; what waits to be written is no gap."""
+    try:
+        register = read_register(db)
+    except Tampered:
+        register = Register({})  # said by those who look at the register
+    waiting = [text for _, text in waiting_lines(db) if not _is_there(text, anchored)]
+    pending = _pending(waiting)
+    problems = [
+        *_about_lines(register, anchored, len(waiting)),
+        *(
+            problem
+            for team in sorted({*anchored.chains, *register.chains})
+            for problem in _about_chain(db, team, anchored, pending.get(team))
+        ),
+    ]
+    notes = []
+    if waiting:
+        lines = "1 line waits" if len(waiting) == 1 else f"{len(waiting):,} lines wait"
+        notes.append(Remark(f"{lines} for the anchor; the bot writes them when it can"))
+    return problems, notes
+
+
+def _is_there(text: str, anchored: Anchored) -> bool:
+    """Whether a line was written, though the bot was stopped before it could note that."""
+    line = read_line(text)
+    return line is not None and (line.anchor < anchored.number or digest_of(text) == anchored.digest)
+
+
+def _pending(waiting: list[str]) -> dict[str, int]:
+    """The last entry of each workspace of which a line waits."""
+    pending: dict[str, int] = {}
+    for text in waiting:
+        line = read_line(text)
+        if line is not None and line.team is not None and line.seq is not None:
+            pending[line.team] = line.seq
+    return pending
+
+
+def _about_lines(register: Register, anchored: Anchored, waiting: int) -> list[Remark]:
+    expected = anchored.number + waiting
+    if anchored.number > register.line_number:
+        return [
+            Remark(
+                f"the anchor knows {anchored.number - register.line_number} later changes than the database: an older"
+                " one was put in its place"
+            )
+        ]
+    if expected < register.line_number:
+        return [
+            Remark(
+                f"lines {expected + 1} to {register.line_number} of the anchor are missing, and do not wait either"
+            )
+        ]
+    if not waiting and anchored.digest != register.line_hash:
+        return [Remark("the anchor's last line is not the one that the database knows")]
+    return []
+
+
+def _about_chain(
+    db: sqlite_utils.Database, team: str, anchored: Anchored, pending: int | None
+) -> list[Remark]:
+    known = anchored.chains.get(team, {})
+    last_known = max(known, default=0)
+    ends = ends_of(db, team)
+    if ends is None:
+        gone = f"its log is gone, which the anchor knows up to entry {last_known}"
+        return [] if team not in anchored.chains else [Remark(gone, team)]
+    if ends.last_seq < last_known:
+        return [
+            Remark(
+                f"its log ends with entry {ends.last_seq}, but the anchor knows entry {last_known}: its end was cut, or"
+                " an older database was put in place",
+                team,
+            )
+        ]
+    there = dict(db.execute("SELECT seq, hash FROM audit WHERE team_id = ?", [team]))
+    there[ends.first_seq - 1] = ends.before_first
+    if other := [seq for seq, hash_ in known.items() if seq in there and there[seq] != hash_]:
+        return [Remark(f"entry {min(other)} is not the one that the anchor knows", team)]
+    if ends.last_seq > max(last_known, pending or 0):
+        words = f"entries after {max(last_known, pending or 0)} have never come to the anchor, and do not wait either"
+        return [Remark(words, team)]
+    return []
