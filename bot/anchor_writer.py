@@ -13,7 +13,7 @@ from typing import Protocol
 import structlog
 
 from bot.audit import Tampered
-from bot.audit_anchor import AnchorAddress, AnchorLine, digest_of, read_line
+from bot.audit_anchor import AnchorAddress, AnchorEvent, AnchorLine, digest_of, read_line
 from bot.vault import Vault
 from storage import Database
 from storage.audit_register import count_waiting, forget_sent, read_register, set_anchor, waiting_lines
@@ -65,7 +65,10 @@ class FileSink:
         new = not self._path.exists()
         file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, _OURS_ALONE)
         try:
-            size = os.fstat(file).st_size
+            there = os.fstat(file)
+            if there.st_mode & 0o077:
+                _take_from_others(file, self._path)
+            size = there.st_size
             half = size > 0 and os.pread(file, 1, size - 1) != b"\n"
             content = ("\n" if half else "").encode() + "".join(f"{line}\n" for line in lines).encode()
             while content:
@@ -79,6 +82,13 @@ class FileSink:
                 os.fsync(folder)
             finally:
                 os.close(folder)
+
+
+def _take_from_others(file: int, path: Path) -> None:
+    try:
+        os.fchmod(file, _OURS_ALONE)
+    except OSError as problem:
+        log.warning("audit.anchor_open_to_others", anchor=str(path), reason=problem.strerror)
 
 
 class SyslogSink:
@@ -227,7 +237,8 @@ class AnchorWriter:
         elif register.anchor == self._address.fingerprint:
             first = read_line(lines[0][1]) if lines else None
             expected = register.line_hash if not lines else first.previous if first is not None else None
-            if sent != expected:
+            restored = first is not None and first.event is AnchorEvent.RESTORED
+            if sent != expected and not restored:
                 log.error(
                     "audit.anchor_differs",
                     anchor=str(self._address),

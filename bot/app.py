@@ -82,7 +82,7 @@ NextCall = Callable[[], Awaitable[Any]]
 DRAIN_SECONDS = 20.0
 NOT_INSTALLED = "I am not installed in this workspace any more. Ask an admin to install me again."
 SLACK_RETRY_SECONDS = 5.0
-DAY_SECONDS = 86_400.0
+HOUR_SECONDS, HOURS_OF_A_DAY = 3600.0, 24
 SIGHT_SECONDS = SIGHT_EVERY.total_seconds()
 
 
@@ -272,19 +272,31 @@ class Buildbell:
             log.info("stopped")
 
     async def _keep_house(self, database: Database) -> None:
-        """Forget what is old, now and once a day."""
+        """Forget what is old, now and once a day; write the file anew, within the hour, after somebody has left."""
+        hours = 0
         while True:
-            before = self._clock() - timedelta(days=self._settings.history_days)
+            if hours % HOURS_OF_A_DAY == 0:
+                await self._forget_what_is_old(database)
             try:
-                audit_before = self._clock() - timedelta(days=self._settings.audit_days)
-                pruned = await prune(
-                    database, before=before, audit_before=audit_before, vault=self._settings.vault()
-                )
-                log.info("pruned", rows=pruned)
+                if await database.rewrite_if_marked():
+                    log.info("database.rewritten")
             except Exception:
-                # The bot can do without; tomorrow it is tried again.
-                log.exception("prune.broken")
-            await asyncio.sleep(DAY_SECONDS)
+                # In an hour it is tried again.
+                log.exception("database.not_rewritten")
+            hours += 1
+            await asyncio.sleep(HOUR_SECONDS)
+
+    async def _forget_what_is_old(self, database: Database) -> None:
+        before = self._clock() - timedelta(days=self._settings.history_days)
+        try:
+            audit_before = self._clock() - timedelta(days=self._settings.audit_days)
+            pruned = await prune(
+                database, before=before, audit_before=audit_before, vault=self._settings.vault()
+            )
+            log.info("pruned", rows=pruned)
+        except Exception:
+            # The bot can do without; tomorrow it is tried again.
+            log.exception("prune.broken")
 
     async def _reach_slack(self, slack: Presence, slack_app: AsyncApp) -> None:
         """Learn who we are and, in Socket Mode, connect; Slack being away is waited out."""

@@ -272,13 +272,13 @@ class _Reading:
             self._found.notes.append(
                 Remark(f"the operator restored a backup on {line.at}; lines of before: {len(branch) - kept}")
             )
-            self._put_away(kept, self._found.notes, "were put away by the restore")
+            self._put_away(kept, self._found.notes, "put away by the restore")
         elif kept is not None:
             self._problem(
                 f"line {number} of the anchor goes on from an older one: an older database was put in place without"
                 " `buildbell restore`"
             )
-            self._put_away(kept, self._found.problems, "are known to the anchor and were put away")
+            self._put_away(kept, self._found.problems, "known to the anchor, and put away")
         else:
             self._problem(
                 f"line {number} of the anchor does not follow the one before it: lines between"
@@ -321,7 +321,7 @@ class _Reading:
         for placed in self._branch[kept:]:
             if placed.line.event is AnchorEvent.ENTRY and placed.line.team is not None:
                 away.setdefault(placed.line.team, []).append(placed.line.seq or 0)
-        where += [Remark(f"{_entries(min(seqs), max(seqs))} {what}", team) for team, seqs in away.items()]
+        where += [Remark(f"{what}: {_entries(min(seqs), max(seqs))}", team) for team, seqs in away.items()]
 
     def _problem(self, text: str) -> None:
         self._found.problems.append(Remark(text))
@@ -370,7 +370,7 @@ class _Folding:
                 del known[later]
         elif seq < last or known.get(seq, hash_) != hash_:
             self._problem(
-                team, f"{_entries(seq, last)} are known to the anchor, which was begun anew without them"
+                team, f"known to the anchor, which was begun anew without them: {_entries(seq, last)}"
             )
         if seq:
             known[seq] = hash_

@@ -154,7 +154,7 @@ class Accounts:
             end_access(db, self._team, user, at, provider=provider)
             return there
 
-        return await self._database.write(work)
+        return await self._database.erase(work, tables=("accounts", "sign_ins"))
 
     async def refused(self, account: Account, message: str, at: datetime) -> bool:
         """The provider does not take this token any more: ask its owner for another, once; returns whether it was news.

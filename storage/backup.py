@@ -51,10 +51,10 @@ from storage.database import (
     in_transaction,
 )
 from storage.migrations import known_migrations
+from storage.private_files import FILE_MODE, make_file, make_folder
 
 # What SQLite keeps beside a database that is open, or was when the power went.
 _BESIDE = ("-wal", "-shm", "-journal")
-_OURS_ALONE = 0o600
 
 
 class BackupProblem(Exception):
@@ -132,7 +132,7 @@ def restore(
         raise BackupProblem(f"there is no file {backup}.")
     if path.exists() and backup.samefile(path):
         raise BackupProblem(f"{backup} is the database itself. Name a backup of it.")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path)
     with ExitStack() as held:
         held.callback(hold(path).close)
         held.callback(hold_alone(path).close)
@@ -171,7 +171,7 @@ def _is_there(target: Path) -> str:
 def _made_beside(target: Path, what: str) -> Iterator[Path]:
     """A new file in the same folder, gone at the end unless it was given another name."""
     made = target.with_name(f".{target.name}.{what}-{secrets.token_hex(6)}")
-    os.close(os.open(made, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _OURS_ALONE))
+    os.close(os.open(made, os.O_CREAT | os.O_EXCL | os.O_WRONLY, FILE_MODE))
     try:
         yield made
     finally:
@@ -195,8 +195,10 @@ def _copy_online(path: Path, copy: Path) -> None:
     ):
         try:
             source.backup(target)
-            # One file, which can be carried away and read where nothing may be written beside it.
+            # One file, which can be carried away and read where nothing may be written beside it; written anew, so
+            # that it holds nothing of what was deleted.
             target.execute("PRAGMA journal_mode = DELETE")
+            target.execute("VACUUM")
         except sqlite3.DatabaseError as error:
             raise BackupUnsound(f"{path} can't be copied ({error}).") from error
 
@@ -206,7 +208,9 @@ def _copy_raw(backup: Path, copy: Path) -> None:
     shutil.copyfile(backup, copy)
     for suffix in ("-wal", "-journal"):
         if (log := backup.with_name(backup.name + suffix)).exists():
-            shutil.copyfile(log, copy.with_name(copy.name + suffix))
+            beside = copy.with_name(copy.name + suffix)
+            make_file(beside)
+            shutil.copyfile(log, beside)
 
 
 def _examine(copy: Path, name: str) -> tuple[dict[str, int], set[str]]:
@@ -332,6 +336,8 @@ def _keep(path: Path, at: datetime) -> Path | None:
         _take_in_the_log(path)
     for suffix in ("", *_BESIDE):
         if (one := path.with_name(path.name + suffix)).exists():
+            with suppress(OSError):  # on a file system without modes
+                one.chmod(FILE_MODE)
             _second_name(one, kept.with_name(kept.name + suffix))
     _sync_folder(path)
     for suffix in _BESIDE:

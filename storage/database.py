@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import logging
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Self, TypeVar
@@ -14,11 +15,19 @@ from typing import Self, TypeVar
 import sqlite_utils
 
 from storage.migrations import known_migrations, migrations
+from storage.private_files import FILE_MODE, give_to_owner, make_file, make_folder, mend_modes
+from storage.remnants import empty_log, is_marked, rewrite_file, rewrite_tables
 
 T = TypeVar("T")
 Work = Callable[[sqlite_utils.Database], T]
 
 BUSY_SECONDS = 60
+# How often emptying the write-ahead log is tried while others read: later, and before a command gives up.
+EMPTY_LOG_SECONDS = 5.0
+TRIES_TO_SAY = 60
+MOST_TRIES = 10
+
+log = logging.getLogger(__name__)
 
 
 class DatabaseProblem(Exception):
@@ -65,6 +74,7 @@ class Database:
         self._lock = lock
         self._db = db
         self._gone: set[str] = set()
+        self._emptying: asyncio.Task[None] | None = None
         self._prepare: Callable[[sqlite_utils.Database, str], bool] | None = None
         self._prepared: set[str] = set()
 
@@ -75,7 +85,7 @@ class Database:
         Raises DatabaseDamaged, DatabaseNewer or DatabaseInUse, each with what to do; the file is then unchanged.
         """
         path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path)
         return await cls._on_its_thread(path, _open)
 
     @classmethod
@@ -106,6 +116,50 @@ class Database:
     async def write(self, work: Work[T]) -> T:
         """Run `work` in one transaction: all of it is on the disk when this returns, or none of it."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, in_transaction, self._db, work)
+
+    async def erase(self, work: Work[T], *, tables: Sequence[str] = ()) -> T:
+        """Run `work` in one transaction, and leave nothing in the files of what it took out of these tables.
+
+        Where somebody is just reading, the last of it goes from the write-ahead log once they have done.
+        """
+
+        def and_rewrite(db: sqlite_utils.Database) -> T:
+            result = work(db)
+            rewrite_tables(db, tables)
+            return result
+
+        result = await self.write(and_rewrite)
+        if not await self.read(empty_log) and self._emptying is None:
+            self._emptying = asyncio.create_task(self._empty_log_later(), name="emptying the database's log")
+        return result
+
+    async def _empty_log_later(self) -> None:
+        tries = 1
+        while not await self.read(empty_log):
+            if tries % TRIES_TO_SAY == 1:
+                log.warning("database.log_not_emptied: somebody is reading the database; it is tried again")
+            tries += 1
+            await asyncio.sleep(EMPTY_LOG_SECONDS)
+        self._emptying = None
+
+    async def rewrite(self) -> bool:
+        """Write the whole file anew, so that nothing stays in it of what was deleted.
+
+        Returns whether the write-ahead log could be emptied as well, after some tries. Raises
+        sqlite3.OperationalError where there is no room.
+        """
+        await self.read(rewrite_file)
+        for _ in range(MOST_TRIES):
+            if await self.read(empty_log):
+                return True
+        return False
+
+    async def rewrite_if_marked(self) -> bool:
+        """Write the whole file anew if something was deleted that must leave no trace; returns whether it was."""
+        marked = await self.read(is_marked)
+        if marked:
+            await self.rewrite()
+        return marked
 
     def of(self, team: str) -> OfWorkspace:
         """The database as what writes for one workspace sees it."""
@@ -138,6 +192,9 @@ class Database:
 
     async def close(self) -> None:
         """Finish what is queued and close the file."""
+        if self._emptying is not None:
+            self._emptying.cancel()
+            await asyncio.gather(self._emptying, return_exceptions=True)
         await asyncio.get_running_loop().run_in_executor(self._thread, self._db.close)
         self._thread.shutdown()
         self._lock.close()
@@ -156,14 +213,20 @@ class OfWorkspace:
 
     async def write(self, work: Work[T]) -> T:
         """Run `work` in one transaction. Raises WorkspaceGone."""
+        return await self._whole.write(self._if_there(work))
 
+    async def erase(self, work: Work[T], *, tables: Sequence[str]) -> T:
+        """Run `work` in one transaction, and leave nothing in the files of what it took away. Raises WorkspaceGone."""
+        return await self._whole.erase(self._if_there(work), tables=tables)
+
+    def _if_there(self, work: Work[T]) -> Work[T]:
         def if_there(db: sqlite_utils.Database) -> T:
             if self._whole.has_left(self._team):
                 raise WorkspaceGone
             self._whole.prepare(db, self._team)
             return work(db)
 
-        return await self._whole.write(if_there)
+        return if_there
 
 
 def check(path: Path) -> set[str]:
@@ -230,9 +293,9 @@ class Lock:
 
     def __init__(self, path: Path, suffix: str, *, shared: bool, refusal: str) -> None:
         """Raises DatabaseInUse with the refusal."""
-        # Opened for reading alone: the bot and whoever types a command need not be the same user.
         flags = os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC
-        self._file = os.open(path.with_name(path.name + suffix), flags, 0o644)
+        self._file = os.open(path.with_name(path.name + suffix), flags, FILE_MODE)
+        give_to_owner(self._file, path)
         try:
             fcntl.flock(self._file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -267,15 +330,22 @@ def bring_up_to_date(path: Path) -> sqlite_utils.Database:
     """Open the file, whoever has checked and holds it, and give it this version's schema."""
     db = sqlite_utils.Database(path, execute_plugins=False)
     db.enable_wal()
+    overwriting = db.execute("PRAGMA secure_delete").fetchone()[0] == 1
     _set_up(db)
+    was_there = bool(db.table_names())
+    pending = [step.name for step in migrations.pending(db)]
     migrations.apply(db)
+    if was_there and "m012_audit_register" in pending and not overwriting:
+        rewrite_file(db)  # what versions before this one have deleted is still in it
     return db
 
 
 def _open(path: Path) -> tuple[Lock, sqlite_utils.Database]:
     lock = hold(path)
     try:
+        make_file(path)
         check(path)
+        mend_modes(path)
         return lock, bring_up_to_date(path)
     except BaseException:
         lock.close()
@@ -304,6 +374,8 @@ def _open_beside(path: Path) -> tuple[Lock, sqlite_utils.Database]:
 def _set_up(db: sqlite_utils.Database) -> None:
     db.execute("PRAGMA synchronous = FULL")
     db.execute("PRAGMA foreign_keys = ON")
+    # Some builds of SQLite have it so from the beginning, some not.
+    db.execute("PRAGMA secure_delete = ON")
     # A command beside the bot may write for a while; neither must fail because of the other.
     db.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
 

@@ -28,7 +28,7 @@ from storage.database import Database
 from storage.fingerprints import fingerprint_of
 from storage.signed_states import is_issued, new_state
 from storage.times import from_text, to_text
-from storage.wiping import wipe_workspace
+from storage.wiping import WITH_TOKENS, wipe_workspace
 
 # Slack's page is opened at once; an answer that comes later than this is not to be trusted.
 STATE_LIVES = timedelta(minutes=10)
@@ -108,7 +108,10 @@ class Installations(AsyncInstallationStore):
     async def async_delete_bot(self, *, enterprise_id: str | None, team_id: str | None) -> None:
         """Forget an installation; what its workspaces have told the bot stays."""
         where, given = _where(enterprise_id, team_id)
-        await self._database.write(lambda db: db.execute(f"DELETE FROM installations WHERE {where}", given))
+        await self._database.erase(
+            lambda db: db.execute(f"DELETE FROM installations WHERE {where}", given),
+            tables=("installations",),
+        )
 
     async def async_delete_all(self, *, enterprise_id: str | None, team_id: str | None) -> None:
         """The app was taken out: forget the installation, and all that its workspaces have told the bot."""
@@ -128,7 +131,7 @@ class Installations(AsyncInstallationStore):
                 wipe_workspace(db, one, self._database, self._vault, self._clock())
             return teams
 
-        return await self._database.write(work)
+        return await self._database.erase(work, tables=WITH_TOKENS)
 
     async def seen(self, team: str, enterprise: str) -> None:
         """A request of Slack's says that the workspace belongs to the organisation."""

@@ -25,7 +25,7 @@ from storage.subscriptions import Subscriptions
 from storage.ties import Ties
 from storage.times import to_text
 from storage.watching import Watching
-from storage.wiping import known_teams, wipe_workspace
+from storage.wiping import WITH_TOKENS, known_teams, wipe_workspace
 from storage.workspace_subscriptions import WorkspaceSubscriptions
 
 
@@ -104,7 +104,9 @@ class Storage:
     async def wipe(self, team: str) -> None:
         """Forget all that a workspace has told the bot."""
         now = datetime.now(UTC)
-        await self.database.write(lambda db: wipe_workspace(db, team, self.database, self.vault, now))
+        await self.database.erase(
+            lambda db: wipe_workspace(db, team, self.database, self.vault, now), tables=WITH_TOKENS
+        )
         self.subscriptions.changed()
 
     def of(self, team: str) -> WorkspaceStorage:

@@ -9,8 +9,11 @@ import sqlite_utils
 from bot.vault import Vault
 from storage.audit import wipe_audit
 from storage.database import Database
+from storage.remnants import mark_for_rewriting
 from storage.subscriptions import end_subscription, select_subscriptions
 
+# Tables that hold tokens: they are written anew at once when some go, the rest of the file within the hour.
+WITH_TOKENS = ("accounts", "installations", "sign_ins")
 # Every table whose rows belong to a workspace, but for those that are ended with what hangs on them.
 OF_A_WORKSPACE = (
     "accounts",
@@ -46,4 +49,5 @@ def wipe_workspace(
     for table in OF_A_WORKSPACE:
         db.execute(f"DELETE FROM {table} WHERE team_id = ?", [team])
     wipe_audit(db, team, vault, at)
+    mark_for_rewriting(db)
     database.left(team)

@@ -55,6 +55,9 @@ class AuditCheck:
                 raise Misused(f"nothing was written down in workspace {team}.")
             known = {team}
         well = [self._check_one(db, one, expected, troubles.get(one, []), notes) for one in sorted(known)]
+        for one in sorted({one for one in notes if one is not None} - known) if team is None else ():
+            for words in notes[one]:
+                typer.echo(f"{one}: note: {words}.")
         for words in troubles.get(None, []):
             typer.echo(f"All workspaces: not well: {words}.")
         if not known and not troubles.get(None):

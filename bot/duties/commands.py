@@ -42,6 +42,12 @@ User = Annotated[str, typer.Argument(help="The person's id in Slack, U….", met
 Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
 
 
+LOG_NOT_EMPTIED = (
+    "Some of what was there before is still in the write-ahead log beside the database, since another program is"
+    " reading it: end that one, or say the same command again later."
+)
+
+
 def register(cli: typer.Typer) -> None:
     """Add the commands to the program."""
     cli.command(name="new-key")(new_key)
@@ -65,7 +71,11 @@ def rotate() -> None:
         vault = _vault_of(
             settings, 'set BUILDBELL_SECRET_KEY to "NEW,OLD"; `buildbell new-key` prints a new one.'
         )
-        done = _with_database(settings, lambda database: database.write(lambda db: rotate_key(db, vault)))
+        done, traceless = _with_database(
+            settings, lambda database: _without_trace(database, lambda db: rotate_key(db, vault))
+        )
+    if not traceless:
+        typer.echo(LOG_NOT_EMPTIED)
     if done.nothing:
         typer.echo("Nothing is left to do: everything is under the first key. The others can be left out.")
         return
@@ -141,10 +151,14 @@ def erase_user(team: Team, user: User, yes: Yes = False) -> None:
     with plainly():
         settings = DataSettings()
         vault, now = settings.vault(), datetime.now(UTC)
-        done = _with_database(
+        done, traceless = _with_database(
             settings,
-            lambda database: database.write(lambda db: erase_everywhere(db, team, user, vault, now)),
+            lambda database: _without_trace(
+                database, lambda db: erase_everywhere(db, team, user, vault, now)
+            ),
         )
+    if not traceless:
+        typer.echo(LOG_NOT_EMPTIED)
     if done.nothing:
         typer.echo(f"Nothing was known of {user} in workspace {team}.")
         return
@@ -220,6 +234,12 @@ def _with_database(settings: DataSettings, work: Callable[[Database], Awaitable[
             await database.close()
 
     return asyncio.run(run())
+
+
+async def _without_trace(database: Database, work: Callable[[sqlite_utils.Database], T]) -> tuple[T, bool]:
+    """Do the work, then write the file anew; returns also whether nothing stays of what was there before."""
+    done = await database.write(work)
+    return done, await database.rewrite()
 
 
 def _vault_of(settings: DataSettings, cure: str) -> Vault:
