@@ -36,11 +36,13 @@ async def governed(
     *,
     service_token_acts: str = "0",  # noqa: S107 - a switch
     now: Callable[[], datetime] = utc_now,
+    audit_anchor: str = "",
 ) -> AsyncIterator[Town]:
     """A town whose operator has set these rules; Anna (admin) and Ben (of the release team) have linked accounts."""
     (folder / "policy.toml").write_text(rules)
     policy = str(folder / "policy.toml")
-    async with open_town(folder, now=now, service_token_acts=service_token_acts, policy_file=policy) as town:
+    settings = {"service_token_acts": service_token_acts, "policy_file": policy, "audit_anchor": audit_anchor}
+    async with open_town(folder, now=now, **settings) as town:
         await town.connect("anna", "ben")
         yield town
 

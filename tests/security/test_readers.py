@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,7 @@ import pytest
 from sandbox.bitrise import ANNA_TOKEN, BEN_TOKEN, TOKEN
 from sandbox.slack import APP_TOKEN, BOT_TOKEN
 from tests.handlers.test_policy import RELEASE_TEAM, governed
+from tests.operating.forking import forked
 from tests.town import SECRET_KEY, Town, open_town
 
 
@@ -38,34 +42,199 @@ async def test_f2_a_row_that_was_copied_over_another_gives_nobody_anothers_right
     assert town.bitrise.farm.builds == []
 
 
-async def test_f3_a_change_of_the_audit_log_shows(town: Town) -> None:
-    from bot.audit import Tampered
-    from bot.vault import Vault
-    from storage import Database, Storage
-
+async def test_f3_a_change_of_the_audit_log_shows_without_anything_outside(town: Town) -> None:
     await town.ask("/bitrise trigger android branch:main", "anna started")
-    await town.stop_bot()
     with pytest.raises(sqlite3.DatabaseError, match="only added to"):
         await town.execute("DELETE FROM audit WHERE seq = 2")
     with pytest.raises(sqlite3.DatabaseError, match="only added to"):
         await town.execute("UPDATE audit SET body = '{}'")
-    path = town.folder / "buildbell.db"
-    for change in (
-        "UPDATE audit SET body = replace(body, 'main', 'develop')",
-        "DELETE FROM audit WHERE seq = 2",
-        "DELETE FROM audit WHERE seq = (SELECT MAX(seq) FROM audit)",
+    assert (await verified(town))[0] == 0
+    whole = copy_of(town)
+    await town.ask("/bitrise trigger android branch:main", "anna started")
+    await town.stop_bot()
+    now = copy_of(town)
+    for words, *statements in (
+        ("entry 1 was changed", "UPDATE audit SET body = replace(body, 'act', 'act ') WHERE seq = 1"),
+        ("entry 2 is missing", "DELETE FROM audit WHERE seq = 2"),
+        ("it should end with entry", "DELETE FROM audit WHERE seq = (SELECT MAX(seq) FROM audit)"),
+        (
+            "but the register of all chains says 1 to",
+            "DELETE FROM audit WHERE seq > (SELECT last_seq FROM old.audit_chains)",
+            "DELETE FROM audit_chains",
+            "INSERT INTO audit_chains SELECT * FROM old.audit_chains",
+        ),
+        ("its log is gone", "DELETE FROM audit", "DELETE FROM audit_chains"),
+        (
+            "though the workspace has accounts",
+            "DELETE FROM audit",
+            "DELETE FROM audit_chains",
+            "UPDATE audit_register SET chains = '{}', seal = NULL",
+        ),
+        ("the register of all chains is gone", "DELETE FROM audit_register"),
+        ("the trigger audit_is_not_cut was taken away", "DROP TRIGGER audit_is_not_cut"),
     ):
-        copy = path.with_name("copy.db")
-        copy.write_bytes(path.read_bytes())
-        with sqlite3.connect(copy) as connection:
-            connection.execute("DROP TRIGGER audit_is_not_changed")
-            connection.execute("DROP TRIGGER audit_is_not_cut")
-            connection.execute(change)
-        connection.close()
-        database = await Database.open(copy)
-        with pytest.raises(Tampered):
-            await Storage(database, Vault([SECRET_KEY])).of("T0SANDBOX").audit.verify()
-        await database.close()
+        put_in_place(town, now)
+        by_force(town, *statements, old=whole)
+        code, said = await verified(town)
+        assert (code, words in said) == (1, True), said
+    # Where the log was taken away no new one is begun: nothing is done that could not be written down.
+    put_in_place(town, now)
+    by_force(town, "DELETE FROM audit", "DELETE FROM audit_chains")
+    builds = len(town.bitrise.farm.builds)
+    await town.start_bot()
+    await town.ask("/bitrise trigger android branch:main", "audit log was changed from outside")
+    assert len(town.bitrise.farm.builds) == builds
+    assert (await verified(town))[0] == 1
+
+
+async def test_f7_a_whole_older_database_shows_in_the_anchor(tmp_path: Path) -> None:
+    anchor = tmp_path / "elsewhere" / "anchor.jsonl"
+    anchor.parent.mkdir()
+    (tmp_path / "bot").mkdir()
+    async with governed(tmp_path / "bot", audit_anchor=str(anchor)) as town:
+        await town.ask("/bitrise trigger android branch:main", "anna started")
+        older = copy_of(town)
+        await town.ask("/bitrise trigger android branch:main", "anna started")
+        await town.stop_bot()
+        code, said = await verified(town)
+        assert (code, "Compared with the anchor" in said) == (0, True), said
+        put_in_place(town, older)
+        code, said = await verified(town)
+        assert code == 1
+        assert "T0SANDBOX: not well: its log ends with entry" in said
+        await town.start_bot()
+        await town.ask("/bitrise trigger android branch:main", "anna started")
+        await town.stop_bot()
+        code, said = await verified(town)
+        assert code == 1
+        assert "an older database was put in place without `buildbell restore`" in said
+        # At the operator's word it is whole again, and says what happened.
+        backup = tmp_path / "backup.db"
+        for arguments in (["backup", str(backup)], ["restore", str(backup), "--yes"]):
+            code, said = await typed(town, *arguments)
+            assert code == 0, said
+        await town.start_bot()
+        await town.ask("/bitrise trigger android branch:main", "anna started")
+        await town.stop_bot()
+        code, said = await verified(town)
+        assert (code, "the operator restored a backup" in said) == (0, True), said
+
+
+async def test_f8_whoever_was_erased_or_unlinked_is_in_no_file_and_no_backup(
+    town: Town, tmp_path: Path
+) -> None:
+    await town.ask("/bitrise me name:canary-name mention:on", "canary-name", person="anna")
+    rows = await town.rows("SELECT sealed FROM accounts ORDER BY user_id")
+    anna, ben = (str(sealed).encode() for (sealed,) in rows)
+    email = str((await town.rows("SELECT email FROM people WHERE user_id = 'U0ANNA'"))[0][0]).encode()
+    assert all(one in town.kept() for one in (anna, ben, b"canary-name", email))
+    await town.ask("/bitrise disconnect", "wiped", person="ben")
+    assert ben not in town.kept()
+    assert anna in town.kept()
+    code, said = await typed(town, "erase-user", "T0SANDBOX", "U0ANNA", "--yes")
+    assert code == 0, said
+    await town.ask("/bitrise help", "What you can type", person="ben")  # the bot goes on
+    backup = town.folder / "backup.db"
+    assert (await typed(town, "backup", str(backup)))[0] == 0
+    for canary in (anna, ben, b"canary-name", email):
+        assert canary not in town.kept()
+
+
+async def test_f9_nobody_else_of_the_machine_can_read_what_the_bot_keeps(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        anchor = tmp_path / "elsewhere" / "anchor.jsonl"
+        anchor.parent.mkdir()
+        folder = tmp_path / "data"
+        database = f"sqlite:///{folder / 'buildbell.db'}"
+        async with open_town(tmp_path, database_url=database, audit_anchor=str(anchor)) as town:
+            await town.ask("/bitrise trigger android branch:main", "anna started")
+            files = [folder, anchor, *folder.iterdir()]
+            assert {"buildbell.db", "buildbell.db-wal", "buildbell.db-shm", "buildbell.db.lock"} <= {
+                one.name for one in files
+            }
+            assert {one.name: one.stat().st_mode & 0o077 for one in files} == {one.name: 0 for one in files}
+            await town.stop_bot()
+            for one in files:
+                if one.exists():
+                    one.chmod(0o755 if one.is_dir() else 0o644)
+            await town.start_bot()
+            assert {one.name: one.stat().st_mode & 0o077 for one in (folder, anchor, *folder.iterdir())} == {
+                one.name: 0 for one in (folder, anchor, *folder.iterdir())
+            }
+    finally:
+        os.umask(before)
+
+
+async def test_f10_lines_of_the_anchor_that_were_taken_out_changed_or_made_up_show(tmp_path: Path) -> None:
+    anchor = tmp_path / "elsewhere" / "anchor.jsonl"
+    anchor.parent.mkdir()
+    (tmp_path / "bot").mkdir()
+    async with governed(tmp_path / "bot", audit_anchor=str(anchor)) as town:
+        for _ in range(3):
+            await town.ask("/bitrise trigger android branch:main", "anna started")
+        await town.stop_bot()
+        lines = anchor.read_text().splitlines(keepends=True)
+        made_up = lines[-1].replace(f'"anchor":{len(lines)}', f'"anchor":{len(lines) + 1}')
+        for forged in (
+            lines[:-1],
+            [*lines[:2], *lines[3:]],
+            lines[1:],
+            [*lines, made_up],
+            [],
+            [*lines[:-1], lines[-1].replace('"entry"', '"state"')],
+        ):
+            anchor.write_text("".join(forged))
+            assert (await verified(town))[0] == 1
+        anchor.write_text("".join(lines))
+        assert (await verified(town))[0] == 0
+
+
+async def typed(town: Town, *arguments: str) -> tuple[int, str]:
+    """A command of the operator's, with the bot's settings."""
+    return await forked(*arguments, **{name.upper(): value for name, value in town.settings().items()})
+
+
+async def verified(town: Town) -> tuple[int, str]:
+    return await typed(town, "audit", "--verify")
+
+
+def copy_of(town: Town) -> Path:
+    """What anybody has who can read the folder, or a backup."""
+    copies = town.folder / "copies"
+    copies.mkdir(exist_ok=True)
+    copy = copies / f"{len(list(copies.iterdir()))}.db"
+    with (
+        closing(sqlite3.connect(town.folder / "buildbell.db")) as source,
+        closing(sqlite3.connect(copy)) as target,
+    ):
+        source.backup(target)
+    return copy
+
+
+def put_in_place(town: Town, copy: Path) -> None:
+    """What somebody does who can write there, and knows no key."""
+    for one in town.folder.glob("buildbell.db-*"):
+        one.unlink()
+    shutil.copyfile(copy, town.folder / "buildbell.db")
+
+
+def by_force(town: Town, *statements: str, old: Path | None = None) -> None:
+    """The triggers are in nobody's way who may drop them, and are there again afterwards, but for those that go."""
+    with closing(sqlite3.connect(town.folder / "buildbell.db")) as connection:
+        if old is not None:
+            connection.execute("ATTACH ? AS old", [str(old)])
+        triggers = dict(connection.execute("SELECT name, sql FROM main.sqlite_master WHERE type = 'trigger'"))
+        for name in triggers:
+            connection.execute(f"DROP TRIGGER {name}")
+        for statement in statements:
+            if statement.startswith("DROP TRIGGER"):
+                triggers.pop(statement.split()[-1])
+            else:
+                connection.execute(statement)
+        for sql in triggers.values():
+            connection.execute(sql)
+        connection.commit()
 
 
 async def test_f4_the_bots_own_log_holds_no_token(town: Town, capfd: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,244 @@
+"""The database's files: for their owner alone, and without a trace of what was deleted."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import sqlite3
+import stat
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import sqlite_utils
+from pydantic import SecretStr
+
+from bot.provider import Provider
+from storage import Database, Storage, back_up, restore
+from storage.private_files import open_to_others, shared_folder
+from storage.remnants import empty_log, rewrite_file, rewrite_tables
+from tests.builds import NOON
+from tests.storage.holding import vault
+from tests.storage.test_migrations import first_version
+
+
+@pytest.fixture(autouse=True)
+def _usual_umask() -> Iterator[None]:
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+def modes(folder: Path) -> dict[str, int]:
+    return {one.name: stat.S_IMODE(one.stat().st_mode) for one in (folder, *folder.iterdir())}
+
+
+async def test_what_the_bot_makes_is_its_owners_alone(tmp_path: Path) -> None:
+    database = await Database.open(tmp_path / "data" / "b.db")
+    assert modes(tmp_path / "data") == {
+        "data": 0o700,
+        **dict.fromkeys(("b.db", "b.db-wal", "b.db-shm", "b.db.lock"), 0o600),
+    }
+    await (await Database.beside(tmp_path / "data" / "b.db")).close()
+    assert modes(tmp_path / "data")["b.db.beside"] == 0o600
+    await database.close()
+
+
+async def test_what_was_open_to_others_is_mended_at_the_start_and_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "data" / "b.db"
+    await (await Database.open(path)).close()
+    for name in ("b.db.before-restore-20261121T120000Z", "b.db.before-restore-20261121T120000Z-wal"):
+        path.with_name(name).write_bytes(b"x")
+    for one in path.parent.iterdir():
+        one.chmod(0o644)
+    path.parent.chmod(0o755)
+    with caplog.at_level(logging.INFO, "storage"):
+        database = await Database.open(path)
+    assert {mode & 0o077 for mode in modes(path.parent).values()} == {0}
+    assert "database.made_private" in caplog.text
+    assert open_to_others(path) == []
+    await database.close()
+
+
+async def test_a_folder_that_holds_other_things_too_is_left_and_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "shared" / "b.db"
+    path.parent.mkdir(mode=0o755)
+    (path.parent / "letters.txt").write_text("mine")
+    (path.parent / "letters.txt").chmod(0o644)
+    database = await Database.open(path)
+    assert modes(path.parent) == {
+        "shared": 0o755,
+        "letters.txt": 0o644,
+        **dict.fromkeys(("b.db", "b.db-wal", "b.db-shm", "b.db.lock"), 0o600),
+    }
+    assert "database.folder_open_to_others" in caplog.text
+    assert shared_folder(path) == path.parent.resolve()
+    await database.close()
+
+
+@pytest.mark.parametrize("mode", [0o1777, 0o2775])
+async def test_a_folder_of_everybodys_or_of_a_group_is_left_as_it_is(tmp_path: Path, mode: int) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    folder.chmod(mode)
+    database = await Database.open(folder / "b.db")
+    assert stat.S_IMODE(folder.stat().st_mode) == mode
+    await database.close()
+
+
+async def test_where_modes_can_not_be_changed_the_bot_starts_all_the_same(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "data" / "b.db"
+    await (await Database.open(path)).close()
+    path.chmod(0o644)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "chmod", refuse)
+    database = await Database.open(path)
+    assert "can't change the mode of" in caplog.text
+    await database.close()
+
+
+async def test_what_a_restore_puts_away_and_takes_in_is_the_owners_alone(tmp_path: Path) -> None:
+    path, backup = tmp_path / "data" / "b.db", tmp_path / "backup.db"
+    await (await Database.open(path)).close()
+    back_up(path, backup)
+    path.chmod(0o644)
+    kept = restore(backup, path, at=NOON).kept
+    assert kept is not None
+    assert {mode & 0o077 for mode in modes(path.parent).values()} == {0}
+    assert backup.stat().st_mode & 0o077 == 0
+
+
+def holds(path: Path, canary: str) -> list[str]:
+    """The files of the folder in which it stands."""
+    return [one.name for one in sorted(path.parent.iterdir()) if canary.encode() in one.read_bytes()]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_table_that_is_written_anew_holds_nothing_of_what_was_deleted(tmp_path: Path, seed: int) -> None:
+    """Rows are moved to make room for others, and what is left where they were is not overwritten."""
+    db = sqlite_utils.Database(tmp_path / "b.db")
+    db.enable_wal()
+    db.execute("PRAGMA secure_delete = ON")
+    db.execute("CREATE TABLE t (a TEXT, b TEXT, PRIMARY KEY (a)) WITHOUT ROWID")
+    chance = random.Random(seed)
+    names = [f"{chance.random()}" for _ in range(400)]
+    for number, name in enumerate(names):
+        word = "canary" if number % 5 == 0 else "others"
+        db.execute("INSERT INTO t VALUES (?, ?)", [name, f"{word} {'x' * chance.randrange(900)}"])
+    db.conn.commit()
+    db.execute("DELETE FROM t WHERE b LIKE 'canary%'")
+    rows = db.execute("SELECT * FROM t").fetchall()
+    rewrite_tables(db, ["t"])
+    db.conn.commit()
+    assert empty_log(db)
+    assert holds(tmp_path / "b.db", "canary") == []
+    assert db.execute("SELECT * FROM t").fetchall() == rows
+    db.close()
+
+
+async def test_a_token_that_is_unlinked_is_in_no_file_also_where_somebody_reads_meanwhile(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "data" / "b.db"
+    database = await Database.open(path)
+    accounts = Storage(database, vault()).of("T1").accounts
+    sealed = []
+    for person in ("U1", "U2"):
+        account = await accounts.connect(
+            person, Provider.BITRISE, SecretStr("t"), provider_user="x", name="x", at=NOON
+        )
+        sealed.append(account.sealed)
+    with closing(sqlite3.connect(path)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT COUNT(*) FROM accounts").fetchall()
+        await accounts.disconnect("U1")
+        assert holds(path, sealed[0]) != []
+        reader.rollback()
+        assert database._emptying is not None
+        await database.read(empty_log)
+    assert holds(path, sealed[0]) == []
+    assert await accounts.find("U2", Provider.BITRISE) is not None
+    backup = path.with_name("copy.db")
+    back_up(path, backup)
+    assert holds(path, sealed[0]) == []
+    await database.close()
+
+
+def test_a_backup_holds_nothing_of_what_was_deleted_before(tmp_path: Path) -> None:
+    path = tmp_path / "b.db"
+    first_version(path, builds=50)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA secure_delete = OFF")
+        connection.execute("UPDATE builds SET body = 'canary' || body")
+        connection.commit()
+        connection.execute("DELETE FROM builds")
+        connection.commit()
+    assert holds(path, "canary") != []
+    elsewhere = tmp_path / "elsewhere" / "copy.db"
+    elsewhere.parent.mkdir()
+    back_up(path, elsewhere)
+    assert holds(elsewhere, "canary") == []
+
+
+async def test_an_update_takes_away_what_was_deleted_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where SQLite is built so that it overwrites nothing by itself."""
+    path = tmp_path / "data" / "b.db"
+    path.parent.mkdir()
+    first_version(path, builds=50)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA secure_delete = OFF")
+        connection.execute("INSERT INTO looks (token) VALUES ('canary' || hex(zeroblob(3000)))")
+        connection.commit()
+        connection.execute("DELETE FROM looks")
+        connection.commit()
+    before = sqlite_utils.Database.enable_wal
+
+    def as_such_a_build(db: sqlite_utils.Database) -> None:
+        before(db)
+        db.execute("PRAGMA secure_delete = OFF")
+
+    monkeypatch.setattr(sqlite_utils.Database, "enable_wal", as_such_a_build)
+    database = await Database.open(path)
+    assert await database.read(lambda db: db.execute("PRAGMA secure_delete").fetchone()[0]) == 1
+    assert await database.read(empty_log)
+    assert holds(path, "canary") == []
+    await database.close()
+
+
+async def test_a_workspace_that_left_is_in_no_file_once_the_file_was_written_anew(tmp_path: Path) -> None:
+    path = tmp_path / "data" / "b.db"
+    database = await Database.open(path)
+    storage = Storage(database, vault())
+    account = await storage.of("T0GONE").accounts.connect(
+        "U1", Provider.BITRISE, SecretStr("t"), provider_user="x", name="canary-name", at=NOON
+    )
+    await storage.wipe("T0GONE")
+    assert holds(path, account.sealed) == []
+    assert await database.rewrite_if_marked()
+    assert not await database.rewrite_if_marked()
+    for canary in ("T0GONE", "canary-name"):
+        assert holds(path, canary) == []
+    await database.close()
+
+
+def test_the_whole_file_can_be_written_anew_beside_others(tmp_path: Path) -> None:
+    first_version(tmp_path / "b.db")
+    db, other = (sqlite_utils.Database(tmp_path / "b.db") for _ in range(2))
+    other.enable_wal()
+    rewrite_file(db)
+    assert other.execute("SELECT COUNT(*) FROM builds").fetchone()[0] == 3
+    db.close()
+    other.close()
