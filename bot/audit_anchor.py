@@ -264,10 +264,13 @@ class _Reading:
             return
         last = branch[-1]
         if line.anchor == last.line.anchor + 1 and line.previous == last.digest:
+            if line.event is AnchorEvent.RESTORED:
+                self._settle(line)
             branch.append(placed)
             return
         kept = self._shared_with(line)
         if line.event is AnchorEvent.RESTORED and kept is not None:
+            self._settle(line)
             self._check_over(number, line, last)
             self._found.notes.append(
                 Remark(f"the operator restored a backup on {line.at}; lines of before: {len(branch) - kept}")
@@ -308,6 +311,13 @@ class _Reading:
         if 0 < kept <= len(self._branch) and self._branch[kept - 1].digest == line.previous:
             return kept
         return None
+
+    def _settle(self, line: AnchorLine) -> None:
+        """What was wrong before an operator's restore is told, and is no trouble any more."""
+        self._found.notes += [
+            Remark(f"before the restore of {line.at}: {one.text}", one.team) for one in self._found.problems
+        ]
+        self._found.problems.clear()
 
     def _check_over(self, number: int, line: AnchorLine, last: _Placed) -> None:
         if line.over is not None and line.over != f"{last.line.anchor} {last.digest}":
