@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import sys
 import tomllib
@@ -182,12 +183,23 @@ def advisories(asked: Asked) -> web.Response:
     return web.json_response({"vulns": [{"id": advisory, "summary": "Bad\x1b[31m.", "affected": affected}]})
 
 
-async def audit(tmp_path: Path, lock: str, url: str, *, accepted: str = "") -> tuple[int, str]:
+async def audit(
+    tmp_path: Path, lock: str, url: str, *, accepted: str = "", **environment: str
+) -> tuple[int, str]:
     (tmp_path / "lock").write_text(lock)
     (tmp_path / "accepted.toml").write_text(accepted)
     arguments = [str(tmp_path / "lock"), "--osv-url", url, "--accepted", str(tmp_path / "accepted.toml")]
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "checks.audit", *arguments, cwd=ROOT, stdout=asyncio.subprocess.PIPE
+        sys.executable,
+        "-m",
+        "checks.audit",
+        *arguments,
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        env={
+            **{name: value for name, value in os.environ.items() if name not in ("CI", "AUDIT_OFFLINE")},
+            **environment,
+        },
     )
     said, _ = await process.communicate()
     return process.returncode or 0, said.decode()
@@ -215,6 +227,25 @@ async def test_where_nobody_can_be_asked_that_is_said_and_no_more(tmp_path: Path
         assert await audit(tmp_path, lock, f"{silent.url}/v1/query") == (0, SILENCE + "\n")
         gone = silent.url
     assert await audit(tmp_path, lock, f"{gone}/v1/query") == (0, SILENCE + "\n")
+
+
+@pytest.mark.parametrize("ci", ["1", "true"])
+async def test_in_ci_silence_fails_unless_it_is_meant_and_then_the_result_says_so(
+    tmp_path: Path, ci: str
+) -> None:
+    lock = f"urllib3==1.24.1 {HASH}\n"
+    async with serving(lambda _: web.json_response({})) as silent:
+        url = f"{silent.url}/v1/query"
+        code, said = await audit(tmp_path, lock, url, CI=ci)
+        assert (code, said.startswith(SILENCE), "set AUDIT_OFFLINE=1" in said) == (1, True, True)
+        code, said = await audit(tmp_path, lock, url, CI=ci, AUDIT_OFFLINE="0")
+        assert code == 1
+        code, said = await audit(tmp_path, lock, url, CI=ci, AUDIT_OFFLINE="1")
+        assert (code, said) == (0, f"{SILENCE} That is accepted here (AUDIT_OFFLINE=1).\n")
+    async with serving(advisories) as osv:
+        # It forgives silence, and nothing that somebody has said.
+        code, said = await audit(tmp_path, lock, f"{osv.url}/v1/query", CI=ci, AUDIT_OFFLINE="1")
+        assert (code, "has PYSEC-2019-132" in said) == (1, True)
 
 
 async def test_a_lock_that_is_none_is_no_silence(tmp_path: Path) -> None:
