@@ -1,4 +1,6 @@
-FROM python:3.12-slim
+# The digest is that of the tag's index for all platforms, and it is what counts; the tag says what it is. To take a newer
+# one: docker buildx imagetools inspect python:3.12-slim
+FROM python:3.12.14-slim-trixie@sha256:78387bc3881b8273120a12ebe6c1ab22b018ccc2c9adf565ae1ac9b536e184ea
 
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 WORKDIR /app
@@ -9,10 +11,9 @@ RUN python -m pip install --no-cache-dir --disable-pip-version-check --require-h
 COPY bot ./bot
 COPY handlers ./handlers
 COPY storage ./storage
-COPY sandbox ./sandbox
 COPY manifest.yml LICENSE ./
 
-RUN useradd --uid 10001 --create-home buildbell && mkdir /data && chown buildbell /data
+RUN useradd --uid 10001 --create-home buildbell && mkdir --mode 700 /data && chown buildbell /data
 USER buildbell
 VOLUME /data
 

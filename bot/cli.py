@@ -28,6 +28,9 @@ from bot.slack import TokenRefused
 from storage import DatabaseProblem
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+# What the extra `sandbox` brings, and the simulators themselves, which the image leaves out.
+OF_THE_SANDBOX = frozenset({"sandbox", "emoji", "markdown_it"})
+INSTALL_SANDBOX = "pip install 'buildbell[sandbox]', or `make sandbox` in a checkout."
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -62,9 +65,15 @@ def sandbox(
 ) -> None:
     """Try the bot against a simulated Slack, Bitrise and Build.io on this machine; no account is needed."""
     # The simulators come last and only here: a bot that runs for real never loads them.
-    from sandbox.live import live  # noqa: PLC0415
-    from sandbox.story import play  # noqa: PLC0415
-
+    try:
+        from sandbox.live import live  # noqa: PLC0415
+        from sandbox.story import play  # noqa: PLC0415
+    except ModuleNotFoundError as problem:
+        if (problem.name or "").partition(".")[0] not in OF_THE_SANDBOX:
+            raise
+        words = f"the sandbox needs {problem.name}, which is not installed: {INSTALL_SANDBOX}"
+        err.print(f"[red]buildbell:[/] {escape(words)}")
+        sys.exit(2)
     try:
         code = asyncio.run(
             _until_sigterm(play(manifest()) if story else live(manifest(), speed=speed, port=port))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import AsyncIterator
@@ -21,6 +22,7 @@ from bot.manifest import bot_scopes
 from bot.settings import Settings
 from bot.slack import SlackNotReachable, TokenRefused, check_app_token, connect, slack_session, web_client
 from storage import DatabaseProblem, check
+from storage.private_files import open_to_others, shared_folder
 
 LEAST_DISK = 100 * 1024 * 1024
 
@@ -28,6 +30,8 @@ LEAST_DISK = 100 * 1024 * 1024
 async def examine(settings: Settings) -> AsyncIterator[Finding]:
     """Look at everything that the bot needs; raises nothing."""
     yield _database(Path(settings.database_path))
+    yield _files(Path(settings.database_path))
+    yield _audit_anchor(settings)
     async with AsyncExitStack() as open_things:
         session = await open_things.enter_async_context(slack_session())
         slack = web_client(settings, session, patient=False)
@@ -127,6 +131,40 @@ async def _buildio(buildio: Buildio) -> AsyncIterator[Finding]:
         return
     yield Finding("Build.io", f"as {me.email}")
     yield _apps("Build.io apps", apps)
+
+
+def _files(path: Path) -> Finding:
+    if others := open_to_others(path):
+        names = ", ".join(one.name for one in others)
+        return Finding("Files", f"others can read {names}", "start the bot once, which mends that")
+    if (folder := shared_folder(path)) is not None:
+        return Finding(
+            "Files",
+            f"others can look into {folder}, which is not the database's alone",
+            "give the database a folder of its own in DATABASE_URL, or chmod 700 this one",
+        )
+    return Finding("Files", "nobody but their owner can read them")
+
+
+def _audit_anchor(settings: Settings) -> Finding:
+    address = settings.audit_anchor
+    if address is None:
+        return Finding(
+            "Audit anchor",
+            "not set: that a whole older database was put in place would not show. Worth setting: AUDIT_ANCHOR, a file"
+            " in another place or a syslog",
+        )
+    if address.kind == "file" and not os.access(address.path.parent, os.W_OK | os.X_OK):
+        return Finding(
+            "Audit anchor",
+            f"{address.path.parent} can't be written",
+            "make the folder, or change AUDIT_ANCHOR",
+        )
+    if address.kind == "unix" and not address.path.exists():
+        return Finding(
+            "Audit anchor", f"there is no socket {address.path}", "start syslog, or change AUDIT_ANCHOR"
+        )
+    return Finding("Audit anchor", f"{address}; `buildbell audit --verify` compares with it")
 
 
 def _apps(what: str, count: int) -> Finding:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import shutil
 import stat
+import sys
+import tomllib
 from contextlib import closing
 from pathlib import Path
 
@@ -76,11 +79,79 @@ def test_the_image_installs_what_the_lock_says_and_starts_what_make_run_starts()
 
 def test_the_image_has_everything_that_the_program_needs() -> None:
     copied = {source for line in docker("COPY") for source in line.split()[:-1]}
-    assert {"bot", "handlers", "storage", "sandbox", "manifest.yml"} <= copied
+    assert {"bot", "handlers", "storage", "manifest.yml"} <= copied
     assert all((ROOT / source).exists() for source in copied)
     let_in = {line.removeprefix("!") for line in text(".dockerignore").splitlines() if line.startswith("!")}
     assert copied == let_in
     assert text(".dockerignore").splitlines()[0] == "*"
+
+
+def test_the_image_begins_with_a_base_that_nobody_can_exchange() -> None:
+    [base] = docker("FROM")
+    assert re.fullmatch(r"python:3\.\d+\.\d+-slim-\w+@sha256:[0-9a-f]{64}", base)
+    assert not re.search(r"^(ADD|ARG)\b|curl|wget|apt-get", text("Dockerfile"), re.MULTILINE)
+
+
+async def test_the_image_starts_without_the_simulators_and_says_what_they_need(tmp_path: Path) -> None:
+    """What the image copies, in a folder of its own, with the dependencies of the production lock alone."""
+    for line in docker("COPY"):
+        for source in line.split()[:-1]:
+            if (ROOT / source).is_dir():
+                shutil.copytree(
+                    ROOT / source, tmp_path / source, ignore=shutil.ignore_patterns("__pycache__")
+                )
+            else:
+                shutil.copyfile(ROOT / source, tmp_path / source)
+    assert not (tmp_path / "sandbox").exists()
+    only_development = pins_of("requirements-dev.lock") - pins_of("requirements.lock")
+    assert "emoji" in only_development
+    away = {name.replace("-", "_") for name in only_development} | {"sandbox"}
+    program = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+        f"sys.meta_path.insert(0, type('Away', (), {{'find_spec': staticmethod(lambda name, *_: (_ for _ in ()).throw("
+        f"ModuleNotFoundError(name, name=name)) if name.partition('.')[0] in {away!r} else None)}}))\n"
+        "sys.argv = ['buildbell', *sys.argv[1:]]\nfrom bot.cli import main\nmain()"
+    )
+
+    async def run(*arguments: str) -> tuple[int, str]:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-I", "-c", program, *arguments),
+            cwd=tmp_path,
+            env={"PATH": "/usr/bin", "COLUMNS": "200"},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        said, _ = await process.communicate()
+        return process.returncode or 0, said.decode()
+
+    code, said = await run("manifest")
+    assert code == 0, said
+    code, said = await run("run")
+    assert (code, "SLACK_BOT_TOKEN" in said) == (2, True), said
+    code, said = await run("sandbox")
+    assert (code, said.count("\n")) == (2, 1), said
+    assert "pip install 'buildbell[sandbox]'" in said
+
+
+def pins_of(lock: str) -> set[str]:
+    return set(re.findall(r"^([\w.-]+)(?:\[[^]]*\])?==", text(lock), re.MULTILINE))
+
+
+def test_what_only_the_simulators_import_is_an_extra() -> None:
+    project = tomllib.loads(text("pyproject.toml"))["project"]
+    extra = {requirement.partition(">")[0] for requirement in project["optional-dependencies"]["sandbox"]}
+    assert extra == {"emoji", "markdown-it-py"}
+    needed = {requirement.partition(">")[0] for requirement in project["dependencies"]}
+    assert not extra & needed
+    imports = "\n".join(
+        path.read_text() for room in ("bot", "handlers", "storage") for path in (ROOT / room).rglob("*.py")
+    )
+    assert not re.search(r"^\s*(?:import|from) (?:emoji|markdown_it)\b", imports, re.MULTILINE)
+    lock = re.search(r"^lock:\n((?:\t.*\n)+)", text("Makefile"), re.MULTILINE)
+    assert lock is not None
+    production, development = lock[1].splitlines()
+    assert "--extra" not in production
+    assert "--extra sandbox --extra dev" in development
 
 
 def test_the_image_runs_as_nobody_of_rank() -> None:

@@ -192,7 +192,7 @@ async def test_f6_who_asked_and_who_may_agree_can_not_be_changed_in_the_database
             assert started(town) == []
 
 
-async def test_f7_what_was_decided_leaves_nothing_to_decide_again(tmp_path: Path) -> None:
+async def test_f11_what_was_decided_leaves_nothing_to_decide_again(tmp_path: Path) -> None:
     async with governed(tmp_path, BY_ANNA) as town:
         done = await ask_for(town, "/bitrise trigger android branch:main workflow:deploy")
         blocks = json.loads(json.dumps(done.blocks))
