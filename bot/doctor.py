@@ -140,8 +140,8 @@ def _files(path: Path) -> Finding:
     if (folder := shared_folder(path)) is not None:
         return Finding(
             "Files",
-            f"others can look into {folder}, which is not the database's alone",
-            "give the database a folder of its own in DATABASE_URL, or chmod 700 this one",
+            f"nobody but their owner can read them, but others can look into {folder}; a folder of the database's own"
+            " with chmod 700 is better",
         )
     return Finding("Files", "nobody but their owner can read them")
 

@@ -246,6 +246,7 @@ def _examine(copy: Path, name: str) -> tuple[dict[str, int], set[str]]:
 class _AuditOfBefore:
     """What the database that is put away still owes to the audit log's anchor, and which line it made last."""
 
+    anchor: str
     last_line: str | None
     waiting: list[str]
 
@@ -264,7 +265,7 @@ def _audit_of_before(path: Path) -> _AuditOfBefore | None:
     except (DatabaseDamaged, sqlite3.DatabaseError, Tampered):
         return None
     last = f"{register.line_number} {register.line_hash}" if register.anchor else None
-    return _AuditOfBefore(last, waiting)
+    return _AuditOfBefore(register.anchor, last, waiting)
 
 
 def _note_restore(
@@ -285,6 +286,11 @@ def _note_restore(
         raise BackupProblem(
             f"the restore is written down in the audit log, which is sealed in {name}: set BUILDBELL_SECRET_KEY."
         )
+    if not anchor and (before.anchor if before is not None else _anchor_in(db)):
+        raise BackupProblem(
+            "the restore is told to the audit log's anchor: set AUDIT_ANCHOR as the bot has it. To be without one,"
+            " start the bot without it first."
+        )
     begin_missing_chains(db)
     for team in teams_with_chains(db):
         ends = ends_of(db, team) or ChainEnds()
@@ -302,6 +308,13 @@ def _note_restore(
     entry = Entry(event=Event.RESTORED, act="restore", personal=Personal(person="operator"))
     for team in teams_with_chains(db):
         append(db, team, vault, entry, at)
+
+
+def _anchor_in(db: sqlite_utils.Database) -> str:
+    try:
+        return read_register(db).anchor
+    except Tampered:
+        return ""
 
 
 def _check_audit(db: sqlite_utils.Database, team: str, name: str) -> None:

@@ -15,7 +15,9 @@ from tests.town import Town, open_town
 
 # A proxy of the machine's, or the settings of a bot that runs on it, must not reach a test.
 for name in list(os.environ):
-    if name.upper().endswith("_PROXY") or name.startswith(("SLACK_", "BITRISE_", "BUILDIO_", "BUILDBELL_")):
+    if name.upper().endswith("_PROXY") or name.startswith(
+        ("SLACK_", "BITRISE_", "BUILDIO_", "BUILDBELL_", "AUDIT_")
+    ):
         del os.environ[name]
 
 

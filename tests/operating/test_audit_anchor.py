@@ -300,6 +300,18 @@ async def test_a_log_that_was_found_cut_is_gone_on_with_at_the_operators_word_al
     assert f"{TWO}: note: put away by the restore: entry 1." in said
 
 
+async def test_a_restore_that_would_not_be_told_to_the_anchor_is_refused(place: Place) -> None:
+    await place.bot(ONE)
+    backup = place.folder / "backup.db"
+    await place.typed("backup", str(backup))
+    place.anchored = False
+    code, said = await place.typed("restore", str(backup), "--yes")
+    assert (code, "set AUDIT_ANCHOR as the bot has it" in said) == (2, True)
+    await place.bot()  # the bot runs without one now, and that is meant
+    code, said = await place.typed("restore", str(backup), "--yes")
+    assert code == 0, said
+
+
 async def test_lines_that_wait_when_a_restore_comes_are_written_before_it(place: Place) -> None:
     await place.bot(ONE)
     backup = place.folder / "backup.db"

@@ -45,6 +45,26 @@ async def test_it_finds_everything_well_and_says_what_to_register(town: ManyTown
     assert "Clock" in findings
 
 
+async def test_it_recommends_an_anchor_and_says_where_others_can_read(town: ManyTown) -> None:
+    path = town.folder / "buildbell.db"
+    anchor = path.parent.parent / "anchor.jsonl"
+    findings = await found(town)
+    assert (findings["Audit anchor"].well, "AUDIT_ANCHOR" in findings["Audit anchor"].said) == (True, True)
+    assert findings["Files"].well
+    findings = await found(town, audit_anchor=str(anchor))
+    assert findings["Audit anchor"].said.startswith(str(anchor))
+    for address in (f"{anchor.parent}/away/anchor.jsonl", f"syslog://{anchor.parent}/no-socket"):
+        assert not (await found(town, audit_anchor=address))["Audit anchor"].well
+    assert (await found(town, audit_anchor="syslog+udp://127.0.0.1"))["Audit anchor"].well
+    path.chmod(0o644)
+    findings = await found(town)
+    assert (findings["Files"].well, path.name in findings["Files"].said) == (False, True)
+    path.chmod(0o600)
+    (path.parent / "letters.txt").write_text("mine")
+    path.parent.chmod(0o755)
+    assert "others can look into" in (await found(town))["Files"].said
+
+
 async def test_each_trouble_has_its_cure(town: ManyTown) -> None:
     await town.install_everywhere()
     findings = await found(town, slack_client_secret="another", service_token_acts="1")
