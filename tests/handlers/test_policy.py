@@ -41,8 +41,13 @@ async def governed(
     """A town whose operator has set these rules; Anna (admin) and Ben (of the release team) have linked accounts."""
     (folder / "policy.toml").write_text(rules)
     policy = str(folder / "policy.toml")
-    settings = {"service_token_acts": service_token_acts, "policy_file": policy, "audit_anchor": audit_anchor}
-    async with open_town(folder, now=now, **settings) as town:
+    async with open_town(
+        folder,
+        now=now,
+        service_token_acts=service_token_acts,
+        policy_file=policy,
+        audit_anchor=audit_anchor,
+    ) as town:
         await town.connect("anna", "ben")
         yield town
 

@@ -78,7 +78,9 @@ async def _of_workspace(storage: Storage, team: str) -> None:
             person, Provider.BITRISE, SecretStr(TOKEN), provider_user=f"slug-{name}", name=name, at=NOON
         )
         await storage.sign_ins.begin(team, person, Provider.BUILDIO, NOON)
-        await storage.deliveries.take(team, f"of-{person[2:].lower()}", now=NOON, until=NOON + timedelta(hours=1))
+        await storage.deliveries.take(
+            team, f"of-{person[2:].lower()}", now=NOON, until=NOON + timedelta(hours=1)
+        )
         await here.passing_files.note(f"F0{person}", person, NOON)
         await here.people.save(Person(user=person, name=name, email=f"{name}@example.com", mention=True))
         await here.starts.remember(person, ANDROID.slug, TriggerBuild(app="android", branch="main"), at=NOON)

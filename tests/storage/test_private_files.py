@@ -162,7 +162,7 @@ async def test_a_token_that_is_unlinked_is_in_no_file_also_where_somebody_reads_
     with closing(sqlite3.connect(path)) as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT COUNT(*) FROM accounts").fetchall()
-        await accounts.disconnect("U1")
+        await accounts.disconnect("U1", at=NOON)
         assert holds(path, sealed[0]) != []
         reader.rollback()
         assert database._emptying is not None
