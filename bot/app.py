@@ -20,6 +20,7 @@ from aiohttp import web
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.context.async_context import AsyncBoltContext
+from slack_bolt.response import BoltResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.anchor_writer import AnchorWriter, use_anchor
@@ -57,6 +58,7 @@ from handlers import (
     HomeNews,
     Homes,
     Listening,
+    MemberDirectory,
     Overview,
     Passing,
     Rulings,
@@ -81,6 +83,9 @@ NextCall = Callable[[], Awaitable[Any]]
 
 DRAIN_SECONDS = 20.0
 NOT_INSTALLED = "I am not installed in this workspace any more. Ask an admin to install me again."
+NOT_SERVED = (
+    "This Buildbell is for other workspaces. Ask whoever runs it to add this one to SLACK_WORKSPACES."
+)
 SLACK_RETRY_SECONDS = 5.0
 HOUR_SECONDS, HOURS_OF_A_DAY = 3600.0, 24
 SIGHT_SECONDS = SIGHT_EVERY.total_seconds()
@@ -144,8 +149,15 @@ class Buildbell:
             hasty = Slacks(slack.access_to, **client_options(self._settings, session, patient=False))
             relay = self._relay(hasty, storage)
             open_things.push_async_callback(self.workers.close)
+            members = MemberDirectory(patient, clock=self._clock)
             clients = clients_of(
-                self._settings, https, storage, runner=self.workers, asked=relay.wake, clock=self._clock
+                self._settings,
+                https,
+                storage,
+                members=members,
+                runner=self.workers,
+                asked=relay.wake,
+                clock=self._clock,
             )
             open_things.push_async_callback(clients.close)
             bitrise = clients.bitrise.service
@@ -159,8 +171,7 @@ class Buildbell:
             listening = Listening(self.metrics, storage.deliveries, self._clock)
             following = Following(clock=self._clock, seconds_each=self._follow_seconds)
             vanishing = Vanishing(seconds=self._shown_seconds)
-            groups = Groups(patient, clock=self._clock)
-            choices = Choices(clock=self._clock)
+            groups, choices = Groups(patient, clock=self._clock), Choices(clock=self._clock)
             # Whoever remembers something of a workspace; when the app leaves it, they forget it.
             forgetful: list[Forgetful] = [
                 patient,
@@ -378,13 +389,21 @@ class Buildbell:
         )
 
         @app.middleware
-        async def met(context: AsyncBoltContext, body: dict[str, Any], next: NextCall) -> None:  # noqa: A002
+        async def met(
+            context: AsyncBoltContext,
+            body: dict[str, Any],
+            next: NextCall,  # noqa: A002
+        ) -> BoltResponse | None:
             team = workspace_of(body)
             if not is_departure(body):
+                if not await slack.serves(context.enterprise_id, team):
+                    # What a command is acknowledged with is shown to whoever typed it.
+                    return BoltResponse(status=200, body=NOT_SERVED if "command" in body else "")
                 database.returned(team)
             if context.is_enterprise_install and context.enterprise_id and team:
                 await slack.met(context.enterprise_id, team)
             await next()
+            return None
 
         return app
 

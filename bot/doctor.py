@@ -35,6 +35,7 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
     async with AsyncExitStack() as open_things:
         session = await open_things.enter_async_context(slack_session())
         slack = web_client(settings, session, patient=False)
+        yield _addresses(settings)
         look = installed.look if settings.many_workspaces else _slack
         async for finding in look(slack, settings):
             yield finding
@@ -171,6 +172,15 @@ def _apps(what: str, count: int) -> Finding:
     if not count:
         return Finding(what, "the token sees none", "give its owner access to the apps to watch")
     return Finding(what, f"{count} can be watched")
+
+
+def _addresses(settings: Settings) -> Finding:
+    """Over what tokens travel; an address that would show them to others is refused with the settings."""
+    names = ("slack_api_url", "slack_authorize_url", "bitrise_api_url", "buildio_api_url", "public_url")
+    plain = [name.upper() for name in names if (getattr(settings, name) or "").startswith("http://")]
+    if plain:
+        return Finding("Addresses", f"https://, but for {', '.join(plain)}, on this machine")
+    return Finding("Addresses", "all are https://, so tokens never travel in clear")
 
 
 def _database(path: Path) -> Finding:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,8 +13,9 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.findings import Finding, clock, missing_scopes
-from bot.settings import Settings
+from bot.settings import Settings, is_loopback
 from bot.slack import CALLBACK, INSTALL, SlackNotReachable, TokenRefused, WhoWeAre, connect, reason_of
+from bot.slack.workspaces import AllowedWorkspaces
 from storage import KeptInstallation, kept_installations
 
 # So many are asked; it is a look, and no census.
@@ -31,11 +31,11 @@ async def look(slack: AsyncWebClient, settings: Settings) -> AsyncIterator[Findi
         "Redirect URL", f"{settings.public_url}{CALLBACK} must be one of the app's (OAuth & Permissions)"
     )
     yield Finding("Key", "BUILDBELL_SECRET_KEY is set, and seals the tokens")
+    named = ", ".join(settings.slack_workspaces)
+    yield Finding("Who may install", f"{named} (SLACK_WORKSPACES)" if named else "whoever finds the page")
     if settings.service_token_acts:
         yield Finding(
-            "Who acts",
-            "SERVICE_TOKEN_ACTS is 1: everybody in each workspace that installs the app acts with BITRISE_TOKEN",
-            "set it to 0, unless all those workspaces are your own",
+            "Who acts", f"SERVICE_TOKEN_ACTS is 1: every member of {named} reads and acts with BITRISE_TOKEN"
         )
     yield Finding("Slack requests", f"over HTTP, signed, to /slack/events on port {settings.port}")
     async for finding in _installations(slack, settings):
@@ -75,8 +75,8 @@ async def _client(slack: AsyncWebClient, settings: Settings) -> Finding:
 def public_address(url: str, slack_api_url: str) -> Finding:
     """Whether Slack and people's browsers can reach the bot there, by the address's form alone."""
     address = urlsplit(url)
-    if _is_here(address.hostname):
-        if _is_here(urlsplit(slack_api_url).hostname):
+    if is_loopback(address.hostname):
+        if is_loopback(urlsplit(slack_api_url).hostname):
             return Finding("Public address", f"{url}, on this machine, as Slack is")
         return Finding(
             "Public address",
@@ -92,13 +92,6 @@ def public_address(url: str, slack_api_url: str) -> Finding:
     return Finding("Public address", f"{url}; people install at {url}{INSTALL}")
 
 
-def _is_here(host: str | None) -> bool:
-    try:
-        return host == "localhost" or ip_address(host or "").is_loopback
-    except ValueError:
-        return False
-
-
 async def _installations(slack: AsyncWebClient, settings: Settings) -> AsyncIterator[Finding]:
     vault = settings.vault()
     if vault is None:
@@ -110,7 +103,15 @@ async def _installations(slack: AsyncWebClient, settings: Settings) -> AsyncIter
     more = f"; the first {MOST_ASKED} are asked" if len(found) > MOST_ASKED else ""
     yield Finding("Installations", f"{len(found)}{more}" if found else "none yet")
     told_the_time = False
+    allowed = AllowedWorkspaces(settings.slack_workspaces)
     for one in found[:MOST_ASKED]:
+        if not allowed.includes(one.organisation, one.team):
+            yield Finding(
+                _name_of(one),
+                "not served: SLACK_WORKSPACES does not name it",
+                "add it to SLACK_WORKSPACES, or let its admins take the app out",
+            )
+            continue
         finding, who = await _installation(slack, one)
         yield finding
         if who is not None and not told_the_time:
@@ -118,8 +119,12 @@ async def _installations(slack: AsyncWebClient, settings: Settings) -> AsyncIter
             yield clock(who.answered_at)
 
 
+def _name_of(one: KeptInstallation) -> str:
+    return f"Installed in {one.name or 'a place without a name'} ({one.team or one.organisation})"
+
+
 async def _installation(slack: AsyncWebClient, one: KeptInstallation) -> tuple[Finding, WhoWeAre | None]:
-    what = f"Installed in {one.name or 'a place without a name'} ({one.team or one.organisation})"
+    what = _name_of(one)
     if one.token is None:
         cure = "set BUILDBELL_SECRET_KEY to the key that it was sealed with, or install the app there again"
         return Finding(what, "its token can't be opened", cure), None

@@ -21,7 +21,7 @@ from bot.settings import Settings
 from bot.signing_in import SigningIn, begin_at, comes_back_to
 from bot.watch import Intervals, Look, Lookout, Watcher, compare, match
 from bot.workers import Runner
-from handlers import Clients, ClientsAt, Settled
+from handlers import Clients, ClientsAt, MemberDirectory, Settled
 from storage import Recorder, Storage
 
 Clock = Callable[[], datetime]
@@ -36,6 +36,7 @@ def clients_of(
     https: HttpOf,
     storage: Storage,
     *,
+    members: MemberDirectory,
     runner: Runner,
     asked: Callable[[], None],
     clock: Clock,
@@ -48,7 +49,7 @@ def clients_of(
     door = _buildio_door(settings, https[Provider.BUILDIO], clock)
     page = f"{settings.public_url}{begin_at(Provider.BUILDIO)}" if door is not None else None
     buildio = Settled(settings.buildio_token, sign_in=page)
-    known: dict[str, Any] = {"asked": asked, "clock": clock}
+    known: dict[str, Any] = {"members": members, "asked": asked, "clock": clock}
     return Clients(
         ClientsAt(
             bitrise_plug(_bitrise(settings, https[Provider.BITRISE], runner, clock)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -13,6 +14,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from bot.aborts import AbortRule, rules_from
 from bot.audit_anchor import AnchorAddress
 from bot.vault import Vault
+
+_WORKSPACE = re.compile(r"[TE][A-Z0-9]{2,20}")
 
 
 class DataSettings(BaseSettings):
@@ -103,6 +106,10 @@ class Settings(DataSettings):
     )
     slack_client_secret: SecretStr | None = Field(
         default=None, description="Client secret of the Slack app; belongs to SLACK_CLIENT_ID."
+    )
+    slack_workspaces: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="The only workspaces (T…) and organisations (E…) that may install the app, split by commas.",
     )
     slack_authorize_url: str = Field(
         default="https://slack.com/oauth/v2/authorize",
@@ -205,6 +212,17 @@ class Settings(DataSettings):
             return tuple(host.strip().lower() for host in value.split(",") if host.strip())
         return value
 
+    @field_validator("slack_workspaces", mode="before")
+    @classmethod
+    def _split_workspaces(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        named = tuple(one.strip() for one in value.split(",") if one.strip())
+        for one in named:
+            if not _WORKSPACE.fullmatch(one):
+                raise ValueError(f"{one[:40]} is no id of a workspace (T…) or an organisation (E…)")
+        return named
+
     @field_validator("abort_kinds", mode="before")
     @classmethod
     def _read_rules(cls, value: object) -> object:
@@ -224,6 +242,11 @@ class Settings(DataSettings):
             raise ValueError("must not carry a name or password")
         if not re.fullmatch(r"[A-Za-z0-9_.:-]*[A-Za-z0-9_:]", parts.hostname):
             raise ValueError("must name its host in plain letters, with no dot at the end (xn--… for others)")
+        if parts.scheme == "http" and not is_loopback(parts.hostname):
+            raise ValueError(
+                f"must begin with https://: plain http to {parts.hostname} would send tokens in clear"
+                " (http:// is taken for this machine alone, such as http://127.0.0.1)"
+            )
         return value.rstrip("/")
 
     @field_validator("slack_api_url")
@@ -236,6 +259,11 @@ class Settings(DataSettings):
         if self.slack_client_id is None:
             if self.slack_bot_token is None:
                 raise ValueError("set SLACK_BOT_TOKEN (one workspace) or SLACK_CLIENT_ID (many)")
+            if self.slack_workspaces:
+                raise ValueError(
+                    "SLACK_WORKSPACES says who may install the app, and belongs to SLACK_CLIENT_ID: with"
+                    " SLACK_BOT_TOKEN leave it out"
+                )
             return self
         needed = ("slack_client_secret", "slack_signing_secret", "public_url", "buildbell_secret_key")
         if missing := [name.upper() for name in needed if getattr(self, name) is None]:
@@ -243,6 +271,16 @@ class Settings(DataSettings):
         if self.slack_bot_token is not None or self.slack_app_token is not None:
             raise ValueError(
                 "SLACK_CLIENT_ID is for many workspaces, over HTTP: leave SLACK_BOT_TOKEN and SLACK_APP_TOKEN out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _acts_for_named_workspaces(self) -> Self:
+        # Whoever finds the install page would read and start builds with the bot's own token.
+        if self.many_workspaces and self.service_token_acts and not self.slack_workspaces:
+            raise ValueError(
+                "SERVICE_TOKEN_ACTS=1 with SLACK_CLIENT_ID lets every workspace that installs the app act with"
+                " BITRISE_TOKEN: name yours in SLACK_WORKSPACES (T…,E…), or set SERVICE_TOKEN_ACTS=0"
             )
         return self
 
@@ -279,6 +317,14 @@ class Settings(DataSettings):
     def many_workspaces(self) -> bool:
         """Whether workspaces install the app themselves."""
         return self.slack_client_id is not None
+
+
+def is_loopback(host: str | None) -> bool:
+    """Whether a host is this machine, which nothing on the way can listen to."""
+    try:
+        return host == "localhost" or ip_address(host or "").is_loopback
+    except ValueError:
+        return False
 
 
 def in_words(problem: ValidationError) -> str:

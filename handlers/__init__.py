@@ -36,6 +36,8 @@ from handlers.groups import Groups
 from handlers.homes import HomeNews, Homes
 from handlers.leaving import is_departure
 from handlers.listening import Listening
+from handlers.membership import MemberDirectory
+from handlers.outsiders import Outsiders
 from handlers.overview import Overview
 from handlers.passing import Passing
 from handlers.rulings import Rulings
@@ -57,6 +59,7 @@ __all__ = [
     "HomeNews",
     "Homes",
     "Listening",
+    "MemberDirectory",
     "Overview",
     "Passing",
     "Rulings",
@@ -97,7 +100,13 @@ def register(app: AsyncApp, desk: Desk, listening: Listening, homes: Homes) -> N
     async def once(body, next):  # type: ignore[no-untyped-def]  # noqa: A002
         return await listening.once(body, next)
 
-    failing.register(app)
+    failing.register(app, desk)
+    outsiders = Outsiders(desk, listening)
+
+    @app.middleware
+    async def members(body, next):  # type: ignore[no-untyped-def]  # noqa: A002
+        return await outsiders.check(body, next)
+
     for surface in _SURFACES:
         surface.register(app, desk, listening)
     home.register(app, desk, listening, homes)

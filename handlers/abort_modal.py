@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from slack_bolt.app.async_app import AsyncApp
@@ -36,7 +37,7 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
                 _abort(origin, order, caller),
                 _course(origin, order),
                 ack=ack,
-                slack=caller.slack,
+                caller=caller,
                 view_id=view["id"],
             )
             if said is not None:
@@ -65,10 +66,10 @@ async def _abort(origin: AbortOrigin, order: AbortOrder, caller: Caller) -> Answ
 
 async def _tell(said: Answer, origin: AbortOrigin, caller: Caller) -> None:
     """Tell the channel, and bring up to date what Abort was pressed on."""
-    say = ToResponseUrl(caller, origin.response_url, Pressed(origin.channel, origin.ts, origin.unfurled))
+    say = ToResponseUrl(caller, origin.response_url, Pressed(caller.channel, origin.ts, origin.unfurled))
     await say(said)
     pressed_on: Replacing = say
-    if not origin.channel or origin.view is not None:
+    if not caller.channel or origin.view is not None:
         pressed_on = ToPane(_in_pane(caller, origin))
     try:
         card = await _card(origin, caller)
@@ -87,4 +88,4 @@ async def _card(origin: AbortOrigin, caller: Caller) -> Message:
 def _in_pane(caller: Caller, origin: AbortOrigin) -> Caller:
     """The caller as they were before the abort modal was opened."""
     pane = Pane(origin.view, home=False, full=False) if origin.view is not None else None
-    return Caller(caller.desk, caller.person, caller.team, origin.channel, caller.name, pane=pane)
+    return replace(caller, pane=pane)

@@ -31,7 +31,7 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
                 accounts.link(token, caller, origin.provider),
                 _linking(origin),
                 ack=ack,
-                slack=caller.slack,
+                caller=caller,
                 view_id=view["id"],
             )
 
@@ -44,7 +44,7 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
                 policies.add(filled, caller, origin.provider),
                 _ruling(filled, origin),
                 ack=ack,
-                slack=caller.slack,
+                caller=caller,
                 view_id=view["id"],
             )
             if said is not None:

@@ -55,6 +55,28 @@ _OWN: Mapping[Provider, Mapping[type[Any], Own]] = {
     Provider.BITRISE: bitrise.ANSWERS,
     Provider.BUILDIO: buildio.ANSWERS,
 }
+# What shows no more than the channel follows, or takes back what is one's own: people of other companies may, too.
+_FOR_OUTSIDERS: Mapping[Provider, tuple[type[Any], ...]] = {
+    Provider.BITRISE: (
+        commands.Help,
+        commands.ListApps,
+        commands.Status,
+        commands.ListBuilds,
+        commands.ShowBuild,
+        commands.ListPipelines,
+        commands.ShowPipeline,
+        commands.Subscriptions,
+        commands.Why,
+        commands.Disconnect,
+    ),
+    Provider.BUILDIO: (
+        commands.Help,
+        commands.Subscriptions,
+        commands.Why,
+        commands.Disconnect,
+        commands.buildio.ShowApp,
+    ),
+}
 # What was kept while a provider was set up can still be seen, and ended.
 _WITHOUT_A_TOKEN = (commands.Help, commands.Subscriptions, commands.Unsubscribe, commands.Disconnect)
 
@@ -73,8 +95,10 @@ async def answer(
 async def respond(command: commands.Command, caller: Caller, provider: Provider) -> Answer | None:
     """The answer to a command at a provider.
 
-    Raises NotNamed, NotAllowed, UnknownApp, AmbiguousApp or ProviderError.
+    Raises NotNamed, NotAllowed, NotAMember, UnknownApp, AmbiguousApp or ProviderError.
     """
+    if not isinstance(command, _FOR_OUTSIDERS.get(provider, ())):
+        await caller.check_belongs()
     if not isinstance(command, _WITHOUT_A_TOKEN):
         check_set_up(provider, caller)
     if (alike := _ALIKE.get(type(command))) is not None:

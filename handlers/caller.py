@@ -18,6 +18,8 @@ from bot.messages import Message, Origin
 from bot.provider import Provider
 from handlers.desk import Desk
 from handlers.directory import AppDirectory
+from handlers.membership import MembershipUnknown
+from handlers.view_state import sign_view
 from handlers.visible import VisibleApps
 from storage import WorkspaceStorage
 
@@ -50,7 +52,8 @@ class Caller:
 
     `name` is the one that Slack sent along, if it did; `person` is their id. `trigger_id` opens a modal, within three
     seconds and once (Slack's rules, "Answering"); mentions and messages bring none. `vouched`: Slack itself says that
-    it is them, and not whoever made a workflow. `stranger`: they belong to another company's workspace.
+    it is them, and not whoever made a workflow.
+    Whether they belong to the workspace is asked at each use (`belongs`).
     """
 
     desk: Desk
@@ -61,7 +64,6 @@ class Caller:
     trigger_id: str = ""
     pane: Pane | None = None
     vouched: bool = True
-    stranger: bool = False
 
     @classmethod
     def in_body(cls, body: Mapping[str, Any], desk: Desk) -> Self:
@@ -79,7 +81,6 @@ class Caller:
             or Origin.read(view.get("private_metadata")).channel,
             trigger_id=body.get("trigger_id") or "",
             pane=Pane.in_body(body),
-            stranger=_is_stranger(body),
         )
 
     @property
@@ -133,7 +134,8 @@ class Caller:
 
     async def may_act(self, provider: Provider = Provider.BITRISE) -> bool:
         """Whether the bot can change anything at the provider for them; what exactly, the policy says."""
-        return self.desk.clients.at(provider).service_acts or await self.is_linked(provider)
+        clients = self.desk.clients.at(provider)
+        return await self.is_linked(provider) or await clients.serves(self.team, self.identity)
 
     async def is_linked(self, provider: Provider = Provider.BITRISE) -> bool:
         """Whether they have an account of their own at the provider that works."""
@@ -145,7 +147,7 @@ class Caller:
 
     async def show(self, view: Mapping[str, Any]) -> str:
         """Put a modal before the person, on top of the one they are in; returns its id. Raises SlackApiError."""
-        slack, view = self.slack, dict(view)
+        slack, view = self.slack, self._signed(view)
         if self.pane is None or self.pane.home:
             answer = await slack.views_open(trigger_id=self.trigger_id, view=view)
         elif self.pane.full:
@@ -153,6 +155,16 @@ class Caller:
         else:
             answer = await slack.views_push(trigger_id=self.trigger_id, view=view)
         return str(answer["view"]["id"])
+
+    async def redraw(self, view_id: str, view: Mapping[str, Any], *, version: str | None = None) -> None:
+        """Put a view in the place of one that is open; with `version` only if that is still the same.
+
+        Raises SlackApiError.
+        """
+        await self.slack.views_update(view_id=view_id, hash=version, view=self._signed(view))
+
+    def _signed(self, view: Mapping[str, Any]) -> dict[str, Any]:
+        return sign_view(view, self.desk.storage.signing, team=self.team, person=self.person)
 
     async def signature(self) -> str:
         """The person's name, for Bitrise, which knows only the owner of the bot's token."""
@@ -171,13 +183,24 @@ class Caller:
         """The person's e-mail address; None where Slack does not say."""
         return ((await self._user()).get("profile") or {}).get("email")
 
+    async def belongs(self) -> bool:
+        """Whether the person is of the workspace or its organisation, now; guests are. Raises MembershipUnknown."""
+        return await self.desk.clients.members.belongs(self.team, self.person)
+
+    async def check_belongs(self) -> None:
+        """Let only those go on who belong to the workspace. Raises NotAMember, MembershipUnknown."""
+        await self.desk.clients.members.check(self.team, self.person)
+
+    async def check_full_member(self) -> None:
+        """Let only members go on who are no guests. Raises NotAMember, NotForGuests, MembershipUnknown."""
+        await self.desk.clients.members.check_full_member(self.team, self.person)
+
     async def is_full_member(self) -> bool:
         """Whether the person belongs to the workspace: no guest, nobody from elsewhere, and Slack says so."""
-        user = await self._user()
-        guest = any(
-            user.get(name) for name in ("is_restricted", "is_ultra_restricted", "is_stranger", "deleted")
-        )
-        return bool(user) and not guest and user.get("team_id") in (None, self.team)
+        try:
+            return await self.desk.clients.members.is_full_member(self.team, self.person)
+        except MembershipUnknown:
+            return False
 
     async def direct_message(self) -> str:
         """The person's direct message with the bot. Raises SlackApiError."""
@@ -218,12 +241,6 @@ def workspace_of(body: Mapping[str, Any]) -> str:
     )
     # Some of these name the organisation (E…) where the app is installed in all of it.
     return next((one for one in said if isinstance(one, str) and one.startswith("T")), "")
-
-
-def _is_stranger(body: Mapping[str, Any]) -> bool:
-    """Whether somebody acts from another company, in a channel that is shared with it ("Slack Connect")."""
-    team, theirs = (body.get("team") or {}).get("id"), (body.get("user") or {}).get("team_id")
-    return bool(team and theirs and team != theirs and not body.get("enterprise"))
 
 
 class Audience(Enum):

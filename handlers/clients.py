@@ -20,6 +20,7 @@ from bot.provider import Provider
 from bot.secrecy import knows
 from handlers.credentials import PersonsToken, ServiceToken
 from handlers.directory import AppDirectory
+from handlers.membership import MemberDirectory
 from handlers.renewing import Renewing
 from storage import Storage
 
@@ -64,9 +65,11 @@ class ClientsAt(Generic[Client]):
         settled: Settled,
         storage: Storage,
         *,
+        members: MemberDirectory,
         asked: Callable[[], None],
         clock: Callable[[], datetime],
     ) -> None:
+        self.members = members
         self.provider = plug.provider
         self.service_acts = settled.acts
         self.sign_in = settled.sign_in
@@ -130,9 +133,19 @@ class ClientsAt(Generic[Client]):
         return self._service_token is not None and knows(token.get_secret_value(), self._service_token)
 
     async def is_linked(self, team: str, person: str) -> bool:
-        """Whether the person has an account of their own that works."""
+        """Whether the person has an account of their own that works, and belongs to the workspace.
+
+        Raises MembershipUnknown.
+        """
         account = await self._storage.of(team).accounts.find(person, self.provider) if person else None
-        return account is not None and account.works
+        return account is not None and account.works and await self.members.belongs(team, person)
+
+    async def serves(self, team: str, person: str) -> bool:
+        """Whether the bot's own token stands in for them in everything: the operator says so, and for members alone.
+
+        `""` is a workflow, of which the rules decide. Raises MembershipUnknown.
+        """
+        return self.service_acts and (not person or await self.members.is_full_member(team, person))
 
     def _credentials(self, team: str, person: str, *, strict: bool) -> PersonsToken:
         return PersonsToken(
@@ -141,6 +154,7 @@ class ClientsAt(Generic[Client]):
             person,
             provider=self.provider,
             service=self._service_token,
+            members=self.members,
             service_acts=self.service_acts,
             strict=strict,
             renewing=self.renewing,
@@ -155,6 +169,7 @@ class Clients:
     ) -> None:
         self.bitrise = bitrise
         self.buildio = buildio
+        self.members = bitrise.members
         everywhere: list[ClientsAt[Any]] = [bitrise, buildio, *more]
         self._all = {one.provider: one for one in everywhere}
 
@@ -179,6 +194,7 @@ class Clients:
 
     def forget(self, team: str) -> None:
         """The app is gone from the workspace: so are its people's accounts."""
+        self.members.forget(team)
         for one in self._all.values():
             one.forget(team)
 

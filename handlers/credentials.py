@@ -9,6 +9,7 @@ from bot.fair_limiter import NOBODY, Requester
 from bot.http import NotConnected
 from bot.provider import Provider
 from bot.vault import CannotOpen
+from handlers.membership import MemberDirectory, NotAMember
 from handlers.renewing import Renewing
 from storage import Account, Storage
 
@@ -41,8 +42,10 @@ class ServiceToken:
 class PersonsToken:
     """One person's own token.
 
-    Where they have none the bot's token stands in, for all (`service_acts`) or for reading alone; where it is `strict`,
-    for nothing: some things may not even be read with somebody else's eyes.
+    Where they have none the bot's token stands in, for all (`service_acts`, for full members) or for reading alone;
+    where it is `strict`, for nothing: some things may not even be read with somebody else's eyes. Somebody who does not
+    belong to the workspace any more is as one who has none. That is asked here, since whatever is read or changed for
+    a person passes here, however they asked for it.
     """
 
     def __init__(
@@ -53,13 +56,16 @@ class PersonsToken:
         *,
         provider: Provider,
         service: SecretStr | None,
+        members: MemberDirectory,
         service_acts: bool,
         strict: bool,
         renewing: Renewing,
     ) -> None:
         self._accounts = storage.of(team).accounts
+        self._team = team
         self._person = person
         self.requester = Requester(team, person)
+        self._members = members
         self._provider = provider
         self._service = service
         self._service_acts = service_acts
@@ -67,11 +73,13 @@ class PersonsToken:
         self._renewing = renewing
 
     async def token(self, *, changes: bool) -> SecretStr | None:
-        """The token for this request. Raises NotConnected."""
+        """The token for this request. Raises NotConnected, of which MembershipUnknown is one."""
         account = await self._account()
-        if account is None:
-            if self._service is not None and (self._service_acts or not (changes or self._strict)):
+        if account is None or not await self._members.belongs(self._team, self._person):
+            if self._service is not None and (not (changes or self._strict) or await self._serves()):
                 return self._service
+            if account is not None:
+                raise NotAMember(provider=self._provider)
             raise NotConnected(provider=self._provider)
         if account.works and (token := await self._token_of(account)) is not None:
             return token
@@ -90,6 +98,12 @@ class PersonsToken:
             return await self._renewing.instead_of(token, account)
         except CannotOpen as problem:
             raise self._sealed(account, problem) from problem
+
+    async def _serves(self) -> bool:
+        """Whether the bot's token also does what must not be done with somebody else's eyes."""
+        if not self._service_acts or not self._person:
+            return self._service_acts
+        return await self._members.is_full_member(self._team, self._person)
 
     async def _account(self) -> Account | None:
         return await self._accounts.find(self._person, self._provider) if self._person else None

@@ -77,17 +77,6 @@ class Groups:
         named += [f"{left} more"] if left else []
         return named[0] if len(named) == 1 else f"{', '.join(named[:-1])} and {named[-1]}"
 
-    async def is_stranger(self, team: str, person: str) -> bool:
-        """Whether somebody belongs to another company, or to nobody any more. Raises SlackApiError where Slack does not
-        say.
-        """
-
-        async def ask() -> bool:
-            user = (await self._slack(team).users_info(user=person)).get("user") or {}
-            return bool(user.get("is_stranger") or user.get("deleted"))
-
-        return await self._remembered((team, f"stranger {person}"), NAMES_FRESH, ask)
-
     async def _members(self, team: str, group: str) -> frozenset[str]:
         async def ask() -> frozenset[str]:
             answer = await self._slack(team).usergroups_users_list(usergroup=group)

@@ -20,11 +20,13 @@ from bot.authors import Names, wrote
 from bot.build import App, Build
 from bot.http import ProviderError
 from bot.messages import HomeContent, PlacedSubscription, Wishes
+from bot.messages.message import Block
 from bot.provider import Provider
 from handlers import places
 from handlers.answers import accounts, subscriptions
 from handlers.caller import Caller
 from handlers.desk import Desk
+from handlers.membership import NotAMember
 from handlers.visible import FRESH_TO_SHOW, followed_in
 from storage import Subscription
 
@@ -164,15 +166,23 @@ class Homes:
                 log.exception("home.broken")
 
     async def _publish(self, opened: OpenHome) -> None:
-        content = await self._content(opened)
-        self._running = self._running or bool(content.running)
-        view = messages.home(content, now=self._desk.clock())
+        view = await self._view(opened)
         shown = json.dumps(view["blocks"][:-1])
         if shown == opened.shown:
             return
         await self._paces[opened.caller.team].acquire()
         await opened.caller.slack.views_publish(user_id=opened.caller.person, view=view)
         opened.shown = shown
+
+    async def _view(self, opened: OpenHome) -> Block:
+        """The Home; of somebody who does not belong to the workspace, why there is nothing on it."""
+        try:
+            await opened.caller.check_belongs()
+        except NotAMember as problem:
+            return messages.closed_home(str(problem), now=self._desk.clock())
+        content = await self._content(opened)
+        self._running = self._running or bool(content.running)
+        return messages.home(content, now=self._desk.clock())
 
     async def _content(self, opened: OpenHome) -> HomeContent:
         desk, caller = self._desk, opened.caller

@@ -23,6 +23,8 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
     @app.event("user_change")
     async def changed(event: dict[str, Any], body: dict[str, Any]) -> None:
         user = event.get("user") or {}
+        # Whatever it was, they may be a guest by now.
+        desk.clients.members.forget_person(workspace_of(body), str(user.get("id") or ""))
         if not user.get("deleted") or not user.get("id"):
             return
         async with listening.answering("user_change"):

@@ -66,7 +66,7 @@ class ToPane:
 
     async def _change(self, view_id: str, message: Message, title: str) -> None:
         try:
-            await self.caller.slack.views_update(view_id=view_id, view=self._view(message, title))
+            await self.caller.redraw(view_id, self._view(message, title))
         except SlackApiError as error:
             if error.response.get("error") != "not_found":
                 raise

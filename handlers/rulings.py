@@ -24,6 +24,7 @@ from bot.provider import Provider
 from handlers.clients import Clients
 from handlers.credentials import BROKEN
 from handlers.groups import Groups
+from handlers.membership import MembershipUnknown
 from storage import Storage
 
 log = structlog.get_logger()
@@ -45,7 +46,6 @@ NO_CHANNEL_KNOWN = (
 NO_APP = "Some rules are about certain apps, and this is about no app: so all of them hold."
 NO_REPOSITORY = "Some rules name repositories, and {provider} does not say this app's: so all of them hold."
 NO_WORKSPACE = "Slack does not say which workspace this comes from. Try it in a channel."
-STRANGER = "People of other companies may look at builds in this channel, but not change anything."
 NOT_VOUCHED = (
     "Slack does not say who runs a workflow, so it may do this only with the agreement of a person who may."
 )
@@ -72,7 +72,6 @@ class Person(Frozen):
     team: str
     id: str
     vouched: bool = True
-    stranger: bool = False
 
 
 class Ruling(Frozen):
@@ -99,6 +98,7 @@ class Rulings:
         self._rules = tuple(rules)
         self._storage = storage
         self._clients = clients
+        self._members = clients.members
         self.groups = groups
 
     def operators(self, team: str) -> tuple[Allow | Protect, ...]:
@@ -117,10 +117,10 @@ class Rulings:
 
     async def of(self, question: Question, person: Person) -> Ruling:
         """Whether this person may do this, here and now. What can't be found out counts as no."""
-        if person.stranger:
-            return Ruling(refused=STRANGER)
         if not person.team:
             return Ruling(refused=NO_WORKSPACE)
+        if person.id and (problem := await self._members.refusal(person.team, person.id)) is not None:
+            return Ruling(refused=problem)
         if (problem := await self._not_linked(person, question.provider or Provider.BITRISE)) is not None:
             return Ruling(refused=problem)
         [verdict] = await self.verdicts([question], person.team)
@@ -153,19 +153,12 @@ class Rulings:
             account = await self._storage.of(person.team).accounts.find(person.id, provider)
             if account is not None:
                 return None if account.works else f"{_of(provider, BROKEN)}."
-        if self._clients.at(provider).service_acts:
-            return await self._not_ours(person)
-        return _of(provider, NOT_LINKED) if person.id else NOT_VOUCHED
-
-    async def _not_ours(self, person: Person) -> str | None:
-        """Why the bot's own token does not act for this person: it does for those who belong here."""
-        if not person.id:
-            return None
         try:
-            return STRANGER if await self.groups.is_stranger(person.team, person.id) else None
-        except SlackApiError as error:
-            log.warning("rulings.person_unknown", team=person.team, reason=str(error.response.get("error")))
-            return "Slack does not tell me who you are at the moment. Try again in a minute."
+            if await self._clients.at(provider).serves(person.team, person.id):
+                return None
+        except MembershipUnknown as problem:
+            return str(problem)
+        return _of(provider, NOT_LINKED) if person.id else NOT_VOUCHED
 
     async def _refusal(
         self,

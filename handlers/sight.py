@@ -16,6 +16,7 @@ from bot.provider import Provider
 from handlers.answers import accounts
 from handlers.caller import Caller
 from handlers.desk import Desk
+from handlers.membership import MembershipUnknown, NotAMember
 from handlers.scoping import followed_around, own_scope
 from handlers.visible import PATIENCE
 from storage import Account, Scope, SeenAs, Subscription
@@ -31,6 +32,7 @@ GONE = "the one who made it has unlinked their account, or has left"
 SEES_NOT = "the one who made it can't see the app at {provider} any more"
 REFUSED = "{provider} does not take the token any more of the one who made it"
 SILENT = "{provider} has not said for a day whether the one who made it still sees the app"
+MEMBER_UNKNOWN = "Slack has not said for a day whether the one who made it still belongs here"
 SLACK_SILENT = "Slack has not said for a day in which channels the one who made it is"
 UNFOLLOWED = "no channel that its maker is in follows the app any more, and they have linked no account"
 
@@ -111,6 +113,10 @@ class Sight:
                 await self._note(one, now, account, one.scope)
             else:
                 await self._stop(one, now, account, SEES_NOT)
+        except MembershipUnknown:
+            await self._doubt(one, now, account, MEMBER_UNKNOWN)
+        except NotAMember:
+            await self._stop(one, now, account, GONE)
         except (NotConnected, BadToken):
             await self._doubt(one, now, account, REFUSED)
         else:

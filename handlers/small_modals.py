@@ -31,7 +31,7 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
             caller, origin = Caller.in_body(body, desk), Origin.read(view["private_metadata"])
             sought = messages.read_sought(view["state"]["values"])
             course = _finding(sought, origin)
-            await see_through(_found(sought, caller), course, ack=ack, slack=caller.slack, view_id=view["id"])
+            await see_through(_found(sought, caller), course, ack=ack, caller=caller, view_id=view["id"])
 
     @app.view(actions.LOG_SEARCH_MODAL)
     async def search(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any]) -> None:
@@ -40,7 +40,7 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
             word = messages.read_word(view["state"]["values"])
             course = _searching(about, word)
             await see_through(
-                logs.search(about, word, caller), course, ack=ack, slack=caller.slack, view_id=view["id"]
+                logs.search(about, word, caller), course, ack=ack, caller=caller, view_id=view["id"]
             )
 
     @app.view(actions.CHOOSE_APP_MODAL)
@@ -52,7 +52,7 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
                 apps.use_app(UseApp(app=sought.app or ""), caller, origin.provider),
                 _choosing(origin),
                 ack=ack,
-                slack=caller.slack,
+                caller=caller,
                 view_id=view["id"],
             )
             if said is not None:
@@ -71,9 +71,7 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
                 refused=lambda problem: messages.notice("You at Bitrise", problem),
                 field_of=lambda _: NAME,
             )
-            await see_through(
-                personal.me(ask, caller), course, ack=ack, slack=caller.slack, view_id=view["id"]
-            )
+            await see_through(personal.me(ask, caller), course, ack=ack, caller=caller, view_id=view["id"])
             desk.home_changed(caller.team, caller.person)
 
 

@@ -54,7 +54,7 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
                 _start(form, picked, caller),
                 _course(form, picked, origin),
                 ack=ack,
-                slack=caller.slack,
+                caller=caller,
                 view_id=view["id"],
             )
             if said is not None:
@@ -76,7 +76,7 @@ async def app_picked(body: dict[str, Any], desk: Desk) -> None:
         origin = origin.model_copy(update={"rows": tuple(form.variables)})
     shown = messages.start_modal(form, picked, origin=origin, remembered=remembered is not None)
     # Without its hash: whatever else has changed meanwhile, the lists must be those of this app.
-    await caller.slack.views_update(view_id=view["id"], view=shown)
+    await caller.redraw(view["id"], shown)
 
 
 async def _draw_anew(body: dict[str, Any], desk: Desk, change: Callable[[StartOrigin], StartOrigin]) -> None:
@@ -89,8 +89,7 @@ async def _draw_anew(body: dict[str, Any], desk: Desk, change: Callable[[StartOr
     shown = messages.start_modal(form, picked, origin=change(origin))
     try:
         # With its hash, so that two quick presses don't overwrite each other ("views.update").
-        slack, version = Caller.in_body(body, desk).slack, view.get("hash") or None
-        await slack.views_update(view_id=view["id"], hash=version, view=shown)
+        await Caller.in_body(body, desk).redraw(view["id"], shown, version=view.get("hash") or None)
     except SlackApiError as error:
         if error.response.get("error") not in ("hash_conflict", "not_found"):
             raise

@@ -11,11 +11,11 @@ from typing import Any, Generic, TypeVar
 import structlog
 from slack_bolt.async_app import AsyncAck
 from slack_sdk.errors import SlackApiError
-from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.acknowledgement import acknowledged
 from bot.http import NoAccess, Refused
 from bot.messages.message import Block
+from handlers.caller import Caller
 from handlers.finding import NotNamed
 from handlers.listening import take_up
 from handlers.trouble import sentence_for
@@ -64,7 +64,7 @@ class Course(Generic[T]):
 
 
 async def see_through(
-    doing: Coroutine[Any, Any, T], course: Course[T], *, ack: AsyncAck, slack: AsyncWebClient, view_id: str
+    doing: Coroutine[Any, Any, T], course: Course[T], *, ack: AsyncAck, caller: Caller, view_id: str
 ) -> T | None:
     """Do it, and let the person see how it goes; returns what came of it, None where it failed."""
     task = asyncio.create_task(_taken_up(doing))
@@ -76,7 +76,7 @@ async def see_through(
         await asyncio.wait({task})
         # Slack would put what is acknowledged in the place of what comes before it.
         await acknowledged()
-        await _answer_late(task, course, slack, view_id)
+        await _answer_late(task, course, caller, view_id)
     return None if task.exception() is not None else task.result()
 
 
@@ -105,13 +105,13 @@ async def _answer_at_once(task: asyncio.Task[T], course: Course[T], ack: AsyncAc
         await ack()
 
 
-async def _answer_late(task: asyncio.Task[T], course: Course[T], slack: AsyncWebClient, view_id: str) -> None:
+async def _answer_late(task: asyncio.Task[T], course: Course[T], caller: Caller, view_id: str) -> None:
     problem = task.exception()
     view = course.done(task.result()) if problem is None else _after(problem, course)
     if view is None:
         return
     try:
-        await slack.views_update(view_id=view_id, view=view)
+        await caller.redraw(view_id, view)
     except SlackApiError as error:
         log.info("modal.gone", reason=str(error.response.get("error")))  # the person has closed it
 

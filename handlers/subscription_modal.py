@@ -37,7 +37,7 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
             origin = SubscriptionOrigin.read(view["private_metadata"])
             values = view["state"]["values"]
             doing = _change(origin, values, caller) if origin.number else _make(origin, values, caller)
-            await see_through(doing, _course(origin, values), ack=ack, slack=caller.slack, view_id=view["id"])
+            await see_through(doing, _course(origin, values), ack=ack, caller=caller, view_id=view["id"])
             desk.home_changed(caller.team, caller.person)
 
 
@@ -51,7 +51,7 @@ async def app_picked(body: dict[str, Any], desk: Desk) -> None:
     shown = messages.subscription_modal(
         picked, messages.read_subscription(view["state"]["values"]), origin=origin
     )
-    await Caller.in_body(body, desk).slack.views_update(view_id=view["id"], view=shown)
+    await Caller.in_body(body, desk).redraw(view["id"], shown)
 
 
 def asked_in(values: dict[str, Any], before: Terms, provider: Provider = Provider.BITRISE) -> Subscribe:

@@ -12,6 +12,7 @@ from bot.http import NotConnected
 from handlers.clients import ClientsAt
 from handlers.credentials import BROKEN, Unlinked
 from handlers.directory import FRESH, FRESH_ENOUGH_FOR_A_MISS, AppDirectory
+from handlers.membership import NotAMember
 from storage import SeenAs, Subscription, WorkspaceStorage
 
 # A maker's access is asked for each hour (`handlers.sight`). Where nobody can say, since their token is refused or the
@@ -103,7 +104,7 @@ class VisibleApps:
         """The list that they are shown, and which of it; None: all of it."""
         if await self._clients.is_linked(self._storage.team, self._person):
             return self._clients.of(self._storage.team, self._person).apps, None
-        if self._clients.service_acts:
+        if await self._clients.serves(self._storage.team, self._person):
             return self._clients.service_apps, None
         if self._channel is None:
             followed = await self._storage.subscriptions.of_all_channels()
@@ -114,6 +115,8 @@ class VisibleApps:
     async def _sees_little(self) -> NotConnected:
         """Why they see only what the channel follows."""
         provider = self._clients.provider
+        if self._person and not await self._clients.members.belongs(self._storage.team, self._person):
+            return NotAMember(provider=provider)
         account = await self._storage.accounts.find(self._person, provider)
         return SeesLittle(provider=provider) if account is None else Unlinked(BROKEN, provider=provider)
 

@@ -145,6 +145,11 @@ class Installations(AsyncInstallationStore):
             )
         )
 
+    async def places(self) -> list[tuple[str, str]]:
+        """Where the app is installed: each as an organisation and a workspace, "" where there is none."""
+        query = "SELECT enterprise_id, team_id FROM installations ORDER BY enterprise_id, team_id"
+        return await self._database.read(lambda db: [(one, team) for one, team in db.execute(query)])
+
     async def count(self) -> int:
         """How many there are."""
         query = "SELECT COUNT(*) FROM installations"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
 from datetime import UTC, datetime
 
-from bot.vault import Vault
+from bot.vault import SHORTEST_KEY, Vault
 from storage.accounts import Accounts
 from storage.audit import Audit, begin_if_new
 from storage.channels import Channels
@@ -59,6 +60,8 @@ class Storage:
         self.database = database
         self.vault = vault
         database.before_each_write(lambda db, team: begin_if_new(db, vault, team, datetime.now(UTC)))
+        # What only has to be known again as ours: without a key, for as long as this process lives.
+        self.signing = vault if vault is not None else Vault([secrets.token_urlsafe(SHORTEST_KEY)])
         self.subscriptions = Subscriptions(database)
         self.watching = Watching(database)
         self.outbox = Outbox(database)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, closing
@@ -16,16 +17,31 @@ from bot.app import Buildbell, utc_now
 from bot.manifest import manifest
 from bot.provider import Provider
 from bot.settings import Settings
+from bot.vault import Vault
+from handlers.view_state import sign_view
 from sandbox import bitrise, buildio
 from sandbox.bitrise import BitriseSandbox
 from sandbox.buildio import BuildioSandbox
 from sandbox.clock import Clock
 from sandbox.slack import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET, Post, SlackSandbox, Workplace
+from sandbox.slack.workspace import TEAM, OpenView
 from sandbox.stage import BUILDIO_TOKENS, TOKENS
 
 SECRET_KEY = "a-key-of-the-tests-that-is-long-enough"
 NO_SECONDS: Mapping[str, float] = MappingProxyType({})
 NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
+
+
+def rewrite_state(opened: OpenView, state: str, *, person: str, team: str = TEAM) -> None:
+    """Put another state into a modal, with the signature that only the bot could make."""
+    view = opened.view | {"private_metadata": state}
+    opened.view = sign_view(view, Vault([SECRET_KEY]), team=team, person=person)
+
+
+def state_in(opened: OpenView) -> dict[str, Any]:
+    """What a modal carries along, without its signature."""
+    found: dict[str, Any] = json.loads(opened.view["private_metadata"][32:])
+    return found
 
 
 class Conversation:

@@ -46,7 +46,7 @@ from bot.messages.find_modal import (
     read_sought,
 )
 from bot.messages.home import MOST_OF_MINE as MOST_OF_MINE_AT_HOME
-from bot.messages.home import MOST_RUNNING, HomeContent, PlacedSubscription, home
+from bot.messages.home import MOST_RUNNING, HomeContent, PlacedSubscription, closed_home, home
 from bot.messages.log import (
     LOG_LINES,
     LogView,
@@ -211,6 +211,7 @@ __all__ = [
     "buildio",
     "changed",
     "choose_app_modal",
+    "closed_home",
     "compared",
     "connect_button",
     "connect_modal",

@@ -13,7 +13,7 @@ from bot.messages.blocks import button, context, header, row, section
 from bot.messages.builds import build_line, build_row, progress
 from bot.messages.buttons import AppButton, BuildButton
 from bot.messages.message import Block
-from bot.messages.modals import MOST_BLOCKS, searched
+from bot.messages.modals import MOST_BLOCKS, searched, warning
 from bot.messages.settings_modal import Wishes
 from bot.messages.subscriptions import (
     Blind,
@@ -108,6 +108,15 @@ def home(content: HomeContent, *, now: datetime) -> Block:
         *_me(content),
         *(block for provider, account in content.elsewhere for block in _me_at(provider, account)),
     ]
+    return _view(blocks, now)
+
+
+def closed_home(problem: str, *, now: datetime) -> Block:
+    """The view of somebody who may not see what is on it; the sentence says why."""
+    return _view(warning(problem), now)
+
+
+def _view(blocks: list[Block], now: datetime) -> Block:
     drawn = context(f"As of {when(now)}. It keeps itself up to date while you look.")
     return {"type": "home", "callback_id": HOME, "blocks": [*blocks[: MOST_BLOCKS - 1], drawn]}
 

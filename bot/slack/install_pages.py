@@ -36,6 +36,13 @@ _FAILURES = {
         "Begin again, please",
         "Slack did not take its own code any more. Nothing was installed.",
     ),
+    "not_allowed_here": (
+        "This Buildbell is for other workspaces",
+        (
+            "Whoever runs this Buildbell has named the workspaces that may install it, and yours is not one of them."
+            " Nothing was installed. If it should be, ask them to add your workspace, then begin again."
+        ),
+    ),
     "unreachable": (
         "Slack gave no answer",
         "Nothing was installed. Wait a minute, then begin again.",

@@ -24,6 +24,7 @@ from bot.page import HEADERS
 from bot.settings import Settings
 from bot.slack import install_pages
 from bot.slack.client import reason_of
+from bot.slack.workspaces import AllowedWorkspaces
 from storage import Installations, States, TooManyTaken
 
 log = structlog.get_logger()
@@ -35,7 +36,13 @@ COOKIE = "buildbell-install"
 _TEAM = re.compile(r"[TE][A-Z0-9]{2,20}")
 _WORD = re.compile(r"[a-z_]{1,64}")
 # Whose fault it is: the browser's that came, or neither ours nor theirs.
-_STATUSES = {"access_denied": 200, "unreachable": 502, "broken": 500, "too_many": 503}
+_STATUSES = {
+    "access_denied": 200,
+    "not_allowed_here": 403,
+    "unreachable": 502,
+    "broken": 500,
+    "too_many": 503,
+}
 
 
 class CameToNothing(Exception):
@@ -80,6 +87,7 @@ class Installing:
             ),
         )
         self._flow.clock = clock
+        self._flow.allowed = AllowedWorkspaces(settings.slack_workspaces)
 
     def add_routes(self, app: web.Application) -> None:
         """Serve the flow's pages."""
@@ -138,6 +146,7 @@ class _Flow(AsyncOAuthFlow):
     """Bolt's own, but for what it would put into addresses and logs, and for the clock."""
 
     clock: Callable[[], datetime]
+    allowed: AllowedWorkspaces
 
     async def build_authorize_url(self, state: str, request: AsyncBoltRequest) -> str:
         """Slack's page. Of the query only a workspace's id is passed on: nothing else may be added to the address."""
@@ -162,6 +171,9 @@ class _Flow(AsyncOAuthFlow):
         except (TimeoutError, aiohttp.ClientError, SlackClientError, OSError):
             raise CameToNothing("unreachable") from None
         team, organisation = answer.get("team") or {}, answer.get("enterprise") or {}
+        if not self.allowed.includes(organisation.get("id"), team.get("id")):
+            await self._give_back(token, team.get("id"), organisation.get("id"))
+            raise CameToNothing("not_allowed_here")
         lasts = answer.get("expires_in")
         now = self.clock().timestamp()
         return Installation(
@@ -181,6 +193,20 @@ class _Flow(AsyncOAuthFlow):
             token_type=answer.get("token_type"),
             installed_at=now,
         )
+
+    async def _give_back(self, token: str, team: str | None, enterprise: str | None) -> None:
+        """Revoke the token of a place where the app may not be, which takes the app out again ("auth.revoke")."""
+        log.warning(
+            "install.not_allowed",
+            team=team,
+            enterprise=enterprise,
+            cure="SLACK_WORKSPACES names who may install",
+        )
+        try:
+            await self.client.auth_revoke(token=token)
+        except (TimeoutError, aiohttp.ClientError, SlackApiError, SlackClientError, OSError) as error:
+            reason = reason_of(error) if isinstance(error, SlackApiError) else type(error).__name__
+            log.warning("install.not_revoked", team=team, enterprise=enterprise, reason=reason)
 
 
 def _asked(request: web.Request) -> AsyncBoltRequest:

@@ -20,7 +20,7 @@ from bot.settings import Settings
 from bot.slack.client import WhoWeAre, connect, reason_of
 from bot.slack.installing import Installing
 from bot.slack.tokens import AppSecrets, InstalledTokens
-from bot.slack.workspaces import Access
+from bot.slack.workspaces import Access, AllowedWorkspaces
 from bot.vault import CannotOpen
 from handlers import Departure
 from storage import Installations, States, Storage
@@ -42,6 +42,9 @@ class Presence(Protocol):
 
     async def authorize(self, enterprise_id: str | None, team_id: str | None) -> AuthorizeResult | None:
         """Under which token a request of Slack's is answered; None where the app is not installed there any more."""
+
+    async def serves(self, enterprise: str | None, team: str | None) -> bool:
+        """Whether the workspace is one of those that may use this bot (SLACK_WORKSPACES)."""
 
     async def met(self, enterprise: str, team: str) -> None:
         """A request comes from a workspace that has the app with its whole organisation."""
@@ -88,6 +91,11 @@ class OneWorkspace:
             bot_user_id=who.bot_user,
         )
 
+    async def serves(self, enterprise: str | None, team: str | None) -> bool:
+        """Whoever has given the token has named the workspace."""
+        del enterprise, team
+        return True
+
     async def met(self, enterprise: str, team: str) -> None:
         """There is but one token, whoever asks."""
 
@@ -118,7 +126,9 @@ class ManyWorkspaces:
         installing: Installing,
         storage: Storage,
         client: AsyncWebClient,
+        allowed: AllowedWorkspaces,
     ) -> None:
+        self._allowed = allowed
         self._installations = installations
         self._tokens = tokens
         self._installing = installing
@@ -127,7 +137,10 @@ class ManyWorkspaces:
         self._met: dict[str, str] = {}
 
     async def arrive(self) -> str:
-        """Nothing needs to be asked."""
+        """Nothing needs to be asked; who has the app and may not use it any more is named in the log."""
+        for enterprise, team in await self._installations.places():
+            if not self._allowed.includes(enterprise, team):
+                _log_not_served(enterprise, team)
         return f"{await self._installations.count()} installations"
 
     async def access_to(self, team: str) -> Access | None:
@@ -147,6 +160,16 @@ class ManyWorkspaces:
             bot_id=bot.bot_id,
             bot_user_id=bot.bot_user_id,
         )
+
+    async def serves(self, enterprise: str | None, team: str | None) -> bool:
+        """Whether SLACK_WORKSPACES names the workspace or its organisation, as the installation itself says them."""
+        if not self._allowed.ids:
+            return True
+        bot = await self._bot(enterprise, team)
+        if bot is not None and self._allowed.includes(bot.enterprise_id, team):
+            return True
+        _log_not_served(enterprise, team)
+        return False
 
     async def met(self, enterprise: str, team: str) -> None:
         """Remember whose workspace it is: what the relay and others do there comes under the organisation's token."""
@@ -198,8 +221,18 @@ def presence(
         client_secret=secret.get_secret_value() if secret else "",
     )
     installing = Installing(settings, client, installations, states, scopes=sorted(bot_scopes()), clock=clock)
-    tokens = InstalledTokens(installations, client, app, clock)
-    return ManyWorkspaces(installations, tokens, installing, storage, client)
+    allowed = AllowedWorkspaces(settings.slack_workspaces)
+    tokens = InstalledTokens(installations, client, app, clock, allowed)
+    return ManyWorkspaces(installations, tokens, installing, storage, client, allowed)
+
+
+def _log_not_served(enterprise: str | None, team: str | None) -> None:
+    log.warning(
+        "slack.not_served",
+        team=team,
+        enterprise=enterprise,
+        cure="SLACK_WORKSPACES does not name it: add it there, or take the app out of it",
+    )
 
 
 async def _is_gone(departure: Departure, since: datetime | None, client: AsyncWebClient, token: str) -> bool:

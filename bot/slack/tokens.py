@@ -14,7 +14,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.exchanging import Exchanges
 from bot.slack.client import reason_of
-from bot.slack.workspaces import Access
+from bot.slack.workspaces import ANY, Access, AllowedWorkspaces
 from bot.vault import CannotOpen
 from storage import Installations
 
@@ -48,7 +48,9 @@ class InstalledTokens:
         client: AsyncWebClient,
         app: AppSecrets,
         clock: Callable[[], datetime],
+        allowed: AllowedWorkspaces = ANY,
     ) -> None:
+        self._allowed = allowed
         self._installations = installations
         self._client = client
         self._app = app
@@ -56,8 +58,10 @@ class InstalledTokens:
         self._exchanges: Exchanges[Place] = Exchanges(clock)
 
     async def __call__(self, team: str) -> Access | None:
-        """The access to a workspace; None where the app is not installed in it."""
+        """The access to a workspace; None where the app is not installed in it, or may not be (SLACK_WORKSPACES)."""
         bot = await self._bot(team)
+        if bot is not None and not self._allowed.includes(bot.enterprise_id, team):
+            return None  # it was installed before the operator named others
         return Access(bot.bot_token, whole_organisation=bot.is_enterprise_install) if bot else None
 
     async def close(self) -> None:

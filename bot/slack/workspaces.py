@@ -19,6 +19,19 @@ class Access:
     whole_organisation: bool = False
 
 
+@dataclass(frozen=True)
+class AllowedWorkspaces:
+    """The workspaces (T…) and organisations (E…) that may use this bot, as SLACK_WORKSPACES names them; none: all."""
+
+    ids: tuple[str, ...] = ()
+
+    def includes(self, enterprise: str | None, team: str | None) -> bool:
+        """Whether a workspace may, itself or as one of its organisation's; without `team`, the whole organisation."""
+        return not self.ids or team in self.ids or enterprise in self.ids
+
+
+ANY = AllowedWorkspaces()
+
 # The access to a workspace at this moment; None where the app is not installed in it.
 AccessTo = Callable[[str], Awaitable[Access | None]]
 

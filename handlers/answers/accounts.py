@@ -47,7 +47,7 @@ async def open_modal(caller: Caller, provider: Provider) -> None:
 async def _sign_in_page(caller: Caller, provider: Provider) -> str | None:
     """Where this person signs in, within ten minutes; None where they can only paste a token."""
     page = caller.desk.clients.at(provider).sign_in
-    if page is None or caller.stranger or not caller.vouched:
+    if page is None or not caller.vouched or not await caller.belongs():
         return None
     sign_ins = caller.desk.storage.sign_ins
     state = await sign_ins.begin(caller.team, caller.person, provider, caller.now())
@@ -66,8 +66,9 @@ async def link(token: SecretStr, caller: Caller, provider: Provider) -> str:
     Raises NotAllowed, NotNamed, ProviderError.
     """
     check_key(caller)
-    if caller.stranger or not caller.vouched:
+    if not caller.vouched:
         raise NotAllowed("Only people of this workspace can link an account here.")
+    await caller.check_belongs()
     allowed = await _allowed_by(token, caller, provider)
     owner = allowed.owner
     async with noted(caller, "connect", about={"name": owner.name}):
@@ -129,7 +130,7 @@ async def leave(caller: Caller) -> bool:
 
 async def is_admin(caller: Caller) -> bool:
     """Whether the person is an admin or an owner of the workspace, and Slack says so."""
-    if not caller.vouched or caller.stranger:
+    if not caller.vouched or not await caller.is_full_member():
         return False
     try:
         user = (await caller.slack.users_info(user=caller.person)).get("user") or {}

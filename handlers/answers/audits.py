@@ -15,7 +15,8 @@ MOST_ENTRIES = 20
 
 
 async def show(ask: ShowAudit, caller: Caller, provider: Provider) -> Answer:
-    """The newest entries of this channel; of the whole workspace for its admins. Raises NotAllowed."""
+    """The newest entries of this channel; of the whole workspace for its admins. Raises NotAllowed, NotAMember."""
+    await caller.check_full_member()
     if ask.everywhere and not await is_admin(caller):
         raise NotAllowed(
             f"Only admins and owners of this workspace see all of it. `{provider.command} audit` shows this channel."

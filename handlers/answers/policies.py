@@ -51,7 +51,8 @@ class RuleProblem(NotNamed):
 
 
 async def show(ask: ShowPolicy, caller: Caller, provider: Provider = Provider.BITRISE) -> Answer:
-    """Who may do what at the provider in this channel, with an app or with any."""
+    """Who may do what at the provider in this channel, with an app or with any. Raises NotAMember."""
+    await caller.check_full_member()
     app = await find_app(caller, ask.app, provider) if ask.app is not None else None
     rulings = caller.desk.rulings
     questions = [

@@ -44,7 +44,7 @@ async def open_in_time(making: Coroutine[Any, Any, Block], caller: Caller, title
         problem = task.exception()
     view = messages.notice(title, words_of(problem)) if problem is not None else task.result()
     try:
-        await caller.slack.views_update(view_id=view_id, view=view)
+        await caller.redraw(view_id, view)
     except SlackApiError as error:
         log.info("form.gone", reason=str(error.response.get("error")))  # the person has closed it
 

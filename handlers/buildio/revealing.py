@@ -98,7 +98,7 @@ async def _put(view_id: str, message: Message, caller: Caller) -> bool:
     """Put the message into the dialog; where it was closed, nothing is shown any more."""
     view = messages.shown_in_modal(TITLE, message)
     try:
-        await caller.slack.views_update(view_id=view_id, view=view)
+        await caller.redraw(view_id, view)
     except SlackApiError as error:
         if error.response.get("error") != "not_found":
             raise

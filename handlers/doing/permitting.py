@@ -17,11 +17,14 @@ from handlers.rulings import Person, Ruling
 
 def person_of(caller: Caller) -> Person:
     """The caller, as the policy sees them."""
-    return Person(team=caller.team, id=caller.person, vouched=caller.vouched, stranger=caller.stranger)
+    return Person(team=caller.team, id=caller.person, vouched=caller.vouched)
 
 
 async def ruling_on(question: Question, caller: Caller) -> Ruling:
-    """Whether the caller may. What is refused is for whoever asked to write down."""
+    """Whether the caller may, and belongs here at all: one rebuilt from what is stored is asked about like any other.
+
+    What is refused is for whoever asked to write down.
+    """
     return await caller.desk.rulings.of(question, person_of(caller))
 
 

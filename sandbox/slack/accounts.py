@@ -7,17 +7,30 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody with an account; `deleted` once they have left."""
+    """Somebody with an account; `deleted` once they have left.
+
+    `home` is the workspace that they are of, where it is another: of another company (Slack Connect), or of the same
+    organisation; `organisation` is the Enterprise Grid organisation of that workspace. A `single_channel` guest is also
+    a `guest`. A `stranger` is of another company, and in no channel that the app can see.
+    """
 
     id: str
     name: str
     real_name: str
     zone: str = "Europe/Berlin"
     guest: bool = False
+    single_channel: bool = False
     stranger: bool = False
+    home: str = ""
+    organisation: str = ""
     admin: bool = False
     owner: bool = False
     deleted: bool = False
+
+    @property
+    def workspace(self) -> str:
+        """The workspace that they are of, where it is not this one; "" where it is."""
+        return self.home or ("T0ELSEWHERE" if self.stranger else "")
 
     @property
     def email(self) -> str:

@@ -71,6 +71,7 @@ class Methods:
             self.workspace.team,
             primary_owner=person.id in owners[:1],
             with_email="users:read.email" in self.scopes,
+            enterprise=self.workspace.enterprise,
         )
         return {"user": shown}
 

@@ -101,14 +101,27 @@ def of_the_end(inner: Mapping[str, Any], origin: Origin) -> dict[str, Any]:
     return envelope | {"team_id": None if origin.org_wide else origin.team}
 
 
-def user(person: Person, team: str, *, primary_owner: bool, with_email: bool) -> dict[str, Any]:
-    """A person as users.info and user_change have them; of one who left it is little more than the name."""
-    profile = {"display_name": person.name, "real_name": person.real_name, "team": team}
+def user(
+    person: Person,
+    team: str,
+    *,
+    primary_owner: bool,
+    with_email: bool,
+    enterprise: Enterprise | None = None,
+) -> dict[str, Any]:
+    """A person as users.info and user_change have them; of one who left it is little more than the name.
+
+    People of other companies have the workspace that they are of. `is_stranger` is false for those of them who are in
+    a channel with the app (docs.slack.dev, "User object"). People of an organisation have it as `enterprise_user`.
+    """
+    home = person.workspace or team
+    organisation = person.organisation or (enterprise.id if enterprise and not person.workspace else "")
+    profile = {"display_name": person.name, "real_name": person.real_name, "team": home}
     if with_email:
         profile["email"] = person.email
     least: dict[str, Any] = {
         "id": person.id,
-        "team_id": team,
+        "team_id": home,
         "name": person.name,
         "deleted": person.deleted,
         "is_bot": False,
@@ -117,14 +130,23 @@ def user(person: Person, team: str, *, primary_owner: bool, with_email: bool) ->
     }
     if person.deleted:
         return least
+    if organisation:
+        least["enterprise_user"] = {
+            "id": person.id,
+            "enterprise_id": organisation,
+            "enterprise_name": organisation,
+            "is_admin": False,
+            "is_owner": False,
+            "teams": [home],
+        }
     return least | {
         "real_name": person.real_name,
         "is_admin": person.runs_the_place,
         "is_owner": person.owner,
         "is_primary_owner": primary_owner,
-        "is_restricted": person.guest,
+        "is_restricted": person.guest or person.single_channel,
         "is_stranger": person.stranger,
-        "is_ultra_restricted": False,
+        "is_ultra_restricted": person.single_channel,
         "tz": person.zone,
     }
 
@@ -224,7 +246,7 @@ def block_actions(
         "type": "block_actions",
         **_from(person, origin, in_a_view="view" in place),
         "trigger_id": trigger_id,
-        **place,
+        **_installed_view(place, origin),
         "actions": [{**action, "action_ts": f"{time.time():.6f}"}],
     }
     return payload | ({"response_url": response_url} if response_url else {})
@@ -243,7 +265,7 @@ def block_suggestion(
     return {
         "type": "block_suggestion",
         **_from(person, origin, in_a_view="view" in place),
-        **place,
+        **_installed_view(place, origin),
         "action_id": element.get("action_id", ""),
         "block_id": block_id,
         "value": typed,
@@ -295,7 +317,11 @@ def view_submission(
         "type": "view_submission",
         **_from(person, origin, in_a_view=True),
         "trigger_id": trigger_id,
-        "view": {**opened.as_slack_sends_it(), "state": {"values": values}},
+        "view": {
+            **opened.as_slack_sends_it(),
+            "app_installed_team_id": _installed_at(origin),
+            "state": {"values": values},
+        },
         "response_urls": [],
     }
 
@@ -315,19 +341,45 @@ def view_closed(
 def _from(person: Person, origin: Origin, *, in_a_view: bool = False) -> dict[str, Any]:
     """Who and where from: what every interaction carries.
 
-    A view of an app that is installed in a whole organisation belongs to no workspace (Bolt, "extract_team_id").
+    A view of an app that is installed in a whole organisation belongs to no workspace; one that somebody of another
+    workspace has before them names theirs, and the app's only in `app_installed_team_id` (Bolt, "extract_team_id").
     """
     enterprise = origin.enterprise
+    home = person.workspace or origin.team
+    team: dict[str, str] | None = {"id": origin.team, "domain": origin.domain, **_grid(enterprise)}
+    if in_a_view and origin.org_wide:
+        team = None
+    elif in_a_view and person.workspace:
+        team = {"id": home, "domain": home.lower()}
     return {
-        "user": {"id": person.id, "username": person.name, "name": person.name, "team_id": origin.team},
-        "team": None
-        if in_a_view and origin.org_wide
-        else {"id": origin.team, "domain": origin.domain, **_grid(enterprise)},
+        "user": {"id": person.id, "username": person.name, "name": person.name, "team_id": home},
+        "team": team,
         "api_app_id": APP,
         "token": VERIFICATION_TOKEN,
         "enterprise": {"id": enterprise.id, "name": enterprise.name} if enterprise else None,
         "is_enterprise_install": origin.org_wide,
     }
+
+
+def from_elsewhere(person: Person) -> dict[str, str]:
+    """What an event has of somebody who is not of the app's workspace: theirs, or their organisation (Bolt,
+    "extract_actor_team_id").
+    """
+    if not person.workspace:
+        return {}
+    home = person.organisation or person.workspace
+    return {"team": home, "user_team": home, "source_team": home}
+
+
+def _installed_view(place: Mapping[str, Any], origin: Origin) -> dict[str, Any]:
+    """The place, where a view says in which workspace the app is installed."""
+    if "view" not in place:
+        return dict(place)
+    return {**place, "view": {**place["view"], "app_installed_team_id": _installed_at(origin)}}
+
+
+def _installed_at(origin: Origin) -> str | None:
+    return None if origin.org_wide else origin.team
 
 
 def _grid(enterprise: Enterprise | None) -> dict[str, str]:

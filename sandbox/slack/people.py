@@ -78,13 +78,20 @@ class People:
             "channel": where.id,
             "event_ts": post.ts,
             "client_msg_id": post.ts,
+            **payloads.from_elsewhere(who),
         } | ({"thread_ts": thread} if thread else {})
         self._links(who, where, post, sent)
         if where.kind == "im":
-            self._event({"type": "message", "channel_type": "im", **inner}, "message.im")
+            self._event(
+                {"type": "message", "channel_type": "im", **inner},
+                "message.im",
+                shared_outside=bool(who.workspace),
+            )
         elif f"<@{self.workspace.bot_user}>" in sent:
             if self.workspace.bot_user in where.members:
-                self._event({"type": "app_mention", **inner}, "app_mention")
+                self._event(
+                    {"type": "app_mention", **inner}, "app_mention", shared_outside=where.shared_outside
+                )
             else:
                 bot = self.workspace.bot.name
                 self._slackbot(where, who, f"{bot} is not in this channel. /invite @{bot}")
@@ -279,6 +286,7 @@ class People:
             self.workspace.team,
             primary_owner=False,
             with_email="users:read.email" in installation.scopes,
+            enterprise=self.workspace.enterprise,
         )
         ts = self.workspace.new_ts()
         inner = {"type": "user_change", "user": shown, "cache_ts": int(float(ts)), "event_ts": ts}

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from handlers import SlackAddresses
 from tests.servers import serving
-from tests.town import Town
+from tests.town import Town, rewrite_state, state_in
 
 SLACK = "https://slack.com/api/"
 SANDBOX = "http://127.0.0.1:8080/api/"
@@ -96,9 +96,10 @@ async def test_an_address_in_a_modals_own_notes_is_believed_no_more(town: Town) 
     await town.people.click("anna", card, "Abort")
     opened = await town.slack.wait_for_modal("anna", "Sample Android #1 stops at once")
     async with serving(lambda _: web.Response(text="ok")) as elsewhere:
-        notes = json.loads(opened.view["private_metadata"])
+        notes = state_in(opened)
         assert notes["response_url"].startswith(town.slack.url)
-        opened.view["private_metadata"] = json.dumps(notes | {"response_url": f"{elsewhere.url}/response/x"})
+        notes |= {"response_url": f"{elsewhere.url}/response/x"}
+        rewrite_state(opened, json.dumps(notes), person="U0ANNA")
         await town.people.submit("anna", {"reason": "wrong branch"})
         await town.told("anna aborted Sample Android #1: wrong branch")
         assert elsewhere.asked == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -263,6 +264,8 @@ async def test_a_rule_about_one_provider_leaves_the_other_alone(tmp_path: Path) 
 
 
 async def test_who_changes_subscriptions_there_needs_an_account_there(town: Town) -> None:
+    people = town.slack.workspace.people
+    people["U0CARLA"] = replace(people["U0CARLA"], guest=False)
     await town.ask("/buildio subscribe shop", "subscribed")
     await town.ask("/buildio unsubscribe shop", "/buildio connect", person="carla")
     await town.ask("/bitrise subscribe android", "subscribed", person="carla")

@@ -340,6 +340,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         st.none() | st.sampled_from([one.name for one in (*BITRISE.catalogue, *BUILDIO.catalogue)]) | TEXT,
         st.sampled_from(GRAMMARS),
     ),
+    "closed_home": st.builds(messages.closed_home, TEXT.filter(str.strip), now=NOW),
     "home": st.builds(messages.home, HOMES, now=NOW),
     "log_hits": st.builds(messages.log_hits, BUILDS, APPS, TEXT, READINGS, complete=BOOL, still_growing=BOOL),
     "log_shared": st.builds(messages.log_shared, BUILDS, APPS, by=BY),

@@ -12,7 +12,9 @@ import aiohttp
 import pytest
 
 from bot.slack import Malformed, check_payload
-from tests.town import Town, open_town
+from bot.vault import Vault
+from handlers.view_state import sign_view
+from tests.town import SECRET_KEY, Town, open_town
 
 SOMEBODY = {"id": "U0ANNA", "username": "anna", "team_id": "T0SANDBOX"}
 COMMAND: dict[str, Any] = {
@@ -38,6 +40,13 @@ VIEW: dict[str, Any] = {
     "state": {"values": {}},
 }
 SUBMISSION: dict[str, Any] = {"type": "view_submission", "user": SOMEBODY, "view": VIEW}
+
+
+def submission(callback_id: str, state: str) -> dict[str, Any]:
+    """A form that is submitted, with a state that the bot has signed."""
+    view = {**VIEW, "callback_id": callback_id, "private_metadata": state}
+    signed = sign_view(view, Vault([SECRET_KEY]), team=SOMEBODY["team_id"], person=SOMEBODY["id"])
+    return SUBMISSION | {"view": signed}
 
 
 def event(**inner: Any) -> dict[str, Any]:
@@ -164,9 +173,7 @@ async def test_over_a_socket_it_is_left_alone_and_the_connection_lives_on(tmp_pa
 async def test_a_modals_words_that_are_not_ours_are_refused_without_a_traceback(
     town: Town, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    submitted = SUBMISSION | {
-        "view": {**VIEW, "callback_id": "abort_modal", "private_metadata": "<!channel>"}
-    }
+    submitted = submission("abort_modal", "<!channel>")
     assert await post(town, urlencode({"payload": json.dumps(submitted)})) == 400
     said = "".join(capfd.readouterr())
     assert "slack.not_understood" in said
@@ -181,7 +188,7 @@ async def test_what_is_our_own_fault_shows_as_such(
         raise RuntimeError("a bug")
 
     monkeypatch.setattr("handlers.account_modals.messages.read_token", broken)
-    submitted = SUBMISSION | {"view": {**VIEW, "callback_id": "connect_modal"}}
+    submitted = submission("connect_modal", "{}")
     assert await post(town, urlencode({"payload": json.dumps(submitted)})) == 500
     said = "".join(capfd.readouterr())
     assert "answer.broken" in said

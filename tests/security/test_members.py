@@ -19,7 +19,7 @@ from sandbox.slack import Post
 from sandbox.slack.fields import find_element
 from tests.handlers.test_policy import governed
 from tests.servers import serving
-from tests.town import Town, open_town
+from tests.town import Town, open_town, rewrite_state, state_in
 
 PROTECTED = '[[rule]]\nprotect = "everything"\n'
 
@@ -97,9 +97,9 @@ async def test_b4_a_modal_that_names_another_build_is_judged_by_that_one(town: T
     card = await town.ask("/bitrise build android #1", "is running", person="ben")
     await town.people.click("ben", card, "Abort")
     opened = await town.slack.wait_for_modal("ben", "stops at once")
-    origin = json.loads(opened.view["private_metadata"])
+    origin = state_in(opened)
     origin["button"] |= {"app": town.bitrise.web.slug, "build": hidden.slug}
-    opened.view["private_metadata"] = json.dumps(origin)
+    rewrite_state(opened, json.dumps(origin), person="U0BEN")
     await town.people.submit("ben", {"reason": "because"})
     assert "knows no such thing" in opened.errors["reason"]
     assert hidden.result is None
@@ -189,7 +189,7 @@ async def test_somebody_of_another_company_is_not_acted_for_with_the_bots_token_
         people["U0CARLA"] = replace(people["U0CARLA"], stranger=True)
         await town.ask("/bitrise trigger android branch:main", "People of other companies", person="carla")
         town.slack.fault("users.info", "error", words="internal_error", times=5)
-        await town.ask("/bitrise trigger android branch:main", "does not tell me who you are", person="ben")
+        await town.ask("/bitrise trigger android branch:main", "doesn't say who you are", person="ben")
         assert changes_at_bitrise(town) == []
 
 
@@ -199,9 +199,9 @@ async def test_b12_what_a_modal_says_of_where_to_answer_is_not_believed(town: To
         card = await town.ask("/bitrise build android #1", "is running", person="ben")
         await town.people.click("ben", card, "Abort")
         opened = await town.slack.wait_for_modal("ben", "stops at once")
-        origin = json.loads(opened.view["private_metadata"])
+        origin = state_in(opened)
         origin["response_url"] = f"{elsewhere.url.replace('127.0.0.1', 'localhost')}/response"
-        opened.view["private_metadata"] = json.dumps(origin)
+        rewrite_state(opened, json.dumps(origin), person="U0BEN")
         await town.people.submit("ben", {"reason": "because"})
         await town.told("ben aborted Sample Android #1", person=None)
     assert elsewhere.asked == []

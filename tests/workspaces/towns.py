@@ -18,6 +18,7 @@ from tests.servers import held_port
 from tests.town import Conversation, Town
 
 TWIN = "T0TWIN"
+MORE_TEAMS = (TWIN, "T0EAST", "T0WEST")
 GRID = Enterprise("E0GRID", "Grid Inc")
 
 
@@ -64,6 +65,9 @@ class ManyTown(Town):
             "public_url": self.url,
             "port": str(self.port),
         }
+        if "service_token_acts" not in self._more:
+            # Most stories are told with the bot's own token, which acts for workspaces that are named.
+            many["slack_workspaces"] = ",".join((TEAM, *MORE_TEAMS, GRID.id))
         all_of_them = {**super().settings(), **many, **self._more}
         del all_of_them["slack_bot_token"]
         return all_of_them

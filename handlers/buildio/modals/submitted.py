@@ -40,7 +40,7 @@ class Submitted:
 
     async def see_through(self, doing: Coroutine[Any, Any, T], course: Course[T]) -> T | None:
         """Do it, and let the person see how it goes; returns what came of it, None where it failed."""
-        return await see_through(doing, course, ack=self.ack, slack=self.caller.slack, view_id=self.view_id)
+        return await see_through(doing, course, ack=self.ack, caller=self.caller, view_id=self.view_id)
 
     async def answer(self, doing: Coroutine[Any, Any, Answer], course: Course[Answer]) -> None:
         """The same, of what is told in the channel once it is done; to the person, where I may not write there."""

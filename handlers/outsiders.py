@@ -1,0 +1,152 @@
+"""In front of every listener: people of other companies use nothing but what is open to them by name."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any
+
+import aiohttp
+import structlog
+from slack_bolt.response import BoltResponse
+from slack_sdk.errors import SlackApiError
+
+from bot import messages
+from bot.messages import actions
+from bot.provider import Provider
+from handlers.caller import Answer, Caller, workspace_of
+from handlers.desk import Desk
+from handlers.listening import Listening
+from handlers.membership import MembershipUnknown, NotAMember, home_of
+from handlers.panes import ToPane
+from handlers.saying import Pressed, Saying, ToResponseUrl
+
+log = structlog.get_logger()
+
+# Slack waits three seconds for the acknowledgement (Slack's rules, "Answering"), which comes after the question.
+PATIENCE_SECONDS = 2.0
+TITLE = "Buildbell"
+
+# What is not here is closed to them. What is here shows no more than the channel follows, or asks by itself.
+OPEN = frozenset(
+    {
+        # `handlers.answering` knows which of what is typed they may.
+        *(f"command {one.command}" for one in (Provider.BITRISE, Provider.BUILDIO)),
+        "event app_mention",
+        "event message",
+        # Their Home is closed (`handlers.homes`), and their links show what the channel follows (`handlers.seeing`).
+        "event app_home_opened",
+        "event link_shared",
+        # Nobody asks for anything by these.
+        "event user_change",
+        "event tokens_revoked",
+        "event app_uninstalled",
+        # Whom a workflow's step names is judged like anybody (`handlers.rulings`).
+        "event function_executed",
+        "shortcut about_build",
+        *(
+            f"action {one}"
+            for one in (
+                actions.BUILD_SHOW,
+                actions.BUILD_REFRESH,
+                actions.BUILD_COMPARE,
+                actions.BUILDS_NEXT,
+                actions.APPS_PAGE,
+                actions.PIPELINE_SHOW,
+                actions.PIPELINE_REFRESH,
+                actions.BUILDIO_APP,
+                actions.BUILDIO_REFRESH,
+            )
+        ),
+    }
+)
+
+
+class Outsiders:
+    """Bolt middleware: notes what a payload says of whoever acts, and lets outsiders use what is open to them."""
+
+    def __init__(self, desk: Desk, listening: Listening) -> None:
+        self._desk = desk
+        self._listening = listening
+        self._saying: set[asyncio.Task[None]] = set()
+
+    async def check(
+        self, body: dict[str, Any], next_: Callable[[], Awaitable[BoltResponse]]
+    ) -> BoltResponse | None:
+        """Go on with those who belong, and with what is open; the others are told why not."""
+        team = workspace_of(body)
+        if (heard := home_of(body, team)) is not None:
+            self._desk.clients.members.heard(team, *heard)
+        if surfaces_of(body) <= OPEN:
+            await next_()
+            return None
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await self._desk.clients.members.check(team, _person_in(body))
+        except TimeoutError:
+            return self._refuse(body, MembershipUnknown())
+        except NotAMember as problem:
+            return self._refuse(body, problem)
+        await next_()
+        return None
+
+    def _refuse(self, body: Mapping[str, Any], problem: NotAMember) -> BoltResponse:
+        """The acknowledgement that says no; where it can say nothing, a message does."""
+        log.info("outsider.refused", team=workspace_of(body), what=sorted(surfaces_of(body))[:5])
+        match body.get("type"):
+            case "view_submission":
+                view = messages.notice(TITLE, str(problem))
+                return BoltResponse(status=200, body={"response_action": "update", "view": view})
+            case "block_suggestion":
+                return BoltResponse(status=200, body={"options": []})
+            case "block_actions" | "shortcut" | "message_action":
+                caller = Caller.in_body(body, self._desk)
+                self._later(self._say(_way_to(caller, body), problem))
+        return BoltResponse(status=200, body="")
+
+    def _later(self, saying: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(saying, name="refusal")
+        self._saying.add(task)
+        task.add_done_callback(self._saying.discard)
+
+    async def _say(self, say: Saying, problem: NotAMember) -> None:
+        async with self._listening.answering("refusal"):
+            try:
+                await say(Answer(messages.problem(str(problem)), title=TITLE))
+            except (SlackApiError, aiohttp.ClientError, TimeoutError) as error:
+                log.info("outsider.not_told", reason=type(error).__name__)
+
+
+def surfaces_of(body: Mapping[str, Any]) -> frozenset[str]:
+    """What a payload is for, by the names that the listeners give; several where it brings several actions."""
+    if "command" in body:
+        return frozenset({f"command {body['command']}"})
+    match body.get("type"):
+        case "event_callback":
+            return frozenset({f"event {(body.get('event') or {}).get('type')}"})
+        case "block_actions":
+            pressed = (str(one.get("action_id") or "") for one in body.get("actions") or ())
+            return frozenset(f"action {_without_its_place(one)}" for one in pressed) or frozenset({"action"})
+        case "block_suggestion":
+            return frozenset({f"options {body.get('action_id')}"})
+        case "shortcut" | "message_action":
+            return frozenset({f"shortcut {body.get('callback_id')}"})
+        case other:
+            return frozenset({f"{other} {(body.get('view') or {}).get('callback_id')}"})
+
+
+def _without_its_place(action_id: str) -> str:
+    """A button's name: two of the same name can't stand in one row, so the second has more (`_next`)."""
+    return action_id.removesuffix("_next")
+
+
+def _person_in(body: Mapping[str, Any]) -> str:
+    user, event = body.get("user"), body.get("event") or {}
+    found = user.get("id") if isinstance(user, Mapping) else body.get("user_id") or event.get("user")
+    return found if isinstance(found, str) else ""
+
+
+def _way_to(caller: Caller, body: Mapping[str, Any]) -> Saying:
+    if caller.pane is not None or body.get("type") != "block_actions":
+        return ToPane(caller)
+    return ToResponseUrl(caller, body.get("response_url"), Pressed.in_body(body))
