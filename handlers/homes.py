@@ -26,7 +26,7 @@ from handlers import places
 from handlers.answers import accounts, subscriptions
 from handlers.caller import Caller
 from handlers.desk import Desk
-from handlers.membership import NotAMember
+from handlers.membership import MembershipUnknown, NotAMember
 from handlers.visible import FRESH_TO_SHOW, followed_in
 from storage import Subscription
 
@@ -166,7 +166,12 @@ class Homes:
                 log.exception("home.broken")
 
     async def _publish(self, opened: OpenHome) -> None:
-        view = await self._view(opened)
+        try:
+            view = await self._view(opened)
+        except MembershipUnknown as problem:
+            if opened.shown:
+                return  # what they saw a moment ago stays until Slack says who they are
+            view = messages.closed_home(str(problem), now=self._desk.clock())
         shown = json.dumps(view["blocks"][:-1])
         if shown == opened.shown:
             return
@@ -178,6 +183,8 @@ class Homes:
         """The Home; of somebody who does not belong to the workspace, why there is nothing on it."""
         try:
             await opened.caller.check_belongs()
+        except MembershipUnknown:
+            raise
         except NotAMember as problem:
             return messages.closed_home(str(problem), now=self._desk.clock())
         content = await self._content(opened)

@@ -56,6 +56,9 @@ OPEN = frozenset(
                 actions.PIPELINE_REFRESH,
                 actions.BUILDIO_APP,
                 actions.BUILDIO_REFRESH,
+                # A link's click changes nothing, and what is their own they may take back.
+                actions.OPEN_LINK,
+                actions.DISCONNECT,
             )
         ),
     }
@@ -136,7 +139,9 @@ def surfaces_of(body: Mapping[str, Any]) -> frozenset[str]:
 
 
 def _without_its_place(action_id: str) -> str:
-    """A button's name: two of the same name can't stand in one row, so the second has more (`_next`)."""
+    """A button's name: two of the same name can't stand in one row, so the second has more; links are numbered."""
+    if action_id.startswith(actions.OPEN_LINK):
+        return actions.OPEN_LINK
     return action_id.removesuffix("_next")
 
 

@@ -44,6 +44,10 @@ MISTAKES = (
 )
 
 
+_SLOWER = "Slack asks me to slow down. Try again in a minute."
+_LATER = "Slack has trouble at the moment. Try again in a minute."
+_NOT_INSTALLED = "Slack does not take my token any more. Ask an admin to install me again."
+_NO_ANSWER = "no answer"
 # What Slack refuses because of where an answer should go, or how late it comes, and not because of what it says.
 _REFUSALS = {
     "expired_trigger_id": "That took too long for Slack to still open the dialog. Press the button once more.",
@@ -62,6 +66,18 @@ _REFUSALS = {
     "cannot_unfurl_url": "The link is not in the message any more.",
     "cannot_find_message": "The message is not there any more.",
     "push_limit_reached": "Slack lets no more dialogs lie on top of each other. Close one first.",
+    "ratelimited": _SLOWER,
+    "rate_limited": _SLOWER,
+    "service_unavailable": _LATER,
+    "internal_error": _LATER,
+    "fatal_error": _LATER,
+    "request_timeout": _LATER,
+    _NO_ANSWER: _LATER,
+    "account_inactive": _NOT_INSTALLED,
+    "invalid_auth": _NOT_INSTALLED,
+    "token_expired": _NOT_INSTALLED,
+    "token_revoked": _NOT_INSTALLED,
+    "missing_scope": "Slack does not let me do this: an admin needs to install me again, from my new manifest.",
 }
 
 
@@ -91,10 +107,14 @@ def sentence_for(error: BaseException) -> str:
 
 
 def refusal_of(error: BaseException) -> str | None:
-    """Slack's name for why it lets nobody write there; None for any other error."""
+    """Slack's name for why it does not do it, where that is no mistake of ours; None for any other error."""
+    # Only Slack is asked over aiohttp here: what goes wrong with a provider is a ProviderError.
+    if isinstance(error, aiohttp.ClientError | TimeoutError):
+        return _NO_ANSWER
     if not isinstance(error, SlackApiError):
         return None
-    data = error.response.data if isinstance(error.response.data, dict) else {}
+    # A page instead of an answer, as Slack's edge sends it when what is behind is away.
+    data = error.response.data if isinstance(error.response.data, dict) else {"error": _NO_ANSWER}
     return reason if (reason := str(data.get("error"))) in _REFUSALS else None
 
 

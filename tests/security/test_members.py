@@ -6,7 +6,6 @@ import json
 import os
 import signal
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from sandbox.slack import Post
 from sandbox.slack.fields import find_element
 from tests.handlers.test_policy import governed
 from tests.servers import serving
-from tests.town import Town, open_town, rewrite_state, state_in
+from tests.town import Town, rewrite_state, state_in
 
 PROTECTED = '[[rule]]\nprotect = "everything"\n'
 
@@ -165,32 +164,6 @@ async def test_b10_the_bots_own_token_is_nobodys_account(town: Town) -> None:
     opened = town.people.modal("carla")
     assert opened is not None
     assert "This is my own token" in opened.errors["token"]
-
-
-async def test_b11_somebody_of_another_company_changes_nothing(town: Town) -> None:
-    town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
-    await town.ask("/bitrise subscribe android", "subscribed")
-    card = await town.ask("/bitrise build android #1", "succeeded", person="ben")
-    sent = town.slack.delivery.interaction
-
-    async def from_elsewhere(payload: dict[str, Any]) -> Any:
-        return await sent({**payload, "user": {**payload["user"], "team_id": "T0ELSEWHERE"}})
-
-    town.slack.delivery.interaction = from_elsewhere  # type: ignore[method-assign, assignment]
-    await town.press(card, "Rebuild", "People of other companies", person="ben")
-    assert changes_at_bitrise(town) == []
-
-
-async def test_somebody_of_another_company_is_not_acted_for_with_the_bots_token_either(
-    tmp_path: Path,
-) -> None:
-    async with open_town(tmp_path) as town:
-        people = town.slack.workspace.people
-        people["U0CARLA"] = replace(people["U0CARLA"], stranger=True)
-        await town.ask("/bitrise trigger android branch:main", "People of other companies", person="carla")
-        town.slack.fault("users.info", "error", words="internal_error", times=5)
-        await town.ask("/bitrise trigger android branch:main", "doesn't say who you are", person="ben")
-        assert changes_at_bitrise(town) == []
 
 
 async def test_b12_what_a_modal_says_of_where_to_answer_is_not_believed(town: Town) -> None:
