@@ -179,8 +179,8 @@ class MemberDirectory:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 answer = await ask(self._slack(team))
         except SlackApiError as error:
-            data = error.response.data if isinstance(error.response.data, dict) else {}
-            reason = str(data.get("error") or "")
+            data = getattr(error.response, "data", None)
+            reason = str(data.get("error") or "") if isinstance(data, dict) else ""
             if reason in _NOBODY:
                 return {}
             log.warning("membership.unknown", team=team, reason=reason)

@@ -114,8 +114,9 @@ def refusal_of(error: BaseException) -> str | None:
     if not isinstance(error, SlackApiError):
         return None
     # A page instead of an answer, as Slack's edge sends it when what is behind is away.
-    data = error.response.data if isinstance(error.response.data, dict) else {"error": _NO_ANSWER}
-    return reason if (reason := str(data.get("error"))) in _REFUSALS else None
+    data = getattr(error.response, "data", None)
+    reason = str(data.get("error") or _NO_ANSWER) if isinstance(data, dict) else _NO_ANSWER
+    return reason if reason in _REFUSALS else None
 
 
 async def say_or_explain(asked: Coroutine[Any, Any, Answer | None], say: Saying) -> None:

@@ -10,12 +10,14 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from structlog.testing import capture_logs
 
 from bot.provider import Provider
 from handlers import submitting
 from sandbox.slack.workspace import TEAM
 from tests.town import Conversation
-from tests.workspaces.towns import TWIN, ManyTown, open_many
+from tests.workspaces.test_apart import said_by_bot
+from tests.workspaces.towns import GRID, TWIN, ManyTown, open_many
 
 
 @pytest.fixture
@@ -68,6 +70,53 @@ async def test_a10_whoever_begins_installations_without_end_writes_nothing(tmp_p
                             assert answer.status == status
             assert version() == before
         assert await town.rows("SELECT * FROM oauth_states") == states
+
+
+async def test_a8_a_workspace_that_nobody_named_can_not_install_the_app_nor_go_on_with_it(
+    tmp_path: Path,
+) -> None:
+    async with open_many(tmp_path, service_token_acts="1", slack_workspaces=f"{TEAM},{TWIN}") as town:
+        east, _ = town.add_organisation()
+        await town.install_everywhere()
+        await town.twin.ask("/bitrise apps", "3 apps")
+        # Nobody named it, neither by itself nor as an organisation: no token is kept, and that one is of no use.
+        for how in ({}, {"organisation": True}):
+            status, page = await town.install("T0EAST", **how)
+            assert status == 403
+            assert "This Buildbell is for other workspaces" in page
+        assert sorted(await town.rows("SELECT team_id FROM installations")) == [(TEAM,), (TWIN,)]
+        tokens = town.slack.installations.tokens.values()
+        assert [
+            one for one in tokens if one.installation.reaches(east.slack.workspace) and not one.revoked
+        ] == []
+        # One that was installed before, and is named no more.
+        await town.stop_bot()
+        town.change(slack_workspaces=TEAM)
+        with capture_logs() as logged:
+            await town.start_bot()
+        assert [one["team"] for one in logged if one["event"] == "slack.not_served"] == [TWIN]
+        before = said_by_bot(town.twin)
+        await town.twin.people.command("anna", "builds", "/bitrise apps")
+        await town.twin.told("This Buildbell is for other workspaces")
+        town.twin.people.open_home("anna")
+        town.twin.people.say("anna", "D0ANNA", "apps")
+        await town.ask("/bitrise apps", "3 apps")
+        assert len(said_by_bot(town.twin)) == len(before) + 1
+        assert town.twin.slack.workspace.homes == {}
+        # It can still be taken out, which forgets it.
+        town.slack.uninstall(TWIN)
+        await town.answered("app_uninstalled")
+        assert await town.rows("SELECT team_id FROM installations") == [(TEAM,)]
+
+
+async def test_an_organisation_that_is_named_installs_for_all_its_workspaces(tmp_path: Path) -> None:
+    async with open_many(tmp_path, service_token_acts="1", slack_workspaces=GRID.id) as town:
+        east, west = town.add_organisation()
+        status, page = await town.install("T0EAST", organisation=True)
+        assert status == 200, page
+        for place in (east, west):
+            await place.ask("/bitrise apps", "3 apps")
+        assert (await town.install(TWIN))[0] == 403
 
 
 async def test_e1_a_workspace_reads_and_changes_only_what_is_its_own(town: ManyTown) -> None:

@@ -10,7 +10,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
+from bot.settings import Settings, in_words
 from sandbox.bitrise import ANNA_TOKEN, BEN_TOKEN, TOKEN
 from sandbox.slack import APP_TOKEN, BOT_TOKEN
 from tests.handlers.test_policy import RELEASE_TEAM, governed
@@ -301,6 +303,63 @@ async def test_i2_rules_that_can_not_be_read_or_kept_stop_the_start(tmp_path: Pa
                 tmp_path, policy_file=str(tmp_path / "policy.toml"), buildbell_secret_key=""
             ):
                 pass
+
+
+ONE_WORKSPACE = {"slack_bot_token": "xoxb-1", "slack_signing_secret": "s", "bitrise_token": "t0p"}
+MANY_WORKSPACES = {
+    "slack_client_id": "1.2",
+    "slack_client_secret": "s",
+    "slack_signing_secret": "s",
+    "public_url": "https://bot.example.com",
+    "buildbell_secret_key": SECRET_KEY,
+    "bitrise_token": "t0p",
+}
+
+
+def refused(**settings: str) -> str:
+    """Why the bot does not start; "" where it does."""
+    try:
+        Settings(_env_file=None, **settings)  # type: ignore[arg-type]
+    except ValidationError as problem:
+        return in_words(problem)
+    return ""
+
+
+def test_i3_an_open_installation_does_not_act_with_the_bots_token() -> None:
+    acting = {**MANY_WORKSPACES, "service_token_acts": "1"}
+    said = refused(**acting)
+    assert "SLACK_WORKSPACES" in said
+    assert "SERVICE_TOKEN_ACTS=0" in said
+    assert "\n" not in said
+    for named in ("", " ", ","):
+        assert refused(**acting, slack_workspaces=named) == said
+    assert "everybody is no id" in refused(**acting, slack_workspaces="T0ACME,everybody")
+    assert refused(**acting, slack_workspaces="T0ACME, E0GRID") == ""
+    assert refused(**MANY_WORKSPACES) == ""
+    assert refused(**ONE_WORKSPACE, service_token_acts="1") == ""
+    assert "belongs to SLACK_CLIENT_ID" in refused(**ONE_WORKSPACE, slack_workspaces="T0ACME")
+
+
+@pytest.mark.parametrize(
+    "name", ["slack_api_url", "slack_authorize_url", "bitrise_api_url", "buildio_api_url", "public_url"]
+)
+def test_i4_an_address_that_would_send_tokens_in_clear_stops_the_start(name: str) -> None:
+    hosts = (
+        "api.example.com",
+        "10.0.0.7",
+        "0.0.0.0",  # noqa: S104 - it is nobody's to bind to here
+        "localhost.example.com",
+        "[::ffff:10.0.0.7]",
+        "127.0.0.1.nip.io",
+    )
+    for host in hosts:
+        said = refused(**ONE_WORKSPACE, **{name: f"http://{host}/v1"})
+        assert said.startswith(f"{name.upper()}: must begin with https://"), host
+        assert "\n" not in said
+        assert refused(**ONE_WORKSPACE, **{name: f"HTTP://{host}/v1"}) == said
+        assert refused(**ONE_WORKSPACE, **{name: f"https://{host}/v1"}) == ""
+    for here in ("127.0.0.1:3000", "localhost:1", "[::1]:80", "127.9.9.9"):
+        assert refused(**ONE_WORKSPACE, **{name: f"http://{here}/v1"}) == ""
 
 
 async def test_f5_a_backup_holds_no_token_in_clear_and_is_its_owners_alone(town: Town) -> None:

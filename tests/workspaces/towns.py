@@ -72,6 +72,10 @@ class ManyTown(Town):
         del all_of_them["slack_bot_token"]
         return all_of_them
 
+    def change(self, **settings: str) -> None:
+        """Let the bot be started with other settings the next time."""
+        self._more = {**self._more, **settings}
+
     async def install(self, team: str = TEAM, **how: Any) -> tuple[int, str]:
         """Install the app by the bot's own page; the status and text of the last page."""
         return await self.slack.install(f"{self.url}/slack/install", team=team, **how)
