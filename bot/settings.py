@@ -158,7 +158,7 @@ class Settings(DataSettings):
     )
     service_token_acts: bool = Field(
         default=False,
-        description="1: BITRISE_TOKEN also reads, aborts and starts builds for people without an account of their own.",
+        description="1: BITRISE_TOKEN also reads, aborts and starts builds for members without an own account.",
     )
     requests_per_minute: int = Field(
         default=300,

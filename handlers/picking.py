@@ -21,6 +21,7 @@ from handlers.caller import Caller
 from handlers.clients import ClientsAt
 from handlers.desk import Desk
 from handlers.listening import Listening, wait_for_place
+from handlers.membership import NotAMember
 
 log = structlog.get_logger()
 
@@ -56,7 +57,13 @@ def _offer(app: AsyncApp, action_id: str, offered: Offered, desk: Desk) -> None:
         view = body.get("view") or {}
         origin = Origin.read(view.get("private_metadata"))
         here = _OFFERED_THERE.get((view.get("callback_id") or "", action_id), offered)
-        await ack(**await here(str(body.get("value") or ""), origin, Caller.in_body(body, desk)))
+        try:
+            offered_now = await here(str(body.get("value") or ""), origin, Caller.in_body(body, desk))
+        except NotAMember as problem:
+            # A list has no place for words, and what is picked from it is judged when the form is submitted.
+            log.info("list.not_offered", reason=type(problem).__name__)
+            offered_now = {"options": []}
+        await ack(**offered_now)
 
 
 async def _apps(typed: str, origin: Origin, caller: Caller) -> dict[str, list[Block]]:

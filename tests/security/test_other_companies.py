@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from bot.commands import GRAMMARS
 from handlers.outsiders import OPEN, surfaces_of
@@ -498,6 +499,33 @@ async def test_b29_the_channel_that_a_modal_names_is_the_one_in_which_it_was_ope
         await town.until(lambda: bool(opened.errors))
         assert "Nobody may start builds" in str(opened.errors) or "Only" in str(opened.errors)
         assert changes_at_bitrise(town) == []
+
+
+async def test_a_list_in_a_modal_offers_nothing_of_a_channel_that_its_state_only_claims(
+    tmp_path: Path,
+) -> None:
+    async with governed(tmp_path) as town:
+        await town.ask("/bitrise subscribe ios", "subscribed", channel="random")
+        await town.people.shortcut("carla", "start_build")
+        opened = await town.slack.wait_for_modal("carla", "Start a build")
+        claimed = json.dumps(state_in(opened) | {"channel": "C0RANDOM", "app": town.bitrise.ios.slug})
+        sealed = opened.view["private_metadata"]
+        for state in (claimed, sealed[:32] + claimed):
+            opened.view = opened.view | {"private_metadata": state}
+            assert await town.people.options("carla", "pick_app", "") == []
+            assert await town.people.options("carla", "pick_branch", "") == []
+        rewrite_state(opened, claimed, person="U0CARLA")
+        assert await town.people.options("carla", "pick_app", "") != []
+
+
+async def test_a_list_is_empty_while_slack_does_not_say_who_types(tmp_path: Path) -> None:
+    async with open_town(tmp_path) as town:
+        await town.people.shortcut("carla", "start_build")
+        await town.slack.wait_for_modal("carla", "Start a build")
+        town.slack.fault("users.info", "error", words="internal_error", times=5)
+        with capture_logs() as logged:
+            assert await town.people.options("carla", "pick_app", "") == []
+        assert [one for one in logged if one["event"] == "answer.broken"] == []
 
 
 async def submit_start(town: Town, opened: Any) -> None:
