@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from pydantic import SecretStr
 from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.build import App
 from bot.http import BadToken, Credentials, FixedToken, NotFound, ProviderDown
@@ -27,6 +28,7 @@ from bot.vault import Vault
 from handlers.clients import Clients, ClientsAt, Settled
 from handlers.desk import Desk
 from handlers.directory import AppDirectory
+from handlers.membership import MemberDirectory, Membership
 from handlers.sight import Sight
 from handlers.visible import FRESH_TO_SHOW, VisibleApps
 from storage import (
@@ -109,6 +111,16 @@ class Maker:
         return not self.lost and now - self.yes_at < DAY
 
 
+class Everybody(MemberDirectory):
+    """A workspace in which all are full members."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda _: AsyncWebClient(), clock=lambda: NOON)
+
+    async def membership(self, team: str, person: str) -> Membership:
+        return Membership.MEMBER
+
+
 async def test_a_list_of_ones_own_is_as_fresh_as_what_is_shown_by_it_needs(storage: Storage) -> None:
     system, now = BuildSystem(Provider.BITRISE), [NOON]
     sealing = Storage(storage.database, Vault(["key-" * 10]))
@@ -116,9 +128,9 @@ async def test_a_list_of_ones_own_is_as_fresh_as_what_is_shown_by_it_needs(stora
     system.tokens.add("token-1")
     system.seeing.add("token-1")
     await here.accounts.connect(BEN, Provider.BITRISE, seeing, provider_user="ben", name="ben", at=NOON)
-    clients = ClientsAt(
-        system.plug(), Settled(token=BOTS_TOKEN), sealing, asked=lambda: None, clock=lambda: now[0]
-    )
+    settled = Settled(token=BOTS_TOKEN)
+    known: dict[str, Any] = {"members": Everybody(), "asked": lambda: None, "clock": lambda: now[0]}
+    clients = ClientsAt(system.plug(), settled, sealing, **known)
     apps = VisibleApps(clients, here, BEN, CHANNEL)
     assert await apps.slugs() == frozenset({"slug-x"})
     system.seeing.discard("token-1")
@@ -229,7 +241,8 @@ class Visibility(RuleBasedStateMachine):
     def _clients(self, provider: Provider) -> ClientsAt[Any]:
         system = self.system if provider is self.system.app.provider else BuildSystem(provider)
         settled = Settled(token=BOTS_TOKEN)
-        return ClientsAt(system.plug(), settled, self.storage, asked=lambda: None, clock=lambda: self.now)
+        known: dict[str, Any] = {"members": Everybody(), "asked": lambda: None, "clock": lambda: self.now}
+        return ClientsAt(system.plug(), settled, self.storage, **known)
 
     def _link(self, person: str) -> None:
         self.tokens += 1
