@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.failure import find_failure
 from bot.log_reader import KEPT_BYTES, LogReader, LogReading
 from bot.log_text import LONGEST_LINE, SEAM, LineCutter, Redactor, log_text, readable
-from bot.redaction import redact
+from bot.messages.text import plain
+from bot.redaction import beginning, redact, redact_beginning, without_first_word, without_values
 from bot.terminal import plain_text
 from tests.http.corpus import Line, secret_lines
 
@@ -141,3 +143,39 @@ def test_the_pieces_of_a_line_are_the_line() -> None:
     pieces, rest = LineCutter().cut(line, ended=True)
     assert b"".join(pieces) + rest == line
     assert all(LONGEST_LINE - 2 * SEAM <= len(piece) <= LONGEST_LINE for piece in pieces)
+
+
+@pytest.mark.timeout(60)
+def test_what_takes_the_square_of_a_lines_length_is_not_done_with_long_lines() -> None:
+    # Whoever did would still be reading when the test is stopped.
+    blanks = b"|" + b" " * 60_000 + b"x\n"
+    assert read(blanks * 500 + b"the end\n", 65536).end[-1] == b"the end"
+    trouble = "x > a FAILED x" * 20_000
+    assert find_failure(f"{trouble}\nlast").lines
+
+
+@given(st.sampled_from(ANNOUNCED), st.integers(0, 400), st.integers(20, 200))
+def test_of_a_text_that_is_cut_to_be_shown_no_secret_is_seen_in_part(line: Line, at: int, most: int) -> None:
+    for before in ("word ", "API_TOKEN=hunter2hunter2 ", "a@b:"):
+        text = filler(before, at).decode() + " " + line.text + " and more" * 50
+        if not line.seen_in(redact(text)):
+            assert not line.seen_in(redact_beginning(text, most))
+            assert not line.seen_in(plain(text, most))
+
+
+def test_the_beginning_of_a_text_ends_with_a_whole_word_and_is_marked() -> None:
+    assert beginning("two words", 9) == "two words"
+    assert beginning("two words", 7) == "two "
+    assert beginning("ü" * 10, 5) == "ü" * 5
+    assert beginning("x" * 10, 5) == ""
+    assert redact_beginning("short", 10) == "short"
+    assert redact_beginning("word " * 100_000, 10).endswith("word …")
+    assert len(redact_beginning("word " * 100_000, 10)) < 300
+    assert without_first_word("half the rest") == " the rest"
+
+
+def test_a_config_vars_value_is_hidden_where_only_a_line_of_it_is_left() -> None:
+    value = "first-line-of-it\nsecond-line-of-it\nyes"
+    assert without_values(f"a {value} b", [value]) == "a [redacted] b"
+    assert without_values("…ine-of-it\nsecond-line-of-it\nyes", [value]) == "…ine-of-it\n[redacted]\nyes"
+    assert without_values("true or 8080", ["true", "8080"]) == "true or 8080"
