@@ -30,7 +30,8 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
         name: str, asked: Coroutine[Any, Any, Answer | None], caller: Caller, *, form: bool
     ) -> None:
         async with listening.answering(name):
-            await say_or_explain(_at_bitrise(asked, caller), ToPane(caller, waits=not form))
+            # Each opens a form, which has three seconds for it, or shows builds.
+            await say_or_explain(_at_bitrise(asked, caller), ToPane(caller, waits=not form), changes=False)
 
     @app.shortcut(START)
     async def start(ack: AsyncAck, body: dict[str, Any]) -> None:

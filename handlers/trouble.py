@@ -22,7 +22,7 @@ from handlers.caller import Answer
 from handlers.doing import NotAllowed
 from handlers.finding import NotNamed
 from handlers.following import CannotFollow
-from handlers.listening import Repeated, take_up
+from handlers.listening import Repeated, take_up, wait_for_place
 from handlers.log_limits import TooManyLogs
 from handlers.saying import Saying
 from storage import WorkspaceGone
@@ -119,10 +119,15 @@ def refusal_of(error: BaseException) -> str | None:
     return reason if reason in _REFUSALS else None
 
 
-async def say_or_explain(asked: Coroutine[Any, Any, Answer | None], say: Saying) -> None:
-    """Say the answer, or, whatever went wrong, what it was; nothing where the answer was a message of its own."""
+async def say_or_explain(
+    asked: Coroutine[Any, Any, Answer | None], say: Saying, *, changes: bool = True
+) -> None:
+    """Say the answer, or, whatever went wrong, what it was; nothing where the answer was a message of its own.
+
+    Unless it `changes` nothing for sure, it is written down first that it is begun, so that it is not done again.
+    """
     try:
-        await take_up()
+        await (take_up() if changes else wait_for_place())
     except Repeated:
         asked.close()
         return

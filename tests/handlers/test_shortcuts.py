@@ -24,6 +24,7 @@ async def test_builds_are_found_by_filters_and_open_on_top_of_each_other(town: T
     for result in ("success", "error", "error"):
         town.bitrise.finish(town.bitrise.start_build(town.bitrise.android), result)
     await town.people.shortcut("anna", "find_build")
+    await town.slack.wait_for_modal("anna", "Find a build")
     app = (await town.people.options("anna", "pick_app", "andr"))[0]
     await town.people.submit("anna", {"app": app, "words": "status:failed"})
     opened = await town.slack.wait_for_modal("anna", "failed builds, newest first")
@@ -48,6 +49,7 @@ async def test_what_can_not_be_looked_for_is_said_at_its_field(
     town: Town, words: str, field: str, problem: str
 ) -> None:
     await town.people.shortcut("anna", "find_build")
+    await town.slack.wait_for_modal("anna", "Find a build")
     await town.people.submit("anna", {"words": words})
     opened = await town.slack.wait_for_modal("anna", problem)
     assert list(opened.errors) == [field]

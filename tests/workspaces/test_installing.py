@@ -211,6 +211,18 @@ async def test_an_answer_works_once(visit: Visit) -> None:
     assert (status, "finished already" in page) == (400, True)
 
 
+async def test_a_state_is_taken_once_whatever_code_comes_with_it(visit: Visit) -> None:
+    first = await visit.allowed()
+    cookie = visit.cookie
+    assert (await visit.come_back(**first))[0] == 200
+    other = await visit.allowed()
+    asked = len(visit.town.calls("oauth.v2.access"))
+    visit.cookie = cookie
+    status, page = await visit.come_back(**(first | {"code": other["code"]}))
+    assert (status, "finished already" in page) == (400, True)
+    assert len(visit.town.calls("oauth.v2.access")) == asked == 1
+
+
 async def test_a_state_lives_ten_minutes(visit: Visit, hours: Hours) -> None:
     code = await visit.allowed()
     hours.passed += timedelta(minutes=10, seconds=1)
