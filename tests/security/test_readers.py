@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import shutil
 import sqlite3
@@ -188,6 +190,13 @@ async def test_f10_lines_of_the_anchor_that_were_taken_out_changed_or_made_up_sh
         ):
             anchor.write_text("".join(forged))
             assert (await verified(town))[0] == 1
+        # One that fits in every other way is known by its signature.
+        following = made_up.replace(
+            json.loads(made_up)["previous"], hashlib.sha256(lines[-1].strip().encode()).hexdigest()
+        )
+        anchor.write_text("".join([*lines, following]))
+        code, said = await verified(town)
+        assert (code, "its signature does not fit" in said) == (1, True)
         anchor.write_text("".join(lines))
         assert (await verified(town))[0] == 0
 

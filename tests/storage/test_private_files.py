@@ -16,11 +16,12 @@ import sqlite_utils
 from pydantic import SecretStr
 
 from bot.provider import Provider
-from storage import Database, Storage, back_up, restore
+from storage import Database, Person, Storage, back_up, restore
 from storage.private_files import open_to_others, shared_folder
 from storage.remnants import empty_log, rewrite_file, rewrite_tables
 from tests.builds import NOON
-from tests.storage.holding import vault
+from tests.operating.forking import forked
+from tests.storage.holding import OLD, vault
 from tests.storage.test_migrations import first_version
 
 
@@ -172,6 +173,66 @@ async def test_a_token_that_is_unlinked_is_in_no_file_also_where_somebody_reads_
     backup = path.with_name("copy.db")
     back_up(path, backup)
     assert holds(path, sealed[0]) == []
+    await database.close()
+
+
+async def _many_people(database: Database) -> dict[str, str]:
+    """So many people, with names and tokens of so many lengths, that rows are moved about; returns the sealed tokens."""
+    here, chance = Storage(database, vault()).of("T1"), random.Random(7)
+    sealed = {}
+    for number in chance.sample(range(1000, 10_000), 200):
+        person, name = f"U0{number}", f"canary-{number}-{'x' * chance.randrange(400)}"
+        token = SecretStr("t" * chance.randrange(20, 900))
+        account = await here.accounts.connect(
+            person, Provider.BITRISE, token, provider_user=name, name=name, at=NOON
+        )
+        await here.people.save(Person(user=person, name=name, email=f"{name}@example.com"))
+        sealed[person] = account.sealed[:60]  # the rest may stand on another page
+    return sealed
+
+
+async def test_of_many_tokens_none_that_was_unlinked_is_in_a_file(tmp_path: Path) -> None:
+    """People link, link anew and unlink; a token that stayed in an unused part of a page shows with this very order."""
+    path = tmp_path / "data" / "b.db"
+    database = await Database.open(path)
+    accounts, chance = Storage(database, vault()).of("T1").accounts, random.Random(0)
+    sealed = {}
+
+    async def link(person: str, longest_name: int) -> None:
+        token = SecretStr("t" * chance.randrange(20, 300))
+        name = "x" * chance.randrange(longest_name) if longest_name else "x"
+        account = await accounts.connect(
+            person, Provider.BITRISE, token, provider_user="x", name=name, at=NOON
+        )
+        sealed[person] = account.sealed[:60]  # the rest may stand on another page
+
+    people = [f"U0{number}" for number in chance.sample(range(1000, 10_000), 60)]
+    for person in people:
+        await link(person, 0)
+    for _ in range(60):
+        await link(chance.choice(people), 90)
+    gone = people[::3]
+    for person in gone:
+        await accounts.disconnect(person)
+    content = b"".join(one.read_bytes() for one in path.parent.iterdir())
+    assert [person for person in gone if sealed[person].encode() in content] == []
+    assert sum(sealed[person].encode() in content for person in people if person not in gone) > 20
+    await database.close()
+
+
+async def test_of_many_people_none_that_was_erased_is_in_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "data" / "b.db"
+    database = await Database.open(path)
+    sealed = await _many_people(database)
+    settings = {"DATABASE_URL": str(path), "BUILDBELL_SECRET_KEY": OLD}
+    gone = list(sealed)[::40]
+    for person in gone:
+        code, said = await forked("erase-user", "T1", person, "--yes", **settings)
+        assert code == 0, said
+    content = b"".join(one.read_bytes() for one in path.parent.iterdir())
+    for person in gone:
+        for canary in (sealed[person], f"canary-{person[2:]}-"):
+            assert canary.encode() not in content
     await database.close()
 
 
