@@ -335,7 +335,7 @@ def bring_up_to_date(path: Path) -> sqlite_utils.Database:
     was_there = bool(db.table_names())
     pending = [step.name for step in migrations.pending(db)]
     migrations.apply(db)
-    if was_there and "m012_audit_register" in pending and not overwriting:
+    if was_there and "m011_audit_register" in pending and not overwriting:
         rewrite_file(db)  # what versions before this one have deleted is still in it
     return db
 

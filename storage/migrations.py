@@ -21,7 +21,7 @@ def known_migrations() -> set[str]:
 
 def audit_triggers() -> dict[str, str]:
     """The triggers that keep the audit log from being changed, by name, as the steps have made them."""
-    made = [one for one in (*_FOURTH, *_TWELFTH) if one.startswith("CREATE TRIGGER audit")]
+    made = [one for one in (*_FOURTH, *_ELEVENTH) if one.startswith("CREATE TRIGGER audit")]
     return {one.split()[2]: one for one in made}
 
 
@@ -91,23 +91,23 @@ def m008_decided_proposals(db: sqlite_utils.Database) -> None:
 
 
 @migrations()
-def m010_access_lost(db: sqlite_utils.Database) -> None:
+def m009_access_lost(db: sqlite_utils.Database) -> None:
     """Whether the makers of subscriptions still see what they show, apart from why those are told nothing."""
-    for statement in _ACCESS_LOST:
+    for statement in _NINTH:
         db.execute(statement)
 
 
 @migrations()
-def m011_deliveries(db: sqlite_utils.Database) -> None:
+def m010_deliveries(db: sqlite_utils.Database) -> None:
     """What Slack has delivered and was taken up."""
-    for statement in _ELEVENTH:
+    for statement in _TENTH:
         db.execute(statement)
 
 
 @migrations()
-def m012_audit_register(db: sqlite_utils.Database) -> None:
+def m011_audit_register(db: sqlite_utils.Database) -> None:
     """One row over all chains of the audit log, and lines that wait for the place where it is anchored."""
-    for statement in _TWELFTH:
+    for statement in _ELEVENTH:
         db.execute(statement)
     # A workspace that has told the bot anything has a chain from now on, if an empty one, so that none can vanish.
     db.execute(
@@ -372,7 +372,7 @@ _SEVENTH = (
     "CREATE UNIQUE INDEX ties_by_channel ON ties (team_id, channel_id, bitrise_app, buildio_app, branch)",
 )
 
-_ACCESS_LOST = (
+_NINTH = (
     # `confirmed_at`: when the provider last said that its maker sees what it shows. `unseen_at`: since when they do
     # not, or their account is gone; whatever it was stopped for.
     "ALTER TABLE subscriptions ADD COLUMN confirmed_at TEXT",
@@ -388,7 +388,7 @@ _ACCESS_LOST = (
         (SELECT sees_logs FROM subscriptions WHERE subscriptions.id = notifications.subscription_id)""",
 )
 
-_ELEVENTH = (
+_TENTH = (
     # Requests of Slack's that were taken up, by a fingerprint of what tells them from all others, for as long as one of
     # them could come again.
     """CREATE TABLE deliveries (
@@ -397,7 +397,7 @@ _ELEVENTH = (
     "CREATE INDEX deliveries_by_end ON deliveries (expires_at)",
 )
 
-_TWELFTH = (
+_ELEVENTH = (
     # Over all chains: `chains` are the ends of each by its workspace, as audit_chains has them. `anchor` is a short
     # name of where lines are sent to, empty for nowhere; `line_number` and `line_hash` are those of the last line. The
     # seal is over all of it; NULL is what is from before there was a key, or a register.

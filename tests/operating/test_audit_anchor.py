@@ -388,7 +388,7 @@ async def test_an_update_gives_the_database_its_register_and_begins_the_anchor(p
         # As the version before left it: no register, and ends sealed without one.
         connection.execute("DROP TABLE audit_register")
         connection.execute("DROP TABLE audit_anchor_lines")
-        connection.execute("DELETE FROM _sqlite_migrations WHERE name = 'm012_audit_register'")
+        connection.execute("DELETE FROM _sqlite_migrations WHERE name = 'm011_audit_register'")
         for team, first, before, last, hash_ in connection.execute(
             "SELECT team_id, first_seq, before_first, last_seq, last_hash FROM audit_chains"
         ).fetchall():

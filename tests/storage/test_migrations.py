@@ -180,7 +180,7 @@ async def test_what_was_lost_before_that_was_kept_apart_stays_lost_and_the_rest_
     tmp_path: Path,
 ) -> None:
     db = sqlite_utils.Database(tmp_path / "b.db")
-    migrations.apply(db, stop_before="m010_access_lost")
+    migrations.apply(db, stop_before="m009_access_lost")
     noon = NOON.isoformat(timespec="microseconds")
     row = {"team_id": "T1", "channel_id": "C1", "provider": "bitrise", "app_slug": "a", "terms": "{}"}
     row |= {"created_by": "U1", "created_at": noon, "checked_at": noon, "seen_as": "own", "sees_logs": "0"}

@@ -213,7 +213,7 @@ async def test_of_many_tokens_none_that_was_unlinked_is_in_a_file(tmp_path: Path
         await link(chance.choice(people), 90)
     gone = people[::3]
     for person in gone:
-        await accounts.disconnect(person)
+        await accounts.disconnect(person, at=NOON)
     content = b"".join(one.read_bytes() for one in path.parent.iterdir())
     assert [person for person in gone if sealed[person].encode() in content] == []
     assert sum(sealed[person].encode() in content for person in people if person not in gone) > 20
