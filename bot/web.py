@@ -21,7 +21,7 @@ from slack_sdk.signature import Clock, SignatureVerifier
 from bot.acknowledgement import acknowledging
 from bot.secrecy import knows
 from bot.slack import Malformed, check_payload
-from bot.web_connections import READ_BYTES, Connections, read_body
+from bot.web_connections import LOG_SECONDS, READ_BYTES, Connections, read_body
 from bot.webhook import Webhook
 
 log = structlog.get_logger()
@@ -46,6 +46,12 @@ RECEIVE_BYTES = 64 * 1024
 MOST_SKEW_SECONDS = 300
 _SIGNATURE = re.compile(r"v0=[0-9a-f]{64}")
 _TIME = re.compile(r"[0-9]{1,12}")
+_REASONS = {
+    401: "no signature of Slack's form, or its time is more than five minutes from this machine's",
+    411: "no Content-Length",
+    413: "too large",
+    415: "packed",
+}
 
 Readiness = Callable[[], Awaitable[tuple[bool, Mapping[str, Any]]]]
 
@@ -78,6 +84,7 @@ class Server:
         self._metrics_token = metrics_token
         self._connections: Connections | None = None
         self._listener: asyncio.Server | None = None
+        self._silent_until = 0.0
         app = web.Application(client_max_size=LARGEST_OTHER_BODY, middlewares=[self._accounted, _in_time])
         app.router.add_get("/healthz", self._health)
         app.router.add_get("/readyz", self._ready)
@@ -150,6 +157,7 @@ class Server:
         if self._slack is None or self._verifier is None or self._connections is None:
             raise web.HTTPNotFound
         if (status := _refused_by_head(request, self._now())) is not None:
+            self._tell_of_refusal(status)
             return _refusal(status)
         if (body := await read_body(request, LARGEST_BODY)) is None:
             return _refusal(413)
@@ -168,6 +176,13 @@ class Server:
             await response.prepare(request)
             await response.write_eof()
         return response
+
+    def _tell_of_refusal(self, status: int) -> None:
+        """Say in the log why, now and then: a wrong clock, or a proxy that drops the length, must be found."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._silent_until:
+            self._silent_until = now + LOG_SECONDS
+            log.warning("slack.refused", status=status, reason=_REASONS[status])
 
     @web.middleware
     async def _accounted(

@@ -25,7 +25,7 @@ MOST_HELD_BYTES = 4 * 1024 * 1024
 READ_BYTES = 16 * 1024
 # For a body to come whole once its head is there; Slack itself waits three seconds for the answer.
 BODY_SECONDS = 5.0
-# Between two lines in the log about connections that were given up.
+# Between two lines in the log about the same: a flood must not fill the log as well.
 LOG_SECONDS = 10.0
 
 
@@ -169,7 +169,6 @@ class Connections:
         self._given_up += 1
         now = asyncio.get_running_loop().time()
         if now >= self._silent_until:
-            # A flood must not fill the log as well.
             log.warning("connections.given_up", reason=reason, count=self._given_up, held=self.held)
             self._given_up, self._silent_until = 0, now + LOG_SECONDS
         self.closed(connection)

@@ -26,9 +26,9 @@ log = structlog.get_logger()
 
 # Answers that are under way at a time: one workspace never has all of them, nor one person all of a workspace's.
 ANSWERS = Quota(total=100, workspace=50, person=10, waiting=500, seconds=120)
-# A request's signature is good for five minutes (Slack's rules, "Verifying requests").
+# A request's signature is good for five minutes either way (Slack's rules, "Verifying requests").
 REPEATED_WITHIN = timedelta(minutes=10)
-# So many of each workspace are also remembered without asking the database, and for how long at most.
+# So many of each workspace are also remembered without asking the database.
 REMEMBERED = 10_000
 # Events that were not acknowledged come again, each time signed anew: at once, after one and after five minutes
 # ("The Events API"). Nobody says that they can't come later.
