@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 from aiohttp.http_exceptions import HttpProcessingError
 
-from bot.http.redaction import redact
+from bot.redaction import redact
 
 
 def configure(level: str, *, terminal: bool | None = None) -> None:

@@ -15,8 +15,8 @@ from bot.audit import Tampered
 from bot.commands import AmbiguousApp, CommandError, UnknownApp
 from bot.fair_limiter import NoPlace
 from bot.http import ProviderError
-from bot.http.redaction import redact
 from bot.messages import Message, NotAButton, TooLongForAModal
+from bot.redaction import redact
 from bot.workers import WorkFailed
 from handlers.caller import Answer
 from handlers.doing import NotAllowed

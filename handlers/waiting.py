@@ -14,8 +14,8 @@ from slack_sdk.errors import SlackApiError
 
 from bot.build import App, Build, State
 from bot.http import NotConnected, NotFound, ProviderError
-from bot.http.redaction import redact
 from bot.provider import Provider
+from bot.redaction import redact
 from handlers.desk import Desk
 from handlers.visible import VisibleApps
 from storage import Outcome, Wait

@@ -12,8 +12,8 @@ from bot.acts import Abort, ActedBuild, Start
 from bot.bitrise import AbortOrder
 from bot.build import App, Build
 from bot.commands import BuildRef, TriggerBuild, build_ref, variable_in
-from bot.http.redaction import redact
 from bot.provider import Provider
+from bot.redaction import redact
 from handlers import doing
 from handlers.caller import Caller, workspace_of
 from handlers.desk import Desk

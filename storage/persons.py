@@ -18,7 +18,7 @@ import sqlite_utils
 
 from bot.audit import ERASED
 from bot.authors import STARTED_BY, starter
-from bot.http.redaction import redact
+from bot.redaction import redact
 from bot.vault import Vault
 from storage.audit import erase_person, links_about
 from storage.naming import COLUMNS, Columns

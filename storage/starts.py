@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from bot.commands import TriggerBuild
-from bot.http.redaction import redact
+from bot.redaction import redact
 from storage.database import OfWorkspace
 from storage.times import to_text
 

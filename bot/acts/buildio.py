@@ -15,9 +15,9 @@ from bot.build import App, Build, Frozen
 from bot.buildio.certificates import fingerprint
 from bot.commands.buildio import LONGEST_COMMAND, array_of
 from bot.git_refs import branch_name, is_ambiguous
-from bot.http.redaction import redact
 from bot.policy import Permission, Question
 from bot.provider import Provider
+from bot.redaction import redact
 
 NAMES_SAID = 5
 LONGEST_TITLE = 100

@@ -20,8 +20,8 @@ from pydantic import (
 )
 
 from bot.http.errors import NotUnderstood
-from bot.http.redaction import redact
 from bot.provider import Provider
+from bot.redaction import redact
 
 log = structlog.get_logger()
 

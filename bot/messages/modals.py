@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bot.build import App
-from bot.http.redaction import redact
 from bot.messages.blocks import plain_text, section
 from bot.messages.message import Block, Message
 from bot.messages.text import cut, escape, seen, whole
+from bot.redaction import redact
 
 # Slack takes longer ones, but not everywhere (Slack's rules, "More sizes").
 LONGEST_OPTION = 75

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from bot.http.redaction import redact
 from bot.messages import actions
 from bot.messages.blocks import button, confirm, context, letter_by_letter, row, section
 from bot.messages.buttons import ProposalButton
 from bot.messages.message import Message
 from bot.messages.text import escape, literal, mention, plain, sentence, when
+from bot.redaction import redact
 
 LONGEST = 600
 # So many characters have room beside the rest of the message (Slack's rules: 13,200 characters of blocks).

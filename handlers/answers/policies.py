@@ -10,7 +10,6 @@ from pydantic import ValidationError
 from bot import messages
 from bot.build import App
 from bot.commands import ShowPolicy
-from bot.http.redaction import redact
 from bot.messages import FilledRule, Origin, ShownRule
 from bot.policy import (
     MOST_MINUTES,
@@ -24,6 +23,7 @@ from bot.policy import (
     permissions_at,
 )
 from bot.provider import Provider
+from bot.redaction import redact
 from handlers.answers.accounts import is_admin
 from handlers.caller import Answer, Audience, Caller
 from handlers.doing import NotAllowed, noted

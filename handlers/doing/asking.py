@@ -12,10 +12,10 @@ from bot import messages
 from bot.acts import Act
 from bot.audit import Event
 from bot.build import App
-from bot.http.redaction import redact
 from bot.messages import Message, ProposalButton
 from bot.messages.proposals import details_of_proposal
 from bot.provider import Provider
+from bot.redaction import redact
 from bot.vault import CannotOpen
 from handlers.caller import Answer, Audience, Caller
 from handlers.doing.noting import entry_of, note

@@ -12,7 +12,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from bot.http.redaction import redact
+from bot.redaction import redact
 from tests.canaries import CANARIES, LINES, seen_in
 
 # Nobody and nothing has these names, so whatever leads to them came from outside.

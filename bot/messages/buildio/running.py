@@ -11,7 +11,6 @@ from bot.build import App
 from bot.buildio.things import Dyno, Executed
 from bot.commands import CommandError
 from bot.commands.buildio import LONGEST_COMMAND, RunCommand, arguments, array_of
-from bot.http.redaction import redact
 from bot.messages import actions
 from bot.messages.blocks import confirm, context, letter_by_letter, plain_text, section
 from bot.messages.buildio.buttons import RunButton, ShareButton, Title
@@ -21,6 +20,7 @@ from bot.messages.modals import MOST_OPTIONS, FilledIn, field, modal, option, pi
 from bot.messages.origin import Origin
 from bot.messages.text import block_of_code, code, escape, mention
 from bot.provider import Provider
+from bot.redaction import redact
 
 DYNO, TYPED = "dyno", "typed"
 TITLE = "Run a command"

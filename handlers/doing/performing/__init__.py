@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.acts import Act
 from bot.http import ProviderError
-from bot.http.redaction import REDACTED
+from bot.redaction import REDACTED
 from handlers.caller import Caller
 from handlers.doing.outcome import Done
 from handlers.doing.performing import bitrise, buildio

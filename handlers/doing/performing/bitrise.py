@@ -11,9 +11,9 @@ from bot.authors import slack_user
 from bot.bitrise import AbortOrder, Started
 from bot.build import App
 from bot.http import NotFound
-from bot.http.redaction import redact
 from bot.messages import Message
 from bot.provider import Provider
+from bot.redaction import redact
 from handlers.caller import Answer, Audience, Caller
 from handlers.doing.outcome import Done
 from handlers.finding import NotNamed
