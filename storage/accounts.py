@@ -96,6 +96,11 @@ class Accounts:
         row = [self._team, user, provider, provider_user, name, account.sealed, to_text(at), renewable]
 
         def work(db: sqlite_utils.Database) -> None:
+            query = "SELECT provider_user FROM accounts WHERE team_id = ? AND user_id = ? AND provider = ?"
+            before = db.execute(query, [self._team, user, provider]).fetchone()
+            if before is not None and before[0] != provider_user:
+                # What somebody else at the provider could see says nothing of what this one can.
+                end_access(db, self._team, user, at, provider=provider)
             db.execute(
                 f"INSERT OR REPLACE INTO accounts ({_FIELDS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)", row
             )

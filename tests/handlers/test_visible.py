@@ -255,6 +255,8 @@ class Visibility(RuleBasedStateMachine):
         )
         self.clients.forget_person(TEAM, person)
         one = self.makers[person]
+        if one.token is not None and not one.erased:
+            one.lost = True  # they are somebody else at the provider now, of whom nothing is known
         one.token, one.refused, one.known_refused = token, False, False
         self._let(one)
 

@@ -24,10 +24,9 @@ def sealing(storage: Storage) -> Storage:
     return Storage(storage.database, Vault(["key-" * 10]))
 
 
-async def link(storage: Storage) -> None:
-    accounts = storage.of("T1").accounts
-    await accounts.connect(
-        BEN, Provider.BITRISE, SecretStr("a-token"), provider_user="ben", name="ben", at=NOON
+async def link(storage: Storage, as_: str = "ben") -> None:
+    await storage.of("T1").accounts.connect(
+        BEN, Provider.BITRISE, SecretStr("a-token"), provider_user=as_, name=as_, at=NOON
     )
 
 
@@ -77,7 +76,9 @@ async def test_another_account_has_it_asked_anew(sealing: Storage) -> None:
     assert await sealing.subscriptions.confirmed(one, LATER, OWN, account=NOON)
     assert await due(sealing) == []
     await link(sealing)
-    assert [each.id for each in await due(sealing)] == [one.id]
+    assert [(each.id, each.unseen_at) for each in await due(sealing)] == [(one.id, None)]
+    await link(sealing, as_="somebody-else")
+    assert [(each.id, each.unseen_at) for each in await due(sealing)] == [(one.id, NOON)]
 
 
 async def test_what_shows_the_bots_own_access_is_asked_about_only_where_its_token_does_not_act_for_all(
