@@ -227,7 +227,11 @@ def put_in_place(town: Town, copy: Path) -> None:
     """What somebody does who can write there, and knows no key."""
     for one in town.folder.glob("buildbell.db-*"):
         one.unlink()
-    shutil.copyfile(copy, town.folder / "buildbell.db")
+    # A file of its own, and not the old one overwritten: SQLite knows that one by its inode while any part of this
+    # process still has it open.
+    beside = town.folder / "put-in-place.db"
+    shutil.copyfile(copy, beside)
+    beside.replace(town.folder / "buildbell.db")
 
 
 def by_force(town: Town, *statements: str, old: Path | None = None) -> None:

@@ -91,7 +91,7 @@ async def test_somebody_installs_the_app_and_is_told_what_to_do_next(town: ManyT
     assert "/bitrise connect" in page
     assert "https://app.slack.com/client/T0TWIN" in page
     await town.twin.ask("/bitrise help", "What you can type")
-    assert set(town.rows_with(TWIN)) == {"installations", "deliveries"}
+    assert set(town.rows_with(TWIN)) == {"audit_chains", "audit_register", "deliveries", "installations"}
 
 
 async def test_the_token_is_in_the_database_only_sealed(town: ManyTown) -> None:
