@@ -193,7 +193,7 @@ class SlackSandbox(Workplace):
 
     async def start(self, port: int = 0, *, also: Callable[[web.Application], None] | None = None) -> Self:
         """Begin to serve on loopback; `also` may add routes."""
-        app = web.Application(client_max_size=8 * 1024 * 1024)
+        app = web.Application(client_max_size=32 * 1024 * 1024)
         for verb in (app.router.add_get, app.router.add_post):
             verb("/api/{method}", self.api.handle)
         app.router.add_post("/response/{name}", self.api.respond)
