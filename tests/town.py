@@ -242,10 +242,8 @@ class Town(Conversation):
 
     async def execute(self, statement: str, *given: object) -> None:
         """Change the database behind the bot's back."""
-        connection = sqlite3.connect(self.folder / "buildbell.db")
-        with connection:
+        with closing(sqlite3.connect(self.folder / "buildbell.db")) as connection, connection:
             connection.execute(statement, given)
-        connection.close()
 
 
 @asynccontextmanager
