@@ -25,7 +25,7 @@ from storage.outbox import Notification, Outbox, Owed, Status
 from storage.people import Known, NameTaken, Person
 from storage.persons import Erased, erase_everywhere, export_person
 from storage.policies import Policies, SetRule
-from storage.proposals import Deciders, Proposal, Proposals, ProposalState, signed_text
+from storage.proposals import Deciders, Proposal, Proposals, ProposalState, Unreadable, signed_text
 from storage.pruning import prune
 from storage.recipient import Recipient
 from storage.recording import Recorder
@@ -103,6 +103,7 @@ __all__ = [
     "TooManyTaken",
     "Unopened",
     "Unread",
+    "Unreadable",
     "Verdict",
     "Wait",
     "WatchState",

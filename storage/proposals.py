@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 import sqlite_utils
+import structlog
 
 from bot.acts import Act, act_from
 from bot.audit import Entry
@@ -23,6 +24,8 @@ from storage.database import Database
 from storage.messages import change_messages_about, owe_message
 from storage.recipient import Recipient
 from storage.times import from_text, to_text
+
+log = structlog.get_logger()
 
 _FIELDS = (
     "id, team_id, channel_id, asked_by, act, deciders, asked_at, expires_at, state, decided_by, execution"
@@ -68,6 +71,14 @@ class Proposal(Frozen):
     decided_by: str | None = None
     execution: str | None = None
     bound: bool = True
+
+
+class Unreadable(Frozen):
+    """A proposal that can't be opened: it was changed, or sealed with a key that is gone, or by a later version."""
+
+    team: str
+    id: str
+    execution: str | None = None
 
 
 class Proposals:
@@ -149,11 +160,11 @@ class Proposals:
         )
         await self._database.write(lambda db: db.execute(query, [proposal.team, proposal.id]))
 
-    async def cut_off(self, before: datetime) -> list[Proposal]:
-        """Those that were agreed to before then, and in whose midst a process was stopped. Raises NoKey, CannotOpen."""
+    async def cut_off(self, before: datetime) -> list[Proposal | Unreadable]:
+        """Those that were agreed to before then, and in whose midst a process was stopped."""
         query = f"SELECT {_FIELDS} FROM proposals WHERE state = 'agreed' AND decided_at < ?"
         rows = await self._database.read(lambda db: db.execute(query, [to_text(before)]).fetchall())
-        return [self._proposal(row) for row in rows]
+        return [self._any(row) for row in rows]
 
     async def say(self, proposal: Proposal, message: Message) -> None:
         """Let its message say something else."""
@@ -162,13 +173,28 @@ class Proposals:
             lambda db: change_messages_about(db, subject, message.encode(), team=proposal.team)
         )
 
-    async def expired(self, now: datetime) -> list[Proposal]:
-        """Those of all workspaces that nobody has decided in time. Raises NoKey, CannotOpen."""
+    async def end_unreadable(self, unreadable: Unreadable, message: Message) -> None:
+        """End one that can't be opened, and let its message say so."""
+
+        def work(db: sqlite_utils.Database) -> None:
+            ended = db.execute(
+                "UPDATE proposals SET state = 'expired', act = '' WHERE team_id = ? AND id = ?"
+                " AND state IN ('open', 'agreed')",
+                [unreadable.team, unreadable.id],
+            ).rowcount
+            if ended:
+                subject = subject_of_proposal(unreadable.id)
+                change_messages_about(db, subject, message.encode(), team=unreadable.team)
+
+        await self._database.write(work)
+
+    async def expired(self, now: datetime) -> list[Proposal | Unreadable]:
+        """Those of all workspaces that nobody has decided in time; one that can't be opened keeps no other open."""
         query = (
             f"SELECT {_FIELDS} FROM proposals WHERE state = 'open' AND expires_at <= ? ORDER BY expires_at"
         )
         rows = await self._database.read(lambda db: db.execute(query, [to_text(now)]).fetchall())
-        return [self._proposal(row) for row in rows]
+        return [self._any(row) for row in rows]
 
     async def next_end(self) -> datetime | None:
         """When the next one runs out."""
@@ -180,6 +206,16 @@ class Proposals:
         if self._vault is None:
             raise NoKey
         return self._vault
+
+    def _any(self, row: Any) -> Proposal | Unreadable:
+        try:
+            return self._proposal(row)
+        except (NoKey, CannotOpen, ValueError) as problem:
+            # A ValueError's own words hold what was sealed.
+            reason = type(problem).__name__ if isinstance(problem, ValueError) else str(problem)
+            identity, team, *_, execution = row
+            log.error("proposals.sealed", team=team, proposal=identity, reason=reason)
+            return Unreadable(team=team, id=identity, execution=execution)
 
     def _proposal(self, row: Any) -> Proposal:
         """What the row holds. Raises CannotOpen where what is sealed does not say the same."""

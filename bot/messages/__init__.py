@@ -99,6 +99,7 @@ from bot.messages.proposals import (
     proposal_decided,
     proposal_expired,
     proposal_failed,
+    proposal_unreadable,
     proposed,
 )
 from bot.messages.results import MOST_AT_ONCE as MOST_ARTIFACTS_AT_ONCE
@@ -256,6 +257,7 @@ __all__ = [
     "proposal_decided",
     "proposal_expired",
     "proposal_failed",
+    "proposal_unreadable",
     "proposed",
     "qr_comment",
     "read_abort",

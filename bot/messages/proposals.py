@@ -105,6 +105,16 @@ def proposal_expired(wants: str, *, by: str) -> Message:
     return Message(text, [section(f"⌛ {text}")])
 
 
+def proposal_unreadable(*, was_agreed: bool) -> Message:
+    """What was asked for can't be read any more: it was changed in the database, or its key is gone."""
+    text = "I can't read any more what this was about. " + (
+        "It was agreed to, and I was stopped in the midst of it: look whether it was done."
+        if was_agreed
+        else "It was not done. Ask for it again."
+    )
+    return Message(text, [section(f"⚠️ {text}")])
+
+
 def _buttons(value: ProposalButton, wants: str, *, yes: str) -> dict[str, object]:
     question = confirm(f"{yes}?", plain(f"This will {wants}.", 280), yes)
     return row(

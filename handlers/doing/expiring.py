@@ -9,11 +9,11 @@ import structlog
 
 from bot import messages
 from bot.audit import Event
-from bot.vault import CannotOpen
+from bot.messages import Message
 from handlers.caller import Caller
 from handlers.desk import Desk
 from handlers.doing.noting import entry_of
-from storage import NoKey, Outcome, Proposal, ProposalState
+from storage import Outcome, Proposal, ProposalState, Unreadable
 
 log = structlog.get_logger()
 
@@ -39,13 +39,12 @@ class Expiring:
         await self._own_up()
         while not self._stopping:
             self._changed.clear()
+            all_ended = False
             try:
-                await self.end_those_due()
-            except (NoKey, CannotOpen) as problem:
-                log.error("proposals.sealed", reason=str(problem))
+                all_ended = await self.end_those_due()
             except Exception:
                 log.exception("proposals.broken")
-            next_end = await self._desk.storage.proposals.next_end()
+            next_end = await self._desk.storage.proposals.next_end() if all_ended else None
             seconds = (next_end - self._desk.clock()).total_seconds() if next_end else LONGEST_SLEEP
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(max(seconds, 0.05), LONGEST_SLEEP)):
@@ -54,21 +53,40 @@ class Expiring:
     async def _own_up(self) -> None:
         """Acts in whose midst an earlier process was stopped: whether they were done, nobody knows."""
         proposals = self._desk.storage.proposals
-        try:
-            for proposal in await proposals.cut_off(self._began):
-                said = messages.proposal_cut_off(
-                    proposal.act.words(), by=proposal.asked_by, at=proposal.act.provider.label
-                )
-                await proposals.say(proposal, said)
-                await proposals.finish(proposal)
-                self._desk.outbox_changed()
-        except (NoKey, CannotOpen) as problem:
-            log.error("proposals.sealed", reason=str(problem))
+        for proposal in await proposals.cut_off(self._began):
+            if isinstance(proposal, Unreadable):
+                await self._end_unreadable(proposal, messages.proposal_unreadable(was_agreed=True))
+                continue
+            said = messages.proposal_cut_off(
+                proposal.act.words(), by=proposal.asked_by, at=proposal.act.provider.label
+            )
+            await proposals.say(proposal, said)
+            await proposals.finish(proposal)
+            self._desk.outbox_changed()
 
-    async def end_those_due(self) -> None:
-        """End what has run out by now."""
+    async def end_those_due(self) -> bool:
+        """End what has run out by now; returns whether all of it could be."""
+        all_ended = True
         for proposal in await self._desk.storage.proposals.expired(self._desk.clock()):
-            await self._end(proposal)
+            try:
+                if isinstance(proposal, Unreadable):
+                    await self._end_unreadable(proposal, messages.proposal_unreadable(was_agreed=False))
+                else:
+                    await self._end(proposal)
+            except Exception:
+                # Such as a workspace whose audit log was changed: the others' proposals end all the same.
+                log.exception("proposals.broken", team=proposal.team)
+                all_ended = False
+        return all_ended
+
+    async def _end_unreadable(self, one: Unreadable, said: Message) -> None:
+        """End what can't be opened: it is in nobody's way, and a workflow that waits for it hears of it."""
+        desk = self._desk
+        await desk.storage.proposals.end_unreadable(one, said)
+        desk.outbox_changed()
+        if one.execution is not None:
+            await desk.storage.steps.conclude(one.team, one.execution, Outcome(error=said.text))
+            desk.steps_changed()
 
     async def _end(self, proposal: Proposal) -> None:
         desk, now = self._desk, self._desk.clock()

@@ -286,3 +286,27 @@ def _button(post: Post) -> dict[str, str]:
     elements = [one for block in post.blocks if block["type"] == "actions" for one in block["elements"]]
     found: dict[str, str] = next(one for one in elements if one["text"]["text"] == "Agree")
     return found
+
+
+async def test_one_that_can_not_be_read_any_more_ends_and_keeps_no_other_from_ending(tmp_path: Path) -> None:
+    later = timedelta(0)
+    async with governed(tmp_path, PROTECTED, now=lambda: utc_now() + later) as town:
+        await town.ask("/bitrise subscribe android", "subscribed")
+        changed = await propose(town)
+        await town.execute("UPDATE proposals SET asked_by = 'U0CARLA'")
+        other = await propose(town, "/bitrise trigger android branch:release/2")
+        run = town.people.run_step(
+            "start_bitrise_build", {"app": "android", "branch": "main", "person": "U0BEN"}
+        )
+        mine = await town.told("in your name", person="ben", channel="D0BEN")
+        await town.execute("UPDATE proposals SET act = '' WHERE execution IS NOT NULL")
+        later = timedelta(hours=2)
+        await town.stop_bot()
+        await town.start_bot()
+        await town.until(lambda: "Nobody agreed in time" in town.words(other))
+        for post in (changed, mine):
+            await town.until(lambda post=post: "can't read any more" in town.words(post))  # type: ignore[misc]
+        await town.until(lambda: run.status != "running")
+        assert "It was not done" in str(run.error)
+        await town.holds("SELECT state FROM proposals", "expired", "expired", "expired")
+        assert town.bitrise.farm.builds == []

@@ -399,6 +399,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "proposal_decided": st.builds(messages.proposal_decided, TEXT, by=BY, decided_by=BY, agreed=BOOL),
     "proposal_expired": st.builds(messages.proposal_expired, TEXT, by=BY),
     "proposal_failed": st.builds(messages.proposal_failed, TEXT, by=BY, decided_by=BY, problem=TEXT),
+    "proposal_unreadable": st.builds(messages.proposal_unreadable, was_agreed=BOOL),
     "proposed": st.builds(messages.proposed, TEXT, channel=PEOPLE, until=NOW),
     "qr_comment": st.builds(messages.qr_comment, LINKS, BUILDS, APPS),
     "rebuilt": st.builds(messages.rebuilt, BUILDS, APPS, STARTED, by=BY),

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from bot.audit import Tampered
 from bot.provider import Provider
 from bot.vault import CannotOpen, Vault
-from storage import Database, Installations, Storage, Unopened, rotate_key, verify_chain
+from storage import Database, Installations, Proposal, Storage, Unopened, rotate_key, verify_chain
 from storage.database import in_transaction
 from tests.builds import NOON, to
 from tests.storage.holding import ANNA, BEN, NEW, OLD, TEAM, TOKEN, a_full_database, vault
@@ -53,7 +53,8 @@ async def test_everything_is_sealed_with_the_first_key_and_the_old_one_can_be_le
     assert account is not None
     assert storage.of(TEAM).accounts.token(account).get_secret_value() == TOKEN
     assert (await Installations(database, vault(NEW), lambda: NOON).of_workspace(TEAM)) is not None
-    assert len(await storage.proposals.expired(NOON.replace(year=2100))) == 4
+    expired = await storage.proposals.expired(NOON.replace(year=2100))
+    assert [type(one) for one in expired] == [Proposal] * 4
     for team in (TEAM, "T2"):
         assert (await database.read(lambda db, team=team: verify_chain(db, team, vault(NEW), None))).sealed  # type: ignore[misc]
     await database.close()
