@@ -189,10 +189,7 @@ class Rebuild(_OfBuild):
     @classmethod
     def of_build(cls, app: App, build: Build) -> Self:
         """Start this build again."""
-        # Of a pipeline's builds nobody can tell: whoever starts a new attempt may say whose it is.
-        webhook = (build.triggered_by or "").startswith("webhook")
-        pushed = webhook and build.pipeline_id is None and event_of(build) is not Event.OTHER
-        return cls(app=app, build=ActedBuild.of(build), params=build.params or {}, pushed=pushed)
+        return cls(app=app, build=ActedBuild.of(build), params=build.params or {}, pushed=_is_pushed(build))
 
     def question(self, channel: str) -> Question:
         """With what is started, which need not be what the build says of itself."""
@@ -358,13 +355,35 @@ class RebuildPipeline(_OfPipeline):
 
 
 class SetPublicPage(_OfBuild):
-    """Make an artifact's install page public, or private."""
+    """Make an artifact's install page public, or private.
 
+    `of_branch`: what was built is of the build's branch. By hand anybody may name any branch beside any commit.
+    """
+
+    not_shown: ClassVar[Mapping[str, str]] = {"of_branch": "not sent: it only decides whether a rule holds"}
     permission: ClassVar = Permission.ARTIFACTS
     act: Literal["artifact_page"] = "artifact_page"
     artifact: str
     public: bool
     title: str | None = None
+    of_branch: bool = False
+
+    @classmethod
+    def of_build(cls, app: App, build: Build, artifact: str, *, public: bool) -> Self:
+        """The page of one of this build's artifacts."""
+        built, _ = _branch_and_workflow(build.params or {}, pushed=_is_pushed(build))
+        return cls(
+            app=app,
+            build=ActedBuild.of(build),
+            artifact=artifact,
+            public=public,
+            of_branch=built is not None and built == _certain(build.branch),
+        )
+
+    def question(self, channel: str) -> Question:
+        """With the branch, where what was built is known to be of it."""
+        branch = _certain(self.build.branch) if self.of_branch else None
+        return self._of(channel, branch=branch, workflow=self.build.workflow)
 
     def about(self) -> dict[str, str]:
         """Which artifact of which build."""
@@ -451,6 +470,13 @@ class Decide(BitriseAct):
 
 
 AnyOfBitrise = Abort | Rebuild | Start | AbortPipeline | RebuildPipeline | SetPublicPage | Decide
+
+
+def _is_pushed(build: Build) -> bool:
+    """Whether a Git provider has started it, as far as Bitrise says."""
+    # Of a pipeline's builds nobody can tell: whoever starts a new attempt may say whose it is.
+    webhook = (build.triggered_by or "").startswith("webhook")
+    return webhook and build.pipeline_id is None and event_of(build) is not Event.OTHER
 
 
 def _branch_and_workflow(params: Mapping[str, Any], *, pushed: bool = False) -> tuple[str | None, str | None]:

@@ -12,7 +12,7 @@ import segno
 from slack_sdk.errors import SlackApiError
 
 from bot import messages
-from bot.acts import ActedBuild, SetPublicPage
+from bot.acts import SetPublicPage
 from bot.bitrise import ArtifactLinks
 from bot.build import App, Build
 from bot.commands import ListArtifacts
@@ -76,7 +76,7 @@ async def artifact_links(about: BuildButton, picked: Sequence[str], caller: Call
 async def set_public(about: ArtifactButton, caller: Caller, *, public: bool) -> Answer:
     """Make an artifact's install page public, or private. Raises NotAllowed, ProviderError."""
     app, build = await by_slugs(caller, about.app, about.build)
-    act = SetPublicPage(app=app, build=ActedBuild.of(build), artifact=about.artifact, public=public)
+    act = SetPublicPage.of_build(app, build, about.artifact, public=public)
     return (await doing.do(act, caller)).answer
 
 

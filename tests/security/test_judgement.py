@@ -117,6 +117,27 @@ async def test_b20_a_protected_branch_is_protected_under_every_spelling(tmp_path
         assert town.bitrise.farm.builds[0].params["branch"] == "main"
 
 
+async def test_an_install_page_is_of_a_branch_only_where_what_was_built_is_known_to_be_of_it(
+    tmp_path: Path,
+) -> None:
+    rules = '[[rule]]\nprotect = ["artifacts"]\nbranches = ["main"]\nwho = ["U0ANNA"]\n'
+    async with governed(tmp_path, rules) as town:
+        for number, words in enumerate(("branch:x commit:1f2e3d4c", "branch:main", "branch:x"), start=1):
+            started_it = f"ben started Sample Android #{number}"
+            await town.ask(f"/bitrise trigger android {words} workflow:deploy", started_it, person="ben")
+            town.bitrise.finish(town.bitrise.farm.builds[-1])
+        pages = []
+        for number in (1, 2, 3):
+            listed = await town.ask(f"/bitrise artifacts android #{number}", "left", person="ben")
+            pages.append(await town.press(listed, "Get link", "The install page is public", person="ben"))
+        for page in pages[:2]:
+            before = town.last("builds", None)
+            await town.people.click("ben", page, "Make private")
+            await town.told("Somebody else must agree", person=None, after=before)
+        # What is known to be of another branch needs nobody.
+        await town.press(pages[2], "Make private", "ben made the install page", person="ben")
+
+
 async def test_rules_are_about_what_an_app_is_called_when_something_is_done(tmp_path: Path) -> None:
     rules = '[[rule]]\nprotect = ["trigger"]\napps = ["payments-*"]\n'
     async with governed(tmp_path, rules) as town:
