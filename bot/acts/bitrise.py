@@ -487,6 +487,8 @@ def _branch_and_workflow(params: Mapping[str, Any], *, pushed: bool = False) -> 
     """
     if any(name.upper().startswith(_OVERRIDES) for name in _variable_names(params)):
         return None, None
+    if not all(isinstance(one, Mapping) for one in _variables(params)):
+        return None, None  # nobody can say what Bitrise makes of it
     sure = pushed or all(
         name in _INNOCENT for name, value in params.items() if value not in (None, "", [], {})
     )
@@ -507,7 +509,7 @@ def _certain(branch: str | None) -> str | None:
 def _variables(params: Mapping[str, Any]) -> Iterable[Any]:
     for name in ("environments", "secrets"):
         found = params.get(name)
-        for one in found if isinstance(found, list) else ():
+        for one in found if isinstance(found, list) else [found] if found else ():
             # For whom it is started stands in a variable, too, which is given anew each time.
             if not (isinstance(one, Mapping) and STARTED_BY in (one.get("key"), one.get("mapped_to"))):
                 yield one
@@ -522,12 +524,12 @@ def _variable_names(params: Mapping[str, Any]) -> Iterable[str]:
 
 def _params_details(params: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return every parameter: variables one by one, whatever else is no text as JSON."""
-    plain = {
-        _LABELS.get(name, name.replace("_", " ")): value
+    plain = [
+        (_LABELS.get(name, name.replace("_", " ")), value)
         for name, value in params.items()
         if name not in ("environments", "secrets") and value is not None
-    }
-    found = [(name, _parameter(name, value)) for name, value in plain.items()]
+    ]
+    found = [(name, _parameter(name, value)) for name, value in plain]
     return found + [_variable_details(one) for one in _variables(params)]
 
 

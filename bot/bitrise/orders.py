@@ -98,14 +98,15 @@ class TriggerParams(Frozen):
     def body(self) -> dict[str, Any]:
         """The request's body (API v0.1, build-trigger)."""
         params = dict(self.original) if self.original is not None else self._params()
-        if self.started_by is not None:
+        # For whom it is started nobody but the bot says.
+        told = [{"key": STARTED_BY, "value": self.started_by, "is_expand": False}] if self.started_by else []
+        if told or params.get("environments"):
             others = [
                 one
                 for one in params.get("environments") or []
                 if not (isinstance(one, dict) and STARTED_BY in (one.get("key"), one.get("mapped_to")))
             ]
-            told = {"key": STARTED_BY, "value": self.started_by, "is_expand": False}
-            params["environments"] = [*others, told]
+            params["environments"] = [*others, *told]
         return {"hook_info": {"type": "bitrise"}, "build_params": params}
 
     def _params(self) -> dict[str, Any]:

@@ -59,6 +59,13 @@ async def test_a_workflow_starts_a_build_waits_for_its_end_and_learns_how_it_end
     assert (waiting.outputs["result"], waiting.outputs["succeeded"]) == ("failed", False)
 
 
+async def test_a_workflow_without_a_person_can_not_say_that_somebody_has_started_it(town: Town) -> None:
+    forged = f"BUILDBELL_STARTED_BY={slack_user('U0ANNA', 'T0SANDBOX')}"
+    await over(town, step(town, START, app="android", branch="develop", variables=f"{forged}\nA=1"))
+    [build] = town.bitrise.farm.builds
+    assert build.params["environments"] == [{"key": "A", "value": "1", "is_expand": False}]
+
+
 async def test_a_wait_survives_a_restart_and_one_that_is_too_long_is_given_up(tmp_path: Path) -> None:
     async with open_town(tmp_path) as town:
         build = town.bitrise.start_build(town.bitrise.android)

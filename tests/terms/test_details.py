@@ -264,6 +264,15 @@ def test_a_value_that_looks_like_a_secret_is_not_shown_but_said_to_be_there() ->
     assert line == "variable DB_PASSWORD (expanded): not shown, since it looks like a secret (8 characters)"
 
 
+def test_parameters_that_are_called_alike_and_variables_of_another_shape_are_shown_too() -> None:
+    act = rebuild({"commit_hash": "1f3a", "commit": "2e4b", "environments": {"GIT_BRANCH": "main"}})
+    lines = lines_of(act.full_details())
+    assert {"commit: 1f3a", "commit: 2e4b", 'variable: {"GIT_BRANCH": "main"}'} <= set(lines)
+    for environments in ({"GIT_BRANCH": "main"}, ["GIT_BRANCH=main"]):
+        question = rebuild({"branch": "x", "workflow_id": "w", "environments": environments}).question("C1")
+        assert (question.branch, question.workflow) == (None, None)
+
+
 def test_what_a_large_push_changed_leaves_room_for_the_rest() -> None:
     paths = [{"added": [f"file-{number}" for number in range(2000)]}]
     details = rebuild({"branch": "x", "commit_paths": paths}).full_details()
