@@ -142,7 +142,7 @@ def _without_its_place(action_id: str) -> str:
     """A button's name: two of the same name can't stand in one row, so the second has more; links are numbered."""
     if action_id.startswith(actions.OPEN_LINK):
         return actions.OPEN_LINK
-    return action_id.removesuffix("_next")
+    return action_id if action_id == actions.BUILDS_NEXT else action_id.removesuffix("_next")
 
 
 def _person_in(body: Mapping[str, Any]) -> str:

@@ -361,6 +361,10 @@ async def test_what_outsiders_press_and_share_shows_what_the_channel_follows(tmp
         card = await town.ask("/bitrise build android #1", "Sample Android #1", person="ben")
         await town.press(card, "Rebuild", "People of other companies", person="ben")
         await town.press(card, "Log", "People of other companies", person="ben")
+        for _ in range(11):
+            town.bitrise.finish(town.bitrise.start_build(town.bitrise.android), "error")
+        listed = await town.ask("/bitrise builds android status:failed", "failed builds", person="ben")
+        await town.press(listed, "Older builds", "failed builds", person="ben")
         hidden = f"https://app.bitrise.io/build/{town.bitrise.farm.builds[0].slug}"
         assert town.bitrise.farm.builds[0].app is town.bitrise.web
         post = town.people.say("ben", "builds", f"look: {hidden}")
