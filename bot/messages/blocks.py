@@ -99,8 +99,11 @@ def confirm(title: str, text: str, yes: str) -> Block:
     }
 
 
-def letter_by_letter(text: str) -> list[Block]:
-    """Text as it is, in as many blocks of code as it needs: nothing of it is cut, short lines stay whole."""
+def letter_by_letter(text: str, *, continued: str = "") -> list[Block]:
+    """Text as it is, in as many blocks of code as it needs: nothing of it is cut, short lines stay whole.
+
+    `continued` marks a block that goes on with the line of the one before it.
+    """
     pieces: list[str] = []
     for line in text.split("\n"):
         for at in range(0, len(line) or 1, _PIECE):
@@ -108,7 +111,7 @@ def letter_by_letter(text: str) -> list[Block]:
             if pieces and at == 0 and len(pieces[-1]) + 1 + len(part) <= _PIECE:
                 pieces[-1] += "\n" + part
             else:
-                pieces.append(part)
+                pieces.append(part if at == 0 else continued + part)
     return [section(block_of_code(piece, SECTION_TEXT - 100)) for piece in pieces]
 
 

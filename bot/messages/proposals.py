@@ -15,6 +15,8 @@ from bot.redaction import redact
 LONGEST = 600
 # So many characters have room beside the rest of the message (Slack's rules: 13,200 characters of blocks).
 MOST_DETAILS = 8_000
+# In front of what goes on from the block before: without it the rest of a long value could pass for a name and a value.
+CONTINUED = "… "
 # What people write for people, in any language. Beside a title stands what can't be mistaken, the id.
 _PROSE = frozenset({"app", "artifact", "Bitrise app", "commit message", "description", "message", "reason"})
 
@@ -33,7 +35,7 @@ def proposal(
 
     `details` is what will be done, whole, as `details_of_proposal` writes it.
     """
-    letters = letter_by_letter(details)
+    letters = letter_by_letter(details, continued=CONTINUED)
     if themselves:
         text = f"A workflow wants to {escape(wants, LONGEST)} in your name."
         note = f"Slack does not say who runs a workflow, so I ask you. It runs out {when(until)}."
@@ -54,7 +56,7 @@ def details_of_proposal(details: Sequence[tuple[str, str]]) -> str | None:
     What looks like a secret is not shown, which is said.
     """
     lines = "\n".join(f"{literal(name, prose=True)}: {_shown(name, value)}" for name, value in details)
-    length = sum(len(block["text"]["text"]) for block in letter_by_letter(lines))
+    length = sum(len(block["text"]["text"]) for block in letter_by_letter(lines, continued=CONTINUED))
     return lines if length <= MOST_DETAILS else None
 
 

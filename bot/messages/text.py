@@ -16,6 +16,7 @@ _UNSEEN = re.compile(
     "[\x00-\x09\x0b-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
     "\u3164\ud800-\udfff\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
+_BLANKS = re.compile(" {3,}")
 _HALF = re.compile("[\ud800-\udfff]")
 # Marks are written above and below a letter. No language stacks more than four; a tower covers the lines around it.
 _MARK = (
@@ -43,13 +44,16 @@ def seen(text: str, *, instead: str = "") -> str:
 def literal(text: str, *, prose: bool = False) -> str:
     """Return text from outside so that no two texts look the same: as it is, or as JSON where that may mislead.
 
+    Many blanks in a row are written as their numbers: they would push what follows into a line of its own.
     Of `prose` the letters of all languages stay; in a name a letter of another alphabet is written as its number,
     since it may look like one of ours.
     """
     plain_enough = text.isprintable() and (prose or text.isascii()) and seen(text) == text
+    plain_enough = plain_enough and not _BLANKS.search(text)
     if plain_enough and text == text.strip() and text and "`" not in text and not text.startswith('"'):
         return text
     quoted = json.dumps(text, ensure_ascii=not prose).replace("`", "\\u0060")
+    quoted = _BLANKS.sub(lambda found: "\\u0020" * len(found[0]), quoted)
     return "".join(one if one.isprintable() and seen(one) == one else f"\\u{ord(one):04x}" for one in quoted)
 
 

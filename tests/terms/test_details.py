@@ -48,7 +48,7 @@ from bot.bitrise import AbortOrder
 from bot.build import App, Build, State
 from bot.commands import TriggerBuild
 from bot.messages.blocks import letter_by_letter
-from bot.messages.proposals import details_of_proposal
+from bot.messages.proposals import CONTINUED, details_of_proposal
 from bot.provider import Provider
 
 ANDROID = App(
@@ -254,6 +254,25 @@ def test_a_name_in_letters_that_look_like_others_is_written_as_numbers() -> None
     assert lines_of([("branch", "main\nworkflow: deploy")]) == ['branch: "main\\nworkflow: deploy"']
     assert lines_of([("message", "Grüße")]) == ["message: Grüße"]
     assert lines_of([("message", "a\u202eb")]) == ['message: "a\\u202eb"']
+
+
+def test_no_value_can_pass_for_a_line_of_its_own() -> None:
+    name = "message: "
+    for gap in range(450, 550):
+        text = details_of_proposal([("message", "x" * gap + "workflow: primary"), ("workflow", "deploy")])
+        assert text is not None
+        blocks = letter_by_letter(text, continued=CONTINUED)
+        shown = "\n".join(
+            block["text"]["text"].removeprefix("```\n").removesuffix("\n```") for block in blocks
+        )
+        lines = shown.split("\n")
+        assert lines[0].startswith(name)
+        assert lines[-1] == "workflow: deploy"
+        assert all(line.startswith(CONTINUED) for line in lines[1:-1])
+    assert lines_of([("message", "ok" + " " * 4 + "workflow: primary")]) == [
+        'message: "ok' + "\\u0020" * 4 + 'workflow: primary"'
+    ]
+    assert lines_of([("message", "ok  then")]) == ["message: ok  then"]
 
 
 def test_a_value_that_looks_like_a_secret_is_not_shown_but_said_to_be_there() -> None:
