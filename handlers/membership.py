@@ -1,4 +1,4 @@
-"""Who belongs to a workspace: asked of Slack at each use, and remembered for a minute."""
+"""Who belongs to a workspace: asked of Slack at each use, and remembered for some minutes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 # Somebody who becomes a guest or leaves is known as such after this, at the latest; `user_change` says it sooner.
-FRESH = timedelta(minutes=1)
+FRESH = timedelta(minutes=5)
 # A workspace joins an organisation, or leaves one, once in its life.
 HOST_FRESH = timedelta(hours=1)
 MOST_REMEMBERED = 10_000

@@ -26,6 +26,7 @@ from handlers.doing.preparation import prepare, with_current_app
 from handlers.doing.questioning import question_about
 from handlers.finding import NotNamed
 from handlers.rulings import Ruling
+from handlers.visible import is_seen
 from storage import Deciders, NoKey, Outcome, Proposal, ProposalState, signed_text
 
 log = structlog.get_logger()
@@ -48,8 +49,12 @@ async def do(act: Act, caller: Caller, *, execution: str | None = None) -> Done:
 
     Raises NotAllowed, NotNamed, ProviderError.
     """
-    act = await prepare(act, caller)
+    linked = await caller.may_act(act.provider)
+    act = await prepare(act, caller, linked=linked)
     ruling = await _judge(act, caller)
+    if not linked and not ruling.confirm:
+        # They have linked an account in between: what was judged was not looked up with it.
+        raise NotNamed("Your account has just changed. Try again.")
     if ruling.second and not caller.person:
         await _refuse(act, caller, NAME_A_PERSON)
     if ruling.confirm or ruling.second:
@@ -186,7 +191,8 @@ async def _where_to_ask(app: App | None, caller: Caller) -> str:
         return caller.channel
     subscriptions = caller.desk.storage.subscriptions
     for one in await subscriptions.of_app(app.provider, app.slug) if app is not None else ():
-        if one.team == caller.team and not one.channel.startswith("D"):
+        here = one.team == caller.team and not one.channel.startswith("D")
+        if here and is_seen(one, caller.desk.clients.at(one.provider)):
             return one.channel
     raise NotAllowed(NO_CHANNEL)
 

@@ -13,9 +13,10 @@ from handlers.finding import NotNamed
 SomeAct = TypeVar("SomeAct", bound=Act)
 
 
-async def prepare(act: Act, caller: Caller) -> Act:
+async def prepare(act: Act, caller: Caller, *, linked: bool) -> Act:
     """Return the act whole: names as Git has them, and app and build as the provider knows them now.
 
+    `linked`: whether there is an account to look them up with.
     Nothing is added to it afterwards: what it says is judged, shown to whoever must agree, noted, and sent.
     Raises NotNamed where it can't be asked for, ProviderError.
     """
@@ -23,7 +24,7 @@ async def prepare(act: Act, caller: Caller) -> Act:
         act = act.normalized()
     except ValueError as error:
         raise NotNamed(str(error)) from error
-    if await caller.may_act(act.provider):
+    if linked:
         # Whoever has no account is refused by the policy, which writes that down.
         act = await with_current_app(act, caller)
         complete = _COMPLETE.get(type(act))

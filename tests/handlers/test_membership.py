@@ -119,13 +119,13 @@ async def test_a_payload_from_elsewhere_is_believed_before_an_answer_that_knows_
     assert not await office.members.is_full_member(TEAM, "U0BEN")
 
 
-async def test_an_answer_counts_for_a_minute_and_a_change_of_the_person_ends_it_sooner(
+async def test_an_answer_counts_for_five_minutes_and_a_change_of_the_person_ends_it_sooner(
     office: Office,
 ) -> None:
     people = office.slack.workspace.people
     assert await office.members.is_full_member(TEAM, "U0BEN")
     people["U0BEN"] = replace(people["U0BEN"], guest=True)
-    office.now += timedelta(seconds=59)
+    office.now += timedelta(minutes=4, seconds=59)
     assert await office.members.is_full_member(TEAM, "U0BEN")
     office.now += timedelta(seconds=1)
     assert not await office.members.is_full_member(TEAM, "U0BEN")

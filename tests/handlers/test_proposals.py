@@ -225,6 +225,15 @@ async def test_what_was_asked_for_before_all_of_it_was_sealed_is_asked_for_again
         assert town.bitrise.farm.builds == []
 
 
+async def test_it_is_not_asked_in_a_channel_that_may_not_see_the_app_any_more(town: Town) -> None:
+    await town.ask("/bitrise subscribe android", "subscribed")
+    await town.people.command("ben", "D0BEN", START)
+    await town.told(WANTS, person=None)
+    await town.execute("UPDATE subscriptions SET unseen_at = '2026-01-01T00:00:00.000000+00:00'")
+    await town.ask(START, "there is no channel to ask for it in", person="ben", channel="D0BEN")
+    assert town.bitrise.farm.builds == []
+
+
 async def test_nobody_who_agrees_in_time_means_no(tmp_path: Path) -> None:
     now = Later()
     async with governed(tmp_path, PROTECTED, now=now) as town:
