@@ -22,7 +22,6 @@ from storage.audit_register import (
     begin_chain,
     change_register,
     ends_of,
-    read_register,
     reseal_register,
     write_ends,
 )
@@ -266,12 +265,10 @@ def _change(
     line: Happening | None,
     at: datetime,
 ) -> None:
-    """Let the register follow a chain; not where it knew another one, so that this goes on to show. Raises Tampered."""
-    follows = read_register(db).chains.get(team) == before.places
+    """Let the register follow a chain. Raises Tampered where the register is gone."""
     happenings = [line] if line is not None else []
-    change_register(
-        db, vault, RegisterChange(chains={team: after} if follows else {}, happenings=happenings), at
-    )
+    change = RegisterChange(chains={team: after}, known={team: before.places}, happenings=happenings)
+    change_register(db, vault, change, at)
 
 
 def _link(row: Any) -> Link:

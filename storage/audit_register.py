@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 
 import sqlite_utils
 
@@ -93,7 +94,7 @@ class Register:
     line_hash: str = ""
     seal: str | None = None
 
-    @property
+    @cached_property
     def chains_text(self) -> str:
         """The chains as they are kept."""
         return json.dumps(self.chains, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
@@ -132,7 +133,10 @@ def read_register(db: sqlite_utils.Database) -> Register:
         }
     except (ValueError, TypeError, AttributeError) as error:
         raise Tampered("the register of all chains can't be read") from error
-    return Register(chains, *row[1:])
+    register = Register(chains, *row[1:])
+    # The seal is over the very text; to write it anew takes as long as to read it, where there are many workspaces.
+    vars(register)["chains_text"] = row[0]
+    return register
 
 
 @dataclass(frozen=True)
@@ -149,9 +153,14 @@ class Happening:
 
 @dataclass
 class RegisterChange:
-    """What a transaction changes of the register; `chains` without ends are those that are gone."""
+    """What a transaction changes of the register; `chains` without ends are those that are gone.
+
+    `known` are the ends from which chains go on: where the register knows others, it does not follow, so that this goes
+    on to show.
+    """
 
     chains: dict[str, ChainEnds | None] = field(default_factory=dict)
+    known: Mapping[str, tuple[int, str, int, str]] = field(default_factory=dict)
     happenings: Sequence[Happening] = ()
     anchor: str | None = None
 
@@ -166,12 +175,14 @@ def change_register(
     """
     before = read_register(db)
     fits = vault is not None and _may_be_sealed(db, vault, before)
-    chains = {
-        **before.chains,
-        **{team: ends.places for team, ends in change.chains.items() if ends is not None},
-    }
-    for team in [team for team, ends in change.chains.items() if ends is None]:
-        chains.pop(team, None)
+    chains = dict(before.chains)
+    for team, ends in change.chains.items():
+        if team in change.known and chains.get(team) != change.known[team]:
+            continue
+        if ends is None:
+            chains.pop(team, None)
+        else:
+            chains[team] = ends.places
     after = replace(before, chains=chains, anchor=before.anchor if change.anchor is None else change.anchor)
     if after.anchor and vault is not None:
         after = _with_lines(db, vault, after, change.happenings, at)
