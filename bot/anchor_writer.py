@@ -54,11 +54,12 @@ class FileSink:
         self._path = path
 
     def last_line(self) -> AnchorLine | None:
-        """The last whole line of the file; None where it is empty, or ends with something else."""
+        """The last whole line of the file; None where it is empty, or nothing of its end can be read."""
         with self._path.open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
             ends = file.read().decode("ascii", "replace").split("\n")[:-1]
-        return read_line(ends[-1]) if ends else None
+        # After it may stand what a kill or a power cut has left of one.
+        return next((line for one in reversed(ends) if (line := read_line(one)) is not None), None)
 
     def write(self, lines: Sequence[str]) -> None:
         """Add lines. A line that a kill has left in half gets an end first, and is then written whole."""

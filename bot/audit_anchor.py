@@ -21,6 +21,8 @@ from pydantic import ValidationError
 from bot.build import Frozen
 from bot.vault import Vault
 
+# So many lines that can't be read are held, in case that one was cut off and comes whole later.
+_MOST_TORN = 1000
 # A line begins so, wherever it stands in what a syslog daemon has written.
 _HEAD = '{"anchor":'
 SYSLOG_PORT = 514  # RFC 5426, 3.3; most daemons take TCP there, too (RFC 6587)
@@ -201,25 +203,28 @@ class _Reading:
         self._alone = alone
         self._branch: list[_Placed] = []
         self._seen: set[str] = set()
-        self._torn: tuple[int, str] | None = None
+        # Lines that can't be read, by their number: when the power or the disk's room was gone in the midst of one, it
+        # comes again, whole, with those that were written with it.
+        self._torn: dict[int, str] = {}
+        self._last_number = 0
         self._found = Anchored()
 
     def take(self, number: int, text: str) -> None:
         """Read one more line of the file, its `number`th."""
-        text = text.rstrip("\r\n")
+        # A file system may leave zeros of what a power cut has kept from being written.
+        text = text.rstrip("\r\n\0")
         if not self._alone:
             _, head, rest = text.partition(_HEAD)
             if not head:
                 return
             text = (head + rest).rstrip()
-        torn, self._torn = self._torn, None
+        self._last_number = number
         line = read_line(text)
-        if torn is not None and not (line is not None and text.startswith(torn[1])):
-            self._problem(f"line {torn[0]} of the anchor can't be read")
         if line is None:
-            if text or self._alone:
-                self._torn = (number, text)
+            if text:
+                self._hold_torn(number, text)
             return
+        self._torn = {at: torn for at, torn in self._torn.items() if not text.startswith(torn)}
         self._found.lines += 1
         authentic = self._is_authentic(line)
         if authentic is False:
@@ -237,8 +242,9 @@ class _Reading:
     def end(self) -> Anchored:
         """What all of it comes to."""
         found = self._found
-        if self._torn is not None and self._torn[1]:
+        if self._torn.pop(self._last_number, None) is not None:
             found.notes.append(Remark("the last line of the anchor is not whole; the bot writes it again"))
+        self._give_up_torn()
         if self._branch:
             last = self._branch[-1]
             found.number, found.digest = last.line.anchor, last.digest
@@ -251,6 +257,17 @@ class _Reading:
                 self._problem(f"the last line of the anchor is signed with another key ({last.line.key})")
             _Folding(found).fold(self._branch)
         return found
+
+    def _hold_torn(self, number: int, text: str) -> None:
+        if len(self._torn) >= _MOST_TORN:
+            self._give_up_torn()
+        self._torn[number] = text
+
+    def _give_up_torn(self) -> None:
+        """None of those that are held comes whole any more."""
+        for number in self._torn:
+            self._problem(f"line {number} of the anchor can't be read")
+        self._torn = {}
 
     def _is_authentic(self, line: AnchorLine) -> bool | None:
         if self._vault is None or line.key not in self._vault.key_names:
@@ -314,6 +331,7 @@ class _Reading:
 
     def _settle(self, line: AnchorLine) -> None:
         """What was wrong before an operator's restore is told, and is no trouble any more."""
+        self._give_up_torn()
         self._found.notes += [
             Remark(f"before the restore of {line.at}: {one.text}", one.team) for one in self._found.problems
         ]
@@ -342,6 +360,8 @@ class _Folding:
 
     def __init__(self, found: Anchored) -> None:
         self._found = found
+        # The number of each workspace's last entry.
+        self._last: dict[str, int] = {}
         # While a statement goes on: which event began it, how many states are to come, and who was not in it yet.
         self._statement: AnchorLine | None = None
         self._to_come = 0
@@ -365,25 +385,29 @@ class _Folding:
             self._statement, self._to_come = line, line.chains or 0
             self._missing = set(chains)
         elif line.event is AnchorEvent.ENTRY:
-            known = chains.setdefault(team, {})
-            if seq != max(known, default=0) + 1:
-                self._problem(team, f"the anchor goes from entry {max(known, default=0)} to entry {seq}")
-            known[seq] = hash_
+            last = self._last.get(team, 0)
+            if seq != last + 1:
+                self._problem(team, f"the anchor goes from entry {last} to entry {seq}")
+            chains.setdefault(team, {})[seq] = hash_
+            self._last[team] = max(last, seq)
         elif line.event is AnchorEvent.LEFT:
             chains.pop(team, None)
+            self._last.pop(team, None)
 
     def _state(self, team: str, seq: int, hash_: str) -> None:
         known = self._found.chains.setdefault(team, {})
-        last = max(known, default=0)
+        last = self._last.get(team, 0)
         if self._statement is not None and self._statement.event is AnchorEvent.RESTORED:
             for later in [one for one in known if one >= seq]:
                 del known[later]
+            last = 0
         elif seq < last or known.get(seq, hash_) != hash_:
             self._problem(
                 team, f"known to the anchor, which was begun anew without them: {_entries(seq, last)}"
             )
         if seq:
             known[seq] = hash_
+        self._last[team] = max(last, seq)
 
     def _end_statement(self) -> None:
         if self._statement is None:
@@ -393,7 +417,8 @@ class _Folding:
         what = "is not in the backup that was restored" if restored else "ended while there was no anchor"
         if not self._to_come:
             for team in sorted(self._missing):
-                last = max(self._found.chains.pop(team), default=0)
+                self._found.chains.pop(team)
+                last = self._last.pop(team, 0)
                 self._found.notes.append(Remark(f"its log, with entry {last} as its last, {what}", team))
         self._statement, self._to_come, self._missing = None, 0, set()
 

@@ -535,6 +535,43 @@ async def test_a_kill_in_the_midst_of_a_line_leaves_one_that_is_written_again(
     assert place.lines[-1] == line
 
 
+@pytest.mark.parametrize("rest", ["", "\0" * 300])
+@pytest.mark.parametrize("restarted", [True, False])
+async def test_lines_of_which_a_full_disk_or_a_power_cut_left_some_and_a_half_are_written_again(
+    place: Place, restarted: bool, rest: str
+) -> None:
+    await place.bot(ONE)
+    await place.bot(ONE, ONE, ONE, carrying=False)
+    with closing(sqlite3.connect(place.path)) as connection:
+        waiting = [line for (line,) in connection.execute("SELECT line FROM audit_anchor_lines ORDER BY id")]
+    with place.anchor.open("a") as file:
+        file.write(f"{waiting[0]}\n{waiting[1][:70]}{rest}")
+    assert (await place.verify())[0] == 0
+    with structlog.testing.capture_logs() as logged:
+        if restarted:
+            await place.bot()
+        else:
+            database = await Database.open(place.path)
+            await AnchorWriter(database, place.address, clock=lambda: NOON).carry()
+            await database.close()
+    assert logged == []
+    code, said = await place.verify()
+    assert code == 0, said
+    await place.bot(ONE)
+    code, said = await place.verify()
+    assert code == 0, said
+    assert f"{ONE}: well: 5 entries" in said
+
+
+async def test_half_a_line_that_never_comes_whole_shows(place: Place) -> None:
+    await place.bot(ONE)
+    with place.anchor.open("a") as file:
+        file.write('{"anchor":3,"event":"left"')
+    await place.bot(ONE, ONE)
+    code, said = await place.verify()
+    assert (code, "line 3 of the anchor can't be read" in said) == (1, True)
+
+
 async def test_a_kill_between_writing_and_noting_it_writes_nothing_twice(place: Place) -> None:
     await place.bot(ONE)
     await place.bot(ONE, ONE, carrying=False)
