@@ -9,6 +9,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -16,7 +17,7 @@ import sqlite_utils
 
 from storage.migrations import known_migrations, migrations
 from storage.private_files import FILE_MODE, give_to_owner, make_file, make_folder, mend_modes
-from storage.remnants import empty_log, is_marked, rewrite_file, rewrite_tables
+from storage.remnants import empty_log, is_marked, mark_for_rewriting, rewrite_file, rewrite_tables
 
 T = TypeVar("T")
 Work = Callable[[sqlite_utils.Database], T]
@@ -48,6 +49,10 @@ class DatabaseOlder(DatabaseProblem):
 
 class DatabaseMissing(DatabaseProblem):
     """There is no database at this path."""
+
+
+class DatabaseNotWritable(DatabaseProblem):
+    """The file, or its folder, can't be written to."""
 
 
 class DatabaseInUse(DatabaseProblem):
@@ -82,11 +87,10 @@ class Database:
     async def open(cls, path: str | Path) -> Self:
         """Open the file, made where it is missing, and bring its schema up to date.
 
-        Raises DatabaseDamaged, DatabaseNewer or DatabaseInUse, each with what to do; the file is then unchanged.
+        Raises DatabaseDamaged, DatabaseNewer, DatabaseInUse or DatabaseNotWritable, each with what to do; the file is
+        then unchanged, but for steps of the schema before one for which there was no room.
         """
-        path = Path(path)
-        make_folder(path)
-        return await cls._on_its_thread(path, _open)
+        return await cls._on_its_thread(Path(path), _open)
 
     @classmethod
     async def beside(cls, path: str | Path) -> Self:
@@ -334,22 +338,36 @@ def bring_up_to_date(path: Path) -> sqlite_utils.Database:
     _set_up(db)
     was_there = bool(db.table_names())
     pending = [step.name for step in migrations.pending(db)]
+    overdue = was_there and "m011_audit_register" in pending and not overwriting
+    if overdue:
+        # What versions before this one have deleted is still in it. Where there is no room now, or the bot is killed
+        # meanwhile, it stays marked.
+        mark_for_rewriting(db)
     migrations.apply(db)
-    if was_there and "m011_audit_register" in pending and not overwriting:
-        rewrite_file(db)  # what versions before this one have deleted is still in it
+    if overdue:
+        with suppress(sqlite3.OperationalError):
+            rewrite_file(db)
     return db
 
 
 def _open(path: Path) -> tuple[Lock, sqlite_utils.Database]:
-    lock = hold(path)
     try:
-        make_file(path)
-        check(path)
-        mend_modes(path)
-        return lock, bring_up_to_date(path)
-    except BaseException:
-        lock.close()
-        raise
+        make_folder(path)
+        lock = hold(path)
+        try:
+            make_file(path)
+            check(path)
+            mend_modes(path)
+            return lock, bring_up_to_date(path)
+        except BaseException:
+            lock.close()
+            raise
+    except (OSError, sqlite3.OperationalError) as problem:
+        reason = (problem.strerror if isinstance(problem, OSError) else None) or problem
+        raise DatabaseNotWritable(
+            f"DATABASE_URL: {path} can't be written ({reason}). Its folder must be there, have room, and belong to"
+            " whom the bot runs as."
+        ) from problem
 
 
 def _open_beside(path: Path) -> tuple[Lock, sqlite_utils.Database]:

@@ -15,6 +15,7 @@ from storage import (
     DatabaseMissing,
     DatabaseNewer,
     DatabaseOlder,
+    DatabaseProblem,
 )
 from storage.migrations import migrations
 
@@ -101,6 +102,21 @@ async def test_a_newer_database_is_named_and_left_untouched(tmp_path: Path) -> N
     with pytest.raises(DatabaseNewer, match="m999_later"):
         await Database.open(path)
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("made", ["a file instead of the folder", "a folder instead of the file"])
+async def test_a_place_that_can_not_be_written_to_is_named_with_what_it_needs(
+    tmp_path: Path, made: str
+) -> None:
+    path = tmp_path / "data" / "buildbell.db"
+    if made.startswith("a file"):
+        path.parent.write_bytes(b"")
+    else:
+        path.mkdir(parents=True)
+    with pytest.raises(
+        DatabaseProblem, match=r"DATABASE_URL: .*buildbell\.db can't be written \(.*Its folder"
+    ):
+        await Database.open(path)
 
 
 async def test_two_bots_can_not_share_one_file(tmp_path: Path) -> None:

@@ -279,6 +279,37 @@ async def test_an_update_takes_away_what_was_deleted_before_it(
     await database.close()
 
 
+async def test_an_update_without_room_to_take_that_away_starts_and_does_it_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "data" / "b.db"
+    path.parent.mkdir()
+    first_version(path, builds=50)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA secure_delete = OFF")
+        connection.execute("INSERT INTO looks (token) VALUES ('canary' || hex(zeroblob(3000)))")
+        connection.commit()
+        connection.execute("DELETE FROM looks")
+        connection.commit()
+    before = sqlite_utils.Database.enable_wal
+
+    def as_such_a_build(db: sqlite_utils.Database) -> None:
+        before(db)
+        db.execute("PRAGMA secure_delete = OFF")
+
+    def without_room(_db: sqlite_utils.Database) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(sqlite_utils.Database, "enable_wal", as_such_a_build)
+    with monkeypatch.context() as full:
+        full.setattr("storage.database.rewrite_file", without_room)
+        await (await Database.open(path)).close()
+    database = await Database.open(path)
+    assert await database.rewrite_if_marked()
+    assert holds(path, "canary") == []
+    await database.close()
+
+
 async def test_a_workspace_that_left_is_in_no_file_once_the_file_was_written_anew(tmp_path: Path) -> None:
     path = tmp_path / "data" / "b.db"
     database = await Database.open(path)
