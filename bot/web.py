@@ -34,6 +34,8 @@ LARGEST_OTHER_BODY = 1024
 # Slack's requests carry some fifteen headers, proxies add a few.
 MOST_HEADERS = 100
 LONGEST_HEADER = 8190
+# All headers of a request together. aiohttp keeps the last request of a connection until the next one comes.
+LARGEST_HEAD = 32 * 1024
 # For a request to be answered once its head is there; Slack itself waits three seconds.
 REQUEST_SECONDS = 30.0
 # For the head of a request to come, and between two requests: longer than the minute after which most proxies close a
@@ -188,8 +190,12 @@ class Server:
     async def _accounted(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        """Let the connection's bounds know when a request is done with."""
+        """Refuse too large a head, and let the connection's bounds know when a request is done with."""
         try:
+            if sum(len(name) + len(value) for name, value in request.raw_headers) > LARGEST_HEAD:
+                refusal = web.Response(status=431, text="Too large\n")
+                refusal.force_close()
+                return refusal
             return await handler(request)
         finally:
             if self._connections is not None:

@@ -21,6 +21,9 @@ MOST_CONNECTIONS = 512
 # All bytes together that came on connections whose request is not known to be anybody's yet, heads and bodies. Slack's
 # requests have a few kilobytes; twice the largest that there may be fits.
 MOST_HELD_BYTES = 4 * 1024 * 1024
+# Requests that wait on a connection while one is answered. Neither Slack nor a proxy sends any before it has the
+# answer; the head of each takes some forty times the memory that its bytes do.
+MOST_WAITING = 1
 # What is read at once of a connection.
 READ_BYTES = 16 * 1024
 # For a body to come whole once its head is there; Slack itself waits three seconds for the answer.
@@ -65,9 +68,13 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
         self.data_received(bytes(self._all.buffer[:nbytes]))
 
     def data_received(self, data: bytes) -> None:
-        """Count what came."""
+        """Count what came, and hang up on whoever sends request after request without hearing the answers."""
         self._all.received(self, len(data))
         super().data_received(data)
+        if len(self._messages) > MOST_WAITING:
+            while len(self._messages) > MOST_WAITING:
+                self._messages.pop()  # others need the memory before this connection's task has ended
+            self._all.pipelined(self)
 
     def give_up(self) -> None:
         """Hang up at once, whatever is still to be read or written."""
@@ -131,6 +138,10 @@ class Connections:
         self._hold(connection, connection.held + count)
         while self.held > self._most_held:
             self._hang_up(self._longest_holding(), "too much is held")
+
+    def pipelined(self, connection: Connection) -> None:
+        """Hang up on a connection that sends requests faster than they are answered."""
+        self._hang_up(connection, "several requests at once")
 
     def verified(self, request: web.Request) -> None:
         """The request is known to be from whom it says: what it holds is no stranger's any more."""

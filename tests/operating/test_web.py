@@ -138,6 +138,15 @@ async def test_a_head_without_an_end_is_refused(head: bytes) -> None:
         assert (await say(port, head)).split()[1] == b"400"
 
 
+async def test_headers_that_are_too_large_together_are_refused_and_hung_up_on() -> None:
+    """The connection would keep them until its next request comes."""
+    each = b"".join(b"X-%d: %s\r\n" % (number, b"x" * 8000) for number in range(3))
+    async with server() as port:
+        head = b"GET /healthz HTTP/1.1\r\nHost: x\r\n" + each
+        assert (await say(port, head + b"Connection: close\r\n\r\n")).split()[1] == b"200"
+        assert (await say(port, head + each.replace(b"X-", b"Y-") + b"\r\n")).split()[1] == b"431"
+
+
 async def test_a_request_whose_head_never_ends_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "IDLE_SECONDS", 0.1)
     async with server() as port:

@@ -108,6 +108,20 @@ async def test_whoever_comes_is_let_in_and_the_longest_unknown_makes_room() -> N
             assert (await one.hears()).startswith(b"HTTP/1.1 200 ")
 
 
+async def test_who_sends_request_after_request_without_an_answer_is_hung_up_on() -> None:
+    async with Serving(most=3, most_held=100_000).open() as serving:
+        serving.go_on.clear()
+        one, other = await serving.connect(KNOWN), await serving.connect(KNOWN)
+        await until(lambda: all(connection.busy for connection in serving.connections._trusted))
+        await one.say(KNOWN)
+        await other.say(KNOWN * 2)
+        assert await other.is_hung_up_on()
+        serving.go_on.set()
+        for _ in range(2):
+            assert (await one.hears()).startswith(b"HTTP/1.1 200 ")
+        assert serving.connections.held == 0
+
+
 async def test_a_request_that_is_being_answered_never_makes_room() -> None:
     async with Serving(most=2, most_held=10_000).open() as serving:
         serving.go_on.clear()
