@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
+import stat
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -67,6 +69,8 @@ class FileSink:
         file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, _OURS_ALONE)
         try:
             there = os.fstat(file)
+            if not stat.S_ISREG(there.st_mode):
+                raise OSError(errno.EINVAL, "it is no usual file")
             if there.st_mode & 0o077:
                 _take_from_others(file, self._path)
             size = there.st_size

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 import socket
 import sqlite3
@@ -503,6 +504,16 @@ async def test_an_anchor_that_is_away_holds_nobody_up_shows_and_catches_up_in_or
     code, said = await place.verify()
     assert code == 0, said
     assert [json.loads(line).get("seq") for line in place.lines] == [None, 1, 2, 3, 4]
+
+
+async def test_an_anchor_that_is_no_usual_file_is_refused_and_left_as_it_is(place: Place) -> None:
+    place.anchor.parent.mkdir()
+    os.mkfifo(place.anchor, 0o644)
+    database = await Database.open(place.path)
+    with pytest.raises(AnchorNotWritable, match="it is no usual file"):
+        await AnchorWriter(database, place.address, clock=lambda: NOON).check()
+    await database.close()
+    assert place.anchor.stat().st_mode & 0o777 == 0o644
 
 
 async def test_lines_that_were_to_be_written_and_were_taken_away_are_missed(place: Place) -> None:
