@@ -90,7 +90,10 @@ class Database:
         Raises DatabaseDamaged, DatabaseNewer, DatabaseInUse or DatabaseNotWritable, each with what to do; the file is
         then unchanged, but for steps of the schema before one for which there was no room.
         """
-        return await cls._on_its_thread(Path(path), _open)
+        database = await cls._on_its_thread(Path(path), _open)
+        # One that was killed may not have come to it.
+        await database._empty_log()
+        return database
 
     @classmethod
     async def beside(cls, path: str | Path) -> Self:
@@ -133,9 +136,12 @@ class Database:
             return result
 
         result = await self.write(and_rewrite)
+        await self._empty_log()
+        return result
+
+    async def _empty_log(self) -> None:
         if not await self.read(empty_log) and self._emptying is None:
             self._emptying = asyncio.create_task(self._empty_log_later(), name="emptying the database's log")
-        return result
 
     async def _empty_log_later(self) -> None:
         tries = 1

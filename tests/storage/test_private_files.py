@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import random
+import shutil
 import sqlite3
 import stat
 from collections.abc import Iterator
@@ -173,6 +174,27 @@ async def test_a_token_that_is_unlinked_is_in_no_file_also_where_somebody_reads_
     backup = path.with_name("copy.db")
     back_up(path, backup)
     assert holds(path, sealed[0]) == []
+    await database.close()
+
+
+async def test_what_a_kill_has_left_in_the_log_is_gone_after_the_next_start(tmp_path: Path) -> None:
+    path, killed = tmp_path / "data" / "b.db", tmp_path / "killed" / "b.db"
+    database = await Database.open(path)
+    accounts = Storage(database, vault()).of("T1").accounts
+    account = await accounts.connect(
+        "U1", Provider.BITRISE, SecretStr("t"), provider_user="x", name="x", at=NOON
+    )
+    with closing(sqlite3.connect(path)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT COUNT(*) FROM accounts").fetchall()
+        await accounts.disconnect("U1", at=NOON)
+        killed.parent.mkdir()
+        for name in ("b.db", "b.db-wal"):
+            shutil.copyfile(path.with_name(name), killed.with_name(name))
+    assert holds(killed, account.sealed) != []
+    started = await Database.open(killed)
+    assert holds(killed, account.sealed) == []
+    await started.close()
     await database.close()
 
 
