@@ -146,7 +146,7 @@ def sink_of(address: AnchorAddress) -> Sink:
 class AnchorWriter:
     """Carries lines until it is stopped. While the anchor can't be written they wait in the database; nothing is lost.
 
-    What people do goes on meanwhile: `waiting` and `failing` tell how far behind the anchor is.
+    What people do goes on meanwhile: `waiting` and `state` tell how far behind the anchor is.
     """
 
     def __init__(
@@ -165,6 +165,12 @@ class AnchorWriter:
         self._stopping = asyncio.Event()
         self._said_at: datetime | None = None
         self.failing: str | None = None
+        self._differs = False
+
+    @property
+    def state(self) -> str:
+        """How the anchor fares, in words."""
+        return self.failing or ("differs from the database" if self._differs else "well")
 
     async def check(self) -> None:
         """Make sure, before the bot starts, that a file can be written. Raises AnchorNotWritable."""
@@ -243,7 +249,8 @@ class AnchorWriter:
             first = read_line(lines[0][1]) if lines else None
             expected = register.line_hash if not lines else first.previous if first is not None else None
             restored = first is not None and first.event is AnchorEvent.RESTORED
-            if sent != expected and not restored:
+            self._differs = sent != expected and not restored
+            if self._differs:
                 log.error(
                     "audit.anchor_differs",
                     anchor=str(self._address),

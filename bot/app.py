@@ -425,7 +425,7 @@ class Buildbell:
                 "sockets": sockets,
                 **{f"{name}_failures": one.failures for name, one in lookout.watchers.items()},
                 **(
-                    {"audit_anchor": anchor.failing or "well", "audit_anchor_waiting": await anchor.waiting()}
+                    {"audit_anchor": anchor.state, "audit_anchor_waiting": await anchor.waiting()}
                     if anchor is not None
                     else {}
                 ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import shutil
 import socket
 import sqlite3
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+import aiohttp
 import pytest
 import structlog
 from hypothesis import given
@@ -30,6 +32,7 @@ from storage import Database, Storage, prune
 from tests.builds import NOON
 from tests.operating.forking import forked
 from tests.storage.holding import NEW, OLD, vault
+from tests.town import open_town
 
 ONE, TWO = "T0ONE", "T0TWO"
 CHAINS = "audit_is_not_changed", "audit_is_not_cut", "audit_register_stays"
@@ -492,14 +495,14 @@ async def test_an_anchor_that_is_away_holds_nobody_up_shows_and_catches_up_in_or
             await storage.of(ONE).audit.append(entry, NOON)
             await writer.carry()
     assert [(one["event"], one["waiting"]) for one in logged] == [("audit.anchor_not_written", 1)]
-    assert (await writer.waiting(), writer.failing) == (3, "No such file or directory")
+    assert (await writer.waiting(), writer.state) == (3, "No such file or directory")
     away.rename(place.anchor.parent)
     code, said = await place.verify()
     assert (code, "3 lines wait for the anchor" in said) == (0, True)
     with structlog.testing.capture_logs() as logged:
         await writer.carry()
     assert [one["event"] for one in logged] == ["audit.anchor_caught_up"]
-    assert (await writer.waiting(), writer.failing) == (0, None)
+    assert (await writer.waiting(), writer.state) == (0, "well")
     await database.close()
     code, said = await place.verify()
     assert code == 0, said
@@ -514,6 +517,42 @@ async def test_an_anchor_that_is_no_usual_file_is_refused_and_left_as_it_is(plac
         await AnchorWriter(database, place.address, clock=lambda: NOON).check()
     await database.close()
     assert place.anchor.stat().st_mode & 0o777 == 0o644
+
+
+async def test_a_running_bot_says_how_its_anchor_fares(tmp_path: Path) -> None:
+    anchor = tmp_path / "elsewhere" / "anchor.jsonl"
+    anchor.parent.mkdir()
+    (tmp_path / "bot").mkdir()
+    async with open_town(tmp_path / "bot", audit_anchor=str(anchor)) as town, aiohttp.ClientSession() as http:
+
+        async def until(state: str, waiting: int) -> None:
+            for _ in range(300):
+                if await said() == (state, waiting):
+                    return
+                await asyncio.sleep(0.1)
+            raise TimeoutError(f"it never was {state}, with {waiting} waiting")
+
+        async def said() -> tuple[str, int]:
+            url = f"http://127.0.0.1:{town.bot.port}"
+            async with http.get(f"{url}/readyz") as ready, http.get(f"{url}/metrics") as metrics:
+                parts = await ready.json()
+                assert ready.status == 200
+                page = await metrics.text()
+            [waiting] = re.findall(r"^buildbell_audit_anchor_waiting (\S+)$", page, re.MULTILINE)
+            assert int(float(waiting)) == parts["audit_anchor_waiting"]
+            return parts["audit_anchor"], parts["audit_anchor_waiting"]
+
+        await town.ask("/bitrise trigger android branch:main", "anna started")
+        await until("well", 0)
+        anchor.parent.rename(tmp_path / "away")
+        await town.ask("/bitrise trigger android branch:main", "anna started")
+        await until("No such file or directory", 2)
+        (tmp_path / "away").rename(anchor.parent)
+        await town.stop_bot()
+        assert len(anchor.read_text().splitlines()) == 5
+        anchor.write_text("".join(anchor.read_text().splitlines(keepends=True)[:-1]))
+        await town.start_bot()
+        assert (await said())[0] == "differs from the database"
 
 
 async def test_lines_that_were_to_be_written_and_were_taken_away_are_missed(place: Place) -> None:
