@@ -441,7 +441,7 @@ async def test_what_somebody_asked_for_before_they_became_an_outsider_is_not_car
         await town.people.command("ben", "builds", "/bitrise trigger android branch:main")
         asked = await town.told("Somebody else must agree", person=None)
         become(town, home="T0ELSEWHERE")
-        town.later(timedelta(minutes=2))
+        town.later(timedelta(minutes=6))
         town.bitrise.requests.clear()
         await town.press(asked, "Agree", "People of other companies", person="anna")
         nothing_was_done(town)
