@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import AsyncIterator
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +20,13 @@ for name in list(os.environ):
         ("SLACK_", "BITRISE_", "BUILDIO_", "BUILDBELL_", "AUDIT_")
     ):
         del os.environ[name]
+
+
+# Databases lie in memory where the machine has room there: a kill loses nothing there either, and what the disk takes
+# for each commit is more than the tests themselves take.
+MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes a folder there that is this user's alone
+if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > 2 * 1024**3:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

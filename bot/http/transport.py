@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Self
 
@@ -84,6 +86,12 @@ class Streamed:
             raise TooMuch(f"packed as {', '.join(packed)}")
 
 
+@cache
+def _tls() -> ssl.SSLContext:
+    """Whom the machine trusts: reading its certificates takes 20 ms, so all connections share what was read."""
+    return ssl.create_default_context()
+
+
 class _Pool:
     """Connections that are shared fairly."""
 
@@ -98,12 +106,12 @@ class _Pool:
         # Jars that keep nothing, httpx's own too: a cookie of one host must never travel, and none is ever needed.
         self._session = aiohttp.ClientSession(
             cookie_jar=aiohttp.DummyCookieJar(),
-            connector=aiohttp.TCPConnector(limit=self._quota.total),
+            connector=aiohttp.TCPConnector(limit=self._quota.total, ssl=_tls()),
             trust_env=False,
             middlewares=(_once,),
         )
         self._client = httpx.AsyncClient(
-            transport=AiohttpTransport(client=self._session),
+            transport=AiohttpTransport(client=self._session, verify=_tls()),
             timeout=TIMEOUT,
             follow_redirects=False,
             trust_env=False,

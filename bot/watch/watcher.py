@@ -62,7 +62,7 @@ class Watcher:
         self._clock = clock
         self._randomness = randomness
         self._now_please = asyncio.Event()
-        self._stopping = False
+        self._stopping = asyncio.Event()
         self._not_before: datetime | None = None
         self.last_success: datetime | None = None
         self.failures = 0
@@ -86,7 +86,7 @@ class Watcher:
 
     async def run(self) -> None:
         """Look until stopped; a look that fails is tried again later, and no failure ends the watching."""
-        while not self._stopping:
+        while not self._stopping.is_set():
             self._now_please.clear()
             pause = await self._look_once()
             try:
@@ -97,7 +97,7 @@ class Watcher:
 
     def stop(self) -> None:
         """End `run` once the look under way is over."""
-        self._stopping = True
+        self._stopping.set()
         self._not_before = None
         self._now_please.set()
 
@@ -140,8 +140,12 @@ class Watcher:
         return self._jittered(self._intervals.active if seen.running else self._intervals.rest)
 
     async def _wait_for_a_reason(self) -> None:
-        """Return when somebody asked for a look and the provider has not forbidden it."""
-        await asyncio.sleep(SHORTEST_PAUSE)
+        """Return when somebody asked for a look and the provider has not forbidden it, or `run` is to end."""
+        try:
+            async with asyncio.timeout(SHORTEST_PAUSE):
+                await self._stopping.wait()
+        except TimeoutError:
+            pass
         await self._now_please.wait()
         if self._not_before is not None and self._not_before > self._clock():
             await asyncio.Event().wait()  # until the pause is over
