@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -21,12 +21,38 @@ from sandbox.bitrise import BitriseSandbox
 from sandbox.buildio import BuildioSandbox
 from sandbox.clock import Clock
 from sandbox.slack import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET, SlackSandbox
+from sandbox.slack.delivery import DEADLINE_SECONDS
 
 # People in Slack, and the tokens that they have at Bitrise and at Build.io.
 TOKENS = {"anna": bitrise.ANNA_TOKEN, "ben": bitrise.BEN_TOKEN, "carla": bitrise.CARLA_TOKEN}
 BUILDIO_TOKENS = {"anna": buildio.ANNA_TOKEN, "ben": buildio.BEN_TOKEN, "carla": buildio.CARLA_TOKEN}
 # What a process needs from the machine; everything else that the bot knows, it knows from its settings.
 _KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV", "SSL_CERT_FILE")
+
+
+class Running(Protocol):
+    """A process, as asyncio shows those that it starts."""
+
+    @property
+    def stderr(self) -> asyncio.StreamReader | None:
+        """What it says."""
+
+    @property
+    def pid(self) -> int | None:
+        """Its id."""
+
+    @property
+    def returncode(self) -> int | None:
+        """None while it runs."""
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+
+    def send_signal(self, number: int, /) -> None:
+        """Send it a signal."""
+
+    async def wait(self) -> int:
+        """Its exit code, once it has ended."""
 
 
 class BotProcess:
@@ -38,7 +64,7 @@ class BotProcess:
         self._settings = settings
         self._program = program
         self._folder = folder
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: Running | None = None
         self._reading: asyncio.Task[None] | None = None
         self._heard = asyncio.Event()
         self.lines: list[dict[str, Any]] = []
@@ -47,16 +73,19 @@ class BotProcess:
         """Start it."""
         environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
         self.lines = []
-        self._process = await asyncio.create_subprocess_exec(
+        self._process = await self._spawn(environment | dict(self._settings))
+        self._reading = asyncio.create_task(self._read())
+        return self
+
+    async def _spawn(self, environment: dict[str, str]) -> Running:
+        return await asyncio.create_subprocess_exec(
             sys.executable,
             *self._program,
             cwd=self._folder,  # where no .env lies
-            env=environment | dict(self._settings),
+            env=environment,
             stderr=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.DEVNULL,
         )
-        self._reading = asyncio.create_task(self._read())
-        return self
 
     async def wait_for(self, event: str, *, seconds: float = 20) -> dict[str, Any]:
         """The first log line of this event. Raises TimeoutError, or RuntimeError where the bot has ended."""
@@ -125,16 +154,22 @@ class BotProcess:
 
 
 class Stage:
-    """The services and the bot between them."""
+    """The services and the bot between them, which is started in the way of `bot`; Slack waits so long for it."""
 
-    def __init__(self, manifest: Mapping[str, Any]) -> None:
-        self.slack = SlackSandbox(manifest)
+    def __init__(
+        self,
+        manifest: Mapping[str, Any],
+        bot: type[BotProcess] = BotProcess,
+        *,
+        deadline_seconds: float = DEADLINE_SECONDS,
+    ) -> None:
+        self.slack = SlackSandbox(manifest, deadline_seconds=deadline_seconds)
         self.clock = Clock()
         self.bitrise = BitriseSandbox(now=self.clock, journal=self.slack.journal)
         self.buildio = BuildioSandbox(now=self.clock, journal=self.slack.journal)
         self._folder = tempfile.TemporaryDirectory(prefix="buildbell-")
         self.settings: dict[str, str] = {}
-        self.bot = BotProcess(self.settings, self.folder)
+        self.bot = bot(self.settings, self.folder)
 
     @property
     def folder(self) -> Path:

@@ -17,7 +17,8 @@ import aiohttp
 from sandbox.journal import Journal
 from sandbox.slack.sockets import Sockets
 
-ACKNOWLEDGED_WITHIN = 3.0
+# What an app must have acknowledged, and until when its trigger is good (docs.slack.dev, "Acknowledgment response").
+DEADLINE_SECONDS = 3.0
 # Events come again at once, after one and after five minutes (docs.slack.dev, "The Events API").
 RETRIES_AFTER = (0.0, 60.0, 300.0)
 
@@ -38,7 +39,13 @@ class Delivery:
     """Hands payloads to the app; one that is not acknowledged in time is a broken rule in the journal."""
 
     def __init__(
-        self, manifest: Mapping[str, Any], sockets: Sockets, journal: Journal, *, signing_secret: str
+        self,
+        manifest: Mapping[str, Any],
+        sockets: Sockets,
+        journal: Journal,
+        *,
+        signing_secret: str,
+        deadline_seconds: float = DEADLINE_SECONDS,
     ) -> None:
         self._manifest = manifest
         self._sockets = sockets
@@ -47,7 +54,7 @@ class Delivery:
         self._session: aiohttp.ClientSession | None = None
         self._events: set[asyncio.Task[None]] = set()
         self.retries_after = RETRIES_AFTER
-        self.acknowledged_within = ACKNOWLEDGED_WITHIN
+        self.deadline_seconds = deadline_seconds
 
     async def start(self) -> None:
         """Begin."""
@@ -110,13 +117,13 @@ class Delivery:
         began = time.perf_counter()
         entry = self._journal.note("Slack → app", _what(kind, payload), dict(payload))
         try:
-            async with asyncio.timeout(self.acknowledged_within):
+            async with asyncio.timeout(self.deadline_seconds):
                 if self._manifest["settings"].get("socket_mode_enabled"):
                     body = await (await self._sockets.send(kind, payload, retry=retry))
                 else:
                     body = await self._over_http(url, form, json_body, retry)
         except TimeoutError:
-            late = f"not acknowledged within {self.acknowledged_within:g} s"
+            late = f"not acknowledged within {self.deadline_seconds:g} s"
             self._journal.close(entry, None, broken=[late])
             raise NotAcknowledged("operation_timeout") from None
         except (ConnectionError, aiohttp.ClientError) as error:

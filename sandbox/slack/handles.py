@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from sandbox.slack.checks import SlackError
 
-TRIGGER_SECONDS = 3.0
 RESPONSE_SECONDS = 30 * 60.0
 RESPONSE_USES = 5
 
@@ -26,16 +25,17 @@ class ResponseHandle:
 
 
 class Handles:
-    """All handles of the workspace."""
+    """All handles of the workspace; a trigger opens a modal within so many seconds."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, *, trigger_seconds: float = 3.0) -> None:
         self._clock = clock
+        self._trigger_seconds = trigger_seconds
         self._triggers: dict[str, tuple[str, float]] = {}
         self._used: set[str] = set()
         self._responses: dict[str, ResponseHandle] = {}
 
     def new_trigger(self, person: str) -> str:
-        """A trigger id; it opens one modal for this person within three seconds."""
+        """A trigger id; it opens one modal for this person."""
         trigger = f"{secrets.randbelow(10**13)}.{secrets.randbelow(10**9)}.{secrets.token_hex(16)}"
         self._triggers[trigger] = (person, self._clock())
         return trigger
@@ -47,7 +47,7 @@ class Handles:
         if trigger not in self._triggers:
             raise SlackError("invalid_trigger_id")
         person, made_at = self._triggers[trigger]
-        if self._clock() - made_at > TRIGGER_SECONDS:
+        if self._clock() - made_at > self._trigger_seconds:
             raise SlackError("expired_trigger_id")
         self._used.add(trigger)
         return person

@@ -59,14 +59,20 @@ class _Bucket:
 
 
 class Rates:
-    """Every bucket of one workspace, or of the callers without any."""
+    """Every bucket of one workspace, or of the callers without any.
+
+    `lifted` takes every call, for a test that makes a day's calls in seconds.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
+        self.lifted = False
         self._buckets: dict[str, _Bucket] = {}
 
     def wait(self, method: str, channel: str | None) -> int:
         """The whole seconds of Retry-After; 0 where the call is taken."""
+        if self.lifted:
+            return 0
         if method == "chat.postMessage":
             return self._take(f"post {channel}", BURST_OF_POSTS, 1.0)
         calls = TIERS[_METHODS.get(method, 3)]

@@ -14,7 +14,7 @@ from sandbox.faults import Fault
 from sandbox.journal import Journal
 from sandbox.slack import payloads
 from sandbox.slack.accounts import Enterprise, Person
-from sandbox.slack.delivery import Delivery
+from sandbox.slack.delivery import DEADLINE_SECONDS, Delivery
 from sandbox.slack.install_page import PATH, InstallPage
 from sandbox.slack.installations import Installation, Installations, Token
 from sandbox.slack.people import origin_of, subscribed
@@ -40,16 +40,28 @@ class SlackSandbox(Workplace):
     It is that first workspace itself: `people` acts, `workspace` is the state. `workplaces` holds all of them by id.
     `api` holds the calls and the broken rules; `sockets` and `delivery` are the app's lines, to be broken by whoever
     wants to see what happens. `redirect_urls` are the addresses that an install may lead back to.
-    All of Slack goes by the clock of the first workspace.
+    All of Slack goes by the clock of the first workspace. `deadline_seconds` is how long an app has to acknowledge.
     """
 
-    def __init__(self, manifest: Mapping[str, Any], clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        manifest: Mapping[str, Any],
+        clock: Callable[[], float] = time.time,
+        *,
+        deadline_seconds: float = DEADLINE_SECONDS,
+    ) -> None:
         self.manifest = deepcopy(dict(manifest))
         self.url = ""
         self.sockets = Sockets()
         self.journal = Journal()
         self.journal.changed = self.sockets.changed = self._changed
-        self.delivery = Delivery(self.manifest, self.sockets, self.journal, signing_secret=SIGNING_SECRET)
+        self.delivery = Delivery(
+            self.manifest,
+            self.sockets,
+            self.journal,
+            signing_secret=SIGNING_SECRET,
+            deadline_seconds=deadline_seconds,
+        )
         self.installations = Installations(
             self._now,
             rotating=bool(self.manifest["settings"].get("token_rotation_enabled")),

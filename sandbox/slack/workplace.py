@@ -28,7 +28,7 @@ class Workplace:
         base_url: Callable[[], str],
     ) -> None:
         self.workspace = workspace
-        self.handles = Handles()
+        self.handles = Handles(trigger_seconds=delivery.deadline_seconds)
         self.rates = Rates()
         self.people = People(
             workspace,

@@ -9,16 +9,21 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from aiohttp import web
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 from bot.manifest import manifest
 from sandbox.control import Control
 from sandbox.live import seed
 from sandbox.page import add_page
 from sandbox.stage import Stage
+from tests.forked_bot import forked_stage
 
 Picture = Callable[[Page, str], Awaitable[None]]
+
+# A busy machine may take its time.
+expect.set_options(timeout=30_000)
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -33,10 +38,10 @@ def add_routes(stage: Stage) -> Callable[[web.Application], None]:
     return add
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def stage() -> AsyncIterator[Stage]:
     """Both services, with the real bot between them."""
-    opened = Stage(manifest())
+    opened = forked_stage(manifest())
     async with opened:
         await opened.start(
             also=add_routes(opened),
@@ -48,7 +53,14 @@ async def stage() -> AsyncIterator[Stage]:
         assert opened.slack.violations == []
 
 
-@pytest.fixture
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Play everything here in one event loop, that of the browser, which is started once."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     if CHROMIUM is None:
         if os.environ.get("CI"):
@@ -73,14 +85,17 @@ async def open_page(stage: Stage, browser: Browser) -> AsyncIterator[Page]:
             wrong.append(asked.url) if not asked.url.startswith((stage.slack.url, "data:")) else None
         ),
     )
-    await opened.goto(stage.slack.url)
-    await opened.get_by_role("button", name="builds").wait_for()
-    yield opened
+    try:
+        await opened.goto(stage.slack.url)
+        await opened.get_by_role("button", name="builds").wait_for()
+        yield opened
+    finally:
+        await opened.close()
     # What the sandbox refuses, it refuses with this status; the page shows why.
     assert [one for one in wrong if "400 (Bad Request)" not in one] == []
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def page(stage: Stage, browser: Browser) -> AsyncIterator[Page]:
     async with open_page(stage, browser) as opened:
         yield opened

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from bot.manifest import manifest
@@ -12,14 +13,15 @@ from sandbox.bitrise import BEN_TOKEN
 from sandbox.stage import Stage
 from tests.browser.acting import be, message, say
 from tests.browser.conftest import Picture, add_routes
+from tests.forked_bot import forked_stage
 
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def stage() -> AsyncIterator[Stage]:
     """As it comes: the bot's own token only watches and reads."""
-    opened = Stage(manifest())
+    opened = forked_stage(manifest())
     async with opened:
         await opened.start(also=add_routes(opened))
         await opened.link("anna")

@@ -188,7 +188,7 @@ async def test_steps_of_a_workflow_start_a_build_and_wait_for_its_end(
     await steps.get_by_role("button", name="Run the step").click()
     await expect(steps).to_contain_text("Wait for a build to end running")
     stage.bitrise.finish(build, "error")
-    await expect(steps).to_contain_text('"result": "failed"', timeout=20_000)
+    await expect(steps).to_contain_text('"result": "failed"')
     await picture(page, "workflow-steps")
 
 
@@ -241,6 +241,7 @@ async def test_an_app_is_chosen_a_log_followed_and_a_bitrise_yml_shown(
     await say(page, "/bitrise yml")
     await expect(message(page, "Bitrise finds no mistake in it")).to_be_visible()
     await page.get_by_role("button", name="buildbell").click()
-    await expect(message(page, "as it is written, until")).to_contain_text("git-clone@8.4.0")
+    # Which step it has come to by now depends on the machine.
+    await expect(message(page, "as it is written, until")).to_contain_text(re.compile("SSH key|git|gradle"))
     await expect(message(page, "The bitrise.yml of Sample Android")).to_contain_text("release-train:")
     await picture(page, "follow-and-yml")

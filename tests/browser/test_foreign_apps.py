@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
 from sandbox.stage import Stage
@@ -13,14 +14,15 @@ from tests.browser.acting import message, say
 from tests.browser.conftest import Picture, add_routes, open_page
 from tests.foreign import shelf
 from tests.foreign.serving import bolt, served
+from tests.forked_bot import forked_stage
 
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def stage() -> AsyncIterator[Stage]:
     """The services, with somebody else's app before them; `/late` never acknowledges."""
-    async with Stage(shelf.MANIFEST) as opened:
+    async with forked_stage(shelf.MANIFEST) as opened:
         await opened.open(also=add_routes(opened))
         async with bolt(opened.slack) as app:
             shelf.shelf(app, let_late_go=asyncio.Event())
@@ -28,7 +30,7 @@ async def stage() -> AsyncIterator[Stage]:
                 yield opened
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def page(stage: Stage, browser: Browser) -> AsyncIterator[Page]:
     async with open_page(stage, browser) as opened:
         yield opened
@@ -137,7 +139,7 @@ async def test_the_home_opens_and_its_button_asks_first(page: Page) -> None:
 async def test_an_app_that_is_late_gets_slacks_error_and_a_mark_in_the_inspector(
     stage: Stage, page: Page
 ) -> None:
-    stage.slack.delivery.acknowledged_within = 0.3
+    stage.slack.delivery.deadline_seconds = 0.3
     await say(page, "/late")
     await expect(message(page, '/late failed with the error "operation_timeout"')).to_be_visible()
     await page.get_by_role("button", name="Inspector 1 broken rules").click()

@@ -26,7 +26,7 @@ async def test_subscribe_be_told_and_read_the_log(stage: Stage, page: Page, pict
     told = message(page, "Sample Android #4 failed")
     await expect(told).to_contain_text("40 s preparing")
     await page.get_by_role("button", name="Skip 1 min").click()
-    await expect(told).to_contain_text("Failed in gradle-unit-test@1.0.7", timeout=20_000)
+    await expect(told).to_contain_text("Failed in gradle-unit-test@1.0.7")
     await expect(told).to_contain_text("Broke with this build, was green at #3")
     await picture(page, "told")
     await told.get_by_role("button", name="Log").click()

@@ -60,7 +60,7 @@ async def test_a_broken_series_is_a_card_that_somebody_takes(
         card = message(page, "is broken")
         await expect(card).to_contain_text(f"#{build.number}")
         await page.get_by_role("button", name="Skip 1 min").click()
-    await expect(card).to_contain_text("Failed in gradle-unit-test@1.0.7", timeout=20_000)
+    await expect(card).to_contain_text("Failed in gradle-unit-test@1.0.7")
     await card.get_by_role("button", name="I'm on it").click()
     await expect(card).to_contain_text("is on it")
     await picture(page, "broken-series")

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from bot.watch import Watcher
 from tests.canaries import seen_in
 from tests.fuzz.mutations import NASTY, SECRETS, mutated, rewritten
-from tests.fuzz.running import FUZZ_SECONDS, TIMEOUT, Legible, fuzz, report
+from tests.fuzz.running import SHARE_SECONDS, TIMEOUT, Legible, fuzz, report
 from tests.fuzz.scene import WEBHOOK_SECRET, Scene, Tally, scene_in
 
 SIGNING = "what-bitrise-signs-with"
@@ -197,7 +197,7 @@ def test_changed_calls_of_the_webhook_are_hints_at_most_and_from_nobody_else(tmp
             runner.run(scene.is_well())
             fuzzing = Fuzzing(scene, signing, asked, tally)
             some = st.lists(calls(), min_size=1, max_size=4)
-            half = FUZZ_SECONDS / 2
+            half = SHARE_SECONDS / 2
             tried += fuzz(fuzzing.example, some, runner=runner, clock=time.monotonic, seconds=half)
             assert runner.run(scene.evidence.kept()) == []
     assert tried > 0

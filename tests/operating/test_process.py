@@ -16,12 +16,13 @@ from sandbox.buildio import TOKEN as BUILDIO_TOKEN
 from sandbox.buildio import BuildioSandbox
 from sandbox.slack import APP_TOKEN, BOT_TOKEN
 from sandbox.stage import Stage
+from tests.forked_bot import forked_stage
 from tests.operating.forking import forked
 
 
 @pytest.fixture
 async def stage() -> AsyncIterator[Stage]:
-    async with Stage(manifest()) as opened:
+    async with forked_stage(manifest()) as opened:
         await opened.start(
             settings={"POLL_INTERVAL": "0.2", "POLL_INTERVAL_ACTIVE": "0.1", "SERVICE_TOKEN_ACTS": "1"}
         )

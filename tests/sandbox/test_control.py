@@ -9,12 +9,12 @@ import aiohttp
 
 from bot.manifest import manifest
 from sandbox.control import Control
-from sandbox.stage import Stage
 from tests.foreign.visitor import MANIFEST, visiting
+from tests.forked_bot import forked_stage
 
 
 async def test_a_script_reaches_each_workspace_by_its_team(tmp_path: Path) -> None:
-    async with Stage(MANIFEST) as stage, aiohttp.ClientSession() as session:
+    async with forked_stage(MANIFEST) as stage, aiohttp.ClientSession() as session:
         await stage.open(also=Control(stage).add_routes)
 
         async def do(order: str, **given: Any) -> Any:
@@ -52,7 +52,7 @@ async def test_a_script_reaches_each_workspace_by_its_team(tmp_path: Path) -> No
 
 
 async def test_a_script_subscribes_lets_a_build_fail_aborts_another_and_reads_the_channel() -> None:
-    stage = Stage(manifest())
+    stage = forked_stage(manifest())
     async with stage, aiohttp.ClientSession() as session:
         await stage.start(also=Control(stage).add_routes)
         await stage.link("anna", "ben")

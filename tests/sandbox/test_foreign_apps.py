@@ -133,7 +133,7 @@ async def test_every_element_of_a_message_says_what_was_chosen(kept: Shelf) -> N
 
 
 async def test_a_late_acknowledgement_is_shown_to_the_person_and_is_a_broken_rule(kept: Shelf) -> None:
-    kept.slack.delivery.acknowledged_within = 0.2
+    kept.slack.delivery.deadline_seconds = 0.2
     assert await kept.people.command("anna", "builds", "/late") is None
     kept.late.set()
     [post] = kept.slack.posts("builds", "anna")

@@ -12,11 +12,11 @@ from sandbox.page import add_page
 from sandbox.page.feed import ENTRIES_SHOWN, POSTS_A_CHANNEL, Feed
 from sandbox.slack import Post
 from sandbox.slack.web_api import unescaped
-from sandbox.stage import Stage
+from tests.forked_bot import forked_stage
 
 
 async def test_a_page_hears_first_everything_and_then_what_changed() -> None:
-    async with Stage(manifest()) as stage:
+    async with forked_stage(manifest()) as stage:
         await stage.open(also=lambda app: add_page(app, stage))
         channel = stage.slack.workspace.channel("builds")
         async with aiohttp.ClientSession() as session:
@@ -42,7 +42,7 @@ async def test_a_page_hears_first_everything_and_then_what_changed() -> None:
 
 
 async def test_a_page_is_of_one_workspace() -> None:
-    async with Stage(manifest()) as stage:
+    async with forked_stage(manifest()) as stage:
         acme = stage.slack.add_workspace()
         await stage.open(also=lambda app: add_page(app, stage))
         here, there = Feed(stage), Feed(stage, "T0ACME")
@@ -66,7 +66,7 @@ async def test_a_page_is_of_one_workspace() -> None:
 
 
 async def test_what_a_page_is_sent_is_bounded() -> None:
-    async with Stage(manifest()) as stage:
+    async with forked_stage(manifest()) as stage:
         workspace, journal = stage.slack.workspace, stage.slack.journal
         feed = Feed(stage)
         feed.next()

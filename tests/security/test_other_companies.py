@@ -235,6 +235,7 @@ async def shared_with(
     The bot's own token would act for everybody without an account.
     """
     town = SharedTown(folder, seconds=seconds, settings=settings)
+    town.slack.rates.lifted = True
     await town.open()
     try:
         await town.start_bot()

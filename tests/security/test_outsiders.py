@@ -16,7 +16,7 @@ import pytest
 
 from bot.manifest import manifest
 from sandbox.bitrise import BitriseSandbox
-from sandbox.stage import Stage
+from tests.forked_bot import forked_stage
 from tests.mirror import Mirror
 from tests.town import Conversation, Town, open_town
 
@@ -68,7 +68,7 @@ async def test_a2_a_request_of_slacks_is_good_for_five_minutes_and_once_also_aft
     await town.ask("/bitrise help", "What you can type")
     assert len(town.bitrise.farm.builds) == 1
 
-    async with Stage(manifest()) as stage:
+    async with forked_stage(manifest()) as stage:
         await stage.start(http=True, settings={"SERVICE_TOKEN_ACTS": "1"})
         people, mirror = Conversation(stage.slack), Mirror(stage.slack.delivery)
         await change_something_on_every_surface(people, stage.bitrise)

@@ -16,7 +16,8 @@ import aiohttp
 from bot.manifest import manifest
 from sandbox.bitrise import App, Build
 from sandbox.slack.workspace import BOT_USER
-from sandbox.stage import BotProcess, Stage
+from sandbox.stage import Stage
+from tests.forked_bot import ForkedBot, forked_stage
 from tests.torture.killing import KillingFaults, Shot, When
 from tests.torture.reckoning import Expectation, Reckoning, reckon, reckon_pipelines
 
@@ -235,14 +236,14 @@ class Torture:
 @asynccontextmanager
 async def tortured(seed: int) -> AsyncIterator[Torture]:
     """A stage whose services kill, with every channel subscribed."""
-    async with Stage(manifest()) as stage:
+    async with forked_stage(manifest()) as stage:
         stage.slack.api.faults = KillingFaults(pid=lambda: stage.bot.pid)
         stage.bitrise.faults = KillingFaults(pid=lambda: stage.bot.pid)
         for name in ("threads", "live", "pipes"):
             stage.slack.workspace.add_channel(name)
         for name in ("builds", "release", "threads", "live", "pipes"):
             stage.slack.workspace.channel(name).members.add(BOT_USER)
-        stage.bot = BotProcess(stage.settings, stage.folder, program=("-m", "tests.torture.skewed_bot"))
+        stage.bot = ForkedBot(stage.settings, stage.folder, program=("-m", "tests.torture.skewed_bot"))
         settings = {**QUICK, "SERVICE_TOKEN_ACTS": "1", "TORTURE_CLOCK_OFF": "0", "PYTHONPATH": str(ROOT)}
         # Over HTTP: Slack lets an app open connections only a few times a minute, and the bot starts more often here.
         await stage.start(http=True, settings=settings)
