@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import shutil
-import stat
+import subprocess
 import sys
 import tomllib
 from contextlib import closing
@@ -21,6 +22,16 @@ from sandbox.stage import Stage
 from tests.servers import held_port
 
 ROOT = Path(__file__).parent.parent.parent
+REPORT = "".join(
+    [
+        "<testsuites><testsuite>",
+        *(
+            f'<testcase classname="tests.one" name="test_{number}" time="{number}.5"/>'
+            for number in range(12)
+        ),
+        "</testsuite></testsuites>",
+    ]
+)
 
 
 def text(name: str) -> str:
@@ -196,7 +207,26 @@ def test_the_example_settings_are_settings() -> None:
     assert ".env" in text(".gitignore").split()
 
 
-def test_ci_runs_make_test() -> None:
-    run = ROOT / ".ci" / "run"
-    assert run.stat().st_mode & stat.S_IXUSR
-    assert run.read_text().rstrip().endswith("exec make test")
+def test_ci_runs_make_test_and_ends_with_what_took_how_long(tmp_path: Path) -> None:
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "report").write_text(REPORT)
+    for name, script in (
+        # As pytest does where it is asked for a report, and fails.
+        ("make", f'cat "{tools}/report" > "${{PYTEST_ADDOPTS##*=}}"; exit 3'),
+        ("chromium", "exit 0"),
+    ):
+        (tools / name).write_text(f"#!/bin/sh\n[ $# = 0 ] || [ $1 = test ] || exit 9\n{script}\n")
+        (tools / name).chmod(0o755)
+    ran = subprocess.run(
+        [ROOT / ".ci" / "run"],
+        env={"PATH": f"{tools}:{os.environ['PATH']}", "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 3, ran.stderr
+    first, *slowest = ran.stdout.splitlines()
+    assert re.fullmatch(r"12 tests; everything took 0 min \d+ s. The slowest tests:", first)
+    assert slowest == [f"{number + 0.5:7} s  tests.one.test_{number}" for number in range(11, 1, -1)]
+    assert list(tmp_path.iterdir()) == [tools]
