@@ -87,7 +87,7 @@ class BotProcess:
             stdout=asyncio.subprocess.DEVNULL,
         )
 
-    async def wait_for(self, event: str, *, seconds: float = 20) -> dict[str, Any]:
+    async def wait_for(self, event: str, *, seconds: float = 60) -> dict[str, Any]:
         """The first log line of this event. Raises TimeoutError, or RuntimeError where the bot has ended."""
         try:
             async with asyncio.timeout(seconds):

