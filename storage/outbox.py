@@ -302,6 +302,7 @@ def owe(db: sqlite_utils.Database, owed: Sequence[Owed], at: datetime) -> int:
 
     Returns how many were new.
     """
+    now = to_text(at)
     return db.conn.executemany(
         "INSERT OR IGNORE INTO notifications"
         " (subscription_id, team_id, channel_id, provider, build_slug, event, created_at, due_at, held_for, sees_logs)"
@@ -313,7 +314,7 @@ def owe(db: sqlite_utils.Database, owed: Sequence[Owed], at: datetime) -> int:
                 one.provider,
                 one.build_slug,
                 one.event,
-                to_text(at),
+                now,
                 to_text(one.due_at),
                 one.held_for,
                 one.subscription_id,

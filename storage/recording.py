@@ -15,7 +15,7 @@ from bot.series import Standing
 from bot.watched import Sighting, Snapshot
 from storage.database import Database
 from storage.failures import note_failure, read_soon
-from storage.keeping import as_kept
+from storage.keeping import builds_as_kept
 from storage.outbox import Owed, owe
 from storage.people import names_of
 from storage.pipelines import forget_pipelines, save_pipelines
@@ -64,7 +64,10 @@ class Recorder:
             _baselines(db, sighting),
         )
         if changes:
-            changes = [change.model_copy(update={"build": as_kept(change.build)}) for change in changes]
+            kept = builds_as_kept(change.build for change in changes)
+            changes = [
+                Change(build=build, was=change.was) for build, change in zip(kept, changes, strict=True)
+            ]
             # In order of ending: so a series goes on, and so everybody is told.
             changes = sorted(changes, key=lambda change: _end(change.build))
             standings = advance_series(db, [change.build for change in changes if change.build.ended])
@@ -94,7 +97,7 @@ def _begin(db: sqlite_utils.Database, provider: Provider, snapshots: Sequence[Sn
     """Know what is there of apps whose watching begins with this look; nobody is told of it."""
     for one in snapshots:
         if one.was is None:
-            builds = [as_kept(build) for build in one.begins]
+            builds = builds_as_kept(one.begins)
             save_builds(db, builds, advance_series(db, [build for build in builds if build.ended]))
             # What the snapshot does not show is new, whenever the provider's clock says that it began.
             db.execute(

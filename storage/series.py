@@ -9,21 +9,32 @@ import sqlite_utils
 from bot.build import Build
 from bot.series import Series, Standing, advance, key_of
 
+_Key = tuple[str, str, str, str]
+
 
 def advance_series(db: sqlite_utils.Database, builds: Iterable[Build]) -> dict[str, Standing]:
     """Carry the builds' series on by these ends, in this order; returns each build's place by its slug."""
-    standings: dict[str, Standing] = {}
-    for build in builds:
-        workflow, branch = key_of(build)
-        key = [build.provider, build.app_slug, workflow, branch]
-        row = db.execute(
-            "SELECT body FROM series WHERE provider = ? AND app_slug = ? AND workflow = ? AND branch = ?", key
-        ).fetchone()
-        before = Series.model_validate_json(row[0]) if row else Series()
-        after, standings[build.slug] = advance(before, build)
-        if after != before:
-            db.execute(
-                "INSERT OR REPLACE INTO series VALUES (?, ?, ?, ?, ?)",
-                [*key, after.model_dump_json(exclude_none=True)],
-            )
+    in_order = [(_key(build), build) for build in builds]
+    before = {key: _read(db, key) for key in dict.fromkeys(key for key, _ in in_order)}
+    after, standings = dict(before), dict[str, Standing]()
+    for key, build in in_order:
+        after[key], standings[build.slug] = advance(after[key], build)
+    db.conn.executemany(
+        "INSERT OR REPLACE INTO series VALUES (?, ?, ?, ?, ?)",
+        [
+            (*key, series.model_dump_json(exclude_none=True))
+            for key, series in after.items()
+            if series != before[key]
+        ],
+    )
     return standings
+
+
+def _key(build: Build) -> _Key:
+    return (build.provider, build.app_slug, *key_of(build))
+
+
+def _read(db: sqlite_utils.Database, key: _Key) -> Series:
+    query = "SELECT body FROM series WHERE provider = ? AND app_slug = ? AND workflow = ? AND branch = ?"
+    row = db.execute(query, key).fetchone()
+    return Series.model_validate_json(row[0]) if row else Series()

@@ -6,6 +6,7 @@ import json
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 import sqlite_utils
@@ -289,7 +290,7 @@ def select_subscriptions(
             channel=channel,
             provider=provider,
             app=_app(provider, slug, app),
-            terms=Terms.model_validate_json(words),
+            terms=_terms(words),
             created_by=by,
             created_at=from_text(at),
             stopped=stopped,
@@ -325,7 +326,18 @@ def select_subscriptions(
     ]
 
 
+@lru_cache(maxsize=1000)
+def _terms(words: str) -> Terms:
+    """The terms in a column; frozen, and the same words for most subscriptions."""
+    return Terms.model_validate_json(words)
+
+
+@lru_cache(maxsize=1000)
+def _app_in(body: str) -> App:
+    return App.model_validate_json(body)
+
+
 def _app(provider: str, slug: str, body: str | None) -> App | None:
     if body:
-        return App.model_validate_json(body)
+        return _app_in(body)
     return App(provider=Provider.named(provider), slug=slug, title=slug) if slug else None

@@ -12,7 +12,7 @@ from bot.provider import Provider
 from bot.series import Standing
 from bot.watched import Baseline, OpenBuild, WatchedApp, WatchState
 from storage.database import Database
-from storage.keeping import as_kept
+from storage.keeping import builds_as_kept
 from storage.pipelines import open_pipelines
 from storage.series import advance_series
 from storage.snapshots import forget_snapshot, keep_snapshot, note_restart, restarts, snapshots
@@ -113,7 +113,7 @@ def begin_watching(db: sqlite_utils.Database, app: App, baseline: Baseline) -> N
     )
     if added.rowcount:
         # Nothing of it is told, but what comes next is measured by it: was the branch red or green?
-        builds = [as_kept(one) for one in baseline.builds]
+        builds = builds_as_kept(baseline.builds)
         ended = sorted((one for one in builds if one.ended), key=lambda one: one.number or 0)
         save_builds(db, builds, advance_series(db, ended))
         if baseline.snapshot is not None:

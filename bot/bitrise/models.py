@@ -92,7 +92,7 @@ class BuildItem(BaseModel):
     def as_build(self, app_slug: str, abort_rules: Sequence[AbortRule] = ()) -> Build:
         """The build in the bot's own words; `abort_rules` are the operator's own kinds of aborts."""
         state = state_of(self.status, self.status_text, on_hold=bool(self.is_on_hold))
-        return Build.model_construct(
+        return Build(
             app_slug=app_slug,
             slug=self.slug,
             number=self.build_number,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -29,13 +29,13 @@ def match(
     `standings` holds the places in their series of those that ended, by slug; `names` what people are known by, for
     each workspace.
     """
+    covering = _by_app({change.build.app_slug for change in changes}, subscriptions)
     return [
         _owed(subscription, change.build, happening, now)
         for change in changes
         if (happening := happening_of(change)) is not None
-        for subscription in subscriptions
-        if subscription.covers(change.build.app_slug)
-        and decide(
+        for subscription in covering[change.build.app_slug]
+        if decide(
             subscription.terms,
             happening,
             change.build,
@@ -77,6 +77,18 @@ def _too_long(build: Build, terms: Terms, now: datetime) -> Happening | None:
     ):
         return Happening.RUNNING_TOO_LONG
     return None
+
+
+def _by_app(apps: Iterable[str], subscriptions: Sequence[Subscription]) -> dict[str, list[Subscription]]:
+    """The subscriptions that are about each of the apps, in the same order."""
+    covering: dict[str, list[Subscription]] = {slug: [] for slug in apps}
+    for subscription in subscriptions:
+        # One that is about a single app is never compared with all the others.
+        own = (subscription.app.slug,) if subscription.app is not None else covering
+        for slug in own:
+            if slug in covering and subscription.covers(slug):
+                covering[slug].append(subscription)
+    return covering
 
 
 def _over(since: datetime | None, most: timedelta | None, now: datetime) -> bool:
