@@ -1,13 +1,18 @@
-"""`make bench`: everything, or what is named: `python -m bench look record`."""
+"""`make bench`: everything, or what is named: `python -m bench look record`; `--smallest` to see only that it runs."""
 
 from __future__ import annotations
 
+import argparse
 import asyncio
+import subprocess
 import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from bench import ack, backlog, growth, held, lists, log, look, memory, record, start, telling, unsigned
+from bench.figure import Figure
 
-ALL = {
+ALL: dict[str, Callable[[float], Coroutine[Any, Any, list[Figure]]]] = {
     "ack": ack.measure,
     "look": look.measure,
     "lists": lists.measure,
@@ -21,13 +26,29 @@ ALL = {
     "backlog": backlog.measure,
     "growth": growth.measure,
 }
+SMALLEST = 0.0
 
 
-def main() -> None:
-    for name in sys.argv[1:] or ALL:
-        for figure in asyncio.run(ALL[name]()):
-            print(figure)
+def main() -> int:
+    """Measure; returns 1 where a benchmark can't be run or misses its goal."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[[], *ALL], metavar="NAME", help=", ".join(ALL))
+    parser.add_argument(
+        "--smallest", action="store_true", help="as little of each as can be run; no goal counts"
+    )
+    asked = parser.parse_args()
+    names = asked.names or list(ALL)
+    if len(names) > 1:
+        # Each in a process of its own, so that none measures the memory that another one has left.
+        size = ["--smallest"] if asked.smallest else []
+        failed = [name for name in names if subprocess.call([sys.executable, "-m", "bench", name, *size])]
+        print(f"Not met: {', '.join(failed)}" if failed else "All goals are met.")
+        return bool(failed)
+    figures = asyncio.run(ALL[names[0]](SMALLEST if asked.smallest else 1))
+    for figure in figures:
+        print(figure)
+    return not asked.smallest and not all(figure.met for figure in figures)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

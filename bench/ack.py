@@ -8,15 +8,15 @@ from urllib.parse import urlencode
 
 import aiohttp
 
-from bench.figure import Figure, side_by_side
-from bot.manifest import manifest
+from bench.figure import Figure, scaled, side_by_side
+from bench.staging import staged
 from sandbox.slack import payloads
 from sandbox.stage import Stage
 
 TIMES = 400
 
 
-async def measure() -> list[Figure]:
+async def measure(scale: float = 1, given: Stage | None = None) -> list[Figure]:
     bare = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "bench.bare_bolt", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
     )
@@ -24,8 +24,7 @@ async def measure() -> list[Figure]:
     assert bare.stdin is not None
     try:
         bare_url = f"http://127.0.0.1:{int(await bare.stdout.readline())}/slack/events"
-        async with Stage(manifest()) as stage, aiohttp.ClientSession() as session:
-            await stage.start(http=True, settings={"POLL_INTERVAL": "3600"})
+        async with staged(given, {"POLL_INTERVAL": "3600"}) as stage, aiohttp.ClientSession() as session:
             ours_url = f"{await stage.bot_url()}/slack/events"
             people = stage.slack.workspace
 
@@ -46,7 +45,9 @@ async def measure() -> list[Figure]:
                     assert response.status == 200
                     await response.read()
 
-            ours, plain = await side_by_side(lambda: ask(ours_url), lambda: ask(bare_url), TIMES)
+            ours, plain = await side_by_side(
+                lambda: ask(ours_url), lambda: ask(bare_url), scaled(TIMES, scale, least=1)
+            )
     finally:
         bare.stdin.close()
         await bare.wait()

@@ -16,7 +16,7 @@ from typing import Any
 
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bench.figure import Figure
+from bench.figure import Figure, scaled
 from bot.build import App, Build, State
 from bot.metrics import Metrics
 from bot.outbox import Limits, Relay
@@ -33,20 +33,22 @@ SECONDS = 20
 BEGAN = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 
 
-async def measure() -> list[Figure]:
-    async with _slack() as (url, count):
-        took = await _deliver(url)
+async def measure(scale: float = 1) -> list[Figure]:
+    channels, seconds = scaled(CHANNELS, scale, least=2), scaled(SECONDS, scale, least=1)
+    at_first = scaled(AT_FIRST, scale, least=BURST + 1)
+    async with _slack(channels) as (url, count):
+        took = await _deliver(url, channels, at_first, seconds)
         told = await count()
-    messages = AT_FIRST + SECONDS
+    messages = at_first + seconds
     # One a second a channel after the burst (Slack's rules, "Pace").
     allowed = float(messages - BURST)
     share = allowed / took
-    lost = CHANNELS * messages - told["posts"]
+    lost = channels * messages - told["posts"]
     return [
         Figure(
-            f"{CHANNELS} channels with a backlog",
-            f"{CHANNELS * messages / took:,.0f} a second, {share:.0%}",
-            f"Slack allows {CHANNELS * messages / allowed:,.0f} a second",
+            f"{channels} channels with a backlog",
+            f"{channels * messages / took:,.0f} a second, {share:.0%}",
+            f"Slack allows {channels * messages / allowed:,.0f} a second",
             "at least 95 %",
             share >= 0.95,
         ),
@@ -56,13 +58,13 @@ async def measure() -> list[Figure]:
     ]
 
 
-async def _deliver(url: str) -> float:
+async def _deliver(url: str, channels: int, at_first: int, seconds: int) -> float:
     """Seconds until everything was told."""
     with tempfile.TemporaryDirectory() as folder:
         database = await Database.open(Path(folder) / "b.db")
         storage = Storage(database)
         recorder = Recorder(database, compare=compare, match=match)
-        for number in range(CHANNELS):
+        for number in range(channels):
             await storage.of("T1").subscriptions.add(
                 channel=f"C0LOAD{number}",
                 app=_app(number),
@@ -81,13 +83,13 @@ async def _deliver(url: str) -> float:
                 new_key=lambda: secrets.token_hex(8),
                 limits=Limits(flood=10**6),
             )
-            for number in range(AT_FIRST):
-                await recorder.record(_sighting(number), at=datetime.now(UTC))
+            for number in range(at_first):
+                await recorder.record(_sighting(number, channels), at=datetime.now(UTC))
             running = asyncio.create_task(relay.run())
             began = time.perf_counter()
-            for second in range(SECONDS):
+            for second in range(seconds):
                 await asyncio.sleep(max(began + second - time.perf_counter(), 0))
-                await recorder.record(_sighting(AT_FIRST + second), at=datetime.now(UTC))
+                await recorder.record(_sighting(at_first + second, channels), at=datetime.now(UTC))
                 relay.wake()
             while await storage.outbox.depth():  # noqa: ASYNC110 - the relay tells nobody when it is done
                 await asyncio.sleep(0.02)
@@ -102,7 +104,7 @@ def _app(number: int) -> App:
     return App(slug=f"{number:016x}", title=f"App {number}")
 
 
-def _sighting(number: int) -> Sighting:
+def _sighting(number: int, channels: int) -> Sighting:
     """One more ended build of every app."""
     at = BEGAN + timedelta(minutes=number)
     return Sighting(
@@ -118,18 +120,18 @@ def _sighting(number: int) -> Sighting:
                 finished_at=at,
                 url="https://app.bitrise.io/build/x",
             )
-            for app in range(CHANNELS)
+            for app in range(channels)
         ),
     )
 
 
 @asynccontextmanager
-async def _slack() -> AsyncIterator[tuple[str, Any]]:
+async def _slack(channels: int) -> AsyncIterator[tuple[str, Any]]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "bench.slack_server",
-        str(CHANNELS),
+        str(channels),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )

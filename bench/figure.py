@@ -23,6 +23,11 @@ class Figure:
         return f"{self.name:<46} {self.ours:>24}   bare {self.bare:<34} goal {self.goal}: {verdict}"
 
 
+def scaled(count: int, scale: float, *, least: int) -> int:
+    """So much of what is counted when all is measured, but at least so much; a scale of 0 is the smallest size."""
+    return max(round(count * scale), least)
+
+
 async def seconds(act: Callable[[], Awaitable[object]]) -> float:
     """How long it takes, once."""
     began = time.perf_counter()

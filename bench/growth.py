@@ -6,7 +6,7 @@ import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from bench.figure import Figure
+from bench.figure import Figure, scaled
 from bot.build import App, Build, State
 from bot.terms import Terms
 from bot.watch import compare, match
@@ -18,7 +18,8 @@ APPS = 20
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-async def measure() -> list[Figure]:
+async def measure(scale: float = 1) -> list[Figure]:
+    builds = scaled(BUILDS // PAGE // 10, scale, least=1) * PAGE * 10
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "b.db"
         database = await Database.open(path)
@@ -34,11 +35,11 @@ async def measure() -> list[Figure]:
                 baseline=Baseline(at=BEGAN),
             )
         memory = []
-        for start in range(0, BUILDS, PAGE):
-            builds = tuple(_build(number) for number in range(start, start + PAGE))
-            sighting = Sighting(token="t", builds=builds, seen_until=builds[-1].triggered_at)
-            await recorder.record(sighting, at=builds[-1].finished_at or BEGAN)
-            if start % (BUILDS // 10) == 0:
+        for start in range(0, builds, PAGE):
+            page = tuple(_build(number) for number in range(start, start + PAGE))
+            sighting = Sighting(token="t", builds=page, seen_until=page[-1].triggered_at)
+            await recorder.record(sighting, at=page[-1].finished_at or BEGAN)
+            if start % (builds // 10) == 0:
                 memory.append(_megabytes())
         await database.write(lambda db: db.execute("UPDATE notifications SET status = 'told'"))
         memory.append(_megabytes())
@@ -55,18 +56,18 @@ async def measure() -> list[Figure]:
     grown = memory[-1] - memory[1]
     return [
         Figure(
-            f"memory grown over {BUILDS:,} builds",
+            f"memory grown over {builds:,} builds",
             f"{grown:+.1f} MB to {memory[-1]:.0f} MB",
             f"{memory[1]:.0f} MB after a tenth",
             "under 10 MB",
             grown < 10,
         ),
         Figure(
-            f"database of {BUILDS:,} told builds",
-            f"{full:.0f} MB, {full * 1e6 / BUILDS:.0f} bytes a build",
+            f"database of {builds:,} told builds",
+            f"{full:.0f} MB, {full * 1e6 / builds:.0f} bytes a build",
             f"{pruned:.0f} MB after pruning, {kept:,} builds for statistics",
             "under 200 MB, a third after pruning",
-            full < 200 and pruned < full / 3 and kept == BUILDS,
+            full < 200 and pruned < full / 3 and kept == builds,
         ),
     ]
 

@@ -9,8 +9,6 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from statistics import median
 from unittest.mock import patch
@@ -18,11 +16,11 @@ from urllib.parse import urlencode
 
 import aiohttp
 
-from bench.figure import Figure
-from bot.manifest import manifest
+from bench.figure import Figure, scaled
+from bench.staging import staged
 from sandbox.bitrise.farm import Build
 from sandbox.slack import Post, payloads
-from sandbox.stage import BotProcess, Stage
+from sandbox.stage import Stage
 
 MEGABYTES = int(os.environ.get("HELD_MEGABYTES", "12"))
 TIMES = 100
@@ -30,13 +28,20 @@ PAUSE = 0.02
 LINE = "export API_TOKEN=abc123def456ghi789 && curl -H 'Authorization: Bearer abc123def456ghi789jkl' https://u:p4ss@x\n"
 
 
-async def measure() -> list[Figure]:
-    log = LINE * (MEGABYTES * 1024 * 1024 // len(LINE))
+async def measure(scale: float = 1, given: Stage | None = None) -> list[Figure]:
+    lines, times = (
+        scaled(MEGABYTES * 1024 * 1024 // len(LINE), scale, least=500),
+        scaled(TIMES, scale, least=2),
+    )
+    log = LINE * lines
+    megabytes = len(log) / 1024 / 1024
     with patch.object(Build, "log", lambda _self, _now: log):
-        async with _stage() as stage, aiohttp.ClientSession() as session:
+        settings = {"POLL_INTERVAL": "3600", "SERVICE_TOKEN_ACTS": "1"}
+        own = staged(given, settings, program=("-m", "bench.held_bot"))
+        async with own as stage, aiohttp.ClientSession() as session:
             card = await _card(stage)
             await _held(stage)
-            idle = [await _acknowledged(stage, session) for _ in range(TIMES)]
+            idle = [await _acknowledged(stage, session) for _ in range(times)]
             quiet, _ = await _held(stage)
             began = time.perf_counter()
             handing_over = asyncio.create_task(_hand_over(stage, card))
@@ -49,7 +54,7 @@ async def measure() -> list[Figure]:
     ratio = median(busy) / median(idle)
     return [
         Figure(
-            f"the loop, {MEGABYTES} MB of secrets handed over",
+            f"the loop, {megabytes:.1f} MB of secrets handed over",
             f"held {held * 1000:.0f} ms at most ({work * 1000:.0f} its work)",
             f"held for {quiet * 1000:.0f} ms when idle",
             "under 50 ms",
@@ -64,20 +69,12 @@ async def measure() -> list[Figure]:
         ),
         Figure(
             "the same log, until the person has the file",
-            f"{took:.1f} s, {MEGABYTES / took:.1f} MB a second",
+            f"{took:.1f} s, {megabytes / took:.1f} MB a second",
             f"slowest acknowledgement {max(busy) * 1000:.0f} ms",
             "over 0.2 MB a second",
-            MEGABYTES / took > 0.2,
+            megabytes / took > 0.2,
         ),
     ]
-
-
-@asynccontextmanager
-async def _stage() -> AsyncIterator[Stage]:
-    async with Stage(manifest()) as stage:
-        stage.bot = BotProcess(stage.settings, stage.folder, program=("-m", "bench.held_bot"))
-        await stage.start(http=True, settings={"POLL_INTERVAL": "3600", "SERVICE_TOKEN_ACTS": "1"})
-        yield stage
 
 
 async def _card(stage: Stage) -> Post:
@@ -85,8 +82,8 @@ async def _card(stage: Stage) -> Post:
     build = stage.bitrise.start_build(stage.bitrise.android)
     stage.bitrise.finish(build, "error")
     stage.clock.skip(timedelta(minutes=1))
-    await stage.slack.people.command("anna", "builds", "/bitrise log android #1")
-    return await stage.slack.wait_for_post("builds", "Log of", viewer="anna", seconds=120)
+    await stage.slack.people.command("anna", "builds", f"/bitrise log android #{build.number}")
+    return await stage.slack.wait_for_post("builds", f"#{build.number}", viewer="anna", seconds=120)
 
 
 async def _hand_over(stage: Stage, card: Post) -> None:

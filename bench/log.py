@@ -12,7 +12,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from bench.figure import Figure
+from bench.figure import Figure, scaled
 from bench.serving import served_by
 from bot.http import Downloads, Http
 from bot.log_reader import LogReader
@@ -24,6 +24,7 @@ MEGABYTES = 200
 MOST_GROWTH_MB = 40
 # Lines as builds write them, every third with a word or a look that makes it worth a second look.
 SUSPECT = Path(__file__).parent.parent / "tests/http/corpus/harmless.txt"
+SUSPECT_TIMES = 200
 
 
 @contextmanager
@@ -52,8 +53,10 @@ def served(megabytes: int) -> Iterator[str]:
         yield address
 
 
-async def measure() -> list[Figure]:
-    with served(MEGABYTES) as address:
+async def measure(scale: float = 1) -> list[Figure]:
+    megabytes = scaled(MEGABYTES, scale, least=1)
+    part = megabytes // 10 or 1
+    with served(megabytes) as address:
         async with Http() as http:
             downloads = Downloads(http, api_url=address, hosts=())
             fetching = await _seconds(downloads, address, lambda _: None)
@@ -62,7 +65,7 @@ async def measure() -> list[Figure]:
             reading = await _seconds(downloads, address, reader.feed)
             found = reader.finish()
             redactor = Redactor()
-            redacting = await _seconds(downloads, address, redactor.feed, megabytes=20)
+            redacting = await _seconds(downloads, address, redactor.feed, megabytes=part)
             growth = _peak_mb() - before
     assert found.of == "gradle-unit-test@1.0.7"
     assert found.hit_count == 1
@@ -83,17 +86,17 @@ async def measure() -> list[Figure]:
         ),
         Figure(
             "taking secrets out, for the whole as a file",
-            f"{20 / redacting:.1f} MB a second",
+            f"{part / redacting:.1f} MB a second",
             f"fetching {found.size / fetching / 1e6:.0f} MB a second",
             "over 10 MB a second",
-            20 / redacting > 10,
+            part / redacting > 10,
         ),
-        _of_suspect_lines(),
+        _of_suspect_lines(scaled(SUSPECT_TIMES, scale, least=1)),
     ]
 
 
-def _of_suspect_lines() -> Figure:
-    log = SUSPECT.read_bytes() * 200
+def _of_suspect_lines(times: int) -> Figure:
+    log = SUSPECT.read_bytes() * times
     pieces = [log[at : at + 65536] for at in range(0, len(log), 65536)]
     redactor, began = Redactor(), time.perf_counter()
     for piece in pieces:

@@ -13,7 +13,7 @@ from statistics import median
 import sqlite_utils
 from pydantic import SecretStr
 
-from bench.figure import Figure
+from bench.figure import Figure, scaled
 from bench.pages import farm_of, page
 from bench.serving import served
 from bot.bitrise import Bitrise
@@ -29,13 +29,14 @@ SIZES = (1, 100, 10_000)
 TIMES = 400
 
 
-async def measure() -> list[Figure]:
+async def measure(scale: float = 1) -> list[Figure]:
     farm, _ = farm_of(50)
     body = page(farm)
     figures = []
     with served(body) as (url, asked):
-        for size in SIZES:
-            requests, ours, bare = await _measure(size, url, asked, body)
+        for number, most in enumerate(SIZES, start=1):
+            size = scaled(most, scale, least=number)
+            requests, ours, bare = await _measure(size, scaled(TIMES, scale, least=1), url, asked, body)
             figures += [
                 Figure(
                     f"requests of an idle look, {size:,} apps",
@@ -55,7 +56,9 @@ async def measure() -> list[Figure]:
     return figures
 
 
-async def _measure(size: int, url: str, asked: list[str], body: bytes) -> tuple[float, float, float]:
+async def _measure(
+    size: int, times: int, url: str, asked: list[str], body: bytes
+) -> tuple[float, float, float]:
     with tempfile.TemporaryDirectory() as folder:
         database = await Database.open(Path(folder) / "b.db")
         storage = Storage(database)
@@ -85,7 +88,7 @@ async def _measure(size: int, url: str, asked: list[str], body: bytes) -> tuple[
                 response = await http.send("GET", f"{url}/builds", params={"limit": "50"})
                 assert response.content == body
 
-            pairs = [(await _cpu(look), await _cpu(bare)) for _ in range(TIMES)]
+            pairs = [(await _cpu(look), await _cpu(bare)) for _ in range(times)]
         await database.close()
     return requests, median(one for one, _ in pairs), median(other for _, other in pairs)
 

@@ -1,4 +1,4 @@
-"""Memory at rest with 1,000 subscriptions, against a process that only imports the libraries. Needs /proc."""
+"""Memory at rest with many subscriptions, against a process that only imports the libraries. Needs /proc."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench.figure import Figure
+from bench.figure import Figure, scaled
+from bench.staging import staged
 from bench.start import LIBRARIES
 from bot.build import App
-from bot.manifest import manifest
 from bot.terms import Terms
 from sandbox.stage import Stage
 from storage import Baseline, Database, Storage
@@ -19,13 +19,14 @@ SUBSCRIPTIONS = 1000
 LOOKS = 8.0
 
 
-async def measure() -> list[Figure]:
-    async with Stage(manifest()) as stage:
-        await stage.start(settings={"POLL_INTERVAL": "0.5", "POLL_INTERVAL_ACTIVE": "0.5"})
+async def measure(scale: float = 1, given: Stage | None = None) -> list[Figure]:
+    subscriptions = scaled(SUBSCRIPTIONS, scale, least=10)
+    settings = {"POLL_INTERVAL": "0.5", "POLL_INTERVAL_ACTIVE": "0.5"}
+    async with staged(given, settings, http=False) as stage:
         await stage.bot.stop()
-        await _subscribe(stage)
+        await _subscribe(stage, subscriptions)
         await stage.start_bot()
-        await asyncio.sleep(LOOKS)
+        await asyncio.sleep(LOOKS * scale)
         assert stage.bot.pid is not None
         ours = megabytes(stage.bot.pid)
     process = await asyncio.create_subprocess_exec(
@@ -43,7 +44,7 @@ async def measure() -> list[Figure]:
     await process.wait()
     return [
         Figure(
-            "memory with 1,000 subscriptions",
+            f"memory with {subscriptions:,} subscriptions",
             f"{ours:.0f} MB, {ours / bare:.1f} times",
             f"the imports alone {bare:.0f} MB",
             "under 120 MB",
@@ -52,11 +53,11 @@ async def measure() -> list[Figure]:
     ]
 
 
-async def _subscribe(stage: Stage) -> None:
+async def _subscribe(stage: Stage, subscriptions: int) -> None:
     apps = [stage.bitrise.farm.add_app(f"App {number}", "acme", f"app-{number}") for number in range(100)]
     database = await Database.open(stage.folder / "buildbell.db")
     storage = Storage(database)
-    for number in range(SUBSCRIPTIONS):
+    for number in range(subscriptions):
         app = apps[number % len(apps)]
         await storage.of("T1").subscriptions.add(
             channel=f"C{number}",

@@ -33,6 +33,8 @@ def served_by(answer: Callable[[web.Request], Awaitable[web.StreamResponse]]) ->
         ready.set()
         loop.run_forever()
         loop.run_until_complete(runner.cleanup())
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()

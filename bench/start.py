@@ -7,8 +7,8 @@ import sys
 import time
 from statistics import median
 
-from bench.figure import Figure
-from bot.manifest import manifest
+from bench.figure import Figure, scaled
+from bench.staging import staged
 from sandbox.stage import Stage
 
 TIMES = 5
@@ -17,12 +17,11 @@ LIBRARIES = (
 )
 
 
-async def measure() -> list[Figure]:
+async def measure(scale: float = 1, given: Stage | None = None) -> list[Figure]:
     ours, bare = [], []
-    async with Stage(manifest()) as stage:
-        await stage.start()
+    async with staged(given, {}, http=False) as stage:
         await stage.bot.stop()
-        for _ in range(TIMES):
+        for _ in range(scaled(TIMES, scale, least=1)):
             began = time.perf_counter()
             await stage.start_bot()
             ours.append(time.perf_counter() - began)

@@ -6,8 +6,8 @@ import asyncio
 import random
 import time
 
-from bench.figure import Figure
-from bot.manifest import manifest
+from bench.figure import Figure, scaled
+from bench.staging import staged
 from sandbox.bitrise import App, Build
 from sandbox.stage import Stage
 
@@ -19,30 +19,35 @@ JITTER = 1.1
 ALLOWANCE = 0.3
 
 
-async def measure() -> list[Figure]:
+async def measure(scale: float = 1, given: Stage | None = None) -> list[Figure]:
     chance = random.Random(1)
-    async with Stage(manifest()) as stage:
-        settings = {"POLL_INTERVAL": str(INTERVAL), "POLL_INTERVAL_ACTIVE": str(INTERVAL)}
-        await stage.start(http=True, settings=settings)
+    channels, builds = scaled(CHANNELS, scale, least=2), scaled(BUILDS, scale, least=3)
+    settings = {
+        "POLL_INTERVAL": str(INTERVAL),
+        "POLL_INTERVAL_ACTIVE": str(INTERVAL),
+        "SERVICE_TOKEN_ACTS": "1",
+    }
+    async with staged(given, settings) as stage:
         apps = [
-            stage.bitrise.farm.add_app(f"App {number}", "acme", f"a{number}") for number in range(CHANNELS)
+            stage.bitrise.farm.add_app(f"App {number}", "acme", f"a{number}") for number in range(channels)
         ]
         for number, app in enumerate(apps):
             stage.slack.workspace.add_channel(f"load{number}")
+            stage.slack.people.invite(f"load{number}")
             await stage.slack.people.command("anna", f"load{number}", f"/bitrise subscribe {app.repo}")
-            await stage.slack.wait_for_post(f"load{number}", "subscribed this channel")
-        running = [(number, _start(stage, apps[number])) for number in range(CHANNELS)]
+            await stage.slack.wait_for_post(f"load{number}", app.title)
+        running = [(number, _start(stage, apps[number])) for number in range(channels)]
         await asyncio.sleep(3 * INTERVAL)
         took = []
-        for count in range(BUILDS):
+        for count in range(builds):
             number, build = running.pop(0)
             await asyncio.sleep(chance.uniform(0, 0.3))
             stage.bitrise.finish(build)
             took.append(asyncio.create_task(_told(stage, f"load{number}", f"#{build.number} ")))
-            if count + CHANNELS < BUILDS:
+            if count + channels < builds:
                 running.append((number, _start(stage, apps[number])))
         seconds = sorted(await asyncio.gather(*took))
-    worst = seconds[int(len(seconds) * 0.99) - 1]
+    worst = seconds[max(int(len(seconds) * 0.99), 1) - 1]
     goal = INTERVAL * JITTER + ALLOWANCE
     return [
         Figure(

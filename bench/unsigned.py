@@ -8,9 +8,9 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
-from bench.figure import Figure
+from bench.figure import Figure, scaled
 from bench.memory import megabytes
-from bot.manifest import manifest
+from bench.staging import staged
 from sandbox.stage import Stage
 
 CONNECTIONS = 300
@@ -21,9 +21,9 @@ FAST_PIECE = 64 * 1024
 MOST_SLOW_MB, MOST_FAST_MB = 20, 64
 
 
-async def measure(connections: int = CONNECTIONS, seconds: float = SECONDS) -> list[Figure]:
-    async with Stage(manifest()) as stage:
-        await stage.start(http=True, settings={"POLL_INTERVAL": "3600"})
+async def measure(scale: float = 1, given: Stage | None = None) -> list[Figure]:
+    connections, seconds = scaled(CONNECTIONS, scale, least=3), max(SECONDS * scale, 0.2)
+    async with staged(given, {"POLL_INTERVAL": "3600"}) as stage:
         url = await stage.bot_url()
         assert stage.bot.pid is not None
         port, pid = int(url.rsplit(":", 1)[1]), stage.bot.pid

@@ -1,0 +1,81 @@
+"""Every benchmark at its smallest size: that it runs and measures something. How fast that was says nothing here."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+
+import pytest
+
+from bench import ack, backlog, growth, held, lists, log, look, memory, record, start, telling, unsigned
+from bench.__main__ import ALL, SMALLEST
+from bench.figure import Figure, scaled
+from bench.staging import staged
+
+# What each measures in a bot that runs, in an order in which none is in another one's way.
+OF_THE_WHOLE_BOT = {
+    "telling": (
+        telling.measure,
+        1,
+    ),  # adds apps, which the bot knows for a while after it has asked for the list
+    "ack": (ack.measure, 1),
+    "lists": (lists.measure, 2),
+    "held": (held.measure, 3),
+    "unsigned": (unsigned.measure, 3),
+    "start": (start.measure, 1),
+    "memory": (memory.measure, 1),
+}
+OF_PARTS = {
+    "look": (look.measure, 6),
+    "log": (log.measure, 4),
+    "record": (record.measure, 1),
+    "backlog": (backlog.measure, 2),
+    "growth": (growth.measure, 2),
+}
+needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="the benchmarks read /proc")
+
+
+def check(figures: Sequence[Figure], count: int) -> dict[str, str]:
+    """Check that there are so many figures, each with a name of its own and real numbers; returns them by name."""
+    assert len(figures) == len({figure.name for figure in figures}) == count
+    for figure in figures:
+        assert re.search(r"\d", figure.ours), figure
+        assert not re.search(r"\b(?:nan|inf)\b", str(figure)), figure
+        assert figure.bare, figure
+        assert figure.goal, figure
+    return {figure.name: figure.ours for figure in figures}
+
+
+def test_each_benchmark_is_run_here() -> None:
+    assert ALL.keys() == OF_THE_WHOLE_BOT.keys() | OF_PARTS.keys()
+
+
+def test_the_smallest_size_is_never_nothing() -> None:
+    assert scaled(400, SMALLEST, least=2) == 2
+    assert scaled(400, 1, least=2) == 400
+    assert scaled(400, 0.5, least=2) == 200
+
+
+@needs_proc
+async def test_benchmarks_of_the_whole_bot_run_at_their_smallest_size() -> None:
+    settings = {"POLL_INTERVAL": "0.5", "POLL_INTERVAL_ACTIVE": "0.5", "SERVICE_TOKEN_ACTS": "1"}
+    async with staged(None, settings, program=("-m", "bench.held_bot")) as stage:
+        for name, (measure, count) in OF_THE_WHOLE_BOT.items():
+            try:
+                check(await measure(SMALLEST, stage), count)
+            except Exception as problem:
+                problem.add_note(f"in python -m bench {name} --smallest")
+                raise
+        assert stage.slack.violations == []
+
+
+@needs_proc
+@pytest.mark.parametrize("name", OF_PARTS)
+async def test_benchmarks_of_parts_run_at_their_smallest_size(name: str) -> None:
+    measure, count = OF_PARTS[name]
+    figures = check(await measure(SMALLEST), count)
+    if name == "look":
+        assert {ours for words, ours in figures.items() if words.startswith("requests")} == {"1.00"}
+    if name == "backlog":
+        assert figures["… messages lost or told twice"] == "0"
