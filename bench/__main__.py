@@ -32,17 +32,20 @@ SMALLEST = 0.0
 def main() -> int:
     """Measure; returns 1 where a benchmark can't be run or misses its goal."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("names", nargs="*", choices=[[], *ALL], metavar="NAME", help=", ".join(ALL))
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(ALL))
     parser.add_argument(
         "--smallest", action="store_true", help="as little of each as can be run; no goal counts"
     )
     asked = parser.parse_args()
     names = asked.names or list(ALL)
+    if unknown := set(names) - set(ALL):
+        parser.error(f"there is no benchmark {', '.join(sorted(unknown))}; there are {', '.join(ALL)}")
     if len(names) > 1:
         # Each in a process of its own, so that none measures the memory that another one has left.
         size = ["--smallest"] if asked.smallest else []
         failed = [name for name in names if subprocess.call([sys.executable, "-m", "bench", name, *size])]
-        print(f"Not met: {', '.join(failed)}" if failed else "All goals are met.")
+        done = "All of them run." if asked.smallest else "All goals are met."
+        print(f"Failed: {', '.join(failed)}" if failed else done)
         return bool(failed)
     figures = asyncio.run(ALL[names[0]](SMALLEST if asked.smallest else 1))
     for figure in figures:

@@ -23,6 +23,8 @@ from sandbox.slack import Post, payloads
 from sandbox.stage import Stage
 
 MEGABYTES = int(os.environ.get("HELD_MEGABYTES", "12"))
+PROGRAM = ("-m", "bench.held_bot")
+SETTINGS = {"POLL_INTERVAL": "3600", "SERVICE_TOKEN_ACTS": "1"}
 TIMES = 100
 PAUSE = 0.02
 LINE = "export API_TOKEN=abc123def456ghi789 && curl -H 'Authorization: Bearer abc123def456ghi789jkl' https://u:p4ss@x\n"
@@ -36,8 +38,7 @@ async def measure(scale: float = 1, given: Stage | None = None) -> list[Figure]:
     log = LINE * lines
     megabytes = len(log) / 1024 / 1024
     with patch.object(Build, "log", lambda _self, _now: log):
-        settings = {"POLL_INTERVAL": "3600", "SERVICE_TOKEN_ACTS": "1"}
-        own = staged(given, settings, program=("-m", "bench.held_bot"))
+        own = staged(given, SETTINGS, program=PROGRAM)
         async with own as stage, aiohttp.ClientSession() as session:
             card = await _card(stage)
             await _held(stage)

@@ -14,6 +14,11 @@ from sandbox.stage import Stage
 CHANNELS = 20
 BUILDS = 200
 INTERVAL = 0.5
+SETTINGS = {
+    "POLL_INTERVAL": str(INTERVAL),
+    "POLL_INTERVAL_ACTIVE": str(INTERVAL),
+    "SERVICE_TOKEN_ACTS": "1",
+}
 # A look's interval is stretched by chance so that bots do not look in step (bot/watch/watcher.py).
 JITTER = 1.1
 ALLOWANCE = 0.3
@@ -22,12 +27,7 @@ ALLOWANCE = 0.3
 async def measure(scale: float = 1, given: Stage | None = None) -> list[Figure]:
     chance = random.Random(1)
     channels, builds = scaled(CHANNELS, scale, least=2), scaled(BUILDS, scale, least=3)
-    settings = {
-        "POLL_INTERVAL": str(INTERVAL),
-        "POLL_INTERVAL_ACTIVE": str(INTERVAL),
-        "SERVICE_TOKEN_ACTS": "1",
-    }
-    async with staged(given, settings) as stage:
+    async with staged(given, SETTINGS) as stage:
         apps = [
             stage.bitrise.farm.add_app(f"App {number}", "acme", f"a{number}") for number in range(channels)
         ]

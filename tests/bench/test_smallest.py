@@ -59,8 +59,8 @@ def test_the_smallest_size_is_never_nothing() -> None:
 
 @needs_proc
 async def test_benchmarks_of_the_whole_bot_run_at_their_smallest_size() -> None:
-    settings = {"POLL_INTERVAL": "0.5", "POLL_INTERVAL_ACTIVE": "0.5", "SERVICE_TOKEN_ACTS": "1"}
-    async with staged(None, settings, program=("-m", "bench.held_bot")) as stage:
+    settings = lists.SETTINGS | held.SETTINGS | telling.SETTINGS
+    async with staged(None, settings, program=held.PROGRAM) as stage:
         for name, (measure, count) in OF_THE_WHOLE_BOT.items():
             try:
                 check(await measure(SMALLEST, stage), count)
