@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -74,7 +75,9 @@ async def test_benchmarks_of_the_whole_bot_run_at_their_smallest_size() -> None:
 @pytest.mark.parametrize("name", OF_PARTS)
 async def test_benchmarks_of_parts_run_at_their_smallest_size(name: str) -> None:
     measure, count = OF_PARTS[name]
+    cores = os.sched_getaffinity(0)
     figures = check(await measure(SMALLEST), count)
+    assert os.sched_getaffinity(0) == cores, "what comes next is measured on fewer cores"
     if name == "look":
         assert {ours for words, ours in figures.items() if words.startswith("requests")} == {"1.00"}
     if name == "backlog":
