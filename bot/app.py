@@ -10,7 +10,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Protocol, cast
@@ -24,12 +24,11 @@ from slack_bolt.response import BoltResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.anchor_writer import AnchorWriter, use_anchor
-from bot.http import Http
+from bot.http import Http, ProviderError
 from bot.metrics import Metrics
 from bot.outbox import Limits, Relay
-from bot.policy import Allow, PolicyProblem, Protect, read_policy
 from bot.provider import Provider
-from bot.providers import clients_of, lookout_of, sign_in_pages
+from bot.providers import check_service_token, clients_of, lookout_of, service_probes, sign_in_pages
 from bot.settings import Settings
 from bot.slack import (
     PING_SECONDS,
@@ -37,7 +36,9 @@ from bot.slack import (
     SlackNotReachable,
     Slacks,
     Sockets,
+    TokenRefused,
     client_options,
+    open_connection,
     presence,
     slack_session,
     web_client,
@@ -87,6 +88,10 @@ NOT_SERVED = (
     "This Buildbell is for other workspaces. Ask whoever runs it to add this one to SLACK_WORKSPACES."
 )
 SLACK_RETRY_SECONDS = 5.0
+# After which a token that was refused is tried once more: a refusal may be a hiccup of theirs.
+RECHECK_SECONDS = 2.0
+# How long the start waits for a provider to say whether it accepts the token.
+PROVIDER_SECONDS = 10.0
 HOUR_SECONDS, HOURS_OF_A_DAY = 3600.0, 24
 SIGHT_SECONDS = SIGHT_EVERY.total_seconds()
 
@@ -108,17 +113,19 @@ class Buildbell:
         follow_seconds: float = FOLLOW_SECONDS,
         sight_seconds: float = SIGHT_SECONDS,
         shown_seconds: float = SHOWN_SECONDS,
+        recheck_seconds: float = RECHECK_SECONDS,
     ) -> None:
         """Raises PolicyProblem where POLICY_FILE can't be read, or needs a key that is not there."""
         self._settings = settings
-        self._rules = _rules_of(settings)
+        self._rules = settings.operator_rules()
         self._sight_seconds = sight_seconds
         self._ping_seconds = ping_seconds
         self._follow_seconds = follow_seconds
         self._shown_seconds = shown_seconds
+        self._recheck_seconds = recheck_seconds
         self._clock = clock
         self._stopping = asyncio.Event()
-        self._arrived = False
+        self._arrived = self._tokens_checked = False
         self._sockets: Sockets | None = None
         self.metrics = Metrics()
         self.workers = Workers()
@@ -130,7 +137,11 @@ class Buildbell:
         self._stopping.set()
 
     async def run(self) -> None:
-        """Run until stopped. Raises DatabaseProblem, TokenRefused or OSError where the bot can't start."""
+        """Run until stopped.
+
+        Raises DatabaseProblem, AnchorNotWritable, CannotServe, TokenRefused or ServiceTokenRefused where the bot can't
+        start.
+        """
         async with AsyncExitStack() as open_things:
             database = await Database.open(self._settings.database_path)
             open_things.push_async_callback(database.close)
@@ -221,7 +232,6 @@ class Buildbell:
             register(slack_app, desk, listening, homes)
             await self._serve(open_things, slack_app, slack, storage, lookout, clients, anchor)
             parts: dict[str, Part] = {
-                "lookout": lookout,
                 "relay": relay,
                 "homes": homes,
                 "following": following,
@@ -244,17 +254,26 @@ class Buildbell:
                 )
             keeper = asyncio.create_task(self._keep_house(database), name="housekeeping")
             try:
-                await self._live(slack, slack_app, listening, parts)
+                await self._live(slack, slack_app, listening, clients, lookout, parts)
             finally:
                 keeper.cancel()
                 await asyncio.gather(keeper, return_exceptions=True)
 
     async def _live(
-        self, slack: Presence, slack_app: AsyncApp, listening: Listening, parts: Mapping[str, Part]
+        self,
+        slack: Presence,
+        slack_app: AsyncApp,
+        listening: Listening,
+        clients: Clients,
+        lookout: Lookout,
+        parts: Mapping[str, Part],
     ) -> None:
         """Everything that runs side by side, from the first word with Slack until all of it has drained."""
+        checking = asyncio.create_task(self._check_service_tokens(clients), name="service tokens")
         tasks = {
-            asyncio.create_task(self._reach_slack(slack, slack_app), name="slack"),
+            checking,
+            asyncio.create_task(self._reach_slack(slack, slack_app, checking), name="slack"),
+            asyncio.create_task(self._watch(lookout, checking), name="lookout"),
             *(asyncio.create_task(part.run(), name=name) for name, part in parts.items()),
         }
         until_stopped = asyncio.create_task(self._stopping.wait(), name="until stopped")
@@ -269,7 +288,7 @@ class Buildbell:
             until_stopped.cancel()
             if self._sockets is not None:
                 self._sockets.go_deaf()
-            for part in parts.values():
+            for part in (lookout, *parts.values()):
                 part.stop()
             _, late = await asyncio.wait(
                 {*tasks, asyncio.create_task(listening.drain(), name="answers")}, timeout=DRAIN_SECONDS
@@ -309,32 +328,86 @@ class Buildbell:
             # The bot can do without; tomorrow it is tried again.
             log.exception("prune.broken")
 
-    async def _reach_slack(self, slack: Presence, slack_app: AsyncApp) -> None:
-        """Learn who we are and, in Socket Mode, connect; Slack being away is waited out."""
-        where = ""
-        while not self._stopping.is_set():
-            try:
-                where = await slack.arrive()
-                self._arrived = True
-                break
-            except SlackNotReachable as problem:
-                log.warning("slack.not_reachable", reason=str(problem), again_in_seconds=SLACK_RETRY_SECONDS)
-                try:
-                    async with asyncio.timeout(SLACK_RETRY_SECONDS):
-                        await self._stopping.wait()
-                except TimeoutError:
-                    continue
-        if self._settings.slack_app_token is not None and not self._stopping.is_set():
+    async def _reach_slack(self, slack: Presence, slack_app: AsyncApp, checking: asyncio.Task[None]) -> None:
+        """Learn who we are and, in Socket Mode, connect; Slack being away is waited out. Raises TokenRefused."""
+        where = await self._patiently(slack.arrive)
+        if where is None:
+            return
+        self._arrived = True
+        if self._settings.slack_app_token is not None:
             token = self._settings.slack_app_token.get_secret_value()
-            self._sockets = Sockets(slack_app, token, ping_seconds=self._ping_seconds)
-            opening = asyncio.create_task(self._sockets.open())
-            stopped = asyncio.create_task(self._stopping.wait())
-            await asyncio.wait({opening, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            opening.cancel()
-            stopped.cancel()
-        if not self._stopping.is_set():
+            address = await self._patiently(partial(open_connection, slack_app.client, token))
+            if address is None:
+                return
+            self._sockets = Sockets(slack_app, token, first_address=address, ping_seconds=self._ping_seconds)
+            await self._until_stopped(self._sockets.open())
+        await asyncio.wait({checking})
+        if self._tokens_checked and not self._stopping.is_set():
             self.ready.set()
             log.info("ready", port=self.port, team=where)
+
+    async def _patiently(self, ask: Callable[[], Awaitable[str]]) -> str | None:
+        """Slack's answer, however long it is away; None where the bot is stopped meanwhile.
+
+        A refusal counts once it comes twice. Raises TokenRefused.
+        """
+        refused = False
+        while not self._stopping.is_set():
+            try:
+                return await ask()
+            except TokenRefused as problem:
+                if refused:
+                    raise
+                refused = True
+                log.warning("slack.refused", reason=str(problem), again_in_seconds=self._recheck_seconds)
+                await self._pause(self._recheck_seconds)
+            except SlackNotReachable as problem:
+                log.warning("slack.not_reachable", reason=str(problem), again_in_seconds=SLACK_RETRY_SECONDS)
+                await self._pause(SLACK_RETRY_SECONDS)
+        return None
+
+    async def _check_service_tokens(self, clients: Clients) -> None:
+        """Find out whether the providers accept the tokens that the bot watches with. Raises ServiceTokenRefused.
+
+        A provider that is away or slow keeps the bot from nothing: watching it begins when it is back, and what it
+        then says of the token is told like any trouble with it.
+        """
+
+        async def check(name: str, probe: Callable[[], Awaitable[None]]) -> None:
+            try:
+                async with asyncio.timeout(PROVIDER_SECONDS):
+                    await check_service_token(name, probe, pause=partial(self._pause, self._recheck_seconds))
+            except (TimeoutError, ProviderError) as problem:
+                log.warning("provider.not_reachable", token=name, reason=str(problem) or "it is slow")
+
+        probes = service_probes(self._settings, clients)
+        checks = asyncio.gather(*(check(name, probe) for name, probe in probes.items()))
+        await self._until_stopped(checks)
+        self._tokens_checked = True
+
+    async def _watch(self, lookout: Lookout, checking: asyncio.Task[None]) -> None:
+        """Watch, once it is known that a provider does not refuse the token for it."""
+        await asyncio.wait({checking})
+        if self._tokens_checked and not self._stopping.is_set():
+            await lookout.run()
+
+    async def _until_stopped(self, work: Awaitable[object]) -> None:
+        """Wait for something that may take long, but no longer than the bot runs. Raises what it raises."""
+        working = asyncio.ensure_future(work)
+        stopped = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait({working, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if working.done():
+                working.result()
+        finally:
+            stopped.cancel()
+            working.cancel()
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, but no longer than the bot runs."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
 
     async def _anchor(self, open_things: AsyncExitStack, database: Database) -> AnchorWriter | None:
         """What carries the audit log's lines to AUDIT_ANCHOR. Raises AnchorNotWritable."""
@@ -420,7 +493,7 @@ class Buildbell:
         async def readiness() -> tuple[bool, Mapping[str, Any]]:
             sockets = await self._sockets.connected() if self._sockets else 0
             reached = self._arrived and (self._settings.slack_app_token is None or sockets > 0)
-            return reached and not self._stopping.is_set(), {
+            return reached and self._tokens_checked and not self._stopping.is_set(), {
                 "slack": reached,
                 "sockets": sockets,
                 **{f"{name}_failures": one.failures for name, one in lookout.watchers.items()},
@@ -494,15 +567,3 @@ def _all_of(*adding: Callable[[web.Application], None]) -> Callable[[web.Applica
             one(app)
 
     return add
-
-
-def _rules_of(settings: Settings) -> tuple[Allow | Protect, ...]:
-    rules = read_policy(settings.policy_file) if settings.policy_file is not None else ()
-    if settings.buildbell_secret_key is None and any(isinstance(rule, Protect) for rule in rules):
-        raise PolicyProblem("POLICY_FILE asks for a second person, which needs BUILDBELL_SECRET_KEY")
-    if settings.many_workspaces and any(rule.names_somebody and not rule.workspaces for rule in rules):
-        raise PolicyProblem(
-            "POLICY_FILE names people, groups or channels, who are others in each workspace that installs the app"
-            ' (SLACK_CLIENT_ID): say workspaces = ["T…"] in each rule that names some'
-        )
-    return rules

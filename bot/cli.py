@@ -4,33 +4,45 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
+import structlog
 import typer
 from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
-from bot import duties, logs
+from bot import __version__, duties, logs
 from bot.anchor_writer import AnchorNotWritable
 from bot.app import Buildbell
 from bot.commands import GRAMMARS, markdown
 from bot.doctor import examine
+from bot.duties.plainly import MISUSED, stop
 from bot.findings import Finding
-from bot.manifest import as_yaml, for_http, manifest
+from bot.manifest import as_yaml, for_http, manifest, why_no_address
 from bot.pages import write_pages
 from bot.policy import PolicyProblem
+from bot.providers import ServiceTokenRefused
 from bot.settings import Settings, in_words
+from bot.settings_check import Looked, look_at_settings, look_for_misspelt_names, names_in
 from bot.slack import TokenRefused
+from bot.web import CannotServe
 from storage import DatabaseProblem
 
+log = structlog.get_logger()
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 # What the extra `sandbox` brings, and the simulators themselves, which the image leaves out.
 OF_THE_SANDBOX = frozenset({"sandbox", "emoji", "markdown_it"})
 INSTALL_SANDBOX = "pip install 'buildbell[sandbox]', or `make sandbox` in a checkout."
+MOST_PORT = 65_535
+# Beyond that a build is over before anybody has seen it.
+MOST_SPEED = 10_000
+USUAL_SPEED = 10.0
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -40,17 +52,35 @@ def main() -> None:
     cli()
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"buildbell {__version__}")
+        raise typer.Exit
+
+
+@cli.callback()
+def program(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """A Slack bot for Bitrise and Build.io."""
+    del version
+
+
 @cli.command()
 def run() -> None:
     """Run the bot with the settings from the environment and .env, until SIGTERM or Ctrl-C."""
     settings = _settings()
     logs.configure(settings.log_level)
+    for name, meant in _misspelt(settings).items():
+        log.warning("settings.unknown", name=name, meant=meant)
     try:
         asyncio.run(_run(settings))
-    except (DatabaseProblem, TokenRefused, PolicyProblem, AnchorNotWritable) as problem:
+    except DatabaseProblem as problem:
+        _stop(str(problem) if "DATABASE_URL" in str(problem) else f"DATABASE_URL: {problem}")
+    except (TokenRefused, ServiceTokenRefused, PolicyProblem, AnchorNotWritable, CannotServe) as problem:
         _stop(str(problem))
-    except OSError as problem:
-        _stop(f"PORT: {settings.host}:{settings.port} can't be served on ({problem.strerror or problem}).")
 
 
 @cli.command()
@@ -59,25 +89,38 @@ def sandbox(
         bool, typer.Option("--story", help="Play a whole day without hands, print it, and end.")
     ] = False,
     speed: Annotated[
-        float, typer.Option(help="How many times faster than real builds the simulated ones live.")
-    ] = 10,
-    port: Annotated[int, typer.Option(help="Port of the simulated Slack; 0 takes a free one.")] = 0,
+        float,
+        typer.Option(help="How many times faster than real builds the simulated ones live.", metavar="TIMES"),
+    ] = USUAL_SPEED,
+    port: Annotated[
+        int, typer.Option(help="Port of the simulated Slack; 0 takes a free one.", metavar="PORT")
+    ] = 0,
 ) -> None:
     """Try the bot against a simulated Slack, Bitrise and Build.io on this machine; no account is needed."""
+    if not 0 <= port <= MOST_PORT:
+        stop(f"--port: {port} is no port; take one from 1 to {MOST_PORT}, or 0 for a free one.", MISUSED)
+    if not 0 < speed <= MOST_SPEED:
+        stop(f"--speed: {speed:g} is no speed; take a number above 0, up to {MOST_SPEED:,}.", MISUSED)
+    if story and (port, speed) != (0, USUAL_SPEED):
+        stop(
+            "--story plays by itself, at its own speed and on a free port: leave --port and --speed out.",
+            MISUSED,
+        )
     # The simulators come last and only here: a bot that runs for real never loads them.
     try:
         from sandbox.live import live  # noqa: PLC0415
+        from sandbox.stage import PortNotFree  # noqa: PLC0415
         from sandbox.story import play  # noqa: PLC0415
     except ModuleNotFoundError as problem:
         if (problem.name or "").partition(".")[0] not in OF_THE_SANDBOX:
             raise
-        words = f"the sandbox needs {problem.name}, which is not installed: {INSTALL_SANDBOX}"
-        err.print(f"[red]buildbell:[/] {escape(words)}")
-        sys.exit(2)
+        stop(f"the sandbox needs {problem.name}, which is not installed: {INSTALL_SANDBOX}", MISUSED)
     try:
         code = asyncio.run(
             _until_sigterm(play(manifest()) if story else live(manifest(), speed=speed, port=port))
         )
+    except PortNotFree as problem:
+        stop(f"--port: {problem}", MISUSED)
     except (KeyboardInterrupt, asyncio.CancelledError):
         code = 0
     sys.exit(code)
@@ -85,10 +128,12 @@ def sandbox(
 
 @cli.command()
 def doctor() -> None:
-    """Check tokens, scopes, reachability, clock and database; one line each, with the cure."""
-    settings = _settings()
+    """Check settings, tokens, scopes, reachability, port, clock and database; one line each, with the cure."""
     logs.configure("error")
-    sys.exit(asyncio.run(_examine(settings)))
+    looked = look_at_settings()
+    for name, meant in _misspelt(looked.settings).items():
+        looked.findings.append(Finding(name, "is no setting", f"did you mean {meant}?"))
+    sys.exit(asyncio.run(_examine(looked)))
 
 
 @cli.command(name="manifest")
@@ -97,6 +142,8 @@ def print_manifest(
     url: Annotated[str | None, typer.Option(help="For HTTP mode: the bot's address, https://…")] = None,
 ) -> None:
     """Print the Slack app's manifest, ready to paste."""
+    if url is not None and (problem := why_no_address(url)):
+        stop(f"--url: {problem}.", MISUSED)
     content = manifest() if url is None else for_http(url)
     typer.echo(json.dumps(content, indent=2, ensure_ascii=False) if as_json else as_yaml(content))
 
@@ -108,8 +155,11 @@ def print_help(
 ) -> None:
     """Print what people can type in Slack."""
     if write:
-        for path in write_pages():
-            out.print(f"wrote {path}")
+        try:
+            for path in write_pages():
+                out.print(f"wrote {path}")
+        except FileNotFoundError as problem:
+            stop(f"--write works in a checkout; there is no {problem.filename} here.", MISUSED)
         return
     tables = "\n\n".join(markdown(grammar) for grammar in GRAMMARS)
     if as_markdown:
@@ -135,10 +185,15 @@ async def _run(settings: Settings) -> None:
     await bot.run()
 
 
-async def _examine(settings: Settings) -> int:
+async def _examine(looked: Looked) -> int:
     """Print the findings; the exit code says whether all is well."""
-    findings = [_show(finding) async for finding in examine(settings)]
+    findings = [_show(finding) for finding in looked.findings]
+    findings += [_show(finding) async for finding in examine(looked)]
     return 0 if all(finding.well for finding in findings) else 1
+
+
+def _misspelt(settings: Settings) -> Mapping[str, str]:
+    return look_for_misspelt_names(os.environ, names_in(Path(".env")), settings.model_fields_set)
 
 
 def _show(finding: Finding) -> Finding:

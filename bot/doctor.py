@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
-from slack_sdk.errors import SlackApiError
+import aiohttp
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import installed
@@ -20,27 +22,37 @@ from bot.findings import Finding, clock, missing_scopes
 from bot.http import FixedToken, Http, ProviderError
 from bot.manifest import bot_scopes
 from bot.settings import Settings
-from bot.slack import SlackNotReachable, TokenRefused, check_app_token, connect, slack_session, web_client
+from bot.settings_check import Looked
+from bot.slack import SlackNotReachable, TokenRefused, connect, open_connection, slack_session, web_client
+from bot.web import CannotServe, listen
 from storage import DatabaseProblem, check
 from storage.private_files import open_to_others, shared_folder
 
 LEAST_DISK = 100 * 1024 * 1024
+ASK_SECONDS = 5.0
+_ADDRESSES = ("slack_api_url", "slack_authorize_url", "bitrise_api_url", "buildio_api_url", "public_url")
 
 
-async def examine(settings: Settings) -> AsyncIterator[Finding]:
-    """Look at everything that the bot needs; raises nothing."""
-    yield _database(Path(settings.database_path))
-    yield _files(Path(settings.database_path))
-    yield _audit_anchor(settings)
+async def examine(looked: Looked) -> AsyncIterator[Finding]:
+    """Look at everything that the bot needs beside its settings, as far as those can be used; raises nothing."""
+    settings, can_use = looked.settings, looked.can_use
+    if can_use("database_url"):
+        yield _database(Path(settings.database_path))
+        yield _files(Path(settings.database_path))
+    if can_use("audit_anchor"):
+        yield await _audit_anchor(settings)
+    if can_use("host", "port"):
+        yield await _serving(settings)
+    if can_use(*_ADDRESSES):
+        yield _addresses(settings)
     async with AsyncExitStack() as open_things:
         session = await open_things.enter_async_context(slack_session())
         slack = web_client(settings, session, patient=False)
-        yield _addresses(settings)
-        look = installed.look if settings.many_workspaces else _slack
-        async for finding in look(slack, settings):
-            yield finding
+        if can_use("slack_api_url"):
+            async for finding in _slack(slack, looked):
+                yield finding
         http = await open_things.enter_async_context(Http())
-        if settings.bitrise_token is not None:
+        if settings.bitrise_token is not None and can_use("bitrise_api_url"):
             bitrise = Bitrise(
                 http,
                 credentials=FixedToken(settings.bitrise_token),
@@ -49,7 +61,7 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
             )
             async for finding in _bitrise(bitrise):
                 yield finding
-        if settings.buildio_token is not None:
+        if settings.buildio_token is not None and can_use("buildio_api_url"):
             buildio = Buildio(
                 http,
                 credentials=FixedToken(settings.buildio_token),
@@ -60,7 +72,32 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
                 yield finding
 
 
-async def _slack(slack: AsyncWebClient, settings: Settings) -> AsyncIterator[Finding]:
+async def _slack(slack: AsyncWebClient, looked: Looked) -> AsyncIterator[Finding]:
+    settings = looked.settings
+    if settings.many_workspaces:
+        needed = (
+            "slack_client_id",
+            "slack_client_secret",
+            "slack_workspaces",
+            "public_url",
+            "buildbell_secret_key",
+            "database_url",
+        )
+        if looked.can_use(*needed):
+            async for finding in installed.look(slack, settings):
+                yield finding
+        return
+    if settings.slack_bot_token is not None and looked.can_use("slack_bot_token"):
+        async for finding in _workspace(slack, settings):
+            yield finding
+    if settings.slack_app_token is not None:
+        if looked.can_use("slack_app_token"):
+            yield await _socket_mode(slack, settings)
+    elif settings.slack_signing_secret is not None:
+        yield Finding("Slack requests", f"over HTTP, signed, to /slack/events on port {settings.port}")
+
+
+async def _workspace(slack: AsyncWebClient, settings: Settings) -> AsyncIterator[Finding]:
     began = time.perf_counter()
     try:
         who = await connect(slack)
@@ -70,18 +107,16 @@ async def _slack(slack: AsyncWebClient, settings: Settings) -> AsyncIterator[Fin
         )
         return
     except SlackNotReachable as problem:
-        yield Finding(
-            "Slack", str(problem), f"check the network and SLACK_API_URL ({settings.slack_api_url})"
-        )
+        yield _not_reachable("Slack", problem, settings)
         return
     took = (time.perf_counter() - began) * 1000
     yield Finding("Slack token", f"workspace {who.team_name} ({who.team}), answered in {took:.0f} ms")
     yield _scopes(who.scopes)
     yield clock(who.answered_at)
-    if settings.slack_app_token is not None:
-        yield await _socket_mode(slack, settings.slack_app_token.get_secret_value())
-    else:
-        yield Finding("Slack requests", f"over HTTP, signed, to /slack/events on port {settings.port}")
+
+
+def _not_reachable(what: str, problem: SlackNotReachable, settings: Settings) -> Finding:
+    return Finding(what, str(problem), f"check the network and SLACK_API_URL ({settings.slack_api_url})")
 
 
 def _scopes(granted: frozenset[str]) -> Finding:
@@ -96,17 +131,44 @@ def _scopes(granted: frozenset[str]) -> Finding:
     return Finding("Slack scopes", f"all {len(bot_scopes())} granted")
 
 
-async def _socket_mode(slack: AsyncWebClient, app_token: str) -> Finding:
+async def _socket_mode(slack: AsyncWebClient, settings: Settings) -> Finding:
+    token = settings.slack_app_token
     try:
-        await check_app_token(slack, app_token)
-    except SlackApiError as error:
-        data = error.response.data if isinstance(error.response.data, dict) else {}
+        await open_connection(slack, token.get_secret_value() if token else "")
+    except TokenRefused as problem:
         return Finding(
             "Socket Mode",
-            f"Slack answers {data.get('error', 'nothing that can be understood')}",
+            str(problem),
             "make an app-level token (xapp-…) with connections:write, switch Socket Mode on, set SLACK_APP_TOKEN",
         )
+    except SlackNotReachable as problem:
+        return _not_reachable("Socket Mode", problem, settings)
     return Finding("Socket Mode", "SLACK_APP_TOKEN may open connections")
+
+
+async def _serving(settings: Settings) -> Finding:
+    """Whether HOST and PORT can be had, or are had by a bot that runs."""
+    try:
+        server = await listen(asyncio.Protocol, settings.host, settings.port)
+    except CannotServe as problem:
+        if await _answers_as_buildbell(settings):
+            return Finding("Port", f"{settings.port}, where a Buildbell runs")
+        return Finding("Port", str(problem), "change it, or end what is in the way")
+    server.close()
+    return Finding("Port", f"{settings.port or 'any'} on {settings.host} is free")
+
+
+async def _answers_as_buildbell(settings: Settings) -> bool:
+    own = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what stands for all addresses, to be asked at one
+    host = own.get(settings.host, settings.host)
+    url = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}/readyz"
+    try:
+        timeout = aiohttp.ClientTimeout(total=ASK_SECONDS)
+        async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url) as answer:
+            said = await answer.json()
+    except (TimeoutError, aiohttp.ClientError, OSError, ValueError):
+        return False
+    return isinstance(said, dict) and {"ready", "slack", "last_look"} <= said.keys()
 
 
 async def _bitrise(bitrise: Bitrise) -> AsyncIterator[Finding]:
@@ -147,7 +209,7 @@ def _files(path: Path) -> Finding:
     return Finding("Files", "nobody but their owner can read them")
 
 
-def _audit_anchor(settings: Settings) -> Finding:
+async def _audit_anchor(settings: Settings) -> Finding:
     address = settings.audit_anchor
     if address is None:
         return Finding(
@@ -155,17 +217,32 @@ def _audit_anchor(settings: Settings) -> Finding:
             "not set: that a whole older database was put in place would not show. Worth setting: AUDIT_ANCHOR, a file"
             " in another place or a syslog",
         )
-    if address.kind == "file" and not os.access(address.path.parent, os.W_OK | os.X_OK):
-        return Finding(
-            "Audit anchor",
-            f"{address.path.parent} can't be written",
-            "make the folder, or change AUDIT_ANCHOR",
-        )
+    if address.kind == "file" and (reason := _why_not_writable(address.path)):
+        return Finding("Audit anchor", reason, "make its folder, or change AUDIT_ANCHOR")
     if address.kind == "unix" and not address.path.exists():
         return Finding(
             "Audit anchor", f"there is no socket {address.path}", "start syslog, or change AUDIT_ANCHOR"
         )
+    if address.host:
+        try:
+            await asyncio.get_running_loop().getaddrinfo(address.host, address.port)
+        except (OSError, UnicodeError) as problem:
+            reason = problem.strerror if isinstance(problem, OSError) else "it is no name"
+            return Finding("Audit anchor", f"{address.host} is not known ({reason})", "change AUDIT_ANCHOR")
     return Finding("Audit anchor", f"{address}; `buildbell audit --verify` compares with it")
+
+
+def _why_not_writable(path: Path) -> str | None:
+    """Why a file can't be made or written, tried without leaving anything; None where it can."""
+    try:
+        if path.exists():
+            os.close(os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC))
+        else:
+            with tempfile.TemporaryFile(dir=path.parent):
+                pass
+    except OSError as problem:
+        return f"{path} can't be written ({problem.strerror or problem})"
+    return None
 
 
 def _apps(what: str, count: int) -> Finding:
@@ -176,22 +253,30 @@ def _apps(what: str, count: int) -> Finding:
 
 def _addresses(settings: Settings) -> Finding:
     """Over what tokens travel; an address that would show them to others is refused with the settings."""
-    names = ("slack_api_url", "slack_authorize_url", "bitrise_api_url", "buildio_api_url", "public_url")
-    plain = [name.upper() for name in names if (getattr(settings, name) or "").startswith("http://")]
+    plain = [name.upper() for name in _ADDRESSES if (getattr(settings, name) or "").startswith("http://")]
     if plain:
         return Finding("Addresses", f"https://, but for {', '.join(plain)}, on this machine")
     return Finding("Addresses", "all are https://, so tokens never travel in clear")
 
 
 def _database(path: Path) -> Finding:
-    folder = path.resolve().parent
+    """Whether the file can be written, or made with all its folders, as the bot does at its start."""
+    path = path.resolve()
+    folder = next(one for one in path.parents if one.exists())
+    if reason := _why_not_writable(path if folder == path.parent else folder / path.name):
+        return Finding("Database", reason, "make its folder, let the bot write there, or change DATABASE_URL")
     try:
         check(path)
     except DatabaseProblem as problem:
-        return Finding("Database", str(problem), "see above")
-    if not folder.is_dir():
-        return Finding("Database", f"{folder} does not exist", "make the folder, or change DATABASE_URL")
+        return Finding("Database", str(problem), "see above, or change DATABASE_URL")
     free = shutil.disk_usage(folder).free
     if free < LEAST_DISK:
         return Finding("Database", f"only {free // 2**20} MB free in {folder}", "make room on the disk")
-    return Finding("Database", f"{path}, {'sound' if path.exists() else 'will be made'}")
+    state = (
+        "sound"
+        if path.exists()
+        else "will be made"
+        if folder == path.parent
+        else "will be made, with its folder"
+    )
+    return Finding("Database", f"{path}, {state}")

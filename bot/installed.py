@@ -30,7 +30,6 @@ async def look(slack: AsyncWebClient, settings: Settings) -> AsyncIterator[Findi
     yield Finding(
         "Redirect URL", f"{settings.public_url}{CALLBACK} must be one of the app's (OAuth & Permissions)"
     )
-    yield Finding("Key", "BUILDBELL_SECRET_KEY is set, and seals the tokens")
     named = ", ".join(settings.slack_workspaces)
     yield Finding("Who may install", f"{named} (SLACK_WORKSPACES)" if named else "whoever finds the page")
     if settings.service_token_acts:

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import re
 from copy import deepcopy
 from functools import cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 
-PATH = Path(__file__).resolve().parent.parent / "manifest.yml"
+NAME = "manifest.yml"
+_HOST = re.compile(r"[A-Za-z0-9_.:-]+")
 
 
 @cache
 def manifest() -> dict[str, Any]:
-    """The manifest as it lies beside the program."""
-    content = yaml.safe_load(PATH.read_text(encoding="utf-8"))
+    """The manifest as it comes with the program."""
+    content = yaml.safe_load(manifest_file().read_text(encoding="utf-8"))
     if not isinstance(content, dict):
-        raise TypeError(f"{PATH} is not a manifest")
+        raise TypeError(f"{NAME} is not a manifest")
     return content
+
+
+def manifest_file() -> Traversable:
+    """Return the manifest in the package, where a wheel has it, or at the top of the checkout."""
+    packaged = files("bot").joinpath(NAME)
+    return packaged if packaged.is_file() else Path(__file__).resolve().parent.parent / NAME
 
 
 def bot_scopes() -> frozenset[str]:
@@ -40,6 +51,21 @@ def for_http(url: str) -> dict[str, Any]:
     settings["interactivity"]["message_menu_options_url"] = address  # lists that are searched by typing
     settings["socket_mode_enabled"] = False
     return content
+
+
+def why_no_address(url: str) -> str | None:
+    """Why Slack can't reach a bot at this address; None where it can: it calls https alone ("Request URLs")."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return f"{url[:100]} is no address such as https://bot.example.com"
+    del port  # asking for it finds one that is none
+    if parts.scheme != "https" or not host or not _HOST.fullmatch(host):
+        return f"{url[:100]} is no address such as https://bot.example.com; Slack calls https alone"
+    if parts.username or parts.password or parts.query or parts.fragment:
+        return "an address ends with its host or a path, and carries no name, password, query or fragment"
+    return None
 
 
 def as_yaml(content: dict[str, Any]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +14,7 @@ from bot.bitrise import Bitrise, bitrise_plug
 from bot.bitrise.watching import BitriseReader
 from bot.buildio import Buildio, BuildioOAuth, buildio_plug, endpoints_beside
 from bot.buildio.watching import REQUESTS_AN_APP, BuildioReader
-from bot.http import Credentials, Http
+from bot.http import BadToken, Credentials, Http
 from bot.provider import Provider
 from bot.reader import Reader
 from bot.settings import Settings
@@ -61,6 +61,39 @@ def clients_of(
             buildio_plug(_buildio(settings, https[Provider.BUILDIO], clock), door), buildio, storage, **known
         ),
     )
+
+
+class ServiceTokenRefused(Exception):
+    """A provider does not accept the token that the bot watches it with."""
+
+
+async def check_service_token(
+    name: str, probe: Callable[[], Awaitable[None]], *, pause: Callable[[], Awaitable[None]]
+) -> None:
+    """Ask a provider whether it accepts the token of the setting `name`; once more before a refusal counts.
+
+    Raises ServiceTokenRefused, or another ProviderError where nothing was found out.
+    """
+    try:
+        await probe()
+    except BadToken:
+        await pause()
+        try:
+            await probe()
+        except BadToken as refusal:
+            label = refusal.provider.label if refusal.provider is not None else "The provider"
+            words = f": {refusal.words}" if refusal.words else ""
+            raise ServiceTokenRefused(f"{label} refuses {name} (401{words}).") from refusal
+
+
+def service_probes(settings: Settings, clients: Clients) -> Mapping[str, Callable[[], Awaitable[None]]]:
+    """One small request for each token that the bot watches with, by the setting's name. Each raises ProviderError."""
+    probes: dict[str, Callable[[], Awaitable[None]]] = {}
+    if settings.bitrise_token is not None:
+        probes["BITRISE_TOKEN"] = clients.bitrise.service.probe
+    if settings.buildio_token is not None:
+        probes["BUILDIO_TOKEN"] = clients.buildio.service.probe
+    return probes
 
 
 def sign_in_pages(clients: Clients, storage: Storage, *, clock: Clock) -> Iterator[SigningIn]:

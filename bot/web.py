@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import re
 import socket
 import time
@@ -19,6 +21,7 @@ from slack_bolt.request.internals import parse_body
 from slack_sdk.signature import Clock, SignatureVerifier
 
 from bot.acknowledgement import acknowledging
+from bot.redaction import redact
 from bot.secrecy import knows
 from bot.slack import Malformed, check_payload
 from bot.web_connections import LOG_SECONDS, READ_BYTES, Connections, read_body
@@ -55,7 +58,31 @@ _REASONS = {
     415: "packed",
 }
 
+# What the system says of an address or a port that can't be had, and which setting that is.
+_BLAMED = {
+    errno.EADDRNOTAVAIL: "HOST: {host} is no address of this machine",
+    errno.EADDRINUSE: "PORT: {port} is in use by another program",
+    errno.EACCES: "PORT: {port} needs rights that the bot does not have; take one from 1024 on",
+}
+
 Readiness = Callable[[], Awaitable[tuple[bool, Mapping[str, Any]]]]
+
+
+class CannotServe(Exception):
+    """HOST or PORT can't be served on; the sentence says which, and why."""
+
+
+async def listen(factory: Callable[[], asyncio.Protocol], host: str, port: int) -> asyncio.Server:
+    """Take an address and a port, without serving there yet. Raises CannotServe."""
+    try:
+        return await asyncio.get_running_loop().create_server(factory, host, port, start_serving=False)
+    except (socket.gaierror, UnicodeError) as problem:
+        reason = problem.strerror if isinstance(problem, socket.gaierror) else "it is no name"
+        raise CannotServe(f"HOST: {redact(host)} can't be served on ({reason}).") from problem
+    except OSError as problem:
+        said = _BLAMED.get(problem.errno or 0, "HOST and PORT: {host}:{port} can't be served on ({reason})")
+        reason = os.strerror(problem.errno) if problem.errno else str(problem)
+        raise CannotServe(f"{said.format(host=redact(host), port=port, reason=reason)}.") from problem
 
 
 class Server:
@@ -101,7 +128,7 @@ class Server:
         self.port = 0
 
     async def start(self, host: str, port: int) -> None:
-        """Begin to serve. Raises OSError where the port is taken."""
+        """Begin to serve. Raises CannotServe."""
         await self._runner.setup()
         assert self._runner.server is not None  # noqa: S101 - setup has made it
         self._connections = Connections(
@@ -116,8 +143,7 @@ class Server:
             max_field_size=LONGEST_HEADER,
             max_headers=MOST_HEADERS,
         )
-        loop = asyncio.get_running_loop()
-        self._listener = await loop.create_server(self._connections, host, port, start_serving=False)
+        self._listener = await listen(self._connections, host, port)
         for one in self._listener.sockets:
             one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
         await self._listener.start_serving()

@@ -55,6 +55,10 @@ class Running(Protocol):
         """Its exit code, once it has ended."""
 
 
+class PortNotFree(Exception):
+    """The simulated Slack can't be served on the port that was asked for."""
+
+
 class BotProcess:
     """`buildbell run`, with its log lines as they come."""
 
@@ -177,8 +181,13 @@ class Stage:
         return Path(self._folder.name)
 
     async def open(self, port: int = 0, *, also: Callable[[web.Application], None] | None = None) -> None:
-        """Start the services alone; `also` may add routes to Slack's."""
-        await self.slack.start(port, also=also)
+        """Start the services alone; `also` may add routes to Slack's. Raises PortNotFree."""
+        try:
+            await self.slack.start(port, also=also)
+        except OSError as problem:
+            raise PortNotFree(
+                f"{port} can't be had ({os.strerror(problem.errno or 0)}); take another one."
+            ) from problem
         await self.bitrise.start()
         await self.buildio.start()
 

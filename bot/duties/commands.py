@@ -111,6 +111,10 @@ def audit(
     """Check the audit log; or export it, or seal what is from before there was a key."""
     if (verify or expect is not None or bool(anchor)) + export + seal > 1:
         stop("say one of --verify, --export and --seal.", MISUSED)
+    if team is not None:
+        _check_ids(TEAM=team)
+    if expect is not None and not re.fullmatch(r"[0-9a-f]{64}", expect):
+        stop(f"--expect: {expect[:80]!r} is no hash; they have 64 digits from 0 to f.", MISUSED)
     with plainly():
         settings = DataSettings()
         if export:
@@ -135,7 +139,7 @@ def audit(
 
 def export_user(team: Team, user: User) -> None:
     """Print everything that is held about a person, as JSON; tokens are left out."""
-    _check_ids(team, user)
+    _check_ids(TEAM=team, USER=user)
     with plainly():
         settings = DataSettings()
         found = _with_database(
@@ -146,7 +150,7 @@ def export_user(team: Team, user: User) -> None:
 
 def erase_user(team: Team, user: User, yes: Yes = False) -> None:
     """Erase a person: their account, settings and orders go, and what others need stays without them."""
-    _check_ids(team, user)
+    _check_ids(TEAM=team, USER=user)
     make_sure(f"Erase everything about {user} in workspace {team}? It can't be undone.", yes=yes)
     with plainly():
         settings = DataSettings()
@@ -249,8 +253,8 @@ def _vault_of(settings: DataSettings, cure: str) -> Vault:
     return vault
 
 
-def _check_ids(team: str, user: str) -> None:
-    for what, given in (("TEAM", team), ("USER", user)):
+def _check_ids(**ids: str) -> None:
+    for what, given in ids.items():
         if not re.fullmatch(r"[A-Z][A-Z0-9]+", given):
             stop(f"{what}: {given!r} is no id of Slack's; they look like T024BE7LH and U024BE7LH.", MISUSED)
 

@@ -6,6 +6,7 @@ from bot.slack.client import (
     WhoWeAre,
     client_options,
     connect,
+    open_connection,
     reason_of,
     web_client,
 )
@@ -13,7 +14,7 @@ from bot.slack.installing import CALLBACK, INSTALL
 from bot.slack.payloads import Malformed, check_payload
 from bot.slack.presence import Presence, presence
 from bot.slack.session import slack_session
-from bot.slack.socket import PING_SECONDS, Sockets, check_app_token
+from bot.slack.socket import PING_SECONDS, Sockets
 from bot.slack.workspaces import Slacks
 
 __all__ = [
@@ -27,10 +28,10 @@ __all__ = [
     "Sockets",
     "TokenRefused",
     "WhoWeAre",
-    "check_app_token",
     "check_payload",
     "client_options",
     "connect",
+    "open_connection",
     "presence",
     "reason_of",
     "slack_session",

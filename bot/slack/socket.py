@@ -10,7 +10,6 @@ import structlog
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.app.async_app import AsyncApp
 from slack_sdk.socket_mode.request import SocketModeRequest
-from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.acknowledgement import acknowledging
 from bot.slack.payloads import Malformed, check_payload
@@ -46,7 +45,11 @@ class _Handler(AsyncSocketModeHandler):
 class Sockets:
     """The bot's Socket Mode connections."""
 
-    def __init__(self, app: AsyncApp, app_token: str, *, ping_seconds: float = PING_SECONDS) -> None:
+    def __init__(
+        self, app: AsyncApp, app_token: str, *, first_address: str, ping_seconds: float = PING_SECONDS
+    ) -> None:
+        """`first_address` is good for one connection; the others, and later ones, ask for their own."""
+        self._first_address = first_address
         self._app = app
         self._app_token = app_token
         self._ping_seconds = ping_seconds
@@ -58,6 +61,7 @@ class Sockets:
         self._handlers = [
             _Handler(self._app, self._app_token, ping_seconds=self._ping_seconds) for _ in range(CONNECTIONS)
         ]
+        self._handlers[0].client.wss_uri = self._first_address
         connecting = [asyncio.create_task(_connect(handler)) for handler in self._handlers]
         watching = [asyncio.create_task(self._watch(handler)) for handler in self._handlers]
         self._tasks = connecting + watching
@@ -102,8 +106,3 @@ class Sockets:
 
 async def _connect(handler: _Handler) -> None:
     await handler.connect_async()  # type: ignore[no-untyped-call]
-
-
-async def check_app_token(client: AsyncWebClient, app_token: str) -> None:
-    """Ask for a connection's address, as Socket Mode does. Raises SlackApiError where the token won't do."""
-    await client.apps_connections_open(app_token=app_token)

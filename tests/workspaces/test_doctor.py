@@ -10,7 +10,7 @@ import pytest
 
 from bot.doctor import examine
 from bot.findings import Finding
-from bot.settings import Settings
+from bot.settings_check import look_at_settings
 from sandbox.slack import BOT_TOKEN, CLIENT_SECRET
 from tests.workspaces.towns import TWIN, Hours, ManyTown, open_many
 
@@ -23,7 +23,8 @@ async def town(tmp_path: Path) -> AsyncIterator[ManyTown]:
 
 async def found(town: ManyTown, **changed: str) -> dict[str, Finding]:
     settings = {name: value for name, value in (town.settings() | changed).items() if value}
-    findings = [one async for one in examine(Settings(_env_file=None, **settings))]  # type: ignore[arg-type]
+    looked = look_at_settings(_env_file=None, **settings)
+    findings = [*looked.findings, *[one async for one in examine(looked)]]
     said = " ".join(f"{one.what} {one.said} {one.cure}" for one in findings)
     for secret in (BOT_TOKEN, CLIENT_SECRET, settings["buildbell_secret_key"], "xoxe"):
         assert secret not in said
