@@ -9,10 +9,10 @@ MAKEFLAGS += --jobs=2
 
 .PHONY: sandbox test run bench torture fuzz story check audit lint types imports unit pictures docs format lock clean
 
-sandbox: $(READY)  ## the bot against simulated Slack, Bitrise and Build.io, on this machine
-	$(BIN)/python -m bot sandbox
+sandbox: $(READY)  ## the bot against simulated Slack, Bitrise and Build.io, on this machine; PORT=8080 picks the page's port
+	$(BIN)/python -m bot sandbox $(if $(PORT),--port $(PORT))
 
-test: $(READY) unit check audit story  ## every check
+test: $(READY) unit check audit  ## every check; the tests play the story, too, from an installed wheel
 
 run: $(READY)  ## the real thing, with the settings from .env
 	$(BIN)/python -m bot run

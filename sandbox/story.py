@@ -17,7 +17,7 @@ from sandbox.stage import Stage
 Scene = Callable[["Day"], Awaitable[None]]
 
 
-WAIT = 15.0
+WAIT = 30.0
 
 
 class Amiss(Exception):
