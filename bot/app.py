@@ -378,7 +378,7 @@ class Buildbell:
                 async with asyncio.timeout(PROVIDER_SECONDS):
                     await check_service_token(name, probe, pause=partial(self._pause, self._recheck_seconds))
             except (TimeoutError, ProviderError) as problem:
-                log.warning("provider.not_reachable", token=name, reason=str(problem) or "it is slow")
+                log.warning("provider.not_reachable", setting=name, reason=str(problem) or "it is slow")
 
         probes = service_probes(self._settings, clients)
         checks = asyncio.gather(*(check(name, probe) for name, probe in probes.items()))

@@ -19,8 +19,10 @@ from bot import installed
 from bot.bitrise import Bitrise
 from bot.buildio import Buildio
 from bot.findings import Finding, clock, missing_scopes
-from bot.http import FixedToken, Http, ProviderError
+from bot.http import BadToken, FixedToken, Http, ProviderError
 from bot.manifest import bot_scopes
+from bot.plug import Door
+from bot.providers import buildio_door
 from bot.settings import Settings
 from bot.settings_check import Looked
 from bot.slack import SlackNotReachable, TokenRefused, connect, open_connection, slack_session, web_client
@@ -70,6 +72,10 @@ async def examine(looked: Looked) -> AsyncIterator[Finding]:
             )
             async for finding in _buildio(buildio):
                 yield finding
+        if can_use("buildio_api_url", "buildio_client_id", "buildio_client_secret", "public_url"):
+            door = buildio_door(settings, http, lambda: datetime.now(UTC))
+            if door is not None:
+                yield await _sign_in(door)
 
 
 async def _slack(slack: AsyncWebClient, looked: Looked) -> AsyncIterator[Finding]:
@@ -194,6 +200,20 @@ async def _buildio(buildio: Buildio) -> AsyncIterator[Finding]:
         return
     yield Finding("Build.io", f"as {me.email}")
     yield _apps("Build.io apps", apps)
+
+
+async def _sign_in(door: Door) -> Finding:
+    try:
+        await door.check()
+    except BadToken as problem:
+        return Finding(
+            "Build.io sign-in",
+            str(problem),
+            "copy the application's id and secret into BUILDIO_CLIENT_ID and BUILDIO_CLIENT_SECRET",
+        )
+    except ProviderError as problem:
+        return Finding("Build.io sign-in", str(problem), "check BUILDIO_API_URL")
+    return Finding("Build.io sign-in", "the application is known to Build.io with its secret")
 
 
 def _files(path: Path) -> Finding:

@@ -8,19 +8,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import aiohttp
-from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.findings import Finding, clock, missing_scopes
 from bot.settings import Settings, is_loopback
-from bot.slack import CALLBACK, INSTALL, SlackNotReachable, TokenRefused, WhoWeAre, connect, reason_of
+from bot.slack import CALLBACK, INSTALL, SlackNotReachable, TokenRefused, WhoWeAre, check_app, connect
 from bot.slack.workspaces import AllowedWorkspaces
 from storage import KeptInstallation, kept_installations
 
 # So many are asked; it is a look, and no census.
 MOST_ASKED = 50
-_NOT_OURS = frozenset({"bad_client_secret", "invalid_client_id", "invalid_client"})
 
 
 async def look(slack: AsyncWebClient, settings: Settings) -> AsyncIterator[Finding]:
@@ -42,31 +39,23 @@ async def look(slack: AsyncWebClient, settings: Settings) -> AsyncIterator[Findi
 
 
 async def _client(slack: AsyncWebClient, settings: Settings) -> Finding:
-    """Whether Slack knows the app by its id and secret; a code that nobody was given is what it is asked with."""
     secret = settings.slack_client_secret
     try:
-        await slack.oauth_v2_access(
-            client_id=settings.slack_client_id or "",
-            client_secret=secret.get_secret_value() if secret else "",
-            code="none",
-            redirect_uri=f"{settings.public_url}{CALLBACK}",
+        await check_app(
+            slack,
+            settings.slack_client_id or "",
+            secret.get_secret_value() if secret else "",
+            f"{settings.public_url}{CALLBACK}",
         )
-    except SlackApiError as error:
-        reason = reason_of(error) or "nothing that can be understood"
-    except (TimeoutError, aiohttp.ClientError, SlackClientError, OSError) as error:
-        reason = type(error).__name__
-        return Finding(
-            "Slack",
-            f"can't be reached ({reason})",
-            f"check the network and SLACK_API_URL ({settings.slack_api_url})",
-        )
-    else:
-        reason = "ok"
-    if reason in _NOT_OURS:
+    except TokenRefused as problem:
         return Finding(
             "Client id",
-            f"Slack answers {reason}",
+            str(problem),
             "copy Client ID and Client Secret (Basic Information) into SLACK_CLIENT_ID and SLACK_CLIENT_SECRET",
+        )
+    except SlackNotReachable as problem:
+        return Finding(
+            "Slack", str(problem), f"check the network and SLACK_API_URL ({settings.slack_api_url})"
         )
     return Finding("Client id", f"{settings.slack_client_id}, known to Slack with its secret")
 

@@ -24,6 +24,9 @@ class Door(Protocol):
     async def exchange(self, code: str, verifier: str) -> Tokens:
         """The tokens for the code that they come back with. Raises ProviderError."""
 
+    async def check(self) -> None:
+        """Find out whether the provider knows the bot there. Raises BadToken, or another ProviderError."""
+
     async def refresh(self, refresh_token: SecretStr) -> Tokens:
         """The next tokens. Raises BadToken where they have to sign in anew, and another ProviderError."""
 

@@ -46,7 +46,7 @@ def clients_of(
     SERVICE_TOKEN_ACTS is Bitrise's: at Build.io nobody acts but as themselves.
     """
     bitrise = Settled(settings.bitrise_token, acts=settings.service_token_acts)
-    door = _buildio_door(settings, https[Provider.BUILDIO], clock)
+    door = buildio_door(settings, https[Provider.BUILDIO], clock)
     page = f"{settings.public_url}{begin_at(Provider.BUILDIO)}" if door is not None else None
     buildio = Settled(settings.buildio_token, sign_in=page)
     known: dict[str, Any] = {"members": members, "asked": asked, "clock": clock}
@@ -82,17 +82,21 @@ async def check_service_token(
             await probe()
         except BadToken as refusal:
             label = refusal.provider.label if refusal.provider is not None else "The provider"
-            words = f": {refusal.words}" if refusal.words else ""
-            raise ServiceTokenRefused(f"{label} refuses {name} (401{words}).") from refusal
+            raise ServiceTokenRefused(f"{label} refuses {name} ({refusal.words or 401}).") from refusal
 
 
 def service_probes(settings: Settings, clients: Clients) -> Mapping[str, Callable[[], Awaitable[None]]]:
-    """One small request for each token that the bot watches with, by the setting's name. Each raises ProviderError."""
+    """One small request for each token that the bot has at a provider, by the setting's name.
+
+    Each raises ProviderError.
+    """
     probes: dict[str, Callable[[], Awaitable[None]]] = {}
     if settings.bitrise_token is not None:
         probes["BITRISE_TOKEN"] = clients.bitrise.service.probe
     if settings.buildio_token is not None:
         probes["BUILDIO_TOKEN"] = clients.buildio.service.probe
+    if clients.buildio.door is not None:
+        probes["BUILDIO_CLIENT_ID with BUILDIO_CLIENT_SECRET"] = clients.buildio.door.check
     return probes
 
 
@@ -103,7 +107,7 @@ def sign_in_pages(clients: Clients, storage: Storage, *, clock: Clock) -> Iterat
             yield SigningIn(one.provider, one.door, storage.sign_ins, owner_of=one.owner_of, clock=clock)
 
 
-def _buildio_door(settings: Settings, http: Http, clock: Clock) -> BuildioOAuth | None:
+def buildio_door(settings: Settings, http: Http, clock: Clock) -> BuildioOAuth | None:
     """The page on which people sign in at Build.io, where the settings have an application for it."""
     if settings.buildio_client_id is None or settings.buildio_client_secret is None:
         return None

@@ -93,6 +93,17 @@ class BuildioOAuth:
         )
         return self._tokens(answer, None)
 
+    async def check(self) -> None:
+        """Find out whether Build.io knows the application; it is asked with a code that nobody was given.
+
+        Raises BadToken where it does not, and another ProviderError where nothing was found out.
+        """
+        try:
+            await self.exchange("none", verifier_from(bytes(32)))
+        except Refused as refusal:
+            if refusal.code == "invalid_client":  # RFC 6749, 5.2
+                raise BadToken(refusal.words, provider=Provider.BUILDIO) from refusal
+
     async def refresh(self, refresh_token: SecretStr) -> Tokens:
         """The next tokens. Raises BadToken where the person has to log in anew.
 

@@ -14,12 +14,15 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.settings import Settings
 
-# What no other try will change: the token is none, or not one for this (docs.slack.dev, "auth.test" and
-# "apps.connections.open"; `UnrecoverableSocketModeStartError` of Slack's own SDK for Node).
+# What no other try will change: the token is none, or not one for this (docs.slack.dev, "auth.test",
+# "apps.connections.open" and "oauth.v2.access"; `UnrecoverableSocketModeStartError` of Slack's own SDK for Node).
 REFUSALS = frozenset(
     {
         "account_inactive",
+        "bad_client_secret",
         "invalid_auth",
+        "invalid_client",
+        "invalid_client_id",
         "missing_scope",
         "no_permission",
         "not_allowed_token_type",
@@ -29,6 +32,10 @@ REFUSALS = frozenset(
         "token_revoked",
         "user_removed_from_team",
     }
+)
+# What says nothing of what was asked, since Slack could not look into it.
+PASSING = frozenset(
+    {"fatal_error", "internal_error", "ratelimited", "request_timeout", "service_unavailable"}
 )
 
 
@@ -117,6 +124,23 @@ async def connect(client: AsyncWebClient, whose: str = "SLACK_BOT_TOKEN") -> Who
             scopes=frozenset(scope.strip() for scope in scopes if scope.strip()),
             answered_at=headers.get("date"),
         )
+
+
+async def check_app(client: AsyncWebClient, client_id: str, client_secret: str, redirect_uri: str) -> None:
+    """Find out whether Slack knows the app by its id and secret; it is asked with a code that nobody was given.
+
+    Raises TokenRefused (final) or SlackNotReachable (try again later).
+    """
+    with judging("SLACK_CLIENT_ID with SLACK_CLIENT_SECRET"):
+        try:
+            answer = await client.oauth_v2_access(
+                client_id=client_id, client_secret=client_secret, code="none", redirect_uri=redirect_uri
+            )
+            answer.get("ok")  # an answer that has no such field is not Slack's
+        except SlackApiError as error:
+            # All other refusals are of the code ("oauth.v2.access").
+            if (reason := reason_of(error)) is None or reason in REFUSALS or reason in PASSING:
+                raise
 
 
 async def open_connection(client: AsyncWebClient, app_token: str) -> str:

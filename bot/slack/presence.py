@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Protocol
 
 import aiohttp
@@ -17,8 +18,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.manifest import bot_scopes
 from bot.settings import Settings
-from bot.slack.client import WhoWeAre, connect, reason_of
-from bot.slack.installing import Installing
+from bot.slack.client import SlackNotReachable, WhoWeAre, check_app, connect, reason_of
+from bot.slack.installing import CALLBACK, Installing
 from bot.slack.tokens import AppSecrets, InstalledTokens
 from bot.slack.workspaces import Access, AllowedWorkspaces
 from bot.vault import CannotOpen
@@ -127,7 +128,10 @@ class ManyWorkspaces:
         storage: Storage,
         client: AsyncWebClient,
         allowed: AllowedWorkspaces,
+        check: Callable[[], Awaitable[None]],
     ) -> None:
+        """`check` asks Slack whether it knows the app. Raises TokenRefused or SlackNotReachable."""
+        self._check = check
         self._allowed = allowed
         self._installations = installations
         self._tokens = tokens
@@ -137,7 +141,14 @@ class ManyWorkspaces:
         self._met: dict[str, str] = {}
 
     async def arrive(self) -> str:
-        """Nothing needs to be asked; who has the app and may not use it any more is named in the log."""
+        """Find out whether Slack knows the app; who has it and may not use it any more is named in the log.
+
+        Slack being away is not waited for: each workspace has its own token, and whoever installs the app is told.
+        """
+        try:
+            await self._check()
+        except SlackNotReachable as problem:
+            log.warning("slack.not_reachable", reason=str(problem))
         for enterprise, team in await self._installations.places():
             if not self._allowed.includes(enterprise, team):
                 _log_not_served(enterprise, team)
@@ -223,7 +234,8 @@ def presence(
     installing = Installing(settings, client, installations, states, scopes=sorted(bot_scopes()), clock=clock)
     allowed = AllowedWorkspaces(settings.slack_workspaces)
     tokens = InstalledTokens(installations, client, app, clock, allowed)
-    return ManyWorkspaces(installations, tokens, installing, storage, client, allowed)
+    check = partial(check_app, client, app.client_id, app.client_secret, f"{settings.public_url}{CALLBACK}")
+    return ManyWorkspaces(installations, tokens, installing, storage, client, allowed, check)
 
 
 def _log_not_served(enterprise: str | None, team: str | None) -> None:

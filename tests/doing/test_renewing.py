@@ -46,6 +46,9 @@ class Door:
     async def exchange(self, code: str, verifier: str) -> Tokens:
         raise NotImplementedError
 
+    async def check(self) -> None:
+        raise NotImplementedError
+
     async def refresh(self, refresh_token: SecretStr) -> Tokens:
         given = refresh_token.get_secret_value()
         self.came.set()

@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 from aiohttp import web
+from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.anchor_writer import AnchorNotWritable
 from bot.app import Buildbell
@@ -22,7 +23,7 @@ from bot.manifest import manifest
 from bot.providers import ServiceTokenRefused
 from bot.settings import Settings
 from bot.settings_check import look_at_settings
-from bot.slack import TokenRefused
+from bot.slack import SlackNotReachable, TokenRefused, check_app, connect, open_connection
 from bot.web import CannotServe
 from sandbox import bitrise, buildio
 from sandbox.bitrise import BitriseSandbox
@@ -126,8 +127,8 @@ async def started(bot: Buildbell) -> AsyncIterator[Buildbell]:
     [
         ("slack_bot_token", TokenRefused, "Slack refuses SLACK_BOT_TOKEN (invalid_auth)."),
         ("slack_app_token", TokenRefused, "Slack refuses SLACK_APP_TOKEN (invalid_auth)."),
-        ("bitrise_token", ServiceTokenRefused, "Bitrise refuses BITRISE_TOKEN (401"),
-        ("buildio_token", ServiceTokenRefused, "Build.io refuses BUILDIO_TOKEN (401"),
+        ("bitrise_token", ServiceTokenRefused, "Bitrise refuses BITRISE_TOKEN (Unauthorized)."),
+        ("buildio_token", ServiceTokenRefused, "Build.io refuses BUILDIO_TOKEN ("),
     ],
 )
 async def test_a_refused_token_stops_the_start_by_its_name_once_it_was_asked_twice(
@@ -279,6 +280,40 @@ async def test_the_doctor_asks_the_provider_alone_that_has_a_token(services: Ser
     assert "Bitrise" not in findings
     assert findings["Build.io"].said == "as build-service@acme.example"
     assert [one for one in findings.values() if not one.well] == []
+
+
+async def test_a_sign_in_that_buildio_does_not_know_stops_the_start_and_is_named(services: Services) -> None:
+    known = {"buildio_client_id": buildio.CLIENT_ID, "public_url": "https://bot.example.com"}
+    finding = (await services.examine(**known, buildio_client_secret=buildio.CLIENT_SECRET))[
+        "Build.io sign-in"
+    ]
+    assert finding.well
+    with pytest.raises(ServiceTokenRefused, match="refuses BUILDIO_CLIENT_ID with BUILDIO_CLIENT_SECRET"):
+        await services.bot(**known, buildio_client_secret="nobodys").run()
+    finding = (await services.examine(**known, buildio_client_secret="nobodys"))["Build.io sign-in"]
+    assert (finding.well, "BUILDIO_CLIENT_SECRET" in (finding.cure or "")) == (False, True)
+    async with started(services.bot(**known, buildio_client_secret=buildio.CLIENT_SECRET)):
+        pass
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        web.Response(text="ok"),
+        web.Response(body=b"[1]", content_type="application/json"),
+        web.Response(body=b"\x1f\x8b\x08\x00nothing", content_type="application/gzip"),
+        web.Response(status=502, text="<html>bad gateway</html>", content_type="text/html"),
+    ],
+    ids=["text", "list", "gzip", "page"],
+)
+async def test_an_answer_that_is_not_slacks_is_waited_out(answer: web.Response) -> None:
+    async with serving(
+        lambda _: web.Response(body=answer.body, status=answer.status, headers=answer.headers)
+    ) as other:
+        client = AsyncWebClient(token="xoxb-1", base_url=f"{other.url}/")
+        for asking in (connect(client), open_connection(client, "xapp-1"), check_app(client, "1", "2", "3")):
+            with pytest.raises(SlackNotReachable):
+                await asking
 
 
 async def test_slack_tokens_that_are_swapped_are_named_so_and_sent_to_nobody(services: Services) -> None:
