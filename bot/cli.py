@@ -73,7 +73,7 @@ def run() -> None:
     """Run the bot with the settings from the environment and .env, until SIGTERM or Ctrl-C."""
     settings = _settings()
     logs.configure(settings.log_level)
-    for name, meant in _misspelt(settings).items():
+    for name, meant in _misspelt().items():
         log.warning("settings.unknown", name=name, meant=meant)
     try:
         asyncio.run(_run(settings))
@@ -131,7 +131,7 @@ def doctor() -> None:
     """Check settings, tokens, scopes, reachability, port, clock and database; one line each, with the cure."""
     logs.configure("error")
     looked = look_at_settings()
-    for name, meant in _misspelt(looked.settings).items():
+    for name, meant in _misspelt().items():
         looked.findings.append(Finding(name, "is no setting", f"did you mean {meant}?"))
     sys.exit(asyncio.run(_examine(looked)))
 
@@ -192,8 +192,8 @@ async def _examine(looked: Looked) -> int:
     return 0 if all(finding.well for finding in findings) else 1
 
 
-def _misspelt(settings: Settings) -> Mapping[str, str]:
-    return look_for_misspelt_names(os.environ, names_in(Path(".env")), settings.model_fields_set)
+def _misspelt() -> Mapping[str, str]:
+    return look_for_misspelt_names(os.environ, names_in(Path(".env")))
 
 
 def _show(finding: Finding) -> Finding:
@@ -207,7 +207,8 @@ def _settings() -> Settings:
     try:
         return Settings()
     except ValidationError as problem:
-        _stop(in_words(problem))
+        guesses = [f" Did you mean {meant} by {name}?" for name, meant in _misspelt().items()]
+        _stop(in_words(problem) + "".join(guesses))
 
 
 def _stop(words: str) -> NoReturn:

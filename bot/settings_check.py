@@ -103,12 +103,11 @@ def _secret_key(settings: Settings) -> Finding:
     )
 
 
-def look_for_misspelt_names(
-    environment: Iterable[str], file: Iterable[str], given: Iterable[str]
-) -> Mapping[str, str]:
-    """Names that are probably meant to be settings, with the setting's; `given` are the settings that are set."""
+def look_for_misspelt_names(environment: Iterable[str], file: Iterable[str]) -> Mapping[str, str]:
+    """Names that are probably meant to be settings, each with the setting's; none that is set itself is meant."""
+    environment, file = list(environment), list(file)
     known = {name.upper() for name in Settings.model_fields}
-    unset = known - {name.upper() for name in given}
+    unset = sorted(known - {name.upper() for name in (*environment, *file)})
     found = {}
     for names, alike, shortest in (
         (file, _ALIKE_IN_FILE, 1),
@@ -119,7 +118,7 @@ def look_for_misspelt_names(
             if upper in known or len(name) < shortest:
                 continue
             ratio, meant = max(
-                (SequenceMatcher(None, upper, one).ratio(), one) for one in sorted(unset | {""})
+                ((SequenceMatcher(None, upper, one).ratio(), one) for one in unset), default=(0, "")
             )
             if ratio >= alike:
                 found[name] = meant

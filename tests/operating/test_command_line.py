@@ -75,6 +75,33 @@ def test_a_file_that_is_missing_is_named_in_one_line(
     assert words in said
 
 
+def test_a_misspelt_setting_is_named_by_run_and_by_doctor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("SLACK_BOT_TOKN=xoxb-1\nPORT=many\n")
+    code, said = typed("run")
+    assert (code, said.count("\n")) == (2, 1), said
+    assert said.startswith("buildbell can't start: PORT: input should be a valid integer")
+    assert "Did you mean SLACK_BOT_TOKEN by SLACK_BOT_TOKN?" in said
+    code, said = typed("doctor")
+    assert code == 1
+    for line in (
+        "not well  PORT: input should be a valid integer",
+        "not well  SLACK_BOT_TOKN: is no setting → did you mean SLACK_BOT_TOKEN?",
+        "not well  Key: BUILDBELL_SECRET_KEY is not set",
+        "well  Database: ",
+    ):
+        assert line in said
+    assert "set SLACK_BOT_TOKEN (one workspace) or SLACK_CLIENT_ID (many)" in said
+    assert "can't start" not in said
+    assert "xoxb-1" not in said
+    (tmp_path / ".env").write_text(
+        "SLACK_BOT_TOKEN=xoxb-1\nPOLICY_FLIE=policy.toml\nSLACK_API_URL=http://127.0.0.1:9\n"
+    )
+    assert "POLICY_FLIE: is no setting → did you mean POLICY_FILE?" in typed("doctor")[1]
+
+
 def test_the_version_is_that_of_the_package() -> None:
     assert typed("--version") == (0, f"buildbell {__version__}\n")
 

@@ -112,6 +112,7 @@ WHOLE = {
     [
         ("SLACK_BOT_TOKEN", None, "set SLACK_BOT_TOKEN (one workspace) or SLACK_CLIENT_ID (many)"),
         ("PORT", "many", "PORT: "),
+        ("SLACK_BOT_TOKEN", "xapp-none", "SLACK_BOT_TOKEN: is an app-level token"),
         ("HOST", "999.1.1.1", "HOST: 999.1.1.1 can't be served on"),
         ("POLICY_FILE", "/nowhere.toml", "POLICY_FILE: /nowhere.toml can't be read"),
     ],

@@ -245,9 +245,9 @@ def test_a_misspelt_name_in_a_file_is_a_setting_that_is_meant(
     file = tmp_path / ".env"
     file.write_text(f"# a comment\nexport {name}=1\nHOST = here\n")
     assert names_in(file) == [name, "HOST"]
-    assert look_for_misspelt_names((), names_in(file), ()) == ({name: meant} if meant else {})
+    assert look_for_misspelt_names((), names_in(file)) == ({name: meant} if meant else {})
     if meant:
-        assert look_for_misspelt_names((), [name], [*Settings.model_fields]) == {}, "what is set is not meant"
+        assert look_for_misspelt_names([*Settings.model_fields], [name]) == {}, "what is set is not meant"
 
 
 def test_names_of_other_programs_in_the_environment_are_left_alone() -> None:
@@ -262,5 +262,5 @@ def test_names_of_other_programs_in_the_environment_are_left_alone() -> None:
         "DATABASE_PASSWORD",
         "PWD",
     )
-    assert look_for_misspelt_names((*usual, "GITHUB_TOKEN", "PUBLIC_IP"), (), ()) == {}
-    assert look_for_misspelt_names(("SLACK_BOT_TOKN",), (), ()) == {"SLACK_BOT_TOKN": "SLACK_BOT_TOKEN"}
+    assert look_for_misspelt_names((*usual, "GITHUB_TOKEN", "PUBLIC_IP"), ()) == {}
+    assert look_for_misspelt_names(("SLACK_BOT_TOKN",), ()) == {"SLACK_BOT_TOKN": "SLACK_BOT_TOKEN"}

@@ -28,7 +28,14 @@ from bot.web import CannotServe
 from sandbox import bitrise, buildio
 from sandbox.bitrise import BitriseSandbox
 from sandbox.buildio import BuildioSandbox
-from sandbox.slack import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET, SlackSandbox
+from sandbox.slack import (
+    APP_TOKEN,
+    BOT_TOKEN,
+    CLIENT_ID,
+    CLIENT_SECRET,
+    SIGNING_SECRET,
+    SlackSandbox,
+)
 from storage import DatabaseProblem
 from tests.servers import serving
 
@@ -280,6 +287,14 @@ async def test_the_doctor_asks_the_provider_alone_that_has_a_token(services: Ser
     assert "Bitrise" not in findings
     assert findings["Build.io"].said == "as build-service@acme.example"
     assert [one for one in findings.values() if not one.well] == []
+
+
+async def test_a_client_secret_that_slack_refuses_stops_the_start(services: Services) -> None:
+    many = {"slack_bot_token": None, "slack_client_id": CLIENT_ID, "public_url": "https://bot.example.com"}
+    with pytest.raises(TokenRefused, match=r"SLACK_CLIENT_ID with SLACK_CLIENT_SECRET \(bad_client_secret\)"):
+        await services.bot(**many, slack_client_secret="nobodys").run()
+    async with started(services.bot(**many, slack_client_secret=CLIENT_SECRET)):
+        pass
 
 
 async def test_a_sign_in_that_buildio_does_not_know_stops_the_start_and_is_named(services: Services) -> None:
