@@ -92,6 +92,9 @@ SLACK_RETRY_SECONDS = 5.0
 RECHECK_SECONDS = 2.0
 # How long the start waits for a provider to say whether it accepts the token.
 PROVIDER_SECONDS = 10.0
+# How long a request of Slack's waits for the outcome of the first call to Slack: less than the three seconds that
+# Slack itself waits for its answer.
+FIRST_ATTEMPT_SECONDS = 2.0
 HOUR_SECONDS, HOURS_OF_A_DAY = 3600.0, 24
 SIGHT_SECONDS = SIGHT_EVERY.total_seconds()
 
@@ -114,6 +117,7 @@ class Buildbell:
         sight_seconds: float = SIGHT_SECONDS,
         shown_seconds: float = SHOWN_SECONDS,
         recheck_seconds: float = RECHECK_SECONDS,
+        slack_retry_seconds: float = SLACK_RETRY_SECONDS,
     ) -> None:
         """Raises PolicyProblem where POLICY_FILE can't be read, or needs a key that is not there."""
         self._settings = settings
@@ -123,9 +127,11 @@ class Buildbell:
         self._follow_seconds = follow_seconds
         self._shown_seconds = shown_seconds
         self._recheck_seconds = recheck_seconds
+        self._slack_retry_seconds = slack_retry_seconds
         self._clock = clock
         self._stopping = asyncio.Event()
         self._arrived = self._tokens_checked = False
+        self._tried_to_arrive = asyncio.Event()
         self._sockets: Sockets | None = None
         self.metrics = Metrics()
         self.workers = Workers()
@@ -334,6 +340,7 @@ class Buildbell:
         if where is None:
             return
         self._arrived = True
+        self._tried_to_arrive.set()
         if self._settings.slack_app_token is not None:
             token = self._settings.slack_app_token.get_secret_value()
             address = await self._patiently(partial(open_connection, slack_app.client, token))
@@ -359,11 +366,15 @@ class Buildbell:
                 if refused:
                     raise
                 refused = True
+                self._tried_to_arrive.set()
                 log.warning("slack.refused", reason=str(problem), again_in_seconds=self._recheck_seconds)
                 await self._pause(self._recheck_seconds)
             except SlackNotReachable as problem:
-                log.warning("slack.not_reachable", reason=str(problem), again_in_seconds=SLACK_RETRY_SECONDS)
-                await self._pause(SLACK_RETRY_SECONDS)
+                self._tried_to_arrive.set()
+                log.warning(
+                    "slack.not_reachable", reason=str(problem), again_in_seconds=self._slack_retry_seconds
+                )
+                await self._pause(self._slack_retry_seconds)
         return None
 
     async def _check_service_tokens(self, clients: Clients) -> None:
@@ -505,6 +516,13 @@ class Buildbell:
                 "last_look": lookout.last_success.isoformat() if lookout.last_success else None,
             }
 
+        async def reached() -> bool:
+            """Return whether Slack's Web API has answered; the first attempt is waited for, but not for long."""
+            with suppress(TimeoutError):
+                async with asyncio.timeout(FIRST_ATTEMPT_SECONDS):
+                    await self._tried_to_arrive.wait()
+            return self._arrived
+
         async def metrics() -> bytes:
             self.metrics.outbox_depth.set(await storage.outbox.depth())
             self.metrics.audit_anchor_waiting.set(await anchor.waiting() if anchor is not None else 0)
@@ -522,6 +540,7 @@ class Buildbell:
             readiness=readiness,
             metrics=metrics,
             slack=slack_app if over_http else None,
+            slack_reached=reached,
             signing_secret=self._settings.slack_signing_secret,
             webhook=self._webhook(lookout),
             metrics_token=self._settings.metrics_token,

@@ -23,7 +23,7 @@ from slack_sdk.signature import Clock, SignatureVerifier
 from bot.acknowledgement import acknowledging
 from bot.redaction import redact
 from bot.secrecy import knows
-from bot.slack import Malformed, check_payload
+from bot.slack import Malformed, answer_unreached, check_payload, needs_slack
 from bot.web_connections import LOG_SECONDS, READ_BYTES, Connections, read_body
 from bot.webhook import Webhook
 
@@ -66,6 +66,11 @@ _BLAMED = {
 }
 
 Readiness = Callable[[], Awaitable[tuple[bool, Mapping[str, Any]]]]
+Reached = Callable[[], Awaitable[bool]]
+
+
+async def _always() -> bool:
+    return True
 
 
 class CannotServe(Exception):
@@ -98,16 +103,19 @@ class Server:
         webhook: Webhook | None = None,
         metrics_token: SecretStr | None = None,
         more: Callable[[web.Application], None] | None = None,
+        slack_reached: Reached = _always,
         now: Callable[[], float] = time.time,
     ) -> None:
         """`signing_secret` is Slack's. Without `metrics_token` everybody may read the metrics who can reach them.
 
+        `slack_reached` answers whether Slack's Web API has been reached, without which no request can be handled.
         `now` is the time by which a request of Slack's is too old, in seconds.
         """
         self._readiness = readiness
         self._metrics = metrics
         self._measuring: asyncio.Task[bytes] | None = None
         self._slack = slack
+        self._slack_reached = slack_reached
         self._verifier = None if signing_secret is None else _verifier_of(signing_secret, now)
         self._now = now
         self._metrics_token = metrics_token
@@ -193,12 +201,21 @@ class Server:
             return _refusal(401)
         self._connections.verified(request)
         try:
-            asked = _read(request, body)
+            payload = parse_body(body.decode(), request.content_type)
+            check_payload(payload)
         except (Malformed, ValueError, LookupError, RecursionError) as problem:
             log.info(
                 "slack.not_understood", reason=str(problem) if isinstance(problem, Malformed) else "no text"
             )
             return _refusal(400)
+        if needs_slack(payload) and not await self._slack_reached():
+            log.warning("slack.not_reached_yet", type=str(payload.get("type") or "command"))
+            status, answer = answer_unreached(payload)
+            return web.json_response(answer, status=status) if answer else web.Response(status=status)
+        # Always as UTF-8, which is what Slack signs: nothing outside of the signature decides what is read in it.
+        asked = AsyncBoltRequest(
+            body=body.decode(), query=request.query_string, headers=dict(request.headers)
+        )
         with acknowledging():
             response = await to_aiohttp_response(await self._slack.async_dispatch(asked))
             await response.prepare(request)
@@ -254,16 +271,6 @@ def _refused_by_head(request: web.Request, now: float) -> int | None:
 
 def _refusal(status: int) -> web.Response:
     return web.json_response({"error": "invalid request"}, status=status)
-
-
-def _read(request: web.Request, body: bytes) -> AsyncBoltRequest:
-    """The request as Bolt reads it. Raises Malformed, ValueError, LookupError or RecursionError.
-
-    Always as UTF-8, which is what Slack signs: nothing outside of the signature decides what is read in it.
-    """
-    text = body.decode()
-    check_payload(parse_body(text, request.content_type))
-    return AsyncBoltRequest(body=text, query=request.query_string, headers=dict(request.headers))
 
 
 def _is_signed(request: web.Request, body: bytes, verifier: SignatureVerifier) -> bool:

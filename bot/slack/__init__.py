@@ -16,6 +16,7 @@ from bot.slack.payloads import Malformed, check_payload
 from bot.slack.presence import Presence, presence
 from bot.slack.session import slack_session
 from bot.slack.socket import PING_SECONDS, Sockets
+from bot.slack.unreached import answer_unreached, needs_slack
 from bot.slack.workspaces import Slacks
 
 __all__ = [
@@ -29,10 +30,12 @@ __all__ = [
     "Sockets",
     "TokenRefused",
     "WhoWeAre",
+    "answer_unreached",
     "check_app",
     "check_payload",
     "client_options",
     "connect",
+    "needs_slack",
     "open_connection",
     "presence",
     "reason_of",

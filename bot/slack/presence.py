@@ -67,13 +67,15 @@ class OneWorkspace:
         self._client = client
         self._storage = storage
         self._began = clock()
-        self._who: asyncio.Future[WhoWeAre] = asyncio.get_running_loop().create_future()
+        self._who: WhoWeAre | None = None
+        # No future: one that several requests await is cancelled for all of them with the first that is given up.
+        self._known = asyncio.Event()
 
     async def arrive(self) -> str:
         """Ask Slack who we are: once, since an auth.test for each request would come before its acknowledgement."""
-        who = await connect(self._client)
-        self._who.set_result(who)
-        return who.team_name
+        self._who = await connect(self._client)
+        self._known.set()
+        return self._who.team_name
 
     async def access_to(self, team: str) -> Access | None:
         """The one token there is."""
@@ -83,13 +85,18 @@ class OneWorkspace:
     async def authorize(self, enterprise_id: str | None, team_id: str | None) -> AuthorizeResult | None:
         """The one installation, once it is known."""
         del enterprise_id, team_id
-        who = await self._who
-        return AuthorizeResult(
-            enterprise_id=who.enterprise,
-            team_id=who.team,
-            bot_token=self._client.token,
-            bot_id=who.bot_id,
-            bot_user_id=who.bot_user,
+        await self._known.wait()
+        who = self._who
+        return (
+            None
+            if who is None
+            else AuthorizeResult(
+                enterprise_id=who.enterprise,
+                team_id=who.team,
+                bot_token=self._client.token,
+                bot_id=who.bot_id,
+                bot_user_id=who.bot_user,
+            )
         )
 
     async def serves(self, enterprise: str | None, team: str | None) -> bool:
