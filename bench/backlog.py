@@ -14,14 +14,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from slack_sdk.web.async_client import AsyncWebClient
-
 from bench.figure import Figure, scaled
 from bot.build import App, Build, State
 from bot.metrics import Metrics
 from bot.outbox import Limits, Relay
 from bot.outbox.courier import BURST
-from bot.slack import slack_session
+from bot.slack import SlackClient, slack_session
 from bot.terms import Terms
 from bot.watch import compare, match
 from sandbox.slack import BOT_TOKEN
@@ -74,7 +72,7 @@ async def _deliver(url: str, channels: int, at_first: int, seconds: int) -> floa
                 baseline=Baseline(),
             )
         async with slack_session() as session:
-            client = AsyncWebClient(token=BOT_TOKEN, base_url=url, session=session, retry_handlers=[])
+            client = SlackClient(token=BOT_TOKEN, base_url=url, session=session, retry_handlers=[])
             relay = Relay(
                 lambda _team: client,
                 storage,

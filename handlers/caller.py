@@ -9,13 +9,13 @@ from enum import Enum
 from typing import Any, Self
 from zoneinfo import available_timezones
 
-from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.bitrise import Bitrise
 from bot.buildio import Buildio
 from bot.messages import Message, Origin
 from bot.provider import Provider
+from bot.slack_errors import SlackCallFailed
 from handlers.desk import Desk
 from handlers.directory import AppDirectory
 from handlers.membership import MembershipUnknown
@@ -216,7 +216,7 @@ class Caller:
     async def _user(self) -> Mapping[str, Any]:
         try:
             return (await self.slack.users_info(user=self.person)).get("user") or {}
-        except SlackApiError:
+        except SlackCallFailed:
             return {}
 
 

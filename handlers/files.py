@@ -9,10 +9,10 @@ from pathlib import Path
 
 import aiohttp
 import structlog
-from slack_sdk.errors import SlackApiError
 
 from bot.http import DownloadRefused, ProviderDown
 from bot.messages.text import plain
+from bot.slack_errors import SlackCallFailed
 from handlers.caller import Caller
 
 log = structlog.get_logger()
@@ -82,9 +82,9 @@ async def _pieces(path: Path) -> AsyncIterator[bytes]:
             yield piece
 
 
-def why_not(error: SlackApiError) -> str:
+def why_not(error: SlackCallFailed) -> str:
     """Why Slack took no file, for the person."""
-    reason = str(error.response.get("error"))
+    reason = error.reason
     if reason in ("channel_not_found", "not_in_channel"):
         return "I can't show a file in this channel yet. Type `/invite @buildbell` here, then try again."
     return f"Slack does not take the file ({reason})."

@@ -6,15 +6,14 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-import aiohttp
 import structlog
-from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import messages
 from bot.bitrise import Bitrise, NoLog
 from bot.build import App, Build
 from bot.http import ProviderError
+from bot.slack_errors import SlackCallFailed
 from bot.workers import WorkFailed
 
 log = structlog.get_logger()
@@ -28,7 +27,7 @@ LASTS = timedelta(minutes=10)
 # (Slack's rules, "Pace"): so many followers share a dozen.
 SECONDS_EACH = 5.0
 # What the Web API's client raises where a message was not shown.
-NOT_SHOWN = (SlackApiError, aiohttp.ClientError, TimeoutError)
+NOT_SHOWN = (SlackCallFailed, TimeoutError)
 
 
 class CannotFollow(Exception):

@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 import structlog
-from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.policy import Who
+from bot.slack_errors import SlackCallFailed
 
 log = structlog.get_logger()
 
@@ -48,8 +48,8 @@ class Groups:
 
         try:
             return await self._remembered((team, "handles"), NAMES_FRESH, ask)
-        except SlackApiError as error:
-            log.info("groups.unknown", team=team, reason=str(error.response.get("error")))
+        except SlackCallFailed as error:
+            log.info("groups.unknown", team=team, reason=error.reason)
             return {}
 
     async def name(self, team: str, person: str) -> str:
@@ -61,7 +61,7 @@ class Groups:
 
         try:
             return await self._remembered((team, person), NAMES_FRESH, ask)
-        except SlackApiError:
+        except SlackCallFailed:
             return person
 
     async def names(self, team: str, who: Who) -> str:

@@ -10,10 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import aiohttp
 import structlog
 from aiolimiter import AsyncLimiter
-from slack_sdk.errors import SlackApiError
 
 from bot import messages
 from bot.authors import Names, wrote
@@ -22,6 +20,7 @@ from bot.http import ProviderError
 from bot.messages import HomeContent, PlacedSubscription, Wishes
 from bot.messages.message import Block
 from bot.provider import Provider
+from bot.slack_errors import SlackCallFailed
 from handlers import places
 from handlers.answers import accounts, subscriptions
 from handlers.caller import Caller
@@ -159,7 +158,7 @@ class Homes:
                 continue  # it was left, or its workspace has gone, while others were drawn
             try:
                 await self._publish(opened)
-            except (SlackApiError, aiohttp.ClientError, TimeoutError) as problem:
+            except (SlackCallFailed, TimeoutError) as problem:
                 log.info("home.not_drawn", reason=type(problem).__name__)
             except Exception:
                 # One person's Home must not keep the others' from being drawn.

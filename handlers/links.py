@@ -7,13 +7,13 @@ from typing import Any
 
 import structlog
 from slack_bolt.app.async_app import AsyncApp
-from slack_sdk.errors import SlackApiError
 
 from bot.build import App
 from bot.commands import AppLink, ArtifactLink, BuildLink, PipelineLink, read_link
 from bot.commands.links import Link
 from bot.http import ProviderError
 from bot.messages import Message
+from bot.slack_errors import SlackCallFailed
 from handlers.answers import builds, pipelines, results
 from handlers.caller import Caller, workspace_of
 from handlers.desk import Desk
@@ -53,9 +53,9 @@ async def _unfurl(urls: Sequence[str], ts: str, caller: Caller, *, outside: bool
         return
     try:
         await caller.slack.chat_unfurl(channel=caller.channel, ts=ts, unfurls=unfurls)
-    except SlackApiError as error:
+    except SlackCallFailed as error:
         # The message may be gone by now, or in a channel that I am not in.
-        log.info("link.not_unfurled", reason=str(error.response.get("error")))
+        log.info("link.not_unfurled", reason=error.reason)
 
 
 async def _shown(link: Link, caller: Caller, *, outside: bool) -> Message | None:

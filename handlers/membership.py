@@ -10,13 +10,12 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, Generic, TypeVar
 
-import aiohttp
 import structlog
-from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.http import NotConnected
+from bot.slack_errors import SlackCallFailed
 
 log = structlog.get_logger()
 
@@ -178,14 +177,12 @@ class MemberDirectory:
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 answer = await ask(self._slack(team))
-        except SlackApiError as error:
-            data = getattr(error.response, "data", None)
-            reason = str(data.get("error") or "") if isinstance(data, dict) else ""
-            if reason in _NOBODY:
+        except SlackCallFailed as error:
+            if error.reason in _NOBODY:
                 return {}
-            log.warning("membership.unknown", team=team, reason=reason)
-        except (TimeoutError, aiohttp.ClientError, SlackClientError, OSError) as error:
-            log.warning("membership.unknown", team=team, reason=type(error).__name__)
+            log.warning("membership.unknown", team=team, reason=error.reason)
+        except TimeoutError:
+            log.warning("membership.unknown", team=team, reason="too slow")
         else:
             return answer.data if isinstance(answer.data, dict) else {}
         raise MembershipUnknown

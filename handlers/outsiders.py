@@ -6,14 +6,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
-import aiohttp
 import structlog
 from slack_bolt.response import BoltResponse
-from slack_sdk.errors import SlackApiError
 
 from bot import messages
 from bot.messages import actions
 from bot.provider import Provider
+from bot.slack_errors import SlackCallFailed
 from handlers.caller import Answer, Caller, workspace_of
 from handlers.desk import Desk
 from handlers.listening import Listening
@@ -116,7 +115,7 @@ class Outsiders:
         async with self._listening.answering("refusal"):
             try:
                 await say(Answer(messages.problem(str(problem)), title=TITLE))
-            except (SlackApiError, aiohttp.ClientError, TimeoutError) as error:
+            except (SlackCallFailed, TimeoutError) as error:
                 log.info("outsider.not_told", reason=type(error).__name__)
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
-from slack_sdk.errors import SlackApiError
 
 from bot import messages
 from bot.messages import Message, Origin
+from bot.slack_errors import SlackCallFailed
 from handlers.caller import Answer, Audience, Caller
 from handlers.saying import ToChannel
 
@@ -67,8 +67,8 @@ class ToPane:
     async def _change(self, view_id: str, message: Message, title: str) -> None:
         try:
             await self.caller.redraw(view_id, self._view(message, title))
-        except SlackApiError as error:
-            if error.response.get("error") != "not_found":
+        except SlackCallFailed as error:
+            if error.reason != "not_found":
                 raise
             log.info("pane.gone", view=view_id)  # the person has closed it
 

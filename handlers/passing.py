@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
-import aiohttp
 import structlog
-from slack_sdk.errors import SlackApiError
 
+from bot.slack_errors import SlackCallFailed
 from handlers.desk import Desk
 
 log = structlog.get_logger()
@@ -59,14 +58,11 @@ class Passing:
     async def _delete(self, team: str, file: str) -> bool:
         try:
             await self._desk.slack(team).files_delete(file=file)
-        except SlackApiError as error:
-            reason = str(error.response.get("error"))
+        except SlackCallFailed as error:
+            reason = error.reason
             if reason not in _GONE:
                 log.warning("file.not_deleted", team=team, reason=reason)
                 return False
-        except (TimeoutError, aiohttp.ClientError, OSError) as problem:
-            log.warning("file.not_deleted", team=team, reason=type(problem).__name__)
-            return False
         return True
 
     async def _until_next(self) -> float:

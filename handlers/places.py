@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import structlog
-from slack_sdk.errors import SlackApiError
 
+from bot.slack_errors import SlackCallFailed
 from handlers.caller import Caller
 
 log = structlog.get_logger()
@@ -24,8 +24,8 @@ async def of_person(caller: Caller) -> list[str]:
     try:
         async for channels in _pages(caller):
             found += channels
-    except SlackApiError as error:
-        log.warning("places.unknown", reason=str(error.response.get("error")))
+    except SlackCallFailed as error:
+        log.warning("places.unknown", reason=error.reason)
     return found
 
 

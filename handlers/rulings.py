@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import structlog
-from slack_sdk.errors import SlackApiError
 
 from bot.build import Frozen
 from bot.policy import (
@@ -21,6 +20,7 @@ from bot.policy import (
     judge,
 )
 from bot.provider import Provider
+from bot.slack_errors import SlackCallFailed
 from handlers.clients import Clients
 from handlers.credentials import BROKEN
 from handlers.groups import Groups
@@ -144,8 +144,8 @@ class Rulings:
             return True
         try:
             return bool(await self.groups.those_of(person.team, person.id, who.groups))
-        except SlackApiError as error:
-            log.warning("groups.unknown", team=person.team, reason=str(error.response.get("error")))
+        except SlackCallFailed as error:
+            log.warning("groups.unknown", team=person.team, reason=error.reason)
             return False
 
     async def _not_linked(self, person: Person, provider: Provider) -> str | None:

@@ -9,10 +9,10 @@ from typing import Any, Protocol, Self
 
 import aiohttp
 import structlog
-from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from bot.messages import Message
+from bot.slack_rate_limit import RateLimitWait
 from handlers.caller import Answer, Audience, Caller
 
 log = structlog.get_logger()
@@ -150,7 +150,7 @@ class ToResponseUrl:
         client = AsyncWebhookClient(
             self.url,
             session=self.caller.desk.session,
-            retry_handlers=[AsyncRateLimitErrorRetryHandler(max_retry_count=2)],
+            retry_handlers=[RateLimitWait()],
         )
         try:
             response = await client.send(
@@ -163,7 +163,7 @@ class ToResponseUrl:
         except aiohttp.ClientResponseError as error:
             log.warning("answer.not_taken", status=error.status, reason=error.message)
             return False
-        except (TimeoutError, aiohttp.ClientError) as error:
+        except (TimeoutError, aiohttp.ClientError, ValueError, LookupError) as error:
             # It may have arrived: to say it again, in another way, could show it twice.
             log.warning("answer.lost", reason=type(error).__name__)
             return not isinstance(error, aiohttp.ClientConnectorError)

@@ -7,12 +7,12 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 
 import structlog
-from slack_sdk.errors import SlackApiError
 
 from bot import messages
 from bot.audit import Entry, Event, Personal
 from bot.http import BadToken, NoAccess, NotConnected, NotFound, ProviderError
 from bot.provider import Provider
+from bot.slack_errors import SlackCallFailed
 from handlers.answers import accounts
 from handlers.caller import Caller
 from handlers.desk import Desk
@@ -135,8 +135,8 @@ class Sight:
         maker = Caller(desk=self._desk, person=one.created_by, team=one.team, channel="")
         try:
             followed = await followed_around(maker, one.provider)
-        except SlackApiError as error:
-            log.info("sight.places_unknown", team=one.team, reason=str(error.response.get("error")))
+        except SlackCallFailed as error:
+            log.info("sight.places_unknown", team=one.team, reason=error.reason)
             await self._doubt(one, now, account, SLACK_SILENT)
             return
         if one.app is None:
@@ -206,10 +206,10 @@ class Sight:
             caller = Caller(desk=self._desk, person=person, team=team, channel="")
             try:
                 user = (await caller.slack.users_info(user=person)).get("user") or {}
-            except SlackApiError as error:
-                if error.response.get("error") != "user_not_found":
+            except SlackCallFailed as error:
+                if error.reason != "user_not_found":
                     # A workspace whose Slack does not answer must not keep the others' people from being asked about.
-                    log.info("sight.person_unknown", team=team, reason=str(error.response.get("error")))
+                    log.info("sight.person_unknown", team=team, reason=error.reason)
                     silent.add(team)
                     await self._desk.storage.account_checked(team, person, now)
                     continue

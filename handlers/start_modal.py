@@ -7,7 +7,6 @@ from typing import Any
 
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.async_app import AsyncAck
-from slack_sdk.errors import SlackApiError
 
 from bot import messages
 from bot.build import App
@@ -15,6 +14,7 @@ from bot.commands import TriggerBuild, variable_in
 from bot.http import Refused
 from bot.messages import NotAButton, StartForm, StartOrigin, actions
 from bot.messages.start_modal import APP, BRANCH, BUILDABLE, COMMIT, TAG, VARIABLE
+from bot.slack_errors import SlackCallFailed
 from handlers.answers import acts
 from handlers.caller import Answer, Caller
 from handlers.desk import Desk
@@ -90,8 +90,8 @@ async def _draw_anew(body: dict[str, Any], desk: Desk, change: Callable[[StartOr
     try:
         # With its hash, so that two quick presses don't overwrite each other ("views.update").
         await Caller.in_body(body, desk).redraw(view["id"], shown, version=view.get("hash") or None)
-    except SlackApiError as error:
-        if error.response.get("error") not in ("hash_conflict", "not_found"):
+    except SlackCallFailed as error:
+        if error.reason not in ("hash_conflict", "not_found"):
             raise
 
 

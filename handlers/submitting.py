@@ -10,11 +10,11 @@ from typing import Any, Generic, TypeVar
 
 import structlog
 from slack_bolt.async_app import AsyncAck
-from slack_sdk.errors import SlackApiError
 
 from bot.acknowledgement import acknowledged
 from bot.http import NoAccess, Refused
 from bot.messages.message import Block
+from bot.slack_errors import SlackCallFailed
 from handlers.caller import Caller
 from handlers.finding import NotNamed
 from handlers.listening import take_up
@@ -112,8 +112,8 @@ async def _answer_late(task: asyncio.Task[T], course: Course[T], caller: Caller,
         return
     try:
         await caller.redraw(view_id, view)
-    except SlackApiError as error:
-        log.info("modal.gone", reason=str(error.response.get("error")))  # the person has closed it
+    except SlackCallFailed as error:
+        log.info("modal.gone", reason=error.reason)  # the person has closed it
 
 
 def _after(problem: BaseException, course: Course[T]) -> Block:

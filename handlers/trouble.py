@@ -8,7 +8,6 @@ from typing import Any
 
 import aiohttp
 import structlog
-from slack_sdk.errors import SlackApiError
 
 from bot import messages
 from bot.audit import Tampered
@@ -17,6 +16,7 @@ from bot.fair_limiter import NoPlace
 from bot.http import ProviderError
 from bot.messages import Message, NotAButton, TooLongForAModal
 from bot.redaction import redact
+from bot.slack_errors import NO_ANSWER, NOT_SENT, NOT_UNDERSTOOD, SlackCallFailed
 from bot.workers import WorkFailed
 from handlers.caller import Answer
 from handlers.doing import NotAllowed
@@ -47,7 +47,6 @@ MISTAKES = (
 _SLOWER = "Slack asks me to slow down. Try again in a minute."
 _LATER = "Slack has trouble at the moment. Try again in a minute."
 _NOT_INSTALLED = "Slack does not take my token any more. Ask an admin to install me again."
-_NO_ANSWER = "no answer"
 # What Slack refuses because of where an answer should go, or how late it comes, and not because of what it says.
 _REFUSALS = {
     "expired_trigger_id": "That took too long for Slack to still open the dialog. Press the button once more.",
@@ -72,7 +71,9 @@ _REFUSALS = {
     "internal_error": _LATER,
     "fatal_error": _LATER,
     "request_timeout": _LATER,
-    _NO_ANSWER: _LATER,
+    NOT_SENT: _LATER,
+    NO_ANSWER: _LATER,
+    NOT_UNDERSTOOD: _LATER,
     "account_inactive": _NOT_INSTALLED,
     "invalid_auth": _NOT_INSTALLED,
     "token_expired": _NOT_INSTALLED,
@@ -110,13 +111,8 @@ def refusal_of(error: BaseException) -> str | None:
     """Slack's name for why it does not do it, where that is no mistake of ours; None for any other error."""
     # Only Slack is asked over aiohttp here: what goes wrong with a provider is a ProviderError.
     if isinstance(error, aiohttp.ClientError | TimeoutError):
-        return _NO_ANSWER
-    if not isinstance(error, SlackApiError):
-        return None
-    # A page instead of an answer, as Slack's edge sends it when what is behind is away.
-    data = getattr(error.response, "data", None)
-    reason = str(data.get("error") or _NO_ANSWER) if isinstance(data, dict) else _NO_ANSWER
-    return reason if reason in _REFUSALS else None
+        return NO_ANSWER
+    return error.reason if isinstance(error, SlackCallFailed) and error.reason in _REFUSALS else None
 
 
 async def say_or_explain(
@@ -138,7 +134,7 @@ async def say_or_explain(
     asking = asyncio.create_task(asked)
     try:
         await say.meanwhile(asking)
-    except (SlackApiError, aiohttp.ClientError, TimeoutError) as problem:
+    except (SlackCallFailed, TimeoutError) as problem:
         # What was asked for is under way all the same, and is waited for.
         log.info("answer.not_shown_yet", reason=type(problem).__name__)
     try:

@@ -8,14 +8,13 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-import aiohttp
 import structlog
-from slack_sdk.errors import SlackApiError
 
 from bot.build import App, Build, State
 from bot.http import NotConnected, NotFound, ProviderError
 from bot.provider import Provider
 from bot.redaction import redact
+from bot.slack_errors import NOT_SENT, RATE_LIMITED, UNCLEAR, SlackCallFailed
 from handlers.desk import Desk
 from handlers.visible import VisibleApps
 from storage import Outcome, Wait
@@ -27,7 +26,14 @@ AGAIN_SECONDS = 3.0
 AT_ONCE = 20
 SUCCESSES = (State.SUCCEEDED, State.ABORTED_WITH_SUCCESS)
 # Slack's own trouble: it may take it later.
-_LATER = frozenset({"ratelimited", "internal_error", "fatal_error", "service_unavailable", "request_timeout"})
+_LATER = UNCLEAR | {
+    NOT_SENT,
+    RATE_LIMITED,
+    "internal_error",
+    "fatal_error",
+    "service_unavailable",
+    "request_timeout",
+}
 
 
 class Waiting:
@@ -109,13 +115,9 @@ class Waiting:
         for team, execution, outcome in await self._desk.storage.steps.owed():
             try:
                 await self._tell(team, execution, outcome)
-            except (aiohttp.ClientError, TimeoutError, OSError) as problem:
-                log.warning("step.not_told", execution=execution, reason=type(problem).__name__)
-                delivered = False
-            except SlackApiError as error:
-                data = error.response.data if isinstance(error.response.data, dict) else {}
-                reason = str(data.get("error") or "no answer that can be understood")
-                if reason in _LATER or not data:
+            except SlackCallFailed as error:
+                reason = error.reason
+                if reason in _LATER:
                     log.warning("step.not_told", execution=execution, reason=reason)
                     delivered = False
                     continue

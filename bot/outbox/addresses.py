@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.outbox.delivery import ChannelClosed, Later, retry_after
+from bot.outbox.delivery import SLACK_TROUBLE, ChannelClosed, Later
+from bot.slack_errors import NOT_SENT, RATE_LIMITED, UNCLEAR, SlackCallFailed
 from storage import Recipient
 
 
@@ -29,12 +29,12 @@ class Addresses:
         if to not in self._opened:
             try:
                 answer = await self._slack(to.team).conversations_open(users=to.channel)
-            except SlackApiError as error:
-                if getattr(error.response, "status_code", 0) == 429:
-                    return Later(retry_after(error.response.headers), "ratelimited")
-                data = getattr(error.response, "data", None)
-                reason = str(data.get("error") or "") if isinstance(data, dict) else ""
-                return ChannelClosed(reason) if reason else Later(5, "Slack gave no clear answer")
+            except SlackCallFailed as error:
+                if error.reason == RATE_LIMITED:
+                    return Later(error.retry_after, error.reason)
+                if error.reason == NOT_SENT or error.reason in UNCLEAR | SLACK_TROUBLE:
+                    return Later(5, f"Slack gave no clear answer: {error.detail}")
+                return ChannelClosed(error.reason)
             except Exception as error:  # noqa: BLE001 - opening can be repeated, whatever broke
                 return Later(5, f"no answer: {type(error).__name__}")
             self._opened[to] = str(answer["channel"]["id"])

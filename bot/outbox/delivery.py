@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable
 from dataclasses import dataclass
 
-import aiohttp
-from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.messages import Message
+from bot.slack_errors import NOT_SENT, RATE_LIMITED, UNCLEAR, SlackCallFailed
 
 METADATA_TYPE = "buildbell_parcel"
 
@@ -113,26 +112,21 @@ async def update(slack: AsyncWebClient, channel: str, ts: str, message: Message)
 async def _ask(call: Awaitable[AsyncSlackResponse]) -> Outcome:
     try:
         answer = await call
-    except SlackApiError as error:
+    except SlackCallFailed as error:
         return _refusal(error)
-    except aiohttp.ClientConnectorError as error:
-        return Later(seconds=5, reason=f"Slack can't be reached: {type(error).__name__}")
     except Exception as error:  # noqa: BLE001 - whatever broke once the request had left, Slack may have the message
         return InDoubt(f"no answer: {type(error).__name__}")
     return Told(str(answer["ts"]))
 
 
-def _refusal(error: SlackApiError) -> Outcome:
-    data = getattr(error.response, "data", None)
-    # where the body was no JSON, the SDK hands over aiohttp's own response instead of Slack's
-    status = getattr(error.response, "status_code", None) or getattr(error.response, "status", None) or 0
-    if status == 429:
-        return Later(seconds=retry_after(error.response.headers), reason="ratelimited")
-    reason = str(data.get("error") or "") if isinstance(data, dict) else ""
-    if status >= 500 or not reason or reason in SLACK_TROUBLE:
-        return InDoubt(reason or f"HTTP {status}")
-    if reason == "ratelimited":
-        return Later(seconds=retry_after(error.response.headers), reason=reason)
+def _refusal(error: SlackCallFailed) -> Outcome:
+    reason = error.reason
+    if reason == RATE_LIMITED:
+        return Later(seconds=error.retry_after, reason=reason)
+    if reason == NOT_SENT:
+        return Later(seconds=5, reason=f"Slack can't be reached: {error.detail}")
+    if error.status >= 500 or reason in UNCLEAR | SLACK_TROUBLE:
+        return InDoubt(error.detail)
     if reason in CHANNEL_CLOSED or reason.startswith("restricted_action"):
         return ChannelClosed(reason)
     if reason in NOT_THERE:
@@ -140,11 +134,3 @@ def _refusal(error: SlackApiError) -> Outcome:
     if reason in NOT_LET_IN:
         return NotLetIn(reason)
     return Refused(reason)
-
-
-def retry_after(headers: Mapping[str, str]) -> float:
-    """The seconds that Slack asks to wait, from its answer's headers; 1 where it does not say."""
-    try:
-        return max(float({name.lower(): value for name, value in headers.items()}["retry-after"]), 0.1)
-    except (KeyError, ValueError):
-        return 1.0

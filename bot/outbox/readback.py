@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from bot.outbox.delivery import METADATA_TYPE, NOT_THERE, SLACK_TROUBLE, Later, Place, retry_after
+from bot.outbox.delivery import METADATA_TYPE, NOT_THERE, SLACK_TROUBLE, Later, Place
+from bot.slack_errors import NOT_SENT, RATE_LIMITED, UNCLEAR, SlackCallFailed
 
 MOST_PAGES = 20
 
@@ -45,12 +44,12 @@ async def look_back(
     for _ in range(MOST_PAGES):
         try:
             answer = await _page(slack, place, after, cursor)
-        except SlackApiError as error:
+        except SlackCallFailed as error:
             return _refusal(error)
         except Exception as error:  # noqa: BLE001 - reading can be repeated, whatever broke
             return Later(seconds=5, reason=f"no answer: {type(error).__name__}")
         for message in answer.get("messages") or ():
-            if _carries(message.get("metadata") or {}, parcel):
+            if _carries(message.get("metadata"), parcel):
                 return Found(str(message["ts"]))
         cursor = (answer.get("response_metadata") or {}).get("next_cursor")
         if not cursor:
@@ -75,18 +74,19 @@ async def _page(
     )
 
 
-def _carries(metadata: dict[str, Any], parcel: str) -> bool:
-    payload = metadata.get("event_payload") or {}
-    return metadata.get("event_type") == METADATA_TYPE and payload.get("parcel") == parcel
+def _carries(metadata: object, parcel: str) -> bool:
+    """Whether a message's metadata, which may be another app's, has the parcel's key."""
+    if not isinstance(metadata, dict) or metadata.get("event_type") != METADATA_TYPE:
+        return False
+    payload = metadata.get("event_payload")
+    return isinstance(payload, dict) and payload.get("parcel") == parcel
 
 
-def _refusal(error: SlackApiError) -> Missing | Unreadable | Later:
-    if getattr(error.response, "status_code", 0) == 429:
-        return Later(seconds=retry_after(error.response.headers), reason="ratelimited")
-    data = getattr(error.response, "data", None)
-    reason = data.get("error") if isinstance(data, dict) else None
-    if reason in NOT_THERE:
+def _refusal(error: SlackCallFailed) -> Missing | Unreadable | Later:
+    if error.reason == RATE_LIMITED:
+        return Later(seconds=error.retry_after, reason=error.reason)
+    if error.reason in NOT_THERE:
         return Missing()
-    if reason is None or reason in SLACK_TROUBLE:
-        return Later(seconds=5, reason="Slack gave no clear answer")
-    return Unreadable(str(reason))
+    if error.reason == NOT_SENT or error.reason in UNCLEAR | SLACK_TROUBLE:
+        return Later(seconds=5, reason=f"Slack gave no clear answer: {error.detail}")
+    return Unreadable(error.reason)

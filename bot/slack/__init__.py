@@ -1,14 +1,15 @@
 """The bot's lines to Slack: its Web API client, and its Socket Mode connections."""
 
 from bot.slack.client import (
+    SlackClient,
     SlackNotReachable,
     TokenRefused,
     WhoWeAre,
     check_app,
     client_options,
     connect,
+    explain,
     open_connection,
-    reason_of,
     web_client,
 )
 from bot.slack.installing import CALLBACK, INSTALL
@@ -25,6 +26,7 @@ __all__ = [
     "PING_SECONDS",
     "Malformed",
     "Presence",
+    "SlackClient",
     "SlackNotReachable",
     "Slacks",
     "Sockets",
@@ -35,10 +37,10 @@ __all__ = [
     "check_payload",
     "client_options",
     "connect",
+    "explain",
     "needs_slack",
     "open_connection",
     "presence",
-    "reason_of",
     "slack_session",
     "web_client",
 ]

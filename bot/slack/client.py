@@ -8,11 +8,21 @@ from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
-from slack_sdk.errors import SlackApiError, SlackClientError
-from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
+from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.settings import Settings
+from bot.slack.answers import unexpected_field
+from bot.slack_errors import (
+    NO_ANSWER,
+    NOT_SENT,
+    NOT_UNDERSTOOD,
+    RATE_LIMITED,
+    UNCLEAR,
+    SlackCallFailed,
+    word_of,
+)
+from bot.slack_rate_limit import RateLimitWait, retry_after
 
 # What no other try will change: the token is none, or not one for this (docs.slack.dev, "auth.test",
 # "apps.connections.open" and "oauth.v2.access"; `UnrecoverableSocketModeStartError` of Slack's own SDK for Node).
@@ -60,6 +70,60 @@ class WhoWeAre:
     answered_at: str | None = None
 
 
+class SlackClient(AsyncWebClient):
+    """slack_sdk's client, of which every call returns what its method answers or raises SlackCallFailed.
+
+    slack_sdk itself raises errors of its own, of aiohttp's and Python's, and hands out whatever JSON came.
+    """
+
+    async def _request(self, *, http_verb: str, api_url: str, req_args: dict[str, Any]) -> dict[str, Any]:
+        method = api_url.rsplit("/", 1)[-1]
+        try:
+            answer: dict[str, Any] = await super()._request(
+                http_verb=http_verb, api_url=api_url, req_args=req_args
+            )
+        except aiohttp.ClientConnectorError as error:
+            raise SlackCallFailed(method, NOT_SENT, detail=type(error).__name__) from None
+        except aiohttp.ClientResponseError as error:
+            raise _odd(method, error.status, error.headers or {}, error.message) from None
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise SlackCallFailed(method, NO_ANSWER, detail=type(error).__name__) from None
+        except SlackApiError as error:
+            # JSON that can't be read; the response is aiohttp's.
+            status, headers = getattr(error.response, "status", 0), getattr(error.response, "headers", {})
+            raise _odd(method, status, headers, "no JSON") from None
+        except (ValueError, LookupError, RecursionError) as error:
+            # No text in the character set that it names, or brackets without an end.
+            raise _odd(method, 200, {}, type(error).__name__) from None
+        return _checked(method, answer["status_code"], answer["headers"], answer["data"], answer)
+
+
+def _checked(method: str, status: int, headers: Any, data: object, answer: dict[str, Any]) -> dict[str, Any]:
+    """Return the answer if it is one that the method's documents describe. Raises SlackCallFailed."""
+    if not isinstance(data, dict):
+        raise _odd(method, status, headers, f"{type(data).__name__} for an answer")
+    if status != 200 or data.get("ok") is not True:
+        word = word_of(data)
+        if word is None or data.get("ok") is True:
+            raise _odd(method, status, headers, "no word for why not")
+        reason = RATE_LIMITED if status == 429 else word
+        raise SlackCallFailed(method, reason, status=status, retry_after=retry_after(headers))
+    if (field := unexpected_field(method, data)) is not None:
+        raise _odd(method, status, headers, f"{field or 'a field'} is not as expected")
+    return answer
+
+
+def _odd(method: str, status: int, headers: Any, what: str) -> SlackCallFailed:
+    """An answer that Slack's documents do not describe."""
+    return SlackCallFailed(
+        method,
+        RATE_LIMITED if status == 429 else NOT_UNDERSTOOD,
+        status=status,
+        retry_after=retry_after(headers),
+        detail=f"HTTP {status}: {what}",
+    )
+
+
 def client_options(settings: Settings, session: aiohttp.ClientSession, *, patient: bool) -> dict[str, Any]:
     """What every client for Slack's Web API is made with.
 
@@ -69,21 +133,24 @@ def client_options(settings: Settings, session: aiohttp.ClientSession, *, patien
     return {
         "base_url": settings.slack_api_url,
         "session": session,
-        "retry_handlers": [AsyncRateLimitErrorRetryHandler(max_retry_count=2)] if patient else [],
+        "retry_handlers": [RateLimitWait()] if patient else [],
     }
 
 
-def web_client(settings: Settings, session: aiohttp.ClientSession, *, patient: bool) -> AsyncWebClient:
+def web_client(settings: Settings, session: aiohttp.ClientSession, *, patient: bool) -> SlackClient:
     """A client with the one workspace's token, or with none where there are many."""
     token = settings.slack_bot_token
     options = client_options(settings, session, patient=patient)
-    return AsyncWebClient(token=token.get_secret_value() if token else None, **options)
+    return SlackClient(token=token.get_secret_value() if token else None, **options)
 
 
-def reason_of(error: SlackApiError) -> str | None:
-    """Slack's word for what it did not like; None where its answer can't be understood."""
-    data = getattr(error.response, "data", None)
-    return str(data.get("error") or "") or None if isinstance(data, dict) else None
+def explain(error: SlackCallFailed) -> str:
+    """Return what came of a call as a sentence for operators."""
+    if error.reason == NOT_UNDERSTOOD:
+        return f"Slack's answer can't be understood ({error.detail})."
+    if error.reason in UNCLEAR or error.reason == NOT_SENT:
+        return f"Slack can't be reached ({error.detail})."
+    return f"Slack answers {error.reason}."
 
 
 @contextmanager
@@ -94,16 +161,10 @@ def judging(whose: str) -> Iterator[None]:
     """
     try:
         yield
-    except SlackApiError as error:
-        reason = reason_of(error)
-        if reason in REFUSALS:
-            raise TokenRefused(f"Slack refuses {whose} ({reason}).") from error
-        raise SlackNotReachable(f"Slack answers {reason or 'nothing that can be understood'}.") from error
-    except (TimeoutError, aiohttp.ClientError, SlackClientError, OSError) as error:
-        raise SlackNotReachable(f"Slack can't be reached ({type(error).__name__}).") from error
-    except (AttributeError, TypeError, ValueError) as error:
-        # What slack_sdk (3.47) makes of an answer that is no JSON object.
-        raise SlackNotReachable("Slack answers nothing that can be understood.") from error
+    except SlackCallFailed as error:
+        if error.reason in REFUSALS:
+            raise TokenRefused(f"Slack refuses {whose} ({error.reason}).") from error
+        raise SlackNotReachable(explain(error)) from error
 
 
 async def connect(client: AsyncWebClient, whose: str = "SLACK_BOT_TOKEN") -> WhoWeAre:
@@ -133,13 +194,12 @@ async def check_app(client: AsyncWebClient, client_id: str, client_secret: str, 
     """
     with judging("SLACK_CLIENT_ID with SLACK_CLIENT_SECRET"):
         try:
-            answer = await client.oauth_v2_access(
+            await client.oauth_v2_access(
                 client_id=client_id, client_secret=client_secret, code="none", redirect_uri=redirect_uri
             )
-            answer.get("ok")  # an answer that has no such field is not Slack's
-        except SlackApiError as error:
+        except SlackCallFailed as error:
             # All other refusals are of the code ("oauth.v2.access").
-            if (reason := reason_of(error)) is None or reason in REFUSALS or reason in PASSING:
+            if error.reason in REFUSALS | PASSING | UNCLEAR | {NOT_SENT}:
                 raise
 
 

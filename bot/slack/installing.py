@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-import aiohttp
 import structlog
 from aiohttp import web
 from slack_bolt.adapter.aiohttp import to_aiohttp_response
@@ -16,15 +15,14 @@ from slack_bolt.oauth.async_oauth_flow import AsyncOAuthFlow
 from slack_bolt.oauth.async_oauth_settings import AsyncOAuthSettings
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
-from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.oauth.installation_store.models.installation import Installation
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.page import HEADERS
 from bot.settings import Settings
 from bot.slack import install_pages
-from bot.slack.client import reason_of
 from bot.slack.workspaces import AllowedWorkspaces
+from bot.slack_errors import NOT_SENT, UNCLEAR, SlackCallFailed
 from storage import Installations, States, TooManyTaken
 
 log = structlog.get_logger()
@@ -166,10 +164,9 @@ class _Flow(AsyncOAuthFlow):
             )
             token = str(answer.get("access_token") or "")
             who = await self.client.auth_test(token=token)
-        except SlackApiError as error:
-            raise CameToNothing(reason_of(error) or "unreachable") from None
-        except (TimeoutError, aiohttp.ClientError, SlackClientError, OSError):
-            raise CameToNothing("unreachable") from None
+        except SlackCallFailed as error:
+            unreachable = error.reason == NOT_SENT or error.reason in UNCLEAR
+            raise CameToNothing("unreachable" if unreachable else error.reason) from None
         team, organisation = answer.get("team") or {}, answer.get("enterprise") or {}
         if not self.allowed.includes(organisation.get("id"), team.get("id")):
             await self._give_back(token, team.get("id"), organisation.get("id"))
@@ -204,9 +201,8 @@ class _Flow(AsyncOAuthFlow):
         )
         try:
             await self.client.auth_revoke(token=token)
-        except (TimeoutError, aiohttp.ClientError, SlackApiError, SlackClientError, OSError) as error:
-            reason = reason_of(error) if isinstance(error, SlackApiError) else type(error).__name__
-            log.warning("install.not_revoked", team=team, enterprise=enterprise, reason=reason)
+        except SlackCallFailed as error:
+            log.warning("install.not_revoked", team=team, enterprise=enterprise, reason=error.reason)
 
 
 def _asked(request: web.Request) -> AsyncBoltRequest:

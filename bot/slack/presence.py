@@ -8,20 +8,19 @@ from datetime import datetime
 from functools import partial
 from typing import Protocol
 
-import aiohttp
 import structlog
 from aiohttp import web
 from slack_bolt.authorization import AuthorizeResult
-from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.oauth.installation_store.models.bot import Bot
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.manifest import bot_scopes
 from bot.settings import Settings
-from bot.slack.client import SlackNotReachable, WhoWeAre, check_app, connect, reason_of
+from bot.slack.client import SlackNotReachable, WhoWeAre, check_app, connect
 from bot.slack.installing import CALLBACK, Installing
 from bot.slack.tokens import AppSecrets, InstalledTokens
 from bot.slack.workspaces import Access, AllowedWorkspaces
+from bot.slack_errors import SlackCallFailed
 from bot.vault import CannotOpen
 from handlers import Departure
 from storage import Installations, States, Storage
@@ -266,9 +265,7 @@ async def _is_gone(departure: Departure, since: datetime | None, client: AsyncWe
         return True
     try:
         await client.auth_test(token=token)
-    except SlackApiError as error:
-        return reason_of(error) in GONE or departure.certain
-    except (TimeoutError, aiohttp.ClientError, SlackClientError, OSError):
-        return departure.certain
+    except SlackCallFailed as error:
+        return error.reason in GONE or departure.certain
     log.info("slack.still_installed", team=departure.team, enterprise=departure.enterprise)
     return False

@@ -6,15 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import aiohttp
 import structlog
-from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.oauth.installation_store.models.bot import Bot
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.exchanging import Exchanges
-from bot.slack.client import reason_of
+from bot.slack.client import explain
 from bot.slack.workspaces import ANY, Access, AllowedWorkspaces
+from bot.slack_errors import SlackCallFailed
 from bot.vault import CannotOpen
 from storage import Installations
 
@@ -125,10 +124,8 @@ class InstalledTokens:
                 grant_type="refresh_token",
                 refresh_token=bot.bot_refresh_token,
             )
-        except SlackApiError as error:
-            raise NotExchanged(reason_of(error) or "Slack's answer can't be understood") from None
-        except (TimeoutError, aiohttp.ClientError, SlackClientError, OSError) as error:
-            raise NotExchanged(f"no answer: {type(error).__name__}") from None
+        except SlackCallFailed as error:
+            raise NotExchanged(explain(error)) from None
         token, again, lasts = (answer.get(name) for name in ("access_token", "refresh_token", "expires_in"))
         if answer.get("token_type") != "bot" or not token or not again or not isinstance(lasts, int):
             raise NotExchanged("Slack's answer holds no token of a bot")

@@ -6,9 +6,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
+
+from bot.slack.client import SlackClient
+from bot.slack_errors import SlackCallFailed
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ ANY = AllowedWorkspaces()
 AccessTo = Callable[[str], Awaitable[Access | None]]
 
 
-class WorkspaceClient(AsyncWebClient):
+class WorkspaceClient(SlackClient):
     """A client for one workspace. It asks for its token anew for each call, since tokens are exchanged and revoked."""
 
     def __init__(self, team: str, access_to: AccessTo, **options: Any) -> None:
@@ -45,29 +47,17 @@ class WorkspaceClient(AsyncWebClient):
         self._access_to = access_to
 
     async def api_call(self, api_method: str, **arguments: Any) -> AsyncSlackResponse:
-        """Call a method. Raises SlackApiError, with `account_inactive` where the app is not installed any more."""
+        """Call a method. Raises SlackCallFailed, with `account_inactive` where the app is not installed any more."""
         access = await self._access_to(self._team)
         if access is None:
-            answer = self._not_installed(api_method)
-            raise SlackApiError("The app is not installed there.", answer)  # type: ignore[no-untyped-call]
+            # As Slack itself answers the token of an app that was taken out.
+            raise SlackCallFailed(api_method, "account_inactive", status=200)
         self.token = access.token
         # Of an organisation's workspaces Slack must be told which; a workspace's own token has but one.
         self.default_params.pop("team_id", None)
         if access.whole_organisation:
             self.default_params["team_id"] = self._team
         return await super().api_call(api_method, **arguments)
-
-    def _not_installed(self, method: str) -> AsyncSlackResponse:
-        """What Slack itself answers to the token of an app that was taken out."""
-        return AsyncSlackResponse(
-            client=self,
-            http_verb="POST",
-            api_url=method,
-            req_args={},
-            data={"ok": False, "error": "account_inactive"},
-            headers={},
-            status_code=200,
-        )
 
 
 class Slacks:

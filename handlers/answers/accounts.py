@@ -6,7 +6,6 @@ import re
 from urllib.parse import urlencode
 
 from pydantic import SecretStr
-from slack_sdk.errors import SlackApiError
 
 from bot import messages
 from bot.commands import Connect, Disconnect, WhoAmI
@@ -15,6 +14,7 @@ from bot.http import BadToken, NoAccess
 from bot.messages import Linked, Origin
 from bot.plug import Owner
 from bot.provider import Provider
+from bot.slack_errors import SlackCallFailed
 from handlers.caller import Answer, Audience, Caller
 from handlers.doing import NotAllowed, noted
 from handlers.finding import NotNamed
@@ -134,7 +134,7 @@ async def is_admin(caller: Caller) -> bool:
         return False
     try:
         user = (await caller.slack.users_info(user=caller.person)).get("user") or {}
-    except SlackApiError:
+    except SlackCallFailed:
         return False
     return any(user.get(name) for name in ("is_admin", "is_owner", "is_primary_owner")) and not user.get(
         "deleted"

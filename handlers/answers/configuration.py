@@ -5,12 +5,11 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from slack_sdk.errors import SlackApiError
-
 from bot import messages
 from bot.build import App, Build
 from bot.commands import ShowYml
 from bot.log_work import redact_text
+from bot.slack_errors import SlackCallFailed
 from handlers import files
 from handlers.caller import Answer, Audience, Caller
 from handlers.finding import NotNamed, find_app, find_build
@@ -40,7 +39,7 @@ async def show(ask: ShowYml, caller: Caller) -> Answer:
                 channel=await caller.direct_message_alone(),
                 snippet="yaml",
             )
-        except SlackApiError as error:
+        except SlackCallFailed as error:
             raise NotNamed(files.why_not(error)) from error
     return Answer(messages.yml_shown(app, build, verdict), Audience.ONE_PERSON, title=TITLE)
 

@@ -7,8 +7,6 @@ import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from slack_sdk.errors import SlackApiError
-
 from bot import messages
 from bot.bitrise import NoLog, ReadLog
 from bot.build import App, Build, State
@@ -16,6 +14,7 @@ from bot.commands import ShowLog
 from bot.log_reader import Step
 from bot.log_work import redact_log
 from bot.messages import LogButton, LogView, Message
+from bot.slack_errors import SlackCallFailed
 from handlers import files
 from handlers.caller import Answer, Audience, Caller
 from handlers.doing import noted
@@ -103,7 +102,7 @@ async def hand_over(about: LogButton, caller: Caller, *, share: bool) -> Answer 
                     channel=channel,
                     thread=about.thread if channel == caller.channel else None,
                 )
-        except SlackApiError as error:
+        except SlackCallFailed as error:
             raise NotNamed(files.why_not(error)) from error
     if channel == caller.channel:
         return None

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from slack_sdk.errors import SlackApiError
-
 from bot import messages
 from bot.authors import Names, wrote
 from bot.build import App, Build
 from bot.commands import Me, Mine
 from bot.filters import BuildFilter, Patterns
 from bot.provider import Provider
+from bot.slack_errors import SlackCallFailed
 from bot.terms import Terms
 from handlers.answers.subscriptions import add, scope_of
 from handlers.caller import Answer, Audience, Caller
@@ -115,7 +114,7 @@ async def ends_told(caller: Caller) -> bool:
 async def _ends(caller: Caller) -> list[Subscription]:
     try:
         direct = await caller.direct_message()
-    except SlackApiError:
+    except SlackCallFailed:
         return []
     subscriptions = await caller.storage.subscriptions.of_channel(direct)
     return [one for one in subscriptions if one.app is None]

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import segno
-from slack_sdk.errors import SlackApiError
 
 from bot import messages
 from bot.acts import SetPublicPage
@@ -17,6 +16,7 @@ from bot.bitrise import ArtifactLinks
 from bot.build import App, Build
 from bot.commands import ListArtifacts
 from bot.messages import ArtifactButton, ArtifactLine, BuildButton, Message
+from bot.slack_errors import SlackCallFailed
 from handlers import doing, files
 from handlers.caller import Answer, Audience, Caller
 from handlers.finding import NotNamed, app_by_slug, by_slugs, find_build
@@ -103,7 +103,7 @@ async def install_code(about: ArtifactButton, thread: str | None, caller: Caller
                 thread=thread,
                 alt=f"QR code that leads to the install page of {one.title}",
             )
-        except SlackApiError as error:
+        except SlackCallFailed as error:
             raise NotNamed(files.why_not(error)) from error
     if thread and caller.channel:
         return None

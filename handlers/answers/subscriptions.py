@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 import structlog
-from slack_sdk.errors import SlackApiError
 
 from bot import messages
 from bot.build import App
@@ -15,6 +14,7 @@ from bot.filters import Patterns
 from bot.http import NoAccess, NotConnected, NotFound, ProviderError
 from bot.messages import Message
 from bot.provider import Provider
+from bot.slack_errors import SlackCallFailed
 from bot.terms import Style, Terms
 from handlers import places
 from handlers.answers.explaining import preview
@@ -282,12 +282,11 @@ def row_of(one: Subscription) -> messages.SubscriptionRow:
 async def _post(caller: Caller, message: Message) -> None:
     try:
         await caller.slack.chat_postMessage(channel=caller.channel, text=message.text, blocks=message.blocks)
-    except SlackApiError as error:
-        data = error.response.data if isinstance(error.response.data, dict) else {}
-        if data.get("error") in ("channel_not_found", "not_in_channel"):
+    except SlackCallFailed as error:
+        if error.reason in ("channel_not_found", "not_in_channel"):
             raise ChannelRefused(
                 "I can't post in this channel yet. Type `/invite @buildbell` here, then subscribe again."
             ) from error
-        if data.get("error") in ("is_archived", "restricted_action"):
+        if error.reason in ("is_archived", "restricted_action"):
             raise ChannelRefused("Nobody may post in this channel, so it can't be told of builds.") from error
         raise

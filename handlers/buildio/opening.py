@@ -7,13 +7,13 @@ from collections.abc import Coroutine
 from typing import Any
 
 import structlog
-from slack_sdk.errors import SlackApiError
 
 from bot import messages
 from bot.build import App
 from bot.messages import Origin
 from bot.messages.message import Block
 from bot.provider import Provider
+from bot.slack_errors import SlackCallFailed
 from handlers.caller import Caller
 from handlers.submitting import words_of
 
@@ -45,8 +45,8 @@ async def open_in_time(making: Coroutine[Any, Any, Block], caller: Caller, title
     view = messages.notice(title, words_of(problem)) if problem is not None else task.result()
     try:
         await caller.redraw(view_id, view)
-    except SlackApiError as error:
-        log.info("form.gone", reason=str(error.response.get("error")))  # the person has closed it
+    except SlackCallFailed as error:
+        log.info("form.gone", reason=error.reason)  # the person has closed it
 
 
 async def channels_app(caller: Caller) -> App | None:

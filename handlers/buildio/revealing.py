@@ -7,13 +7,12 @@ message that stays, as in direct messages, is never given a value.
 
 from __future__ import annotations
 
-from slack_sdk.errors import SlackApiError
-
 from bot import messages
 from bot.acts import Act
 from bot.audit import Event
 from bot.messages import Message, NotAButton, buildio
 from bot.messages.buildio import GrantButton, VarsButton
+from bot.slack_errors import SlackCallFailed
 from handlers import doing
 from handlers.actions.press import Press
 from handlers.buildio.variables import Vars, check_known, check_may_look
@@ -99,7 +98,7 @@ async def _put(view_id: str, message: Message, caller: Caller) -> bool:
     view = messages.shown_in_modal(TITLE, message)
     try:
         await caller.redraw(view_id, view)
-    except SlackApiError as error:
-        if error.response.get("error") != "not_found":
+    except SlackCallFailed as error:
+        if error.reason != "not_found":
             raise
     return True

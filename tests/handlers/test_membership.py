@@ -12,10 +12,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.manifest import manifest
-from bot.slack import slack_session
+from bot.slack import SlackClient, slack_session
 from handlers.caller import workspace_of
 from handlers.membership import MemberDirectory, Membership, MembershipUnknown, NotAMember, home_of
 from handlers.membership import _Host as Host
@@ -29,7 +28,7 @@ GRID = Enterprise("E0HOST", "Host Corp")
 class Office:
     """Slack, a directory that asks it, and a time that passes when it is told to."""
 
-    def __init__(self, slack: SlackSandbox, client: AsyncWebClient) -> None:
+    def __init__(self, slack: SlackSandbox, client: SlackClient) -> None:
         self.slack = slack
         self.now = datetime(2026, 11, 30, tzinfo=UTC)
         self.members = MemberDirectory(lambda _: client, clock=lambda: self.now)
@@ -56,7 +55,7 @@ async def opened() -> AsyncIterator[Office]:
     await slack.start()
     try:
         async with slack_session() as session:
-            yield Office(slack, AsyncWebClient(token=BOT_TOKEN, base_url=slack.api_url, session=session))
+            yield Office(slack, SlackClient(token=BOT_TOKEN, base_url=slack.api_url, session=session))
     finally:
         await slack.close()
 

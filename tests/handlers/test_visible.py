@@ -16,13 +16,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from pydantic import SecretStr
-from slack_sdk.errors import SlackApiError
-from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.build import App
 from bot.http import BadToken, Credentials, FixedToken, NotFound, ProviderDown
 from bot.plug import Plug
 from bot.provider import Provider
+from bot.slack import SlackClient
+from bot.slack_errors import SlackCallFailed
 from bot.terms import Terms
 from bot.vault import Vault
 from handlers.clients import Clients, ClientsAt, Settled
@@ -115,7 +115,7 @@ class Everybody(MemberDirectory):
     """A workspace in which all are full members."""
 
     def __init__(self) -> None:
-        super().__init__(lambda _: AsyncWebClient(), clock=lambda: NOON)
+        super().__init__(lambda _: SlackClient(), clock=lambda: NOON)
 
     async def membership(self, team: str, person: str) -> Membership:  # noqa: ARG002 - whoever it is
         return Membership.MEMBER
@@ -177,7 +177,7 @@ async def test_a_workspace_whose_slack_does_not_answer_keeps_nobody_elsewhere_fr
 
         async def users_info(self, *, user: str) -> dict[str, Any]:
             if self.team == "T1":
-                raise SlackApiError("no", {"ok": False, "error": "account_inactive"})  # type: ignore[no-untyped-call]
+                raise SlackCallFailed("users.info", "account_inactive", status=200)
             return {"user": {"id": user, "deleted": True}}
 
     clients = SimpleNamespace(all=(), forget_person=lambda *_: None)

@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 from aiohttp import web
-from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.slack import SlackClient, slack_session
 from bot.slack import session as limits
-from bot.slack import slack_session
+from bot.slack_errors import NO_ANSWER, SlackCallFailed
 from tests.servers import one_after_another, serving
 
 
@@ -28,8 +28,8 @@ async def test_neither_token_nor_message_is_sent_on_elsewhere(
     async with serving(lambda _: web.json_response({"ok": True})) as other:
         moved = web.Response(status=status, headers={"Location": f"{other.url}/api/chat.postMessage"})
         async with serving(one_after_another(moved)) as slack:
-            client = AsyncWebClient(token="xoxb-t", base_url=f"{slack.url}/api/", session=session)
-            with pytest.raises(aiohttp.ClientResponseError) as caught:
+            client = SlackClient(token="xoxb-t", base_url=f"{slack.url}/api/", session=session)
+            with pytest.raises(SlackCallFailed) as caught:
                 await client.chat_postMessage(channel="C1", text="hello")
             with pytest.raises(aiohttp.ClientResponseError):
                 await session.post(f"{slack.url}/response/x", json={"text": "hello"})
@@ -50,15 +50,16 @@ async def test_an_answer_is_read_whole_but_not_for_ever(
     session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "LARGEST_ANSWER", 200_000)
-    whole = json.dumps({"ok": True, "padding": "x" * 150_000})
-    huge = json.dumps({"ok": True, "padding": "x" * 250_000})
+    whole = json.dumps({"ok": True, "user_id": "U1", "padding": "x" * 150_000})
+    huge = json.dumps({"ok": True, "user_id": "U1", "padding": "x" * 250_000})
     packed = web.Response(text=huge, content_type="application/json")
     packed.enable_compression(web.ContentCoding.gzip)
     answers = [web.json_response(text=whole), web.json_response(text=huge), packed]
 
     async with serving(lambda _: answers.pop(0)) as slack:
-        client = AsyncWebClient(token="xoxb-t", base_url=f"{slack.url}/api/", session=session)
+        client = SlackClient(token="xoxb-t", base_url=f"{slack.url}/api/", session=session)
         assert len((await client.auth_test())["padding"]) == 150_000
         for _ in range(2):
-            with pytest.raises(aiohttp.ClientPayloadError):
+            with pytest.raises(SlackCallFailed) as caught:
                 await client.auth_test()
+            assert caught.value.reason == NO_ANSWER

@@ -13,7 +13,6 @@ import aiohttp
 import pytest
 import pytest_asyncio
 from aiohttp import web
-from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.anchor_writer import AnchorNotWritable
 from bot.app import Buildbell
@@ -24,6 +23,7 @@ from bot.providers import ServiceTokenRefused
 from bot.settings import Settings
 from bot.settings_check import look_at_settings
 from bot.slack import SlackNotReachable, TokenRefused, check_app, connect, open_connection
+from bot.slack.client import SlackClient
 from bot.web import CannotServe
 from sandbox import bitrise, buildio
 from sandbox.bitrise import BitriseSandbox
@@ -325,7 +325,7 @@ async def test_an_answer_that_is_not_slacks_is_waited_out(answer: web.Response) 
     async with serving(
         lambda _: web.Response(body=answer.body, status=answer.status, headers=answer.headers)
     ) as other:
-        client = AsyncWebClient(token="xoxb-1", base_url=f"{other.url}/")
+        client = SlackClient(token="xoxb-1", base_url=f"{other.url}/")
         for asking in (connect(client), open_connection(client, "xapp-1"), check_app(client, "1", "2", "3")):
             with pytest.raises(SlackNotReachable):
                 await asking

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from datetime import time, timedelta
 
 import pytest
-from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.audit import ERASED
 from bot.build import Build, State
@@ -19,7 +18,7 @@ from bot.metrics import Metrics
 from bot.outbox import Limits, Relay
 from bot.outbox.rendering import render
 from bot.outbox.subjects import Kind
-from bot.slack import slack_session
+from bot.slack import SlackClient, slack_session
 from bot.terms import Quiet, Style, Terms
 from bot.watch import compare, match
 from sandbox.faults import Fault
@@ -29,7 +28,7 @@ from tests.builds import ANDROID, NOON, a_build, to
 
 
 class Delivering:
-    def __init__(self, slack: SlackSandbox, storage: Storage, client: AsyncWebClient) -> None:
+    def __init__(self, slack: SlackSandbox, storage: Storage, client: SlackClient) -> None:
         self.slack, self.storage = slack, storage
         self.now = NOON
         slack.workspace.clock = lambda: self.now.timestamp()  # noqa: PLW0108 - `now` changes
@@ -79,7 +78,7 @@ class Delivering:
 async def delivering(storage: Storage) -> AsyncIterator[Delivering]:
     slack = await SlackSandbox(manifest()).start()
     async with slack_session() as session:
-        client = AsyncWebClient(token=BOT_TOKEN, base_url=slack.api_url, session=session, retry_handlers=[])
+        client = SlackClient(token=BOT_TOKEN, base_url=slack.api_url, session=session, retry_handlers=[])
         yield Delivering(slack, storage, client)
     await slack.close()
 
@@ -147,7 +146,7 @@ async def test_a_process_that_died_before_its_answer_is_taken_up_where_it_was(de
     await delivering.owe(a_build(1))
     due = await delivering.storage.outbox.due(to("C0BUILDS"), 1, NOON)
     await delivering.storage.outbox.begin(due, a_message("from-before"), NOON)
-    client = AsyncWebClient(token=BOT_TOKEN, base_url=delivering.slack.api_url)
+    client = SlackClient(token=BOT_TOKEN, base_url=delivering.slack.api_url)
     message = render(Kind.BUILD, due, now=NOON, flood_limit=60)
     metadata = {"event_type": "buildbell_parcel", "event_payload": {"parcel": "from-before"}}
     await client.chat_postMessage(

@@ -7,14 +7,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
 
-from slack_sdk.web.async_client import AsyncWebClient
-
 from bot.build import App
 from bot.manifest import manifest
 from bot.metrics import Metrics
 from bot.outbox import Relay
 from bot.reader import Reader
-from bot.slack import slack_session
+from bot.slack import SlackClient, slack_session
 from bot.terms import Terms
 from bot.watch import Look, compare, match
 from bot.watch.look import Seen
@@ -31,7 +29,7 @@ class Telling:
     def __init__(
         self,
         slack: SlackSandbox,
-        client: AsyncWebClient,
+        client: SlackClient,
         storage: Storage,
         reader: Callable[[], Reader],
         clock: Callable[[], datetime],
@@ -88,9 +86,7 @@ async def telling(
     slack = await SlackSandbox(manifest(), lambda: clock().timestamp()).start()
     try:
         async with slack_session() as session:
-            client = AsyncWebClient(
-                token=BOT_TOKEN, base_url=slack.api_url, session=session, retry_handlers=[]
-            )
+            client = SlackClient(token=BOT_TOKEN, base_url=slack.api_url, session=session, retry_handlers=[])
             yield Telling(slack, client, storage, reader, clock)
             assert slack.violations == []
     finally:

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from slack_sdk.errors import SlackApiError
 from slack_sdk.oauth.installation_store.models.bot import Bot
-from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.exchanging import FIRST_PAUSE
-from bot.slack import slack_session
+from bot.slack import SlackClient, slack_session
 from bot.slack.tokens import EXCHANGED_BEFORE, AppSecrets, InstalledTokens
 from bot.slack.workspaces import WorkspaceClient
+from bot.slack_errors import SlackCallFailed
 from bot.vault import Vault
 from sandbox.slack import CLIENT_ID, CLIENT_SECRET
 from sandbox.slack.workspace import TEAM
@@ -120,7 +119,7 @@ async def test_a_token_that_is_exchanged_is_kept_though_nobody_waits_for_it_any_
     database = await Database.open(town.folder / "buildbell.db")
     hours.passed += TO_THE_END + timedelta(minutes=1)
     async with slack_session() as session:
-        client = AsyncWebClient(base_url=town.slack.api_url, session=session)
+        client = SlackClient(base_url=town.slack.api_url, session=session)
         app = AppSecrets(CLIENT_ID, CLIENT_SECRET)
         tokens = InstalledTokens(Installations(database, vault, hours), client, app, hours)
         town.slack.fault("oauth.v2.access", "slow", seconds=0.2)
@@ -228,5 +227,5 @@ async def test_a_client_of_a_workspace_without_the_app_asks_nothing() -> None:
         return None
 
     client = WorkspaceClient("T1", nobody, base_url="http://127.0.0.1:9/")
-    with pytest.raises(SlackApiError, match="account_inactive"):
+    with pytest.raises(SlackCallFailed, match="account_inactive"):
         await client.chat_postMessage(channel="C1", text="x")

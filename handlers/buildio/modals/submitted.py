@@ -9,10 +9,10 @@ from typing import Any
 import structlog
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.async_app import AsyncAck
-from slack_sdk.errors import SlackApiError
 
 from bot import messages
 from bot.messages.message import Block
+from bot.slack_errors import SlackCallFailed
 from handlers.caller import Answer, Caller
 from handlers.desk import Desk
 from handlers.listening import Listening
@@ -49,8 +49,8 @@ class Submitted:
             return
         try:
             await ToChannel(self.caller)(said)
-        except SlackApiError as error:
-            log.info("form.not_told", reason=str(error.response.get("error")))
+        except SlackCallFailed as error:
+            log.info("form.not_told", reason=error.reason)
             await ToChannel(replace(self.caller, channel=""))(said)
 
 

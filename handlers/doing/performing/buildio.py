@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from slack_sdk.errors import SlackApiError
 
 from bot.acts import (
     AddDomain,
@@ -38,6 +37,7 @@ from bot.messages import Message, buildio
 from bot.messages.buildio import VarsOf
 from bot.provider import Provider
 from bot.redaction import redact, without_values
+from bot.slack_errors import SlackCallFailed
 from bot.workers import WorkFailed
 from handlers import files
 from handlers.caller import Answer, Audience, Caller
@@ -105,9 +105,9 @@ async def _say_alone(message: Message, caller: Caller, act: Run) -> None:
         await caller.slack.chat_postMessage(
             channel=channel, text=message.text, blocks=message.blocks, unfurl_links=False, unfurl_media=False
         )
-    except SlackApiError as error:
+    except SlackCallFailed as error:
         raise NotNamed(
-            f"The command ran in {act.dyno}, but Slack did not take what it said ({error.response.get('error')})."
+            f"The command ran in {act.dyno}, but Slack did not take what it said ({error.reason})."
         ) from error
 
 
@@ -245,7 +245,7 @@ async def _log_in(act: ClusterLogin, caller: Caller) -> Done:
                 channel=await caller.direct_message_alone(),
                 until=until,
             )
-        except SlackApiError as error:
+        except SlackCallFailed as error:
             raise NotNamed(files.why_not(error)) from error
     return _told(buildio.login_sent(act.region, by=caller.person, deleted_at=until))
 

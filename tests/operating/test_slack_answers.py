@@ -1,0 +1,213 @@
+"""Answers of Slack's Web API that its documents don't describe: each is one error, whatever the call."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.messages import Message
+from bot.outbox.addresses import Addresses
+from bot.outbox.delivery import InDoubt, Later, Place, post
+from bot.outbox.readback import look_back
+from bot.slack import SlackClient, SlackNotReachable, connect, slack_session
+from bot.slack.answers import unexpected_field
+from bot.slack_errors import NO_ANSWER, NOT_SENT, NOT_UNDERSTOOD, RATE_LIMITED, SlackCallFailed
+from bot.slack_rate_limit import RateLimitWait, retry_after
+from handlers.trouble import refusal_of, sentence_for
+from storage import Recipient
+from tests.servers import held_port, serving
+
+JSON = "application/json"
+
+
+def text(body: str, kind: str = JSON, status: int = 200, **headers: str) -> web.Response:
+    return web.Response(text=body, content_type=kind, status=status, headers=headers)
+
+
+def limited(**headers: str) -> web.Response:
+    return text("Slow down", "text/html", 429, **headers)
+
+
+# What came, and what it is called; a None is a connection that breaks.
+ODD: Mapping[str, tuple[Callable[[], web.Response | None], str]] = {
+    "a page": (lambda: text("<html>Welcome</html>", "text/html"), NOT_UNDERSTOOD),
+    "a page of an edge": (lambda: text("<html>Bad gateway</html>", "text/html", 502), NOT_UNDERSTOOD),
+    "plain text": (lambda: text("ok", "text/plain"), NOT_UNDERSTOOD),
+    "plain text of an edge": (lambda: text("upstream error", "text/plain", 503), NOT_UNDERSTOOD),
+    "nothing": (lambda: text(""), NOT_UNDERSTOOD),
+    "cut JSON": (lambda: text('{"ok": true, "us'), NOT_UNDERSTOOD),
+    "a list": (lambda: text('[{"ok": true}]'), NOT_UNDERSTOOD),
+    "null": (lambda: text("null"), NOT_UNDERSTOOD),
+    "a number": (lambda: text("1"), NOT_UNDERSTOOD),
+    "a text": (lambda: text('"ok"'), NOT_UNDERSTOOD),
+    "brackets": (lambda: text("[" * 100_000), NOT_UNDERSTOOD),
+    "no text": (lambda: web.Response(body=b"\xff\xfe\xfd", content_type=JSON), NOT_UNDERSTOOD),
+    "no text, plainly": (
+        lambda: web.Response(body=b"\xff\xfe\xfd", content_type="text/plain"),
+        NOT_UNDERSTOOD,
+    ),
+    "gzip": (
+        lambda: web.Response(body=gzip.compress(b'{"ok": true}'), content_type="application/gzip"),
+        NOT_UNDERSTOOD,
+    ),
+    "no ok": (lambda: text("{}"), NOT_UNDERSTOOD),
+    "ok that is no flag": (lambda: text('{"ok": "true"}'), NOT_UNDERSTOOD),
+    "no reason": (lambda: text('{"ok": false}'), NOT_UNDERSTOOD),
+    "a null for a reason": (lambda: text('{"ok": false, "error": null}'), NOT_UNDERSTOOD),
+    "an object for a reason": (lambda: text('{"ok": false, "error": {"code": 1}}'), NOT_UNDERSTOOD),
+    "a poem for a reason": (lambda: text('{"ok": false, "error": "no <b>way</b>"}'), NOT_UNDERSTOOD),
+    "ok and an error's status": (lambda: text('{"ok": true}', status=500), NOT_UNDERSTOOD),
+    "elsewhere": (lambda: text("", status=302, Location="/api/elsewhere"), NOT_UNDERSTOOD),
+    "too much": (lambda: text('{"ok": true, "padding": "' + "x" * 30_000_000 + '"}'), NO_ANSWER),
+    "silence": (lambda: None, NO_ANSWER),
+    "429": (lambda: limited(**{"Retry-After": "7"}), RATE_LIMITED),
+    "429 without a time": (limited, RATE_LIMITED),
+    "429 and nonsense": (lambda: limited(**{"Retry-After": "soon"}), RATE_LIMITED),
+    "429 and cut JSON": (lambda: text('{"ok"', status=429), RATE_LIMITED),
+    "a refusal": (lambda: text('{"ok": false, "error": "internal_error"}'), "internal_error"),
+}
+VIEW = {"type": "modal", "title": {"type": "plain_text", "text": "x"}, "blocks": []}
+CALLS: Mapping[str, Callable[[SlackClient], Awaitable[Any]]] = {
+    "apps.connections.open": lambda slack: slack.apps_connections_open(app_token="xapp-none"),
+    "auth.test": lambda slack: slack.auth_test(),
+    "chat.postMessage": lambda slack: slack.chat_postMessage(channel="C1", text="x"),
+    "chat.update": lambda slack: slack.chat_update(channel="C1", ts="1.1", text="x"),
+    "conversations.history": lambda slack: slack.conversations_history(channel="C1"),
+    "conversations.open": lambda slack: slack.conversations_open(users="U1"),
+    "files.getUploadURLExternal": lambda slack: slack.files_getUploadURLExternal(filename="x", length=1),
+    "oauth.v2.access": lambda slack: slack.oauth_v2_access(client_id="1", client_secret="2", code="3"),
+    "usergroups.list": lambda slack: slack.usergroups_list(),
+    "users.conversations": lambda slack: slack.users_conversations(user="U1"),
+    "users.info": lambda slack: slack.users_info(user="U1"),
+    "views.open": lambda slack: slack.views_open(trigger_id="1", view=VIEW),
+    "views.publish": lambda slack: slack.views_publish(user_id="U1", view=VIEW),
+}
+
+
+@pytest.fixture
+async def session() -> AsyncIterator[aiohttp.ClientSession]:
+    async with slack_session() as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("name", ODD)
+async def test_whatever_slack_answers_every_call_fails_in_one_way(
+    name: str, session: aiohttp.ClientSession
+) -> None:
+    answer, reason = ODD[name]
+    async with serving(lambda _: answer()) as slack:
+        client = SlackClient(
+            token="xoxb-none", base_url=f"{slack.url}/api/", session=session, retry_handlers=[]
+        )
+        # Thirty megabytes are read for a few of the calls only.
+        calls = CALLS if name != "too much" else {"users.info": CALLS["users.info"]}
+        for method, call in calls.items():
+            with pytest.raises(SlackCallFailed) as caught:
+                await call(client)
+            assert (caught.value.method, caught.value.reason) == (method, reason)
+            # As slack_sdk and Bolt read it.
+            assert caught.value.response["error"] == reason
+            assert refusal_of(caught.value) == reason
+            assert "has trouble" in sentence_for(caught.value) or "slow down" in sentence_for(caught.value)
+        # aiohttp asks again by itself after a broken connection, but only what reads.
+        changes = [asked.path for asked in slack.asked if asked.method == "POST"]
+        assert len(changes) == len(set(changes))
+        assert not any("xoxb" in asked.path + str(asked.query) for asked in slack.asked)
+
+        # At the start it is waited out, and the outbox neither loses a message nor sends it twice.
+        with pytest.raises(SlackNotReachable):
+            await connect(client)
+        doubt = await post(client, Place("C1"), Message("x", []), parcel="p")
+        assert isinstance(doubt, Later if reason == RATE_LIMITED else InDoubt)
+        assert isinstance(await look_back(client, Place("C1"), "p", after=None), Later)
+        assert isinstance(await Addresses(lambda _: client).of(Recipient(team="T1", channel="U1")), Later)
+
+
+async def test_what_was_never_sent_is_known_as_such(session: aiohttp.ClientSession) -> None:
+    with held_port() as nobody:
+        url = f"http://127.0.0.1:{nobody.getsockname()[1]}/api/"
+        client = SlackClient(token="xoxb-none", base_url=url, session=session, retry_handlers=[])
+        with pytest.raises(SlackCallFailed) as caught:
+            await client.users_info(user="U1")
+        assert caught.value.reason == NOT_SENT
+        assert isinstance(await post(client, Place("C1"), Message("x", []), parcel="p"), Later)
+        with pytest.raises(SlackNotReachable, match="can't be reached"):
+            await connect(client)
+
+
+@pytest.mark.parametrize(
+    ("method", "answer", "field"),
+    [
+        ("conversations.open", {}, "channel"),
+        ("conversations.open", {"channel": {"id": ""}}, "channel.id"),
+        ("conversations.open", {"channel": "D1"}, "channel"),
+        ("users.info", {"user": []}, "user"),
+        ("users.info", {"user": {}}, "user.id"),
+        ("users.info", {"user": {"id": "U1", "deleted": "no"}}, "user.deleted"),
+        ("users.info", {"user": {"id": "U1", "profile": "x"}}, "user.profile"),
+        ("users.info", {"user": {"id": "U1", "enterprise_user": ["E1"]}}, "user.enterprise_user"),
+        ("users.conversations", {"channels": None}, "channels"),
+        ("users.conversations", {"channels": ["C1"]}, "channels"),
+        ("users.conversations", {"channels": [], "response_metadata": "x"}, "response_metadata"),
+        ("usergroups.list", {"usergroups": [{"id": "S1"}]}, "usergroups.handle"),
+        ("usergroups.users.list", {"users": [1]}, "users"),
+        ("chat.postMessage", {"ts": 1.1}, "ts"),
+        ("conversations.history", {"messages": {}}, "messages"),
+        ("auth.test", {"user_id": None}, "user_id"),
+        ("apps.connections.open", {"url": None}, "url"),
+        ("views.open", {"view": None}, "view"),
+        ("oauth.v2.access", {"team": "T1"}, "team"),
+        ("users.info", {"user": {"id": "U1", "tz": None, "enterprise_user": None, "new": [1]}}, None),
+        ("users.conversations", {"channels": [{"id": "C1"}], "response_metadata": None}, None),
+        ("auth.test", {"user_id": "U1", "team_id": None}, None),
+        ("chat.unfurl", {}, None),
+    ],
+)
+async def test_an_answer_without_what_its_method_answers_fails_like_the_others(
+    method: str, answer: dict[str, Any], field: str | None, session: aiohttp.ClientSession
+) -> None:
+    assert unexpected_field(method, answer) == field
+    async with serving(lambda _: text(json.dumps({"ok": True, **answer}))) as slack:
+        client = SlackClient(token="xoxb-none", base_url=f"{slack.url}/api/", session=session)
+        if field is None:
+            assert (await client.api_call(method))["ok"]
+            return
+        with pytest.raises(SlackCallFailed, match=field) as caught:
+            await client.api_call(method)
+        assert caught.value.reason == NOT_UNDERSTOOD
+
+
+@given(st.text() | st.floats().map(str) | st.integers().map(str))
+def test_a_pause_is_a_number_of_seconds_whatever_the_header_says(value: str) -> None:
+    assert 0.1 <= retry_after({"retry-AFTER": value}) <= 600
+
+
+async def test_a_429_is_waited_out_for_as_long_as_slack_asks_but_not_for_ever(
+    session: aiohttp.ClientSession,
+) -> None:
+    assert retry_after({"Retry-After": "30"}) == 30
+    answers = [
+        limited(**{"Retry-After": "0"}),
+        limited(**{"Retry-After": "0"}),
+        text('{"ok": true, "ts": "1.1"}'),
+    ]
+    async with serving(lambda _: answers.pop(0)) as slack:
+        client = SlackClient(
+            token="xoxb-none", base_url=f"{slack.url}/api/", session=session, retry_handlers=[RateLimitWait()]
+        )
+        assert (await client.chat_postMessage(channel="C1", text="x"))["ts"] == "1.1"
+        answers[:] = [limited(**{"Retry-After": "3600"})]
+        async with asyncio.timeout(30):
+            with pytest.raises(SlackCallFailed) as caught:
+                await client.chat_postMessage(channel="C1", text="x")
+        assert (caught.value.reason, caught.value.retry_after) == (RATE_LIMITED, 600)
+        assert len(slack.asked) == 4
