@@ -27,6 +27,15 @@ class SlackAddresses:
         """Whether it is an `upload_url`: `https://files.slack.com/…` (docs.slack.dev, "Uploading files")."""
         return self._is_on(url, lambda host, slack: host.endswith(f".{slack}"))
 
+    def foreign(self, url: str) -> dict[str, str]:
+        """What the log says of an address that is not Slack's: its host alone, and what to do about it."""
+        address = read_address(url)
+        mine = self._api.host if self._api is not None else _SLACK
+        return {
+            "host": f"{address.host}:{address.port}" if address is not None else "none that can be read",
+            "cure": f"Slack is reached at {mine} (SLACK_API_URL); set it to the host that Slack hands out",
+        }
+
     def _is_on(self, url: str, fits: Callable[[str, str], bool]) -> bool:
         address = read_address(url)
         if address is None:

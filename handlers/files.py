@@ -10,9 +10,9 @@ from pathlib import Path
 import aiohttp
 import structlog
 
-from bot.http import DownloadRefused, ProviderDown
+from bot.http import DownloadRefused
 from bot.messages.text import plain
-from bot.slack_errors import SlackCallFailed
+from bot.slack_errors import NO_ANSWER, NOT_SENT, NOT_UNDERSTOOD, UNCLEAR, SlackCallFailed
 from handlers.caller import Caller
 
 log = structlog.get_logger()
@@ -41,7 +41,7 @@ async def share_file(
     """Upload the file and show it in the channel; `snippet` is the language that Slack highlights it as,
     `alt` what a screen reader says of a picture. With `until` it is deleted then.
 
-    The three calls of docs.slack.dev, "Uploading files". Raises SlackApiError, ProviderDown, DownloadRefused.
+    The three calls of docs.slack.dev, "Uploading files". Raises SlackCallFailed, DownloadRefused.
     """
     length = os.stat(path).st_size  # noqa: PTH116 - at once, of a file that was just written
     slack = caller.slack
@@ -50,7 +50,7 @@ async def share_file(
     )
     upload_url = str(place["upload_url"])
     if not caller.desk.slack_addresses.takes_files(upload_url):
-        log.warning("upload.not_slacks")
+        log.warning("upload.not_slacks", **caller.desk.slack_addresses.foreign(upload_url))
         raise DownloadRefused("the one that Slack names for the file")
     try:
         async with caller.desk.session.post(
@@ -61,9 +61,9 @@ async def share_file(
             allow_redirects=False,
         ) as answer:
             if answer.status != 200:
-                raise ProviderDown(f"Slack's file storage answered {answer.status}")
-    except (aiohttp.ClientError, TimeoutError) as error:
-        raise ProviderDown("Slack's file storage gave no answer") from error
+                raise SlackCallFailed("file upload", NOT_UNDERSTOOD, status=answer.status)
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise SlackCallFailed("file upload", NO_ANSWER, detail=type(error).__name__) from None
     if until is not None:
         # Before anybody sees it: a crash between the two must not leave it there.
         await caller.storage.passing_files.note(str(place["file_id"]), caller.person, until)
@@ -87,4 +87,6 @@ def why_not(error: SlackCallFailed) -> str:
     reason = error.reason
     if reason in ("channel_not_found", "not_in_channel"):
         return "I can't show a file in this channel yet. Type `/invite @buildbell` here, then try again."
+    if reason == NOT_SENT or reason in UNCLEAR:
+        return "Slack has trouble at the moment, so the file may not be there. Try again in a minute."
     return f"Slack does not take the file ({reason})."

@@ -145,7 +145,7 @@ class ToResponseUrl:
             return False
         if not self.caller.desk.slack_addresses.takes_answers(self.url):
             # Whoever has an address to which answers go may write there: it is no more shown than a token.
-            log.warning("answer.not_slacks")
+            log.warning("answer.not_slacks", **self.caller.desk.slack_addresses.foreign(self.url))
             return False
         client = AsyncWebhookClient(
             self.url,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
 from bot.bitrise.configuration_api import ConfigurationApi
+from bot.bitrise.connection import path_of
 from bot.bitrise.errors import BuildAlreadyFinished
 from bot.bitrise.listing import Listing
 from bot.bitrise.logs_api import LogsApi
@@ -18,7 +18,8 @@ from bot.bitrise.pipelines_api import PipelinesApi
 from bot.bitrise.starting import started_by
 from bot.build import App, Build, State
 from bot.http import AnswerLost, Api, NoAccess, NotFound, Refused
-from bot.http.api import path_of
+from bot.http.answers import content_of
+from bot.provider import Provider
 
 # Our clock and Bitrise's need not agree on when a build was asked for.
 SKEW = timedelta(minutes=2)
@@ -30,12 +31,12 @@ class Bitrise(LogsApi, PipelinesApi, ConfigurationApi):
     async def root(self, *, versioned: bool = True) -> dict[str, Any]:
         """What the API says of itself, at its version's address or at the host's; needs no token ("Root URLs")."""
         path = "" if versioned else self._open_api.root_url()
-        content = json.loads((await self._open_api.read(path)).body or b"{}")
+        content = content_of((await self._open_api.read(path)).body or b"{}", provider=Provider.BITRISE)
         return content if isinstance(content, dict) else {}
 
     async def me(self) -> Me:
         """Whose token it is."""
-        return read_one(Me, (await self._api.read("/me")).body)
+        return read_one(Me, (await self._api.read("/me")).body, of="user")
 
     async def probe(self) -> None:
         """Ask for next to nothing, once, to see whether the API answers under this token. Raises ProviderError."""
@@ -48,7 +49,7 @@ class Bitrise(LogsApi, PipelinesApi, ConfigurationApi):
 
     async def app(self, slug: str) -> App:
         """One app."""
-        return read_one(AppItem, (await self._api.read(path_of("apps", slug))).body).as_app()
+        return read_one(AppItem, (await self._api.read(path_of("apps", slug))).body, of="app").as_app()
 
     def builds(self, app_slug: str, query: BuildQuery | None = None, *, limit: int = 50) -> Listing[Build]:
         """An app's builds, newest first unless the query sorts otherwise."""
@@ -89,7 +90,7 @@ class Bitrise(LogsApi, PipelinesApi, ConfigurationApi):
     async def build(self, app_slug: str, build_slug: str) -> Build:
         """One build."""
         path = path_of("apps", app_slug, "builds", build_slug)
-        item = read_one(BuildItem, (await self._api.read(path)).body)
+        item = read_one(BuildItem, (await self._api.read(path)).body, of="build")
         return item.as_build(app_slug, self._abort_rules)
 
     def artifacts(self, app_slug: str, build_slug: str, *, limit: int = 50) -> Listing[Artifact]:
@@ -105,7 +106,7 @@ class Bitrise(LogsApi, PipelinesApi, ConfigurationApi):
     async def artifact(self, app_slug: str, build_slug: str, artifact_slug: str) -> ArtifactLinks:
         """One artifact with its links; the download lives ten minutes."""
         path = path_of("apps", app_slug, "builds", build_slug, "artifacts", artifact_slug)
-        return read_one(ArtifactItem, (await self._api.read(path)).body).as_artifact()
+        return read_one(ArtifactItem, (await self._api.read(path)).body, of="artifact").as_artifact()
 
     async def set_public_page(
         self, app_slug: str, build_slug: str, artifact_slug: str, *, enabled: bool
@@ -113,7 +114,7 @@ class Bitrise(LogsApi, PipelinesApi, ConfigurationApi):
         """Make an artifact's install page public, or not."""
         path = path_of("apps", app_slug, "builds", build_slug, "artifacts", artifact_slug)
         reply = await self._api.change("PATCH", path, {"is_public_page_enabled": enabled})
-        return read_one(ArtifactItem, reply.body).as_artifact()
+        return read_one(ArtifactItem, reply.body, of="artifact").as_artifact()
 
     async def abort(self, app_slug: str, build_slug: str, order: AbortOrder) -> None:
         """Abort a build. Raises BuildAlreadyFinished where it has ended, AnswerLost where nobody knows."""

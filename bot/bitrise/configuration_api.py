@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from bot.bitrise.connection import Connection
+from bot.bitrise.connection import Connection, path_of
 from bot.bitrise.yml import YmlVerdict, verdict_in
 from bot.buildables import Buildables, buildables_in
 from bot.http import NotUnderstood, ProviderError, Refused, Reply
 from bot.http.answers import content_of
-from bot.http.api import path_of
 from bot.provider import Provider
 from bot.workers import WorkFailed
 

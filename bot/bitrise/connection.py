@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from bot.aborts import AbortRule
 from bot.http import Api, Credentials, Downloads, FixedToken, Http
+from bot.http.api import path_of as any_path_of
 from bot.provider import Provider
 from bot.workers import InPlace, Runner
+
+path_of = partial(any_path_of, provider=Provider.BITRISE)
 
 
 class Connection:
@@ -37,7 +41,11 @@ class Connection:
         self._api = Api(http, credentials=credentials, **known, **api_options)
         self._open_api = Api(http, credentials=FixedToken(None), **known, **api_options)
         self._downloads = Downloads(
-            http, api_url=base_url, hosts=download_hosts, requester=credentials.requester
+            http,
+            api_url=base_url,
+            hosts=download_hosts,
+            requester=credentials.requester,
+            provider=Provider.BITRISE,
         )
         self._runner = runner or InPlace()
         # A person's bitrise.yml may be made to take long: it takes one place of the runner's at a time.

@@ -52,7 +52,7 @@ def log_in(body: bytes) -> Log:
     try:
         item = LogItem.model_validate_json(body)
     except ValidationError as error:
-        raise NotUnderstood("no log in it", provider=Provider.BITRISE) from error
+        raise NotUnderstood("there is no log in it", provider=Provider.BITRISE) from error
     chunks = sorted(item.log_chunks or [], key=lambda chunk: chunk.position or 0)
     positions = [chunk.position for chunk in chunks if chunk.position is not None]
     return Log(

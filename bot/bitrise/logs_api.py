@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 
-from bot.bitrise.connection import Connection
+from bot.bitrise.connection import Connection, path_of
 from bot.bitrise.errors import NoLog
 from bot.bitrise.logs import Log, log_in
 from bot.bitrise.summary import steps_in, words_in
@@ -22,7 +22,6 @@ from bot.http import (
     TooLarge,
 )
 from bot.http.answers import content_of
-from bot.http.api import path_of
 from bot.log_reader import LogReading, Step
 from bot.log_work import as_chunks, read_in_pieces, redact_end, redact_text, step_log_end
 from bot.provider import Provider

@@ -225,17 +225,15 @@ def read_many(model: type[ItemT], body: bytes) -> tuple[list[ItemT], Paging]:
     return answer.data, answer.paging or Paging()
 
 
-def read_one(model: type[ItemT], body: bytes) -> ItemT:
-    """The thing in an answer, wrapped in `data` or not. Raises NotUnderstood."""
+def read_one(model: type[ItemT], body: bytes, *, of: str) -> ItemT:
+    """The thing in an answer, wrapped in `data` or not; `of` is what it is called. Raises NotUnderstood."""
     try:
         return One[model].model_validate_json(body).data  # type: ignore[valid-type]
     except ValidationError:
         try:
             return model.model_validate_json(body)
         except ValidationError as error:
-            raise NotUnderstood(
-                f"no {model.__name__.removesuffix('Item').lower()} in it", provider=Provider.BITRISE
-            ) from error
+            raise NotUnderstood(f"there is no {of} in it", provider=Provider.BITRISE) from error
 
 
 def _read_each(model: type[ItemT], body: bytes) -> tuple[list[ItemT], Paging]:

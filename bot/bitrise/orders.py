@@ -48,14 +48,16 @@ class AbortOrder(Frozen):
     skip_git_status_report: bool = False
 
     def body(self) -> dict[str, Any]:
-        """The request's body: always an object, with only what was chosen."""
-        chosen = {
-            "abort_reason": self.reason,
+        """The request's body for a build: all fields, each of which is required (swagger, "v0.BuildAbortParams")."""
+        return {**self.pipeline_body(), "skip_git_status_report": self.skip_git_status_report}
+
+    def pipeline_body(self) -> dict[str, Any]:
+        """The request's body for a pipeline, likewise (swagger, "v0.PipelineAbortParams")."""
+        return {
+            "abort_reason": self.reason or "",
             "abort_with_success": self.with_success,
             "skip_notifications": self.skip_notifications,
-            "skip_git_status_report": self.skip_git_status_report,
         }
-        return {name: value for name, value in chosen.items() if value}
 
 
 class EnvironmentVariable(Frozen):

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.bitrise.connection import Connection
+from bot.bitrise.connection import Connection, path_of
 from bot.bitrise.models import read_many, read_one
 from bot.bitrise.orders import AbortOrder
 from bot.bitrise.pipelines import PipelineItem, PipelineShow
 from bot.bitrise.requests import BuildRequestItem
 from bot.build_request import BuildRequest
 from bot.http import AnswerLost
-from bot.http.api import path_of
 from bot.pipeline import Pipeline
 
 
@@ -35,14 +34,13 @@ class PipelinesApi(Connection):
     async def pipeline(self, app_slug: str, pipeline_id: str) -> Pipeline:
         """One pipeline's current attempt."""
         reply = await self._api.read(path_of("apps", app_slug, "pipelines", pipeline_id))
-        return read_one(PipelineShow, reply.body).as_pipeline(app_slug)
+        return read_one(PipelineShow, reply.body, of="pipeline").as_pipeline(app_slug)
 
     async def abort_pipeline(self, app_slug: str, pipeline_id: str, order: AbortOrder) -> None:
         """Abort a pipeline with all its workflows. Raises AnswerLost where nobody knows, and ProviderError."""
         path = path_of("apps", app_slug, "pipelines", pipeline_id)
-        body = {name: value for name, value in order.body().items() if name != "skip_git_status_report"}
         try:
-            await self._api.change("POST", path + "/abort", body)
+            await self._api.change("POST", path + "/abort", order.pipeline_body())
         except AnswerLost:
             if not (await self.pipeline(app_slug, pipeline_id)).state.aborted:
                 raise
@@ -64,4 +62,4 @@ class PipelinesApi(Connection):
         """Let the build be started, or not. Raises NotFound where it waits no longer, and ProviderError."""
         path = path_of("apps", app_slug, "build-requests", request_slug)
         reply = await self._api.change("PATCH", path, {"is_approved": approved})
-        return read_one(BuildRequestItem, reply.body).as_request(app_slug)
+        return read_one(BuildRequestItem, reply.body, of="build request").as_request(app_slug)

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 
 from bot.buildio.answers import fields_in, fields_of_done, things_in
 from bot.buildio.apps import app_in
-from bot.buildio.connection import Connection
+from bot.buildio.connection import Connection, path_of
 from bot.buildio.deployments import started_in
 from bot.buildio.things import BuildioApp, StartedBuild
 from bot.buildio.variables import variables_in
-from bot.http.api import path_of
 
 
 class AppsApi(Connection):

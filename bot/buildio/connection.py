@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from bot.http import Api, Credentials, Http
+from bot.http.api import path_of as any_path_of
 from bot.provider import Provider
+
+path_of = partial(any_path_of, provider=Provider.BUILDIO)
 
 
 class Connection:

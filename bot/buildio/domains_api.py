@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from bot.buildio.answers import fields_in, fields_of_done, things_in
-from bot.buildio.connection import Connection
+from bot.buildio.connection import Connection, path_of
 from bot.buildio.domains import domain_in
 from bot.buildio.things import Domain
-from bot.http.api import path_of
 
 
 class DomainsApi(Connection):

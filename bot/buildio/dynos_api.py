@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.buildio.answers import things_in
-from bot.buildio.connection import Connection
+from bot.buildio.connection import Connection, path_of
 from bot.buildio.dynos import dyno_in, executed_in
 from bot.buildio.things import Dyno, Executed
 from bot.http import Refused
-from bot.http.api import path_of
 from bot.provider import Provider
 
 EXECUTE_SECONDS = 30.0

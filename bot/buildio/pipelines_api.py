@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bot.buildio.answers import fields_in, fields_of_done, things_in
-from bot.buildio.connection import Connection
+from bot.buildio.connection import Connection, path_of
 from bot.buildio.pipelines import namespace_in, pipeline_apps_in, pipeline_in, team_in
 from bot.buildio.things import Namespace, Pipeline, PipelineApp, Team
 from bot.buildio.variables import variables_in
-from bot.http.api import path_of
 
 
 class PipelinesApi(Connection):

@@ -27,6 +27,7 @@ from bot.http.errors import (
     pause_until,
 )
 from bot.http.transport import LARGEST_ANSWER, Busy, Http, Lost, NotSent, Response, TooMuch
+from bot.nul import json_without_nul
 from bot.provider import Provider
 
 log = structlog.get_logger()
@@ -152,9 +153,10 @@ class Api:
             if not self._is_own(url):
                 raise ProviderDown("it sent the request elsewhere")
             response = await self._send(method, url, params, json, token, seconds)
+            content = json_without_nul(response.content)
             self._note_pause(response, token)
             if response.status_code < 300:
-                return Reply(response.status_code, response.content)
+                return Reply(response.status_code, content)
             if response.status_code >= 400:
                 refused = token if response.status_code == 401 else None
                 if refused is not None and await self._credentials.refused(refused) and not renewed:
@@ -164,7 +166,7 @@ class Api:
                 error = error_for(
                     response.status_code,
                     response.headers,
-                    response.content,
+                    content,
                     now=self._clock(),
                     in_text=self._errors_in_text,
                 )
@@ -230,9 +232,9 @@ def _name_of(token: SecretStr | None) -> str:
     return hashlib.sha256(token.get_secret_value().encode()).hexdigest() if token is not None else ""
 
 
-def path_of(*parts: str) -> str:
+def path_of(*parts: str, provider: Provider) -> str:
     """A path from names that come from outside: each stays one part of it. Raises NotFound for `..` and the like."""
     for part in parts:
         if part in ("", ".", "..") or "/" in part or "\\" in part:
-            raise NotFound  # nothing is called so
+            raise NotFound(provider=provider)  # nothing is called so
     return "".join(f"/{quote(part, safe='')}" for part in parts)

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from bot.fair_limiter import NOBODY, Requester
 from bot.http.addresses import Address, read_address, redirected
-from bot.http.errors import DownloadExpired, DownloadRefused, ProviderDown, TooBusy, TooLarge
+from bot.http.errors import DownloadExpired, DownloadRefused, ProviderDown, ProviderError, TooBusy, TooLarge
 from bot.http.transport import Busy, Http, Lost, Streamed, TooMuch
+from bot.provider import Provider
 
 MOST_REDIRECTS = 3
 # Nobody reads a log of a gigabyte, and a file without an end would be read for ever.
@@ -36,11 +37,18 @@ class Downloads:
     """Reads files behind links that providers hand out."""
 
     def __init__(
-        self, http: Http, *, api_url: str, hosts: Sequence[str], requester: Requester = NOBODY
+        self,
+        http: Http,
+        *,
+        api_url: str,
+        hosts: Sequence[str],
+        requester: Requester = NOBODY,
+        provider: Provider | None = None,
     ) -> None:
         """`hosts` are those of DOWNLOAD_HOSTS, as `host` or `host:port`; `requester` is for whom it is read."""
         self._http = http
         self._requester = requester
+        self._provider = provider
         self._api = read_address(api_url)
         self._hosts = frozenset(host.lower() for host in hosts)
 
@@ -85,6 +93,15 @@ class Downloads:
     @asynccontextmanager
     async def open(self, url: str) -> AsyncIterator[AsyncIterator[bytes]]:
         """The file as it comes. Raises DownloadRefused, DownloadExpired, TooLarge or ProviderDown."""
+        try:
+            async with self._opened(url) as chunks:
+                yield chunks
+        except ProviderError as error:
+            error.provider = error.provider or self._provider
+            raise
+
+    @asynccontextmanager
+    async def _opened(self, url: str) -> AsyncIterator[AsyncIterator[bytes]]:
         try:
             async with asyncio.timeout(FILE_SECONDS):
                 for _ in range(MOST_REDIRECTS):

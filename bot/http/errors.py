@@ -24,10 +24,11 @@ class ProviderError(Exception):
 
     sentence = "{provider} could not do that"
     code: str | None = None
+    default_provider: Provider | None = None
 
     def __init__(self, words: str | None = None, *, provider: Provider | None = None) -> None:
         self.words = redact_beginning(words, LONGEST_WORDS)[:LONGEST_WORDS] if words else None
-        self.provider = provider
+        self.provider = provider or self.default_provider
         super().__init__(self.words)
 
     def __str__(self) -> str:
@@ -194,8 +195,15 @@ def _moment(value: str, now: datetime) -> datetime | None:
     except ValueError:
         try:
             moment = parsedate_to_datetime(value)
-        except ValueError:
+        except (TypeError, ValueError, OverflowError):
             return None
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    # a reset is given as seconds to wait by some servers and as a Unix time by others
-    return datetime.fromtimestamp(seconds, UTC) if seconds > 1e9 else now + timedelta(seconds=max(seconds, 0))
+    try:
+        # a reset is given as seconds to wait by some servers and as a Unix time by others
+        return (
+            datetime.fromtimestamp(seconds, UTC)
+            if seconds > 1e9
+            else now + timedelta(seconds=max(seconds, 0))
+        )
+    except (ValueError, OverflowError, OSError):
+        return None  # no number, or no year that there will be

@@ -56,7 +56,7 @@ def test_no_value_of_a_known_field_hides_the_build(fields: dict[str, Any]) -> No
 
 def test_empty_strings_where_null_was_meant_are_none() -> None:
     build = read_one(
-        BuildItem, b'{"data": {"slug": "a", "tag": "", "commit_hash": "", "finished_at": ""}}'
+        BuildItem, b'{"data": {"slug": "a", "tag": "", "commit_hash": "", "finished_at": ""}}', of="build"
     ).as_build("x")
     assert (build.tag, build.commit_hash, build.finished_at) == (None, None, None)
 
@@ -72,7 +72,7 @@ def test_an_answer_of_another_kind_is_not_understood(body: bytes) -> None:
     with pytest.raises(NotUnderstood):
         read_many(BuildItem, body)
     with pytest.raises(NotUnderstood):
-        read_one(BuildItem, body)
+        read_one(BuildItem, body, of="build")
 
 
 def test_chunks_come_in_any_order_and_gaps_are_noticed() -> None:
@@ -126,8 +126,10 @@ def test_a_query_sends_unix_seconds_and_nothing_that_was_not_asked() -> None:
     }
 
 
-def test_an_abort_always_has_a_body() -> None:
-    assert AbortOrder().body() == {}
+def test_an_abort_says_all_that_the_api_requires() -> None:
+    none = {"abort_reason": "", "abort_with_success": False, "skip_notifications": False}
+    assert AbortOrder().pipeline_body() == none
+    assert AbortOrder().body() == {**none, "skip_git_status_report": False}
     assert AbortOrder(
         reason="r", with_success=True, skip_notifications=True, skip_git_status_report=True
     ).body() == {

@@ -26,6 +26,9 @@ async def open_modal(town: Town, *, person: str = "anna") -> Post:
     return card
 
 
+NOTHING_CHOSEN = {"abort_with_success": False, "skip_notifications": False, "skip_git_status_report": False}
+
+
 def aborts(town: Town) -> list[object]:
     return [one.body for one in town.bitrise.requests if one.path.endswith("/abort")]
 
@@ -34,7 +37,7 @@ async def test_abort_by_command_tells_the_channel_who_and_why(town: Town, build:
     post = await town.ask("/bitrise abort android #1 wrong branch, sorry", "anna aborted Sample Android #1")
     assert "wrong branch, sorry" in town.words(post)
     assert post.only_for is None
-    assert aborts(town) == [{"abort_reason": "wrong branch, sorry (anna via Slack)"}]
+    assert aborts(town) == [{"abort_reason": "wrong branch, sorry (anna via Slack)", **NOTHING_CHOSEN}]
 
 
 async def test_the_modal_aborts_with_its_options_answers_and_updates_the_message(
@@ -196,7 +199,7 @@ async def test_a_mention_is_signed_with_the_persons_name(town: Town, build: Buil
     town.people.invite("builds")
     town.people.say("ben", "builds", "@buildbell abort android #1 it's stuck")
     await town.told("ben aborted Sample Android #1: it's stuck")
-    assert aborts(town) == [{"abort_reason": "it's stuck (ben via Slack)"}]
+    assert aborts(town) == [{"abort_reason": "it's stuck (ben via Slack)", **NOTHING_CHOSEN}]
 
 
 async def test_the_answer_still_comes_where_the_response_address_is_too_old(town: Town, build: Build) -> None:

@@ -86,6 +86,8 @@ async def test_an_answer_to_an_address_that_is_not_slacks_comes_as_a_message_of_
         assert elsewhere.asked == []
     [warning] = [line for line in said if line["event"] == "answer.not_slacks"]
     assert warning["log_level"] == "warning"
+    assert warning["host"] in elsewhere.url
+    assert "SLACK_API_URL" in warning["cure"]
     assert elsewhere.url not in str(said)
 
 

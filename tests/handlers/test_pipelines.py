@@ -103,7 +103,11 @@ async def test_a_pipeline_is_aborted_with_a_reason_and_its_card_says_so(town: To
     assert pipeline.abort_reason is not None
     assert "not today (anna via Slack)" in pipeline.abort_reason
     [asked] = [one.body for one in town.bitrise.requests if one.path.endswith("/abort")]
-    assert asked == {"abort_reason": "not today (anna via Slack)", "skip_notifications": True}
+    assert asked == {
+        "abort_reason": "not today (anna via Slack)",
+        "abort_with_success": False,
+        "skip_notifications": True,
+    }
     await town.people.click("anna", card, "Rebuild all")
     await town.told("anna started all of Sample Android release-train #1 again: attempt 2")
     assert [build.result for build in pipeline.builds.values()] == [None]
