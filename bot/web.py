@@ -21,9 +21,17 @@ from slack_bolt.request.internals import parse_body
 from slack_sdk.signature import Clock, SignatureVerifier
 
 from bot.acknowledgement import acknowledging
+from bot.nul import remove_nul
 from bot.redaction import redact
 from bot.secrecy import knows
-from bot.slack import Malformed, answer_unreached, check_payload, needs_slack
+from bot.slack import (
+    Malformed,
+    answer_unreached,
+    check_payload,
+    ignored_event,
+    log_ignored,
+    needs_slack,
+)
 from bot.web_connections import LOG_SECONDS, READ_BYTES, Connections, read_body
 from bot.webhook import Webhook
 
@@ -208,6 +216,9 @@ class Server:
                 "slack.not_understood", reason=str(problem) if isinstance(problem, Malformed) else "no text"
             )
             return _refusal(400)
+        if (ignored := ignored_event(payload)) is not None:
+            log_ignored(ignored, payload)
+            return web.Response()
         if needs_slack(payload) and not await self._slack_reached():
             log.warning("slack.not_reached_yet", type=str(payload.get("type") or "command"))
             status, answer = answer_unreached(payload)
@@ -216,6 +227,7 @@ class Server:
         asked = AsyncBoltRequest(
             body=body.decode(), query=request.query_string, headers=dict(request.headers)
         )
+        remove_nul(asked.body)
         with acknowledging():
             response = await to_aiohttp_response(await self._slack.async_dispatch(asked))
             await response.prepare(request)

@@ -9,6 +9,7 @@ from pydantic import StringConstraints, ValidationError
 
 from bot.build import Frozen
 from bot.provider import Provider
+from bot.slack_ids import MaybeSlackId
 
 
 class Origin(Frozen):
@@ -18,7 +19,7 @@ class Origin(Frozen):
     again before anything is done.
     """
 
-    channel: Annotated[str, StringConstraints(pattern=re.compile(r"^[A-Z0-9]{0,40}\Z"))] = ""
+    channel: MaybeSlackId = ""
     app: Annotated[str, StringConstraints(pattern=re.compile(r"^[\w-]{0,64}\Z"))] = ""
     provider: Provider = Provider.BITRISE
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 from bot.redaction import redact, redact_beginning
+from bot.slack_ids import is_slack_id
 
 # Control characters, and marks that turn the reading direction or hide: they can make text look like other text.
 # Halves of characters, which JSON may hold and no file can, are none at all.
@@ -145,7 +146,7 @@ def address(url: str | None) -> str | None:
 
 def mention(person: str) -> str:
     """A person by Slack's id, which is Slack's own and no text from outside."""
-    return f"<@{person}>" if re.fullmatch(r"[A-Z0-9]+", person) else escape(person)
+    return f"<@{person}>" if is_slack_id(person) else escape(person)
 
 
 def when(at: datetime) -> str:

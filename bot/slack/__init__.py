@@ -13,7 +13,7 @@ from bot.slack.client import (
     web_client,
 )
 from bot.slack.installing import CALLBACK, INSTALL
-from bot.slack.payloads import Malformed, check_payload
+from bot.slack.payloads import Malformed, check_payload, ignored_event, log_ignored
 from bot.slack.presence import Presence, presence
 from bot.slack.session import slack_session
 from bot.slack.socket import PING_SECONDS, Sockets
@@ -38,6 +38,8 @@ __all__ = [
     "client_options",
     "connect",
     "explain",
+    "ignored_event",
+    "log_ignored",
     "needs_slack",
     "open_connection",
     "presence",

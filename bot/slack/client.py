@@ -11,6 +11,7 @@ import aiohttp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.nul import remove_nul
 from bot.settings import Settings
 from bot.slack.answers import unexpected_field
 from bot.slack_errors import (
@@ -95,6 +96,7 @@ class SlackClient(AsyncWebClient):
         except (ValueError, LookupError, RecursionError) as error:
             # No text in the character set that it names, or brackets without an end.
             raise _odd(method, 200, {}, type(error).__name__) from None
+        answer["data"] = remove_nul(answer["data"])
         return _checked(method, answer["status_code"], answer["headers"], answer["data"], answer)
 
 

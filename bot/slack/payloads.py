@@ -12,10 +12,19 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 
+import structlog
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from bot.nul import remove_nul
+from bot.slack_ids import LONGEST, SlackId
+
+log = structlog.get_logger()
 
 # Views are the deepest that Slack sends, some fifteen levels.
 DEEPEST = 60
+# Slack says by it, outside of any envelope, that it has left out events.
+RATE_LIMITED = "app_rate_limited"
+_EVENT_TYPE = re.compile(r"[a-z_.]{1,80}")
 _HALF = re.compile("[\ud800-\udfff]")
 
 
@@ -28,10 +37,13 @@ class Malformed(Exception):
 
 
 def check_payload(body: object) -> None:
-    """Look whether it could be Slack's. Raises Malformed."""
+    """Look whether it could be Slack's, and take NULs out of its texts, in place. Raises Malformed."""
     if not isinstance(body, Mapping):
         raise Malformed("the payload")
-    _check_texts(body)
+    if _check_texts(body):
+        remove_nul(body)
+    if ignored_event(body) is not None:
+        return
     for name, part, model in _parts_of(body):
         try:
             model.model_validate(part)
@@ -39,7 +51,7 @@ def check_payload(body: object) -> None:
             raise Malformed(name + _place_of(error)) from None
 
 
-_Id = Annotated[str, StringConstraints(pattern=re.compile(r"^[A-Z0-9]{1,40}\Z"))]
+_Id = SlackId
 _MaybeId: TypeAlias = _Id | Literal[""] | None
 _Ts = Annotated[str, StringConstraints(pattern=re.compile(r"^\d{1,12}\.\d{1,8}\Z"))]
 _MaybeTs: TypeAlias = _Ts | Literal[""] | None
@@ -209,7 +221,7 @@ class _Closed(_Interaction):
 class _Inner(_Part):
     """An event of any kind, as far as Bolt reads it."""
 
-    type: str
+    type: Annotated[str, StringConstraints(min_length=1)]
     bot_id: _MaybeId = None
     team: _MaybeText = None
     team_id: _MaybeId = None
@@ -290,7 +302,7 @@ class _Inputs(_Part):
 
 class _FunctionExecuted(_Inner):
     function: _Function
-    function_execution_id: _Run
+    function_execution_id: _Run | SlackId
     bot_access_token: _MaybeText = None
     inputs: _Inputs | None = None
 
@@ -341,10 +353,7 @@ def _parts_of(body: Mapping[str, Any]) -> Iterator[tuple[str, Any, type[BaseMode
         yield "", body, _Command
     elif kind == "event_callback":
         yield "", body, _Event
-        name = body["event"]["type"]
-        if name not in _EVENTS:
-            raise Malformed("event.type")
-        yield "event.", body["event"], _EVENTS[name]
+        yield "event.", body["event"], _EVENTS.get(body["event"]["type"], _Inner)
     elif kind == "url_verification":
         yield "", body, _Challenge
     elif isinstance(kind, str) and kind in _INTERACTIONS:
@@ -353,8 +362,43 @@ def _parts_of(body: Mapping[str, Any]) -> Iterator[tuple[str, Any, type[BaseMode
         raise Malformed("type")
 
 
-def _check_texts(body: object) -> None:
-    """Raises Malformed where there are halves of characters, which have no bytes, or more levels than Slack has."""
+def ignored_event(body: Mapping[str, Any]) -> str | None:
+    """Return the type of an event that nothing here listens to; None for everything else.
+
+    An app is sent what its operator subscribes it to, and some events unasked ("app_rate_limited", "The Events API").
+    Each is to be acknowledged: Slack switches events off for an app that fails too many.
+    """
+    if body.get("type") == RATE_LIMITED:
+        return RATE_LIMITED
+    event = body.get("event")
+    if body.get("type") != "event_callback" or not isinstance(event, Mapping):
+        return None
+    kind = event.get("type")
+    if not isinstance(kind, str) or not kind or kind in _EVENTS:
+        return None
+    return kind if _EVENT_TYPE.fullmatch(kind) else "a type of no use"
+
+
+def log_ignored(kind: str, body: Mapping[str, Any]) -> None:
+    """Note an event that is ignored; of one that says that others are lost, the operator must know."""
+    if kind == RATE_LIMITED:
+        minute = body.get("minute_rate_limited")
+        log.warning(
+            "slack.events_rate_limited",
+            team=str(body.get("team_id"))[:LONGEST],
+            minute=minute if isinstance(minute, int) else None,
+            cure="Slack has left out events since there were too many (30,000 an hour): subscribe the app to fewer",
+        )
+    else:
+        log.debug("slack.event_ignored", type=kind)
+
+
+def _check_texts(body: object) -> bool:
+    """Return whether there is a NUL in a text.
+
+    Raises Malformed where there are halves of characters, which have no bytes, or more levels than Slack has.
+    """
+    nul = False
     left = [(body, 0)]
     while left:
         value, depth = left.pop()
@@ -364,8 +408,11 @@ def _check_texts(body: object) -> None:
             left += ((one, depth + 1) for pair in value.items() for one in pair)
         elif isinstance(value, list):
             left += ((one, depth + 1) for one in value)
-        elif isinstance(value, str) and not value.isascii() and _HALF.search(value):
-            raise Malformed("a character")
+        elif isinstance(value, str):
+            if not value.isascii() and _HALF.search(value):
+                raise Malformed("a character")
+            nul = nul or "\0" in value
+    return nul
 
 
 def _place_of(error: ValidationError) -> str:

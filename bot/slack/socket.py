@@ -10,9 +10,10 @@ import structlog
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.app.async_app import AsyncApp
 from slack_sdk.socket_mode.request import SocketModeRequest
+from slack_sdk.socket_mode.response import SocketModeResponse
 
 from bot.acknowledgement import acknowledging
-from bot.slack.payloads import Malformed, check_payload
+from bot.slack.payloads import Malformed, check_payload, ignored_event, log_ignored
 
 log = structlog.get_logger()
 
@@ -37,6 +38,10 @@ class _Handler(AsyncSocketModeHandler):
             check_payload(req.payload)
         except Malformed as problem:
             log.info("slack.not_understood", reason=str(problem))
+            return
+        if (ignored := ignored_event(req.payload)) is not None:
+            log_ignored(ignored, req.payload)
+            await client.send_socket_mode_response(SocketModeResponse(envelope_id=req.envelope_id))
             return
         with acknowledging():
             await super().handle(client, req)

@@ -23,6 +23,7 @@ from bot.messages import (
     Wishes,
 )
 from bot.provider import Provider
+from bot.slack_ids import SlackId
 from handlers.answers import personal
 from handlers.answers.subscriptions import of_this_caller
 from handlers.caller import Caller
@@ -37,7 +38,7 @@ class AbortOrigin(Origin):
     ts: Annotated[str, StringConstraints(pattern=re.compile(r"^\d{1,12}\.\d{1,8}\Z"))] | None = None
     response_url: str | None = None
     unfurled: str | None = None
-    view: Annotated[str, StringConstraints(pattern=re.compile(r"^[A-Z0-9]{1,40}\Z"))] | None = None
+    view: SlackId | None = None
 
     @classmethod
     def decode(cls, private_metadata: str) -> AbortOrigin:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,7 +11,9 @@ from urllib.parse import urlencode
 
 import aiohttp
 import pytest
+from structlog.testing import capture_logs
 
+from bot.messages.text import mention
 from bot.slack import Malformed, check_payload
 from bot.vault import Vault
 from handlers.view_state import sign_view
@@ -90,6 +93,11 @@ async def post(town: Town, body: str, kind: str = "application/x-www-form-urlenc
         event(type="user_change", user={"id": "U0BEN", "deleted": True, "profile": {}}),
         event(type="tokens_revoked", tokens={"bot": ["U0BOT"]}),
         event(type="app_uninstalled"),
+        COMMAND | {"user_id": "U_USER", "channel_id": "C_GENERAL", "team_id": "T_TEAM-1"},
+        event(type="message", channel="D_buildbell", channel_type="im", user="U_USER", text="help"),
+        event(type="reaction_added", user={"odd": 1}, item=[], channel=5),
+        event(type="team_access_granted", team_ids=["T1"]),
+        {"type": "app_rate_limited", "token": "x", "team_id": "T1", "minute_rate_limited": 1518467820},
         {"type": "url_verification", "challenge": "abc"},
         {"ssl_check": "1", "token": "x"},
     ],
@@ -107,6 +115,10 @@ def test_what_slack_sends_is_let_in(payload: dict[str, Any]) -> None:
         ({"type": ["block_actions"]}, "type"),
         ({"type": "interactive_message", "callback_id": 5}, "type"),
         (COMMAND | {"user_id": "anna"}, "user_id"),
+        (COMMAND | {"user_id": "U1>"}, "user_id"),
+        (COMMAND | {"user_id": "U1|<!channel"}, "user_id"),
+        (COMMAND | {"user_id": "U" * 101}, "user_id"),
+        (COMMAND | {"user_id": ""}, "user_id"),
         (COMMAND | {"channel_id": "../.."}, "channel_id"),
         (COMMAND | {"channel_id": "C0\n"}, "channel_id"),
         ({"command": "/bitrise"}, "user_id"),
@@ -120,7 +132,8 @@ def test_what_slack_sends_is_let_in(payload: dict[str, Any]) -> None:
         (SUBMISSION | {"view": {**VIEW, "state": {"values": {"a": {"b": 5}}}}}, "view.state.values"),
         ({"type": "view_submission", "user": SOMEBODY}, "view"),
         (event(), "event.type"),
-        (event(type="reaction_added"), "event.type"),
+        (event(type=""), "event.type"),
+        (event(type=["message"]), "event.type"),
         (event(type="app_mention", channel="C0", user={"id": "U0"}, ts="1.1"), "event.user"),
         (event(type="user_change", user={"id": "U0BEN", "deleted": "no"}), "event.user.deleted"),
         (
@@ -136,6 +149,19 @@ def test_what_could_not_be_slacks_is_refused_and_the_field_is_named(payload: Any
     with pytest.raises(Malformed) as refused:
         check_payload(payload)
     assert refused.value.where == where
+
+
+def test_an_id_can_be_mentioned_or_is_written_as_text() -> None:
+    assert mention("U_USER") == "<@U_USER>"
+    assert mention("U0ANNA") == "<@U0ANNA>"
+    for text in ("(erased)", "bot", "U1>", "U1|x", "<!channel>", ""):
+        assert "<" not in mention(text)
+
+
+def test_nuls_are_taken_out_of_what_is_let_in() -> None:
+    payload = COMMAND | {"text": "bu\0ild", "a\0": [{"b": "\0"}]}
+    check_payload(payload)
+    assert payload == COMMAND | {"text": "build", "a": [{"b": ""}]}
 
 
 def test_a_name_that_somebody_has_made_up_is_not_repeated() -> None:
@@ -168,6 +194,36 @@ async def test_over_a_socket_it_is_left_alone_and_the_connection_lives_on(tmp_pa
             refused = await town.slack.sockets.send("events_api", event(type="app_mention", channel=5))
             await town.ask("/bitrise help", "What you can type")
             assert not refused.done()
+
+
+IGNORED = (
+    event(type="reaction_added", user="U0ANNA", item={}, reaction="eyes"),
+    event(type="member_joined_channel", user="U0ANNA", channel="C_GENERAL"),
+    event(type="channel_archive", channel="C0BUILDS", user="U0ANNA"),
+    event(type="team_access_granted", team_ids=["T1"]),
+    event(type="Something new\n<!channel>"),
+)
+LIMITED = {"type": "app_rate_limited", "team_id": "T0SANDBOX", "minute_rate_limited": 1518467820}
+
+
+async def test_events_that_nobody_listens_to_are_acknowledged_and_ignored(town: Town) -> None:
+    with capture_logs() as said:
+        for payload in (*IGNORED, LIMITED):
+            assert await post(town, json.dumps(payload), "application/json") == 200
+        # A NUL in what somebody types, too, is no reason for anything.
+        typed = COMMAND | {"text": "he\0lp", "team_id": "T0SANDBOX", "trigger_id": "1.2.ab"}
+        assert await post(town, urlencode(typed)) == 200
+        await town.told("What you can type")
+    noted = [line for line in said if str(line["event"]).startswith("slack.event")]
+    assert [line["log_level"] for line in noted] == ["debug"] * len(IGNORED) + ["warning"]
+    assert noted[-1]["team"] == "T0SANDBOX"
+    assert "<!channel>" not in str(noted)
+
+
+async def test_over_a_socket_they_are_acknowledged_too(tmp_path: Path) -> None:
+    async with open_town(tmp_path) as town, asyncio.timeout(60):
+        for payload in (*IGNORED, LIMITED):
+            assert await (await town.slack.sockets.send("events_api", payload)) == {}
 
 
 async def test_a_modals_words_that_are_not_ours_are_refused_without_a_traceback(

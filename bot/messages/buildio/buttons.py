@@ -11,11 +11,12 @@ from bot.build import App
 from bot.buildio.things import BuildioApp
 from bot.messages.buttons import Fitting, Hex, Slug
 from bot.messages.text import plain
+from bot.slack_ids import SlackId
 
 LONGEST_TITLE = 100
 # Names of things that go into an address: whatever is written into one is quoted there.
 Named = Annotated[str, StringConstraints(pattern=re.compile(r"^[^\s\x00-\x1f\x7f/]{1,200}\Z"))]
-Channel = Annotated[str, StringConstraints(pattern=re.compile(r"^[A-Z0-9]{1,40}\Z"))]
+Channel = SlackId
 Key = Annotated[str, StringConstraints(pattern=re.compile(r"^[A-Za-z_][A-Za-z0-9_]{0,127}\Z"))]
 Title = Annotated[str, Field(max_length=LONGEST_TITLE)]
 
