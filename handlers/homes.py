@@ -16,7 +16,7 @@ from aiolimiter import AsyncLimiter
 from bot import messages
 from bot.authors import Names, wrote
 from bot.build import App, Build
-from bot.http import ProviderError
+from bot.http import NotConnected, ProviderError
 from bot.messages import HomeContent, PlacedSubscription, Wishes
 from bot.messages.message import Block
 from bot.provider import Provider
@@ -26,6 +26,7 @@ from handlers.answers import accounts, subscriptions
 from handlers.caller import Caller
 from handlers.desk import Desk
 from handlers.membership import MembershipUnknown, NotAMember
+from handlers.places import Places
 from handlers.visible import FRESH_TO_SHOW, followed_in
 from storage import Subscription
 
@@ -88,7 +89,7 @@ class OpenHome:
 
     caller: Caller
     at: datetime
-    places: tuple[datetime, list[str]] | None = None
+    places: tuple[datetime, Places] | None = None
     shown: str = ""
 
 
@@ -187,14 +188,17 @@ class Homes:
         except NotAMember as problem:
             return messages.closed_home(str(problem), now=self._desk.clock())
         content = await self._content(opened)
-        self._running = self._running or bool(content.running)
+        # What runs gets further, and what could not be had may be had then.
+        missing = content.missing_subscriptions or content.missing_builds
+        self._running = self._running or bool(content.running or missing)
         return messages.home(content, now=self._desk.clock())
 
     async def _content(self, opened: OpenHome) -> HomeContent:
         desk, caller = self._desk, opened.caller
         snapshot = await desk.overview.read()
-        direct, found = await self._subscriptions(opened)
-        visible = await self._visible(caller, found)
+        where, found = await self._subscriptions(opened)
+        direct = where.direct
+        visible, apps_problem = await self._visible(caller, found)
         person = await caller.storage.people.find(caller.person)
         known = Names(
             caller.team, {caller.person: frozenset(one for one in (person.name, person.email) if one)}
@@ -208,8 +212,9 @@ class Homes:
             wishes=Wishes(
                 name=person.name,
                 mention=person.mention,
-                ends=any(one.app is None and one.channel == direct for one in found),
+                ends=direct is not None and any(one.app is None and one.channel == direct for one in found),
             ),
+            ends_known=direct is not None,
             account=await accounts.linked(caller),
             service_acts=desk.clients.bitrise.service_acts,
             running=[(build, await self._app(build)) for build in running],
@@ -223,6 +228,8 @@ class Homes:
                 for one in found
                 if not one.terms.once
             ],
+            missing_subscriptions=messages.missing_places(where.direct_problem, where.channels_problem),
+            missing_builds=_words(apps_problem),
             whole=snapshot.whole and (visible is None or await caller.is_linked()),
             blind=subscriptions.blind_at(desk.clients.set_up, desk),
             providers=desk.clients.set_up or (desk.clients.first,),
@@ -233,23 +240,27 @@ class Homes:
             ],
         )
 
-    async def _visible(self, caller: Caller, found: Sequence[Subscription]) -> frozenset[str] | None:
-        """The apps whose builds the person may see here; None: all that the bot sees."""
+    async def _visible(
+        self, caller: Caller, found: Sequence[Subscription]
+    ) -> tuple[frozenset[str] | None, ProviderError | None]:
+        """The apps whose builds the person may see here, None: all that the bot sees; and why some are missing."""
+        missing = None
         try:
             own = await caller.apps.slugs(fresh=FRESH_TO_SHOW)
         except ProviderError as problem:
             log.info("home.apps_unknown", reason=str(problem))
-            own = frozenset()
+            own, missing = frozenset(), problem
         # Without an account they see what their channels are told of.
-        return own if own is None else own | followed_in(found, self._desk.clients.bitrise)
+        visible = own if own is None else own | followed_in(found, self._desk.clients.bitrise)
+        return visible, missing
 
-    async def _subscriptions(self, opened: OpenHome) -> tuple[str, list[Subscription]]:
-        """The person's direct message, and the subscriptions of it and of the channels that they are in."""
+    async def _subscriptions(self, opened: OpenHome) -> tuple[Places, list[Subscription]]:
+        """Where the person is, and what is subscribed there."""
         now = self._desk.clock()
-        if opened.places is None or now - opened.places[0] > PLACES_FRESH:
-            opened.places = (now, await places.of_person(opened.caller))
-        channels = opened.places[1]
-        return channels[0], await opened.caller.storage.subscriptions.of_channels(channels)
+        kept = opened.places
+        if kept is None or not kept[1].complete or now - kept[0] > PLACES_FRESH:
+            kept = opened.places = (now, await places.of_person(opened.caller))
+        return kept[1], await opened.caller.storage.subscriptions.of_channels(kept[1].all)
 
     async def _app(self, build: Build) -> App:
         nameless = App(slug=build.app_slug, title=build.app_slug)
@@ -261,3 +272,10 @@ class Homes:
 
 def _seen(build: Build, visible: frozenset[str] | None) -> bool:
     return visible is None or build.app_slug in visible
+
+
+def _words(problem: ProviderError | None) -> str | None:
+    """Why some builds are missing; nothing of somebody who has an account to link, or to link anew: Home says that."""
+    if problem is None or isinstance(problem, NotConnected):
+        return None
+    return f"{str(problem).removesuffix('.')}."

@@ -2,31 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import structlog
 
-from bot.slack_errors import SlackCallFailed
+from bot.slack_errors import NO_ANSWER, SlackCallFailed
 from handlers.caller import Caller
 
 log = structlog.get_logger()
 
+T = TypeVar("T")
+
+# Whoever looks at their Home waits for both.
+PATIENCE_SECONDS = 10.0
 MOST_PAGES = 5
 A_PAGE = 200
 
 
-async def of_person(caller: Caller) -> list[str]:
-    """The person's direct message with the bot, and the channels that they are in, as far as Slack names them.
+@dataclass(frozen=True)
+class Places:
+    """Where a person is, as far as Slack says; a problem is Slack's word for why it does not say the rest."""
 
-    Raises SlackApiError.
-    """
-    found = [await caller.direct_message()]
+    direct: str | None
+    channels: list[str]
+    direct_problem: str | None = None
+    channels_problem: str | None = None
+
+    @property
+    def all(self) -> list[str]:
+        """All channels that are known, the direct message among them."""
+        return [*([self.direct] if self.direct else []), *self.channels]
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is missing."""
+        return self.direct_problem is None and self.channels_problem is None
+
+
+async def of_person(caller: Caller) -> Places:
+    """The person's direct message with the bot, and the channels that they are in, as far as Slack says in time."""
+    direct, direct_problem = await _in_time(caller.direct_message())
+    channels: list[str] = []
+
+    async def read() -> None:
+        async for page in _pages(caller):
+            channels.extend(page)
+
+    _, channels_problem = await _in_time(read())
+    return Places(direct, channels, direct_problem, channels_problem)
+
+
+async def _in_time(asked: Coroutine[Any, Any, T]) -> tuple[T | None, str | None]:
+    """What was asked for, or Slack's word for why there is none."""
     try:
-        async for channels in _pages(caller):
-            found += channels
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            return await asked, None
     except SlackCallFailed as error:
-        log.warning("places.unknown", reason=error.reason)
-    return found
+        reason = error.reason
+    except TimeoutError:
+        reason = NO_ANSWER
+    log.warning("places.unknown", reason=reason)
+    return None, reason
 
 
 async def channels_of(caller: Caller) -> list[str]:

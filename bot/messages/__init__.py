@@ -46,7 +46,7 @@ from bot.messages.find_modal import (
     read_sought,
 )
 from bot.messages.home import MOST_OF_MINE as MOST_OF_MINE_AT_HOME
-from bot.messages.home import MOST_RUNNING, HomeContent, PlacedSubscription, closed_home, home
+from bot.messages.home import MOST_RUNNING, HomeContent, PlacedSubscription, closed_home, home, missing_places
 from bot.messages.log import (
     LOG_LINES,
     LogView,
@@ -233,6 +233,7 @@ __all__ = [
     "looking",
     "me",
     "mine",
+    "missing_places",
     "no_log",
     "no_success",
     "not_aborted",

@@ -24,7 +24,7 @@ from bot.messages.subscriptions import (
     of_several,
     standing,
 )
-from bot.messages.text import code, when
+from bot.messages.text import code, escape, when
 from bot.provider import Provider
 
 HOME = "home"
@@ -53,8 +53,9 @@ class HomeContent:
     """What a person's Home shows.
 
     `running` and `mine` are cut to what fits; `usual` holds usual times by slug. `whole`: the builds are those of all
-    apps, not only of those that somebody follows. `providers` are those that are set up, and `elsewhere` has the
-    person's accounts at those that are not Bitrise.
+    apps, not only of those that somebody follows. `missing_…` are sentences about what could not be had; without
+    `ends_known` it is not known whether the person is sent how their builds end. `providers` are those that are set
+    up, and `elsewhere` has the person's accounts at those that are not Bitrise.
     """
 
     wishes: Wishes
@@ -67,6 +68,9 @@ class HomeContent:
     subscriptions: Sequence[PlacedSubscription] = ()
     whole: bool = True
     blind: Sequence[Blind] = ()
+    missing_subscriptions: Sequence[str] = ()
+    missing_builds: str | None = None
+    ends_known: bool = True
     providers: Sequence[Provider] = (Provider.BITRISE,)
     elsewhere: Sequence[tuple[Provider, Linked | None]] = ()
 
@@ -109,6 +113,24 @@ def home(content: HomeContent, *, now: datetime) -> Block:
         *(block for provider, account in content.elsewhere for block in _me_at(provider, account)),
     ]
     return _view(blocks, now)
+
+
+def missing_places(direct_problem: str | None, channels_problem: str | None) -> list[str]:
+    """Return what is missing on Home where Slack does not say where a person is; each problem is Slack's word."""
+    missing = []
+    if direct_problem is not None:
+        cause = _missing_cause(direct_problem, "open your direct messages with Buildbell")
+        missing.append(f"{cause} Your own subscriptions are missing here.")
+    if channels_problem is not None:
+        cause = _missing_cause(channels_problem, "list the channels that you are in")
+        missing.append(f"{cause} Some channels' subscriptions are missing here.")
+    return missing
+
+
+def _missing_cause(problem: str, what: str) -> str:
+    if problem == "missing_scope":
+        return f"Buildbell isn't allowed to {what}: ask an admin to update and reinstall the app."
+    return f"Slack can't {what} right now."
 
 
 def closed_home(problem: str, *, now: datetime) -> Block:
@@ -157,6 +179,11 @@ def _builds(content: HomeContent, now: datetime) -> list[Block]:
     return [
         header("Running now"),
         *_running(content, now),
+        *(
+            [section(f"⚠️ {escape(content.missing_builds, 500)} Some builds are missing here.")]
+            if content.missing_builds
+            else []
+        ),
         header("My last builds"),
         *_mine(content, now),
     ]
@@ -198,9 +225,10 @@ def _mine(content: HomeContent, now: datetime) -> list[Block]:
 
 
 def _subscriptions(content: HomeContent) -> list[Block]:
+    missing = [section(f"⚠️ {sentence}") for sentence in content.missing_subscriptions]
     if not content.subscriptions:
-        return [section("There are none. *Subscribe…* above makes one.")]
-    blocks: list[Block] = []
+        return missing or [section("There are none. *Subscribe…* above makes one.")]
+    blocks: list[Block] = missing
     several = of_several(placed.row for placed in content.subscriptions)
     for placed in content.subscriptions[:MOST_SUBSCRIPTIONS]:
         one = placed.row
@@ -219,7 +247,7 @@ def _me(content: HomeContent) -> list[Block]:
     lines = [
         f"The builds of {code(wishes.name)} are yours." if wishes.name else "I don't know your name there.",
         _bell(wishes.mention, "mention you where your build fails"),
-        _bell(wishes.ends, "send you how your builds end"),
+        *([_bell(wishes.ends, "send you how your builds end")] if content.ends_known else []),
     ]
     settings = button("Change…", actions.SETTINGS, "me", label="Change who I am at Bitrise")
     return [

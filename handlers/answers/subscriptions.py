@@ -204,7 +204,7 @@ async def of_this_caller(number: int, caller: Caller) -> Subscription:
     found = await caller.storage.subscriptions.find(number)
     if found is not None:
         here = found.channel == caller.channel
-        if here or (not caller.channel and found.channel in await places.of_person(caller)):
+        if here or (not caller.channel and found.channel in (await places.of_person(caller)).all):
             return found
     raise _no_such(caller.desk.clients.first)
 

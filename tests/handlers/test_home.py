@@ -44,6 +44,48 @@ async def test_a_newcomer_is_shown_the_first_steps_and_they_work(town: Town) -> 
     )
 
 
+@pytest.mark.parametrize(
+    "fault", [{"kind": "error", "words": "missing_scope"}, {"kind": "html"}, {"kind": "dropped"}]
+)
+async def test_what_slack_does_not_say_is_left_out_of_home_with_a_word(
+    town: Town, fault: dict[str, Any]
+) -> None:
+    await town.ask("/bitrise subscribe android status:failed", "subscribed")
+    await town.people.command("anna", "D0ANNA", "/bitrise subscribe ios")
+    await town.told("Sample iOS", channel="D0ANNA")
+    allowed = "isn't allowed to" if "words" in fault else "can't"
+    own, others = "in my direct messages", "in #builds"
+
+    town.slack.fault("conversations.open", times=10**6, **fault)
+    town.people.open_home("anna")
+    said = await shows(town, others, "Your own subscriptions are missing here", "ME AT BITRISE")
+    assert allowed in said
+    assert own not in said
+    assert "how your builds end" not in said
+
+    town.slack.fault("users.conversations", times=10**6, **fault)
+    town.people.open_home("anna")
+    said = await shows(town, "Some channels' subscriptions are missing here", without=others)
+    assert "There are none" not in said
+
+    town.slack.api.faults.clear()
+    town.slack.fault("users.conversations", times=10**6, **fault)
+    town.people.open_home("anna")
+    await shows(town, own, "Some channels' subscriptions are missing here", without=others)
+
+    town.slack.api.faults.clear()
+    town.people.open_home("anna")
+    await shows(town, own, others, "how your builds end", without="missing here")
+
+
+async def test_builds_that_bitrise_does_not_say_are_left_out_of_home_with_a_word(town: Town) -> None:
+    await town.ask("/bitrise subscribe android", "subscribed", person="ben")
+    await town.connect("anna")
+    town.bitrise.fault("*", "status", times=10**6, status=503)
+    town.people.open_home("anna")
+    await shows(town, "Some builds are missing here", "every build's end in Sample Android", "[Change…]")
+
+
 async def test_what_runs_is_shown_with_its_progress_and_aborted_from_here(town: Town) -> None:
     build = town.bitrise.start_build(town.bitrise.android)
     town.bitrise.run(build)
