@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -109,6 +110,86 @@ async def test_requests_are_answered_while_slack_is_unreachable_and_handled_when
     finally:
         bot.stop()
         await running
+
+
+@asynccontextmanager
+async def gateway(url: str, instead: Callable[[str], web.Response | None]) -> AsyncIterator[str]:
+    """A Slack that answers something else where `instead` has it for the path, and as the one at `url` does if not."""
+    async with aiohttp.ClientSession(url) as session:
+
+        async def handle(request: web.Request) -> web.Response:
+            if (other := instead(request.path)) is not None:
+                return other
+            headers = {
+                name: request.headers[name]
+                for name in ("Authorization", "Content-Type")
+                if name in request.headers
+            }
+            async with session.request(
+                request.method, request.rel_url, data=await request.read(), headers=headers
+            ) as answer:
+                kept = {name: answer.headers[name] for name in ("X-OAuth-Scopes",) if name in answer.headers}
+                return web.Response(
+                    status=answer.status,
+                    body=await answer.read(),
+                    content_type=answer.content_type,
+                    headers=kept,
+                )
+
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", handle)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        try:
+            yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+        finally:
+            await runner.cleanup()
+
+
+ODD = [
+    lambda: web.Response(text="ok"),
+    lambda: web.Response(text="<html>", content_type="text/html"),
+    lambda: web.json_response([1]),
+    lambda: web.json_response({"ok": True}),
+    lambda: web.Response(body=b"\x1f\x8b", content_type="application/gzip"),
+]
+
+
+@pytest.mark.parametrize("over_http", [True, False])
+async def test_a_slack_that_answers_oddly_at_the_start_is_waited_out(
+    tmp_path: Path, over_http: bool, capfd: pytest.CaptureFixture[str]
+) -> None:
+    town = Town(tmp_path, http=over_http)
+    await town.open()
+    methods = ("auth.test",) if over_http else ("auth.test", "apps.connections.open")
+    queues = {f"/api/{method}": list(ODD) for method in methods}
+
+    def odd(path: str) -> web.Response | None:
+        queue = queues.get(path)
+        return queue.pop(0)() if queue else None
+
+    async with gateway(town.slack.url, odd) as url:
+        settings = {**town.settings(), "slack_api_url": f"{url}/api/"}
+        bot = Buildbell(
+            Settings(_env_file=None, **settings),  # type: ignore[arg-type]
+            slack_retry_seconds=0.01,
+            ping_seconds=0.05,
+        )
+        running = asyncio.create_task(bot.run())
+        try:
+            async with asyncio.timeout(60):
+                await bot.ready.wait()
+            assert not any(queues.values())
+            assert not running.done()
+        finally:
+            bot.stop()
+            await running
+            await town.close()
+    said = "".join(capfd.readouterr())
+    assert said.count("slack.not_reachable") == len(ODD)
+    if over_http:  # over a socket slack_sdk itself writes one for each try to connect
+        assert "Traceback" not in said
 
 
 async def test_a_request_that_is_given_up_takes_nothing_from_the_others(storage: Storage) -> None:
