@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+import aiohttp
 from aiohttp import web
 
 
@@ -53,6 +54,41 @@ async def serving(answer: Callable[[Asked], web.Response | None]) -> AsyncIterat
         yield server
     finally:
         await runner.cleanup()
+
+
+@asynccontextmanager
+async def gateway(url: str, instead: Callable[[str], web.Response | None]) -> AsyncIterator[str]:
+    """A Slack that answers something else where `instead` has it for the path, and as the one at `url` does if not."""
+    async with aiohttp.ClientSession(url) as session:
+
+        async def handle(request: web.Request) -> web.Response:
+            if (other := instead(request.path)) is not None:
+                return other
+            headers = {
+                name: request.headers[name]
+                for name in ("Authorization", "Content-Type")
+                if name in request.headers
+            }
+            async with session.request(
+                request.method, request.rel_url, data=await request.read(), headers=headers
+            ) as answer:
+                kept = {name: answer.headers[name] for name in ("X-OAuth-Scopes",) if name in answer.headers}
+                return web.Response(
+                    status=answer.status,
+                    body=await answer.read(),
+                    content_type=answer.content_type,
+                    headers=kept,
+                )
+
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", handle)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        try:
+            yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+        finally:
+            await runner.cleanup()
 
 
 def one_after_another(*responses: web.Response | None) -> Callable[[Asked], web.Response | None]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -21,7 +20,7 @@ from bot.slack.client import web_client
 from bot.slack.presence import OneWorkspace
 from storage import Storage
 from tests.builds import NOON
-from tests.servers import serving
+from tests.servers import gateway, serving
 from tests.town import Town
 
 FIELD = {"type": "input", "block_id": "reason", "label": {"type": "plain_text", "text": "Reason"}}
@@ -110,41 +109,6 @@ async def test_requests_are_answered_while_slack_is_unreachable_and_handled_when
     finally:
         bot.stop()
         await running
-
-
-@asynccontextmanager
-async def gateway(url: str, instead: Callable[[str], web.Response | None]) -> AsyncIterator[str]:
-    """A Slack that answers something else where `instead` has it for the path, and as the one at `url` does if not."""
-    async with aiohttp.ClientSession(url) as session:
-
-        async def handle(request: web.Request) -> web.Response:
-            if (other := instead(request.path)) is not None:
-                return other
-            headers = {
-                name: request.headers[name]
-                for name in ("Authorization", "Content-Type")
-                if name in request.headers
-            }
-            async with session.request(
-                request.method, request.rel_url, data=await request.read(), headers=headers
-            ) as answer:
-                kept = {name: answer.headers[name] for name in ("X-OAuth-Scopes",) if name in answer.headers}
-                return web.Response(
-                    status=answer.status,
-                    body=await answer.read(),
-                    content_type=answer.content_type,
-                    headers=kept,
-                )
-
-        app = web.Application()
-        app.router.add_route("*", "/{path:.*}", handle)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        try:
-            yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-        finally:
-            await runner.cleanup()
 
 
 ODD = [
