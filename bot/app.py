@@ -118,6 +118,7 @@ class Buildbell:
         shown_seconds: float = SHOWN_SECONDS,
         recheck_seconds: float = RECHECK_SECONDS,
         slack_retry_seconds: float = SLACK_RETRY_SECONDS,
+        progress_seconds: float = Limits.progress,
     ) -> None:
         """Raises PolicyProblem where POLICY_FILE can't be read, or needs a key that is not there."""
         self._settings = settings
@@ -128,6 +129,7 @@ class Buildbell:
         self._shown_seconds = shown_seconds
         self._recheck_seconds = recheck_seconds
         self._slack_retry_seconds = slack_retry_seconds
+        self._progress_seconds = progress_seconds
         self._clock = clock
         self._stopping = asyncio.Event()
         self._arrived = self._tokens_checked = False
@@ -164,14 +166,17 @@ class Buildbell:
             open_things.push_async_callback(slack.close)
             patient = Slacks(slack.access_to, **client_options(self._settings, session, patient=True))
             hasty = Slacks(slack.access_to, **client_options(self._settings, session, patient=False))
-            relay = self._relay(hasty, storage)
+
+            def is_current(provider: Provider) -> bool:
+                return lookout.is_current(provider)  # which comes into being only after the relay
+
+            relay = self._relay(hasty, storage, is_current)
             open_things.push_async_callback(self.workers.close)
-            members = MemberDirectory(patient, clock=self._clock)
             clients = clients_of(
                 self._settings,
                 https,
                 storage,
-                members=members,
+                members=MemberDirectory(patient, clock=self._clock),
                 runner=self.workers,
                 asked=relay.wake,
                 clock=self._clock,
@@ -431,7 +436,7 @@ class Buildbell:
         await use_anchor(database, self._settings.vault(), address, self._clock)
         return writer
 
-    def _relay(self, slack: Slacks, storage: Storage) -> Relay:
+    def _relay(self, slack: Slacks, storage: Storage, is_current: Callable[[Provider], bool]) -> Relay:
         return Relay(
             slack,
             storage,
@@ -442,7 +447,9 @@ class Buildbell:
                 backlog=self._settings.backlog_count,
                 backlog_age=timedelta(minutes=self._settings.backlog_minutes),
                 flood=self._settings.flood_limit,
+                progress=self._progress_seconds,
             ),
+            is_current=is_current,
         )
 
     def _webhook(self, lookout: Lookout) -> Webhook | None:

@@ -20,7 +20,7 @@ from storage.database import (
 from storage.deliveries import Deliveries
 from storage.failures import Failures, Unread
 from storage.installations import Installations, KeptInstallation, States, TooManyTaken, kept_installations
-from storage.messages import Messages, MessageStatus, NewMessage, SlackMessage
+from storage.messages import Messages, MessageStatus, NewMessage, RunningMessage, SlackMessage
 from storage.outbox import Notification, Outbox, Owed, Status
 from storage.people import Known, NameTaken, Person
 from storage.persons import Erased, erase_everywhere, export_person
@@ -82,6 +82,7 @@ __all__ = [
     "Recorder",
     "Restored",
     "Rotated",
+    "RunningMessage",
     "Saved",
     "Scope",
     "SeenAs",

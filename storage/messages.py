@@ -11,6 +11,7 @@ from typing import Any
 import sqlite_utils
 
 from bot.build import Frozen
+from bot.pipeline import Pipeline
 from bot.provider import Provider
 from storage.database import Database, WorkspaceGone
 from storage.recipient import Recipient
@@ -47,14 +48,26 @@ class NewMessage(Frozen):
 class SlackMessage(NewMessage):
     """A message that was sent, or is to be. `note` is what people have added to it, as JSON.
 
-    `stale` counts what it does not say yet, so that what happens while it is being changed is not taken for said.
+    `stale` counts what it does not say yet, so that what happens while it is being changed is not taken for said;
+    `stale_excerpts` is how much of that only adds an excerpt of a log.
     """
 
     status: MessageStatus
     ts: str | None = None
     sent_at: datetime
     stale: int = 0
+    stale_excerpts: int = 0
     note: str | None = None
+
+
+class RunningMessage(Frozen):
+    """A message in Slack that shows something which has not ended yet; `since` is when that began."""
+
+    parcel: str
+    recipient: Recipient
+    provider: Provider
+    since: datetime
+    sent_at: datetime
 
 
 class Messages:
@@ -73,6 +86,10 @@ class Messages:
         marks = ", ".join("?" * len(subjects))
         where = f"{_TO} AND status = 'told' AND subject IN ({marks}) ORDER BY rowid"
         return {one.subject: one for one in await self._find(where, [to.team, to.channel, *subjects])}
+
+    async def running(self) -> list[RunningMessage]:
+        """Everybody's messages that show the progress of something which has not ended."""
+        return await self._database.read(_running)
 
     async def find(self, parcel: str) -> SlackMessage | None:
         """One message."""
@@ -136,11 +153,23 @@ def change_messages_about(
     )
 
 
+def refresh_earlier_moments(
+    db: sqlite_utils.Database, provider: Provider, build_slugs: Sequence[str]
+) -> None:
+    """Bring up to date what was told of builds before they ended, so that it goes on to be true; in a transaction."""
+    db.conn.executemany(
+        "UPDATE messages SET stale = stale + 1 WHERE status IN ('sending', 'told') AND parcel IN"
+        " (SELECT parcel FROM notifications WHERE provider = ? AND build_slug = ? AND event <> 'ended')",
+        [(provider, slug) for slug in build_slugs],
+    )
+
+
 def refresh_messages_of(db: sqlite_utils.Database, provider: Provider, build_slug: str) -> None:
-    """Say that something new is known of a build; for use inside a transaction."""
+    """Say that an excerpt of a build's log is known; for use inside a transaction."""
     db.execute(
         # Lists of many builds stay as they were told.
-        "UPDATE messages SET stale = stale + 1 WHERE status IN ('sending', 'told')"
+        "UPDATE messages SET stale = stale + 1, stale_excerpts = stale_excerpts + 1"
+        " WHERE status IN ('sending', 'told')"
         " AND (subject GLOB 'build *' OR subject GLOB 'live *' OR subject GLOB 'reply *' OR subject GLOB 'card *'"
         " OR subject GLOB 'pipeline *')"
         " AND parcel IN"
@@ -149,9 +178,42 @@ def refresh_messages_of(db: sqlite_utils.Database, provider: Provider, build_slu
     )
 
 
+_SHOWN = (
+    "SELECT DISTINCT parcel, messages.team_id, messages.channel_id, messages.sent_at FROM notifications"
+    " JOIN messages USING (parcel) WHERE notifications.provider = ? AND notifications.build_slug = ?"
+    " AND messages.status = 'told' AND messages.content IS NULL AND ({kinds})"
+)
+_SHOWN_OF_BUILD = _SHOWN.format(
+    kinds="subject GLOB 'live *' OR subject GLOB 'build *' OR subject GLOB 'reply *'"
+)
+_SHOWN_OF_PIPELINE = _SHOWN.format(kinds="subject GLOB 'pipeline *'")
+
+
+def _running(db: sqlite_utils.Database) -> list[RunningMessage]:
+    builds = db.execute("SELECT provider, build_slug, triggered_at FROM builds WHERE ended = 0").fetchall()
+    asked = [(_SHOWN_OF_BUILD, provider, slug, since) for provider, slug, since in builds]
+    pipelines = db.execute("SELECT provider, seen_at, body FROM pipelines WHERE ended = 0").fetchall()
+    for provider, since, body in pipelines:
+        slugs = (one.build_slug for one in Pipeline.model_validate_json(body).workflows)
+        asked += [(_SHOWN_OF_PIPELINE, provider, slug, since) for slug in slugs if slug]
+    found = {
+        parcel: RunningMessage(
+            parcel=parcel,
+            recipient=Recipient(team=team, channel=channel),
+            provider=Provider.named(provider),
+            since=from_text(since or sent_at),
+            sent_at=from_text(sent_at),
+        )
+        for query, provider, slug, since in asked
+        for parcel, team, channel, sent_at in db.execute(query, [provider, slug])
+    }
+    return list(found.values())
+
+
 def _select(db: sqlite_utils.Database, where: str, arguments: Sequence[Any]) -> list[SlackMessage]:
     rows = db.execute(
-        "SELECT parcel, team_id, channel_id, subject, status, thread, ts, sent_at, stale, content, note"
+        "SELECT parcel, team_id, channel_id, subject, status, thread, ts, sent_at, stale, stale_excerpts,"
+        " content, note"
         f" FROM messages WHERE {where}",
         arguments,
     )
@@ -166,8 +228,9 @@ def _select(db: sqlite_utils.Database, where: str, arguments: Sequence[Any]) -> 
             ts=ts,
             sent_at=from_text(sent_at),
             stale=stale,
+            stale_excerpts=excerpts,
             content=content,
             note=note,
         )
-        for parcel, team, channel, subject, status, thread, ts, sent_at, stale, content, note in rows
+        for parcel, team, channel, subject, status, thread, ts, sent_at, stale, excerpts, content, note in rows
     ]

@@ -123,6 +123,13 @@ def m011_audit_register(db: sqlite_utils.Database) -> None:
     )
 
 
+@migrations()
+def m013_edit_order(db: sqlite_utils.Database) -> None:
+    """Which edits of messages can wait for others."""
+    for statement in _THIRTEENTH:
+        db.execute(statement)
+
+
 def _about_everything(body: str) -> str:
     """A rule about all that there was, as one about all that there is."""
     rule = json.loads(body)
@@ -408,4 +415,9 @@ _ELEVENTH = (
         BEGIN SELECT RAISE(ABORT, 'the register of the audit log is not deleted'); END""",
     # Lines that wait to be sent, in their order.
     "CREATE TABLE audit_anchor_lines (id INTEGER PRIMARY KEY AUTOINCREMENT, line TEXT NOT NULL)",
+)
+
+_THIRTEENTH = (
+    # How many of the changes counted by `stale` only add an excerpt of a log: those wait for changes of state.
+    "ALTER TABLE messages ADD COLUMN stale_excerpts INTEGER NOT NULL DEFAULT 0",
 )

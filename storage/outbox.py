@@ -211,16 +211,18 @@ class Outbox:
 
         await self._database.write(work)
 
-    async def told(self, parcel: str, ts: str, *, stale: int = 0) -> int:
+    async def told(self, parcel: str, ts: str, *, stale: int = 0, stale_excerpts: int = 0) -> int:
         """Slack has the message; `ts` is its name there. Returns how many notifications it newly told.
 
-        `stale` is the message's count from before its content was read: what has changed since is still to be said.
+        `stale` and `stale_excerpts` are the message's counts from before its content was read: what has changed since
+        is still to be said.
         """
 
         def work(db: sqlite_utils.Database) -> int:
             db.execute(
-                "UPDATE messages SET status = 'told', ts = ?, stale = MAX(stale - ?, 0) WHERE parcel = ?",
-                [ts, stale, parcel],
+                "UPDATE messages SET status = 'told', ts = ?, stale = MAX(stale - ?, 0),"
+                " stale_excerpts = MAX(stale_excerpts - ?, 0) WHERE parcel = ?",
+                [ts, stale, stale_excerpts, parcel],
             )
             newly = db.execute(
                 "UPDATE notifications SET status = 'told', error = NULL WHERE parcel = ? AND status = 'sending'",
@@ -363,7 +365,7 @@ def _owe_again(db: sqlite_utils.Database, parcel: str, error: str) -> None:
 
 
 _STALE_IF_FOUND_OUT = """
-    UPDATE messages SET stale = 1 WHERE parcel = ? AND EXISTS (
+    UPDATE messages SET stale = 1, stale_excerpts = 1 WHERE parcel = ? AND EXISTS (
         SELECT 1 FROM notifications JOIN builds USING (provider, build_slug) WHERE parcel = ? AND failure IS NOT NULL)
 """
 

@@ -16,6 +16,7 @@ from bot.watched import Sighting, Snapshot
 from storage.database import Database
 from storage.failures import note_failure, read_soon
 from storage.keeping import builds_as_kept
+from storage.messages import refresh_earlier_moments
 from storage.outbox import Owed, owe
 from storage.people import names_of
 from storage.pipelines import forget_pipelines, save_pipelines
@@ -77,6 +78,8 @@ class Recorder:
             names = names_of(db, {one.team for one in subscriptions})
             owed = self._match(changes, standings, subscriptions, names, at)
             owe(db, owed, at)
+            gone_on = [change.build.slug for change in changes if change.was is not None]
+            refresh_earlier_moments(db, sighting.provider, gone_on)
             told = {one.build_slug for one in owed}
             failed = [change.build for change in changes if change.build.state is State.FAILED]
             for build in failed:

@@ -145,7 +145,16 @@ from bot.messages.subscriptions import (
     unseen,
     unsubscribed,
 )
-from bot.messages.told import Telling, flood, gathered, outage, series_card, thread_head, told_build
+from bot.messages.told import (
+    Telling,
+    earlier_moment,
+    flood,
+    gathered,
+    outage,
+    series_card,
+    thread_head,
+    told_build,
+)
 
 __all__ = [
     "LOG_LINES",
@@ -218,6 +227,7 @@ __all__ = [
     "connect_modal",
     "connected",
     "disconnected",
+    "earlier_moment",
     "find_modal",
     "flood",
     "following",

@@ -13,7 +13,7 @@ from bot.messages.buttons import AppButton, ListButton
 from bot.messages.card_buttons import card_row, details_button
 from bot.messages.message import Block, Message
 from bot.messages.offers import offer_row
-from bot.messages.text import code, cut_markup, escape, lasted, link, when
+from bot.messages.text import clock_time, code, cut_markup, escape, lasted, link, when
 from bot.ties import Tie
 
 ROWS_WITH_BUTTONS = 10
@@ -27,7 +27,8 @@ def build_card(
     `usual`: how long builds like it take; `ties`: where this channel may want its builds deployed.
     """
     so_far = wording.so_far(build, now, usual)
-    spoken = wording.in_a_sentence(build, app) + (f" It is {so_far}." if so_far else "")
+    as_of = f" It is {so_far}, as of {clock_time(now)}." if so_far else ""
+    spoken = wording.in_a_sentence(build, app) + as_of
     return Message(
         spoken,
         [
@@ -100,10 +101,10 @@ def build_list(
 
 def _about(build: Build, app: App, now: datetime, usual: timedelta | None) -> list[str]:
     lines = [f"{wording.symbol(build)} {wording.name(build, app)} *{wording.result(build)}*"]
-    if so_far := wording.so_far(build, now, usual):
-        lines[0] += f", {so_far}"
-    if bar := wording.bar(build, now, usual):
-        lines.append(bar)
+    if since := wording.since(build):
+        lines[0] += f" {since}"
+    if progress := wording.progress(build, now, usual):
+        lines.append(progress)
     if source := wording.source(build):
         lines.append(source)
     if commit := wording.commit(build):
@@ -137,14 +138,14 @@ def build_line(build: Build, app: App) -> str:
 
 def build_row(build: Build, app: App, *, now: datetime, usual: timedelta | None = None) -> Block:
     """One build in a line, with a button for its card, and how it stands or when it ended."""
-    more = _ended_at(build) or progress(build, now, usual)
+    more = _ended_at(build) or progress_line(build, now, usual)
     return section(build_line(build, app) + more, details_button(build, app))
 
 
-def progress(build: Build, now: datetime, usual: timedelta | None) -> str:
-    """How far a build that runs has come, on lines of their own; empty for one that has ended."""
-    parts = (wording.so_far(build, now, usual), wording.bar(build, now, usual))
-    return "".join(f"\n{part}" for part in parts if part)
+def progress_line(build: Build, now: datetime, usual: timedelta | None) -> str:
+    """How far a build that runs has come, on a line of its own; empty for one that has ended."""
+    progress = wording.progress(build, now, usual)
+    return f"\n{progress}" if progress else ""
 
 
 def _ended_at(build: Build) -> str:

@@ -10,7 +10,7 @@ from bot.build import App, Build
 from bot.messages import actions
 from bot.messages.accounts import Linked
 from bot.messages.blocks import button, context, header, row, section
-from bot.messages.builds import build_line, build_row, progress
+from bot.messages.builds import build_line, build_row, progress_line
 from bot.messages.buttons import AppButton, BuildButton
 from bot.messages.message import Block
 from bot.messages.modals import MOST_BLOCKS, searched, warning
@@ -198,7 +198,7 @@ def _running(content: HomeContent, now: datetime) -> list[Block]:
         value = BuildButton.of(build, app).encode()
         label = f"{app.title} {build.label}"
         blocks += [
-            section(build_line(build, app) + progress(build, now, content.usual.get(build.slug))),
+            section(build_line(build, app) + progress_line(build, now, content.usual.get(build.slug))),
             row(
                 button("Details", actions.BUILD_SHOW, value, label=f"Details of {label}"),
                 button("Abort", actions.BUILD_ABORT, value, style="danger", label=f"Abort {label}")

@@ -11,7 +11,7 @@ from bot.messages.blocks import button, confirm, context, link_button, paragraph
 from bot.messages.buttons import BuildButton, PipelineButton
 from bot.messages.message import Block, Message
 from bot.messages.offers import offer_row
-from bot.messages.text import code, cut_markup, escape, lasted, link, mention, plain, when
+from bot.messages.text import clock_time, code, cut_markup, escape, lasted, link, mention, plain, when
 from bot.messages.told import Telling, failure_blocks
 from bot.pipeline import Pipeline, PipelineWorkflow
 
@@ -63,7 +63,9 @@ def pipeline_list(pipelines: Sequence[Pipeline], app: App, *, now: datetime) -> 
         value = PipelineButton.of(one, app).encode()
         label = f"Details of {app.title} {one.name} {one.label}"
         details = button("Details", actions.PIPELINE_SHOW, value, label=label)
-        blocks.append(section(f"{_headline(one, app, now)}\n{_source(one)}".strip(), details))
+        blocks.append(
+            section("\n".join([_headline(one, app), *_progress(one, now), _source(one)]).strip(), details)
+        )
     spoken = " ".join(in_a_sentence(one, app) for one in pipelines)
     return Message(cut_markup(f"Pipelines of {escape(app.title)}. {spoken}", 3500), blocks)
 
@@ -93,22 +95,32 @@ def in_a_sentence(one: Pipeline, app: App) -> str:
 
 
 def _about(one: Pipeline, app: App, now: datetime) -> list[str]:
-    lines = [_headline(one, app, now), _source(one)]
+    lines = [_headline(one, app), *_progress(one, now), _source(one)]
     subject = (one.commit_message or "").strip().split("\n", 1)[0]
     commit = " ".join(part for part in (escape(one.commit_hash or "", 8), escape(subject, 250)) if part)
     stopped = f"Aborted: {escape(one.abort_reason, 500)}" if one.abort_reason else ""
     return [line for line in [*lines, commit, stopped] if line]
 
 
-def _headline(one: Pipeline, app: App, now: datetime) -> str:
+def _headline(one: Pipeline, app: App) -> str:
     attempt = f", attempt {one.attempt}" if one.attempt > 1 else ""
     headline = f"{wording.symbol_of(one.state)} {_name(one, app)} *{wording.result_of(one.state)}*{attempt}"
     done = sum(each.state.ended for each in one.workflows)
     if not one.ended and one.workflows:
-        since = one.started_at or one.triggered_at
-        spent = f" for {lasted(max(now - since, timedelta(0)))}" if since else ""
-        headline += f"{spent}, {done} of {len(one.workflows)} workflows done"
+        began = one.started_at or one.triggered_at
+        headline += (
+            f"{f' since {when(began)}' if began else ''}, {done} of {len(one.workflows)} workflows done"
+        )
     return headline
+
+
+def _progress(one: Pipeline, now: datetime) -> list[str]:
+    """How long it has been going on, and when that was so; nothing for one that has ended."""
+    began = one.started_at or one.triggered_at
+    if one.ended or began is None:
+        return []
+    doing = "waiting" if one.started_at is None else "running"
+    return [f"{doing} for {lasted(max(now - began, timedelta(0)))}, as of {clock_time(now)}"]
 
 
 def _name(one: Pipeline, app: App) -> str:

@@ -154,6 +154,11 @@ def when(at: datetime) -> str:
     return f"<!date^{int(at.timestamp())}^{{date_short_pretty}} at {{time}}|{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC>"
 
 
+def clock_time(at: datetime) -> str:
+    """A time of day with its seconds, which Slack shows in the reader's own time zone."""
+    return f"<!date^{int(at.timestamp())}^{{time_secs}}|{at.astimezone(UTC):%H:%M:%S} UTC>"
+
+
 def lasted(span: timedelta) -> str:
     """A span in words: `6 min 3 s`; the two largest units."""
     seconds = round(span.total_seconds())

@@ -58,10 +58,17 @@ def told_build(telling: Telling, *, now: datetime) -> Message:
     build, app = telling.build, telling.app
     card = build_card(build, app, now=now, usual=telling.usual, ties=telling.ties)
     first, *rest = card.blocks
-    headline = _too_long(telling)
+    headline = _too_long(build, app, telling.happening)
     blocks = [*([section(headline)] if headline else []), first, *failure_blocks(telling), *rest]
     spoken = " ".join(part for part in (headline, card.text, _spoken(telling)) if part)
     return Message(cut_markup(spoken, 3500), blocks)
+
+
+def earlier_moment(telling: Telling, happening: str) -> Message:
+    """What was told of a build before it ended, once it has: how it ended is shown in full elsewhere."""
+    build, app = telling.build, telling.app
+    lines = [_too_long(build, app, happening), build_line(build, app)]
+    return Message(wording.in_a_sentence(build, app), [section("\n".join(line for line in lines if line))])
 
 
 def series_card(tellings: Sequence[Telling], note: CardNote, *, now: datetime) -> Message:
@@ -230,12 +237,12 @@ def _mentions(people: Sequence[str]) -> list[Block]:
     return [context(f"👋 {' '.join(mention(one) for one in people)}")] if people else []
 
 
-def _too_long(telling: Telling) -> str:
-    build = telling.build
-    if telling.happening == Happening.ON_HOLD_TOO_LONG:
-        return f"⏳ {wording.name(build, telling.app)} has been on hold for long"
-    if telling.happening == Happening.RUNNING_TOO_LONG:
-        return f"🐢 {wording.name(build, telling.app)} has been running for long"
+def _too_long(build: Build, app: App, happening: str) -> str:
+    if happening == Happening.ON_HOLD_TOO_LONG:
+        doing = "has been on hold" if build.state is State.ON_HOLD else "was on hold"
+        return f"⏳ {wording.name(build, app)} {doing} for long"
+    if happening == Happening.RUNNING_TOO_LONG:
+        return f"🐢 {wording.name(build, app)} {'ran' if build.ended else 'has been running'} for long"
     return ""
 
 

@@ -10,7 +10,7 @@ from bot import authors
 from bot.aborts import MANUAL, OTHER, phrase, read_abort
 from bot.build import App, Build, Kind, State, time_building, time_on_hold, time_preparing
 from bot.messages.kinds import UNKNOWN_OPEN, state_words, words_of
-from bot.messages.text import code, escape, lasted, link, plain
+from bot.messages.text import clock_time, code, escape, lasted, link, plain, when
 from bot.redaction import redact_beginning
 
 BAR_CELLS = 10
@@ -168,20 +168,38 @@ def times(build: Build) -> list[str]:
     return [f"{lasted(span)} {what}" for what, span in spans if span is not None]
 
 
+def since(build: Build) -> str | None:
+    """Since when a build that has not ended is where it is, which stays true however old a message is."""
+    at = build.started_at or build.triggered_at
+    return f"since {when(at)}" if at is not None and not build.ended else None
+
+
+def progress(build: Build, now: datetime, usual: timedelta | None = None) -> str | None:
+    """How far a build has come that has not ended, and when that was so; None for one that has.
+
+    A message says it for as long as nobody edits it, so it names its moment.
+    """
+    spent = so_far(build, now, usual)
+    if spent is None:
+        return None
+    cells = bar(build, now, usual)
+    return f"{f'{cells} ' if cells else ''}{spent}, as of {clock_time(now)}"
+
+
 def so_far(build: Build, now: datetime, usual: timedelta | None = None) -> str | None:
     """How far a build has come that has not ended, measured by the `usual` time; None for one that has."""
-    since = build.prepared_at or build.started_at or build.triggered_at
-    if build.ended or since is None:
+    begun = build.prepared_at or build.started_at or build.triggered_at
+    if build.ended or begun is None:
         return None
     if usual and build.started_at:
         return f"running for {_measured(max(now - build.started_at, timedelta(0)), usual)}"
     if usual:
         return (
-            f"waiting for {lasted(max(now - since, timedelta(0)))}; it usually runs for about {_about(usual)}"
+            f"waiting for {lasted(max(now - begun, timedelta(0)))}; it usually runs for about {_about(usual)}"
         )
     words = words_of(build.kind)
     doing = "building" if build.prepared_at else words.preparing if build.started_at else words.waiting
-    return f"{doing} for {lasted(max(now - since, timedelta(0)))}"
+    return f"{doing} for {lasted(max(now - begun, timedelta(0)))}"
 
 
 def bar(build: Build, now: datetime, usual: timedelta | None) -> str | None:

@@ -30,6 +30,7 @@ from bot.outbox.delivery import (
 )
 from bot.outbox.giving_up import give_up
 from bot.outbox.limits import Limits
+from bot.outbox.pace import EditPace, Urgency
 from bot.outbox.planning import (
     FLOOD_WINDOW,
     OUTAGE_WINDOW,
@@ -38,6 +39,7 @@ from bot.outbox.planning import (
     plan,
     subjects_needed,
 )
+from bot.outbox.progress import Progress
 from bot.outbox.readback import Found, Missing, Unreadable, look_back
 from bot.outbox.rendering import render
 from bot.outbox.subjects import Kind, kind_of, told_of
@@ -48,9 +50,6 @@ log = structlog.get_logger()
 MOST_AT_A_TIME = 100
 # One message a second a channel, short bursts pass (Slack's rules, "Pace").
 BURST = 4
-# chat.update is let through fifty times a minute for the whole workspace (Slack's rules, "Pace"); some of it is left
-# to logs that are followed.
-UPDATES_A_MINUTE = 36
 SHORT_PAUSE = 1.0
 LONG_PAUSE = 60.0
 CALLS_AT_ONCE = 50
@@ -60,7 +59,8 @@ _ROLLING = (Kind.FLOOD, Kind.OUTAGE)
 class Courier:
     """Does one thing at a time for a channel; each can be begun again after a kill at any point.
 
-    `pause` waits so many seconds, or less where the bot is to stop.
+    `pause` waits so many seconds, or less where the bot is to stop; `news` gives an event that is set as soon as there
+    may be something more urgent to do than what waits for its turn.
     """
 
     def __init__(
@@ -73,6 +73,8 @@ class Courier:
         new_key: Callable[[], str],
         limits: Limits,
         pause: Callable[[float], Awaitable[None]],
+        progress: Progress,
+        news: Callable[[], asyncio.Event],
     ) -> None:
         self._slack = slack
         self._storage = storage
@@ -84,20 +86,22 @@ class Courier:
         self._addresses = Addresses(slack)
         self._places = asyncio.Semaphore(CALLS_AT_ONCE)
         self._paces: dict[Recipient, AsyncLimiter] = {}
-        self._updates: defaultdict[str, AsyncLimiter] = defaultdict(
-            lambda: AsyncLimiter(UPDATES_A_MINUTE, 60)
-        )
+        self._progress = progress
+        self._news = news
+        self._updates: defaultdict[str, EditPace] = defaultdict(EditPace)
         self._started = time.monotonic()
         self._sent: dict[str, float] = {}
 
     def forget(self, team: str) -> None:
         """The app is gone from the workspace: nothing that was remembered of it counts any more."""
         self._addresses.forget(team)
+        self._progress.forget(team)
         self._paces = {to: pace for to, pace in self._paces.items() if to.team != team}
         self._updates.pop(team, None)
 
     async def next(self, to: Recipient) -> float | None:
         """Do the recipient's next thing; returns the seconds to wait before another, None where nothing is left."""
+        news = self._news()
         unfinished = await self._storage.messages.unfinished(to)
         for message in unfinished:
             if message.status is MessageStatus.SENDING:
@@ -109,8 +113,39 @@ class Courier:
         due = await self._storage.outbox.due(to, MOST_AT_A_TIME, self._clock())
         if due:
             return await self._carry_out(to, plan(due, await self._facts(to, due)))
-        stale = [one for one in unfinished if one.stale]
-        return await self._refresh(stale[0]) if stale else None
+        for one in unfinished:
+            if one.stale > one.stale_excerpts:
+                return await self._refresh(one)
+        for one in unfinished:
+            if one.stale:
+                turn = await self._turn(to.team, Urgency.EXCERPT, one.sent_at, news)
+                return await self._refresh(one, permitted=True) if turn else 0
+        if (running := self._progress.next_of(to)) is not None:
+            return await self._show_progress(to, *running, news)
+        return None
+
+    async def _show_progress(self, to: Recipient, parcel: str, last: datetime, news: asyncio.Event) -> float:
+        """Edit a message that shows something which runs; where that can't be done now, it is left to the next time."""
+        if not await self._turn(to.team, Urgency.PROGRESS, last, news):
+            return 0
+        there = await self._storage.messages.find(parcel)
+        if there is None or there.status is not MessageStatus.TOLD:
+            self._progress.note_edit(parcel)
+            return 0
+        return await self._refresh(there, permitted=True)
+
+    async def _turn(self, team: str, urgency: Urgency, since: datetime, news: asyncio.Event) -> bool:
+        """Wait for an edit's turn; False where there may be something better to do before it has come."""
+        turn = asyncio.create_task(self._updates[team].acquire(urgency, since=since.timestamp()))
+        called = asyncio.create_task(news.wait())
+        try:
+            await asyncio.wait({turn, called}, return_when=asyncio.FIRST_COMPLETED)
+            return turn.done()
+        finally:
+            called.cancel()
+            if not turn.done():
+                turn.cancel()
+            await asyncio.gather(turn, called, return_exceptions=True)
 
     async def _facts(self, to: Recipient, due: Sequence[Notification]) -> Facts:
         now, outbox = self._clock(), self._storage.outbox
@@ -198,21 +233,29 @@ class Courier:
         )
         return await self._refresh(into, about=planned.about)
 
-    async def _refresh(self, parcel: SlackMessage, about: Notification | None = None) -> float:
-        """Bring a message up to date with all that it carries; the head of a thread with what it is `about`."""
+    async def _refresh(
+        self, parcel: SlackMessage, about: Notification | None = None, *, permitted: bool = False
+    ) -> float:
+        """Bring a message up to date with all that it carries; the head of a thread with what it is `about`.
+
+        `permitted`: the edit has had its turn already.
+        """
+        self._progress.note_edit(parcel.parcel)
         # Its count of changes is read before its content: what changes meanwhile is a reason to do this again.
         there = await self._storage.messages.find(parcel.parcel) or parcel
         if there.content is not None and there.ts is not None:
-            return await self._change(there, Message.decode(there.content))
+            return await self._change(there, Message.decode(there.content), permitted=permitted)
         kind, outbox = kind_of(there.subject), self._storage.outbox
         read = outbox.last_reply if kind is Kind.THREAD else outbox.carried
         carried = [about] if about is not None else await read(there.parcel)
         # What told of an app that its channel may not see any more stays as it is; one that gathers what several
         # subscriptions are told goes on for the others.
         if there.ts is None or all(one.access_lost for one in carried):
-            await outbox.told(there.parcel, there.ts or "", stale=there.stale)
+            await outbox.told(
+                there.parcel, there.ts or "", stale=there.stale, stale_excerpts=there.stale_excerpts
+            )
             return 0
-        return await self._change(there, self._render(kind, carried, there.note))
+        return await self._change(there, self._render(kind, carried, there.note), permitted=permitted)
 
     async def _refresh_head(self, head: SlackMessage, newest: Notification) -> None:
         """Let the head of a thread show the newest reply's build, once there is nothing better to do."""
@@ -224,15 +267,18 @@ class Courier:
             return None
         return ThreadNote(build=planned.about.build.slug, shown_at=self._clock()).encode()
 
-    async def _change(self, there: SlackMessage, message: Message) -> float:
-        await self._updates[there.team].acquire()
+    async def _change(self, there: SlackMessage, message: Message, *, permitted: bool) -> float:
+        if not permitted:
+            await self._updates[there.team].acquire(Urgency.STATE)
         async with self._places:
             outcome = await update(
                 self._slack(there.team), await self._known_address(there), there.ts or "", message
             )
         match outcome:
             case Told(_):
-                newly = await self._storage.outbox.told(there.parcel, there.ts or "", stale=there.stale)
+                newly = await self._storage.outbox.told(
+                    there.parcel, there.ts or "", stale=there.stale, stale_excerpts=there.stale_excerpts
+                )
                 self._counts.told(newly)
                 return 0
             case Gone(reason) | Refused(reason) | ChannelClosed(reason):
@@ -245,6 +291,9 @@ class Courier:
                 return _not_let_in(reason)
             case Later(seconds, reason):
                 log.info("relay.later", channel=there.channel, seconds=seconds, reason=reason)
+                if reason == "ratelimited":
+                    # It is said of one channel's edit, and meant for all of the workspace.
+                    self._updates[there.team].hold(seconds)
                 return seconds
             case InDoubt(_):
                 return SHORT_PAUSE
@@ -253,6 +302,7 @@ class Courier:
         outbox = self._storage.outbox
         match outcome:
             case Told(ts):
+                self._progress.message_posted()
                 self._counts.told(await outbox.told(new.parcel, ts))
                 return 0
             case Later(seconds, reason):
@@ -286,6 +336,7 @@ class Courier:
         match await look_back(self._slack(message.team), place, message.parcel, after=after):
             case Found(ts):
                 self._counts.doubted("found")
+                self._progress.message_posted()
                 self._counts.told(await self._storage.outbox.told(message.parcel, ts))
             case Missing():
                 self._counts.doubted("missing")

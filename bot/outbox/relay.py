@@ -12,6 +12,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.outbox.counting import Counts
 from bot.outbox.courier import LONG_PAUSE, Courier
 from bot.outbox.limits import Limits
+from bot.outbox.progress import Progress
+from bot.provider import Provider
 from storage import Recipient, Storage
 
 log = structlog.get_logger()
@@ -31,12 +33,23 @@ class Relay:
         clock: Callable[[], datetime],
         new_key: Callable[[], str],
         limits: Limits = DEFAULT_LIMITS,
+        is_current: Callable[[Provider], bool] = lambda _provider: True,
     ) -> None:
         self._storage = storage
         self._clock = clock
+        self._progress = Progress(storage, clock=clock, every=limits.progress, is_current=is_current)
         self._courier = Courier(
-            slack, storage, counts=counts, clock=clock, new_key=new_key, limits=limits, pause=self._pause
+            slack,
+            storage,
+            counts=counts,
+            clock=clock,
+            new_key=new_key,
+            limits=limits,
+            pause=self._pause,
+            progress=self._progress,
+            news=lambda: self._news,
         )
+        self._news = asyncio.Event()
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
         self._under_way: dict[Recipient, asyncio.Task[None]] = {}
@@ -44,6 +57,7 @@ class Relay:
     def wake(self) -> None:
         """Say that the outbox may owe something new."""
         self._wake.set()
+        self._interrupt()
 
     def forget(self, team: str) -> None:
         """The app is gone from the workspace; what it was owed is gone from the outbox already."""
@@ -53,12 +67,19 @@ class Relay:
         """End `run` once what is being handed to Slack has its answer."""
         self._stopping.set()
         self._wake.set()
+        self._interrupt()
+
+    def _interrupt(self) -> None:
+        """Have channels whose edits wait for their turn look whether there is something more urgent."""
+        self._news.set()
+        self._news = asyncio.Event()
 
     async def run(self) -> None:
         """Deliver until stopped, whatever was left from before first."""
         while not self._stopping.is_set():
             self._wake.clear()
-            for to in await self._storage.outbox.recipients(self._clock()):
+            owed = await self._storage.outbox.recipients(self._clock())
+            for to in dict.fromkeys([*owed, *await self._progress.recipients()]):
                 if to not in self._under_way:
                     self._under_way[to] = asyncio.create_task(self._see_to(to))
             await self._wait_for_work()
@@ -66,7 +87,8 @@ class Relay:
 
     async def _wait_for_work(self) -> None:
         """Return when somebody says so, or when something that waits for its time is due."""
-        due = await self._storage.outbox.next_due(self._clock())
+        dues = (await self._storage.outbox.next_due(self._clock()), self._progress.next_at)
+        due = min((one for one in dues if one is not None), default=None)
         seconds = max((due - self._clock()).total_seconds(), 0.0) if due else None
         try:
             # Never longer than a minute: the clock may be set, and with it what "due" means.

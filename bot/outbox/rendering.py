@@ -11,7 +11,7 @@ from bot.messages import CardNote, Message, Telling, wording
 from bot.outbox.subjects import Kind, told_of
 from bot.series import Mark, Standing
 from bot.terms import Happening, Style
-from storage import Notification
+from storage import Notification, Status
 
 
 def render(
@@ -38,6 +38,8 @@ def render(
             return messages.gathered(tellings, title=_why_gathered(carried))
         case Kind.PIPELINE if carried[-1].pipeline is not None:
             return messages.told_pipeline(carried[-1].pipeline, tellings, now=now)
+        case Kind.BUILD if _is_over(carried):
+            return messages.earlier_moment(tellings[-1], carried[-1].event)
         case Kind.BUILD | Kind.LIVE | Kind.REPLY:
             return messages.told_build(tellings[-1], now=now)
         case _:
@@ -51,6 +53,13 @@ def _telling(one: Notification) -> Telling:
     happening = Happening.ENDED if one.build.ended else one.event
     standing = _seen_from(one.team, one.standing) if one.standing is not None else None
     return Telling(one.build, one.app, happening, standing, one.failure, one.usual, one.mention, one.ties)
+
+
+def _is_over(carried: Sequence[Notification]) -> bool:
+    """Whether it told of a build that has ended since, and whose end, where it is wanted, is told by itself."""
+    return all(
+        one.build.ended and one.event != Happening.ENDED and one.status is Status.TOLD for one in carried
+    )
 
 
 def _seen_from(team: str, standing: Standing) -> Standing:

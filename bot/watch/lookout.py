@@ -41,6 +41,11 @@ class Lookout:
         if provider in self._watchers:
             self._watchers[provider].look_now()
 
+    def is_current(self, provider: Provider) -> bool:
+        """Whether the last look at the provider succeeded, so that what runs there is known."""
+        watcher = self._watchers.get(provider)
+        return watcher is not None and watcher.last_success is not None and not watcher.failures
+
     def blindness(self, provider: Provider) -> Blindness | None:
         """Why nothing can be seen at a provider at the moment; None where something can."""
         if provider not in self._watchers:

@@ -11,6 +11,7 @@ from bot.aborts import read_abort
 from bot.build import State
 from bot.messages import BuildButton, NotAButton, wording
 from bot.messages.abort_modal import SUGGESTIONS
+from bot.messages.text import clock_time, when
 from bot.usual import usual_time
 from tests.builds import ANDROID, NOON, a_build
 
@@ -72,8 +73,11 @@ def test_a_running_build_says_how_long_it_has_been_where_it_is() -> None:
 def test_progress_is_measured_by_what_is_usual_in_words_and_as_a_bar() -> None:
     build, usual = a_build(0, State.RUNNING), timedelta(minutes=7, seconds=10)
     message = messages.build_card(build, ANDROID, now=NOON + timedelta(minutes=4, seconds=30), usual=usual)
-    assert "running for 3 of about 7 min\n▰▰▰▰▱▱▱▱▱▱\n" in message.blocks[0]["text"]["text"]
-    assert "It is running for 3 of about 7 min." in message.text
+    shown = message.blocks[0]["text"]["text"]
+    assert f"*is running* since {when(NOON + timedelta(minutes=1))}\n" in shown
+    as_of = clock_time(NOON + timedelta(minutes=4, seconds=30))
+    assert f"\n▰▰▰▰▱▱▱▱▱▱ running for 3 of about 7 min, as of {as_of}\n" in shown
+    assert f"It is running for 3 of about 7 min, as of {as_of}." in message.text
     assert "▰" not in message.text
 
 

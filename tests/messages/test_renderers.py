@@ -23,7 +23,7 @@ from bot.messages.proposals import details_of_proposal
 from bot.messages.text import whole
 from bot.policy import Allow, Permission, Protect, Question, Verdict, Who, judge
 from bot.provider import Provider
-from bot.terms import Terms
+from bot.terms import Happening, Terms
 from tests.builds import NOON
 from tests.messages import buildio_rendered
 from tests.messages.outside import MAYBE, TEXT, assert_message, assert_mrkdwn, assert_options, assert_view
@@ -436,6 +436,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "subscription_modal": st.builds(_of_terms, st.none() | APPS, TERMS, MAYBE),
     "subscription_note": st.builds(messages.subscription_note, TEXT.map("It is {}.".format)),
     "subscriptions": st.builds(messages.subscriptions, ROWS, PROVIDER, blind=BLIND, ties=TIES),
+    "earlier_moment": st.builds(messages.earlier_moment, TELLINGS, st.sampled_from(Happening)),
     "thread_head": st.builds(messages.thread_head, TELLINGS),
     "told_build": st.builds(messages.told_build, TELLINGS, now=NOW),
     "told_pipeline": st.builds(

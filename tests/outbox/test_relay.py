@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import time, timedelta
 
 import pytest
 
 from bot.audit import ERASED
-from bot.build import Build, State
+from bot.build import Build, PipelineRef, State
 from bot.failure import Failure
 from bot.manifest import manifest
 from bot.messages import CardNote
@@ -18,12 +19,14 @@ from bot.metrics import Metrics
 from bot.outbox import Limits, Relay
 from bot.outbox.rendering import render
 from bot.outbox.subjects import Kind
+from bot.pipeline import Pipeline, PipelineWorkflow, Stage
+from bot.provider import Provider
 from bot.slack import SlackClient, slack_session
-from bot.terms import Quiet, Style, Terms
+from bot.terms import Happening, Quiet, Style, Terms
 from bot.watch import compare, match
 from sandbox.faults import Fault
-from sandbox.slack import BOT_TOKEN, SlackSandbox
-from storage import Baseline, NewMessage, Recorder, Sighting, Storage
+from sandbox.slack import BOT_TOKEN, Post, SlackSandbox
+from storage import Baseline, NewMessage, Owed, Recorder, Sighting, Storage
 from tests.builds import ANDROID, NOON, a_build, to
 
 
@@ -37,7 +40,9 @@ class Delivering:
         self.keys = itertools.count(1)
         self.relay = self.new_relay()
 
-    def new_relay(self, flood_limit: int = 60) -> Relay:
+    def new_relay(
+        self, flood_limit: int = 60, is_current: Callable[[Provider], bool] = lambda _provider: True
+    ) -> Relay:
         return Relay(
             lambda _team: self.client,
             self.storage,
@@ -45,7 +50,34 @@ class Delivering:
             clock=lambda: self.now,
             limits=Limits(flood=flood_limit, settling=0.3, rolling=0.01),
             new_key=lambda: f"parcel-{next(self.keys)}",
+            is_current=is_current,
         )
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """The relay, going on by itself."""
+        running = asyncio.create_task(self.relay.run())
+        try:
+            yield
+        finally:
+            self.relay.stop()
+            await running
+
+    async def go_on(self, seconds: float) -> None:
+        """Let time pass for the bot, once it has noted that all was told."""
+        async with asyncio.timeout(30):
+            while await self.storage.outbox.depth():  # noqa: ASYNC110 - there is no event for it
+                await asyncio.sleep(0.01)
+        self.now += timedelta(seconds=seconds)
+        self.relay.wake()
+
+    async def edited(self, post: Post, text: str) -> None:
+        """Wait until the message says this."""
+        await self.slack.workspace.wait_for(lambda: text in self.slack.words(post) or None, 30, text)
+
+    @property
+    def edits(self) -> int:
+        return sum(one.what == "chat.update" for one in self.slack.journal.entries)
 
     async def owe(self, *builds: Build, channel: str = "C0BUILDS", terms: Terms = Terms()) -> None:
         if not await self.storage.of("T1").subscriptions.of_channel(channel):
@@ -363,3 +395,138 @@ async def test_replies_in_threads_are_no_flood(delivering: Delivering) -> None:
         await delivering.relay.deliver(to("C0BUILDS"))
     head, *replies = delivering.slack.posts("builds")
     assert [post.thread_ts for post in replies] == [head.ts] * 5
+
+
+async def test_what_shows_a_running_build_is_edited_within_every_thirty_seconds_until_it_ends(
+    delivering: Delivering,
+) -> None:
+    delivering.now = NOON + timedelta(minutes=2)
+    async with delivering.running():
+        await delivering.owe(a_build(1, State.RUNNING), terms=Terms(style=Style.LIVE))
+        delivering.relay.wake()
+        live = await delivering.slack.wait_for_post("builds", "as of 12:02:00 UTC")
+        warned = Terms(running_over=timedelta(minutes=1))
+        await delivering.owe(a_build(2, State.RUNNING), channel="C0RANDOM", terms=warned)
+        [subscription] = await delivering.storage.of("T1").subscriptions.of_channel("C0RANDOM")
+        await Recorder(delivering.storage.database, compare=compare, match=match).owe(
+            [
+                Owed(
+                    subscription_id=subscription.id,
+                    team="T1",
+                    channel="C0RANDOM",
+                    provider=Provider.BITRISE,
+                    build_slug=a_build(2).slug,
+                    event=Happening.RUNNING_TOO_LONG,
+                )
+            ],
+            at=delivering.now,
+        )
+        delivering.relay.wake()
+        long = await delivering.slack.wait_for_post("random", "has been running for long")
+        for at in ("12:02:30", "12:03:00"):
+            await delivering.go_on(30)
+            await delivering.edited(live, f"as of {at} UTC")
+            await delivering.edited(long, f"as of {at} UTC")
+        before = delivering.edits
+        await delivering.go_on(20)
+        await delivering.owe(a_build(1), a_build(2))
+        delivering.relay.wake()
+        await delivering.edited(live, "#1 succeeded")
+        # What it said of the build before is not left to be wrong, and does not tell its end a second time.
+        await delivering.edited(long, "ran for long")
+        await delivering.slack.wait_for_post("builds", "#2 succeeded")
+        assert "#2 succeeded" in delivering.slack.words(long)
+        ended = await delivering.slack.wait_for_post("random", "#2 succeeded", after=long)
+        assert "as of" not in "".join(map(delivering.slack.words, (live, long, ended)))
+        assert delivering.edits == before + 3
+        await delivering.go_on(600)
+        await delivering.owe(a_build(3), channel="C0RANDOM")
+        delivering.relay.wake()
+        await delivering.slack.wait_for_post("random", "#3 succeeded")
+        assert delivering.edits == before + 3
+
+
+async def test_a_pipeline_shows_progress_also_while_none_of_its_builds_runs(delivering: Delivering) -> None:
+    ref = PipelineRef(id="p1", attempt=1)
+    build = a_build(1, State.FAILED, pipeline=ref)
+    ended = PipelineWorkflow(name="unit", state=State.FAILED, build_slug=build.slug)
+    waits = PipelineWorkflow(name="deploy", state=State.ON_HOLD)
+    pipeline = Pipeline(
+        app_slug=ANDROID.slug,
+        id="p1",
+        name="train",
+        state=State.RUNNING,
+        triggered_at=NOON,
+        started_at=NOON,
+        stages=(Stage(name="all", workflows=(ended, waits)),),
+        url="https://app.bitrise.io/p1",
+    )
+    await delivering.owe()
+    recorder = Recorder(delivering.storage.database, compare=compare, match=match)
+    async with delivering.running():
+        await recorder.record(Sighting(token="t", builds=(build,), pipelines=(pipeline,)), at=delivering.now)
+        delivering.relay.wake()
+        card = await delivering.slack.wait_for_post("builds", "train")
+        await delivering.go_on(30)
+        await delivering.edited(card, "running for 30 s, as of 12:00:30 UTC")
+
+
+async def test_no_progress_is_shown_of_what_cannot_be_seen_or_has_been_deleted(
+    delivering: Delivering,
+) -> None:
+    seen = True
+    delivering.relay = delivering.new_relay(is_current=lambda _provider: seen)
+    delivering.now = NOON + timedelta(minutes=2)
+    async with delivering.running():
+        await delivering.owe(
+            a_build(1, State.RUNNING), a_build(2, State.RUNNING), terms=Terms(style=Style.LIVE)
+        )
+        delivering.relay.wake()
+        first = await delivering.slack.wait_for_post("builds", "#1 is running")
+        second = await delivering.slack.wait_for_post("builds", "#2 is running")
+        seen = False
+        await delivering.go_on(30)
+        await delivering.owe(a_build(4))
+        await delivering.slack.wait_for_post("builds", "#4 succeeded")
+        assert delivering.edits == 0
+        seen = True
+        delivering.slack.workspace.remove(delivering.slack.workspace.channel("builds"), first)
+        await delivering.go_on(30)
+        await delivering.edited(second, "as of 12:03:00 UTC")
+        await delivering.go_on(30)
+        await delivering.edited(second, "as of 12:03:30 UTC")
+        assert delivering.edits == 3
+        assert len(delivering.slack.posts("builds")) == 2
+
+
+async def test_a_change_of_state_goes_before_excerpts_and_progress_also_in_its_own_channel(
+    delivering: Delivering,
+) -> None:
+    """More excerpts are found than Slack takes in a minute; how a build ended does not wait behind them."""
+    channels = [delivering.slack.workspace.add_channel(f"team-{number}") for number in range(45)]
+    last = channels[-1]
+    delivering.now = NOON + timedelta(minutes=2)
+    async with delivering.running():
+        await delivering.owe(a_build(1, State.RUNNING), channel=last.id, terms=Terms(style=Style.LIVE))
+        delivering.relay.wake()
+        live = await delivering.slack.wait_for_post(last.id, "#1 is running")
+        for channel in channels[:-1]:
+            await delivering.owe(channel=channel.id)
+        await delivering.owe(a_build(2, State.FAILED))
+        delivering.relay.wake()
+        for channel in channels:
+            await delivering.slack.wait_for_post(channel.id, "#2 failed")
+        unread = await delivering.storage.failures.next()
+        assert unread is not None
+        await delivering.storage.failures.concluded(unread, Failure(step="gradle", lines=("boom",)))
+        await delivering.go_on(30)
+
+        def excerpts() -> int:
+            said = (map(delivering.slack.words, delivering.slack.posts(one.id)) for one in channels)
+            return sum("boom" in "".join(texts) for texts in said)
+
+        await delivering.slack.workspace.wait_for(lambda: excerpts() > 20 or None, 30, "excerpts")
+        await delivering.owe(a_build(1))
+        delivering.relay.wake()
+        await delivering.edited(live, "#1 succeeded")
+        assert excerpts() < len(channels)

@@ -78,7 +78,9 @@ async def test_a_start_is_told_where_it_is_asked_for(town: Town) -> None:
     await town.watch.subscribe(town.shop, Terms(style=Style.LIVE))
     town.sandbox.deploy(town.sandbox.shop)
     await town.go_on(seconds=15)
-    assert town.watch.told == ["▶️ shop deployment v2 is running, running for 15 s"]
+    [said] = town.watch.told
+    assert said.startswith("▶️ shop deployment v2 is running since ")
+    assert "running for 15 s, as of " in town.watch.words()
     await town.go_on(times=6)
     assert town.watch.told == ["✅ shop deployment v2 succeeded"]
 
