@@ -9,10 +9,11 @@ from bot.provider import Provider
 
 
 class PipelineWorkflow(Frozen):
-    """One workflow of a pipeline; `build_slug` names its build once it has one."""
+    """One workflow of a pipeline; `build_slug` names its build once it has one, and its build names `id`."""
 
     name: str
     state: State
+    id: str | None = None
     build_slug: str | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None

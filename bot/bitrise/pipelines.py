@@ -59,6 +59,7 @@ class WorkflowItem(BaseModel):
         return PipelineWorkflow(
             name=self.name or self.id or "?",
             state=State.ON_HOLD if status in _NOT_BEGUN else _STATES.get(status, State.UNKNOWN),
+            id=self.id,
             build_slug=self.external_id,
             started_at=self.started_at,
             finished_at=self.finished_at,

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from bot.bitrise import Bitrise, listing
 from bot.bitrise.watching import BitriseReader, read_baseline
+from bot.bitrise.watching.pipelines import ANOTHER_QUESTION_AFTER, MOST_QUESTIONS
 from bot.build import App, Build, State
 from bot.http import FixedToken, Http, ProviderDown
 from bot.terms import Terms
@@ -361,3 +362,62 @@ async def test_an_app_that_waits_for_its_turn_misses_nothing_while_newer_builds_
     await watch.look()
     told = await watch.told()
     assert len(told) == len(set(told)) == 4 * 7
+
+
+async def pipelines_seen(watch: Watch, channel: str = "C1") -> list[str | None]:
+    """The pipeline of each build that the channel is owed, in order."""
+    owed = await watch.storage.outbox.due(to(channel), 1000, watch.clock() + timedelta(days=2))
+    return [one.build.pipeline.id if one.build.pipeline else None for one in owed]
+
+
+def lists_of_pipelines(watch: Watch) -> int:
+    return sum(one.path.endswith("/pipelines") for one in watch.sandbox.requests)
+
+
+async def test_a_pipeline_is_recognised_after_ordinary_builds_at_a_cost_that_has_bounds(watch: Watch) -> None:
+    """The list of all apps' builds does not name it, and the app had none when it was asked a moment before."""
+    await watch.subscribe(watch.sandbox.android)
+    await watch.look()
+    watch.sandbox.finish(watch.sandbox.start_build(watch.sandbox.android))
+    await watch.look()
+    pipeline = watch.sandbox.start_pipeline(watch.sandbox.android, stages=[["unit"], ["deploy"]])
+    for name in ("unit", "deploy"):
+        pipeline.builds[name].finish("success", watch.clock())
+        watch.sandbox.farm.advance(watch.clock())
+        await watch.look()
+    assert await pipelines_seen(watch) == [None, pipeline.slug, pipeline.slug]
+    idle = watch.requests()
+    await watch.look()
+    assert watch.requests() == idle + 1
+
+    await watch.subscribe(watch.sandbox.ios, channel="C2")
+    before = lists_of_pipelines(watch)
+    for _ in range(MOST_QUESTIONS + 5):
+        watch.sandbox.finish(watch.sandbox.start_build(watch.sandbox.ios))
+        await watch.look()
+    assert lists_of_pipelines(watch) == before + MOST_QUESTIONS
+    watch.clock.skip(ANOTHER_QUESTION_AFTER)
+    later = watch.sandbox.start_pipeline(watch.sandbox.ios, stages=[["unit"]])
+    later.builds["unit"].finish("error", watch.clock())
+    await watch.look()
+    assert (await pipelines_seen(watch, "C2"))[-1] == later.slug
+
+
+async def test_a_build_waits_a_little_for_the_pipeline_that_it_names(watch: Watch) -> None:
+    watch.sandbox.fault("GET /v0.1/builds", "status", status=403, times=100)
+    await watch.subscribe(watch.sandbox.android)
+    pipeline = watch.sandbox.start_pipeline(watch.sandbox.android, stages=[["unit"]])
+    pipeline.builds["unit"].finish("error", watch.clock())
+    watch.sandbox.farm.pipelines.remove(pipeline)
+    await watch.look()
+    assert await pipelines_seen(watch) == []
+    watch.sandbox.farm.pipelines.append(pipeline)
+    await watch.look()
+    assert await pipelines_seen(watch) == [pipeline.slug]
+    lost = watch.sandbox.start_pipeline(watch.sandbox.android, stages=[["unit"]])
+    lost.builds["unit"].finish("error", watch.clock())
+    watch.sandbox.farm.pipelines.remove(lost)
+    for _ in range(3):
+        await watch.look()
+    # One that is never listed keeps nothing back for good.
+    assert await pipelines_seen(watch) == [pipeline.slug, None]

@@ -16,25 +16,50 @@ from bot.pipeline import Pipeline
 
 log = structlog.get_logger()
 
-# An app that had no pipelines may get some.
+# The list of all apps' builds does not say which are of pipelines (API v0.1, "build-list-all"), and an app that had no
+# pipelines may get some. So it is asked for them when it has a new build: so many times, and once more every few
+# minutes.
+MOST_QUESTIONS = 20
+ANOTHER_QUESTION_AFTER = timedelta(minutes=5)
+# Where pipelines may not be read, or there are none such, that is tried again after this.
 ASKED_AGAIN_AFTER = timedelta(hours=1)
 MOST_REMEMBERED = 5_000
 MOST_SHOWN = 20
 # So often in a row the answer is waited for; then builds are told by themselves rather than not at all.
 PATIENCE = 3
+# So many looks long the pipeline that a build names may be missing from the list: both come into being side by side.
+LOOKS_UNTIL_LISTED = 3
 
 
 @dataclass
 class Placed:
     """The builds with the pipelines that they belong to, the pipelines as they are now, and those that are `gone`.
 
-    `failure`: some builds could not be placed and are left out, so what was read before is to be read again.
+    `left_out`: some builds could not be placed, so what was read before is to be read again; `failure` is why, where
+    there is more to it than that a pipeline is not listed yet.
     """
 
     builds: list[Build] = field(default_factory=list)
     pipelines: dict[str, Pipeline] = field(default_factory=dict)
     gone: list[str] = field(default_factory=list)
+    left_out: bool = False
     failure: ProviderError | None = None
+
+
+class _Questions:
+    """How often an app that has no pipelines may be asked for some."""
+
+    def __init__(self, now: datetime) -> None:
+        self._left, self._at = float(MOST_QUESTIONS), now
+
+    def take(self, now: datetime) -> bool:
+        """Take one, if there is one left."""
+        more = max(now - self._at, timedelta(0)) / ANOTHER_QUESTION_AFTER
+        self._left, self._at = min(self._left + more, MOST_QUESTIONS), now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
 
 
 class Pipelines:
@@ -43,9 +68,13 @@ class Pipelines:
     def __init__(self, bitrise: Bitrise, *, clock: Callable[[], datetime]) -> None:
         self._bitrise = bitrise
         self._clock = clock
-        self._without: dict[str, datetime] = {}
+        self._questions: dict[str, _Questions] = {}
+        self._with_pipelines: set[str] = set()
+        self._not_before: dict[str, datetime] = {}
         self._failures: dict[str, int] = {}
         self._refs: OrderedDict[str, PipelineRef | None] = OrderedDict()
+        self._by_workflow: OrderedDict[str, PipelineRef] = OrderedDict()
+        self._unlisted: OrderedDict[str, int] = OrderedDict()
 
     async def place(
         self,
@@ -61,37 +90,71 @@ class Pipelines:
         for one in open_pipelines[:MOST_SHOWN]:
             await self._show(one.app_slug, one.id, placed)
         wanted = [build for build in builds if known.get(build.slug) is not build.state]
-        for app in sorted({build.app_slug for build in wanted if build.slug not in self._refs}):
-            slugs = [one.slug for one in wanted if one.app_slug == app and one.slug not in self._refs]
-            await self._place_those_of(app, slugs, placed)
+        unplaced = [build for build in wanted if not self._is_placed(build)]
+        for app in sorted({build.app_slug for build in unplaced}):
+            await self._place_those_of(app, [one for one in unplaced if one.app_slug == app], placed)
         left_out = {
-            build.slug for build in wanted if build.slug not in self._refs and self._waits(build.app_slug)
+            build.slug for build in unplaced if not self._is_placed(build) and self._waits(build.app_slug)
         }
         placed.builds = [self._with_ref(build) for build in builds if build.slug not in left_out]
+        placed.left_out = bool(left_out)
         if not left_out:
             placed.failure = None
         return placed
 
-    async def _place_those_of(self, app: str, slugs: Iterable[str], placed: Placed) -> None:
-        asked = self._without.get(app)
-        if asked is not None and self._clock() - asked < ASKED_AGAIN_AFTER:
-            self._remember((slug, None) for slug in slugs)
+    async def _place_those_of(self, app: str, builds: Sequence[Build], placed: Placed) -> None:
+        if not self._is_worth_asking(app, builds):
+            self._remember((one.slug, None) for one in builds)
             return
         try:
             listed = await self._bitrise.pipelines(app)
         except (NoAccess, NotFound, Refused) as reason:
             log.info("pipelines.none", app=app, reason=str(reason))
-            listed = []
+            self._not_before[app] = self._clock() + ASKED_AGAIN_AFTER
+            self._remember((one.slug, None) for one in builds)
+            return
         except ProviderError as failure:
             self._failed(app, failure, placed)
             return
-        if not listed:
-            self._without[app] = self._clock()
+        if listed:
+            self._with_pipelines.add(app)
+        else:
+            self._with_pipelines.discard(app)
         for identity in listed[:MOST_SHOWN]:
             if not await self._show(app, identity, placed):
                 return
         self._failures.pop(app, None)
-        self._remember((slug, self._refs.get(slug)) for slug in slugs)
+        self._remember((one.slug, self._ref_of(one)) for one in builds if not self._may_be_listed_soon(one))
+
+    def _is_worth_asking(self, app: str, builds: Sequence[Build]) -> bool:
+        """Whether the builds may belong to pipelines, as far as a question for them can be afforded."""
+        now = self._clock()
+        if self._not_before.get(app, now) > now:
+            return False
+        if any(build.pipeline_id for build in builds):
+            return True
+        return app in self._with_pipelines or self._questions.setdefault(app, _Questions(now)).take(now)
+
+    def _is_placed(self, build: Build) -> bool:
+        """Whether it is known if the build belongs to a pipeline; one that has turned out to is placed anew."""
+        if build.slug not in self._refs:
+            return False
+        unknown = bool(build.pipeline_id) and self._ref_of(build) is None
+        return not unknown or self._unlisted.get(build.slug, 0) >= LOOKS_UNTIL_LISTED
+
+    def _may_be_listed_soon(self, build: Build) -> bool:
+        """Whether the build names a pipeline that is not listed yet, and that is worth waiting for."""
+        if not build.pipeline_id or self._ref_of(build) is not None:
+            return False
+        looks = self._unlisted[build.slug] = self._unlisted.get(build.slug, 0) + 1
+        if len(self._unlisted) > MOST_REMEMBERED:
+            self._unlisted.popitem(last=False)
+        if looks >= LOOKS_UNTIL_LISTED:
+            log.info("pipelines.not_listed", build=build.slug)
+        return looks < LOOKS_UNTIL_LISTED
+
+    def _ref_of(self, build: Build) -> PipelineRef | None:
+        return self._refs.get(build.slug) or self._by_workflow.get(build.pipeline_id or "")
 
     async def _show(self, app: str, identity: str, placed: Placed) -> bool:
         """Read one pipeline, once a look; returns whether it could be read, or is certainly not there."""
@@ -107,6 +170,9 @@ class Pipelines:
             return False
         placed.pipelines[identity] = one
         self._remember((each.build_slug, one.ref) for each in one.workflows if each.build_slug)
+        self._by_workflow.update((each.id, one.ref) for each in one.workflows if each.id)
+        while len(self._by_workflow) > MOST_REMEMBERED:
+            self._by_workflow.popitem(last=False)
         return True
 
     def _failed(self, app: str, failure: ProviderError, placed: Placed) -> None:
@@ -119,7 +185,7 @@ class Pipelines:
         return self._failures.get(app, 0) < PATIENCE
 
     def _with_ref(self, build: Build) -> Build:
-        ref = self._refs.get(build.slug)
+        ref = self._ref_of(build)
         return build if ref is None else build.model_copy(update={"pipeline": ref})
 
     def _remember(self, refs: Iterable[tuple[str, PipelineRef | None]]) -> None:

@@ -111,7 +111,7 @@ class BitriseReader:
             one for one in placed.pipelines.values() if before.get((one.id, one.attempt)) != one
         ]
         gathered.pipelines_gone = [one.id for one in state.pipelines if one.id in placed.gone]
-        if placed.failure is not None:
+        if placed.left_out:
             gathered.failure = gathered.failure or placed.failure
             gathered.answers.clear()
             gathered.joined.clear()
