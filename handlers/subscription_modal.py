@@ -11,18 +11,20 @@ from slack_bolt.async_app import AsyncAck
 from bot import messages
 from bot.build import App
 from bot.commands import CommandError, Subscribe, grammar_of, parse
+from bot.commands.tokens import tokens
 from bot.http import ProviderError
 from bot.messages import FilledIn, SubscriptionOrigin, actions
-from bot.messages.subscription_modal import APP, CHANNEL, MORE
+from bot.messages.subscription_modal import APP, CHANNEL, MORE, Filled, digest_words
 from bot.provider import Provider
 from bot.terms import Terms, TermsProblem, check
 from handlers.answers import subscriptions
 from handlers.caller import Caller
 from handlers.desk import Desk
-from handlers.finding import app_by_slug
+from handlers.finding import NotNamed, app_by_slug
 from handlers.listening import Listening
 from handlers.submitting import Course, see_through
 
+CHANNEL_TOLD = "🔔 Done; the channel was told."
 TYPED_EXAMPLE = "subscribe by:@me -by:bot"
 TYPED_EXAMPLES = {Provider.BITRISE: f"{TYPED_EXAMPLE} target:main"}
 
@@ -61,16 +63,26 @@ def asked_in(values: dict[str, Any], before: Terms, provider: Provider = Provide
     """
     filled = messages.read_subscription(values)
     example = TYPED_EXAMPLES.get(provider, TYPED_EXAMPLE)
+    more = _without_old_times(filled, before)
     try:
-        # With the style that was picked: what can be typed beside it depends on it.
-        words = f"subscribe style:{filled.style} {filled.more}"
+        # With the style that was picked, where none was typed: what can be typed beside it depends on it.
+        styles = [one.text for one in tokens(more) if one.key == "style"]
+        words = f"subscribe {more}" if styles else f"subscribe style:{filled.style} {more}"
         typed = parse(words, surface="slash", grammar=grammar_of(provider))
     except CommandError as error:
         raise CommandError(error.problem, example=example, provider=provider) from error
     if not isinstance(typed, Subscribe) or typed.app is not None or typed.preview:
         wrong = "Here only filters and times can be typed, each with its name."
         raise CommandError(wrong, example=example, provider=provider)
-    terms = filled.onto(typed.terms)
+    if filled.style not in (typed.terms.style, before.style):
+        wrong = (
+            f"Another style was picked in the field above: take style:{styles[-1]} away, or pick it there."
+        )
+        raise CommandError(wrong, example=example, provider=provider)
+    try:
+        terms = filled.onto(typed.terms)
+    except TermsProblem as problem:
+        raise CommandError(str(problem), example=example, provider=provider) from problem
     kept = {
         "once": before.once,
         "zone": terms.zone if typed.zone_given else before.zone,
@@ -85,30 +97,42 @@ def asked_in(values: dict[str, Any], before: Terms, provider: Provider = Provide
     return typed.model_copy(update={"terms": terms, "zone_given": terms.zone != Terms().zone})
 
 
-async def _change(origin: SubscriptionOrigin, values: dict[str, Any], caller: Caller) -> None:
+def _without_old_times(filled: Filled, before: Terms) -> str:
+    """What was typed, without the times of the digest that the subscription was, if it is to be none any more."""
+    if filled.style is before.style:
+        return filled.more
+    old = digest_words(before).split()
+    return " ".join(word for word in filled.more.split(" ") if word not in old) if old else filled.more
+
+
+async def _change(origin: SubscriptionOrigin, values: dict[str, Any], caller: Caller) -> str:
     subscription = await subscriptions.of_this_caller(origin.number, caller)
     ask = asked_in(values, subscription.terms, subscription.provider)
     terms = await subscriptions.settled(ask, caller)
-    await subscriptions.change(subscription, terms, caller)
+    changed = await subscriptions.change(subscription, terms, caller)
+    return CHANNEL_TOLD if changed else "Nothing has changed."
 
 
-async def _make(origin: SubscriptionOrigin, values: dict[str, Any], caller: Caller) -> None:
+async def _make(origin: SubscriptionOrigin, values: dict[str, Any], caller: Caller) -> str:
     picked = _picked(values)
     provider = picked.provider if picked is not None else origin.provider
     ask = asked_in(values, Terms(), provider)
     app = await app_by_slug(caller, picked.slug if picked is not None else "", provider)
     channel = FilledIn(values).conversation(CHANNEL) or await caller.direct_message_alone()
     there = replace(caller, channel=channel)
-    await subscriptions.begin(app, await subscriptions.settled(ask, there), there)
+    already = await subscriptions.begin(app, await subscriptions.settled(ask, there), there)
+    if already is not None:
+        raise NotNamed(already.message.text)
+    return CHANNEL_TOLD
 
 
-def _course(origin: SubscriptionOrigin, values: dict[str, Any]) -> Course[None]:
+def _course(origin: SubscriptionOrigin, values: dict[str, Any]) -> Course[str]:
     filled, picked = messages.read_subscription(values), _picked(values)
     if picked is not None:
         origin = origin.model_copy(update={"provider": picked.provider})
     return Course(
         waiting=messages.subscription_note(f"⏳ Asking {origin.provider.label}…"),
-        done=lambda _: messages.subscription_note("🔔 Done; the channel was told."),
+        done=messages.subscription_note,
         again=lambda problem: messages.subscription_modal(picked, filled, origin=origin, problem=problem),
         refused=messages.subscription_note,
         field_of=lambda problem: _field_of(problem, origin),

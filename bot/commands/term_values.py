@@ -40,7 +40,29 @@ def read(keyed: Mapping[str, Sequence[str]]) -> dict[str, object]:
     found: dict[str, object] = {}
     for key, texts in keyed.items():
         found |= _status(texts) if key == "status" else _READERS[key](texts[-1])
+    _check_times(keyed, Style(str(found.get("style", Style.EACH))))
     return found
+
+
+def _check_times(keyed: Mapping[str, Sequence[str]], style: Style) -> None:
+    """Raise CommandError for a time that would mean nothing beside the rest."""
+    digest = style in (Style.DAILY, Style.WEEKLY)
+    if "on" in keyed and style is not Style.WEEKLY:
+        every_day = "; style:daily comes every day" if style is Style.DAILY else ""
+        raise CommandError(
+            f"on: is the day of a weekly digest, so it goes with style:weekly{every_day}.",
+            example="subscribe style:weekly on:mon at:9:00",
+        )
+    if "at" in keyed and not digest:
+        raise CommandError(
+            "at: is the time of a digest, so it goes with style:daily or style:weekly.",
+            example="subscribe style:daily at:9:00",
+        )
+    if "zone" in keyed and not digest and "quiet" not in keyed:
+        raise CommandError(
+            "zone: is the time zone of at: and quiet:, so it goes with style:daily, style:weekly or quiet:.",
+            example="subscribe style:daily at:9:00 zone:Europe/Berlin",
+        )
 
 
 def _status(texts: Sequence[str]) -> dict[str, object]:

@@ -29,7 +29,7 @@ from bot.messages.modals import (
 from bot.messages.origin import Origin
 from bot.messages.text import escape
 from bot.provider import Provider
-from bot.terms import Result, Style, Terms
+from bot.terms import Result, Style, Terms, TermsProblem
 
 APP = "app"
 CHANNEL = "channel"
@@ -123,15 +123,29 @@ class Filled(Frozen):
         )
 
     def onto(self, typed: Terms) -> Terms:
-        """The terms that were typed in `more`, with what was picked."""
+        """The terms that were typed in `more`, together with what was picked. Raises TermsProblem."""
+        picked_branches = Patterns(include=self.branches, exclude=self.not_branches)
         wanted = typed.filter.model_copy(
             update={
-                "branch": Patterns(include=self.branches, exclude=self.not_branches),
-                "workflow": typed.filter.workflow.model_copy(update={"include": self.workflows}),
+                "branch": _together("branch", picked_branches, typed.filter.branch),
+                "workflow": _together("workflow", Patterns(include=self.workflows), typed.filter.workflow),
             }
         )
-        picked = {"results": self.results, "started": self.started, "style": self.style, "filter": wanted}
+        picked = {
+            "results": self.results | typed.results,
+            "started": self.started or typed.started,
+            "filter": wanted,
+        }
         return typed.model_copy(update=picked)
+
+
+def _together(key: str, picked: Patterns, typed: Patterns) -> Patterns:
+    """Both what was picked and what was typed. Raises TermsProblem where one takes what the other leaves out."""
+    include = tuple(dict.fromkeys([*picked.include, *typed.include]))
+    exclude = tuple(dict.fromkeys([*picked.exclude, *typed.exclude]))
+    if both := [one for one in include if one in exclude]:
+        raise TermsProblem(f"{key}:{both[0]} is both asked for and left out. Take it away in one place.")
+    return Patterns(include=include, exclude=exclude)
 
 
 def subscription_modal(
@@ -235,13 +249,18 @@ def _typed_rest(terms: Terms) -> str:
     rest = wanted.model_copy(
         update={"branch": Patterns(), "workflow": Patterns(exclude=wanted.workflow.exclude)}
     )
-    digest = {Style.DAILY: f"at:{terms.at:%H:%M} zone:{terms.zone}"}
-    digest[Style.WEEKLY] = f"{digest[Style.DAILY]} on:{terms.on.name[:3].lower()}"
     plain = terms.model_copy(
         update={"filter": rest, "results": frozenset(), "started": False, "style": Style.EACH}
     )
     words = term_words(plain)
-    return f"{words} {digest.get(terms.style, '')}".strip()
+    return f"{words} {digest_words(terms)}".strip()
+
+
+def digest_words(terms: Terms) -> str:
+    """When a digest comes, as it would be typed; empty for a subscription that has none."""
+    digest = {Style.DAILY: f"at:{terms.at:%H:%M} zone:{terms.zone}"}
+    digest[Style.WEEKLY] = f"{digest[Style.DAILY]} on:{terms.on.name[:3].lower()}"
+    return digest.get(terms.style, "")
 
 
 def _results(filled: Filled) -> Block:

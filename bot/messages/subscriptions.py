@@ -59,14 +59,15 @@ class Blind:
     reason: str
 
 
-def subscribed(app: App, terms: Terms, *, by: str) -> Message:
-    """The channel will be told from now on."""
+def subscribed(app: App, terms: Terms, *, by: str, member: bool = True) -> Message:
+    """The channel will be told from now on; `member`: the bot is in it, so that no message can come twice."""
     what = sentence_of(app, terms)
     command, run = app.provider.command, _RUNS.get(app.provider, "build")
     return Message(
         f"This channel is told of {what} from now on.",
         [
             section(f"🔔 {mention(by)} subscribed this channel to {what}. Each is told here once."),
+            *_invite(member=member),
             context(
                 f"`{command} subscriptions` shows, changes and ends what this channel is told of; `{command} why #N`"
                 f" says why a {run} was told or not."
@@ -75,16 +76,34 @@ def subscribed(app: App, terms: Terms, *, by: str) -> Message:
     )
 
 
+def subscribed_already(one: SubscriptionRow) -> Message:
+    """To whoever subscribes to the same again."""
+    text = f"🔔 This channel already has this subscription: {line_of(one, MOST_IN_A_ROW, named=False)}."
+    return Message(text, [section(text)])
+
+
+def _invite(*, member: bool) -> list[Block]:
+    """What it means that the bot is not in a channel; nothing where it is."""
+    if member:
+        return []
+    return [
+        context(
+            "⚠️ Buildbell isn't a member of this channel. If a response from Slack gets lost, the message is posted"
+            " again and may appear twice. To prevent this, type `/invite @buildbell`."
+        )
+    ]
+
+
 def changed(app: App | None, before: Terms, after: Terms, *, by: str) -> Message:
     """A subscription has other terms."""
     text = f"🔔 {mention(by)} changed a subscription: now {sentence_of(app, after)}"
     return Message(text, [section(text), context(f"Before: {sentence_of(app, before)}")])
 
 
-def resumed(app: App | None, terms: Terms, *, by: str) -> Message:
-    """A stopped subscription is told again."""
+def resumed(app: App | None, terms: Terms, *, by: str, member: bool = True) -> Message:
+    """A stopped subscription is told again; `member`: the bot is in the channel."""
     text = f"🔔 {mention(by)} let this channel be told again of {sentence_of(app, terms)}."
-    return Message(text, [section(text)])
+    return Message(text, [section(text), *_invite(member=member)])
 
 
 def paused(app: App | None, terms: Terms, *, by: str) -> Message:

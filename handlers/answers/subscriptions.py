@@ -19,6 +19,7 @@ from bot.terms import Style, Terms
 from handlers import places
 from handlers.answers.explaining import preview
 from handlers.caller import Answer, Audience, Caller
+from handlers.channel_membership import enter_channel
 from handlers.desk import Desk
 from handlers.doing import permitted
 from handlers.finding import NotNamed, find_app
@@ -42,24 +43,29 @@ async def subscribe(ask: Subscribe, caller: Caller, provider: Provider) -> Answe
     terms = await settled(ask, caller)
     if ask.preview:
         return await preview(app, terms, caller)
-    await begin(app, terms, caller)
-    return None
+    return await begin(app, terms, caller)
 
 
-async def begin(app: App, terms: Terms, caller: Caller) -> None:
-    """Add the subscription for the caller's channel, and say so there.
+async def begin(app: App, terms: Terms, caller: Caller) -> Answer | None:
+    """Add the subscription for the caller's channel, and say so there; an answer where there is such a one already.
 
     Raises NotAllowed, ChannelRefused, ProviderError.
     """
     app = await current_app(app, caller)
+    for one in await caller.storage.subscriptions.of_channel(caller.channel):
+        same = one.app is not None and one.provider is app.provider and one.app.slug == app.slug
+        if same and one.terms == terms and one.stopped is None:
+            return Answer(messages.subscribed_already(row_of(one)))
     async with permitted(caller, "subscribe", app.provider, app, about=_about(terms)):
         subscription = await add(app, terms, caller, channel=caller.channel)
         try:
-            await _post(caller, messages.subscribed(app, terms, by=caller.person))
+            member = await enter_channel(caller)
+            await _post(caller, messages.subscribed(app, terms, by=caller.person, member=member))
         except BaseException:
             await caller.storage.subscriptions.remove(subscription)
             raise
     caller.desk.lookout.look_now(app.provider)
+    return None
 
 
 async def add(
@@ -162,7 +168,8 @@ async def resume_number(number: int, caller: Caller) -> Answer | None:
     app = await _judged(subscription, caller)
     async with permitted(there, "resume", subscription.provider, app, about={"subscription": str(number)}):
         scope = await scope_of(caller, subscription.provider, app)
-        said = messages.resumed(app, subscription.terms, by=caller.person)
+        member = await enter_channel(there)
+        said = messages.resumed(app, subscription.terms, by=caller.person, member=member)
         await _post(there, said)
         await caller.storage.subscriptions.resume(
             subscription, by=caller.person, at=caller.now(), scope=scope
@@ -171,8 +178,10 @@ async def resume_number(number: int, caller: Caller) -> Answer | None:
     return None
 
 
-async def change(subscription: Subscription, terms: Terms, caller: Caller) -> None:
-    """Give a subscription other terms, and say so to the channel. Raises NotAllowed."""
+async def change(subscription: Subscription, terms: Terms, caller: Caller) -> bool:
+    """Give a subscription other terms, and say so to the channel; returns whether they differ. Raises NotAllowed."""
+    if terms == subscription.terms:
+        return False
     there = replace(caller, channel=subscription.channel)
     about = {"subscription": str(subscription.id), **_about(terms)}
     app = await _judged(subscription, caller)
@@ -180,6 +189,7 @@ async def change(subscription: Subscription, terms: Terms, caller: Caller) -> No
         await caller.storage.subscriptions.change(subscription, terms)
         said = messages.changed(subscription.app, subscription.terms, terms, by=caller.person)
         await _post(there, said)
+    return True
 
 
 async def pause_number(number: int, caller: Caller) -> Answer | None:

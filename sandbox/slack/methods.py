@@ -161,6 +161,29 @@ class Methods:
             raise SlackError("user_not_found")
         return {"channel": {"id": channel.id}}
 
+    def conversations_join(self, arguments: Arguments) -> dict[str, Any]:
+        """conversations.join: public channels alone; who is there already is told so as a warning."""
+        channel = self._visible_channel(arguments)
+        if channel.kind != "channel":
+            raise SlackError("method_not_supported_for_channel_type")
+        if channel.archived:
+            raise SlackError("is_archived")
+        already = self.workspace.bot_user in channel.members
+        channel.members.add(self.workspace.bot_user)
+        self.workspace.changed()
+        joined = {
+            "id": channel.id,
+            "name": channel.name,
+            "is_channel": True,
+            "is_archived": False,
+            "is_private": False,
+            "is_member": True,
+            "is_ext_shared": channel.shared_outside,
+        }
+        warning = "already_in_channel"
+        told = {"warning": warning, "response_metadata": {"warnings": [warning]}} if already else {}
+        return {"channel": joined, **told}
+
     def users_conversations(self, arguments: Arguments) -> dict[str, Any]:
         """users.conversations: a person's channels; private ones only where the bot is in them, too."""
         person = str(arguments.get("user") or self.workspace.bot_user)
@@ -489,6 +512,7 @@ METHODS: dict[str, tuple[str, str | None]] = {
     "functions.completeError": ("functions_complete_error", None),
     "users.conversations": ("users_conversations", None),
     "conversations.history": ("conversations_history", None),
+    "conversations.join": ("conversations_join", "channels:join"),
     "conversations.open": ("conversations_open", "im:write"),
     "conversations.replies": ("conversations_replies", None),
     "views.open": ("views_open", None),

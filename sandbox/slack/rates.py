@@ -18,6 +18,7 @@ _METHODS = {
     "chat.update": 3,
     "conversations.history": 3,
     "conversations.info": 3,
+    "conversations.join": 3,
     "conversations.open": 3,
     "conversations.replies": 3,
     "functions.completeError": 3,

@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from bot import messages
-from bot.commands import Subscribe, parse, term_words
+from bot.commands import CommandError, Subscribe, parse, term_words
 from bot.filters import BuildFilter, Event, Patterns
 from bot.messages import Filled, SubscriptionOrigin
 from bot.terms import Quiet, Result, Style, Terms, TermsProblem, check
@@ -85,6 +85,8 @@ def test_whatever_the_terms_are_they_come_back_typed_and_from_the_modal(terms: T
         check(terms)
     except TermsProblem:
         assume(False)
+    for wanted in (terms.filter.branch, terms.filter.workflow):
+        assume(not set(wanted.include) & set(wanted.exclude))  # which the modal refuses
     typed = parse(f"subscribe {term_words(terms)}", surface="slash")
     assert isinstance(typed, Subscribe)
     assert typed.terms == terms
@@ -101,3 +103,49 @@ def test_what_the_modal_does_not_show_stays_as_it_was() -> None:
     view = shown(before)
     values = state_of(view["blocks"], {}, submitting=True)
     assert asked_in(values, before).terms == before
+
+
+def saved(before: Terms, more: str, **picked: Any) -> Terms:
+    """The terms that come of a subscription when this is typed, and picked, in its modal."""
+    filled = Filled.of(before)
+    filled = filled.model_copy(update={"more": f"{filled.more} {more}", **picked})
+    view = messages.subscription_modal(ANDROID, filled, origin=SubscriptionOrigin(number=1, channel="C1"))
+    return asked_in(state_of(view["blocks"], {}, submitting=True), before).terms
+
+
+def test_what_is_typed_counts_beside_what_is_picked() -> None:
+    before = Terms(filter=BuildFilter(branch=Patterns(include=("main",))), results=frozenset({Result.FAILED}))
+    after = saved(before, "branch:release/* -branch:x workflow:deploy status:fixed,started style:thread")
+    assert after.filter.branch == Patterns(include=("main", "release/*"), exclude=("x",))
+    assert after.filter.workflow == Patterns(include=("deploy",))
+    assert after.results == {Result.FAILED, Result.FIXED}
+    assert after.started
+    assert after.style is Style.THREAD
+    assert saved(Terms(), "style:weekly on:fri at:8:00").style is Style.WEEKLY
+
+
+@pytest.mark.parametrize(
+    ("more", "picked", "problem"),
+    [
+        ("-branch:main", {"branches": ("main",)}, "branch:main is both asked for and left out"),
+        ("branch:main", {"not_branches": ("main",)}, "branch:main is both asked for and left out"),
+        ("-workflow:deploy", {"workflows": ("deploy",)}, "workflow:deploy is both asked for and left out"),
+        ("style:card", {"style": Style.DAILY}, "Another style was picked in the field above"),
+        ("style:card status:failed", {}, "style:card tells what breaks"),
+        ("style:card", {"results": frozenset({Result.FAILED})}, "style:card tells what breaks"),
+        ("at:9:00", {}, "at: is the time of a digest"),
+        ("on:mon", {"style": Style.DAILY}, "on: is the day of a weekly digest"),
+    ],
+)
+def test_what_is_typed_against_what_is_picked_is_refused(
+    more: str, picked: dict[str, Any], problem: str
+) -> None:
+    with pytest.raises(CommandError) as refused:
+        saved(Terms(), more, **picked)
+    assert problem in refused.value.problem
+
+
+def test_the_times_of_a_digest_go_with_it_when_another_style_is_picked() -> None:
+    before = Terms(style=Style.WEEKLY, at=time(8), zone="Europe/Berlin")
+    assert saved(before, "by:octo", style=Style.EACH).filter.by == Patterns(include=("octo",))
+    assert saved(before, "", style=Style.EACH).style is Style.EACH

@@ -26,6 +26,7 @@ NEEDED_FOR = {
     "chat:write": {"chat_postMessage", "chat_postEphemeral", "chat_update"},
     # posting where nobody invited the bot; `subscribe` does it in any public channel
     "chat:write.public": {"chat_postMessage"},
+    "channels:join": {"conversations_join"},
     "channels:history": {"conversations_history", "conversations_replies"},
     "groups:history": {"conversations_history", "conversations_replies"},
     "users:read": {"users_info", "event user_change"},

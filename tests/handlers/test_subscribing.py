@@ -1,0 +1,66 @@
+"""Subscribing: what a channel gets, what is refused, and what is there already."""
+
+from __future__ import annotations
+
+from sandbox.slack.workspace import TEAM
+from tests.town import Town
+
+
+async def test_a_public_channel_that_subscribes_is_joined_and_told_once_also_where_an_answer_gets_lost(
+    town: Town,
+) -> None:
+    builds = town.slack.workspace.channel("builds")
+    bot = town.slack.workspace.bot_user
+    assert bot not in builds.members
+    confirmed = town.words(await town.ask("/bitrise subscribe android", "subscribed"))
+    assert bot in builds.members
+    assert "/invite" not in confirmed
+    town.slack.fault("chat.postMessage", "answer_lost")
+    town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
+    post = await town.told("Sample Android #1 succeeded", person=None)
+    await town.holds("SELECT status FROM notifications", "told")
+    assert town.telling("#1 succeeded") == [post]
+
+    # The same once more is no news for the channel.
+    said = await town.ask("/bitrise subscribe android", "already has this subscription")
+    assert said.only_for is not None
+    listed = await town.ask("/bitrise subscriptions", "Edit")
+    await town.people.click("anna", listed, "Edit")
+    await town.slack.wait_for_modal("anna", "Edit a subscription")
+    await town.people.submit("anna", {})
+    await town.slack.wait_until_closed("anna")
+    await town.people.click("anna", listed, "Edit")
+    modal = await town.slack.wait_for_modal("anna", "Edit a subscription")
+    await town.people.submit("anna", {"more": "style:card status:failed"})
+    assert "style:card tells what breaks" in modal.errors["more"]
+    await town.people.submit("anna", {"more": "branch:main status:failed"})
+    await town.slack.wait_until_closed("anna")
+    changed = town.words(await town.told("changed a subscription", person=None))
+    assert "now every failure in Sample Android on branch `main`" in changed
+    assert len(town.telling("changed a subscription")) == 1
+
+    for words, problem in (
+        ("at:9:00", "at: is the time of a digest"),
+        ("on:mon", "on: is the day of a weekly digest"),
+        ("style:daily at:9:00 on:mon", "style:daily comes every day"),
+        ("zone:Europe/Berlin", "zone: is the time zone of"),
+    ):
+        await town.ask(f"/bitrise subscribe android {words}", problem)
+
+
+async def test_where_the_bot_may_not_join_it_says_what_that_means(town: Town) -> None:
+    town.slack.installations.by_id(TEAM).scopes -= {"channels:join"}
+    confirmed = town.words(await town.ask("/bitrise subscribe android", "subscribed"))
+    assert "Buildbell isn't a member of this channel" in confirmed
+    assert "/invite @buildbell" in confirmed
+    town.people.invite("random")
+    confirmed = town.words(await town.ask("/bitrise subscribe android", "subscribed", channel="random"))
+    assert "/invite" not in confirmed
+    refused = await town.ask("/bitrise subscribe android", "/invite @buildbell", channel="release")
+    assert "subscribed" not in town.words(refused)
+    town.people.invite("release")
+    confirmed = town.words(await town.ask("/bitrise subscribe android", "subscribed", channel="release"))
+    assert "isn't a member" not in confirmed
+    # An app that was installed before asks all the same, since only Slack knows what it may.
+    assert {one for one in town.slack.violations if "conversations.join" not in one} == set()
+    town.slack.violations.clear()
