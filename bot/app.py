@@ -238,7 +238,7 @@ class Buildbell:
                 clock=self._clock,
             )
             slack_app = self._slack_app(slack, client, database)
-            homes = Homes(desk, news)
+            homes = Homes(desk, news, progress_seconds=self._progress_seconds)
             forgetful.append(homes)
             register(slack_app, desk, listening, homes)
             await self._serve(open_things, slack_app, slack, storage, lookout, clients, anchor)

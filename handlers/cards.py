@@ -23,6 +23,19 @@ async def snooze(pressed: Pressed | None, caller: Caller) -> None:
     await _note(pressed, caller, snoozed_by=caller.person, snoozed_until=caller.now() + SNOOZE)
 
 
+async def unclaim(pressed: Pressed | None, caller: Caller) -> None:
+    """Write on the card that nobody is on it."""
+    await _note(pressed, caller, claimed_by=None)
+
+
+async def end_snooze(pressed: Pressed | None, caller: Caller) -> None:
+    """Let the card be changed again, by what has failed meanwhile first."""
+    note = await _note(pressed, caller, snoozed_by=None, snoozed_until=None)
+    if note.snoozed_until is not None and pressed is not None:
+        await caller.desk.storage.outbox.release(_place(pressed, caller), note.snoozed_until)
+        caller.desk.outbox_changed()
+
+
 async def refresh(pressed: Pressed | None, caller: Caller) -> bool:
     """Bring a subscription's message up to date; returns whether it is one. Raises NotNamed for one that is to stay."""
     messages = caller.desk.storage.messages
@@ -42,15 +55,17 @@ async def is_ours(pressed: Pressed | None, caller: Caller) -> bool:
     return await caller.desk.storage.messages.at(_place(pressed, caller), pressed.ts) is not None
 
 
-async def _note(pressed: Pressed | None, caller: Caller, **added: object) -> None:
+async def _note(pressed: Pressed | None, caller: Caller, **added: object) -> CardNote:
+    """Change what people have added to a card; returns what that was before."""
     messages = caller.desk.storage.messages
     card = await messages.at(_place(pressed, caller), pressed.ts) if pressed and pressed.ts else None
     if card is None:
         raise NotNamed("This card is too old to be changed.")
     await _check_may_change(card, caller)
-    note = CardNote.read(card.note).model_copy(update=added)
-    await messages.refresh(card.parcel, note.encode())
+    before = CardNote.read(card.note)
+    await messages.refresh(card.parcel, before.model_copy(update=added).encode())
     caller.desk.outbox_changed()
+    return before
 
 
 async def _check_may_change(told: SlackMessage, caller: Caller) -> None:

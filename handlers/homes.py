@@ -34,6 +34,8 @@ log = structlog.get_logger()
 
 # Slack says when a Home is opened, but not when it is left.
 OPEN_FOR = timedelta(minutes=15)
+# One that shows something running is kept right until that has ended, though not for ever.
+OPEN_FOR_PROGRESS = timedelta(hours=4)
 PLACES_FRESH = timedelta(minutes=5)
 MOST_OPEN = 500
 # views.publish is let through a hundred times a minute for each workspace (Slack's rules, "Pace": tier 4), and
@@ -91,20 +93,26 @@ class OpenHome:
     at: datetime
     places: tuple[datetime, Places] | None = None
     shown: str = ""
+    running: bool = False
+
+    def is_open(self, now: datetime) -> bool:
+        """Whether somebody may be looking at it, or it would go on to show something as running that has ended."""
+        return self.at > now - (OPEN_FOR_PROGRESS if self.running else OPEN_FOR)
 
 
 class Homes:
     """Draws Homes; `run` keeps the open ones up to date until it is stopped."""
 
-    def __init__(self, desk: Desk, news: HomeNews) -> None:
+    def __init__(self, desk: Desk, news: HomeNews, *, progress_seconds: float = PROGRESS_SECONDS) -> None:
         self._desk = desk
         self._news = news
         self._open: dict[tuple[str, str], OpenHome] = {}
         self._paces: defaultdict[str, AsyncLimiter] = defaultdict(
             lambda: AsyncLimiter(PUBLISHED_A_MINUTE, 60)
         )
+        self._progress_seconds = progress_seconds
         self._stopping = False
-        self._running = False
+        self._running = asyncio.Event()
 
     async def opened(self, caller: Caller) -> None:
         """Somebody looks at their Home. Raises SlackApiError."""
@@ -113,6 +121,7 @@ class Homes:
         if len(self._open) > MOST_OPEN:
             del self._open[next(iter(self._open))]
         await self._publish(opened)
+        self._note_running(opened)
 
     def left(self, caller: Caller) -> None:
         """Somebody went to another tab."""
@@ -131,9 +140,7 @@ class Homes:
     async def run(self) -> None:
         """Keep the open Homes up to date, at Slack's pace."""
         while not self._stopping:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(PROGRESS_SECONDS if self._running else None):
-                    await self._news.wait()
+            await self._wait()
             if self._stopping:
                 return
             people = self._news.take()
@@ -144,14 +151,26 @@ class Homes:
                 async with asyncio.timeout(SHORTEST_SECONDS):
                     await self._news.wait_for_somebody()
 
+    async def _wait(self) -> None:
+        """Return once there is news, or what runs on some Home has come further; a Home may be opened meanwhile."""
+        news = asyncio.create_task(self._news.wait())
+        running = asyncio.create_task(self._running.wait())
+        try:
+            await asyncio.wait({news, running}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({news}, timeout=self._progress_seconds)
+        finally:
+            news.cancel()
+            running.cancel()
+            await asyncio.gather(news, running, return_exceptions=True)
+
     async def _draw_all(self, people: set[tuple[str, str]]) -> None:
         """Draw the open Homes; those people have just done something on theirs."""
         now = self._desk.clock()
         for key, opened in self._open.items():
             if key in people:
                 opened.at, opened.places = now, None
-        self._open = {key: one for key, one in self._open.items() if one.at > now - OPEN_FOR}
-        self._running = False
+        self._open = {key: one for key, one in self._open.items() if one.is_open(now)}
+        self._running.clear()
         for key, opened in list(self._open.items()):
             if self._stopping:
                 return
@@ -164,6 +183,11 @@ class Homes:
             except Exception:
                 # One person's Home must not keep the others' from being drawn.
                 log.exception("home.broken")
+            self._note_running(opened)
+
+    def _note_running(self, opened: OpenHome) -> None:
+        if opened.running:
+            self._running.set()
 
     async def _publish(self, opened: OpenHome) -> None:
         try:
@@ -190,7 +214,7 @@ class Homes:
         content = await self._content(opened)
         # What runs gets further, and what could not be had may be had then.
         missing = content.missing_subscriptions or content.missing_builds
-        self._running = self._running or bool(content.running or missing)
+        opened.running = bool(content.running or missing)
         return messages.home(content, now=self._desk.clock())
 
     async def _content(self, opened: OpenHome) -> HomeContent:

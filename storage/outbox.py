@@ -162,6 +162,15 @@ class Outbox:
         query = "UPDATE notifications SET due_at = ? WHERE team_id = ? AND id = ?"
         await self._database.write(lambda db: db.conn.executemany(query, rows))
 
+    async def release(self, to: Recipient, until: datetime) -> None:
+        """Let nothing wait any longer that was to wait until then."""
+        query = (
+            "UPDATE notifications SET due_at = NULL"
+            " WHERE team_id = ? AND channel_id = ? AND status = 'owed' AND due_at = ?"
+        )
+        row = [to.team, to.channel, to_text(until)]
+        await self._database.write(lambda db: db.execute(query, row))
+
     async def begin(
         self, carried: Sequence[Notification], message: NewMessage, at: datetime, *, note: str | None = None
     ) -> bool:

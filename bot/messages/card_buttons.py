@@ -27,12 +27,17 @@ def card_row(build: Build, app: App) -> list[Block]:
     return _row(*_CARD.get(build.provider, _nothing)(build, app), open_button(build))
 
 
-def series_row(build: Build, app: App, *, claimed: bool) -> list[Block]:
-    """The row below the card of a series."""
+def series_row(build: Build, app: App, *, claimed: bool, snoozed: bool) -> list[Block]:
+    """The row below the card of a series; what somebody has said on it can be taken back, by whomever."""
     value = BuildButton.of(build, app).encode()
     return _row(
-        None if claimed else button("I'm on it", actions.CARD_CLAIM, value, style="primary"),
-        button("Snooze 4 hours", actions.CARD_SNOOZE, value),
+        button("Take over", actions.CARD_CLAIM, value)
+        if claimed
+        else button("I'm on it", actions.CARD_CLAIM, value, style="primary"),
+        button("Unassign", actions.CARD_UNCLAIM, value) if claimed else None,
+        button("End snooze", actions.CARD_UNSNOOZE, value)
+        if snoozed
+        else button("Snooze 4 hours", actions.CARD_SNOOZE, value),
         *_SERIES.get(build.provider, _nothing)(build, app),
         open_button(build),
     )

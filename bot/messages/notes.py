@@ -33,6 +33,10 @@ class CardNote(Note):
     snoozed_until: datetime | None = None
     snoozed_by: str | None = None
 
+    def is_snoozed(self, now: datetime) -> bool:
+        """Whether it is to be left alone now."""
+        return self.snoozed_until is not None and self.snoozed_until > now
+
 
 class ThreadNote(Note):
     """On the head of a thread: which build it showed last, and when."""

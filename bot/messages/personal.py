@@ -15,23 +15,29 @@ from bot.messages.wording import in_a_sentence
 MOST_BUILDS = 15
 
 
-def mine(builds: Sequence[tuple[Build, App]], *, name: str | None, looked_at: int, now: datetime) -> Message:
-    """Somebody's own builds, what runs first."""
+def mine(
+    builds: Sequence[tuple[Build, App]],
+    *,
+    name: str | None,
+    looked_at: int,
+    now: datetime,
+    ends: bool = False,
+) -> Message:
+    """Somebody's own builds, what runs first; `ends`: they are sent how those end already."""
     known = (
         f"started from Slack by you, or by {code(name)} at Bitrise" if name else "started from Slack by you"
     )
-    hint = (
-        "`/bitrise me ends:on` sends you how they end."
-        if name
-        else "`/bitrise me name:NAME` tells me the name that Bitrise shows with your builds."
-    )
+    hints = [] if name else ["`/bitrise me name:NAME` tells me the name that Bitrise shows with your builds."]
+    if name and not ends:
+        hints.append("`/bitrise me ends:on` sends you how they end.")
+    below = [context(*hints)] if hints else []
     if not builds:
         words = f"None of the last {looked_at} builds is yours ({known})."
-        return Message(words, [section(words), context(hint)])
+        return Message(words, [section(words), *below])
     blocks = [section(f"*Your builds* among the last {looked_at}")]
     blocks += [build_row(build, app, now=now) for build, app in builds[:MOST_BUILDS]]
     spoken = " ".join(in_a_sentence(build, app) for build, app in builds[:MOST_BUILDS])
-    return Message(cut_markup(f"Your builds: {spoken}", 3500), [*blocks, context(hint)])
+    return Message(cut_markup(f"Your builds: {spoken}", 3500), [*blocks, *below])
 
 
 def me(*, name: str | None, email: str | None, mention: bool, ends: bool) -> Message:

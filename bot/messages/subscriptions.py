@@ -23,7 +23,9 @@ MOST_ROWS = 15
 MOST_TIES = 5
 # Where somebody wants to be told nothing for a while.
 PAUSED = "paused"
-MOST_IN_A_ROW = 250
+# What all sentences of one list may take together, and one of them (Slack's rules: 13,200 characters of blocks).
+MOST_IN_A_LIST = 9000
+MOST_IN_A_ROW = 2500
 # By Slack's error for the channel (Slack's rules, "Failures that are final for a channel").
 _CURES = {
     "not_in_channel": "I am not in this channel. Type `/invite @buildbell` in it, then press *Tell again*.",
@@ -157,8 +159,9 @@ def subscriptions(
     blocks = [section("*This channel is told of*")]
     blocks += [section(f"{blind_at(one)} What happens meanwhile is told afterwards.") for one in blind]
     several = of_several(rows)
+    most = min(MOST_IN_A_ROW, MOST_IN_A_LIST // len(rows[:MOST_ROWS]))
     for one in rows[:MOST_ROWS]:
-        text = f"{line_of(one, MOST_IN_A_ROW, named=several)}, since {mention(one.created_by)} asked"
+        text = f"{line_of(one, most, named=several)}, since {mention(one.created_by)} asked"
         blocks += [section(text + standing(one)), manage(one)]
     if len(rows) > MOST_ROWS:
         blocks.append(context(f"and {len(rows) - MOST_ROWS} more"))

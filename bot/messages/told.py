@@ -87,7 +87,8 @@ def series_card(tellings: Sequence[Telling], note: CardNote, *, now: datetime) -
     lines.append(f"{times[0].upper()}{times[1:]}{since}{the_last}")
     blocks = [section("\n".join(lines)), *failure_blocks(last, history=False), *_note(note, now)]
     text = f"{wording.where_spoken(build, app)} {words.broken}: {times}. {_spoken(last)}"
-    return Message(escape(text, 3000), [*blocks, *series_row(build, app, claimed=bool(note.claimed_by))])
+    buttons = series_row(build, app, claimed=bool(note.claimed_by), snoozed=note.is_snoozed(now))
+    return Message(escape(text, 3000), [*blocks, *buttons])
 
 
 def thread_head(telling: Telling) -> Message:
@@ -227,9 +228,12 @@ def _note(note: CardNote, now: datetime) -> list[Block]:
     words = []
     if note.claimed_by:
         words.append(f"🙋 {mention(note.claimed_by)} is on it")
-    if note.snoozed_until is not None and note.snoozed_until > now:
+    if note.snoozed_until is not None and note.is_snoozed(now):
         by = f" by {mention(note.snoozed_by)}" if note.snoozed_by else ""
-        words.append(f"💤 Snoozed until {when(note.snoozed_until)}{by}")
+        words.append(
+            f"💤 Snoozed until {when(note.snoozed_until)}{by}. More failures don't update this card before then; a"
+            " fix does."
+        )
     return [context(*words)] if words else []
 
 

@@ -110,10 +110,22 @@ def _is_new(one: Notification, facts: Facts) -> bool:
 
 
 def _gathered(due: Sequence[Notification]) -> Plan:
+    """What waited for the same reason, whichever subscriptions of the channel it is for: one message for all of it."""
     head = due[0]
-    same = [one for one in due if one.subscription_id == head.subscription_id and one.due_at is not None]
+    same = [
+        one
+        for one in due
+        if one.due_at is not None and one.terms.style is not Style.CARD and _awaited(one) == _awaited(head)
+    ]
     key = f"{head.subscription_id} {min(one.due_at for one in same if one.due_at):%Y-%m-%dT%H:%M}"
-    return Plan(Subject(kind=Kind.GATHERED, key=key), _of_first_builds(same, DIGEST_SIZE))
+    first = list(dict.fromkeys(one.build.slug for one in same))[:DIGEST_SIZE]
+    return Plan(Subject(kind=Kind.GATHERED, key=key), [one for one in same if one.build.slug in first])
+
+
+def _awaited(one: Notification) -> object:
+    """What it waited for: its digest, or the end of the quiet hours."""
+    terms = one.terms
+    return terms.style if terms.style in (Style.DAILY, Style.WEEKLY) else terms.quiet
 
 
 def _outage(plain: Sequence[Notification], facts: Facts) -> Plan | None:

@@ -35,7 +35,9 @@ def render(
         case Kind.FLOOD:
             return messages.flood(tellings, limit=flood_limit)
         case Kind.GATHERED:
-            return messages.gathered(tellings, title=_why_gathered(carried))
+            # Two subscriptions may be about the same build.
+            once = list({one.build.slug: one for one in tellings}.values())
+            return messages.gathered(once, title=_why_gathered(carried))
         case Kind.PIPELINE if carried[-1].pipeline is not None:
             return messages.told_pipeline(carried[-1].pipeline, tellings, now=now)
         case Kind.BUILD if _is_over(carried):

@@ -20,6 +20,7 @@ _BY_POSITION = {
     Position.STILL_FAILING: Result.STILL_FAILING,
     Position.FIXED: Result.FIXED,
 }
+_FAILURES = frozenset({Result.FAILED, Result.BROKEN, Result.STILL_FAILING})
 _IN_WORDS = {
     Position.BROKEN: "it is the first failure of a series",
     Position.STILL_FAILING: "the series was failing before",
@@ -67,9 +68,9 @@ def _decide_end(terms: Terms, build: Build, standing: Standing | None) -> Verdic
     if not terms.results:
         return Verdict(told=True, why="every end is asked for")
     found = {_BY_STATE.get(build.state), _BY_POSITION.get(position)} - {None}
-    if build.state is State.UNKNOWN:
-        # Telling too much beats never telling of a result that nobody could ask for.
-        return Verdict(told=True, why="it ended in a way that I have no word for")
+    if build.state is State.UNKNOWN and terms.results & _FAILURES:
+        # It may be a failure of a new kind: whoever waits for failures rather hears of one end too many.
+        return Verdict(told=True, why="it ended in a way that has no name here, which may be a failure")
     if met := sorted(str(one) for one in found & terms.results if one):
         return Verdict(told=True, why=f"{' and '.join(met)} is asked for")
     asked = " or ".join(sorted(terms.results))

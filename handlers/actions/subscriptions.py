@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 
+import structlog
+from slack_sdk.errors import SlackApiError
+
+from bot.commands import Subscriptions
 from bot.messages import AppButton, NotAButton, actions, read_provider
 from handlers import cards
 from handlers.actions.press import Press, Respond, app_in
 from handlers.answers import forms, subscriptions
 from handlers.caller import Answer
+
+log = structlog.get_logger()
 
 
 async def _subscribe(press: Press) -> None:
@@ -25,15 +31,39 @@ async def _settings(press: Press) -> None:
 
 
 async def _unsubscribe(press: Press) -> Answer | None:
-    return _and_home(press, await subscriptions.unsubscribe_number(_number(press), press.caller))
+    return await _in_list(press, subscriptions.unsubscribe_number(_number(press), press.caller))
 
 
 async def _pause(press: Press) -> Answer | None:
-    return _and_home(press, await subscriptions.pause_number(_number(press), press.caller))
+    return await _in_list(press, subscriptions.pause_number(_number(press), press.caller))
 
 
 async def _resume(press: Press) -> Answer | None:
-    return _and_home(press, await subscriptions.resume_number(_number(press), press.caller))
+    return await _in_list(press, subscriptions.resume_number(_number(press), press.caller))
+
+
+async def _in_list(press: Press, doing: Awaitable[Answer | None]) -> Answer | None:
+    """Do it, and bring the list up to date on which it was pressed; also one that shows what has ended already."""
+    try:
+        said = await doing
+    except subscriptions.NoSuchSubscription:
+        await _refresh_list(press)
+        raise
+    await _refresh_list(press)
+    return _and_home(press, said)
+
+
+async def _refresh_list(press: Press) -> None:
+    if not press.caller.channel:
+        press.caller.desk.home_changed(press.caller.team, press.caller.person)
+        return
+    provider = press.caller.desk.clients.first
+    listed = await subscriptions.list_subscriptions(Subscriptions(), press.caller, provider)
+    try:
+        await press.say.instead(listed.message)
+    except SlackApiError as problem:
+        # What was done is done, and the channel was told.
+        log.info("list.not_refreshed", reason=str(problem.response.get("error")))
 
 
 async def _edit(press: Press) -> None:
@@ -46,6 +76,14 @@ async def _claim(press: Press) -> None:
 
 async def _snooze(press: Press) -> None:
     await cards.snooze(press.on, press.caller)
+
+
+async def _unclaim(press: Press) -> None:
+    await cards.unclaim(press.on, press.caller)
+
+
+async def _end_snooze(press: Press) -> None:
+    await cards.end_snooze(press.on, press.caller)
 
 
 def _number(press: Press) -> int:
@@ -65,6 +103,8 @@ ANSWERS: Mapping[str, Respond] = {
     actions.SUBSCRIPTION_RESUME: _resume,
     actions.CARD_CLAIM: _claim,
     actions.CARD_SNOOZE: _snooze,
+    actions.CARD_UNCLAIM: _unclaim,
+    actions.CARD_UNSNOOZE: _end_snooze,
 }
 FORMS: Mapping[str, Respond] = {
     actions.SUBSCRIPTION_EDIT: _edit,

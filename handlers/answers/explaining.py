@@ -16,6 +16,12 @@ from handlers.seen import find_run, latest_of
 from storage import Recipient, Status, Subscription
 
 PREVIEWED = 50
+# What can be told of a build before its end, in words for what was.
+_MOMENTS = {
+    Happening.STARTED: "it posted here that the build started",
+    Happening.ON_HOLD_TOO_LONG: "it posted here that the build was on hold for long",
+    Happening.RUNNING_TOO_LONG: "it posted here that the build was running for long",
+}
 
 
 async def why(ask: Why, caller: Caller, provider: Provider) -> Answer:
@@ -35,9 +41,16 @@ async def why(ask: Why, caller: Caller, provider: Provider) -> Answer:
             continue
         status = told.get((one.id, Happening.ENDED))
         verdict = decide(one.terms, Happening.ENDED, build, standing, names)
-        said = _told(status) or _not_told(one, build, standing, verdict)
+        earlier = [words for event, words in _MOMENTS.items() if told.get((one.id, event)) == Status.TOLD]
+        ended = _told(status) or _not_told(one, build, standing, verdict)
         reasons.append(
-            Reason(number=one.id, app=one.app, terms=one.terms, told=status == Status.TOLD, said=said)
+            Reason(
+                number=one.id,
+                app=one.app,
+                terms=one.terms,
+                told=status == Status.TOLD or bool(earlier),
+                said="; ".join([*earlier, ended]),
+            )
         )
     return Answer(messages.why(build, app, reasons))
 

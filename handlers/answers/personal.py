@@ -37,8 +37,10 @@ async def mine(_ask: Mine, caller: Caller) -> Answer:
             break
     found.sort(key=lambda build: build.ended)
     shown = [(build, await _app_of(build, caller)) for build in found[: messages.MOST_OF_MINE]]
+    ends = await ends_told(caller)
     return Answer(
-        messages.mine(shown, name=person.name, looked_at=looked_at, now=caller.now()), Audience.ONE_PERSON
+        messages.mine(shown, name=person.name, looked_at=looked_at, now=caller.now(), ends=ends),
+        Audience.ONE_PERSON,
     )
 
 

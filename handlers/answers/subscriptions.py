@@ -33,6 +33,10 @@ class ChannelRefused(NotNamed):
     """The channel can't be posted in; the sentence says what to do."""
 
 
+class NoSuchSubscription(NotNamed):
+    """It has ended, or was never there; the sentence says so."""
+
+
 async def subscribe(ask: Subscribe, caller: Caller, provider: Provider) -> Answer | None:
     """Let the channel be told of an app's builds from now on.
 
@@ -216,11 +220,14 @@ async def of_this_caller(number: int, caller: Caller) -> Subscription:
         here = found.channel == caller.channel
         if here or (not caller.channel and found.channel in (await places.of_person(caller)).all):
             return found
-    raise _no_such(caller.desk.clients.first)
+    raise NoSuchSubscription(
+        "There is no such subscription here any more."
+        f" `{caller.desk.clients.first.command} subscriptions` lists those that there are."
+    )
 
 
-def _no_such(provider: Provider) -> NotNamed:
-    return NotNamed(
+def _no_such(provider: Provider) -> NoSuchSubscription:
+    return NoSuchSubscription(
         f"This channel has no such subscription. `{provider.command} subscriptions` lists what it has."
     )
 

@@ -153,6 +153,9 @@ async def test_what_takes_too_long_is_told_once(town: Town) -> None:
     town.bitrise.run(build)
     build.started_at = build.started_at and build.started_at - timedelta(minutes=31)
     await town.told("has been running for long", person=None)
+    said = town.words(await town.ask("/bitrise why android #1", "was running for long"))
+    assert "the build has not ended yet" in said
+    assert "🔔" in said
     assert len(town.telling("Sample Android #1")) == 2
 
 

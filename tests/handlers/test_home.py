@@ -12,6 +12,7 @@ from bot import messages
 from bot.app import utc_now
 from bot.messages import Blind, HomeContent, Linked, Wishes
 from bot.provider import Provider
+from handlers.homes import OpenHome
 from sandbox.slack.transcript import home_words
 from tests.builds import NOON
 from tests.town import Town, open_town
@@ -264,3 +265,28 @@ async def test_of_an_app_that_was_lost_since_ones_list_was_read_nothing_is_shown
         await shows(town, "Nothing is running", person="U0BEN")
     finally:
         await town.close()
+
+
+async def test_what_runs_in_an_app_that_nobody_follows_is_right_until_it_has_ended(tmp_path: Path) -> None:
+    async with open_town(tmp_path, seconds={"progress_seconds": 0.3}) as town:
+        await town.ask("/bitrise subscribe android", "subscribed")
+        build = town.bitrise.start_build(town.bitrise.ios)
+        town.bitrise.run(build)
+        town.people.open_home("anna")
+        await shows(town, "#1 is running")
+        town.bitrise.finish(build)
+        await shows(town, "Nothing is running")
+        # Nothing is asked for once nothing runs any more.
+        await town.looked()
+        asked = [one for one in town.bitrise.requests if one.query.get("status") == "0"]
+        await town.looked()
+        assert [one for one in town.bitrise.requests if one.query.get("status") == "0"] == asked
+
+
+def test_a_home_that_shows_something_running_counts_as_open_for_longer() -> None:
+    opened = OpenHome(None, NOON)  # type: ignore[arg-type]
+    assert opened.is_open(NOON + timedelta(minutes=14))
+    assert not opened.is_open(NOON + timedelta(minutes=16))
+    opened.running = True
+    assert opened.is_open(NOON + timedelta(minutes=16))
+    assert not opened.is_open(NOON + timedelta(hours=5))

@@ -65,6 +65,12 @@ async def test_a_broken_series_is_one_card_until_it_is_green_again(town: Town) -
     await town.people.click("ben", card, "I'm on it")
     said = await until(town, card, "@ben is on it")
     assert "[I'm on it]" not in said
+    await town.people.click("anna", card, "Take over")
+    await until(town, card, "@anna is on it")
+    await town.people.click("ben", card, "Unassign")
+    assert "is on it" not in await until(town, card, "[I'm on it]")
+    await town.people.click("ben", card, "I'm on it")
+    await until(town, card, "@ben is on it")
     build(town, "error", branch="develop")
     await town.told("Sample Android on `develop`, workflow `primary` is broken", person=None)
     build(town, "success")
@@ -81,11 +87,18 @@ async def test_a_snoozed_card_stays_as_it_is_until_it_is_fixed(town: Town) -> No
     build(town, "error")
     card = await town.told("is broken", person=None)
     await town.people.click("ben", card, "Snooze 4 hours")
-    await until(town, card, "💤 Snoozed until")
+    said = await until(town, card, "💤 Snoozed until")
+    assert "More failures don't update this card before then; a fix does" in said
+    assert "[Snooze 4 hours]" not in said
     build(town, "error")
     build(town, "error", branch="develop")
     await town.told("on `develop`", person=None)
     assert "one build has failed".capitalize() in town.words(card)
+    await town.people.click("anna", card, "End snooze")
+    said = await until(town, card, "2 builds have failed in a row")
+    assert "Snoozed" not in said
+    await town.people.click("ben", card, "Snooze 4 hours")
+    await until(town, card, "[End snooze]")
     build(town, "success")
     assert "2 builds failed before" in await until(town, card, "is green again")
 

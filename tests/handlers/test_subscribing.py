@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sandbox.slack import Post
 from sandbox.slack.workspace import TEAM
 from tests.town import Town
 
@@ -64,3 +65,30 @@ async def test_where_the_bot_may_not_join_it_says_what_that_means(town: Town) ->
     # An app that was installed before asks all the same, since only Slack knows what it may.
     assert {one for one in town.slack.violations if "conversations.join" not in one} == set()
     town.slack.violations.clear()
+
+
+async def test_a_list_is_up_to_date_after_each_of_its_buttons_and_an_old_one_says_what_is_so(
+    town: Town,
+) -> None:
+    long = " ".join(f"branch:release/{number}/*" for number in range(20))
+    await town.ask(f"/bitrise subscribe android {long}", "subscribed")
+    await town.ask("/bitrise subscribe ios", "subscribed")
+    old = await town.ask("/bitrise subscriptions", "[Pause]")
+    assert "`release/19/*`" in town.words(old)
+    listed = await town.ask("/bitrise subscriptions", "[Pause]")
+
+    async def says(post: Post, text: str, *, without: str = "") -> None:
+        def look() -> bool | None:
+            said = town.words(post)
+            return (text in said and (not without or without not in said)) or None
+
+        await town.slack.workspace.wait_for(look, 30, text)
+
+    await town.people.click("anna", listed, "Pause")
+    await says(listed, "⏸️ Paused.")
+    await town.people.click("anna", listed, "Tell again")
+    await says(listed, "[Pause]", without="Paused")
+    await town.people.click("anna", listed, "Unsubscribe")
+    await says(listed, town.bitrise.ios.title, without="Sample Android")
+    await town.press(old, "Unsubscribe", "There is no such subscription here any more")
+    await says(old, town.bitrise.ios.title, without="Sample Android")

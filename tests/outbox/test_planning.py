@@ -9,6 +9,7 @@ from typing import Any
 from bot.build import App, State
 from bot.outbox.limits import Limits
 from bot.outbox.planning import DIGEST_SIZE, Facts, plan
+from bot.outbox.rendering import render
 from bot.outbox.subjects import Kind
 from bot.series import Mark, Position, Standing
 from bot.terms import Style, Terms
@@ -170,3 +171,22 @@ def test_what_waited_for_its_time_comes_in_one_message() -> None:
     waited = [owed(number, style=Style.DAILY, due_at=NOW) for number in (1, 2)]
     planned = plan([*waited, owed(3)], facts())
     assert (planned.subject.kind, planned.carried) == (Kind.GATHERED, waited)
+
+
+def test_the_digests_of_a_channel_are_one_message_with_each_build_in_it_once() -> None:
+    daily: dict[str, Any] = {"due_at": NOW, "terms": Terms(style=Style.DAILY)}
+    waiting = [
+        owed(1, **daily),
+        owed(1, subscription_id=2, **daily),
+        owed(2, subscription_id=2, **daily),
+        owed(3, subscription_id=3, due_at=NOW, terms=Terms(style=Style.WEEKLY)),
+    ]
+    planned = plan(waiting, facts())
+    assert planned.carried == waiting[:3]
+    message = render(planned.subject.kind, planned.carried, now=NOW, flood_limit=60)
+    assert message.text.startswith("The day's builds: 2 builds")
+    assert message.text.count("#1 succeeded") == 1
+    many = [owed(number, subscription_id=sub, **daily) for number in range(30) for sub in (1, 2)]
+    carried = plan(many, facts()).carried
+    assert len({one.build.slug for one in carried}) == DIGEST_SIZE
+    assert len(carried) == 2 * DIGEST_SIZE

@@ -10,7 +10,7 @@ from bot.build import Build, State
 from bot.commands import CommandError, Subscribe, describe_terms, parse, term_words
 from bot.series import Position, Standing
 from bot.terms import Happening, Terms, decide, due_at
-from tests.builds import a_build
+from tests.builds import NOON, a_build
 
 
 def terms_of(words: str) -> Terms:
@@ -47,6 +47,18 @@ ENDS = (BROKEN, STILL_FAILING, FIXED, PASSING, ABORTED)
 def test_an_end_is_told_exactly_as_its_name_says(words: str, told: list[bool]) -> None:
     terms = terms_of(words)
     assert [decide(terms, Happening.ENDED, build, standing).told for build, standing in ENDS] == told
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [("", True), ("status:failed", True), ("status:broken,fixed", True), ("status:success,aborted", False)],
+)
+def test_an_end_of_a_new_kind_is_told_to_those_who_wait_for_failures(words: str, *, told: bool) -> None:
+    build = a_build(1, State.UNKNOWN, finished_at=NOON)
+    verdict = decide(
+        terms_of(words), Happening.ENDED, build, Standing(position=Position.NOT_COUNTED, red=None)
+    )
+    assert verdict.told == told
 
 
 def test_why_an_end_was_not_told_is_said_in_words() -> None:
