@@ -11,31 +11,23 @@ log = structlog.get_logger()
 
 
 async def enter_channel(caller: Caller) -> bool:
-    """Join the caller's channel where the bot may; returns whether it can read the channel back.
+    """Join the caller's channel where the bot may and has not; returns whether it can read the channel back.
 
     Public channels can be joined ("conversations.join", docs.slack.dev), where the app was installed with the scope for
-    it; into private ones somebody has to invite the bot.
+    it; into private ones somebody has to invite the bot, which can't even see them before.
     """
     if caller.channel.startswith("D"):
         return True
     try:
-        await caller.slack.conversations_join(channel=caller.channel)
+        answer = await caller.slack.conversations_info(channel=caller.channel)
+        channel = answer.get("channel") or {}
+        if channel.get("is_member"):
+            return True
+        if not channel.get("is_private"):
+            await caller.slack.conversations_join(channel=caller.channel)
+            return True
     except SlackApiError as error:
-        reason = _reason(error)
-        log.info("channel.not_joined", channel=caller.channel, reason=reason)
-        return await _can_read_back(caller)
-    return True
-
-
-async def _can_read_back(caller: Caller) -> bool:
-    try:
-        await caller.slack.conversations_history(channel=caller.channel, limit=1)
-    except SlackApiError as error:
-        # Only this one says for sure that an invitation would help.
-        return _reason(error) not in ("not_in_channel", "channel_not_found")
-    return True
-
-
-def _reason(error: SlackApiError) -> str:
-    data = getattr(error.response, "data", None)
-    return str(data.get("error") or "") if isinstance(data, dict) else ""
+        data = getattr(error.response, "data", None)
+        reason = data.get("error") if isinstance(data, dict) else None
+        log.info("channel.not_entered", channel=caller.channel, reason=reason)
+    return False

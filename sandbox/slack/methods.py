@@ -161,6 +161,28 @@ class Methods:
             raise SlackError("user_not_found")
         return {"channel": {"id": channel.id}}
 
+    def conversations_info(self, arguments: Arguments) -> dict[str, Any]:
+        """conversations.info."""
+        channel = self._visible_channel(arguments)
+        needed = {"im": "im:read", "group": "groups:read"}.get(channel.kind, "channels:read")
+        if needed not in self.scopes:
+            raise SlackError("missing_scope", needed=needed, provided=",".join(sorted(self.scopes)))
+        return {"channel": self._conversation(channel)}
+
+    def _conversation(self, channel: Channel) -> dict[str, Any]:
+        """A channel as Slack describes it."""
+        if channel.im_with:
+            return {"id": channel.id, "is_im": True, "user": channel.im_with, "is_archived": False}
+        return {
+            "id": channel.id,
+            "name": channel.name,
+            "is_channel": True,
+            "is_archived": channel.archived,
+            "is_private": channel.private,
+            "is_member": self.workspace.bot_user in channel.members,
+            "is_ext_shared": channel.shared_outside,
+        }
+
     def conversations_join(self, arguments: Arguments) -> dict[str, Any]:
         """conversations.join: public channels alone; who is there already is told so as a warning."""
         channel = self._visible_channel(arguments)
@@ -171,18 +193,9 @@ class Methods:
         already = self.workspace.bot_user in channel.members
         channel.members.add(self.workspace.bot_user)
         self.workspace.changed()
-        joined = {
-            "id": channel.id,
-            "name": channel.name,
-            "is_channel": True,
-            "is_archived": False,
-            "is_private": False,
-            "is_member": True,
-            "is_ext_shared": channel.shared_outside,
-        }
         warning = "already_in_channel"
         told = {"warning": warning, "response_metadata": {"warnings": [warning]}} if already else {}
-        return {"channel": joined, **told}
+        return {"channel": self._conversation(channel), **told}
 
     def users_conversations(self, arguments: Arguments) -> dict[str, Any]:
         """users.conversations: a person's channels; private ones only where the bot is in them, too."""
@@ -512,6 +525,7 @@ METHODS: dict[str, tuple[str, str | None]] = {
     "functions.completeError": ("functions_complete_error", None),
     "users.conversations": ("users_conversations", None),
     "conversations.history": ("conversations_history", None),
+    "conversations.info": ("conversations_info", None),
     "conversations.join": ("conversations_join", "channels:join"),
     "conversations.open": ("conversations_open", "im:write"),
     "conversations.replies": ("conversations_replies", None),

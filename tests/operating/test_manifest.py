@@ -37,8 +37,8 @@ NEEDED_FOR = {
     "links:read": {"event link_shared"},
     "links:write": {"chat_unfurl"},
     "reactions:write": {"reactions_add"},
-    "channels:read": {"users_conversations"},
-    "groups:read": {"users_conversations"},
+    "channels:read": {"users_conversations", "conversations_info"},
+    "groups:read": {"users_conversations", "conversations_info"},
 }
 
 

@@ -230,3 +230,21 @@ async def test_the_file_store_refuses_a_token_and_an_old_link(bitrise: BitriseSa
             assert response.status == 400
         async with session.get(link.replace("Signature=", "Signature=0")) as response:
             assert response.status == 403
+
+
+async def test_a_bot_joins_public_channels_alone(slack: SlackSandbox) -> None:
+    async def join(channel: str) -> Any:
+        answer = await call(slack, "conversations.join", channel=channel)
+        return answer.get("error") or answer.get("warning") or answer["channel"]["is_member"]
+
+    assert (await call(slack, "conversations.info", channel="C0RANDOM"))["channel"]["is_member"] is False
+    assert await join("C0RANDOM") is True
+    assert await join("C0RANDOM") == "already_in_channel"
+    assert await join("C0NOWHERE") == "channel_not_found"
+    assert await join("G0RELEASE") == "channel_not_found"
+    slack.people.invite("release")
+    assert await join("G0RELEASE") == "method_not_supported_for_channel_type"
+    slack.workspace.channel("builds").archived = True
+    assert await join("C0BUILDS") == "is_archived"
+    slack.api.scopes = frozenset({"chat:write"})
+    assert await join("C0RANDOM") == "missing_scope"
