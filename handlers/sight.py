@@ -186,7 +186,7 @@ class Sight:
             personal=Personal(person=one.created_by),
             channel=one.channel,
             app=one.app.slug if one.app is not None else "",
-            about={"subscription": str(one.id)},
+            about={"subscription": str(one.number)},
             answer=why,
         )
         await storage.of(one.team).audit.append(entry, now)

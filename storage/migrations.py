@@ -124,8 +124,8 @@ def m011_audit_register(db: sqlite_utils.Database) -> None:
 
 
 @migrations()
-def m013_edit_order(db: sqlite_utils.Database) -> None:
-    """Which edits of messages can wait for others."""
+def m013_edit_order_and_numbers(db: sqlite_utils.Database) -> None:
+    """Which edits of messages can wait for others, and the numbers of subscriptions in their channels."""
     for statement in _THIRTEENTH:
         db.execute(statement)
 
@@ -420,4 +420,7 @@ _ELEVENTH = (
 _THIRTEENTH = (
     # How many of the changes counted by `stale` only add an excerpt of a log: those wait for changes of state.
     "ALTER TABLE messages ADD COLUMN stale_excerpts INTEGER NOT NULL DEFAULT 0",
+    # How people of its channel call a subscription. One that has been called by its id goes on to be called so.
+    "ALTER TABLE subscriptions ADD COLUMN number INTEGER",
+    "UPDATE subscriptions SET number = id",
 )

@@ -60,12 +60,13 @@ class Subscription(Frozen):
     """One channel's or person's standing order for an app's builds; without an app, for those of every watched app of
     the provider.
 
-    `confirmed_at`: when the provider last said that its maker sees what it is about. `unseen_at`: since when they do
-    not, or are not known to; whatever else it was stopped for. `checked_at`: when that was asked last, and
-    `unsure_since`: since when nobody could say.
+    `number` is what its channel knows it by. `confirmed_at`: when the provider last said that its maker sees what it
+    is about. `unseen_at`: since when they do not, or are not known to; whatever else it was stopped for. `checked_at`:
+    when that was asked last, and `unsure_since`: since when nobody could say.
     """
 
     id: int
+    number: int = 0
     team: str
     channel: str
     provider: Provider = Provider.BITRISE
@@ -278,7 +279,7 @@ def select_subscriptions(
     rows = db.execute(
         "SELECT subscriptions.id, team_id, channel_id, watched_apps.body, app_slug, terms,"
         " created_by, created_at, stopped_reason, seen_as, apps, sees_logs, confirmed_at, unseen_at, checked_at,"
-        " unsure_since, subscriptions.provider"
+        " unsure_since, subscriptions.provider, IFNULL(subscriptions.number, subscriptions.id)"
         " FROM subscriptions LEFT JOIN watched_apps USING (provider, app_slug)"
         f" WHERE {where}{order}",
         arguments,
@@ -286,6 +287,7 @@ def select_subscriptions(
     return [
         Subscription(
             id=identity,
+            number=number,
             team=team,
             channel=channel,
             provider=provider,
@@ -322,6 +324,7 @@ def select_subscriptions(
             checked,
             unsure,
             provider,
+            number,
         ) in rows
     ]
 

@@ -78,7 +78,10 @@ class WorkspaceSubscriptions:
                 if existing.terms == terms:
                     self._resume(db, existing.id, by, scope, at)
                     return existing.id
+            highest = "SELECT MAX(number) FROM subscriptions WHERE team_id = ? AND channel_id = ?"
+            [last] = db.execute(highest, [self._team, channel]).fetchone()
             row = [
+                (last or 0) + 1,
                 self._team,
                 channel,
                 provider,
@@ -89,13 +92,13 @@ class WorkspaceSubscriptions:
                 *scope_row(scope),
             ]
             cursor = db.execute(
-                "INSERT INTO subscriptions (team_id, channel_id, provider, app_slug, terms, created_by, created_at,"
-                " seen_as, apps, sees_logs) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO subscriptions (number, team_id, channel_id, provider, app_slug, terms, created_by,"
+                " created_at, seen_as, apps, sees_logs) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 row,
             )
-            number = int(cursor.lastrowid or 0)
-            self._stand_in_sight(db, number, scope, at)
-            return number
+            identity = int(cursor.lastrowid or 0)
+            self._stand_in_sight(db, identity, scope, at)
+            return identity
 
         subscription_id = await self._database.write(work)
         self._everybodys.changed()
@@ -164,9 +167,9 @@ class WorkspaceSubscriptions:
         self._everybodys.changed()
         return stopped
 
-    async def find(self, number: int) -> Subscription | None:
-        """The subscription of that number."""
-        found = await self._find("subscriptions.id = ?", [number])
+    async def find(self, identity: int) -> Subscription | None:
+        """The subscription of that id."""
+        found = await self._find("subscriptions.id = ?", [identity])
         return found[0] if found else None
 
     async def of_channel(self, channel: str) -> list[Subscription]:

@@ -42,7 +42,10 @@ _ENDS = {Provider.BUILDIO: "every deployment's end and every dyno that goes down
 
 @dataclass(frozen=True)
 class SubscriptionRow:
-    """A subscription in a list; `stopped` is Slack's error where the channel could not be told any more."""
+    """A subscription in a list; `stopped` is Slack's error where the channel could not be told any more.
+
+    People know it by its `number` in their channel, buttons by its `id`.
+    """
 
     number: int
     app: App | None
@@ -50,6 +53,7 @@ class SubscriptionRow:
     created_by: str
     stopped: str | None = None
     provider: Provider = Provider.BITRISE
+    id: int = 0
 
 
 @dataclass(frozen=True)
@@ -227,14 +231,14 @@ def _title(app: App | None) -> str:
 
 def manage(one: SubscriptionRow) -> Block:
     """The buttons that change a subscription."""
-    number = str(one.number)
+    value, number = str(one.id), str(one.number)
     title = plain(one.app.title, 80) if one.app else "your own builds"
     question = confirm("End it?", f"This subscription to {title} ends.", "End it")
     return row(
-        button("Tell again", actions.SUBSCRIPTION_RESUME, number, style="primary") if one.stopped else None,
-        button("Edit", actions.SUBSCRIPTION_EDIT, number, label=f"Edit subscription {number}"),
-        None if one.stopped else button("Pause", actions.SUBSCRIPTION_PAUSE, number, label=f"Pause {number}"),
-        button("Unsubscribe", actions.UNSUBSCRIBE, number, confirm=question),
+        button("Tell again", actions.SUBSCRIPTION_RESUME, value, style="primary") if one.stopped else None,
+        button("Edit", actions.SUBSCRIPTION_EDIT, value, label=f"Edit subscription {number}"),
+        None if one.stopped else button("Pause", actions.SUBSCRIPTION_PAUSE, value, label=f"Pause {number}"),
+        button("Unsubscribe", actions.UNSUBSCRIBE, value, confirm=question),
     )
 
 

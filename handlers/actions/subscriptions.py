@@ -31,15 +31,15 @@ async def _settings(press: Press) -> None:
 
 
 async def _unsubscribe(press: Press) -> Answer | None:
-    return await _in_list(press, subscriptions.unsubscribe_number(_number(press), press.caller))
+    return await _in_list(press, subscriptions.unsubscribe_by_id(_id(press), press.caller))
 
 
 async def _pause(press: Press) -> Answer | None:
-    return await _in_list(press, subscriptions.pause_number(_number(press), press.caller))
+    return await _in_list(press, subscriptions.pause_by_id(_id(press), press.caller))
 
 
 async def _resume(press: Press) -> Answer | None:
-    return await _in_list(press, subscriptions.resume_number(_number(press), press.caller))
+    return await _in_list(press, subscriptions.resume_by_id(_id(press), press.caller))
 
 
 async def _in_list(press: Press, doing: Awaitable[Answer | None]) -> Answer | None:
@@ -67,7 +67,7 @@ async def _refresh_list(press: Press) -> None:
 
 
 async def _edit(press: Press) -> None:
-    await forms.open_subscription(_number(press), press.caller)
+    await forms.open_subscription(_id(press), press.caller)
 
 
 async def _claim(press: Press) -> None:
@@ -86,7 +86,7 @@ async def _end_snooze(press: Press) -> None:
     await cards.end_snooze(press.on, press.caller)
 
 
-def _number(press: Press) -> int:
+def _id(press: Press) -> int:
     if not press.value.isdecimal() or len(press.value) > 15:
         raise NotAButton
     return int(press.value)

@@ -45,7 +45,7 @@ async def why(ask: Why, caller: Caller, provider: Provider) -> Answer:
         ended = _told(status) or _not_told(one, build, standing, verdict)
         reasons.append(
             Reason(
-                number=one.id,
+                number=one.number,
                 app=one.app,
                 terms=one.terms,
                 told=status == Status.TOLD or bool(earlier),

@@ -162,15 +162,17 @@ async def settled(ask: Subscribe, caller: Caller) -> Terms:
     return terms
 
 
-async def resume_number(number: int, caller: Caller) -> Answer | None:
+async def resume_by_id(identity: int, caller: Caller) -> Answer | None:
     """Let a stopped or paused subscription be told again, if its channel can be posted in.
 
     From now on it shows what this person can see. Raises NotAllowed, NotNamed, ProviderError.
     """
-    subscription = await of_this_caller(number, caller)
+    subscription = await of_this_caller(identity, caller)
     there = replace(caller, channel=subscription.channel)
     app = await _judged(subscription, caller)
-    async with permitted(there, "resume", subscription.provider, app, about={"subscription": str(number)}):
+    async with permitted(
+        there, "resume", subscription.provider, app, about={"subscription": str(subscription.number)}
+    ):
         scope = await scope_of(caller, subscription.provider, app)
         member = await enter_channel(there)
         said = messages.resumed(app, subscription.terms, by=caller.person, member=member)
@@ -187,7 +189,7 @@ async def change(subscription: Subscription, terms: Terms, caller: Caller) -> bo
     if terms == subscription.terms:
         return False
     there = replace(caller, channel=subscription.channel)
-    about = {"subscription": str(subscription.id), **_about(terms)}
+    about = {"subscription": str(subscription.number), **_about(terms)}
     app = await _judged(subscription, caller)
     async with permitted(there, "change_subscription", subscription.provider, app, about=about):
         await caller.storage.subscriptions.change(subscription, terms)
@@ -196,12 +198,14 @@ async def change(subscription: Subscription, terms: Terms, caller: Caller) -> bo
     return True
 
 
-async def pause_number(number: int, caller: Caller) -> Answer | None:
+async def pause_by_id(identity: int, caller: Caller) -> Answer | None:
     """Tell a subscription nothing until somebody lets it be told again; its channel hears of it. Raises NotAllowed."""
-    subscription = await of_this_caller(number, caller)
+    subscription = await of_this_caller(identity, caller)
     there = replace(caller, channel=subscription.channel)
     app = await _judged(subscription, caller)
-    async with permitted(there, "pause", subscription.provider, app, about={"subscription": str(number)}):
+    async with permitted(
+        there, "pause", subscription.provider, app, about={"subscription": str(subscription.number)}
+    ):
         await caller.storage.subscriptions.pause(subscription, caller.now())
         said = messages.paused(subscription.app, subscription.terms, by=caller.person)
         await _post(there, said)
@@ -213,9 +217,9 @@ async def _judged(subscription: Subscription, caller: Caller) -> App | None:
     return await current_app(subscription.app, caller) if subscription.app is not None else None
 
 
-async def of_this_caller(number: int, caller: Caller) -> Subscription:
-    """The subscription of that number: the channel's, or, at the Home, one of the person's. Raises NotNamed."""
-    found = await caller.storage.subscriptions.find(number)
+async def of_this_caller(identity: int, caller: Caller) -> Subscription:
+    """The subscription of that id: the channel's, or, at the Home, one of the person's. Raises NotNamed."""
+    found = await caller.storage.subscriptions.find(identity)
     if found is not None:
         here = found.channel == caller.channel
         if here or (not caller.channel and found.channel in (await places.of_person(caller)).all):
@@ -237,7 +241,7 @@ async def unsubscribe(ask: Unsubscribe, caller: Caller, provider: Provider) -> A
     subscriptions = await caller.storage.subscriptions.of_channel(caller.channel)
     there = [one for one in subscriptions if one.provider is provider]
     if ask.number is not None:
-        ended = [one for one in subscriptions if one.id == ask.number]
+        ended = [one for one in subscriptions if one.number == ask.number]
     elif ask.app is None and len(there) == 1:
         ended = there
     else:
@@ -248,9 +252,9 @@ async def unsubscribe(ask: Unsubscribe, caller: Caller, provider: Provider) -> A
     return await _end(ended, caller)
 
 
-async def unsubscribe_number(number: int, caller: Caller) -> Answer | None:
-    """End the subscription of that number; its channel hears of it."""
-    subscription = await of_this_caller(number, caller)
+async def unsubscribe_by_id(identity: int, caller: Caller) -> Answer | None:
+    """End the subscription of that id; its channel hears of it."""
+    subscription = await of_this_caller(identity, caller)
     said = await _end([subscription], caller)
     if caller.channel:
         return said
@@ -261,7 +265,7 @@ async def unsubscribe_number(number: int, caller: Caller) -> Answer | None:
 async def _end(ended: list[Subscription], caller: Caller) -> Answer:
     """End these subscriptions, and say so to the channel. Raises NotAllowed."""
     there = replace(caller, channel=ended[0].channel)
-    numbers = " ".join(str(one.id) for one in ended)
+    numbers = " ".join(str(one.number) for one in ended)
     app = await _judged(ended[0], caller)
     async with permitted(there, "unsubscribe", ended[0].provider, app, about={"subscription": numbers}):
         for one in ended:
@@ -287,7 +291,8 @@ def blind_at(providers: Iterable[Provider], desk: Desk) -> list[messages.Blind]:
 def row_of(one: Subscription) -> messages.SubscriptionRow:
     """The subscription as it is listed."""
     return messages.SubscriptionRow(
-        number=one.id,
+        number=one.number,
+        id=one.id,
         provider=one.provider,
         app=one.app,
         terms=one.terms,

@@ -92,3 +92,21 @@ async def test_a_list_is_up_to_date_after_each_of_its_buttons_and_an_old_one_say
     await says(listed, town.bitrise.ios.title, without="Sample Android")
     await town.press(old, "Unsubscribe", "There is no such subscription here any more")
     await says(old, town.bitrise.ios.title, without="Sample Android")
+
+
+async def test_a_channel_counts_its_own_subscriptions_from_one(town: Town) -> None:
+    for app in ("android", "ios"):
+        await town.ask(f"/bitrise subscribe {app}", "subscribed", channel="random")
+    await town.ask("/bitrise subscribe ios", "subscribed")
+    await town.ask("/bitrise subscribe android", "subscribed")
+    listed = await town.ask("/bitrise subscriptions", "[Pause]")
+    said = town.words(listed)
+    assert said.index("1. every") < said.index(town.bitrise.ios.title) < said.index("2. every")
+    await town.ask("/bitrise unsubscribe 3", "no such subscription")
+    await town.ask("/bitrise unsubscribe 1", f"ended the subscription to {town.bitrise.ios.title}")
+    # What is left keeps its number, by which people may know it already; buttons mean what they stand at.
+    said = town.words(await town.ask("/bitrise subscriptions", "[Pause]"))
+    assert "2. every build's end in Sample Android" in said
+    await town.ask("/bitrise subscribe android status:failed", "subscribed")
+    await town.ask("/bitrise subscriptions", "3. every failure in Sample Android")
+    assert len(await town.rows("SELECT 1 FROM subscriptions WHERE channel_id = 'C0RANDOM'")) == 2
