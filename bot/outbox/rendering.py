@@ -40,7 +40,7 @@ def render(
             return messages.gathered(once, title=_why_gathered(carried))
         case Kind.PIPELINE if carried[-1].pipeline is not None:
             return messages.told_pipeline(carried[-1].pipeline, tellings, now=now)
-        case Kind.BUILD if _is_over(carried):
+        case Kind.BUILD | Kind.REPLY if _is_over(carried):
             return messages.earlier_moment(tellings[-1], carried[-1].event)
         case Kind.BUILD | Kind.LIVE | Kind.REPLY:
             return messages.told_build(tellings[-1], now=now)
