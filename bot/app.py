@@ -95,6 +95,8 @@ PROVIDER_SECONDS = 10.0
 # How long a request of Slack's waits for the outcome of the first call to Slack: less than the three seconds that
 # Slack itself waits for its answer.
 FIRST_ATTEMPT_SECONDS = 2.0
+# The parts that ask providers with the tokens that the start checks.
+ASKING = frozenset({"lookout", "investigator", "approvals"})
 HOUR_SECONDS, HOURS_OF_A_DAY = 3600.0, 24
 SIGHT_SECONDS = SIGHT_EVERY.total_seconds()
 
@@ -243,6 +245,7 @@ class Buildbell:
             register(slack_app, desk, listening, homes)
             await self._serve(open_things, slack_app, slack, storage, lookout, clients, anchor)
             parts: dict[str, Part] = {
+                "lookout": lookout,
                 "relay": relay,
                 "homes": homes,
                 "following": following,
@@ -265,7 +268,7 @@ class Buildbell:
                 )
             keeper = asyncio.create_task(self._keep_house(database), name="housekeeping")
             try:
-                await self._live(slack, slack_app, listening, clients, lookout, parts)
+                await self._live(slack, slack_app, listening, clients, parts)
             finally:
                 keeper.cancel()
                 await asyncio.gather(keeper, return_exceptions=True)
@@ -276,7 +279,6 @@ class Buildbell:
         slack_app: AsyncApp,
         listening: Listening,
         clients: Clients,
-        lookout: Lookout,
         parts: Mapping[str, Part],
     ) -> None:
         """Everything that runs side by side, from the first word with Slack until all of it has drained."""
@@ -284,8 +286,12 @@ class Buildbell:
         tasks = {
             checking,
             asyncio.create_task(self._reach_slack(slack, slack_app, checking), name="slack"),
-            asyncio.create_task(self._watch(lookout, checking), name="lookout"),
-            *(asyncio.create_task(part.run(), name=name) for name, part in parts.items()),
+            *(
+                asyncio.create_task(
+                    self._run_once_checked(part, checking) if name in ASKING else part.run(), name=name
+                )
+                for name, part in parts.items()
+            ),
         }
         until_stopped = asyncio.create_task(self._stopping.wait(), name="until stopped")
         try:
@@ -299,7 +305,7 @@ class Buildbell:
             until_stopped.cancel()
             if self._sockets is not None:
                 self._sockets.go_deaf()
-            for part in (lookout, *parts.values()):
+            for part in parts.values():
                 part.stop()
             _, late = await asyncio.wait(
                 {*tasks, asyncio.create_task(listening.drain(), name="answers")}, timeout=DRAIN_SECONDS
@@ -401,11 +407,11 @@ class Buildbell:
         await self._until_stopped(checks)
         self._tokens_checked = True
 
-    async def _watch(self, lookout: Lookout, checking: asyncio.Task[None]) -> None:
-        """Watch, once it is known that a provider does not refuse the token for it."""
+    async def _run_once_checked(self, part: Part, checking: asyncio.Task[None]) -> None:
+        """Run a part that asks a provider, once it is known that the token for it is not refused."""
         await asyncio.wait({checking})
         if self._tokens_checked and not self._stopping.is_set():
-            await lookout.run()
+            await part.run()
 
     async def _until_stopped(self, work: Awaitable[object]) -> None:
         """Wait for something that may take long, but no longer than the bot runs. Raises what it raises."""

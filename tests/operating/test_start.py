@@ -175,7 +175,7 @@ async def test_providers_that_are_away_are_no_reason_to_stop(services: Services)
         pass
 
 
-async def test_a_token_that_is_revoked_later_stops_nothing(services: Services) -> None:
+async def test_a_token_that_is_revoked_later_stops_the_next_start_alone(services: Services) -> None:
     async with started(services.bot(service_token_acts="1")) as bot, aiohttp.ClientSession() as session:
         url = f"http://127.0.0.1:{bot.port}"
         services.slack.use_http(f"{url}/slack/events")
@@ -189,6 +189,11 @@ async def test_a_token_that_is_revoked_later_stops_nothing(services: Services) -
                     assert answer.status == 200
                     failures = (await answer.json())["bitrise_failures"]
                 await asyncio.sleep(0.02)
+    # At the next start it counts, and nothing else is asked under it.
+    asked = len(services.bitrise.requests)
+    with pytest.raises(ServiceTokenRefused, match="Bitrise refuses BITRISE_TOKEN"):
+        await services.bot(service_token_acts="1").run()
+    assert len(services.bitrise.requests) == asked + 2
 
 
 SERVING = [
