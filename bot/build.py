@@ -77,6 +77,11 @@ class PipelineRef(Frozen):
     attempt: int = 1
     ended: bool = False
 
+    @property
+    def key(self) -> str:
+        """A name of this attempt."""
+        return f"{self.id} {self.attempt}"
+
 
 class Build(Frozen):
     """One run for an app.

@@ -43,7 +43,8 @@ class BuildFilter(Frozen):
     """Which builds are meant; an empty part means every build.
 
     `by` holds names as globs, `bot` for any program, and `@ID` for a Slack user. `aborted` holds kinds of aborts: to
-    include some leaves out the builds that were not aborted, to exclude some does not. `builds` holds slugs.
+    include some leaves out the builds that were not aborted, to exclude some does not. `builds` holds slugs, `attempts`
+    those of pipelines (`PipelineRef.key`).
     """
 
     branch: Patterns = Patterns()
@@ -56,6 +57,7 @@ class BuildFilter(Frozen):
     events: frozenset[Event] = frozenset()
     pull_requests: frozenset[int] = frozenset()
     builds: frozenset[str] = frozenset()
+    attempts: frozenset[str] = frozenset()
 
     def match(self, build: Build, names: Names = NOBODY) -> bool:
         """Whether the build is meant."""
@@ -68,6 +70,8 @@ class BuildFilter(Frozen):
     def _mismatches(self, build: Build, names: Names) -> Iterator[str]:
         if self.builds and build.slug not in self.builds:
             yield "it is another build"
+        if self.attempts and (build.pipeline is None or build.pipeline.key not in self.attempts):
+            yield "it is of another pipeline"
         if self.branch and (missed := _missed("branch", self.branch, build.branch)):
             yield missed
         if self.target and (missed := _missed("target branch", self.target, build.target_branch)):

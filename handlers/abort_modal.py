@@ -44,7 +44,7 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
                 await _tell(said, origin, caller)
 
 
-def _course(origin: AbortOrigin, order: AbortOrder) -> Course[Answer]:
+def _course(origin: AbortOrigin, order: AbortOrder) -> Course[Answer | None]:
     return Course(
         waiting=messages.aborting(origin.button),
         done=lambda _: messages.abort_done(origin.button),
@@ -56,7 +56,7 @@ def _course(origin: AbortOrigin, order: AbortOrder) -> Course[Answer]:
     )
 
 
-async def _abort(origin: AbortOrigin, order: AbortOrder, caller: Caller) -> Answer:
+async def _abort(origin: AbortOrigin, order: AbortOrder, caller: Caller) -> Answer | None:
     if origin.button.pipeline:
         app = await app_by_slug(caller, origin.button.app)
         return await pipelines.abort(app, origin.button.build, order, caller)

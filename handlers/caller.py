@@ -52,7 +52,7 @@ class Caller:
 
     `name` is the one that Slack sent along, if it did; `person` is their id. `trigger_id` opens a modal, within three
     seconds and once (Slack's rules, "Answering"); mentions and messages bring none. `vouched`: Slack itself says that
-    it is them, and not whoever made a workflow.
+    it is them, and not whoever made a workflow. `thread` names the message in whose thread they are answered.
     Whether they belong to the workspace is asked at each use (`belongs`).
     """
 
@@ -64,6 +64,7 @@ class Caller:
     trigger_id: str = ""
     pane: Pane | None = None
     vouched: bool = True
+    thread: str | None = None
 
     @classmethod
     def in_body(cls, body: Mapping[str, Any], desk: Desk) -> Self:

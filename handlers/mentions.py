@@ -35,7 +35,13 @@ async def _answer(
     if "bot_id" in event or "user" not in event:
         return  # two bots that answer each other's mentions would never end
     async with listening.answering("message"):
-        caller = Caller(desk=desk, person=event["user"], team=workspace_of(body), channel=event["channel"])
+        caller = Caller(
+            desk=desk,
+            person=event["user"],
+            team=workspace_of(body),
+            channel=event["channel"],
+            thread=thread,
+        )
         text = event.get("text") or ""
         grammar = grammar_in(text, grammar_of(desk.clients.first))
         asked = answer(text, caller, surface="message", grammar=grammar)

@@ -58,6 +58,7 @@ OPEN = frozenset(
                 # A link's click changes nothing, and what is their own they may take back.
                 actions.OPEN_LINK,
                 actions.DISCONNECT,
+                actions.WIPE_TOKEN,
             )
         ),
     }

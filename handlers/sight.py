@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -13,13 +14,13 @@ from bot.audit import Entry, Event, Personal
 from bot.http import BadToken, NoAccess, NotConnected, NotFound, ProviderError
 from bot.provider import Provider
 from bot.slack_errors import SlackCallFailed
-from handlers.answers import accounts
+from handlers.answers import accounts, subscriptions
 from handlers.caller import Caller
 from handlers.desk import Desk
 from handlers.membership import MembershipUnknown, NotAMember
 from handlers.scoping import followed_around, own_scope
 from handlers.visible import PATIENCE
-from storage import Account, Scope, SeenAs, Subscription
+from storage import Account, Recipient, Scope, SeenAs, Subscription
 
 log = structlog.get_logger()
 
@@ -45,6 +46,7 @@ class Sight:
         self._changed = changed
         self._every = every
         self._stopping = False
+        self._stopped: list[tuple[Subscription, str]] = []
 
     def stop(self) -> None:
         """End `run`."""
@@ -73,6 +75,15 @@ class Sight:
         acting = [one.provider for one in clients.all if one.service_acts]
         away: set[Provider] = set()
         asked: set[tuple[str, int]] = set()
+        try:
+            await self._look(now, away, asked, acting)
+        finally:
+            await self._say_stopped(now)
+
+    async def _look(
+        self, now: datetime, away: set[Provider], asked: set[tuple[str, int]], acting: Sequence[Provider]
+    ) -> None:
+        clients = self._desk.clients
         while True:
             there = [one.provider for one in clients.all if one.provider not in away]
             found = await self._desk.storage.subscriptions.to_check(
@@ -180,6 +191,8 @@ class Sight:
         since = account.connected_at if account is not None else None
         if not await storage.of(one.team).subscriptions.lose(one, now, account=since):
             return  # it was told nothing anyhow, or is another one's meanwhile: nobody needs to hear of it
+        if one.terms.run:
+            return  # nobody has subscribed to anything: its message stays as it is
         entry = Entry(
             event=Event.DONE,
             act="stop_subscription",
@@ -190,11 +203,21 @@ class Sight:
             answer=why,
         )
         await storage.of(one.team).audit.append(entry, now)
-        message = messages.unseen(one.app, one.terms, by=one.created_by, why=why, provider=one.provider)
-        parcel = f"unseen-{one.id}-{now:%Y%m%d%H%M%S%f}"
-        await storage.messages.owe(parcel, one.recipient, "notice unseen", message.encode(), now)
-        self._desk.outbox_changed()
+        self._stopped.append((one, why))
         log.info("subscription.unseen", team=one.team, channel=one.channel, number=one.id)
+
+    async def _say_stopped(self, now: datetime) -> None:
+        """Tell each channel of all its subscriptions that have stopped for one reason, in one message."""
+        together: dict[tuple[Recipient, str, Provider, str], list[Subscription]] = {}
+        for one, why in self._stopped:
+            together.setdefault((one.recipient, one.created_by, one.provider, why), []).append(one)
+        self._stopped.clear()
+        for (to, by, provider, why), ended in together.items():
+            rows = [subscriptions.row_of(one) for one in ended]
+            message = messages.unseen(rows, by=by, why=why, provider=provider)
+            parcel = f"unseen-{ended[0].id}-{now:%Y%m%d%H%M%S%f}"
+            await self._desk.storage.messages.owe(parcel, to, "notice unseen", message.encode(), now)
+            self._desk.outbox_changed()
 
     async def _see_to_leavers(self) -> None:
         """People who have left while nobody listened: Slack says so, if it is asked."""

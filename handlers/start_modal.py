@@ -95,7 +95,7 @@ async def _draw_anew(body: dict[str, Any], desk: Desk, change: Callable[[StartOr
             raise
 
 
-async def _start(form: StartForm, picked: App, caller: Caller) -> Answer:
+async def _start(form: StartForm, picked: App, caller: Caller) -> Answer | None:
     order = order_of(form)
     app = await app_by_slug(caller, picked.slug)
     return await acts.start(app, order, caller)
@@ -117,7 +117,7 @@ def order_of(form: StartForm) -> TriggerBuild:
     )
 
 
-def _course(form: StartForm, picked: App, origin: StartOrigin) -> Course[Answer]:
+def _course(form: StartForm, picked: App, origin: StartOrigin) -> Course[Answer | None]:
     return Course(
         waiting=messages.starting(picked),
         done=lambda _: messages.start_done(picked),

@@ -36,7 +36,7 @@ from storage.store import Storage, WorkspaceStorage
 from storage.subscriptions import Scope, SeenAs, Stopped, Subscription, Subscriptions
 from storage.ties import Ties
 from storage.watching import SeenBuild, Watching
-from storage.workspace_subscriptions import WorkspaceSubscriptions
+from storage.workspace_subscriptions import StartedRun, WorkspaceSubscriptions
 
 __all__ = [
     "Account",
@@ -93,6 +93,7 @@ __all__ = [
     "SignIns",
     "SlackMessage",
     "Snapshot",
+    "StartedRun",
     "States",
     "Status",
     "Steps",

@@ -30,7 +30,10 @@ class MessageStatus(StrEnum):
 
 
 class NewMessage(Frozen):
-    """A message about to be sent. `thread` is the parcel that it answers; `content` a whole message as JSON."""
+    """A message about to be sent. `thread` is the parcel that it answers; `content` a whole message as JSON.
+
+    `thread_ts` names a message of somebody else's that it answers.
+    """
 
     parcel: str
     team: str
@@ -38,6 +41,7 @@ class NewMessage(Frozen):
     subject: str
     thread: str | None = None
     content: str | None = None
+    thread_ts: str | None = None
 
     @property
     def recipient(self) -> Recipient:
@@ -132,13 +136,22 @@ class Messages:
 
 
 def owe_message(
-    db: sqlite_utils.Database, parcel: str, to: Recipient, subject: str, content: str, at: datetime
+    db: sqlite_utils.Database,
+    parcel: str,
+    to: Recipient,
+    subject: str,
+    content: str,
+    at: datetime,
+    *,
+    note: str | None = None,
+    thread_ts: str | None = None,
 ) -> None:
     """Owe somebody a whole message; for use inside a transaction."""
     db.execute(
-        "INSERT OR IGNORE INTO messages (parcel, team_id, channel_id, subject, status, sent_at, content)"
-        " VALUES (?, ?, ?, ?, 'owed', ?, ?)",
-        [parcel, to.team, to.channel, subject, to_text(at), content],
+        "INSERT OR IGNORE INTO messages"
+        " (parcel, team_id, channel_id, subject, status, sent_at, content, note, thread_ts)"
+        " VALUES (?, ?, ?, ?, 'owed', ?, ?, ?, ?)",
+        [parcel, to.team, to.channel, subject, to_text(at), content, note, thread_ts],
     )
 
 
@@ -213,7 +226,7 @@ def _running(db: sqlite_utils.Database) -> list[RunningMessage]:
 def _select(db: sqlite_utils.Database, where: str, arguments: Sequence[Any]) -> list[SlackMessage]:
     rows = db.execute(
         "SELECT parcel, team_id, channel_id, subject, status, thread, ts, sent_at, stale, stale_excerpts,"
-        " content, note"
+        " content, note, thread_ts"
         f" FROM messages WHERE {where}",
         arguments,
     )
@@ -231,6 +244,21 @@ def _select(db: sqlite_utils.Database, where: str, arguments: Sequence[Any]) -> 
             stale_excerpts=excerpts,
             content=content,
             note=note,
+            thread_ts=thread_ts,
         )
-        for parcel, team, channel, subject, status, thread, ts, sent_at, stale, excerpts, content, note in rows
+        for (
+            parcel,
+            team,
+            channel,
+            subject,
+            status,
+            thread,
+            ts,
+            sent_at,
+            stale,
+            excerpts,
+            content,
+            note,
+            thread_ts,
+        ) in rows
     ]

@@ -130,6 +130,12 @@ def m013_edit_order_and_numbers(db: sqlite_utils.Database) -> None:
         db.execute(statement)
 
 
+@migrations()
+def m014_threads_of_people(db: sqlite_utils.Database) -> None:
+    """Which message of somebody's a message answers, where that is none of the bot's own."""
+    db.execute("ALTER TABLE messages ADD COLUMN thread_ts TEXT")
+
+
 def _about_everything(body: str) -> str:
     """A rule about all that there was, as one about all that there is."""
     rule = json.loads(body)

@@ -73,7 +73,7 @@ COLUMNS = {
         places=_names("channel_id"),
         words=_names("content note"),
         # A parcel names somebody only where the message is theirs.
-        silent=_names("parcel subject status thread ts sent_at stale team_id"),
+        silent=_names("parcel subject status thread thread_ts ts sent_at stale team_id"),
     ),
     "notifications": Columns(
         places=_names("channel_id"),

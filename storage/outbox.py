@@ -12,6 +12,7 @@ import sqlite_utils
 from bot.authors import people_behind
 from bot.build import App, Build, Frozen, State
 from bot.failure import Failure
+from bot.messages import RunNote
 from bot.pipeline import Pipeline
 from bot.provider import Provider
 from bot.series import Standing
@@ -213,7 +214,8 @@ class Outbox:
 
         def work(db: sqlite_utils.Database) -> None:
             db.execute(
-                "UPDATE messages SET stale = stale + 1, note = IFNULL(?, note) WHERE parcel = ?",
+                # From here on what it carries says what stands in it, and not what it was begun with.
+                "UPDATE messages SET stale = stale + 1, note = IFNULL(?, note), content = NULL WHERE parcel = ?",
                 [note, parcel],
             )
             _send(db, carried, parcel, at)
@@ -237,8 +239,7 @@ class Outbox:
                 "UPDATE notifications SET status = 'told', error = NULL WHERE parcel = ? AND status = 'sending'",
                 [parcel],
             ).rowcount
-            if newly:
-                end_those_told_once(db, parcel)
+            end_those_told_once(db, parcel)
             return newly
 
         return await self._database.write(work)
@@ -276,6 +277,30 @@ class Outbox:
 
         return await self._database.write(work)
 
+    async def send_to_starter(self, parcel: str) -> bool:
+        """The channel takes no message of a run that was started in it: let it go to whoever has started it instead.
+
+        Returns False for every other message.
+        """
+
+        def work(db: sqlite_utils.Database) -> bool:
+            row = db.execute(
+                "SELECT channel_id, note FROM messages WHERE parcel = ? AND content IS NOT NULL", [parcel]
+            ).fetchone()
+            number = run_in(parcel)
+            starter = RunNote.read(row[1]).by if row is not None and number is not None else ""
+            if not starter or row[0] == starter or row[0].startswith("D"):
+                return False
+            db.execute(
+                "UPDATE messages SET channel_id = ?, thread_ts = NULL, status = 'owed' WHERE parcel = ?",
+                [starter, parcel],
+            )
+            for table, key in (("subscriptions", "id"), ("notifications", "subscription_id")):
+                db.execute(f"UPDATE {table} SET channel_id = ? WHERE {key} = ?", [starter, number])
+            return True
+
+        return await self._database.write(work)
+
     async def drop(self, to: Recipient, error: str) -> int:
         """Give up what is owed to somebody who can't be told any more; returns how many notifications."""
 
@@ -306,6 +331,18 @@ class Outbox:
         )
         arguments = [to.team, to.channel, to_text(since)]
         return int(await self._database.read(lambda db: db.execute(query, arguments).fetchone()[0]))
+
+
+def run_parcel(number: int, key: str) -> str:
+    """The parcel of the message in which a subscription follows a run; `key` is one of its own."""
+    return f"run-{number}-{key}"
+
+
+def run_in(parcel: str) -> int | None:
+    """The subscription that follows a run in this message; None for any other message."""
+    name, _, rest = parcel.partition("-")
+    number = rest.partition("-")[0]
+    return int(number) if name == "run" and number.isdecimal() else None
 
 
 def owe(db: sqlite_utils.Database, owed: Sequence[Owed], at: datetime) -> int:

@@ -268,7 +268,17 @@ def end_those_told_once(db: sqlite_utils.Database, parcel: str) -> None:
         "subscriptions.id IN (SELECT subscription_id FROM notifications WHERE parcel = ? AND event = 'ended')"
     )
     for subscription in select_subscriptions(db, f"{asked} AND terms LIKE '%\"once\":true%'", [parcel]):
-        end_subscription(db, subscription)
+        if not _has_more_to_come(db, subscription):
+            end_subscription(db, subscription)
+
+
+def _has_more_to_come(db: sqlite_utils.Database, subscription: Subscription) -> bool:
+    """Whether it follows a pipeline that goes on after the end of one of its builds."""
+    query = "SELECT 1 FROM pipelines WHERE provider = ? AND pipeline_id || ' ' || attempt = ? AND ended = 0"
+    return any(
+        db.execute(query, [subscription.provider, key]).fetchone() is not None
+        for key in subscription.terms.filter.attempts
+    )
 
 
 def select_subscriptions(

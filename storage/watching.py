@@ -70,14 +70,7 @@ class Watching:
 
     async def latest_of(self, app: App, most: int) -> list[Build]:
         """The latest builds of one app that is or was watched, newest first."""
-        query = (
-            "SELECT body FROM builds WHERE provider = ? AND app_slug = ? AND body <> ''"
-            " ORDER BY triggered_at DESC LIMIT ?"
-        )
-        row = [app.provider, app.slug, most]
-        return await self._database.read(
-            lambda db: [Build.model_validate_json(body) for (body,) in db.execute(query, row)]
-        )
+        return await self._database.read(lambda db: latest_builds(db, app, most))
 
     async def numbered(self, app: App, number: int) -> Build | None:
         """The app's build of that number; None where it was never seen, or long ago."""
@@ -162,6 +155,16 @@ def save_builds(
             for build in builds
         ],
     )
+
+
+def latest_builds(db: sqlite_utils.Database, app: App, most: int) -> list[Build]:
+    """The latest builds of an app that is or was watched, newest first; for use where a database is at hand."""
+    query = (
+        "SELECT body FROM builds WHERE provider = ? AND app_slug = ? AND body <> ''"
+        " ORDER BY triggered_at DESC LIMIT ?"
+    )
+    rows = db.execute(query, [app.provider, app.slug, most])
+    return [Build.model_validate_json(body) for (body,) in rows]
 
 
 def successes_like(db: sqlite_utils.Database, build: Build, most: int) -> list[Build]:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlite_utils
 
-from bot.build import App
+from bot.build import App, Frozen
 from bot.provider import Provider
-from bot.terms import Terms
+from bot.terms import Happening, Terms
 from bot.watched import Baseline
 from storage.database import OfWorkspace
+from storage.messages import owe_message
+from storage.outbox import Owed, owe, run_parcel
+from storage.recipient import Recipient
 from storage.subscriptions import (
     EVERY_APP,
     Scope,
@@ -26,10 +29,34 @@ from storage.subscriptions import (
     select_subscriptions,
 )
 from storage.times import to_text
-from storage.watching import begin_watching
+from storage.watching import begin_watching, latest_builds
 
 # What the bot itself sees.
 EVERYTHING = Scope()
+
+
+# However the clocks of this machine and of the provider differ.
+_BEFORE_ITS_START = timedelta(minutes=2)
+# A run whose end is never seen is not followed for ever.
+_LONGEST_RUN = timedelta(days=7)
+# What was just started is among so many of an app's latest builds.
+_MOST_BUILDS = 50
+
+
+class StartedRun(Frozen):
+    """What somebody has just started, as `terms` name it, and the message that says so and follows it.
+
+    `subject` is what the message is about, `content` what it says at first, and `note` what it says above all else;
+    `key` is a name that no other run has.
+    """
+
+    app: App
+    terms: Terms
+    key: str
+    subject: str
+    content: str
+    note: str
+    thread_ts: str | None = None
 
 
 class WorkspaceSubscriptions:
@@ -78,32 +105,83 @@ class WorkspaceSubscriptions:
                 if existing.terms == terms:
                     self._resume(db, existing.id, by, scope, at)
                     return existing.id
-            highest = "SELECT MAX(number) FROM subscriptions WHERE team_id = ? AND channel_id = ?"
-            [last] = db.execute(highest, [self._team, channel]).fetchone()
-            row = [
-                (last or 0) + 1,
-                self._team,
-                channel,
-                provider,
-                slug,
-                _words(terms),
-                by,
-                to_text(at),
-                *scope_row(scope),
-            ]
-            cursor = db.execute(
-                "INSERT INTO subscriptions (number, team_id, channel_id, provider, app_slug, terms, created_by,"
-                " created_at, seen_as, apps, sees_logs) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                row,
-            )
-            identity = int(cursor.lastrowid or 0)
-            self._stand_in_sight(db, identity, scope, at)
-            return identity
+            return self._insert(db, channel, provider, slug, terms, by, at, scope)
 
         subscription_id = await self._database.write(work)
         self._everybodys.changed()
         [subscription] = await self._find("subscriptions.id = ?", [subscription_id])
         return subscription
+
+    async def follow(
+        self,
+        run: StartedRun,
+        *,
+        channel: str,
+        by: str,
+        at: datetime,
+        baseline: Baseline | None,
+        scope: Scope,
+    ) -> None:
+        """Follow what somebody has just started to its end, in one message, which is owed from now on.
+
+        A look may have seen it before it is followed: then the message is owed that, too.
+        """
+        app = run.app
+
+        def work(db: sqlite_utils.Database) -> None:
+            begin_watching(db, app, baseline or Baseline(at=at - _BEFORE_ITS_START))
+            where = f"{_OURS} AND terms LIKE '%\"run\":true%' AND created_at < ?"
+            for forgotten in select_subscriptions(db, where, [self._team, to_text(at - _LONGEST_RUN)]):
+                end_subscription(db, forgotten)
+            identity = self._insert(db, channel, app.provider, app.slug, run.terms, by, at, scope)
+            to = Recipient(team=self._team, channel=channel)
+            parcel = run_parcel(identity, run.key)
+            owe_message(db, parcel, to, run.subject, run.content, at, note=run.note, thread_ts=run.thread_ts)
+            seen = latest_builds(db, app, _MOST_BUILDS)
+            owe(
+                db,
+                [
+                    Owed(
+                        subscription_id=identity,
+                        team=self._team,
+                        channel=channel,
+                        provider=app.provider,
+                        build_slug=build.slug,
+                        event=Happening.ENDED if build.ended else Happening.STARTED,
+                    )
+                    for build in seen
+                    if run.terms.filter.match(build)
+                ],
+                at,
+            )
+
+        await self._database.write(work)
+        self._everybodys.changed()
+
+    def _insert(
+        self,
+        db: sqlite_utils.Database,
+        channel: str,
+        provider: Provider,
+        slug: str,
+        terms: Terms,
+        by: str,
+        at: datetime,
+        scope: Scope,
+    ) -> int:
+        # What follows one run is in no list, and has no number there.
+        highest = "SELECT MAX(number) FROM subscriptions WHERE team_id = ? AND channel_id = ?"
+        [last] = db.execute(highest, [self._team, channel]).fetchone()
+        number = 0 if terms.run else (last or 0) + 1
+        row = [number, self._team, channel, provider, slug, _words(terms), by, to_text(at), *scope_row(scope)]
+        cursor = db.execute(
+            "INSERT INTO subscriptions (number, team_id, channel_id, provider, app_slug, terms, created_by,"
+            " created_at, seen_as, apps, sees_logs) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            row,
+        )
+        identity = int(cursor.lastrowid or 0)
+        self._stand_in_sight(db, identity, scope, at)
+        return identity
 
     async def change(self, subscription: Subscription, terms: Terms) -> None:
         """Give a subscription other terms."""
@@ -173,21 +251,22 @@ class WorkspaceSubscriptions:
         return found[0] if found else None
 
     async def of_channel(self, channel: str) -> list[Subscription]:
-        """The channel's subscriptions, oldest first."""
-        return await self._find("channel_id = ?", [channel])
+        """The channel's subscriptions, oldest first; runs that somebody started there are none that it follows."""
+        return await self._find(f"channel_id = ? AND {_LASTING}", [channel])
 
     async def of_channels(self, channels: Sequence[str]) -> list[Subscription]:
         """The subscriptions of several channels, oldest first."""
         marks = ", ".join("?" * len(channels))
-        return await self._find(f"channel_id IN ({marks})", list(channels)) if channels else []
+        where = f"channel_id IN ({marks}) AND {_LASTING}"
+        return await self._find(where, list(channels)) if channels else []
 
     async def of_all_channels(self) -> list[Subscription]:
         """The subscriptions of all channels; direct messages are nobody else's."""
-        return await self._find("channel_id NOT LIKE 'D%'", [])
+        return await self._find(f"channel_id NOT LIKE 'D%' AND {_LASTING}", [])
 
     async def made_by(self, person: str) -> list[Subscription]:
         """The subscriptions that show what this person sees."""
-        return await self._find("created_by = ? AND seen_as = 'own'", [person])
+        return await self._find(f"created_by = ? AND seen_as = 'own' AND {_LASTING}", [person])
 
     async def _find(self, where: str, arguments: Sequence[Any]) -> list[Subscription]:
         return await self._database.read(
@@ -233,6 +312,8 @@ class WorkspaceSubscriptions:
 
 
 _OURS = "team_id = ?"
+# All but those that follow one run to its end.
+_LASTING = "terms NOT LIKE '%\"run\":true%'"
 
 
 def _words(terms: Terms) -> str:

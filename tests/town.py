@@ -63,6 +63,11 @@ class Conversation:
             await self.slack.wait_for_modal(person, "with your own token")
             await self.people.close_modal(person)
 
+    async def disconnect(self, person: str = "anna", provider: Provider = Provider.BITRISE) -> Post:
+        """Let somebody wipe their token, and agree to what stops with it."""
+        question = await self.ask(f"{provider.command} disconnect", "deletes your token", person=person)
+        return await self.press(question, "Disconnect", "I have wiped your token", person=person)
+
     async def ask(
         self, text: str, expected: str = "", *, person: str = "anna", channel: str = "builds"
     ) -> Post:
@@ -71,6 +76,14 @@ class Conversation:
         done = await self.people.command(person, channel, text)
         assert done is not None, f"{text} was not acknowledged"
         return await self.told(expected, person=person, channel=channel, after=before)
+
+    async def confirm(
+        self, text: str, button: str, expected: str, *, person: str = "anna", channel: str = "builds"
+    ) -> Post:
+        """Type a command that asks first, agree to it, and wait for what it then says."""
+        question = await self.ask(text, button, person=person, channel=channel)
+        assert question.only_for is not None
+        return await self.press(question, button, expected, person=person)
 
     async def redraw(self, element: str, given: Any, *, person: str = "anna") -> None:
         """Pick something in a modal by which it is drawn anew, and wait until it is."""

@@ -124,12 +124,16 @@ class TriggerParams(Frozen):
 
 
 class Started(Frozen):
-    """One build that a trigger started, or the words in which Bitrise says that it did not."""
+    """One build that a trigger started, or the words in which Bitrise says that it did not.
+
+    `is_pipeline`: it is a pipeline, of which Bitrise says its id where it says a build's slug.
+    """
 
     build_slug: str | None = None
     number: int | None = None
     url: str | None = None
     workflow: str | None = None
+    is_pipeline: bool = False
     ok: bool = True
     words: str | None = None
     found_after_lost_answer: bool = False

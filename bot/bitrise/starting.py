@@ -31,6 +31,7 @@ class ResultItem(BaseModel):
             number=self.build_number,
             url=self.build_url or (BUILD_PAGE + self.build_slug if self.build_slug else None),
             workflow=self.triggered_workflow or self.triggered_pipeline,
+            is_pipeline=self.triggered_workflow is None and self.triggered_pipeline is not None,
             ok=self.status in (None, "ok"),
             words=self.message,
         )

@@ -7,6 +7,7 @@ from bot.messages.accounts import (
     connect_button,
     connect_modal,
     connected,
+    disconnect_question,
     disconnected,
     read_provider,
     read_token,
@@ -14,7 +15,15 @@ from bot.messages.accounts import (
     whoami,
 )
 from bot.messages.accounts import title_of as account_title
-from bot.messages.acts import aborted, rebuilt, triggered
+from bot.messages.acts import (
+    aborted,
+    did_not_start,
+    joined,
+    run_begun,
+    run_row,
+    start_note,
+    with_starter,
+)
 from bot.messages.approvals import request_card, request_decided, request_gone, request_list
 from bot.messages.apps import any_app_options, app_list, app_options, read_any_app, using_app
 from bot.messages.audit import audit
@@ -62,7 +71,7 @@ from bot.messages.log import (
 )
 from bot.messages.message import Message
 from bot.messages.modals import FilledIn, shown_in_modal
-from bot.messages.notes import CardNote, ThreadNote
+from bot.messages.notes import CardNote, RunNote, ThreadNote
 from bot.messages.offers import OfferButton, read_offer
 from bot.messages.origin import Origin
 from bot.messages.personal import MOST_BUILDS as MOST_OF_MINE
@@ -72,6 +81,7 @@ from bot.messages.pipelines import (
     pipeline_card,
     pipeline_list,
     pipeline_rebuilt,
+    pipeline_run_row,
     told_pipeline,
 )
 from bot.messages.plain import (
@@ -136,6 +146,7 @@ from bot.messages.subscription_modal import (
 from bot.messages.subscriptions import (
     Blind,
     SubscriptionRow,
+    all_resumed,
     changed,
     paused,
     resumed,
@@ -144,6 +155,7 @@ from bot.messages.subscriptions import (
     subscribed_already,
     subscriptions,
     unseen,
+    unsubscribe_question,
     unsubscribed,
 )
 from bot.messages.told import (
@@ -190,6 +202,7 @@ __all__ = [
     "ProposalButton",
     "Reason",
     "RequestButton",
+    "RunNote",
     "ShownRule",
     "Sought",
     "StartForm",
@@ -206,6 +219,7 @@ __all__ = [
     "aborting",
     "account_title",
     "actions",
+    "all_resumed",
     "any_app_options",
     "app_list",
     "app_options",
@@ -227,6 +241,8 @@ __all__ = [
     "connect_button",
     "connect_modal",
     "connected",
+    "did_not_start",
+    "disconnect_question",
     "disconnected",
     "earlier_moment",
     "find_modal",
@@ -238,6 +254,7 @@ __all__ = [
     "group_options",
     "help_message",
     "home",
+    "joined",
     "log_hits",
     "log_of_block",
     "log_shared",
@@ -260,6 +277,7 @@ __all__ = [
     "pipeline_card",
     "pipeline_list",
     "pipeline_rebuilt",
+    "pipeline_run_row",
     "policy",
     "policy_modal",
     "preview",
@@ -284,7 +302,6 @@ __all__ = [
     "read_token",
     "read_wishes",
     "read_word",
-    "rebuilt",
     "request_card",
     "request_decided",
     "request_gone",
@@ -292,6 +309,8 @@ __all__ = [
     "resumed",
     "rule_added",
     "rule_removed",
+    "run_begun",
+    "run_row",
     "search_modal",
     "sent_to_you",
     "series_card",
@@ -299,6 +318,7 @@ __all__ = [
     "shown_in_modal",
     "start_done",
     "start_modal",
+    "start_note",
     "starting",
     "status",
     "step_line",
@@ -312,13 +332,14 @@ __all__ = [
     "token_refused",
     "told_build",
     "told_pipeline",
-    "triggered",
     "unseen",
+    "unsubscribe_question",
     "unsubscribed",
     "using_app",
     "whoami",
     "why",
     "will_tell",
+    "with_starter",
     "yml_comment",
     "yml_shown",
 ]

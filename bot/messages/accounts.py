@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from bot.build import Frozen
 from bot.messages import actions
-from bot.messages.blocks import button, confirm, context, link_button, row, section
+from bot.messages.blocks import button, context, link_button, paragraphs, row, section
 from bot.messages.message import Block, Message
 from bot.messages.modals import FilledIn, field, modal, text_element, warning
 from bot.messages.origin import Origin
@@ -19,6 +19,7 @@ from bot.provider import Provider
 
 TOKEN = "token"  # noqa: S105 - the field's name
 LONGEST_TOKEN = 2000
+MOST_CHANNELS = 20
 
 
 class Linked(Frozen):
@@ -126,6 +127,22 @@ def connected(name: str, provider: Provider) -> str:
     return f"✅ You are {name} at {provider.label}. From now on I act with your own token."
 
 
+def disconnect_question(name: str, provider: Provider, stops: Mapping[str, int]) -> Message:
+    """Before a token is wiped: what stops with it, by channel, and the button for it."""
+    text = f"Disconnect {code(name)} from {provider.label}? The bot deletes your token at once."
+    lines = [
+        f"• {f'<#{channel}>' if channel.startswith(('C', 'G')) else 'your direct messages'}:"
+        f" {count} subscription{'s' if count > 1 else ''}"
+        for channel, count in list(stops.items())[:MOST_CHANNELS]
+    ]
+    if (left := len(stops) - MOST_CHANNELS) > 0:
+        lines.append(f"and {left} more channels")
+    stopping = [section("These stop, since they show what you can see:"), *paragraphs(lines)] if lines else []
+    note = context(f"At {provider.label} the token stays valid until you revoke it there.")
+    wipe = button("Disconnect", actions.WIPE_TOKEN, provider, style="danger")
+    return Message(text, [section(text), *stopping, row(wipe), note])
+
+
 def disconnected(name: str | None, provider: Provider) -> Message:
     """The account is linked no longer."""
     text = (
@@ -203,9 +220,4 @@ def _connect(text: str, provider: Provider) -> Block:
 
 
 def _disconnect(provider: Provider) -> Block:
-    question = confirm(
-        "Wipe your token?",
-        f"I forget it at once. At {provider.label} it stays valid: revoke it there.",
-        "Wipe it",
-    )
-    return button("Disconnect", actions.DISCONNECT, provider, style="danger", confirm=question)
+    return button("Disconnect…", actions.DISCONNECT, provider, style="danger")

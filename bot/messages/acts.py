@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.bitrise import AbortOrder, Started
-from bot.build import App, Build
+from bot.build import App, Build, State
 from bot.messages import wording
-from bot.messages.blocks import section
-from bot.messages.message import Message
-from bot.messages.text import code, escape, link, mention, plain
+from bot.messages.blocks import context, section
+from bot.messages.card_buttons import card_row
+from bot.messages.message import Block, Message
+from bot.messages.notes import RunNote
+from bot.messages.text import code, cut_markup, escape, link, mention, plain
+
+# Of one message (Slack's rules, "Sizes").
+MOST_BLOCKS = 50
 
 
 def aborted(build: Build, app: App, *, by: str, order: AbortOrder) -> Message:
@@ -31,26 +36,50 @@ def aborted(build: Build, app: App, *, by: str, order: AbortOrder) -> Message:
     )
 
 
-def triggered(app: App, started: Sequence[Started], *, by: str) -> Message:
-    """Builds were started."""
-    return _started(f"{mention(by)} started", app, started, "")
-
-
-def rebuilt(build: Build, app: App, started: Sequence[Started], *, by: str) -> Message:
-    """A build was started again."""
-    return _started(f"{mention(by)} started", app, started, f", as {wording.name(build, app)} was")
-
-
-def _started(who: str, app: App, started: Sequence[Started], like: str) -> Message:
-    lines = [_line(who, app, one, like) for one in started[:20]]
-    spoken = ", ".join(f"#{one.number}" for one in started if one.ok and one.number is not None)
-    return Message(f"{who} {escape(app.title)} {spoken}".strip(), [section("\n".join(lines))])
-
-
-def _line(who: str, app: App, one: Started, like: str) -> str:
+def start_note(app: App, one: Started, *, by: str, like: tuple[Build, App] | None = None) -> RunNote:
+    """A build was started; `like` is the one that is started again, with its app."""
     workflow = f" with {code(one.workflow)}" if one.workflow else ""
-    if not one.ok:
-        return f"⚠️ Bitrise did not start a build{workflow}: {escape(plain(one.words or 'it does not say why', 300))}"
     label = f"{app.title} #{one.number}" if one.number is not None else app.title
+    again = f", as {wording.name(*like)} was" if like is not None else ""
     note = " (the answer was lost; I found the build running)" if one.found_after_lost_answer else ""
-    return f"▶️ {who} *{link(one.url, label)}*{workflow}{like}{note}"
+    return RunNote(by=by, symbol="▶️", said=f"started *{link(one.url, label)}*{workflow}{again}{note}")
+
+
+def run_row(app: App, slug: str, one: Started) -> list[Block]:
+    """What can be pressed below a build that was just started."""
+    build = Build(app_slug=app.slug, slug=slug, number=one.number, state=State.RUNNING, url=one.url or "")
+    return card_row(build, app)
+
+
+def joined(said: Sequence[Message]) -> Message:
+    """Several messages as one."""
+    blocks = [block for one in said for block in one.blocks]
+    return Message(cut_markup(" ".join(one.text for one in said), 3500), blocks[:MOST_BLOCKS])
+
+
+def did_not_start(app: App, refused: Sequence[Started]) -> Message:
+    """Bitrise did not start some of the builds that were asked for."""
+    lines = [
+        f"⚠️ Bitrise did not start a build{f' with {code(one.workflow)}' if one.workflow else ''}:"
+        f" {escape(plain(one.words or 'it does not say why', 300))}"
+        for one in refused[:20]
+    ]
+    return Message(
+        f"Bitrise did not start {len(refused)} of the builds of {escape(app.title, 100)}.",
+        [section("\n".join(lines))],
+    )
+
+
+def run_begun(note: RunNote, buttons: Sequence[Block]) -> Message:
+    """Something was just started: what is known before it was seen to run. `buttons` are rows of them."""
+    said = f"{mention(note.by)} {note.said}"
+    return Message(said, [section(f"{note.symbol} {said}".strip()), *buttons])
+
+
+def with_starter(message: Message, note: RunNote) -> Message:
+    """The message about a run with who started it above it; as it is where nobody here did."""
+    if not note.by:
+        return message
+    said = f"{mention(note.by)} {note.said}"
+    head = context(f"{note.symbol} {said}".strip())
+    return Message(cut_markup(f"{said}. {message.text}", 3500), [head, *message.blocks])

@@ -38,6 +38,14 @@ class CardNote(Note):
         return self.snoozed_until is not None and self.snoozed_until > now
 
 
+class RunNote(Note):
+    """On the message that follows a run: who has started it, and what it said at first, as markup after their name."""
+
+    by: str = ""
+    symbol: str = ""
+    said: str = ""
+
+
 class ThreadNote(Note):
     """On the head of a thread: which build it showed last, and when."""
 

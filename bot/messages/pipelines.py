@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from bot.bitrise import Started
 from bot.build import App, State
 from bot.messages import actions, wording
 from bot.messages.blocks import button, confirm, context, link_button, paragraphs, row, section
 from bot.messages.buttons import BuildButton, PipelineButton
 from bot.messages.message import Block, Message
+from bot.messages.notes import RunNote
 from bot.messages.offers import offer_row
 from bot.messages.text import clock_time, code, cut_markup, escape, lasted, link, mention, plain, when
 from bot.messages.told import Telling, failure_blocks
@@ -77,12 +79,24 @@ def pipeline_aborted(one: Pipeline, app: App, *, by: str, reason: str | None) ->
     return Message(text, [section(f"🛑 {mention(by)} aborted {_name(one, app)}{why}")])
 
 
-def pipeline_rebuilt(one: Pipeline, app: App, *, by: str, failed_only: bool) -> Message:
+def pipeline_rebuilt(one: Pipeline, app: App, *, by: str, failed_only: bool) -> RunNote:
     """A new attempt was started."""
     what = "what had not succeeded of" if failed_only else "all of"
-    text = f"{mention(by)} started {what} {escape(app.title)} {escape(one.name)} {one.label} again"
-    said = f"▶️ {mention(by)} started {what} {_name(one, app)} again: attempt {one.attempt + 1}"
-    return Message(text, [section(said)])
+    said = f"started {what} {_name(one, app)} again: attempt {one.attempt + 1}"
+    return RunNote(by=by, symbol="▶️", said=said)
+
+
+def pipeline_run_row(app: App, identity: str, one: Started) -> list[Block]:
+    """What can be pressed below a pipeline that was just started."""
+    pipeline = Pipeline(
+        app_slug=app.slug,
+        id=identity,
+        name=one.workflow or "pipeline",
+        number=one.number,
+        state=State.RUNNING,
+        url=one.url or "",
+    )
+    return [_buttons(pipeline, app)]
 
 
 def in_a_sentence(one: Pipeline, app: App) -> str:

@@ -21,6 +21,8 @@ from bot.ties import Tie
 
 MOST_ROWS = 15
 MOST_TIES = 5
+# So many numbers fit into a button.
+MOST_AT_ONCE = 100
 # Where somebody wants to be told nothing for a while.
 PAUSED = "paused"
 # What all sentences of one list may take together, and one of them (Slack's rules: 13,200 characters of blocks).
@@ -135,15 +137,43 @@ def stopped(channel: str, reason: str, what: Sequence[tuple[App | None, Terms]])
 
 
 def unseen(
-    app: App | None, terms: Terms, *, by: str, why: str, provider: Provider = Provider.BITRISE
+    rows: Sequence[SubscriptionRow], *, by: str, why: str, provider: Provider = Provider.BITRISE
 ) -> Message:
-    """To the channel: a subscription stops, since it showed what its maker could see."""
-    text = f"⚠️ This channel is not told any more of {sentence_of(app, terms)}: {escape(why, 300)}"
+    """To the channel: subscriptions stop, since they showed what their maker could see."""
+    if len(rows) == 1:
+        what = sentence_of(rows[0].app, rows[0].terms)
+        text = f"⚠️ This channel is not told any more of {what}: {escape(why, 300)}"
+        lines: Sequence[str] = ()
+    else:
+        text = f"⚠️ {len(rows)} subscriptions of this channel have stopped: {escape(why, 300)}"
+        lines = _listed(rows)
     cure = (
-        f"{mention(by)} made it, and it showed what they could see at {provider.label}. Whoever can see the app can"
-        f" press *Tell again* in `{provider.command} subscriptions`."
+        f"{mention(by)} added this, and it showed what they could see at {provider.label}. Whoever can see the"
+        f" {'app' if len(rows) == 1 else 'apps'} can resume it here."
     )
-    return Message(text, [section(text), context(cure)])
+    numbers = " ".join(str(one.number) for one in rows[:MOST_AT_ONCE])
+    resume = button("Resume as me", actions.SUBSCRIPTION_RESUME, numbers, style="primary")
+    return Message(text, [section(text), *paragraphs(lines), context(cure), row(resume)])
+
+
+def all_resumed(rows: Sequence[SubscriptionRow], *, by: str) -> Message:
+    """Several stopped subscriptions are told again."""
+    text = f"🔔 {mention(by)} resumed {len(rows)} subscriptions of this channel."
+    return Message(text, [section(text), *paragraphs(_listed(rows))])
+
+
+def unsubscribe_question(rows: Sequence[SubscriptionRow]) -> Message:
+    """Before several subscriptions end: which they are, and the button for it."""
+    text = f"End {len(rows)} subscriptions of this channel?"
+    numbers = " ".join(str(one.number) for one in rows[:MOST_AT_ONCE])
+    end = button("Unsubscribe", actions.UNSUBSCRIBE, numbers, style="danger")
+    return Message(text, [section(text), *paragraphs(_listed(rows)), row(end)])
+
+
+def _listed(rows: Sequence[SubscriptionRow]) -> list[str]:
+    lines = [f"• {sentence_of(one.app, one.terms)}" for one in rows[:MOST_ROWS]]
+    more = len(rows) - MOST_ROWS
+    return [*lines, *([f"and {more} more"] if more > 0 else [])]
 
 
 def subscriptions(

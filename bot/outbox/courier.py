@@ -209,7 +209,7 @@ class Courier:
         await self._paces.setdefault(new.recipient, AsyncLimiter(BURST, BURST)).acquire()
         if not await self._storage.outbox.begin(carried, new, self._clock(), note=note):
             return 0
-        place = Place(channel, thread.ts if thread else None, broadcast)
+        place = Place(channel, thread.ts if thread else new.thread_ts, broadcast)
         async with self._places:
             slack = self._slack(new.team)
             outcome = await post(slack, place, message, parcel=new.parcel)
@@ -321,6 +321,9 @@ class Courier:
                 self._counts.dropped(dropped)
                 # What heads a thread carries nothing; it would be tried anew at once, and for ever.
                 return 0 if dropped or new.content else LONG_PAUSE
+            case ChannelClosed(reason) if await outbox.send_to_starter(new.parcel):
+                log.info("relay.run_elsewhere", channel=new.channel, reason=reason)
+                return 0
             case ChannelClosed(reason):
                 await give_up(self._storage, new.recipient, reason, self._clock(), self._counts)
                 return 0
@@ -331,7 +334,7 @@ class Courier:
         sent = self._sent.pop(message.parcel, self._started)
         await self._pause(max(sent + self._limits.settling - time.monotonic(), 0))
         parent = await self._storage.messages.find(message.thread) if message.thread else None
-        place = Place(await self._known_address(message), parent.ts if parent else None)
+        place = Place(await self._known_address(message), parent.ts if parent else message.thread_ts)
         after = await self._storage.messages.newest_ts(message.recipient)
         match await look_back(self._slack(message.team), place, message.parcel, after=after):
             case Found(ts):

@@ -9,9 +9,9 @@ from itertools import takewhile
 
 from bot.messages import CardNote, ThreadNote
 from bot.outbox.limits import Limits
-from bot.outbox.subjects import Kind, Subject, subject_of, thread_of, told_of
+from bot.outbox.subjects import Kind, Subject, runs_of, subject_of, thread_of, told_of
 from bot.series import Position
-from bot.terms import Style
+from bot.terms import Happening, Style
 from storage import Notification, SlackMessage
 
 # So many builds fit into one message with all their words (Slack's rules: 13,200 characters of blocks).
@@ -22,6 +22,9 @@ ONE_BACKLOG = timedelta(minutes=10)
 OUTAGE_APPS = 5
 OUTAGE_WINDOW = timedelta(minutes=5)
 FLOOD_WINDOW = timedelta(hours=1)
+# What is told at once and by itself, which a message that follows a run says as well; threads, cards and digests are
+# about more than one run.
+_BESIDE_A_RUN = (Style.EACH, Style.LIVE)
 # Messages that take in what happens next.
 _JOINED = (Kind.LIVE, Kind.CARD, Kind.PIPELINE)
 THREADS_LIVE = timedelta(days=30)
@@ -67,7 +70,8 @@ def subjects_needed(due: Sequence[Notification]) -> list[str]:
     subjects = [subject_of(head), thread_of(head)]
     subjects += [Subject(kind=kind) for kind in (Kind.BACKLOG, Kind.OUTAGE, Kind.FLOOD)]
     subjects += [subject_of(one) for one in due if one.terms.style is Style.LIVE or one.pipeline is not None]
-    return [str(one) for one in subjects]
+    subjects += [run for one in due if one.terms.style in _BESIDE_A_RUN for run in runs_of(one)]
+    return list(dict.fromkeys(str(one) for one in subjects))
 
 
 def plan(due: Sequence[Notification], facts: Facts) -> Plan:
@@ -81,6 +85,8 @@ def plan(due: Sequence[Notification], facts: Facts) -> Plan:
             return outage
         if (backlog := _backlog(plain, facts)) is not None:
             return backlog
+    if (run := _run_of(head, facts)) is not None:
+        return _beside_run(run, due, facts)
     if facts.posted >= facts.limits.flood and _is_new(head, facts):
         return _rolling(Kind.FLOOD, [one for one in due if _is_new(one, facts)], facts, FLOOD_WINDOW)
     if head.terms.style is Style.THREAD:
@@ -105,8 +111,38 @@ def _is_new(one: Notification, facts: Facts) -> bool:
     """Whether it would be a new message in the channel, other than the card of a series."""
     if one.due_at is not None or one.terms.style is Style.CARD:
         return False
+    if _run_of(one, facts) is not None:
+        return False
     subject = subject_of(one)
     return subject.kind not in (Kind.LIVE, Kind.PIPELINE) or str(subject) not in facts.there
+
+
+def _run_of(one: Notification, facts: Facts) -> SlackMessage | None:
+    """The message in the channel that follows what this tells of, since somebody has started it here."""
+    if one.terms.run or one.due_at is not None or one.terms.style not in _BESIDE_A_RUN:
+        return None
+    return next((run for subject in runs_of(one) if (run := facts.there.get(str(subject)))), None)
+
+
+def _beside_run(run: SlackMessage, due: Sequence[Notification], facts: Facts) -> Plan:
+    """What a subscription is told of a run that the channel follows already: no second message about it.
+
+    What an edit may tell goes into the message of the run. What people are to be notified of, which no edit does, comes
+    as an answer to it that the channel sees.
+    """
+    head = due[0]
+    subject = subject_of(head)
+    if _is_said_by_edits(head):
+        into = [one for one in due if _run_of(one, facts) is run and _is_said_by_edits(one)]
+        return Plan(Subject.read(run.subject), into, into=run)
+    same = [one for one in due if subject_of(one) == subject and not _is_said_by_edits(one)]
+    if subject.kind in _JOINED and (there := facts.there.get(str(subject))) is not None:
+        return Plan(subject, same, into=there)
+    return Plan(subject, same, thread=run, broadcast=True)
+
+
+def _is_said_by_edits(one: Notification) -> bool:
+    return one.terms.style is Style.LIVE or one.event == Happening.STARTED
 
 
 def _gathered(due: Sequence[Notification]) -> Plan:

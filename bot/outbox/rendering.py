@@ -7,7 +7,7 @@ from datetime import datetime
 
 from bot import messages
 from bot.authors import person_here
-from bot.messages import CardNote, Message, Telling, wording
+from bot.messages import CardNote, Message, RunNote, Telling, wording
 from bot.outbox.subjects import Kind, told_of
 from bot.series import Mark, Standing
 from bot.terms import Happening, Style
@@ -39,11 +39,13 @@ def render(
             once = list({one.build.slug: one for one in tellings}.values())
             return messages.gathered(once, title=_why_gathered(carried))
         case Kind.PIPELINE if carried[-1].pipeline is not None:
-            return messages.told_pipeline(carried[-1].pipeline, tellings, now=now)
+            told = messages.told_pipeline(carried[-1].pipeline, tellings, now=now)
+            return messages.with_starter(told, RunNote.read(note))
         case Kind.BUILD | Kind.REPLY if _is_over(carried):
             return messages.earlier_moment(tellings[-1], carried[-1].event)
         case Kind.BUILD | Kind.LIVE | Kind.REPLY:
-            return messages.told_build(tellings[-1], now=now)
+            told = messages.told_build(tellings[-1], now=now)
+            return messages.with_starter(told, RunNote.read(note))
         case _:
             if len(tellings) == 1:
                 return messages.told_build(tellings[0], now=now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Self
 
 from bot.build import Frozen
 from bot.build import Kind as Sort
@@ -26,6 +27,10 @@ class Kind(StrEnum):
     NOTICE = "notice"
 
 
+# Stands in the place of a subscription's number.
+RUN = "run"
+
+
 class Subject(Frozen):
     """A kind, and what tells it from others of its kind in the channel."""
 
@@ -34,6 +39,12 @@ class Subject(Frozen):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.key}".strip()
+
+    @classmethod
+    def read(cls, subject: str) -> Self:
+        """The subject that was kept as a text. Raises ValueError for one of another version of the bot."""
+        kind, _, key = subject.partition(" ")
+        return cls(kind=Kind(kind), key=key)
 
 
 def kind_of(subject: str) -> Kind | None:
@@ -47,10 +58,28 @@ def told_of(notification: Notification) -> tuple[int, str]:
     return notification.subscription_id, notification.build.slug
 
 
+def build_run(build_slug: str) -> Subject:
+    """The message that follows a build, or a deployment, which somebody has started here."""
+    return Subject(kind=Kind.LIVE, key=f"{RUN} {build_slug}")
+
+
+def pipeline_run(attempt: str) -> Subject:
+    """The message that follows an attempt of a pipeline which somebody has started here."""
+    return Subject(kind=Kind.PIPELINE, key=f"{RUN} {attempt}")
+
+
+def runs_of(notification: Notification) -> list[Subject]:
+    """The messages that follow what the notification tells of, where somebody has started it here."""
+    ref = notification.pipeline
+    return [build_run(notification.build.slug), *([pipeline_run(ref.ref.key)] if ref is not None else [])]
+
+
 def subject_of(notification: Notification) -> Subject:
     """What the notification is about, by the style of its subscription."""
     number, build = notification.subscription_id, notification.build
     terms, ref = notification.terms, notification.pipeline
+    if terms.run:
+        return runs_of(notification)[-1] if terms.filter.attempts else build_run(build.slug)
     # Who waits for one build is told of that one.
     if ref is not None and terms.style in _ONE_A_PIPELINE and not terms.filter.builds:
         return Subject(kind=Kind.PIPELINE, key=f"{number} {ref.id} {ref.attempt}")

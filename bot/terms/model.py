@@ -71,7 +71,8 @@ class Terms(Frozen):
     """The terms of one subscription. `results` empty: every end, whatever the result.
 
     `at` and `on` say when a digest comes, `zone` (an IANA name) in whose time that and `quiet` are meant. `broadcast`:
-    a reply in a thread also appears in the channel. `once`: the subscription is over after it has told one end.
+    a reply in a thread also appears in the channel. `once`: the subscription is over after it has told one end. `run`:
+    it follows what its maker has just started, in the message that said so.
     """
 
     filter: BuildFilter = BuildFilter()
@@ -86,6 +87,7 @@ class Terms(Frozen):
     quiet: Quiet | None = None
     broadcast: bool = False
     once: bool = False
+    run: bool = False
 
 
 class TermsProblem(Exception):

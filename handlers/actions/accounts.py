@@ -21,6 +21,10 @@ async def _disconnect(press: Press) -> Answer:
     return await accounts.disconnect(Disconnect(), press.caller, messages.read_provider(press.value))
 
 
+async def _wipe(press: Press) -> Answer:
+    return await accounts.wipe(press.caller, messages.read_provider(press.value))
+
+
 async def _add_rule(press: Press) -> None:
     about = PolicyButton.decode(press.value)
     app = await press.caller.apps_of(about.provider).require(about.app) if about.app else None
@@ -43,6 +47,7 @@ async def _decline(press: Press) -> Answer | None:
 
 ANSWERS: Mapping[str, Respond] = {
     actions.DISCONNECT: _disconnect,
+    actions.WIPE_TOKEN: _wipe,
     actions.POLICY_REMOVE: _remove_rule,
     actions.PROPOSAL_AGREE: _agree,
     actions.PROPOSAL_DECLINE: _decline,

@@ -28,11 +28,11 @@ async def _artifact_links(press: Press) -> Answer:
     return await results.artifact_links(artifacts_of_block(press.block), picked, press.caller)
 
 
-async def _artifact_public(press: Press) -> Answer:
+async def _artifact_public(press: Press) -> Answer | None:
     return await results.set_public(ArtifactButton.decode(press.value), press.caller, public=True)
 
 
-async def _artifact_private(press: Press) -> Answer:
+async def _artifact_private(press: Press) -> Answer | None:
     return await results.set_public(ArtifactButton.decode(press.value), press.caller, public=False)
 
 

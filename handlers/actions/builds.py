@@ -27,7 +27,7 @@ async def _compare(press: Press) -> Answer:
     return await comparing.compare(*await found_build(press), press.caller)
 
 
-async def _rebuild(press: Press) -> Answer:
+async def _rebuild(press: Press) -> Answer | None:
     return await acts.rebuild_build(*await found_build(press), press.caller)
 
 

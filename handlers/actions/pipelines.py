@@ -27,11 +27,11 @@ async def _pipeline_refresh(press: Press) -> None:
     await press.say.instead((await _pipeline(press)).message)
 
 
-async def _pipeline_rebuild(press: Press) -> Answer:
+async def _pipeline_rebuild(press: Press) -> Answer | None:
     return await pipelines.rebuild(PipelineButton.decode(press.value), press.caller, failed_only=False)
 
 
-async def _pipeline_rebuild_failed(press: Press) -> Answer:
+async def _pipeline_rebuild_failed(press: Press) -> Answer | None:
     return await pipelines.rebuild(PipelineButton.decode(press.value), press.caller, failed_only=True)
 
 

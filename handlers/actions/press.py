@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from bot.build import App, Build
-from bot.messages import AppButton, BuildButton
+from bot.messages import AppButton, BuildButton, NotAButton
 from bot.messages.message import Block
 from handlers.caller import Answer, Caller
 from handlers.desk import Desk
@@ -61,6 +61,14 @@ async def found_build(press: Press) -> tuple[App, Build]:
     """The build that a pressed button names. Raises NotAButton, ProviderError."""
     button = BuildButton.decode(press.value)
     return await by_slugs(press.caller, button.app, button.build)
+
+
+def numbers_in(press: Press) -> list[int]:
+    """The numbers that a pressed button names, of things that have one. Raises NotAButton."""
+    parts = press.value.split(" ")
+    if not all(one.isdecimal() and len(one) <= 15 for one in parts):
+        raise NotAButton
+    return [int(one) for one in parts]
 
 
 def app_in(press: Press) -> App | None:

@@ -10,7 +10,7 @@ from slack_sdk.errors import SlackApiError
 from bot.commands import Subscriptions
 from bot.messages import AppButton, NotAButton, actions, read_provider
 from handlers import cards
-from handlers.actions.press import Press, Respond, app_in
+from handlers.actions.press import Press, Respond, app_in, numbers_in
 from handlers.answers import forms, subscriptions
 from handlers.caller import Answer
 
@@ -31,7 +31,7 @@ async def _settings(press: Press) -> None:
 
 
 async def _unsubscribe(press: Press) -> Answer | None:
-    return await _in_list(press, subscriptions.unsubscribe_by_id(_id(press), press.caller))
+    return await _in_list(press, subscriptions.unsubscribe_by_ids(numbers_in(press), press.caller))
 
 
 async def _pause(press: Press) -> Answer | None:
@@ -39,7 +39,7 @@ async def _pause(press: Press) -> Answer | None:
 
 
 async def _resume(press: Press) -> Answer | None:
-    return await _in_list(press, subscriptions.resume_by_id(_id(press), press.caller))
+    return await _in_list(press, subscriptions.resume_by_ids(numbers_in(press), press.caller))
 
 
 async def _in_list(press: Press, doing: Awaitable[Answer | None]) -> Answer | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from urllib.parse import urlencode
 
 from pydantic import SecretStr
@@ -87,6 +88,17 @@ async def link(token: SecretStr, caller: Caller, provider: Provider) -> str:
 
 
 async def disconnect(_ask: Disconnect, caller: Caller, provider: Provider = Provider.BITRISE) -> Answer:
+    """Ask whether the person's token is to be wiped: what showed what they could see stops with it."""
+    there = await caller.storage.accounts.find(caller.identity, provider)
+    if there is None:
+        return await wipe(caller, provider)
+    made = await caller.storage.subscriptions.made_by(caller.person)
+    stops = Counter(one.channel for one in made if one.provider is provider and one.stopped is None)
+    said = messages.disconnect_question(there.name, provider, stops)
+    return Answer(said, Audience.ONE_PERSON, title=messages.account_title(provider))
+
+
+async def wipe(caller: Caller, provider: Provider) -> Answer:
     """Wipe the person's token; what showed what they could see stops."""
     there = await caller.storage.accounts.find(caller.identity, provider)
     if there is not None:

@@ -20,7 +20,7 @@ async def list_requests(ask: ListApprovals, caller: Caller) -> Answer:
     return Answer(messages.request_list(found, app), title=TITLE)
 
 
-async def decide(about: RequestButton, caller: Caller, *, approved: bool) -> Answer:
+async def decide(about: RequestButton, caller: Caller, *, approved: bool) -> Answer | None:
     """Approve or decline one; every message that asked for it says so then.
 
     Raises NotAllowed, NotNamed where it waits no longer, ProviderError.

@@ -46,13 +46,13 @@ async def found(about: PipelineButton, caller: Caller) -> tuple[App, Pipeline]:
     return app, await caller.bitrise.pipeline(app.slug, about.pipeline)
 
 
-async def abort(app: App, pipeline_id: str, order: AbortOrder, caller: Caller) -> Answer:
+async def abort(app: App, pipeline_id: str, order: AbortOrder, caller: Caller) -> Answer | None:
     """Abort a pipeline. Raises NotAllowed, NotNamed where it has ended, ProviderError."""
     one = ActedPipeline.of(await caller.bitrise.pipeline(app.slug, pipeline_id))
     return (await doing.do(AbortPipeline(app=app, pipeline=one, order=order), caller)).answer
 
 
-async def rebuild(about: PipelineButton, caller: Caller, *, failed_only: bool) -> Answer:
+async def rebuild(about: PipelineButton, caller: Caller, *, failed_only: bool) -> Answer | None:
     """Start a new attempt of a pipeline. Raises NotAllowed, NotNamed where it still runs, ProviderError."""
     app, one = await found(about, caller)
     act = RebuildPipeline(app=app, pipeline=ActedPipeline.of(one), failed_only=failed_only)

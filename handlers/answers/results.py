@@ -73,7 +73,7 @@ async def artifact_links(about: BuildButton, picked: Sequence[str], caller: Call
     return Answer(messages.artifact_links(build, app, links), Audience.ONE_PERSON, title=TITLE)
 
 
-async def set_public(about: ArtifactButton, caller: Caller, *, public: bool) -> Answer:
+async def set_public(about: ArtifactButton, caller: Caller, *, public: bool) -> Answer | None:
     """Make an artifact's install page public, or private. Raises NotAllowed, ProviderError."""
     app, build = await by_slugs(caller, about.app, about.build)
     act = SetPublicPage.of_build(app, build, about.artifact, public=public)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import structlog
@@ -12,7 +12,7 @@ from bot.build import App
 from bot.commands import Subscribe, Subscriptions, Unsubscribe, term_words
 from bot.filters import Patterns
 from bot.http import NoAccess, NotConnected, NotFound, ProviderError
-from bot.messages import Message
+from bot.messages import Message, NotAButton
 from bot.provider import Provider
 from bot.slack_errors import SlackCallFailed
 from bot.terms import Style, Terms
@@ -21,7 +21,7 @@ from handlers.answers.explaining import preview
 from handlers.caller import Answer, Audience, Caller
 from handlers.channel_membership import enter_channel
 from handlers.desk import Desk
-from handlers.doing import permitted
+from handlers.doing import NotAllowed, check_permitted, permitted
 from handlers.finding import NotNamed, find_app
 from handlers.scoping import followed_around, own_scope
 from storage import Baseline, Scope, Subscription
@@ -162,11 +162,31 @@ async def settled(ask: Subscribe, caller: Caller) -> Terms:
     return terms
 
 
-async def resume_by_id(identity: int, caller: Caller) -> Answer | None:
-    """Let a stopped or paused subscription be told again, if its channel can be posted in.
+async def resume_by_ids(ids: Sequence[int], caller: Caller) -> Answer | None:
+    """Let stopped or paused subscriptions of a channel be told again, if it can be posted in; one message says so.
 
-    From now on it shows what this person can see. Raises NotAllowed, NotNamed, ProviderError.
+    From now on they show what this person can see. What can't be resumed keeps none of the others from it.
+    Raises NotAllowed, NotNamed, ProviderError.
     """
+    resumed: list[Subscription] = []
+    problem: Exception | None = None
+    for identity in ids:
+        try:
+            resumed.append(await _resume(identity, caller, said=len(ids) == 1))
+        except (NotNamed, NotAllowed, ProviderError) as one:
+            problem = one
+    if not resumed:
+        raise problem or _no_such(caller.desk.clients.first)
+    if len(ids) > 1:
+        said = messages.all_resumed([row_of(one) for one in resumed], by=caller.person)
+        await _post(replace(caller, channel=resumed[0].channel), said)
+    if problem is not None:
+        raise problem
+    return None
+
+
+async def _resume(identity: int, caller: Caller, *, said: bool) -> Subscription:
+    """Let one be told again; where it is to be `said`, before that. Raises NotAllowed, NotNamed, ProviderError."""
     subscription = await of_this_caller(identity, caller)
     there = replace(caller, channel=subscription.channel)
     app = await _judged(subscription, caller)
@@ -175,13 +195,13 @@ async def resume_by_id(identity: int, caller: Caller) -> Answer | None:
     ):
         scope = await scope_of(caller, subscription.provider, app)
         member = await enter_channel(there)
-        said = messages.resumed(app, subscription.terms, by=caller.person, member=member)
-        await _post(there, said)
+        if said:
+            await _post(there, messages.resumed(app, subscription.terms, by=caller.person, member=member))
         await caller.storage.subscriptions.resume(
             subscription, by=caller.person, at=caller.now(), scope=scope
         )
     caller.desk.lookout.look_now(subscription.provider)
-    return None
+    return subscription
 
 
 async def change(subscription: Subscription, terms: Terms, caller: Caller) -> bool:
@@ -249,16 +269,23 @@ async def unsubscribe(ask: Unsubscribe, caller: Caller, provider: Provider) -> A
         ended = [one for one in there if one.app is not None and one.app.slug == app.slug]
     if not ended:
         raise _no_such(provider)
+    if len(ended) > 1:
+        about = {"subscription": " ".join(str(one.id) for one in ended)}
+        judged = await _judged(ended[0], caller)
+        await check_permitted(caller, "unsubscribe", provider, judged, about=about)
+        return Answer(messages.unsubscribe_question([row_of(one) for one in ended]), Audience.ONE_PERSON)
     return await _end(ended, caller)
 
 
-async def unsubscribe_by_id(identity: int, caller: Caller) -> Answer | None:
-    """End the subscription of that id; its channel hears of it."""
-    subscription = await of_this_caller(identity, caller)
-    said = await _end([subscription], caller)
+async def unsubscribe_by_ids(ids: Sequence[int], caller: Caller) -> Answer | None:
+    """End the subscriptions of these ids, of one channel; it hears of it."""
+    ended = [await of_this_caller(identity, caller) for identity in ids]
+    if len({(one.channel, one.app) for one in ended}) > 1:
+        raise NotAButton
+    said = await _end(ended, caller)
     if caller.channel:
         return said
-    await _post(replace(caller, channel=subscription.channel), said.message)
+    await _post(replace(caller, channel=ended[0].channel), said.message)
     return None
 
 

@@ -42,8 +42,8 @@ async def set_(ask: SetConfig, caller: Caller) -> Answer | None:
 
 
 async def unset(ask: UnsetConfig, caller: Caller) -> Answer:
-    """Take those away that are named."""
-    return await remove(await _of_app(ask.app, caller), ask.keys, caller)
+    """Ask whether those are to go that are named."""
+    return await ask_to_remove(await _of_app(ask.app, caller), ask.keys, caller)
 
 
 async def listing(its: Vars, caller: Caller) -> Answer:
@@ -89,7 +89,15 @@ async def ask_for_keys(its: Vars, caller: Caller) -> None:
     await open_in_time(_unset_form(its, caller), caller, REMOVE)
 
 
-async def remove(its: Vars, keys: Sequence[str], caller: Caller) -> Answer:
+async def ask_to_remove(its: Vars, keys: Sequence[str], caller: Caller) -> Answer:
+    """Show what will be gone, with the button for it. Raises NotAllowed, NotNamed, ProviderError."""
+    await check_may_look(its, caller)
+    await check_known(its, keys, caller)
+    await doing.judged(its.unsetting(keys), caller)
+    return Answer(buildio.unset_question(its.of, keys), Audience.ONE_PERSON, title=TITLE)
+
+
+async def remove(its: Vars, keys: Sequence[str], caller: Caller) -> Answer | None:
     """Take these away. Raises NotAllowed, NotNamed, ProviderError."""
     await check_may_look(its, caller)
     await check_known(its, keys, caller)

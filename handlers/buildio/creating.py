@@ -24,7 +24,7 @@ async def create(ask: CreateApp, caller: Caller) -> Answer | None:
     return await make(ask, caller)
 
 
-async def make(ask: CreateApp, caller: Caller) -> Answer:
+async def make(ask: CreateApp, caller: Caller) -> Answer | None:
     """Make this app. Raises NotAllowed, NotNamed, ProviderError."""
     form = await with_team(CreateForm(**ask.model_dump()), caller)
     act = acts.CreateApp(name=form.name or "", team=form.team, team_title=form.team_title, region=form.region)

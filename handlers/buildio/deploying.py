@@ -22,7 +22,7 @@ async def deploy(ask: Deploy, caller: Caller) -> Answer | None:
     return await start(await find_app(caller, ask.app, Provider.BUILDIO), ask, caller)
 
 
-async def start(app: App, ask: Deploy, caller: Caller) -> Answer:
+async def start(app: App, ask: Deploy, caller: Caller) -> Answer | None:
     """Start a build of this app, which deploys it. Raises NotAllowed, ProviderError."""
     act = acts.Deploy(app=app, branch=ask.branch, commitish=ask.commit, description=ask.message)
     return (await doing.do(act, caller)).answer

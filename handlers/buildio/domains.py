@@ -66,7 +66,7 @@ async def open_add(app: App, caller: Caller) -> Answer | None:
     return None
 
 
-async def add_filled(app: App, form: DomainForm, caller: Caller) -> Answer:
+async def add_filled(app: App, form: DomainForm, caller: Caller) -> Answer | None:
     """Add what was filled in. Raises FieldProblem, NotAllowed, ProviderError."""
     host = form.hostname or ""
     act = acts.AddDomain(app=app, hostname=host, certificate=_pem(form, host, caller))
@@ -78,7 +78,7 @@ async def open_certificate(app: App, id: str, caller: Caller) -> None:  # noqa: 
     await open_in_time(_certificate_form(app, id, caller), caller, CERTIFICATE)
 
 
-async def update_certificate(app: App, id: str, form: CertificateForm, caller: Caller) -> Answer:  # noqa: A002
+async def update_certificate(app: App, id: str, form: CertificateForm, caller: Caller) -> Answer | None:  # noqa: A002
     """Give the domain what was filled in. Raises FieldProblem, NotAllowed, NotNamed, ProviderError."""
     one = await _own(app, id, caller)
     certificate = _pem(form, one.hostname, caller)
@@ -100,7 +100,7 @@ async def remove(ask: RemoveDomain, caller: Caller) -> Answer:
     raise NotNamed(buildio.unknown_thing("domain", ask.host, names, lists=f"domains {app.title}"))
 
 
-async def remove_one(app: App, id: str, caller: Caller) -> Answer:  # noqa: A002
+async def remove_one(app: App, id: str, caller: Caller) -> Answer | None:  # noqa: A002
     """Take this domain away. Raises NotAllowed, NotNamed, ProviderError."""
     one = await _own(app, id, caller)
     act = acts.RemoveDomain(app=app, domain=one.id, hostname=one.hostname)
@@ -131,7 +131,7 @@ async def clear_form(app: App, caller: Caller, *, problem: str | None = None) ->
     return buildio.clear_domains_modal(app, domains, origin=origin, problem=problem)
 
 
-async def clear_typed(app: App, form: TypedName, origin: ClearOrigin, caller: Caller) -> Answer:
+async def clear_typed(app: App, form: TypedName, origin: ClearOrigin, caller: Caller) -> Answer | None:
     """Take all away where the app's name was typed. Raises FieldProblem, NotAllowed, NotNamed, ProviderError."""
     for field, problem in form.problems(app.title).items():
         raise FieldProblem(field, problem)

@@ -38,8 +38,8 @@ async def set_(ask: SetEnvironment, caller: Caller) -> Answer | None:
 
 
 async def unset(ask: UnsetEnvironment, caller: Caller) -> Answer:
-    """Take those away that are named. Raises NotAllowed, NotNamed, ProviderError."""
-    return await config.remove(await find(ask.id, caller), ask.keys, caller)
+    """Ask whether those are to go that are named. Raises NotAllowed, NotNamed, ProviderError."""
+    return await config.ask_to_remove(await find(ask.id, caller), ask.keys, caller)
 
 
 async def find(words: str, caller: Caller) -> OfEnvironment:

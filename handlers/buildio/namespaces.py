@@ -46,7 +46,7 @@ async def create(ask: CreateNamespace, caller: Caller) -> Answer | None:
     return await make(ask, caller)
 
 
-async def make(ask: CreateNamespace, caller: Caller) -> Answer:
+async def make(ask: CreateNamespace, caller: Caller) -> Answer | None:
     """Make this namespace. Raises NotAllowed, NotNamed, ProviderError."""
     form = await with_team(NamespaceForm(**ask.model_dump()), caller)
     act = acts.CreateNamespace(
@@ -87,7 +87,7 @@ async def open_delete(name: str | None, caller: Caller) -> None:
     await open_in_time(_question(name, caller), caller, DELETE)
 
 
-async def delete_typed(form: DeleteForm, origin: NamespaceOrigin, caller: Caller) -> Answer:
+async def delete_typed(form: DeleteForm, origin: NamespaceOrigin, caller: Caller) -> Answer | None:
     """Delete it where its name was typed. Raises FieldProblem, NotAllowed, NotNamed, ProviderError."""
     words = origin.name or form.namespace
     one = await find(words, caller) if words else None

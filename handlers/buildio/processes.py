@@ -40,7 +40,7 @@ async def restart(ask: RestartDynos, caller: Caller) -> Answer | None:
     return None
 
 
-async def restart_one(app: App, dyno: str, caller: Caller) -> Answer:
+async def restart_one(app: App, dyno: str, caller: Caller) -> Answer | None:
     """Restart this process. Raises NotNamed where there is none, NotAllowed, ProviderError."""
     names = [one.name for one in await caller.buildio.dynos(app.slug)]
     if dyno not in names:
@@ -48,7 +48,7 @@ async def restart_one(app: App, dyno: str, caller: Caller) -> Answer:
     return (await doing.do(acts.Restart(app=app, dyno=dyno), caller)).answer
 
 
-async def restart_all(app: App, caller: Caller) -> Answer:
+async def restart_all(app: App, caller: Caller) -> Answer | None:
     """Restart all processes. Raises NotAllowed, ProviderError."""
     return (await doing.do(acts.Restart(app=app), caller)).answer
 

@@ -64,7 +64,7 @@ async def look_at(app: App, ask: RunCommand, caller: Caller, dynos: Sequence[Dyn
     return buildio.run_check(app, origin=origin)
 
 
-async def carry_out(app: App, origin: RunOrigin, caller: Caller) -> Answer:
+async def carry_out(app: App, origin: RunOrigin, caller: Caller) -> Answer | None:
     """Run what was shown. Raises NotAllowed, NotNamed, ProviderError."""
     act = acts.Run(app=app, dyno=origin.dyno, command=origin.command)
     return (await doing.do(act, caller)).answer

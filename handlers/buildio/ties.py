@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from bot import messages
@@ -18,7 +18,7 @@ from bot.ties import Tie
 from handlers import doing
 from handlers.answers.subscriptions import current_app, must_see
 from handlers.caller import Answer, Audience, Caller
-from handlers.doing import permitted
+from handlers.doing import check_permitted, permitted
 from handlers.finding import NotNamed, by_slugs, find_app
 
 # All of them fit into one list.
@@ -47,19 +47,25 @@ async def link(ask: Link, caller: Caller) -> Answer:
 
 
 async def unlink(ask: Unlink, caller: Caller) -> Answer:
-    """Untie an app from those of Bitrise, or from one of them. It need not be there any more.
+    """Ask whether an app is to be untied from those of Bitrise, or from one of them; it need not be there any more.
 
     Raises NotAllowed, NotNamed, AmbiguousApp.
     """
-    return await _untie(await _meant(ask, caller), caller)
+    found = await _meant(ask, caller)
+    await check_permitted(
+        caller, "untie", Provider.BUILDIO, await current_app(found[0].app, caller), about=_about(found)
+    )
+    return Answer(messages.buildio.untie_question(found), Audience.ONE_PERSON)
 
 
-async def untie_number(number: int, caller: Caller) -> Answer:
-    """Untie what a list's button names. Raises NotAllowed, NotNamed."""
-    tie = await caller.storage.ties.find(caller.channel, number)
-    if tie is None:
+async def untie_numbers(numbers: Sequence[int], caller: Caller) -> Answer:
+    """Untie what a button names. Raises NotAllowed, NotNamed."""
+    found = [
+        tie for one in numbers if (tie := await caller.storage.ties.find(caller.channel, one)) is not None
+    ]
+    if not found:
         raise NotNamed("This is not tied any more.")
-    return await _untie([tie], caller)
+    return await _untie(found, caller)
 
 
 async def list_ties(_ask: ListTies, caller: Caller) -> Answer:
@@ -67,7 +73,7 @@ async def list_ties(_ask: ListTies, caller: Caller) -> Answer:
     return Answer(messages.buildio.tie_list(await caller.storage.ties.of_channel(caller.channel)))
 
 
-async def deploy(offer: OfferButton, caller: Caller) -> Answer:
+async def deploy(offer: OfferButton, caller: Caller) -> Answer | None:
     """Let what a build at Bitrise was made of go live, as the person's own Build.io account.
 
     Tie and build are looked up again: what a button says is what was, and anybody may have written it.
@@ -96,10 +102,13 @@ async def _target(tie: Tie, caller: Caller) -> App:
         ) from error
 
 
+def _about(found: Sequence[Tie]) -> dict[str, str]:
+    return {"label": "; ".join(f"{one.app.title} from {one.bitrise.title}" for one in found[:5])}
+
+
 async def _untie(found: list[Tie], caller: Caller) -> Answer:
-    about = {"label": "; ".join(f"{one.app.title} from {one.bitrise.title}" for one in found[:5])}
     app = await current_app(found[0].app, caller)
-    async with permitted(caller, "untie", Provider.BUILDIO, app, about=about):
+    async with permitted(caller, "untie", Provider.BUILDIO, app, about=_about(found)):
         await caller.storage.ties.remove(caller.channel, [one.number for one in found])
     return Answer(messages.buildio.untied(found, by=caller.person), Audience.CHANNEL)
 

@@ -4,6 +4,18 @@ from handlers.doing.asking import decide, do, do_now, judged
 from handlers.doing.expiring import Expiring
 from handlers.doing.noting import note, noted
 from handlers.doing.outcome import Done, NotAllowed
-from handlers.doing.permitting import permitted
+from handlers.doing.permitting import check_permitted, permitted
 
-__all__ = ["Done", "Expiring", "NotAllowed", "decide", "do", "do_now", "judged", "note", "noted", "permitted"]
+__all__ = [
+    "Done",
+    "Expiring",
+    "NotAllowed",
+    "check_permitted",
+    "decide",
+    "do",
+    "do_now",
+    "judged",
+    "note",
+    "noted",
+    "permitted",
+]

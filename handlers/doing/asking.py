@@ -192,7 +192,7 @@ async def _where_to_ask(app: App | None, caller: Caller) -> str:
     subscriptions = caller.desk.storage.subscriptions
     for one in await subscriptions.of_app(app.provider, app.slug) if app is not None else ():
         here = one.team == caller.team and not one.channel.startswith("D")
-        if here and is_seen(one, caller.desk.clients.at(one.provider)):
+        if here and not one.terms.run and is_seen(one, caller.desk.clients.at(one.provider)):
             return one.channel
     raise NotAllowed(NO_CHANNEL)
 

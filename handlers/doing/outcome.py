@@ -15,12 +15,13 @@ class NotAllowed(Exception):
 
 @dataclass(frozen=True)
 class Done:
-    """What is said of it. `facts`: what a workflow goes on with; `said`: Bitrise's answer, for the audit log.
+    """What is said of it; None where a message of its own says it.
 
+    `facts`: what a workflow goes on with; `said`: the provider's answer, for the audit log.
     `waits`: nothing was done yet, since somebody must agree first.
     """
 
-    answer: Answer
+    answer: Answer | None
     facts: Mapping[str, Any] = field(default_factory=dict)
     said: str = "ok"
     waits: bool = False

@@ -38,6 +38,21 @@ async def permitted(
     about: Mapping[str, str] | None = None,
 ) -> AsyncIterator[None]:
     """Around a change of the channel's own orders at a provider: asked, done, written down. Raises NotAllowed."""
+    await check_permitted(caller, act, provider, app, about=about)
+    slug = app.slug if app is not None else ""
+    async with noted(caller, act, app=slug, about=about):
+        yield
+
+
+async def check_permitted(
+    caller: Caller,
+    act: str,
+    provider: Provider,
+    app: App | None,
+    *,
+    about: Mapping[str, str] | None = None,
+) -> None:
+    """Ask whether they may; a refusal is written down. Raises NotAllowed."""
     question = Question(permission=Permission.SUBSCRIBE, provider=provider, app=app, channel=caller.channel)
     ruling = await ruling_on(question, caller)
     slug = app.slug if app is not None else ""
@@ -53,5 +68,3 @@ async def permitted(
         )
         await note(caller, refused)
         raise NotAllowed(ruling.refused)
-    async with noted(caller, act, app=slug, about=about):
-        yield

@@ -48,7 +48,7 @@ class Place:
         """Ask for it; what comes of it is said to them as after a mention."""
         caller = self.caller(person, channel)
 
-        async def asked() -> Answer:
+        async def asked() -> Answer | None:
             return (await doing.do(act, caller)).answer
 
         await say_or_explain(asked(), ToChannel(caller))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bot.acts import Deploy
-from bot.commands import Disconnect, WhoAmI
+from bot.commands import WhoAmI
 from bot.http import NotConnected, ProviderError
 from bot.provider import Provider
 from handlers.answers import accounts
@@ -57,7 +57,7 @@ async def test_a_token_that_will_not_do_is_refused_at_its_field(place: Place, to
 async def test_accounts_at_both_providers_stand_beside_each_other(place: Place) -> None:
     await place.town.connect("anna")
     await place.connect("anna")
-    await accounts.disconnect(Disconnect(), place.caller(), Provider.BUILDIO)
+    await accounts.wipe(place.caller(), Provider.BUILDIO)
     await place.town.ask("/bitrise whoami", "at Bitrise `anna-berg`")
     assert "have not linked" in await place.who_am_i()
     assert await place.town.rows("SELECT provider FROM accounts") == [("bitrise",)]
@@ -68,7 +68,8 @@ async def test_a_button_links_at_the_provider_that_it_names(place: Place) -> Non
     said = await accounts.who_am_i(WhoAmI(), place.caller(), Provider.BUILDIO)
     await ToChannel(place.caller())(said)
     post = await place.says("at Build.io `anna-berg@acme.example`")
-    await place.town.press(post, "Disconnect", "you are not linked to `anna-berg@acme.example` any more")
+    question = await place.town.press(post, "Disconnect…", "deletes your token")
+    await place.town.press(question, "Disconnect", "you are not linked to `anna-berg@acme.example` any more")
     assert await place.town.rows("SELECT provider FROM accounts") == []
 
 

@@ -136,7 +136,7 @@ async def test_without_an_account_one_sees_what_the_channel_follows_and_no_logs(
 async def test_disconnecting_wipes_the_token_and_stops_what_showed_it(town: Town) -> None:
     await town.connect("ben")
     await town.ask("/bitrise subscribe ios", "subscribed", person="ben")
-    await town.ask("/bitrise disconnect", "I have wiped your token", person="ben")
+    await town.disconnect("ben")
     await town.told("the one who made it has unlinked their account", person=None)
     town.bitrise.finish(town.bitrise.start_build(town.bitrise.ios))
     await town.looked()

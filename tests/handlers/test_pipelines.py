@@ -78,16 +78,17 @@ async def test_a_rebuild_of_what_failed_is_a_new_attempt_with_a_card_of_its_own(
     for name, result in (("compile", "success"), ("unit", "error"), ("lint", "success")):
         run(town, pipeline, name, result)
     first = await town.told("release-train #1 failed", person=None)
-    await town.press(
+    again = await town.press(
         first, "Rebuild failed", "anna started what had not succeeded of Sample Android release-train #1"
     )
     run(town, pipeline, "unit")
     run(town, pipeline, "deploy")
-    second = await town.told("succeeded, attempt 2", person=None)
-    assert second is not first
+    await says(town, again, "succeeded, attempt 2")
+    second = await town.told("succeeded, attempt 2", person=None, after=again)
+    assert second.thread_ts == again.ts
     assert "release-train #1 failed" in town.words(first)
     assert "compile succeeded" in town.words(second)
-    assert len([post for post in cards(town) if "Stage 1" in town.words(post)]) == 2
+    assert len([post for post in cards(town) if "Stage 1" in town.words(post)]) == 3
 
 
 async def test_a_pipeline_is_aborted_with_a_reason_and_its_card_says_so(town: Town) -> None:

@@ -43,6 +43,12 @@ ID = SLUG | TEXT
 MAYBE_WHOLE = MAYBE.map(lambda text: text and whole(text)[:90])
 WHOLE = TEXT.map(lambda text: whole(text)[:90])
 
+
+def _begun(note: messages.RunNote) -> messages.Message:
+    """What is said of a run at first."""
+    return messages.run_begun(note, [])
+
+
 APPS = st.builds(App, provider=st.just(Provider.BUILDIO), slug=ID, title=TEXT)
 DEPLOYMENTS = st.builds(
     Deployment,
@@ -186,9 +192,13 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         st.builds(Deploy, branch=MAYBE, commit=MAYBE, message=MAYBE),
         STARTED,
         by=BY,
-    ),
+    ).map(_begun),
+    "deployment_row": APPS.map(buildio.deployment_row).map(lambda row: messages.Message("below", row)),
+    "restart_note": st.builds(buildio.restart_note, VARS_OF.filter(lambda of: of.app is not None)),
+    "unset_question": st.builds(buildio.unset_question, VARS_OF, st.lists(ID, min_size=1, max_size=3)),
+    "untie_question": st.builds(buildio.untie_question, st.lists(TIES, min_size=1, max_size=3)),
     "deployment_words": st.builds(buildio.deployment_words, DEPLOYMENTS),
-    "deployed_build": st.builds(buildio.deployed_build, APPS, BUILT, STARTED, TEXT, by=BY, told=BOOL),
+    "deployed_build": st.builds(buildio.deployed_build, APPS, BUILT, STARTED, TEXT, by=BY).map(_begun),
     "domain_added": st.builds(buildio.domain_added, APPS, DOMAINS, by=BY),
     "domain_list": st.builds(buildio.domain_list, APPS, st.lists(DOMAINS, max_size=4)),
     "domain_modal": st.builds(buildio.domain_modal, APPS, origin=ORIGIN, host=MAYBE, problem=MAYBE),

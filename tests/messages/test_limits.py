@@ -218,8 +218,12 @@ def test_what_somebody_did(build: Build, app: App, words: str | None, started: l
     assert_message(
         messages.aborted(build, app, by="U0ASKER", order=AbortOrder(reason=words, with_success=True))
     )
-    assert_message(messages.triggered(app, started, by="U0ASKER"))
-    assert_message(messages.rebuilt(build, app, started, by="U0ASKER"))
+    for one in started:
+        note = messages.start_note(app, one, by="U0ASKER", like=(build, app))
+        begun = messages.run_begun(note, messages.run_row(app, "a-build", one))
+        assert_message(begun)
+        assert_message(messages.with_starter(begun, note))
+    assert_message(messages.did_not_start(app, started))
 
 
 @large
@@ -361,7 +365,9 @@ def test_a_pipeline(one: Pipeline, app: App, tellings: list[Telling], said: str 
     assert_message(messages.told_pipeline(one, tellings, now=NOON))
     assert_message(messages.pipeline_list([one] * 10, app, now=NOON))
     assert_message(messages.pipeline_aborted(one, app, by="U0ASKER", reason=said))
-    assert_message(messages.pipeline_rebuilt(one, app, by="U0ASKER", failed_only=True))
+    note = messages.pipeline_rebuilt(one, app, by="U0ASKER", failed_only=True)
+    told = messages.told_pipeline(one, tellings, now=NOON)
+    assert_message(messages.with_starter(told, note))
 
 
 REQUESTS = st.builds(

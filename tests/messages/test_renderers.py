@@ -94,11 +94,21 @@ LINKS = st.builds(
     download_url=ADDRESS,
     install_page_url=ADDRESS,
 )
-STARTED = st.lists(
-    st.builds(Started, number=NUMBER, url=ADDRESS, workflow=MAYBE, ok=BOOL, words=MAYBE),
-    min_size=1,
-    max_size=3,
-)
+ONE_STARTED = st.builds(Started, number=NUMBER, url=ADDRESS, workflow=MAYBE, ok=BOOL, words=MAYBE)
+STARTED = st.lists(ONE_STARTED, min_size=1, max_size=3)
+NOTES = st.builds(messages.start_note, APPS, ONE_STARTED, by=BY, like=st.none() | st.tuples(BUILDS, APPS))
+
+
+def _begun(note: messages.RunNote) -> Message:
+    """What is said of a run at first."""
+    return messages.run_begun(note, [])
+
+
+def _with_row(row: list[messages.message.Block]) -> Message:
+    """A message with what can be pressed below it."""
+    return Message("below", row)
+
+
 ROWS = st.lists(
     st.builds(
         messages.SubscriptionRow,
@@ -360,7 +370,10 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "pipeline_aborted": st.builds(messages.pipeline_aborted, PIPELINES, APPS, by=BY, reason=MAYBE),
     "pipeline_card": st.builds(messages.pipeline_card, PIPELINES, APPS, now=NOW),
     "pipeline_list": st.builds(messages.pipeline_list, st.lists(PIPELINES, max_size=2), APPS, now=NOW),
-    "pipeline_rebuilt": st.builds(messages.pipeline_rebuilt, PIPELINES, APPS, by=BY, failed_only=BOOL),
+    "pipeline_rebuilt": st.builds(messages.pipeline_rebuilt, PIPELINES, APPS, by=BY, failed_only=BOOL).map(
+        _begun
+    ),
+    "pipeline_run_row": st.builds(messages.pipeline_run_row, APPS, SLUG, ONE_STARTED).map(_with_row),
     "policy": st.builds(
         _of_verdicts,
         VERDICTS_ON_ACTS,
@@ -402,12 +415,19 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "proposal_unreadable": st.builds(messages.proposal_unreadable, was_agreed=BOOL),
     "proposed": st.builds(messages.proposed, TEXT, channel=PEOPLE, until=NOW),
     "qr_comment": st.builds(messages.qr_comment, LINKS, BUILDS, APPS),
-    "rebuilt": st.builds(messages.rebuilt, BUILDS, APPS, STARTED, by=BY),
     "request_card": st.builds(messages.request_card, REQUESTS, APPS),
     "request_decided": st.builds(messages.request_decided, REQUESTS, APPS, approved=BOOL, by=BY),
     "request_gone": st.builds(messages.request_gone, REQUESTS, APPS),
     "request_list": st.builds(messages.request_list, st.lists(REQUESTS, max_size=3), APPS),
     "resumed": st.builds(messages.resumed, st.none() | APPS, TERMS, by=BY),
+    "run_begun": NOTES.map(_begun),
+    "run_row": st.builds(messages.run_row, APPS, SLUG, ONE_STARTED).map(_with_row),
+    "did_not_start": st.builds(messages.did_not_start, APPS, STARTED),
+    "joined": st.lists(NOTES.map(_begun), min_size=1, max_size=3).map(messages.joined),
+    "start_note": NOTES.map(_begun),
+    "with_starter": st.builds(
+        messages.with_starter, st.builds(messages.told_build, TELLINGS, now=NOW), NOTES
+    ),
     "rule_added": st.builds(messages.rule_added, RULES),
     "rule_removed": st.builds(messages.rule_removed, RULES),
     "search_modal": st.builds(messages.search_modal, LOG_BUTTONS, typed=TEXT, problem=MAYBE),
@@ -443,8 +463,12 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         messages.told_pipeline, PIPELINES, st.lists(TELLINGS, min_size=1, max_size=2), now=NOW
     ),
     "token_refused": st.builds(messages.token_refused, TEXT, PROVIDER),
-    "triggered": st.builds(messages.triggered, APPS, STARTED, by=BY),
-    "unseen": st.builds(messages.unseen, st.none() | APPS, TERMS, by=BY, why=TEXT),
+    "unseen": st.builds(messages.unseen, ROWS.filter(bool), by=BY, why=TEXT),
+    "all_resumed": st.builds(messages.all_resumed, ROWS, by=BY),
+    "unsubscribe_question": st.builds(messages.unsubscribe_question, ROWS.filter(bool)),
+    "disconnect_question": st.builds(
+        messages.disconnect_question, TEXT, PROVIDER, st.dictionaries(PEOPLE, COUNT, max_size=3)
+    ),
     "unsubscribed": st.builds(messages.unsubscribed, st.none() | APPS, COUNT, by=BY),
     "using_app": st.builds(messages.using_app, APPS, by=BY),
     "whoami": st.builds(

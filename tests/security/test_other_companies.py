@@ -69,6 +69,7 @@ action buildio_run_share
 action buildio_untie
 action buildio_vars
 action buildio_vars_refresh
+action buildio_vars_remove
 action buildio_vars_set
 action buildio_vars_unset
 action card_claim
@@ -132,6 +133,7 @@ view subscription_modal
 # What outsiders may use, each tried below.
 LOOKING = """
 action account_disconnect
+action account_wipe
 action apps_page
 action build_compare
 action build_refresh
@@ -602,7 +604,7 @@ async def test_g6_an_account_is_of_no_use_once_its_owner_does_not_belong_here_an
             assert ("U0BEN",) in await town.rows("SELECT user_id FROM accounts")
             nothing_was_done(town)
             # What is theirs they may take back.
-            await town.ask("/bitrise disconnect", "", person="ben")
+            await town.disconnect("ben")
             assert ("U0BEN",) not in await town.rows("SELECT user_id FROM accounts")
             assert BEN_TOKEN.encode() not in town.kept()
 

@@ -132,7 +132,7 @@ async def test_f8_whoever_was_erased_or_unlinked_is_in_no_file_and_no_backup(
     anna, ben = (str(sealed).encode() for (sealed,) in rows)
     email = str((await town.rows("SELECT email FROM people WHERE user_id = 'U0ANNA'"))[0][0]).encode()
     assert all(one in town.kept() for one in (anna, ben, b"canary-name", email))
-    await town.ask("/bitrise disconnect", "wiped", person="ben")
+    await town.disconnect("ben")
     assert ben not in town.kept()
     assert anna in town.kept()
     code, said = await typed(town, "erase-user", "T0SANDBOX", "U0ANNA", "--yes")

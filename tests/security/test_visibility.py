@@ -134,7 +134,7 @@ async def test_g7_a_paused_subscription_shows_nothing_once_its_maker_sees_it_no_
             town.people.leave("ben")
             await town.answered("user_change")
         case _:
-            await town.ask("/bitrise disconnect", "I have wiped your token", person="ben")
+            await town.disconnect("ben")
     for words in ("build ios #1", "build #1", "builds", "status", "apps", "mine"):
         said = await shown(town, words)
         assert not any(secret in said for secret in (*SECRETS, "Sample iOS")), words

@@ -8,6 +8,7 @@ from bot.messages.buildio.buttons import (
     DynoButton,
     GrantButton,
     MaybeAppButton,
+    RemoveVarsButton,
     RunButton,
     ShareButton,
     ThingButton,
@@ -23,7 +24,13 @@ from bot.messages.buildio.creating import (
     read_namespace,
     team_options,
 )
-from bot.messages.buildio.deploying import DeployForm, deploy_modal, deployment_asked, read_deploy
+from bot.messages.buildio.deploying import (
+    DeployForm,
+    deploy_modal,
+    deployment_asked,
+    deployment_row,
+    read_deploy,
+)
 from bot.messages.buildio.domain_modals import (
     CertificateForm,
     ClearOrigin,
@@ -84,7 +91,7 @@ from bot.messages.buildio.running import (
     shown_there,
 )
 from bot.messages.buildio.teams import team_card, team_list
-from bot.messages.buildio.tying import deployed_build, tie_list, tied, untied
+from bot.messages.buildio.tying import deployed_build, tie_list, tied, untie_question, untied
 from bot.messages.buildio.variable_modals import (
     FilledUnset,
     FilledVars,
@@ -96,6 +103,8 @@ from bot.messages.buildio.variable_modals import (
 )
 from bot.messages.buildio.variables import (
     VarsOf,
+    restart_note,
+    unset_question,
     vars_changed,
     vars_granted,
     vars_hidden,
@@ -121,6 +130,7 @@ __all__ = [
     "MaybeAppButton",
     "NamespaceForm",
     "NamespaceOrigin",
+    "RemoveVarsButton",
     "RestartForm",
     "RestartOrigin",
     "RunButton",
@@ -143,6 +153,7 @@ __all__ = [
     "deploy_modal",
     "deployed_build",
     "deployment_asked",
+    "deployment_row",
     "deployment_words",
     "domain_added",
     "domain_list",
@@ -177,6 +188,7 @@ __all__ = [
     "read_unset",
     "read_vars",
     "restart_modal",
+    "restart_note",
     "restart_question",
     "restarted",
     "run_button",
@@ -192,6 +204,8 @@ __all__ = [
     "unknown_key",
     "unknown_thing",
     "unset_modal",
+    "unset_question",
+    "untie_question",
     "untied",
     "vars_changed",
     "vars_granted",

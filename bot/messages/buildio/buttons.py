@@ -80,6 +80,13 @@ class VarsButton(Fitting):
         return self
 
 
+class RemoveVarsButton(Fitting):
+    """Which config vars are to be removed, and whose they are, as VarsButton says it."""
+
+    of: VarsButton
+    keys: Annotated[tuple[Key, ...], Field(min_length=1, max_length=50)]
+
+
 class GrantButton(VarsButton):
     """One config var that somebody has agreed to be shown; it carries a right, so it is signed, and until when."""
 

@@ -10,13 +10,13 @@ from bot.buildio.things import StartedBuild
 from bot.commands.buildio import Deploy
 from bot.git_refs import InvalidBranch, branch_name
 from bot.messages import actions
-from bot.messages.blocks import section
 from bot.messages.buildio.buttons import of_app
-from bot.messages.buildio.pieces import buttons, facts, name_of, press
-from bot.messages.message import Block, Message
+from bot.messages.buildio.pieces import buttons, facts, press
+from bot.messages.message import Block
 from bot.messages.modals import FilledIn, app_option, field, modal, searched, text_element, warning
+from bot.messages.notes import RunNote
 from bot.messages.origin import Origin
-from bot.messages.text import code, escape, link, mention
+from bot.messages.text import code, escape, link
 
 APP, BRANCH, COMMIT, MESSAGE = "app", "branch", "commit", "message"
 TITLE = "Deploy"
@@ -38,21 +38,22 @@ class DeployForm(Deploy):
         return found
 
 
-def deployment_asked(app: App, ask: Deploy, started: StartedBuild, *, by: str) -> Message:
-    """To the channel: somebody deploys, and what Build.io says to it."""
+def deployment_asked(app: App, ask: Deploy, started: StartedBuild, *, by: str) -> RunNote:
+    """Somebody deploys: what, and why."""
     version = f" v{started.version}" if started.version is not None else ""
     source = facts(
         ask.branch and f"branch {code(ask.branch)}",
         ask.commit and f"commit {code(ask.commit[:12])}",
-        started.status and f"_{escape(started.status, 60)}_",
     )
     why = f"\n{escape(ask.message, 500)}" if ask.message else ""
     named = f"*{link(started.url, app.title, 150)}*"
-    said = f"🚀 {mention(by)} deploys {named}{version}{f' · {source}' if source else ''}{why}"
-    spoken = f"{mention(by)} deploys {name_of(app)}{version}"
-    spoken += f" from {escape(ask.branch or ask.commit or '', 100)}" if ask.branch or ask.commit else ""
-    follow = press("How it stands", actions.BUILDIO_APP, of_app(app))
-    return Message(spoken, [section(said), *buttons(follow)])
+    said = f"deploys {named}{version}{f' · {source}' if source else ''}{why}"
+    return RunNote(by=by, symbol="🚀", said=said)
+
+
+def deployment_row(app: App) -> list[Block]:
+    """What can be pressed below a deployment that was just asked for."""
+    return buttons(press("How it stands", actions.BUILDIO_APP, of_app(app)))
 
 
 def deploy_modal(form: DeployForm, app: App | None, *, origin: Origin, problem: str | None = None) -> Block:

@@ -8,11 +8,11 @@ from bot.acts import BuiltAtBitrise
 from bot.build import App
 from bot.buildio.things import StartedBuild
 from bot.messages import actions, wording
-from bot.messages.blocks import button, confirm, context, section
-from bot.messages.buildio.pieces import COMMAND, buttons, listed, name_of, press
-from bot.messages.buttons import AppButton
+from bot.messages.blocks import button, confirm, context, row, section
+from bot.messages.buildio.pieces import COMMAND, listed, name_of
 from bot.messages.message import Block, Message
-from bot.messages.text import code, cut_markup, escape, link, mention, plain
+from bot.messages.notes import RunNote
+from bot.messages.text import code, cut_markup, link, mention, plain
 from bot.ties import Tie
 
 HOW = f"`{COMMAND} link APP to bitrise:APP branch:main` ties one."
@@ -35,6 +35,16 @@ def untied(ties: Sequence[Tie], *, by: str) -> Message:
     return Message(f"{text}{more}", [section(f"✂️ {text}{more}")])
 
 
+def untie_question(ties: Sequence[Tie]) -> Message:
+    """Before ties are ended that somebody has named: what will be gone, and the button for it."""
+    text = f"Untie {'; '.join(_words(one) for one in ties[:5])}"
+    more = f" and {len(ties) - 5} more" if len(ties) > 5 else ""
+    text = f"{text}{more}? Builds are offered there no longer."
+    numbers = " ".join(str(one.number) for one in ties)
+    untie = button("Untie", actions.BUILDIO_UNTIE, numbers, style="danger")
+    return Message(text, [section(text), row(untie)])
+
+
 def tie_list(ties: Sequence[Tie]) -> Message:
     """What is tied in this channel, each with a button that unties it."""
     if not ties:
@@ -52,24 +62,14 @@ def ties_here(ties: Sequence[Tie]) -> list[Block]:
 
 
 def deployed_build(
-    app: App, built: BuiltAtBitrise, started: StartedBuild, commit: str, *, by: str, told: bool
-) -> Message:
-    """To the channel: what Bitrise built goes live; `told`: this channel hears how it ends."""
+    app: App, built: BuiltAtBitrise, started: StartedBuild, commit: str, *, by: str
+) -> RunNote:
+    """What Bitrise built goes live."""
     version = f" v{started.version}" if started.version is not None else ""
     at = code(wording.short_hash(commit))
-    text = f"{mention(by)} deploys {name_of(app)}{version} at {at}, {escape(built.words, 200)}."
-    said = (
-        f"🚀 {mention(by)} deploys *{link(started.url, app.title, 150)}*{version} at {at},"
-        f" {link(built.url, built.words, 200)}."
-    )
-    if told:
-        return Message(text, [section(said), context("How it ends is told here.")])
-    note = "This channel is not told how it ends."
-    value = AppButton.fitting(provider=app.provider, app=app.slug, title=plain(app.title, 100))
-    return Message(
-        f"{text} {note}",
-        [section(said), context(note), *buttons(press("Tell this channel…", actions.SUBSCRIBE, value))],
-    )
+    named = f"*{link(started.url, app.title, 150)}*"
+    said = f"deploys {named}{version} at {at}, {link(built.url, built.words, 200)}"
+    return RunNote(by=by, symbol="🚀", said=said)
 
 
 def _row(one: Tie) -> Block:

@@ -13,7 +13,7 @@ from bot.commands.buildio import is_key
 from bot.messages import actions
 from bot.messages.blocks import plain_text, section
 from bot.messages.buildio.buttons import LONGEST_TITLE
-from bot.messages.buildio.variables import VarsOf
+from bot.messages.buildio.variables import VarsOf, restart_note
 from bot.messages.message import Block
 from bot.messages.modals import (
     LONGEST_TEXT,
@@ -125,7 +125,10 @@ def vars_modal(
         "Set config vars",
         [
             *warning(problem),
-            section(f"Of *{of.words}*. The channel hears which keys change, and no values."),
+            section(
+                f"Of *{of.words}*. Keys that are there already get the new value. {restart_note(of)}"
+                " The channel hears which keys change, and no values."
+            ),
             field(KEY, "Key", text_element(key, most=LONGEST_KEY, placeholder="DATABASE_URL")),
             field(
                 VALUE,
@@ -185,7 +188,9 @@ def unset_modal(
         "Remove config vars",
         [
             *warning(problem),
-            section(f"Of *{of.words}*. Their values are gone then. The channel hears which keys."),
+            section(
+                f"Of *{of.words}*. Their values are gone then. {restart_note(of)} The channel hears which keys."
+            ),
             field(KEYS, "Keys", picker if names else typed, optional=False),
         ],
         callback_id=actions.BUILDIO_UNSET_MODAL,

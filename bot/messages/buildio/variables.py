@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from bot.build import App, Frozen
@@ -10,7 +10,7 @@ from bot.buildio.config_diff import ConfigDiff
 from bot.buildio.things import Environment
 from bot.messages import actions
 from bot.messages.blocks import context, paragraphs, section
-from bot.messages.buildio.buttons import LONGEST_TITLE, VarsButton
+from bot.messages.buildio.buttons import LONGEST_TITLE, RemoveVarsButton, VarsButton
 from bot.messages.buildio.masking import length_of, masked
 from bot.messages.buildio.pieces import buttons, press
 from bot.messages.message import Block, Message
@@ -104,6 +104,29 @@ def vars_granted(of: VarsOf, key: str, *, by: str, value: str | None) -> Message
     return Message(text, [section(text), *buttons(look)])
 
 
+def restart_note(of: VarsOf) -> str:
+    """What a change of config vars does to what runs; empty where nothing runs with them."""
+    return (
+        ""
+        if of.app is None
+        else f"Build.io restarts the processes of {of.words} when its config vars change."
+    )
+
+
+def unset_question(of: VarsOf, keys: Sequence[str]) -> Message:
+    """Before config vars are removed that somebody has named: what will be gone, and the button for it."""
+    named = ", ".join(code(key, 140) for key in keys)
+    text = f"Remove {named} from {of.words}? The bot keeps no values, so this can't be undone here."
+    if note := restart_note(of):
+        text = f"{text} {note}"
+    about = VarsButton.fitting(app=of.app, environment=of.environment, title=plain(of.title, LONGEST_TITLE))
+    value = (
+        RemoveVarsButton.fitting(of=VarsButton.decode(about), keys=tuple(keys)) if about is not None else None
+    )
+    remove = press("Remove", actions.BUILDIO_VARS_REMOVE, value, style="danger")
+    return Message(text, [section(text), *buttons(remove)])
+
+
 def vars_changed(of: VarsOf, diff: ConfigDiff, *, by: str) -> Message:
     """To the channel: which keys somebody set, changed and removed; no values."""
     head = f"{mention(by)} changed config vars of {of.words}"
@@ -115,7 +138,8 @@ def vars_changed(of: VarsOf, diff: ConfigDiff, *, by: str) -> Message:
         *(f"~ {code(key)}" for key in diff.changed),
         *(f"− {code(key)}" for key in diff.removed),
     ]
-    legend = context("+ set · ~ changed · − removed. Values are never shown in a channel.")
+    notes = ["+ set · ~ changed · − removed. Values are never shown in a channel.", restart_note(of)]
+    legend = context(*(note for note in notes if note))
     spoken = "; ".join(
         f"{word} {', '.join(keys)}"
         for word, keys in (("set", diff.added), ("changed", diff.changed), ("removed", diff.removed))

@@ -20,7 +20,7 @@ async def _refresh(press: Press) -> None:
     await press.say.instead(await domains.shown(await app_of(press), press.caller))
 
 
-async def _remove(press: Press) -> Answer:
+async def _remove(press: Press) -> Answer | None:
     return await domains.remove_one(
         await app_of(press), DomainButton.decode(press.value).domain, press.caller
     )

@@ -20,12 +20,12 @@ async def _refresh(press: Press) -> None:
     await press.say.instead(await processes.shown(await app_of(press), press.caller))
 
 
-async def _restart_one(press: Press) -> Answer:
+async def _restart_one(press: Press) -> Answer | None:
     app = await app_of(press)
     return await processes.restart_one(app, DynoButton.decode(press.value).dyno, press.caller)
 
 
-async def _restart_all(press: Press) -> Answer:
+async def _restart_all(press: Press) -> Answer | None:
     return await processes.restart_all(await app_of(press), press.caller)
 
 

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bot.messages import NotAButton, actions, read_offer
-from handlers.actions.press import Press, Respond
+from bot.messages import actions, read_offer
+from handlers.actions.press import Press, Respond, numbers_in
 from handlers.buildio import ties
 from handlers.caller import Answer
 
 
-async def _deploy(press: Press) -> Answer:
+async def _deploy(press: Press) -> Answer | None:
     return await ties.deploy(read_offer(press.value, press.block), press.caller)
 
 
 async def _untie(press: Press) -> Answer:
-    if not press.value.isdecimal() or len(press.value) > 15:
-        raise NotAButton
-    return await ties.untie_number(int(press.value), press.caller)
+    return await ties.untie_numbers(numbers_in(press), press.caller)
 
 
 ANSWERS: Mapping[str, Respond] = {

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from bot.buildio import Environment
 from bot.messages import actions
-from bot.messages.buildio import GrantButton, VarsButton
+from bot.messages.buildio import GrantButton, RemoveVarsButton, VarsButton
 from bot.provider import Provider
 from handlers.actions.press import Press, Respond
 from handlers.buildio import config, revealing
@@ -43,6 +43,11 @@ async def _unset(press: Press) -> None:
     await config.ask_for_keys(await _meant(VarsButton.decode(press.value), press.caller), press.caller)
 
 
+async def _remove(press: Press) -> Answer | None:
+    button = RemoveVarsButton.decode(press.value)
+    return await config.remove(await _meant(button.of, press.caller), button.keys, press.caller)
+
+
 async def _meant(button: VarsButton, caller: Caller) -> Vars:
     """Those that the button names. Raises ProviderError, also where the person may not see the app."""
     if button.app is not None:
@@ -55,6 +60,7 @@ async def _meant(button: VarsButton, caller: Caller) -> Vars:
 ANSWERS: Mapping[str, Respond] = {
     actions.BUILDIO_VARS: _list,
     actions.BUILDIO_VARS_REFRESH: _refresh,
+    actions.BUILDIO_VARS_REMOVE: _remove,
 }
 FORMS: Mapping[str, Respond] = {
     actions.BUILDIO_REVEAL: _reveal,

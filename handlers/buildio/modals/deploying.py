@@ -30,7 +30,7 @@ async def _deploy(sent: Submitted) -> None:
     await sent.answer(_start(form, sent.caller), course)
 
 
-async def _start(form: DeployForm, caller: Caller) -> Answer:
+async def _start(form: DeployForm, caller: Caller) -> Answer | None:
     return await deploying.start(await app_by_slug(caller, form.app or "", Provider.BUILDIO), form, caller)
 
 

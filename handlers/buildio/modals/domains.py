@@ -25,7 +25,7 @@ async def _add(sent: Submitted) -> None:
 
     app = App(provider=Provider.BUILDIO, slug=origin.app, title=origin.app)
 
-    async def carry_out() -> Answer:
+    async def carry_out() -> Answer | None:
         nonlocal app
         app = await _app(origin, sent.caller)
         return await domains.add_filled(app, form, sent.caller)
@@ -44,7 +44,7 @@ async def _certificate(sent: Submitted) -> None:
     if await sent.is_wrong(form.problems):
         return
 
-    async def carry_out() -> Answer:
+    async def carry_out() -> Answer | None:
         app = await _app(origin, sent.caller)
         return await domains.update_certificate(app, origin.domain, form, sent.caller)
 
@@ -55,7 +55,7 @@ async def _certificate(sent: Submitted) -> None:
 async def _clear(sent: Submitted) -> None:
     form, origin = buildio.read_typed_name(sent.values), ClearOrigin.read(sent.metadata)
 
-    async def carry_out() -> Answer:
+    async def carry_out() -> Answer | None:
         app = await _app(origin, sent.caller)
         return await domains.clear_typed(app, form, origin, sent.caller)
 

@@ -28,7 +28,7 @@ async def _restart(sent: Submitted) -> None:
     await sent.answer(_carry_out(form, origin, sent.caller), course)
 
 
-async def _carry_out(form: RestartForm, origin: RestartOrigin, caller: Caller) -> Answer:
+async def _carry_out(form: RestartForm, origin: RestartOrigin, caller: Caller) -> Answer | None:
     app = await app_by_slug(caller, origin.app, Provider.BUILDIO)
     if form.dyno is None:
         return await processes.restart_all(app, caller)

@@ -52,7 +52,7 @@ async def _look(form: RunForm, origin: RunOrigin, caller: Caller) -> Block:
     return await running.look_at(app, form, caller, await running.running(app, caller))
 
 
-async def _carry_out(origin: RunOrigin, caller: Caller) -> Answer:
+async def _carry_out(origin: RunOrigin, caller: Caller) -> Answer | None:
     if not origin.dyno or not origin.command:
         raise NotAButton  # there is nothing that was shown
     app = await app_by_slug(caller, origin.app, Provider.BUILDIO)

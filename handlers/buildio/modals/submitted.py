@@ -42,7 +42,7 @@ class Submitted:
         """Do it, and let the person see how it goes; returns what came of it, None where it failed."""
         return await see_through(doing, course, ack=self.ack, caller=self.caller, view_id=self.view_id)
 
-    async def answer(self, doing: Coroutine[Any, Any, Answer], course: Course[Answer]) -> None:
+    async def answer(self, doing: Coroutine[Any, Any, Answer | None], course: Course[Answer | None]) -> None:
         """The same, of what is told in the channel once it is done; to the person, where I may not write there."""
         said = await self.see_through(doing, course)
         if said is None:
@@ -76,11 +76,15 @@ def listen(app: AsyncApp, callback_id: str, submission: Submission, desk: Desk, 
 
 def course_of(
     title: str, waiting: str, again: Callable[[str], Block], *, field: str | None
-) -> Course[Answer]:
+) -> Course[Answer | None]:
     """How a form goes that can always be submitted again; `field` is where problems stand that name none."""
     return Course(
         waiting=messages.notice(title, f"⏳ {waiting}"),
-        done=lambda said: messages.shown_in_modal(title, said.message),
+        done=lambda said: (
+            messages.shown_in_modal(title, said.message)
+            if said is not None
+            else messages.notice(title, "✅ Done. The message about it follows it to its end.")
+        ),
         again=again,
         # What was typed can be mended: it stays there, whoever refused it.
         refused=again,

@@ -42,12 +42,12 @@ async def _unset(sent: Submitted) -> None:
     await sent.answer(_carry_out_unset(filled, origin, sent.caller), course)
 
 
-async def _carry_out_set(filled: FilledVars, origin: VarsOrigin, caller: Caller) -> Answer:
+async def _carry_out_set(filled: FilledVars, origin: VarsOrigin, caller: Caller) -> Answer | None:
     its = await _meant(origin, caller)
     return (await doing.do(its.setting(filled.values), caller)).answer
 
 
-async def _carry_out_unset(filled: FilledUnset, origin: VarsOrigin, caller: Caller) -> Answer:
+async def _carry_out_unset(filled: FilledUnset, origin: VarsOrigin, caller: Caller) -> Answer | None:
     return await config.remove(await _meant(origin, caller), filled.keys, caller)
 
 

@@ -16,7 +16,7 @@ from handlers.finding import NotNamed
 # Shorter ones are in every sentence.
 SHORTEST_SECRET = 4
 
-_PERFORM: Mapping[type[Any], Callable[[Any, Caller], Awaitable[Done]]] = {
+PERFORM: Mapping[type[Any], Callable[[Any, Caller], Awaitable[Done]]] = {
     **bitrise.PERFORM,
     **buildio.PERFORM,
 }
@@ -25,7 +25,7 @@ _PERFORM: Mapping[type[Any], Callable[[Any, Caller], Awaitable[Done]]] = {
 async def perform(act: Act, caller: Caller) -> Done:
     """Do it. Raises ProviderError, and NotNamed where it can't be done any more, or where an error quotes a secret."""
     try:
-        return await _PERFORM[type(act)](act, caller)
+        return await PERFORM[type(act)](act, caller)
     except (ProviderError, NotNamed) as problem:
         words = _without(str(problem), act.secrets())
         if words == str(problem):

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from bot import messages
 from bot.acts import Abort, AbortPipeline, Decide, Rebuild, RebuildPipeline, SetPublicPage, Start
 from bot.authors import slack_user
 from bot.bitrise import AbortOrder, Started
-from bot.build import App
+from bot.build import App, Build, PipelineRef
 from bot.http import NotFound
 from bot.messages import Message
 from bot.provider import Provider
 from bot.redaction import redact
 from handlers.caller import Answer, Audience, Caller
 from handlers.doing.outcome import Done
+from handlers.doing.performing.runs import follow_build, follow_pipeline
 from handlers.finding import NotNamed
 
 APPROVALS = "Approvals"
@@ -39,8 +40,8 @@ async def _start(act: Start, caller: Caller) -> Done:
     if act.remember:
         kept = act.ask.model_copy(update={"app": act.app.title})
         await caller.storage.starts.remember(caller.person, act.app.slug, kept, at=caller.now())
-    said = messages.triggered(act.app, started, by=caller.person)
-    return Done(Answer(said, Audience.CHANNEL), _facts(act.app, started), _said(started))
+    answer = await _followed(act.app, started, caller)
+    return Done(answer, _facts(act.app, started), _said(started))
 
 
 async def _rebuild(act: Rebuild, caller: Caller) -> Done:
@@ -49,8 +50,28 @@ async def _rebuild(act: Rebuild, caller: Caller) -> Done:
     build = await caller.own_bitrise.build(act.app.slug, act.build.slug)
     params = act.trigger_params(started_by=slack_user(caller.person, caller.team))
     started = await caller.own_bitrise.trigger(act.app.slug, params)
-    said = messages.rebuilt(build, act.app, started, by=caller.person)
-    return Done(Answer(said, Audience.CHANNEL), _facts(act.app, started), _said(started))
+    answer = await _followed(act.app, started, caller, like=(build, act.app))
+    return Done(answer, _facts(act.app, started), _said(started))
+
+
+async def _followed(
+    app: App, started: Sequence[Started], caller: Caller, *, like: tuple[Build, App] | None = None
+) -> Answer | None:
+    """Follow each that was started in a message of its own; the answer says what those messages do not."""
+    answers = []
+    for one in (one for one in started if one.ok):
+        note = messages.start_note(app, one, by=caller.person, like=like)
+        if one.is_pipeline and one.build_slug:
+            ref = PipelineRef(id=one.build_slug)
+            below = messages.pipeline_run_row(app, ref.id, one)
+            answers.append(await follow_pipeline(app, ref, note, caller, buttons=below))
+        else:
+            below = messages.run_row(app, one.build_slug, one) if one.build_slug else []
+            answers.append(await follow_build(app, one.build_slug, note, caller, buttons=below))
+    said = [one.message for one in answers if one is not None]
+    if (refused := [one for one in started if not one.ok]) and caller.person:
+        said.append(messages.did_not_start(app, refused))
+    return Answer(messages.joined(said), Audience.CHANNEL) if said else None
 
 
 async def _abort_pipeline(act: AbortPipeline, caller: Caller) -> Done:
@@ -70,8 +91,11 @@ async def _rebuild_pipeline(act: RebuildPipeline, caller: Caller) -> Done:
     # Its beginning says that nobody pushed: a display name could say anything (bot/acts/bitrise.py, `pushed`).
     by = None if await caller.is_linked() else f"Slack: {await caller.signature()}"
     await caller.own_bitrise.rebuild_pipeline(act.app.slug, one.id, failed_only=act.failed_only, by=by)
-    said = messages.pipeline_rebuilt(one, act.app, by=caller.person, failed_only=act.failed_only)
-    return Done(Answer(said, Audience.CHANNEL, title=PIPELINE))
+    note = messages.pipeline_rebuilt(one, act.app, by=caller.person, failed_only=act.failed_only)
+    ref = PipelineRef(id=one.id, attempt=one.attempt + 1)
+    new = Started(number=one.number, url=one.url, workflow=one.name)
+    below = messages.pipeline_run_row(act.app, one.id, new)
+    return Done(await follow_pipeline(act.app, ref, note, caller, buttons=below))
 
 
 async def _set_public_page(act: SetPublicPage, caller: Caller) -> Done:

@@ -31,6 +31,7 @@ from bot.acts import (
 )
 from bot.buildio import Executed
 from bot.buildio.config_diff import ConfigDiff
+from bot.buildio.watching import deployment_slug
 from bot.commands.buildio import Deploy as Asked
 from bot.http import AnswerLost, ProviderError
 from bot.messages import Message, buildio
@@ -43,7 +44,7 @@ from handlers import files
 from handlers.caller import Answer, Audience, Caller
 from handlers.doing.granting import grant
 from handlers.doing.outcome import Done
-from handlers.doing.performing.hearing import is_told
+from handlers.doing.performing.runs import follow_build
 from handlers.finding import NotNamed
 
 log = structlog.get_logger()
@@ -59,13 +60,14 @@ async def _deploy(act: Deploy, caller: Caller) -> Done:
         act.app.slug, branch=act.branch, commitish=act.commitish, description=act.description
     )
     if act.built is not None and act.commitish is not None:
-        told = await is_told(act, caller)
-        said = buildio.deployed_build(act.app, act.built, started, act.commitish, by=caller.person, told=told)
+        note = buildio.deployed_build(act.app, act.built, started, act.commitish, by=caller.person)
     else:
         asked = Asked(branch=act.branch, commit=act.commitish, message=act.description)
-        said = buildio.deployment_asked(act.app, asked, started, by=caller.person)
+        note = buildio.deployment_asked(act.app, asked, started, by=caller.person)
+    slug = deployment_slug(act.app.slug, started.id) if started.id is not None else None
+    answer = await follow_build(act.app, slug, note, caller, buttons=buildio.deployment_row(act.app))
     facts = {"app": redact(act.app.title), "build": started.id or "", "url": started.url or ""}
-    return Done(Answer(said, Audience.CHANNEL), facts, f"started {started.id or 'a build'}")
+    return Done(answer, facts, f"started {started.id or 'a build'}")
 
 
 async def _expect_restart(act: Restart | SetConfig | UnsetConfig, caller: Caller, dyno: str = "") -> None:

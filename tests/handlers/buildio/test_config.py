@@ -116,7 +116,10 @@ async def test_when_each_was_changed_last_is_known_from_the_audit_log(tmp_path: 
 
 async def test_those_that_are_named_are_removed(tmp_path: Path) -> None:
     async with secret_town(tmp_path) as town:
-        said = await town.ask("/buildio config unset shop RAILS_ENV LOG_LEVEL", "anna changed config vars")
+        said = await town.confirm(
+            "/buildio config unset shop RAILS_ENV LOG_LEVEL", "Remove", "anna changed config vars"
+        )
+        assert "Build.io restarts the processes of shop" in town.words(said)
         assert {"− `LOG_LEVEL`", "− `RAILS_ENV`"} <= set(town.words(said).splitlines())
         assert set(town.buildio.shop.config) == {"DATABASE_URL"}
         assert said.only_for is None
@@ -214,7 +217,7 @@ async def test_no_value_gets_out_on_its_whole_way(
         await set_by_form(town, {"key": "PASSWORD", "value": SECRET})
         assert "[redacted] is too weak" in errors(town)["key"]
         await town.people.close_modal("anna")
-        await town.ask("/buildio config unset shop PASSWORD", "− `PASSWORD`")
+        await town.confirm("/buildio config unset shop PASSWORD", "Remove", "− `PASSWORD`")
         await town.ask("/buildio audit", "unset_config")
         assert set(shown_in(town)) <= {"views.open", "views.update", "response_url"}
         assert leaks(town, logged(capfd, caplog)) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from bot.provider import Provider
 from tests.handlers.buildio.conftest import Governed
 from tests.town import Town
 
@@ -123,7 +124,7 @@ async def test_who_may_only_look_hears_build_ios_own_refusal(town: Town) -> None
 
 
 async def test_who_has_no_account_is_told_to_connect(town: Town) -> None:
-    await town.ask("/buildio disconnect", "I have wiped your token", person="ben")
+    await town.disconnect("ben", provider=Provider.BUILDIO)
     await town.ask("/buildio deploy shop", "`/buildio connect`", person="ben")
     assert asked(town) == []
 

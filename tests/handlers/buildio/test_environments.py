@@ -102,8 +102,8 @@ async def test_one_key_is_deleted_and_several_are_set_to_null_at_once(tmp_path: 
     async with secret_town(tmp_path) as town:
         one = review(town)
         one.config["OLD"] = "1"
-        await town.ask(f"/buildio envs unset {one.id} OLD", "− `OLD`")
-        await town.ask(f"/buildio envs unset {one.id} LOG_LEVEL PAYMENTS_KEY", "− `LOG_LEVEL`")
+        await town.confirm(f"/buildio envs unset {one.id} OLD", "Remove", "− `OLD`")
+        await town.confirm(f"/buildio envs unset {one.id} LOG_LEVEL PAYMENTS_KEY", "Remove", "− `LOG_LEVEL`")
         assert changes(town) == [
             ("DELETE", f"/environments/{one.id}/OLD", None),
             ("PATCH", f"/environments/{one.id}", {"LOG_LEVEL": None, "PAYMENTS_KEY": None}),

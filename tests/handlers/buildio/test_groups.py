@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bot.provider import Provider
 from tests.town import Town
 
 
@@ -40,7 +41,7 @@ async def test_each_person_sees_their_own(town: Town) -> None:
     "words", ["pipelines", "pipeline shop", "teams", "team acme", "namespaces", "namespace acme-internal"]
 )
 async def test_who_has_no_account_sees_nothing_through_the_bots_token(town: Town, words: str) -> None:
-    await town.ask("/buildio disconnect", "I have wiped your token", person="ben")
+    await town.disconnect("ben", provider=Provider.BUILDIO)
     said = await town.ask(f"/buildio {words}", "`/buildio connect`", person="ben")
     assert "acme" not in town.words(said)
 

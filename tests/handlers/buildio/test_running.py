@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from bot.provider import Provider
 from handlers.doing.performing import buildio as performing
 from sandbox.slack import Post
 from sandbox.slack.workspace import OpenView
@@ -111,7 +112,7 @@ async def test_who_may_run_nothing_any_more_shows_nothing_either(governed: Gover
         await look(town, "/buildio run shop dyno:web.1 -- echo hello there")
         await town.people.submit("anna")
         said = await private(town, "hello there")
-        await town.ask("/buildio disconnect", "I have wiped your token")
+        await town.disconnect(provider=Provider.BUILDIO)
         await town.people.click("anna", said, "Show it in the channel…")
         await private(town, "/buildio connect")
         assert town.telling("shows what a command") == []

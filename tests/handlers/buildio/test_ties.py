@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -135,29 +134,17 @@ async def test_the_audit_log_names_both_the_build_and_the_app(town: Town) -> Non
     assert [one["about"]["bitrise"] for one in tied] == [town.bitrise.android.slug]
 
 
-async def test_the_press_says_whether_the_channel_hears_of_the_end_and_offers_it(town: Town) -> None:
-    await town.ask(TIE, "tied")
-    built(town)
-    answer = await town.press(await told(town), OFFER, "This channel is not told how it ends", person="ben")
-    await town.people.click("ben", answer, "Tell this channel…")
-    modal = await town.slack.wait_for_modal("ben", "Subscribe")
-    assert "shop-staging" in town.slack.modal_words(modal)
-
-
-async def test_a_channel_that_follows_the_app_hears_of_the_end(town: Town) -> None:
+async def test_a_deployment_is_followed_to_its_end_and_its_channel_notified_once_where_it_follows_the_app(
+    town: Town,
+) -> None:
     await town.ask(TIE, "tied")
     await town.ask("/buildio subscribe shop-staging", "subscribed this channel")
     built(town)
-    await town.press(await told(town), OFFER, "How it ends is told here", person="ben")
-    town.clock.skip(timedelta(minutes=10))
-    await town.told("shop-staging v2", person=None)
-
-
-async def test_a_channel_that_follows_only_its_processes_is_not_said_to_hear_of_the_end(town: Town) -> None:
-    await town.ask(TIE, "tied")
-    await town.ask("/buildio subscribe shop-staging workflow:web.*", "subscribed this channel")
-    built(town)
-    await town.press(await told(town), OFFER, "This channel is not told how it ends", person="ben")
+    answer = await town.press(await told(town), OFFER, "ben deploys shop-staging v2", person="ben")
+    town.buildio.finish(town.buildio.staging)
+    await town.until(lambda: "deployment v2 succeeded" in town.words(answer))
+    told_once = await town.told("shop-staging deployment v2 succeeded", person=None, after=answer)
+    assert told_once.thread_ts == answer.ts
 
 
 async def test_an_old_message_is_changed_by_refresh_alone(town: Town) -> None:
@@ -169,7 +156,7 @@ async def test_an_old_message_is_changed_by_refresh_alone(town: Town) -> None:
     assert OFFER not in town.words(post)
     await town.people.click("ben", post, "Refresh")
     await town.until(lambda: OFFER in town.words(post))
-    await town.ask("/buildio unlink shop-staging", "anna untied shop-staging")
+    await town.confirm("/buildio unlink shop-staging", "Untie", "anna untied shop-staging")
     assert OFFER in town.words(post)
     await town.people.click("ben", post, "Refresh")
     await town.until(lambda: OFFER not in town.words(post))
@@ -288,7 +275,7 @@ async def test_what_was_untied_meanwhile_is_not_deployed(town: Town) -> None:
     await town.ask(TIE, "tied")
     built(town)
     post = await told(town)
-    await town.ask("/buildio unlink", "anna untied shop-staging")
+    await town.confirm("/buildio unlink", "Untie", "anna untied shop-staging")
     await town.press(post, OFFER, "That app is not tied here any more", person="ben")
     await town.ask(TIE, "tied")
     await town.press(post, OFFER, "That app is not tied here any more", person="ben")
@@ -314,7 +301,7 @@ async def test_an_app_that_has_gone_from_build_io_is_said_so(town: Town) -> None
     post = await told(town)
     town.buildio.platform.apps.remove(town.buildio.staging)
     await town.press(post, OFFER, "Your account at Build.io does not see shop-staging", person="ben")
-    await town.ask("/buildio unlink staging", "anna untied shop-staging")
+    await town.confirm("/buildio unlink staging", "Untie", "anna untied shop-staging")
 
 
 async def test_a_button_that_was_made_up_deploys_nothing(town: Town) -> None:
@@ -378,7 +365,9 @@ async def test_one_of_several_ties_is_untied_by_name(town: Town) -> None:
     await town.ask("/buildio unlink", "Which app?")
     await town.ask("/buildio unlink ledger", "ledger is not tied here")
     await town.ask("/buildio unlink shop-staging bitrise:ios", "ios is not tied here")
-    said = await town.ask("/buildio unlink shop bitrise:ios", "anna untied shop to Bitrise's Sample iOS")
+    said = await town.confirm(
+        "/buildio unlink shop bitrise:ios", "Untie", "anna untied shop to Bitrise's Sample iOS"
+    )
     assert "Sample Android" not in town.words(said)
     rows = await town.rows("SELECT buildio_title, bitrise_title FROM ties ORDER BY id")
     assert rows == [("shop", "Sample Android"), ("shop-staging", "Sample Android")]

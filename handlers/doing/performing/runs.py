@@ -1,0 +1,139 @@
+"""What was just started, followed to its end in the message that says so."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Sequence
+
+import aiohttp
+import structlog
+from slack_sdk.errors import SlackApiError
+
+from bot import messages
+from bot.build import App, PipelineRef
+from bot.filters import BuildFilter
+from bot.http import NoAccess, NotFound, ProviderError
+from bot.messages import RunNote
+from bot.messages.message import Block
+from bot.outbox.subjects import Subject, build_run, pipeline_run
+from bot.terms import Style, Terms
+from handlers.caller import Answer, Audience, Caller
+from handlers.scoping import own_scope
+from storage import Baseline, Scope, SeenAs, StartedRun
+
+log = structlog.get_logger()
+
+# Slack knows the channel, and the bot can't write in it.
+_CLOSED = frozenset({"channel_not_found", "is_archived"})
+
+
+async def follow_build(
+    app: App, slug: str | None, note: RunNote, caller: Caller, *, buttons: Sequence[Block]
+) -> Answer | None:
+    """Follow a build or deployment that was just started; the answer where its message does not say it all.
+
+    `slug` is None where the provider does not say what it has started.
+    """
+    if slug is None:
+        return _answer(note, caller, buttons)
+    only = BuildFilter(builds=frozenset({slug}))
+    return await _follow(app, only, build_run(slug), note, caller, buttons)
+
+
+async def follow_pipeline(
+    app: App, attempt: PipelineRef, note: RunNote, caller: Caller, *, buttons: Sequence[Block]
+) -> Answer | None:
+    """The same for an attempt of a pipeline."""
+    only = BuildFilter(attempts=frozenset({attempt.key}))
+    return await _follow(app, only, pipeline_run(attempt.key), note, caller, buttons)
+
+
+async def _follow(
+    app: App, only: BuildFilter, subject: Subject, note: RunNote, caller: Caller, buttons: Sequence[Block]
+) -> Answer | None:
+    if not caller.person:
+        return None  # a workflow that nobody is named in: its own steps go on with what was started
+    began = caller.now()
+    try:
+        here, scope, baseline = await asyncio.gather(
+            _can_write(caller), _scope(app, caller), _baseline(app, caller)
+        )
+    except (NotFound, NoAccess) as problem:
+        # The bot itself can't see what this person may start.
+        log.info("run.not_watched", app=app.slug, reason=type(problem).__name__)
+        return _answer(note, caller, buttons)
+    channel = caller.channel if here else await _direct_message(caller)
+    run = StartedRun(
+        app=app,
+        terms=Terms(filter=only, style=Style.LIVE, once=True, run=True),
+        key=secrets.token_hex(8),
+        subject=str(subject),
+        content=messages.run_begun(note, buttons).encode(),
+        note=note.encode(),
+        thread_ts=caller.thread if here else None,
+    )
+    await caller.storage.subscriptions.follow(
+        run, channel=channel, by=caller.person, at=began, baseline=baseline, scope=scope
+    )
+    caller.desk.outbox_changed()
+    # Those in a channel in which the bot can't write are told as every command is answered there.
+    return None if here or not caller.channel else _answer(note, caller, buttons)
+
+
+def _answer(note: RunNote, caller: Caller, buttons: Sequence[Block]) -> Answer | None:
+    return Answer(messages.run_begun(note, buttons), Audience.CHANNEL) if caller.person else None
+
+
+async def _can_write(caller: Caller) -> bool:
+    """Whether the bot can post where the person is; where nobody can say, it tries."""
+    if not caller.channel:
+        return False
+    if caller.channel.startswith("D"):
+        return caller.channel == await _direct_message(caller)
+    try:
+        found = (await caller.slack.conversations_info(channel=caller.channel)).get("channel") or {}
+    except SlackApiError as error:
+        data = error.response.data if isinstance(error.response.data, dict) else {}
+        return data.get("error") not in _CLOSED
+    except (aiohttp.ClientError, TimeoutError):
+        return True
+    if found.get("is_archived"):
+        return False
+    return not (found.get("is_private") and found.get("is_member") is False)
+
+
+async def _direct_message(caller: Caller) -> str:
+    """Where the person reads what only they are sent; the outbox finds it by their id where Slack does not say now."""
+    try:
+        return await caller.direct_message_alone()
+    except (SlackApiError, aiohttp.ClientError, TimeoutError):
+        return caller.person
+
+
+async def _scope(app: App, caller: Caller) -> Scope:
+    """What the message may show: what the person sees who has started it."""
+    if not await caller.is_linked(app.provider):
+        return Scope()  # the bot's own token has done it for them
+    try:
+        return await own_scope(caller.own_apps(app.provider), app)
+    except ProviderError as problem:
+        log.info("run.scope_unknown", app=app.slug, reason=type(problem).__name__)
+        return Scope(seen_as=SeenAs.OWN, logs=False)
+
+
+async def _baseline(app: App, caller: Caller) -> Baseline | None:
+    """What is there of an app that nobody watches yet; None where it is not needed, or not to be had now.
+
+    Raises NotFound, NoAccess.
+    """
+    if await caller.storage.subscriptions.is_watched(app.provider, app.slug):
+        return None
+    try:
+        return await caller.desk.lookout.baseline(app)
+    except (NotFound, NoAccess):
+        raise
+    except ProviderError as problem:
+        # It has been started all the same: its watching begins a little before that, and not with what is there.
+        log.info("run.baseline_unknown", app=app.slug, reason=type(problem).__name__)
+        return None

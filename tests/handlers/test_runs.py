@@ -1,0 +1,153 @@
+"""What somebody starts: one message that says so and follows it to its end."""
+
+from __future__ import annotations
+
+from bot.provider import Provider
+from sandbox.bitrise import Build
+from sandbox.slack import Post
+from tests.handlers.test_pipelines import run
+from tests.town import Town
+
+
+def latest(town: Town) -> Build:
+    return town.bitrise.farm.builds[-1]
+
+
+async def says(town: Town, post: Post, text: str) -> str:
+    """Wait until the message says this; it is edited."""
+    await town.slack.workspace.wait_for(
+        lambda: text in town.words(post) or None, 30, f"{text!r} in a message that says:\n{town.words(post)}"
+    )
+    return town.words(post)
+
+
+def buttons(post: Post) -> list[str]:
+    return [
+        one["text"]["text"]
+        for block in post.blocks
+        for one in block.get("elements", ())
+        if one.get("type") == "button"
+    ]
+
+
+async def end(town: Town, build: Build, result: str = "success") -> None:
+    town.bitrise.finish(build, result)  # type: ignore[arg-type]
+
+
+async def test_a_started_build_is_one_message_that_follows_it_to_its_end(town: Town) -> None:
+    post = await town.ask("/bitrise trigger android branch:main", "anna started Sample Android #1")
+    assert post.only_for is None
+    assert {"Log", "Tell me", "Abort"} <= set(buttons(post))
+    town.bitrise.run(latest(town))
+    await says(town, post, "Sample Android #1 is running")
+    # Those in the channel follow one run, and no app.
+    await town.ask("/bitrise subscriptions", "is told of nothing yet")
+    await end(town, latest(town), "error")
+    said = await says(town, post, "Sample Android #1 failed")
+    assert "anna started Sample Android #1" in said
+    assert "Rebuild" in buttons(post)
+    await says(town, post, "gradle-unit-test")
+    await town.holds("SELECT COUNT(*) FROM subscriptions", 0)
+    again = await town.press(post, "Rebuild", "anna started Sample Android #2")
+    await end(town, latest(town))
+    assert "as Sample Android #1 was" in await says(town, again, "Sample Android #2 succeeded")
+    for number in ("#1", "#2"):
+        assert len(town.telling(f"anna started Sample Android {number}")) == 1
+    assert len(town.telling("Sample Android #2")) == 1
+
+
+async def test_a_run_is_followed_over_restarts_lost_answers_and_after_its_message_is_deleted(
+    town: Town,
+) -> None:
+    town.people.invite("builds")
+    town.slack.fault("chat.postMessage", "answer_lost")
+    post = await town.ask("/bitrise trigger android branch:main", "anna started Sample Android #1")
+    town.bitrise.run(latest(town))
+    await says(town, post, "is running")
+    assert len(town.telling("anna started Sample Android #1")) == 1
+    await town.stop_bot()
+    await end(town, latest(town))
+    await town.start_bot()
+    await says(town, post, "Sample Android #1 succeeded")
+    second = await town.ask("/bitrise trigger android branch:main", "anna started Sample Android #2")
+    town.bitrise.run(latest(town))
+    await says(town, second, "is running")
+    town.slack.workspace.remove(town.slack.workspace.channel("builds"), second)
+    await end(town, latest(town))
+    await town.told("Sample Android #2 succeeded", person=None)
+    assert len(town.telling("Sample Android #2")) == 1
+
+
+async def test_a_channel_that_follows_the_app_is_notified_of_the_end_in_the_thread_of_what_was_started(
+    town: Town,
+) -> None:
+    await town.ask("/bitrise subscribe android", "subscribed")
+    post = await town.ask("/bitrise trigger android branch:main", "anna started Sample Android #1")
+    town.bitrise.run(latest(town))
+    await says(town, post, "is running")
+    await end(town, latest(town))
+    await says(town, post, "Sample Android #1 succeeded")
+    told = await town.told("Sample Android #1 succeeded", person=None, after=post)
+    assert (told.thread_ts, told.broadcast) == (post.ts, True)
+    # A channel whose own messages are edited has one that does so already.
+    await town.ask("/bitrise unsubscribe 1", "ended")
+    await town.ask("/bitrise subscribe android style:live", "subscribed")
+    live = await town.ask("/bitrise trigger android branch:main", "anna started Sample Android #2")
+    town.bitrise.run(latest(town))
+    await says(town, live, "is running")
+    await end(town, latest(town), "error")
+    assert "anna started" in await says(town, live, "Sample Android #2 failed")
+    await town.holds("SELECT COUNT(*) FROM notifications WHERE status = 'owed'", 0)
+    assert len(town.telling("Sample Android #2")) == 1
+
+
+async def test_where_the_bot_can_not_write_a_run_is_followed_in_a_direct_message(town: Town) -> None:
+    answer = await town.ask("/bitrise trigger android branch:main", "anna started", channel="release")
+    assert answer.only_for is None
+    post = await town.told("anna started Sample Android #1", channel="D0ANNA")
+    await end(town, latest(town))
+    await says(town, post, "Sample Android #1 succeeded")
+    assert "succeeded" not in town.words(answer)
+    # Slack says so only when it is asked to post: what was to follow it goes the same way.
+    town.slack.fault("conversations.info", "error", words="internal_error")
+    await town.people.command("anna", "release", "/bitrise trigger android branch:develop")
+    other = await town.told("anna started Sample Android #2", channel="D0ANNA")
+    await end(town, latest(town))
+    await says(town, other, "Sample Android #2 succeeded")
+    direct = await town.ask("/bitrise trigger android branch:main", "#3", channel="D0ANNA")
+    await end(town, latest(town))
+    await says(town, direct, "Sample Android #3 succeeded")
+
+
+async def test_what_is_started_by_a_mention_is_followed_in_its_thread(town: Town) -> None:
+    town.people.invite("builds")
+    asked = town.people.say("anna", "builds", "@buildbell trigger android branch:main")
+    post = await town.told("anna started Sample Android #1", person=None)
+    assert post.thread_ts == asked.ts
+    await end(town, latest(town))
+    await says(town, post, "Sample Android #1 succeeded")
+
+
+async def test_a_pipeline_that_somebody_starts_is_one_message(town: Town) -> None:
+    post = await town.ask(
+        "/bitrise trigger android pipeline:release-train branch:main", "with `release-train`"
+    )
+    pipeline = town.bitrise.farm.pipelines[0]
+    first = next(iter(pipeline.builds))
+    run(town, pipeline, first)
+    await says(town, post, f"✅ {first} succeeded")
+    while going_on := [name for name, build in pipeline.builds.items() if build.result is None]:
+        run(town, pipeline, going_on[0])
+    assert "anna started" in await says(town, post, "release-train #1 succeeded")
+    assert len(town.telling("release-train")) == 1
+    await town.holds("SELECT COUNT(*) FROM subscriptions", 0)
+
+
+async def test_a_deployment_is_one_message_that_follows_it_to_its_end(town: Town) -> None:
+    await town.connect("anna", provider=Provider.BUILDIO)
+    post = await town.ask("/buildio deploy shop branch:main", "anna deploys shop v2")
+    assert "pending" not in town.words(post)
+    town.buildio.finish(town.buildio.shop)
+    said = await says(town, post, "deployment v2 succeeded")
+    assert "anna deploys shop v2" in said
+    assert len(town.telling("shop v2")) == 1
