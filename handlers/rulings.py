@@ -47,7 +47,8 @@ NO_APP = "Some rules are about certain apps, and this is about no app: so all of
 NO_REPOSITORY = "Some rules name repositories, and {provider} does not say this app's: so all of them hold."
 NO_WORKSPACE = "Slack does not say which workspace this comes from. Try it in a channel."
 NOT_VOUCHED = (
-    "Slack does not say who runs a workflow, so it may do this only with the agreement of a person who may."
+    "A workflow does this in somebody's name. Fill in *On behalf of* in its step: that person approves it in a direct"
+    " message, each time the step runs. Without a person it works only where SERVICE_TOKEN_ACTS is set."
 )
 _DOING = {
     Permission.ABORT: "abort builds",

@@ -19,6 +19,7 @@ from handlers.caller import Caller, workspace_of
 from handlers.desk import Desk
 from handlers.finding import NotNamed, find_app, find_build
 from handlers.listening import Listening, wait_for_place
+from handlers.rulings import NOT_VOUCHED
 from handlers.set_up import check_set_up
 from handlers.submitting import words_of
 from handlers.waiting import outputs_of
@@ -82,6 +83,7 @@ async def _start(inputs: Inputs, execution: str, caller: Caller) -> Outputs | No
     )
     if not ask.names_something:
         raise NotNamed("Say what to build: a branch, a tag, a commit, a workflow or a pipeline.")
+    await _check_somebody_acts(caller)
     app = await find_app(caller, _text(inputs, "app") or "")
     done = await doing.do(Start(app=app, ask=ask, remember=False), caller, execution=execution)
     return None if done.waits else done.facts
@@ -100,11 +102,18 @@ async def _wait(inputs: Inputs, execution: str, caller: Caller) -> Outputs | Non
 
 
 async def _abort(inputs: Inputs, execution: str, caller: Caller) -> Outputs | None:
+    await _check_somebody_acts(caller)
     app, build = await _build(inputs, caller)
     order = AbortOrder(reason=_text(inputs, "reason"))
     act = Abort(app=app, build=ActedBuild.of(build), order=order)
     done = await doing.do(act, caller, execution=execution)
     return None if done.waits else done.facts
+
+
+async def _check_somebody_acts(caller: Caller) -> None:
+    """A step acts for a person whom it names, or with the bot's own token where that acts. Raises NotAllowed."""
+    if not caller.person and not await caller.may_act():
+        raise doing.NotAllowed(NOT_VOUCHED)
 
 
 async def _build(inputs: Inputs, caller: Caller) -> tuple[App, Build]:

@@ -29,6 +29,7 @@ from storage.proposals import Deciders, Proposal, Proposals, ProposalState, Unre
 from storage.pruning import prune
 from storage.recipient import Recipient
 from storage.recording import Recorder
+from storage.requests import subject_of_request
 from storage.rotation import Rotated, Unopened, rotate_key
 from storage.sign_ins import Allowed, SignIn, SignIns, is_code
 from storage.steps import Outcome, Steps, Wait
@@ -126,6 +127,7 @@ __all__ = [
     "rotate_key",
     "seal_chains",
     "signed_text",
+    "subject_of_request",
     "teams_with_chains",
     "verify_chain",
     "watch_anew",

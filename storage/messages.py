@@ -105,6 +105,13 @@ class Messages:
         found = await self._find(f"{_TO} AND ts = ?", [to.team, to.channel, ts])
         return found[0] if found else None
 
+    async def is_there(self, to: Recipient, subject: str) -> bool:
+        """Whether they have, or are about to get, a message about this subject."""
+        found = await self._find(
+            f"{_TO} AND subject = ? AND status <> 'gone'", [to.team, to.channel, subject]
+        )
+        return bool(found)
+
     async def newest_ts(self, to: Recipient) -> str | None:
         """Slack's name for the last message that they are known to have; None where there is none."""
         query = f"SELECT MAX(ts) FROM messages WHERE {_TO} AND status IN ('told', 'gone')"

@@ -135,8 +135,12 @@ class Proposals:
         *,
         by: str | None,
         at: datetime,
+        to_asker: Message | None = None,
     ) -> bool:
-        """Decide it, write that down, and let its message say so; returns False where it was decided before."""
+        """Decide it, write that down, and let its message say so; returns False where it was decided before.
+
+        `to_asker` goes to whoever asked, in a direct message.
+        """
 
         def work(db: sqlite_utils.Database) -> bool:
             decided = db.execute(
@@ -149,6 +153,9 @@ class Proposals:
                 change_messages_about(
                     db, subject_of_proposal(proposal.id), message.encode(), team=proposal.team
                 )
+            if decided and to_asker is not None:
+                to = Recipient(team=proposal.team, channel=proposal.asked_by)
+                owe_message(db, f"{proposal.id}-asker", to, "notice decided", to_asker.encode(), at)
             return bool(decided)
 
         return await self._database.write(work)

@@ -51,7 +51,7 @@ class Requests:
             for to in recipients if added else ():
                 if not _is_subscribed(db, to):
                     continue  # not any more
-                owe_message(db, _parcel(one, to), to, _subject(one), message.encode(), at)
+                owe_message(db, _parcel(one, to), to, subject_of_request(one.slug), message.encode(), at)
             return added
 
         return await self._database.write(work)
@@ -81,9 +81,9 @@ class Requests:
             db.execute(
                 "UPDATE build_requests SET ended = 1 WHERE provider = ? AND slug = ?", [provider, slug]
             )
-            change_messages_about(db, _subject(one), message(one).encode())
+            change_messages_about(db, subject_of_request(one.slug), message(one).encode())
             if within is not None:
-                change_messages_about(db, _subject(one), within(one).encode(), team=team)
+                change_messages_about(db, subject_of_request(one.slug), within(one).encode(), team=team)
             return True
 
         return await self._database.write(work)
@@ -104,8 +104,9 @@ def remember_request(db: sqlite_utils.Database, one: BuildRequest, at: datetime)
     return bool(added.rowcount)
 
 
-def _subject(one: BuildRequest) -> str:
-    return f"notice request {one.slug}"
+def subject_of_request(slug: str) -> str:
+    """What its messages are about."""
+    return f"notice request {slug}"
 
 
 def _parcel(one: BuildRequest, to: Recipient) -> str:

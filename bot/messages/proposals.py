@@ -9,12 +9,15 @@ from bot.messages import actions
 from bot.messages.blocks import button, confirm, context, letter_by_letter, row, section
 from bot.messages.buttons import ProposalButton
 from bot.messages.message import Message
-from bot.messages.text import escape, literal, mention, plain, sentence, when
+from bot.messages.text import escape, literal, mention, mention_group, plain, sentence, when
+from bot.policy import Who
 from bot.redaction import redact
 
 LONGEST = 600
 # So many characters have room beside the rest of the message (Slack's rules: 13,200 characters of blocks).
 MOST_DETAILS = 8_000
+# Those who may agree, at most, that a request notifies.
+MOST_MENTIONED = 10
 # In front of what goes on from the block before: without it the rest of a long value could pass for a name and a value.
 CONTINUED = "… "
 # What people write for people, in any language. Beside a title stands what can't be mistaken, the id.
@@ -30,8 +33,11 @@ def proposal(
     value: ProposalButton,
     themselves: bool = False,
     details: str,
+    notified: Sequence[Who] = (),
 ) -> Message:
-    """Somebody wants to do this; `who` says who may agree. `themselves`: whether it is them.
+    """Somebody wants to do this; `who` says who may agree, `notified` whom of them the message reaches.
+
+    `themselves`: whether it is them.
 
     `details` is what will be done, whole, as `details_of_proposal` writes it.
     """
@@ -40,14 +46,37 @@ def proposal(
         text = f"A workflow wants to {escape(wants, LONGEST)} in your name."
         note = f"Slack does not say who runs a workflow, so I ask you. It runs out {when(until)}."
         return Message(
-            text, [section(f"✋ {text}"), *letters, _buttons(value, wants, yes="Do it as me"), context(note)]
+            # All that will be done stands above it: nothing is left to ask.
+            text,
+            [
+                section(f"✋ {text}"),
+                *letters,
+                _buttons(value, wants, yes="Do it as me", asks=False),
+                context(note),
+            ],
         )
     text = f"{mention(by)} wants to {escape(wants, LONGEST)}. Somebody else must agree."
     may = "; and ".join(escape(one, 300) for one in who)
     note = f"This is protected. Who may agree: {may}, but not {mention(by)}. It runs out {when(until)}."
+    reached = _mentions(notified, by)
+    head = f"✋ {text}" + (f"\n{reached}, please decide." if reached else "")
     return Message(
-        text, [section(f"✋ {text}"), *letters, _buttons(value, wants, yes="Agree"), context(note)]
+        f"{text} {reached}".strip(),
+        [section(head), *letters, _buttons(value, wants, yes="Agree"), context(note)],
     )
+
+
+def _mentions(notified: Sequence[Who], by: str) -> str:
+    """Those who may agree, so that Slack notifies them; nobody where it is everyone. They are in each of `notified`."""
+    named = [who for who in notified if not who.everyone]
+    people = [
+        one
+        for one in dict.fromkeys(person for who in named for person in who.people)
+        if one != by and all(one in who.people or who.groups for who in named)
+    ]
+    groups = dict.fromkeys(group for who in named for group in who.groups)
+    found = [*(mention(one) for one in people), *(mention_group(one) for one in groups)]
+    return " ".join(found[:MOST_MENTIONED])
 
 
 def details_of_proposal(details: Sequence[tuple[str, str]]) -> str | None:
@@ -75,19 +104,48 @@ def proposed(wants: str, *, channel: str, until: datetime) -> Message:
     return Message(text, [section(text)])
 
 
-def proposal_decided(wants: str, *, by: str, decided_by: str, agreed: bool) -> Message:
-    """Somebody has agreed, or declined."""
+def proposal_decided(
+    wants: str, *, by: str, decided_by: str, agreed: bool, reason: str | None = None, themselves: bool = False
+) -> Message:
+    """Somebody has agreed, or declined; `reason` is what was given for it. `themselves`: in whose name it is."""
     what = "agreed" if agreed else "declined"
     mark = "✅" if agreed else "🚫"
-    text = f"{mention(decided_by)} {what}: {mention(by)} wanted to {escape(wants, LONGEST)}."
+    asked = "a workflow" if themselves else mention(by)
+    name = f" in the name of {mention(by)}" if themselves else ""
+    text = (
+        f"{mention(decided_by)} {what}: {asked} wanted to {escape(wants, LONGEST)}{name}{_because(reason)}."
+    )
     return Message(text, [section(f"{mark} {text}")])
 
 
-def proposal_failed(wants: str, *, by: str, decided_by: str, problem: str) -> Message:
-    """It was agreed to, and then it could not be done."""
+def proposal_declined(wants: str, *, decided_by: str, channel: str, reason: str | None = None) -> Message:
+    """To whoever asked: it was declined."""
+    where = f" in <#{channel}>" if channel.startswith(("C", "G")) else ""
     text = (
-        f"{mention(decided_by)} agreed that {mention(by)} may {escape(wants, LONGEST)}, but it was not done: "
+        f"{mention(decided_by)} declined your request{where} to {escape(wants, LONGEST)}{_because(reason)}."
     )
+    return Message(text, [section(f"🚫 {text}")])
+
+
+def proposal_ran_out(wants: str, *, channel: str, reason: str | None = None) -> Message:
+    """To whoever asked: nobody has decided in time."""
+    where = f" in <#{channel}>" if channel.startswith(("C", "G")) else ""
+    text = f"Your request{where} to {escape(wants, LONGEST)}{_because(reason)} has expired: nobody approved it in time."
+    return Message(text, [section(f"⌛ {text}")])
+
+
+def _because(reason: str | None) -> str:
+    return f" (reason: {escape(redact(reason), 300)})" if reason else ""
+
+
+def proposal_failed(
+    wants: str, *, by: str, decided_by: str, problem: str, themselves: bool = False
+) -> Message:
+    """It was agreed to, and then it could not be done."""
+    asked = f"a workflow may {escape(wants, LONGEST)} in the name of {mention(by)}"
+    if not themselves:
+        asked = f"{mention(by)} may {escape(wants, LONGEST)}"
+    text = f"{mention(decided_by)} agreed that {asked}, but it was not done: "
     text += sentence(problem, 600)
     return Message(text, [section(f"⚠️ {text}")])
 
@@ -101,9 +159,12 @@ def proposal_cut_off(wants: str, *, by: str, at: str) -> Message:
     return Message(text, [section(f"⚠️ {text}")])
 
 
-def proposal_expired(wants: str, *, by: str) -> Message:
+def proposal_expired(wants: str, *, by: str, reason: str | None = None, themselves: bool = False) -> Message:
     """Nobody has agreed in time."""
-    text = f"Nobody agreed in time: {mention(by)} wanted to {escape(wants, LONGEST)}. It was not done."
+    asked = (
+        f"a workflow wanted, in the name of {mention(by)}, to" if themselves else f"{mention(by)} wanted to"
+    )
+    text = f"Nobody agreed in time: {asked} {escape(wants, LONGEST)}{_because(reason)}. It was not done."
     return Message(text, [section(f"⌛ {text}")])
 
 
@@ -117,8 +178,8 @@ def proposal_unreadable(*, was_agreed: bool) -> Message:
     return Message(text, [section(f"⚠️ {text}")])
 
 
-def _buttons(value: ProposalButton, wants: str, *, yes: str) -> dict[str, object]:
-    question = confirm(f"{yes}?", plain(f"This will {wants}.", 280), yes)
+def _buttons(value: ProposalButton, wants: str, *, yes: str, asks: bool = True) -> dict[str, object]:
+    question = confirm(f"{yes}?", plain(f"This will {wants}.", 280), yes) if asks else None
     return row(
         button(yes, actions.PROPOSAL_AGREE, value.encode(), style="primary", confirm=question),
         button("Decline", actions.PROPOSAL_DECLINE, value.encode()),

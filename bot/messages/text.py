@@ -149,6 +149,11 @@ def mention(person: str) -> str:
     return f"<@{person}>" if is_slack_id(person) else escape(person)
 
 
+def mention_group(group: str) -> str:
+    """A user group by Slack's id: everybody in it is notified."""
+    return f"<!subteam^{group}>" if re.fullmatch(r"[A-Z0-9]+", group) else escape(group)
+
+
 def when(at: datetime) -> str:
     """A time that Slack shows in the reader's own time zone and words."""
     return f"<!date^{int(at.timestamp())}^{{date_short_pretty}} at {{time}}|{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC>"

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import structlog
+from slack_sdk.errors import SlackApiError
+
 from bot import messages
+from bot.http import ProviderError
 from bot.messages import PipelineButton, RequestButton, actions
 from handlers import cards
 from handlers.actions.press import Press, Respond
@@ -12,6 +16,9 @@ from handlers.answers import approvals, pipelines
 from handlers.caller import Answer
 from handlers.doing.performing.bitrise import PIPELINE
 from handlers.finding import app_by_slug
+from storage import Recipient, subject_of_request
+
+log = structlog.get_logger()
 
 
 async def _pipeline(press: Press) -> Answer:
@@ -44,10 +51,24 @@ async def _decline(press: Press) -> Answer | None:
 
 
 async def _decide(press: Press, *, approved: bool) -> Answer | None:
-    said = await approvals.decide(RequestButton.decode(press.value), press.caller, approved=approved)
+    button, caller = RequestButton.decode(press.value), press.caller
+    done = await approvals.decide(button, caller, approved=approved)
     # A message that asks for the decision is itself changed, and says who decided.
-    asked = await cards.is_ours(press.on, press.caller)
-    return None if asked else said
+    if done.waits or await cards.is_ours(press.on, caller):
+        return done.answer if done.waits else None
+    await _show_the_rest(press, button)
+    here = Recipient(team=caller.team, channel=caller.channel)
+    told = await caller.desk.storage.messages.is_there(here, subject_of_request(button.request))
+    return None if told else done.answer
+
+
+async def _show_the_rest(press: Press, button: RequestButton) -> None:
+    """Let the list in which it was decided show those that wait still; where it stays as it was, that is no harm."""
+    try:
+        app = await app_by_slug(press.caller, button.app)
+        await press.say.instead(await approvals.listed(app, press.caller))
+    except (ProviderError, SlackApiError) as problem:
+        log.info("approvals.list_stays", reason=type(problem).__name__)
 
 
 ANSWERS: Mapping[str, Respond] = {

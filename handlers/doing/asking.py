@@ -32,8 +32,8 @@ from storage import Deciders, NoKey, Outcome, Proposal, ProposalState, signed_te
 log = structlog.get_logger()
 
 NAME_A_PERSON = (
-    "This needs a second person's agreement, so somebody must ask for it: name a person in the workflow's step, who is"
-    " then asked first."
+    "This needs a second person's agreement, so somebody must ask for it. Fill in *On behalf of* in the workflow's"
+    " step: that person is asked first."
 )
 TOO_LONG = (
     "This needs somebody else's agreement, and it is too long to be shown to them whole. Shorten it, or start it"
@@ -110,10 +110,25 @@ async def decide(about: ProposalButton, caller: Caller, *, agreed: bool) -> Answ
     state = ProposalState.AGREED if agreed else ProposalState.DECLINED
     event = Event.AGREED if agreed else Event.DECLINED
     shown = proposal.act.words()
-    said = messages.proposal_decided(shown, by=proposal.asked_by, decided_by=caller.person, agreed=agreed)
+    reason, themselves = proposal.act.reason(), proposal.deciders.themselves
+    said = messages.proposal_decided(
+        shown,
+        by=proposal.asked_by,
+        decided_by=caller.person,
+        agreed=agreed,
+        reason=reason,
+        themselves=themselves,
+    )
+    to_asker = None
+    if not agreed and not themselves:
+        to_asker = messages.proposal_declined(
+            shown, decided_by=caller.person, channel=proposal.channel, reason=reason
+        )
     entry = entry_of(event, proposal.act, asker, agreed_by=caller.person)
     proposals = caller.desk.storage.proposals
-    if not await proposals.conclude(proposal, state, said, entry, by=caller.person, at=caller.now()):
+    if not await proposals.conclude(
+        proposal, state, said, entry, by=caller.person, at=caller.now(), to_asker=to_asker
+    ):
         raise NotNamed("Somebody else has just decided this.")
     caller.desk.outbox_changed()
     if not agreed:
@@ -176,6 +191,7 @@ async def _propose(act: Act, caller: Caller, ruling: Ruling, execution: str | No
         value=value,
         details=details,
         themselves=ruling.confirm,
+        notified=ruling.second,
     )
     asker = replace(caller, channel=channel)
     await proposals.begin(proposal, message, entry_of(Event.PROPOSED, act, asker))
@@ -267,7 +283,11 @@ def _asker(proposal: Proposal, caller: Caller) -> Caller:
 
 async def _say_it_failed(proposal: Proposal, caller: Caller, problem: str) -> None:
     said: Message = messages.proposal_failed(
-        proposal.act.words(), by=proposal.asked_by, decided_by=caller.person, problem=problem
+        proposal.act.words(),
+        by=proposal.asked_by,
+        decided_by=caller.person,
+        problem=problem,
+        themselves=proposal.deciders.themselves,
     )
     await caller.desk.storage.proposals.say(proposal, said)
     caller.desk.outbox_changed()

@@ -91,10 +91,15 @@ class Expiring:
     async def _end(self, proposal: Proposal) -> None:
         desk, now = self._desk, self._desk.clock()
         asker = Caller(desk=desk, person=proposal.asked_by, team=proposal.team, channel=proposal.channel)
-        said = messages.proposal_expired(proposal.act.words(), by=proposal.asked_by)
+        words, reason = proposal.act.words(), proposal.act.reason()
+        themselves = proposal.deciders.themselves
+        said = messages.proposal_expired(words, by=proposal.asked_by, reason=reason, themselves=themselves)
+        to_asker = None
+        if not themselves:
+            to_asker = messages.proposal_ran_out(words, channel=proposal.channel, reason=reason)
         entry = entry_of(Event.EXPIRED, proposal.act, asker)
         if not await desk.storage.proposals.conclude(
-            proposal, ProposalState.EXPIRED, said, entry, by=None, at=now
+            proposal, ProposalState.EXPIRED, said, entry, by=None, at=now, to_asker=to_asker
         ):
             return
         desk.outbox_changed()

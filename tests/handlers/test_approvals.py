@@ -35,6 +35,20 @@ async def test_the_channel_is_told_once_and_somebody_approves(town: Town) -> Non
     assert town.telling(WAITS, "random") == []
 
 
+async def test_what_is_decided_in_a_private_list_is_said_once(town: Town) -> None:
+    await town.ask("/bitrise subscribe android", "subscribed")
+    town.bitrise.hold(town.bitrise.android, 18)
+    town.bitrise.hold(town.bitrise.android, 19)
+    asked = await town.told("pull request #18", person=None)
+    await town.told("pull request #19", person=None)
+    listed = await town.ask("/bitrise approvals android", "pull request #18")
+    await town.people.click("anna", listed, "Approve")
+    await says(town, asked, "@anna approved the build of pull request #18")
+    await town.until(lambda: "pull request #18" not in town.words(listed))
+    assert "pull request #19" in town.words(listed)
+    assert len(town.telling("anna approved")) == 1
+
+
 async def test_a_decision_elsewhere_ends_the_asking_and_declining_starts_nothing(town: Town) -> None:
     await town.ask("/bitrise subscribe android", "subscribed")
     town.bitrise.hold(town.bitrise.android, 13)

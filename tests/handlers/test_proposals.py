@@ -118,7 +118,17 @@ async def test_aborting_a_build_of_a_protected_branch_needs_a_second_person_too(
     build = town.bitrise.start_build(town.bitrise.android, params={"branch": "release/2.1"})
     asked = await propose(town, "/bitrise abort android #1 it is broken")
     assert "ben wants to abort Sample Android #1" in town.words(asked)
+    assert "it is broken" in town.words(asked)
+    # Those who may agree are notified, and nobody else.
+    assert "<@U0ANNA>" in asked.text
+    assert "please decide" in town.words(asked)
     assert build.result is None
+    await town.people.click("anna", asked, "Decline")
+    await town.told(
+        "declined your request in #builds to abort Sample Android #1", person="ben", channel="D0BEN"
+    )
+    await town.until(lambda: "reason: it is broken" in town.words(asked))
+    asked = await propose(town, "/bitrise abort android #1 it is broken")
     await town.people.click("anna", asked, "Agree")
     await town.told("ben aborted Sample Android #1: it is broken", person=None)
     assert build.abort_reason is not None
@@ -276,7 +286,7 @@ async def test_a_workflow_without_anybodys_word_does_nothing(tmp_path: Path) -> 
         await town.ask("/bitrise subscribe android", "subscribed")
         run = town.people.run_step("start_bitrise_build", {"app": "android", "branch": "main"})
         await town.until(lambda: run.status == "failed")
-        assert "Slack does not say who runs a workflow" in str(run.error)
+        assert "Fill in *On behalf of*" in str(run.error)
         inputs = {"app": "android", "branch": "main", "person": "U0BEN"}
         run = town.people.run_step("start_bitrise_build", inputs)
         asked = await town.told("in your name", person="ben", channel="D0BEN")

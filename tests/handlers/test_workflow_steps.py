@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bot.authors import slack_user
-from sandbox.slack import CannotDo
+from sandbox.slack import CannotDo, Post
 from sandbox.slack.workspace import StepRun
 from tests.town import Town, open_town
 
@@ -22,10 +22,18 @@ async def over(town: Town, run: StepRun) -> StepRun:
     )
 
 
-async def confirm(town: Town, person: str) -> None:
-    """Say yes to what a step wants to do in this person's name."""
+async def confirm(town: Town, person: str) -> Post:
+    """Say yes to what a step wants to do in this person's name; nothing is asked twice."""
     asked = await town.told("in your name", person=person, channel=f"D0{person.upper()}")
+    [button] = [
+        one
+        for block in asked.blocks
+        for one in block.get("elements", ())
+        if one.get("action_id") == "proposal_agree"
+    ]
+    assert "confirm" not in button
     await town.people.click(person, asked, "Do it as me")
+    return asked
 
 
 def step(town: Town, function: str, **inputs: Any) -> StepRun:
@@ -110,8 +118,11 @@ async def test_an_ended_build_is_not_waited_for(town: Town) -> None:
 async def test_a_workflow_aborts_a_build_in_somebodys_name(town: Town) -> None:
     town.bitrise.run(town.bitrise.start_build(town.bitrise.android))
     run = step(town, ABORT, app="android", build="1", reason="release is off", person="U0ANNA")
-    await confirm(town, "anna")
+    asked = await confirm(town, "anna")
     done = await over(town, run)
+    await town.until(lambda: "a workflow wanted to abort Sample Android #1" in town.words(asked))
+    assert "anna wanted" not in town.words(asked)
+    assert "release is off" in town.words(asked)
     assert done.outputs is not None
     assert town.bitrise.farm.builds[0].abort_reason == (
         "User api-demo requested to abort this build with reason: release is off (anna via Slack)"
@@ -139,8 +150,10 @@ async def test_what_can_not_be_done_fails_the_step_in_words(
 
 async def test_a_bot_that_may_only_read_fails_the_step(tmp_path: Path) -> None:
     async with open_town(tmp_path, service_token_acts="0") as town:
-        done = await over(town, step(town, START, app="android", branch="main"))
-        assert "/bitrise connect" in str(done.error)
+        for function, inputs in ((START, {"branch": "main"}), (ABORT, {"build": "1"})):
+            done = await over(town, step(town, function, app="android", **inputs))
+            assert "Fill in *On behalf of*" in str(done.error)
+            assert "SERVICE_TOKEN_ACTS" in str(done.error)
         assert town.bitrise.farm.builds == []
 
 

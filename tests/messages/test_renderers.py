@@ -410,6 +410,10 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         messages.proposal_cut_off, TEXT, by=BY, at=PROVIDER.map(lambda at: at.label)
     ),
     "proposal_decided": st.builds(messages.proposal_decided, TEXT, by=BY, decided_by=BY, agreed=BOOL),
+    "proposal_declined": st.builds(
+        messages.proposal_declined, TEXT, decided_by=BY, channel=PEOPLE, reason=MAYBE
+    ),
+    "proposal_ran_out": st.builds(messages.proposal_ran_out, TEXT, channel=PEOPLE, reason=MAYBE),
     "proposal_expired": st.builds(messages.proposal_expired, TEXT, by=BY),
     "proposal_failed": st.builds(messages.proposal_failed, TEXT, by=BY, decided_by=BY, problem=TEXT),
     "proposal_unreadable": st.builds(messages.proposal_unreadable, was_agreed=BOOL),
