@@ -58,6 +58,7 @@ from handlers import (
     Groups,
     HomeNews,
     Homes,
+    LateAnswers,
     Listening,
     MemberDirectory,
     Overview,
@@ -194,7 +195,7 @@ class Buildbell:
             lookout = lookout_of(self._settings, clients, storage, found=found, clock=self._clock)
             listening = Listening(self.metrics, storage.deliveries, self._clock)
             following = Following(clock=self._clock, seconds_each=self._follow_seconds)
-            vanishing = Vanishing(seconds=self._shown_seconds)
+            vanishing, late_answers = Vanishing(seconds=self._shown_seconds), LateAnswers()
             groups, choices = Groups(patient, clock=self._clock), Choices(clock=self._clock)
             # Whoever remembers something of a workspace; when the app leaves it, they forget it.
             forgetful: list[Forgetful] = [
@@ -205,6 +206,7 @@ class Buildbell:
                 groups,
                 following,
                 vanishing,
+                late_answers,
                 choices,
             ]
 
@@ -233,6 +235,7 @@ class Buildbell:
                 whole_logs=whole_logs(),
                 read_logs=read_logs(),
                 vanishing=vanishing,
+                late_answers=late_answers,
                 overview=Overview(bitrise, storage, clock=self._clock),
                 choices=choices,
                 artifacts=ArtifactIndex(bitrise),
@@ -250,6 +253,7 @@ class Buildbell:
                 "homes": homes,
                 "following": following,
                 "vanishing": vanishing,
+                "late answers": late_answers,
                 "waiting": Waiting(desk, step_news),
                 "expiring": Expiring(desk, proposal_news),
                 "passing": Passing(desk, file_news),

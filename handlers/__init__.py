@@ -34,6 +34,7 @@ from handlers.expecting import UsualTimes
 from handlers.following import Following
 from handlers.groups import Groups
 from handlers.homes import HomeNews, Homes
+from handlers.late_answers import LateAnswers
 from handlers.leaving import is_departure
 from handlers.listening import Listening
 from handlers.membership import MemberDirectory
@@ -58,6 +59,7 @@ __all__ = [
     "Groups",
     "HomeNews",
     "Homes",
+    "LateAnswers",
     "Listening",
     "MemberDirectory",
     "Overview",

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+import structlog
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.async_app import AsyncAck
+from slack_sdk.errors import SlackApiError
 
 from bot import messages
-from bot.messages import FilledRule, Origin, actions
+from bot.messages import FilledRule, NotAButton, Origin, actions
 from bot.messages.accounts import TOKEN
 from bot.messages.policy import KIND
 from handlers.answers import accounts, policies
 from handlers.caller import Answer, Caller
 from handlers.desk import Desk
-from handlers.listening import Listening
+from handlers.listening import Listening, wait_for_place
 from handlers.saying import ToChannel
 from handlers.submitting import Course, Then, see_through
+
+log = structlog.get_logger()
 
 
 def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
@@ -48,7 +53,28 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
                 view_id=view["id"],
             )
             if said is not None:
-                await ToChannel(caller)(said)
+                await _announce(said, caller)
+
+    @app.action(actions.POLICY_KIND)
+    async def kind_picked(ack: AsyncAck, body: dict[str, Any]) -> None:
+        await ack()
+        async with listening.answering(actions.POLICY_KIND):
+            await wait_for_place()
+            view = body.get("view")
+            if view is None:
+                raise NotAButton  # it stands in the modal alone
+            filled = messages.read_rule(view["state"]["values"])
+            origin = Origin.read(view.get("private_metadata"))
+            await policies.redraw(view, filled, origin, Caller.in_body(body, desk))
+
+
+async def _announce(said: Answer, caller: Caller) -> None:
+    """Tell the channel; where the bot can't write there, the admin who did it hears that it is done."""
+    try:
+        await ToChannel(caller)(said)
+    except SlackApiError as error:
+        log.info("policy.not_announced", reason=str(error.response.get("error")))
+        await ToChannel(replace(caller, channel=""))(said)
 
 
 def _linking(origin: Origin) -> Course[str]:

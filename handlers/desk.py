@@ -15,6 +15,7 @@ from handlers.choices import Choices
 from handlers.clients import Clients
 from handlers.expecting import UsualTimes
 from handlers.following import Following
+from handlers.late_answers import LateAnswers
 from handlers.log_limits import LogLimit
 from handlers.overview import Overview
 from handlers.rulings import Rulings
@@ -64,5 +65,6 @@ class Desk:
     whole_logs: LogLimit
     read_logs: LogLimit
     vanishing: Vanishing
+    late_answers: LateAnswers
     artifacts: ArtifactIndex
     clock: Callable[[], datetime]

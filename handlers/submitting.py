@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Generic, TypeVar
 
 import structlog
 from slack_bolt.async_app import AsyncAck
 
+from bot import messages
 from bot.acknowledgement import acknowledged
 from bot.http import NoAccess, Refused
 from bot.messages.message import Block
 from bot.slack_errors import SlackCallFailed
-from handlers.caller import Caller
+from handlers.caller import Answer, Audience, Caller
 from handlers.finding import NotNamed
 from handlers.listening import take_up
+from handlers.saying import ToChannel
 from handlers.trouble import sentence_for
 
 log = structlog.get_logger()
@@ -114,6 +116,17 @@ async def _answer_late(task: asyncio.Task[T], course: Course[T], caller: Caller,
         await caller.redraw(view_id, view)
     except SlackCallFailed as error:
         log.info("modal.gone", reason=error.reason)  # the person has closed it
+        if problem is not None:
+            await _say_alone(str(course.waiting["title"]["text"]), problem, caller)
+
+
+async def _say_alone(title: str, problem: BaseException, caller: Caller) -> None:
+    """Tell the person in their direct messages how it went, who can't read it in the dialog any more."""
+    said = Answer(messages.problem(f"{title}: {sentence_for(problem)}"), Audience.ONE_PERSON)
+    try:
+        await ToChannel(replace(caller, channel=""))(said)
+    except SlackCallFailed as error:
+        log.warning("modal.not_told", reason=error.reason)
 
 
 def _after(problem: BaseException, course: Course[T]) -> Block:

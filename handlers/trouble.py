@@ -22,9 +22,10 @@ from handlers.caller import Answer
 from handlers.doing import NotAllowed
 from handlers.finding import NotNamed
 from handlers.following import CannotFollow
+from handlers.late_answers import is_slacks_trouble
 from handlers.listening import Repeated, take_up, wait_for_place
 from handlers.log_limits import TooManyLogs
-from handlers.saying import Saying
+from handlers.saying import Saying, ToChannel, ToResponseUrl
 from storage import WorkspaceGone
 
 log = structlog.get_logger()
@@ -129,7 +130,7 @@ async def say_or_explain(
         return
     except Exception as error:  # noqa: BLE001 - the person hears of everything that goes wrong
         asked.close()
-        await say(Answer(in_words(error)))
+        await _say(Answer(in_words(error)), say)
         return
     asking = asyncio.create_task(asked)
     try:
@@ -142,4 +143,18 @@ async def say_or_explain(
     except Exception as error:  # noqa: BLE001 - the person hears of everything that goes wrong
         said = Answer(in_words(error))
     if said is not None:
+        await _say(said, say)
+
+
+async def _say(said: Answer, say: Saying) -> None:
+    """Say it; where Slack can't take it now, once it can. Raises SlackApiError."""
+    try:
         await say(said)
+    except (SlackApiError, aiohttp.ClientError, TimeoutError) as problem:
+        caller = getattr(say, "caller", None)
+        # A dialog is gone by the time that Slack is back.
+        if not isinstance(say, ToChannel | ToResponseUrl) or not is_slacks_trouble(problem) or caller is None:
+            raise
+        log.warning("answer.not_taken_yet", reason=type(problem).__name__)
+        if not caller.desk.late_answers.later(caller.team, caller.person, lambda: say(said)):
+            raise

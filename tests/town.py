@@ -93,6 +93,16 @@ class Conversation:
         await self.people.use(person, element, given)
         await self.until(lambda: modal.hash != before)
 
+    async def fill_in_rule(self, **filled: Any) -> None:
+        """Fill in and submit the form for a rule: without what it is about of all actions, and for everyone."""
+        await self.slack.wait_for_modal("anna", "Add a rule")
+        if (kind := filled.pop("kind", None)) == "Needs a second person":
+            await self.redraw("policy_kind", kind)
+        if "acts" not in filled and "buildio_acts" not in filled:
+            filled["acts"] = ["All actions"]
+        filled.setdefault("who", "Everyone with a linked account")
+        await self.people.submit("anna", filled)
+
     async def until(self, so: Callable[[], bool]) -> None:
         """Wait for something of which nobody tells."""
         try:

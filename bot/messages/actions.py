@@ -59,6 +59,7 @@ DISCONNECT = "account_disconnect"
 WIPE_TOKEN = "account_wipe"  # noqa: S105 - a button's name
 POLICY_ADD = "policy_add"
 POLICY_REMOVE = "policy_remove"
+POLICY_KIND = "policy_kind"
 PICK_GROUPS = "pick_groups"
 PROPOSAL_AGREE = "proposal_agree"
 PROPOSAL_DECLINE = "proposal_decline"

@@ -100,6 +100,21 @@ class BuildioButton(_Value):
         return cls(app=build.app_slug, title=plain(app.title, 100), dyno=dyno if known else "")
 
 
+class RedeployButton(BuildioButton):
+    """Which app is to be deployed again, from the branch or the commit of the deployment that it tells of."""
+
+    branch: Annotated[str, StringConstraints(max_length=200)] = ""
+    commit: Annotated[str, StringConstraints(max_length=100)] = ""
+
+    @classmethod
+    def again(cls, build: Build, app: App) -> Self:
+        """What was deployed there: its branch, or where that is not known its commit."""
+        about = cls.of(build, app)
+        branch = build.branch if build.branch and len(build.branch) <= 200 else ""
+        commit = build.commit_hash if build.commit_hash and len(build.commit_hash) <= 100 else ""
+        return about.model_copy(update={"branch": branch, "commit": commit})
+
+
 class ArtifactButton(_Value):
     """Which artifact a button is about."""
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from bot.build import App, Build, State
 from bot.messages import actions
 from bot.messages.blocks import button, confirm, link_button, row
-from bot.messages.buttons import BuildButton, BuildioButton
+from bot.messages.buttons import BuildButton, BuildioButton, RedeployButton
 from bot.messages.message import Block
 from bot.messages.text import plain
 from bot.provider import Provider
@@ -97,7 +97,9 @@ def _at_buildio(build: Build, app: App) -> Buttons:
         button("Processes", actions.BUILDIO_PS, value),
         button("Restart…", actions.BUILDIO_RESTART, value),
         button("Refresh", actions.BUILDIO_REFRESH, value),
-        button("Deploy again…", actions.BUILDIO_DEPLOY, value) if build.ended else None,
+        button("Deploy again…", actions.BUILDIO_DEPLOY, RedeployButton.again(build, app).encode())
+        if build.ended
+        else None,
     ]
 
 

@@ -39,6 +39,8 @@ from bot.provider import Provider
 KIND, ACTS, BUILDIO_ACTS, APP, CHANNEL = "kind", "acts", "buildio_acts", "app", "channel"
 PROVIDERS, WHO, PEOPLE, GROUPS = "providers", "who", "people", "groups"
 BRANCHES, WORKFLOWS, STAGES, MINUTES = "branches", "workflows", "stages", "minutes"
+# Stands among the actions for all of them.
+EVERYTHING = "everything"
 MOST_RULES = 12
 # What of a rule is said by name; how many there are more is said, too.
 MOST_NAMED = 20
@@ -98,15 +100,16 @@ class ShownRule(Frozen):
 
 
 class FilledRule(Frozen):
-    """What was filled in, read as it is; `typed` parts are split into words."""
+    """What was filled in, read as it is; `typed` parts are split into words. `everything`: it is about all actions."""
 
     kind: str = "allow"
+    everything: bool = False
     acts: tuple[str, ...] = ()
     providers: tuple[str, ...] = ()
     app: str | None = None
     app_title: str | None = None
     channel: str | None = None
-    who: str = "everyone"
+    who: str = ""
     people: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     branches: tuple[str, ...] = ()
@@ -232,14 +235,28 @@ def policy_modal(filled: FilledRule, *, origin: Origin, problem: str | None = No
         "Add a rule",
         [
             *warning(problem),
-            field(KIND, "What the rule says", _radio(kinds, filled.kind), optional=False),
-            field(ACTS, "About", _checkboxes(_options(_AT_BITRISE), filled.acts)),
+            # What only one kind of rule has is shown once that kind is picked.
+            field(
+                KIND,
+                "What the rule says",
+                _radio(kinds, filled.kind) | {"action_id": actions.POLICY_KIND},
+                optional=False,
+                dispatch=True,
+            ),
+            field(
+                ACTS,
+                "About",
+                _checkboxes(
+                    [option("All actions", EVERYTHING), *_options(_AT_BITRISE)],
+                    (EVERYTHING, *filled.acts) if filled.everything else filled.acts,
+                ),
+            ),
             field(
                 BUILDIO_ACTS,
                 "About, at Build.io",
                 _checkboxes(_options(_AT_BUILDIO), filled.acts),
-                hint="Nothing ticked, here and above: about all of them. Running commands and logging in are nobody's"
-                " until a rule names them.",
+                hint="Tick what the rule is about, here or above. Running commands and logging in are nobody's until a"
+                " rule names them; All actions does not.",
             ),
             field(
                 PROVIDERS,
@@ -270,25 +287,7 @@ def policy_modal(filled: FilledRule, *, origin: Origin, problem: str | None = No
                     [option(one, one) for one in filled.groups if pickable(one)],
                 ),
             ),
-            header("Where a second person is needed"),
-            field(
-                BRANCHES,
-                "Branches",
-                text_element(" ".join(filled.branches), placeholder="main release/*", most=300),
-                hint="Names with * as in main release/*. None: every branch.",
-            ),
-            field(
-                WORKFLOWS,
-                "Workflows",
-                text_element(" ".join(filled.workflows), placeholder="deploy", most=300),
-            ),
-            field(
-                STAGES,
-                "Stages",
-                text_element(" ".join(filled.stages), placeholder="production", most=300),
-                hint="Of pipelines at Build.io. None: every stage.",
-            ),
-            field(MINUTES, "Minutes to agree within", text_element(filled.minutes, most=4), optional=False),
+            *(_of_second_person(filled) if filled.kind == "protect" else []),
         ],
         callback_id=actions.POLICY_MODAL,
         private_metadata=origin.encode(),
@@ -297,23 +296,49 @@ def policy_modal(filled: FilledRule, *, origin: Origin, problem: str | None = No
     )
 
 
+def _of_second_person(filled: FilledRule) -> list[Block]:
+    return [
+        header("Where a second person is needed"),
+        field(
+            BRANCHES,
+            "Branches",
+            text_element(" ".join(filled.branches), placeholder="main release/*", most=300),
+            hint="Names with * as in main release/*. None: every branch.",
+        ),
+        field(
+            WORKFLOWS,
+            "Workflows",
+            text_element(" ".join(filled.workflows), placeholder="deploy", most=300),
+        ),
+        field(
+            STAGES,
+            "Stages",
+            text_element(" ".join(filled.stages), placeholder="production", most=300),
+            hint="Of pipelines at Build.io. None: every stage.",
+        ),
+        field(MINUTES, "Minutes to agree within", text_element(filled.minutes, most=4), optional=False),
+    ]
+
+
 def read_rule(values: Mapping[str, Any]) -> FilledRule:
     """What was filled in. `values` is the view's state as Slack sends it."""
     filled = FilledIn(values)
+    acts = (*filled.several(ACTS), *filled.several(BUILDIO_ACTS))
     return FilledRule(
         kind=filled.picked(KIND) or "allow",
-        acts=(*filled.several(ACTS), *filled.several(BUILDIO_ACTS)),
+        everything=EVERYTHING in acts,
+        acts=tuple(act for act in acts if act != EVERYTHING),
         providers=tuple(filled.several(PROVIDERS)),
         app=filled.picked(APP),
         app_title=filled.picked_words(APP),
         channel=filled.conversation(CHANNEL),
-        who=filled.picked(WHO) or "everyone",
+        who=filled.picked(WHO) or "",
         people=tuple(filled.users(PEOPLE)),
         groups=tuple(filled.several(GROUPS)),
         branches=_words(filled.text(BRANCHES)),
         workflows=_words(filled.text(WORKFLOWS)),
         stages=_words(filled.text(STAGES)),
-        minutes=filled.text(MINUTES).strip(),
+        minutes=filled.text(MINUTES).strip() or str(DEFAULT_MINUTES),
     )
 
 

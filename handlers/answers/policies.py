@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -75,6 +76,11 @@ async def show(ask: ShowPolicy, caller: Caller, provider: Provider = Provider.BI
     return Answer(said, Audience.ONE_PERSON, title=TITLE)
 
 
+async def redraw(view: Mapping[str, Any], filled: FilledRule, origin: Origin, caller: Caller) -> None:
+    """Show the fields of the kind of rule that was picked, with what is filled in so far. Raises SlackApiError."""
+    await caller.redraw(str(view["id"]), messages.policy_modal(filled, origin=origin))
+
+
 async def open_modal(caller: Caller, provider: Provider, app: App | None = None) -> None:
     """Ask for a rule. Raises NotAllowed, SlackApiError."""
     await _check_admin(caller)
@@ -113,6 +119,10 @@ async def remove(number: int, caller: Caller) -> Answer:
 
 def rule_of(filled: FilledRule) -> Allow | Protect:
     """The rule that was filled in. Raises RuleProblem."""
+    if not filled.acts and not filled.everything:
+        raise RuleProblem("acts", "Choose what the rule is about, or All actions.")
+    if not filled.who:
+        raise RuleProblem("who", "Choose who may do it.")
     if filled.who == "chosen" and not filled.people and not filled.groups:
         raise RuleProblem("people", "Pick people or groups, or say that everyone or nobody is meant.")
     chosen = filled.who == "chosen"
@@ -126,7 +136,7 @@ def rule_of(filled: FilledRule) -> Allow | Protect:
         "channels": (filled.channel,) if filled.channel else (),
         "who": who,
     }
-    if filled.acts:
+    if filled.acts and not filled.everything:
         about["permissions"] = frozenset(filled.acts)
     if filled.providers:
         about["providers"] = filled.providers

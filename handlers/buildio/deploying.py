@@ -28,16 +28,24 @@ async def start(app: App, ask: Deploy, caller: Caller) -> Answer | None:
     return (await doing.do(act, caller)).answer
 
 
-async def open_form(app: App | None, caller: Caller) -> Answer | None:
-    """Show the form, or a button for it where none can be opened. Raises SlackApiError."""
+async def open_form(app: App | None, caller: Caller, *, again: Deploy | None = None) -> Answer | None:
+    """Show the form, or a button for it where none can be opened; `again` is what was deployed before.
+
+    Raises SlackApiError.
+    """
     if not caller.trigger_id:
         button = MaybeAppButton().encode()
         return Answer(
             messages.form_button("Which app, which branch?", "Deploy…", actions.BUILDIO_DEPLOY, button)
         )
-    await open_in_time(_form(app, caller), caller, "Deploy")
+    await open_in_time(_form(app, caller, again), caller, "Deploy")
     return None
 
 
-async def _form(app: App | None, caller: Caller) -> Block:
-    return buildio.deploy_modal(DeployForm(), app or await channels_app(caller), origin=origin_of(caller))
+async def _form(app: App | None, caller: Caller, again: Deploy | None) -> Block:
+    shown = app or await channels_app(caller)
+    # Build.io takes a branch or a commit, not both: what is on the branch now is what people mend.
+    branch = again.branch if again is not None else None
+    commit = again.commit if again is not None and branch is None else None
+    form = DeployForm(branch=branch, commit=commit)
+    return buildio.deploy_modal(form, shown, origin=origin_of(caller), again=again)

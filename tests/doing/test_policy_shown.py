@@ -64,7 +64,7 @@ async def add_rule(place: Place, **filled: object) -> None:
     if "app" in filled:
         [option] = await place.town.people.options("anna", "pick_app", str(filled["app"]), block_id="app")
         filled["app"] = option
-    await place.town.people.submit("anna", filled)
+    await place.town.fill_in_rule(**filled)
     await place.says("A new rule", None)
 
 

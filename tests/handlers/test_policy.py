@@ -11,6 +11,7 @@ import pytest
 
 from bot.app import utc_now
 from sandbox.bitrise import Build
+from sandbox.slack import CannotDo
 from tests.canaries import CANARIES
 from tests.handlers.test_home import shows
 from tests.handlers.test_workflow_steps import over
@@ -61,8 +62,7 @@ def running(town: Town) -> Build:
 async def add_rule(town: Town, **filled: object) -> None:
     shown = await town.ask("/bitrise policy", "Who may do what")
     await town.people.click("anna", shown, "Add a rule…")
-    await town.slack.wait_for_modal("anna", "Add a rule")
-    await town.people.submit("anna", filled)
+    await town.fill_in_rule(**filled)
 
 
 async def test_the_operators_rule_holds_in_command_button_and_modal_alike(tmp_path: Path) -> None:
@@ -183,6 +183,29 @@ async def test_a_mistake_in_a_rule_is_said_at_its_field(
         opened = town.people.modal("anna")
         assert opened is not None
         assert said in opened.errors[field]
+
+
+async def test_a_rule_says_what_it_is_about_and_who_and_its_admin_hears_that_it_counts(
+    tmp_path: Path,
+) -> None:
+    async with governed(tmp_path) as town:
+        shown = await town.ask("/bitrise policy", "Who may do what", channel="release")
+        await town.people.click("anna", shown, "Add a rule…")
+        opened = await town.slack.wait_for_modal("anna", "Add a rule")
+        assert "Minutes to agree within" not in town.slack.modal_words(opened)
+        # Slack itself holds back a form without what must be picked.
+        with pytest.raises(CannotDo, match="Who"):
+            await town.people.submit("anna", {})
+        await town.people.submit("anna", {"who": "Nobody"})
+        assert "Choose what the rule is about" in opened.errors["acts"]
+        await town.redraw("policy_kind", "Needs a second person")
+        assert "Minutes to agree within" in town.slack.modal_words(opened)
+        assert opened.filled["who"] == "Nobody"
+        await town.redraw("policy_kind", "These people may, and nobody else")
+        assert await town.rows("SELECT 1 FROM policies") == []
+        await town.people.submit("anna", {"acts": ["Abort builds"], "who": "Nobody"})
+        # The bot can't write in this private channel, so it tells the one who did it.
+        await town.told("A new rule: Nobody may abort builds", channel="D0ANNA")
 
 
 async def test_a_rule_for_one_channel_leaves_the_others_alone(tmp_path: Path) -> None:

@@ -252,6 +252,7 @@ async def test_nobody_who_agrees_in_time_means_no(tmp_path: Path) -> None:
         now.by = timedelta(minutes=21)
         await town.start_bot()
         await town.until(lambda: "Nobody agreed in time" in town.words(asked))
+        await town.told("has expired: nobody approved it in time", person="ben", channel="D0BEN")
         assert town.bitrise.farm.builds == []
 
 

@@ -85,6 +85,7 @@ action pick_app
 action pipeline_failed_rebuild
 action pipeline_whole_rebuild
 action policy_add
+action policy_kind
 action policy_remove
 action proposal_agree
 action proposal_decline

@@ -37,8 +37,7 @@ async def two_workspaces(folder: Path, operators: str = "") -> AsyncIterator[Man
 async def add_rule(place: Conversation, **filled: object) -> None:
     shown = await place.ask("/bitrise policy", "Who may do what")
     await place.people.click("anna", shown, "Add a rule…")
-    await place.slack.wait_for_modal("anna", "Add a rule")
-    await place.people.submit("anna", filled)
+    await place.fill_in_rule(**filled)
     await place.told("A new rule", person=None)
 
 

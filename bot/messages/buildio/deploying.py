@@ -10,6 +10,7 @@ from bot.buildio.things import StartedBuild
 from bot.commands.buildio import Deploy
 from bot.git_refs import InvalidBranch, branch_name
 from bot.messages import actions
+from bot.messages.blocks import context
 from bot.messages.buildio.buttons import of_app
 from bot.messages.buildio.pieces import buttons, facts, press
 from bot.messages.message import Block
@@ -56,12 +57,24 @@ def deployment_row(app: App) -> list[Block]:
     return buttons(press("How it stands", actions.BUILDIO_APP, of_app(app)))
 
 
-def deploy_modal(form: DeployForm, app: App | None, *, origin: Origin, problem: str | None = None) -> Block:
-    """The form that asks what is to be deployed, with what is filled in so far."""
+def deploy_modal(
+    form: DeployForm,
+    app: App | None,
+    *,
+    origin: Origin,
+    problem: str | None = None,
+    again: Deploy | None = None,
+) -> Block:
+    """The form that asks what is to be deployed, with what is filled in so far; `again` is what was deployed before."""
+    before = facts(
+        (again is not None and again.branch and f"branch {code(again.branch)}") or None,
+        (again is not None and again.commit and f"commit {code(again.commit)}") or None,
+    )
     return modal(
         TITLE,
         [
             *warning(problem),
+            *([context(f"Deployed before: {before}")] if before else []),
             field(
                 APP,
                 "App",

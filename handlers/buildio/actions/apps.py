@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bot.build import App
-from bot.messages import BuildioButton, actions
+from bot.commands.buildio import Deploy
+from bot.messages import BuildioButton, NotAButton, actions
 from bot.messages.buildio import CreateForm, MaybeAppButton
+from bot.messages.buttons import RedeployButton
 from bot.provider import Provider
 from handlers import cards
 from handlers.actions.press import Press, Respond
@@ -33,7 +35,16 @@ async def _create(press: Press) -> Answer | None:
 async def _deploy(press: Press) -> Answer | None:
     named = MaybeAppButton.decode(press.value).app
     app = await app_by_slug(press.caller, named, Provider.BUILDIO) if named else None
-    return await deploying.open_form(app, press.caller)
+    return await deploying.open_form(app, press.caller, again=_source(press))
+
+
+def _source(press: Press) -> Deploy | None:
+    """The branch and commit of the deployment that the button stands below; None where it stands elsewhere."""
+    try:
+        about = RedeployButton.decode(press.value)
+    except NotAButton:
+        return None
+    return Deploy(branch=about.branch or None, commit=about.commit or None)
 
 
 async def _found(press: Press) -> App:

@@ -170,3 +170,18 @@ async def test_a_form_that_takes_long_says_itself_what_went_wrong(town: Town) ->
     await town.people.command("anna", "builds", "/buildio create team:acm")
     await town.slack.wait_for_modal("anna", "One moment")
     await town.slack.wait_for_modal("anna", "I don't know a team called acm")
+
+
+async def test_deploying_again_begins_with_what_was_deployed(town: Town) -> None:
+    await town.ask("/buildio subscribe shop", "subscribed")
+    town.buildio.deploy(town.buildio.shop, branch="release/2", commit="0123456789abcdef")
+    town.buildio.finish(town.buildio.shop, error="the build failed")
+    post = await town.told("deployment v2 failed", person=None)
+    await town.people.click("anna", post, "Deploy again…")
+    opened = await town.slack.wait_for_modal("anna", "Deployed before")
+    words = town.slack.modal_words(opened)
+    assert "branch `release/2`" in words
+    assert "commit `0123456789abcdef`" in words
+    await town.people.submit("anna", {})
+    await town.told("anna deploys shop v3")
+    assert asked(town)[-1] == {"branch": "release/2"}

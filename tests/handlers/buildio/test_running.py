@@ -57,6 +57,18 @@ def dm(person: str) -> str:
     return f"D0{person.upper()}"
 
 
+async def test_how_it_failed_is_said_in_a_direct_message_where_the_dialog_was_closed(
+    governed: Governed,
+) -> None:
+    async with governed(ON) as town:
+        await look(town, "/buildio run shop dyno:web.1 -- ls")
+        town.buildio.fault("POST */exec", "error", status=422, words="no such process")
+        town.buildio.fault("GET */apps/*", "slow", seconds=2)
+        await town.people.submit("anna", {})
+        await town.people.close_modal("anna")
+        assert "no such process" in town.words(await private(town, "Run a command: "))
+
+
 async def test_it_is_off_by_default_and_said_before_anything_is_filled_in(town: Town) -> None:
     off = "Nobody may run commands in dynos here: that is off"
     await town.ask("/buildio run shop dyno:web.1 -- ls", off)
