@@ -8,12 +8,12 @@ from typing import Any
 import structlog
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.async_app import AsyncAck
-from slack_sdk.errors import SlackApiError
 
 from bot import messages
 from bot.messages import FilledRule, NotAButton, Origin, actions
 from bot.messages.accounts import TOKEN
 from bot.messages.policy import KIND
+from bot.slack_errors import SlackCallFailed
 from handlers.answers import accounts, policies
 from handlers.caller import Answer, Caller
 from handlers.desk import Desk
@@ -72,8 +72,8 @@ async def _announce(said: Answer, caller: Caller) -> None:
     """Tell the channel; where the bot can't write there, the admin who did it hears that it is done."""
     try:
         await ToChannel(caller)(said)
-    except SlackApiError as error:
-        log.info("policy.not_announced", reason=str(error.response.get("error")))
+    except SlackCallFailed as error:
+        log.info("policy.not_announced", reason=error.reason)
         await ToChannel(replace(caller, channel=""))(said)
 
 

@@ -147,7 +147,7 @@ class Caller:
         return self.desk.clock()
 
     async def show(self, view: Mapping[str, Any]) -> str:
-        """Put a modal before the person, on top of the one they are in; returns its id. Raises SlackApiError."""
+        """Put a modal before the person, on top of the one they are in; returns its id. Raises SlackCallFailed."""
         slack, view = self.slack, self._signed(view)
         if self.pane is None or self.pane.home:
             answer = await slack.views_open(trigger_id=self.trigger_id, view=view)
@@ -160,7 +160,7 @@ class Caller:
     async def redraw(self, view_id: str, view: Mapping[str, Any], *, version: str | None = None) -> None:
         """Put a view in the place of one that is open; with `version` only if that is still the same.
 
-        Raises SlackApiError.
+        Raises SlackCallFailed.
         """
         await self.slack.views_update(view_id=view_id, hash=version, view=self._signed(view))
 
@@ -204,14 +204,14 @@ class Caller:
             return False
 
     async def direct_message(self) -> str:
-        """The person's direct message with the bot. Raises SlackApiError."""
+        """The person's direct message with the bot. Raises SlackCallFailed."""
         if self.channel.startswith("D"):
             return self.channel
         answer = await self.slack.conversations_open(users=self.person)
         return str(answer["channel"]["id"])
 
     async def direct_message_alone(self) -> str:
-        """The person's direct message with the bot, wherever they are now. Raises SlackApiError."""
+        """The person's direct message with the bot, wherever they are now. Raises SlackCallFailed."""
         return await replace(self, channel="").direct_message()
 
     async def _user(self) -> Mapping[str, Any]:

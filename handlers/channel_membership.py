@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import structlog
-from slack_sdk.errors import SlackApiError
 
+from bot.slack_errors import SlackCallFailed
 from handlers.caller import Caller
 
 log = structlog.get_logger()
@@ -26,8 +26,6 @@ async def enter_channel(caller: Caller) -> bool:
         if not channel.get("is_private"):
             await caller.slack.conversations_join(channel=caller.channel)
             return True
-    except SlackApiError as error:
-        data = getattr(error.response, "data", None)
-        reason = data.get("error") if isinstance(data, dict) else None
-        log.info("channel.not_entered", channel=caller.channel, reason=reason)
+    except SlackCallFailed as error:
+        log.info("channel.not_entered", channel=caller.channel, reason=error.reason)
     return False

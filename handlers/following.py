@@ -65,7 +65,7 @@ class Following:
                 task.cancel()
 
     async def begin(self, follower: Follower) -> None:
-        """Follow a build's log in a direct message. Raises CannotFollow, ProviderError, SlackApiError."""
+        """Follow a build's log in a direct message. Raises CannotFollow, ProviderError, SlackCallFailed."""
         async with self._beginning:  # a button may be pressed twice at once
             await self._begin(follower)
 
@@ -122,7 +122,7 @@ class Follower:
         self.done = False
 
     async def begin(self, until: datetime) -> None:
-        """Post the message. Raises ProviderError, SlackApiError."""
+        """Post the message. Raises ProviderError, SlackCallFailed."""
         self.until = until
         self._text = await _end_of(self._bitrise, self._app, self._build) or ""
         first = messages.following(self._build, self._app, self._text, until=until, ended=False)

@@ -36,7 +36,7 @@ class Groups:
         self._kept = {key: one for key, one in self._kept.items() if key[0] != team}
 
     async def those_of(self, team: str, person: str, groups: Iterable[str]) -> list[str]:
-        """Those of the groups that the person is in. Raises SlackApiError where Slack does not say."""
+        """Those of the groups that the person is in. Raises SlackCallFailed where Slack does not say."""
         return [group for group in groups if person in await self._members(team, group)]
 
     async def handles(self, team: str) -> Mapping[str, str]:

@@ -115,7 +115,7 @@ class Homes:
         self._running = asyncio.Event()
 
     async def opened(self, caller: Caller) -> None:
-        """Somebody looks at their Home. Raises SlackApiError."""
+        """Somebody looks at their Home. Raises SlackCallFailed."""
         key = (caller.team, caller.person)
         opened = self._open[key] = OpenHome(caller, self._desk.clock())
         if len(self._open) > MOST_OPEN:

@@ -9,7 +9,8 @@ from contextlib import suppress
 
 import aiohttp
 import structlog
-from slack_sdk.errors import SlackApiError
+
+from bot.slack_errors import NOT_SENT, RATE_LIMITED, UNCLEAR, SlackCallFailed
 
 log = structlog.get_logger()
 
@@ -22,7 +23,15 @@ MOST = 200
 MOST_EACH = 5
 # Slack's own trouble, after which it may take the same answer (Slack's rules, "Failures").
 _TROUBLE = frozenset(
-    {"fatal_error", "internal_error", "ratelimited", "request_timeout", "service_unavailable"}
+    {
+        NOT_SENT,
+        *UNCLEAR,
+        RATE_LIMITED,
+        "fatal_error",
+        "internal_error",
+        "request_timeout",
+        "service_unavailable",
+    }
 )
 
 SayAgain = Callable[[], Awaitable[None]]
@@ -92,8 +101,4 @@ def is_slacks_trouble(problem: BaseException) -> bool:
     """Whether Slack could not be reached, or could not take it just now."""
     if isinstance(problem, aiohttp.ClientError | TimeoutError):
         return True
-    if not isinstance(problem, SlackApiError):
-        return False
-    # A page instead of an answer, as Slack's edge sends it when what is behind is away.
-    data = getattr(problem.response, "data", None)
-    return not isinstance(data, dict) or data.get("error") is None or data["error"] in _TROUBLE
+    return isinstance(problem, SlackCallFailed) and problem.reason in _TROUBLE

@@ -45,7 +45,7 @@ class ToPane:
             await self._put(messages.one_moment(), "Buildbell")
 
     async def __call__(self, answer: Answer) -> None:
-        """Say it. Raises SlackApiError."""
+        """Say it. Raises SlackCallFailed."""
         await self._put(answer.message, answer.title)
         if answer.audience is Audience.CHANNEL:
             await ToChannel(self.caller)(answer)

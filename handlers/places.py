@@ -69,7 +69,7 @@ async def _in_time(asked: Coroutine[Any, Any, T]) -> tuple[T | None, str | None]
 
 
 async def channels_of(caller: Caller) -> list[str]:
-    """The channels that the person is in and the bot may know of. Raises SlackApiError."""
+    """The channels that the person is in and the bot may know of. Raises SlackCallFailed."""
     return [channel async for channels in _pages(caller) for channel in channels]
 
 

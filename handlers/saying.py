@@ -25,14 +25,14 @@ class Saying(Protocol):
         """Let the person see that the answer is under way, where they would wonder otherwise."""
 
     async def __call__(self, answer: Answer) -> None:
-        """Say it. Raises SlackApiError."""
+        """Say it. Raises SlackCallFailed."""
 
 
 class Replacing(Saying, Protocol):
     """One that can also change what the button was pressed on."""
 
     async def instead(self, message: Message) -> None:
-        """Put the message in the place of what the button was pressed on. Raises SlackApiError."""
+        """Put the message in the place of what the button was pressed on. Raises SlackCallFailed."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class ToChannel:
         """A message can wait."""
 
     async def __call__(self, answer: Answer) -> None:
-        """Say it. Raises SlackApiError."""
+        """Say it. Raises SlackCallFailed."""
         caller, message = self.caller, answer.message
         channel = caller.channel or await caller.direct_message()
         direct = self.direct or not caller.channel
@@ -110,14 +110,14 @@ class ToResponseUrl:
         """A message can wait."""
 
     async def __call__(self, answer: Answer) -> None:
-        """Say it below what was asked. Raises SlackApiError."""
+        """Say it below what was asked. Raises SlackCallFailed."""
         to_all = answer.audience is Audience.CHANNEL
         if not await self._send(answer.message, to_all=to_all, replace=False):
             unheard = Answer(answer.message, Audience.CHANNEL if to_all else Audience.ONE_PERSON)
             await ToChannel(self.caller)(unheard)
 
     async def instead(self, message: Message) -> None:
-        """Put the message in the place of the one whose button was pressed. Raises SlackApiError."""
+        """Put the message in the place of the one whose button was pressed. Raises SlackCallFailed."""
         pressed = self.pressed
         if pressed is not None and pressed.unfurled is not None and pressed.ts is not None:
             # The message is the person's own; only what stands below the link is ours.

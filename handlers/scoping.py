@@ -31,7 +31,7 @@ async def own_scope(own: AppDirectory[Any], app: App | None) -> Scope:
 async def followed_around(caller: Caller, provider: Provider) -> frozenset[str]:
     """The provider's apps that somebody is shown without an account, in all channels that they are in.
 
-    Raises SlackApiError.
+    Raises SlackCallFailed.
     """
     channels = await places.channels_of(caller)
     followed = await caller.storage.subscriptions.of_channels(channels)

@@ -147,10 +147,10 @@ async def say_or_explain(
 
 
 async def _say(said: Answer, say: Saying) -> None:
-    """Say it; where Slack can't take it now, once it can. Raises SlackApiError."""
+    """Say it; where Slack can't take it now, once it can. Raises SlackCallFailed."""
     try:
         await say(said)
-    except (SlackApiError, aiohttp.ClientError, TimeoutError) as problem:
+    except SlackCallFailed as problem:
         caller = getattr(say, "caller", None)
         # A dialog is gone by the time that Slack is back.
         if not isinstance(say, ToChannel | ToResponseUrl) or not is_slacks_trouble(problem) or caller is None:

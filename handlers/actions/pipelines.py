@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import structlog
-from slack_sdk.errors import SlackApiError
 
 from bot import messages
 from bot.http import ProviderError
 from bot.messages import PipelineButton, RequestButton, actions
+from bot.slack_errors import SlackCallFailed
 from handlers import cards
 from handlers.actions.press import Press, Respond
 from handlers.answers import approvals, pipelines
@@ -67,7 +67,7 @@ async def _show_the_rest(press: Press, button: RequestButton) -> None:
     try:
         app = await app_by_slug(press.caller, button.app)
         await press.say.instead(await approvals.listed(app, press.caller))
-    except (ProviderError, SlackApiError) as problem:
+    except (ProviderError, SlackCallFailed) as problem:
         log.info("approvals.list_stays", reason=type(problem).__name__)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Mapping
 
 import structlog
-from slack_sdk.errors import SlackApiError
 
 from bot.commands import Subscriptions
 from bot.messages import AppButton, NotAButton, actions, read_provider
+from bot.slack_errors import SlackCallFailed
 from handlers import cards
 from handlers.actions.press import Press, Respond, app_in, numbers_in
 from handlers.answers import forms, subscriptions
@@ -61,9 +61,9 @@ async def _refresh_list(press: Press) -> None:
     listed = await subscriptions.list_subscriptions(Subscriptions(), press.caller, provider)
     try:
         await press.say.instead(listed.message)
-    except SlackApiError as problem:
+    except SlackCallFailed as problem:
         # What was done is done, and the channel was told.
-        log.info("list.not_refreshed", reason=str(problem.response.get("error")))
+        log.info("list.not_refreshed", reason=problem.reason)
 
 
 async def _edit(press: Press) -> None:

@@ -34,7 +34,7 @@ async def connect(_ask: Connect, caller: Caller, provider: Provider = Provider.B
 
 
 async def open_modal(caller: Caller, provider: Provider) -> None:
-    """Ask for a token of the person's own. Raises NotAllowed, SlackApiError."""
+    """Ask for a token of the person's own. Raises NotAllowed, SlackCallFailed."""
     check_key(caller)
     view = messages.connect_modal(
         provider,

@@ -52,7 +52,7 @@ class AbortOrigin(Origin):
 async def open_abort(
     button: BuildButton, caller: Caller, pressed: Pressed | None, response_url: str | None
 ) -> None:
-    """Ask why the build is to be aborted; it is looked up only when that is known. Raises SlackApiError."""
+    """Ask why the build is to be aborted; it is looked up only when that is known. Raises SlackCallFailed."""
     origin = AbortOrigin(
         button=button,
         channel=caller.channel,
@@ -65,7 +65,7 @@ async def open_abort(
 
 
 async def open_start(caller: Caller, app: App | None = None) -> None:
-    """Ask what to build, filled in with what the person started last of the app. Raises NotNamed, SlackApiError."""
+    """Ask what to build, filled in with what the person started last of the app. Raises NotNamed, SlackCallFailed."""
     _check(caller)
     starts = caller.storage.starts
     slug = app.slug if app is not None else await starts.last_app(caller.person)
@@ -85,7 +85,7 @@ def _check(caller: Caller) -> None:
 
 
 async def open_subscription(number: int, caller: Caller) -> None:
-    """Show a subscription as it is, to be changed. Raises NotNamed, TooLongForAModal, SlackApiError."""
+    """Show a subscription as it is, to be changed. Raises NotNamed, TooLongForAModal, SlackCallFailed."""
     subscription = await of_this_caller(number, caller)
     app = subscription.app
     origin = SubscriptionOrigin(
@@ -98,33 +98,33 @@ async def open_subscription(number: int, caller: Caller) -> None:
 
 
 async def open_subscribe(caller: Caller, provider: Provider, app: App | None = None) -> None:
-    """Ask what is to be told, where; `provider` is where apps are looked for first. Raises NotNamed, SlackApiError."""
+    """Ask what is to be told, where; apps are looked for at `provider` first. Raises NotNamed, SlackCallFailed."""
     _check(caller)
     origin = SubscriptionOrigin(channel=caller.channel, app=app.slug if app else "", provider=provider)
     await caller.show(messages.subscription_modal(app, Filled(), origin=origin))
 
 
 async def open_find(caller: Caller) -> None:
-    """Ask which build. Raises NotNamed, SlackApiError."""
+    """Ask which build. Raises NotNamed, SlackCallFailed."""
     _check(caller)
     await caller.show(messages.find_modal(Sought(), origin=Origin(channel=caller.channel)))
 
 
 async def open_choose_app(caller: Caller, provider: Provider) -> None:
-    """Ask which of the provider's apps is the channel's. Raises NotNamed, SlackApiError."""
+    """Ask which of the provider's apps is the channel's. Raises NotNamed, SlackCallFailed."""
     _check(caller)
     origin = Origin(channel=caller.channel, provider=provider)
     await caller.show(messages.choose_app_modal(origin=origin))
 
 
 async def open_search(about: LogButton, caller: Caller) -> None:
-    """Ask which word to look for in a log. Raises NotNamed, SlackApiError."""
+    """Ask which word to look for in a log. Raises NotNamed, SlackCallFailed."""
     _check(caller)
     await caller.show(messages.search_modal(about))
 
 
 async def open_settings(caller: Caller) -> None:
-    """Ask who the person is at Bitrise. Raises NotNamed, SlackApiError."""
+    """Ask who the person is at Bitrise. Raises NotNamed, SlackCallFailed."""
     _check(caller)
     person = await caller.storage.people.find(caller.person)
     wishes = Wishes(name=person.name, mention=person.mention, ends=await personal.ends_told(caller))

@@ -77,12 +77,12 @@ async def show(ask: ShowPolicy, caller: Caller, provider: Provider = Provider.BI
 
 
 async def redraw(view: Mapping[str, Any], filled: FilledRule, origin: Origin, caller: Caller) -> None:
-    """Show the fields of the kind of rule that was picked, with what is filled in so far. Raises SlackApiError."""
+    """Show the fields of the kind of rule that was picked, with what is filled in so far. Raises SlackCallFailed."""
     await caller.redraw(str(view["id"]), messages.policy_modal(filled, origin=origin))
 
 
 async def open_modal(caller: Caller, provider: Provider, app: App | None = None) -> None:
-    """Ask for a rule. Raises NotAllowed, SlackApiError."""
+    """Ask for a rule. Raises NotAllowed, SlackCallFailed."""
     await _check_admin(caller)
     filled = FilledRule(app=app.slug, app_title=app.title) if app is not None else FilledRule()
     origin = Origin(channel=caller.channel, provider=provider)

@@ -120,7 +120,7 @@ async def scope_of(caller: Caller, provider: Provider, app: App | None, *, perso
     """What a subscription may show that this person makes now, of one app or of all at the provider.
 
     Without an account of their own they make none for others; a `personal` one tells them alone of what their channels
-    follow. Raises NotConnected, another ProviderError, and SlackApiError where it is personal.
+    follow. Raises NotConnected, another ProviderError, and SlackCallFailed where it is personal.
     """
     if await caller.is_linked(provider):
         return await own_scope(caller.own_apps(provider), app)

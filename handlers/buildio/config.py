@@ -70,7 +70,7 @@ async def reveal_typed(its: Vars, key: str, caller: Caller) -> Answer | None:
 
 
 async def ask_for_values(its: Vars, key: str | None, caller: Caller) -> Answer | None:
-    """Open the form for values, or offer a button that does. Raises NotAllowed, SlackApiError."""
+    """Open the form for values, or offer a button that does. Raises NotAllowed, SlackCallFailed."""
     if not caller.trigger_id:
         await check_may_look(its, caller)
         return _button("Values are typed into a form.", "Set…", actions.BUILDIO_VARS_SET, its.of.value(key))
@@ -85,7 +85,7 @@ async def form_for_values(its: Vars, key: str | None, caller: Caller) -> Block:
 
 
 async def ask_for_keys(its: Vars, caller: Caller) -> None:
-    """Open the form in which those are picked that are to go. Raises NotAllowed, ProviderError, SlackApiError."""
+    """Open the form in which those are picked that are to go. Raises NotAllowed, ProviderError, SlackCallFailed."""
     await open_in_time(_unset_form(its, caller), caller, REMOVE)
 
 

@@ -32,7 +32,7 @@ async def make(ask: CreateApp, caller: Caller) -> Answer | None:
 
 
 async def open_form(form: CreateForm, caller: Caller) -> Answer | None:
-    """Show the form, or a button for it where none can be opened. Raises NotNamed, ProviderError, SlackApiError."""
+    """Show the form, or a button for it where none can be opened. Raises NotNamed, ProviderError, SlackCallFailed."""
     if not caller.trigger_id:
         words = "What is the app called?"
         return Answer(messages.form_button(words, "Create an app…", actions.BUILDIO_CREATE, "create"))

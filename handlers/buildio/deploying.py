@@ -31,7 +31,7 @@ async def start(app: App, ask: Deploy, caller: Caller) -> Answer | None:
 async def open_form(app: App | None, caller: Caller, *, again: Deploy | None = None) -> Answer | None:
     """Show the form, or a button for it where none can be opened; `again` is what was deployed before.
 
-    Raises SlackApiError.
+    Raises SlackCallFailed.
     """
     if not caller.trigger_id:
         button = MaybeAppButton().encode()

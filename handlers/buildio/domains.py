@@ -58,7 +58,7 @@ async def add(ask: AddDomain, caller: Caller) -> Answer | None:
 
 
 async def open_add(app: App, caller: Caller) -> Answer | None:
-    """Show the form for a domain, or a button for it where none can be opened. Raises SlackApiError."""
+    """Show the form for a domain, or a button for it where none can be opened. Raises SlackCallFailed."""
     if not caller.trigger_id:
         return _button("Which host name?", "Add a domain…", actions.BUILDIO_DOMAIN_ADD, app)
     origin = origin_of(caller).model_copy(update={"app": app.slug})
@@ -74,7 +74,7 @@ async def add_filled(app: App, form: DomainForm, caller: Caller) -> Answer | Non
 
 
 async def open_certificate(app: App, id: str, caller: Caller) -> None:  # noqa: A002
-    """Show the form for another certificate. Raises NotNamed, ProviderError, SlackApiError."""
+    """Show the form for another certificate. Raises NotNamed, ProviderError, SlackCallFailed."""
     await open_in_time(_certificate_form(app, id, caller), caller, CERTIFICATE)
 
 
@@ -118,7 +118,7 @@ async def clear(ask: ClearDomains, caller: Caller) -> Answer | None:
 
 
 async def open_clear(app: App, caller: Caller) -> None:
-    """Show which domains would go, and ask for the app's name. Raises NotNamed, ProviderError, SlackApiError."""
+    """Show which domains would go, and ask for the app's name. Raises NotNamed, ProviderError, SlackCallFailed."""
     await open_in_time(clear_form(app, caller), caller, CLEAR)
 
 

@@ -30,7 +30,7 @@ async def show(ask: ShowEnvironment, caller: Caller) -> Answer:
 
 
 async def set_(ask: SetEnvironment, caller: Caller) -> Answer | None:
-    """Open the form for the values. Raises NotAllowed, NotNamed, ProviderError, SlackApiError."""
+    """Open the form for the values. Raises NotAllowed, NotNamed, ProviderError, SlackCallFailed."""
     if not caller.trigger_id:
         return await config.ask_for_values(await find(ask.id, caller), ask.key, caller)
     await open_in_time(_form(ask, caller), caller, config.SET)

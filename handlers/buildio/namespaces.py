@@ -60,7 +60,7 @@ async def make(ask: CreateNamespace, caller: Caller) -> Answer | None:
 
 
 async def open_create(form: NamespaceForm, caller: Caller) -> Answer | None:
-    """Show the form, or a button for it where none can be opened. Raises NotNamed, ProviderError, SlackApiError."""
+    """Show the form, or a button for it where none can be opened. Raises NotNamed, ProviderError, SlackCallFailed."""
     if not caller.trigger_id:
         words = "What is the namespace called?"
         return Answer(
@@ -71,7 +71,7 @@ async def open_create(form: NamespaceForm, caller: Caller) -> Answer | None:
 
 
 async def delete(ask: DeleteNamespace, caller: Caller) -> Answer | None:
-    """Ask for the name to be typed; nothing is deleted without. Raises NotNamed, ProviderError, SlackApiError."""
+    """Ask for the name to be typed; nothing is deleted without. Raises NotNamed, ProviderError, SlackCallFailed."""
     if not caller.trigger_id:
         value = ThingButton.fitting(name=ask.name) if ask.name else None
         words = f"{DELETE}: its name is typed in a form."
@@ -83,7 +83,7 @@ async def delete(ask: DeleteNamespace, caller: Caller) -> Answer | None:
 
 
 async def open_delete(name: str | None, caller: Caller) -> None:
-    """Show the question before a namespace is deleted. Raises NotNamed, ProviderError, SlackApiError."""
+    """Show the question before a namespace is deleted. Raises NotNamed, ProviderError, SlackCallFailed."""
     await open_in_time(_question(name, caller), caller, DELETE)
 
 

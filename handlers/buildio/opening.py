@@ -30,7 +30,7 @@ def origin_of(caller: Caller) -> Origin:
 async def open_in_time(making: Coroutine[Any, Any, Block], caller: Caller, title: str) -> None:
     """Show the form that is being made; one that takes long is announced, and says itself what went wrong.
 
-    Raises what `making` does in the first moment, and SlackApiError.
+    Raises what `making` does in the first moment, and SlackCallFailed.
     """
     task = asyncio.create_task(making)
     await asyncio.wait({task}, timeout=PATIENCE_SECONDS)

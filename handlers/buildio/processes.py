@@ -54,7 +54,7 @@ async def restart_all(app: App, caller: Caller) -> Answer | None:
 
 
 async def open_form(app: App, form: RestartForm, caller: Caller) -> None:
-    """Ask which processes restart. Raises ProviderError, SlackApiError."""
+    """Ask which processes restart. Raises ProviderError, SlackCallFailed."""
     await open_in_time(_form(app, form, caller), caller, "Restart")
 
 

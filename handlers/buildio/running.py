@@ -36,7 +36,7 @@ async def run(ask: RunCommand, caller: Caller) -> Answer | None:
 
 
 async def open_form(app: App, ask: RunCommand, caller: Caller) -> None:
-    """Show what will run where all of it is known, else the form. Raises NotAllowed, NotNamed, SlackApiError."""
+    """Show what will run where all of it is known, else the form. Raises NotAllowed, NotNamed, SlackCallFailed."""
     await open_in_time(_next(app, ask, caller), caller, TITLE)
 
 
@@ -71,7 +71,7 @@ async def carry_out(app: App, origin: RunOrigin, caller: Caller) -> Answer | Non
 
 
 async def share(app: App, about: ShareButton, shown: Sequence[Block], caller: Caller) -> Answer:
-    """Show a channel what a command said, as the one who ran it has seen it. Raises NotAllowed, SlackApiError."""
+    """Show a channel what a command said, as the one who ran it has seen it. Raises NotAllowed, SlackCallFailed."""
     there = replace(caller, channel=about.channel, pane=None)
     await doing.judged(acts.Run(app=app, dyno=about.dyno, command=()), there)
     said: Message = buildio.shared(app, about.dyno, shown, by=caller.person)

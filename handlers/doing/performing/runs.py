@@ -6,9 +6,7 @@ import asyncio
 import secrets
 from collections.abc import Sequence
 
-import aiohttp
 import structlog
-from slack_sdk.errors import SlackApiError
 
 from bot import messages
 from bot.build import App, PipelineRef
@@ -17,6 +15,7 @@ from bot.http import NoAccess, NotFound, ProviderError
 from bot.messages import RunNote
 from bot.messages.message import Block
 from bot.outbox.subjects import Subject, build_run, pipeline_run
+from bot.slack_errors import SlackCallFailed
 from bot.terms import Style, Terms
 from handlers.caller import Answer, Audience, Caller
 from handlers.scoping import own_scope
@@ -93,11 +92,8 @@ async def _can_write(caller: Caller) -> bool:
         return caller.channel == await _direct_message(caller)
     try:
         found = (await caller.slack.conversations_info(channel=caller.channel)).get("channel") or {}
-    except SlackApiError as error:
-        data = error.response.data if isinstance(error.response.data, dict) else {}
-        return data.get("error") not in _CLOSED
-    except (aiohttp.ClientError, TimeoutError):
-        return True
+    except SlackCallFailed as error:
+        return error.reason not in _CLOSED
     if found.get("is_archived"):
         return False
     return not (found.get("is_private") and found.get("is_member") is False)
@@ -107,7 +103,7 @@ async def _direct_message(caller: Caller) -> str:
     """Where the person reads what only they are sent; the outbox finds it by their id where Slack does not say now."""
     try:
         return await caller.direct_message_alone()
-    except (SlackApiError, aiohttp.ClientError, TimeoutError):
+    except SlackCallFailed:
         return caller.person
 
 
