@@ -40,15 +40,14 @@ def check_payload(body: object) -> None:
     """Look whether it could be Slack's, and take NULs out of its texts, in place. Raises Malformed."""
     if not isinstance(body, Mapping):
         raise Malformed("the payload")
-    if _check_texts(body):
-        remove_nul(body)
-    if ignored_event(body) is not None:
-        return
+    nul = _check_texts(body)
     for name, part, model in _parts_of(body):
         try:
             model.model_validate(part)
         except ValidationError as error:
             raise Malformed(name + _place_of(error)) from None
+    if nul:
+        remove_nul(body)
 
 
 _Id = SlackId
@@ -349,6 +348,8 @@ class _Challenge(_Part):
 def _parts_of(body: Mapping[str, Any]) -> Iterator[tuple[str, Any, type[BaseModel]]]:
     """What is to be looked at, each with its model; an event's own fields depend on its type."""
     kind = body.get("type")
+    if ignored_event(body) is not None:
+        return
     if "command" in body:
         yield "", body, _Command
     elif kind == "event_callback":

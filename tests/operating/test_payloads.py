@@ -116,6 +116,7 @@ def test_what_slack_sends_is_let_in(payload: dict[str, Any]) -> None:
         ({"type": "interactive_message", "callback_id": 5}, "type"),
         (COMMAND | {"user_id": "anna"}, "user_id"),
         (COMMAND | {"user_id": "U1>"}, "user_id"),
+        (COMMAND | {"team_id": "T1\0"}, "team_id"),
         (COMMAND | {"user_id": "U1|<!channel"}, "user_id"),
         (COMMAND | {"user_id": "U" * 101}, "user_id"),
         (COMMAND | {"user_id": ""}, "user_id"),

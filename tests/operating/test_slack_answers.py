@@ -186,6 +186,14 @@ async def test_an_answer_without_what_its_method_answers_fails_like_the_others(
         assert caught.value.reason == NOT_UNDERSTOOD
 
 
+async def test_no_nul_comes_in(session: aiohttp.ClientSession) -> None:
+    user = {"id": "U1", "profile": {"display_name": "An\0na"}, "real_name": "\0"}
+    async with serving(lambda _: web.json_response({"ok": True, "user": user})) as slack:
+        client = SlackClient(token="xoxb-none", base_url=f"{slack.url}/api/", session=session)
+        answer = (await client.users_info(user="U1"))["user"]
+    assert answer == {"id": "U1", "profile": {"display_name": "Anna"}, "real_name": ""}
+
+
 @given(st.text() | st.floats().map(str) | st.integers().map(str))
 def test_a_pause_is_a_number_of_seconds_whatever_the_header_says(value: str) -> None:
     assert 0.1 <= retry_after({"retry-AFTER": value}) <= 600
