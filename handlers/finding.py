@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+
 from bot.bitrise import BuildQuery
 from bot.build import App, Build
 from bot.commands import BuildRef
-from bot.http import NoAccess, NotFound
+from bot.http import NoAccess, NotConnected, NotFound, ProviderError
 from bot.provider import Provider
 from handlers.caller import Caller
+from storage import Subscription
 
-# A link names a build but not its app; it is looked for among this many pages of the newest builds.
+# A link names a build but not its app. Where no app near the asker has it, it is looked for among this many pages of
+# the newest builds of all apps,
 PAGES_SEARCHED = 4
+# and then in so many of the other apps that they may see, so many of them at a time.
+MOST_APPS_ASKED = 50
+APPS_ASKED_AT_ONCE = 5
 
 
 class NotNamed(Exception):
@@ -67,7 +76,7 @@ async def find_build(caller: Caller, app_words: str | None, ref: BuildRef) -> tu
     elif app_words is not None:
         app = await find_app(caller, app_words)
     else:
-        app = await _app_of(caller, slug)
+        return await _find_by_slug(caller, slug)
     return app, await caller.bitrise.build(app.slug, slug)
 
 
@@ -92,16 +101,88 @@ async def _by_number(caller: Caller, app: App, number: int) -> Build:
     raise NotNamed(f"{app.title} has no build #{number}. `/bitrise builds` lists the latest ones.")
 
 
-async def _app_of(caller: Caller, build_slug: str) -> App:
-    """The app of a build that is known by its slug alone."""
+async def _find_by_slug(caller: Caller, build_slug: str) -> tuple[App, Build]:
+    """The build that is known by its slug alone, with its app. Raises NotNamed, ProviderError.
+
+    It is asked for in the apps that are near first: the channel's own, those that it follows, those that any channel
+    follows. The list of all apps' builds comes after them, since it ends where the search has to give up, and not every
+    server has it (the seed documents name none). Nothing is asked of an app that the person may not see.
+    """
     if (known := await caller.desk.storage.watching.build(Provider.BITRISE, build_slug)) is not None:
-        app_slug = known.build.app_slug
-    else:
-        app_slug = await _search(caller, build_slug)
-    return await app_by_slug(caller, app_slug)
+        app = await app_by_slug(caller, known.build.app_slug)
+        return app, await caller.bitrise.build(app.slug, build_slug)
+    visible = {app.slug: app for app in await caller.apps.all()}
+    near = await _apps_near(caller, visible)
+    found = await _ask_apps(caller, near, build_slug)
+    if isinstance(found, tuple):
+        return found
+    if (app_slug := await _search(caller, build_slug)) is not None:
+        app = visible.get(app_slug) or await app_by_slug(caller, app_slug)
+        return app, await caller.bitrise.build(app.slug, build_slug)
+    others = [app for app in visible.values() if app not in near]
+    elsewhere = await _ask_apps(caller, others[:MOST_APPS_ASKED], build_slug)
+    if isinstance(elsewhere, tuple):
+        return elsewhere
+    if (problem := found or elsewhere) is not None:
+        raise problem
+    if (limit := await caller.apps.limit()) is not None:
+        raise limit
+    raise NotNamed(
+        "I can't tell which app that build belongs to. Name the app too: `/bitrise build APP LINK`, "
+        "or use the build's number: `/bitrise build APP #12`."
+    )
 
 
-async def _search(caller: Caller, build_slug: str) -> str:
+async def _apps_near(caller: Caller, visible: Mapping[str, App]) -> Sequence[App]:
+    """The apps to look in first, nearest first, of those that the person may see."""
+    subscriptions = caller.storage.subscriptions
+    default = await caller.storage.channels.default_app(caller.channel, Provider.BITRISE)
+    here = [
+        *([default] if default is not None else []),
+        *_followed(await subscriptions.of_channel(caller.channel)),
+    ]
+    near: dict[str, App] = {}
+    for slug in dict.fromkeys(here):
+        with suppress(NotFound, NoAccess, NotConnected):
+            near[slug] = visible.get(slug) or await app_by_slug(caller, slug)
+    for slug in _followed(await subscriptions.of_all_channels()):
+        if slug in visible:
+            near.setdefault(slug, visible[slug])
+    return list(near.values())[:MOST_APPS_ASKED]
+
+
+def _followed(subscriptions: Iterable[Subscription]) -> list[str]:
+    apps = (one.app for one in subscriptions)
+    return [app.slug for app in apps if app is not None and app.provider is Provider.BITRISE]
+
+
+async def _ask_apps(
+    caller: Caller, apps: Sequence[App], build_slug: str
+) -> tuple[App, Build] | ProviderError | None:
+    """Ask some of the apps at a time for the build; returns the first that has it.
+
+    Where none has it: what went wrong with one that could not be asked, or None.
+    """
+
+    async def ask(app: App) -> Build | ProviderError:
+        try:
+            return await caller.bitrise.build(app.slug, build_slug)
+        except ProviderError as error:
+            return error
+
+    problem: ProviderError | None = None
+    for start in range(0, len(apps), APPS_ASKED_AT_ONCE):
+        asked = apps[start : start + APPS_ASKED_AT_ONCE]
+        for app, said in zip(asked, await asyncio.gather(*map(ask, asked)), strict=True):
+            if isinstance(said, ProviderError):
+                problem = problem if isinstance(said, NotFound | NoAccess) else said
+            elif said.slug == build_slug:
+                return app, said
+    return problem
+
+
+async def _search(caller: Caller, build_slug: str) -> str | None:
+    """The app of the build among the newest of all apps; None where it is not there, or there is no such list."""
     pages = 0
     try:
         async for page in caller.bitrise.all_builds().pages():
@@ -111,9 +192,6 @@ async def _search(caller: Caller, build_slug: str) -> str:
             pages += 1
             if pages == PAGES_SEARCHED:
                 break
-    except NotFound:
+    except (NotFound, NoAccess):
         pass
-    raise NotNamed(
-        "I can't tell which app that build belongs to. Name the app too: `/bitrise build APP LINK`, "
-        "or use the build's number: `/bitrise build APP #12`."
-    )
+    return None

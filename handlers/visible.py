@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 from bot.build import App
 from bot.commands import UnknownApp, find_app
-from bot.http import NotConnected
+from bot.http import NoAccess, NotConnected, NotFound, Refused
+from bot.redaction import redact
 from handlers.clients import ClientsAt
 from handlers.credentials import BROKEN, Unlinked
 from handlers.directory import FRESH, FRESH_ENOUGH_FOR_A_MISS, AppDirectory
@@ -20,6 +22,9 @@ from storage import SeenAs, Subscription, WorkspaceStorage
 PATIENCE = timedelta(days=1)
 # Home shows, of what the bot reads for everybody, the apps of somebody's own list, which is no older than this.
 FRESH_TO_SHOW = timedelta(minutes=1)
+
+# What could be an app's slug, or its name at Build.io; their form is nowhere promised.
+_SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{1,99}")
 
 SEES_LITTLE = (
     "I show what your own {provider} account may see, and without one only what this channel follows."
@@ -55,9 +60,25 @@ class VisibleApps:
             try:
                 return self._found(words, await directory.read(FRESH_ENOUGH_FOR_A_MISS), only)
             except UnknownApp as unknown:
+                if (app := await self._unlisted(words, directory, only)) is not None:
+                    return app
                 if only is not None:
                     raise await self._sees_little() from unknown
                 raise
+
+    async def _unlisted(
+        self, words: str, directory: AppDirectory[Any], only: frozenset[str] | None
+    ) -> App | None:
+        """The app that is called by its slug and stands in no list: the provider has the last word."""
+        slug = words.strip()
+        # What may be a secret in the wrong place belongs in no address.
+        if not _SLUG.fullmatch(slug) or redact(slug) != slug or (only is not None and slug not in only):
+            return None
+        try:
+            app = await directory.ask_for(slug)
+        except (NotFound, NoAccess, Refused):
+            return None
+        return app if only is None or app.slug in only else None
 
     def _found(self, words: str, apps: Sequence[App], only: frozenset[str] | None) -> App:
         return find_app(words, _those(apps, only), provider=self._clients.provider)
@@ -99,6 +120,11 @@ class VisibleApps:
         if directory is self._clients.service_apps:
             return None
         return frozenset(app.slug for app in await directory.read(fresh))
+
+    async def limit(self) -> NotConnected | None:
+        """Why they see only what the channel follows; None where they see all that there is for them."""
+        _, only = await self._directory()
+        return await self._sees_little() if only is not None else None
 
     async def _directory(self) -> tuple[AppDirectory[Any], frozenset[str] | None]:
         """The list that they are shown, and which of it; None: all of it."""
