@@ -19,7 +19,7 @@ from bot import installed
 from bot.bitrise import Bitrise
 from bot.buildio import Buildio
 from bot.findings import Finding, clock, missing_scopes
-from bot.http import BadToken, FixedToken, Http, ProviderError
+from bot.http import BadToken, FixedToken, Http, NoAccess, NotFound, ProviderError
 from bot.manifest import bot_scopes
 from bot.plug import Door
 from bot.providers import buildio_door
@@ -185,10 +185,24 @@ async def _bitrise(bitrise: Bitrise) -> AsyncIterator[Finding]:
             apps = page.total or len(page.items)
             break
     except ProviderError as problem:
-        yield Finding("Bitrise", str(problem), "check BITRISE_TOKEN and BITRISE_API_URL")
+        yield Finding("Bitrise", str(problem), await _bitrise_cure(bitrise, problem))
         return
     yield Finding("Bitrise", f"as {me.username or me.slug or 'a workspace token'}")
     yield _apps("Bitrise apps", apps)
+
+
+async def _bitrise_cure(bitrise: Bitrise, problem: ProviderError) -> str:
+    """Say whether token or address is at fault: the API's roots answer without a token ("Root URLs")."""
+    refused = isinstance(problem, BadToken | NoAccess)
+    if not refused and not isinstance(problem, NotFound):
+        return "check the network, BITRISE_API_URL and BITRISE_TOKEN"
+    try:
+        await bitrise.root(versioned=refused)
+    except (ProviderError, ValueError):
+        return "check BITRISE_TOKEN and BITRISE_API_URL"
+    if refused:
+        return "BITRISE_API_URL is right: check BITRISE_TOKEN"
+    return "BITRISE_API_URL must end with the version, as in https://api.bitrise.io/v0.1"
 
 
 async def _buildio(buildio: Buildio) -> AsyncIterator[Finding]:

@@ -8,7 +8,7 @@ from bot.buildio.answers import things_in
 from bot.buildio.connection import Connection, path_of
 from bot.buildio.dynos import dyno_in, executed_in
 from bot.buildio.things import Dyno, Executed
-from bot.http import Refused
+from bot.http import InvalidRequest
 from bot.provider import Provider
 
 EXECUTE_SECONDS = 30.0
@@ -36,15 +36,19 @@ class DynosApi(Connection):
     ) -> Executed:
         """Run a command in a dyno, and wait for it that long; never asked twice.
 
-        The command is a list of words, as the API takes it. Raises Refused where it is none, without asking, and
-        AnswerLost where it did not end in time: it may run on.
+        The command is a list of words, as the API takes it. An empty word is a word (`["grep", "", "file"]`), but no
+        program. Raises InvalidRequest where it is none, without asking, and AnswerLost where it did not end in time: it
+        may run on.
         """
         if (
             isinstance(command, str)
             or not command
-            or not all(isinstance(one, str) and one for one in command)
+            or not all(isinstance(one, str) for one in command)
+            or not command[0]
         ):
-            raise Refused("a command is a list of words, none of them empty", provider=Provider.BUILDIO)
+            raise InvalidRequest(
+                "a command is a list of words that begins with a program", provider=Provider.BUILDIO
+            )
         path = path_of("apps", app, "dynos", dyno, "exec")
         reply = await self._api.change("POST", path, {"command": list(command)}, seconds=seconds)
         return executed_in(reply.body)

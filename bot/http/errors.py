@@ -68,6 +68,12 @@ class Refused(ProviderError):
     sentence = "{provider} refuses"
 
 
+class InvalidRequest(ProviderError):
+    """What was to be sent can't be right by the provider's documents, so it was not sent; `words` say why."""
+
+    sentence = "This was not sent to {provider}"
+
+
 class RateLimited(ProviderError):
     """Too many requests (429); `until` is when to ask again, None where it is not told."""
 

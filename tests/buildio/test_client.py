@@ -11,7 +11,17 @@ from pydantic import SecretStr
 
 from bot.build import State
 from bot.buildio import Buildio, Deployment
-from bot.http import AnswerLost, BadToken, FixedToken, Http, NoAccess, NotFound, ProviderError, Refused
+from bot.http import (
+    AnswerLost,
+    BadToken,
+    FixedToken,
+    Http,
+    InvalidRequest,
+    NoAccess,
+    NotFound,
+    ProviderError,
+    Refused,
+)
 from bot.provider import Provider
 from sandbox.buildio import ANNA_TOKEN, BEN_TOKEN, READ_TOKEN, TOKEN, BuildioSandbox
 from sandbox.clock import Clock
@@ -239,12 +249,14 @@ async def test_what_a_command_prints_is_shown_without_secrets(there: There) -> N
     assert ":sandbox@" not in done.output
 
 
-@pytest.mark.parametrize("command", [[], [""], ["ls", ""], "ls -l", [1], None])
+@pytest.mark.parametrize("command", [[], [""], ["", "ls"], "ls -l", [1], None])
 async def test_what_is_no_list_of_words_is_not_even_asked(there: There, command: object) -> None:
     before = len(there.sandbox.requests)
-    with pytest.raises(Refused, match="a list of words"):
+    with pytest.raises(InvalidRequest, match="a list of words") as problem:
         await there.buildio.execute("shop", "web.1", command)  # type: ignore[arg-type]
+    assert str(problem.value).startswith("This was not sent to Build.io")
     assert len(there.sandbox.requests) == before
+    await there.buildio.execute("shop", "web.1", ["echo", "", "an empty word is a word"])
 
 
 async def test_a_command_without_an_end_is_waited_for_only_so_long(there: There) -> None:
