@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -18,11 +19,13 @@ from bot.http import FixedToken
 from bot.plug import Names, Owner, Plug
 from bot.provider import Provider
 from bot.secrecy import knows
+from bot.vault import CannotOpen
 from handlers.credentials import PersonsToken, ServiceToken
 from handlers.directory import AppDirectory
 from handlers.membership import MemberDirectory
 from handlers.renewing import Renewing
-from storage import Storage
+from handlers.token_verification import PAUSE_SECONDS, TokenVerifier
+from storage import Account, Storage
 
 # However many people there are, so many clients and lists of apps are kept of each provider.
 MOST_KEPT = 100
@@ -68,6 +71,7 @@ class ClientsAt(Generic[Client]):
         members: MemberDirectory,
         asked: Callable[[], None],
         clock: Callable[[], datetime],
+        verify_seconds: float = PAUSE_SECONDS,
     ) -> None:
         self.members = members
         self.provider = plug.provider
@@ -78,7 +82,8 @@ class ClientsAt(Generic[Client]):
         self._storage = storage
         self._service_token = settled.token
         self.clock = clock
-        self.renewing = Renewing(plug.door, storage, asked=asked, clock=clock)
+        verifier = TokenVerifier(self.owner_of, pause_seconds=verify_seconds)
+        self.renewing = Renewing(plug.door, storage, verifier=verifier, asked=asked, clock=clock)
         self.service = plug.make(ServiceToken(settled.token, plug.provider))
         self.service_apps = AppDirectory(plug, self.service, clock=clock)
         self._kept: OrderedDict[tuple[str, str], Persons[Client]] = OrderedDict()
@@ -137,8 +142,17 @@ class ClientsAt(Generic[Client]):
 
         Raises MembershipUnknown.
         """
-        account = await self._storage.of(team).accounts.find(person, self.provider) if person else None
+        account = await self.account_of(team, person)
         return account is not None and account.works and await self.members.belongs(team, person)
+
+    async def account_of(self, team: str, person: str) -> Account | None:
+        """The person's account, whoever they are to the workspace; a refused one is asked about again first."""
+        account = await self._storage.of(team).accounts.find(person, self.provider) if person else None
+        if account is None or account.works:
+            return account
+        with suppress(CannotOpen):
+            return await self.renewing.current(account)
+        return account
 
     async def serves(self, team: str, person: str) -> bool:
         """Whether the bot's own token stands in for them in everything: the operator says so, and for members alone.

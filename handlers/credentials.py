@@ -6,7 +6,7 @@ import structlog
 from pydantic import SecretStr
 
 from bot.fair_limiter import NOBODY, Requester
-from bot.http import NotConnected
+from bot.http import BadToken, NotConnected
 from bot.provider import Provider
 from bot.vault import CannotOpen
 from handlers.membership import MemberDirectory, NotAMember
@@ -34,9 +34,12 @@ class ServiceToken:
         return self._token
 
     async def refused(self, token: SecretStr) -> bool:
-        """The watcher says so in its log, and people are told by the lists that it can't be looked at."""
+        """Say whose token it was, in the watcher's log and to whoever is shown something by it.
+
+        Raises ServiceTokenRefused.
+        """
         del token
-        return False
+        raise ServiceTokenRefused(provider=self._provider)
 
 
 class PersonsToken:
@@ -74,7 +77,7 @@ class PersonsToken:
 
     async def token(self, *, changes: bool) -> SecretStr | None:
         """The token for this request. Raises NotConnected, of which MembershipUnknown is one."""
-        account = await self._account()
+        account = await self._account(ask_again=True)
         if account is None or not await self._members.belongs(self._team, self._person):
             if self._service is not None and (not (changes or self._strict) or await self._serves()):
                 return self._service
@@ -88,16 +91,29 @@ class PersonsToken:
         return self._service
 
     async def refused(self, token: SecretStr) -> bool:
-        """The provider does not take this token: where it is theirs, it is renewed, or they are asked for another."""
+        """The provider does not take this token: where it is theirs, it is asked about again, renewed, or asked for.
+
+        Returns whether the request may be made again. Raises NotConnected where they have to link their account anew,
+        ServiceTokenRefused where the token was the bot's, and ProviderDown where the provider does not say.
+        """
         account = await self._account()
-        if account is None or not account.works:
+        if self._service is not None and token == self._service:
+            raise ServiceTokenRefused(provider=self._provider)
+        if account is None:
             return False
+        if not account.works:
+            raise Unlinked(BROKEN, provider=self._provider)
         try:
             if self._accounts.token(account) != token:
                 return account.renewable  # it was renewed while this request was under way
-            return await self._renewing.instead_of(token, account)
+            if await self._renewing.instead_of(token, account):
+                return True
         except CannotOpen as problem:
             raise self._sealed(account, problem) from problem
+        again = await self._account()
+        if again is not None and not again.works:
+            raise Unlinked(BROKEN, provider=self._provider)
+        return False
 
     async def _serves(self) -> bool:
         """Whether the bot's token also does what must not be done with somebody else's eyes."""
@@ -105,8 +121,14 @@ class PersonsToken:
             return self._service_acts
         return await self._members.is_full_member(self._team, self._person)
 
-    async def _account(self) -> Account | None:
-        return await self._accounts.find(self._person, self._provider) if self._person else None
+    async def _account(self, *, ask_again: bool = False) -> Account | None:
+        account = await self._accounts.find(self._person, self._provider) if self._person else None
+        if account is None or account.works or not ask_again:
+            return account
+        try:
+            return await self._renewing.current(account)
+        except CannotOpen as problem:
+            raise self._sealed(account, problem) from problem
 
     async def _token_of(self, account: Account) -> SecretStr | None:
         try:
@@ -117,6 +139,12 @@ class PersonsToken:
     def _sealed(self, account: Account, problem: CannotOpen) -> Unlinked:
         log.error("account.sealed", team=account.team, person=account.user, reason=str(problem))
         return Unlinked(NO_LONGER_READABLE, provider=self._provider)
+
+
+class ServiceTokenRefused(BadToken):
+    """The bot's own token is not valid, with which this was read."""
+
+    sentence = "{provider} does not accept the bot's own token. Ask whoever runs Buildbell to replace it"
 
 
 class Unlinked(NotConnected):

@@ -1,7 +1,8 @@
-"""People's tokens that end, exchanged for new ones before they do."""
+"""People's tokens: exchanged for new ones before they end, and asked about again before they count as refused."""
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -10,14 +11,21 @@ from pydantic import SecretStr
 
 from bot import messages
 from bot.exchanging import Exchanges
+from bot.fair_limiter import Requester
 from bot.http import BadToken, ProviderDown, ProviderError, Tokens
 from bot.plug import Door
+from handlers.token_verification import TokenVerifier, Verdict
 from storage import Account, Storage
 
 log = structlog.get_logger()
 
 RENEWED_BEFORE = timedelta(minutes=2)
+# A token that was refused is asked about again when its owner next needs it, but no more often than this.
+ASKED_AGAIN = timedelta(seconds=30)
+MOST_REMEMBERED = 10_000
 _NOT_YET = "your sign-in could not be renewed; try again in a minute"
+
+_NOT_SAID = "it did not accept your token, and then did not say whether it does"
 
 # A person of a workspace.
 Place = tuple[str, str]
@@ -31,9 +39,12 @@ class Renewing:
         door: Door | None,
         storage: Storage,
         *,
+        verifier: TokenVerifier,
         asked: Callable[[], None],
         clock: Callable[[], datetime],
     ) -> None:
+        self._verifier = verifier
+        self._asked_again: OrderedDict[Place, datetime] = OrderedDict()
         self._door = door
         self._storage = storage
         self._asked = asked
@@ -41,8 +52,39 @@ class Renewing:
         self._exchanges: Exchanges[Place] = Exchanges(clock)
 
     async def close(self) -> None:
-        """Wait for what is being renewed."""
+        """Wait for what is being renewed or asked about."""
         await self._exchanges.close()
+        await self._verifier.close()
+
+    async def current(self, account: Account) -> Account:
+        """The account as it stands: one whose token was refused is asked about again, at a bounded rate.
+
+        Where the provider takes the token after all, the account works again, and so does what hangs on it. Raises
+        CannotOpen.
+        """
+        if account.works or not self._may_ask_again((account.team, account.user)):
+            return account
+        accounts = self._storage.of(account.team).accounts
+        verdict = await self.verify(accounts.token(account), account, at_once=True)
+        if verdict is Verdict.ACCEPTED:
+            if await accounts.accepted(account):
+                log.info("account.accepted_again", team=account.team, person=account.user)
+            self._asked_again.pop((account.team, account.user), None)
+        return await accounts.find(account.user, account.provider) or account
+
+    async def verify(self, token: SecretStr, account: Account, *, at_once: bool = False) -> Verdict:
+        """Ask the provider whether it takes this token for the account's owner."""
+        return await self._verifier.verify(token, Requester(account.team, account.user), at_once=at_once)
+
+    def _may_ask_again(self, key: Place) -> bool:
+        before = self._asked_again.get(key)
+        if before is not None and self._clock() - before < ASKED_AGAIN:
+            return False
+        self._asked_again[key] = self._clock()
+        self._asked_again.move_to_end(key)
+        while len(self._asked_again) > MOST_REMEMBERED:
+            self._asked_again.popitem(last=False)
+        return True
 
     async def _broken(self, account: Account) -> None:
         """The account's token is good no more: its owner is asked for another one, once."""
@@ -73,16 +115,24 @@ class Renewing:
         return tokens.access_token
 
     async def instead_of(self, token: SecretStr, account: Account) -> bool:
-        """The provider has refused this token of the account; returns whether it could be renewed. Raises CannotOpen.
+        """The provider has refused this token of the account; returns whether to ask again. Raises CannotOpen.
 
-        Where it can't, ever, its owner is asked for another one.
+        It was renewed, or it is taken after all: one refusal is no proof. Where it is refused once more and can't be
+        renewed, its owner is asked for another one. Raises ProviderDown where the provider does not say.
         """
         accounts = self._storage.of(account.team).accounts
         if accounts.tokens(account).refresh_token is None:
-            await self._broken(account)
-            return False
+            return await self._is_accepted(token, account)
         again = await self._renewed(account)
         return again is not None and accounts.token(again) != token
+
+    async def _is_accepted(self, token: SecretStr, account: Account) -> bool:
+        verdict = await self.verify(token, account)
+        if verdict is Verdict.UNKNOWN:
+            raise ProviderDown(_NOT_SAID, provider=account.provider)
+        if verdict is Verdict.REFUSED:
+            await self._broken(account)
+        return verdict is Verdict.ACCEPTED
 
     async def _renewed(self, account: Account) -> Account | None:
         """The account after it was renewed, or after that was tried; None where it works no longer."""
@@ -100,8 +150,11 @@ class Renewing:
         try:
             kept = await accounts.renewed(account, await self._ask(accounts.tokens(account)))
         except BadToken:
-            self._exchanges.succeeded(key)
-            await self._broken(account)
+            if await self.verify(accounts.token(account), account) is Verdict.REFUSED:
+                self._exchanges.succeeded(key)
+                await self._broken(account)
+            else:
+                self._exchanges.failed(key)  # what it was renewed from lasts still
         except ProviderError as problem:
             pause = self._exchanges.failed(key)
             log.warning(

@@ -151,7 +151,7 @@ class Rulings:
 
     async def _not_linked(self, person: Person, provider: Provider) -> str | None:
         if person.id:
-            account = await self._storage.of(person.team).accounts.find(person.id, provider)
+            account = await self._clients.at(provider).account_of(person.team, person.id)
             if account is not None:
                 return None if account.works else f"{_of(provider, BROKEN)}."
         try:

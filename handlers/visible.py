@@ -143,7 +143,7 @@ class VisibleApps:
         provider = self._clients.provider
         if self._person and not await self._clients.members.belongs(self._storage.team, self._person):
             return NotAMember(provider=provider)
-        account = await self._storage.accounts.find(self._person, provider)
+        account = await self._clients.account_of(self._storage.team, self._person)
         return SeesLittle(provider=provider) if account is None else Unlinked(BROKEN, provider=provider)
 
 

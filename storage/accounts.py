@@ -181,6 +181,24 @@ class Accounts:
 
         return await self._database.write(work)
 
+    async def accepted(self, account: Account) -> bool:
+        """Note that the provider takes the token after all; returns whether it was refused before.
+
+        What the person's subscriptions show is compared anew at once.
+        """
+
+        def work(db: sqlite_utils.Database) -> bool:
+            news = db.execute(
+                "UPDATE accounts SET broken_at = NULL WHERE team_id = ? AND user_id = ? AND provider = ?"
+                " AND sealed = ? AND broken_at IS NOT NULL",
+                [self._team, account.user, account.provider, account.sealed],
+            ).rowcount
+            if news:
+                check_soon(db, self._team, account.user, account.provider)
+            return bool(news)
+
+        return await self._database.write(work)
+
 
 def place_of(team: str, user: str, provider: Provider) -> tuple[str, ...]:
     """The place that a token is sealed for."""

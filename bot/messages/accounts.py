@@ -157,8 +157,9 @@ def disconnected(name: str | None, provider: Provider) -> Message:
 def token_refused(name: str, provider: Provider) -> Message:
     """To its owner: their token works no longer."""
     text = (
-        f"🔑 {provider.label} does not take your token any more ({code(name)}). Until you link your account again I"
-        " can't do anything there for you."
+        f"🔑 {provider.label} does not take your token any more ({code(name)}). Link your account again: until then"
+        f" I can't do anything there for you. If {provider.label} only had a problem, your next command checks the"
+        " token again."
     )
     return Message(
         text, [section(text), row(_connect("Link it again…", provider)), context("I say this once.")]

@@ -127,7 +127,7 @@ async def who_am_i(_ask: WhoAmI, caller: Caller, provider: Provider = Provider.B
 
 async def linked(caller: Caller, provider: Provider = Provider.BITRISE) -> Linked | None:
     """The person's account at the provider as it may be shown."""
-    account = await caller.storage.accounts.find(caller.identity, provider)
+    account = await caller.desk.clients.at(provider).account_of(caller.team, caller.identity)
     return Linked(name=account.name, works=account.works) if account is not None else None
 
 

@@ -146,7 +146,7 @@ async def test_faults_and_broken_rules_are_seen_in_the_inspector(
 ) -> None:
     await page.get_by_role("button", name="Bitrise: expired token").click()
     await say(page, "/bitrise apps")
-    await expect(message(page, "does not accept the token")).to_be_visible()
+    await expect(message(page, "does not take your token any more")).to_be_visible()
     await page.get_by_role("button", name="All well again").click()
     await page.get_by_role("button", name="Inspector 0 broken rules").click()
     await page.get_by_role("searchbox", name="Filter by name").fill("v0.1/apps")

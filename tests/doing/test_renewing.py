@@ -12,10 +12,12 @@ import pytest
 from pydantic import SecretStr
 
 from bot.exchanging import FIRST_PAUSE
+from bot.fair_limiter import Requester
 from bot.http import BadToken, ProviderDown, Tokens
 from bot.provider import Provider
 from bot.vault import Vault
-from handlers.renewing import RENEWED_BEFORE, Renewing
+from handlers.renewing import ASKED_AGAIN, RENEWED_BEFORE, Renewing
+from handlers.token_verification import TokenVerifier
 from storage import Account, Database, Storage
 from tests.builds import NOON
 
@@ -63,6 +65,24 @@ class Door:
         return tokens(len(self.asked) + 1, self.clock() + LASTS)
 
 
+@dataclass
+class Judge:
+    """Says of each token what the provider says when it is asked whose it is."""
+
+    problem: Exception | None = field(default_factory=lambda: BadToken("revoked"))
+    asked: list[str] = field(default_factory=list)
+    slept: list[float] = field(default_factory=list)
+
+    async def __call__(self, token: SecretStr, _requester: Requester) -> None:
+        self.asked.append(token.get_secret_value())
+        if self.problem is not None:
+            raise self.problem
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        await asyncio.sleep(0)
+
+
 def tokens(number: int, until: datetime | None) -> Tokens:
     return Tokens(
         access_token=SecretStr(f"access-{number}"),
@@ -76,6 +96,7 @@ class Scene:
     storage: Storage
     clock: Clock
     door: Door
+    judge: Judge
     renewing: Renewing
     woken: list[None]
 
@@ -94,11 +115,13 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     database = await Database.open(tmp_path / "b.db")
     storage, clock = Storage(database, Vault(["key-" * 10])), Clock()
     door, woken = Door(clock), list[None]()
-    renewing = Renewing(door, storage, asked=lambda: woken.append(None), clock=clock)
+    judge = Judge()
+    verifier = TokenVerifier(judge, pause_seconds=5.0, sleep=judge.sleep)
+    renewing = Renewing(door, storage, verifier=verifier, asked=lambda: woken.append(None), clock=clock)
     await storage.of("T1").accounts.connect(
         "U1", Provider.BUILDIO, tokens(1, NOON + LASTS), provider_user="a@b.c", name="a@b.c", at=NOON
     )
-    yield Scene(storage, clock, door, renewing, woken)
+    yield Scene(storage, clock, door, judge, renewing, woken)
     await renewing.close()
     await database.close()
 
@@ -184,9 +207,46 @@ async def test_one_that_was_linked_anew_meanwhile_is_not_overwritten(scene: Scen
     assert (await scene.account()).name == "x@y.z"
 
 
-async def test_a_token_that_can_not_be_renewed_breaks_the_account_when_it_is_refused(scene: Scene) -> None:
-    await scene.storage.of("T1").accounts.connect(
+async def paste(scene: Scene) -> Account:
+    """Link the account by a token that can't be renewed."""
+    return await scene.storage.of("T1").accounts.connect(
         "U1", Provider.BUILDIO, SecretStr("pasted-1"), provider_user="x@y.z", name="x@y.z", at=NOON
     )
-    assert not await scene.renewing.instead_of(SecretStr("pasted-1"), await scene.account())
+
+
+async def test_a_token_is_asked_about_once_more_for_all_before_it_counts_as_refused(scene: Scene) -> None:
+    account = await paste(scene)
+    token = SecretStr("pasted-1")
+    scene.judge.problem = None
+    assert await asyncio.gather(*(scene.renewing.instead_of(token, account) for _ in range(5))) == [True] * 5
+    assert (scene.judge.asked, scene.judge.slept) == (["pasted-1"], [5.0])
+    scene.judge.problem = ProviderDown("no answer")
+    with pytest.raises(ProviderDown, match="did not say"):
+        await scene.renewing.instead_of(token, account)
+    assert (await scene.account()).works
+    scene.judge.problem = BadToken("revoked")
+    assert not await scene.renewing.instead_of(token, account)
     assert not (await scene.account()).works
+
+
+async def test_a_refused_account_is_asked_about_again_at_a_bounded_rate_and_heals_by_itself(
+    scene: Scene,
+) -> None:
+    await scene.renewing.instead_of(SecretStr("pasted-1"), await paste(scene))
+    scene.judge.asked.clear()
+    for _ in range(4):
+        assert not (await scene.renewing.current(await scene.account())).works
+    assert scene.judge.asked == ["pasted-1"]
+    scene.judge.problem = None
+    assert not (await scene.renewing.current(await scene.account())).works
+    scene.clock.passed += ASKED_AGAIN
+    assert (await scene.renewing.current(await scene.account())).works
+    assert (await scene.account()).works
+    assert await scene.token() == "pasted-1"
+
+
+async def test_a_refused_renewal_locks_nobody_out_whose_token_is_taken_still(scene: Scene) -> None:
+    scene.clock.passed = LASTS - RENEWED_BEFORE
+    scene.door.problem, scene.judge.problem = BadToken("revoked"), None
+    assert await scene.token() == "access-1"
+    assert (await scene.account()).works

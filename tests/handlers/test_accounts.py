@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from bot.app import utc_now
+from handlers.renewing import ASKED_AGAIN
 from sandbox.bitrise import ANNA_TOKEN, BEN_TOKEN, CARLA_TOKEN, TESTER_TOKEN, TOKEN
 from tests.town import Town, open_town
 
@@ -209,3 +212,31 @@ async def test_a_persons_home_shows_what_they_may_see(town: Town) -> None:
     assert "Web Shop" not in home("ben")
     assert "Sample Android #1" not in home("carla")
     assert CARLA_TOKEN not in home("carla")
+
+
+async def test_a_hiccup_of_bitrises_locks_nobody_out_and_what_hangs_on_it_goes_on(tmp_path: Path) -> None:
+    later = timedelta()
+
+    def now() -> datetime:
+        return utc_now() + later
+
+    async with open_town(tmp_path, seconds={"sight_seconds": 0.2}, now=now, service_token_acts="0") as town:
+        await town.connect("ben")
+        await town.ask("/bitrise use android", "is this channel's app now", person="ben")
+        await town.ask("/bitrise subscribe android", "subscribed", person="ben")
+        # One refusal is asked about, and what was refused is asked for again.
+        town.bitrise.fault("POST *", "status", status=401)
+        await town.ask("/bitrise trigger branch:main", "ben started Sample Android #1", person="ben")
+        assert [one.status for one in town.bitrise.requests if one.method == "POST"] == [401, 201]
+        # Several are believed; whose token it is and what to do is said in the same words everywhere.
+        town.bitrise.revoke(BEN_TOKEN)
+        said = "Bitrise does not take your token any more. Link your account again with `/bitrise connect`"
+        for words in ("trigger branch:main", "log #1", "status web"):
+            await town.ask(f"/bitrise {words}", said, person="ben")
+        await town.told("your next command checks the token again", person="ben", channel="D0BEN")
+        assert town.telling("I can't see this channel's app any more") == []
+        town.bitrise.members["ben-okafor"].tokens.append(BEN_TOKEN)
+        later += ASKED_AGAIN
+        await town.ask("/bitrise trigger branch:main", "ben started Sample Android #2", person="ben")
+        assert await town.rows("SELECT broken_at FROM accounts") == [(None,)]
+        assert await town.rows("SELECT stopped_reason, unseen_at FROM subscriptions") == [(None, None)]

@@ -77,8 +77,8 @@ class BuildSystem:
         async def reads_logs(client: Credentials, _app: App) -> bool:
             return await self._sees(client)
 
-        async def owner(_client: Credentials) -> None:
-            return None
+        async def owner(client: Credentials) -> None:
+            await self._sees(client)
 
         return Plug(self.app.provider, lambda one: one, apps, app, owner, reads_logs)
 
@@ -129,7 +129,12 @@ async def test_a_list_of_ones_own_is_as_fresh_as_what_is_shown_by_it_needs(stora
     system.seeing.add("token-1")
     await here.accounts.connect(BEN, Provider.BITRISE, seeing, provider_user="ben", name="ben", at=NOON)
     settled = Settled(token=BOTS_TOKEN)
-    known: dict[str, Any] = {"members": Everybody(), "asked": lambda: None, "clock": lambda: now[0]}
+    known: dict[str, Any] = {
+        "members": Everybody(),
+        "asked": lambda: None,
+        "clock": lambda: now[0],
+        "verify_seconds": 0.0,
+    }
     clients = ClientsAt(system.plug(), settled, sealing, **known)
     apps = VisibleApps(clients, here, BEN, CHANNEL)
     assert await apps.slugs() == frozenset({"slug-x"})
@@ -241,7 +246,12 @@ class Visibility(RuleBasedStateMachine):
     def _clients(self, provider: Provider) -> ClientsAt[Any]:
         system = self.system if provider is self.system.app.provider else BuildSystem(provider)
         settled = Settled(token=BOTS_TOKEN)
-        known: dict[str, Any] = {"members": Everybody(), "asked": lambda: None, "clock": lambda: self.now}
+        known: dict[str, Any] = {
+            "members": Everybody(),
+            "asked": lambda: None,
+            "clock": lambda: self.now,
+            "verify_seconds": 0.0,
+        }
         return ClientsAt(system.plug(), settled, self.storage, **known)
 
     def _link(self, person: str) -> None:

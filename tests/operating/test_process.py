@@ -60,7 +60,7 @@ async def test_its_log_lines_are_json_and_hold_no_token(stage: Stage) -> None:
     await stage.slack.wait_for_post("builds", "I don't know an app", viewer="anna")
     stage.bitrise.fault("*", "status", times=5, status=401)
     await stage.slack.people.command("anna", "builds", "/bitrise build android #1")
-    await stage.slack.wait_for_post("builds", "does not accept the token", viewer="anna")
+    await stage.slack.wait_for_post("builds", "does not accept the bot's own token", viewer="anna")
     await stage.bot.stop()
     assert all("timestamp" in line for line in stage.bot.lines)
     everything = str(stage.bot.lines)
