@@ -23,6 +23,7 @@ from handlers.view_state import sign_view
 from handlers.visible import VisibleApps
 from storage import WorkspaceStorage
 
+_ADMINS = ("is_admin", "is_owner", "is_primary_owner")
 # So many modals can lie on top of each other (Slack's rules, "Modals").
 MOST_MODALS = 3
 
@@ -202,6 +203,13 @@ class Caller:
             return await self.desk.clients.members.is_full_member(self.team, self.person)
         except MembershipUnknown:
             return False
+
+    async def is_admin(self) -> bool:
+        """Whether the person is an admin or an owner of the workspace, and Slack says so."""
+        if not self.vouched or not await self.is_full_member():
+            return False
+        user = await self._user()
+        return any(user.get(name) for name in _ADMINS) and not user.get("deleted")
 
     async def direct_message(self) -> str:
         """The person's direct message with the bot. Raises SlackCallFailed."""

@@ -50,9 +50,21 @@ async def find_app(caller: Caller, words: str | None, provider: Provider = Provi
     everything = await apps.all()
     if len(everything) == 1:
         return everything[0]
+    if not everything and (limit := await apps.limit()) is not None:
+        raise limit
     raise AppNotNamed(
         f"Which app? Name it in the command, or choose one for this channel with `{provider.command} use APP`."
     )
+
+
+async def channels_app(caller: Caller, provider: Provider = Provider.BITRISE) -> App | None:
+    """The app that a command in this channel means where it names none; None where there is none for the caller.
+
+    It is one of those that are known within a list's patience, since forms are opened with it.
+    """
+    if (slug := await _slug_of_channel(caller, provider)) is None:
+        return None
+    return next((app for app in await caller.apps_of(provider).in_time() if app.slug == slug), None)
 
 
 async def _slug_of_channel(caller: Caller, provider: Provider) -> str | None:

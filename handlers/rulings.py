@@ -76,11 +76,14 @@ class Person(Frozen):
 
 
 class Ruling(Frozen):
-    """May they? `refused` says why not, and who may. `second` holds those who must agree, one of each, within so many
+    """May they? `refused` says why not, and who may; `connect`: at which provider an account of their own is missing;
+    `off`: a rule of an admin could turn it on. `second` holds those who must agree, one of each, within so many
     minutes. `confirm`: they may, but only if they say themselves that it is them.
     """
 
     refused: str | None = None
+    connect: Provider | None = None
+    off: bool = False
     second: tuple[Who, ...] = ()
     minutes: int = 0
     confirm: bool = False
@@ -122,11 +125,12 @@ class Rulings:
             return Ruling(refused=NO_WORKSPACE)
         if person.id and (problem := await self._members.refusal(person.team, person.id)) is not None:
             return Ruling(refused=problem)
-        if (problem := await self._not_linked(person, question.provider or Provider.BITRISE)) is not None:
-            return Ruling(refused=problem)
+        provider = question.provider or Provider.BITRISE
+        if (problem := await self._not_linked(person, provider)) is not None:
+            return Ruling(refused=problem, connect=provider if person.id else None)
         [verdict] = await self.verdicts([question], person.team)
         if verdict.off:
-            return Ruling(refused=_off(question, verdict))
+            return Ruling(refused=_off(question, verdict), off=not verdict.operators_alone)
         for requirements, whose in ((verdict.operators, OPERATORS), (verdict.admins, ADMINS)):
             for one in requirements:
                 if not await self.includes(one.who, person):

@@ -16,6 +16,7 @@ from bot.messages import NotAButton, StartForm, StartOrigin, actions
 from bot.messages.start_modal import APP, BRANCH, BUILDABLE, COMMIT, TAG, VARIABLE
 from bot.slack_errors import SlackCallFailed
 from handlers.answers import acts
+from handlers.answers.forms import main_branch
 from handlers.caller import Answer, Caller
 from handlers.desk import Desk
 from handlers.finding import NotNamed, app_by_slug
@@ -71,6 +72,8 @@ async def app_picked(body: dict[str, Any], desk: Desk) -> None:
     remembered = None
     if picked.slug and not form.names_something and not any(form.variables.values()):
         remembered = await caller.storage.starts.last(caller.person, picked.slug)
+        if remembered is None:
+            form = form.model_copy(update={"branch": await main_branch(picked, caller)})
     if remembered is not None:
         form = StartForm.of(remembered)
         origin = origin.model_copy(update={"rows": tuple(form.variables)})

@@ -13,18 +13,20 @@ from bot import messages
 from bot.audit import Tampered
 from bot.commands import AmbiguousApp, CommandError, UnknownApp
 from bot.fair_limiter import NoPlace
-from bot.http import ProviderError
+from bot.http import NotConnected, ProviderError
 from bot.messages import Message, NotAButton, TooLongForAModal
+from bot.provider import Provider
 from bot.redaction import redact
 from bot.slack_errors import NO_ANSWER, NOT_SENT, NOT_UNDERSTOOD, SlackCallFailed
 from bot.workers import WorkFailed
-from handlers.caller import Answer
+from handlers.caller import Answer, Audience
 from handlers.doing import NotAllowed
 from handlers.finding import NotNamed
 from handlers.following import CannotFollow
 from handlers.late_answers import is_slacks_trouble
 from handlers.listening import Repeated, take_up, wait_for_place
 from handlers.log_limits import TooManyLogs
+from handlers.membership import NotAMember
 from handlers.saying import Saying, ToChannel, ToResponseUrl
 from storage import WorkspaceGone
 
@@ -84,8 +86,24 @@ _REFUSALS = {
 
 
 def in_words(error: Exception) -> Message:
-    """The error as a message: what was wrong, what would work."""
-    return messages.problem(sentence_for(error))
+    """The error as a message: what was wrong, what would work, and the button that does it."""
+    if isinstance(error, NotAllowed):
+        return messages.problem(sentence_for(error), connect=error.connect, rule=error.rule)
+    return messages.problem(sentence_for(error), connect=connect_at(error))
+
+
+def connect_at(error: Exception) -> Provider | None:
+    """The provider at which the person has to link an account, where that is what is missing."""
+    if isinstance(error, NotAllowed):
+        return error.connect
+    is_missing = isinstance(error, NotConnected) and not isinstance(error, NotAMember)
+    return error.provider if is_missing and isinstance(error, NotConnected) else None
+
+
+def answer_to(error: Exception) -> Answer:
+    """What is said of the error: how to link an account concerns one person alone."""
+    alone = connect_at(error) is not None
+    return Answer(in_words(error), Audience.ONE_PERSON if alone else Audience.ASKER)
 
 
 def sentence_for(error: BaseException) -> str:
@@ -130,7 +148,7 @@ async def say_or_explain(
         return
     except Exception as error:  # noqa: BLE001 - the person hears of everything that goes wrong
         asked.close()
-        await _say(Answer(in_words(error)), say)
+        await _say(answer_to(error), say)
         return
     asking = asyncio.create_task(asked)
     try:
@@ -141,7 +159,7 @@ async def say_or_explain(
     try:
         said = await asking
     except Exception as error:  # noqa: BLE001 - the person hears of everything that goes wrong
-        said = Answer(in_words(error))
+        said = answer_to(error)
     if said is not None:
         await _say(said, say)
 

@@ -92,6 +92,7 @@ from bot.messages.plain import (
     one_moment,
     problem,
     sent_to_you,
+    with_connect_button,
 )
 from bot.messages.policy import (
     FilledRule,
@@ -343,6 +344,7 @@ __all__ = [
     "whoami",
     "why",
     "will_tell",
+    "with_connect_button",
     "with_starter",
     "yml_comment",
     "yml_shown",

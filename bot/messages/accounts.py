@@ -215,6 +215,11 @@ def read_provider(value: str) -> Provider:
         return Provider.BITRISE
 
 
+def connect_account_button(provider: Provider) -> Block:
+    """The button that opens the modal for a token of the person's own."""
+    return _connect("Link my account…", provider)
+
+
 def _connect(text: str, provider: Provider) -> Block:
     label = f"Link your account at {provider.label}"
     return button(text, actions.CONNECT, provider, style="primary", label=label)

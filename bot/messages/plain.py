@@ -5,16 +5,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.commands import BITRISE, Entry, Grammar
+from bot.messages import actions
+from bot.messages.accounts import connect_account_button
 from bot.messages.blocks import button, context, paragraphs, row, section
+from bot.messages.buttons import PolicyButton
 from bot.messages.message import Block, Message
 from bot.messages.modals import modal
 from bot.messages.text import cut_markup, escape, sentence
+from bot.provider import Provider
 
 
-def problem(words: str) -> Message:
-    """What was wrong and what to do."""
+def problem(words: str, *, connect: Provider | None = None, rule: PolicyButton | None = None) -> Message:
+    """What was wrong and what to do, with the button that does it: link an account there, or add a rule."""
     safe = sentence(words, 2900)
-    return Message(safe, [section(f"⚠️ {safe}")])
+    blocks = [section(f"⚠️ {safe}")]
+    if connect is not None:
+        blocks.append(row(connect_account_button(connect)))
+    if rule is not None:
+        blocks.append(row(button("Add a rule…", actions.POLICY_ADD, rule.encode())))
+    return Message(safe, blocks)
+
+
+def with_connect_button(message: Message, words: str, provider: Provider) -> Message:
+    """The message with why there is no more in it, and the button by which an account is linked."""
+    return Message(message.text, [*message.blocks, section(words), row(connect_account_button(provider))])
 
 
 def sent_to_you(words: str) -> Message:

@@ -15,7 +15,6 @@ from bot.http import BadToken, NoAccess
 from bot.messages import Linked, Origin
 from bot.plug import Owner
 from bot.provider import Provider
-from bot.slack_errors import SlackCallFailed
 from handlers.caller import Answer, Audience, Caller
 from handlers.doing import NotAllowed, noted
 from handlers.finding import NotNamed
@@ -138,19 +137,6 @@ async def leave(caller: Caller) -> bool:
         async with noted(caller, "left", about={"name": there[0].name}):
             _changed(caller)
     return bool(there)
-
-
-async def is_admin(caller: Caller) -> bool:
-    """Whether the person is an admin or an owner of the workspace, and Slack says so."""
-    if not caller.vouched or not await caller.is_full_member():
-        return False
-    try:
-        user = (await caller.slack.users_info(user=caller.person)).get("user") or {}
-    except SlackCallFailed:
-        return False
-    return any(user.get(name) for name in ("is_admin", "is_owner", "is_primary_owner")) and not user.get(
-        "deleted"
-    )
 
 
 async def _allowed_by(given: SecretStr, caller: Caller, provider: Provider) -> Allowed:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from bot import messages
 from bot.commands import ShowAudit
 from bot.provider import Provider
-from handlers.answers.accounts import is_admin
 from handlers.caller import Answer, Audience, Caller
 from handlers.doing import NotAllowed
 from handlers.finding import find_app
@@ -17,7 +16,7 @@ MOST_ENTRIES = 20
 async def show(ask: ShowAudit, caller: Caller, provider: Provider) -> Answer:
     """The newest entries of this channel; of the whole workspace for its admins. Raises NotAllowed, NotAMember."""
     await caller.check_full_member()
-    if ask.everywhere and not await is_admin(caller):
+    if ask.everywhere and not await caller.is_admin():
         raise NotAllowed(
             f"Only admins and owners of this workspace see all of it. `{provider.command} audit` shows this channel."
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import Annotated
 
@@ -10,6 +11,7 @@ from pydantic import StringConstraints, ValidationError
 from bot import messages
 from bot.build import App
 from bot.commands import TriggerBuild
+from bot.http import NotConnected
 from bot.messages import (
     BuildButton,
     Filled,
@@ -27,8 +29,13 @@ from bot.slack_ids import SlackId
 from handlers.answers import personal
 from handlers.answers.subscriptions import of_this_caller
 from handlers.caller import Caller
-from handlers.finding import NotNamed
+from handlers.finding import NotNamed, channels_app
 from handlers.saying import Pressed
+
+# What repositories call the branch that they are built from, the most usual first.
+MAIN_BRANCHES = ("main", "master", "trunk", "develop")
+# A trigger_id lives three seconds (Slack's rules, "Answering"), and the form is good without it.
+BRANCHES_SECONDS = 1.2
 
 
 class AbortOrigin(Origin):
@@ -52,7 +59,11 @@ class AbortOrigin(Origin):
 async def open_abort(
     button: BuildButton, caller: Caller, pressed: Pressed | None, response_url: str | None
 ) -> None:
-    """Ask why the build is to be aborted; it is looked up only when that is known. Raises SlackCallFailed."""
+    """Ask why the build is to be aborted; it is looked up only when that is known.
+
+    Raises NotConnected, SlackCallFailed.
+    """
+    await _check_acts(caller, Provider.BITRISE)
     origin = AbortOrigin(
         button=button,
         channel=caller.channel,
@@ -65,18 +76,50 @@ async def open_abort(
 
 
 async def open_start(caller: Caller, app: App | None = None) -> None:
-    """Ask what to build, filled in with what the person started last of the app. Raises NotNamed, SlackCallFailed."""
+    """Ask what to build: of this app, else the channel's, else the one that the person started last.
+
+    It is filled in with what they started last of it, else with its main branch. Raises NotConnected, NotNamed,
+    SlackCallFailed.
+    """
     _check(caller)
+    await _check_acts(caller, Provider.BITRISE)
     starts = caller.storage.starts
+    app = app or await channels_app(caller)
     slug = app.slug if app is not None else await starts.last_app(caller.person)
+    if slug is None and len(only := await caller.apps.in_time()) == 1:
+        app, slug = only[0], only[0].slug
     before = await starts.last(caller.person, slug) if slug else None
     if app is None and slug and before is not None:
         app = App(slug=slug, title=before.app or slug)
-    form = StartForm.of(before or TriggerBuild())
+    form = StartForm.of(before or TriggerBuild(branch=await main_branch(app, caller) if app else None))
     origin = StartOrigin(
         channel=caller.channel, app=app.slug if app is not None else "", rows=tuple(form.variables)
     )
     await caller.show(messages.start_modal(form, app, origin=origin, remembered=before is not None))
+
+
+async def main_branch(app: App, caller: Caller) -> str | None:
+    """The branch that a build is most likely wanted of; None where none stands out, or none is known in time.
+
+    Bitrise does not say which is the default branch (`default_branch` can be set and not read).
+    """
+    clients = caller.desk.clients.bitrise
+    try:
+        async with asyncio.timeout(BRANCHES_SECONDS):
+            branches = await caller.desk.choices.branches(
+                clients, app.slug, whose=(caller.team, caller.identity)
+            )
+    except TimeoutError:
+        return None
+    usual = next((name for name in MAIN_BRANCHES if name in branches), None)
+    return usual or (branches[0] if len(branches) == 1 else None)
+
+
+async def _check_acts(caller: Caller, provider: Provider) -> None:
+    """Say before a form is filled in that nothing could come of it. Raises NotConnected."""
+    if not await caller.may_act(provider):
+        # Whoever has one that is refused is told so.
+        raise await caller.apps_of(provider).limit() or NotConnected(provider=provider)
 
 
 def _check(caller: Caller) -> None:
@@ -100,6 +143,7 @@ async def open_subscription(number: int, caller: Caller) -> None:
 async def open_subscribe(caller: Caller, provider: Provider, app: App | None = None) -> None:
     """Ask what is to be told, where; apps are looked for at `provider` first. Raises NotNamed, SlackCallFailed."""
     _check(caller)
+    await _check_acts(caller, provider)
     origin = SubscriptionOrigin(channel=caller.channel, app=app.slug if app else "", provider=provider)
     await caller.show(messages.subscription_modal(app, Filled(), origin=origin))
 
@@ -113,6 +157,7 @@ async def open_find(caller: Caller) -> None:
 async def open_choose_app(caller: Caller, provider: Provider) -> None:
     """Ask which of the provider's apps is the channel's. Raises NotNamed, SlackCallFailed."""
     _check(caller)
+    await _check_acts(caller, provider)
     origin = Origin(channel=caller.channel, provider=provider)
     await caller.show(messages.choose_app_modal(origin=origin))
 

@@ -25,11 +25,10 @@ from bot.policy import (
 )
 from bot.provider import Provider
 from bot.redaction import redact
-from handlers.answers.accounts import is_admin
 from handlers.caller import Answer, Audience, Caller
 from handlers.doing import NotAllowed, noted
 from handlers.doing.permitting import person_of
-from handlers.finding import NotNamed, find_app
+from handlers.finding import NotNamed, channels_app, find_app
 
 TITLE = "Policy"
 MOST_RULES = 100
@@ -54,7 +53,9 @@ class RuleProblem(NotNamed):
 async def show(ask: ShowPolicy, caller: Caller, provider: Provider = Provider.BITRISE) -> Answer:
     """Who may do what at the provider in this channel, with an app or with any. Raises NotAMember."""
     await caller.check_full_member()
-    app = await find_app(caller, ask.app, provider) if ask.app is not None else None
+    app = await (
+        find_app(caller, ask.app, provider) if ask.app is not None else channels_app(caller, provider)
+    )
     rulings = caller.desk.rulings
     questions = [
         Question(permission=permission, provider=provider, app=app, channel=caller.channel)
@@ -70,7 +71,7 @@ async def show(ask: ShowPolicy, caller: Caller, provider: Provider = Provider.BI
         await _names(verdicts.values(), caller),
         [await _shown(rule, caller, provider) for rule in rulings.operators(caller.team)],
         [await _shown(one.rule, caller, provider, number=one.number) for one in of_workspace],
-        is_admin=await is_admin(caller),
+        is_admin=await caller.is_admin(),
         you=await _you(app, caller, provider, verdicts),
     )
     return Answer(said, Audience.ONE_PERSON, title=TITLE)
@@ -177,7 +178,7 @@ def _check_no_secret(filled: FilledRule) -> None:
 
 
 async def _check_admin(caller: Caller) -> None:
-    if not await is_admin(caller):
+    if not await caller.is_admin():
         raise NotAllowed(ADMINS_ONLY)
 
 

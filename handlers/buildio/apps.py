@@ -9,7 +9,7 @@ from bot.commands.buildio import ShowApp
 from bot.http import NoAccess, NotFound, Refused
 from bot.messages import Message, buildio
 from bot.provider import Provider
-from handlers.answers.apps import PAGE
+from handlers.answers.apps import PAGE, with_limit
 from handlers.caller import Answer, Caller
 from handlers.finding import NotNamed, find_app
 
@@ -32,7 +32,7 @@ async def list_apps(ask: ListApps, caller: Caller) -> Answer:
         size=PAGE,
         team=team.name if team is not None else None,
     )
-    return Answer(said, title="Apps")
+    return Answer(await with_limit(said, caller, Provider.BUILDIO, empty=not apps), title="Apps")
 
 
 async def show(ask: ShowApp, caller: Caller) -> Answer:

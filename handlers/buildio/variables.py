@@ -23,7 +23,7 @@ from bot.policy import Permission, Question
 from bot.provider import Provider
 from handlers.caller import Caller
 from handlers.doing import NotAllowed, note
-from handlers.doing.permitting import ruling_on
+from handlers.doing.permitting import refusal_of, ruling_on
 from handlers.finding import NotNamed
 
 # How far back the audit log is read for the last change of each.
@@ -152,7 +152,9 @@ async def check_may_look(its: Vars, caller: Caller) -> None:
         answer=refused,
     )
     await note(caller, entry)
-    raise NotAllowed(refused)
+    if ruling.refused is None:
+        raise NotAllowed(refused)
+    raise await refusal_of(ruling, caller, Provider.BUILDIO, its.app)
 
 
 async def check_known(its: Vars, keys: Sequence[str], caller: Caller) -> None:

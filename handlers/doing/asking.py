@@ -21,7 +21,7 @@ from handlers.caller import Answer, Audience, Caller
 from handlers.doing.noting import entry_of, note
 from handlers.doing.outcome import Done, NotAllowed
 from handlers.doing.performing import perform
-from handlers.doing.permitting import person_of, ruling_on
+from handlers.doing.permitting import person_of, refusal_of, ruling_on
 from handlers.doing.preparation import prepare, with_current_app
 from handlers.doing.questioning import question_about
 from handlers.finding import NotNamed
@@ -75,14 +75,14 @@ async def judged(act: Act, caller: Caller) -> Ruling:
 async def _judge(act: Act, caller: Caller) -> Ruling:
     ruling = await ruling_on(await question_about(act, caller, caller.channel), caller)
     if ruling.refused is not None:
-        await _refuse(act, caller, ruling.refused)
+        await _refuse(act, caller, ruling.refused, ruling)
     return ruling
 
 
-async def _refuse(act: Act, caller: Caller, why: str) -> NoReturn:
+async def _refuse(act: Act, caller: Caller, why: str, ruling: Ruling | None = None) -> NoReturn:
     """Write the refusal down. Raises NotAllowed."""
     await note(caller, entry_of(Event.REFUSED, act, caller, answer=why))
-    raise NotAllowed(why)
+    raise await refusal_of(ruling or Ruling(refused=why), caller, act.provider, act.app)
 
 
 async def do_now(act: Act, caller: Caller, *, agreed_by: str | None = None) -> Done:

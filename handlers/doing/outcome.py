@@ -6,11 +6,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from bot.messages import PolicyButton
+from bot.provider import Provider
 from handlers.caller import Answer
 
 
 class NotAllowed(Exception):
-    """The person may not do this; the sentence says who may."""
+    """The person may not do this; the sentence says who may.
+
+    `connect`: at which provider they could link an account to be allowed. `rule`: about which provider's app they could
+    add a rule that allows it.
+    """
+
+    def __init__(
+        self, sentence: str, *, connect: Provider | None = None, rule: PolicyButton | None = None
+    ) -> None:
+        self.connect = connect
+        self.rule = rule
+        super().__init__(sentence)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from bot.audit import Entry, Event, Personal
 from bot.build import App
+from bot.messages import PolicyButton
 from bot.policy import Permission, Question
 from bot.provider import Provider
 from handlers.caller import Caller
@@ -26,6 +27,15 @@ async def ruling_on(question: Question, caller: Caller) -> Ruling:
     What is refused is for whoever asked to write down.
     """
     return await caller.desk.rulings.of(question, person_of(caller))
+
+
+async def refusal_of(ruling: Ruling, caller: Caller, provider: Provider, app: App | None) -> NotAllowed:
+    """What somebody is told who may not, with what they can do about it themselves."""
+    words = ruling.refused or ""
+    if not ruling.off or not await caller.is_admin():
+        return NotAllowed(words, connect=ruling.connect)
+    rule = PolicyButton(provider=provider, app=app.slug if app is not None else "")
+    return NotAllowed(f"{words} You are an admin here, so you can add that rule.", rule=rule)
 
 
 @asynccontextmanager
@@ -67,4 +77,4 @@ async def check_permitted(
             answer=ruling.refused,
         )
         await note(caller, refused)
-        raise NotAllowed(ruling.refused)
+        raise await refusal_of(ruling, caller, provider, app)
