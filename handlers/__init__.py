@@ -43,6 +43,7 @@ from handlers.overview import Overview
 from handlers.passing import Passing
 from handlers.rulings import Rulings
 from handlers.sight import Sight
+from handlers.typed_tokens import FormGuard
 from handlers.vanishing import Vanishing
 from handlers.waiting import Waiting
 
@@ -108,6 +109,12 @@ def register(app: AsyncApp, desk: Desk, listening: Listening, homes: Homes) -> N
     @app.middleware
     async def members(body, next):  # type: ignore[no-untyped-def]  # noqa: A002
         return await outsiders.check(body, next)
+
+    guard = FormGuard(desk)
+
+    @app.middleware
+    async def typed_tokens(body, next):  # type: ignore[no-untyped-def]  # noqa: A002
+        return await guard.check(body, next)
 
     for surface in _SURFACES:
         surface.register(app, desk, listening)

@@ -12,6 +12,7 @@ from handlers.answers import accounts, apps, audits, bitrise, explaining, forms,
 from handlers.caller import Answer, Caller
 from handlers.finding import AppNotNamed
 from handlers.set_up import check_set_up
+from handlers.typed_tokens import check_typed
 
 Own = Callable[[Any, Caller], Awaitable[Answer | None]]
 Alike = Callable[[Any, Caller, Provider], Awaitable[Answer | None]]
@@ -86,8 +87,9 @@ async def answer(
 ) -> Answer | None:
     """The answer to what a person typed; None where the answer was a message of its own.
 
-    Raises CommandError and whatever `respond` does; `handlers.trouble` puts it into words.
+    Raises TypedToken, CommandError and whatever `respond` does; `handlers.trouble` puts it into words.
     """
+    await check_typed(text, caller)
     command = commands.parse(text, surface=surface, grammar=grammar)
     return await respond(command, caller, grammar.provider)
 

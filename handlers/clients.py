@@ -133,6 +133,11 @@ class ClientsAt(Generic[Client]):
         """Whether the bot has a token of its own there."""
         return self._service_token is not None
 
+    @property
+    def service_tokens(self) -> Sequence[SecretStr]:
+        """The bot's own token, if it has one."""
+        return [self._service_token] if self._service_token is not None else []
+
     def is_service_token(self, token: SecretStr) -> bool:
         """Whether it is the bot's own."""
         return self._service_token is not None and knows(token.get_secret_value(), self._service_token)

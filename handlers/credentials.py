@@ -6,7 +6,7 @@ import structlog
 from pydantic import SecretStr
 
 from bot.fair_limiter import NOBODY, Requester
-from bot.http import BadToken, NotConnected
+from bot.http import BadToken, NotConnected, TokenOwner
 from bot.provider import Provider
 from bot.vault import CannotOpen
 from handlers.membership import MemberDirectory, NotAMember
@@ -26,6 +26,11 @@ class ServiceToken:
         self._token = token
         self._provider = provider
         self.requester = NOBODY
+
+    def owner_of(self, token: SecretStr) -> TokenOwner:
+        """The bot's own."""
+        del token
+        return TokenOwner.BOT
 
     async def token(self, *, changes: bool) -> SecretStr | None:
         """The token. Raises NotConnected for what would change something, and where there is none."""
@@ -74,6 +79,10 @@ class PersonsToken:
         self._service_acts = service_acts
         self._strict = strict
         self._renewing = renewing
+
+    def owner_of(self, token: SecretStr) -> TokenOwner:
+        """The person's own, or the bot's that stood in for it."""
+        return TokenOwner.BOT if token == self._service else TokenOwner.PERSON
 
     async def token(self, *, changes: bool) -> SecretStr | None:
         """The token for this request. Raises NotConnected, of which MembershipUnknown is one."""

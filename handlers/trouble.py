@@ -28,6 +28,7 @@ from handlers.listening import Repeated, take_up, wait_for_place
 from handlers.log_limits import TooManyLogs
 from handlers.membership import NotAMember
 from handlers.saying import Saying, ToChannel, ToResponseUrl
+from handlers.typed_tokens import TypedToken
 from storage import WorkspaceGone
 
 log = structlog.get_logger()
@@ -96,6 +97,8 @@ def connect_at(error: Exception) -> Provider | None:
     """The provider at which the person has to link an account, where that is what is missing."""
     if isinstance(error, NotAllowed):
         return error.connect
+    if isinstance(error, TypedToken):
+        return error.provider
     is_missing = isinstance(error, NotConnected) and not isinstance(error, NotAMember)
     return error.provider if is_missing and isinstance(error, NotConnected) else None
 

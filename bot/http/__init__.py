@@ -1,7 +1,7 @@
 """What the clients of both providers share: transport, retry, pacing, errors, redaction."""
 
 from bot.http.api import Api, Reply
-from bot.http.credentials import Credentials, FixedToken, Tokens
+from bot.http.credentials import Credentials, FixedToken, TokenOwner, Tokens
 from bot.http.downloads import Downloads
 from bot.http.errors import (
     AnswerLost,
@@ -42,6 +42,7 @@ __all__ = [
     "RateLimited",
     "Refused",
     "Reply",
+    "TokenOwner",
     "Tokens",
     "TooBusy",
     "TooLarge",

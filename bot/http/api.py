@@ -17,6 +17,7 @@ from bot.http.addresses import read_address, redirected
 from bot.http.credentials import Credentials
 from bot.http.errors import (
     AnswerLost,
+    NoAccess,
     NotFound,
     ProviderDown,
     ProviderError,
@@ -170,6 +171,8 @@ class Api:
                     now=self._clock(),
                     in_text=self._errors_in_text,
                 )
+                if isinstance(error, NoAccess) and token is not None:
+                    error.owner = self._credentials.owner_of(token)
                 if method != "GET" and response.status_code in GATEWAYS:
                     raise AnswerLost(error.words) from error
                 raise error

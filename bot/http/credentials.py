@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from enum import Enum
 from typing import Protocol, Self
 
 from pydantic import SecretStr
@@ -37,12 +38,22 @@ class Tokens(Frozen):
         return cls.model_validate_json(content)
 
 
+class TokenOwner(Enum):
+    """Whose token a request was made with, seen from the person for whom it was made."""
+
+    PERSON = "their own"
+    BOT = "the bot's own, which reads for them"
+
+
 class Credentials(Protocol):
     """Decides for each request which token it carries, if any, and in whose share of the connections it counts."""
 
     @property
     def requester(self) -> Requester:
         """For whom requests are made."""
+
+    def owner_of(self, token: SecretStr) -> TokenOwner | None:
+        """Whose this token is; None where that is nothing to be told."""
 
     async def token(self, *, changes: bool) -> SecretStr | None:
         """The token for a request that reads, or one that `changes` something. Raises ProviderError where none may."""
@@ -57,6 +68,9 @@ class FixedToken:
     def __init__(self, token: SecretStr | None, requester: Requester = NOBODY) -> None:
         self._token = token
         self.requester = requester
+
+    def owner_of(self, token: SecretStr) -> None:
+        """Whoever gave it knows."""
 
     async def token(self, *, changes: bool) -> SecretStr | None:
         """The token."""

@@ -9,11 +9,22 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from bot.http.credentials import TokenOwner
 from bot.provider import Provider
 from bot.redaction import redact, redact_beginning
 
 LONGEST_WORDS = 300
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
+
+
+_NO_RIGHT = {
+    TokenOwner.PERSON: "Your account has no right to do this at {provider}",
+    TokenOwner.BOT: "The bot's own token has no right to do this at {provider}",
+}
+_WHO_HELPS = {
+    TokenOwner.PERSON: "Whoever manages it there can give you a role that has it",
+    TokenOwner.BOT: "Whoever runs Buildbell can give it a role that has it",
+}
 
 
 class ProviderError(Exception):
@@ -32,10 +43,18 @@ class ProviderError(Exception):
         super().__init__(self.words)
 
     def __str__(self) -> str:
+        """What the person for whom it was asked is told."""
+        return self.statement()
+
+    def statement(self) -> str:
+        """What is so, whoever reads it."""
+        return self._worded(self.sentence, self.words)
+
+    def _worded(self, sentence: str, words: str | None) -> str:
         label = self.provider.label if self.provider is not None else "The provider"
         command = self.provider.command if self.provider is not None else ""
-        said = self.sentence.replace("{provider}", label).replace("{command}", command)
-        return f"{said}: {self.words}" if self.words else f"{said}."
+        said = sentence.replace("{provider}", label).replace("{command}", command)
+        return f"{said}: {words}" if words else f"{said}."
 
 
 class BadToken(ProviderError):
@@ -45,9 +64,20 @@ class BadToken(ProviderError):
 
 
 class NoAccess(ProviderError):
-    """The token may not do this (403)."""
+    """The token may not do this (403); `owner` is whose it is, once that is known."""
 
     sentence = "The token has no right to do this at {provider}"
+    owner: TokenOwner | None = None
+
+    def __str__(self) -> str:
+        """Whose token may not, and who can help. Which role it takes only the provider's own words can say."""
+        if self.owner is None:
+            return self.statement()
+        # That it is forbidden says no more than the status does.
+        words = self.words if self.words and self.words.strip(" .").casefold() != "forbidden" else None
+        said = self._worded(_NO_RIGHT[self.owner], words)
+        cure = self._worded(_WHO_HELPS[self.owner], None)
+        return f"{said.removesuffix('.')}. {cure}"
 
 
 class NotConnected(ProviderError):

@@ -12,6 +12,7 @@ from bot import messages
 from bot.acts import Act
 from bot.audit import Event
 from bot.build import App
+from bot.http import ProviderError
 from bot.messages import Message, ProposalButton
 from bot.messages.proposals import details_of_proposal
 from bot.provider import Provider
@@ -91,7 +92,8 @@ async def do_now(act: Act, caller: Caller, *, agreed_by: str | None = None) -> D
     try:
         done = await perform(act, caller)
     except BaseException as problem:
-        said = str(problem) or type(problem).__name__
+        told = problem.statement() if isinstance(problem, ProviderError) else str(problem)
+        said = told or type(problem).__name__
         await note(caller, entry_of(Event.FAILED, act, caller, answer=said, agreed_by=agreed_by))
         raise
     await note(caller, entry_of(Event.DONE, act, caller, answer=done.said, agreed_by=agreed_by))

@@ -198,3 +198,30 @@ async def test_the_last_order_is_each_persons_own(tmp_path: Any) -> None:
     assert await others.last("U1", "app1") is None
     assert await starts.last_app("U1") == "app1"
     await database.close()
+
+
+async def test_the_form_knows_the_channels_app_and_its_main_branch_wherever_it_is_opened(town: Town) -> None:
+    await town.ask("/bitrise use android", "is this channel's app now")
+    town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
+    status = await town.ask("/bitrise status", "Sample Android")
+
+    async def filled() -> dict[str, object]:
+        opened = await town.slack.wait_for_modal("anna", "Workflow or pipeline")
+        words = town.slack.modal_words(opened)
+        assert "Sample Android" in words
+        assert "main" in words
+        return dict(opened.filled)
+
+    await town.people.click("anna", status, "Start a build…")
+    await filled()
+    await town.people.close_modal("anna")
+    await town.people.command("anna", "builds", "/bitrise trigger")
+    await filled()
+    await town.people.submit("anna")
+    await town.told("anna started Sample Android #2", person=None)
+    assert town.bitrise.farm.builds[-1].branch == "main"
+    # Elsewhere it is the app that they started last, and one that is picked brings its own branch.
+    await town.people.shortcut("anna", "start_build")
+    await filled()
+    await town.people.use("anna", "pick_app", (await town.people.options("anna", "pick_app", "ios"))[0])
+    await town.slack.wait_for_modal("anna", "Sample iOS")

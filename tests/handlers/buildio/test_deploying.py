@@ -119,7 +119,7 @@ async def test_production_needs_a_second_person_and_staging_does_not(governed: G
 
 
 async def test_who_may_only_look_hears_build_ios_own_refusal(town: Town) -> None:
-    await town.ask("/buildio deploy shop", "The token has no right to do this at Build.io", person="carla")
+    await town.ask("/buildio deploy shop", "Your account has no right to do this at Build.io", person="carla")
     assert len(town.buildio.shop.deployments) == 1
 
 
