@@ -43,6 +43,8 @@ _RESULTS = {
     StepResult.RUNNING: ("▶️", "is running"),
     StepResult.OTHER: ("❔", "ended in another way"),
 }
+# Where the build was aborted or lost, the log breaks off in the step that ran.
+_CUT_OFF = ("🛑", "was cut off")
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,13 @@ def build_log(build: Build, app: App, view: LogView) -> Message:
             if not build.ended
             else ", which Bitrise is still putting together"
         )
-    blocks = [section(head), *_steps(view), *_ai(view), *_end(view), *_handles(build, view)]
+    blocks = [
+        section(head),
+        *_steps(view, ended=build.ended),
+        *_ai(view),
+        *_end(view),
+        *_handles(build, view),
+    ]
     note = "Only you see this. Secrets that I recognise are taken out."
     if view.whole_url is not None:
         note += f" The link to the whole log lives {MINUTES}."
@@ -170,9 +178,9 @@ def log_shared(build: Build, app: App, *, by: str) -> str:
     return f"The whole log of {wording.name(build, app)}, for {mention(by)}; secrets that I recognise are taken out."
 
 
-def step_line(step: Step) -> str:
-    """A step in a line: its result in words, and how long it took."""
-    symbol, words = _RESULTS[step.result]
+def step_line(step: Step, *, ended: bool = False) -> str:
+    """A step in a line: its result in words, and how long it took; `ended`: its build has, so it does not run on."""
+    symbol, words = _CUT_OFF if ended and step.result is StepResult.RUNNING else _RESULTS[step.result]
     if step.took is None:
         took = ""
     else:
@@ -190,8 +198,8 @@ def log_of_block(block_id: str) -> LogButton:
     return LogButton.read(about)
 
 
-def _steps(view: LogView) -> list[Block]:
-    lines = [step_line(step) for step in view.steps[:STEPS_SHOWN]]
+def _steps(view: LogView, *, ended: bool) -> list[Block]:
+    lines = [step_line(step, ended=ended) for step in view.steps[:STEPS_SHOWN]]
     if len(view.steps) > STEPS_SHOWN:
         lines.append(f"_and {len(view.steps) - STEPS_SHOWN} more_")
     return paragraphs(lines, most_blocks=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bot import messages
 from bot.commands import ShowAudit
+from bot.http import ProviderError
 from bot.provider import Provider
 from handlers.caller import Answer, Audience, Caller
 from handlers.doing import NotAllowed
@@ -29,4 +30,18 @@ async def show(ask: ShowAudit, caller: Caller, provider: Provider) -> Answer:
     where = "in this workspace" if ask.everywhere else "in this channel"
     if app is not None:
         where += f" to {app.title}"
-    return Answer(messages.audit(found, where=where, places=ask.everywhere), Audience.ONE_PERSON, title=TITLE)
+    said = messages.audit(found, where=where, places=ask.everywhere, apps=await _titles(caller))
+    return Answer(said, Audience.ONE_PERSON, title=TITLE)
+
+
+async def _titles(caller: Caller) -> dict[str, str]:
+    """What the apps are called, by their slugs, as far as that is known at once: the entries name slugs alone."""
+    followed = await caller.storage.subscriptions.of_all_channels()
+    titles = {one.app.slug: one.app.title for one in followed if one.app is not None}
+    for provider in caller.desk.clients.set_up:
+        try:
+            apps = await caller.apps_of(provider).in_time()
+        except ProviderError:
+            continue
+        titles |= {app.slug: app.title for app in apps}
+    return titles

@@ -136,6 +136,7 @@ async def test_the_log(bitrise: Bitrise, server: Server) -> None:
     view = LogView(steps=reading.steps, end=log_text(reading.end), of=reading.of, whole_url=read.whole_url)
     said = seen(messages.build_log(build, ANDROID, view))
     assert "✅ `git-clone@3.4.3` succeeded in" in said
+    assert "🛑 `Sleep` was cut off" in said, "the build was aborted while it ran"
     clone = await bitrise.read_log("669403bffbe35909", "3247e2920496e846", step=2)
     assert "GIT_CLONE_COMMIT_MESSAGE_SUBJECT" in log_text(clone.reading.end)
     assert "+ sleep 30" in said.splitlines()

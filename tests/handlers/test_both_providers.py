@@ -143,7 +143,8 @@ async def test_apps_are_those_that_somebodys_own_account_sees(town: Town) -> Non
     assert "ledger" not in town.words(await town.ask("/buildio apps", "3 apps", person="ben"))
     assert "1 app of labs" in town.words(await town.ask("/buildio apps team:labs", "ledger"))
     await town.ask("/buildio apps page:9", "There is no such page")
-    await town.ask("/buildio apps", "There are no apps", person="carla")
+    listed = await town.ask("/buildio apps", "`/buildio connect`", person="carla")
+    assert "Create an app" not in town.words(listed)
 
 
 async def test_without_an_account_one_sees_what_the_channel_follows(town: Town) -> None:

@@ -276,6 +276,12 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "artifact_links": st.builds(messages.artifact_links, BUILDS, APPS, st.lists(LINKS, max_size=3)),
     "artifacts": st.builds(messages.artifacts, BUILDS, APPS, LINES.map(lambda lines: lines[:5]), total=COUNT),
     "audit": st.builds(messages.audit, LINKS_OF_THE_LOG, where=TEXT),
+    "with_connect_button": st.builds(
+        messages.with_connect_button,
+        st.just(messages.problem("Nothing is here.")),
+        st.just("Type `/bitrise connect` to link your account."),
+        PROVIDER,
+    ),
     "below_each_other": st.builds(
         messages.below_each_other,
         st.lists(st.builds(messages.using_app, APPS, by=BY), min_size=1, max_size=3),

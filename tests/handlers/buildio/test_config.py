@@ -218,7 +218,7 @@ async def test_no_value_gets_out_on_its_whole_way(
         assert "[redacted] is too weak" in errors(town)["key"]
         await town.people.close_modal("anna")
         await town.confirm("/buildio config unset shop PASSWORD", "Remove", "− `PASSWORD`")
-        await town.ask("/buildio audit", "unset_config")
+        await town.ask("/buildio audit", "remove config vars")
         assert set(shown_in(town)) <= {"views.open", "views.update", "response_url"}
         assert leaks(town, logged(capfd, caplog)) == []
 
