@@ -84,7 +84,7 @@ log = structlog.get_logger()
 NextCall = Callable[[], Awaitable[Any]]
 
 DRAIN_SECONDS = 20.0
-NOT_INSTALLED = "I am not installed in this workspace any more. Ask an admin to install me again."
+NOT_INSTALLED = "I am not installed in this workspace. Ask an admin to install me."
 NOT_SERVED = (
     "This Buildbell is for other workspaces. Ask whoever runs it to add this one to SLACK_WORKSPACES."
 )

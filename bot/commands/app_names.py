@@ -14,6 +14,11 @@ SHOWN = 5
 _WORD = re.compile(r"[^\W_]+")
 
 
+def total_words(total: int) -> str:
+    """How many a list has, behind "lists"."""
+    return f"all {total}" if total > 1 else "the only one" if total else "those there are"
+
+
 class UnknownApp(Exception):
     """No app is called that; says the nearest names."""
 
@@ -21,7 +26,8 @@ class UnknownApp(Exception):
         self.words = words
         meant = f" Did you mean {' or '.join(app.title for app in nearest)}?" if nearest else ""
         super().__init__(
-            f"I don't know an app called {typed(words, 80)}.{meant} `{provider.command} apps` lists all {total}."
+            f"I don't know an app called {typed(words, 80)}.{meant} `{provider.command} apps` lists"
+            f" {total_words(total)}."
         )
 
 

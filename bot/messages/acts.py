@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from bot.bitrise import AbortOrder, Started
 from bot.build import App, Build, State
+from bot.commands import TriggerBuild
 from bot.messages import wording
 from bot.messages.blocks import context, section
 from bot.messages.card_buttons import card_row
@@ -36,13 +37,25 @@ def aborted(build: Build, app: App, *, by: str, order: AbortOrder) -> Message:
     )
 
 
-def start_note(app: App, one: Started, *, by: str, like: tuple[Build, App] | None = None) -> RunNote:
-    """A build was started; `like` is the one that is started again, with its app."""
+# What a build is started of, as it is said, and the field of the command that names it.
+_OF = (("on branch", "branch"), ("of tag", "tag"), ("at commit", "commit"))
+
+
+def start_note(
+    app: App,
+    one: Started,
+    *,
+    by: str,
+    ask: TriggerBuild | None = None,
+    like: tuple[Build, App] | None = None,
+) -> RunNote:
+    """A build was started: of what was asked for, or again `like` another one, with its app."""
+    of = "".join(f" {where} {code(name)}" for where, field in _OF if (name := getattr(ask, field, None)))
     workflow = f" with {code(one.workflow)}" if one.workflow else ""
     label = f"{app.title} #{one.number}" if one.number is not None else app.title
     again = f", as {wording.name(*like)} was" if like is not None else ""
     note = " (the answer was lost; I found the build running)" if one.found_after_lost_answer else ""
-    return RunNote(by=by, symbol="▶️", said=f"started *{link(one.url, label)}*{workflow}{again}{note}")
+    return RunNote(by=by, symbol="▶️", said=f"started *{link(one.url, label)}*{workflow}{of}{again}{note}")
 
 
 def run_row(app: App, slug: str, one: Started) -> list[Block]:

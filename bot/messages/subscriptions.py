@@ -32,7 +32,8 @@ MOST_IN_A_ROW = 2500
 _CURES = {
     "not_in_channel": "I am not in this channel. Type `/invite @buildbell` in it, then press *Tell again*.",
     "channel_not_found": "I can't see this channel any more. Type `/invite @buildbell` in it, then press *Tell again*.",
-    "unseen": "Whoever made it can't see the app any more. Press *Tell again* if you can.",
+    "unseen": "Whoever made it can't see the app any more, or has unlinked their account. Press *Tell again* if you"
+    " can.",
     "is_archived": "The channel was archived. Press *Tell again* once it is back.",
 }
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.build import State
+from bot.build import App, State
 from bot.commands import (
     BITRISE,
     GRAMMARS,
@@ -240,3 +240,16 @@ def test_no_part_of_a_secret_is_said_again_where_what_was_typed_is_cut(place: in
     with pytest.raises(UnknownApp) as unknown:
         find_app(words, [])
     assert seen_in(str(unknown.value)) == []
+
+
+def test_a_variable_that_is_none_is_named_before_anything_else_is_missing() -> None:
+    with pytest.raises(CommandError, match="env:X is no variable"):
+        parse("trigger env:X", surface="slash")
+
+
+@pytest.mark.parametrize(("total", "said"), [(1, "lists the only one."), (3, "lists all 3.")])
+def test_how_many_apps_a_list_has_is_said_in_words_that_fit(total: int, said: str) -> None:
+    apps = [App(slug=f"a-{number}", title=f"Shop {number}") for number in range(total)]
+    with pytest.raises(UnknownApp) as unknown:
+        find_app("nosuch", apps)
+    assert str(unknown.value).endswith(said)

@@ -223,6 +223,9 @@ def test_what_somebody_did(build: Build, app: App, words: str | None, started: l
         begun = messages.run_begun(note, messages.run_row(app, "a-build", one))
         assert_message(begun)
         assert_message(messages.with_starter(begun, note))
+        ask = TriggerBuild(branch="main", commit="0d5b3c")
+        said = messages.start_note(app, one, by="U0ASKER", ask=ask).said
+        assert "on branch `main` at commit `0d5b3c`" in said
     assert_message(messages.did_not_start(app, started))
 
 

@@ -74,14 +74,12 @@ def _abort(words: Words) -> AbortBuild:
 def _trigger(words: Words) -> TriggerBuild:
     app = words.plain()
     keyed = words.keyed(*_BUILDABLE, "message", "env")
+    # A variable that is none is said first: whoever has mended it would only hear of it then.
+    environments = tuple(_variable(text, words) for text in keyed.get("env", []))
     if keyed and not keyed.keys() & set(_BUILDABLE):
         words.wrong("What should be built? Name a branch, tag, commit, workflow or pipeline.")
-    variables = keyed.pop("env", [])
-    return TriggerBuild(
-        app=app,
-        **words.once(keyed),
-        environments=tuple(_variable(text, words) for text in variables),
-    )
+    keyed.pop("env", None)
+    return TriggerBuild(app=app, **words.once(keyed), environments=environments)
 
 
 def _variable(text: str, words: Words) -> tuple[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from bot.commands.app_names import total_words
 from bot.commands.errors import typed
 from bot.messages.buildio.pieces import COMMAND
 
@@ -18,8 +19,10 @@ def unknown_thing(what: str, words: str, names: Iterable[str], *, lists: str) ->
     close = difflib.get_close_matches(words.casefold(), by_case, n=_NAMES_SAID, cutoff=0.5)
     near = [by_case[name] for name in close]
     meant = f" Did you mean {' or '.join(near)}?" if near else ""
+    article = "an" if what[:1] in "aeiou" else "a"
     return (
-        f"I don't know a {what} called {typed(words, 80)}.{meant} `{COMMAND} {lists}` lists all {len(known)}."
+        f"I don't know {article} {what} called {typed(words, 80)}.{meant} `{COMMAND} {lists}` lists"
+        f" {total_words(len(known))}."
     )
 
 

@@ -10,6 +10,7 @@ from bot.acts import Abort, AbortPipeline, Decide, Rebuild, RebuildPipeline, Set
 from bot.authors import slack_user
 from bot.bitrise import AbortOrder, Started
 from bot.build import App, Build, PipelineRef
+from bot.commands import TriggerBuild
 from bot.http import NotFound
 from bot.messages import Message
 from bot.provider import Provider
@@ -40,7 +41,7 @@ async def _start(act: Start, caller: Caller) -> Done:
     if act.remember:
         kept = act.ask.model_copy(update={"app": act.app.title})
         await caller.storage.starts.remember(caller.person, act.app.slug, kept, at=caller.now())
-    answer = await _followed(act.app, started, caller)
+    answer = await _followed(act.app, started, caller, ask=act.ask)
     return Done(answer, _facts(act.app, started), _said(started))
 
 
@@ -55,12 +56,17 @@ async def _rebuild(act: Rebuild, caller: Caller) -> Done:
 
 
 async def _followed(
-    app: App, started: Sequence[Started], caller: Caller, *, like: tuple[Build, App] | None = None
+    app: App,
+    started: Sequence[Started],
+    caller: Caller,
+    *,
+    ask: TriggerBuild | None = None,
+    like: tuple[Build, App] | None = None,
 ) -> Answer | None:
     """Follow each that was started in a message of its own; the answer says what those messages do not."""
     answers = []
     for one in (one for one in started if one.ok):
-        note = messages.start_note(app, one, by=caller.person, like=like)
+        note = messages.start_note(app, one, by=caller.person, ask=ask, like=like)
         if one.is_pipeline and one.build_slug:
             ref = PipelineRef(id=one.build_slug)
             below = messages.pipeline_run_row(app, ref.id, one)
