@@ -79,3 +79,17 @@ async def test_an_admin_who_is_refused_what_is_off_can_add_the_rule(tmp_path: Pa
         await town.people.close_modal("anna")
         plain = await town.ask("/buildio run shop dyno:web.1 -- ls", "that is off", person="ben")
         assert "Add a rule" not in town.words(plain)
+
+
+async def test_policy_and_audit_are_about_the_channels_app(tmp_path: Path) -> None:
+    rules = '[[rule]]\nallow = ["deploy"]\napps = ["ledger"]\nwho = ["U0BEN"]\n'
+    async with open_governed(tmp_path, rules) as town:
+        await town.ask("/buildio use shop", "is this channel's app now")
+        await town.ask("/buildio policy", "You may deploy here.")
+        await town.ask("/buildio policy ledger", "You may not deploy here")
+        await town.ask("/buildio deploy branch:main", "anna deploys")
+        said = town.words(await town.ask("/buildio audit", "newest first"))
+        assert "✅ done: deploy (branch `main`) · shop" in said
+        assert "✅ done: make it the channel's app · shop" in said
+        assert "✅ done: link the account `anna-berg@acme.example`" in said
+        assert "→ ok" not in said
