@@ -98,7 +98,7 @@ class Control:
             "posts": lambda: [_shown(place, post) for post in place.posts(channel, person)],
             "modal": lambda: place.modal_words(opened) if (opened := place.people.modal(person)) else "",
             "violations": lambda: self._slack.violations,
-            "steps": lambda: [vars(one) for one in place.workspace.runs.values()],
+            "steps": lambda: [one.as_json() for one in place.workspace.runs.values()],
             "groups": lambda: [vars(one) for one in place.workspace.groups.values()],
             "people": lambda: [vars(one) for one in place.workspace.people.values()],
             "workspaces": self._workspaces,
@@ -235,7 +235,7 @@ class Control:
         return {"slug": held.slug}
 
     async def _step(self, given: dict[str, Any]) -> Any:
-        return vars(self._place(given).people.run_step(given["function"], given["inputs"]))
+        return self._place(given).people.run_step(given["function"], given["inputs"]).as_json()
 
     async def _hang(self, given: dict[str, Any]) -> Any:
         build = self._find_build(given)

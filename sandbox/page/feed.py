@@ -89,7 +89,9 @@ class Feed:
                 )
                 for one in faults.active
             ],
-            "runs": [vars(one) | {"status": one.status} for one in [*workspace.runs.values()][-RUNS_SHOWN:]],
+            "runs": [
+                one.as_json() | {"status": one.status} for one in [*workspace.runs.values()][-RUNS_SHOWN:]
+            ],
             "violations": slack.violations[-20:],
             "broken": len(slack.violations),
             "connections": len(slack.sockets.connections),

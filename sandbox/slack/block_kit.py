@@ -5,7 +5,9 @@ Sizes: docs.slack.dev's block and element pages.
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
@@ -84,14 +86,52 @@ class Button(Strict):
     accessibility_label: Annotated[str, StringConstraints(max_length=75)] | None = None
 
 
+class SlackFile(Strict):
+    """A file that was uploaded to Slack."""
+
+    id: str | None = None
+    url: Url | None = None
+
+
 class Image(Strict):
-    """A picture with words for those who can't see it."""
+    """A picture with words for those who can't see it; Slack fetches it at once (docs.slack.dev, "Image block")."""
 
     type: Literal["image"]
-    image_url: Url
+    image_url: Url | None = None
+    slack_file: SlackFile | None = None
     alt_text: Annotated[str, StringConstraints(min_length=1, max_length=2000)]
     title: Annotated[PlainText, at_most(2000)] | None = None
     block_id: BlockId | None = None
+
+    @model_validator(mode="after")
+    def _can_be_fetched(self) -> Image:
+        if (self.image_url is None) == (self.slack_file is None):
+            raise ValueError("missing required field: image_url")
+        if self.image_url is not None and not is_reachable(self.image_url):
+            raise PydanticCustomError("image_not_found", "downloading image failed")
+        return self
+
+
+def is_reachable(url: str) -> bool:
+    """Whether Slack could fetch this at all: a web address that is of no private network and no reserved name.
+
+    Whether something is there the sandbox does not try: nothing leaves the machine.
+    """
+    try:
+        parts = urlsplit(url)
+        host = (parts.hostname or "").rstrip(".")
+    except ValueError:
+        return False
+    if parts.scheme not in ("http", "https") or not host:
+        return False
+    try:
+        return ip_address(host).is_global
+    except ValueError:
+        return "." in host and host.rpartition(".")[2] not in _NOWHERE
+
+
+# Names that lead nowhere on the Internet (RFC 2606, RFC 6761, RFC 6762, and what private networks use).
+_NOWHERE = frozenset({"example", "internal", "invalid", "lan", "local", "localhost", "test"})
 
 
 class OptionGroup(Strict):
@@ -318,7 +358,7 @@ class Actions(Strict):
 
 
 class Input(Strict):
-    """A field with its label; only modals have it."""
+    """A field with its label."""
 
     type: Literal["input"]
     block_id: BlockId | None = None
@@ -384,9 +424,9 @@ class Newer(BaseModel):
     block_id: BlockId | None = None
 
 
-Common = Section | Header | Context | Divider | Actions | Image | RichText | Newer
+Common = Section | Header | Context | Divider | Actions | Image | Input | RichText | Newer
 MessageBlock = Annotated[Common | Markdown | Table, Field(discriminator="type")]
-ViewBlock = Annotated[Common | Input, Field(discriminator="type")]
+ViewBlock = Annotated[Common, Field(discriminator="type")]
 
 
 class Offered(Strict):

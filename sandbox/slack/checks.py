@@ -13,6 +13,7 @@ from sandbox.slack.block_kit import Home, MessageBlocks, Offered, View
 MOST_BLOCK_CHARACTERS = 13_200
 LARGEST_VIEW = 250_000
 MOST_MARKDOWN = 12_000
+MOST_ATTACHMENTS = 100
 # Names of union members stand in pydantic's path, but in no JSON pointer.
 _NOT_IN_POINTERS = frozenset(
     """
@@ -54,20 +55,55 @@ def check_blocks(blocks: Any) -> list[dict[str, Any]]:
     return _with_block_ids(blocks)
 
 
+def check_attachments(attachments: Any) -> list[dict[str, Any]]:
+    """A message's attachments, or the previews of links. Raises SlackError."""
+    if not isinstance(attachments, list) or not all(isinstance(one, dict) for one in attachments):
+        raise SlackError("invalid_attachments")
+    if len(attachments) > MOST_ATTACHMENTS:
+        raise SlackError("too_many_attachments")
+    return [
+        one | ({"blocks": check_blocks(one["blocks"])} if one.get("blocks") else {}) for one in attachments
+    ]
+
+
+# What a parameter's type means in JSON; every other one, such as a person's, is a text.
 _TYPES: dict[str, type | tuple[type, ...]] = {
-    "string": str,
     "integer": int,
     "number": (int, float),
     "boolean": bool,
+    "array": list,
+    "object": dict,
+    "slack#/types/timestamp": int,
+    "slack#/types/rich_text": (dict, list),
+    "slack#/types/message_context": dict,
+    "slack#/types/user_context": dict,
 }
 
 
-def check_parameters(given: Any, parameters: Any) -> None:
+def parameters_of(declared: Any) -> dict[str, dict[str, Any]]:
+    """A step's parameters by name, each with `is_required`.
+
+    A manifest has them in `properties` beside a list of those that are `required` (the published schema), or as they
+    are, each with its own `is_required` (the manifests of Slack's templates).
+    """
+    declared = declared or {}
+    nested = declared.get("properties")
+    if not isinstance(nested, dict) or isinstance(nested.get("type"), str):
+        return {name: {"is_required": False, **one} for name, one in declared.items()}
+    required = declared.get("required") or []
+    return {name: {"is_required": name in required, **one} for name, one in nested.items()}
+
+
+def check_parameters(given: Any, declared: Any) -> None:
     """What a workflow's step is given, or gives, against the manifest. Raises SlackError."""
-    properties = parameters["properties"]
-    problems = [f"missing required parameter {name}" for name in parameters["required"] if name not in given]
+    parameters = parameters_of(declared)
+    problems = [
+        f"missing required parameter {name}"
+        for name, one in parameters.items()
+        if one["is_required"] and name not in given
+    ]
     for name, value in given.items():
-        wanted = properties.get(name, {}).get("type")
+        wanted = parameters.get(name, {}).get("type")
         if wanted is None:
             problems.append(f"unknown parameter {name}")
         elif not isinstance(value, _TYPES.get(wanted, str)) or (
@@ -122,6 +158,9 @@ def _in_words(problem: Any, prefix: str) -> str:
             words = f"invalid additional property: {places.pop()}"
         case "union_tag_invalid":
             words = f"unsupported type: {limits.get('tag')}"
+        case "image_not_found":
+            words = "downloading image failed"
+            places.append("image_url")
         case "value_error":
             words = str(problem["msg"]).removeprefix("Value error, ")
         case _:

@@ -91,15 +91,19 @@ def filled_in(element: Block, given: Any) -> dict[str, Any]:
     return {field: given}
 
 
-def chosen_in(blocks: Sequence[Block], chosen: Mapping[tuple[str, str], Any]) -> dict[str, Any]:
-    """The state of what can be chosen outside of input blocks, as Slack sends it with a message or a view.
+def chosen_in(
+    blocks: Sequence[Block], chosen: Mapping[tuple[str, str], Any], *, with_inputs: bool = False
+) -> dict[str, Any]:
+    """The state of what can be chosen, as Slack sends it with a message or a view.
 
-    `chosen` is what somebody chose, by block and element.
+    `chosen` is what somebody chose, by block and element. A view's input blocks have a state of their own
+    (`state_of`); a message's are held here, with `with_inputs`.
     """
     state: dict[str, Any] = {}
-    inputs = {block["block_id"] for block in blocks if block["type"] == "input"}
+    inputs = {block["block_id"] for block in blocks if block["type"] == "input" and not with_inputs}
     for block_id, element in elements(blocks):
-        if block_id in inputs or element["type"] not in _FIELDS or element["type"] == "overflow":
+        kind = element["type"]
+        if block_id in inputs or kind == "overflow" or (kind not in _FIELDS and kind not in _TEXTS):
             continue
         name = element.get("action_id", "")
         held = filled_in(element, chosen.get((block_id, name)))

@@ -12,12 +12,13 @@ from typing import Any
 
 from sandbox.slack.accounts import Enterprise
 from sandbox.slack.checks import SlackError
-from sandbox.slack.workspace import APP, Workspace
+from sandbox.slack.workspace import APP, StepRun, Workspace
 
 CLIENT_ID = "1234567890.1234567890"
 CLIENT_SECRET = "sandbox-client-secret-0000"  # noqa: S105 - a simulated secret
 CODE_SECONDS = 600.0
 TOKEN_SECONDS = 43_200
+STEP_TOKEN_SECONDS = 900
 
 
 @dataclass(eq=False)
@@ -67,6 +68,8 @@ class Token:
     installation: Installation
     ends_at: float | None = None
     revoked: bool = False
+    # The step of a workflow for which alone it was given.
+    run: StepRun | None = None
 
 
 @dataclass
@@ -117,10 +120,22 @@ class Installations:
             raise SlackError("invalid_auth")
         if token.installation.removed:
             raise SlackError("account_inactive")
-        if token.revoked:
+        if token.revoked or _is_of_an_ended_step(token):
             raise SlackError("token_revoked")
         if token.ends_at is not None and token.ends_at <= self._clock():
             raise SlackError("token_expired")
+        return token
+
+    def for_step(self, installation: Installation, run: StepRun) -> Token:
+        """A token for a step of a workflow: it lasts a quarter of an hour.
+
+        The one that comes with `function_executed` also ends with the step; one that comes with a button of the
+        step's message or modal does not, since Slack's own templates complete the step with it and then change the
+        message (bolt-python#1075).
+        """
+        text = f"xwfp-{secrets.randbelow(10**13)}-{secrets.token_hex(16)}"
+        token = Token(text, installation, self._clock() + STEP_TOKEN_SECONDS, run=run)
+        self.tokens[text] = token
         return token
 
     def allow(
@@ -196,7 +211,7 @@ class Installations:
         """A token, and what rotation adds to the answer. One that never ends is given again and again."""
         if not self.rotating:
             for token in self.tokens.values():
-                if token.installation is installation and not token.revoked:
+                if token.installation is installation and not token.revoked and token.run is None:
                     return token.text, {}
             text = f"xoxb-{secrets.randbelow(10**13)}-{secrets.randbelow(10**13)}-{secrets.token_hex(12)}"
             self.tokens[text] = Token(text, installation)
@@ -211,7 +226,7 @@ class Installations:
         ending = [
             one
             for one in self.tokens.values()
-            if one.installation is installation and one.ends_at is not None
+            if one.installation is installation and one.ends_at is not None and one.run is None
         ]
         if not ending:
             raise ValueError(f"no token of {installation.id} ever ends: tokens do not rotate there")
@@ -221,9 +236,15 @@ class Installations:
     def revoke(self, token: Token) -> bool:
         """End a token for good; whether it was the installation's last one."""
         token.revoked = True
-        return all(one.revoked for one in self.tokens.values() if one.installation is token.installation)
+        lasting = (one for one in self.tokens.values() if one.run is None)
+        return all(one.revoked for one in lasting if one.installation is token.installation)
 
     def remove(self, installation: Installation) -> None:
         """The app is gone from there."""
         installation.removed = True
         self._installed.remove(installation)
+
+
+def _is_of_an_ended_step(token: Token) -> bool:
+    """Whether it came with a step that was completed."""
+    return token.run is not None and token.run.token == token.text and token.run.status != "running"

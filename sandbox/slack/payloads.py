@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sandbox.slack.accounts import Enterprise, Group, Person
-from sandbox.slack.workspace import APP, BOT_USER, TEAM, TEAM_NAME, Channel, OpenView, Post, StepRun
+from sandbox.slack.checks import parameters_of
+from sandbox.slack.workspace import (
+    APP,
+    BOT_USER,
+    TEAM,
+    TEAM_NAME,
+    Channel,
+    OpenView,
+    Post,
+    StepRun,
+    Workspace,
+)
 
 VERIFICATION_TOKEN = "sandbox-verification"  # noqa: S105 - the field that Slack has long told apps not to use
 
@@ -173,11 +184,8 @@ def user_group(group: Group, team: str) -> dict[str, Any]:
 def function_executed(run: StepRun, function: Mapping[str, Any], ts: str) -> dict[str, Any]:
     """A workflow has come to a step of the app's."""
 
-    def listed(parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
-        return [
-            {"name": name, "is_required": name in parameters["required"], **one}
-            for name, one in parameters["properties"].items()
-        ]
+    def listed(declared: Any) -> list[dict[str, Any]]:
+        return [{"name": name, **one} for name, one in parameters_of(declared).items()]
 
     return {
         "type": "function_executed",
@@ -185,18 +193,68 @@ def function_executed(run: StepRun, function: Mapping[str, Any], ts: str) -> dic
             "id": f"Fn{run.function[:8].upper()}",
             "callback_id": run.function,
             "title": function["title"],
-            "description": function["description"],
+            "description": function.get("description", ""),
             "type": "app",
             "app_id": APP,
-            "input_parameters": listed(function["input_parameters"]),
-            "output_parameters": listed(function["output_parameters"]),
+            "date_created": 1_700_000_000,
+            "date_updated": 1_700_000_000,
+            "date_deleted": 0,
+            "input_parameters": listed(function.get("input_parameters")),
+            "output_parameters": listed(function.get("output_parameters")),
         },
         "inputs": run.inputs,
         "function_execution_id": run.id,
         "workflow_execution_id": f"Wx{run.id[2:]}",
         "event_ts": ts,
-        "bot_access_token": "xwfp-sandbox-0000000000",
+        "bot_access_token": run.token,
     }
+
+
+def in_a_step(run: StepRun, token: str) -> dict[str, Any]:
+    """What an interaction has where its message or modal was made for a workflow's step."""
+    return {
+        "function_data": {
+            "execution_id": run.id,
+            "function": {"callback_id": run.function},
+            "inputs": run.inputs,
+        },
+        "bot_access_token": token,
+    }
+
+
+def conversation(channel: Channel, workspace: Workspace, *, with_count: bool = False) -> dict[str, Any]:
+    """A channel, or a direct message, as the Conversations API has it."""
+    common: dict[str, Any] = {
+        "id": channel.id,
+        "created": channel.created,
+        "is_archived": channel.archived,
+        "is_org_shared": False,
+        "context_team_id": workspace.team,
+        "updated": channel.created * 1000,
+    }
+    if channel.kind == "im":
+        return common | {"is_im": True, "user": channel.im_with, "is_user_deleted": channel.archived}
+    shown = common | {
+        "name": channel.name,
+        "name_normalized": channel.name,
+        "is_channel": not channel.private,
+        "is_group": channel.private,
+        "is_im": False,
+        "is_mpim": False,
+        "is_private": channel.private,
+        "is_general": False,
+        "is_shared": channel.shared_outside,
+        "is_ext_shared": channel.shared_outside,
+        "is_pending_ext_shared": False,
+        "pending_shared": [],
+        "is_member": workspace.bot_user in channel.members,
+        "creator": channel.creator,
+        "unlinked": 0,
+        "topic": {"value": channel.topic, "creator": "", "last_set": 0},
+        "purpose": {"value": channel.purpose, "creator": "", "last_set": 0},
+        "previous_names": [],
+    }
+    return shown | ({"num_members": len(channel.members)} if with_count else {})
 
 
 def on_message(
@@ -310,9 +368,10 @@ def view_submission(
     values: Mapping[str, Any],
     *,
     trigger_id: str,
+    response_urls: Sequence[Mapping[str, str]] = (),
     origin: Origin = FIRST,
 ) -> dict[str, Any]:
-    """A modal was submitted."""
+    """A modal was submitted; `response_urls` are those of the channels that were chosen for an answer."""
     return {
         "type": "view_submission",
         **_from(person, origin, in_a_view=True),
@@ -322,7 +381,7 @@ def view_submission(
             "app_installed_team_id": _installed_at(origin),
             "state": {"values": values},
         },
-        "response_urls": [],
+        "response_urls": [dict(one) for one in response_urls],
     }
 
 
@@ -333,7 +392,7 @@ def view_closed(
     return {
         "type": "view_closed",
         **_from(person, origin, in_a_view=True),
-        "view": opened.as_slack_sends_it(),
+        "view": {**opened.as_slack_sends_it(), "app_installed_team_id": _installed_at(origin)},
         "is_cleared": is_cleared,
     }
 

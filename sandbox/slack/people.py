@@ -15,9 +15,10 @@ from sandbox.slack import payloads
 from sandbox.slack.accounts import Person
 from sandbox.slack.checks import SlackError, check_options, check_parameters, check_view
 from sandbox.slack.delivery import Delivered, Delivery, NotAcknowledged
-from sandbox.slack.fields import CannotDo, action_of, chosen_in, find_element, state_of
+from sandbox.slack.events import Events, origin_of
+from sandbox.slack.fields import CannotDo, action_of, chosen_in, elements, find_element, state_of
 from sandbox.slack.handles import Handles
-from sandbox.slack.installations import Installation
+from sandbox.slack.installations import Installation, Installations
 from sandbox.slack.methods import MOST_VIEWS
 from sandbox.slack.responses import take_response
 from sandbox.slack.workspace import Channel, OpenView, Post, StepRun, Workspace
@@ -27,7 +28,7 @@ _LINK = re.compile(r"https?://[^\s<>|]+")
 
 @dataclass
 class People:
-    """Acts as the people of one workspace; `installed` says how the app is there, None where it is not."""
+    """Acts as the people of one workspace; `events` tells the app of what is no interaction."""
 
     workspace: Workspace
     delivery: Delivery
@@ -35,7 +36,8 @@ class People:
     journal: Journal
     manifest: Mapping[str, Any]
     base_url: Callable[[], str]
-    installed: Callable[[], Installation | None]
+    installations: Installations
+    events: Events
 
     async def command(self, person: str, channel: str, text: str) -> Delivered | None:
         """Type a slash command, with its name; None where the app did not acknowledge, which the person is shown."""
@@ -70,38 +72,46 @@ class People:
         sent = _LINK.sub(lambda match: f"<{match[0]}>", html.escape(text, quote=False))
         sent = sent.replace(f"@{self.workspace.bot.name}", f"<@{self.workspace.bot_user}>")
         post = self.workspace.post(where, Post(self.workspace.new_ts(), who.id, sent, thread_ts=thread))
-        inner: dict[str, Any] = {
-            "user": who.id,
-            "ts": post.ts,
-            "text": sent,
-            "team": self.workspace.team,
-            "channel": where.id,
-            "event_ts": post.ts,
-            "client_msg_id": post.ts,
-            **payloads.from_elsewhere(who),
-        } | ({"thread_ts": thread} if thread else {})
         self._links(who, where, post, sent)
-        if where.kind == "im":
-            self._event(
-                {"type": "message", "channel_type": "im", **inner},
-                "message.im",
-                shared_outside=bool(who.workspace),
-            )
-        elif f"<@{self.workspace.bot_user}>" in sent:
+        if where.kind != "im" and f"<@{self.workspace.bot_user}>" in sent:
             if self.workspace.bot_user in where.members:
-                self._event(
-                    {"type": "app_mention", **inner}, "app_mention", shared_outside=where.shared_outside
-                )
+                inner = {**self.events.message(where, post), "type": "app_mention", "event_ts": post.ts}
+                del inner["channel_type"]
+                self.events.send(inner, "app_mention", shared_outside=where.shared_outside)
             else:
                 bot = self.workspace.bot.name
                 self._slackbot(where, who, f"{bot} is not in this channel. /invite @{bot}")
         return post
 
+    def edit(self, person: str, post: Post, text: str) -> None:
+        """Change one's own message."""
+        where = self._channel_of_own(person, post)
+        self.workspace.edit(where, post, text=html.escape(text, quote=False), edited=True)
+
+    def delete(self, person: str, post: Post) -> None:
+        """Delete one's own message."""
+        where = self._channel_of_own(person, post)
+        self.workspace.remove(where, post)
+
+    def react(self, person: str, post: Post, emoji: str) -> None:
+        """React to a message, or take the reaction back where it is there already."""
+        who, where = self._somebody(person), self._channel_of(post)
+        name = emoji.strip(":")
+        if not self.workspace.react(where, post, who.id, name):
+            self.workspace.unreact(where, post, who.id, name)
+
+    def join(self, person: str, channel: str) -> None:
+        """Enter a channel."""
+        self.workspace.join(self._where(person, channel), self._somebody(person).id)
+
+    def leave_channel(self, person: str, channel: str) -> None:
+        """Leave a channel."""
+        self.workspace.leave(self._where(person, channel), self._somebody(person).id)
+
     def invite(self, channel: str) -> None:
         """`/invite` with the bot's name, which Slack itself answers."""
         self._origin()
-        self.workspace.channel(channel).members.add(self.workspace.bot_user)
-        self.workspace.changed()
+        self.workspace.join(self.workspace.channel(channel), self.workspace.bot_user)
 
     async def click(
         self, person: str, post: Post, button: str, given: Any = None, *, block_id: str | None = None
@@ -109,7 +119,7 @@ class People:
         """Use an element of a message, named by text, label or action_id, and say yes where it asks.
 
         `block_id` tells elements of the same name apart. None where nothing was acknowledged: Slack marks the element
-        with a warning.
+        with a warning. What is filled into an input is sent along with the next thing that is pressed.
         """
         who, where = self._somebody(person), self._channel_of(post)
         if post.only_for not in (None, who.id):
@@ -118,18 +128,22 @@ class People:
         found_in, element = find_element(shown, button, block_id)
         if element["type"] != "button":
             post.chosen[who.id, found_in, element.get("action_id", "")] = given
+        if _is_quiet(shown, found_in):
+            return None
         chosen = {(block, name): value for (one, block, name), value in post.chosen.items() if one == who.id}
         unfurled = _unfurled(post, found_in)
         response = self.handles.new_response(who.id, where.id, post.ts)
         payload = payloads.block_actions(
             who,
             action_of(found_in, element, given),
-            payloads.on_message(where, post, state=chosen_in(shown, chosen), unfurled=unfurled),
+            payloads.on_message(
+                where, post, state=chosen_in(shown, chosen, with_inputs=True), unfurled=unfurled
+            ),
             trigger_id=self.handles.new_trigger(who.id),
             response_url=f"{self.base_url()}/response/{response}",
             origin=self._origin(),
         )
-        return await self._interact(payload)
+        return await self._interact(payload, post.run)
 
     async def use(
         self, person: str, element_name: str, given: Any = None, *, block_id: str | None = None
@@ -156,7 +170,7 @@ class People:
             trigger_id=self.handles.new_trigger(who.id),
             origin=self._origin(),
         )
-        return await self._interact(payload)
+        return await self._interact(payload, opened.run if opened is not None else None)
 
     async def options(
         self,
@@ -216,22 +230,27 @@ class People:
         who = self._somebody(person)
         where = self._where(person, f"D{who.id[1:]}")
         self._origin()
-        inner = {"type": "app_home_opened", "user": who.id, "channel": where.id, "tab": tab}
-        self._event({**inner, "event_ts": self.workspace.new_ts()}, "app_home_opened")
+        inner: dict[str, Any] = {"type": "app_home_opened", "user": who.id, "channel": where.id, "tab": tab}
+        if tab == "home" and who.id in self.workspace.homes:
+            inner["view"] = self.workspace.home_as_slack_sends_it(who.id)
+        self.events.send({**inner, "event_ts": self.workspace.new_ts()}, "app_home_opened")
 
     def run_step(self, function: str, inputs: Mapping[str, Any]) -> StepRun:
         """Let a workflow come to one of the app's steps. Raises CannotDo for inputs that Workflow Builder refuses."""
         self._origin()
+        installation = self.installed()
         known = (self.manifest.get("functions") or {}).get(function)
         if known is None:
             raise CannotDo(f"there is no step {function}")
         try:
-            check_parameters(inputs, known["input_parameters"])
+            check_parameters(inputs, known.get("input_parameters"))
         except SlackError as error:
             raise CannotDo(str(error)) from error
         run = StepRun(f"Fx{secrets.token_hex(6).upper()}", function, dict(inputs))
+        if installation is not None:
+            run.token = self.installations.for_step(installation, run).text
         self.workspace.runs[run.id] = run
-        self._event(payloads.function_executed(run, known, self.workspace.new_ts()), "function_executed")
+        self.events.send(payloads.function_executed(run, known, self.workspace.new_ts()), "function_executed")
         self.workspace.changed()
         return run
 
@@ -250,10 +269,15 @@ class People:
         blocks = opened.view["blocks"]
         state = state_of(blocks, opened.filled, submitting=True) | chosen_in(blocks, opened.chosen)
         payload = payloads.view_submission(
-            who, opened, state, trigger_id=self.handles.new_trigger(who.id), origin=self._origin()
+            who,
+            opened,
+            state,
+            trigger_id=self.handles.new_trigger(who.id),
+            response_urls=self._response_urls(who, blocks, state),
+            origin=self._origin(),
         )
         try:
-            delivered = await self.delivery.interaction(payload)
+            delivered = await self.delivery.interaction(self._with_step(payload, opened.run))
         except NotAcknowledged:
             opened.errors = {"": "We had some trouble connecting. Try again?"}
             self.workspace.changed()
@@ -270,16 +294,14 @@ class People:
         closed = stack.pop()
         self.workspace.changed()
         if closed.view.get("notify_on_close"):
-            await self.delivery.interaction(
-                payloads.view_closed(who, closed, is_cleared=False, origin=self._origin())
-            )
+            payload = payloads.view_closed(who, closed, is_cleared=False, origin=self._origin())
+            await self.delivery.interaction(self._with_step(payload, closed.run))
 
     def leave(self, person: str) -> None:
         """Somebody's account is deactivated: they are gone from every channel, and can do nothing any more."""
         gone = self.workspace.deactivate(self._somebody(person))
         installation = self.installed()
-        # docs.slack.dev, "user_change": the scope users:read is needed.
-        if installation is None or "users:read" not in installation.scopes:
+        if installation is None:
             return
         shown = payloads.user(
             gone,
@@ -290,13 +312,45 @@ class People:
         )
         ts = self.workspace.new_ts()
         inner = {"type": "user_change", "user": shown, "cache_ts": int(float(ts)), "event_ts": ts}
-        self._event(inner, "user_change")
+        self.events.send(inner, "user_change")
 
-    async def _interact(self, payload: Mapping[str, Any]) -> Delivered | None:
+    def installed(self) -> Installation | None:
+        """How the app is installed here; None where it is not."""
+        return self.installations.of(self.workspace)
+
+    async def _interact(self, payload: Mapping[str, Any], run: StepRun | None = None) -> Delivered | None:
         try:
-            return await self.delivery.interaction(payload)
+            return await self.delivery.interaction(self._with_step(payload, run))
         except NotAcknowledged:
             return None
+
+    def _with_step(self, payload: Mapping[str, Any], run: StepRun | None) -> dict[str, Any]:
+        """The payload, with the step that the message or modal was made for, and a token for it."""
+        installation = self.installed()
+        if run is None or installation is None:
+            return dict(payload)
+        return {**payload, **payloads.in_a_step(run, self.installations.for_step(installation, run).text)}
+
+    def _response_urls(
+        self, who: Person, blocks: list[dict[str, Any]], state: Mapping[str, Any]
+    ) -> list[dict[str, str]]:
+        """An address for each channel that was chosen in a field with `response_url_enabled`."""
+        found = []
+        for block_id, element in elements(blocks):
+            name = element.get("action_id", "")
+            held = state.get(block_id, {}).get(name, {})
+            channel = held.get("selected_conversation") or held.get("selected_channel")
+            if element.get("response_url_enabled") and channel in self.workspace.channels:
+                response = self.handles.new_response(who.id, channel)
+                found.append(
+                    {
+                        "block_id": block_id,
+                        "action_id": name,
+                        "channel_id": channel,
+                        "response_url": f"{self.base_url()}/response/{response}",
+                    }
+                )
+        return found
 
     def _state(self, who: Person, opened: OpenView | None, blocks: list[dict[str, Any]]) -> dict[str, Any]:
         """What is filled in and chosen in a modal, or on the Home."""
@@ -310,7 +364,7 @@ class People:
         home = self.workspace.homes.get(who.id)
         if home is None:
             raise CannotDo(f"{who.name} has neither a modal nor a Home before them")
-        return home["blocks"], {"id": f"VHOME{who.id}", **home}
+        return home["blocks"], self.workspace.home_as_slack_sends_it(who.id)
 
     def _follow(self, who: Person, opened: OpenView, body: Mapping[str, Any]) -> None:
         """Do what the app answered to a submission."""
@@ -332,7 +386,7 @@ class People:
                     if len(stack) >= MOST_VIEWS:
                         raise SlackError("push_limit_reached")
                     opened.errors = {}
-                    self.workspace.open_view(who.id, check_view(body["view"]), on_top=True)
+                    self.workspace.open_view(who.id, check_view(body["view"]), on_top=True, run=opened.run)
                 case "clear":
                     stack.clear()
                 case None:
@@ -366,12 +420,7 @@ class People:
                 "unfurl_id": f"{where.id}-{post.ts}",
                 "event_ts": post.ts,
             }
-            self._event(inner, "link_shared", shared_outside=where.shared_outside)
-
-    def _event(self, inner: dict[str, Any], name: str, *, shared_outside: bool = False) -> None:
-        if self.installed() is not None and subscribed(self.manifest, name):
-            origin = self._origin()
-            self.delivery.event(payloads.event(inner, shared_outside=shared_outside, origin=origin))
+            self.events.send(inner, "link_shared", shared_outside=where.shared_outside)
 
     def _origin(self) -> payloads.Origin:
         """Where what people do here comes from. Raises CannotDo where the app is not installed."""
@@ -397,19 +446,21 @@ class People:
     def _channel_of(self, post: Post) -> Channel:
         return next(channel for channel in self.workspace.channels.values() if post in channel.posts)
 
+    def _channel_of_own(self, person: str, post: Post) -> Channel:
+        who = self._somebody(person)
+        if post.user != who.id:
+            raise CannotDo(f"this is not {who.name}'s message")
+        return self._channel_of(post)
+
     def _slackbot(self, channel: Channel, person: Person, words: str) -> None:
         self.workspace.post(channel, Post(self.workspace.new_ts(), "USLACKBOT", words, only_for=person.id))
 
 
-def subscribed(manifest: Mapping[str, Any], event: str) -> bool:
-    """Whether the app hears of such events."""
-    return event in (manifest["settings"].get("event_subscriptions") or {}).get("bot_events", [])
-
-
-def origin_of(workspace: Workspace, *, org_wide: bool) -> payloads.Origin:
-    """What payloads say of the workspace."""
-    return payloads.Origin(
-        workspace.team, workspace.domain, workspace.bot_user, workspace.enterprise, org_wide
+def _is_quiet(blocks: list[dict[str, Any]], block_id: str) -> bool:
+    """Whether a block is an input that tells the app nothing until something is pressed."""
+    return any(
+        one.get("block_id") == block_id and one["type"] == "input" and not one.get("dispatch_action")
+        for one in blocks
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sandbox.slack.arguments import text as read_text
 from sandbox.slack.checks import SlackError, check_blocks
 from sandbox.slack.handles import ResponseHandle
 from sandbox.slack.workspace import Post, Workspace
@@ -16,7 +17,7 @@ def take_response(workspace: Workspace, handle: ResponseHandle, content: Mapping
     """Put an answer where its handle leads: a new message, or in the place of the one that was pressed."""
     channel = workspace.channels[handle.channel]
     blocks = check_blocks(content["blocks"]) if content.get("blocks") else []
-    text = str(content.get("text") or "")
+    text = read_text(content, "text")
     pressed = channel.find(handle.post_ts) if handle.post_ts else None
     if content.get("delete_original") and pressed is not None:
         workspace.remove(channel, pressed)
@@ -26,10 +27,17 @@ def take_response(workspace: Workspace, handle: ResponseHandle, content: Mapping
     if len(text) > MOST_RESPONSE_TEXT:
         raise SlackError("msg_too_long")
     if content.get("replace_original") and pressed is not None:
-        pressed.text, pressed.blocks, pressed.edited = text, blocks, True
-        workspace.touch(pressed)
+        workspace.edit(channel, pressed, text=text, blocks=blocks, edited=True)
         return {"ok": True}
     only_for = None if content.get("response_type") == "in_channel" else handle.person
-    post = Post(workspace.new_ts(), workspace.bot_user, text, blocks, only_for=only_for, by_bot=True)
+    post = Post(
+        workspace.new_ts(),
+        workspace.bot_user,
+        text,
+        blocks,
+        only_for=only_for,
+        by_bot=True,
+        run=pressed.run if pressed is not None else None,
+    )
     workspace.post(channel, post)
     return {"ok": True}

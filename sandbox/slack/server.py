@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
@@ -15,9 +16,9 @@ from sandbox.journal import Journal
 from sandbox.slack import payloads
 from sandbox.slack.accounts import Enterprise, Person
 from sandbox.slack.delivery import DEADLINE_SECONDS, Delivery
+from sandbox.slack.events import is_subscribed, origin_of
 from sandbox.slack.install_page import PATH, InstallPage
 from sandbox.slack.installations import Installation, Installations, Token
-from sandbox.slack.people import origin_of, subscribed
 from sandbox.slack.sockets import Sockets
 from sandbox.slack.web_api import WebApi
 from sandbox.slack.workplace import Workplace
@@ -25,6 +26,8 @@ from sandbox.slack.workspace import TEAM, Channel, Workspace
 
 BOT_TOKEN = "xoxb-sandbox-0000000000-buildbell"  # noqa: S105 - a simulated token
 APP_TOKEN = "xapp-sandbox-0000000000-buildbell"  # noqa: S105
+# How often it is looked whether a scheduled message is due.
+SCHEDULE_SECONDS = 0.5
 SIGNING_SECRET = "sandbox-signing-secret-0000"  # noqa: S105
 
 
@@ -93,6 +96,7 @@ class SlackSandbox(Workplace):
             self.manifest, self.workplaces, self.installations, lambda: self.redirect_urls
         )
         self._runner: web.AppRunner | None = None
+        self._posting: asyncio.Task[None] | None = None
 
     def add_workspace(
         self,
@@ -188,7 +192,7 @@ class SlackSandbox(Workplace):
         return origin_of(workspace, org_wide=installation.org_wide)
 
     def _tell_of_the_end(self, inner: Mapping[str, Any], origin: payloads.Origin) -> None:
-        if subscribed(self.manifest, inner["type"]):
+        if is_subscribed(self.manifest, inner["type"]):
             self.delivery.event(payloads.of_the_end(inner, origin))
 
     def _now(self) -> float:
@@ -220,14 +224,25 @@ class SlackSandbox(Workplace):
         await web.TCPSite(self._runner, "127.0.0.1", port).start()
         self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
         await self.delivery.start()
+        self._posting = asyncio.create_task(self._post_scheduled())
         return self
 
     async def close(self) -> None:
         """End."""
+        if self._posting is not None:
+            self._posting.cancel()
         await self.delivery.close()
         await self.sockets.close()
         if self._runner is not None:
             await self._runner.cleanup()
+
+    async def _post_scheduled(self) -> None:
+        """Post what was scheduled, when its time has come."""
+        while True:
+            for place in self.workplaces.values():
+                if place.workspace.scheduled:
+                    place.workspace.post_scheduled()
+            await asyncio.sleep(SCHEDULE_SECONDS)
 
     async def _take_file(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]

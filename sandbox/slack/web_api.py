@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,14 +13,15 @@ from aiohttp import web
 
 from sandbox.faults import Fault, Faults
 from sandbox.journal import Journal
+from sandbox.slack.arguments import flag, parse_json
 from sandbox.slack.checks import SlackError
 from sandbox.slack.installations import Installation, Installations, Token
-from sandbox.slack.methods import METHODS, Methods
+from sandbox.slack.methods import FORM_ONLY, METHODS, Methods
 from sandbox.slack.rates import Rates
 from sandbox.slack.responses import take_response
 from sandbox.slack.sockets import Sockets
 from sandbox.slack.workplace import Workplace
-from sandbox.slack.workspace import APP
+from sandbox.slack.workspace import APP, StepRun
 
 _UNESCAPED = re.compile(r"&(?!amp;|lt;|gt;)|<(?![@#!]|https?:|mailto:|tel:)|<(?=[^>]*$)")
 # Errors that come from a careful app, too: the world changed between its looking and its asking.
@@ -43,12 +43,31 @@ HAPPEN_TO_ANYBODY = frozenset(
         "no_such_subteam",
         "invalid_code",
         "code_already_used",
+        "already_archived",
+        "already_in_channel",
+        "already_pinned",
+        "already_reacted",
+        "execution_not_in_running_state",
+        "name_taken",
+        "no_pin",
+        "no_reaction",
+        "not_archived",
+        "users_not_found",
     }
 )
 
 
 # Without a workspace named, an organisation's token can't say which one is meant (docs.slack.dev, "usergroups.list").
-_TEAM_NEEDED = frozenset({"users.conversations", "usergroups.list", "usergroups.users.list"})
+_TEAM_NEEDED = frozenset(
+    {
+        "conversations.create",
+        "conversations.list",
+        "usergroups.list",
+        "usergroups.users.list",
+        "users.conversations",
+        "users.list",
+    }
+)
 # What the inspector does not show.
 _SECRETS = frozenset({"token", "client_secret", "code", "access_token", "refresh_token"})
 
@@ -60,6 +79,7 @@ class _Admitted:
     answer: Callable[[], dict[str, Any]]
     rates: Rates
     scopes: frozenset[str] | None = None
+    channel: str = ""
 
 
 @dataclass
@@ -103,7 +123,7 @@ class WebApi:
     def _reached(self, installation: Installation) -> Iterator[Workplace]:
         return (place for place in self.workplaces.values() if installation.reaches(place.workspace))
 
-    def _methods(self, installation: Installation, place: Workplace) -> Methods:
+    def _methods(self, installation: Installation, place: Workplace, run: StepRun | None = None) -> Methods:
         return Methods(
             place.workspace,
             place.handles,
@@ -112,18 +132,19 @@ class WebApi:
             [one.workspace for one in self._reached(installation)],
             bool(self.manifest["features"].get("app_home", {}).get("home_tab_enabled")),
             self.manifest.get("functions") or {},
+            run,
         )
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """A method call."""
         method = request.match_info["method"]
-        arguments = await _arguments(request)
+        arguments, unreadable = await _arguments(method, request)
         entry = self.journal.note("app → Slack", method, _shown(arguments))
         fault = self.faults.take(method)
         if (faulty := await _before(fault, request)) is not None:
             self.journal.close(entry, f"(fault: {fault.kind if fault else ''})", status=faulty.status)
             return faulty
-        status, answer, headers, broken = self._answer(method, arguments, request, fault)
+        status, answer, headers, broken = self._answer(method, arguments, request, fault, unreadable)
         shown = answer if method != "oauth.v2.access" else _shown(answer)
         self.journal.close(entry, shown, status=status, broken=broken)
         if fault is not None and fault.kind == "answer_lost":
@@ -131,11 +152,16 @@ class WebApi:
         return web.json_response(answer, status=status, headers=headers)
 
     def _answer(
-        self, method: str, arguments: dict[str, Any], request: web.Request, fault: Fault | None
+        self,
+        method: str,
+        arguments: dict[str, Any],
+        request: web.Request,
+        fault: Fault | None,
+        unreadable: SlackError | None,
     ) -> tuple[int, dict[str, Any], dict[str, str], list[str]]:
         call = self._admit(method, arguments, request)
         headers = {"X-OAuth-Scopes": ",".join(sorted(call.scopes))} if call.scopes is not None else {}
-        wait = call.rates.wait(method, str(arguments.get("channel")))
+        wait = call.rates.wait(method, call.channel)
         if fault is not None and fault.kind == "ratelimited":
             wait = max(int(fault.seconds), 1)
         if wait:
@@ -143,9 +169,12 @@ class WebApi:
         try:
             if fault is not None and fault.kind == "error":
                 raise SlackError(fault.words)
+            if unreadable is not None:
+                raise unreadable
             return 200, {"ok": True, **call.answer()}, headers, unescaped(arguments)
         except SlackError as error:
-            expected = error.error in HAPPEN_TO_ANYBODY or fault is not None
+            asked_for = method == "api.test"
+            expected = error.error in HAPPEN_TO_ANYBODY or fault is not None or asked_for
             return 200, error.body, headers, [] if expected else [str(error)]
 
     def _admit(self, method: str, arguments: Mapping[str, Any], request: web.Request) -> _Admitted:
@@ -155,10 +184,12 @@ class WebApi:
                 given = dict(arguments) | _basic(request)
                 return _Admitted(lambda: self.installations.exchange(given), self.rates)
             authorization = request.headers.get("Authorization", "")
-            text = authorization.removeprefix("Bearer ").strip() or str(arguments.get("token") or "")
+            text = authorization.removeprefix("Bearer ").strip() or _token_in(arguments)
             known = method in METHODS or method in ("apps.connections.open", "auth.revoke")
             if not known:
                 raise SlackError("unknown_method", req_method=method)
+            if method == "api.test":
+                return _Admitted(lambda: self.methods.api_test(arguments), self.rates)
             if not text:
                 raise SlackError("not_authed")
             if method == "apps.connections.open":
@@ -176,8 +207,11 @@ class WebApi:
         if scope is not None and scope not in scopes:
             missing = SlackError("missing_scope", needed=scope, provided=",".join(sorted(scopes)))
             return _Admitted(_refusing(missing), place.rates, scopes)
-        answer = getattr(self._methods(token.installation, place), name)
-        return _Admitted(lambda: answer(arguments), place.rates, scopes)
+        answer = getattr(self._methods(token.installation, place, token.run), name)
+        channel = place.workspace.resolve(str(arguments.get("channel") or ""))
+        return _Admitted(
+            lambda: answer(arguments), place.rates, scopes, channel.id if channel is not None else ""
+        )
 
     def _open_connection(self, text: str) -> _Admitted:
         """apps.connections.open: the app's own token, whatever workspaces it is in."""
@@ -193,7 +227,7 @@ class WebApi:
 
     def _revoke(self, token: Token, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """auth.revoke; with `test` nothing happens."""
-        if str(arguments.get("test")).lower() in ("1", "true"):
+        if flag(arguments, "test"):
             return {"revoked": False}
         self.revoked(token, self.installations.revoke(token))
         return {"revoked": True}
@@ -217,7 +251,7 @@ class WebApi:
 
     async def respond(self, request: web.Request) -> web.StreamResponse:
         """A message to a response_url."""
-        text = await request.text()
+        text = (await request.read()).decode("utf-8", "replace")
         entry = self.journal.note("app → Slack", "response_url", _loaded(text))
         fault = self.faults.take("response_url")
         if (faulty := await _before(fault, request)) is not None:
@@ -225,7 +259,9 @@ class WebApi:
             return faulty
         status, broken = 200, []
         try:
-            content = json.loads(text)
+            content = parse_json(text)
+            if not isinstance(content, dict):
+                raise SlackError("invalid_payload", "the body is no object")
             name = request.match_info["name"]
             place = next((one for one in self.workplaces.values() if one.handles.knows_response(name)), None)
             if place is None:
@@ -284,7 +320,7 @@ def _loaded(value: Any) -> Any:
     if not isinstance(value, str) or value[:1] not in ("{", "["):
         return value
     try:
-        return json.loads(value)
+        return parse_json(value)
     except ValueError:
         return value
 
@@ -310,15 +346,29 @@ def _break(request: web.Request) -> None:
     raise asyncio.CancelledError
 
 
-async def _arguments(request: web.Request) -> dict[str, Any]:
-    """Query, form, multipart and JSON: Slack takes them all."""
+async def _arguments(method: str, request: web.Request) -> tuple[dict[str, Any], SlackError | None]:
+    """Query, form, multipart and JSON, which most methods take, and what is wrong with the body, if anything is."""
     arguments: dict[str, Any] = dict(request.query)
-    if request.method == "POST":
-        if request.content_type == "application/json":
-            content = json.loads(await request.text() or "{}")
-            arguments |= content if isinstance(content, dict) else {}
-        else:
-            arguments |= {
-                name: value for name, value in (await request.post()).items() if isinstance(value, str)
-            }
-    return arguments
+    if request.method != "POST":
+        return arguments, None
+    if request.content_type == "application/json":
+        if method in FORM_ONLY:
+            return arguments, None
+        try:
+            content = parse_json(await request.read() or b"{}")
+        except ValueError:
+            return arguments, SlackError("invalid_json")
+        if not isinstance(content, dict):
+            return arguments, SlackError("json_not_object")
+        return arguments | content, None
+    try:
+        form = await request.post()
+    except (ValueError, LookupError, AssertionError):
+        return arguments, SlackError("invalid_form_data")
+    return arguments | {name: value for name, value in form.items() if isinstance(value, str)}, None
+
+
+def _token_in(arguments: Mapping[str, Any]) -> str:
+    """The token that came as an argument; "" where there is none."""
+    token = arguments.get("token")
+    return token if isinstance(token, str) else ""

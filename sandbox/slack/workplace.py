@@ -7,6 +7,7 @@ from typing import Any
 
 from sandbox.journal import Journal
 from sandbox.slack.delivery import Delivery
+from sandbox.slack.events import Events
 from sandbox.slack.handles import Handles
 from sandbox.slack.installations import Installations
 from sandbox.slack.people import People
@@ -30,6 +31,8 @@ class Workplace:
         self.workspace = workspace
         self.handles = Handles(trigger_seconds=delivery.deadline_seconds)
         self.rates = Rates()
+        self.events = Events(workspace, delivery, manifest, lambda: installations.of(workspace))
+        workspace.observer = self.events
         self.people = People(
             workspace,
             delivery,
@@ -37,7 +40,8 @@ class Workplace:
             journal,
             manifest,
             base_url,
-            lambda: installations.of(workspace),
+            installations,
+            self.events,
         )
 
     @property
@@ -49,7 +53,7 @@ class Workplace:
         """Whether something that a call names is here: a channel, a person, a trigger, a view, a step's run."""
         named = {name: str(arguments.get(name) or "") for name in _NAMES}
         if channel := named["channel"] or named["channel_id"]:
-            return channel in self.workspace.channels
+            return self.workspace.resolve(channel) is not None
         if person := named["user"] or named["user_id"] or named["users"]:
             return person in self.workspace.people
         if named["trigger_id"]:

@@ -8,7 +8,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from sandbox.slack.accounts import Enterprise, Group, Person
 
@@ -42,10 +42,20 @@ class Post:
     chosen: dict[tuple[str, str, str], Any] = field(default_factory=dict)
     team: str = TEAM
     bot_id: str = BOT_ID
+    # What kind of message it is, where it is no ordinary one: `me_message`.
+    subtype: str = ""
+    # Who has reacted, by the emoji's name, in the order in which they did.
+    reactions: dict[str, list[str]] = field(default_factory=dict)
+    # When it was pinned, in Unix seconds, and by whom.
+    pinned: tuple[int, str] | None = None
+    # The step of a workflow that posted it: its buttons belong to that step.
+    run: StepRun | None = None
 
     def as_slack_sends_it(self, *, with_metadata: bool = False) -> dict[str, Any]:
         """The message as the Web API and payloads have it."""
         message: dict[str, Any] = {"type": "message", "user": self.user, "ts": self.ts, "text": self.text}
+        if self.subtype:
+            message["subtype"] = self.subtype
         if self.by_bot:
             message |= {"bot_id": self.bot_id, "app_id": APP, "team": self.team}
         if self.blocks:
@@ -59,6 +69,11 @@ class Post:
             message["subtype"] = "thread_broadcast"
         if self.edited:
             message["edited"] = {"user": self.user, "ts": self.ts}
+        if self.reactions:
+            message["reactions"] = [
+                {"name": name, "users": list(users), "count": len(users)}
+                for name, users in self.reactions.items()
+            ]
         if with_metadata and self.metadata:
             message["metadata"] = self.metadata
         return message
@@ -76,6 +91,10 @@ class Channel:
     members: set[str] = field(default_factory=set)
     shared_outside: bool = False
     posts: list[Post] = field(default_factory=list)
+    created: int = 1_700_000_000
+    creator: str = ""
+    topic: str = ""
+    purpose: str = ""
 
     @property
     def kind(self) -> str:
@@ -85,6 +104,22 @@ class Channel:
     def find(self, ts: str) -> Post | None:
         """The message of that name."""
         return next((post for post in self.posts if post.ts == ts), None)
+
+    def replies_to(self, post: Post) -> list[Post]:
+        """The replies of a thread, which everybody sees."""
+        return [one for one in self.posts if one.thread_ts == post.ts != one.ts and one.only_for is None]
+
+
+# What a view has in payloads and answers where the app has not set it (docs.slack.dev, "View object").
+VIEW_DEFAULTS: dict[str, Any] = {
+    "private_metadata": "",
+    "callback_id": "",
+    "external_id": "",
+    "submit": None,
+    "close": None,
+    "clear_on_close": False,
+    "notify_on_close": False,
+}
 
 
 @dataclass
@@ -101,6 +136,8 @@ class OpenView:
     chosen: dict[tuple[str, str], Any] = field(default_factory=dict)
     team: str = TEAM
     bot_id: str = BOT_ID
+    # The step of a workflow that opened it.
+    run: StepRun | None = None
 
     def show(self, view: dict[str, Any]) -> None:
         """Become this view; what was filled in stays in the fields that are still there (views.update)."""
@@ -119,9 +156,8 @@ class OpenView:
             "root_view_id": self.root_id,
             "previous_view_id": self.previous_id,
             "state": {"values": {}},
-            "private_metadata": "",
-            "callback_id": "",
-            "external_id": "",
+            "app_installed_team_id": self.team,
+            **VIEW_DEFAULTS,
             **self.view,
         }
 
@@ -135,11 +171,62 @@ class StepRun:
     inputs: dict[str, Any]
     outputs: dict[str, Any] | None = None
     error: str | None = None
+    # With what the app acts for this step (docs.slack.dev, "Workflow tokens").
+    token: str = ""
 
     @property
     def status(self) -> str:
         """How it stands."""
         return "failed" if self.error is not None else "running" if self.outputs is None else "completed"
+
+    def as_json(self) -> dict[str, Any]:
+        """What people are shown: all but the token."""
+        return {
+            "id": self.id,
+            "function": self.function,
+            "inputs": self.inputs,
+            "outputs": self.outputs,
+            "error": self.error,
+        }
+
+
+@dataclass(frozen=True)
+class ScheduledMessage:
+    """A message that waits for its time; `post_at` and `created` are in Unix seconds."""
+
+    id: str
+    channel: str
+    post_at: int
+    created: int
+    post: Post
+
+
+class Observer(Protocol):
+    """Whoever hears of what happens in a workspace."""
+
+    def posted(self, channel: Channel, post: Post) -> None:
+        """Note a new message."""
+
+    def changed(self, channel: Channel, post: Post, before: dict[str, Any]) -> None:
+        """Note a message that was edited; `before` is what it was."""
+
+    def deleted(self, channel: Channel, post: Post) -> None:
+        """Note a message that is gone."""
+
+    def reacted(self, channel: Channel, post: Post, person: str, name: str, *, added: bool) -> None:
+        """Note a reaction that was added or removed."""
+
+    def pinned(self, channel: Channel, post: Post, person: str, *, added: bool) -> None:
+        """Note a message that was pinned or is pinned no more."""
+
+    def joined(self, channel: Channel, person: str, inviter: str) -> None:
+        """Note a new member of a channel."""
+
+    def left(self, channel: Channel, person: str) -> None:
+        """Note a member who left a channel."""
+
+    def altered(self, channel: Channel, what: str, person: str) -> None:
+        """Note a channel that was created, archived, unarchived or renamed."""
 
 
 @dataclass(frozen=True)
@@ -233,6 +320,8 @@ class Workspace:
         self.files: dict[str, bytes] = {}
         self.uploads: dict[str, Upload] = {}
         self.runs: dict[str, StepRun] = {}
+        self.scheduled: dict[str, ScheduledMessage] = {}
+        self.observer: Observer | None = None
         self.revision = 0
         self.removed: list[tuple[int, str, str]] = []
         self._posted = itertools.count(1)
@@ -257,6 +346,16 @@ class Workspace:
             raise KeyError(f"there is no channel {name}")
         return found
 
+    def resolve(self, named: str) -> Channel | None:
+        """The conversation that an id, a channel's name or a person's id leads to."""
+        name = named.removeprefix("#")
+        found = (
+            one
+            for one in self.channels.values()
+            if one.im_with == named or (one.kind != "im" and one.name == name)
+        )
+        return self.channels.get(named) or next(found, None)
+
     def add_channel(self, name: str, *, private: bool = False) -> Channel:
         """A new channel with everybody in it, but not the bot."""
         identity = f"{'G' if private else 'C'}0{name.upper().replace('-', '')}"
@@ -264,6 +363,40 @@ class Workspace:
         self.channels[identity] = made
         self.changed()
         return made
+
+    def create_channel(self, name: str, creator: str, *, private: bool = False) -> Channel:
+        """Make a channel with nobody in it but its maker."""
+        identity = f"{'G' if private else 'C'}{secrets.token_hex(5).upper()}"
+        made = Channel(identity, name, private, members={creator}, created=int(self.clock()), creator=creator)
+        self.channels[identity] = made
+        if self.observer is not None:
+            self.observer.altered(made, "created", creator)
+        self.changed()
+        return made
+
+    def alter(self, channel: Channel, what: str, person: str) -> None:
+        """Tell that somebody has archived, unarchived or renamed a channel."""
+        if self.observer is not None:
+            self.observer.altered(channel, what, person)
+        self.changed()
+
+    def join(self, channel: Channel, person: str, *, inviter: str = "") -> None:
+        """Make somebody a member of a channel."""
+        if person in channel.members:
+            return
+        channel.members.add(person)
+        if self.observer is not None:
+            self.observer.joined(channel, person, inviter)
+        self.changed()
+
+    def leave(self, channel: Channel, person: str) -> None:
+        """Take somebody out of a channel."""
+        if person not in channel.members:
+            return
+        if self.observer is not None:
+            self.observer.left(channel, person)
+        channel.members.discard(person)
+        self.changed()
 
     @property
     def domain(self) -> str:
@@ -310,7 +443,59 @@ class Workspace:
         post.team, post.bot_id = self.team, self.bot_id
         channel.posts.append(post)
         self.touch(post)
+        if self.observer is not None and post.only_for is None:
+            self.observer.posted(channel, post)
         return post
+
+    def edit(self, channel: Channel, post: Post, **changed: Any) -> None:
+        """Change a message's text, blocks or attachments."""
+        before = post.as_slack_sends_it()
+        for name, value in changed.items():
+            setattr(post, name, value)
+        self.touch(post)
+        if self.observer is not None and post.only_for is None:
+            self.observer.changed(channel, post, before)
+
+    def react(self, channel: Channel, post: Post, person: str, name: str) -> bool:
+        """Add somebody's reaction; whether it was not there yet."""
+        users = post.reactions.setdefault(name, [])
+        if person in users:
+            return False
+        users.append(person)
+        self.touch(post)
+        if self.observer is not None:
+            self.observer.reacted(channel, post, person, name, added=True)
+        return True
+
+    def unreact(self, channel: Channel, post: Post, person: str, name: str) -> bool:
+        """Remove somebody's reaction; whether it was there."""
+        if person not in post.reactions.get(name, []):
+            return False
+        post.reactions[name].remove(person)
+        if not post.reactions[name]:
+            del post.reactions[name]
+        self.touch(post)
+        if self.observer is not None:
+            self.observer.reacted(channel, post, person, name, added=False)
+        return True
+
+    def pin(self, channel: Channel, post: Post, person: str, *, pinned: bool) -> None:
+        """Pin a message to its channel, or take it off."""
+        post.pinned = (int(self.clock()), person) if pinned else None
+        self.touch(post)
+        if self.observer is not None:
+            self.observer.pinned(channel, post, person, added=pinned)
+
+    def post_scheduled(self) -> None:
+        """Post what was scheduled for now or earlier."""
+        now = self.clock()
+        for one in sorted(self.scheduled.values(), key=lambda one: one.post_at):
+            channel = self.channels.get(one.channel)
+            if one.post_at <= now:
+                del self.scheduled[one.id]
+                if channel is not None and not channel.archived:
+                    one.post.ts = self.new_ts()
+                    self.post(channel, one.post)
 
     def touch(self, post: Post) -> None:
         """Note that a message is new or has changed."""
@@ -321,6 +506,8 @@ class Workspace:
     def remove(self, channel: Channel, post: Post) -> None:
         """Take a message away."""
         channel.posts.remove(post)
+        if self.observer is not None and post.only_for is None:
+            self.observer.deleted(channel, post)
         self.revision += 1
         self.removed.append((self.revision, channel.id, post.ts))
         self.changed()
@@ -336,7 +523,9 @@ class Workspace:
         groups = {one.id: one.handle for one in self.groups.values()}
         return people | groups | {one.id: one.name for one in self.channels.values()}
 
-    def open_view(self, person: str, view: dict[str, Any], *, on_top: bool = False) -> OpenView:
+    def open_view(
+        self, person: str, view: dict[str, Any], *, on_top: bool = False, run: StepRun | None = None
+    ) -> OpenView:
         """Show a modal: on top of the one that is there, or alone."""
         if not on_top:
             self.views[person] = []
@@ -351,10 +540,29 @@ class Workspace:
             new_hash(),
             team=self.team,
             bot_id=self.bot_id,
+            run=run,
         )
         stack.append(opened)
         self.changed()
         return opened
+
+    def home_as_slack_sends_it(self, person: str) -> dict[str, Any]:
+        """Somebody's Home, as the Web API and payloads have it. Raises KeyError where the app has published none."""
+        identity = f"VHOME{person}"
+        return {
+            "id": identity,
+            "team_id": self.team,
+            "app_id": APP,
+            "bot_id": self.bot_id,
+            "app_installed_team_id": self.team,
+            "hash": new_hash(),
+            "root_view_id": identity,
+            "previous_view_id": None,
+            "title": {"type": "plain_text", "text": "View Title", "emoji": True},
+            "state": {"values": {}},
+            **VIEW_DEFAULTS,
+            **self.homes[person],
+        }
 
     def find_view(self, view_id: str) -> OpenView | None:
         """An open modal."""

@@ -34,7 +34,7 @@ _TYPED = frozenset({"initial_value"})
 # What Slack refuses where a handle was used up, or a payload's handles, people or places were changed.
 _OF_HANDLES = re.compile(
     r": (?:invalid_trigger_id|exchanged_trigger_id|expired_trigger_id|user_not_found|no_such_response_url"
-    r"|function_execution_not_found|function_execution_not_in_progress|cannot_find_message|cannot_unfurl_url"
+    r"|function_execution_not_found|execution_not_in_running_state|cannot_find_message|cannot_unfurl_url"
     r"|push_limit_reached|hash_conflict)"
 )
 

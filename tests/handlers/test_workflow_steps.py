@@ -162,7 +162,7 @@ async def test_a_step_that_slack_asks_for_twice_is_done_once_and_told_when_slack
     run = step(town, START, app="android", branch="main")
     await town.answered(START)
     # The same event again, as Slack sends it where it saw no acknowledgement; with another id, to get past the first gate.
-    town.people._event(
+    town.people.events.send(
         {
             "type": "function_executed",
             "function": {"callback_id": START},

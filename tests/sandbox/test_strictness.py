@@ -50,7 +50,10 @@ def button(**more: Any) -> dict[str, Any]:
         ([section(colour="red")], "invalid additional property: colour [json-pointer:/blocks/0]"),
         ([{"type": "section"}], "missing required field: text"),
         ([{"type": "marquee"}], "unsupported type: marquee [json-pointer:/blocks/0]"),
-        ([{"type": "input", "label": {"type": "plain_text", "text": "x"}}], "unsupported type: input"),
+        (
+            [{"type": "input", "label": {"type": "plain_text", "text": "x"}}],
+            "missing required field: element",
+        ),
     ],
 )
 def test_slack_refuses_blocks_that_break_its_sizes(blocks: list[dict[str, Any]], words: str) -> None:
