@@ -37,6 +37,11 @@ class Control:
             "submit": self._submit,
             "close": self._close,
             "invite": self._invite,
+            "join": self._join,
+            "part": self._part,
+            "edit": self._edit,
+            "delete": self._delete,
+            "react": self._react,
             "leave": self._leave,
             "group": self._group,
             "workspace": self._workspace,
@@ -289,6 +294,29 @@ class Control:
         self._place(given).people.invite(given["channel"])
         return {}
 
+    async def _join(self, given: dict[str, Any]) -> Any:
+        self._place(given).people.join(given["person"], given["channel"])
+        return {}
+
+    async def _part(self, given: dict[str, Any]) -> Any:
+        self._place(given).people.leave_channel(given["person"], given["channel"])
+        return {}
+
+    async def _edit(self, given: dict[str, Any]) -> Any:
+        place = self._place(given)
+        place.people.edit(given["person"], _post_of(place, given), given["text"])
+        return {}
+
+    async def _delete(self, given: dict[str, Any]) -> Any:
+        place = self._place(given)
+        place.people.delete(given["person"], _post_of(place, given))
+        return {}
+
+    async def _react(self, given: dict[str, Any]) -> Any:
+        place = self._place(given)
+        place.people.react(given["person"], _post_of(place, given), given["emoji"])
+        return {}
+
     async def _archive(self, given: dict[str, Any]) -> Any:
         self._place(given).workspace.channel(given["channel"]).archived = bool(given.get("archived", True))
         return {}
@@ -349,6 +377,11 @@ def find_post(place: Workplace, channel: str, person: str, button: str, *, ts: s
         if post.ts == ts or (ts is None and f"[{button}]" in place.words(post)):
             return post
     raise ValueError(f"no message in #{channel} has a button {button}")
+
+
+def _post_of(place: Workplace, given: Mapping[str, Any]) -> Post:
+    """The message that an order names by its `ts`. Raises ValueError."""
+    return find_post(place, given["channel"], given["person"], "", ts=given["ts"])
 
 
 def _timed(done: Delivered | None) -> dict[str, Any]:

@@ -115,7 +115,7 @@ class Delivery:
         retry: tuple[int, str] | None = None,
     ) -> Delivered:
         began = time.perf_counter()
-        entry = self._journal.note("Slack → app", _what(kind, payload), dict(payload))
+        entry = self._journal.note("Slack → app", _what(kind, payload), _shown(payload))
         try:
             async with asyncio.timeout(self.deadline_seconds):
                 if self._manifest["settings"].get("socket_mode_enabled"):
@@ -166,3 +166,11 @@ def _what(kind: str, payload: Mapping[str, Any]) -> str:
     """A name for the journal."""
     inner = payload.get("event") or {}
     return str(payload.get("command") or inner.get("type") or payload.get("type") or kind)
+
+
+def _shown(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """The payload without the token that it brings."""
+    shown = {name: value for name, value in payload.items() if name != "bot_access_token"}
+    if isinstance(inner := shown.get("event"), dict):
+        shown["event"] = {name: value for name, value in inner.items() if name != "bot_access_token"}
+    return shown

@@ -91,3 +91,29 @@ async def test_a_script_subscribes_lets_a_build_fail_aborts_another_and_reads_th
         # A web page that somebody has open can send a form, but no JSON, without asking first.
         async with session.post(f"{stage.slack.url}/control/end", data={"app": "android"}) as response:
             assert response.status == 403
+
+
+async def test_a_script_reacts_edits_deletes_enters_and_leaves() -> None:
+    async with Stage(MANIFEST) as stage, aiohttp.ClientSession() as session:
+        await stage.open(also=Control(stage).add_routes)
+
+        async def do(order: str, **given: Any) -> Any:
+            async with session.post(f"{stage.slack.url}/control/{order}", json=given) as response:
+                return await response.json()
+
+        said = await do("say", person="ben", channel="builds", text="helo")
+        message = {"channel": "builds", "ts": said["ts"]}
+        await do("react", person="anna", emoji=":eyes:", **message)
+        await do("edit", person="ben", text="hello", **message)
+        refused = await do("edit", person="anna", text="mine", **message)
+        assert refused == {"error": "this is not anna's message"}
+        [post] = stage.slack.posts("builds")
+        assert (post.text, post.edited, post.reactions) == ("hello", True, {"eyes": ["U0ANNA"]})
+        await do("react", person="anna", emoji="eyes", **message)
+        assert post.reactions == {}
+        await do("delete", person="ben", **message)
+        assert stage.slack.posts("builds") == []
+        await do("part", person="ben", channel="builds")
+        assert "U0BEN" not in stage.slack.workspace.channel("builds").members
+        await do("join", person="ben", channel="builds")
+        assert "U0BEN" in stage.slack.workspace.channel("builds").members

@@ -1,0 +1,20 @@
+"""docs/sandbox.md says what the simulators have: no more and no less."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from sandbox.slack.events import EVENTS
+from sandbox.slack.methods import METHODS
+
+PAGE = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text()
+# Methods that the Web API's outside answers, since they are no workspace's.
+OUTSIDE = {"apps.connections.open", "auth.revoke", "oauth.v2.access"}
+
+
+def test_the_page_names_every_method_and_every_event() -> None:
+    part = PAGE.partition("These methods of the Web API")[2]
+    methods, _, events = part.partition("These events,")
+    assert set(re.findall(r"`([\w.]+\.[\w.]+)`", methods)) == {*METHODS, *OUTSIDE}
+    assert set(re.findall(r"`([\w.]+)`", events.partition("`message.…`")[0])) == set(EVENTS)
