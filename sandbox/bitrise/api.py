@@ -7,20 +7,21 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox.bitrise.answers import app_item, artifact_item, build_item, page_of, with_pipeline
+from sandbox.bitrise.answers import app_item, artifact_item, build_item, with_pipeline
 from sandbox.bitrise.configuration_api import ConfigurationApi
-from sandbox.bitrise.desk import Refusal, is_asked, started_answer
+from sandbox.bitrise.desk import Refusal, is_asked, paged, started_answer
 from sandbox.bitrise.farm import Artifact, Build
 from sandbox.bitrise.logs_api import LogsApi
 from sandbox.bitrise.members import Role
 from sandbox.bitrise.pipelines_api import PipelinesApi
+from sandbox.bitrise.workspaces_api import WorkspacesApi
 from sandbox.wire import Handler, as_json
 
 ANYTHING = ("branch", "tag", "commit_hash", "workflow_id", "pipeline_id")
 
 
 @dataclass
-class Api(LogsApi, PipelinesApi, ConfigurationApi):
+class Api(LogsApi, PipelinesApi, ConfigurationApi, WorkspacesApi):
     """Answers every documented endpoint."""
 
     def application(self) -> web.Application:
@@ -57,6 +58,23 @@ class Api(LogsApi, PipelinesApi, ConfigurationApi):
             ("GET", f"{build}/artifacts/{{artifact}}", self._artifact),
             ("PATCH", f"{build}/artifacts/{{artifact}}", self._change_artifact),
             ("POST", f"{build}/abort", self._abort),
+            ("GET", "/v0.1/organizations", self._workspaces),
+            ("GET", "/v0.1/organizations/{workspace}", self._workspace),
+            ("GET", "/v0.1/organizations/{workspace}/apps", self._workspace_apps),
+            ("GET", "/v0.1/organizations/{workspace}/members", self._workspace_members),
+            ("GET", "/v0.1/organizations/{workspace}/groups", self._workspace_groups),
+            ("GET", "/v0.1/organizations/{workspace}/available-stacks", self._stacks),
+            ("GET", "/v0.1/available-stacks", self._stacks),
+            ("GET", "/v0.1/apps/{app}/roles/{role}", self._role_groups),
+            ("GET", "/v0.1/apps/{app}/outgoing-webhooks", self._webhooks),
+            ("POST", "/v0.1/apps/{app}/outgoing-webhooks", self._create_webhook),
+            ("PUT", "/v0.1/apps/{app}/outgoing-webhooks/{webhook}", self._update_webhook),
+            ("DELETE", "/v0.1/apps/{app}/outgoing-webhooks/{webhook}", self._delete_webhook),
+            ("GET", "/v0.1/apps/{app}/outgoing-webhooks/{webhook}/delivery-items", self._webhook_deliveries),
+            ("GET", "/v0.1/apps/{app}/cache-items", self._cache_items),
+            ("DELETE", "/v0.1/apps/{app}/cache-items", self._delete_cache),
+            ("GET", "/v0.1/apps/{app}/cache-items/{item}/download", self._cache_download),
+            ("DELETE", "/v0.1/apps/{app}/cache-items/{item}", self._delete_cache_item),
         ):
             app.router.add_route(verb, path, handler)
         return app
@@ -93,7 +111,7 @@ class Api(LogsApi, PipelinesApi, ConfigurationApi):
     async def _apps(self, request: web.Request) -> web.Response:
         member = self._member(request)
         apps = [app for app in self.farm.apps if member.sees(app)]
-        return _page(apps, [app.slug for app in apps], app_item, request)
+        return paged(apps, [app.slug for app in apps], app_item, request)
 
     async def _app(self, request: web.Request) -> web.Response:
         return web.json_response({"data": app_item(self._find_app(request))})
@@ -109,7 +127,7 @@ class Api(LogsApi, PipelinesApi, ConfigurationApi):
             return with_pipeline(build_item(build), build)
 
         # The documents' filtered examples still count all builds of the app.
-        return _page(builds, [build.slug for build in builds], item, request, total=len(everything))
+        return paged(builds, [build.slug for build in builds], item, request, total=len(everything))
 
     async def _all_builds(self, request: web.Request) -> web.Response:
         member, query = self._member(request), request.query
@@ -124,7 +142,7 @@ class Api(LogsApi, PipelinesApi, ConfigurationApi):
         def item(build: Build) -> dict[str, Any]:
             return build_item(build) | {"repository": app_item(build.app)}
 
-        return _page(builds, [build.slug for build in builds], item, request)
+        return paged(builds, [build.slug for build in builds], item, request)
 
     async def _build(self, request: web.Request) -> web.Response:
         build = self._find_build(request)
@@ -132,7 +150,7 @@ class Api(LogsApi, PipelinesApi, ConfigurationApi):
 
     async def _artifacts(self, request: web.Request) -> web.Response:
         artifacts = self._find_build(request).artifacts
-        return _page(artifacts, [one.slug for one in artifacts], artifact_item, request)
+        return paged(artifacts, [one.slug for one in artifacts], artifact_item, request)
 
     async def _artifact(self, request: web.Request) -> web.Response:
         return web.json_response({"data": self._with_links(self._find_artifact(request))})
@@ -193,15 +211,6 @@ class Api(LogsApi, PipelinesApi, ConfigurationApi):
         if found is None:
             raise Refusal(404, "Not Found")
         return found
-
-
-def _page(
-    items: Any, slugs: list[str], convert: Any, request: web.Request, *, total: int | None = None
-) -> web.Response:
-    try:
-        return web.json_response(page_of(items, slugs, convert, request.query, total=total))
-    except ValueError:
-        raise Refusal(400, "Invalid next or limit parameter") from None
 
 
 def _passes(build: Build, query: Any) -> bool:

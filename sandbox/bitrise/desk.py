@@ -9,6 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
+from sandbox.bitrise.answers import page_of
 from sandbox.bitrise.farm import App, Build, Farm
 from sandbox.bitrise.members import Member, Role, holder
 from sandbox.bitrise.storage import FileStore
@@ -96,3 +97,13 @@ def error_of(_status: int, words: str) -> dict[str, Any]:
 def is_asked(query: Any, name: str, value: object) -> bool:
     """Whether the value passes the query's filter of that name, or there is none."""
     return name not in query or query[name] == str(value)
+
+
+def paged(
+    items: Any, slugs: list[str], convert: Any, request: web.Request, *, total: int | None = None
+) -> web.Response:
+    """A page of a list. Raises Refusal for a page that is not there."""
+    try:
+        return web.json_response(page_of(items, slugs, convert, request.query, total=total))
+    except ValueError:
+        raise Refusal(400, "Invalid next or limit parameter") from None

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from sandbox.bitrise.app_resources import CacheItem, OutgoingWebhook
 from sandbox.bitrise.logs import log_of
 
 Result = Literal["success", "error", "aborted", "aborted-with-success"]
@@ -220,6 +221,9 @@ class Farm:
     builds: list[Build] = field(default_factory=list)
     pipelines: list[Pipeline] = field(default_factory=list)
     requests: list[BuildRequest] = field(default_factory=list)
+    # By an app's slug.
+    webhooks: dict[str, list[OutgoingWebhook]] = field(default_factory=dict)
+    caches: dict[str, list[CacheItem]] = field(default_factory=dict)
     pace: float = 1.0
 
     def add_app(self, title: str, owner: str, repo: str, **more: Any) -> App:

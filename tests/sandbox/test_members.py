@@ -22,6 +22,8 @@ from sandbox.bitrise import (
     BitriseSandbox,
     Role,
 )
+from sandbox.bitrise.app_resources import CacheItem, OutgoingWebhook
+from sandbox.bitrise.workspaces import workspaces_of
 from sandbox.clock import Clock
 from sandbox.console import Console
 from sandbox.control import Control
@@ -39,6 +41,7 @@ START_PIPELINE = {"hook_info": {"type": "bitrise"}, "build_params": {"pipeline_i
 
 # Every route: the body that it wants, and the least role that is allowed. Free: no token is needed; None: any token.
 FREE = 0
+HOOK = {"url": "https://hooks.example.com/x", "events": ["build"], "secret": "s", "headers": {"X-A": "b"}}
 ROUTES: dict[tuple[str, str], tuple[Any, Role | int | None]] = {
     ("GET", "/"): (None, FREE),
     ("GET", "/v0.1"): (None, FREE),
@@ -69,6 +72,23 @@ ROUTES: dict[tuple[str, str], tuple[Any, Role | int | None]] = {
     ("GET", f"{BUILD}/artifacts"): (None, Role.TESTER),
     ("GET", f"{BUILD}/artifacts/{{artifact}}"): (None, Role.TESTER),
     ("PATCH", f"{BUILD}/artifacts/{{artifact}}"): ({"is_public_page_enabled": False}, Role.DEVELOPER),
+    ("GET", "/v0.1/organizations"): (None, None),
+    ("GET", "/v0.1/organizations/{workspace}"): (None, None),
+    ("GET", "/v0.1/organizations/{workspace}/apps"): (None, None),
+    ("GET", "/v0.1/organizations/{workspace}/members"): (None, None),
+    ("GET", "/v0.1/organizations/{workspace}/groups"): (None, None),
+    ("GET", "/v0.1/organizations/{workspace}/available-stacks"): (None, None),
+    ("GET", "/v0.1/available-stacks"): (None, None),
+    ("GET", f"{APP}/roles/{{role}}"): (None, Role.ADMIN),
+    ("GET", f"{APP}/outgoing-webhooks"): (None, Role.ADMIN),
+    ("POST", f"{APP}/outgoing-webhooks"): (HOOK, Role.ADMIN),
+    ("PUT", f"{APP}/outgoing-webhooks/{{webhook}}"): (HOOK, Role.ADMIN),
+    ("DELETE", f"{APP}/outgoing-webhooks/{{webhook}}"): (None, Role.ADMIN),
+    ("GET", f"{APP}/outgoing-webhooks/{{webhook}}/delivery-items"): (None, Role.ADMIN),
+    ("GET", f"{APP}/cache-items"): (None, Role.DEVELOPER),
+    ("DELETE", f"{APP}/cache-items"): (None, Role.DEVELOPER),
+    ("GET", f"{APP}/cache-items/{{item}}/download"): (None, Role.DEVELOPER),
+    ("DELETE", f"{APP}/cache-items/{{item}}"): (None, Role.DEVELOPER),
 }
 BELOW_AN_APP = [route for route, (_, least) in ROUTES.items() if isinstance(least, Role)]
 FOR_DEVELOPERS = [route for route, (_, least) in ROUTES.items() if least is Role.DEVELOPER]
@@ -98,7 +118,16 @@ class Office:
 
     def path_of(self, route: tuple[str, str]) -> str:
         _, path = route
-        bitrise, made = self.bitrise, {"app": self.android.slug}
+        bitrise, made = self.bitrise, {"app": self.android.slug, "role": "manager"}
+        made["workspace"] = workspaces_of(bitrise.farm.apps)[0].slug
+        hooks = bitrise.farm.webhooks.setdefault(self.android.slug, [])
+        if "{webhook}" in path and not hooks:
+            hooks.append(OutgoingWebhook("h-1", "https://hooks.example.com/y", ["build"]))
+        made["webhook"] = hooks[0].slug if hooks else ""
+        caches = bitrise.farm.caches.setdefault(self.android.slug, [])
+        if "{item}" in path and not caches:
+            caches.append(CacheItem("c-1", "gradle-main", b"cache", "", "", ""))
+        made["item"] = caches[0].id if caches else ""
         if "{request}" in path:
             made["request"] = (bitrise.farm.requests or [bitrise.hold(self.android, 7)])[0].slug
         if "{pipeline}" in path:
@@ -125,6 +154,8 @@ class Office:
             [(one.slug, one.result, [file.public for file in one.planned_artifacts]) for one in farm.builds],
             [(one.slug, one.abort_reason, len(one.attempts)) for one in farm.pipelines],
             [one.slug for one in farm.requests],
+            [(one.slug, one.url) for found in farm.webhooks.values() for one in found],
+            [one.id for found in farm.caches.values() for one in found],
         )
 
 
@@ -177,13 +208,13 @@ async def test_the_least_role_that_is_allowed_and_the_first_that_is_refused(
     office: Office, route: tuple[str, str]
 ) -> None:
     least = ROUTES[route][1]
-    if least is Role.DEVELOPER:
-        office.bitrise.let("ben-okafor", office.android, Role.TESTER)
+    assert isinstance(least, Role)
+    if least > Role.TESTER:
+        office.bitrise.let("ben-okafor", office.android, Role(least - 1))
         office.path_of(route)
         before = office.state()
         assert await office.use(BEN_TOKEN, route) == FORBIDDEN
         assert office.state() == before
-    assert isinstance(least, Role)
     office.bitrise.let("ben-okafor", office.android, least)
     status, answer = await office.use(BEN_TOKEN, route)
     assert status in (200, 201), answer
