@@ -24,7 +24,7 @@ from slack_bolt.response import BoltResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.anchor_writer import AnchorWriter, use_anchor
-from bot.http import Http, ProviderError
+from bot.http import Http, ProviderClock, ProviderError
 from bot.metrics import Metrics
 from bot.outbox import Limits, Relay
 from bot.provider import Provider
@@ -159,7 +159,7 @@ class Buildbell:
             session = await open_things.enter_async_context(slack_session())
             # A provider that is slow or away keeps nobody from the other.
             https = {
-                one: await open_things.enter_async_context(Http())
+                one: await open_things.enter_async_context(Http(ProviderClock(self._clock)))
                 for one in (Provider.BITRISE, Provider.BUILDIO)
             }
             storage = Storage(database, self._settings.vault())
@@ -173,7 +173,7 @@ class Buildbell:
             def is_current(provider: Provider) -> bool:
                 return lookout.is_current(provider)  # which comes into being only after the relay
 
-            relay = self._relay(hasty, storage, is_current)
+            relay = self._relay(hasty, storage, is_current, {one: http.clock for one, http in https.items()})
             open_things.push_async_callback(self.workers.close)
             clients = clients_of(
                 self._settings,
@@ -446,13 +446,20 @@ class Buildbell:
         await use_anchor(database, self._settings.vault(), address, self._clock)
         return writer
 
-    def _relay(self, slack: Slacks, storage: Storage, is_current: Callable[[Provider], bool]) -> Relay:
+    def _relay(
+        self,
+        slack: Slacks,
+        storage: Storage,
+        is_current: Callable[[Provider], bool],
+        provider_clocks: Mapping[Provider, ProviderClock],
+    ) -> Relay:
         return Relay(
             slack,
             storage,
             counts=self.metrics,
             clock=self._clock,
             new_key=lambda: secrets.token_hex(8),
+            provider_clocks=provider_clocks,
             limits=Limits(
                 backlog=self._settings.backlog_count,
                 backlog_age=timedelta(minutes=self._settings.backlog_minutes),

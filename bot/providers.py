@@ -50,15 +50,21 @@ def clients_of(
     page = f"{settings.public_url}{begin_at(Provider.BUILDIO)}" if door is not None else None
     buildio = Settled(settings.buildio_token, sign_in=page)
     known: dict[str, Any] = {"members": members, "asked": asked, "clock": clock}
+    bitrise_time, buildio_time = https[Provider.BITRISE].clock, https[Provider.BUILDIO].clock
     return Clients(
         ClientsAt(
             bitrise_plug(_bitrise(settings, https[Provider.BITRISE], runner, clock)),
             bitrise,
             storage,
+            provider_clock=bitrise_time,
             **known,
         ),
         ClientsAt(
-            buildio_plug(_buildio(settings, https[Provider.BUILDIO], clock), door), buildio, storage, **known
+            buildio_plug(_buildio(settings, https[Provider.BUILDIO], clock), door),
+            buildio,
+            storage,
+            provider_clock=buildio_time,
+            **known,
         ),
     )
 
@@ -166,13 +172,14 @@ def lookout_of(
     """What watches each provider for which there is a token."""
     watched = list[tuple[Reader, Watcher]]()
 
-    def watch(reader: Reader, url: str, token: SecretStr, most_apps: int) -> None:
+    def watch(reader: Reader, url: str, token: SecretStr, most_apps: int, provider_clock: Clock) -> None:
         look = Look(
             reader,
             storage,
             Recorder(storage.database, compare=compare, match=match),
             token=_fingerprint(reader.provider, url, token),
             clock=clock,
+            provider_clock=provider_clock,
             most_apps=most_apps,
         )
         intervals = Intervals(rest=settings.poll_interval, active=settings.poll_interval_active)
@@ -190,12 +197,13 @@ def lookout_of(
         # Most looks are made with the list of all apps; only what it does not cover takes its turn.
         most = max(round(settings.requests_per_minute * settings.poll_interval / 60), FEWEST_APPS)
         bitrise = BitriseReader(clients.bitrise.service, clock=clock)
-        watch(bitrise, settings.bitrise_api_url, settings.bitrise_token, most)
+        watch(bitrise, settings.bitrise_api_url, settings.bitrise_token, most, clients.bitrise.provider_clock)
     if settings.buildio_token is not None:
         seconds = min(settings.poll_interval, settings.poll_interval_active)
         most = max(int(settings.requests_per_minute * seconds / 60 / REQUESTS_AN_APP), 1)
-        buildio = BuildioReader(clients.buildio.service, clock=clock)
-        watch(buildio, settings.buildio_api_url, settings.buildio_token, most)
+        time_there = clients.buildio.provider_clock
+        buildio = BuildioReader(clients.buildio.service, clock=clock, provider_clock=time_there)
+        watch(buildio, settings.buildio_api_url, settings.buildio_token, most, time_there)
     return Lookout(watched)
 
 

@@ -147,6 +147,10 @@ class Caller:
         """The time of the answer."""
         return self.desk.clock()
 
+    def now_at(self, provider: Provider) -> datetime:
+        """Return the time at the provider, to compare its own times with."""
+        return self.desk.clients.at(provider).provider_clock()
+
     async def show(self, view: Mapping[str, Any]) -> str:
         """Put a modal before the person, on top of the one they are in; returns its id. Raises SlackCallFailed."""
         slack, view = self.slack, self._signed(view)

@@ -60,7 +60,7 @@ class Settled:
 
 
 class ClientsAt(Generic[Client]):
-    """All clients of one provider; `service` is the bot's own."""
+    """All clients of one provider; `service` is the bot's own, `provider_clock` the time at the provider."""
 
     def __init__(
         self,
@@ -72,6 +72,7 @@ class ClientsAt(Generic[Client]):
         asked: Callable[[], None],
         clock: Callable[[], datetime],
         verify_seconds: float = PAUSE_SECONDS,
+        provider_clock: Callable[[], datetime] | None = None,
     ) -> None:
         self.members = members
         self.provider = plug.provider
@@ -82,6 +83,7 @@ class ClientsAt(Generic[Client]):
         self._storage = storage
         self._service_token = settled.token
         self.clock = clock
+        self.provider_clock = provider_clock or clock
         verifier = TokenVerifier(self.owner_of, pause_seconds=verify_seconds)
         self.renewing = Renewing(plug.door, storage, verifier=verifier, asked=asked, clock=clock)
         self.service = plug.make(ServiceToken(settled.token, plug.provider))

@@ -7,6 +7,8 @@ import json
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -50,6 +52,8 @@ class Wire:
     twist: Twist
     error_of: Callable[[int, str], dict[str, Any]]
     veiled: Callable[[str, Any], Any] = lambda _path, body: body
+    # The service's clock: every answer says what time it is there.
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     async def carry(
         self, request: web.Request, member: str, answer: Callable[[Request], Awaitable[web.StreamResponse]]
@@ -71,6 +75,7 @@ class Wire:
             response.body = self.twist(asked, response.body)
         if fault is not None and fault.kind == "answer_lost":
             _break(request)
+        response.headers["Date"] = format_datetime(self.now().astimezone(UTC), usegmt=True)
         return response
 
     async def _faulty(self, fault: Fault | None, request: web.Request) -> web.StreamResponse | None:

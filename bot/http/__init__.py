@@ -20,6 +20,7 @@ from bot.http.errors import (
     TooBusy,
     TooLarge,
 )
+from bot.http.provider_clock import ProviderClock
 from bot.http.transport import Http
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "NotConnected",
     "NotFound",
     "NotUnderstood",
+    "ProviderClock",
     "ProviderDown",
     "ProviderError",
     "RateLimited",

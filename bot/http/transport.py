@@ -7,6 +7,7 @@ import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Self
@@ -16,6 +17,7 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 
 from bot.fair_limiter import NOBODY, FairLimiter, NoPlace, Quota, Requester
+from bot.http.provider_clock import ProviderClock
 
 # Connecting is quick or hopeless; reading may be slow when the provider is busy.
 TIMEOUT = httpx.Timeout(15, connect=5)
@@ -142,10 +144,14 @@ class _Pool:
 
 
 class Http:
-    """The connections to one provider; they keep no cookies and follow nothing."""
+    """The connections to one provider; they keep no cookies and follow nothing.
 
-    def __init__(self) -> None:
+    `clock` learns from every answer what time it is there.
+    """
+
+    def __init__(self, clock: ProviderClock | None = None) -> None:
         self._quick, self._slow = _Pool(QUICK), _Pool(SLOW)
+        self.clock = clock or ProviderClock(lambda: datetime.now(UTC))
 
     async def __aenter__(self) -> Self:
         await self._quick.open()
@@ -184,7 +190,9 @@ class Http:
                 data=form,
                 timeout=TIMEOUT if seconds is None else httpx.Timeout(seconds, connect=TIMEOUT.connect),
             )
-            return await _answer_to(request, ANSWER_SECONDS if seconds is None else seconds)
+            response = await _answer_to(request, ANSWER_SECONDS if seconds is None else seconds)
+            self.clock.observe(response.headers.get("Date"))
+            return response
 
     @asynccontextmanager
     async def stream(self, url: str, *, requester: Requester = NOBODY) -> AsyncIterator[Streamed]:

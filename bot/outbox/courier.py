@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 
 import structlog
@@ -43,6 +43,7 @@ from bot.outbox.progress import Progress
 from bot.outbox.readback import Found, Missing, Unreadable, look_back
 from bot.outbox.rendering import render
 from bot.outbox.subjects import Kind, kind_of, told_of
+from bot.provider import Provider
 from storage import MessageStatus, NewMessage, Notification, Recipient, SlackMessage, Storage
 
 log = structlog.get_logger()
@@ -75,6 +76,7 @@ class Courier:
         pause: Callable[[float], Awaitable[None]],
         progress: Progress,
         news: Callable[[], asyncio.Event],
+        provider_clocks: Mapping[Provider, Callable[[], datetime]],
     ) -> None:
         self._slack = slack
         self._storage = storage
@@ -83,6 +85,7 @@ class Courier:
         self._new_key = new_key
         self._limits = limits
         self._pause = pause
+        self._provider_clocks = provider_clocks
         self._addresses = Addresses(slack)
         self._places = asyncio.Semaphore(CALLS_AT_ONCE)
         self._paces: dict[Recipient, AsyncLimiter] = {}
@@ -358,7 +361,12 @@ class Courier:
         return address if isinstance(address, str) else message.channel
 
     def _render(self, kind: Kind | None, carried: Sequence[Notification], note: str | None = None) -> Message:
-        return render(kind, carried, now=self._clock(), flood_limit=self._limits.flood, note=note)
+        # How long a build has run is told by its provider's clock; a card's snooze is by ours.
+        clock = self._clock if kind is Kind.CARD else self._clock_at(carried[-1].build.provider)
+        return render(kind, carried, now=clock(), flood_limit=self._limits.flood, note=note)
+
+    def _clock_at(self, provider: Provider) -> Callable[[], datetime]:
+        return self._provider_clocks.get(provider, self._clock)
 
 
 def _about(planned: Plan) -> Sequence[Notification]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from types import MappingProxyType
 
 import structlog
 from slack_sdk.web.async_client import AsyncWebClient
@@ -34,6 +35,7 @@ class Relay:
         new_key: Callable[[], str],
         limits: Limits = DEFAULT_LIMITS,
         is_current: Callable[[Provider], bool] = lambda _provider: True,
+        provider_clocks: Mapping[Provider, Callable[[], datetime]] = MappingProxyType({}),
     ) -> None:
         self._storage = storage
         self._clock = clock
@@ -48,6 +50,7 @@ class Relay:
             pause=self._pause,
             progress=self._progress,
             news=lambda: self._news,
+            provider_clocks=provider_clocks,
         )
         self._news = asyncio.Event()
         self._wake = asyncio.Event()

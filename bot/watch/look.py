@@ -40,6 +40,7 @@ class Look:
         *,
         token: str,
         clock: Callable[[], datetime],
+        provider_clock: Callable[[], datetime] | None = None,
         most_apps: int = 100,
     ) -> None:
         self._reader = reader
@@ -48,6 +49,7 @@ class Look:
         self._recorder = recorder
         self._token = token
         self._clock = clock
+        self._provider_clock = provider_clock or clock
         self._state: WatchState | None = None
         self._apps: Mapping[str, WatchedApp] | None = None
         self._unjoined: Sequence[str] = ()
@@ -120,7 +122,7 @@ class Look:
         names = await storage.subscriptions.names(one.team for one in self._limits)
         owed = {
             (one.subscription_id, one.build_slug, one.event): one
-            for one in overdue(builds, self._limits, names, now)
+            for one in overdue(builds, self._limits, names, self._provider_clock())
         }
         new = [one for key, one in owed.items() if key not in self._reminded]
         if new:

@@ -23,7 +23,7 @@ log = structlog.get_logger()
 
 async def _pipeline(press: Press) -> Answer:
     app, one = await pipelines.found(PipelineButton.decode(press.value), press.caller)
-    return Answer(messages.pipeline_card(one, app, now=press.caller.now()), title=PIPELINE)
+    return Answer(messages.pipeline_card(one, app, now=press.caller.now_at(app.provider)), title=PIPELINE)
 
 
 async def _pipeline_refresh(press: Press) -> None:

@@ -50,7 +50,7 @@ async def app_card(app: App, caller: Caller) -> Message:
         break
     usual = await caller.desk.usual_times.of_each(running[: messages.ROWS_WITH_BUTTONS])
     return messages.status(
-        app, running=running, last_by_branch=list(last.values()), now=caller.now(), usual=usual
+        app, running=running, last_by_branch=list(last.values()), now=caller.now_at(app.provider), usual=usual
     )
 
 
@@ -63,13 +63,13 @@ async def card(app: App, build: Build, caller: Caller) -> Message:
     """The build's card, with its progress while it runs, and what this channel may want it deployed to."""
     usual = await caller.desk.usual_times.of(build)
     ties = await caller.storage.ties.of_app(caller.channel, app.slug) if caller.channel else []
-    return messages.build_card(build, app, now=caller.now(), usual=usual, ties=ties)
+    return messages.build_card(build, app, now=caller.now_at(app.provider), usual=usual, ties=ties)
 
 
 async def list_builds(ask: ListBuilds, caller: Caller, *, start: str | None = None) -> Answer:
     """A page of an app's builds, from the build that `start` names on."""
     app = await find_app(caller, ask.app)
-    now = caller.now()
+    now = caller.now_at(app.provider)
     query = as_query(
         ask.filter,
         after=ask.since.resolve(now) if ask.since else None,

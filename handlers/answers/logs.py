@@ -44,7 +44,7 @@ async def log_of(
                 _ai_summary(build, caller),
             )
         except NoLog:
-            return Answer(messages.no_log(build, app, now=caller.now()), title=TITLE)
+            return Answer(messages.no_log(build, app, now=caller.now_at(app.provider)), title=TITLE)
         end, of = await _end(app, build, read, told, step, caller)
     view = LogView(
         steps=told or read.reading.steps,

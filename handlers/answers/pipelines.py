@@ -31,13 +31,13 @@ async def list_pipelines(ask: ListPipelines, caller: Caller) -> Answer:
     app = await find_app(caller, ask.app)
     ids = (await caller.bitrise.pipelines(app.slug))[:MOST]
     found = await asyncio.gather(*(caller.bitrise.pipeline(app.slug, one) for one in ids))
-    return Answer(messages.pipeline_list(found, app, now=caller.now()), title=TITLE)
+    return Answer(messages.pipeline_list(found, app, now=caller.now_at(app.provider)), title=TITLE)
 
 
 async def card(app: App, pipeline_id: str, caller: Caller) -> Message:
     """The card of a pipeline as it is now. Raises ProviderError."""
     one = await caller.bitrise.pipeline(app.slug, pipeline_id)
-    return messages.pipeline_card(one, app, now=caller.now())
+    return messages.pipeline_card(one, app, now=caller.now_at(app.provider))
 
 
 async def found(about: PipelineButton, caller: Caller) -> tuple[App, Pipeline]:

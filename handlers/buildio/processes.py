@@ -26,7 +26,7 @@ async def list_dynos(ask: ListDynos, caller: Caller) -> Answer:
 
 async def shown(app: App, caller: Caller) -> Message:
     """The processes of this app as they are now. Raises ProviderError."""
-    return buildio.dyno_list(app, await caller.buildio.dynos(app.slug), now=caller.now())
+    return buildio.dyno_list(app, await caller.buildio.dynos(app.slug), now=caller.now_at(app.provider))
 
 
 async def restart(ask: RestartDynos, caller: Caller) -> Answer | None:

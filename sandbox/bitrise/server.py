@@ -51,7 +51,7 @@ class BitriseSandbox(Service):
 
     def api(self) -> Api:
         """The API, before the farm."""
-        wire = Wire("Bitrise", self.faults, self.requests, self.journal, self.twisted, error_of)
+        wire = Wire("Bitrise", self.faults, self.requests, self.journal, self.twisted, error_of, now=self.now)
         return Api(self.farm, self.store, wire, self.now, self.members)
 
     def advance(self) -> bool:

@@ -67,7 +67,9 @@ class BuildioSandbox(Service):
 
     def api(self) -> Api:
         """The API, before the platform."""
-        wire = Wire("Build.io", self.faults, self.requests, self.journal, self.twisted, error_of, veiled)
+        wire = Wire(
+            "Build.io", self.faults, self.requests, self.journal, self.twisted, error_of, veiled, self.now
+        )
         oauth = OAuth(self.grants, self.members)
         return Api(self.platform, wire, self.now, self.members, self.manner, oauth)
 

@@ -32,12 +32,14 @@ def compare(
     *,
     now: datetime,
     looked_at: datetime | None,
+    provider_now: datetime | None = None,
     restarts: Sequence[AskedRestart] = (),
 ) -> tuple[Snapshot, list[Build]]:
     """How the app stands now, and what has changed since it stood as it did `last`.
 
     `dynos` are None where they could not be seen. `looked_at` is when the app was looked at before, None where this
-    process never did; `restarts` are those of the app that were asked for.
+    process never did; `restarts` are those of the app that were asked for; `provider_now` is the time at Build.io, with
+    which its own times are compared, where that is another.
     """
     deployment, past, builds = see_deployment(app, last.deployment, last.past, now)
     if dynos is None:
@@ -45,7 +47,7 @@ def compare(
     about = Circumstances(
         now=now,
         lately=looked_at is not None and now - looked_at < WINDOW,
-        deploying=_restarts_dynos(last.deployment, now) or _restarts_dynos(deployment, now),
+        deploying=any(_restarts_dynos(one, provider_now or now) for one in (last.deployment, deployment)),
         asked=frozenset(one.dyno for one in restarts if now - one.at < GRACE),
     )
     seen, changed = see_dynos(app, last.dynos, dynos, about)

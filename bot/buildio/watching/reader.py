@@ -43,9 +43,16 @@ class BuildioReader:
     provider = Provider.BUILDIO
     logs = False
 
-    def __init__(self, buildio: Source, *, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        buildio: Source,
+        *,
+        clock: Callable[[], datetime],
+        provider_clock: Callable[[], datetime] | None = None,
+    ) -> None:
         self._buildio = buildio
         self._clock = clock
+        self._provider_clock = provider_clock or clock
         self._looked_at: dict[str, datetime] = {}
 
     async def probe(self) -> None:
@@ -101,6 +108,7 @@ class BuildioReader:
                 app,
                 dynos,
                 now=now,
+                provider_now=self._provider_clock(),
                 looked_at=self._looked_at.get(slug),
                 restarts=[one for one in known.state.restarts if one.app_slug == slug],
             )
