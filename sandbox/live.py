@@ -27,6 +27,7 @@ async def live(manifest: Mapping[str, Any], *, speed: float, port: int) -> int:
         await stage.start(port=port, also=add_routes)
         await stage.link("anna", "ben")
         seed(stage)
+        seed_examples(stage)
         stage.bitrise.farm.pace = stage.buildio.platform.pace = speed
         stage.bitrise.live()
         stage.buildio.live()
@@ -64,6 +65,42 @@ def seed(stage: Stage) -> None:
             build.abort(at + timedelta(minutes=3), "api-demo", "not needed", with_success=False)
         else:
             build.finish("success" if result == "success" else "error", at + timedelta(minutes=5))
+
+
+# What README's examples name.
+EXAMPLE_BUILD = 12
+EXAMPLE_PIPELINE = 45
+EXAMPLE_ENVIRONMENT = "8eb495d0-f653-4eed-910b-8d6b56cc0ec7"
+
+
+def seed_examples(stage: Stage) -> None:
+    """Make README's examples work as they stand: what they name is there. To do so again mends what they changed."""
+    bitrise, buildio = stage.bitrise, stage.buildio
+    app, now = bitrise.android, bitrise.now()
+    if "release" not in app.workflows:
+        app.workflows = (*app.workflows, "release")
+        train = bitrise.start_pipeline(app)
+        for build in train.builds.values():
+            bitrise.finish(build)
+        train.number = EXAMPLE_PIPELINE
+    of_app = bitrise.farm.of_app(app)
+    while len(of_app) < EXAMPLE_BUILD - 1:
+        minutes = 5 * (EXAMPLE_BUILD - len(of_app))
+        bitrise.finish(bitrise.start_build(app, at=now - timedelta(minutes=minutes)))
+        of_app = bitrise.farm.of_app(app)
+    example = next((one for one in of_app if one.number == EXAMPLE_BUILD), None)
+    if example is None:
+        # It runs until somebody ends it.
+        example = bitrise.start_build(app, params={"branch": "develop"}, ends_as=None)
+    if example.result is not None:
+        example.result, example.finished_at, example.abort_reason = None, None, None
+    bitrise.run(example)
+    buildio.shop.config |= {"OLD_KEY": "no longer used", "OLDER_KEY": "nor this one"}
+    environment = buildio.pipeline.environments[0]
+    environment.id = EXAMPLE_ENVIRONMENT
+    environment.config.setdefault("RAILS_ENV", "staging")
+    if all(one.name != "payments" for one in buildio.platform.namespaces):
+        buildio.platform.add_namespace("payments", now, team=buildio.acme, owner=None)
 
 
 def _say(text: str) -> None:

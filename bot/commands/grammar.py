@@ -223,6 +223,6 @@ def markdown(grammar: Grammar) -> str:
     rows = ["| type | and you get | for example |", "| --- | --- | --- |"]
     for entry in grammar.catalogue:
         usage = entry.usage.replace("|", "\\|")
-        examples = "<br>".join(f"`{command} {example}`" for example in entry.examples)
+        examples = "<br>".join(f"`{command} {example}`".replace("|", "\\|") for example in entry.examples)
         rows.append(f"| `{command} {usage}` | {entry.summary} | {examples} |")
     return "\n".join(rows)

@@ -16,7 +16,7 @@ from sandbox.buildio.domains import Domain
 from sandbox.buildio.dynos import Dyno, Formation, new_id
 from sandbox.buildio.members import Member, Team
 
-REGIONS = ("eu", "us")
+REGIONS = ("eu", "us", "us-east-1")
 STAGES = ("review", "ci", "staging", "production")
 PLATFORM_DOMAIN = "buildapps.example"
 # An app that nobody has said more about runs one process, and its code needs this config var to start.

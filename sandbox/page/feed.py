@@ -136,6 +136,9 @@ def _post(post: Post) -> dict[str, Any]:
         "only_for": post.only_for,
         "edited": post.edited,
         "by_bot": post.by_bot,
+        "broadcast": post.broadcast,
+        "reactions": post.reactions,
+        "pinned": post.pinned is not None,
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 
 import pytest
@@ -15,6 +16,7 @@ from tests.browser.conftest import Picture, add_routes, open_page
 from tests.foreign import shelf
 from tests.foreign.serving import bolt, served
 from tests.forked_bot import forked_stage
+from tests.sandbox.calls import call
 
 pytestmark = pytest.mark.browser
 
@@ -151,3 +153,71 @@ async def test_a_picture_that_the_app_uploads_is_shown(page: Page) -> None:
     shown = page.get_by_role("img", name="A cover")
     await expect(shown).to_be_visible()
     assert await shown.evaluate("image => image.decode().then(() => image.naturalWidth)") == 1
+
+
+async def test_the_keyboard_is_enough_and_finds_its_way_back(page: Page) -> None:
+    composer = page.get_by_role("combobox", name="Message")
+    await page.keyboard.press("Tab")
+    await expect(page.get_by_role("link", name="Skip to the message field")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(composer).to_be_focused()
+
+    await page.keyboard.type("/")
+    chosen = page.get_by_role("listbox", name="Commands").get_by_role("option", selected=True)
+    await expect(chosen).to_contain_text("/gallery")
+    for key, command in (("ArrowDown", "/picture"), ("ArrowUp", "/gallery"), ("ArrowUp", "/late")):
+        await page.keyboard.press(key)
+        await expect(chosen).to_contain_text(command)
+        assert await composer.get_attribute("aria-activedescendant") == await chosen.get_attribute("id")
+    await page.keyboard.type("g")
+    await page.keyboard.press("Enter")
+    await expect(composer).to_have_value("/gallery ")
+    await page.keyboard.press("Enter")
+    await expect(message(page, "Every block")).to_be_visible()
+
+    shortcut = page.get_by_role("button", name="⚡ Put a book")
+    await shortcut.focus()
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("dialog", name="Put a book")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("dialog")).to_have_count(0)
+    await expect(shortcut).to_be_focused()
+
+
+async def test_replies_to_the_channel_reactions_and_inputs_in_messages_are_shown(
+    page: Page, stage: Stage
+) -> None:
+    slack = stage.slack
+    head = slack.people.say("ben", "builds", "Is it green?")
+    for broadcast, words in (("", "A quiet reply"), ("1", "A reply for everybody")):
+        reply = {"channel": "C0BUILDS", "thread_ts": head.ts, "text": words, "reply_broadcast": broadcast}
+        assert (await call(slack, "chat.postMessage", **reply))["ok"]
+    loud = message(page, "A reply for everybody")
+    await expect(loud).to_be_visible()
+    await expect(page.get_by_text("A quiet reply")).to_have_count(0)
+    await loud.get_by_role("button", name="replied to a thread").click()
+    await expect(page.get_by_text("A quiet reply")).to_be_visible()
+    await page.get_by_role("button", name="Back to the channel").click()
+
+    question = message(page, "Is it green?")
+    slack.people.react("carla", head, "eyes")
+    eyes = question.get_by_role("button", name="eyes, 1 reaction")
+    await eyes.click()
+    mine = question.get_by_role("button", name="eyes, 2 reactions")
+    await expect(mine).to_have_attribute("aria-pressed", "true")
+
+    blocks = [
+        shelf.field("why", "Why", {"type": "plain_text_input"}),
+        {
+            "type": "actions",
+            "elements": [{"type": "button", "action_id": "primary", "text": shelf.plain("Go")}],
+        },
+    ]
+    post = {"channel": "C0BUILDS", "text": "Say why", "blocks": json.dumps(blocks)}
+    assert (await call(slack, "chat.postMessage", **post))["ok"]
+    await page.get_by_role("textbox", name="Why").fill("Because")
+    await page.get_by_role("textbox", name="Why").blur()
+    await page.get_by_role("button", name="Go", exact=True).click()
+    await expect(message(page, "primary: pressed")).to_be_visible()
+    pressed = [one.request for one in slack.journal.entries if one.what == "block_actions"]
+    assert pressed[-1]["state"]["values"]["why"]["why"]["value"] == "Because"

@@ -94,7 +94,7 @@ async def test_a_script_subscribes_lets_a_build_fail_aborts_another_and_reads_th
 
 
 async def test_a_script_reacts_edits_deletes_enters_and_leaves() -> None:
-    async with Stage(MANIFEST) as stage, aiohttp.ClientSession() as session:
+    async with forked_stage(MANIFEST) as stage, aiohttp.ClientSession() as session:
         await stage.open(also=Control(stage).add_routes)
 
         async def do(order: str, **given: Any) -> Any:

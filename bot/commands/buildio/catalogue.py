@@ -38,7 +38,7 @@ CATALOGUE: tuple[Entry, ...] = (
         "create",
         "create [NAME] [team:…] [region:…]",
         "Make an app; without a name, by filling in a form.",
-        ("create shop-staging region:us-east-1", "create"),
+        ("create shop-demo region:us-east-1", "create"),
     ),
     Entry(
         "deploy",
@@ -166,7 +166,7 @@ CATALOGUE: tuple[Entry, ...] = (
         "namespaces create",
         "namespaces create [NAME] [team:…] [region:…] [description:…]",
         "Make a namespace; without a name, by filling in a form.",
-        ('namespaces create payments description:"All that charges cards"', "namespaces create"),
+        ('namespaces create billing description:"All that charges cards"', "namespaces create"),
     ),
     Entry(
         "namespaces delete",

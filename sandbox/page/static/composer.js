@@ -29,9 +29,19 @@ function suggest() {
   }, el("strong", {}, one.command), " ", el("code", {}, one.usage_hint ?? ""), el("br"), el("span", { class: "hint" }, one.description))));
   suggestions.hidden = !offered.length;
   input.setAttribute("aria-expanded", String(offered.length > 0));
+  point();
   input.style.height = "auto";
   input.style.height = `${Math.min(input.scrollHeight, 160)}px`;
 }
+
+/** Say which command is chosen, to whoever listens instead of looking. */
+function point() {
+  if (choosing().length) input.setAttribute("aria-activedescendant", `${list}-${at}`);
+  else input.removeAttribute("aria-activedescendant");
+}
+
+/** The commands between which somebody chooses: while they type its name. */
+const choosing = () => (suggestions.hidden || input.value.includes(" ") ? [] : commands());
 
 function complete(command) {
   input.value = `${command.command} `;
@@ -40,19 +50,24 @@ function complete(command) {
 }
 
 function key(event) {
-  const offered = suggestions.hidden ? [] : commands();
-  if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+  const offered = choosing();
+  if (event.isComposing) return;
+  if (event.key === "Enter" && !event.shiftKey) {
     event.preventDefault();
-    form.requestSubmit();
-  } else if (event.key === "Tab" && offered.length && !input.value.includes(" ")) {
+    // As in Slack, Enter takes the command that is chosen; one that is typed to its end is sent.
+    if (offered.length && offered[at].command !== input.value) complete(offered[at]);
+    else form.requestSubmit();
+  } else if (event.key === "Tab" && !event.shiftKey && offered.length) {
     event.preventDefault();
     complete(offered[at]);
-  } else if ((event.key === "ArrowDown" || event.key === "ArrowUp") && offered.length > 1) {
+  } else if ((event.key === "ArrowDown" || event.key === "ArrowUp") && offered.length) {
     event.preventDefault();
     at = (at + (event.key === "ArrowDown" ? 1 : offered.length - 1)) % offered.length;
     suggest();
   } else if (event.key === "Escape") {
     suggestions.hidden = true;
+    input.setAttribute("aria-expanded", "false");
+    point();
   }
 }
 
@@ -85,5 +100,9 @@ function show() {
   shortcuts.replaceChildren(...offered.map((one) => el("button", { type: "button", class: "icon", title: one.description, onclick: () => order("shortcut", { callback_id: one.callback_id }) }, `⚡ ${one.name}`)));
   if (!form.isConnected) document.getElementById("composer").append(form);
 }
+
+document.body.prepend(el("a", {
+  class: "skip", href: "#say", onclick: (event) => { event.preventDefault(); input.focus(); },
+}, "Skip to the message field"));
 
 on(["channels", "place", "person", "manifest"], show);

@@ -5,6 +5,7 @@ import { blocksOf, nameOf } from "./blocks.js";
 import { on, order, state } from "./store.js";
 
 let shown = null; // { id, key, dialog, values }
+let left = null; // where the focus was before the first dialog
 
 function show() {
   const stack = state.views[state.person] ?? [];
@@ -16,8 +17,11 @@ function show() {
   const fields = new Set((top?.view.blocks ?? []).filter((one) => one.type === "input").map((one) => one.block_id));
   const values = Object.fromEntries(Object.entries(typed).filter(([name]) => fields.has(name)));
   const before = shown && top && shown.id === top.id ? focusIn(shown.dialog) : null;
+  if (!shown && top) left = place(document.activeElement);
+  const closed = shown && !top;
   shown?.dialog.remove();
   shown = null;
+  if (closed) comeBack();
   if (!top) return;
   const dialog = modal(top, values, stack.length);
   document.getElementById("dialogs").append(dialog);
@@ -27,6 +31,20 @@ function show() {
   if (wrong) wrong.focus();
   else if (before) restore(dialog, before);
   announce(`Dialog: ${top.view.title.text}`);
+}
+
+/** A place on the page that can be found again, also when its message was drawn anew meanwhile. */
+function place(element) {
+  return { element, ts: element?.closest("[data-ts]")?.dataset.ts, words: element?.textContent };
+}
+
+/** Put the focus where it was before the dialogs, else into the message field. */
+function comeBack() {
+  const message = left?.ts && document.querySelector(`[data-ts="${CSS.escape(left.ts)}"]`);
+  const again = message && [...message.querySelectorAll("button")].find((one) => one.textContent === left.words);
+  const there = left?.element?.isConnected && left.element !== document.body ? left.element : again;
+  (there ?? document.getElementById("say"))?.focus();
+  left = null;
 }
 
 const FIELDS = "input, textarea, select";

@@ -65,7 +65,7 @@ function messages(arrived) {
   }
   const here = all.filter((post) => (state.thread
     ? post.ts === state.thread || post.thread_ts === state.thread
-    : !post.thread_ts || post.thread_ts === post.ts));
+    : !post.thread_ts || post.thread_ts === post.ts || post.broadcast));
   const shown = here.slice(-(FIRST_SHOWN + more));
   const next = new Map();
   const nodes = shown.map((post) => {
@@ -100,8 +100,9 @@ function message(post, replies) {
   const context = {
     use: (block, element, given) => order("click", { channel: post.channel, ts: post.ts, button: nameOf(element), block_id: block.block_id, given }),
     options: (block, element, typed) => order("options", { channel: post.channel, ts: post.ts, element: nameOf(element), block_id: block.block_id, typed }),
-    fill: () => {},
+    fill: (block, given) => order("click", { channel: post.channel, ts: post.ts, button: nameOf(block.element), block_id: block.block_id, given }),
   };
+  const replied = post.broadcast && !state.thread;
   return el("article", { class: `message${post.only_for ? " ephemeral" : ""}`, "data-ts": post.ts, "aria-label": `${who.real_name}: ${post.text.slice(0, 120)}` },
     el("div", { class: "avatar", "aria-hidden": "true" }, post.by_bot ? "🔔" : who.real_name[0]),
     el("div", { class: "content" },
@@ -111,12 +112,27 @@ function message(post, replies) {
         post.by_bot ? el("span", { class: "app" }, "APP") : null,
         el("time", { dateTime: at.toISOString() }, at.toLocaleTimeString("en", { hour: "2-digit", minute: "2-digit", hour12: false })),
         post.edited ? el("span", { class: "hint" }, "(edited)") : null),
+      replied ? el("button", { type: "button", class: "replies", onclick: () => go(post.channel, { thread: post.thread_ts }) }, "replied to a thread") : null,
       post.blocks.length ? el("div", { class: "blocks" }, blocksOf(post.blocks, context)) : post.text ? el("div", { class: "block" }, mrkdwn(post.text)) : null,
       (post.attachments ?? []).map((one) => attachment(one, context)),
       (post.files ?? []).map(fileOf),
+      post.pinned ? el("p", { class: "hint" }, "📌 Pinned") : null,
+      reactions(post),
       replies ? el("button", { type: "button", class: "replies", onclick: () => go(post.channel, { thread: post.ts }) }, `${replies} ${replies === 1 ? "reply" : "replies"}`) : null),
     tools(post));
 }
+
+function reactions(post) {
+  const all = Object.entries(post.reactions ?? {});
+  if (!all.length) return null;
+  return el("div", { class: "reactions", role: "group", "aria-label": "Reactions" }, all.map(([name, users]) => el("button", {
+    type: "button", class: "chip", title: `:${name}:`, "aria-pressed": String(users.includes(state.person)),
+    "aria-label": `${name}, ${users.length} ${users.length === 1 ? "reaction" : "reactions"}`,
+    onclick: () => react(post, name),
+  }, state.emoji[name] ?? `:${name}:`, ` ${users.length}`)));
+}
+
+const react = (post, emoji) => order("react", { channel: post.channel, ts: post.ts, emoji });
 
 function fileOf(file) {
   if (file.mimetype.startsWith("image/")) return el("figure", {}, el("figcaption", {}, file.title), el("img", { src: file.url_private, alt: file.alt_txt || file.title }));
@@ -145,6 +161,7 @@ function tools(post) {
   if (post.only_for) return null;
   return el("div", { class: "tools" },
     el("button", { type: "button", class: "icon", "aria-label": "Reply in thread", onclick: () => go(post.channel, { thread: post.thread_ts ?? post.ts }) }, "↩"),
+    el("button", { type: "button", class: "icon", "aria-label": "React with 👀", title: "React with 👀", onclick: () => react(post, "eyes") }, "👀"),
     shortcuts.map((one) => el("button", { type: "button", class: "icon", title: one.description, onclick: () => order("shortcut", { callback_id: one.callback_id, channel: post.channel, ts: post.ts }) }, one.name)));
 }
 

@@ -21,10 +21,17 @@ function show() {
   fields();
 }
 
+/** The step's inputs: a manifest has them in `properties` beside `required`, or each with its own `is_required`. */
+function parameters() {
+  const declared = functions()[choice.value]?.input_parameters ?? {};
+  const nested = declared.properties && typeof declared.properties.type !== "string";
+  return Object.entries(nested ? declared.properties : declared)
+    .map(([name, one]) => [name, one, nested ? (declared.required ?? []).includes(name) : one.is_required]);
+}
+
 function fields() {
-  const { properties = {}, required = [] } = functions()[choice.value]?.input_parameters ?? {};
-  form.replaceChildren(...Object.entries(properties).map(([name, one]) => el("label", { class: "row" },
-    el("span", {}, one.title, required.includes(name) ? "" : el("span", { class: "hint" }, " (optional)")),
+  form.replaceChildren(...parameters().map(([name, one, required]) => el("label", { class: "row" },
+    el("span", {}, one.title ?? name, required ? "" : el("span", { class: "hint" }, " (optional)")),
     one.type.endsWith("user_id")
       ? el("select", { name }, el("option", { value: "" }, "nobody"), state.people.filter((one) => !one.deleted).map((person) => el("option", { value: person.id }, person.real_name)))
       : el(name === "variables" ? "textarea" : "input", { name, title: one.description, "data-type": one.type }))));
