@@ -8,7 +8,9 @@ from typing import Any
 import aiohttp
 import pytest
 
+from bot.manifest import manifest
 from sandbox.bitrise import ANNA_TOKEN, CARLA_TOKEN, TOKEN, BitriseSandbox
+from sandbox.stage import Stage
 
 Json = Any
 PERSON = {"slug": str, "username": str, "email": str}
@@ -143,3 +145,15 @@ async def test_a_role_names_its_groups(ask: Asking) -> None:
     assert_shape((await ask(f"{path}/manager"))[1], {"groups": [str]})
     assert (await ask(f"{path}/king"))[0] == 404
     assert (await ask(f"{path}/manager", token=TOKEN))[0] == 200
+
+
+async def test_the_sandbox_knows_the_steps_of_a_log() -> None:
+    async with Stage(manifest()) as stage:
+        await stage.bitrise.start()
+        build = stage.bitrise.start_build(stage.bitrise.android)
+        stage.bitrise.finish(build, "error")
+        async with aiohttp.ClientSession() as session:
+            path = f"/apps/{build.app.slug}/builds/{build.slug}/log/summary"
+            status, summary = await Asking(stage.bitrise, session)(path)
+        assert status == 200
+        assert summary["execution"]["workflows"][0]["steps"]
