@@ -83,29 +83,22 @@ class Events:
 
     def posted(self, channel: Channel, post: Post) -> None:
         """A message, also one of the app's own."""
-        self._message(channel, {**self.message(channel, post), "event_ts": post.ts})
+        if self._hears(channel):
+            self._message(channel, {**self.message(channel, post), "event_ts": post.ts})
 
     def changed(self, channel: Channel, post: Post, before: dict[str, Any]) -> None:
         """message_changed: it has a time of its own, and the message inside."""
-        self._about(
-            channel,
-            {
-                "subtype": "message_changed",
-                "message": {**post.as_slack_sends_it(), "source_team": post.team, "user_team": post.team},
-                "previous_message": before,
-            },
-        )
+        if self._hears(channel):
+            message = {**post.as_slack_sends_it(), "source_team": post.team, "user_team": post.team}
+            self._about(
+                channel, {"subtype": "message_changed", "message": message, "previous_message": before}
+            )
 
     def deleted(self, channel: Channel, post: Post) -> None:
         """message_deleted."""
-        self._about(
-            channel,
-            {
-                "subtype": "message_deleted",
-                "deleted_ts": post.ts,
-                "previous_message": post.as_slack_sends_it(),
-            },
-        )
+        if self._hears(channel):
+            gone = {"deleted_ts": post.ts, "previous_message": post.as_slack_sends_it()}
+            self._about(channel, {"subtype": "message_deleted", **gone})
 
     def reacted(self, channel: Channel, post: Post, person: str, name: str, *, added: bool) -> None:
         """reaction_added and reaction_removed."""
@@ -159,10 +152,9 @@ class Events:
         return inner | (payloads.from_elsewhere(author) if author is not None else {})
 
     def _message(self, channel: Channel, inner: Mapping[str, Any]) -> None:
-        if self._is_member(channel):
-            author = self.workspace.people.get(str(inner.get("user")))
-            outside = channel.shared_outside or _is_elsewhere(author)
-            self.send(inner, _MESSAGES[channel.kind], shared_outside=outside)
+        author = self.workspace.people.get(str(inner.get("user")))
+        outside = channel.shared_outside or _is_elsewhere(author)
+        self.send(inner, _MESSAGES[channel.kind], shared_outside=outside)
 
     def _about(self, channel: Channel, inner: Mapping[str, Any]) -> None:
         """An event about a message that is there already."""
@@ -191,6 +183,10 @@ class Events:
     ) -> None:
         whole = {"type": name, **inner, "event_ts": self.workspace.new_ts()}
         self.send(whole, name, shared_outside=shared_outside, scope=scope)
+
+    def _hears(self, channel: Channel) -> bool:
+        """Whether the app is told of messages there at all."""
+        return self._is_member(channel) and is_subscribed(self.manifest, _MESSAGES[channel.kind])
 
     def _is_member(self, channel: Channel) -> bool:
         return self.workspace.bot_user in channel.members
