@@ -73,7 +73,7 @@ COLUMNS = {
         places=_names("channel_id"),
         words=_names("content note"),
         # A parcel names somebody only where the message is theirs.
-        silent=_names("parcel subject status thread thread_ts ts sent_at stale team_id"),
+        silent=_names("parcel subject status thread thread_ts ts sent_at stale stale_excerpts team_id"),
     ),
     "notifications": Columns(
         places=_names("channel_id"),
@@ -111,7 +111,7 @@ COLUMNS = {
         places=_names("channel_id"),
         words=_names("terms"),
         silent=_names(
-            "id team_id provider app_slug created_at stopped_reason stopped_at seen_as apps sees_logs checked_at"
+            "id number team_id provider app_slug created_at stopped_reason stopped_at seen_as apps sees_logs checked_at"
             " confirmed_at unseen_at unsure_since"
         ),
     ),

@@ -98,7 +98,7 @@ async def test_subscriptions_are_listed_with_a_button_that_ends_them(town: Town)
 
 async def test_the_same_subscription_twice_is_one(town: Town) -> None:
     await town.ask("/bitrise subscribe android", "subscribed")
-    await town.ask("/bitrise subscribe android", "subscribed")
+    await town.ask("/bitrise subscribe android", "already has this subscription")
     town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
     await town.told("#1 succeeded", person=None)
     await town.ask("/bitrise subscriptions", "1. every build's end")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from operator import itemgetter
 from typing import Any, get_type_hints
 
 import pytest
@@ -463,6 +464,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "step_line": STEPS.filter(bool).map(lambda steps: messages.step_line(steps[0])),
     "stopped": st.builds(messages.stopped, PEOPLE, TEXT, st.lists(st.tuples(APPS, TERMS), max_size=3)),
     "subscribed": st.builds(messages.subscribed, APPS, TERMS, by=BY),
+    "subscribed_already": st.builds(messages.subscribed_already, ROWS.filter(bool).map(itemgetter(0))),
     "subscription_modal": st.builds(_of_terms, st.none() | APPS, TERMS, MAYBE),
     "subscription_note": st.builds(messages.subscription_note, TEXT.map("It is {}.".format)),
     "subscriptions": st.builds(messages.subscriptions, ROWS, PROVIDER, blind=BLIND, ties=TIES),
