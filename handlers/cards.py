@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from bot.messages import CardNote
+from bot.outbox.subjects import RUN, Kind
 from handlers.caller import Caller
 from handlers.finding import NotNamed
 from handlers.saying import Pressed
@@ -46,6 +47,14 @@ async def refresh(pressed: Pressed | None, caller: Caller) -> bool:
     await messages.refresh(told.parcel)
     caller.desk.outbox_changed()
     return True
+
+
+async def is_run(pressed: Pressed | None, caller: Caller) -> bool:
+    """Whether it is the message that follows a build which somebody has started, and says who it was."""
+    if pressed is None or pressed.ts is None:
+        return False
+    told = await caller.desk.storage.messages.at(_place(pressed, caller), pressed.ts)
+    return told is not None and told.subject.startswith(f"{Kind.LIVE} {RUN} ")
 
 
 async def is_ours(pressed: Pressed | None, caller: Caller) -> bool:

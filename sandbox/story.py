@@ -208,10 +208,11 @@ async def _a_second_person(day: Day) -> None:
     shown = await day.told("Who may do what", viewer="anna")
     await day.people.click("anna", shown, "Add a rule…")
     await day.slack.wait_for_modal("anna", "Add a rule")
-    await day.people.submit(
-        "anna",
-        {"kind": "Needs a second person", "acts": ["Start builds"], "branches": "main", "minutes": "30"},
-    )
+    # The fields of this kind of rule are there once it is picked.
+    await day.people.use("anna", "policy_kind", "Needs a second person")
+    await day.slack.wait_for_modal("anna", "Minutes to agree within")
+    filled = {"acts": ["Start builds"], "who": "Everyone with a linked account"}
+    await day.people.submit("anna", {**filled, "branches": "main", "minutes": "30"})
     await day.told("A new rule: Starting builds")
     before = len(day.bitrise.farm.builds)
     await day.people.command("ben", "builds", "/bitrise trigger android branch:main")

@@ -18,8 +18,11 @@ async def _show(press: Press) -> Answer:
 
 async def _refresh(press: Press) -> None:
     app, build = await found_build(press)
-    if build.ended and await cards.refresh(press.on, press.caller):
-        return  # a message of a subscription says more than the card, and is brought up to date as it is
+    if build.ended or await cards.is_run(press.on, press.caller):
+        # A message of a subscription, or of a run, says more than the card: it is brought up to date as it is.
+        press.caller.desk.lookout.look_now(app.provider)
+        if await cards.refresh(press.on, press.caller):
+            return
     await press.say.instead(await builds.card(app, build, press.caller))
 
 

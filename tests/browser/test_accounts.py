@@ -53,6 +53,7 @@ async def test_an_account_is_linked_and_a_protected_branch_needs_a_second_person
     rule = page.get_by_role("dialog", name="Add a rule")
     await rule.get_by_label("Needs a second person").check()
     await rule.get_by_label("Start builds").check()
+    await rule.get_by_label("Everyone with a linked account").check()
     await rule.get_by_role("textbox", name="Branches").fill("main release/*")
     await picture(page, "add-rule")
     await rule.get_by_role("button", name="Add", exact=True).click()

@@ -179,7 +179,6 @@ async def test_steps_of_a_workflow_start_a_build_and_wait_for_its_end(
     await steps.get_by_role("button", name="Run the step").click()
     await page.get_by_role("button", name="buildbell").click()
     await message(page, "in your name").get_by_role("button", name="Do it as me").click()
-    await page.get_by_role("dialog").get_by_role("button", name="Do it as me").click()
     await expect(steps).to_contain_text("Start a Bitrise build completed")
     build = stage.bitrise.farm.newest_first()[0]
     await steps.get_by_label("Step", exact=True).select_option(label="Wait for a build to end")

@@ -248,6 +248,9 @@ class Player:
         for words in buildio_day.PROTECTED:
             before = self.town.last(careful, None)
             await self._type(words, "/buildio", channel=careful)
+            if " unset " in words:  # it asks the person themselves first
+                question = await self.town.told("can't be undone here", channel=careful, after=before)
+                await self.town.people.click("anna", question, "Remove")
             asked = await self.town.told(
                 "Somebody else must agree", person=None, channel=careful, after=before
             )

@@ -40,6 +40,9 @@ async def test_a_started_build_is_one_message_that_follows_it_to_its_end(town: T
     assert {"Log", "Tell me", "Abort"} <= set(buttons(post))
     town.bitrise.run(latest(town))
     await says(town, post, "Sample Android #1 is running")
+    await town.people.click("anna", post, "Refresh")
+    await town.answered("build_refresh")
+    await says(town, post, "anna started Sample Android #1")
     # Those in the channel follow one run, and no app.
     await town.ask("/bitrise subscriptions", "is told of nothing yet")
     await end(town, latest(town), "error")
@@ -136,6 +139,8 @@ async def test_a_pipeline_that_somebody_starts_is_one_message(town: Town) -> Non
     first = next(iter(pipeline.builds))
     run(town, pipeline, first)
     await says(town, post, f"✅ {first} succeeded")
+    await town.holds("SELECT status FROM notifications WHERE event = 'ended'", "told")
+    assert len(await town.rows("SELECT 1 FROM subscriptions")) == 1
     while going_on := [name for name, build in pipeline.builds.items() if build.result is None]:
         run(town, pipeline, going_on[0])
     assert "anna started" in await says(town, post, "release-train #1 succeeded")

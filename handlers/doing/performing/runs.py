@@ -23,7 +23,9 @@ from storage import Baseline, Scope, SeenAs, StartedRun
 
 log = structlog.get_logger()
 
-# Slack knows the channel, and the bot can't write in it.
+# What was started is to be said soon, whether Slack answers or not.
+SECONDS_TO_ASK = 5
+# The bot can't write there.
 _CLOSED = frozenset({"channel_not_found", "is_archived"})
 
 
@@ -91,9 +93,12 @@ async def _can_write(caller: Caller) -> bool:
     if caller.channel.startswith("D"):
         return caller.channel == await _direct_message(caller)
     try:
-        found = (await caller.slack.conversations_info(channel=caller.channel)).get("channel") or {}
+        async with asyncio.timeout(SECONDS_TO_ASK):
+            found = (await caller.slack.conversations_info(channel=caller.channel)).get("channel") or {}
     except SlackCallFailed as error:
         return error.reason not in _CLOSED
+    except TimeoutError:
+        return True
     if found.get("is_archived"):
         return False
     return not (found.get("is_private") and found.get("is_member") is False)
