@@ -493,9 +493,13 @@ async def test_no_progress_is_shown_of_what_cannot_be_seen_or_has_been_deleted(
         delivering.slack.workspace.remove(delivering.slack.workspace.channel("builds"), first)
         await delivering.go_on(30)
         await delivering.edited(second, "as of 12:03:00 UTC")
+        async with asyncio.timeout(30):
+            while len(await delivering.storage.messages.running()) > 1:  # noqa: ASYNC110 - there is no event for it
+                await asyncio.sleep(0.01)
+        before = delivering.edits
         await delivering.go_on(30)
         await delivering.edited(second, "as of 12:03:30 UTC")
-        assert delivering.edits == 3
+        assert delivering.edits == before + 1
         assert len(delivering.slack.posts("builds")) == 2
 
 
