@@ -56,11 +56,9 @@ async def begin(app: App, terms: Terms, caller: Caller) -> Answer | None:
     Raises NotAllowed, ChannelRefused, ProviderError.
     """
     app = await current_app(app, caller)
-    for one in await caller.storage.subscriptions.of_channel(caller.channel):
-        same = one.app is not None and one.provider is app.provider and one.app.slug == app.slug
-        if same and one.terms == terms and one.stopped is None:
-            return Answer(messages.subscribed_already(row_of(one)))
     async with permitted(caller, "subscribe", app.provider, app, about=_about(terms)):
+        if (there := await _running_like(app, terms, caller)) is not None:
+            return Answer(messages.subscribed_already(row_of(there)))
         subscription = await add(app, terms, caller, channel=caller.channel)
         try:
             member = await enter_channel(caller)
@@ -69,6 +67,15 @@ async def begin(app: App, terms: Terms, caller: Caller) -> Answer | None:
             await caller.storage.subscriptions.remove(subscription)
             raise
     caller.desk.lookout.look_now(app.provider)
+    return None
+
+
+async def _running_like(app: App, terms: Terms, caller: Caller) -> Subscription | None:
+    """The channel's subscription to the app with the same terms, unless it has stopped."""
+    for one in await caller.storage.subscriptions.of_channel(caller.channel):
+        same = one.app is not None and one.provider is app.provider and one.app.slug == app.slug
+        if same and one.terms == terms and one.stopped is None:
+            return one
     return None
 
 
@@ -245,8 +252,8 @@ async def of_this_caller(identity: int, caller: Caller) -> Subscription:
         if here or (not caller.channel and found.channel in (await places.of_person(caller)).all):
             return found
     raise NoSuchSubscription(
-        "There is no such subscription here any more."
-        f" `{caller.desk.clients.first.command} subscriptions` lists those that there are."
+        "This channel has no such subscription any more."
+        f" `{caller.desk.clients.first.command} subscriptions` lists what it has."
     )
 
 

@@ -90,7 +90,7 @@ async def test_a_list_is_up_to_date_after_each_of_its_buttons_and_an_old_one_say
     await says(listed, "[Pause]", without="Paused")
     await town.people.click("anna", listed, "Unsubscribe")
     await says(listed, town.bitrise.ios.title, without="Sample Android")
-    await town.press(old, "Unsubscribe", "There is no such subscription here any more")
+    await town.press(old, "Unsubscribe", "This channel has no such subscription any more")
     await says(old, town.bitrise.ios.title, without="Sample Android")
 
 
