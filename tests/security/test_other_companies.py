@@ -514,22 +514,21 @@ async def test_a_list_in_a_modal_offers_nothing_of_a_channel_that_its_state_only
 ) -> None:
     async with governed(tmp_path) as town:
         await town.ask("/bitrise subscribe ios", "subscribed", channel="random")
-        await town.people.shortcut("carla", "start_build")
-        opened = await town.slack.wait_for_modal("carla", "Start a build")
+        await town.people.shortcut("carla", "find_build")
+        opened = await town.slack.wait_for_modal("carla", "Find a build")
         claimed = json.dumps(state_in(opened) | {"channel": "C0RANDOM", "app": town.bitrise.ios.slug})
         sealed = opened.view["private_metadata"]
         for state in (claimed, sealed[:32] + claimed):
             opened.view = opened.view | {"private_metadata": state}
             assert await town.people.options("carla", "pick_app", "") == []
-            assert await town.people.options("carla", "pick_branch", "") == []
         rewrite_state(opened, claimed, person="U0CARLA")
         assert await town.people.options("carla", "pick_app", "") != []
 
 
 async def test_a_list_is_empty_while_slack_does_not_say_who_types(tmp_path: Path) -> None:
     async with open_town(tmp_path) as town:
-        await town.people.shortcut("carla", "start_build")
-        await town.slack.wait_for_modal("carla", "Start a build")
+        await town.people.shortcut("carla", "find_build")
+        await town.slack.wait_for_modal("carla", "Find a build")
         town.slack.fault("users.info", "error", words="internal_error", times=5)
         with capture_logs() as logged:
             assert await town.people.options("carla", "pick_app", "") == []
