@@ -28,12 +28,16 @@ async def served(app: AsyncApp, slack: SlackSandbox, line: str) -> AsyncIterator
     if line == "socket":
         handler = AsyncSocketModeHandler(app, APP_TOKEN)
         await handler.connect_async()  # type: ignore[no-untyped-call]
-        yield
-        await handler.close_async()  # type: ignore[no-untyped-call]
+        try:
+            yield
+        finally:
+            await handler.close_async()  # type: ignore[no-untyped-call]
         return
     runner = web.AppRunner(app.web_app("/slack/events"), shutdown_timeout=0.5)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     slack.use_http(f"http://127.0.0.1:{runner.addresses[0][1]}/slack/events")
-    yield
-    await runner.cleanup()
+    try:
+        yield
+    finally:
+        await runner.cleanup()
