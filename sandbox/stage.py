@@ -170,8 +170,6 @@ class Stage:
         self.slack = SlackSandbox(manifest, deadline_seconds=deadline_seconds)
         self.clock = Clock()
         self.bitrise = BitriseSandbox(now=self.clock, journal=self.slack.journal)
-        for app in self.bitrise.farm.apps:
-            app.sums_up = True
         self.buildio = BuildioSandbox(now=self.clock, journal=self.slack.journal)
         self._folder = tempfile.TemporaryDirectory(prefix="buildbell-")
         self.settings: dict[str, str] = {}

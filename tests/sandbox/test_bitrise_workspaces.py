@@ -10,6 +10,7 @@ import pytest
 
 from bot.manifest import manifest
 from sandbox.bitrise import ANNA_TOKEN, CARLA_TOKEN, TOKEN, BitriseSandbox
+from sandbox.live import sum_up_logs
 from sandbox.stage import Stage
 
 Json = Any
@@ -150,6 +151,7 @@ async def test_a_role_names_its_groups(ask: Asking) -> None:
 async def test_the_sandbox_knows_the_steps_of_a_log() -> None:
     async with Stage(manifest()) as stage:
         await stage.bitrise.start()
+        sum_up_logs(stage)
         build = stage.bitrise.start_build(stage.bitrise.android)
         stage.bitrise.finish(build, "error")
         async with aiohttp.ClientSession() as session:
