@@ -156,7 +156,7 @@ async def test_b22_whom_a_workflow_names_must_agree_and_a_second_person_needs_so
         await town.ask("/bitrise subscribe android", "subscribed")
         run = town.people.run_step("start_bitrise_build", {"app": "android", "branch": "main"})
         await town.until(lambda: run.status != "running")
-        assert "name a person in the workflow's step" in str(run.error)
+        assert "Fill in *On behalf of* in the workflow's step" in str(run.error)
         step = {"app": "android", "branch": "main", "workflow": "deploy", "person": "U0BEN"}
         town.people.run_step("start_bitrise_build", step)
         asked = await town.told("in your name", person="ben", channel="D0BEN")
