@@ -224,7 +224,7 @@ async def test_accounts_are_each_workspaces_own(strict: ManyTown) -> None:
     assert not await said_of_audit(town.twin, "started")
     await town.twin.connect("ben")
     await town.twin.ask("/bitrise whoami", "ben-okafor", person="ben")
-    await town.ask("/bitrise disconnect", "wiped")
+    await town.disconnect()
     await town.twin.ask("/bitrise builds android", "Sample Android", person="ben")
 
 
@@ -236,10 +236,8 @@ async def said_of_audit(place: Conversation, text: str) -> bool:
 async def test_rules_and_proposals_are_each_workspaces_own(town: ManyTown) -> None:
     shown = await town.ask("/bitrise policy android", "Who may do what")
     await town.people.click("anna", shown, "Add a rule…")
-    await town.slack.wait_for_modal("anna", "Add a rule")
-    await town.people.submit(
-        "anna",
-        {"kind": "Needs a second person", "acts": ["Start builds"], "branches": "main", "minutes": "30"},
+    await town.fill_in_rule(
+        kind="Needs a second person", acts=["Start builds"], branches="main", minutes="30"
     )
     await town.told("A new rule: Starting builds", person=None)
     await town.twin.ask("/bitrise trigger android branch:main", "anna started Sample Android", person="anna")
