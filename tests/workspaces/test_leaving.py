@@ -35,9 +35,8 @@ async def live_in(place: Conversation) -> None:
     await place.ask("/bitrise trigger android workflow:deploy", "anna started Sample Android")
     shown = await place.ask("/bitrise policy android", "Who may do what")
     await place.people.click("anna", shown, "Add a rule…")
-    await place.slack.wait_for_modal("anna", "Add a rule")
     rule = {"kind": "Needs a second person", "acts": ["Start builds"], "branches": "main", "minutes": "30"}
-    await place.people.submit("anna", rule)
+    await place.fill_in_rule(**rule)
     await place.told("A new rule: Starting builds", person=None)
     await place.people.command("ben", "builds", "/bitrise trigger android branch:main")
     await place.told("ben wants to start Sample Android", person=None)
