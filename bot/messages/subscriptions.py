@@ -152,8 +152,8 @@ def unseen(
         f"{mention(by)} added this, and it showed what they could see at {provider.label}. Whoever can see the"
         f" {'app' if len(rows) == 1 else 'apps'} can resume it here."
     )
-    numbers = " ".join(str(one.number) for one in rows[:MOST_AT_ONCE])
-    resume = button("Resume as me", actions.SUBSCRIPTION_RESUME, numbers, style="primary")
+    ids = " ".join(str(one.id) for one in rows[:MOST_AT_ONCE])
+    resume = button("Resume as me", actions.SUBSCRIPTION_RESUME, ids, style="primary")
     return Message(text, [section(text), *paragraphs(lines), context(cure), row(resume)])
 
 
@@ -166,8 +166,8 @@ def all_resumed(rows: Sequence[SubscriptionRow], *, by: str) -> Message:
 def unsubscribe_question(rows: Sequence[SubscriptionRow]) -> Message:
     """Before several subscriptions end: which they are, and the button for it."""
     text = f"End {len(rows)} subscriptions of this channel?"
-    numbers = " ".join(str(one.number) for one in rows[:MOST_AT_ONCE])
-    end = button("Unsubscribe", actions.UNSUBSCRIBE, numbers, style="danger")
+    ids = " ".join(str(one.id) for one in rows[:MOST_AT_ONCE])
+    end = button("Unsubscribe", actions.UNSUBSCRIBE, ids, style="danger")
     return Message(text, [section(text), *paragraphs(_listed(rows)), row(end)])
 
 

@@ -277,7 +277,7 @@ async def unsubscribe(ask: Unsubscribe, caller: Caller, provider: Provider) -> A
     if not ended:
         raise _no_such(provider)
     if len(ended) > 1:
-        about = {"subscription": " ".join(str(one.id) for one in ended)}
+        about = {"subscription": " ".join(str(one.number) for one in ended)}
         judged = await _judged(ended[0], caller)
         await check_permitted(caller, "unsubscribe", provider, judged, about=about)
         return Answer(messages.unsubscribe_question([row_of(one) for one in ended]), Audience.ONE_PERSON)
