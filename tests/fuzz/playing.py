@@ -229,6 +229,7 @@ class Player:
             kind = name.removesuffix("_next")
             if kind not in self._pressed and (kind in _LAST) is last:
                 self._pressed.add(kind)
+                self._planted.put_back()  # what was pressed before may have taken away what this is about
                 await self.town.people.click("anna", post, name, _first_option(element), block_id=block_id)
                 await self.rest()
                 await self._fill_in_what_opened("anna")

@@ -70,7 +70,7 @@ async def test_without_a_key_nobody_can_link_and_is_told_why(tmp_path: Path) -> 
 
 
 async def test_a_token_that_was_typed_is_neither_said_again_nor_kept(town: Town) -> None:
-    said = await town.ask(f"/bitrise connect {ANNA_TOKEN}", "Type no token here")
+    said = await town.ask(f"/bitrise connect {ANNA_TOKEN}", "revoke it at Bitrise now")
     assert ANNA_TOKEN not in town.words(said)
     said = await town.ask(f"/bitrise status {BEN_TOKEN}", "")
     assert BEN_TOKEN not in town.words(said)
@@ -240,4 +240,4 @@ async def test_a_hiccup_of_bitrises_locks_nobody_out_and_what_hangs_on_it_goes_o
         later += ASKED_AGAIN
         await town.ask("/bitrise trigger branch:main", "ben started Sample Android #2", person="ben")
         assert await town.rows("SELECT broken_at FROM accounts") == [(None,)]
-        assert await town.rows("SELECT stopped_reason, unseen_at FROM subscriptions") == [(None, None)]
+        assert set(await town.rows("SELECT stopped_reason, unseen_at FROM subscriptions")) == {(None, None)}

@@ -39,6 +39,11 @@ def typed(words: str, expected: str) -> Action:
     return lambda town: town.ask(words, expected)
 
 
+def confirmed(words: str, then: str) -> Action:
+    """A command that asks first, and its answer once it may."""
+    return lambda town: town.confirm(words, "Remove", then)
+
+
 def pressed(words: str, expected: str, button: str, then: str) -> Action:
     """A command, and a button on its answer."""
 
@@ -140,7 +145,7 @@ AT_BUILDIO: Mapping[str, Action] = {
     f"PATCH {APP}/config-vars": filled(
         "/buildio config set shop NEW", "Set config vars", {"value": "1"}, "+ `NEW`"
     ),
-    f"DELETE {APP}/config-vars/{{key}}": typed("/buildio config unset shop NEW", "− `NEW`"),
+    f"DELETE {APP}/config-vars/{{key}}": confirmed("/buildio config unset shop NEW", "− `NEW`"),
     f"POST {APP}/domains": typed(f"/buildio domains add shop {HOST}", "anna added the domain"),
     f"GET {APP}/domains": typed("/buildio domains shop", HOST),
     f"GET {APP}/domains/{{domain_id}}": typed("/buildio domains shop", HOST),
@@ -170,7 +175,7 @@ AT_BUILDIO: Mapping[str, Action] = {
     "PATCH /environments/{id}": filled(
         "/buildio envs set review NEW", "Of the environment review", {"value": "1"}, "+ `NEW`"
     ),
-    "DELETE /environments/{id}/{key}": typed("/buildio envs unset review NEW", "− `NEW`"),
+    "DELETE /environments/{id}/{key}": confirmed("/buildio envs unset review NEW", "− `NEW`"),
     "GET /teams": typed("/buildio teams", "2 teams"),
     "GET /teams/{id}": typed("/buildio team labs", "labs"),
     "GET /oidc-login": typed("/buildio login eu", "anna got a credential"),

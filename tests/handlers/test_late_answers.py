@@ -5,28 +5,17 @@ from __future__ import annotations
 import asyncio
 
 import aiohttp
-from slack_sdk.errors import SlackApiError
 
+from bot.slack_errors import NO_ANSWER, NOT_SENT, NOT_UNDERSTOOD, RATE_LIMITED, SlackCallFailed
 from handlers.late_answers import MOST_EACH, LateAnswers, is_slacks_trouble
 from tests.town import Town
 
 
-class Answered:
-    """What Slack's client hands over with an error."""
-
-    def __init__(self, data: object) -> None:
-        self.data = data
-
-
-def refusal(data: object) -> SlackApiError:
-    return SlackApiError("refused", Answered(data))  # type: ignore[no-untyped-call]
-
-
 def test_what_slack_refuses_for_good_is_no_trouble_of_its_own() -> None:
-    assert is_slacks_trouble(refusal({"ok": False, "error": "service_unavailable"}))
-    assert is_slacks_trouble(refusal("<html>"))
+    for reason in ("service_unavailable", NOT_UNDERSTOOD, NO_ANSWER, NOT_SENT, RATE_LIMITED):
+        assert is_slacks_trouble(SlackCallFailed("chat.postMessage", reason))
     assert is_slacks_trouble(aiohttp.ClientError())
-    assert not is_slacks_trouble(refusal({"ok": False, "error": "channel_not_found"}))
+    assert not is_slacks_trouble(SlackCallFailed("chat.postMessage", "channel_not_found"))
     assert not is_slacks_trouble(ValueError())
 
 

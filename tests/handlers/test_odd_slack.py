@@ -98,5 +98,5 @@ async def test_every_surface_says_that_slack_has_trouble_and_nothing_breaks(
 
 
 def unsaid(said: list[Any]) -> int:
-    """How many answers could not be said."""
-    return sum(line["event"] == "answer.not_said" for line in said)
+    """How many answers could not be said at once; some are said later."""
+    return sum(line["event"] in ("answer.not_said", "answer.not_taken_yet") for line in said)

@@ -47,6 +47,7 @@ READERS = {
     *(f"buildio.{name}" for name in buildio_rendered.READERS),
     "artifacts_of_block",
     "log_of_block",
+    "missing_places",
     "picked_app",
     "read_abort",
     "read_any_app",
@@ -514,7 +515,7 @@ def test_every_renderer_is_fed_and_nothing_else_is_left_out() -> None:
     for name in READERS:
         shows = get_type_hints(functions[name])["return"]
         bare = name.removeprefix("buildio.")
-        assert bare.startswith(("read_", "picked_")) or bare.endswith("_of_block"), name
+        assert bare.startswith(("read_", "picked_", "missing_")) or bare.endswith("_of_block"), name
         assert shows not in (Message, messages.message.Block), name
     public = {name for name in vars(messages) if inspect.isfunction(getattr(messages, name))}
     of_buildio = vars(messages.buildio)

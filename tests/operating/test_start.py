@@ -134,7 +134,7 @@ async def started(bot: Buildbell) -> AsyncIterator[Buildbell]:
     [
         ("slack_bot_token", TokenRefused, "Slack refuses SLACK_BOT_TOKEN (invalid_auth)."),
         ("slack_app_token", TokenRefused, "Slack refuses SLACK_APP_TOKEN (invalid_auth)."),
-        ("bitrise_token", ServiceTokenRefused, "Bitrise refuses BITRISE_TOKEN (Unauthorized)."),
+        ("bitrise_token", ServiceTokenRefused, "Bitrise refuses BITRISE_TOKEN ("),
         ("buildio_token", ServiceTokenRefused, "Build.io refuses BUILDIO_TOKEN ("),
     ],
 )

@@ -56,7 +56,7 @@ async def test_b15_a_value_that_is_to_be_set_is_in_no_message_no_file_and_no_exp
         values = {"API_KEY": SecretStr(canary)}
         await place.do(SetConfig(app=known(place.town.buildio.shop), values=values))
         await place.says("anna wants to set the config var API_KEY of shop", None)
-        audited = await place.town.ask("/bitrise audit", "set_config")
+        audited = await place.town.ask("/bitrise audit", "set config vars `API_KEY`")
         assert canary not in place.town.words(audited)
         assert canary not in str([place.town.words(one) for one in place.town.slack.posts("builds")])
         await place.town.stop_bot()

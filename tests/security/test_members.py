@@ -45,12 +45,8 @@ async def test_b1_without_an_account_of_their_own_nobody_changes_anything(town: 
     card = await town.ask("/bitrise build android #1", "is running", person="carla")
     for words in ("abort android #1", "trigger android branch:main", "rebuild android #1", "use android"):
         await town.ask(f"/bitrise {words}", "/bitrise connect", person="carla")
-    await town.people.click("carla", card, "Abort")
-    await town.slack.wait_for_modal("carla", "stops at once")
-    await town.people.submit("carla", {"reason": "because"})
-    opened = town.people.modal("carla")
-    assert opened is not None
-    assert "/bitrise connect" in opened.errors["reason"]
+    await town.press(card, "Abort", "/bitrise connect", person="carla")
+    assert town.people.modal("carla") is None
     assert changes_at_bitrise(town) == []
 
 
@@ -149,10 +145,16 @@ async def test_b8_only_admins_set_rules_and_never_wider_than_the_operators(tmp_p
 async def test_b9_a_token_in_the_wrong_place_is_not_shown_kept_or_logged(
     town: Town, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    for words in (f"connect {ANNA_TOKEN}", f"status {ANNA_TOKEN}", ANNA_TOKEN, f"abort #1 {ANNA_TOKEN}"):
-        said = await town.ask(f"/bitrise {words}", "", person="ben")
+    for words in (
+        f"connect {ANNA_TOKEN}",
+        f"status {ANNA_TOKEN}",
+        ANNA_TOKEN,
+        f"abort #1 {ANNA_TOKEN}",
+        f"trigger ios branch:main message:{ANNA_TOKEN}",
+    ):
+        said = await town.ask(f"/bitrise {words}", "revoke it at Bitrise now", person="ben")
         assert ANNA_TOKEN not in town.words(said)
-    await town.ask("/bitrise trigger ios branch:main message:" + ANNA_TOKEN, "ben started", person="ben")
+    assert changes_at_bitrise(town) == []
     assert ANNA_TOKEN.encode() not in town.kept()
     assert ANNA_TOKEN not in "".join(capfd.readouterr())
 

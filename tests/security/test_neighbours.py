@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 
 from bot.provider import Provider
 from handlers import submitting
+from sandbox.buildio import CLIENT_ID, CLIENT_SECRET
 from sandbox.slack.workspace import TEAM
 from tests.town import Conversation
 from tests.workspaces.test_apart import said_by_bot
@@ -44,8 +45,8 @@ async def test_a10_whoever_begins_installations_without_end_writes_nothing(tmp_p
         service_token_acts="0",
         poll_interval="3600",
         poll_interval_active="3600",
-        buildio_client_id="an-id",
-        buildio_client_secret="a-secret",
+        buildio_client_id=CLIENT_ID,
+        buildio_client_secret=CLIENT_SECRET,
     ) as town:
         await town.install_everywhere()
         await town.twin.ask("/bitrise help", "What you can type")

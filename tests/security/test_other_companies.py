@@ -74,6 +74,8 @@ action buildio_vars_set
 action buildio_vars_unset
 action card_claim
 action card_snooze
+action card_unclaim
+action card_unsnooze
 action choose_app
 action find_build
 action log_file

@@ -258,7 +258,8 @@ async def test_f4_the_bots_own_log_holds_no_token(town: Town, capfd: pytest.Capt
     await town.slack.wait_for_modal("ben", "Personal access token")
     await town.people.submit("ben", {"token": BEN_TOKEN})
     town.slack.fault("chat.postMessage", "error", words="invalid_auth")
-    await town.ask("/bitrise trigger android branch:main", "", person="ben")
+    await town.people.command("ben", "builds", "/bitrise trigger android branch:main")
+    await town.answered("command")
     await town.stop_bot()
     said = "".join(capfd.readouterr())
     assert "audit" in said
