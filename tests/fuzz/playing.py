@@ -23,7 +23,13 @@ from tests.town import Town
 # More than one message shows.
 MORE_APPS = 60
 # What ends other things comes last.
-_LAST = (actions.DISCONNECT, actions.UNSUBSCRIBE, actions.POLICY_REMOVE, actions.REQUEST_DECLINE)
+_LAST = (
+    actions.DISCONNECT,
+    actions.WIPE_TOKEN,
+    actions.UNSUBSCRIBE,
+    actions.POLICY_REMOVE,
+    actions.REQUEST_DECLINE,
+)
 _TYPED: Mapping[str, Mapping[str, Any]] = {
     actions.ABORT_MODAL: {"reason": "not needed", "suggestion": "Known to fail"},
     actions.START_MODAL: {"tag": "v1", "commit": "c0ffee", "message": "Try it", "variable_1": "A=b"},
@@ -78,7 +84,10 @@ class Player:
         for words in COMMANDS:
             await self._type(words)
         for words in buildio_day.COMMANDS:
+            before = self.town.last()
             await self._type(words, "/buildio")
+            if " unset " in words:
+                await self._agree_to_unset("builds", before)
             self._planted.put_back()
         for words in SAID:
             self.town.people.say("anna", "builds", f"@buildbell {words}")
@@ -249,14 +258,19 @@ class Player:
         for words in buildio_day.PROTECTED:
             before = self.town.last(careful, None)
             await self._type(words, "/buildio", channel=careful)
-            if " unset " in words:  # it asks the person themselves first
-                question = await self.town.told("can't be undone here", channel=careful, after=before)
-                await self.town.people.click("anna", question, "Remove")
+            if " unset " in words:
+                await self._agree_to_unset(careful, before)
             asked = await self.town.told(
                 "Somebody else must agree", person=None, channel=careful, after=before
             )
             await self.town.people.click("ben", asked, "Agree")
             await self.rest()
+
+    async def _agree_to_unset(self, channel: str, before: Post | None) -> None:
+        """Whoever wants config vars gone is asked first."""
+        question = await self.town.told("can't be undone here", channel=channel, after=before)
+        await self.town.people.click("anna", question, "Remove")
+        await self.rest()
 
     def _steps(self) -> None:
         steps: Mapping[str, Mapping[str, Any]] = {
@@ -307,6 +321,9 @@ class Player:
             for _ in range(2):
                 await people.use(person, actions.START_ADD_VARIABLE)
                 await self.rest()
+        if opened.view.get("callback_id") == actions.POLICY_MODAL:
+            await people.use(person, actions.POLICY_KIND, "Needs a second person")
+            await self.rest()
         chosen = await self._choose(person, opened)
         for block_id, element in [*elements(opened.view["blocks"])]:
             await self._use(person, block_id, element)
