@@ -7,9 +7,15 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from bot import __version__
+from bot import __version__, logs
 from bot.cli import cli
 from bot.manifest import why_no_address
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command sets the logs of its process up, which here is that of all tests."""
+    monkeypatch.setattr(logs, "configure", lambda *_, **__: None)
 
 
 def typed(*arguments: str) -> tuple[int, str]:
