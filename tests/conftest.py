@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from collections.abc import AsyncIterator
@@ -46,6 +47,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     begins = [len(others) * number // workers for number in range(workers + 1)]
     parts = [others[begin:end] for begin, end in pairwise(begins)]
     items[:] = [item for number, part in enumerate(parts) for item in (*fuzzing[number::workers], *part)]
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was imported and collected out of all that is looked through for garbage: it stays to the end."""
+    gc.collect()
+    gc.freeze()
 
 
 # Time is no part of what a property test asserts, and the same examples come on every machine.

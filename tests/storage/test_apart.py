@@ -576,4 +576,4 @@ def a_message(parcel: str, to: Recipient) -> NewMessage:
 
 
 TestWorkspaces = Workspaces.TestCase
-TestWorkspaces.settings = settings(max_examples=15, stateful_step_count=50)
+TestWorkspaces.settings = settings(max_examples=8, stateful_step_count=50)

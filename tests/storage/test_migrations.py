@@ -100,7 +100,7 @@ async def test_the_first_versions_database_goes_on_with_everything_owed(tmp_path
 async def test_a_kill_while_migrating_loses_nothing(tmp_path: Path) -> None:
     path, chance = tmp_path / "b.db", random.Random(4)
     first_version(path, builds=2000)
-    for _ in range(8):
+    for _ in range(5):
         kill_while_migrating(path, after_seconds=chance.uniform(0, 0.03))
     await check(path, builds=2000)
 
