@@ -59,7 +59,8 @@ class Gathered:
 
     `answers` are remembered once the builds are on the disk. `joined` are the apps that were read by themselves, and
     `catching_up` says that all others are to be: the list of all apps is relied on from now on. `seen_until` and
-    `per_app_since` are as in the state. `snapshots` are kept with the builds, or not at all.
+    `per_app_since` are as in the state. `snapshots` are kept with the builds, or not at all. `waiting`: something is
+    left to the next look, which is to come soon.
     """
 
     builds: list[Build] = field(default_factory=list)
@@ -73,6 +74,7 @@ class Gathered:
     seen_until: datetime | None = None
     per_app_since: datetime | None = None
     catching_up: bool = False
+    waiting: bool = False
     failure: ProviderError | None = None
 
     def miss(self, builds: Sequence[OpenBuild]) -> None:

@@ -63,9 +63,18 @@ class OpenBuild(Frozen):
     misses: int = 0
 
 
+class FollowedPipeline(Frozen):
+    """An attempt of a pipeline that somebody has started here, and that was not seen to end yet."""
+
+    app_slug: str
+    id: str
+    attempt: int
+
+
 class WatchState(Frozen):
     """All that one token's next look needs to know; `pipelines` are those that had not ended.
 
+    `followed` are those that messages follow, whether they were seen yet or not.
     `snapshots` are by app slug, `restarts` those that were asked for a short while ago.
     """
 
@@ -74,6 +83,7 @@ class WatchState(Frozen):
     per_app_since: datetime | None = None
     seen_until: datetime | None = None
     pipelines: Sequence[Pipeline] = ()
+    followed: Sequence[FollowedPipeline] = ()
     snapshots: Mapping[str, str] = {}
     restarts: Sequence[AskedRestart] = ()
 

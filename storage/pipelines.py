@@ -9,6 +9,8 @@ import sqlite_utils
 from bot.build import PipelineRef
 from bot.pipeline import Pipeline
 from bot.provider import Provider
+from bot.terms import Terms
+from bot.watched import FollowedPipeline
 from storage.keeping import pipeline_as_kept
 from storage.times import to_text
 
@@ -17,6 +19,22 @@ def open_pipelines(db: sqlite_utils.Database, provider: Provider) -> list[Pipeli
     """The attempts that had not ended when they were last seen; for use where a database is at hand."""
     query = "SELECT body FROM pipelines WHERE provider = ? AND ended = 0 ORDER BY rowid"
     return [Pipeline.model_validate_json(body) for (body,) in db.execute(query, [provider])]
+
+
+def followed_pipelines(db: sqlite_utils.Database, provider: Provider) -> list[FollowedPipeline]:
+    """The attempts that messages follow, unless they were seen to end; for use where a database is at hand."""
+    query = (
+        "SELECT app_slug, terms FROM subscriptions WHERE provider = ? AND stopped_reason IS NULL"
+        " AND terms LIKE '%\"attempts\":%' ORDER BY id"
+    )
+    ended = "SELECT 1 FROM pipelines WHERE provider = ? AND pipeline_id = ? AND attempt = ? AND ended = 1"
+    followed = (
+        FollowedPipeline(app_slug=app, id=identity, attempt=int(attempt))
+        for app, terms in db.execute(query, [provider])
+        for key in sorted(Terms.model_validate_json(terms).filter.attempts)
+        for identity, attempt in [key.rsplit(" ", 1)]
+    )
+    return [one for one in followed if not db.execute(ended, [provider, one.id, one.attempt]).fetchone()]
 
 
 def pipeline_of(db: sqlite_utils.Database, provider: Provider, ref: PipelineRef | None) -> Pipeline | None:

@@ -13,7 +13,7 @@ from bot.series import Standing
 from bot.watched import Baseline, OpenBuild, WatchedApp, WatchState
 from storage.database import Database
 from storage.keeping import builds_as_kept
-from storage.pipelines import open_pipelines
+from storage.pipelines import followed_pipelines, open_pipelines
 from storage.series import advance_series
 from storage.snapshots import forget_snapshot, keep_snapshot, note_restart, restarts, snapshots
 from storage.times import from_text, to_text
@@ -225,6 +225,7 @@ def _state(
         per_app_since=from_text(look[0]) if look else None,
         seen_until=from_text(look[1]) if look else None,
         pipelines=open_pipelines(db, provider),
+        followed=followed_pipelines(db, provider),
         snapshots=snapshots(db, provider),
         restarts=restarts(db, provider),
     )

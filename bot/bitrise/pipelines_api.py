@@ -17,12 +17,16 @@ from bot.pipeline import Pipeline
 class PipelinesApi(Connection):
     """What Bitrise's API says of pipelines, and of builds that wait for approval. Every method raises ProviderError."""
 
-    async def pipelines(self, app_slug: str, *, number: int | None = None) -> list[str]:
+    async def pipelines(
+        self, app_slug: str, *, number: int | None = None, limit: int | None = None
+    ) -> list[str]:
         """The ids of the app's latest pipelines, newest first; with a number of those that have it.
 
-        The list holds builds outside of pipelines, too, which are left out (API v0.1, "pipeline-list").
+        The list holds builds outside of pipelines, too, which are left out (API v0.1, "pipeline-list"): of `limit`
+        entries, ten unless it is given.
         """
-        params = {"build_number": str(number)} if number is not None else {}
+        asked = {"build_number": number, "limit": limit}
+        params = {name: str(value) for name, value in asked.items() if value is not None}
         reply = await self._api.read(path_of("apps", app_slug, "pipelines"), params)
         items, _ = read_many(PipelineItem, reply.body)
         return [

@@ -15,9 +15,9 @@ from storage import Recorder, Sighting, Storage, Subscription, WatchedApp, Watch
 
 @dataclass(frozen=True)
 class Seen:
-    """What a look has found; `running`: whether some build has not ended yet. `overdue`: something takes too long.
+    """What a look has found; `running`: whether something has not ended yet, or waits for the next look.
 
-    `pipelines`: one has gone on, so that messages about it are to be changed.
+    `overdue`: something takes too long. `pipelines`: one has gone on, so that messages about it are to be changed.
     """
 
     changes: Sequence[Change] = ()
@@ -83,7 +83,9 @@ class Look:
         if gathered.failure is not None:
             raise gathered.failure
         reminded = await self._remind()
-        running = bool((await self._current_state()).open_builds)
+        after = await self._current_state()
+        followed = {one.id for one in after.followed} & {one.id for one in after.pipelines}
+        running = gathered.waiting or bool(after.open_builds or followed)
         went_on = bool(gathered.pipelines or gathered.pipelines_gone)
         return Seen(changes, running=running, overdue=reminded, pipelines=went_on)
 

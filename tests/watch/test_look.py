@@ -10,15 +10,18 @@ from pydantic import SecretStr
 
 from bot.bitrise import Bitrise, listing
 from bot.bitrise.watching import BitriseReader, read_baseline
-from bot.bitrise.watching.pipelines import ANOTHER_QUESTION_AFTER, MOST_QUESTIONS
-from bot.build import App, Build, State
+from bot.bitrise.watching.pipelines import ANOTHER_QUESTION_AFTER, LOOKS_UNTIL_LISTED, MOST_QUESTIONS
+from bot.build import App, Build, PipelineRef, State
+from bot.filters import BuildFilter
 from bot.http import FixedToken, Http, ProviderDown
-from bot.terms import Terms
+from bot.messages import Message, RunNote
+from bot.outbox.subjects import pipeline_run
+from bot.terms import Style, Terms
 from bot.watch import Look, compare, match
 from sandbox.bitrise import TOKEN, BitriseSandbox
 from sandbox.bitrise import App as SandboxApp
 from sandbox.clock import Clock
-from storage import Recorder, Storage
+from storage import Recorder, Scope, StartedRun, Storage
 from tests.builds import to
 
 
@@ -33,6 +36,11 @@ class Watch:
             deadline=timedelta(0),
         )
         self.restart()
+
+    def freeze(self) -> None:
+        """Let time pass only where it is skipped."""
+        now = self.clock._goes_by()
+        self.clock._goes_by = lambda: now
 
     def restart(self, *, under: str = "bitrise:test", most_apps: int = 100) -> None:
         recorder = Recorder(self.storage.database, compare=compare, match=match)
@@ -392,15 +400,65 @@ async def test_a_pipeline_is_recognised_after_ordinary_builds_at_a_cost_that_has
 
     await watch.subscribe(watch.sandbox.ios, channel="C2")
     before = lists_of_pipelines(watch)
+    watch.freeze()
     for _ in range(MOST_QUESTIONS + 5):
         watch.sandbox.finish(watch.sandbox.start_build(watch.sandbox.ios))
         await watch.look()
     assert lists_of_pipelines(watch) == before + MOST_QUESTIONS
-    watch.clock.skip(ANOTHER_QUESTION_AFTER)
     later = watch.sandbox.start_pipeline(watch.sandbox.ios, stages=[["unit"]])
     later.builds["unit"].finish("error", watch.clock())
+    assert (await watch.look()).running
+    assert len(await pipelines_seen(watch, "C2")) == MOST_QUESTIONS
+    watch.clock.skip(ANOTHER_QUESTION_AFTER)
     await watch.look()
-    assert (await pipelines_seen(watch, "C2"))[-1] == later.slug
+    assert await pipelines_seen(watch, "C2") == [*[None] * (MOST_QUESTIONS + 5), later.slug]
+    assert lists_of_pipelines(watch) == before + MOST_QUESTIONS + 1
+    # Ordinary builds after it do not hide it from the list.
+    hidden = watch.sandbox.start_pipeline(watch.sandbox.ios, stages=[["unit"]])
+    for _ in range(15):
+        watch.sandbox.finish(watch.sandbox.start_build(watch.sandbox.ios))
+    hidden.builds["unit"].finish("error", watch.clock())
+    await watch.look()
+    assert hidden.slug in await pipelines_seen(watch, "C2")
+
+
+async def follow(watch: Watch, app: SandboxApp, ref: PipelineRef) -> None:
+    """What a channel owes to somebody who has started a pipeline there."""
+    run = StartedRun(
+        app=App(slug=app.slug, title=app.title),
+        terms=Terms(filter=BuildFilter(attempts=frozenset({ref.key})), style=Style.LIVE, once=True, run=True),
+        key="k",
+        subject=str(pipeline_run(ref.key)),
+        content=Message("anna started it").encode(),
+        note=RunNote(by="U1", said="started it").encode(),
+    )
+    await watch.storage.of("T1").subscriptions.follow(
+        run, channel="C1", by="U1", at=watch.clock(), baseline=None, scope=Scope()
+    )
+
+
+async def test_a_pipeline_that_somebody_has_started_is_asked_for_whatever_came_before(watch: Watch) -> None:
+    watch.freeze()
+    await watch.subscribe(watch.sandbox.android, channel="C2")
+    for _ in range(MOST_QUESTIONS + 1):
+        watch.sandbox.finish(watch.sandbox.start_build(watch.sandbox.android))
+        await watch.look()
+    pipeline = watch.sandbox.start_pipeline(watch.sandbox.android, stages=[["unit"], ["deploy"]])
+    await follow(watch, watch.sandbox.android, PipelineRef(id=pipeline.slug))
+    pipeline.builds["unit"].finish("success", watch.clock())
+    await watch.look()
+    assert set(await pipelines_seen(watch)) == {pipeline.slug}
+    pipeline.builds["deploy"].finish("success", watch.clock())
+    await watch.look()
+    assert set(await pipelines_seen(watch)) == {pipeline.slug}
+    assert await watch.told() == ["Sample Android #22", "Sample Android #23", "Sample Android #23"]
+    # It has ended, and one that is not there is soon asked for no more.
+    await follow(watch, watch.sandbox.android, PipelineRef(id="0123456789abcdef"))
+    for _ in range(LOOKS_UNTIL_LISTED + 2):
+        await watch.look()
+    paths = [one.path for one in watch.sandbox.requests]
+    assert sum(path.endswith("/pipelines/0123456789abcdef") for path in paths) == LOOKS_UNTIL_LISTED
+    assert sum(path.endswith(pipeline.slug) for path in paths) == 2
 
 
 async def test_a_build_waits_a_little_for_the_pipeline_that_it_names(watch: Watch) -> None:

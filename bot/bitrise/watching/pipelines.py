@@ -13,18 +13,23 @@ from bot.bitrise import Bitrise
 from bot.build import Build, PipelineRef, State
 from bot.http import NoAccess, NotFound, ProviderError, RateLimited, Refused
 from bot.pipeline import Pipeline
+from bot.watched import FollowedPipeline
 
 log = structlog.get_logger()
 
 # The list of all apps' builds does not say which are of pipelines (API v0.1, "build-list-all"), and an app that had no
-# pipelines may get some. So it is asked for them when it has a new build: so many times, and once more every few
-# minutes.
+# pipelines may get some. So it is asked for them when it has a new build: so many times in a row, and once more every
+# few seconds. Until it can be asked, its new builds wait.
 MOST_QUESTIONS = 20
-ANOTHER_QUESTION_AFTER = timedelta(minutes=5)
+ANOTHER_QUESTION_AFTER = timedelta(seconds=5)
 # Where pipelines may not be read, or there are none such, that is tried again after this.
 ASKED_AGAIN_AFTER = timedelta(hours=1)
 MOST_REMEMBERED = 5_000
+# So many open pipelines are read in a look, each in its turn.
 MOST_SHOWN = 20
+# The list holds builds outside of pipelines, too: its longest page is read, and the first so many pipelines in it.
+LONGEST_PAGE = 50
+MOST_LISTED = 10
 # So often in a row the answer is waited for; then builds are told by themselves rather than not at all.
 PATIENCE = 3
 # So many looks long the pipeline that a build names may be missing from the list: both come into being side by side.
@@ -36,7 +41,7 @@ class Placed:
     """The builds with the pipelines that they belong to, the pipelines as they are now, and those that are `gone`.
 
     `left_out`: some builds could not be placed, so what was read before is to be read again; `failure` is why, where
-    there is more to it than that a pipeline is not listed yet.
+    there is more to it than that a pipeline is not listed yet, or that its app was asked too often just now.
     """
 
     builds: list[Build] = field(default_factory=list)
@@ -75,20 +80,22 @@ class Pipelines:
         self._refs: OrderedDict[str, PipelineRef | None] = OrderedDict()
         self._by_workflow: OrderedDict[str, PipelineRef] = OrderedDict()
         self._unlisted: OrderedDict[str, int] = OrderedDict()
+        self._absent: OrderedDict[str, int] = OrderedDict()
+        self._turn = 0
 
     async def place(
         self,
         builds: Sequence[Build],
         known: Mapping[str, State],
-        open_pipelines: Sequence[Pipeline],
+        open_pipelines: Sequence[Pipeline | FollowedPipeline],
     ) -> Placed:
         """See which of the builds belong to a pipeline, and how the open pipelines stand. Raises nothing.
 
         `known` holds the states of builds that were seen before: one that has not changed is not asked about.
         """
         placed = Placed()
-        for one in open_pipelines[:MOST_SHOWN]:
-            await self._show(one.app_slug, one.id, placed)
+        for app, identity in self._whose_turn(open_pipelines):
+            await self._show(app, identity, placed)
         wanted = [build for build in builds if known.get(build.slug) is not build.state]
         unplaced = [build for build in wanted if not self._is_placed(build)]
         for app in sorted({build.app_slug for build in unplaced}):
@@ -102,12 +109,27 @@ class Pipelines:
             placed.failure = None
         return placed
 
+    def _whose_turn(self, pipelines: Sequence[Pipeline | FollowedPipeline]) -> list[tuple[str, str]]:
+        """The apps and ids of as many as one look may read, each in its turn."""
+        now = self._clock()
+        all_of_them = dict.fromkeys(
+            (one.app_slug, one.id) for one in pipelines if self._not_before.get(one.id, now) <= now
+        )
+        waiting = list(all_of_them)
+        start = self._turn % len(waiting) if len(waiting) > MOST_SHOWN else 0
+        self._turn = start + MOST_SHOWN
+        return [*waiting[start:], *waiting[:start]][:MOST_SHOWN]
+
     async def _place_those_of(self, app: str, builds: Sequence[Build], placed: Placed) -> None:
-        if not self._is_worth_asking(app, builds):
+        now = self._clock()
+        if self._not_before.get(app, now) > now:
             self._remember((one.slug, None) for one in builds)
             return
+        if not self._may_ask(app, builds, now):
+            log.debug("pipelines.asked_later", app=app)
+            return
         try:
-            listed = await self._bitrise.pipelines(app)
+            listed = await self._bitrise.pipelines(app, limit=LONGEST_PAGE)
         except (NoAccess, NotFound, Refused) as reason:
             log.info("pipelines.none", app=app, reason=str(reason))
             self._not_before[app] = self._clock() + ASKED_AGAIN_AFTER
@@ -120,17 +142,14 @@ class Pipelines:
             self._with_pipelines.add(app)
         else:
             self._with_pipelines.discard(app)
-        for identity in listed[:MOST_SHOWN]:
+        for identity in listed[:MOST_LISTED]:
             if not await self._show(app, identity, placed):
                 return
         self._failures.pop(app, None)
         self._remember((one.slug, self._ref_of(one)) for one in builds if not self._may_be_listed_soon(one))
 
-    def _is_worth_asking(self, app: str, builds: Sequence[Build]) -> bool:
-        """Whether the builds may belong to pipelines, as far as a question for them can be afforded."""
-        now = self._clock()
-        if self._not_before.get(app, now) > now:
-            return False
+    def _may_ask(self, app: str, builds: Sequence[Build], now: datetime) -> bool:
+        """Whether a question can be afforded for the pipelines that the builds may belong to."""
         if any(build.pipeline_id for build in builds):
             return True
         return app in self._with_pipelines or self._questions.setdefault(app, _Questions(now)).take(now)
@@ -164,16 +183,26 @@ class Pipelines:
             one = await self._bitrise.pipeline(app, identity)
         except (NoAccess, NotFound):
             placed.gone.append(identity)
+            self._note_absence(identity)
             return True
         except ProviderError as failure:
             self._failed(app, failure, placed)
             return False
         placed.pipelines[identity] = one
+        self._absent.pop(identity, None)
         self._remember((each.build_slug, one.ref) for each in one.workflows if each.build_slug)
         self._by_workflow.update((each.id, one.ref) for each in one.workflows if each.id)
         while len(self._by_workflow) > MOST_REMEMBERED:
             self._by_workflow.popitem(last=False)
         return True
+
+    def _note_absence(self, identity: str) -> None:
+        """One that may come into being is asked for at the next looks, and then rarely."""
+        looks = self._absent[identity] = self._absent.get(identity, 0) + 1
+        if looks >= LOOKS_UNTIL_LISTED:
+            self._not_before[identity] = self._clock() + ASKED_AGAIN_AFTER
+        if len(self._absent) > MOST_REMEMBERED:
+            self._not_before.pop(self._absent.popitem(last=False)[0], None)
 
     def _failed(self, app: str, failure: ProviderError, placed: Placed) -> None:
         if not isinstance(failure, RateLimited):

@@ -101,16 +101,17 @@ class BitriseReader:
     async def _place(self, known: Known, gathered: Gathered) -> None:
         """See which builds belong to pipelines; those of which that can't be told now are left to the next look."""
         state = known.state
-        if not gathered.builds and not state.pipelines:
+        if not gathered.builds and not state.pipelines and not state.followed:
             return
         seen = await known.states([build.slug for build in gathered.builds])
-        placed = await self._pipelines.place(gathered.builds, seen, state.pipelines)
+        placed = await self._pipelines.place(gathered.builds, seen, [*state.followed, *state.pipelines])
         gathered.builds = placed.builds
         before = {(one.id, one.attempt): one for one in state.pipelines}
         gathered.pipelines = [
             one for one in placed.pipelines.values() if before.get((one.id, one.attempt)) != one
         ]
         gathered.pipelines_gone = [one.id for one in state.pipelines if one.id in placed.gone]
+        gathered.waiting = placed.left_out
         if placed.left_out:
             gathered.failure = gathered.failure or placed.failure
             gathered.answers.clear()
