@@ -282,6 +282,9 @@ class Courier:
                 newly = await self._storage.outbox.told(
                     there.parcel, there.ts or "", stale=there.stale, stale_excerpts=there.stale_excerpts
                 )
+                if newly:
+                    # What has joined it may run.
+                    self._progress.message_posted()
                 self._counts.told(newly)
                 return 0
             case Gone(reason) | Refused(reason) | ChannelClosed(reason):

@@ -13,12 +13,13 @@ import pytest
 from bot.audit import ERASED
 from bot.build import Build, PipelineRef, State
 from bot.failure import Failure
+from bot.filters import BuildFilter
 from bot.manifest import manifest
-from bot.messages import CardNote
+from bot.messages import CardNote, Message, RunNote
 from bot.metrics import Metrics
 from bot.outbox import Limits, Relay
 from bot.outbox.rendering import render
-from bot.outbox.subjects import Kind
+from bot.outbox.subjects import Kind, build_run
 from bot.pipeline import Pipeline, PipelineWorkflow, Stage
 from bot.provider import Provider
 from bot.slack import SlackClient, slack_session
@@ -26,7 +27,7 @@ from bot.terms import Happening, Quiet, Style, Terms
 from bot.watch import compare, match
 from sandbox.faults import Fault
 from sandbox.slack import BOT_TOKEN, Post, SlackSandbox
-from storage import Baseline, NewMessage, Owed, Recorder, Sighting, Storage
+from storage import Baseline, NewMessage, Owed, Recorder, Scope, Sighting, StartedRun, Storage
 from tests.builds import ANDROID, NOON, a_build, to
 
 
@@ -469,6 +470,40 @@ async def test_a_pipeline_shows_progress_also_while_none_of_its_builds_runs(deli
         card = await delivering.slack.wait_for_post("builds", "train")
         await delivering.go_on(30)
         await delivering.edited(card, "running for 30 s, as of 12:00:30 UTC")
+
+
+async def test_what_was_started_shows_progress_however_late_it_is_seen_to_run(
+    delivering: Delivering,
+) -> None:
+    run = StartedRun(
+        app=ANDROID,
+        terms=Terms(
+            filter=BuildFilter(builds=frozenset({a_build(1).slug})), style=Style.LIVE, once=True, run=True
+        ),
+        key="k",
+        subject=str(build_run(a_build(1).slug)),
+        content=Message("anna started it").encode(),
+        note=RunNote(by="U1", said="started it").encode(),
+    )
+    async with delivering.running():
+        await delivering.storage.of("T1").subscriptions.follow(
+            run, channel="C0BUILDS", by="U1", at=NOON, baseline=Baseline(), scope=Scope()
+        )
+        delivering.relay.wake()
+        post = await delivering.slack.wait_for_post("builds", "anna started it")
+        # It is looked for soon after it was posted, and nothing runs yet.
+        await delivering.go_on(30)
+        async with asyncio.timeout(30):
+            while delivering.relay._progress.next_at is not None:  # noqa: ASYNC110 - there is no event for it
+                await asyncio.sleep(0.01)
+        recorder = Recorder(delivering.storage.database, compare=compare, match=match)
+        running = a_build(1, State.RUNNING)
+        await recorder.record(Sighting(token="t", builds=(running,)), at=delivering.now)
+        delivering.relay.wake()
+        await delivering.edited(post, "#1 is running")
+        await delivering.go_on(10)
+        await delivering.go_on(30)
+        await delivering.edited(post, "as of 12:01:10 UTC")
 
 
 async def test_no_progress_is_shown_of_what_cannot_be_seen_or_has_been_deleted(
