@@ -27,14 +27,22 @@ def followed_pipelines(db: sqlite_utils.Database, provider: Provider) -> list[Fo
         "SELECT app_slug, terms FROM subscriptions WHERE provider = ? AND stopped_reason IS NULL"
         " AND terms LIKE '%\"attempts\":%' ORDER BY id"
     )
-    ended = "SELECT 1 FROM pipelines WHERE provider = ? AND pipeline_id = ? AND attempt = ? AND ended = 1"
+    # The end of one that a later attempt has overtaken is not to be seen any more.
+    ended = (
+        "SELECT 1 FROM pipelines WHERE provider = ? AND pipeline_id = ?"
+        " AND (attempt = ? AND ended = 1 OR attempt > ?)"
+    )
     followed = (
         FollowedPipeline(app_slug=app, id=identity, attempt=int(attempt))
         for app, terms in db.execute(query, [provider])
         for key in sorted(Terms.model_validate_json(terms).filter.attempts)
         for identity, attempt in [key.rsplit(" ", 1)]
     )
-    return [one for one in followed if not db.execute(ended, [provider, one.id, one.attempt]).fetchone()]
+    return [
+        one
+        for one in followed
+        if not db.execute(ended, [provider, one.id, one.attempt, one.attempt]).fetchone()
+    ]
 
 
 def pipeline_of(db: sqlite_utils.Database, provider: Provider, ref: PipelineRef | None) -> Pipeline | None:

@@ -14,6 +14,7 @@ from bot.provider import Provider
 from bot.series import Standing
 from bot.watched import Sighting, Snapshot
 from storage.database import Database
+from storage.empty_pipelines import end_runs_without_builds
 from storage.failures import note_failure, read_soon
 from storage.keeping import builds_as_kept
 from storage.messages import refresh_earlier_moments
@@ -91,6 +92,7 @@ class Recorder:
             keep_snapshot(db, sighting.provider, snapshot.app_slug, snapshot.body)
         # After what is owed: the end of a pipeline lets go what has waited for it, that of its last build too.
         save_pipelines(db, sighting.pipelines)
+        end_runs_without_builds(db, sighting.pipelines, at)
         forget_pipelines(db, sighting.provider, sighting.pipelines_gone)
         _remember_look(db, sighting)
         return changes

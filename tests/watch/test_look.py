@@ -479,3 +479,30 @@ async def test_a_build_waits_a_little_for_the_pipeline_that_it_names(watch: Watc
         await watch.look()
     # One that is never listed keeps nothing back for good.
     assert await pipelines_seen(watch) == [pipeline.slug, None]
+
+
+async def test_a_pipeline_that_ends_before_it_has_a_build_is_told_to_whoever_has_started_it(
+    watch: Watch,
+) -> None:
+    pipeline = watch.sandbox.start_pipeline(watch.sandbox.android, stages=[["unit"], ["deploy"]])
+    for build in pipeline.builds.values():
+        watch.sandbox.farm.builds.remove(build)
+    # Its first workflow waits for its build, and the farm gives it none.
+    pipeline.builds.clear()
+    pipeline.abort_reason = "no machine"
+    watch.sandbox.fault("GET */pipelines/*", "status", status=404)
+    await follow(watch, watch.sandbox.android, PipelineRef(id=pipeline.slug))
+    await watch.look()
+    [message] = await watch.storage.messages.unfinished(to("C1"))
+    assert message.content == Message("anna started it").encode()
+    await watch.look()
+    [message] = await watch.storage.messages.unfinished(to("C1"))
+    assert message.content is not None
+    said = Message.decode(message.content)
+    assert "started it" in said.text
+    assert "release-train #1 was aborted" in said.text
+    assert "no machine" in message.content
+    count = "SELECT COUNT(*) FROM subscriptions"
+    assert await watch.storage.database.read(lambda db: db.execute(count).fetchone()) == (0,)
+    await watch.look()
+    assert sum(one.path.endswith(pipeline.slug) for one in watch.sandbox.requests) == 2
