@@ -10,7 +10,7 @@ from contextlib import suppress
 import aiohttp
 import structlog
 
-from bot.slack_errors import NOT_SENT, RATE_LIMITED, UNCLEAR, SlackCallFailed
+from bot.slack_errors import NOT_SENT, NOT_UNDERSTOOD, RATE_LIMITED, UNCLEAR, SlackCallFailed
 
 log = structlog.get_logger()
 
@@ -21,11 +21,11 @@ LONGEST_PAUSE_SECONDS = 30.0
 # So many wait at a time: in all, and of one person.
 MOST = 200
 MOST_EACH = 5
-# Slack's own trouble, after which it may take the same answer (Slack's rules, "Failures").
+# Slack's own trouble, after which it may take the same answer (Slack's rules, "Failures"). What got no answer at all
+# is not said again: Slack may have shown it.
 _TROUBLE = frozenset(
     {
         NOT_SENT,
-        *UNCLEAR,
         RATE_LIMITED,
         "fatal_error",
         "internal_error",
@@ -33,6 +33,9 @@ _TROUBLE = frozenset(
         "service_unavailable",
     }
 )
+
+# What shows an answer; whatever else is asked before that may be asked again.
+_SAYING = frozenset({"chat.postMessage", "chat.postEphemeral"})
 
 SayAgain = Callable[[], Awaitable[None]]
 
@@ -98,7 +101,11 @@ class LateAnswers:
 
 
 def is_slacks_trouble(problem: BaseException) -> bool:
-    """Whether Slack could not be reached, or could not take it just now."""
-    if isinstance(problem, aiohttp.ClientError | TimeoutError):
+    """Whether Slack could not be reached, or could not take it just now: it has certainly not been shown."""
+    if not isinstance(problem, SlackCallFailed):
+        return isinstance(problem, aiohttp.ClientConnectorError)
+    if problem.reason in UNCLEAR and problem.method not in _SAYING:
         return True
-    return isinstance(problem, SlackCallFailed) and problem.reason in _TROUBLE
+    if problem.reason == NOT_UNDERSTOOD:
+        return problem.status >= 500
+    return problem.reason in _TROUBLE

@@ -12,11 +12,19 @@ from tests.town import Town
 
 
 def test_what_slack_refuses_for_good_is_no_trouble_of_its_own() -> None:
-    for reason in ("service_unavailable", NOT_UNDERSTOOD, NO_ANSWER, NOT_SENT, RATE_LIMITED):
+    for reason in ("service_unavailable", NOT_SENT, RATE_LIMITED):
         assert is_slacks_trouble(SlackCallFailed("chat.postMessage", reason))
-    assert is_slacks_trouble(aiohttp.ClientError())
+    assert is_slacks_trouble(SlackCallFailed("chat.postMessage", NOT_UNDERSTOOD, status=503))
     assert not is_slacks_trouble(SlackCallFailed("chat.postMessage", "channel_not_found"))
     assert not is_slacks_trouble(ValueError())
+
+
+def test_what_slack_may_have_shown_is_not_said_again() -> None:
+    for method in ("chat.postMessage", "chat.postEphemeral"):
+        assert not is_slacks_trouble(SlackCallFailed(method, NO_ANSWER))
+        assert not is_slacks_trouble(SlackCallFailed(method, NOT_UNDERSTOOD, status=200))
+    assert is_slacks_trouble(SlackCallFailed("conversations.open", NO_ANSWER))
+    assert not is_slacks_trouble(aiohttp.ClientError())
 
 
 async def test_each_is_said_until_slack_takes_it_and_few_wait_for_one_person() -> None:
@@ -26,7 +34,7 @@ async def test_each_is_said_until_slack_takes_it_and_few_wait_for_one_person() -
         nonlocal tries
         tries += 1
         if tries < 3:
-            raise TimeoutError
+            raise SlackCallFailed("chat.postMessage", NOT_SENT)
         taken.set()
 
     async def never() -> None:
