@@ -45,11 +45,18 @@ class Pipeline(Frozen):
     pull_request: int | None = None
     triggered_by: str | None = None
     triggered_at: datetime | None = None
+    attempt_triggered_at: datetime | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
     abort_reason: str | None = None
     stages: tuple[Stage, ...] = ()
     url: str
+
+    @property
+    def began(self) -> datetime | None:
+        """When this attempt began to run, or to wait: `triggered_at` and `started_at` may be those of the first one."""
+        known = (self.attempt_triggered_at, self.started_at or self.triggered_at)
+        return max((one for one in known if one is not None), default=None)
 
     @property
     def ended(self) -> bool:

@@ -65,7 +65,10 @@ class SlackMessage(NewMessage):
 
 
 class RunningMessage(Frozen):
-    """A message in Slack that shows something which has not ended yet; `since` is when that began."""
+    """A message in Slack that shows something which has not ended yet.
+
+    `since` is when that began, by its provider's clock.
+    """
 
     parcel: str
     recipient: Recipient
@@ -212,10 +215,11 @@ _SHOWN_OF_PIPELINE = _SHOWN.format(kinds="subject GLOB 'pipeline *'")
 def _running(db: sqlite_utils.Database) -> list[RunningMessage]:
     builds = db.execute("SELECT provider, build_slug, triggered_at FROM builds WHERE ended = 0").fetchall()
     asked = [(_SHOWN_OF_BUILD, provider, slug, since) for provider, slug, since in builds]
-    pipelines = db.execute("SELECT provider, seen_at, body FROM pipelines WHERE ended = 0").fetchall()
-    for provider, since, body in pipelines:
-        slugs = (one.build_slug for one in Pipeline.model_validate_json(body).workflows)
-        asked += [(_SHOWN_OF_PIPELINE, provider, slug, since) for slug in slugs if slug]
+    pipelines = db.execute("SELECT body FROM pipelines WHERE ended = 0").fetchall()
+    for pipeline in (Pipeline.model_validate_json(body) for (body,) in pipelines):
+        slugs = (one.build_slug for one in pipeline.workflows)
+        since = to_text(pipeline.began)
+        asked += [(_SHOWN_OF_PIPELINE, pipeline.provider, slug, since) for slug in slugs if slug]
     found = {
         parcel: RunningMessage(
             parcel=parcel,

@@ -71,7 +71,7 @@ def save_pipelines(db: sqlite_utils.Database, pipelines: Iterable[Pipeline]) -> 
                 one.attempt,
                 one.app_slug,
                 one.ended,
-                to_text(one.triggered_at or one.started_at),
+                to_text(one.attempt_triggered_at or one.triggered_at or one.started_at),
                 body,
             ],
         ).rowcount

@@ -39,6 +39,7 @@ class AttemptItem(BaseModel):
 
     id: Text = None
     number_in_pipeline_build_scope: Number = None
+    triggered_at: Time = None
 
 
 class WorkflowItem(BaseModel):
@@ -106,13 +107,14 @@ class PipelineShow(BaseModel):
     def as_pipeline(self, app_slug: str) -> Pipeline:
         """The pipeline's current attempt in the bot's own words."""
         params = self.trigger_params or ParamsItem()
+        attempt, item = self._attempt()
         return Pipeline(
             app_slug=app_slug,
             id=self.id,
             name=self.name or "pipeline",
             number=self.number_in_app_scope,
             state=_STATES.get(self.status or "", State.UNKNOWN),
-            attempt=self._attempt(),
+            attempt=attempt,
             rebuildable=bool(self.rebuildable),
             branch=params.branch,
             tag=params.tag,
@@ -121,6 +123,7 @@ class PipelineShow(BaseModel):
             pull_request=number_in(params.pull_request_id),
             triggered_by=self.triggered_by,
             triggered_at=self.triggered_at,
+            attempt_triggered_at=item.triggered_at,
             started_at=self.started_at,
             finished_at=self.finished_at,
             abort_reason=self.abort_reason,
@@ -128,12 +131,13 @@ class PipelineShow(BaseModel):
             url=f"https://app.bitrise.io/app/{app_slug}/pipelines/{self.id}",
         )
 
-    def _attempt(self) -> int:
+    def _attempt(self) -> tuple[int, AttemptItem]:
+        """The current attempt and its number."""
         attempts = self.attempts or []
         for place, one in enumerate(attempts, 1):
             if one.id is not None and one.id == self.current_attempt_id:
-                return one.number_in_pipeline_build_scope or place
-        return max(len(attempts), 1)
+                return one.number_in_pipeline_build_scope or place, one
+        return max(len(attempts), 1), attempts[-1] if attempts else AttemptItem()
 
     def _stages(self) -> list[Stage]:
         if self.stages:

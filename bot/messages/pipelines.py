@@ -121,16 +121,13 @@ def _headline(one: Pipeline, app: App) -> str:
     headline = f"{wording.symbol_of(one.state)} {_name(one, app)} *{wording.result_of(one.state)}*{attempt}"
     done = sum(each.state.ended for each in one.workflows)
     if not one.ended and one.workflows:
-        began = one.started_at or one.triggered_at
-        headline += (
-            f"{f' since {when(began)}' if began else ''}, {done} of {len(one.workflows)} workflows done"
-        )
+        headline += f"{f' since {when(one.began)}' if one.began else ''}, {done} of {len(one.workflows)} workflows done"
     return headline
 
 
 def _progress(one: Pipeline, now: datetime) -> list[str]:
     """How long it has been going on, and when that was so; nothing for one that has ended."""
-    began = one.started_at or one.triggered_at
+    began = one.began
     if one.ended or began is None:
         return []
     doing = "waiting" if one.started_at is None else "running"

@@ -17,7 +17,7 @@ class Progress:
 
     It is a cache: the storage is asked anew several times an interval, for as long as something runs. `every` is in
     seconds. `is_current` says whether a provider's state is known as of now: if it is not, there is no progress to
-    show.
+    show. `clock_at` gives a provider's clock, by which it dates what it runs.
     """
 
     def __init__(
@@ -27,11 +27,13 @@ class Progress:
         clock: Callable[[], datetime],
         every: float,
         is_current: Callable[[Provider], bool],
+        clock_at: Callable[[Provider], Callable[[], datetime]],
     ) -> None:
         self._storage = storage
         self._clock = clock
         self._every = timedelta(seconds=every)
         self._is_current = is_current
+        self._clock_at = clock_at
         self._running: dict[str, RunningMessage] = {}
         self._edited: dict[str, datetime] = {}
         self._check_at: datetime | None = clock()
@@ -93,4 +95,4 @@ class Progress:
         return self._edited.get(one.parcel, one.sent_at)
 
     def _interval(self, one: RunningMessage) -> timedelta:
-        return max(self._every, (self._clock() - one.since) / FEWER_AFTER)
+        return max(self._every, (self._clock_at(one.provider)() - one.since) / FEWER_AFTER)

@@ -39,7 +39,13 @@ class Relay:
     ) -> None:
         self._storage = storage
         self._clock = clock
-        self._progress = Progress(storage, clock=clock, every=limits.progress, is_current=is_current)
+        self._progress = Progress(
+            storage,
+            clock=clock,
+            every=limits.progress,
+            is_current=is_current,
+            clock_at=lambda provider: provider_clocks.get(provider, clock),
+        )
         self._courier = Courier(
             slack,
             storage,

@@ -123,8 +123,13 @@ def pipeline_show(pipeline: Pipeline) -> dict[str, Any]:
         "abort_reason": pipeline.abort_reason,
         "rebuildable": pipeline.finished_at is not None,
         "attempts": [
-            {"id": one, "number_in_pipeline_build_scope": place, "status": ""}
-            for place, one in enumerate(pipeline.attempts, 1)
+            {
+                "id": one,
+                "number_in_pipeline_build_scope": place,
+                "status": "",
+                "triggered_at": _seconds(at),
+            }
+            for place, (one, at) in enumerate(zip(pipeline.attempts, pipeline.attempts_at, strict=True), 1)
         ],
         "current_attempt_id": pipeline.attempts[-1],
         "triggered_at": _seconds(pipeline.triggered_at),

@@ -177,6 +177,7 @@ class Pipeline:
     triggered_by: str | None
     stages: Sequence[Sequence[str]]
     attempts: list[str] = field(default_factory=list)
+    attempts_at: list[datetime] = field(default_factory=list)
     builds: dict[str, Build] = field(default_factory=dict)
     abort_reason: str | None = None
     plan: dict[str, Result] = field(default_factory=dict)
@@ -298,6 +299,7 @@ class Farm:
     def begin_attempt(self, pipeline: Pipeline, at: datetime, *, failed_only: bool = False) -> None:
         """Run a pipeline: all of it, or what has not succeeded and what comes after."""
         pipeline.attempts.append(self.new_slug())
+        pipeline.attempts_at.append(at)
         pipeline.abort_reason = None
         kept = pipeline.builds if failed_only else {}
         pipeline.builds = {name: build for name, build in kept.items() if build.result == "success"}

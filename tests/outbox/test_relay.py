@@ -42,7 +42,10 @@ class Delivering:
         self.relay = self.new_relay()
 
     def new_relay(
-        self, flood_limit: int = 60, is_current: Callable[[Provider], bool] = lambda _provider: True
+        self,
+        flood_limit: int = 60,
+        is_current: Callable[[Provider], bool] = lambda _provider: True,
+        bitrise_ahead: timedelta = timedelta(0),
     ) -> Relay:
         return Relay(
             lambda _team: self.client,
@@ -52,6 +55,7 @@ class Delivering:
             limits=Limits(flood=flood_limit, settling=0.3, rolling=0.01),
             new_key=lambda: f"parcel-{next(self.keys)}",
             is_current=is_current,
+            provider_clocks={Provider.BITRISE: lambda: self.now + bitrise_ahead},
         )
 
     @asynccontextmanager
@@ -470,6 +474,39 @@ async def test_a_pipeline_shows_progress_also_while_none_of_its_builds_runs(deli
         card = await delivering.slack.wait_for_post("builds", "train")
         await delivering.go_on(30)
         await delivering.edited(card, "running for 30 s, as of 12:00:30 UTC")
+
+
+async def test_how_often_progress_is_shown_goes_by_the_providers_clock_and_the_attempts_start(
+    delivering: Delivering,
+) -> None:
+    behind = timedelta(hours=-12)
+    delivering.relay = delivering.new_relay(bitrise_ahead=behind)
+    build = a_build(1, State.RUNNING, triggered_at=NOON + behind, started_at=NOON + behind)
+    again = a_build(2, State.FAILED, pipeline=PipelineRef(id="p1", attempt=2))
+    ended = PipelineWorkflow(name="unit", state=State.FAILED, build_slug=again.slug)
+    pipeline = Pipeline(
+        app_slug=ANDROID.slug,
+        id="p1",
+        name="train",
+        state=State.RUNNING,
+        attempt=2,
+        triggered_at=NOON - timedelta(days=2),
+        started_at=NOON - timedelta(days=2),
+        attempt_triggered_at=NOON + behind,
+        stages=(Stage(name="all", workflows=(ended,)),),
+        url="https://app.bitrise.io/p1",
+    )
+    await delivering.owe(terms=Terms(style=Style.LIVE))
+    recorder = Recorder(delivering.storage.database, compare=compare, match=match)
+    async with delivering.running():
+        sighting = Sighting(token="t", builds=(build, again), pipelines=(pipeline,))
+        await recorder.record(sighting, at=delivering.now)
+        delivering.relay.wake()
+        live = await delivering.slack.wait_for_post("builds", "#1 is running")
+        card = await delivering.slack.wait_for_post("builds", "train")
+        await delivering.go_on(30)
+        await delivering.edited(live, "as of 00:00:30 UTC")
+        await delivering.edited(card, "running for 30 s, as of 00:00:30 UTC")
 
 
 async def test_what_was_started_shows_progress_however_late_it_is_seen_to_run(
