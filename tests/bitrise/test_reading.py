@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from bot.bitrise.logs import log_in
 from bot.bitrise.models import BuildItem, read_many, read_one, state_of
 from bot.bitrise.orders import AbortOrder, BuildQuery, EnvironmentVariable, TriggerParams
+from bot.bitrise.pipelines import PipelineShow
 from bot.bitrise.starting import started_by
 from bot.build import State
 from bot.http import NotUnderstood, Refused
@@ -173,3 +175,21 @@ def test_a_trigger_that_is_not_ok_is_refused_in_bitrises_words_whatever_its_http
     body = b'{"status": "error", "message": "Failed to get bitrise.yml from git provider", "slug": "x"}'
     with pytest.raises(Refused, match=r"Failed to get bitrise\.yml"):
         started_by(body)
+
+
+def test_a_later_attempt_of_a_pipeline_has_a_start_of_its_own() -> None:
+    first, again = "2026-11-21T12:00:00Z", "2026-11-22T12:00:00Z"
+    shown: dict[str, Any] = {
+        "id": "0123456789abcdef",
+        "status": "running",
+        "triggered_at": first,
+        "started_at": first,
+        "current_attempt_id": "b",
+        "attempts": [{"id": "a", "triggered_at": first}, {"id": "b", "triggered_at": again}],
+    }
+    read = PipelineShow.model_validate(shown).as_pipeline("app")
+    assert (read.attempt, read.began) == (2, datetime(2026, 11, 22, 12, tzinfo=UTC))
+    started = "2026-11-22T12:01:00Z"
+    read = PipelineShow.model_validate(shown | {"started_at": started}).as_pipeline("app")
+    assert read.began == datetime(2026, 11, 22, 12, 1, tzinfo=UTC)
+    assert PipelineShow.model_validate({"id": "0123456789abcdef"}).as_pipeline("app").began is None
