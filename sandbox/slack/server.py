@@ -231,6 +231,7 @@ class SlackSandbox(Workplace):
         """End."""
         if self._posting is not None:
             self._posting.cancel()
+        self.api.faults.clear()
         await self.delivery.close()
         await self.sockets.close()
         if self._runner is not None:

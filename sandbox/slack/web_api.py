@@ -333,6 +333,8 @@ async def _before(fault: Fault | None, request: web.Request) -> web.Response | N
         _break(request)
     if fault.kind == "slow":
         await asyncio.sleep(fault.seconds)
+    if fault.kind == "held":
+        await fault.let_go.wait()
     if fault.kind == "status":
         return web.Response(status=fault.status, text="")
     if fault.kind == "html":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from copy import deepcopy
@@ -28,6 +29,22 @@ async def slack() -> AsyncIterator[SlackSandbox]:
 async def error(slack: SlackSandbox, method: str, **arguments: Any) -> str:
     answer = await call(slack, method, **arguments)
     return str(answer.get("error", "none"))
+
+
+async def test_a_call_that_is_held_is_answered_once_all_is_healed(slack: SlackSandbox) -> None:
+    assert (await call(slack, "conversations.join", channel="C0BUILDS"))["ok"]
+    slack.fault("chat.postMessage", "held")
+    held = asyncio.create_task(call(slack, "chat.postMessage", channel="C0BUILDS", text="late"))
+    async with asyncio.timeout(30):
+        while not slack.api.faults.holding:  # noqa: ASYNC110 - there is no event for it
+            await asyncio.sleep(0.01)
+    # Nothing has been done yet, and nothing else is held.
+    assert (await call(slack, "chat.postMessage", channel="C0BUILDS", text="now"))["ok"]
+    assert [post.text for post in slack.posts("builds")][-1:] == ["now"]
+    assert not held.done()
+    slack.api.faults.clear()
+    assert (await held)["ok"]
+    assert [post.text for post in slack.posts("builds")][-2:] == ["now", "late"]
 
 
 async def test_channels_are_listed_entered_and_left(slack: SlackSandbox) -> None:
