@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlite_utils
 
-from bot.build import Frozen
+from bot.build import App, Frozen
 from bot.pipeline import Pipeline
 from bot.provider import Provider
 from storage.database import Database, WorkspaceGone
@@ -162,6 +162,17 @@ def owe_message(
         " (parcel, team_id, channel_id, subject, status, sent_at, content, note, thread_ts)"
         " VALUES (?, ?, ?, ?, 'owed', ?, ?, ?, ?)",
         [parcel, to.team, to.channel, subject, to_text(at), content, note, thread_ts],
+    )
+
+
+def keep_app(db: sqlite_utils.Database, app: App) -> None:
+    """Keep the app with all messages that tell of its builds, which may still change; for use inside a transaction."""
+    db.execute(
+        "UPDATE messages SET note = json_set(IFNULL(note, '{}'), '$.app', json(?))"
+        " WHERE status IN ('sending', 'told') AND json_extract(note, '$.app') IS NULL AND parcel IN"
+        " (SELECT parcel FROM builds JOIN notifications USING (provider, build_slug)"
+        " WHERE provider = ? AND app_slug = ?)",
+        [app.model_dump_json(exclude_none=True), app.provider, app.slug],
     )
 
 

@@ -12,7 +12,7 @@ import sqlite_utils
 from bot.authors import people_behind
 from bot.build import App, Build, Frozen, State
 from bot.failure import Failure
-from bot.messages import RunNote
+from bot.messages import Note, RunNote
 from bot.pipeline import Pipeline
 from bot.provider import Provider
 from bot.series import Standing
@@ -419,7 +419,8 @@ _STALE_IF_FOUND_OUT = """
 _SELECT = """
     SELECT notifications.id, subscription_id, notifications.team_id AS team, notifications.channel_id AS channel,
         event, builds.body, watched_apps.body, notifications.created_at, status, terms, standing, failure, due_at,
-        parcel, IFNULL(subscriptions.sees_logs, notifications.sees_logs), unseen_at
+        parcel, IFNULL(subscriptions.sees_logs, notifications.sees_logs), unseen_at,
+        (SELECT note FROM messages WHERE messages.parcel = notifications.parcel)
     FROM notifications JOIN builds USING (provider, build_slug)
     LEFT JOIN watched_apps ON watched_apps.provider = builds.provider AND watched_apps.app_slug = builds.app_slug
     LEFT JOIN subscriptions ON subscriptions.id = notifications.subscription_id
@@ -435,7 +436,7 @@ def _notifications(
     found = []
     for row in db.execute(_SELECT.format(where=where), [*arguments, limit]):
         identity, subscription, team, channel, event, body, app, created_at, status, *more = row
-        terms, standing, failure, due, parcel, sees_logs, unseen = more
+        terms, standing, failure, due, parcel, sees_logs, unseen, note = more
         build = Build.model_validate_json(body)
         if team not in known:
             known[team] = everybody(db, team)
@@ -448,7 +449,7 @@ def _notifications(
                 channel=channel,
                 event=event,
                 build=build,
-                app=App.model_validate_json(app) if app else _unwatched(build),
+                app=App.model_validate_json(app) if app else _unwatched(build, note),
                 created_at=from_text(created_at),
                 status=Status(status),
                 terms=Terms.model_validate_json(terms) if terms else Terms(),
@@ -478,6 +479,9 @@ def _ties(db: sqlite_utils.Database, team: str, channel: str, build: Build) -> t
     return tuple(ties_of(db, team, channel, build.app_slug))
 
 
-def _unwatched(build: Build) -> App:
-    """The app of a build that nobody watches any more."""
+def _unwatched(build: Build, note: str | None) -> App:
+    """The app of a build that nobody watches any more, as it was kept with the message about it."""
+    kept = Note.read(note).app
+    if kept is not None and (kept.provider, kept.slug) == (build.provider, build.app_slug):
+        return kept
     return App(provider=build.provider, slug=build.app_slug, title=build.app_slug)

@@ -16,6 +16,7 @@ from bot.build import App, Frozen
 from bot.provider import Provider
 from bot.terms import Terms
 from storage.database import Database
+from storage.messages import keep_app
 from storage.people import names_of
 from storage.recipient import Recipient
 from storage.times import from_text, to_text
@@ -259,6 +260,7 @@ def end_subscription(db: sqlite_utils.Database, subscription: Subscription) -> N
         "SELECT 1 FROM subscriptions WHERE provider = ? AND app_slug = ?", [app.provider, app.slug]
     ).fetchone()
     if left is None:
+        keep_app(db, app)
         end_watching(db, app)
 
 

@@ -71,7 +71,7 @@ from bot.messages.log import (
 )
 from bot.messages.message import Message
 from bot.messages.modals import FilledIn, shown_in_modal
-from bot.messages.notes import CardNote, RunNote, ThreadNote
+from bot.messages.notes import CardNote, Note, RunNote, ThreadNote
 from bot.messages.offers import OfferButton, read_offer
 from bot.messages.origin import Origin
 from bot.messages.personal import MOST_BUILDS as MOST_OF_MINE
@@ -197,6 +197,7 @@ __all__ = [
     "LogView",
     "Message",
     "NotAButton",
+    "Note",
     "OfferButton",
     "Origin",
     "PipelineButton",

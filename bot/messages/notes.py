@@ -7,11 +7,16 @@ from typing import Self
 
 from pydantic import ValidationError
 
-from bot.build import Frozen
+from bot.build import App, Frozen
 
 
 class Note(Frozen):
-    """Something that is kept with a message, as JSON."""
+    """Something that is kept with a message, as JSON.
+
+    `app` is the one that it tells of, where nothing else knows it any more: all subscriptions to it have ended.
+    """
+
+    app: App | None = None
 
     @classmethod
     def read(cls, note: str | None) -> Self:

@@ -34,6 +34,19 @@ async def end(town: Town, build: Build, result: str = "success") -> None:
     town.bitrise.finish(build, result)  # type: ignore[arg-type]
 
 
+async def refreshed(town: Town, post: Post, what: str, times: int) -> None:
+    await town.people.click("anna", post, "Refresh")
+    await town.answered(what, times)
+    await town.holds("SELECT COUNT(*) FROM messages WHERE stale > 0", 0)
+
+
+async def keeps_name(town: Town, post: Post, title: str, slug: str) -> None:
+    """The message, and what a notification says of it, call the app by its name."""
+    for said in (town.words(post), post.text):
+        assert title in said, said
+        assert slug not in said.replace(f"/{slug}", ""), said
+
+
 async def test_a_started_build_is_one_message_that_follows_it_to_its_end(town: Town) -> None:
     post = await town.ask("/bitrise trigger android branch:main", "anna started Sample Android #1")
     assert post.only_for is None
@@ -51,6 +64,10 @@ async def test_a_started_build_is_one_message_that_follows_it_to_its_end(town: T
     assert "Rebuild" in buttons(post)
     await says(town, post, "gradle-unit-test")
     await town.holds("SELECT COUNT(*) FROM subscriptions", 0)
+    # Nobody is subscribed to the app any more, whose name it still has.
+    await keeps_name(town, post, "Sample Android #1 failed", latest(town).app.slug)
+    await refreshed(town, post, "build_refresh", 2)
+    await keeps_name(town, post, "Sample Android #1 failed", latest(town).app.slug)
     again = await town.press(post, "Rebuild", "anna started Sample Android #2")
     await end(town, latest(town))
     assert "as Sample Android #1 was" in await says(town, again, "Sample Android #2 succeeded")
@@ -146,6 +163,8 @@ async def test_a_pipeline_that_somebody_starts_is_one_message(town: Town) -> Non
     assert "anna started" in await says(town, post, "release-train #1 succeeded")
     assert len(town.telling("release-train")) == 1
     await town.holds("SELECT COUNT(*) FROM subscriptions", 0)
+    await refreshed(town, post, "pipeline_refresh", 1)
+    await keeps_name(town, post, "Sample Android", town.bitrise.android.slug)
 
 
 async def test_a_deployment_is_one_message_that_follows_it_to_its_end(town: Town) -> None:
