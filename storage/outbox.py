@@ -270,10 +270,12 @@ class Outbox:
 
         def work(db: sqlite_utils.Database) -> int:
             db.execute("UPDATE messages SET status = 'gone', stale = 0 WHERE parcel = ?", [parcel])
-            return db.execute(
+            dropped = db.execute(
                 "UPDATE notifications SET status = 'dropped', error = ? WHERE parcel = ? AND status = 'sending'",
                 [error, parcel],
             ).rowcount
+            end_those_told_once(db, parcel)
+            return dropped
 
         return await self._database.write(work)
 

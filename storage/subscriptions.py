@@ -267,7 +267,9 @@ def end_subscription(db: sqlite_utils.Database, subscription: Subscription) -> N
 def end_those_told_once(db: sqlite_utils.Database, parcel: str) -> None:
     """End the subscriptions that asked for what this message told, and for nothing more; inside a transaction."""
     asked = (
-        "subscriptions.id IN (SELECT subscription_id FROM notifications WHERE parcel = ? AND event = 'ended')"
+        "subscriptions.id IN (SELECT subscription_id FROM notifications WHERE parcel = ?)"
+        " AND EXISTS (SELECT 1 FROM notifications WHERE subscription_id = subscriptions.id AND event = 'ended'"
+        " AND status IN ('told', 'dropped'))"
     )
     for subscription in select_subscriptions(db, f"{asked} AND terms LIKE '%\"once\":true%'", [parcel]):
         if not _has_more_to_come(db, subscription):
@@ -275,7 +277,10 @@ def end_those_told_once(db: sqlite_utils.Database, parcel: str) -> None:
 
 
 def _has_more_to_come(db: sqlite_utils.Database, subscription: Subscription) -> bool:
-    """Whether it follows a pipeline that goes on after the end of one of its builds."""
+    """Whether something of it is still to be posted, or it follows a pipeline that goes on after one of its builds."""
+    owed = "SELECT 1 FROM notifications WHERE subscription_id = ? AND status IN ('owed', 'sending')"
+    if db.execute(owed, [subscription.id]).fetchone() is not None:
+        return True
     query = "SELECT 1 FROM pipelines WHERE provider = ? AND pipeline_id || ' ' || attempt = ? AND ended = 0"
     return any(
         db.execute(query, [subscription.provider, key]).fetchone() is not None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from bot.provider import Provider
-from sandbox.bitrise import Build
+from sandbox.bitrise import Build, Pipeline
 from sandbox.slack import Post
 from tests.handlers.test_pipelines import run
 from tests.town import Town
@@ -165,6 +167,36 @@ async def test_a_pipeline_that_somebody_starts_is_one_message(town: Town) -> Non
     await town.holds("SELECT COUNT(*) FROM subscriptions", 0)
     await refreshed(town, post, "pipeline_refresh", 1)
     await keeps_name(town, post, "Sample Android", town.bitrise.android.slug)
+
+
+def unfinished(pipeline: Pipeline) -> Iterator[str]:
+    return (name for name, build in pipeline.builds.items() if build.result is None)
+
+
+def fail(town: Town, pipeline: Pipeline) -> None:
+    result = "error"
+    while going_on := list(unfinished(pipeline)):
+        run(town, pipeline, going_on[0], result)
+        result = "success"
+
+
+async def test_the_end_of_a_started_pipeline_is_no_second_message_beside_its_own(town: Town) -> None:
+    await town.ask("/bitrise subscribe android", "subscribed")
+    await town.ask("/bitrise subscribe android style:live", "subscribed")
+    post = await town.ask("/bitrise trigger android pipeline:release-train branch:main", "#1")
+    pipeline = town.bitrise.farm.pipelines[0]
+    first = next(unfinished(pipeline))
+    run(town, pipeline, first)
+    await says(town, post, f"{first} succeeded")
+    fail(town, pipeline)
+    await says(town, post, "release-train #1 failed")
+    await town.told("release-train #1 failed", person=None, after=post)
+    await town.holds("SELECT COUNT(*) FROM notifications WHERE status IN ('owed', 'sending')", 0)
+    await town.holds("SELECT COUNT(*) FROM subscriptions", 2)
+    # Its own, and the one that those who have subscribed are notified by.
+    assert len(town.telling("release-train #1 failed")) == 2
+    for told in town.telling("release-train #1 failed"):
+        await keeps_name(town, told, "release-train #1 failed", town.bitrise.android.slug)
 
 
 async def test_a_deployment_is_one_message_that_follows_it_to_its_end(town: Town) -> None:
