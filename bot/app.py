@@ -270,7 +270,7 @@ class Buildbell:
                     found=relay.wake,
                     clock=self._clock,
                 )
-            keeper = asyncio.create_task(self._keep_house(database), name="housekeeping")
+            keeper = asyncio.create_task(self._keep_house(storage, relay.wake), name="housekeeping")
             try:
                 await self._live(slack, slack_app, listening, clients, parts)
             finally:
@@ -322,14 +322,14 @@ class Buildbell:
                 await self._sockets.close()
             log.info("stopped")
 
-    async def _keep_house(self, database: Database) -> None:
+    async def _keep_house(self, storage: Storage, outbox_changed: Callable[[], None]) -> None:
         """Forget what is old, now and once a day; write the file anew, within the hour, after somebody has left."""
         hours = 0
         while True:
             if hours % HOURS_OF_A_DAY == 0:
-                await self._forget_what_is_old(database)
+                await self._forget_what_is_old(storage, outbox_changed)
             try:
-                if await database.rewrite_if_marked():
+                if await storage.database.rewrite_if_marked():
                     log.info("database.rewritten")
             except Exception:
                 # In an hour it is tried again.
@@ -337,12 +337,15 @@ class Buildbell:
             hours += 1
             await asyncio.sleep(HOUR_SECONDS)
 
-    async def _forget_what_is_old(self, database: Database) -> None:
+    async def _forget_what_is_old(self, storage: Storage, outbox_changed: Callable[[], None]) -> None:
         before = self._clock() - timedelta(days=self._settings.history_days)
         try:
+            if ended := await storage.unfollow_forgotten_runs(self._clock()):
+                log.info("runs.unfollowed", runs=ended)
+                outbox_changed()
             audit_before = self._clock() - timedelta(days=self._settings.audit_days)
             pruned = await prune(
-                database, before=before, audit_before=audit_before, vault=self._settings.vault()
+                storage.database, before=before, audit_before=audit_before, vault=self._settings.vault()
             )
             log.info("pruned", rows=pruned)
         except Exception:

@@ -192,7 +192,8 @@ class Sight:
         if not await storage.of(one.team).subscriptions.lose(one, now, account=since):
             return  # it was told nothing anyhow, or is another one's meanwhile: nobody needs to hear of it
         if one.terms.run:
-            return  # nobody has subscribed to anything: its message stays as it is
+            self._desk.outbox_changed()  # nobody has subscribed to anything: its message says so
+            return
         entry = Entry(
             event=Event.DONE,
             act="stop_subscription",

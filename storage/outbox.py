@@ -12,7 +12,7 @@ import sqlite_utils
 from bot.authors import people_behind
 from bot.build import App, Build, Frozen, State
 from bot.failure import Failure
-from bot.messages import Note, RunNote
+from bot.messages import Note
 from bot.pipeline import Pipeline
 from bot.provider import Provider
 from bot.series import Standing
@@ -24,6 +24,7 @@ from storage.messages import NewMessage
 from storage.people import Known, everybody
 from storage.pipelines import pipeline_of
 from storage.recipient import Recipient
+from storage.runs import end_runs_in, move_runs_to_starters
 from storage.subscriptions import end_those_told_once
 from storage.ties import ties_of
 from storage.times import from_text, to_text
@@ -279,26 +280,29 @@ class Outbox:
 
         return await self._database.write(work)
 
-    async def send_to_starter(self, parcel: str) -> bool:
-        """The channel takes no message of a run that was started in it: let it go to whoever has started it instead.
+    async def note_of_run(self, carried: Sequence[Notification]) -> str | None:
+        """What is kept with the message that follows a run, for another one: that one is gone, or can't be edited."""
+        run = next((one for one in carried if one.terms.run), None)
+        if run is None:
+            return None
+        query = "SELECT note FROM messages WHERE parcel GLOB ? AND team_id = ?"
+        given = [f"run-{run.subscription_id}-*", run.team]
+        row = await self._database.read(lambda db: db.execute(query, given).fetchone())
+        return row[0] if row is not None else None
 
-        Returns False for every other message.
+    async def move_runs(self, to: Recipient, parcel: str, error: str) -> bool:
+        """The channel takes no message: let what follows runs in it go to those who started them instead.
+
+        Returns whether this message was about one of those; what else it carried is owed again.
         """
 
         def work(db: sqlite_utils.Database) -> bool:
-            row = db.execute(
-                "SELECT channel_id, note FROM messages WHERE parcel = ? AND content IS NOT NULL", [parcel]
-            ).fetchone()
-            number = run_in(parcel)
-            starter = RunNote.read(row[1]).by if row is not None and number is not None else ""
-            if not starter or row[0] == starter or row[0].startswith("D"):
+            carried = "SELECT DISTINCT subscription_id FROM notifications WHERE parcel = ?"
+            about = {run_in(parcel), *(number for (number,) in db.execute(carried, [parcel]))}
+            if not about & set(move_runs_to_starters(db, to)):
                 return False
-            db.execute(
-                "UPDATE messages SET channel_id = ?, thread_ts = NULL, status = 'owed' WHERE parcel = ?",
-                [starter, parcel],
-            )
-            for table, key in (("subscriptions", "id"), ("notifications", "subscription_id")):
-                db.execute(f"UPDATE {table} SET channel_id = ? WHERE {key} = ?", [starter, number])
+            _owe_again(db, parcel, error)
+            db.execute("DELETE FROM messages WHERE parcel = ? AND content IS NULL", [parcel])
             return True
 
         return await self._database.write(work)
@@ -312,11 +316,13 @@ class Outbox:
                 " WHERE team_id = ? AND channel_id = ? AND (status IN ('owed', 'sending') OR stale > 0)",
                 [to.team, to.channel],
             )
-            return db.execute(
+            dropped = db.execute(
                 "UPDATE notifications SET status = 'dropped', error = ?"
                 " WHERE team_id = ? AND channel_id = ? AND status IN ('owed', 'sending')",
                 [error, to.team, to.channel],
             ).rowcount
+            end_runs_in(db, to)
+            return dropped
 
         return await self._database.write(work)
 

@@ -19,6 +19,7 @@ from storage.people import People
 from storage.policies import Policies
 from storage.proposals import Proposals
 from storage.requests import Requests
+from storage.runs import unfollow_forgotten_runs
 from storage.sign_ins import SignIns
 from storage.starts import Starts
 from storage.steps import Steps
@@ -99,6 +100,13 @@ class Storage:
     async def file_gone(self, team: str, file: str) -> None:
         """The file is not there any more."""
         await self.database.write(lambda db: forget_file(db, team, file))
+
+    async def unfollow_forgotten_runs(self, now: datetime) -> int:
+        """Follow no run any longer that was started too long ago; its message says so. Returns how many."""
+        ended = await self.database.write(lambda db: unfollow_forgotten_runs(db, now))
+        if ended:
+            self.subscriptions.changed()
+        return ended
 
     async def teams(self) -> list[str]:
         """Every workspace that has told the bot anything."""

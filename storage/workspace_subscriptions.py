@@ -16,6 +16,7 @@ from storage.database import OfWorkspace
 from storage.messages import owe_message
 from storage.outbox import Owed, owe, run_parcel
 from storage.recipient import Recipient
+from storage.runs import NOT_SEEN, unfollow
 from storage.subscriptions import (
     EVERY_APP,
     Scope,
@@ -37,8 +38,6 @@ EVERYTHING = Scope()
 
 # However the clocks of this machine and of the provider differ.
 _BEFORE_ITS_START = timedelta(minutes=2)
-# A run whose end is never seen is not followed for ever.
-_LONGEST_RUN = timedelta(days=7)
 # What was just started is among so many of an app's latest builds.
 _MOST_BUILDS = 50
 
@@ -130,9 +129,6 @@ class WorkspaceSubscriptions:
 
         def work(db: sqlite_utils.Database) -> None:
             begin_watching(db, app, baseline or Baseline(at=at - _BEFORE_ITS_START))
-            where = f"{_OURS} AND terms LIKE '%\"run\":true%' AND created_at < ?"
-            for forgotten in select_subscriptions(db, where, [self._team, to_text(at - _LONGEST_RUN)]):
-                end_subscription(db, forgotten)
             identity = self._insert(db, channel, app.provider, app.slug, run.terms, by, at, scope)
             to = Recipient(team=self._team, channel=channel)
             parcel = run_parcel(identity, run.key)
@@ -223,7 +219,7 @@ class WorkspaceSubscriptions:
 
     async def stop(self, channel: str, reason: str, at: datetime) -> list[Subscription]:
         """Stop the channel's subscriptions, which can't be told any more; returns those that were running."""
-        running = await self._find("channel_id = ? AND stopped_reason IS NULL", [channel])
+        running = await self._find(f"channel_id = ? AND stopped_reason IS NULL AND {_LASTING}", [channel])
         numbers = [one.id for one in running]
         await self._database.write(lambda db: self._stop(db, numbers, reason, at))
         return running
@@ -231,13 +227,16 @@ class WorkspaceSubscriptions:
     async def lose(self, subscription: Subscription, at: datetime, *, account: datetime | None) -> bool:
         """Its maker, with their account of that time, sees it no more: show it no more, and tell it nothing.
 
-        What it is owed is dropped. Returns whether it was running. One that is another person's meanwhile, or whose
-        maker has another account, stays as it is.
+        What it is owed is dropped. What follows a run ends, and its message says so. Returns whether it was running.
+        One that is another person's meanwhile, or whose maker has another account, stays as it is.
         """
 
         def work(db: sqlite_utils.Database) -> bool:
             if subscription.team != self._team or not lose_access(db, subscription, account, at):
                 return False
+            if subscription.terms.run:
+                unfollow(db, subscription, NOT_SEEN)
+                return True
             self._drop_owed(db, subscription, Stopped.UNSEEN)
             return bool(self._stop(db, [subscription.id], Stopped.UNSEEN, at))
 

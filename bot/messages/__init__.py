@@ -21,6 +21,7 @@ from bot.messages.acts import (
     joined,
     run_begun,
     run_row,
+    run_unfollowed,
     start_note,
     with_starter,
 )
@@ -317,6 +318,7 @@ __all__ = [
     "rule_removed",
     "run_begun",
     "run_row",
+    "run_unfollowed",
     "search_modal",
     "sent_to_you",
     "series_card",

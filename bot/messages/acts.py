@@ -89,6 +89,14 @@ def run_begun(note: RunNote, buttons: Sequence[Block]) -> Message:
     return Message(said, [section(f"{note.symbol} {said}".strip()), *buttons])
 
 
+def run_unfollowed(note: RunNote, why: str) -> Message:
+    """What was started is not followed to its end: `why` ends a sentence; `{by}` in it becomes who started it."""
+    said = f"{mention(note.by)} {note.said}" if note.by else ""
+    over = f"This message is no longer updated: {why.replace('{by}', mention(note.by) if note.by else 'anybody')}."
+    blocks = [section(f"{note.symbol} {said}".strip())] if said else []
+    return Message(cut_markup(f"{said}. {over}" if said else over, 3500), [*blocks, section(f"⚠️ {over}")])
+
+
 def with_starter(message: Message, note: RunNote) -> Message:
     """The message about a run with who started it above it; as it is where nobody here did."""
     if not note.by:

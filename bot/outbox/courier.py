@@ -179,14 +179,15 @@ class Courier:
             subject=str(planned.subject),
             thread=thread.parcel if thread else None,
         )
-        message = self._render(planned.subject.kind, planned.carried or [*_about(planned)])
+        note = self._thread_note(planned) or await self._storage.outbox.note_of_run(planned.carried)
+        message = self._render(planned.subject.kind, planned.carried or [*_about(planned)], note)
         pause = await self._post(
             new,
             planned.carried,
             message,
             thread=thread,
             broadcast=planned.broadcast,
-            note=self._thread_note(planned),
+            note=note,
         )
         if thread is not None and planned.subject.kind in (Kind.REPLY, Kind.PIPELINE):
             await self._refresh_head(thread, planned.carried[-1])
@@ -327,7 +328,7 @@ class Courier:
                 self._counts.dropped(dropped)
                 # What heads a thread carries nothing; it would be tried anew at once, and for ever.
                 return 0 if dropped or new.content else LONG_PAUSE
-            case ChannelClosed(reason) if await outbox.send_to_starter(new.parcel):
+            case ChannelClosed(reason) if await outbox.move_runs(new.recipient, new.parcel, reason):
                 log.info("relay.run_elsewhere", channel=new.channel, reason=reason)
                 return 0
             case ChannelClosed(reason):

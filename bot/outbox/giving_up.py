@@ -18,6 +18,7 @@ log = structlog.get_logger()
 
 async def give_up(storage: Storage, to: Recipient, reason: str, at: datetime, counts: Counts) -> None:
     """Stop the channel's subscriptions, drop what it was owed, and owe each of their makers a word."""
+    await storage.outbox.move_runs(to, "", reason)
     channel, subscriptions = to.channel, storage.of(to.team).subscriptions
     running = [one for one in await subscriptions.of_channel(channel) if one.stopped is None]
     by_maker: dict[str, list[Subscription]] = defaultdict(list)

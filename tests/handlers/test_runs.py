@@ -96,6 +96,7 @@ async def test_a_run_is_followed_over_restarts_lost_answers_and_after_its_messag
     await says(town, second, "is running")
     town.slack.workspace.remove(town.slack.workspace.channel("builds"), second)
     await end(town, latest(town))
+    await town.told("anna started Sample Android #2", person=None)
     await town.told("Sample Android #2 succeeded", person=None)
     assert len(town.telling("Sample Android #2")) == 1
 
@@ -139,6 +140,42 @@ async def test_where_the_bot_can_not_write_a_run_is_followed_in_a_direct_message
     direct = await town.ask("/bitrise trigger android branch:main", "#3", channel="D0ANNA")
     await end(town, latest(town))
     await says(town, direct, "Sample Android #3 succeeded")
+
+
+async def test_a_run_that_can_not_be_followed_where_it_was_started_does_not_seem_to_run_for_ever(
+    town: Town,
+) -> None:
+    # The bot is removed from a private channel: its message can't be edited any more.
+    town.people.invite("release")
+    post = await town.ask("/bitrise trigger android branch:main", "anna started", channel="release")
+    town.bitrise.run(latest(town))
+    await says(town, post, "Sample Android #1 is running")
+    town.slack.workspace.leave(town.slack.workspace.channel("release"), town.slack.workspace.bot_user)
+    await end(town, latest(town))
+    direct = await town.told("Sample Android #1 succeeded", channel="D0ANNA")
+    assert "anna started Sample Android #1" in town.words(direct)
+    await town.holds("SELECT COUNT(*) FROM subscriptions", 0)
+    # Nobody can say any more what the one who started it may see.
+    await town.connect("anna")
+    post = await town.ask("/bitrise trigger android branch:main", "anna started Sample Android #2")
+    town.bitrise.run(latest(town))
+    await says(town, post, "Sample Android #2 is running")
+    await town.disconnect()
+    said = await says(
+        town, post, "This message is no longer updated: Buildbell can't see it on behalf of @anna"
+    )
+    assert "anna started Sample Android #2" in said
+    assert "is running" not in said
+    await town.holds("SELECT COUNT(*) FROM subscriptions", 0)
+    await town.holds("SELECT COUNT(*) FROM watched_apps", 0)
+    # Nobody sees it end.
+    post = await town.ask("/bitrise trigger android branch:main", "anna started Sample Android #3")
+    await town.holds("SELECT COUNT(*) FROM subscriptions", 1)
+    await town.stop_bot()
+    await town.execute("UPDATE subscriptions SET created_at = '2026-01-01T00:00:00.000000+00:00'")
+    await town.start_bot()
+    await says(town, post, "This message is no longer updated: it has not ended within 7 days")
+    await town.holds("SELECT COUNT(*) FROM watched_apps", 0)
 
 
 async def test_what_is_started_by_a_mention_is_followed_in_its_thread(town: Town) -> None:

@@ -433,6 +433,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "request_list": st.builds(messages.request_list, st.lists(REQUESTS, max_size=3), APPS),
     "resumed": st.builds(messages.resumed, st.none() | APPS, TERMS, by=BY),
     "run_begun": NOTES.map(_begun),
+    "run_unfollowed": st.builds(messages.run_unfollowed, NOTES, st.just("{by} has left")),
     "run_row": st.builds(messages.run_row, APPS, SLUG, ONE_STARTED).map(_with_row),
     "did_not_start": st.builds(messages.did_not_start, APPS, STARTED),
     "joined": st.lists(NOTES.map(_begun), min_size=1, max_size=3).map(messages.joined),
