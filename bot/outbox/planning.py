@@ -77,6 +77,8 @@ def subjects_needed(due: Sequence[Notification]) -> list[str]:
 def plan(due: Sequence[Notification], facts: Facts) -> Plan:
     """The channel's next message. `due` is not empty and in order of ending."""
     head = due[0]
+    if (into_run := _into_run(due, facts)) is not None:
+        return into_run
     if head.due_at is not None and head.terms.style is not Style.CARD:
         return _gathered(due)
     plain = [one for one in due if _is_plain(one, facts)]
@@ -86,7 +88,7 @@ def plan(due: Sequence[Notification], facts: Facts) -> Plan:
         if (backlog := _backlog(plain, facts)) is not None:
             return backlog
     if (run := _run_of(head, facts)) is not None:
-        return _beside_run(run, due, facts)
+        return _below_run(run, due, facts)
     if facts.posted >= facts.limits.flood and _is_new(head, facts):
         return _rolling(Kind.FLOOD, [one for one in due if _is_new(one, facts)], facts, FLOOD_WINDOW)
     if head.terms.style is Style.THREAD:
@@ -124,17 +126,26 @@ def _run_of(one: Notification, facts: Facts) -> SlackMessage | None:
     return next((run for subject in runs_of(one) if (run := facts.there.get(str(subject)))), None)
 
 
-def _beside_run(run: SlackMessage, due: Sequence[Notification], facts: Facts) -> Plan:
-    """What a subscription is told of a run that the channel follows already: no second message about it.
+def _into_run(due: Sequence[Notification], facts: Facts) -> Plan | None:
+    """What the message of a run takes in: before all else, so that it never says less than what is posted below it."""
+    runs = [_edited_run(one, facts) for one in due]
+    first = next((run for run in runs if run is not None), None)
+    if first is None:
+        return None
+    into = [one for one, run in zip(due, runs, strict=True) if run is first]
+    return Plan(Subject.read(first.subject), into, into=first)
 
-    What an edit may tell goes into the message of the run. What people are to be notified of, which no edit does, comes
-    as an answer to it that the channel sees.
-    """
-    head = due[0]
-    subject = subject_of(head)
-    if _is_said_by_edits(head):
-        into = [one for one in due if _run_of(one, facts) is run and _is_said_by_edits(one)]
-        return Plan(Subject.read(run.subject), into, into=run)
+
+def _edited_run(one: Notification, facts: Facts) -> SlackMessage | None:
+    """The message of a run that is edited to tell of this: it is its own, or the channel would be told by edits too."""
+    if one.terms.run:
+        return facts.there.get(str(subject_of(one)))
+    return _run_of(one, facts) if _is_said_by_edits(one) else None
+
+
+def _below_run(run: SlackMessage, due: Sequence[Notification], facts: Facts) -> Plan:
+    """What people are to be notified of, which no edit does: an answer to the run's message that the channel sees."""
+    subject = subject_of(due[0])
     same = [one for one in due if subject_of(one) == subject and not _is_said_by_edits(one)]
     if subject.kind in _JOINED and (there := facts.there.get(str(subject))) is not None:
         return Plan(subject, same, into=there)

@@ -10,7 +10,7 @@ from bot.build import App, State
 from bot.outbox.limits import Limits
 from bot.outbox.planning import DIGEST_SIZE, Facts, plan
 from bot.outbox.rendering import render
-from bot.outbox.subjects import Kind
+from bot.outbox.subjects import Kind, build_run
 from bot.series import Mark, Position, Standing
 from bot.terms import Style, Terms
 from storage import MessageStatus, Notification, SlackMessage, Status
@@ -139,6 +139,18 @@ def test_a_live_message_is_changed_and_never_gathered_with_others() -> None:
     crowd = [ended, *(owed(number) for number in range(2, 20))]
     assert plan(crowd, facts(live)).into == live
     assert ended not in plan([*crowd[1:], ended], facts(live)).carried
+
+
+def test_the_message_of_a_run_is_edited_before_anything_is_posted_below_it() -> None:
+    run = there(str(build_run(a_build(1).slug)))
+    followed = owed(1, State.FAILED, subscription_id=9, terms=Terms(style=Style.LIVE, once=True, run=True))
+    live = owed(1, State.FAILED, subscription_id=3, style=Style.LIVE)
+    each = [owed(1, State.FAILED, subscription_id=number) for number in (1, 2)]
+    gathered = owed(5, State.FAILED, subscription_id=4, due_at=NOW)
+    first = plan([gathered, *each, live, followed], facts(run))
+    assert (first.into, first.carried) == (run, [live, followed])
+    below = plan(each, facts(run))
+    assert (below.thread, below.broadcast, below.carried) == (run, True, each[:1])
 
 
 def test_a_broken_series_is_one_card() -> None:
