@@ -63,6 +63,11 @@ class SlackMessage(NewMessage):
     stale_excerpts: int = 0
     note: str | None = None
 
+    @property
+    def thread_head(self) -> str | None:
+        """What answers to it name: it, or the message that it is itself a reply to (Slack, "chat.postMessage")."""
+        return self.thread_ts or self.ts
+
 
 class RunningMessage(Frozen):
     """A message in Slack that shows something which has not ended yet.

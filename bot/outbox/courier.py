@@ -213,7 +213,7 @@ class Courier:
         await self._paces.setdefault(new.recipient, AsyncLimiter(BURST, BURST)).acquire()
         if not await self._storage.outbox.begin(carried, new, self._clock(), note=note):
             return 0
-        place = Place(channel, thread.ts if thread else new.thread_ts, broadcast)
+        place = Place(channel, thread.thread_head if thread else new.thread_ts, broadcast)
         async with self._places:
             slack = self._slack(new.team)
             outcome = await post(slack, place, message, parcel=new.parcel)
@@ -341,7 +341,7 @@ class Courier:
         sent = self._sent.pop(message.parcel, self._started)
         await self._pause(max(sent + self._limits.settling - time.monotonic(), 0))
         parent = await self._storage.messages.find(message.thread) if message.thread else None
-        place = Place(await self._known_address(message), parent.ts if parent else message.thread_ts)
+        place = Place(await self._known_address(message), parent.thread_head if parent else message.thread_ts)
         after = await self._storage.messages.newest_ts(message.recipient)
         match await look_back(self._slack(message.team), place, message.parcel, after=after):
             case Found(ts):

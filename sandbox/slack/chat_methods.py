@@ -182,8 +182,11 @@ class ChatMethods(MethodContext):
     def _new_post(self, channel: Channel, arguments: Arguments) -> Post:
         words, blocks = _content(arguments)
         thread = text(arguments, "thread_ts")
-        if thread and channel.find(thread) is None:
-            raise SlackError("thread_not_found")
+        if thread:
+            head = channel.find(thread)
+            # "Avoid using a reply's ts value": what then happens is nowhere promised, so that nothing may rely on it.
+            if head is None or head.thread_ts not in (None, head.ts):
+                raise SlackError("thread_not_found")
         return Post(
             self.workspace.new_ts(),
             self.workspace.bot_user,

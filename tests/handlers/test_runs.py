@@ -183,8 +183,21 @@ async def test_what_is_started_by_a_mention_is_followed_in_its_thread(town: Town
     asked = town.people.say("anna", "builds", "@buildbell trigger android branch:main")
     post = await town.told("anna started Sample Android #1", person=None)
     assert post.thread_ts == asked.ts
+    await town.ask("/bitrise subscribe android", "subscribed")
     await end(town, latest(town))
     await says(town, post, "Sample Android #1 succeeded")
+    # Answers to a reply belong below what that one answers.
+    told = await town.told("Sample Android #1 succeeded", person=None, after=post)
+    assert (told.thread_ts, told.broadcast) == (asked.ts, True)
+    # One whose own answer was lost is looked for there, too.
+    asked = town.people.say("anna", "builds", "@buildbell trigger android branch:main")
+    post = await town.told("anna started Sample Android #2", person=None)
+    town.slack.fault("chat.postMessage", "answer_lost")
+    await end(town, latest(town))
+    told = await town.told("Sample Android #2 succeeded", person=None, after=post)
+    await town.holds("SELECT COUNT(*) FROM notifications WHERE status IN ('owed', 'sending')", 0)
+    assert told.thread_ts == asked.ts
+    assert len(town.telling("Sample Android #2 succeeded")) == 2
 
 
 async def test_a_pipeline_that_somebody_starts_is_one_message(town: Town) -> None:
