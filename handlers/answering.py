@@ -10,7 +10,6 @@ from bot.provider import Provider
 from handlers import buildio
 from handlers.answers import accounts, apps, audits, bitrise, explaining, forms, policies, subscriptions
 from handlers.caller import Answer, Caller
-from handlers.finding import AppNotNamed
 from handlers.set_up import check_set_up
 from handlers.typed_tokens import check_typed
 
@@ -23,13 +22,10 @@ async def _help(ask: commands.Help, _caller: Caller, provider: Provider) -> Answ
 
 
 async def _subscribe(ask: commands.Subscribe, caller: Caller, provider: Provider) -> Answer | None:
-    try:
-        return await subscriptions.subscribe(ask, caller, provider)
-    except AppNotNamed:
-        if ask != commands.Subscribe() or not caller.trigger_id:
-            raise
-        await forms.open_subscribe(caller, provider)
+    asks = ask == commands.Subscribe() and bool(caller.trigger_id)
+    if asks and await forms.open_subscribe_for_some(caller, provider):
         return None
+    return await subscriptions.subscribe(ask, caller, provider)
 
 
 async def _use(ask: commands.UseApp, caller: Caller, provider: Provider) -> Answer | None:

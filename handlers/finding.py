@@ -39,7 +39,7 @@ async def find_app(caller: Caller, words: str | None, provider: Provider = Provi
     apps = caller.apps_of(provider)
     if words is not None:
         return await apps.find(words)
-    if (slug := await _slug_of_channel(caller, provider)) is not None:
+    if (slug := await slug_of_channel(caller, provider)) is not None:
         try:
             return await apps.require(slug)
         except (NotFound, NoAccess) as error:
@@ -62,12 +62,12 @@ async def channels_app(caller: Caller, provider: Provider = Provider.BITRISE) ->
 
     It is one of those that are known within a list's patience, since forms are opened with it.
     """
-    if (slug := await _slug_of_channel(caller, provider)) is None:
+    if (slug := await slug_of_channel(caller, provider)) is None:
         return None
     return next((app for app in await caller.apps_of(provider).in_time() if app.slug == slug), None)
 
 
-async def _slug_of_channel(caller: Caller, provider: Provider) -> str | None:
+async def slug_of_channel(caller: Caller, provider: Provider) -> str | None:
     """The app that the channel has chosen, or else the only one that it has subscribed to."""
     default = await caller.storage.channels.default_app(caller.channel, provider)
     if default is not None:

@@ -53,9 +53,9 @@ _LATER = "Slack has trouble at the moment. Try again in a minute."
 _NOT_INSTALLED = "Slack does not take my token any more. Ask an admin to install me again."
 # What Slack refuses because of where an answer should go, or how late it comes, and not because of what it says.
 _REFUSALS = {
-    "expired_trigger_id": "That took too long for Slack to still open the dialog. Press the button once more.",
-    "invalid_trigger_id": "Slack does not open a dialog for this any more. Press the button once more.",
-    "exchanged_trigger_id": "Slack does not open a dialog for this any more. Press the button once more.",
+    "expired_trigger_id": "That took too long for Slack to still open the dialog. Try it once more.",
+    "invalid_trigger_id": "Slack does not open a dialog for this any more. Try it once more.",
+    "exchanged_trigger_id": "Slack does not open a dialog for this any more. Try it once more.",
     "channel_not_found": "I can't write in this channel. Type `/invite @buildbell` here, then try again.",
     "not_in_channel": "I can't write in this channel. Type `/invite @buildbell` here, then try again.",
     "user_not_in_channel": "You are not in this channel.",

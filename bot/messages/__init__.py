@@ -129,6 +129,7 @@ from bot.messages.results import (
 )
 from bot.messages.settings_modal import Wishes, read_wishes, settings_modal
 from bot.messages.start_modal import (
+    START_TITLE,
     StartForm,
     StartOrigin,
     buildable_options,
@@ -180,6 +181,7 @@ __all__ = [
     "MOST_OF_MINE_AT_HOME",
     "MOST_RUNNING",
     "ROWS_WITH_BUTTONS",
+    "START_TITLE",
     "AppButton",
     "AppsButton",
     "ArtifactButton",

@@ -25,6 +25,7 @@ from bot.messages.modals import (
 from bot.messages.origin import Origin
 from bot.messages.text import escape
 
+START_TITLE = "Start a build"
 APP = "app"
 BRANCH = "branch"
 BUILDABLE = "buildable"
@@ -102,7 +103,7 @@ def start_modal(
         else context(f"There is room for {MOST_VARIABLES} variables."),
     ]
     return modal(
-        "Start a build",
+        START_TITLE,
         blocks,
         callback_id=actions.START_MODAL,
         private_metadata=origin.encode(),
@@ -157,7 +158,7 @@ def not_started(problem: str) -> Block:
 
 def _closing(block: Block) -> Block:
     return modal(
-        "Start a build",
+        START_TITLE,
         [block],
     )
 

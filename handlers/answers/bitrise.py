@@ -26,10 +26,10 @@ from handlers.caller import Answer, Caller
 async def _trigger(ask: commands.TriggerBuild, caller: Caller) -> Answer | None:
     if ask.names_something:
         return await acts.trigger(ask, caller)
-    app = await caller.apps.find(ask.app) if ask.app is not None else None
     if caller.trigger_id:
-        await forms.open_start(caller, app)
+        await forms.open_start(caller, words=ask.app)
         return None
+    app = await caller.apps.find(ask.app) if ask.app is not None else None
     return Answer(
         messages.form_button(
             "Which branch, which workflow?", "Start a build…", START_BUILD, AppButton.of(app).encode()

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Annotated
 
+import structlog
 from pydantic import StringConstraints, ValidationError
 
 from bot import messages
@@ -24,17 +27,21 @@ from bot.messages import (
     SubscriptionOrigin,
     Wishes,
 )
+from bot.messages.message import Block
 from bot.provider import Provider
 from bot.slack_ids import SlackId
 from handlers.answers import personal
 from handlers.answers.subscriptions import of_this_caller
 from handlers.caller import Caller
-from handlers.finding import NotNamed, channels_app
+from handlers.finding import NotNamed, channels_app, slug_of_channel
+from handlers.opening import open_in_time, opening_deadline
 from handlers.saying import Pressed
+
+log = structlog.get_logger()
 
 # What repositories call the branch that they are built from, the most usual first.
 MAIN_BRANCHES = ("main", "master", "trunk", "develop")
-# A trigger_id lives three seconds (Slack's rules, "Answering"), and the form is good without it.
+# The form is good without it.
 BRANCHES_SECONDS = 1.2
 
 
@@ -63,7 +70,7 @@ async def open_abort(
 
     Raises NotConnected, SlackCallFailed.
     """
-    await _check_acts(caller, Provider.BITRISE)
+    await _check_acts(caller, Provider.BITRISE, opening_deadline())
     origin = AbortOrigin(
         button=button,
         channel=caller.channel,
@@ -75,27 +82,57 @@ async def open_abort(
     await caller.show(messages.abort_modal(button, private_metadata=origin.encode()))
 
 
-async def open_start(caller: Caller, app: App | None = None) -> None:
-    """Ask what to build: of this app, else the channel's, else the one that the person started last.
+async def open_start(caller: Caller, app: App | None = None, *, words: str | None = None) -> None:
+    """Ask what to build: of this app, or the one that the words name; else the channel's, else the one started last.
 
-    It is filled in with what they started last of it, else with its main branch. Raises NotConnected, NotNamed,
-    SlackCallFailed.
+    It is filled in with what they started last of it, else with its main branch, as far as that is known in time.
+    Raises NotConnected, NotNamed, UnknownApp, AmbiguousApp, ProviderError, SlackCallFailed.
     """
     _check(caller)
-    await _check_acts(caller, Provider.BITRISE)
+    until = opening_deadline()
+    await _check_acts(caller, Provider.BITRISE, until)
+    if words is None:
+        await caller.show(await _start_form(caller, app, until))
+        return
+
+    async def of_named() -> Block:
+        return await _start_form(caller, await caller.apps.find(words), None)
+
+    await open_in_time(of_named(), caller, messages.START_TITLE, until=until)
+
+
+async def _start_form(caller: Caller, app: App | None, until: float | None) -> Block:
+    """The form for a build; what is not known at `until`, a time of the event loop, is left empty."""
     starts = caller.storage.starts
-    app = app or await channels_app(caller)
-    slug = app.slug if app is not None else await starts.last_app(caller.person)
-    if slug is None and len(only := await caller.apps.in_time()) == 1:
-        app, slug = only[0], only[0].slug
+    slug = None
+    try:
+        async with asyncio.timeout_at(until):
+            app, slug = await _app_to_start(caller, app)
+    except TimeoutError:
+        log.info("form.app_not_known")  # nor the one started last is filled in: the channel may mean another
     before = await starts.last(caller.person, slug) if slug else None
     if app is None and slug and before is not None:
         app = App(slug=slug, title=before.app or slug)
-    form = StartForm.of(before or TriggerBuild(branch=await main_branch(app, caller) if app else None))
+    branch = None
+    if app is not None and before is None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(until):
+                branch = await main_branch(app, caller)
+    form = StartForm.of(before or TriggerBuild(branch=branch))
     origin = StartOrigin(
         channel=caller.channel, app=app.slug if app is not None else "", rows=tuple(form.variables)
     )
-    await caller.show(messages.start_modal(form, app, origin=origin, remembered=before is not None))
+    return messages.start_modal(form, app, origin=origin, remembered=before is not None)
+
+
+async def _app_to_start(caller: Caller, app: App | None) -> tuple[App | None, str | None]:
+    """The app that a build is most likely wanted of, as far as it is known, and its slug."""
+    if (app := app or await channels_app(caller)) is not None:
+        return app, app.slug
+    slug = await caller.storage.starts.last_app(caller.person)
+    if slug is None and len(only := await caller.apps.in_time()) == 1:
+        return only[0], only[0].slug
+    return None, slug
 
 
 async def main_branch(app: App, caller: Caller) -> str | None:
@@ -115,11 +152,18 @@ async def main_branch(app: App, caller: Caller) -> str | None:
     return usual or (branches[0] if len(branches) == 1 else None)
 
 
-async def _check_acts(caller: Caller, provider: Provider) -> None:
-    """Say before a form is filled in that nothing could come of it. Raises NotConnected."""
-    if not await caller.may_act(provider):
-        # Whoever has one that is refused is told so.
-        raise await caller.apps_of(provider).limit() or NotConnected(provider=provider)
+async def _check_acts(caller: Caller, provider: Provider, until: float) -> None:
+    """Say before a form is filled in that nothing could come of it, where that is known in time. Raises NotConnected.
+
+    Whatever is submitted is judged again.
+    """
+    try:
+        async with asyncio.timeout_at(until):
+            if not await caller.may_act(provider):
+                # Whoever has one that is refused is told so.
+                raise await caller.apps_of(provider).limit() or NotConnected(provider=provider)
+    except TimeoutError:
+        log.info("form.account_not_known")
 
 
 def _check(caller: Caller) -> None:
@@ -140,12 +184,35 @@ async def open_subscription(number: int, caller: Caller) -> None:
     await caller.show(messages.subscription_modal(app, Filled.of(subscription.terms), origin=origin))
 
 
-async def open_subscribe(caller: Caller, provider: Provider, app: App | None = None) -> None:
-    """Ask what is to be told, where; apps are looked for at `provider` first. Raises NotNamed, SlackCallFailed."""
+async def open_subscribe(
+    caller: Caller, provider: Provider, app: App | None = None, *, until: float | None = None
+) -> None:
+    """Ask what is to be told, where; apps are looked for at `provider` first. Raises NotNamed, SlackCallFailed.
+
+    `until` is the deadline, a time of the event loop, where part of the time has passed already.
+    """
     _check(caller)
-    await _check_acts(caller, provider)
+    await _check_acts(caller, provider, until or opening_deadline())
     origin = SubscriptionOrigin(channel=caller.channel, app=app.slug if app else "", provider=provider)
     await caller.show(messages.subscription_modal(app, Filled(), origin=origin))
+
+
+async def open_subscribe_for_some(caller: Caller, provider: Provider) -> bool:
+    """Ask what is to be told, unless the channel means one app; returns whether it was asked.
+
+    Raises NotNamed, NotConnected, SlackCallFailed.
+    """
+    if await slug_of_channel(caller, provider) is not None:
+        return False
+    until = opening_deadline()
+    only: Sequence[App] = ()
+    with suppress(TimeoutError):
+        async with asyncio.timeout_at(until):
+            only = await caller.apps_of(provider).in_time()
+    if len(only) == 1:
+        return False
+    await open_subscribe(caller, provider, until=until)
+    return True
 
 
 async def open_find(caller: Caller) -> None:
@@ -157,7 +224,7 @@ async def open_find(caller: Caller) -> None:
 async def open_choose_app(caller: Caller, provider: Provider) -> None:
     """Ask which of the provider's apps is the channel's. Raises NotNamed, SlackCallFailed."""
     _check(caller)
-    await _check_acts(caller, provider)
+    await _check_acts(caller, provider, opening_deadline())
     origin = Origin(channel=caller.channel, provider=provider)
     await caller.show(messages.choose_app_modal(origin=origin))
 

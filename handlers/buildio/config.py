@@ -12,10 +12,10 @@ from bot.messages.message import Block
 from bot.provider import Provider
 from handlers import doing
 from handlers.buildio import revealing
-from handlers.buildio.opening import open_in_time
 from handlers.buildio.variables import OfApp, Vars, check_known, check_may_look, last_changes
 from handlers.caller import Answer, Audience, Caller
 from handlers.finding import NotNamed, find_app
+from handlers.opening import open_in_time
 
 TITLE = "Config vars"
 SET, REMOVE = "Set config vars", "Remove config vars"

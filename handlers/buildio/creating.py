@@ -8,10 +8,11 @@ from bot.messages import actions, buildio
 from bot.messages.buildio import CreateForm
 from bot.messages.message import Block
 from handlers import doing
-from handlers.buildio.opening import open_in_time, origin_of
+from handlers.buildio.opening import origin_of
 from handlers.buildio.owners import with_team
 from handlers.caller import Answer, Caller
 from handlers.finding import NotNamed
+from handlers.opening import open_in_time
 
 
 async def create(ask: CreateApp, caller: Caller) -> Answer | None:

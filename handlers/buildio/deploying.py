@@ -10,9 +10,10 @@ from bot.messages.buildio import DeployForm, MaybeAppButton
 from bot.messages.message import Block
 from bot.provider import Provider
 from handlers import doing
-from handlers.buildio.opening import channels_app, open_in_time, origin_of
+from handlers.buildio.opening import channels_app, origin_of
 from handlers.caller import Answer, Caller
 from handlers.finding import find_app
+from handlers.opening import open_in_time
 
 
 async def deploy(ask: Deploy, caller: Caller) -> Answer | None:

@@ -25,9 +25,10 @@ from bot.messages.message import Block
 from bot.messages.text import plain
 from bot.provider import Provider
 from handlers import doing
-from handlers.buildio.opening import open_in_time, origin_of
+from handlers.buildio.opening import origin_of
 from handlers.caller import Answer, Audience, Caller
 from handlers.finding import NotNamed, find_app
+from handlers.opening import open_in_time
 from handlers.submitting import FieldProblem
 
 log = structlog.get_logger()

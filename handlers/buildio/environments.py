@@ -10,10 +10,10 @@ from bot.http import NotFound
 from bot.messages import buildio
 from bot.messages.message import Block
 from handlers.buildio import config
-from handlers.buildio.opening import open_in_time
 from handlers.buildio.variables import OfEnvironment
 from handlers.caller import Answer, Caller
 from handlers.finding import NotNamed
+from handlers.opening import open_in_time
 
 MOST_SAID = 5
 _ID = re.compile(r"[\w-]{1,64}")

@@ -11,10 +11,11 @@ from bot.messages.message import Block
 from bot.provider import Provider
 from handlers import doing
 from handlers.buildio.naming import named
-from handlers.buildio.opening import open_in_time, origin_of
+from handlers.buildio.opening import origin_of
 from handlers.buildio.owners import with_team
 from handlers.caller import Answer, Caller
 from handlers.finding import NotNamed
+from handlers.opening import open_in_time
 from handlers.submitting import FieldProblem
 
 DELETE = "Delete a namespace"

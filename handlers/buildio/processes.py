@@ -11,9 +11,9 @@ from bot.messages.message import Block
 from bot.messages.text import plain
 from bot.provider import Provider
 from handlers import doing
-from handlers.buildio.opening import open_in_time
 from handlers.caller import Answer, Caller
 from handlers.finding import NotNamed, find_app
+from handlers.opening import open_in_time
 
 TITLE = "Processes"
 

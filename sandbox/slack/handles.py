@@ -29,7 +29,7 @@ class Handles:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, *, trigger_seconds: float = 3.0) -> None:
         self._clock = clock
-        self._trigger_seconds = trigger_seconds
+        self.trigger_seconds = trigger_seconds
         self._triggers: dict[str, tuple[str, float]] = {}
         self._used: set[str] = set()
         self._responses: dict[str, ResponseHandle] = {}
@@ -47,7 +47,7 @@ class Handles:
         if trigger not in self._triggers:
             raise SlackError("invalid_trigger_id")
         person, made_at = self._triggers[trigger]
-        if self._clock() - made_at > self._trigger_seconds:
+        if self._clock() - made_at > self.trigger_seconds:
             raise SlackError("expired_trigger_id")
         self._used.add(trigger)
         return person

@@ -223,7 +223,7 @@ async def test_a_card_is_updated_where_the_response_address_is_used_up(town: Tow
 async def test_a_dialog_that_slack_does_not_open_any_more_is_explained(town: Town, build: Build) -> None:
     card = await town.ask("/bitrise build android #1", "is running")
     town.slack.fault("views.open", "error", words="expired_trigger_id")
-    await town.press(card, "Abort", "Press the button once more")
+    await town.press(card, "Abort", "Try it once more")
 
 
 async def test_a_button_of_another_version_is_answered_kindly(town: Town, build: Build) -> None:

@@ -225,3 +225,20 @@ async def test_the_form_knows_the_channels_app_and_its_main_branch_wherever_it_i
     await filled()
     await town.people.use("anna", "pick_app", (await town.people.options("anna", "pick_app", "ios"))[0])
     await town.slack.wait_for_modal("anna", "Sample iOS")
+
+
+async def test_forms_open_within_slacks_three_seconds_while_bitrise_is_slow(town: Town) -> None:
+    town.slack.handles.trigger_seconds = 3.0
+    slow = town.bitrise.fault("GET */apps", "held", times=1000)
+    opened = await open_form(town)
+    assert "Sample Android" not in town.slack.modal_words(opened)
+    await town.people.close_modal("anna")
+    for words, said in (("subscribe", "Subscribe"), ("use", "app"), ("trigger android", "One moment")):
+        await town.people.command("anna", "builds", f"/bitrise {words}")
+        await town.slack.wait_for_modal("anna", said)
+        if words != "trigger android":
+            await town.people.close_modal("anna")
+    # The form that was announced is filled in once Bitrise has answered.
+    slow.let_go.set()
+    await town.slack.wait_for_modal("anna", "Sample Android")
+    assert town.slack.violations == []
