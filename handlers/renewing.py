@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -22,6 +23,8 @@ log = structlog.get_logger()
 RENEWED_BEFORE = timedelta(minutes=2)
 # A token that was refused is asked about again when its owner next needs it, but no more often than this.
 ASKED_AGAIN = timedelta(seconds=30)
+# Whoever waits for an answer, or for a form that Slack opens within three seconds, waits so long for that.
+HEALING_SECONDS = 1.0
 MOST_REMEMBERED = 10_000
 _NOT_YET = "your sign-in could not be renewed; try again in a minute"
 
@@ -42,8 +45,12 @@ class Renewing:
         verifier: TokenVerifier,
         asked: Callable[[], None],
         clock: Callable[[], datetime],
+        healing_seconds: float = HEALING_SECONDS,
     ) -> None:
         self._verifier = verifier
+        self._healing_seconds = healing_seconds
+        # What is being asked about, and until when (a time of the event loop) somebody waits for it.
+        self._healing: dict[Place, tuple[asyncio.Task[None], float]] = {}
         self._asked_again: OrderedDict[Place, datetime] = OrderedDict()
         self._door = door
         self._storage = storage
@@ -55,22 +62,41 @@ class Renewing:
         """Wait for what is being renewed or asked about."""
         await self._exchanges.close()
         await self._verifier.close()
+        await asyncio.gather(*(task for task, _ in self._healing.values()), return_exceptions=True)
 
     async def current(self, account: Account) -> Account:
         """The account as it stands: one whose token was refused is asked about again, at a bounded rate.
 
-        Where the provider takes the token after all, the account works again, and so does what hangs on it. Raises
-        CannotOpen.
+        Where the provider takes the token after all, the account works again, and so does what hangs on it. While it
+        does not say for longer than a moment the account counts as refused. Raises CannotOpen.
         """
-        if account.works or not self._may_ask_again((account.team, account.user)):
+        if account.works:
             return account
+        key, now = (account.team, account.user), asyncio.get_running_loop().time()
         accounts = self._storage.of(account.team).accounts
-        verdict = await self.verify(accounts.token(account), account, at_once=True)
-        if verdict is Verdict.ACCEPTED:
-            if await accounts.accepted(account):
+        if key not in self._healing:
+            if not self._may_ask_again(key):
+                return account
+            # A task of its own: it goes on where whoever asked waits no longer.
+            task = asyncio.create_task(self._heal(account, accounts.token(account)), name="heal account")
+            self._healing[key] = task, now + self._healing_seconds
+            task.add_done_callback(lambda _: self._healing.pop(key, None))
+        task, until = self._healing[key]
+        # All who need the account meanwhile wait for the same answer, and together no longer than the first.
+        await asyncio.wait({task}, timeout=max(until - now, 0.0))
+        return await accounts.find(account.user, account.provider) or account
+
+    async def _heal(self, account: Account, token: SecretStr) -> None:
+        """Let the account work again where the provider takes its token."""
+        try:
+            if await self.verify(token, account, at_once=True) is not Verdict.ACCEPTED:
+                return
+            if await self._storage.of(account.team).accounts.accepted(account):
                 log.info("account.accepted_again", team=account.team, person=account.user)
             self._asked_again.pop((account.team, account.user), None)
-        return await accounts.find(account.user, account.provider) or account
+        except Exception:
+            # Nobody may be waiting for it any more.
+            log.exception("account.not_healed", team=account.team, person=account.user)
 
     async def verify(self, token: SecretStr, account: Account, *, at_once: bool = False) -> Verdict:
         """Ask the provider whether it takes this token for the account's owner."""

@@ -22,6 +22,7 @@ from storage import Account, Database, Storage
 from tests.builds import NOON
 
 LASTS = timedelta(hours=2)
+PATIENCE = 30.0
 
 
 @dataclass
@@ -72,9 +73,14 @@ class Judge:
     problem: Exception | None = field(default_factory=lambda: BadToken("revoked"))
     asked: list[str] = field(default_factory=list)
     slept: list[float] = field(default_factory=list)
+    gate: asyncio.Event | None = None
+    came: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def __call__(self, token: SecretStr, _requester: Requester) -> None:
         self.asked.append(token.get_secret_value())
+        self.came.set()
+        if self.gate is not None:
+            await self.gate.wait()
         if self.problem is not None:
             raise self.problem
 
@@ -117,7 +123,14 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     door, woken = Door(clock), list[None]()
     judge = Judge()
     verifier = TokenVerifier(judge, pause_seconds=5.0, sleep=judge.sleep)
-    renewing = Renewing(door, storage, verifier=verifier, asked=lambda: woken.append(None), clock=clock)
+    renewing = Renewing(
+        door,
+        storage,
+        verifier=verifier,
+        asked=lambda: woken.append(None),
+        clock=clock,
+        healing_seconds=PATIENCE,
+    )
     await storage.of("T1").accounts.connect(
         "U1", Provider.BUILDIO, tokens(1, NOON + LASTS), provider_user="a@b.c", name="a@b.c", at=NOON
     )
@@ -243,6 +256,41 @@ async def test_a_refused_account_is_asked_about_again_at_a_bounded_rate_and_heal
     assert (await scene.renewing.current(await scene.account())).works
     assert (await scene.account()).works
     assert await scene.token() == "pasted-1"
+
+
+async def test_all_who_need_a_refused_account_wait_for_the_answer_that_is_under_way(scene: Scene) -> None:
+    await scene.renewing.instead_of(SecretStr("pasted-1"), await paste(scene))
+    scene.judge.problem, scene.judge.gate = None, asyncio.Event()
+    scene.judge.came.clear()
+    first = asyncio.create_task(scene.renewing.current(await scene.account()))
+    await scene.judge.came.wait()
+    second = asyncio.create_task(scene.renewing.current(await scene.account()))
+    await asyncio.wait({second}, timeout=0.05)
+    assert not second.done()
+    scene.judge.gate.set()
+    assert [one.works for one in await asyncio.gather(first, second)] == [True, True]
+    assert scene.judge.asked == ["pasted-1"] * 2
+
+
+async def test_nobody_waits_long_for_a_provider_that_does_not_say_and_the_answer_counts_once_it_comes(
+    scene: Scene,
+) -> None:
+    await scene.renewing.instead_of(SecretStr("pasted-1"), await paste(scene))
+    scene.judge.problem, scene.judge.gate = None, asyncio.Event()
+    hasty = Renewing(
+        scene.door,
+        scene.storage,
+        verifier=TokenVerifier(scene.judge),
+        asked=lambda: None,
+        clock=scene.clock,
+        healing_seconds=0.01,
+    )
+    for _ in range(3):
+        async with asyncio.timeout(PATIENCE):
+            assert not (await hasty.current(await scene.account())).works
+    scene.judge.gate.set()
+    await hasty.close()
+    assert (await scene.account()).works
 
 
 async def test_a_refused_renewal_locks_nobody_out_whose_token_is_taken_still(scene: Scene) -> None:
