@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -23,6 +23,7 @@ from bot.vault import CannotOpen
 from handlers.credentials import PersonsToken, ServiceToken
 from handlers.directory import AppDirectory
 from handlers.membership import MemberDirectory
+from handlers.misses import Misses
 from handlers.renewing import Renewing
 from handlers.token_verification import PAUSE_SECONDS, TokenVerifier
 from storage import Account, Storage
@@ -39,12 +40,13 @@ class Persons(Generic[Client]):
     """What one person is answered with.
 
     `reading` reads with the bot's token where they have none of their own; `own` reads and changes with theirs alone,
-    or with the bot's where the operator lets it act for people.
+    or with the bot's where the operator lets it act for people. `misses` are builds that were looked for in vain.
     """
 
     reading: Client
     own: Client
     apps: AppDirectory[Client]
+    misses: Misses = field(default_factory=Misses)
 
 
 @dataclass(frozen=True)

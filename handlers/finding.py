@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 from bot.bitrise import BuildQuery
 from bot.build import App, Build
@@ -20,6 +21,38 @@ PAGES_SEARCHED = 4
 # and then in so many of the other apps that they may see, so many of them at a time.
 MOST_APPS_ASKED = 50
 APPS_ASKED_AT_ONCE = 5
+# Nobody has asked for what stands below a shared link: it is looked for less far, and in all links of one message
+# together with no more than so many requests.
+APPS_ASKED_FOR_LINKS = 10
+REQUESTS_FOR_LINKS = 25
+
+
+@dataclass
+class SearchLimits:
+    """How far builds are looked for whose app is not named; `requests` are those left for all of them together."""
+
+    near: int = MOST_APPS_ASKED
+    pages: int = PAGES_SEARCHED
+    others: int = MOST_APPS_ASKED
+    requests: int | None = None
+
+    @classmethod
+    def for_links(cls) -> SearchLimits:
+        """Return those of the links in one message."""
+        return cls(near=APPS_ASKED_FOR_LINKS, pages=1, others=0, requests=REQUESTS_FOR_LINKS)
+
+    def take(self, wanted: int) -> int:
+        """Use up so many requests, or those that are left; returns their number."""
+        if self.requests is None:
+            return wanted
+        taken = min(wanted, self.requests)
+        self.requests -= taken
+        return taken
+
+    @property
+    def kind(self) -> str:
+        """What tells a wide search from one that ends sooner."""
+        return f"{self.near} {self.pages} {self.others}"
 
 
 class NotNamed(Exception):
@@ -77,7 +110,9 @@ async def slug_of_channel(caller: Caller, provider: Provider) -> str | None:
     return slugs.pop() if len(slugs) == 1 else None
 
 
-async def find_build(caller: Caller, app_words: str | None, ref: BuildRef) -> tuple[App, Build]:
+async def find_build(
+    caller: Caller, app_words: str | None, ref: BuildRef, limits: SearchLimits | None = None
+) -> tuple[App, Build]:
     """The build that is meant, with its app. Raises what `find_app` does, and NotFound."""
     if ref.number is not None:
         app = await find_app(caller, app_words)
@@ -88,7 +123,7 @@ async def find_build(caller: Caller, app_words: str | None, ref: BuildRef) -> tu
     elif app_words is not None:
         app = await find_app(caller, app_words)
     else:
-        return await _find_by_slug(caller, slug)
+        return await _find_by_slug(caller, slug, limits or SearchLimits())
     return app, await caller.bitrise.build(app.slug, slug)
 
 
@@ -113,7 +148,7 @@ async def _by_number(caller: Caller, app: App, number: int) -> Build:
     raise NotNamed(f"{app.title} has no build #{number}. `/bitrise builds` lists the latest ones.")
 
 
-async def _find_by_slug(caller: Caller, build_slug: str) -> tuple[App, Build]:
+async def _find_by_slug(caller: Caller, build_slug: str, limits: SearchLimits) -> tuple[App, Build]:
     """The build that is known by its slug alone, with its app. Raises NotNamed, ProviderError.
 
     It is asked for in the apps that are near first: the channel's own, those that it follows, those that any channel
@@ -123,26 +158,39 @@ async def _find_by_slug(caller: Caller, build_slug: str) -> tuple[App, Build]:
     if (known := await caller.desk.storage.watching.build(Provider.BITRISE, build_slug)) is not None:
         app = await app_by_slug(caller, known.build.app_slug)
         return app, await caller.bitrise.build(app.slug, build_slug)
-    visible = {app.slug: app for app in await caller.apps.all()}
-    near = await _apps_near(caller, visible)
-    found = await _ask_apps(caller, near, build_slug)
-    if isinstance(found, tuple):
-        return found
-    if (app_slug := await _search(caller, build_slug)) is not None:
-        app = visible.get(app_slug) or await app_by_slug(caller, app_slug)
-        return app, await caller.bitrise.build(app.slug, build_slug)
-    others = [app for app in visible.values() if app not in near]
-    elsewhere = await _ask_apps(caller, others[:MOST_APPS_ASKED], build_slug)
-    if isinstance(elsewhere, tuple):
-        return elsewhere
-    if (problem := found or elsewhere) is not None:
-        raise problem
+    misses = caller.desk.clients.bitrise.of(caller.team, caller.identity).misses
+    key = (limits.kind, caller.channel, build_slug)
+    if not misses.has(key, caller.now()):
+        found = await _look_for(caller, build_slug, limits)
+        if isinstance(found, tuple):
+            return found
+        if found is not None:
+            raise found
+        if limits.requests != 0:
+            misses.add(key, caller.now())
     if (limit := await caller.apps.limit()) is not None:
         raise limit
     raise NotNamed(
         "I can't tell which app that build belongs to. Name the app too: `/bitrise build APP LINK`, "
         "or use the build's number: `/bitrise build APP #12`."
     )
+
+
+async def _look_for(
+    caller: Caller, build_slug: str, limits: SearchLimits
+) -> tuple[App, Build] | ProviderError | None:
+    """The build with its app; where it is nowhere: what went wrong with an app that could not be asked, or None."""
+    visible = {app.slug: app for app in await caller.apps.all()}
+    near = (await _apps_near(caller, visible))[: limits.near]
+    found = await _ask_apps(caller, near, build_slug, limits)
+    if isinstance(found, tuple):
+        return found
+    if (app_slug := await _search(caller, build_slug, limits)) is not None:
+        app = visible.get(app_slug) or await app_by_slug(caller, app_slug)
+        return app, await caller.bitrise.build(app.slug, build_slug)
+    others = [app for app in visible.values() if app not in near]
+    elsewhere = await _ask_apps(caller, others[: limits.others], build_slug, limits)
+    return elsewhere if isinstance(elsewhere, tuple) else found or elsewhere
 
 
 async def _apps_near(caller: Caller, visible: Mapping[str, App]) -> Sequence[App]:
@@ -169,7 +217,7 @@ def _followed(subscriptions: Iterable[Subscription]) -> list[str]:
 
 
 async def _ask_apps(
-    caller: Caller, apps: Sequence[App], build_slug: str
+    caller: Caller, apps: Sequence[App], build_slug: str, limits: SearchLimits
 ) -> tuple[App, Build] | ProviderError | None:
     """Ask some of the apps at a time for the build; returns the first that has it.
 
@@ -185,6 +233,7 @@ async def _ask_apps(
     problem: ProviderError | None = None
     for start in range(0, len(apps), APPS_ASKED_AT_ONCE):
         asked = apps[start : start + APPS_ASKED_AT_ONCE]
+        asked = asked[: limits.take(len(asked))]
         for app, said in zip(asked, await asyncio.gather(*map(ask, asked)), strict=True):
             if isinstance(said, ProviderError):
                 problem = problem if isinstance(said, NotFound | NoAccess) else said
@@ -193,16 +242,18 @@ async def _ask_apps(
     return problem
 
 
-async def _search(caller: Caller, build_slug: str) -> str | None:
+async def _search(caller: Caller, build_slug: str, limits: SearchLimits) -> str | None:
     """The app of the build among the newest of all apps; None where it is not there, or there is no such list."""
     pages = 0
+    if not limits.take(1):
+        return None
     try:
         async for page in caller.bitrise.all_builds().pages():
             for build in page.items:
                 if build.slug == build_slug:
                     return build.app_slug
             pages += 1
-            if pages == PAGES_SEARCHED:
+            if pages == limits.pages or not limits.take(1):
                 break
     except (NotFound, NoAccess):
         pass

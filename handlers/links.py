@@ -17,7 +17,7 @@ from bot.slack_errors import SlackCallFailed
 from handlers.answers import builds, pipelines, results
 from handlers.caller import Caller, workspace_of
 from handlers.desk import Desk
-from handlers.finding import NotNamed, app_by_slug, by_slugs, find_build
+from handlers.finding import NotNamed, SearchLimits, app_by_slug, by_slugs, find_build
 from handlers.listening import Listening, wait_for_place
 from handlers.seeing import may_unfurl
 
@@ -46,8 +46,11 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
 
 async def _unfurl(urls: Sequence[str], ts: str, caller: Caller, *, outside: bool) -> None:
     unfurls = {}
+    limits = SearchLimits.for_links()
     for url in dict.fromkeys(urls):
-        if (link := read_link(url)) is not None and (message := await _shown(link, caller, outside=outside)):
+        if (link := read_link(url)) is not None and (
+            message := await _shown(link, caller, limits, outside=outside)
+        ):
             unfurls[url] = {"blocks": message.blocks, "fallback": message.text}
     if not unfurls:
         return
@@ -58,7 +61,7 @@ async def _unfurl(urls: Sequence[str], ts: str, caller: Caller, *, outside: bool
         log.info("link.not_unfurled", reason=error.reason)
 
 
-async def _shown(link: Link, caller: Caller, *, outside: bool) -> Message | None:
+async def _shown(link: Link, caller: Caller, limits: SearchLimits, *, outside: bool) -> Message | None:
     """What the link leads to; None where it leads nowhere, or not everybody here may see it."""
 
     async def allowed(app: App) -> bool:
@@ -67,7 +70,7 @@ async def _shown(link: Link, caller: Caller, *, outside: bool) -> Message | None
     try:
         match link:
             case BuildLink(ref=ref, tab=tab):
-                app, build = await find_build(caller, None, ref)
+                app, build = await find_build(caller, None, ref, limits)
                 if not await allowed(app):
                     return None
                 if tab == "artifacts":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.commands import AppLink, ArtifactLink, BuildLink, BuildRef, PipelineLink, read_link
+from handlers.finding import REQUESTS_FOR_LINKS, SearchLimits
 from sandbox.bitrise import Build
 from sandbox.slack import Post
 from tests.town import Town
@@ -79,6 +80,33 @@ async def test_guests_and_shared_channels_unfurl_only_what_the_channel_follows(
 async def test_a_link_that_leads_nowhere_stays_a_link(town: Town, build: Build) -> None:
     for link in (f"https://app.bitrise.io/build/{SLUG}", "https://app.bitrise.io/dashboard"):
         await nothing_unfurled(town, town.people.say("ben", "builds", link))
+
+
+async def test_links_that_lead_nowhere_cost_few_requests_and_none_again(town: Town, build: Build) -> None:
+    apps = [town.bitrise.farm.add_app(f"Service {number}", "acme", f"s{number}") for number in range(20)]
+    town.bitrise.farm.start_build(apps[0], {"branch": "main"}, town.clock())
+    await town.ask("/bitrise use android", "is this channel's app now")
+    slugs = [f"{number}{SLUG}" for number in range(5)]
+    words = " ".join(f"https://app.bitrise.io/build/{slug}" for slug in slugs)
+
+    def asked() -> list[str]:
+        return [one.path for one in town.bitrise.requests if one.path.rpartition("/")[2] in slugs]
+
+    await nothing_unfurled(town, town.people.say("ben", "builds", words))
+    before = asked()
+    assert len(before) == len(slugs), "each was looked for in the channel's app alone"
+    town.people.say("ben", "builds", f"again: {words}")
+    await town.answered("link", 2)
+    assert asked() == before
+    # Somebody who asks for one by a command has it looked for in every app.
+    await town.ask(f"/bitrise build https://app.bitrise.io/build/{slugs[0]}", "Name the app too")
+    assert len(asked()) > len(before) + len(apps)
+
+
+def test_the_links_of_one_message_share_what_may_be_asked_for_them() -> None:
+    limits = SearchLimits.for_links()
+    assert sum(limits.take(10) for _ in range(5)) == REQUESTS_FOR_LINKS
+    assert SearchLimits().take(10) == 10
 
 
 @pytest.mark.parametrize(
