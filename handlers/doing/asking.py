@@ -12,7 +12,7 @@ from bot import messages
 from bot.acts import Act
 from bot.audit import Event
 from bot.build import App
-from bot.http import ProviderError
+from bot.http import NotConnected, ProviderError
 from bot.messages import Message, ProposalButton
 from bot.messages.proposals import details_of_proposal
 from bot.provider import Provider
@@ -26,6 +26,7 @@ from handlers.doing.permitting import person_of, refusal_of, ruling_on
 from handlers.doing.preparation import prepare, with_current_app
 from handlers.doing.questioning import question_about
 from handlers.finding import NotNamed
+from handlers.membership import NotAMember
 from handlers.rulings import Ruling
 from handlers.visible import is_seen
 from storage import Deciders, NoKey, Outcome, Proposal, ProposalState, signed_text
@@ -40,6 +41,8 @@ TOO_LONG = (
     "This needs somebody else's agreement, and it is too long to be shown to them whole. Shorten it, or start it"
     " without what is not needed."
 )
+ASKER_NOT_LINKED = "The person who asked for this has no {provider} account linked that works."
+ASKER_NOT_A_MEMBER = "Slack does not say that the person who asked for this still belongs to the workspace."
 NO_CHANNEL = (
     "This needs a second person's agreement, and there is no channel to ask for it in. Do it in a channel."
 )
@@ -147,9 +150,7 @@ async def _carry_out(proposal: Proposal, caller: Caller, asker: Caller) -> Answe
             # They have said that it is them; a second person may be needed all the same.
             done = await do(act, asker, execution=proposal.execution)
         else:
-            # The app may have another name by now, which rules are about; what was agreed to stays as it was shown.
-            await _judge(await with_current_app(act, asker), asker)
-            done = await do_now(act, asker, agreed_by=caller.person)
+            done = await _do_agreed(act, asker, agreed_by=caller.person)
     except Exception as problem:
         await caller.desk.storage.proposals.finish(proposal)
         said = redact(str(problem))
@@ -160,6 +161,34 @@ async def _carry_out(proposal: Proposal, caller: Caller, asker: Caller) -> Answe
     if not done.waits:
         await _conclude_step(proposal, caller, Outcome(outputs=done.facts))
     return done.answer
+
+
+async def _do_agreed(act: Act, asker: Caller, *, agreed_by: str) -> Done:
+    """Do what another person agreed to, who is told what hinders the asker, and not offered what would help only them.
+
+    Raises NotAllowed, NotNamed, ProviderError.
+    """
+    try:
+        # The app may have another name by now, which rules are about; what was agreed to stays as it was shown.
+        question = await question_about(await with_current_app(act, asker), asker, asker.channel)
+        ruling = await ruling_on(question, asker)
+        if ruling.refused is not None:
+            await note(asker, entry_of(Event.REFUSED, act, asker, answer=ruling.refused))
+            raise NotAllowed(await _refusal_for_others(ruling, asker, act.provider))
+        return await do_now(act, asker, agreed_by=agreed_by)
+    except NotAMember as problem:
+        raise NotAllowed(ASKER_NOT_A_MEMBER) from problem
+    except NotConnected as problem:
+        raise NotAllowed(ASKER_NOT_LINKED.format(provider=act.provider.label)) from problem
+
+
+async def _refusal_for_others(ruling: Ruling, asker: Caller, provider: Provider) -> str:
+    """Why the asker may not, in words for somebody else."""
+    if ruling.connect is not None:
+        return ASKER_NOT_LINKED.format(provider=provider.label)
+    if await asker.desk.clients.members.refusal(asker.team, asker.person) is not None:
+        return ASKER_NOT_A_MEMBER
+    return ruling.refused or ""
 
 
 async def _propose(act: Act, caller: Caller, ruling: Ruling, execution: str | None) -> Done:

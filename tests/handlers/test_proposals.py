@@ -95,6 +95,20 @@ async def test_a_decline_ends_it(town: Town) -> None:
     assert town.bitrise.farm.builds == []
 
 
+async def test_whoever_agrees_is_told_what_the_asker_lacks_and_offered_nothing_for_themselves(
+    town: Town,
+) -> None:
+    asked = await propose(town)
+    await town.disconnect("ben")
+    told = await town.press(asked, "Agree", "has no Bitrise account linked that works")
+    said = await town.told("but it was not done", person=None)
+    for post in (told, said):
+        assert "connect" not in town.words(post)
+        assert "Link my account" not in town.words(post)
+    assert "has no Bitrise account linked" in town.words(said)
+    assert town.bitrise.farm.builds == []
+
+
 async def test_it_is_done_once_however_often_it_is_agreed_to(town: Town) -> None:
     asked = await propose(town)
     blocks = json.loads(json.dumps(asked.blocks))
