@@ -79,6 +79,16 @@ class _Channel(_Answer):
     channel: _Named
 
 
+class _ChannelState(_Answer):
+    is_archived: _Flag = None
+    is_member: _Flag = None
+    is_private: _Flag = None
+
+
+class _ChannelInfo(_Answer):
+    channel: _ChannelState
+
+
 class _Channels(_Page):
     channels: list[_Named]
 
@@ -127,16 +137,17 @@ class _AccessToken(_Answer):
     team: _Place | None = None
     enterprise: _Place | None = None
     is_enterprise_install: _Flag = None
-    authed_user: dict[str, Any] | None = None
-    incoming_webhook: dict[str, Any] | None = None
+    authed_user: _Place | None = None
 
 
-# Of the other methods only `ok` is read.
+# Of the other methods only `ok` is read; a test goes through the calls.
 _ANSWERS: Mapping[str, type[_Answer]] = {
     "apps.connections.open": _Connection,
     "auth.test": _AuthTest,
     "chat.postMessage": _Posted,
+    "chat.update": _Posted,
     "conversations.history": _Messages,
+    "conversations.info": _ChannelInfo,
     "conversations.open": _Channel,
     "conversations.replies": _Messages,
     "files.getUploadURLExternal": _UploadUrl,
@@ -149,6 +160,9 @@ _ANSWERS: Mapping[str, type[_Answer]] = {
     "views.push": _View,
     "views.update": _View,
 }
+
+
+CHECKED_METHODS = frozenset(_ANSWERS)
 
 
 def unexpected_field(method: str, answer: Mapping[str, Any]) -> str | None:

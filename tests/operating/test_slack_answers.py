@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import gzip
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -13,13 +16,14 @@ import pytest
 from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
+from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.messages import Message
 from bot.outbox.addresses import Addresses
 from bot.outbox.delivery import InDoubt, Later, Place, post
 from bot.outbox.readback import look_back
 from bot.slack import SlackClient, SlackNotReachable, connect, slack_session
-from bot.slack.answers import unexpected_field
+from bot.slack.answers import CHECKED_METHODS, unexpected_field
 from bot.slack_errors import NO_ANSWER, NOT_SENT, NOT_UNDERSTOOD, RATE_LIMITED, SlackCallFailed
 from bot.slack_rate_limit import RateLimitWait, retry_after
 from handlers.trouble import refusal_of, sentence_for
@@ -82,15 +86,91 @@ CALLS: Mapping[str, Callable[[SlackClient], Awaitable[Any]]] = {
     "chat.postMessage": lambda slack: slack.chat_postMessage(channel="C1", text="x"),
     "chat.update": lambda slack: slack.chat_update(channel="C1", ts="1.1", text="x"),
     "conversations.history": lambda slack: slack.conversations_history(channel="C1"),
+    "conversations.info": lambda slack: slack.conversations_info(channel="C1"),
     "conversations.open": lambda slack: slack.conversations_open(users="U1"),
+    "conversations.replies": lambda slack: slack.conversations_replies(channel="C1", ts="1.1"),
     "files.getUploadURLExternal": lambda slack: slack.files_getUploadURLExternal(filename="x", length=1),
     "oauth.v2.access": lambda slack: slack.oauth_v2_access(client_id="1", client_secret="2", code="3"),
     "usergroups.list": lambda slack: slack.usergroups_list(),
+    "usergroups.users.list": lambda slack: slack.usergroups_users_list(usergroup="S1"),
     "users.conversations": lambda slack: slack.users_conversations(user="U1"),
     "users.info": lambda slack: slack.users_info(user="U1"),
     "views.open": lambda slack: slack.views_open(trigger_id="1", view=VIEW),
     "views.publish": lambda slack: slack.views_publish(user_id="U1", view=VIEW),
+    "views.push": lambda slack: slack.views_push(trigger_id="1", view=VIEW),
+    "views.update": lambda slack: slack.views_update(view_id="V1", view=VIEW),
 }
+# What is read of each method's answer.
+READ: Mapping[str, Mapping[str, Any]] = {
+    "apps.connections.open": {"url": "wss://slack.invalid"},
+    "auth.test": {"user_id": "U1", "team_id": "T1", "team": "Acme", "enterprise_id": "E1", "bot_id": "B1"},
+    "chat.postMessage": {"ts": "1.1"},
+    "chat.update": {"ts": "1.1"},
+    "conversations.history": {"messages": [{"ts": "1.1"}], "response_metadata": {"next_cursor": ""}},
+    "conversations.info": {"channel": {"is_archived": False, "is_member": True, "is_private": False}},
+    "conversations.open": {"channel": {"id": "D1"}},
+    "conversations.replies": {"messages": [{"ts": "1.1"}], "response_metadata": {"next_cursor": ""}},
+    "files.getUploadURLExternal": {"upload_url": "https://slack.invalid", "file_id": "F1"},
+    "oauth.v2.access": {
+        "access_token": "xoxb-none",
+        "token_type": "bot",
+        "refresh_token": "xoxe-none",
+        "expires_in": 43_200,
+        "scope": "commands",
+        "bot_user_id": "U1",
+        "app_id": "A1",
+        "team": {"id": "T1", "name": "Acme"},
+        "enterprise": {"id": "E1", "name": "Acme"},
+        "is_enterprise_install": False,
+        "authed_user": {"id": "U1"},
+    },
+    "usergroups.list": {"usergroups": [{"id": "S1", "handle": "release"}]},
+    "usergroups.users.list": {"users": ["U1"]},
+    "users.conversations": {"channels": [{"id": "C1"}], "response_metadata": {"next_cursor": ""}},
+    "users.info": {
+        "user": {
+            "id": "U1",
+            "tz": "UTC",
+            "deleted": False,
+            "is_admin": False,
+            "profile": {"display_name": "anna"},
+            "enterprise_user": {"enterprise_id": "E1"},
+        }
+    },
+    "views.open": {"view": {"id": "V1"}},
+    "views.push": {"view": {"id": "V1"}},
+    "views.update": {"view": {"id": "V1"}},
+}
+
+
+def calls_whose_answer_is_read(source: str) -> set[str]:
+    """The Web API methods of which a module reads more than that they went well."""
+    tree = ast.parse(source)
+    unread = {
+        statement.value.value
+        for statement in ast.walk(tree)
+        if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Await)
+    }
+    return {
+        call.func.attr.replace("_", ".")
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call) and call not in unread and isinstance(call.func, ast.Attribute)
+        if re.fullmatch(r"[a-z]+_\w+", call.func.attr) and call.func.attr != "api_call"
+        if hasattr(AsyncWebClient, call.func.attr)
+    }
+
+
+def odd_forms(answer: Any) -> Iterator[Any]:
+    """The answer with one of its values, at any depth, in a form that its method does not describe."""
+    others: tuple[Any, ...] = (["x"], "x", 5, {"x": []})
+    for odd in others:
+        if not isinstance(odd, type(answer)):
+            yield odd
+    if isinstance(answer, list):
+        yield from ([odd] for odd in odd_forms(answer[0]))
+    if isinstance(answer, dict):
+        for name, value in answer.items():
+            yield from ({**answer, name: odd} for odd in odd_forms(value))
 
 
 @pytest.fixture
@@ -147,6 +227,11 @@ async def test_what_was_never_sent_is_known_as_such(session: aiohttp.ClientSessi
 @pytest.mark.parametrize(
     ("method", "answer", "field"),
     [
+        ("conversations.info", {"channel": ["x"]}, "channel"),
+        ("conversations.info", {"channel": "x"}, "channel"),
+        ("conversations.info", {}, "channel"),
+        ("conversations.info", {"channel": {"id": "C1"}}, None),
+        ("chat.update", {}, "ts"),
         ("conversations.open", {}, "channel"),
         ("conversations.open", {"channel": {"id": ""}}, "channel.id"),
         ("conversations.open", {"channel": "D1"}, "channel"),
@@ -184,6 +269,25 @@ async def test_an_answer_without_what_its_method_answers_fails_like_the_others(
         with pytest.raises(SlackCallFailed, match=field) as caught:
             await client.api_call(method)
         assert caught.value.reason == NOT_UNDERSTOOD
+
+
+def test_every_method_whose_answer_is_read_is_checked() -> None:
+    root = Path(__file__).parent.parent.parent
+    sources = [
+        path.read_text("utf-8") for room in ("bot", "handlers") for path in (root / room).rglob("*.py")
+    ]
+    read = set().union(*(calls_whose_answer_is_read(source) for source in sources))
+    assert {"auth.test", "chat.update", "conversations.info", "users.info"} <= read
+    assert read <= CHECKED_METHODS == set(READ)
+    assert set(CALLS) >= CHECKED_METHODS
+
+
+@pytest.mark.parametrize("method", READ)
+def test_no_field_that_is_read_may_have_another_form(method: str) -> None:
+    assert unexpected_field(method, {"ok": True, **READ[method], "new": [1]}) is None
+    for name, value in READ[method].items():
+        for odd in odd_forms(value):
+            assert unexpected_field(method, {"ok": True, **READ[method], name: odd}) is not None, (name, odd)
 
 
 async def test_no_nul_comes_in(session: aiohttp.ClientSession) -> None:
