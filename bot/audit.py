@@ -16,11 +16,12 @@ from enum import StrEnum
 from typing import Any
 
 from bot.build import Frozen
+from bot.slack_ids import pattern_of
 
 # Stands where somebody was named who has been erased.
 ERASED = "(erased)"
 # What may be the Slack id of a person; a word that only looks like one is kept beside the hash all the same.
-_PERSON = re.compile(r"(?<![A-Za-z0-9])[UW][A-Z0-9]{5,20}(?![A-Za-z0-9])")
+_PERSON = re.compile(rf"(?<![A-Za-z0-9]){pattern_of('UW')}(?![A-Za-z0-9])", re.ASCII)
 # What an entry is about by these words is always somebody: who they are at the provider.
 _NAMES = frozenset({"name"})
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from bot.build import Build
 from bot.provider import Provider
+from bot.slack_ids import is_slack_id, pattern_of
 
 # Bitrise's `triggered_by` with a name in it: `manual-NAME`, `webhook-github/NAME` (seen in its answers).
 _NAMED = re.compile(r"(?P<how>manual|webhook-[\w-]+?)[-/](?P<who>.+)\Z")
@@ -16,7 +17,9 @@ _NAMED = re.compile(r"(?P<how>manual|webhook-[\w-]+?)[-/](?P<who>.+)\Z")
 # may be somebody else's in another workspace, so a mark of the workspace comes before it: `1f3d5b7a9c/U0ANNA`. It is no
 # more than a mark, since others read builds too, and it stays with them when the workspace has gone.
 STARTED_BY = "BUILDBELL_STARTED_BY"
-_SLACK_USER = re.compile(r"(?:(?P<team>[0-9a-f]{10})/)?(?P<person>[UW][A-Z0-9]{2,20})\Z", re.IGNORECASE)
+_SLACK_USER = re.compile(
+    rf"(?:(?P<team>[0-9a-f]{{10}})/)?(?P<person>{pattern_of('UW')})\Z", re.ASCII | re.IGNORECASE
+)
 _BOTS = re.compile(
     r"\[bot\]$|(?:^|[-_])bot$|^(?:dependabot|renovate|snyk|github-actions|greenkeeper)\b|[a-z]bot$"
 )
@@ -51,7 +54,7 @@ def starter(triggered_by: str | None) -> tuple[str, str] | None:
 
 
 def authors(build: Build) -> tuple[str, ...]:
-    """Everybody whose build it is, in lower case: who started it, whose pull request it is.
+    """Everybody whose build it is, names in lower case: who started it, whose pull request it is.
 
     Bitrise says how and by whom something was started in one word, others name whoever it was.
 
@@ -62,8 +65,11 @@ def authors(build: Build) -> tuple[str, ...]:
     if build.provider is not Provider.BITRISE:
         by = build.triggered_by
     params = build.params or {}
-    found = [by, params.get("pull_request_author"), _slack_user(params)]
-    return tuple(dict.fromkeys(one.casefold() for one in found if isinstance(one, str) and one))
+    names = [
+        one.casefold() for one in (by, params.get("pull_request_author")) if isinstance(one, str) and one
+    ]
+    user = _slack_user(params)
+    return tuple(dict.fromkeys([*names, user] if user else names))
 
 
 def is_bot(name: str) -> bool:
@@ -74,7 +80,7 @@ def is_bot(name: str) -> bool:
 def wrote(person: str, build: Build, names: Names) -> bool:
     """Whether the build is this Slack user's."""
     known = names.of(person)
-    return any(author in known for author in authors(build))
+    return any(author.casefold() in known for author in authors(build))
 
 
 def people_behind(build: Build, names: Names) -> list[str]:
@@ -88,7 +94,11 @@ def person_here(author: str, team: str) -> str | None:
     if not author.startswith("@"):
         return None
     match = _SLACK_USER.match(author[1:])
-    return match["person"].upper() if match and match["team"] in (None, _mark_of(team)) else None
+    if match is None or match["team"] not in (None, _mark_of(team)):
+        return None
+    # Ids were noted in small letters once.
+    told = (match["person"], match["person"].upper())
+    return next((one for one in told if is_slack_id(one, "UW")), None)
 
 
 def whose(params: Mapping[str, object]) -> dict[str, object]:

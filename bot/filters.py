@@ -138,7 +138,7 @@ def _is_by(wanted: Sequence[str], build: Build, names: Names) -> bool:
         wrote(one[1:], build, names)
         if one.startswith("@")
         else any(
-            is_bot(author) if one.casefold() == "bot" else fnmatchcase(author, one.casefold())
+            is_bot(author) if one.casefold() == "bot" else fnmatchcase(author.casefold(), one.casefold())
             for author in authors(build)
         )
         for one in wanted

@@ -22,21 +22,19 @@ from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, TypeAdapter, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from bot.build import App, Frozen
 from bot.provider import Provider
+from bot.redaction import redact
+from bot.slack_ids import ChannelId, GroupId, PersonId, WorkspaceId, is_slack_id
 
 DEFAULT_MINUTES = 60
 MOST_MINUTES = 24 * 60
 
-Person = Annotated[str, StringConstraints(pattern=r"^[UW][A-Z0-9]{2,20}$")]
-Group = Annotated[str, StringConstraints(pattern=r"^S[A-Z0-9]{2,20}$")]
-Workspace = Annotated[str, StringConstraints(pattern=r"^T[A-Z0-9]{2,20}$")]
-Channel = Annotated[str, StringConstraints(pattern=r"^[CGD][A-Z0-9]{2,20}$")]
 Glob = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 _HEADS = "refs/heads/"
-_CHANNEL_ID = re.compile(r"[CGD][A-Z0-9]{2,20}")
 # Slugs of Bitrise, old and new, and ids of Build.io.
 _SLUG = re.compile(r"[0-9a-f]{16}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
@@ -115,8 +113,8 @@ class Who(Frozen):
     """Some people: everyone who is linked, or those who are named or in one of the user groups; else nobody."""
 
     everyone: bool = False
-    people: tuple[Person, ...] = ()
-    groups: tuple[Group, ...] = ()
+    people: tuple[PersonId, ...] = ()
+    groups: tuple[GroupId, ...] = ()
 
     @property
     def nobody(self) -> bool:
@@ -140,10 +138,10 @@ class _About(Frozen):
 
     permissions: frozenset[Permission] = frozenset()
     providers: tuple[Provider, ...] = ()
-    workspaces: tuple[Workspace, ...] = ()
+    workspaces: tuple[WorkspaceId, ...] = ()
     who: Who = EVERYONE
     apps: tuple[Glob, ...] = ()
-    channels: tuple[Channel, ...] = ()
+    channels: tuple[ChannelId, ...] = ()
 
     @property
     def names_somebody(self) -> bool:
@@ -166,7 +164,7 @@ class _About(Frozen):
 
     def _match_parts(self, question: Question) -> dict[Part, Match]:
         # What is no channel's id, such as "", says that the channel is not known. A direct message is known.
-        channel = question.channel if _CHANNEL_ID.fullmatch(question.channel) else ""
+        channel = question.channel if is_slack_id(question.channel, "CGD") else ""
         return {
             Part.PERMISSION: _one_of(self.permissions, question.permission),
             Part.WORKSPACE: _one_of(self.workspaces, question.workspace),
@@ -249,7 +247,10 @@ class Question(Frozen):
 
 
 class PolicyProblem(ValueError):
-    """A policy that can't be read; the sentence says where."""
+    """A policy that can't be read; the sentence says where, and holds no token that slipped into the policy."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__(redact(words))
 
 
 _NO_RULE = Allow(who=EVERYONE)
@@ -405,7 +406,13 @@ def _rule(written: Any, where: str) -> Allow | Protect:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"] if part != kind)
-        raise PolicyProblem(f"{where}: {place or kind}: {first['msg']}") from error
+        words = f"{first['input']!r} is no id of this kind" if is_wrong_id(first) else first["msg"]
+        raise PolicyProblem(f"{where}: {place or kind}: {words}") from error
+
+
+def is_wrong_id(error: ErrorDetails) -> bool:
+    """Whether it is an id that is none, or one of another kind, that makes no rule."""
+    return error["type"] == "string_pattern_mismatch"
 
 
 def _who(written: Any, where: str) -> dict[str, Any]:

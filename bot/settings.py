@@ -17,9 +17,9 @@ from bot.aborts import AbortRule, rules_from
 from bot.audit_anchor import AnchorAddress
 from bot.policy import Allow, PolicyProblem, Protect, read_policy
 from bot.redaction import redact
+from bot.slack_ids import is_slack_id
 from bot.vault import Vault
 
-_WORKSPACE = re.compile(r"[TE][A-Z0-9]{2,20}")
 _ONE_WORD = re.compile(r"[!-~]+")  # what an HTTP header can carry (RFC 9110, 5.5)
 _HOST = re.compile(r"[a-z0-9_.-]+(:[0-9]{1,5})?|\[[0-9a-f:]+\](:[0-9]{1,5})?")
 _BOT_TOKEN, _APP_TOKEN = "a bot token (xoxb-…)", "an app-level token (xapp-…)"
@@ -308,7 +308,7 @@ class Settings(DataSettings):
             return value
         named = tuple(one.strip() for one in value.split(",") if one.strip())
         for one in named:
-            if not _WORKSPACE.fullmatch(one):
+            if not is_slack_id(one, "TE"):
                 raise ValueError(f"{redact(one)[:40]} is no id of a workspace (T…) or an organisation (E…)")
         return named
 

@@ -20,6 +20,24 @@ SlackId = Annotated[str, StringConstraints(pattern=re.compile(rf"^{_PATTERN}\Z",
 MaybeSlackId = Annotated[str, StringConstraints(pattern=re.compile(rf"^(?:{_PATTERN})?\Z", re.ASCII))]
 
 
-def is_slack_id(text: str) -> bool:
-    """Return whether a text may be one of Slack's ids, and can stand in a mention as it is."""
-    return _ID.fullmatch(text) is not None
+def is_slack_id(text: str, letters: str = "") -> bool:
+    """Return whether a text may be one of Slack's ids, and can stand in a mention as it is.
+
+    `letters` are those that the ids of a kind begin with, such as "UW" for people; "" is any kind.
+    """
+    return _ID.fullmatch(text) is not None and (not letters or text[0] in letters)
+
+
+def pattern_of(letters: str) -> str:
+    """Return the pattern of the ids that begin with one of these letters, for use with re.ASCII."""
+    return rf"(?=[{letters}]){_PATTERN}"
+
+
+def _kind(letters: str) -> StringConstraints:
+    return StringConstraints(pattern=re.compile(rf"^{pattern_of(letters)}\Z", re.ASCII))
+
+
+PersonId = Annotated[str, _kind("UW")]
+GroupId = Annotated[str, _kind("S")]
+WorkspaceId = Annotated[str, _kind("T")]
+ChannelId = Annotated[str, _kind("CGD")]

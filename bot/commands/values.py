@@ -11,6 +11,7 @@ from bot.build import State
 from bot.commands.errors import CommandError
 from bot.commands.model import BuildRef, Moment
 from bot.filters import Event, Patterns
+from bot.slack_ids import pattern_of
 
 T = TypeVar("T")
 
@@ -23,7 +24,10 @@ _LINK = re.compile(
 )
 _AGO = re.compile(r"(\d{1,5})\s*(m|min|h|d|w)$", re.IGNORECASE)
 # A mention as Slack writes it, or the bare id as the terms of a subscription are shown.
-_MENTION = re.compile(r"(?:<@|@(?=[UW][A-Z0-9]{4,}$))([UW][A-Z0-9]+)(?:(?:\|[^>]*)?>)?$")
+_MENTION = re.compile(
+    rf"(?:<@|@(?=[UW](?:[A-Z0-9]{{4,}}|_[\w.:-]+|(?=.*[0-9])[A-Z0-9_.:-]{{4,}})$))({pattern_of('UW')})(?:(?:\|[^>]*)?>)?$",
+    re.ASCII,
+)
 _KIND = re.compile(r"[a-z][a-z0-9-]{0,30}$")
 _UNITS = {"m": "minutes", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _STATES = {

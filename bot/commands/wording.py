@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import time, timedelta
 
 from bot.build import State
 from bot.commands.model import ListBuilds
 from bot.filters import BuildFilter, Event, Patterns
+from bot.slack_ids import is_slack_id
 from bot.terms import Result, Style, Terms
 
-_SLACK_USER = re.compile(r"@[UW][A-Z0-9]+")
 _STATE_WORDS = {
     State.ON_HOLD: "on-hold",
     State.RUNNING: "running",
@@ -175,7 +174,7 @@ def _how(terms: Terms) -> str:
 def _person(one: str) -> str:
     if one == "bot":
         return "bots"
-    return f"<@{one[1:]}>" if _SLACK_USER.fullmatch(one) else one
+    return f"<@{one[1:]}>" if one[:1] == "@" and is_slack_id(one[1:], "UW") else one
 
 
 def _clock(at: time) -> str:

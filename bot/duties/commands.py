@@ -19,7 +19,9 @@ from bot import logs
 from bot.duties.audit_check import AuditCheck, counted
 from bot.duties.beginnings import read_beginning
 from bot.duties.plainly import MISUSED, NOT_WELL, make_sure, plainly, stop
+from bot.redaction import redact
 from bot.settings import DataSettings, Settings
+from bot.slack_ids import is_slack_id
 from bot.vault import Vault
 from storage import (
     Database,
@@ -255,8 +257,11 @@ def _vault_of(settings: DataSettings, cure: str) -> Vault:
 
 def _check_ids(**ids: str) -> None:
     for what, given in ids.items():
-        if not re.fullmatch(r"[A-Z][A-Z0-9]+", given):
-            stop(f"{what}: {given!r} is no id of Slack's; they look like T024BE7LH and U024BE7LH.", MISUSED)
+        if not is_slack_id(given):
+            stop(
+                f"{what}: {redact(given)!r} is no id of Slack's; they look like T024BE7LH and U024BE7LH.",
+                MISUSED,
+            )
 
 
 def _by_table(rows: Mapping[str, int]) -> str:

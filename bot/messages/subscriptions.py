@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +15,7 @@ from bot.messages.buildio.tying import ties_here
 from bot.messages.message import Block, Message
 from bot.messages.text import code, cut_markup, escape, mention, plain, when
 from bot.provider import Provider
+from bot.slack_ids import is_slack_id
 from bot.terms import Terms
 from bot.ties import Tie
 
@@ -253,7 +253,7 @@ def _safe(wanted: BuildFilter) -> BuildFilter:
 
 def _shown(name: str) -> str:
     """A name as a word of code, where the asterisk of a glob is no markup; people and bots are words of our own."""
-    return name if name == "bot" or re.fullmatch(r"@[UW][A-Z0-9]+", name) else code(name)
+    return name if name == "bot" or (name[:1] == "@" and is_slack_id(name[1:], "UW")) else code(name)
 
 
 def _title(app: App | None) -> str:

@@ -151,7 +151,7 @@ def mention(person: str) -> str:
 
 def mention_group(group: str) -> str:
     """A user group by Slack's id: everybody in it is notified."""
-    return f"<!subteam^{group}>" if re.fullmatch(r"[A-Z0-9]+", group) else escape(group)
+    return f"<!subteam^{group}>" if is_slack_id(group) else escape(group)
 
 
 def when(at: datetime) -> str:

@@ -23,6 +23,7 @@ from bot.settings import Settings
 from bot.slack import install_pages
 from bot.slack.workspaces import AllowedWorkspaces
 from bot.slack_errors import NOT_SENT, UNCLEAR, SlackCallFailed
+from bot.slack_ids import is_slack_id
 from storage import Installations, States, TooManyTaken
 
 log = structlog.get_logger()
@@ -31,7 +32,6 @@ INSTALL = "/slack/install"
 CALLBACK = "/slack/oauth_redirect"
 COOKIE = "buildbell-install"
 
-_TEAM = re.compile(r"[TE][A-Z0-9]{2,20}")
 _WORD = re.compile(r"[a-z_]{1,64}")
 # Whose fault it is: the browser's that came, or neither ours nor theirs.
 _STATUSES = {
@@ -150,7 +150,7 @@ class _Flow(AsyncOAuthFlow):
         """Slack's page. Of the query only a workspace's id is passed on: nothing else may be added to the address."""
         team = request.query.get("team", [""])[0]
         return self.settings.authorize_url_generator.generate(
-            state=state, team=team if _TEAM.fullmatch(team) else None
+            state=state, team=team if is_slack_id(team, "TE") else None
         )
 
     async def run_installation(self, code: str) -> Installation | None:

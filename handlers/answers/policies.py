@@ -21,6 +21,7 @@ from bot.policy import (
     Question,
     Verdict,
     Who,
+    is_wrong_id,
     permissions_at,
 )
 from bot.provider import Provider
@@ -39,6 +40,8 @@ _TRIED: Mapping[Provider, tuple[Permission, str]] = MappingProxyType(
         Provider.BUILDIO: (Permission.DEPLOY, "deploy"),
     }
 )
+# The field of each part of a rule that is an id of Slack's.
+_PICKERS: Mapping[str, str] = MappingProxyType({"channels": "channel"})
 ADMINS_ONLY = "Only admins and owners of this workspace can change its rules."
 
 
@@ -127,15 +130,14 @@ def rule_of(filled: FilledRule) -> Allow | Protect:
     if filled.who == "chosen" and not filled.people and not filled.groups:
         raise RuleProblem("people", "Pick people or groups, or say that everyone or nobody is meant.")
     chosen = filled.who == "chosen"
-    who = Who(
-        everyone=filled.who == "everyone",
-        people=filled.people if chosen else (),
-        groups=filled.groups if chosen else (),
-    )
     about: dict[str, object] = {
         "apps": (filled.app,) if filled.app else (),
         "channels": (filled.channel,) if filled.channel else (),
-        "who": who,
+        "who": {
+            "everyone": filled.who == "everyone",
+            "people": filled.people if chosen else (),
+            "groups": filled.groups if chosen else (),
+        },
     }
     if filled.acts and not filled.everything:
         about["permissions"] = frozenset(filled.acts)
@@ -144,7 +146,7 @@ def rule_of(filled: FilledRule) -> Allow | Protect:
     try:
         if filled.kind != "protect":
             return Allow.model_validate(about)
-        if who.nobody:
+        if filled.who == "nobody":
             raise RuleProblem(
                 "who", "If nobody may agree, nothing could be done: say instead that nobody may."
             )
@@ -162,7 +164,13 @@ def rule_of(filled: FilledRule) -> Allow | Protect:
         }
         return Protect.model_validate(about | more)
     except ValidationError as error:
-        words = error.errors()[0]["msg"].removeprefix("Value error, ")
+        first = error.errors()[0]
+        if is_wrong_id(first):
+            part = str(first["loc"][-2])
+            raise RuleProblem(
+                _PICKERS.get(part, part), "This can't be used in a rule. Pick another."
+            ) from error
+        words = first["msg"].removeprefix("Value error, ")
         raise RuleProblem("acts", f"{words[:1].upper()}{words[1:]}.") from error
 
 

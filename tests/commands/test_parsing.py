@@ -229,6 +229,16 @@ def test_a_filter_put_into_words_and_read_again_is_the_same(wanted: BuildFilter)
     assert words(wanted) == "" or wanted
 
 
+@pytest.mark.parametrize("person", ["U0ANNA", "U_ANNA", "U_anna.b", "U0123-ABC", "W0:1A"])
+def test_a_mention_names_a_person_whatever_their_id_looks_like(person: str) -> None:
+    for typed in (f"<@{person}>", f"<@{person}|anna>"):
+        ask = parse(f"builds by:{typed}", surface="slash")
+        assert isinstance(ask, ListBuilds)
+        assert ask.filter.by.include == (f"@{person}",)
+        assert parse(list_words(ask), surface="slash") == ask
+        assert f"<@{person}>" in describe(ask.filter)
+
+
 @pytest.mark.parametrize("place", [0, 5, 12, 30, 70])
 def test_no_part_of_a_secret_is_said_again_where_what_was_typed_is_cut(place: int) -> None:
     words = f"{'x' * place} {CANARIES['GitHub token']}"

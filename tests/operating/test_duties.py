@@ -144,6 +144,7 @@ async def test_a_person_is_handed_over_and_erased(path: Path) -> None:
 
 
 async def test_what_is_no_id_is_said_so(path: Path) -> None:
+    assert "Nothing was known of U_ANNA" in (await typed(path, "erase-user", "T_ACME", "U_ANNA", "--yes"))[1]
     wrong = [("t1", ANNA), (TEAM, "anna"), (TEAM, "%"), (TEAM, "<@U0ANNA>")]
     for code, said in await asyncio.gather(*(typed(path, "export-user", *one) for one in wrong)):
         assert code == 2

@@ -27,7 +27,7 @@ MANY = {
     "public_url": "https://bot.example.com",
     "slack_bot_token": None,
     "slack_app_token": None,
-    "slack_workspaces": "T024BE7LH",
+    "slack_workspaces": "T024BE7LH,T_ACME,E_ACME.1",
 }
 # Each wrong value of one setting, and what is said of it after its name.
 WRONG = [

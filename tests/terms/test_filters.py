@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from bot.authors import Names, people_behind, slack_user
+from bot.authors import STARTED_BY, Names, people_behind, person_here, slack_user
 from bot.build import Build, State
 from bot.commands import Subscribe, parse
-from bot.filters import BuildFilter
+from bot.filters import BuildFilter, Patterns
 from tests.builds import a_build
 
 NAMES = Names(known={"U0ANNA": frozenset({"octo", "anna@example.com"})})
@@ -99,3 +99,14 @@ def test_a_build_that_was_started_from_another_workspace_is_nobodys_here() -> No
 def test_a_pull_request_is_its_authors_too() -> None:
     build = a_build(1, triggered_by="webhook", params={"pull_request_author": "Octo"})
     assert filter_of("by:<@U0ANNA>").match(build, NAMES)
+
+
+@pytest.mark.parametrize("person", ["U_ANNA", "U_anna", "U0123.ABC"])
+def test_whose_build_it_is_is_known_whatever_their_id_looks_like(person: str) -> None:
+    for user in (slack_user(person, "T_ACME"), person):
+        build = a_build(1, params={"environments": [{"key": STARTED_BY, "value": user}]})
+        assert people_behind(build, Names("T_ACME")) == [person]
+        assert filter_of(f"by:<@{person}>").match(build, Names("T_ACME"))
+        assert BuildFilter(by=Patterns(exclude=(f"@{person}",))).mismatch(build, Names("T_ACME")) is not None
+    assert person_here("@u0anna", "T_ACME") == "U0ANNA"
+    assert person_here("@Uwe Smith", "T_ACME") is None

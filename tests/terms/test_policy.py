@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.build import App
+from bot.messages import FilledRule
 from bot.policy import (
     EVERYONE,
     NOBODY,
@@ -27,6 +28,7 @@ from bot.policy import (
     who_may,
 )
 from bot.provider import Provider
+from handlers.answers.policies import RuleProblem, rule_of
 
 SHOP = App(provider=Provider.BUILDIO, slug="s1", title="shop")
 NAMELESS = App(slug="b1", title="Sample iOS")
@@ -212,6 +214,9 @@ def test_a_file_names_providers_stages_and_what_is_off(tmp_path: Path) -> None:
             '[[rule]]\nallow = ["run"]\nproviders = ["jenkins"]\nwho = "everyone"\n',
             "there is no provider jenkins",
         ),
+        ('[[rule]]\nallow = ["run"]\nchannels = ["general"]\nwho = "everyone"\n', "'general' is no id"),
+        ('[[rule]]\nallow = ["run"]\nchannels = ["U0ANNA"]\nwho = "everyone"\n', "'U0ANNA' is no id"),
+        ('[[rule]]\nallow = ["run"]\nwho = ["U<!here>"]\n', "'U<!here>' is no id"),
         ('[[rule]]\nallow = ["run"]\nstages = ["production"]\nwho = "everyone"\n', "allow knows no stages"),
     ],
 )
@@ -220,3 +225,20 @@ def test_what_makes_no_rule_is_refused_with_its_place(tmp_path: Path, rules: str
     with pytest.raises(PolicyProblem, match="rule 1") as problem:
         read_policy(tmp_path / "policy.toml")
     assert said in str(problem.value)
+
+
+def test_ids_in_a_rule_are_whatever_slack_makes_of_them(tmp_path: Path) -> None:
+    (tmp_path / "policy.toml").write_text(
+        '[[rule]]\nallow = ["run"]\nwho = ["U_ANNA", "S_RELEASE.2"]\nchannels = ["C_GENERAL"]\nworkspaces = ["T_ACME"]\n'
+    )
+    [rule] = read_policy(tmp_path / "policy.toml")
+    assert (rule.who.people, rule.who.groups) == (("U_ANNA",), ("S_RELEASE.2",))
+    assert rule.match(asking(Permission.RUN, channel="C_GENERAL", workspace="T_ACME")) is Match.YES
+    assert rule.match(asking(Permission.RUN, channel="C_RANDOM", workspace="T_ACME")) is Match.NO
+    filled = FilledRule(who="chosen", acts=("run",), people=("U_anna",), groups=("S_1",), channel="C_GENERAL")
+    assert rule_of(filled).who.people == ("U_anna",)
+    for field, wrong in (("people", "U<1>"), ("groups", "xoxb-1"), ("channel", "general")):
+        changed = wrong if field == "channel" else (wrong,)
+        with pytest.raises(RuleProblem, match="can't be used in a rule") as problem:
+            rule_of(filled.model_copy(update={field: changed}))
+        assert problem.value.field == field
