@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 from bot.log_reader import LogReader, LogReading
 from bot.log_text import Redactor, last_lines, log_text, readable
 from bot.redaction import redact
 from bot.terminal import plain_text
-from bot.workers import Runner
+
+if TYPE_CHECKING:  # a worker imports this module, and should begin at once
+    from bot.workers import Runner
 
 PIECE = 64 * 1024
 # So much is done in place: it takes two thousandths of a second at worst.
