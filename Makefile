@@ -25,6 +25,7 @@ torture: $(READY)  ## kill the bot at every interesting point, hundreds of times
 
 fuzz: $(READY)  ## what `make test` changes for 20 seconds, for an hour and never the same
 	FUZZ_SEED=random FUZZ_SECONDS=$(or $(FUZZ_SECONDS),3600) $(BIN)/python -m pytest tests/fuzz -x -s
+	EXAMPLES_TIMES=20 $(BIN)/python -m pytest -n 2 tests/messages tests/terms
 
 story: $(READY)  ## a whole day in the sandbox, without hands
 	$(BIN)/python -m bot sandbox --story

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
@@ -35,6 +35,7 @@ from bot.provider import Provider
 from bot.ties import Tie
 from tests.builds import NOON
 from tests.canaries import CANARIES, planted, seen_in
+from tests.examples import examples
 from tests.messages.buildio_rendered import (
     APPS,
     BUILDIO_APPS,
@@ -53,9 +54,7 @@ from tests.messages.outside import TEXT, assert_message, assert_view
 
 SHOP = App(provider=Provider.BUILDIO, slug="8eb495d0", title="shop")
 OF_SHOP = buildio.VarsOf.of_app(SHOP)
-MANY = settings(
-    max_examples=15, suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow], deadline=None
-)
+MANY = examples(10)
 
 
 def shown(message: Message) -> str:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bot import messages
@@ -37,10 +37,11 @@ from bot.provider import Provider
 from bot.series import Mark, Position, Standing
 from bot.terms import Happening, Terms
 from tests.builds import ANDROID, NOON, a_build
+from tests.examples import examples
 from tests.messages.outside import MAYBE, TEXT, assert_message, assert_options, assert_view
 
 # Each of these examples is some hundred texts.
-large = settings(max_examples=20, suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow])
+large = examples(12)
 
 SLUG = st.from_regex(r"[0-9a-f]{16}", fullmatch=True)
 NUMBER = st.none() | st.integers(0, 10**9)

@@ -9,7 +9,7 @@ from operator import itemgetter
 from typing import Any, get_type_hints
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bot import messages
@@ -26,6 +26,7 @@ from bot.policy import Allow, Permission, Protect, Question, Verdict, Who, judge
 from bot.provider import Provider
 from bot.terms import Happening, Terms
 from tests.builds import NOON
+from tests.examples import examples
 from tests.messages import buildio_rendered
 from tests.messages.outside import MAYBE, TEXT, assert_message, assert_mrkdwn, assert_options, assert_view
 from tests.messages.test_limits import (
@@ -524,10 +525,7 @@ def test_every_renderer_is_fed_and_nothing_else_is_left_out() -> None:
     assert public == set(functions), "a renderer that is imported but not exported"
 
 
-@settings(
-    max_examples=30,
-    suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow, HealthCheck.filter_too_much],
-)
+@examples(15)
 @pytest.mark.parametrize("name", sorted(RENDERED))
 @given(data=st.data())
 def test_nothing_from_outside_is_markup_pings_or_deceives(name: str, data: st.DataObject) -> None:

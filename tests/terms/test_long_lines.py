@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.failure import find_failure
@@ -12,6 +12,7 @@ from bot.log_text import LONGEST_LINE, SEAM, LineCutter, Redactor, log_text, rea
 from bot.messages.text import plain
 from bot.redaction import beginning, redact, redact_beginning, without_first_word, without_values
 from bot.terminal import plain_text
+from tests.examples import examples
 from tests.http.corpus import Line, secret_lines
 
 # One line each, so that they can stand anywhere within a longer one.
@@ -80,7 +81,7 @@ def test_wherever_a_secret_lies_about_the_mark_nothing_of_it_is_shown(
     assert not [hit for hit in found.hits if line.seen_in(hit.text)]
 
 
-@settings(max_examples=15)
+@examples(15)
 @given(
     line=st.sampled_from(ANNOUNCED),
     before=st.sampled_from(BEFORE),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from bot.messages.policy import describe_verdict
@@ -21,6 +21,7 @@ from bot.policy import (
     who_may,
 )
 from bot.provider import Provider
+from tests.examples import examples
 from tests.policies import (
     ALLOWS,
     APPS,
@@ -48,7 +49,7 @@ def is_as_strict(one: Verdict, other: Verdict) -> bool:
     )
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(
     operators=RULES,
     admins=RULES,
@@ -71,7 +72,7 @@ def test_a_rule_for_apps_or_channels_never_widens_what_has_none(
     assert is_as_strict(after, before)
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(operators=RULES, admins=RULES, question=QUESTIONS, other=QUESTIONS)
 def test_what_is_not_known_of_an_act_counts_as_whatever_is_strictest(
     operators: Rules, admins: Rules, question: Question, other: Question
@@ -86,7 +87,7 @@ def test_what_is_not_known_of_an_act_counts_as_whatever_is_strictest(
     assert is_as_strict(judge(operators, admins, question), judge(operators, admins, whole))
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(operators=RULES, admins=RULES, question=QUESTIONS)
 def test_rules_of_a_workspace_only_narrow_what_the_operator_allows(
     operators: Rules, admins: Rules, question: Question
@@ -99,7 +100,7 @@ def test_rules_of_a_workspace_only_narrow_what_the_operator_allows(
     assert is_as_strict(both, by_operator)
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(operators=RULES, admins=RULES, question=QUESTIONS, added=PROTECTS, place=st.integers(0, 4))
 def test_a_rule_that_protects_never_gives_more_time_or_people(
     operators: Rules, admins: Rules, question: Question, added: Protect, place: int
@@ -108,7 +109,7 @@ def test_a_rule_that_protects_never_gives_more_time_or_people(
     assert is_as_strict(judge(more, admins, question), judge(operators, admins, question))
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(rules=RULES, question=QUESTIONS)
 def test_the_rules_before_the_first_that_surely_is_about_it_are_those_that_may_be(
     rules: Rules, question: Question
@@ -121,7 +122,7 @@ def test_the_rules_before_the_first_that_surely_is_about_it_are_those_that_may_b
     assert [one.rule for one in (*before, last)][: len(allows)] == allows[: len(before) + 1]
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(operators=RULES, admins=RULES, question=QUESTIONS)
 def test_what_is_shown_is_what_is_enforced(operators: Rules, admins: Rules, question: Question) -> None:
     enforced = judge(operators, admins, question)
