@@ -11,6 +11,7 @@ from typing import Any
 import sqlite_utils
 
 from bot.build import App, Frozen
+from bot.messages import CardNote
 from bot.pipeline import Pipeline
 from bot.provider import Provider
 from storage.database import Database, WorkspaceGone
@@ -146,6 +147,22 @@ class Messages:
             )
         )
 
+    async def end_snoozes(self, now: datetime) -> datetime | None:
+        """Have cards brought up to date whose snooze has run out; returns when the next one does."""
+        kept = await self._database.read(lambda db: db.execute(_SNOOZED).fetchall())
+        snoozed = [(parcel, note, CardNote.read(note)) for parcel, note in kept]
+        over = [
+            # Somebody may have changed it meanwhile.
+            (one.model_copy(update={"snoozed_until": None, "snoozed_by": None}).encode(), parcel, note)
+            for parcel, note, one in snoozed
+            if not one.is_snoozed(now)
+        ]
+        if over:
+            query = "UPDATE messages SET stale = stale + 1, note = ? WHERE parcel = ? AND note = ?"
+            await self._database.write(lambda db: db.conn.executemany(query, over))
+        ends = (one.snoozed_until for *_, one in snoozed if one.is_snoozed(now))
+        return min((end for end in ends if end is not None), default=None)
+
     async def _find(self, where: str, arguments: Sequence[Any]) -> list[SlackMessage]:
         return await self._database.read(lambda db: _select(db, where, arguments))
 
@@ -216,6 +233,11 @@ def refresh_messages_of(db: sqlite_utils.Database, provider: Provider, build_slu
         [provider, build_slug],
     )
 
+
+_SNOOZED = (
+    "SELECT parcel, note FROM messages WHERE status = 'told' AND subject GLOB 'card *'"
+    " AND note LIKE '%\"snoozed_until\"%'"
+)
 
 _SHOWN = (
     "SELECT DISTINCT parcel, messages.team_id, messages.channel_id, messages.sent_at FROM notifications"

@@ -61,6 +61,7 @@ class Relay:
         self._news = asyncio.Event()
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
+        self._snooze_ends: datetime | None = None
         self._under_way: dict[Recipient, asyncio.Task[None]] = {}
 
     def wake(self) -> None:
@@ -87,6 +88,7 @@ class Relay:
         """Deliver until stopped, whatever was left from before first."""
         while not self._stopping.is_set():
             self._wake.clear()
+            self._snooze_ends = await self._storage.messages.end_snoozes(self._clock())
             owed = await self._storage.outbox.recipients(self._clock())
             for to in dict.fromkeys([*owed, *await self._progress.recipients()]):
                 if to not in self._under_way:
@@ -96,7 +98,8 @@ class Relay:
 
     async def _wait_for_work(self) -> None:
         """Return when somebody says so, or when something that waits for its time is due."""
-        dues = (await self._storage.outbox.next_due(self._clock()), self._progress.next_at)
+        next_due = await self._storage.outbox.next_due(self._clock())
+        dues = (next_due, self._progress.next_at, self._snooze_ends)
         due = min((one for one in dues if one is not None), default=None)
         seconds = max((due - self._clock()).total_seconds(), 0.0) if due else None
         try:

@@ -543,6 +543,29 @@ async def test_what_was_started_shows_progress_however_late_it_is_seen_to_run(
         await delivering.edited(post, "as of 12:01:10 UTC")
 
 
+async def test_a_card_is_brought_up_to_date_when_its_snooze_runs_out(delivering: Delivering) -> None:
+    async with delivering.running():
+        await delivering.owe(a_build(1, State.FAILED), terms=Terms(style=Style.CARD))
+        delivering.relay.wake()
+        post = await delivering.slack.wait_for_post("builds", "Snooze")
+        await delivering.go_on(0)
+        card = await delivering.storage.messages.at(to("C0BUILDS"), post.ts)
+        assert card is not None
+        note = CardNote(
+            claimed_by="U0ANNA", snoozed_by="U0ANNA", snoozed_until=delivering.now + timedelta(hours=1)
+        )
+        await delivering.storage.messages.refresh(card.parcel, note.encode())
+        delivering.relay.wake()
+        await delivering.edited(post, "End snooze")
+        await delivering.go_on(3599)
+        await delivering.go_on(1)
+        await delivering.slack.workspace.wait_for(
+            lambda: "End snooze" not in delivering.slack.words(post) or None, 30, "the snooze's end"
+        )
+        assert "is on it" in delivering.slack.words(post)
+        assert "Snooze" in delivering.slack.words(post)
+
+
 async def test_no_progress_is_shown_of_what_cannot_be_seen_or_has_been_deleted(
     delivering: Delivering,
 ) -> None:
