@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import sqlite_utils
@@ -36,8 +36,6 @@ from storage.watching import begin_watching, latest_builds
 EVERYTHING = Scope()
 
 
-# However the clocks of this machine and of the provider differ.
-_BEFORE_ITS_START = timedelta(minutes=2)
 # What was just started is among so many of an app's latest builds.
 _MOST_BUILDS = 50
 
@@ -118,7 +116,7 @@ class WorkspaceSubscriptions:
         channel: str,
         by: str,
         at: datetime,
-        baseline: Baseline | None,
+        baseline: Baseline,
         scope: Scope,
     ) -> None:
         """Follow what somebody has just started to its end, in one message, which is owed from now on.
@@ -128,7 +126,7 @@ class WorkspaceSubscriptions:
         app = run.app
 
         def work(db: sqlite_utils.Database) -> None:
-            begin_watching(db, app, baseline or Baseline(at=at - _BEFORE_ITS_START))
+            begin_watching(db, app, baseline)
             identity = self._insert(db, channel, app.provider, app.slug, run.terms, by, at, scope)
             to = Recipient(team=self._team, channel=channel)
             parcel = run_parcel(identity, run.key)

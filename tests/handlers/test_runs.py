@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
 
+from bot.app import utc_now
 from bot.provider import Provider
 from sandbox.bitrise import Build, Pipeline
 from sandbox.slack import Post
 from tests.handlers.test_pipelines import run
-from tests.town import Town
+from tests.town import Town, open_town
 
 
 def latest(town: Town) -> Build:
@@ -257,3 +260,14 @@ async def test_a_deployment_is_one_message_that_follows_it_to_its_end(town: Town
     said = await says(town, post, "deployment v2 succeeded")
     assert "anna deploys shop v2" in said
     assert len(town.telling("shop v2")) == 1
+
+
+async def test_a_run_of_which_only_the_start_is_known_is_followed_whatever_our_clock_says(
+    tmp_path: Path,
+) -> None:
+    async with open_town(tmp_path, now=lambda: utc_now() + timedelta(minutes=5)) as town:
+        town.bitrise.fault("GET /v0.1/apps/*/builds", "status", times=9, status=503)
+        post = await town.ask("/bitrise trigger android branch:main", "anna started Sample Android #1")
+        town.bitrise.faults.clear()
+        await end(town, latest(town))
+        await says(town, post, "Sample Android #1 succeeded")

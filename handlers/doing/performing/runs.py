@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Sequence
+from datetime import timedelta
 
 import structlog
 
@@ -23,6 +24,8 @@ from storage import Baseline, Scope, SeenAs, StartedRun
 
 log = structlog.get_logger()
 
+# The provider may be asked, and may date what it starts, a little before that is known here.
+BEFORE_ITS_START = timedelta(minutes=2)
 # What was started is to be said soon, whether Slack answers or not.
 SECONDS_TO_ASK = 5
 # The bot can't write there.
@@ -55,7 +58,8 @@ async def _follow(
 ) -> Answer | None:
     if not caller.person:
         return None  # a workflow that nobody is named in: its own steps go on with what was started
-    began = caller.now()
+    # The provider's own times are compared with its clock: ours may be off.
+    began, since = caller.now(), caller.now_at(app.provider) - BEFORE_ITS_START
     try:
         here, scope, baseline = await asyncio.gather(
             _can_write(caller), _scope(app, caller), _baseline(app, caller)
@@ -75,7 +79,7 @@ async def _follow(
         thread_ts=caller.thread if here else None,
     )
     await caller.storage.subscriptions.follow(
-        run, channel=channel, by=caller.person, at=began, baseline=baseline, scope=scope
+        run, channel=channel, by=caller.person, at=began, baseline=baseline or Baseline(at=since), scope=scope
     )
     caller.desk.outbox_changed()
     # Those in a channel in which the bot can't write are told as every command is answered there.
