@@ -24,7 +24,7 @@ from storage.messages import NewMessage
 from storage.people import Known, everybody
 from storage.pipelines import pipeline_of
 from storage.recipient import Recipient
-from storage.runs import end_runs_in, move_runs_to_starters
+from storage.runs import end_runs_in, is_followed_meanwhile, move_runs_to_starters
 from storage.subscriptions import end_those_told_once
 from storage.ties import ties_of
 from storage.times import from_text, to_text
@@ -179,11 +179,11 @@ class Outbox:
         """Note, before Slack is asked, that a new message is about to carry these notifications.
 
         Returns False, and notes nothing, where what it is for is not owed any more: it was ended meanwhile, or the
-        whole workspace has gone.
+        whole workspace has gone, or somebody's own message is to show it.
         """
 
         def work(db: sqlite_utils.Database) -> bool:
-            if not _still_owed(db, carried, message):
+            if not _still_owed(db, carried, message) or is_followed_meanwhile(db, message):
                 return False
             db.execute(
                 "INSERT INTO messages (parcel, team_id, channel_id, subject, status, thread, sent_at, content, note)"
@@ -285,8 +285,11 @@ class Outbox:
         run = next((one for one in carried if one.terms.run), None)
         if run is None:
             return None
-        query = "SELECT note FROM messages WHERE parcel GLOB ? AND team_id = ?"
-        given = [f"run-{run.subscription_id}-*", run.team]
+        query = (
+            "SELECT note FROM messages WHERE team_id = ? AND (parcel GLOB ? OR subject GLOB '* run *' AND parcel IN"
+            " (SELECT parcel FROM notifications WHERE subscription_id = ?)) ORDER BY rowid LIMIT 1"
+        )
+        given = [run.team, f"run-{run.subscription_id}-*", run.subscription_id]
         row = await self._database.read(lambda db: db.execute(query, given).fetchone())
         return row[0] if row is not None else None
 

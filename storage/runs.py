@@ -8,6 +8,7 @@ import sqlite_utils
 
 from bot.audit import ERASED
 from bot.messages import RunNote, run_unfollowed
+from storage.messages import NewMessage
 from storage.recipient import Recipient
 from storage.subscriptions import Subscription, end_subscription, select_subscriptions
 from storage.times import to_text
@@ -17,6 +18,44 @@ LONGEST_RUN = timedelta(days=7)
 FOLLOWS_RUN = "terms LIKE '%\"run\":true%'"
 NOT_SEEN = "Buildbell can't see it on behalf of {by} any more"
 TOO_LONG = f"it has not ended within {LONGEST_RUN.days} days"
+
+
+def take_over(db: sqlite_utils.Database, to: Recipient, subject: str, note: str) -> bool:
+    """Let the message in which a subscription shows this run, if there is one, be that of whoever started it.
+
+    For use inside a transaction. Returns whether there is one.
+    """
+    kind, _, key = subject.split(" ", 2)
+    row = db.execute(
+        "SELECT parcel FROM messages WHERE team_id = ? AND channel_id = ? AND status IN ('sending', 'told')"
+        " AND thread IS NULL AND content IS NULL AND subject GLOB ? AND substr(subject, -?) = ?"
+        " ORDER BY rowid DESC LIMIT 1",
+        [to.team, to.channel, f"{kind} [0-9]*", len(key) + 1, f" {key}"],
+    ).fetchone()
+    if row is None:
+        return False
+    db.execute(
+        "UPDATE messages SET subject = ?, note = ?, stale = stale + 1 WHERE parcel = ?",
+        [subject, note, row[0]],
+    )
+    return True
+
+
+def is_followed_meanwhile(db: sqlite_utils.Database, message: NewMessage) -> bool:
+    """Whether a subscription was about to show a run which somebody's own message is to show by now.
+
+    For use inside a transaction.
+    """
+    kind, _, rest = message.subject.partition(" ")
+    number, _, key = rest.partition(" ")
+    if kind not in ("live", "pipeline") or not number.isdecimal() or message.thread is not None:
+        return False
+    query = (
+        "SELECT 1 FROM messages WHERE team_id = ? AND channel_id = ? AND status = 'owed' AND thread_ts IS NULL"
+        " AND subject = ?"
+    )
+    row = [message.team, message.channel, f"{kind} run {key}"]
+    return db.execute(query, row).fetchone() is not None
 
 
 def unfollow(db: sqlite_utils.Database, run: Subscription, why: str) -> None:

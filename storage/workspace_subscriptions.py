@@ -16,7 +16,7 @@ from storage.database import OfWorkspace
 from storage.messages import owe_message
 from storage.outbox import Owed, owe, run_parcel
 from storage.recipient import Recipient
-from storage.runs import NOT_SEEN, unfollow
+from storage.runs import NOT_SEEN, take_over, unfollow
 from storage.subscriptions import (
     EVERY_APP,
     Scope,
@@ -121,7 +121,8 @@ class WorkspaceSubscriptions:
     ) -> None:
         """Follow what somebody has just started to its end, in one message, which is owed from now on.
 
-        A look may have seen it before it is followed: then the message is owed that, too.
+        A look may have seen it before it is followed: then the message is owed that, too; and where the channel has a
+        message already that is edited to the end of it, that is the one.
         """
         app = run.app
 
@@ -130,7 +131,10 @@ class WorkspaceSubscriptions:
             identity = self._insert(db, channel, app.provider, app.slug, run.terms, by, at, scope)
             to = Recipient(team=self._team, channel=channel)
             parcel = run_parcel(identity, run.key)
-            owe_message(db, parcel, to, run.subject, run.content, at, note=run.note, thread_ts=run.thread_ts)
+            if run.thread_ts is not None or not take_over(db, to, run.subject, run.note):
+                owe_message(
+                    db, parcel, to, run.subject, run.content, at, note=run.note, thread_ts=run.thread_ts
+                )
             seen = latest_builds(db, app, _MOST_BUILDS)
             owe(
                 db,

@@ -127,6 +127,22 @@ async def test_a_channel_that_follows_the_app_is_notified_of_the_end_in_the_thre
     assert len(town.telling("Sample Android #2")) == 1
 
 
+async def test_a_run_that_a_look_has_posted_before_it_is_followed_is_one_message(town: Town) -> None:
+    await town.ask("/bitrise subscribe android style:live", "subscribed")
+    town.slack.fault("conversations.info", "held")
+    await town.people.command("anna", "builds", "/bitrise trigger android branch:main")
+    await town.until(lambda: len(town.bitrise.farm.builds) > 0)
+    town.bitrise.run(latest(town))
+    post = await town.told("Sample Android #1 is running", person=None)
+    town.slack.api.faults.clear()
+    assert "Sample Android #1 is running" in await says(town, post, "anna started Sample Android #1")
+    await end(town, latest(town))
+    assert "anna started" in await says(town, post, "Sample Android #1 succeeded")
+    await town.holds("SELECT COUNT(*) FROM notifications WHERE status IN ('owed', 'sending')", 0)
+    await town.holds("SELECT COUNT(*) FROM messages WHERE status <> 'told' OR stale > 0", 0)
+    assert len(town.telling("Sample Android #1")) == 1
+
+
 async def test_where_the_bot_can_not_write_a_run_is_followed_in_a_direct_message(town: Town) -> None:
     answer = await town.ask("/bitrise trigger android branch:main", "anna started", channel="release")
     assert answer.only_for is None
