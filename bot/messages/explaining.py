@@ -12,7 +12,7 @@ from bot.messages.blocks import context, paragraphs, section
 from bot.messages.builds import build_line
 from bot.messages.message import Message
 from bot.messages.subscriptions import sentence_of
-from bot.messages.text import escape, sentence
+from bot.messages.text import escape, mention, sentence
 from bot.terms import Terms
 
 MOST_LINES = 15
@@ -32,15 +32,26 @@ class Reason:
     said: str
 
 
-def why(build: Build, app: App, reasons: Sequence[Reason]) -> Message:
-    """Which of the channel's subscriptions told a build, and what kept the others silent."""
+def why(build: Build, app: App, reasons: Sequence[Reason], *, started_by: str = "") -> Message:
+    """Which of the channel's subscriptions told a build, and what kept the others silent.
+
+    `started_by` has started it in the channel, where a message follows it.
+    """
     head = f"{wording.symbol(build)} {wording.name(build, app)} {wording.result(build)}"
+    started = f"{mention(started_by)} started it here, so a message in this channel follows it to its end."
+    if not reasons and started_by:
+        return Message(
+            f"{started} There is no subscription to {escape(app.title)}.",
+            [section(f"{head}\n🔔 {started}\nThis channel has no subscription to {escape(app.title)}.")],
+        )
     if not reasons:
         cure = f"`{app.provider.command} subscribe` makes one."
         nobody = f"This channel has no subscription to {escape(app.title)}: {cure}"
         return Message(nobody, [section(f"{head}\n{nobody}")])
     lines = [_line(one) for one in reasons]
     spoken = " ".join(f"{one.number}: {one.said}." for one in reasons)
+    if started_by:
+        lines.insert(0, f"🔔 {started}")
     return Message(
         sentence(f"{app.title} {build.label}: {spoken}", 3000), [section(head), *paragraphs(lines)]
     )

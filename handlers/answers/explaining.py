@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from bot import messages
 from bot.build import App, Build
 from bot.commands import Why
-from bot.messages import Reason
+from bot.messages import Reason, RunNote
+from bot.outbox.subjects import build_run, pipeline_run
 from bot.provider import Provider
 from bot.series import Series, Standing, advance, key_of
 from bot.terms import Happening, Terms, Verdict, decide
@@ -52,7 +53,17 @@ async def why(ask: Why, caller: Caller, provider: Provider) -> Answer:
                 said="; ".join([*earlier, ended]),
             )
         )
-    return Answer(messages.why(build, app, reasons))
+    return Answer(messages.why(build, app, reasons, started_by=await _started_by(build, caller)))
+
+
+async def _started_by(build: Build, caller: Caller) -> str:
+    """Who started the run here that a message of the channel follows; empty where nobody did."""
+    here = Recipient(team=caller.team, channel=caller.channel)
+    runs = [build_run(build.slug)]
+    if build.pipeline is not None:
+        runs.append(pipeline_run(build.pipeline.key))
+    found = await caller.desk.storage.messages.about(here, [str(one) for one in runs])
+    return next((by for one in found.values() if (by := RunNote.read(one.note).by)), "")
 
 
 def _told(status: str | None) -> str | None:

@@ -63,6 +63,9 @@ async def test_a_started_build_is_one_message_that_follows_it_to_its_end(town: T
     await says(town, post, "anna started Sample Android #1")
     # Those in the channel follow one run, and no app.
     await town.ask("/bitrise subscriptions", "is told of nothing yet")
+    await town.ask(
+        "/bitrise why android #1", "anna started it here, so a message in this channel follows it to its end"
+    )
     await end(town, latest(town), "error")
     said = await says(town, post, "Sample Android #1 failed")
     assert "anna started Sample Android #1" in said

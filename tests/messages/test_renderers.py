@@ -496,7 +496,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         service_reads=BOOL,
         can_link=BOOL,
     ),
-    "why": st.builds(messages.why, BUILDS, APPS, REASONS),
+    "why": st.builds(messages.why, BUILDS, APPS, REASONS, started_by=st.just("") | BY),
     "will_tell": st.builds(messages.will_tell, BUILDS, APPS),
     "yml_comment": st.builds(messages.yml_comment, APPS, st.none() | BUILDS, VERDICTS),
     "yml_shown": st.builds(messages.yml_shown, APPS, st.none() | BUILDS, VERDICTS),
