@@ -200,6 +200,16 @@ async def test_a_run_that_can_not_be_followed_where_it_was_started_does_not_seem
     await town.holds("SELECT COUNT(*) FROM watched_apps", 0)
 
 
+async def test_what_was_started_is_said_and_written_down_where_it_can_not_be_followed(town: Town) -> None:
+    for table in ("messages", "starts"):
+        await town.execute(
+            f"CREATE TRIGGER no_{table} BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, 'no'); END"
+        )
+    await town.ask("/bitrise trigger android branch:main", "anna started Sample Android #1")
+    events = "SELECT json_extract(body, '$.event') FROM audit"
+    await town.holds(events, "begun", "done")
+
+
 async def test_what_is_started_by_a_mention_is_followed_in_its_thread(town: Town) -> None:
     town.people.invite("builds")
     asked = town.people.say("anna", "builds", "@buildbell trigger android branch:main")

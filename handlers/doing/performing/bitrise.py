@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
+import structlog
+
 from bot import messages
 from bot.acts import Abort, AbortPipeline, Decide, Rebuild, RebuildPipeline, SetPublicPage, Start
 from bot.authors import slack_user
@@ -19,6 +21,8 @@ from handlers.caller import Answer, Audience, Caller
 from handlers.doing.outcome import Done
 from handlers.doing.performing.runs import follow_build, follow_pipeline
 from handlers.finding import NotNamed
+
+log = structlog.get_logger()
 
 APPROVALS = "Approvals"
 PIPELINE = "Pipeline"
@@ -40,7 +44,11 @@ async def _start(act: Start, caller: Caller) -> Done:
     started = await caller.own_bitrise.trigger(act.app.slug, params)
     if act.remember:
         kept = act.ask.model_copy(update={"app": act.app.title})
-        await caller.storage.starts.remember(caller.person, act.app.slug, kept, at=caller.now())
+        try:
+            await caller.storage.starts.remember(caller.person, act.app.slug, kept, at=caller.now())
+        except Exception:
+            # It has been started all the same, and its form will only not be filled in the next time.
+            log.exception("start.not_remembered", app=act.app.slug)
     answer = await _followed(act.app, started, caller, ask=act.ask)
     return Done(answer, _facts(act.app, started), _said(started))
 

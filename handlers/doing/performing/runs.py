@@ -58,16 +58,25 @@ async def _follow(
 ) -> Answer | None:
     if not caller.person:
         return None  # a workflow that nobody is named in: its own steps go on with what was started
-    # The provider's own times are compared with its clock: ours may be off.
-    began, since = caller.now(), caller.now_at(app.provider) - BEFORE_ITS_START
     try:
-        here, scope, baseline = await asyncio.gather(
-            _can_write(caller), _scope(app, caller), _baseline(app, caller)
-        )
+        return await _begin_following(app, only, subject, note, caller, buttons)
     except (NotFound, NoAccess) as problem:
         # The bot itself can't see what this person may start.
         log.info("run.not_watched", app=app.slug, reason=type(problem).__name__)
-        return _answer(note, caller, buttons)
+    except Exception:
+        # It has been started all the same, which is what whoever started it, and the audit log, must hear.
+        log.exception("run.not_followed", app=app.slug)
+    return _answer(note, caller, buttons)
+
+
+async def _begin_following(
+    app: App, only: BuildFilter, subject: Subject, note: RunNote, caller: Caller, buttons: Sequence[Block]
+) -> Answer | None:
+    # The provider's own times are compared with its clock: ours may be off.
+    began, since = caller.now(), caller.now_at(app.provider) - BEFORE_ITS_START
+    here, scope, baseline = await asyncio.gather(
+        _can_write(caller), _scope(app, caller), _baseline(app, caller)
+    )
     channel = caller.channel if here else await _direct_message(caller)
     run = StartedRun(
         app=app,
