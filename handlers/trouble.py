@@ -104,8 +104,8 @@ def connect_at(error: Exception) -> Provider | None:
 
 
 def answer_to(error: Exception) -> Answer:
-    """What is said of the error: how to link an account concerns one person alone."""
-    alone = connect_at(error) is not None
+    """What is said of the error: how to link an account, or to add a rule, concerns one person alone."""
+    alone = connect_at(error) is not None or (isinstance(error, NotAllowed) and error.rule is not None)
     return Answer(in_words(error), Audience.ONE_PERSON if alone else Audience.ASKER)
 
 

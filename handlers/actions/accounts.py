@@ -27,8 +27,7 @@ async def _wipe(press: Press) -> Answer:
 
 async def _add_rule(press: Press) -> None:
     about = PolicyButton.decode(press.value)
-    app = await press.caller.apps_of(about.provider).require(about.app) if about.app else None
-    await policies.open_modal(press.caller, about.provider, app)
+    await policies.open_modal(press.caller, about.provider, about.app)
 
 
 async def _remove_rule(press: Press) -> Answer:

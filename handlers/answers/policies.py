@@ -12,6 +12,7 @@ from bot import messages
 from bot.build import App
 from bot.commands import ShowPolicy
 from bot.messages import FilledRule, Origin, ShownRule
+from bot.messages.message import Block
 from bot.policy import (
     MOST_MINUTES,
     Allow,
@@ -30,6 +31,7 @@ from handlers.caller import Answer, Audience, Caller
 from handlers.doing import NotAllowed, noted
 from handlers.doing.permitting import person_of
 from handlers.finding import NotNamed, channels_app, find_app
+from handlers.opening import open_in_time
 
 TITLE = "Policy"
 MOST_RULES = 100
@@ -85,12 +87,16 @@ async def redraw(view: Mapping[str, Any], filled: FilledRule, origin: Origin, ca
     await caller.redraw(str(view["id"]), messages.policy_modal(filled, origin=origin))
 
 
-async def open_modal(caller: Caller, provider: Provider, app: App | None = None) -> None:
-    """Ask for a rule. Raises NotAllowed, SlackCallFailed."""
+async def open_modal(caller: Caller, provider: Provider, slug: str = "") -> None:
+    """Ask for a rule, about the app with this slug. Raises NotAllowed, ProviderError, SlackCallFailed."""
     await _check_admin(caller)
-    filled = FilledRule(app=app.slug, app_title=app.title) if app is not None else FilledRule()
-    origin = Origin(channel=caller.channel, provider=provider)
-    await caller.show(messages.policy_modal(filled, origin=origin))
+
+    async def form() -> Block:
+        app = await caller.apps_of(provider).require(slug) if slug else None
+        filled = FilledRule(app=app.slug, app_title=app.title) if app is not None else FilledRule()
+        return messages.policy_modal(filled, origin=Origin(channel=caller.channel, provider=provider))
+
+    await open_in_time(form(), caller, "Add a rule")
 
 
 async def add(filled: FilledRule, caller: Caller, provider: Provider = Provider.BITRISE) -> Answer:

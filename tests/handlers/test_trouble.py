@@ -8,6 +8,11 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from bot.messages import PolicyButton
+from bot.provider import Provider
+from handlers.caller import Audience
+from handlers.doing import NotAllowed
+from handlers.trouble import answer_to
 from tests.town import Town, open_town
 
 
@@ -35,6 +40,13 @@ async def test_what_slack_refuses_while_a_dialog_is_opened_is_said_in_words(
         await town.ask("/bitrise trigger", expected)
     assert [one["reason"] for one in logged if one["event"] == "answer.refused"] == [words]
     assert [one for one in logged if one["event"] == "answer.broken"] == []
+
+
+def test_what_somebody_can_do_about_a_refusal_themselves_is_for_them_alone() -> None:
+    rule = PolicyButton(provider=Provider.BITRISE, app="")
+    for error in (NotAllowed("No.", connect=Provider.BITRISE), NotAllowed("No.", rule=rule)):
+        assert answer_to(error).audience is Audience.ONE_PERSON
+    assert answer_to(NotAllowed("No.")).audience is Audience.ASKER
 
 
 async def test_an_answer_that_slack_does_not_take_is_one_line_in_the_log(town: Town) -> None:

@@ -79,6 +79,9 @@ async def test_an_admin_who_is_refused_what_is_off_can_add_the_rule(tmp_path: Pa
         await town.people.close_modal("anna")
         plain = await town.ask("/buildio run shop dyno:web.1 -- ls", "that is off", person="ben")
         assert "Add a rule" not in town.words(plain)
+        # Pressed by somebody who has no account, what is missing is not that, but that they are no admin.
+        refused.only_for = None
+        await town.press(refused, "Add a rule…", "Only admins and owners", person="carla")
 
 
 async def test_policy_and_audit_are_about_the_channels_app(tmp_path: Path) -> None:
