@@ -11,7 +11,7 @@ from handlers import buildio
 from handlers.answers import accounts, apps, audits, bitrise, explaining, forms, policies, subscriptions
 from handlers.caller import Answer, Caller
 from handlers.set_up import check_set_up
-from handlers.typed_tokens import check_typed
+from handlers.typed_tokens import check_words
 
 Own = Callable[[Any, Caller], Awaitable[Answer | None]]
 Alike = Callable[[Any, Caller, Provider], Awaitable[Answer | None]]
@@ -85,7 +85,7 @@ async def answer(
 
     Raises TypedToken, CommandError and whatever `respond` does; `handlers.trouble` puts it into words.
     """
-    await check_typed(text, caller)
+    await check_words(text, caller)
     command = commands.parse(text, surface=surface, grammar=grammar)
     return await respond(command, caller, grammar.provider)
 

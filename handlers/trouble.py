@@ -98,14 +98,15 @@ def connect_at(error: Exception) -> Provider | None:
     if isinstance(error, NotAllowed):
         return error.connect
     if isinstance(error, TypedToken):
-        return error.provider
+        return error.connect
     is_missing = isinstance(error, NotConnected) and not isinstance(error, NotAMember)
     return error.provider if is_missing and isinstance(error, NotConnected) else None
 
 
 def answer_to(error: Exception) -> Answer:
     """What is said of the error: how to link an account, or to add a rule, concerns one person alone."""
-    alone = connect_at(error) is not None or (isinstance(error, NotAllowed) and error.rule is not None)
+    alone = connect_at(error) is not None or isinstance(error, TypedToken)
+    alone = alone or (isinstance(error, NotAllowed) and error.rule is not None)
     return Answer(in_words(error), Audience.ONE_PERSON if alone else Audience.ASKER)
 
 

@@ -20,15 +20,16 @@ from bot.vault import CannotOpen
 from handlers.caller import Caller
 from handlers.desk import Desk
 from handlers.finding import NotNamed
+from handlers.membership import MembershipUnknown
 from storage import NoKey
 
 log = structlog.get_logger()
 
-# Bitrise's tokens are known by their beginnings; Build.io's reference promises none for its own.
-_BITRISE = re.compile(r"(?<![A-Za-z0-9])bit[a-z]at_[A-Za-z0-9_\-]{8,}")
+# Bitrise's tokens are known by their beginnings, and are long and random, other than the name of a branch; Build.io's
+# reference promises no beginning for its own.
+_BITRISE = re.compile(r"(?<![A-Za-z0-9])bit[a-z]at_(?=[A-Za-z_\-]{0,80}[0-9])[A-Za-z0-9_\-]{20,}")
 _WORD = re.compile(r"[!-~]{8,2000}")
 _AROUND = "\"'`<>()[]{},;:=|"
-MOST_WORDS = 500
 # Forms that are made for secrets: they reach a provider, and are kept nowhere else.
 _MADE_FOR_SECRETS = frozenset(
     {
@@ -44,15 +45,39 @@ PATIENCE_SECONDS = 1.0
 
 
 class TypedToken(NotNamed):
-    """Somebody has typed a token of this provider's; it is not said again."""
+    """Somebody has typed a token of this provider's; it is not said again. `connect`: where they may link theirs."""
 
-    def __init__(self, provider: Provider) -> None:
+    def __init__(self, provider: Provider, *, may_connect: bool = True) -> None:
         self.provider = provider
-        super().__init__(
+        self.connect = provider if may_connect else None
+        words = (
             f"That holds a token, and Slack keeps what is typed: revoke it at {provider.label} now, and make a new one."
-            f" Nothing was done. `{grammar_of(provider).provider.command} connect` opens a dialog that takes a token"
-            " without showing it to anybody."
+            " Nothing was done."
         )
+        if may_connect:
+            words += (
+                f" `{grammar_of(provider).provider.command} connect` opens a dialog that takes a token without"
+                " showing it to anybody."
+            )
+        super().__init__(words)
+
+
+async def check_words(text: str, caller: Caller) -> None:
+    """Let only a command through that holds no token; only those who may link an account are shown how.
+
+    Raises TypedToken.
+    """
+    try:
+        await check_typed(text, caller)
+    except TypedToken as problem:
+        raise TypedToken(problem.provider, may_connect=await _belongs(caller)) from None
+
+
+async def _belongs(caller: Caller) -> bool:
+    try:
+        return await caller.belongs()
+    except MembershipUnknown:
+        return False
 
 
 async def check_typed(text: str, caller: Caller) -> None:
@@ -60,7 +85,7 @@ async def check_typed(text: str, caller: Caller) -> None:
     text = from_message(text)
     if _BITRISE.search(text):
         raise TypedToken(Provider.BITRISE)
-    words = [part for word in text.split()[:MOST_WORDS] for part in _parts_of(word)]
+    words = [part for word in text.split() for part in _parts_of(word)]
     if not words:
         return
     for provider, known in await _known_tokens(caller):

@@ -11,6 +11,7 @@ from bot.provider import Provider
 from sandbox import buildio
 from sandbox.bitrise import ANNA_TOKEN, BEN_TOKEN
 from tests.handlers.buildio.secret_towns import leaks, logged
+from tests.security.test_other_companies import become
 from tests.town import Town, open_town
 
 SAID = "revoke it at {} now"
@@ -45,7 +46,10 @@ async def test_a_token_in_words_is_to_be_revoked_and_said_nowhere_again(
     town.people.say("anna", "builds", f"@buildbell my token is {BEN_TOKEN}")
     assert (await town.told(at_bitrise, after=post)).only_for == "U0ANNA"
     town.people.say("anna", "D0ANNA", f"my token is {BEN_TOKEN}, thanks")
-    await town.told(at_bitrise, channel="D0ANNA")
+    post = await town.told(at_bitrise, channel="D0ANNA")
+    # However much is typed before it.
+    town.people.say("anna", "D0ANNA", f"{'a ' * 600}{buildio.ANNA_TOKEN}")
+    await town.told(at_buildio, channel="D0ANNA", after=post)
     # The form of a build is kept in the audit log and shown to others; that for accounts takes tokens.
     await town.people.command("anna", "builds", "/bitrise trigger android")
     await town.slack.wait_for_modal("anna", "Workflow or pipeline")
@@ -62,5 +66,14 @@ async def test_a_token_in_words_is_to_be_revoked_and_said_nowhere_again(
 
 async def test_what_only_looks_like_one_is_a_word_like_any_other(town: Town) -> None:
     await town.connect("anna")
-    await town.ask("/bitrise builds android branch:bitpat_x", "branch bitpat_x")
+    for branch in ("bitpat_x", "feature/bitpat_rotation_docs", "fix-bitwat_login-page"):
+        await town.ask(f"/bitrise builds android branch:{branch}", "newest first")
     await town.ask("/bitrise use 0123456789abcdef0123", "I don't know an app")
+
+
+async def test_people_of_other_companies_are_not_offered_to_link_an_account(town: Town) -> None:
+    become(town, home="T0ELSEWHERE")
+    post = await town.ask(f"/bitrise {BEN_TOKEN}", SAID.format("Bitrise"), person="ben")
+    assert post.only_for == "U0BEN"
+    assert "connect" not in town.words(post)
+    assert "Link my account" not in town.words(post)
