@@ -160,7 +160,7 @@ class Api:
                 return Reply(response.status_code, content)
             if response.status_code >= 400:
                 refused = token if response.status_code == 401 else None
-                if refused is not None and await self._credentials.refused(refused) and not renewed:
+                if refused is not None and not renewed and await self._credentials.refused(refused):
                     # What was refused was not done (RFC 9110, 15.5.2), so it may be asked again, once.
                     renewed, token = True, await self._credentials.token(changes=method != "GET")
                     continue

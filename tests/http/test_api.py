@@ -187,6 +187,35 @@ async def test_an_error_keeps_the_name_that_it_has_for_programs(
     assert caught.value.code == code
 
 
+class Verified(FixedToken):
+    """A token that is accepted after all, whenever it is asked about."""
+
+    def __init__(self) -> None:
+        super().__init__(SecretStr("t0p"))
+        self.checks = 0
+
+    async def refused(self, token: SecretStr) -> bool:
+        del token
+        self.checks += 1
+        return True
+
+
+async def test_a_resource_that_goes_on_refusing_a_good_token_costs_one_check_of_it(http: Http) -> None:
+    credentials = Verified()
+    async with serving(lambda _: web.Response(status=401, text="{}")) as server:
+        asking = Api(
+            http,
+            provider=Provider.BITRISE,
+            scheme="token",
+            base_url=server.url,
+            credentials=credentials,
+            clock=Time(),
+        )
+        with pytest.raises(BadToken):
+            await asking.read("/x")
+    assert (len(server.asked), credentials.checks) == (2, 1)
+
+
 async def test_a_change_may_have_a_time_of_its_own(http: Http) -> None:
     never = asyncio.Event()
 
