@@ -8,6 +8,7 @@ from bot import messages
 from bot.commands.buildio import GetConfig, ListConfig, SetConfig, UnsetConfig
 from bot.messages import Message, actions, buildio
 from bot.messages.buildio import VarsOrigin
+from bot.messages.buildio.variables import keys_in_question
 from bot.messages.message import Block
 from bot.provider import Provider
 from handlers import doing
@@ -94,6 +95,13 @@ async def ask_to_remove(its: Vars, keys: Sequence[str], caller: Caller) -> Answe
     await check_may_look(its, caller)
     await check_known(its, keys, caller)
     await doing.judged(its.unsetting(keys), caller)
+    if not (most := keys_in_question(its.of, keys)):
+        raise NotNamed(NO_BUTTON)
+    if most < len(keys):
+        raise NotNamed(
+            f"These are {len(keys)} config vars, and the question whether to remove them has room for the first"
+            f" {most}. Remove them in several steps."
+        )
     return Answer(buildio.unset_question(its.of, keys), Audience.ONE_PERSON, title=TITLE)
 
 

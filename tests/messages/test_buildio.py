@@ -31,6 +31,7 @@ from bot.buildio.things import (
 from bot.commands.buildio import array_of
 from bot.messages import Message, NotAButton, buildio
 from bot.messages.buildio.masking import masked
+from bot.messages.buildio.variables import keys_in_question
 from bot.provider import Provider
 from bot.ties import Tie
 from tests.builds import NOON
@@ -85,6 +86,22 @@ def test_much_of_what_an_app_has(
     assert_view(buildio.clear_domains_modal(app, [*domains] * 60, origin=origin))
     run = buildio.RunOrigin(channel="C1")
     assert_view(buildio.run_modal(buildio.RunForm(), app, [*dynos] * 60, origin=run))
+
+
+def test_a_question_names_all_the_keys_that_its_button_removes() -> None:
+    of = buildio.VarsOf(app="a", title="shop")
+    for size, total in ((3, 60), (52, 40), (52, 60), (120, 30)):
+        keys = [f"K{number:02}".rjust(size, "K") for number in range(total)]
+        most = keys_in_question(of, keys)
+        assert 0 < most < total
+        message = buildio.unset_question(of, keys[:most])
+        [text] = section_texts(message)
+        assert all(f"`{key}`" in text for key in keys[:most])
+        assert "can't be undone" in text
+        [value] = values_of(message).values()
+        assert buildio.RemoveVarsButton.decode(value).keys == tuple(keys[:most])
+    assert keys_in_question(of, ["KEY"]) == 1
+    assert keys_in_question(of, ["no key"]) == 0
 
 
 @MANY

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import takewhile
 
 from bot.build import App, Frozen
 from bot.buildio.config_diff import ConfigDiff
 from bot.buildio.things import Environment
 from bot.messages import actions
-from bot.messages.blocks import context, paragraphs, section
+from bot.messages.blocks import SECTION_TEXT, context, paragraphs, section
 from bot.messages.buildio.buttons import LONGEST_TITLE, RemoveVarsButton, VarsButton
 from bot.messages.buildio.masking import length_of, masked
 from bot.messages.buildio.pieces import buttons, press
@@ -115,16 +116,31 @@ def restart_note(of: VarsOf) -> str:
 
 def unset_question(of: VarsOf, keys: Sequence[str]) -> Message:
     """Before config vars are removed that somebody has named: what will be gone, and the button for it."""
+    text = _unset_text(of, keys)
+    remove = press("Remove", actions.BUILDIO_VARS_REMOVE, _unset_value(of, keys), style="danger")
+    return Message(text, [section(text), *buttons(remove)])
+
+
+def keys_in_question(of: VarsOf, keys: Sequence[str]) -> int:
+    """How many of the keys, from the first on, `unset_question` can name and its button carry."""
+    fits = (
+        _unset_value(of, keys[:count]) is not None and len(_unset_text(of, keys[:count])) <= SECTION_TEXT
+        for count in range(1, len(keys) + 1)
+    )
+    return sum(takewhile(bool, fits))
+
+
+def _unset_text(of: VarsOf, keys: Sequence[str]) -> str:
     named = ", ".join(code(key, 140) for key in keys)
     text = f"Remove {named} from {of.words}? The bot keeps no values, so this can't be undone here."
-    if note := restart_note(of):
-        text = f"{text} {note}"
+    return f"{text} {note}" if (note := restart_note(of)) else text
+
+
+def _unset_value(of: VarsOf, keys: Sequence[str]) -> str | None:
     about = VarsButton.fitting(app=of.app, environment=of.environment, title=plain(of.title, LONGEST_TITLE))
-    value = (
-        RemoveVarsButton.fitting(of=VarsButton.decode(about), keys=tuple(keys)) if about is not None else None
-    )
-    remove = press("Remove", actions.BUILDIO_VARS_REMOVE, value, style="danger")
-    return Message(text, [section(text), *buttons(remove)])
+    if about is None:
+        return None
+    return RemoveVarsButton.fitting(of=VarsButton.decode(about), keys=tuple(keys))
 
 
 def vars_changed(of: VarsOf, diff: ConfigDiff, *, by: str) -> Message:

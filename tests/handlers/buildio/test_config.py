@@ -124,6 +124,10 @@ async def test_those_that_are_named_are_removed(tmp_path: Path) -> None:
         assert set(town.buildio.shop.config) == {"DATABASE_URL"}
         assert said.only_for is None
         await town.ask("/buildio config unset shop DATABASE_URLS", "Did you mean DATABASE_URL?")
+        many = [f"{'K' * 50}_{number}" for number in range(40)]
+        town.buildio.shop.config.update(dict.fromkeys(many, "x"))
+        asked = await town.ask(f"/buildio config unset shop {' '.join(many)}", "These are 40 config vars")
+        assert "has room for the first 3" in town.words(asked)
         assert len(changes(town)) == 2
 
 
