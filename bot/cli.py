@@ -28,7 +28,8 @@ from bot.manifest import as_yaml, for_http, manifest, why_no_address
 from bot.pages import write_pages
 from bot.policy import PolicyProblem
 from bot.providers import ServiceTokenRefused
-from bot.settings import Settings, in_words
+from bot.redaction import redact
+from bot.settings import EnvFileUnreadable, Settings, in_words
 from bot.settings_check import Looked, look_at_settings, look_for_misspelt_names, names_in
 from bot.slack import TokenRefused
 from bot.web import CannotServe
@@ -130,7 +131,10 @@ def sandbox(
 def doctor() -> None:
     """Check settings, tokens, scopes, reachability, port, clock and database; one line each, with the cure."""
     logs.configure("error")
-    looked = look_at_settings()
+    try:
+        looked = look_at_settings()
+    except EnvFileUnreadable as problem:
+        stop(str(problem), MISUSED)
     for name, meant in _misspelt().items():
         looked.findings.append(Finding(name, "is no setting", f"did you mean {meant}?"))
     sys.exit(asyncio.run(_examine(looked)))
@@ -199,7 +203,7 @@ def _misspelt() -> Mapping[str, str]:
 def _show(finding: Finding) -> Finding:
     mark = "[green]well[/]" if finding.well else "[red]not well[/]"
     cure = f" [bold]→ {escape(finding.cure)}[/]" if finding.cure else ""
-    out.print(f"{mark}  {escape(finding.what)}: {escape(finding.said)}{cure}")
+    out.print(f"{mark}  {escape(finding.what)}: {escape(redact(finding.said))}{cure}")
     return finding
 
 
@@ -209,10 +213,15 @@ def _settings() -> Settings:
     except ValidationError as problem:
         guesses = [f" Did you mean {meant} by {name}?" for name, meant in _misspelt().items()]
         _stop(in_words(problem) + "".join(guesses))
+    except EnvFileUnreadable as problem:
+        stop(str(problem), MISUSED)
 
 
 def _stop(words: str) -> NoReturn:
-    err.print(f"[red]buildbell can't start:[/] {escape(words)} [dim]`buildbell doctor` checks everything.[/]")
+    # A token that was put into the wrong setting stands in the words.
+    err.print(
+        f"[red]buildbell can't start:[/] {escape(redact(words))} [dim]`buildbell doctor` checks everything.[/]"
+    )
     sys.exit(2)
 
 

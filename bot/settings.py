@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -48,6 +48,10 @@ class Conflict:
         object.__setattr__(self, "names", names)
 
 
+class EnvFileUnreadable(ValueError):
+    """The file `.env` can't be read; the sentence says why, and nothing of what is in it."""
+
+
 class DataSettings(BaseSettings):
     """Where the bot remembers, and under which keys: all that the commands need that look after the data."""
 
@@ -75,6 +79,15 @@ class DataSettings(BaseSettings):
         description="Where each entry of the audit log is vouched for outside the database: a file elsewhere,"
         " `syslog:///dev/log`, `syslog+udp://host:514` or `syslog+tcp://host:514`.",
     )
+
+    def __init__(self, **given: Any) -> None:
+        """Raises EnvFileUnreadable, ValidationError."""
+        try:
+            super().__init__(**given)
+        except UnicodeDecodeError:
+            raise EnvFileUnreadable(".env is not in UTF-8: save it as UTF-8 and start again.") from None
+        except OSError as problem:
+            raise EnvFileUnreadable(f".env can't be read ({problem.strerror}).") from None
 
     @field_validator("audit_anchor", mode="before")
     @classmethod

@@ -15,7 +15,8 @@ from rich.markup import escape
 
 from bot.audit import Tampered
 from bot.http import ProviderError
-from bot.settings import in_words
+from bot.redaction import redact
+from bot.settings import EnvFileUnreadable, in_words
 from storage import BackupProblem, BackupUnsound, DatabaseDamaged, DatabaseProblem, Unopened
 
 # Something is not well with the data, as `buildbell doctor` says it; or the command can't be used so.
@@ -48,7 +49,7 @@ def plainly() -> Iterator[None]:
         stop(f"the audit log is not as it should be: {problem}. Nothing was changed.", NOT_WELL)
     except (DatabaseDamaged, BackupUnsound, ProviderError, sqlite3.Error) as problem:
         stop(str(problem), NOT_WELL)
-    except (Misused, DatabaseProblem, BackupProblem) as problem:
+    except (Misused, DatabaseProblem, BackupProblem, EnvFileUnreadable) as problem:
         stop(str(problem), MISUSED)
     except BrokenPipeError:
         raise  # whoever reads has enough
@@ -58,7 +59,7 @@ def plainly() -> Iterator[None]:
 
 def stop(words: str, code: int) -> NoReturn:
     """End the program with this line."""
-    err.print(f"[red]buildbell:[/] {escape(' '.join(words.split()))}")
+    err.print(f"[red]buildbell:[/] {escape(redact(' '.join(words.split())))}")
     sys.exit(code)
 
 

@@ -108,6 +108,47 @@ def test_a_misspelt_setting_is_named_by_run_and_by_doctor(
     assert "POLICY_FLIE: is no setting → did you mean POLICY_FILE?" in typed("doctor")[1]
 
 
+def test_an_env_file_that_is_no_utf8_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_bytes(b"SLACK_BOT_TOKEN=xoxb-1\nHOST=caf\xe9\n")
+    for command in (("run",), ("doctor",), ("export-user", "T1", "U1")):
+        code, said = typed(*command)
+        assert (code, said.count("\n")) == (2, 1), said
+        assert said == "buildbell: .env is not in UTF-8: save it as UTF-8 and start again.\n"
+
+
+def test_a_token_in_another_settings_place_is_said_by_neither_run_nor_doctor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    token = "xoxb-123456789012-" + "aB3dE6gH9j" * 3
+    right = {
+        "SLACK_BOT_TOKEN": "xoxb-none",
+        "SLACK_APP_TOKEN": "xapp-none",
+        "BITRISE_TOKEN": "none",
+        "SLACK_API_URL": "http://127.0.0.1:9/api/",
+        "BITRISE_API_URL": "http://127.0.0.1:9/v0.1",
+        "BUILDBELL_SECRET_KEY": "k" * 43,
+        "PORT": "0",
+    }
+    for name, value in right.items():
+        monkeypatch.setenv(name, value)
+    for name, value in (
+        ("POLICY_FILE", token),
+        ("AUDIT_ANCHOR", f"/proc/{token}/anchor.jsonl"),
+        ("DATABASE_URL", f"sqlite:////proc/{token}"),
+    ):
+        monkeypatch.setenv("DATABASE_URL", str(tmp_path / "b.db"))
+        with monkeypatch.context() as changed:
+            changed.setenv(name, value)
+            for command in ("run", "doctor"):
+                code, said = typed(command)
+                assert code in (1, 2)
+                assert name in said
+                assert token not in said
+                assert "[redacted]" in said
+
+
 def test_the_version_is_that_of_the_package() -> None:
     assert typed("--version") == (0, f"buildbell {__version__}\n")
 
