@@ -374,7 +374,7 @@ class Buildbell:
     async def _patiently(self, ask: Callable[[], Awaitable[str]]) -> str | None:
         """Slack's answer, however long it is away; None where the bot is stopped meanwhile.
 
-        A refusal counts once it comes twice. Raises TokenRefused.
+        A refusal counts once it comes twice in a row. Raises TokenRefused.
         """
         refused = False
         while not self._stopping.is_set():
@@ -388,6 +388,7 @@ class Buildbell:
                 log.warning("slack.refused", reason=str(problem), again_in_seconds=self._recheck_seconds)
                 await self._pause(self._recheck_seconds)
             except SlackNotReachable as problem:
+                refused = False  # two refusals count only where nothing else came between
                 self._tried_to_arrive.set()
                 log.warning(
                     "slack.not_reachable", reason=str(problem), again_in_seconds=self._slack_retry_seconds

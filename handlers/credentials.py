@@ -155,6 +155,10 @@ class ServiceTokenRefused(BadToken):
 
     sentence = "{provider} does not accept the bot's own token. Ask whoever runs Buildbell to replace it"
 
+    def statement(self) -> str:
+        """What is so, without the provider's words, which are for whoever runs the bot."""
+        return self._worded(self.sentence, None)
+
 
 class Unlinked(NotConnected):
     """The person had an account that works no longer; the sentence is whole."""

@@ -17,6 +17,7 @@ from bot.http.addresses import read_address, redirected
 from bot.http.credentials import Credentials
 from bot.http.errors import (
     AnswerLost,
+    BadToken,
     NoAccess,
     NotFound,
     ProviderDown,
@@ -159,11 +160,6 @@ class Api:
             if response.status_code < 300:
                 return Reply(response.status_code, content)
             if response.status_code >= 400:
-                refused = token if response.status_code == 401 else None
-                if refused is not None and not renewed and await self._credentials.refused(refused):
-                    # What was refused was not done (RFC 9110, 15.5.2), so it may be asked again, once.
-                    renewed, token = True, await self._credentials.token(changes=method != "GET")
-                    continue
                 error = error_for(
                     response.status_code,
                     response.headers,
@@ -171,6 +167,11 @@ class Api:
                     now=self._clock(),
                     in_text=self._errors_in_text,
                 )
+                refused = token if response.status_code == 401 else None
+                if refused is not None and not renewed and await self._is_replaced(refused, error):
+                    # What was refused was not done (RFC 9110, 15.5.2), so it may be asked again, once.
+                    renewed, token = True, await self._credentials.token(changes=method != "GET")
+                    continue
                 if isinstance(error, NoAccess) and token is not None:
                     error.owner = self._credentials.owner_of(token)
                 if method != "GET" and response.status_code in GATEWAYS:
@@ -181,6 +182,14 @@ class Api:
                 raise ProviderDown("it sent the request elsewhere")
             url, params = redirected(url, response.headers.get("location")), None
         raise ProviderDown("it sent the request round in circles")
+
+    async def _is_replaced(self, refused: SecretStr, error: ProviderError) -> bool:
+        """Whether there is another token than the refused one. Raises what the credentials do, with their words."""
+        try:
+            return await self._credentials.refused(refused)
+        except BadToken as problem:
+            problem.words = problem.words or error.words
+            raise
 
     async def _send(
         self,

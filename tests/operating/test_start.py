@@ -78,7 +78,11 @@ class Services:
         return {name: value for name, value in (whole | changed).items() if value is not None}
 
     def bot(self, **changed: Any) -> Buildbell:
-        return Buildbell(Settings(_env_file=None, **self.settings(**changed)), recheck_seconds=RECHECK)
+        return Buildbell(
+            Settings(_env_file=None, **self.settings(**changed)),
+            recheck_seconds=RECHECK,
+            slack_retry_seconds=RECHECK,
+        )
 
     async def examine(self, **changed: Any) -> dict[str, Finding]:
         """What the doctor finds, by what it looked at."""
@@ -134,8 +138,12 @@ async def started(bot: Buildbell) -> AsyncIterator[Buildbell]:
     [
         ("slack_bot_token", TokenRefused, "Slack refuses SLACK_BOT_TOKEN (invalid_auth)."),
         ("slack_app_token", TokenRefused, "Slack refuses SLACK_APP_TOKEN (invalid_auth)."),
-        ("bitrise_token", ServiceTokenRefused, "Bitrise refuses BITRISE_TOKEN ("),
-        ("buildio_token", ServiceTokenRefused, "Build.io refuses BUILDIO_TOKEN ("),
+        ("bitrise_token", ServiceTokenRefused, "Bitrise refuses BITRISE_TOKEN (Unauthorized)"),
+        (
+            "buildio_token",
+            ServiceTokenRefused,
+            "Build.io refuses BUILDIO_TOKEN (The credentials are missing or invalid)",
+        ),
     ],
 )
 async def test_a_refused_token_stops_the_start_by_its_name_once_it_was_asked_twice(
@@ -167,6 +175,13 @@ async def test_a_refusal_that_was_a_hiccup_stops_nothing(services: Services) -> 
     async with started(services.bot(slack_app_token=APP_TOKEN)):
         for one in (services.slack.api, services.bitrise, services.buildio):
             assert one.faults.active == []
+
+
+async def test_refusals_with_something_else_between_stop_nothing(services: Services) -> None:
+    for word in ("invalid_auth", "internal_error", "invalid_auth"):
+        services.slack.fault("auth.test", "error", words=word)
+    async with started(services.bot()):
+        assert services.slack.api.faults.active == []
 
 
 async def test_providers_that_are_away_are_no_reason_to_stop(services: Services) -> None:
