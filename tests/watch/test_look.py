@@ -21,7 +21,7 @@ from bot.watch import Look, compare, match
 from sandbox.bitrise import TOKEN, BitriseSandbox
 from sandbox.bitrise import App as SandboxApp
 from sandbox.clock import Clock
-from storage import Recorder, Scope, StartedRun, Storage
+from storage import Baseline, Recorder, Scope, StartedRun, Storage
 from tests.builds import to
 
 
@@ -433,7 +433,7 @@ async def follow(watch: Watch, app: SandboxApp, ref: PipelineRef) -> None:
         note=RunNote(by="U1", said="started it").encode(),
     )
     await watch.storage.of("T1").subscriptions.follow(
-        run, channel="C1", by="U1", at=watch.clock(), baseline=None, scope=Scope()
+        run, channel="C1", by="U1", at=watch.clock(), baseline=Baseline(at=watch.clock()), scope=Scope()
     )
 
 
