@@ -25,11 +25,16 @@ APPS_A_ROUND = 10
 ROUNDS_BETWEEN = 10
 # An app that the token may not ask, or that holds no builds, is asked again after this.
 REFUSED_FOR = timedelta(days=1)
+# An app that Bitrise does not call public or private, and that has nothing waiting, is probably private.
+QUIET_FOR = timedelta(hours=1)
 LONGEST_PAUSE = 600.0
 
 
 class Approvals:
-    """Asks public apps, since only they have pull requests from strangers, and owes channels what it finds."""
+    """Asks public apps, since only they have pull requests from strangers, and owes channels what it finds.
+
+    Those that may be public are asked, too, but rarely while they have nothing to tell.
+    """
 
     def __init__(
         self,
@@ -89,6 +94,8 @@ class Approvals:
                 log.info("approvals.not_asked", app=app.slug, reason=str(reason))
                 self._not_before[app.slug] = now + REFUSED_FOR
                 continue
+            if app.public is None and not waiting:
+                self._not_before[app.slug] = now + QUIET_FOR
             await self._compare(app, waiting)
 
     async def _compare(self, app: App, waiting: Sequence[BuildRequest]) -> None:

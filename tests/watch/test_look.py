@@ -16,8 +16,9 @@ from bot.filters import BuildFilter
 from bot.http import FixedToken, Http, ProviderDown
 from bot.messages import Message, RunNote
 from bot.outbox.subjects import pipeline_run
+from bot.provider import Provider
 from bot.terms import Style, Terms
-from bot.watch import Look, compare, match
+from bot.watch import Approvals, Look, compare, match
 from sandbox.bitrise import TOKEN, BitriseSandbox
 from sandbox.bitrise import App as SandboxApp
 from sandbox.clock import Clock
@@ -506,3 +507,33 @@ async def test_a_pipeline_that_ends_before_it_has_a_build_is_told_to_whoever_has
     assert await watch.storage.database.read(lambda db: db.execute(count).fetchone()) == (0,)
     await watch.look()
     assert sum(one.path.endswith(pipeline.slug) for one in watch.sandbox.requests) == 2
+
+
+@pytest.mark.parametrize(("public", "asked"), [(True, [1, 2, 3]), (None, [1, 1, 2]), (False, [0, 0, 0])])
+async def test_an_app_that_may_be_private_is_seldom_asked_what_waits_for_approval(
+    watch: Watch, public: bool | None, asked: list[int]
+) -> None:
+    app = App(slug=watch.sandbox.android.slug, title="Sample Android", public=public)
+    subscriptions = watch.storage.of("T1").subscriptions
+    await subscriptions.add(channel="C1", app=app, terms=Terms(), by="U1", at=watch.clock(), baseline=None)
+    approvals = Approvals(
+        watch.bitrise, watch.storage, every_seconds=1, found=lambda: None, clock=watch.clock
+    )
+    counts = []
+    for minutes in (0, 30, 31):
+        watch.clock.skip(timedelta(minutes=minutes))
+        await approvals.ask_some()
+        counts.append(sum(one.path.endswith("/build-requests") for one in watch.sandbox.requests))
+    assert counts == asked
+    # Where something waits, it is asked as often as any other.
+    watch.sandbox.hold(watch.sandbox.android, 12)
+    for _ in range(2):
+        watch.clock.skip(timedelta(minutes=61))
+        await approvals.ask_some()
+    watch.clock.skip(timedelta(minutes=1))
+    watch.sandbox.farm.requests.clear()
+    await approvals.ask_some()
+    open_ = await watch.storage.requests.open(Provider.BITRISE, app.slug)
+    assert list(open_) == []
+    asked_at_last = sum(one.path.endswith("/build-requests") for one in watch.sandbox.requests)
+    assert asked_at_last == (asked[-1] + 3 if public is not False else 0)
