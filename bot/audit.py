@@ -16,12 +16,16 @@ from enum import StrEnum
 from typing import Any
 
 from bot.build import Frozen
-from bot.slack_ids import pattern_of
 
 # Stands where somebody was named who has been erased.
 ERASED = "(erased)"
 # What may be the Slack id of a person; a word that only looks like one is kept beside the hash all the same.
-_PERSON = re.compile(rf"(?<![A-Za-z0-9]){pattern_of('UW')}(?![A-Za-z0-9])", re.ASCII)
+# Ids of other forms than Slack's own today are taken for one where they have a prefix or a digit.
+_PERSON = re.compile(
+    r"(?<![A-Za-z0-9])[UW][A-Z0-9]{5,20}(?![A-Za-z0-9])"
+    r"|(?<![A-Za-z0-9_])(?:[UW]_[\w.:-]{1,98}|(?=[A-Z_.:-]*[0-9])[UW][A-Z0-9_.:-]{1,99})(?![A-Za-z0-9])",
+    re.ASCII,
+)
 # What an entry is about by these words is always somebody: who they are at the provider.
 _NAMES = frozenset({"name"})
 

@@ -449,7 +449,7 @@ async def test_what_somebody_asked_for_before_they_became_an_outsider_is_not_car
         become(town, home="T0ELSEWHERE")
         town.later(timedelta(minutes=6))
         town.bitrise.requests.clear()
-        await town.press(asked, "Agree", "People of other companies", person="anna")
+        await town.press(asked, "Agree", "still belongs to the workspace", person="anna")
         nothing_was_done(town)
 
 
