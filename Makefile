@@ -46,7 +46,7 @@ imports: $(READY)
 	$(BIN)/lint-imports
 
 unit: $(READY)
-	$(BIN)/python -m pytest -n 5 --dist worksteal
+	$(BIN)/python -m pytest -n 6 --dist worksteal
 
 pictures: $(READY)  ## what README and docs show, taken anew while the main stories are played in a real browser
 	$(BIN)/python -m pytest tests/browser --pictures docs/pictures

@@ -491,6 +491,7 @@ class Buildbell:
             return cast(AuthorizeResult, await slack.authorize(enterprise_id, team_id))
 
         app = AsyncApp(
+            name="buildbell",  # without one Bolt looks through the whole stack for it
             logger=logging.getLogger("slack_bolt"),
             client=client,
             authorize=authorize,
