@@ -26,7 +26,7 @@ from bot.redaction import redact
 from bot.secrecy import knows
 from bot.slack import (
     Malformed,
-    answer_unreached,
+    answer_unavailable,
     check_payload,
     ignored_event,
     log_ignored,
@@ -221,7 +221,7 @@ class Server:
             return web.Response()
         if needs_slack(payload) and not await self._slack_reached():
             log.warning("slack.not_reached_yet", type=str(payload.get("type") or "command"))
-            status, answer = answer_unreached(payload)
+            status, answer = answer_unavailable(payload)
             return web.json_response(answer, status=status) if answer else web.Response(status=status)
         # Always as UTF-8, which is what Slack signs: nothing outside of the signature decides what is read in it.
         asked = AsyncBoltRequest(

@@ -17,7 +17,7 @@ from bot.slack.payloads import Malformed, check_payload, ignored_event, log_igno
 from bot.slack.presence import Presence, presence
 from bot.slack.session import slack_session
 from bot.slack.socket import PING_SECONDS, Sockets
-from bot.slack.unreached import answer_unreached, needs_slack
+from bot.slack.unavailable import answer_unavailable, needs_slack
 from bot.slack.workspaces import Slacks
 
 __all__ = [
@@ -32,7 +32,7 @@ __all__ = [
     "Sockets",
     "TokenRefused",
     "WhoWeAre",
-    "answer_unreached",
+    "answer_unavailable",
     "check_app",
     "check_payload",
     "client_options",

@@ -34,7 +34,7 @@ from handlers.answers import personal
 from handlers.answers.subscriptions import of_this_caller
 from handlers.caller import Caller
 from handlers.finding import NotNamed, channels_app, slug_of_channel
-from handlers.opening import open_in_time, opening_deadline
+from handlers.modal_opening import open_in_time, opening_deadline
 from handlers.saying import Pressed
 
 log = structlog.get_logger()

@@ -31,7 +31,7 @@ from handlers.caller import Answer, Audience, Caller
 from handlers.doing import NotAllowed, noted
 from handlers.doing.permitting import person_of
 from handlers.finding import NotNamed, channels_app, find_app
-from handlers.opening import open_in_time
+from handlers.modal_opening import open_in_time
 
 TITLE = "Policy"
 MOST_RULES = 100

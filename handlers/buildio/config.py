@@ -16,7 +16,7 @@ from handlers.buildio import revealing
 from handlers.buildio.variables import OfApp, Vars, check_known, check_may_look, last_changes
 from handlers.caller import Answer, Audience, Caller
 from handlers.finding import NotNamed, find_app
-from handlers.opening import open_in_time
+from handlers.modal_opening import open_in_time
 
 TITLE = "Config vars"
 SET, REMOVE = "Set config vars", "Remove config vars"

@@ -13,7 +13,7 @@ from handlers import doing
 from handlers.buildio.opening import channels_app, origin_of
 from handlers.caller import Answer, Caller
 from handlers.finding import find_app
-from handlers.opening import open_in_time
+from handlers.modal_opening import open_in_time
 
 
 async def deploy(ask: Deploy, caller: Caller) -> Answer | None:

@@ -28,7 +28,7 @@ from handlers import doing
 from handlers.buildio.opening import origin_of
 from handlers.caller import Answer, Audience, Caller
 from handlers.finding import NotNamed, find_app
-from handlers.opening import open_in_time
+from handlers.modal_opening import open_in_time
 from handlers.submitting import FieldProblem
 
 log = structlog.get_logger()

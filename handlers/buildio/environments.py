@@ -13,7 +13,7 @@ from handlers.buildio import config
 from handlers.buildio.variables import OfEnvironment
 from handlers.caller import Answer, Caller
 from handlers.finding import NotNamed
-from handlers.opening import open_in_time
+from handlers.modal_opening import open_in_time
 
 MOST_SAID = 5
 _ID = re.compile(r"[\w-]{1,64}")

@@ -15,7 +15,7 @@ from handlers.buildio.opening import origin_of
 from handlers.buildio.owners import with_team
 from handlers.caller import Answer, Caller
 from handlers.finding import NotNamed
-from handlers.opening import open_in_time
+from handlers.modal_opening import open_in_time
 from handlers.submitting import FieldProblem
 
 DELETE = "Delete a namespace"

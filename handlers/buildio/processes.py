@@ -13,7 +13,7 @@ from bot.provider import Provider
 from handlers import doing
 from handlers.caller import Answer, Caller
 from handlers.finding import NotNamed, find_app
-from handlers.opening import open_in_time
+from handlers.modal_opening import open_in_time
 
 TITLE = "Processes"
 

@@ -18,7 +18,7 @@ from bot.provider import Provider
 from handlers import doing
 from handlers.caller import Answer, Audience, Caller
 from handlers.finding import NotNamed, find_app
-from handlers.opening import open_in_time
+from handlers.modal_opening import open_in_time
 
 TITLE = "Run a command"
 # In the audit log, where somebody was refused before they said which one.

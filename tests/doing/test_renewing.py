@@ -35,7 +35,7 @@ class Clock:
 
 @dataclass
 class Door:
-    """Gives out numbered tokens; a refresh token works once."""
+    """Gives out numbered tokens; a refresh token works once. Nobody signs in or starts a bot here."""
 
     clock: Clock
     asked: list[str] = field(default_factory=list)

@@ -27,7 +27,7 @@ def needs_slack(payload: Mapping[str, Any]) -> bool:
     return payload.get("type") != "url_verification" and payload.get("ssl_check") != "1"
 
 
-def answer_unreached(payload: Mapping[str, Any]) -> tuple[int, dict[str, Any] | None]:
+def answer_unavailable(payload: Mapping[str, Any]) -> tuple[int, dict[str, Any] | None]:
     """Return the HTTP status and JSON body for a well-formed request that can't be handled yet."""
     if "command" in payload:
         return 200, {"response_type": "ephemeral", "text": NOT_YET}

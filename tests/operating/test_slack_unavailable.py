@@ -15,7 +15,7 @@ from aiohttp import web
 
 from bot.app import Buildbell
 from bot.settings import Settings
-from bot.slack import answer_unreached, slack_session
+from bot.slack import answer_unavailable, slack_session
 from bot.slack.client import web_client
 from bot.slack.presence import OneWorkspace
 from storage import Storage
@@ -193,4 +193,4 @@ async def test_a_request_that_is_given_up_takes_nothing_from_the_others(storage:
     ],
 )
 def test_where_slack_has_no_place_for_a_text_it_shows_its_own(payload: dict[str, Any], status: int) -> None:
-    assert answer_unreached(payload) == (status, None)
+    assert answer_unavailable(payload) == (status, None)
