@@ -33,7 +33,7 @@ story: $(READY)  ## a whole day in the sandbox, without hands
 check: lint types imports
 
 audit: $(READY)  ## what is known against the versions in the lock; OSV_URL=… asks a database of your own
-	$(BIN)/python -m checks.audit requirements-dev.lock $(if $(OSV_URL),--osv-url $(OSV_URL))
+	$(BIN)/python -m checks.dependency_audit requirements-dev.lock $(if $(OSV_URL),--osv-url $(OSV_URL))
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -9,22 +9,35 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from bench import ack, backlog, growth, held, lists, log, look, memory, record, start, telling, unsigned
-from bench.figure import Figure
+from bench import (
+    ack_latency,
+    dispatcher_throughput,
+    event_loop_delay,
+    idle_memory,
+    idle_poll,
+    log_parser,
+    notification_latency,
+    options_latency,
+    poll_recorder,
+    startup_time,
+    storage_growth,
+    unsigned_requests,
+)
+from bench.result import Figure
 
 ALL: dict[str, Callable[[float], Coroutine[Any, Any, list[Figure]]]] = {
-    "ack": ack.measure,
-    "look": look.measure,
-    "lists": lists.measure,
-    "log": log.measure,
-    "held": held.measure,
-    "record": record.measure,
-    "start": start.measure,
-    "memory": memory.measure,
-    "unsigned": unsigned.measure,
-    "telling": telling.measure,
-    "backlog": backlog.measure,
-    "growth": growth.measure,
+    "ack": ack_latency.measure,
+    "look": idle_poll.measure,
+    "lists": options_latency.measure,
+    "log": log_parser.measure,
+    "held": event_loop_delay.measure,
+    "record": poll_recorder.measure,
+    "start": startup_time.measure,
+    "memory": idle_memory.measure,
+    "unsigned": unsigned_requests.measure,
+    "telling": notification_latency.measure,
+    "backlog": dispatcher_throughput.measure,
+    "growth": storage_growth.measure,
 }
 SMALLEST = 0.0
 

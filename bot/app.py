@@ -23,61 +23,61 @@ from slack_bolt.context.async_context import AsyncBoltContext
 from slack_bolt.response import BoltResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.anchor_writer import AnchorWriter, use_anchor
-from bot.http import Http, ProviderClock, ProviderError
-from bot.metrics import Metrics
-from bot.outbox import Limits, Relay
-from bot.provider import Provider
-from bot.providers import check_service_token, clients_of, lookout_of, service_probes, sign_in_pages
+from bot.http_server import Server
+from bot.providers_setup import check_service_token, clients_of, lookout_of, service_probes, sign_in_pages
 from bot.settings import Settings
-from bot.slack import (
-    PING_SECONDS,
-    Presence,
+from bot.slack.http_session import slack_session
+from bot.slack.socket_mode import PING_SECONDS, Sockets
+from bot.slack.tenancy import Presence, presence
+from domain.errors import ProviderError
+from domain.provider import Provider
+from handlers.lifecycle_events import is_departure
+from handlers.listeners import register
+from handlers.middleware import Listening
+from providers.bitrise.artifacts.artifact_index import ArtifactIndex
+from providers.bitrise.build_requests.poller import Approvals
+from providers.bitrise.logs.follower import SECONDS_EACH as FOLLOW_SECONDS
+from providers.bitrise.logs.follower import Following
+from providers.bitrise.logs.log_limits import read_logs, whole_logs
+from providers.bitrise.webhook import Webhook
+from providers.http.provider_clock import ProviderClock
+from providers.http.transport import Http
+from services.accounts.provider_clients import Clients
+from services.actions.expiry import Expiring
+from services.authorization.authorizer import Rulings
+from services.authorization.user_groups import Groups
+from services.container import Departure, Desk
+from services.home.build_cache import Overview
+from services.home.refresher import HomeNews, Homes
+from services.jobs.access_checker import EVERY as SIGHT_EVERY
+from services.jobs.access_checker import Sight
+from services.jobs.audit_anchor import AnchorWriter, use_anchor
+from services.jobs.hidden_messages import SHOWN_SECONDS, Vanishing
+from services.jobs.temporary_files import Passing
+from services.jobs.workflow_steps import Waiting
+from services.lookup.duration_estimates import UsualTimes
+from services.lookup.option_cache import Choices
+from services.metrics import Metrics
+from services.outbox.dispatcher import Relay
+from services.outbox.rate_limits import Limits
+from services.polling.failure_analyzer import Investigator
+from services.polling.pollers import Lookout
+from services.request.context import workspace_of
+from services.request.late_replies import LateAnswers
+from services.slack.response_urls import SlackAddresses
+from services.slack.web_client import (
     SlackNotReachable,
-    Slacks,
-    Sockets,
     TokenRefused,
     client_options,
     open_connection,
-    presence,
-    slack_session,
     web_client,
 )
-from bot.watch import Approvals, Investigator, Lookout
-from bot.web import Server
-from bot.webhook import Webhook
-from bot.workers import Workers
-from handlers import (
-    ArtifactIndex,
-    Choices,
-    Clients,
-    Departure,
-    Desk,
-    Expiring,
-    Following,
-    Groups,
-    HomeNews,
-    Homes,
-    LateAnswers,
-    Listening,
-    MemberDirectory,
-    Overview,
-    Passing,
-    Rulings,
-    Sight,
-    SlackAddresses,
-    UsualTimes,
-    Vanishing,
-    Waiting,
-    is_departure,
-    register,
-    workspace_of,
-)
-from handlers.following import SECONDS_EACH as FOLLOW_SECONDS
-from handlers.log_limits import read_logs, whole_logs
-from handlers.sight import EVERY as SIGHT_EVERY
-from handlers.vanishing import SHOWN_SECONDS
-from storage import Database, Storage, prune
+from services.slack.workspace_clients import Slacks
+from services.slack.workspace_members import MemberDirectory
+from services.worker_processes.pool import Workers
+from storage.database import Database
+from storage.repositories import Storage
+from storage.retention import prune
 
 log = structlog.get_logger()
 

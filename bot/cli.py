@@ -17,23 +17,25 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
-from bot import __version__, duties, logs
-from bot.anchor_writer import AnchorNotWritable
+from bot import __version__, logging_setup
+from bot.admin import commands
+from bot.admin.cli_errors import MISUSED, stop
 from bot.app import Buildbell
-from bot.commands import GRAMMARS, markdown
-from bot.doctor import examine
-from bot.duties.plainly import MISUSED, stop
-from bot.findings import Finding
+from bot.docs_generator import write_pages
+from bot.doctor.checks import examine
+from bot.doctor.finding import Finding
+from bot.doctor.settings_checks import Looked, look_at_settings, look_for_misspelt_names, names_in
+from bot.http_server import CannotServe
 from bot.manifest import as_yaml, for_http, manifest, why_no_address
-from bot.pages import write_pages
-from bot.policy import PolicyProblem
-from bot.providers import ServiceTokenRefused
-from bot.redaction import redact
+from bot.providers_setup import ServiceTokenRefused
 from bot.settings import EnvFileUnreadable, Settings, in_words
-from bot.settings_check import Looked, look_at_settings, look_for_misspelt_names, names_in
-from bot.slack import TokenRefused
-from bot.web import CannotServe
-from storage import DatabaseProblem
+from domain.access_policy import PolicyProblem
+from domain.commands.command_line import GRAMMARS
+from domain.commands.parser import markdown
+from domain.redaction.redactor import redact
+from services.jobs.audit_anchor import AnchorNotWritable
+from services.slack.web_client import TokenRefused
+from storage.database import DatabaseProblem
 
 log = structlog.get_logger()
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -73,7 +75,7 @@ def program(
 def run() -> None:
     """Run the bot with the settings from the environment and .env, until SIGTERM or Ctrl-C."""
     settings = _settings()
-    logs.configure(settings.log_level)
+    logging_setup.configure(settings.log_level)
     for name, meant in _misspelt().items():
         log.warning("settings.unknown", name=name, meant=meant)
     try:
@@ -109,9 +111,9 @@ def sandbox(
         )
     # The simulators come last and only here: a bot that runs for real never loads them.
     try:
-        from sandbox.live import live  # noqa: PLC0415
-        from sandbox.stage import PortNotFree  # noqa: PLC0415
-        from sandbox.story import play  # noqa: PLC0415
+        from sandbox.environment import PortNotFree  # noqa: PLC0415
+        from sandbox.main import live  # noqa: PLC0415
+        from sandbox.scenario import play  # noqa: PLC0415
     except ModuleNotFoundError as problem:
         if (problem.name or "").partition(".")[0] not in OF_THE_SANDBOX:
             raise
@@ -130,7 +132,7 @@ def sandbox(
 @cli.command()
 def doctor() -> None:
     """Check settings, tokens, scopes, reachability, port, clock and database; one line each, with the cure."""
-    logs.configure("error")
+    logging_setup.configure("error")
     try:
         looked = look_at_settings()
     except EnvFileUnreadable as problem:
@@ -225,4 +227,4 @@ def _stop(words: str) -> NoReturn:
     sys.exit(2)
 
 
-duties.register(cli)
+commands.register(cli)

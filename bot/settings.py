@@ -13,12 +13,12 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from bot.aborts import AbortRule, rules_from
-from bot.audit_anchor import AnchorAddress
-from bot.policy import Allow, PolicyProblem, Protect, read_policy
-from bot.redaction import redact
-from bot.slack_ids import is_slack_id
-from bot.vault import Vault
+from domain.abort_reason import AbortRule, rules_from
+from domain.access_policy import Allow, PolicyProblem, Protect, read_policy
+from domain.redaction.redactor import redact
+from domain.slack_ids import is_slack_id
+from storage.audit_anchor_lines import AnchorAddress
+from storage.encryption import Vault
 
 _ONE_WORD = re.compile(r"[!-~]+")  # what an HTTP header can carry (RFC 9110, 5.5)
 _HOST = re.compile(r"[a-z0-9_.-]+(:[0-9]{1,5})?|\[[0-9a-f:]+\](:[0-9]{1,5})?")
@@ -216,7 +216,7 @@ class Settings(DataSettings):
         default=10, gt=0, le=DAY_SECONDS, description="Seconds between two looks while a build runs."
     )
     policy_file: Path | None = Field(
-        default=None, description="A TOML file with rules of who may do what (docs/policy.md)."
+        default=None, description="A TOML file with rules of who may do what (docs/access-rules.md)."
     )
     service_token_acts: bool = Field(
         default=False,

@@ -7,13 +7,14 @@ from typing import Any
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.async_app import AsyncAck
 
-from bot.commands import GRAMMARS, Grammar
-from handlers.answering import answer
-from handlers.caller import Caller, workspace_of
-from handlers.desk import Desk
-from handlers.listening import Listening
-from handlers.saying import ToResponseUrl
-from handlers.trouble import say_or_explain
+from domain.commands.command_line import GRAMMARS
+from domain.commands.parser import Grammar
+from handlers.middleware import Listening
+from services.container import Desk
+from services.features.dispatch import answer
+from services.request.context import Caller, workspace_of
+from services.request.error_messages import say_or_explain
+from services.request.responder import ToResponseUrl
 
 
 def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:

@@ -7,19 +7,20 @@ from typing import Any
 
 from slack_bolt.app.async_app import AsyncApp
 
-from bot import messages
-from bot.build import App
-from bot.messages import Message, NotAButton
-from bot.provider import Provider
-from handlers.answers import builds
-from handlers.buildio import apps
-from handlers.caller import Answer, Caller, workspace_of
-from handlers.desk import Desk
-from handlers.finding import app_by_slug
-from handlers.homes import Homes
-from handlers.listening import Listening, wait_for_place
-from handlers.panes import ToPane
-from handlers.trouble import say_or_explain
+from domain.build import App
+from domain.message import Message
+from domain.provider import Provider
+from handlers.middleware import Listening, wait_for_place
+from messages import apps as message_apps
+from messages.kit.button_values import NotAButton
+from providers.buildio.apps import commands as app_commands
+from services.container import Desk
+from services.features.builds import commands
+from services.home.refresher import Homes
+from services.request.context import Answer, Caller, workspace_of
+from services.request.error_messages import say_or_explain
+from services.request.finder import app_by_slug
+from services.request.view_responder import ToPane
 
 
 def register(app: AsyncApp, desk: Desk, listening: Listening, homes: Homes) -> None:
@@ -44,7 +45,7 @@ async def app_picked(body: dict[str, Any], desk: Desk) -> None:
 
 
 async def _app_card(value: str, caller: Caller) -> Answer:
-    picked = messages.read_any_app(value)
+    picked = message_apps.read_any_app(value)
     if picked is None:
         raise NotAButton
     app = await app_by_slug(caller, picked.slug, picked.provider)
@@ -52,6 +53,6 @@ async def _app_card(value: str, caller: Caller) -> Answer:
 
 
 _CARDS: Mapping[Provider, Callable[[App, Caller], Awaitable[Message]]] = {
-    Provider.BITRISE: builds.app_card,
-    Provider.BUILDIO: apps.card,
+    Provider.BITRISE: commands.app_card,
+    Provider.BUILDIO: app_commands.card,
 }

@@ -6,13 +6,13 @@ from typing import Any
 
 from slack_bolt.app.async_app import AsyncApp
 
-from bot.commands import grammar_in, grammar_of
-from handlers.answering import answer
-from handlers.caller import Caller, workspace_of
-from handlers.desk import Desk
-from handlers.listening import Listening
-from handlers.saying import ToChannel
-from handlers.trouble import say_or_explain
+from domain.commands.command_line import grammar_in, grammar_of
+from handlers.middleware import Listening
+from services.container import Desk
+from services.features.dispatch import answer
+from services.request.context import Caller, workspace_of
+from services.request.error_messages import say_or_explain
+from services.request.responder import ToChannel
 
 
 def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:

@@ -8,17 +8,18 @@ from typing import Any
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.async_app import AsyncAck
 
-from bot import messages
-from bot.commands import mentioned_builds
-from bot.provider import Provider
-from handlers.answers import builds, forms
-from handlers.caller import Answer, Caller
-from handlers.desk import Desk
-from handlers.finding import NotNamed, find_build
-from handlers.listening import Listening
-from handlers.panes import ToPane
-from handlers.set_up import NotSetUp, check_set_up
-from handlers.trouble import say_or_explain
+from domain.provider import Provider
+from handlers.middleware import Listening
+from messages import notices
+from providers.bitrise.build_mentions import mentioned_builds
+from providers.bitrise.builds import open_forms
+from services.container import Desk
+from services.features.builds import commands
+from services.request.context import Answer, Caller
+from services.request.error_messages import say_or_explain
+from services.request.finder import NotNamed, find_build
+from services.request.provider_check import NotSetUp, check_set_up
+from services.request.view_responder import ToPane
 
 START, FIND, ABOUT = "start_build", "find_build", "about_build"
 
@@ -37,13 +38,13 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
     async def start(ack: AsyncAck, body: dict[str, Any]) -> None:
         await ack()
         caller = Caller.in_body(body, desk)
-        await see_to(START, forms.open_start(caller), caller, form=True)
+        await see_to(START, open_forms.open_start(caller), caller, form=True)
 
     @app.shortcut(FIND)
     async def find(ack: AsyncAck, body: dict[str, Any]) -> None:
         await ack()
         caller = Caller.in_body(body, desk)
-        await see_to(FIND, forms.open_find(caller), caller, form=True)
+        await see_to(FIND, open_forms.open_find(caller), caller, form=True)
 
     @app.shortcut(ABOUT)
     async def about(ack: AsyncAck, body: dict[str, Any]) -> None:
@@ -66,5 +67,5 @@ async def _about(message: dict[str, Any], caller: Caller) -> Answer:
     refs = mentioned_builds(message)
     if not refs:
         raise NotNamed("This message has no link to a Bitrise build, and no number such as #123.")
-    cards = [await builds.card(*await find_build(caller, None, ref), caller) for ref in refs]
-    return Answer(messages.below_each_other(cards), title="About this build")
+    cards = [await commands.card(*await find_build(caller, None, ref), caller) for ref in refs]
+    return Answer(notices.below_each_other(cards), title="About this build")

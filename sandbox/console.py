@@ -8,12 +8,13 @@ import sys
 import threading
 from collections.abc import Callable
 
-from sandbox.bitrise import Role
-from sandbox.buildio.orders import Orders
-from sandbox.control import find_app, find_post
-from sandbox.membership import described, find_member, find_role, revoke_all
-from sandbox.slack import CannotDo, Post
-from sandbox.stage import Stage
+from sandbox.bitrise.members import Role
+from sandbox.buildio.control import Orders
+from sandbox.control_api import find_app, find_post
+from sandbox.environment import Stage
+from sandbox.members import described, find_member, find_role, revoke_all
+from sandbox.slack.input_values import CannotDo
+from sandbox.slack.workspace import Post
 
 HELP = """\
   /bitrise …             type a command to the bot: /bitrise help

@@ -8,15 +8,15 @@ from typing import Any
 import sqlite_utils
 from pydantic import SecretStr
 
-from bot.build import Frozen
-from bot.http import Tokens
-from bot.provider import Provider
-from bot.vault import CannotOpen, Vault
+from domain.build import Frozen
+from domain.credentials import Tokens
+from domain.provider import Provider
+from domain.recipient import Recipient
 from storage.database import OfWorkspace
-from storage.messages import owe_message
-from storage.recipient import Recipient
+from storage.encryption import CannotOpen, Vault
+from storage.slack_messages import owe_message
 from storage.subscriptions import check_soon, end_access
-from storage.times import from_text, to_text
+from storage.timestamps import from_text, to_text
 
 _FIELDS = "team_id, user_id, provider, provider_user, name, sealed, connected_at, renewable, broken_at"
 

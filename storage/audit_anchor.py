@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sqlite_utils
 
-from bot.audit import Tampered
-from bot.audit_anchor import Anchored, Remark, digest_of, read_line
+from domain.audit_log import Tampered
+from storage.audit_anchor_lines import Anchored, Remark, digest_of, read_line
 from storage.audit_register import Register, ends_of, read_register, waiting_lines
 
 

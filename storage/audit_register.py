@@ -14,11 +14,11 @@ from functools import cached_property
 
 import sqlite_utils
 
-from bot.audit import Tampered
-from bot.audit_anchor import AnchorEvent, AnchorLine, digest_of, make_line
-from bot.vault import CannotOpen, Vault
+from domain.audit_log import Tampered
+from storage.audit_anchor_lines import AnchorEvent, AnchorLine, digest_of, make_line
+from storage.encryption import CannotOpen, Vault
 from storage.migrations import audit_triggers
-from storage.times import to_text
+from storage.timestamps import to_text
 
 # What a seal over a chain's ends begins with since there is a register: a register without a seal does not fit it.
 _REGISTERED = "registered"

@@ -1,7 +1,7 @@
 """Copies of the database: made while the bot writes, checked, and put back so that no kill leaves half of one.
 
 A restore brings back what was known when the backup was made. What Slack and Bitrise did since, it can't: builds that
-were told between the backup and the restore are told again, unless what was owed is forgotten (`storage.anew`).
+were told between the backup and the restore are told again, unless what was owed is forgotten (`storage.watch_reset`).
 """
 
 from __future__ import annotations
@@ -19,10 +19,9 @@ from pathlib import Path
 
 import sqlite_utils
 
-from bot.audit import Entry, Event, Personal, Tampered
-from bot.audit_anchor import AnchorEvent
-from bot.vault import Vault
-from storage.audit import append, teams_with_chains, verify_chain
+from domain.audit_log import Entry, Event, Personal, Tampered
+from storage.audit_anchor_lines import AnchorEvent
+from storage.audit_log import append, teams_with_chains, verify_chain
 from storage.audit_register import (
     ChainEnds,
     RegisterChange,
@@ -50,6 +49,7 @@ from storage.database import (
     hold_beside,
     in_transaction,
 )
+from storage.encryption import Vault
 from storage.migrations import known_migrations
 from storage.private_files import FILE_MODE, make_file, make_folder
 

@@ -17,7 +17,7 @@ import sqlite_utils
 
 from storage.migrations import known_migrations, migrations
 from storage.private_files import FILE_MODE, give_to_owner, make_file, make_folder, mend_modes
-from storage.remnants import empty_log, is_marked, mark_for_rewriting, rewrite_file, rewrite_tables
+from storage.secure_deletion import empty_log, is_marked, mark_for_rewriting, rewrite_file, rewrite_tables
 
 T = TypeVar("T")
 Work = Callable[[sqlite_utils.Database], T]

@@ -7,9 +7,10 @@ from datetime import datetime
 
 import sqlite_utils
 
-from bot import messages
-from bot.messages import RunNote
-from bot.pipeline import Pipeline
+from domain.pipeline import Pipeline
+from messages import pipeline_card
+from messages.kit.message_state import RunNote
+from providers.bitrise.builds import action_messages
 from storage.outbox import run_parcel
 from storage.pipelines import pipeline_of
 from storage.subscriptions import Subscription, end_subscription, subscriptions_of_apps
@@ -40,11 +41,11 @@ def _was_told_of_an_end(db: sqlite_utils.Database, subscription: Subscription) -
 def _show_end(db: sqlite_utils.Database, one: Pipeline, subscription: Subscription, at: datetime) -> None:
     if subscription.app is None:
         return
-    card = messages.pipeline_card(one, subscription.app, now=at)
+    card = pipeline_card.pipeline_card(one, subscription.app, now=at)
     where = [subscription.team, subscription.channel, run_parcel(subscription.id, "*")]
     query = "SELECT parcel, note FROM messages WHERE team_id = ? AND channel_id = ? AND parcel GLOB ?"
     for parcel, note in db.execute(query, where).fetchall():
-        content = messages.with_starter(card, RunNote.read(note)).encode()
+        content = action_messages.with_starter(card, RunNote.read(note)).encode()
         db.execute(
             "UPDATE messages SET content = ?, stale = stale + (status IN ('sending', 'told')) WHERE parcel = ?",
             [content, parcel],

@@ -22,13 +22,13 @@ from slack_sdk.oauth.installation_store.models.bot import Bot
 from slack_sdk.oauth.installation_store.models.installation import Installation
 from slack_sdk.oauth.state_store.async_state_store import AsyncOAuthStateStore
 
-from bot.build import Frozen
-from bot.vault import CannotOpen, Vault
+from domain.build import Frozen
 from storage.database import Database
-from storage.fingerprints import fingerprint_of
-from storage.signed_states import is_issued, new_state
-from storage.times import from_text, to_text
-from storage.wiping import WITH_TOKENS, wipe_workspace
+from storage.encryption import CannotOpen, Vault
+from storage.hashing import fingerprint_of
+from storage.oauth_states import is_issued, new_state
+from storage.timestamps import from_text, to_text
+from storage.workspace_removal import WITH_TOKENS, wipe_workspace
 
 # Slack's page is opened at once; an answer that comes later than this is not to be trusted.
 STATE_LIVES = timedelta(minutes=10)

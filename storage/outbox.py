@@ -9,26 +9,26 @@ from typing import Any
 
 import sqlite_utils
 
-from bot.authors import people_behind
-from bot.build import App, Build, Frozen, State
-from bot.failure import Failure
-from bot.messages import Note
-from bot.pipeline import Pipeline
-from bot.provider import Provider
-from bot.series import Standing
-from bot.terms import Happening, Terms
-from bot.ties import Tie
-from bot.usual import MOST_SUCCESSES, usual_time
+from domain.build import App, Build, Frozen, State
+from domain.build_author import people_behind
+from domain.duration_estimate import MOST_SUCCESSES, usual_time
+from domain.failure_streak import Standing
+from domain.log.failure import Failure
+from domain.notifications.deploy_link import Tie
+from domain.notifications.rule import Happening, Terms
+from domain.pipeline import Pipeline
+from domain.provider import Provider
+from domain.recipient import Recipient
+from messages.kit.message_state import Note
 from storage.database import Database
-from storage.messages import NewMessage
-from storage.people import Known, everybody
+from storage.deploy_links import ties_of
 from storage.pipelines import pipeline_of
-from storage.recipient import Recipient
-from storage.runs import end_runs_in, is_followed_meanwhile, move_runs_to_starters
+from storage.slack_messages import NewMessage
+from storage.started_runs import end_runs_in, is_followed_meanwhile, move_runs_to_starters
 from storage.subscriptions import end_those_told_once
-from storage.ties import ties_of
-from storage.times import from_text, to_text
-from storage.watching import successes_like
+from storage.timestamps import from_text, to_text
+from storage.user_profiles import Known, everybody
+from storage.watched_builds import successes_like
 
 
 class Owed(Frozen):

@@ -6,13 +6,13 @@ from collections.abc import Iterable
 
 import sqlite_utils
 
-from bot.build import PipelineRef
-from bot.pipeline import Pipeline
-from bot.provider import Provider
-from bot.terms import Terms
-from bot.watched import FollowedPipeline
-from storage.keeping import pipeline_as_kept
-from storage.times import to_text
+from domain.build import PipelineRef
+from domain.build_sanitizer import pipeline_as_kept
+from domain.notifications.rule import Terms
+from domain.pipeline import Pipeline
+from domain.poll_state import FollowedPipeline
+from domain.provider import Provider
+from storage.timestamps import to_text
 
 
 def open_pipelines(db: sqlite_utils.Database, provider: Provider) -> list[Pipeline]:

@@ -11,16 +11,16 @@ from typing import Any
 
 import sqlite_utils
 
-from bot.authors import Names
-from bot.build import App, Frozen
-from bot.provider import Provider
-from bot.terms import Terms
+from domain.build import App, Frozen
+from domain.build_author import Names
+from domain.notifications.rule import Terms
+from domain.provider import Provider
+from domain.recipient import Recipient
 from storage.database import Database
-from storage.messages import keep_app
-from storage.people import names_of
-from storage.recipient import Recipient
-from storage.times import from_text, to_text
-from storage.watching import end_watching
+from storage.slack_messages import keep_app
+from storage.timestamps import from_text, to_text
+from storage.user_profiles import names_of
+from storage.watched_builds import end_watching
 
 # Stands for every app that is watched, where a subscription is not for one of its own.
 EVERY_APP = ""

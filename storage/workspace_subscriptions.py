@@ -8,15 +8,15 @@ from typing import Any
 
 import sqlite_utils
 
-from bot.build import App, Frozen
-from bot.provider import Provider
-from bot.terms import Happening, Terms
-from bot.watched import Baseline
+from domain.build import App, Frozen
+from domain.notifications.rule import Happening, Terms
+from domain.poll_state import Baseline
+from domain.provider import Provider
+from domain.recipient import Recipient
 from storage.database import OfWorkspace
-from storage.messages import owe_message
 from storage.outbox import Owed, owe, run_parcel
-from storage.recipient import Recipient
-from storage.runs import NOT_SEEN, take_over, unfollow
+from storage.slack_messages import owe_message
+from storage.started_runs import NOT_SEEN, take_over, unfollow
 from storage.subscriptions import (
     EVERY_APP,
     Scope,
@@ -29,8 +29,8 @@ from storage.subscriptions import (
     scope_row,
     select_subscriptions,
 )
-from storage.times import to_text
-from storage.watching import begin_watching, latest_builds
+from storage.timestamps import to_text
+from storage.watched_builds import begin_watching, latest_builds
 
 # What the bot itself sees.
 EVERYTHING = Scope()

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from storage import Database, Storage
-from tests.town import Town, open_town
+from storage.database import Database
+from storage.repositories import Storage
+from tests.support.bot_harness import Town, open_town
 
 # A proxy of the machine's, or the settings of a bot that runs on it, must not reach a test.
 for name in list(os.environ):

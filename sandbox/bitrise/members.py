@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from sandbox.bitrise.farm import App
+from sandbox.bitrise.state import App
 
 TOKEN = "bitpat_sandbox-token-0000000000"  # noqa: S105 - simulated tokens, here and below
 TESTER_TOKEN = "bitpat_sandbox-tester-0000000000"  # noqa: S105

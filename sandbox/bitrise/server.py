@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from sandbox.bitrise.api import Api
-from sandbox.bitrise.desk import error_of
-from sandbox.bitrise.farm import App, Build, BuildRequest, Farm, Pipeline, Result
+from sandbox.bitrise.api.base import error_of
+from sandbox.bitrise.api.routes import Api
+from sandbox.bitrise.file_store import FileStore
 from sandbox.bitrise.members import Role, holder, usual_members
-from sandbox.bitrise.storage import FileStore
-from sandbox.service import Service
-from sandbox.wire import Wire
+from sandbox.bitrise.state import App, Build, BuildRequest, Farm, Pipeline, Result
+from sandbox.middleware import Wire
+from sandbox.provider_simulator import Service
 
 
 @dataclass

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.bitrise.farm import App
 from sandbox.bitrise.members import Member, Role
+from sandbox.bitrise.state import App
 
 CONCURRENCY = 5
 STACKS: dict[str, dict[str, Any]] = {

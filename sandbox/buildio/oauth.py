@@ -14,7 +14,8 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
-from sandbox.buildio.grants import (
+from sandbox.buildio.members import BOTH, READ, Member
+from sandbox.buildio.oauth_grants import (
     ACCESS_LIVES,
     CLIENT_ID,
     CLIENT_SECRET,
@@ -23,7 +24,6 @@ from sandbox.buildio.grants import (
     Issued,
     NotGranted,
 )
-from sandbox.buildio.members import BOTH, READ, Member
 from sandbox.consent_page import TOO_OLD, page, refusal, sent_back
 
 AUTHORIZE, TOKEN = "/oauth/authorize", "/oauth/token"

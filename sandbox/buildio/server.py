@@ -6,19 +6,19 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Self
 
-from sandbox.browser import consent
-from sandbox.buildio.api import ROOT, Api, veiled
+from sandbox.buildio.api.base import Manner, error_of
+from sandbox.buildio.api.routes import ROOT, Api, veiled
 from sandbox.buildio.deployments import Deployment
-from sandbox.buildio.desk import Manner, error_of
 from sandbox.buildio.domains import Domain
 from sandbox.buildio.dynos import Dyno, Formation
-from sandbox.buildio.grants import Grants
 from sandbox.buildio.members import Access, Role, Team, usual_members
 from sandbox.buildio.oauth import AUTHORIZE, OAuth
-from sandbox.buildio.platform import App, Platform
-from sandbox.membership import find_member
-from sandbox.service import Service
-from sandbox.wire import Wire
+from sandbox.buildio.oauth_grants import Grants
+from sandbox.buildio.state import App, Platform
+from sandbox.members import find_member
+from sandbox.middleware import Wire
+from sandbox.oauth_browser import consent
+from sandbox.provider_simulator import Service
 
 
 @dataclass

@@ -10,9 +10,9 @@ from pathlib import Path
 import emoji
 from aiohttp import web
 
-from sandbox.page.feed import Feed
+from sandbox.environment import Stage
+from sandbox.page.change_feed import Feed
 from sandbox.slack.workspace import TEAM
-from sandbox.stage import Stage
 
 STATIC = Path(__file__).parent / "static"
 # Nothing on the page comes from anywhere but here; a message's pictures may.

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from sandbox.slack.checks import SlackError
+from sandbox.slack.validation import SlackError
 
 Arguments = Mapping[str, Any]
 T = TypeVar("T")

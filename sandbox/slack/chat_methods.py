@@ -6,8 +6,8 @@ import itertools
 from typing import Any
 
 from sandbox.slack.arguments import Arguments, flag, needed, page, structure, text, timestamp
-from sandbox.slack.checks import SlackError, check_attachments, check_blocks
 from sandbox.slack.method_context import MethodContext
+from sandbox.slack.validation import SlackError, check_attachments, check_blocks
 from sandbox.slack.workspace import Channel, Post, ScheduledMessage
 
 LONGEST_TEXT = 40_000

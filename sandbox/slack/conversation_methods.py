@@ -7,8 +7,8 @@ from typing import Any
 
 from sandbox.slack import payloads
 from sandbox.slack.arguments import Arguments, flag, needed, page, text, timestamp
-from sandbox.slack.checks import SlackError
 from sandbox.slack.method_context import MethodContext
+from sandbox.slack.validation import SlackError
 from sandbox.slack.workspace import Channel, Post
 
 LONGEST_NAME = 80

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from sandbox.slack import payloads
-from sandbox.slack.accounts import Person
-from sandbox.slack.delivery import Delivery
 from sandbox.slack.installations import Installation
+from sandbox.slack.request_delivery import Delivery
+from sandbox.slack.users import Person
 from sandbox.slack.workspace import Channel, Post, Workspace
 
 # Each event that the sandbox sends, and the scope without which Slack does not send it.

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.slack.accounts import Enterprise
-from sandbox.slack.checks import SlackError
+from sandbox.slack.users import Enterprise
+from sandbox.slack.validation import SlackError
 from sandbox.slack.workspace import APP, StepRun, Workspace
 
 CLIENT_ID = "1234567890.1234567890"

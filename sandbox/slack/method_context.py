@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox.slack.arguments import Arguments, needed, text
-from sandbox.slack.checks import SlackError
-from sandbox.slack.handles import Handles
 from sandbox.slack.installations import Installation
+from sandbox.slack.interaction_handles import Handles
+from sandbox.slack.validation import SlackError
 from sandbox.slack.workspace import Channel, Post, StepRun, Workspace
 
 # A conversation's scopes are named after its kind (docs.slack.dev, "Conversations API").

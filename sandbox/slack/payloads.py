@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.slack.accounts import Enterprise, Group, Person
-from sandbox.slack.checks import parameters_of
+from sandbox.slack.users import Enterprise, Group, Person
+from sandbox.slack.validation import parameters_of
 from sandbox.slack.workspace import (
     APP,
     BOT_USER,

@@ -6,8 +6,8 @@ import re
 from typing import Any
 
 from sandbox.slack.arguments import Arguments, needed, page, text, timestamp
-from sandbox.slack.checks import SlackError
 from sandbox.slack.method_context import MethodContext
+from sandbox.slack.validation import SlackError
 from sandbox.slack.workspace import Channel, Post
 
 # As Slack's clients do, 23 different ones on a message, and 23 of one person.

@@ -10,19 +10,19 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from sandbox.browser import consent
 from sandbox.faults import Fault
-from sandbox.journal import Journal
+from sandbox.oauth_browser import consent
+from sandbox.request_log import Journal
 from sandbox.slack import payloads
-from sandbox.slack.accounts import Enterprise, Person
-from sandbox.slack.delivery import DEADLINE_SECONDS, Delivery
 from sandbox.slack.events import is_subscribed, origin_of
-from sandbox.slack.install_page import PATH, InstallPage
+from sandbox.slack.installation_page import PATH, InstallPage
 from sandbox.slack.installations import Installation, Installations, Token
-from sandbox.slack.sockets import Sockets
+from sandbox.slack.request_delivery import DEADLINE_SECONDS, Delivery
+from sandbox.slack.socket_mode import Sockets
+from sandbox.slack.users import Enterprise, Person
 from sandbox.slack.web_api import WebApi
-from sandbox.slack.workplace import Workplace
 from sandbox.slack.workspace import TEAM, Channel, Workspace
+from sandbox.slack.workspace_driver import Workplace
 
 BOT_TOKEN = "xoxb-sandbox-0000000000-buildbell"  # noqa: S105 - a simulated token
 APP_TOKEN = "xapp-sandbox-0000000000-buildbell"  # noqa: S105

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sandbox.slack.accounts import Person
+from sandbox.slack.users import Person
 from sandbox.slack.workspace import Channel, OpenView, Post
 
 _DATE = re.compile(r"<!date\^(\d+)\^[^|>]*\|([^>]*)>")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from sandbox.slack import payloads
-from sandbox.slack.accounts import Person
 from sandbox.slack.arguments import Arguments, flag, needed, page, text
-from sandbox.slack.checks import SlackError
 from sandbox.slack.method_context import MethodContext
+from sandbox.slack.users import Person
+from sandbox.slack.validation import SlackError
 from sandbox.slack.workspace import APP
 
 MOST_USERS = 1000

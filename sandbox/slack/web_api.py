@@ -12,16 +12,16 @@ from typing import Any
 from aiohttp import web
 
 from sandbox.faults import Fault, Faults
-from sandbox.journal import Journal
+from sandbox.request_log import Journal
 from sandbox.slack.arguments import flag, parse_json
-from sandbox.slack.checks import SlackError
 from sandbox.slack.installations import Installation, Installations, Token
-from sandbox.slack.methods import FORM_ONLY, METHODS, Methods
-from sandbox.slack.rates import Rates
-from sandbox.slack.responses import take_response
-from sandbox.slack.sockets import Sockets
-from sandbox.slack.workplace import Workplace
+from sandbox.slack.rate_limits import Rates
+from sandbox.slack.response_urls import take_response
+from sandbox.slack.socket_mode import Sockets
+from sandbox.slack.validation import SlackError
+from sandbox.slack.web_api_methods import FORM_ONLY, METHODS, Methods
 from sandbox.slack.workspace import APP, StepRun
+from sandbox.slack.workspace_driver import Workplace
 
 _UNESCAPED = re.compile(r"&(?!amp;|lt;|gt;)|<(?![@#!]|https?:|mailto:|tel:)|<(?=[^>]*$)")
 # Errors that come from a careful app, too: the world changed between its looking and its asking.

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
-from sandbox.slack.accounts import Enterprise, Group, Person
+from sandbox.slack.users import Enterprise, Group, Person
 
 T = TypeVar("T")
 

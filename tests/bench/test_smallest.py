@@ -9,30 +9,43 @@ from collections.abc import Sequence
 
 import pytest
 
-from bench import ack, backlog, growth, held, lists, log, look, memory, record, start, telling, unsigned
+from bench import (
+    ack_latency,
+    dispatcher_throughput,
+    event_loop_delay,
+    idle_memory,
+    idle_poll,
+    log_parser,
+    notification_latency,
+    options_latency,
+    poll_recorder,
+    startup_time,
+    storage_growth,
+    unsigned_requests,
+)
 from bench.__main__ import ALL, SMALLEST
-from bench.figure import Figure, scaled
-from bench.staging import staged
+from bench.environment import staged
+from bench.result import Figure, scaled
 
 # What each measures in a bot that runs, in an order in which none is in another one's way.
 OF_THE_WHOLE_BOT = {
     "telling": (
-        telling.measure,
+        notification_latency.measure,
         1,
     ),  # adds apps, which the bot knows for a while after it has asked for the list
-    "ack": (ack.measure, 1),
-    "lists": (lists.measure, 2),
-    "held": (held.measure, 3),
-    "unsigned": (unsigned.measure, 3),
-    "start": (start.measure, 1),
-    "memory": (memory.measure, 1),
+    "ack": (ack_latency.measure, 1),
+    "lists": (options_latency.measure, 2),
+    "held": (event_loop_delay.measure, 3),
+    "unsigned": (unsigned_requests.measure, 3),
+    "start": (startup_time.measure, 1),
+    "memory": (idle_memory.measure, 1),
 }
 OF_PARTS = {
-    "look": (look.measure, 6),
-    "log": (log.measure, 4),
-    "record": (record.measure, 1),
-    "backlog": (backlog.measure, 2),
-    "growth": (growth.measure, 2),
+    "look": (idle_poll.measure, 6),
+    "log": (log_parser.measure, 4),
+    "record": (poll_recorder.measure, 1),
+    "backlog": (dispatcher_throughput.measure, 2),
+    "growth": (storage_growth.measure, 2),
 }
 needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="the benchmarks read /proc")
 
@@ -60,8 +73,8 @@ def test_the_smallest_size_is_never_nothing() -> None:
 
 @needs_proc
 async def test_benchmarks_of_the_whole_bot_run_at_their_smallest_size() -> None:
-    settings = lists.SETTINGS | held.SETTINGS | telling.SETTINGS
-    async with staged(None, settings, program=held.PROGRAM) as stage:
+    settings = options_latency.SETTINGS | event_loop_delay.SETTINGS | notification_latency.SETTINGS
+    async with staged(None, settings, program=event_loop_delay.PROGRAM) as stage:
         for name, (measure, count) in OF_THE_WHOLE_BOT.items():
             try:
                 check(await measure(SMALLEST, stage), count)

@@ -14,11 +14,11 @@ from aiohttp import web
 from playwright.async_api import Browser, Page, async_playwright, expect
 
 from bot.manifest import manifest
-from sandbox.control import Control
-from sandbox.live import seed
-from sandbox.page import add_page
-from sandbox.stage import Stage
-from tests.forked_bot import forked_stage
+from sandbox.control_api import Control
+from sandbox.environment import Stage
+from sandbox.main import seed
+from sandbox.page.routes import add_page
+from tests.support.forked_bot import forked_stage
 
 Picture = Callable[[Page, str], Awaitable[None]]
 

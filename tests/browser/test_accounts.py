@@ -9,11 +9,11 @@ import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from bot.manifest import manifest
-from sandbox.bitrise import BEN_TOKEN
-from sandbox.stage import Stage
-from tests.browser.acting import be, message, say
+from sandbox.bitrise.members import BEN_TOKEN
+from sandbox.environment import Stage
 from tests.browser.conftest import Picture, add_routes
-from tests.forked_bot import forked_stage
+from tests.browser.page_actions import be, message, say
+from tests.support.forked_bot import forked_stage
 
 pytestmark = pytest.mark.browser
 

@@ -7,10 +7,10 @@ import re
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from sandbox.stage import Stage
-from tests.browser.acting import message, say
+from sandbox.environment import Stage
 from tests.browser.conftest import Picture
-from tests.browser.test_fingertips import pick
+from tests.browser.page_actions import message, say
+from tests.browser.test_interactivity import pick
 
 pytestmark = pytest.mark.browser
 

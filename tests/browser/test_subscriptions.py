@@ -7,9 +7,9 @@ import re
 import pytest
 from playwright.async_api import Page, expect
 
-from sandbox.stage import Stage
-from tests.browser.acting import message, say
+from sandbox.environment import Stage
 from tests.browser.conftest import Picture
+from tests.browser.page_actions import message, say
 
 pytestmark = pytest.mark.browser
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from bot.redaction import redact
-from tests.canaries import CANARIES, LINES, seen_in
+from domain.redaction.redactor import redact
+from tests.support.canary_secrets import CANARIES, LINES, seen_in
 
 # Nobody and nothing has these names, so whatever leads to them came from outside.
 EVIL_PERSON, EVIL_GROUP, EVIL_CHANNEL, EVIL_HOST = "U0EVIL", "S0EVIL", "C0EVIL", "evil.example"

@@ -13,19 +13,19 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
-from bot.messages import actions
+from messages.kit import action_ids
+from tests.fuzz.fuzz_harness import Scene, Tally, scene_in
+from tests.fuzz.fuzz_runner import TIMEOUT, Legible, fuzz, report
 from tests.fuzz.mutations import differences, mutated, rewritten
-from tests.fuzz.playing import Recorded, play
-from tests.fuzz.running import TIMEOUT, Legible, fuzz, report
-from tests.fuzz.scene import Scene, Tally, scene_in
-from tests.fuzz.sending import as_body, type_of
+from tests.fuzz.request_sender import as_body, type_of
+from tests.fuzz.slack_scenario import Recorded, play
 
 WELL_EVERY = 25
 KEPT_EVERY = 20
 # What the bot listens to, and a day in which everything is used must have used.
 LISTENED_TO = [
     name
-    for key, name in vars(actions).items()
+    for key, name in vars(action_ids).items()
     if key.isupper() and key not in ("PICK_WORKFLOW", "ARTIFACTS_PICK", "PICK_GROUPS")
 ]
 
@@ -130,7 +130,7 @@ class Fuzzing:
         """What is changed somewhere is changed by those whom Slack has named; or by those with whom somebody agreed."""
         named = {name.decode() for one in sent for name in re.findall(rb"U0[A-Z]+", one.body)}
         allowed = {member for known in accounts for name in named for member in known.get(name, ())}
-        agreed = any(actions.PROPOSAL_AGREE.encode() in one.body for one in sent)
+        agreed = any(action_ids.PROPOSAL_AGREE.encode() in one.body for one in sent)
         town = self._scene.town
         for where, requests in (("Bitrise", town.bitrise.requests), ("Build.io", town.buildio.requests)):
             for one in requests:

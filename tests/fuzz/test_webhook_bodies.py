@@ -18,11 +18,11 @@ from urllib.parse import quote
 import pytest
 from hypothesis import strategies as st
 
-from bot.watch import Watcher
-from tests.canaries import seen_in
+from services.polling.poller import Watcher
+from tests.fuzz.fuzz_harness import WEBHOOK_SECRET, Scene, Tally, scene_in
+from tests.fuzz.fuzz_runner import SHARE_SECONDS, TIMEOUT, Legible, fuzz, report
 from tests.fuzz.mutations import NASTY, SECRETS, mutated, rewritten
-from tests.fuzz.running import SHARE_SECONDS, TIMEOUT, Legible, fuzz, report
-from tests.fuzz.scene import WEBHOOK_SECRET, Scene, Tally, scene_in
+from tests.support.canary_secrets import seen_in
 
 SIGNING = "what-bitrise-signs-with"
 WELL_EVERY = 100

@@ -8,14 +8,17 @@ from typing import Any
 
 import pytest
 
-from bot import messages
 from bot.app import utc_now
-from bot.messages import Blind, HomeContent, Linked, Wishes
-from bot.provider import Provider
-from handlers.homes import OpenHome
+from domain.provider import Provider
+from messages import home as message_home
+from messages.accounts import Linked
+from messages.home import HomeContent
+from messages.profile_form import Wishes
+from messages.subscriptions import Blind
 from sandbox.slack.transcript import home_words
-from tests.builds import NOON
-from tests.town import Town, open_town
+from services.home.refresher import OpenHome
+from tests.support.bot_harness import Town, open_town
+from tests.support.factories import NOON
 
 
 def words(town: Town, person: str = "U0ANNA") -> str:
@@ -230,7 +233,7 @@ async def test_homes_are_published_within_slacks_pace(tmp_path: Any) -> None:
     ],
 )
 def test_what_is_so_is_said(content: HomeContent, said: str) -> None:
-    assert said in home_words(messages.home(content, now=NOON), {})
+    assert said in home_words(message_home.home(content, now=NOON), {})
 
 
 async def test_a_home_on_which_nothing_changed_is_not_published_again(town: Town) -> None:

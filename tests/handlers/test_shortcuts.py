@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bot.commands import BuildRef, mentioned_builds
-from tests.town import Town
+from domain.commands.shared_commands import BuildRef
+from providers.bitrise.build_mentions import mentioned_builds
+from tests.support.bot_harness import Town
 
 
 async def test_a_build_is_found_by_its_number_in_the_app_that_was_picked(town: Town) -> None:

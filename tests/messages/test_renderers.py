@@ -12,24 +12,62 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot import messages
-from bot.audit import Entry, Event, Personal, link
-from bot.bitrise import AbortOrder, ArtifactLinks, Started, YmlVerdict
-from bot.build import App
-from bot.commands import BITRISE, BUILDIO, GRAMMARS, ListBuilds, TriggerBuild
-from bot.comparing import compare_builds
-from bot.log_reader import Hit, LogReading, Step, StepResult
-from bot.messages import Message
-from bot.messages.proposals import details_of_proposal
-from bot.messages.text import whole
-from bot.policy import Allow, Permission, Protect, Question, Verdict, Who, judge
-from bot.provider import Provider
-from bot.terms import Happening, Terms
-from tests.builds import NOON
-from tests.examples import examples
-from tests.messages import buildio_rendered
-from tests.messages.outside import MAYBE, TEXT, assert_message, assert_mrkdwn, assert_options, assert_view
-from tests.messages.test_limits import (
+from bot import messages as bot_messages
+from domain import message
+from domain.access_policy import Allow, Permission, Protect, Question, Verdict, Who, judge
+from domain.audit_log import Entry, Event, Personal, link
+from domain.build import App
+from domain.commands.command_line import GRAMMARS
+from domain.commands.shared_commands import ListBuilds, TriggerBuild
+from domain.log.build_diff import compare_builds
+from domain.log.log_parser import Hit, LogReading, Step, StepResult
+from domain.message import Message
+from domain.notifications.rule import Happening, Terms
+from domain.provider import Provider
+from messages import (
+    access_rules,
+    accounts,
+    apps,
+    audit_log,
+    build_card,
+    home,
+    notices,
+    notification_reasons,
+    notifications,
+    pending_actions,
+    pipeline_card,
+    profile,
+    profile_form,
+    subscription_form,
+    subscriptions,
+)
+from messages.access_rules import FilledRule, ShownRule
+from messages.accounts import Linked
+from messages.home import HomeContent, PlacedSubscription
+from messages.kit import views
+from messages.kit.button_values import ArtifactButton, BuildButton, LogButton, ProposalButton
+from messages.kit.message_state import CardNote, RunNote
+from messages.kit.mrkdwn import whole
+from messages.kit.view_metadata import Origin
+from messages.notification_reasons import Reason
+from messages.pending_actions import details_of_proposal
+from messages.profile_form import Wishes
+from messages.subscription_form import Filled, SubscriptionOrigin, TooLongForAModal
+from messages.subscriptions import Blind, SubscriptionRow
+from providers.bitrise.api.models import ArtifactLinks
+from providers.bitrise.api.requests import AbortOrder, Started
+from providers.bitrise.artifacts import messages as artifact_messages
+from providers.bitrise.build_requests import messages as build_request_messages
+from providers.bitrise.builds import abort_form, action_messages, diff_messages, find_form, trigger_form
+from providers.bitrise.builds.find_form import Sought
+from providers.bitrise.builds.trigger_form import StartForm, StartOrigin
+from providers.bitrise.command_grammar import BITRISE
+from providers.bitrise.config import messages as config_messages
+from providers.bitrise.config.bitrise_yml import YmlVerdict
+from providers.bitrise.logs import messages as log_messages
+from providers.bitrise.logs.messages import LogView
+from providers.buildio.command_grammar import BUILDIO
+from tests.messages.test_slack_limits import (
     APPS,
     BUILDS,
     FILTERS,
@@ -42,10 +80,21 @@ from tests.messages.test_limits import (
     TIME,
     USUAL,
 )
+from tests.providers.buildio import renderer_cases
+from tests.support.examples import examples
+from tests.support.factories import NOON
+from tests.support.untrusted_text import (
+    MAYBE,
+    TEXT,
+    assert_message,
+    assert_mrkdwn,
+    assert_options,
+    assert_view,
+)
 
 # What reads what people have filled in or pressed shows nothing.
 READERS = {
-    *(f"buildio.{name}" for name in buildio_rendered.READERS),
+    *(f"buildio.{name}" for name in renderer_cases.READERS),
     "artifacts_of_block",
     "log_of_block",
     "missing_places",
@@ -65,7 +114,7 @@ READERS = {
 }
 
 BY = st.just("U0ASKER")
-TIES = st.lists(buildio_rendered.TIES, max_size=7)
+TIES = st.lists(renderer_cases.TIES, max_size=7)
 PROVIDER = st.sampled_from([Provider.BITRISE, Provider.BUILDIO])
 NOW = st.just(NOON)
 BOOL = st.booleans()
@@ -86,8 +135,8 @@ STEPS = st.lists(
     ),
     max_size=4,
 )
-BUTTONS = st.builds(messages.BuildButton.of, BUILDS, APPS)
-LOG_BUTTONS = st.builds(messages.LogButton, app=SLUG, build=SLUG)
+BUTTONS = st.builds(BuildButton.of, BUILDS, APPS)
+LOG_BUTTONS = st.builds(LogButton, app=SLUG, build=SLUG)
 LINKS = st.builds(
     ArtifactLinks,
     slug=SLUG,
@@ -99,22 +148,24 @@ LINKS = st.builds(
 )
 ONE_STARTED = st.builds(Started, number=NUMBER, url=ADDRESS, workflow=MAYBE, ok=BOOL, words=MAYBE)
 STARTED = st.lists(ONE_STARTED, min_size=1, max_size=3)
-NOTES = st.builds(messages.start_note, APPS, ONE_STARTED, by=BY, like=st.none() | st.tuples(BUILDS, APPS))
+NOTES = st.builds(
+    action_messages.start_note, APPS, ONE_STARTED, by=BY, like=st.none() | st.tuples(BUILDS, APPS)
+)
 
 
-def _begun(note: messages.RunNote) -> Message:
+def _begun(note: RunNote) -> Message:
     """What is said of a run at first."""
-    return messages.run_begun(note, [])
+    return action_messages.run_begun(note, [])
 
 
-def _with_row(row: list[messages.message.Block]) -> Message:
+def _with_row(row: list[message.Block]) -> Message:
     """A message with what can be pressed below it."""
     return Message("below", row)
 
 
 ROWS = st.lists(
     st.builds(
-        messages.SubscriptionRow,
+        SubscriptionRow,
         provider=PROVIDER,
         number=COUNT,
         app=APPS,
@@ -124,12 +175,12 @@ ROWS = st.lists(
     ),
     max_size=3,
 )
-BLIND = st.lists(st.builds(messages.Blind, PROVIDER, TIME, TEXT), max_size=2)
-SAID = st.builds(messages.problem, TEXT)
-LINKED = st.none() | st.builds(messages.Linked, name=TEXT, works=BOOL)
-WISHES = st.builds(messages.Wishes, name=MAYBE, mention=BOOL, ends=BOOL)
+BLIND = st.lists(st.builds(Blind, PROVIDER, TIME, TEXT), max_size=2)
+SAID = st.builds(notices.problem, TEXT)
+LINKED = st.none() | st.builds(Linked, name=TEXT, works=BOOL)
+WISHES = st.builds(Wishes, name=MAYBE, mention=BOOL, ends=BOOL)
 FORMS = st.builds(
-    messages.StartForm.of,
+    StartForm.of,
     st.builds(
         TriggerBuild,
         branch=MAYBE,
@@ -144,7 +195,7 @@ VERDICTS = st.none() | st.builds(YmlVerdict, errors=SEVERAL.map(tuple), warnings
 HITS = st.lists(st.builds(Hit, line=st.integers(1, 99), step=MAYBE, text=TEXT), max_size=3).map(tuple)
 READINGS = st.builds(LogReading, hits=HITS, hit_count=COUNT, lines=COUNT, size=COUNT)
 HOMES = st.builds(
-    messages.HomeContent,
+    HomeContent,
     wishes=WISHES,
     account=LINKED,
     service_acts=BOOL,
@@ -152,9 +203,7 @@ HOMES = st.builds(
     running_count=COUNT,
     mine=PAIRS,
     subscriptions=st.lists(
-        st.builds(
-            messages.PlacedSubscription, ROWS.filter(bool).map(lambda rows: rows[0]), st.none() | PEOPLE
-        ),
+        st.builds(PlacedSubscription, ROWS.filter(bool).map(lambda rows: rows[0]), st.none() | PEOPLE),
         max_size=2,
     ),
     whole=BOOL,
@@ -164,7 +213,7 @@ HOMES = st.builds(
 )
 GLOBS = st.lists(TEXT.map(whole).filter(lambda text: 0 < len(text) <= 200), max_size=3).map(tuple)
 RULES = st.builds(
-    messages.ShownRule,
+    ShownRule,
     rule=st.builds(Allow, apps=GLOBS, channels=st.just(("C123",)), providers=st.just((Provider.BUILDIO,)))
     | st.builds(Protect, apps=GLOBS, branches=GLOBS, workflows=GLOBS, stages=GLOBS),
     who=TEXT,
@@ -202,37 +251,35 @@ VERDICTS_ON_ACTS = st.dictionaries(
     max_size=9,
 ).map(lambda rules: {one: judge(said, said, Question(permission=one)) for one, said in rules.items()})
 RULE_FORMS = st.builds(
-    messages.FilledRule,
+    FilledRule,
     kind=st.sampled_from(["allow", "protect"]),
     acts=st.just(("abort",)),
     app=st.none() | SLUG,
     app_title=MAYBE,
     channel=st.none() | PEOPLE,
     people=st.just(("U0ASKER",)),
-    groups=GLOBS.map(lambda globs: tuple(one for one in globs if messages.modals.pickable(one))),
+    groups=GLOBS.map(lambda globs: tuple(one for one in globs if views.pickable(one))),
     branches=GLOBS,
     workflows=GLOBS,
     stages=GLOBS,
     providers=st.just(("buildio",)),
     minutes=st.just("60"),
 )
-REASONS = st.lists(
-    st.builds(messages.Reason, number=COUNT, app=APPS, terms=TERMS, told=BOOL, said=TEXT), max_size=3
-)
-ORIGIN = st.just(messages.Origin(channel="C1"))
+REASONS = st.lists(st.builds(Reason, number=COUNT, app=APPS, terms=TERMS, told=BOOL, said=TEXT), max_size=3)
+ORIGIN = st.just(Origin(channel="C1"))
 SIGN_IN = st.none() | st.just("https://bell.example.com/buildio/connect?state=abc")
 
 
 def _of_terms(app: App | None, terms: Terms, problem: str | None) -> dict[str, Any] | None:
-    with suppress(messages.TooLongForAModal):
-        origin = messages.SubscriptionOrigin(channel="C1", number=1)
-        return messages.subscription_modal(app, messages.Filled.of(terms), origin=origin, problem=problem)
+    with suppress(TooLongForAModal):
+        origin = SubscriptionOrigin(channel="C1", number=1)
+        return subscription_form.subscription_modal(app, Filled.of(terms), origin=origin, problem=problem)
     return None
 
 
-def _of_form(app: App | None, form: messages.StartForm, problem: str | None) -> dict[str, Any]:
-    origin = messages.StartOrigin(channel="C1", rows=tuple(form.variables))
-    return messages.start_modal(form, app, origin=origin, problem=problem, remembered=True)
+def _of_form(app: App | None, form: StartForm, problem: str | None) -> dict[str, Any]:
+    origin = StartOrigin(channel="C1", rows=tuple(form.variables))
+    return trigger_form.start_modal(form, app, origin=origin, problem=problem, remembered=True)
 
 
 def _of_verdicts(verdicts: Mapping[Permission, Verdict], name: str, **more: Any) -> Message:
@@ -241,57 +288,63 @@ def _of_verdicts(verdicts: Mapping[Permission, Verdict], name: str, **more: Any)
         for one in verdicts.values()
         for who in (*one.agreeing, *(it.who for it in one.requirements))
     }
-    return messages.policy(more.pop("app"), more.pop("provider"), verdicts, named, **more)
+    return access_rules.policy(more.pop("app"), more.pop("provider"), verdicts, named, **more)
 
 
 # Each renderer with all that it can be given.
 RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
-    "account_title": st.builds(messages.account_title, PROVIDER),
-    "abort_done": st.builds(messages.abort_done, BUTTONS),
+    "account_title": st.builds(accounts.title_of, PROVIDER),
+    "abort_done": st.builds(abort_form.abort_done, BUTTONS),
     "abort_modal": st.builds(
-        messages.abort_modal,
+        abort_form.abort_modal,
         BUTTONS,
         private_metadata=st.just("{}"),
         order=st.none() | st.builds(AbortOrder, reason=MAYBE),
         problem=MAYBE,
     ),
     "aborted": st.builds(
-        messages.aborted, BUILDS, APPS, by=BY, order=st.builds(AbortOrder, reason=MAYBE, with_success=BOOL)
+        action_messages.aborted,
+        BUILDS,
+        APPS,
+        by=BY,
+        order=st.builds(AbortOrder, reason=MAYBE, with_success=BOOL),
     ),
-    "aborting": st.builds(messages.aborting, BUTTONS),
-    "any_app_options": st.builds(
-        messages.any_app_options, TEXT | st.just(""), st.lists(APPS, max_size=4)
-    ).map(lambda made: made.get("option_groups") or made["options"]),
+    "aborting": st.builds(abort_form.aborting, BUTTONS),
+    "any_app_options": st.builds(apps.any_app_options, TEXT | st.just(""), st.lists(APPS, max_size=4)).map(
+        lambda made: made.get("option_groups") or made["options"]
+    ),
     "app_list": st.builds(
-        messages.app_list,
+        apps.app_list,
         st.lists(APPS, max_size=4),
         total=COUNT,
         page=st.integers(1, 9),
         size=st.just(20),
     ),
-    "app_options": st.builds(messages.app_options, TEXT | st.just(""), st.lists(APPS, max_size=4)),
+    "app_options": st.builds(apps.app_options, TEXT | st.just(""), st.lists(APPS, max_size=4)),
     "artifact_link": st.builds(
-        messages.artifact_link,
+        artifact_messages.artifact_link,
         LINKS,
-        st.just(messages.ArtifactButton(app="a", build="b", artifact="c")),
+        st.just(ArtifactButton(app="a", build="b", artifact="c")),
         may_act=BOOL,
     ),
-    "artifact_links": st.builds(messages.artifact_links, BUILDS, APPS, st.lists(LINKS, max_size=3)),
-    "artifacts": st.builds(messages.artifacts, BUILDS, APPS, LINES.map(lambda lines: lines[:5]), total=COUNT),
-    "audit": st.builds(messages.audit, LINKS_OF_THE_LOG, where=TEXT),
+    "artifact_links": st.builds(artifact_messages.artifact_links, BUILDS, APPS, st.lists(LINKS, max_size=3)),
+    "artifacts": st.builds(
+        artifact_messages.artifacts, BUILDS, APPS, LINES.map(lambda lines: lines[:5]), total=COUNT
+    ),
+    "audit": st.builds(audit_log.audit, LINKS_OF_THE_LOG, where=TEXT),
     "with_connect_button": st.builds(
-        messages.with_connect_button,
-        st.just(messages.problem("Nothing is here.")),
+        notices.with_connect_button,
+        st.just(notices.problem("Nothing is here.")),
         st.just("Type `/bitrise connect` to link your account."),
         PROVIDER,
     ),
     "below_each_other": st.builds(
-        messages.below_each_other,
-        st.lists(st.builds(messages.using_app, APPS, by=BY), min_size=1, max_size=3),
+        notices.below_each_other,
+        st.lists(st.builds(apps.using_app, APPS, by=BY), min_size=1, max_size=3),
     ),
-    "build_card": st.builds(messages.build_card, BUILDS, APPS, now=NOW, usual=USUAL, ties=TIES),
+    "build_card": st.builds(build_card.build_card, BUILDS, APPS, now=NOW, usual=USUAL, ties=TIES),
     "build_list": st.builds(
-        messages.build_list,
+        build_card.build_list,
         APPS,
         st.lists(BUILDS, max_size=3),
         ask=st.builds(ListBuilds, filter=FILTERS),
@@ -299,11 +352,11 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         now=NOW,
     ),
     "build_log": st.builds(
-        messages.build_log,
+        log_messages.build_log,
         BUILDS,
         APPS,
         st.builds(
-            messages.LogView,
+            LogView,
             steps=STEPS,
             end=TEXT,
             of=MAYBE,
@@ -314,11 +367,11 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
             ai_summary=MAYBE,
         ),
     ),
-    "buildable_options": st.builds(messages.buildable_options, TEXT | st.just(""), SEVERAL, SEVERAL),
-    "changed": st.builds(messages.changed, st.none() | APPS, TERMS, TERMS, by=BY),
-    "choose_app_modal": st.builds(messages.choose_app_modal, origin=ORIGIN, problem=MAYBE),
+    "buildable_options": st.builds(trigger_form.buildable_options, TEXT | st.just(""), SEVERAL, SEVERAL),
+    "changed": st.builds(subscriptions.changed, st.none() | APPS, TERMS, TERMS, by=BY),
+    "choose_app_modal": st.builds(find_form.choose_app_modal, origin=ORIGIN, problem=MAYBE),
     "compared": st.builds(
-        lambda app, build, success, now, then: messages.compared(
+        lambda app, build, success, now, then: diff_messages.compared(
             app, compare_builds(app, build, success, steps=now, success_steps=then)
         ),
         APPS,
@@ -327,62 +380,64 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         STEPS,
         STEPS,
     ),
-    "connect_button": st.builds(messages.connect_button, st.just("Link your account first."), PROVIDER),
+    "connect_button": st.builds(accounts.connect_button, st.just("Link your account first."), PROVIDER),
     "connect_modal": st.builds(
-        messages.connect_modal, PROVIDER, origin=ORIGIN, before=LINKED, problem=MAYBE, sign_in=SIGN_IN
+        accounts.connect_modal, PROVIDER, origin=ORIGIN, before=LINKED, problem=MAYBE, sign_in=SIGN_IN
     ),
     # It is a sentence, as errors are: whoever shows it escapes it.
-    "connected": st.builds(messages.connected, TEXT, PROVIDER).map(
-        lambda said: messages.notice("Linked", said)
+    "connected": st.builds(accounts.connected, TEXT, PROVIDER).map(
+        lambda said: notices.notice("Linked", said)
     ),
-    "disconnected": st.builds(messages.disconnected, MAYBE, PROVIDER),
+    "disconnected": st.builds(accounts.disconnected, MAYBE, PROVIDER),
     "find_modal": st.builds(
-        messages.find_modal,
-        st.builds(messages.Sought, app=st.none() | SLUG, title=MAYBE, words=TEXT),
+        find_form.find_modal,
+        st.builds(Sought, app=st.none() | SLUG, title=MAYBE, words=TEXT),
         origin=ORIGIN,
         problem=MAYBE,
     ),
-    "flood": st.builds(messages.flood, st.lists(TELLINGS, min_size=1, max_size=3), limit=COUNT),
-    "following": st.builds(messages.following, BUILDS, APPS, TEXT, until=TIME, ended=BOOL),
+    "flood": st.builds(notifications.flood, st.lists(TELLINGS, min_size=1, max_size=3), limit=COUNT),
+    "following": st.builds(log_messages.following, BUILDS, APPS, TEXT, until=TIME, ended=BOOL),
     "form_button": st.builds(
-        messages.form_button, st.just("Ready."), st.just("Open"), st.just("a"), st.just("{}")
+        notices.form_button, st.just("Ready."), st.just("Open"), st.just("a"), st.just("{}")
     ),
-    "found_builds": st.builds(messages.found_builds, SAID, origin=ORIGIN),
+    "found_builds": st.builds(find_form.found_builds, SAID, origin=ORIGIN),
     "gathered": st.builds(
-        messages.gathered, st.lists(TELLINGS, min_size=1, max_size=3), title=st.just("They ended")
+        notifications.gathered, st.lists(TELLINGS, min_size=1, max_size=3), title=st.just("They ended")
     ),
     "group_options": st.builds(
-        messages.group_options, st.just(""), st.dictionaries(st.just("S1"), TEXT, max_size=1)
+        access_rules.group_options, st.just(""), st.dictionaries(st.just("S1"), TEXT, max_size=1)
     ),
     "help_message": st.builds(
-        messages.help_message,
+        notices.help_message,
         st.none() | st.sampled_from([one.name for one in (*BITRISE.catalogue, *BUILDIO.catalogue)]) | TEXT,
         st.sampled_from(GRAMMARS),
     ),
-    "closed_home": st.builds(messages.closed_home, TEXT.filter(str.strip), now=NOW),
-    "home": st.builds(messages.home, HOMES, now=NOW),
-    "log_hits": st.builds(messages.log_hits, BUILDS, APPS, TEXT, READINGS, complete=BOOL, still_growing=BOOL),
-    "log_shared": st.builds(messages.log_shared, BUILDS, APPS, by=BY),
-    "looking": st.builds(messages.looking),
-    "me": st.builds(messages.me, name=MAYBE, email=MAYBE, mention=BOOL, ends=BOOL),
-    "mine": st.builds(messages.mine, PAIRS, name=MAYBE, looked_at=COUNT, now=NOW),
-    "no_log": st.builds(messages.no_log, BUILDS, APPS, now=NOW),
-    "no_success": st.builds(messages.no_success, BUILDS, APPS),
-    "not_aborted": st.builds(messages.not_aborted, TEXT.filter(str.strip)),
-    "not_started": st.builds(messages.not_started, TEXT.filter(str.strip)),
-    "notice": st.builds(messages.notice, st.just("Buildbell"), TEXT.map("It is {}.".format)),
-    "one_moment": st.builds(messages.one_moment),
-    "options_for": st.builds(messages.options_for, TEXT | st.just(""), SEVERAL),
-    "outage": st.builds(messages.outage, st.lists(TELLINGS, min_size=1, max_size=3)),
-    "page_changed": st.builds(messages.page_changed, LINKS, BUILDS, APPS, by=BY),
-    "paused": st.builds(messages.paused, st.none() | APPS, TERMS, by=BY),
-    "pipeline_aborted": st.builds(messages.pipeline_aborted, PIPELINES, APPS, by=BY, reason=MAYBE),
-    "pipeline_card": st.builds(messages.pipeline_card, PIPELINES, APPS, now=NOW),
-    "pipeline_list": st.builds(messages.pipeline_list, st.lists(PIPELINES, max_size=2), APPS, now=NOW),
-    "pipeline_rebuilt": st.builds(messages.pipeline_rebuilt, PIPELINES, APPS, by=BY, failed_only=BOOL).map(
-        _begun
+    "closed_home": st.builds(home.closed_home, TEXT.filter(str.strip), now=NOW),
+    "home": st.builds(home.home, HOMES, now=NOW),
+    "log_hits": st.builds(
+        log_messages.log_hits, BUILDS, APPS, TEXT, READINGS, complete=BOOL, still_growing=BOOL
     ),
-    "pipeline_run_row": st.builds(messages.pipeline_run_row, APPS, SLUG, ONE_STARTED).map(_with_row),
+    "log_shared": st.builds(log_messages.log_shared, BUILDS, APPS, by=BY),
+    "looking": st.builds(find_form.looking),
+    "me": st.builds(profile.me, name=MAYBE, email=MAYBE, mention=BOOL, ends=BOOL),
+    "mine": st.builds(profile.mine, PAIRS, name=MAYBE, looked_at=COUNT, now=NOW),
+    "no_log": st.builds(log_messages.no_log, BUILDS, APPS, now=NOW),
+    "no_success": st.builds(diff_messages.no_success, BUILDS, APPS),
+    "not_aborted": st.builds(abort_form.not_aborted, TEXT.filter(str.strip)),
+    "not_started": st.builds(trigger_form.not_started, TEXT.filter(str.strip)),
+    "notice": st.builds(notices.notice, st.just("Buildbell"), TEXT.map("It is {}.".format)),
+    "one_moment": st.builds(notices.one_moment),
+    "options_for": st.builds(subscription_form.options_for, TEXT | st.just(""), SEVERAL),
+    "outage": st.builds(notifications.outage, st.lists(TELLINGS, min_size=1, max_size=3)),
+    "page_changed": st.builds(artifact_messages.page_changed, LINKS, BUILDS, APPS, by=BY),
+    "paused": st.builds(subscriptions.paused, st.none() | APPS, TERMS, by=BY),
+    "pipeline_aborted": st.builds(pipeline_card.pipeline_aborted, PIPELINES, APPS, by=BY, reason=MAYBE),
+    "pipeline_card": st.builds(pipeline_card.pipeline_card, PIPELINES, APPS, now=NOW),
+    "pipeline_list": st.builds(pipeline_card.pipeline_list, st.lists(PIPELINES, max_size=2), APPS, now=NOW),
+    "pipeline_rebuilt": st.builds(
+        pipeline_card.pipeline_rebuilt, PIPELINES, APPS, by=BY, failed_only=BOOL
+    ).map(_begun),
+    "pipeline_run_row": st.builds(pipeline_card.pipeline_run_row, APPS, SLUG, ONE_STARTED).map(_with_row),
     "policy": st.builds(
         _of_verdicts,
         VERDICTS_ON_ACTS,
@@ -394,100 +449,102 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         is_admin=BOOL,
         you=TEXT.map("You: {}".format),
     ),
-    "policy_modal": st.builds(messages.policy_modal, RULE_FORMS, origin=ORIGIN, problem=MAYBE),
+    "policy_modal": st.builds(access_rules.policy_modal, RULE_FORMS, origin=ORIGIN, problem=MAYBE),
     "preview": st.builds(
-        messages.preview,
+        notification_reasons.preview,
         APPS,
         TERMS,
         told=st.lists(BUILDS, max_size=3),
         silent=st.lists(st.tuples(BUILDS, TEXT), max_size=3),
     ),
-    "problem": st.builds(messages.problem, TEXT.map("I don't know {}. `/bitrise help` lists them.".format)),
+    "problem": st.builds(notices.problem, TEXT.map("I don't know {}. `/bitrise help` lists them.".format)),
     "proposal": st.builds(
-        messages.proposal,
+        pending_actions.proposal,
         TEXT,
         by=BY,
         who=SEVERAL,
         until=NOW,
-        value=st.just(messages.ProposalButton(id="0" * 32, seal="0" * 32)),
+        value=st.just(ProposalButton(id="0" * 32, seal="0" * 32)),
         themselves=BOOL,
         details=st.lists(st.tuples(TEXT, TEXT), max_size=4)
         .map(details_of_proposal)
         .filter(lambda made: made is not None),
     ),
     "proposal_cut_off": st.builds(
-        messages.proposal_cut_off, TEXT, by=BY, at=PROVIDER.map(lambda at: at.label)
+        pending_actions.proposal_cut_off, TEXT, by=BY, at=PROVIDER.map(lambda at: at.label)
     ),
-    "proposal_decided": st.builds(messages.proposal_decided, TEXT, by=BY, decided_by=BY, agreed=BOOL),
+    "proposal_decided": st.builds(pending_actions.proposal_decided, TEXT, by=BY, decided_by=BY, agreed=BOOL),
     "proposal_declined": st.builds(
-        messages.proposal_declined, TEXT, decided_by=BY, channel=PEOPLE, reason=MAYBE
+        pending_actions.proposal_declined, TEXT, decided_by=BY, channel=PEOPLE, reason=MAYBE
     ),
-    "proposal_ran_out": st.builds(messages.proposal_ran_out, TEXT, channel=PEOPLE, reason=MAYBE),
-    "proposal_expired": st.builds(messages.proposal_expired, TEXT, by=BY),
-    "proposal_failed": st.builds(messages.proposal_failed, TEXT, by=BY, decided_by=BY, problem=TEXT),
-    "proposal_unreadable": st.builds(messages.proposal_unreadable, was_agreed=BOOL),
-    "proposed": st.builds(messages.proposed, TEXT, channel=PEOPLE, until=NOW),
-    "qr_comment": st.builds(messages.qr_comment, LINKS, BUILDS, APPS),
-    "request_card": st.builds(messages.request_card, REQUESTS, APPS),
-    "request_decided": st.builds(messages.request_decided, REQUESTS, APPS, approved=BOOL, by=BY),
-    "request_gone": st.builds(messages.request_gone, REQUESTS, APPS),
-    "request_list": st.builds(messages.request_list, st.lists(REQUESTS, max_size=3), APPS),
-    "resumed": st.builds(messages.resumed, st.none() | APPS, TERMS, by=BY),
+    "proposal_ran_out": st.builds(pending_actions.proposal_ran_out, TEXT, channel=PEOPLE, reason=MAYBE),
+    "proposal_expired": st.builds(pending_actions.proposal_expired, TEXT, by=BY),
+    "proposal_failed": st.builds(pending_actions.proposal_failed, TEXT, by=BY, decided_by=BY, problem=TEXT),
+    "proposal_unreadable": st.builds(pending_actions.proposal_unreadable, was_agreed=BOOL),
+    "proposed": st.builds(pending_actions.proposed, TEXT, channel=PEOPLE, until=NOW),
+    "qr_comment": st.builds(artifact_messages.qr_comment, LINKS, BUILDS, APPS),
+    "request_card": st.builds(build_request_messages.request_card, REQUESTS, APPS),
+    "request_decided": st.builds(
+        build_request_messages.request_decided, REQUESTS, APPS, approved=BOOL, by=BY
+    ),
+    "request_gone": st.builds(build_request_messages.request_gone, REQUESTS, APPS),
+    "request_list": st.builds(build_request_messages.request_list, st.lists(REQUESTS, max_size=3), APPS),
+    "resumed": st.builds(subscriptions.resumed, st.none() | APPS, TERMS, by=BY),
     "run_begun": NOTES.map(_begun),
-    "run_unfollowed": st.builds(messages.run_unfollowed, NOTES, st.just("{by} has left")),
-    "run_row": st.builds(messages.run_row, APPS, SLUG, ONE_STARTED).map(_with_row),
-    "did_not_start": st.builds(messages.did_not_start, APPS, STARTED),
-    "joined": st.lists(NOTES.map(_begun), min_size=1, max_size=3).map(messages.joined),
+    "run_unfollowed": st.builds(action_messages.run_unfollowed, NOTES, st.just("{by} has left")),
+    "run_row": st.builds(action_messages.run_row, APPS, SLUG, ONE_STARTED).map(_with_row),
+    "did_not_start": st.builds(action_messages.did_not_start, APPS, STARTED),
+    "joined": st.lists(NOTES.map(_begun), min_size=1, max_size=3).map(action_messages.joined),
     "start_note": NOTES.map(_begun),
     "with_starter": st.builds(
-        messages.with_starter, st.builds(messages.told_build, TELLINGS, now=NOW), NOTES
+        action_messages.with_starter, st.builds(notifications.told_build, TELLINGS, now=NOW), NOTES
     ),
-    "rule_added": st.builds(messages.rule_added, RULES),
-    "rule_removed": st.builds(messages.rule_removed, RULES),
-    "search_modal": st.builds(messages.search_modal, LOG_BUTTONS, typed=TEXT, problem=MAYBE),
-    "sent_to_you": st.builds(messages.sent_to_you, st.just("The log is in our direct messages.")),
+    "rule_added": st.builds(access_rules.rule_added, RULES),
+    "rule_removed": st.builds(access_rules.rule_removed, RULES),
+    "search_modal": st.builds(log_messages.search_modal, LOG_BUTTONS, typed=TEXT, problem=MAYBE),
+    "sent_to_you": st.builds(notices.sent_to_you, st.just("The log is in our direct messages.")),
     "series_card": st.builds(
-        messages.series_card,
+        notifications.series_card,
         st.lists(TELLINGS, min_size=1, max_size=3),
-        st.builds(messages.CardNote, claimed_by=st.none() | BY, snoozed_until=TIME),
+        st.builds(CardNote, claimed_by=st.none() | BY, snoozed_until=TIME),
         now=NOW,
     ),
-    "settings_modal": st.builds(messages.settings_modal, WISHES, origin=ORIGIN),
-    "shown_in_modal": st.builds(messages.shown_in_modal, st.just("Log"), SAID),
-    "start_done": st.builds(messages.start_done, APPS),
+    "settings_modal": st.builds(profile_form.settings_modal, WISHES, origin=ORIGIN),
+    "shown_in_modal": st.builds(views.shown_in_modal, st.just("Log"), SAID),
+    "start_done": st.builds(trigger_form.start_done, APPS),
     "start_modal": st.builds(_of_form, st.none() | APPS, FORMS, MAYBE),
-    "starting": st.builds(messages.starting, APPS),
+    "starting": st.builds(trigger_form.starting, APPS),
     "status": st.builds(
-        messages.status,
+        build_card.status,
         APPS,
         running=st.lists(BUILDS, max_size=3),
         last_by_branch=st.lists(BUILDS, max_size=3),
         now=NOW,
     ),
-    "step_line": STEPS.filter(bool).map(lambda steps: messages.step_line(steps[0])),
-    "stopped": st.builds(messages.stopped, PEOPLE, TEXT, st.lists(st.tuples(APPS, TERMS), max_size=3)),
-    "subscribed": st.builds(messages.subscribed, APPS, TERMS, by=BY),
-    "subscribed_already": st.builds(messages.subscribed_already, ROWS.filter(bool).map(itemgetter(0))),
+    "step_line": STEPS.filter(bool).map(lambda steps: log_messages.step_line(steps[0])),
+    "stopped": st.builds(subscriptions.stopped, PEOPLE, TEXT, st.lists(st.tuples(APPS, TERMS), max_size=3)),
+    "subscribed": st.builds(subscriptions.subscribed, APPS, TERMS, by=BY),
+    "subscribed_already": st.builds(subscriptions.subscribed_already, ROWS.filter(bool).map(itemgetter(0))),
     "subscription_modal": st.builds(_of_terms, st.none() | APPS, TERMS, MAYBE),
-    "subscription_note": st.builds(messages.subscription_note, TEXT.map("It is {}.".format)),
-    "subscriptions": st.builds(messages.subscriptions, ROWS, PROVIDER, blind=BLIND, ties=TIES),
-    "earlier_moment": st.builds(messages.earlier_moment, TELLINGS, st.sampled_from(Happening)),
-    "thread_head": st.builds(messages.thread_head, TELLINGS),
-    "told_build": st.builds(messages.told_build, TELLINGS, now=NOW),
+    "subscription_note": st.builds(subscription_form.subscription_note, TEXT.map("It is {}.".format)),
+    "subscriptions": st.builds(subscriptions.subscriptions, ROWS, PROVIDER, blind=BLIND, ties=TIES),
+    "earlier_moment": st.builds(notifications.earlier_moment, TELLINGS, st.sampled_from(Happening)),
+    "thread_head": st.builds(notifications.thread_head, TELLINGS),
+    "told_build": st.builds(notifications.told_build, TELLINGS, now=NOW),
     "told_pipeline": st.builds(
-        messages.told_pipeline, PIPELINES, st.lists(TELLINGS, min_size=1, max_size=2), now=NOW
+        pipeline_card.told_pipeline, PIPELINES, st.lists(TELLINGS, min_size=1, max_size=2), now=NOW
     ),
-    "token_refused": st.builds(messages.token_refused, TEXT, PROVIDER),
-    "unseen": st.builds(messages.unseen, ROWS.filter(bool), by=BY, why=TEXT),
-    "all_resumed": st.builds(messages.all_resumed, ROWS, by=BY),
-    "unsubscribe_question": st.builds(messages.unsubscribe_question, ROWS.filter(bool)),
+    "token_refused": st.builds(accounts.token_refused, TEXT, PROVIDER),
+    "unseen": st.builds(subscriptions.unseen, ROWS.filter(bool), by=BY, why=TEXT),
+    "all_resumed": st.builds(subscriptions.all_resumed, ROWS, by=BY),
+    "unsubscribe_question": st.builds(subscriptions.unsubscribe_question, ROWS.filter(bool)),
     "disconnect_question": st.builds(
-        messages.disconnect_question, TEXT, PROVIDER, st.dictionaries(PEOPLE, COUNT, max_size=3)
+        accounts.disconnect_question, TEXT, PROVIDER, st.dictionaries(PEOPLE, COUNT, max_size=3)
     ),
-    "unsubscribed": st.builds(messages.unsubscribed, st.none() | APPS, COUNT, by=BY),
-    "using_app": st.builds(messages.using_app, APPS, by=BY),
+    "unsubscribed": st.builds(subscriptions.unsubscribed, st.none() | APPS, COUNT, by=BY),
+    "using_app": st.builds(apps.using_app, APPS, by=BY),
     "whoami": st.builds(
-        messages.whoami,
+        accounts.whoami,
         BY,
         LINKED,
         PROVIDER,
@@ -496,16 +553,16 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         service_reads=BOOL,
         can_link=BOOL,
     ),
-    "why": st.builds(messages.why, BUILDS, APPS, REASONS, started_by=st.just("") | BY),
-    "will_tell": st.builds(messages.will_tell, BUILDS, APPS),
-    "yml_comment": st.builds(messages.yml_comment, APPS, st.none() | BUILDS, VERDICTS),
-    "yml_shown": st.builds(messages.yml_shown, APPS, st.none() | BUILDS, VERDICTS),
-} | {f"buildio.{name}": strategy for name, strategy in buildio_rendered.RENDERED.items()}
+    "why": st.builds(notification_reasons.why, BUILDS, APPS, REASONS, started_by=st.just("") | BY),
+    "will_tell": st.builds(profile.will_tell, BUILDS, APPS),
+    "yml_comment": st.builds(config_messages.yml_comment, APPS, st.none() | BUILDS, VERDICTS),
+    "yml_shown": st.builds(config_messages.yml_shown, APPS, st.none() | BUILDS, VERDICTS),
+} | {f"buildio.{name}": strategy for name, strategy in renderer_cases.RENDERED.items()}
 
 
 def exported() -> dict[str, Callable[..., Any]]:
     """Every function that bot.messages exports, and what a provider's own renderers export, by where it stands."""
-    named = {name: getattr(messages, name) for name in messages.__all__}
+    named = {name: getattr(messages, name) for name in bot_messages.__all__}
     named |= {f"buildio.{name}": getattr(messages.buildio, name) for name in messages.buildio.__all__}
     return {name: one for name, one in named.items() if inspect.isfunction(one)}
 
@@ -518,7 +575,7 @@ def test_every_renderer_is_fed_and_nothing_else_is_left_out() -> None:
         shows = get_type_hints(functions[name])["return"]
         bare = name.removeprefix("buildio.")
         assert bare.startswith(("read_", "picked_", "missing_")) or bare.endswith("_of_block"), name
-        assert shows not in (Message, messages.message.Block), name
+        assert shows not in (Message, message.Block), name
     public = {name for name in vars(messages) if inspect.isfunction(getattr(messages, name))}
     of_buildio = vars(messages.buildio)
     public |= {f"buildio.{name}" for name, one in of_buildio.items() if inspect.isfunction(one)}

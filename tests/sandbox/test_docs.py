@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from sandbox.slack.events import EVENTS
-from sandbox.slack.methods import METHODS
+from sandbox.slack.web_api_methods import METHODS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text()
 # Methods that the Web API's outside answers, since they are no workspace's.

@@ -8,11 +8,11 @@ import aiohttp
 import pytest
 
 from bot.manifest import manifest
-from sandbox.page import add_page
-from sandbox.page.feed import ENTRIES_SHOWN, POSTS_A_CHANNEL, Feed
-from sandbox.slack import Post
+from sandbox.page.change_feed import ENTRIES_SHOWN, POSTS_A_CHANNEL, Feed
+from sandbox.page.routes import add_page
 from sandbox.slack.web_api import unescaped
-from tests.forked_bot import forked_stage
+from sandbox.slack.workspace import Post
+from tests.support.forked_bot import forked_stage
 
 
 async def test_a_page_hears_first_everything_and_then_what_changed() -> None:

@@ -7,10 +7,10 @@ import shlex
 from pathlib import Path
 
 from bot.manifest import manifest
-from sandbox.buildio import BuildioSandbox
-from sandbox.buildio.inside import run
-from sandbox.live import seed, seed_examples
-from tests.forked_bot import forked_stage
+from sandbox.buildio.dyno_shell import run
+from sandbox.buildio.server import BuildioSandbox
+from sandbox.main import seed, seed_examples
+from tests.support.forked_bot import forked_stage
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 # These are refused until somebody has done something first, and the refusal says what.

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from sandbox.slack import payloads
-from tests.town import Conversation
+from tests.support.bot_harness import Conversation
 
 
 class _Registry:
@@ -26,7 +26,7 @@ class _Registry:
 
 def registered() -> set[str]:
     """The listeners by kind and name, such as `view abort_modal`; patterns without what they have around."""
-    from handlers import register
+    from handlers.listeners import register
 
     registry = _Registry()
     nobody: Any = None

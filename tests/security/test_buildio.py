@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from bot.acts import ClusterLogin, Run, SetConfig
-from tests.doing.desks import known, open_place
-from tests.doing.test_signing_in import begin, code_in
-from tests.handlers.buildio.secret_towns import (
+from providers.buildio.actions import ClusterLogin, Run, SetConfig
+from tests.bot.test_oauth_pages import begin, code_in
+from tests.providers.buildio.config_var_harness import (
     SECRET,
     audited,
     leaks,
@@ -21,6 +20,7 @@ from tests.handlers.buildio.secret_towns import (
     secret_town,
     shown_in,
 )
+from tests.services.actions.action_harness import known, open_place
 
 
 async def test_a7_a_link_to_sign_in_that_somebody_is_sent_gives_their_account_to_nobody(

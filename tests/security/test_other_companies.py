@@ -13,23 +13,22 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from bot.commands import GRAMMARS
-from handlers.outsiders import OPEN, surfaces_of
-from sandbox.bitrise import BEN_TOKEN
-from sandbox.slack import Person
-from sandbox.slack.accounts import Enterprise
-from tests.handlers.test_policy import governed
+from domain.commands.command_line import GRAMMARS
+from handlers.external_users import OPEN, surfaces_of
+from sandbox.bitrise.members import BEN_TOKEN
+from sandbox.slack.users import Enterprise, Person
 from tests.security.listeners import payload_for, registered
-from tests.security.test_members import changes_at_bitrise
-from tests.town import NO_SECONDS, SECRET_KEY, Town, open_town, rewrite_state, state_in
-from tests.workspaces.towns import Hours
+from tests.security.test_workspace_members import changes_at_bitrise
+from tests.services.features.test_access_rules import governed
+from tests.support.bot_harness import NO_SECONDS, SECRET_KEY, Town, open_town, rewrite_state, state_in
+from tests.support.multi_workspace_harness import Hours
 
 GRID = Enterprise("E0HOST", "Host Corp")
 REFUSED = "People of other companies may look at what this channel follows, and do nothing else."
 NOT_KNOWN = "Slack doesn't say who you are right now. Try again in a minute."
 SECRET = "the secret feature"  # in an app that no channel follows
 
-# Whatever the bot listens to. What is new here is closed to outsiders until `handlers.outsiders.OPEN` names it.
+# Whatever the bot listens to. What is new here is closed to outsiders until `handlers.external_users.OPEN` names it.
 CLOSED = """
 action (pick_branch|pick_groups|pick_workflow|pick_buildable|artifacts_pick)
 action account_connect

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.handlers.buildio.secret_towns import SECRET, secret_town, shown_in
-from tests.handlers.test_policy import governed
+from tests.providers.buildio.config_var_harness import SECRET, secret_town, shown_in
+from tests.services.features.test_access_rules import governed
 
 SANDBOXES_ONLY = """
 [[rule]]

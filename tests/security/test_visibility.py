@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.bitrise import Build
-from tests.handlers.test_policy import governed
-from tests.town import Town, open_town
+from sandbox.bitrise.state import Build
+from tests.services.features.test_access_rules import governed
+from tests.support.bot_harness import Town, open_town
 
 OFTEN = {"sight_seconds": 0.2}
 SECRETS = ("codename-x", "Project Manhattan")

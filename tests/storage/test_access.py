@@ -7,11 +7,13 @@ from datetime import timedelta
 import pytest
 from pydantic import SecretStr
 
-from bot.provider import Provider
-from bot.terms import Terms
-from bot.vault import Vault
-from storage import Baseline, Scope, SeenAs, Storage, Subscription
-from tests.builds import ANDROID, NOON
+from domain.notifications.rule import Terms
+from domain.poll_state import Baseline
+from domain.provider import Provider
+from storage.encryption import Vault
+from storage.repositories import Storage
+from storage.subscriptions import Scope, SeenAs, Subscription
+from tests.support.factories import ANDROID, NOON
 
 BEN = "U0BEN"
 LATER = NOON + timedelta(hours=1)

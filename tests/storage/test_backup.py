@@ -18,31 +18,27 @@ from pathlib import Path
 import pytest
 import sqlite_utils
 
-from bot.build import State
-from bot.build_request import BuildRequest
-from bot.filters import BuildFilter
-from bot.provider import Provider
-from bot.terms import Terms
-from storage import (
-    BackupProblem,
-    BackupUnsound,
-    Baseline,
-    Beginning,
+from domain.build import State
+from domain.build_filter import BuildFilter
+from domain.build_request import BuildRequest
+from domain.notifications.rule import Terms
+from domain.poll_state import Baseline
+from domain.provider import Provider
+from storage.backup import BackupProblem, BackupUnsound, back_up, restore
+from storage.database import (
     Database,
     DatabaseDamaged,
     DatabaseInUse,
     DatabaseMissing,
     DatabaseNewer,
     DatabaseProblem,
-    Storage,
-    back_up,
-    restore,
-    watch_anew,
 )
-from tests.builds import ANDROID, IOS, NOON, a_build, to
-from tests.storage.holding import TEAM, a_full_database, everything, vault, without_audit
+from storage.repositories import Storage
+from storage.watch_reset import Beginning, watch_anew
+from tests.storage.full_database import TEAM, a_full_database, everything, vault, without_audit
 from tests.storage.test_migrations import first_version
-from tests.storage.test_recording import see
+from tests.storage.test_poll_recorder import see
+from tests.support.factories import ANDROID, IOS, NOON, a_build, to
 
 ROOT = Path(__file__).parents[2]
 
@@ -341,7 +337,7 @@ KILLED_AT = """
 import os, sys
 from datetime import UTC, datetime
 from pathlib import Path
-from bot.vault import Vault
+from storage.encryption import Vault
 from storage import restore
 
 def count(name, left):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import sqlite_utils
 
-from storage import (
+from storage.database import (
     Database,
     DatabaseDamaged,
     DatabaseInUse,

@@ -12,14 +12,16 @@ from pathlib import Path
 
 import sqlite_utils
 
-from bot.build import Kind
-from bot.policy import Match, Permission, Question
-from bot.provider import Provider
-from bot.terms import Result
-from bot.vault import Vault
-from storage import Database, MessageStatus, Storage
+from domain.access_policy import Match, Permission, Question
+from domain.build import Kind
+from domain.notifications.rule import Result
+from domain.provider import Provider
+from storage.database import Database
+from storage.encryption import Vault
 from storage.migrations import migrations
-from tests.builds import ANDROID, NOON, a_build, to
+from storage.repositories import Storage
+from storage.slack_messages import MessageStatus
+from tests.support.factories import ANDROID, NOON, a_build, to
 
 ROOT = Path(__file__).parents[2]
 

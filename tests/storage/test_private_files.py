@@ -16,14 +16,17 @@ import pytest
 import sqlite_utils
 from pydantic import SecretStr
 
-from bot.provider import Provider
-from storage import Database, Person, Storage, back_up, restore
+from domain.provider import Provider
+from storage.backup import back_up, restore
+from storage.database import Database
 from storage.private_files import open_to_others, shared_folder
-from storage.remnants import empty_log, rewrite_file, rewrite_tables
-from tests.builds import NOON
-from tests.operating.forking import forked
-from tests.storage.holding import OLD, vault
+from storage.repositories import Storage
+from storage.secure_deletion import empty_log, rewrite_file, rewrite_tables
+from storage.user_profiles import Person
+from tests.storage.full_database import OLD, vault
 from tests.storage.test_migrations import first_version
+from tests.support.factories import NOON
+from tests.support.forked_process import forked
 
 
 @pytest.fixture(autouse=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sqlite_utils
 
-from storage import Storage
-from storage.wiping import OF_A_WORKSPACE, known_teams
+from storage.repositories import Storage
+from storage.workspace_removal import OF_A_WORKSPACE, known_teams
 
 # Facts about the provider, the process or the app itself; they are nobody's, whoever looks.
 NOBODYS = {

@@ -10,9 +10,11 @@ from typing import Any
 import aiohttp
 import pytest
 
-from sandbox.buildio import ANNA_TOKEN, App, BuildioSandbox
+from sandbox.buildio.members import ANNA_TOKEN
+from sandbox.buildio.server import BuildioSandbox
+from sandbox.buildio.state import App
 from sandbox.clock import Clock
-from sandbox.wire import as_json
+from sandbox.middleware import as_json
 
 BEGINNING = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PEM = "-----BEGIN CERTIFICATE-----\nMIIBszCCAVmgAwIBAgIU\n-----END CERTIFICATE-----\n"

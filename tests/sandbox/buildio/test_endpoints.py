@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.buildio import ANNA_TOKEN, BEN_TOKEN, CARLA_TOKEN, READ_TOKEN, TOKEN, Role
+from sandbox.buildio.members import ANNA_TOKEN, BEN_TOKEN, CARLA_TOKEN, READ_TOKEN, TOKEN, Role
 from tests.sandbox.buildio.conftest import PEM, Visitor
 
 ANY = None

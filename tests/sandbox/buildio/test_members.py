@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.buildio import ANNA_TOKEN, BEN_TOKEN, CARLA_TOKEN, READ_TOKEN, TOKEN, Role
+from sandbox.buildio.members import ANNA_TOKEN, BEN_TOKEN, CARLA_TOKEN, READ_TOKEN, TOKEN, Role
 from tests.sandbox.buildio.conftest import Visitor
 
 ACME, ALL = ["shop", "shop-staging", "shop-pr-42"], ["shop", "shop-staging", "shop-pr-42", "ledger"]

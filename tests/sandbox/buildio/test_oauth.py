@@ -11,9 +11,8 @@ import pytest
 from aiohttp import web
 from yarl import URL
 
-from sandbox.buildio import CLIENT_ID, CLIENT_SECRET
-from sandbox.buildio.grants import challenge_of
-from sandbox.wire import as_json
+from sandbox.buildio.oauth_grants import CLIENT_ID, CLIENT_SECRET, challenge_of
+from sandbox.middleware import as_json
 from tests.sandbox.buildio.conftest import Answer, Visitor
 
 BACK = "https://bot.example/buildio/back"

@@ -1,0 +1,47 @@
+"""The least that Bolt does: a handler that acknowledges, behind the same kind of server. A process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+
+from aiohttp import web
+from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
+from slack_bolt.app.async_app import AsyncApp
+from slack_bolt.async_app import AsyncAck
+from slack_bolt.authorization import AuthorizeResult
+
+from sandbox.slack.server import BOT_TOKEN, SIGNING_SECRET
+
+
+async def main() -> None:
+    logging.getLogger().setLevel(logging.ERROR)
+
+    async def authorize(**_: object) -> AuthorizeResult:
+        return AuthorizeResult(
+            enterprise_id=None, team_id="T0SANDBOX", bot_token=BOT_TOKEN, bot_id="B", bot_user_id="U"
+        )
+
+    app = AsyncApp(signing_secret=SIGNING_SECRET, authorize=authorize)
+
+    @app.command("/bitrise")
+    async def bitrise(ack: AsyncAck) -> None:
+        await ack()
+
+    async def take(request: web.Request) -> web.Response:
+        return await to_aiohttp_response(await app.async_dispatch(await to_bolt_request(request)))
+
+    server = web.Application()
+    server.router.add_post("/slack/events", take)
+    runner = web.AppRunner(server, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    sys.stdout.write(f"{runner.addresses[0][1]}\n")
+    sys.stdout.flush()
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+    await runner.cleanup()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,154 @@
+"""200 channels with a backlog: how near the relay comes to the pace that Slack allows."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from bench.result import Figure, scaled
+from bot.slack.http_session import slack_session
+from domain.build import App, Build, State
+from domain.notifications.changes import compare
+from domain.notifications.matching import match
+from domain.notifications.rule import Terms
+from domain.poll_state import Baseline, Sighting
+from sandbox.slack.server import BOT_TOKEN
+from services.metrics import Metrics
+from services.outbox.channel_sender import BURST
+from services.outbox.dispatcher import Relay
+from services.outbox.rate_limits import Limits
+from services.slack.web_client import SlackClient
+from storage.database import Database
+from storage.poll_recorder import Recorder
+from storage.repositories import Storage
+
+CHANNELS = 200
+AT_FIRST = 8
+SECONDS = 20
+BEGAN = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
+
+
+async def measure(scale: float = 1) -> list[Figure]:
+    channels, seconds = scaled(CHANNELS, scale, least=2), scaled(SECONDS, scale, least=1)
+    at_first = scaled(AT_FIRST, scale, least=BURST + 1)
+    async with _slack(channels) as (url, count):
+        took = await _deliver(url, channels, at_first, seconds)
+        told = await count()
+    messages = at_first + seconds
+    # One a second a channel after the burst (Slack's rules, "Pace").
+    allowed = float(messages - BURST)
+    share = allowed / took
+    lost = channels * messages - told["posts"]
+    return [
+        Figure(
+            f"{channels} channels with a backlog",
+            f"{channels * messages / took:,.0f} a second, {share:.0%}",
+            f"Slack allows {channels * messages / allowed:,.0f} a second",
+            "at least 95 %",
+            share >= 0.95,
+        ),
+        Figure(
+            "… messages lost or told twice", str(lost), "none", "none", lost == 0 and not told["violations"]
+        ),
+    ]
+
+
+async def _deliver(url: str, channels: int, at_first: int, seconds: int) -> float:
+    """Seconds until everything was told."""
+    with tempfile.TemporaryDirectory() as folder:
+        database = await Database.open(Path(folder) / "b.db")
+        storage = Storage(database)
+        recorder = Recorder(database, compare=compare, match=match)
+        for number in range(channels):
+            await storage.of("T1").subscriptions.add(
+                channel=f"C0LOAD{number}",
+                app=_app(number),
+                terms=Terms(),
+                by="U",
+                at=BEGAN,
+                baseline=Baseline(),
+            )
+        async with slack_session() as session:
+            client = SlackClient(token=BOT_TOKEN, base_url=url, session=session, retry_handlers=[])
+            relay = Relay(
+                lambda _team: client,
+                storage,
+                counts=Metrics(),
+                clock=lambda: datetime.now(UTC),
+                new_key=lambda: secrets.token_hex(8),
+                limits=Limits(flood=10**6),
+            )
+            for number in range(at_first):
+                await recorder.record(_sighting(number, channels), at=datetime.now(UTC))
+            running = asyncio.create_task(relay.run())
+            began = time.perf_counter()
+            for second in range(seconds):
+                await asyncio.sleep(max(began + second - time.perf_counter(), 0))
+                await recorder.record(_sighting(at_first + second, channels), at=datetime.now(UTC))
+                relay.wake()
+            while await storage.outbox.depth():  # noqa: ASYNC110 - the relay tells nobody when it is done
+                await asyncio.sleep(0.02)
+            took = time.perf_counter() - began
+            relay.stop()
+            await running
+        await database.close()
+    return took
+
+
+def _app(number: int) -> App:
+    return App(slug=f"{number:016x}", title=f"App {number}")
+
+
+def _sighting(number: int, channels: int) -> Sighting:
+    """One more ended build of every app."""
+    at = BEGAN + timedelta(minutes=number)
+    return Sighting(
+        token="t",
+        builds=tuple(
+            Build(
+                app_slug=_app(app).slug,
+                slug=f"{app:08x}{number:08x}",
+                number=number + 1,
+                state=State.SUCCEEDED,
+                branch="main",
+                triggered_at=at,
+                finished_at=at,
+                url="https://app.bitrise.io/build/x",
+            )
+            for app in range(channels)
+        ),
+    )
+
+
+@asynccontextmanager
+async def _slack(channels: int) -> AsyncIterator[tuple[str, Any]]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "bench.slack_process",
+        str(channels),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    reading, writing = process.stdout, process.stdin
+
+    async def count() -> Any:
+        writing.write(b"\n")
+        return json.loads(await reading.readline())
+
+    try:
+        yield json.loads(await reading.readline())["url"], count
+    finally:
+        writing.close()
+        await process.wait()

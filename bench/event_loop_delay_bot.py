@@ -1,0 +1,47 @@
+"""The bot, which also measures how long its event loop is held; at SIGUSR1 it says so in its log, and begins anew."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from typing import NoReturn
+
+import structlog
+
+from bot import logging_setup
+from bot.app import Buildbell
+from bot.settings import Settings
+
+TICK = 0.001
+
+
+async def run() -> None:
+    bot, longest, longest_work = Buildbell(Settings()), 0.0, 0.0
+    loop = asyncio.get_running_loop()
+
+    async def tick() -> NoReturn:
+        nonlocal longest, longest_work
+        before, work_before = time.perf_counter(), time.thread_time()
+        while True:
+            await asyncio.sleep(TICK)
+            now, work = time.perf_counter(), time.thread_time()
+            longest, before = max(longest, now - before - TICK), now
+            longest_work, work_before = max(longest_work, work - work_before), work
+
+    def say() -> None:
+        nonlocal longest, longest_work
+        # On a busy machine the loop waits for the processor, too: its own work tells the two apart.
+        structlog.get_logger().info("held", seconds=longest, work=longest_work)
+        longest = longest_work = 0.0
+
+    loop.add_signal_handler(signal.SIGTERM, bot.stop)
+    loop.add_signal_handler(signal.SIGUSR1, say)
+    ticking = asyncio.create_task(tick())
+    await bot.run()
+    ticking.cancel()
+
+
+if __name__ == "__main__":
+    logging_setup.configure("info", terminal=False)
+    asyncio.run(run())

@@ -1,0 +1,111 @@
+"""An idle look at a provider: its requests and its CPU, however many apps are subscribed, against the bare request."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from statistics import median
+
+import sqlite_utils
+from pydantic import SecretStr
+
+from bench.build_pages import farm_of, page
+from bench.result import Figure, scaled
+from bench.threaded_server import served
+from domain.build import App
+from domain.credentials import FixedToken
+from domain.notifications.changes import compare
+from domain.notifications.matching import match
+from domain.notifications.rule import Terms
+from domain.poll_state import Baseline
+from providers.bitrise.api.client import Bitrise
+from providers.bitrise.polling.source import BitriseReader
+from providers.http.transport import Http
+from services.polling.poll import Look
+from storage.database import Database
+from storage.poll_recorder import Recorder
+from storage.repositories import Storage
+from storage.timestamps import to_text
+
+SIZES = (1, 100, 10_000)
+TIMES = 400
+
+
+async def measure(scale: float = 1) -> list[Figure]:
+    farm, _ = farm_of(50)
+    body = page(farm)
+    figures = []
+    with served(body) as (url, asked):
+        for number, most in enumerate(SIZES, start=1):
+            size = scaled(most, scale, least=number)
+            requests, ours, bare = await _measure(size, scaled(TIMES, scale, least=1), url, asked, body)
+            figures += [
+                Figure(
+                    f"requests of an idle look, {size:,} apps",
+                    f"{requests:.2f}",
+                    "one request",
+                    "at most 3",
+                    requests <= 3,
+                ),
+                Figure(
+                    f"CPU of an idle look, {size:,} apps",
+                    f"{ours * 1e6:,.0f} µs, {ours / bare:.2f} times",
+                    f"request {bare * 1e6:,.0f} µs",
+                    "under 1.5 times",
+                    ours / bare < 1.5,
+                ),
+            ]
+    return figures
+
+
+async def _measure(
+    size: int, times: int, url: str, asked: list[str], body: bytes
+) -> tuple[float, float, float]:
+    with tempfile.TemporaryDirectory() as folder:
+        database = await Database.open(Path(folder) / "b.db")
+        storage = Storage(database)
+        now = datetime.now(UTC)
+        for number in range(size):
+            app = App(slug=f"{number:016x}", title=f"App {number}")
+            await storage.of("T1").subscriptions.add(
+                channel="C", app=app, terms=Terms(), by="U", at=now, baseline=Baseline(at=now)
+            )
+        # As after the first looks, each app by itself, which a bot with 10,000 apps has made long ago.
+        await database.write(lambda db: _as_after_the_first_looks(db, now))
+        async with Http() as http:
+            bitrise = Bitrise(
+                http, credentials=FixedToken(SecretStr("t")), base_url=url, clock=lambda: datetime.now(UTC)
+            )
+            recorder = Recorder(database, compare=compare, match=match)
+            clock = partial(datetime.now, UTC)
+            look = Look(BitriseReader(bitrise, clock=clock), storage, recorder, token="t", clock=clock)
+            for _ in range(5):
+                await look()
+            before = len(asked)
+            for _ in range(20):
+                await look()
+            requests = (len(asked) - before) / 20
+
+            async def bare() -> None:
+                response = await http.send("GET", f"{url}/builds", params={"limit": "50"})
+                assert response.content == body
+
+            pairs = [(await _cpu(look), await _cpu(bare)) for _ in range(times)]
+        await database.close()
+    return requests, median(one for one, _ in pairs), median(other for _, other in pairs)
+
+
+def _as_after_the_first_looks(db: sqlite_utils.Database, now: datetime) -> None:
+    db.execute("UPDATE watched_apps SET joined = 1")
+    db.execute("INSERT INTO looks (token, seen_until) VALUES ('t', ?)", [to_text(now)])
+
+
+async def _cpu(act: Callable[[], Awaitable[object]]) -> float:
+    """Seconds that this thread works, once."""
+    began = time.thread_time()
+    await act()
+    return time.thread_time() - began

@@ -1,0 +1,142 @@
+"""Reading a log of 200 MB: the memory that it takes, and the time beside merely fetching it."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from aiohttp import web
+
+from bench.result import Figure, scaled
+from bench.threaded_server import served_by
+from domain.ansi import plain_text
+from domain.log.log_parser import LogReader
+from domain.log.log_text import Redactor, readable
+from providers.http.downloads import Downloads
+from providers.http.transport import Http
+from sandbox.bitrise.log_text import log_of
+
+MEGABYTES = 200
+MOST_GROWTH_MB = 40
+# Lines as builds write them, every third with a word or a look that makes it worth a second look.
+SUSPECT = Path(__file__).parent.parent / "tests/domain/redaction/corpus/harmless.txt"
+SUSPECT_TIMES = 200
+
+
+@contextmanager
+def served(megabytes: int) -> Iterator[str]:
+    """A log of about so many megabytes, sent as it is made, from a thread of its own."""
+    steps = log_of("primary", "main", datetime.now(UTC), share=1.0, result="error").encode()
+    head, _, tail = steps.partition(b"LoginTest > rejects")
+    coloured = b"\x1b[32m> Task :app:compileDebugKotlin\x1b[0m some words of a compiler that likes to talk\n"
+    line = (
+        coloured
+        + b"w: file Session.kt: parameter 'unused' is never used, could be renamed to _ or removed\n" * 4
+    )
+    piece = line * (1024 * 1024 // len(line))
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        with suppress(ConnectionError):  # who has read enough goes away
+            await response.write(head)
+            for _ in range(megabytes):
+                await response.write(piece)
+            await response.write(b"LoginTest > rejects" + tail)
+        return response
+
+    with served_by(answer) as address:
+        yield address
+
+
+async def measure(scale: float = 1) -> list[Figure]:
+    megabytes = scaled(MEGABYTES, scale, least=1)
+    part = megabytes // 10 or 1
+    with served(megabytes) as address:
+        async with Http() as http:
+            downloads = Downloads(http, api_url=address, hosts=())
+            fetching = await _seconds(downloads, address, lambda _: None)
+            _forget_peak()
+            before = _peak_mb()
+            reader = LogReader(clean=plain_text, shown=readable, word="assertionerror")
+            reading = await _seconds(downloads, address, reader.feed)
+            found = reader.finish()
+            redactor = Redactor()
+            redacting = await _seconds(downloads, address, redactor.feed, megabytes=part)
+            growth = _peak_mb() - before
+    assert found.of == "gradle-unit-test@1.0.7"
+    assert found.hit_count == 1
+    return [
+        Figure(
+            f"memory for a log of {found.size // 1_000_000} MB",
+            f"+{growth:.0f} MB",
+            "nothing held: +0 MB",
+            f"under {MOST_GROWTH_MB} MB",
+            growth < MOST_GROWTH_MB,
+        ),
+        Figure(
+            "reading its steps and a word",
+            f"{found.size / reading / 1e6:.0f} MB a second",
+            f"fetching {found.size / fetching / 1e6:.0f} MB a second",
+            "over 40 MB a second",
+            found.size / reading > 40e6,
+        ),
+        Figure(
+            "taking secrets out, for the whole as a file",
+            f"{part / redacting:.1f} MB a second",
+            f"fetching {found.size / fetching / 1e6:.0f} MB a second",
+            "over 10 MB a second",
+            part / redacting > 10,
+        ),
+        _of_suspect_lines(scaled(SUSPECT_TIMES, scale, least=1)),
+    ]
+
+
+def _of_suspect_lines(times: int) -> Figure:
+    log = SUSPECT.read_bytes() * times
+    pieces = [log[at : at + 65536] for at in range(0, len(log), 65536)]
+    redactor, began = Redactor(), time.perf_counter()
+    for piece in pieces:
+        redactor.feed(piece)
+    took = time.perf_counter() - began
+    began = time.perf_counter()
+    for piece in pieces:
+        piece.splitlines()
+    bare = time.perf_counter() - began
+    return Figure(
+        "the same, of lines that look suspect",
+        f"{len(log) / took / 1e6:.1f} MB a second",
+        f"splitting into lines {len(log) / bare / 1e6:.0f} MB a second",
+        "over 2 MB a second",
+        len(log) / took > 2e6,
+    )
+
+
+async def _seconds(downloads: Downloads, address: str, feed: object, *, megabytes: int = 10_000) -> float:
+    began, taken = time.perf_counter(), 0
+    async with downloads.open(f"{address}/log") as chunks:
+        async for chunk in chunks:
+            feed(chunk)  # type: ignore[operator]
+            taken += len(chunk)
+            if taken > megabytes * 1024 * 1024:
+                break
+    return time.perf_counter() - began
+
+
+def _forget_peak() -> None:
+    """Let the peak begin anew, or what was held before would hide what is held from now on; possible on Linux alone."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def _peak_mb() -> float:
+    """The most memory that this process has held, in megabytes."""
+    if sys.platform == "linux":
+        status = Path("/proc/self/status").read_text()
+        return int(status.split("VmHWM:")[1].split()[0]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 / 1024

@@ -1,0 +1,120 @@
+"""From a 50-build page with 10 changes to committed outbox rows, on one core.
+
+The baseline parses the same page with the standard library and commits ten bare rows to the same kind of file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from statistics import median
+
+from bench.build_pages import BEGAN, add_build, farm_of, page
+from bench.result import Figure, scaled
+from domain.build import App
+from domain.notifications.changes import compare
+from domain.notifications.matching import match
+from domain.notifications.rule import Terms
+from domain.poll_state import Baseline, Sighting
+from providers.bitrise.api.models import BuildItem, read_many
+from storage.database import Database
+from storage.poll_recorder import Recorder
+from storage.repositories import Storage
+
+ROUNDS = 60
+CHANGES = 10
+
+
+async def measure(scale: float = 1) -> list[Figure]:
+    farm, apps = farm_of(50)
+    bodies = []
+    for number in range(scaled(ROUNDS, scale, least=2)):
+        for change in range(CHANGES):
+            add_build(
+                farm, apps[change % len(apps)], BEGAN + timedelta(hours=2, minutes=number, seconds=change)
+            )
+        bodies.append(page(farm))
+    watched = [App(slug=app.slug, title=app.title) for app in apps]
+    with _one_core():
+        ours = await _ours(bodies, watched)
+        bare = _bare(bodies)
+    return [
+        Figure(
+            "from a page with 10 changes to outbox rows",
+            f"{CHANGES / ours:,.0f} a second, {ours / bare:.1f} times",
+            f"parse and insert {bare * 1000:.2f} ms",
+            "over 2,000 a second",
+            CHANGES / ours > 2000,
+        )
+    ]
+
+
+@contextmanager
+def _one_core() -> Iterator[None]:
+    """Keep this thread, and those that it starts, on one core meanwhile."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+async def _ours(bodies: list[bytes], apps: list[App]) -> float:
+    """Seconds a page, the median."""
+    took = []
+    with tempfile.TemporaryDirectory() as folder:
+        database = await Database.open(Path(folder) / "b.db")
+        storage = Storage(database)
+        for app in apps:
+            await storage.of("T1").subscriptions.add(
+                channel="C",
+                app=app,
+                terms=Terms(),
+                by="U",
+                at=BEGAN,
+                baseline=Baseline(at=BEGAN + timedelta(hours=1)),
+            )
+        recorder = Recorder(database, compare=compare, match=match)
+        for body in bodies:
+            began = time.perf_counter()
+            items, _ = read_many(BuildItem, body)
+            builds = tuple(item.as_build(item.repository.slug) for item in items if item.repository)
+            sighting = Sighting(token="t", builds=builds, seen_until=builds[0].triggered_at)
+            changes = await recorder.record(sighting, at=datetime.now(UTC))
+            took.append(time.perf_counter() - began)
+            assert len(changes) == CHANGES
+        assert await storage.outbox.depth() == CHANGES * len(bodies)
+        await database.close()
+    return median(took)
+
+
+def _bare(bodies: list[bytes]) -> float:
+    """Seconds a page, the median."""
+    took = []
+    with tempfile.TemporaryDirectory() as folder:
+        db = sqlite3.connect(Path(folder) / "b.db", isolation_level=None)
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute("CREATE TABLE rows (id INTEGER PRIMARY KEY, body TEXT)")
+        for body in bodies:
+            began = time.perf_counter()
+            items = json.loads(body)["data"]
+            db.execute("BEGIN IMMEDIATE")
+            db.executemany(
+                "INSERT INTO rows (body) VALUES (?)", [(item["slug"],) for item in items[:CHANGES]]
+            )
+            db.execute("COMMIT")
+            took.append(time.perf_counter() - began)
+        db.close()
+    return median(took)

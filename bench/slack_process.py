@@ -1,0 +1,25 @@
+"""The simulated Slack as a process of its own: prints its address, and at the end what it was told."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+
+from bot.manifest import manifest
+from sandbox.slack.server import SlackSandbox
+
+
+async def main(channels: int) -> None:
+    slack = await SlackSandbox(manifest()).start()
+    for number in range(channels):
+        slack.workspace.add_channel(f"load{number}")
+    print(json.dumps({"url": slack.api_url}), flush=True)
+    await asyncio.to_thread(sys.stdin.readline)
+    posts = [len(one.posts) for one in slack.workspace.channels.values()]
+    print(json.dumps({"posts": sum(posts), "violations": slack.violations[:5]}), flush=True)
+    await slack.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(int(sys.argv[1])))

@@ -1,0 +1,123 @@
+"""Memory and disk over 100,000 builds, and what pruning leaves of them. Needs /proc."""
+
+from __future__ import annotations
+
+import tempfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from bench.result import Figure, scaled
+from domain.build import App, Build, State
+from domain.notifications.changes import compare
+from domain.notifications.matching import match
+from domain.notifications.rule import Terms
+from domain.poll_state import Baseline, Sighting
+from storage.database import Database
+from storage.poll_recorder import Recorder
+from storage.repositories import Storage
+from storage.retention import prune
+
+BUILDS = 100_000
+PAGE = 50
+APPS = 20
+BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+async def measure(scale: float = 1) -> list[Figure]:
+    builds = scaled(BUILDS // PAGE // 10, scale, least=1) * PAGE * 10
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "b.db"
+        database = await Database.open(path)
+        storage = Storage(database)
+        recorder = Recorder(database, compare=compare, match=match)
+        for number in range(APPS):
+            await storage.of("T1").subscriptions.add(
+                channel=f"C{number}",
+                app=_app(number),
+                terms=Terms(),
+                by="U",
+                at=BEGAN,
+                baseline=Baseline(at=BEGAN),
+            )
+        memory = []
+        for start in range(0, builds, PAGE):
+            page = tuple(_build(number) for number in range(start, start + PAGE))
+            sighting = Sighting(token="t", builds=page, seen_until=page[-1].triggered_at)
+            await recorder.record(sighting, at=page[-1].finished_at or BEGAN)
+            if start % (builds // 10) == 0:
+                memory.append(_megabytes())
+        await database.write(lambda db: db.execute("UPDATE notifications SET status = 'told'"))
+        memory.append(_megabytes())
+        full = await _size(database)
+        await prune(database, before=BEGAN + timedelta(days=3650))
+        pruned = await _size(database)
+        [kept] = await database.read(
+            lambda db: db.execute(
+                "SELECT COUNT(*) FROM builds WHERE state <> '' AND workflow <> ''"
+            ).fetchone()
+        )
+        await database.close()
+    # The first tenth fills caches of a fixed size; after that it has to stand.
+    grown = memory[-1] - memory[1]
+    return [
+        Figure(
+            f"memory grown over {builds:,} builds",
+            f"{grown:+.1f} MB to {memory[-1]:.0f} MB",
+            f"{memory[1]:.0f} MB after a tenth",
+            "under 10 MB",
+            grown < 10,
+        ),
+        Figure(
+            f"database of {builds:,} told builds",
+            f"{full:.0f} MB, {full * 1e6 / builds:.0f} bytes a build",
+            f"{pruned:.0f} MB after pruning, {kept:,} builds for statistics",
+            "under 200 MB, a third after pruning",
+            full < 200 and pruned < full / 3 and kept == builds,
+        ),
+    ]
+
+
+async def _size(database: Database) -> float:
+    """Megabytes that the data takes, without what pruning has set free for what comes next."""
+
+    def used(db: object) -> float:
+        connection = db.conn  # type: ignore[attr-defined]
+        [[pages]], [[free]], [[size]] = (
+            list(connection.execute(f"PRAGMA {name}"))
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+        return float((pages - free) * size) / 1e6
+
+    return await database.read(used)
+
+
+def _app(number: int) -> App:
+    return App(slug=f"{number:016x}", title=f"App {number}")
+
+
+def _build(number: int) -> Build:
+    at = BEGAN + timedelta(minutes=number)
+    return Build(
+        app_slug=_app(number % APPS).slug,
+        slug=f"{number:016x}",
+        number=number // APPS + 1,
+        state=State.FAILED if number % 7 == 0 else State.SUCCEEDED,
+        branch=f"feature/{number % 50}",
+        workflow="primary",
+        commit_hash="0123456789abcdef0123456789abcdef01234567",
+        commit_message="Make the login stricter\n\nand explain why",
+        triggered_by="webhook-github/octo",
+        triggered_at=at,
+        started_at=at,
+        prepared_at=at,
+        finished_at=at + timedelta(minutes=5),
+        url=f"https://app.bitrise.io/build/{number:016x}",
+        params={"branch": f"feature/{number % 50}", "commit_message": "Make the login stricter"},
+    )
+
+
+def _megabytes() -> float:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    raise RuntimeError("no VmRSS in /proc")

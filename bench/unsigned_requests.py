@@ -1,0 +1,117 @@
+"""Memory that unsigned requests take on many connections, against a bare Bolt app behind aiohttp. Needs /proc."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+
+from bench.environment import staged
+from bench.idle_memory import megabytes
+from bench.result import Figure, scaled
+from sandbox.environment import Stage
+
+CONNECTIONS = 300
+SECONDS = 4.0
+BODY = 1024 * 1024 - 1024
+SLOW_PIECE, SLOW_PAUSE = 4096, 0.1
+FAST_PIECE = 64 * 1024
+MOST_SLOW_MB, MOST_FAST_MB = 20, 64
+
+
+async def measure(scale: float = 1, given: Stage | None = None) -> list[Figure]:
+    connections, seconds = scaled(CONNECTIONS, scale, least=3), max(SECONDS * scale, 0.2)
+    async with staged(given, {"POLL_INTERVAL": "3600"}) as stage:
+        url = await stage.bot_url()
+        assert stage.bot.pid is not None
+        port, pid = int(url.rsplit(":", 1)[1]), stage.bot.pid
+        slow = await _growth(pid, port, connections, seconds, _slow, signed=True)
+        unsigned = await _growth(pid, port, connections, seconds, _fast, signed=False)
+        fast = await _growth(pid, port, connections, seconds, _fast, signed=True)
+    async with _bare() as (bare_pid, bare_port):
+        bare_slow = await _growth(bare_pid, bare_port, connections, seconds, _slow, signed=True)
+    async with _bare() as (bare_pid, bare_port):
+        bare_fast = await _growth(bare_pid, bare_port, connections, seconds, _fast, signed=True)
+    return [
+        _figure(f"memory for {connections} wrongly signed, slow", slow, bare_slow, MOST_SLOW_MB),
+        _figure(f"memory for {connections} unsigned, full speed", unsigned, bare_fast, MOST_FAST_MB),
+        _figure(f"memory for {connections} wrongly signed, full speed", fast, bare_fast, MOST_FAST_MB),
+    ]
+
+
+def _figure(name: str, ours: float, bare: float, most: float) -> Figure:
+    return Figure(name, f"+{ours:.1f} MB", f"Bolt handler +{bare:.1f} MB", f"under +{most} MB", ours < most)
+
+
+@asynccontextmanager
+async def _bare() -> AsyncIterator[tuple[int, int]]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "bench.bolt_baseline",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,  # it says of each connection that it was lost
+    )
+    assert process.stdout is not None
+    assert process.stdin is not None
+    try:
+        yield process.pid, int(await process.stdout.readline())
+    finally:
+        process.stdin.close()
+        await process.wait()
+
+
+Sending = Callable[[asyncio.StreamWriter], Awaitable[None]]
+
+
+async def _growth(
+    pid: int, port: int, connections: int, seconds: float, sending: Sending, *, signed: bool
+) -> float:
+    """The most megabytes that the process has taken meanwhile beyond what it had before."""
+    before = most = megabytes(pid)
+    attacks = [asyncio.create_task(_attack(port, sending, signed=signed)) for _ in range(connections)]
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        await asyncio.sleep(0.02)
+        most = max(most, megabytes(pid))
+    for attack in attacks:
+        attack.cancel()
+    await asyncio.gather(*attacks, return_exceptions=True)
+    return most - before
+
+
+async def _attack(port: int, sending: Sending, *, signed: bool) -> None:
+    """Send one body after the other, each over a new connection as soon as the last one is hung up on."""
+    signature = f"X-Slack-Signature: v0={'0' * 64}\r\nX-Slack-Request-Timestamp: {int(time.time())}\r\n"
+    head = (
+        "POST /slack/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        f"Content-Length: {BODY}\r\n{signature if signed else ''}\r\n"
+    )
+    while True:
+        with suppress(OSError):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            try:
+                writer.write(head.encode())
+                await sending(writer)
+            finally:
+                writer.transport.abort()
+
+
+async def _slow(writer: asyncio.StreamWriter) -> None:
+    for _ in range(BODY // SLOW_PIECE - 1):
+        writer.write(b"x" * SLOW_PIECE)
+        await writer.drain()
+        await asyncio.sleep(SLOW_PAUSE)
+
+
+async def _fast(writer: asyncio.StreamWriter) -> None:
+    # All but the last byte, so that no signature can be looked at.
+    for _ in range(BODY // FAST_PIECE):
+        writer.write(b"x" * FAST_PIECE)
+        await writer.drain()
+    while not writer.transport.is_closing():
+        writer.write(b"")
+        await asyncio.sleep(0.1)

@@ -1,0 +1,1 @@
+"""Operator commands: backup, keys, personal data, the audit log."""

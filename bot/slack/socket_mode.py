@@ -1,0 +1,113 @@
+"""Socket Mode: two connections that outlive refreshes, broken lines and failed handshakes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import structlog
+from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
+from slack_bolt.app.async_app import AsyncApp
+from slack_sdk.socket_mode.request import SocketModeRequest
+from slack_sdk.socket_mode.response import SocketModeResponse
+
+from bot.slack.payload_validation import Malformed, check_payload, ignored_event, log_ignored
+from services.slack.acknowledgement import acknowledging
+
+log = structlog.get_logger()
+
+# The SDK closes the old connection before it opens the new one, even on a mere warning: with two of them one is
+# always there.
+CONNECTIONS = 2
+PING_SECONDS = 5.0
+
+
+class _Handler(AsyncSocketModeHandler):
+    """Bolt's own, but deaf once the bot drains: what is not acknowledged, Slack tells again or says so."""
+
+    def __init__(self, app: AsyncApp, app_token: str, *, ping_seconds: float) -> None:
+        super().__init__(app, app_token, ping_interval=ping_seconds)
+        self.deaf = False
+
+    async def handle(self, client: Any, req: SocketModeRequest) -> None:
+        """Hand an envelope to Bolt, if it is one that can be read."""
+        if self.deaf:
+            return
+        try:
+            check_payload(req.payload)
+        except Malformed as problem:
+            log.info("slack.not_understood", reason=str(problem))
+            return
+        if (ignored := ignored_event(req.payload)) is not None:
+            log_ignored(ignored, req.payload)
+            await client.send_socket_mode_response(SocketModeResponse(envelope_id=req.envelope_id))
+            return
+        with acknowledging():
+            await super().handle(client, req)
+
+
+class Sockets:
+    """The bot's Socket Mode connections."""
+
+    def __init__(
+        self, app: AsyncApp, app_token: str, *, first_address: str, ping_seconds: float = PING_SECONDS
+    ) -> None:
+        """`first_address` is good for one connection; the others, and later ones, ask for their own."""
+        self._first_address = first_address
+        self._app = app
+        self._app_token = app_token
+        self._ping_seconds = ping_seconds
+        self._handlers: list[_Handler] = []
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def open(self) -> None:
+        """Connect, however long it takes; returns once the first connection stands, the others follow."""
+        self._handlers = [
+            _Handler(self._app, self._app_token, ping_seconds=self._ping_seconds) for _ in range(CONNECTIONS)
+        ]
+        self._handlers[0].client.wss_uri = self._first_address
+        connecting = [asyncio.create_task(_connect(handler)) for handler in self._handlers]
+        watching = [asyncio.create_task(self._watch(handler)) for handler in self._handlers]
+        self._tasks = connecting + watching
+        await asyncio.wait(connecting, return_when=asyncio.FIRST_COMPLETED)
+
+    async def connected(self) -> int:
+        """How many connections stand."""
+        return sum([await handler.client.is_connected() for handler in self._handlers])
+
+    def go_deaf(self) -> None:
+        """Take nothing new; what was taken can still be acknowledged."""
+        for handler in self._handlers:
+            handler.deaf = True
+
+    async def close(self) -> None:
+        """Close the connections."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for handler in self._handlers:
+            await handler.close_async()  # type: ignore[no-untyped-call]
+
+    async def _watch(self, handler: _Handler) -> None:
+        """Give a client that can't connect a new address.
+
+        After one failed handshake the SDK (3.47) tries the same one-use address for ever; without an address it
+        fetches a new one.
+        """
+        patience = 3 * self._ping_seconds
+        down_since: float | None = None
+        while True:
+            await asyncio.sleep(self._ping_seconds)
+            if await handler.client.is_connected():
+                down_since = None
+            elif down_since is None:
+                down_since = time.monotonic()
+            elif time.monotonic() - down_since >= patience:
+                log.warning("socket.new_address", down_seconds=round(time.monotonic() - down_since))
+                handler.client.wss_uri = None
+                down_since = time.monotonic()
+
+
+async def _connect(handler: _Handler) -> None:
+    await handler.connect_async()  # type: ignore[no-untyped-call]

@@ -1,0 +1,179 @@
+"""What an app and a build are, for both providers: states, times, links. Pure; no I/O."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from domain.provider import Provider
+
+
+class State(StrEnum):
+    """Where a build stands. UNKNOWN is a state that this version of the bot has no word for."""
+
+    ON_HOLD = "on-hold"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    ABORTED = "aborted"
+    ABORTED_WITH_SUCCESS = "aborted-with-success"
+    UNKNOWN = "unknown"
+
+    @property
+    def ended(self) -> bool:
+        """Whether the build will not change any more."""
+        return self in ENDED
+
+    @property
+    def aborted(self) -> bool:
+        """Whether somebody or something stopped the build, counted as a success or not."""
+        return self in (State.ABORTED, State.ABORTED_WITH_SUCCESS)
+
+
+ENDED = frozenset({State.SUCCEEDED, State.FAILED, State.ABORTED, State.ABORTED_WITH_SUCCESS})
+OPEN = frozenset({State.ON_HOLD, State.RUNNING, State.UNKNOWN})
+
+
+class Frozen(BaseModel):
+    """Data that never changes once made; unknown fields of a provider's answer are left out."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Kind(StrEnum):
+    """What sort of run it is: a build, an app's deployment, or a process of an app, which is down or up again."""
+
+    BUILD = "build"
+    DEPLOYMENT = "deployment"
+    DYNO = "dyno"
+
+
+class App(Frozen):
+    """A provider's app. `owner` and `repo` name its repository where it has one."""
+
+    provider: Provider = Provider.BITRISE
+    slug: str
+    title: str
+    owner: str | None = None
+    repo: str | None = None
+    repo_url: str | None = None
+    project_type: str | None = None
+    disabled: bool = False
+    public: bool | None = None
+
+    @property
+    def repository(self) -> str | None:
+        """`owner/repo`, or None where either is unknown."""
+        return f"{self.owner}/{self.repo}" if self.owner and self.repo else None
+
+
+class PipelineRef(Frozen):
+    """The pipeline that a build belongs to, and which attempt of it; `ended` as it was when that was last seen."""
+
+    id: str
+    attempt: int = 1
+    ended: bool = False
+
+    @property
+    def key(self) -> str:
+        """A name of this attempt."""
+        return f"{self.id} {self.attempt}"
+
+
+class Build(Frozen):
+    """One run for an app.
+
+    Of the times only `triggered_at` is always set by Bitrise; the others are None until the build has
+    reached that point (Bitrise API v0.1, "Build times"), and a build aborted on hold has `finished_at` alone.
+    `params` is what the build was started with, which is what starts it again.
+
+    Of another kind, `number` is a deployment's version, and `workflow` names the process. `said` are our words for a
+    state that the state alone says too little of, `problem` what the provider itself says of a failure. The `url` may
+    be empty.
+    """
+
+    provider: Provider = Provider.BITRISE
+    kind: Kind = Kind.BUILD
+    app_slug: str
+    slug: str
+    number: int | None = None
+    state: State
+    branch: str | None = None
+    target_branch: str | None = None
+    tag: str | None = None
+    workflow: str | None = None
+    commit_hash: str | None = None
+    commit_message: str | None = None
+    commit_url: str | None = None
+    pull_request: int | None = None
+    pull_request_url: str | None = None
+    triggered_by: str | None = None
+    triggered_at: datetime | None = None
+    started_at: datetime | None = None
+    prepared_at: datetime | None = None
+    finished_at: datetime | None = None
+    abort_reason: str | None = None
+    abort_kind: str | None = None
+    pipeline_id: str | None = None
+    pipeline: PipelineRef | None = None
+    url: str
+    params: dict[str, Any] | None = None
+    said: str | None = None
+    problem: str | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether the build is over; one in a state without a word is over once it has an end."""
+        return self.state.ended or (self.state is State.UNKNOWN and self.finished_at is not None)
+
+    @property
+    def label(self) -> str:
+        """How people name it: `#19`, or its slug where it has no number; `v12` a deployment, `web.1` a process."""
+        match self.kind:
+            case Kind.DEPLOYMENT:
+                return f"v{self.number}" if self.number is not None else (self.commit_hash or "")[:8]
+            case Kind.DYNO:
+                return self.workflow or ""
+            case _:
+                return f"#{self.number}" if self.number is not None else self.slug
+
+
+def time_on_hold(build: Build) -> timedelta | None:
+    """How long the build waited for a worker; None until one has taken it.
+
+    A build aborted on hold waited until its end (Bitrise API v0.1, "Build times": the difference of
+    `started_on_worker_at` and `triggered_at`).
+    """
+    never_started = build.finished_at if build.prepared_at is None else None
+    return _between(build.triggered_at, build.started_at or never_started)
+
+
+def time_preparing(build: Build) -> timedelta | None:
+    """How long the environment took to prepare; None until it was, or where the build was aborted before."""
+    return _between(build.started_at, build.prepared_at)
+
+
+def time_building(build: Build) -> timedelta | None:
+    """How long the build itself ran; None until it has ended.
+
+    Excludes the time on hold and the preparing of the environment (Bitrise API v0.1, "Build times":
+    the difference of `finished_at` and `environment_prepare_finished_at`).
+    """
+    return _between(build.prepared_at, build.finished_at)
+
+
+def _between(start: datetime | None, end: datetime | None) -> timedelta | None:
+    if start is None or end is None:
+        return None
+    # The documents' own examples have a start rounded up to after a build's unrounded trigger and the reverse.
+    return max(end - start, timedelta(0))
+
+
+class Change(Frozen):
+    """A build that went from one state to another, as the watcher saw it; `was` is None for one never seen before."""
+
+    build: Build
+    was: State | None

@@ -1,0 +1,37 @@
+"""A build that Bitrise holds until somebody approves it: that of a foreign pull request. Pure; no I/O."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from domain.build import Build, Frozen, State
+from domain.provider import Provider
+
+
+class BuildRequest(Frozen):
+    """What would be built, and for whose pull request, as far as Bitrise says."""
+
+    provider: Provider = Provider.BITRISE
+    app_slug: str
+    slug: str
+    pull_request: int | None = None
+    pull_request_url: str | None = None
+    branch: str | None = None
+    target_branch: str | None = None
+    commit_hash: str | None = None
+    commit_message: str | None = None
+    author: str | None = None
+    created_at: datetime | None = None
+
+    def as_build(self) -> Build:
+        """The build that it would be, for filters to look at."""
+        return Build(
+            app_slug=self.app_slug,
+            slug=self.slug,
+            state=State.ON_HOLD,
+            branch=self.branch,
+            target_branch=self.target_branch,
+            pull_request=self.pull_request,
+            triggered_by=f"webhook-github/{self.author}" if self.author else "webhook",
+            url=self.pull_request_url or "",
+        )

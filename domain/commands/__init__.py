@@ -1,0 +1,1 @@
+"""The command parser: text in, command out."""

@@ -1,0 +1,1 @@
+"""Which changes of builds are notified to whom, how and when."""

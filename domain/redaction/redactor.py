@@ -1,0 +1,102 @@
+"""Taking secrets out of a text line by line, all kinds in turn. Pure; no I/O."""
+
+from __future__ import annotations
+
+from domain.redaction.ambiguous_names import without_ambiguous
+from domain.redaction.command_secrets import without_programs_secrets
+from domain.redaction.entropy import without_random
+from domain.redaction.false_positives import is_ordinary
+from domain.redaction.headers import without_arguments, without_headers
+from domain.redaction.named_secrets import ANNOUNCED, BLOCK, TOLD, without_named
+from domain.redaction.prefilter import signs_of_secrets
+from domain.redaction.private_keys import REDACTED, PrivateKeys, lines_of_a_cut_key
+from domain.redaction.token_patterns import without_shapes
+from domain.redaction.urls import without_credentials
+
+# What is taken out may bare something else beside it, but never much.
+_MOST_ROUNDS = 4
+_IN_WORDS = "".join(map(chr, range(0x21, 0x7F)))
+# How much more of a text is looked through than is shown: what is taken out makes it shorter.
+_LOOKED_AT = 256
+
+
+def redact(text: str) -> str:
+    """The text with `[redacted]` where a token, key, password or signed link stood; all else as it was."""
+    if not signs_of_secrets(text.encode("utf-8", "replace")):
+        return text
+    lines, redaction = text.split("\n"), Redaction()
+    if cut := lines_of_a_cut_key(lines):
+        lines[:cut] = [REDACTED]
+    return "\n".join(shown for line in lines if (shown := redaction.line(line)) is not None)
+
+
+def beginning(text: str, most: int) -> str:
+    """At most so much of the text, without the word that would be cut in two: of half a secret nothing tells.
+
+    Secrets are made of ASCII, and have no blanks in them.
+    """
+    return text if len(text) <= most else text[:most].rstrip(_IN_WORDS)
+
+
+def without_first_word(text: str) -> str:
+    """The end of a text that was cut anywhere, without the word that was cut in two."""
+    return text.lstrip(_IN_WORDS)
+
+
+def redact_beginning(text: str, most: int) -> str:
+    """As much of the text as may be shown in `most` characters, redacted, and marked as cut where it was.
+
+    However long the text is, little of it is looked through.
+    """
+    looked_at = beginning(text, most + _LOOKED_AT)
+    return redact(text) if looked_at is text else f"{redact(looked_at)}…"
+
+
+class Redaction:
+    """Takes the secrets out of a text that comes line by line, whole lines of which may belong to one."""
+
+    def __init__(self) -> None:
+        self._keys = PrivateKeys()
+        self._announced = False
+        self._block: int | None = None
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the next line may belong to a secret that an earlier line began."""
+        return self._keys.inside or self._announced or self._block is not None
+
+    def line(self, line: str) -> str | None:
+        """The line as it may be shown; None where nothing of it may be."""
+        rest = self._keys.without(line)
+        if rest is None:
+            return None
+        if self._block is not None:
+            if not rest.strip() or len(rest) - len(rest.lstrip()) > self._block:
+                return rest[: len(rest) - len(rest.lstrip())] + REDACTED if rest.strip() else rest
+            self._block = None
+        announced, self._announced = self._announced, ANNOUNCED.match(rest) is not None
+        if announced and (told := TOLD.match(rest)) and not is_ordinary(told[2].strip()):
+            return told[1] + REDACTED
+        if rest.endswith(("|", ">", "-", "+")) and (block := BLOCK.match(rest)):
+            self._block = len(block[1])
+        return _settled(rest)
+
+
+def _settled(line: str) -> str:
+    """The line after as many rounds as change it, so that redacting it again finds nothing more."""
+    for _ in range(_MOST_ROUNDS):
+        before, line = line, _once(line)
+        if line == before:
+            return line
+    return line if _once(line) == line else REDACTED
+
+
+def _once(line: str) -> str:
+    line = without_credentials(line)
+    line = without_headers(line)
+    line = without_shapes(line)
+    line = without_arguments(line)
+    line = without_programs_secrets(line)
+    line = without_named(line)
+    line = without_ambiguous(line)
+    return without_random(line)

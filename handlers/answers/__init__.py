@@ -1,1 +1,0 @@
-"""What the bot answers: what all providers have alike, and what is Bitrise's own."""

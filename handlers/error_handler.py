@@ -1,0 +1,84 @@
+"""What goes wrong outside of an answer: before one can be given, or while it is said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import structlog
+from slack_bolt.app.async_app import AsyncApp
+from slack_bolt.async_app import AsyncAck
+from slack_bolt.response import BoltResponse
+
+from messages import notices
+from services.container import Desk
+from services.request.context import workspace_of
+from services.request.error_messages import MISTAKES, refusal_of
+from services.request.view_signature import sign_view, state_of
+
+log = structlog.get_logger()
+
+OLD_FORM = "This form is from another version of me, so nothing was done. Copy what you typed, and open the form again."
+
+
+class LastingAck(AsyncAck):
+    """What was acknowledged stays so: Bolt (1.30) takes it back where the listener then fails at once, and lets Slack
+    wait three seconds for nothing. A view that it brings is signed, as every view is that is sent.
+    """
+
+    sign: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
+
+    async def __call__(self, *given: Any, **named: Any) -> BoltResponse:
+        """Acknowledge."""
+        if self.sign is not None and named.get("view") is not None:
+            named["view"] = self.sign(named["view"])
+        return await super().__call__(*given, **named)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name != "response" or value is not None or getattr(self, name, None) is None:
+            super().__setattr__(name, value)
+
+
+def register(app: AsyncApp, desk: Desk) -> None:
+    """Log it without what was sent, and let Slack say that it did not work.
+
+    What came is well-formed (bot/slack/payload_validation.py). So it can still carry what is not ours, which is a mistake of
+    whoever sent it, or lead to where Slack lets nobody write; whatever else breaks is a bug, and shows as one.
+    """
+
+    @app.middleware
+    async def lasting(context, body, next):  # type: ignore[no-untyped-def]  # noqa: A002
+        ack = context["ack"] = LastingAck()  # type: ignore[no-untyped-call]
+        view, user = body.get("view"), body.get("user")
+        if isinstance(view, dict) and isinstance(user, dict):
+            whose = {"team": workspace_of(body), "person": user["id"]}
+            ack.sign = partial(sign_view, signing=desk.storage.signing, **whose)
+            state = state_of(view, desk.storage.signing, **whose)
+            if state is None and body.get("type") == "view_submission":
+                return _not_ours(view)
+            view["private_metadata"] = state or ""
+        await next()
+        return None
+
+    def _not_ours(view: Mapping[str, Any]) -> BoltResponse:
+        """A form of before an update, or one that was changed: what was typed stays in it, to be copied."""
+        log.warning("view.not_ours", callback_id=str(view.get("callback_id"))[:60])
+        fields = (one.get("block_id") for one in view.get("blocks") or () if one.get("type") == "input")
+        answer: dict[str, Any] = {"response_action": "update", "view": notices.notice("Buildbell", OLD_FORM)}
+        if field := next(fields, None):
+            answer = {"response_action": "errors", "errors": {field: OLD_FORM}}
+        return BoltResponse(status=200, body=answer)
+
+    @app.error
+    async def failed(error: Exception, response: BoltResponse | None) -> BoltResponse | None:
+        status = 400
+        if isinstance(error, MISTAKES):
+            log.info("slack.not_understood", reason=type(error).__name__)
+        elif (refusal := refusal_of(error)) is not None:
+            log.warning("answer.not_said", reason=refusal)
+        else:
+            log.error("answer.broken", exc_info=error)
+            status = 500
+        # What was acknowledged already has no response any more.
+        return BoltResponse(status=status, body="") if response is not None else None

@@ -1,0 +1,157 @@
+"""In front of every listener: people of other companies use nothing but what is open to them by name."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any
+
+import structlog
+from slack_bolt.response import BoltResponse
+
+from domain.provider import Provider
+from handlers.middleware import Listening
+from messages import notices
+from messages.kit import action_ids
+from services.container import Desk
+from services.request.context import Answer, Caller, workspace_of
+from services.request.responder import Pressed, Saying, ToResponseUrl
+from services.request.view_responder import ToPane
+from services.slack.errors import SlackCallFailed
+from services.slack.workspace_members import MembershipUnknown, NotAMember, home_of
+
+log = structlog.get_logger()
+
+# Slack waits three seconds for the acknowledgement (Slack's rules, "Answering"), which comes after the question.
+PATIENCE_SECONDS = 2.0
+TITLE = "Buildbell"
+
+# What is not here is closed to them. What is here shows no more than the channel follows, or asks by itself.
+OPEN = frozenset(
+    {
+        # `services.features.dispatch` knows which of what is typed they may.
+        *(f"command {one.command}" for one in (Provider.BITRISE, Provider.BUILDIO)),
+        "event app_mention",
+        "event message",
+        # Their Home is closed (`services.home.refresher`), and their links show what the channel follows (`services.features.builds.unfurl_rule`).
+        "event app_home_opened",
+        "event link_shared",
+        # Nobody asks for anything by these.
+        "event user_change",
+        "event tokens_revoked",
+        "event app_uninstalled",
+        # Whom a workflow's step names is judged like anybody (`services.authorization.authorizer`).
+        "event function_executed",
+        "shortcut about_build",
+        *(
+            f"action {one}"
+            for one in (
+                action_ids.BUILD_SHOW,
+                action_ids.BUILD_REFRESH,
+                action_ids.BUILD_COMPARE,
+                action_ids.BUILDS_NEXT,
+                action_ids.APPS_PAGE,
+                action_ids.PIPELINE_SHOW,
+                action_ids.PIPELINE_REFRESH,
+                action_ids.BUILDIO_APP,
+                action_ids.BUILDIO_REFRESH,
+                # A link's click changes nothing, and what is their own they may take back.
+                action_ids.OPEN_LINK,
+                action_ids.DISCONNECT,
+                action_ids.WIPE_TOKEN,
+            )
+        ),
+    }
+)
+
+
+class Outsiders:
+    """Bolt middleware: notes what a payload says of whoever acts, and lets outsiders use what is open to them."""
+
+    def __init__(self, desk: Desk, listening: Listening) -> None:
+        self._desk = desk
+        self._listening = listening
+        self._saying: set[asyncio.Task[None]] = set()
+
+    async def check(
+        self, body: dict[str, Any], next_: Callable[[], Awaitable[BoltResponse]]
+    ) -> BoltResponse | None:
+        """Go on with those who belong, and with what is open; the others are told why not."""
+        team = workspace_of(body)
+        if (heard := home_of(body, team)) is not None:
+            self._desk.clients.members.heard(team, *heard)
+        if surfaces_of(body) <= OPEN:
+            await next_()
+            return None
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await self._desk.clients.members.check(team, _person_in(body))
+        except TimeoutError:
+            return self._refuse(body, MembershipUnknown())
+        except NotAMember as problem:
+            return self._refuse(body, problem)
+        await next_()
+        return None
+
+    def _refuse(self, body: Mapping[str, Any], problem: NotAMember) -> BoltResponse:
+        """The acknowledgement that says no; where it can say nothing, a message does."""
+        log.info("outsider.refused", team=workspace_of(body), what=sorted(surfaces_of(body))[:5])
+        match body.get("type"):
+            case "view_submission":
+                view = notices.notice(TITLE, str(problem))
+                return BoltResponse(status=200, body={"response_action": "update", "view": view})
+            case "block_suggestion":
+                return BoltResponse(status=200, body={"options": []})
+            case "block_actions" | "shortcut" | "message_action":
+                caller = Caller.in_body(body, self._desk)
+                self._later(self._say(_way_to(caller, body), problem))
+        return BoltResponse(status=200, body="")
+
+    def _later(self, saying: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(saying, name="refusal")
+        self._saying.add(task)
+        task.add_done_callback(self._saying.discard)
+
+    async def _say(self, say: Saying, problem: NotAMember) -> None:
+        async with self._listening.answering("refusal"):
+            try:
+                await say(Answer(notices.problem(str(problem)), title=TITLE))
+            except (SlackCallFailed, TimeoutError) as error:
+                log.info("outsider.not_told", reason=type(error).__name__)
+
+
+def surfaces_of(body: Mapping[str, Any]) -> frozenset[str]:
+    """What a payload is for, by the names that the listeners give; several where it brings several actions."""
+    if "command" in body:
+        return frozenset({f"command {body['command']}"})
+    match body.get("type"):
+        case "event_callback":
+            return frozenset({f"event {(body.get('event') or {}).get('type')}"})
+        case "block_actions":
+            pressed = (str(one.get("action_id") or "") for one in body.get("actions") or ())
+            return frozenset(f"action {_without_its_place(one)}" for one in pressed) or frozenset({"action"})
+        case "block_suggestion":
+            return frozenset({f"options {body.get('action_id')}"})
+        case "shortcut" | "message_action":
+            return frozenset({f"shortcut {body.get('callback_id')}"})
+        case other:
+            return frozenset({f"{other} {(body.get('view') or {}).get('callback_id')}"})
+
+
+def _without_its_place(action_id: str) -> str:
+    """A button's name: two of the same name can't stand in one row, so the second has more; links are numbered."""
+    if action_id.startswith(action_ids.OPEN_LINK):
+        return action_ids.OPEN_LINK
+    return action_id if action_id == action_ids.BUILDS_NEXT else action_id.removesuffix("_next")
+
+
+def _person_in(body: Mapping[str, Any]) -> str:
+    user, event = body.get("user"), body.get("event") or {}
+    found = user.get("id") if isinstance(user, Mapping) else body.get("user_id") or event.get("user")
+    return found if isinstance(found, str) else ""
+
+
+def _way_to(caller: Caller, body: Mapping[str, Any]) -> Saying:
+    if caller.pane is not None or body.get("type") != "block_actions":
+        return ToPane(caller)
+    return ToResponseUrl(caller, body.get("response_url"), Pressed.in_body(body))

@@ -1,0 +1,59 @@
+"""People who leave a workspace, and workspaces that take the app out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from slack_bolt.app.async_app import AsyncApp
+
+from handlers.middleware import Listening
+from services.container import Departure, Desk
+from services.features.accounts import commands
+from services.request.context import Caller, workspace_of
+
+log = structlog.get_logger()
+
+
+def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
+    """Listen to what Slack tells of both."""
+
+    @app.event("user_change")
+    async def changed(event: dict[str, Any], body: dict[str, Any]) -> None:
+        user = event.get("user") or {}
+        # Whatever it was, they may be a guest by now.
+        desk.clients.members.forget_person(workspace_of(body), str(user.get("id") or ""))
+        if not user.get("deleted") or not user.get("id"):
+            return
+        async with listening.answering("user_change"):
+            caller = Caller(desk=desk, person=str(user["id"]), team=workspace_of(body), channel="")
+            if await commands.leave(caller):
+                log.info("account.left", team=caller.team, person=user["id"])
+
+    @app.event("tokens_revoked")
+    async def revoked(event: dict[str, Any], body: dict[str, Any]) -> None:
+        if (event.get("tokens") or {}).get("bot"):
+            async with listening.answering("tokens_revoked"):
+                await desk.departed(_departure(body, certain=False))
+
+    @app.event("app_uninstalled")
+    async def uninstalled(body: dict[str, Any]) -> None:
+        async with listening.answering("app_uninstalled"):
+            await desk.departed(_departure(body, certain=True))
+
+
+def is_departure(body: Mapping[str, Any]) -> bool:
+    """Whether Slack tells of the app's end in a workspace, instead of something that somebody does there."""
+    return (body.get("event") or {}).get("type") in ("app_uninstalled", "tokens_revoked")
+
+
+def _departure(body: dict[str, Any], *, certain: bool) -> Departure:
+    at = body.get("event_time")
+    return Departure(
+        enterprise=body.get("enterprise_id"),
+        team=body.get("team_id"),
+        at=datetime.fromtimestamp(at, UTC) if isinstance(at, int) else None,
+        certain=certain,
+    )

@@ -1,0 +1,109 @@
+"""What Slack sends in: one module per surface."""
+
+from __future__ import annotations
+
+from slack_bolt.app.async_app import AsyncApp
+
+from handlers import actions, commands, error_handler, home, lifecycle_events, mentions, options, shortcuts
+from handlers.external_users import Outsiders
+from handlers.lifecycle_events import is_departure
+from handlers.middleware import Listening
+from providers.bitrise import link_previews, workflow_functions
+from providers.bitrise.artifacts.artifact_index import ArtifactIndex
+from providers.bitrise.builds import abort_submission, small_forms, trigger_submission
+from providers.bitrise.logs.follower import Following
+from providers.buildio import form_registry as buildio_modals
+from services.accounts.app_catalog import AppDirectory
+from services.accounts.pasted_tokens import FormGuard
+from services.accounts.provider_clients import Clients, ClientsAt, Settled
+from services.actions.expiry import Expiring
+from services.authorization.authorizer import Rulings
+from services.authorization.user_groups import Groups
+from services.container import Departure, Desk
+from services.features.accounts import form_submissions
+from services.features.subscriptions import form
+from services.home.build_cache import Overview
+from services.home.refresher import HomeNews, Homes
+from services.jobs.access_checker import Sight
+from services.jobs.hidden_messages import Vanishing
+from services.jobs.temporary_files import Passing
+from services.jobs.workflow_steps import Waiting
+from services.lookup.duration_estimates import UsualTimes
+from services.lookup.option_cache import Choices
+from services.request.context import workspace_of
+from services.request.late_replies import LateAnswers
+from services.slack.response_urls import SlackAddresses
+from services.slack.workspace_members import MemberDirectory
+
+__all__ = [
+    "AppDirectory",
+    "ArtifactIndex",
+    "Choices",
+    "Clients",
+    "ClientsAt",
+    "Departure",
+    "Desk",
+    "Expiring",
+    "Following",
+    "Groups",
+    "HomeNews",
+    "Homes",
+    "LateAnswers",
+    "Listening",
+    "MemberDirectory",
+    "Overview",
+    "Passing",
+    "Rulings",
+    "Settled",
+    "Sight",
+    "SlackAddresses",
+    "UsualTimes",
+    "Vanishing",
+    "Waiting",
+    "is_departure",
+    "register",
+    "workspace_of",
+]
+
+
+_SURFACES = (
+    commands,
+    mentions,
+    link_previews,
+    actions,
+    shortcuts,
+    options,
+    abort_submission,
+    trigger_submission,
+    form,
+    small_forms,
+    form_submissions,
+    buildio_modals,
+    workflow_functions,
+    lifecycle_events,
+)
+
+
+def register(app: AsyncApp, desk: Desk, listening: Listening, homes: Homes) -> None:
+    """Make the app listen to every surface."""
+
+    @app.middleware
+    async def once(body, next):  # type: ignore[no-untyped-def]  # noqa: A002
+        return await listening.once(body, next)
+
+    error_handler.register(app, desk)
+    outsiders = Outsiders(desk, listening)
+
+    @app.middleware
+    async def members(body, next):  # type: ignore[no-untyped-def]  # noqa: A002
+        return await outsiders.check(body, next)
+
+    guard = FormGuard(desk)
+
+    @app.middleware
+    async def typed_tokens(body, next):  # type: ignore[no-untyped-def]  # noqa: A002
+        return await guard.check(body, next)
+
+    for surface in _SURFACES:
+        surface.register(app, desk, listening)
+    home.register(app, desk, listening, homes)

@@ -1,0 +1,1 @@
+"""Messages, modals and Home as Block Kit; rendering without I/O."""

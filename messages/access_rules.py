@@ -1,0 +1,426 @@
+"""Who may do what, explained; and the modal in which an admin adds a rule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from domain.access_policy import (
+    DEFAULT_MINUTES,
+    Allow,
+    Part,
+    Permission,
+    Protect,
+    Verdict,
+    Who,
+    permissions_at,
+)
+from domain.build import App, Frozen
+from domain.message import Block, Message
+from domain.provider import Provider
+from messages.kit import action_ids
+from messages.kit.blocks import button, confirm, context, header, paragraphs, plain_text, row, section
+from messages.kit.button_values import PolicyButton
+from messages.kit.mrkdwn import code, cut_markup, escape
+from messages.kit.view_metadata import Origin
+from messages.kit.views import (
+    FilledIn,
+    app_option,
+    field,
+    modal,
+    option,
+    pickable,
+    searched,
+    searched_several,
+    text_element,
+    warning,
+)
+
+KIND, ACTS, BUILDIO_ACTS, APP, CHANNEL = "kind", "acts", "buildio_acts", "app", "channel"
+PROVIDERS, WHO, PEOPLE, GROUPS = "providers", "who", "people", "groups"
+BRANCHES, WORKFLOWS, STAGES, MINUTES = "branches", "workflows", "stages", "minutes"
+# Stands among the actions for all of them.
+EVERYTHING = "everything"
+MOST_RULES = 12
+# What of a rule is said by name; how many there are more is said, too.
+MOST_NAMED = 20
+MOST_CLAUSES = 10
+EVERYONE_LINKED = "everyone with a linked account"
+_ACTS = {
+    Permission.ABORT: "abort builds",
+    Permission.TRIGGER: "start builds",
+    Permission.ARTIFACTS: "change artifacts",
+    Permission.APPROVE: "approve builds of strangers",
+    Permission.DEPLOY: "deploy",
+    Permission.RESTART: "restart dynos",
+    Permission.RUN: "run commands in dynos",
+    Permission.CONFIG: "see and change config vars",
+    Permission.DOMAINS: "change domains",
+    Permission.CREATE: "create apps and namespaces",
+    Permission.DELETE: "delete namespaces, or all domains",
+    Permission.LOGIN: "log in to clusters",
+    Permission.SUBSCRIBE: "change subscriptions",
+}
+_DOING = {
+    Permission.ABORT: "aborting builds",
+    Permission.TRIGGER: "starting builds",
+    Permission.ARTIFACTS: "changing artifacts",
+    Permission.APPROVE: "approving builds of strangers",
+    Permission.DEPLOY: "deploying",
+    Permission.RESTART: "restarting dynos",
+    Permission.RUN: "running commands in dynos",
+    Permission.CONFIG: "changing config vars",
+    Permission.DOMAINS: "changing domains",
+    Permission.CREATE: "creating apps and namespaces",
+    Permission.DELETE: "deleting namespaces, or all domains",
+    Permission.LOGIN: "logging in to clusters",
+    Permission.SUBSCRIBE: "changing subscriptions",
+}
+_AT_BITRISE = permissions_at(Provider.BITRISE)
+# Slack takes ten boxes in one field (Slack's rules, "Elements").
+_AT_BUILDIO = tuple(one for one in permissions_at(Provider.BUILDIO) if one not in _AT_BITRISE)
+_KINDS = {
+    "allow": ("These people may, and nobody else", "The first rule that fits decides"),
+    "protect": ("Needs a second person", "Whoever may do it needs somebody's agreement"),
+}
+_WHO = {
+    "everyone": "Everyone with a linked account",
+    "chosen": "The people and groups below",
+    "nobody": "Nobody",
+}
+
+
+class ShownRule(Frozen):
+    """A rule with its people by name; `number` is that of one that an admin can take away."""
+
+    rule: Allow | Protect
+    who: str
+    app: str | None = None
+    number: int | None = None
+
+
+class FilledRule(Frozen):
+    """What was filled in, read as it is; `typed` parts are split into words. `everything`: it is about all actions."""
+
+    kind: str = "allow"
+    everything: bool = False
+    acts: tuple[str, ...] = ()
+    providers: tuple[str, ...] = ()
+    app: str | None = None
+    app_title: str | None = None
+    channel: str | None = None
+    who: str = ""
+    people: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    branches: tuple[str, ...] = ()
+    workflows: tuple[str, ...] = ()
+    stages: tuple[str, ...] = ()
+    minutes: str = str(DEFAULT_MINUTES)
+
+
+def policy(
+    app: App | None,
+    provider: Provider,
+    verdicts: Mapping[Permission, Verdict],
+    names: Mapping[Who, str],
+    operators: Sequence[ShownRule],
+    admins: Sequence[ShownRule],
+    *,
+    is_admin: bool,
+    you: str,
+) -> Message:
+    """Who may do what here, in words, and the rules that say so; `provider` is where, `names` say who is who."""
+    of = f" in {escape(app.title, 100)}" if app is not None else ""
+    lines = [f"• {_ACTS[one]}: {describe_verdict(verdict, names)}" for one, verdict in verdicts.items()]
+    blocks = [
+        section(f"*Who may do what{of} at {provider.label} in this channel*"),
+        *paragraphs(lines, most_blocks=10),
+        *(context(note) for note in _notes(app, provider, verdicts.values())),
+        context(escape(you, 1000)),
+    ]
+    if operators:
+        blocks += [section("*Rules of whoever runs Buildbell*; admins can narrow them, not widen them")]
+        blocks += paragraphs([_line(one) for one in operators[:MOST_RULES]], most_blocks=4)
+        blocks += _left_out(operators)
+    if admins:
+        blocks += [section("*Rules of this workspace*")]
+        for one in admins[:MOST_RULES]:
+            question = confirm(
+                "Take the rule away?", "What it says counts no longer, from now on.", "Take it away"
+            )
+            number = str(one.number)
+            away = button(
+                "Remove", action_ids.POLICY_REMOVE, number, confirm=question, label=f"Remove rule {number}"
+            )
+            blocks.append(section(_line(one), away if is_admin else None))
+        blocks += _left_out(admins)
+    if not operators and not admins:
+        blocks.append(context(f"There are no rules: whoever may do it at {provider.label} may do it here."))
+    if is_admin:
+        about = PolicyButton(provider=provider, app=app.slug if app is not None else "")
+        blocks.append(row(button("Add a rule…", action_ids.POLICY_ADD, about.encode())))
+    else:
+        blocks.append(context("Admins and owners of this workspace can add rules here."))
+    return Message(cut_markup("Who may do what: " + " ".join(lines), 2500), blocks)
+
+
+def describe_verdict(verdict: Verdict, names: Mapping[Who, str]) -> str:
+    """Who may, and who must agree to it, as markup; `names` say who is who."""
+    said = [_who_may(verdict, names)]
+    clauses = [_second_person(one, names) for one in dict.fromkeys(verdict.protections)]
+    said += clauses[:MOST_CLAUSES]
+    if len(clauses) > MOST_CLAUSES:
+        said.append(f"needs a second person for {len(clauses) - MOST_CLAUSES} more reasons, see the rules")
+    said += [f"_depends on the {part}_" for part in (Part.APP, Part.CHANNEL) if part in verdict.unknown]
+    return "; ".join(said)
+
+
+def _who_may(verdict: Verdict, names: Mapping[Who, str]) -> str:
+    narrow = [who for who in dict.fromkeys(one.who for one in verdict.requirements) if not who.everyone]
+    if verdict.off or any(who.nobody for who in narrow):
+        return "nobody"
+    if not narrow:
+        return EVERYONE_LINKED
+    if len(narrow) == 1:
+        return f"only {escape(names[narrow[0]], 500)}"
+    each = [f"[{escape(names[who], 300)}]" for who in narrow[:MOST_CLAUSES]]
+    left = len(narrow) - len(each)
+    more = f" and {left} more" if left else ""
+    return f"only who is in each of {' '.join(each)}{more}"
+
+
+def _second_person(rule: Protect, names: Mapping[Who, str]) -> str:
+    what = _protected(rule)
+    agreeing = escape(names[rule.who], 500)
+    return f"needs a second person ({agreeing}) within {rule.minutes} minutes{what and f', if{what}'}"
+
+
+def _notes(app: App | None, provider: Provider, verdicts: Iterable[Verdict]) -> list[str]:
+    """What has to be known to read the lines as they are meant."""
+    verdicts = list(verdicts)
+    unknown = frozenset[Part]().union(*(one.unknown for one in verdicts))
+    said = []
+    if Part.APP in unknown:
+        more = f" `{provider.command} policy APP` says what holds for one." if app is None else ""
+        said.append(
+            "Where it depends on the app, all rules that may be about it hold together, as they do for an act that has"
+            f" no app.{more}"
+        )
+    if Part.CHANNEL in unknown:
+        said.append("Where it depends on the channel, all rules that may be about it hold together.")
+    if any(one.is_conditional for verdict in verdicts for one in verdict.protections):
+        said.append("What does not say its branch, workflow or stage counts as protected.")
+    if any(len(verdict.protections) > 1 for verdict in verdicts):
+        said.append(
+            "Where several rules ask for a second person, one who is named by all of them agrees, within the fewest"
+            " minutes."
+        )
+    return said
+
+
+def _left_out(rules: Sequence[ShownRule]) -> list[Block]:
+    left = len(rules) - MOST_RULES
+    return [context(f"…and {left} more {'rule' if left == 1 else 'rules'}.")] if left > 0 else []
+
+
+def policy_modal(filled: FilledRule, *, origin: Origin, problem: str | None = None) -> Block:
+    """The modal that adds a rule; its apps are those of the provider that `origin` names."""
+    kinds = [option(text, value, description) for value, (text, description) in _KINDS.items()]
+    who = [option(text, value) for value, text in _WHO.items()]
+    app = None
+    if filled.app:
+        title = filled.app_title or filled.app
+        app = app_option(App(provider=origin.provider, slug=filled.app, title=title))
+    return modal(
+        "Add a rule",
+        [
+            *warning(problem),
+            # What only one kind of rule has is shown once that kind is picked.
+            field(
+                KIND,
+                "What the rule says",
+                _radio(kinds, filled.kind) | {"action_id": action_ids.POLICY_KIND},
+                optional=False,
+                dispatch=True,
+            ),
+            field(
+                ACTS,
+                "About",
+                _checkboxes(
+                    [option("All actions", EVERYTHING), *_options(_AT_BITRISE)],
+                    (EVERYTHING, *filled.acts) if filled.everything else filled.acts,
+                ),
+            ),
+            field(
+                BUILDIO_ACTS,
+                "About, at Build.io",
+                _checkboxes(_options(_AT_BUILDIO), filled.acts),
+                hint="Tick what the rule is about, here or above. Running commands and logging in are nobody's until a"
+                " rule names them; All actions does not.",
+            ),
+            field(
+                PROVIDERS,
+                "Where",
+                _checkboxes([option(one.label, one) for one in Provider.all()], filled.providers),
+                hint="Nothing ticked: everywhere.",
+            ),
+            field(APP, f"App of {origin.provider.label}", searched(action_ids.PICK_APP, "Every app", app)),
+            field(
+                CHANNEL,
+                "Channel",
+                {"type": "conversations_select", "placeholder": plain_text("Every channel", 150)}
+                | ({"initial_conversation": filled.channel} if filled.channel else {}),
+            ),
+            field(WHO, "Who", _radio(who, filled.who), optional=False),
+            field(
+                PEOPLE,
+                "People",
+                {"type": "multi_users_select", "placeholder": plain_text("Nobody in particular", 150)}
+                | ({"initial_users": list(filled.people)} if filled.people else {}),
+            ),
+            field(
+                GROUPS,
+                "User groups",
+                searched_several(
+                    action_ids.PICK_GROUPS,
+                    "No group",
+                    [option(one, one) for one in filled.groups if pickable(one)],
+                ),
+            ),
+            *(_of_second_person(filled) if filled.kind == "protect" else []),
+        ],
+        callback_id=action_ids.POLICY_MODAL,
+        private_metadata=origin.encode(),
+        submit="Add",
+        close="Cancel",
+    )
+
+
+def _of_second_person(filled: FilledRule) -> list[Block]:
+    return [
+        header("Where a second person is needed"),
+        field(
+            BRANCHES,
+            "Branches",
+            text_element(" ".join(filled.branches), placeholder="main release/*", most=300),
+            hint="Names with * as in main release/*. None: every branch.",
+        ),
+        field(
+            WORKFLOWS,
+            "Workflows",
+            text_element(" ".join(filled.workflows), placeholder="deploy", most=300),
+        ),
+        field(
+            STAGES,
+            "Stages",
+            text_element(" ".join(filled.stages), placeholder="production", most=300),
+            hint="Of pipelines at Build.io. None: every stage.",
+        ),
+        field(MINUTES, "Minutes to agree within", text_element(filled.minutes, most=4), optional=False),
+    ]
+
+
+def read_rule(values: Mapping[str, Any]) -> FilledRule:
+    """What was filled in. `values` is the view's state as Slack sends it."""
+    filled = FilledIn(values)
+    acts = (*filled.several(ACTS), *filled.several(BUILDIO_ACTS))
+    return FilledRule(
+        kind=filled.picked(KIND) or "allow",
+        everything=EVERYTHING in acts,
+        acts=tuple(act for act in acts if act != EVERYTHING),
+        providers=tuple(filled.several(PROVIDERS)),
+        app=filled.picked(APP),
+        app_title=filled.picked_words(APP),
+        channel=filled.conversation(CHANNEL),
+        who=filled.picked(WHO) or "",
+        people=tuple(filled.users(PEOPLE)),
+        groups=tuple(filled.several(GROUPS)),
+        branches=_words(filled.text(BRANCHES)),
+        workflows=_words(filled.text(WORKFLOWS)),
+        stages=_words(filled.text(STAGES)),
+        minutes=filled.text(MINUTES).strip() or str(DEFAULT_MINUTES),
+    )
+
+
+def group_options(typed: str, handles: Mapping[str, str]) -> list[Block]:
+    """What the list of user groups offers for what was typed."""
+    wanted = typed.strip().casefold().removeprefix("@")
+    having = sorted((handle, group) for group, handle in handles.items() if wanted in handle.casefold())
+    return [option(handle, group) for handle, group in having[:100]]
+
+
+def rule_added(one: ShownRule) -> Message:
+    """To the channel: a new rule counts from now on."""
+    text = f"📜 A new rule: {_sentence(one)}."
+    return Message(text, [section(text), context("`/bitrise policy` shows all of them.")])
+
+
+def rule_removed(one: ShownRule) -> Message:
+    """To the channel: a rule counts no longer."""
+    text = f"📜 This rule counts no longer: {_sentence(one)}."
+    return Message(text, [section(text)])
+
+
+def _line(one: ShownRule) -> str:
+    number = f"{one.number}. " if one.number is not None else "• "
+    return number + _sentence(one)
+
+
+def _sentence(one: ShownRule) -> str:
+    rule = one.rule
+    title = f" in {escape(one.app, 100)}" if one.app else _globs(" in", rule.apps)
+    at = f" at {' and '.join(escape(one.label, 100) for one in rule.providers)}" if rule.providers else ""
+    where = title + at + "".join(f" in <#{channel}>" for channel in rule.channels[:MOST_NAMED])
+    where += _and_more(rule.channels)
+    if isinstance(rule, Allow):
+        acts = _acts(rule, _ACTS, "do anything")
+        return f"{'Nobody' if rule.who.nobody else f'Only {escape(one.who, 500)}'} may {acts}{where}"
+    what = _protected(rule)
+    acts = _acts(rule, _DOING, "doing anything")
+    acts = acts[:1].upper() + acts[1:]
+    return f"{acts}{where}{what} needs a second person ({escape(one.who, 500)}) within {rule.minutes} minutes"
+
+
+def _acts(rule: Allow | Protect, names: Mapping[Permission, str], everything: str) -> str:
+    if not rule.permissions:
+        return everything
+    return ", ".join(name for act, name in names.items() if act in rule.permissions)
+
+
+def _protected(rule: Protect) -> str:
+    return (
+        _globs(" of branch", rule.branches)
+        + _globs(" with workflow", rule.workflows)
+        + _globs(" in stage", rule.stages)
+    )
+
+
+def _globs(words: str, globs: Sequence[str]) -> str:
+    if not globs:
+        return ""
+    return f"{words} {' or '.join(code(one, 200) for one in globs[:MOST_NAMED])}{_and_more(globs)}"
+
+
+def _and_more(things: Sequence[str]) -> str:
+    left = len(things) - MOST_NAMED
+    return f" or {left} more" if left > 0 else ""
+
+
+def _words(typed: str) -> tuple[str, ...]:
+    return tuple(typed.replace(",", " ").split())
+
+
+def _options(permissions: Iterable[Permission]) -> list[Block]:
+    return [option(_ACTS[one][:1].upper() + _ACTS[one][1:], one.value) for one in permissions]
+
+
+def _checkboxes(options: list[Block], ticked: Sequence[str]) -> Block:
+    element: Block = {"type": "checkboxes", "options": options}
+    initial = [one for one in options if one["value"] in ticked]
+    return element | {"initial_options": initial} if initial else element
+
+
+def _radio(options: list[Block], chosen: str) -> Block:
+    element: Block = {"type": "radio_buttons", "options": options}
+    initial = next((one for one in options if one["value"] == chosen), None)
+    return element | {"initial_option": initial} if initial else element

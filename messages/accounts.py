@@ -1,0 +1,229 @@
+"""People's own accounts at a provider: linked, shown, asked for again. A token is never shown, nor filled in again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from pydantic import SecretStr
+
+from domain.build import Frozen
+from domain.message import Block, Message
+from domain.provider import Provider
+from messages.kit import action_ids
+from messages.kit.blocks import button, context, link_button, paragraphs, row, section
+from messages.kit.mrkdwn import code, escape, mention
+from messages.kit.view_metadata import Origin
+from messages.kit.views import FilledIn, field, modal, text_element, warning
+
+TOKEN = "token"  # noqa: S105 - the field's name
+LONGEST_TOKEN = 2000
+MOST_CHANNELS = 20
+
+
+class Linked(Frozen):
+    """A person's account as it may be shown; `works`: the provider takes its token."""
+
+    name: str
+    works: bool = True
+
+
+class _Asking(Frozen):
+    """How a provider's token is asked for: what it is called, where it is made, and what comes of it."""
+
+    label: str
+    words: str
+    placeholder: str
+
+
+_OTHERWISE = _Asking(
+    label="API token",
+    words="Make an API token of your own at {provider}, and paste it here.",
+    placeholder="Your token",
+)
+_ASKING: Mapping[Provider, _Asking] = MappingProxyType(
+    {
+        Provider.BITRISE: _Asking(
+            label="Personal access token",
+            words=(
+                "Make a *personal access token* at Bitrise (_Account settings → Security_) and paste it here."
+                " I see and do with it what you may see and do there, and Bitrise shows your name with what you change."
+            ),
+            placeholder="bitpat_…",
+        ),
+        Provider.BUILDIO: _Asking(
+            label="API token",
+            words=(
+                "Make an *API token* of your own at Build.io and paste it here. I see and do with it what you may see"
+                " and do there, and what you change is done in your name."
+            ),
+            placeholder="Your token of Build.io",
+        ),
+    }
+)
+
+
+def title_of(provider: Provider) -> str:
+    """What heads everything about one's account there."""
+    return f"Your {provider.label} account"
+
+
+def connect_modal(
+    provider: Provider,
+    *,
+    origin: Origin,
+    before: Linked | None = None,
+    problem: str | None = None,
+    sign_in: str | None = None,
+) -> Block:
+    """The modal that asks for a token of the person's own; `sign_in` is the page on which they can do without one."""
+    known = (
+        [section(f"Linked until now: {code(before.name)}. A new token takes its place.")] if before else []
+    )
+    asking = _ASKING.get(provider, _OTHERWISE)
+    words = asking.words.replace("{provider}", provider.label)
+    if sign_in is None:
+        ways, label, hint = [section(words)], asking.label, ""
+    else:
+        page = link_button("Sign in…", sign_in, f"{action_ids.OPEN_LINK}_sign_in")
+        ways = [
+            section(
+                f"Sign in at {provider.label}. At the end its page shows a *code*: paste it here. Nobody else may"
+                " send you one, nor may you send yours.",
+                page,
+            ),
+            section(f"Or without signing in: {words}"),
+        ]
+        label, hint = f"Code, or {asking.label}", "The button is good for ten minutes. "
+    return modal(
+        title_of(provider),
+        [
+            *warning(problem),
+            *known,
+            *ways,
+            field(
+                TOKEN,
+                label,
+                text_element(None, placeholder=asking.placeholder, most=LONGEST_TOKEN),
+                hint=f"{hint}It is checked at once and kept encrypted. It is never shown again, to nobody.",
+                optional=False,
+            ),
+        ],
+        callback_id=action_ids.CONNECT_MODAL,
+        private_metadata=origin.model_copy(update={"provider": provider}).encode(),
+        submit="Link",
+        close="Cancel",
+    )
+
+
+def read_token(values: Mapping[str, Any]) -> SecretStr:
+    """What was pasted. `values` is the view's state as Slack sends it."""
+    return SecretStr(FilledIn(values).text(TOKEN).strip())
+
+
+def connected(name: str, provider: Provider) -> str:
+    """The account was linked, as a sentence."""
+    return f"✅ You are {name} at {provider.label}. From now on I act with your own token."
+
+
+def disconnect_question(name: str, provider: Provider, stops: Mapping[str, int]) -> Message:
+    """Before a token is wiped: what stops with it, by channel, and the button for it."""
+    text = f"Disconnect {code(name)} from {provider.label}? The bot deletes your token at once."
+    lines = [
+        f"• {f'<#{channel}>' if channel.startswith(('C', 'G')) else 'your direct messages'}:"
+        f" {count} subscription{'s' if count > 1 else ''}"
+        for channel, count in list(stops.items())[:MOST_CHANNELS]
+    ]
+    if (left := len(stops) - MOST_CHANNELS) > 0:
+        lines.append(f"and {left} more channels")
+    stopping = [section("These stop, since they show what you can see:"), *paragraphs(lines)] if lines else []
+    note = context(f"At {provider.label} the token stays valid until you revoke it there.")
+    wipe = button("Disconnect", action_ids.WIPE_TOKEN, provider, style="danger")
+    return Message(text, [section(text), *stopping, row(wipe), note])
+
+
+def disconnected(name: str | None, provider: Provider) -> Message:
+    """The account is linked no longer."""
+    text = (
+        f"🔓 I have wiped your token: you are not linked to {code(name)} any more. Subscriptions that showed what you"
+        " could see stop, and their channels are told."
+        if name
+        else f"You have no linked account at {provider.label}, so there is nothing to wipe."
+    )
+    return Message(text, [section(text)])
+
+
+def token_refused(name: str, provider: Provider) -> Message:
+    """To its owner: their token works no longer."""
+    text = (
+        f"🔑 {provider.label} does not take your token any more ({code(name)}). Link your account again: until then"
+        f" I can't do anything there for you. If {provider.label} only had a problem, your next command checks the"
+        " token again."
+    )
+    return Message(
+        text, [section(text), row(_connect("Link it again…", provider)), context("I say this once.")]
+    )
+
+
+def whoami(
+    person: str,
+    account: Linked | None,
+    provider: Provider,
+    *,
+    service: str | None,
+    service_acts: bool,
+    can_link: bool,
+    service_reads: bool = True,
+) -> Message:
+    """Who the person is at the provider, and with whose token they are answered, if the bot has one of its own."""
+    at = provider.label
+    who = f"You are {mention(person)}"
+    own = f"the bot's own token ({escape(service)})" if service else "the bot's own token"
+    if account is not None and account.works:
+        text = f"{who}, at {at} {code(account.name)}. I see and do there what you may, with your own token."
+        buttons = row(_connect("Change…", provider), _disconnect(provider))
+    elif account is not None:
+        text = f"{who}, at {at} {code(account.name)}, but {at} does not take your token any more."
+        buttons = row(_connect("Link it again…", provider), _disconnect(provider))
+    else:
+        if service_acts:
+            stands_in = f"Whoever runs me lets me act for you with {own}, and tell {at} your name."
+        elif service_reads:
+            stands_in = f"With {own} I only watch and read: you see what this channel follows, and can change nothing."
+        else:
+            stands_in = "I have no token of my own there either, so I can show you nothing of it."
+        text = f"{who}, and have not linked an account at {at}. {stands_in}"
+        if not can_link:
+            return Message(
+                text, [section(text), context("Linking needs BUILDBELL_SECRET_KEY, which is not set.")]
+            )
+        buttons = row(_connect("Link my account…", provider))
+    return Message(text, [section(text), buttons])
+
+
+def connect_button(words: str, provider: Provider) -> Message:
+    """The button that opens the modal, where the modal itself can't be opened."""
+    return Message(words, [section(words), row(_connect("Link my account…", provider))])
+
+
+def read_provider(value: str) -> Provider:
+    """The provider that a button about accounts names; those of an earlier version knew but Bitrise."""
+    try:
+        return Provider.named(value)
+    except ValueError:
+        return Provider.BITRISE
+
+
+def connect_account_button(provider: Provider) -> Block:
+    """The button that opens the modal for a token of the person's own."""
+    return _connect("Link my account…", provider)
+
+
+def _connect(text: str, provider: Provider) -> Block:
+    label = f"Link your account at {provider.label}"
+    return button(text, action_ids.CONNECT, provider, style="primary", label=label)
+
+
+def _disconnect(provider: Provider) -> Block:
+    return button("Disconnect…", action_ids.DISCONNECT, provider, style="danger")

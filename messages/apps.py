@@ -1,0 +1,104 @@
+"""Apps, and whose token sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from domain.build import App
+from domain.message import Block, Message
+from domain.provider import Provider
+from messages.kit import action_ids
+from messages.kit.blocks import button, context, paragraphs, plain_text, row, section
+from messages.kit.button_values import AppsButton
+from messages.kit.mrkdwn import code, escape, link, mention
+from messages.kit.views import found, option, pickable
+
+
+def app_list(apps: Sequence[App], *, total: int, page: int, size: int) -> Message:
+    """A page of the apps that the bot sees."""
+    if not apps:
+        words = (
+            "There is no such page."
+            if total
+            else "The token sees no apps. Give its owner access to some at Bitrise."
+        )
+        return Message(words, [section(words)])
+    pages = -(-total // size)
+    earlier = (
+        button("Previous page", action_ids.APPS_PAGE, AppsButton(page=page - 1).encode())
+        if page > 1
+        else None
+    )
+    later = (
+        button("Next page", f"{action_ids.APPS_PAGE}_next", AppsButton(page=page + 1).encode())
+        if page < pages
+        else None
+    )
+    title = f"*{total} app{'s' if total != 1 else ''}*" + (f", page {page} of {pages}" if pages > 1 else "")
+    blocks = [section(title), *paragraphs([_line(app) for app in apps])]
+    if earlier or later:
+        blocks.append(row(earlier, later))
+    blocks.append(context("`/bitrise use APP` makes one of them this channel's app."))
+    return Message(escape(f"{total} apps: {', '.join(app.title for app in apps)}", 2000), blocks)
+
+
+def app_options(typed: str, apps: Sequence[App]) -> list[Block]:
+    """What a list of one provider's apps offers for what was typed: those with that in their title or repository."""
+    return [option(app.title or app.slug, app.slug, app.repository) for app in _found(typed, apps)]
+
+
+def any_app_options(typed: str, apps: Sequence[App]) -> dict[str, list[Block]]:
+    """What a list of all providers' apps offers, as Slack wants it: by provider, where there are apps of several."""
+    groups = {
+        provider: [
+            any_app_option(app) for app in _found(typed, [one for one in apps if one.provider is provider])
+        ]
+        for provider in dict.fromkeys(app.provider for app in apps)
+    }
+    offered = {provider: options for provider, options in groups.items() if options}
+    if len(groups) < 2 or not offered:
+        return {"options": [one for options in offered.values() for one in options]}
+    return {
+        "option_groups": [
+            {"label": plain_text(provider.label, 75), "options": options}
+            for provider, options in offered.items()
+        ]
+    }
+
+
+def any_app_option(app: App) -> Block:
+    """The app, as it stands in a list of all providers' apps."""
+    at = "" if app.provider is Provider.BITRISE else f"{app.provider}/"
+    return option(app.title or app.slug, f"{at}{app.slug}", app.repository)
+
+
+def read_any_app(value: str, title: str | None = None) -> App | None:
+    """The app that was picked from a list of all providers' apps; None for a value that can't have been offered."""
+    name, slash, slug = value.rpartition("/")
+    try:
+        provider = Provider.named(name) if slash else Provider.BITRISE
+    except ValueError:
+        return None
+    return App(provider=provider, slug=slug, title=title or slug) if slug else None
+
+
+def _found(typed: str, apps: Sequence[App]) -> list[App]:
+    named = {f"{app.title} {app.repository or ''} {app.slug}": app for app in apps}
+    offered = [named[name] for name in found(typed, sorted(named, key=str.casefold))]
+    return [app for app in offered if pickable(app.slug)]
+
+
+def using_app(app: App, *, by: str) -> Message:
+    """The channel's app was chosen."""
+    words = "is this channel's app now: commands that name none mean it"
+    return Message(
+        f"{escape(app.title)} {words}, says {mention(by)}.",
+        [section(f"*{escape(app.title)}* {words}, says {mention(by)}.")],
+    )
+
+
+def _line(app: App) -> str:
+    repository = f" · {escape(app.repository)}" if app.repository else ""
+    disabled = " · _disabled at Bitrise_" if app.disabled else ""
+    page = f"https://app.bitrise.io/app/{app.slug}"
+    return f"*{link(page, app.title, 120)}*{repository} · {code(app.slug)}{disabled}"

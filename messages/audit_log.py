@@ -1,0 +1,141 @@
+"""What was done and refused, as people read it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+from domain.audit_log import Entry, Event, Link
+from domain.message import Message
+from messages.kit.blocks import context, paragraphs, section
+from messages.kit.mrkdwn import code, cut, escape, mention, when
+
+_MARKS = {
+    Event.BEGUN: "⏳ began:",
+    Event.DONE: "✅ done:",
+    Event.FAILED: "⚠️ failed:",
+    Event.REFUSED: "⛔ refused:",
+    Event.PROPOSED: "✋ asked for agreement:",
+    Event.AGREED: "🤝 agreed to",
+    Event.DECLINED: "🚫 declined",
+    Event.EXPIRED: "⌛ ran out:",
+    Event.ERASED: "🧹 erased:",
+    Event.RESTORED: "⏪ restored a backup",
+}
+# What people call each act; the log keeps names that never change. In braces stands what the entry is about.
+_PHRASES: Mapping[str, str] = MappingProxyType(
+    {
+        "abort": "abort build {label}",
+        "rebuild": "start build {label} again",
+        "trigger": "start a build",
+        "abort_pipeline": "abort pipeline {label}",
+        "rebuild_pipeline": "start pipeline {label} again",
+        "artifact_page": "change who can open the install page of {title}",
+        "decide": "decide about the build of pull request {pull_request}",
+        "deploy": "deploy {label}",
+        "restart": "restart {label}",
+        "run": "run a command in {label}",
+        "share_output": "show the channel what a command in {label} printed",
+        "set_config": "set config vars {label}",
+        "unset_config": "remove config vars {label}",
+        "reveal_config": "see the value of {label}",
+        "look_at_config": "list config vars",
+        "add_domain": "add the domain {label}",
+        "update_certificate": "change the certificate of {label}",
+        "remove_domain": "remove the domain {label}",
+        "remove_all_domains": "remove all domains",
+        "create_app": "create the app {label}",
+        "create_namespace": "create the namespace {label}",
+        "delete_namespace": "delete the namespace {label}",
+        "set_environment": "set config vars {label} of environment {environment}",
+        "unset_environment": "remove config vars {label} of environment {environment}",
+        "reveal_environment": "see the value of {label} of environment {environment}",
+        "login": "log in to the cluster in {label}",
+        "subscribe": "subscribe the channel",
+        "change_subscription": "change subscription {subscription}",
+        "resume": "resume subscription {subscription}",
+        "pause": "pause subscription {subscription}",
+        "unsubscribe": "end subscription {subscription}",
+        "stop_subscription": "stop subscription {subscription}",
+        "use": "make it the channel's app",
+        "tie": "offer to deploy it on successful builds",
+        "untie": "stop offering to deploy it",
+        "connect": "link the account {name}",
+        "disconnect": "unlink the account {name}",
+        "left": "unlink the account {name}, whose owner has left",
+        "policy_add": "add a rule",
+        "policy_remove": "remove a rule",
+        "hand_over_log": "get the whole log",
+    }
+)
+# What is started or deployed, where an entry names it.
+_STARTED = ("branch", "tag", "commit", "workflow", "pipeline")
+LONGEST_NAMED = 120
+LONGEST_ANSWER = 300
+_BRACES = re.compile(r"\{(\w+)\}")
+
+
+def audit(
+    links: Sequence[Link], *, where: str, places: bool, apps: Mapping[str, str] = MappingProxyType({})
+) -> Message:
+    """The newest entries, newest first; `where` is text, and with `places` each says in which channel it was.
+
+    `apps` has the titles of apps by their slugs; one that is not in it is called by its slug.
+    """
+    where = escape(where, 200)
+    if not links:
+        text = f"Nothing was written down {where} yet."
+        return Message(text, [section(text)])
+    lines = [_line(one, places=places, apps=apps) for one in links if not _came_to_an_end(one, links)]
+    head = f"*What was done and refused {where}*, newest first"
+    note = f"Each entry is chained to the one before it; the newest here ends in {code(links[0].hash[:12])}."
+    return Message(f"{head}: {'; '.join(lines)}"[:3000], [section(head), *paragraphs(lines), context(note)])
+
+
+def _came_to_an_end(one: Link, links: Sequence[Link]) -> bool:
+    """Whether it is the beginning of something whose end is shown, too."""
+    begun = one.entry
+    ends = (Event.DONE, Event.FAILED)
+    return begun.event is Event.BEGUN and any(
+        other.seq > one.seq
+        and other.entry.event in ends
+        and (other.entry.act, other.entry.about) == (begun.act, begun.about)
+        for other in links
+    )
+
+
+def _line(one: Link, *, places: bool, apps: Mapping[str, str]) -> str:
+    entry = one.entry
+    at = f" · *{escape(apps.get(entry.app) or entry.app, 100)}*" if entry.app else ""
+    where = f" in <#{entry.channel}>" if places and entry.channel.startswith(("C", "G")) else ""
+    why = f": {escape(entry.personal.reason, LONGEST_NAMED)}" if entry.personal.reason else ""
+    second = entry.personal.agreed_by if entry.event not in (Event.AGREED, Event.DECLINED) else None
+    agreed = f", agreed to by {mention(second)}" if second is not None else ""
+    what = f"{_phrase(entry)}{at}{where}{why}{agreed}{_answer(entry)}"
+    return f"{one.seq}. {when(one.at)} {_who(entry)} {what}".rstrip()
+
+
+def _phrase(entry: Entry) -> str:
+    """What was done, in a person's words; what it was about in code, since it is a name from outside."""
+    named = {name: code(cut(value, LONGEST_NAMED)) if value else "" for name, value in entry.about.items()}
+    phrase = _PHRASES.get(entry.act) or escape(entry.act.replace("_", " "), 60)
+    said = " ".join(_BRACES.sub(lambda found: named.get(found[1], ""), phrase).split())
+    started = [f"{name} {named[name]}" for name in _STARTED if named.get(name)]
+    return f"{said} ({', '.join(started)})" if started else said
+
+
+def _answer(entry: Entry) -> str:
+    """What came of it, where that says more than that it was done."""
+    if not entry.answer or entry.answer == "ok" or entry.event is Event.BEGUN:
+        return ""
+    return f" → {escape(cut(entry.answer, LONGEST_ANSWER), LONGEST_ANSWER)}"
+
+
+def _who(entry: Entry) -> str:
+    person, second = entry.personal.person, entry.personal.agreed_by
+    who = mention(person) if person else "a workflow"
+    mark = _MARKS[entry.event]
+    if second is not None and entry.event in (Event.AGREED, Event.DECLINED):
+        return f"{mention(second)} {mark} what {who} wanted:"
+    return f"{who} {mark}"

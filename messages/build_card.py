@@ -1,0 +1,182 @@
+"""Builds as people see them: one card everywhere, and lists of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from domain.build import App, Build, Kind
+from domain.commands.formatting import describe, list_words
+from domain.commands.shared_commands import ListBuilds
+from domain.message import Block, Message
+from domain.notifications.deploy_link import Tie
+from messages import build_text
+from messages.build_buttons import card_row, details_button
+from messages.deploy_buttons import offer_row
+from messages.kit import action_ids
+from messages.kit.blocks import button, context, link_button, paragraphs, row, section
+from messages.kit.button_values import AppButton, ListButton
+from messages.kit.mrkdwn import clock_time, code, cut_markup, escape, lasted, link, when
+
+ROWS_WITH_BUTTONS = 10
+
+
+def build_card(
+    build: Build, app: App, *, now: datetime, usual: timedelta | None = None, ties: Sequence[Tie] = ()
+) -> Message:
+    """One build: what it is, how it stands, and what can be done with it.
+
+    `usual`: how long builds like it take; `ties`: where this channel may want its builds deployed.
+    """
+    so_far = build_text.so_far(build, now, usual)
+    as_of = f" It is {so_far}, as of {clock_time(now)}." if so_far else ""
+    spoken = build_text.in_a_sentence(build, app) + as_of
+    return Message(
+        spoken,
+        [
+            section("\n".join(_about(build, app, now, usual))),
+            *_small_print(build),
+            *card_row(build, app),
+            *offer_row(build, app, ties),
+        ],
+    )
+
+
+def status(
+    app: App,
+    *,
+    running: Sequence[Build],
+    last_by_branch: Sequence[Build],
+    now: datetime,
+    usual: Mapping[str, timedelta] | None = None,
+) -> Message:
+    """What runs now, and how each branch last ended. `usual` holds usual times by the build's slug."""
+    title = f"*{link(_page(app), app.title, 150)}*"
+    counts = f"{len(running)} running or waiting" if running else "nothing is running"
+    blocks = [section(f"{title}: {counts}")]
+    blocks += [
+        build_row(build, app, now=now, usual=(usual or {}).get(build.slug))
+        for build in running[:ROWS_WITH_BUTTONS]
+    ]
+    if len(running) > ROWS_WITH_BUTTONS:
+        blocks.append(
+            context(f"and {len(running) - ROWS_WITH_BUTTONS} more: `/bitrise builds status:running`")
+        )
+    if last_by_branch:
+        lines = [f"{build_line(build, app)}{_ended_at(build)}" for build in last_by_branch]
+        blocks += [section("*Last result of each branch*"), *paragraphs(lines, most_blocks=2)]
+    elif not running:
+        blocks.append(context("It has no builds yet."))
+    blocks.append(_app_buttons(app))
+    spoken = " ".join(build_text.in_a_sentence(build, app) for build in [*running, *last_by_branch][:5])
+    return Message(cut_markup(f"{escape(app.title)}: {counts}. {spoken}", 3500), blocks)
+
+
+def build_list(
+    app: App,
+    builds: Sequence[Build],
+    *,
+    ask: ListBuilds,
+    next: str | None,  # noqa: A002 - the field's own word
+    now: datetime,
+) -> Message:
+    """A page of builds, each with a button for its card, and one for the next page."""
+    wanted = escape(describe(ask.filter), 500)
+    if ask.since:
+        wanted += f" since {escape(ask.since.text)}"
+    if ask.until:
+        wanted += f" until {escape(ask.until.text)}"
+    title = f"*{link(_page(app), app.title, 150)}*: {wanted}, newest first"
+    if not builds:
+        more = "None among the builds that I read so far." if next else "There are none."
+        return Message(
+            f"{escape(app.title)}: {wanted}. {more}", [section(f"{title}\n{more}"), *_next(app, ask, next)]
+        )
+    blocks = [section(title)]
+    blocks += [build_row(build, app, now=now) for build in builds]
+    spoken = " ".join(build_text.in_a_sentence(build, app) for build in builds)
+    return Message(
+        cut_markup(f"{escape(app.title)}, {len(builds)} builds. {spoken}", 3500),
+        [*blocks, *_next(app, ask, next)],
+    )
+
+
+def _about(build: Build, app: App, now: datetime, usual: timedelta | None) -> list[str]:
+    lines = [f"{build_text.symbol(build)} {build_text.name(build, app)} *{build_text.result(build)}*"]
+    if since := build_text.since(build):
+        lines[0] += f" {since}"
+    if progress := build_text.progress(build, now, usual):
+        lines.append(progress)
+    if source := build_text.source(build):
+        lines.append(source)
+    if commit := build_text.commit(build):
+        lines.append(commit)
+    if (stopped := build_text.abort(build)) is not None:
+        lines.append(escape(stopped, 700))
+    return lines
+
+
+def _small_print(build: Build) -> list[Block]:
+    texts = [code(build.label)] if build.label else []  # as it can be copied into a command
+    if spent := build_text.times(build):
+        texts.append("⏱️ " + " · ".join(spent))
+    began = "Noticed" if build.kind is Kind.DYNO else "Started"
+    started = f"{began} by {escape(by)}" if (by := build_text.starter(build.triggered_by)) else began
+    if build.triggered_at:
+        started += f" {when(build.triggered_at)}"
+    if started != began:
+        texts.append(started)
+    return [context(*texts)] if texts else []
+
+
+def build_line(build: Build, app: App) -> str:
+    """One build in a line: its name, result and source."""
+    parts = [
+        f"{build_text.symbol(build)} {build_text.name(build, app)} {build_text.result(build)}",
+        build_text.source(build),
+    ]
+    return " · ".join(part for part in parts if part)
+
+
+def build_row(build: Build, app: App, *, now: datetime, usual: timedelta | None = None) -> Block:
+    """One build in a line, with a button for its card, and how it stands or when it ended."""
+    more = _ended_at(build) or progress_line(build, now, usual)
+    return section(build_line(build, app) + more, details_button(build, app))
+
+
+def progress_line(build: Build, now: datetime, usual: timedelta | None) -> str:
+    """How far a build that runs has come, on a line of its own; empty for one that has ended."""
+    progress = build_text.progress(build, now, usual)
+    return f"\n{progress}" if progress else ""
+
+
+def _ended_at(build: Build) -> str:
+    if build.finished_at is None:
+        return ""
+    spent = ""
+    if build.triggered_at and build.kind is not Kind.DYNO:
+        spent = f", took {lasted(build.finished_at - build.triggered_at)}"
+    return f" · {when(build.finished_at)}{spent}"
+
+
+def _next(app: App, ask: ListBuilds, start: str | None) -> list[Block]:
+    if start is None:
+        return []
+    words = list_words(ask.model_copy(update={"app": app.slug}))
+    value = ListButton(words=words, start=start).encode()
+    if len(value) > 2000:
+        return [context(f"There are more: narrow the list, for example {code('since:2d')}.")]
+    return [row(button("Older builds", action_ids.BUILDS_NEXT, value))]
+
+
+def _app_buttons(app: App) -> Block:
+    value = AppButton.of(app).encode()
+    return row(
+        button("Start a build…", action_ids.START_BUILD, value),
+        button("Subscribe…", action_ids.SUBSCRIBE, value),
+        link_button("Open in Bitrise", _page(app), action_ids.OPEN_LINK),
+    )
+
+
+def _page(app: App) -> str:
+    return f"https://app.bitrise.io/app/{app.slug}"

@@ -1,0 +1,239 @@
+"""A build in words: its result, where it came from, its times, why it was aborted. Pure; no I/O."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from domain import build_author
+from domain.abort_reason import MANUAL, OTHER, phrase, read_abort
+from domain.build import App, Build, Kind, State, time_building, time_on_hold, time_preparing
+from domain.redaction.redactor import redact_beginning
+from messages.kit.mrkdwn import clock_time, code, escape, lasted, link, plain, when
+from messages.run_vocabulary import UNKNOWN_OPEN, state_words, words_of
+
+BAR_CELLS = 10
+MUCH_LONGER = 1.2
+
+
+def symbol(build: Build) -> str:
+    """The result's symbol."""
+    return state_words(build)[0]
+
+
+def symbol_of(state: State) -> str:
+    """The symbol of a state by itself."""
+    return words_of(Kind.BUILD).results.get(state, UNKNOWN_OPEN)[0]
+
+
+def result_of(state: State) -> str:
+    """A state by itself, in words that follow a name."""
+    return words_of(Kind.BUILD).results.get(state, UNKNOWN_OPEN)[1]
+
+
+def result(build: Build) -> str:
+    """The result in words that follow the build's name, for mrkdwn."""
+    return escape(result_spoken(build))
+
+
+def result_spoken(build: Build) -> str:
+    """The same without markup."""
+    return plain(state_words(build)[1], 150)
+
+
+def called(build: Build) -> str:
+    """What it is called within its app, without markup: `#19`, `deployment v12`, `web.1`."""
+    return f"deployment {build.label}".rstrip() if build.kind is Kind.DEPLOYMENT else build.label
+
+
+def name(build: Build, app: App) -> str:
+    """The build's name, leading to its page."""
+    return f"*{link(build.url, f'{app.title} {called(build)}', 150)}*"
+
+
+def where(build: Build, app: App) -> str:
+    """The series that a build belongs to: an app with its branch and workflow, or one process of it."""
+    title = f"*{escape(app.title, 150)}*"
+    match build.kind:
+        case Kind.DYNO:
+            return f"{title} {code(build.workflow or '')}"
+        case Kind.DEPLOYMENT:
+            return f"Deploying {title}" + (f" from {code(build.branch)}" if build.branch else "")
+        case _:
+            workflow = f", workflow {code(build.workflow)}" if build.workflow else ""
+            return f"{title} on {code(build.branch or build.tag or 'tags')}{workflow}"
+
+
+def where_spoken(build: Build, app: App) -> str:
+    """The same for a screen reader, without markup."""
+    title = plain(app.title, 150)
+    match build.kind:
+        case Kind.DYNO:
+            return f"{title} {build.workflow}"
+        case Kind.DEPLOYMENT:
+            return f"Deploying {title}" + (f" from {build.branch}" if build.branch else "")
+        case _:
+            return f"{title} on {build.branch or build.tag or 'tags'}"
+
+
+def sorts(builds: Iterable[Build]) -> str:
+    """What they are: "builds", "deployments and dynos"."""
+    kinds = {build.kind for build in builds}
+    return " and ".join(words_of(kind).many for kind in Kind if kind in kinds)
+
+
+def counted(builds: Sequence[Build]) -> str:
+    """How many there are of each kind: "one build", "3 deployments and 2 dynos"."""
+    counts = Counter(build.kind for build in builds)
+    parts = [
+        f"{counts[kind]} {words_of(kind).many}" if counts[kind] != 1 else f"one {words_of(kind).one}"
+        for kind in Kind
+        if counts[kind]
+    ]
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if parts[:-1] else parts)
+
+
+def failed_before(build: Build, count: int) -> str:
+    """How many have failed in a series: "3 builds failed"."""
+    words = words_of(build.kind)
+    return f"{count} {words.many} failed" if count != 1 else f"one {words.one} failed"
+
+
+def source(build: Build) -> str:
+    """Branch or tag, workflow and pull request."""
+    parts = [code(text) for text in (build.tag and f"tag {build.tag}", build.branch) if text]
+    if build.pull_request is not None:
+        target = f" into {code(build.target_branch)}" if build.target_branch else ""
+        parts.append(f"{link(build.pull_request_url, f'pull request #{build.pull_request}')}{target}")
+    if build.workflow and build.kind is Kind.BUILD:
+        parts.append(f"workflow {code(build.workflow)}")
+    return " · ".join(parts)
+
+
+def short_hash(commit_hash: str) -> str:
+    """As much of a commit's hash as people use; a secret that stands in its place is taken out while it is whole."""
+    return redact_beginning(commit_hash, 8)[:8]
+
+
+def commit(build: Build) -> str | None:
+    """The commit's hash, linked, and its message's first line; None where nothing is known of one."""
+    first_line = (build.commit_message or "").strip().split("\n", 1)[0]
+    parts = []
+    if build.commit_hash:
+        parts.append(link(build.commit_url, short_hash(build.commit_hash)))
+    if first_line:
+        parts.append(escape(first_line, 250))
+    return " ".join(parts) or None
+
+
+def starter(told: str | None) -> str | None:
+    """Who or what started something, from what Bitrise says of it; None where it does not say."""
+    if told is None:
+        return None
+    if (named := build_author.starter(told)) is not None:
+        how, who = named
+        return f"{who} ({'by hand' if how == 'manual' else how.removeprefix('webhook-')})"
+    return {"webhook": "a push or pull request", "schedule": "its schedule"}.get(told, told)
+
+
+def abort(build: Build) -> str | None:
+    """Who aborted the build, why, and what kind of reason that is, without markup; None where nobody did."""
+    if not build.state.aborted and not build.abort_reason:
+        return None
+    stopped = read_abort(build.abort_reason)
+    by = f"Aborted by {plain(stopped.who, 100)}" if stopped.who else "Aborted"
+    said = f"{by}: {plain(stopped.why, 500)}" if stopped.why else f"{by}."
+    kind = build.abort_kind
+    if kind is None or kind in (MANUAL, OTHER) or phrase(kind).casefold() in said.casefold():
+        return said
+    return f"{said} [{phrase(kind)}]"
+
+
+def times(build: Build) -> list[str]:
+    """The three times of a build, told apart as the documents define them (Bitrise API v0.1, "Build times").
+
+    Others have one time: how long a deployment took, or how long a process was down.
+    """
+    if build.kind is not Kind.BUILD:
+        down = "down" if build.kind is Kind.DYNO else "in all"
+        spent = build.finished_at - build.triggered_at if build.finished_at and build.triggered_at else None
+        known = spent is not None and (build.kind is not Kind.DYNO or build.state is State.SUCCEEDED)
+        return [f"{lasted(spent)} {down}"] if known and spent is not None else []
+    spans: list[tuple[str, timedelta | None]] = [
+        ("on hold", time_on_hold(build)),
+        ("preparing", time_preparing(build)),
+        ("building", time_building(build)),
+    ]
+    return [f"{lasted(span)} {what}" for what, span in spans if span is not None]
+
+
+def since(build: Build) -> str | None:
+    """Since when a build that has not ended is where it is, which stays true however old a message is."""
+    at = build.started_at or build.triggered_at
+    return f"since {when(at)}" if at is not None and not build.ended else None
+
+
+def progress(build: Build, now: datetime, usual: timedelta | None = None) -> str | None:
+    """How far a build has come that has not ended, and when that was so; None for one that has.
+
+    A message says it for as long as nobody edits it, so it names its moment.
+    """
+    spent = so_far(build, now, usual)
+    if spent is None:
+        return None
+    cells = bar(build, now, usual)
+    return f"{f'{cells} ' if cells else ''}{spent}, as of {clock_time(now)}"
+
+
+def so_far(build: Build, now: datetime, usual: timedelta | None = None) -> str | None:
+    """How far a build has come that has not ended, measured by the `usual` time; None for one that has."""
+    begun = build.prepared_at or build.started_at or build.triggered_at
+    if build.ended or begun is None:
+        return None
+    if usual and build.started_at:
+        return f"running for {_measured(max(now - build.started_at, timedelta(0)), usual)}"
+    if usual:
+        return (
+            f"waiting for {lasted(max(now - begun, timedelta(0)))}; it usually runs for about {_about(usual)}"
+        )
+    words = words_of(build.kind)
+    doing = "building" if build.prepared_at else words.preparing if build.started_at else words.waiting
+    return f"{doing} for {lasted(max(now - begun, timedelta(0)))}"
+
+
+def bar(build: Build, now: datetime, usual: timedelta | None) -> str | None:
+    """The same as a bar, for the eye alone; full only where the usual time is over."""
+    if not usual or build.ended or build.started_at is None:
+        return None
+    share = max(now - build.started_at, timedelta(0)) / usual
+    full = min(int(share * BAR_CELLS), BAR_CELLS)
+    return "▰" * full + "▱" * (BAR_CELLS - full)
+
+
+def _measured(spent: timedelta, usual: timedelta) -> str:
+    if spent > usual * MUCH_LONGER:
+        return f"{lasted(spent)}, longer than the usual {_about(usual)}"
+    if usual < timedelta(minutes=1):
+        return f"{round(spent.total_seconds())} of about {round(usual.total_seconds())} s"
+    return f"{int(spent.total_seconds() // 60)} of about {_about(usual)}"
+
+
+def _about(usual: timedelta) -> str:
+    """A usual time as people say it: `7 min`, `1 h 10 min`."""
+    seconds = usual.total_seconds()
+    return lasted(
+        timedelta(minutes=round(seconds / 60)) if seconds >= 60 else timedelta(seconds=round(seconds))
+    )
+
+
+def in_a_sentence(build: Build, app: App) -> str:
+    """The build for a screen reader or a notification: everything that matters, without markup."""
+    on = f" on {build.branch}" if build.branch else f" for tag {build.tag}" if build.tag else ""
+    workflow = f" ({build.workflow})" if build.workflow and build.kind is Kind.BUILD else ""
+    first = f"{app.title} {called(build)} {result_spoken(build)}{on}{workflow}."
+    stopped = abort(build) if build.ended else None
+    subject = (build.commit_message or "").strip().split("\n", 1)[0]
+    spent = ", ".join(times(build)) if build.ended else ""
+    rest = [stopped or "", plain(subject, 150), f"Took {spent}." if spent else ""]
+    return escape(" ".join(part for part in [first, *rest] if part), 900)

@@ -1,0 +1,274 @@
+"""The bot's Home: one page for each person, with what concerns them now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from domain.build import App, Build
+from domain.message import Block
+from domain.provider import Provider
+from messages.accounts import Linked
+from messages.build_card import build_line, build_row, progress_line
+from messages.kit import action_ids
+from messages.kit.blocks import button, context, header, row, section
+from messages.kit.button_values import AppButton, BuildButton
+from messages.kit.mrkdwn import code, escape, when
+from messages.kit.views import MOST_BLOCKS, searched, warning
+from messages.profile_form import Wishes
+from messages.subscriptions import Blind, SubscriptionRow, blind_at, line_of, manage, of_several, standing
+
+HOME = "home"
+SEARCH = "search"
+MOST_RUNNING = 10
+MOST_OF_MINE = 5
+MOST_SUBSCRIPTIONS = 15
+LONGEST_SENTENCE = 400
+Builds = Sequence[tuple[Build, App]]
+_LOOKS = {
+    Provider.BITRISE: "`/bitrise status` to see what runs",
+    Provider.BUILDIO: "`/buildio app` to see how an app stands",
+}
+
+
+@dataclass(frozen=True)
+class PlacedSubscription:
+    """A subscription and its channel; None: the person's own direct messages."""
+
+    row: SubscriptionRow
+    channel: str | None
+
+
+@dataclass(frozen=True)
+class HomeContent:
+    """What a person's Home shows.
+
+    `running` and `mine` are cut to what fits; `usual` holds usual times by slug. `whole`: the builds are those of all
+    apps, not only of those that somebody follows. `missing_…` are sentences about what could not be had; without
+    `ends_known` it is not known whether the person is sent how their builds end. `providers` are those that are set
+    up, and `elsewhere` has the person's accounts at those that are not Bitrise.
+    """
+
+    wishes: Wishes
+    account: Linked | None
+    service_acts: bool
+    running: Builds = ()
+    running_count: int = 0
+    mine: Builds = ()
+    usual: Mapping[str, timedelta] = field(default_factory=dict)
+    subscriptions: Sequence[PlacedSubscription] = ()
+    whole: bool = True
+    blind: Sequence[Blind] = ()
+    missing_subscriptions: Sequence[str] = ()
+    missing_builds: str | None = None
+    ends_known: bool = True
+    providers: Sequence[Provider] = (Provider.BITRISE,)
+    elsewhere: Sequence[tuple[Provider, Linked | None]] = ()
+
+    @property
+    def may_act(self) -> bool:
+        """Whether the bot can change anything for them."""
+        return self.service_acts or (self.account is not None and self.account.works)
+
+    @property
+    def first(self) -> Provider:
+        """The provider that is spoken of where only one can be."""
+        return self.providers[0]
+
+    @property
+    def has_bitrise(self) -> bool:
+        """Whether there is anything of Bitrise to be shown."""
+        return Provider.BITRISE in self.providers
+
+
+def home(content: HomeContent, *, now: datetime) -> Block:
+    """The view. Its last block alone says when it was drawn, so that two can be compared without it."""
+    anything = AppButton(provider=content.first).encode()
+    builds = [
+        button("Start a build…", action_ids.START_BUILD, AppButton().encode(), style="primary"),
+        button("Find a build…", action_ids.FIND_BUILD, "find"),
+    ]
+    blocks = [
+        row(*(builds if content.has_bitrise else ()), button("Subscribe…", action_ids.SUBSCRIBE, anything)),
+        {
+            "type": "actions",
+            "block_id": SEARCH,
+            "elements": [searched(action_ids.PICK_APP, "Search for any app")],
+        },
+        *_first_steps(content),
+        *_blind(content),
+        *_builds(content, now),
+        header("Subscriptions of my channels"),
+        *_subscriptions(content),
+        *_me(content),
+        *(block for provider, account in content.elsewhere for block in _me_at(provider, account)),
+    ]
+    return _view(blocks, now)
+
+
+def missing_places(direct_problem: str | None, channels_problem: str | None) -> list[str]:
+    """Return what is missing on Home where Slack does not say where a person is; each problem is Slack's word."""
+    missing = []
+    if direct_problem is not None:
+        cause = _missing_cause(direct_problem, "open your direct messages with Buildbell")
+        missing.append(f"{cause} Your own subscriptions are missing here.")
+    if channels_problem is not None:
+        cause = _missing_cause(channels_problem, "list the channels that you are in")
+        missing.append(f"{cause} Some channels' subscriptions are missing here.")
+    return missing
+
+
+def _missing_cause(problem: str, what: str) -> str:
+    if problem == "missing_scope":
+        return f"Buildbell isn't allowed to {what}: ask an admin to update and reinstall the app."
+    return f"Slack can't {what} right now."
+
+
+def closed_home(problem: str, *, now: datetime) -> Block:
+    """The view of somebody who may not see what is on it; the sentence says why."""
+    return _view(warning(problem), now)
+
+
+def _view(blocks: list[Block], now: datetime) -> Block:
+    drawn = context(f"As of {when(now)}. It keeps itself up to date while you look.")
+    return {"type": "home", "callback_id": HOME, "blocks": [*blocks[: MOST_BLOCKS - 1], drawn]}
+
+
+def _first_steps(content: HomeContent) -> list[Block]:
+    if content.account or content.wishes.name or content.subscriptions:
+        return []
+    return [
+        header("First steps"),
+        section(
+            f"1. Link your account at {content.first.label}: I show you what you may see there, and act as you.",
+            button("Link my account…", action_ids.CONNECT, content.first, style="primary"),
+        ),
+        section(
+            "2. Let a channel, or you alone, be told when builds end.",
+            button(
+                "Subscribe…",
+                action_ids.SUBSCRIBE,
+                AppButton(provider=content.first).encode(),
+                label="Subscribe, a first step",
+            ),
+        ),
+        section(
+            f"3. In any channel, type {' or '.join(_LOOKS[one] for one in content.providers if one in _LOOKS)}, or"
+            f" `{content.first.command} help` for the rest."
+        ),
+    ]
+
+
+def _blind(content: HomeContent) -> list[Block]:
+    return [section(f"{blind_at(one)} What stands here may be old.") for one in content.blind]
+
+
+def _builds(content: HomeContent, now: datetime) -> list[Block]:
+    """Those of Bitrise: the others' runs are told of, and listed nowhere."""
+    if not content.has_bitrise:
+        return []
+    return [
+        header("Running now"),
+        *_running(content, now),
+        *(
+            [section(f"⚠️ {escape(content.missing_builds, 500)} Some builds are missing here.")]
+            if content.missing_builds
+            else []
+        ),
+        header("My last builds"),
+        *_mine(content, now),
+    ]
+
+
+def _running(content: HomeContent, now: datetime) -> list[Block]:
+    if not content.running:
+        where = "" if content.whole else " in the apps that somebody here follows"
+        return [section(f"Nothing is running{where}.")]
+    blocks: list[Block] = []
+    for build, app in content.running[:MOST_RUNNING]:
+        value = BuildButton.of(build, app).encode()
+        label = f"{app.title} {build.label}"
+        blocks += [
+            section(build_line(build, app) + progress_line(build, now, content.usual.get(build.slug))),
+            row(
+                button("Details", action_ids.BUILD_SHOW, value, label=f"Details of {label}"),
+                button("Abort", action_ids.BUILD_ABORT, value, style="danger", label=f"Abort {label}")
+                if content.may_act
+                else None,
+            ),
+        ]
+    left = content.running_count - len(content.running[:MOST_RUNNING])
+    return [*blocks, *([context(f"and {left} more")] if left > 0 else [])]
+
+
+def _mine(content: HomeContent, now: datetime) -> list[Block]:
+    if content.mine:
+        usual = content.usual
+        return [
+            build_row(build, app, now=now, usual=usual.get(build.slug))
+            for build, app in content.mine[:MOST_OF_MINE]
+        ]
+    if content.wishes.name:
+        return [
+            section(f"None of the latest builds is by {code(content.wishes.name)} or was started from Slack.")
+        ]
+    return [section("I don't know which builds are yours: tell me your name at Bitrise below.")]
+
+
+def _subscriptions(content: HomeContent) -> list[Block]:
+    missing = [section(f"⚠️ {sentence}") for sentence in content.missing_subscriptions]
+    if not content.subscriptions:
+        return missing or [section("There are none. *Subscribe…* above makes one.")]
+    blocks: list[Block] = missing
+    several = of_several(placed.row for placed in content.subscriptions)
+    for placed in content.subscriptions[:MOST_SUBSCRIPTIONS]:
+        one = placed.row
+        place = f"in <#{placed.channel}>" if placed.channel else "in my direct messages"
+        text = f"{line_of(one, LONGEST_SENTENCE, named=several)}, {place}{standing(one)}"
+        blocks += [section(text), manage(one)]
+    left = len(content.subscriptions) - MOST_SUBSCRIPTIONS
+    more = f"and {left} more: `{content.providers[0].command} subscriptions` lists those of a channel"
+    return [*blocks, *([context(more)] if left > 0 else [])]
+
+
+def _me(content: HomeContent) -> list[Block]:
+    if not content.has_bitrise:
+        return []
+    wishes = content.wishes
+    lines = [
+        f"The builds of {code(wishes.name)} are yours." if wishes.name else "I don't know your name there.",
+        _bell(wishes.mention, "mention you where your build fails"),
+        *([_bell(wishes.ends, "send you how your builds end")] if content.ends_known else []),
+    ]
+    settings = button("Change…", action_ids.SETTINGS, "me", label="Change who I am at Bitrise")
+    return [
+        *_me_at(Provider.BITRISE, content.account, service_acts=content.service_acts),
+        section("\n".join(lines), settings),
+    ]
+
+
+def _me_at(provider: Provider, account: Linked | None, *, service_acts: bool = False) -> list[Block]:
+    words = "Change…" if account is not None and account.works else "Link my account…"
+    connect = button(words, action_ids.CONNECT, provider, label=f"Link your account at {provider.label}")
+    return [
+        header(f"Me at {provider.label}"),
+        section(_account(provider, account, service_acts=service_acts), connect),
+    ]
+
+
+def _account(provider: Provider, account: Linked | None, *, service_acts: bool) -> str:
+    if account is None:
+        return (
+            "You have not linked an account. I act for you with the bot's own token."
+            if service_acts
+            else "You have not linked an account, so you see what your channels follow, and can change nothing."
+        )
+    name = code(account.name)
+    if account.works:
+        return f"You are {name} there. I see and do what you may, with your own token."
+    return f"You are {name} there, but {provider.label} does not take your token any more."
+
+
+def _bell(rings: bool, what: str) -> str:
+    return f"🔔 I {what}." if rings else f"🔕 I do not {what}."

@@ -1,0 +1,93 @@
+"""Help, and what went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from domain.commands.help import Entry
+from domain.commands.parser import Grammar
+from domain.message import Block, Message
+from domain.provider import Provider
+from messages.accounts import connect_account_button
+from messages.kit import action_ids
+from messages.kit.blocks import button, context, paragraphs, row, section
+from messages.kit.button_values import PolicyButton
+from messages.kit.mrkdwn import cut_markup, escape, sentence
+from messages.kit.views import modal
+from providers.bitrise.command_grammar import BITRISE
+
+
+def problem(words: str, *, connect: Provider | None = None, rule: PolicyButton | None = None) -> Message:
+    """What was wrong and what to do, with the button that does it: link an account there, or add a rule."""
+    safe = sentence(words, 2900)
+    blocks = [section(f"⚠️ {safe}")]
+    if connect is not None:
+        blocks.append(row(connect_account_button(connect)))
+    if rule is not None:
+        blocks.append(row(button("Add a rule…", action_ids.POLICY_ADD, rule.encode())))
+    return Message(safe, blocks)
+
+
+def with_connect_button(message: Message, words: str, provider: Provider) -> Message:
+    """The message with why there is no more in it, and the button by which an account is linked."""
+    return Message(message.text, [*message.blocks, section(words), row(connect_account_button(provider))])
+
+
+def sent_to_you(words: str) -> Message:
+    """Something came as a direct message."""
+    return Message(words, [section(f"📨 {words}")])
+
+
+def one_moment() -> Message:
+    """What was asked for is under way."""
+    return Message("One moment…", [section("⏳ One moment…")])
+
+
+def notice(title: str, words: str) -> Block:
+    """A modal with a sentence of our own, or what went wrong."""
+    return modal(
+        title,
+        [section(sentence(words, 2900))],
+    )
+
+
+def below_each_other(messages: Sequence[Message]) -> Message:
+    """Several messages as one."""
+    blocks = [block for message in messages for block in (*message.blocks, {"type": "divider"})]
+    return Message(cut_markup(" ".join(message.text for message in messages), 3500), blocks[:-1])
+
+
+def form_button(words: str, label: str, action_id: str, value: str) -> Message:
+    """A button that opens a form, where the form itself can't be opened: Slack lets only presses do that."""
+    return Message(words, [section(words), row(button(label, action_id, value, style="primary"))])
+
+
+def help_message(topic: str | None = None, grammar: Grammar = BITRISE) -> Message:
+    """All commands of a provider, or one in full."""
+    command = grammar.provider.command
+    entry = grammar.entry_for(topic) if topic else None
+    if entry is not None:
+        lines = [f"*`{command} {escape(entry.usage)}`*", entry.summary]
+        lines += [_usage(part, command) for part in grammar.parts_of(entry)]
+        lines += entry.details
+        examples = [f"`{command} {escape(example)}`" for example in entry.examples]
+        return Message(
+            escape(f"{command} {entry.usage}: {entry.summary}"),
+            [section("\n".join(lines)), section("For example\n" + "\n".join(examples))],
+        )
+    return Message(
+        "Buildbell's commands: "
+        + ", ".join(one.name for one in grammar.catalogue)
+        + f". Type {command} help COMMAND for one.",
+        [
+            section("*What you can type*"),
+            *paragraphs([_usage(one, command) for one in grammar.catalogue]),
+            context(
+                f"`{command} help subscribe` says more about one. @buildbell and direct messages take the same words."
+            ),
+        ],
+    )
+
+
+def _usage(entry: Entry, command: str) -> str:
+    return f"`{command} {escape(entry.usage)}` {entry.summary}"

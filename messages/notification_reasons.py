@@ -1,0 +1,77 @@
+"""Why something was told, or was not: for builds that are over, and for terms that are only tried."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from domain.build import App, Build
+from domain.message import Message
+from domain.notifications.rule import Terms
+from messages import build_text
+from messages.build_card import build_line
+from messages.kit.blocks import context, paragraphs, section
+from messages.kit.mrkdwn import escape, mention, sentence
+from messages.subscriptions import sentence_of
+
+MOST_LINES = 15
+MOST_REASONS = 6
+# Beside a reason the terms only remind of which subscription it is.
+LONGEST_TERMS = 400
+
+
+@dataclass(frozen=True)
+class Reason:
+    """What one subscription made of a build; `said` is a sentence without its end."""
+
+    number: int
+    app: App | None
+    terms: Terms
+    told: bool
+    said: str
+
+
+def why(build: Build, app: App, reasons: Sequence[Reason], *, started_by: str = "") -> Message:
+    """Which of the channel's subscriptions told a build, and what kept the others silent.
+
+    `started_by` has started it in the channel, where a message follows it.
+    """
+    head = f"{build_text.symbol(build)} {build_text.name(build, app)} {build_text.result(build)}"
+    started = f"{mention(started_by)} started it here, so a message in this channel follows it to its end."
+    if not reasons and started_by:
+        return Message(
+            f"{started} There is no subscription to {escape(app.title)}.",
+            [section(f"{head}\n🔔 {started}\nThis channel has no subscription to {escape(app.title)}.")],
+        )
+    if not reasons:
+        cure = f"`{app.provider.command} subscribe` makes one."
+        nobody = f"This channel has no subscription to {escape(app.title)}: {cure}"
+        return Message(nobody, [section(f"{head}\n{nobody}")])
+    lines = [_line(one) for one in reasons]
+    spoken = " ".join(f"{one.number}: {one.said}." for one in reasons)
+    if started_by:
+        lines.insert(0, f"🔔 {started}")
+    return Message(
+        sentence(f"{app.title} {build.label}: {spoken}", 3000), [section(head), *paragraphs(lines)]
+    )
+
+
+def _line(one: Reason) -> str:
+    bell = "🔔" if one.told else "🔕"
+    return f"{bell} {one.number}. {sentence_of(one.app, one.terms, LONGEST_TERMS)}:\n      {sentence(one.said, 400)}."
+
+
+def preview(app: App, terms: Terms, *, told: Sequence[Build], silent: Sequence[tuple[Build, str]]) -> Message:
+    """What the latest builds would have told under these terms."""
+    looked_at = len(told) + len(silent)
+    head = f"*{len(told)} of the last {looked_at} builds would have been told*\n{sentence_of(app, terms)}"
+    lines = [build_line(build, app) for build in told[:MOST_LINES]]
+    if len(told) > MOST_LINES:
+        lines.append(f"_and {len(told) - MOST_LINES} more_")
+    reasons = Counter(reason for _, reason in silent).most_common(MOST_REASONS)
+    quiet = "\n".join(f"🔕 {count} since {sentence(reason, 200)}" for reason, count in reasons)
+    blocks = [section(head), *paragraphs(lines), *([context(quiet)] if quiet else [])]
+    note = "Nothing was subscribed. The oldest of these builds count as the first of their series."
+    spoken = f"{len(told)} of the last {looked_at} builds of {escape(app.title)} would have been told."
+    return Message(spoken, [*blocks, context(note)])

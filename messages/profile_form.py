@@ -1,0 +1,63 @@
+"""The modal in which a person says who they are at Bitrise, and what they want to be told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from domain.build import Frozen
+from domain.message import Block
+from messages.kit import action_ids
+from messages.kit.view_metadata import Origin
+from messages.kit.views import FilledIn, field, modal, option, text_element
+
+NAME = "name"
+TOLD = "told"
+LONGEST_NAME = 100
+_TOLD = {
+    "mention": ("Mention me where my build fails", "In the channels that are told of it"),
+    "ends": ("Send me how my builds end", "As direct messages"),
+}
+
+
+class Wishes(Frozen):
+    """What a person says of themselves; no name gives up the one that they have claimed."""
+
+    name: str | None = None
+    mention: bool = False
+    ends: bool = False
+
+
+def settings_modal(wishes: Wishes, *, origin: Origin) -> Block:
+    """The modal, filled in with what is known."""
+    chosen = [_option(key) for key in _TOLD if getattr(wishes, key)]
+    told: Block = {"type": "checkboxes", "options": [_option(key) for key in _TOLD]}
+    return modal(
+        "You at Bitrise",
+        [
+            field(
+                NAME,
+                "Your name at Bitrise",
+                text_element(wishes.name, most=LONGEST_NAME, placeholder="octo"),
+                hint="The name that Bitrise shows with your builds; only one person here can have it.",
+            ),
+            field(TOLD, "What I tell you", told | {"initial_options": chosen} if chosen else told),
+        ],
+        callback_id=action_ids.SETTINGS_MODAL,
+        private_metadata=origin.encode(),
+        submit="Save",
+        close="Cancel",
+    )
+
+
+def read_wishes(values: Mapping[str, Any]) -> Wishes:
+    """What was filled in. `values` is the view's state as Slack sends it."""
+    filled = FilledIn(values)
+    chosen = filled.several(TOLD)
+    name = filled.text(NAME).strip().removeprefix("@")
+    return Wishes(name=name or None, **{key: key in chosen for key in _TOLD})
+
+
+def _option(key: str) -> Block:
+    text, description = _TOLD[key]
+    return option(text, key, description)

@@ -1,0 +1,74 @@
+"""The words of each kind of run: what it is called, and how its states are said. Pure; no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from domain.build import Build, Kind, State
+
+# A symbol beside the words, never instead of them.
+_RESULTS = {
+    State.ON_HOLD: ("⏸️", "is on hold"),
+    State.RUNNING: ("▶️", "is running"),
+    State.SUCCEEDED: ("✅", "succeeded"),
+    State.FAILED: ("❌", "failed"),
+    State.ABORTED: ("🛑", "was aborted"),
+    State.ABORTED_WITH_SUCCESS: ("☑️", "was aborted, counted as a success"),
+}
+UNKNOWN_OPEN = ("❔", "is in a state that I don't know")
+UNKNOWN_ENDED = ("❔", "ended in a way that I don't know")
+
+
+@dataclass(frozen=True)
+class Words:
+    """How one kind of run is spoken of.
+
+    `one` and `many` name what is counted. `broken` and `mended` say how a series stands, after where it is; `once` and
+    `again` how often it has failed. `waiting` and `preparing` say what goes on before the run itself.
+    """
+
+    one: str = "build"
+    many: str = "builds"
+    results: Mapping[State, tuple[str, str]] = field(default_factory=lambda: _RESULTS)
+    broken: str = "is broken"
+    mended: str = "is green again"
+    once: str = "one build has failed"
+    again: str = "{count} builds have failed in a row"
+    waiting: str = "waiting"
+    preparing: str = "preparing"
+
+
+_WORDS: Mapping[Kind, Words] = {
+    Kind.BUILD: Words(),
+    Kind.DEPLOYMENT: Words(
+        one="deployment",
+        many="deployments",
+        results=_RESULTS | {State.ON_HOLD: ("⏸️", "is waiting"), State.ABORTED: ("🛑", "was canceled")},
+        once="one deployment has failed",
+        again="{count} deployments have failed in a row",
+        preparing="running",
+    ),
+    Kind.DYNO: Words(
+        one="dyno",
+        many="dynos",
+        results=_RESULTS | {State.SUCCEEDED: ("✅", "is up again"), State.FAILED: ("💥", "crashed")},
+        broken="is down",
+        mended="is up again",
+        once="it went down once",
+        again="it went down {count} times in a row",
+    ),
+}
+
+
+def words_of(kind: Kind) -> Words:
+    """The words of a kind."""
+    return _WORDS[kind]
+
+
+def state_words(build: Build) -> tuple[str, str]:
+    """The symbol and the words of how it stands; what its reader says of it comes before the words of the state."""
+    symbol, words = words_of(build.kind).results.get(build.state) or (
+        UNKNOWN_ENDED if build.ended else UNKNOWN_OPEN
+    )
+    return symbol, build.said or words

@@ -1,0 +1,288 @@
+"""The modal in which a subscription is made or changed: what most people want is picked, the rest is typed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from domain.build import App, Frozen
+from domain.build_filter import Patterns
+from domain.commands.formatting import term_words
+from domain.message import Block
+from domain.notifications.rule import Result, Style, Terms, TermsProblem
+from domain.provider import Provider
+from messages.apps import any_app_option
+from messages.kit import action_ids
+from messages.kit.blocks import plain_text, section
+from messages.kit.mrkdwn import escape
+from messages.kit.view_metadata import Origin
+from messages.kit.views import (
+    FilledIn,
+    app_option,
+    field,
+    found,
+    modal,
+    option,
+    pickable,
+    searched,
+    searched_several,
+    text_element,
+    warning,
+)
+
+APP = "app"
+CHANNEL = "channel"
+BRANCHES = "branches"
+NOT_BRANCHES = "not_branches"
+WORKFLOWS = "workflows"
+RESULTS = "results"
+STYLE = "style"
+MORE = "more"
+STARTED = "started"
+LONGEST_MORE = 3000
+_RESULTS = {
+    Result.FAILED: "Every failure",
+    Result.BROKEN: "The first failure of a series",
+    Result.STILL_FAILING: "Every further failure of a series",
+    Result.FIXED: "The first success after failures",
+    Result.SUCCEEDED: "Every success",
+    Result.ABORTED: "Every abort",
+    Result.ABORTED_WITH_SUCCESS: "Every abort that counts as a success",
+}
+_STYLES = {
+    Style.EACH: "One message a {run}",
+    Style.LIVE: "One message a {run}, edited from start to end",
+    Style.CARD: "One card a broken series, until it is green again",
+    Style.THREAD: "One thread a branch or pull request",
+    Style.DAILY: "One message a day",
+    Style.WEEKLY: "One message a week",
+}
+
+
+@dataclass(frozen=True)
+class _Words:
+    """What differs from provider to provider: what a run and its workflow are, and what else can be typed."""
+
+    run: str = "run"
+    workflows: str = "Workflows"
+    every_workflow: str = "None picked: every workflow"
+    more: str = ""
+
+
+_WORDS = {
+    Provider.BITRISE: _Words(run="build", more="target:main tag:v* event:push "),
+    Provider.BUILDIO: _Words(
+        run="deployment or crash",
+        workflows="Deployments (deploy) and processes (web.1)",
+        every_workflow="None picked: all of them",
+    ),
+}
+
+
+class TooLongForAModal(Exception):
+    """This subscription's filters are too long for a dialog. End it, and subscribe anew with shorter ones."""
+
+    def __init__(self) -> None:
+        super().__init__(self.__doc__)
+
+
+class SubscriptionOrigin(Origin):
+    """Also the number of the subscription that is changed; 0: a new one is made."""
+
+    number: int = 0
+
+
+class Filled(Frozen):
+    """What is filled in; `more` are words as somebody would type them."""
+
+    branches: tuple[str, ...] = ()
+    not_branches: tuple[str, ...] = ()
+    workflows: tuple[str, ...] = ()
+    results: frozenset[Result] = frozenset()
+    started: bool = False
+    style: Style = Style.EACH
+    more: str = ""
+
+    @classmethod
+    def of(cls, terms: Terms) -> Filled:
+        """What asks for these terms. Raises TooLongForAModal."""
+        wanted = terms.filter
+        more = _typed_rest(terms)
+        picked = [*wanted.branch.include, *wanted.branch.exclude, *wanted.workflow.include]
+        if len(more) > LONGEST_MORE or not all(one.strip() and pickable(one) for one in picked):
+            raise TooLongForAModal
+        return cls(
+            branches=wanted.branch.include,
+            not_branches=wanted.branch.exclude,
+            workflows=wanted.workflow.include,
+            results=terms.results,
+            started=terms.started,
+            style=terms.style,
+            more=more,
+        )
+
+    def onto(self, typed: Terms) -> Terms:
+        """The terms that were typed in `more`, together with what was picked. Raises TermsProblem."""
+        picked_branches = Patterns(include=self.branches, exclude=self.not_branches)
+        wanted = typed.filter.model_copy(
+            update={
+                "branch": _together("branch", picked_branches, typed.filter.branch),
+                "workflow": _together("workflow", Patterns(include=self.workflows), typed.filter.workflow),
+            }
+        )
+        picked = {
+            "results": self.results | typed.results,
+            "started": self.started or typed.started,
+            "filter": wanted,
+        }
+        return typed.model_copy(update=picked)
+
+
+def _together(key: str, picked: Patterns, typed: Patterns) -> Patterns:
+    """Both what was picked and what was typed. Raises TermsProblem where one takes what the other leaves out."""
+    include = tuple(dict.fromkeys([*picked.include, *typed.include]))
+    exclude = tuple(dict.fromkeys([*picked.exclude, *typed.exclude]))
+    if both := [one for one in include if one in exclude]:
+        raise TermsProblem(f"{key}:{both[0]} is both asked for and left out. Take it away in one place.")
+    return Patterns(include=include, exclude=exclude)
+
+
+def subscription_modal(
+    app: App | None, filled: Filled, *, origin: SubscriptionOrigin, problem: str | None = None
+) -> Block:
+    """The modal, filled in: of a subscription that there is, or (number 0) of a new one, which also asks whose."""
+    new, words = origin.number == 0, _WORDS.get(origin.provider, _Words())
+    title = escape(app.title, 200) if app else "your own builds"
+    blocks = [
+        *warning(problem),
+        *(_whose(app, origin) if new else [section(f"What is told of *{title}*")]),
+        _results(filled),
+        _picks(BRANCHES, "Branches", action_ids.PICK_BRANCH, filled.branches, "None picked: every branch"),
+        _picks(
+            NOT_BRANCHES, "But not branches", action_ids.PICK_BRANCH, filled.not_branches, "None left out"
+        ),
+        _picks(WORKFLOWS, words.workflows, action_ids.PICK_WORKFLOW, filled.workflows, words.every_workflow),
+        field(
+            STYLE,
+            "How",
+            {
+                "type": "static_select",
+                "options": [option(_style(one, words), one.value) for one in _STYLES],
+                "initial_option": option(_style(filled.style, words), filled.style.value),
+            },
+            optional=False,
+        ),
+        field(
+            MORE,
+            "Anything else, as you would type it",
+            text_element(filled.more, most=LONGEST_MORE),
+            hint=f"by:@me -by:bot {words.more}on-hold:15m running:1h quiet:22:00-7:00 at:9:00 on:mon",
+        ),
+    ]
+    return modal(
+        "Subscribe" if new else "Edit a subscription",
+        blocks,
+        callback_id=action_ids.SUBSCRIPTION_MODAL,
+        private_metadata=origin.encode(),
+        submit="Subscribe" if new else "Save",
+        close="Cancel",
+    )
+
+
+def _style(style: Style, words: _Words) -> str:
+    return _STYLES[style].replace("{run}", words.run)
+
+
+def subscription_note(words: str) -> Block:
+    """How far it has come, or why it can't be done."""
+    return modal(
+        "Subscription",
+        [section(escape(words, 2000))],
+    )
+
+
+def read_subscription(values: Mapping[str, Any]) -> Filled:
+    """What was filled in. `values` is the view's state as Slack sends it."""
+    filled = FilledIn(values)
+    results, style = filled.several(RESULTS), filled.picked(STYLE)
+    return Filled(
+        branches=tuple(filled.several(BRANCHES)),
+        not_branches=tuple(filled.several(NOT_BRANCHES)),
+        workflows=tuple(filled.several(WORKFLOWS)),
+        results=frozenset(one for one in Result if one.value in results),
+        started=STARTED in results,
+        style=Style(style) if style in set(Style) else Style.EACH,
+        more=filled.text(MORE),
+    )
+
+
+def options_for(typed: str, names: Iterable[str]) -> list[Block]:
+    """What a list offers for what was typed: the names with that in them, and what was typed itself as a pattern."""
+    wanted = typed.strip()
+    offered = dict.fromkeys([*found(typed, names, most=99), *([wanted] if wanted else [])])
+    return [option(name, name) for name in offered if pickable(name) and "," not in name]
+
+
+def _whose(app: App | None, origin: SubscriptionOrigin) -> list[Block]:
+    chosen = any_app_option(app) if app_option(app) is not None and app is not None else None
+    channel: Block = {
+        "type": "conversations_select",
+        "placeholder": plain_text("None picked: you alone, as a direct message", 150),
+        "filter": {"include": ["public", "private"], "exclude_bot_users": True},
+    }
+    if origin.channel and not origin.channel.startswith("D"):
+        channel["initial_conversation"] = origin.channel
+    return [
+        field(
+            APP,
+            "App",
+            searched(action_ids.PICK_APP, "Type a part of its name", chosen),
+            optional=False,
+            dispatch=True,
+        ),
+        field(CHANNEL, "Channel", channel),
+    ]
+
+
+def _typed_rest(terms: Terms) -> str:
+    """The terms that have no field of their own, as they would be typed."""
+    wanted = terms.filter
+    rest = wanted.model_copy(
+        update={"branch": Patterns(), "workflow": Patterns(exclude=wanted.workflow.exclude)}
+    )
+    plain = terms.model_copy(
+        update={"filter": rest, "results": frozenset(), "started": False, "style": Style.EACH}
+    )
+    words = term_words(plain)
+    return f"{words} {digest_words(terms)}".strip()
+
+
+def digest_words(terms: Terms) -> str:
+    """When a digest comes, as it would be typed; empty for a subscription that has none."""
+    digest = {Style.DAILY: f"at:{terms.at:%H:%M} zone:{terms.zone}"}
+    digest[Style.WEEKLY] = f"{digest[Style.DAILY]} on:{terms.on.name[:3].lower()}"
+    return digest.get(terms.style, "")
+
+
+def _results(filled: Filled) -> Block:
+    options = {one.value: option(words, one.value) for one, words in _RESULTS.items()}
+    options[STARTED] = option("Every start", STARTED)
+    chosen = [options[one.value] for one in _RESULTS if one in filled.results]
+    chosen += [options[STARTED]] * filled.started
+    element: Block = {"type": "checkboxes", "options": list(options.values())}
+    return field(
+        RESULTS,
+        "What is told",
+        element | {"initial_options": chosen} if chosen else element,
+        hint="None picked: every end, whatever the result. Aborted builds do not count in a series.",
+    )
+
+
+def _picks(name: str, label: str, action_id: str, chosen: Sequence[str], placeholder: str) -> Block:
+    return field(
+        name,
+        label,
+        searched_several(action_id, placeholder, [option(one, one) for one in chosen if pickable(one)]),
+        hint="Pick names, or type a pattern such as release/*" if name != WORKFLOWS else None,
+    )

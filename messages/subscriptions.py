@@ -1,0 +1,288 @@
+"""A channel's standing orders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from domain.build import App
+from domain.build_filter import BuildFilter, Patterns
+from domain.commands.formatting import EVERY_END, describe_terms
+from domain.message import Block, Message
+from domain.notifications.deploy_link import Tie
+from domain.notifications.rule import Terms
+from domain.provider import Provider
+from domain.slack_ids import is_slack_id
+from messages.kit import action_ids
+from messages.kit.blocks import button, confirm, context, paragraphs, row, section
+from messages.kit.mrkdwn import code, cut_markup, escape, mention, plain, when
+from providers.buildio.deploy_links.messages import ties_here
+
+MOST_ROWS = 15
+MOST_TIES = 5
+# So many numbers fit into a button.
+MOST_AT_ONCE = 100
+# Where somebody wants to be told nothing for a while.
+PAUSED = "paused"
+# What all sentences of one list may take together, and one of them (Slack's rules: 13,200 characters of blocks).
+MOST_IN_A_LIST = 9000
+MOST_IN_A_ROW = 2500
+# By Slack's error for the channel (Slack's rules, "Failures that are final for a channel").
+_CURES = {
+    "not_in_channel": "I am not in this channel. Type `/invite @buildbell` in it, then press *Tell again*.",
+    "channel_not_found": "I can't see this channel any more. Type `/invite @buildbell` in it, then press *Tell again*.",
+    "unseen": "Whoever made it can't see the app any more, or has unlinked their account. Press *Tell again* if you"
+    " can.",
+    "is_archived": "The channel was archived. Press *Tell again* once it is back.",
+}
+
+
+# What has a number that it can be asked for by.
+_RUNS = {Provider.BUILDIO: "deployment"}
+_ENDS = {Provider.BUILDIO: "every deployment's end and every dyno that goes down or is up again"}
+
+
+@dataclass(frozen=True)
+class SubscriptionRow:
+    """A subscription in a list; `stopped` is Slack's error where the channel could not be told any more.
+
+    People know it by its `number` in their channel, buttons by its `id`.
+    """
+
+    number: int
+    app: App | None
+    terms: Terms
+    created_by: str
+    stopped: str | None = None
+    provider: Provider = Provider.BITRISE
+    id: int = 0
+
+
+@dataclass(frozen=True)
+class Blind:
+    """A provider that can't be looked at: since when (None: since the start), and why."""
+
+    provider: Provider
+    since: datetime | None
+    reason: str
+
+
+def subscribed(app: App, terms: Terms, *, by: str, member: bool = True) -> Message:
+    """The channel will be told from now on; `member`: the bot is in it, so that no message can come twice."""
+    what = sentence_of(app, terms)
+    command, run = app.provider.command, _RUNS.get(app.provider, "build")
+    return Message(
+        f"This channel is told of {what} from now on.",
+        [
+            section(f"🔔 {mention(by)} subscribed this channel to {what}. Each is told here once."),
+            *_invite(member=member),
+            context(
+                f"`{command} subscriptions` shows, changes and ends what this channel is told of; `{command} why #N`"
+                f" says why a {run} was told or not."
+            ),
+        ],
+    )
+
+
+def subscribed_already(one: SubscriptionRow) -> Message:
+    """To whoever subscribes to the same again."""
+    text = f"🔔 This channel already has this subscription: {line_of(one, MOST_IN_A_ROW, named=False)}."
+    return Message(text, [section(text)])
+
+
+def _invite(*, member: bool) -> list[Block]:
+    """What it means that the bot is not in a channel; nothing where it is."""
+    if member:
+        return []
+    return [
+        context(
+            "⚠️ Buildbell isn't a member of this channel. If a response from Slack gets lost, the message is posted"
+            " again and may appear twice. To prevent this, type `/invite @buildbell`."
+        )
+    ]
+
+
+def changed(app: App | None, before: Terms, after: Terms, *, by: str) -> Message:
+    """A subscription has other terms."""
+    text = f"🔔 {mention(by)} changed a subscription: now {sentence_of(app, after)}"
+    return Message(text, [section(text), context(f"Before: {sentence_of(app, before)}")])
+
+
+def resumed(app: App | None, terms: Terms, *, by: str, member: bool = True) -> Message:
+    """A stopped subscription is told again; `member`: the bot is in the channel."""
+    text = f"🔔 {mention(by)} let this channel be told again of {sentence_of(app, terms)}."
+    return Message(text, [section(text), *_invite(member=member)])
+
+
+def paused(app: App | None, terms: Terms, *, by: str) -> Message:
+    """A subscription is told nothing for now."""
+    what = sentence_of(app, terms)
+    text = f"⏸️ {mention(by)} paused this: {what}."
+    return Message(text, [section(text), context("What ends meanwhile is not told afterwards.")])
+
+
+def unsubscribed(app: App | None, number: int, *, by: str) -> Message:
+    """Subscriptions were ended."""
+    how_many = f"{number} subscriptions" if number > 1 else "the subscription"
+    text = f"🔕 {mention(by)} ended {how_many} to *{_title(app)}* in this channel."
+    return Message(f"{mention(by)} ended {how_many} to {_title(app)}.", [section(text)])
+
+
+def stopped(channel: str, reason: str, what: Sequence[tuple[App | None, Terms]]) -> Message:
+    """To whoever made the subscriptions: their channel is told nothing any more, and what to do."""
+    place = f"<#{channel}>"
+    lines = [f"• {sentence_of(app, terms)}" for app, terms in what[:MOST_ROWS]]
+    text = f"⚠️ I can't post in {place} any more, so your subscriptions there have stopped. {_cure(reason)}"
+    return Message(text, [section(text), *paragraphs(lines), context("I say this once.")])
+
+
+def unseen(
+    rows: Sequence[SubscriptionRow], *, by: str, why: str, provider: Provider = Provider.BITRISE
+) -> Message:
+    """To the channel: subscriptions stop, since they showed what their maker could see."""
+    if len(rows) == 1:
+        what = sentence_of(rows[0].app, rows[0].terms)
+        text = f"⚠️ This channel is not told any more of {what}: {escape(why, 300)}"
+        lines: Sequence[str] = ()
+    else:
+        text = f"⚠️ {len(rows)} subscriptions of this channel have stopped: {escape(why, 300)}"
+        lines = _listed(rows)
+    cure = (
+        f"{mention(by)} added this, and it showed what they could see at {provider.label}. Whoever can see the"
+        f" {'app' if len(rows) == 1 else 'apps'} can resume it here."
+    )
+    ids = " ".join(str(one.id) for one in rows[:MOST_AT_ONCE])
+    resume = button("Resume as me", action_ids.SUBSCRIPTION_RESUME, ids, style="primary")
+    return Message(text, [section(text), *paragraphs(lines), context(cure), row(resume)])
+
+
+def all_resumed(rows: Sequence[SubscriptionRow], *, by: str) -> Message:
+    """Several stopped subscriptions are told again."""
+    text = f"🔔 {mention(by)} resumed {len(rows)} subscriptions of this channel."
+    return Message(text, [section(text), *paragraphs(_listed(rows))])
+
+
+def unsubscribe_question(rows: Sequence[SubscriptionRow]) -> Message:
+    """Before several subscriptions end: which they are, and the button for it."""
+    text = f"End {len(rows)} subscriptions of this channel?"
+    ids = " ".join(str(one.id) for one in rows[:MOST_AT_ONCE])
+    end = button("Unsubscribe", action_ids.UNSUBSCRIBE, ids, style="danger")
+    return Message(text, [section(text), *paragraphs(_listed(rows)), row(end)])
+
+
+def _listed(rows: Sequence[SubscriptionRow]) -> list[str]:
+    lines = [f"• {sentence_of(one.app, one.terms)}" for one in rows[:MOST_ROWS]]
+    more = len(rows) - MOST_ROWS
+    return [*lines, *([f"and {more} more"] if more > 0 else [])]
+
+
+def subscriptions(
+    rows: Sequence[SubscriptionRow],
+    provider: Provider = Provider.BITRISE,
+    *,
+    blind: Sequence[Blind] = (),
+    ties: Sequence[Tie] = (),
+) -> Message:
+    """What the channel is told of, each with buttons that change and end it; `provider` is the one that was asked.
+
+    `ties` are shown below.
+    """
+    if not rows:
+        words = f"This channel is told of nothing yet. `{provider.command} subscribe APP` changes that."
+        return Message(words, [section(words), *ties_here(ties[:MOST_TIES])])
+    blocks = [section("*This channel is told of*")]
+    blocks += [section(f"{blind_at(one)} What happens meanwhile is told afterwards.") for one in blind]
+    several = of_several(rows)
+    most = min(MOST_IN_A_ROW, MOST_IN_A_LIST // len(rows[:MOST_ROWS]))
+    for one in rows[:MOST_ROWS]:
+        text = f"{line_of(one, most, named=several)}, since {mention(one.created_by)} asked"
+        blocks += [section(text + standing(one)), manage(one)]
+    if len(rows) > MOST_ROWS:
+        blocks.append(context(f"and {len(rows) - MOST_ROWS} more"))
+    blocks += ties_here(ties[:MOST_TIES])
+    if len(ties) > MOST_TIES:
+        blocks.append(context(f"and {len(ties) - MOST_TIES} more: `/buildio link`"))
+    spoken = "; ".join(f"{one.number}: {sentence_of(one.app, one.terms)}" for one in rows)
+    return Message(cut_markup(f"This channel is told of: {spoken}", 3000), blocks)
+
+
+def blind_at(one: Blind) -> str:
+    """Why nothing is told of a provider now."""
+    since = f" since {when(one.since)}" if one.since else ""
+    return f"⚠️ I could not look at {one.provider.label}{since}, so nothing is told: {escape(one.reason)}"
+
+
+def of_several(rows: Iterable[SubscriptionRow]) -> bool:
+    """Whether they are about several providers, so that each is to be named."""
+    return len({one.provider for one in rows}) > 1
+
+
+def line_of(one: SubscriptionRow, most: int, *, named: bool) -> str:
+    """What a subscription tells, behind its number; its provider is `named` where there are others."""
+    at = f"{one.provider.label}: " if named else ""
+    return f"{one.number}. {at}{sentence_of(one.app, one.terms, most)}"
+
+
+def sentence_of(app: App | None, terms: Terms, most: int = 1500) -> str:
+    """What a subscription tells, in a sentence without its end, for mrkdwn; filters that are too long are left out."""
+    title = f"*{_title(app)}*"
+    ends = _ENDS.get(app.provider, EVERY_END) if app is not None else EVERY_END
+    said = describe_terms(terms.model_copy(update={"filter": _safe(terms.filter)}), title, ends=ends)
+    if len(said) <= most:
+        return said
+    return describe_terms(
+        terms.model_copy(update={"filter": BuildFilter()}),
+        f"{title}, as far as its filters let pass",
+        ends=ends,
+    )
+
+
+def _safe(wanted: BuildFilter) -> BuildFilter:
+    """The filter with every word that comes from outside escaped, so that what is said of it can be shown."""
+    return wanted.model_copy(
+        update={
+            name: Patterns(
+                include=tuple(_shown(one) for one in getattr(wanted, name).include),
+                exclude=tuple(_shown(one) for one in getattr(wanted, name).exclude),
+            )
+            for name in ("branch", "target", "tag", "workflow", "by", "aborted")
+        }
+    )
+
+
+def _shown(name: str) -> str:
+    """A name as a word of code, where the asterisk of a glob is no markup; people and bots are words of our own."""
+    return name if name == "bot" or (name[:1] == "@" and is_slack_id(name[1:], "UW")) else code(name)
+
+
+def _title(app: App | None) -> str:
+    return escape(app.title, 100) if app else "every app that somebody here follows"
+
+
+def manage(one: SubscriptionRow) -> Block:
+    """The buttons that change a subscription."""
+    value, number = str(one.id), str(one.number)
+    title = plain(one.app.title, 80) if one.app else "your own builds"
+    question = confirm("End it?", f"This subscription to {title} ends.", "End it")
+    return row(
+        button("Tell again", action_ids.SUBSCRIPTION_RESUME, value, style="primary") if one.stopped else None,
+        button("Edit", action_ids.SUBSCRIPTION_EDIT, value, label=f"Edit subscription {number}"),
+        None
+        if one.stopped
+        else button("Pause", action_ids.SUBSCRIPTION_PAUSE, value, label=f"Pause {number}"),
+        button("Unsubscribe", action_ids.UNSUBSCRIBE, value, confirm=question),
+    )
+
+
+def standing(one: SubscriptionRow) -> str:
+    """Why it is told nothing, on a line of its own; empty where it is told."""
+    if one.stopped is None:
+        return ""
+    return "\n⏸️ Paused." if one.stopped == PAUSED else f"\n⚠️ Stopped: {_cure(one.stopped)}"
+
+
+def _cure(reason: str) -> str:
+    return _CURES.get(
+        reason, f"Slack does not let me post here ({escape(reason)}). Press *Tell again* once it does."
+    )

@@ -1,0 +1,1 @@
+"""One folder per provider, and the HTTP client that they share."""

@@ -1,0 +1,1 @@
+"""Bitrise: everything that the bot knows of it."""

@@ -1,0 +1,101 @@
+"""What Bitrise itself says of a build's steps, and of why it failed: not published, or of no published shape.
+
+So each is tolerated to be missing, and whatever can't be read is as good as missing (Bitrise's MCP server,
+`get_build_steps`; API v0.1, `build-ai-summary`). Pure; no I/O.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ValidationError, WrapValidator
+
+from domain.log.log_parser import Step, StepResult
+from providers.http.field_parsing import MaybeSlug, Text, Time, or_none
+
+_RESULTS = {
+    "success": StepResult.SUCCEEDED,
+    "failed": StepResult.FAILED,
+    "skipped": StepResult.SKIPPED,
+    "skipped_with_run_if": StepResult.SKIPPED,
+    "aborted": StepResult.ABORTED,
+    "in_progress": StepResult.RUNNING,
+    "running": StepResult.RUNNING,
+}
+# Where the words of a summary may stand.
+_WORDS = ("summary", "ai_summary", "message", "content", "text", "markdown")
+
+
+class ErrorItem(BaseModel):
+    """What a step says of its failure."""
+
+    message: Text = None
+
+
+class StepItem(BaseModel):
+    """A step."""
+
+    uuid: MaybeSlug = None
+    step_id: Text = None
+    title: Text = None
+    version: Text = None
+    status: Text = None
+    started_at: Time = None
+    finished_at: Time = None
+    errors: Annotated[list[ErrorItem] | None, WrapValidator(or_none)] = None
+
+    def as_step(self, number: int) -> Step:
+        """The step in the bot's own words."""
+        took = self.finished_at - self.started_at if self.started_at and self.finished_at else None
+        name = self.title or self.step_id or "a step"
+        return Step(
+            number=number,
+            title=f"{name}@{self.version}" if self.version and "@" not in name else name,
+            result=_RESULTS.get(self.status or "", StepResult.OTHER),
+            took=max(took, timedelta(0)) if took is not None else None,
+            uuid=self.uuid,
+            error=next((one.message for one in self.errors or [] if one.message), None),
+        )
+
+
+class WorkflowItem(BaseModel):
+    """A workflow with its steps."""
+
+    steps: Annotated[list[StepItem] | None, WrapValidator(or_none)] = None
+
+
+class ExecutionItem(BaseModel):
+    """What ran."""
+
+    workflows: Annotated[list[WorkflowItem] | None, WrapValidator(or_none)] = None
+
+
+class SummaryItem(BaseModel):
+    """The summary of a log."""
+
+    execution: Annotated[ExecutionItem | None, WrapValidator(or_none)] = None
+
+
+def steps_in(body: bytes) -> tuple[Step, ...]:
+    """The steps of a log's summary, in their order; none where it has none that can be read."""
+    try:
+        execution = SummaryItem.model_validate_json(body).execution
+    except ValidationError:
+        return ()
+    items = [step for one in (execution.workflows if execution else None) or [] for step in one.steps or []]
+    return tuple(item.as_step(number) for number, item in enumerate(items, 1))
+
+
+def words_in(body: bytes) -> str | None:
+    """The words of an AI summary, wherever they stand; None where there are none."""
+    try:
+        content: Any = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    while isinstance(content, dict):
+        content = next(
+            (content[name] for name in ("data", *_WORDS) if isinstance(content.get(name), str | dict)), None
+        )
+    return content.strip() or None if isinstance(content, str) else None

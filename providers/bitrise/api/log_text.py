@@ -1,0 +1,72 @@
+"""Reading a log's answer: its chunks in order. Pure; no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import pairwise
+from typing import Annotated
+
+from pydantic import BaseModel, ValidationError, WrapValidator
+
+from domain.build import Frozen
+from domain.errors import NotUnderstood
+from domain.provider import Provider
+from providers.http.field_parsing import Flag, Number, Text, Time, or_none
+
+
+class ChunkItem(BaseModel):
+    """A piece of a log."""
+
+    chunk: Text = None
+    position: Number = None
+
+
+class LogItem(BaseModel):
+    """The log's answer: the last chunks, and the archive's link once there is one."""
+
+    log_chunks: Annotated[list[ChunkItem] | None, WrapValidator(or_none)] = None
+    is_archived: Flag = None
+    expiring_raw_log_url: Text = None
+    generated_log_chunks_num: Number = None
+    next_before_timestamp: Time = None
+
+
+class Log(Frozen):
+    """A log as far as the API itself shows it.
+
+    `raw_url` leads to the whole of it, for some minutes, once it is archived. `gaps`: chunks are missing between
+    those that are here.
+    """
+
+    text: str
+    archived: bool
+    raw_url: str | None = None
+    gaps: bool = False
+    from_the_start: bool = False
+    before: datetime | None = None
+
+
+def log_in(body: bytes) -> Log:
+    """The log in an answer; chunks come unordered and with gaps. Raises NotUnderstood."""
+    try:
+        item = LogItem.model_validate_json(body)
+    except ValidationError as error:
+        raise NotUnderstood("there is no log in it", provider=Provider.BITRISE) from error
+    chunks = sorted(item.log_chunks or [], key=lambda chunk: chunk.position or 0)
+    positions = [chunk.position for chunk in chunks if chunk.position is not None]
+    return Log(
+        text="".join(chunk.chunk or "" for chunk in chunks),
+        archived=bool(item.is_archived),
+        raw_url=item.expiring_raw_log_url,
+        gaps=any(after - before > 1 for before, after in pairwise(positions)),
+        from_the_start=_begins_at_first(positions, of=item.generated_log_chunks_num),
+        before=item.next_before_timestamp,
+    )
+
+
+def _begins_at_first(positions: Sequence[int], *, of: int | None) -> bool:
+    """The documents show a first chunk at 0, today's command line assumes 1: there the number of chunks decides."""
+    if not positions or positions[0] > 1:
+        return False
+    return positions[0] == 0 or of is None or len(positions) >= of

@@ -1,0 +1,247 @@
+"""What Bitrise answers, read tolerantly: unknown fields are left out, missing and empty ones are None.
+
+The published description marks nothing nullable though the answers are full of nulls, and older answers have
+empty strings where null was meant (forum thread: "undefined parameters are now returned as null").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError, WrapValidator
+
+from domain.abort_reason import AbortRule, kind_of
+from domain.build import App, Build, Frozen, State
+from domain.errors import NotUnderstood
+from domain.provider import Provider
+from domain.redaction.redactor import beginning
+from providers.http.field_parsing import (
+    Flag,
+    MaybeSlug,
+    Name,
+    Number,
+    Object,
+    Slug,
+    Text,
+    Time,
+    content_of,
+    each_of,
+    or_none,
+)
+
+BUILD_PAGE = "https://app.bitrise.io/build/"
+ItemT = TypeVar("ItemT", bound=BaseModel)
+# Of what somebody has written so much is read; a message may hold megabytes, of which nobody is shown more.
+LONGEST_TEXT = 2000
+
+
+class AppItem(BaseModel):
+    """An app, as `/me/apps`, `/apps` and the `repository` of a build have it."""
+
+    slug: Slug
+    title: Text = None
+    repo_owner: Text = None
+    repo_slug: Text = None
+    repo_url: Text = None
+    project_type: Text = None
+    is_disabled: Flag = None
+    is_public: Flag = None
+
+    def as_app(self) -> App:
+        """The app in the bot's own words."""
+        return App(
+            slug=self.slug,
+            title=self.title or self.repo_slug or self.slug,
+            owner=self.repo_owner,
+            repo=self.repo_slug,
+            repo_url=self.repo_url,
+            project_type=self.project_type,
+            disabled=bool(self.is_disabled),
+            public=self.is_public,
+        )
+
+
+class BuildItem(BaseModel):
+    """A build, as every list and the single answer have it; `repository` comes in the list of all apps' builds."""
+
+    slug: Slug
+    build_number: Number = None
+    status: Number = None
+    status_text: Text = None
+    is_on_hold: Flag = None
+    branch: Text = None
+    pull_request_target_branch: Text = None
+    tag: Text = None
+    triggered_workflow: Text = None
+    commit_hash: Text = None
+    commit_message: Text = None
+    commit_view_url: Text = None
+    pull_request_id: Number = None
+    pull_request_view_url: Text = None
+    triggered_by: Text = None
+    triggered_at: Time = None
+    started_on_worker_at: Time = None
+    environment_prepare_finished_at: Time = None
+    finished_at: Time = None
+    abort_reason: Text = None
+    pipeline_workflow_id: MaybeSlug = None
+    original_build_params: Object = None
+    repository: Annotated[AppItem | None, WrapValidator(or_none)] = None
+
+    def as_build(self, app_slug: str, abort_rules: Sequence[AbortRule] = ()) -> Build:
+        """The build in the bot's own words; `abort_rules` are the operator's own kinds of aborts."""
+        state = state_of(self.status, self.status_text, on_hold=bool(self.is_on_hold))
+        return Build(
+            app_slug=app_slug,
+            slug=self.slug,
+            number=self.build_number,
+            state=state,
+            branch=self.branch,
+            target_branch=self.pull_request_target_branch,
+            tag=self.tag,
+            workflow=self.triggered_workflow,
+            commit_hash=self.commit_hash,
+            commit_message=_shortened(self.commit_message),
+            commit_url=self.commit_view_url,
+            # 0 stands for none (seed documents' examples)
+            pull_request=self.pull_request_id or None,
+            pull_request_url=self.pull_request_view_url,
+            triggered_by=_shortened(self.triggered_by),
+            triggered_at=self.triggered_at,
+            started_at=self.started_on_worker_at,
+            prepared_at=self.environment_prepare_finished_at,
+            finished_at=self.finished_at,
+            abort_reason=_shortened(self.abort_reason),
+            abort_kind=kind_of(self.abort_reason, abort_rules) if state.aborted else None,
+            pipeline_id=self.pipeline_workflow_id,
+            url=BUILD_PAGE + self.slug,
+            params=self.original_build_params,
+        )
+
+
+def _shortened(text: str | None) -> str | None:
+    return beginning(text, LONGEST_TEXT) if text is not None else None
+
+
+# The numbers are the truth; texts help where a number is missing (API v0.1, "GET /apps/{APP-SLUG}/builds").
+_BY_NUMBER = {1: State.SUCCEEDED, 2: State.FAILED, 3: State.ABORTED, 4: State.ABORTED_WITH_SUCCESS}
+_BY_TEXT = {
+    "on-hold": State.ON_HOLD,
+    "in-progress": State.RUNNING,
+    "success": State.SUCCEEDED,
+    "error": State.FAILED,
+    "aborted": State.ABORTED,
+    "aborted-with-success": State.ABORTED_WITH_SUCCESS,
+}
+
+
+def state_of(status: int | None, text: str | None, *, on_hold: bool) -> State:
+    """Where a build stands; UNKNOWN for a number or text that is in no document."""
+    if status is None:
+        return _BY_TEXT.get(text or "", State.UNKNOWN)
+    if status == 0:
+        return State.ON_HOLD if on_hold else State.RUNNING
+    return _BY_NUMBER.get(status, State.UNKNOWN)
+
+
+class Artifact(Frozen):
+    """A file that a build left behind; `size` in bytes where it is told."""
+
+    slug: str
+    title: str
+    kind: str | None = None
+    size: int | None = None
+    public_page: bool = False
+
+
+class ArtifactLinks(Artifact):
+    """An artifact with its links: the download lives ten minutes, the install page for good."""
+
+    download_url: str | None = None
+    install_page_url: str | None = None
+
+
+class ArtifactItem(BaseModel):
+    """An artifact, as the list and the single answer have it."""
+
+    slug: Slug
+    title: Text = None
+    artifact_type: Text = None
+    file_size_bytes: Number = None
+    is_public_page_enabled: Flag = None
+    expiring_download_url: Text = None
+    public_install_page_url: Text = None
+
+    def as_artifact(self) -> ArtifactLinks:
+        """The artifact in the bot's own words."""
+        return ArtifactLinks(
+            slug=self.slug,
+            title=self.title or self.slug,
+            kind=self.artifact_type,
+            size=self.file_size_bytes,
+            public_page=bool(self.is_public_page_enabled),
+            download_url=self.expiring_download_url,
+            install_page_url=self.public_install_page_url,
+        )
+
+
+class Me(BaseModel):
+    """Whose token it is; a workspace's token may have no user name."""
+
+    username: Name = None
+    slug: MaybeSlug = None
+    email: Text = None
+
+
+class Paging(BaseModel):
+    """Where a list goes on: `next` is only there if it does (API v0.1, "Pagination")."""
+
+    next: Text = None
+    total_item_count: Number = None
+
+
+class Many(BaseModel, Generic[ItemT]):
+    """A list's answer."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    data: list[ItemT]
+    paging: Annotated[Paging | None, WrapValidator(or_none)] = None
+
+
+class One(BaseModel, Generic[ItemT]):
+    """A single thing's answer."""
+
+    data: ItemT
+
+
+def read_many(model: type[ItemT], body: bytes) -> tuple[list[ItemT], Paging]:
+    """The items of a list's answer; one that can't be read is left out and logged. Raises NotUnderstood."""
+    try:
+        answer = Many[model].model_validate_json(body)  # type: ignore[valid-type]
+    except ValidationError:
+        return _read_each(model, body)
+    return answer.data, answer.paging or Paging()
+
+
+def read_one(model: type[ItemT], body: bytes, *, of: str) -> ItemT:
+    """The thing in an answer, wrapped in `data` or not; `of` is what it is called. Raises NotUnderstood."""
+    try:
+        return One[model].model_validate_json(body).data  # type: ignore[valid-type]
+    except ValidationError:
+        try:
+            return model.model_validate_json(body)
+        except ValidationError as error:
+            raise NotUnderstood(f"there is no {of} in it", provider=Provider.BITRISE) from error
+
+
+def _read_each(model: type[ItemT], body: bytes) -> tuple[list[ItemT], Paging]:
+    content = content_of(body, provider=Provider.BITRISE)
+    if not isinstance(content, dict) or not isinstance(content.get("data"), list):
+        raise NotUnderstood("it is no list", provider=Provider.BITRISE)
+    items = each_of(model, content["data"], provider=Provider.BITRISE)
+    try:
+        return items, Paging.model_validate(content.get("paging") or {})
+    except ValidationError:
+        return items, Paging()

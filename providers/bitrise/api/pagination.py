@@ -1,0 +1,99 @@
+"""Lists that come in pages."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from functools import cached_property
+from typing import Generic, TypeVar
+
+from pydantic import BaseModel
+
+from domain.errors import NotUnderstood, TooLarge
+from domain.provider import Provider
+from providers.bitrise.api.models import Paging, read_many
+from providers.http.api_client import Api
+
+T = TypeVar("T")
+ItemT = TypeVar("ItemT", bound=BaseModel)
+
+# Fifty thousand builds. A server that always knows one more page would be read for ever.
+MOST_PAGES = 1_000
+
+
+class Page(Generic[T]):
+    """One page of a list. `body` is the answer as it came; it is only parsed when its items are asked for."""
+
+    def __init__(self, body: bytes, model: type[ItemT], convert: Callable[[ItemT], T | None]) -> None:
+        self.body = body
+        self._model: type[BaseModel] = model
+        self._convert: Callable[[ItemT], T | None] = convert
+
+    @cached_property
+    def _read(self) -> tuple[list[T], Paging, int]:
+        items, paging = read_many(self._model, self.body)
+        converted = [self._convert(item) for item in items]  # type: ignore[arg-type]
+        placed = [item for item in converted if item is not None]
+        return placed, paging, len(converted) - len(placed)
+
+    @property
+    def items(self) -> list[T]:
+        """What the page holds. Raises NotUnderstood."""
+        return self._read[0]
+
+    @property
+    def next(self) -> str | None:
+        """Where the next page begins; None on the last one. Raises NotUnderstood."""
+        return self._read[1].next
+
+    @property
+    def total(self) -> int | None:
+        """How many items there are in all; some servers count those that a filter left out, too."""
+        return self._read[1].total_item_count
+
+    @property
+    def unplaced(self) -> int:
+        """How many items did not say which app they belong to."""
+        return self._read[2]
+
+
+class Listing(Generic[T]):
+    """A list of things, read page by page as far as somebody wants to know."""
+
+    def __init__(
+        self,
+        api: Api,
+        path: str,
+        params: Mapping[str, str],
+        *,
+        model: type[ItemT],
+        convert: Callable[[ItemT], T | None],
+    ) -> None:
+        self._api = api
+        self._path = path
+        self._params = dict(params)
+        self._make_page: Callable[[bytes], Page[T]] = lambda body: Page(body, model, convert)
+
+    async def pages(self, start: str | None = None) -> AsyncIterator[Page[T]]:
+        """The pages, from the one that begins at `start`; each is asked for when it is wanted.
+
+        The same endpoint is called again with the anchor from the last answer (Bitrise API v0.1, "Pagination").
+        Raises ProviderError.
+        """
+        anchors = set()
+        anchor = start
+        for _ in range(MOST_PAGES):
+            params = self._params | ({"next": anchor} if anchor else {})
+            page = self._make_page((await self._api.read(self._path, params)).body)
+            yield page
+            anchor = page.next
+            if anchor is None:
+                return
+            if anchor in anchors:
+                raise NotUnderstood("its pages lead round in circles", provider=Provider.BITRISE)
+            anchors.add(anchor)
+        raise TooLarge(f"more than {MOST_PAGES} pages in one list")
+
+    async def __aiter__(self) -> AsyncIterator[T]:
+        async for page in self.pages():
+            for item in page.items:
+                yield item

@@ -1,0 +1,1 @@
+"""Artifacts, test results and install pages."""

@@ -1,0 +1,50 @@
+"""Of which build an artifact is: its page does not say, and Bitrise can't be asked."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+
+import structlog
+
+from domain.errors import ProviderError
+from providers.bitrise.api.client import Bitrise
+
+log = structlog.get_logger()
+
+MOST_REMEMBERED = 5_000
+# Whose artifacts are looked through where one was never listed: the newest successes of all apps.
+BUILDS_SEARCHED = 10
+_SUCCESS = 1
+
+
+class ArtifactIndex:
+    """Remembers the artifacts that were listed."""
+
+    def __init__(self, bitrise: Bitrise) -> None:
+        self._bitrise = bitrise
+        self._places: OrderedDict[str, tuple[str, str]] = OrderedDict()
+
+    def note(self, app_slug: str, build_slug: str, artifacts: Iterable[str]) -> None:
+        """Remember the artifacts of a build."""
+        self._places.update((artifact, (app_slug, build_slug)) for artifact in artifacts)
+        while len(self._places) > MOST_REMEMBERED:
+            self._places.popitem(last=False)
+
+    async def find(self, artifact: str) -> tuple[str, str] | None:
+        """The slugs of the artifact's app and build; None where it is of none of the latest builds."""
+        if artifact not in self._places:
+            await self._search(artifact)
+        return self._places.get(artifact)
+
+    async def _search(self, artifact: str) -> None:
+        try:
+            async for page in self._bitrise.all_builds(status=_SUCCESS, limit=BUILDS_SEARCHED).pages():
+                for build in page.items:
+                    async for listed in self._bitrise.artifacts(build.app_slug, build.slug).pages():
+                        self.note(build.app_slug, build.slug, (one.slug for one in listed.items))
+                    if artifact in self._places:
+                        return
+                break
+        except ProviderError as problem:
+            log.info("artifact.not_found", reason=str(problem))

@@ -1,0 +1,55 @@
+"""Buttons about artifacts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from messages.kit import action_ids
+from messages.kit.button_values import ArtifactButton
+from providers.bitrise.artifacts import commands
+from providers.bitrise.artifacts.messages import artifacts_of_block, read_picked
+from services.request.button_press import Press, Respond, found_build
+from services.request.context import Answer
+
+
+async def _artifacts(press: Press) -> Answer:
+    return await commands.artifacts_of(*await found_build(press), press.caller)
+
+
+async def _artifact_link(press: Press) -> Answer:
+    return await commands.artifact_link(ArtifactButton.decode(press.value), press.caller)
+
+
+async def _artifact_renew(press: Press) -> None:
+    fresh = await commands.artifact_link(ArtifactButton.decode(press.value), press.caller)
+    await press.say.instead(fresh.message)
+
+
+async def _artifact_links(press: Press) -> Answer:
+    picked = read_picked(press.state, press.block)
+    return await commands.artifact_links(artifacts_of_block(press.block), picked, press.caller)
+
+
+async def _artifact_public(press: Press) -> Answer | None:
+    return await commands.set_public(ArtifactButton.decode(press.value), press.caller, public=True)
+
+
+async def _artifact_private(press: Press) -> Answer | None:
+    return await commands.set_public(ArtifactButton.decode(press.value), press.caller, public=False)
+
+
+async def _artifact_qr(press: Press) -> Answer | None:
+    thread = press.on.ts if press.on is not None else None
+    return await commands.install_code(ArtifactButton.decode(press.value), thread, press.caller)
+
+
+ANSWERS: Mapping[str, Respond] = {
+    action_ids.BUILD_ARTIFACTS: _artifacts,
+    action_ids.ARTIFACT_LINK: _artifact_link,
+    action_ids.ARTIFACT_RENEW: _artifact_renew,
+    action_ids.ARTIFACT_LINKS: _artifact_links,
+    action_ids.ARTIFACT_PUBLIC: _artifact_public,
+    action_ids.ARTIFACT_PRIVATE: _artifact_private,
+    action_ids.ARTIFACT_QR: _artifact_qr,
+}
+FORMS: Mapping[str, Respond] = {}

@@ -1,0 +1,1 @@
+"""Build requests that wait for an approval at Bitrise."""

@@ -1,0 +1,132 @@
+"""Builds that wait for approval: Bitrise has no list of all of them, so each app is asked in its turn."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+import structlog
+
+from domain.build import App
+from domain.build_author import Names
+from domain.build_request import BuildRequest
+from domain.errors import NoAccess, NotFound, ProviderError, Refused
+from domain.provider import Provider
+from domain.recipient import Recipient
+from providers.bitrise.api.client import Bitrise
+from providers.bitrise.build_requests import messages as build_request_messages
+from storage.repositories import Storage
+from storage.subscriptions import Subscription
+
+log = structlog.get_logger()
+
+# However many apps are watched, so many are asked in one round and no app in each round: the cost stays the same.
+APPS_A_ROUND = 10
+ROUNDS_BETWEEN = 10
+# An app that the token may not ask, or that holds no builds, is asked again after this.
+REFUSED_FOR = timedelta(days=1)
+# An app that Bitrise does not call public or private, and that has nothing waiting, is probably private.
+QUIET_FOR = timedelta(hours=1)
+LONGEST_PAUSE = 600.0
+
+
+class Approvals:
+    """Asks public apps, since only they have pull requests from strangers, and owes channels what it finds.
+
+    Those that may be public are asked, too, but rarely while they have nothing to tell.
+    """
+
+    def __init__(
+        self,
+        bitrise: Bitrise,
+        storage: Storage,
+        *,
+        every_seconds: float,
+        found: Callable[[], None],
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._bitrise = bitrise
+        self._storage = storage
+        self._every = every_seconds
+        self._found = found
+        self._clock = clock
+        self._stopping = asyncio.Event()
+        self._not_before: dict[str, datetime] = {}
+        self._apps: Sequence[App] = ()
+        self._revision = -1
+        self._failures = 0
+
+    def stop(self) -> None:
+        """End `run`."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Ask round after round until stopped; no failure ends it."""
+        while not self._stopping.is_set():
+            try:
+                await self.ask_some()
+                self._failures = 0
+            except ProviderError as failure:
+                self._failures += 1
+                log.info("approvals.later", reason=str(failure))
+            except Exception:
+                self._failures += 1
+                log.exception("approvals.broken")
+            pause = min(self._every * 2 ** min(self._failures, 6), max(LONGEST_PAUSE, self._every))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._stopping.wait()
+
+    async def ask_some(self) -> None:
+        """Ask the apps whose turn it is. Raises ProviderError."""
+        if self._revision != self._storage.subscriptions.revision:
+            self._revision = self._storage.subscriptions.revision
+            apps = await self._storage.watching.apps(Provider.BITRISE)
+            self._apps = [app for app in apps if app.public is not False]
+        now = self._clock()
+        due = [app for app in self._apps if self._not_before.get(app.slug, now) <= now]
+        due.sort(key=lambda app: self._not_before.get(app.slug, datetime.min.replace(tzinfo=now.tzinfo)))
+        for app in due[:APPS_A_ROUND]:
+            self._not_before[app.slug] = now + timedelta(seconds=self._every * ROUNDS_BETWEEN)
+            try:
+                waiting = await self._bitrise.build_requests(app.slug)
+            except (NoAccess, NotFound, Refused) as reason:
+                log.info("approvals.not_asked", app=app.slug, reason=str(reason))
+                self._not_before[app.slug] = now + REFUSED_FOR
+                continue
+            if app.public is None and not waiting:
+                self._not_before[app.slug] = now + QUIET_FOR
+            await self._compare(app, waiting)
+
+    async def _compare(self, app: App, waiting: Sequence[BuildRequest]) -> None:
+        requests, now = self._storage.requests, self._clock()
+        news = False
+        known = {one.slug for one in await requests.open(Provider.BITRISE, app.slug)}
+        for one in waiting:
+            if one.slug in known:
+                known.discard(one.slug)
+                continue
+            recipients = await self._recipients(app, one)
+            news |= await requests.begin(one, recipients, build_request_messages.request_card(one, app), now)
+        for slug in known:
+            news |= await requests.end(
+                Provider.BITRISE, slug, lambda one: build_request_messages.request_gone(one, app)
+            )
+        if news:
+            self._found()
+
+    async def _recipients(self, app: App, one: BuildRequest) -> list[Recipient]:
+        subscriptions = await self._storage.subscriptions.of_app(Provider.BITRISE, app.slug)
+        names = await self._storage.subscriptions.names(each.team for each in subscriptions)
+        concerned = [each for each in subscriptions if _concerns(each, one, names[each.team])]
+        return list(dict.fromkeys(each.recipient for each in concerned))
+
+
+def _concerns(subscription: Subscription, one: BuildRequest, names: Names) -> bool:
+    """Whether the subscription would want the build; what it asks of results is not known yet, and does not count."""
+    terms = subscription.terms
+    if not subscription.scope.logs:
+        return False  # its maker has no part in what developers see and decide
+    return not terms.filter.builds and not terms.once and terms.filter.match(one.as_build(), names)

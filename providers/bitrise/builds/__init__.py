@@ -1,0 +1,1 @@
+"""Builds: abort, trigger, rebuild, find, compare."""

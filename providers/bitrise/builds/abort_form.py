@@ -1,0 +1,119 @@
+"""The modal that asks why a build is to be aborted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from domain.abort_reason import NO_CHANGES, PHRASES, SUPERSEDED, TIMEOUT
+from domain.message import Block
+from messages.kit.action_ids import ABORT_MODAL
+from messages.kit.blocks import plain_text, section
+from messages.kit.button_values import BuildButton
+from messages.kit.mrkdwn import escape
+from messages.kit.views import FilledIn, field, modal, option, text_element, warning
+from providers.bitrise.api.requests import AbortOrder
+
+SUGGESTION = "suggestion"
+REASON = "reason"
+OPTIONS = "options"
+# Those that are a kind's own phrase are recognised again when Bitrise tells of the abort (domain/abort_reason.py).
+SUGGESTIONS = (
+    PHRASES[SUPERSEDED],
+    PHRASES[NO_CHANGES],
+    PHRASES[TIMEOUT],
+    "Wrong branch or commit",
+    "Known to fail",
+    "The worker is needed for something else",
+)
+LONGEST_REASON = 500
+_OPTIONS = {
+    "with_success": ("Count it as a success", "Git and the statistics see a success instead of a failure"),
+    "skip_notifications": ("No notifications from Bitrise", "Nobody gets an e-mail about it"),
+    "skip_git_status_report": ("No Git status", "The commit or pull request keeps the status that it has"),
+}
+
+
+def abort_modal(
+    build: BuildButton, *, private_metadata: str, order: AbortOrder | None = None, problem: str | None = None
+) -> Block:
+    """The question; with an order it shows again what was filled in, with a problem why it was not done."""
+    order = order or AbortOrder()
+    # A pipeline's abort knows nothing of Git's status (API v0.1, "pipeline-abort").
+    offered = [name for name in _OPTIONS if not (build.pipeline and name == "skip_git_status_report")]
+    chosen = [_option(name) for name in offered if getattr(order, name)]
+    return _modal(
+        [
+            *warning(problem),
+            section(
+                f"*{escape(f'{build.title} {build.label}', 200)}* stops at once. The channel is told who and why."
+            ),
+            field(
+                SUGGESTION,
+                "Reason",
+                {
+                    "type": "static_select",
+                    "placeholder": plain_text("Pick one, or write your own below", 150),
+                    "options": [option(text, text) for text in SUGGESTIONS],
+                },
+            ),
+            field(
+                REASON,
+                "In your own words",
+                text_element(order.reason, most=LONGEST_REASON, multiline=True),
+            ),
+            field(
+                OPTIONS,
+                "Options",
+                {
+                    "type": "checkboxes",
+                    "options": [_option(name) for name in offered],
+                    **({"initial_options": chosen} if chosen else {}),
+                },
+            ),
+        ],
+        private_metadata=private_metadata,
+        submit="Abort build",
+    )
+
+
+def aborting(build: BuildButton) -> Block:
+    """Bitrise takes its time; the person sees that it is under way."""
+    return _modal([section(f"⏳ Aborting *{escape(f'{build.title} {build.label}', 200)}*…")])
+
+
+def abort_done(build: BuildButton) -> Block:
+    """It took its time, and it is done."""
+    return _modal(
+        [section(f"🛑 *{escape(f'{build.title} {build.label}', 200)}* is aborted; the channel was told.")]
+    )
+
+
+def not_aborted(problem: str) -> Block:
+    """It was not done, and to ask again would not help."""
+    return _modal([section(f"⚠️ {escape(problem, 2000)}")])
+
+
+def read_abort(values: Mapping[str, Any]) -> AbortOrder:
+    """What was filled in: a suggestion, own words, or both. `values` is the view's state as Slack sends it."""
+    filled = FilledIn(values)
+    suggestion, words = filled.picked(SUGGESTION), " ".join(filled.text(REASON).split())
+    reason = ": ".join(part for part in (suggestion if suggestion in SUGGESTIONS else None, words) if part)
+    chosen = filled.several(OPTIONS)
+    return AbortOrder(reason=reason[:LONGEST_REASON] or None, **{name: name in chosen for name in _OPTIONS})
+
+
+def _option(name: str) -> Block:
+    text, description = _OPTIONS[name]
+    return option(text, name, description)
+
+
+def _modal(blocks: list[Block], *, private_metadata: str = "", submit: str | None = None) -> Block:
+    return modal(
+        "Abort a build",
+        blocks,
+        callback_id=ABORT_MODAL,
+        private_metadata=private_metadata,
+        submit=submit,
+        close="Keep it running" if submit else "Close",
+    )

@@ -1,0 +1,93 @@
+"""The abort modal's submission: from the filled-in view to a stopped build, with nothing typed lost."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from slack_bolt.app.async_app import AsyncApp
+from slack_bolt.async_app import AsyncAck
+
+from domain.errors import ProviderError
+from domain.message import Message
+from handlers.middleware import Listening
+from messages.kit import action_ids
+from providers.bitrise.api.requests import AbortOrder
+from providers.bitrise.builds import abort_form, commands
+from providers.bitrise.builds.abort_form import REASON
+from providers.bitrise.builds.open_forms import AbortOrigin
+from providers.bitrise.pipelines import commands as pipeline_commands
+from services.container import Desk
+from services.features.builds import commands as build_commands
+from services.request.context import Answer, Caller, Pane
+from services.request.finder import app_by_slug, by_slugs
+from services.request.forms import Course, see_through
+from services.request.responder import Pressed, Replacing, ToResponseUrl
+from services.request.view_responder import ToPane
+
+
+def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
+    """Listen to the abort modal."""
+
+    @app.view(action_ids.ABORT_MODAL)
+    async def submitted(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any]) -> None:
+        async with listening.answering(action_ids.ABORT_MODAL):
+            origin = AbortOrigin.decode(view["private_metadata"])
+            order = abort_form.read_abort(view["state"]["values"])
+            caller = Caller.in_body(body, desk)
+            said = await see_through(
+                _abort(origin, order, caller),
+                _course(origin, order),
+                ack=ack,
+                caller=caller,
+                view_id=view["id"],
+            )
+            if said is not None:
+                await _tell(said, origin, caller)
+
+
+def _course(origin: AbortOrigin, order: AbortOrder) -> Course[Answer | None]:
+    return Course(
+        waiting=abort_form.aborting(origin.button),
+        done=lambda _: abort_form.abort_done(origin.button),
+        again=lambda problem: abort_form.abort_modal(
+            origin.button, private_metadata=origin.encode(), order=order, problem=problem
+        ),
+        refused=abort_form.not_aborted,
+        field_of=lambda _: REASON,
+    )
+
+
+async def _abort(origin: AbortOrigin, order: AbortOrder, caller: Caller) -> Answer | None:
+    if origin.button.pipeline:
+        app = await app_by_slug(caller, origin.button.app)
+        return await pipeline_commands.abort(app, origin.button.build, order, caller)
+    app, build = await by_slugs(caller, origin.button.app, origin.button.build)
+    return await commands.abort_build(app, build, order, caller)
+
+
+async def _tell(said: Answer, origin: AbortOrigin, caller: Caller) -> None:
+    """Tell the channel, and bring up to date what Abort was pressed on."""
+    say = ToResponseUrl(caller, origin.response_url, Pressed(caller.channel, origin.ts, origin.unfurled))
+    await say(said)
+    pressed_on: Replacing = say
+    if not caller.channel or origin.view is not None:
+        pressed_on = ToPane(_in_pane(caller, origin))
+    try:
+        card = await _card(origin, caller)
+    except ProviderError:
+        return
+    await pressed_on.instead(card)
+
+
+async def _card(origin: AbortOrigin, caller: Caller) -> Message:
+    if origin.button.pipeline:
+        app = await app_by_slug(caller, origin.button.app)
+        return await pipeline_commands.card(app, origin.button.build, caller)
+    return await build_commands.card(*await by_slugs(caller, origin.button.app, origin.button.build), caller)
+
+
+def _in_pane(caller: Caller, origin: AbortOrigin) -> Caller:
+    """The caller as they were before the abort modal was opened."""
+    pane = Pane(origin.view, home=False, full=False) if origin.view is not None else None
+    return replace(caller, pane=pane)

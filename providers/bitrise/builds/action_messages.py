@@ -1,0 +1,106 @@
+"""What somebody did, told to everybody in the channel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from domain.build import App, Build, State
+from domain.commands.shared_commands import TriggerBuild
+from domain.message import Block, Message
+from messages import build_text
+from messages.build_buttons import card_row
+from messages.kit.blocks import context, section
+from messages.kit.message_state import RunNote
+from messages.kit.mrkdwn import code, cut_markup, escape, link, mention, plain
+from providers.bitrise.api.requests import AbortOrder, Started
+
+# Of one message (Slack's rules, "Sizes").
+MOST_BLOCKS = 50
+
+
+def aborted(build: Build, app: App, *, by: str, order: AbortOrder) -> Message:
+    """A build was aborted: by whom, why, and with which options."""
+    why = f": {escape(order.reason, 500)}" if order.reason else ", without giving a reason."
+    options = [
+        words
+        for chosen, words in (
+            (order.with_success, "counted as a success"),
+            (order.skip_notifications, "no notifications from Bitrise"),
+            (order.skip_git_status_report, "no Git status"),
+        )
+        if chosen
+    ]
+    extra = f"\n_{'; '.join(options)}_" if options else ""
+    return Message(
+        f"{mention(by)} aborted {escape(app.title)} {build.label}{why}",
+        [section(f"🛑 {mention(by)} aborted {build_text.name(build, app)}{why}{extra}")],
+    )
+
+
+# What a build is started of, as it is said, and the field of the command that names it.
+_OF = (("on branch", "branch"), ("of tag", "tag"), ("at commit", "commit"))
+
+
+def start_note(
+    app: App,
+    one: Started,
+    *,
+    by: str,
+    ask: TriggerBuild | None = None,
+    like: tuple[Build, App] | None = None,
+) -> RunNote:
+    """A build was started: of what was asked for, or again `like` another one, with its app."""
+    of = "".join(f" {where} {code(name)}" for where, field in _OF if (name := getattr(ask, field, None)))
+    workflow = f" with {code(one.workflow)}" if one.workflow else ""
+    label = f"{app.title} #{one.number}" if one.number is not None else app.title
+    again = f", as {build_text.name(*like)} was" if like is not None else ""
+    note = " (the answer was lost; I found the build running)" if one.found_after_lost_answer else ""
+    return RunNote(by=by, symbol="▶️", said=f"started *{link(one.url, label)}*{workflow}{of}{again}{note}")
+
+
+def run_row(app: App, slug: str, one: Started) -> list[Block]:
+    """What can be pressed below a build that was just started."""
+    build = Build(app_slug=app.slug, slug=slug, number=one.number, state=State.RUNNING, url=one.url or "")
+    return card_row(build, app)
+
+
+def joined(said: Sequence[Message]) -> Message:
+    """Several messages as one."""
+    blocks = [block for one in said for block in one.blocks]
+    return Message(cut_markup(" ".join(one.text for one in said), 3500), blocks[:MOST_BLOCKS])
+
+
+def did_not_start(app: App, refused: Sequence[Started]) -> Message:
+    """Bitrise did not start some of the builds that were asked for."""
+    lines = [
+        f"⚠️ Bitrise did not start a build{f' with {code(one.workflow)}' if one.workflow else ''}:"
+        f" {escape(plain(one.words or 'it does not say why', 300))}"
+        for one in refused[:20]
+    ]
+    return Message(
+        f"Bitrise did not start {len(refused)} of the builds of {escape(app.title, 100)}.",
+        [section("\n".join(lines))],
+    )
+
+
+def run_begun(note: RunNote, buttons: Sequence[Block]) -> Message:
+    """Something was just started: what is known before it was seen to run. `buttons` are rows of them."""
+    said = f"{mention(note.by)} {note.said}"
+    return Message(said, [section(f"{note.symbol} {said}".strip()), *buttons])
+
+
+def run_unfollowed(note: RunNote, why: str) -> Message:
+    """What was started is not followed to its end: `why` ends a sentence; `{by}` in it becomes who started it."""
+    said = f"{mention(note.by)} {note.said}" if note.by else ""
+    over = f"This message is no longer updated: {why.replace('{by}', mention(note.by) if note.by else 'anybody')}."
+    blocks = [section(f"{note.symbol} {said}".strip())] if said else []
+    return Message(cut_markup(f"{said}. {over}" if said else over, 3500), [*blocks, section(f"⚠️ {over}")])
+
+
+def with_starter(message: Message, note: RunNote) -> Message:
+    """The message about a run with who started it above it; as it is where nobody here did."""
+    if not note.by:
+        return message
+    said = f"{mention(note.by)} {note.said}"
+    head = context(f"{note.symbol} {said}".strip())
+    return Message(cut_markup(f"{said}. {message.text}", 3500), [head, *message.blocks])

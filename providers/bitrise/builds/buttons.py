@@ -1,0 +1,83 @@
+"""Buttons about builds: cards, lists, aborting, starting again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from domain.commands.command_line import parse
+from domain.commands.shared_commands import ListApps, ListBuilds
+from messages.kit import action_ids
+from messages.kit.button_values import AppsButton, BuildButton, ListButton, NotAButton
+from providers.bitrise.builds import commands, diff, open_forms
+from services.features.apps import commands as app_commands
+from services.features.builds import commands as build_commands
+from services.features.profile import commands as profile_commands
+from services.features.subscriptions import notification_buttons
+from services.request.button_press import Press, Respond, app_in, found_build
+from services.request.context import Answer
+
+
+async def _show(press: Press) -> Answer:
+    return Answer(await build_commands.card(*await found_build(press), press.caller), title="Build")
+
+
+async def _refresh(press: Press) -> None:
+    app, build = await found_build(press)
+    if build.ended or await notification_buttons.is_run(press.on, press.caller):
+        # A message of a subscription, or of a run, says more than the card: it is brought up to date as it is.
+        press.caller.desk.lookout.look_now(app.provider)
+        if await notification_buttons.refresh(press.on, press.caller):
+            return
+    await press.say.instead(await build_commands.card(app, build, press.caller))
+
+
+async def _compare(press: Press) -> Answer:
+    return await diff.compare(*await found_build(press), press.caller)
+
+
+async def _rebuild(press: Press) -> Answer | None:
+    return await commands.rebuild_build(*await found_build(press), press.caller)
+
+
+async def _older_builds(press: Press) -> Answer:
+    button = ListButton.decode(press.value)
+    ask = parse(button.words, surface="slash")
+    if not isinstance(ask, ListBuilds):
+        raise NotAButton
+    return await build_commands.list_builds(ask, press.caller, start=button.start)
+
+
+async def _apps(press: Press) -> Answer:
+    return await app_commands.list_apps(ListApps(page=AppsButton.decode(press.value).page), press.caller)
+
+
+async def _tell_me(press: Press) -> Answer:
+    return await profile_commands.tell_me(*await found_build(press), press.caller)
+
+
+async def _abort(press: Press) -> None:
+    await open_forms.open_abort(BuildButton.decode(press.value), press.caller, press.on, press.response_url)
+
+
+async def _start(press: Press) -> None:
+    await open_forms.open_start(press.caller, app_in(press))
+
+
+async def _find(press: Press) -> None:
+    await open_forms.open_find(press.caller)
+
+
+ANSWERS: Mapping[str, Respond] = {
+    action_ids.BUILD_SHOW: _show,
+    action_ids.BUILD_REFRESH: _refresh,
+    action_ids.BUILD_COMPARE: _compare,
+    action_ids.BUILD_REBUILD: _rebuild,
+    action_ids.BUILDS_NEXT: _older_builds,
+    action_ids.APPS_PAGE: _apps,
+    action_ids.BUILD_TELL_ME: _tell_me,
+}
+FORMS: Mapping[str, Respond] = {
+    action_ids.BUILD_ABORT: _abort,
+    action_ids.START_BUILD: _start,
+    action_ids.FIND_BUILD: _find,
+}

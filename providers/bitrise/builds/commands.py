@@ -1,0 +1,44 @@
+"""What changes something at Bitrise, as it is typed: abort, start, start again."""
+
+from __future__ import annotations
+
+from domain.build import App, Build
+from domain.commands.shared_commands import AbortBuild, TriggerBuild
+from domain.commands.shared_commands import Rebuild as RebuildBuild
+from providers.bitrise.actions import Abort, ActedBuild, Rebuild, Start
+from providers.bitrise.api.requests import AbortOrder
+from services.actions import run
+from services.request.context import Answer, Caller
+from services.request.finder import find_app, find_build
+
+
+async def abort(ask: AbortBuild, caller: Caller) -> Answer | None:
+    """Abort a build, with the reason that the person gave."""
+    app, build = await find_build(caller, ask.app, ask.build)
+    return await abort_build(app, build, AbortOrder(reason=ask.reason), caller)
+
+
+async def abort_build(app: App, build: Build, order: AbortOrder, caller: Caller) -> Answer | None:
+    """Abort this build. Raises NotAllowed, BuildAlreadyFinished or another ProviderError."""
+    return (await run.do(Abort(app=app, build=ActedBuild.of(build), order=order), caller)).answer
+
+
+async def trigger(ask: TriggerBuild, caller: Caller) -> Answer | None:
+    """Start a build of the app that the order names, or of the channel's."""
+    return await start(await find_app(caller, ask.app), ask, caller)
+
+
+async def start(app: App, ask: TriggerBuild, caller: Caller) -> Answer | None:
+    """Start a build of this app, and remember the order for the next time. Raises NotAllowed or ProviderError."""
+    return (await run.do(Start(app=app, ask=ask), caller)).answer
+
+
+async def rebuild(ask: RebuildBuild, caller: Caller) -> Answer | None:
+    """Start a build again as it was started."""
+    app, build = await find_build(caller, ask.app, ask.build)
+    return await rebuild_build(app, build, caller)
+
+
+async def rebuild_build(app: App, build: Build, caller: Caller) -> Answer | None:
+    """Start this build again with the parameters that it was started with."""
+    return (await run.do(Rebuild(app=app, build=ActedBuild.of(build)), caller)).answer

@@ -1,0 +1,84 @@
+"""A build beside the last success of its kind."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from domain.build import App, Build
+from domain.log.build_diff import Comparison, StepChange
+from domain.message import Message
+from messages import build_text
+from messages.kit import action_ids
+from messages.kit.blocks import button, context, link_button, paragraphs, row, section
+from messages.kit.button_values import BuildButton
+from messages.kit.mrkdwn import code, escape, lasted, when
+from providers.bitrise.logs.messages import step_line
+
+MOST_STEPS = 15
+MOST_PARAMS = 15
+
+
+def no_success(build: Build, app: App) -> Message:
+    """There is nothing to compare it with."""
+    where = f" on {code(build.branch)}" if build.branch else ""
+    text = f"{build_text.name(build, app)}: no build of its workflow{where} has succeeded before it, as far as I can see."
+    return Message(
+        escape(f"{app.title} {build.label}: none like it has succeeded before it."), [section(text)]
+    )
+
+
+def compared(app: App, found: Comparison) -> Message:
+    """What is otherwise than in the last success."""
+    build, success = found.build, found.success
+    ended = f" {when(success.finished_at)}" if success.finished_at else ""
+    lines = [
+        f"{build_text.symbol(build)} {build_text.name(build, app)} {build_text.result(build)}",
+        f"✅ The last success like it was {build_text.name(success, app)}{ended}",
+    ]
+    if commit := build_text.commit(success):
+        lines.append(f"      {commit}")
+    if build.commit_hash and build.commit_hash == success.commit_hash:
+        lines.append("Both built the same commit, so what broke it is not in the code.")
+    blocks = [section("\n".join(lines))]
+    if facts := _facts(found):
+        blocks.append(section("\n".join(facts)))
+    if found.steps:
+        changed = [_step(one) for one in found.steps[:MOST_STEPS]]
+        blocks += [section("*Steps that went differently*"), *paragraphs(changed, most_blocks=2)]
+    else:
+        blocks.append(context("I see no step that went differently in what both logs say of their steps."))
+    value = BuildButton.of(success, app).encode()
+    blocks.append(
+        row(
+            link_button("Commits in between", found.commits, action_ids.OPEN_LINK),
+            button("The last success", action_ids.BUILD_SHOW, value),
+        )
+    )
+    spoken = f"{app.title} {build.label} beside {success.label}, the last success. {_spoken(found)}"
+    return Message(escape(spoken, 900), blocks)
+
+
+def _facts(found: Comparison) -> list[str]:
+    facts = []
+    slower = found.slower_by
+    if slower is not None and abs(slower) >= timedelta(seconds=1):
+        facts.append(f"It took {lasted(abs(slower))} {'longer' if slower > timedelta(0) else 'less'}")
+    if found.params:
+        names = ", ".join(code(name) for name in found.params[:MOST_PARAMS])
+        facts.append(f"It was started with other {names}")
+    return facts
+
+
+def _step(change: StepChange) -> str:
+    if change.now is None:
+        return f"➖ {code(change.title)} was not there any more"
+    if change.then is None:
+        return f"➕ {step_line(change.now)}; it was not there before"
+    before = f"; before, it was {code(change.then.title)}" if change.then.title != change.title else ""
+    took = f", before {lasted(change.then.took)}" if change.then.took is not None else ""
+    return f"{step_line(change.now)}{took}{before}"
+
+
+def _spoken(found: Comparison) -> str:
+    titles = ", ".join(change.title for change in found.steps[:MOST_STEPS])
+    return f"These went differently: {titles}." if titles else "No step is known to have gone differently."

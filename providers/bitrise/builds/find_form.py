@@ -1,0 +1,106 @@
+"""The modals in which a build is looked for, and an app is chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from domain.build import App, Frozen
+from domain.message import Block, Message
+from messages.kit import action_ids
+from messages.kit.blocks import section
+from messages.kit.view_metadata import Origin
+from messages.kit.views import (
+    FilledIn,
+    app_option,
+    field,
+    modal,
+    searched,
+    shown_in_modal,
+    text_element,
+    warning,
+)
+
+APP = "app"
+WORDS = "words"
+LONGEST_WORDS = 1000
+
+
+class Sought(Frozen):
+    """What is looked for: an app's slug and title where one was picked, and words as somebody would type them."""
+
+    app: str | None = None
+    title: str | None = None
+    words: str = ""
+
+
+def find_modal(sought: Sought, *, origin: Origin, problem: str | None = None) -> Block:
+    """Which build?"""
+    return modal(
+        "Find a build",
+        [
+            *warning(problem),
+            field(
+                APP,
+                "App",
+                searched(action_ids.PICK_APP, "None picked: the channel's own", _option(sought)),
+            ),
+            field(
+                WORDS,
+                "Number, link, or what it is like",
+                text_element(sought.words, most=LONGEST_WORDS, placeholder="#123"),
+                hint="#123, a pasted link, or filters: branch:main status:failed by:@me since:2d. Empty: the latest.",
+            ),
+        ],
+        callback_id=action_ids.FIND_MODAL,
+        private_metadata=origin.encode(),
+        submit="Find",
+        close="Cancel",
+    )
+
+
+def found_builds(message: Message, *, origin: Origin) -> Block:
+    """What was found, on top of the question."""
+    return shown_in_modal("Find a build", message, private_metadata=origin.encode())
+
+
+def looking() -> Block:
+    """Bitrise takes its time."""
+    return modal(
+        "Find a build",
+        [section("⏳ Looking…")],
+    )
+
+
+def choose_app_modal(*, origin: Origin, problem: str | None = None) -> Block:
+    """Which app is the channel's?"""
+    return modal(
+        "Choose an app",
+        [
+            *warning(problem),
+            section("Commands here that name no app will mean this one. The channel is told."),
+            field(APP, "App", searched(action_ids.PICK_APP, "Type a part of its name"), optional=False),
+        ],
+        callback_id=action_ids.CHOOSE_APP_MODAL,
+        private_metadata=origin.encode(),
+        submit="Choose",
+        close="Cancel",
+    )
+
+
+def read_sought(values: Mapping[str, Any]) -> Sought:
+    """What was filled in. `values` is the view's state as Slack sends it."""
+    filled = FilledIn(values)
+    return Sought(
+        app=filled.picked(APP), title=filled.picked_words(APP), words=" ".join(filled.text(WORDS).split())
+    )
+
+
+def _option(sought: Sought) -> Block | None:
+    return app_option(App(slug=sought.app, title=sought.title or "")) if sought.app is not None else None
+
+
+def picked_app(values: Mapping[str, Any]) -> App | None:
+    """The app that was picked."""
+    sought = read_sought(values)
+    return App(slug=sought.app, title=sought.title or sought.app) if sought.app else None

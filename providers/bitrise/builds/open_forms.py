@@ -1,0 +1,239 @@
+"""Opening the modals: quickly, since a trigger_id lives three seconds, and filled in with what is known."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Annotated
+
+import structlog
+from pydantic import StringConstraints, ValidationError
+
+from domain.build import App
+from domain.commands.shared_commands import TriggerBuild
+from domain.errors import NotConnected
+from domain.message import Block
+from domain.provider import Provider
+from domain.slack_ids import SlackId
+from messages import profile_form, subscription_form
+from messages.kit.button_values import BuildButton, LogButton, NotAButton
+from messages.kit.view_metadata import Origin
+from messages.profile_form import Wishes
+from messages.subscription_form import Filled, SubscriptionOrigin
+from providers.bitrise.builds import abort_form, find_form, trigger_form
+from providers.bitrise.builds.find_form import Sought
+from providers.bitrise.builds.trigger_form import START_TITLE, StartForm, StartOrigin
+from providers.bitrise.logs import messages as log_messages
+from services.features.profile import commands
+from services.features.subscriptions.commands import of_this_caller
+from services.request.context import Caller
+from services.request.finder import NotNamed, channels_app, slug_of_channel
+from services.request.modals import open_in_time, opening_deadline
+from services.request.responder import Pressed
+
+log = structlog.get_logger()
+
+# What repositories call the branch that they are built from, the most usual first.
+MAIN_BRANCHES = ("main", "master", "trunk", "develop")
+# The form is good without it.
+BRANCHES_SECONDS = 1.2
+
+
+class AbortOrigin(Origin):
+    """Also the button that was pressed, and the message or modal that it was pressed on."""
+
+    button: BuildButton
+    ts: Annotated[str, StringConstraints(pattern=re.compile(r"^\d{1,12}\.\d{1,8}\Z"))] | None = None
+    response_url: str | None = None
+    unfurled: str | None = None
+    view: SlackId | None = None
+
+    @classmethod
+    def decode(cls, private_metadata: str) -> AbortOrigin:
+        """From private_metadata. Raises NotAButton: without the button there is nothing to abort."""
+        try:
+            return cls.model_validate_json(private_metadata)
+        except ValidationError as error:
+            raise NotAButton from error
+
+
+async def open_abort(
+    button: BuildButton, caller: Caller, pressed: Pressed | None, response_url: str | None
+) -> None:
+    """Ask why the build is to be aborted; it is looked up only when that is known.
+
+    Raises NotConnected, SlackCallFailed.
+    """
+    await _check_acts(caller, Provider.BITRISE, opening_deadline())
+    origin = AbortOrigin(
+        button=button,
+        channel=caller.channel,
+        ts=pressed.ts if pressed else None,
+        unfurled=pressed.unfurled if pressed else None,
+        response_url=response_url,
+        view=caller.pane.id if caller.pane is not None and not caller.pane.home else None,
+    )
+    await caller.show(abort_form.abort_modal(button, private_metadata=origin.encode()))
+
+
+async def open_start(caller: Caller, app: App | None = None, *, words: str | None = None) -> None:
+    """Ask what to build: of this app, or the one that the words name; else the channel's, else the one started last.
+
+    It is filled in with what they started last of it, else with its main branch, as far as that is known in time.
+    Raises NotConnected, NotNamed, UnknownApp, AmbiguousApp, ProviderError, SlackCallFailed.
+    """
+    _check(caller)
+    until = opening_deadline()
+    await _check_acts(caller, Provider.BITRISE, until)
+    if words is None:
+        await caller.show(await _start_form(caller, app, until))
+        return
+
+    async def of_named() -> Block:
+        return await _start_form(caller, await caller.apps.find(words), None)
+
+    await open_in_time(of_named(), caller, START_TITLE, until=until)
+
+
+async def _start_form(caller: Caller, app: App | None, until: float | None) -> Block:
+    """The form for a build; what is not known at `until`, a time of the event loop, is left empty."""
+    starts = caller.storage.starts
+    slug = None
+    try:
+        async with asyncio.timeout_at(until):
+            app, slug = await _app_to_start(caller, app)
+    except TimeoutError:
+        log.info("form.app_not_known")  # nor the one started last is filled in: the channel may mean another
+    before = await starts.last(caller.person, slug) if slug else None
+    if app is None and slug and before is not None:
+        app = App(slug=slug, title=before.app or slug)
+    branch = None
+    if app is not None and before is None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(until):
+                branch = await main_branch(app, caller)
+    form = StartForm.of(before or TriggerBuild(branch=branch))
+    origin = StartOrigin(
+        channel=caller.channel, app=app.slug if app is not None else "", rows=tuple(form.variables)
+    )
+    return trigger_form.start_modal(form, app, origin=origin, remembered=before is not None)
+
+
+async def _app_to_start(caller: Caller, app: App | None) -> tuple[App | None, str | None]:
+    """The app that a build is most likely wanted of, as far as it is known, and its slug."""
+    if (app := app or await channels_app(caller)) is not None:
+        return app, app.slug
+    slug = await caller.storage.starts.last_app(caller.person)
+    if slug is None and len(only := await caller.apps.in_time()) == 1:
+        return only[0], only[0].slug
+    return None, slug
+
+
+async def main_branch(app: App, caller: Caller) -> str | None:
+    """The branch that a build is most likely wanted of; None where none stands out, or none is known in time.
+
+    Bitrise does not say which is the default branch (`default_branch` can be set and not read).
+    """
+    clients = caller.desk.clients.bitrise
+    try:
+        async with asyncio.timeout(BRANCHES_SECONDS):
+            branches = await caller.desk.choices.branches(
+                clients, app.slug, whose=(caller.team, caller.identity)
+            )
+    except TimeoutError:
+        return None
+    usual = next((name for name in MAIN_BRANCHES if name in branches), None)
+    return usual or (branches[0] if len(branches) == 1 else None)
+
+
+async def _check_acts(caller: Caller, provider: Provider, until: float) -> None:
+    """Say before a form is filled in that nothing could come of it, where that is known in time. Raises NotConnected.
+
+    Whatever is submitted is judged again.
+    """
+    try:
+        async with asyncio.timeout_at(until):
+            if not await caller.may_act(provider):
+                # Whoever has one that is refused is told so.
+                raise await caller.apps_of(provider).limit() or NotConnected(provider=provider)
+    except TimeoutError:
+        log.info("form.account_not_known")
+
+
+def _check(caller: Caller) -> None:
+    if not caller.trigger_id:
+        raise NotNamed("Slack opens dialogs only from a command, a button or a shortcut.")
+
+
+async def open_subscription(number: int, caller: Caller) -> None:
+    """Show a subscription as it is, to be changed. Raises NotNamed, TooLongForAModal, SlackCallFailed."""
+    subscription = await of_this_caller(number, caller)
+    app = subscription.app
+    origin = SubscriptionOrigin(
+        channel=caller.channel,
+        app=app.slug if app else "",
+        provider=subscription.provider,
+        number=subscription.id,
+    )
+    await caller.show(subscription_form.subscription_modal(app, Filled.of(subscription.terms), origin=origin))
+
+
+async def open_subscribe(
+    caller: Caller, provider: Provider, app: App | None = None, *, until: float | None = None
+) -> None:
+    """Ask what is to be told, where; apps are looked for at `provider` first. Raises NotNamed, SlackCallFailed.
+
+    `until` is the deadline, a time of the event loop, where part of the time has passed already.
+    """
+    _check(caller)
+    await _check_acts(caller, provider, until or opening_deadline())
+    origin = SubscriptionOrigin(channel=caller.channel, app=app.slug if app else "", provider=provider)
+    await caller.show(subscription_form.subscription_modal(app, Filled(), origin=origin))
+
+
+async def open_subscribe_for_some(caller: Caller, provider: Provider) -> bool:
+    """Ask what is to be told, unless the channel means one app; returns whether it was asked.
+
+    Raises NotNamed, NotConnected, SlackCallFailed.
+    """
+    if await slug_of_channel(caller, provider) is not None:
+        return False
+    until = opening_deadline()
+    only: Sequence[App] = ()
+    with suppress(TimeoutError):
+        async with asyncio.timeout_at(until):
+            only = await caller.apps_of(provider).in_time()
+    if len(only) == 1:
+        return False
+    await open_subscribe(caller, provider, until=until)
+    return True
+
+
+async def open_find(caller: Caller) -> None:
+    """Ask which build. Raises NotNamed, SlackCallFailed."""
+    _check(caller)
+    await caller.show(find_form.find_modal(Sought(), origin=Origin(channel=caller.channel)))
+
+
+async def open_choose_app(caller: Caller, provider: Provider) -> None:
+    """Ask which of the provider's apps is the channel's. Raises NotNamed, SlackCallFailed."""
+    _check(caller)
+    await _check_acts(caller, provider, opening_deadline())
+    origin = Origin(channel=caller.channel, provider=provider)
+    await caller.show(find_form.choose_app_modal(origin=origin))
+
+
+async def open_search(about: LogButton, caller: Caller) -> None:
+    """Ask which word to look for in a log. Raises NotNamed, SlackCallFailed."""
+    _check(caller)
+    await caller.show(log_messages.search_modal(about))
+
+
+async def open_settings(caller: Caller) -> None:
+    """Ask who the person is at Bitrise. Raises NotNamed, SlackCallFailed."""
+    _check(caller)
+    person = await caller.storage.people.find(caller.person)
+    wishes = Wishes(name=person.name, mention=person.mention, ends=await commands.ends_told(caller))
+    await caller.show(profile_form.settings_modal(wishes, origin=Origin(channel=caller.channel)))

@@ -1,0 +1,1 @@
+"""bitrise.yml: shown, validated, read for workflows and pipelines."""

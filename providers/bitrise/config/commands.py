@@ -1,0 +1,53 @@
+"""bitrise.yml: the one of an app as it is now, or the one that a build ran with."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from domain.build import App, Build
+from domain.commands.shared_commands import ShowYml
+from providers.bitrise.config import messages as config_messages
+from services.request.context import Answer, Audience, Caller
+from services.request.finder import NotNamed, find_app, find_build
+from services.slack import file_upload
+from services.slack.errors import SlackCallFailed
+from services.worker_processes.log_tasks import redact_text
+
+TITLE = "bitrise.yml"
+
+
+async def show(ask: ShowYml, caller: Caller) -> Answer:
+    """The bitrise.yml as a file for the person alone, highlighted, and what Bitrise finds wrong with it.
+
+    Raises what `find_build` does, and NotNamed where Slack does not take the file.
+    """
+    app, build = await _whose(ask, caller)
+    bitrise = caller.own_bitrise
+    text = await (bitrise.build_yml(app.slug, build.slug) if build else bitrise.app_yml(app.slug))
+    verdict = await bitrise.validate_yml(app.slug, text)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "bitrise.yml"
+        path.write_text(await redact_text(caller.desk.runner, text), encoding="utf-8")
+        try:
+            await file_upload.share_file(
+                caller,
+                path,
+                name="bitrise.yml",
+                title=f"bitrise.yml of {app.title}{f' {build.label}' if build else ''}",
+                comment=config_messages.yml_comment(app, build, verdict),
+                channel=await caller.direct_message_alone(),
+                snippet="yaml",
+            )
+        except SlackCallFailed as error:
+            raise NotNamed(file_upload.why_not(error)) from error
+    return Answer(config_messages.yml_shown(app, build, verdict), Audience.ONE_PERSON, title=TITLE)
+
+
+async def _whose(ask: ShowYml, caller: Caller) -> tuple[App, Build | None]:
+    if ask.build is None:
+        return await find_app(caller, ask.app), None
+    # A slug alone may be an app's as well as a build's.
+    if ask.app is None and ask.build.slug and (app := await caller.apps.by_slug(ask.build.slug)):
+        return app, None
+    return await find_build(caller, ask.app, ask.build)

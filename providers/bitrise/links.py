@@ -1,0 +1,65 @@
+"""What a link to one of Bitrise's pages leads to. Pure; no I/O."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import parse_qs, urlsplit
+
+from domain.build import Frozen
+from domain.commands.shared_commands import BuildRef
+
+# The hosts of Bitrise's pages for people, of today and of 2017 (the manifest's unfurl_domains).
+HOSTS = ("app.bitrise.io", "www.bitrise.io")
+_SLUG = r"[\w-]{1,64}"
+_BUILD = re.compile(rf"/(?:app/(?P<app>{_SLUG})/)?build/(?P<build>{_SLUG})(?:/.*)?")
+_PIPELINE = re.compile(rf"/app/(?P<app>{_SLUG})/pipelines/(?P<pipeline>{_SLUG})(?:/.*)?")
+_ARTIFACT = re.compile(rf"/(?:app/{_SLUG}/build/{_SLUG}/)?artifacts?/(?P<artifact>{_SLUG})(?:/.*)?")
+_APP = re.compile(rf"/app/(?P<app>{_SLUG})(?:/(?:builds?)?)?")
+
+
+class BuildLink(Frozen):
+    """A build's page; `tab` is the part of it that is open, such as `artifacts`."""
+
+    ref: BuildRef
+    tab: str | None = None
+
+
+class PipelineLink(Frozen):
+    """A pipeline's page."""
+
+    app: str
+    pipeline: str
+
+
+class ArtifactLink(Frozen):
+    """An artifact's page; it does not say of which build."""
+
+    artifact: str
+
+
+class AppLink(Frozen):
+    """An app's page."""
+
+    app: str
+
+
+Link = BuildLink | PipelineLink | ArtifactLink | AppLink
+
+
+def read_link(url: str) -> Link | None:
+    """What the link leads to; None for any other page."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return None
+    if parts.scheme not in ("http", "https") or parts.hostname not in HOSTS:
+        return None
+    if match := _ARTIFACT.fullmatch(parts.path):
+        return ArtifactLink(artifact=match["artifact"])
+    if match := _BUILD.fullmatch(parts.path):
+        tab = parse_qs(parts.query).get("tab", [None])[0]
+        return BuildLink(ref=BuildRef(slug=match["build"], app_slug=match["app"]), tab=tab)
+    if match := _PIPELINE.fullmatch(parts.path):
+        return PipelineLink(app=match["app"], pipeline=match["pipeline"])
+    match = _APP.fullmatch(parts.path)
+    return AppLink(app=match["app"]) if match else None

@@ -1,0 +1,1 @@
+"""Build logs: shown, searched, followed."""

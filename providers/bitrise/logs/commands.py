@@ -1,0 +1,144 @@
+"""A build's log: shown, searched, handed over whole."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from domain.build import App, Build, State
+from domain.commands.shared_commands import ShowLog
+from domain.log.log_parser import Step
+from domain.message import Message
+from messages import notices
+from messages.kit.button_values import LogButton
+from providers.bitrise.api.errors import NoLog
+from providers.bitrise.api.logs import ReadLog
+from providers.bitrise.logs import messages as log_messages
+from providers.bitrise.logs.messages import LogView
+from services.actions.audit import noted
+from services.request.context import Answer, Audience, Caller
+from services.request.finder import NotNamed, by_slugs, find_build
+from services.slack import file_upload
+from services.slack.errors import SlackCallFailed
+from services.worker_processes.log_tasks import redact_log
+
+TITLE = "Log"
+
+
+async def log(ask: ShowLog, caller: Caller) -> Answer:
+    """A build's steps, and the end of its log."""
+    return await log_of(*await find_build(caller, ask.app, ask.build), caller)
+
+
+async def log_of(
+    app: App, build: Build, caller: Caller, *, step: int | None = None, thread: str | None = None
+) -> Answer:
+    """This build's log, for one person: logs hold what not everybody in a channel may see.
+
+    Its steps, and the end of the one that is asked for, or failed, or of the whole.
+    """
+    bitrise = caller.own_bitrise
+    with caller.desk.read_logs.place(caller.team, caller.person):
+        try:
+            read, told, ai_summary = await asyncio.gather(
+                bitrise.read_log(app.slug, build.slug, step=step),
+                bitrise.steps(app.slug, build.slug),
+                _ai_summary(build, caller),
+            )
+        except NoLog:
+            return Answer(log_messages.no_log(build, app, now=caller.now_at(app.provider)), title=TITLE)
+        end, of = await _end(app, build, read, told, step, caller)
+    view = LogView(
+        steps=told or read.reading.steps,
+        end=end,
+        of=of,
+        complete=read.complete,
+        still_growing=read.still_growing,
+        whole_url=read.whole_url,
+        size=read.reading.size,
+        ai_summary=ai_summary,
+        thread=thread,
+    )
+    return Answer(log_messages.build_log(build, app, view), Audience.ONE_PERSON, title=TITLE)
+
+
+async def search(about: LogButton, word: str, caller: Caller) -> Message:
+    """The lines of the log in which the word stands. Raises NoLog, ProviderError, TooManyLogs, WorkFailed."""
+    app, build = await by_slugs(caller, about.app, about.build)
+    with caller.desk.read_logs.place(caller.team, caller.person):
+        read = await caller.own_bitrise.read_log(app.slug, build.slug, word=word)
+    return log_messages.log_hits(
+        build, app, word, read.reading, complete=read.complete, still_growing=read.still_growing
+    )
+
+
+async def hand_over(about: LogButton, caller: Caller, *, share: bool) -> Answer | None:
+    """The whole log as a file, secrets taken out: to the person alone, or shared in the channel on purpose.
+
+    Raises NotNamed, ProviderError, TooManyLogs, WorkFailed.
+    """
+    app, build = await by_slugs(caller, about.app, about.build)
+    with caller.desk.whole_logs.place(caller.team, caller.person), tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "log"
+        try:
+            async with caller.own_bitrise.raw_log(app.slug, build.slug) as chunks:
+                await _write(path, redact_log(caller.desk.runner, chunks))
+        except NoLog as error:
+            raise NotNamed(
+                "The whole log is not archived yet. Bitrise does that a little after a build's end; try again soon."
+            ) from error
+        channel = caller.channel if share and caller.channel else await caller.direct_message_alone()
+        whose = {
+            "build": build.slug,
+            "label": build.label,
+            "to": "channel" if channel == caller.channel else "person",
+        }
+        try:
+            async with noted(caller, "hand_over_log", app=app.slug, about=whose):
+                await file_upload.share_file(
+                    caller,
+                    path,
+                    name=f"{app.slug}-{build.label.lstrip('#')}.log",
+                    title=f"Log of {app.title} {build.label}",
+                    comment=log_messages.log_shared(build, app, by=caller.person),
+                    channel=channel,
+                    thread=about.thread if channel == caller.channel else None,
+                )
+        except SlackCallFailed as error:
+            raise NotNamed(file_upload.why_not(error)) from error
+    if channel == caller.channel:
+        return None
+    return Answer(notices.sent_to_you("The log is in our direct messages."), Audience.ONE_PERSON, title=TITLE)
+
+
+async def _write(path: Path, pieces: AsyncIterator[bytes]) -> None:
+    written = 0
+    with path.open("wb") as file:
+        async for piece in pieces:
+            written += file.write(piece)
+            if written > file_upload.LARGEST_FILE:
+                raise NotNamed("The log is too large to be handed over. Open it in Bitrise.")
+
+
+async def _ai_summary(build: Build, caller: Caller) -> str | None:
+    if build.state is not State.FAILED:
+        return None
+    return await caller.own_bitrise.ai_summary(build.slug)
+
+
+async def _end(
+    app: App, build: Build, read: ReadLog, told: tuple[Step, ...], step: int | None, caller: Caller
+) -> tuple[str, str | None]:
+    """The text of the end that is shown, and the step that it is of."""
+    reading = read.reading
+    if step is not None and not 1 <= step <= max(len(told), len(reading.steps)):
+        raise NotNamed("This build has no such step any more. Ask for its log again.")
+    if reading.end or step is None or len(told) < step:
+        return read.end, reading.of
+    # The log has no boxes by which the step could be found, so its own log is asked for.
+    end = None
+    if (uuid := told[step - 1].uuid) is not None:
+        end = await caller.own_bitrise.step_end(app.slug, build.slug, uuid)
+    return end or "", told[step - 1].title

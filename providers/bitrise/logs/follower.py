@@ -1,0 +1,168 @@
+"""Following a log as it is written: on demand, for one person, for a bounded time and within Slack's pace."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import structlog
+from slack_sdk.web.async_client import AsyncWebClient
+
+from domain.build import App, Build
+from domain.errors import ProviderError
+from providers.bitrise.api.client import Bitrise
+from providers.bitrise.api.errors import NoLog
+from providers.bitrise.logs import messages as log_messages
+from providers.bitrise.logs.messages import LOG_LINES
+from services.slack.errors import SlackCallFailed
+from services.worker_processes.pool import WorkFailed
+
+log = structlog.get_logger()
+
+# In each workspace, by each person there, and in all workspaces.
+MOST_AT_ONCE = 4
+MOST_EACH = 2
+MOST_IN_ALL = 40
+LASTS = timedelta(minutes=10)
+# chat.update is let through fifty times a minute for the whole workspace, most of which the relay may need
+# (Slack's rules, "Pace"): so many followers share a dozen.
+SECONDS_EACH = 5.0
+# What the Web API's client raises where a message was not shown.
+NOT_SHOWN = (SlackCallFailed, TimeoutError)
+
+
+class CannotFollow(Exception):
+    """The log is not followed; the sentence says why."""
+
+
+class Following:
+    """The logs that are being followed; `run` ends them all when it is stopped."""
+
+    def __init__(
+        self,
+        *,
+        clock: Callable[[], datetime],
+        seconds_each: float = SECONDS_EACH,
+    ) -> None:
+        self._clock = clock
+        self._seconds_each = seconds_each
+        self._tasks: dict[tuple[str, str, str], asyncio.Task[None]] = {}
+        self._beginning = asyncio.Lock()
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """End `run`."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Wait until stopped, then end what is being followed, and say so."""
+        await self._stopping.wait()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    def forget(self, team: str) -> None:
+        """The app is gone from the workspace: there is nobody left to show a log to."""
+        for (workspace, *_), task in self._tasks.items():
+            if workspace == team:
+                task.cancel()
+
+    async def begin(self, follower: Follower) -> None:
+        """Follow a build's log in a direct message. Raises CannotFollow, ProviderError, SlackCallFailed."""
+        async with self._beginning:  # a button may be pressed twice at once
+            await self._begin(follower)
+
+    async def _begin(self, follower: Follower) -> None:
+        key = follower.key
+        if key in self._tasks:
+            raise CannotFollow("You follow this log already; it is in our direct messages.")
+        if self._followed_in(follower.team) >= MOST_AT_ONCE:
+            raise CannotFollow(
+                f"{MOST_AT_ONCE} logs are followed already, and Slack lets me write no faster."
+            )
+        if sum(1 for one in self._tasks if one[:2] == key[:2]) >= MOST_EACH:
+            raise CannotFollow(
+                f"You follow {MOST_EACH} logs already. Follow this one when one of them has ended."
+            )
+        if len(self._tasks) >= MOST_IN_ALL:
+            raise CannotFollow("As many logs are followed as I can at once. Try again in a few minutes.")
+        await follower.begin(self._clock() + LASTS)
+        task = asyncio.create_task(self._follow(follower), name="follow")
+        self._tasks[key] = task
+        task.add_done_callback(lambda _: self._tasks.pop(key, None))
+
+    async def _follow(self, follower: Follower) -> None:
+        while not follower.done:
+            await self._rest(follower.team)
+            if self._stopping.is_set() or self._clock() >= follower.until:
+                await follower.stop()
+                return
+            await follower.look()
+
+    def _followed_in(self, team: str) -> int:
+        return sum(1 for workspace, *_ in self._tasks if workspace == team)
+
+    async def _rest(self, team: str) -> None:
+        try:
+            async with asyncio.timeout(self._seconds_each * max(self._followed_in(team), 1)):
+                await self._stopping.wait()
+        except TimeoutError:
+            return
+
+
+class Follower:
+    """One message that shows the end of a log, read with the token of whoever follows it."""
+
+    def __init__(
+        self, bitrise: Bitrise, slack: AsyncWebClient, app: App, build: Build, *, team: str, channel: str
+    ) -> None:
+        self._bitrise, self._slack = bitrise, slack
+        self._app, self._build = app, build
+        self._channel, self._ts, self._text = channel, "", ""
+        self.team = team
+        self.key = (team, channel, build.slug)
+        self.until: datetime
+        self.done = False
+
+    async def begin(self, until: datetime) -> None:
+        """Post the message. Raises ProviderError, SlackCallFailed."""
+        self.until = until
+        self._text = await _end_of(self._bitrise, self._app, self._build) or ""
+        first = log_messages.following(self._build, self._app, self._text, until=until, ended=False)
+        posted = await self._slack.chat_postMessage(
+            channel=self._channel, text=first.text, blocks=first.blocks
+        )
+        self._ts = str(posted["ts"])
+
+    async def look(self) -> None:
+        """Show what has been written since; what fails is left to the next look, of which there are only so many."""
+        try:
+            build = await self._bitrise.build(self._app.slug, self._build.slug)
+            text = await _end_of(self._bitrise, self._app, build) or self._text
+            if build.ended or text != self._text:
+                await self._show(build, text, until=self.until)
+        except (ProviderError, WorkFailed, *NOT_SHOWN) as problem:
+            log.info("follow.later", reason=type(problem).__name__)
+            return
+        self.done, self._build, self._text = build.ended, build, text
+
+    async def stop(self) -> None:
+        """Say that it is followed no longer."""
+        try:
+            await self._show(self._build, self._text, until=None)
+        except NOT_SHOWN as problem:
+            log.info("follow.not_ended", reason=type(problem).__name__)
+
+    async def _show(self, build: Build, text: str, *, until: datetime | None) -> None:
+        message = log_messages.following(build, self._app, text, until=until, ended=build.ended)
+        await self._slack.chat_update(
+            channel=self._channel, ts=self._ts, text=message.text, blocks=message.blocks
+        )
+
+
+async def _end_of(bitrise: Bitrise, app: App, build: Build) -> str | None:
+    """The end of the log as it is now; None where there is none yet. Raises ProviderError."""
+    try:
+        read = await bitrise.read_log(app.slug, build.slug)
+    except NoLog:
+        return None
+    return "\n".join(read.end.split("\n")[-LOG_LINES:])

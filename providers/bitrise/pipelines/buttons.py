@@ -1,0 +1,89 @@
+"""Buttons about pipelines, and about builds that wait for approval."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import structlog
+
+from domain.errors import ProviderError
+from domain.recipient import Recipient
+from messages import pipeline_card
+from messages.kit import action_ids
+from messages.kit.button_values import PipelineButton, RequestButton
+from providers.bitrise.action_execution import PIPELINE
+from providers.bitrise.build_requests import commands
+from providers.bitrise.pipelines import commands as pipeline_commands
+from services.features.subscriptions import notification_buttons
+from services.request.button_press import Press, Respond
+from services.request.context import Answer
+from services.request.finder import app_by_slug
+from services.slack.errors import SlackCallFailed
+from storage.build_requests import subject_of_request
+
+log = structlog.get_logger()
+
+
+async def _pipeline(press: Press) -> Answer:
+    app, one = await pipeline_commands.found(PipelineButton.decode(press.value), press.caller)
+    return Answer(
+        pipeline_card.pipeline_card(one, app, now=press.caller.now_at(app.provider)), title=PIPELINE
+    )
+
+
+async def _pipeline_refresh(press: Press) -> None:
+    # Who presses must see the app: a subscription's message, too, says then what has come of it since.
+    await app_by_slug(press.caller, PipelineButton.decode(press.value).app)
+    if await notification_buttons.refresh(press.on, press.caller):
+        return  # a subscription's message is kept up to date by what the watcher sees
+    await press.say.instead((await _pipeline(press)).message)
+
+
+async def _pipeline_rebuild(press: Press) -> Answer | None:
+    return await pipeline_commands.rebuild(
+        PipelineButton.decode(press.value), press.caller, failed_only=False
+    )
+
+
+async def _pipeline_rebuild_failed(press: Press) -> Answer | None:
+    return await pipeline_commands.rebuild(PipelineButton.decode(press.value), press.caller, failed_only=True)
+
+
+async def _approve(press: Press) -> Answer | None:
+    return await _decide(press, approved=True)
+
+
+async def _decline(press: Press) -> Answer | None:
+    return await _decide(press, approved=False)
+
+
+async def _decide(press: Press, *, approved: bool) -> Answer | None:
+    button, caller = RequestButton.decode(press.value), press.caller
+    done = await commands.decide(button, caller, approved=approved)
+    # A message that asks for the decision is itself changed, and says who decided.
+    if done.waits or await notification_buttons.is_ours(press.on, caller):
+        return done.answer if done.waits else None
+    await _show_the_rest(press, button)
+    here = Recipient(team=caller.team, channel=caller.channel)
+    told = await caller.desk.storage.messages.is_there(here, subject_of_request(button.request))
+    return None if told else done.answer
+
+
+async def _show_the_rest(press: Press, button: RequestButton) -> None:
+    """Let the list in which it was decided show those that wait still; where it stays as it was, that is no harm."""
+    try:
+        app = await app_by_slug(press.caller, button.app)
+        await press.say.instead(await commands.listed(app, press.caller))
+    except (ProviderError, SlackCallFailed) as problem:
+        log.info("approvals.list_stays", reason=type(problem).__name__)
+
+
+ANSWERS: Mapping[str, Respond] = {
+    action_ids.PIPELINE_SHOW: _pipeline,
+    action_ids.REQUEST_APPROVE: _approve,
+    action_ids.REQUEST_DECLINE: _decline,
+    action_ids.PIPELINE_REFRESH: _pipeline_refresh,
+    action_ids.PIPELINE_REBUILD: _pipeline_rebuild,
+    action_ids.PIPELINE_REBUILD_FAILED: _pipeline_rebuild_failed,
+}
+FORMS: Mapping[str, Respond] = {}

@@ -1,0 +1,27 @@
+"""What is there when the watching of an app begins."""
+
+from __future__ import annotations
+
+from domain.build import Build
+from domain.poll_state import Baseline
+from providers.bitrise.api.client import Bitrise
+from providers.bitrise.api.requests import BuildQuery
+
+
+async def read_baseline(bitrise: Bitrise, app_slug: str) -> Baseline:
+    """Read the app's newest builds and all that have not ended; none of them is told, the open ones are followed.
+
+    Raises ProviderError.
+    """
+    # The open ones are read last: one that starts between the two readings is newer than the baseline, and one
+    # that ends between them is in the first reading as open, so its end is still seen.
+    builds: dict[str, Build] = {}
+    async for page in bitrise.builds(app_slug).pages():
+        builds.update((build.slug, build) for build in page.items)
+        break
+    newest = max((build.triggered_at for build in builds.values() if build.triggered_at), default=None)
+    async for page in bitrise.builds(app_slug, BuildQuery(status=0)).pages():
+        if any(build.ended for build in page.items):
+            break  # a server that does not filter would otherwise be read to its first build
+        builds.update((build.slug, build) for build in page.items if build.slug not in builds)
+    return Baseline(builds=tuple(builds.values()), at=newest)

@@ -1,0 +1,1 @@
+"""Build.io: everything that the bot knows of it."""

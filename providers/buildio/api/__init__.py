@@ -1,0 +1,1 @@
+"""Build.io's API v1: endpoints and models, one file per resource."""

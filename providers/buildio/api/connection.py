@@ -1,0 +1,44 @@
+"""The connection to Build.io's API under somebody's credentials; what can be asked over it stands beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from domain.credentials import Credentials
+from domain.provider import Provider
+from providers.http.api_client import Api
+from providers.http.api_client import path_of as any_path_of
+from providers.http.transport import Http
+
+path_of = partial(any_path_of, provider=Provider.BUILDIO)
+
+
+class Connection:
+    """What every part of the client needs."""
+
+    def __init__(
+        self,
+        http: Http,
+        *,
+        credentials: Credentials,
+        base_url: str,
+        clock: Callable[[], datetime],
+        pauses: dict[str, datetime] | None = None,
+        **api_options: Any,
+    ) -> None:
+        # Reference, "Authentication": a Bearer token is the simplest approach.
+        self._api = Api(
+            http,
+            provider=Provider.BUILDIO,
+            scheme="Bearer",
+            base_url=base_url,
+            credentials=credentials,
+            clock=clock,
+            pauses=pauses,
+            # Reference, "Errors": an error has a code and a message; what else comes may hold a config var.
+            errors_in_text=False,
+            **api_options,
+        )

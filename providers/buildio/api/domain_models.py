@@ -1,0 +1,55 @@
+"""What Build.io says of domains. Pure; no I/O."""
+
+from __future__ import annotations
+
+from providers.buildio.api.field_parsing import Fields
+from providers.buildio.api.models import Domain
+
+# Heroku's Platform API, "Domain": `kind` tells its own from a custom one; each system writes its own name there.
+_PLATFORM = frozenset({"platform", "heroku", "build", "buildio", "build.io", "default", "system", "internal"})
+_CERTIFICATE = ("ssl", "cert", "certificate", "acm", "sni_endpoint", "ssl_cert", "tls")
+
+
+def domain_in(fields: Fields, *, id: str | None = None, hostname: str | None = None) -> Domain | None:  # noqa: A002
+    """The domain; `id` and `hostname` are what it was asked for as. None where it has no name at all."""
+    host = fields.name("hostname", "host", "domain", "name") or hostname
+    id_ = fields.id("id", "uuid") or id or host
+    if id_ is None:
+        return None
+    certificate = fields.inner(*_CERTIFICATE)
+    return Domain(
+        id=id_,
+        hostname=host or id_,
+        platform=_is_platform(fields),
+        target=fields.name("cname", "target", "dns_target", "cname_target"),
+        status=fields.name("status", "state", "dns_status"),
+        ssl=_ssl(fields, certificate),
+        problem=fields.text("acm_status_reason", "status_reason", "ssl_error", "error", "reason")
+        or certificate.text("reason", "error", "status_reason", "message"),
+        expires_at=fields.time("ssl_expires_at", "cert_expires_at", "certificate_expires_at", "expires_at")
+        or certificate.time("expires_at", "not_after", "expiry")
+        or certificate.inner("ssl_cert").time("expires_at"),
+    )
+
+
+def _is_platform(fields: Fields) -> bool:
+    told = fields.flag("platform", "is_platform", "default")
+    if told is not None:
+        return told
+    custom = fields.flag("custom", "is_custom")
+    return not custom if custom is not None else (fields.name("kind", "type") or "").lower() in _PLATFORM
+
+
+def _ssl(fields: Fields, certificate: Fields) -> str | None:
+    """The word for how it stands with the certificate: of its own, within the certificate, or whether there is one."""
+    word = fields.name("ssl_status", "acm_status", "cert_status", "certificate_status", "tls_status")
+    word = word or certificate.name("status", "state", "acm_status") or _word(fields)
+    if word is None and (on := fields.flag("ssl", "ssl_enabled", "tls")) is not None:
+        return "on" if on else "off"
+    return word
+
+
+def _word(fields: Fields) -> str | None:
+    # A certificate itself is no word: it has many lines.
+    word = fields.name("ssl", "acm", "cert", "certificate")
+    return word if word is not None and word.lower() not in ("true", "false") and len(word) < 40 else None

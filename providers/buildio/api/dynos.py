@@ -1,0 +1,54 @@
+"""What Build.io's API says and does of dynos."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from domain.errors import InvalidRequest
+from domain.provider import Provider
+from providers.buildio.api.connection import Connection, path_of
+from providers.buildio.api.dyno_models import dyno_in, executed_in
+from providers.buildio.api.field_parsing import things_in
+from providers.buildio.api.models import Dyno, Executed
+
+EXECUTE_SECONDS = 30.0
+
+
+class DynosApi(Connection):
+    """What Build.io's API says and does of dynos (reference, "Dynos"). Every method raises ProviderError."""
+
+    async def dynos(self, app: str) -> list[Dyno]:
+        """The app's dynos and how each stands."""
+        return things_in(
+            (await self._api.read(path_of("apps", app, "dynos", "list"))).body, dyno_in, of="dynos"
+        )
+
+    async def restart_all(self, app: str) -> None:
+        """Restart all dynos of the app; never asked twice."""
+        await self._api.change("DELETE", path_of("apps", app, "dynos"), None)
+
+    async def restart(self, app: str, dyno: str) -> None:
+        """Restart one dyno; never asked twice."""
+        await self._api.change("DELETE", path_of("apps", app, "dynos", dyno), None)
+
+    async def execute(
+        self, app: str, dyno: str, command: Sequence[str], *, seconds: float = EXECUTE_SECONDS
+    ) -> Executed:
+        """Run a command in a dyno, and wait for it that long; never asked twice.
+
+        The command is a list of words, as the API takes it. An empty word is a word (`["grep", "", "file"]`), but no
+        program. Raises InvalidRequest where it is none, without asking, and AnswerLost where it did not end in time: it
+        may run on.
+        """
+        if (
+            isinstance(command, str)
+            or not command
+            or not all(isinstance(one, str) for one in command)
+            or not command[0]
+        ):
+            raise InvalidRequest(
+                "a command is a list of words that begins with a program", provider=Provider.BUILDIO
+            )
+        path = path_of("apps", app, "dynos", dyno, "exec")
+        reply = await self._api.change("POST", path, {"command": list(command)}, seconds=seconds)
+        return executed_in(reply.body)

@@ -1,0 +1,79 @@
+"""What Build.io says of teams, namespaces, pipelines and their environments. Pure; no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from providers.buildio.api.field_parsing import Fields, things_in
+from providers.buildio.api.models import Environment, Namespace, Pipeline, PipelineApp, Team
+
+_REVIEW = ("review_apps", "review_app_settings", "review_apps_settings", "review_app", "review_app_config")
+_ENABLED = ("enabled", "review_apps", "review_apps_enabled", "active", "automatic_review_apps")
+
+
+def team_in(fields: Fields, *, asked: str | None = None) -> Team | None:
+    """The team; None where it has no name at all."""
+    id_ = fields.id("id", "uuid") or asked or fields.name("name")
+    return Team(id=id_, name=fields.name("name", "slug") or id_) if id_ is not None else None
+
+
+def namespace_in(fields: Fields, *, asked: str | None = None) -> Namespace | None:
+    """The namespace; None where it has no name at all."""
+    known = fields.identity("name", "slug", asked=asked)
+    if known is None:
+        return None
+    return Namespace(
+        id=known[0],
+        name=known[1],
+        team=fields.called("team", "team_name", "team_id"),
+        region=fields.called("region", "region_name", "region_id"),
+        description=fields.text("description"),
+    )
+
+
+def pipeline_in(fields: Fields, *, asked: str | None = None) -> Pipeline | None:
+    """The pipeline; None where it has no name at all."""
+    known = fields.identity("name", "slug", asked=asked)
+    if known is None:
+        return None
+    settings = fields.inner(*_REVIEW)
+    enabled = fields.flag("review_apps", "review_apps_enabled", "review_app", "has_review_apps")
+    return Pipeline(
+        id=known[0],
+        name=known[1],
+        team=fields.called("team", "team_name", "owner", "team_id"),
+        environments=tuple(_environments(fields.value("environments", "stages"))),
+        review_apps=enabled if enabled is not None else settings.flag(*_ENABLED),
+        review_settings=settings.plain(),
+    )
+
+
+def _environments(value: Any) -> Iterator[Environment]:
+    """As a list, or by their names."""
+    if isinstance(value, dict):
+        value = [
+            {"name": name, **one} if isinstance(one, dict) else {"name": name, "id": one}
+            for name, one in value.items()
+        ]
+    for one in value if isinstance(value, list) else []:
+        fields = Fields.of(one)
+        known = fields.identity("name", "stage", "type", "kind") if fields is not None else None
+        if known is not None:
+            yield Environment(id=known[0], name=known[1])
+
+
+def pipeline_apps_in(body: bytes) -> list[PipelineApp]:
+    """The apps of a pipeline. Raises NotUnderstood and TooLarge."""
+    return things_in(body, _pipeline_app, of="apps")
+
+
+def _pipeline_app(fields: Fields) -> PipelineApp | None:
+    """The app itself with its stage, or what couples the two (Heroku's Platform API, "Pipeline Coupling")."""
+    app = fields.inner("app")
+    id_ = app.id("id", "uuid") or fields.id("app_id") or fields.id("id", "uuid")
+    name = app.name("name") or fields.name("app", "app_name", "name") or id_
+    if name is None:
+        return None
+    stage = fields.called("stage", "pipeline_stage", "environment") or app.called("stage", "environment")
+    return PipelineApp(id=id_ or name, name=name, stage=stage)

@@ -1,0 +1,1 @@
+"""Apps: listed, shown, created."""

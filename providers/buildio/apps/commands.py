@@ -1,0 +1,62 @@
+"""Build.io's apps: listed, and one shown."""
+
+from __future__ import annotations
+
+from domain.build import App
+from domain.commands.shared_commands import ListApps
+from domain.errors import NoAccess, NotFound, Refused
+from domain.message import Message
+from domain.provider import Provider
+from providers.buildio.api.models import Team
+from providers.buildio.apps import messages
+from providers.buildio.commands import ShowApp
+from providers.buildio.shared import error_texts
+from services.features.apps.commands import PAGE, with_limit
+from services.request.context import Answer, Caller
+from services.request.finder import NotNamed, find_app
+
+TITLE = "App"
+
+
+async def list_apps(ask: ListApps, caller: Caller) -> Answer:
+    """A page of the apps that the person may see, or of a team's. Raises NotNamed, ProviderError."""
+    team = await find_team(ask.team, caller) if ask.team is not None else None
+    visible = await caller.apps_of(Provider.BUILDIO).slugs()
+    asked = await caller.buildio.apps(team=team.id if team is not None else None)
+    apps = sorted(
+        (one for one in asked if visible is None or one.id in visible), key=lambda one: one.name.casefold()
+    )
+    start = (ask.page - 1) * PAGE
+    said = messages.app_list(
+        apps[start : start + PAGE],
+        total=len(apps),
+        page=ask.page,
+        size=PAGE,
+        team=team.name if team is not None else None,
+    )
+    return Answer(await with_limit(said, caller, Provider.BUILDIO, empty=not apps), title="Apps")
+
+
+async def show(ask: ShowApp, caller: Caller) -> Answer:
+    """One app as it stands now."""
+    app = await find_app(caller, ask.app, Provider.BUILDIO)
+    return Answer(await card(app, caller), title=TITLE)
+
+
+async def card(app: App, caller: Caller) -> Message:
+    """The app's card. Raises ProviderError."""
+    shown = await caller.buildio.app(app.slug)
+    try:
+        dynos = await caller.buildio.dynos(app.slug)
+    except (NoAccess, NotFound, Refused):
+        dynos = None  # the app can be seen, and its processes can't
+    return messages.app_card(shown, dynos)
+
+
+async def find_team(words: str, caller: Caller) -> Team:
+    """The person's own team of that name or id. Raises NotNamed, ProviderError."""
+    teams = await caller.own_buildio.teams()
+    for one in teams:
+        if words.casefold() in (one.id.casefold(), one.name.casefold()):
+            return one
+    raise NotNamed(error_texts.unknown_thing("team", words, [one.name for one in teams], lists="teams"))

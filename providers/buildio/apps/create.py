@@ -1,0 +1,48 @@
+"""Making an app: by words, or by filling in a form."""
+
+from __future__ import annotations
+
+from domain.message import Block
+from messages import notices
+from messages.kit import action_ids
+from providers.buildio.apps import create_form
+from providers.buildio.apps.create_form import CreateForm
+from providers.buildio.commands import CreateApp
+from providers.buildio.shared.form_defaults import origin_of
+from providers.buildio.teams.team_owner import with_team
+from services.actions import action_types, run
+from services.request.context import Answer, Caller
+from services.request.finder import NotNamed
+from services.request.modals import open_in_time
+
+
+async def create(ask: CreateApp, caller: Caller) -> Answer | None:
+    """Make the app that the words name; without a name, ask for it. Raises NotAllowed, NotNamed, ProviderError."""
+    form = CreateForm(**ask.model_dump())
+    if ask.name is None:
+        return await open_form(form, caller)
+    for problem in form.problems.values():
+        raise NotNamed(problem)
+    return await make(ask, caller)
+
+
+async def make(ask: CreateApp, caller: Caller) -> Answer | None:
+    """Make this app. Raises NotAllowed, NotNamed, ProviderError."""
+    form = await with_team(CreateForm(**ask.model_dump()), caller)
+    act = action_types.CreateApp(
+        name=form.name or "", team=form.team, team_title=form.team_title, region=form.region
+    )
+    return (await run.do(act, caller)).answer
+
+
+async def open_form(form: CreateForm, caller: Caller) -> Answer | None:
+    """Show the form, or a button for it where none can be opened. Raises NotNamed, ProviderError, SlackCallFailed."""
+    if not caller.trigger_id:
+        words = "What is the app called?"
+        return Answer(notices.form_button(words, "Create an app…", action_ids.BUILDIO_CREATE, "create"))
+    await open_in_time(_form(form, caller), caller, "Create an app")
+    return None
+
+
+async def _form(form: CreateForm, caller: Caller) -> Block:
+    return create_form.create_modal(await with_team(form, caller), origin=origin_of(caller))

@@ -1,0 +1,27 @@
+"""The form that makes an app."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from messages.kit import action_ids
+from messages.kit.view_metadata import Origin
+from providers.buildio.apps import create, create_form
+from providers.buildio.apps.create_form import NAME
+from services.request.form_submission import Submission, Submitted, course_of
+
+
+async def _create(sent: Submitted) -> None:
+    form, origin = create_form.read_create(sent.values), Origin.read(sent.metadata)
+    if await sent.is_wrong(form.problems):
+        return
+    course = course_of(
+        "Create an app",
+        f"Creating {form.name}…",
+        lambda problem: create_form.create_modal(form, origin=origin, problem=problem),
+        field=NAME,
+    )
+    await sent.answer(create.make(form, sent.caller), course)
+
+
+SUBMISSIONS: Mapping[str, Submission] = {action_ids.BUILDIO_CREATE_MODAL: _create}

@@ -1,0 +1,168 @@
+"""Build.io's apps: a list, and one as a card with everything that can be done with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from domain.message import Block, Message
+from domain.provider import Provider
+from messages.build_text import symbol_of
+from messages.kit import action_ids
+from messages.kit.blocks import context, link_button, paragraphs, section
+from messages.kit.button_values import AppButton
+from messages.kit.mrkdwn import code, cut_markup, escape, link, mention, plain, when
+from providers.buildio.api.models import BuildioApp, Deployment, Dyno, Formation
+from providers.buildio.processes.messages import standing
+from providers.buildio.processes.restart_form import restart_all_button
+from providers.buildio.shared.blocks import COMMAND, buttons, facts, first, listed, name_of, press
+from providers.buildio.shared.button_values import AppsButton, VarsButton, of_app
+
+MOST_FORMATIONS = 12
+MOST_BUILDPACKS = 8
+
+
+def app_list(
+    apps: Sequence[BuildioApp], *, total: int, page: int, size: int, team: str | None = None
+) -> Message:
+    """A page of the apps, each with a button for its card; `team`: those of one team alone."""
+    of = f" of {escape(team, 100)}" if team else ""
+    if not apps:
+        words = "There is no such page." if total else f"There are no apps{of} that you can see at Build.io."
+        return Message(words, [section(words), *_create()])
+    pages = -(-total // size)
+    title = f"*{total} app{'s' if total != 1 else ''}{of}*"
+    title += f", page {page} of {pages}" if pages > 1 else ""
+    blocks = [section(title), *listed([[_row(app)] for app in apps[:size]])]
+    blocks += buttons(
+        _turn("Previous page", action_ids.BUILDIO_APPS_PAGE, page - 1, team) if page > 1 else None,
+        _turn("Next page", f"{action_ids.BUILDIO_APPS_PAGE}_next", page + 1, team) if page < pages else None,
+    )
+    blocks.append(context(f"`{COMMAND} use APP` makes one of them this channel's app."))
+    return Message(escape(f"{total} apps: {', '.join(app.name for app in apps)}", 2000), blocks)
+
+
+def app_card(app: BuildioApp, dynos: Sequence[Dyno] | None = None) -> Message:
+    """One app: how its deployment stands, its processes, where it is, and what can be done with it.
+
+    `dynos` are None where they can't be seen.
+    """
+    return Message(
+        _spoken(app),
+        [section("\n".join(_head(app))), *_processes(app, dynos), *_small_print(app), *_buttons(app)],
+    )
+
+
+def app_created(app: BuildioApp, *, by: str) -> Message:
+    """To the channel: somebody made an app."""
+    text = f"{mention(by)} created the app {name_of(app)} at Build.io"
+    where = facts(app.team and f"for {escape(app.team, 100)}", app.region and f"in {code(app.region)}")
+    said = f"🆕 {mention(by)} created the app *{link(app.web_url, app.name, 150)}* {where}".rstrip()
+    deploy = press("Deploy…", action_ids.BUILDIO_DEPLOY, of_app(app), style="primary")
+    return Message(
+        text, [section(said), *buttons(deploy, press("Config", action_ids.BUILDIO_VARS, _vars(app)))]
+    )
+
+
+def deployment_words(deployment: Deployment) -> str:
+    """How a deployment stands, in a line: Build.io's own word beside our symbol for it."""
+    version = f"v{deployment.version} " if deployment.version is not None else ""
+    return f"{symbol_of(deployment.state)} {version}*{escape(deployment.status, 60)}*"
+
+
+def _row(app: BuildioApp) -> Block:
+    details = press("Details", action_ids.BUILDIO_APP, of_app(app), label=f"Details of {app.name}")
+    return section(_line(app), details)
+
+
+def _line(app: BuildioApp) -> str:
+    standing = deployment_words(app.deployment) if app.deployment is not None else None
+    where = facts(app.team and escape(app.team, 60), app.region and code(app.region, 60))
+    return f"*{link(app.web_url, app.name, 120)}*\n{facts(standing, where)}".rstrip()
+
+
+def _head(app: BuildioApp) -> list[str]:
+    lines = [f"*{link(app.web_url, app.name, 150)}*"]
+    one = app.deployment
+    if one is None:
+        return [*lines, "Build.io says nothing of a deployment."]
+    lines.append(
+        facts(
+            deployment_words(one), one.branch and code(one.branch), one.commit and escape(one.commit[:8], 40)
+        )
+    )
+    if one.description:
+        lines.append(escape(one.description, 300))
+    if one.error:
+        lines.append(f"Why: {escape(one.error, 700)}")
+    by = f"by {escape(one.by, 100)}" if one.by else None
+    ended = f"ended {when(one.finished_at)}" if one.finished_at else None
+    began = f"began {when(one.created_at)}" if one.created_at else None
+    return [line for line in [*lines, facts(by, began, ended)] if line]
+
+
+def _processes(app: BuildioApp, dynos: Sequence[Dyno] | None) -> list[Block]:
+    lines = first([_process(one) for one in app.formation], MOST_FORMATIONS)
+    if dynos is not None:
+        lines.append(standing(dynos))
+    return paragraphs(["*Processes*", *lines], most_blocks=1) if lines else []
+
+
+def _process(one: Formation) -> str:
+    count = f"{code(one.type, 60)} × {one.quantity}" if one.quantity is not None else code(one.type, 60)
+    return facts(count, one.size and escape(one.size, 60), one.command and code(one.command, 120))
+
+
+def _small_print(app: BuildioApp) -> list[Block]:
+    packs = first([code(one, 80) for one in app.buildpacks], MOST_BUILDPACKS)
+    texts = [
+        facts(
+            app.team and f"Team {escape(app.team, 100)}",
+            app.region and f"Region {code(app.region, 60)}",
+            app.namespace and f"Namespace {code(app.namespace, 100)}",
+            app.stack and f"Stack {code(app.stack, 60)}",
+        ),
+        f"Buildpacks {', '.join(packs)}" if packs else "",
+        f"Made {when(app.created_at)}" if app.created_at else "",
+    ]
+    shown = [text for text in texts if text]
+    return [context(*shown)] if shown else []
+
+
+def _buttons(app: BuildioApp) -> list[Block]:
+    value = of_app(app)
+    return buttons(
+        press("Deploy…", action_ids.BUILDIO_DEPLOY, value, style="primary"),
+        press("Processes", action_ids.BUILDIO_PS, value),
+        press("Config", action_ids.BUILDIO_VARS, _vars(app)),
+        press("Domains", action_ids.BUILDIO_DOMAINS, value),
+        restart_all_button(app),
+        press("Subscribe…", action_ids.SUBSCRIBE, _any_app(app)),
+        press("Refresh", action_ids.BUILDIO_REFRESH, value),
+        link_button("Open", app.web_url, action_ids.OPEN_LINK),
+    )
+
+
+def _vars(app: BuildioApp) -> str | None:
+    return VarsButton.fitting(app=app.id, title=plain(app.name, 100))
+
+
+def _any_app(app: BuildioApp) -> str | None:
+    return AppButton.fitting(provider=Provider.BUILDIO, app=app.id, title=plain(app.name, 100))
+
+
+def _turn(text: str, action_id: str, page: int, team: str | None) -> Block | None:
+    return press(text, action_id, AppsButton.fitting(page=page, team=team))
+
+
+def _create() -> list[Block]:
+    return buttons(press("Create an app…", action_ids.BUILDIO_CREATE, "create"))
+
+
+def _spoken(app: BuildioApp) -> str:
+    one = app.deployment
+    if one is None:
+        return escape(f"{app.name}: Build.io says nothing of a deployment.", 900)
+    version = f" v{one.version}" if one.version is not None else ""
+    branch = f" of {one.branch}" if one.branch else ""
+    why = f": {one.error}" if one.error else ""
+    return cut_markup(escape(f"{app.name}: the deployment{version}{branch} is {one.status}{why}.", 900), 900)

@@ -1,0 +1,1 @@
+"""Config vars: masked, revealed, set and unset."""

@@ -1,0 +1,41 @@
+"""What somebody has agreed to that another may see: shown only once they ask for it themselves, and soon."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from providers.buildio.actions import RevealConfig, RevealEnvironment
+from providers.buildio.config_vars.messages import VarsOf
+from providers.buildio.shared.button_values import GrantButton
+from services.request.context import Caller
+
+LASTS = timedelta(minutes=10)
+
+
+def grant(act: RevealConfig | RevealEnvironment, of: VarsOf, caller: Caller) -> str | None:
+    """The value of the button that shows it to this person; None where none could carry it, or without a key.
+
+    It carries a right, so it is signed: for this person, this one config var, and some minutes.
+    """
+    vault = caller.desk.storage.vault
+    if vault is None:
+        return None
+    until = int((caller.now() + LASTS).timestamp())
+    seal = vault.sign(_text(of.app, of.environment, act.key, until, caller))
+    return GrantButton.fitting(
+        app=of.app, environment=of.environment, title=of.title[:100], key=act.key, until=until, seal=seal
+    )
+
+
+def is_granted(button: GrantButton, caller: Caller) -> bool:
+    """Whether the button is this person's, and its time has not run out."""
+    vault = caller.desk.storage.vault
+    if vault is None or button.key is None or button.until <= caller.now().timestamp():
+        return False
+    text = _text(button.app, button.environment, button.key, button.until, caller)
+    return vault.is_signed(text, button.seal)
+
+
+def _text(app: str | None, environment: str | None, key: str, until: int, caller: Caller) -> str:
+    # None of its parts has a space in it.
+    return f"reveal {caller.team} {caller.person} {app or '-'} {environment or '-'} {key} {until}"

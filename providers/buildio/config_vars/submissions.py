@@ -1,0 +1,72 @@
+"""The forms that set and remove config vars. What was typed as a value is put into no view again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from domain.message import Block
+from domain.provider import Provider
+from messages.kit import action_ids
+from messages.kit.button_values import NotAButton
+from providers.buildio.config_vars import commands, forms
+from providers.buildio.config_vars.forms import KEY, KEYS, FilledUnset, FilledVars, VarsOrigin
+from providers.buildio.config_vars.scope import OfApp, Vars
+from providers.buildio.pipelines import environment_commands
+from services.actions import run
+from services.request.context import Answer, Caller
+from services.request.finder import app_by_slug
+from services.request.form_submission import Submission, Submitted, course_of
+
+
+async def _set(sent: Submitted) -> None:
+    filled, origin = forms.read_vars(sent.values), _origin_of(sent)
+    if await sent.is_wrong(filled.problems):
+        return
+
+    def again(problem: str) -> Block:
+        problem = f"{problem} What you had typed is not kept: type it once more."
+        return forms.vars_modal(origin.of, origin=origin, key=filled.key, problem=problem)
+
+    course = course_of(commands.SET, "Setting them…", again, field=KEY)
+    await sent.answer(_carry_out_set(filled, origin, sent.caller), course)
+
+
+async def _unset(sent: Submitted) -> None:
+    filled, origin = forms.read_unset(sent.values), _origin_of(sent)
+    if await sent.is_wrong(filled.problems):
+        return
+
+    def again(problem: str) -> Block:
+        return forms.unset_modal(origin.of, filled.keys, origin=origin, chosen=filled.keys, problem=problem)
+
+    course = course_of(commands.REMOVE, "Removing them…", again, field=KEYS)
+    await sent.answer(_carry_out_unset(filled, origin, sent.caller), course)
+
+
+async def _carry_out_set(filled: FilledVars, origin: VarsOrigin, caller: Caller) -> Answer | None:
+    its = await _meant(origin, caller)
+    return (await run.do(its.setting(filled.values), caller)).answer
+
+
+async def _carry_out_unset(filled: FilledUnset, origin: VarsOrigin, caller: Caller) -> Answer | None:
+    return await commands.remove(await _meant(origin, caller), filled.keys, caller)
+
+
+def _origin_of(sent: Submitted) -> VarsOrigin:
+    origin = VarsOrigin.read(sent.metadata)
+    if not origin.app and not origin.environment:
+        raise NotAButton  # a form of another version: whose they are is not in it
+    return origin
+
+
+async def _meant(origin: VarsOrigin, caller: Caller) -> Vars:
+    """Those that the form is about, looked up once more. Raises NotNamed, ProviderError."""
+    if origin.environment:
+        return await environment_commands.find(origin.environment, caller)
+    return OfApp(await app_by_slug(caller, origin.app, Provider.BUILDIO))
+
+
+SUBMISSIONS: Mapping[str, Submission] = {
+    action_ids.BUILDIO_VARS_MODAL: _set,
+    action_ids.BUILDIO_UNSET_MODAL: _unset,
+}

@@ -1,0 +1,1 @@
+"""Build.io apps offered for deployment on the cards of Bitrise's builds."""

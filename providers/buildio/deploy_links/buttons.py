@@ -1,0 +1,26 @@
+"""Buttons about what a channel has tied together: deploying a build, untying."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from messages.deploy_buttons import read_offer
+from messages.kit import action_ids
+from providers.buildio.deploy_links import commands
+from services.request.button_press import Press, Respond, numbers_in
+from services.request.context import Answer
+
+
+async def _deploy(press: Press) -> Answer | None:
+    return await commands.deploy(read_offer(press.value, press.block), press.caller)
+
+
+async def _untie(press: Press) -> Answer:
+    return await commands.untie_numbers(numbers_in(press), press.caller)
+
+
+ANSWERS: Mapping[str, Respond] = {
+    action_ids.BUILDIO_OFFER: _deploy,
+    action_ids.BUILDIO_UNTIE: _untie,
+}
+FORMS: Mapping[str, Respond] = {}

@@ -1,0 +1,54 @@
+"""Deploying an app: by words, or by filling in a form."""
+
+from __future__ import annotations
+
+from domain.build import App
+from domain.message import Block
+from domain.provider import Provider
+from messages import notices
+from messages.kit import action_ids
+from providers.buildio.commands import Deploy
+from providers.buildio.deploys import form as deploy_form
+from providers.buildio.deploys.form import DeployForm
+from providers.buildio.shared.button_values import MaybeAppButton
+from providers.buildio.shared.form_defaults import channels_app, origin_of
+from services.actions import action_types, run
+from services.request.context import Answer, Caller
+from services.request.finder import find_app
+from services.request.modals import open_in_time
+
+
+async def deploy(ask: Deploy, caller: Caller) -> Answer | None:
+    """Start the build that the words describe; without words, ask for it. Raises what `find_app` and `start` do."""
+    if not ask.names_something:
+        return await open_form(None, caller)
+    return await start(await find_app(caller, ask.app, Provider.BUILDIO), ask, caller)
+
+
+async def start(app: App, ask: Deploy, caller: Caller) -> Answer | None:
+    """Start a build of this app, which deploys it. Raises NotAllowed, ProviderError."""
+    act = action_types.Deploy(app=app, branch=ask.branch, commitish=ask.commit, description=ask.message)
+    return (await run.do(act, caller)).answer
+
+
+async def open_form(app: App | None, caller: Caller, *, again: Deploy | None = None) -> Answer | None:
+    """Show the form, or a button for it where none can be opened; `again` is what was deployed before.
+
+    Raises SlackCallFailed.
+    """
+    if not caller.trigger_id:
+        button = MaybeAppButton().encode()
+        return Answer(
+            notices.form_button("Which app, which branch?", "Deploy…", action_ids.BUILDIO_DEPLOY, button)
+        )
+    await open_in_time(_form(app, caller, again), caller, "Deploy")
+    return None
+
+
+async def _form(app: App | None, caller: Caller, again: Deploy | None) -> Block:
+    shown = app or await channels_app(caller)
+    # Build.io takes a branch or a commit, not both: what is on the branch now is what people mend.
+    branch = again.branch if again is not None else None
+    commit = again.commit if again is not None and branch is None else None
+    form = DeployForm(branch=branch, commit=commit)
+    return deploy_form.deploy_modal(form, shown, origin=origin_of(caller), again=again)

@@ -1,0 +1,110 @@
+"""Deployments that people ask for: the form, and what the channel hears."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from domain.build import App
+from domain.git_refs import InvalidBranch, branch_name
+from domain.message import Block
+from messages.kit import action_ids
+from messages.kit.blocks import context
+from messages.kit.message_state import RunNote
+from messages.kit.mrkdwn import code, escape, link
+from messages.kit.view_metadata import Origin
+from messages.kit.views import FilledIn, app_option, field, modal, searched, text_element, warning
+from providers.buildio.api.models import StartedBuild
+from providers.buildio.commands import Deploy
+from providers.buildio.shared.blocks import buttons, facts, press
+from providers.buildio.shared.button_values import of_app
+
+APP, BRANCH, COMMIT, MESSAGE = "app", "branch", "commit", "message"
+TITLE = "Deploy"
+
+
+class DeployForm(Deploy):
+    """What is filled in."""
+
+    @property
+    def problems(self) -> Mapping[str, str]:
+        """What is wrong, by field."""
+        found = {} if self.app else {APP: "Pick an app."}
+        if self.branch and self.commit:
+            found[COMMIT] = "Give a branch or a commit, not both."
+        try:
+            branch_name(self.branch or "main")
+        except InvalidBranch as problem:
+            found[BRANCH] = str(problem)
+        return found
+
+
+def deployment_asked(app: App, ask: Deploy, started: StartedBuild, *, by: str) -> RunNote:
+    """Somebody deploys: what, and why."""
+    version = f" v{started.version}" if started.version is not None else ""
+    source = facts(
+        ask.branch and f"branch {code(ask.branch)}",
+        ask.commit and f"commit {code(ask.commit[:12])}",
+    )
+    why = f"\n{escape(ask.message, 500)}" if ask.message else ""
+    named = f"*{link(started.url, app.title, 150)}*"
+    said = f"deploys {named}{version}{f' · {source}' if source else ''}{why}"
+    return RunNote(by=by, symbol="🚀", said=said)
+
+
+def deployment_row(app: App) -> list[Block]:
+    """What can be pressed below a deployment that was just asked for."""
+    return buttons(press("How it stands", action_ids.BUILDIO_APP, of_app(app)))
+
+
+def deploy_modal(
+    form: DeployForm,
+    app: App | None,
+    *,
+    origin: Origin,
+    problem: str | None = None,
+    again: Deploy | None = None,
+) -> Block:
+    """The form that asks what is to be deployed, with what is filled in so far; `again` is what was deployed before."""
+    before = facts(
+        (again is not None and again.branch and f"branch {code(again.branch)}") or None,
+        (again is not None and again.commit and f"commit {code(again.commit)}") or None,
+    )
+    return modal(
+        TITLE,
+        [
+            *warning(problem),
+            *([context(f"Deployed before: {before}")] if before else []),
+            field(
+                APP,
+                "App",
+                searched(action_ids.BUILDIO_PICK_APP, "Type a part of its name", app_option(app)),
+                optional=False,
+            ),
+            field(BRANCH, "Branch", text_element(form.branch, most=200, placeholder="main")),
+            field(
+                COMMIT,
+                "Commit",
+                text_element(form.commit, most=100, placeholder="1f3a9bc"),
+                hint="Instead of a branch. With neither, Build.io takes what it takes by itself.",
+            ),
+            field(
+                MESSAGE, "Description", text_element(form.message, most=300, placeholder="What this is for")
+            ),
+        ],
+        callback_id=action_ids.BUILDIO_DEPLOY_MODAL,
+        private_metadata=origin.encode(),
+        submit="Deploy",
+        close="Cancel",
+    )
+
+
+def read_deploy(values: Mapping[str, Any]) -> DeployForm:
+    """What was filled in. `values` is the view's state as Slack sends it."""
+    filled = FilledIn(values)
+    return DeployForm(
+        app=filled.picked(APP),
+        branch=filled.text(BRANCH).strip() or None,
+        commit=filled.text(COMMIT).strip() or None,
+        message=filled.text(MESSAGE).strip() or None,
+    )

@@ -1,0 +1,39 @@
+"""The form that deploys an app."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from domain.build import App
+from domain.provider import Provider
+from messages.kit import action_ids
+from messages.kit.view_metadata import Origin
+from messages.kit.views import FilledIn
+from providers.buildio.deploys import commands
+from providers.buildio.deploys import form as deploy_form
+from providers.buildio.deploys.form import APP, DeployForm
+from services.request.context import Answer, Caller
+from services.request.finder import app_by_slug
+from services.request.form_submission import Submission, Submitted, course_of
+
+
+async def _deploy(sent: Submitted) -> None:
+    form, origin = deploy_form.read_deploy(sent.values), Origin.read(sent.metadata)
+    if await sent.is_wrong(form.problems):
+        return
+    title = FilledIn(sent.values).picked_words(APP) or "?"
+    picked = App(provider=Provider.BUILDIO, slug=form.app or "", title=title)
+    course = course_of(
+        "Deploy",
+        f"Deploying {title}…",
+        lambda problem: deploy_form.deploy_modal(form, picked, origin=origin, problem=problem),
+        field=APP,
+    )
+    await sent.answer(_start(form, sent.caller), course)
+
+
+async def _start(form: DeployForm, caller: Caller) -> Answer | None:
+    return await commands.start(await app_by_slug(caller, form.app or "", Provider.BUILDIO), form, caller)
+
+
+SUBMISSIONS: Mapping[str, Submission] = {action_ids.BUILDIO_DEPLOY_MODAL: _deploy}

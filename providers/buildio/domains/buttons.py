@@ -1,0 +1,51 @@
+"""Buttons about domains: on their list, on an app's card, on the question before one goes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from messages.kit import action_ids
+from providers.buildio.domains import commands
+from providers.buildio.shared.button_values import DomainButton
+from providers.buildio.shared.named_buttons import app_of
+from services.request.button_press import Press, Respond
+from services.request.context import Answer
+
+
+async def _list(press: Press) -> Answer:
+    return Answer(await commands.shown(await app_of(press), press.caller), title=commands.TITLE)
+
+
+async def _refresh(press: Press) -> None:
+    await press.say.instead(await commands.shown(await app_of(press), press.caller))
+
+
+async def _remove(press: Press) -> Answer | None:
+    return await commands.remove_one(
+        await app_of(press), DomainButton.decode(press.value).domain, press.caller
+    )
+
+
+async def _add(press: Press) -> Answer | None:
+    return await commands.open_add(await app_of(press), press.caller)
+
+
+async def _certificate(press: Press) -> None:
+    about = DomainButton.decode(press.value)
+    await commands.open_certificate(await app_of(press), about.domain, press.caller)
+
+
+async def _clear(press: Press) -> None:
+    await commands.open_clear(await app_of(press), press.caller)
+
+
+ANSWERS: Mapping[str, Respond] = {
+    action_ids.BUILDIO_DOMAINS: _list,
+    action_ids.BUILDIO_DOMAINS_REFRESH: _refresh,
+    action_ids.BUILDIO_DOMAIN_REMOVE: _remove,
+}
+FORMS: Mapping[str, Respond] = {
+    action_ids.BUILDIO_DOMAIN_ADD: _add,
+    action_ids.BUILDIO_DOMAIN_CERTIFICATE: _certificate,
+    action_ids.BUILDIO_DOMAINS_CLEAR: _clear,
+}

@@ -1,0 +1,212 @@
+"""The forms for a domain, its certificate, and for taking all of them away. A key is put into no view again."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+from pydantic import Field, SecretStr, StringConstraints
+
+from domain.build import App, Frozen
+from domain.message import Block
+from messages.kit import action_ids
+from messages.kit.blocks import paragraphs, section
+from messages.kit.mrkdwn import code
+from messages.kit.view_metadata import Origin
+from messages.kit.views import LONGEST_TEXT, FilledIn, field, modal, text_element, warning
+from providers.buildio.api.models import Domain
+from providers.buildio.shared.arguments import host as host_in
+from providers.buildio.shared.blocks import first, name_of
+from providers.buildio.shared.type_to_confirm import typed_name
+
+HOST, CERTIFICATE, CHAIN, PRIVATE = "host", "certificate", "chain", "private"
+MORE_OF_CHAIN, REST_OF_PRIVATE = "more_of_chain", "rest_of_private"
+LONGEST_HOST = 253
+MOST_HOSTS = 20
+_BEGINS, _KEY_BEGINS = "-----BEGIN CERTIFICATE-----", "PRIVATE KEY-----"
+
+
+class DomainOrigin(Origin):
+    """Also which domain, by its id and host name."""
+
+    domain: Annotated[str, Field(max_length=200)] = ""
+    host: Annotated[str, Field(max_length=LONGEST_HOST)] = ""
+
+
+class ClearOrigin(Origin):
+    """Also which domains were shown, so that no others are taken away with them."""
+
+    shown: Annotated[str, StringConstraints(pattern=re.compile(r"^[0-9a-f]{0,64}\Z"))] = ""
+
+    @classmethod
+    def showing(cls, app: App, domains: Sequence[Domain], *, channel: str) -> ClearOrigin:
+        """The origin of a form that shows these."""
+        return cls(channel=channel, app=app.slug, provider=app.provider, shown=_fingerprint(domains))
+
+    def shows(self, domains: Sequence[Domain]) -> bool:
+        """Whether these are the ones that were shown."""
+        return self.shown == _fingerprint(domains)
+
+
+class CertificateForm(Frozen):
+    """A certificate as it was pasted: itself, what signs it, and its key."""
+
+    certificate: SecretStr = SecretStr("")
+    chain: SecretStr = SecretStr("")
+    private: SecretStr = SecretStr("")
+
+    @property
+    def pem(self) -> SecretStr | None:
+        """All of it as one text; None where nothing was pasted."""
+        parts = (self.certificate, self.chain, self.private)
+        texts = [text for part in parts if (text := part.get_secret_value().strip())]
+        return SecretStr("\n".join(texts) + "\n") if texts else None
+
+    @property
+    def problems(self) -> Mapping[str, str]:
+        """What is wrong, by field."""
+        found: dict[str, str] = {}
+        own, chain, key = (
+            one.get_secret_value().strip() for one in (self.certificate, self.chain, self.private)
+        )
+        if own and _BEGINS not in own:
+            found[CERTIFICATE] = f"It begins with {_BEGINS}"
+        elif not own and (chain or key):
+            found[CERTIFICATE] = "The certificate itself is missing."
+        if chain and _BEGINS not in chain:
+            found[CHAIN] = f"It begins with {_BEGINS}"
+        if key and _KEY_BEGINS not in key:
+            found[PRIVATE] = "A key begins with -----BEGIN, and PRIVATE KEY stands behind it."
+        elif own and not key:
+            found[PRIVATE] = "The key that belongs to it is missing."
+        return found
+
+
+class DomainForm(CertificateForm):
+    """What was filled in of a new domain."""
+
+    host: str = ""
+
+    @property
+    def hostname(self) -> str | None:
+        """The host name; None where none was typed."""
+        return host_in(self.host)
+
+    @property
+    def problems(self) -> Mapping[str, str]:
+        """What is wrong, by field."""
+        if self.hostname is None:
+            return {**super().problems, HOST: "Type a host name, such as www.example.com."}
+        return super().problems
+
+
+def domain_modal(app: App, *, origin: Origin, host: str | None = None, problem: str | None = None) -> Block:
+    """The form that adds a domain."""
+    return modal(
+        "Add a domain",
+        [
+            *warning(problem),
+            section(f"To *{name_of(app)}*."),
+            field(
+                HOST,
+                "Host name",
+                text_element(host, most=LONGEST_HOST, placeholder="www.example.com"),
+                optional=False,
+            ),
+            *_certificate("Without one Build.io gets one by itself."),
+        ],
+        callback_id=action_ids.BUILDIO_DOMAIN_MODAL,
+        private_metadata=origin.encode(),
+        submit="Add",
+        close="Cancel",
+    )
+
+
+def read_domain(values: Mapping[str, Any]) -> DomainForm:
+    """What was filled in. `values` is the view's state as Slack sends it."""
+    return DomainForm(host=FilledIn(values).text(HOST).strip(), **_read(values))
+
+
+def certificate_modal(app: App, *, origin: DomainOrigin, problem: str | None = None) -> Block:
+    """The form that gives a domain another certificate."""
+    return modal(
+        "Another certificate",
+        [
+            *warning(problem),
+            section(f"For {code(origin.host, 260)} of *{name_of(app)}*."),
+            *_certificate(None),
+        ],
+        callback_id=action_ids.BUILDIO_CERTIFICATE_MODAL,
+        private_metadata=origin.encode(),
+        submit="Update",
+        close="Cancel",
+    )
+
+
+def read_certificate(values: Mapping[str, Any]) -> CertificateForm:
+    """What was filled in. `values` is the view's state as Slack sends it."""
+    return CertificateForm(**_read(values))
+
+
+def clear_domains_modal(
+    app: App, domains: Sequence[Domain], *, origin: ClearOrigin, problem: str | None = None
+) -> Block:
+    """The question before all domains of one's own are taken away: the app's name is typed."""
+    lines = first([f"− {code(one.hostname, 120)}" for one in domains if not one.platform], MOST_HOSTS)
+    return modal(
+        "Remove all domains",
+        [
+            *warning(problem),
+            section(f"These lead to *{name_of(app)}* no longer. Build.io's own name stays."),
+            *paragraphs(lines, most_blocks=1),
+            typed_name("Type the app's name"),
+        ],
+        callback_id=action_ids.BUILDIO_CLEAR_DOMAINS_MODAL,
+        private_metadata=origin.encode(),
+        submit="Remove all",
+        close="Keep them",
+    )
+
+
+def _certificate(hint: str | None) -> list[Block]:
+    optional = hint is not None
+    return [
+        field(
+            CERTIFICATE,
+            "Certificate",
+            text_element(None, multiline=True, placeholder=_BEGINS),
+            hint=hint,
+            optional=optional,
+        ),
+        field(CHAIN, "What signs it", text_element(None, multiline=True, placeholder=_BEGINS)),
+        field(
+            MORE_OF_CHAIN,
+            "More of what signs it",
+            text_element(None, multiline=True),
+            hint=f"A field has room for {LONGEST_TEXT} characters; what goes on here is put behind it.",
+        ),
+        field(
+            PRIVATE,
+            "Its private key",
+            text_element(None, multiline=True),
+            hint="It goes to Build.io and is kept nowhere else; it is never shown again.",
+            optional=optional,
+        ),
+        field(REST_OF_PRIVATE, "The rest of the key", text_element(None, multiline=True)),
+    ]
+
+
+def _read(values: Mapping[str, Any]) -> dict[str, SecretStr]:
+    filled = FilledIn(values)
+    return {
+        CERTIFICATE: SecretStr(filled.text(CERTIFICATE)),
+        CHAIN: SecretStr(f"{filled.text(CHAIN)}\n{filled.text(MORE_OF_CHAIN)}"),
+        PRIVATE: SecretStr(f"{filled.text(PRIVATE)}\n{filled.text(REST_OF_PRIVATE)}"),
+    }
+
+
+def _fingerprint(domains: Sequence[Domain]) -> str:
+    names = sorted(one.hostname for one in domains if not one.platform)
+    return hashlib.sha256("\n".join(names).encode("utf-8", "surrogatepass")).hexdigest()

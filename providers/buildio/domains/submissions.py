@@ -1,0 +1,81 @@
+"""The forms of domains: a new one, another certificate, all of them gone. A key is put into no view again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from domain.build import App
+from domain.message import Block
+from domain.provider import Provider
+from messages import notices
+from messages.kit import action_ids
+from messages.kit.view_metadata import Origin
+from providers.buildio.domains import commands, forms
+from providers.buildio.domains.forms import CERTIFICATE, HOST, ClearOrigin, DomainOrigin
+from providers.buildio.shared import type_to_confirm
+from providers.buildio.shared.type_to_confirm import TYPED_NAME
+from services.request.context import Answer, Caller
+from services.request.finder import app_by_slug
+from services.request.form_submission import Submission, Submitted, course_of
+
+
+async def _add(sent: Submitted) -> None:
+    form, origin = forms.read_domain(sent.values), Origin.read(sent.metadata)
+    if await sent.is_wrong(form.problems):
+        return
+
+    app = App(provider=Provider.BUILDIO, slug=origin.app, title=origin.app)
+
+    async def carry_out() -> Answer | None:
+        nonlocal app
+        app = await _app(origin, sent.caller)
+        return await commands.add_filled(app, form, sent.caller)
+
+    def again(problem: str) -> Block:
+        if form.pem is not None:
+            problem = f"{problem} The certificate is not kept: paste it once more."
+        return forms.domain_modal(app, origin=origin, host=form.host, problem=problem)
+
+    course = course_of(commands.ADD, "Adding it…", again, field=HOST)
+    await sent.answer(carry_out(), course)
+
+
+async def _certificate(sent: Submitted) -> None:
+    form, origin = forms.read_certificate(sent.values), DomainOrigin.read(sent.metadata)
+    if await sent.is_wrong(form.problems):
+        return
+
+    async def carry_out() -> Answer | None:
+        app = await _app(origin, sent.caller)
+        return await commands.update_certificate(app, origin.domain, form, sent.caller)
+
+    course = course_of(commands.CERTIFICATE, "Updating it…", _again(commands.CERTIFICATE), field=CERTIFICATE)
+    await sent.answer(carry_out(), course)
+
+
+async def _clear(sent: Submitted) -> None:
+    form, origin = type_to_confirm.read_typed_name(sent.values), ClearOrigin.read(sent.metadata)
+
+    async def carry_out() -> Answer | None:
+        app = await _app(origin, sent.caller)
+        return await commands.clear_typed(app, form, origin, sent.caller)
+
+    course = course_of(commands.CLEAR, "Removing them…", _again(commands.CLEAR), field=TYPED_NAME)
+    await sent.answer(carry_out(), course)
+
+
+async def _app(origin: Origin, caller: Caller) -> App:
+    """The app that the form is about, looked up once more. Raises ProviderError."""
+    return await app_by_slug(caller, origin.app, Provider.BUILDIO)
+
+
+def _again(title: str) -> Callable[[str], Block]:
+    """What a form becomes that took long and failed: what was typed into it is kept nowhere."""
+    return lambda problem: notices.notice(title, problem)
+
+
+SUBMISSIONS: Mapping[str, Submission] = {
+    action_ids.BUILDIO_DOMAIN_MODAL: _add,
+    action_ids.BUILDIO_CERTIFICATE_MODAL: _certificate,
+    action_ids.BUILDIO_CLEAR_DOMAINS_MODAL: _clear,
+}

@@ -1,0 +1,1 @@
+"""Sign-in with Build.io's command line, offered by a workspace's rules."""

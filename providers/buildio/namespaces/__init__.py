@@ -1,0 +1,1 @@
+"""Namespaces: created and deleted."""

@@ -1,0 +1,44 @@
+"""The forms that make a namespace, and delete one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from messages.kit import action_ids
+from messages.kit.view_metadata import Origin
+from providers.buildio.apps import create_form
+from providers.buildio.apps.create_form import NAME
+from providers.buildio.namespaces import commands, messages
+from providers.buildio.namespaces.messages import NamespaceOrigin
+from providers.buildio.shared.type_to_confirm import TYPED_NAME
+from services.request.form_submission import Submission, Submitted, course_of
+
+
+async def _create(sent: Submitted) -> None:
+    form, origin = create_form.read_namespace(sent.values), Origin.read(sent.metadata)
+    if await sent.is_wrong(form.problems):
+        return
+    course = course_of(
+        "Create a namespace",
+        f"Creating {form.name}…",
+        lambda problem: create_form.namespace_modal(form, origin=origin, problem=problem),
+        field=NAME,
+    )
+    await sent.answer(commands.make(form, sent.caller), course)
+
+
+async def _delete(sent: Submitted) -> None:
+    form, origin = messages.read_delete_namespace(sent.values), NamespaceOrigin.read(sent.metadata)
+    course = course_of(
+        commands.DELETE,
+        "Deleting…",
+        lambda problem: messages.delete_namespace_modal(origin=origin, problem=problem),
+        field=TYPED_NAME,
+    )
+    await sent.answer(commands.delete_typed(form, origin, sent.caller), course)
+
+
+SUBMISSIONS: Mapping[str, Submission] = {
+    action_ids.BUILDIO_NAMESPACE_MODAL: _create,
+    action_ids.BUILDIO_DELETE_NAMESPACE_MODAL: _delete,
+}

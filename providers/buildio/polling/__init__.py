@@ -1,0 +1,1 @@
+"""The build source that polls Build.io."""

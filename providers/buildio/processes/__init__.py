@@ -1,0 +1,1 @@
+"""Dynos: listed, restarted, and one-off commands."""

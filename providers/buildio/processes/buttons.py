@@ -1,0 +1,46 @@
+"""Buttons about processes: on an app's card, on what was told of one, in their list."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from messages.kit import action_ids
+from providers.buildio.processes import commands
+from providers.buildio.processes.restart_form import RestartForm
+from providers.buildio.shared.button_values import DynoButton, MaybeAppButton
+from providers.buildio.shared.named_buttons import app_of
+from services.request.button_press import Press, Respond
+from services.request.context import Answer
+
+
+async def _list(press: Press) -> Answer:
+    return Answer(await commands.shown(await app_of(press), press.caller), title=commands.TITLE)
+
+
+async def _refresh(press: Press) -> None:
+    await press.say.instead(await commands.shown(await app_of(press), press.caller))
+
+
+async def _restart_one(press: Press) -> Answer | None:
+    app = await app_of(press)
+    return await commands.restart_one(app, DynoButton.decode(press.value).dyno, press.caller)
+
+
+async def _restart_all(press: Press) -> Answer | None:
+    return await commands.restart_all(await app_of(press), press.caller)
+
+
+async def _ask(press: Press) -> None:
+    form = RestartForm(dyno=MaybeAppButton.decode(press.value).dyno or None)
+    await commands.open_form(await app_of(press), form, press.caller)
+
+
+ANSWERS: Mapping[str, Respond] = {
+    action_ids.BUILDIO_PS: _list,
+    action_ids.BUILDIO_PS_REFRESH: _refresh,
+    action_ids.BUILDIO_RESTART_ONE: _restart_one,
+    action_ids.BUILDIO_RESTART_ALL: _restart_all,
+}
+FORMS: Mapping[str, Respond] = {
+    action_ids.BUILDIO_RESTART: _ask,
+}

@@ -1,0 +1,37 @@
+"""The question before processes restart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from domain.provider import Provider
+from messages.kit import action_ids
+from providers.buildio.processes import commands, restart_form
+from providers.buildio.processes.restart_form import DYNO, RestartForm, RestartOrigin
+from services.request.context import Answer, Caller
+from services.request.finder import app_by_slug
+from services.request.form_submission import Submission, Submitted, course_of
+
+
+async def _restart(sent: Submitted) -> None:
+    form, origin = restart_form.read_restart(sent.values), RestartOrigin.read(sent.metadata)
+    if form is None:
+        await sent.is_wrong({DYNO: "Which ones?"})
+        return
+    course = course_of(
+        "Restart",
+        "Restarting…",
+        lambda problem: restart_form.restart_modal(form, origin.of_app, (), origin=origin, problem=problem),
+        field=DYNO,
+    )
+    await sent.answer(_carry_out(form, origin, sent.caller), course)
+
+
+async def _carry_out(form: RestartForm, origin: RestartOrigin, caller: Caller) -> Answer | None:
+    app = await app_by_slug(caller, origin.app, Provider.BUILDIO)
+    if form.dyno is None:
+        return await commands.restart_all(app, caller)
+    return await commands.restart_one(app, form.dyno, caller)
+
+
+SUBMISSIONS: Mapping[str, Submission] = {action_ids.BUILDIO_RESTART_MODAL: _restart}

@@ -1,0 +1,65 @@
+"""The form that asks which command is to run, and the last look at it before it does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from domain.message import Block
+from domain.provider import Provider
+from messages import notices
+from messages.kit import action_ids
+from messages.kit.button_values import NotAButton
+from providers.buildio.processes import run_commands, run_form
+from providers.buildio.processes.run_form import TYPED, RunForm, RunOrigin
+from services.request.context import Answer, Caller
+from services.request.finder import app_by_slug
+from services.request.form_submission import Submission, Submitted, course_of
+from services.request.forms import Course, Then
+
+
+async def _typed(sent: Submitted) -> None:
+    form, origin = run_form.read_run(sent.values), RunOrigin.read(sent.metadata)
+    if await sent.is_wrong(form.problems):
+        return
+
+    def again(problem: str) -> Block:
+        return run_form.run_modal(form, origin.of_app, (), origin=origin, problem=problem)
+
+    course: Course[Block] = Course(
+        waiting=notices.notice(run_commands.TITLE, "⏳ One moment…"),
+        done=lambda view: view,
+        again=again,
+        refused=again,
+        field_of=lambda _: TYPED,
+        then=Then.REPLACED,
+    )
+    await sent.see_through(_look(form, origin, sent.caller), course)
+
+
+async def _seen(sent: Submitted) -> None:
+    origin = RunOrigin.read(sent.metadata)
+    course = course_of(
+        run_commands.TITLE,
+        "It is running; I wait half a minute for its end…",
+        lambda problem: run_form.run_check(origin.of_app, origin=origin, problem=problem),
+        field=None,
+    )
+    await sent.answer(_carry_out(origin, sent.caller), course)
+
+
+async def _look(form: RunForm, origin: RunOrigin, caller: Caller) -> Block:
+    app = await app_by_slug(caller, origin.app, Provider.BUILDIO)
+    return await run_commands.look_at(app, form, caller, await run_commands.running(app, caller))
+
+
+async def _carry_out(origin: RunOrigin, caller: Caller) -> Answer | None:
+    if not origin.dyno or not origin.command:
+        raise NotAButton  # there is nothing that was shown
+    app = await app_by_slug(caller, origin.app, Provider.BUILDIO)
+    return await run_commands.carry_out(app, origin, caller)
+
+
+SUBMISSIONS: Mapping[str, Submission] = {
+    action_ids.BUILDIO_RUN_MODAL: _typed,
+    action_ids.BUILDIO_RUN_CHECK: _seen,
+}

@@ -1,0 +1,116 @@
+"""What the buttons of Build.io's messages carry: names to look things up by, and never a value of a config var."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints, model_validator
+
+from domain.build import App
+from domain.slack_ids import SlackId
+from messages.kit.button_values import Fitting, Hex, Slug
+from messages.kit.mrkdwn import plain
+from providers.buildio.api.models import BuildioApp
+
+LONGEST_TITLE = 100
+# Names of things that go into an address: whatever is written into one is quoted there.
+Named = Annotated[str, StringConstraints(pattern=re.compile(r"^[^\s\x00-\x1f\x7f/]{1,200}\Z"))]
+Channel = SlackId
+Key = Annotated[str, StringConstraints(pattern=re.compile(r"^[A-Za-z_][A-Za-z0-9_]{0,127}\Z"))]
+Title = Annotated[str, Field(max_length=LONGEST_TITLE)]
+
+
+class AppButton(Fitting):
+    """Which app a button is about."""
+
+    app: Slug
+    title: Title = ""
+
+
+class AppsButton(Fitting):
+    """A page of the apps, of one team where it is named."""
+
+    page: Annotated[int, Field(ge=1, le=10_000)]
+    team: Named | None = None
+
+
+class DynoButton(Fitting):
+    """Which process of which app a button is about."""
+
+    app: Slug
+    dyno: Named
+    title: Title = ""
+
+
+class MaybeAppButton(Fitting):
+    """Which app a form is about, and which of its processes; `""`: the person will say."""
+
+    app: Slug | Literal[""] = ""
+    title: Title = ""
+    dyno: Named | Literal[""] = ""
+
+
+class RunButton(MaybeAppButton):
+    """Also what is to run, where it was typed where no form opens."""
+
+    command: tuple[str, ...] = ()
+
+
+class ShareButton(Fitting):
+    """What a command said may be shown in this channel; which app's process said it."""
+
+    channel: Channel
+    app: Slug
+    dyno: Named
+
+
+class VarsButton(Fitting):
+    """Whose config vars a button is about: an app's or an environment's; with `key` which one of them."""
+
+    app: Slug | None = None
+    environment: Slug | None = None
+    title: Title = ""
+    key: Key | None = None
+
+    @model_validator(mode="after")
+    def _of_one(self) -> VarsButton:
+        if (self.app is None) is (self.environment is None):
+            raise ValueError("they are an app's or an environment's")
+        return self
+
+
+class RemoveVarsButton(Fitting):
+    """Which config vars are to be removed, and whose they are, as VarsButton says it."""
+
+    of: VarsButton
+    keys: Annotated[tuple[Key, ...], Field(min_length=1, max_length=50)]
+
+
+class GrantButton(VarsButton):
+    """One config var that somebody has agreed to be shown; it carries a right, so it is signed, and until when."""
+
+    until: Annotated[int, Field(ge=0, le=10**11)]
+    seal: Hex
+
+
+class DomainButton(Fitting):
+    """Which domain of which app a button is about."""
+
+    app: Slug
+    domain: Named
+    host: Annotated[str, Field(max_length=253)] = ""
+    title: Title = ""
+
+
+class ThingButton(Fitting):
+    """Which pipeline or namespace a button is about, by its name or id."""
+
+    name: Named
+
+
+def of_app(app: App | BuildioApp) -> str | None:
+    """The value of a button of this app; None where its id has no form that a button could carry."""
+    if isinstance(app, App):
+        return AppButton.fitting(app=app.slug, title=plain(app.title, LONGEST_TITLE))
+    return AppButton.fitting(app=app.id, title=plain(app.name, LONGEST_TITLE))

@@ -1,0 +1,69 @@
+"""How Build.io plugs into what the bot does for people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from domain.build import App
+from domain.credentials import Credentials
+from domain.provider import Provider
+from providers.buildio.api.client import Buildio
+from providers.buildio.api.models import BuildioApp
+from providers.buildio.api.oauth import BuildioOAuth
+from providers.buildio.polling.deployments import WORKFLOW
+from services.provider_spec import Owner, Plug
+
+
+def buildio_plug(make: Callable[[Credentials], Buildio], door: BuildioOAuth | None) -> Plug[Buildio]:
+    """Build.io's, with what makes its clients, and the page on which people sign in, if there is one."""
+    return Plug(
+        Provider.BUILDIO,
+        make,
+        apps=_apps,
+        app=_app,
+        owner=_owner,
+        reads_logs=_reads_logs,
+        branches=(_branches,),
+        workflows=(_deployments, _processes),
+        door=door,
+    )
+
+
+def app_of(one: BuildioApp) -> App:
+    """An app of Build.io as the rest of the bot knows apps."""
+    return App(provider=Provider.BUILDIO, slug=one.id, title=one.name)
+
+
+async def _apps(buildio: Buildio) -> list[App]:
+    return [app_of(one) for one in await buildio.apps()]
+
+
+async def _app(buildio: Buildio, slug: str) -> App:
+    return app_of(await buildio.app(slug))
+
+
+async def _branches(buildio: Buildio, app_slug: str) -> list[str]:
+    # No list of them is to be had: the one that the app stands on ("Apps").
+    current = (await buildio.app(app_slug)).deployment
+    return [current.branch] if current is not None and current.branch else []
+
+
+async def _deployments(_buildio: Buildio, _app_slug: str) -> list[str]:
+    return [WORKFLOW]
+
+
+async def _processes(buildio: Buildio, app_slug: str) -> list[str]:
+    """The app's processes: all of a type by a pattern, then each by its name."""
+    dynos = await buildio.dynos(app_slug)
+    return [*dict.fromkeys(f"{one.type}.*" for one in dynos), *(one.name for one in dynos)]
+
+
+async def _owner(buildio: Buildio) -> Owner:
+    # The e-mail address is all that the reference names ("Identity").
+    email = (await buildio.me()).email
+    return Owner(id=email.casefold(), name=email)
+
+
+async def _reads_logs(_buildio: Buildio, _app: App) -> bool:
+    # Why a deployment failed is part of what the app says of itself ("Apps").
+    return True

@@ -1,0 +1,1 @@
+"""Teams: listed and picked."""

@@ -1,0 +1,29 @@
+"""The lists of Build.io's forms."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import structlog
+
+from domain.errors import ProviderError
+from messages.kit.view_metadata import Origin
+from providers.buildio.apps import create_form
+from services.request.context import Caller
+
+log = structlog.get_logger()
+
+# Slack waits three seconds for the answer (Slack's rules, "Answering").
+PATIENCE_SECONDS = 2.0
+
+
+async def teams(typed: str, _origin: Origin, caller: Caller) -> dict[str, Any]:
+    """The person's own teams, as far as they are known within a list's patience."""
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            found = await caller.own_buildio.teams()
+    except (ProviderError, TimeoutError) as problem:
+        log.info("teams.not_in_time", reason=type(problem).__name__)
+        found = []
+    return {"options": create_form.team_options(typed, found)}

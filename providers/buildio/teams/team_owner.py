@@ -1,0 +1,19 @@
+"""Whose something new is to be: a team's, or one's own."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from providers.buildio.apps.commands import find_team
+from providers.buildio.apps.create_form import CreateForm, NamespaceForm
+from services.request.context import Caller
+
+Form = TypeVar("Form", CreateForm, NamespaceForm)
+
+
+async def with_team(form: Form, caller: Caller) -> Form:
+    """The form with the team's id and name, where one was named by either. Raises NotNamed, ProviderError."""
+    if form.team is None:
+        return form
+    team = await find_team(form.team, caller)
+    return form.model_copy(update={"team": team.id, "team_title": team.name})

@@ -1,0 +1,1 @@
+"""The HTTP client that the providers share: retries, pauses, downloads, tolerant parsing."""

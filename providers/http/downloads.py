@@ -1,0 +1,140 @@
+"""Fetching logs and files from the providers' storage: no token, no cookies, and from known hosts only."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from domain.errors import DownloadExpired, DownloadRefused, ProviderDown, ProviderError, TooBusy, TooLarge
+from domain.fair_limiter import NOBODY, Requester
+from domain.provider import Provider
+from domain.url import Address, read_address, redirected
+from providers.http.transport import Busy, Http, Lost, Streamed, TooMuch
+
+MOST_REDIRECTS = 3
+# Nobody reads a log of a gigabyte, and a file without an end would be read for ever.
+LARGEST_FILE = 1024 * 1024 * 1024
+FILE_SECONDS = 900.0
+# Bitrise's own buckets: on Amazon's storage by host name, on Google's by the path's first part. Seen in the seed
+# documents (`bitrise-….s3.amazonaws.com`) and in Bitrise's own programs of 2026 (`storage.googleapis.com/bitrise-…`).
+_AMAZON = re.compile(r"bitrise-[a-z0-9-]+\.s3(?:\.dualstack)?(?:[.-][a-z0-9-]+)?\.amazonaws\.com")
+_GOOGLE = "storage.googleapis.com"
+
+
+@dataclass(frozen=True)
+class Tail:
+    """The end of a file; `whole` says that it is all of it."""
+
+    content: bytes
+    whole: bool
+
+
+class Downloads:
+    """Reads files behind links that providers hand out."""
+
+    def __init__(
+        self,
+        http: Http,
+        *,
+        api_url: str,
+        hosts: Sequence[str],
+        requester: Requester = NOBODY,
+        provider: Provider | None = None,
+    ) -> None:
+        """`hosts` are those of DOWNLOAD_HOSTS, as `host` or `host:port`; `requester` is for whom it is read."""
+        self._http = http
+        self._requester = requester
+        self._provider = provider
+        self._api = read_address(api_url)
+        self._hosts = frozenset(host.lower() for host in hosts)
+
+    def may_fetch(self, url: str) -> bool:
+        """Whether files may be fetched from the host that the link leads to.
+
+        Where the API is only reached encrypted, so are the files, and on no other port than its own or the usual one.
+        """
+        address = read_address(url)
+        if address is None or (address.scheme != "https" and not self._is_plain):
+            return False
+        if self._api is not None and address.origin == self._api.origin:
+            return True
+        if f"{address.host}:{address.port}" in self._hosts:
+            return True
+        if not address.on_usual_port and not self._is_plain:
+            return False
+        api_host = self._api.host if self._api is not None else None
+        return address.host == api_host or address.host in self._hosts or _is_known_storage(address)
+
+    @property
+    def _is_plain(self) -> bool:
+        return self._api is not None and self._api.scheme == "http"
+
+    async def tail(self, url: str, most: int) -> Tail:
+        """The last `most` bytes of the file; never more than that is held.
+
+        The whole file is read for it: the link must be asked with no header beyond the plain request (Bitrise API
+        v0.1, "GET /apps/{APP-SLUG}/builds/{BUILD-SLUG}/log"). Raises as `open` does.
+        """
+        pieces: deque[bytes] = deque()
+        held = total = 0
+        async with self.open(url) as chunks:
+            async for chunk in chunks:
+                pieces.append(chunk)
+                held += len(chunk)
+                total += len(chunk)
+                while held - len(pieces[0]) >= most:
+                    held -= len(pieces.popleft())
+        return Tail(b"".join(pieces)[-most:], whole=total <= most)
+
+    @asynccontextmanager
+    async def open(self, url: str) -> AsyncIterator[AsyncIterator[bytes]]:
+        """The file as it comes. Raises DownloadRefused, DownloadExpired, TooLarge or ProviderDown."""
+        try:
+            async with self._opened(url) as chunks:
+                yield chunks
+        except ProviderError as error:
+            error.provider = error.provider or self._provider
+            raise
+
+    @asynccontextmanager
+    async def _opened(self, url: str) -> AsyncIterator[AsyncIterator[bytes]]:
+        try:
+            async with asyncio.timeout(FILE_SECONDS):
+                for _ in range(MOST_REDIRECTS):
+                    if not self.may_fetch(url):
+                        raise DownloadRefused(_host(url))
+                    async with self._http.stream(url, requester=self._requester) as response:
+                        if not response.is_redirect:
+                            _check(response)
+                            yield response.pieces(LARGEST_FILE)
+                            return
+                        url = redirected(url, response.headers.get("location"))
+                raise ProviderDown("the link leads round in circles")
+        except Busy as error:
+            raise TooBusy from error
+        except TooMuch as error:
+            raise TooLarge(f"more than {LARGEST_FILE // 2**20} MiB in one file") from error
+        except (Lost, TimeoutError) as error:
+            raise ProviderDown("the file's storage gave no answer") from error
+
+
+def _host(url: str) -> str:
+    address = read_address(url)
+    return address.host if address is not None else "an address that is none"
+
+
+def _check(response: Streamed) -> None:
+    if response.status_code in (403, 404, 410):
+        raise DownloadExpired
+    if response.status_code >= 300:
+        raise ProviderDown(f"the file's storage answered {response.status_code}")
+
+
+def _is_known_storage(address: Address) -> bool:
+    if _AMAZON.fullmatch(address.host):
+        return True
+    return address.host == _GOOGLE and address.path.startswith("/bitrise-")

@@ -1,0 +1,1 @@
+"""The endpoints of the simulated Bitrise, one file per resource."""

@@ -1,0 +1,51 @@
+"""How an app is built: its bitrise.yml, branches and workflows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from sandbox.bitrise.api.base import Desk, Refusal
+from sandbox.bitrise.bitrise_yml import yml_of
+from sandbox.bitrise.members import Role
+from sandbox.middleware import as_json
+
+LARGEST_YML = 400 * 1024
+
+
+@dataclass
+class ConfigurationApi(Desk):
+    """Answers what is asked about it."""
+
+    async def _app_yml(self, request: web.Request) -> web.Response:
+        app = self._find_app(request, Role.DEVELOPER)
+        return web.Response(text=yml_of(app), content_type="text/plain")
+
+    async def _build_yml(self, request: web.Request) -> web.Response:
+        build = self._find_build(request, Role.DEVELOPER)
+        return web.Response(text=yml_of(build.app), content_type="text/plain")
+
+    async def _validate_yml(self, request: web.Request) -> web.Response:
+        if "app_slug" in request.query:
+            self._seen_app(request, request.query["app_slug"])
+        body = as_json(await request.text())
+        text = body.get("bitrise_yml") if isinstance(body, dict) else None
+        if not isinstance(text, str):
+            raise Refusal(400, "Missing or invalid parameters")
+        if len(text) > LARGEST_YML:
+            raise Refusal(413, "Payload too large")
+        if "workflows:" not in text:
+            raise Refusal(422, "Validation failed: no workflows defined")
+        warnings = ["format_version is old"] if "format_version: '1'" in text else []
+        return web.json_response({"errors": [], "warnings": warnings})
+
+    async def _branches(self, request: web.Request) -> web.Response:
+        app = self._find_app(request)
+        return web.json_response(
+            {"data": sorted({one.branch for one in self.farm.of_app(app) if one.branch})}
+        )
+
+    async def _workflows(self, request: web.Request) -> web.Response:
+        app = self._find_app(request)
+        return web.json_response({"data": sorted({one.workflow for one in self.farm.of_app(app)})})

@@ -1,0 +1,220 @@
+"""Workspaces, stacks, outgoing webhooks and caches, as Bitrise's published description of its API has them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from aiohttp import web
+
+from sandbox.bitrise.api.base import Desk, Refusal, paged
+from sandbox.bitrise.app_resources import CacheItem, OutgoingWebhook
+from sandbox.bitrise.members import Member, Role
+from sandbox.bitrise.serializers import app_item
+from sandbox.bitrise.state import App
+from sandbox.bitrise.workspaces import CONCURRENCY, STACKS, BitriseWorkspace, group_slug, workspaces_of
+from sandbox.middleware import as_json
+
+CACHE_LIVES = timedelta(days=7)
+# Bitrise's names of the roles that groups can have on an app (published description, "roles").
+_ROLES = {
+    "admin": Role.ADMIN,
+    "manager": Role.DEVELOPER,
+    "member": Role.TESTER,
+    "platform_engineer": None,
+}
+
+
+@dataclass
+class WorkspacesApi(Desk):
+    """Answers what is asked about them."""
+
+    async def _workspaces(self, request: web.Request) -> web.Response:
+        return web.json_response({"data": [self._workspace_item(one) for one in self._seen(request)]})
+
+    async def _workspace(self, request: web.Request) -> web.Response:
+        return web.json_response({"data": self._workspace_item(self._find_workspace(request))})
+
+    async def _workspace_apps(self, request: web.Request) -> web.Response:
+        member, workspace = self._member(request), self._find_workspace(request)
+        apps = [app for app in workspace.apps if member.sees(app)]
+        return paged(apps, [app.slug for app in apps], app_item, request)
+
+    async def _workspace_members(self, request: web.Request) -> web.Response:
+        workspace = self._find_workspace(request)
+        return web.json_response([_person(one) for one in workspace.members(self.members)])
+
+    async def _workspace_groups(self, request: web.Request) -> web.Response:
+        workspace = self._find_workspace(request)
+        if self._member(request) not in workspace.owners(self.members) and self._member(request).is_person:
+            raise Refusal(403, "Forbidden")
+        roles = (Role.ADMIN, Role.DEVELOPER, Role.TESTER)
+        # The published description has 201 here, for a list that is read.
+        return web.json_response(
+            [{"slug": group_slug(workspace, role), "name": f"{role.name.lower()}s"} for role in roles],
+            status=201,
+        )
+
+    async def _stacks(self, request: web.Request) -> web.Response:
+        if "workspace" in request.match_info:
+            self._find_workspace(request)
+        return web.json_response(STACKS)
+
+    async def _role_groups(self, request: web.Request) -> web.Response:
+        app, name = self._find_app(request, Role.ADMIN), request.match_info["role"]
+        if name not in _ROLES:
+            raise Refusal(404, "Not Found")
+        [workspace] = [one for one in workspaces_of(self.farm.apps) if app in one.apps]
+        role = _ROLES[name]
+        return web.json_response({"groups": [group_slug(workspace, role)] if role else []})
+
+    async def _webhooks(self, request: web.Request) -> web.Response:
+        found = self.farm.webhooks.get(self._find_app(request, Role.ADMIN).slug, [])
+        return paged(found, [one.slug for one in found], _webhook_item, request)
+
+    async def _create_webhook(self, request: web.Request) -> web.Response:
+        app, given = self._find_app(request, Role.ADMIN), await _webhook_body(request, "secret")
+        now = _seconds(self.now())
+        made = OutgoingWebhook(
+            self.farm.new_slug(), given["url"], given["events"], given["headers"], now, now
+        )
+        self.farm.webhooks.setdefault(app.slug, []).append(made)
+        return web.json_response({"data": _webhook_item(made)})
+
+    async def _update_webhook(self, request: web.Request) -> web.Response:
+        _, webhook = self._find_webhook(request)
+        given = await _webhook_body(request)
+        webhook.url, webhook.events, webhook.headers = given["url"], given["events"], given["headers"]
+        webhook.updated_at = _seconds(self.now())
+        return web.json_response({"data": _webhook_item(webhook)})
+
+    async def _delete_webhook(self, request: web.Request) -> web.Response:
+        app, webhook = self._find_webhook(request)
+        self.farm.webhooks[app.slug].remove(webhook)
+        return web.json_response({"data": _webhook_item(webhook)})
+
+    async def _webhook_deliveries(self, request: web.Request) -> web.Response:
+        self._find_webhook(request)
+        return web.json_response({"data": [], "paging": {"page_item_limit": 50, "total_item_count": 0}})
+
+    async def _cache_items(self, request: web.Request) -> web.Response:
+        app = self._find_app(request, Role.DEVELOPER)
+        found = self._caches_of(app)
+
+        def item(one: CacheItem) -> dict[str, Any]:
+            return {
+                "id": one.id,
+                "app_id": app.slug,
+                "cache_key": one.key,
+                "archive_filename": f"{one.key}.tzst",
+                "archive_size": len(one.content),
+                "storage_provider": "s3",
+                "created_at": one.created_at,
+                "last_used_at": one.last_used_at,
+                "expires_at": one.expires_at,
+            }
+
+        return paged(found, [one.id for one in found], item, request)
+
+    async def _cache_download(self, request: web.Request) -> web.Response:
+        _, item = self._find_cache_item(request)
+        link = self.store.link_to(f"{item.key}.tzst", item.content)
+        return web.json_response({"data": {"download_url": link}})
+
+    async def _delete_cache_item(self, request: web.Request) -> web.Response:
+        app, item = self._find_cache_item(request)
+        self.farm.caches[app.slug].remove(item)
+        return web.json_response({})
+
+    async def _delete_cache(self, request: web.Request) -> web.Response:
+        self.farm.caches[self._find_app(request, Role.DEVELOPER).slug] = []
+        return web.json_response({})
+
+    def _seen(self, request: web.Request) -> list[BitriseWorkspace]:
+        member = self._member(request)
+        return [one for one in workspaces_of(self.farm.apps) if any(map(member.sees, one.apps))]
+
+    def _find_workspace(self, request: web.Request) -> BitriseWorkspace:
+        slug = request.match_info["workspace"]
+        found = next((one for one in self._seen(request) if one.slug == slug), None)
+        if found is None:
+            raise Refusal(404, "Not Found")
+        return found
+
+    def _workspace_item(self, workspace: BitriseWorkspace) -> dict[str, Any]:
+        return {
+            "slug": workspace.slug,
+            "name": workspace.name,
+            "avatar_icon_url": "",
+            "concurrency_count": CONCURRENCY,
+            "owners": [_person(one) for one in workspace.owners(self.members)],
+        }
+
+    def _find_webhook(self, request: web.Request) -> tuple[App, OutgoingWebhook]:
+        app, slug = self._find_app(request, Role.ADMIN), request.match_info["webhook"]
+        found = next((one for one in self.farm.webhooks.get(app.slug, []) if one.slug == slug), None)
+        if found is None:
+            raise Refusal(404, "Not Found")
+        return app, found
+
+    def _caches_of(self, app: App) -> list[CacheItem]:
+        """What the app's builds have cached: each branch's dependencies, once one of its builds has ended."""
+        if app.slug not in self.farm.caches:
+            ended = [
+                build for build in self.farm.of_app(app) if build.result == "success" and build.finished_at
+            ]
+            by_branch = {build.branch or "main": build for build in reversed(ended)}
+            if not by_branch:
+                return []
+            self.farm.caches[app.slug] = [
+                CacheItem(
+                    self.farm.new_slug(),
+                    f"gradle-{branch.replace('/', '-')}",
+                    f"The cache of {branch}".encode(),
+                    _seconds(build.finished_at),
+                    _seconds(build.finished_at),
+                    _seconds(build.finished_at + CACHE_LIVES),
+                )
+                for branch, build in by_branch.items()
+                if build.finished_at
+            ]
+        return self.farm.caches[app.slug]
+
+    def _find_cache_item(self, request: web.Request) -> tuple[App, CacheItem]:
+        app, name = self._find_app(request, Role.DEVELOPER), request.match_info["item"]
+        found = next((one for one in self._caches_of(app) if one.id == name), None)
+        if found is None:
+            raise Refusal(404, "Not Found")
+        return app, found
+
+
+async def _webhook_body(request: web.Request, *also_needed: str) -> dict[str, Any]:
+    """What a webhook is to be. Raises Refusal."""
+    body = as_json(await request.text())
+    if not isinstance(body, dict) or any(not body.get(name) for name in ("url", "events", *also_needed)):
+        raise Refusal(400, "Missing or invalid parameters")
+    events, headers = body["events"], body.get("headers") or {}
+    if not isinstance(events, list) or not isinstance(headers, dict) or not isinstance(body["url"], str):
+        raise Refusal(400, "Missing or invalid parameters")
+    return {"url": body["url"], "events": [str(one) for one in events], "headers": headers}
+
+
+def _webhook_item(webhook: OutgoingWebhook) -> dict[str, Any]:
+    return {
+        "slug": webhook.slug,
+        "url": webhook.url,
+        "events": webhook.events,
+        "headers": webhook.headers,
+        "registered_by_addon": False,
+        "created_at": webhook.created_at,
+        "updated_at": webhook.updated_at,
+    }
+
+
+def _person(member: Member) -> dict[str, str]:
+    return {"slug": member.slug, "username": member.username, "email": f"{member.username}@example.com"}
+
+
+def _seconds(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

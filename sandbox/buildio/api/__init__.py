@@ -1,0 +1,1 @@
+"""The endpoints of the simulated Build.io, one file per resource."""

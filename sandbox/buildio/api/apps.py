@@ -1,0 +1,73 @@
+"""Apps, their builds and their config vars."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from sandbox.buildio.api.base import (
+    Desk,
+    answered,
+    body_of,
+    config_in,
+    name_in,
+    not_found,
+    region_in,
+    text_in,
+)
+
+
+@dataclass
+class AppsApi(Desk):
+    """Answers what is asked about them."""
+
+    async def _apps(self, request: web.Request) -> web.Response:
+        apps = [app for app in self.platform.apps if self._sees(request, app)]
+        if (wanted := request.query.get("team_id")) is not None:
+            if not any(
+                one.id == wanted and self._member(request).roles.get(one.name) for one in self.platform.teams
+            ):
+                raise not_found()
+            apps = [app for app in apps if app.team is not None and app.team.id == wanted]
+        return answered([self.answers.app(app) for app in apps])
+
+    async def _app(self, request: web.Request) -> web.Response:
+        return answered(self.answers.app_details(self._find_app(request)))
+
+    async def _create_app(self, request: web.Request) -> web.Response:
+        body = await body_of(request, ("name", "team_id", "region"), required=("name",))
+        name = name_in(body, [one.name for one in self.platform.apps])
+        region, team = region_in(text_in(body, "region")), self._team(request, text_in(body, "team_id"))
+        owner = None if team else self._member(request)
+        app = self.platform.add_app(name, self.now(), team=team, owner=owner, region=region)
+        return answered(self.answers.app_details(app), 201)
+
+    async def _start_build(self, request: web.Request) -> web.Response:
+        app = self._find_app(request)
+        body = await body_of(request, ("branch", "commitish", "description"))
+        deployment = self.platform.deploy(
+            app,
+            self.now(),
+            by=self._member(request).email,
+            branch=text_in(body, "branch"),
+            commit=text_in(body, "commitish"),
+            description=text_in(body, "description", most=1000),
+        )
+        return answered(self.answers.build(app, deployment), 201)
+
+    async def _config(self, request: web.Request) -> web.Response:
+        return answered(self._find_app(request).config)
+
+    async def _set_config(self, request: web.Request) -> web.Response:
+        app = self._find_app(request)
+        changes = config_in(await body_of(request, None), nulls=False)
+        self.platform.set_config(app, changes, self.now())
+        return answered(self.answers.changed(dict(app.config)))
+
+    async def _remove_config(self, request: web.Request) -> web.Response:
+        app, key = self._find_app(request), request.match_info["key"]
+        if key not in app.config:
+            raise not_found()
+        self.platform.set_config(app, {key: None}, self.now())
+        return answered(self.answers.changed(dict(app.config)))

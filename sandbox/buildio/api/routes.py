@@ -1,0 +1,119 @@
+"""Build.io's API v1, as its reference describes it."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from aiohttp import web
+
+from sandbox.buildio.api.apps import AppsApi
+from sandbox.buildio.api.base import Refusal, answered, invalid, region_in
+from sandbox.buildio.api.domains import DomainsApi
+from sandbox.buildio.api.dynos import DynosApi
+from sandbox.buildio.api.pipelines import GroupsApi
+from sandbox.buildio.oauth import OAuth
+from sandbox.buildio.serializers import credential
+from sandbox.middleware import Handler, Request
+
+ROOT = "/api/v1"
+LOGINS_LIVE = timedelta(hours=1)
+
+
+@dataclass
+class Api(AppsApi, DomainsApi, DynosApi, GroupsApi):
+    """Answers every endpoint of the reference, and those of OAuth on the same host."""
+
+    oauth: OAuth
+
+    def application(self) -> web.Application:
+        """The API's host."""
+        host = web.Application(middlewares=[self._around])
+        app = "/apps/{app}"
+        for verb, path, handler, query in (
+            ("GET", "/me", self._me, ()),
+            ("GET", "/oidc-login", self._login, ("region",)),
+            ("GET", "/teams", self._teams, ()),
+            ("GET", "/teams/{team}", self._team_details, ()),
+            ("GET", "/apps", self._apps, ("team_id",)),
+            ("POST", "/apps", self._create_app, ()),
+            ("GET", app, self._app, ()),
+            ("POST", f"{app}/builds", self._start_build, ()),
+            ("GET", f"{app}/config-vars", self._config, ()),
+            ("PATCH", f"{app}/config-vars", self._set_config, ()),
+            ("DELETE", f"{app}/config-vars/{{key}}", self._remove_config, ()),
+            ("GET", f"{app}/domains", self._domains, ()),
+            ("POST", f"{app}/domains", self._add_domain, ()),
+            ("DELETE", f"{app}/domains", self._remove_all_domains, ()),
+            ("GET", f"{app}/domains/{{domain}}", self._domain, ()),
+            ("PATCH", f"{app}/domains/{{domain}}", self._update_certificate, ()),
+            ("DELETE", f"{app}/domains/{{domain}}", self._remove_domain, ()),
+            ("GET", f"{app}/dynos/list", self._dynos, ()),
+            ("DELETE", f"{app}/dynos", self._restart_all, ()),
+            ("DELETE", f"{app}/dynos/{{dyno}}", self._restart, ()),
+            ("POST", f"{app}/dynos/{{dyno}}/exec", self._execute, ()),
+            ("GET", "/namespaces", self._namespaces, ()),
+            ("POST", "/namespaces", self._create_namespace, ()),
+            ("GET", "/namespaces/{namespace}", self._namespace, ()),
+            ("DELETE", "/namespaces/{namespace}", self._delete_namespace, ()),
+            ("GET", "/pipelines", self._pipelines, ()),
+            ("GET", "/pipelines/{pipeline}", self._pipeline, ()),
+            ("GET", "/pipelines/{pipeline}/apps", self._pipeline_apps, ()),
+            ("GET", "/environments/{environment}", self._environment, ()),
+            ("PATCH", "/environments/{environment}", self._set_environment, ()),
+            ("DELETE", "/environments/{environment}/{key}", self._remove_from_environment, ()),
+        ):
+            host.router.add_route(verb, ROOT + path, self._checked(handler, query))
+        self.oauth.add_routes(host)
+        return host
+
+    @web.middleware
+    async def _around(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        self.platform.advance(self.now())
+        asking = self._asking(request)
+
+        async def answer(noted: Request) -> web.StreamResponse:
+            try:
+                return await self._answer(request, handler)
+            except Refusal as refusal:
+                if refusal.broken:
+                    noted.broken.append(refusal.words)
+                return web.json_response(refusal.body, status=refusal.status)
+
+        return await self.wire.carry(request, asking[0].username if asking else "", answer)
+
+    async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except web.HTTPNotFound:
+            self._member(request)
+            raise Refusal(404, "There is no such endpoint", broken=True) from None
+        except web.HTTPMethodNotAllowed:
+            self._member(request)
+            raise Refusal(405, "The endpoint does not know this method", broken=True) from None
+
+    async def _me(self, request: web.Request) -> web.Response:
+        return answered({"email": self._member(request).email})
+
+    async def _login(self, request: web.Request) -> web.Response:
+        region = request.query.get("region")
+        if not region:
+            raise invalid("region is required", broken=True)
+        region_in(region)
+        return answered(credential(f"k8s_sandbox-{secrets.token_hex(16)}", self.now() + LOGINS_LIVE))
+
+
+def veiled(path: str, body: Any) -> Any:
+    """What may be noted of a body: no value of a config var, no credential, no token."""
+    if not isinstance(body, dict) or set(body) == {"code", "message"}:
+        return body
+    parts = path.removeprefix(ROOT).split("/")
+    if "config-vars" in parts or parts[1:2] == ["environments"]:
+        return {name: value and "•••" for name, value in body.items()}
+    if path.startswith("/oauth/"):
+        return {name: "•••" if name.endswith("token") else value for name, value in body.items()}
+    if parts[1:2] == ["oidc-login"]:
+        return body | {"status": {**body.get("status", {}), "token": "•••"}}
+    return {name: "•••" if name in ("cert", "output") else value for name, value in body.items()}

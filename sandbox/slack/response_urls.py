@@ -1,0 +1,43 @@
+"""What an app answers to a response_url, put where it belongs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sandbox.slack.arguments import text as read_text
+from sandbox.slack.interaction_handles import ResponseHandle
+from sandbox.slack.validation import SlackError, check_blocks
+from sandbox.slack.workspace import Post, Workspace
+
+MOST_RESPONSE_TEXT = 40_000
+
+
+def take_response(workspace: Workspace, handle: ResponseHandle, content: Mapping[str, Any]) -> dict[str, Any]:
+    """Put an answer where its handle leads: a new message, or in the place of the one that was pressed."""
+    channel = workspace.channels[handle.channel]
+    blocks = check_blocks(content["blocks"]) if content.get("blocks") else []
+    text = read_text(content, "text")
+    pressed = channel.find(handle.post_ts) if handle.post_ts else None
+    if content.get("delete_original") and pressed is not None:
+        workspace.remove(channel, pressed)
+        return {"ok": True}
+    if not text and not blocks:
+        raise SlackError("no_text")
+    if len(text) > MOST_RESPONSE_TEXT:
+        raise SlackError("msg_too_long")
+    if content.get("replace_original") and pressed is not None:
+        workspace.edit(channel, pressed, text=text, blocks=blocks, edited=True)
+        return {"ok": True}
+    only_for = None if content.get("response_type") == "in_channel" else handle.person
+    post = Post(
+        workspace.new_ts(),
+        workspace.bot_user,
+        text,
+        blocks,
+        only_for=only_for,
+        by_bot=True,
+        run=pressed.run if pressed is not None else None,
+    )
+    workspace.post(channel, post)
+    return {"ok": True}

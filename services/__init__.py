@@ -1,0 +1,1 @@
+"""What the bot does for people, whatever the provider."""

@@ -1,0 +1,1 @@
+"""Accounts at providers: clients, user tokens and their refresh."""

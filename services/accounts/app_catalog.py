@@ -1,0 +1,97 @@
+"""The apps that a token sees, kept for a while so that naming one costs no request."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Generic, TypeVar
+
+import structlog
+
+from domain.build import App
+from domain.errors import BadToken, NoAccess, NotConnected, ProviderError
+from services.provider_spec import Plug
+
+log = structlog.get_logger()
+
+Client = TypeVar("Client")
+
+FRESH = timedelta(minutes=5)
+# What a list offers where the provider does not answer in time.
+FRESH_ENOUGH_TO_OFFER = timedelta(hours=1)
+_NOT_THEIRS = (BadToken, NoAccess, NotConnected)
+# Slack waits three seconds for what a list offers (Slack's rules, "Answering").
+PATIENCE_SECONDS = 2.0
+# A name that is not found may be a new app's, but asking again for every typing error would be rude.
+FRESH_ENOUGH_FOR_A_MISS = timedelta(seconds=30)
+
+
+class AppDirectory(Generic[Client]):
+    """All apps, read when they are needed and are not fresh any more."""
+
+    def __init__(self, plug: Plug[Client], client: Client, *, clock: Callable[[], datetime]) -> None:
+        self._plug = plug
+        self._client = client
+        self._clock = clock
+        self._apps: Sequence[App] = ()
+        self._read_at: datetime | None = None
+        self._reading = asyncio.Lock()
+        self._owner: str | None = None
+        self._asked_owner = False
+        self._searching: asyncio.Task[Sequence[App]] | None = None
+
+    async def all(self) -> Sequence[App]:
+        """Every app that the token sees. Raises ProviderError."""
+        return await self.read(FRESH)
+
+    async def by_slug(self, slug: str) -> App | None:
+        """The app with this very slug; None where the token does not see it. Raises ProviderError."""
+        for fresh in (FRESH, FRESH_ENOUGH_FOR_A_MISS):
+            for app in await self.read(fresh):
+                if app.slug == slug:
+                    return app
+        return None
+
+    async def owner(self) -> str | None:
+        """Whose token sees them; None for a workspace's, or where the provider does not say."""
+        if not self._asked_owner:
+            try:
+                owner = await self._plug.owner(self._client)
+            except ProviderError:
+                return None
+            self._owner, self._asked_owner = owner.name if owner is not None else None, True
+        return self._owner
+
+    async def in_time(self) -> Sequence[App]:
+        """The apps as far as they are known within a list's patience; the reading goes on for the next key."""
+        if self._searching is None or self._searching.done():
+            self._searching = asyncio.create_task(self.read(FRESH))
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                return await asyncio.shield(self._searching)
+        except (ProviderError, TimeoutError) as problem:
+            log.info("apps.not_in_time", reason=str(problem))
+            # A name that was known a moment ago helps whoever types; one of long ago may be none of theirs any more.
+            known = self._read_at is not None and self._clock() - self._read_at <= FRESH_ENOUGH_TO_OFFER
+            return self._apps if known and not isinstance(problem, _NOT_THEIRS) else ()
+
+    async def ask_for(self, slug: str) -> App:
+        """The app with this very slug, as the provider knows it. Raises ProviderError."""
+        return await self._plug.app(self._client, slug)
+
+    async def reads_logs(self, app: App) -> bool:
+        """Whether what an app's builds say of their failures may be shown to others. Raises ProviderError."""
+        return await self._plug.reads_logs(self._client, app)
+
+    async def read(self, fresh: timedelta) -> Sequence[App]:
+        """Every app, as it was no longer ago than this. Raises ProviderError."""
+        async with self._reading:
+            if self._read_at is None or self._clock() - self._read_at > fresh:
+                self._apps = await self._plug.apps(self._client)
+                self._read_at = self._clock()
+            return self._apps
+
+    def forget(self) -> None:
+        """An app was made or taken away: the list is read anew when it is needed."""
+        self._read_at = None

@@ -1,0 +1,154 @@
+"""Tokens that somebody types where Slack keeps them: they are told to revoke them, and nothing is done."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from typing import Any
+
+import structlog
+from pydantic import SecretStr
+from slack_bolt import BoltResponse
+
+from domain.commands.command_line import grammar_of
+from domain.commands.tokenizer import from_message
+from domain.constant_time import knows
+from domain.provider import Provider
+from messages.kit import action_ids
+from services.container import Desk
+from services.request.context import Caller
+from services.request.finder import NotNamed
+from services.slack.workspace_members import MembershipUnknown
+from storage.accounts import NoKey
+from storage.encryption import CannotOpen
+
+log = structlog.get_logger()
+
+# Bitrise's tokens are known by their beginnings, and are long and random, other than the name of a branch; Build.io's
+# reference promises no beginning for its own.
+_BITRISE = re.compile(r"(?<![A-Za-z0-9])bit[a-z]at_(?=[A-Za-z_\-]{0,80}[0-9])[A-Za-z0-9_\-]{20,}")
+_WORD = re.compile(r"[!-~]{8,2000}")
+_AROUND = "\"'`<>()[]{},;:=|"
+# Forms that are made for secrets: they reach a provider, and are kept nowhere else.
+_MADE_FOR_SECRETS = frozenset(
+    {
+        action_ids.CONNECT_MODAL,
+        action_ids.BUILDIO_VARS_MODAL,
+        action_ids.BUILDIO_DOMAIN_MODAL,
+        action_ids.BUILDIO_CERTIFICATE_MODAL,
+    }
+)
+LONGEST_ERROR = 2000
+# Slack waits three seconds for what a form's submission is answered with.
+PATIENCE_SECONDS = 1.0
+
+
+class TypedToken(NotNamed):
+    """Somebody has typed a token of this provider's; it is not said again. `connect`: where they may link theirs."""
+
+    def __init__(self, provider: Provider, *, may_connect: bool = True) -> None:
+        self.provider = provider
+        self.connect = provider if may_connect else None
+        words = (
+            f"That holds a token, and Slack keeps what is typed: revoke it at {provider.label} now, and make a new one."
+            " Nothing was done."
+        )
+        if may_connect:
+            words += (
+                f" `{grammar_of(provider).provider.command} connect` opens a dialog that takes a token without"
+                " showing it to anybody."
+            )
+        super().__init__(words)
+
+
+async def check_words(text: str, caller: Caller) -> None:
+    """Let only a command through that holds no token; only those who may link an account are shown how.
+
+    Raises TypedToken.
+    """
+    try:
+        await check_typed(text, caller)
+    except TypedToken as problem:
+        raise TypedToken(problem.provider, may_connect=await _belongs(caller)) from None
+
+
+async def _belongs(caller: Caller) -> bool:
+    try:
+        return await caller.belongs()
+    except MembershipUnknown:
+        return False
+
+
+async def check_typed(text: str, caller: Caller) -> None:
+    """Let only words through that hold no token of a provider's. Raises TypedToken."""
+    text = from_message(text)
+    if _BITRISE.search(text):
+        raise TypedToken(Provider.BITRISE)
+    words = [part for word in text.split() for part in _parts_of(word)]
+    if not words:
+        return
+    for provider, known in await _known_tokens(caller):
+        if any(knows(word, known) for word in words):
+            raise TypedToken(provider)
+
+
+def _parts_of(word: str) -> Iterator[str]:
+    """The word, and what stands behind a sign in it: `token=…`, `"…"`."""
+    for part in {word, *re.split(r"[=:,;]", word)}:
+        for one in {part, part.strip(_AROUND)}:
+            if _WORD.fullmatch(one):
+                yield one
+
+
+async def _known_tokens(caller: Caller) -> list[tuple[Provider, SecretStr]]:
+    """Those that the person has linked, and the bot's own."""
+    found: list[tuple[Provider, SecretStr]] = []
+    accounts = caller.storage.accounts
+    for at in caller.desk.clients.all:
+        found += [(at.provider, token) for token in at.service_tokens]
+        account = await accounts.find(caller.identity, at.provider) if caller.identity else None
+        if account is not None:
+            try:
+                found.append((at.provider, accounts.token(account)))
+            except (CannotOpen, NoKey):
+                continue  # one that can't be opened can't be compared with
+    return found
+
+
+class FormGuard:
+    """Bolt middleware: a form's field that holds a token says so, and the form is not read; some are made for them."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def check(
+        self, body: dict[str, Any], next_: Callable[[], Awaitable[BoltResponse]]
+    ) -> BoltResponse | None:
+        """Go on with what holds no token."""
+        view = body.get("view") or {}
+        if body.get("type") == "view_submission" and view.get("callback_id") not in _MADE_FOR_SECRETS:
+            caller = Caller.in_body(body, self._desk)
+            errors: dict[str, str] = {}
+            for block, text in _texts_in(view):
+                try:
+                    async with asyncio.timeout(PATIENCE_SECONDS):
+                        await check_typed(text, caller)
+                except TypedToken as problem:
+                    errors[block] = str(problem).replace("`", "")[:LONGEST_ERROR]
+                except TimeoutError:
+                    log.warning("form.not_checked", callback=view.get("callback_id"))
+            if errors:
+                return BoltResponse(status=200, body={"response_action": "errors", "errors": errors})
+        await next_()
+        return None
+
+
+def _texts_in(view: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What is typed in each field."""
+    values = (view.get("state") or {}).get("values") or {}
+    for block, fields in values.items():
+        for one in fields.values() if isinstance(fields, Mapping) else ():
+            text = one.get("value") if isinstance(one, Mapping) else None
+            if isinstance(text, str) and text:
+                yield str(block), text

@@ -1,0 +1,233 @@
+"""The providers as each person sees them: a client under their own token, and the apps that it sees."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+from pydantic import SecretStr
+
+from domain.constant_time import knows
+from domain.credentials import FixedToken
+from domain.fair_limiter import Requester
+from domain.provider import Provider
+from providers.bitrise.api.client import Bitrise
+from providers.buildio.api.client import Buildio
+from services.accounts.app_catalog import AppDirectory
+from services.accounts.token_refresh import Renewing
+from services.accounts.token_verification import PAUSE_SECONDS, TokenVerifier
+from services.accounts.user_tokens import PersonsToken, ServiceToken
+from services.lookup.negative_cache import Misses
+from services.provider_spec import Names, Owner, Plug
+from services.slack.workspace_members import MemberDirectory
+from storage.accounts import Account
+from storage.encryption import CannotOpen
+from storage.repositories import Storage
+
+# However many people there are, so many clients and lists of apps are kept of each provider.
+MOST_KEPT = 100
+
+Client = TypeVar("Client")
+Read = Callable[[str], Awaitable[Sequence[str]]]
+
+
+@dataclass(frozen=True)
+class Persons(Generic[Client]):
+    """What one person is answered with.
+
+    `reading` reads with the bot's token where they have none of their own; `own` reads and changes with theirs alone,
+    or with the bot's where the operator lets it act for people. `misses` are builds that were looked for in vain.
+    """
+
+    reading: Client
+    own: Client
+    apps: AppDirectory[Client]
+    misses: Misses = field(default_factory=Misses)
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What the operator has settled of a provider: the bot's own token, which only reads, unless it `acts` for all.
+
+    `sign_in` is where people sign in who paste no token.
+    """
+
+    token: SecretStr | None
+    acts: bool = False
+    sign_in: str | None = None
+
+
+class ClientsAt(Generic[Client]):
+    """All clients of one provider; `service` is the bot's own, `provider_clock` the time at the provider."""
+
+    def __init__(
+        self,
+        plug: Plug[Client],
+        settled: Settled,
+        storage: Storage,
+        *,
+        members: MemberDirectory,
+        asked: Callable[[], None],
+        clock: Callable[[], datetime],
+        verify_seconds: float = PAUSE_SECONDS,
+        provider_clock: Callable[[], datetime] | None = None,
+    ) -> None:
+        self.members = members
+        self.provider = plug.provider
+        self.service_acts = settled.acts
+        self.sign_in = settled.sign_in
+        self.door = plug.door
+        self._plug = plug
+        self._storage = storage
+        self._service_token = settled.token
+        self.clock = clock
+        self.provider_clock = provider_clock or clock
+        verifier = TokenVerifier(self.owner_of, pause_seconds=verify_seconds)
+        self.renewing = Renewing(plug.door, storage, verifier=verifier, asked=asked, clock=clock)
+        self.service = plug.make(ServiceToken(settled.token, plug.provider))
+        self.service_apps = AppDirectory(plug, self.service, clock=clock)
+        self._kept: OrderedDict[tuple[str, str], Persons[Client]] = OrderedDict()
+
+    def of(self, team: str, person: str) -> Persons[Client]:
+        """What this person is answered with; `""` is nobody in particular, who has no account."""
+        key = (team, person)
+        if key not in self._kept:
+            reading = self._plug.make(self._credentials(team, person, strict=False))
+            own = self._plug.make(self._credentials(team, person, strict=True))
+            self._kept[key] = Persons(reading, own, AppDirectory(self._plug, own, clock=self.clock))
+        self._kept.move_to_end(key)
+        while len(self._kept) > MOST_KEPT:
+            self._kept.popitem(last=False)
+        return self._kept[key]
+
+    def forget(self, team: str) -> None:
+        """The app is gone from the workspace: so are its people's accounts."""
+        for key in [one for one in self._kept if one[0] == team]:
+            del self._kept[key]
+
+    def forget_person(self, team: str, person: str) -> None:
+        """The person's account is another one from now on: nothing that was read for the old one is shown any more."""
+        self._kept.pop((team, person), None)
+
+    async def owner_of(self, token: SecretStr, requester: Requester) -> Owner | None:
+        """Whose token this is, that somebody has just given; None where it is no person's. Raises ProviderError."""
+        return await self._plug.owner(self._plug.make(FixedToken(token, requester)))
+
+    def branches(self, team: str, person: str) -> list[Read]:
+        """The ways of asking for an app's branches, as this person."""
+        return self._as_them(self._plug.branches, team, person)
+
+    def workflows(self, team: str, person: str) -> list[Read]:
+        """The ways of asking for an app's workflows, as this person."""
+        return self._as_them(self._plug.workflows, team, person)
+
+    def pipelines(self, team: str, person: str) -> list[Read]:
+        """The ways of asking for an app's pipelines, as this person."""
+        return self._as_them(self._plug.pipelines, team, person)
+
+    def _as_them(self, ways: Sequence[Names[Client]], team: str, person: str) -> list[Read]:
+        return [partial(way, self.of(team, person).reading) for way in ways]
+
+    @property
+    def service_reads(self) -> bool:
+        """Whether the bot has a token of its own there."""
+        return self._service_token is not None
+
+    @property
+    def service_tokens(self) -> Sequence[SecretStr]:
+        """The bot's own token, if it has one."""
+        return [self._service_token] if self._service_token is not None else []
+
+    def is_service_token(self, token: SecretStr) -> bool:
+        """Whether it is the bot's own."""
+        return self._service_token is not None and knows(token.get_secret_value(), self._service_token)
+
+    async def is_linked(self, team: str, person: str) -> bool:
+        """Whether the person has an account of their own that works, and belongs to the workspace.
+
+        Raises MembershipUnknown.
+        """
+        account = await self.account_of(team, person)
+        return account is not None and account.works and await self.members.belongs(team, person)
+
+    async def account_of(self, team: str, person: str) -> Account | None:
+        """The person's account, whoever they are to the workspace; a refused one is asked about again first."""
+        account = await self._storage.of(team).accounts.find(person, self.provider) if person else None
+        if account is None or account.works:
+            return account
+        with suppress(CannotOpen):
+            return await self.renewing.current(account)
+        return account
+
+    async def serves(self, team: str, person: str) -> bool:
+        """Whether the bot's own token stands in for them in everything: the operator says so, and for members alone.
+
+        `""` is a workflow, of which the rules decide. Raises MembershipUnknown.
+        """
+        return self.service_acts and (not person or await self.members.is_full_member(team, person))
+
+    def _credentials(self, team: str, person: str, *, strict: bool) -> PersonsToken:
+        return PersonsToken(
+            self._storage,
+            team,
+            person,
+            provider=self.provider,
+            service=self._service_token,
+            members=self.members,
+            service_acts=self.service_acts,
+            strict=strict,
+            renewing=self.renewing,
+        )
+
+
+class Clients:
+    """All clients of all providers."""
+
+    def __init__(
+        self, bitrise: ClientsAt[Bitrise], buildio: ClientsAt[Buildio], more: Sequence[ClientsAt[Any]] = ()
+    ) -> None:
+        self.bitrise = bitrise
+        self.buildio = buildio
+        self.members = bitrise.members
+        everywhere: list[ClientsAt[Any]] = [bitrise, buildio, *more]
+        self._all = {one.provider: one for one in everywhere}
+
+    @property
+    def all(self) -> Sequence[ClientsAt[Any]]:
+        """Those of each provider."""
+        return tuple(self._all.values())
+
+    def at(self, provider: Provider) -> ClientsAt[Any]:
+        """Those of one provider."""
+        return self._all[provider]
+
+    @property
+    def set_up(self) -> tuple[Provider, ...]:
+        """The providers that whoever runs the bot has given it a token for."""
+        return tuple(provider for provider, one in self._all.items() if one.service_reads)
+
+    @property
+    def first(self) -> Provider:
+        """The provider that is meant where none is named: Bitrise, where that is set up."""
+        return next(iter(self.set_up), Provider.BITRISE)
+
+    def forget(self, team: str) -> None:
+        """The app is gone from the workspace: so are its people's accounts."""
+        self.members.forget(team)
+        for one in self._all.values():
+            one.forget(team)
+
+    async def close(self) -> None:
+        """Let tokens that are being renewed be kept."""
+        for one in self._all.values():
+            await one.renewing.close()
+
+    def forget_person(self, team: str, person: str) -> None:
+        """The person's accounts are others from now on."""
+        for one in self._all.values():
+            one.forget_person(team, person)

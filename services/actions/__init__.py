@@ -1,0 +1,1 @@
+"""Actions: permission, approval, audit, execution."""

@@ -1,0 +1,74 @@
+"""Writing acts into the audit log, and into the bot's own log as they are written there."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+import structlog
+
+from domain.audit_log import Entry, Event, Personal
+from domain.redaction.redactor import redact, redact_beginning
+from services.actions.action_types import Act
+from services.request.context import Caller
+
+log = structlog.get_logger()
+
+LONGEST_ANSWER = 300
+
+
+def entry_of(
+    event: Event, act: Act, caller: Caller, *, answer: str = "", agreed_by: str | None = None
+) -> Entry:
+    """What happened to an act, as it is written down: nothing that looks like a secret is."""
+    reason = act.reason()
+    return Entry(
+        event=event,
+        act=act.act,
+        personal=Personal(
+            person=caller.person, agreed_by=agreed_by, reason=redact(reason) if reason else None
+        ),
+        channel=caller.channel,
+        app=act.app.slug if act.app is not None else "",
+        about={name: redact(value) for name, value in act.about().items()},
+        answer=redact_beginning(answer, LONGEST_ANSWER)[:LONGEST_ANSWER],
+    )
+
+
+async def note(caller: Caller, entry: Entry) -> None:
+    """Write an entry into the workspace's chain; its hash also goes to the bot's log, which is kept elsewhere."""
+    link = await caller.storage.audit.append(entry, caller.now())
+    log.info(
+        f"audit.{entry.event}",
+        act=entry.act,
+        team=caller.team,
+        person=entry.personal.person,
+        channel=entry.channel,
+        app=entry.app,
+        about=dict(entry.about),
+        answer=entry.answer,
+        seq=link.seq,
+        chain=link.hash,
+    )
+
+
+@asynccontextmanager
+async def noted(
+    caller: Caller, act: str, *, app: str = "", about: Mapping[str, str] | None = None
+) -> AsyncIterator[None]:
+    """Around something that is done in the bot itself: written down once it is done, or why it was not."""
+    entry = Entry(
+        event=Event.DONE,
+        act=act,
+        personal=Personal(person=caller.person),
+        channel=caller.channel,
+        app=app,
+        about=dict(about or {}),
+    )
+    try:
+        yield
+    except Exception as problem:
+        answer = redact_beginning(str(problem), LONGEST_ANSWER)[:LONGEST_ANSWER]
+        await note(caller, entry.model_copy(update={"event": Event.FAILED, "answer": answer}))
+        raise
+    await note(caller, entry)

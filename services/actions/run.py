@@ -1,0 +1,333 @@
+"""From what somebody wants to what is done: the policy, a second person where it asks for one, and the audit log."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import NoReturn
+
+import structlog
+
+from domain.audit_log import Event
+from domain.build import App
+from domain.errors import NotConnected, ProviderError
+from domain.message import Message
+from domain.provider import Provider
+from domain.redaction.redactor import redact
+from messages import pending_actions
+from messages.kit.button_values import ProposalButton
+from messages.pending_actions import details_of_proposal
+from services.actions.access_request import question_about
+from services.actions.action_types import Act
+from services.actions.audit import entry_of, note
+from services.actions.execution import perform
+from services.actions.permissions import person_of, refusal_of, ruling_on
+from services.actions.preparation import prepare, with_current_app
+from services.actions.result import Done, NotAllowed
+from services.authorization.authorizer import Ruling
+from services.request.app_visibility import is_seen
+from services.request.context import Answer, Audience, Caller
+from services.request.finder import NotNamed
+from services.slack.workspace_members import NotAMember
+from storage.accounts import NoKey
+from storage.encryption import CannotOpen
+from storage.pending_actions import Deciders, Proposal, ProposalState, signed_text
+from storage.workflow_steps import Outcome
+
+log = structlog.get_logger()
+
+NAME_A_PERSON = (
+    "This needs a second person's agreement, so somebody must ask for it. Fill in *On behalf of* in the workflow's"
+    " step: that person is asked first."
+)
+TOO_LONG = (
+    "This needs somebody else's agreement, and it is too long to be shown to them whole. Shorten it, or start it"
+    " without what is not needed."
+)
+ASKER_NOT_LINKED = "The person who asked for this has no {provider} account linked that works."
+ASKER_NOT_A_MEMBER = "Slack does not say that the person who asked for this still belongs to the workspace."
+NO_CHANNEL = (
+    "This needs a second person's agreement, and there is no channel to ask for it in. Do it in a channel."
+)
+
+
+async def do(act: Act, caller: Caller, *, execution: str | None = None) -> Done:
+    """Do it, or ask for a second person's agreement first; `execution` names the workflow's step that waits for it.
+
+    Raises NotAllowed, NotNamed, ProviderError.
+    """
+    linked = await caller.may_act(act.provider)
+    act = await prepare(act, caller, linked=linked)
+    ruling = await _judge(act, caller)
+    if not linked and not ruling.confirm:
+        # They have linked an account in between: what was judged was not looked up with it.
+        raise NotNamed("Your account has just changed. Try again.")
+    if ruling.second and not caller.person:
+        await _refuse(act, caller, NAME_A_PERSON)
+    if ruling.confirm or ruling.second:
+        return await _propose(act, caller, ruling, execution)
+    return await do_now(act, caller)
+
+
+async def judged(act: Act, caller: Caller) -> Ruling:
+    """What the policy says to it, and nothing done yet; what is refused is written down.
+
+    Raises NotAllowed, NotNamed, ProviderError.
+    """
+    if await caller.may_act(act.provider):
+        act = await with_current_app(act, caller)
+    return await _judge(act, caller)
+
+
+async def _judge(act: Act, caller: Caller) -> Ruling:
+    ruling = await ruling_on(await question_about(act, caller, caller.channel), caller)
+    if ruling.refused is not None:
+        await _refuse(act, caller, ruling.refused, ruling)
+    return ruling
+
+
+async def _refuse(act: Act, caller: Caller, why: str, ruling: Ruling | None = None) -> NoReturn:
+    """Write the refusal down. Raises NotAllowed."""
+    await note(caller, entry_of(Event.REFUSED, act, caller, answer=why))
+    raise await refusal_of(ruling or Ruling(refused=why), caller, act.provider, act.app)
+
+
+async def do_now(act: Act, caller: Caller, *, agreed_by: str | None = None) -> Done:
+    """Do what was judged already. Written down before it is asked for: a crash between the two leaves a trace."""
+    await note(caller, entry_of(Event.BEGUN, act, caller, agreed_by=agreed_by))
+    try:
+        done = await perform(act, caller)
+    except BaseException as problem:
+        told = problem.statement() if isinstance(problem, ProviderError) else str(problem)
+        said = told or type(problem).__name__
+        await note(caller, entry_of(Event.FAILED, act, caller, answer=said, agreed_by=agreed_by))
+        raise
+    await note(caller, entry_of(Event.DONE, act, caller, answer=done.said, agreed_by=agreed_by))
+    caller.desk.lookout.look_now(act.provider)
+    return done
+
+
+async def decide(about: ProposalButton, caller: Caller, *, agreed: bool) -> Answer | None:
+    """Agree to what somebody else wants to do, or decline it; its message says so. Raises NotAllowed, NotNamed.
+
+    A button carries a right, so it is signed; and whoever presses it is judged anew.
+    """
+    proposal = await _open(about, caller)
+    asker = _asker(proposal, caller)
+    await _check_decider(proposal, caller)
+    state = ProposalState.AGREED if agreed else ProposalState.DECLINED
+    event = Event.AGREED if agreed else Event.DECLINED
+    shown = proposal.act.words()
+    reason, themselves = proposal.act.reason(), proposal.deciders.themselves
+    said = pending_actions.proposal_decided(
+        shown,
+        by=proposal.asked_by,
+        decided_by=caller.person,
+        agreed=agreed,
+        reason=reason,
+        themselves=themselves,
+    )
+    to_asker = None
+    if not agreed and not themselves:
+        to_asker = pending_actions.proposal_declined(
+            shown, decided_by=caller.person, channel=proposal.channel, reason=reason
+        )
+    entry = entry_of(event, proposal.act, asker, agreed_by=caller.person)
+    proposals = caller.desk.storage.proposals
+    if not await proposals.conclude(
+        proposal, state, said, entry, by=caller.person, at=caller.now(), to_asker=to_asker
+    ):
+        raise NotNamed("Somebody else has just decided this.")
+    caller.desk.outbox_changed()
+    if not agreed:
+        await _conclude_step(proposal, caller, Outcome(error="Somebody declined it."))
+        return None
+    return await _carry_out(proposal, caller, asker)
+
+
+async def _carry_out(proposal: Proposal, caller: Caller, asker: Caller) -> Answer | None:
+    """Do what was agreed to, as the one who asked for it."""
+    act = proposal.act
+    try:
+        if proposal.deciders.themselves:
+            # They have said that it is them; a second person may be needed all the same.
+            done = await do(act, asker, execution=proposal.execution)
+        else:
+            done = await _do_agreed(act, asker, agreed_by=caller.person)
+    except Exception as problem:
+        await caller.desk.storage.proposals.finish(proposal)
+        said = redact(str(problem))
+        await _say_it_failed(proposal, caller, said)
+        await _conclude_step(proposal, caller, Outcome(error=said or "It did not work."))
+        raise
+    await caller.desk.storage.proposals.finish(proposal)
+    if not done.waits:
+        await _conclude_step(proposal, caller, Outcome(outputs=done.facts))
+    return done.answer
+
+
+async def _do_agreed(act: Act, asker: Caller, *, agreed_by: str) -> Done:
+    """Do what another person agreed to, who is told what hinders the asker, and not offered what would help only them.
+
+    Raises NotAllowed, NotNamed, ProviderError.
+    """
+    try:
+        # The app may have another name by now, which rules are about; what was agreed to stays as it was shown.
+        question = await question_about(await with_current_app(act, asker), asker, asker.channel)
+        ruling = await ruling_on(question, asker)
+        if ruling.refused is not None:
+            await note(asker, entry_of(Event.REFUSED, act, asker, answer=ruling.refused))
+            raise NotAllowed(await _refusal_for_others(ruling, asker, act.provider))
+        return await do_now(act, asker, agreed_by=agreed_by)
+    except NotAMember as problem:
+        raise NotAllowed(ASKER_NOT_A_MEMBER) from problem
+    except NotConnected as problem:
+        raise NotAllowed(ASKER_NOT_LINKED.format(provider=act.provider.label)) from problem
+
+
+async def _refusal_for_others(ruling: Ruling, asker: Caller, provider: Provider) -> str:
+    """Why the asker may not, in words for somebody else."""
+    if ruling.connect is not None:
+        return ASKER_NOT_LINKED.format(provider=provider.label)
+    if await asker.desk.clients.members.refusal(asker.team, asker.person) is not None:
+        return ASKER_NOT_A_MEMBER
+    return ruling.refused or ""
+
+
+async def _propose(act: Act, caller: Caller, ruling: Ruling, execution: str | None) -> Done:
+    details = details_of_proposal(act.full_details())
+    if details is None:
+        raise NotNamed(TOO_LONG)
+    channel = caller.person if ruling.confirm else await _where_to_ask(act.app, caller)
+    now = caller.now()
+    proposals = caller.desk.storage.proposals
+    proposal = proposals.new(
+        act,
+        team=caller.team,
+        channel=channel,
+        asked_by=caller.person,
+        deciders=Deciders(who=ruling.second, themselves=ruling.confirm),
+        asked_at=now,
+        expires_at=now + timedelta(minutes=ruling.minutes),
+        execution=execution,
+    )
+    vault = caller.desk.storage.vault
+    if vault is None:
+        raise NotAllowed(str(NoKey()))
+    groups = caller.desk.rulings.groups
+    names = [await groups.names(caller.team, who) for who in ruling.second]
+    value = ProposalButton(id=proposal.id, seal=vault.sign(signed_text(caller.team, proposal.id)))
+    message = pending_actions.proposal(
+        act.words(),
+        by=caller.person,
+        who=names,
+        until=proposal.expires_at,
+        value=value,
+        details=details,
+        themselves=ruling.confirm,
+        notified=ruling.second,
+    )
+    asker = replace(caller, channel=channel)
+    await proposals.begin(proposal, message, entry_of(Event.PROPOSED, act, asker))
+    caller.desk.outbox_changed()
+    caller.desk.proposals_changed()
+    said = pending_actions.proposed(act.words(), channel=channel, until=proposal.expires_at)
+    return Done(Answer(said, Audience.ONE_PERSON), waits=True)
+
+
+async def _where_to_ask(app: App | None, caller: Caller) -> str:
+    """The channel where others can see it: this one, or one that follows the app. Raises NotAllowed."""
+    if caller.channel and not caller.channel.startswith("D"):
+        return caller.channel
+    subscriptions = caller.desk.storage.subscriptions
+    for one in await subscriptions.of_app(app.provider, app.slug) if app is not None else ():
+        here = one.team == caller.team and not one.channel.startswith("D")
+        if here and not one.terms.run and is_seen(one, caller.desk.clients.at(one.provider)):
+            return one.channel
+    raise NotAllowed(NO_CHANNEL)
+
+
+async def _open(about: ProposalButton, caller: Caller) -> Proposal:
+    vault = caller.desk.storage.vault
+    if vault is None or not vault.is_signed(signed_text(caller.team, about.id), about.seal):
+        raise NotNamed("This button is not one of mine, or is too old. Ask for it again.")
+    try:
+        proposal = await caller.desk.storage.proposals.find_open(caller.team, about.id)
+    except CannotOpen as problem:
+        raise NotNamed("I can't read any more what this was about. Ask for it again.") from problem
+    if proposal is not None and not proposal.bound:
+        raise NotNamed("This was asked for before I was updated. Ask for it again.")
+    if proposal is None:
+        raise NotNamed("This was decided already, or its time has run out.")
+    if proposal.expires_at <= caller.now():
+        raise NotNamed("Its time has run out. Ask for it again.")
+    return proposal
+
+
+async def _check_decider(proposal: Proposal, caller: Caller) -> None:
+    """Whether this person may decide it. Raises NotAllowed, and writes the refusal down."""
+    problem = await _why_not(proposal, caller)
+    if problem is not None:
+        await note(caller, entry_of(Event.REFUSED, proposal.act, caller, answer=problem))
+        raise NotAllowed(problem)
+
+
+async def _why_not(proposal: Proposal, caller: Caller) -> str | None:
+    mine = caller.person == proposal.asked_by
+    if proposal.deciders.themselves:
+        return None if mine else "Only the person in whose name it would be done can say yes or no."
+    if mine:
+        return "Somebody else must agree: a second person is the point of it."
+    provider = proposal.act.provider
+    if await _is_same_there(proposal, caller, provider):
+        return f"You are the same person at {provider.label} as the one who asks, so you can't be the second."
+    act = proposal.act
+    if await caller.may_act(provider):
+        # Nobody agrees to what they may not see.
+        try:
+            act = await with_current_app(act, caller)
+        except NotNamed as problem:
+            return str(problem)
+    ruling = await ruling_on(await question_about(act, _asker(proposal, caller), proposal.channel), caller)
+    if ruling.refused is not None:
+        return ruling.refused
+    if ruling.second and proposal.asked_at + timedelta(minutes=ruling.minutes) <= caller.now():
+        return "The rules give less time for this by now, and it has run out. Ask for it again."
+    rulings, person = caller.desk.rulings, person_of(caller)
+    # Those that held when it was asked for, and those that hold now.
+    for who in dict.fromkeys((*proposal.deciders.who, *ruling.second)):
+        if not await rulings.includes(who, person):
+            return f"Only {await rulings.groups.names(caller.team, who)} may agree to this."
+    return None
+
+
+async def _is_same_there(proposal: Proposal, caller: Caller, provider: Provider) -> bool:
+    """Whether one person with two accounts in Slack would agree with themselves."""
+    accounts = caller.storage.accounts
+    one = await accounts.find(proposal.asked_by, provider)
+    other = await accounts.find(caller.person, provider)
+    return one is not None and other is not None and one.provider_user == other.provider_user
+
+
+def _asker(proposal: Proposal, caller: Caller) -> Caller:
+    """The one who asked, as if they did it now."""
+    channel = "" if proposal.deciders.themselves else proposal.channel
+    return Caller(desk=caller.desk, person=proposal.asked_by, team=proposal.team, channel=channel)
+
+
+async def _say_it_failed(proposal: Proposal, caller: Caller, problem: str) -> None:
+    said: Message = pending_actions.proposal_failed(
+        proposal.act.words(),
+        by=proposal.asked_by,
+        decided_by=caller.person,
+        problem=problem,
+        themselves=proposal.deciders.themselves,
+    )
+    await caller.desk.storage.proposals.say(proposal, said)
+    caller.desk.outbox_changed()
+
+
+async def _conclude_step(proposal: Proposal, caller: Caller, outcome: Outcome) -> None:
+    if proposal.execution is not None:
+        await caller.desk.storage.steps.conclude(proposal.team, proposal.execution, outcome)
+        caller.desk.steps_changed()

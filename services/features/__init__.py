@@ -1,0 +1,1 @@
+"""Commands that every provider has, one folder per feature."""

@@ -1,0 +1,1 @@
+"""Access rules: shown, added, removed."""

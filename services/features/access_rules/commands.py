@@ -1,0 +1,238 @@
+"""Who may do what: explained to everybody, changed by admins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from pydantic import ValidationError
+
+from domain.access_policy import (
+    MOST_MINUTES,
+    Allow,
+    Part,
+    Permission,
+    Protect,
+    Question,
+    Verdict,
+    Who,
+    is_wrong_id,
+    permissions_at,
+)
+from domain.build import App
+from domain.commands.shared_commands import ShowPolicy
+from domain.message import Block
+from domain.provider import Provider
+from domain.redaction.redactor import redact
+from messages import access_rules
+from messages.access_rules import FilledRule, ShownRule
+from messages.kit.view_metadata import Origin
+from services.actions.audit import noted
+from services.actions.permissions import person_of
+from services.actions.result import NotAllowed
+from services.request.context import Answer, Audience, Caller
+from services.request.finder import NotNamed, channels_app, find_app
+from services.request.modals import open_in_time
+
+TITLE = "Policy"
+MOST_RULES = 100
+# What is done most often at each, as the example of what holds for whoever asks.
+_TRIED: Mapping[Provider, tuple[Permission, str]] = MappingProxyType(
+    {
+        Provider.BITRISE: (Permission.TRIGGER, "start builds"),
+        Provider.BUILDIO: (Permission.DEPLOY, "deploy"),
+    }
+)
+# The field of each part of a rule that is an id of Slack's.
+_PICKERS: Mapping[str, str] = MappingProxyType({"channels": "channel"})
+ADMINS_ONLY = "Only admins and owners of this workspace can change its rules."
+
+
+class RuleProblem(NotNamed):
+    """What was filled in makes no rule; `field` names where."""
+
+    def __init__(self, field: str, words: str) -> None:
+        super().__init__(words)
+        self.field = field
+
+
+async def show(ask: ShowPolicy, caller: Caller, provider: Provider = Provider.BITRISE) -> Answer:
+    """Who may do what at the provider in this channel, with an app or with any. Raises NotAMember."""
+    await caller.check_full_member()
+    app = await (
+        find_app(caller, ask.app, provider) if ask.app is not None else channels_app(caller, provider)
+    )
+    rulings = caller.desk.rulings
+    questions = [
+        Question(permission=permission, provider=provider, app=app, channel=caller.channel)
+        for permission in permissions_at(provider)
+    ]
+    judged = await rulings.verdicts(questions, caller.team)
+    verdicts = {question.permission: verdict for question, verdict in zip(questions, judged, strict=True)}
+    of_workspace = await caller.storage.policies.all()
+    said = access_rules.policy(
+        app,
+        provider,
+        verdicts,
+        await _names(verdicts.values(), caller),
+        [await _shown(rule, caller, provider) for rule in rulings.operators(caller.team)],
+        [await _shown(one.rule, caller, provider, number=one.number) for one in of_workspace],
+        is_admin=await caller.is_admin(),
+        you=await _you(app, caller, provider, verdicts),
+    )
+    return Answer(said, Audience.ONE_PERSON, title=TITLE)
+
+
+async def redraw(view: Mapping[str, Any], filled: FilledRule, origin: Origin, caller: Caller) -> None:
+    """Show the fields of the kind of rule that was picked, with what is filled in so far. Raises SlackCallFailed."""
+    await caller.redraw(str(view["id"]), access_rules.policy_modal(filled, origin=origin))
+
+
+async def open_modal(caller: Caller, provider: Provider, slug: str = "") -> None:
+    """Ask for a rule, about the app with this slug. Raises NotAllowed, ProviderError, SlackCallFailed."""
+    await _check_admin(caller)
+
+    async def form() -> Block:
+        app = await caller.apps_of(provider).require(slug) if slug else None
+        filled = FilledRule(app=app.slug, app_title=app.title) if app is not None else FilledRule()
+        return access_rules.policy_modal(filled, origin=Origin(channel=caller.channel, provider=provider))
+
+    await open_in_time(form(), caller, "Add a rule")
+
+
+async def add(filled: FilledRule, caller: Caller, provider: Provider = Provider.BITRISE) -> Answer:
+    """Add a rule. Raises NotAllowed, RuleProblem."""
+    _check_no_secret(filled)  # first of all, so that it is said at its field, and put into no view again
+    await _check_admin(caller)
+    rule = rule_of(filled)
+    if isinstance(rule, Protect) and caller.desk.storage.vault is None:
+        raise RuleProblem("kind", "Asking for a second person needs BUILDBELL_SECRET_KEY, which is not set.")
+    if len(await caller.storage.policies.all()) >= MOST_RULES:
+        raise RuleProblem("kind", f"There are {MOST_RULES} rules already. Take some away first.")
+    shown = await _shown(rule, caller, provider)
+    async with noted(caller, "policy_add", about={"rule": rule.model_dump_json()}):
+        await caller.storage.policies.add(rule, by=caller.person, at=caller.now())
+    return Answer(access_rules.rule_added(shown), Audience.CHANNEL, title=TITLE)
+
+
+async def remove(number: int, caller: Caller) -> Answer:
+    """Take one of the workspace's rules away. Raises NotAllowed, NotNamed."""
+    await _check_admin(caller)
+    found = [one for one in await caller.storage.policies.all() if one.number == number]
+    if not found:
+        raise NotNamed("There is no such rule any more.")
+    shown = await _shown(found[0].rule, caller, Provider.BITRISE)
+    body = found[0].rule.model_dump_json()
+    async with noted(caller, "policy_remove", about={"rule": body}):
+        await caller.storage.policies.remove(number)
+    return Answer(access_rules.rule_removed(shown), Audience.CHANNEL, title=TITLE)
+
+
+def rule_of(filled: FilledRule) -> Allow | Protect:
+    """The rule that was filled in. Raises RuleProblem."""
+    if not filled.acts and not filled.everything:
+        raise RuleProblem("acts", "Choose what the rule is about, or All actions.")
+    if not filled.who:
+        raise RuleProblem("who", "Choose who may do it.")
+    if filled.who == "chosen" and not filled.people and not filled.groups:
+        raise RuleProblem("people", "Pick people or groups, or say that everyone or nobody is meant.")
+    chosen = filled.who == "chosen"
+    about: dict[str, object] = {
+        "apps": (filled.app,) if filled.app else (),
+        "channels": (filled.channel,) if filled.channel else (),
+        "who": {
+            "everyone": filled.who == "everyone",
+            "people": filled.people if chosen else (),
+            "groups": filled.groups if chosen else (),
+        },
+    }
+    if filled.acts and not filled.everything:
+        about["permissions"] = frozenset(filled.acts)
+    if filled.providers:
+        about["providers"] = filled.providers
+    try:
+        if filled.kind != "protect":
+            return Allow.model_validate(about)
+        if filled.who == "nobody":
+            raise RuleProblem(
+                "who", "If nobody may agree, nothing could be done: say instead that nobody may."
+            )
+        if (
+            not filled.minutes.isdecimal()
+            or len(filled.minutes) > 4
+            or not 1 <= int(filled.minutes) <= MOST_MINUTES
+        ):
+            raise RuleProblem("minutes", f"Give a number of minutes from 1 to {MOST_MINUTES}.")
+        more = {
+            "branches": filled.branches,
+            "workflows": filled.workflows,
+            "stages": filled.stages,
+            "minutes": int(filled.minutes),
+        }
+        return Protect.model_validate(about | more)
+    except ValidationError as error:
+        first = error.errors()[0]
+        if is_wrong_id(first):
+            part = str(first["loc"][-2])
+            raise RuleProblem(
+                _PICKERS.get(part, part), "This can't be used in a rule. Pick another."
+            ) from error
+        words = first["msg"].removeprefix("Value error, ")
+        raise RuleProblem("acts", f"{words[:1].upper()}{words[1:]}.") from error
+
+
+def _check_no_secret(filled: FilledRule) -> None:
+    """Rules are shown to everybody, and kept as they are. Raises RuleProblem."""
+    for field, names in (
+        ("branches", filled.branches),
+        ("workflows", filled.workflows),
+        ("stages", filled.stages),
+    ):
+        if any(redact(name) != name for name in names):
+            raise RuleProblem(field, "This looks like a token or a password. Only names belong here.")
+
+
+async def _check_admin(caller: Caller) -> None:
+    if not await caller.is_admin():
+        raise NotAllowed(ADMINS_ONLY)
+
+
+async def _shown(
+    rule: Allow | Protect, caller: Caller, provider: Provider, *, number: int | None = None
+) -> ShownRule:
+    """The rule with its people and its one app by name; the app, where the person sees it at this provider."""
+    app = None
+    if len(rule.apps) == 1:
+        apps = await caller.apps_of(provider).in_time()
+        app = next((one.title for one in apps if one.slug == rule.apps[0]), None)
+    who = await caller.desk.rulings.groups.names(caller.team, rule.who)
+    return ShownRule(rule=rule, who=who, app=app, number=number)
+
+
+async def _names(verdicts: Iterable[Verdict], caller: Caller) -> dict[Who, str]:
+    """All that the verdicts are about, by name."""
+    groups, named = caller.desk.rulings.groups, dict[Who, str]()
+    for verdict in verdicts:
+        for who in (*(one.who for one in verdict.requirements), *verdict.agreeing):
+            if who not in named:
+                named[who] = await groups.names(caller.team, who)
+    return named
+
+
+async def _you(
+    app: App | None, caller: Caller, provider: Provider, verdicts: Mapping[Permission, Verdict]
+) -> str:
+    """What holds for whoever asks, in words."""
+    permission, doing = _TRIED.get(provider, (Permission.SUBSCRIBE, "change subscriptions"))
+    question = Question(permission=permission, provider=provider, app=app, channel=caller.channel)
+    ruling = await caller.desk.rulings.of(question, person_of(caller))
+    if ruling.refused is not None:
+        by_app = app is None and Part.APP in verdicts[permission].unknown
+        return f"You may not {doing}{' of every app' if by_app else ''} here: {ruling.refused}"
+    if not ruling.second:
+        return f"You may {doing} here."
+    sure = [one for one in verdicts[permission].protections if not one.is_conditional]
+    return f"You may {doing} here, with a second person's agreement" + (
+        "." if sure else " where a rule asks for one."
+    )

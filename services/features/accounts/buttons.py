@@ -1,0 +1,59 @@
+"""Buttons about accounts, rules, and what somebody else must agree to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from domain.commands.shared_commands import Disconnect
+from messages import accounts as message_accounts
+from messages.kit import action_ids
+from messages.kit.button_values import NotAButton, PolicyButton, ProposalButton
+from services.actions import run
+from services.features.access_rules import commands as access_rule_commands
+from services.features.accounts import commands
+from services.request.button_press import Press, Respond
+from services.request.context import Answer
+
+
+async def _connect(press: Press) -> None:
+    await commands.open_modal(press.caller, message_accounts.read_provider(press.value))
+
+
+async def _disconnect(press: Press) -> Answer:
+    return await commands.disconnect(Disconnect(), press.caller, message_accounts.read_provider(press.value))
+
+
+async def _wipe(press: Press) -> Answer:
+    return await commands.wipe(press.caller, message_accounts.read_provider(press.value))
+
+
+async def _add_rule(press: Press) -> None:
+    about = PolicyButton.decode(press.value)
+    await access_rule_commands.open_modal(press.caller, about.provider, about.app)
+
+
+async def _remove_rule(press: Press) -> Answer:
+    if not press.value.isdecimal() or len(press.value) > 15:
+        raise NotAButton
+    return await access_rule_commands.remove(int(press.value), press.caller)
+
+
+async def _agree(press: Press) -> Answer | None:
+    return await run.decide(ProposalButton.decode(press.value), press.caller, agreed=True)
+
+
+async def _decline(press: Press) -> Answer | None:
+    return await run.decide(ProposalButton.decode(press.value), press.caller, agreed=False)
+
+
+ANSWERS: Mapping[str, Respond] = {
+    action_ids.DISCONNECT: _disconnect,
+    action_ids.WIPE_TOKEN: _wipe,
+    action_ids.POLICY_REMOVE: _remove_rule,
+    action_ids.PROPOSAL_AGREE: _agree,
+    action_ids.PROPOSAL_DECLINE: _decline,
+}
+FORMS: Mapping[str, Respond] = {
+    action_ids.CONNECT: _connect,
+    action_ids.POLICY_ADD: _add_rule,
+}

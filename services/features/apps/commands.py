@@ -1,0 +1,54 @@
+"""Questions about apps, and the channel's choice of one."""
+
+from __future__ import annotations
+
+from domain.commands.command_line import grammar_of
+from domain.commands.shared_commands import ListApps, UseApp
+from domain.message import Message
+from domain.provider import Provider
+from messages import apps as message_apps
+from messages import notices
+from services.actions.permissions import permitted
+from services.features.subscriptions.commands import current_app
+from services.request.context import Answer, Audience, Caller
+from services.request.finder import NotNamed
+from services.slack.workspace_members import NotAMember
+
+PAGE = 20
+
+
+async def list_apps(ask: ListApps, caller: Caller) -> Answer:
+    """A page of the apps that the person may see."""
+    apps = sorted(await caller.apps.all(), key=lambda app: app.title.casefold())
+    start = (ask.page - 1) * PAGE
+    said = message_apps.app_list(apps[start : start + PAGE], total=len(apps), page=ask.page, size=PAGE)
+    return Answer(await with_limit(said, caller, Provider.BITRISE, empty=not apps))
+
+
+async def with_limit(said: Message, caller: Caller, provider: Provider, *, empty: bool) -> Message:
+    """The list with the reason why there is no more in it, where somebody sees what the channel follows alone.
+
+    Raises that reason where there is nothing in it at all.
+    """
+    limit = await caller.apps_of(provider).limit()
+    if limit is None or isinstance(limit, NotAMember):
+        return said
+    if empty:
+        raise limit
+    return notices.with_connect_button(said, str(limit), provider)
+
+
+async def use_app(ask: UseApp, caller: Caller, provider: Provider) -> Answer:
+    """Make an app the channel's default. Raises NotAllowed, and NotNamed where none is named."""
+    if ask.app is None:
+        example = grammar_of(provider).entry_for("use")
+        raise NotNamed(
+            f"Which app? For example `{provider.command} {example.example if example else 'use APP'}`;"
+            f" `{provider.command} apps` lists them all."
+        )
+    app = await current_app(await caller.apps_of(provider).find(ask.app), caller)
+    async with permitted(caller, "use", provider, app):
+        await caller.storage.channels.use(
+            caller.channel, provider, app.slug, by=caller.person, at=caller.now()
+        )
+    return Answer(message_apps.using_app(app, by=caller.person), Audience.CHANNEL)

@@ -1,0 +1,1 @@
+"""Builds: status, lists, started runs."""

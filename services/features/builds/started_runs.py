@@ -1,0 +1,155 @@
+"""What was just started, followed to its end in the message that says so."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Sequence
+from datetime import timedelta
+
+import structlog
+
+from domain.build import App, PipelineRef
+from domain.build_filter import BuildFilter
+from domain.errors import NoAccess, NotFound, ProviderError
+from domain.message import Block
+from domain.notifications.rule import Style, Terms
+from domain.poll_state import Baseline
+from messages.kit.message_state import RunNote
+from providers.bitrise.builds import action_messages
+from services.features.subscriptions.scope import own_scope
+from services.outbox.message_key import Subject, build_run, pipeline_run
+from services.request.context import Answer, Audience, Caller
+from services.slack.errors import SlackCallFailed
+from storage.subscriptions import Scope, SeenAs
+from storage.workspace_subscriptions import StartedRun
+
+log = structlog.get_logger()
+
+# The provider may be asked, and may date what it starts, a little before that is known here.
+BEFORE_ITS_START = timedelta(minutes=2)
+# What was started is to be said soon, whether Slack answers or not.
+SECONDS_TO_ASK = 5
+# The bot can't write there.
+_CLOSED = frozenset({"channel_not_found", "is_archived"})
+
+
+async def follow_build(
+    app: App, slug: str | None, note: RunNote, caller: Caller, *, buttons: Sequence[Block]
+) -> Answer | None:
+    """Follow a build or deployment that was just started; the answer where its message does not say it all.
+
+    `slug` is None where the provider does not say what it has started.
+    """
+    if slug is None:
+        return _answer(note, caller, buttons)
+    only = BuildFilter(builds=frozenset({slug}))
+    return await _follow(app, only, build_run(slug), note, caller, buttons)
+
+
+async def follow_pipeline(
+    app: App, attempt: PipelineRef, note: RunNote, caller: Caller, *, buttons: Sequence[Block]
+) -> Answer | None:
+    """The same for an attempt of a pipeline."""
+    only = BuildFilter(attempts=frozenset({attempt.key}))
+    return await _follow(app, only, pipeline_run(attempt.key), note, caller, buttons)
+
+
+async def _follow(
+    app: App, only: BuildFilter, subject: Subject, note: RunNote, caller: Caller, buttons: Sequence[Block]
+) -> Answer | None:
+    if not caller.person:
+        return None  # a workflow that nobody is named in: its own steps go on with what was started
+    try:
+        return await _begin_following(app, only, subject, note, caller, buttons)
+    except (NotFound, NoAccess) as problem:
+        # The bot itself can't see what this person may start.
+        log.info("run.not_watched", app=app.slug, reason=type(problem).__name__)
+    except Exception:
+        # It has been started all the same, which is what whoever started it, and the audit log, must hear.
+        log.exception("run.not_followed", app=app.slug)
+    return _answer(note, caller, buttons)
+
+
+async def _begin_following(
+    app: App, only: BuildFilter, subject: Subject, note: RunNote, caller: Caller, buttons: Sequence[Block]
+) -> Answer | None:
+    # The provider's own times are compared with its clock: ours may be off.
+    began, since = caller.now(), caller.now_at(app.provider) - BEFORE_ITS_START
+    here, scope, baseline = await asyncio.gather(
+        _can_write(caller), _scope(app, caller), _baseline(app, caller)
+    )
+    channel = caller.channel if here else await _direct_message(caller)
+    run = StartedRun(
+        app=app,
+        terms=Terms(filter=only, style=Style.LIVE, once=True, run=True),
+        key=secrets.token_hex(8),
+        subject=str(subject),
+        content=action_messages.run_begun(note, buttons).encode(),
+        note=note.encode(),
+        thread_ts=caller.thread if here else None,
+    )
+    await caller.storage.subscriptions.follow(
+        run, channel=channel, by=caller.person, at=began, baseline=baseline or Baseline(at=since), scope=scope
+    )
+    caller.desk.outbox_changed()
+    # Those in a channel in which the bot can't write are told as every command is answered there.
+    return None if here or not caller.channel else _answer(note, caller, buttons)
+
+
+def _answer(note: RunNote, caller: Caller, buttons: Sequence[Block]) -> Answer | None:
+    return Answer(action_messages.run_begun(note, buttons), Audience.CHANNEL) if caller.person else None
+
+
+async def _can_write(caller: Caller) -> bool:
+    """Whether the bot can post where the person is; where nobody can say, it tries."""
+    if not caller.channel:
+        return False
+    if caller.channel.startswith("D"):
+        return caller.channel == await _direct_message(caller)
+    try:
+        async with asyncio.timeout(SECONDS_TO_ASK):
+            found = (await caller.slack.conversations_info(channel=caller.channel)).get("channel") or {}
+    except SlackCallFailed as error:
+        return error.reason not in _CLOSED
+    except TimeoutError:
+        return True
+    if found.get("is_archived"):
+        return False
+    return not (found.get("is_private") and found.get("is_member") is False)
+
+
+async def _direct_message(caller: Caller) -> str:
+    """Where the person reads what only they are sent; the outbox finds it by their id where Slack does not say now."""
+    try:
+        return await caller.direct_message_alone()
+    except SlackCallFailed:
+        return caller.person
+
+
+async def _scope(app: App, caller: Caller) -> Scope:
+    """What the message may show: what the person sees who has started it."""
+    if not await caller.is_linked(app.provider):
+        return Scope()  # the bot's own token has done it for them
+    try:
+        return await own_scope(caller.own_apps(app.provider), app)
+    except ProviderError as problem:
+        log.info("run.scope_unknown", app=app.slug, reason=type(problem).__name__)
+        return Scope(seen_as=SeenAs.OWN, logs=False)
+
+
+async def _baseline(app: App, caller: Caller) -> Baseline | None:
+    """What is there of an app that nobody watches yet; None where it is not needed, or not to be had now.
+
+    Raises NotFound, NoAccess.
+    """
+    if await caller.storage.subscriptions.is_watched(app.provider, app.slug):
+        return None
+    try:
+        return await caller.desk.lookout.baseline(app)
+    except (NotFound, NoAccess):
+        raise
+    except ProviderError as problem:
+        # It has been started all the same: its watching begins a little before that, and not with what is there.
+        log.info("run.baseline_unknown", app=app.slug, reason=type(problem).__name__)
+        return None

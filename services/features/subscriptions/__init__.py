@@ -1,0 +1,1 @@
+"""Subscriptions: added, changed, explained, removed."""

@@ -1,0 +1,116 @@
+"""Buttons about subscriptions, and about the person."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping
+
+import structlog
+
+from domain.commands.shared_commands import Subscriptions
+from messages.accounts import read_provider
+from messages.kit import action_ids
+from messages.kit.button_values import AppButton, NotAButton
+from providers.bitrise.builds import open_forms
+from services.features.subscriptions import commands, notification_buttons
+from services.request.button_press import Press, Respond, app_in, numbers_in
+from services.request.context import Answer
+from services.slack.errors import SlackCallFailed
+
+log = structlog.get_logger()
+
+
+async def _subscribe(press: Press) -> None:
+    provider = AppButton.decode(press.value).provider
+    await open_forms.open_subscribe(press.caller, provider, app_in(press))
+
+
+async def _choose_app(press: Press) -> None:
+    await open_forms.open_choose_app(press.caller, read_provider(press.value))
+
+
+async def _settings(press: Press) -> None:
+    await open_forms.open_settings(press.caller)
+
+
+async def _unsubscribe(press: Press) -> Answer | None:
+    return await _in_list(press, commands.unsubscribe_by_ids(numbers_in(press), press.caller))
+
+
+async def _pause(press: Press) -> Answer | None:
+    return await _in_list(press, commands.pause_by_id(_id(press), press.caller))
+
+
+async def _resume(press: Press) -> Answer | None:
+    return await _in_list(press, commands.resume_by_ids(numbers_in(press), press.caller))
+
+
+async def _in_list(press: Press, doing: Awaitable[Answer | None]) -> Answer | None:
+    """Do it, and bring the list up to date on which it was pressed; also one that shows what has ended already."""
+    try:
+        said = await doing
+    except commands.NoSuchSubscription:
+        await _refresh_list(press)
+        raise
+    await _refresh_list(press)
+    return _and_home(press, said)
+
+
+async def _refresh_list(press: Press) -> None:
+    if not press.caller.channel:
+        press.caller.desk.home_changed(press.caller.team, press.caller.person)
+        return
+    provider = press.caller.desk.clients.first
+    listed = await commands.list_subscriptions(Subscriptions(), press.caller, provider)
+    try:
+        await press.say.instead(listed.message)
+    except SlackCallFailed as problem:
+        # What was done is done, and the channel was told.
+        log.info("list.not_refreshed", reason=problem.reason)
+
+
+async def _edit(press: Press) -> None:
+    await open_forms.open_subscription(_id(press), press.caller)
+
+
+async def _claim(press: Press) -> None:
+    await notification_buttons.claim(press.on, press.caller)
+
+
+async def _snooze(press: Press) -> None:
+    await notification_buttons.snooze(press.on, press.caller)
+
+
+async def _unclaim(press: Press) -> None:
+    await notification_buttons.unclaim(press.on, press.caller)
+
+
+async def _end_snooze(press: Press) -> None:
+    await notification_buttons.end_snooze(press.on, press.caller)
+
+
+def _id(press: Press) -> int:
+    if not press.value.isdecimal() or len(press.value) > 15:
+        raise NotAButton
+    return int(press.value)
+
+
+def _and_home(press: Press, said: Answer | None) -> Answer | None:
+    press.caller.desk.home_changed(press.caller.team, press.caller.person)
+    return said
+
+
+ANSWERS: Mapping[str, Respond] = {
+    action_ids.UNSUBSCRIBE: _unsubscribe,
+    action_ids.SUBSCRIPTION_PAUSE: _pause,
+    action_ids.SUBSCRIPTION_RESUME: _resume,
+    action_ids.CARD_CLAIM: _claim,
+    action_ids.CARD_SNOOZE: _snooze,
+    action_ids.CARD_UNCLAIM: _unclaim,
+    action_ids.CARD_UNSNOOZE: _end_snooze,
+}
+FORMS: Mapping[str, Respond] = {
+    action_ids.SUBSCRIPTION_EDIT: _edit,
+    action_ids.SUBSCRIBE: _subscribe,
+    action_ids.CHOOSE_APP: _choose_app,
+    action_ids.SETTINGS: _settings,
+}

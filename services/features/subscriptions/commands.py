@@ -1,0 +1,359 @@
+"""A channel's standing orders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import structlog
+
+from domain.build import App
+from domain.build_filter import Patterns
+from domain.commands.formatting import term_words
+from domain.commands.shared_commands import Subscribe, Subscriptions, Unsubscribe
+from domain.errors import NoAccess, NotConnected, NotFound, ProviderError
+from domain.message import Message
+from domain.notifications.rule import Style, Terms
+from domain.poll_state import Baseline
+from domain.provider import Provider
+from messages import subscriptions as message_subscriptions
+from messages.kit.button_values import NotAButton
+from messages.subscriptions import Blind, SubscriptionRow
+from services.actions.permissions import check_permitted, permitted
+from services.actions.result import NotAllowed
+from services.container import Desk
+from services.features.subscriptions.explain import preview
+from services.features.subscriptions.scope import followed_around, own_scope
+from services.request import user_channels
+from services.request.context import Answer, Audience, Caller
+from services.request.finder import NotNamed, find_app
+from services.slack.channel_membership import enter_channel
+from services.slack.errors import SlackCallFailed
+from storage.subscriptions import Scope, Subscription
+
+log = structlog.get_logger()
+
+
+class ChannelRefused(NotNamed):
+    """The channel can't be posted in; the sentence says what to do."""
+
+
+class NoSuchSubscription(NotNamed):
+    """It has ended, or was never there; the sentence says so."""
+
+
+async def subscribe(ask: Subscribe, caller: Caller, provider: Provider) -> Answer | None:
+    """Let the channel be told of an app's builds from now on.
+
+    The channel hears of it by a message of the bot's own: it shows everybody what was agreed, and it shows the bot
+    whether it can post there at all; where it can't, nothing is subscribed.
+    """
+    app = await find_app(caller, ask.app, provider)
+    terms = await settled(ask, caller)
+    if ask.preview:
+        return await preview(app, terms, caller)
+    return await begin(app, terms, caller)
+
+
+async def begin(app: App, terms: Terms, caller: Caller) -> Answer | None:
+    """Add the subscription for the caller's channel, and say so there; an answer where there is such a one already.
+
+    Raises NotAllowed, ChannelRefused, ProviderError.
+    """
+    app = await current_app(app, caller)
+    async with permitted(caller, "subscribe", app.provider, app, about=_about(terms)):
+        if (there := await _running_like(app, terms, caller)) is not None:
+            return Answer(message_subscriptions.subscribed_already(row_of(there)))
+        subscription = await add(app, terms, caller, channel=caller.channel)
+        try:
+            member = await enter_channel(caller)
+            await _post(caller, message_subscriptions.subscribed(app, terms, by=caller.person, member=member))
+        except BaseException:
+            await caller.storage.subscriptions.remove(subscription)
+            raise
+    caller.desk.lookout.look_now(app.provider)
+    return None
+
+
+async def _running_like(app: App, terms: Terms, caller: Caller) -> Subscription | None:
+    """The channel's subscription to the app with the same terms, unless it has stopped."""
+    for one in await caller.storage.subscriptions.of_channel(caller.channel):
+        same = one.app is not None and one.provider is app.provider and one.app.slug == app.slug
+        if same and one.terms == terms and one.stopped is None:
+            return one
+    return None
+
+
+async def add(
+    app: App, terms: Terms, caller: Caller, *, channel: str, personal: bool = False
+) -> Subscription:
+    """Add a subscription to the app, with what is there now as its beginning. Raises ProviderError.
+
+    It shows what the person can see, for as long as they can; the bot must see it too, since it is the bot that looks.
+    """
+    scope = await scope_of(caller, app.provider, app, personal=personal)
+    subscriptions = caller.storage.subscriptions
+    watched = await subscriptions.is_watched(app.provider, app.slug)
+    return await subscriptions.add(
+        channel=channel,
+        app=app,
+        terms=terms,
+        by=caller.person,
+        at=caller.now(),
+        baseline=None if watched else await _baseline(app, caller),
+        scope=scope,
+    )
+
+
+async def current_app(app: App, caller: Caller) -> App:
+    """The app as it is called now, which is what rules are about; as it was, where its provider can't say.
+
+    It is asked as the caller, or where they don't see it as the bot itself: whoever ends what they can't see is judged
+    all the same.
+    """
+    clients = caller.desk.clients.at(app.provider)
+    for directory in (caller.own_apps(app.provider), clients.service_apps):
+        try:
+            return await directory.ask_for(app.slug)
+        except ProviderError as problem:
+            log.info("app.not_current", app=app.slug, reason=type(problem).__name__)
+    return app
+
+
+async def must_see(app: App, caller: Caller) -> None:
+    """Ask the provider itself whether they see the app, since from then on the bot looks. Raises ProviderError."""
+    if await caller.is_linked(app.provider):
+        await caller.own_apps(app.provider).ask_for(app.slug)
+    else:
+        await caller.apps_of(app.provider).require(app.slug)
+
+
+async def scope_of(caller: Caller, provider: Provider, app: App | None, *, personal: bool = False) -> Scope:
+    """What a subscription may show that this person makes now, of one app or of all at the provider.
+
+    Without an account of their own they make none for others; a `personal` one tells them alone of what their channels
+    follow. Raises NotConnected, another ProviderError, and SlackCallFailed where it is personal.
+    """
+    if await caller.is_linked(provider):
+        return await own_scope(caller.own_apps(provider), app)
+    acts = caller.desk.clients.at(provider).service_acts
+    if not (acts or personal):
+        raise NotConnected(provider=provider)
+    if app is not None:
+        await caller.apps_of(provider).require(app.slug)
+        return Scope(logs=acts)
+    return Scope(apps=None if acts else await followed_around(caller, provider), logs=acts)
+
+
+async def _baseline(app: App, caller: Caller) -> Baseline:
+    try:
+        return await caller.desk.lookout.baseline(app)
+    except (NotFound, NoAccess) as error:
+        raise NotNamed(
+            f"You can see {app.title} at {app.provider.label}, but I can't, and it is I who must watch it. Let whoever"
+            " runs me give my token access to it."
+        ) from error
+
+
+def _about(terms: Terms) -> dict[str, str]:
+    """The terms for the audit log."""
+    return {"terms": term_words(terms)} if terms != Terms() else {}
+
+
+async def settled(ask: Subscribe, caller: Caller) -> Terms:
+    """The terms with what only the asker knows: who "me" is, and in whose time hours are meant."""
+    by = ask.terms.filter.by
+    mine = Patterns(
+        include=tuple(f"@{caller.person}" if one == "@me" else one for one in by.include),
+        exclude=tuple(f"@{caller.person}" if one == "@me" else one for one in by.exclude),
+    )
+    terms = ask.terms.model_copy(update={"filter": ask.terms.filter.model_copy(update={"by": mine})})
+    timed = terms.quiet is not None or terms.style in (Style.DAILY, Style.WEEKLY)
+    if timed and not ask.zone_given:
+        terms = terms.model_copy(update={"zone": await caller.zone()})
+    return terms
+
+
+async def resume_by_ids(ids: Sequence[int], caller: Caller) -> Answer | None:
+    """Let stopped or paused subscriptions of a channel be told again, if it can be posted in; one message says so.
+
+    From now on they show what this person can see. What can't be resumed keeps none of the others from it.
+    Raises NotAllowed, NotNamed, ProviderError.
+    """
+    resumed: list[Subscription] = []
+    problem: Exception | None = None
+    for identity in ids:
+        try:
+            resumed.append(await _resume(identity, caller, said=len(ids) == 1))
+        except (NotNamed, NotAllowed, ProviderError) as one:
+            problem = one
+    if not resumed:
+        raise problem or _no_such(caller.desk.clients.first)
+    if len(ids) > 1:
+        said = message_subscriptions.all_resumed([row_of(one) for one in resumed], by=caller.person)
+        await _post(replace(caller, channel=resumed[0].channel), said)
+    if problem is not None:
+        raise problem
+    return None
+
+
+async def _resume(identity: int, caller: Caller, *, said: bool) -> Subscription:
+    """Let one be told again; where it is to be `said`, before that. Raises NotAllowed, NotNamed, ProviderError."""
+    subscription = await of_this_caller(identity, caller)
+    there = replace(caller, channel=subscription.channel)
+    app = await _judged(subscription, caller)
+    async with permitted(
+        there, "resume", subscription.provider, app, about={"subscription": str(subscription.number)}
+    ):
+        scope = await scope_of(caller, subscription.provider, app)
+        member = await enter_channel(there)
+        if said:
+            await _post(
+                there, message_subscriptions.resumed(app, subscription.terms, by=caller.person, member=member)
+            )
+        await caller.storage.subscriptions.resume(
+            subscription, by=caller.person, at=caller.now(), scope=scope
+        )
+    caller.desk.lookout.look_now(subscription.provider)
+    return subscription
+
+
+async def change(subscription: Subscription, terms: Terms, caller: Caller) -> bool:
+    """Give a subscription other terms, and say so to the channel; returns whether they differ. Raises NotAllowed."""
+    if terms == subscription.terms:
+        return False
+    there = replace(caller, channel=subscription.channel)
+    about = {"subscription": str(subscription.number), **_about(terms)}
+    app = await _judged(subscription, caller)
+    async with permitted(there, "change_subscription", subscription.provider, app, about=about):
+        await caller.storage.subscriptions.change(subscription, terms)
+        said = message_subscriptions.changed(subscription.app, subscription.terms, terms, by=caller.person)
+        await _post(there, said)
+    return True
+
+
+async def pause_by_id(identity: int, caller: Caller) -> Answer | None:
+    """Tell a subscription nothing until somebody lets it be told again; its channel hears of it. Raises NotAllowed."""
+    subscription = await of_this_caller(identity, caller)
+    there = replace(caller, channel=subscription.channel)
+    app = await _judged(subscription, caller)
+    async with permitted(
+        there, "pause", subscription.provider, app, about={"subscription": str(subscription.number)}
+    ):
+        await caller.storage.subscriptions.pause(subscription, caller.now())
+        said = message_subscriptions.paused(subscription.app, subscription.terms, by=caller.person)
+        await _post(there, said)
+    return None
+
+
+async def _judged(subscription: Subscription, caller: Caller) -> App | None:
+    """The subscription's app as rules are to judge it: by its name of today, and not by the one that is stored."""
+    return await current_app(subscription.app, caller) if subscription.app is not None else None
+
+
+async def of_this_caller(identity: int, caller: Caller) -> Subscription:
+    """The subscription of that id: the channel's, or, at the Home, one of the person's. Raises NotNamed."""
+    found = await caller.storage.subscriptions.find(identity)
+    if found is not None:
+        here = found.channel == caller.channel
+        if here or (not caller.channel and found.channel in (await user_channels.of_person(caller)).all):
+            return found
+    raise NoSuchSubscription(
+        "This channel has no such subscription any more."
+        f" `{caller.desk.clients.first.command} subscriptions` lists what it has."
+    )
+
+
+def _no_such(provider: Provider) -> NoSuchSubscription:
+    return NoSuchSubscription(
+        f"This channel has no such subscription. `{provider.command} subscriptions` lists what it has."
+    )
+
+
+async def unsubscribe(ask: Unsubscribe, caller: Caller, provider: Provider) -> Answer:
+    """End one of the channel's subscriptions, by its number whichever provider's it is; or all of an app."""
+    subscriptions = await caller.storage.subscriptions.of_channel(caller.channel)
+    there = [one for one in subscriptions if one.provider is provider]
+    if ask.number is not None:
+        ended = [one for one in subscriptions if one.number == ask.number]
+    elif ask.app is None and len(there) == 1:
+        ended = there
+    else:
+        app = await find_app(caller, ask.app, provider)
+        ended = [one for one in there if one.app is not None and one.app.slug == app.slug]
+    if not ended:
+        raise _no_such(provider)
+    if len(ended) > 1:
+        about = {"subscription": " ".join(str(one.number) for one in ended)}
+        judged = await _judged(ended[0], caller)
+        await check_permitted(caller, "unsubscribe", provider, judged, about=about)
+        return Answer(
+            message_subscriptions.unsubscribe_question([row_of(one) for one in ended]), Audience.ONE_PERSON
+        )
+    return await _end(ended, caller)
+
+
+async def unsubscribe_by_ids(ids: Sequence[int], caller: Caller) -> Answer | None:
+    """End the subscriptions of these ids, of one channel; it hears of it."""
+    ended = [await of_this_caller(identity, caller) for identity in ids]
+    if len({(one.channel, one.app) for one in ended}) > 1:
+        raise NotAButton
+    said = await _end(ended, caller)
+    if caller.channel:
+        return said
+    await _post(replace(caller, channel=ended[0].channel), said.message)
+    return None
+
+
+async def _end(ended: list[Subscription], caller: Caller) -> Answer:
+    """End these subscriptions, and say so to the channel. Raises NotAllowed."""
+    there = replace(caller, channel=ended[0].channel)
+    numbers = " ".join(str(one.number) for one in ended)
+    app = await _judged(ended[0], caller)
+    async with permitted(there, "unsubscribe", ended[0].provider, app, about={"subscription": numbers}):
+        for one in ended:
+            await caller.storage.subscriptions.remove(one)
+    return Answer(
+        message_subscriptions.unsubscribed(ended[0].app, len(ended), by=caller.person), Audience.CHANNEL
+    )
+
+
+async def list_subscriptions(_ask: Subscriptions, caller: Caller, provider: Provider) -> Answer:
+    """What the channel is told of, whichever provider was asked for it."""
+    found = await caller.storage.subscriptions.of_channel(caller.channel)
+    rows = [row_of(one) for one in found]
+    blind = blind_at(dict.fromkeys(one.provider for one in found), caller.desk)
+    ties = await caller.storage.ties.of_channel(caller.channel)
+    return Answer(message_subscriptions.subscriptions(rows, provider, blind=blind, ties=ties))
+
+
+def blind_at(providers: Iterable[Provider], desk: Desk) -> list[Blind]:
+    """Those of the providers that can't be looked at."""
+    found = ((one, desk.lookout.blindness(one)) for one in providers)
+    return [Blind(one, blind.since, blind.reason) for one, blind in found if blind is not None]
+
+
+def row_of(one: Subscription) -> SubscriptionRow:
+    """The subscription as it is listed."""
+    return SubscriptionRow(
+        number=one.number,
+        id=one.id,
+        provider=one.provider,
+        app=one.app,
+        terms=one.terms,
+        created_by=one.created_by,
+        stopped=one.stopped,
+    )
+
+
+async def _post(caller: Caller, message: Message) -> None:
+    try:
+        await caller.slack.chat_postMessage(channel=caller.channel, text=message.text, blocks=message.blocks)
+    except SlackCallFailed as error:
+        if error.reason in ("channel_not_found", "not_in_channel"):
+            raise ChannelRefused(
+                "I can't post in this channel yet. Type `/invite @buildbell` here, then subscribe again."
+            ) from error
+        if error.reason in ("is_archived", "restricted_action"):
+            raise ChannelRefused("Nobody may post in this channel, so it can't be told of builds.") from error
+        raise

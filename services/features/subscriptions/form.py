@@ -1,0 +1,155 @@
+"""The modal that makes or changes a subscription: its app, and its submission."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from slack_bolt.app.async_app import AsyncApp
+from slack_bolt.async_app import AsyncAck
+
+from domain.build import App
+from domain.commands.command_line import grammar_of, parse
+from domain.commands.errors import CommandError
+from domain.commands.shared_commands import Subscribe
+from domain.commands.tokenizer import tokens
+from domain.errors import ProviderError
+from domain.notifications.rule import Terms, TermsProblem, check
+from domain.provider import Provider
+from handlers.middleware import Listening
+from messages import apps, subscription_form
+from messages.kit import action_ids
+from messages.kit.views import FilledIn
+from messages.subscription_form import APP, CHANNEL, MORE, Filled, SubscriptionOrigin, digest_words
+from services.container import Desk
+from services.features.subscriptions import commands
+from services.request.context import Caller
+from services.request.finder import NotNamed, app_by_slug
+from services.request.forms import Course, see_through
+
+CHANNEL_TOLD = "🔔 Done; the channel was told."
+TYPED_EXAMPLE = "subscribe by:@me -by:bot"
+TYPED_EXAMPLES = {Provider.BITRISE: f"{TYPED_EXAMPLE} target:main"}
+
+
+def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
+    """Listen to the modal's submission."""
+
+    @app.view(action_ids.SUBSCRIPTION_MODAL)
+    async def submitted(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any]) -> None:
+        async with listening.answering(action_ids.SUBSCRIPTION_MODAL):
+            caller = Caller.in_body(body, desk)
+            origin = SubscriptionOrigin.read(view["private_metadata"])
+            values = view["state"]["values"]
+            doing = _change(origin, values, caller) if origin.number else _make(origin, values, caller)
+            await see_through(doing, _course(origin, values), ack=ack, caller=caller, view_id=view["id"])
+            desk.home_changed(caller.team, caller.person)
+
+
+async def app_picked(body: dict[str, Any], desk: Desk) -> None:
+    """Let the lists be those of the app that was picked; all else stays as it is in the modal."""
+    view = body["view"]
+    origin = SubscriptionOrigin.read(view.get("private_metadata"))
+    picked = _picked(view["state"]["values"])
+    about = {"app": picked.slug, "provider": picked.provider} if picked else {"app": ""}
+    origin = origin.model_copy(update=about)
+    shown = subscription_form.subscription_modal(
+        picked, subscription_form.read_subscription(view["state"]["values"]), origin=origin
+    )
+    await Caller.in_body(body, desk).redraw(view["id"], shown)
+
+
+def asked_in(values: dict[str, Any], before: Terms, provider: Provider = Provider.BITRISE) -> Subscribe:
+    """What was filled in over the terms from before. Raises CommandError, which names the wrong word.
+
+    `values` is the view's state as Slack sends it. What the modal does not show stays as it was.
+    """
+    filled = subscription_form.read_subscription(values)
+    example = TYPED_EXAMPLES.get(provider, TYPED_EXAMPLE)
+    more = _without_old_times(filled, before)
+    try:
+        # With the style that was picked, where none was typed: what can be typed beside it depends on it.
+        styles = [one.text for one in tokens(more) if one.key == "style"]
+        words = f"subscribe {more}" if styles else f"subscribe style:{filled.style} {more}"
+        typed = parse(words, surface="slash", grammar=grammar_of(provider))
+    except CommandError as error:
+        raise CommandError(error.problem, example=example, provider=provider) from error
+    if not isinstance(typed, Subscribe) or typed.app is not None or typed.preview:
+        wrong = "Here only filters and times can be typed, each with its name."
+        raise CommandError(wrong, example=example, provider=provider)
+    if filled.style not in (typed.terms.style, before.style):
+        wrong = (
+            f"Another style was picked in the field above: take style:{styles[-1]} away, or pick it there."
+        )
+        raise CommandError(wrong, example=example, provider=provider)
+    try:
+        terms = filled.onto(typed.terms)
+    except TermsProblem as problem:
+        raise CommandError(str(problem), example=example, provider=provider) from problem
+    kept = {
+        "once": before.once,
+        "zone": terms.zone if typed.zone_given else before.zone,
+        "filter": terms.filter.model_copy(update={"builds": before.filter.builds}),
+    }
+    terms = terms.model_copy(update=kept)
+    try:
+        check(terms)
+    except TermsProblem as problem:
+        example = "subscribe style:each status:failed"
+        raise CommandError(str(problem), example=example, provider=provider) from problem
+    return typed.model_copy(update={"terms": terms, "zone_given": terms.zone != Terms().zone})
+
+
+def _without_old_times(filled: Filled, before: Terms) -> str:
+    """What was typed, without the times of the digest that the subscription was, if it is to be none any more."""
+    if filled.style is before.style:
+        return filled.more
+    old = digest_words(before).split()
+    return " ".join(word for word in filled.more.split(" ") if word not in old) if old else filled.more
+
+
+async def _change(origin: SubscriptionOrigin, values: dict[str, Any], caller: Caller) -> str:
+    subscription = await commands.of_this_caller(origin.number, caller)
+    ask = asked_in(values, subscription.terms, subscription.provider)
+    terms = await commands.settled(ask, caller)
+    changed = await commands.change(subscription, terms, caller)
+    return CHANNEL_TOLD if changed else "Nothing has changed."
+
+
+async def _make(origin: SubscriptionOrigin, values: dict[str, Any], caller: Caller) -> str:
+    picked = _picked(values)
+    provider = picked.provider if picked is not None else origin.provider
+    ask = asked_in(values, Terms(), provider)
+    app = await app_by_slug(caller, picked.slug if picked is not None else "", provider)
+    channel = FilledIn(values).conversation(CHANNEL) or await caller.direct_message_alone()
+    there = replace(caller, channel=channel)
+    already = await commands.begin(app, await commands.settled(ask, there), there)
+    if already is not None:
+        raise NotNamed(already.message.text)
+    return CHANNEL_TOLD
+
+
+def _course(origin: SubscriptionOrigin, values: dict[str, Any]) -> Course[str]:
+    filled, picked = subscription_form.read_subscription(values), _picked(values)
+    if picked is not None:
+        origin = origin.model_copy(update={"provider": picked.provider})
+    return Course(
+        waiting=subscription_form.subscription_note(f"⏳ Asking {origin.provider.label}…"),
+        done=subscription_form.subscription_note,
+        again=lambda problem: subscription_form.subscription_modal(
+            picked, filled, origin=origin, problem=problem
+        ),
+        refused=subscription_form.subscription_note,
+        field_of=lambda problem: _field_of(problem, origin),
+    )
+
+
+def _field_of(problem: BaseException, origin: SubscriptionOrigin) -> str:
+    if origin.number == 0 and isinstance(problem, commands.ChannelRefused):
+        return CHANNEL
+    return APP if origin.number == 0 and isinstance(problem, ProviderError) else MORE
+
+
+def _picked(values: dict[str, Any]) -> App | None:
+    filled = FilledIn(values)
+    return apps.read_any_app(filled.picked(APP) or "", filled.picked_words(APP))

@@ -1,0 +1,308 @@
+"""The Homes that people have before them: drawn when they open them, and again when something changes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from aiolimiter import AsyncLimiter
+
+from domain.build import App, Build
+from domain.build_author import Names, wrote
+from domain.errors import NotConnected, ProviderError
+from domain.message import Block
+from domain.provider import Provider
+from messages import home
+from messages.home import MOST_OF_MINE, MOST_RUNNING, HomeContent, PlacedSubscription
+from messages.profile_form import Wishes
+from services.container import Desk
+from services.features.accounts import commands
+from services.features.subscriptions import commands as subscription_commands
+from services.request import user_channels
+from services.request.app_visibility import FRESH_TO_SHOW, followed_in
+from services.request.context import Caller
+from services.request.user_channels import Places
+from services.slack.errors import SlackCallFailed
+from services.slack.workspace_members import MembershipUnknown, NotAMember
+from storage.subscriptions import Subscription
+
+log = structlog.get_logger()
+
+# Slack says when a Home is opened, but not when it is left.
+OPEN_FOR = timedelta(minutes=15)
+# One that shows something running is kept right until that has ended, though not for ever.
+OPEN_FOR_PROGRESS = timedelta(hours=4)
+PLACES_FRESH = timedelta(minutes=5)
+MOST_OPEN = 500
+# views.publish is let through a hundred times a minute for each workspace (Slack's rules, "Pace": tier 4), and
+# modals take from nothing else; half of it is left to those who open a Home anew.
+PUBLISHED_A_MINUTE = 50
+SHORTEST_SECONDS = 2.0
+# What runs has come further by then.
+PROGRESS_SECONDS = 30.0
+
+
+class HomeNews:
+    """What may have changed on Homes since they were last drawn; whoever changes something says so here."""
+
+    def __init__(self) -> None:
+        self._people: set[tuple[str, str]] = set()
+        self._wake = asyncio.Event()
+        self._impatient = asyncio.Event()
+
+    def changed(self) -> None:
+        """Something that all Homes may show."""
+        self._wake.set()
+
+    def changed_by(self, team: str, person: str) -> None:
+        """Something that this person of this workspace has just done."""
+        self._people.add((team, person))
+        self._impatient.set()
+        self._wake.set()
+
+    def give_up(self) -> None:
+        """Let nobody wait any longer."""
+        self._impatient.set()
+        self._wake.set()
+
+    async def wait(self) -> None:
+        """Return once there is news."""
+        await self._wake.wait()
+
+    async def wait_for_somebody(self) -> None:
+        """Return once somebody has done something, and waits to see it."""
+        await self._impatient.wait()
+
+    def take(self) -> set[tuple[str, str]]:
+        """The people, each with their workspace, who have done something; from now on all of it is no news any more."""
+        taken, self._people = self._people, set()
+        self._wake.clear()
+        self._impatient.clear()
+        return taken
+
+
+@dataclass
+class OpenHome:
+    """A Home that somebody may be looking at."""
+
+    caller: Caller
+    at: datetime
+    places: tuple[datetime, Places] | None = None
+    shown: str = ""
+    running: bool = False
+
+    def is_open(self, now: datetime) -> bool:
+        """Whether somebody may be looking at it, or it would go on to show something as running that has ended."""
+        return self.at > now - (OPEN_FOR_PROGRESS if self.running else OPEN_FOR)
+
+
+class Homes:
+    """Draws Homes; `run` keeps the open ones up to date until it is stopped."""
+
+    def __init__(self, desk: Desk, news: HomeNews, *, progress_seconds: float = PROGRESS_SECONDS) -> None:
+        self._desk = desk
+        self._news = news
+        self._open: dict[tuple[str, str], OpenHome] = {}
+        self._paces: defaultdict[str, AsyncLimiter] = defaultdict(
+            lambda: AsyncLimiter(PUBLISHED_A_MINUTE, 60)
+        )
+        self._progress_seconds = progress_seconds
+        self._stopping = False
+        self._running = asyncio.Event()
+
+    async def opened(self, caller: Caller) -> None:
+        """Somebody looks at their Home. Raises SlackCallFailed."""
+        key = (caller.team, caller.person)
+        opened = self._open[key] = OpenHome(caller, self._desk.clock())
+        if len(self._open) > MOST_OPEN:
+            del self._open[next(iter(self._open))]
+        await self._publish(opened)
+        self._note_running(opened)
+
+    def left(self, caller: Caller) -> None:
+        """Somebody went to another tab."""
+        self._open.pop((caller.team, caller.person), None)
+
+    def forget(self, team: str) -> None:
+        """The app is gone from the workspace: nobody there looks at a Home any more."""
+        self._open = {key: one for key, one in self._open.items() if key[0] != team}
+        self._paces.pop(team, None)
+
+    def stop(self) -> None:
+        """End `run`."""
+        self._stopping = True
+        self._news.give_up()
+
+    async def run(self) -> None:
+        """Keep the open Homes up to date, at Slack's pace."""
+        while not self._stopping:
+            await self._wait()
+            if self._stopping:
+                return
+            people = self._news.take()
+            self._desk.overview.forget()
+            await self._draw_all(people)
+            # However much happens elsewhere, Homes are not drawn more often than this.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SHORTEST_SECONDS):
+                    await self._news.wait_for_somebody()
+
+    async def _wait(self) -> None:
+        """Return once there is news, or what runs on some Home has come further; a Home may be opened meanwhile."""
+        news = asyncio.create_task(self._news.wait())
+        running = asyncio.create_task(self._running.wait())
+        try:
+            await asyncio.wait({news, running}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({news}, timeout=self._progress_seconds)
+        finally:
+            news.cancel()
+            running.cancel()
+            await asyncio.gather(news, running, return_exceptions=True)
+
+    async def _draw_all(self, people: set[tuple[str, str]]) -> None:
+        """Draw the open Homes; those people have just done something on theirs."""
+        now = self._desk.clock()
+        for key, opened in self._open.items():
+            if key in people:
+                opened.at, opened.places = now, None
+        self._open = {key: one for key, one in self._open.items() if one.is_open(now)}
+        self._running.clear()
+        for key, opened in list(self._open.items()):
+            if self._stopping:
+                return
+            if key not in self._open:
+                continue  # it was left, or its workspace has gone, while others were drawn
+            try:
+                await self._publish(opened)
+            except (SlackCallFailed, TimeoutError) as problem:
+                log.info("home.not_drawn", reason=type(problem).__name__)
+            except Exception:
+                # One person's Home must not keep the others' from being drawn.
+                log.exception("home.broken")
+            self._note_running(opened)
+
+    def _note_running(self, opened: OpenHome) -> None:
+        if opened.running:
+            self._running.set()
+
+    async def _publish(self, opened: OpenHome) -> None:
+        try:
+            view = await self._view(opened)
+        except MembershipUnknown as problem:
+            if opened.shown:
+                return  # what they saw a moment ago stays until Slack says who they are
+            view = home.closed_home(str(problem), now=self._desk.clock())
+        shown = json.dumps(view["blocks"][:-1])
+        if shown == opened.shown:
+            return
+        await self._paces[opened.caller.team].acquire()
+        await opened.caller.slack.views_publish(user_id=opened.caller.person, view=view)
+        opened.shown = shown
+
+    async def _view(self, opened: OpenHome) -> Block:
+        """The Home; of somebody who does not belong to the workspace, why there is nothing on it."""
+        try:
+            await opened.caller.check_belongs()
+        except MembershipUnknown:
+            raise
+        except NotAMember as problem:
+            return home.closed_home(str(problem), now=self._desk.clock())
+        content = await self._content(opened)
+        # What runs gets further, and what could not be had may be had then.
+        missing = content.missing_subscriptions or content.missing_builds
+        opened.running = bool(content.running or missing)
+        return home.home(content, now=self._desk.clock())
+
+    async def _content(self, opened: OpenHome) -> HomeContent:
+        desk, caller = self._desk, opened.caller
+        snapshot = await desk.overview.read()
+        where, found = await self._subscriptions(opened)
+        direct = where.direct
+        visible, apps_problem = await self._visible(caller, found)
+        person = await caller.storage.people.find(caller.person)
+        known = Names(
+            caller.team, {caller.person: frozenset(one for one in (person.name, person.email) if one)}
+        )
+        mine = [
+            build for build in snapshot.latest if _seen(build, visible) and wrote(caller.person, build, known)
+        ]
+        all_running = [build for build in snapshot.running if _seen(build, visible)]
+        running = all_running[:MOST_RUNNING]
+        return HomeContent(
+            wishes=Wishes(
+                name=person.name,
+                mention=person.mention,
+                ends=direct is not None and any(one.app is None and one.channel == direct for one in found),
+            ),
+            ends_known=direct is not None,
+            account=await commands.linked(caller),
+            service_acts=desk.clients.bitrise.service_acts,
+            running=[(build, await self._app(build)) for build in running],
+            running_count=len(all_running),
+            mine=[(build, await self._app(build)) for build in mine[:MOST_OF_MINE]],
+            usual=await desk.usual_times.of_each(running),
+            subscriptions=[
+                PlacedSubscription(
+                    row=subscription_commands.row_of(one),
+                    channel=None if one.channel == direct else one.channel,
+                )
+                for one in found
+                if not one.terms.once
+            ],
+            missing_subscriptions=home.missing_places(where.direct_problem, where.channels_problem),
+            missing_builds=_words(apps_problem),
+            whole=snapshot.whole and (visible is None or await caller.is_linked()),
+            blind=subscription_commands.blind_at(desk.clients.set_up, desk),
+            providers=desk.clients.set_up or (desk.clients.first,),
+            elsewhere=[
+                (one, await commands.linked(caller, one))
+                for one in desk.clients.set_up
+                if one is not Provider.BITRISE
+            ],
+        )
+
+    async def _visible(
+        self, caller: Caller, found: Sequence[Subscription]
+    ) -> tuple[frozenset[str] | None, ProviderError | None]:
+        """The apps whose builds the person may see here, None: all that the bot sees; and why some are missing."""
+        missing = None
+        try:
+            own = await caller.apps.slugs(fresh=FRESH_TO_SHOW)
+        except ProviderError as problem:
+            log.info("home.apps_unknown", reason=str(problem))
+            own, missing = frozenset(), problem
+        # Without an account they see what their channels are told of.
+        visible = own if own is None else own | followed_in(found, self._desk.clients.bitrise)
+        return visible, missing
+
+    async def _subscriptions(self, opened: OpenHome) -> tuple[Places, list[Subscription]]:
+        """Where the person is, and what is subscribed there."""
+        now = self._desk.clock()
+        kept = opened.places
+        if kept is None or not kept[1].complete or now - kept[0] > PLACES_FRESH:
+            kept = opened.places = (now, await user_channels.of_person(opened.caller))
+        return kept[1], await opened.caller.storage.subscriptions.of_channels(kept[1].all)
+
+    async def _app(self, build: Build) -> App:
+        nameless = App(slug=build.app_slug, title=build.app_slug)
+        try:
+            return await self._desk.clients.bitrise.service_apps.by_slug(build.app_slug) or nameless
+        except ProviderError:
+            return nameless
+
+
+def _seen(build: Build, visible: frozenset[str] | None) -> bool:
+    return visible is None or build.app_slug in visible
+
+
+def _words(problem: ProviderError | None) -> str | None:
+    """Why some builds are missing; nothing of somebody who has an account to link, or to link anew: Home says that."""
+    if problem is None or isinstance(problem, NotConnected):
+        return None
+    return f"{str(problem).removesuffix('.')}."

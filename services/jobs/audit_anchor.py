@@ -1,0 +1,271 @@
+"""Carrying the audit log's lines to its anchor, in order, after they are in the database for good."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import socket
+import stat
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+import structlog
+
+from domain.audit_log import Tampered
+from storage.audit_anchor_lines import AnchorAddress, AnchorEvent, AnchorLine, digest_of, read_line
+from storage.audit_register import count_waiting, forget_sent, read_register, set_anchor, waiting_lines
+from storage.database import Database
+from storage.encryption import Vault
+
+log = structlog.get_logger()
+
+EVERY_SECONDS = 1.0
+# How long a failure that goes on is not said again.
+QUIET = timedelta(minutes=10)
+SEND_SECONDS = 5.0
+# So many lines go at once, and so much of a file's end is read to find the last of them.
+MOST_AT_ONCE = 500
+_TAIL_BYTES = 64 * 1024
+# Facility 13, "log audit", severity 6, "informational" (RFC 5424, 6.2.1).
+_PRIORITY = 13 * 8 + 6
+_PROGRAM = "buildbell-audit"
+_OURS_ALONE = 0o600
+
+
+class AnchorNotWritable(Exception):
+    """The anchor can't be written to; the sentence says why."""
+
+
+class Sink(Protocol):
+    """Where lines go."""
+
+    def last_line(self) -> AnchorLine | None:
+        """The last line that is there, where that can be known."""
+
+    def write(self, lines: Sequence[str]) -> None:
+        """Add lines at the end. Raises OSError; then some of them may be there."""
+
+
+class FileSink:
+    """A file that is only added to; each batch is on the disk when `write` returns."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def last_line(self) -> AnchorLine | None:
+        """The last whole line of the file; None where it is empty, or nothing of its end can be read."""
+        with self._path.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
+            ends = file.read().decode("ascii", "replace").split("\n")[:-1]
+        # After it may stand what a kill or a power cut has left of one.
+        return next((line for one in reversed(ends) if (line := read_line(one)) is not None), None)
+
+    def write(self, lines: Sequence[str]) -> None:
+        """Add lines. A line that a kill has left in half gets an end first, and is then written whole."""
+        new = not self._path.exists()
+        file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, _OURS_ALONE)
+        try:
+            there = os.fstat(file)
+            if not stat.S_ISREG(there.st_mode):
+                raise OSError(errno.EINVAL, "it is no usual file")
+            if there.st_mode & 0o077:
+                _take_from_others(file, self._path)
+            size = there.st_size
+            half = size > 0 and os.pread(file, 1, size - 1) != b"\n"
+            content = ("\n" if half else "").encode() + "".join(f"{line}\n" for line in lines).encode()
+            while content:
+                content = content[os.write(file, content) :]
+            os.fsync(file)
+        finally:
+            os.close(file)
+        if new:
+            folder = os.open(self._path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+
+
+def _take_from_others(file: int, path: Path) -> None:
+    try:
+        os.fchmod(file, _OURS_ALONE)
+    except OSError as problem:
+        log.warning("audit.anchor_open_to_others", anchor=str(path), reason=problem.strerror)
+
+
+class SyslogSink:
+    """A syslog daemon; what it does with a line, nobody is told."""
+
+    def __init__(self, address: AnchorAddress) -> None:
+        self._address = address
+
+    def last_line(self) -> AnchorLine | None:
+        """Nothing: a syslog can't be read back."""
+        return None
+
+    def write(self, lines: Sequence[str]) -> None:
+        """Send each line as a message of its own."""
+        if self._address.kind == "tcp":
+            self._send_over_tcp(lines)
+            return
+        family = socket.AF_UNIX
+        to: object = str(self._address.path)
+        if self._address.kind == "udp":
+            host = (self._address.host, self._address.port)
+            family, _, _, _, to = socket.getaddrinfo(*host, type=socket.SOCK_DGRAM)[0]
+        with socket.socket(family, socket.SOCK_DGRAM) as sending:
+            sending.settimeout(SEND_SECONDS)
+            sending.connect(to)  # type: ignore[arg-type]
+            for line in lines:
+                sending.send(self._message(line))
+
+    def _send_over_tcp(self, lines: Sequence[str]) -> None:
+        host = (self._address.host, self._address.port)
+        with socket.create_connection(host, timeout=SEND_SECONDS) as sending:
+            # Each message ends with a line feed (RFC 6587, 3.4.2).
+            sending.sendall(b"".join(self._message(line) + b"\n" for line in lines))
+            sending.shutdown(socket.SHUT_WR)
+
+    def _message(self, line: str) -> bytes:
+        if self._address.kind == "unix":
+            return f"<{_PRIORITY}>{_PROGRAM}: {line}".encode()
+        at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        return (
+            f"<{_PRIORITY}>1 {at} {socket.gethostname() or '-'} {_PROGRAM} {os.getpid()} - - {line}".encode()
+        )
+
+
+def sink_of(address: AnchorAddress) -> Sink:
+    """What writes to an address."""
+    return FileSink(address.path) if address.kind == "file" else SyslogSink(address)
+
+
+class AnchorWriter:
+    """Carries lines until it is stopped. While the anchor can't be written they wait in the database; nothing is lost.
+
+    What people do goes on meanwhile: `waiting` and `state` tell how far behind the anchor is.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        address: AnchorAddress,
+        *,
+        clock: Callable[[], datetime],
+        every_seconds: float = EVERY_SECONDS,
+    ) -> None:
+        self._database = database
+        self._address = address
+        self._sink = sink_of(address)
+        self._clock = clock
+        self._every = every_seconds
+        self._stopping = asyncio.Event()
+        self._said_at: datetime | None = None
+        self.failing: str | None = None
+        self._differs = False
+
+    @property
+    def state(self) -> str:
+        """How the anchor fares, in words."""
+        return self.failing or ("differs from the database" if self._differs else "well")
+
+    async def check(self) -> None:
+        """Make sure, before the bot starts, that a file can be written. Raises AnchorNotWritable."""
+        if self._address.kind != "file":
+            return  # a daemon that is away comes back; a wrong path does not become right
+        try:
+            await asyncio.to_thread(self._sink.write, [])
+            last = await asyncio.to_thread(self._sink.last_line)
+        except OSError as problem:
+            raise AnchorNotWritable(
+                f"AUDIT_ANCHOR: {self._address} can't be written ({problem.strerror or problem}). Make its folder, and"
+                " let the bot write there."
+            ) from problem
+        await self._compare(last)
+
+    async def run(self) -> None:
+        """Carry lines as they come, until stopped."""
+        while not self._stopping.is_set():
+            await self.carry()
+            try:
+                async with asyncio.timeout(self._every):
+                    await self._stopping.wait()
+            except TimeoutError:
+                continue
+        await self.carry()
+
+    def stop(self) -> None:
+        """End `run`, once what is there was carried."""
+        self._stopping.set()
+
+    async def waiting(self) -> int:
+        """How many lines wait."""
+        return await self._database.read(count_waiting)
+
+    async def carry(self) -> None:
+        """Carry all lines that wait, as far as it goes; a failure is noted and tried again with the next."""
+        carried = 0
+        while lines := await self._database.read(lambda db: waiting_lines(db, MOST_AT_ONCE)):
+            try:
+                await asyncio.to_thread(self._sink.write, [line for _, line in lines])
+            except OSError as problem:
+                await self._failed(problem)
+                return
+            number = lines[-1][0]
+            await self._database.write(lambda db, number=number: forget_sent(db, number))  # type: ignore[misc]
+            carried += len(lines)
+        if self.failing is not None:
+            log.info("audit.anchor_caught_up", anchor=str(self._address), lines=carried)
+        self.failing, self._said_at = None, None
+
+    async def _failed(self, problem: OSError) -> None:
+        self.failing = problem.strerror or type(problem).__name__
+        now = self._clock()
+        if self._said_at is None or now - self._said_at >= QUIET:
+            self._said_at = now
+            log.error(
+                "audit.anchor_not_written",
+                anchor=str(self._address),
+                reason=self.failing,
+                waiting=await self.waiting(),
+            )
+
+    async def _compare(self, last: AnchorLine | None) -> None:
+        """Say where the file and the database do not know the same; and pass over what was written before a kill."""
+        try:
+            register = await self._database.read(read_register)
+        except Tampered as problem:
+            log.error("audit.not_well", reason=str(problem))
+            return
+        lines = await self._database.read(waiting_lines)
+        sent = digest_of(last.text) if last is not None else ""
+        there = next((number for number, line in lines if digest_of(line) == sent), None)
+        if there is not None:
+            await self._database.write(lambda db: forget_sent(db, there))
+        elif register.anchor == self._address.fingerprint:
+            first = read_line(lines[0][1]) if lines else None
+            expected = register.line_hash if not lines else first.previous if first is not None else None
+            restored = first is not None and first.event is AnchorEvent.RESTORED
+            self._differs = sent != expected and not restored
+            if self._differs:
+                log.error(
+                    "audit.anchor_differs",
+                    anchor=str(self._address),
+                    line=last.anchor if last is not None else 0,
+                    database_line=register.line_number - len(lines),
+                    check="buildbell audit --verify",
+                )
+
+
+async def use_anchor(
+    database: Database, vault: Vault | None, address: AnchorAddress | None, clock: Callable[[], datetime]
+) -> None:
+    """Let the database make lines for this anchor from now on, or for none."""
+    name = address.fingerprint if address is not None else ""
+    try:
+        await database.write(lambda db: set_anchor(db, vault, name, clock()))
+    except Tampered as problem:
+        log.error("audit.not_well", reason=str(problem), check="buildbell audit --verify")

@@ -1,0 +1,1 @@
+"""Caches of what people pick from and ask for again."""

@@ -1,0 +1,379 @@
+"""What one channel needs next, done with Slack: a new message, a change to one that is there, or a doubt to settle."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+
+import structlog
+from aiolimiter import AsyncLimiter
+from slack_sdk.web.async_client import AsyncWebClient
+
+from domain.message import Message
+from domain.provider import Provider
+from domain.recipient import Recipient
+from messages.kit.message_state import ThreadNote
+from services.outbox.delivery import (
+    ChannelClosed,
+    Gone,
+    InDoubt,
+    Later,
+    NotLetIn,
+    Outcome,
+    Place,
+    Refused,
+    Told,
+    post,
+    update,
+)
+from services.outbox.delivery_metrics import Counts
+from services.outbox.direct_messages import Addresses
+from services.outbox.edit_pace import EditPace, Urgency
+from services.outbox.lost_channel import give_up
+from services.outbox.message_key import Kind, kind_of, told_of
+from services.outbox.planner import FLOOD_WINDOW, OUTAGE_WINDOW, Facts, Plan, plan, subjects_needed
+from services.outbox.progress import Progress
+from services.outbox.rate_limits import Limits
+from services.outbox.reconciliation import Found, Missing, Unreadable, look_back
+from services.outbox.renderer import render
+from storage.outbox import Notification
+from storage.repositories import Storage
+from storage.slack_messages import MessageStatus, NewMessage, SlackMessage
+
+log = structlog.get_logger()
+
+MOST_AT_A_TIME = 100
+# One message a second a channel, short bursts pass (Slack's rules, "Pace").
+BURST = 4
+SHORT_PAUSE = 1.0
+LONG_PAUSE = 60.0
+CALLS_AT_ONCE = 50
+_ROLLING = (Kind.FLOOD, Kind.OUTAGE)
+
+
+class Courier:
+    """Does one thing at a time for a channel; each can be begun again after a kill at any point.
+
+    `pause` waits so many seconds, or less where the bot is to stop; `news` gives an event that is set as soon as there
+    may be something more urgent to do than what waits for its turn.
+    """
+
+    def __init__(
+        self,
+        slack: Callable[[str], AsyncWebClient],
+        storage: Storage,
+        *,
+        counts: Counts,
+        clock: Callable[[], datetime],
+        new_key: Callable[[], str],
+        limits: Limits,
+        pause: Callable[[float], Awaitable[None]],
+        progress: Progress,
+        news: Callable[[], asyncio.Event],
+        provider_clocks: Mapping[Provider, Callable[[], datetime]],
+    ) -> None:
+        self._slack = slack
+        self._storage = storage
+        self._counts = counts
+        self._clock = clock
+        self._new_key = new_key
+        self._limits = limits
+        self._pause = pause
+        self._provider_clocks = provider_clocks
+        self._addresses = Addresses(slack)
+        self._places = asyncio.Semaphore(CALLS_AT_ONCE)
+        self._paces: dict[Recipient, AsyncLimiter] = {}
+        self._progress = progress
+        self._news = news
+        self._updates: defaultdict[str, EditPace] = defaultdict(EditPace)
+        self._started = time.monotonic()
+        self._sent: dict[str, float] = {}
+
+    def forget(self, team: str) -> None:
+        """The app is gone from the workspace: nothing that was remembered of it counts any more."""
+        self._addresses.forget(team)
+        self._progress.forget(team)
+        self._paces = {to: pace for to, pace in self._paces.items() if to.team != team}
+        self._updates.pop(team, None)
+
+    async def next(self, to: Recipient) -> float | None:
+        """Do the recipient's next thing; returns the seconds to wait before another, None where nothing is left."""
+        news = self._news()
+        unfinished = await self._storage.messages.unfinished(to)
+        for message in unfinished:
+            if message.status is MessageStatus.SENDING:
+                return await self._settle(message)
+            if message.status is MessageStatus.OWED and message.content is not None:
+                return await self._post(
+                    NewMessage(**message.model_dump()), (), Message.decode(message.content)
+                )
+        due = await self._storage.outbox.due(to, MOST_AT_A_TIME, self._clock())
+        if due:
+            return await self._carry_out(to, plan(due, await self._facts(to, due)))
+        for one in unfinished:
+            if one.stale > one.stale_excerpts:
+                return await self._refresh(one)
+        for one in unfinished:
+            if one.stale:
+                turn = await self._turn(to.team, Urgency.EXCERPT, one.sent_at, news)
+                return await self._refresh(one, permitted=True) if turn else 0
+        if (running := self._progress.next_of(to)) is not None:
+            return await self._show_progress(to, *running, news)
+        return None
+
+    async def _show_progress(self, to: Recipient, parcel: str, last: datetime, news: asyncio.Event) -> float:
+        """Edit a message that shows something which runs; where that can't be done now, it is left to the next time."""
+        if not await self._turn(to.team, Urgency.PROGRESS, last, news):
+            return 0
+        there = await self._storage.messages.find(parcel)
+        if there is None or there.status is not MessageStatus.TOLD:
+            self._progress.note_edit(parcel)
+            return 0
+        return await self._refresh(there, permitted=True)
+
+    async def _turn(self, team: str, urgency: Urgency, since: datetime, news: asyncio.Event) -> bool:
+        """Wait for an edit's turn; False where there may be something better to do before it has come."""
+        turn = asyncio.create_task(self._updates[team].acquire(urgency, since=since.timestamp()))
+        called = asyncio.create_task(news.wait())
+        try:
+            await asyncio.wait({turn, called}, return_when=asyncio.FIRST_COMPLETED)
+            return turn.done()
+        finally:
+            called.cancel()
+            if not turn.done():
+                turn.cancel()
+            await asyncio.gather(turn, called, return_exceptions=True)
+
+    async def _facts(self, to: Recipient, due: Sequence[Notification]) -> Facts:
+        now, outbox = self._clock(), self._storage.outbox
+        there = await self._storage.messages.about(to, subjects_needed(due))
+        rolling = [one.parcel for kind in _ROLLING if (one := there.get(kind.value))]
+        return Facts(
+            now=now,
+            limits=self._limits,
+            there=there,
+            carrying={
+                parcel: len({told_of(one) for one in await outbox.carried(parcel)}) for parcel in rolling
+            },
+            posted=await outbox.posted_since(to, now - FLOOD_WINDOW),
+            failing=frozenset(await outbox.failing_apps(to, now - OUTAGE_WINDOW) if due[0].broke else ()),
+        )
+
+    async def _carry_out(self, to: Recipient, planned: Plan) -> float:
+        if planned.until is not None:
+            await self._storage.outbox.defer(planned.carried, planned.until)
+            return 0
+        if planned.into is not None:
+            return await self._join(planned.into, planned)
+        thread = planned.thread
+        new = NewMessage(
+            parcel=self._new_key(),
+            team=to.team,
+            channel=to.channel,
+            subject=str(planned.subject),
+            thread=thread.parcel if thread else None,
+        )
+        note = self._thread_note(planned) or await self._storage.outbox.note_of_run(planned.carried)
+        message = self._render(planned.subject.kind, planned.carried or [*_about(planned)], note)
+        pause = await self._post(
+            new,
+            planned.carried,
+            message,
+            thread=thread,
+            broadcast=planned.broadcast,
+            note=note,
+        )
+        if thread is not None and planned.subject.kind in (Kind.REPLY, Kind.PIPELINE):
+            await self._refresh_head(thread, planned.carried[-1])
+        return pause
+
+    async def _post(
+        self,
+        new: NewMessage,
+        carried: Sequence[Notification],
+        message: Message,
+        *,
+        thread: SlackMessage | None = None,
+        broadcast: bool = False,
+        note: str | None = None,
+    ) -> float:
+        """Post one new message; returns the seconds to wait before the next try."""
+        channel = await self._addresses.of(new.recipient)
+        if isinstance(channel, Later):
+            return channel.seconds
+        if isinstance(channel, ChannelClosed):
+            await self._storage.outbox.drop(new.recipient, channel.reason)
+            return 0
+        await self._paces.setdefault(new.recipient, AsyncLimiter(BURST, BURST)).acquire()
+        if not await self._storage.outbox.begin(carried, new, self._clock(), note=note):
+            return 0
+        place = Place(channel, thread.thread_head if thread else new.thread_ts, broadcast)
+        async with self._places:
+            slack = self._slack(new.team)
+            outcome = await post(slack, place, message, parcel=new.parcel)
+            if isinstance(outcome, Refused):
+                log.error("relay.message_refused", channel=channel, reason=outcome.reason)
+                outcome = await post(slack, place, Message(text=message.text, blocks=[]), parcel=new.parcel)
+        if isinstance(outcome, Gone) and thread is not None:
+            log.info("relay.thread_gone", channel=channel, reason=outcome.reason)
+            await self._storage.outbox.gone(thread.parcel, outcome.reason)
+            await self._storage.outbox.not_told(new.parcel, outcome.reason)
+            return 0
+        return await self._conclude(new, outcome)
+
+    async def _join(self, into: SlackMessage, planned: Plan) -> float:
+        """Change a message that is there, so that it tells of more."""
+        kind = planned.subject.kind
+        if kind in _ROLLING:
+            await self._pause(self._limits.rolling)
+        await self._storage.outbox.join(
+            planned.carried, into.parcel, self._clock(), note=self._thread_note(planned)
+        )
+        return await self._refresh(into, about=planned.about)
+
+    async def _refresh(
+        self, parcel: SlackMessage, about: Notification | None = None, *, permitted: bool = False
+    ) -> float:
+        """Bring a message up to date with all that it carries; the head of a thread with what it is `about`.
+
+        `permitted`: the edit has had its turn already.
+        """
+        self._progress.note_edit(parcel.parcel)
+        # Its count of changes is read before its content: what changes meanwhile is a reason to do this again.
+        there = await self._storage.messages.find(parcel.parcel) or parcel
+        if there.content is not None and there.ts is not None:
+            return await self._change(there, Message.decode(there.content), permitted=permitted)
+        kind, outbox = kind_of(there.subject), self._storage.outbox
+        read = outbox.last_reply if kind is Kind.THREAD else outbox.carried
+        carried = [about] if about is not None else await read(there.parcel)
+        # What told of an app that its channel may not see any more stays as it is; one that gathers what several
+        # subscriptions are told goes on for the others.
+        if there.ts is None or all(one.access_lost for one in carried):
+            await outbox.told(
+                there.parcel, there.ts or "", stale=there.stale, stale_excerpts=there.stale_excerpts
+            )
+            return 0
+        return await self._change(there, self._render(kind, carried, there.note), permitted=permitted)
+
+    async def _refresh_head(self, head: SlackMessage, newest: Notification) -> None:
+        """Let the head of a thread show the newest reply's build, once there is nothing better to do."""
+        if ThreadNote.read(head.note).build != newest.build.slug:
+            await self._storage.messages.refresh(head.parcel)
+
+    def _thread_note(self, planned: Plan) -> str | None:
+        if planned.about is None:
+            return None
+        return ThreadNote(build=planned.about.build.slug, shown_at=self._clock()).encode()
+
+    async def _change(self, there: SlackMessage, message: Message, *, permitted: bool) -> float:
+        if not permitted:
+            await self._updates[there.team].acquire(Urgency.STATE)
+        async with self._places:
+            outcome = await update(
+                self._slack(there.team), await self._known_address(there), there.ts or "", message
+            )
+        match outcome:
+            case Told(_):
+                newly = await self._storage.outbox.told(
+                    there.parcel, there.ts or "", stale=there.stale, stale_excerpts=there.stale_excerpts
+                )
+                if newly:
+                    # What has joined it may run.
+                    self._progress.message_posted()
+                self._counts.told(newly)
+                return 0
+            case Gone(reason) | Refused(reason) | ChannelClosed(reason):
+                # What was about to join it is posted anew, which also shows whether the channel is closed; what it
+                # told before was told.
+                log.info("relay.message_gone", channel=there.channel, reason=reason)
+                await self._storage.outbox.gone(there.parcel, reason)
+                return 0
+            case NotLetIn(reason):
+                return _not_let_in(reason)
+            case Later(seconds, reason):
+                log.info("relay.later", channel=there.channel, seconds=seconds, reason=reason)
+                if reason == "ratelimited":
+                    # It is said of one channel's edit, and meant for all of the workspace.
+                    self._updates[there.team].hold(seconds)
+                return seconds
+            case InDoubt(_):
+                return SHORT_PAUSE
+
+    async def _conclude(self, new: NewMessage, outcome: Outcome) -> float:
+        outbox = self._storage.outbox
+        match outcome:
+            case Told(ts):
+                self._progress.message_posted()
+                self._counts.told(await outbox.told(new.parcel, ts))
+                return 0
+            case Later(seconds, reason):
+                await outbox.not_told(new.parcel, reason)
+                log.info("relay.later", channel=new.channel, seconds=seconds, reason=reason)
+                return seconds
+            case InDoubt(reason):
+                log.warning("relay.in_doubt", channel=new.channel, reason=reason)
+                self._sent[new.parcel] = time.monotonic()
+                return SHORT_PAUSE
+            case NotLetIn(reason):
+                await outbox.not_told(new.parcel, reason)
+                return _not_let_in(reason)
+            case Refused(reason) | Gone(reason):
+                dropped = await outbox.refused(new.parcel, reason)
+                self._counts.dropped(dropped)
+                # What heads a thread carries nothing; it would be tried anew at once, and for ever.
+                return 0 if dropped or new.content else LONG_PAUSE
+            case ChannelClosed(reason) if await outbox.move_runs(new.recipient, new.parcel, reason):
+                log.info("relay.run_elsewhere", channel=new.channel, reason=reason)
+                return 0
+            case ChannelClosed(reason):
+                await give_up(self._storage, new.recipient, reason, self._clock(), self._counts)
+                return 0
+
+    async def _settle(self, message: SlackMessage) -> float:
+        """Find out whether Slack has a message whose answer was lost, by this process or the one before it."""
+        # Counted by a clock that nobody can set; what an earlier process sent counts from the start of this one.
+        sent = self._sent.pop(message.parcel, self._started)
+        await self._pause(max(sent + self._limits.settling - time.monotonic(), 0))
+        parent = await self._storage.messages.find(message.thread) if message.thread else None
+        place = Place(await self._known_address(message), parent.thread_head if parent else message.thread_ts)
+        after = await self._storage.messages.newest_ts(message.recipient)
+        match await look_back(self._slack(message.team), place, message.parcel, after=after):
+            case Found(ts):
+                self._counts.doubted("found")
+                self._progress.message_posted()
+                self._counts.told(await self._storage.outbox.told(message.parcel, ts))
+            case Missing():
+                self._counts.doubted("missing")
+                await self._storage.outbox.not_told(message.parcel, "not in the channel after a lost answer")
+            case Unreadable(reason):
+                self._counts.doubted("unreadable")
+                log.warning("relay.told_again", channel=message.channel, reason=reason)
+                await self._storage.outbox.not_told(message.parcel, f"can't be read back: {reason}")
+            case Later(seconds, reason):
+                log.info("relay.settle_later", channel=message.channel, seconds=seconds, reason=reason)
+                return seconds
+        return 0
+
+    async def _known_address(self, message: SlackMessage) -> str:
+        address = await self._addresses.of(message.recipient)
+        return address if isinstance(address, str) else message.channel
+
+    def _render(self, kind: Kind | None, carried: Sequence[Notification], note: str | None = None) -> Message:
+        # How long a build has run is told by its provider's clock; a card's snooze is by ours.
+        clock = self._clock if kind is Kind.CARD else self._clock_at(carried[-1].build.provider)
+        return render(kind, carried, now=clock(), flood_limit=self._limits.flood, note=note)
+
+    def _clock_at(self, provider: Provider) -> Callable[[], datetime]:
+        return self._provider_clocks.get(provider, self._clock)
+
+
+def _about(planned: Plan) -> Sequence[Notification]:
+    return [planned.about] if planned.about is not None else []
+
+
+def _not_let_in(reason: str) -> float:
+    log.error("relay.not_let_in", reason=reason, cure="`buildbell doctor` tries the tokens")
+    return LONG_PAUSE

@@ -1,0 +1,138 @@
+"""Carries notifications to Slack: each channel by itself and in order, none lost, none twice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from types import MappingProxyType
+
+import structlog
+from slack_sdk.web.async_client import AsyncWebClient
+
+from domain.provider import Provider
+from domain.recipient import Recipient
+from services.outbox.channel_sender import LONG_PAUSE, Courier
+from services.outbox.delivery_metrics import Counts
+from services.outbox.progress import Progress
+from services.outbox.rate_limits import Limits
+from storage.repositories import Storage
+
+log = structlog.get_logger()
+
+DEFAULT_LIMITS = Limits()
+
+
+class Relay:
+    """Delivers what the outbox owes: a task for each channel that is owed something."""
+
+    def __init__(
+        self,
+        slack: Callable[[str], AsyncWebClient],
+        storage: Storage,
+        *,
+        counts: Counts,
+        clock: Callable[[], datetime],
+        new_key: Callable[[], str],
+        limits: Limits = DEFAULT_LIMITS,
+        is_current: Callable[[Provider], bool] = lambda _provider: True,
+        provider_clocks: Mapping[Provider, Callable[[], datetime]] = MappingProxyType({}),
+    ) -> None:
+        self._storage = storage
+        self._clock = clock
+        self._progress = Progress(
+            storage,
+            clock=clock,
+            every=limits.progress,
+            is_current=is_current,
+            clock_at=lambda provider: provider_clocks.get(provider, clock),
+        )
+        self._courier = Courier(
+            slack,
+            storage,
+            counts=counts,
+            clock=clock,
+            new_key=new_key,
+            limits=limits,
+            pause=self._pause,
+            progress=self._progress,
+            news=lambda: self._news,
+            provider_clocks=provider_clocks,
+        )
+        self._news = asyncio.Event()
+        self._wake = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._snooze_ends: datetime | None = None
+        self._under_way: dict[Recipient, asyncio.Task[None]] = {}
+
+    def wake(self) -> None:
+        """Say that the outbox may owe something new."""
+        self._wake.set()
+        self._interrupt()
+
+    def forget(self, team: str) -> None:
+        """The app is gone from the workspace; what it was owed is gone from the outbox already."""
+        self._courier.forget(team)
+
+    def stop(self) -> None:
+        """End `run` once what is being handed to Slack has its answer."""
+        self._stopping.set()
+        self._wake.set()
+        self._interrupt()
+
+    def _interrupt(self) -> None:
+        """Have channels whose edits wait for their turn look whether there is something more urgent."""
+        self._news.set()
+        self._news = asyncio.Event()
+
+    async def run(self) -> None:
+        """Deliver until stopped, whatever was left from before first."""
+        while not self._stopping.is_set():
+            self._wake.clear()
+            self._snooze_ends = await self._storage.messages.end_snoozes(self._clock())
+            owed = await self._storage.outbox.recipients(self._clock())
+            for to in dict.fromkeys([*owed, *await self._progress.recipients()]):
+                if to not in self._under_way:
+                    self._under_way[to] = asyncio.create_task(self._see_to(to))
+            await self._wait_for_work()
+        await asyncio.gather(*self._under_way.values())
+
+    async def _wait_for_work(self) -> None:
+        """Return when somebody says so, or when something that waits for its time is due."""
+        next_due = await self._storage.outbox.next_due(self._clock())
+        dues = (next_due, self._progress.next_at, self._snooze_ends)
+        due = min((one for one in dues if one is not None), default=None)
+        seconds = max((due - self._clock()).total_seconds(), 0.0) if due else None
+        try:
+            # Never longer than a minute: the clock may be set, and with it what "due" means.
+            async with asyncio.timeout(None if seconds is None else min(seconds + 0.01, LONG_PAUSE)):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    async def _see_to(self, to: Recipient) -> None:
+        try:
+            await self.deliver(to)
+        except Exception:
+            # One channel's trouble must not end the others' deliveries; it is taken up again.
+            log.exception("relay.broken", team=to.team, channel=to.channel)
+            await self._pause(LONG_PAUSE)
+        finally:
+            del self._under_way[to]
+            self._wake.set()
+
+    async def deliver(self, to: Recipient) -> None:
+        """Deliver all that one recipient is owed; safe to begin again at any point."""
+        attempts = 0
+        while not self._stopping.is_set() and (pause := await self._courier.next(to)) is not None:
+            attempts = attempts + 1 if pause else 0
+            if pause:
+                await self._pause(min(pause * 2 ** min(attempts - 1, 6), max(pause, LONG_PAUSE)))
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, but not when the bot is to stop."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            return

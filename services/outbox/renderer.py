@@ -1,0 +1,105 @@
+"""From what a message carries to the message. Pure; no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from domain.build_author import person_here
+from domain.failure_streak import Mark, Standing
+from domain.message import Message
+from domain.notifications.rule import Happening, Style
+from messages import build_text, notifications, pipeline_card
+from messages.kit.message_state import CardNote, RunNote
+from messages.notifications import Telling
+from providers.bitrise.builds import action_messages
+from services.outbox.message_key import Kind, told_of
+from storage.outbox import Notification, Status
+
+
+def render(
+    kind: Kind | None,
+    carried: Sequence[Notification],
+    *,
+    now: datetime,
+    flood_limit: int,
+    note: str | None = None,
+) -> Message:
+    """The message of this kind; `carried` is not empty and in order of ending."""
+    # Several moments of one build: the last one says it all.
+    tellings = [_telling(one) for one in {told_of(one): one for one in carried}.values()]
+    match kind:
+        case Kind.CARD:
+            return notifications.series_card(tellings, CardNote.read(note), now=now)
+        case Kind.THREAD:
+            return notifications.thread_head(tellings[-1])
+        case Kind.OUTAGE:
+            return notifications.outage(tellings)
+        case Kind.FLOOD:
+            return notifications.flood(tellings, limit=flood_limit)
+        case Kind.GATHERED:
+            # Two subscriptions may be about the same build.
+            once = list({one.build.slug: one for one in tellings}.values())
+            return notifications.gathered(once, title=_why_gathered(carried))
+        case Kind.PIPELINE if carried[-1].pipeline is not None:
+            told = pipeline_card.told_pipeline(carried[-1].pipeline, tellings, now=now)
+            return action_messages.with_starter(told, RunNote.read(note))
+        case Kind.BUILD | Kind.REPLY if _is_over(carried):
+            return notifications.earlier_moment(tellings[-1], carried[-1].event)
+        case Kind.BUILD | Kind.LIVE | Kind.REPLY:
+            told = notifications.told_build(tellings[-1], now=now)
+            return action_messages.with_starter(told, RunNote.read(note))
+        case _:
+            if len(tellings) == 1:
+                return notifications.told_build(tellings[0], now=now)
+            return notifications.gathered(
+                tellings, title=f"{_builds(carried)} ended while I could not tell you"
+            )
+
+
+def _telling(one: Notification) -> Telling:
+    # A moment that is over by now is told as what the build has become.
+    happening = Happening.ENDED if one.build.ended else one.event
+    standing = _seen_from(one.team, one.standing) if one.standing is not None else None
+    return Telling(one.build, one.app, happening, standing, one.failure, one.usual, one.mention, one.ties)
+
+
+def _is_over(carried: Sequence[Notification]) -> bool:
+    """Whether it told of a build that has ended since, and whose end, where it is wanted, is told by itself."""
+    return all(
+        one.build.ended and one.event != Happening.ENDED and one.status is Status.TOLD for one in carried
+    )
+
+
+def _seen_from(team: str, standing: Standing) -> Standing:
+    """The standing as this workspace may know it: people of another one are nobody here."""
+    return standing.model_copy(
+        update={"green": _mark_from(team, standing.green), "red": _mark_from(team, standing.red)}
+    )
+
+
+def _mark_from(team: str, mark: Mark | None) -> Mark | None:
+    if mark is None or mark.by is None or not mark.by.startswith("@"):
+        return mark
+    person = person_here(mark.by, team)
+    return mark.model_copy(update={"by": f"@{person}" if person is not None else None})
+
+
+def _why_gathered(carried: Sequence[Notification]) -> str:
+    terms = carried[0].terms
+    match terms.style:
+        case Style.DAILY:
+            return f"The day's {_sorts(carried)}: {_builds(carried)}"
+        case Style.WEEKLY:
+            return f"The week's {_sorts(carried)}: {_builds(carried)}"
+        case _:
+            hours = f" ({terms.quiet.start:%H:%M} to {terms.quiet.end:%H:%M})" if terms.quiet else ""
+            return f"{_builds(carried)} during the quiet hours{hours}"
+
+
+def _sorts(carried: Sequence[Notification]) -> str:
+    return build_text.sorts(one.build for one in carried)
+
+
+def _builds(carried: Sequence[Notification]) -> str:
+    return build_text.counted(list({one.build.slug: one.build for one in carried}.values()))

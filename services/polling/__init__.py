@@ -1,0 +1,1 @@
+"""Polling providers and analysing failures."""

@@ -1,0 +1,110 @@
+"""Reading failed builds' logs: which step failed, and the lines that matter."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import structlog
+
+from domain.errors import NoAccess, ProviderError
+from domain.log.failure import find_failure
+from providers.bitrise.api.client import Bitrise
+from services.worker_processes.pool import Runner, WorkFailed
+from storage.failure_analyses import Unread
+from storage.repositories import Storage
+
+log = structlog.get_logger()
+
+# A log is archived a little after its build has ended; until then the end of it may be missing.
+FIRST_PAUSE = timedelta(seconds=3)
+MOST_TRIES = 8
+MOST_LOG = 256 * 1024
+LONGEST_SLEEP = 60.0
+
+
+class Investigator:
+    """Finds out why builds failed that somebody was told of, one after the other."""
+
+    def __init__(
+        self,
+        bitrise: Bitrise,
+        storage: Storage,
+        *,
+        runner: Runner,
+        found: Callable[[], None],
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._bitrise = bitrise
+        self._runner = runner
+        self._storage = storage
+        self._found = found
+        self._clock = clock
+        self._wake = asyncio.Event()
+        self._stopping = False
+
+    def wake(self) -> None:
+        """Say that there may be something to find out."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """End `run`."""
+        self._stopping = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Investigate until stopped; no failure ends it."""
+        while not self._stopping:
+            self._wake.clear()
+            unread = await self._storage.failures.next()
+            wait = (unread.due - self._clock()).total_seconds() if unread else LONGEST_SLEEP
+            if unread is not None and wait <= 0:
+                await self._see_to(unread)
+                continue
+            try:
+                async with asyncio.timeout(min(wait, LONGEST_SLEEP)):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    async def _see_to(self, unread: Unread) -> None:
+        try:
+            await self.investigate(unread)
+        except Exception:
+            # A log that breaks the reading must not keep the others from being read.
+            log.exception("investigate.broken", build=unread.build_slug)
+            await self._storage.failures.concluded(unread, None)
+
+    async def investigate(self, unread: Unread) -> None:
+        """Read the build's log, or decide to do so later."""
+        last_try = unread.tries + 1 >= MOST_TRIES
+        try:
+            tail = await self._bitrise.log_tail(unread.app_slug, unread.build_slug, most=MOST_LOG)
+            failure = await self._runner.run(find_failure, tail.framed)
+        except NoAccess as reason:
+            log.info("investigate.not_allowed", build=unread.build_slug, reason=str(reason))
+            await self._storage.failures.concluded(unread, None)
+        except (ProviderError, WorkFailed) as reason:
+            log.info("investigate.no_log", build=unread.build_slug, reason=str(reason), tries=unread.tries)
+            await self._later_or_never(unread, last_try=last_try)
+        else:
+            if tail.still_growing and not last_try:
+                await self._later_or_never(unread, last_try=False)
+                return
+            failure = failure.model_copy(update={"summary": await self._summary(unread)})
+            await self._storage.failures.concluded(unread, failure)
+            self._found()
+
+    async def _summary(self, unread: Unread) -> str | None:
+        try:
+            return await self._bitrise.ai_summary(unread.build_slug)
+        except (ProviderError, WorkFailed) as reason:
+            log.info("investigate.no_summary", build=unread.build_slug, reason=str(reason))
+            return None
+
+    async def _later_or_never(self, unread: Unread, *, last_try: bool) -> None:
+        if last_try:
+            await self._storage.failures.concluded(unread, None)
+        else:
+            await self._storage.failures.later(unread, self._clock() + FIRST_PAUSE * 2**unread.tries)

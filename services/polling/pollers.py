@@ -1,0 +1,70 @@
+"""All that is watched, whatever its provider: one watcher each, and nobody else needs to know how many there are."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from domain.build import App
+from domain.errors import NoAccess
+from domain.poll_state import Baseline
+from domain.polling import Reader
+from domain.provider import Provider
+from services.polling.poller import Blindness, Watcher
+
+
+class Lookout:
+    """The watchers of all providers for which the bot has a token, each with what it reads by."""
+
+    def __init__(self, watched: Iterable[tuple[Reader, Watcher]]) -> None:
+        self._readers: dict[Provider, Reader] = {}
+        self._watchers: dict[Provider, Watcher] = {}
+        for reader, watcher in watched:
+            self._readers[reader.provider] = reader
+            self._watchers[reader.provider] = watcher
+
+    @property
+    def watchers(self) -> Mapping[Provider, Watcher]:
+        """Each provider's watcher."""
+        return self._watchers
+
+    @property
+    def last_success(self) -> datetime | None:
+        """The moment since when some provider may not have been seen; None where one never was."""
+        times = [one.last_success for one in self._watchers.values()]
+        known = [time for time in times if time is not None]
+        return min(known) if known and len(known) == len(times) else None
+
+    def look_now(self, provider: Provider) -> None:
+        """Look at a provider as soon as it allows; nothing happens for one that is not watched."""
+        if provider in self._watchers:
+            self._watchers[provider].look_now()
+
+    def is_current(self, provider: Provider) -> bool:
+        """Whether the last look at the provider succeeded, so that what runs there is known."""
+        watcher = self._watchers.get(provider)
+        return watcher is not None and watcher.last_success is not None and not watcher.failures
+
+    def blindness(self, provider: Provider) -> Blindness | None:
+        """Why nothing can be seen at a provider at the moment; None where something can."""
+        if provider not in self._watchers:
+            return Blindness(None, f"I have no token for {provider.label}. Whoever runs me can give me one.")
+        return self._watchers[provider].blindness
+
+    async def baseline(self, app: App) -> Baseline:
+        """What is there of an app whose watching begins. Raises ProviderError."""
+        if app.provider not in self._readers:
+            raise NoAccess("I have no token for it", provider=app.provider)
+        return await self._readers[app.provider].baseline(app.slug)
+
+    async def run(self) -> None:
+        """Watch until stopped; no failure ends it."""
+        async with asyncio.TaskGroup() as tasks:
+            for provider, watcher in self._watchers.items():
+                tasks.create_task(watcher.run(), name=f"watcher of {provider}")
+
+    def stop(self) -> None:
+        """End `run` once the looks under way are over."""
+        for watcher in self._watchers.values():
+            watcher.stop()

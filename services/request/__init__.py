@@ -1,0 +1,1 @@
+"""One request of a user: its context, replies, forms, error messages."""

@@ -1,0 +1,179 @@
+"""The apps that a person may see: those that their own token sees; without one, those that the channel follows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from domain.build import App
+from domain.errors import NoAccess, NotConnected, NotFound, Refused
+from domain.redaction.redactor import redact
+from services.accounts.app_catalog import FRESH, FRESH_ENOUGH_FOR_A_MISS, AppDirectory
+from services.accounts.provider_clients import ClientsAt
+from services.accounts.user_tokens import BROKEN, Unlinked
+from services.lookup.app_names import UnknownApp, find_app
+from services.slack.workspace_members import NotAMember
+from storage.repositories import WorkspaceStorage
+from storage.subscriptions import SeenAs, Subscription
+
+# A maker's access is asked for each hour (`services.jobs.access_checker`). Where nobody can say, since their token is refused or the
+# provider does not answer, what was known counts for a day: somebody may be on holiday, or may have been shut out.
+PATIENCE = timedelta(days=1)
+# Home shows, of what the bot reads for everybody, the apps of somebody's own list, which is no older than this.
+FRESH_TO_SHOW = timedelta(minutes=1)
+
+# What could be an app's slug, or its name at Build.io; their form is nowhere promised.
+_SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{1,99}")
+
+SEES_LITTLE = (
+    "I show what your own {provider} account may see, and without one only what this channel follows."
+    " Type `{command} connect` to link yours"
+)
+
+
+class VisibleApps:
+    """One person's apps at one provider, from one channel; a workflow's, from all that the workspace's channels follow.
+
+    Raises ProviderError where they can't be read.
+    """
+
+    def __init__(
+        self, clients: ClientsAt[Any], storage: WorkspaceStorage, person: str, channel: str | None
+    ) -> None:
+        self._clients = clients
+        self._storage = storage
+        self._person = person
+        self._channel = channel
+
+    async def all(self) -> Sequence[App]:
+        """Every app that they may see."""
+        directory, only = await self._directory()
+        return _those(await directory.all(), only)
+
+    async def find(self, words: str) -> App:
+        """The app that the words name. Raises UnknownApp, AmbiguousApp, NotConnected."""
+        directory, only = await self._directory()
+        try:
+            return self._found(words, await directory.read(FRESH), only)
+        except UnknownApp:
+            try:
+                return self._found(words, await directory.read(FRESH_ENOUGH_FOR_A_MISS), only)
+            except UnknownApp as unknown:
+                if (app := await self._unlisted(words, directory, only)) is not None:
+                    return app
+                if only is not None:
+                    raise await self._sees_little() from unknown
+                raise
+
+    async def _unlisted(
+        self, words: str, directory: AppDirectory[Any], only: frozenset[str] | None
+    ) -> App | None:
+        """The app that is called by its slug and stands in no list: the provider has the last word."""
+        slug = words.strip()
+        # What may be a secret in the wrong place belongs in no address.
+        if not _SLUG.fullmatch(slug) or redact(slug) != slug or (only is not None and slug not in only):
+            return None
+        try:
+            app = await directory.ask_for(slug)
+        except (NotFound, NoAccess, Refused):
+            return None
+        return app if only is None or app.slug in only else None
+
+    def _found(self, words: str, apps: Sequence[App], only: frozenset[str] | None) -> App:
+        return find_app(words, _those(apps, only), provider=self._clients.provider)
+
+    async def by_slug(self, slug: str) -> App | None:
+        """The app with this very slug; None where they may not see it."""
+        directory, only = await self._directory()
+        return await directory.by_slug(slug) if only is None or slug in only else None
+
+    async def require(self, slug: str) -> App:
+        """The app with this very slug. Raises NotFound, or NotConnected where an account of their own might see it."""
+        directory, only = await self._directory()
+        if only is not None and slug not in only:
+            raise await self._sees_little()
+        # A list may be some minutes old, and is not asked again for each name: the provider has the last word.
+        return await directory.by_slug(slug) or await directory.ask_for(slug)
+
+    async def still(self, app: App) -> App:
+        """The app as it is now, before something is shown of it that was not read with their own token.
+
+        Raises NotFound, or another ProviderError.
+        """
+        directory, only = await self._directory()
+        if only is not None or directory is self._clients.service_apps:
+            return await self.require(app.slug)
+        # Their own list may be some minutes old, and they may have lost the app since.
+        return await directory.ask_for(app.slug)
+
+    async def in_time(self) -> Sequence[App]:
+        """The apps as far as they are known within a list's patience."""
+        directory, only = await self._directory()
+        return _those(await directory.in_time(), only)
+
+    async def slugs(self, *, fresh: timedelta = FRESH) -> frozenset[str] | None:
+        """The slugs of all of them, as they were no longer ago than this; None: whatever the bot itself sees."""
+        directory, only = await self._directory()
+        if only is not None:
+            return only
+        if directory is self._clients.service_apps:
+            return None
+        return frozenset(app.slug for app in await directory.read(fresh))
+
+    async def limit(self) -> NotConnected | None:
+        """Why they see only what the channel follows; None where they see all that there is for them."""
+        _, only = await self._directory()
+        return await self._sees_little() if only is not None else None
+
+    async def _directory(self) -> tuple[AppDirectory[Any], frozenset[str] | None]:
+        """The list that they are shown, and which of it; None: all of it."""
+        if await self._clients.is_linked(self._storage.team, self._person):
+            return self._clients.of(self._storage.team, self._person).apps, None
+        if await self._clients.serves(self._storage.team, self._person):
+            return self._clients.service_apps, None
+        if self._channel is None:
+            followed = await self._storage.subscriptions.of_all_channels()
+        else:
+            followed = await self._storage.subscriptions.of_channel(self._channel)
+        return self._clients.service_apps, followed_in(followed, self._clients)
+
+    async def _sees_little(self) -> NotConnected:
+        """Why they see only what the channel follows."""
+        provider = self._clients.provider
+        if self._person and not await self._clients.members.belongs(self._storage.team, self._person):
+            return NotAMember(provider=provider)
+        account = await self._clients.account_of(self._storage.team, self._person)
+        return SeesLittle(provider=provider) if account is None else Unlinked(BROKEN, provider=provider)
+
+
+class SeesLittle(NotConnected):
+    """The person has no account of their own, and the channel does not follow the app."""
+
+    sentence = SEES_LITTLE
+
+
+def followed_in(subscriptions: Sequence[Subscription], at: ClientsAt[Any]) -> frozenset[str]:
+    """The provider's apps that everybody who is there may see, since these subscriptions' makers see them now."""
+    return frozenset(
+        one.app.slug
+        for one in subscriptions
+        if one.app is not None and one.app.provider is at.provider and is_seen(one, at)
+    )
+
+
+def is_seen(one: Subscription, at: ClientsAt[Any]) -> bool:
+    """Whether its maker is known to see what it shows; whether it is told of that, and why not, is another matter.
+
+    One that shows the bot's own access stands for nobody's, unless the bot's token acts for everybody.
+    """
+    if one.scope.seen_as is SeenAs.SERVICE:
+        return at.service_acts
+    if one.unseen_at is not None or one.confirmed_at is None:
+        return False
+    return at.clock() - one.confirmed_at < PATIENCE
+
+
+def _those(apps: Sequence[App], only: frozenset[str] | None) -> Sequence[App]:
+    return apps if only is None else [app for app in apps if app.slug in only]

@@ -1,0 +1,274 @@
+"""Who asks, and from where."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import Enum
+from typing import Any, Self
+from zoneinfo import available_timezones
+
+from slack_sdk.web.async_client import AsyncWebClient
+
+from domain.message import Message
+from domain.provider import Provider
+from messages.kit.view_metadata import Origin
+from providers.bitrise.api.client import Bitrise
+from providers.buildio.api.client import Buildio
+from services.accounts.app_catalog import AppDirectory
+from services.container import Desk
+from services.request.app_visibility import VisibleApps
+from services.request.view_signature import sign_view
+from services.slack.errors import SlackCallFailed
+from services.slack.workspace_members import MembershipUnknown
+from storage.repositories import WorkspaceStorage
+
+_ADMINS = ("is_admin", "is_owner", "is_primary_owner")
+# So many modals can lie on top of each other (Slack's rules, "Modals").
+MOST_MODALS = 3
+
+
+@dataclass(frozen=True)
+class Pane:
+    """The modal or Home in which something was pressed; on a `full` one no other modal can be put."""
+
+    id: str
+    home: bool
+    full: bool
+
+    @classmethod
+    def in_body(cls, body: Mapping[str, Any]) -> Self | None:
+        """The pane that a payload names; None where it was pressed elsewhere."""
+        view = body.get("view")
+        if not view:
+            return None
+        # A modal knows the one below it and the lowest: where they differ there are two below it.
+        below, lowest = view.get("previous_view_id"), view.get("root_view_id")
+        return cls(view["id"], view.get("type") == "home", full=bool(below) and below != lowest)
+
+
+@dataclass(frozen=True)
+class Caller:
+    """A person in a channel, or with none (`""`) at the bot's Home and the like.
+
+    `name` is the one that Slack sent along, if it did; `person` is their id. `trigger_id` opens a modal, within three
+    seconds and once (Slack's rules, "Answering"); mentions and messages bring none. `vouched`: Slack itself says that
+    it is them, and not whoever made a workflow. `thread` names the message in whose thread they are answered.
+    Whether they belong to the workspace is asked at each use (`belongs`).
+    """
+
+    desk: Desk
+    person: str
+    team: str
+    channel: str
+    name: str | None = None
+    trigger_id: str = ""
+    pane: Pane | None = None
+    vouched: bool = True
+    thread: str | None = None
+
+    @classmethod
+    def in_body(cls, body: Mapping[str, Any], desk: Desk) -> Self:
+        """Whoever pressed, chose, submitted or took a shortcut."""
+        view = body.get("view") or {}
+        container = body.get("container") or {}
+        person = body["user"]
+        return cls(
+            desk=desk,
+            person=person["id"],
+            name=person.get("username") or person.get("name"),
+            team=workspace_of(body),
+            channel=(body.get("channel") or {}).get("id")
+            or container.get("channel_id")
+            or Origin.read(view.get("private_metadata")).channel,
+            trigger_id=body.get("trigger_id") or "",
+            pane=Pane.in_body(body),
+        )
+
+    @property
+    def storage(self) -> WorkspaceStorage:
+        """What their workspace has told the bot."""
+        return self.desk.storage.of(self.team)
+
+    @property
+    def slack(self) -> AsyncWebClient:
+        """Their workspace's Slack."""
+        return self.desk.slack(self.team)
+
+    @property
+    def bitrise(self) -> Bitrise:
+        """Bitrise, read with their own token, or with the bot's where they have none; what may be seen is `apps`."""
+        return self.desk.clients.bitrise.of(self.team, self.identity).reading
+
+    @property
+    def own_bitrise(self) -> Bitrise:
+        """Bitrise under their own token alone; or the bot's, where the operator lets it act for people."""
+        return self.desk.clients.bitrise.of(self.team, self.identity).own
+
+    @property
+    def buildio(self) -> Buildio:
+        """Build.io, read with their own token, or the bot's where they have none; what may be seen is `apps_of`."""
+        return self.desk.clients.buildio.of(self.team, self.identity).reading
+
+    @property
+    def own_buildio(self) -> Buildio:
+        """Build.io under their own token alone."""
+        return self.desk.clients.buildio.of(self.team, self.identity).own
+
+    @property
+    def apps(self) -> VisibleApps:
+        """The apps at Bitrise that they may see here."""
+        return self.apps_of(Provider.BITRISE)
+
+    def apps_of(self, provider: Provider) -> VisibleApps:
+        """The provider's apps that they may see here."""
+        channel = self.channel if self.vouched else None
+        return VisibleApps(self.desk.clients.at(provider), self.storage, self.identity, channel)
+
+    def own_apps(self, provider: Provider) -> AppDirectory[Any]:
+        """The provider's apps under their own token alone."""
+        return self.desk.clients.at(provider).of(self.team, self.identity).apps
+
+    @property
+    def identity(self) -> str:
+        """Whose account is theirs: nobody's where it is only said that it is them."""
+        return self.person if self.vouched else ""
+
+    async def may_act(self, provider: Provider = Provider.BITRISE) -> bool:
+        """Whether the bot can change anything at the provider for them; what exactly, the policy says."""
+        clients = self.desk.clients.at(provider)
+        return await self.is_linked(provider) or await clients.serves(self.team, self.identity)
+
+    async def is_linked(self, provider: Provider = Provider.BITRISE) -> bool:
+        """Whether they have an account of their own at the provider that works."""
+        return await self.desk.clients.at(provider).is_linked(self.team, self.identity)
+
+    def now(self) -> datetime:
+        """The time of the answer."""
+        return self.desk.clock()
+
+    def now_at(self, provider: Provider) -> datetime:
+        """Return the time at the provider, to compare its own times with."""
+        return self.desk.clients.at(provider).provider_clock()
+
+    async def show(self, view: Mapping[str, Any]) -> str:
+        """Put a modal before the person, on top of the one they are in; returns its id. Raises SlackCallFailed."""
+        slack, view = self.slack, self._signed(view)
+        if self.pane is None or self.pane.home:
+            answer = await slack.views_open(trigger_id=self.trigger_id, view=view)
+        elif self.pane.full:
+            answer = await slack.views_update(view_id=self.pane.id, view=view)
+        else:
+            answer = await slack.views_push(trigger_id=self.trigger_id, view=view)
+        return str(answer["view"]["id"])
+
+    async def redraw(self, view_id: str, view: Mapping[str, Any], *, version: str | None = None) -> None:
+        """Put a view in the place of one that is open; with `version` only if that is still the same.
+
+        Raises SlackCallFailed.
+        """
+        await self.slack.views_update(view_id=view_id, hash=version, view=self._signed(view))
+
+    def _signed(self, view: Mapping[str, Any]) -> dict[str, Any]:
+        return sign_view(view, self.desk.storage.signing, team=self.team, person=self.person)
+
+    async def signature(self) -> str:
+        """The person's name, for Bitrise, which knows only the owner of the bot's token."""
+        if self.name:
+            return self.name
+        user = await self._user()
+        profile = user.get("profile") or {}
+        return str(profile.get("display_name") or user.get("real_name") or user.get("name") or self.person)
+
+    async def zone(self) -> str:
+        """The person's time zone, by its IANA name; UTC where Slack does not say."""
+        zone = str((await self._user()).get("tz") or "UTC")
+        return zone if zone in available_timezones() else "UTC"
+
+    async def email(self) -> str | None:
+        """The person's e-mail address; None where Slack does not say."""
+        return ((await self._user()).get("profile") or {}).get("email")
+
+    async def belongs(self) -> bool:
+        """Whether the person is of the workspace or its organisation, now; guests are. Raises MembershipUnknown."""
+        return await self.desk.clients.members.belongs(self.team, self.person)
+
+    async def check_belongs(self) -> None:
+        """Let only those go on who belong to the workspace. Raises NotAMember, MembershipUnknown."""
+        await self.desk.clients.members.check(self.team, self.person)
+
+    async def check_full_member(self) -> None:
+        """Let only members go on who are no guests. Raises NotAMember, NotForGuests, MembershipUnknown."""
+        await self.desk.clients.members.check_full_member(self.team, self.person)
+
+    async def is_full_member(self) -> bool:
+        """Whether the person belongs to the workspace: no guest, nobody from elsewhere, and Slack says so."""
+        try:
+            return await self.desk.clients.members.is_full_member(self.team, self.person)
+        except MembershipUnknown:
+            return False
+
+    async def is_admin(self) -> bool:
+        """Whether the person is an admin or an owner of the workspace, and Slack says so."""
+        if not self.vouched or not await self.is_full_member():
+            return False
+        user = await self._user()
+        return any(user.get(name) for name in _ADMINS) and not user.get("deleted")
+
+    async def direct_message(self) -> str:
+        """The person's direct message with the bot. Raises SlackCallFailed."""
+        if self.channel.startswith("D"):
+            return self.channel
+        answer = await self.slack.conversations_open(users=self.person)
+        return str(answer["channel"]["id"])
+
+    async def direct_message_alone(self) -> str:
+        """The person's direct message with the bot, wherever they are now. Raises SlackCallFailed."""
+        return await replace(self, channel="").direct_message()
+
+    async def _user(self) -> Mapping[str, Any]:
+        try:
+            return (await self.slack.users_info(user=self.person)).get("user") or {}
+        except SlackCallFailed:
+            return {}
+
+
+def workspace_of(body: Mapping[str, Any]) -> str:
+    """The workspace whose installation of the app a request is for; "" where it can't be told.
+
+    Not whoever acts says so, but Slack: in a channel that two companies share the outer `team_id` of an event may be
+    the other one's, so its authorization comes first ("The Events API"). An organisation's authorizations and views
+    name no workspace; what is around them does ("Organization-ready apps").
+    """
+    view = body.get("view") or {}
+    authorizations = body.get("authorizations") or [{}]
+    team, user = body.get("team"), body.get("user")
+    said = (
+        view.get("app_installed_team_id"),
+        authorizations[0].get("team_id"),
+        body.get("context_team_id") if body.get("type") == "event_callback" else None,
+        team.get("id") if isinstance(team, Mapping) else None,
+        body.get("team_id"),
+        view.get("team_id"),
+        user.get("team_id") if isinstance(user, Mapping) else None,
+    )
+    # Some of these name the organisation (E…) where the app is installed in all of it.
+    return next((one for one in said if isinstance(one, str) and one.startswith("T")), "")
+
+
+class Audience(Enum):
+    """Who is shown an answer."""
+
+    ASKER = "the one who asked, in the way they asked"
+    ONE_PERSON = "that one person alone, since it may hold what others must not see"
+    CHANNEL = "everybody in the channel, since it concerns them"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is said back; `title` heads it where it is shown in a modal."""
+
+    message: Message
+    audience: Audience = Audience.ASKER
+    title: str = "Buildbell"

@@ -1,0 +1,185 @@
+"""What went wrong, in words that help the person who asked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import aiohttp
+import structlog
+
+from domain.audit_log import Tampered
+from domain.commands.errors import CommandError
+from domain.errors import NotConnected, ProviderError
+from domain.fair_limiter import NoPlace
+from domain.message import Message
+from domain.provider import Provider
+from domain.redaction.redactor import redact
+from handlers.middleware import Repeated, take_up, wait_for_place
+from messages import notices
+from messages.kit.button_values import NotAButton
+from messages.subscription_form import TooLongForAModal
+from providers.bitrise.logs.follower import CannotFollow
+from providers.bitrise.logs.log_limits import TooManyLogs
+from services.accounts.pasted_tokens import TypedToken
+from services.actions.result import NotAllowed
+from services.lookup.app_names import AmbiguousApp, UnknownApp
+from services.request.context import Answer, Audience
+from services.request.finder import NotNamed
+from services.request.late_replies import is_slacks_trouble
+from services.request.responder import Saying, ToChannel, ToResponseUrl
+from services.slack.errors import NO_ANSWER, NOT_SENT, NOT_UNDERSTOOD, SlackCallFailed
+from services.slack.workspace_members import NotAMember
+from services.worker_processes.pool import WorkFailed
+from storage.database import WorkspaceGone
+
+log = structlog.get_logger()
+
+MISTAKES = (
+    CommandError,
+    UnknownApp,
+    AmbiguousApp,
+    NotNamed,
+    NotAllowed,
+    NotAButton,
+    TooLongForAModal,
+    CannotFollow,
+    NoPlace,
+    Repeated,
+    TooManyLogs,
+)
+
+
+_SLOWER = "Slack asks me to slow down. Try again in a minute."
+_LATER = "Slack has trouble at the moment. Try again in a minute."
+_NOT_INSTALLED = "Slack does not take my token any more. Ask an admin to install me again."
+# What Slack refuses because of where an answer should go, or how late it comes, and not because of what it says.
+_REFUSALS = {
+    "expired_trigger_id": "That took too long for Slack to still open the dialog. Try it once more.",
+    "invalid_trigger_id": "Slack does not open a dialog for this any more. Try it once more.",
+    "exchanged_trigger_id": "Slack does not open a dialog for this any more. Try it once more.",
+    "channel_not_found": "I can't write in this channel. Type `/invite @buildbell` here, then try again.",
+    "not_in_channel": "I can't write in this channel. Type `/invite @buildbell` here, then try again.",
+    "user_not_in_channel": "You are not in this channel.",
+    "restricted_action": "This workspace does not let me write in this channel.",
+    "is_archived": "Nobody can write in this channel any more.",
+    "user_not_found": "Slack does not know this person.",
+    "user_disabled": "This person is not here any more.",
+    "not_found": "The dialog is not open any more.",
+    "message_not_found": "The message is not there any more.",
+    "thread_not_found": "The message is not there any more.",
+    "cannot_unfurl_url": "The link is not in the message any more.",
+    "cannot_find_message": "The message is not there any more.",
+    "push_limit_reached": "Slack lets no more dialogs lie on top of each other. Close one first.",
+    "ratelimited": _SLOWER,
+    "rate_limited": _SLOWER,
+    "service_unavailable": _LATER,
+    "internal_error": _LATER,
+    "fatal_error": _LATER,
+    "request_timeout": _LATER,
+    NOT_SENT: _LATER,
+    NO_ANSWER: _LATER,
+    NOT_UNDERSTOOD: _LATER,
+    "account_inactive": _NOT_INSTALLED,
+    "invalid_auth": _NOT_INSTALLED,
+    "token_expired": _NOT_INSTALLED,
+    "token_revoked": _NOT_INSTALLED,
+    "missing_scope": "Slack does not let me do this: an admin needs to install me again, from my new manifest.",
+}
+
+
+def in_words(error: Exception) -> Message:
+    """The error as a message: what was wrong, what would work, and the button that does it."""
+    if isinstance(error, NotAllowed):
+        return notices.problem(sentence_for(error), connect=error.connect, rule=error.rule)
+    return notices.problem(sentence_for(error), connect=connect_at(error))
+
+
+def connect_at(error: Exception) -> Provider | None:
+    """The provider at which the person has to link an account, where that is what is missing."""
+    if isinstance(error, NotAllowed):
+        return error.connect
+    if isinstance(error, TypedToken):
+        return error.connect
+    is_missing = isinstance(error, NotConnected) and not isinstance(error, NotAMember)
+    return error.provider if is_missing and isinstance(error, NotConnected) else None
+
+
+def answer_to(error: Exception) -> Answer:
+    """What is said of the error: how to link an account, or to add a rule, concerns one person alone."""
+    alone = connect_at(error) is not None or isinstance(error, TypedToken)
+    alone = alone or (isinstance(error, NotAllowed) and error.rule is not None)
+    return Answer(in_words(error), Audience.ONE_PERSON if alone else Audience.ASKER)
+
+
+def sentence_for(error: BaseException) -> str:
+    """The error as a sentence without markup of Slack's, for places that take text only."""
+    if isinstance(error, (*MISTAKES, ProviderError)):
+        # What was typed may be a secret that landed in the wrong place.
+        return redact(str(error))
+    if isinstance(error, Tampered):
+        log.error("audit.not_well", reason=str(error), check="buildbell audit --verify")
+        return (
+            "This workspace's audit log was changed from outside, so I can't write down what is done here and begin"
+            " nothing. Tell whoever runs me: `buildbell audit --verify` says what is wrong."
+        )
+    if isinstance(error, WorkFailed | WorkspaceGone):
+        return str(error)  # of a workspace that is gone nobody will read it
+    if (refusal := refusal_of(error)) is not None:
+        log.info("answer.refused", reason=refusal)
+        return _REFUSALS[refusal]
+    log.error("answer.broken", exc_info=error)
+    return "Something broke on my side; it is in my log. Nothing was changed that I didn't tell you."
+
+
+def refusal_of(error: BaseException) -> str | None:
+    """Slack's name for why it does not do it, where that is no mistake of ours; None for any other error."""
+    # Only Slack is asked over aiohttp here: what goes wrong with a provider is a ProviderError.
+    if isinstance(error, aiohttp.ClientError | TimeoutError):
+        return NO_ANSWER
+    return error.reason if isinstance(error, SlackCallFailed) and error.reason in _REFUSALS else None
+
+
+async def say_or_explain(
+    asked: Coroutine[Any, Any, Answer | None], say: Saying, *, changes: bool = True
+) -> None:
+    """Say the answer, or, whatever went wrong, what it was; nothing where the answer was a message of its own.
+
+    Unless it `changes` nothing for sure, it is written down first that it is begun, so that it is not done again.
+    """
+    try:
+        await (take_up() if changes else wait_for_place())
+    except Repeated:
+        asked.close()
+        return
+    except Exception as error:  # noqa: BLE001 - the person hears of everything that goes wrong
+        asked.close()
+        await _say(answer_to(error), say)
+        return
+    asking = asyncio.create_task(asked)
+    try:
+        await say.meanwhile(asking)
+    except (SlackCallFailed, TimeoutError) as problem:
+        # What was asked for is under way all the same, and is waited for.
+        log.info("answer.not_shown_yet", reason=type(problem).__name__)
+    try:
+        said = await asking
+    except Exception as error:  # noqa: BLE001 - the person hears of everything that goes wrong
+        said = answer_to(error)
+    if said is not None:
+        await _say(said, say)
+
+
+async def _say(said: Answer, say: Saying) -> None:
+    """Say it; where Slack can't take it now, once it can. Raises SlackCallFailed."""
+    try:
+        await say(said)
+    except SlackCallFailed as problem:
+        caller = getattr(say, "caller", None)
+        # A dialog is gone by the time that Slack is back.
+        if not isinstance(say, ToChannel | ToResponseUrl) or not is_slacks_trouble(problem) or caller is None:
+            raise
+        log.warning("answer.not_taken_yet", reason=type(problem).__name__)
+        if not caller.desk.late_answers.later(caller.team, caller.person, lambda: say(said)):
+            raise

@@ -1,0 +1,97 @@
+"""A form that somebody has submitted: done while they watch, and told where it was opened."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import structlog
+from slack_bolt.app.async_app import AsyncApp
+from slack_bolt.async_app import AsyncAck
+
+from domain.message import Block
+from handlers.middleware import Listening
+from messages import notices
+from messages.kit import views
+from services.container import Desk
+from services.request.context import Answer, Caller
+from services.request.forms import Course, FieldProblem, T, see_through
+from services.request.responder import ToChannel
+from services.slack.errors import SlackCallFailed
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """What Slack sends of it; `values` is what was filled in, `metadata` what we sent along."""
+
+    ack: AsyncAck
+    caller: Caller
+    view_id: str
+    values: Mapping[str, Any]
+    metadata: str
+
+    async def is_wrong(self, problems: Mapping[str, str]) -> bool:
+        """Say at the fields what is wrong with what was filled in, if anything is."""
+        if problems:
+            await self.ack(response_action="errors", errors=dict(problems))
+        return bool(problems)
+
+    async def see_through(self, doing: Coroutine[Any, Any, T], course: Course[T]) -> T | None:
+        """Do it, and let the person see how it goes; returns what came of it, None where it failed."""
+        return await see_through(doing, course, ack=self.ack, caller=self.caller, view_id=self.view_id)
+
+    async def answer(self, doing: Coroutine[Any, Any, Answer | None], course: Course[Answer | None]) -> None:
+        """The same, of what is told in the channel once it is done; to the person, where I may not write there."""
+        said = await self.see_through(doing, course)
+        if said is None:
+            return
+        try:
+            await ToChannel(self.caller)(said)
+        except SlackCallFailed as error:
+            log.info("form.not_told", reason=error.reason)
+            await ToChannel(replace(self.caller, channel=""))(said)
+
+
+Submission = Callable[[Submitted], Awaitable[None]]
+
+
+def listen(app: AsyncApp, callback_id: str, submission: Submission, desk: Desk, listening: Listening) -> None:
+    """Listen to the submissions of one form."""
+
+    @app.view(callback_id)
+    async def submitted(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any]) -> None:
+        async with listening.answering(callback_id):
+            await submission(
+                Submitted(
+                    ack=ack,
+                    caller=Caller.in_body(body, desk),
+                    view_id=view["id"],
+                    values=view["state"]["values"],
+                    metadata=view.get("private_metadata") or "",
+                )
+            )
+
+
+def course_of(
+    title: str, waiting: str, again: Callable[[str], Block], *, field: str | None
+) -> Course[Answer | None]:
+    """How a form goes that can always be submitted again; `field` is where problems stand that name none."""
+    return Course(
+        waiting=notices.notice(title, f"⏳ {waiting}"),
+        done=lambda said: (
+            views.shown_in_modal(title, said.message)
+            if said is not None
+            else notices.notice(title, "✅ Done. The message about it follows it to its end.")
+        ),
+        again=again,
+        # What was typed can be mended: it stays there, whoever refused it.
+        refused=again,
+        field_of=None if field is None else lambda problem: _field_of(problem, field),
+    )
+
+
+def _field_of(problem: BaseException, field: str) -> str:
+    return problem.field if isinstance(problem, FieldProblem) else field

@@ -1,0 +1,139 @@
+"""Doing what a submitted modal asks for: at once where that is quick, else while the person watches."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Any, Generic, TypeVar
+
+import structlog
+from slack_bolt.async_app import AsyncAck
+
+from domain.errors import NoAccess, Refused
+from domain.message import Block
+from handlers.middleware import take_up
+from messages import notices
+from services.request.context import Answer, Audience, Caller
+from services.request.error_messages import sentence_for
+from services.request.finder import NotNamed
+from services.request.responder import ToChannel
+from services.slack.acknowledgement import acknowledged
+from services.slack.errors import SlackCallFailed
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+# Slack waits three seconds for the answer (Slack's rules, "Answering"); what takes longer is shown as under way.
+PATIENCE_SECONDS = 1.5
+# What an error beside a field may say (Slack's rules, "Sizes": as long as a label).
+LONGEST_ERROR = 2000
+
+
+class FieldProblem(NotNamed):
+    """What was filled in can't be taken; `field` names where."""
+
+    def __init__(self, field: str, words: str) -> None:
+        super().__init__(words)
+        self.field = field
+
+
+class Then(Enum):
+    """What becomes of a modal whose submission was done at once; one that took long shows how it ended."""
+
+    CLOSED = "it is closed"
+    REPLACED = "another one takes its place"
+    COVERED = "another one lies on top of it"
+
+
+@dataclass(frozen=True)
+class Course(Generic[T]):
+    """What the person sees of a submission.
+
+    `waiting` while it takes long; `done` at its end (None: nothing any more), where `then` says; `again` asks once
+    more, with what was filled in, and `refused` says that asking would not help; `field_of` names the field that a
+    problem is about; where it is None there is no field, and the modal is drawn anew.
+    """
+
+    waiting: Block
+    done: Callable[[T], Block | None]
+    again: Callable[[str], Block]
+    refused: Callable[[str], Block]
+    field_of: Callable[[BaseException], str] | None
+    then: Then = Then.CLOSED
+
+
+async def see_through(
+    doing: Coroutine[Any, Any, T], course: Course[T], *, ack: AsyncAck, caller: Caller, view_id: str
+) -> T | None:
+    """Do it, and let the person see how it goes; returns what came of it, None where it failed."""
+    task = asyncio.create_task(_taken_up(doing))
+    await asyncio.wait({task}, timeout=PATIENCE_SECONDS)
+    if task.done():
+        await _answer_at_once(task, course, ack)
+    else:
+        await ack(response_action="update", view=course.waiting)
+        await asyncio.wait({task})
+        # Slack would put what is acknowledged in the place of what comes before it.
+        await acknowledged()
+        await _answer_late(task, course, caller, view_id)
+    return None if task.exception() is not None else task.result()
+
+
+async def _taken_up(doing: Coroutine[Any, Any, T]) -> T:
+    """Do it once there is a place for it. Slack is answered meanwhile: whoever waits is shown that it is under way."""
+    try:
+        await take_up()
+    except BaseException:
+        doing.close()
+        raise
+    return await doing
+
+
+async def _answer_at_once(task: asyncio.Task[T], course: Course[T], ack: AsyncAck) -> None:
+    problem = task.exception()
+    if problem is not None and course.field_of is None:
+        await ack(response_action="update", view=_after(problem, course))
+    elif problem is not None and course.field_of is not None:
+        # At the field, so that the modal stays open and what was typed stays in it.
+        await ack(
+            response_action="errors", errors={course.field_of(problem): words_of(problem)[:LONGEST_ERROR]}
+        )
+    elif course.then is not Then.CLOSED and (view := course.done(task.result())) is not None:
+        await ack(response_action="push" if course.then is Then.COVERED else "update", view=view)
+    else:
+        await ack()
+
+
+async def _answer_late(task: asyncio.Task[T], course: Course[T], caller: Caller, view_id: str) -> None:
+    problem = task.exception()
+    view = course.done(task.result()) if problem is None else _after(problem, course)
+    if view is None:
+        return
+    try:
+        await caller.redraw(view_id, view)
+    except SlackCallFailed as error:
+        log.info("modal.gone", reason=error.reason)  # the person has closed it
+        if problem is not None:
+            await _say_alone(str(course.waiting["title"]["text"]), problem, caller)
+
+
+async def _say_alone(title: str, problem: BaseException, caller: Caller) -> None:
+    """Tell the person in their direct messages how it went, who can't read it in the dialog any more."""
+    said = Answer(notices.problem(f"{title}: {sentence_for(problem)}"), Audience.ONE_PERSON)
+    try:
+        await ToChannel(replace(caller, channel=""))(said)
+    except SlackCallFailed as error:
+        log.warning("modal.not_told", reason=error.reason)
+
+
+def _after(problem: BaseException, course: Course[T]) -> Block:
+    view = course.refused if isinstance(problem, Refused | NoAccess) else course.again
+    return view(words_of(problem))
+
+
+def words_of(problem: BaseException) -> str:
+    """What went wrong, for a field or a modal: text only, where backticks would stand as they are."""
+    return sentence_for(problem).replace("`", "")

@@ -1,0 +1,51 @@
+"""Opening forms within the three seconds that a trigger_id lives (Slack's rules, "Answering")."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import structlog
+
+from domain.message import Block
+from messages import notices
+from services.request.context import Caller
+from services.request.forms import words_of
+from services.slack.errors import SlackCallFailed
+
+log = structlog.get_logger()
+
+# For all that a form waits for together; the rest of the three seconds is for the two ways between Slack and here.
+PATIENCE_SECONDS = 1.5
+
+
+def opening_deadline() -> float:
+    """The time of the event loop, in seconds, by which a form that is asked for now has to be opened."""
+    return asyncio.get_running_loop().time() + PATIENCE_SECONDS
+
+
+async def open_in_time(
+    making: Coroutine[Any, Any, Block], caller: Caller, title: str, *, until: float | None = None
+) -> None:
+    """Show the form that is being made; one that takes long is announced, and says itself what went wrong.
+
+    `until` is the deadline where part of the time has passed already. Raises what `making` does before it, and
+    SlackCallFailed.
+    """
+    task = asyncio.create_task(making)
+    left = (until or opening_deadline()) - asyncio.get_running_loop().time()
+    await asyncio.wait({task}, timeout=max(left, 0.0))
+    if task.done():
+        await caller.show(task.result())
+        return
+    try:
+        view_id = await caller.show(notices.notice(title, "⏳ One moment…"))
+    finally:
+        await asyncio.wait({task})
+        problem = task.exception()
+    view = notices.notice(title, words_of(problem)) if problem is not None else task.result()
+    try:
+        await caller.redraw(view_id, view)
+    except SlackCallFailed as error:
+        log.info("form.gone", reason=error.reason)  # the person has closed it

@@ -1,0 +1,23 @@
+"""Whether whoever runs the bot has set a provider up."""
+
+from __future__ import annotations
+
+from domain.provider import Provider
+from services.request.context import Caller
+from services.request.finder import NotNamed
+
+
+class NotSetUp(NotNamed):
+    """The bot has no token of its own for the provider."""
+
+    def __init__(self, provider: Provider) -> None:
+        super().__init__(
+            f"{provider.label} is not set up here. Whoever runs me has to give me a token of my own for it:"
+            f" {provider.upper()}_TOKEN."
+        )
+
+
+def check_set_up(provider: Provider, caller: Caller) -> None:
+    """Raises NotSetUp."""
+    if provider not in caller.desk.clients.set_up:
+        raise NotSetUp(provider)

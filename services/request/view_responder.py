@@ -1,0 +1,79 @@
+"""Answers to what is pressed in a modal or on the Home: each in a modal of its own, on top."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from domain.message import Message
+from messages import notices
+from messages.kit import views
+from messages.kit.view_metadata import Origin
+from services.request.context import Answer, Audience, Caller
+from services.request.responder import ToChannel
+from services.slack.errors import SlackCallFailed
+
+log = structlog.get_logger()
+
+# A trigger_id lives three seconds (Slack's rules, "Answering"): what takes longer needs its modal before it is there.
+PATIENCE_SECONDS = 1.2
+
+
+@dataclass
+class ToPane:
+    """Says answers in a modal; what concerns a channel is also said there, or to the person where there is none.
+
+    `waits` is False where a form is asked for, which opens by itself.
+    """
+
+    caller: Caller
+    waits: bool = True
+    _shown: str | None = field(default=None, init=False)
+
+    @property
+    def shown(self) -> str | None:
+        """The id of the modal that the answer is in; None before there is one."""
+        return self._shown
+
+    async def meanwhile(self, asked: asyncio.Future[Any]) -> None:
+        """Open the modal with nothing in it yet where the answer takes long."""
+        if not self.waits:
+            return  # what is asked opens a modal itself
+        await asyncio.wait({asked}, timeout=PATIENCE_SECONDS)
+        if not asked.done():
+            await self._put(notices.one_moment(), "Buildbell")
+
+    async def __call__(self, answer: Answer) -> None:
+        """Say it. Raises SlackCallFailed."""
+        await self._put(answer.message, answer.title)
+        if answer.audience is Audience.CHANNEL:
+            await ToChannel(self.caller)(answer)
+
+    async def instead(self, message: Message) -> None:
+        """Put the message in the place of the modal that the button was pressed in; the Home is drawn anew."""
+        pane = self.caller.pane
+        if pane is None or pane.home:
+            self.caller.desk.home_changed(self.caller.team, self.caller.person)
+            return
+        await self._change(pane.id, message, "Buildbell")
+
+    async def _put(self, message: Message, title: str) -> None:
+        if self._shown is not None:
+            await self._change(self._shown, message, title)
+            return
+        self._shown = await self.caller.show(self._view(message, title))
+
+    async def _change(self, view_id: str, message: Message, title: str) -> None:
+        try:
+            await self.caller.redraw(view_id, self._view(message, title))
+        except SlackCallFailed as error:
+            if error.reason != "not_found":
+                raise
+            log.info("pane.gone", view=view_id)  # the person has closed it
+
+    def _view(self, message: Message, title: str) -> dict[str, Any]:
+        origin = Origin(channel=self.caller.channel)
+        return views.shown_in_modal(title, message, private_metadata=origin.encode())

@@ -1,0 +1,215 @@
+"""The Web API client: over the shared session, at our own address; and who we are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.settings import Settings
+from domain.nul import remove_nul
+from services.slack.errors import (
+    NO_ANSWER,
+    NOT_SENT,
+    NOT_UNDERSTOOD,
+    RATE_LIMITED,
+    UNCLEAR,
+    SlackCallFailed,
+    word_of,
+)
+from services.slack.rate_limit import RateLimitWait, retry_after
+from services.slack.response_models import unexpected_field
+
+# What no other try will change: the token is none, or not one for this (docs.slack.dev, "auth.test",
+# "apps.connections.open" and "oauth.v2.access"; `UnrecoverableSocketModeStartError` of Slack's own SDK for Node).
+REFUSALS = frozenset(
+    {
+        "account_inactive",
+        "bad_client_secret",
+        "invalid_auth",
+        "invalid_client",
+        "invalid_client_id",
+        "missing_scope",
+        "no_permission",
+        "not_allowed_token_type",
+        "not_authed",
+        "team_disabled",
+        "token_expired",
+        "token_revoked",
+        "user_removed_from_team",
+    }
+)
+# What says nothing of what was asked, since Slack could not look into it.
+PASSING = frozenset(
+    {"fatal_error", "internal_error", "ratelimited", "request_timeout", "service_unavailable"}
+)
+
+
+class SlackNotReachable(Exception):
+    """Slack did not answer, or not in a way that can be understood."""
+
+
+class TokenRefused(Exception):
+    """Slack does not accept the token."""
+
+
+@dataclass(frozen=True)
+class WhoWeAre:
+    """The installation, as Slack's auth.test tells it; `answered_at` is the HTTP date of the answer."""
+
+    team: str
+    team_name: str
+    enterprise: str | None
+    bot_id: str
+    bot_user: str
+    scopes: frozenset[str] = frozenset()
+    answered_at: str | None = None
+
+
+class SlackClient(AsyncWebClient):
+    """slack_sdk's client, of which every call returns what its method answers or raises SlackCallFailed.
+
+    slack_sdk itself raises errors of its own, of aiohttp's and Python's, and hands out whatever JSON came.
+    """
+
+    async def _request(self, *, http_verb: str, api_url: str, req_args: dict[str, Any]) -> dict[str, Any]:
+        method = api_url.rsplit("/", 1)[-1]
+        try:
+            answer: dict[str, Any] = await super()._request(
+                http_verb=http_verb, api_url=api_url, req_args=req_args
+            )
+        except aiohttp.ClientConnectorError as error:
+            raise SlackCallFailed(method, NOT_SENT, detail=type(error).__name__) from None
+        except aiohttp.ClientResponseError as error:
+            raise _odd(method, error.status, error.headers or {}, error.message) from None
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise SlackCallFailed(method, NO_ANSWER, detail=type(error).__name__) from None
+        except SlackApiError as error:
+            # JSON that can't be read; the response is aiohttp's.
+            status, headers = getattr(error.response, "status", 0), getattr(error.response, "headers", {})
+            raise _odd(method, status, headers, "no JSON") from None
+        except (ValueError, LookupError, RecursionError) as error:
+            # No text in the character set that it names, or brackets without an end.
+            raise _odd(method, 200, {}, type(error).__name__) from None
+        answer["data"] = remove_nul(answer["data"])
+        return _checked(method, answer["status_code"], answer["headers"], answer["data"], answer)
+
+
+def _checked(method: str, status: int, headers: Any, data: object, answer: dict[str, Any]) -> dict[str, Any]:
+    """Return the answer if it is one that the method's documents describe. Raises SlackCallFailed."""
+    if not isinstance(data, dict):
+        raise _odd(method, status, headers, f"{type(data).__name__} for an answer")
+    if status != 200 or data.get("ok") is not True:
+        word = word_of(data)
+        if word is None or data.get("ok") is True:
+            raise _odd(method, status, headers, "no word for why not")
+        reason = RATE_LIMITED if status == 429 else word
+        raise SlackCallFailed(method, reason, status=status, retry_after=retry_after(headers))
+    if (field := unexpected_field(method, data)) is not None:
+        raise _odd(method, status, headers, f"{field or 'a field'} is not as expected")
+    return answer
+
+
+def _odd(method: str, status: int, headers: Any, what: str) -> SlackCallFailed:
+    """An answer that Slack's documents do not describe."""
+    return SlackCallFailed(
+        method,
+        RATE_LIMITED if status == 429 else NOT_UNDERSTOOD,
+        status=status,
+        retry_after=retry_after(headers),
+        detail=f"HTTP {status}: {what}",
+    )
+
+
+def client_options(settings: Settings, session: aiohttp.ClientSession, *, patient: bool) -> dict[str, Any]:
+    """What every client for Slack's Web API is made with.
+
+    A patient one waits out Slack's 429s by itself. None repeats a call whose answer was lost: a message would be
+    posted twice, so the SDK's default of one more try after a broken connection is off.
+    """
+    return {
+        "base_url": settings.slack_api_url,
+        "session": session,
+        "retry_handlers": [RateLimitWait()] if patient else [],
+    }
+
+
+def web_client(settings: Settings, session: aiohttp.ClientSession, *, patient: bool) -> SlackClient:
+    """A client with the one workspace's token, or with none where there are many."""
+    token = settings.slack_bot_token
+    options = client_options(settings, session, patient=patient)
+    return SlackClient(token=token.get_secret_value() if token else None, **options)
+
+
+def explain(error: SlackCallFailed) -> str:
+    """Return what came of a call as a sentence for operators."""
+    if error.reason == NOT_UNDERSTOOD:
+        return f"Slack's answer can't be understood ({error.detail})."
+    if error.reason in UNCLEAR or error.reason == NOT_SENT:
+        return f"Slack can't be reached ({error.detail})."
+    return f"Slack answers {error.reason}."
+
+
+@contextmanager
+def judging(whose: str) -> Iterator[None]:
+    """Say what an answer of Slack's means for a token; `whose` is what the token is called.
+
+    Raises TokenRefused (final) or SlackNotReachable (try again later).
+    """
+    try:
+        yield
+    except SlackCallFailed as error:
+        if error.reason in REFUSALS:
+            raise TokenRefused(f"Slack refuses {whose} ({error.reason}).") from error
+        raise SlackNotReachable(explain(error)) from error
+
+
+async def connect(client: AsyncWebClient, whose: str = "SLACK_BOT_TOKEN") -> WhoWeAre:
+    """Ask Slack who we are; `whose` is what the token is called.
+
+    Raises TokenRefused (final) or SlackNotReachable (try again later).
+    """
+    with judging(whose):
+        answer = await client.auth_test()
+        headers = {name.lower(): str(value) for name, value in answer.headers.items()}
+        scopes = headers.get("x-oauth-scopes", "").split(",")
+        return WhoWeAre(
+            team=str(answer.get("team_id") or ""),
+            team_name=str(answer.get("team") or ""),
+            enterprise=answer.get("enterprise_id"),
+            bot_id=str(answer.get("bot_id") or ""),
+            bot_user=str(answer.get("user_id") or ""),
+            scopes=frozenset(scope.strip() for scope in scopes if scope.strip()),
+            answered_at=headers.get("date"),
+        )
+
+
+async def check_app(client: AsyncWebClient, client_id: str, client_secret: str, redirect_uri: str) -> None:
+    """Find out whether Slack knows the app by its id and secret; it is asked with a code that nobody was given.
+
+    Raises TokenRefused (final) or SlackNotReachable (try again later).
+    """
+    with judging("SLACK_CLIENT_ID with SLACK_CLIENT_SECRET"):
+        try:
+            await client.oauth_v2_access(
+                client_id=client_id, client_secret=client_secret, code="none", redirect_uri=redirect_uri
+            )
+        except SlackCallFailed as error:
+            # All other refusals are of the code ("oauth.v2.access").
+            if error.reason in REFUSALS | PASSING | UNCLEAR | {NOT_SENT}:
+                raise
+
+
+async def open_connection(client: AsyncWebClient, app_token: str) -> str:
+    """Ask for the address of a Socket Mode connection, which is good for one.
+
+    Raises TokenRefused (final) or SlackNotReachable (try again later).
+    """
+    with judging("SLACK_APP_TOKEN"):
+        answer = await client.apps_connections_open(app_token=app_token)
+        return str(answer["url"])

@@ -1,0 +1,48 @@
+"""The rules that a workspace's admins have set."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from domain.access_policy import Rule, rule_from
+from domain.build import Frozen
+from storage.database import OfWorkspace
+from storage.timestamps import from_text, to_text
+
+
+class SetRule(Frozen):
+    """A rule as it was set: its number, by whom and when."""
+
+    number: int
+    rule: Rule
+    set_by: str
+    set_at: datetime
+
+
+class Policies:
+    """One workspace's rules, in the order in which they are asked."""
+
+    def __init__(self, database: OfWorkspace, team: str) -> None:
+        self._database = database
+        self._team = team
+
+    async def all(self) -> list[SetRule]:
+        """All rules."""
+        query = "SELECT id, body, set_by, set_at FROM policies WHERE team_id = ? ORDER BY id"
+        return await self._database.read(
+            lambda db: [
+                SetRule(number=number, rule=rule_from(body), set_by=by, set_at=from_text(at))
+                for number, body, by, at in db.execute(query, [self._team])
+            ]
+        )
+
+    async def add(self, rule: Rule, *, by: str, at: datetime) -> int:
+        """Add a rule after the others; returns its number."""
+        row = [self._team, rule.model_dump_json(), by, to_text(at)]
+        query = "INSERT INTO policies (team_id, body, set_by, set_at) VALUES (?, ?, ?, ?)"
+        return await self._database.write(lambda db: int(db.execute(query, row).lastrowid or 0))
+
+    async def remove(self, number: int) -> bool:
+        """Take a rule away; returns whether it was there."""
+        query = "DELETE FROM policies WHERE team_id = ? AND id = ?"
+        return bool(await self._database.write(lambda db: db.execute(query, [self._team, number]).rowcount))

@@ -1,0 +1,32 @@
+"""What the channels of one workspace have chosen: their default apps."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from domain.provider import Provider
+from storage.database import OfWorkspace
+from storage.timestamps import to_text
+
+
+class Channels:
+    """Default apps by channel."""
+
+    def __init__(self, database: OfWorkspace, team: str) -> None:
+        self._database = database
+        self._team = team
+
+    async def use(self, channel: str, provider: Provider, app_slug: str, *, by: str, at: datetime) -> None:
+        """Make the app the channel's default."""
+        row = [self._team, channel, provider, app_slug, by, to_text(at)]
+        await self._database.write(
+            lambda db: db.execute("INSERT OR REPLACE INTO channels VALUES (?, ?, ?, ?, ?, ?)", row)
+        )
+
+    async def default_app(self, channel: str, provider: Provider) -> str | None:
+        """The slug of the channel's default app; None where none was chosen."""
+        query = "SELECT app_slug FROM channels WHERE team_id = ? AND channel_id = ? AND provider = ?"
+        row = await self._database.read(
+            lambda db: db.execute(query, [self._team, channel, provider]).fetchone()
+        )
+        return None if row is None else str(row[0])

@@ -1,0 +1,93 @@
+"""What the channels of one workspace have tied together: apps of Build.io to apps of Bitrise."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlite_utils
+
+from domain.build import App
+from domain.notifications.deploy_link import Tie
+from domain.provider import Provider
+from storage.database import OfWorkspace
+from storage.timestamps import from_text, to_text
+
+
+class Ties:
+    """Ties by channel, in the order in which they were made."""
+
+    def __init__(self, database: OfWorkspace, team: str) -> None:
+        self._database = database
+        self._team = team
+
+    async def add(
+        self, channel: str, app: App, bitrise: App, branches: Sequence[str], *, by: str, at: datetime
+    ) -> Tie:
+        """Tie an app of Build.io to one of Bitrise; the same tie once more is the one that is there, renamed."""
+        branch = ",".join(sorted(set(branches)))
+        key = [self._team, channel, app.slug, bitrise.slug, branch]
+        row = [*key, app.title, bitrise.title, by, to_text(at)]
+
+        def work(db: sqlite_utils.Database) -> Tie:
+            db.execute(
+                "INSERT INTO ties (team_id, channel_id, buildio_app, bitrise_app, branch, buildio_title, bitrise_title,"
+                " set_by, set_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT (team_id, channel_id, bitrise_app, buildio_app, branch) DO UPDATE"
+                " SET buildio_title = excluded.buildio_title, bitrise_title = excluded.bitrise_title",
+                row,
+            )
+            where = "team_id = ? AND channel_id = ? AND buildio_app = ? AND bitrise_app = ? AND branch = ?"
+            [tie] = _select(db, where, key)
+            return tie
+
+        return await self._database.write(work)
+
+    async def find(self, channel: str, number: int) -> Tie | None:
+        """The channel's tie of that number."""
+        found = await self._find("channel_id = ? AND id = ?", [channel, number])
+        return found[0] if found else None
+
+    async def of_channel(self, channel: str) -> list[Tie]:
+        """All ties of a channel."""
+        return await self._find("channel_id = ?", [channel])
+
+    async def of_app(self, channel: str, bitrise_app: str) -> list[Tie]:
+        """A channel's ties to an app of Bitrise."""
+        return await self._database.read(lambda db: ties_of(db, self._team, channel, bitrise_app))
+
+    async def remove(self, channel: str, numbers: Collection[int]) -> int:
+        """Untie those of the channel that have these numbers; returns how many there were."""
+        rows = [(self._team, channel, number) for number in numbers]
+        query = "DELETE FROM ties WHERE team_id = ? AND channel_id = ? AND id = ?"
+        return await self._database.write(lambda db: int(db.conn.executemany(query, rows).rowcount))
+
+    async def _find(self, where: str, given: Sequence[Any]) -> list[Tie]:
+        return await self._database.read(
+            lambda db: _select(db, f"team_id = ? AND {where}", [self._team, *given])
+        )
+
+
+def ties_of(db: sqlite_utils.Database, team: str, channel: str, bitrise_app: str) -> list[Tie]:
+    """A channel's ties to an app of Bitrise; for use where a database is at hand."""
+    return _select(db, "team_id = ? AND channel_id = ? AND bitrise_app = ?", [team, channel, bitrise_app])
+
+
+def _select(db: sqlite_utils.Database, where: str, given: Sequence[Any]) -> list[Tie]:
+    rows = db.execute(
+        "SELECT id, buildio_app, buildio_title, bitrise_app, bitrise_title, branch, set_by, set_at FROM ties"
+        f" WHERE {where} ORDER BY id",
+        given,
+    )
+    return [
+        Tie(
+            number=number,
+            app=App(provider=Provider.BUILDIO, slug=app, title=title),
+            bitrise=App(provider=Provider.BITRISE, slug=bitrise, title=bitrise_title),
+            branches=tuple(branch.split(",")) if branch else (),
+            set_by=by,
+            set_at=from_text(at),
+        )
+        for number, app, title, bitrise, bitrise_title, branch, by, at in rows
+    ]

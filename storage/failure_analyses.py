@@ -1,0 +1,82 @@
+"""Failed builds whose logs are still to be read, and what was found in them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlite_utils
+
+from domain.build import Frozen
+from domain.log.failure import Failure
+from domain.provider import Provider
+from storage.database import Database
+from storage.slack_messages import refresh_messages_of
+from storage.timestamps import from_text, to_text
+
+
+class Unread(Frozen):
+    """A failed build whose log is to be read at `due`; `tries` is how often that was tried."""
+
+    provider: Provider
+    app_slug: str
+    build_slug: str
+    due: datetime
+    tries: int
+
+
+class Failures:
+    """What is known of why builds failed."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def next(self, provider: Provider = Provider.BITRISE) -> Unread | None:
+        """The provider's failed build whose log is due first."""
+        query = (
+            "SELECT provider, app_slug, build_slug, failure_due, failure_tries FROM builds"
+            " WHERE failure_due IS NOT NULL AND provider = ? ORDER BY failure_due LIMIT 1"
+        )
+        row = await self._database.read(lambda db: db.execute(query, [provider]).fetchone())
+        if row is None:
+            return None
+        provider, app_slug, build_slug, due, tries = row
+        return Unread(
+            provider=provider, app_slug=app_slug, build_slug=build_slug, due=from_text(due), tries=tries
+        )
+
+    async def later(self, unread: Unread, at: datetime) -> None:
+        """Read the log again at that time."""
+        await self._database.write(
+            lambda db: db.execute(
+                "UPDATE builds SET failure_due = ?, failure_tries = failure_tries + 1"
+                " WHERE provider = ? AND build_slug = ?",
+                [to_text(at), unread.provider, unread.build_slug],
+            )
+        )
+
+    async def concluded(self, unread: Unread, failure: Failure | None) -> None:
+        """The log was read, or never will be; messages that told of the failure are completed by what was found."""
+
+        def work(db: sqlite_utils.Database) -> None:
+            db.execute(
+                "UPDATE builds SET failure_due = NULL, failure = ? WHERE provider = ? AND build_slug = ?",
+                [failure and failure.model_dump_json(), unread.provider, unread.build_slug],
+            )
+            if failure is not None:
+                refresh_messages_of(db, unread.provider, unread.build_slug)
+
+        await self._database.write(work)
+
+
+def note_failure(db: sqlite_utils.Database, provider: Provider, build_slug: str, failure: Failure) -> None:
+    """Keep what is known at once of why a build failed; for use inside a transaction."""
+    query = "UPDATE builds SET failure = ? WHERE provider = ? AND build_slug = ?"
+    db.execute(query, [failure.model_dump_json(), provider, build_slug])
+
+
+def read_soon(db: sqlite_utils.Database, provider: Provider, build_slugs: list[str], at: datetime) -> None:
+    """Have the logs of these failed builds read; for use inside a transaction."""
+    db.conn.executemany(
+        "UPDATE builds SET failure_due = ? WHERE provider = ? AND build_slug = ?",
+        [(to_text(at), provider, slug) for slug in build_slugs],
+    )

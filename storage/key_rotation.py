@@ -1,0 +1,147 @@
+"""Sealing everything anew with the first of the keys, so that the others can be left out. In a transaction."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import sqlite_utils
+
+from domain.audit_log import Tampered
+from storage.audit_log import reseal_chains
+from storage.audit_register import read_register, reseal_register, say_that_keys_changed
+from storage.encryption import CannotOpen, Vault
+from storage.pending_actions import signed_text, subject_of_proposal
+from storage.slack_messages import change_messages_about
+
+# What `Vault.sign` gives.
+_SIGNATURE = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
+
+
+class Unopened(Exception):
+    """Some of what is sealed opens under none of the keys; `rows` says which by table and whose, and why."""
+
+    def __init__(self, rows: Sequence[str]) -> None:
+        self.rows = rows
+        super().__init__("; ".join(rows))
+
+
+@dataclass(frozen=True)
+class Rotated:
+    """How many of each were sealed anew; `buttons`: open proposals whose buttons were signed anew."""
+
+    accounts: int
+    installations: int
+    proposals: int
+    sign_ins: int
+    audit_ends: int
+    audit_register: int
+    buttons: int
+
+    @property
+    def nothing(self) -> bool:
+        """Whether everything was under the first key already."""
+        sealed = self.accounts or self.installations or self.proposals or self.sign_ins
+        return not (sealed or self.audit_ends or self.audit_register or self.buttons)
+
+
+@dataclass(frozen=True)
+class _Sealed:
+    """One table that holds what is sealed: the columns that name a row, what it is sealed for, and who that is.
+
+    `needed` is the condition that somebody will open a row again; one that nobody will may open under no key.
+    """
+
+    table: str
+    column: str
+    key: tuple[str, ...]
+    place: str
+    whose: str
+    needed: str = "1"
+
+
+_TABLES = {
+    "accounts": _Sealed(
+        "accounts", "sealed", ("team_id", "user_id", "provider"), "account", "of {1} in {0} at {2}"
+    ),
+    "installations": _Sealed(
+        "installations",
+        "sealed",
+        ("enterprise_id", "team_id"),
+        "slack",
+        "of workspace {1} in organisation {0}",
+    ),
+    # Nobody opens again what was decided long ago.
+    "proposals": _Sealed(
+        "proposals", "act", ("team_id", "id"), "proposal", "{1} in {0}", "state IN ('open', 'agreed')"
+    ),
+    # Whoever is in the midst of it signs in anew.
+    "sign_ins": _Sealed("sign_ins", "sealed", ("fingerprint",), "sign_in", "{0}", "0"),
+}
+
+
+def rotate_key(db: sqlite_utils.Database, vault: Vault, at: datetime | None = None) -> Rotated:
+    """Seal what is under another key with the first one. Raises Unopened, and changes nothing then.
+
+    Everything is opened, so that afterwards it is known that nothing needs another key.
+    """
+    problems: list[str] = []
+    counts = {name: _reseal(db, vault, table, problems) for name, table in _TABLES.items()}
+    try:
+        ends, register = reseal_chains(db, vault), int(_reseal_register(db, vault))
+    except Tampered as problem:
+        problems.append(str(problem))
+        ends, register = 0, 0
+    if problems:
+        raise Unopened(problems)
+    if register:
+        say_that_keys_changed(db, vault, at or datetime.now(UTC))
+    return Rotated(**counts, audit_ends=ends, audit_register=register, buttons=_sign_buttons(db, vault))
+
+
+def _reseal_register(db: sqlite_utils.Database, vault: Vault) -> bool:
+    # One that has no seal yet gets it with the next entry, or by `buildbell audit --seal`.
+    return read_register(db).seal is not None and reseal_register(db, vault)
+
+
+def _reseal(db: sqlite_utils.Database, vault: Vault, table: _Sealed, problems: list[str]) -> int:
+    named = ", ".join(table.key)
+    rows = db.execute(
+        f"SELECT {named}, {table.column}, {table.needed} FROM {table.table} ORDER BY {named}"
+    ).fetchall()
+    resealed = 0
+    for *key, sealed, needed in rows:
+        try:
+            content = vault.open(sealed, table.place, *key)
+        except CannotOpen as problem:
+            if needed:
+                problems.append(f"{table.table}: {table.whose.format(*key)}: {problem}")
+            continue
+        if not vault.is_current(sealed):
+            where = " AND ".join(f"{column} = ?" for column in table.key)
+            new = vault.seal(content, table.place, *key)
+            db.execute(f"UPDATE {table.table} SET {table.column} = ? WHERE {where}", [new, *key])
+            resealed += 1
+    return resealed
+
+
+def _sign_buttons(db: sqlite_utils.Database, vault: Vault) -> int:
+    """Sign the buttons of open proposals with the first key; their messages are changed by the bot."""
+    signed = 0
+    query = (
+        "SELECT proposals.team_id, id, content FROM proposals JOIN messages ON messages.parcel = proposals.id"
+        " WHERE state = 'open' AND content IS NOT NULL"
+    )
+    for team, identity, content in db.execute(query).fetchall():
+        text = signed_text(team, identity)
+        new = vault.sign(text)
+
+        def anew(found: re.Match[str], text: str = text, new: str = new) -> str:
+            return new if vault.is_signed(text, found[0]) else found[0]
+
+        if (changed := _SIGNATURE.sub(anew, content)) != content:
+            change_messages_about(db, subject_of_proposal(identity), changed)
+            signed += 1
+    return signed

@@ -1,0 +1,279 @@
+"""What somebody wants to do and somebody else must agree to: each is decided once, or runs out."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import sqlite_utils
+import structlog
+
+from domain.access_policy import Who
+from domain.audit_log import Entry
+from domain.build import Frozen
+from domain.message import Message
+from domain.recipient import Recipient
+from services.actions.action_types import Act, act_from
+from storage.accounts import NoKey
+from storage.audit_log import append
+from storage.database import Database
+from storage.encryption import CannotOpen, Vault
+from storage.slack_messages import change_messages_about, owe_message
+from storage.timestamps import from_text, to_text
+
+log = structlog.get_logger()
+
+_FIELDS = (
+    "id, team_id, channel_id, asked_by, act, deciders, asked_at, expires_at, state, decided_by, execution"
+)
+
+# What of a row must be as it was when it was sealed; state and decider change.
+_BOUND = {"channel", "asked_by", "deciders", "asked_at", "expires_at", "execution"}
+
+
+class ProposalState(StrEnum):
+    """How a proposal stands. AGREED: it is being done, and what comes of it is not known yet."""
+
+    OPEN = "open"
+    AGREED = "agreed"
+    DONE = "done"
+    DECLINED = "declined"
+    EXPIRED = "expired"
+
+
+class Deciders(Frozen):
+    """Who decides: anybody of each of these but the one who asks, or (`themselves`) the one in whose name it is."""
+
+    who: tuple[Who, ...] = ()
+    themselves: bool = False
+
+
+class Proposal(Frozen):
+    """One proposal. `execution` names the workflow's step that waits for it.
+
+    `bound`: who asked, who decides, and until when are under the same seal as the act. Those that were made before
+    there was such a seal can't be agreed to any more.
+    """
+
+    id: str
+    team: str
+    channel: str
+    asked_by: str
+    act: Act
+    deciders: Deciders
+    asked_at: datetime
+    expires_at: datetime
+    state: ProposalState = ProposalState.OPEN
+    decided_by: str | None = None
+    execution: str | None = None
+    bound: bool = True
+
+
+class Unreadable(Frozen):
+    """A proposal that can't be opened: it was changed, or sealed with a key that is gone, or by a later version."""
+
+    team: str
+    id: str
+    execution: str | None = None
+
+
+class Proposals:
+    """All of them, sealed: what a build is started with may hold secrets, and to agree is a right."""
+
+    def __init__(self, database: Database, vault: Vault | None) -> None:
+        self._database = database
+        self._vault = vault
+
+    def new(self, act: Act, **more: Any) -> Proposal:
+        """A proposal that nobody knows of yet."""
+        return Proposal(id=secrets.token_hex(16), act=act, **more)
+
+    async def begin(self, proposal: Proposal, message: Message, entry: Entry) -> None:
+        """Keep it, write it down, and ask in its channel. Raises NoKey, WorkspaceGone."""
+        sealed = self._the_vault().seal(_content(proposal), "proposal", proposal.team, proposal.id)
+        row = [
+            proposal.id,
+            proposal.team,
+            proposal.channel,
+            proposal.asked_by,
+            sealed,
+            proposal.deciders.model_dump_json(),
+            to_text(proposal.asked_at),
+            to_text(proposal.expires_at),
+            proposal.state,
+            None,
+            proposal.execution,
+        ]
+        to = Recipient(team=proposal.team, channel=proposal.channel)
+
+        def work(db: sqlite_utils.Database) -> None:
+            marks = ", ".join("?" * len(row))
+            db.execute(f"INSERT INTO proposals ({_FIELDS}) VALUES ({marks})", row)
+            append(db, proposal.team, self._vault, entry, proposal.asked_at)
+            owe_message(
+                db, proposal.id, to, subject_of_proposal(proposal.id), message.encode(), proposal.asked_at
+            )
+
+        await self._database.of(proposal.team).write(work)
+
+    async def find_open(self, team: str, identity: str) -> Proposal | None:
+        """One of a workspace's proposals that nobody has decided yet. Raises NoKey, CannotOpen."""
+        query = f"SELECT {_FIELDS} FROM proposals WHERE team_id = ? AND id = ? AND state = 'open'"
+        row = await self._database.read(lambda db: db.execute(query, [team, identity]).fetchone())
+        return self._proposal(row) if row is not None else None
+
+    async def conclude(
+        self,
+        proposal: Proposal,
+        state: ProposalState,
+        message: Message,
+        entry: Entry,
+        *,
+        by: str | None,
+        at: datetime,
+        to_asker: Message | None = None,
+    ) -> bool:
+        """Decide it, write that down, and let its message say so; returns False where it was decided before.
+
+        `to_asker` goes to whoever asked, in a direct message.
+        """
+
+        def work(db: sqlite_utils.Database) -> bool:
+            decided = db.execute(
+                "UPDATE proposals SET state = ?, decided_by = ?, decided_at = ?, act = iif(?, act, '')"
+                " WHERE team_id = ? AND id = ? AND state = 'open'",
+                [state, by, to_text(at), state is ProposalState.AGREED, proposal.team, proposal.id],
+            ).rowcount
+            if decided:
+                append(db, proposal.team, self._vault, entry, at)
+                change_messages_about(
+                    db, subject_of_proposal(proposal.id), message.encode(), team=proposal.team
+                )
+            if decided and to_asker is not None:
+                to = Recipient(team=proposal.team, channel=proposal.asked_by)
+                owe_message(db, f"{proposal.id}-asker", to, "notice decided", to_asker.encode(), at)
+            return bool(decided)
+
+        return await self._database.write(work)
+
+    async def finish(self, proposal: Proposal) -> None:
+        """What came of it is known: what it was about is kept no longer."""
+        query = (
+            "UPDATE proposals SET state = 'done', act = '' WHERE team_id = ? AND id = ? AND state = 'agreed'"
+        )
+        await self._database.write(lambda db: db.execute(query, [proposal.team, proposal.id]))
+
+    async def cut_off(self, before: datetime) -> list[Proposal | Unreadable]:
+        """Those that were agreed to before then, and in whose midst a process was stopped."""
+        query = f"SELECT {_FIELDS} FROM proposals WHERE state = 'agreed' AND decided_at < ?"
+        rows = await self._database.read(lambda db: db.execute(query, [to_text(before)]).fetchall())
+        return [self._any(row) for row in rows]
+
+    async def say(self, proposal: Proposal, message: Message) -> None:
+        """Let its message say something else."""
+        subject = subject_of_proposal(proposal.id)
+        await self._database.write(
+            lambda db: change_messages_about(db, subject, message.encode(), team=proposal.team)
+        )
+
+    async def end_unreadable(self, unreadable: Unreadable, message: Message) -> None:
+        """End one that can't be opened, and let its message say so."""
+
+        def work(db: sqlite_utils.Database) -> None:
+            ended = db.execute(
+                "UPDATE proposals SET state = 'expired', act = '' WHERE team_id = ? AND id = ?"
+                " AND state IN ('open', 'agreed')",
+                [unreadable.team, unreadable.id],
+            ).rowcount
+            if ended:
+                subject = subject_of_proposal(unreadable.id)
+                change_messages_about(db, subject, message.encode(), team=unreadable.team)
+
+        await self._database.write(work)
+
+    async def expired(self, now: datetime) -> list[Proposal | Unreadable]:
+        """Those of all workspaces that nobody has decided in time; one that can't be opened keeps no other open."""
+        query = (
+            f"SELECT {_FIELDS} FROM proposals WHERE state = 'open' AND expires_at <= ? ORDER BY expires_at"
+        )
+        rows = await self._database.read(lambda db: db.execute(query, [to_text(now)]).fetchall())
+        return [self._any(row) for row in rows]
+
+    async def next_end(self) -> datetime | None:
+        """When the next one runs out."""
+        query = "SELECT MIN(expires_at) FROM proposals WHERE state = 'open'"
+        [at] = await self._database.read(lambda db: db.execute(query).fetchone())
+        return from_text(at)
+
+    def _the_vault(self) -> Vault:
+        if self._vault is None:
+            raise NoKey
+        return self._vault
+
+    def _any(self, row: Any) -> Proposal | Unreadable:
+        try:
+            return self._proposal(row)
+        except (NoKey, CannotOpen, ValueError) as problem:
+            # A ValueError's own words hold what was sealed.
+            reason = type(problem).__name__ if isinstance(problem, ValueError) else str(problem)
+            identity, team, *_, execution = row
+            log.error("proposals.sealed", team=team, proposal=identity, reason=reason)
+            return Unreadable(team=team, id=identity, execution=execution)
+
+    def _proposal(self, row: Any) -> Proposal:
+        """What the row holds. Raises CannotOpen where what is sealed does not say the same."""
+        identity, team, channel, asked_by, sealed, deciders, asked_at, expires_at, state, by, execution = row
+        content = self._the_vault().open(sealed, "proposal", team, identity)
+        made = json.loads(content)
+        bound = isinstance(made["act"], dict)  # before, the act alone was sealed, whose `act` is its name
+        proposal = Proposal(
+            id=identity,
+            team=team,
+            channel=channel,
+            asked_by=asked_by,
+            act=act_from(json.dumps(made["act"]) if bound else content),
+            deciders=Deciders.model_validate_json(deciders),
+            asked_at=from_text(asked_at),
+            expires_at=from_text(expires_at),
+            state=ProposalState(state),
+            decided_by=by,
+            execution=execution,
+            bound=bound,
+        )
+        if bound and _bound_fields(proposal) != {name: made.get(name) for name in _BOUND}:
+            raise CannotOpen("who asked, who decides or until when was changed")
+        return proposal
+
+
+def _content(proposal: Proposal) -> str:
+    """What is sealed of a proposal: the act with its secrets, and what its row says in clear for looking it up."""
+    return json.dumps({"act": json.loads(proposal.act.for_sealing()), **_bound_fields(proposal)})
+
+
+def _bound_fields(proposal: Proposal) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(proposal.model_dump_json(include=_BOUND))
+    return found
+
+
+def subject_of_proposal(identity: str) -> str:
+    """What its messages are about."""
+    return f"notice proposal {identity}"
+
+
+def signed_text(team: str, proposal: str) -> str:
+    """What a proposal's button is signed over."""
+    return f"proposal {team} {proposal}"
+
+
+def withdraw_proposals(db: sqlite_utils.Database, where: str, arguments: Sequence[Any]) -> int:
+    """Forget the proposals that fit, and let the messages of the open ones say so; for use inside a transaction."""
+    said = Message("This was withdrawn: whoever asked for it was erased.").encode()
+    for (identity,) in db.execute(
+        f"SELECT id FROM proposals WHERE state = 'open' AND {where}", arguments
+    ).fetchall():
+        change_messages_about(db, subject_of_proposal(identity), said)
+    return int(db.execute(f"DELETE FROM proposals WHERE {where}", arguments).rowcount)

@@ -1,0 +1,125 @@
+"""All repositories over one database."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime
+
+from storage.access_rules import Policies
+from storage.accounts import Accounts
+from storage.audit_log import Audit, begin_if_new
+from storage.build_requests import Requests
+from storage.channel_settings import Channels
+from storage.database import Database
+from storage.deploy_links import Ties
+from storage.encryption import SHORTEST_KEY, Vault
+from storage.failure_analyses import Failures
+from storage.last_triggers import Starts
+from storage.oauth_sessions import SignIns
+from storage.outbox import Outbox
+from storage.pending_actions import Proposals
+from storage.slack_deliveries import Deliveries
+from storage.slack_messages import Messages
+from storage.started_runs import unfollow_forgotten_runs
+from storage.subscriptions import Subscriptions
+from storage.temporary_files import PassingFiles, forget_file, next_file, passed_files
+from storage.timestamps import to_text
+from storage.user_profiles import People
+from storage.watched_builds import Watching
+from storage.workflow_steps import Steps
+from storage.workspace_removal import WITH_TOKENS, known_teams, wipe_workspace
+from storage.workspace_subscriptions import WorkspaceSubscriptions
+
+
+class WorkspaceStorage:
+    """What one workspace has told the bot: no query of these reads or changes another one's rows.
+
+    Whatever writes raises WorkspaceGone once the workspace was wiped.
+    """
+
+    def __init__(self, storage: Storage, team: str) -> None:
+        database, vault = storage.database.of(team), storage.vault
+        self.team = team
+        self.accounts = Accounts(database, team, vault)
+        self.audit = Audit(database, team, vault)
+        self.channels = Channels(database, team)
+        self.passing_files = PassingFiles(database, team)
+        self.people = People(database, team)
+        self.policies = Policies(database, team)
+        self.starts = Starts(database, team)
+        self.subscriptions = WorkspaceSubscriptions(database, team, storage.subscriptions)
+        self.ties = Ties(database, team)
+
+
+class Storage:
+    """The bot's memory: one attribute per aggregate. What is seen at the provider belongs to no workspace.
+
+    Without a `vault` nothing that must be sealed is kept.
+    """
+
+    def __init__(self, database: Database, vault: Vault | None = None) -> None:
+        self.database = database
+        self.vault = vault
+        database.before_each_write(lambda db, team: begin_if_new(db, vault, team, datetime.now(UTC)))
+        # What only has to be known again as ours: without a key, for as long as this process lives.
+        self.signing = vault if vault is not None else Vault([secrets.token_urlsafe(SHORTEST_KEY)])
+        self.subscriptions = Subscriptions(database)
+        self.watching = Watching(database)
+        self.outbox = Outbox(database)
+        self.messages = Messages(database)
+        self.failures = Failures(database)
+        self.requests = Requests(database)
+        self.proposals = Proposals(database, vault)
+        self.sign_ins = SignIns(database, vault)
+        self.steps = Steps(database)
+        self.deliveries = Deliveries(database)
+
+    async def accounts_to_check(self, before: datetime, most: int) -> list[tuple[str, str]]:
+        """People with accounts, of all workspaces, of whom was not asked since then whether they are still there."""
+        query = (
+            "SELECT DISTINCT team_id, user_id FROM accounts WHERE IFNULL(checked_at, connected_at) < ?"
+            " ORDER BY IFNULL(checked_at, connected_at) LIMIT ?"
+        )
+        given = [to_text(before), most]
+        return await self.database.read(lambda db: [(team, user) for team, user in db.execute(query, given)])
+
+    async def account_checked(self, team: str, person: str, at: datetime) -> None:
+        """The person is still there."""
+        query = "UPDATE accounts SET checked_at = ? WHERE team_id = ? AND user_id = ?"
+        row = [to_text(at), team, person]
+        await self.database.write(lambda db: db.execute(query, row))
+
+    async def all_passed_files(self, now: datetime) -> list[tuple[str, str]]:
+        """The files of all workspaces, each with its workspace, whose time has run out."""
+        return await self.database.read(lambda db: passed_files(db, now))
+
+    async def next_file_passes(self) -> datetime | None:
+        """When the next one's time runs out."""
+        return await self.database.read(next_file)
+
+    async def file_gone(self, team: str, file: str) -> None:
+        """The file is not there any more."""
+        await self.database.write(lambda db: forget_file(db, team, file))
+
+    async def unfollow_forgotten_runs(self, now: datetime) -> int:
+        """Follow no run any longer that was started too long ago; its message says so. Returns how many."""
+        ended = await self.database.write(lambda db: unfollow_forgotten_runs(db, now))
+        if ended:
+            self.subscriptions.changed()
+        return ended
+
+    async def teams(self) -> list[str]:
+        """Every workspace that has told the bot anything."""
+        return await self.database.read(known_teams)
+
+    async def wipe(self, team: str) -> None:
+        """Forget all that a workspace has told the bot."""
+        now = datetime.now(UTC)
+        await self.database.erase(
+            lambda db: wipe_workspace(db, team, self.database, self.vault, now), tables=WITH_TOKENS
+        )
+        self.subscriptions.changed()
+
+    def of(self, team: str) -> WorkspaceStorage:
+        """One workspace's part of it."""
+        return WorkspaceStorage(self, team)

@@ -1,0 +1,137 @@
+"""Runs that somebody has started and that can't be followed to their end."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import sqlite_utils
+
+from domain.audit_log import ERASED
+from domain.recipient import Recipient
+from messages.kit.message_state import RunNote
+from providers.bitrise.builds.action_messages import run_unfollowed
+from storage.slack_messages import NewMessage
+from storage.subscriptions import Subscription, end_subscription, select_subscriptions
+from storage.timestamps import to_text
+
+# A run whose end is never seen is not followed for ever.
+LONGEST_RUN = timedelta(days=7)
+FOLLOWS_RUN = "terms LIKE '%\"run\":true%'"
+NOT_SEEN = "Buildbell can't see it on behalf of {by} any more"
+TOO_LONG = f"it has not ended within {LONGEST_RUN.days} days"
+
+
+def take_over(db: sqlite_utils.Database, to: Recipient, subject: str, note: str) -> bool:
+    """Let the message in which a subscription shows this run, if there is one, be that of whoever started it.
+
+    For use inside a transaction. Returns whether there is one.
+    """
+    kind, _, key = subject.split(" ", 2)
+    row = db.execute(
+        "SELECT parcel FROM messages WHERE team_id = ? AND channel_id = ? AND status IN ('sending', 'told')"
+        " AND thread IS NULL AND content IS NULL AND subject GLOB ? AND substr(subject, -?) = ?"
+        " ORDER BY rowid DESC LIMIT 1",
+        [to.team, to.channel, f"{kind} [0-9]*", len(key) + 1, f" {key}"],
+    ).fetchone()
+    if row is None:
+        return False
+    db.execute(
+        "UPDATE messages SET subject = ?, note = ?, stale = stale + 1 WHERE parcel = ?",
+        [subject, note, row[0]],
+    )
+    return True
+
+
+def is_followed_meanwhile(db: sqlite_utils.Database, message: NewMessage) -> bool:
+    """Whether a subscription was about to show a run which somebody's own message is to show by now.
+
+    For use inside a transaction.
+    """
+    kind, _, rest = message.subject.partition(" ")
+    number, _, key = rest.partition(" ")
+    if kind not in ("live", "pipeline") or not number.isdecimal() or message.thread is not None:
+        return False
+    query = (
+        "SELECT 1 FROM messages WHERE team_id = ? AND channel_id = ? AND status = 'owed' AND thread_ts IS NULL"
+        " AND subject = ?"
+    )
+    row = [message.team, message.channel, f"{kind} run {key}"]
+    return db.execute(query, row).fetchone() is not None
+
+
+def unfollow(db: sqlite_utils.Database, run: Subscription, why: str) -> None:
+    """Let the run's message say that it is not updated any more, and end its subscription; inside a transaction.
+
+    `why` is the end of a sentence; `{by}` in it becomes whoever started the run.
+    """
+    _drop_owed(db, run)
+    # Whatever may join the message later: it shows no log by this person's access.
+    db.execute("UPDATE notifications SET sees_logs = 0 WHERE subscription_id = ?", [run.id])
+    shown = db.execute(
+        "SELECT parcel, note FROM messages WHERE team_id = ? AND status IN ('owed', 'sending', 'told')"
+        " AND (subject GLOB 'live run *' OR subject GLOB 'pipeline run *')"
+        " AND (parcel GLOB ? OR parcel IN (SELECT parcel FROM notifications WHERE subscription_id = ?))",
+        [run.team, f"run-{run.id}-*", run.id],
+    ).fetchall()
+    for parcel, note in shown:
+        db.execute(
+            "UPDATE messages SET content = ?, stale = stale + (status <> 'owed') WHERE parcel = ?",
+            [run_unfollowed(RunNote.read(note), why).encode(), parcel],
+        )
+    end_subscription(db, run)
+
+
+def unfollow_forgotten_runs(db: sqlite_utils.Database, now: datetime) -> int:
+    """Follow no run any longer that was started too long ago; returns how many. For use inside a transaction."""
+    forgotten = select_subscriptions(db, f"{FOLLOWS_RUN} AND created_at < ?", [to_text(now - LONGEST_RUN)])
+    for run in forgotten:
+        unfollow(db, run, TOO_LONG)
+    return len(forgotten)
+
+
+def move_runs_to_starters(db: sqlite_utils.Database, to: Recipient) -> list[int]:
+    """Let what follows runs in a channel go on in a direct message to whoever started each; inside a transaction.
+
+    Returns the subscriptions that were moved; what was on its way to Slack is owed again.
+    """
+    if to.channel.startswith("D"):
+        return []
+    moved = []
+    for run in _runs_in(db, to):
+        starter = run.created_by
+        if starter in ("", ERASED, to.channel):
+            continue
+        db.execute("UPDATE subscriptions SET channel_id = ? WHERE id = ?", [starter, run.id])
+        db.execute(
+            "UPDATE notifications SET channel_id = ?, status = 'owed', parcel = NULL"
+            " WHERE subscription_id = ? AND status IN ('owed', 'sending')",
+            [starter, run.id],
+        )
+        db.execute(
+            "UPDATE messages SET channel_id = ?, thread_ts = NULL, status = 'owed'"
+            " WHERE parcel GLOB ? AND content IS NOT NULL AND status IN ('owed', 'sending')",
+            [starter, f"run-{run.id}-*"],
+        )
+        moved.append(run.id)
+    return moved
+
+
+def end_runs_in(db: sqlite_utils.Database, to: Recipient) -> None:
+    """End what follows runs for somebody who can't be sent anything; for use inside a transaction."""
+    for run in _runs_in(db, to):
+        _drop_owed(db, run)
+        end_subscription(db, run)
+
+
+def _runs_in(db: sqlite_utils.Database, to: Recipient) -> list[Subscription]:
+    return select_subscriptions(
+        db, f"team_id = ? AND channel_id = ? AND {FOLLOWS_RUN}", [to.team, to.channel]
+    )
+
+
+def _drop_owed(db: sqlite_utils.Database, run: Subscription) -> None:
+    db.execute(
+        "UPDATE notifications SET status = 'dropped', error = 'unfollowed'"
+        " WHERE subscription_id = ? AND status = 'owed'",
+        [run.id],
+    )

@@ -1,0 +1,231 @@
+"""What the watcher remembers between two looks: apps, builds that have not ended, and how far it has read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+
+import sqlite_utils
+
+from domain.build import App, Build, Frozen, State
+from domain.build_sanitizer import builds_as_kept
+from domain.failure_streak import Standing
+from domain.poll_state import Baseline, OpenBuild, WatchedApp, WatchState
+from domain.provider import Provider
+from storage.app_snapshots import forget_snapshot, keep_snapshot, note_restart, restarts, snapshots
+from storage.database import Database
+from storage.failure_streaks import advance_series
+from storage.pipelines import followed_pipelines, open_pipelines
+from storage.timestamps import from_text, to_text
+
+# SQLite takes at least 999 parameters in one statement (sqlite.org, "Implementation Limits For SQLite").
+_PARAMETERS = 900
+
+
+class SeenBuild(Frozen):
+    """A build as the watcher last saw it, and its place in its series once it has ended."""
+
+    build: Build
+    standing: Standing | None = None
+
+
+class Watching:
+    """Reads what the watcher needs."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def state(
+        self, token: str, provider: Provider, apps: Mapping[str, WatchedApp] | None = None
+    ) -> WatchState:
+        """What the next look with the token needs to know; `apps` are taken as known where they are given."""
+        return await self._database.read(lambda db: _state(db, token, provider, apps))
+
+    async def build(self, provider: Provider, slug: str) -> SeenBuild | None:
+        """A build as the watcher last saw it; None where it never did, or long ago."""
+        query = "SELECT body, standing FROM builds WHERE provider = ? AND build_slug = ? AND body <> ''"
+        row = await self._database.read(lambda db: db.execute(query, [provider, slug]).fetchone())
+        if row is None:
+            return None
+        standing = Standing.model_validate_json(row[1]) if row[1] else None
+        return SeenBuild(build=Build.model_validate_json(row[0]), standing=standing)
+
+    async def apps(self, provider: Provider) -> list[App]:
+        """Every app that is watched."""
+        query = "SELECT body FROM watched_apps WHERE provider = ? ORDER BY app_slug"
+        return await self._database.read(
+            lambda db: [App.model_validate_json(body) for (body,) in db.execute(query, [provider])]
+        )
+
+    async def states(self, provider: Provider, slugs: Sequence[str]) -> dict[str, State]:
+        """The states of those of the builds that are known."""
+        return await self._database.read(lambda db: known_states(db, provider, slugs))
+
+    async def latest(self, provider: Provider, most: int) -> list[Build]:
+        """The latest builds of all apps that are watched, newest first."""
+        query = "SELECT body FROM builds WHERE provider = ? AND body <> '' ORDER BY triggered_at DESC LIMIT ?"
+        return await self._database.read(
+            lambda db: [Build.model_validate_json(body) for (body,) in db.execute(query, [provider, most])]
+        )
+
+    async def latest_of(self, app: App, most: int) -> list[Build]:
+        """The latest builds of one app that is or was watched, newest first."""
+        return await self._database.read(lambda db: latest_builds(db, app, most))
+
+    async def numbered(self, app: App, number: int) -> Build | None:
+        """The app's build of that number; None where it was never seen, or long ago."""
+        query = (
+            "SELECT body FROM builds WHERE provider = ? AND app_slug = ? AND number = ? AND body <> ''"
+            " ORDER BY triggered_at DESC LIMIT 1"
+        )
+        key = [app.provider, app.slug, number]
+        row = await self._database.read(lambda db: db.execute(query, key).fetchone())
+        return Build.model_validate_json(row[0]) if row is not None else None
+
+    async def successes_like(self, build: Build, most: int) -> list[Build]:
+        """The latest successes of the build's workflow and branch, newest first."""
+        return await self._database.read(lambda db: successes_like(db, build, most))
+
+    async def restart_asked(self, provider: Provider, app_slug: str, dyno: str, at: datetime) -> None:
+        """Note, before the provider is asked, that a process is about to be restarted; `""`: all of the app's."""
+        await self._database.write(lambda db: note_restart(db, provider, app_slug, dyno, at))
+
+    async def open_builds(self, provider: Provider) -> list[Build]:
+        """The builds that had not ended at the last look."""
+        query = "SELECT body FROM builds WHERE provider = ? AND ended = 0"
+        return await self._database.read(
+            lambda db: [Build.model_validate_json(body) for (body,) in db.execute(query, [provider])]
+        )
+
+
+def begin_watching(db: sqlite_utils.Database, app: App, baseline: Baseline) -> None:
+    """Watch the app from its baseline on; for use inside a transaction. An app already watched stays as it is."""
+    added = db.execute(
+        "INSERT OR IGNORE INTO watched_apps VALUES (?, ?, ?, ?, ?, 0)",
+        [app.provider, app.slug, app.title, app.model_dump_json(), to_text(baseline.at)],
+    )
+    if added.rowcount:
+        # Nothing of it is told, but what comes next is measured by it: was the branch red or green?
+        builds = builds_as_kept(baseline.builds)
+        ended = sorted((one for one in builds if one.ended), key=lambda one: one.number or 0)
+        save_builds(db, builds, advance_series(db, ended))
+        if baseline.snapshot is not None:
+            keep_snapshot(db, app.provider, app.slug, baseline.snapshot)
+
+
+def end_watching(db: sqlite_utils.Database, app: App) -> None:
+    """Stop watching the app; for use inside a transaction. Builds that ended stay, for what is still to be told."""
+    db.execute("DELETE FROM watched_apps WHERE provider = ? AND app_slug = ?", [app.provider, app.slug])
+    db.execute("DELETE FROM series WHERE provider = ? AND app_slug = ?", [app.provider, app.slug])
+    forget_snapshot(db, app)
+    for table in ("builds", "pipelines", "build_requests"):
+        db.execute(
+            f"DELETE FROM {table} WHERE provider = ? AND app_slug = ? AND ended = 0", [app.provider, app.slug]
+        )
+
+
+def save_builds(
+    db: sqlite_utils.Database, builds: Sequence[Build], standings: Mapping[str, Standing]
+) -> None:
+    """Remember the builds as they are now, and their places in their series; for use inside a transaction."""
+    db.conn.executemany(
+        "INSERT INTO builds (provider, build_slug, app_slug, number, state, ended, triggered_at, finished_at, body,"
+        " branch, workflow, abort_kind, standing) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (provider, build_slug) DO UPDATE SET state = excluded.state, ended = excluded.ended,"
+        " finished_at = excluded.finished_at, misses = 0, body = excluded.body, abort_kind = excluded.abort_kind,"
+        " standing = excluded.standing",
+        [
+            (
+                build.provider,
+                build.slug,
+                build.app_slug,
+                build.number,
+                build.state,
+                build.ended,
+                to_text(build.triggered_at),
+                to_text(build.finished_at),
+                build.model_dump_json(exclude_none=True),
+                build.branch,
+                build.workflow,
+                build.abort_kind,
+                standing.model_dump_json(exclude_none=True)
+                if (standing := standings.get(build.slug)) is not None
+                else None,
+            )
+            for build in builds
+        ],
+    )
+
+
+def latest_builds(db: sqlite_utils.Database, app: App, most: int) -> list[Build]:
+    """The latest builds of an app that is or was watched, newest first; for use where a database is at hand."""
+    query = (
+        "SELECT body FROM builds WHERE provider = ? AND app_slug = ? AND body <> ''"
+        " ORDER BY triggered_at DESC LIMIT ?"
+    )
+    rows = db.execute(query, [app.provider, app.slug, most])
+    return [Build.model_validate_json(body) for (body,) in rows]
+
+
+def successes_like(db: sqlite_utils.Database, build: Build, most: int) -> list[Build]:
+    """The latest successes of the build's workflow and branch, newest first; for use where a database is at hand."""
+    query = (
+        "SELECT body FROM builds WHERE state = 'succeeded' AND provider = ? AND app_slug = ? AND workflow IS ?"
+        " AND branch IS ? AND body <> '' ORDER BY finished_at DESC LIMIT ?"
+    )
+    found = db.execute(query, [build.provider, build.app_slug, build.workflow, build.branch, most])
+    return [Build.model_validate_json(body) for (body,) in found]
+
+
+def known_states(db: sqlite_utils.Database, provider: Provider, slugs: Sequence[str]) -> dict[str, State]:
+    """The states of those of the builds that are known; for use where a database is at hand."""
+    query = "SELECT build_slug, state FROM builds WHERE provider = ? AND build_slug IN ({marks})"
+    return {slug: State(state) for slug, state in by_slugs(db, query, provider, slugs)}
+
+
+def by_slugs(
+    db: sqlite_utils.Database, query: str, provider: Provider, slugs: Sequence[str]
+) -> Iterator[tuple[str, str]]:
+    """The rows of a query with the provider and a list of slugs, `{marks}`, however long that is."""
+    for start in range(0, len(slugs), _PARAMETERS):
+        some = slugs[start : start + _PARAMETERS]
+        yield from db.execute(query.format(marks=", ".join("?" * len(some))), [provider, *some])
+
+
+def _apps(db: sqlite_utils.Database, provider: Provider) -> dict[str, WatchedApp]:
+    rows = db.execute(
+        "SELECT app_slug, body, joined, baseline_at,"
+        " (SELECT MAX(triggered_at) FROM builds WHERE builds.provider = watched_apps.provider"
+        "  AND builds.app_slug = watched_apps.app_slug)"
+        " FROM watched_apps WHERE provider = ?",
+        [provider],
+    )
+    return {
+        slug: WatchedApp(
+            app=App.model_validate_json(body), since=from_text(newest or baseline), joined=bool(joined)
+        )
+        for slug, body, joined, baseline, newest in rows
+    }
+
+
+def _state(
+    db: sqlite_utils.Database, token: str, provider: Provider, apps: Mapping[str, WatchedApp] | None
+) -> WatchState:
+    open_builds = db.execute(
+        "SELECT app_slug, build_slug, state, misses FROM builds WHERE provider = ? AND ended = 0", [provider]
+    )
+    look = db.execute("SELECT per_app_since, seen_until FROM looks WHERE token = ?", [token]).fetchone()
+    # Not validated again: it may hold ten thousand apps, and all of it was made of models.
+    return WatchState.model_construct(
+        apps=_apps(db, provider) if apps is None else apps,
+        open_builds={
+            slug: OpenBuild(app_slug=app, slug=slug, state=State(state), misses=misses)
+            for app, slug, state, misses in open_builds
+        },
+        per_app_since=from_text(look[0]) if look else None,
+        seen_until=from_text(look[1]) if look else None,
+        pipelines=open_pipelines(db, provider),
+        followed=followed_pipelines(db, provider),
+        snapshots=snapshots(db, provider),
+        restarts=restarts(db, provider),
+    )

@@ -1,0 +1,119 @@
+"""`buildbell doctor`, where many workspaces install the app."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.doctor.checks import examine
+from bot.doctor.finding import Finding
+from bot.doctor.settings_checks import look_at_settings
+from sandbox.slack.installations import CLIENT_SECRET
+from sandbox.slack.server import BOT_TOKEN
+from tests.support.multi_workspace_harness import TWIN, Hours, ManyTown, open_many
+
+
+@pytest.fixture
+async def town(tmp_path: Path) -> AsyncIterator[ManyTown]:
+    async with open_many(tmp_path, service_token_acts="0", strict=False) as opened:
+        yield opened
+
+
+async def found(town: ManyTown, **changed: str) -> dict[str, Finding]:
+    settings = {name: value for name, value in (town.settings() | changed).items() if value}
+    looked = look_at_settings(_env_file=None, **settings)
+    findings = [*looked.findings, *[one async for one in examine(looked)]]
+    said = " ".join(f"{one.what} {one.said} {one.cure}" for one in findings)
+    for secret in (BOT_TOKEN, CLIENT_SECRET, settings["buildbell_secret_key"], "xoxe"):
+        assert secret not in said
+    return {one.what: one for one in findings}
+
+
+async def test_it_finds_everything_well_and_says_what_to_register(town: ManyTown) -> None:
+    findings = await found(town)
+    assert findings["Installations"].said == "none yet"
+    await town.install_everywhere()
+    findings = await found(town)
+    assert [one for one in findings.values() if not one.well] == []
+    assert findings["Redirect URL"].said.startswith(f"{town.url}/slack/oauth_redirect must be one of")
+    assert "known to Slack with its secret" in findings["Client id"].said
+    assert "on this machine, as Slack is" in findings["Public address"].said
+    assert findings["Installations"].said == "2"
+    for name in ("Installed in Sandbox (T0SANDBOX)", "Installed in Twin (T0TWIN)"):
+        assert findings[name].said == "its token works, with all scopes"
+    assert "Clock" in findings
+
+
+async def test_it_recommends_an_anchor_and_says_where_others_can_read(town: ManyTown) -> None:
+    path = town.folder / "buildbell.db"
+    anchor = path.parent.parent / "anchor.jsonl"
+    findings = await found(town)
+    assert (findings["Audit anchor"].well, "AUDIT_ANCHOR" in findings["Audit anchor"].said) == (True, True)
+    assert findings["Files"].well
+    findings = await found(town, audit_anchor=str(anchor))
+    assert findings["Audit anchor"].said.startswith(str(anchor))
+    for address in (f"{anchor.parent}/away/anchor.jsonl", f"syslog://{anchor.parent}/no-socket"):
+        assert not (await found(town, audit_anchor=address))["Audit anchor"].well
+    assert (await found(town, audit_anchor="syslog+udp://127.0.0.1"))["Audit anchor"].well
+    path.chmod(0o644)
+    findings = await found(town)
+    assert (findings["Files"].well, path.name in findings["Files"].said) == (False, True)
+    path.chmod(0o600)
+    (path.parent / "letters.txt").write_text("mine")
+    path.parent.chmod(0o755)
+    assert "others can look into" in (await found(town))["Files"].said
+
+
+async def test_each_trouble_has_its_cure(town: ManyTown) -> None:
+    await town.install_everywhere()
+    findings = await found(town, slack_client_secret="another")
+    assert (
+        findings["Client id"].said
+        == "Slack refuses SLACK_CLIENT_ID with SLACK_CLIENT_SECRET (bad_client_secret)."
+    )
+    assert findings["Who may install"].said == "whoever finds the page"
+    findings = await found(town, buildbell_secret_key="another-key-that-is-long-enough-too")
+    assert "can't be opened" in findings["Installed in Twin (T0TWIN)"].said
+    town.slack.installations.by_id(TWIN).scopes -= {"commands"}
+    town.slack.installations.remove(town.slack.installations.by_id("T0SANDBOX"))
+    findings = await found(town)
+    assert findings["Installed in Twin (T0TWIN)"].said == "missing commands"
+    assert "account_inactive" in findings["Installed in Sandbox (T0SANDBOX)"].said
+    assert "SLACK_BOT_TOKEN" not in str(findings)
+
+
+@pytest.mark.parametrize(
+    ("api", "public", "words"),
+    [
+        ("https://slack.com/api/", "http://bot.example.com", "is not https"),
+        ("https://slack.com/api/", "http://127.0.0.1:3000", "this machine alone"),
+        ("https://slack.com/api/", "https://localhost", "this machine alone"),
+        ("https://slack.com/api/", "https://bot.example.com", None),
+    ],
+)
+def test_the_public_address_must_be_one_that_slack_leads_back_to(
+    api: str, public: str, words: str | None
+) -> None:
+    from bot.doctor.installation_checks import public_address
+
+    finding = public_address(public, api)
+    assert finding.well is (words is None)
+    assert words is None or words in finding.said
+
+
+async def test_a_token_that_has_ended_is_left_for_the_bot_to_exchange(tmp_path: Path) -> None:
+    hours = Hours(timedelta(hours=-13))
+    async with open_many(tmp_path, rotating=True, now=hours, service_token_acts="0") as town:
+        await town.install()
+        findings = await found(town)
+        assert "exchanges it at the next call" in findings["Installed in Sandbox (T0SANDBOX)"].said
+        # The bot's try of the secret, the installation, and the doctor's try.
+        assert len(town.calls("oauth.v2.access")) == 3
+
+
+async def test_slack_that_is_away_is_named(town: ManyTown) -> None:
+    findings = await found(town, slack_api_url="http://127.0.0.1:9/")
+    assert "can't be reached" in findings["Slack"].said

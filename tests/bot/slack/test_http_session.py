@@ -1,0 +1,66 @@
+"""The session to Slack: what is said to Slack stays with Slack, and no answer is read for ever."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from bot.slack import http_session as limits
+from bot.slack.http_session import slack_session
+from services.slack.errors import NO_ANSWER, SlackCallFailed
+from services.slack.web_client import SlackClient
+from tests.support.stub_server import one_after_another, serving
+
+
+@pytest.fixture
+async def session() -> AsyncIterator[aiohttp.ClientSession]:
+    async with slack_session() as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_neither_token_nor_message_is_sent_on_elsewhere(
+    session: aiohttp.ClientSession, status: int
+) -> None:
+    async with serving(lambda _: web.json_response({"ok": True})) as other:
+        moved = web.Response(status=status, headers={"Location": f"{other.url}/api/chat.postMessage"})
+        async with serving(one_after_another(moved)) as slack:
+            client = SlackClient(token="xoxb-t", base_url=f"{slack.url}/api/", session=session)
+            with pytest.raises(SlackCallFailed) as caught:
+                await client.chat_postMessage(channel="C1", text="hello")
+            with pytest.raises(aiohttp.ClientResponseError):
+                await session.post(f"{slack.url}/response/x", json={"text": "hello"})
+    assert caught.value.status == status
+    assert other.asked == []
+    assert len(slack.asked) == 2
+
+
+async def test_not_even_on_the_same_host(session: aiohttp.ClientSession) -> None:
+    moved = web.Response(status=307, headers={"Location": "/elsewhere"})
+    async with serving(one_after_another(moved)) as slack:
+        with pytest.raises(aiohttp.ClientResponseError):
+            await session.post(f"{slack.url}/response/x", data=b"hello")
+        assert [asked.path for asked in slack.asked] == ["/response/x"]
+
+
+async def test_an_answer_is_read_whole_but_not_for_ever(
+    session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "LARGEST_ANSWER", 200_000)
+    whole = json.dumps({"ok": True, "user_id": "U1", "padding": "x" * 150_000})
+    huge = json.dumps({"ok": True, "user_id": "U1", "padding": "x" * 250_000})
+    packed = web.Response(text=huge, content_type="application/json")
+    packed.enable_compression(web.ContentCoding.gzip)
+    answers = [web.json_response(text=whole), web.json_response(text=huge), packed]
+
+    async with serving(lambda _: answers.pop(0)) as slack:
+        client = SlackClient(token="xoxb-t", base_url=f"{slack.url}/api/", session=session)
+        assert len((await client.auth_test())["padding"]) == 150_000
+        for _ in range(2):
+            with pytest.raises(SlackCallFailed) as caught:
+                await client.auth_test()
+            assert caught.value.reason == NO_ANSWER

@@ -1,0 +1,261 @@
+"""What comes from Slack is looked at where it comes in: what could not be Slack's is refused, and breaks nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import aiohttp
+import pytest
+from structlog.testing import capture_logs
+
+from bot.slack.payload_validation import Malformed, check_payload
+from messages.kit.mrkdwn import mention
+from services.request.view_signature import sign_view
+from storage.encryption import Vault
+from tests.support.bot_harness import SECRET_KEY, Town, open_town
+
+SOMEBODY = {"id": "U0ANNA", "username": "anna", "team_id": "T0SANDBOX"}
+COMMAND: dict[str, Any] = {
+    "command": "/bitrise",
+    "text": "help",
+    "user_id": "U0ANNA",
+    "channel_id": "C0BUILDS",
+}
+PRESS: dict[str, Any] = {
+    "type": "block_actions",
+    "trigger_id": "1.2.ab",
+    "user": SOMEBODY,
+    "team": {"id": "T0SANDBOX"},
+    "container": {"type": "message", "message_ts": "1700000000.000100", "channel_id": "C0BUILDS"},
+    "actions": [{"action_id": "build_log", "block_id": "b1", "value": "{}"}],
+}
+VIEW: dict[str, Any] = {
+    "id": "V0",
+    "type": "modal",
+    "callback_id": "x",
+    "private_metadata": "",
+    "hash": "1.a",
+    "state": {"values": {}},
+}
+SUBMISSION: dict[str, Any] = {"type": "view_submission", "user": SOMEBODY, "view": VIEW}
+
+
+def submission(callback_id: str, state: str) -> dict[str, Any]:
+    """A form that is submitted, with a state that the bot has signed."""
+    view = {**VIEW, "callback_id": callback_id, "private_metadata": state}
+    signed = sign_view(view, Vault([SECRET_KEY]), team=SOMEBODY["team_id"], person=SOMEBODY["id"])
+    return SUBMISSION | {"view": signed}
+
+
+def event(**inner: Any) -> dict[str, Any]:
+    return {"type": "event_callback", "team_id": "T0SANDBOX", "event_id": "Ev0", "event": inner}
+
+
+@pytest.fixture
+async def town(tmp_path: Path) -> AsyncIterator[Town]:
+    async with open_town(tmp_path, http=True) as opened:
+        yield opened
+
+
+async def post(town: Town, body: str, kind: str = "application/x-www-form-urlencoded") -> int:
+    headers = town.slack.delivery.signed(body) | {"Content-Type": kind}
+    url = f"http://127.0.0.1:{town.bot.port}/slack/events"
+    async with aiohttp.ClientSession() as session, session.post(url, data=body, headers=headers) as answer:
+        return answer.status
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        COMMAND,
+        COMMAND | {"team_id": "", "enterprise_id": "E1", "trigger_id": "1.2.ab", "something_new": {"a": [1]}},
+        PRESS,
+        PRESS | {"team": None, "enterprise": {"id": "E1", "name": "Acme"}, "is_enterprise_install": True},
+        PRESS | {"message": {"text": "hi", "blocks": [{"type": "markdown", "text": "hi"}]}},
+        PRESS | {"view": {**VIEW, "previous_view_id": None, "root_view_id": "V0"}},
+        SUBMISSION,
+        event(type="app_mention", user="U0ANNA", channel="C0BUILDS", ts="1700000000.000100", text="hello"),
+        event(
+            type="message", channel="D0ANNA", subtype="message_deleted", previous_message={"user": "U0ANNA"}
+        ),
+        event(
+            type="link_shared",
+            user="U0ANNA",
+            channel="COMPOSER",
+            message_ts="Uxx-909b5454",
+            source="composer",
+        ),
+        event(type="user_change", user={"id": "U0BEN", "deleted": True, "profile": {}}),
+        event(type="tokens_revoked", tokens={"bot": ["U0BOT"]}),
+        event(type="app_uninstalled"),
+        COMMAND | {"user_id": "U_USER", "channel_id": "C_GENERAL", "team_id": "T_TEAM-1"},
+        event(type="message", channel="D_buildbell", channel_type="im", user="U_USER", text="help"),
+        event(type="reaction_added", user={"odd": 1}, item=[], channel=5),
+        event(type="team_access_granted", team_ids=["T1"]),
+        {"type": "app_rate_limited", "token": "x", "team_id": "T1", "minute_rate_limited": 1518467820},
+        {"type": "url_verification", "challenge": "abc"},
+        {"ssl_check": "1", "token": "x"},
+    ],
+)
+def test_what_slack_sends_is_let_in(payload: dict[str, Any]) -> None:
+    check_payload(payload)
+
+
+@pytest.mark.parametrize(
+    ("payload", "where"),
+    [
+        (None, "the payload"),
+        ([], "the payload"),
+        ({}, "type"),
+        ({"type": ["block_actions"]}, "type"),
+        ({"type": "interactive_message", "callback_id": 5}, "type"),
+        (COMMAND | {"user_id": "anna"}, "user_id"),
+        (COMMAND | {"user_id": "U1>"}, "user_id"),
+        (COMMAND | {"team_id": "T1\0"}, "team_id"),
+        (COMMAND | {"user_id": "U1|<!channel"}, "user_id"),
+        (COMMAND | {"user_id": "U" * 101}, "user_id"),
+        (COMMAND | {"user_id": ""}, "user_id"),
+        (COMMAND | {"channel_id": "../.."}, "channel_id"),
+        (COMMAND | {"channel_id": "C0\n"}, "channel_id"),
+        ({"command": "/bitrise"}, "user_id"),
+        (PRESS | {"actions": []}, "actions"),
+        (PRESS | {"actions": [{"value": "x"}]}, "actions.action_id"),
+        (PRESS | {"user": "U0ANNA"}, "user"),
+        (PRESS | {"container": {"message_ts": "now"}}, "container.message_ts"),
+        (PRESS | {"message": 1}, "message"),
+        (PRESS | {"message": {"blocks": "all"}}, "message.blocks"),
+        (SUBMISSION | {"view": {**VIEW, "state": None}}, "view.state"),
+        (SUBMISSION | {"view": {**VIEW, "state": {"values": {"a": {"b": 5}}}}}, "view.state.values"),
+        ({"type": "view_submission", "user": SOMEBODY}, "view"),
+        (event(), "event.type"),
+        (event(type=""), "event.type"),
+        (event(type=["message"]), "event.type"),
+        (event(type="app_mention", channel="C0", user={"id": "U0"}, ts="1.1"), "event.user"),
+        (event(type="user_change", user={"id": "U0BEN", "deleted": "no"}), "event.user.deleted"),
+        (
+            event(type="function_executed", function={"callback_id": "x"}, function_execution_id="xoxb-1"),
+            "event.function_execution_id",
+        ),
+        ({"type": "event_callback", "event": []}, "event"),
+        (COMMAND | {"text": "half a character: \ud800"}, "a character"),
+        (COMMAND | {"more": json.loads("[" * 200 + "]" * 200)}, "the depth"),
+    ],
+)
+def test_what_could_not_be_slacks_is_refused_and_the_field_is_named(payload: Any, where: str) -> None:
+    with pytest.raises(Malformed) as refused:
+        check_payload(payload)
+    assert refused.value.where == where
+
+
+def test_an_id_can_be_mentioned_or_is_written_as_text() -> None:
+    assert mention("U_USER") == "<@U_USER>"
+    assert mention("U0ANNA") == "<@U0ANNA>"
+    for text in ("(erased)", "bot", "U1>", "U1|x", "<!channel>", ""):
+        assert "<" not in mention(text)
+
+
+def test_nuls_are_taken_out_of_what_is_let_in() -> None:
+    payload = COMMAND | {"text": "bu\0ild", "a\0": [{"b": "\0"}]}
+    check_payload(payload)
+    assert payload == COMMAND | {"text": "build", "a": [{"b": ""}]}
+
+
+def test_a_name_that_somebody_has_made_up_is_not_repeated() -> None:
+    values = {"xoxb-a-secret": {"a": {"value": 5}}}
+    with pytest.raises(Malformed) as refused:
+        check_payload(SUBMISSION | {"view": {**VIEW, "state": {"values": values}}})
+    assert str(refused.value) == "view.state.values.value is not what Slack sends"
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        ("payload=null", "application/x-www-form-urlencoded"),
+        (urlencode({"payload": json.dumps({"type": "block_actions"})}), "application/x-www-form-urlencoded"),
+        (json.dumps(event(type="app_mention", channel=5)), "application/json"),
+        ("[]", "application/json"),
+        ("{", "application/json"),
+        ("[" * 100_000, "application/json"),
+        ("", "application/json"),
+    ],
+)
+async def test_a_refusal_is_an_answer_of_400(town: Town, body: str, kind: str) -> None:
+    assert await post(town, body, kind) == 400
+    await town.ask("/bitrise help", "What you can type")
+
+
+async def test_over_a_socket_it_is_left_alone_and_the_connection_lives_on(tmp_path: Path) -> None:
+    async with open_town(tmp_path) as town:
+        for _ in range(2):
+            refused = await town.slack.sockets.send("events_api", event(type="app_mention", channel=5))
+            await town.ask("/bitrise help", "What you can type")
+            assert not refused.done()
+
+
+IGNORED = (
+    event(type="reaction_added", user="U0ANNA", item={}, reaction="eyes"),
+    event(type="member_joined_channel", user="U0ANNA", channel="C_GENERAL"),
+    event(type="channel_archive", channel="C0BUILDS", user="U0ANNA"),
+    event(type="team_access_granted", team_ids=["T1"]),
+    event(type="Something new\n<!channel>"),
+)
+LIMITED = {"type": "app_rate_limited", "team_id": "T0SANDBOX", "minute_rate_limited": 1518467820}
+
+
+async def test_events_that_nobody_listens_to_are_acknowledged_and_ignored(town: Town) -> None:
+    with capture_logs() as said:
+        for payload in (*IGNORED, LIMITED):
+            assert await post(town, json.dumps(payload), "application/json") == 200
+        # A NUL in what somebody types, too, is no reason for anything.
+        typed = COMMAND | {"text": "he\0lp", "team_id": "T0SANDBOX", "trigger_id": "1.2.ab"}
+        assert await post(town, urlencode(typed)) == 200
+        await town.told("What you can type")
+    noted = [line for line in said if str(line["event"]).startswith("slack.event")]
+    assert [line["log_level"] for line in noted] == ["debug"] * len(IGNORED) + ["warning"]
+    assert noted[-1]["team"] == "T0SANDBOX"
+    assert "<!channel>" not in str(noted)
+
+
+async def test_over_a_socket_they_are_acknowledged_too(tmp_path: Path) -> None:
+    async with open_town(tmp_path) as town, asyncio.timeout(60):
+        for payload in (*IGNORED, LIMITED):
+            assert await (await town.slack.sockets.send("events_api", payload)) == {}
+
+
+async def test_a_modals_words_that_are_not_ours_are_refused_without_a_traceback(
+    town: Town, capfd: pytest.CaptureFixture[str]
+) -> None:
+    submitted = submission("abort_modal", "<!channel>")
+    assert await post(town, urlencode({"payload": json.dumps(submitted)})) == 400
+    said = "".join(capfd.readouterr())
+    assert "slack.not_understood" in said
+    assert "Traceback" not in said
+    assert "<!channel>" not in said
+
+
+async def test_what_is_our_own_fault_shows_as_such(
+    town: Town, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("services.features.accounts.form_submissions.messages.read_token", broken)
+    submitted = submission("connect_modal", "{}")
+    assert await post(town, urlencode({"payload": json.dumps(submitted)})) == 500
+    said = "".join(capfd.readouterr())
+    assert "answer.broken" in said
+    assert "a bug" in said
+
+
+async def test_what_was_acknowledged_stays_so_when_the_answer_can_not_be_said(town: Town) -> None:
+    """Bolt would take the acknowledgement back, and let Slack wait for three seconds."""
+    pressed = PRESS | {
+        "view": {**VIEW, "callback_id": "subscription_modal"},
+        "actions": [{"action_id": "pick_app", "selected_option": {"value": "x", "text": {"text": "x"}}}],
+    }
+    assert await post(town, urlencode({"payload": json.dumps(pressed)})) == 200

@@ -1,0 +1,197 @@
+"""Slack's requests while Slack's Web API has not answered yet: each is answered at once, and none can break the start."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from bot.app import Buildbell
+from bot.settings import Settings
+from bot.slack.http_session import slack_session
+from bot.slack.tenancy import OneWorkspace
+from bot.slack.unavailable import answer_unavailable
+from services.slack.web_client import web_client
+from storage.repositories import Storage
+from tests.support.bot_harness import Town
+from tests.support.factories import NOON
+from tests.support.stub_server import gateway, serving
+
+FIELD = {"type": "input", "block_id": "reason", "label": {"type": "plain_text", "text": "Reason"}}
+VIEW = {"id": "V0", "type": "modal", "callback_id": "x", "private_metadata": "", "state": {"values": {}}}
+PERSON = {"user": {"id": "U0ANNA"}, "team": {"id": "T0SANDBOX"}}
+COMMAND = {"command": "/bitrise", "text": "help", "user_id": "U0ANNA", "channel_id": "C0BUILDS"}
+PRESS = {"type": "block_actions", "trigger_id": "1.2.ab", "actions": [{"action_id": "x"}], **PERSON}
+CHALLENGE = {"type": "url_verification", "challenge": "abc"}
+
+
+def mention(ts: str) -> dict[str, Any]:
+    event = {
+        "type": "app_mention",
+        "user": "U0ANNA",
+        "channel": "C0BUILDS",
+        "ts": ts,
+        "text": "<@U0BUILDBELL> help",
+    }
+    authorization = {"team_id": "T0SANDBOX", "user_id": "U0BUILDBELL"}
+    return {
+        "type": "event_callback",
+        "team_id": "T0SANDBOX",
+        "event_id": "Ev0MENTION",
+        "authorizations": [authorization],
+        "event": event,
+    }
+
+
+def submission(*blocks: object) -> dict[str, Any]:
+    return {"type": "view_submission", "view": {**VIEW, "blocks": list(blocks)}, **PERSON}
+
+
+@pytest.fixture
+async def town(tmp_path: Path) -> AsyncIterator[Town]:
+    """Everything but the bot; `slack` answers no auth.test."""
+    town = Town(tmp_path, http=True)
+    await town.open()
+    town.slack.fault("auth.test", "status", times=10**6, status=503)
+    yield town
+    await town.close()
+
+
+async def post(town: Town, port: int, payload: dict[str, Any], *, form: bool = False) -> tuple[int, str]:
+    """Slack's signed request; returns the status and the body of its answer."""
+    if "command" in payload:
+        body = urlencode(payload)
+    else:
+        body = urlencode({"payload": json.dumps(payload)}) if form else json.dumps(payload)
+    kind = "application/x-www-form-urlencoded" if form or "command" in payload else "application/json"
+    headers = town.slack.delivery.signed(body) | {"Content-Type": kind}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(f"http://127.0.0.1:{port}/slack/events", data=body, headers=headers) as answer,
+    ):
+        return answer.status, await answer.text()
+
+
+async def test_requests_are_answered_while_slack_is_unreachable_and_handled_when_it_is_back(
+    town: Town,
+) -> None:
+    bot = Buildbell(Settings(_env_file=None, **town.settings()), slack_retry_seconds=0.05)  # type: ignore[arg-type]
+    running = asyncio.create_task(bot.run())
+    try:
+        await town.until(lambda: bot.port != 0)
+        status, body = await post(town, bot.port, COMMAND)
+        assert (status, json.loads(body)["response_type"]) == (200, "ephemeral")
+        assert "still connecting to Slack" in body
+        status, body = await post(town, bot.port, submission(FIELD), form=True)
+        assert status == 200
+        assert "still connecting to Slack" in json.loads(body)["errors"]["reason"]
+        assert await post(town, bot.port, PRESS, form=True) == (503, "")
+        mentioned = mention(town.people.say("anna", "builds", "Buildbell, help!").ts)
+        assert await post(town, bot.port, mentioned) == (503, "")
+        # Slack's own test of the address needs nothing of the Web API.
+        status, body = await post(town, bot.port, CHALLENGE)
+        assert (status, json.loads(body)) == (200, {"challenge": "abc"})
+        assert not bot.ready.is_set()
+
+        town.slack.api.faults.clear()
+        async with asyncio.timeout(30):
+            await bot.ready.wait()
+        # Slack delivers the event again, which is not taken for one that was handled.
+        assert (await post(town, bot.port, mentioned))[0] == 200
+        await town.slack.wait_for_post("builds", "/bitrise subscribe")
+        assert not running.done()
+    finally:
+        bot.stop()
+        await running
+
+
+ODD = [
+    lambda: web.Response(text="ok"),
+    lambda: web.Response(text="<html>", content_type="text/html"),
+    lambda: web.json_response([1]),
+    lambda: web.json_response({"ok": True}),
+    lambda: web.Response(body=b"\x1f\x8b", content_type="application/gzip"),
+]
+
+
+@pytest.mark.parametrize("over_http", [True, False])
+async def test_a_slack_that_answers_oddly_at_the_start_is_waited_out(
+    tmp_path: Path, over_http: bool, capfd: pytest.CaptureFixture[str]
+) -> None:
+    town = Town(tmp_path, http=over_http)
+    await town.open()
+    methods = ("auth.test",) if over_http else ("auth.test", "apps.connections.open")
+    queues = {f"/api/{method}": list(ODD) for method in methods}
+
+    def odd(path: str) -> web.Response | None:
+        queue = queues.get(path)
+        return queue.pop(0)() if queue else None
+
+    async with gateway(town.slack.url, odd) as url:
+        settings = {**town.settings(), "slack_api_url": f"{url}/api/"}
+        bot = Buildbell(
+            Settings(_env_file=None, **settings),  # type: ignore[arg-type]
+            slack_retry_seconds=0.01,
+            ping_seconds=0.05,
+        )
+        running = asyncio.create_task(bot.run())
+        try:
+            async with asyncio.timeout(60):
+                await bot.ready.wait()
+            assert not any(queues.values())
+            assert not running.done()
+        finally:
+            bot.stop()
+            await running
+            await town.close()
+    said = "".join(capfd.readouterr())
+    assert said.count("slack.not_reachable") == len(ODD) * len(methods)
+    if over_http:  # over a socket slack_sdk itself writes one for each try to connect
+        assert "Traceback" not in said
+
+
+async def test_a_request_that_is_given_up_takes_nothing_from_the_others(storage: Storage) -> None:
+    who = {"ok": True, "team_id": "T1", "team": "Acme", "bot_id": "B1", "user_id": "U1"}
+    async with serving(lambda _: web.json_response(who)) as slack, slack_session() as session:
+        settings = Settings(
+            _env_file=None,
+            slack_bot_token="xoxb-none",
+            slack_app_token="xapp-none",
+            slack_api_url=f"{slack.url}/api/",
+            bitrise_token="none",
+        )  # type: ignore[call-arg, arg-type, unused-ignore]
+        one = OneWorkspace(web_client(settings, session, patient=True), storage, lambda: NOON)
+        given_up = asyncio.create_task(one.authorize(None, "T1"))
+        waits = asyncio.create_task(one.authorize(None, "T1"))
+        await asyncio.sleep(0)
+        given_up.cancel()
+        await asyncio.gather(given_up, return_exceptions=True)
+        assert await one.arrive() == "Acme"
+        assert await one.arrive() == "Acme"
+        async with asyncio.timeout(30):
+            found = await waits
+        assert found is not None
+        assert (found.team_id, found.bot_user_id) == ("T1", "U1")
+
+
+@pytest.mark.parametrize(
+    ("payload", "status"),
+    [
+        (submission(), 503),
+        (submission({"type": "section", "block_id": "s"}), 503),
+        (submission({"type": "input"}, "x", None), 503),
+        ({"type": "view_submission", "view": {**VIEW, "blocks": "all"}, **PERSON}, 503),
+        ({"type": "view_closed", "view": VIEW, **PERSON}, 503),
+        ({"type": "shortcut", "callback_id": "x", **PERSON}, 503),
+        ({"type": "block_suggestion", "action_id": "x", **PERSON}, 503),
+    ],
+)
+def test_where_slack_has_no_place_for_a_text_it_shows_its_own(payload: dict[str, Any], status: int) -> None:
+    assert answer_unavailable(payload) == (status, None)

@@ -1,0 +1,192 @@
+"""manifest.yml and the code say the same, both ways."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import handlers
+from bot.app import utc_now
+from bot.manifest import bot_scopes, for_http, manifest
+from domain.commands.command_line import GRAMMARS
+from handlers.middleware import Listening
+from providers.bitrise.links import HOSTS
+from services.metrics import Metrics
+
+ROOT = Path(__file__).parent.parent.parent
+
+# What each scope is there for: a Web API method, an event or a kind of request (docs.slack.dev, "Scopes").
+NEEDED_FOR = {
+    "commands": {"command"},
+    "app_mentions:read": {"event app_mention"},
+    "im:history": {"event message.im"},
+    "chat:write": {"chat_postMessage", "chat_postEphemeral", "chat_update"},
+    # posting where nobody invited the bot; `subscribe` does it in any public channel
+    "chat:write.public": {"chat_postMessage"},
+    "channels:join": {"conversations_join"},
+    "channels:history": {"conversations_history", "conversations_replies"},
+    "groups:history": {"conversations_history", "conversations_replies"},
+    "users:read": {"users_info", "event user_change"},
+    "usergroups:read": {"usergroups_list", "usergroups_users_list"},
+    "users:read.email": {"users_info"},  # its answer has the address only with this scope
+    "files:write": {"files_getUploadURLExternal", "files_completeUploadExternal", "files_delete"},
+    "im:write": {"conversations_open"},
+    "links:read": {"event link_shared"},
+    "links:write": {"chat_unfurl"},
+    "reactions:write": {"reactions_add"},
+    "channels:read": {"users_conversations", "conversations_info"},
+    "groups:read": {"users_conversations", "conversations_info"},
+}
+
+
+class Registered:
+    """Stands where the app stands, and notes what it is asked to listen to."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, list[str]] = {}
+
+    def middleware(self, listener: Any) -> Any:
+        return listener
+
+    def __getattr__(self, kind: str) -> Any:
+        def register(what: Any, *_: Any, **__: Any) -> Any:
+            name = what.pattern if isinstance(what, re.Pattern) else str(what)
+            self.found.setdefault(kind, []).append(name)
+            return lambda listener: listener
+
+        return register
+
+
+@pytest.fixture
+def registered() -> dict[str, list[str]]:
+    app = Registered()
+    handlers.register(app, None, Listening(Metrics(), None, utc_now), None)  # type: ignore[arg-type]
+    return app.found
+
+
+def used_methods() -> set[str]:
+    """The Web API methods that the code calls."""
+    sources = [path.read_text() for folder in ("bot", "handlers") for path in (ROOT / folder).rglob("*.py")]
+    found = re.findall(
+        r"\.((?:chat|conversations|users|views|files|reactions|usergroups|functions)_\w+)\(",
+        "\n".join(sources),
+    )
+    return set(found)
+
+
+@pytest.mark.parametrize(
+    ("path", "least", "most"),
+    [
+        ("display_information name", 1, 35),
+        ("display_information description", 1, 140),
+        ("display_information long_description", 175, 4000),
+        ("features bot_user display_name", 1, 80),
+        ("features slash_commands 0 command", 2, 32),
+        ("features slash_commands 0 description", 1, 2000),
+        ("features slash_commands 0 usage_hint", 1, 1000),
+        ("features slash_commands 1 command", 2, 32),
+        ("features slash_commands 1 description", 1, 2000),
+        ("features slash_commands 1 usage_hint", 1, 1000),
+        ("settings event_subscriptions bot_events", 1, 100),
+        ("oauth_config scopes bot", 1, 255),
+    ],
+)
+def test_the_manifest_keeps_slacks_sizes(path: str, least: int, most: int) -> None:
+    value: Any = manifest()
+    for part in path.split():
+        value = value[int(part)] if part.isdigit() else value[part]
+    assert least <= len(value) <= most
+
+
+def test_each_command_is_in_the_manifest_and_each_in_the_manifest_is_listened_to(
+    registered: dict[str, list[str]],
+) -> None:
+    commands = [one["command"] for one in manifest()["features"].get("slash_commands", [])]
+    assert sorted(commands) == sorted(registered["command"])
+
+
+def test_each_grammar_has_its_command_in_the_manifest() -> None:
+    commands = [one["command"] for one in manifest()["features"]["slash_commands"]]
+    assert commands == [grammar.provider.command for grammar in GRAMMARS]
+
+
+def test_each_shortcut_is_in_the_manifest_and_each_in_the_manifest_is_listened_to(
+    registered: dict[str, list[str]],
+) -> None:
+    shortcuts = [one["callback_id"] for one in manifest()["features"].get("shortcuts", [])]
+    listened = [
+        name
+        for kind in ("shortcut", "global_shortcut", "message_shortcut")
+        for name in registered.get(kind, [])
+    ]
+    assert sorted(shortcuts) == sorted(listened)
+
+
+def test_each_event_is_in_the_manifest_and_each_in_the_manifest_is_listened_to(
+    registered: dict[str, list[str]],
+) -> None:
+    events = manifest()["settings"]["event_subscriptions"]["bot_events"]
+    # `message.im` and its like all come as the event `message`
+    listened = registered["event"] + ["function_executed"] * bool(registered.get("function"))
+    assert sorted({event.partition(".")[0] for event in events}) == sorted(listened)
+
+
+def test_each_step_is_in_the_manifest_and_each_in_the_manifest_is_listened_to(
+    registered: dict[str, list[str]],
+) -> None:
+    functions = manifest()["functions"]
+    assert sorted(functions) == sorted(registered["function"])
+    for one in functions.values():
+        for parameters in (one["input_parameters"], one["output_parameters"]):
+            assert set(parameters["required"]) <= set(parameters["properties"])
+
+
+def test_each_parameter_of_a_step_is_read_and_each_output_is_given() -> None:
+    source = (ROOT / "handlers" / "workflow_steps.py").read_text()
+    given = source + (ROOT / "handlers" / "waiting.py").read_text()
+    for one in manifest()["functions"].values():
+        assert not [name for name in one["input_parameters"]["properties"] if f'"{name}"' not in source]
+        assert not [name for name in one["output_parameters"]["properties"] if f'"{name}"' not in given]
+
+
+def test_what_can_be_pressed_needs_interactivity(registered: dict[str, list[str]]) -> None:
+    assert manifest()["settings"]["interactivity"]["is_enabled"] is bool(
+        registered["action"] or registered["view"]
+    )
+
+
+def test_every_button_has_a_listener(registered: dict[str, list[str]]) -> None:
+    from messages.kit import action_ids
+
+    names = [value for name, value in vars(action_ids).items() if name.isupper()]
+    for name in names:
+        listeners = registered["view"] + registered["action"] + registered["options"]
+        assert any(re.fullmatch(pattern, name) or re.match(pattern, name) for pattern in listeners), name
+
+
+def test_each_scope_is_needed_and_each_needed_scope_is_asked_for(registered: dict[str, list[str]]) -> None:
+    events = {f"event {name}" for name in manifest()["settings"]["event_subscriptions"]["bot_events"]}
+    there = used_methods() | events | ({"command"} if registered["command"] else set())
+    assert {scope for scope, uses in NEEDED_FOR.items() if uses & there} == bot_scopes()
+
+
+def test_every_method_that_is_called_has_a_scope_that_allows_it() -> None:
+    without_scope = {method for method in used_methods() if method.startswith(("views_", "functions_"))}
+    known = {use for uses in NEEDED_FOR.values() for use in uses} | without_scope
+    assert used_methods() <= known
+
+
+def test_the_domains_that_unfurl_are_those_that_are_read() -> None:
+    assert tuple(manifest()["features"]["unfurl_domains"]) == HOSTS
+
+
+def test_for_http_every_address_is_the_same_one() -> None:
+    content = for_http("https://bot.example.com/")
+    address = "https://bot.example.com/slack/events"
+    assert {one["url"] for one in content["features"]["slash_commands"]} == {address}
+    assert content["settings"]["event_subscriptions"]["request_url"] == address
+    assert content["settings"]["interactivity"]["request_url"] == address
+    assert content["settings"]["socket_mode_enabled"] is False

@@ -1,0 +1,263 @@
+"""The main stories, through the page, in a real browser."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.async_api import Page, expect
+
+from sandbox.environment import Stage
+from tests.browser.conftest import Picture
+from tests.browser.page_actions import message, say
+
+pytestmark = pytest.mark.browser
+
+
+async def start_build(page: Page) -> None:
+    await page.get_by_role("button", name="Start a build", exact=True).click()
+
+
+async def test_subscribe_be_told_and_read_the_log(stage: Stage, page: Page, picture: Picture) -> None:
+    await say(page, "/bitrise subscribe android branch:main,release/*")
+    await expect(message(page, "subscribed this channel")).to_be_visible()
+    await start_build(page)
+    await page.get_by_role("button", name="Skip 1 min").click()
+    await page.get_by_role("button", name="Skip 1 min").click()
+    await page.get_by_role("button", name="Let Sample Android #4 fail").click()
+    told = message(page, "Sample Android #4 failed")
+    await expect(told).to_contain_text("40 s preparing")
+    await page.get_by_role("button", name="Skip 1 min").click()
+    await expect(told).to_contain_text("Failed in gradle-unit-test@1.0.7")
+    await expect(told).to_contain_text("Broke with this build, was green at #3")
+    await picture(page, "told")
+    await told.get_by_role("button", name="Log").click()
+    log = message(page, "Only visible to you")
+    await expect(log).to_contain_text("118 tests completed, 1 failed")
+    await expect(log.get_by_text("1 failed")).to_be_in_viewport()
+    await picture(page, "log")
+    # Ben does not see Anna's log.
+    await page.get_by_label("You are").select_option("Ben Okafor")
+    await expect(message(page, "Sample Android #4 failed")).to_be_visible()
+    await expect(message(page, "Only visible to you")).to_have_count(0)
+
+
+async def test_abort_with_a_reason_from_the_modal(stage: Stage, page: Page, picture: Picture) -> None:
+    build = stage.bitrise.start_build(stage.bitrise.android)
+    stage.bitrise.run(build)
+    await say(page, "/bitrise build android #4")
+    card = message(page, "Sample Android #4 is running")
+    await card.get_by_role("button", name="Abort").click()
+    dialog = page.get_by_role("dialog", name="Abort a build")
+    await dialog.get_by_label("Reason").select_option("Wrong branch or commit")
+    await dialog.get_by_label("In your own words").fill("meant main")
+    await dialog.get_by_label("No Git status").check()
+    await picture(page, "abort")
+    await dialog.get_by_role("button", name="Abort build").click()
+    await expect(dialog).to_have_count(0)
+    await expect(
+        message(page, "aborted Sample Android #4: Wrong branch or commit: meant main")
+    ).to_be_visible()
+    await expect(message(page, "was aborted")).to_contain_text("Rebuild")
+    assert build.result == "aborted"
+
+
+async def test_a_validation_error_keeps_what_was_typed(stage: Stage, page: Page) -> None:
+    build = stage.bitrise.start_build(stage.bitrise.android)
+    stage.bitrise.run(build)
+    await say(page, "/bitrise build android #4")
+    await message(page, "#4 is running").get_by_role("button", name="Abort").click()
+    dialog = page.get_by_role("dialog", name="Abort a build")
+    await dialog.get_by_label("In your own words").fill("too late for this")
+    stage.bitrise.finish(build)
+    await dialog.get_by_role("button", name="Abort build").click()
+    await expect(dialog.get_by_role("alert").filter(has_text="Build already finished")).to_be_visible()
+    await expect(dialog.get_by_label("In your own words")).to_have_value("too late for this")
+    await page.keyboard.press("Escape")
+    await expect(dialog).to_have_count(0)
+
+
+async def test_get_an_artifacts_link(page: Page, picture: Picture) -> None:
+    await say(page, "/bitrise artifacts android #3")
+    listed = message(page, "left 2 artifacts behind")
+    await listed.get_by_role("button", name="Get a link to sample-android.apk").click()
+    given = message(page, "The download link lives ten minutes")
+    await expect(given.get_by_role("button", name="Download")).to_be_visible()
+    await picture(page, "artifacts")
+
+
+async def test_page_through_builds(stage: Stage, page: Page) -> None:
+    for _ in range(15):
+        stage.bitrise.finish(stage.bitrise.start_build(stage.bitrise.android))
+    await say(page, "/bitrise builds android")
+    first = message(page, "all builds, newest first")
+    await expect(first).to_contain_text("#18")
+    await first.get_by_role("button", name="Older builds").click()
+    await expect(message(page, "all builds, newest first")).to_contain_text("#8")
+
+
+async def test_a_confirm_dialog_can_be_declined(stage: Stage, page: Page) -> None:
+    await say(page, "/bitrise build android #3")
+    card = message(page, "Sample Android #3 succeeded")
+    before = len(stage.bitrise.farm.builds)
+    await card.get_by_role("button", name="Rebuild").click()
+    await page.get_by_role("button", name="Not now").click()
+    await expect(page.get_by_role("dialog")).to_have_count(0)
+    assert len(stage.bitrise.farm.builds) == before
+    await card.get_by_role("button", name="Rebuild").click()
+    await page.get_by_role("button", name="Start it").click()
+    await expect(message(page, "started Sample Android #4")).to_be_visible()
+
+
+async def test_commands_are_offered_and_completed_by_keyboard(page: Page) -> None:
+    field = page.get_by_role("combobox", name="Message")
+    await field.press_sequentially("/bi")
+    offered = page.get_by_role("option").filter(has_text="/bitrise")
+    await expect(offered).to_contain_text("Ask about Bitrise builds")
+    await field.press("Tab")
+    await expect(field).to_have_value("/bitrise ")
+    await field.press_sequentially("whoami")
+    await field.press("Enter")
+    await expect(message(page, "with your own token")).to_be_visible()
+    await field.fill("/nonsense")
+    await field.press("Enter")
+    await expect(
+        page.get_by_role("alert").filter(has_text="/nonsense is not a valid command")
+    ).to_be_visible()
+    await expect(field).to_have_value("/nonsense")
+
+
+async def test_threads_unread_marks_and_direct_messages(stage: Stage, page: Page) -> None:
+    await say(page, "/invite @buildbell")
+    await expect(page.get_by_text("is not in this channel")).to_have_count(0)
+    await say(page, "@buildbell status ios")
+    question = message(page, "status ios")
+    await question.get_by_role("button", name="1 reply").click()
+    await expect(message(page, "nothing is running")).to_be_visible()
+    await page.get_by_role("button", name="Back to the channel").click()
+    await page.get_by_role("button", name="random").click()
+    await stage.slack.people.command("anna", "builds", "/bitrise help")
+    await expect(page.get_by_role("button", name="builds 1 unread")).to_be_visible()
+    await page.get_by_role("navigation").get_by_role("button", name="buildbell").click()
+    await say(page, "whoami")
+    await expect(message(page, "with your own token")).to_be_visible()
+
+
+async def test_faults_and_broken_rules_are_seen_in_the_inspector(
+    stage: Stage, page: Page, picture: Picture
+) -> None:
+    await page.get_by_role("button", name="Bitrise: expired token").click()
+    await say(page, "/bitrise apps")
+    await expect(message(page, "does not take your token any more")).to_be_visible()
+    await page.get_by_role("button", name="All well again").click()
+    await page.get_by_role("button", name="Inspector 0 broken rules").click()
+    await page.get_by_role("searchbox", name="Filter by name").fill("v0.1/apps")
+    entry = page.get_by_role("listitem").filter(has_text="GET /v0.1/apps").first
+    await expect(entry).to_contain_text("401")
+    await entry.locator("summary").click()
+    await expect(entry).to_contain_text("Unauthorized")
+    await picture(page, "inspector")
+    bad = stage.slack.journal.note("app → Slack", "chat.postMessage", {})
+    stage.slack.journal.close(bad, {}, broken=["invalid_blocks: a test's own"])
+    await expect(page.get_by_role("button", name="Inspector 1 broken rules")).to_be_visible()
+    stage.slack.journal.violations.clear()
+
+
+async def test_every_fault_can_be_switched_on_and_all_of_them_off(stage: Stage, page: Page) -> None:
+    on = page.get_by_label("Faults that are on").get_by_role("listitem")
+    for name, words in (
+        ("Slack: 429 on posting", "Slack: ratelimited for chat.postMessage, 3 more"),
+        ("Slack: down", "Slack: status for *, 20 more"),
+        ("Slack: answer lost", "Slack: answer_lost for chat.postMessage, 1 more"),
+        ("Bitrise: 500", "Bitrise: status for *"),
+        ("Bitrise: slow", "Bitrise: slow for *"),
+    ):
+        await page.get_by_role("button", name=name).click()
+        await expect(on.filter(has_text=words).first).to_be_visible()
+        await page.get_by_role("button", name="All well again").click()
+        await expect(on).to_have_count(0)
+    count = page.locator(".connections")
+    await expect(count).to_have_text("2 connections")
+    opened = stage.slack.sockets.opened
+    await page.get_by_role("button", name="Socket: disconnect").click()
+    await stage.slack.sockets.wait_for_opened(opened + 2, 20)
+    await expect(count).to_have_text("2 connections")
+    await page.get_by_role("button", name="Socket: break").click()
+    await stage.slack.sockets.wait_for_opened(opened + 4, 20)
+    await expect(count).to_have_text("2 connections")
+
+
+async def test_a_build_is_let_hang_crash_and_be_aborted_from_the_farm(stage: Stage, page: Page) -> None:
+    farm = page.locator("#farm")
+    for _ in range(2):
+        await start_build(page)
+    await farm.get_by_role("button", name="Let Sample Android #4 hang").click()
+    await expect(farm.get_by_role("listitem").filter(has_text="#4")).to_contain_text("hangs")
+    await page.get_by_role("button", name="Skip 10 min").click()
+    await expect(farm.get_by_role("listitem").filter(has_text="#4")).to_contain_text("hangs")
+    await expect(farm.get_by_role("listitem").filter(has_text="#5")).to_contain_text("succeeded")
+    await farm.get_by_role("button", name="Abort Sample Android #4 on Bitrise").click()
+    await expect(farm.get_by_role("listitem").filter(has_text="#4")).to_contain_text("aborted")
+    await start_build(page)
+    await farm.get_by_role("button", name="Let Sample Android #6 crash").click()
+    await page.get_by_role("button", name="Skip 1 min").click()
+    await say(page, "/bitrise log android #6")
+    await expect(message(page, "SIGSEGV")).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [1280, 420])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_it_fits_and_can_be_read(
+    stage: Stage, page: Page, picture: Picture, width: int, scheme: str
+) -> None:
+    await page.set_viewport_size({"width": width, "height": 800})
+    await page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    await say(page, "/bitrise status android")
+    await expect(message(page, "nothing is running")).to_be_visible()
+    too_wide = await page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    assert too_wide <= 0
+    await picture(page, f"sandbox-{width}-{scheme}")
+
+
+async def test_two_thousand_messages_in_twenty_channels_leave_the_page_light(
+    stage: Stage, page: Page
+) -> None:
+    from sandbox.slack.workspace import Channel, Post
+
+    workspace = stage.slack.workspace
+    for number in range(20):
+        identity = f"C1{number:03d}"
+        workspace.channels[identity] = Channel(identity, f"team-{number}", members=set(workspace.people))
+        for line in range(100):
+            workspace.post(
+                workspace.channels[identity], Post(workspace.new_ts(), "U0BEN", f"message {line} in {number}")
+            )
+    await page.get_by_role("button", name="team-7 100 unread").click()
+    await expect(message(page, "message 99 in 7")).to_be_visible()
+    assert await page.get_by_role("article").count() <= 60
+    await page.get_by_role("button", name="Earlier messages").click()
+    await expect(page.get_by_role("article").filter(has_text="message 0 in 7")).to_have_count(1)
+    for line in range(1000):
+        workspace.post(workspace.channels["C1007"], Post(workspace.new_ts(), "U0BEN", f"later {line}"))
+    await expect(message(page, "later 999")).to_be_visible()
+    kept = await page.evaluate("[...window.sandbox.state.posts.values()].map((posts) => posts.size)")
+    assert max(kept) <= 300
+    assert await page.evaluate("window.sandbox.state.entries.size") <= 200
+    assert await page.locator("*").count() < 5000
+
+
+async def test_an_app_at_build_io_is_deployed_fails_and_loops_from_the_page(stage: Stage, page: Page) -> None:
+    pane = page.get_by_role("region", name="Build.io")
+    shop = pane.get_by_role("listitem").filter(has=page.get_by_text("shop main", exact=True))
+    await expect(shop).to_contain_text("v1 ✅ succeeded")
+    await pane.get_by_role("button", name="Deploy shop badly").click()
+    await expect(shop).to_contain_text("v2 ⏸ pending")
+    await page.get_by_role("button", name="Skip 10 min").click()
+    await expect(shop).to_contain_text("v2 ❌ failed")
+    await expect(shop).to_contain_text("1 of 118 tests failed")
+    await pane.get_by_role("button", name="Let shop web.2 crash in a loop").click()
+    await expect(shop).to_contain_text("web.2 ❌ crashed ⏳ loops")
+    await pane.get_by_role("button", name="Let shop web.2 stay up").click()
+    await page.get_by_role("button", name="Skip 1 min").click()
+    await expect(shop).to_contain_text("web.2 ✅ up ×1")
+    await pane.get_by_role("button", name="Deploy shop", exact=True).click()
+    await pane.get_by_role("button", name="End the deployment of shop", exact=True).click()
+    await expect(shop).to_contain_text("v3 ✅ succeeded")

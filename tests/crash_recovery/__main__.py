@@ -1,0 +1,25 @@
+"""`make torture`: many rounds, from a seed that is printed; `python -m tests.torture --rounds 300 --seed 7`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import sys
+
+from tests.crash_recovery.crash_harness import torment
+
+
+def main() -> int:
+    reader = argparse.ArgumentParser(prog="python -m tests.torture", description=__doc__)
+    reader.add_argument("--rounds", type=int, default=200)
+    reader.add_argument("--seed", type=int, default=random.randrange(1_000_000))
+    given = reader.parse_args()
+    print(f"seed {given.seed}, {given.rounds} rounds", flush=True)
+    report = asyncio.run(torment(given.seed, given.rounds))
+    print(report)
+    return 1 if report.reckoning.problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

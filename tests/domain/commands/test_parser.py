@@ -1,0 +1,261 @@
+"""From what people type to a command; every mistake is a sentence with an example."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.build import App, State
+from domain.build_filter import BuildFilter, Event, Patterns
+from domain.commands.command_line import GRAMMARS, parse
+from domain.commands.errors import CommandError
+from domain.commands.formatting import describe, list_words, words
+from domain.commands.shared_commands import (
+    AbortBuild,
+    BuildRef,
+    Command,
+    Help,
+    ListApps,
+    ListArtifacts,
+    ListBuilds,
+    Rebuild,
+    ShowBuild,
+    ShowLog,
+    Status,
+    Subscribe,
+    Subscriptions,
+    TriggerBuild,
+    Unsubscribe,
+    UseApp,
+    WhoAmI,
+)
+from providers.bitrise.command_grammar import BITRISE
+from services.lookup.app_names import UnknownApp, find_app
+from tests.support.canary_secrets import CANARIES, seen_in
+from tests.support.factories import NOON
+
+N12 = BuildRef(number=12)
+UUID = "8eb495d0-f653-4eed-910b-8d6b56cc0ec7"
+
+
+@pytest.mark.parametrize(
+    ("text", "command"),
+    [
+        ("", Help()),
+        ("  ", Help()),
+        ("help", Help()),
+        ("HELP Log", Help(topic="log")),
+        ("apps", ListApps()),
+        ("apps page:3", ListApps(page=3)),
+        ("use android", UseApp(app="android")),
+        ('use "my app"', UseApp(app="my app")),
+        ("use “my app”", UseApp(app="my app")),
+        ("use 'my app'", UseApp(app="my app")),
+        ("status", Status()),
+        ("status bitrise-samples/android", Status(app="bitrise-samples/android")),
+        ("builds", ListBuilds()),
+        ("build #12", ShowBuild(build=N12)),
+        ("build 12", ShowBuild(build=N12)),
+        ("build android #12", ShowBuild(app="android", build=N12)),
+        ("log 3247e2920496e846", ShowLog(build=BuildRef(slug="3247e2920496e846"))),
+        (f"log {UUID}", ShowLog(build=BuildRef(slug=UUID))),
+        (
+            "log https://app.bitrise.io/build/3247e2920496e846#?tab=log",
+            ShowLog(build=BuildRef(slug="3247e2920496e846")),
+        ),
+        (
+            "log https://www.bitrise.io/build/3247e2920496e846",
+            ShowLog(build=BuildRef(slug="3247e2920496e846")),
+        ),
+        (
+            f"artifacts <https://app.bitrise.io/app/669403bffbe35909/build/{UUID}?tab=artifacts|a link>",
+            ListArtifacts(build=BuildRef(slug=UUID, app_slug="669403bffbe35909")),
+        ),
+        ("abort #12", AbortBuild(build=N12)),
+        ("abort #12 wrong   branch: main", AbortBuild(build=N12, reason="wrong   branch: main")),
+        ('abort android #12 "don\'t need it"', AbortBuild(app="android", build=N12, reason="don't need it")),
+        ("abort #12 13 tests fail", AbortBuild(build=N12, reason="13 tests fail")),
+        ("abort 669403bffbe35909 #12", AbortBuild(app="669403bffbe35909", build=N12)),
+        ("stop 12", AbortBuild(build=N12)),
+        ("rebuild android 12", Rebuild(app="android", build=N12)),
+        ("trigger branch:main", TriggerBuild(branch="main")),
+        (
+            'trigger android tag:v1 workflow:release message:"a b" env:A=1 env:B=',
+            TriggerBuild(
+                app="android",
+                tag="v1",
+                workflow="release",
+                message="a b",
+                environments=(("A", "1"), ("B", "")),
+            ),
+        ),
+        ("subscribe", Subscribe()),
+        ("unsubscribe 3", Unsubscribe(number=3)),
+        ("unsubscribe android", Unsubscribe(app="android")),
+        ("subscriptions", Subscriptions()),
+        ("whoami", WhoAmI()),
+    ],
+)
+def test_a_line_becomes_its_command(text: str, command: Command) -> None:
+    assert parse(text, surface="slash") == command
+
+
+def test_filters_are_read_into_types() -> None:
+    text = "builds android branch:main,release/* -branch:release/old status:failed,aborted event:push,pr pr:#7,8 workflow:primary"
+    assert parse(text, surface="slash") == ListBuilds(
+        app="android",
+        filter=BuildFilter(
+            branch=Patterns(include=("main", "release/*"), exclude=("release/old",)),
+            workflow=Patterns(include=("primary",)),
+            states=frozenset({State.FAILED, State.ABORTED}),
+            events=frozenset({Event.PUSH, Event.PULL_REQUEST}),
+            pull_requests=frozenset({7, 8}),
+        ),
+    )
+
+
+def test_times_are_dates_in_utc_or_how_long_ago() -> None:
+    ask = parse('builds since:"2026-11-20 10:00" until:2h', surface="slash")
+    assert isinstance(ask, ListBuilds)
+    assert ask.since is not None
+    assert ask.until is not None
+    assert ask.since.resolve(NOON).isoformat() == "2026-11-20T10:00:00+00:00"
+    assert ask.until.resolve(NOON) == NOON - timedelta(hours=2)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("stauts", "I don't know the word stauts. Did you mean status"),
+        ("builds brnch:main", "builds knows no brnch:. Did you mean branch:?"),
+        ("builds status:purple", "I know no status purple"),
+        ("builds event:rain", "I know no event rain"),
+        ("builds since:yesterdayish", "since:yesterdayish is no time"),
+        ("builds pr:x", "pr:x is no pull request's number"),
+        ("builds branch:", "branch: needs something behind it"),
+        ("status one two", "I don't know what to do with the word two"),
+        ("abort", "Which build?"),
+        ("abort nonsense", "nonsense is no build"),
+        ('use "open', 'The quote that begins with "open is not closed'),
+        ("trigger message:hi", "What should be built?"),
+        ("trigger branch:a branch:b", "branch: was given twice"),
+        ("trigger branch:a env:nope", "env:nope is no variable"),
+        ("subscribe status:running", "I can't tell of status running"),
+        ("help nonsense", "I don't know the word nonsense"),
+        ("apps page:0", "page:0 is no page"),
+    ],
+)
+def test_a_mistake_names_the_word_and_shows_a_right_example(text: str, problem: str) -> None:
+    with pytest.raises(CommandError) as caught:
+        parse(text, surface="slash")
+    assert problem in str(caught.value)
+    assert "For example: `/bitrise " in str(caught.value)
+    parse(caught.value.example, surface="slash")
+
+
+def test_every_example_of_the_help_is_right() -> None:
+    for entry in BITRISE.catalogue:
+        for example in entry.examples:
+            parse(example, surface="slash")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<@U0BUILDBELL> builds branch:a&amp;b",
+        "<@U0BUILDBELL|buildbell>  /bitrise builds branch:a&amp;b",
+        "builds branch:a&amp;b",
+    ],
+)
+def test_a_mention_and_a_direct_message_take_the_same_words(text: str) -> None:
+    assert parse(text, surface="message") == ListBuilds(filter=BuildFilter(branch=Patterns(include=("a&b",))))
+
+
+def test_what_can_not_be_seen_is_no_part_of_a_word() -> None:
+    assert parse("use\u200b and\u202eroid\ufeff", surface="slash") == UseApp(app="android")
+
+
+@given(st.text())
+def test_any_line_is_a_command_or_a_mistake_in_words(text: str) -> None:
+    for surface in ("slash", "message"):
+        with suppress(CommandError):
+            parse(text, surface=surface)
+
+
+@given(st.sampled_from([entry.name for entry in BITRISE.catalogue]), st.text())
+def test_any_words_behind_a_command_too(name: str, rest: str) -> None:
+    with suppress(CommandError):
+        parse(f"{name} {rest}", surface="slash")
+
+
+NAMES = st.text(alphabet="abcXYZ019-_/.* é'“\"", min_size=1, max_size=12).filter(
+    lambda name: name.strip() == name
+)
+# What a comma or both kinds of quotes would tear apart can't be typed either.
+TYPEABLE = NAMES.filter(lambda name: "“" not in name and '"' not in name)
+FILTERS = st.builds(
+    BuildFilter,
+    branch=st.builds(
+        Patterns,
+        include=st.lists(TYPEABLE, max_size=3).map(tuple),
+        exclude=st.lists(TYPEABLE, max_size=2).map(tuple),
+    ),
+    workflow=st.builds(Patterns, include=st.lists(TYPEABLE, max_size=2).map(tuple)),
+    states=st.frozensets(st.sampled_from([state for state in State if state is not State.UNKNOWN])),
+    events=st.frozensets(st.sampled_from(Event)),
+    pull_requests=st.frozensets(st.integers(1, 10**6), max_size=3),
+)
+
+
+def test_a_name_that_begins_like_an_address_is_still_a_name() -> None:
+    ask = ListBuilds(filter=BuildFilter(branch=Patterns(include=("//x",))))
+    assert list_words(ask) == 'builds branch:"//x"'
+    assert parse(list_words(ask), surface="slash") == ask
+
+
+@given(FILTERS)
+def test_a_filter_put_into_words_and_read_again_is_the_same(wanted: BuildFilter) -> None:
+    ask = ListBuilds(app="a", filter=wanted)
+    assert parse(list_words(ask), surface="slash") == ask
+    assert describe(wanted)
+    assert words(wanted) == "" or wanted
+
+
+@pytest.mark.parametrize("person", ["U0ANNA", "U_ANNA", "U_anna.b", "U0123-ABC", "W0:1A"])
+def test_a_mention_names_a_person_whatever_their_id_looks_like(person: str) -> None:
+    for typed in (f"<@{person}>", f"<@{person}|anna>"):
+        ask = parse(f"builds by:{typed}", surface="slash")
+        assert isinstance(ask, ListBuilds)
+        assert ask.filter.by.include == (f"@{person}",)
+        assert parse(list_words(ask), surface="slash") == ask
+        assert f"<@{person}>" in describe(ask.filter)
+
+
+@pytest.mark.parametrize("place", [0, 5, 12, 30, 70])
+def test_no_part_of_a_secret_is_said_again_where_what_was_typed_is_cut(place: int) -> None:
+    words = f"{'x' * place} {CANARIES['GitHub token']}"
+    for line in (f'"{words}', f'use "{words}', f"use '{words} and more"):
+        for grammar in GRAMMARS:
+            with pytest.raises(CommandError) as caught:
+                parse(line, surface="slash", grammar=grammar)
+            assert seen_in(str(caught.value)) == []
+    with pytest.raises(UnknownApp) as unknown:
+        find_app(words, [])
+    assert seen_in(str(unknown.value)) == []
+
+
+def test_a_variable_that_is_none_is_named_before_anything_else_is_missing() -> None:
+    with pytest.raises(CommandError, match="env:X is no variable"):
+        parse("trigger env:X", surface="slash")
+
+
+@pytest.mark.parametrize(("total", "said"), [(1, "lists the only one."), (3, "lists all 3.")])
+def test_how_many_apps_a_list_has_is_said_in_words_that_fit(total: int, said: str) -> None:
+    apps = [App(slug=f"a-{number}", title=f"Shop {number}") for number in range(total)]
+    with pytest.raises(UnknownApp) as unknown:
+        find_app("nosuch", apps)
+    assert str(unknown.value).endswith(said)

@@ -1,0 +1,69 @@
+"""What differs between a build and the last success."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from domain.build import App, State
+from domain.log.build_diff import compare_builds
+from domain.log.log_parser import Step, StepResult
+from tests.support.factories import ANDROID, NOON, a_build
+
+GITHUB = App(**(ANDROID.model_dump() | {"repo_url": "https://github.com/bitrise-samples/android.git"}))
+
+
+def step(title: str, seconds: float | None = 10, result: StepResult = StepResult.SUCCEEDED) -> Step:
+    return Step(number=1, title=title, result=result, took=timedelta(seconds=seconds) if seconds else None)
+
+
+def test_steps_that_failed_were_new_or_took_much_longer() -> None:
+    then = [step("clone@8.4"), step("cache", 30), step("test", 60), step("lint", 5)]
+    now = [
+        step("clone@8.5"),
+        step("cache", 90),
+        step("secrets"),
+        step("test", 62, StepResult.FAILED),
+    ]
+    found = compare_builds(ANDROID, a_build(2, State.FAILED), a_build(1), steps=now, success_steps=then)
+    # `lint` is missing because of the failure, and needs no word.
+    assert [(one.title, one.then is None) for one in found.steps] == [
+        ("clone@8.5", False),
+        ("cache", False),
+        ("secrets", True),
+        ("test", False),
+    ]
+    assert compare_builds(ANDROID, a_build(2), a_build(1), steps=then, success_steps=then).steps == ()
+    gone = compare_builds(ANDROID, a_build(2), a_build(1), steps=then[:1], success_steps=then).steps
+    assert [one.title for one in gone if one.now is None] == ["cache", "test", "lint"]
+
+
+def test_other_parameters_are_named_but_their_values_are_not() -> None:
+    then = a_build(
+        1, params={"branch": "main", "commit_hash": "a", "environments": [{"key": "A", "value": "1"}]}
+    )
+    now = a_build(
+        2,
+        params={
+            "branch": "main",
+            "commit_hash": "b",
+            "tag": "v1",
+            "environments": [
+                {"mapped_to": "A", "value": "topsecret"},
+                {"key": "B", "value": "2"},
+                {"key": "BUILDBELL_STARTED_BY", "value": "U1"},
+                "nonsense",
+            ],
+        },
+    )
+    found = compare_builds(ANDROID, now, then)
+    assert found.params == ("tag", "variable A", "variable B")
+
+
+def test_the_commits_in_between_where_github_has_them_and_how_much_longer_it_took() -> None:
+    then = a_build(1, commit_hash="aaa")
+    now = a_build(2, State.FAILED, commit_hash="bbb", finished_at=NOON + timedelta(minutes=10))
+    found = compare_builds(GITHUB, now, then)
+    assert found.commits == "https://github.com/bitrise-samples/android/compare/aaa...bbb"
+    assert found.slower_by == timedelta(minutes=2)
+    assert compare_builds(ANDROID, now, then).commits is None
+    assert compare_builds(GITHUB, now, a_build(1, commit_hash="bbb")).commits is None

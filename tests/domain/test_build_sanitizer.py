@@ -1,0 +1,93 @@
+"""What of builds is kept: cleaned and counted together as it would be one by one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from domain.build import Build, PipelineRef, State
+from domain.build_sanitizer import LONGEST_KEPT, builds_as_kept
+from domain.failure_streak import Standing
+from domain.redaction.redactor import redact
+from storage.database import Database
+from storage.failure_streaks import advance_series
+from tests.domain.redaction.corpus.loader import harmless_lines, secret_lines
+from tests.support.factories import ANDROID, IOS, a_build
+
+TEXTS = (
+    st.none()
+    | st.sampled_from(["main", "webhook-github/octo", "", "x" * (LONGEST_KEPT + 9), "word " * LONGEST_KEPT])
+    | st.sampled_from([line.text for line in secret_lines()])
+    | st.sampled_from(harmless_lines())
+)
+FIELDS: dict[str, st.SearchStrategy[Any]] = {
+    "branch": TEXTS,
+    "commit_message": TEXTS,
+    "triggered_by": TEXTS,
+    "params": st.none()
+    | st.just({})
+    | st.builds(lambda text: {"pull_request_author": text, "key": "x"}, TEXTS),
+    "pipeline": st.none() | st.builds(PipelineRef, id=TEXTS.map(str)),
+}
+
+
+@settings(max_examples=40)
+@given(st.lists(st.fixed_dictionaries(FIELDS), max_size=6))
+def test_builds_are_cleaned_together_as_each_would_be_alone(several: list[dict[str, Any]]) -> None:
+    builds = [a_build(number, **fields) for number, fields in enumerate(several)]
+    together = builds_as_kept(builds)
+    assert together == [kept for build in builds for kept in builds_as_kept([build])]
+    for build, kept in zip(builds, together, strict=True):
+        for name in ("branch", "commit_message", "triggered_by"):
+            text = getattr(build, name)
+            if text is not None and len(text) <= LONGEST_KEPT:
+                assert getattr(kept, name) == redact(text)
+
+
+def test_no_secret_of_one_build_is_kept_beside_harmless_others() -> None:
+    lines = list(secret_lines())
+    builds = [a_build(2 * number, commit_message=line.text) for number, line in enumerate(lines)]
+    others = [a_build(2 * number + 1, commit_message=line) for number, line in enumerate(harmless_lines())]
+    kept = builds_as_kept([*builds, *others])
+    for line, build in zip(lines, kept, strict=False):
+        assert build.commit_message == redact(line.text), line.template
+
+
+async def test_a_series_goes_on_within_one_transaction_as_over_many(tmp_path: Path) -> None:
+    drawn = Random(1)
+    states = (State.SUCCEEDED, State.FAILED, State.FAILED, State.ABORTED)
+
+    def ends(app: Any) -> list[Build]:
+        return [
+            a_build(
+                number if number % 5 else number - 3,
+                state,
+                app=app,
+                branch=branch,
+                slug=f"build{number}",
+                url="https://app.bitrise.io/build/x",
+            )
+            for number, (state, branch) in enumerate(drawn_ends)
+        ]
+
+    drawn_ends = [(drawn.choice(states), drawn.choice(["main", "release"])) for _ in range(60)]
+    database = await Database.open(tmp_path / "buildbell.db")
+    together = await database.write(lambda db: advance_series(db, ends(ANDROID)))
+    one_by_one: dict[str, Standing] = {}
+    for build in ends(IOS):
+        one_by_one |= await database.write(lambda db, build=build: advance_series(db, [build]))  # type: ignore[misc]
+    assert together == one_by_one
+    rows = await database.read(
+        lambda db: db.execute("SELECT app_slug, branch, body FROM series ORDER BY branch").fetchall()
+    )
+    await database.close()
+    bodies = {
+        slug: [(branch, body) for app, branch, body in rows if app == slug]
+        for slug in (ANDROID.slug, IOS.slug)
+    }
+    assert bodies[ANDROID.slug] == bodies[IOS.slug]
+    assert len(bodies[IOS.slug]) == 2

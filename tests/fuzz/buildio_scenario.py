@@ -1,0 +1,199 @@
+"""What is used of Build.io in a day, with what must not come out of it; and how it is put back, to be used again."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+
+from messages.kit import action_ids
+from sandbox.bitrise.members import TOKEN
+from sandbox.buildio.server import BuildioSandbox
+from sandbox.environment import BUILDIO_TOKENS, TOKENS
+from tests.fuzz.secret_tracker import OUTPUT, PRIVATE_KEY, TYPED, VALUE, Secrets
+
+HOST = "www.shop-of-the-day.example"
+COMMIT = "d15ea5ed0ddba11f00d1" * 2
+# No shape of a secret's by which they could be known: only what they are keeps them from being shown.
+VALUES = ("plum orchard 4711, kettle", "quiet harbour 0815, lantern")
+OF_AN_ENVIRONMENT = "copper meadow 2342, thimble"
+TYPED_VALUES = ("amber turnpike 6174, walnut", "velvet quarry 1729, saddle")
+WRITTEN = "marble thicket 1089, compass"
+POLICY = """
+[[rule]]
+allow = ["run", "login"]
+who = "everyone"
+
+[[rule]]
+protect = ["deploy", "config"]
+channels = ["C0RANDOM"]
+"""
+# Each once; what needs more than one word is in quotes.
+COMMANDS = (
+    "apps",
+    "apps team:acme",
+    "use shop",
+    "app shop",
+    "ps shop",
+    "ps",
+    "restart shop web.1",
+    "restart shop",
+    "run shop dyno:web.1 -- ls",
+    "run shop",
+    "config shop",
+    "config get shop CANARY",
+    "config set shop CANARY",
+    "config unset shop OLD_KEY",
+    "domains shop",
+    f"domains add shop api.{HOST}",
+    "domains add shop",
+    f"domains remove shop {HOST}",
+    "domains clear shop",
+    "deploy shop branch:main",
+    "deploy",
+    "create made-by-words",
+    "create",
+    "pipelines",
+    "pipeline shop",
+    "envs",
+    "envs review",
+    "envs set review CANARY",
+    "envs unset review OLD_KEY",
+    "namespaces",
+    "namespace acme-internal",
+    "namespaces create made-by-words",
+    "namespaces create",
+    "namespaces delete acme-internal",
+    "teams",
+    "team acme",
+    "login eu",
+    "link",
+    "subscribe shop preview",
+    "subscribe shop-staging workflow:web.* status:broken,fixed",
+    "subscribe",
+    "subscriptions",
+    "why shop v2",
+    "connect",
+    "whoami",
+    "policy shop",
+    "audit",
+    "help config",
+    "",
+    "depoly",
+)
+# What somebody else must agree to, in the channel of which the policy says so.
+CAREFUL = "random"
+PROTECTED = (
+    "deploy shop-pr-42 branch:main",
+    "config set shop-pr-42 TYPED",
+    "config get shop-pr-42 DATABASE_URL",
+    "config unset shop-pr-42 LOG_LEVEL",
+)
+
+
+@dataclass
+class Planted:
+    """The secrets of a sandbox's Build.io, and everything that people change there as it was before they did."""
+
+    buildio: BuildioSandbox
+    secrets: Secrets
+    now: datetime
+    certificate: str = field(init=False, repr=False)
+    private: str = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        buildio, keep = self.buildio, self.secrets.keep
+        self.certificate, self.private = certificate_for(HOST, self.now)
+        keep(PRIVATE_KEY, "".join(self.private.split("-----")[2].split()), letters=16)
+        for value in TYPED_VALUES:
+            keep(TYPED, value)
+        buildio.shop.config |= {"CANARY": keep(VALUE, VALUES[0]), "OLD_KEY": keep(VALUE, VALUES[1])}
+        environment = buildio.pipeline.environments[0]
+        environment.config |= {"CANARY": keep(VALUE, OF_AN_ENVIRONMENT), "OLD_KEY": "x"}
+        for app in buildio.platform.apps:
+            app.files = (*app.files, keep(OUTPUT, WRITTEN))
+        for token in (*BUILDIO_TOKENS.values(), *TOKENS.values(), TOKEN, *_services(buildio)):
+            keep("token", token, letters=20)
+        buildio.certify(buildio.platform.add_domain(buildio.shop, HOST, self.now))
+        self._apps = [
+            (one, one.name, dict(one.config), list(one.domains), one.formation)
+            for one in buildio.platform.apps
+        ]
+        self._namespaces = list(buildio.platform.namespaces)
+        self._environments = [
+            (environment, dict(environment.config)) for environment in buildio.pipeline.environments
+        ]
+
+    @property
+    def typed(self) -> Mapping[str, Mapping[str, Any]]:
+        """What is filled in, by form."""
+        pem = {"certificate": self.certificate, "private": self.private}
+        return {
+            action_ids.BUILDIO_CREATE_MODAL: {"name": "made-by-form", "region": "eu"},
+            action_ids.BUILDIO_DEPLOY_MODAL: {"branch": "main", "message": "Try it"},
+            action_ids.BUILDIO_RUN_MODAL: {"dyno": "web.1", "typed": "ls"},
+            action_ids.BUILDIO_VARS_MODAL: {
+                "key": "TYPED",
+                "value": TYPED_VALUES[0],
+                "more": f"MORE={TYPED_VALUES[1]}",
+            },
+            action_ids.BUILDIO_UNSET_MODAL: {"keys": ["OLD_KEY"]},
+            action_ids.BUILDIO_DOMAIN_MODAL: {"host": f"new.{HOST}", **pem},
+            action_ids.BUILDIO_CERTIFICATE_MODAL: pem,
+            action_ids.BUILDIO_CLEAR_DOMAINS_MODAL: {"typed_name": "shop"},
+            action_ids.BUILDIO_NAMESPACE_MODAL: {"name": "made-by-form", "description": "Try it"},
+            action_ids.BUILDIO_DELETE_NAMESPACE_MODAL: {
+                "namespace": "acme-internal",
+                "typed_name": "acme-internal",
+            },
+        }
+
+    def fail_all(self, why: str) -> None:
+        """Let every deployment that is under way end, without success."""
+        for app in self.buildio.platform.apps:
+            while any(not one.is_over for one in app.deployments):
+                self.buildio.finish(app, error=why)
+
+    def put_back(self) -> None:
+        """Let everything be there again that was there, under its old name, and nothing else; all processes are up."""
+        platform, at = self.buildio.platform, self.buildio.now()
+        platform.apps[:] = [one for one, *_ in self._apps]
+        for app, name, config, domains, formation in self._apps:
+            app.name, app.config, app.domains, app.formation = name, dict(config), list(domains), formation
+            for dyno in app.dynos:
+                dyno.state, dyno.since, dyno.loops = "up", at, False
+        platform.namespaces[:] = self._namespaces
+        for environment, config in self._environments:
+            environment.config = copy.copy(config)
+
+
+def certificate_for(host: str, now: datetime) -> tuple[str, str]:
+    """A certificate for a host name and for subdomains of it, and its key, both as PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
+    names = x509.SubjectAlternativeName([x509.DNSName(host), x509.DNSName(f"*.{host}")])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=365))
+        .add_extension(names, critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return made.public_bytes(Encoding.PEM).decode(), private.decode()
+
+
+def _services(buildio: BuildioSandbox) -> list[str]:
+    return [token for one in buildio.members.values() if not one.is_person for token in one.tokens]

@@ -1,0 +1,449 @@
+"""A day in which everything is used that the bot listens to, so that there is a payload of each kind to change."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from handlers.middleware import Listening
+from messages.kit import action_ids
+from sandbox.bitrise.members import Role
+from sandbox.slack.input_values import Block, elements
+from sandbox.slack.workspace import OpenView, Post
+from tests.fuzz import buildio_scenario
+from tests.fuzz.buildio_scenario import COMMIT, Planted
+from tests.fuzz.fuzz_harness import Scene
+from tests.support.bot_harness import Town
+from tests.support.canary_secrets import planted
+
+# More than one message shows.
+MORE_APPS = 60
+# What ends other things comes last.
+_LAST = (
+    action_ids.DISCONNECT,
+    action_ids.WIPE_TOKEN,
+    action_ids.UNSUBSCRIBE,
+    action_ids.POLICY_REMOVE,
+    action_ids.REQUEST_DECLINE,
+)
+_TYPED: Mapping[str, Mapping[str, Any]] = {
+    action_ids.ABORT_MODAL: {"reason": "not needed", "suggestion": "Known to fail"},
+    action_ids.START_MODAL: {"tag": "v1", "commit": "c0ffee", "message": "Try it", "variable_1": "A=b"},
+    action_ids.SUBSCRIPTION_MODAL: {"more": "by:@me -by:bot", "results": ["Every failure"]},
+    action_ids.FIND_MODAL: {"words": "#1"},
+    action_ids.CHOOSE_APP_MODAL: {},
+    action_ids.LOG_SEARCH_MODAL: {"word": "exception"},
+    action_ids.SETTINGS_MODAL: {"name": "octo", "told": ["Mention me where my build fails"]},
+    action_ids.CONNECT_MODAL: {"token": "bitpat_of-nobody-at-all"},
+    action_ids.POLICY_MODAL: {
+        "kind": "Needs a second person",
+        "acts": ["Abort builds"],
+        "who": "The people and groups below",
+        "people": ["U0ANNA"],
+        "branches": "release/*",
+    },
+}
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A payload as Slack sent it: `form` says in which way it comes, `command`, `payload` or `""` for JSON."""
+
+    name: str
+    form: str
+    payload: dict[str, Any]
+
+
+async def play(scene: Scene) -> list[Recorded]:
+    """Use everything once, and return what Slack sent meanwhile, one of each kind."""
+    recorded = await Player(scene.town, scene.listening, scene.planted).play()
+    scene.nothing_is_broken(scene.ear.take())
+    assert scene.evidence.broken_rules() == [], "what nobody has changed breaks no rule"
+    await scene.is_well()
+    return recorded
+
+
+class Player:
+    """Plays the people of a town; `listening` says when the bot has answered them."""
+
+    def __init__(self, town: Town, listening: Listening, planted: Planted) -> None:
+        self.town = town
+        self._listening = listening
+        self._planted = planted
+        self._typed = {**_TYPED, **planted.typed}
+        self._pressed: set[str] = set()
+
+    async def play(self) -> list[Recorded]:
+        """Use everything, and return what Slack sent meanwhile, one of each kind."""
+        await self._prepare()
+        await self._prepare_buildio()
+        for words in COMMANDS:
+            await self._type(words)
+        for words in buildio_scenario.COMMANDS:
+            before = self.town.last()
+            await self._type(words, "/buildio")
+            if " unset " in words:
+                await self._agree_to_unset("builds", before)
+            self._planted.put_back()
+        for words in SAID:
+            self.town.people.say("anna", "builds", f"@buildbell {words}")
+            self.town.people.say("anna", "D0ANNA", words)
+            await self.rest()
+        await self._links()
+        await self._shortcuts()
+        await self._home()
+        await self._second_person()
+        await self._press_everything(last=False)
+        # What can be pressed now that something was pressed.
+        self._pressed -= {action_ids.ARTIFACT_LINK}
+        for words in ("log android #7", "policy android", "subscriptions", "artifacts android #1"):
+            await self._type(words)
+        for words in (
+            "link",
+            "namespaces",
+            "namespace acme-internal",
+            "domains shop",
+            "config shop",
+            "app shop",
+        ):
+            await self._type(words, "/buildio")
+            await self._press_everything(last=False)
+            self._planted.put_back()
+        await self._press_everything(last=False)
+        await self._press_everything(last=True)
+        self._steps()
+        self._leave()
+        await self.rest()
+        return self._recorded()
+
+    async def rest(self) -> None:
+        """Wait until everything that was asked is answered."""
+        await asyncio.sleep(0.02)  # an event is handed over by a task of the simulator's
+        async with asyncio.timeout(30):
+            await self._listening.drain()
+
+    async def _prepare(self) -> None:
+        bitrise = self.town.bitrise
+        self.town.people.invite("builds")
+        for number in range(MORE_APPS):
+            app = bitrise.farm.add_app(f"More {number}", "acme", f"more-{number}")
+            bitrise.let("anna-berg", app, Role.OWNER)
+        await self._type("subscribe android style:card")
+        await self._type("subscribe ios")
+        # Bitrise tells all that it can of this app, and one of its logs is full of secrets.
+        bitrise.android.sums_up = bitrise.android.explains = True
+        for result in ("success", "error"):
+            bitrise.finish(bitrise.start_build(bitrise.android), result)
+        text = f"step one\n{planted()}\nFAILURE: Build failed\n{planted()}\nexit code 1\n"
+        bitrise.farm.builds[1].log = lambda _now: text  # type: ignore[method-assign, assignment]
+        for _ in range(12):
+            bitrise.finish(bitrise.start_build(bitrise.ios))
+        bitrise.start_pipeline(bitrise.android, stages=[["compile"], ["deploy"]])
+        bitrise.finish(bitrise.start_build(bitrise.android), "error")
+        bitrise.start_pipeline(bitrise.android, stages=[["compile"], ["deploy"]], plan={"compile": "error"})
+        self.town.clock.skip(timedelta(minutes=20))
+        bitrise.farm.advance(self.town.clock())
+        bitrise.run(bitrise.start_build(bitrise.android))
+        for number in (12, 13):
+            bitrise.hold(bitrise.android, number)
+        await self.town.told("waits for somebody's approval", person=None)
+        await self.town.told("Broke with #2", person=None)
+
+    async def _prepare_buildio(self) -> None:
+        town, buildio = self.town, self.town.buildio
+        buildio.grants.expire(buildio.members["ben-okafor"])
+        await self._type("teams", "/buildio", person="ben")
+        await self._type("subscribe shop style:card", "/buildio")
+        for app in ("shop", "shop-staging"):
+            await self._type(f"link {app} to bitrise:android", "/buildio")
+        # Two are offered by buttons, three by a list.
+        await self.town.people.click("anna", await self._card_with_offers(), action_ids.BUILDIO_OFFER)
+        await self._type("link shop-pr-42 to bitrise:android", "/buildio")
+        await self._card_with_offers()
+        buildio.finish(buildio.shop)
+        buildio.deploy(buildio.shop, description=planted())
+        buildio.finish(buildio.shop, error=planted())
+        await town.told("Deploying shop", person=None)
+        buildio.crash(buildio.dyno(buildio.shop, "worker.1"))
+        await town.told("worker.1", person=None)
+        self._planted.put_back()
+
+    async def _card_with_offers(self) -> Post:
+        """The card of a build that can go live."""
+        bitrise, before = self.town.bitrise, self.town.last()
+        build = bitrise.start_build(bitrise.android, params={"commit_hash": COMMIT})
+        bitrise.finish(build, "success")
+        await self._type(f"build android #{build.number}")
+        return await self.town.told(f"Sample Android #{build.number} succeeded", after=before)
+
+    async def _type(
+        self, words: str, command: str = "/bitrise", *, person: str = "anna", channel: str = "builds"
+    ) -> None:
+        await self.town.people.command(person, channel, f"{command} {words}")
+        await self.rest()
+        await self._fill_in_what_opened(person)
+
+    async def _links(self) -> None:
+        bitrise = self.town.bitrise
+        build, pipeline = bitrise.farm.builds[0], bitrise.farm.pipelines[0]
+        artifact = build.artifacts[0].slug
+        for path in (
+            f"build/{build.slug}",
+            f"build/{build.slug}?tab=artifacts",
+            f"app/{bitrise.android.slug}",
+            f"app/{bitrise.android.slug}/pipelines/{pipeline.slug}",
+            f"artifact/{artifact}/p",
+        ):
+            self.town.people.say("anna", "builds", f"see https://app.bitrise.io/{path}")
+            await self.rest()
+
+    async def _shortcuts(self) -> None:
+        for name in ("start_build", "find_build"):
+            await self.town.people.shortcut("anna", name)
+            await self.rest()
+            await self._fill_in_what_opened("anna")
+        about = next(one for one in self.town.slack.posts("builds") if "app.bitrise.io/build" in one.text)
+        await self.town.people.shortcut("anna", "about_build", about)
+        await self.rest()
+        await self._fill_in_what_opened("anna")
+
+    async def _home(self) -> None:
+        for tab in ("messages", "home"):
+            self.town.people.open_home("anna", tab=tab)
+            await self.rest()
+        # On a busy machine the event may still be on its way.
+        await self.town.until(lambda: "U0ANNA" in self.town.slack.workspace.homes)
+        for _ in range(20):  # each press may draw it anew
+            for block_id, element in [*elements(self.town.slack.workspace.homes["U0ANNA"]["blocks"])]:
+                await self._use("anna", block_id, element)
+
+    async def _press_everything(self, *, last: bool) -> None:
+        """Press one of each on the messages that there are, and on those that come of it."""
+        again = True
+        while again:
+            again = False
+            for channel in ("builds", buildio_scenario.CAREFUL, "D0ANNA"):
+                for post in self.town.slack.posts(channel, "anna"):
+                    again |= await self._press_new(post, last=last)
+
+    async def _press_new(self, post: Post, *, last: bool) -> bool:
+        """Press one thing on the message of which none was pressed yet; the message may be another one afterwards."""
+        below = [block for one in post.attachments for block in one.get("blocks") or []]
+        for block_id, element in elements([*post.blocks, *below]):
+            name = element.get("action_id", "")
+            kind = name.removesuffix("_next")
+            if kind not in self._pressed and (kind in _LAST) is last:
+                self._pressed.add(kind)
+                self._planted.put_back()  # what was pressed before may have taken away what this is about
+                await self.town.people.click("anna", post, name, _first_option(element), block_id=block_id)
+                await self.rest()
+                await self._fill_in_what_opened("anna")
+                return True
+        return False
+
+    async def _second_person(self) -> None:
+        """Ask for what needs a second person's agreement, and let it be decided."""
+        for button in ("Agree", "Decline"):
+            before = self.town.last("builds", None)
+            await self._type("trigger ios branch:main")
+            asked = await self.town.told("Somebody else must agree", person=None, after=before)
+            await self.town.people.click("ben", asked, button)
+            await self.rest()
+        careful = buildio_scenario.CAREFUL
+        self.town.people.invite(careful)
+        for words in buildio_scenario.PROTECTED:
+            before = self.town.last(careful, None)
+            await self._type(words, "/buildio", channel=careful)
+            if " unset " in words:
+                await self._agree_to_unset(careful, before)
+            asked = await self.town.told(
+                "Somebody else must agree", person=None, channel=careful, after=before
+            )
+            await self.town.people.click("ben", asked, "Agree")
+            await self.rest()
+
+    async def _agree_to_unset(self, channel: str, before: Post | None) -> None:
+        """Whoever wants config vars gone is asked first."""
+        question = await self.town.told("can't be undone here", channel=channel, after=before)
+        await self.town.people.click("anna", question, "Remove")
+        await self.rest()
+
+    def _steps(self) -> None:
+        steps: Mapping[str, Mapping[str, Any]] = {
+            "start_bitrise_build": {
+                "app": "android",
+                "branch": "main",
+                "variables": "A=1\nB=2",
+                "person": "U0BEN",
+            },
+            "wait_for_bitrise_build": {"app": "android", "build": "#1", "minutes": 5},
+            "abort_bitrise_build": {"app": "android", "build": "#2", "reason": "no", "person": "U0ANNA"},
+        }
+        for name, inputs in steps.items():
+            self.town.people.run_step(name, inputs)
+
+    def _leave(self) -> None:
+        """What Slack tells of people and workspaces that are of no concern here."""
+        delivery = self.town.slack.delivery
+        envelope = {
+            "type": "event_callback",
+            "team_id": "T0ELSEWHERE",
+            "event_id": "Ev0",
+            "authorizations": [],
+        }
+        user = {"id": "U0CARLA", "team_id": "T0SANDBOX", "name": "carla", "deleted": False, "profile": {}}
+        for number, inner in enumerate(
+            (
+                {"type": "user_change", "user": user},
+                {"type": "tokens_revoked", "tokens": {"oauth": [], "bot": ["U0BUILDBELL"]}},
+                {"type": "app_uninstalled"},
+            )
+        ):
+            delivery.event({**envelope, "event_id": f"Ev{number}", "event": inner})
+
+    async def _fill_in_what_opened(self, person: str, *, below: OpenView | None = None) -> None:
+        """Use every element of the modals that lie on this one, submit them, and close them."""
+        filled: list[OpenView] = []
+        while (opened := self.town.people.modal(person)) is not None and opened is not below:
+            if opened not in filled:
+                filled.append(opened)
+                await self._fill_in(person, opened)
+            if self.town.people.modal(person) is opened:
+                await self.town.people.close_modal(person)
+
+    async def _fill_in(self, person: str, opened: OpenView) -> None:
+        people = self.town.people
+        if opened.view.get("callback_id") == action_ids.START_MODAL:
+            for _ in range(2):
+                await people.use(person, action_ids.START_ADD_VARIABLE)
+                await self.rest()
+        if opened.view.get("callback_id") == action_ids.POLICY_MODAL:
+            await people.use(person, action_ids.POLICY_KIND, "Needs a second person")
+            await self.rest()
+        chosen = await self._choose(person, opened)
+        for block_id, element in [*elements(opened.view["blocks"])]:
+            await self._use(person, block_id, element)
+        if "submit" in opened.view and people.modal(person) is opened:
+            # Where three modals lie on each other the third becomes what is asked for next.
+            filled = dict(self._typed.get(str(opened.view.get("callback_id")), {})) | chosen
+            there = {block["block_id"] for block in opened.view["blocks"]}
+            await people.submit(person, {field: value for field, value in filled.items() if field in there})
+            await self.rest()
+
+    async def _choose(self, person: str, opened: OpenView) -> dict[str, Any]:
+        """Pick the first that each list of a modal offers."""
+        chosen: dict[str, Any] = {}
+        for block in list(opened.view["blocks"]):
+            element = block.get("element") or {}
+            if element.get("type") not in ("external_select", "multi_external_select"):
+                continue
+            name, where = element["action_id"], block["block_id"]
+            offered = await self.town.people.options(person, name, "", block_id=where)
+            flat = [one for group in offered for one in (group.get("options") or [group])]
+            if not flat:
+                continue
+            chosen[where] = flat[:1] if element["type"].startswith("multi") else flat[0]
+            if block.get("dispatch_action"):
+                await self.town.people.use(person, name, chosen[where], block_id=where)
+                await self.rest()
+        return chosen
+
+    async def _use(self, person: str, block_id: str, element: Block) -> None:
+        """Press a button of the modal on top, or of the Home, if it is still there and was not pressed before."""
+        name, opened = element.get("action_id", ""), self.town.people.modal(person)
+        blocks = opened.view["blocks"] if opened else self.town.slack.workspace.homes["U0ANNA"]["blocks"]
+        there = [(block, one.get("action_id")) for block, one in elements(blocks)]
+        if f"pane {name}" in self._pressed or (block_id, name) not in there or name in _LAST:
+            return
+        if element["type"] not in ("button", "external_select") or name == action_ids.START_ADD_VARIABLE:
+            return
+        self._pressed.add(f"pane {name}")
+        given = None
+        if element["type"] == "external_select":
+            offered = await self.town.people.options(person, name, "", block_id=block_id)
+            given = offered[0] if offered else None
+        await self.town.people.use(person, name, given, block_id=block_id)
+        await self.rest()
+        await self._fill_in_what_opened(person, below=opened)
+
+    def _recorded(self) -> list[Recorded]:
+        found: dict[str, Recorded] = {}
+        for entry in self.town.slack.journal.entries:
+            if entry.between == "Slack → app":
+                one = recorded(entry.request)
+                found.setdefault(one.name, one)
+        return list(found.values())
+
+
+def recorded(payload: dict[str, Any]) -> Recorded:
+    """The payload with a name by which those of its kind are known."""
+    if "command" in payload:
+        return Recorded(f"command {payload['command']} {payload['text']}".rstrip(), "command", payload)
+    inner = payload.get("event")
+    if inner is not None:
+        function = (inner.get("function") or {}).get("callback_id", "")
+        return Recorded(f"event {inner['type']} {function} {inner.get('text', '')}".strip(), "", payload)
+    view = payload.get("view") or {}
+    names = [one.get("action_id", "") for one in payload.get("actions") or []]
+    names += [payload.get("action_id", ""), payload.get("callback_id", ""), view.get("callback_id", "")]
+    place = "in a view" if view else "on a message"
+    return Recorded(" ".join([payload["type"], place, *filter(None, names)]), "payload", payload)
+
+
+def _first_option(element: Block) -> Any:
+    if element["type"] == "button":
+        return None
+    first = element["options"][0]["text"]["text"]
+    return [first] if element["type"].startswith("multi") else first
+
+
+SAID = (
+    "status android",
+    "help",
+    "trigger",
+    "connect",
+    "build android #1",
+    "buildio config shop",
+    "buildio run shop -- ls",
+    "buildio domains add shop",
+    "buildio namespaces delete acme-internal",
+)
+COMMANDS = (
+    "apps",
+    "use android",
+    "status",
+    "builds android",
+    "builds android status:failed branch:main since:2d",
+    "builds ios",
+    "build android #1",
+    "build android #2",
+    "log android #2",
+    "artifacts android #1",
+    "pipelines android",
+    "pipeline android #1",
+    "approvals android",
+    "yml android",
+    "yml android #1",
+    "why android #1",
+    "mine",
+    "me name:octo ends:on",
+    "subscribe android preview branch:main",
+    "subscribe android status:failed branch:main,release/* by:@me quiet:22:00-7:00",
+    "subscribe",
+    "subscriptions",
+    "trigger",
+    "trigger android branch:main env:A=b message:hello",
+    "rebuild android #1",
+    "abort android #1 because",
+    "use",
+    "connect",
+    "whoami",
+    "policy android",
+    "audit",
+    "help subscribe",
+    "",
+    "stauts",
+)

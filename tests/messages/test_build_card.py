@@ -1,0 +1,157 @@
+"""What people read on a build's card and in the abort modal."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from domain.abort_reason import read_abort
+from domain.build import State
+from domain.duration_estimate import usual_time
+from messages import build_card, build_text
+from messages.kit.button_values import BuildButton, NotAButton
+from messages.kit.mrkdwn import clock_time, when
+from providers.bitrise.builds import abort_form
+from providers.bitrise.builds.abort_form import SUGGESTIONS
+from tests.support.factories import ANDROID, NOON, a_build
+
+
+@pytest.mark.parametrize(
+    ("reason", "who", "why"),
+    [
+        (
+            "User api-demo requested to abort this build with reason: canceled through the API",
+            "api-demo",
+            "canceled through the API",
+        ),
+        ("User X requested to abort this build.", "X", None),
+        ("User two words requested to abort this build with reason: a\nb", "two words", "a\nb"),
+        ("Automatically aborted via Rolling Builds.", None, "Automatically aborted via Rolling Builds."),
+        (None, None, None),
+    ],
+)
+def test_who_aborted_and_why_is_read_out_of_bitrises_sentence(
+    reason: str | None, who: str | None, why: str | None
+) -> None:
+    found = read_abort(reason)
+    assert (found.who, found.why) == (who, why)
+
+
+def test_a_build_that_nobody_aborted_says_nothing_of_it() -> None:
+    assert build_text.abort(a_build(1, State.FAILED)) is None
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        ("manual-api-demo", "api-demo (by hand)"),
+        ("webhook-github/octo-cat", "octo-cat (github)"),
+        ("webhook", "a push or pull request"),
+        ("schedule", "its schedule"),
+        ("curl", "curl"),
+        (None, None),
+    ],
+)
+def test_who_started_a_build(told: str | None, words: str | None) -> None:
+    assert build_text.starter(told) == words
+
+
+@pytest.mark.parametrize("state", list(State))
+def test_a_result_is_told_in_words_beside_its_symbol(state: State) -> None:
+    build = a_build(1, state)
+    message = build_card.build_card(build, ANDROID, now=NOON)
+    assert build_text.result(build) in message.text
+    assert build_text.result(build) in message.blocks[0]["text"]["text"]
+
+
+def test_a_running_build_says_how_long_it_has_been_where_it_is() -> None:
+    build = a_build(0, State.RUNNING)
+    message = build_card.build_card(build, ANDROID, now=NOON + timedelta(minutes=5))
+    assert "building for 3 min" in message.blocks[0]["text"]["text"]
+
+
+def test_progress_is_measured_by_what_is_usual_in_words_and_as_a_bar() -> None:
+    build, usual = a_build(0, State.RUNNING), timedelta(minutes=7, seconds=10)
+    message = build_card.build_card(build, ANDROID, now=NOON + timedelta(minutes=4, seconds=30), usual=usual)
+    shown = message.blocks[0]["text"]["text"]
+    assert f"*is running* since {when(NOON + timedelta(minutes=1))}\n" in shown
+    as_of = clock_time(NOON + timedelta(minutes=4, seconds=30))
+    assert f"\n▰▰▰▰▱▱▱▱▱▱ running for 3 of about 7 min, as of {as_of}\n" in shown
+    assert f"It is running for 3 of about 7 min, as of {as_of}." in message.text
+    assert "▰" not in message.text
+
+
+def test_a_build_that_takes_much_longer_than_usual_says_so() -> None:
+    late = NOON + timedelta(minutes=31)
+    message = build_card.build_card(a_build(0, State.RUNNING), ANDROID, now=late, usual=timedelta(minutes=10))
+    assert "running for 30 min, longer than the usual 10 min" in message.text
+
+
+def test_what_is_usual_is_the_median_of_successes_and_two_are_needed() -> None:
+    quick = a_build(1, finished_at=NOON + timedelta(minutes=4))
+    assert usual_time([quick, a_build(2, State.FAILED), a_build(3, State.ABORTED)]) is None
+    assert usual_time([quick, a_build(2), a_build(3)]) == timedelta(minutes=5)
+
+
+def test_the_number_can_be_copied() -> None:
+    assert "`#7`" in str(build_card.build_card(a_build(7), ANDROID, now=NOON).blocks)
+
+
+def test_an_ended_build_in_an_unknown_state_offers_no_abort() -> None:
+    build = a_build(1, State.UNKNOWN, finished_at=NOON)
+    assert "build_abort" not in str(build_card.build_card(build, ANDROID, now=NOON).blocks)
+    assert "ended in a way that I don't know" in build_card.build_card(build, ANDROID, now=NOON).text
+
+
+def test_the_text_alone_says_everything_that_matters() -> None:
+    build = a_build(19, State.FAILED, commit_message="Fix login\n\nmore", pull_request=3)
+    text = build_card.build_card(build, ANDROID, now=NOON).text
+    assert text == (
+        "sample-apps-android-sdk22 #19 failed on main (primary). Fix login"
+        " Took 1 min on hold, 1 min preparing, 4 min building."
+    )
+
+
+def test_a_button_carries_its_build_and_distrusts_what_comes_back() -> None:
+    button = BuildButton.of(a_build(3), ANDROID)
+    assert BuildButton.decode(button.encode()) == button
+    for value in (
+        "",
+        "null",
+        "{}",
+        '{"app": "../me", "build": "x"}',
+        '{"app": "a/b", "build": "x"}',
+        "x" * 5000,
+    ):
+        with pytest.raises(NotAButton):
+            BuildButton.decode(value)
+
+
+def state(
+    suggestion: str | None = None, reason: str | None = None, options: tuple[str, ...] = ()
+) -> dict[str, object]:
+    chosen = {"value": suggestion, "text": {"type": "plain_text", "text": suggestion}} if suggestion else None
+    return {
+        "suggestion": {"suggestion": {"type": "static_select", "selected_option": chosen}},
+        "reason": {"reason": {"type": "plain_text_input", "value": reason}},
+        "options": {
+            "options": {"type": "checkboxes", "selected_options": [{"value": one} for one in options]}
+        },
+    }
+
+
+def test_the_reason_is_the_suggestion_the_own_words_or_both() -> None:
+    first = SUGGESTIONS[0]
+    assert abort_form.read_abort(state()).reason is None
+    assert abort_form.read_abort(state(first)).reason == first
+    assert abort_form.read_abort(state(reason=" my\nwords ")).reason == "my words"
+    assert abort_form.read_abort(state(first, "mine")).reason == f"{first}: mine"
+    assert abort_form.read_abort(state("not offered", "mine")).reason == "mine"
+
+
+def test_options_are_read_and_a_broken_state_is_no_abort_of_another_kind() -> None:
+    order = abort_form.read_abort(state(options=("with_success", "skip_git_status_report", "reason")))
+    assert (order.with_success, order.skip_notifications, order.skip_git_status_report) == (True, False, True)
+    assert abort_form.read_abort({}).reason is None
+    assert abort_form.read_abort({"reason": {"reason": None}}).reason is None

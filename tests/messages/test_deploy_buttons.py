@@ -1,0 +1,187 @@
+"""What a card offers to deploy: what fits the globs, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.build import App, Build, Kind, State
+from domain.failure_streak import Mark, Position, Standing
+from domain.message import Message
+from domain.notifications.deploy_link import Tie, offered
+from domain.pipeline import Pipeline
+from domain.provider import Provider
+from messages import build_card, notifications, pipeline_card
+from messages.deploy_buttons import OfferButton, read_offer
+from messages.kit import action_ids
+from messages.kit.button_values import NotAButton
+from messages.kit.message_state import CardNote
+from messages.notifications import Telling
+from tests.providers.buildio.renderer_cases import TIES
+from tests.support.factories import ANDROID, IOS, NOON, a_build
+from tests.support.untrusted_text import MAYBE, TEXT, assert_message
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+BRANCHES = ("main", "release/1", "release/2", "mains", "Main", None)
+GLOBS = ("main", "release/*", "*", "mai?", "dev")
+SHOPS = tuple(
+    App(provider=Provider.BUILDIO, slug=f"shop-{number}", title=f"shop {number}") for number in range(5)
+)
+
+builds = st.builds(
+    lambda state, branch, commit, app, request: a_build(
+        1, state, app=app, branch=branch, commit_hash=commit, pull_request=request
+    ),
+    st.sampled_from(State),
+    st.sampled_from(BRANCHES),
+    st.sampled_from([COMMIT, COMMIT, "", None]),
+    st.sampled_from([ANDROID, IOS]),
+    st.sampled_from([None, None, None, 7]),
+)
+ties = st.lists(
+    st.builds(
+        lambda number, app, bitrise, branches: a_tie(number, app, bitrise=bitrise, branches=branches),
+        st.integers(1, 10**6),
+        st.sampled_from(SHOPS),
+        st.sampled_from([ANDROID, IOS]),
+        st.lists(st.sampled_from(GLOBS), max_size=2),
+    ),
+    max_size=8,
+    unique_by=lambda tie: tie.number,
+)
+
+
+def a_tie(number: int, app: App = SHOPS[0], *, bitrise: App = ANDROID, branches: Sequence[str] = ()) -> Tie:
+    return Tie(
+        number=number, app=app, bitrise=bitrise, branches=tuple(branches), set_by="U0ASKER", set_at=NOON
+    )
+
+
+def a_success(**more: Any) -> Build:
+    return a_build(19, State.SUCCEEDED, **({"commit_hash": COMMIT} | more))
+
+
+def shown(message: Message) -> list[OfferButton]:
+    """What can be pressed or picked to deploy, as it would come back."""
+    found = []
+    for block in message.blocks:
+        for element in block.get("elements", ()) if block["type"] == "actions" else ():
+            if not element["action_id"].startswith(action_ids.BUILDIO_OFFER):
+                continue
+            assert "confirm" in element
+            values = (
+                [element["value"]] if "value" in element else [one["value"] for one in element["options"]]
+            )
+            found += [read_offer(value, block.get("block_id", "")) for value in values]
+    return found
+
+
+@given(builds, ties)
+def test_what_is_offered_fits_the_globs_and_whatever_fits_is_offered_once(
+    build: Build, tied: Sequence[Tie]
+) -> None:
+    def fits(tie: Tie) -> bool:
+        if tie.bitrise.slug != build.app_slug or build.state is not State.SUCCEEDED or not build.commit_hash:
+            return False
+        if build.pull_request is not None:
+            return False
+        return not tie.branches or any(
+            build.branch is not None and fnmatchcase(build.branch, glob) for glob in tie.branches
+        )
+
+    card = build_card.build_card(build, ANDROID, now=NOON, ties=tied)
+    assert_message(card)
+    by_number = {tie.number: tie for tie in tied}
+    pressed = [by_number[one.tie] for one in shown(card)]
+    assert all(fits(tie) for tie in pressed)
+    assert {tie.app.slug for tie in pressed} == {tie.app.slug for tie in tied if fits(tie)}
+    assert len({tie.app.slug for tie in pressed}) == len(pressed)
+    assert {(one.app, one.build) for one in shown(card)} <= {(build.app_slug, build.slug)}
+
+
+@given(builds, ties)
+def test_a_tie_says_why_exactly_where_it_does_not_offer(build: Build, tied: Sequence[Tie]) -> None:
+    for tie in tied:
+        assert (tie.misfit(build) is None) is (offered([tie], build) == (tie,))
+
+
+@given(st.lists(TIES, max_size=7), MAYBE, TEXT, MAYBE)
+def test_an_offer_of_anything_is_shown_as_it_is(
+    tied: Sequence[Tie], branch: str | None, title: str, commit: str | None
+) -> None:
+    build = a_success(branch=branch, commit_hash=commit)
+    here = [tie.model_copy(update={"bitrise": ANDROID, "branches": ()}) for tie in tied]
+    app = ANDROID.model_copy(update={"title": title})
+    assert_message(build_card.build_card(build, app, now=NOON, ties=here))
+
+
+def test_two_apps_have_buttons_and_more_are_picked_from_a_list() -> None:
+    for number in (1, 2, 3, 5):
+        tied = [a_tie(at + 1, app) for at, app in enumerate(SHOPS[:number])]
+        card = build_card.build_card(a_success(), ANDROID, now=NOON, ties=tied)
+        [offer] = [
+            block["elements"]
+            for block in card.blocks
+            if block["type"] == "actions" and block["elements"][0]["action_id"] == action_ids.BUILDIO_OFFER
+        ]
+        kinds = [element["type"] for element in offer]
+        assert kinds == (["button"] * number if number < 3 else ["static_select"])
+        assert [one.tie for one in shown(card)] == [tie.number for tie in tied]
+
+
+def test_a_button_says_where_and_carries_names_alone() -> None:
+    card = build_card.build_card(a_success(), ANDROID, now=NOON, ties=[a_tie(4)])
+    [button] = card.blocks[-1]["elements"]
+    assert button["text"]["text"] == "Deploy to shop 0 on Build.io"
+    assert "01234567" in button["confirm"]["text"]["text"]
+    assert COMMIT not in button["value"]
+    assert "main" not in button["value"]
+
+
+def test_a_deployment_of_build_io_is_not_offered_anew() -> None:
+    deployed = a_success(provider=Provider.BUILDIO, kind=Kind.DEPLOYMENT)
+    assert shown(build_card.build_card(deployed, SHOPS[0], now=NOON, ties=[a_tie(1)])) == []
+
+
+def test_a_series_that_is_mended_offers_its_last_build() -> None:
+    red = Mark(slug="b", number=1, url="https://app.bitrise.io/build/b", at=NOON)
+    standing = Standing(position=Position.FIXED, red=red, failures=1)
+    telling = Telling(a_success(), ANDROID, standing=standing, ties=[a_tie(4)])
+    mended = notifications.series_card([telling], CardNote(), now=NOON)
+    assert [one.tie for one in shown(mended)] == [4]
+
+
+@pytest.mark.parametrize("state", [State.SUCCEEDED, State.FAILED, State.RUNNING])
+def test_a_pipeline_offers_what_it_built_once_all_of_it_succeeded(state: State) -> None:
+    one = Pipeline(app_slug=ANDROID.slug, id="p1", name="all", state=state, url="https://app.bitrise.io/p/1")
+    failed = Telling(a_build(20, State.FAILED), ANDROID, ties=[a_tie(4)])
+    tellings = [Telling(a_success(), ANDROID, ties=[a_tie(4)]), failed]
+    told = pipeline_card.told_pipeline(one, tellings, now=NOON)
+    assert_message(told)
+    assert [one.tie for one in shown(told)] == ([4] if state is State.SUCCEEDED else [])
+
+
+@pytest.mark.parametrize(
+    ("value", "block"),
+    [
+        ("", ""),
+        ("4", ""),
+        ('{"app":"a","build":"b","tie":0}', ""),
+        ('{"app":"a","build":"b","tie":"-1"}', ""),
+        ('{"app":"a/b","build":"b","tie":1}', ""),
+        ("x", "offer a b"),
+        ("0", "offer a b"),
+        ("٤", "offer a b"),
+        ("4", "offer a"),
+        ("4", "offer a/.. b"),
+        ("4", "offer a b c"),
+    ],
+)
+def test_what_nobody_offered_is_no_button(value: str, block: str) -> None:
+    with pytest.raises(NotAButton):
+        read_offer(value, block)

@@ -1,0 +1,547 @@
+"""Whatever comes from outside, Slack takes the message, and nothing in it is markup or pings anybody."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.build import App, Build, Kind, State
+from domain.build_filter import BuildFilter, Patterns
+from domain.build_request import BuildRequest
+from domain.commands.command_line import GRAMMARS
+from domain.commands.parser import Grammar
+from domain.commands.shared_commands import ListBuilds, TriggerBuild
+from domain.failure_streak import Mark, Position, Standing
+from domain.log.build_diff import compare_builds
+from domain.log.failure import Failure
+from domain.log.log_parser import Hit, LogReading, Step, StepResult
+from domain.message import Message
+from domain.notifications.rule import Happening, Terms
+from domain.pipeline import Pipeline, PipelineWorkflow, Stage
+from domain.provider import Provider
+from messages import apps as message_apps
+from messages import (
+    build_card,
+    home,
+    notices,
+    notification_reasons,
+    notifications,
+    pipeline_card,
+    profile,
+    profile_form,
+    subscription_form,
+    subscriptions,
+)
+from messages.accounts import Linked
+from messages.home import HomeContent, PlacedSubscription
+from messages.kit.button_values import ArtifactButton, BuildButton, LogButton
+from messages.kit.message_state import CardNote
+from messages.kit.mrkdwn import block_of_code, cut_markup, escape, lasted, link, plain, size, when
+from messages.notification_reasons import Reason
+from messages.notifications import Telling
+from messages.profile_form import Wishes
+from messages.subscription_form import Filled, SubscriptionOrigin, TooLongForAModal
+from messages.subscriptions import Blind, SubscriptionRow
+from providers.bitrise.api.models import ArtifactLinks
+from providers.bitrise.api.requests import AbortOrder, Started
+from providers.bitrise.artifacts import messages as artifact_messages
+from providers.bitrise.artifacts.messages import ArtifactLine
+from providers.bitrise.build_requests import messages as build_request_messages
+from providers.bitrise.builds import abort_form, action_messages, diff_messages, find_form, trigger_form
+from providers.bitrise.builds.find_form import Sought
+from providers.bitrise.builds.trigger_form import StartForm, StartOrigin
+from providers.bitrise.config import messages as config_messages
+from providers.bitrise.config.bitrise_yml import YmlVerdict
+from providers.bitrise.logs import messages as log_messages
+from providers.bitrise.logs.messages import LogView
+from tests.support.examples import examples
+from tests.support.factories import ANDROID, NOON, a_build
+from tests.support.untrusted_text import MAYBE, TEXT, assert_message, assert_options, assert_view
+
+# Each of these examples is some hundred texts.
+large = examples(12)
+
+SLUG = st.from_regex(r"[0-9a-f]{16}", fullmatch=True)
+NUMBER = st.none() | st.integers(0, 10**9)
+TIME = st.none() | st.integers(-100_000, 100_000).map(lambda seconds: NOON + timedelta(seconds=seconds))
+
+USUAL = st.none() | st.integers(0, 100_000).map(lambda seconds: timedelta(seconds=seconds))
+
+APPS = st.builds(
+    App,
+    provider=st.sampled_from([Provider.BITRISE, Provider.BUILDIO]),
+    slug=SLUG,
+    title=TEXT,
+    owner=MAYBE,
+    repo=MAYBE,
+)
+BUILDS = st.builds(
+    Build,
+    app_slug=SLUG,
+    slug=SLUG,
+    number=NUMBER,
+    state=st.sampled_from(State),
+    branch=MAYBE,
+    target_branch=MAYBE,
+    tag=MAYBE,
+    workflow=MAYBE,
+    commit_hash=MAYBE,
+    commit_message=MAYBE,
+    commit_url=MAYBE,
+    pull_request=NUMBER,
+    pull_request_url=MAYBE,
+    triggered_by=MAYBE,
+    triggered_at=TIME,
+    started_at=TIME,
+    prepared_at=TIME,
+    finished_at=TIME,
+    abort_reason=MAYBE,
+    url=st.just(""),
+).map(lambda build: build.model_copy(update={"url": f"https://app.bitrise.io/build/{build.slug}"}))
+# What can be told, of whichever kind.
+RUNS = BUILDS | st.builds(
+    lambda build, kind, said: build.model_copy(
+        update={"provider": Provider.BUILDIO, "kind": kind, "said": said}
+    ),
+    BUILDS,
+    st.sampled_from(Kind),
+    MAYBE,
+)
+PATTERNS = st.builds(
+    Patterns, include=st.lists(TEXT, max_size=3).map(tuple), exclude=st.lists(TEXT, max_size=2).map(tuple)
+)
+FILTERS = st.builds(
+    BuildFilter,
+    branch=PATTERNS,
+    tag=PATTERNS,
+    by=st.builds(
+        Patterns, include=st.lists(TEXT.map("@{}".format) | st.just("@U0ASKER"), max_size=2).map(tuple)
+    ),
+    states=st.frozensets(st.sampled_from([State.FAILED, State.ABORTED, State.SUCCEEDED])),
+)
+
+MARKS = st.builds(
+    Mark,
+    slug=SLUG,
+    number=NUMBER,
+    url=st.just("https://app.bitrise.io/build/1"),
+    commit_hash=MAYBE,
+    commit_url=MAYBE,
+    subject=MAYBE,
+    by=MAYBE | st.just("@u0asker"),
+    at=TIME,
+)
+STANDINGS = st.builds(
+    Standing,
+    position=st.sampled_from(Position),
+    green=st.none() | MARKS,
+    red=st.none() | MARKS,
+    failures=st.integers(0, 99),
+)
+TELLINGS = st.builds(
+    Telling,
+    RUNS,
+    APPS,
+    st.sampled_from([one.value for one in Happening]),
+    st.none() | STANDINGS,
+    st.none()
+    | st.builds(
+        Failure, step=MAYBE, exit_code=NUMBER, lines=st.lists(TEXT, max_size=12).map(tuple), summary=MAYBE
+    ),
+    USUAL,
+    st.lists(st.just("U0ASKER"), max_size=2),
+)
+
+
+@given(RUNS, APPS, USUAL)
+def test_a_build_card(build: Build, app: App, usual: timedelta | None) -> None:
+    assert_message(build_card.build_card(build, app, now=NOON, usual=usual))
+
+
+@large
+@given(st.lists(st.tuples(RUNS, APPS), min_size=2, max_size=20))
+def test_a_digest_leaves_nothing_out(builds: list[tuple[Build, App]]) -> None:
+    tellings = [Telling(build, app) for build, app in builds]
+    message = notifications.gathered(tellings, title="They ended")
+    assert_message(message)
+    shown = json.dumps(message.blocks)
+    assert all(build.slug in shown for build, _ in builds)
+
+
+@large
+@given(APPS, st.lists(BUILDS, max_size=12), st.lists(BUILDS, max_size=30))
+def test_a_status(app: App, running: list[Build], last: list[Build]) -> None:
+    assert_message(build_card.status(app, running=running, last_by_branch=last, now=NOON))
+
+
+@large
+@given(APPS, st.lists(BUILDS, max_size=10), FILTERS, st.none() | SLUG)
+def test_a_list_of_builds(app: App, builds: list[Build], wanted: BuildFilter, start: str | None) -> None:
+    ask = ListBuilds(filter=wanted)
+    assert_message(build_card.build_list(app, builds, ask=ask, next=start, now=NOON))
+
+
+@given(st.lists(APPS, max_size=20))
+def test_apps(apps: list[App]) -> None:
+    assert_message(message_apps.app_list(apps, total=50, page=2, size=20))
+
+
+LINES = st.lists(st.builds(ArtifactLine, slug=SLUG, title=TEXT, kind=MAYBE, size=NUMBER), max_size=40)
+
+
+@large
+@given(BUILDS, APPS, LINES)
+def test_artifacts(build: Build, app: App, lines: list[ArtifactLine]) -> None:
+    assert_message(artifact_messages.artifacts(build, app, lines, total=len(lines) + 3))
+
+
+@given(TEXT, MAYBE, MAYBE)
+def test_an_artifacts_link(title: str, download: str | None, page: str | None) -> None:
+    for public in (True, False):
+        one = ArtifactLinks(
+            slug="a", title=title, size=9, public_page=public, download_url=download, install_page_url=page
+        )
+        about = ArtifactButton(app="a", build="b", artifact="c")
+        assert_message(artifact_messages.artifact_link(one, about, may_act=True))
+        assert_message(artifact_messages.artifact_links(a_build(1), ANDROID, [one] * 10))
+        assert_message(artifact_messages.page_changed(one, a_build(1), ANDROID, by="U0ASKER"))
+        assert "<!" not in artifact_messages.qr_comment(one, a_build(1), ANDROID)
+
+
+@large
+@given(BUILDS, APPS, TEXT, st.booleans())
+def test_a_log(build: Build, app: App, text: str, growing: bool) -> None:
+    steps = [
+        Step(number=number, title=text or "x", result=result, took=timedelta(seconds=number), error=text)
+        for number, result in enumerate([*StepResult] * 20, 1)
+    ]
+    view = LogView(
+        steps=steps, end=text, of=text, complete=not growing, still_growing=growing, ai_summary=text, size=9
+    )
+    assert_message(log_messages.build_log(build, app, view))
+    hits = (Hit(line=9, step=text, text=text),) * 15
+    reading = LogReading(steps=(), end=(), of=None, hits=hits, hit_count=99, lines=1000, size=9)
+    assert_message(
+        log_messages.log_hits(build, app, text, reading, complete=not growing, still_growing=growing)
+    )
+    assert_message(log_messages.following(build, app, text, until=NOON, ended=growing))
+    about = LogButton(app=build.app_slug, build=build.slug)
+    assert_view(log_messages.search_modal(about, typed=text, problem=text))
+
+
+@given(
+    BUILDS,
+    APPS,
+    MAYBE,
+    st.lists(st.builds(Started, number=NUMBER, ok=st.booleans(), words=MAYBE), min_size=1),
+)
+def test_what_somebody_did(build: Build, app: App, words: str | None, started: list[Started]) -> None:
+    assert_message(
+        action_messages.aborted(build, app, by="U0ASKER", order=AbortOrder(reason=words, with_success=True))
+    )
+    for one in started:
+        note = action_messages.start_note(app, one, by="U0ASKER", like=(build, app))
+        begun = action_messages.run_begun(note, action_messages.run_row(app, "a-build", one))
+        assert_message(begun)
+        assert_message(action_messages.with_starter(begun, note))
+        ask = TriggerBuild(branch="main", commit="0d5b3c")
+        said = action_messages.start_note(app, one, by="U0ASKER", ask=ask).said
+        assert "on branch `main` at commit `0d5b3c`" in said
+    assert_message(action_messages.did_not_start(app, started))
+
+
+@large
+@given(APPS, FILTERS, st.none() | st.sampled_from(["is_archived", "channel_not_found", "<!here>"]))
+def test_subscriptions(app: App, wanted: BuildFilter, stopped: str | None) -> None:
+    rows = [
+        SubscriptionRow(number=n, app=app, terms=Terms(filter=wanted), created_by="U0ASKER", stopped=stopped)
+        for n in range(45)
+    ]
+    assert_message(subscriptions.subscriptions(rows))
+    assert_message(subscriptions.subscribed(app, Terms(filter=wanted), by="U0ASKER"))
+    assert_message(subscriptions.unsubscribed(app, 2, by="U0ASKER"))
+    assert_message(message_apps.using_app(app, by="U0ASKER"))
+
+
+@large
+@given(TELLINGS, st.builds(CardNote, claimed_by=st.none() | st.just("U0ASKER"), snoozed_until=TIME))
+def test_what_is_told_of_one_build_a_series_and_a_thread(telling: Telling, note: CardNote) -> None:
+    assert_message(notifications.told_build(telling, now=NOON))
+    assert_message(notifications.series_card([telling], note, now=NOON))
+    assert_message(notifications.thread_head(telling))
+
+
+@large
+@given(st.lists(TELLINGS, min_size=1, max_size=20))
+def test_what_is_told_of_many(tellings: list[Telling]) -> None:
+    assert_message(notifications.outage(tellings))
+    assert_message(notifications.flood(tellings, limit=60))
+
+
+@large
+@given(APPS, FILTERS, BUILDS, TEXT)
+def test_explanations(app: App, wanted: BuildFilter, build: Build, said: str) -> None:
+    terms = Terms(filter=wanted)
+    reasons = [
+        Reason(number=number, app=app, terms=terms, told=False, said=f"because {said}") for number in range(9)
+    ]
+    assert_message(notification_reasons.why(build, app, reasons))
+    assert_message(
+        notification_reasons.preview(app, terms, told=[build] * 30, silent=[(build, f"x {said}")] * 9)
+    )
+    assert_message(subscriptions.changed(app, terms, terms, by="U0ASKER"))
+    assert_message(subscriptions.stopped("C1", "is_archived", [(app, terms)] * 20))
+    assert_message(profile.mine([(build, app)] * 30, name=said, looked_at=200, now=NOON))
+    with suppress(TooLongForAModal):
+        filled = Filled.of(terms)
+        for number in (0, 1):
+            origin = SubscriptionOrigin(channel="C1", number=number)
+            assert_view(subscription_form.subscription_modal(app, filled, origin=origin, problem=said))
+
+
+@given(
+    APPS,
+    st.builds(TriggerBuild, branch=MAYBE, tag=MAYBE, commit=MAYBE, workflow=MAYBE, message=MAYBE),
+    st.lists(st.tuples(TEXT, TEXT), max_size=20),
+    TEXT,
+)
+def test_the_modals_that_ask(
+    app: App, ask: TriggerBuild, variables: list[tuple[str, str]], said: str
+) -> None:
+    form = StartForm.of(ask.model_copy(update={"environments": tuple(variables)}))
+    origin = StartOrigin(channel="C1", app=app.slug, rows=tuple(form.variables))
+    assert_view(trigger_form.start_modal(form, app, origin=origin, problem=said))
+    assert_view(trigger_form.starting(app))
+    assert_view(trigger_form.not_started(said))
+    sought = Sought(app=app.slug, title=app.title, words=said)
+    assert_view(find_form.find_modal(sought, origin=origin, problem=said))
+    assert_view(find_form.choose_app_modal(origin=origin, problem=said))
+    assert_view(profile_form.settings_modal(Wishes(name=said, ends=True), origin=origin))
+    assert_options(message_apps.app_options("", [app]))
+    assert_options(trigger_form.buildable_options(said, [said, "primary"], [said]))
+
+
+@large
+@given(st.lists(st.tuples(BUILDS, APPS), max_size=12), st.lists(FILTERS, max_size=17), APPS, MAYBE, TEXT)
+def test_a_home(
+    builds: list[tuple[Build, App]], filters: list[BuildFilter], app: App, name: str | None, said: str
+) -> None:
+    rows = [SubscriptionRow(n, app, Terms(filter=one), "U0ASKER", said) for n, one in enumerate(filters)]
+    content = HomeContent(
+        wishes=Wishes(name=name, ends=True),
+        account=Linked(name=said, works=False),
+        service_acts=True,
+        running=builds,
+        running_count=40,
+        mine=builds,
+        usual={build.slug: timedelta(minutes=5) for build, _ in builds},
+        subscriptions=[PlacedSubscription(row, "C1" if row.number else None) for row in rows],
+        blind=[Blind(Provider.BUILDIO, NOON, said)],
+        providers=[Provider.BITRISE, Provider.BUILDIO],
+        elsewhere=[(Provider.BUILDIO, Linked(name=said))],
+    )
+    view = home.home(content, now=NOON)
+    assert_view(view, home=True)
+
+
+PIPELINES = st.builds(
+    Pipeline,
+    app_slug=SLUG,
+    id=SLUG,
+    name=TEXT,
+    number=NUMBER,
+    state=st.sampled_from(State),
+    attempt=st.integers(1, 9),
+    branch=MAYBE,
+    tag=MAYBE,
+    commit_hash=MAYBE,
+    commit_message=MAYBE,
+    triggered_by=MAYBE,
+    triggered_at=TIME,
+    started_at=TIME,
+    finished_at=TIME,
+    abort_reason=MAYBE,
+    stages=st.lists(
+        st.builds(
+            Stage,
+            name=TEXT,
+            workflows=st.lists(
+                st.builds(
+                    PipelineWorkflow,
+                    name=TEXT,
+                    state=st.sampled_from(State),
+                    build_slug=st.none() | SLUG,
+                    started_at=TIME,
+                    finished_at=TIME,
+                    problem=MAYBE,
+                ),
+                max_size=4,
+            ).map(lambda found: tuple(found * 5)),
+        ),
+        max_size=3,
+    ).map(lambda found: tuple(found * 6)),
+    url=st.just("https://app.bitrise.io/app/a/pipelines/p"),
+)
+
+
+@large
+@given(PIPELINES, APPS, st.lists(TELLINGS, min_size=1, max_size=4), MAYBE)
+def test_a_pipeline(one: Pipeline, app: App, tellings: list[Telling], said: str | None) -> None:
+    assert_message(pipeline_card.pipeline_card(one, app, now=NOON))
+    assert_message(pipeline_card.told_pipeline(one, tellings, now=NOON))
+    assert_message(pipeline_card.pipeline_list([one] * 10, app, now=NOON))
+    assert_message(pipeline_card.pipeline_aborted(one, app, by="U0ASKER", reason=said))
+    note = pipeline_card.pipeline_rebuilt(one, app, by="U0ASKER", failed_only=True)
+    told = pipeline_card.told_pipeline(one, tellings, now=NOON)
+    assert_message(action_messages.with_starter(told, note))
+
+
+REQUESTS = st.builds(
+    BuildRequest,
+    app_slug=SLUG,
+    slug=SLUG,
+    pull_request=NUMBER,
+    pull_request_url=MAYBE,
+    branch=MAYBE,
+    target_branch=MAYBE,
+    commit_hash=MAYBE,
+    commit_message=MAYBE,
+    author=MAYBE,
+    created_at=TIME,
+)
+
+
+@given(REQUESTS, APPS)
+def test_what_waits_for_approval(one: BuildRequest, app: App) -> None:
+    assert_message(build_request_messages.request_card(one, app))
+    assert_message(build_request_messages.request_decided(one, app, approved=True, by="U0ASKER"))
+    assert_message(build_request_messages.request_gone(one, app))
+    assert_message(build_request_messages.request_list([one] * 12, app))
+
+
+@given(APPS, BUILDS, BUILDS, TEXT)
+def test_a_comparison(app: App, build: Build, success: Build, said: str) -> None:
+    then = [
+        Step(number=1, title=f"{n} {said}", result=StepResult.SUCCEEDED, took=timedelta(seconds=n))
+        for n in range(30)
+    ]
+    now = [step.model_copy(update={"result": StepResult.FAILED, "error": said}) for step in then[:20]]
+    found = compare_builds(app, build, success, steps=now, success_steps=then)
+    assert_message(diff_messages.compared(app, found))
+    assert_message(diff_messages.no_success(build, app))
+    verdict = YmlVerdict(errors=(said,) * 20, warnings=(said,))
+    assert_message(config_messages.yml_shown(app, build, verdict))
+    assert_message(Message(config_messages.yml_comment(app, None, None)))
+
+
+@given(TEXT)
+def test_a_problem(words: str) -> None:
+    assert_message(notices.problem(f"I don't know {words}. `/bitrise help` lists them."))
+
+
+@pytest.mark.parametrize(
+    ("grammar", "topic"),
+    [(grammar, topic) for grammar in GRAMMARS for topic in (None, *(one.name for one in grammar.catalogue))],
+)
+def test_help(grammar: Grammar, topic: str | None) -> None:
+    message = notices.help_message(topic, grammar)
+    assert_message(message)
+    shown = json.dumps(message.blocks, ensure_ascii=False)
+    assert "more_" not in shown
+    assert grammar.provider.command in shown
+    for entry in grammar.catalogue if topic is None else ():
+        assert entry.summary in shown
+
+
+@given(BUILDS, APPS, MAYBE, MAYBE)
+def test_the_abort_modal(build: Build, app: App, reason: str | None, problem: str | None) -> None:
+    button = BuildButton.of(build, app)
+    metadata = json.dumps({"button": button.encode(), "response_url": "https://hooks.slack.com/" + "x" * 200})
+    order = AbortOrder(reason=reason, with_success=True)
+    assert_view(abort_form.abort_modal(button, private_metadata=metadata, order=order, problem=problem))
+    assert_view(abort_form.aborting(button))
+    assert_view(abort_form.abort_done(button))
+    assert_view(abort_form.not_aborted(problem or "x"))
+
+
+@given(TEXT, st.integers(20, 500))
+def test_escaped_text_keeps_its_size_and_is_never_markup(text: str, most: int) -> None:
+    escaped = escape(text, most)
+    assert len(escaped) <= most
+    assert not set(escaped) & set("<>`")
+    assert len(plain(text, most)) <= most
+
+
+@given(TEXT, st.integers(50, 3000))
+def test_a_block_of_code_keeps_its_size_and_shows_the_end(text: str, most: int) -> None:
+    block = block_of_code(text, most)
+    assert len(block) <= most
+    assert block.count("```") == 2
+    if len(text) > most and text.isalpha():
+        assert block.endswith(f"{text[-5:]}\n```")
+
+
+@given(MAYBE, TEXT)
+def test_a_link_has_one_address_and_one_label(url: str | None, label: str) -> None:
+    made = link(url, label)
+    assert made.count("<") <= 1
+    assert made.count("|") <= 1
+
+
+def test_what_looks_like_markup_is_shown_as_it_was_typed() -> None:
+    assert escape("<!channel> &lt;!here&gt; a & b") == "&lt;!channel&gt; &amp;lt;!here&amp;gt; a &amp; b"
+
+
+def test_nothing_that_hides_turns_round_or_towers_is_shown() -> None:
+    assert plain("a\u202eb\u200bc\x1b[0m\ud83dd", 99) == "a b c [0m d"
+    assert plain("e\u0301\u0301\u0301\u0301\u0301\u0301", 99) == "e\u0301\u0301\u0301\u0301"
+    assert plain("Zażółć gęślą jaźń, 👩‍💻", 99) == "Zażółć gęślą jaźń, 👩 💻"
+
+
+def test_an_address_is_one_for_whoever_reads_it() -> None:
+    assert link("https://a.example/?x=1&y=2", "b") == "<https://a.example/?x=1&y=2|b>"
+    assert link("https://a.example/?x=1&lt;y", "b") == "<https://a.example/?x=1&amp;lt;y|b>"
+    assert link("https://a.example/ä b>|c", "b") == "<https://a.example/%C3%A4%20b%3E%7Cc|b>"
+    assert link("javascript:alert(1)", "b") == "b"
+
+
+@pytest.mark.parametrize(
+    ("text", "most", "shown"),
+    [
+        ("a &lt; b", 99, "a &lt; b"),
+        ("a &lt; b", 7, "a &lt;…"),
+        ("a &lt; b", 6, "a…"),
+        ("a &lt; b", 4, "a…"),
+        ("a <https://b|c> d", 12, "a…"),
+        ("a <https://b|c> d", 16, "a <https://b|c>…"),
+    ],
+)
+def test_markup_is_not_cut_in_half(text: str, most: int, shown: str) -> None:
+    assert cut_markup(text, most) == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "0 s"), (59.6, "1 min"), (61, "1 min 1 s"), (3600, "1 h"), (3725, "1 h 2 min"), (90_000, "1 d 1 h")],
+)
+def test_spans_in_words(seconds: float, words: str) -> None:
+    assert lasted(timedelta(seconds=seconds)) == words
+
+
+def test_sizes_and_times_in_words() -> None:
+    assert [size(n) for n in (0, 999, 1000, 4_200_000, 3 * 10**12)] == [
+        "0 bytes",
+        "999 bytes",
+        "1.0 kB",
+        "4.2 MB",
+        "3000.0 GB",
+    ]
+    assert (
+        when(NOON)
+        == f"<!date^{int(NOON.timestamp())}^{{date_short_pretty}} at {{time}}|2026-11-21 12:00 UTC>"
+    )

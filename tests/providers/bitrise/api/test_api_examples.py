@@ -1,0 +1,179 @@
+"""The seed documentation's example answers, fed through the real client and shown as a person sees them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from pydantic import SecretStr
+
+from domain.build import App, Build, State, time_building, time_on_hold, time_preparing
+from domain.credentials import FixedToken
+from domain.log.log_text import log_text
+from domain.message import Message
+from messages import build_card
+from messages.kit.button_values import ArtifactButton
+from providers.bitrise.api.client import Bitrise
+from providers.bitrise.api.errors import BuildAlreadyFinished
+from providers.bitrise.api.requests import AbortOrder, BuildQuery
+from providers.bitrise.artifacts import messages as artifact_messages
+from providers.bitrise.artifacts.messages import ArtifactLine
+from providers.bitrise.logs import messages as log_messages
+from providers.bitrise.logs.messages import LogView
+from providers.http.transport import Http
+from sandbox.slack.transcript import words
+from sandbox.slack.validation import check_blocks
+from sandbox.slack.workspace import Post
+from tests.support.stub_server import Asked, Server, serving
+
+FIXTURES = Path(__file__).parent.parent / "fixtures" / "bitrise"
+NOW = datetime(2017, 9, 19, 12, 0, tzinfo=UTC)
+ANDROID = App(slug="669403bffbe35909", title="sample-apps-android-sdk22")
+BUILD = "/v0.1/apps/669403bffbe35909/builds/3247e2920496e846"
+ANSWERS = {
+    "/v0.1/me": "me",
+    "/v0.1/me/apps": "apps",
+    "/v0.1/apps/669403bffbe35909": "app",
+    "/v0.1/apps/669403bffbe35909/builds": "builds",
+    BUILD: "build",
+    f"{BUILD}/log": "log",
+    f"{BUILD}/artifacts": "artifacts",
+    f"{BUILD}/artifacts/0d2277e50b8d32ce": "artifact",
+    f"{BUILD}/abort": "abort_refused",
+}
+
+
+# Where the example's archive was; here the same server holds it.
+ARCHIVE = "https://bitrise-build-log-archives-production.s3.amazonaws.com"
+
+
+def answer(asked: Asked) -> web.Response:
+    if asked.path.startswith("/build-logs-v2/"):
+        chunks = json.loads((FIXTURES / "log.json").read_text())["log_chunks"]
+        return web.Response(text="".join(chunk["chunk"] for chunk in chunks))
+    name = ANSWERS.get(asked.path)
+    if name is None or (asked.query.get("next") and name in ("apps", "builds")):
+        if name is None:
+            return web.json_response({"message": "Not Found"}, status=404)
+        return web.json_response({"data": [], "paging": {"total_item_count": 4, "page_item_limit": 2}})
+    status = 400 if name == "abort_refused" else 200
+    text = (FIXTURES / f"{name}.json").read_text().replace(ARCHIVE, f"http://{asked.headers['Host']}")
+    return web.Response(text=text, status=status, content_type="application/json")
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    async with serving(answer) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def bitrise(server: Server) -> AsyncIterator[Bitrise]:
+    async with Http() as http:
+        yield Bitrise(
+            http, credentials=FixedToken(SecretStr("t0p")), base_url=f"{server.url}/v0.1", clock=lambda: NOW
+        )
+
+
+def seen(message: Message) -> str:
+    """The message as a person sees it; Slack would take it."""
+    return words(Post("1.0", "U1", message.text, check_blocks(message.blocks)), {})
+
+
+async def test_me_and_apps(bitrise: Bitrise, server: Server) -> None:
+    assert (await bitrise.me()).username == "api-demo"
+    apps = [app async for app in bitrise.apps(limit=2)]
+    assert [app.repository for app in apps] == [
+        "bitrise-samples/sample-apps-xamarin-cross-platform",
+        "bitrise-samples/sample-apps-osx-10-12",
+    ]
+    assert [asked.query.get("next") for asked in server.asked if asked.path == "/v0.1/me/apps"] == [
+        None,
+        "669403bffbe35909",
+    ]
+    assert (await bitrise.app("669403bffbe35909")).title == "sample-apps-android-sdk22"
+
+
+async def test_the_list_of_builds(bitrise: Bitrise) -> None:
+    async for page in bitrise.builds("669403bffbe35909", BuildQuery(branch="master"), limit=3).pages():
+        builds, total, next_ = page.items, page.total, page.next
+        break
+    assert (total, next_) == (19, "b5e4e86ff62ef8ec")
+    assert [(build.number, build.state) for build in builds] == [(n, State.SUCCEEDED) for n in (19, 18, 17)]
+    newest, _, pull_request = builds
+    spans = [span and round(span.total_seconds()) for span in _times(newest)]
+    assert spans == [83, 66, 86]
+    assert newest.pull_request is None
+    assert (pull_request.pull_request, pull_request.target_branch) == (3, "master")
+    said = seen(build_card.build_card(pull_request, ANDROID, now=NOW))
+    assert "sample-apps-android-sdk22 #17 succeeded" in said
+    assert "`create_dev_file` · pull request #3 into `master` · workflow `primary`" in said
+    assert "b170936b Create dev.txt" in said
+    assert "0 s on hold · 1 min 5 s preparing · 1 min 42 s building" in said
+
+
+def _times(build: Build) -> list[timedelta | None]:
+    return [time(build) for time in (time_on_hold, time_preparing, time_building)]
+
+
+async def test_one_aborted_build(bitrise: Bitrise) -> None:
+    build = await bitrise.build("669403bffbe35909", "3247e2920496e846")
+    assert build.state is State.ABORTED
+    said = seen(build_card.build_card(build, ANDROID, now=NOW))
+    assert "sample-apps-android-sdk22 #10 was aborted" in said
+    assert "Aborted by api-demo: This is an example abort build" in said
+    assert "0 s on hold · 0 s preparing · 15 s building" in said
+
+
+async def test_the_log(bitrise: Bitrise, server: Server) -> None:
+    build = await bitrise.build("669403bffbe35909", "3247e2920496e846")
+
+    tail = await bitrise.log_tail("669403bffbe35909", "3247e2920496e846", most=64 * 1024)
+
+    assert "\x1b" not in tail.framed
+    assert "BuildAPIToken: [redacted]" in tail.framed
+    assert tail.framed.rstrip().endswith("+ sleep 30")
+    read = await bitrise.read_log("669403bffbe35909", "3247e2920496e846")
+    titles = [step.title for step in read.reading.steps]
+    assert titles == ["activate-ssh-key@3.1.1", "git-clone@3.4.3", "Sleep"]
+    reading = read.reading
+    view = LogView(steps=reading.steps, end=log_text(reading.end), of=reading.of, whole_url=read.whole_url)
+    said = seen(log_messages.build_log(build, ANDROID, view))
+    assert "✅ `git-clone@3.4.3` succeeded in" in said
+    assert "🛑 `Sleep` was cut off" in said, "the build was aborted while it ran"
+    clone = await bitrise.read_log("669403bffbe35909", "3247e2920496e846", step=2)
+    assert "GIT_CLONE_COMMIT_MESSAGE_SUBJECT" in log_text(clone.reading.end)
+    assert "+ sleep 30" in said.splitlines()
+    assert "[Whole log]" in said
+    archives = [asked for asked in server.asked if asked.path.startswith("/build-logs-v2/")]
+    assert len(archives) == 3
+    assert not [archive for archive in archives if "Authorization" in archive.headers]
+
+
+async def test_the_artifacts_and_one_of_them(bitrise: Bitrise) -> None:
+    build = await bitrise.build("669403bffbe35909", "3247e2920496e846")
+    found = [one async for one in bitrise.artifacts("669403bffbe35909", "3247e2920496e846")]
+    lines = [ArtifactLine(slug=one.slug, title=one.title, kind=one.kind, size=one.size) for one in found]
+    said = seen(artifact_messages.artifacts(build, ANDROID, lines, total=2))
+    assert "artifact-1.txt\nfile  [Get link]" in said
+    assert "artifact-2.txt\nfile  [Get link]" in said
+
+    one = await bitrise.artifact("669403bffbe35909", "3247e2920496e846", "0d2277e50b8d32ce")
+
+    assert one.public_page
+    about = ArtifactButton(app="669403bffbe35909", build="3247e2920496e846", artifact=one.slug)
+    message = artifact_messages.artifact_link(one, about, may_act=False)
+    assert "[Download] [Install page] [QR code] [Fetch a new link]" in seen(message)
+    assert "X-Amz-Signature=" in json.dumps(message.blocks)
+
+
+async def test_the_refused_abort(bitrise: Bitrise, server: Server) -> None:
+    with pytest.raises(
+        BuildAlreadyFinished, match=r"^Bitrise refuses: Build already finished, can't abort it"
+    ):
+        await bitrise.abort("669403bffbe35909", "3247e2920496e846", AbortOrder(reason="test build abort"))
+    assert json.loads(server.asked[-1].body)["abort_reason"] == "test build abort"

@@ -1,0 +1,556 @@
+"""Looks at the simulated Bitrise over real sockets, into a real database."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+from pydantic import SecretStr
+
+from domain.build import App, Build, PipelineRef, State
+from domain.build_filter import BuildFilter
+from domain.credentials import FixedToken
+from domain.errors import ProviderDown
+from domain.message import Message
+from domain.notifications.changes import compare
+from domain.notifications.matching import match
+from domain.notifications.rule import Style, Terms
+from domain.poll_state import Baseline
+from domain.provider import Provider
+from messages.kit.message_state import RunNote
+from providers.bitrise.api import pagination
+from providers.bitrise.api.client import Bitrise
+from providers.bitrise.build_requests.poller import Approvals
+from providers.bitrise.polling.baseline import read_baseline
+from providers.bitrise.polling.pipeline_resolver import (
+    ANOTHER_QUESTION_AFTER,
+    LOOKS_UNTIL_LISTED,
+    MOST_QUESTIONS,
+)
+from providers.bitrise.polling.source import BitriseReader
+from providers.http.transport import Http
+from sandbox.bitrise.members import TOKEN
+from sandbox.bitrise.server import BitriseSandbox
+from sandbox.bitrise.state import App as SandboxApp
+from sandbox.clock import Clock
+from services.outbox.message_key import pipeline_run
+from services.polling.poll import Look
+from storage.poll_recorder import Recorder
+from storage.repositories import Storage
+from storage.subscriptions import Scope
+from storage.workspace_subscriptions import StartedRun
+from tests.support.factories import to
+
+
+class Watch:
+    def __init__(self, sandbox: BitriseSandbox, clock: Clock, http: Http, storage: Storage) -> None:
+        self.sandbox, self.clock, self.storage = sandbox, clock, storage
+        self.bitrise = Bitrise(
+            http,
+            credentials=FixedToken(SecretStr(TOKEN)),
+            base_url=sandbox.api_url,
+            clock=clock,
+            deadline=timedelta(0),
+        )
+        self.restart()
+
+    def freeze(self) -> None:
+        """Let time pass only where it is skipped."""
+        now = self.clock._goes_by()
+        self.clock._goes_by = lambda: now
+
+    def restart(self, *, under: str = "bitrise:test", most_apps: int = 100) -> None:
+        recorder = Recorder(self.storage.database, compare=compare, match=match)
+        reader = BitriseReader(self.bitrise, clock=self.clock)
+        self.look = Look(reader, self.storage, recorder, token=under, clock=self.clock, most_apps=most_apps)
+
+    async def subscribe(self, app: SandboxApp, *, channel: str = "C1") -> None:
+        watched = App(slug=app.slug, title=app.title)
+        await self.storage.of("T1").subscriptions.add(
+            channel=channel,
+            app=watched,
+            terms=Terms(),
+            by="U1",
+            at=self.clock(),
+            baseline=await read_baseline(self.bitrise, app.slug),
+        )
+
+    async def subscribe_to_new(self, *, apps: int) -> list[SandboxApp]:
+        """So many new apps, all subscribed."""
+        made = [self.sandbox.farm.add_app(f"App {number}", "acme", f"app-{number}") for number in range(apps)]
+        for app in made:
+            await self.subscribe(app)
+        return made
+
+    def end_one_of_each(self, apps: list[SandboxApp]) -> None:
+        for app in apps:
+            self.sandbox.finish(self.sandbox.start_build(app))
+
+    async def told(self, channel: str = "C1") -> list[str]:
+        """What the channel is owed so far, in order."""
+        return [
+            f"{one.app.title} {one.build.label}"
+            for one in await self.storage.outbox.due(to(channel), 1000, self.clock())
+        ]
+
+    def lists_read(self) -> int:
+        return sum(
+            one.path.startswith("/v0.1/apps/") and one.path.endswith("/builds")
+            for one in self.sandbox.requests
+        )
+
+    def requests(self) -> int:
+        return len(self.sandbox.requests)
+
+
+@pytest.fixture
+async def watch(storage: Storage) -> AsyncIterator[Watch]:
+    clock = Clock()
+    sandbox = await BitriseSandbox(now=clock).start()
+    async with Http() as http:
+        yield Watch(sandbox, clock, http, storage)
+    await sandbox.close()
+
+
+async def test_nothing_is_asked_where_nobody_subscribes(watch: Watch) -> None:
+    await watch.look()
+    assert watch.requests() == 0
+
+
+async def test_what_was_there_before_the_subscription_is_not_told_but_what_was_open_is(watch: Watch) -> None:
+    done = watch.sandbox.start_build(watch.sandbox.android)
+    watch.sandbox.finish(done)
+    open_ = watch.sandbox.start_build(watch.sandbox.android)
+    await watch.subscribe(watch.sandbox.android)
+    await watch.look()
+    assert await watch.told() == []
+    watch.sandbox.finish(open_)
+    await watch.look()
+    assert await watch.told() == ["Sample Android #2"]
+
+
+async def test_a_build_that_starts_and_ends_between_two_looks_is_told_once(watch: Watch) -> None:
+    await watch.subscribe(watch.sandbox.android)
+    await watch.look()
+    watch.sandbox.finish(watch.sandbox.start_build(watch.sandbox.android))
+    for _ in range(3):
+        await watch.look()
+    assert await watch.told() == ["Sample Android #1"]
+
+
+async def test_builds_are_told_in_the_order_of_their_ends(watch: Watch) -> None:
+    await watch.subscribe(watch.sandbox.android)
+    first, second = (watch.sandbox.start_build(watch.sandbox.android) for _ in range(2))
+    watch.sandbox.finish(second)
+    watch.clock.skip(timedelta(minutes=1))
+    watch.sandbox.finish(first)
+    await watch.look()
+    assert await watch.told() == ["Sample Android #2", "Sample Android #1"]
+
+
+async def test_more_than_a_page_between_two_looks_is_seen_whole(watch: Watch) -> None:
+    await watch.subscribe(watch.sandbox.android)
+    await watch.look()
+    watch.clock.skip(timedelta(minutes=10))
+    for number in range(170):
+        watch.sandbox.finish(
+            watch.sandbox.start_build(watch.sandbox.ios if number % 2 else watch.sandbox.android)
+        )
+    await watch.look()
+    assert len(await watch.told()) == 85
+
+
+async def test_a_list_too_long_to_be_read_to_its_end_keeps_nobody_from_being_told(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pagination, "MOST_PAGES", 2)
+    watch.end_one_of_each([watch.sandbox.ios])
+    await watch.subscribe(watch.sandbox.android)
+    await watch.look()
+    watch.clock.skip(timedelta(minutes=10))
+    watch.end_one_of_each([watch.sandbox.android])
+    watch.clock.skip(timedelta(minutes=10))
+    for _ in range(120):
+        watch.sandbox.finish(watch.sandbox.start_build(watch.sandbox.ios))
+    await watch.look()
+    assert await watch.told() == ["Sample Android #1"]
+
+
+async def test_a_build_that_runs_for_days_is_still_told(watch: Watch) -> None:
+    await watch.subscribe(watch.sandbox.android)
+    old = watch.sandbox.start_build(watch.sandbox.android, ends_as=None)
+    await watch.look()
+    for _ in range(3):
+        watch.clock.skip(timedelta(days=1))
+        for _ in range(60):
+            watch.sandbox.finish(watch.sandbox.start_build(watch.sandbox.ios))
+        await watch.look()
+    watch.sandbox.finish(old)
+    await watch.look()
+    assert await watch.told() == ["Sample Android #1"]
+
+
+async def test_an_idle_look_costs_one_request_however_many_apps_are_watched(watch: Watch) -> None:
+    for app in watch.sandbox.farm.apps:
+        await watch.subscribe(app)
+        watch.sandbox.finish(watch.sandbox.start_build(app))
+    await watch.look()
+    await watch.look()
+    before = watch.requests()
+    await watch.look()
+    assert watch.requests() == before + 1
+
+
+async def test_an_answer_that_has_not_changed_writes_nothing(watch: Watch) -> None:
+    await watch.subscribe(watch.sandbox.android)
+    watch.sandbox.finish(watch.sandbox.start_build(watch.sandbox.android))
+    await watch.look()
+    await watch.look()
+
+    async def changes() -> int:
+        return await watch.storage.database.read(lambda db: int(db.conn.total_changes))
+
+    before = await changes()
+    await watch.look()
+    assert await changes() == before
+
+
+async def test_a_restart_goes_on_where_the_last_look_ended(watch: Watch) -> None:
+    await watch.subscribe(watch.sandbox.android)
+    running = watch.sandbox.start_build(watch.sandbox.android, ends_as=None)
+    await watch.look()
+    watch.restart()
+    watch.clock.skip(timedelta(days=2))
+    watch.sandbox.finish(running)
+    watch.sandbox.finish(watch.sandbox.start_build(watch.sandbox.android), "error")
+    await watch.look()
+    assert sorted(await watch.told()) == ["Sample Android #1", "Sample Android #2"]
+
+
+async def test_a_failing_page_loses_nothing_of_the_later_ones(watch: Watch) -> None:
+    watch.sandbox.finish(watch.sandbox.start_build(watch.sandbox.ios))
+    await watch.subscribe(watch.sandbox.android)
+    await watch.look()
+    watch.clock.skip(timedelta(minutes=10))
+    for _ in range(120):
+        watch.sandbox.finish(watch.sandbox.start_build(watch.sandbox.android))
+    pages = 0
+
+    def fail_on_the_second(request: str) -> object:
+        nonlocal pages
+        pages += request == "GET /v0.1/builds"
+        return original(request) if pages != 2 else _broken()
+
+    original = watch.sandbox.faults.take
+    watch.sandbox.faults.take = fail_on_the_second  # type: ignore[method-assign, assignment]
+    with pytest.raises(ProviderDown):
+        await watch.look()
+    watch.sandbox.faults.take = original  # type: ignore[method-assign]
+    await watch.look()
+    told = await watch.told()
+    assert len(told) == len(set(told)) == 120
+
+
+def _broken() -> object:
+    from sandbox.faults import Fault
+
+    return Fault("*", "status", status=500)
+
+
+async def test_a_build_that_is_gone_is_forgotten_after_some_looks(watch: Watch) -> None:
+    await watch.subscribe(watch.sandbox.android)
+    gone = watch.sandbox.start_build(watch.sandbox.android, ends_as=None)
+    await watch.look()
+    watch.sandbox.farm.builds.remove(gone)
+    for _ in range(6):
+        seen = await watch.look()
+    assert not seen.running
+
+
+async def test_a_list_that_is_not_newest_first_is_not_relied_on(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await watch.subscribe(watch.sandbox.android)
+    await watch.look()
+    for _ in range(3):
+        watch.clock.skip(timedelta(minutes=5))
+        watch.sandbox.finish(watch.sandbox.start_build(watch.sandbox.android))
+    newest_first = watch.sandbox.farm.newest_first
+    monkeypatch.setattr(watch.sandbox.farm, "newest_first", lambda: newest_first()[::-1])
+    await watch.look()
+    assert sorted(await watch.told()) == [f"Sample Android #{number}" for number in (1, 2, 3)]
+    lists = [one.path for one in watch.sandbox.requests if one.path.endswith("/builds")]
+    assert lists[-1] != "/v0.1/builds"
+
+
+async def test_an_end_is_final_even_where_a_list_lags_behind(watch: Watch) -> None:
+    await watch.subscribe(watch.sandbox.android)
+    build = watch.sandbox.start_build(watch.sandbox.android, ends_as=None)
+    watch.sandbox.run(build)
+    await watch.look()
+    watch.sandbox.finish(build)
+    await watch.look()
+    build.result, build.finished_at = None, None
+    await watch.look()
+    watch.sandbox.finish(build)
+    await watch.look()
+    assert await watch.told() == ["Sample Android #1"]
+
+
+def test_a_build_is_new_only_after_its_apps_baseline() -> None:
+    from tests.support.factories import ANDROID, NOON, a_build
+
+    before, after = a_build(-5), a_build(5)
+    changes = compare([before, after], {}, {ANDROID.slug: NOON})
+    assert [change.build for change in changes] == [after]
+    known: dict[str, State] = {before.slug: State.RUNNING}
+    ended: Build = a_build(-5, State.FAILED)
+    assert [change.was for change in compare([ended], known, {ANDROID.slug: NOON})] == [State.RUNNING]
+
+
+async def test_apps_that_are_read_by_themselves_take_turns_within_the_budget(watch: Watch) -> None:
+    apps = await watch.subscribe_to_new(apps=5)
+    watch.sandbox.fault("GET /v0.1/builds", "status", times=1000, status=403)
+    watch.restart(most_apps=2)
+    await watch.look()
+    watch.end_one_of_each(apps)
+    told = []
+    for _ in range(3):
+        before = watch.lists_read()
+        await watch.look()
+        assert watch.lists_read() - before == 2
+        told.append(len(await watch.told()))
+    assert told == [2, 4, 5]
+
+
+async def test_a_list_of_all_apps_that_was_refused_is_tried_again_after_a_day(watch: Watch) -> None:
+    apps = await watch.subscribe_to_new(apps=4)
+    watch.sandbox.fault("GET /v0.1/builds", "status", status=403)
+    await watch.look()
+    await watch.look()
+    assert watch.sandbox.requests[-1].path.startswith("/v0.1/apps/")
+    watch.restart()
+    watch.end_one_of_each(apps)
+    watch.clock.skip(timedelta(days=1, minutes=1))
+    await watch.look()
+    before = watch.requests()
+    await watch.look()
+    assert [one.path for one in list(watch.sandbox.requests)[before:]] == ["/v0.1/builds"]
+    assert len(await watch.told()) == 4
+
+
+def crowd_out(watch: Watch) -> None:
+    """So many newer builds of another app that the list of all apps is never read down to those before them."""
+    for _ in range(2):
+        watch.clock.skip(timedelta(hours=1))
+        for _ in range(60):
+            watch.sandbox.finish(watch.sandbox.start_build(watch.sandbox.ios))
+
+
+async def test_with_another_token_no_app_is_forgotten_however_few_can_be_read_at_a_time(watch: Watch) -> None:
+    apps = await watch.subscribe_to_new(apps=5)
+    await watch.look()
+    watch.end_one_of_each(apps)
+    crowd_out(watch)
+    watch.restart(under="bitrise:other", most_apps=2)
+    for _ in range(4):
+        await watch.look()
+    assert len(await watch.told()) == 5
+
+
+async def test_a_failure_while_catching_up_lets_no_app_be_taken_for_read(watch: Watch) -> None:
+    apps = await watch.subscribe_to_new(apps=4)
+    await watch.look()
+    watch.end_one_of_each(apps)
+    crowd_out(watch)
+    watch.restart(under="bitrise:other")
+    last = max(app.slug for app in apps)
+    watch.sandbox.fault(f"GET /v0.1/apps/{last}/builds", "status", status=500)
+    with pytest.raises(ProviderDown):
+        await watch.look()
+    await watch.look()
+    assert len(await watch.told()) == 4
+
+
+async def test_an_app_that_waits_for_its_turn_misses_nothing_while_newer_builds_are_listed(
+    watch: Watch,
+) -> None:
+    apps = await watch.subscribe_to_new(apps=4)
+    await watch.look()
+    watch.end_one_of_each(apps)
+    crowd_out(watch)
+    watch.restart(under="bitrise:other", most_apps=1)
+    for _ in range(6):
+        await watch.look()
+        watch.clock.skip(timedelta(hours=12))
+        watch.end_one_of_each(apps)
+    await watch.look()
+    told = await watch.told()
+    assert len(told) == len(set(told)) == 4 * 7
+
+
+async def pipelines_seen(watch: Watch, channel: str = "C1") -> list[str | None]:
+    """The pipeline of each build that the channel is owed, in order."""
+    owed = await watch.storage.outbox.due(to(channel), 1000, watch.clock() + timedelta(days=2))
+    return [one.build.pipeline.id if one.build.pipeline else None for one in owed]
+
+
+def lists_of_pipelines(watch: Watch) -> int:
+    return sum(one.path.endswith("/pipelines") for one in watch.sandbox.requests)
+
+
+async def test_a_pipeline_is_recognised_after_ordinary_builds_at_a_cost_that_has_bounds(watch: Watch) -> None:
+    """The list of all apps' builds does not name it, and the app had none when it was asked a moment before."""
+    await watch.subscribe(watch.sandbox.android)
+    await watch.look()
+    watch.sandbox.finish(watch.sandbox.start_build(watch.sandbox.android))
+    await watch.look()
+    pipeline = watch.sandbox.start_pipeline(watch.sandbox.android, stages=[["unit"], ["deploy"]])
+    for name in ("unit", "deploy"):
+        pipeline.builds[name].finish("success", watch.clock())
+        watch.sandbox.farm.advance(watch.clock())
+        await watch.look()
+    assert await pipelines_seen(watch) == [None, pipeline.slug, pipeline.slug]
+    idle = watch.requests()
+    await watch.look()
+    assert watch.requests() == idle + 1
+
+    await watch.subscribe(watch.sandbox.ios, channel="C2")
+    before = lists_of_pipelines(watch)
+    watch.freeze()
+    for _ in range(MOST_QUESTIONS + 5):
+        watch.sandbox.finish(watch.sandbox.start_build(watch.sandbox.ios))
+        await watch.look()
+    assert lists_of_pipelines(watch) == before + MOST_QUESTIONS
+    later = watch.sandbox.start_pipeline(watch.sandbox.ios, stages=[["unit"]])
+    later.builds["unit"].finish("error", watch.clock())
+    assert (await watch.look()).running
+    assert len(await pipelines_seen(watch, "C2")) == MOST_QUESTIONS
+    watch.clock.skip(ANOTHER_QUESTION_AFTER)
+    await watch.look()
+    assert await pipelines_seen(watch, "C2") == [*[None] * (MOST_QUESTIONS + 5), later.slug]
+    assert lists_of_pipelines(watch) == before + MOST_QUESTIONS + 1
+    # Ordinary builds after it do not hide it from the list.
+    hidden = watch.sandbox.start_pipeline(watch.sandbox.ios, stages=[["unit"]])
+    for _ in range(15):
+        watch.sandbox.finish(watch.sandbox.start_build(watch.sandbox.ios))
+    hidden.builds["unit"].finish("error", watch.clock())
+    await watch.look()
+    assert hidden.slug in await pipelines_seen(watch, "C2")
+
+
+async def follow(watch: Watch, app: SandboxApp, ref: PipelineRef) -> None:
+    """What a channel owes to somebody who has started a pipeline there."""
+    run = StartedRun(
+        app=App(slug=app.slug, title=app.title),
+        terms=Terms(filter=BuildFilter(attempts=frozenset({ref.key})), style=Style.LIVE, once=True, run=True),
+        key="k",
+        subject=str(pipeline_run(ref.key)),
+        content=Message("anna started it").encode(),
+        note=RunNote(by="U1", said="started it").encode(),
+    )
+    await watch.storage.of("T1").subscriptions.follow(
+        run, channel="C1", by="U1", at=watch.clock(), baseline=Baseline(at=watch.clock()), scope=Scope()
+    )
+
+
+async def test_a_pipeline_that_somebody_has_started_is_asked_for_whatever_came_before(watch: Watch) -> None:
+    watch.freeze()
+    await watch.subscribe(watch.sandbox.android, channel="C2")
+    for _ in range(MOST_QUESTIONS + 1):
+        watch.sandbox.finish(watch.sandbox.start_build(watch.sandbox.android))
+        await watch.look()
+    pipeline = watch.sandbox.start_pipeline(watch.sandbox.android, stages=[["unit"], ["deploy"]])
+    await follow(watch, watch.sandbox.android, PipelineRef(id=pipeline.slug))
+    pipeline.builds["unit"].finish("success", watch.clock())
+    await watch.look()
+    assert set(await pipelines_seen(watch)) == {pipeline.slug}
+    pipeline.builds["deploy"].finish("success", watch.clock())
+    await watch.look()
+    assert set(await pipelines_seen(watch)) == {pipeline.slug}
+    assert await watch.told() == ["Sample Android #22", "Sample Android #23", "Sample Android #23"]
+    # It has ended, and one that is not there is soon asked for no more.
+    await follow(watch, watch.sandbox.android, PipelineRef(id="0123456789abcdef"))
+    for _ in range(LOOKS_UNTIL_LISTED + 2):
+        await watch.look()
+    paths = [one.path for one in watch.sandbox.requests]
+    assert sum(path.endswith("/pipelines/0123456789abcdef") for path in paths) == LOOKS_UNTIL_LISTED
+    assert sum(path.endswith(pipeline.slug) for path in paths) == 2
+
+
+async def test_a_build_waits_a_little_for_the_pipeline_that_it_names(watch: Watch) -> None:
+    watch.sandbox.fault("GET /v0.1/builds", "status", status=403, times=100)
+    await watch.subscribe(watch.sandbox.android)
+    pipeline = watch.sandbox.start_pipeline(watch.sandbox.android, stages=[["unit"]])
+    pipeline.builds["unit"].finish("error", watch.clock())
+    watch.sandbox.farm.pipelines.remove(pipeline)
+    await watch.look()
+    assert await pipelines_seen(watch) == []
+    watch.sandbox.farm.pipelines.append(pipeline)
+    await watch.look()
+    assert await pipelines_seen(watch) == [pipeline.slug]
+    lost = watch.sandbox.start_pipeline(watch.sandbox.android, stages=[["unit"]])
+    lost.builds["unit"].finish("error", watch.clock())
+    watch.sandbox.farm.pipelines.remove(lost)
+    for _ in range(3):
+        await watch.look()
+    # One that is never listed keeps nothing back for good.
+    assert await pipelines_seen(watch) == [pipeline.slug, None]
+
+
+async def test_a_pipeline_that_ends_before_it_has_a_build_is_told_to_whoever_has_started_it(
+    watch: Watch,
+) -> None:
+    pipeline = watch.sandbox.start_pipeline(watch.sandbox.android, stages=[["unit"], ["deploy"]])
+    for build in pipeline.builds.values():
+        watch.sandbox.farm.builds.remove(build)
+    # Its first workflow waits for its build, and the farm gives it none.
+    pipeline.builds.clear()
+    pipeline.abort_reason = "no machine"
+    watch.sandbox.fault("GET */pipelines/*", "status", status=404)
+    await follow(watch, watch.sandbox.android, PipelineRef(id=pipeline.slug))
+    await watch.look()
+    [message] = await watch.storage.messages.unfinished(to("C1"))
+    assert message.content == Message("anna started it").encode()
+    await watch.look()
+    [message] = await watch.storage.messages.unfinished(to("C1"))
+    assert message.content is not None
+    said = Message.decode(message.content)
+    assert "started it" in said.text
+    assert "release-train #1 was aborted" in said.text
+    assert "no machine" in message.content
+    count = "SELECT COUNT(*) FROM subscriptions"
+    assert await watch.storage.database.read(lambda db: db.execute(count).fetchone()) == (0,)
+    await watch.look()
+    assert sum(one.path.endswith(pipeline.slug) for one in watch.sandbox.requests) == 2
+
+
+@pytest.mark.parametrize(("public", "asked"), [(True, [1, 2, 3]), (None, [1, 1, 2]), (False, [0, 0, 0])])
+async def test_an_app_that_may_be_private_is_seldom_asked_what_waits_for_approval(
+    watch: Watch, public: bool | None, asked: list[int]
+) -> None:
+    app = App(slug=watch.sandbox.android.slug, title="Sample Android", public=public)
+    subscriptions = watch.storage.of("T1").subscriptions
+    await subscriptions.add(channel="C1", app=app, terms=Terms(), by="U1", at=watch.clock(), baseline=None)
+    approvals = Approvals(
+        watch.bitrise, watch.storage, every_seconds=1, found=lambda: None, clock=watch.clock
+    )
+    counts = []
+    for minutes in (0, 30, 31):
+        watch.clock.skip(timedelta(minutes=minutes))
+        await approvals.ask_some()
+        counts.append(sum(one.path.endswith("/build-requests") for one in watch.sandbox.requests))
+    assert counts == asked
+    # Where something waits, it is asked as often as any other.
+    watch.sandbox.hold(watch.sandbox.android, 12)
+    for _ in range(2):
+        watch.clock.skip(timedelta(minutes=61))
+        await approvals.ask_some()
+    watch.clock.skip(timedelta(minutes=1))
+    watch.sandbox.farm.requests.clear()
+    await approvals.ask_some()
+    open_ = await watch.storage.requests.open(Provider.BITRISE, app.slug)
+    assert list(open_) == []
+    asked_at_last = sum(one.path.endswith("/build-requests") for one in watch.sandbox.requests)
+    assert asked_at_last == (asked[-1] + 3 if public is not False else 0)

@@ -1,0 +1,135 @@
+"""Links that come alive, for those who may see what they lead to, and for nobody else."""
+
+from __future__ import annotations
+
+import pytest
+
+from domain.commands.shared_commands import BuildRef
+from providers.bitrise.links import AppLink, ArtifactLink, BuildLink, PipelineLink, read_link
+from sandbox.bitrise.state import Build
+from sandbox.slack.workspace import Post
+from services.request.finder import REQUESTS_FOR_LINKS, SearchLimits
+from tests.support.bot_harness import Town
+
+SLUG = "aaaabbbbccccdddd"
+
+
+@pytest.fixture
+def build(town: Town) -> Build:
+    town.people.invite("builds")
+    started = town.bitrise.start_build(town.bitrise.android)
+    town.bitrise.finish(started)
+    return started
+
+
+async def unfurled(town: Town, post: Post, text: str) -> Post:
+    return await town.slack.workspace.wait_for(
+        lambda: post if text in town.words(post) else None, 30, f"{text!r} below the link"
+    )
+
+
+async def nothing_unfurled(town: Town, post: Post) -> None:
+    links = [
+        one
+        for one in town.slack.workspace.channel("builds").posts
+        if "<https://" in one.text and not one.by_bot
+    ]
+    await town.answered("link", len(links))
+    assert post.attachments == []
+
+
+async def test_a_builds_link_shows_its_card_with_buttons_that_work(town: Town, build: Build) -> None:
+    post = town.people.say("ben", "builds", f"look: https://app.bitrise.io/build/{build.slug}?tab=log !")
+    await unfurled(town, post, "Sample Android #1 succeeded")
+    assert post.text.startswith("look:")
+    started = await town.press(post, "Rebuild", "anna started Sample Android")
+    assert started.only_for is None
+    # Refresh changes what stands below the link, and leaves the person's own words alone.
+    build.result = "error"
+    await town.people.click("anna", post, "Refresh")
+    await unfurled(town, post, "Sample Android #1 failed")
+    assert post.text.startswith("look:")
+    assert len(post.attachments) == 1
+
+
+async def test_links_to_apps_artifacts_and_the_artifacts_tab(town: Town, build: Build) -> None:
+    base = "https://app.bitrise.io"
+    app = town.people.say("ben", "builds", f"{base}/app/{build.app.slug}")
+    await unfurled(town, app, "nothing is running")
+    tab = town.people.say("ben", "builds", f"{base}/build/{build.slug}?tab=artifacts")
+    await unfurled(town, tab, "test-results.xml")
+    apk = build.artifacts[0]
+    page = town.people.say("ben", "builds", f"{base}/artifact/{apk.slug}/p/{SLUG}")
+    await unfurled(town, page, "sample-android.apk")
+
+
+async def test_guests_and_shared_channels_unfurl_only_what_the_channel_follows(
+    town: Town, build: Build
+) -> None:
+    link = f"https://app.bitrise.io/app/{build.app.slug}/build/{build.slug}"
+    await nothing_unfurled(town, town.people.say("carla", "builds", link))
+    town.slack.workspace.channel("builds").shared_outside = True
+    await nothing_unfurled(town, town.people.say("ben", "builds", link))
+    await town.ask("/bitrise subscribe android", "subscribed this channel")
+    await unfurled(town, town.people.say("carla", "builds", link), "Sample Android #1 succeeded")
+    web = town.bitrise.start_build(town.bitrise.web)
+    await nothing_unfurled(
+        town, town.people.say("carla", "builds", f"https://app.bitrise.io/build/{web.slug}")
+    )
+
+
+async def test_a_link_that_leads_nowhere_stays_a_link(town: Town, build: Build) -> None:
+    for link in (f"https://app.bitrise.io/build/{SLUG}", "https://app.bitrise.io/dashboard"):
+        await nothing_unfurled(town, town.people.say("ben", "builds", link))
+
+
+async def test_links_that_lead_nowhere_cost_few_requests_and_none_again(town: Town, build: Build) -> None:
+    apps = [town.bitrise.farm.add_app(f"Service {number}", "acme", f"s{number}") for number in range(20)]
+    town.bitrise.farm.start_build(apps[0], {"branch": "main"}, town.clock())
+    await town.ask("/bitrise use android", "is this channel's app now")
+    slugs = [f"{number}{SLUG}" for number in range(5)]
+    words = " ".join(f"https://app.bitrise.io/build/{slug}" for slug in slugs)
+
+    def asked() -> list[str]:
+        return [one.path for one in town.bitrise.requests if one.path.rpartition("/")[2] in slugs]
+
+    await nothing_unfurled(town, town.people.say("ben", "builds", words))
+    before = asked()
+    assert len(before) == len(slugs), "each was looked for in the channel's app alone"
+    town.people.say("ben", "builds", f"again: {words}")
+    await town.answered("link", 2)
+    assert asked() == before
+    # Somebody who asks for one by a command has it looked for in every app.
+    await town.ask(f"/bitrise build https://app.bitrise.io/build/{slugs[0]}", "Name the app too")
+    assert len(asked()) > len(before) + len(apps)
+
+
+def test_the_links_of_one_message_share_what_may_be_asked_for_them() -> None:
+    limits = SearchLimits.for_links()
+    assert sum(limits.take(10) for _ in range(5)) == REQUESTS_FOR_LINKS
+    assert SearchLimits().take(10) == 10
+
+
+@pytest.mark.parametrize(
+    ("url", "leads_to"),
+    [
+        (f"https://app.bitrise.io/build/{SLUG}", BuildLink(ref=BuildRef(slug=SLUG))),
+        (f"https://www.bitrise.io/build/{SLUG}#?tab=log", BuildLink(ref=BuildRef(slug=SLUG))),
+        (
+            f"https://app.bitrise.io/app/a-1/build/{SLUG}?tab=artifacts",
+            BuildLink(ref=BuildRef(slug=SLUG, app_slug="a-1"), tab="artifacts"),
+        ),
+        ("https://app.bitrise.io/app/a-1", AppLink(app="a-1")),
+        ("https://app.bitrise.io/app/a-1/builds", AppLink(app="a-1")),
+        ("https://app.bitrise.io/app/a-1/pipelines/p-1", PipelineLink(app="a-1", pipeline="p-1")),
+        ("https://app.bitrise.io/artifact/f-1/p/secret", ArtifactLink(artifact="f-1")),
+        ("https://app.bitrise.io/app/a-1/workflow_editor", None),
+        (f"https://app.bitrise.io.evil.example/build/{SLUG}", None),
+        (f"https://evil.example/build/{SLUG}", None),
+        (f"ftp://app.bitrise.io/build/{SLUG}", None),
+        ("https://app.bitrise.io/build/../me", None),
+        ("https://[", None),
+    ],
+)
+def test_what_a_link_leads_to(url: str, leads_to: object) -> None:
+    assert read_link(url) == leads_to

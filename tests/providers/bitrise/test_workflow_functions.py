@@ -1,0 +1,204 @@
+"""Steps of Slack's Workflow Builder, from the event to what the workflow goes on with."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domain.build_author import slack_user
+from sandbox.slack.input_values import CannotDo
+from sandbox.slack.workspace import Post, StepRun
+from tests.support.bot_harness import Town, open_town
+
+START, WAIT, ABORT = "start_bitrise_build", "wait_for_bitrise_build", "abort_bitrise_build"
+
+
+async def over(town: Town, run: StepRun) -> StepRun:
+    return await town.slack.workspace.wait_for(
+        lambda: run if run.status != "running" else None, 30, f"{run.function} to be over"
+    )
+
+
+async def confirm(town: Town, person: str) -> Post:
+    """Say yes to what a step wants to do in this person's name; nothing is asked twice."""
+    asked = await town.told("in your name", person=person, channel=f"D0{person.upper()}")
+    [button] = [
+        one
+        for block in asked.blocks
+        for one in block.get("elements", ())
+        if one.get("action_id") == "proposal_agree"
+    ]
+    assert "confirm" not in button
+    await town.people.click(person, asked, "Do it as me")
+    return asked
+
+
+def step(town: Town, function: str, **inputs: Any) -> StepRun:
+    return town.people.run_step(function, inputs)
+
+
+async def test_a_workflow_starts_a_build_waits_for_its_end_and_learns_how_it_ended(town: Town) -> None:
+    run = step(town, START, app="android", branch="develop", variables="A=1\nB=two words", person="U0BEN")
+    await confirm(town, "ben")
+    started = await over(town, run)
+    assert started.outputs is not None
+    assert (started.outputs["app"], started.outputs["number"]) == ("Sample Android", 1)
+    build = town.bitrise.farm.builds[0]
+    assert build.branch == "develop"
+    assert {"key": "B", "value": "two words", "is_expand": False} in build.params["environments"]
+    assert {
+        "key": "BUILDBELL_STARTED_BY",
+        "value": slack_user("U0BEN", "T0SANDBOX"),
+        "is_expand": False,
+    } in build.params["environments"]
+
+    waiting = step(town, WAIT, app="android", build=started.outputs["build"])
+    await town.answered(WAIT)
+    assert waiting.status == "running"
+    town.bitrise.finish(build, "error")
+    # It is followed by nobody, so it is looked at now and then; another app's end makes the bot look at once.
+    await town.ask("/bitrise subscribe ios", "subscribed")
+    town.bitrise.finish(town.bitrise.start_build(town.bitrise.ios))
+    await over(town, waiting)
+    assert waiting.outputs is not None
+    assert (waiting.outputs["result"], waiting.outputs["succeeded"]) == ("failed", False)
+
+
+async def test_a_workflow_without_a_person_can_not_say_that_somebody_has_started_it(town: Town) -> None:
+    forged = f"BUILDBELL_STARTED_BY={slack_user('U0ANNA', 'T0SANDBOX')}"
+    await over(town, step(town, START, app="android", branch="develop", variables=f"{forged}\nA=1"))
+    [build] = town.bitrise.farm.builds
+    assert build.params["environments"] == [{"key": "A", "value": "1", "is_expand": False}]
+
+
+async def test_a_wait_survives_a_restart_and_one_that_is_too_long_is_given_up(tmp_path: Path) -> None:
+    async with open_town(tmp_path) as town:
+        build = town.bitrise.start_build(town.bitrise.android)
+        town.bitrise.run(build)
+        waiting = step(town, WAIT, app="android", build="#1", minutes=5)
+        await town.answered(WAIT)
+        await town.stop_bot()
+        town.bitrise.finish(build)
+        await town.start_bot()
+        await over(town, waiting)
+        assert waiting.outputs is not None
+        assert waiting.outputs["result"] == "succeeded"
+        assert town.slack.violations == []
+
+
+async def test_a_wait_tells_nothing_of_an_app_that_no_channel_follows_any_more(tmp_path: Path) -> None:
+    async with open_town(tmp_path, seconds={"sight_seconds": 0.2}, service_token_acts="0") as town:
+        await town.connect("ben")
+        await town.ask("/bitrise subscribe ios", "subscribed", person="ben")
+        build = town.bitrise.start_build(town.bitrise.ios, ends_as=None)
+        waiting = step(town, WAIT, app="ios", build="#1", minutes=5)
+        await town.answered(WAIT)
+        town.bitrise.let("ben-okafor", town.bitrise.ios, None)
+        await town.told("can't see the app at Bitrise any more", person=None)
+        town.bitrise.finish(build)
+        await over(town, waiting)
+        assert waiting.outputs is None
+        assert "No channel here follows the build's app any more" in str(waiting.error)
+
+
+async def test_an_ended_build_is_not_waited_for(town: Town) -> None:
+    build = town.bitrise.start_build(town.bitrise.android)
+    town.bitrise.abort(build, "octo", "no need", with_success=True)
+    done = await over(
+        town, step(town, WAIT, app="android", build=f"<https://app.bitrise.io/build/{build.slug}>")
+    )
+    assert done.outputs is not None
+    assert (done.outputs["result"], done.outputs["succeeded"]) == ("aborted-with-success", True)
+    assert "no need" in done.outputs["reason"]
+
+
+async def test_a_workflow_aborts_a_build_in_somebodys_name(town: Town) -> None:
+    town.bitrise.run(town.bitrise.start_build(town.bitrise.android))
+    run = step(town, ABORT, app="android", build="1", reason="release is off", person="U0ANNA")
+    asked = await confirm(town, "anna")
+    done = await over(town, run)
+    await town.until(lambda: "a workflow wanted to abort Sample Android #1" in town.words(asked))
+    assert "anna wanted" not in town.words(asked)
+    assert "release is off" in town.words(asked)
+    assert done.outputs is not None
+    assert town.bitrise.farm.builds[0].abort_reason == (
+        "User api-demo requested to abort this build with reason: release is off (anna via Slack)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("function", "inputs", "words"),
+    [
+        (START, {"app": "android"}, "Say what to build"),
+        (START, {"app": "andriod", "branch": "x"}, "Did you mean"),
+        (START, {"app": "android", "branch": "x", "variables": "nonsense"}, "NAME=value"),
+        (START, {"app": "android", "workflow": "nightly"}, "did not found in the bitrise config"),
+        (WAIT, {"app": "android", "build": "lunch"}, "lunch is no build"),
+        (ABORT, {"app": "android", "build": "#7"}, "has no build #7"),
+    ],
+)
+async def test_what_can_not_be_done_fails_the_step_in_words(
+    town: Town, function: str, inputs: dict[str, Any], words: str
+) -> None:
+    done = await over(town, step(town, function, **inputs))
+    assert done.error is not None
+    assert words in done.error
+
+
+async def test_a_bot_that_may_only_read_fails_the_step(tmp_path: Path) -> None:
+    async with open_town(tmp_path, service_token_acts="0") as town:
+        for function, inputs in ((START, {"branch": "main"}), (ABORT, {"build": "1"})):
+            done = await over(town, step(town, function, app="android", **inputs))
+            assert "Fill in *On behalf of*" in str(done.error)
+            assert "SERVICE_TOKEN_ACTS" in str(done.error)
+        assert town.bitrise.farm.builds == []
+
+
+async def test_a_step_that_slack_asks_for_twice_is_done_once_and_told_when_slack_is_back(town: Town) -> None:
+    town.slack.fault("functions.completeSuccess", "status", status=503, times=1)
+    run = step(town, START, app="android", branch="main")
+    await town.answered(START)
+    # The same event again, as Slack sends it where it saw no acknowledgement; with another id, to get past the first gate.
+    town.people.events.send(
+        {
+            "type": "function_executed",
+            "function": {"callback_id": START},
+            "inputs": run.inputs,
+            "function_execution_id": run.id,
+            "event_ts": "1",
+        },
+        "function_executed",
+    )
+    await town.answered(START, 2)
+    await over(town, run)
+    assert run.outputs is not None
+    assert len(town.bitrise.farm.builds) == 1
+
+
+async def test_workflow_builder_refuses_what_the_manifest_does_not_name(town: Town) -> None:
+    for inputs in ({}, {"app": 7, "branch": "x"}, {"app": "android", "lunch": "x"}):
+        with pytest.raises(CannotDo):
+            step(town, START, **inputs)
+
+
+async def test_a_step_that_was_cut_off_says_so_and_is_not_done_again(tmp_path: Path) -> None:
+    from bot.app import utc_now
+    from storage.database import Database
+    from storage.repositories import Storage
+
+    database = await Database.open(tmp_path / "buildbell.db")
+    steps = Storage(database).steps
+    async with open_town(tmp_path / "other") as town:
+        run = StepRun("Fx1", START, {"app": "android", "branch": "main"})
+        town.slack.workspace.runs[run.id] = run
+        await town.stop_bot()
+        await steps.begin("T0SANDBOX", "Fx1", START, utc_now() - timedelta(minutes=1))
+        await database.close()
+        town.folder = tmp_path
+        await town.start_bot()
+        await over(town, run)
+        assert "stopped in the middle" in str(run.error)
+        assert town.bitrise.farm.builds == []

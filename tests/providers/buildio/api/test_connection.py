@@ -1,0 +1,162 @@
+"""What the client sends, and to whom; and the reference's own errors."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from pydantic import SecretStr
+
+from domain.credentials import FixedToken
+from domain.errors import BadToken, NoAccess, NotFound, ProviderDown, ProviderError, RateLimited, Refused
+from domain.provider import Provider
+from providers.buildio.api.client import Buildio
+from providers.http.transport import Http
+from tests.support.stub_server import Asked, serving
+
+REFERENCE = (Path(__file__).parent.parent / "fixtures" / "buildio" / "reference.txt").read_text()
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+TOKEN = "bld_canary-of-the-redirects"
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[Http]:
+    async with Http() as opened:
+        yield opened
+
+
+def client(http: Http, url: str, pauses: dict[str, datetime] | None = None) -> Buildio:
+    return Buildio(
+        http,
+        credentials=FixedToken(SecretStr(TOKEN)),
+        base_url=f"{url}/api/v1",
+        clock=lambda: NOW,
+        pauses=pauses,
+        deadline=timedelta(0),
+    )
+
+
+async def test_the_token_is_a_bearer_and_bodies_are_json(http: Http) -> None:
+    async with serving(lambda _: web.json_response({"id": "b1"})) as server:
+        await client(http, server.url).start_build("shop", branch="main")
+        await client(http, server.url).restart_all("shop")
+    build, restart = server.asked
+    assert build.headers["Authorization"] == restart.headers["Authorization"] == f"Bearer {TOKEN}"
+    assert build.headers["Content-Type"] == "application/json"
+    assert (build.path, json.loads(build.body)) == ("/api/v1/apps/shop/builds", {"branch": "main"})
+    assert (restart.method, restart.path, restart.body) == ("DELETE", "/api/v1/apps/shop/dynos", b"")
+
+
+async def test_only_what_was_given_is_sent(http: Http) -> None:
+    async with serving(lambda _: web.json_response({})) as server:
+        buildio = client(http, server.url)
+        await buildio.start_build("shop")
+        await buildio.create_app("blog", team="t1")
+        await buildio.create_namespace("lab", description="Trials")
+        await buildio.set_environment("e1", {"A": None, "B": "1"})
+        await buildio.update_certificate("shop", "d1", "pem")
+        await buildio.execute("shop", "web.1", ("/bin/sh", "-c", "rails console"))
+    assert [json.loads(one.body) for one in server.asked] == [
+        {},
+        {"name": "blog", "team_id": "t1"},
+        {"name": "lab", "description": "Trials"},
+        {"A": None, "B": "1"},
+        {"cert": "pem"},
+        {"command": ["/bin/sh", "-c", "rails console"]},
+    ]
+
+
+async def test_names_from_outside_stay_one_part_of_the_address(http: Http) -> None:
+    async with serving(lambda _: web.json_response({})) as server:
+        await client(http, server.url).config_vars("shop?x=1#y &é")
+    assert server.asked[0].path == "/api/v1/apps/shop?x=1#y &é/config-vars"
+    assert server.asked[0].query == {}
+
+
+async def test_a_redirect_takes_the_token_nowhere(http: Http) -> None:
+    async with serving(lambda _: web.json_response({"email": "mallory@evil.example"})) as thief:
+        leading = {"Location": f"{thief.url}/api/v1/me"}
+        async with serving(lambda _: web.Response(status=302, headers=leading)) as server:
+            with pytest.raises(ProviderError):
+                await client(http, server.url).me()
+            with pytest.raises(ProviderError):
+                await client(http, server.url).restart_all("shop")
+        assert thief.asked == []
+    assert len(server.asked) == 2
+
+
+def the_references_error() -> str:
+    found = re.search(r"\{[^{}]*\"code\"[^{}]*\}", REFERENCE)
+    assert found is not None
+    return found[0]
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [(401, BadToken), (403, NoAccess), (404, NotFound), (400, Refused), (422, Refused)]
+)
+async def test_the_references_error_has_its_code_and_its_words(
+    http: Http, status: int, kind: type[ProviderError]
+) -> None:
+    async with serving(lambda _: web.Response(status=status, text=the_references_error())) as server:
+        with pytest.raises(kind, match="The requested resource was not found") as caught:
+            await client(http, server.url).app("shop")
+    assert (caught.value.code, caught.value.provider) == ("not_found", Provider.BUILDIO)
+    assert "Build.io" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "body", ['z"API_KEY": "canary-4711", ', "canary-4711", '["canary-4711"]', '{"API_KEY": "canary-4711"}']
+)
+async def test_an_error_that_is_none_of_the_references_is_not_said_again(http: Http, body: str) -> None:
+    async with serving(lambda _: web.Response(status=404, text=body)) as server:
+        with pytest.raises(NotFound) as caught:
+            await client(http, server.url).config_vars("shop")
+    assert caught.value.words is None
+    assert "canary" not in str(caught.value)
+
+
+async def test_a_server_that_breaks_is_down(http: Http) -> None:
+    answer = {"code": "internal_error", "message": "Traceback …"}
+    async with serving(lambda _: web.json_response(answer, status=500)) as server:
+        with pytest.raises(ProviderDown, match=r"Build\.io can't be reached right now") as caught:
+            await client(http, server.url).apps()
+    assert caught.value.code == "internal_error"
+    assert "Traceback" not in str(caught.value)
+
+
+async def test_a_pause_that_is_asked_for_holds_for_all_who_share_it(http: Http) -> None:
+    limited = {"Retry-After": "60"}
+    answer = {"code": "rate_limited", "message": "slow down"}
+    async with serving(lambda _: web.json_response(answer, status=429, headers=limited)) as server:
+        pauses: dict[str, datetime] = {}
+        with pytest.raises(RateLimited) as caught:
+            await client(http, server.url, pauses).apps()
+        with pytest.raises(RateLimited):
+            await client(http, server.url, pauses).me()
+    assert (caught.value.until, caught.value.code) == (NOW + timedelta(minutes=1), "rate_limited")
+    assert len(server.asked) == 1
+
+
+async def test_what_is_no_json_is_told_by_the_providers_name(http: Http) -> None:
+    async with serving(lambda _: web.Response(text="<html>Welcome</html>")) as server:
+        with pytest.raises(ProviderError, match=r"Build\.io's answer can't be understood"):
+            await client(http, server.url).apps()
+
+
+async def test_a_change_that_is_done_is_done_whatever_is_answered(http: Http) -> None:
+    def nothing(_: Asked) -> web.Response:
+        return web.Response(status=204)
+
+    async with serving(nothing) as server:
+        buildio = client(http, server.url)
+        assert (await buildio.create_app("blog")).name == "blog"
+        assert (await buildio.create_namespace("lab")).name == "lab"
+        assert (await buildio.add_domain("shop", "www.acme.example")).hostname == "www.acme.example"
+        assert (await buildio.start_build("shop")).id is None
+        assert (await buildio.execute("shop", "web.1", ["true"])).output == ""
+    assert len(server.asked) == 5

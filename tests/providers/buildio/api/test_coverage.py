@@ -1,0 +1,94 @@
+"""The contract against the reference, and against the client that is to keep it."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from aiohttp import web
+from pydantic import SecretStr
+
+from domain.access_policy import permissions_at
+from domain.credentials import FixedToken
+from domain.provider import Provider
+from providers.buildio.api.client import Buildio
+from providers.buildio.api.coverage import ENDPOINTS, contract_table
+from providers.http.transport import Http
+from sandbox.clock import Clock
+from tests.support.stub_server import Asked, serving
+
+TESTS = Path(__file__).parent.parent
+REFERENCE = (TESTS / "fixtures" / "buildio" / "reference.txt").read_text()
+GIVEN: Mapping[str, object] = {"command": ["ls"], "values": {"A": "1"}}
+
+
+def test_each_endpoint_of_the_reference_is_in_the_contract_in_its_order() -> None:
+    named = re.findall(r"^((?:GET|POST|PUT|PATCH|DELETE) /\S*) — ", REFERENCE, re.MULTILINE)
+    assert [one.asks for one in ENDPOINTS] == named
+    assert len(named) == 31
+
+
+def test_the_clients_methods_are_those_of_the_contract_and_no_others() -> None:
+    public = {name for name, _ in inspect.getmembers(Buildio, inspect.isfunction) if not name.startswith("_")}
+    assert public == {one.method for one in ENDPOINTS} | {"probe"}
+    assert len({one.method for one in ENDPOINTS}) == len(ENDPOINTS)
+
+
+async def test_each_method_asks_for_the_endpoint_that_the_contract_says() -> None:
+    def answer(asked: Asked) -> web.Response:
+        lists = ("/apps", "/domains", "/list", "/namespaces", "/pipelines", "/teams")
+        if asked.method == "GET" and asked.path.endswith(lists):
+            return web.json_response([])
+        return web.json_response({"email": "a@b.example", "status": {"token": "t"}})
+
+    async with Http() as http, serving(answer) as server:
+        buildio = Buildio(
+            http,
+            credentials=FixedToken(SecretStr("t0p")),
+            base_url=f"{server.url}/api/v1",
+            clock=Clock(),
+        )
+        for endpoint in ENDPOINTS:
+            method = getattr(buildio, endpoint.method)
+            needed = [
+                name
+                for name, parameter in inspect.signature(method).parameters.items()
+                if parameter.default is inspect.Parameter.empty
+            ]
+            await method(*(GIVEN.get(name, f"the-{name}") for name in needed))
+    asked = [f"{one.method} {one.path.removeprefix('/api/v1')}" for one in server.asked]
+    assert [shape(one) for one in asked] == [shape(one.asks) for one in ENDPOINTS]
+
+
+def shape(asks: str) -> str:
+    """An endpoint with its names left open."""
+    return re.sub(r"\{\w+\}|the-\w+", "*", asks)
+
+
+def test_each_endpoint_has_a_guard_whose_permission_there_is_at_build_io() -> None:
+    known = {str(one) for one in permissions_at(Provider.BUILDIO)}
+    for endpoint in ENDPOINTS:
+        named = re.findall(r"`(\w+)`", endpoint.guard)
+        assert set(named) <= known, endpoint.asks
+        assert bool(named) or endpoint.asks.startswith("GET"), f"{endpoint.asks} changes something"
+        assert endpoint.guard
+
+
+def test_the_test_of_each_endpoint_is_there() -> None:
+    for endpoint in ENDPOINTS:
+        file, _, name = endpoint.test.partition("::")
+        content = ast.parse((TESTS / file).read_text(encoding="utf-8"))
+        functions = ast.AsyncFunctionDef | ast.FunctionDef
+        assert name in {one.name for one in content.body if isinstance(one, functions)}, endpoint.asks
+
+
+def test_the_table_has_a_line_for_each_endpoint_and_no_empty_cell() -> None:
+    head, line, *rows = contract_table().splitlines()
+    assert head == "| resource | endpoint | client | command | guard | test |"
+    assert line.count("---") == head.count("|") - 1
+    assert len(rows) == len(ENDPOINTS)
+    assert rows[0].startswith("| Apps | `GET /apps` | `Buildio.apps` |")
+    assert all(cell.strip() for row in rows for cell in row.split("|")[1:-1])

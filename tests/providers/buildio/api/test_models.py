@@ -1,0 +1,619 @@
+"""Reading what Build.io answers: the reference names few fields, so each may stand anywhere, or nowhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel
+from structlog.testing import capture_logs
+
+from domain.build import State
+from domain.errors import NotUnderstood, TooLarge
+from domain.provider import Provider
+from providers.buildio.api import field_parsing
+from providers.buildio.api.app_models import app_in
+from providers.buildio.api.config_vars import variables_in
+from providers.buildio.api.deployments import started_in, state_of
+from providers.buildio.api.domain_models import domain_in
+from providers.buildio.api.dyno_models import MOST_OUTPUT, dyno_in, executed_in
+from providers.buildio.api.field_parsing import Fields, fields_in, fields_of_done, things_in
+from providers.buildio.api.identity import identity_in, login_in
+from providers.buildio.api.models import BuildioApp, Deployment, Domain, Dyno
+from providers.buildio.api.pipeline_models import namespace_in, pipeline_apps_in, pipeline_in, team_in
+
+SECRET = "ghp_16C7e42F292c6912E7710c838347Ae178B4a"
+NOON = "2026-11-21T12:00:00Z"
+
+
+def body(content: object) -> bytes:
+    return json.dumps(content).encode()
+
+
+def app(**fields: Any) -> BuildioApp:
+    read = app_in(fields_in(body({"id": "a1", "name": "shop", **fields}), of="app"))
+    assert read is not None
+    return read
+
+
+def deployment(**fields: Any) -> Deployment:
+    read = app(**fields).deployment
+    assert read is not None
+    return read
+
+
+def dyno(**fields: Any) -> Dyno:
+    read = dyno_in(Fields({"name": "web.1", **fields}))
+    assert read is not None
+    return read
+
+
+def domain(**fields: Any) -> Domain:
+    read = domain_in(Fields({"id": "d1", "hostname": "www.acme.example", **fields}))
+    assert read is not None
+    return read
+
+
+@pytest.mark.parametrize(
+    ("words", "state"),
+    [
+        ("pending queued Pending", State.ON_HOLD),
+        ("building releasing deploying in_progress in-progress IN_PROGRESS", State.RUNNING),
+        ("succeeded success deployed live complete Succeeded", State.SUCCEEDED),
+        ("failed error crashed", State.FAILED),
+        ("cancelled canceled aborted", State.ABORTED),
+        ("unsuccessful not_deployed succeeded? undeployed reticulating", State.UNKNOWN),
+    ],
+)
+def test_every_word_has_its_state(words: str, state: State) -> None:
+    assert {state_of(word) for word in words.split()} == {state}
+
+
+def test_no_word_is_no_state() -> None:
+    assert [state_of(word) for word in (None, "", " ", "in progress")] == [
+        State.UNKNOWN,
+        State.UNKNOWN,
+        State.UNKNOWN,
+        State.RUNNING,
+    ]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"deployment": {"status": "failed"}},
+        {"current_deployment": {"state": "failed"}},
+        {"latest_deployment": {"status": "failed"}},
+        {"deployment": None, "release": {"status": "failed"}},
+        {"deployment": {}, "release": {"status": "failed"}},
+        {"deployment": "failed"},
+        {"current_deployment": "failed"},
+        {"deployment": "d1", "deployment_status": "failed"},
+        {"deployment": {"id": "d1"}, "deployment_status": "failed"},
+        {"deployment_status": "failed", "status": "succeeded"},
+        {"current_deployment_status": "failed"},
+        {"status": "failed"},
+    ],
+)
+def test_the_deployment_is_found_wherever_it_stands(fields: dict[str, Any]) -> None:
+    read = deployment(**fields)
+    assert (read.status, read.state) == ("failed", State.FAILED)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"deployment": None},
+        {"deployment": True, "status": True},
+        {"status": "active"},
+        {"status": "live"},
+        {"deployment": "1f0e2d3c-0000-4000-8000-000000000000"},
+        {"deployment": ["succeeded"]},
+    ],
+)
+def test_what_says_nothing_of_a_deployment_is_none(fields: dict[str, Any]) -> None:
+    assert app(**fields).deployment is None
+
+
+def test_a_deployment_without_a_word_is_unknown_and_no_success() -> None:
+    read = deployment(deployment={"id": "d1", "version": 3, "finished_at": NOON})
+    assert (read.id, read.version, read.state) == ("d1", 3, State.UNKNOWN)
+
+
+def test_a_word_that_nobody_knows_is_kept_as_it_is() -> None:
+    read = deployment(deployment_status="Reticulating")
+    assert (read.status, read.state) == ("Reticulating", State.UNKNOWN)
+
+
+def test_a_deployment_in_herokus_style_is_read() -> None:
+    read = deployment(
+        release={
+            "id": 7,
+            "status": "failed",
+            "version": "v12",
+            "source_blob": {"version": "3f786850"},
+            "user": {"id": "u1", "email": "ana@acme.example"},
+            "failure_reason": {"message": "out of memory; token " + SECRET},
+            "created_at": NOON,
+            "finished_at": "yesterday",
+            "completed_at": NOON,
+        }
+    )
+    assert (read.id, read.version, read.commit, read.by) == ("7", 12, "3f786850", "ana@acme.example")
+    assert read.error is not None
+    assert SECRET not in read.error
+    assert read.created_at == read.finished_at == datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("team", ["acme", {"id": "t1", "name": "acme"}, {"name": "acme"}])
+def test_what_an_app_belongs_to_is_a_name_or_an_object(team: object) -> None:
+    assert app(team=team).team == app(namespace=team).namespace == app(region=team).region == "acme"
+
+
+@pytest.mark.parametrize(
+    "formation",
+    [
+        [{"type": "web", "quantity": 2}, {"type": "worker", "quantity": "1"}],
+        [{"process_type": "web", "count": 2}, {"name": "worker", "replicas": 1}],
+        {"web": 2, "worker": 1},
+        {"web": {"quantity": 2}, "worker": {"quantity": 1, "size": {"name": "basic"}}},
+    ],
+)
+def test_a_formation_is_a_list_or_a_mapping(formation: object) -> None:
+    assert [(one.type, one.quantity) for one in app(formation=formation).formation] == [
+        ("web", 2),
+        ("worker", 1),
+    ]
+
+
+def test_a_formation_may_be_a_mere_count_or_nothing() -> None:
+    assert [(one.type, one.quantity) for one in app(formation=3).formation] == [("dynos", 3)]
+    assert (
+        app(formation=True).formation
+        == app(formation="many").formation
+        == app(formation=None).formation
+        == ()
+    )
+
+
+@pytest.mark.parametrize(
+    "buildpacks",
+    [
+        ["heroku/ruby", "heroku/nodejs"],
+        [{"name": "heroku/ruby"}, {"url": "heroku/nodejs"}],
+        [
+            {"ordinal": 0, "buildpack": {"name": "heroku/ruby", "url": "urn:x"}},
+            {"buildpack": "heroku/nodejs"},
+        ],
+    ],
+)
+def test_buildpacks_are_texts_or_objects(buildpacks: object) -> None:
+    assert app(buildpacks=buildpacks).buildpacks == ("heroku/ruby", "heroku/nodejs")
+
+
+def test_a_buildpack_with_a_password_in_its_address_is_left_out() -> None:
+    assert app(buildpacks=["https://me:hunter22@git.example/x.git", "heroku/ruby"]).buildpacks == (
+        "heroku/ruby",
+    )
+
+
+def test_a_long_text_is_cut_and_never_through_a_secret() -> None:
+    read = deployment(deployment={"status": "failed", "error": "x " * 990 + SECRET + " y" * 10_000_000}).error
+    assert read is not None
+    assert len(read) == field_parsing.LONGEST_TEXT
+    assert SECRET[:8] not in read
+
+
+def test_an_app_within_an_object_or_alone_in_a_list_is_found() -> None:
+    plain = {"id": "a1", "name": "shop"}
+    for content in (plain, {"app": plain}, {"data": plain}, [plain]):
+        read = app_in(fields_in(body(content), of="app"))
+        assert read is not None
+        assert (read.id, read.name) == ("a1", "shop")
+
+
+def test_an_app_that_says_nothing_is_what_was_asked_for() -> None:
+    assert app_in(fields_in(b"{}", of="app"), asked="shop") == BuildioApp(id="shop", name="shop")
+
+
+@pytest.mark.parametrize(
+    "url", ["javascript:alert(1)", "https://a@b.example", "www.acme.example", 7, "https://x\\y"]
+)
+def test_an_address_that_is_none_is_left_out(url: object) -> None:
+    assert app(web_url=url).web_url is None
+
+
+@pytest.mark.parametrize("name", [SECRET, "a\nb", "\x1b[31mred", "x" * 201, "\u202eevil"])
+def test_what_is_no_name_is_not_taken_for_one(name: str) -> None:
+    read = app_in(
+        fields_in(body({"id": "a1", "name": name, "team": name, "region": {"name": name}}), of="app")
+    )
+    assert read == BuildioApp(id="a1", name="a1")
+    assert started_in(Fields({"id": name, "status": name})).id is None
+
+
+@pytest.mark.parametrize(
+    ("state", "up", "crashed"),
+    [
+        ("up", True, False),
+        ("Running", True, False),
+        ("crashed", False, True),
+        ("CrashLoopBackOff", False, True),
+        ("crash_loop_back_off", False, True),
+        ("down", False, False),
+        ("starting", None, False),
+        ("idle", None, False),
+        ("restarting", None, False),
+        ("upset", None, False),
+    ],
+)
+def test_a_dynos_word_says_whether_it_works(state: str, up: bool | None, crashed: bool) -> None:
+    for read in (dyno(state=state), dyno(status=state), dyno(state={"name": state})):
+        assert (read.state, read.up, read.crashed) == (state, up, crashed)
+
+
+def test_a_dyno_says_its_type_or_has_it_in_its_name() -> None:
+    assert (dyno().type, dyno(type="clock").type, dyno().state) == ("web", "clock", "unknown")
+    [read] = things_in(b'["worker.3"]', dyno_in, of="dynos")
+    assert (read.name, read.type, read.up) == ("worker.3", "worker", None)
+
+
+def test_a_dynos_command_is_shown_without_secrets() -> None:
+    read = dyno(command=f"run --token={SECRET}", size={"name": "standard"}, restart_count=4)
+    assert (read.command, read.size, read.restarts) == ("run --token=[redacted]", "standard", 4)
+
+
+@pytest.mark.parametrize(
+    ("fields", "ssl"),
+    [
+        ({"acm_status": "cert issued"}, "cert issued"),
+        ({"ssl_status": "pending"}, "pending"),
+        ({"ssl": "pending"}, "pending"),
+        ({"ssl": {"status": "pending"}}, "pending"),
+        ({"cert": {"state": "pending"}}, "pending"),
+        ({"certificate": "pending"}, "pending"),
+        ({"ssl": True}, "on"),
+        ({"ssl": False}, "off"),
+        ({"cert": "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----"}, None),
+        ({}, None),
+    ],
+)
+def test_how_it_stands_with_a_certificate_is_found(fields: dict[str, Any], ssl: str | None) -> None:
+    assert domain(**fields).ssl == ssl
+
+
+def test_a_domain_says_whose_it_is_why_it_has_no_certificate_and_until_when() -> None:
+    assert [domain(kind=kind).platform for kind in ("heroku", "platform", "custom", None)] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+    assert [domain(**{key: True}).platform for key in ("platform", "custom")] == [True, False]
+    assert domain(ssl={"error": "no DNS"}).problem == domain(acm_status_reason="no DNS").problem == "no DNS"
+    expires = datetime(2026, 11, 21, 12, tzinfo=UTC)
+    for fields in ({"cert": {"expires_at": NOON}}, {"sni_endpoint": {"ssl_cert": {"expires_at": NOON}}}):
+        assert domain(**fields).expires_at == expires
+
+
+def test_config_vars_are_texts_whatever_they_are() -> None:
+    content = {"A": "x", "PORT": 8080, "ON": True, "GONE": None, "EMPTY": "", "LIST": [1], "RATE": 0.5}
+    expected = {"A": "x", "PORT": "8080", "ON": "true", "EMPTY": "", "LIST": "[1]", "RATE": "0.5"}
+    pairs = [{"key": key, "value": value} for key, value in content.items()]
+    for answer in (content, {"config_vars": content}, {"data": content}, pairs):
+        assert variables_in(body(answer)) == expected
+
+
+def test_config_vars_with_names_of_a_wrapper_are_config_vars() -> None:
+    assert variables_in(b'{"data": "x"}') == {"data": "x"}
+    assert variables_in(b'{"data": {"A": "1"}, "B": "2"}') == {"data": '{"A": "1"}', "B": "2"}
+
+
+def test_of_config_vars_without_a_name_only_their_number_is_logged() -> None:
+    with capture_logs() as logs:
+        assert variables_in(body({"A": "1", "B\nC": "hunter22"})) == {"A": "1"}
+    assert logs == [
+        {"event": "buildio.items_left_out", "of": "config vars", "items": 1, "log_level": "warning"}
+    ]
+
+
+def test_of_items_that_can_not_be_read_only_their_number_is_logged() -> None:
+    content = [{"id": "a"}, {"password": "hunter22"}, 7, None, [], {"name": "b"}]
+    with capture_logs() as logs:
+        assert [one.id for one in things_in(body(content), app_in, of="apps")] == ["a", "b"]
+    assert logs == [{"event": "buildio.items_left_out", "of": "apps", "items": 4, "log_level": "warning"}]
+
+
+@pytest.mark.parametrize("content", [{"apps": [{"id": "a"}]}, {"data": [{"id": "a"}]}, [{"id": "a"}]])
+def test_a_list_may_stand_within_an_object(content: object) -> None:
+    assert [one.id for one in things_in(body(content), app_in, of="apps")] == ["a"]
+
+
+@pytest.mark.parametrize(
+    "answer", [b"", b"null", b"3", b'"x"', b"<html>", b"{", b"\xff\xfe", b'{"code": "x"}']
+)
+def test_what_holds_no_list_is_not_understood(answer: bytes) -> None:
+    with pytest.raises(NotUnderstood) as caught:
+        things_in(answer, app_in, of="apps")
+    assert caught.value.provider is Provider.BUILDIO
+
+
+def test_a_list_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(field_parsing, "MOST_ITEMS", 2)
+    with pytest.raises(TooLarge, match="more than 2 items in one list"):
+        things_in(b'["a", "b", "c"]', app_in, of="apps")
+
+
+@pytest.mark.parametrize("answer", [b"", b"OK", b"null", b"[]", b"{}"])
+def test_the_answer_to_a_change_may_be_anything(answer: bytes) -> None:
+    assert started_in(fields_of_done(answer, of="build")).id is None
+    assert app_in(fields_of_done(answer, of="app"), asked="blog") == BuildioApp(id="blog", name="blog")
+
+
+@pytest.mark.parametrize(
+    ("answer", "output", "code"),
+    [
+        ({"output": "hi\n", "exit_code": 0}, "hi", 0),
+        ({"stdout": "out\n", "stderr": "err\n", "exit_status": 2}, "out\nerr", 2),
+        ({"result": {"output": "hi", "exit_code": 1}}, "hi", 1),
+        ({"output": ["a", "b\n"]}, "a\nb", None),
+        ({"exit_code": 3}, "", 3),
+        ("hi", "hi", None),
+        (["a", "b"], "a\nb", None),
+        (None, "", None),
+        ({"message": "done"}, '{"message": "done"}', None),
+    ],
+)
+def test_what_a_command_leaves_is_found(answer: object, output: str, code: int | None) -> None:
+    read = executed_in(body(answer))
+    assert (read.output, read.exit_code, read.cut) == (output, code, False)
+
+
+def test_output_that_is_no_json_is_output_all_the_same() -> None:
+    assert executed_in(b"total 0\n").output == "total 0\n"
+
+
+def test_output_is_without_colours_and_secrets_even_where_colours_hide_them() -> None:
+    hidden = SECRET[:10] + "\x1b[0m" + SECRET[10:]
+    read = executed_in(body({"output": f"\x1b[32mok\x1b[0m {hidden}"}))
+    assert read.output == "ok [redacted]"
+
+
+def test_of_long_output_the_end_is_kept_from_the_beginning_of_a_line() -> None:
+    lines = "".join(f"line {number}\n" for number in range(50_000))
+    read = executed_in(body({"output": lines + "the end"}))
+    assert read.cut
+    assert len(read.output) <= MOST_OUTPUT
+    assert read.output.startswith("line ")
+    assert read.output.endswith("\nline 49999\nthe end")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"email": "a@b.example"},
+        "a@b.example",
+        {"user": {"email": "a@b.example"}},
+        {"data": {"email": "a@b.example"}},
+    ],
+)
+def test_an_e_mail_address_is_found(answer: object) -> None:
+    assert identity_in(body(answer)).email == "a@b.example"
+
+
+@pytest.mark.parametrize("answer", [{}, [], {"email": SECRET}, {"email": None}, 3])
+def test_an_identity_without_an_address_is_not_understood(answer: object) -> None:
+    with pytest.raises(NotUnderstood):
+        identity_in(body(answer))
+
+
+@pytest.mark.parametrize("answer", [{}, [], {"kind": "ExecCredential"}, {"status": "ok"}])
+def test_what_holds_no_credential_is_not_understood(answer: object) -> None:
+    with pytest.raises(NotUnderstood):
+        login_in(body(answer))
+
+
+@pytest.mark.parametrize(
+    ("fields", "enabled"),
+    [
+        ({"review_apps": True}, True),
+        ({"review_apps": {"enabled": True}}, True),
+        ({"review_app_settings": {"review_apps_enabled": False}}, False),
+        ({"review_apps_enabled": True}, True),
+        ({}, None),
+    ],
+)
+def test_whether_a_pipeline_has_review_apps_is_found(fields: dict[str, Any], enabled: bool | None) -> None:
+    read = pipeline_in(Fields({"name": "shop", **fields}))
+    assert read is not None
+    assert read.review_apps is enabled
+
+
+@pytest.mark.parametrize(
+    "environments",
+    [[{"id": "e1", "name": "review"}], {"review": {"id": "e1"}}, {"review": "e1"}],
+)
+def test_the_environments_of_a_pipeline_are_found(environments: object) -> None:
+    read = pipeline_in(
+        Fields({"name": "shop", "environments": environments, "review_apps": {"keep": [1], "days": 5}})
+    )
+    assert read is not None
+    assert [(one.id, one.name) for one in read.environments] == [("e1", "review")]
+    assert read.review_settings == {"days": 5}
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"id": "a1", "name": "shop", "stage": "production"},
+        {"app": {"id": "a1", "name": "shop"}, "stage": "production"},
+        {"id": "coupling", "app": {"id": "a1", "name": "shop"}, "stage": {"name": "production"}},
+    ],
+)
+def test_an_app_of_a_pipeline_is_itself_or_what_couples_it(item: object) -> None:
+    [read] = pipeline_apps_in(body([item]))
+    assert (read.id, read.name, read.stage) == ("a1", "shop", "production")
+
+
+KEYS = [
+    "id",
+    "name",
+    "status",
+    "state",
+    "deployment",
+    "current_deployment",
+    "latest_deployment",
+    "release",
+    "deployment_status",
+    "app",
+    "team",
+    "region",
+    "formation",
+    "buildpacks",
+    "namespace",
+    "version",
+    "commit",
+    "user",
+    "error",
+    "created_at",
+    "finished_at",
+    "web_url",
+    "type",
+    "command",
+    "size",
+    "restarts",
+    "hostname",
+    "kind",
+    "ssl",
+    "cert",
+    "acm_status",
+    "expires_at",
+    "environments",
+    "review_apps",
+    "stage",
+    "output",
+    "stdout",
+    "stderr",
+    "exit_code",
+    "email",
+    "data",
+    "apps",
+    "config_vars",
+    "key",
+    "value",
+    "code",
+    "message",
+    "result",
+    "slug",
+    "source_blob",
+    "description",
+]
+WORDS = ["failed", "up", "crashed", "live", "succeeded", "success", NOON, SECRET, "1e999", "\ud800", "v7"]
+ANYTHING = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.integers(min_value=10**30, max_value=10**40)
+    | st.floats()
+    | st.text(max_size=20)
+    | st.sampled_from(WORDS),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=8), inner, max_size=5)
+    ),
+    max_leaves=12,
+)
+READERS: dict[str, Callable[[bytes], object]] = {
+    "apps": lambda content: things_in(content, app_in, of="apps"),
+    "app": lambda content: app_in(fields_in(content, of="app"), asked="shop"),
+    "build": lambda content: started_in(fields_of_done(content, of="build")),
+    "config vars": variables_in,
+    "domains": lambda content: things_in(content, domain_in, of="domains"),
+    "domain": lambda content: domain_in(fields_in(content, of="domain"), id="d1"),
+    "dynos": lambda content: things_in(content, dyno_in, of="dynos"),
+    "output": executed_in,
+    "namespaces": lambda content: things_in(content, namespace_in, of="namespaces"),
+    "namespace": lambda content: namespace_in(fields_in(content, of="namespace"), asked="inner"),
+    "pipelines": lambda content: things_in(content, pipeline_in, of="pipelines"),
+    "pipeline": lambda content: pipeline_in(fields_in(content, of="pipeline"), asked="shop"),
+    "pipeline apps": pipeline_apps_in,
+    "teams": lambda content: things_in(content, team_in, of="teams"),
+    "team": lambda content: team_in(fields_in(content, of="team"), asked="acme"),
+    "identity": identity_in,
+    "login": login_in,
+}
+
+
+def all_texts(content: object) -> Iterator[str]:
+    if isinstance(content, str):
+        yield content
+    elif isinstance(content, dict):
+        for value in content.values():
+            yield from all_texts(value)
+    elif isinstance(content, list | tuple):
+        for value in content:
+            yield from all_texts(value)
+
+
+def written(reader: str, content: bytes) -> str:
+    """What the reader makes of an answer, written as a message or a database would; "" for what it can't be."""
+    try:
+        read = READERS[reader](content)
+    except NotUnderstood as problem:
+        return str(problem.provider)
+    items = read if isinstance(read, list) else [read]
+    plain = [one.model_dump() if isinstance(one, BaseModel) else one for one in items]
+    # As bytes: half a letter, which JSON can have, fits into no message and no database.
+    return "\n".join(all_texts(plain)).encode().decode()
+
+
+@pytest.mark.parametrize("reader", READERS)
+@given(content=ANYTHING)
+def test_whatever_comes_is_read_without_secrets_or_not_understood(reader: str, content: object) -> None:
+    shown = written(reader, body(content))
+    assert reader == "config vars" or SECRET not in shown
+
+
+@pytest.mark.parametrize("reader", READERS)
+@given(content=st.binary(max_size=60))
+def test_whatever_bytes_come_are_read_or_not_understood(reader: str, content: bytes) -> None:
+    shown = written(reader, content)
+    try:
+        json.loads(content)
+    except ValueError:
+        assert reader in ("build", "output") or shown == Provider.BUILDIO
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize(
+    "content", [b"[" * 100_000, b'{"a":' * 100_000, b"9" * 5000, b"[" * 900 + b"]" * 900]
+)
+def test_what_is_nested_too_deep_or_too_large_is_not_understood_and_harms_nobody(
+    reader: str, content: bytes
+) -> None:
+    # Of a build that was started and of a command that has run, whatever comes is taken.
+    expected = {"build": "", "output": content.decode()[-MOST_OUTPUT:]}.get(reader, Provider.BUILDIO)
+    assert written(reader, content) in (expected, "")
+
+
+@given(content=st.dictionaries(st.sampled_from(KEYS), ANYTHING, max_size=8))
+def test_no_success_is_made_of_an_answer_that_does_not_tell_of_one(content: dict[str, Any]) -> None:
+    read = app_in(Fields(content), asked="shop")
+    assert read is not None
+    told = any(state_of(text) is State.SUCCEEDED for text in all_texts(content))
+    if read.deployment is not None and read.deployment.state is State.SUCCEEDED:
+        assert told
+        assert state_of(read.deployment.status) is State.SUCCEEDED
+
+
+@given(content=st.dictionaries(st.sampled_from(KEYS), ANYTHING, max_size=8))
+def test_no_value_of_a_field_hides_the_thing(content: dict[str, Any]) -> None:
+    named = {**content, "id": "x1", "name": "shop", "hostname": "www.acme.example"}
+    for read in (app_in, domain_in, dyno_in, namespace_in, pipeline_in, team_in):
+        assert len(things_in(body([named, {"id": "x2"}]), read, of="things")) == 2

@@ -1,0 +1,233 @@
+"""Logging in at Build.io: the address that people are sent to, and what is asked for tokens."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qs, parse_qsl, urlsplit
+
+import pytest
+from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from domain.credentials import Tokens
+from domain.errors import (
+    AnswerLost,
+    BadToken,
+    NotUnderstood,
+    ProviderDown,
+    ProviderError,
+    RateLimited,
+    Refused,
+)
+from domain.provider import Provider
+from providers.buildio.api.oauth import BuildioOAuth, challenge_of, endpoints_beside, verifier_from
+from providers.http.transport import Http
+from tests.support.stub_server import Asked, Server, one_after_another, serving
+
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+# RFC 7636, appendix B.
+VERIFIER, CHALLENGE = (
+    "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk",
+    "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+)
+REDIRECT = "https://bot.acme.example/buildio/oauth"
+ANSWER = {
+    "access_token": "access-1",
+    "token_type": "Bearer",
+    "expires_in": 7200,
+    "refresh_token": "refresh-1",
+    "scope": "read write",
+    "created_at": 1795262400,
+}
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[Http]:
+    async with Http() as opened:
+        yield opened
+
+
+def client(http: Http, url: str) -> BuildioOAuth:
+    return BuildioOAuth(
+        http, "the client", SecretStr("s:cr/t"), *endpoints_beside(f"{url}/api/v1"), REDIRECT, lambda: NOW
+    )
+
+
+def form_of(asked: Asked) -> dict[str, str]:
+    return dict(parse_qsl(asked.body.decode(), strict_parsing=True))
+
+
+def test_the_pages_are_on_the_apis_own_host() -> None:
+    # Reference, "Authentication".
+    assert endpoints_beside("https://app.build.io/api/v1") == (
+        "https://app.build.io/oauth/authorize",
+        "https://app.build.io/oauth/token",
+    )
+    assert endpoints_beside("http://127.0.0.1:8080/api/v1")[1] == "http://127.0.0.1:8080/oauth/token"
+
+
+def test_the_challenge_is_that_of_the_rfc() -> None:
+    assert challenge_of(VERIFIER) == CHALLENGE
+
+
+@pytest.mark.parametrize("verifier", ["", "short", "x" * 129, "x" * 42 + " ", "x" * 43 + "\n"])
+def test_what_is_no_verifier_makes_no_challenge(verifier: str) -> None:
+    with pytest.raises(ValueError, match="no verifier"):
+        challenge_of(verifier)
+
+
+@given(st.binary(max_size=120))
+def test_a_verifier_is_made_of_enough_randomness_or_not_at_all(randomness: bytes) -> None:
+    if 32 <= len(randomness) <= 96:
+        assert len(challenge_of(verifier_from(randomness))) == 43
+    else:
+        with pytest.raises(ValueError, match="32 to 96 bytes"):
+            verifier_from(randomness)
+
+
+async def test_people_are_sent_to_a_page_that_shows_no_secret(http: Http) -> None:
+    url = client(http, "https://app.build.io").authorize("st&te=", VERIFIER)
+    parts = urlsplit(url)
+    assert parts._replace(query="").geturl() == "https://app.build.io/oauth/authorize"
+    assert parse_qs(parts.query, strict_parsing=True) == {
+        "response_type": ["code"],
+        "client_id": ["the client"],
+        "redirect_uri": [REDIRECT],
+        "scope": ["read write"],
+        "state": ["st&te="],
+        "code_challenge": [CHALLENGE],
+        "code_challenge_method": ["S256"],
+    }
+    assert VERIFIER not in url
+    assert "s%3Acr" not in url
+
+
+async def test_a_code_is_exchanged_for_tokens_that_show_nowhere(http: Http) -> None:
+    async with serving(lambda _: web.json_response(ANSWER)) as server:
+        tokens = await client(http, server.url).exchange("the-code", VERIFIER)
+    assert tokens == Tokens(
+        access_token=SecretStr("access-1"),
+        refresh_token=SecretStr("refresh-1"),
+        expires_at=NOW + timedelta(hours=2),
+        scopes=("read", "write"),
+    )
+    assert "access-1" not in f"{tokens} {tokens!r}"
+    [asked] = server.asked
+    assert (asked.method, asked.path, asked.query) == ("POST", "/oauth/token", {})
+    assert asked.headers["Content-Type"] == "application/x-www-form-urlencoded"
+    assert form_of(asked) == {
+        "grant_type": "authorization_code",
+        "code": "the-code",
+        "redirect_uri": REDIRECT,
+        "code_verifier": VERIFIER,
+    }
+    scheme, _, both = asked.headers["Authorization"].partition(" ")
+    # RFC 6749, 2.3.1: both are encoded, so that a colon in one of them parts nothing.
+    assert (scheme, base64.b64decode(both)) == ("Basic", b"the%20client:s%3Acr%2Ft")
+
+
+async def test_the_next_tokens_come_for_the_one_that_is_for_it(http: Http) -> None:
+    async with serving(lambda _: web.json_response(ANSWER | {"refresh_token": "refresh-2"})) as server:
+        tokens = await client(http, server.url).refresh(SecretStr("refresh-1"))
+    assert tokens.refresh_token == SecretStr("refresh-2")
+    assert form_of(server.asked[0]) == {"grant_type": "refresh_token", "refresh_token": "refresh-1"}
+
+
+async def test_a_token_that_is_not_replaced_goes_on_being_good(http: Http) -> None:
+    async with serving(lambda _: web.json_response({"access_token": "a", "token_type": "bearer"})) as server:
+        tokens = await client(http, server.url).refresh(SecretStr("refresh-1"))
+    assert (tokens.refresh_token, tokens.expires_at) == (SecretStr("refresh-1"), None)
+    assert tokens.scopes == ("read", "write")
+
+
+async def test_fewer_scopes_than_were_asked_for_are_told(http: Http) -> None:
+    async with serving(lambda _: web.json_response(ANSWER | {"scope": "read"})) as server:
+        assert (await client(http, server.url).exchange("c", VERIFIER)).scopes == ("read",)
+
+
+@pytest.mark.parametrize("seconds", [None, 0, -5, True, "soon", 10**30, {}])
+async def test_a_life_that_is_none_is_not_told(http: Http, seconds: object) -> None:
+    async with serving(lambda _: web.json_response(ANSWER | {"expires_in": seconds})) as server:
+        assert (await client(http, server.url).exchange("c", VERIFIER)).expires_at is None
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"[]",
+        b"<html>",
+        b"{}",
+        b'{"access_token": ""}',
+        b'{"access_token": "a\\nb", "token_type": "bearer"}',
+        b'{"access_token": 7, "token_type": "bearer"}',
+        b'{"access_token": "a", "token_type": "mac"}',
+        b'{"access_token": "a", "token_type": []}',
+    ],
+)
+async def test_an_answer_without_a_token_that_can_be_used_is_not_understood(
+    http: Http, answer: bytes
+) -> None:
+    async with serving(lambda _: web.Response(body=answer)) as server:
+        with pytest.raises(NotUnderstood) as caught:
+            await client(http, server.url).exchange("c", VERIFIER)
+    assert caught.value.provider is Provider.BUILDIO
+
+
+async def test_a_refresh_that_is_no_longer_good_needs_a_new_login(http: Http) -> None:
+    refused = {"error": "invalid_grant", "error_description": "The grant is expired"}
+    async with serving(lambda _: web.json_response(refused, status=400)) as server:
+        with pytest.raises(BadToken, match="The grant is expired") as caught:
+            await client(http, server.url).refresh(SecretStr("refresh-1"))
+        with pytest.raises(Refused, match="The grant is expired"):
+            await client(http, server.url).exchange("c", VERIFIER)
+    assert (caught.value.code, caught.value.provider) == ("invalid_grant", Provider.BUILDIO)
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "kind", "code"),
+    [
+        (401, {"error": "invalid_client"}, Refused, "invalid_client"),
+        (400, {"error": "invalid_request", "error_description": "no code"}, Refused, "invalid_request"),
+        (404, {"code": "not_found", "message": "no such page"}, ProviderError, "not_found"),
+        (429, {}, RateLimited, None),
+        (500, {"error": "server_error"}, ProviderDown, None),
+        (302, {}, ProviderDown, None),
+    ],
+)
+async def test_other_refusals_are_told_apart_and_asked_once(
+    http: Http, status: int, answer: object, kind: type[ProviderError], code: str | None
+) -> None:
+    async with serving(lambda _: web.json_response(answer, status=status)) as server:
+        with pytest.raises(kind) as caught:
+            await client(http, server.url).refresh(SecretStr("refresh-1"))
+    assert (caught.value.code, caught.value.provider) == (code, Provider.BUILDIO)
+    assert "refresh-1" not in str(caught.value)
+    assert len(server.asked) == 1
+
+
+async def test_a_lost_answer_is_not_asked_for_again(http: Http) -> None:
+    async with serving(one_after_another(None)) as server:
+        with pytest.raises(AnswerLost):
+            await client(http, server.url).exchange("c", VERIFIER)
+    assert len(server.asked) == 1
+    with pytest.raises(ProviderDown) as caught:
+        await client(http, server.url).exchange("c", VERIFIER)
+    assert not isinstance(caught.value, AnswerLost)
+
+
+async def test_a_redirect_takes_the_secrets_nowhere(http: Http) -> None:
+    async with serving(lambda _: web.json_response(ANSWER)) as thief:
+        leading = {"Location": f"{thief.url}/oauth/token"}
+
+        async def ask(server: Server) -> None:
+            await client(http, server.url).exchange("c", VERIFIER)
+
+        async with serving(lambda _: web.Response(status=307, headers=leading)) as server:
+            with pytest.raises(ProviderDown):
+                await ask(server)
+        assert thief.asked == []

@@ -1,0 +1,37 @@
+"""A town in which people have accounts at Build.io, and may do what its rules say."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from domain.provider import Provider
+from tests.support.bot_harness import Town, open_town
+
+Governed = Callable[[str], AbstractAsyncContextManager[Town]]
+
+
+@asynccontextmanager
+async def open_governed(folder: Path, rules: str) -> AsyncIterator[Town]:
+    (folder / "policy.toml").write_text(rules)
+    async with open_town(folder, policy_file=str(folder / "policy.toml")) as opened:
+        await opened.connect("anna", "ben", "carla", provider=Provider.BUILDIO)
+        yield opened
+        assert opened.slack.violations == []
+        assert opened.buildio.violations == []
+
+
+@pytest.fixture
+def governed(tmp_path: Path) -> Governed:
+    """Opens a town whose operator has set these rules; Anna and Ben may change apps at Build.io, Carla only looks."""
+    return lambda rules: open_governed(tmp_path, rules)
+
+
+@pytest.fixture
+async def town(tmp_path: Path) -> AsyncIterator[Town]:
+    """One without rules."""
+    async with open_governed(tmp_path, "") as opened:
+        yield opened

@@ -1,0 +1,45 @@
+"""A process that looks at Build.io again and again without a pause, until somebody kills it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from domain.credentials import FixedToken
+from domain.notifications.changes import compare
+from domain.notifications.matching import match
+from providers.buildio.api.client import Buildio
+from providers.buildio.polling.source import BuildioReader
+from providers.http.transport import Http
+from services.polling.poll import Look
+from storage.database import Database
+from storage.poll_recorder import Recorder
+from storage.repositories import Storage
+
+
+async def one_look(path: Path, api_url: str, token: str, *, for_ever: bool = False) -> None:
+    """Look once, or `for_ever`; the first look that has come to its end is announced."""
+    clock = partial(datetime.now, UTC)
+    database = await Database.open(path)
+    async with Http() as http:
+        credentials = FixedToken(SecretStr(token))
+        reader = BuildioReader(
+            Buildio(http, credentials=credentials, base_url=api_url, clock=clock), clock=clock
+        )
+        recorder = Recorder(database, compare=compare, match=match)
+        look = Look(reader, Storage(database), recorder, token="t", clock=clock)
+        await look()
+        while for_ever:
+            sys.stdout.write(".")
+            sys.stdout.flush()
+            await look()
+    await database.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(one_look(Path(sys.argv[1]), sys.argv[2], sys.argv[3], for_ever=True))

@@ -1,0 +1,65 @@
+"""The process that looks at Build.io, killed with SIGKILL at any moment of a look."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+import sys
+from collections import Counter
+from pathlib import Path
+
+from domain.build import App
+from domain.notifications.rule import Terms
+from domain.provider import Provider
+from sandbox.buildio.members import TOKEN
+from sandbox.buildio.server import BuildioSandbox
+from sandbox.clock import Clock
+from storage.database import Database
+from storage.repositories import Storage
+from tests.providers.buildio.polling.poll_loop import one_look
+from tests.support.factories import NOON, to
+
+ROOT = Path(__file__).parents[2]
+ROUNDS = 6
+
+
+async def test_a_kill_at_any_moment_of_a_look_neither_loses_nor_doubles_an_end(tmp_path: Path) -> None:
+    path, chance = tmp_path / "b.db", random.Random(7)
+    sandbox = await BuildioSandbox(now=Clock()).start()
+    database = await Database.open(path)
+    shop = App(provider=Provider.BUILDIO, slug=sandbox.shop.id, title="shop")
+    await (
+        Storage(database)
+        .of("T1")
+        .subscriptions.add(channel="C1", app=shop, terms=Terms(), by="U1", at=NOON, baseline=None)
+    )
+    await database.close()
+    await one_look(path, sandbox.api_url, TOKEN)
+    for number in range(ROUNDS):
+        sandbox.deploy(sandbox.shop)
+        process = await asyncio.create_subprocess_exec(
+            *(
+                sys.executable,
+                "-m",
+                "tests.providers.buildio.polling.poll_loop",
+                str(path),
+                sandbox.api_url,
+                TOKEN,
+            ),
+            cwd=ROOT,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert process.stdout is not None
+        assert await process.stdout.readexactly(1)
+        sandbox.finish(sandbox.shop, error="no" if number % 2 else None)
+        await asyncio.sleep(chance.uniform(0, 0.05))  # at any moment of a look
+        process.send_signal(signal.SIGKILL)
+        await process.wait()
+        await one_look(path, sandbox.api_url, TOKEN)
+    database = await Database.open(path)
+    owed = await Storage(database).outbox.due(to("C1"), 100, sandbox.now())
+    await database.close()
+    await sandbox.close()
+    assert Counter(one.build.label for one in owed) == {f"v{number}": 1 for number in range(2, ROUNDS + 2)}
+    assert [one.build.state.value for one in owed] == ["succeeded", "failed"] * (ROUNDS // 2)

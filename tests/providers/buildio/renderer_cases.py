@@ -1,0 +1,354 @@
+"""Build.io's things as they may come from outside, and each renderer of them with all that it can be given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hypothesis import strategies as st
+
+from domain.build import App, State
+from domain.message import Message
+from domain.notifications.deploy_link import Tie
+from domain.provider import Provider
+from messages import notices
+from messages.kit.message_state import RunNote
+from messages.kit.mrkdwn import whole
+from messages.kit.view_metadata import Origin
+from providers.bitrise.builds import action_messages
+from providers.buildio.actions import BuiltAtBitrise
+from providers.buildio.api.models import (
+    BuildioApp,
+    Deployment,
+    Domain,
+    Dyno,
+    Environment,
+    Executed,
+    Formation,
+    Namespace,
+    Pipeline,
+    PipelineApp,
+    StartedBuild,
+    Team,
+)
+from providers.buildio.apps import create_form
+from providers.buildio.apps import messages as app_messages
+from providers.buildio.apps.create_form import CreateForm, NamespaceForm
+from providers.buildio.commands import Deploy, RunCommand
+from providers.buildio.config_vars import forms as config_var_forms
+from providers.buildio.config_vars import messages as config_var_messages
+from providers.buildio.config_vars.config_diff import ConfigDiff
+from providers.buildio.config_vars.forms import VarsOrigin
+from providers.buildio.config_vars.messages import VarsOf
+from providers.buildio.deploy_links import messages as deploy_link_messages
+from providers.buildio.deploys import form
+from providers.buildio.deploys.form import DeployForm
+from providers.buildio.domains import forms
+from providers.buildio.domains import messages as domain_messages
+from providers.buildio.domains.forms import ClearOrigin, DomainOrigin
+from providers.buildio.login import messages as login_messages
+from providers.buildio.namespaces import messages as namespace_messages
+from providers.buildio.namespaces.messages import NamespaceOrigin
+from providers.buildio.pipelines import environment_messages
+from providers.buildio.pipelines import messages as pipeline_messages
+from providers.buildio.processes import messages as processe_messages
+from providers.buildio.processes import restart_form, run_form
+from providers.buildio.processes.restart_form import RestartForm, RestartOrigin
+from providers.buildio.processes.run_form import RunForm, RunOrigin
+from providers.buildio.shared import error_texts
+from providers.buildio.teams import messages as team_messages
+from tests.messages.test_slack_limits import NUMBER, SLUG, TIME
+from tests.support.factories import NOON
+from tests.support.untrusted_text import MAYBE, TEXT
+
+BY = st.just("U0ASKER")
+BOOL = st.booleans()
+COUNT = st.integers(0, 10**6)
+ORIGIN = st.just(Origin(channel="C1"))
+# Nobody promises the form of an id.
+ID = SLUG | TEXT
+MAYBE_WHOLE = MAYBE.map(lambda text: text and whole(text)[:90])
+WHOLE = TEXT.map(lambda text: whole(text)[:90])
+
+
+def _begun(note: RunNote) -> Message:
+    """What is said of a run at first."""
+    return action_messages.run_begun(note, [])
+
+
+APPS = st.builds(App, provider=st.just(Provider.BUILDIO), slug=ID, title=TEXT)
+DEPLOYMENTS = st.builds(
+    Deployment,
+    status=TEXT,
+    state=st.sampled_from(State),
+    version=NUMBER,
+    branch=MAYBE,
+    commit=MAYBE,
+    description=MAYBE,
+    error=MAYBE,
+    by=MAYBE,
+    created_at=TIME,
+    finished_at=TIME,
+)
+BUILDIO_APPS = st.builds(
+    BuildioApp,
+    id=ID,
+    name=TEXT,
+    team=MAYBE,
+    region=MAYBE,
+    stack=MAYBE,
+    namespace=MAYBE,
+    web_url=MAYBE,
+    formation=st.lists(
+        st.builds(Formation, type=TEXT, quantity=NUMBER, size=MAYBE, command=MAYBE), max_size=3
+    ).map(lambda found: tuple(found * 5)),
+    buildpacks=st.lists(TEXT, max_size=3).map(lambda found: tuple(found * 5)),
+    deployment=st.none() | DEPLOYMENTS,
+    created_at=TIME,
+)
+DYNOS = st.lists(
+    st.builds(
+        Dyno,
+        name=TEXT,
+        type=TEXT,
+        state=TEXT,
+        up=st.none() | BOOL,
+        crashed=BOOL,
+        size=MAYBE,
+        command=MAYBE,
+        restarts=NUMBER,
+        since=TIME,
+    ),
+    max_size=4,
+)
+DOMAINS = st.builds(
+    Domain,
+    id=ID,
+    hostname=TEXT,
+    platform=BOOL,
+    target=MAYBE,
+    status=MAYBE,
+    ssl=MAYBE | st.sampled_from(["issued", "failed", "off", "pending"]),
+    problem=MAYBE,
+    expires_at=TIME,
+)
+ENVIRONMENTS = st.builds(Environment, id=ID, name=TEXT)
+PIPELINES = st.builds(
+    Pipeline,
+    id=ID,
+    name=TEXT,
+    team=MAYBE,
+    environments=st.lists(ENVIRONMENTS, max_size=3).map(tuple),
+    review_apps=st.none() | BOOL,
+    review_settings=st.dictionaries(TEXT, TEXT | BOOL | COUNT, max_size=3),
+)
+PIPELINE_APPS = st.lists(st.builds(PipelineApp, id=ID, name=TEXT, stage=MAYBE), max_size=5)
+NAMESPACES = st.builds(Namespace, id=ID, name=TEXT, team=MAYBE, region=MAYBE, description=MAYBE)
+TEAMS = st.lists(st.builds(Team, id=ID, name=TEXT), max_size=4)
+VARS_OF = st.builds(VarsOf, app=ID, title=TEXT) | st.builds(VarsOf, environment=ID, title=TEXT)
+KEYS = TEXT | st.from_regex(r"[A-Z_][A-Z0-9_]{0,20}", fullmatch=True)
+VALUES = st.dictionaries(KEYS, TEXT, max_size=5)
+SEVERAL_KEYS = st.lists(KEYS, max_size=3).map(tuple)
+DIFFS = st.builds(ConfigDiff, added=SEVERAL_KEYS, changed=SEVERAL_KEYS, removed=SEVERAL_KEYS)
+# A command comes from what was typed, which has whole characters only.
+COMMANDS = st.lists(TEXT.map(whole), max_size=3).map(tuple)
+SHORT_COMMANDS = st.lists(TEXT.map(lambda text: whole(text)[:60]), max_size=3).map(tuple)
+VARS_ORIGIN = st.just(VarsOrigin(channel="C1", app="a"))
+RUN_ORIGINS = st.builds(RunOrigin, channel=st.just("C1"), dyno=WHOLE, command=SHORT_COMMANDS)
+GLOBS = st.lists(TEXT, max_size=7).map(tuple)
+TIES = st.builds(Tie, number=COUNT, app=APPS, bitrise=APPS, branches=GLOBS, set_by=BY, set_at=st.just(NOON))
+STARTED = st.builds(StartedBuild, status=MAYBE, version=NUMBER, url=MAYBE)
+BUILT = st.builds(
+    BuiltAtBitrise,
+    app=ID,
+    title=TEXT,
+    slug=ID,
+    label=TEXT,
+    url=TEXT | st.just("https://app.bitrise.io/build/1"),
+)
+SENTENCE = st.text(max_size=60) | TEXT
+
+RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
+    "app_card": st.builds(app_messages.app_card, BUILDIO_APPS, st.none() | DYNOS),
+    "app_created": st.builds(app_messages.app_created, BUILDIO_APPS, by=BY),
+    "app_list": st.builds(
+        app_messages.app_list,
+        st.lists(BUILDIO_APPS, max_size=4),
+        total=COUNT,
+        page=st.integers(1, 9),
+        size=st.just(20),
+        team=MAYBE,
+    ),
+    "certificate_changed": st.builds(domain_messages.certificate_changed, APPS, DOMAINS, by=BY),
+    "certificate_modal": st.builds(
+        forms.certificate_modal,
+        APPS,
+        origin=st.builds(DomainOrigin, domain=st.just("d"), host=WHOLE),
+        problem=MAYBE,
+    ),
+    "clear_domains_modal": st.builds(
+        forms.clear_domains_modal,
+        APPS,
+        st.lists(DOMAINS, max_size=4),
+        origin=st.just(ClearOrigin(channel="C1", shown="0" * 64)),
+        problem=MAYBE,
+    ),
+    "create_modal": st.builds(
+        create_form.create_modal,
+        st.builds(CreateForm, name=MAYBE, team=MAYBE, team_title=MAYBE, region=MAYBE),
+        origin=ORIGIN,
+        problem=MAYBE,
+    ),
+    "delete_namespace_modal": st.builds(
+        namespace_messages.delete_namespace_modal,
+        origin=st.builds(NamespaceOrigin, channel=st.just("C1"), name=WHOLE | st.just("")),
+        problem=MAYBE,
+    ),
+    "deploy_modal": st.builds(
+        form.deploy_modal,
+        st.builds(DeployForm, branch=MAYBE, commit=MAYBE, message=MAYBE),
+        st.none() | APPS,
+        origin=ORIGIN,
+        problem=MAYBE,
+    ),
+    "deployment_asked": st.builds(
+        form.deployment_asked,
+        APPS,
+        st.builds(Deploy, branch=MAYBE, commit=MAYBE, message=MAYBE),
+        STARTED,
+        by=BY,
+    ).map(_begun),
+    "deployment_row": APPS.map(form.deployment_row).map(lambda row: Message("below", row)),
+    "restart_note": st.builds(
+        config_var_messages.restart_note, VARS_OF.filter(lambda of: of.app is not None)
+    ),
+    "unset_question": st.builds(
+        config_var_messages.unset_question, VARS_OF, st.lists(ID, min_size=1, max_size=3)
+    ),
+    "untie_question": st.builds(deploy_link_messages.untie_question, st.lists(TIES, min_size=1, max_size=3)),
+    "deployment_words": st.builds(app_messages.deployment_words, DEPLOYMENTS),
+    "deployed_build": st.builds(deploy_link_messages.deployed_build, APPS, BUILT, STARTED, TEXT, by=BY).map(
+        _begun
+    ),
+    "domain_added": st.builds(domain_messages.domain_added, APPS, DOMAINS, by=BY),
+    "domain_list": st.builds(domain_messages.domain_list, APPS, st.lists(DOMAINS, max_size=4)),
+    "domain_modal": st.builds(forms.domain_modal, APPS, origin=ORIGIN, host=MAYBE, problem=MAYBE),
+    "domain_question": st.builds(domain_messages.domain_question, APPS, DOMAINS),
+    "domain_removed": st.builds(domain_messages.domain_removed, APPS, TEXT, by=BY),
+    "domains_cleared": st.builds(domain_messages.domains_cleared, APPS, st.lists(TEXT, max_size=4), by=BY),
+    "dyno_list": st.builds(processe_messages.dyno_list, APPS, DYNOS, now=st.just(NOON)),
+    "environment_list": st.builds(
+        environment_messages.environment_list, st.lists(st.tuples(TEXT, ENVIRONMENTS), max_size=4)
+    ),
+    "executed": st.builds(
+        run_form.executed,
+        APPS,
+        TEXT,
+        COMMANDS,
+        st.builds(Executed, output=TEXT, exit_code=NUMBER, cut=BOOL),
+        channel=st.none() | st.just("C1"),
+    ),
+    "login_comment": st.builds(login_messages.login_comment, TEXT, expires_at=TIME, deleted_at=st.just(NOON)),
+    "login_sent": st.builds(login_messages.login_sent, TEXT, by=BY, deleted_at=st.just(NOON)),
+    "namespace_card": st.builds(namespace_messages.namespace_card, NAMESPACES),
+    "namespace_created": st.builds(namespace_messages.namespace_created, NAMESPACES, by=BY),
+    "namespace_deleted": st.builds(namespace_messages.namespace_deleted, TEXT, by=BY),
+    "namespace_list": st.builds(namespace_messages.namespace_list, st.lists(NAMESPACES, max_size=4)),
+    "namespace_modal": st.builds(
+        create_form.namespace_modal,
+        st.builds(NamespaceForm, name=MAYBE, team=MAYBE, team_title=MAYBE, region=MAYBE, description=MAYBE),
+        origin=ORIGIN,
+        problem=MAYBE,
+    ),
+    # They are sentences, as errors are: whoever shows one escapes it.
+    "no_process": st.builds(error_texts.no_process).map(notices.problem),
+    "platform_domain": st.builds(error_texts.platform_domain, TEXT).map(notices.problem),
+    "unknown_key": st.builds(
+        error_texts.unknown_key, TEXT, st.lists(KEYS, max_size=4), lists=st.just("config")
+    ).map(notices.problem),
+    "unknown_thing": st.builds(
+        error_texts.unknown_thing,
+        st.just("pipeline"),
+        TEXT,
+        st.lists(TEXT, max_size=4),
+        lists=st.just("pipelines"),
+    ).map(notices.problem),
+    "which_process": st.builds(error_texts.which_process, st.lists(TEXT, max_size=4)).map(notices.problem),
+    "pipeline_card": st.builds(pipeline_messages.pipeline_card, PIPELINES, PIPELINE_APPS),
+    "pipeline_list": st.builds(pipeline_messages.pipeline_list, st.lists(PIPELINES, max_size=4)),
+    "ran": st.builds(run_form.ran, APPS, TEXT, COMMANDS, by=BY, exit_code=NUMBER),
+    "restarted": st.builds(processe_messages.restarted, APPS, MAYBE, by=BY),
+    "restart_modal": st.builds(
+        restart_form.restart_modal,
+        st.builds(RestartForm, dyno=MAYBE),
+        APPS,
+        DYNOS,
+        origin=st.builds(RestartOrigin, channel=st.just("C1"), title=WHOLE),
+        problem=MAYBE,
+    ),
+    "restart_question": st.builds(restart_form.restart_question, APPS),
+    "run_button": st.builds(
+        run_form.run_button, APPS, st.builds(RunCommand, dyno=st.none() | WHOLE, command=SHORT_COMMANDS)
+    ),
+    "run_check": st.builds(run_form.run_check, APPS, origin=RUN_ORIGINS, problem=MAYBE),
+    "run_modal": st.builds(
+        run_form.run_modal,
+        st.builds(RunForm, dyno=MAYBE, typed=TEXT),
+        APPS,
+        DYNOS,
+        origin=RUN_ORIGINS,
+        problem=MAYBE,
+    ),
+    "shared": st.builds(
+        run_form.shared,
+        APPS,
+        TEXT,
+        st.builds(
+            run_form.executed, APPS, TEXT, COMMANDS, st.builds(Executed, output=TEXT, exit_code=NUMBER)
+        ).map(lambda message: message.blocks),
+        by=BY,
+    ),
+    "shown_there": st.builds(run_form.shown_there, st.just("C1")),
+    "team_card": st.builds(team_messages.team_card, TEAMS.filter(bool).map(lambda teams: teams[0])),
+    "team_list": st.builds(team_messages.team_list, TEAMS),
+    "team_options": st.builds(create_form.team_options, TEXT | st.just(""), TEAMS),
+    "tie_list": st.builds(deploy_link_messages.tie_list, st.lists(TIES, max_size=30)),
+    "tied": st.builds(deploy_link_messages.tied, TIES, by=BY),
+    "unset_modal": st.builds(
+        config_var_forms.unset_modal,
+        VARS_OF,
+        SEVERAL_KEYS,
+        origin=VARS_ORIGIN,
+        chosen=SEVERAL_KEYS,
+        problem=MAYBE,
+    ),
+    "untied": st.builds(deploy_link_messages.untied, st.lists(TIES, min_size=1, max_size=7), by=BY),
+    "vars_changed": st.builds(config_var_messages.vars_changed, VARS_OF, DIFFS, by=BY),
+    "vars_granted": st.builds(
+        config_var_messages.vars_granted, VARS_OF, KEYS, by=BY, value=st.none() | st.just("{}")
+    ),
+    "vars_hidden": st.builds(config_var_messages.vars_hidden, VARS_OF, KEYS),
+    "vars_list": st.builds(
+        config_var_messages.vars_list,
+        VARS_OF,
+        VALUES,
+        changed=st.dictionaries(KEYS, st.just(NOON), max_size=2),
+    ),
+    "vars_modal": st.builds(
+        config_var_forms.vars_modal, VARS_OF, origin=VARS_ORIGIN, key=MAYBE, problem=MAYBE
+    ),
+    "vars_revealed": st.builds(config_var_messages.vars_revealed, VARS_OF, KEYS, TEXT),
+}
+READERS = {
+    "read_certificate",
+    "read_create",
+    "read_delete_namespace",
+    "read_deploy",
+    "read_domain",
+    "read_namespace",
+    "read_restart",
+    "read_run",
+    "read_typed_name",
+    "read_unset",
+    "read_vars",
+}

@@ -1,0 +1,130 @@
+"""The whole bot beside the simulated Build.io: what it tells without being asked."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from urllib.request import urlopen
+
+from pydantic import SecretStr
+
+from domain.build import App
+from domain.credentials import FixedToken
+from domain.notifications.rule import Terms
+from domain.provider import Provider
+from providers.buildio.api.client import Buildio
+from providers.buildio.polling.source import BuildioReader
+from providers.http.transport import Http
+from sandbox.buildio.members import TOKEN
+from storage.database import Database
+from storage.repositories import Storage
+from tests.support.bot_harness import Town
+
+
+@asynccontextmanager
+async def town_told_of_shop(folder: Path, **settings: str) -> AsyncIterator[Town]:
+    """A town in which #builds was told of shop before the bot came."""
+    town = Town(folder, settings=settings)
+    await town.open()
+    try:
+        await subscribe(town)
+        await town.start_bot()
+        yield town
+        assert town.slack.violations == []
+        assert town.buildio.violations == []
+    finally:
+        await town.close()
+
+
+async def subscribe(town: Town) -> None:
+    database = await Database.open(town.folder / "buildbell.db")
+    async with Http() as http:
+        client = Buildio(
+            http,
+            credentials=FixedToken(SecretStr(TOKEN)),
+            base_url=town.buildio.api_url,
+            clock=town.clock,
+        )
+        shop = App(provider=Provider.BUILDIO, slug=town.buildio.shop.id, title="shop")
+        await (
+            Storage(database)
+            .of(town.slack.workspace.team)
+            .subscriptions.add(
+                channel=town.slack.workspace.channel("builds").id,
+                app=shop,
+                terms=Terms(),
+                by="U0ANNA",
+                at=town.clock(),
+                baseline=await BuildioReader(client, clock=town.clock).baseline(shop.slug),
+            )
+        )
+    await database.close()
+
+
+async def test_a_deployment_is_told_beside_bitrises_builds(tmp_path: Path) -> None:
+    async with town_told_of_shop(tmp_path) as town:
+        town.buildio.deploy(town.buildio.shop, fails="Build failed: no Procfile")
+        town.clock.skip(timedelta(minutes=5))
+        post = await town.told("shop deployment v2 failed")
+        assert "no Procfile" in town.words(post)
+        await town.ask("/bitrise subscribe android", "subscribed this channel")
+        town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
+        await town.told("Sample Android #1 succeeded")
+        assert len(town.telling("shop deployment v2")) == 1
+
+
+async def test_build_io_alone_is_enough(tmp_path: Path) -> None:
+    async with town_told_of_shop(tmp_path, bitrise_token="") as town:
+        town.buildio.crash(town.buildio.dyno(town.buildio.shop))
+        await town.told("shop web.1 crashed")
+        asked = [one.path for one in town.bitrise.requests]
+        assert asked == []
+        ready = json.loads(await read(town, "readyz"))
+        assert ready["buildio_failures"] == 0
+        assert "bitrise_failures" not in ready
+
+
+async def test_a_token_that_is_taken_back_is_seen_in_the_metrics_of_its_provider_alone(
+    tmp_path: Path,
+) -> None:
+    async with town_told_of_shop(tmp_path) as town:
+        town.buildio.revoke(TOKEN)
+        sample = town.bot.metrics.registry.get_sample_value
+
+        async def failed() -> tuple[float | None, float | None]:
+            await read(town, "metrics")
+            at = [{"provider": name} for name in ("buildio", "bitrise")]
+            one, other = (sample("buildbell_watch_failures", labels) for labels in at)
+            return one, other
+
+        while not (failures := await failed())[0]:
+            pass
+        assert failures[1] == 0
+
+
+async def test_a_bot_that_is_stopped_and_begun_again_tells_everything_once(tmp_path: Path) -> None:
+    async with town_told_of_shop(tmp_path) as town:
+        town.buildio.deploy(town.buildio.shop)
+        for _ in range(4):
+            await town.stop_bot()
+            town.clock.skip(timedelta(seconds=60))
+            await town.start_bot()
+        await town.told("shop deployment v2 succeeded")
+        await town.stop_bot()
+        await town.start_bot()
+        town.buildio.deploy(town.buildio.shop, fails="no")
+        town.clock.skip(timedelta(minutes=5))
+        await town.told("shop deployment v3 failed")
+        assert len(town.telling("shop deployment v2")) == 1
+
+
+async def read(town: Town, page: str) -> str:
+    def get() -> str:
+        with urlopen(f"http://127.0.0.1:{town.bot.port}/{page}") as answer:
+            return str(answer.read().decode())
+
+    return await asyncio.to_thread(get)

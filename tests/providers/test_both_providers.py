@@ -1,0 +1,339 @@
+"""What Bitrise and Build.io are asked for alike, with both set up or only one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domain.provider import Provider
+from sandbox.slack.transcript import home_words
+from tests.support.bot_harness import Town, open_town
+
+NOBODY_SUBSCRIBES_THERE = """
+[[rule]]
+allow = ["subscribe"]
+providers = ["buildio"]
+who = "nobody"
+"""
+
+
+@pytest.fixture
+async def town(tmp_path: Path) -> AsyncIterator[Town]:
+    """Anna and Ben have accounts at Build.io, Carla has none."""
+    async with open_town(tmp_path) as opened:
+        await opened.connect("anna", "ben", provider=Provider.BUILDIO)
+        yield opened
+        assert opened.slack.violations == []
+        assert opened.buildio.violations == []
+
+
+def home(town: Town, person: str = "U0ANNA") -> str:
+    view = town.slack.workspace.homes.get(person)
+    return home_words(view, town.slack.workspace.names) if view else ""
+
+
+def offered(options: list[Any]) -> dict[str, list[str]]:
+    """What a list offers: the options' words, by the group that they stand in."""
+    return {group["label"]["text"]: [one["text"]["text"] for one in group["options"]] for group in options}
+
+
+# Help and mistakes.
+
+
+async def test_help_is_that_of_the_command_that_was_typed(town: Town) -> None:
+    said = await town.ask("/buildio help", "What you can type")
+    assert "/buildio deploy" in town.words(said)
+    assert "/bitrise" not in town.words(said)
+    said = await town.ask("/bitrise help", "What you can type")
+    assert "/buildio" not in town.words(said)
+    await town.ask("/buildio", "What you can type")
+    await town.ask("/buildio help subscribe", "how deployments end and which processes crash")
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("deplyo shop", ["Did you mean deploy?", "/buildio help"]),
+        ("app shp", ["I don't know an app called shp. Did you mean shop?", "/buildio apps"]),
+        ("subscribe shp", ["I don't know an app called shp.", "/buildio apps"]),
+        ("use shp", ["I don't know an app called shp.", "/buildio apps"]),
+        ("subscribe shop target:main", ["target", "For example: `/buildio subscribe"]),
+        ("app", ["Which app?", "/buildio use APP"]),
+        ("unsubscribe 7", ["no such subscription", "/buildio subscriptions"]),
+        ("why shop v7", ["I have not seen #7 of shop", "Build.io keeps no list"]),
+        ("apps team:acmee", ["I don't know a team called acmee.", "Did you mean acme?", "/buildio teams"]),
+        ("audit all", ["Only admins and owners", "/buildio audit"]),
+    ],
+)
+async def test_a_mistake_is_answered_with_what_would_work_there(
+    town: Town, typed: str, said: list[str]
+) -> None:
+    words = town.words(await town.ask(f"/buildio {typed}", said[0], person="ben"))
+    assert all(one in words for one in said), words
+    assert "/bitrise" not in words
+
+
+# Which provider is asked.
+
+
+async def test_a_message_asks_bitrise_unless_it_names_build_io(town: Town) -> None:
+    await town.connect("anna")
+    for text, expected in (
+        ("apps", "3 apps"),
+        ("bitrise apps", "Sample Android"),
+        ("buildio apps", "shop-staging"),
+        ("Build.io app shop", "v1 succeeded"),
+    ):
+        before = town.last("D0ANNA")
+        town.people.say("anna", "D0ANNA", text)
+        await town.told(expected, channel="D0ANNA", after=before)
+    town.people.invite("builds")
+    town.people.say("anna", "builds", "@buildbell buildio app shop")
+    await town.told("v1 succeeded")
+
+
+async def test_where_build_io_alone_is_set_up_messages_ask_it(tmp_path: Path) -> None:
+    async with open_town(tmp_path, bitrise_token="", service_token_acts="0") as town:
+        await town.connect("anna", provider=Provider.BUILDIO)
+        town.people.say("anna", "D0ANNA", "apps")
+        await town.told("shop-staging", channel="D0ANNA")
+        town.people.open_home("anna")
+        await town.until(lambda: "Me at Build.io".upper() in home(town).upper())
+        assert "Bitrise" not in home(town)
+
+
+@pytest.mark.parametrize(
+    ("missing", "said"),
+    [
+        ("buildio_token", ["Build.io is not set up here", "BUILDIO_TOKEN"]),
+        ("bitrise_token", ["Bitrise is not set up here", "BITRISE_TOKEN"]),
+    ],
+)
+async def test_a_provider_without_a_token_says_what_the_operator_has_to_do(
+    tmp_path: Path, missing: str, said: list[str]
+) -> None:
+    provider = Provider.named(missing.partition("_")[0])
+    settings: dict[str, Any] = {missing: "", "service_token_acts": "0"}
+    async with open_town(tmp_path, **settings) as town:
+        for typed in ("apps", "subscribe", "connect", "whoami", "use"):
+            words = town.words(await town.ask(f"{provider.command} {typed}", said[0]))
+            assert said[1] in words
+        await town.ask(f"{provider.command} help", "What you can type")
+        await town.ask(f"{provider.command} subscriptions", "told of nothing yet")
+
+
+async def test_shortcuts_about_builds_say_so_where_bitrise_is_not_set_up(tmp_path: Path) -> None:
+    async with open_town(tmp_path, bitrise_token="", service_token_acts="0") as town:
+        for name in ("start_build", "find_build"):
+            await town.people.shortcut("anna", name)
+            await town.slack.wait_for_modal("anna", "Bitrise is not set up here")
+            await town.people.close_modal("anna")
+
+
+# Apps.
+
+
+async def test_apps_are_those_that_somebodys_own_account_sees(town: Town) -> None:
+    everything = town.words(await town.ask("/buildio apps", "4 apps"))
+    assert "ledger" in everything
+    assert "ledger" not in town.words(await town.ask("/buildio apps", "3 apps", person="ben"))
+    assert "1 app of labs" in town.words(await town.ask("/buildio apps team:labs", "ledger"))
+    await town.ask("/buildio apps page:9", "There is no such page")
+    listed = await town.ask("/buildio apps", "`/buildio connect`", person="carla")
+    assert "Create an app" not in town.words(listed)
+
+
+async def test_without_an_account_one_sees_what_the_channel_follows(town: Town) -> None:
+    await town.ask("/buildio app shop", "/buildio connect", person="carla")
+    await town.ask("/buildio subscribe shop", "subscribed")
+    await town.ask("/buildio apps", "1 app", person="carla")
+    await town.ask("/buildio app shop", "v1 succeeded", person="carla")
+    await town.ask("/buildio app shop-staging", "/buildio connect", person="carla")
+
+
+async def test_an_app_is_shown_as_it_stands_and_brought_up_to_date(town: Town) -> None:
+    card = await town.ask("/buildio app shop", "v1 succeeded")
+    words = town.words(card)
+    assert "3 of 3 up" in words
+    assert "[Subscribe…]" in words
+    town.buildio.deploy(town.buildio.shop, branch="main")
+    town.buildio.finish(town.buildio.shop, error="Build failed: no Procfile")
+    town.buildio.crash(town.buildio.dyno(town.buildio.shop, "web.1"))
+    await town.people.click("anna", card, "Refresh")
+    await town.until(lambda: "Build failed: no Procfile" in town.words(card))
+    assert "crashed: `web.1`" in town.words(card)
+
+
+async def test_an_app_in_a_list_is_opened(town: Town) -> None:
+    listed = await town.ask("/buildio apps", "4 apps")
+    await town.press(listed, "Details of shop", "3 of 3 up")
+
+
+async def test_a_channel_chooses_one_app_of_each_provider(town: Town) -> None:
+    await town.ask("/buildio use shop", "shop is this channel's app now")
+    await town.ask("/bitrise use android", "Sample Android is this channel's app now")
+    await town.ask("/buildio app", "v1 succeeded")
+    await town.ask("/bitrise status", "Sample Android")
+    await town.people.command("anna", "builds", "/buildio use")
+    await town.slack.wait_for_modal("anna", "Commands here that name no app")
+    [staging] = await town.people.options("anna", "pick_app", "staging")
+    await town.people.submit("anna", {"app": staging})
+    await town.told("shop-staging is this channel's app now")
+    await town.ask("/bitrise status", "Sample Android")
+
+
+# Subscriptions.
+
+
+async def test_a_channel_is_told_how_deployments_end_and_says_why(town: Town) -> None:
+    await town.ask("/buildio subscribe shop workflow:deploy status:failed", "anna subscribed this channel")
+    await town.ask("/buildio subscribe shop workflow:web.*", "anna subscribed this channel")
+    town.buildio.deploy(town.buildio.shop, branch="main")
+    town.buildio.finish(town.buildio.shop, error="Build failed: no Procfile")
+    told = await town.told("shop deployment v2", person=None)
+    assert "Build failed: no Procfile" in town.words(told)
+    for which in ("#2", "shop v2"):
+        why = town.words(await town.ask(f"/buildio why {which}", "1. every failure in shop"))
+        assert "it told this build here" in why
+        assert "2. " in why
+        assert "it kept silent because its workflow" in why
+
+
+async def test_what_was_seen_is_shown_to_nobody_who_has_lost_the_app_since_their_list_was_read(
+    town: Town,
+) -> None:
+    await town.ask("/buildio subscribe shop", "subscribed")
+    town.buildio.deploy(town.buildio.shop, branch="main")
+    town.buildio.finish(town.buildio.shop, error="Build failed: no Procfile")
+    await town.told("shop deployment v2", person=None)
+    await town.ask("/buildio why shop v2", "deployment v2", person="ben")
+    ben = next(one for one in town.buildio.members if one.startswith("ben"))
+    town.buildio.let(ben, town.buildio.acme, None)
+    for words in ("why shop v2", "why v2", "subscribe shop status:failed preview"):
+        said = await town.ask(f"/buildio {words}", "knows no such thing", person="ben")
+        assert "deployment" not in town.words(said)
+
+
+async def test_a_preview_tells_from_what_was_seen(town: Town) -> None:
+    await town.ask("/buildio subscribe shop", "subscribed")
+    town.buildio.deploy(town.buildio.shop, branch="main")
+    town.buildio.finish(town.buildio.shop, error="Build failed: no Procfile")
+    await town.told("shop deployment v2", person=None)
+    words = town.words(
+        await town.ask("/buildio subscribe shop status:failed preview", "would have been told")
+    )
+    assert "1 of the last" in words
+    assert "deployment v2" in words
+    assert "Nothing was subscribed" in words
+
+
+async def test_both_providers_subscriptions_stand_in_one_list(town: Town) -> None:
+    await town.ask("/buildio subscribe shop", "subscribed")
+    alone = town.words(await town.ask("/buildio subscriptions", "This channel is told of"))
+    assert "Build.io:" not in alone
+    await town.ask("/bitrise subscribe android status:failed", "subscribed")
+    for command in ("/bitrise", "/buildio"):
+        words = town.words(await town.ask(f"{command} subscriptions", "This channel is told of"))
+        assert "1. Build.io: every deployment's end" in words
+        assert "2. Bitrise: every failure in Sample Android" in words
+    await town.ask("/buildio unsubscribe", "ended the subscription to shop")
+    await town.ask("/buildio unsubscribe", "Which app?")
+    await town.ask("/buildio unsubscribe 2", "ended the subscription to Sample Android")
+    await town.ask("/buildio subscriptions", "/buildio subscribe APP")
+
+
+async def test_what_the_bot_can_not_see_is_not_subscribed(town: Town) -> None:
+    town.buildio.let("build-service", town.buildio.labs, None)
+    words = town.words(
+        await town.ask("/buildio subscribe ledger", "You can see ledger at Build.io, but I can't")
+    )
+    assert "Bitrise" not in words
+    await town.ask("/buildio subscriptions", "told of nothing yet")
+
+
+async def test_a_rule_about_one_provider_leaves_the_other_alone(tmp_path: Path) -> None:
+    (tmp_path / "policy.toml").write_text(NOBODY_SUBSCRIBES_THERE)
+    async with open_town(tmp_path, policy_file=str(tmp_path / "policy.toml")) as town:
+        await town.connect("anna", provider=Provider.BUILDIO)
+        await town.ask("/buildio subscribe shop", "Nobody may change subscriptions of shop here")
+        await town.ask("/buildio use shop", "Nobody may change subscriptions of shop here")
+        await town.ask("/bitrise subscribe android", "subscribed")
+
+
+async def test_who_changes_subscriptions_there_needs_an_account_there(town: Town) -> None:
+    people = town.slack.workspace.people
+    people["U0CARLA"] = replace(people["U0CARLA"], guest=False)
+    await town.ask("/buildio subscribe shop", "subscribed")
+    await town.ask("/buildio unsubscribe shop", "/buildio connect", person="carla")
+    await town.ask("/bitrise subscribe android", "subscribed", person="carla")
+
+
+# Forms.
+
+
+async def test_a_subscription_is_filled_in_with_what_the_app_has(town: Town) -> None:
+    await town.people.command("anna", "builds", "/buildio subscribe")
+    opened = await town.slack.wait_for_modal("anna", "But not branches")
+    assert "Deployments (deploy) and processes (web.1)" in town.slack.modal_words(opened)
+    [group] = await town.people.options("anna", "pick_app", "shop-st")
+    await town.people.use("anna", "pick_app", group["options"][0])
+    await town.until(lambda: town.buildio.staging.id in opened.view["private_metadata"])
+    for typed, expected in (("", ["deploy", "web.*", "web.1"]), ("worker", ["worker"])):
+        options = await town.people.options("anna", "pick_workflow", typed)
+        assert [one["text"]["text"] for one in options] == expected
+    branches = await town.people.options("anna", "pick_branch", "", block_id="branches")
+    assert [one["text"]["text"] for one in branches] == ["main"]
+    await town.people.submit("anna", {"workflows": options, "more": "target:main"})
+    assert "For example: /buildio subscribe by:@me -by:bot" in opened.errors["more"]
+    await town.people.submit("anna", {"more": "by:@me"})
+    await town.told("anna subscribed this channel to")
+    await town.ask("/buildio subscriptions", "in shop-staging with workflow `worker`, by @anna")
+
+
+async def test_a_subscription_is_edited_with_the_words_of_its_provider(town: Town) -> None:
+    await town.ask("/buildio subscribe shop branch:main", "subscribed")
+    listed = await town.ask("/bitrise subscriptions", "in shop")
+    await town.people.click("anna", listed, "Edit")
+    opened = await town.slack.wait_for_modal("anna", "What is told of shop")
+    assert "Deployments (deploy) and processes (web.1)" in town.slack.modal_words(opened)
+    await town.people.submit("anna", {"results": ["Every failure"], "more": "-by:bot"})
+    await town.told("anna changed a subscription: now every failure in shop")
+
+
+async def test_on_the_home_apps_of_both_are_found_and_subscriptions_name_their_provider(town: Town) -> None:
+    await town.connect("anna")
+    await town.ask("/buildio subscribe shop", "subscribed")
+    await town.ask("/bitrise subscribe android", "subscribed")
+    town.people.open_home("anna")
+    await town.until(lambda: "Build.io: every deployment's end" in home(town))
+    assert "Bitrise: every build's end in Sample Android" in home(town)
+    assert "You are `anna-berg@acme.example` there." in home(town)
+    found = await town.people.options("anna", "pick_app", "s")
+    assert offered(found)["Build.io"] == ["shop", "shop-pr-42", "shop-staging"]
+    assert "Sample Android" in offered(found)["Bitrise"]
+    shop = next(group for group in found if group["label"]["text"] == "Build.io")["options"][0]
+    await town.people.use("anna", "pick_app", shop)
+    opened = await town.slack.wait_for_modal("anna", "3 of 3 up")
+    await town.people.use("anna", "Subscribe…")
+    opened = await town.slack.wait_for_modal("anna", "But not branches")
+    assert "shop" in town.slack.modal_words(opened)
+    await town.people.submit("anna", {"channel": "C0RANDOM"})
+    await town.told("anna subscribed this channel to", channel="random")
+
+
+async def test_an_app_of_the_other_provider_can_be_picked_in_the_form(town: Town) -> None:
+    await town.connect("anna")
+    await town.people.command("anna", "builds", "/bitrise subscribe")
+    opened = await town.slack.wait_for_modal("anna", "But not branches")
+    found = await town.people.options("anna", "pick_app", "shop")
+    assert [*offered(found)] == ["Bitrise", "Build.io"]
+    shop = found[1]["options"][0]
+    await town.people.use("anna", "pick_app", shop)
+    await town.until(lambda: "Deployments (deploy)" in town.slack.modal_words(opened))
+    await town.people.submit("anna", {})
+    await town.told("every deployment's end")
+    await town.ask("/buildio unsubscribe shop", "ended the subscription to shop")

@@ -1,0 +1,97 @@
+"""A provider that nobody has heard of, in one folder (tests/tiny): all else is there already."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from domain.build import App
+from domain.errors import ProviderDown
+from domain.notifications.rule import Result, Style, Terms
+from sandbox.clock import Clock
+from storage.repositories import Storage
+from tests.support.factories import NOON
+from tests.support.notification_harness import Telling, telling
+from tests.tiny.simulator import Job, TinyService
+from tests.tiny.source import TINY, TinyReader
+
+LIBRARY = App(provider=TINY, slug="library", title="Library")
+
+
+class Town:
+    def __init__(self, service: TinyService, clock: Clock, watch: Telling) -> None:
+        self.service, self.clock, self.watch = service, clock, watch
+
+    def run(self) -> Job:
+        self.clock.skip(timedelta(minutes=1))
+        return self.service.run(LIBRARY.slug, self.clock())
+
+    def end(self, job: Job, *, passed: bool) -> None:
+        self.clock.skip(timedelta(minutes=1))
+        job.passed, job.ended_at = passed, self.clock()
+
+
+@pytest.fixture
+async def town(storage: Storage) -> AsyncIterator[Town]:
+    clock, service = Clock(lambda: NOON), TinyService()
+    async with telling(storage, lambda: TinyReader(service), clock) as watch:
+        yield Town(service, clock, watch)
+
+
+async def test_its_builds_are_told_once_whatever_was_there_before(town: Town) -> None:
+    town.end(town.run(), passed=False)
+    open_ = town.run()
+    await town.watch.subscribe(LIBRARY)
+    town.end(open_, passed=True)
+    town.end(town.run(), passed=False)
+    for _ in range(3):
+        await town.watch.look_and_tell()
+    assert town.watch.told == ["✅ Library #2 succeeded", "❌ Library #3 failed"]
+
+
+async def test_its_cards_lead_to_its_own_page_and_offer_nothing_that_it_can_not_do(town: Town) -> None:
+    await town.watch.subscribe(LIBRARY)
+    town.end(town.run(), passed=False)
+    await town.watch.look_and_tell()
+    [post] = town.watch.slack.posts("builds")
+    pressed = [one for block in post.blocks for one in block.get("elements", []) if one["type"] == "button"]
+    assert [(one["text"]["text"], one["url"]) for one in pressed] == [
+        ("Open in Tiny CI", "https://tiny.example/library/1")
+    ]
+
+
+async def test_its_builds_are_told_after_an_outage_and_a_restart(town: Town) -> None:
+    await town.watch.subscribe(LIBRARY)
+    job = town.run()
+    assert (await town.watch.look_and_tell()).running
+    town.end(job, passed=True)
+    town.service.away = True
+    with pytest.raises(ProviderDown, match="Tiny CI can't be reached"):
+        await town.watch.look_and_tell()
+    town.service.away = False
+    town.watch.restart()
+    await town.watch.look_and_tell()
+    assert town.watch.told == ["✅ Library #1 succeeded"]
+
+
+async def test_filters_series_and_styles_are_those_of_everybody(town: Town) -> None:
+    await town.watch.subscribe(LIBRARY, Terms(results=frozenset({Result.BROKEN, Result.FIXED})))
+    for passed in (True, False, False, True):
+        town.end(town.run(), passed=passed)
+    await town.watch.look_and_tell()
+    assert town.watch.told == ["❌ Library #2 failed", "✅ Library #4 succeeded"]
+
+
+async def test_a_series_is_one_card_that_changes(town: Town) -> None:
+    await town.watch.subscribe(LIBRARY, Terms(style=Style.CARD))
+    for passed in (True, False, False):
+        town.end(town.run(), passed=passed)
+        await town.watch.look_and_tell()
+    [broken] = town.watch.told
+    assert broken == "🔴 Library on `main` is broken"
+    town.end(town.run(), passed=True)
+    await town.watch.look_and_tell()
+    [mended] = town.watch.told
+    assert mended.startswith("🟢 Library on `main` is green again")

@@ -1,0 +1,51 @@
+"""Installing an app by hand, request by request."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import aiohttp
+from yarl import URL
+
+from sandbox.slack.installations import CLIENT_ID, CLIENT_SECRET
+from sandbox.slack.server import SlackSandbox
+from tests.sandbox.slack.web_api_call import call
+
+Json = dict[str, Any]
+BACK = "https://app.example/back"
+
+
+def asking(slack: SlackSandbox, **changed: str) -> str:
+    """Slack's page, for all scopes of the manifest."""
+    scopes = ",".join(slack.manifest["oauth_config"]["scopes"]["bot"])
+    query = {"client_id": CLIENT_ID, "scope": scopes, "state": "s&1", "redirect_uri": BACK}
+    return str(URL(f"{slack.url}/oauth/v2/authorize").with_query(query | changed))
+
+
+async def allowed(slack: SlackSandbox, *, team: str = "T0ACME", address: str = "", **form: str) -> Json:
+    """Press Allow, without going where it leads: what the app's own address is given."""
+    async with aiohttp.ClientSession() as session:
+        async with session.get(URL(address or asking(slack)).update_query(team=team)) as page:
+            text = await page.text()
+            assert page.status == 200, text
+        asked = text.partition('name="asked" value="')[2].partition('"')[0]
+        given = {"asked": asked, "team": team, "person": "dana", "press": "Allow"} | form
+        async with session.post(
+            f"{slack.url}/oauth/v2/authorize", data=given, allow_redirects=False
+        ) as answer:
+            if answer.status != 302:
+                return {"status": answer.status, "text": await answer.text()}
+            location = answer.headers["Location"]
+    assert location.startswith(BACK)
+    return {name: value for name, [value] in parse_qs(urlsplit(location).query).items()}
+
+
+async def exchange(slack: SlackSandbox, **given: Any) -> Json:
+    secrets = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
+    return await call(slack, "oauth.v2.access", token="", **(secrets | given))
+
+
+async def installed(slack: SlackSandbox, **form: str) -> Json:
+    code = (await allowed(slack, **form))["code"]
+    return await exchange(slack, code=code, redirect_uri=BACK)

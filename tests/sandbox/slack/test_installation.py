@@ -1,0 +1,422 @@
+"""Installing an app by Slack's flow: the page, the code, the token, and how each of them is refused."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from yarl import URL
+
+from sandbox.slack.input_values import CannotDo
+from sandbox.slack.installations import CLIENT_ID, CLIENT_SECRET
+from sandbox.slack.server import BOT_TOKEN, SlackSandbox
+from sandbox.slack.users import Enterprise
+from tests.sandbox.slack.installation_requests import BACK, allowed, asking, exchange, installed
+from tests.sandbox.slack.web_api_call import call
+from tests.third_party_apps.distributed_app import MANIFEST, SCOPES, rotating, visiting
+
+Json = dict[str, Any]
+
+
+class Hours:
+    """Time that goes on only when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def hours() -> Hours:
+    return Hours()
+
+
+@pytest.fixture(params=[MANIFEST], ids=["no rotation"])
+async def slack(request: pytest.FixtureRequest, hours: Hours) -> AsyncIterator[SlackSandbox]:
+    opened = await SlackSandbox(request.param, hours).start()
+    opened.redirect_urls = [BACK]
+    opened.add_workspace()
+    yield opened
+    await opened.close()
+
+
+async def test_bolts_own_flow_installs_an_app_that_then_answers_there(tmp_path: Path) -> None:
+    slack = await SlackSandbox(MANIFEST).start()
+    acme = slack.add_workspace()
+    async with visiting(slack, tmp_path) as visitor:
+        with pytest.raises(CannotDo, match="not a valid command"):
+            await acme.people.command("emil", "builds", "/greet")
+        status, text = await slack.install(visitor.install_url, team="T0ACME", person="emil")
+        assert (status, "Thank you" in text) == (200, True), text
+        acme.people.invite("builds")
+        await acme.people.command("emil", "builds", "/greet")
+        await acme.wait_for_post("builds", "Hello @emil, I am @visitor")
+        assert (await visitor.wait_for("/greet"))["team_id"] == "T0ACME"
+        acme.people.say("emil", "builds", "@visitor, please")
+        post = await acme.wait_for_post("builds", "You called?")
+        assert post.as_slack_sends_it()["team"] == "T0ACME"
+        heard = await visitor.wait_for("app_mention")
+        assert heard["team_id"] == heard["event"]["team"] == heard["authorizations"][0]["team_id"] == "T0ACME"
+        assert heard["authorizations"][0]["user_id"] == acme.workspace.bot_user
+        assert slack.posts("builds") == []
+        assert slack.violations == []
+    await slack.close()
+
+
+async def test_bolts_own_flow_is_told_of_a_cancel_and_of_a_stranger(tmp_path: Path) -> None:
+    slack = await SlackSandbox(MANIFEST).start()
+    acme = slack.add_workspace()
+    acme.workspace.only_admins_install = True
+    async with visiting(slack, tmp_path) as visitor:
+        _, text = await slack.install(visitor.install_url, team="T0ACME", press="Cancel")
+        assert "access_denied" in text
+        status, text = await slack.install(visitor.install_url, team="T0ACME", person="emil")
+        assert (status, "Only admins may install apps in Acme" in text) == (403, True)
+        status, _ = await slack.install(visitor.install_url, team="T0ACME", person="dana")
+        assert status == 200
+        bot = await visitor.store.async_find_bot(enterprise_id=None, team_id="T0ACME")
+        assert bot is not None
+        assert bot.bot_user_id == acme.workspace.bot_user
+    await slack.close()
+
+
+async def test_the_page_names_the_app_its_scopes_and_the_workspaces(slack: SlackSandbox) -> None:
+    async with aiohttp.ClientSession() as session, session.get(asking(slack)) as page:
+        text = await page.text()
+    assert "Visitor asks to be let into Sandbox" in text
+    assert all(f"<code>{scope}</code>" in text for scope in SCOPES)
+    assert ">Acme</a>" in text
+    assert ">Anna Berg, an admin<" in text
+    assert "default-src 'none'" in page.headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"client_id": "1.2"}, "Invalid client_id parameter"),
+        ({"scope": "chat:write,admin"}, "Invalid permissions requested: admin"),
+        ({"scope": ""}, "No scopes requested"),
+        ({"user_scope": "chat:write"}, "Invalid permissions requested: chat:write"),
+        ({"redirect_uri": "https://app.example.evil.test/back"}, "did not match any configured URIs"),
+        ({"redirect_uri": "https://app.example/elsewhere"}, "did not match any configured URIs"),
+        ({"redirect_uri": "https://app.example/back/../elsewhere"}, "did not match any configured URIs"),
+        ({"redirect_uri": "http://app.example/back"}, "did not match any configured URIs"),
+        ({"redirect_uri": "https://app.example/back<script>"}, "back&lt;script&gt;"),
+        ({"team": "T0NOWHERE"}, "There is no workspace T0NOWHERE"),
+    ],
+)
+async def test_the_page_refuses_what_slack_refuses(
+    slack: SlackSandbox, changed: dict[str, str], words: str
+) -> None:
+    async with aiohttp.ClientSession() as session, session.get(asking(slack, **changed)) as page:
+        assert page.status == 400
+        assert words in await page.text()
+
+
+async def test_without_a_registered_address_nothing_is_installed(slack: SlackSandbox) -> None:
+    slack.redirect_urls = []
+    async with aiohttp.ClientSession() as session, session.get(asking(slack)) as page:
+        assert "did not match any configured URIs" in await page.text()
+
+
+async def test_state_comes_back_with_a_code_and_with_a_cancel(slack: SlackSandbox) -> None:
+    assert set(given := await allowed(slack)) == {"code", "state"}
+    assert given["state"] == "s&1"
+    assert await allowed(slack, press="Cancel") == {"error": "access_denied", "state": "s&1"}
+
+
+@pytest.mark.parametrize(
+    ("person", "words"),
+    [("fay", "Guests can&#x27;t install apps"), ("anna", "anna has no account there")],
+)
+async def test_a_guest_and_somebody_of_another_workspace_can_not_install(
+    slack: SlackSandbox, person: str, words: str
+) -> None:
+    answer = await allowed(slack, person=person)
+    assert answer["status"] == 403
+    assert words in answer["text"]
+
+
+async def test_a_code_becomes_a_token_once(slack: SlackSandbox) -> None:
+    code = (await allowed(slack))["code"]
+    answer = await exchange(slack, code=code, redirect_uri=BACK)
+    assert answer["team"] == {"id": "T0ACME", "name": "Acme"}
+    assert answer["authed_user"] == {"id": "U0ACMEDANA"}
+    assert (answer["token_type"], answer["enterprise"], answer["is_enterprise_install"]) == (
+        "bot",
+        None,
+        False,
+    )
+    assert answer["scope"].split(",") == SCOPES
+    assert answer["access_token"].startswith("xoxb-")
+    assert "refresh_token" not in answer
+    again = await exchange(slack, code=code, redirect_uri=BACK)
+    assert again["error"] == "code_already_used"
+    assert await exchange(slack, code="made-up", redirect_uri=BACK) | {"headers": {}} == {
+        "status": 200,
+        "headers": {},
+        "ok": False,
+        "error": "invalid_code",
+    }
+    who = await call(slack, "auth.test", token=answer["access_token"])
+    assert (who["team_id"], who["team"], who["user_id"]) == ("T0ACME", "Acme", answer["bot_user_id"])
+
+
+async def test_a_code_lives_ten_minutes(slack: SlackSandbox, hours: Hours) -> None:
+    early, late = (await allowed(slack))["code"], (await allowed(slack))["code"]
+    hours.now += 600
+    assert (await exchange(slack, code=early, redirect_uri=BACK))["ok"] is True
+    hours.now += 1
+    assert (await exchange(slack, code=late, redirect_uri=BACK))["error"] == "invalid_code"
+
+
+@pytest.mark.parametrize(
+    ("given", "error"),
+    [
+        ({"client_id": "1.2"}, "invalid_client_id"),
+        ({"client_id": ""}, "invalid_client_id"),
+        ({"client_secret": "guessed"}, "bad_client_secret"),
+        ({"redirect_uri": f"{BACK}/below"}, "bad_redirect_uri"),
+        ({"redirect_uri": ""}, "bad_redirect_uri"),
+        ({"grant_type": "password"}, "invalid_grant_type"),
+        ({"grant_type": "refresh_token", "refresh_token": "xoxe-1-guessed"}, "invalid_refresh_token"),
+    ],
+)
+async def test_an_exchange_is_refused_in_slacks_words_and_the_code_still_works(
+    slack: SlackSandbox, given: dict[str, str], error: str
+) -> None:
+    code = (await allowed(slack))["code"]
+    assert (await exchange(slack, **({"code": code, "redirect_uri": BACK} | given)))["error"] == error
+    assert (await exchange(slack, code=code, redirect_uri=BACK))["ok"] is True
+
+
+async def test_an_app_may_leave_out_where_to_go_back_to(slack: SlackSandbox) -> None:
+    address = str(URL(asking(slack)).without_query_params("redirect_uri"))
+    code = (await allowed(slack, address=address))["code"]
+    assert (await exchange(slack, code=code, redirect_uri="https://app.example/x"))[
+        "error"
+    ] == "bad_redirect_uri"
+    assert (await exchange(slack, code=code))["ok"] is True
+
+
+async def test_id_and_secret_may_come_by_http_basic(slack: SlackSandbox) -> None:
+    code = (await allowed(slack))["code"]
+    for secret, expected in (("guessed", "bad_client_secret"), (CLIENT_SECRET, None)):
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(
+                slack.api_url + "oauth.v2.access",
+                data={"code": code, "redirect_uri": BACK},
+                headers={"Authorization": aiohttp.encode_basic_auth(CLIENT_ID, secret)},
+            ) as answer,
+        ):
+            assert (await answer.json()).get("error") == expected
+
+
+async def test_no_secret_of_an_install_stands_in_the_inspector(slack: SlackSandbox) -> None:
+    answer = await installed(slack)
+    shown = str([entry.as_json() for entry in slack.journal.entries])
+    assert "oauth.v2.access" in shown
+    assert answer["access_token"] not in shown
+    assert CLIENT_SECRET not in shown
+
+
+async def test_installing_again_gives_the_same_token_with_more_scopes(slack: SlackSandbox) -> None:
+    some = (await allowed(slack, address=asking(slack, scope="chat:write,users:read")))["code"]
+    first = await exchange(slack, code=some, redirect_uri=BACK)
+    missing = await call(slack, "usergroups.list", token=first["access_token"])
+    assert (missing["error"], missing["needed"]) == ("missing_scope", "usergroups:read")
+    assert missing["headers"]["X-OAuth-Scopes"] == "chat:write,users:read"
+    more = (await allowed(slack, address=asking(slack, scope="usergroups:read")))["code"]
+    second = await exchange(slack, code=more, redirect_uri=BACK)
+    assert second["access_token"] == first["access_token"]
+    assert second["scope"] == "chat:write,usergroups:read,users:read"
+    assert (await call(slack, "usergroups.list", token=first["access_token"]))["usergroups"] == []
+
+
+@pytest.mark.parametrize("slack", [rotating()], indirect=True, ids=["rotation"])
+async def test_a_rotating_token_ends_and_its_refresh_token_works_once(
+    slack: SlackSandbox, hours: Hours
+) -> None:
+    first = await installed(slack)
+    assert first["access_token"].startswith("xoxe.xoxb-1-")
+    assert first["refresh_token"].startswith("xoxe-1-")
+    assert first["expires_in"] == 43_200
+
+    async def refreshed(token: str) -> Json:
+        return await exchange(slack, grant_type="refresh_token", refresh_token=token)
+
+    async def error(token: str) -> str | None:
+        found: str | None = (await call(slack, "auth.test", token=token)).get("error")
+        return found
+
+    hours.now += 43_000
+    second = await refreshed(first["refresh_token"])
+    assert second["team"] == first["team"]
+    assert second["access_token"] != first["access_token"]
+    assert "authed_user" not in second
+    # The one before goes on until its own end.
+    assert [await error(one["access_token"]) for one in (first, second)] == [None, None]
+    assert (await refreshed(first["refresh_token"]))["error"] == "invalid_refresh_token"
+    hours.now += 200
+    assert [await error(one["access_token"]) for one in (first, second)] == ["token_expired", None]
+    slack.expire_tokens("T0ACME")
+    assert await error(second["access_token"]) == "token_expired"
+    third = await refreshed(second["refresh_token"])
+    assert await error(third["access_token"]) is None
+    slack.uninstall("T0ACME")
+    assert await error(third["access_token"]) == "account_inactive"
+    assert (await refreshed(third["refresh_token"]))["error"] == "invalid_refresh_token"
+
+
+async def test_tokens_that_never_end_can_not_be_made_to(slack: SlackSandbox) -> None:
+    with pytest.raises(ValueError, match="tokens do not rotate"):
+        slack.expire_tokens("T0SANDBOX")
+
+
+async def test_a_token_that_was_given_back_is_refused(slack: SlackSandbox) -> None:
+    token = (await installed(slack))["access_token"]
+    acme = slack.workplaces["T0ACME"]
+    acme.people.invite("builds")
+    assert (await call(slack, "auth.revoke", token=token, test="1"))["revoked"] is False
+    assert (await call(slack, "auth.test", token=token))["ok"] is True
+    assert (await call(slack, "auth.revoke", token=token))["revoked"] is True
+    assert (await call(slack, "auth.test", token=token))["error"] == "token_revoked"
+    assert acme.workspace.bot_user not in acme.workspace.channel("builds").members
+    assert (await call(slack, "auth.test", token=BOT_TOKEN))["team_id"] == "T0SANDBOX"
+    # Whoever installs it again gets a new one.
+    assert (await installed(slack))["access_token"] != token
+
+
+async def test_an_app_hears_that_it_was_uninstalled_and_is_gone_there(tmp_path: Path) -> None:
+    slack = await SlackSandbox(MANIFEST).start()
+    acme = slack.add_workspace()
+    async with visiting(slack, tmp_path) as visitor:
+        await slack.install(visitor.install_url, team="T0ACME")
+        bot = await visitor.store.async_find_bot(enterprise_id=None, team_id="T0ACME")
+        assert bot is not None
+        acme.people.invite("builds")
+        slack.uninstall("T0ACME")
+        assert (await call(slack, "auth.test", token=bot.bot_token or ""))["error"] == "account_inactive"
+        gone = await visitor.wait_for("app_uninstalled")
+        assert (gone["team_id"], "authorizations" in gone) == ("T0ACME", False)
+        revoked = await visitor.wait_for("tokens_revoked")
+        assert revoked["event"]["tokens"] == {"oauth": [], "bot": [acme.workspace.bot_user]}
+        assert acme.workspace.bot_user not in acme.workspace.channel("builds").members
+        with pytest.raises(CannotDo, match="not a valid command"):
+            await acme.people.command("emil", "builds", "/greet")
+        with pytest.raises(CannotDo, match="visitor is not installed in Acme"):
+            await acme.people.shortcut("emil", "sign")
+        with pytest.raises(KeyError):
+            slack.uninstall("T0ACME")
+        assert (await call(slack, "auth.test"))["ok"] is True
+        assert slack.violations == []
+    await slack.close()
+
+
+GRID = Enterprise("E0GRID", "Grid Inc")
+
+
+async def test_an_organisation_has_one_token_for_all_its_workspaces(tmp_path: Path) -> None:
+    slack = await SlackSandbox(MANIFEST).start()
+    east = slack.add_workspace("T0EAST", "East", enterprise=GRID)
+    west = slack.add_workspace("T0WEST", "West", enterprise=GRID)
+    slack.add_workspace()
+    async with visiting(slack, tmp_path) as visitor:
+        status, text = await slack.install(visitor.install_url, team="T0EAST", organisation=True)
+        assert status == 200, text
+        bot = await visitor.store.async_find_bot(
+            enterprise_id="E0GRID", team_id=None, is_enterprise_install=True
+        )
+        assert bot is not None
+        assert (bot.team_id, bot.enterprise_name, bot.is_enterprise_install) == (None, "Grid Inc", True)
+        token = bot.bot_token or ""
+        who = await call(slack, "auth.test", token=token)
+        assert (who["team_id"], who["enterprise_id"], who["is_enterprise_install"]) == (
+            "E0GRID",
+            "E0GRID",
+            True,
+        )
+        assert east.workspace.bot_user == west.workspace.bot_user == who["user_id"]
+
+        # Events, commands and modals of either workspace.
+        for place, person in ((east, "dana"), (west, "emil")):
+            place.people.invite("builds")
+            place.people.say(person, "builds", "@visitor!")
+            await place.wait_for_post("builds", "You called?")
+            heard = visitor.heard.pop(0)
+            assert (heard["team_id"], heard["enterprise_id"]) == (place.workspace.team, "E0GRID")
+            [authorization] = heard["authorizations"]
+            assert (authorization["team_id"], authorization["is_enterprise_install"]) == (None, True)
+        await west.people.command("emil", "builds", "/greet")
+        await west.wait_for_post("builds", "Hello @emil")
+        typed = await visitor.wait_for("/greet")
+        assert (typed["team_id"], typed["enterprise_id"], typed["is_enterprise_install"]) == (
+            "T0WEST",
+            "E0GRID",
+            "true",
+        )
+        await west.people.shortcut("emil", "sign")
+        await west.wait_for_modal("emil", "Sign")
+        await west.people.submit("emil")
+        sent = await visitor.wait_for("view_submission")
+        assert (sent["team"], sent["user"]["team_id"], sent["view"]["team_id"]) == (None, "T0WEST", "T0WEST")
+        assert (sent["enterprise"]["id"], sent["is_enterprise_install"]) == ("E0GRID", True)
+
+        # A call says where, or names something that is there.
+        emil = west.workspace.person("emil").id
+        assert (await call(slack, "users.info", token=token, user=emil))["user"]["team_id"] == "T0WEST"
+        assert (await call(slack, "usergroups.list", token=token))["error"] == "missing_argument"
+        assert (await call(slack, "usergroups.list", token=token, team_id="T0WEST"))["usergroups"] == []
+        assert (await call(slack, "usergroups.list", token=token, team_id="T0ACME"))[
+            "error"
+        ] == "team_access_not_granted"
+        posted = await call(slack, "chat.postMessage", token=token, channel="C0WESTBUILDS", text="west")
+        assert posted["message"]["team"] == "T0WEST"
+        for channel in ("C0BUILDS", "C0ACMEBUILDS"):
+            refused = await call(slack, "chat.postMessage", token=token, channel=channel, text="x")
+            assert refused["error"] == "channel_not_found"
+
+        slack.uninstall("E0GRID")
+        assert (await call(slack, "auth.test", token=token))["error"] == "account_inactive"
+        gone = await visitor.wait_for("app_uninstalled")
+        assert (gone["team_id"], gone["enterprise_id"]) == (None, "E0GRID")
+    await slack.close()
+
+
+async def test_only_an_organisations_admins_install_in_all_of_it(slack: SlackSandbox) -> None:
+    slack.add_workspace("T0EAST", "East", enterprise=GRID)
+    refused = await allowed(slack, team="E0GRID", person="emil")
+    assert (refused["status"], "Only admins may install apps in all of Grid Inc" in refused["text"]) == (
+        403,
+        True,
+    )
+    answer = await installed(slack, team="E0GRID", person="dana")
+    assert (answer["team"], answer["enterprise"], answer["is_enterprise_install"]) == (
+        None,
+        {"id": "E0GRID", "name": "Grid Inc"},
+        True,
+    )
+
+
+async def test_an_app_that_is_not_made_for_organisations_is_not_offered_to_one() -> None:
+    manifest = deepcopy(MANIFEST)
+    manifest["settings"]["org_deploy_enabled"] = False
+    slack = await SlackSandbox(manifest).start()
+    slack.redirect_urls = [BACK]
+    slack.add_workspace("T0EAST", "East", enterprise=GRID)
+    async with aiohttp.ClientSession() as session, session.get(asking(slack, team="E0GRID")) as page:
+        assert "There is no workspace E0GRID" in await page.text()
+    answer = await installed(slack, team="T0EAST")
+    assert (answer["team"]["id"], answer["enterprise"]["id"], answer["is_enterprise_install"]) == (
+        "T0EAST",
+        "E0GRID",
+        False,
+    )
+    await slack.close()

@@ -1,0 +1,143 @@
+"""Bolt apps that are not ours work in the sandbox unchanged, over both of Slack's lines."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from sandbox.slack.input_values import CannotDo
+from sandbox.slack.server import SlackSandbox
+from sandbox.slack.workspace import Post
+from tests.third_party_apps import block_gallery, echo
+from tests.third_party_apps.bolt_runner import bolt, served
+
+LINES = ("socket", "http")
+
+
+@pytest.fixture(params=LINES)
+async def echoing(request: pytest.FixtureRequest) -> AsyncIterator[SlackSandbox]:
+    slack = await SlackSandbox(echo.MANIFEST).start()
+    async with bolt(slack) as app:
+        echo.echo(app)
+        async with served(app, slack, request.param):
+            yield slack
+    await slack.close()
+
+
+class Shelf:
+    def __init__(self, slack: SlackSandbox, late: asyncio.Event) -> None:
+        self.slack, self.people, self.late = slack, slack.people, late
+
+
+@pytest.fixture(params=LINES)
+async def kept(request: pytest.FixtureRequest) -> AsyncIterator[Shelf]:
+    slack = await SlackSandbox(block_gallery.MANIFEST).start()
+    late = asyncio.Event()
+    async with bolt(slack) as app:
+        block_gallery.shelf(app, let_late_go=late)
+        async with served(app, slack, request.param):
+            yield Shelf(slack, late)
+    await slack.close()
+
+
+async def test_an_echo_app_echoes(echoing: SlackSandbox) -> None:
+    done = await echoing.people.command("anna", "random", "/echo hello &amp; goodbye")
+    assert done is not None
+    post = await echoing.wait_for_post("random", "You said: hello & goodbye", viewer="anna")
+    assert post.only_for == "U0ANNA"
+    assert echoing.violations == []
+
+
+async def test_shortcuts_search_and_stacked_modals(kept: Shelf) -> None:
+    await kept.people.shortcut("anna", "put")
+    opened = await kept.slack.wait_for_modal("anna", "Put a book")
+    assert await kept.people.options("anna", "book", "B") == []  # fewer letters than the app wants
+    found = await kept.people.options("anna", "book", "book 19")
+    assert len(found) == 100
+    assert found[0]["text"]["text"] == "Book 19"
+
+    await kept.people.submit("anna", {"book": found[0], "place": "taken"})
+    assert opened.errors == {"place": "That place is taken."}
+    await kept.people.submit("anna", {"place": "more"})
+    top = kept.people.modal("anna")
+    assert top is not None
+    assert top.view["title"]["text"] == "Once more"
+    await kept.people.close_modal("anna")
+    assert kept.people.modal("anna") is opened
+    await kept.people.submit("anna", {"place": "again"})
+    assert opened.view["title"]["text"] == "Changed"
+    await kept.people.submit("anna")
+    assert kept.people.modal("anna") is None
+
+    await kept.people.shortcut("anna", "put")
+    await kept.slack.wait_for_modal("anna", "Put a book")
+    await kept.people.submit("anna", {"book": found[1], "place": "row 3"})
+    assert kept.people.modal("anna") is None
+    await kept.slack.wait_for_post("builds", "Book 190 stands in row 3")
+    with pytest.raises(CannotDo, match="no global shortcut who"):
+        await kept.people.shortcut("anna", "who")
+    assert kept.slack.violations == []
+
+
+async def test_a_message_shortcut_knows_its_message(kept: Shelf) -> None:
+    post = kept.people.say("ben", "builds", "a riddle")
+    await kept.people.shortcut("anna", "who", post)
+    await kept.slack.wait_for_post("builds", "@ben wrote it", viewer="anna")
+
+
+async def test_a_link_is_unfurled_and_others_are_not(kept: Shelf) -> None:
+    post = kept.people.say("anna", "builds", "see https://books.example/1 and https://other.example/2")
+
+    def unfurled() -> Post | None:
+        return post if post.attachments else None
+
+    await kept.slack.workspace.wait_for(unfurled, 5, "an unfurl")
+    [attachment] = post.attachments
+    assert attachment["from_url"] == "https://books.example/1"
+    assert attachment["blocks"][0]["text"]["text"] == "*A fine book*"
+
+
+async def test_a_home_is_published_and_its_buttons_work(kept: Shelf) -> None:
+    kept.people.open_home("anna")
+
+    def shown(words: str) -> dict[str, Any] | None:
+        home = kept.slack.workspace.homes.get("U0ANNA")
+        return home if home and words in str(home) else None
+
+    await kept.slack.workspace.wait_for(lambda: shown("Counted 0 times"), 5, "a Home")
+    await kept.people.use("anna", "count")
+    await kept.slack.workspace.wait_for(lambda: shown("Counted 1 times"), 5, "the Home, counted up")
+
+
+async def test_every_element_of_a_message_says_what_was_chosen(kept: Shelf) -> None:
+    await kept.people.command("anna", "builds", "/gallery")
+    post = await kept.slack.wait_for_post("builds", "EVERY BLOCK")
+    for element, given, words in (
+        ("primary", None, "primary: pressed"),
+        ("over", "second", "over: second"),
+        ("one", "a", "one: a"),
+        ("book", block_gallery.option("Book 7"), "book: book 7"),
+        ("user", "U0BEN", "user: U0BEN"),
+        ("day", "2026-12-24", "day: 2026-12-24"),
+        ("hour", "08:15", "hour: 08:15"),
+        ("boxes", ["ticked", "not ticked"], "boxes: ticked, not ticked"),
+        ("radio", "that", "radio: that"),
+        ("several", ["x", "y"], "several: x, y"),
+    ):
+        assert await kept.people.click("anna", post, element, given) is not None
+        await kept.slack.wait_for_post("builds", words, viewer="anna")
+    with pytest.raises(CannotDo, match="there is no option z"):
+        await kept.people.click("anna", post, "one", "z")
+    assert kept.slack.violations == []
+
+
+async def test_a_late_acknowledgement_is_shown_to_the_person_and_is_a_broken_rule(kept: Shelf) -> None:
+    kept.slack.delivery.deadline_seconds = 0.2
+    assert await kept.people.command("anna", "builds", "/late") is None
+    kept.late.set()
+    [post] = kept.slack.posts("builds", "anna")
+    assert post.text == '/late failed with the error "operation_timeout"'
+    assert kept.slack.violations == ["/late: not acknowledged within 0.2 s"]

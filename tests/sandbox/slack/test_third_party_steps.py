@@ -1,0 +1,66 @@
+"""A Bolt app's step for Workflow Builder in the sandbox: its token, its buttons and its modal."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from sandbox.slack.input_values import CannotDo
+from sandbox.slack.server import SlackSandbox
+from tests.sandbox.slack.web_api_call import call
+from tests.third_party_apps.bolt_runner import bolt, served
+from tests.third_party_apps.workflow_step_app import FLAT, NESTED, manifest, stepping
+
+
+@asynccontextmanager
+async def stage(parameters: Any, line: str = "socket") -> AsyncIterator[tuple[SlackSandbox, list[str]]]:
+    slack = await SlackSandbox(manifest(parameters)).start()
+    tokens: list[str] = []
+    try:
+        async with bolt(slack) as app:
+            stepping(app, tokens)
+            async with served(app, slack, line):
+                yield slack, tokens
+    finally:
+        await slack.close()
+
+
+@pytest.mark.parametrize(("parameters", "line"), [(FLAT, "socket"), (NESTED, "http")], ids=["flat", "nested"])
+async def test_a_step_runs_with_its_own_token_until_it_is_completed(parameters: Any, line: str) -> None:
+    async with stage(parameters, line) as (slack, tokens):
+        run = slack.people.run_step("ask", {"person": "U0ANNA"})
+        post = await slack.wait_for_post("D0ANNA", "Is it well?", viewer="anna")
+        [token] = tokens
+        assert token.startswith("xwfp-")
+        assert (await call(slack, "auth.test", token=token))["user_id"] == "U0BUILDBELL"
+        await slack.people.click("anna", post, "Yes")
+        await slack.wait_for_post("D0ANNA", "It is well", viewer="anna")
+        assert (run.status, run.outputs) == ("completed", {"person": "U0ANNA"})
+        assert (await call(slack, "auth.test", token=token))["error"] == "token_revoked"
+        # A button's own token outlasts the step: with it Slack's templates change the message afterwards.
+        assert (await call(slack, "auth.test", token=tokens[1]))["ok"]
+        done = {"function_execution_id": run.id, "outputs": '{"person": "U0ANNA"}'}
+        again = await call(slack, "functions.completeSuccess", **done)
+        assert again["error"] == "execution_not_in_running_state"
+        assert slack.violations == []
+
+
+async def test_a_step_fails_at_once_or_in_a_modal_that_its_button_opened() -> None:
+    async with stage(FLAT) as (slack, _):
+        broken = slack.people.run_step("ask", {"person": "U0ANNA", "words": "break"})
+        await slack.workspace.wait_for(lambda: broken.error, 30, "the step's end")
+        assert broken.error == "There is nothing to ask"
+        run = slack.people.run_step("ask", {"person": "U0BEN"})
+        post = await slack.wait_for_post("D0BEN", "Is it well?", viewer="ben")
+        await slack.people.click("ben", post, "No")
+        await slack.wait_for_modal("ben", "Why")
+        await slack.people.submit("ben", {"why": "Too late"})
+        await slack.workspace.wait_for(lambda: run.error, 30, "the step's end")
+        assert run.error == "Too late"
+        with pytest.raises(CannotDo, match="missing required parameter person"):
+            slack.people.run_step("ask", {"words": "x"})
+        with pytest.raises(CannotDo, match="person is no slack#/types/user_id"):
+            slack.people.run_step("ask", {"person": 7})

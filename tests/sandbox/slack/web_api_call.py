@@ -1,0 +1,21 @@
+"""Calling the simulated Slack's Web API as an app does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aiohttp
+
+from sandbox.slack.server import BOT_TOKEN, SlackSandbox
+
+
+async def call(
+    slack: SlackSandbox, method: str, *, token: str = BOT_TOKEN, **arguments: Any
+) -> dict[str, Any]:
+    """One method's answer, with its HTTP status and headers."""
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(slack.api_url + method, data=arguments, headers=headers) as response,
+    ):
+        return {"status": response.status, "headers": dict(response.headers), **(await response.json())}

@@ -1,0 +1,156 @@
+"""Whoever writes what the bot reads: commit messages, branches, logs, files (SECURITY.md, C)."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from domain.log.log_text import LONGEST_LINE
+from sandbox.bitrise.state import Build
+from tests.services.features.test_access_rules import governed
+from tests.support.bot_harness import Town
+from tests.support.canary_secrets import planted, seen_in
+
+NASTY = "<!channel> <!here> <@U0BEN> <#C0RANDOM> &lt;!everyone&gt; <https://evil.example|Approve>"
+
+
+@pytest.fixture
+async def town(tmp_path: Path) -> AsyncIterator[Town]:
+    async with governed(tmp_path) as opened:
+        await opened.ask("/bitrise subscribe android", "subscribed")
+        yield opened
+
+
+def writes(build: Build, text: str) -> None:
+    """Let a build's log be this."""
+    build.log = lambda _now: text  # type: ignore[method-assign, assignment]
+
+
+async def failed_with(town: Town, log: str) -> Build:
+    build = town.bitrise.start_build(town.bitrise.android, ends_as="error")
+    writes(build, log)
+    town.bitrise.finish(build, "error")
+    town.clock.skip(timedelta(minutes=1))
+    return build
+
+
+async def test_c1_text_from_outside_pings_nobody_and_is_no_link(town: Town) -> None:
+    params = {"branch": f"b{NASTY}", "commit_message": NASTY, "commit_hash": "c0ffee" * 6}
+    town.bitrise.finish(town.bitrise.start_build(town.bitrise.android, params=params), "error")
+    told = await town.told("Sample Android #1 failed", person=None)
+    listed = await town.ask("/bitrise builds android", "Sample Android #1")
+    for post in (told, listed):
+        sent = post.text + str(post.blocks)
+        assert not re.search(r"<(!channel|!here|!everyone|@U0BEN|#C0RANDOM)", sent)
+        assert "<https://evil" not in sent
+    assert town.slack.violations == []
+
+
+async def test_c2_text_that_turns_around_or_hides_is_taken_apart(town: Town) -> None:
+    message = "safe\u202egnp.exe\u202c a\u200bb \u2066x\u2069"
+    town.bitrise.finish(town.bitrise.start_build(town.bitrise.android, params={"commit_message": message}))
+    told = await town.told("Sample Android #1 succeeded", person=None)
+    assert not re.search("[\u200b-\u200f\u202a-\u202e\u2060-\u2069]", told.text + str(told.blocks))
+
+
+async def test_c3_secrets_in_a_log_are_shown_to_nobody(town: Town) -> None:
+    log = f"step one\n{planted()}\nFAILURE: Build failed\n{planted()}\nexit code 1\n"
+    await failed_with(town, log)
+    told = await town.told("Sample Android #1 failed", person=None)
+    shown = await town.ask("/bitrise log android #1", "FAILURE")
+    await town.press(shown, "Send me the file", "in our direct messages")
+    await town.people.click("anna", shown, "Search…")
+    await town.slack.wait_for_modal("anna", "Search")
+    await town.people.submit("anna", {"word": "password"})
+    opened = await town.slack.wait_for_modal("anna", "password")
+    files = b"".join(town.slack.workspace.files.values()).decode("utf-8", "replace")
+    assert "FAILURE" in files
+    said = [
+        str(post.blocks) + post.text for one in town.slack.workspace.channels.values() for post in one.posts
+    ]
+    for text in (*said, town.words(told), town.words(shown), town.slack.modal_words(opened), files):
+        assert seen_in(text) == []
+    assert seen_in(town.kept().decode("latin-1")) == []
+
+
+async def test_c4_a_log_of_one_endless_line_or_of_millions_is_read_within_bounds(town: Town) -> None:
+    await failed_with(town, "x" * 3_000_000 + "\nexit code 1\n" + "y\n" * 300_000 + "the very end\n")
+    shown = await town.ask("/bitrise log android #1", "the very end")
+    assert len(str(shown.blocks)) < 20_000
+    await town.ask("/bitrise status android", "Sample Android")
+
+
+async def test_c7_what_breaks_the_looking_through_is_not_shown_and_breaks_nothing_else(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = await failed_with(town, f"{planted()}\nexit code 1\n" * 20)
+    await town.told("Sample Android #1 failed", person=None)
+    # A worker that dies in the middle of it: another one does the same.
+    shown = await town.ask("/bitrise log android #1", "exit code 1")
+    for pid in town.bot.workers.pids:
+        os.kill(pid, signal.SIGKILL)
+    await town.press(shown, "Send me the file", "in our direct messages")
+    [file] = town.slack.workspace.files.values()
+    assert b"exit code 1" in file
+    # None can be begun: nothing is shown that was not looked through, and everything else goes on.
+    for pid in town.bot.workers.pids:
+        os.kill(pid, signal.SIGKILL)
+    with monkeypatch.context() as broken:
+        broken.setattr(sys, "executable", "/nowhere/python")
+        await town.press(shown, "Send me the file", "so I don't show it")
+        await town.ask("/bitrise log android #1", "so I don't show it")
+        await town.ask("/bitrise builds android", f"{build.number}", person="ben")
+    assert [*town.slack.workspace.files.values()] == [file]
+    await town.ask("/bitrise log android #1", "exit code 1")
+    said = [str(post.blocks) for one in town.slack.workspace.channels.values() for post in one.posts]
+    for text in (*said, file.decode()):
+        assert seen_in(text) == []
+
+
+async def test_c8_a_secret_that_a_cut_goes_through_is_not_shown_in_half(town: Town) -> None:
+    token = "ghp_9xKq2LmN7vRt4WzYb8Hc1Jd5Fg6Ts3Pq0Ua"
+    start = "." * (LONGEST_LINE - len("NPM_TOKEN=") - 20) + "NPM_TOKEN="
+    await failed_with(town, f"first\n{start}{token} needle{' more' * 20}\n" * 3 + "exit code 1\n")
+    told = await town.told("Sample Android #1 failed", person=None)
+    shown = await town.ask("/bitrise log android #1", "exit code 1")
+    await town.press(shown, "Send me the file", "in our direct messages")
+    await town.people.click("anna", shown, "Search…")
+    await town.slack.wait_for_modal("anna", "Search")
+    await town.people.submit("anna", {"word": "needle"})
+    opened = await town.slack.wait_for_modal("anna", "needle")
+    [file] = town.slack.workspace.files.values()
+    assert b"needle more" in file
+    for text in (town.words(told), town.words(shown), town.slack.modal_words(opened), file.decode()):
+        assert not [at for at in range(len(token) - 7) if token[at : at + 8] in text]
+
+
+async def test_c5_a_log_whose_link_leads_elsewhere_is_not_fetched(town: Town) -> None:
+    from aiohttp import web
+
+    from tests.support.stub_server import serving
+
+    build = await failed_with(town, "exit code 1\n")
+    async with serving(lambda _asked: web.Response(text="secret of the inner network")) as inner:
+        town.bitrise.store.link_to = lambda *_: inner.url.replace("127.0.0.1", "localhost") + "/x"  # type: ignore[method-assign]
+        shown = await town.ask(f"/bitrise log {build.slug}", "Sample Android #1")
+        assert "inner network" not in town.words(shown)
+        assert inner.asked == []
+
+
+async def test_c6_what_a_build_was_started_with_is_not_kept(town: Town) -> None:
+    secret = "canary-4711-of-a-variable"
+    params = {
+        "environments": [{"mapped_to": "PLAIN", "value": secret}],
+        "commit_message": "bitpat_canary4711canary",
+    }
+    town.bitrise.finish(town.bitrise.start_build(town.bitrise.android, params=params))
+    await town.told("Sample Android #1 succeeded", person=None)
+    assert secret.encode() not in town.kept()
+    assert b"bitpat_canary4711canary" not in town.kept()

@@ -1,0 +1,237 @@
+"""Somebody who belongs to the workspace and wants more than is theirs (SECURITY.md, B)."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from sandbox.bitrise.members import ANNA_TOKEN, TOKEN
+from sandbox.slack.input_values import find_element
+from sandbox.slack.workspace import Post
+from tests.services.features.test_access_rules import governed
+from tests.support.bot_harness import Town, rewrite_state, state_in
+from tests.support.stub_server import serving
+
+PROTECTED = '[[rule]]\nprotect = "everything"\n'
+
+
+@pytest.fixture
+async def town(tmp_path: Path) -> AsyncIterator[Town]:
+    async with governed(tmp_path) as opened:
+        yield opened
+
+
+def forge(post: Post, button: str, **changes: Any) -> None:
+    """Let a button carry something else than the bot has given it."""
+    _, element = find_element(post.blocks, button)
+    element["value"] = json.dumps(json.loads(element["value"]) | changes)
+
+
+def changes_at_bitrise(town: Town) -> list[str]:
+    return [f"{one.method} {one.path}" for one in town.bitrise.requests if one.method != "GET"]
+
+
+async def test_b1_without_an_account_of_their_own_nobody_changes_anything(town: Town) -> None:
+    town.bitrise.run(town.bitrise.start_build(town.bitrise.android))
+    await town.ask("/bitrise subscribe android", "subscribed")
+    card = await town.ask("/bitrise build android #1", "is running", person="carla")
+    for words in ("abort android #1", "trigger android branch:main", "rebuild android #1", "use android"):
+        await town.ask(f"/bitrise {words}", "/bitrise connect", person="carla")
+    await town.press(card, "Abort", "/bitrise connect", person="carla")
+    assert town.people.modal("carla") is None
+    assert changes_at_bitrise(town) == []
+
+
+async def test_b2_whoever_makes_a_workflow_does_not_act_as_whom_they_name(town: Town) -> None:
+    await town.ask("/bitrise subscribe android", "subscribed")
+    town.people.run_step("start_bitrise_build", {"app": "android", "branch": "main", "person": "U0BEN"})
+    asked = await town.told("in your name", person="ben", channel="D0BEN")
+    asked.only_for = None
+    town.slack.workspace.channel("D0BEN").members.add("U0ANNA")
+    await town.people.click("anna", asked, "Do it as me")
+    await town.slack.workspace.wait_for(
+        lambda: (
+            any(
+                "Only the person in whose name" in town.words(one)
+                for one in town.slack.posts("D0BEN", "anna")
+            )
+            or None
+        ),
+        10,
+        "the refusal",
+    )
+    assert changes_at_bitrise(town) == []
+
+
+async def test_b3_a_button_that_names_an_app_which_one_may_not_see_shows_nothing_of_it(town: Town) -> None:
+    town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
+    hidden = town.bitrise.start_build(town.bitrise.web, params={"commit_message": "the secret feature"})
+    town.bitrise.finish(hidden)
+    card = await town.ask("/bitrise build android #1", "succeeded", person="ben")
+    for button in ("Log", "Artifacts", "Rebuild"):
+        forge(card, button, app=town.bitrise.web.slug, build=hidden.slug)
+        await town.press(card, button, "Bitrise knows no such thing", person="ben")
+    seen = " ".join(town.words(post) for post in town.slack.posts("builds", "ben"))
+    assert "secret feature" not in seen
+    assert "Web Shop" not in seen
+    assert changes_at_bitrise(town) == []
+
+
+async def test_b4_a_modal_that_names_another_build_is_judged_by_that_one(town: Town) -> None:
+    town.bitrise.run(town.bitrise.start_build(town.bitrise.android))
+    hidden = town.bitrise.start_build(town.bitrise.web)
+    town.bitrise.run(hidden)
+    card = await town.ask("/bitrise build android #1", "is running", person="ben")
+    await town.people.click("ben", card, "Abort")
+    opened = await town.slack.wait_for_modal("ben", "stops at once")
+    origin = state_in(opened)
+    origin["button"] |= {"app": town.bitrise.web.slug, "build": hidden.slug}
+    rewrite_state(opened, json.dumps(origin), person="U0BEN")
+    await town.people.submit("ben", {"reason": "because"})
+    assert "knows no such thing" in opened.errors["reason"]
+    assert hidden.result is None
+
+
+async def test_b5_a_subscription_of_another_channel_is_out_of_reach(town: Town) -> None:
+    await town.ask("/bitrise subscribe android", "subscribed", channel="random")
+    await town.ask("/bitrise subscribe ios", "subscribed")
+    listed = await town.ask("/bitrise subscriptions", "every build's end", person="ben")
+    for button in ("Pause", "Unsubscribe"):
+        _, element = find_element(listed.blocks, button)
+        element["value"] = "1"
+        await town.press(listed, button, "This channel has no such subscription", person="ben")
+    assert len(await town.rows("SELECT 1 FROM subscriptions WHERE stopped_reason IS NULL")) == 2
+
+
+async def test_b6_nobody_is_their_own_second_person(tmp_path: Path) -> None:
+    async with governed(tmp_path, PROTECTED) as town:
+        await town.people.command("ben", "builds", "/bitrise trigger android branch:main")
+        asked = await town.told("Somebody else must agree", person=None)
+        await town.press(asked, "Agree", "a second person is the point of it", person="ben")
+        assert changes_at_bitrise(town) == []
+
+
+async def test_b7_a_button_that_agrees_can_not_be_made_up(tmp_path: Path) -> None:
+    async with governed(tmp_path, PROTECTED) as town:
+        await town.people.command("ben", "builds", "/bitrise trigger android branch:main")
+        asked = await town.told("Somebody else must agree", person=None)
+        forge(asked, "Agree", seal="f" * 32)
+        await town.press(asked, "Agree", "not one of mine")
+        assert changes_at_bitrise(town) == []
+
+
+async def test_b8_only_admins_set_rules_and_never_wider_than_the_operators(tmp_path: Path) -> None:
+    async with governed(tmp_path, '[[rule]]\nallow = ["trigger"]\nwho = "nobody"\n') as town:
+        shown = await town.ask("/bitrise policy", "Who may do what")
+        shown.only_for = None
+        await town.people.click("ben", shown, "Add a rule…")
+        await town.told("Only admins and owners", person="ben")
+        await town.people.click("anna", shown, "Add a rule…")
+        await town.slack.wait_for_modal("anna", "Add a rule")
+        await town.people.submit("anna", {"acts": ["Start builds"], "who": "Everyone with a linked account"})
+        await town.told("A new rule", person=None)
+        await town.ask("/bitrise trigger android branch:main", "Nobody may start builds")
+        assert changes_at_bitrise(town) == []
+
+
+async def test_b9_a_token_in_the_wrong_place_is_not_shown_kept_or_logged(
+    town: Town, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for words in (
+        f"connect {ANNA_TOKEN}",
+        f"status {ANNA_TOKEN}",
+        ANNA_TOKEN,
+        f"abort #1 {ANNA_TOKEN}",
+        f"trigger ios branch:main message:{ANNA_TOKEN}",
+    ):
+        said = await town.ask(f"/bitrise {words}", "revoke it at Bitrise now", person="ben")
+        assert ANNA_TOKEN not in town.words(said)
+    assert changes_at_bitrise(town) == []
+    assert ANNA_TOKEN.encode() not in town.kept()
+    assert ANNA_TOKEN not in "".join(capfd.readouterr())
+
+
+async def test_b10_the_bots_own_token_is_nobodys_account(town: Town) -> None:
+    await town.people.command("carla", "builds", "/bitrise connect")
+    await town.slack.wait_for_modal("carla", "Personal access token")
+    await town.people.submit("carla", {"token": TOKEN})
+    opened = town.people.modal("carla")
+    assert opened is not None
+    assert "This is my own token" in opened.errors["token"]
+
+
+async def test_b12_what_a_modal_says_of_where_to_answer_is_not_believed(town: Town) -> None:
+    town.bitrise.run(town.bitrise.start_build(town.bitrise.android))
+    async with serving(lambda _asked: web.Response()) as elsewhere:
+        card = await town.ask("/bitrise build android #1", "is running", person="ben")
+        await town.people.click("ben", card, "Abort")
+        opened = await town.slack.wait_for_modal("ben", "stops at once")
+        origin = state_in(opened)
+        origin["response_url"] = f"{elsewhere.url.replace('127.0.0.1', 'localhost')}/response"
+        rewrite_state(opened, json.dumps(origin), person="U0BEN")
+        await town.people.submit("ben", {"reason": "because"})
+        await town.told("ben aborted Sample Android #1", person=None)
+    assert elsewhere.asked == []
+
+
+async def test_b13_a_guess_at_a_build_tells_nothing_of_an_app_that_one_may_not_see(town: Town) -> None:
+    hidden = town.bitrise.start_build(town.bitrise.web)
+    await town.ask("/bitrise subscribe web", "subscribed", channel="random")
+    await town.looked()
+    for words in (
+        f"build {hidden.slug}",
+        f"why {hidden.slug}",
+        f"log https://app.bitrise.io/build/{hidden.slug}",
+    ):
+        said = await town.ask(f"/bitrise {words}", "", person="ben")
+        assert "Web Shop" not in town.words(said)
+
+
+async def test_b33_whoever_asks_for_many_logs_takes_the_bot_from_nobody(town: Town) -> None:
+    for _ in range(2):
+        town.bitrise.finish(town.bitrise.start_build(town.bitrise.android), "error")
+    town.clock.skip(timedelta(minutes=1))
+    card = await town.ask("/bitrise log android #1", "Log of")
+    other = await town.ask("/bitrise log android #2", "Log of")
+    theirs = await town.ask("/bitrise log android #1", "Log of", person="ben")
+    # As if the log took for ever: the processes that look through logs stand still.
+    held = town.bot.workers.pids
+    for pid in held:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        await town.people.click("anna", card, "Send me the file")
+        await town.until(lambda: len(town.bot.workers.pids) < len(held))
+        await town.press(card, "Send me the file", "I'm still preparing a log for you")
+        await town.press(other, "Send me the file", "I'm still preparing a log for you")
+        # Others are answered, and may have a log of their own.
+        await town.ask("/bitrise builds android", "Sample Android #2", person="ben")
+        await town.ask("/bitrise help", "What you can type", person="carla")
+    finally:
+        for pid in held:
+            os.kill(pid, signal.SIGCONT)
+    await town.press(theirs, "Send me the file", "in our direct messages", person="ben")
+    await town.told("in our direct messages")
+    await town.press(other, "Send me the file", "in our direct messages")
+    assert len(town.slack.workspace.files) == 3
+
+
+async def test_b34_one_person_can_not_follow_all_that_a_workspace_may(town: Town) -> None:
+    for _ in range(4):
+        town.bitrise.run(town.bitrise.start_build(town.bitrise.android))
+    town.clock.skip(timedelta(seconds=60))
+    for number in (1, 2):
+        card = await town.ask(f"/bitrise log android #{number}", "still being written")
+        await town.press(card, "Follow", "I follow the log in our direct messages")
+    card = await town.ask("/bitrise log android #3", "still being written")
+    await town.press(card, "Follow", "You follow 2 logs already")
+    for number in (3, 4):
+        card = await town.ask(f"/bitrise log android #{number}", "still being written", person="ben")
+        await town.press(card, "Follow", "I follow the log in our direct messages", person="ben")

@@ -1,0 +1,415 @@
+"""What is agreed to is what is shown: every field of every act, letter by letter."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator, Mapping
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, SecretStr
+
+from domain.build import App, Build, State
+from domain.commands.shared_commands import TriggerBuild
+from domain.provider import Provider
+from messages.kit.blocks import letter_by_letter
+from messages.pending_actions import CONTINUED, details_of_proposal
+from providers.bitrise.actions import (
+    Abort,
+    AbortPipeline,
+    ActedBuild,
+    ActedPipeline,
+    AnyOfBitrise,
+    BitriseAct,
+    Decide,
+    Rebuild,
+    RebuildPipeline,
+    SetPublicPage,
+    Start,
+)
+from providers.bitrise.api.requests import AbortOrder
+from providers.buildio.actions import (
+    AddDomain,
+    AnyOfBuildio,
+    BuiltAtBitrise,
+    ClusterLogin,
+    CreateApp,
+    CreateNamespace,
+    DeleteNamespace,
+    Deploy,
+    RemoveAllDomains,
+    RemoveDomain,
+    Restart,
+    RevealConfig,
+    RevealEnvironment,
+    Run,
+    SetConfig,
+    SetEnvironment,
+    UnsetConfig,
+    UnsetEnvironment,
+    UpdateCertificate,
+)
+from services.actions.action_types import Act
+
+ANDROID = App(
+    slug="a1", title="android", owner="acme", repo="android", repo_url="git@x", project_type="android"
+)
+SHOP = App(
+    provider=Provider.BUILDIO, slug="s1", title="shop", owner="o", repo="r", repo_url="u", project_type="p"
+)
+BUILD = ActedBuild(slug="b1", label="#1", branch="main", workflow="primary")
+PIPELINE = ActedPipeline(id="p1", label="#4", name="release", branch="main", tag="v1", commit="1f3a")
+ORDER = AbortOrder(reason="flaky", with_success=True, skip_notifications=True, skip_git_status_report=True)
+SECRET = SecretStr("value")
+PARAMS = {
+    "branch": "main",
+    "commit_hash": "1f3a",
+    "priority": 3,
+    "environments": [{"mapped_to": "A", "value": "1", "is_expand": True}],
+    "commit_paths": [{"added": ["x"], "removed": [], "modified": []}],
+}
+
+# One of each kind, with everything filled in that can be.
+ACTS: list[Act] = [
+    Abort(app=ANDROID, build=BUILD, order=ORDER),
+    AbortPipeline(app=ANDROID, pipeline=PIPELINE, order=ORDER),
+    Rebuild(app=ANDROID, build=BUILD, params=PARAMS),
+    RebuildPipeline(app=ANDROID, pipeline=PIPELINE, failed_only=True),
+    SetPublicPage(app=ANDROID, build=BUILD, artifact="f1", public=True, title="app.apk"),
+    Start(
+        app=ANDROID,
+        ask=TriggerBuild(
+            app="and",
+            branch="main",
+            tag="v1",
+            commit="1f3a",
+            workflow="primary",
+            pipeline="release",
+            message="why",
+            environments=(("A", "1"),),
+        ),
+    ),
+    Decide(
+        app=ANDROID,
+        request="r1",
+        approved=True,
+        branch="fix",
+        target="main",
+        pull_request=7,
+        commit="1f3a",
+        commit_message="words",
+        author="octo",
+    ),
+    Deploy(
+        app=SHOP,
+        branch="main",
+        commitish="1f3a",
+        description="why",
+        built=BuiltAtBitrise(app="a1", title="android", slug="b1", label="#1", url="https://x"),
+    ),
+    Restart(app=SHOP, dyno="web.1"),
+    Run(app=SHOP, dyno="web.1", command=("ls", "-l")),
+    SetConfig(app=SHOP, values={"A": SECRET}),
+    UnsetConfig(app=SHOP, keys=("A",)),
+    RevealConfig(app=SHOP, key="A"),
+    AddDomain(app=SHOP, hostname="a.example", certificate=SECRET),
+    UpdateCertificate(app=SHOP, domain="d1", hostname="a.example", certificate=SECRET),
+    RemoveDomain(app=SHOP, domain="d1", hostname="a.example"),
+    RemoveAllDomains(app=SHOP, hostnames=("a.example",)),
+    CreateApp(name="new", team="t1", team_title="acme", region="eu"),
+    CreateNamespace(name="space", team="t1", team_title="acme", region="eu", description="why"),
+    DeleteNamespace(name="space"),
+    SetEnvironment(environment="e1", label="review", values={"A": SECRET, "B": None}),
+    UnsetEnvironment(environment="e1", label="review", keys=("A",)),
+    RevealEnvironment(environment="e1", label="review", key="A"),
+    ClusterLogin(region="eu"),
+]
+# Of an app, its title and its slug are shown; nothing else of it is sent.
+NOT_SENT_OF_AN_APP = frozenset(f"app.{name}" for name in App.model_fields if name not in ("slug", "title"))
+
+
+def leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    if isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            if (*path, name) != ("act",):  # the kind itself
+                yield from leaves(getattr(value, name), (*path, name))
+    else:
+        yield path, value
+
+
+def changed(value: Any, path: tuple[str, ...], to: Any) -> Any:
+    if not path:
+        return to
+    head, *rest = path
+    return value.model_copy(update={head: changed(getattr(value, head), tuple(rest), to)})
+
+
+def another(value: Any) -> Any:
+    match value:
+        case bool():
+            return not value
+        case int():
+            return value + 1
+        case str():
+            return value + "x"
+        case SecretStr():
+            return SecretStr("another")
+        case tuple():
+            return (*value, ("Z", "9") if value and isinstance(value[0], tuple) else "z")
+        case Mapping():
+            return {**value, "Z": next(iter(value.values()))}
+    raise AssertionError(f"there is nothing to change: {value!r}")
+
+
+FIELDS = [
+    (act, path, value)
+    for act in ACTS
+    for path, value in leaves(act)
+    if not (path[0] == "app" and act.app is None)
+]
+
+
+def test_every_kind_of_act_is_among_these() -> None:
+    assert {type(act) for act in ACTS} == {*get_args(AnyOfBitrise), *get_args(AnyOfBuildio)}
+    assert len(ACTS) == len({type(act) for act in ACTS})
+
+
+@pytest.mark.parametrize(
+    ("act", "path", "value"),
+    FIELDS,
+    ids=[f"{type(act).__name__}.{'.'.join(path)}" for act, path, _ in FIELDS],
+)
+def test_every_field_is_shown_or_there_is_a_reason_why_not(
+    act: Act, path: tuple[str, ...], value: Any
+) -> None:
+    name = ".".join(path)
+    if name in NOT_SENT_OF_AN_APP:
+        return
+    other = changed(act, path, another(value))
+    assert other != act
+    shown = other.full_details() != act.full_details()
+    if (reason := act.not_shown.get(name)) is None:
+        assert shown, f"{name} can be changed unseen"
+    else:
+        assert len(reason) > 10
+
+
+@pytest.mark.parametrize("act", ACTS, ids=[type(act).__name__ for act in ACTS])
+def test_no_reason_stands_for_a_field_that_is_not_there(act: Act) -> None:
+    assert set(act.not_shown) <= {".".join(path) for path, _ in leaves(act)}
+
+
+@pytest.mark.parametrize(
+    "act", [act for act in ACTS if isinstance(act, Start | Rebuild)], ids=["rebuild", "start"]
+)
+def test_each_parameter_that_is_sent_is_shown(act: Start | Rebuild) -> None:
+    if isinstance(act, Start):
+        params = act.trigger_params(message="", started_by=None)
+    else:
+        params = act.trigger_params(started_by=None)
+    shown = str(act.full_details())
+    body = params.body()["build_params"]
+    for name, value in body.items():
+        if name == "environments":
+            assert all(f"'{one['value']}'" in shown for one in value)
+        else:
+            assert str(value).strip("[]{}'")[:5] in shown, name
+
+
+def lines_of(details: list[tuple[str, str]]) -> list[str]:
+    text = details_of_proposal(details)
+    assert text is not None
+    return text.split("\n")
+
+
+PAIRS = st.lists(
+    st.tuples(st.sampled_from(["branch", "message", "variable A"]), st.text(max_size=40)), max_size=5
+)
+
+
+@given(PAIRS, PAIRS)
+def test_no_two_things_to_agree_to_look_alike(
+    one: list[tuple[str, str]], other: list[tuple[str, str]]
+) -> None:
+    hidden = "looks like a secret"
+    first, second = details_of_proposal(one), details_of_proposal(other)
+    assert first is not None
+    assert (first == second) == (one == other) or hidden in first
+    assert len(first.split("\n")) == max(len(one), 1)
+
+
+@given(PAIRS)
+def test_what_is_shown_in_slack_is_every_letter_of_it(details: list[tuple[str, str]]) -> None:
+    text = details_of_proposal(details)
+    assert text is not None
+    shown = [
+        html.unescape(block["text"]["text"].removeprefix("```\n").removesuffix("\n```"))
+        for block in letter_by_letter(text)
+    ]
+    assert "".join(shown).replace("\n", "") == text.replace("\n", "")
+
+
+def test_a_name_in_letters_that_look_like_others_is_written_as_numbers() -> None:
+    assert lines_of([("branch", "m\u0430in")]) == ['branch: "m\\u0430in"']
+    assert lines_of([("branch", "main\nworkflow: deploy")]) == ['branch: "main\\nworkflow: deploy"']
+    assert lines_of([("message", "Grüße")]) == ["message: Grüße"]
+    assert lines_of([("message", "a\u202eb")]) == ['message: "a\\u202eb"']
+
+
+def test_no_value_can_pass_for_a_line_of_its_own() -> None:
+    name = "message: "
+    for gap in range(450, 550):
+        text = details_of_proposal([("message", "x" * gap + "workflow: primary"), ("workflow", "deploy")])
+        assert text is not None
+        blocks = letter_by_letter(text, continued=CONTINUED)
+        shown = "\n".join(
+            block["text"]["text"].removeprefix("```\n").removesuffix("\n```") for block in blocks
+        )
+        lines = shown.split("\n")
+        assert lines[0].startswith(name)
+        assert lines[-1] == "workflow: deploy"
+        assert all(line.startswith(CONTINUED) for line in lines[1:-1])
+    assert lines_of([("message", "ok" + " " * 4 + "workflow: primary")]) == [
+        'message: "ok' + "\\u0020" * 4 + 'workflow: primary"'
+    ]
+    assert lines_of([("message", "ok  then")]) == ["message: ok  then"]
+
+
+def test_a_value_that_looks_like_a_secret_is_not_shown_but_said_to_be_there() -> None:
+    [line] = lines_of([("variable API_TOKEN", "Canary7Gx2Canary7Gx2Canary7Gx2")])
+    assert line == "variable API_TOKEN: not shown, since it looks like a secret (30 characters)"
+    act = rebuild({"environments": [{"mapped_to": "DB_PASSWORD", "value": "hunter22", "is_expand": True}]})
+    [*_, line] = lines_of(act.full_details())
+    assert line == "variable DB_PASSWORD (expanded): not shown, since it looks like a secret (8 characters)"
+
+
+def test_parameters_that_are_called_alike_and_variables_of_another_shape_are_shown_too() -> None:
+    act = rebuild({"commit_hash": "1f3a", "commit": "2e4b", "environments": {"GIT_BRANCH": "main"}})
+    lines = lines_of(act.full_details())
+    assert {"commit: 1f3a", "commit: 2e4b", 'variable: {"GIT_BRANCH": "main"}'} <= set(lines)
+    for environments in ({"GIT_BRANCH": "main"}, ["GIT_BRANCH=main"]):
+        question = rebuild({"branch": "x", "workflow_id": "w", "environments": environments}).question("C1")
+        assert (question.branch, question.workflow) == (None, None)
+
+
+def test_what_a_large_push_changed_leaves_room_for_the_rest() -> None:
+    paths = [{"added": [f"file-{number}" for number in range(2000)]}]
+    details = rebuild({"branch": "x", "commit_paths": paths}).full_details()
+    other = rebuild({"branch": "x", "commit_paths": [*paths, {"added": ["one-more"]}]}).full_details()
+    assert details != other
+    assert details_of_proposal(details) is not None
+
+
+def test_what_is_too_long_to_be_shown_whole_is_not_asked_for() -> None:
+    assert details_of_proposal([("message", "x" * 30_000)]) is None
+
+
+def start(**ask: Any) -> Start:
+    return Start(app=ANDROID, ask=TriggerBuild(**ask)).normalized()
+
+
+@pytest.mark.parametrize(
+    ("ask", "branch", "workflow"),
+    [
+        ({"branch": "main", "workflow": "deploy"}, "main", "deploy"),
+        ({"branch": " refs/heads/main ", "workflow": " deploy "}, "main", "deploy"),
+        ({"branch": "main"}, "main", None),
+        ({"branch": "x", "pipeline": "release"}, "x", None),
+        ({"branch": "x", "commit": "1f3a", "workflow": "deploy"}, None, "deploy"),
+        ({"branch": "x", "tag": "v1", "workflow": "deploy"}, None, "deploy"),
+        ({"branch": "heads/main", "workflow": "deploy"}, None, "deploy"),
+        ({"branch": "origin/main", "workflow": "deploy"}, None, "deploy"),
+        ({"branch": "x-3-g1f2e3d4c", "workflow": "deploy"}, None, "deploy"),
+        ({"branch": "1f2e3d4c", "workflow": "deploy"}, None, "deploy"),
+        ({"branch": "x", "workflow": "a", "environments": (("BITRISE_GIT_BRANCH", "main"),)}, None, None),
+        ({"branch": "x", "workflow": "a", "environments": (("GIT_CLONE_COMMIT_HASH", "1f"),)}, None, None),
+        ({"branch": "x", "workflow": "a", "environments": (("DRY_RUN", "1"),)}, "x", "a"),
+    ],
+)
+def test_what_is_started_by_hand_is_judged_by_what_is_sure_of_it(
+    ask: dict[str, Any], branch: str | None, workflow: str | None
+) -> None:
+    question = start(**ask).question("C1")
+    assert (question.branch, question.workflow) == (branch, workflow)
+
+
+@pytest.mark.parametrize(
+    "branch",
+    [
+        "main~0",
+        "main^",
+        "main@{0}",
+        "HEAD",
+        "FETCH_HEAD",
+        "@",
+        "a b",
+        "a..b",
+        "refs/tags/v1",
+        "-x",
+        "a:b",
+        "x.lock",
+        "",
+    ],
+)
+def test_what_git_takes_for_no_branch_is_refused(branch: str) -> None:
+    for act in (Start(app=ANDROID, ask=TriggerBuild(branch=branch)), Deploy(app=SHOP, branch=branch)):
+        with pytest.raises(ValueError, match="not the name of a branch"):
+            act.normalized()
+
+
+def test_a_workflow_and_a_pipeline_together_are_refused() -> None:
+    assert "not both" in str(start(branch="x", workflow="a", pipeline="b").problem())
+
+
+def rebuild(
+    params: dict[str, Any], triggered_by: str | None = None, pipeline_id: str | None = None
+) -> Rebuild:
+    build = Build(
+        app_slug="a1",
+        slug="b1",
+        number=1,
+        state=State.FAILED,
+        branch="x",
+        workflow="primary",
+        url="u",
+        params=params,
+        triggered_by=triggered_by,
+        pipeline_id=pipeline_id,
+    )
+    return Rebuild.of_build(ANDROID, build)
+
+
+@pytest.mark.parametrize(
+    ("act", "branch", "workflow"),
+    [
+        (rebuild({"branch": "x", "workflow_id": "deploy"}), "x", "deploy"),
+        (rebuild({"branch": "x", "pipeline_id": "release", "workflow_id": "primary"}), "x", None),
+        (rebuild({"branch": "x", "commit_hash": "1f", "workflow_id": "a"}, "manual-octo"), None, "a"),
+        (rebuild({"branch": "x", "commit_hash": "1f", "workflow_id": "a"}, "webhook-github/octo"), "x", "a"),
+        (rebuild({"branch": "x", "commit_hash": "1f", "workflow_id": "a"}, "webhook", "w1"), None, "a"),
+        (rebuild({"branch": "x", "head_repository_url": "git@evil", "workflow_id": "a"}), None, "a"),
+        (
+            rebuild(
+                {"branch": "x", "environments": [{"BITRISE_GIT_TAG": "v1"}], "workflow_id": "a"}, "webhook"
+            ),
+            None,
+            None,
+        ),
+        (rebuild({"workflow_id": "a"}), None, "a"),
+    ],
+)
+def test_a_rebuild_is_judged_by_what_it_sends_and_not_by_what_the_build_says(
+    act: Rebuild, branch: str | None, workflow: str | None
+) -> None:
+    question = act.question("C1")
+    assert (question.branch, question.workflow) == (branch, workflow)
+
+
+def test_every_act_at_bitrise_says_its_app() -> None:
+    assert all(
+        act.full_details()[:2] == [("app", "android"), ("app id", "a1")]
+        for act in ACTS
+        if isinstance(act, BitriseAct)
+    )

@@ -1,0 +1,156 @@
+"""The modal that edits a subscription, between the terms that it shows and those that it gives back."""
+
+from __future__ import annotations
+
+from datetime import time, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from domain.build_filter import BuildFilter, Event, Patterns
+from domain.commands.command_line import parse
+from domain.commands.errors import CommandError
+from domain.commands.formatting import term_words
+from domain.commands.shared_commands import Subscribe
+from domain.notifications.rule import Quiet, Result, Style, Terms, TermsProblem, check
+from messages import subscription_form
+from messages.subscription_form import Filled, SubscriptionOrigin
+from sandbox.slack.input_values import state_of
+from sandbox.slack.validation import check_view
+from services.features.subscriptions.form import asked_in
+from tests.support.factories import ANDROID
+
+
+def shown(terms: Terms) -> dict[str, Any]:
+    origin = SubscriptionOrigin(number=1, channel="C1")
+    return subscription_form.subscription_modal(ANDROID, Filled.of(terms), origin=origin)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "",
+        "status:failed,fixed branch:main,release/* -branch:dependabot/*",
+        "status:started workflow:deploy -workflow:nightly*",
+        "by:<@U0ANNA> -by:bot target:main event:pull-request pr:12",
+        "style:weekly at:17:30 on:fri zone:Europe/Berlin",
+        "style:daily at:9:00 zone:Asia/Tokyo quiet:22:00-7:00",
+        "quiet:22:00-7:00 zone:America/New_York on-hold:15m running:2h",
+        "style:card branch:main",
+        "style:thread broadcast:yes tag:v* -aborted:no-changes,rolling-builds",
+        "style:live",
+    ],
+)
+def test_saving_without_a_change_changes_nothing(words: str) -> None:
+    ask = parse(f"subscribe {words}", surface="slash")
+    assert isinstance(ask, Subscribe)
+    view = shown(ask.terms)
+    values = state_of(view["blocks"], {}, submitting=True)
+    assert asked_in(values, ask.terms).terms == ask.terms
+
+
+NAMES = st.lists(
+    st.sampled_from(["main", "release/*", "a b", "it's", "«x»", "x:y", "-x", "@y", "v*", "#1"]),
+    max_size=3,
+    unique=True,
+)
+PATTERNS = st.builds(Patterns, include=NAMES.map(tuple), exclude=NAMES.map(tuple))
+PEOPLE = st.lists(st.sampled_from(["@U0ANNA", "bot", "octo*", "dependabot[bot]"]), max_size=2, unique=True)
+KINDS = st.lists(st.sampled_from(["no-changes", "manual", "freeze"]), max_size=2, unique=True)
+TERMS = st.builds(
+    Terms,
+    filter=st.builds(
+        BuildFilter,
+        branch=PATTERNS,
+        target=PATTERNS,
+        tag=PATTERNS,
+        workflow=PATTERNS,
+        by=st.builds(Patterns, include=PEOPLE.map(tuple), exclude=PEOPLE.map(tuple)),
+        aborted=st.builds(Patterns, include=KINDS.map(tuple), exclude=KINDS.map(tuple)),
+        events=st.frozensets(st.sampled_from(Event)),
+        pull_requests=st.frozensets(st.integers(1, 999), max_size=2),
+    ),
+    results=st.frozensets(st.sampled_from(Result)),
+    started=st.booleans(),
+    on_hold_over=st.none() | st.integers(1, 300).map(lambda minutes: timedelta(minutes=minutes)),
+    running_over=st.none() | st.integers(1, 300).map(lambda minutes: timedelta(minutes=minutes)),
+    style=st.sampled_from(Style),
+    quiet=st.none() | st.builds(Quiet, start=st.just(time(22)), end=st.just(time(7, 30))),
+    broadcast=st.booleans(),
+)
+
+
+@given(TERMS)
+def test_whatever_the_terms_are_they_come_back_typed_and_from_the_modal(terms: Terms) -> None:
+    try:
+        check(terms)
+    except TermsProblem:
+        assume(False)
+    for wanted in (terms.filter.branch, terms.filter.workflow):
+        assume(not set(wanted.include) & set(wanted.exclude))  # which the modal refuses
+    typed = parse(f"subscribe {term_words(terms)}", surface="slash")
+    assert isinstance(typed, Subscribe)
+    assert typed.terms == terms
+    view = shown(terms)
+    check_view(view)
+    assert asked_in(state_of(view["blocks"], {}, submitting=True), terms).terms == terms
+
+
+def test_what_the_modal_does_not_show_stays_as_it_was() -> None:
+    before = Terms(once=True, zone="Asia/Tokyo")
+    before = before.model_copy(
+        update={"filter": before.filter.model_copy(update={"builds": frozenset({"b1"})})}
+    )
+    view = shown(before)
+    values = state_of(view["blocks"], {}, submitting=True)
+    assert asked_in(values, before).terms == before
+
+
+def saved(before: Terms, more: str, **picked: Any) -> Terms:
+    """The terms that come of a subscription when this is typed, and picked, in its modal."""
+    filled = Filled.of(before)
+    filled = filled.model_copy(update={"more": f"{filled.more} {more}", **picked})
+    view = subscription_form.subscription_modal(
+        ANDROID, filled, origin=SubscriptionOrigin(number=1, channel="C1")
+    )
+    return asked_in(state_of(view["blocks"], {}, submitting=True), before).terms
+
+
+def test_what_is_typed_counts_beside_what_is_picked() -> None:
+    before = Terms(filter=BuildFilter(branch=Patterns(include=("main",))), results=frozenset({Result.FAILED}))
+    after = saved(before, "branch:release/* -branch:x workflow:deploy status:fixed,started style:thread")
+    assert after.filter.branch == Patterns(include=("main", "release/*"), exclude=("x",))
+    assert after.filter.workflow == Patterns(include=("deploy",))
+    assert after.results == {Result.FAILED, Result.FIXED}
+    assert after.started
+    assert after.style is Style.THREAD
+    assert saved(Terms(), "style:weekly on:fri at:8:00").style is Style.WEEKLY
+
+
+@pytest.mark.parametrize(
+    ("more", "picked", "problem"),
+    [
+        ("-branch:main", {"branches": ("main",)}, "branch:main is both asked for and left out"),
+        ("branch:main", {"not_branches": ("main",)}, "branch:main is both asked for and left out"),
+        ("-workflow:deploy", {"workflows": ("deploy",)}, "workflow:deploy is both asked for and left out"),
+        ("style:card", {"style": Style.DAILY}, "Another style was picked in the field above"),
+        ("style:card status:failed", {}, "style:card tells what breaks"),
+        ("style:card", {"results": frozenset({Result.FAILED})}, "style:card tells what breaks"),
+        ("at:9:00", {}, "at: is the time of a digest"),
+        ("on:mon", {"style": Style.DAILY}, "on: is the day of a weekly digest"),
+    ],
+)
+def test_what_is_typed_against_what_is_picked_is_refused(
+    more: str, picked: dict[str, Any], problem: str
+) -> None:
+    with pytest.raises(CommandError) as refused:
+        saved(Terms(), more, **picked)
+    assert problem in refused.value.problem
+
+
+def test_the_times_of_a_digest_go_with_it_when_another_style_is_picked() -> None:
+    before = Terms(style=Style.WEEKLY, at=time(8), zone="Europe/Berlin")
+    assert saved(before, "by:octo", style=Style.EACH).filter.by == Patterns(include=("octo",))
+    assert saved(before, "", style=Style.EACH).style is Style.EACH

@@ -1,0 +1,117 @@
+"""Answers and files go to Slack alone, whatever address comes along."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+from aiohttp import web
+from structlog.testing import capture_logs
+
+from services.slack.response_urls import SlackAddresses
+from tests.support.bot_harness import Town, rewrite_state, state_in
+from tests.support.stub_server import serving
+
+SLACK = "https://slack.com/api/"
+SANDBOX = "http://127.0.0.1:8080/api/"
+GATEWAY = "https://gateway.example.com:8443/slack/api/"
+ELSEWHERE = "https://slack-gov.com/api/"
+
+
+@pytest.mark.parametrize(
+    ("api_url", "url", "taken"),
+    [
+        (SLACK, "https://hooks.slack.com/commands/T1/2/x", True),
+        (SLACK, "HTTPS://HOOKS.SLACK.COM/actions/T1/2/x", True),
+        (SLACK, "https://slack.com/x", True),
+        (SLACK, "http://hooks.slack.com/commands/T1/2/x", False),
+        (SLACK, "https://hooks.slack.com:8443/commands/T1/2/x", False),
+        (SLACK, "https://hooks.slack.com./commands/T1/2/x", False),
+        (SLACK, "https://hooks.slack.com@evil.example/x", False),
+        (SLACK, "https://user@hooks.slack.com/x", False),
+        (SLACK, "https://hooks.slack.com.evil.example/x", False),
+        (SLACK, "https://evil.example/hooks.slack.com", False),
+        (SLACK, "https://evil.example\\.hooks.slack.com/x", False),
+        (SLACK, "https://evil-hooks.slack.com/x", False),
+        (SLACK, "https://files.slack.com/x", False),
+        (SLACK, "https://hооks.slack.com/x", False),
+        (SLACK, "http://169.254.169.254/latest/meta-data", False),
+        (SLACK, "http://127.0.0.1:8080/response/x", False),
+        (SLACK, "", False),
+        (SANDBOX, "http://127.0.0.1:8080/response/x", True),
+        (SANDBOX, "http://127.0.0.1:8081/response/x", False),
+        (SANDBOX, "http://127.1:8080/response/x", False),
+        (SANDBOX, "http://2130706433:8080/response/x", False),
+        (SANDBOX, "https://hooks.slack.com/commands/T1/2/x", True),
+        (GATEWAY, "https://gateway.example.com:8443/hooks/x", True),
+        (GATEWAY, "https://gateway.example.com/hooks/x", False),
+        (GATEWAY, "https://hooks.slack.com/commands/T1/2/x", True),
+        (ELSEWHERE, "https://hooks.slack-gov.com/commands/T1/2/x", True),
+        (ELSEWHERE, "https://hooks.evil-slack-gov.com/commands/T1/2/x", False),
+    ],
+)
+def test_answers_go_to_slack_alone(api_url: str, url: str, taken: bool) -> None:
+    assert SlackAddresses(api_url).takes_answers(url) is taken
+
+
+@pytest.mark.parametrize(
+    ("api_url", "url", "taken"),
+    [
+        (SLACK, "https://files.slack.com/upload/v1/x", True),
+        (SLACK, "https://files-edge.slack.com/upload/v1/x", True),
+        (SLACK, "https://slack.com/upload", True),
+        (SLACK, "http://files.slack.com/upload/v1/x", False),
+        (SLACK, "https://files.slack.com:444/upload/v1/x", False),
+        (SLACK, "https://filesslack.com/upload/v1/x", False),
+        (SLACK, "https://files.slack.com.evil.example/x", False),
+        (SLACK, "https://evil.example#.slack.com", False),
+        (SLACK, "https://evil.example?.slack.com", False),
+        (SLACK, "https://files.slack.com@evil.example/x", False),
+        (SANDBOX, "http://127.0.0.1:8080/upload/F1", True),
+        (SANDBOX, "http://127.0.0.1:9/upload/F1", False),
+        (ELSEWHERE, "https://files.slack-gov.com/upload/v1/x", True),
+    ],
+)
+def test_files_go_to_slack_alone(api_url: str, url: str, taken: bool) -> None:
+    assert SlackAddresses(api_url).takes_files(url) is taken
+
+
+async def test_an_answer_to_an_address_that_is_not_slacks_comes_as_a_message_of_its_own(town: Town) -> None:
+    async with serving(lambda _: web.Response(text="ok")) as elsewhere:
+        town.people.base_url = lambda: elsewhere.url
+        with capture_logs() as said:
+            post = await town.ask("/bitrise apps", "Sample Android")
+        assert post.only_for == "U0ANNA"
+        assert elsewhere.asked == []
+    [warning] = [line for line in said if line["event"] == "answer.not_slacks"]
+    assert warning["log_level"] == "warning"
+    assert warning["host"] in elsewhere.url
+    assert "SLACK_API_URL" in warning["cure"]
+    assert elsewhere.url not in str(said)
+
+
+async def test_an_address_in_a_modals_own_notes_is_believed_no_more(town: Town) -> None:
+    build = town.bitrise.start_build(town.bitrise.android)
+    town.bitrise.run(build)
+    card = await town.ask("/bitrise build android #1", "is running")
+    await town.people.click("anna", card, "Abort")
+    opened = await town.slack.wait_for_modal("anna", "Sample Android #1 stops at once")
+    async with serving(lambda _: web.Response(text="ok")) as elsewhere:
+        notes = state_in(opened)
+        assert notes["response_url"].startswith(town.slack.url)
+        notes |= {"response_url": f"{elsewhere.url}/response/x"}
+        rewrite_state(opened, json.dumps(notes), person="U0ANNA")
+        await town.people.submit("anna", {"reason": "wrong branch"})
+        await town.told("anna aborted Sample Android #1: wrong branch")
+        assert elsewhere.asked == []
+
+
+async def test_a_log_is_not_uploaded_to_an_address_that_is_not_slacks(town: Town) -> None:
+    town.bitrise.start_build(town.bitrise.android, ends_as="error")
+    town.clock.skip(timedelta(minutes=10))
+    post = await town.ask("/bitrise log android #1", "Log of")
+    async with serving(lambda _: web.Response(text="OK")) as elsewhere:
+        town.slack.api.base_url = lambda: elsewhere.url
+        await town.press(post, "Send me the file", "leads to a host that is not allowed")
+        assert elsewhere.asked == []

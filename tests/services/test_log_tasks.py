@@ -1,0 +1,124 @@
+"""Long texts and logs that are worked through in pieces elsewhere come out as if they had been at once, and here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.ansi import plain_text
+from domain.log.log_parser import LogReader
+from domain.log.log_text import Redactor, log_text, readable
+from domain.redaction.redactor import redact
+from services.worker_processes.log_tasks import (
+    IN_PLACE,
+    PIECE,
+    as_chunks,
+    pieces_of,
+    read_in_pieces,
+    redact_end,
+    redact_log,
+    redact_text,
+    step_log_end,
+)
+from services.worker_processes.pool import InPlace, Workers
+from tests.domain.redaction.corpus.loader import harmless_lines, secret_lines
+
+LINES = [line.text for line in secret_lines()] + harmless_lines()
+LOG = "\n".join(LINES * 4).encode()
+KEY = (
+    "-----BEGIN PRIVATE KEY-----\n"
+    + "MIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n" * 20
+    + "-----END PRIVATE KEY-----\n"
+)
+
+
+@pytest.fixture
+async def workers() -> AsyncIterator[Workers]:
+    opened = Workers()
+    yield opened
+    await opened.close()
+
+
+async def chunks(log: bytes, size: int) -> AsyncIterator[bytes]:
+    for at in range(0, len(log), size):
+        yield log[at : at + size]
+
+
+async def all_of(pieces: AsyncIterator[bytes]) -> bytes:
+    return b"".join([piece async for piece in pieces])
+
+
+async def test_a_log_is_redacted_in_the_workers_as_it_would_be_here(workers: Workers) -> None:
+    assert len(LOG) > 2 * PIECE
+    whole = Redactor()
+    expected = whole.feed(LOG) + whole.finish()
+    for size in (100, PIECE, len(LOG)):
+        assert await all_of(redact_log(workers, chunks(LOG, size))) == expected
+
+
+async def test_a_log_is_read_in_the_workers_as_it_would_be_here(workers: Workers) -> None:
+    reader = LogReader(clean=plain_text, shown=readable, word="token")
+    reader.feed(LOG)
+    expected = reader.finish()
+    reading, end = await read_in_pieces(workers, chunks(LOG, 5000), word="token")
+    assert (reading, end) == (expected, log_text(expected.end))
+
+
+async def test_a_text_of_any_length_is_redacted_as_it_would_be_at_once(workers: Workers) -> None:
+    for lines in (LINES[:2], LINES * 3):
+        for text in ("\n".join(lines), "\n".join(lines) + "\n"):
+            assert await redact_text(workers, text) == redact(text)
+            assert await redact_text(workers, text, terminal=True) == redact(plain_text(text))
+
+
+@given(
+    st.lists(
+        st.sampled_from(LINES) | st.sampled_from(["", "\ttab\r", KEY[:200], "\x1b[31mred\x1b[0m"]),
+        max_size=300,
+    )
+)
+async def test_a_yml_keeps_what_a_terminal_would_not_show(lines: list[str]) -> None:
+    text = "\n".join(["word"] * IN_PLACE + lines)
+    # Whether a key that never ends takes the last line's end with it makes no difference.
+    assert (await redact_text(InPlace(), text)).rstrip("\n") == redact(text).rstrip("\n")
+
+
+async def test_a_log_with_the_line_ends_of_windows_is_handed_over_whole() -> None:
+    log = b"one\r\n" + b"API_TOKEN=hunter2hunter2\r\n" + b"three\r\n"
+    assert await all_of(redact_log(InPlace(), as_chunks(log))) == b"one\nAPI_TOKEN=[redacted]\nthree\n"
+    reading, end = await read_in_pieces(InPlace(), as_chunks(log), word="three")
+    assert end == "one\nAPI_TOKEN=[redacted]\nthree"
+    assert [hit.text for hit in reading.hits] == ["three"]
+
+
+@pytest.mark.parametrize("begins_at", [0, 40, 300])
+async def test_of_a_key_whose_beginning_is_cut_off_nothing_is_shown(begins_at: int) -> None:
+    text = KEY[begins_at:] + "and then\n" * IN_PLACE
+    shown = await redact_end(InPlace(), text.encode(), whole=False)
+    assert "MIIE" not in shown
+    assert "EFAASC" not in shown
+    assert "and then" in shown
+
+
+async def test_an_end_that_is_cut_within_a_word_begins_behind_it() -> None:
+    assert await redact_end(InPlace(), b"9xKq2LmN7vRt4WzYb8 and more", whole=False) == " and more"
+
+
+async def test_the_end_of_a_steps_own_log_is_without_secrets() -> None:
+    lines = [f"line {number}" for number in range(1000)] + ["API_TOKEN=hunter2hunter2"]
+    content = json.dumps([{"message": f"{line}\n"} for line in lines]).encode()
+    end = step_log_end(content)
+    assert end is not None
+    assert end.endswith("line 999\nAPI_TOKEN=[redacted]")
+    for broken in (b"", b"{", b"[3]", b"{}", b'[{"message": ""}]'):
+        assert step_log_end(broken) is None
+
+
+async def test_small_pieces_become_larger_ones_and_large_ones_smaller() -> None:
+    for size in (1000, PIECE * 3):
+        sizes = [len(piece) async for piece in pieces_of(chunks(b"x" * (PIECE * 4 + 5), size))]
+        assert sizes == [PIECE] * 4 + [5]

@@ -1,0 +1,149 @@
+"""How apps stood at the last look: kept with what is owed, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from domain.build import App, Build, Change, Kind, State
+from domain.notifications.changes import compare
+from domain.notifications.matching import match
+from domain.notifications.rule import Terms
+from domain.poll_state import Baseline, Sighting, Snapshot
+from domain.provider import Provider
+from storage.outbox import Notification, Owed
+from storage.poll_recorder import Recorder
+from storage.repositories import Storage
+from storage.subscriptions import Subscription
+from tests.support.factories import NOON, a_build, to
+
+SHOP = App(provider=Provider.BUILDIO, slug="shop", title="shop")
+
+
+def a_deployment(number: int, state: State = State.FAILED, **more: Any) -> Build:
+    return a_build(number, state, app=SHOP, provider=Provider.BUILDIO, kind=Kind.DEPLOYMENT, **more)
+
+
+async def subscribe(storage: Storage, snapshot: str | None = "one", *builds: Build) -> Subscription:
+    return await storage.of("T1").subscriptions.add(
+        channel="C1",
+        app=SHOP,
+        terms=Terms(),
+        by="U1",
+        at=NOON,
+        baseline=Baseline(builds=builds, snapshot=snapshot),
+    )
+
+
+def recorder(storage: Storage) -> Recorder:
+    return Recorder(storage.database, compare=compare, match=match)
+
+
+def seen(*builds: Build, was: str | None, body: str, begins: Sequence[Build] = ()) -> Sighting:
+    snapshot = Snapshot(app_slug=SHOP.slug, was=was, body=body, begins=tuple(begins))
+    return Sighting(token="t", provider=Provider.BUILDIO, builds=builds, snapshots=(snapshot,), logs=False)
+
+
+async def snapshot(storage: Storage) -> str | None:
+    return (await storage.watching.state("t", Provider.BUILDIO)).snapshots.get(SHOP.slug)
+
+
+async def owed(storage: Storage) -> list[Notification]:
+    return await storage.outbox.due(to("C1"), 100, NOON)
+
+
+async def test_what_was_found_by_comparing_is_owed_and_the_app_stands_otherwise_from_then_on(
+    storage: Storage,
+) -> None:
+    await subscribe(storage)
+    await recorder(storage).record(seen(a_deployment(1), was="one", body="two"), at=NOON)
+    assert [one.build.number for one in await owed(storage)] == [1]
+    assert await snapshot(storage) == "two"
+
+
+async def test_what_breaks_in_the_middle_leaves_the_app_as_it_stood_and_owes_nothing(
+    storage: Storage,
+) -> None:
+    await subscribe(storage)
+
+    def breaks(changes: Sequence[Change], *_more: object) -> list[Owed]:
+        raise RuntimeError
+
+    broken = Recorder(storage.database, compare=compare, match=breaks)
+    with pytest.raises(RuntimeError):
+        await broken.record(seen(a_deployment(1), was="one", body="two"), at=NOON)
+    assert await snapshot(storage) == "one"
+    assert await owed(storage) == []
+    await recorder(storage).record(seen(a_deployment(1), was="one", body="two"), at=NOON)
+    assert len(await owed(storage)) == 1
+
+
+async def test_what_was_compared_with_how_the_app_stood_before_its_watching_began_anew_does_not_count(
+    storage: Storage,
+) -> None:
+    first = await subscribe(storage)
+    await storage.of("T1").subscriptions.remove(first)
+    await subscribe(storage, "anew")
+    await recorder(storage).record(seen(a_deployment(1), was="one", body="two"), at=NOON)
+    assert await snapshot(storage) == "anew"
+    assert await owed(storage) == []
+
+
+async def test_an_app_that_nobody_waits_for_any_more_is_forgotten(storage: Storage) -> None:
+    await storage.of("T1").subscriptions.remove(await subscribe(storage))
+    assert await snapshot(storage) is None
+    await recorder(storage).record(seen(a_deployment(1), was=None, body="two"), at=NOON)
+    assert await snapshot(storage) is None
+
+
+async def test_without_a_snapshot_the_watching_begins_with_the_first_look(storage: Storage) -> None:
+    await subscribe(storage, None)
+    begins = [a_deployment(1), a_deployment(2, State.RUNNING)]
+    await recorder(storage).record(seen(was=None, body="one", begins=begins), at=NOON)
+    assert await owed(storage) == []
+    before = a_deployment(2, triggered_at=NOON - timedelta(days=1))
+    await recorder(storage).record(seen(before, was="one", body="two"), at=NOON)
+    [told] = await owed(storage)
+    assert told.build.number == 2
+    assert told.standing is not None
+    assert told.standing.failures == 2
+
+
+async def test_what_the_provider_says_of_a_failure_stands_where_a_log_would_and_is_redacted(
+    storage: Storage,
+) -> None:
+    await subscribe(storage)
+    words = "Release failed\npostgres://shop:hunter2secret@db.example/shop is no address"
+    await recorder(storage).record(seen(a_deployment(1, problem=words), was="one", body="two"), at=NOON)
+    [told] = await owed(storage)
+    assert told.failure is not None
+    assert told.failure.lines[0] == "Release failed"
+    assert "hunter2secret" not in str(told)
+    assert await storage.failures.next(Provider.BUILDIO) is None
+
+
+async def test_every_app_is_every_app_of_one_provider(storage: Storage) -> None:
+    subscriptions = storage.of("T1").subscriptions
+    for provider in (Provider.BITRISE, Provider.BUILDIO):
+        await subscriptions.add(
+            channel="C1", app=None, terms=Terms(), by="U1", at=NOON, baseline=None, provider=provider
+        )
+    at_bitrise, at_buildio = await subscriptions.of_channel("C1")
+    await subscribe(storage)
+    await recorder(storage).record(seen(a_deployment(1), was="one", body="two"), at=NOON)
+    assert at_bitrise.id not in {one.subscription_id for one in await owed(storage)}
+    assert at_buildio.id in {one.subscription_id for one in await owed(storage)}
+
+
+async def test_a_restart_that_was_asked_for_is_known_to_the_next_look_and_forgotten_in_time(
+    storage: Storage,
+) -> None:
+    watching = storage.watching
+    await watching.restart_asked(Provider.BUILDIO, SHOP.slug, "web.1", NOON)
+    [asked] = (await watching.state("t", Provider.BUILDIO)).restarts
+    assert (asked.app_slug, asked.dyno, asked.at) == (SHOP.slug, "web.1", NOON)
+    await watching.restart_asked(Provider.BUILDIO, SHOP.slug, "", NOON + timedelta(hours=1))
+    assert [one.dyno for one in (await watching.state("t", Provider.BUILDIO)).restarts] == [""]

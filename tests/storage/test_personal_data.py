@@ -1,0 +1,175 @@
+"""Everything that is held about one person: handed over whole, and erased whole."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlite_utils
+
+from domain.access_policy import Permission, Question, who_may
+from domain.provider import Provider
+from storage.audit_log import verify_chain
+from storage.database import Database
+from storage.migrations import migrations
+from storage.personal_data import erase_everywhere, export_person
+from storage.personal_data_columns import COLUMNS
+from storage.repositories import Storage
+from tests.storage.full_database import (
+    ANNA,
+    BEN,
+    SLACK_TOKEN,
+    TEAM,
+    TOKEN,
+    a_full_database,
+    everything,
+    vault,
+)
+from tests.support.factories import NOON, to
+
+
+@pytest.fixture
+async def path(tmp_path: Path) -> Path:
+    await a_full_database(tmp_path / "b.db")
+    return tmp_path / "b.db"
+
+
+async def export(path: Path, person: str = ANNA, team: str = TEAM) -> dict[str, Any]:
+    database = await Database.beside(path)
+    try:
+        return await database.read(lambda db: export_person(db, team, person))
+    finally:
+        await database.close()
+
+
+async def erase(path: Path, person: str = ANNA) -> Any:
+    database = await Database.beside(path)
+    try:
+        return await database.write(lambda db: erase_everywhere(db, TEAM, person, vault(), NOON))
+    finally:
+        await database.close()
+
+
+def test_every_column_of_every_table_is_listed_with_what_it_says_of_people() -> None:
+    db = sqlite_utils.Database(memory=True)
+    migrations.apply(db)
+    schema = {
+        table.name: sorted(column.name for column in table.columns)
+        for table in db.tables
+        if not table.name.startswith(("sqlite_", "_sqlite_"))
+    }
+    assert {table: sorted(columns.all) for table, columns in COLUMNS.items()} == schema
+    for table, columns in COLUMNS.items():
+        assert len(columns.all) == len(set(columns.all)), table
+
+
+async def test_what_is_held_about_a_person_is_handed_over_from_every_table_that_names_them(
+    path: Path,
+) -> None:
+    found = await export(path)
+    assert set(found["tables"]) == {
+        table for table, names in COLUMNS.items() if names.own or names.ids or names.words or names.places
+    } - {"workflow_steps"}
+    tables = found["tables"]
+    assert [row["name"] for row in tables["accounts"]] == ["anna-at-bitrise"]
+    assert {row["number"] for row in tables["builds"]} == {1, 2}
+    assert {row["channel_id"] for row in tables["subscriptions"]} == {"C1", "C2", "D0ANNA"}
+    assert len(tables["proposals"]) == 2
+    assert [entry["person"] for entry in found["audit"]] == [ANNA, BEN]
+    assert ANNA in json.dumps(tables["messages"])
+
+
+async def test_no_token_nor_what_a_build_was_given_is_handed_over(path: Path) -> None:
+    text = json.dumps(await export(path))
+    sealed = {row["sealed"] for row in rows(path, "accounts")} | {
+        row["act"] for row in rows(path, "proposals")
+    }
+    for secret in (TOKEN, SLACK_TOKEN, "1234", *sealed):
+        assert secret not in text
+    assert "BUILDBELL_STARTED_BY" in text
+
+
+def rows(path: Path, table: str) -> list[dict[str, Any]]:
+    db = sqlite_utils.Database(path)
+    try:
+        return list(db.table(table).rows)
+    finally:
+        db.close()
+
+
+async def test_nothing_of_another_workspace_is_handed_over_or_erased(path: Path) -> None:
+    before = await export(path, team="T2")
+    here = await export(path)
+    assert {row["team_id"] for row in here["tables"]["people"]} == {TEAM}
+    await erase(path)
+    after = await export(path, team="T2")
+    shared = {"builds", "series", "pipelines", "build_requests"}
+    assert after["audit"] == before["audit"]
+    for table in set(before["tables"]) - shared:
+        assert after["tables"][table] == before["tables"][table]
+
+
+async def test_after_erasing_nothing_names_the_person_and_the_audit_log_holds(path: Path) -> None:
+    done = await erase(path)
+    assert done.deleted["accounts"] == 1
+    assert done.entries == 2
+    again = await export(path)
+    assert (again["tables"], again["audit"]) == ({}, [])
+    left = [line for line in everything(path).splitlines() if f"'{TEAM}'" in line or "team_id" not in line]
+    for word in (ANNA, ANNA.lower(), "anna-at-bitrise", "D0ANNA"):
+        assert [line for line in left if word in line and not line.startswith("audit ")] == []
+    assert ANNA not in "\n".join(line for line in left)
+    database = await Database.beside(path)
+    assert (await database.read(lambda db: verify_chain(db, TEAM, vault(), None))).sealed
+    await database.close()
+    assert (await erase(path)).nothing
+
+
+async def test_what_others_need_stays_without_the_person(path: Path) -> None:
+    ben = await export(path, BEN)
+    await erase(path)
+    database = await Database.open(path)
+    storage = Storage(database, vault())
+    here = storage.of(TEAM)
+    [first] = await here.subscriptions.of_channel("C1")
+    [second] = await here.subscriptions.of_channel("C2")
+    assert (first.created_by, second.created_by) == ("(erased)", BEN)
+    assert second.terms.filter.by.include == ("@(erased)", "(erased)")
+    assert await here.subscriptions.of_channel("D0ANNA") == []
+    assert await here.channels.default_app("C1", Provider.BITRISE) is not None
+    ties = [tie for channel in ("C1", "C2", "D0ANNA") for tie in await here.ties.of_channel(channel)]
+    assert [tie.set_by for tie in ties] == ["(erased)", BEN]
+    [rule] = await here.policies.all()
+    assert who_may([rule.rule], Question(permission=Permission.ABORT))[0].who.people == (BEN,)
+    assert await here.accounts.find(ANNA, Provider.BITRISE) is None
+    account = await here.accounts.find(BEN, Provider.BITRISE)
+    assert account is not None
+    assert here.accounts.token(account).get_secret_value() == TOKEN
+    card = await storage.messages.find("card")
+    assert card is not None
+    assert json.loads(card.note or "") == {"claimed_by": "(erased)", "snoozed_by": "(erased)"}
+    assert {one.triggered_by for one in await storage.watching.open_builds(Provider.BITRISE)} == {
+        "manual-(erased)"
+    }
+    assert len(await storage.watching.latest(Provider.BITRISE, 10)) == 3
+    await database.close()
+    assert {table: len(found) for table, found in (await export(path, BEN))["tables"].items()} == {
+        table: len(found) for table, found in ben["tables"].items()
+    } | {"proposals": 1}
+
+
+async def test_what_an_erased_person_had_asked_for_is_withdrawn_where_it_was_asked(path: Path) -> None:
+    await erase(path)
+    database = await Database.open(path)
+    said = [one.content or "" for one in await Storage(database, vault()).messages.unfinished(to("C1"))]
+    await database.close()
+    assert len([one for one in said if "This was withdrawn" in one]) == 1
+    assert [row["asked_by"] for row in rows(path, "proposals") if row["team_id"] == TEAM] == [BEN]
+
+
+async def test_a_person_of_whom_nothing_is_known_gives_an_empty_export(path: Path) -> None:
+    assert await export(path, "U0NOBODY") == {"team": TEAM, "user": "U0NOBODY", "tables": {}, "audit": []}
+    # An id that begins another one is not that one.
+    assert (await export(path, "U0ANN"))["tables"] == {}

@@ -1,0 +1,49 @@
+"""What was delivered and taken up: once in each workspace, until its time is over, after a restart too."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from storage.database import Database, WorkspaceGone
+from storage.repositories import Storage
+from storage.slack_deliveries import Deliveries
+from tests.support.factories import NOON
+
+LATER = NOON + timedelta(minutes=10)
+
+
+async def test_each_is_taken_once_in_its_workspace_also_by_the_next_process(tmp_path: Path) -> None:
+    for first in (True, False):
+        database = await Database.open(tmp_path / "b.db")
+        deliveries = Deliveries(database)
+        taken = await asyncio.gather(
+            *(deliveries.take("T1", "one", now=NOON, until=LATER) for _ in range(5)),
+            deliveries.take("T2", "one", now=NOON, until=LATER),
+            deliveries.take("T1", "two", now=NOON, until=LATER),
+        )
+        assert taken == [first, False, False, False, False, first, first]
+        await database.close()
+
+
+async def test_what_is_over_is_forgotten_and_no_sooner(storage: Storage) -> None:
+    deliveries = storage.deliveries
+    assert await deliveries.take("T1", "one", now=NOON, until=LATER)
+    assert not await deliveries.take("T1", "one", now=LATER, until=LATER)
+    after = LATER + timedelta(seconds=1)
+    assert await deliveries.take("T2", "another", now=after, until=after)
+    rows = await storage.database.read(
+        lambda db: list(db.execute("SELECT team_id, fingerprint FROM deliveries"))
+    )
+    assert rows == [("T2", "another")]
+
+
+async def test_nothing_is_noted_of_a_workspace_that_the_app_has_left(storage: Storage) -> None:
+    assert await storage.deliveries.take("T1", "one", now=NOON, until=LATER)
+    await storage.wipe("T1")
+    with pytest.raises(WorkspaceGone):
+        await storage.deliveries.take("T1", "two", now=NOON, until=LATER)
+    assert await storage.database.read(lambda db: list(db.execute("SELECT * FROM deliveries"))) == []

@@ -1,0 +1,42 @@
+"""Builds and apps to test with."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from domain.build import App, Build, State
+from domain.recipient import Recipient
+
+NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+ANDROID = App(
+    slug="669403bffbe35909", title="sample-apps-android-sdk22", owner="bitrise-samples", repo="android"
+)
+IOS = App(slug="f46e89061e967f27", title="Ios", owner="bitrise-samples", repo="ios")
+
+
+def a_build(number: int, state: State = State.SUCCEEDED, *, app: App = ANDROID, **more: Any) -> Build:
+    """A build of the app, triggered `number` minutes after noon, that took six minutes if it has ended."""
+    triggered = NOON + timedelta(minutes=number)
+    fields: dict[str, Any] = {
+        "app_slug": app.slug,
+        "slug": f"{app.slug[:8]}{number:08d}",
+        "number": number,
+        "state": state,
+        "branch": "main",
+        "workflow": "primary",
+        "triggered_at": triggered,
+        "url": f"https://app.bitrise.io/build/{app.slug[:8]}{number:08d}",
+    }
+    if state is not State.ON_HOLD:
+        fields |= {
+            "started_at": triggered + timedelta(minutes=1),
+            "prepared_at": triggered + timedelta(minutes=2),
+        }
+    if state.ended:
+        fields["finished_at"] = triggered + timedelta(minutes=6)
+    return Build(**(fields | more))
+
+
+def to(channel: str, team: str = "T1") -> Recipient:
+    return Recipient(team=team, channel=channel)

@@ -1,0 +1,63 @@
+"""What the watcher sees at Tiny CI: each project's jobs, all that are new or have changed."""
+
+from __future__ import annotations
+
+from domain.build import Build, State
+from domain.errors import ProviderDown
+from domain.poll_state import Baseline
+from domain.polling import Gathered, Known
+from domain.provider import Provider
+from tests.tiny.simulator import Job, TinyService
+
+TINY = Provider.known("tiny", label="Tiny CI")
+
+
+class TinyReader:
+    """Reads the jobs of the projects whose turn it is."""
+
+    provider = TINY
+    logs = False
+
+    def __init__(self, service: TinyService) -> None:
+        self._service = service
+
+    async def probe(self) -> None:
+        """Find out whether Tiny CI answers. Raises ProviderDown."""
+        self._jobs("")
+
+    async def baseline(self, app_slug: str) -> Baseline:
+        """The project's jobs so far. Raises ProviderDown."""
+        builds = self._jobs(app_slug)
+        newest = max((build.triggered_at for build in builds if build.triggered_at), default=None)
+        return Baseline(builds=tuple(builds), at=newest)
+
+    async def gather(self, known: Known) -> Gathered:
+        """See what has changed."""
+        gathered = Gathered()
+        try:
+            for slug in known.whose_turn(list(known.state.apps)):
+                gathered.builds += self._jobs(slug)
+        except ProviderDown as failure:
+            gathered.failure = failure
+        return gathered
+
+    def _jobs(self, project: str) -> list[Build]:
+        if self._service.away:
+            raise ProviderDown(provider=TINY)
+        return [_build(project, job) for job in self._service.jobs.get(project, [])]
+
+
+def _build(project: str, job: Job) -> Build:
+    states = {None: State.RUNNING, True: State.SUCCEEDED, False: State.FAILED}
+    return Build(
+        provider=TINY,
+        app_slug=project,
+        slug=f"{project}-{job.number}",
+        number=job.number,
+        state=states[job.passed],
+        branch="main",
+        triggered_at=job.at,
+        started_at=job.at,
+        finished_at=job.ended_at,
+        url=f"https://tiny.example/{project}/{job.number}",
+    )
