@@ -10,7 +10,11 @@ RUN python -m pip install --no-cache-dir --disable-pip-version-check --require-h
 
 COPY bot ./bot
 COPY handlers ./handlers
+COPY providers ./providers
+COPY services ./services
 COPY storage ./storage
+COPY messages ./messages
+COPY domain ./domain
 COPY manifest.yml LICENSE ./
 
 RUN useradd --uid 10001 --create-home buildbell && mkdir --mode 700 /data && chown buildbell /data

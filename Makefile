@@ -21,11 +21,11 @@ bench: $(READY)  ## speed, as ratios against bare baselines measured in the same
 	$(BIN)/python -m bench
 
 torture: $(READY)  ## kill the bot at every interesting point, hundreds of times, and count what each channel was told
-	$(BIN)/python -m tests.torture --rounds $(or $(ROUNDS),300)
+	$(BIN)/python -m tests.crash_recovery --rounds $(or $(ROUNDS),300)
 
 fuzz: $(READY)  ## what `make test` changes for 20 seconds, for an hour and never the same
 	FUZZ_SEED=random FUZZ_SECONDS=$(or $(FUZZ_SECONDS),3600) $(BIN)/python -m pytest tests/fuzz -x -s
-	EXAMPLES_TIMES=20 $(BIN)/python -m pytest -n 2 tests/messages tests/terms
+	EXAMPLES_TIMES=20 $(BIN)/python -m pytest -n 2 tests/messages tests/domain
 
 story: $(READY)  ## a whole day in the sandbox, without hands
 	$(BIN)/python -m bot sandbox --story

@@ -52,7 +52,7 @@ def _shown(default: object) -> str:
 def _pages() -> dict[Path, dict[str, str]]:
     return {
         ROOT / "README.md": {f"{grammar.provider} commands": markdown(grammar) for grammar in GRAMMARS},
-        ROOT / "docs" / "operating.md": {"settings": settings_table()},
+        ROOT / "docs" / "operations.md": {"settings": settings_table()},
         ROOT / "docs" / "buildio-api.md": {"contract": contract_table()},
     }
 

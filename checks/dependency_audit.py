@@ -19,7 +19,7 @@ from pathlib import Path
 
 from checks.audit_report import CANARY_PIN, NotReadable, Report, judge, read_accepted, read_report
 
-ACCEPTED = Path(__file__).parent / "accepted.toml"
+ACCEPTED = Path(__file__).parent / "accepted_vulnerabilities.toml"
 REQUEST_SECONDS = 10
 SOURCE_SECONDS = 180
 

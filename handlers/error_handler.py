@@ -43,8 +43,8 @@ class LastingAck(AsyncAck):
 def register(app: AsyncApp, desk: Desk) -> None:
     """Log it without what was sent, and let Slack say that it did not work.
 
-    What came is well-formed (bot/slack/payload_validation.py). So it can still carry what is not ours, which is a mistake of
-    whoever sent it, or lead to where Slack lets nobody write; whatever else breaks is a bug, and shows as one.
+    The payload is well-formed (bot/slack/payload_validation.py), but it may carry values that are not the bot's, or lead
+    to a conversation where Slack lets nobody write. Anything else that breaks is a bug and is logged as one.
     """
 
     @app.middleware

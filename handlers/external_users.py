@@ -33,7 +33,8 @@ OPEN = frozenset(
         *(f"command {one.command}" for one in (Provider.BITRISE, Provider.BUILDIO)),
         "event app_mention",
         "event message",
-        # Their Home is closed (`services.home.refresher`), and their links show what the channel follows (`services.features.builds.unfurl_rule`).
+        # Their Home is closed (`services.home.refresher`), and links show only what the channel is subscribed to
+        # (`services.features.builds.unfurl_rule`).
         "event app_home_opened",
         "event link_shared",
         # Nobody asks for anything by these.

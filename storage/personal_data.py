@@ -1,7 +1,7 @@
 """One person in one workspace: everything that is held about them, handed over or erased.
 
-What names people is listed in `storage.personal_data_columns`; both duties go by that list, so that what is handed over is what is
-erased. Builds belong to no workspace: of them a person is named by their Slack id, where Buildbell started them, and by
+`storage.personal_data_columns` lists the columns that name people; export and erasure both go by that list, so that
+what is exported is what is erased. Builds belong to no workspace: of them a person is named by their Slack id, where Buildbell started them, and by
 the names that they are known by at the provider.
 """
 

@@ -57,8 +57,8 @@ def _run(words: Words) -> commands.RunCommand:
         words.wrong("Which command? There is nothing behind the two dashes.")
     if len(shared_arguments.array_of(command)) > shared_arguments.LONGEST_COMMAND:
         words.wrong(
-            f"The command is longer than {shared_arguments.LONGEST_COMMAND} characters. Put it into a script of the app, and run"
-            " that."
+            f"The command is longer than {shared_arguments.LONGEST_COMMAND} characters."
+            " Put it into a script of the app, and run that."
         )
     app = words.plain()
     return commands.RunCommand(app=app, command=command, **words.keyed_once("dyno"))

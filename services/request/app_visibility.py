@@ -18,8 +18,8 @@ from services.slack.workspace_members import NotAMember
 from storage.repositories import WorkspaceStorage
 from storage.subscriptions import SeenAs, Subscription
 
-# A maker's access is asked for each hour (`services.jobs.access_checker`). Where nobody can say, since their token is refused or the
-# provider does not answer, what was known counts for a day: somebody may be on holiday, or may have been shut out.
+# The creator's access is checked every hour (`services.jobs.access_checker`). Where it can't be checked, since their
+# token is refused or the provider does not answer, the last result counts for a day: they may just be on holiday.
 PATIENCE = timedelta(days=1)
 # Home shows, of what the bot reads for everybody, the apps of somebody's own list, which is no older than this.
 FRESH_TO_SHOW = timedelta(minutes=1)

@@ -27,14 +27,15 @@ log = structlog.get_logger()
 ResultT = TypeVar("ResultT")
 
 MOST_AT_ONCE = 2
-# A worker ends itself when a call takes too much of the processor's time (`services.worker_processes.worker`); this is for one that hangs.
+# A worker ends itself when a call takes too much processor time (`services.worker_processes.worker`); this is for one
+# that hangs.
 SECONDS_EACH = 60.0
 CLOSING_SECONDS = 2.0
 # Where a worker dies of something else than its work, the next one can do it.
 TRIES = 2
 # What a process needs from the machine; no setting of the bot's is among it.
 _KEPT = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "PYTHONDONTWRITEBYTECODE")
-_ROOT = str(Path(__file__).parent.parent)
+_ROOT = str(Path(__file__).parents[2])
 
 
 class WorkFailed(Exception):

@@ -1,6 +1,6 @@
 """A worker process of the bot's: does what it is sent, one thing after the other, and ends when its input does.
 
-`services.worker_processes.pool` starts it; nothing else does. It knows no setting and no token, only the texts that it is sent.
+Started by `services.worker_processes.pool` only. It knows no setting and no token, only the texts that it is sent.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from packaging.utils import canonicalize_name
 from bot.manifest import for_http
 
 ROOT = Path(__file__).parent.parent.parent
-PACKAGES = ("bot", "handlers", "storage", "sandbox")
+PACKAGES = ("bot", "handlers", "providers", "services", "storage", "messages", "domain", "sandbox")
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ async def test_a_build_is_started_by_filling_in_a_form(stage: Stage, page: Page,
     await dialog.get_by_role("button", name="Start", exact=True).click()
     await expect(dialog.get_by_role("alert").filter(has_text="NAME=value")).to_be_visible()
     await expect(dialog.get_by_label("Message")).to_have_value("Try the new login")
-    await picture(page, "start-build")
+    await picture(page, "trigger-build")
     await dialog.get_by_role("textbox", name="Variable 1").fill("DRY_RUN=1")
     await dialog.get_by_role("button", name="Start", exact=True).click()
     await expect(dialog).to_have_count(0)
@@ -80,7 +80,7 @@ async def test_a_link_comes_alive_and_a_message_is_asked_about(
     shared = page.get_by_role("article").filter(has_text="who has seen this?").last
     await expect(shared).to_contain_text(f"#{build.number}")
     await expect(shared.get_by_role("button", name="Artifacts")).to_be_visible()
-    await picture(page, "link")
+    await picture(page, "link-preview")
     await shared.hover()
     await shared.get_by_role("button", name="About this build").click()
     await expect(page.get_by_role("dialog", name="About this build")).to_contain_text(f"#{build.number} ")
@@ -145,7 +145,7 @@ async def test_a_pipeline_is_one_card_and_a_strangers_build_waits_for_approval(
     await page.get_by_role("button", name="A stranger's pull request").click()
     asked = message(page, "waits for somebody's approval")
     await expect(asked).to_contain_text("by stranger")
-    await picture(page, "approval")
+    await picture(page, "build-request")
     await asked.get_by_role("button", name="Approve").click()
     await page.get_by_role("dialog").get_by_role("button", name="Approve").click()
     await expect(message(page, "approved the build of pull request")).to_be_visible()
@@ -163,7 +163,7 @@ async def test_a_failed_build_is_compared_with_the_last_success(
     await message(page, "Sample Android #4 failed").get_by_role("button", name="Compare").click()
     found = message(page, "The last success like it was")
     await expect(found).to_contain_text("gradle-unit-test@1.0.7 failed after")
-    await picture(page, "compare")
+    await picture(page, "build-diff")
 
 
 async def test_steps_of_a_workflow_start_a_build_and_wait_for_its_end(
@@ -243,4 +243,4 @@ async def test_an_app_is_chosen_a_log_followed_and_a_bitrise_yml_shown(
     # Which step it has come to by now depends on the machine.
     await expect(message(page, "as it is written, until")).to_contain_text(re.compile("SSH key|git|gradle"))
     await expect(message(page, "The bitrise.yml of Sample Android")).to_contain_text("release-train:")
-    await picture(page, "follow-and-yml")
+    await picture(page, "log-follow-and-yml")

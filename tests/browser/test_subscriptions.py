@@ -63,7 +63,7 @@ async def test_a_broken_series_is_a_card_that_somebody_takes(
     await expect(card).to_contain_text("Failed in gradle-unit-test@1.0.7")
     await card.get_by_role("button", name="I'm on it").click()
     await expect(card).to_contain_text("is on it")
-    await picture(page, "broken-series")
+    await picture(page, "failure-streak")
     stage.bitrise.finish(stage.bitrise.start_build(stage.bitrise.android, params={"branch": "main"}))
     await expect(message(page, "is green again after")).to_contain_text("was on it")
     await expect(page.get_by_role("article").filter(has_text="is broken")).to_have_count(0)

@@ -28,7 +28,7 @@ async def test_subscribe_be_told_and_read_the_log(stage: Stage, page: Page, pict
     await page.get_by_role("button", name="Skip 1 min").click()
     await expect(told).to_contain_text("Failed in gradle-unit-test@1.0.7")
     await expect(told).to_contain_text("Broke with this build, was green at #3")
-    await picture(page, "told")
+    await picture(page, "notification")
     await told.get_by_role("button", name="Log").click()
     log = message(page, "Only visible to you")
     await expect(log).to_contain_text("118 tests completed, 1 failed")

@@ -94,7 +94,7 @@ def test_make_test_audits_the_lock_that_holds_everything() -> None:
 
 
 def test_what_is_accepted_today_is_readable() -> None:
-    accepted = read_accepted((ROOT / "checks" / "accepted.toml").read_text())
+    accepted = read_accepted((ROOT / "checks" / "accepted_vulnerabilities.toml").read_text())
     assert {one.package for one in accepted} <= set(pins(LOCKS[1]))
 
 
@@ -196,8 +196,14 @@ async def audit(
     tmp_path: Path, lock: str, url: str, *, accepted: str = "", **environment: str
 ) -> tuple[int, str]:
     (tmp_path / "lock").write_text(lock)
-    (tmp_path / "accepted.toml").write_text(accepted)
-    arguments = [str(tmp_path / "lock"), "--osv-url", url, "--accepted", str(tmp_path / "accepted.toml")]
+    (tmp_path / "accepted_vulnerabilities.toml").write_text(accepted)
+    arguments = [
+        str(tmp_path / "lock"),
+        "--osv-url",
+        url,
+        "--accepted",
+        str(tmp_path / "accepted_vulnerabilities.toml"),
+    ]
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",

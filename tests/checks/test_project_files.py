@@ -90,7 +90,16 @@ def test_the_image_installs_what_the_lock_says_and_starts_what_make_run_starts()
 
 def test_the_image_has_everything_that_the_program_needs() -> None:
     copied = {source for line in docker("COPY") for source in line.split()[:-1]}
-    assert {"bot", "handlers", "storage", "manifest.yml"} <= copied
+    assert {
+        "bot",
+        "handlers",
+        "providers",
+        "services",
+        "storage",
+        "messages",
+        "domain",
+        "manifest.yml",
+    } <= copied
     assert all((ROOT / source).exists() for source in copied)
     let_in = {line.removeprefix("!") for line in text(".dockerignore").splitlines() if line.startswith("!")}
     assert copied == let_in
@@ -155,7 +164,9 @@ def test_what_only_the_simulators_import_is_an_extra() -> None:
     needed = {requirement.partition(">")[0] for requirement in project["dependencies"]}
     assert not extra & needed
     imports = "\n".join(
-        path.read_text() for room in ("bot", "handlers", "storage") for path in (ROOT / room).rglob("*.py")
+        path.read_text()
+        for room in ("bot", "handlers", "providers", "services", "storage", "messages", "domain")
+        for path in (ROOT / room).rglob("*.py")
     )
     assert not re.search(r"^\s*(?:import|from) (?:emoji|markdown_it)\b", imports, re.MULTILINE)
     lock = re.search(r"^lock:\n((?:\t.*\n)+)", text("Makefile"), re.MULTILINE)

@@ -1,4 +1,4 @@
-"""`make torture`: many rounds, from a seed that is printed; `python -m tests.torture --rounds 300 --seed 7`."""
+"""`make torture`: many rounds, from a seed that is printed; `python -m tests.crash_recovery --rounds 300 --seed 7`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.crash_recovery.crash_harness import torment
 
 
 def main() -> int:
-    reader = argparse.ArgumentParser(prog="python -m tests.torture", description=__doc__)
+    reader = argparse.ArgumentParser(prog="python -m tests.crash_recovery", description=__doc__)
     reader.add_argument("--rounds", type=int, default=200)
     reader.add_argument("--seed", type=int, default=random.randrange(1_000_000))
     given = reader.parse_args()

@@ -189,7 +189,9 @@ def test_changed_calls_of_the_webhook_are_hints_at_most_and_from_nobody_else(tmp
         folder.mkdir()
         asked: list[Watcher] = []
         with (
-            patch("bot.watch.Watcher.look_now", lambda watcher, asked=asked: asked.append(watcher)),
+            patch(
+                "services.polling.poller.Watcher.look_now", lambda watcher, asked=asked: asked.append(watcher)
+            ),
             asyncio.Runner() as runner,
             # Nothing but calls makes it look.
             scene_in(runner, folder, poll_interval="3600", signing=signing) as scene,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
+import pkgutil
+import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from operator import itemgetter
@@ -12,7 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot import messages as bot_messages
+import messages
+import providers
 from domain import message
 from domain.access_policy import Allow, Permission, Protect, Question, Verdict, Who, judge
 from domain.audit_log import Entry, Event, Personal, link
@@ -293,7 +297,7 @@ def _of_verdicts(verdicts: Mapping[Permission, Verdict], name: str, **more: Any)
 
 # Each renderer with all that it can be given.
 RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
-    "account_title": st.builds(accounts.title_of, PROVIDER),
+    "title_of": st.builds(accounts.title_of, PROVIDER),
     "abort_done": st.builds(abort_form.abort_done, BUTTONS),
     "abort_modal": st.builds(
         abort_form.abort_modal,
@@ -560,26 +564,54 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
 } | {f"buildio.{name}": strategy for name, strategy in renderer_cases.RENDERED.items()}
 
 
-def exported() -> dict[str, Callable[..., Any]]:
-    """Every function that bot.messages exports, and what a provider's own renderers export, by where it stands."""
-    named = {name: getattr(messages, name) for name in bot_messages.__all__}
-    named |= {f"buildio.{name}": getattr(messages.buildio, name) for name in messages.buildio.__all__}
-    return {name: one for name, one in named.items() if inspect.isfunction(one)}
+# Pieces of what is fed, and shown nowhere by themselves.
+PIECES = {
+    "any_app_option",
+    "build_row",
+    "buildio.array_blocks",
+    "buildio.environment_row",
+    "buildio.restart_all_button",
+    "buildio.ties_here",
+    "card_row",
+    "connect_account_button",
+    "buildio.typed_name",
+    "details_button",
+    "failure_blocks",
+    "manage",
+    "offer_row",
+    "open_button",
+    "series_row",
+}
+
+
+RENDERING = re.compile(r"messages\.\w+|providers\.\w+\..*(messages|forms?|error_texts|type_to_confirm)")
+
+
+def renderers() -> dict[str, Callable[..., Any]]:
+    """Every public function of the modules that render, by its name; those of Build.io by `buildio.` and its name."""
+    found: dict[str, Callable[..., Any]] = {"shown_in_modal": views.shown_in_modal}
+    for package in (messages, providers):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if module.ispkg or not RENDERING.fullmatch(module.name):
+                continue
+            for name, one in vars(importlib.import_module(module.name)).items():
+                if inspect.isfunction(one) and one.__module__ == module.name and not name.startswith("_"):
+                    found[f"buildio.{name}" if "buildio" in module.name else name] = one
+    return found
 
 
 def test_every_renderer_is_fed_and_nothing_else_is_left_out() -> None:
-    functions = exported()
-    assert set(functions) - READERS == set(RENDERED)
-    assert set(functions) >= READERS
+    functions = renderers()
+    assert set(functions) >= set(RENDERED) | READERS | PIECES
     for name in READERS:
         shows = get_type_hints(functions[name])["return"]
         bare = name.removeprefix("buildio.")
         assert bare.startswith(("read_", "picked_", "missing_")) or bare.endswith("_of_block"), name
         assert shows not in (Message, message.Block), name
-    public = {name for name in vars(messages) if inspect.isfunction(getattr(messages, name))}
-    of_buildio = vars(messages.buildio)
-    public |= {f"buildio.{name}" for name, one in of_buildio.items() if inspect.isfunction(one)}
-    assert public == set(functions), "a renderer that is imported but not exported"
+    for name in set(functions) - set(RENDERED) - READERS - PIECES:
+        shows = get_type_hints(functions[name])["return"]
+        assert "dict" not in str(shows), f"{name} is fed with nothing"
+        assert shows is not Message, f"{name} is fed with nothing"
 
 
 @examples(15)

@@ -16,7 +16,7 @@ from tests.providers.buildio.config_var_harness import open_form, secret_town
 from tests.support.bot_harness import Town
 from tests.support.certificates import made
 
-FIXTURES = Path(__file__).parent.parent / "fixtures"
+FIXTURES = Path(__file__).parents[1] / "fixtures"
 # The headings of Bitrise's documents (API v0.1), whose list of apps and of all builds are not among them.
 BITRISE = (FIXTURES / "bitrise" / "endpoints.txt").read_text().splitlines()
 BUILDIO = re.findall(

@@ -101,7 +101,7 @@ def test_the_docs_say_of_every_table_how_long_it_is_kept() -> None:
     db = sqlite_utils.Database(memory=True)
     migrations.apply(db)
     tables = {name for name in db.table_names() if not name.startswith(("sqlite_", "_sqlite_"))}
-    page = (Path(__file__).parents[2] / "docs" / "operating.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
     table = page.partition("| table | what it holds | how long |")[2].partition("\n\n")[0]
     said = re.findall(r"^\| `(\w+)` \| .+ \| .+ \|$", table, re.MULTILINE)
     assert sorted(said) == sorted(tables)

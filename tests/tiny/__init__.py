@@ -1,1 +1,1 @@
-"""Tiny CI: a made-up provider in one folder, as docs/adding-a-provider.md says how to write one."""
+"""Tiny CI: a made-up provider in one folder, as docs/provider-guide.md says how to write one."""

@@ -21,7 +21,8 @@ MOST_PARAMS = 15
 def no_success(build: Build, app: App) -> Message:
     """There is nothing to compare it with."""
     where = f" on {code(build.branch)}" if build.branch else ""
-    text = f"{build_text.name(build, app)}: no build of its workflow{where} has succeeded before it, as far as I can see."
+    name = build_text.name(build, app)
+    text = f"{name}: no build of its workflow{where} has succeeded before it, as far as I can see."
     return Message(
         escape(f"{app.title} {build.label}: none like it has succeeded before it."), [section(text)]
     )

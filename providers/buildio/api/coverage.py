@@ -38,7 +38,7 @@ ENDPOINTS = (
         "apps",
         command="apps",
         guard=_SEEN,
-        test="handlers/test_both_providers.py::test_apps_are_those_that_somebodys_own_account_sees",
+        test="providers/test_both_providers.py::test_apps_are_those_that_somebodys_own_account_sees",
     ),
     Endpoint(
         "Apps",
@@ -46,7 +46,7 @@ ENDPOINTS = (
         "app",
         command="app",
         guard=_SEEN,
-        test="handlers/test_both_providers.py::test_an_app_is_shown_as_it_stands_and_brought_up_to_date",
+        test="providers/test_both_providers.py::test_an_app_is_shown_as_it_stands_and_brought_up_to_date",
     ),
     Endpoint(
         "Apps",
@@ -54,7 +54,7 @@ ENDPOINTS = (
         "create_app",
         command="create",
         guard="`create`",
-        test="handlers/buildio/test_creating.py::test_an_app_is_made_by_words_and_can_be_deployed_from_where_it_is_told",
+        test="providers/buildio/test_apps.py::test_an_app_is_made_by_words_and_can_be_deployed_from_where_it_is_told",
     ),
     Endpoint(
         "Builds",
@@ -62,7 +62,7 @@ ENDPOINTS = (
         "start_build",
         command="deploy",
         guard="`deploy`",
-        test="handlers/buildio/test_deploying.py::test_a_branch_goes_live_and_the_channel_hears_what_build_io_said",
+        test="providers/buildio/test_deploys.py::test_a_branch_goes_live_and_the_channel_hears_what_build_io_said",
     ),
     Endpoint(
         "Config Vars",
@@ -70,7 +70,7 @@ ENDPOINTS = (
         "config_vars",
         command="config",
         guard=_MASKED,
-        test="handlers/buildio/test_config.py::test_the_list_says_how_long_each_is_and_no_more",
+        test="providers/buildio/test_config_vars.py::test_the_list_says_how_long_each_is_and_no_more",
     ),
     Endpoint(
         "Config Vars",
@@ -78,7 +78,7 @@ ENDPOINTS = (
         "set_config_vars",
         command="config set",
         guard=_BY_FORM,
-        test="handlers/buildio/test_config.py::test_a_value_reaches_build_io_as_it_was_typed_and_the_channel_hears_its_key",
+        test="providers/buildio/test_config_vars.py::test_a_value_reaches_build_io_as_it_was_typed_and_the_channel_hears_its_key",
     ),
     Endpoint(
         "Config Vars",
@@ -86,7 +86,7 @@ ENDPOINTS = (
         "remove_config_var",
         command="config unset",
         guard="`config`",
-        test="handlers/buildio/test_config.py::test_those_that_are_named_are_removed",
+        test="providers/buildio/test_config_vars.py::test_those_that_are_named_are_removed",
     ),
     Endpoint(
         "Domains",
@@ -94,7 +94,7 @@ ENDPOINTS = (
         "domains",
         command="domains",
         guard=_SEEN,
-        test="handlers/buildio/test_domains.py::test_one_that_is_named_is_removed_once_that_was_said_again",
+        test="providers/buildio/test_domains.py::test_one_that_is_named_is_removed_once_that_was_said_again",
     ),
     Endpoint(
         "Domains",
@@ -102,7 +102,7 @@ ENDPOINTS = (
         "add_domain",
         command="domains add",
         guard="`domains`",
-        test="handlers/buildio/test_domains.py::test_one_is_added_by_its_name_and_the_channel_hears_where_it_must_point",
+        test="providers/buildio/test_domains.py::test_one_is_added_by_its_name_and_the_channel_hears_where_it_must_point",
     ),
     Endpoint(
         "Domains",
@@ -110,7 +110,7 @@ ENDPOINTS = (
         "domain",
         command="domains",
         guard=_SEEN,
-        test="handlers/buildio/test_domains.py::test_each_is_listed_with_how_it_stands_with_its_certificate",
+        test="providers/buildio/test_domains.py::test_each_is_listed_with_how_it_stands_with_its_certificate",
     ),
     Endpoint(
         "Domains",
@@ -118,7 +118,7 @@ ENDPOINTS = (
         "update_certificate",
         command="domains",
         guard="`domains`; certificate and key come by a form alone",
-        test="handlers/buildio/test_domains.py::test_a_domain_is_given_another_certificate",
+        test="providers/buildio/test_domains.py::test_a_domain_is_given_another_certificate",
     ),
     Endpoint(
         "Domains",
@@ -126,7 +126,7 @@ ENDPOINTS = (
         "remove_domain",
         command="domains remove",
         guard="`domains`; asked once more",
-        test="handlers/buildio/test_domains.py::test_one_that_is_named_is_removed_once_that_was_said_again",
+        test="providers/buildio/test_domains.py::test_one_that_is_named_is_removed_once_that_was_said_again",
     ),
     Endpoint(
         "Domains",
@@ -134,7 +134,7 @@ ENDPOINTS = (
         "remove_all_domains",
         command="domains clear",
         guard="`domains`; the app's name is typed",
-        test="handlers/buildio/test_domains.py::test_all_are_removed_once_the_apps_name_was_typed",
+        test="providers/buildio/test_domains.py::test_all_are_removed_once_the_apps_name_was_typed",
     ),
     Endpoint(
         "Dynos",
@@ -142,7 +142,7 @@ ENDPOINTS = (
         "dynos",
         command="ps",
         guard=_SEEN,
-        test="handlers/buildio/test_processes.py::test_the_processes_are_listed_with_those_that_crashed_first",
+        test="providers/buildio/test_processes.py::test_the_processes_are_listed_with_those_that_crashed_first",
     ),
     Endpoint(
         "Dynos",
@@ -150,7 +150,7 @@ ENDPOINTS = (
         "restart_all",
         command="restart",
         guard="`restart`; asked once more",
-        test="handlers/buildio/test_processes.py::test_before_all_restart_it_is_asked",
+        test="providers/buildio/test_processes.py::test_before_all_restart_it_is_asked",
     ),
     Endpoint(
         "Dynos",
@@ -158,7 +158,7 @@ ENDPOINTS = (
         "restart",
         command="restart",
         guard="`restart`",
-        test="handlers/buildio/test_processes.py::test_one_that_is_named_is_restarted_at_once",
+        test="providers/buildio/test_processes.py::test_one_that_is_named_is_restarted_at_once",
     ),
     Endpoint(
         "Dynos",
@@ -166,7 +166,7 @@ ENDPOINTS = (
         "execute",
         command="run",
         guard="`run`, which is off by default; shown exactly before it runs; its output is for one person",
-        test="handlers/buildio/test_running.py::test_what_runs_is_shown_exactly_and_runs_only_then",
+        test="providers/buildio/test_run_commands.py::test_what_runs_is_shown_exactly_and_runs_only_then",
     ),
     Endpoint(
         "Namespaces",
@@ -174,7 +174,7 @@ ENDPOINTS = (
         "namespaces",
         command="namespaces",
         guard=_OWN,
-        test="handlers/buildio/test_namespaces.py::test_they_are_listed_and_one_is_shown",
+        test="providers/buildio/test_namespaces.py::test_they_are_listed_and_one_is_shown",
     ),
     Endpoint(
         "Namespaces",
@@ -182,7 +182,7 @@ ENDPOINTS = (
         "create_namespace",
         command="namespaces create",
         guard="`create`",
-        test="handlers/buildio/test_namespaces.py::test_one_is_made_by_words",
+        test="providers/buildio/test_namespaces.py::test_one_is_made_by_words",
     ),
     Endpoint(
         "Namespaces",
@@ -190,7 +190,7 @@ ENDPOINTS = (
         "namespace",
         command="namespace",
         guard=_OWN,
-        test="handlers/buildio/test_namespaces.py::test_they_are_listed_and_one_is_shown",
+        test="providers/buildio/test_namespaces.py::test_they_are_listed_and_one_is_shown",
     ),
     Endpoint(
         "Namespaces",
@@ -198,7 +198,7 @@ ENDPOINTS = (
         "delete_namespace",
         command="namespaces delete",
         guard="`delete`; its name is typed",
-        test="handlers/buildio/test_namespaces.py::test_one_is_deleted_once_its_name_was_typed",
+        test="providers/buildio/test_namespaces.py::test_one_is_deleted_once_its_name_was_typed",
     ),
     Endpoint(
         "Pipelines",
@@ -206,7 +206,7 @@ ENDPOINTS = (
         "pipelines",
         command="pipelines",
         guard=_OWN,
-        test="handlers/buildio/test_groups.py::test_pipelines_are_listed_and_one_shows_its_stages",
+        test="providers/buildio/test_pipelines_and_teams.py::test_pipelines_are_listed_and_one_shows_its_stages",
     ),
     Endpoint(
         "Pipelines",
@@ -214,7 +214,7 @@ ENDPOINTS = (
         "pipeline",
         command="pipeline",
         guard=_OWN,
-        test="handlers/buildio/test_groups.py::test_pipelines_are_listed_and_one_shows_its_stages",
+        test="providers/buildio/test_pipelines_and_teams.py::test_pipelines_are_listed_and_one_shows_its_stages",
     ),
     Endpoint(
         "Pipelines",
@@ -222,7 +222,7 @@ ENDPOINTS = (
         "pipeline_apps",
         command="pipeline",
         guard=_OWN,
-        test="handlers/buildio/test_groups.py::test_pipelines_are_listed_and_one_shows_its_stages",
+        test="providers/buildio/test_pipelines_and_teams.py::test_pipelines_are_listed_and_one_shows_its_stages",
     ),
     Endpoint(
         "Environments",
@@ -230,7 +230,7 @@ ENDPOINTS = (
         "environment",
         command="envs",
         guard=_MASKED,
-        test="handlers/buildio/test_environments.py::test_a_value_is_shown_for_a_minute_to_one_person",
+        test="providers/buildio/test_environments.py::test_a_value_is_shown_for_a_minute_to_one_person",
     ),
     Endpoint(
         "Environments",
@@ -238,7 +238,7 @@ ENDPOINTS = (
         "set_environment",
         command="envs set",
         guard=_BY_FORM,
-        test="handlers/buildio/test_environments.py::test_what_is_set_is_told_by_its_keys",
+        test="providers/buildio/test_environments.py::test_what_is_set_is_told_by_its_keys",
     ),
     Endpoint(
         "Environments",
@@ -246,7 +246,7 @@ ENDPOINTS = (
         "remove_from_environment",
         command="envs unset",
         guard="`config`",
-        test="handlers/buildio/test_environments.py::test_one_key_is_deleted_and_several_are_set_to_null_at_once",
+        test="providers/buildio/test_environments.py::test_one_key_is_deleted_and_several_are_set_to_null_at_once",
     ),
     Endpoint(
         "Teams",
@@ -254,7 +254,7 @@ ENDPOINTS = (
         "teams",
         command="teams",
         guard=_OWN,
-        test="handlers/buildio/test_groups.py::test_teams_are_listed_and_one_leads_to_its_apps",
+        test="providers/buildio/test_pipelines_and_teams.py::test_teams_are_listed_and_one_leads_to_its_apps",
     ),
     Endpoint(
         "Teams",
@@ -262,7 +262,7 @@ ENDPOINTS = (
         "team",
         command="team",
         guard=_OWN,
-        test="handlers/buildio/test_groups.py::test_teams_are_listed_and_one_leads_to_its_apps",
+        test="providers/buildio/test_pipelines_and_teams.py::test_teams_are_listed_and_one_leads_to_its_apps",
     ),
     Endpoint(
         "Identity",
@@ -270,7 +270,7 @@ ENDPOINTS = (
         "me",
         command="connect",
         guard="the token that is being linked",
-        test="doing/test_accounts.py::test_accounts_at_both_providers_stand_beside_each_other",
+        test="providers/buildio/test_accounts.py::test_accounts_at_both_providers_stand_beside_each_other",
     ),
     Endpoint(
         "OIDC Login",
@@ -278,7 +278,7 @@ ENDPOINTS = (
         "cluster_login",
         command="login",
         guard="`login`, which is off by default; a file for one person, deleted after some minutes",
-        test="handlers/buildio/test_logging_in.py::test_the_credential_is_a_file_for_the_person_alone",
+        test="providers/buildio/test_login.py::test_the_credential_is_a_file_for_the_person_alone",
     ),
 )
 

@@ -13,6 +13,7 @@ from messages.deploy_buttons import OfferButton
 from messages.kit.button_values import NotAButton
 from providers.buildio.actions import Deploy
 from providers.buildio.commands import Link, ListTies, Unlink
+from providers.buildio.deploy_links import messages
 from services.actions import run
 from services.actions.permissions import check_permitted, permitted
 from services.features.subscriptions.commands import current_app, must_see
@@ -43,7 +44,7 @@ async def link(ask: Link, caller: Caller) -> Answer:
                 f"{MOST_TIES} apps are tied in this channel already. Untie one with `/buildio unlink APP` first."
             )
         tie = await ties.add(caller.channel, app, bitrise, ask.branches, by=caller.person, at=caller.now())
-    return Answer(messages.buildio.tied(tie, by=caller.person), Audience.CHANNEL)
+    return Answer(messages.tied(tie, by=caller.person), Audience.CHANNEL)
 
 
 async def unlink(ask: Unlink, caller: Caller) -> Answer:
@@ -55,7 +56,7 @@ async def unlink(ask: Unlink, caller: Caller) -> Answer:
     await check_permitted(
         caller, "untie", Provider.BUILDIO, await current_app(found[0].app, caller), about=_about(found)
     )
-    return Answer(messages.buildio.untie_question(found), Audience.ONE_PERSON)
+    return Answer(messages.untie_question(found), Audience.ONE_PERSON)
 
 
 async def untie_numbers(numbers: Sequence[int], caller: Caller) -> Answer:
@@ -70,7 +71,7 @@ async def untie_numbers(numbers: Sequence[int], caller: Caller) -> Answer:
 
 async def list_ties(_ask: ListTies, caller: Caller) -> Answer:
     """What is tied in the caller's channel."""
-    return Answer(messages.buildio.tie_list(await caller.storage.ties.of_channel(caller.channel)))
+    return Answer(messages.tie_list(await caller.storage.ties.of_channel(caller.channel)))
 
 
 async def deploy(offer: OfferButton, caller: Caller) -> Answer | None:
@@ -110,7 +111,7 @@ async def _untie(found: list[Tie], caller: Caller) -> Answer:
     app = await current_app(found[0].app, caller)
     async with permitted(caller, "untie", Provider.BUILDIO, app, about=_about(found)):
         await caller.storage.ties.remove(caller.channel, [one.number for one in found])
-    return Answer(messages.buildio.untied(found, by=caller.person), Audience.CHANNEL)
+    return Answer(messages.untied(found, by=caller.person), Audience.CHANNEL)
 
 
 async def _meant(ask: Unlink, caller: Caller) -> list[Tie]:

@@ -3,8 +3,8 @@
 import "./sidebar.js";
 import "./messages.js";
 import "./composer.js";
-import "./dialogs.js";
-import "./panel.js";
+import "./modals.js";
+import "./control_panel.js";
 import { connect, go, order, state } from "./store.js";
 
 // An address names a person and a channel: …/#anna/builds

@@ -1,7 +1,7 @@
 // Build.io's apps: how each is deployed, its dynos and host names, and buttons that let things happen to them.
 
 import { el } from "./dom.js";
-import { run, small } from "./running.js";
+import { run, small } from "./control_buttons.js";
 import { on, state } from "./store.js";
 
 const STATUSES = { pending: "⏸ pending", building: "▶ building", releasing: "▶ releasing", succeeded: "✅ succeeded", failed: "❌ failed" };

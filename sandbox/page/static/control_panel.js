@@ -1,9 +1,9 @@
 // Behind the scenes: the build farm, the faults, and the inspector.
 
 import { el } from "./dom.js";
-import { platform } from "./platform.js";
-import { run, said, small } from "./running.js";
-import { steps } from "./steps.js";
+import { platform } from "./buildio_apps.js";
+import { run, said, small } from "./control_buttons.js";
+import { steps } from "./workflow_steps.js";
 import { on, state } from "./store.js";
 
 const FAULTS = [

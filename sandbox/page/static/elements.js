@@ -3,7 +3,7 @@
 
 import { el, newId } from "./dom.js";
 import { state } from "./store.js";
-import { ask } from "./confirm.js";
+import { ask } from "./confirmation_dialog.js";
 
 /** An element of a message, a Home or a modal. */
 export function elementOf(element, { use, options, value, labelled, error }) {

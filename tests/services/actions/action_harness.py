@@ -9,10 +9,10 @@ from typing import Any
 from unittest import mock
 
 import bot.app
-import handlers
 from domain.build import App
 from domain.commands.shared_commands import Connect, WhoAmI
 from domain.provider import Provider
+from handlers import listeners
 from sandbox.buildio.oauth_grants import CLIENT_ID, CLIENT_SECRET
 from sandbox.buildio.state import App as Simulated
 from sandbox.environment import BUILDIO_TOKENS
@@ -37,7 +37,7 @@ class Place:
 
     def remember(self, slack_app: Any, desk: Desk, *more: Any) -> None:
         self.desk = desk
-        handlers.register(slack_app, desk, *more)
+        listeners.register(slack_app, desk, *more)
 
     def caller(self, person: str = "anna", channel: str = "builds") -> Caller:
         workspace = self.town.slack.workspace

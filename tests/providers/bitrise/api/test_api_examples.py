@@ -30,7 +30,7 @@ from sandbox.slack.validation import check_blocks
 from sandbox.slack.workspace import Post
 from tests.support.stub_server import Asked, Server, serving
 
-FIXTURES = Path(__file__).parent.parent / "fixtures" / "bitrise"
+FIXTURES = Path(__file__).parents[3] / "fixtures" / "bitrise"
 NOW = datetime(2017, 9, 19, 12, 0, tzinfo=UTC)
 ANDROID = App(slug="669403bffbe35909", title="sample-apps-android-sdk22")
 BUILD = "/v0.1/apps/669403bffbe35909/builds/3247e2920496e846"

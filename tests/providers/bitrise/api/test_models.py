@@ -20,7 +20,7 @@ from providers.bitrise.api.pipeline_models import PipelineShow
 from providers.bitrise.api.requests import AbortOrder, BuildQuery, EnvironmentVariable, TriggerParams
 from providers.bitrise.api.trigger_response import started_by
 
-FIXTURES = Path(__file__).parent.parent / "fixtures"
+FIXTURES = Path(__file__).parents[3] / "fixtures"
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),

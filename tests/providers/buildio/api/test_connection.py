@@ -19,7 +19,7 @@ from providers.buildio.api.client import Buildio
 from providers.http.transport import Http
 from tests.support.stub_server import Asked, serving
 
-REFERENCE = (Path(__file__).parent.parent / "fixtures" / "buildio" / "reference.txt").read_text()
+REFERENCE = (Path(__file__).parents[3] / "fixtures" / "buildio" / "reference.txt").read_text()
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 TOKEN = "bld_canary-of-the-redirects"
 

@@ -20,7 +20,7 @@ from providers.http.transport import Http
 from sandbox.clock import Clock
 from tests.support.stub_server import Asked, serving
 
-TESTS = Path(__file__).parent.parent
+TESTS = Path(__file__).parents[3]
 REFERENCE = (TESTS / "fixtures" / "buildio" / "reference.txt").read_text()
 GIVEN: Mapping[str, object] = {"command": ["ls"], "values": {"A": "1"}}
 

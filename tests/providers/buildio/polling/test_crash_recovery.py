@@ -20,7 +20,7 @@ from storage.repositories import Storage
 from tests.providers.buildio.polling.poll_loop import one_look
 from tests.support.factories import NOON, to
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[4]
 ROUNDS = 6
 
 
