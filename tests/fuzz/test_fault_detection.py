@@ -86,7 +86,7 @@ def test_a_leak_or_a_mention_is_found(
 
 def test_what_breaks_is_found(runner: asyncio.Runner, scene: Scene) -> None:
     with (
-        patch("services.features.dispatch.messages.help_message", side_effect=RuntimeError),
+        patch("services.features.dispatch.notices.help_message", side_effect=RuntimeError),
         pytest.raises(AssertionError, match="RuntimeError"),
     ):
         runner.run(slack.Fuzzing(scene).example([sent(scene, "help")]))

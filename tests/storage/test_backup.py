@@ -338,7 +338,7 @@ import os, sys
 from datetime import UTC, datetime
 from pathlib import Path
 from storage.encryption import Vault
-from storage import restore
+from storage.backup import restore
 
 def count(name, left):
     real = getattr(os, name)

@@ -244,7 +244,7 @@ async def test_what_is_our_own_fault_shows_as_such(
     def broken(*_: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("services.features.accounts.form_submissions.messages.read_token", broken)
+    monkeypatch.setattr("services.features.accounts.form_submissions.message_accounts.read_token", broken)
     submitted = submission("connect_modal", "{}")
     assert await post(town, urlencode({"payload": json.dumps(submitted)})) == 500
     said = "".join(capfd.readouterr())
