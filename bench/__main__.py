@@ -23,9 +23,9 @@ from bench import (
     storage_growth,
     unsigned_requests,
 )
-from bench.result import Figure
+from bench.result import BenchmarkResult
 
-ALL: dict[str, Callable[[float], Coroutine[Any, Any, list[Figure]]]] = {
+ALL: dict[str, Callable[[float], Coroutine[Any, Any, list[BenchmarkResult]]]] = {
     "ack": ack_latency.measure,
     "look": idle_poll.measure,
     "lists": options_latency.measure,

@@ -9,14 +9,14 @@ from urllib.parse import urlencode
 import aiohttp
 
 from bench.environment import staged
-from bench.result import Figure, scaled, side_by_side
-from sandbox.environment import Stage
+from bench.result import BenchmarkResult, measure_interleaved, scaled
+from sandbox.environment import SandboxEnvironment
 from sandbox.slack import payloads
 
 TIMES = 400
 
 
-async def measure(scale: float = 1, given: Stage | None = None) -> list[Figure]:
+async def measure(scale: float = 1, given: SandboxEnvironment | None = None) -> list[BenchmarkResult]:
     bare = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -49,7 +49,7 @@ async def measure(scale: float = 1, given: Stage | None = None) -> list[Figure]:
                     assert response.status == 200
                     await response.read()
 
-            ours, plain = await side_by_side(
+            ours, plain = await measure_interleaved(
                 lambda: ask(ours_url), lambda: ask(bare_url), scaled(TIMES, scale, least=1)
             )
     finally:
@@ -57,7 +57,7 @@ async def measure(scale: float = 1, given: Stage | None = None) -> list[Figure]:
         await bare.wait()
     ratio = ours / plain
     return [
-        Figure(
+        BenchmarkResult(
             "acknowledging a command",
             f"{ours * 1000:.2f} ms, {ratio:.2f} times",
             f"Bolt handler {plain * 1000:.2f} ms",

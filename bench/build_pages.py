@@ -6,22 +6,22 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sandbox.bitrise.serializers import app_item, build_item
-from sandbox.bitrise.state import App, Build, Farm
+from sandbox.bitrise.serializers import build_item, serialize_app
+from sandbox.bitrise.state import App, BitriseState, Build
 
 BEGAN = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 
 
-def farm_of(builds: int, apps: int = 5) -> tuple[Farm, list[App]]:
+def make_bitrise_state(builds: int, apps: int = 5) -> tuple[BitriseState, list[App]]:
     """A farm with so many ended builds, one a minute."""
-    farm = Farm()
+    farm = BitriseState()
     found = [farm.add_app(f"App {number}", "acme", f"app-{number}") for number in range(apps)]
     for number in range(builds):
         add_build(farm, found[number % apps], BEGAN + timedelta(minutes=number))
     return farm, found
 
 
-def add_build(farm: Farm, app: App, at: datetime) -> Build:
+def add_build(farm: BitriseState, app: App, at: datetime) -> Build:
     """One more ended build."""
     params: dict[str, Any] = {
         "branch": "main",
@@ -33,10 +33,10 @@ def add_build(farm: Farm, app: App, at: datetime) -> Build:
     return build
 
 
-def page(farm: Farm, builds: int = 50) -> bytes:
+def page(farm: BitriseState, builds: int = 50) -> bytes:
     """The newest builds of all apps, as `GET /builds` has them."""
     items = [
-        build_item(build) | {"repository": app_item(build.app)} for build in farm.newest_first()[:builds]
+        build_item(build) | {"repository": serialize_app(build.app)} for build in farm.newest_first()[:builds]
     ]
     paging = {"page_item_limit": 50, "total_item_count": len(farm.builds)}
     return json.dumps({"data": items, "paging": paging}).encode()

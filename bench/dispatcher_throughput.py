@@ -14,22 +14,22 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from bench.result import Figure, scaled
+from bench.result import BenchmarkResult, scaled
 from bot.slack.http_session import slack_session
-from domain.build import App, Build, State
+from domain.build import App, Build, BuildState
 from domain.notifications.changes import compare
 from domain.notifications.matching import match
-from domain.notifications.rule import Terms
-from domain.poll_state import Baseline, Sighting
+from domain.notifications.rule import NotificationRule
+from domain.poll_state import Baseline, PollSnapshot
 from sandbox.slack.server import BOT_TOKEN
 from services.metrics import Metrics
 from services.outbox.channel_sender import BURST
-from services.outbox.dispatcher import Relay
-from services.outbox.rate_limits import Limits
+from services.outbox.dispatcher import Dispatcher
+from services.outbox.rate_limits import RateLimits
 from services.slack.web_client import SlackClient
 from storage.database import Database
-from storage.poll_recorder import Recorder
-from storage.repositories import Storage
+from storage.poll_recorder import PollRecorder
+from storage.repositories import Repositories
 
 CHANNELS = 200
 AT_FIRST = 8
@@ -37,7 +37,7 @@ SECONDS = 20
 BEGAN = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 
 
-async def measure(scale: float = 1) -> list[Figure]:
+async def measure(scale: float = 1) -> list[BenchmarkResult]:
     channels, seconds = scaled(CHANNELS, scale, least=2), scaled(SECONDS, scale, least=1)
     at_first = scaled(AT_FIRST, scale, least=BURST + 1)
     async with _slack(channels) as (url, count):
@@ -49,14 +49,14 @@ async def measure(scale: float = 1) -> list[Figure]:
     share = allowed / took
     lost = channels * messages - told["posts"]
     return [
-        Figure(
+        BenchmarkResult(
             f"{channels} channels with a backlog",
             f"{channels * messages / took:,.0f} a second, {share:.0%}",
             f"Slack allows {channels * messages / allowed:,.0f} a second",
             "at least 95 %",
             share >= 0.95,
         ),
-        Figure(
+        BenchmarkResult(
             "… messages lost or told twice", str(lost), "none", "none", lost == 0 and not told["violations"]
         ),
     ]
@@ -66,34 +66,34 @@ async def _deliver(url: str, channels: int, at_first: int, seconds: int) -> floa
     """Seconds until everything was told."""
     with tempfile.TemporaryDirectory() as folder:
         database = await Database.open(Path(folder) / "b.db")
-        storage = Storage(database)
-        recorder = Recorder(database, compare=compare, match=match)
+        storage = Repositories(database)
+        recorder = PollRecorder(database, compare=compare, match=match)
         for number in range(channels):
             await storage.of("T1").subscriptions.add(
                 channel=f"C0LOAD{number}",
                 app=_app(number),
-                terms=Terms(),
+                terms=NotificationRule(),
                 by="U",
                 at=BEGAN,
                 baseline=Baseline(),
             )
         async with slack_session() as session:
             client = SlackClient(token=BOT_TOKEN, base_url=url, session=session, retry_handlers=[])
-            relay = Relay(
+            relay = Dispatcher(
                 lambda _team: client,
                 storage,
                 counts=Metrics(),
                 clock=lambda: datetime.now(UTC),
                 new_key=lambda: secrets.token_hex(8),
-                limits=Limits(flood=10**6),
+                limits=RateLimits(flood=10**6),
             )
             for number in range(at_first):
-                await recorder.record(_sighting(number, channels), at=datetime.now(UTC))
+                await recorder.record(_poll_snapshot(number, channels), at=datetime.now(UTC))
             running = asyncio.create_task(relay.run())
             began = time.perf_counter()
             for second in range(seconds):
                 await asyncio.sleep(max(began + second - time.perf_counter(), 0))
-                await recorder.record(_sighting(at_first + second, channels), at=datetime.now(UTC))
+                await recorder.record(_poll_snapshot(at_first + second, channels), at=datetime.now(UTC))
                 relay.wake()
             while await storage.outbox.depth():  # noqa: ASYNC110 - the relay tells nobody when it is done
                 await asyncio.sleep(0.02)
@@ -108,17 +108,17 @@ def _app(number: int) -> App:
     return App(slug=f"{number:016x}", title=f"App {number}")
 
 
-def _sighting(number: int, channels: int) -> Sighting:
+def _poll_snapshot(number: int, channels: int) -> PollSnapshot:
     """One more ended build of every app."""
     at = BEGAN + timedelta(minutes=number)
-    return Sighting(
+    return PollSnapshot(
         token="t",
         builds=tuple(
             Build(
                 app_slug=_app(app).slug,
                 slug=f"{app:08x}{number:08x}",
                 number=number + 1,
-                state=State.SUCCEEDED,
+                state=BuildState.SUCCEEDED,
                 branch="main",
                 triggered_at=at,
                 finished_at=at,

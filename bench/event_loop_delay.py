@@ -17,9 +17,9 @@ from urllib.parse import urlencode
 import aiohttp
 
 from bench.environment import staged
-from bench.result import Figure, scaled
+from bench.result import BenchmarkResult, scaled
 from sandbox.bitrise.state import Build
-from sandbox.environment import Stage
+from sandbox.environment import SandboxEnvironment
 from sandbox.slack import payloads
 from sandbox.slack.workspace import Post
 
@@ -31,7 +31,7 @@ PAUSE = 0.02
 LINE = "export API_TOKEN=abc123def456ghi789 && curl -H 'Authorization: Bearer abc123def456ghi789jkl' https://u:p4ss@x\n"
 
 
-async def measure(scale: float = 1, given: Stage | None = None) -> list[Figure]:
+async def measure(scale: float = 1, given: SandboxEnvironment | None = None) -> list[BenchmarkResult]:
     lines, times = (
         scaled(MEGABYTES * 1024 * 1024 // len(LINE), scale, least=500),
         scaled(TIMES, scale, least=2),
@@ -55,21 +55,21 @@ async def measure(scale: float = 1, given: Stage | None = None) -> list[Figure]:
             held, work = await _held(stage)
     ratio = median(busy) / median(idle)
     return [
-        Figure(
+        BenchmarkResult(
             f"the loop, {megabytes:.1f} MB of secrets handed over",
             f"held {held * 1000:.0f} ms at most ({work * 1000:.0f} its work)",
             f"held for {quiet * 1000:.0f} ms when idle",
             "under 50 ms",
             held < 0.05,
         ),
-        Figure(
+        BenchmarkResult(
             f"others' acknowledgements, {len(busy)} meanwhile",
             f"{median(busy) * 1000:.1f} ms, {ratio:.2f} times",
             f"{median(idle) * 1000:.1f} ms when idle",
             "under 1.3 times",
             ratio < 1.3,
         ),
-        Figure(
+        BenchmarkResult(
             "the same log, until the person has the file",
             f"{took:.1f} s, {megabytes / took:.1f} MB a second",
             f"slowest acknowledgement {max(busy) * 1000:.0f} ms",
@@ -79,7 +79,7 @@ async def measure(scale: float = 1, given: Stage | None = None) -> list[Figure]:
     ]
 
 
-async def _card(stage: Stage) -> Post:
+async def _card(stage: SandboxEnvironment) -> Post:
     """The card of the log, shown to Anna."""
     build = stage.bitrise.start_build(stage.bitrise.android)
     stage.bitrise.finish(build, "error")
@@ -88,12 +88,12 @@ async def _card(stage: Stage) -> Post:
     return await stage.slack.wait_for_post("builds", f"#{build.number}", viewer="anna", seconds=120)
 
 
-async def _hand_over(stage: Stage, card: Post) -> None:
+async def _hand_over(stage: SandboxEnvironment, card: Post) -> None:
     await stage.slack.people.click("anna", card, "Send me the file")
     await stage.slack.wait_for_post("builds", "in our direct messages", viewer="anna", seconds=600)
 
 
-async def _acknowledged(stage: Stage, session: aiohttp.ClientSession) -> float:
+async def _acknowledged(stage: SandboxEnvironment, session: aiohttp.ClientSession) -> float:
     """How long it takes until Ben's command is acknowledged."""
     people, handles = stage.slack.workspace, stage.slack.handles
     payload = payloads.slash_command(
@@ -115,7 +115,7 @@ async def _acknowledged(stage: Stage, session: aiohttp.ClientSession) -> float:
     return took
 
 
-async def _held(stage: Stage) -> tuple[float, float]:
+async def _held(stage: SandboxEnvironment) -> tuple[float, float]:
     """The longest time that the loop was held since it was last asked for, and the longest that it worked itself."""
     pid = stage.bot.pid
     assert pid is not None

@@ -10,14 +10,14 @@ from typing import NoReturn
 import structlog
 
 from bot import logging_setup
-from bot.app import Buildbell
+from bot.app import Application
 from bot.settings import Settings
 
 TICK = 0.001
 
 
 async def run() -> None:
-    bot, longest, longest_work = Buildbell(Settings()), 0.0, 0.0
+    bot, longest, longest_work = Application(Settings()), 0.0, 0.0
     loop = asyncio.get_running_loop()
 
     async def tick() -> NoReturn:

@@ -8,20 +8,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.environment import staged
-from bench.result import Figure, scaled
+from bench.result import BenchmarkResult, scaled
 from bench.startup_time import LIBRARIES
 from domain.build import App
-from domain.notifications.rule import Terms
+from domain.notifications.rule import NotificationRule
 from domain.poll_state import Baseline
-from sandbox.environment import Stage
+from sandbox.environment import SandboxEnvironment
 from storage.database import Database
-from storage.repositories import Storage
+from storage.repositories import Repositories
 
 SUBSCRIPTIONS = 1000
 LOOKS = 8.0
 
 
-async def measure(scale: float = 1, given: Stage | None = None) -> list[Figure]:
+async def measure(scale: float = 1, given: SandboxEnvironment | None = None) -> list[BenchmarkResult]:
     subscriptions = scaled(SUBSCRIPTIONS, scale, least=10)
     settings = {"POLL_INTERVAL": "0.5", "POLL_INTERVAL_ACTIVE": "0.5"}
     async with staged(given, settings, http=False) as stage:
@@ -45,7 +45,7 @@ async def measure(scale: float = 1, given: Stage | None = None) -> list[Figure]:
     process.stdin.write(b"\n")
     await process.wait()
     return [
-        Figure(
+        BenchmarkResult(
             f"memory with {subscriptions:,} subscriptions",
             f"{ours:.0f} MB, {ours / bare:.1f} times",
             f"the imports alone {bare:.0f} MB",
@@ -55,16 +55,16 @@ async def measure(scale: float = 1, given: Stage | None = None) -> list[Figure]:
     ]
 
 
-async def _subscribe(stage: Stage, subscriptions: int) -> None:
+async def _subscribe(stage: SandboxEnvironment, subscriptions: int) -> None:
     apps = [stage.bitrise.farm.add_app(f"App {number}", "acme", f"app-{number}") for number in range(100)]
     database = await Database.open(stage.folder / "buildbell.db")
-    storage = Storage(database)
+    storage = Repositories(database)
     for number in range(subscriptions):
         app = apps[number % len(apps)]
         await storage.of("T1").subscriptions.add(
             channel=f"C{number}",
             app=App(slug=app.slug, title=app.title),
-            terms=Terms(),
+            terms=NotificationRule(),
             by="U",
             at=datetime.now(UTC),
             baseline=Baseline(),

@@ -13,45 +13,45 @@ from statistics import median
 import sqlite_utils
 from pydantic import SecretStr
 
-from bench.build_pages import farm_of, page
-from bench.result import Figure, scaled
-from bench.threaded_server import served
+from bench.build_pages import make_bitrise_state, page
+from bench.result import BenchmarkResult, scaled
+from bench.threaded_server import serve_body
 from domain.build import App
 from domain.credentials import FixedToken
 from domain.notifications.changes import compare
 from domain.notifications.matching import match
-from domain.notifications.rule import Terms
+from domain.notifications.rule import NotificationRule
 from domain.poll_state import Baseline
-from providers.bitrise.api.client import Bitrise
-from providers.bitrise.polling.source import BitriseReader
-from providers.http.transport import Http
-from services.polling.poll import Look
+from providers.bitrise.api.client import BitriseClient
+from providers.bitrise.polling.source import BitriseBuildSource
+from providers.http.transport import HttpTransport
+from services.polling.poll import Poll
 from storage.database import Database
-from storage.poll_recorder import Recorder
-from storage.repositories import Storage
+from storage.poll_recorder import PollRecorder
+from storage.repositories import Repositories
 from storage.timestamps import to_text
 
 SIZES = (1, 100, 10_000)
 TIMES = 400
 
 
-async def measure(scale: float = 1) -> list[Figure]:
-    farm, _ = farm_of(50)
+async def measure(scale: float = 1) -> list[BenchmarkResult]:
+    farm, _ = make_bitrise_state(50)
     body = page(farm)
     figures = []
-    with served(body) as (url, asked):
+    with serve_body(body) as (url, asked):
         for number, most in enumerate(SIZES, start=1):
             size = scaled(most, scale, least=number)
             requests, ours, bare = await _measure(size, scaled(TIMES, scale, least=1), url, asked, body)
             figures += [
-                Figure(
+                BenchmarkResult(
                     f"requests of an idle look, {size:,} apps",
                     f"{requests:.2f}",
                     "one request",
                     "at most 3",
                     requests <= 3,
                 ),
-                Figure(
+                BenchmarkResult(
                     f"CPU of an idle look, {size:,} apps",
                     f"{ours * 1e6:,.0f} µs, {ours / bare:.2f} times",
                     f"request {bare * 1e6:,.0f} µs",
@@ -67,22 +67,22 @@ async def _measure(
 ) -> tuple[float, float, float]:
     with tempfile.TemporaryDirectory() as folder:
         database = await Database.open(Path(folder) / "b.db")
-        storage = Storage(database)
+        storage = Repositories(database)
         now = datetime.now(UTC)
         for number in range(size):
             app = App(slug=f"{number:016x}", title=f"App {number}")
             await storage.of("T1").subscriptions.add(
-                channel="C", app=app, terms=Terms(), by="U", at=now, baseline=Baseline(at=now)
+                channel="C", app=app, terms=NotificationRule(), by="U", at=now, baseline=Baseline(at=now)
             )
         # As after the first looks, each app by itself, which a bot with 10,000 apps has made long ago.
-        await database.write(lambda db: _as_after_the_first_looks(db, now))
-        async with Http() as http:
-            bitrise = Bitrise(
+        await database.write(lambda db: _warm_up(db, now))
+        async with HttpTransport() as http:
+            bitrise = BitriseClient(
                 http, credentials=FixedToken(SecretStr("t")), base_url=url, clock=lambda: datetime.now(UTC)
             )
-            recorder = Recorder(database, compare=compare, match=match)
+            recorder = PollRecorder(database, compare=compare, match=match)
             clock = partial(datetime.now, UTC)
-            look = Look(BitriseReader(bitrise, clock=clock), storage, recorder, token="t", clock=clock)
+            look = Poll(BitriseBuildSource(bitrise, clock=clock), storage, recorder, token="t", clock=clock)
             for _ in range(5):
                 await look()
             before = len(asked)
@@ -99,7 +99,7 @@ async def _measure(
     return requests, median(one for one, _ in pairs), median(other for _, other in pairs)
 
 
-def _as_after_the_first_looks(db: sqlite_utils.Database, now: datetime) -> None:
+def _warm_up(db: sqlite_utils.Database, now: datetime) -> None:
     db.execute("UPDATE watched_apps SET joined = 1")
     db.execute("INSERT INTO looks (token, seen_until) VALUES ('t', ?)", [to_text(now)])
 

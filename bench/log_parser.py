@@ -12,14 +12,14 @@ from pathlib import Path
 
 from aiohttp import web
 
-from bench.result import Figure, scaled
-from bench.threaded_server import served_by
+from bench.result import BenchmarkResult, scaled
+from bench.threaded_server import serve_responses
 from domain.ansi import plain_text
-from domain.log.log_parser import LogReader
+from domain.log.log_parser import LogParser
 from domain.log.log_text import Redactor, readable
 from providers.http.downloads import Downloads
-from providers.http.transport import Http
-from sandbox.bitrise.log_text import log_of
+from providers.http.transport import HttpTransport
+from sandbox.bitrise.log_text import render_log
 
 MEGABYTES = 200
 MOST_GROWTH_MB = 40
@@ -29,9 +29,9 @@ SUSPECT_TIMES = 200
 
 
 @contextmanager
-def served(megabytes: int) -> Iterator[str]:
+def serve_log(megabytes: int) -> Iterator[str]:
     """A log of about so many megabytes, sent as it is made, from a thread of its own."""
-    steps = log_of("primary", "main", datetime.now(UTC), share=1.0, result="error").encode()
+    steps = render_log("primary", "main", datetime.now(UTC), share=1.0, result="error").encode()
     head, _, tail = steps.partition(b"LoginTest > rejects")
     coloured = b"\x1b[32m> Task :app:compileDebugKotlin\x1b[0m some words of a compiler that likes to talk\n"
     line = (
@@ -50,20 +50,20 @@ def served(megabytes: int) -> Iterator[str]:
             await response.write(b"LoginTest > rejects" + tail)
         return response
 
-    with served_by(answer) as address:
+    with serve_responses(answer) as address:
         yield address
 
 
-async def measure(scale: float = 1) -> list[Figure]:
+async def measure(scale: float = 1) -> list[BenchmarkResult]:
     megabytes = scaled(MEGABYTES, scale, least=1)
     part = megabytes // 10 or 1
-    with served(megabytes) as address:
-        async with Http() as http:
+    with serve_log(megabytes) as address:
+        async with HttpTransport() as http:
             downloads = Downloads(http, api_url=address, hosts=())
             fetching = await _seconds(downloads, address, lambda _: None)
             _forget_peak()
             before = _peak_mb()
-            reader = LogReader(clean=plain_text, shown=readable, word="assertionerror")
+            reader = LogParser(clean=plain_text, shown=readable, word="assertionerror")
             reading = await _seconds(downloads, address, reader.feed)
             found = reader.finish()
             redactor = Redactor()
@@ -72,21 +72,21 @@ async def measure(scale: float = 1) -> list[Figure]:
     assert found.of == "gradle-unit-test@1.0.7"
     assert found.hit_count == 1
     return [
-        Figure(
+        BenchmarkResult(
             f"memory for a log of {found.size // 1_000_000} MB",
             f"+{growth:.0f} MB",
             "nothing held: +0 MB",
             f"under {MOST_GROWTH_MB} MB",
             growth < MOST_GROWTH_MB,
         ),
-        Figure(
+        BenchmarkResult(
             "reading its steps and a word",
             f"{found.size / reading / 1e6:.0f} MB a second",
             f"fetching {found.size / fetching / 1e6:.0f} MB a second",
             "over 40 MB a second",
             found.size / reading > 40e6,
         ),
-        Figure(
+        BenchmarkResult(
             "taking secrets out, for the whole as a file",
             f"{part / redacting:.1f} MB a second",
             f"fetching {found.size / fetching / 1e6:.0f} MB a second",
@@ -97,7 +97,7 @@ async def measure(scale: float = 1) -> list[Figure]:
     ]
 
 
-def _of_suspect_lines(times: int) -> Figure:
+def _of_suspect_lines(times: int) -> BenchmarkResult:
     log = SUSPECT.read_bytes() * times
     pieces = [log[at : at + 65536] for at in range(0, len(log), 65536)]
     redactor, began = Redactor(), time.perf_counter()
@@ -108,7 +108,7 @@ def _of_suspect_lines(times: int) -> Figure:
     for piece in pieces:
         piece.splitlines()
     bare = time.perf_counter() - began
-    return Figure(
+    return BenchmarkResult(
         "the same, of lines that look suspect",
         f"{len(log) / took / 1e6:.1f} MB a second",
         f"splitting into lines {len(log) / bare / 1e6:.0f} MB a second",

@@ -7,9 +7,9 @@ import random
 import time
 
 from bench.environment import staged
-from bench.result import Figure, scaled
+from bench.result import BenchmarkResult, scaled
 from sandbox.bitrise.state import App, Build
-from sandbox.environment import Stage
+from sandbox.environment import SandboxEnvironment
 
 CHANNELS = 20
 BUILDS = 200
@@ -24,7 +24,7 @@ JITTER = 1.1
 ALLOWANCE = 0.3
 
 
-async def measure(scale: float = 1, given: Stage | None = None) -> list[Figure]:
+async def measure(scale: float = 1, given: SandboxEnvironment | None = None) -> list[BenchmarkResult]:
     chance = random.Random(1)
     channels, builds = scaled(CHANNELS, scale, least=2), scaled(BUILDS, scale, least=3)
     async with staged(given, SETTINGS) as stage:
@@ -43,14 +43,16 @@ async def measure(scale: float = 1, given: Stage | None = None) -> list[Figure]:
             number, build = running.pop(0)
             await asyncio.sleep(chance.uniform(0, 0.3))
             stage.bitrise.finish(build)
-            took.append(asyncio.create_task(_told(stage, f"load{number}", f"#{build.number} ")))
+            took.append(
+                asyncio.create_task(_wait_for_notification(stage, f"load{number}", f"#{build.number} "))
+            )
             if count + channels < builds:
                 running.append((number, _start(stage, apps[number])))
         seconds = sorted(await asyncio.gather(*took))
     worst = seconds[max(int(len(seconds) * 0.99), 1) - 1]
     goal = INTERVAL * JITTER + ALLOWANCE
     return [
-        Figure(
+        BenchmarkResult(
             "from a build's end to its message, p99",
             f"{worst * 1000:.0f} ms (median {seconds[len(seconds) // 2] * 1000:.0f} ms)",
             f"interval {INTERVAL * 1000:.0f} ms and its jitter",
@@ -60,13 +62,13 @@ async def measure(scale: float = 1, given: Stage | None = None) -> list[Figure]:
     ]
 
 
-def _start(stage: Stage, app: App) -> Build:
+def _start(stage: SandboxEnvironment, app: App) -> Build:
     build = stage.bitrise.start_build(app, ends_as=None)
     stage.bitrise.run(build)
     return build
 
 
-async def _told(stage: Stage, channel: str, words: str) -> float:
+async def _wait_for_notification(stage: SandboxEnvironment, channel: str, words: str) -> float:
     began = time.perf_counter()
     await stage.slack.wait_for_post(channel, words, seconds=30)
     return time.perf_counter() - began

@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 import aiohttp
 
 from bench.environment import staged
-from bench.result import Figure, scaled, seconds
-from sandbox.environment import Stage
+from bench.result import BenchmarkResult, measure_seconds, scaled
+from sandbox.environment import SandboxEnvironment
 from sandbox.slack import payloads
 
 SETTINGS = {"POLL_INTERVAL": "3600", "SERVICE_TOKEN_ACTS": "1"}
@@ -21,7 +21,7 @@ OFFERED = 100
 GOAL_SECONDS = 0.150
 
 
-async def measure(scale: float = 1, given: Stage | None = None) -> list[Figure]:
+async def measure(scale: float = 1, given: SandboxEnvironment | None = None) -> list[BenchmarkResult]:
     branches, times = scaled(BRANCHES, scale, least=OFFERED + 10), scaled(TIMES, scale, least=2)
     async with staged(given, SETTINGS) as stage, aiohttp.ClientSession() as session:
         app = stage.bitrise.android
@@ -49,24 +49,24 @@ async def measure(scale: float = 1, given: Stage | None = None) -> list[Figure]:
                 answer = await response.json()
                 return len(answer.get("options") or [])
 
-        first = await seconds(lambda: ask("", "pick_branch"))
+        first = await measure_seconds(lambda: ask("", "pick_branch"))
         assert await ask("login", "pick_branch") == OFFERED
         assert await ask(f"login-{branches - 1}", "pick_branch") >= 1
         assert await ask("a", "pick_app") >= 1
         # A list of apps that holds three of them does the same work but for the searching.
-        bare = sorted([await seconds(lambda: ask("a", "pick_app")) for _ in range(times)])
+        bare = sorted([await measure_seconds(lambda: ask("a", "pick_app")) for _ in range(times)])
         keys = [partial(ask, f"login-{number}", "pick_branch") for number in range(times)]
-        ours = sorted([await seconds(key) for key in keys])
+        ours = sorted([await measure_seconds(key) for key in keys])
     p99, bare_p99 = ours[int(times * 0.99)], bare[int(times * 0.99)]
     return [
-        Figure(
+        BenchmarkResult(
             f"a list of {branches:,} branches, each key (p99)",
             f"{p99 * 1000:.1f} ms, {p99 / bare_p99:.2f} times",
             f"a list of three {bare_p99 * 1000:.1f} ms",
             "under 150 ms",
             p99 < GOAL_SECONDS,
         ),
-        Figure(
+        BenchmarkResult(
             "the same when it is opened, read from Bitrise",
             f"{first * 1000:.0f} ms",
             "Slack's limit 3,000 ms",

@@ -16,24 +16,24 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
 
-from bench.build_pages import BEGAN, add_build, farm_of, page
-from bench.result import Figure, scaled
+from bench.build_pages import BEGAN, add_build, make_bitrise_state, page
+from bench.result import BenchmarkResult, scaled
 from domain.build import App
 from domain.notifications.changes import compare
 from domain.notifications.matching import match
-from domain.notifications.rule import Terms
-from domain.poll_state import Baseline, Sighting
+from domain.notifications.rule import NotificationRule
+from domain.poll_state import Baseline, PollSnapshot
 from providers.bitrise.api.models import BuildItem, read_many
 from storage.database import Database
-from storage.poll_recorder import Recorder
-from storage.repositories import Storage
+from storage.poll_recorder import PollRecorder
+from storage.repositories import Repositories
 
 ROUNDS = 60
 CHANGES = 10
 
 
-async def measure(scale: float = 1) -> list[Figure]:
-    farm, apps = farm_of(50)
+async def measure(scale: float = 1) -> list[BenchmarkResult]:
+    farm, apps = make_bitrise_state(50)
     bodies = []
     for number in range(scaled(ROUNDS, scale, least=2)):
         for change in range(CHANGES):
@@ -46,7 +46,7 @@ async def measure(scale: float = 1) -> list[Figure]:
         ours = await _ours(bodies, watched)
         bare = _bare(bodies)
     return [
-        Figure(
+        BenchmarkResult(
             "from a page with 10 changes to outbox rows",
             f"{CHANGES / ours:,.0f} a second, {ours / bare:.1f} times",
             f"parse and insert {bare * 1000:.2f} ms",
@@ -75,22 +75,22 @@ async def _ours(bodies: list[bytes], apps: list[App]) -> float:
     took = []
     with tempfile.TemporaryDirectory() as folder:
         database = await Database.open(Path(folder) / "b.db")
-        storage = Storage(database)
+        storage = Repositories(database)
         for app in apps:
             await storage.of("T1").subscriptions.add(
                 channel="C",
                 app=app,
-                terms=Terms(),
+                terms=NotificationRule(),
                 by="U",
                 at=BEGAN,
                 baseline=Baseline(at=BEGAN + timedelta(hours=1)),
             )
-        recorder = Recorder(database, compare=compare, match=match)
+        recorder = PollRecorder(database, compare=compare, match=match)
         for body in bodies:
             began = time.perf_counter()
             items, _ = read_many(BuildItem, body)
             builds = tuple(item.as_build(item.repository.slug) for item in items if item.repository)
-            sighting = Sighting(token="t", builds=builds, seen_until=builds[0].triggered_at)
+            sighting = PollSnapshot(token="t", builds=builds, seen_until=builds[0].triggered_at)
             changes = await recorder.record(sighting, at=datetime.now(UTC))
             took.append(time.perf_counter() - began)
             assert len(changes) == CHANGES

@@ -9,7 +9,7 @@ from statistics import median
 
 
 @dataclass(frozen=True)
-class Figure:
+class BenchmarkResult:
     """What was measured, its baseline, and whether the goal is met."""
 
     name: str
@@ -28,19 +28,19 @@ def scaled(count: int, scale: float, *, least: int) -> int:
     return max(round(count * scale), least)
 
 
-async def seconds(act: Callable[[], Awaitable[object]]) -> float:
+async def measure_seconds(act: Callable[[], Awaitable[object]]) -> float:
     """How long it takes, once."""
     began = time.perf_counter()
     await act()
     return time.perf_counter() - began
 
 
-async def side_by_side(
+async def measure_interleaved(
     ours: Callable[[], Awaitable[object]], bare: Callable[[], Awaitable[object]], times: int
 ) -> tuple[float, float]:
     """The median seconds of both, taken in turns, so that the machine's moods hit both alike."""
     for _ in range(max(times // 10, 3)):
         await ours()
         await bare()
-    pairs = [(await seconds(ours), await seconds(bare)) for _ in range(times)]
+    pairs = [(await measure_seconds(ours), await measure_seconds(bare)) for _ in range(times)]
     return median(first for first, _ in pairs), median(second for _, second in pairs)

@@ -7,11 +7,11 @@ import json
 import sys
 
 from bot.manifest import manifest
-from sandbox.slack.server import SlackSandbox
+from sandbox.slack.server import SlackSimulator
 
 
 async def main(channels: int) -> None:
-    slack = await SlackSandbox(manifest()).start()
+    slack = await SlackSimulator(manifest()).start()
     for number in range(channels):
         slack.workspace.add_channel(f"load{number}")
     print(json.dumps({"url": slack.api_url}), flush=True)

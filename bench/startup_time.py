@@ -8,8 +8,8 @@ import time
 from statistics import median
 
 from bench.environment import staged
-from bench.result import Figure, scaled
-from sandbox.environment import Stage
+from bench.result import BenchmarkResult, scaled
+from sandbox.environment import SandboxEnvironment
 
 TIMES = 5
 LIBRARIES = (
@@ -17,7 +17,7 @@ LIBRARIES = (
 )
 
 
-async def measure(scale: float = 1, given: Stage | None = None) -> list[Figure]:
+async def measure(scale: float = 1, given: SandboxEnvironment | None = None) -> list[BenchmarkResult]:
     ours, bare = [], []
     async with staged(given, {}, http=False) as stage:
         await stage.bot.stop()
@@ -31,7 +31,7 @@ async def measure(scale: float = 1, given: Stage | None = None) -> list[Figure]:
             bare.append(time.perf_counter() - began)
     took, plain = median(ours), median(bare)
     return [
-        Figure(
+        BenchmarkResult(
             "start to ready",
             f"{took:.2f} s, {took / plain:.1f} times",
             f"the imports alone {plain:.2f} s",

@@ -6,15 +6,15 @@ import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from bench.result import Figure, scaled
-from domain.build import App, Build, State
+from bench.result import BenchmarkResult, scaled
+from domain.build import App, Build, BuildState
 from domain.notifications.changes import compare
 from domain.notifications.matching import match
-from domain.notifications.rule import Terms
-from domain.poll_state import Baseline, Sighting
+from domain.notifications.rule import NotificationRule
+from domain.poll_state import Baseline, PollSnapshot
 from storage.database import Database
-from storage.poll_recorder import Recorder
-from storage.repositories import Storage
+from storage.poll_recorder import PollRecorder
+from storage.repositories import Repositories
 from storage.retention import prune
 
 BUILDS = 100_000
@@ -23,18 +23,18 @@ APPS = 20
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-async def measure(scale: float = 1) -> list[Figure]:
+async def measure(scale: float = 1) -> list[BenchmarkResult]:
     builds = scaled(BUILDS // PAGE // 10, scale, least=1) * PAGE * 10
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "b.db"
         database = await Database.open(path)
-        storage = Storage(database)
-        recorder = Recorder(database, compare=compare, match=match)
+        storage = Repositories(database)
+        recorder = PollRecorder(database, compare=compare, match=match)
         for number in range(APPS):
             await storage.of("T1").subscriptions.add(
                 channel=f"C{number}",
                 app=_app(number),
-                terms=Terms(),
+                terms=NotificationRule(),
                 by="U",
                 at=BEGAN,
                 baseline=Baseline(at=BEGAN),
@@ -42,7 +42,7 @@ async def measure(scale: float = 1) -> list[Figure]:
         memory = []
         for start in range(0, builds, PAGE):
             page = tuple(_build(number) for number in range(start, start + PAGE))
-            sighting = Sighting(token="t", builds=page, seen_until=page[-1].triggered_at)
+            sighting = PollSnapshot(token="t", builds=page, seen_until=page[-1].triggered_at)
             await recorder.record(sighting, at=page[-1].finished_at or BEGAN)
             if start % (builds // 10) == 0:
                 memory.append(_megabytes())
@@ -60,14 +60,14 @@ async def measure(scale: float = 1) -> list[Figure]:
     # The first tenth fills caches of a fixed size; after that it has to stand.
     grown = memory[-1] - memory[1]
     return [
-        Figure(
+        BenchmarkResult(
             f"memory grown over {builds:,} builds",
             f"{grown:+.1f} MB to {memory[-1]:.0f} MB",
             f"{memory[1]:.0f} MB after a tenth",
             "under 10 MB",
             grown < 10,
         ),
-        Figure(
+        BenchmarkResult(
             f"database of {builds:,} told builds",
             f"{full:.0f} MB, {full * 1e6 / builds:.0f} bytes a build",
             f"{pruned:.0f} MB after pruning, {kept:,} builds for statistics",
@@ -101,7 +101,7 @@ def _build(number: int) -> Build:
         app_slug=_app(number % APPS).slug,
         slug=f"{number:016x}",
         number=number // APPS + 1,
-        state=State.FAILED if number % 7 == 0 else State.SUCCEEDED,
+        state=BuildState.FAILED if number % 7 == 0 else BuildState.SUCCEEDED,
         branch=f"feature/{number % 50}",
         workflow="primary",
         commit_hash="0123456789abcdef0123456789abcdef01234567",

@@ -11,7 +11,7 @@ from aiohttp import web
 
 
 @contextmanager
-def served_by(answer: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> Iterator[str]:
+def serve_responses(answer: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> Iterator[str]:
     """Let every GET be answered like this; gives the address."""
     loop = asyncio.new_event_loop()
     ready = threading.Event()
@@ -47,7 +47,7 @@ def served_by(answer: Callable[[web.Request], Awaitable[web.StreamResponse]]) ->
 
 
 @contextmanager
-def served(body: bytes) -> Iterator[tuple[str, list[str]]]:
+def serve_body(body: bytes) -> Iterator[tuple[str, list[str]]]:
     """Answer every GET with the body; gives the address, and the paths that were asked for."""
     asked: list[str] = []
 
@@ -55,5 +55,5 @@ def served(body: bytes) -> Iterator[tuple[str, list[str]]]:
         asked.append(request.path)
         return web.Response(body=body, content_type="application/json")
 
-    with served_by(answer) as address:
+    with serve_responses(answer) as address:
         yield f"{address}/v0.1", asked

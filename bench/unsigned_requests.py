@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager, suppress
 
 from bench.environment import staged
 from bench.idle_memory import megabytes
-from bench.result import Figure, scaled
-from sandbox.environment import Stage
+from bench.result import BenchmarkResult, scaled
+from sandbox.environment import SandboxEnvironment
 
 CONNECTIONS = 300
 SECONDS = 4.0
@@ -21,7 +21,7 @@ FAST_PIECE = 64 * 1024
 MOST_SLOW_MB, MOST_FAST_MB = 20, 64
 
 
-async def measure(scale: float = 1, given: Stage | None = None) -> list[Figure]:
+async def measure(scale: float = 1, given: SandboxEnvironment | None = None) -> list[BenchmarkResult]:
     connections, seconds = scaled(CONNECTIONS, scale, least=3), max(SECONDS * scale, 0.2)
     async with staged(given, {"POLL_INTERVAL": "3600"}) as stage:
         url = await stage.bot_url()
@@ -41,8 +41,10 @@ async def measure(scale: float = 1, given: Stage | None = None) -> list[Figure]:
     ]
 
 
-def _figure(name: str, ours: float, bare: float, most: float) -> Figure:
-    return Figure(name, f"+{ours:.1f} MB", f"Bolt handler +{bare:.1f} MB", f"under +{most} MB", ours < most)
+def _figure(name: str, ours: float, bare: float, most: float) -> BenchmarkResult:
+    return BenchmarkResult(
+        name, f"+{ours:.1f} MB", f"Bolt handler +{bare:.1f} MB", f"under +{most} MB", ours < most
+    )
 
 
 @asynccontextmanager

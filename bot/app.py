@@ -23,48 +23,48 @@ from slack_bolt.context.async_context import AsyncBoltContext
 from slack_bolt.response import BoltResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.http_server import Server
+from bot.http_server import HttpServer
 from bot.providers_setup import check_service_token, clients_of, lookout_of, service_probes, sign_in_pages
 from bot.settings import Settings
 from bot.slack.http_session import slack_session
-from bot.slack.socket_mode import PING_SECONDS, Sockets
-from bot.slack.tenancy import Presence, presence
+from bot.slack.socket_mode import PING_SECONDS, SocketModeConnections
+from bot.slack.tenancy import SlackTenancy, presence
 from domain.errors import ProviderError
 from domain.provider import Provider
 from handlers.lifecycle_events import is_departure
 from handlers.listeners import register
-from handlers.middleware import Listening
+from handlers.middleware import RequestTracker
 from providers.bitrise.artifacts.artifact_index import ArtifactIndex
-from providers.bitrise.build_requests.poller import Approvals
+from providers.bitrise.build_requests.poller import BuildRequestPoller
 from providers.bitrise.logs.follower import SECONDS_EACH as FOLLOW_SECONDS
-from providers.bitrise.logs.follower import Following
+from providers.bitrise.logs.follower import LogFollowers
 from providers.bitrise.logs.log_limits import read_logs, whole_logs
 from providers.bitrise.webhook import Webhook
 from providers.http.provider_clock import ProviderClock
-from providers.http.transport import Http
+from providers.http.transport import HttpTransport
 from services.accounts.provider_clients import Clients
-from services.actions.expiry import Expiring
-from services.authorization.authorizer import Rulings
-from services.authorization.user_groups import Groups
-from services.container import Departure, Desk
-from services.home.build_cache import Overview
-from services.home.refresher import HomeNews, Homes
+from services.actions.expiry import PendingActionExpiry
+from services.authorization.authorizer import Authorizer
+from services.authorization.user_groups import UserGroups
+from services.container import Services, Uninstallation
+from services.home.build_cache import RecentBuildsCache
+from services.home.refresher import HomeEvents, HomeRefresher
 from services.jobs.access_checker import EVERY as SIGHT_EVERY
-from services.jobs.access_checker import Sight
+from services.jobs.access_checker import AccessChecker
 from services.jobs.audit_anchor import AnchorWriter, use_anchor
-from services.jobs.hidden_messages import SHOWN_SECONDS, Vanishing
-from services.jobs.temporary_files import Passing
-from services.jobs.workflow_steps import Waiting
-from services.lookup.duration_estimates import UsualTimes
-from services.lookup.option_cache import Choices
+from services.jobs.hidden_messages import SHOWN_SECONDS, MessageExpiry
+from services.jobs.temporary_files import TemporaryFileCleanup
+from services.jobs.workflow_steps import WorkflowStepCompletion
+from services.lookup.duration_estimates import DurationEstimates
+from services.lookup.option_cache import OptionCache
 from services.metrics import Metrics
-from services.outbox.dispatcher import Relay
-from services.outbox.rate_limits import Limits
-from services.polling.failure_analyzer import Investigator
-from services.polling.pollers import Lookout
+from services.outbox.dispatcher import Dispatcher
+from services.outbox.rate_limits import RateLimits
+from services.polling.failure_analyzer import FailureAnalyzer
+from services.polling.pollers import Pollers
 from services.request.context import workspace_of
 from services.request.late_replies import LateAnswers
-from services.slack.response_urls import SlackAddresses
+from services.slack.response_urls import SlackUrls
 from services.slack.web_client import (
     SlackNotReachable,
     TokenRefused,
@@ -72,11 +72,11 @@ from services.slack.web_client import (
     open_connection,
     web_client,
 )
-from services.slack.workspace_clients import Slacks
+from services.slack.workspace_clients import WorkspaceClients
 from services.slack.workspace_members import MemberDirectory
 from services.worker_processes.pool import Workers
 from storage.database import Database
-from storage.repositories import Storage
+from storage.repositories import Repositories
 from storage.retention import prune
 
 log = structlog.get_logger()
@@ -107,7 +107,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class Buildbell:
+class Application:
     """One bot, from its settings; `run` is its whole life."""
 
     def __init__(
@@ -121,9 +121,9 @@ class Buildbell:
         shown_seconds: float = SHOWN_SECONDS,
         recheck_seconds: float = RECHECK_SECONDS,
         slack_retry_seconds: float = SLACK_RETRY_SECONDS,
-        progress_seconds: float = Limits.progress,
+        progress_seconds: float = RateLimits.progress,
     ) -> None:
-        """Raises PolicyProblem where POLICY_FILE can't be read, or needs a key that is not there."""
+        """Raises InvalidAccessRule where POLICY_FILE can't be read, or needs a key that is not there."""
         self._settings = settings
         self._rules = settings.operator_rules()
         self._sight_seconds = sight_seconds
@@ -137,7 +137,7 @@ class Buildbell:
         self._stopping = asyncio.Event()
         self._arrived = self._tokens_checked = False
         self._tried_to_arrive = asyncio.Event()
-        self._sockets: Sockets | None = None
+        self._sockets: SocketModeConnections | None = None
         self.metrics = Metrics()
         self.workers = Workers()
         self.ready = asyncio.Event()
@@ -159,16 +159,20 @@ class Buildbell:
             session = await open_things.enter_async_context(slack_session())
             # A provider that is slow or away keeps nobody from the other.
             https = {
-                one: await open_things.enter_async_context(Http(ProviderClock(self._clock)))
+                one: await open_things.enter_async_context(HttpTransport(ProviderClock(self._clock)))
                 for one in (Provider.BITRISE, Provider.BUILDIO)
             }
-            storage = Storage(database, self._settings.vault())
+            storage = Repositories(database, self._settings.vault())
             anchor = await self._anchor(open_things, database)
             client = web_client(self._settings, session, patient=True)
             slack = presence(self._settings, client, storage, self._clock)
             open_things.push_async_callback(slack.close)
-            patient = Slacks(slack.access_to, **client_options(self._settings, session, patient=True))
-            hasty = Slacks(slack.access_to, **client_options(self._settings, session, patient=False))
+            patient = WorkspaceClients(
+                slack.access_to, **client_options(self._settings, session, patient=True)
+            )
+            hasty = WorkspaceClients(
+                slack.access_to, **client_options(self._settings, session, patient=False)
+            )
 
             def is_current(provider: Provider) -> bool:
                 return lookout.is_current(provider)  # which comes into being only after the relay
@@ -186,19 +190,19 @@ class Buildbell:
             )
             open_things.push_async_callback(clients.close)
             bitrise = clients.bitrise.service
-            investigator = Investigator(
+            investigator = FailureAnalyzer(
                 bitrise, storage, runner=self.workers, found=relay.wake, clock=self._clock
             )
-            news, step_news = HomeNews(), asyncio.Event()
+            news, step_news = HomeEvents(), asyncio.Event()
             proposal_news, access_news, file_news = asyncio.Event(), asyncio.Event(), asyncio.Event()
             found = _all(relay.wake, investigator.wake, news.changed, step_news.set)
             lookout = lookout_of(self._settings, clients, storage, found=found, clock=self._clock)
-            listening = Listening(self.metrics, storage.deliveries, self._clock)
-            following = Following(clock=self._clock, seconds_each=self._follow_seconds)
-            vanishing, late_answers = Vanishing(seconds=self._shown_seconds), LateAnswers()
-            groups, choices = Groups(patient, clock=self._clock), Choices(clock=self._clock)
+            listening = RequestTracker(self.metrics, storage.deliveries, self._clock)
+            following = LogFollowers(clock=self._clock, seconds_each=self._follow_seconds)
+            vanishing, late_answers = MessageExpiry(seconds=self._shown_seconds), LateAnswers()
+            groups, choices = UserGroups(patient, clock=self._clock), OptionCache(clock=self._clock)
             # Whoever remembers something of a workspace; when the app leaves it, they forget it.
-            forgetful: list[Forgetful] = [
+            forgetful: list[ForgetsWorkspace] = [
                 patient,
                 hasty,
                 relay,
@@ -210,19 +214,19 @@ class Buildbell:
                 choices,
             ]
 
-            async def departed(departure: Departure) -> None:
+            async def departed(departure: Uninstallation) -> None:
                 for team in await slack.departed(departure):
                     for one in forgetful:
                         one.forget(team)
 
-            desk = Desk(
+            desk = Services(
                 clients=clients,
                 runner=self.workers,
-                rulings=Rulings(self._rules, storage, clients, groups),
+                rulings=Authorizer(self._rules, storage, clients, groups),
                 storage=storage,
                 slack=patient,
                 session=session,
-                slack_addresses=SlackAddresses(self._settings.slack_api_url),
+                slack_addresses=SlackUrls(self._settings.slack_api_url),
                 lookout=lookout,
                 outbox_changed=relay.wake,
                 home_changed=news.changed_by,
@@ -236,34 +240,34 @@ class Buildbell:
                 read_logs=read_logs(),
                 vanishing=vanishing,
                 late_answers=late_answers,
-                overview=Overview(bitrise, storage, clock=self._clock),
+                overview=RecentBuildsCache(bitrise, storage, clock=self._clock),
                 choices=choices,
                 artifacts=ArtifactIndex(bitrise),
-                usual_times=UsualTimes(bitrise, storage, clock=self._clock),
+                usual_times=DurationEstimates(bitrise, storage, clock=self._clock),
                 clock=self._clock,
             )
             slack_app = self._slack_app(slack, client, database)
-            homes = Homes(desk, news, progress_seconds=self._progress_seconds)
+            homes = HomeRefresher(desk, news, progress_seconds=self._progress_seconds)
             forgetful.append(homes)
             register(slack_app, desk, listening, homes)
             await self._serve(open_things, slack_app, slack, storage, lookout, clients, anchor)
-            parts: dict[str, Part] = {
+            parts: dict[str, BackgroundPart] = {
                 "lookout": lookout,
                 "relay": relay,
                 "homes": homes,
                 "following": following,
                 "vanishing": vanishing,
                 "late answers": late_answers,
-                "waiting": Waiting(desk, step_news),
-                "expiring": Expiring(desk, proposal_news),
-                "passing": Passing(desk, file_news),
-                "sight": Sight(desk, access_news, every=timedelta(seconds=self._sight_seconds)),
+                "waiting": WorkflowStepCompletion(desk, step_news),
+                "expiring": PendingActionExpiry(desk, proposal_news),
+                "passing": TemporaryFileCleanup(desk, file_news),
+                "sight": AccessChecker(desk, access_news, every=timedelta(seconds=self._sight_seconds)),
             }
             if anchor is not None:
                 parts["anchor"] = anchor
             if Provider.BITRISE in lookout.watchers:
                 parts["investigator"] = investigator
-                parts["approvals"] = Approvals(
+                parts["approvals"] = BuildRequestPoller(
                     bitrise,
                     storage,
                     every_seconds=self._settings.poll_interval,
@@ -279,11 +283,11 @@ class Buildbell:
 
     async def _live(
         self,
-        slack: Presence,
+        slack: SlackTenancy,
         slack_app: AsyncApp,
-        listening: Listening,
+        listening: RequestTracker,
         clients: Clients,
-        parts: Mapping[str, Part],
+        parts: Mapping[str, BackgroundPart],
     ) -> None:
         """Everything that runs side by side, from the first word with Slack until all of it has drained."""
         checking = asyncio.create_task(self._check_service_tokens(clients), name="service tokens")
@@ -322,7 +326,7 @@ class Buildbell:
                 await self._sockets.close()
             log.info("stopped")
 
-    async def _keep_house(self, storage: Storage, outbox_changed: Callable[[], None]) -> None:
+    async def _keep_house(self, storage: Repositories, outbox_changed: Callable[[], None]) -> None:
         """Forget what is old, now and once a day; write the file anew, within the hour, after somebody has left."""
         hours = 0
         while True:
@@ -337,7 +341,7 @@ class Buildbell:
             hours += 1
             await asyncio.sleep(HOUR_SECONDS)
 
-    async def _forget_what_is_old(self, storage: Storage, outbox_changed: Callable[[], None]) -> None:
+    async def _forget_what_is_old(self, storage: Repositories, outbox_changed: Callable[[], None]) -> None:
         before = self._clock() - timedelta(days=self._settings.history_days)
         try:
             if ended := await storage.unfollow_forgotten_runs(self._clock()):
@@ -352,7 +356,9 @@ class Buildbell:
             # The bot can do without; tomorrow it is tried again.
             log.exception("prune.broken")
 
-    async def _reach_slack(self, slack: Presence, slack_app: AsyncApp, checking: asyncio.Task[None]) -> None:
+    async def _reach_slack(
+        self, slack: SlackTenancy, slack_app: AsyncApp, checking: asyncio.Task[None]
+    ) -> None:
         """Learn who we are and, in Socket Mode, connect; Slack being away is waited out. Raises TokenRefused."""
         where = await self._patiently(slack.arrive)
         if where is None:
@@ -364,7 +370,9 @@ class Buildbell:
             address = await self._patiently(partial(open_connection, slack_app.client, token))
             if address is None:
                 return
-            self._sockets = Sockets(slack_app, token, first_address=address, ping_seconds=self._ping_seconds)
+            self._sockets = SocketModeConnections(
+                slack_app, token, first_address=address, ping_seconds=self._ping_seconds
+            )
             await self._until_stopped(self._sockets.open())
         await asyncio.wait({checking})
         if self._tokens_checked and not self._stopping.is_set():
@@ -415,7 +423,7 @@ class Buildbell:
         await self._until_stopped(checks)
         self._tokens_checked = True
 
-    async def _run_once_checked(self, part: Part, checking: asyncio.Task[None]) -> None:
+    async def _run_once_checked(self, part: BackgroundPart, checking: asyncio.Task[None]) -> None:
         """Run a part that asks a provider, once it is known that the token for it is not refused."""
         await asyncio.wait({checking})
         if self._tokens_checked and not self._stopping.is_set():
@@ -452,19 +460,19 @@ class Buildbell:
 
     def _relay(
         self,
-        slack: Slacks,
-        storage: Storage,
+        slack: WorkspaceClients,
+        storage: Repositories,
         is_current: Callable[[Provider], bool],
         provider_clocks: Mapping[Provider, ProviderClock],
-    ) -> Relay:
-        return Relay(
+    ) -> Dispatcher:
+        return Dispatcher(
             slack,
             storage,
             counts=self.metrics,
             clock=self._clock,
             new_key=lambda: secrets.token_hex(8),
             provider_clocks=provider_clocks,
-            limits=Limits(
+            limits=RateLimits(
                 backlog=self._settings.backlog_count,
                 backlog_age=timedelta(minutes=self._settings.backlog_minutes),
                 flood=self._settings.flood_limit,
@@ -473,7 +481,7 @@ class Buildbell:
             is_current=is_current,
         )
 
-    def _webhook(self, lookout: Lookout) -> Webhook | None:
+    def _webhook(self, lookout: Pollers) -> Webhook | None:
         secret = self._settings.webhook_secret
         if secret is None:
             return None
@@ -483,7 +491,7 @@ class Buildbell:
             look_now=partial(lookout.look_now, Provider.BITRISE),
         )
 
-    def _slack_app(self, slack: Presence, client: AsyncWebClient, database: Database) -> AsyncApp:
+    def _slack_app(self, slack: SlackTenancy, client: AsyncWebClient, database: Database) -> AsyncApp:
         secret = self._settings.slack_signing_secret
 
         async def authorize(enterprise_id: str | None, team_id: str | None) -> AuthorizeResult:
@@ -524,9 +532,9 @@ class Buildbell:
         self,
         open_things: AsyncExitStack,
         slack_app: AsyncApp,
-        slack: Presence,
-        storage: Storage,
-        lookout: Lookout,
+        slack: SlackTenancy,
+        storage: Repositories,
+        lookout: Pollers,
         clients: Clients,
         anchor: AnchorWriter | None,
     ) -> None:
@@ -565,7 +573,7 @@ class Buildbell:
             return self.metrics.page()
 
         over_http = self._settings.slack_app_token is None
-        server = Server(
+        server = HttpServer(
             readiness=readiness,
             metrics=metrics,
             slack=slack_app if over_http else None,
@@ -584,14 +592,14 @@ class Buildbell:
         log.info("serving", port=self.port, mode="http" if over_http else "socket")
 
 
-class Forgetful(Protocol):
+class ForgetsWorkspace(Protocol):
     """Something that remembers things of workspaces."""
 
     def forget(self, team: str) -> None:
         """The app is gone from the workspace."""
 
 
-class Part(Protocol):
+class BackgroundPart(Protocol):
     """Something that works until it is stopped."""
 
     async def run(self) -> None:

@@ -20,7 +20,7 @@ from rich.markup import escape
 from bot import __version__, logging_setup
 from bot.admin import commands
 from bot.admin.cli_errors import MISUSED, stop
-from bot.app import Buildbell
+from bot.app import Application
 from bot.docs_generator import write_pages
 from bot.doctor.checks import examine
 from bot.doctor.finding import Finding
@@ -29,7 +29,7 @@ from bot.http_server import CannotServe
 from bot.manifest import as_yaml, for_http, manifest, why_no_address
 from bot.providers_setup import ServiceTokenRefused
 from bot.settings import EnvFileUnreadable, Settings, in_words
-from domain.access_policy import PolicyProblem
+from domain.access_policy import InvalidAccessRule
 from domain.commands.command_line import GRAMMARS
 from domain.commands.parser import markdown
 from domain.redaction.redactor import redact
@@ -82,7 +82,7 @@ def run() -> None:
         asyncio.run(_run(settings))
     except DatabaseProblem as problem:
         _stop(str(problem) if "DATABASE_URL" in str(problem) else f"DATABASE_URL: {problem}")
-    except (TokenRefused, ServiceTokenRefused, PolicyProblem, AnchorNotWritable, CannotServe) as problem:
+    except (TokenRefused, ServiceTokenRefused, InvalidAccessRule, AnchorNotWritable, CannotServe) as problem:
         _stop(str(problem))
 
 
@@ -112,15 +112,17 @@ def sandbox(
     # The simulators come last and only here: a bot that runs for real never loads them.
     try:
         from sandbox.environment import PortNotFree  # noqa: PLC0415
-        from sandbox.main import live  # noqa: PLC0415
-        from sandbox.scenario import play  # noqa: PLC0415
+        from sandbox.main import run_sandbox  # noqa: PLC0415
+        from sandbox.scenario import run_scenario  # noqa: PLC0415
     except ModuleNotFoundError as problem:
         if (problem.name or "").partition(".")[0] not in OF_THE_SANDBOX:
             raise
         stop(f"the sandbox needs {problem.name}, which is not installed: {INSTALL_SANDBOX}", MISUSED)
     try:
         code = asyncio.run(
-            _until_sigterm(play(manifest()) if story else live(manifest(), speed=speed, port=port))
+            _until_sigterm(
+                run_scenario(manifest()) if story else run_sandbox(manifest(), speed=speed, port=port)
+            )
         )
     except PortNotFree as problem:
         stop(f"--port: {problem}", MISUSED)
@@ -184,7 +186,7 @@ async def _until_sigterm(what: Coroutine[Any, Any, int]) -> int:
 
 
 async def _run(settings: Settings) -> None:
-    bot = Buildbell(settings)
+    bot = Application(settings)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, bot.stop)

@@ -21,9 +21,9 @@ from slack_bolt.request.internals import parse_body
 from slack_sdk.signature import Clock, SignatureVerifier
 
 from bot.http_connections import LOG_SECONDS, READ_BYTES, Connections, read_body
-from bot.slack.payload_validation import Malformed, check_payload, ignored_event, log_ignored
+from bot.slack.payload_validation import InvalidPayload, check_payload, ignored_event, log_ignored
 from bot.slack.unavailable import answer_unavailable, needs_slack
-from domain.constant_time import knows
+from domain.constant_time import secrets_equal
 from domain.nul import remove_nul
 from domain.redaction.redactor import redact
 from providers.bitrise.webhook import Webhook
@@ -92,7 +92,7 @@ async def listen(factory: Callable[[], asyncio.Protocol], host: str, port: int) 
         raise CannotServe(f"{said.format(host=redact(host), port=port, reason=reason)}.") from problem
 
 
-class Server:
+class HttpServer:
     """Serves until stopped; `port` is the one that the system picked where 0 was asked for."""
 
     def __init__(
@@ -175,7 +175,7 @@ class Server:
     async def _count(self, request: web.Request) -> web.Response:
         if self._metrics_token is not None:
             scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-            if scheme.lower() != "bearer" or not knows(token.strip(), self._metrics_token):
+            if scheme.lower() != "bearer" or not secrets_equal(token.strip(), self._metrics_token):
                 return web.Response(status=401, text="Unauthorized\n", headers={"WWW-Authenticate": "Bearer"})
         return web.Response(
             body=await self._measured(), headers={"Content-Type": "text/plain; version=0.0.4"}
@@ -205,9 +205,10 @@ class Server:
         try:
             payload = parse_body(body.decode(), request.content_type)
             check_payload(payload)
-        except (Malformed, ValueError, LookupError, RecursionError) as problem:
+        except (InvalidPayload, ValueError, LookupError, RecursionError) as problem:
             log.info(
-                "slack.not_understood", reason=str(problem) if isinstance(problem, Malformed) else "no text"
+                "slack.not_understood",
+                reason=str(problem) if isinstance(problem, InvalidPayload) else "no text",
             )
             return _refusal(400)
         if (ignored := ignored_event(payload)) is not None:

@@ -15,9 +15,9 @@ from bot.html_page import HEADERS, page
 from domain.errors import ProviderDown, ProviderError
 from domain.fair_limiter import Requester
 from domain.provider import Provider
-from services.provider_spec import Door, Owner
+from services.provider_spec import OAuthFlow, TokenOwner
 from storage.database import WorkspaceGone
-from storage.oauth_sessions import Allowed, SignIn, SignIns
+from storage.oauth_sessions import AuthorizedSession, OAuthSession, OAuthSessions
 
 log = structlog.get_logger()
 
@@ -34,7 +34,7 @@ def comes_back_to(provider: Provider) -> str:
     return f"/{provider}/oauth_redirect"
 
 
-class SigningIn:
+class OAuthPages:
     """Whoever comes back with a state that was issued, and not taken yet, is shown a code to bring to Slack.
 
     Nobody knows whose browser it is. So nothing is linked here: somebody who was sent another one's link would give
@@ -44,10 +44,10 @@ class SigningIn:
     def __init__(
         self,
         provider: Provider,
-        door: Door,
-        sign_ins: SignIns,
+        door: OAuthFlow,
+        sign_ins: OAuthSessions,
         *,
-        owner_of: Callable[[SecretStr, Requester], Awaitable[Owner | None]],
+        owner_of: Callable[[SecretStr, Requester], Awaitable[TokenOwner | None]],
         clock: Callable[[], datetime],
     ) -> None:
         self._provider = provider
@@ -90,7 +90,7 @@ class SigningIn:
             words = f"{label} did not take its own code any more, so nothing was linked."
             return self._page("Begin again in Slack, please", words, team=sign_in.team, status=400)
 
-    async def _allowed(self, sign_in: SignIn, code: str) -> web.Response:
+    async def _allowed(self, sign_in: OAuthSession, code: str) -> web.Response:
         tokens = await self._door.exchange(code, sign_in.verifier)
         owner = await self._owner_of(tokens.access_token, Requester(sign_in.team, sign_in.person))
         label = escape(self._provider.label)
@@ -101,7 +101,7 @@ class SigningIn:
                 team=sign_in.team,
                 status=400,
             )
-        allowed = Allowed(tokens, owner)
+        allowed = AuthorizedSession(tokens, owner)
         brings = await self._sign_ins.allow(sign_in, self._provider, allowed, self._clock())
         log.info("sign_in.allowed", team=sign_in.team, person=sign_in.person, provider=self._provider)
         return self._page(

@@ -10,33 +10,33 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from bot.oauth_pages import SigningIn, begin_at, comes_back_to
+from bot.oauth_pages import OAuthPages, begin_at, comes_back_to
 from bot.settings import Settings
 from domain.credentials import Credentials
-from domain.errors import BadToken
+from domain.errors import InvalidToken
 from domain.notifications.changes import compare
 from domain.notifications.matching import match
-from domain.polling import Reader
+from domain.polling import BuildSource
 from domain.provider import Provider
-from providers.bitrise.api.client import Bitrise
-from providers.bitrise.polling.source import BitriseReader
-from providers.bitrise.spec import bitrise_plug
-from providers.buildio.api.client import Buildio
+from providers.bitrise.api.client import BitriseClient
+from providers.bitrise.polling.source import BitriseBuildSource
+from providers.bitrise.spec import bitrise_spec
+from providers.buildio.api.client import BuildioClient
 from providers.buildio.api.oauth import BuildioOAuth, endpoints_beside
-from providers.buildio.polling.source import REQUESTS_AN_APP, BuildioReader
-from providers.buildio.spec import buildio_plug
-from providers.http.transport import Http
-from services.accounts.provider_clients import Clients, ClientsAt, Settled
-from services.polling.poll import Look
-from services.polling.poller import Intervals, Watcher
-from services.polling.pollers import Lookout
+from providers.buildio.polling.source import REQUESTS_AN_APP, BuildioBuildSource
+from providers.buildio.spec import buildio_spec
+from providers.http.transport import HttpTransport
+from services.accounts.provider_clients import Clients, ProviderClients, ProviderConfig
+from services.polling.poll import Poll
+from services.polling.poller import Intervals, Poller
+from services.polling.pollers import Pollers
 from services.slack.workspace_members import MemberDirectory
 from services.worker_processes.pool import Runner
-from storage.poll_recorder import Recorder
-from storage.repositories import Storage
+from storage.poll_recorder import PollRecorder
+from storage.repositories import Repositories
 
 Clock = Callable[[], datetime]
-HttpOf = Mapping[Provider, Http]
+HttpOf = Mapping[Provider, HttpTransport]
 
 # Read by themselves in one look, however short the interval: a handful of new apps should not have to queue.
 FEWEST_APPS = 10
@@ -45,7 +45,7 @@ FEWEST_APPS = 10
 def clients_of(
     settings: Settings,
     https: HttpOf,
-    storage: Storage,
+    storage: Repositories,
     *,
     members: MemberDirectory,
     runner: Runner,
@@ -56,22 +56,22 @@ def clients_of(
 
     SERVICE_TOKEN_ACTS is Bitrise's: at Build.io nobody acts but as themselves.
     """
-    bitrise = Settled(settings.bitrise_token, acts=settings.service_token_acts)
+    bitrise = ProviderConfig(settings.bitrise_token, acts=settings.service_token_acts)
     door = buildio_door(settings, https[Provider.BUILDIO], clock)
     page = f"{settings.public_url}{begin_at(Provider.BUILDIO)}" if door is not None else None
-    buildio = Settled(settings.buildio_token, sign_in=page)
+    buildio = ProviderConfig(settings.buildio_token, sign_in=page)
     known: dict[str, Any] = {"members": members, "asked": asked, "clock": clock}
     bitrise_time, buildio_time = https[Provider.BITRISE].clock, https[Provider.BUILDIO].clock
     return Clients(
-        ClientsAt(
-            bitrise_plug(_bitrise(settings, https[Provider.BITRISE], runner, clock)),
+        ProviderClients(
+            bitrise_spec(_bitrise(settings, https[Provider.BITRISE], runner, clock)),
             bitrise,
             storage,
             provider_clock=bitrise_time,
             **known,
         ),
-        ClientsAt(
-            buildio_plug(_buildio(settings, https[Provider.BUILDIO], clock), door),
+        ProviderClients(
+            buildio_spec(_buildio(settings, https[Provider.BUILDIO], clock), door),
             buildio,
             storage,
             provider_clock=buildio_time,
@@ -93,11 +93,11 @@ async def check_service_token(
     """
     try:
         await probe()
-    except BadToken:
+    except InvalidToken:
         await pause()
         try:
             await probe()
-        except BadToken as refusal:
+        except InvalidToken as refusal:
             label = refusal.provider.label if refusal.provider is not None else "The provider"
             raise ServiceTokenRefused(f"{label} refuses {name} ({refusal.words or 401}).") from refusal
 
@@ -117,14 +117,14 @@ def service_probes(settings: Settings, clients: Clients) -> Mapping[str, Callabl
     return probes
 
 
-def sign_in_pages(clients: Clients, storage: Storage, *, clock: Clock) -> Iterator[SigningIn]:
+def sign_in_pages(clients: Clients, storage: Repositories, *, clock: Clock) -> Iterator[OAuthPages]:
     """The pages on which people sign in, of each provider that has one."""
     for one in clients.all:
         if one.door is not None:
-            yield SigningIn(one.provider, one.door, storage.sign_ins, owner_of=one.owner_of, clock=clock)
+            yield OAuthPages(one.provider, one.door, storage.sign_ins, owner_of=one.owner_of, clock=clock)
 
 
-def buildio_door(settings: Settings, http: Http, clock: Clock) -> BuildioOAuth | None:
+def buildio_door(settings: Settings, http: HttpTransport, clock: Clock) -> BuildioOAuth | None:
     """The page on which people sign in at Build.io, where the settings have an application for it."""
     if settings.buildio_client_id is None or settings.buildio_client_secret is None:
         return None
@@ -140,12 +140,12 @@ def buildio_door(settings: Settings, http: Http, clock: Clock) -> BuildioOAuth |
     )
 
 
-def _buildio(settings: Settings, http: Http, clock: Clock) -> Callable[[Credentials], Buildio]:
+def _buildio(settings: Settings, http: HttpTransport, clock: Clock) -> Callable[[Credentials], BuildioClient]:
     """What makes a client of Build.io for somebody; those who share a token share its pauses."""
     pauses: dict[str, datetime] = {}
 
-    def make(credentials: Credentials) -> Buildio:
-        return Buildio(
+    def make(credentials: Credentials) -> BuildioClient:
+        return BuildioClient(
             http,
             credentials=credentials,
             base_url=settings.buildio_api_url,
@@ -157,13 +157,13 @@ def _buildio(settings: Settings, http: Http, clock: Clock) -> Callable[[Credenti
 
 
 def _bitrise(
-    settings: Settings, http: Http, runner: Runner, clock: Clock
-) -> Callable[[Credentials], Bitrise]:
+    settings: Settings, http: HttpTransport, runner: Runner, clock: Clock
+) -> Callable[[Credentials], BitriseClient]:
     """What makes a client of Bitrise for somebody; those who share a token share its pauses."""
     pauses: dict[str, datetime] = {}
 
-    def make(credentials: Credentials) -> Bitrise:
-        return Bitrise(
+    def make(credentials: Credentials) -> BitriseClient:
+        return BitriseClient(
             http,
             credentials=credentials,
             base_url=settings.bitrise_api_url,
@@ -178,23 +178,23 @@ def _bitrise(
 
 
 def lookout_of(
-    settings: Settings, clients: Clients, storage: Storage, *, found: Callable[[], None], clock: Clock
-) -> Lookout:
+    settings: Settings, clients: Clients, storage: Repositories, *, found: Callable[[], None], clock: Clock
+) -> Pollers:
     """What watches each provider for which there is a token."""
-    watched = list[tuple[Reader, Watcher]]()
+    watched = list[tuple[BuildSource, Poller]]()
 
-    def watch(reader: Reader, url: str, token: SecretStr, most_apps: int, provider_clock: Clock) -> None:
-        look = Look(
+    def watch(reader: BuildSource, url: str, token: SecretStr, most_apps: int, provider_clock: Clock) -> None:
+        look = Poll(
             reader,
             storage,
-            Recorder(storage.database, compare=compare, match=match),
+            PollRecorder(storage.database, compare=compare, match=match),
             token=_fingerprint(reader.provider, url, token),
             clock=clock,
             provider_clock=provider_clock,
             most_apps=most_apps,
         )
         intervals = Intervals(rest=settings.poll_interval, active=settings.poll_interval_active)
-        watcher = Watcher(
+        watcher = Poller(
             look,
             intervals=intervals,
             found=found,
@@ -207,15 +207,15 @@ def lookout_of(
     if settings.bitrise_token is not None:
         # Most looks are made with the list of all apps; only what it does not cover takes its turn.
         most = max(round(settings.requests_per_minute * settings.poll_interval / 60), FEWEST_APPS)
-        bitrise = BitriseReader(clients.bitrise.service, clock=clock)
+        bitrise = BitriseBuildSource(clients.bitrise.service, clock=clock)
         watch(bitrise, settings.bitrise_api_url, settings.bitrise_token, most, clients.bitrise.provider_clock)
     if settings.buildio_token is not None:
         seconds = min(settings.poll_interval, settings.poll_interval_active)
         most = max(int(settings.requests_per_minute * seconds / 60 / REQUESTS_AN_APP), 1)
         time_there = clients.buildio.provider_clock
-        buildio = BuildioReader(clients.buildio.service, clock=clock, provider_clock=time_there)
+        buildio = BuildioBuildSource(clients.buildio.service, clock=clock, provider_clock=time_there)
         watch(buildio, settings.buildio_api_url, settings.buildio_token, most, time_there)
-    return Lookout(watched)
+    return Pollers(watched)
 
 
 def _fingerprint(provider: Provider, api_url: str, token: SecretStr) -> str:

@@ -13,12 +13,12 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from domain.abort_reason import AbortRule, rules_from
-from domain.access_policy import Allow, PolicyProblem, Protect, read_policy
+from domain.abort_reason import AbortReasonRule, rules_from
+from domain.access_policy import AllowRule, ApprovalRule, InvalidAccessRule, read_policy
 from domain.redaction.redactor import redact
 from domain.slack_ids import is_slack_id
 from storage.audit_anchor_lines import AnchorAddress
-from storage.encryption import Vault
+from storage.encryption import SecretBox
 
 _ONE_WORD = re.compile(r"[!-~]+")  # what an HTTP header can carry (RFC 9110, 5.5)
 _HOST = re.compile(r"[a-z0-9_.-]+(:[0-9]{1,5})?|\[[0-9a-f:]+\](:[0-9]{1,5})?")
@@ -134,12 +134,12 @@ class DataSettings(BaseSettings):
     @classmethod
     def _keys(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
-            Vault(_split(value))
+            SecretBox(_split(value))
         return value
 
-    def vault(self) -> Vault | None:
+    def vault(self) -> SecretBox | None:
         """What seals people's tokens; None without a key."""
-        return Vault(_split(self.buildbell_secret_key)) if self.buildbell_secret_key is not None else None
+        return SecretBox(_split(self.buildbell_secret_key)) if self.buildbell_secret_key is not None else None
 
     @property
     def database_path(self) -> str:
@@ -251,7 +251,7 @@ class Settings(DataSettings):
     metrics_token: SecretStr | None = Field(
         default=None, description="Given: /metrics is shown only to who sends it as a bearer token."
     )
-    abort_kinds: Annotated[tuple[AbortRule, ...], NoDecode] = Field(
+    abort_kinds: Annotated[tuple[AbortReasonRule, ...], NoDecode] = Field(
         default=(), description="Own kinds of abort reasons, as kind=pattern; kind=pattern."
     )
     history_days: int = Field(
@@ -435,16 +435,16 @@ class Settings(DataSettings):
             if missing := [name.upper() for name in needed if getattr(self, name) is None]:
                 yield Conflict(f"BUILDIO_CLIENT_ID also needs {', '.join(missing)}")
 
-    def operator_rules(self) -> tuple[Allow | Protect, ...]:
-        """Read the rules of POLICY_FILE; none without one. Raises PolicyProblem."""
+    def operator_rules(self) -> tuple[AllowRule | ApprovalRule, ...]:
+        """Read the rules of POLICY_FILE; none without one. Raises InvalidAccessRule."""
         try:
             rules = read_policy(self.policy_file) if self.policy_file is not None else ()
-        except PolicyProblem as problem:
-            raise PolicyProblem(f"POLICY_FILE: {problem}") from problem
-        if self.buildbell_secret_key is None and any(isinstance(rule, Protect) for rule in rules):
-            raise PolicyProblem("POLICY_FILE asks for a second person, which needs BUILDBELL_SECRET_KEY")
+        except InvalidAccessRule as problem:
+            raise InvalidAccessRule(f"POLICY_FILE: {problem}") from problem
+        if self.buildbell_secret_key is None and any(isinstance(rule, ApprovalRule) for rule in rules):
+            raise InvalidAccessRule("POLICY_FILE asks for a second person, which needs BUILDBELL_SECRET_KEY")
         if self.many_workspaces and any(rule.names_somebody and not rule.workspaces for rule in rules):
-            raise PolicyProblem(
+            raise InvalidAccessRule(
                 "POLICY_FILE names people, groups or channels, who are others in each workspace that installs the app"
                 ' (SLACK_CLIENT_ID): say workspaces = ["T…"] in each rule that names some'
             )

@@ -15,7 +15,7 @@ CANARY = "jinja2"
 CANARY_PIN = f"{CANARY}==2.10 --hash=sha256:{'0' * 64}\n"
 
 
-class NotReadable(Exception):
+class InvalidReport(Exception):
     """The audit's report, or the file of accepted advisories, is not what it should be."""
 
 
@@ -50,7 +50,7 @@ class Report:
 
 
 @dataclass(frozen=True)
-class Accepted:
+class AcceptedFinding:
     """An advisory that somebody has looked at: it does not concern us, or there is no cure, until that day."""
 
     advisory: str
@@ -60,7 +60,7 @@ class Accepted:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class AuditResult:
     """What is to be said, and whether all is well."""
 
     lines: tuple[str, ...]
@@ -68,7 +68,7 @@ class Verdict:
 
 
 def read_report(text: str) -> Report:
-    """The report that pip-audit writes as JSON. Raises NotReadable."""
+    """The report that pip-audit writes as JSON. Raises InvalidReport."""
     try:
         dependencies: list[dict[str, Any]] = json.loads(text)["dependencies"]
         audited = [one for one in dependencies if "skip_reason" not in one]
@@ -85,35 +85,35 @@ def read_report(text: str) -> Report:
         ]
         unknown = tuple(one["name"] for one in dependencies if "skip_reason" in one)
     except (ValueError, KeyError, TypeError) as error:
-        raise NotReadable("pip-audit's report can't be read") from error
+        raise InvalidReport("pip-audit's report can't be read") from error
     return Report(tuple(findings), sum(one["name"] != CANARY for one in audited), unknown)
 
 
-def read_accepted(text: str) -> list[Accepted]:
-    """The advisories of `accepted.toml`, each with a reason and a last day. Raises NotReadable."""
+def read_accepted(text: str) -> list[AcceptedFinding]:
+    """The advisories of `accepted.toml`, each with a reason and a last day. Raises InvalidReport."""
     try:
         entries = tomllib.loads(text).get("accepted", [])
-        found = [Accepted(one["id"], one["package"], one["reason"], one["until"]) for one in entries]
+        found = [AcceptedFinding(one["id"], one["package"], one["reason"], one["until"]) for one in entries]
     except (tomllib.TOMLDecodeError, KeyError, TypeError, AttributeError) as error:
-        raise NotReadable("accepted.toml: each [[accepted]] needs id, package, reason and until") from error
+        raise InvalidReport("accepted.toml: each [[accepted]] needs id, package, reason and until") from error
     for one in found:
         if type(one.until) is not date:
-            raise NotReadable(f"accepted.toml: until of {one.advisory} must be a day, as 2027-01-31")
+            raise InvalidReport(f"accepted.toml: until of {one.advisory} must be a day, as 2027-01-31")
         if not all(
             isinstance(text, str) and text.strip() for text in (one.advisory, one.package, one.reason)
         ):
-            raise NotReadable(f"accepted.toml: {one.advisory or 'an entry'} gives no reason")
+            raise InvalidReport(f"accepted.toml: {one.advisory or 'an entry'} gives no reason")
     return found
 
 
-def judge(
+def evaluate(
     report: Report | None,
-    accepted: Sequence[Accepted],
+    accepted: Sequence[AcceptedFinding],
     *,
     today: date,
     in_ci: bool = False,
     offline: bool = False,
-) -> Verdict:
+) -> AuditResult:
     """Whether what was found is all accepted, and nothing for longer than was said.
 
     Without a report nothing was audited: that is said, and is no fault of the dependencies. `in_ci`: who reads the
@@ -130,7 +130,7 @@ def judge(
             silence = f"{silence} That is accepted here (AUDIT_OFFLINE=1)."
         elif in_ci:
             silence = f"{silence} In CI that fails; where it is meant, set AUDIT_OFFLINE=1."
-        return Verdict((silence, *expired), well=not expired and (offline or not in_ci))
+        return AuditResult((silence, *expired), well=not expired and (offline or not in_ci))
     known = {(one.advisory, one.package) for one in accepted}
     ours = [one for one in report.findings if one.package != CANARY]
     bad = [one for one in ours if not any((name, one.package) in known for name in one.ids)]
@@ -143,7 +143,7 @@ def judge(
     missing = [f"nothing is known of {', '.join(report.unknown)}"] if report.unknown else []
     found = f"{len(bad)} known vulnerabilities" if bad else "no known vulnerability"
     said = f"Audited {report.audited} dependencies: {found}, {len(ours) - len(bad)} accepted."
-    return Verdict((said, *map(str, bad), *expired, *needless, *missing), well=not bad and not expired)
+    return AuditResult((said, *map(str, bad), *expired, *needless, *missing), well=not bad and not expired)
 
 
 def _line(text: str) -> str:

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from checks.audit_report import CANARY_PIN, NotReadable, Report, judge, read_accepted, read_report
+from checks.audit_report import CANARY_PIN, InvalidReport, Report, evaluate, read_accepted, read_report
 
 ACCEPTED = Path(__file__).parent / "accepted_vulnerabilities.toml"
 REQUEST_SECONDS = 10
@@ -38,14 +38,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     try:
         accepted = read_accepted(given.accepted.read_text())
-    except NotReadable as problem:
+    except InvalidReport as problem:
         print(problem)
         return 1
-    if (problem_of_locks := trouble(given.lock)) is not None:
+    if (problem_of_locks := lock_error(given.lock)) is not None:
         print(problem_of_locks)
         return 1
-    report = next((found for source in sources if (found := ask(given.lock, source)) is not None), None)
-    verdict = judge(
+    report = next((found for source in sources if (found := run_audit(given.lock, source)) is not None), None)
+    verdict = evaluate(
         report,
         accepted,
         today=datetime.now(UTC).date(),
@@ -60,20 +60,20 @@ def _is_set(name: str) -> bool:
     return os.environ.get(name, "").lower() not in ("", "0", "false")
 
 
-def trouble(locks: Sequence[Path]) -> str | None:
+def lock_error(locks: Sequence[Path]) -> str | None:
     """Why the locks can't be audited at all, whoever is asked; None where they can."""
     done = _pip_audit([*_files(locks), "--dry-run"])
     return None if done.returncode == 0 else f"The lock can't be audited: {done.stderr.strip()}"
 
 
-def ask(locks: Sequence[Path], source: Sequence[str]) -> Report | None:
+def run_audit(locks: Sequence[Path], source: Sequence[str]) -> Report | None:
     """What one source of advisories says; None where it can't be asked, or knows no advisories."""
     with tempfile.TemporaryDirectory() as folder:
         canary = Path(folder) / "canary.txt"
         canary.write_text(CANARY_PIN)
         try:
             report = read_report(_pip_audit([*_files([*locks, canary]), *source]).stdout)
-        except (subprocess.TimeoutExpired, NotReadable):
+        except (subprocess.TimeoutExpired, InvalidReport):
             return None
     return report if report.knows else None
 

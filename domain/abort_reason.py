@@ -29,15 +29,15 @@ PHRASES = {
 
 
 @dataclass(frozen=True)
-class AbortRule:
+class AbortReasonRule:
     """A reason in which the pattern is found is of this kind."""
 
     kind: str
     pattern: re.Pattern[str]
 
 
-def _rule(kind: str, pattern: str) -> AbortRule:
-    return AbortRule(kind, re.compile(pattern, re.IGNORECASE))
+def _rule(kind: str, pattern: str) -> AbortReasonRule:
+    return AbortReasonRule(kind, re.compile(pattern, re.IGNORECASE))
 
 
 # Tried in this order. The phrases come first: they are how a kind survives its way through Bitrise.
@@ -59,22 +59,22 @@ BUILT_IN = (
 
 
 @dataclass(frozen=True)
-class Abort:
+class AbortReason:
     """Who aborted a build, and why, as far as it is known."""
 
     who: str | None
     why: str | None
 
 
-def read_abort(reason: str | None) -> Abort:
+def read_abort(reason: str | None) -> AbortReason:
     """Who and why, without the words that Bitrise puts around them."""
     text = (reason or "").strip()
     if match := _ABORTED_BY.match(text):
-        return Abort(match["who"], (match["why"] or "").strip() or None)
-    return Abort(None, text or None)
+        return AbortReason(match["who"], (match["why"] or "").strip() or None)
+    return AbortReason(None, text or None)
 
 
-def kind_of(reason: str | None, own: Sequence[AbortRule] = ()) -> str:
+def kind_of(reason: str | None, own: Sequence[AbortReasonRule] = ()) -> str:
     """The kind of an abort's reason. Own rules come first; a person's abort that fits none is `manual`."""
     abort = read_abort(reason)
     if abort.why is None:
@@ -90,7 +90,7 @@ def phrase(kind: str) -> str:
     return PHRASES.get(kind, kind.replace("-", " ").capitalize())
 
 
-def rules_from(text: str) -> tuple[AbortRule, ...]:
+def rules_from(text: str) -> tuple[AbortReasonRule, ...]:
     """Own rules as they are set: `kind=pattern; kind=pattern`. Raises ValueError, which says what is wrong."""
     rules = []
     for part in text.split(";"):

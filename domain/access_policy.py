@@ -24,7 +24,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints, TypeAdapter, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
-from domain.build import App, Frozen
+from domain.build import App, FrozenModel
 from domain.provider import Provider
 from domain.redaction.redactor import redact
 from domain.slack_ids import ChannelId, GroupId, PersonId, WorkspaceId, is_slack_id
@@ -109,7 +109,7 @@ def permissions_at(provider: Provider) -> tuple[Permission, ...]:
     return tuple(one for one in Permission if _ONLY_AT.get(one, provider) is provider)
 
 
-class Who(Frozen):
+class Principals(FrozenModel):
     """Some people: everyone who is linked, or those who are named or in one of the user groups; else nobody."""
 
     everyone: bool = False
@@ -126,11 +126,11 @@ class Who(Frozen):
         return self.everyone or person in self.people or any(group in self.groups for group in groups)
 
 
-EVERYONE = Who(everyone=True)
-NOBODY = Who()
+EVERYONE = Principals(everyone=True)
+NOBODY = Principals()
 
 
-class _About(Frozen):
+class _About(FrozenModel):
     """What a rule is about; an empty part means every one. Apps are globs on title, slug and owner/repo.
 
     `workspaces` are those of Slack in which an operator's rule counts; a rule of one workspace counts in that one.
@@ -139,7 +139,7 @@ class _About(Frozen):
     permissions: frozenset[Permission] = frozenset()
     providers: tuple[Provider, ...] = ()
     workspaces: tuple[WorkspaceId, ...] = ()
-    who: Who = EVERYONE
+    who: Principals = EVERYONE
     apps: tuple[Glob, ...] = ()
     channels: tuple[ChannelId, ...] = ()
 
@@ -152,17 +152,17 @@ class _About(Frozen):
         """Whether the rule counts in this workspace, or may: "" is one that is not known."""
         return _one_of(self.workspaces, workspace) is not Match.NO
 
-    def match(self, question: Question) -> Match:
+    def match(self, question: AccessRequest) -> Match:
         """Say whether the rule is about the act; maybe, where it names what the act does not tell."""
         answers = self._match_parts(question).values()
         return next((one for one in (Match.NO, Match.MAYBE) if one in answers), Match.YES)
 
-    def unknown_parts(self, question: Question) -> frozenset[Part]:
+    def unknown_parts(self, question: AccessRequest) -> frozenset[Part]:
         """Return what had to be known of the act to say more than maybe."""
         answers = self._match_parts(question)
         return frozenset(part for part, answer in answers.items() if answer is Match.MAYBE)
 
-    def _match_parts(self, question: Question) -> dict[Part, Match]:
+    def _match_parts(self, question: AccessRequest) -> dict[Part, Match]:
         # What is no channel's id, such as "", says that the channel is not known. A direct message is known.
         channel = question.channel if is_slack_id(question.channel, "CGD") else ""
         return {
@@ -174,7 +174,7 @@ class _About(Frozen):
         }
 
 
-class Allow(_About):
+class AllowRule(_About):
     """These people may, and nobody else."""
 
     kind: Literal["allow"] = "allow"
@@ -184,7 +184,7 @@ class Allow(_About):
         return permission in self.permissions and not self.who.nobody
 
 
-class Protect(_About):
+class ApprovalRule(_About):
     """Whoever may needs a second person of `who`, who agrees within so many minutes.
 
     `branches`, `workflows` and `stages` (of pipelines) are globs. What is not known of the act counts as protected: a
@@ -198,7 +198,7 @@ class Protect(_About):
     minutes: int = Field(default=DEFAULT_MINUTES, ge=1, le=MOST_MINUTES)
 
     @model_validator(mode="after")
-    def _can_be_protected(self) -> Protect:
+    def _can_be_protected(self) -> ApprovalRule:
         if not self.permissions <= PROTECTABLE:
             raise ValueError("subscribing needs no second person")
         return self
@@ -214,7 +214,7 @@ class Protect(_About):
         short = [glob.strip().removeprefix(_HEADS) for glob in self.branches]
         return (*self.branches, *(glob for glob in short if glob))
 
-    def _match_parts(self, question: Question) -> dict[Part, Match]:
+    def _match_parts(self, question: AccessRequest) -> dict[Part, Match]:
         answers = super()._match_parts(question) | {
             Part.BRANCH: _match_glob(self._branches, question.branch),
             Part.WORKFLOW: _match_glob(self.workflows, question.workflow),
@@ -225,11 +225,11 @@ class Protect(_About):
         return answers
 
 
-Rule = Annotated[Allow | Protect, Field(discriminator="kind")]
-_RULE: TypeAdapter[Allow | Protect] = TypeAdapter(Rule)
+Rule = Annotated[AllowRule | ApprovalRule, Field(discriminator="kind")]
+_RULE: TypeAdapter[AllowRule | ApprovalRule] = TypeAdapter(Rule)
 
 
-class Question(Frozen):
+class AccessRequest(FrozenModel):
     """What somebody wants to do, and where.
 
     A provider, app, branch, workflow or stage that is None is not known, or there is none; a branch, workflow or stage
@@ -246,34 +246,34 @@ class Question(Frozen):
     stage: str | None = None
 
 
-class PolicyProblem(ValueError):
+class InvalidAccessRule(ValueError):
     """A policy that can't be read; the sentence says where, and holds no token that slipped into the policy."""
 
     def __init__(self, words: str) -> None:
         super().__init__(redact(words))
 
 
-_NO_RULE = Allow(who=EVERYONE)
+_NO_RULE = AllowRule(who=EVERYONE)
 
 
-def rule_from(body: str) -> Allow | Protect:
+def rule_from(body: str) -> AllowRule | ApprovalRule:
     """The rule that was kept as JSON. Raises ValidationError."""
     return _RULE.validate_json(body)
 
 
-class Requirement(Frozen):
+class Requirement(FrozenModel):
     """A rule among whose people somebody must be. `unknown`: why it is not sure that the rule is about the act."""
 
-    rule: Allow
+    rule: AllowRule
     unknown: frozenset[Part] = frozenset()
 
     @property
-    def who(self) -> Who:
+    def who(self) -> Principals:
         """The people."""
         return self.rule.who
 
 
-class Verdict(Frozen):
+class Verdict(FrozenModel):
     """What both sets of rules say to a question.
 
     Somebody may if it is not `off` and they are among the people of each requirement. Where there are `protections`,
@@ -283,7 +283,7 @@ class Verdict(Frozen):
 
     operators: tuple[Requirement, ...]
     admins: tuple[Requirement, ...]
-    protections: tuple[Protect, ...] = ()
+    protections: tuple[ApprovalRule, ...] = ()
     unknown: frozenset[Part] = frozenset()
     off: bool = False
     operators_alone: bool = False
@@ -294,7 +294,7 @@ class Verdict(Frozen):
         return (*self.operators, *self.admins)
 
     @property
-    def agreeing(self) -> tuple[Who, ...]:
+    def agreeing(self) -> tuple[Principals, ...]:
         """Return among whom the second person must be, each once."""
         return tuple(dict.fromkeys(one.who for one in self.protections))
 
@@ -304,14 +304,14 @@ class Verdict(Frozen):
         return min((one.minutes for one in self.protections), default=DEFAULT_MINUTES)
 
 
-def who_may(rules: Iterable[Allow | Protect], question: Question) -> tuple[Requirement, ...]:
+def who_may(rules: Iterable[AllowRule | ApprovalRule], question: AccessRequest) -> tuple[Requirement, ...]:
     """Return what one set of rules requires; the last is the rule that decides, or that everyone may.
 
     The rules before the one that decides are those that may be about the act: each adds its people, and ends nothing.
     """
     gathered = []
     for rule in rules:
-        if not isinstance(rule, Allow) or (match := rule.match(question)) is Match.NO:
+        if not isinstance(rule, AllowRule) or (match := rule.match(question)) is Match.NO:
             continue
         gathered.append(Requirement(rule=rule, unknown=rule.unknown_parts(question)))
         if match is Match.YES:
@@ -319,13 +319,17 @@ def who_may(rules: Iterable[Allow | Protect], question: Question) -> tuple[Requi
     return (*gathered, Requirement(rule=_NO_RULE))
 
 
-def protections(rules: Iterable[Allow | Protect], question: Question) -> list[Protect]:
+def required_approvals(
+    rules: Iterable[AllowRule | ApprovalRule], question: AccessRequest
+) -> list[ApprovalRule]:
     """All rules by which the act needs a second person; what may be protected is."""
-    return [rule for rule in rules if isinstance(rule, Protect) and rule.match(question) is not Match.NO]
+    return [rule for rule in rules if isinstance(rule, ApprovalRule) and rule.match(question) is not Match.NO]
 
 
 def judge(
-    operators: Sequence[Allow | Protect], admins: Sequence[Allow | Protect], question: Question
+    operators: Sequence[AllowRule | ApprovalRule],
+    admins: Sequence[AllowRule | ApprovalRule],
+    question: AccessRequest,
 ) -> Verdict:
     """Return what the operator's rules and the workspace's say to a question.
 
@@ -336,11 +340,11 @@ def judge(
     by_operators, by_admins = who_may(operators, question), who_may(admins, question)
     asked = question.permission
     operators_alone = asked in OFF_BY_DEFAULT and any(
-        isinstance(rule, Allow) and asked in rule.permissions and rule.counts_in(question.workspace)
+        isinstance(rule, AllowRule) and asked in rule.permissions and rule.counts_in(question.workspace)
         for rule in operators
     )
     deciding = (by_operators,) if operators_alone else (by_operators, by_admins)
-    protecting = (*protections(operators, question), *protections(admins, question))
+    protecting = (*required_approvals(operators, question), *required_approvals(admins, question))
     unknown = [one.unknown for one in (*by_operators, *by_admins)]
     unknown += [one.unknown_parts(question) for one in protecting]
     return Verdict(
@@ -353,19 +357,19 @@ def judge(
     )
 
 
-def read_policy(path: Path) -> tuple[Allow | Protect, ...]:
-    """The operator's rules, from a TOML file; docs/access-rules.md says how it is written. Raises PolicyProblem."""
+def read_policy(path: Path) -> tuple[AllowRule | ApprovalRule, ...]:
+    """The operator's rules, from a TOML file; docs/access-rules.md says how it is written. Raises InvalidAccessRule."""
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise PolicyProblem(f"{path} can't be read ({error.strerror})") from error
+        raise InvalidAccessRule(f"{path} can't be read ({error.strerror})") from error
     except ValueError as error:
-        raise PolicyProblem(f"{path} is no TOML: {error}") from error
+        raise InvalidAccessRule(f"{path} is no TOML: {error}") from error
     if unknown := set(content) - {"rule"}:
-        raise PolicyProblem(f"{path}: there is only [[rule]], not {', '.join(sorted(unknown))}")
+        raise InvalidAccessRule(f"{path}: there is only [[rule]], not {', '.join(sorted(unknown))}")
     rules = content.get("rule", [])
     if not isinstance(rules, list):
-        raise PolicyProblem(f"{path}: write each rule as [[rule]]")
+        raise InvalidAccessRule(f"{path}: write each rule as [[rule]]")
     return tuple(_rule(one, f"{path}, rule {number}") for number, one in enumerate(rules, start=1))
 
 
@@ -385,21 +389,21 @@ _FIELDS = {
 }
 
 
-def _rule(written: Any, where: str) -> Allow | Protect:
+def _rule(written: Any, where: str) -> AllowRule | ApprovalRule:
     kinds = [kind for kind in ("allow", "protect") if isinstance(written, Mapping) and kind in written]
     if len(kinds) != 1:
-        raise PolicyProblem(f"{where}: needs either allow or protect, a list of what it is about")
+        raise InvalidAccessRule(f"{where}: needs either allow or protect, a list of what it is about")
     [kind] = kinds
     if unknown := set(written) - {kind, *_FIELDS[kind]}:
-        raise PolicyProblem(f"{where}: {kind} knows no {', '.join(sorted(unknown))}")
+        raise InvalidAccessRule(f"{where}: {kind} knows no {', '.join(sorted(unknown))}")
     content = {name: written[name] for name in _FIELDS[kind] if name in written}
     if "who" in content:
         content["who"] = _who(content["who"], where)
     elif kind == "allow":
-        raise PolicyProblem(f"{where}: who may?")
+        raise InvalidAccessRule(f"{where}: who may?")
     if written[kind] != "everything":
         if not written[kind]:
-            raise PolicyProblem(f'{where}: {kind} what? A list, or "everything"')
+            raise InvalidAccessRule(f'{where}: {kind} what? A list, or "everything"')
         content["permissions"] = written[kind]
     try:
         return _RULE.validate_python({**content, "kind": kind})
@@ -407,7 +411,7 @@ def _rule(written: Any, where: str) -> Allow | Protect:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"] if part != kind)
         words = f"{first['input']!r} is no id of this kind" if is_wrong_id(first) else first["msg"]
-        raise PolicyProblem(f"{where}: {place or kind}: {words}") from error
+        raise InvalidAccessRule(f"{where}: {place or kind}: {words}") from error
 
 
 def is_wrong_id(error: ErrorDetails) -> bool:
@@ -418,7 +422,7 @@ def is_wrong_id(error: ErrorDetails) -> bool:
 def _who(written: Any, where: str) -> dict[str, Any]:
     names = [written] if isinstance(written, str) else written
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names) or not names:
-        raise PolicyProblem(
+        raise InvalidAccessRule(
             f'{where}: who is "everyone", "nobody", or a list of ids of people (U…) and groups (S…)'
         )
     if names in (["everyone"], ["nobody"]):
@@ -426,7 +430,7 @@ def _who(written: Any, where: str) -> dict[str, Any]:
     people = [name for name in names if name.startswith(("U", "W"))]
     groups = [name for name in names if name.startswith("S")]
     if others := [name for name in names if name not in (*people, *groups)]:
-        raise PolicyProblem(f"{where}: {others[0]!r} is no id of a person (U…) or a user group (S…)")
+        raise InvalidAccessRule(f"{where}: {others[0]!r} is no id of a person (U…) or a user group (S…)")
     return {"people": people, "groups": groups}
 
 

@@ -7,8 +7,8 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import PlainSerializer, SecretStr, SerializationInfo
 
-from domain.access_policy import Permission, Question
-from domain.build import App, Frozen
+from domain.access_policy import AccessRequest, Permission
+from domain.build import App, FrozenModel
 from domain.provider import Provider
 
 # What an act says that knows no branches, workflows or stages: a rule that names some of them is not about it.
@@ -26,7 +26,7 @@ def _as_kept(value: SecretStr, info: SerializationInfo) -> str:
 Secret = Annotated[SecretStr, PlainSerializer(_as_kept, when_used="json")]
 
 
-class ProviderAct(Frozen):
+class Action(FrozenModel):
     """Something that somebody wants to change at a provider, whole: to be judged, noted, and done later.
 
     No secret is in what it says of itself. `app` is None where it is about none.
@@ -43,7 +43,7 @@ class ProviderAct(Frozen):
         """Return the act as it is judged, shown and sent. Raises ValueError with a sentence for who asks."""
         return self
 
-    def question(self, channel: str) -> Question:
+    def access_request(self, channel: str) -> AccessRequest:
         """What the policy is asked about it; what it does not say stays unknown."""
         return self._question(channel, stage=NONE_OF_THEM)
 
@@ -54,8 +54,8 @@ class ProviderAct(Frozen):
         branch: str | None = None,
         workflow: str | None = None,
         stage: str | None = None,
-    ) -> Question:
-        return Question(
+    ) -> AccessRequest:
+        return AccessRequest(
             permission=self.permission,
             provider=self.provider,
             app=self.app,
@@ -69,11 +69,11 @@ class ProviderAct(Frozen):
         """Why, in the person's own words."""
         return None
 
-    def about(self) -> dict[str, str]:
+    def audit_fields(self) -> dict[str, str]:
         """What it is about, for the audit log."""
         raise NotImplementedError
 
-    def words(self) -> str:
+    def summary(self) -> str:
         """What somebody wants to do, as text that follows "wants to"."""
         raise NotImplementedError
 
@@ -105,11 +105,11 @@ def app_details(app: App | None) -> list[tuple[str, str]]:
     return [("app", app.title), ("app id", app.slug)] if app is not None else []
 
 
-def given(**values: str | int | None) -> list[tuple[str, str]]:
+def present_values(**values: str | int | None) -> list[tuple[str, str]]:
     """Return those that are there; underscores in names stand for spaces."""
     return [(name.replace("_", " "), str(value)) for name, value in values.items() if value is not None]
 
 
-def switched_on(**values: bool) -> list[tuple[str, str]]:
+def enabled_switches(**values: bool) -> list[tuple[str, str]]:
     """Return those that are on."""
     return [(name.replace("_", " "), "yes") for name, value in values.items() if value]

@@ -15,7 +15,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from domain.build import Frozen
+from domain.build import FrozenModel
 
 # Stands where somebody was named who has been erased.
 ERASED = "(erased)"
@@ -45,7 +45,7 @@ class Event(StrEnum):
     RESTORED = "restored"
 
 
-class Personal(Frozen):
+class PersonalFields(FrozenModel):
     """What an entry says of people: who, and their own words."""
 
     person: str = ""
@@ -53,19 +53,19 @@ class Personal(Frozen):
     reason: str | None = None
 
 
-class Entry(Frozen):
+class AuditEntry(FrozenModel):
     """One entry: what happened (`event`, `act`), to what (`app`, `about`), where, and what the provider answered."""
 
     event: Event
     act: str
-    personal: Personal = Personal()
+    personal: PersonalFields = PersonalFields()
     channel: str = ""
     app: str = ""
     about: Mapping[str, str] = {}
     answer: str = ""
 
 
-class _Kept(Personal):
+class _Kept(PersonalFields):
     """What is kept beside the hash: what it says of people, and the parts of the entry that name somebody."""
 
     channel: str = ""
@@ -73,7 +73,7 @@ class _Kept(Personal):
     answer: str = ""
 
 
-class Link(Frozen):
+class AuditRecord(FrozenModel):
     """An entry in its chain. `personal` and `salt` are None once the person was erased."""
 
     seq: int
@@ -85,14 +85,14 @@ class Link(Frozen):
     hash: str
 
     @property
-    def entry(self) -> Entry:
+    def entry(self) -> AuditEntry:
         """The entry, without the person where they were erased."""
         content = self._content()
         kept = _Kept.model_validate_json(self.personal) if self.personal else _Kept(person=ERASED)
-        return Entry(
+        return AuditEntry(
             event=content["event"],
             act=content["act"],
-            personal=Personal(person=kept.person, agreed_by=kept.agreed_by, reason=kept.reason),
+            personal=PersonalFields(person=kept.person, agreed_by=kept.agreed_by, reason=kept.reason),
             channel=kept.channel or content.get("channel", ""),
             app=content.get("app", ""),
             about={**content.get("about", {}), **kept.about},
@@ -126,18 +126,18 @@ class Link(Frozen):
         return content
 
 
-class Tampered(Exception):
+class ChainBroken(Exception):
     """The chain does not hold; the sentence says where."""
 
 
-def link(entry: Entry, *, seq: int, at: datetime, previous: str, salt: str) -> Link:
+def link(entry: AuditEntry, *, seq: int, at: datetime, previous: str, salt: str) -> AuditRecord:
     """The entry as the next one of a chain; `salt` is random."""
     beside, entry = _apart(entry)
     personal = beside.model_dump_json(exclude_none=True, exclude_defaults=True)
     content = entry.model_dump(mode="json", exclude={"personal"}, exclude_defaults=True)
     content["fingerprint"] = _fingerprint(salt, personal)
     body = json.dumps(content, ensure_ascii=False, sort_keys=True)
-    return Link(
+    return AuditRecord(
         seq=seq,
         at=at,
         body=body,
@@ -148,34 +148,34 @@ def link(entry: Entry, *, seq: int, at: datetime, previous: str, salt: str) -> L
     )
 
 
-def verify(links: Iterable[Link], *, first: int, before: str) -> tuple[int, str]:
+def verify(links: Iterable[AuditRecord], *, first: int, before: str) -> tuple[int, str]:
     """Whether every entry stands as it was written; returns the last one's number and hash.
 
-    `first` and `before` are the number of the first entry that is kept, and the hash before it. Raises Tampered.
+    `first` and `before` are the number of the first entry that is kept, and the hash before it. Raises ChainBroken.
     """
     expected, previous = first, before
     blank: set[int] = set()
     erased: set[int] = set()
     for one in links:
         if one.seq != expected:
-            raise Tampered(f"entry {expected} is missing")
+            raise ChainBroken(f"entry {expected} is missing")
         if one.previous != previous:
-            raise Tampered(f"entry {one.seq} does not follow the one before it")
+            raise ChainBroken(f"entry {one.seq} does not follow the one before it")
         if one.hash != _hash(one.seq, one.at, one.body, one.previous):
-            raise Tampered(f"entry {one.seq} was changed")
+            raise ChainBroken(f"entry {one.seq} was changed")
         content = json.loads(one.body)
         if one.personal is None and one.salt is None:
             blank.add(one.seq)
         elif one.personal is None or one.salt is None:
             # Who was erased leaves nothing at all: what stands there alone was put there later.
-            raise Tampered(f"who did it was changed in entry {one.seq}")
+            raise ChainBroken(f"who did it was changed in entry {one.seq}")
         elif content.get("fingerprint") != _fingerprint(one.salt, one.personal):
-            raise Tampered(f"who did it was changed in entry {one.seq}")
+            raise ChainBroken(f"who did it was changed in entry {one.seq}")
         if content.get("event") == Event.ERASED:
             erased |= {int(number) for number in str(content["about"].get("entries", "")).split()}
         expected, previous = one.seq + 1, one.hash
     if hidden := blank - erased:
-        raise Tampered(f"who did it was taken out of entry {min(hidden)}, and no erasure says so")
+        raise ChainBroken(f"who did it was taken out of entry {min(hidden)}, and no erasure says so")
     return expected - 1, previous
 
 
@@ -184,7 +184,7 @@ def names_person(text: str, person: str) -> bool:
     return re.search(rf"(?<![A-Za-z0-9]){re.escape(person)}(?![A-Za-z0-9])", text, re.IGNORECASE) is not None
 
 
-def _apart(entry: Entry) -> tuple[_Kept, Entry]:
+def _apart(entry: AuditEntry) -> tuple[_Kept, AuditEntry]:
     """What of the entry names people, and the rest of it."""
     named = {key: value for key, value in entry.about.items() if key in _NAMES or _PERSON.search(value)}
     channel = entry.channel if _PERSON.search(entry.channel) else ""

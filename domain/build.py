@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from domain.provider import Provider
 
 
-class State(StrEnum):
+class BuildState(StrEnum):
     """Where a build stands. UNKNOWN is a state that this version of the bot has no word for."""
 
     ON_HOLD = "on-hold"
@@ -30,20 +30,22 @@ class State(StrEnum):
     @property
     def aborted(self) -> bool:
         """Whether somebody or something stopped the build, counted as a success or not."""
-        return self in (State.ABORTED, State.ABORTED_WITH_SUCCESS)
+        return self in (BuildState.ABORTED, BuildState.ABORTED_WITH_SUCCESS)
 
 
-ENDED = frozenset({State.SUCCEEDED, State.FAILED, State.ABORTED, State.ABORTED_WITH_SUCCESS})
-OPEN = frozenset({State.ON_HOLD, State.RUNNING, State.UNKNOWN})
+ENDED = frozenset(
+    {BuildState.SUCCEEDED, BuildState.FAILED, BuildState.ABORTED, BuildState.ABORTED_WITH_SUCCESS}
+)
+OPEN = frozenset({BuildState.ON_HOLD, BuildState.RUNNING, BuildState.UNKNOWN})
 
 
-class Frozen(BaseModel):
+class FrozenModel(BaseModel):
     """Data that never changes once made; unknown fields of a provider's answer are left out."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class Kind(StrEnum):
+class RunKind(StrEnum):
     """What sort of run it is: a build, an app's deployment, or a process of an app, which is down or up again."""
 
     BUILD = "build"
@@ -51,7 +53,7 @@ class Kind(StrEnum):
     DYNO = "dyno"
 
 
-class App(Frozen):
+class App(FrozenModel):
     """A provider's app. `owner` and `repo` name its repository where it has one."""
 
     provider: Provider = Provider.BITRISE
@@ -70,7 +72,7 @@ class App(Frozen):
         return f"{self.owner}/{self.repo}" if self.owner and self.repo else None
 
 
-class PipelineRef(Frozen):
+class PipelineRef(FrozenModel):
     """The pipeline that a build belongs to, and which attempt of it; `ended` as it was when that was last seen."""
 
     id: str
@@ -83,7 +85,7 @@ class PipelineRef(Frozen):
         return f"{self.id} {self.attempt}"
 
 
-class Build(Frozen):
+class Build(FrozenModel):
     """One run for an app.
 
     Of the times only `triggered_at` is always set by Bitrise; the others are None until the build has
@@ -96,11 +98,11 @@ class Build(Frozen):
     """
 
     provider: Provider = Provider.BITRISE
-    kind: Kind = Kind.BUILD
+    kind: RunKind = RunKind.BUILD
     app_slug: str
     slug: str
     number: int | None = None
-    state: State
+    state: BuildState
     branch: str | None = None
     target_branch: str | None = None
     tag: str | None = None
@@ -127,15 +129,15 @@ class Build(Frozen):
     @property
     def ended(self) -> bool:
         """Whether the build is over; one in a state without a word is over once it has an end."""
-        return self.state.ended or (self.state is State.UNKNOWN and self.finished_at is not None)
+        return self.state.ended or (self.state is BuildState.UNKNOWN and self.finished_at is not None)
 
     @property
     def label(self) -> str:
         """How people name it: `#19`, or its slug where it has no number; `v12` a deployment, `web.1` a process."""
         match self.kind:
-            case Kind.DEPLOYMENT:
+            case RunKind.DEPLOYMENT:
                 return f"v{self.number}" if self.number is not None else (self.commit_hash or "")[:8]
-            case Kind.DYNO:
+            case RunKind.DYNO:
                 return self.workflow or ""
             case _:
                 return f"#{self.number}" if self.number is not None else self.slug
@@ -172,8 +174,8 @@ def _between(start: datetime | None, end: datetime | None) -> timedelta | None:
     return max(end - start, timedelta(0))
 
 
-class Change(Frozen):
+class BuildChange(FrozenModel):
     """A build that went from one state to another, as the watcher saw it; `was` is None for one never seen before."""
 
     build: Build
-    was: State | None
+    was: BuildState | None

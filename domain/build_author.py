@@ -26,7 +26,7 @@ _BOTS = re.compile(
 
 
 @dataclass(frozen=True)
-class Names:
+class NameDirectory:
     """What the people of one workspace are known by: names in lower case, by Slack id."""
 
     team: str = ""
@@ -77,13 +77,13 @@ def is_bot(name: str) -> bool:
     return _BOTS.search(name.casefold()) is not None
 
 
-def wrote(person: str, build: Build, names: Names) -> bool:
+def wrote(person: str, build: Build, names: NameDirectory) -> bool:
     """Whether the build is this Slack user's."""
     known = names.of(person)
     return any(author.casefold() in known for author in authors(build))
 
 
-def people_behind(build: Build, names: Names) -> list[str]:
+def people_behind(build: Build, names: NameDirectory) -> list[str]:
     """The Slack users of the workspace whose build it is."""
     told = {person for author in authors(build) if (person := person_here(author, names.team)) is not None}
     return sorted(told | {person for person in names.known if wrote(person, build, names)})

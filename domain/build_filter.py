@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
-from domain.build import Build, Frozen, State
-from domain.build_author import Names, authors, is_bot, wrote
+from domain.build import Build, BuildState, FrozenModel
+from domain.build_author import NameDirectory, authors, is_bot, wrote
 
-NOBODY = Names()
+NOBODY = NameDirectory()
 
 
-class Event(StrEnum):
+class BuildTriggerEvent(StrEnum):
     """What started a build, by Bitrise's names (API v0.1, `trigger_event_type`)."""
 
     PUSH = "push"
@@ -21,7 +21,7 @@ class Event(StrEnum):
     OTHER = "other"
 
 
-class Patterns(Frozen):
+class GlobPatterns(FrozenModel):
     """Globs that a text must match (any of `include`, where there are some) and must not (`exclude`)."""
 
     include: tuple[str, ...] = ()
@@ -39,7 +39,7 @@ class Patterns(Frozen):
         return bool(self.include or self.exclude)
 
 
-class BuildFilter(Frozen):
+class BuildFilter(FrozenModel):
     """Which builds are meant; an empty part means every build.
 
     `by` holds names as globs, `bot` for any program, and `@ID` for a Slack user. `aborted` holds kinds of aborts: to
@@ -47,27 +47,27 @@ class BuildFilter(Frozen):
     those of pipelines (`PipelineRef.key`).
     """
 
-    branch: Patterns = Patterns()
-    target: Patterns = Patterns()
-    tag: Patterns = Patterns()
-    workflow: Patterns = Patterns()
-    by: Patterns = Patterns()
-    aborted: Patterns = Patterns()
-    states: frozenset[State] = frozenset()
-    events: frozenset[Event] = frozenset()
+    branch: GlobPatterns = GlobPatterns()
+    target: GlobPatterns = GlobPatterns()
+    tag: GlobPatterns = GlobPatterns()
+    workflow: GlobPatterns = GlobPatterns()
+    by: GlobPatterns = GlobPatterns()
+    aborted: GlobPatterns = GlobPatterns()
+    states: frozenset[BuildState] = frozenset()
+    events: frozenset[BuildTriggerEvent] = frozenset()
     pull_requests: frozenset[int] = frozenset()
     builds: frozenset[str] = frozenset()
     attempts: frozenset[str] = frozenset()
 
-    def match(self, build: Build, names: Names = NOBODY) -> bool:
+    def match(self, build: Build, names: NameDirectory = NOBODY) -> bool:
         """Whether the build is meant."""
         return self.mismatch(build, names) is None
 
-    def mismatch(self, build: Build, names: Names = NOBODY) -> str | None:
+    def mismatch(self, build: Build, names: NameDirectory = NOBODY) -> str | None:
         """The first part of the filter that leaves the build out, in words that follow "because"; None for none."""
         return next(self._mismatches(build, names), None)
 
-    def _mismatches(self, build: Build, names: Names) -> Iterator[str]:
+    def _mismatches(self, build: Build, names: NameDirectory) -> Iterator[str]:
         if self.builds and build.slug not in self.builds:
             yield "it is another build"
         if self.attempts and (build.pipeline is None or build.pipeline.key not in self.attempts):
@@ -93,7 +93,7 @@ class BuildFilter(Frozen):
         if self.aborted and (missed := self._abort_missed(build)):
             yield missed
 
-    def _not_by(self, build: Build, names: Names) -> str | None:
+    def _not_by(self, build: Build, names: NameDirectory) -> str | None:
         whose = " and ".join(_named(author) for author in authors(build) if not author.startswith("@"))
         if _is_by(self.by.exclude, build, names):
             return f"it is by {whose or 'somebody who is left out'}"
@@ -114,26 +114,26 @@ class BuildFilter(Frozen):
 
 
 _EVENTS = {
-    Event.PUSH: "a push",
-    Event.PULL_REQUEST: "a pull request",
-    Event.TAG: "a tag",
-    Event.OTHER: "something else",
+    BuildTriggerEvent.PUSH: "a push",
+    BuildTriggerEvent.PULL_REQUEST: "a pull request",
+    BuildTriggerEvent.TAG: "a tag",
+    BuildTriggerEvent.OTHER: "something else",
 }
 
 
-def event_of(build: Build) -> Event:
+def event_of(build: Build) -> BuildTriggerEvent:
     """What started the build: read from its fields, since Bitrise filters by it but does not return it."""
     if build.pull_request is not None:
-        return Event.PULL_REQUEST
+        return BuildTriggerEvent.PULL_REQUEST
     if build.tag is not None:
-        return Event.TAG
+        return BuildTriggerEvent.TAG
     # `webhook` and `webhook-github/NAME` are seen on builds that a git provider's push started
     if build.triggered_by is not None and build.triggered_by.startswith("webhook"):
-        return Event.PUSH
-    return Event.OTHER
+        return BuildTriggerEvent.PUSH
+    return BuildTriggerEvent.OTHER
 
 
-def _is_by(wanted: Sequence[str], build: Build, names: Names) -> bool:
+def _is_by(wanted: Sequence[str], build: Build, names: NameDirectory) -> bool:
     return any(
         wrote(one[1:], build, names)
         if one.startswith("@")
@@ -145,7 +145,7 @@ def _is_by(wanted: Sequence[str], build: Build, names: Names) -> bool:
     )
 
 
-def _missed(what: str, patterns: Patterns, text: str | None) -> str | None:
+def _missed(what: str, patterns: GlobPatterns, text: str | None) -> str | None:
     if patterns.match(text):
         return None
     if text is None:

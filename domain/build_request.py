@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from domain.build import Build, Frozen, State
+from domain.build import Build, BuildState, FrozenModel
 from domain.provider import Provider
 
 
-class BuildRequest(Frozen):
+class BuildRequest(FrozenModel):
     """What would be built, and for whose pull request, as far as Bitrise says."""
 
     provider: Provider = Provider.BITRISE
@@ -28,7 +28,7 @@ class BuildRequest(Frozen):
         return Build(
             app_slug=self.app_slug,
             slug=self.slug,
-            state=State.ON_HOLD,
+            state=BuildState.ON_HOLD,
             branch=self.branch,
             target_branch=self.target_branch,
             pull_request=self.pull_request,

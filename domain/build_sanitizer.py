@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, TypeVar
 
-from domain.build import Build, Frozen
+from domain.build import Build, FrozenModel
 from domain.build_author import whose
 from domain.build_request import BuildRequest
 from domain.pipeline import Pipeline
@@ -18,10 +18,10 @@ from domain.redaction.redactor import beginning, redact
 LONGEST_KEPT = 4000
 _NO_TEXT = (Enum, int, float, datetime)
 
-ModelT = TypeVar("ModelT", bound=Frozen)
+ModelT = TypeVar("ModelT", bound=FrozenModel)
 
 
-def builds_as_kept(builds: Iterable[Build]) -> list[Build]:
+def sanitized_builds(builds: Iterable[Build]) -> list[Build]:
     """The builds as the database may have them.
 
     Whoever starts one again has what it was started with asked for anew. They are cleaned together, which is ten times
@@ -35,17 +35,17 @@ def builds_as_kept(builds: Iterable[Build]) -> list[Build]:
     return [_clean_model(build, cleaned, suspect) for build in kept]
 
 
-def pipeline_as_kept(one: Pipeline) -> Pipeline:
+def sanitized_pipeline(one: Pipeline) -> Pipeline:
     """The pipeline as the database may have it."""
     return _clean_model(one, {})
 
 
-def request_as_kept(one: BuildRequest) -> BuildRequest:
+def sanitized_request(one: BuildRequest) -> BuildRequest:
     """The build that waits for approval as the database may have it."""
     return _clean_model(one, {})
 
 
-def _suspect_fields(models: Sequence[Frozen]) -> list[str]:
+def _suspect_fields(models: Sequence[FrozenModel]) -> list[str]:
     """Return the names of those fields of models of one kind that have to be cleaned one by one.
 
     Most fields hold no sign of a secret in any of the models. Their texts are looked through as one: what is a sign in
@@ -82,7 +82,7 @@ def _clean(value: Any, cleaned: dict[str, str]) -> Any:
         if value not in cleaned:
             cleaned[value] = redact(beginning(value, LONGEST_KEPT))
         return clean if (clean := cleaned[value]) != value else value
-    if isinstance(value, Frozen):
+    if isinstance(value, FrozenModel):
         return _clean_model(value, cleaned)
     if isinstance(value, tuple | list):
         return type(value)(_clean(one, cleaned) for one in value)

@@ -8,7 +8,7 @@ import hmac
 from pydantic import SecretStr
 
 
-def knows(given: str, secret: SecretStr | str) -> bool:
+def secrets_equal(given: str, secret: SecretStr | str) -> bool:
     """Whether this is the secret; whatever came over the wire may be asked about.
 
     Digests are compared, which are all as long: the comparison of texts ends sooner where their lengths differ

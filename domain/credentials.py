@@ -9,11 +9,11 @@ from typing import Protocol, Self
 
 from pydantic import SecretStr
 
-from domain.build import Frozen
+from domain.build import FrozenModel
 from domain.fair_limiter import NOBODY, Requester
 
 
-class Tokens(Frozen):
+class Tokens(FrozenModel):
     """What a provider has handed out: a token to ask with, and one to get the next by, where there is one."""
 
     access_token: SecretStr

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from statistics import median
 
-from domain.build import Build, State
+from domain.build import Build, BuildState
 
 # The latest successes that are looked at; fewer than the least say nothing of what is usual.
 MOST_SUCCESSES = 10
@@ -28,6 +28,6 @@ def usual_time(builds: Sequence[Build]) -> timedelta | None:
     taken = [
         spent.total_seconds()
         for build in builds
-        if build.state is State.SUCCEEDED and (spent := time_on_worker(build)) is not None
+        if build.state is BuildState.SUCCEEDED and (spent := time_on_worker(build)) is not None
     ]
     return timedelta(seconds=median(taken)) if len(taken) >= FEWEST_SUCCESSES else None

@@ -57,13 +57,13 @@ class ProviderError(Exception):
         return f"{said}: {words}" if words else f"{said}."
 
 
-class BadToken(ProviderError):
+class InvalidToken(ProviderError):
     """The token is not valid (401)."""
 
     sentence = "{provider} does not accept the token; a new one may be needed"
 
 
-class NoAccess(ProviderError):
+class Forbidden(ProviderError):
     """The token may not do this (403); `owner` is whose it is, once that is known."""
 
     sentence = "The token has no right to do this at {provider}"
@@ -92,7 +92,7 @@ class NotFound(ProviderError):
     sentence = "{provider} knows no such thing, or the token may not see it"
 
 
-class Refused(ProviderError):
+class RequestRejected(ProviderError):
     """The provider understood, and said no; `words` are its own."""
 
     sentence = "{provider} refuses"
@@ -129,13 +129,13 @@ class TooBusy(ProviderError):
     sentence = "Too many of your requests to {provider} are still under way; wait until one has ended, then try again"
 
 
-class AnswerLost(ProviderDown):
+class ResponseLost(ProviderDown):
     """Something was asked for, and whether it happened is not known."""
 
     sentence = "The answer was lost, so it may or may not have happened"
 
 
-class NotUnderstood(ProviderError):
+class UnexpectedResponse(ProviderError):
     """The answer is not what the documents describe."""
 
     sentence = "{provider}'s answer can't be understood"
@@ -177,8 +177,8 @@ def _error_for(status: int, headers: Mapping[str, str], words: str | None, now: 
         return RateLimited(pause_until(headers, now=now))
     if status >= 500:
         return ProviderDown(f"it answered {status}")
-    known: dict[int, type[ProviderError]] = {401: BadToken, 403: NoAccess, 404: NotFound}
-    return known.get(status, Refused)(words)
+    known: dict[int, type[ProviderError]] = {401: InvalidToken, 403: Forbidden, 404: NotFound}
+    return known.get(status, RequestRejected)(words)
 
 
 def code_of(body: bytes) -> str | None:

@@ -10,11 +10,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
-from domain.build import Build, Frozen, Kind, State
+from domain.build import Build, BuildState, FrozenModel, RunKind
 from domain.build_author import authors
 
 
-class Position(StrEnum):
+class StreakPosition(StrEnum):
     """What an end is in its series.
 
     NOT_COUNTED: aborted, or in a state without a word. OVERTAKEN: a newer build of the series has ended before.
@@ -28,7 +28,7 @@ class Position(StrEnum):
     OVERTAKEN = "overtaken"
 
 
-class Mark(Frozen):
+class BuildSummary(FrozenModel):
     """What is remembered of a build that a series turned at. `by` is the first of its `authors`.
 
     `label` is what a build of another kind is called, whose number says too little.
@@ -50,7 +50,7 @@ class Mark(Frozen):
         subject = (build.commit_message or "").strip().split("\n", 1)[0]
         return cls(
             slug=build.slug,
-            label=build.label or build.kind.value if build.kind is not Kind.BUILD else None,
+            label=build.label or build.kind.value if build.kind is not RunKind.BUILD else None,
             number=build.number,
             url=build.url,
             commit_hash=build.commit_hash,
@@ -61,25 +61,25 @@ class Mark(Frozen):
         )
 
 
-class Series(Frozen):
+class Streak(FrozenModel):
     """How a series stands: its last passed build, and the first failed one since with how many have failed."""
 
     newest: int | None = None
-    green: Mark | None = None
-    red: Mark | None = None
+    green: BuildSummary | None = None
+    red: BuildSummary | None = None
     failures: int = 0
 
 
-class Standing(Frozen):
+class StreakState(FrozenModel):
     """A build's place in its series.
 
     `green` is the last build that passed before it, `red` the first that failed since (this one, where it broke the
     series), `failures` how many have failed in a row with this one; for a fix, `red` and `failures` are what it ended.
     """
 
-    position: Position
-    green: Mark | None = None
-    red: Mark | None = None
+    position: StreakPosition
+    green: BuildSummary | None = None
+    red: BuildSummary | None = None
     failures: int = 0
 
 
@@ -88,20 +88,20 @@ def key_of(build: Build) -> tuple[str, str]:
     return build.workflow or "", build.branch or ""
 
 
-def advance(series: Series, build: Build) -> tuple[Series, Standing]:
+def advance(series: Streak, build: Build) -> tuple[Streak, StreakState]:
     """The series after this end, and the build's place in it."""
-    if build.state not in (State.SUCCEEDED, State.FAILED):
-        return series, Standing(position=Position.NOT_COUNTED, green=series.green, red=series.red)
+    if build.state not in (BuildState.SUCCEEDED, BuildState.FAILED):
+        return series, StreakState(position=StreakPosition.NOT_COUNTED, green=series.green, red=series.red)
     if build.number is not None and series.newest is not None and build.number < series.newest:
         # It says nothing about the series as it stands: a newer build has told already.
-        return series, Standing(position=Position.OVERTAKEN)
-    mark = Mark.of(build)
-    if build.state is State.FAILED:
+        return series, StreakState(position=StreakPosition.OVERTAKEN)
+    mark = BuildSummary.of(build)
+    if build.state is BuildState.FAILED:
         red, failures = series.red or mark, series.failures + 1
-        position = Position.BROKEN if series.red is None else Position.STILL_FAILING
-        after = Series(newest=build.number, green=series.green, red=red, failures=failures)
-        return after, Standing(position=position, green=series.green, red=red, failures=failures)
-    position = Position.STILL_PASSING if series.red is None else Position.FIXED
-    return Series(newest=build.number, green=mark), Standing(
+        position = StreakPosition.BROKEN if series.red is None else StreakPosition.STILL_FAILING
+        after = Streak(newest=build.number, green=series.green, red=red, failures=failures)
+        return after, StreakState(position=position, green=series.green, red=red, failures=failures)
+    position = StreakPosition.STILL_PASSING if series.red is None else StreakPosition.FIXED
+    return Streak(newest=build.number, green=mark), StreakState(
         position=position, green=series.green, red=series.red, failures=series.failures
     )

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from domain.build import Frozen, PipelineRef, State
+from domain.build import BuildState, FrozenModel, PipelineRef
 from domain.provider import Provider
 
 
-class PipelineWorkflow(Frozen):
+class PipelineWorkflow(FrozenModel):
     """One workflow of a pipeline; `build_slug` names its build once it has one, and its build names `id`."""
 
     name: str
-    state: State
+    state: BuildState
     id: str | None = None
     build_slug: str | None = None
     started_at: datetime | None = None
@@ -20,14 +20,14 @@ class PipelineWorkflow(Frozen):
     problem: str | None = None
 
 
-class Stage(Frozen):
+class Stage(FrozenModel):
     """Workflows that run side by side; one without a name of its own is known by its place."""
 
     name: str
     workflows: tuple[PipelineWorkflow, ...] = ()
 
 
-class Pipeline(Frozen):
+class Pipeline(FrozenModel):
     """One attempt of a pipeline. A rebuild makes a new attempt of the same pipeline, so its end is not final."""
 
     provider: Provider = Provider.BITRISE
@@ -35,7 +35,7 @@ class Pipeline(Frozen):
     id: str
     name: str
     number: int | None = None
-    state: State
+    state: BuildState
     attempt: int = 1
     rebuildable: bool = False
     branch: str | None = None

@@ -9,10 +9,10 @@ from typing import Protocol
 
 import structlog
 
-from domain.build import Build, State
+from domain.build import Build, BuildState
 from domain.errors import ProviderError
 from domain.pipeline import Pipeline
-from domain.poll_state import Baseline, OpenBuild, Snapshot, WatchState
+from domain.poll_state import Baseline, OpenBuild, PollState, Snapshot
 from domain.provider import Provider
 
 log = structlog.get_logger()
@@ -22,14 +22,14 @@ MISSES_UNTIL_GONE = 5
 
 
 @dataclass(frozen=True)
-class Answer:
+class CachedResponse:
     """An answer as the provider sent it, and the builds that it shows."""
 
     body: bytes = b""
     listed: frozenset[str] = frozenset()
 
 
-class WhoseTurn(Protocol):
+class PollOrder(Protocol):
     """Picks from apps as many as one look may ask for, each in its turn."""
 
     def __call__(self, slugs: Sequence[str], *, first: Collection[str] = ()) -> Sequence[str]:
@@ -37,7 +37,7 @@ class WhoseTurn(Protocol):
 
 
 @dataclass(frozen=True)
-class Known:
+class PollInput:
     """What a look begins with: the state, and what the watcher keeps for its reader.
 
     `unjoined` are the apps that the look at all apps at once does not cover yet. `last` gives the answer that was seen
@@ -45,16 +45,16 @@ class Known:
     `whose_turn` picks from apps as many as one look may ask for; `states` gives the states of builds that are known.
     """
 
-    state: WatchState
+    state: PollState
     now: datetime
     unjoined: Sequence[str]
-    last: Callable[[str], Answer]
-    whose_turn: WhoseTurn
-    states: Callable[[Sequence[str]], Awaitable[Mapping[str, State]]]
+    last: Callable[[str], CachedResponse]
+    whose_turn: PollOrder
+    states: Callable[[Sequence[str]], Awaitable[Mapping[str, BuildState]]]
 
 
 @dataclass
-class Gathered:
+class PollResult:
     """What one look has gathered so far. What it says counts, also where a `failure` has cut it short.
 
     `answers` are remembered once the builds are on the disk. `joined` are the apps that were read by themselves, and
@@ -67,7 +67,7 @@ class Gathered:
     pipelines: list[Pipeline] = field(default_factory=list)
     pipelines_gone: list[str] = field(default_factory=list)
     snapshots: list[Snapshot] = field(default_factory=list)
-    answers: dict[str, Answer] = field(default_factory=dict)
+    answers: dict[str, CachedResponse] = field(default_factory=dict)
     joined: list[str] = field(default_factory=list)
     missed: list[str] = field(default_factory=list)
     forgotten: list[str] = field(default_factory=list)
@@ -86,7 +86,7 @@ class Gathered:
             log.warning("watch.builds_gone", builds=gone)
 
 
-class Reader(Protocol):
+class BuildSource(Protocol):
     """Looks at one provider with one token; never asked while it is being asked."""
 
     @property
@@ -97,7 +97,7 @@ class Reader(Protocol):
     def logs(self) -> bool:
         """Whether failed builds have logs that the bot can read."""
 
-    async def gather(self, known: Known) -> Gathered:
+    async def gather(self, known: PollInput) -> PollResult:
         """See what has changed. Raises nothing of the provider's: its failure is in what was gathered."""
 
     async def baseline(self, app_slug: str) -> Baseline:

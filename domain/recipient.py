@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from domain.build import Frozen
+from domain.build import FrozenModel
 
 
-class Recipient(Frozen):
+class Recipient(FrozenModel):
     """A channel, or a person, of one workspace: channels of two workspaces may well have the same id."""
 
     team: str

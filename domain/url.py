@@ -20,7 +20,7 @@ _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*|[0-9a-f:.]*:[0-9a-f:.]*")
 
 
 @dataclass(frozen=True)
-class Address:
+class Url:
     """Where an address leads: `host` in lower case, `port` also where it is the scheme's own."""
 
     scheme: str
@@ -39,7 +39,7 @@ class Address:
         return self.port == _PORTS[self.scheme]
 
 
-def read_address(url: str) -> Address | None:
+def read_address(url: str) -> Url | None:
     """The address' parts; None where it is no web address, names a user, or could be understood in two ways."""
     if not _WRITTEN.fullmatch(url):
         return None
@@ -54,7 +54,7 @@ def read_address(url: str) -> Address | None:
     # Whoever asks takes `..` out first, so the path that was checked would not be the one that is asked for.
     if any(unquote(part) in (".", "..") for part in parts.path.split("/")):
         return None
-    return Address(parts.scheme, host, port if port is not None else _PORTS[parts.scheme], parts.path)
+    return Url(parts.scheme, host, port if port is not None else _PORTS[parts.scheme], parts.path)
 
 
 def redirected(url: str, location: str | None) -> str:

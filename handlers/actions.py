@@ -8,21 +8,21 @@ from typing import Any
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.async_app import AsyncAck
 
-from handlers.middleware import Listening
+from handlers.middleware import RequestTracker
 from messages.kit.action_ids import OPEN_LINK
 from providers.bitrise.artifacts import buttons as artifact_buttons
 from providers.bitrise.builds import buttons as build_buttons
 from providers.bitrise.logs import buttons as log_buttons
 from providers.bitrise.pipelines import buttons as pipeline_buttons
 from providers.buildio.button_registry import KINDS as OF_BUILDIO
-from services.container import Desk
+from services.container import Services
 from services.features.accounts import buttons
 from services.features.subscriptions import buttons as subscription_buttons
-from services.request.button_press import Press, Respond
+from services.request.button_press import ButtonPress, Respond
 from services.request.error_messages import say_or_explain
 
 
-def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
+def register(app: AsyncApp, desk: Services, listening: RequestTracker) -> None:
     """Listen to every button that the messages have."""
     for kind in (
         buttons,
@@ -44,7 +44,7 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
 
 
 def _listen(
-    app: AsyncApp, action_id: str, answer: Respond, desk: Desk, listening: Listening, *, form: bool
+    app: AsyncApp, action_id: str, answer: Respond, desk: Services, listening: RequestTracker, *, form: bool
 ) -> None:
     """Answer presses; a `form` opens a modal of its own, at once."""
 
@@ -52,5 +52,5 @@ def _listen(
     async def pressed(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
         await ack()
         async with listening.answering(action_id):
-            press = Press.in_body(body, action, desk, form=form)
+            press = ButtonPress.in_body(body, action, desk, form=form)
             await say_or_explain(answer(press), press.say)

@@ -8,27 +8,27 @@ from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.async_app import AsyncAck
 
 from domain.commands.command_line import GRAMMARS
-from domain.commands.parser import Grammar
-from handlers.middleware import Listening
-from services.container import Desk
-from services.features.dispatch import answer
-from services.request.context import Caller, workspace_of
+from domain.commands.parser import CommandParser
+from handlers.middleware import RequestTracker
+from services.container import Services
+from services.features.dispatch import parse_and_dispatch
+from services.request.context import RequestContext, workspace_of
 from services.request.error_messages import say_or_explain
-from services.request.responder import ToResponseUrl
+from services.request.responder import ResponseUrlResponder
 
 
-def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
+def register(app: AsyncApp, desk: Services, listening: RequestTracker) -> None:
     """Listen to the command of each provider."""
     for grammar in GRAMMARS:
         _listen(app, grammar, desk, listening)
 
 
-def _listen(app: AsyncApp, grammar: Grammar, desk: Desk, listening: Listening) -> None:
+def _listen(app: AsyncApp, grammar: CommandParser, desk: Services, listening: RequestTracker) -> None:
     @app.command(grammar.provider.command)
     async def typed(ack: AsyncAck, command: dict[str, Any]) -> None:
         await ack()
         async with listening.answering("command"):
-            caller = Caller(
+            caller = RequestContext(
                 desk=desk,
                 person=command["user_id"],
                 name=command.get("user_name"),
@@ -36,5 +36,5 @@ def _listen(app: AsyncApp, grammar: Grammar, desk: Desk, listening: Listening) -
                 channel=command["channel_id"],
                 trigger_id=command.get("trigger_id") or "",
             )
-            asked = answer(command.get("text") or "", caller, surface="slash", grammar=grammar)
-            await say_or_explain(asked, ToResponseUrl(caller, command.get("response_url")))
+            asked = parse_and_dispatch(command.get("text") or "", caller, surface="slash", grammar=grammar)
+            await say_or_explain(asked, ResponseUrlResponder(caller, command.get("response_url")))

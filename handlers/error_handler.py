@@ -12,7 +12,7 @@ from slack_bolt.async_app import AsyncAck
 from slack_bolt.response import BoltResponse
 
 from messages import notices
-from services.container import Desk
+from services.container import Services
 from services.request.context import workspace_of
 from services.request.error_messages import MISTAKES, refusal_of
 from services.request.view_signature import sign_view, state_of
@@ -22,7 +22,7 @@ log = structlog.get_logger()
 OLD_FORM = "This form is from another version of me, so nothing was done. Copy what you typed, and open the form again."
 
 
-class LastingAck(AsyncAck):
+class PermanentAck(AsyncAck):
     """What was acknowledged stays so: Bolt (1.30) takes it back where the listener then fails at once, and lets Slack
     wait three seconds for nothing. A view that it brings is signed, as every view is that is sent.
     """
@@ -40,16 +40,16 @@ class LastingAck(AsyncAck):
             super().__setattr__(name, value)
 
 
-def register(app: AsyncApp, desk: Desk) -> None:
+def register(app: AsyncApp, desk: Services) -> None:
     """Log it without what was sent, and let Slack say that it did not work.
 
-    The payload is well-formed (bot/slack/payload_validation.py), but it may carry values that are not the bot's, or lead
-    to a conversation where Slack lets nobody write. Anything else that breaks is a bug and is logged as one.
+    The payload is well-formed (bot/slack/payload_validation.py), but it may carry values that are not the bot's, or
+    lead to a conversation where Slack lets nobody write. Anything else that breaks is a bug and is logged as one.
     """
 
     @app.middleware
     async def lasting(context, body, next):  # type: ignore[no-untyped-def]  # noqa: A002
-        ack = context["ack"] = LastingAck()  # type: ignore[no-untyped-call]
+        ack = context["ack"] = PermanentAck()  # type: ignore[no-untyped-call]
         view, user = body.get("view"), body.get("user")
         if isinstance(view, dict) and isinstance(user, dict):
             whose = {"team": workspace_of(body), "person": user["id"]}

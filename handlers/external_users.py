@@ -10,13 +10,13 @@ import structlog
 from slack_bolt.response import BoltResponse
 
 from domain.provider import Provider
-from handlers.middleware import Listening
+from handlers.middleware import RequestTracker
 from messages import notices
 from messages.kit import action_ids
-from services.container import Desk
-from services.request.context import Answer, Caller, workspace_of
-from services.request.responder import Pressed, Saying, ToResponseUrl
-from services.request.view_responder import ToPane
+from services.container import Services
+from services.request.context import Reply, RequestContext, workspace_of
+from services.request.responder import PressedMessage, Responder, ResponseUrlResponder
+from services.request.view_responder import ViewResponder
 from services.slack.errors import SlackCallFailed
 from services.slack.workspace_members import MembershipUnknown, NotAMember, home_of
 
@@ -69,7 +69,7 @@ OPEN = frozenset(
 class Outsiders:
     """Bolt middleware: notes what a payload says of whoever acts, and lets outsiders use what is open to them."""
 
-    def __init__(self, desk: Desk, listening: Listening) -> None:
+    def __init__(self, desk: Services, listening: RequestTracker) -> None:
         self._desk = desk
         self._listening = listening
         self._saying: set[asyncio.Task[None]] = set()
@@ -104,7 +104,7 @@ class Outsiders:
             case "block_suggestion":
                 return BoltResponse(status=200, body={"options": []})
             case "block_actions" | "shortcut" | "message_action":
-                caller = Caller.in_body(body, self._desk)
+                caller = RequestContext.in_body(body, self._desk)
                 self._later(self._say(_way_to(caller, body), problem))
         return BoltResponse(status=200, body="")
 
@@ -113,10 +113,10 @@ class Outsiders:
         self._saying.add(task)
         task.add_done_callback(self._saying.discard)
 
-    async def _say(self, say: Saying, problem: NotAMember) -> None:
+    async def _say(self, say: Responder, problem: NotAMember) -> None:
         async with self._listening.answering("refusal"):
             try:
-                await say(Answer(notices.problem(str(problem)), title=TITLE))
+                await say(Reply(notices.problem(str(problem)), title=TITLE))
             except (SlackCallFailed, TimeoutError) as error:
                 log.info("outsider.not_told", reason=type(error).__name__)
 
@@ -152,7 +152,7 @@ def _person_in(body: Mapping[str, Any]) -> str:
     return found if isinstance(found, str) else ""
 
 
-def _way_to(caller: Caller, body: Mapping[str, Any]) -> Saying:
+def _way_to(caller: RequestContext, body: Mapping[str, Any]) -> Responder:
     if caller.pane is not None or body.get("type") != "block_actions":
-        return ToPane(caller)
-    return ToResponseUrl(caller, body.get("response_url"), Pressed.in_body(body))
+        return ViewResponder(caller)
+    return ResponseUrlResponder(caller, body.get("response_url"), PressedMessage.in_body(body))

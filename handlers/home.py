@@ -10,25 +10,25 @@ from slack_bolt.app.async_app import AsyncApp
 from domain.build import App
 from domain.message import Message
 from domain.provider import Provider
-from handlers.middleware import Listening, wait_for_place
+from handlers.middleware import RequestTracker, wait_for_place
 from messages import apps as message_apps
-from messages.kit.button_values import NotAButton
+from messages.kit.button_values import InvalidButtonValue
 from providers.buildio.apps import commands as app_commands
-from services.container import Desk
+from services.container import Services
 from services.features.builds import commands
-from services.home.refresher import Homes
-from services.request.context import Answer, Caller, workspace_of
+from services.home.refresher import HomeRefresher
+from services.request.context import Reply, RequestContext, workspace_of
 from services.request.error_messages import say_or_explain
 from services.request.finder import app_by_slug
-from services.request.view_responder import ToPane
+from services.request.view_responder import ViewResponder
 
 
-def register(app: AsyncApp, desk: Desk, listening: Listening, homes: Homes) -> None:
+def register(app: AsyncApp, desk: Services, listening: RequestTracker, homes: HomeRefresher) -> None:
     """Listen to the Home tab."""
 
     @app.event("app_home_opened")
     async def opened(event: dict[str, Any], body: dict[str, Any]) -> None:
-        caller = Caller(desk=desk, person=event["user"], team=workspace_of(body), channel="")
+        caller = RequestContext(desk=desk, person=event["user"], team=workspace_of(body), channel="")
         if event.get("tab") != "home":
             homes.left(caller)
             return
@@ -37,22 +37,22 @@ def register(app: AsyncApp, desk: Desk, listening: Listening, homes: Homes) -> N
             await homes.opened(caller)
 
 
-async def app_picked(body: dict[str, Any], desk: Desk) -> None:
+async def app_picked(body: dict[str, Any], desk: Services) -> None:
     """Show the app that was searched for."""
-    caller = Caller.in_body(body, desk)
+    caller = RequestContext.in_body(body, desk)
     option = body["actions"][0].get("selected_option") or {}
-    await say_or_explain(_app_card(str(option.get("value") or ""), caller), ToPane(caller))
+    await say_or_explain(_app_card(str(option.get("value") or ""), caller), ViewResponder(caller))
 
 
-async def _app_card(value: str, caller: Caller) -> Answer:
+async def _app_card(value: str, caller: RequestContext) -> Reply:
     picked = message_apps.read_any_app(value)
     if picked is None:
-        raise NotAButton
+        raise InvalidButtonValue
     app = await app_by_slug(caller, picked.slug, picked.provider)
-    return Answer(await _CARDS[app.provider](app, caller), title="App")
+    return Reply(await _CARDS[app.provider](app, caller), title="App")
 
 
-_CARDS: Mapping[Provider, Callable[[App, Caller], Awaitable[Message]]] = {
+_CARDS: Mapping[Provider, Callable[[App, RequestContext], Awaitable[Message]]] = {
     Provider.BITRISE: commands.app_card,
     Provider.BUILDIO: app_commands.card,
 }

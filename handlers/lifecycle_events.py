@@ -9,15 +9,15 @@ from typing import Any
 import structlog
 from slack_bolt.app.async_app import AsyncApp
 
-from handlers.middleware import Listening
-from services.container import Departure, Desk
+from handlers.middleware import RequestTracker
+from services.container import Services, Uninstallation
 from services.features.accounts import commands
-from services.request.context import Caller, workspace_of
+from services.request.context import RequestContext, workspace_of
 
 log = structlog.get_logger()
 
 
-def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
+def register(app: AsyncApp, desk: Services, listening: RequestTracker) -> None:
     """Listen to what Slack tells of both."""
 
     @app.event("user_change")
@@ -28,7 +28,7 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
         if not user.get("deleted") or not user.get("id"):
             return
         async with listening.answering("user_change"):
-            caller = Caller(desk=desk, person=str(user["id"]), team=workspace_of(body), channel="")
+            caller = RequestContext(desk=desk, person=str(user["id"]), team=workspace_of(body), channel="")
             if await commands.leave(caller):
                 log.info("account.left", team=caller.team, person=user["id"])
 
@@ -49,9 +49,9 @@ def is_departure(body: Mapping[str, Any]) -> bool:
     return (body.get("event") or {}).get("type") in ("app_uninstalled", "tokens_revoked")
 
 
-def _departure(body: dict[str, Any], *, certain: bool) -> Departure:
+def _departure(body: dict[str, Any], *, certain: bool) -> Uninstallation:
     at = body.get("event_time")
-    return Departure(
+    return Uninstallation(
         enterprise=body.get("enterprise_id"),
         team=body.get("team_id"),
         at=datetime.fromtimestamp(at, UTC) if isinstance(at, int) else None,

@@ -7,59 +7,59 @@ from slack_bolt.app.async_app import AsyncApp
 from handlers import actions, commands, error_handler, home, lifecycle_events, mentions, options, shortcuts
 from handlers.external_users import Outsiders
 from handlers.lifecycle_events import is_departure
-from handlers.middleware import Listening
+from handlers.middleware import RequestTracker
 from providers.bitrise import link_previews, workflow_functions
 from providers.bitrise.artifacts.artifact_index import ArtifactIndex
 from providers.bitrise.builds import abort_submission, small_forms, trigger_submission
-from providers.bitrise.logs.follower import Following
+from providers.bitrise.logs.follower import LogFollowers
 from providers.buildio import form_registry as buildio_modals
-from services.accounts.app_catalog import AppDirectory
+from services.accounts.app_catalog import AppCatalog
 from services.accounts.pasted_tokens import FormGuard
-from services.accounts.provider_clients import Clients, ClientsAt, Settled
-from services.actions.expiry import Expiring
-from services.authorization.authorizer import Rulings
-from services.authorization.user_groups import Groups
-from services.container import Departure, Desk
+from services.accounts.provider_clients import Clients, ProviderClients, ProviderConfig
+from services.actions.expiry import PendingActionExpiry
+from services.authorization.authorizer import Authorizer
+from services.authorization.user_groups import UserGroups
+from services.container import Services, Uninstallation
 from services.features.accounts import form_submissions
 from services.features.subscriptions import form
-from services.home.build_cache import Overview
-from services.home.refresher import HomeNews, Homes
-from services.jobs.access_checker import Sight
-from services.jobs.hidden_messages import Vanishing
-from services.jobs.temporary_files import Passing
-from services.jobs.workflow_steps import Waiting
-from services.lookup.duration_estimates import UsualTimes
-from services.lookup.option_cache import Choices
+from services.home.build_cache import RecentBuildsCache
+from services.home.refresher import HomeEvents, HomeRefresher
+from services.jobs.access_checker import AccessChecker
+from services.jobs.hidden_messages import MessageExpiry
+from services.jobs.temporary_files import TemporaryFileCleanup
+from services.jobs.workflow_steps import WorkflowStepCompletion
+from services.lookup.duration_estimates import DurationEstimates
+from services.lookup.option_cache import OptionCache
 from services.request.context import workspace_of
 from services.request.late_replies import LateAnswers
-from services.slack.response_urls import SlackAddresses
+from services.slack.response_urls import SlackUrls
 from services.slack.workspace_members import MemberDirectory
 
 __all__ = [
-    "AppDirectory",
+    "AccessChecker",
+    "AppCatalog",
     "ArtifactIndex",
-    "Choices",
+    "Authorizer",
     "Clients",
-    "ClientsAt",
-    "Departure",
-    "Desk",
-    "Expiring",
-    "Following",
-    "Groups",
-    "HomeNews",
-    "Homes",
+    "DurationEstimates",
+    "HomeEvents",
+    "HomeRefresher",
     "LateAnswers",
-    "Listening",
+    "LogFollowers",
     "MemberDirectory",
-    "Overview",
-    "Passing",
-    "Rulings",
-    "Settled",
-    "Sight",
-    "SlackAddresses",
-    "UsualTimes",
-    "Vanishing",
-    "Waiting",
+    "MessageExpiry",
+    "OptionCache",
+    "PendingActionExpiry",
+    "ProviderClients",
+    "ProviderConfig",
+    "RecentBuildsCache",
+    "RequestTracker",
+    "Services",
+    "SlackUrls",
+    "TemporaryFileCleanup",
+    "Uninstallation",
+    "UserGroups",
+    "WorkflowStepCompletion",
     "is_departure",
     "register",
     "workspace_of",
@@ -84,7 +84,7 @@ _SURFACES = (
 )
 
 
-def register(app: AsyncApp, desk: Desk, listening: Listening, homes: Homes) -> None:
+def register(app: AsyncApp, desk: Services, listening: RequestTracker, homes: HomeRefresher) -> None:
     """Make the app listen to every surface."""
 
     @app.middleware

@@ -7,15 +7,15 @@ from typing import Any
 from slack_bolt.app.async_app import AsyncApp
 
 from domain.commands.command_line import grammar_in, grammar_of
-from handlers.middleware import Listening
-from services.container import Desk
-from services.features.dispatch import answer
-from services.request.context import Caller, workspace_of
+from handlers.middleware import RequestTracker
+from services.container import Services
+from services.features.dispatch import parse_and_dispatch
+from services.request.context import RequestContext, workspace_of
 from services.request.error_messages import say_or_explain
-from services.request.responder import ToChannel
+from services.request.responder import ChannelResponder
 
 
-def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
+def register(app: AsyncApp, desk: Services, listening: RequestTracker) -> None:
     """Listen to mentions and direct messages; Bolt acknowledges events by itself."""
 
     @app.event("app_mention")
@@ -30,12 +30,17 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
 
 
 async def _answer(
-    event: dict[str, Any], body: dict[str, Any], desk: Desk, listening: Listening, *, thread: str | None
+    event: dict[str, Any],
+    body: dict[str, Any],
+    desk: Services,
+    listening: RequestTracker,
+    *,
+    thread: str | None,
 ) -> None:
     if "bot_id" in event or "user" not in event:
         return  # two bots that answer each other's mentions would never end
     async with listening.answering("message"):
-        caller = Caller(
+        caller = RequestContext(
             desk=desk,
             person=event["user"],
             team=workspace_of(body),
@@ -44,6 +49,6 @@ async def _answer(
         )
         text = event.get("text") or ""
         grammar = grammar_in(text, grammar_of(desk.clients.first))
-        asked = answer(text, caller, surface="message", grammar=grammar)
+        asked = parse_and_dispatch(text, caller, surface="message", grammar=grammar)
         direct = event.get("channel_type") == "im"
-        await say_or_explain(asked, ToChannel(caller, thread, direct=direct))
+        await say_or_explain(asked, ChannelResponder(caller, thread, direct=direct))

@@ -69,7 +69,7 @@ NOBODYS = Delivery(Requester(), None, is_event=False)
 _DELIVERED: ContextVar[Delivery] = ContextVar("delivered", default=NOBODYS)
 
 
-class Listening:
+class RequestTracker:
     """Knows what was asked already and what is still being answered."""
 
     def __init__(self, metrics: Metrics, deliveries: Deliveries, clock: Callable[[], datetime]) -> None:
@@ -128,7 +128,7 @@ class Listening:
 class _Answer:
     """One answer, from its beginning to its end."""
 
-    def __init__(self, listening: Listening, delivery: Delivery, clock: Callable[[], datetime]) -> None:
+    def __init__(self, listening: RequestTracker, delivery: Delivery, clock: Callable[[], datetime]) -> None:
         self._listening = listening
         self._delivery = delivery
         self._clock = clock

@@ -13,26 +13,26 @@ from slack_bolt.async_app import AsyncAck
 
 from domain.message import Block
 from handlers import home
-from handlers.middleware import Listening, wait_for_place
+from handlers.middleware import RequestTracker, wait_for_place
 from messages import access_rules, subscription_form
 from messages import apps as message_apps
 from messages.home import HOME
 from messages.kit import action_ids
-from messages.kit.view_metadata import Origin
+from messages.kit.view_metadata import ViewMetadata
 from providers.bitrise.builds import trigger_form, trigger_submission
 from providers.buildio.teams import options as buildio_lists
-from services.accounts.provider_clients import ClientsAt
-from services.container import Desk
+from services.accounts.provider_clients import ProviderClients
+from services.container import Services
 from services.features.subscriptions import form
-from services.request.context import Caller
+from services.request.context import RequestContext
 from services.slack.workspace_members import NotAMember
 
 log = structlog.get_logger()
 
-Offered = Callable[[str, Origin, Caller], Awaitable[dict[str, Any]]]
+Offered = Callable[[str, ViewMetadata, RequestContext], Awaitable[dict[str, Any]]]
 
 
-def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
+def register(app: AsyncApp, desk: Services, listening: RequestTracker) -> None:
     """Listen to what is typed into lists, and to an app that was picked in a modal."""
     for action_id, offered in _OFFERED.items():
         _offer(app, action_id, offered, desk)
@@ -55,14 +55,14 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
         await ack()  # it is read when the modal is submitted
 
 
-def _offer(app: AsyncApp, action_id: str, offered: Offered, desk: Desk) -> None:
+def _offer(app: AsyncApp, action_id: str, offered: Offered, desk: Services) -> None:
     @app.options(action_id)
     async def typed(ack: AsyncAck, body: dict[str, Any]) -> None:
         view = body.get("view") or {}
-        origin = Origin.read(view.get("private_metadata"))
+        origin = ViewMetadata.read(view.get("private_metadata"))
         here = _OFFERED_THERE.get((view.get("callback_id") or "", action_id), offered)
         try:
-            offered_now = await here(str(body.get("value") or ""), origin, Caller.in_body(body, desk))
+            offered_now = await here(str(body.get("value") or ""), origin, RequestContext.in_body(body, desk))
         except NotAMember as problem:
             # A list has no place for words, and what is picked from it is judged when the form is submitted.
             log.info("list.not_offered", reason=type(problem).__name__)
@@ -70,32 +70,32 @@ def _offer(app: AsyncApp, action_id: str, offered: Offered, desk: Desk) -> None:
         await ack(**offered_now)
 
 
-async def _apps(typed: str, origin: Origin, caller: Caller) -> dict[str, list[Block]]:
+async def _apps(typed: str, origin: ViewMetadata, caller: RequestContext) -> dict[str, list[Block]]:
     return {"options": message_apps.app_options(typed, await caller.apps_of(origin.provider).in_time())}
 
 
-async def _any_apps(typed: str, origin: Origin, caller: Caller) -> dict[str, list[Block]]:
+async def _any_apps(typed: str, origin: ViewMetadata, caller: RequestContext) -> dict[str, list[Block]]:
     """Those of all providers; first those of the one that was asked for them."""
     providers = sorted(caller.desk.clients.set_up, key=lambda one: one is not origin.provider)
     found = await asyncio.gather(*(caller.apps_of(one).in_time() for one in providers))
     return message_apps.any_app_options(typed, [app for apps in found for app in apps])
 
 
-async def _branches(typed: str, origin: Origin, caller: Caller) -> dict[str, list[Block]]:
+async def _branches(typed: str, origin: ViewMetadata, caller: RequestContext) -> dict[str, list[Block]]:
     if not await _may_see(origin, caller):
         return {"options": []}
     names = await caller.desk.choices.branches(_at(origin, caller), origin.app, whose=_whose(caller))
     return {"options": subscription_form.options_for(typed, names)}
 
 
-async def _workflows(typed: str, origin: Origin, caller: Caller) -> dict[str, list[Block]]:
+async def _workflows(typed: str, origin: ViewMetadata, caller: RequestContext) -> dict[str, list[Block]]:
     if not await _may_see(origin, caller):
         return {"options": []}
     names = await caller.desk.choices.workflows(_at(origin, caller), origin.app, whose=_whose(caller))
     return {"options": subscription_form.options_for(typed, names)}
 
 
-async def _buildables(typed: str, origin: Origin, caller: Caller) -> dict[str, list[Block]]:
+async def _buildables(typed: str, origin: ViewMetadata, caller: RequestContext) -> dict[str, list[Block]]:
     if not await _may_see(origin, caller):
         return {"options": []}
     choices, at, whose = caller.desk.choices, _at(origin, caller), _whose(caller)
@@ -106,21 +106,21 @@ async def _buildables(typed: str, origin: Origin, caller: Caller) -> dict[str, l
     return {"option_groups": groups} if groups else {"options": []}
 
 
-async def _groups(typed: str, _origin: Origin, caller: Caller) -> dict[str, list[Block]]:
+async def _groups(typed: str, _origin: ViewMetadata, caller: RequestContext) -> dict[str, list[Block]]:
     return {
         "options": access_rules.group_options(typed, await caller.desk.rulings.groups.handles(caller.team))
     }
 
 
-def _whose(caller: Caller) -> tuple[str, str]:
+def _whose(caller: RequestContext) -> tuple[str, str]:
     return caller.team, caller.identity
 
 
-def _at(origin: Origin, caller: Caller) -> ClientsAt[Any]:
+def _at(origin: ViewMetadata, caller: RequestContext) -> ProviderClients[Any]:
     return caller.desk.clients.at(origin.provider)
 
 
-async def _may_see(origin: Origin, caller: Caller) -> bool:
+async def _may_see(origin: ViewMetadata, caller: RequestContext) -> bool:
     """Whether the app, which a modal's own words name, is one that the person may see."""
     apps = await caller.apps_of(origin.provider).in_time()
     return bool(origin.app) and any(one.slug == origin.app for one in apps)
@@ -140,7 +140,7 @@ _OFFERED_THERE: dict[tuple[str, str], Offered] = {
     (HOME, action_ids.PICK_APP): _any_apps,
     (action_ids.SUBSCRIPTION_MODAL, action_ids.PICK_APP): _any_apps,
 }
-_THEN: dict[str, Callable[[dict[str, Any], Desk], Awaitable[None]]] = {
+_THEN: dict[str, Callable[[dict[str, Any], Services], Awaitable[None]]] = {
     action_ids.START_MODAL: trigger_submission.app_picked,
     action_ids.SUBSCRIPTION_MODAL: form.app_picked,
     HOME: home.app_picked,

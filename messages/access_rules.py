@@ -7,22 +7,22 @@ from typing import Any
 
 from domain.access_policy import (
     DEFAULT_MINUTES,
-    Allow,
+    AllowRule,
+    ApprovalRule,
     Part,
     Permission,
-    Protect,
+    Principals,
     Verdict,
-    Who,
     permissions_at,
 )
-from domain.build import App, Frozen
+from domain.build import App, FrozenModel
 from domain.message import Block, Message
 from domain.provider import Provider
 from messages.kit import action_ids
 from messages.kit.blocks import button, confirm, context, header, paragraphs, plain_text, row, section
 from messages.kit.button_values import PolicyButton
 from messages.kit.mrkdwn import code, cut_markup, escape
-from messages.kit.view_metadata import Origin
+from messages.kit.view_metadata import ViewMetadata
 from messages.kit.views import (
     FilledIn,
     app_option,
@@ -90,16 +90,16 @@ _WHO = {
 }
 
 
-class ShownRule(Frozen):
+class ShownRule(FrozenModel):
     """A rule with its people by name; `number` is that of one that an admin can take away."""
 
-    rule: Allow | Protect
+    rule: AllowRule | ApprovalRule
     who: str
     app: str | None = None
     number: int | None = None
 
 
-class FilledRule(Frozen):
+class FilledRule(FrozenModel):
     """What was filled in, read as it is; `typed` parts are split into words. `everything`: it is about all actions."""
 
     kind: str = "allow"
@@ -122,7 +122,7 @@ def policy(
     app: App | None,
     provider: Provider,
     verdicts: Mapping[Permission, Verdict],
-    names: Mapping[Who, str],
+    names: Mapping[Principals, str],
     operators: Sequence[ShownRule],
     admins: Sequence[ShownRule],
     *,
@@ -164,7 +164,7 @@ def policy(
     return Message(cut_markup("Who may do what: " + " ".join(lines), 2500), blocks)
 
 
-def describe_verdict(verdict: Verdict, names: Mapping[Who, str]) -> str:
+def describe_verdict(verdict: Verdict, names: Mapping[Principals, str]) -> str:
     """Who may, and who must agree to it, as markup; `names` say who is who."""
     said = [_who_may(verdict, names)]
     clauses = [_second_person(one, names) for one in dict.fromkeys(verdict.protections)]
@@ -175,7 +175,7 @@ def describe_verdict(verdict: Verdict, names: Mapping[Who, str]) -> str:
     return "; ".join(said)
 
 
-def _who_may(verdict: Verdict, names: Mapping[Who, str]) -> str:
+def _who_may(verdict: Verdict, names: Mapping[Principals, str]) -> str:
     narrow = [who for who in dict.fromkeys(one.who for one in verdict.requirements) if not who.everyone]
     if verdict.off or any(who.nobody for who in narrow):
         return "nobody"
@@ -189,7 +189,7 @@ def _who_may(verdict: Verdict, names: Mapping[Who, str]) -> str:
     return f"only who is in each of {' '.join(each)}{more}"
 
 
-def _second_person(rule: Protect, names: Mapping[Who, str]) -> str:
+def _second_person(rule: ApprovalRule, names: Mapping[Principals, str]) -> str:
     what = _protected(rule)
     agreeing = escape(names[rule.who], 500)
     return f"needs a second person ({agreeing}) within {rule.minutes} minutes{what and f', if{what}'}"
@@ -223,7 +223,7 @@ def _left_out(rules: Sequence[ShownRule]) -> list[Block]:
     return [context(f"…and {left} more {'rule' if left == 1 else 'rules'}.")] if left > 0 else []
 
 
-def policy_modal(filled: FilledRule, *, origin: Origin, problem: str | None = None) -> Block:
+def policy_modal(filled: FilledRule, *, origin: ViewMetadata, problem: str | None = None) -> Block:
     """The modal that adds a rule; its apps are those of the provider that `origin` names."""
     kinds = [option(text, value, description) for value, (text, description) in _KINDS.items()]
     who = [option(text, value) for value, text in _WHO.items()]
@@ -372,7 +372,7 @@ def _sentence(one: ShownRule) -> str:
     at = f" at {' and '.join(escape(one.label, 100) for one in rule.providers)}" if rule.providers else ""
     where = title + at + "".join(f" in <#{channel}>" for channel in rule.channels[:MOST_NAMED])
     where += _and_more(rule.channels)
-    if isinstance(rule, Allow):
+    if isinstance(rule, AllowRule):
         acts = _acts(rule, _ACTS, "do anything")
         return f"{'Nobody' if rule.who.nobody else f'Only {escape(one.who, 500)}'} may {acts}{where}"
     what = _protected(rule)
@@ -381,13 +381,13 @@ def _sentence(one: ShownRule) -> str:
     return f"{acts}{where}{what} needs a second person ({escape(one.who, 500)}) within {rule.minutes} minutes"
 
 
-def _acts(rule: Allow | Protect, names: Mapping[Permission, str], everything: str) -> str:
+def _acts(rule: AllowRule | ApprovalRule, names: Mapping[Permission, str], everything: str) -> str:
     if not rule.permissions:
         return everything
     return ", ".join(name for act, name in names.items() if act in rule.permissions)
 
 
-def _protected(rule: Protect) -> str:
+def _protected(rule: ApprovalRule) -> str:
     return (
         _globs(" of branch", rule.branches)
         + _globs(" with workflow", rule.workflows)

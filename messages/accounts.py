@@ -8,13 +8,13 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from domain.build import Frozen
+from domain.build import FrozenModel
 from domain.message import Block, Message
 from domain.provider import Provider
 from messages.kit import action_ids
 from messages.kit.blocks import button, context, link_button, paragraphs, row, section
 from messages.kit.mrkdwn import code, escape, mention
-from messages.kit.view_metadata import Origin
+from messages.kit.view_metadata import ViewMetadata
 from messages.kit.views import FilledIn, field, modal, text_element, warning
 
 TOKEN = "token"  # noqa: S105 - the field's name
@@ -22,14 +22,14 @@ LONGEST_TOKEN = 2000
 MOST_CHANNELS = 20
 
 
-class Linked(Frozen):
+class ConnectedAccount(FrozenModel):
     """A person's account as it may be shown; `works`: the provider takes its token."""
 
     name: str
     works: bool = True
 
 
-class _Asking(Frozen):
+class _ConnectForm(FrozenModel):
     """How a provider's token is asked for: what it is called, where it is made, and what comes of it."""
 
     label: str
@@ -37,14 +37,14 @@ class _Asking(Frozen):
     placeholder: str
 
 
-_OTHERWISE = _Asking(
+_OTHERWISE = _ConnectForm(
     label="API token",
     words="Make an API token of your own at {provider}, and paste it here.",
     placeholder="Your token",
 )
-_ASKING: Mapping[Provider, _Asking] = MappingProxyType(
+_ASKING: Mapping[Provider, _ConnectForm] = MappingProxyType(
     {
-        Provider.BITRISE: _Asking(
+        Provider.BITRISE: _ConnectForm(
             label="Personal access token",
             words=(
                 "Make a *personal access token* at Bitrise (_Account settings → Security_) and paste it here."
@@ -52,7 +52,7 @@ _ASKING: Mapping[Provider, _Asking] = MappingProxyType(
             ),
             placeholder="bitpat_…",
         ),
-        Provider.BUILDIO: _Asking(
+        Provider.BUILDIO: _ConnectForm(
             label="API token",
             words=(
                 "Make an *API token* of your own at Build.io and paste it here. I see and do with it what you may see"
@@ -72,8 +72,8 @@ def title_of(provider: Provider) -> str:
 def connect_modal(
     provider: Provider,
     *,
-    origin: Origin,
-    before: Linked | None = None,
+    origin: ViewMetadata,
+    before: ConnectedAccount | None = None,
     problem: str | None = None,
     sign_in: str | None = None,
 ) -> Block:
@@ -168,7 +168,7 @@ def token_refused(name: str, provider: Provider) -> Message:
 
 def whoami(
     person: str,
-    account: Linked | None,
+    account: ConnectedAccount | None,
     provider: Provider,
     *,
     service: str | None,

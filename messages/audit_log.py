@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from domain.audit_log import Entry, Event, Link
+from domain.audit_log import AuditEntry, AuditRecord, Event
 from domain.message import Message
 from messages.kit.blocks import context, paragraphs, section
 from messages.kit.mrkdwn import code, cut, escape, mention, when
@@ -77,7 +77,7 @@ _BRACES = re.compile(r"\{(\w+)\}")
 
 
 def audit(
-    links: Sequence[Link], *, where: str, places: bool, apps: Mapping[str, str] = MappingProxyType({})
+    links: Sequence[AuditRecord], *, where: str, places: bool, apps: Mapping[str, str] = MappingProxyType({})
 ) -> Message:
     """The newest entries, newest first; `where` is text, and with `places` each says in which channel it was.
 
@@ -93,7 +93,7 @@ def audit(
     return Message(f"{head}: {'; '.join(lines)}"[:3000], [section(head), *paragraphs(lines), context(note)])
 
 
-def _came_to_an_end(one: Link, links: Sequence[Link]) -> bool:
+def _came_to_an_end(one: AuditRecord, links: Sequence[AuditRecord]) -> bool:
     """Whether it is the beginning of something whose end is shown, too."""
     begun = one.entry
     ends = (Event.DONE, Event.FAILED)
@@ -105,7 +105,7 @@ def _came_to_an_end(one: Link, links: Sequence[Link]) -> bool:
     )
 
 
-def _line(one: Link, *, places: bool, apps: Mapping[str, str]) -> str:
+def _line(one: AuditRecord, *, places: bool, apps: Mapping[str, str]) -> str:
     entry = one.entry
     at = f" · *{escape(apps.get(entry.app) or entry.app, 100)}*" if entry.app else ""
     where = f" in <#{entry.channel}>" if places and entry.channel.startswith(("C", "G")) else ""
@@ -116,7 +116,7 @@ def _line(one: Link, *, places: bool, apps: Mapping[str, str]) -> str:
     return f"{one.seq}. {when(one.at)} {_who(entry)} {what}".rstrip()
 
 
-def _phrase(entry: Entry) -> str:
+def _phrase(entry: AuditEntry) -> str:
     """What was done, in a person's words; what it was about in code, since it is a name from outside."""
     named = {name: code(cut(value, LONGEST_NAMED)) if value else "" for name, value in entry.about.items()}
     phrase = _PHRASES.get(entry.act) or escape(entry.act.replace("_", " "), 60)
@@ -125,14 +125,14 @@ def _phrase(entry: Entry) -> str:
     return f"{said} ({', '.join(started)})" if started else said
 
 
-def _answer(entry: Entry) -> str:
+def _answer(entry: AuditEntry) -> str:
     """What came of it, where that says more than that it was done."""
     if not entry.answer or entry.answer == "ok" or entry.event is Event.BEGUN:
         return ""
     return f" → {escape(cut(entry.answer, LONGEST_ANSWER), LONGEST_ANSWER)}"
 
 
-def _who(entry: Entry) -> str:
+def _who(entry: AuditEntry) -> str:
     person, second = entry.personal.person, entry.personal.agreed_by
     who = mention(person) if person else "a workflow"
     mark = _MARKS[entry.event]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from domain.build import App, Build, State
+from domain.build import App, Build, BuildState
 from domain.message import Block
 from domain.provider import Provider
 from messages.kit import action_ids
@@ -73,7 +73,7 @@ def _at_bitrise(build: Build, app: App) -> Buttons:
         button("Refresh", action_ids.BUILD_REFRESH, value),
         None if build.ended else button("Tell me", action_ids.BUILD_TELL_ME, value),
         button("Compare", action_ids.BUILD_COMPARE, value, label="Compare with the last success")
-        if build.state in (State.FAILED, State.ABORTED)
+        if build.state in (BuildState.FAILED, BuildState.ABORTED)
         else None,
         _rebuild(build, app, value)
         if build.ended

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from domain.build import App, Build, Kind
+from domain.build import App, Build, RunKind
 from domain.commands.formatting import describe, list_words
 from domain.commands.shared_commands import ListBuilds
 from domain.message import Block, Message
-from domain.notifications.deploy_link import Tie
+from domain.notifications.deploy_link import DeployLink
 from messages import build_text
 from messages.build_buttons import card_row, details_button
 from messages.deploy_buttons import offer_row
@@ -22,7 +22,7 @@ ROWS_WITH_BUTTONS = 10
 
 
 def build_card(
-    build: Build, app: App, *, now: datetime, usual: timedelta | None = None, ties: Sequence[Tie] = ()
+    build: Build, app: App, *, now: datetime, usual: timedelta | None = None, ties: Sequence[DeployLink] = ()
 ) -> Message:
     """One build: what it is, how it stands, and what can be done with it.
 
@@ -120,7 +120,7 @@ def _small_print(build: Build) -> list[Block]:
     texts = [code(build.label)] if build.label else []  # as it can be copied into a command
     if spent := build_text.times(build):
         texts.append("⏱️ " + " · ".join(spent))
-    began = "Noticed" if build.kind is Kind.DYNO else "Started"
+    began = "Noticed" if build.kind is RunKind.DYNO else "Started"
     started = f"{began} by {escape(by)}" if (by := build_text.starter(build.triggered_by)) else began
     if build.triggered_at:
         started += f" {when(build.triggered_at)}"
@@ -154,7 +154,7 @@ def _ended_at(build: Build) -> str:
     if build.finished_at is None:
         return ""
     spent = ""
-    if build.triggered_at and build.kind is not Kind.DYNO:
+    if build.triggered_at and build.kind is not RunKind.DYNO:
         spent = f", took {lasted(build.finished_at - build.triggered_at)}"
     return f" · {when(build.finished_at)}{spent}"
 

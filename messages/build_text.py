@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from domain import build_author
 from domain.abort_reason import MANUAL, OTHER, phrase, read_abort
-from domain.build import App, Build, Kind, State, time_building, time_on_hold, time_preparing
+from domain.build import App, Build, BuildState, RunKind, time_building, time_on_hold, time_preparing
 from domain.redaction.redactor import redact_beginning
 from messages.kit.mrkdwn import clock_time, code, escape, lasted, link, plain, when
 from messages.run_vocabulary import UNKNOWN_OPEN, state_words, words_of
@@ -22,14 +22,14 @@ def symbol(build: Build) -> str:
     return state_words(build)[0]
 
 
-def symbol_of(state: State) -> str:
+def symbol_of(state: BuildState) -> str:
     """The symbol of a state by itself."""
-    return words_of(Kind.BUILD).results.get(state, UNKNOWN_OPEN)[0]
+    return words_of(RunKind.BUILD).results.get(state, UNKNOWN_OPEN)[0]
 
 
-def result_of(state: State) -> str:
+def result_of(state: BuildState) -> str:
     """A state by itself, in words that follow a name."""
-    return words_of(Kind.BUILD).results.get(state, UNKNOWN_OPEN)[1]
+    return words_of(RunKind.BUILD).results.get(state, UNKNOWN_OPEN)[1]
 
 
 def result(build: Build) -> str:
@@ -44,7 +44,7 @@ def result_spoken(build: Build) -> str:
 
 def called(build: Build) -> str:
     """What it is called within its app, without markup: `#19`, `deployment v12`, `web.1`."""
-    return f"deployment {build.label}".rstrip() if build.kind is Kind.DEPLOYMENT else build.label
+    return f"deployment {build.label}".rstrip() if build.kind is RunKind.DEPLOYMENT else build.label
 
 
 def name(build: Build, app: App) -> str:
@@ -56,9 +56,9 @@ def where(build: Build, app: App) -> str:
     """The series that a build belongs to: an app with its branch and workflow, or one process of it."""
     title = f"*{escape(app.title, 150)}*"
     match build.kind:
-        case Kind.DYNO:
+        case RunKind.DYNO:
             return f"{title} {code(build.workflow or '')}"
-        case Kind.DEPLOYMENT:
+        case RunKind.DEPLOYMENT:
             return f"Deploying {title}" + (f" from {code(build.branch)}" if build.branch else "")
         case _:
             workflow = f", workflow {code(build.workflow)}" if build.workflow else ""
@@ -69,9 +69,9 @@ def where_spoken(build: Build, app: App) -> str:
     """The same for a screen reader, without markup."""
     title = plain(app.title, 150)
     match build.kind:
-        case Kind.DYNO:
+        case RunKind.DYNO:
             return f"{title} {build.workflow}"
-        case Kind.DEPLOYMENT:
+        case RunKind.DEPLOYMENT:
             return f"Deploying {title}" + (f" from {build.branch}" if build.branch else "")
         case _:
             return f"{title} on {build.branch or build.tag or 'tags'}"
@@ -80,7 +80,7 @@ def where_spoken(build: Build, app: App) -> str:
 def sorts(builds: Iterable[Build]) -> str:
     """What they are: "builds", "deployments and dynos"."""
     kinds = {build.kind for build in builds}
-    return " and ".join(words_of(kind).many for kind in Kind if kind in kinds)
+    return " and ".join(words_of(kind).many for kind in RunKind if kind in kinds)
 
 
 def counted(builds: Sequence[Build]) -> str:
@@ -88,7 +88,7 @@ def counted(builds: Sequence[Build]) -> str:
     counts = Counter(build.kind for build in builds)
     parts = [
         f"{counts[kind]} {words_of(kind).many}" if counts[kind] != 1 else f"one {words_of(kind).one}"
-        for kind in Kind
+        for kind in RunKind
         if counts[kind]
     ]
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if parts[:-1] else parts)
@@ -106,7 +106,7 @@ def source(build: Build) -> str:
     if build.pull_request is not None:
         target = f" into {code(build.target_branch)}" if build.target_branch else ""
         parts.append(f"{link(build.pull_request_url, f'pull request #{build.pull_request}')}{target}")
-    if build.workflow and build.kind is Kind.BUILD:
+    if build.workflow and build.kind is RunKind.BUILD:
         parts.append(f"workflow {code(build.workflow)}")
     return " · ".join(parts)
 
@@ -155,10 +155,10 @@ def times(build: Build) -> list[str]:
 
     Others have one time: how long a deployment took, or how long a process was down.
     """
-    if build.kind is not Kind.BUILD:
-        down = "down" if build.kind is Kind.DYNO else "in all"
+    if build.kind is not RunKind.BUILD:
+        down = "down" if build.kind is RunKind.DYNO else "in all"
         spent = build.finished_at - build.triggered_at if build.finished_at and build.triggered_at else None
-        known = spent is not None and (build.kind is not Kind.DYNO or build.state is State.SUCCEEDED)
+        known = spent is not None and (build.kind is not RunKind.DYNO or build.state is BuildState.SUCCEEDED)
         return [f"{lasted(spent)} {down}"] if known and spent is not None else []
     spans: list[tuple[str, timedelta | None]] = [
         ("on hold", time_on_hold(build)),
@@ -230,7 +230,7 @@ def _about(usual: timedelta) -> str:
 def in_a_sentence(build: Build, app: App) -> str:
     """The build for a screen reader or a notification: everything that matters, without markup."""
     on = f" on {build.branch}" if build.branch else f" for tag {build.tag}" if build.tag else ""
-    workflow = f" ({build.workflow})" if build.workflow and build.kind is Kind.BUILD else ""
+    workflow = f" ({build.workflow})" if build.workflow and build.kind is RunKind.BUILD else ""
     first = f"{app.title} {called(build)} {result_spoken(build)}{on}{workflow}."
     stopped = abort(build) if build.ended else None
     subject = (build.commit_message or "").strip().split("\n", 1)[0]

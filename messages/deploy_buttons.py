@@ -10,11 +10,11 @@ from pydantic import Field, ValidationError
 
 from domain.build import App, Build
 from domain.message import Block
-from domain.notifications.deploy_link import Tie, offered
+from domain.notifications.deploy_link import DeployLink, links_offered
 from messages import build_text
 from messages.kit import action_ids
 from messages.kit.blocks import button, confirm, plain_text, row
-from messages.kit.button_values import BuildButton, Fitting, NotAButton, Slug
+from messages.kit.button_values import BuildButton, InvalidButtonValue, OptionalButtonValue, Slug
 from messages.kit.mrkdwn import plain
 from messages.kit.views import LONGEST_OPTION, MOST_OPTIONS, option
 
@@ -23,7 +23,7 @@ MOST_BUTTONS = 2
 _NAME = "offer"
 
 
-class OfferButton(Fitting):
+class OfferButton(OptionalButtonValue):
     """Which build a button deploys, and by which of the channel's ties: names alone, to be looked up again."""
 
     app: Slug
@@ -31,9 +31,9 @@ class OfferButton(Fitting):
     tie: Annotated[int, Field(ge=1, le=10**15)]
 
 
-def offer_row(build: Build, app: App, ties: Sequence[Tie]) -> list[Block]:
+def offer_row(build: Build, app: App, ties: Sequence[DeployLink]) -> list[Block]:
     """A button for each app that the build can be deployed to, or a list of them; nothing where there are none."""
-    fitting = offered(ties, build)
+    fitting = links_offered(ties, build)
     if len(fitting) > MOST_BUTTONS:
         return _list(build, app, fitting)
     buttons = [_button(build, app, tie, "_next" if at else "") for at, tie in enumerate(fitting)]
@@ -41,16 +41,16 @@ def offer_row(build: Build, app: App, ties: Sequence[Tie]) -> list[Block]:
 
 
 def read_offer(value: str, block_id: str) -> OfferButton:
-    """What was pressed, or picked from the list in this block. Raises NotAButton."""
+    """What was pressed, or picked from the list in this block. Raises InvalidButtonValue."""
     if not block_id.startswith(f"{_NAME} "):
         return OfferButton.decode(value)
     parts = block_id.split(" ")
     if len(parts) != 3 or re.fullmatch(r"\d{1,15}", value, re.ASCII) is None:
-        raise NotAButton
+        raise InvalidButtonValue
     return OfferButton.read({"app": parts[1], "build": parts[2], "tie": value})
 
 
-def _button(build: Build, app: App, tie: Tie, number: str) -> Block | None:
+def _button(build: Build, app: App, tie: DeployLink, number: str) -> Block | None:
     value = OfferButton.fitting(app=build.app_slug, build=build.slug, tie=tie.number)
     if value is None:
         return None
@@ -64,7 +64,7 @@ def _button(build: Build, app: App, tie: Tie, number: str) -> Block | None:
     )
 
 
-def _list(build: Build, app: App, fitting: Sequence[Tie]) -> list[Block]:
+def _list(build: Build, app: App, fitting: Sequence[DeployLink]) -> list[Block]:
     try:
         BuildButton(app=build.app_slug, build=build.slug)
     except ValidationError:

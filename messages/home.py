@@ -9,15 +9,23 @@ from datetime import datetime, timedelta
 from domain.build import App, Build
 from domain.message import Block
 from domain.provider import Provider
-from messages.accounts import Linked
+from messages.accounts import ConnectedAccount
 from messages.build_card import build_line, build_row, progress_line
 from messages.kit import action_ids
 from messages.kit.blocks import button, context, header, row, section
 from messages.kit.button_values import AppButton, BuildButton
 from messages.kit.mrkdwn import code, escape, when
 from messages.kit.views import MOST_BLOCKS, searched, warning
-from messages.profile_form import Wishes
-from messages.subscriptions import Blind, SubscriptionRow, blind_at, line_of, manage, of_several, standing
+from messages.profile_form import ProfileForm
+from messages.subscriptions import (
+    ProviderUnavailable,
+    SubscriptionRow,
+    blind_at,
+    line_of,
+    manage,
+    of_several,
+    standing,
+)
 
 HOME = "home"
 SEARCH = "search"
@@ -50,8 +58,8 @@ class HomeContent:
     up, and `elsewhere` has the person's accounts at those that are not Bitrise.
     """
 
-    wishes: Wishes
-    account: Linked | None
+    wishes: ProfileForm
+    account: ConnectedAccount | None
     service_acts: bool
     running: Builds = ()
     running_count: int = 0
@@ -59,12 +67,12 @@ class HomeContent:
     usual: Mapping[str, timedelta] = field(default_factory=dict)
     subscriptions: Sequence[PlacedSubscription] = ()
     whole: bool = True
-    blind: Sequence[Blind] = ()
+    blind: Sequence[ProviderUnavailable] = ()
     missing_subscriptions: Sequence[str] = ()
     missing_builds: str | None = None
     ends_known: bool = True
     providers: Sequence[Provider] = (Provider.BITRISE,)
-    elsewhere: Sequence[tuple[Provider, Linked | None]] = ()
+    elsewhere: Sequence[tuple[Provider, ConnectedAccount | None]] = ()
 
     @property
     def may_act(self) -> bool:
@@ -248,7 +256,9 @@ def _me(content: HomeContent) -> list[Block]:
     ]
 
 
-def _me_at(provider: Provider, account: Linked | None, *, service_acts: bool = False) -> list[Block]:
+def _me_at(
+    provider: Provider, account: ConnectedAccount | None, *, service_acts: bool = False
+) -> list[Block]:
     words = "Change…" if account is not None and account.works else "Link my account…"
     connect = button(words, action_ids.CONNECT, provider, label=f"Link your account at {provider.label}")
     return [
@@ -257,7 +267,7 @@ def _me_at(provider: Provider, account: Linked | None, *, service_acts: bool = F
     ]
 
 
-def _account(provider: Provider, account: Linked | None, *, service_acts: bool) -> str:
+def _account(provider: Provider, account: ConnectedAccount | None, *, service_acts: bool) -> str:
     if account is None:
         return (
             "You have not linked an account. I act for you with the bot's own token."

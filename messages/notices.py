@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from domain.commands.help import Entry
-from domain.commands.parser import Grammar
+from domain.commands.help import CommandHelp
+from domain.commands.parser import CommandParser
 from domain.message import Block, Message
 from domain.provider import Provider
 from messages.accounts import connect_account_button
@@ -62,7 +62,7 @@ def form_button(words: str, label: str, action_id: str, value: str) -> Message:
     return Message(words, [section(words), row(button(label, action_id, value, style="primary"))])
 
 
-def help_message(topic: str | None = None, grammar: Grammar = BITRISE) -> Message:
+def help_message(topic: str | None = None, grammar: CommandParser = BITRISE) -> Message:
     """All commands of a provider, or one in full."""
     command = grammar.provider.command
     entry = grammar.entry_for(topic) if topic else None
@@ -89,5 +89,5 @@ def help_message(topic: str | None = None, grammar: Grammar = BITRISE) -> Messag
     )
 
 
-def _usage(entry: Entry, command: str) -> str:
+def _usage(entry: CommandHelp, command: str) -> str:
     return f"`{command} {escape(entry.usage)}` {entry.summary}"

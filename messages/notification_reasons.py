@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from domain.build import App, Build
 from domain.message import Message
-from domain.notifications.rule import Terms
+from domain.notifications.rule import NotificationRule
 from messages import build_text
 from messages.build_card import build_line
 from messages.kit.blocks import context, paragraphs, section
@@ -27,7 +27,7 @@ class Reason:
 
     number: int
     app: App | None
-    terms: Terms
+    terms: NotificationRule
     told: bool
     said: str
 
@@ -62,7 +62,9 @@ def _line(one: Reason) -> str:
     return f"{bell} {one.number}. {sentence_of(one.app, one.terms, LONGEST_TERMS)}:\n      {sentence(one.said, 400)}."
 
 
-def preview(app: App, terms: Terms, *, told: Sequence[Build], silent: Sequence[tuple[Build, str]]) -> Message:
+def preview(
+    app: App, terms: NotificationRule, *, told: Sequence[Build], silent: Sequence[tuple[Build, str]]
+) -> Message:
     """What the latest builds would have told under these terms."""
     looked_at = len(told) + len(silent)
     head = f"*{len(told)} of the last {looked_at} builds would have been told*\n{sentence_of(app, terms)}"

@@ -7,18 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from domain.build import App, Build, Kind, State
-from domain.failure_streak import Mark, Position, Standing
+from domain.build import App, Build, BuildState, RunKind
+from domain.failure_streak import BuildSummary, StreakPosition, StreakState
 from domain.log.failure import Failure
 from domain.message import Block, Message
-from domain.notifications.deploy_link import Tie
-from domain.notifications.rule import Happening
+from domain.notifications.deploy_link import DeployLink
+from domain.notifications.rule import BuildEvent
 from messages import build_text
 from messages.build_buttons import open_button, series_row
 from messages.build_card import build_card, build_line
 from messages.deploy_buttons import offer_row
 from messages.kit.blocks import context, paragraphs, row, section
-from messages.kit.message_state import CardNote
+from messages.kit.message_state import CardState
 from messages.kit.mrkdwn import (
     ai_summary,
     block_of_code,
@@ -37,7 +37,7 @@ AI_SUMMARY = 900
 
 
 @dataclass(frozen=True)
-class Telling:
+class NotificationContent:
     """A moment of a build, with what is known around it.
 
     `mention` are the Slack users that want to be mentioned; `ties` are the channel's, by which it may be deployed.
@@ -45,15 +45,15 @@ class Telling:
 
     build: Build
     app: App
-    happening: str = Happening.ENDED
-    standing: Standing | None = None
+    happening: str = BuildEvent.ENDED
+    standing: StreakState | None = None
     failure: Failure | None = None
     usual: timedelta | None = None
     mention: Sequence[str] = ()
-    ties: Sequence[Tie] = ()
+    ties: Sequence[DeployLink] = ()
 
 
-def told_build(telling: Telling, *, now: datetime) -> Message:
+def told_build(telling: NotificationContent, *, now: datetime) -> Message:
     """One build: its card, and where it failed, why and since when."""
     build, app = telling.build, telling.app
     card = build_card(build, app, now=now, usual=telling.usual, ties=telling.ties)
@@ -64,26 +64,26 @@ def told_build(telling: Telling, *, now: datetime) -> Message:
     return Message(cut_markup(spoken, 3500), blocks)
 
 
-def earlier_moment(telling: Telling, happening: str) -> Message:
+def earlier_moment(telling: NotificationContent, happening: str) -> Message:
     """What was told of a build before it ended, once it has: how it ended is shown in full elsewhere."""
     build, app = telling.build, telling.app
     lines = [_too_long(build, app, happening), build_line(build, app)]
     return Message(build_text.in_a_sentence(build, app), [section("\n".join(line for line in lines if line))])
 
 
-def series_card(tellings: Sequence[Telling], note: CardNote, *, now: datetime) -> Message:
+def series_card(tellings: Sequence[NotificationContent], note: CardState, *, now: datetime) -> Message:
     """A broken series, as it stands after the last of its builds: red until one passes."""
     last = tellings[-1]
     build, app, standing = last.build, last.app, last.standing
     if standing is None or standing.red is None:
         return told_build(last, now=now)
-    if standing.position is Position.FIXED:
+    if standing.position is StreakPosition.FIXED:
         return _fixed(last, standing.red, note)
     words = words_of(build.kind)
     times = words.again.format(count=standing.failures) if standing.failures > 1 else words.once
     lines = [f"🔴 {build_text.where(build, app)} *{words.broken}*", *_broke(build, standing)]
     since = f" since {when(standing.red.at)}" if standing.red.at else ""
-    the_last = f"; the last is {build_text.name(build, app)}" if build.kind is not Kind.DYNO else ""
+    the_last = f"; the last is {build_text.name(build, app)}" if build.kind is not RunKind.DYNO else ""
     lines.append(f"{times[0].upper()}{times[1:]}{since}{the_last}")
     blocks = [section("\n".join(lines)), *failure_blocks(last, history=False), *_note(note, now)]
     text = f"{build_text.where_spoken(build, app)} {words.broken}: {times}. {_spoken(last)}"
@@ -91,17 +91,17 @@ def series_card(tellings: Sequence[Telling], note: CardNote, *, now: datetime) -
     return Message(escape(text, 3000), [*blocks, *buttons])
 
 
-def thread_head(telling: Telling) -> Message:
+def thread_head(telling: NotificationContent) -> Message:
     """What stands above a thread: the branch or pull request, and how it stands now."""
     build, app = telling.build, telling.app
     if build.pull_request is not None:
         topic = link(build.pull_request_url, f"pull request #{build.pull_request}")
         spoken = f"pull request #{build.pull_request}"
-    elif build.branch or build.kind is Kind.BUILD:
+    elif build.branch or build.kind is RunKind.BUILD:
         spoken = f"branch {build.branch}" if build.branch else "tags"
         topic = f"branch {code(build.branch)}" if build.branch else "tags"
     else:
-        dyno = build.kind is Kind.DYNO
+        dyno = build.kind is RunKind.DYNO
         spoken = f"process {build.workflow}" if dyno else "deployments"
         topic = f"process {code(build.workflow or '')}" if dyno else "deployments"
     text = f"🧵 *{escape(app.title, 150)}*: {topic}\n{build_line(build, app)}"
@@ -111,7 +111,7 @@ def thread_head(telling: Telling) -> Message:
     )
 
 
-def gathered(tellings: Sequence[Telling], *, title: str) -> Message:
+def gathered(tellings: Sequence[NotificationContent], *, title: str) -> Message:
     """Several builds in one message; nothing is left out."""
     counts = Counter(build_text.symbol(one.build) for one in tellings)
     sums = " · ".join(f"{symbol} {count}" for symbol, count in counts.most_common())
@@ -122,7 +122,7 @@ def gathered(tellings: Sequence[Telling], *, title: str) -> Message:
     return Message(cut_markup(f"{title}: {spoken}", 3500), [*blocks, *_mentions(mentioned)])
 
 
-def outage(tellings: Sequence[Telling]) -> Message:
+def outage(tellings: Sequence[NotificationContent]) -> Message:
     """Many apps that fail at the same time."""
     apps = len({one.app.slug for one in tellings})
     more = f"{apps} more apps" if apps > 1 else "one more app"
@@ -131,18 +131,18 @@ def outage(tellings: Sequence[Telling]) -> Message:
     )
 
 
-def flood(tellings: Sequence[Telling], *, limit: int) -> Message:
+def flood(tellings: Sequence[NotificationContent], *, limit: int) -> Message:
     """More than a channel can read."""
     sorts = build_text.sorts(one.build for one in tellings)
     words = f"🌊 More than {limit} messages in an hour here, so {sorts} are gathered in this one until it is calmer"
     return gathered(tellings, title=words)
 
 
-def _failed(telling: Telling) -> bool:
-    return telling.happening == Happening.ENDED and telling.build.state is State.FAILED
+def _failed(telling: NotificationContent) -> bool:
+    return telling.happening == BuildEvent.ENDED and telling.build.state is BuildState.FAILED
 
 
-def failure_blocks(telling: Telling, *, history: bool = True) -> list[Block]:
+def failure_blocks(telling: NotificationContent, *, history: bool = True) -> list[Block]:
     """Where a build failed and why, with its series' history where that is wanted; empty where nothing is known."""
     blocks: list[Block] = []
     standing, failure = telling.standing, telling.failure
@@ -159,21 +159,21 @@ def failure_blocks(telling: Telling, *, history: bool = True) -> list[Block]:
     return blocks + (_mentions(telling.mention) if _failed(telling) else [])
 
 
-def _history(build: Build, standing: Standing) -> list[str]:
-    if build.kind is Kind.DYNO:
+def _history(build: Build, standing: StreakState) -> list[str]:
+    if build.kind is RunKind.DYNO:
         # What it is said of is the process itself, whenever it went down.
-        again = standing.position is Position.STILL_FAILING
+        again = standing.position is StreakPosition.STILL_FAILING
         return [words_of(build.kind).again.format(count=standing.failures).capitalize()] if again else []
     match standing.position:
-        case Position.BROKEN:
+        case StreakPosition.BROKEN:
             # It is this build itself, whose commit stands above.
             this = words_of(build.kind).one
             green = _number(standing.green)
             return [f"Broke with this {this}, was green at {green}"] if standing.green else []
-        case Position.STILL_FAILING:
+        case StreakPosition.STILL_FAILING:
             broke = f"Broke with {_mark(standing.red)}" if standing.red else ""
             return [f"Failure {standing.failures} in a row. {broke}".strip()]
-        case Position.FIXED:
+        case StreakPosition.FIXED:
             broken_by = f", which {_mark(standing.red)} broke" if standing.red else ""
             return [
                 f"Fixes the series{broken_by}; {build_text.failed_before(build, standing.failures)} before"
@@ -182,21 +182,21 @@ def _history(build: Build, standing: Standing) -> list[str]:
             return []
 
 
-def _broke(build: Build, standing: Standing) -> list[str]:
-    if build.kind is Kind.DYNO:
+def _broke(build: Build, standing: StreakState) -> list[str]:
+    if build.kind is RunKind.DYNO:
         return []
     green = f", was green at {_number(standing.green)}" if standing.green else ""
     return [f"Broke with {_mark(standing.red)}{green}"]
 
 
-def _fixed(last: Telling, red: Mark, note: CardNote) -> Message:
+def _fixed(last: NotificationContent, red: BuildSummary, note: CardState) -> Message:
     build, app, standing = last.build, last.app, last.standing
     mended = words_of(build.kind).mended
     took = f" after {lasted(build.finished_at - red.at)}" if build.finished_at and red.at else ""
     lines = [f"🟢 {build_text.where(build, app)} *{mended}*{took}"]
-    if build.kind is not Kind.DYNO:
+    if build.kind is not RunKind.DYNO:
         before = build_text.failed_before(build, standing.failures if standing else 0)
-        lines.append(f"Fixed by {_mark(Mark.of(build))}; {before} before")
+        lines.append(f"Fixed by {_mark(BuildSummary.of(build))}; {before} before")
     lines += _broke(build, standing) if standing else []
     if note.claimed_by:
         lines.append(f"{mention(note.claimed_by)} was on it")
@@ -206,7 +206,7 @@ def _fixed(last: Telling, red: Mark, note: CardNote) -> Message:
     return Message(escape(text, 1000), [section("\n".join(lines)), *below])
 
 
-def _mark(mark: Mark | None) -> str:
+def _mark(mark: BuildSummary | None) -> str:
     """The build at which a series turned: number, commit, first words, and by whom."""
     if mark is None:
         return "a build"
@@ -220,13 +220,13 @@ def _author(name: str) -> str:
     return mention(name[1:].upper()) if name.startswith("@") else escape(name, 80)
 
 
-def _number(mark: Mark | None) -> str:
+def _number(mark: BuildSummary | None) -> str:
     if mark is None:
         return ""
     return link(mark.url, mark.label or (f"#{mark.number}" if mark.number is not None else mark.slug))
 
 
-def _note(note: CardNote, now: datetime) -> list[Block]:
+def _note(note: CardState, now: datetime) -> list[Block]:
     words = []
     if note.claimed_by:
         words.append(f"🙋 {mention(note.claimed_by)} is on it")
@@ -244,15 +244,15 @@ def _mentions(people: Sequence[str]) -> list[Block]:
 
 
 def _too_long(build: Build, app: App, happening: str) -> str:
-    if happening == Happening.ON_HOLD_TOO_LONG:
-        doing = "has been on hold" if build.state is State.ON_HOLD else "was on hold"
+    if happening == BuildEvent.ON_HOLD_TOO_LONG:
+        doing = "has been on hold" if build.state is BuildState.ON_HOLD else "was on hold"
         return f"⏳ {build_text.name(build, app)} {doing} for long"
-    if happening == Happening.RUNNING_TOO_LONG:
+    if happening == BuildEvent.RUNNING_TOO_LONG:
         return f"🐢 {build_text.name(build, app)} {'ran' if build.ended else 'has been running'} for long"
     return ""
 
 
-def _spoken(telling: Telling) -> str:
+def _spoken(telling: NotificationContent) -> str:
     if not _failed(telling) or telling.failure is None:
         return ""
     failure = telling.failure
@@ -260,7 +260,7 @@ def _spoken(telling: Telling) -> str:
     return escape(step + (failure.lines[-1] if failure.lines else ""), 400)
 
 
-def _why(telling: Telling) -> str:
+def _why(telling: NotificationContent) -> str:
     stopped = build_text.abort(telling.build)
     if stopped and ":" in stopped:
         return f"\n      {escape(stopped, 300)}"

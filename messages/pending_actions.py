@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from domain.access_policy import Who
+from domain.access_policy import Principals
 from domain.message import Message
 from domain.redaction.redactor import redact
 from messages.kit import action_ids
@@ -33,7 +33,7 @@ def proposal(
     value: ProposalButton,
     themselves: bool = False,
     details: str,
-    notified: Sequence[Who] = (),
+    notified: Sequence[Principals] = (),
 ) -> Message:
     """Somebody wants to do this; `who` says who may agree, `notified` whom of them the message reaches.
 
@@ -66,7 +66,7 @@ def proposal(
     )
 
 
-def _mentions(notified: Sequence[Who], by: str) -> str:
+def _mentions(notified: Sequence[Principals], by: str) -> str:
     """Those who may agree, so that Slack notifies them; nobody where it is everyone. They are in each of `notified`."""
     named = [who for who in notified if not who.everyone]
     people = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from domain.build import App, State
+from domain.build import App, BuildState
 from domain.message import Block, Message
 from domain.pipeline import Pipeline, PipelineWorkflow
 from messages import build_text
@@ -15,8 +15,8 @@ from messages.kit.blocks import button, confirm, context, link_button, paragraph
 from messages.kit.button_values import BuildButton, PipelineButton
 from messages.kit.message_state import RunNote
 from messages.kit.mrkdwn import clock_time, code, cut_markup, escape, lasted, link, mention, plain, when
-from messages.notifications import Telling, failure_blocks
-from providers.bitrise.api.requests import Started
+from messages.notifications import NotificationContent, failure_blocks
+from providers.bitrise.api.requests import TriggeredBuild
 
 MOST_STAGES = 12
 MOST_FAILURES = 2
@@ -31,11 +31,11 @@ def pipeline_card(one: Pipeline, app: App, *, now: datetime) -> Message:
     )
 
 
-def told_pipeline(one: Pipeline, tellings: Sequence[Telling], *, now: datetime) -> Message:
+def told_pipeline(one: Pipeline, tellings: Sequence[NotificationContent], *, now: datetime) -> Message:
     """The same for a subscription: with why workflows failed, as far as that is known."""
     app = tellings[-1].app
     card = pipeline_card(one, app, now=now)
-    failed = [telling for telling in tellings if telling.build.state is State.FAILED]
+    failed = [telling for telling in tellings if telling.build.state is BuildState.FAILED]
     why: list[Block] = []
     for telling in failed[:MOST_FAILURES]:
         name = telling.build.workflow or telling.build.label
@@ -45,9 +45,9 @@ def told_pipeline(one: Pipeline, tellings: Sequence[Telling], *, now: datetime) 
     return Message(card.text, [head, *rest[:-2], *why, *rest[-2:], *_offers(one, tellings)])
 
 
-def _offers(one: Pipeline, tellings: Sequence[Telling]) -> list[Block]:
+def _offers(one: Pipeline, tellings: Sequence[NotificationContent]) -> list[Block]:
     """What a pipeline that succeeded as a whole can be deployed to: by one of its builds, which have one commit."""
-    if one.state is not State.SUCCEEDED:
+    if one.state is not BuildState.SUCCEEDED:
         return []
     rows = (offer_row(telling.build, telling.app, telling.ties) for telling in reversed(tellings))
     return next((row for row in rows if row), [])
@@ -87,14 +87,14 @@ def pipeline_rebuilt(one: Pipeline, app: App, *, by: str, failed_only: bool) -> 
     return RunNote(by=by, symbol="▶️", said=said)
 
 
-def pipeline_run_row(app: App, identity: str, one: Started) -> list[Block]:
+def pipeline_run_row(app: App, identity: str, one: TriggeredBuild) -> list[Block]:
     """What can be pressed below a pipeline that was just started."""
     pipeline = Pipeline(
         app_slug=app.slug,
         id=identity,
         name=one.workflow or "pipeline",
         number=one.number,
-        state=State.RUNNING,
+        state=BuildState.RUNNING,
         url=one.url or "",
     )
     return [_buttons(pipeline, app)]
@@ -161,7 +161,7 @@ def _stages(one: Pipeline) -> list[Block]:
 
 def _workflow(one: PipelineWorkflow) -> str:
     page = f"https://app.bitrise.io/build/{one.build_slug}" if one.build_slug else None
-    began = one.started_at is not None or one.state is not State.ON_HOLD
+    began = one.started_at is not None or one.state is not BuildState.ON_HOLD
     words = build_text.result_of(one.state) if began else "has not begun"
     took = ""
     if one.started_at and one.finished_at:
@@ -198,7 +198,7 @@ def _buttons(one: Pipeline, app: App) -> Block:
         title=plain(f"{app.title} {one.name}", 100),
         pipeline=True,
     )
-    again = one.ended and one.state is not State.SUCCEEDED
+    again = one.ended and one.state is not BuildState.SUCCEEDED
     return row(
         button("Refresh", action_ids.PIPELINE_REFRESH, value),
         None if one.ended else button("Abort", action_ids.BUILD_ABORT, aborting.encode(), style="danger"),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from domain.build import Frozen
+from domain.build import FrozenModel
 from domain.message import Block
 from messages.kit import action_ids
-from messages.kit.view_metadata import Origin
+from messages.kit.view_metadata import ViewMetadata
 from messages.kit.views import FilledIn, field, modal, option, text_element
 
 NAME = "name"
@@ -20,7 +20,7 @@ _TOLD = {
 }
 
 
-class Wishes(Frozen):
+class ProfileForm(FrozenModel):
     """What a person says of themselves; no name gives up the one that they have claimed."""
 
     name: str | None = None
@@ -28,7 +28,7 @@ class Wishes(Frozen):
     ends: bool = False
 
 
-def settings_modal(wishes: Wishes, *, origin: Origin) -> Block:
+def settings_modal(wishes: ProfileForm, *, origin: ViewMetadata) -> Block:
     """The modal, filled in with what is known."""
     chosen = [_option(key) for key in _TOLD if getattr(wishes, key)]
     told: Block = {"type": "checkboxes", "options": [_option(key) for key in _TOLD]}
@@ -50,12 +50,12 @@ def settings_modal(wishes: Wishes, *, origin: Origin) -> Block:
     )
 
 
-def read_wishes(values: Mapping[str, Any]) -> Wishes:
+def read_wishes(values: Mapping[str, Any]) -> ProfileForm:
     """What was filled in. `values` is the view's state as Slack sends it."""
     filled = FilledIn(values)
     chosen = filled.several(TOLD)
     name = filled.text(NAME).strip().removeprefix("@")
-    return Wishes(name=name or None, **{key: key in chosen for key in _TOLD})
+    return ProfileForm(name=name or None, **{key: key in chosen for key in _TOLD})
 
 
 def _option(key: str) -> Block:

@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from domain.build import Build, Kind, State
+from domain.build import Build, BuildState, RunKind
 
 # A symbol beside the words, never instead of them.
 _RESULTS = {
-    State.ON_HOLD: ("⏸️", "is on hold"),
-    State.RUNNING: ("▶️", "is running"),
-    State.SUCCEEDED: ("✅", "succeeded"),
-    State.FAILED: ("❌", "failed"),
-    State.ABORTED: ("🛑", "was aborted"),
-    State.ABORTED_WITH_SUCCESS: ("☑️", "was aborted, counted as a success"),
+    BuildState.ON_HOLD: ("⏸️", "is on hold"),
+    BuildState.RUNNING: ("▶️", "is running"),
+    BuildState.SUCCEEDED: ("✅", "succeeded"),
+    BuildState.FAILED: ("❌", "failed"),
+    BuildState.ABORTED: ("🛑", "was aborted"),
+    BuildState.ABORTED_WITH_SUCCESS: ("☑️", "was aborted, counted as a success"),
 }
 UNKNOWN_OPEN = ("❔", "is in a state that I don't know")
 UNKNOWN_ENDED = ("❔", "ended in a way that I don't know")
 
 
 @dataclass(frozen=True)
-class Words:
+class RunVocabulary:
     """How one kind of run is spoken of.
 
     `one` and `many` name what is counted. `broken` and `mended` say how a series stands, after where it is; `once` and
@@ -30,7 +30,7 @@ class Words:
 
     one: str = "build"
     many: str = "builds"
-    results: Mapping[State, tuple[str, str]] = field(default_factory=lambda: _RESULTS)
+    results: Mapping[BuildState, tuple[str, str]] = field(default_factory=lambda: _RESULTS)
     broken: str = "is broken"
     mended: str = "is green again"
     once: str = "one build has failed"
@@ -39,20 +39,22 @@ class Words:
     preparing: str = "preparing"
 
 
-_WORDS: Mapping[Kind, Words] = {
-    Kind.BUILD: Words(),
-    Kind.DEPLOYMENT: Words(
+_WORDS: Mapping[RunKind, RunVocabulary] = {
+    RunKind.BUILD: RunVocabulary(),
+    RunKind.DEPLOYMENT: RunVocabulary(
         one="deployment",
         many="deployments",
-        results=_RESULTS | {State.ON_HOLD: ("⏸️", "is waiting"), State.ABORTED: ("🛑", "was canceled")},
+        results=_RESULTS
+        | {BuildState.ON_HOLD: ("⏸️", "is waiting"), BuildState.ABORTED: ("🛑", "was canceled")},
         once="one deployment has failed",
         again="{count} deployments have failed in a row",
         preparing="running",
     ),
-    Kind.DYNO: Words(
+    RunKind.DYNO: RunVocabulary(
         one="dyno",
         many="dynos",
-        results=_RESULTS | {State.SUCCEEDED: ("✅", "is up again"), State.FAILED: ("💥", "crashed")},
+        results=_RESULTS
+        | {BuildState.SUCCEEDED: ("✅", "is up again"), BuildState.FAILED: ("💥", "crashed")},
         broken="is down",
         mended="is up again",
         once="it went down once",
@@ -61,7 +63,7 @@ _WORDS: Mapping[Kind, Words] = {
 }
 
 
-def words_of(kind: Kind) -> Words:
+def words_of(kind: RunKind) -> RunVocabulary:
     """The words of a kind."""
     return _WORDS[kind]
 

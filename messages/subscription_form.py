@@ -6,17 +6,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from domain.build import App, Frozen
-from domain.build_filter import Patterns
+from domain.build import App, FrozenModel
+from domain.build_filter import GlobPatterns
 from domain.commands.formatting import term_words
 from domain.message import Block
-from domain.notifications.rule import Result, Style, Terms, TermsProblem
+from domain.notifications.rule import DeliveryStyle, InvalidNotificationRule, NotificationRule, Result
 from domain.provider import Provider
 from messages.apps import any_app_option
 from messages.kit import action_ids
 from messages.kit.blocks import plain_text, section
 from messages.kit.mrkdwn import escape
-from messages.kit.view_metadata import Origin
+from messages.kit.view_metadata import ViewMetadata
 from messages.kit.views import (
     FilledIn,
     app_option,
@@ -51,12 +51,12 @@ _RESULTS = {
     Result.ABORTED_WITH_SUCCESS: "Every abort that counts as a success",
 }
 _STYLES = {
-    Style.EACH: "One message a {run}",
-    Style.LIVE: "One message a {run}, edited from start to end",
-    Style.CARD: "One card a broken series, until it is green again",
-    Style.THREAD: "One thread a branch or pull request",
-    Style.DAILY: "One message a day",
-    Style.WEEKLY: "One message a week",
+    DeliveryStyle.EACH: "One message a {run}",
+    DeliveryStyle.LIVE: "One message a {run}, edited from start to end",
+    DeliveryStyle.CARD: "One card a broken series, until it is green again",
+    DeliveryStyle.THREAD: "One thread a branch or pull request",
+    DeliveryStyle.DAILY: "One message a day",
+    DeliveryStyle.WEEKLY: "One message a week",
 }
 
 
@@ -80,20 +80,20 @@ _WORDS = {
 }
 
 
-class TooLongForAModal(Exception):
+class FilterTooLong(Exception):
     """This subscription's filters are too long for a dialog. End it, and subscribe anew with shorter ones."""
 
     def __init__(self) -> None:
         super().__init__(self.__doc__)
 
 
-class SubscriptionOrigin(Origin):
+class SubscriptionOrigin(ViewMetadata):
     """Also the number of the subscription that is changed; 0: a new one is made."""
 
     number: int = 0
 
 
-class Filled(Frozen):
+class SubscriptionForm(FrozenModel):
     """What is filled in; `more` are words as somebody would type them."""
 
     branches: tuple[str, ...] = ()
@@ -101,17 +101,17 @@ class Filled(Frozen):
     workflows: tuple[str, ...] = ()
     results: frozenset[Result] = frozenset()
     started: bool = False
-    style: Style = Style.EACH
+    style: DeliveryStyle = DeliveryStyle.EACH
     more: str = ""
 
     @classmethod
-    def of(cls, terms: Terms) -> Filled:
-        """What asks for these terms. Raises TooLongForAModal."""
+    def of(cls, terms: NotificationRule) -> SubscriptionForm:
+        """What asks for these terms. Raises FilterTooLong."""
         wanted = terms.filter
         more = _typed_rest(terms)
         picked = [*wanted.branch.include, *wanted.branch.exclude, *wanted.workflow.include]
         if len(more) > LONGEST_MORE or not all(one.strip() and pickable(one) for one in picked):
-            raise TooLongForAModal
+            raise FilterTooLong
         return cls(
             branches=wanted.branch.include,
             not_branches=wanted.branch.exclude,
@@ -122,13 +122,15 @@ class Filled(Frozen):
             more=more,
         )
 
-    def onto(self, typed: Terms) -> Terms:
-        """The terms that were typed in `more`, together with what was picked. Raises TermsProblem."""
-        picked_branches = Patterns(include=self.branches, exclude=self.not_branches)
+    def onto(self, typed: NotificationRule) -> NotificationRule:
+        """The terms that were typed in `more`, together with what was picked. Raises InvalidNotificationRule."""
+        picked_branches = GlobPatterns(include=self.branches, exclude=self.not_branches)
         wanted = typed.filter.model_copy(
             update={
                 "branch": _together("branch", picked_branches, typed.filter.branch),
-                "workflow": _together("workflow", Patterns(include=self.workflows), typed.filter.workflow),
+                "workflow": _together(
+                    "workflow", GlobPatterns(include=self.workflows), typed.filter.workflow
+                ),
             }
         )
         picked = {
@@ -139,17 +141,22 @@ class Filled(Frozen):
         return typed.model_copy(update=picked)
 
 
-def _together(key: str, picked: Patterns, typed: Patterns) -> Patterns:
-    """Both what was picked and what was typed. Raises TermsProblem where one takes what the other leaves out."""
+def _together(key: str, picked: GlobPatterns, typed: GlobPatterns) -> GlobPatterns:
+    """Both what was picked and what was typed.
+
+    Raises InvalidNotificationRule where one takes what the other leaves out.
+    """
     include = tuple(dict.fromkeys([*picked.include, *typed.include]))
     exclude = tuple(dict.fromkeys([*picked.exclude, *typed.exclude]))
     if both := [one for one in include if one in exclude]:
-        raise TermsProblem(f"{key}:{both[0]} is both asked for and left out. Take it away in one place.")
-    return Patterns(include=include, exclude=exclude)
+        raise InvalidNotificationRule(
+            f"{key}:{both[0]} is both asked for and left out. Take it away in one place."
+        )
+    return GlobPatterns(include=include, exclude=exclude)
 
 
 def subscription_modal(
-    app: App | None, filled: Filled, *, origin: SubscriptionOrigin, problem: str | None = None
+    app: App | None, filled: SubscriptionForm, *, origin: SubscriptionOrigin, problem: str | None = None
 ) -> Block:
     """The modal, filled in: of a subscription that there is, or (number 0) of a new one, which also asks whose."""
     new, words = origin.number == 0, _WORDS.get(origin.provider, _Words())
@@ -190,7 +197,7 @@ def subscription_modal(
     )
 
 
-def _style(style: Style, words: _Words) -> str:
+def _style(style: DeliveryStyle, words: _Words) -> str:
     return _STYLES[style].replace("{run}", words.run)
 
 
@@ -202,17 +209,17 @@ def subscription_note(words: str) -> Block:
     )
 
 
-def read_subscription(values: Mapping[str, Any]) -> Filled:
+def read_subscription(values: Mapping[str, Any]) -> SubscriptionForm:
     """What was filled in. `values` is the view's state as Slack sends it."""
     filled = FilledIn(values)
     results, style = filled.several(RESULTS), filled.picked(STYLE)
-    return Filled(
+    return SubscriptionForm(
         branches=tuple(filled.several(BRANCHES)),
         not_branches=tuple(filled.several(NOT_BRANCHES)),
         workflows=tuple(filled.several(WORKFLOWS)),
         results=frozenset(one for one in Result if one.value in results),
         started=STARTED in results,
-        style=Style(style) if style in set(Style) else Style.EACH,
+        style=DeliveryStyle(style) if style in set(DeliveryStyle) else DeliveryStyle.EACH,
         more=filled.text(MORE),
     )
 
@@ -245,27 +252,27 @@ def _whose(app: App | None, origin: SubscriptionOrigin) -> list[Block]:
     ]
 
 
-def _typed_rest(terms: Terms) -> str:
+def _typed_rest(terms: NotificationRule) -> str:
     """The terms that have no field of their own, as they would be typed."""
     wanted = terms.filter
     rest = wanted.model_copy(
-        update={"branch": Patterns(), "workflow": Patterns(exclude=wanted.workflow.exclude)}
+        update={"branch": GlobPatterns(), "workflow": GlobPatterns(exclude=wanted.workflow.exclude)}
     )
     plain = terms.model_copy(
-        update={"filter": rest, "results": frozenset(), "started": False, "style": Style.EACH}
+        update={"filter": rest, "results": frozenset(), "started": False, "style": DeliveryStyle.EACH}
     )
     words = term_words(plain)
     return f"{words} {digest_words(terms)}".strip()
 
 
-def digest_words(terms: Terms) -> str:
+def digest_words(terms: NotificationRule) -> str:
     """When a digest comes, as it would be typed; empty for a subscription that has none."""
-    digest = {Style.DAILY: f"at:{terms.at:%H:%M} zone:{terms.zone}"}
-    digest[Style.WEEKLY] = f"{digest[Style.DAILY]} on:{terms.on.name[:3].lower()}"
+    digest = {DeliveryStyle.DAILY: f"at:{terms.at:%H:%M} zone:{terms.zone}"}
+    digest[DeliveryStyle.WEEKLY] = f"{digest[DeliveryStyle.DAILY]} on:{terms.on.name[:3].lower()}"
     return digest.get(terms.style, "")
 
 
-def _results(filled: Filled) -> Block:
+def _results(filled: SubscriptionForm) -> Block:
     options = {one.value: option(words, one.value) for one, words in _RESULTS.items()}
     options[STARTED] = option("Every start", STARTED)
     chosen = [options[one.value] for one in _RESULTS if one in filled.results]

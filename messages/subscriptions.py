@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from domain.build import App
-from domain.build_filter import BuildFilter, Patterns
+from domain.build_filter import BuildFilter, GlobPatterns
 from domain.commands.formatting import EVERY_END, describe_terms
 from domain.message import Block, Message
-from domain.notifications.deploy_link import Tie
-from domain.notifications.rule import Terms
+from domain.notifications.deploy_link import DeployLink
+from domain.notifications.rule import NotificationRule
 from domain.provider import Provider
 from domain.slack_ids import is_slack_id
 from messages.kit import action_ids
@@ -52,7 +52,7 @@ class SubscriptionRow:
 
     number: int
     app: App | None
-    terms: Terms
+    terms: NotificationRule
     created_by: str
     stopped: str | None = None
     provider: Provider = Provider.BITRISE
@@ -60,7 +60,7 @@ class SubscriptionRow:
 
 
 @dataclass(frozen=True)
-class Blind:
+class ProviderUnavailable:
     """A provider that can't be looked at: since when (None: since the start), and why."""
 
     provider: Provider
@@ -68,7 +68,7 @@ class Blind:
     reason: str
 
 
-def subscribed(app: App, terms: Terms, *, by: str, member: bool = True) -> Message:
+def subscribed(app: App, terms: NotificationRule, *, by: str, member: bool = True) -> Message:
     """The channel will be told from now on; `member`: the bot is in it, so that no message can come twice."""
     what = sentence_of(app, terms)
     command, run = app.provider.command, _RUNS.get(app.provider, "build")
@@ -103,19 +103,19 @@ def _invite(*, member: bool) -> list[Block]:
     ]
 
 
-def changed(app: App | None, before: Terms, after: Terms, *, by: str) -> Message:
+def changed(app: App | None, before: NotificationRule, after: NotificationRule, *, by: str) -> Message:
     """A subscription has other terms."""
     text = f"🔔 {mention(by)} changed a subscription: now {sentence_of(app, after)}"
     return Message(text, [section(text), context(f"Before: {sentence_of(app, before)}")])
 
 
-def resumed(app: App | None, terms: Terms, *, by: str, member: bool = True) -> Message:
+def resumed(app: App | None, terms: NotificationRule, *, by: str, member: bool = True) -> Message:
     """A stopped subscription is told again; `member`: the bot is in the channel."""
     text = f"🔔 {mention(by)} let this channel be told again of {sentence_of(app, terms)}."
     return Message(text, [section(text), *_invite(member=member)])
 
 
-def paused(app: App | None, terms: Terms, *, by: str) -> Message:
+def paused(app: App | None, terms: NotificationRule, *, by: str) -> Message:
     """A subscription is told nothing for now."""
     what = sentence_of(app, terms)
     text = f"⏸️ {mention(by)} paused this: {what}."
@@ -129,7 +129,7 @@ def unsubscribed(app: App | None, number: int, *, by: str) -> Message:
     return Message(f"{mention(by)} ended {how_many} to {_title(app)}.", [section(text)])
 
 
-def stopped(channel: str, reason: str, what: Sequence[tuple[App | None, Terms]]) -> Message:
+def stopped(channel: str, reason: str, what: Sequence[tuple[App | None, NotificationRule]]) -> Message:
     """To whoever made the subscriptions: their channel is told nothing any more, and what to do."""
     place = f"<#{channel}>"
     lines = [f"• {sentence_of(app, terms)}" for app, terms in what[:MOST_ROWS]]
@@ -181,8 +181,8 @@ def subscriptions(
     rows: Sequence[SubscriptionRow],
     provider: Provider = Provider.BITRISE,
     *,
-    blind: Sequence[Blind] = (),
-    ties: Sequence[Tie] = (),
+    blind: Sequence[ProviderUnavailable] = (),
+    ties: Sequence[DeployLink] = (),
 ) -> Message:
     """What the channel is told of, each with buttons that change and end it; `provider` is the one that was asked.
 
@@ -207,7 +207,7 @@ def subscriptions(
     return Message(cut_markup(f"This channel is told of: {spoken}", 3000), blocks)
 
 
-def blind_at(one: Blind) -> str:
+def blind_at(one: ProviderUnavailable) -> str:
     """Why nothing is told of a provider now."""
     since = f" since {when(one.since)}" if one.since else ""
     return f"⚠️ I could not look at {one.provider.label}{since}, so nothing is told: {escape(one.reason)}"
@@ -224,7 +224,7 @@ def line_of(one: SubscriptionRow, most: int, *, named: bool) -> str:
     return f"{one.number}. {at}{sentence_of(one.app, one.terms, most)}"
 
 
-def sentence_of(app: App | None, terms: Terms, most: int = 1500) -> str:
+def sentence_of(app: App | None, terms: NotificationRule, most: int = 1500) -> str:
     """What a subscription tells, in a sentence without its end, for mrkdwn; filters that are too long are left out."""
     title = f"*{_title(app)}*"
     ends = _ENDS.get(app.provider, EVERY_END) if app is not None else EVERY_END
@@ -242,7 +242,7 @@ def _safe(wanted: BuildFilter) -> BuildFilter:
     """The filter with every word that comes from outside escaped, so that what is said of it can be shown."""
     return wanted.model_copy(
         update={
-            name: Patterns(
+            name: GlobPatterns(
                 include=tuple(_shown(one) for one in getattr(wanted, name).include),
                 exclude=tuple(_shown(one) for one in getattr(wanted, name).exclude),
             )

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 
-def _ours() -> datetime:
+def _system_time() -> datetime:
     return datetime.now(UTC)
 
 
 class Clock:
     """Ours, or that of the clock given, and what was skipped."""
 
-    def __init__(self, goes_by: Callable[[], datetime] = _ours) -> None:
+    def __init__(self, goes_by: Callable[[], datetime] = _system_time) -> None:
         self._goes_by = goes_by
         self._skipped = timedelta(0)
 

@@ -31,7 +31,7 @@ def refusal(words: str) -> str:
     return f"<h1>Something went wrong</h1><p>{escape(words)}</p>"
 
 
-def sent_back(address: str, **given: str) -> web.Response:
+def redirect_back(address: str, **given: str) -> web.Response:
     """To the app's own address, with what it is told."""
     location = str(URL(address).update_query(given))
     return web.Response(status=302, headers={"Location": location, **_HEADERS})

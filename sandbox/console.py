@@ -9,11 +9,11 @@ import threading
 from collections.abc import Callable
 
 from sandbox.bitrise.members import Role
-from sandbox.buildio.control import Orders
+from sandbox.buildio.control import BuildioControl
 from sandbox.control_api import find_app, find_post
-from sandbox.environment import Stage
-from sandbox.members import described, find_member, find_role, revoke_all
-from sandbox.slack.input_values import CannotDo
+from sandbox.environment import SandboxEnvironment
+from sandbox.members import find_member, find_role, member_json, revoke_all
+from sandbox.slack.input_values import InvalidInteraction
 from sandbox.slack.workspace import Post
 
 HELP = """\
@@ -35,9 +35,9 @@ HELP = """\
 class Console:
     """One person at a time, in one channel at a time."""
 
-    def __init__(self, stage: Stage, say: Callable[[str], None]) -> None:
+    def __init__(self, stage: SandboxEnvironment, say: Callable[[str], None]) -> None:
         self._stage, self._slack, self._bitrise = stage, stage.slack, stage.bitrise
-        self._orders = Orders(stage.buildio).by_name()
+        self._orders = BuildioControl(stage.buildio).by_name()
         self._say = say
         self._person, self._channel = "anna", "builds"
         self._shown: dict[str, str] = {}
@@ -59,7 +59,7 @@ class Console:
                     return True
                 try:
                     await self._do(line.strip())
-                except (CannotDo, KeyError, ValueError) as problem:
+                except (InvalidInteraction, KeyError, ValueError) as problem:
                     self._say(f"  {problem}")
             return False
         finally:
@@ -118,7 +118,7 @@ class Console:
         match word:
             case "members":
                 for one in bitrise.members.values():
-                    about = described(one, one.roles_in(apps))
+                    about = member_json(one, one.roles_in(apps))
                     roles = ", ".join(f"{role} of {title}" for title, role in about["roles"].items())
                     self._say(
                         f"  {one.username}, {roles or 'of no app'}: {', '.join(about['tokens']) or 'no token'}"
@@ -138,13 +138,11 @@ class Console:
         """Show every message and modal that is new or has changed."""
         while True:
             for post in self._slack.posts(self._channel, self._person):
-                if self._shown.get(post.ts) != (words := self._slack.words(post)):
+                if self._shown.get(post.ts) != (words := self._slack.message_text(post)):
                     self._shown[post.ts] = words
                     self._say(self._drawn(post, words))
             opened = self._slack.people.modal(self._person)
-            if opened is not None and self._shown.get(opened.id) != (
-                words := self._slack.modal_words(opened)
-            ):
+            if opened is not None and self._shown.get(opened.id) != (words := self._slack.modal_text(opened)):
                 self._shown[opened.id] = words
                 self._say(words)
             await asyncio.sleep(0.1)

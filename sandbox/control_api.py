@@ -15,25 +15,25 @@ from aiohttp import web
 
 from sandbox.bitrise.members import Role
 from sandbox.bitrise.state import App, Build
-from sandbox.buildio.control import Order, Orders
-from sandbox.environment import Stage
-from sandbox.faults import fault_of
-from sandbox.members import described, find_member, find_role, revoke_all
-from sandbox.slack.input_values import CannotDo
-from sandbox.slack.request_delivery import Delivered
-from sandbox.slack.users import Enterprise, Group
+from sandbox.buildio.control import BuildioControl, Order
+from sandbox.environment import SandboxEnvironment
+from sandbox.faults import parse_fault
+from sandbox.members import find_member, find_role, member_json, revoke_all
+from sandbox.slack.input_values import InvalidInteraction
+from sandbox.slack.request_delivery import Acknowledgement
+from sandbox.slack.users import Enterprise, UserGroup
 from sandbox.slack.workspace import Post
-from sandbox.slack.workspace_driver import Workplace
+from sandbox.slack.workspace_driver import WorkspaceDriver
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 
-class Control:
+class ControlApi:
     """The control API of one stage."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: SandboxEnvironment) -> None:
         self._slack, self._bitrise, self._clock = stage.slack, stage.bitrise, stage.clock
-        self._buildio, self._at_buildio = stage.buildio, Orders(stage.buildio)
+        self._buildio, self._at_buildio = stage.buildio, BuildioControl(stage.buildio)
         self._orders: dict[str, Order] = {
             "command": self._command,
             "say": self._say,
@@ -92,7 +92,7 @@ class Control:
             for place in self._slack.workplaces.values():
                 place.workspace.changed()
             return web.json_response(answer)
-        except (CannotDo, KeyError, ValueError, TypeError) as problem:
+        except (InvalidInteraction, KeyError, ValueError, TypeError) as problem:
             return web.json_response({"error": str(problem)}, status=400)
 
     async def _read(self, request: web.Request) -> web.Response:
@@ -105,7 +105,7 @@ class Control:
         reads: dict[str, Callable[[], Any]] = {
             "transcript": lambda: place.transcript(channel, person),
             "posts": lambda: [_shown(place, post) for post in place.posts(channel, person)],
-            "modal": lambda: place.modal_words(opened) if (opened := place.people.modal(person)) else "",
+            "modal": lambda: place.modal_text(opened) if (opened := place.people.modal(person)) else "",
             "violations": lambda: self._slack.violations,
             "steps": lambda: [one.as_json() for one in place.workspace.runs.values()],
             "groups": lambda: [vars(one) for one in place.workspace.groups.values()],
@@ -113,7 +113,7 @@ class Control:
             "workspaces": self._workspaces,
             "builds": lambda: [_build(one) for one in self._bitrise.farm.newest_first()],
             "members": lambda: [
-                described(one, one.roles_in(self._bitrise.farm.apps))
+                member_json(one, one.roles_in(self._bitrise.farm.apps))
                 for one in self._bitrise.members.values()
             ],
             "buildio": self._at_buildio.apps,
@@ -128,7 +128,7 @@ class Control:
             return web.json_response({"error": str(problem)}, status=400)
         return web.Response(text=found) if isinstance(found, str) else web.json_response(found)
 
-    def _place(self, given: Mapping[str, Any]) -> Workplace:
+    def _place(self, given: Mapping[str, Any]) -> WorkspaceDriver:
         """The workspace that is meant. Raises KeyError."""
         team = given.get("team") or next(iter(self._slack.workplaces))
         if team not in self._slack.workplaces:
@@ -179,7 +179,7 @@ class Control:
         """A new group, or other words, people or an end for one that is there."""
         workspace = self._place(given).workspace
         users = [workspace.person(one).id for one in given.get("users") or []]
-        group = workspace.groups.setdefault(given["id"], Group(given["id"], "", ""))
+        group = workspace.groups.setdefault(given["id"], UserGroup(given["id"], "", ""))
         group.handle = given.get("handle") or group.handle or group.id.lower()
         group.name = given.get("name") or group.name or group.handle
         if "users" in given:
@@ -206,7 +206,7 @@ class Control:
         return _timed(done)
 
     async def _use(self, given: dict[str, Any]) -> Any:
-        done = await self._place(given).people.use(
+        done = await self._place(given).people.set_value(
             given["person"], given["element"], given.get("given"), block_id=given.get("block_id")
         )
         return _timed(done)
@@ -232,7 +232,7 @@ class Control:
     async def _pipeline(self, given: dict[str, Any]) -> Any:
         app = find_app(self._bitrise.farm.apps, given["app"])
         if not app.pipelines:
-            raise CannotDo(f"{app.title} has no pipelines")
+            raise InvalidInteraction(f"{app.title} has no pipelines")
         params, name = given.get("params") or {}, given.get("name") or app.pipelines[0]
         pipeline = self._bitrise.start_pipeline(app, name, params=params, plan=given.get("plan"))
         return {"number": pipeline.number, "slug": pipeline.slug}
@@ -279,7 +279,7 @@ class Control:
         member = find_member(self._bitrise.members, given["member"])
         app = find_app(self._bitrise.farm.apps, given["app"])
         self._bitrise.let(member.username, app, find_role(Role, given["role"]))
-        return described(member, member.roles_in(self._bitrise.farm.apps))
+        return member_json(member, member.roles_in(self._bitrise.farm.apps))
 
     async def _submit(self, given: dict[str, Any]) -> Any:
         place = self._place(given)
@@ -287,7 +287,7 @@ class Control:
         opened = place.people.modal(given["person"])
         return {
             "acknowledged_in_seconds": done.seconds if done else None,
-            "modal": place.modal_words(opened) if opened else None,
+            "modal": place.modal_text(opened) if opened else None,
         }
 
     async def _close(self, given: dict[str, Any]) -> Any:
@@ -342,11 +342,11 @@ class Control:
         return _build(build)
 
     async def _slack_fault(self, given: dict[str, Any]) -> Any:
-        self._slack.api.faults.add(fault_of(given))
+        self._slack.api.faults.add(parse_fault(given))
         return {}
 
     async def _bitrise_fault(self, given: dict[str, Any]) -> Any:
-        self._bitrise.faults.add(fault_of(given))
+        self._bitrise.faults.add(parse_fault(given))
         return {}
 
     async def _socket(self, given: dict[str, Any]) -> Any:
@@ -375,25 +375,30 @@ def find_app(apps: list[App], name: str) -> App:
     return found[0]
 
 
-def find_post(place: Workplace, channel: str, person: str, button: str, *, ts: str | None = None) -> Post:
+def find_post(
+    place: WorkspaceDriver, channel: str, person: str, button: str, *, ts: str | None = None
+) -> Post:
     """The message of that name, or the newest one that has such a button. Raises ValueError."""
     for post in reversed(place.posts(channel, person)):
-        if post.ts == ts or (ts is None and f"[{button}]" in place.words(post)):
+        if post.ts == ts or (ts is None and f"[{button}]" in place.message_text(post)):
             return post
     raise ValueError(f"no message in #{channel} has a button {button}")
 
 
-def _post_of(place: Workplace, given: Mapping[str, Any]) -> Post:
+def _post_of(place: WorkspaceDriver, given: Mapping[str, Any]) -> Post:
     """The message that an order names by its `ts`. Raises ValueError."""
     return find_post(place, given["channel"], given["person"], "", ts=given["ts"])
 
 
-def _timed(done: Delivered | None) -> dict[str, Any]:
+def _timed(done: Acknowledgement | None) -> dict[str, Any]:
     return {"acknowledged_in_seconds": done.seconds if done else None}
 
 
-def _shown(place: Workplace, post: Post) -> dict[str, Any]:
-    return post.as_slack_sends_it() | {"words": place.words(post), "ephemeral": post.only_for is not None}
+def _shown(place: WorkspaceDriver, post: Post) -> dict[str, Any]:
+    return post.as_slack_sends_it() | {
+        "words": place.message_text(post),
+        "ephemeral": post.only_for is not None,
+    }
 
 
 def _build(build: Build) -> dict[str, Any]:

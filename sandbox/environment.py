@@ -17,15 +17,15 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from sandbox.bitrise.members import ANNA_TOKEN, BEN_TOKEN, CARLA_TOKEN, TOKEN
-from sandbox.bitrise.server import BitriseSandbox
+from sandbox.bitrise.server import BitriseSimulator
 from sandbox.buildio import members
-from sandbox.buildio.server import BuildioSandbox
+from sandbox.buildio.server import BuildioSimulator
 from sandbox.clock import Clock
 from sandbox.slack.request_delivery import DEADLINE_SECONDS
-from sandbox.slack.server import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET, SlackSandbox
+from sandbox.slack.server import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET, SlackSimulator
 
 # People in Slack, and the tokens that they have at Bitrise and at Build.io.
-TOKENS = {"anna": ANNA_TOKEN, "ben": BEN_TOKEN, "carla": CARLA_TOKEN}
+BITRISE_TOKENS = {"anna": ANNA_TOKEN, "ben": BEN_TOKEN, "carla": CARLA_TOKEN}
 BUILDIO_TOKENS = {"anna": members.ANNA_TOKEN, "ben": members.BEN_TOKEN, "carla": members.CARLA_TOKEN}
 # What a process needs from the machine; everything else that the bot knows, it knows from its settings.
 _KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV", "SSL_CERT_FILE")
@@ -103,10 +103,10 @@ class BotProcess:
                     ) is not None:
                         return found
                     if self._reading is not None and self._reading.done():
-                        raise RuntimeError(f"the bot ended before it said {event!r}:\n{self.words()}")
+                        raise RuntimeError(f"the bot ended before it said {event!r}:\n{self.recent_log()}")
                     await self._heard.wait()
         except TimeoutError:
-            raise TimeoutError(f"the bot did not say {event!r}:\n{self.words()}") from None
+            raise TimeoutError(f"the bot did not say {event!r}:\n{self.recent_log()}") from None
 
     @property
     def pid(self) -> int | None:
@@ -117,7 +117,7 @@ class BotProcess:
         """End it as a power cut would."""
         if self._process is not None and self._process.returncode is None:
             self._process.kill()
-        await self.ended()
+        await self.wait()
 
     async def stop(self, *, seconds: float = 30) -> int:
         """Ask it to end; returns its exit code. Kills it where it does not."""
@@ -127,16 +127,16 @@ class BotProcess:
             self._process.send_signal(signal.SIGTERM)
         try:
             async with asyncio.timeout(seconds):
-                return await self.ended()
+                return await self.wait()
         except TimeoutError:
             await self.kill()
             return -1
 
-    def words(self) -> str:
+    def recent_log(self) -> str:
         """What it said last."""
         return "\n".join(json.dumps(line, ensure_ascii=False) for line in self.lines[-20:])
 
-    async def ended(self) -> int:
+    async def wait(self) -> int:
         """Wait until it has ended; returns its exit code."""
         if self._process is None:
             return 0
@@ -158,7 +158,7 @@ class BotProcess:
         self._heard.set()
 
 
-class Stage:
+class SandboxEnvironment:
     """The services and the bot between them, which is started in the way of `bot`; Slack waits so long for it."""
 
     def __init__(
@@ -168,10 +168,10 @@ class Stage:
         *,
         deadline_seconds: float = DEADLINE_SECONDS,
     ) -> None:
-        self.slack = SlackSandbox(manifest, deadline_seconds=deadline_seconds)
+        self.slack = SlackSimulator(manifest, deadline_seconds=deadline_seconds)
         self.clock = Clock()
-        self.bitrise = BitriseSandbox(now=self.clock, journal=self.slack.journal)
-        self.buildio = BuildioSandbox(now=self.clock, journal=self.slack.journal)
+        self.bitrise = BitriseSimulator(now=self.clock, journal=self.slack.journal)
+        self.buildio = BuildioSimulator(now=self.clock, journal=self.slack.journal)
         self._folder = tempfile.TemporaryDirectory(prefix="buildbell-")
         self.settings: dict[str, str] = {}
         self.bot = bot(self.settings, self.folder)
@@ -229,10 +229,10 @@ class Stage:
             self.slack.use_http(f"{await self.bot_url()}/slack/events")
         await self.bot.wait_for("ready")
 
-    async def link(self, *people: str) -> None:
+    async def connect_accounts(self, *people: str) -> None:
         """Let people link their accounts at both providers as people do: they paste their tokens into the modal."""
         for person in people:
-            await self._link(person, "/bitrise", "Personal access token", TOKENS[person])
+            await self._link(person, "/bitrise", "Personal access token", BITRISE_TOKENS[person])
             await self._link(person, "/buildio", "API token", BUILDIO_TOKENS[person])
 
     async def _link(self, person: str, command: str, field: str, token: str) -> None:

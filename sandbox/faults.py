@@ -31,7 +31,7 @@ class Fault:
 
 
 @dataclass
-class Faults:
+class FaultInjector:
     """The faults that are switched on."""
 
     active: list[Fault] = field(default_factory=list)
@@ -61,7 +61,7 @@ class Faults:
         return None
 
 
-def fault_of(given: Mapping[str, Any]) -> Fault:
+def parse_fault(given: Mapping[str, Any]) -> Fault:
     """A fault as a script orders it. Raises KeyError."""
     more = {name: given[name] for name in ("times", "status", "words", "seconds") if name in given}
     return Fault(given["match"], given["kind"], **more)

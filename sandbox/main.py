@@ -11,27 +11,27 @@ from typing import Any
 from aiohttp import web
 
 from sandbox.console import HELP, Console
-from sandbox.control_api import Control
-from sandbox.environment import Stage
+from sandbox.control_api import ControlApi
+from sandbox.environment import SandboxEnvironment
 from sandbox.page.routes import add_page
 
 
-async def live(manifest: Mapping[str, Any], *, speed: float, port: int) -> int:
+async def run_sandbox(manifest: Mapping[str, Any], *, speed: float, port: int) -> int:
     """Run until somebody quits; `speed` is how many times faster than real builds the simulated ones are."""
-    async with Stage(manifest) as stage:
+    async with SandboxEnvironment(manifest) as stage:
 
         def add_routes(app: web.Application) -> None:
-            Control(stage).add_routes(app)
+            ControlApi(stage).add_routes(app)
             add_page(app, stage)
 
         await stage.start(port=port, also=add_routes)
-        await stage.link("anna", "ben")
-        seed(stage)
+        await stage.connect_accounts("anna", "ben")
+        seed_builds(stage)
         seed_examples(stage)
         sum_up_logs(stage)
         stage.bitrise.farm.pace = stage.buildio.platform.pace = speed
-        stage.bitrise.live()
-        stage.buildio.live()
+        stage.bitrise.start_clock()
+        stage.buildio.start_clock()
         _say(f"The sandbox is open: {stage.slack.url}/")
         _say(
             "Open it in a browser: a small Slack, with Bitrise and Build.io beside it. Or stay here, and type:"
@@ -49,7 +49,7 @@ async def live(manifest: Mapping[str, Any], *, speed: float, port: int) -> int:
     return 0
 
 
-def seed(stage: Stage) -> None:
+def seed_builds(stage: SandboxEnvironment) -> None:
     """Some builds of the last hours, so that there is something to see."""
     bitrise = stage.bitrise
     for hours, app, branch, result in (
@@ -68,7 +68,7 @@ def seed(stage: Stage) -> None:
             build.finish("success" if result == "success" else "error", at + timedelta(minutes=5))
 
 
-def sum_up_logs(stage: Stage) -> None:
+def sum_up_logs(stage: SandboxEnvironment) -> None:
     """Let Bitrise know the steps of each log, as the real one does of builds of today."""
     for app in stage.bitrise.farm.apps:
         app.sums_up = True
@@ -80,7 +80,7 @@ EXAMPLE_PIPELINE = 45
 EXAMPLE_ENVIRONMENT = "8eb495d0-f653-4eed-910b-8d6b56cc0ec7"
 
 
-def seed_examples(stage: Stage) -> None:
+def seed_examples(stage: SandboxEnvironment) -> None:
     """Make README's examples work as they stand: what they name is there. To do so again mends what they changed."""
     bitrise, buildio = stage.bitrise, stage.buildio
     app, now = bitrise.android, bitrise.now()

@@ -7,7 +7,7 @@ from enum import IntEnum
 from typing import Any, Protocol, TypeVar
 
 
-class Named(Protocol):
+class MemberLike(Protocol):
     """A member of either system's."""
 
     username: str
@@ -17,18 +17,18 @@ class Named(Protocol):
         """Their tokens."""
 
 
-class Revoking(Protocol):
+class TokenRevoker(Protocol):
     """A system that ends tokens."""
 
     def revoke(self, token: str) -> None:
         """End one."""
 
 
-One = TypeVar("One", bound=Named)
+One = TypeVar("One", bound=MemberLike)
 Rank = TypeVar("Rank", bound=IntEnum)
 
 
-def described(member: Named, roles: Mapping[str, IntEnum | None]) -> dict[str, Any]:
+def member_json(member: MemberLike, roles: Mapping[str, IntEnum | None]) -> dict[str, Any]:
     """A member with their tokens, and what they are wherever they have a role."""
     named = {where: role.name.lower() for where, role in roles.items() if role is not None}
     return {"username": member.username, "roles": named, "tokens": list(member.tokens)}
@@ -52,7 +52,7 @@ def find_role(roles: type[Rank], word: str | None) -> Rank | None:
     return known[word]
 
 
-def revoke_all(system: Revoking, member: Named) -> int:
+def revoke_all(system: TokenRevoker, member: MemberLike) -> int:
     """End all tokens of a member's; returns how many there were."""
     tokens = tuple(member.tokens)
     for token in tokens:

@@ -14,16 +14,16 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox.faults import Fault, Faults
-from sandbox.request_log import Journal
+from sandbox.faults import Fault, FaultInjector
+from sandbox.request_log import RequestLog
 
 # From a request's name ("GET /v0.1/me") and the body of its answer to the body that is sent instead.
-Twist = Callable[[str, bytes], bytes]
+ResponseRewriter = Callable[[str, bytes], bytes]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass
-class Request:
+class RecordedRequest:
     """A request that came in, with who sent it (their name, "" for nobody); never its token.
 
     `broken` names the rules of the document that it broke.
@@ -39,38 +39,41 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Wire:
+class RequestMiddleware:
     """The way to one service's API. `error_of` makes a body of a status and words, as the service does.
 
     `veiled` is what may be noted of a body, for those of this path that hold what nobody is to read.
     """
 
     service: str
-    faults: Faults
-    requests: deque[Request]
-    journal: Journal
-    twist: Twist
+    faults: FaultInjector
+    requests: deque[RecordedRequest]
+    journal: RequestLog
+    twist: ResponseRewriter
     error_of: Callable[[int, str], dict[str, Any]]
     veiled: Callable[[str, Any], Any] = lambda _path, body: body
     # The service's clock: every answer says what time it is there.
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
-    async def carry(
-        self, request: web.Request, member: str, answer: Callable[[Request], Awaitable[web.StreamResponse]]
+    async def handle(
+        self,
+        request: web.Request,
+        member: str,
+        answer: Callable[[RecordedRequest], Awaitable[web.StreamResponse]],
     ) -> web.StreamResponse:
         """Carry a request of this member's to what answers it, and the answer back."""
         asked = f"{request.method} {request.path}"
         body = self.veiled(request.path, as_json(await request.text()))
-        noted = Request(request.method, request.path, dict(request.query), body, member=member)
+        noted = RecordedRequest(request.method, request.path, dict(request.query), body, member=member)
         self.requests.append(noted)
         given = {"as": member, "query": noted.query, "body": body}
-        entry = self.journal.note(f"app → {self.service}", asked, given)
+        entry = self.journal.open_entry(f"app → {self.service}", asked, given)
         fault = self.faults.take(asked)
         response = await self._faulty(fault, request) or await answer(noted)
         noted.status = response.status
         text = response.text if isinstance(response, web.Response) else None
         said = self.veiled(request.path, as_json(text or ""))
-        self.journal.close(entry, said, status=response.status, broken=noted.broken)
+        self.journal.close_entry(entry, said, status=response.status, broken=noted.broken)
         if isinstance(response, web.Response) and isinstance(response.body, bytes):
             response.body = self.twist(asked, response.body)
         if fault is not None and fault.kind == "answer_lost":

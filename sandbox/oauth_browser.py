@@ -17,14 +17,16 @@ from yarl import URL
 MOST_REDIRECTS = 10
 
 
-class Browser:
+class OAuthBrowser:
     """One visit: it follows redirects, and remembers cookies by host and port."""
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session
         self._cookies: dict[str, dict[str, str]] = {}
 
-    async def open(self, url: str, *, until: str | None = None, form: dict[str, str] | None = None) -> Answer:
+    async def open(
+        self, url: str, *, until: str | None = None, form: dict[str, str] | None = None
+    ) -> BrowserResponse:
         """The page at the end of all redirects, or the first address that begins with `until`, not opened."""
         for _ in range(MOST_REDIRECTS):
             kept = self._cookies.setdefault(URL(url).authority, {})
@@ -36,14 +38,14 @@ class Browser:
                 text = await response.text()
                 status, location = response.status, response.headers.get("Location")
             if location is None or not 300 <= status < 400:
-                return Answer(url, status, text)
+                return BrowserResponse(url, status, text)
             url, form = urljoin(url, location), None
             if until is not None and url.startswith(until):
-                return Answer(url, status, text)
+                return BrowserResponse(url, status, text)
         raise ValueError(f"{url} redirects without end")
 
 
-class Answer:
+class BrowserResponse:
     """A page, and where it was found."""
 
     def __init__(self, url: str, status: int, text: str) -> None:
@@ -59,7 +61,7 @@ async def consent(
     where redirects do not end.
     """
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
-        browser = Browser(session)
+        browser = OAuthBrowser(session)
         came = await browser.open(begin, until=asks_at)
         address = came.url if came.url.startswith(asks_at) else _link(came, asks_at)
         if address is None:
@@ -73,7 +75,7 @@ async def consent(
         return back.status, back.text
 
 
-def _link(page: Answer, wanted: str) -> str | None:
+def _link(page: BrowserResponse, wanted: str) -> str | None:
     """The page's link to this address, if it has one."""
     found = [unescape(one) for one in re.findall(r"""href=["']([^"']+)""", page.text)]
     return next((one for one in found if one.startswith(wanted)), None)

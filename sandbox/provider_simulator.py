@@ -11,9 +11,9 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox.faults import Fault, Faults
-from sandbox.middleware import Request, Twist
-from sandbox.request_log import Journal
+from sandbox.faults import Fault, FaultInjector
+from sandbox.middleware import RecordedRequest, ResponseRewriter
+from sandbox.request_log import RequestLog
 
 
 def utc_now() -> datetime:
@@ -22,17 +22,17 @@ def utc_now() -> datetime:
 
 
 @dataclass
-class Service:
+class ProviderSimulator:
     """A service; `now` is its clock, which may run faster than ours."""
 
     now: Callable[[], datetime] = utc_now
-    faults: Faults = field(default_factory=Faults)
-    requests: deque[Request] = field(default_factory=lambda: deque(maxlen=5000))
-    journal: Journal = field(default_factory=Journal)
+    faults: FaultInjector = field(default_factory=FaultInjector)
+    requests: deque[RecordedRequest] = field(default_factory=lambda: deque(maxlen=5000))
+    journal: RequestLog = field(default_factory=RequestLog)
     url: str = ""
     # Makes another answer of each: given the request ("GET /v0.1/me") and the body, for those who want to see what
     # becomes of answers that the service does not give. None: every answer is as it is.
-    twist: Twist | None = None
+    twist: ResponseRewriter | None = None
 
     def __post_init__(self) -> None:
         self._runners: list[web.AppRunner] = []
@@ -42,7 +42,7 @@ class Service:
         """Let everything live until now; returns whether something came further."""
         raise NotImplementedError
 
-    def live(self, every_seconds: float = 0.2) -> None:
+    def start_clock(self, every_seconds: float = 0.2) -> None:
         """Let time pass by itself."""
 
         async def go_on() -> None:
@@ -66,7 +66,7 @@ class Service:
         self.faults.add(fault)
         return fault
 
-    def twisted(self, asked: str, body: bytes) -> bytes:
+    def rewrite_response(self, asked: str, body: bytes) -> bytes:
         """The body that is sent for this one."""
         return self.twist(asked, body) if self.twist is not None else body
 

@@ -13,7 +13,7 @@ REMEMBERED = 500
 
 
 @dataclass
-class Entry:
+class LoggedRequest:
     """One request and its answer. `between` says which way it went; `broken` holds each rule that it broke."""
 
     id: int
@@ -31,23 +31,23 @@ class Entry:
         return asdict(self)
 
 
-class Journal:
+class RequestLog:
     """The newest entries, and all rules that were broken since the beginning."""
 
     def __init__(self) -> None:
-        self.entries: deque[Entry] = deque(maxlen=REMEMBERED)
+        self.entries: deque[LoggedRequest] = deque(maxlen=REMEMBERED)
         self.violations: list[str] = []
         self.changed: Callable[[], None] = lambda: None
         self._ids = itertools.count(1)
 
-    def note(self, between: str, what: str, request: Any) -> Entry:
+    def open_entry(self, between: str, what: str, request: Any) -> LoggedRequest:
         """A request has come; `close` adds its answer."""
-        entry = Entry(next(self._ids), time.time(), between, what, request)
+        entry = LoggedRequest(next(self._ids), time.time(), between, what, request)
         self.entries.append(entry)
         return entry
 
-    def close(
-        self, entry: Entry, answer: Any, *, status: int | None = None, broken: list[str] | None = None
+    def close_entry(
+        self, entry: LoggedRequest, answer: Any, *, status: int | None = None, broken: list[str] | None = None
     ) -> None:
         """The answer went out; `broken` names the rules that request or answer broke."""
         entry.answer, entry.status = answer, status

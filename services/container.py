@@ -8,23 +8,23 @@ import aiohttp
 from slack_sdk.web.async_client import AsyncWebClient
 
 from providers.bitrise.artifacts.artifact_index import ArtifactIndex
-from providers.bitrise.logs.follower import Following
+from providers.bitrise.logs.follower import LogFollowers
 from providers.bitrise.logs.log_limits import LogLimit
 from services.accounts.provider_clients import Clients
-from services.authorization.authorizer import Rulings
-from services.home.build_cache import Overview
-from services.jobs.hidden_messages import Vanishing
-from services.lookup.duration_estimates import UsualTimes
-from services.lookup.option_cache import Choices
-from services.polling.pollers import Lookout
+from services.authorization.authorizer import Authorizer
+from services.home.build_cache import RecentBuildsCache
+from services.jobs.hidden_messages import MessageExpiry
+from services.lookup.duration_estimates import DurationEstimates
+from services.lookup.option_cache import OptionCache
+from services.polling.pollers import Pollers
 from services.request.late_replies import LateAnswers
-from services.slack.response_urls import SlackAddresses
+from services.slack.response_urls import SlackUrls
 from services.worker_processes.pool import Runner
-from storage.repositories import Storage
+from storage.repositories import Repositories
 
 
 @dataclass(frozen=True)
-class Departure:
+class Uninstallation:
     """Slack says that the app was taken out of a workspace, or, with no `team`, of an organisation.
 
     `at` is when, as Slack says it. `certain`: it is the end of the app there, and not of one token alone.
@@ -37,7 +37,7 @@ class Departure:
 
 
 @dataclass(frozen=True)
-class Desk:
+class Services:
     """Everything that answering a person may need; made once, by the assembly.
 
     `slack` gives the client of a workspace; `home_changed` takes a workspace and a person.
@@ -45,26 +45,26 @@ class Desk:
 
     clients: Clients
     runner: Runner
-    rulings: Rulings
-    storage: Storage
+    rulings: Authorizer
+    storage: Repositories
     slack: Callable[[str], AsyncWebClient]
     session: aiohttp.ClientSession
-    slack_addresses: SlackAddresses
-    lookout: Lookout
+    slack_addresses: SlackUrls
+    lookout: Pollers
     outbox_changed: Callable[[], None]
     home_changed: Callable[[str, str], None]
     steps_changed: Callable[[], None]
     proposals_changed: Callable[[], None]
     access_changed: Callable[[], None]
     passing_changed: Callable[[], None]
-    departed: Callable[[Departure], Awaitable[None]]
-    choices: Choices
-    usual_times: UsualTimes
-    overview: Overview
-    following: Following
+    departed: Callable[[Uninstallation], Awaitable[None]]
+    choices: OptionCache
+    usual_times: DurationEstimates
+    overview: RecentBuildsCache
+    following: LogFollowers
     whole_logs: LogLimit
     read_logs: LogLimit
-    vanishing: Vanishing
+    vanishing: MessageExpiry
     late_answers: LateAnswers
     artifacts: ArtifactIndex
     clock: Callable[[], datetime]

@@ -8,14 +8,14 @@ from typing import Generic, Protocol, TypeVar
 
 from pydantic import SecretStr
 
-from domain.build import App, Frozen
+from domain.build import App, FrozenModel
 from domain.credentials import Credentials, Tokens
 from domain.provider import Provider
 
 Client = TypeVar("Client")
 
 
-class Door(Protocol):
+class OAuthFlow(Protocol):
     """A provider's own page on which people let the bot act for them (OAuth 2.0, RFC 6749)."""
 
     def authorize(self, state: str, verifier: str) -> str:
@@ -25,13 +25,13 @@ class Door(Protocol):
         """The tokens for the code that they come back with. Raises ProviderError."""
 
     async def check(self) -> None:
-        """Find out whether the provider knows the bot there. Raises BadToken, or another ProviderError."""
+        """Find out whether the provider knows the bot there. Raises InvalidToken, or another ProviderError."""
 
     async def refresh(self, refresh_token: SecretStr) -> Tokens:
-        """The next tokens. Raises BadToken where they have to sign in anew, and another ProviderError."""
+        """The next tokens. Raises InvalidToken where they have to sign in anew, and another ProviderError."""
 
 
-class Owner(Frozen):
+class TokenOwner(FrozenModel):
     """Whose token it is: who they are at the provider, for good, and what they are called there."""
 
     id: str
@@ -42,7 +42,7 @@ Names = Callable[[Client, str], Awaitable[Sequence[str]]]
 
 
 @dataclass(frozen=True)
-class Plug(Generic[Client]):
+class ProviderSpec(Generic[Client]):
     """What is made of credentials, and what the provider says under them; all but `make` raise ProviderError.
 
     `apps` are all that the token sees, and `app` is one of them by its slug. `owner` is None where the token is no
@@ -55,9 +55,9 @@ class Plug(Generic[Client]):
     make: Callable[[Credentials], Client]
     apps: Callable[[Client], Awaitable[Sequence[App]]]
     app: Callable[[Client, str], Awaitable[App]]
-    owner: Callable[[Client], Awaitable[Owner | None]]
+    owner: Callable[[Client], Awaitable[TokenOwner | None]]
     reads_logs: Callable[[Client, App], Awaitable[bool]]
     branches: Sequence[Names[Client]] = ()
     workflows: Sequence[Names[Client]] = ()
     pipelines: Sequence[Names[Client]] = ()
-    door: Door | None = None
+    door: OAuthFlow | None = None

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 
 from domain.access_policy import Rule, rule_from
-from domain.build import Frozen
-from storage.database import OfWorkspace
+from domain.build import FrozenModel
+from storage.database import WorkspaceDatabase
 from storage.timestamps import from_text, to_text
 
 
-class SetRule(Frozen):
+class SetRule(FrozenModel):
     """A rule as it was set: its number, by whom and when."""
 
     number: int
@@ -22,7 +22,7 @@ class SetRule(Frozen):
 class Policies:
     """One workspace's rules, in the order in which they are asked."""
 
-    def __init__(self, database: OfWorkspace, team: str) -> None:
+    def __init__(self, database: WorkspaceDatabase, team: str) -> None:
         self._database = database
         self._team = team
 

@@ -8,27 +8,27 @@ from typing import Any
 import sqlite_utils
 from pydantic import SecretStr
 
-from domain.build import Frozen
+from domain.build import FrozenModel
 from domain.credentials import Tokens
 from domain.provider import Provider
 from domain.recipient import Recipient
-from storage.database import OfWorkspace
-from storage.encryption import CannotOpen, Vault
-from storage.slack_messages import owe_message
+from storage.database import WorkspaceDatabase
+from storage.encryption import DecryptionError, SecretBox
+from storage.slack_messages import enqueue_message
 from storage.subscriptions import check_soon, end_access
 from storage.timestamps import from_text, to_text
 
 _FIELDS = "team_id, user_id, provider, provider_user, name, sealed, connected_at, renewable, broken_at"
 
 
-class NoKey(Exception):
+class EncryptionKeyMissing(Exception):
     """This Buildbell has no key (BUILDBELL_SECRET_KEY), so it keeps nobody's token. Ask whoever runs it."""
 
     def __init__(self) -> None:
         super().__init__(self.__doc__)
 
 
-class Account(Frozen):
+class Account(FrozenModel):
     """One person's link: who they are at the provider, and their token, sealed. `broken_at`: since it is refused.
 
     `renewable`: sealed with it is when it ends, and what another one can be got with.
@@ -53,7 +53,7 @@ class Account(Frozen):
 class Accounts:
     """The accounts of one workspace's people."""
 
-    def __init__(self, database: OfWorkspace, team: str, vault: Vault | None) -> None:
+    def __init__(self, database: WorkspaceDatabase, team: str, vault: SecretBox | None) -> None:
         self._database = database
         self._team = team
         self._vault = vault
@@ -81,7 +81,7 @@ class Accounts:
         name: str,
         at: datetime,
     ) -> Account:
-        """Keep the person's token, in the place of another one that they may have had. Raises NoKey."""
+        """Keep the person's token, in the place of another one that they may have had. Raises EncryptionKeyMissing."""
         account = Account(
             team=self._team,
             user=user,
@@ -110,20 +110,25 @@ class Accounts:
         return account
 
     def token(self, account: Account) -> SecretStr:
-        """The token of the account. Raises NoKey, and CannotOpen where it was sealed for somebody else."""
+        """The token of the account.
+
+        Raises EncryptionKeyMissing, and DecryptionError where it was sealed for somebody else.
+        """
         return self.tokens(account).access_token
 
     def tokens(self, account: Account) -> Tokens:
-        """The token with its end, and what it can be renewed with. Raises NoKey, CannotOpen."""
+        """The token with its end, and what it can be renewed with. Raises EncryptionKeyMissing, DecryptionError."""
         if self._vault is None:
-            raise NoKey
-        content = self._vault.open(account.sealed, *place_of(self._team, account.user, account.provider))
+            raise EncryptionKeyMissing
+        content = self._vault.decrypt(
+            account.sealed, *associated_data(self._team, account.user, account.provider)
+        )
         return Tokens.unsealed(content) if account.renewable else Tokens(access_token=SecretStr(content))
 
     async def renewed(self, before: Account, tokens: Tokens) -> bool:
         """Keep what the account's token was renewed to; not where it is another one, or gone, meanwhile.
 
-        Returns whether it is kept. Raises NoKey.
+        Returns whether it is kept. Raises EncryptionKeyMissing.
         """
         place = [self._team, before.user, before.provider]
         sealed = self._seal(tokens, before.user, before.provider)
@@ -137,9 +142,9 @@ class Accounts:
 
     def _seal(self, token: SecretStr | Tokens, user: str, provider: Provider) -> str:
         if self._vault is None:
-            raise NoKey
+            raise EncryptionKeyMissing
         content = token.for_sealing() if isinstance(token, Tokens) else token.get_secret_value()
-        return self._vault.seal(content, *place_of(self._team, user, provider))
+        return self._vault.encrypt(content, *associated_data(self._team, user, provider))
 
     async def disconnect(self, user: str, provider: Provider | None = None, *, at: datetime) -> list[Account]:
         """Wipe the person's tokens, of one provider or of all; returns what was there.
@@ -176,7 +181,7 @@ class Accounts:
             if news:
                 to = Recipient(team=self._team, channel=account.user)
                 parcel = f"token-{self._team}-{account.user}-{account.provider}-{at:%Y%m%d%H%M%S%f}"
-                owe_message(db, parcel, to, "notice", message, at)
+                enqueue_message(db, parcel, to, "notice", message, at)
             return bool(news)
 
         return await self._database.write(work)
@@ -200,7 +205,7 @@ class Accounts:
         return await self._database.write(work)
 
 
-def place_of(team: str, user: str, provider: Provider) -> tuple[str, ...]:
+def associated_data(team: str, user: str, provider: Provider) -> tuple[str, ...]:
     """The place that a token is sealed for."""
     return ("account", team, user, str(provider))
 
@@ -221,4 +226,4 @@ def account_of(row: Any) -> Account:
     )
 
 
-__all__ = ["Account", "Accounts", "CannotOpen", "NoKey", "account_of", "place_of"]
+__all__ = ["Account", "Accounts", "DecryptionError", "EncryptionKeyMissing", "account_of", "associated_data"]

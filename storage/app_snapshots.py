@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import sqlite_utils
 
 from domain.build import App
-from domain.poll_state import AskedRestart, Snapshot
+from domain.poll_state import RequestedRestart, Snapshot
 from domain.provider import Provider
 from storage.timestamps import from_text, to_text
 
@@ -58,10 +58,10 @@ def note_restart(
     db.execute("INSERT OR REPLACE INTO restarts VALUES (?, ?, ?, ?)", [provider, app_slug, dyno, to_text(at)])
 
 
-def restarts(db: sqlite_utils.Database, provider: Provider) -> list[AskedRestart]:
+def restarts(db: sqlite_utils.Database, provider: Provider) -> list[RequestedRestart]:
     """The restarts that were asked for a short while ago."""
     query = "SELECT app_slug, dyno, asked_at FROM restarts WHERE provider = ?"
     return [
-        AskedRestart(app_slug=app, dyno=dyno, at=from_text(at))
+        RequestedRestart(app_slug=app, dyno=dyno, at=from_text(at))
         for app, dyno, at in db.execute(query, [provider])
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite_utils
 
-from domain.audit_log import Tampered
+from domain.audit_log import ChainBroken
 from storage.audit_anchor_lines import Anchored, Remark, digest_of, read_line
 from storage.audit_register import Register, ends_of, read_register, waiting_lines
 
@@ -13,7 +13,7 @@ def compare_with_anchor(db: sqlite_utils.Database, anchored: Anchored) -> tuple[
     """Return what does not fit, and what is worth knowing besides; what waits to be written is no gap."""
     try:
         register = read_register(db)
-    except Tampered:
+    except ChainBroken:
         register = Register({})  # said by those who look at the register
     waiting = [text for _, text in waiting_lines(db) if not _is_there(text, anchored)]
     pending = _pending(waiting)

@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
-from domain.build import Frozen
-from storage.encryption import Vault
+from domain.build import FrozenModel
+from storage.encryption import SecretBox
 
 # So many lines that can't be read are held, in case that one was cut off and comes whole later.
 _MOST_TORN = 1000
@@ -32,7 +32,7 @@ class AddressProblem(ValueError):
     """An address that nothing can be written to; the sentence says how it must look."""
 
 
-class AnchorAddress(Frozen):
+class AnchorAddress(FrozenModel):
     """Where the lines go: a file, a socket of a syslog daemon on this machine, or one on another by UDP or TCP."""
 
     kind: Literal["file", "unix", "udp", "tcp"]
@@ -99,7 +99,7 @@ class AnchorEvent(StrEnum):
 _STATEMENTS = frozenset({AnchorEvent.BEGUN, AnchorEvent.RESTORED})
 
 
-class AnchorLine(Frozen):
+class AnchorLine(FrozenModel):
     """One line. `seq` and `hash` are an entry's of the workspace `team`; `previous` is the hash of the line before.
 
     `over` is the number and hash of the last line of the database that a restore has put away.
@@ -134,7 +134,7 @@ class AnchorLine(Frozen):
         return json.dumps(content, ensure_ascii=True, separators=(",", ":"))
 
 
-def make_line(vault: Vault, line: AnchorLine) -> AnchorLine:
+def make_line(vault: SecretBox, line: AnchorLine) -> AnchorLine:
     """Sign a line with the first key."""
     unsigned = line.model_copy(update={"key": vault.key_name, "mac": ""})
     return unsigned.model_copy(update={"mac": vault.sign(unsigned.signed_text)})
@@ -184,7 +184,7 @@ class _Placed:
     authentic: bool | None  # None: its key is not at hand
 
 
-def read_anchor(texts: Iterable[str], vault: Vault | None, *, alone: bool) -> Anchored:
+def read_anchor(texts: Iterable[str], vault: SecretBox | None, *, alone: bool) -> Anchored:
     """Read all lines of an anchor and check that they are ours, whole and in order.
 
     `alone`: nothing else may stand there; else lines of others, as a syslog daemon mixes them in, are passed over.
@@ -198,7 +198,7 @@ def read_anchor(texts: Iterable[str], vault: Vault | None, *, alone: bool) -> An
 class _Reading:
     """The lines so far: `branch` holds those that go on from each other; a restore begins another branch."""
 
-    def __init__(self, vault: Vault | None, *, alone: bool) -> None:
+    def __init__(self, vault: SecretBox | None, *, alone: bool) -> None:
         self._vault = vault
         self._alone = alone
         self._branch: list[_Placed] = []

@@ -11,8 +11,8 @@ from typing import Any
 
 import sqlite_utils
 
-from domain.audit_log import Entry, Event, Link, Personal, Tampered, link, verify
-from domain.build import Frozen
+from domain.audit_log import AuditEntry, AuditRecord, ChainBroken, Event, PersonalFields, link, verify
+from domain.build import FrozenModel
 from storage.audit_anchor_lines import AnchorEvent
 from storage.audit_register import (
     ChainEnds,
@@ -24,14 +24,14 @@ from storage.audit_register import (
     reseal_register,
     write_ends,
 )
-from storage.database import OfWorkspace
-from storage.encryption import Vault
+from storage.database import WorkspaceDatabase
+from storage.encryption import SecretBox
 from storage.timestamps import from_text, to_text
 
 _FIELDS = "seq, at, body, personal, salt, previous, hash"
 
 
-class Verdict(Frozen):
+class Verdict(FrozenModel):
     """A chain that holds: how many entries it has, and its end. `sealed`: both its ends are under the key's seal."""
 
     entries: int
@@ -43,18 +43,18 @@ class Verdict(Frozen):
 class Audit:
     """One workspace's chain. With a key both its ends are sealed, so that nobody else can write another one."""
 
-    def __init__(self, database: OfWorkspace, team: str, vault: Vault | None) -> None:
+    def __init__(self, database: WorkspaceDatabase, team: str, vault: SecretBox | None) -> None:
         self._database = database
         self._team = team
         self._vault = vault
 
-    async def append(self, entry: Entry, at: datetime) -> Link:
+    async def append(self, entry: AuditEntry, at: datetime) -> AuditRecord:
         """Write an entry."""
         return await self._database.write(lambda db: append(db, self._team, self._vault, entry, at))
 
     async def latest(
         self, most: int, *, channel: str | None = None, app: str | None = None, acts: Sequence[str] = ()
-    ) -> list[Link]:
+    ) -> list[AuditRecord]:
         """The newest entries, newest first: all, or those of a channel, an app, or some acts."""
         where, given = "team_id = ?", [self._team]
         if acts:
@@ -67,17 +67,19 @@ class Audit:
         return await self._database.read(lambda db: [_link(row) for row in db.execute(query, [*given, most])])
 
     async def verify(self, expected: str | None = None) -> Verdict:
-        """Whether all of it stands as it was written. Raises Tampered.
+        """Whether all of it stands as it was written. Raises ChainBroken.
 
         `expected` is an end that was noted elsewhere: it must be one of the entries' hashes.
         """
         return await self._database.read(lambda db: verify_chain(db, self._team, self._vault, expected))
 
 
-def append(db: sqlite_utils.Database, team: str, vault: Vault | None, entry: Entry, at: datetime) -> Link:
+def append(
+    db: sqlite_utils.Database, team: str, vault: SecretBox | None, entry: AuditEntry, at: datetime
+) -> AuditRecord:
     """Write an entry at the end of a workspace's chain; for use inside a transaction.
 
-    Raises Tampered where the chain, or the register of all chains, is gone: then nothing can be written down.
+    Raises ChainBroken where the chain, or the register of all chains, is gone: then nothing can be written down.
     """
     end = ends_of(db, team) or begin_chain(db, vault, team, at)
     new = link(
@@ -97,7 +99,7 @@ def append(db: sqlite_utils.Database, team: str, vault: Vault | None, entry: Ent
     return new
 
 
-def begin_if_new(db: sqlite_utils.Database, vault: Vault | None, team: str, at: datetime) -> bool:
+def begin_if_new(db: sqlite_utils.Database, vault: SecretBox | None, team: str, at: datetime) -> bool:
     """Begin the chain of a workspace that tells the bot something for the first time; for use inside a transaction.
 
     So each workspace of which there is anything has a chain, and one that has none any more shows. Returns whether it
@@ -105,15 +107,18 @@ def begin_if_new(db: sqlite_utils.Database, vault: Vault | None, team: str, at: 
     """
     if ends_of(db, team) is not None:
         return True
-    with suppress(Tampered):  # who must have had one begins no new one; what is written down next says why
+    with suppress(ChainBroken):  # who must have had one begins no new one; what is written down next says why
         begin_chain(db, vault, team, at)
     return False
 
 
-def erase_person(db: sqlite_utils.Database, team: str, vault: Vault | None, person: str, at: datetime) -> int:
+def erase_person(
+    db: sqlite_utils.Database, team: str, vault: SecretBox | None, person: str, at: datetime
+) -> int:
     """Take a person, and what they wrote, out of all entries; that it was done is an entry itself. In a transaction.
 
-    Returns how many entries it was. Raises Tampered where the chain's end is sealed and this vault can't go on from it.
+    Returns how many entries it was. Raises ChainBroken where the chain's end is sealed and this vault can't go on from
+    it.
     """
     theirs = [one.seq for one in links_about(db, team, person)]
     for seq in theirs:
@@ -122,17 +127,19 @@ def erase_person(db: sqlite_utils.Database, team: str, vault: Vault | None, pers
         end = ends_of(db, team) or ChainEnds()
         if end.seal is not None:
             if vault is None:
-                raise Tampered(
+                raise ChainBroken(
                     "its end is sealed, and there is no key (BUILDBELL_SECRET_KEY) to go on from it"
                 )
             end.check_seal(vault, team)
         about = {"entries": " ".join(map(str, theirs))}
-        entry = Entry(event=Event.ERASED, act="erase_user", personal=Personal(person="operator"), about=about)
+        entry = AuditEntry(
+            event=Event.ERASED, act="erase_user", personal=PersonalFields(person="operator"), about=about
+        )
         append(db, team, vault, entry, at)
     return len(theirs)
 
 
-def links_about(db: sqlite_utils.Database, team: str, person: str) -> Iterator[Link]:
+def links_about(db: sqlite_utils.Database, team: str, person: str) -> Iterator[AuditRecord]:
     """The entries that are a person's, or name them; for use where a database is at hand."""
     where = "team_id = ? AND personal LIKE ?"
     for row in db.execute(f"SELECT {_FIELDS} FROM audit WHERE {where} ORDER BY seq", [team, f"%{person}%"]):
@@ -140,7 +147,7 @@ def links_about(db: sqlite_utils.Database, team: str, person: str) -> Iterator[L
             yield one
 
 
-def prune_audit(db: sqlite_utils.Database, before: datetime, vault: Vault | None = None) -> int:
+def prune_audit(db: sqlite_utils.Database, before: datetime, vault: SecretBox | None = None) -> int:
     """Forget the entries that are older, from the beginning of each chain on; for use inside a transaction.
 
     A chain under a seal is cut only by who can seal it anew: one whose seal does not fit goes on to show that.
@@ -156,7 +163,7 @@ def prune_audit(db: sqlite_utils.Database, before: datetime, vault: Vault | None
         cut = replace(end, first_seq=last[0] + 1, before_first=last[1])
         try:
             _change(db, vault, team, end, cut, None, before)
-        except Tampered:
+        except ChainBroken:
             continue  # the register of all chains is gone; nothing is forgotten until somebody has looked
         if vault is not None and end.seal is not None:
             cut = cut.sealed(vault, team)
@@ -167,22 +174,22 @@ def prune_audit(db: sqlite_utils.Database, before: datetime, vault: Vault | None
     return forgotten
 
 
-def wipe_audit(db: sqlite_utils.Database, team: str, vault: Vault | None, at: datetime) -> None:
+def wipe_audit(db: sqlite_utils.Database, team: str, vault: SecretBox | None, at: datetime) -> None:
     """Forget a workspace's whole chain; for use inside a transaction."""
     if (end := ends_of(db, team)) is not None:
         line = Happening(AnchorEvent.LEFT, team, end.last_seq, end.last_hash)
-        with suppress(Tampered):  # whoever leaves need not stay because of a register that is gone
+        with suppress(ChainBroken):  # whoever leaves need not stay because of a register that is gone
             change_register(db, vault, RegisterChange(chains={team: None}, happenings=[line]), at)
     db.execute("UPDATE audit_chains SET first_seq = last_seq + 1 WHERE team_id = ?", [team])
     db.execute("DELETE FROM audit WHERE team_id = ?", [team])
     db.execute("DELETE FROM audit_chains WHERE team_id = ?", [team])
 
 
-def seal_chains(db: sqlite_utils.Database, vault: Vault) -> int:
+def seal_chains(db: sqlite_utils.Database, vault: SecretBox) -> int:
     """Seal the ends that have no seal, being from before there was a key; for use inside a transaction.
 
     Every chain must hold, and every seal that is there must fit, that of the register of all chains included. Returns
-    how many were sealed. Raises Tampered.
+    how many were sealed. Raises ChainBroken.
     """
     sealed = 0
     for team in teams_with_chains(db):
@@ -195,10 +202,10 @@ def seal_chains(db: sqlite_utils.Database, vault: Vault) -> int:
     return sealed
 
 
-def reseal_chains(db: sqlite_utils.Database, vault: Vault) -> int:
+def reseal_chains(db: sqlite_utils.Database, vault: SecretBox) -> int:
     """Seal the ends that are under another key than the first with that one; for use inside a transaction.
 
-    Returns how many it were. Raises Tampered for an end that is not the one that was sealed.
+    Returns how many it were. Raises ChainBroken for an end that is not the one that was sealed.
     """
     sealed = 0
     for team in teams_with_chains(db):
@@ -207,8 +214,8 @@ def reseal_chains(db: sqlite_utils.Database, vault: Vault) -> int:
             continue
         try:
             end.check_seal(vault, team)
-        except Tampered as problem:
-            raise Tampered(f"audit of workspace {team}: {problem}") from problem
+        except ChainBroken as problem:
+            raise ChainBroken(f"audit of workspace {team}: {problem}") from problem
         if not vault.is_current(end.seal):
             write_ends(db, team, end.sealed(vault, team))
             sealed += 1
@@ -221,12 +228,14 @@ def teams_with_chains(db: sqlite_utils.Database) -> list[str]:
     return [team for (team,) in db.execute(query)]
 
 
-def verify_chain(db: sqlite_utils.Database, team: str, vault: Vault | None, expected: str | None) -> Verdict:
-    """Whether a workspace's chain stands as it was written; for use where a database is at hand. Raises Tampered."""
+def verify_chain(
+    db: sqlite_utils.Database, team: str, vault: SecretBox | None, expected: str | None
+) -> Verdict:
+    """Whether a workspace's chain stands as it was written; for use where a database is at hand. Raises ChainBroken."""
     end = ends_of(db, team) or ChainEnds()
     seen = {"count": 0, "expected": expected in (None, end.before_first)}
 
-    def counted() -> Iterator[Link]:
+    def counted() -> Iterator[AuditRecord]:
         for one in links_of(db, team):
             seen["count"] += 1
             seen["expected"] |= one.hash == expected
@@ -234,12 +243,12 @@ def verify_chain(db: sqlite_utils.Database, team: str, vault: Vault | None, expe
 
     found = verify(counted(), first=end.first_seq, before=end.before_first)
     if found != (end.last_seq, end.last_hash):
-        raise Tampered(f"it should end with entry {end.last_seq}, but ends with {found[0]}")
+        raise ChainBroken(f"it should end with entry {end.last_seq}, but ends with {found[0]}")
     if not seen["expected"]:
         gone = (
             f"; those before entry {end.first_seq} were forgotten (AUDIT_DAYS)" if end.first_seq > 1 else ""
         )
-        raise Tampered(f"the end that was noted before is none of its entries{gone}")
+        raise ChainBroken(f"the end that was noted before is none of its entries{gone}")
     if vault is not None and (end.last_seq or end.seal is not None):
         end.check_seal(vault, team)
     return Verdict(
@@ -250,40 +259,40 @@ def verify_chain(db: sqlite_utils.Database, team: str, vault: Vault | None, expe
     )
 
 
-def links_of(db: sqlite_utils.Database, team: str) -> Iterator[Link]:
-    """All entries of a workspace, in order; for use where a database is at hand. Raises Tampered."""
+def links_of(db: sqlite_utils.Database, team: str) -> Iterator[AuditRecord]:
+    """All entries of a workspace, in order; for use where a database is at hand. Raises ChainBroken."""
     for row in db.execute(f"SELECT {_FIELDS} FROM audit WHERE team_id = ? ORDER BY seq", [team]):
         yield _link(row)
 
 
 def _change(
     db: sqlite_utils.Database,
-    vault: Vault | None,
+    vault: SecretBox | None,
     team: str,
     before: ChainEnds,
     after: ChainEnds,
     line: Happening | None,
     at: datetime,
 ) -> None:
-    """Let the register follow a chain. Raises Tampered where the register is gone."""
+    """Let the register follow a chain. Raises ChainBroken where the register is gone."""
     happenings = [line] if line is not None else []
     change = RegisterChange(chains={team: after}, known={team: before.places}, happenings=happenings)
     change_register(db, vault, change, at)
 
 
-def _link(row: Any) -> Link:
+def _link(row: Any) -> AuditRecord:
     seq, at, body, personal, salt, previous, hash_ = row
     try:
-        link_ = Link(
+        link_ = AuditRecord(
             seq=seq, at=from_text(at), body=body, personal=personal, salt=salt, previous=previous, hash=hash_
         )
     except (TypeError, ValueError) as error:
-        raise Tampered(f"entry {seq} was changed") from error
+        raise ChainBroken(f"entry {seq} was changed") from error
     # SQLite keeps whatever it is given: another kind of value, or the same time in other words, is a change too.
     if to_text(link_.at) != at or [link_.seq, *_texts(link_)] != [seq, body, personal, salt, previous, hash_]:
-        raise Tampered(f"entry {seq} was changed")
+        raise ChainBroken(f"entry {seq} was changed")
     return link_
 
 
-def _texts(one: Link) -> list[str | None]:
+def _texts(one: AuditRecord) -> list[str | None]:
     return [one.body, one.personal, one.salt, one.previous, one.hash]

@@ -14,9 +14,9 @@ from functools import cached_property
 
 import sqlite_utils
 
-from domain.audit_log import Tampered
+from domain.audit_log import ChainBroken
 from storage.audit_anchor_lines import AnchorEvent, AnchorLine, digest_of, make_line
-from storage.encryption import CannotOpen, Vault
+from storage.encryption import DecryptionError, SecretBox
 from storage.migrations import audit_triggers
 from storage.timestamps import to_text
 
@@ -50,29 +50,29 @@ class ChainEnds:
     def _text(self) -> str:
         return " ".join(map(str, self.places))
 
-    def sealed(self, vault: Vault, team: str) -> ChainEnds:
+    def sealed(self, vault: SecretBox, team: str) -> ChainEnds:
         """The same under a seal of the first key."""
-        return replace(self, seal=vault.seal(self.sealed_text, "audit", team))
+        return replace(self, seal=vault.encrypt(self.sealed_text, "audit", team))
 
-    def check_seal(self, vault: Vault, team: str) -> bool:
+    def check_seal(self, vault: SecretBox, team: str) -> bool:
         """Raise Tampered unless the seal fits; returns whether it was made while there was a register."""
         if self.seal is None:
-            raise Tampered(
+            raise ChainBroken(
                 "its end has no seal; `buildbell audit --seal` seals what is from before there was a key"
             )
         try:
-            sealed = vault.open(self.seal, "audit", team)
-        except CannotOpen as error:
-            raise Tampered(f"the seal at its end can't be opened: {error}") from error
+            sealed = vault.decrypt(self.seal, "audit", team)
+        except DecryptionError as error:
+            raise ChainBroken(f"the seal at its end can't be opened: {error}") from error
         if sealed not in (self.sealed_text, self._text):
-            raise Tampered("its ends are not those that were sealed")
+            raise ChainBroken("its ends are not those that were sealed")
         return sealed == self.sealed_text
 
-    def is_sealed(self, vault: Vault, team: str) -> bool:
+    def is_sealed(self, vault: SecretBox, team: str) -> bool:
         """Whether the seal fits."""
         try:
             self.check_seal(vault, team)
-        except Tampered:
+        except ChainBroken:
             return False
         return True
 
@@ -105,34 +105,34 @@ class Register:
         head = f"{self.anchor} {self.line_number} {self.line_hash}"
         return f"{head} {hashlib.sha256(self.chains_text.encode()).hexdigest()}"
 
-    def check_seal(self, vault: Vault) -> None:
+    def check_seal(self, vault: SecretBox) -> None:
         """Raise Tampered unless the seal fits."""
         if self.seal is None:
-            raise Tampered(
+            raise ChainBroken(
                 "the register of all chains has no seal;"
                 " `buildbell audit --seal` seals what is from before there was a key"
             )
         try:
-            sealed = vault.open(self.seal, "audit register")
-        except CannotOpen as error:
-            raise Tampered(f"the seal of the register of all chains can't be opened: {error}") from error
+            sealed = vault.decrypt(self.seal, "audit register")
+        except DecryptionError as error:
+            raise ChainBroken(f"the seal of the register of all chains can't be opened: {error}") from error
         if sealed != self.sealed_text:
-            raise Tampered("the register of all chains is not the one that was sealed")
+            raise ChainBroken("the register of all chains is not the one that was sealed")
 
 
 def read_register(db: sqlite_utils.Database) -> Register:
-    """The register. Raises Tampered where it is gone, or can't be read."""
+    """The register. Raises ChainBroken where it is gone, or can't be read."""
     query = "SELECT chains, anchor, line_number, line_hash, seal FROM audit_register WHERE id = 1"
     row = db.execute(query).fetchone()
     if row is None:
-        raise Tampered("the register of all chains is gone")
+        raise ChainBroken("the register of all chains is gone")
     try:
         chains = {
             team: (first, before, last, hash_)
             for team, (first, before, last, hash_) in json.loads(row[0]).items()
         }
     except (ValueError, TypeError, AttributeError) as error:
-        raise Tampered("the register of all chains can't be read") from error
+        raise ChainBroken("the register of all chains can't be read") from error
     register = Register(chains, *row[1:])
     # The seal is over the very text; to write it anew takes as long as to read it, where there are many workspaces.
     vars(register)["chains_text"] = row[0]
@@ -166,11 +166,11 @@ class RegisterChange:
 
 
 def change_register(
-    db: sqlite_utils.Database, vault: Vault | None, change: RegisterChange, at: datetime
+    db: sqlite_utils.Database, vault: SecretBox | None, change: RegisterChange, at: datetime
 ) -> None:
     """Change the register, seal it anew, and make the lines that say so; before the chains themselves are changed.
 
-    One whose seal does not fit is not sealed over: what was done to it goes on to show. Raises Tampered where it is
+    One whose seal does not fit is not sealed over: what was done to it goes on to show. Raises ChainBroken where it is
     gone.
     """
     before = read_register(db)
@@ -189,10 +189,10 @@ def change_register(
     _write_register(db, after, vault if fits else None)
 
 
-def reseal_register(db: sqlite_utils.Database, vault: Vault) -> bool:
+def reseal_register(db: sqlite_utils.Database, vault: SecretBox) -> bool:
     """Seal a register that has no seal, or one under an older key, with the first key; returns whether it was needed.
 
-    Raises Tampered where it does not fit what it is over.
+    Raises ChainBroken where it does not fit what it is over.
     """
     register = read_register(db)
     if register.seal is not None:
@@ -200,17 +200,17 @@ def reseal_register(db: sqlite_utils.Database, vault: Vault) -> bool:
         if vault.is_current(register.seal):
             return False
     elif register.chains != _chains_in(db):
-        raise Tampered("the register of all chains has no seal, and does not fit them")
+        raise ChainBroken("the register of all chains has no seal, and does not fit them")
     _write_register(db, register, vault)
     return True
 
 
-def say_that_keys_changed(db: sqlite_utils.Database, vault: Vault, at: datetime) -> None:
+def say_that_keys_changed(db: sqlite_utils.Database, vault: SecretBox, at: datetime) -> None:
     """Let the anchor end with a line under the new key, which vouches for those under the older ones."""
     change_register(db, vault, RegisterChange(happenings=[Happening(AnchorEvent.KEY)]), at)
 
 
-def set_anchor(db: sqlite_utils.Database, vault: Vault | None, anchor: str, at: datetime) -> None:
+def set_anchor(db: sqlite_utils.Database, vault: SecretBox | None, anchor: str, at: datetime) -> None:
     """Send lines to the anchor of this name from now on, or to none; one that is new begins with a statement."""
     register = read_register(db)
     if register.anchor == anchor:
@@ -254,13 +254,13 @@ def keep_waiting(db: sqlite_utils.Database, lines: Sequence[str]) -> None:
         db.execute("INSERT INTO audit_anchor_lines (line) VALUES (?)", [line])
 
 
-def begin_chain(db: sqlite_utils.Database, vault: Vault | None, team: str, at: datetime) -> ChainEnds:
-    """Begin a workspace's chain. Raises Tampered where there must have been one already."""
+def begin_chain(db: sqlite_utils.Database, vault: SecretBox | None, team: str, at: datetime) -> ChainEnds:
+    """Begin a workspace's chain. Raises ChainBroken where there must have been one already."""
     known = read_register(db).chains.get(team)
     if known is not None:
-        raise Tampered(f"its log is gone, of which the register of all chains knows {known[2]} entries")
+        raise ChainBroken(f"its log is gone, of which the register of all chains knows {known[2]} entries")
     if tells_something(db, team):
-        raise Tampered(
+        raise ChainBroken(
             "its log is gone, though the workspace has accounts, rules, proposals or subscriptions"
         )
     ends = ChainEnds()
@@ -295,21 +295,21 @@ def write_ends(db: sqlite_utils.Database, team: str, ends: ChainEnds) -> None:
     )
 
 
-def rebuild_register(db: sqlite_utils.Database, vault: Vault | None, anchor: str) -> Register:
+def rebuild_register(db: sqlite_utils.Database, vault: SecretBox | None, anchor: str) -> Register:
     """Write the register anew from the chains as they are, at an operator's word; returns it.
 
     The number of the last line is kept where it can be read.
     """
     try:
         before = read_register(db)
-    except Tampered:
+    except ChainBroken:
         before = Register({})
     register = replace(before, chains=_chains_in(db), anchor=anchor, seal=None)
     _write_register(db, register, vault)
     return register
 
 
-def registered_troubles(db: sqlite_utils.Database, vault: Vault | None) -> dict[str | None, list[str]]:
+def registered_troubles(db: sqlite_utils.Database, vault: SecretBox | None) -> dict[str | None, list[str]]:
     """What does not fit between the register and the chains, by workspace; None stands for all of them."""
     troubles: dict[str | None, list[str]] = {}
     if changed := changed_triggers(db):
@@ -318,7 +318,7 @@ def registered_troubles(db: sqlite_utils.Database, vault: Vault | None) -> dict[
         register = read_register(db)
         if vault is not None and not (register.seal is None and _may_be_sealed(db, vault, register)):
             register.check_seal(vault)
-    except Tampered as problem:
+    except ChainBroken as problem:
         return {**troubles, None: [*troubles.get(None, []), str(problem)]}
     there = _chains_in(db)
     for team, known in register.chains.items():
@@ -374,7 +374,7 @@ def _telling(db: sqlite_utils.Database) -> set[str]:
     return {team for (team,) in db.execute(query)}
 
 
-def _may_be_sealed(db: sqlite_utils.Database, vault: Vault, register: Register) -> bool:
+def _may_be_sealed(db: sqlite_utils.Database, vault: SecretBox, register: Register) -> bool:
     """Whether the register is ours: its seal fits, or it has none since it was made by an update just now.
 
     The second holds only while no chain was sealed since there is a register.
@@ -382,7 +382,7 @@ def _may_be_sealed(db: sqlite_utils.Database, vault: Vault, register: Register) 
     if register.seal is not None:
         try:
             register.check_seal(vault)
-        except Tampered:
+        except ChainBroken:
             return False
         return True
     rows = db.execute(
@@ -394,17 +394,21 @@ def _may_be_sealed(db: sqlite_utils.Database, vault: Vault, register: Register) 
     return all(_is_of_before(vault, team, ends) for team, ends in chains.items())
 
 
-def _is_of_before(vault: Vault, team: str, ends: ChainEnds) -> bool:
+def _is_of_before(vault: SecretBox, team: str, ends: ChainEnds) -> bool:
     if ends.seal is None:
         return ends.last_seq == 0
     try:
         return not ends.check_seal(vault, team)
-    except Tampered:
+    except ChainBroken:
         return False
 
 
 def _with_lines(
-    db: sqlite_utils.Database, vault: Vault, register: Register, happenings: Sequence[Happening], at: datetime
+    db: sqlite_utils.Database,
+    vault: SecretBox,
+    register: Register,
+    happenings: Sequence[Happening],
+    at: datetime,
 ) -> Register:
     for one in happenings:
         line = make_line(
@@ -423,8 +427,8 @@ def _with_lines(
     return register
 
 
-def _write_register(db: sqlite_utils.Database, register: Register, vault: Vault | None) -> None:
-    seal = register.seal if vault is None else vault.seal(register.sealed_text, "audit register")
+def _write_register(db: sqlite_utils.Database, register: Register, vault: SecretBox | None) -> None:
+    seal = register.seal if vault is None else vault.encrypt(register.sealed_text, "audit register")
     db.execute(
         "INSERT INTO audit_register (id, chains, anchor, line_number, line_hash, seal) VALUES (1, ?, ?, ?, ?, ?)"
         " ON CONFLICT (id) DO UPDATE SET chains = excluded.chains, anchor = excluded.anchor,"

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import sqlite_utils
 
-from domain.audit_log import Entry, Event, Personal, Tampered
+from domain.audit_log import AuditEntry, ChainBroken, Event, PersonalFields
 from storage.audit_anchor_lines import AnchorEvent
 from storage.audit_log import append, teams_with_chains, verify_chain
 from storage.audit_register import (
@@ -44,12 +44,12 @@ from storage.database import (
     DatabaseProblem,
     bring_up_to_date,
     check,
-    hold,
     hold_alone,
-    hold_beside,
     in_transaction,
+    lock_exclusive,
+    lock_shared,
 )
-from storage.encryption import Vault
+from storage.encryption import SecretBox
 from storage.migrations import known_migrations
 from storage.private_files import FILE_MODE, make_file, make_folder
 
@@ -61,12 +61,12 @@ class BackupProblem(Exception):
     """A backup can't be made or taken there; the sentence says what to do."""
 
 
-class BackupUnsound(Exception):
+class BackupCorrupt(Exception):
     """A copy does not hold together, so it was neither kept nor put in place; the sentence says what is wrong."""
 
 
 @dataclass(frozen=True)
-class Saved:
+class BackupResult:
     """A backup that was made and checked: how many rows each table has, its size in bytes, and its SHA-256."""
 
     path: Path
@@ -76,7 +76,7 @@ class Saved:
 
 
 @dataclass(frozen=True)
-class Restored:
+class RestoreResult:
     """What is in place now; `kept` is where the database lies that was there, `steps` those that brought it up to date.
 
     `forgotten`: how many notifications are not owed any more.
@@ -88,16 +88,16 @@ class Restored:
     forgotten: int | None = None
 
 
-def back_up(path: Path, target: Path, *, overwrite: bool = False) -> Saved:
+def back_up(path: Path, target: Path, *, overwrite: bool = False) -> BackupResult:
     """Copy the database into a new file that only its owner can read; a bot may write meanwhile.
 
     The copy is taken at one moment, checked, on the disk, and only then given its name. Raises DatabaseProblem,
-    BackupProblem, BackupUnsound.
+    BackupProblem, BackupCorrupt.
     """
     if not path.exists() or path.stat().st_size == 0:
         raise DatabaseMissing(f"there is no database at {path}. Set DATABASE_URL to the bot's own file.")
     _check_target(path, target, overwrite=overwrite)
-    lock = hold_beside(path)
+    lock = lock_shared(path)
     try:
         check(path)
         with _made_beside(target, "backup") as copy:
@@ -105,7 +105,7 @@ def back_up(path: Path, target: Path, *, overwrite: bool = False) -> Saved:
             rows, _ = _examine(copy, target.name)
             if not overwrite and target.exists():
                 raise BackupProblem(_is_there(target))
-            saved = Saved(target, rows, copy.stat().st_size, _sha256(copy))
+            saved = BackupResult(target, rows, copy.stat().st_size, _sha256(copy))
             _put(copy, target)
     finally:
         lock.close()
@@ -117,16 +117,16 @@ def restore(
     path: Path,
     *,
     at: datetime,
-    vault: Vault | None = None,
+    vault: SecretBox | None = None,
     anchor: str = "",
     forget: Callable[[sqlite_utils.Database], int] | None = None,
-) -> Restored:
+) -> RestoreResult:
     """Put a backup in the database's place, and keep what was there under a name with the time.
 
     All of it happens in a copy beside the database: checked, brought up to date, with what is owed forgotten where
     `forget` does so, and with an entry in each audit log that says so, which `vault` seals. `anchor` is the name of
     the audit log's anchor. Then one rename takes it in; a kill before leaves the old one whole, a kill after the new
-    one. Raises DatabaseInUse while a bot runs, DatabaseProblem, BackupProblem, BackupUnsound; then nothing was changed.
+    one. Raises DatabaseInUse while a bot runs, DatabaseProblem, BackupProblem, BackupCorrupt; then nothing was changed.
     """
     if not backup.is_file():
         raise BackupProblem(f"there is no file {backup}.")
@@ -134,7 +134,7 @@ def restore(
         raise BackupProblem(f"{backup} is the database itself. Name a backup of it.")
     make_folder(path)
     with ExitStack() as held:
-        held.callback(hold(path).close)
+        held.callback(lock_exclusive(path).close)
         held.callback(hold_alone(path).close)
         _sweep(path)
         copy = held.enter_context(_made_beside(path, "restore"))
@@ -148,7 +148,7 @@ def restore(
         kept = _keep(path, at)
         _put(copy, path)
         with closing(bring_up_to_date(path)) as db:
-            return Restored(_rows(db), kept, frozenset(steps), forgotten)
+            return RestoreResult(_rows(db), kept, frozenset(steps), forgotten)
 
 
 def _check_target(path: Path, target: Path, *, overwrite: bool) -> None:
@@ -200,7 +200,7 @@ def _copy_online(path: Path, copy: Path) -> None:
             target.execute("PRAGMA journal_mode = DELETE")
             target.execute("VACUUM")
         except sqlite3.DatabaseError as error:
-            raise BackupUnsound(f"{path} can't be copied ({error}).") from error
+            raise BackupCorrupt(f"{path} can't be copied ({error}).") from error
 
 
 def _copy_raw(backup: Path, copy: Path) -> None:
@@ -216,30 +216,30 @@ def _copy_raw(backup: Path, copy: Path) -> None:
 def _examine(copy: Path, name: str) -> tuple[dict[str, int], set[str]]:
     """Check a copy through and through; returns how many rows its tables have, and the steps of its schema.
 
-    `name` is what the copy stands for. Raises BackupUnsound, DatabaseProblem.
+    `name` is what the copy stands for. Raises BackupCorrupt, DatabaseProblem.
     """
     try:
         applied = check(copy)
     except DatabaseDamaged as error:
         # Its cure is one for the bot's own file.
-        raise BackupUnsound(str(error).replace(str(copy), name).split(". ")[0].rstrip(".") + ".") from error
+        raise BackupCorrupt(str(error).replace(str(copy), name).split(". ")[0].rstrip(".") + ".") from error
     except DatabaseProblem as error:
         raise type(error)(str(error).replace(str(copy), name)) from error
     if not applied:
-        raise BackupUnsound(f"{name} is no database of Buildbell's.")
+        raise BackupCorrupt(f"{name} is no database of Buildbell's.")
     with closing(sqlite3.connect(copy)) as connection:
         db = sqlite_utils.Database(connection, execute_plugins=False)
         try:
             found = str(connection.execute("PRAGMA integrity_check(1)").fetchone()[0])
             if found != "ok":
-                raise BackupUnsound(f"{name} is damaged ({' '.join(found.split())}).")
+                raise BackupCorrupt(f"{name} is damaged ({' '.join(found.split())}).")
             if astray := connection.execute("PRAGMA foreign_key_check").fetchone():
-                raise BackupUnsound(f"{name} is damaged (a row of {astray[0]} points at nothing).")
+                raise BackupCorrupt(f"{name} is damaged (a row of {astray[0]} points at nothing).")
             for team in teams_with_chains(db) if "audit_chains" in db.table_names() else ():
                 _check_audit(db, team, name)
             return _rows(db), applied
         except sqlite3.DatabaseError as error:
-            raise BackupUnsound(f"{name} is damaged ({error}).") from error
+            raise BackupCorrupt(f"{name} is damaged ({error}).") from error
 
 
 @dataclass(frozen=True)
@@ -262,7 +262,7 @@ def _audit_of_before(path: Path) -> _AuditOfBefore | None:
             db = sqlite_utils.Database(connection, execute_plugins=False)
             register = read_register(db)
             waiting = [line for _, line in waiting_lines(db)]
-    except (DatabaseDamaged, sqlite3.DatabaseError, Tampered):
+    except (DatabaseDamaged, sqlite3.DatabaseError, ChainBroken):
         return None
     last = f"{register.line_number} {register.line_hash}" if register.anchor else None
     return _AuditOfBefore(register.anchor, last, waiting)
@@ -270,7 +270,7 @@ def _audit_of_before(path: Path) -> _AuditOfBefore | None:
 
 def _note_restore(
     db: sqlite_utils.Database,
-    vault: Vault | None,
+    vault: SecretBox | None,
     anchor: str,
     before: _AuditOfBefore | None,
     name: str,
@@ -296,8 +296,8 @@ def _note_restore(
         ends = ends_of(db, team) or ChainEnds()
         try:
             verify_chain(db, team, vault if ends.seal is not None else None, None)
-        except Tampered as problem:
-            raise BackupUnsound(f"the audit log of workspace {team} in {name}: {problem}.") from problem
+        except ChainBroken as problem:
+            raise BackupCorrupt(f"the audit log of workspace {team} in {name}: {problem}.") from problem
     if before is not None:
         keep_waiting(db, before.waiting)
     register = rebuild_register(db, vault, anchor)
@@ -305,7 +305,7 @@ def _note_restore(
         over = before.last_line if before is not None else None
         said = statement(AnchorEvent.RESTORED, register, over)
         change_register(db, vault, RegisterChange(happenings=said), at)
-    entry = Entry(event=Event.RESTORED, act="restore", personal=Personal(person="operator"))
+    entry = AuditEntry(event=Event.RESTORED, act="restore", personal=PersonalFields(person="operator"))
     for team in teams_with_chains(db):
         append(db, team, vault, entry, at)
 
@@ -313,15 +313,15 @@ def _note_restore(
 def _anchor_in(db: sqlite_utils.Database) -> str:
     try:
         return read_register(db).anchor
-    except Tampered:
+    except ChainBroken:
         return ""
 
 
 def _check_audit(db: sqlite_utils.Database, team: str, name: str) -> None:
     try:
         verify_chain(db, team, None, None)
-    except Tampered as problem:
-        raise BackupUnsound(
+    except ChainBroken as problem:
+        raise BackupCorrupt(
             f"the audit log of workspace {team} in {name} does not hold: {problem}."
         ) from problem
 

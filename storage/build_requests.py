@@ -9,18 +9,18 @@ from datetime import datetime
 import sqlite_utils
 
 from domain.build_request import BuildRequest
-from domain.build_sanitizer import request_as_kept
+from domain.build_sanitizer import sanitized_request
 from domain.message import Message
 from domain.provider import Provider
 from domain.recipient import Recipient
 from storage.database import Database
-from storage.slack_messages import change_messages_about, owe_message
+from storage.slack_messages import change_messages_about, enqueue_message
 from storage.timestamps import to_text
 
 MessageOf = Callable[[BuildRequest], Message]
 
 
-class Requests:
+class BuildRequests:
     """Each is asked about once in each channel, and its message says in the end what came of it."""
 
     def __init__(self, database: Database) -> None:
@@ -51,7 +51,7 @@ class Requests:
             for to in recipients if added else ():
                 if not _is_subscribed(db, to):
                     continue  # not any more
-                owe_message(db, _parcel(one, to), to, subject_of_request(one.slug), message.encode(), at)
+                enqueue_message(db, _parcel(one, to), to, subject_of_request(one.slug), message.encode(), at)
             return added
 
         return await self._database.write(work)
@@ -96,7 +96,7 @@ def _is_subscribed(db: sqlite_utils.Database, to: Recipient) -> bool:
 
 def remember_request(db: sqlite_utils.Database, one: BuildRequest, at: datetime) -> bool:
     """Remember one that waits; returns whether it was new. For use inside a transaction."""
-    body = request_as_kept(one).model_dump_json(exclude_none=True)
+    body = sanitized_request(one).model_dump_json(exclude_none=True)
     added = db.execute(
         "INSERT OR IGNORE INTO build_requests (provider, slug, app_slug, seen_at, body) VALUES (?, ?, ?, ?, ?)",
         [one.provider, one.slug, one.app_slug, to_text(at), body],

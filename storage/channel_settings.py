@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 
 from domain.provider import Provider
-from storage.database import OfWorkspace
+from storage.database import WorkspaceDatabase
 from storage.timestamps import to_text
 
 
 class Channels:
     """Default apps by channel."""
 
-    def __init__(self, database: OfWorkspace, team: str) -> None:
+    def __init__(self, database: WorkspaceDatabase, team: str) -> None:
         self._database = database
         self._team = team
 

@@ -73,7 +73,9 @@ class Database:
     wait for a disk.
     """
 
-    def __init__(self, path: Path, thread: ThreadPoolExecutor, lock: Lock, db: sqlite_utils.Database) -> None:
+    def __init__(
+        self, path: Path, thread: ThreadPoolExecutor, lock: FileLock, db: sqlite_utils.Database
+    ) -> None:
         self.path = path
         self._thread = thread
         self._lock = lock
@@ -106,7 +108,7 @@ class Database:
 
     @classmethod
     async def _on_its_thread(
-        cls, path: Path, open_: Callable[[Path], tuple[Lock, sqlite_utils.Database]]
+        cls, path: Path, open_: Callable[[Path], tuple[FileLock, sqlite_utils.Database]]
     ) -> Self:
         thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite")
         try:
@@ -171,9 +173,9 @@ class Database:
             await self.rewrite()
         return marked
 
-    def of(self, team: str) -> OfWorkspace:
+    def of(self, team: str) -> WorkspaceDatabase:
         """The database as what writes for one workspace sees it."""
-        return OfWorkspace(self, team)
+        return WorkspaceDatabase(self, team)
 
     def left(self, team: str) -> None:
         """The workspace was wiped; for use inside the transaction that does it.
@@ -210,7 +212,7 @@ class Database:
         self._lock.close()
 
 
-class OfWorkspace:
+class WorkspaceDatabase:
     """Reads and writes for one workspace, for as long as the app is in it."""
 
     def __init__(self, whole: Database, team: str) -> None:
@@ -298,7 +300,7 @@ def _damaged(path: Path, verdict: str) -> str:
     return f"{path} is damaged ({verdict}). It was left as it is: restore a backup, or move it away to start anew."
 
 
-class Lock:
+class FileLock:
     """A lock on a file beside the database's: SQLite's own ones say nothing of who works with it."""
 
     def __init__(self, path: Path, suffix: str, *, shared: bool, refusal: str) -> None:
@@ -317,23 +319,23 @@ class Lock:
         os.close(self._file)
 
 
-def hold(path: Path) -> Lock:
+def lock_exclusive(path: Path) -> FileLock:
     """Hold the file as a running bot does. Raises DatabaseInUse."""
     # Two bots on one file would tell everything twice, and migrations know no lock of their own.
     refusal = f"{path} is in use by another Buildbell. Stop that one, or set DATABASE_URL to another file."
-    return Lock(path, ".lock", shared=False, refusal=refusal)
+    return FileLock(path, ".lock", shared=False, refusal=refusal)
 
 
-def hold_beside(path: Path) -> Lock:
+def lock_shared(path: Path) -> FileLock:
     """Keep the file from being put away meanwhile; many may. Raises DatabaseInUse."""
     refusal = f"{path} is just being restored. Wait until that has ended."
-    return Lock(path, ".beside", shared=True, refusal=refusal)
+    return FileLock(path, ".beside", shared=True, refusal=refusal)
 
 
-def hold_alone(path: Path) -> Lock:
+def hold_alone(path: Path) -> FileLock:
     """Keep every command from working beside the bot meanwhile. Raises DatabaseInUse."""
     refusal = f"{path} is in use by another command of Buildbell. Wait until that has ended."
-    return Lock(path, ".beside", shared=False, refusal=refusal)
+    return FileLock(path, ".beside", shared=False, refusal=refusal)
 
 
 def bring_up_to_date(path: Path) -> sqlite_utils.Database:
@@ -356,10 +358,10 @@ def bring_up_to_date(path: Path) -> sqlite_utils.Database:
     return db
 
 
-def _open(path: Path) -> tuple[Lock, sqlite_utils.Database]:
+def _open(path: Path) -> tuple[FileLock, sqlite_utils.Database]:
     try:
         make_folder(path)
-        lock = hold(path)
+        lock = lock_exclusive(path)
         try:
             make_file(path)
             check(path)
@@ -376,10 +378,10 @@ def _open(path: Path) -> tuple[Lock, sqlite_utils.Database]:
         ) from problem
 
 
-def _open_beside(path: Path) -> tuple[Lock, sqlite_utils.Database]:
+def _open_beside(path: Path) -> tuple[FileLock, sqlite_utils.Database]:
     if not path.exists() or path.stat().st_size == 0:
         raise DatabaseMissing(f"there is no database at {path}. Set DATABASE_URL to the bot's own file.")
-    lock = hold_beside(path)
+    lock = lock_shared(path)
     try:
         if older := known_migrations() - check(path):
             raise DatabaseOlder(

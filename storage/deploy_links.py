@@ -9,28 +9,28 @@ from typing import Any
 import sqlite_utils
 
 from domain.build import App
-from domain.notifications.deploy_link import Tie
+from domain.notifications.deploy_link import DeployLink
 from domain.provider import Provider
-from storage.database import OfWorkspace
+from storage.database import WorkspaceDatabase
 from storage.timestamps import from_text, to_text
 
 
-class Ties:
+class DeployLinks:
     """Ties by channel, in the order in which they were made."""
 
-    def __init__(self, database: OfWorkspace, team: str) -> None:
+    def __init__(self, database: WorkspaceDatabase, team: str) -> None:
         self._database = database
         self._team = team
 
     async def add(
         self, channel: str, app: App, bitrise: App, branches: Sequence[str], *, by: str, at: datetime
-    ) -> Tie:
+    ) -> DeployLink:
         """Tie an app of Build.io to one of Bitrise; the same tie once more is the one that is there, renamed."""
         branch = ",".join(sorted(set(branches)))
         key = [self._team, channel, app.slug, bitrise.slug, branch]
         row = [*key, app.title, bitrise.title, by, to_text(at)]
 
-        def work(db: sqlite_utils.Database) -> Tie:
+        def work(db: sqlite_utils.Database) -> DeployLink:
             db.execute(
                 "INSERT INTO ties (team_id, channel_id, buildio_app, bitrise_app, branch, buildio_title, bitrise_title,"
                 " set_by, set_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -44,16 +44,16 @@ class Ties:
 
         return await self._database.write(work)
 
-    async def find(self, channel: str, number: int) -> Tie | None:
+    async def find(self, channel: str, number: int) -> DeployLink | None:
         """The channel's tie of that number."""
         found = await self._find("channel_id = ? AND id = ?", [channel, number])
         return found[0] if found else None
 
-    async def of_channel(self, channel: str) -> list[Tie]:
+    async def of_channel(self, channel: str) -> list[DeployLink]:
         """All ties of a channel."""
         return await self._find("channel_id = ?", [channel])
 
-    async def of_app(self, channel: str, bitrise_app: str) -> list[Tie]:
+    async def of_app(self, channel: str, bitrise_app: str) -> list[DeployLink]:
         """A channel's ties to an app of Bitrise."""
         return await self._database.read(lambda db: ties_of(db, self._team, channel, bitrise_app))
 
@@ -63,25 +63,25 @@ class Ties:
         query = "DELETE FROM ties WHERE team_id = ? AND channel_id = ? AND id = ?"
         return await self._database.write(lambda db: int(db.conn.executemany(query, rows).rowcount))
 
-    async def _find(self, where: str, given: Sequence[Any]) -> list[Tie]:
+    async def _find(self, where: str, given: Sequence[Any]) -> list[DeployLink]:
         return await self._database.read(
             lambda db: _select(db, f"team_id = ? AND {where}", [self._team, *given])
         )
 
 
-def ties_of(db: sqlite_utils.Database, team: str, channel: str, bitrise_app: str) -> list[Tie]:
+def ties_of(db: sqlite_utils.Database, team: str, channel: str, bitrise_app: str) -> list[DeployLink]:
     """A channel's ties to an app of Bitrise; for use where a database is at hand."""
     return _select(db, "team_id = ? AND channel_id = ? AND bitrise_app = ?", [team, channel, bitrise_app])
 
 
-def _select(db: sqlite_utils.Database, where: str, given: Sequence[Any]) -> list[Tie]:
+def _select(db: sqlite_utils.Database, where: str, given: Sequence[Any]) -> list[DeployLink]:
     rows = db.execute(
         "SELECT id, buildio_app, buildio_title, bitrise_app, bitrise_title, branch, set_by, set_at FROM ties"
         f" WHERE {where} ORDER BY id",
         given,
     )
     return [
-        Tie(
+        DeployLink(
             number=number,
             app=App(provider=Provider.BUILDIO, slug=app, title=title),
             bitrise=App(provider=Provider.BITRISE, slug=bitrise, title=bitrise_title),

@@ -20,15 +20,15 @@ _NAME_LENGTH = 8
 _NONCE_LENGTH = 12  # of AES-GCM (NIST SP 800-38D, 8.2)
 
 
-class CannotOpen(Exception):
+class DecryptionError(Exception):
     """What was sealed can't be opened: the key is gone, or it was changed, or it stands in another place."""
 
 
-class KeyProblem(ValueError):
+class InvalidKey(ValueError):
     """A key that can't be used; the sentence says why."""
 
 
-class Vault:
+class SecretBox:
     """Seals under the first key and opens under any of them, so that keys can be changed one after the other.
 
     What is sealed names its key, and opens only at the place that it was sealed for: a row that was copied over
@@ -36,11 +36,11 @@ class Vault:
     """
 
     def __init__(self, keys: Sequence[str]) -> None:
-        """Raises KeyProblem."""
+        """Raises InvalidKey."""
         if not keys:
-            raise KeyProblem("there is no key")
+            raise InvalidKey("there is no key")
         if any(len(key) < SHORTEST_KEY for key in keys):
-            raise KeyProblem(
+            raise InvalidKey(
                 f"each key needs {SHORTEST_KEY} characters or more; `buildbell new-key` prints one"
             )
         # Several uses, each with a key of its own (RFC 5869).
@@ -57,25 +57,25 @@ class Vault:
         """The names of all keys that open."""
         return frozenset(name.hex() for name in self._ciphers)
 
-    def seal(self, text: str, *place: str) -> str:
+    def encrypt(self, text: str, *place: str) -> str:
         """The text, sealed for this place."""
         name, cipher = next(iter(self._ciphers.items()))
         nonce = os.urandom(_NONCE_LENGTH)
         sealed = cipher.encrypt(nonce, text.encode(), _bound_to(name, place))
         return base64.urlsafe_b64encode(_VERSION + name + nonce + sealed).decode()
 
-    def open(self, sealed: str, *place: str) -> str:
-        """The text that was sealed for this place. Raises CannotOpen."""
+    def decrypt(self, sealed: str, *place: str) -> str:
+        """The text that was sealed for this place. Raises DecryptionError."""
         name, nonce, content = _parts(sealed)
         if (cipher := self._ciphers.get(name)) is None:
-            raise CannotOpen(f"it was sealed with another key ({name.hex()})")
+            raise DecryptionError(f"it was sealed with another key ({name.hex()})")
         try:
             return cipher.decrypt(nonce, content, _bound_to(name, place)).decode()
         except InvalidTag as error:
-            raise CannotOpen("it was changed, or it stands in another place") from error
+            raise DecryptionError("it was changed, or it stands in another place") from error
 
     def is_current(self, sealed: str) -> bool:
-        """Whether it was sealed with the key that seals now. Raises CannotOpen for what is no seal."""
+        """Whether it was sealed with the key that seals now. Raises DecryptionError for what is no seal."""
         return _parts(sealed)[0].hex() == self.key_name
 
     def sign(self, text: str) -> str:
@@ -107,9 +107,9 @@ def _parts(sealed: str) -> tuple[bytes, bytes, bytes]:
     try:
         content = base64.urlsafe_b64decode(sealed.encode())
     except ValueError as error:
-        raise CannotOpen("it is no seal") from error
+        raise DecryptionError("it is no seal") from error
     if len(content) < len(_VERSION) + _NAME_LENGTH + _NONCE_LENGTH or content[:1] != _VERSION:
-        raise CannotOpen("it is no seal")
+        raise DecryptionError("it is no seal")
     start = len(_VERSION) + _NAME_LENGTH
     return (
         content[len(_VERSION) : start],

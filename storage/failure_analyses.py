@@ -6,7 +6,7 @@ from datetime import datetime
 
 import sqlite_utils
 
-from domain.build import Frozen
+from domain.build import FrozenModel
 from domain.log.failure import Failure
 from domain.provider import Provider
 from storage.database import Database
@@ -14,7 +14,7 @@ from storage.slack_messages import refresh_messages_of
 from storage.timestamps import from_text, to_text
 
 
-class Unread(Frozen):
+class PendingAnalysis(FrozenModel):
     """A failed build whose log is to be read at `due`; `tries` is how often that was tried."""
 
     provider: Provider
@@ -24,13 +24,13 @@ class Unread(Frozen):
     tries: int
 
 
-class Failures:
+class FailureAnalyses:
     """What is known of why builds failed."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def next(self, provider: Provider = Provider.BITRISE) -> Unread | None:
+    async def next(self, provider: Provider = Provider.BITRISE) -> PendingAnalysis | None:
         """The provider's failed build whose log is due first."""
         query = (
             "SELECT provider, app_slug, build_slug, failure_due, failure_tries FROM builds"
@@ -40,11 +40,11 @@ class Failures:
         if row is None:
             return None
         provider, app_slug, build_slug, due, tries = row
-        return Unread(
+        return PendingAnalysis(
             provider=provider, app_slug=app_slug, build_slug=build_slug, due=from_text(due), tries=tries
         )
 
-    async def later(self, unread: Unread, at: datetime) -> None:
+    async def later(self, unread: PendingAnalysis, at: datetime) -> None:
         """Read the log again at that time."""
         await self._database.write(
             lambda db: db.execute(
@@ -54,7 +54,7 @@ class Failures:
             )
         )
 
-    async def concluded(self, unread: Unread, failure: Failure | None) -> None:
+    async def concluded(self, unread: PendingAnalysis, failure: Failure | None) -> None:
         """The log was read, or never will be; messages that told of the failure are completed by what was found."""
 
         def work(db: sqlite_utils.Database) -> None:

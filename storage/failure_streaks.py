@@ -7,16 +7,16 @@ from collections.abc import Iterable
 import sqlite_utils
 
 from domain.build import Build
-from domain.failure_streak import Series, Standing, advance, key_of
+from domain.failure_streak import Streak, StreakState, advance, key_of
 
 _Key = tuple[str, str, str, str]
 
 
-def advance_series(db: sqlite_utils.Database, builds: Iterable[Build]) -> dict[str, Standing]:
+def advance_series(db: sqlite_utils.Database, builds: Iterable[Build]) -> dict[str, StreakState]:
     """Carry the builds' series on by these ends, in this order; returns each build's place by its slug."""
     in_order = [(_key(build), build) for build in builds]
     before = {key: _read(db, key) for key in dict.fromkeys(key for key, _ in in_order)}
-    after, standings = dict(before), dict[str, Standing]()
+    after, standings = dict(before), dict[str, StreakState]()
     for key, build in in_order:
         after[key], standings[build.slug] = advance(after[key], build)
     db.conn.executemany(
@@ -34,7 +34,7 @@ def _key(build: Build) -> _Key:
     return (build.provider, build.app_slug, *key_of(build))
 
 
-def _read(db: sqlite_utils.Database, key: _Key) -> Series:
+def _read(db: sqlite_utils.Database, key: _Key) -> Streak:
     query = "SELECT body FROM series WHERE provider = ? AND app_slug = ? AND workflow = ? AND branch = ?"
     row = db.execute(query, key).fetchone()
-    return Series.model_validate_json(row[0]) if row else Series()
+    return Streak.model_validate_json(row[0]) if row else Streak()

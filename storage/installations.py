@@ -22,9 +22,9 @@ from slack_sdk.oauth.installation_store.models.bot import Bot
 from slack_sdk.oauth.installation_store.models.installation import Installation
 from slack_sdk.oauth.state_store.async_state_store import AsyncOAuthStateStore
 
-from domain.build import Frozen
+from domain.build import FrozenModel
 from storage.database import Database
-from storage.encryption import CannotOpen, Vault
+from storage.encryption import DecryptionError, SecretBox
 from storage.hashing import fingerprint_of
 from storage.oauth_states import is_issued, new_state
 from storage.timestamps import from_text, to_text
@@ -45,7 +45,7 @@ class Installations(AsyncInstallationStore):
     A workspace's own comes before its organisation's.
     """
 
-    def __init__(self, database: Database, vault: Vault, clock: Callable[[], datetime]) -> None:
+    def __init__(self, database: Database, vault: SecretBox, clock: Callable[[], datetime]) -> None:
         self._database = database
         self._vault = vault
         self._clock = clock
@@ -83,13 +83,13 @@ class Installations(AsyncInstallationStore):
     async def async_find_bot(
         self, *, enterprise_id: str | None, team_id: str | None, is_enterprise_install: bool | None = False
     ) -> Bot | None:
-        """The installation of a workspace, or of its organisation. Raises CannotOpen."""
+        """The installation of a workspace, or of its organisation. Raises DecryptionError."""
         if team_id and not is_enterprise_install and (bot := await self._read(team_id=team_id)) is not None:
             return bot
         return await self._read(enterprise_id=enterprise_id) if enterprise_id else None
 
     async def of_workspace(self, team: str) -> Bot | None:
-        """The installation of a workspace, or of the organisation that it was last seen in. Raises CannotOpen."""
+        """The installation of a workspace, or of the organisation that it was last seen in. Raises DecryptionError."""
         query = "SELECT enterprise_id FROM workspaces WHERE team_id = ?"
         row = await self._database.read(lambda db: db.execute(query, [team]).fetchone())
         return await self.async_find_bot(enterprise_id=row[0] if row else None, team_id=team)
@@ -184,10 +184,10 @@ class Installations(AsyncInstallationStore):
             "bot_token_expires_at": bot.bot_token_expires_at,
             "installed_at": bot.installed_at,
         }
-        return self._vault.seal(json.dumps(content), "slack", *_place(bot))
+        return self._vault.encrypt(json.dumps(content), "slack", *_place(bot))
 
 
-class KeptInstallation(Frozen):
+class KeptInstallation(FrozenModel):
     """An installation as it stands in a file. `token` is None where the key does not open it; `ends_at`: its end."""
 
     organisation: str
@@ -197,7 +197,7 @@ class KeptInstallation(Frozen):
     ends_at: datetime | None = None
 
 
-def kept_installations(path: Path, vault: Vault) -> list[KeptInstallation]:
+def kept_installations(path: Path, vault: SecretBox) -> list[KeptInstallation]:
     """What stands in a file, which a running bot may have open; nothing is changed. Raises sqlite3.DatabaseError."""
     if not path.exists():
         return []
@@ -210,11 +210,11 @@ def kept_installations(path: Path, vault: Vault) -> list[KeptInstallation]:
     return [_kept(row, vault) for row in rows]
 
 
-def _kept(row: Any, vault: Vault) -> KeptInstallation:
+def _kept(row: Any, vault: SecretBox) -> KeptInstallation:
     enterprise, team, _, name = row
     try:
         bot = _open(vault, row)
-    except CannotOpen:
+    except DecryptionError:
         return KeptInstallation(organisation=enterprise, team=team, name=name, token=None)
     ends = bot.bot_token_expires_at
     return KeptInstallation(
@@ -230,13 +230,13 @@ class TooManyTaken(Exception):
     """More installations come to their end at once than are let through."""
 
 
-class States(AsyncOAuthStateStore):
+class OAuthStates(AsyncOAuthStateStore):
     """The states of installations that somebody has begun: each is taken once, within ten minutes.
 
     Anybody may begin one, so nothing is kept until one is taken, and no more than MOST_TAKEN are taken in a minute.
     """
 
-    def __init__(self, database: Database, vault: Vault, clock: Callable[[], datetime]) -> None:
+    def __init__(self, database: Database, vault: SecretBox, clock: Callable[[], datetime]) -> None:
         self._database = database
         self._vault = vault
         self._clock = clock
@@ -280,9 +280,9 @@ def _place(bot: Bot) -> tuple[str, str]:
     return bot.enterprise_id or "", "" if bot.is_enterprise_install else bot.team_id or ""
 
 
-def _open(vault: Vault, row: Any) -> Bot:
-    """The installation in a row. Raises CannotOpen."""
-    return Bot(**json.loads(vault.open(row[2], "slack", row[0], row[1])))
+def _open(vault: SecretBox, row: Any) -> Bot:
+    """The installation in a row. Raises DecryptionError."""
+    return Bot(**json.loads(vault.decrypt(row[2], "slack", row[0], row[1])))
 
 
 def _where(enterprise: str | None, team: str | None) -> tuple[str, list[str]]:

@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 
 import sqlite_utils
 
-from domain.audit_log import Tampered
+from domain.audit_log import ChainBroken
 from storage.audit_log import reseal_chains
 from storage.audit_register import read_register, reseal_register, say_that_keys_changed
-from storage.encryption import CannotOpen, Vault
+from storage.encryption import DecryptionError, SecretBox
 from storage.pending_actions import signed_text, subject_of_proposal
 from storage.slack_messages import change_messages_about
 
@@ -20,7 +20,7 @@ from storage.slack_messages import change_messages_about
 _SIGNATURE = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
 
 
-class Unopened(Exception):
+class UndecryptableValue(Exception):
     """Some of what is sealed opens under none of the keys; `rows` says which by table and whose, and why."""
 
     def __init__(self, rows: Sequence[str]) -> None:
@@ -29,7 +29,7 @@ class Unopened(Exception):
 
 
 @dataclass(frozen=True)
-class Rotated:
+class RotationResult:
     """How many of each were sealed anew; `buttons`: open proposals whose buttons were signed anew."""
 
     accounts: int
@@ -48,7 +48,7 @@ class Rotated:
 
 
 @dataclass(frozen=True)
-class _Sealed:
+class _EncryptedColumn:
     """One table that holds what is sealed: the columns that name a row, what it is sealed for, and who that is.
 
     `needed` is the condition that somebody will open a row again; one that nobody will may open under no key.
@@ -63,10 +63,10 @@ class _Sealed:
 
 
 _TABLES = {
-    "accounts": _Sealed(
+    "accounts": _EncryptedColumn(
         "accounts", "sealed", ("team_id", "user_id", "provider"), "account", "of {1} in {0} at {2}"
     ),
-    "installations": _Sealed(
+    "installations": _EncryptedColumn(
         "installations",
         "sealed",
         ("enterprise_id", "team_id"),
@@ -74,16 +74,16 @@ _TABLES = {
         "of workspace {1} in organisation {0}",
     ),
     # Nobody opens again what was decided long ago.
-    "proposals": _Sealed(
+    "proposals": _EncryptedColumn(
         "proposals", "act", ("team_id", "id"), "proposal", "{1} in {0}", "state IN ('open', 'agreed')"
     ),
     # Whoever is in the midst of it signs in anew.
-    "sign_ins": _Sealed("sign_ins", "sealed", ("fingerprint",), "sign_in", "{0}", "0"),
+    "sign_ins": _EncryptedColumn("sign_ins", "sealed", ("fingerprint",), "sign_in", "{0}", "0"),
 }
 
 
-def rotate_key(db: sqlite_utils.Database, vault: Vault, at: datetime | None = None) -> Rotated:
-    """Seal what is under another key with the first one. Raises Unopened, and changes nothing then.
+def rotate_key(db: sqlite_utils.Database, vault: SecretBox, at: datetime | None = None) -> RotationResult:
+    """Seal what is under another key with the first one. Raises UndecryptableValue, and changes nothing then.
 
     Everything is opened, so that afterwards it is known that nothing needs another key.
     """
@@ -91,22 +91,24 @@ def rotate_key(db: sqlite_utils.Database, vault: Vault, at: datetime | None = No
     counts = {name: _reseal(db, vault, table, problems) for name, table in _TABLES.items()}
     try:
         ends, register = reseal_chains(db, vault), int(_reseal_register(db, vault))
-    except Tampered as problem:
+    except ChainBroken as problem:
         problems.append(str(problem))
         ends, register = 0, 0
     if problems:
-        raise Unopened(problems)
+        raise UndecryptableValue(problems)
     if register:
         say_that_keys_changed(db, vault, at or datetime.now(UTC))
-    return Rotated(**counts, audit_ends=ends, audit_register=register, buttons=_sign_buttons(db, vault))
+    return RotationResult(
+        **counts, audit_ends=ends, audit_register=register, buttons=_sign_buttons(db, vault)
+    )
 
 
-def _reseal_register(db: sqlite_utils.Database, vault: Vault) -> bool:
+def _reseal_register(db: sqlite_utils.Database, vault: SecretBox) -> bool:
     # One that has no seal yet gets it with the next entry, or by `buildbell audit --seal`.
     return read_register(db).seal is not None and reseal_register(db, vault)
 
 
-def _reseal(db: sqlite_utils.Database, vault: Vault, table: _Sealed, problems: list[str]) -> int:
+def _reseal(db: sqlite_utils.Database, vault: SecretBox, table: _EncryptedColumn, problems: list[str]) -> int:
     named = ", ".join(table.key)
     rows = db.execute(
         f"SELECT {named}, {table.column}, {table.needed} FROM {table.table} ORDER BY {named}"
@@ -114,20 +116,20 @@ def _reseal(db: sqlite_utils.Database, vault: Vault, table: _Sealed, problems: l
     resealed = 0
     for *key, sealed, needed in rows:
         try:
-            content = vault.open(sealed, table.place, *key)
-        except CannotOpen as problem:
+            content = vault.decrypt(sealed, table.place, *key)
+        except DecryptionError as problem:
             if needed:
                 problems.append(f"{table.table}: {table.whose.format(*key)}: {problem}")
             continue
         if not vault.is_current(sealed):
             where = " AND ".join(f"{column} = ?" for column in table.key)
-            new = vault.seal(content, table.place, *key)
+            new = vault.encrypt(content, table.place, *key)
             db.execute(f"UPDATE {table.table} SET {table.column} = ? WHERE {where}", [new, *key])
             resealed += 1
     return resealed
 
 
-def _sign_buttons(db: sqlite_utils.Database, vault: Vault) -> int:
+def _sign_buttons(db: sqlite_utils.Database, vault: SecretBox) -> int:
     """Sign the buttons of open proposals with the first key; their messages are changed by the bot."""
     signed = 0
     query = (

@@ -6,14 +6,14 @@ from datetime import datetime
 
 from domain.commands.shared_commands import TriggerBuild
 from domain.redaction.redactor import redact
-from storage.database import OfWorkspace
+from storage.database import WorkspaceDatabase
 from storage.timestamps import to_text
 
 
-class Starts:
+class LastTriggers:
     """The last order of each person for each app."""
 
-    def __init__(self, database: OfWorkspace, team: str) -> None:
+    def __init__(self, database: WorkspaceDatabase, team: str) -> None:
         self._database = database
         self._team = team
 

@@ -16,10 +16,10 @@ from pydantic import SecretStr
 
 from domain.credentials import Tokens
 from domain.provider import Provider
-from services.provider_spec import Owner
-from storage.accounts import NoKey
+from services.provider_spec import TokenOwner
+from storage.accounts import EncryptionKeyMissing
 from storage.database import Database
-from storage.encryption import CannotOpen, Vault
+from storage.encryption import DecryptionError, SecretBox
 from storage.hashing import fingerprint_of
 from storage.oauth_states import is_issued, new_state
 from storage.timestamps import to_text
@@ -33,7 +33,7 @@ _GROUPS, _GROUP = 4, 4
 
 
 @dataclass(frozen=True)
-class SignIn:
+class OAuthSession:
     """One that somebody has begun, with its secret (RFC 7636)."""
 
     team: str
@@ -42,30 +42,30 @@ class SignIn:
 
 
 @dataclass(frozen=True)
-class Allowed:
+class AuthorizedSession:
     """What somebody has allowed on the provider's page, or a token that they have given; and who they are there."""
 
     tokens: SecretStr | Tokens
-    owner: Owner
+    owner: TokenOwner
 
 
-class SignIns:
+class OAuthSessions:
     """All of them; everything secret is sealed. Without a vault nothing begins."""
 
-    def __init__(self, database: Database, vault: Vault | None) -> None:
+    def __init__(self, database: Database, vault: SecretBox | None) -> None:
         self._database = database
         self._vault = vault
 
     async def begin(self, team: str, person: str, provider: Provider, now: datetime) -> str:
-        """A new state, which nobody can guess. Raises NoKey, WorkspaceGone."""
+        """A new state, which nobody can guess. Raises EncryptionKeyMissing, WorkspaceGone."""
         if self._vault is None:
-            raise NoKey
+            raise EncryptionKeyMissing
         # A verifier is 43 to 128 letters of those that addresses may have (RFC 7636, 4.1).
         state, verifier = new_state(self._vault, _SIGN_IN, now + LIVES), secrets.token_urlsafe(48)
         await self._keep(state, team, person, provider, _BEGUN, verifier, now)
         return state
 
-    async def begun(self, state: str, provider: Provider, now: datetime) -> SignIn | None:
+    async def begun(self, state: str, provider: Provider, now: datetime) -> OAuthSession | None:
         """The one of this state, while it waits for somebody to come back; None where there is none."""
         if self._vault is None or not is_issued(self._vault, _SIGN_IN, state, now):
             return None  # anybody may ask, so the database is not asked about what is none of ours
@@ -74,7 +74,7 @@ class SignIns:
         row = await self._database.read(lambda db: db.execute(query, given).fetchone())
         return self._sign_in(row, state)
 
-    async def come_back(self, state: str, provider: Provider, now: datetime) -> SignIn | None:
+    async def come_back(self, state: str, provider: Provider, now: datetime) -> OAuthSession | None:
         """Take the one of this state, which is good no more; None where it was taken, or never was."""
         if await self.begun(state, provider, now) is None:
             return None
@@ -83,8 +83,13 @@ class SignIns:
         row = await self._database.write(lambda db: db.execute(query, given).fetchone())
         return self._sign_in(row, state)
 
-    async def allow(self, sign_in: SignIn, provider: Provider, allowed: Allowed, now: datetime) -> str:
-        """Keep what was allowed, for the one who began; returns the code for it. Raises NoKey, WorkspaceGone."""
+    async def allow(
+        self, sign_in: OAuthSession, provider: Provider, allowed: AuthorizedSession, now: datetime
+    ) -> str:
+        """Keep what was allowed, for the one who began; returns the code for it.
+
+        Raises EncryptionKeyMissing, WorkspaceGone.
+        """
         groups = ["".join(secrets.choice(_LETTERS) for _ in range(_GROUP)) for _ in range(_GROUPS)]
         code = "-".join(groups)
         tokens = allowed.tokens if isinstance(allowed.tokens, Tokens) else Tokens(access_token=allowed.tokens)
@@ -95,7 +100,7 @@ class SignIns:
 
     async def take(
         self, code: str, team: str, person: str, provider: Provider, now: datetime
-    ) -> Allowed | None:
+    ) -> AuthorizedSession | None:
         """What was allowed, for the one who began it and brings the code; None for anybody and anything else."""
         code = code.strip().upper()
         query = f"DELETE FROM sign_ins WHERE {_AT} AND team_id = ? AND user_id = ? RETURNING sealed"
@@ -105,15 +110,15 @@ class SignIns:
         if content is None:
             return None
         read = json.loads(content)
-        return Allowed(Tokens.unsealed(read["tokens"]), Owner.model_validate(read["owner"]))
+        return AuthorizedSession(Tokens.unsealed(read["tokens"]), TokenOwner.model_validate(read["owner"]))
 
     async def _keep(
         self, word: str, team: str, person: str, provider: Provider, state: str, content: str, now: datetime
     ) -> None:
         if self._vault is None:
-            raise NoKey
+            raise EncryptionKeyMissing
         fingerprint = fingerprint_of(word)
-        sealed = self._vault.seal(content, "sign_in", fingerprint)
+        sealed = self._vault.encrypt(content, "sign_in", fingerprint)
         row = [fingerprint, team, person, provider, state, sealed, to_text(now + LIVES)]
 
         def work(db: sqlite_utils.Database) -> None:
@@ -122,20 +127,20 @@ class SignIns:
 
         await self._database.of(team).write(work)
 
-    def _sign_in(self, row: tuple[str, str, str] | None, state: str) -> SignIn | None:
+    def _sign_in(self, row: tuple[str, str, str] | None, state: str) -> OAuthSession | None:
         if row is None:
             return None
         team, person, sealed = row
         verifier = self._open(sealed, state)
-        return SignIn(team, person, verifier) if verifier is not None else None
+        return OAuthSession(team, person, verifier) if verifier is not None else None
 
     def _open(self, sealed: str, word: str) -> str | None:
         """What was sealed; None where the key has changed meanwhile: they sign in anew."""
         if self._vault is None:
             return None
         try:
-            return self._vault.open(sealed, "sign_in", fingerprint_of(word))
-        except CannotOpen:
+            return self._vault.decrypt(sealed, "sign_in", fingerprint_of(word))
+        except DecryptionError:
             return None
 
 

@@ -10,18 +10,18 @@ import re
 import secrets
 from datetime import datetime
 
-from storage.encryption import Vault
+from storage.encryption import SecretBox
 
 _STATE = re.compile(r"(?P<ends>[0-9a-f]{1,12})-(?P<nonce>[0-9a-f]{64})-(?P<signature>[0-9a-f]{32})")
 
 
-def new_state(vault: Vault, use: str, ends: datetime) -> str:
+def new_state(vault: SecretBox, use: str, ends: datetime) -> str:
     """A state that nobody can guess, good for this use until then (in whole seconds)."""
     text = f"{int(ends.timestamp()):x}-{secrets.token_hex(32)}"
     return f"{text}-{vault.sign(_signed_text(use, text))}"
 
 
-def is_issued(vault: Vault, use: str, state: str, now: datetime) -> bool:
+def is_issued(vault: SecretBox, use: str, state: str, now: datetime) -> bool:
     """Whether the state was issued for this use, and its time has not run out; it may have been taken already."""
     found = _STATE.fullmatch(state)
     if found is None or int(found["ends"], 16) < now.timestamp():

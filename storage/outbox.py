@@ -9,17 +9,17 @@ from typing import Any
 
 import sqlite_utils
 
-from domain.build import App, Build, Frozen, State
+from domain.build import App, Build, BuildState, FrozenModel
 from domain.build_author import people_behind
 from domain.duration_estimate import MOST_SUCCESSES, usual_time
-from domain.failure_streak import Standing
+from domain.failure_streak import StreakState
 from domain.log.failure import Failure
-from domain.notifications.deploy_link import Tie
-from domain.notifications.rule import Happening, Terms
+from domain.notifications.deploy_link import DeployLink
+from domain.notifications.rule import BuildEvent, NotificationRule
 from domain.pipeline import Pipeline
 from domain.provider import Provider
 from domain.recipient import Recipient
-from messages.kit.message_state import Note
+from messages.kit.message_state import MessageState
 from storage.database import Database
 from storage.deploy_links import ties_of
 from storage.pipelines import pipeline_of
@@ -27,11 +27,11 @@ from storage.slack_messages import NewMessage
 from storage.started_runs import end_runs_in, is_followed_meanwhile, move_runs_to_starters
 from storage.subscriptions import end_those_told_once
 from storage.timestamps import from_text, to_text
-from storage.user_profiles import Known, everybody
+from storage.user_profiles import KnownUser, everybody
 from storage.watched_builds import successes_like
 
 
-class Owed(Frozen):
+class NewNotification(FrozenModel):
     """A message that a change owes to one subscription; with `due_at` not before then.
 
     `held_for` names the pipeline whose end it waits for; that end makes it due at once.
@@ -56,7 +56,7 @@ class Status(StrEnum):
     DROPPED = "dropped"
 
 
-class Notification(Frozen):
+class Notification(FrozenModel):
     """An owed message with what it tells of. `parcel` names the Slack message that carries or carried it.
 
     `mention` holds the Slack users whose build it is and who want to be mentioned where it fails; `usual` is how long a
@@ -74,13 +74,13 @@ class Notification(Frozen):
     app: App
     created_at: datetime
     status: Status
-    terms: Terms = Terms()
-    standing: Standing | None = None
+    terms: NotificationRule = NotificationRule()
+    standing: StreakState | None = None
     failure: Failure | None = None
     mention: tuple[str, ...] = ()
     usual: timedelta | None = None
     pipeline: Pipeline | None = None
-    ties: tuple[Tie, ...] = ()
+    ties: tuple[DeployLink, ...] = ()
     due_at: datetime | None = None
     parcel: str | None = None
     access_lost: bool = False
@@ -88,7 +88,7 @@ class Notification(Frozen):
     @property
     def broke(self) -> bool:
         """Whether it tells of a failure."""
-        return self.event == Happening.ENDED and self.build.state is State.FAILED
+        return self.event == BuildEvent.ENDED and self.build.state is BuildState.FAILED
 
 
 class Outbox:
@@ -356,7 +356,7 @@ def run_in(parcel: str) -> int | None:
     return int(number) if name == "run" and number.isdecimal() else None
 
 
-def owe(db: sqlite_utils.Database, owed: Sequence[Owed], at: datetime) -> int:
+def enqueue(db: sqlite_utils.Database, owed: Sequence[NewNotification], at: datetime) -> int:
     """Put the notifications into the outbox; for use inside a transaction. One that is there stays as it is.
 
     Returns how many were new.
@@ -443,7 +443,7 @@ _SELECT = """
 def _notifications(
     db: sqlite_utils.Database, where: str, arguments: Sequence[Any], limit: int
 ) -> list[Notification]:
-    known: dict[str, Known] = {}
+    known: dict[str, KnownUser] = {}
     found = []
     for row in db.execute(_SELECT.format(where=where), [*arguments, limit]):
         identity, subscription, team, channel, event, body, app, created_at, status, *more = row
@@ -463,8 +463,8 @@ def _notifications(
                 app=App.model_validate_json(app) if app else _unwatched(build, note),
                 created_at=from_text(created_at),
                 status=Status(status),
-                terms=Terms.model_validate_json(terms) if terms else Terms(),
-                standing=Standing.model_validate_json(standing) if standing else None,
+                terms=NotificationRule.model_validate_json(terms) if terms else NotificationRule(),
+                standing=StreakState.model_validate_json(standing) if standing else None,
                 # What a log says is for those who may read logs, and still may.
                 failure=Failure.model_validate_json(failure)
                 if failure and sees_logs and unseen is None
@@ -483,16 +483,16 @@ def _notifications(
     return found
 
 
-def _ties(db: sqlite_utils.Database, team: str, channel: str, build: Build) -> tuple[Tie, ...]:
+def _ties(db: sqlite_utils.Database, team: str, channel: str, build: Build) -> tuple[DeployLink, ...]:
     # A list of many builds is no place to ask for each: only one that has succeeded can be deployed.
-    if build.provider is not Provider.BITRISE or build.state is not State.SUCCEEDED:
+    if build.provider is not Provider.BITRISE or build.state is not BuildState.SUCCEEDED:
         return ()
     return tuple(ties_of(db, team, channel, build.app_slug))
 
 
 def _unwatched(build: Build, note: str | None) -> App:
     """The app of a build that nobody watches any more, as it was kept with the message about it."""
-    kept = Note.read(note).app
+    kept = MessageState.read(note).app
     if kept is not None and (kept.provider, kept.slug) == (build.provider, build.app_slug):
         return kept
     return App(provider=build.provider, slug=build.app_slug, title=build.app_slug)

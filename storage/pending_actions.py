@@ -12,17 +12,17 @@ from typing import Any
 import sqlite_utils
 import structlog
 
-from domain.access_policy import Who
-from domain.audit_log import Entry
-from domain.build import Frozen
+from domain.access_policy import Principals
+from domain.audit_log import AuditEntry
+from domain.build import FrozenModel
 from domain.message import Message
 from domain.recipient import Recipient
 from services.actions.action_types import Act, act_from
-from storage.accounts import NoKey
+from storage.accounts import EncryptionKeyMissing
 from storage.audit_log import append
 from storage.database import Database
-from storage.encryption import CannotOpen, Vault
-from storage.slack_messages import change_messages_about, owe_message
+from storage.encryption import DecryptionError, SecretBox
+from storage.slack_messages import change_messages_about, enqueue_message
 from storage.timestamps import from_text, to_text
 
 log = structlog.get_logger()
@@ -45,14 +45,14 @@ class ProposalState(StrEnum):
     EXPIRED = "expired"
 
 
-class Deciders(Frozen):
+class Approvers(FrozenModel):
     """Who decides: anybody of each of these but the one who asks, or (`themselves`) the one in whose name it is."""
 
-    who: tuple[Who, ...] = ()
+    who: tuple[Principals, ...] = ()
     themselves: bool = False
 
 
-class Proposal(Frozen):
+class PendingAction(FrozenModel):
     """One proposal. `execution` names the workflow's step that waits for it.
 
     `bound`: who asked, who decides, and until when are under the same seal as the act. Those that were made before
@@ -64,7 +64,7 @@ class Proposal(Frozen):
     channel: str
     asked_by: str
     act: Act
-    deciders: Deciders
+    deciders: Approvers
     asked_at: datetime
     expires_at: datetime
     state: ProposalState = ProposalState.OPEN
@@ -73,7 +73,7 @@ class Proposal(Frozen):
     bound: bool = True
 
 
-class Unreadable(Frozen):
+class Unreadable(FrozenModel):
     """A proposal that can't be opened: it was changed, or sealed with a key that is gone, or by a later version."""
 
     team: str
@@ -81,20 +81,20 @@ class Unreadable(Frozen):
     execution: str | None = None
 
 
-class Proposals:
+class PendingActions:
     """All of them, sealed: what a build is started with may hold secrets, and to agree is a right."""
 
-    def __init__(self, database: Database, vault: Vault | None) -> None:
+    def __init__(self, database: Database, vault: SecretBox | None) -> None:
         self._database = database
         self._vault = vault
 
-    def new(self, act: Act, **more: Any) -> Proposal:
+    def new(self, act: Act, **more: Any) -> PendingAction:
         """A proposal that nobody knows of yet."""
-        return Proposal(id=secrets.token_hex(16), act=act, **more)
+        return PendingAction(id=secrets.token_hex(16), act=act, **more)
 
-    async def begin(self, proposal: Proposal, message: Message, entry: Entry) -> None:
-        """Keep it, write it down, and ask in its channel. Raises NoKey, WorkspaceGone."""
-        sealed = self._the_vault().seal(_content(proposal), "proposal", proposal.team, proposal.id)
+    async def begin(self, proposal: PendingAction, message: Message, entry: AuditEntry) -> None:
+        """Keep it, write it down, and ask in its channel. Raises EncryptionKeyMissing, WorkspaceGone."""
+        sealed = self._the_vault().encrypt(_content(proposal), "proposal", proposal.team, proposal.id)
         row = [
             proposal.id,
             proposal.team,
@@ -114,24 +114,24 @@ class Proposals:
             marks = ", ".join("?" * len(row))
             db.execute(f"INSERT INTO proposals ({_FIELDS}) VALUES ({marks})", row)
             append(db, proposal.team, self._vault, entry, proposal.asked_at)
-            owe_message(
+            enqueue_message(
                 db, proposal.id, to, subject_of_proposal(proposal.id), message.encode(), proposal.asked_at
             )
 
         await self._database.of(proposal.team).write(work)
 
-    async def find_open(self, team: str, identity: str) -> Proposal | None:
-        """One of a workspace's proposals that nobody has decided yet. Raises NoKey, CannotOpen."""
+    async def find_open(self, team: str, identity: str) -> PendingAction | None:
+        """One of a workspace's proposals that nobody has decided yet. Raises EncryptionKeyMissing, DecryptionError."""
         query = f"SELECT {_FIELDS} FROM proposals WHERE team_id = ? AND id = ? AND state = 'open'"
         row = await self._database.read(lambda db: db.execute(query, [team, identity]).fetchone())
         return self._proposal(row) if row is not None else None
 
     async def conclude(
         self,
-        proposal: Proposal,
+        proposal: PendingAction,
         state: ProposalState,
         message: Message,
-        entry: Entry,
+        entry: AuditEntry,
         *,
         by: str | None,
         at: datetime,
@@ -155,25 +155,25 @@ class Proposals:
                 )
             if decided and to_asker is not None:
                 to = Recipient(team=proposal.team, channel=proposal.asked_by)
-                owe_message(db, f"{proposal.id}-asker", to, "notice decided", to_asker.encode(), at)
+                enqueue_message(db, f"{proposal.id}-asker", to, "notice decided", to_asker.encode(), at)
             return bool(decided)
 
         return await self._database.write(work)
 
-    async def finish(self, proposal: Proposal) -> None:
+    async def finish(self, proposal: PendingAction) -> None:
         """What came of it is known: what it was about is kept no longer."""
         query = (
             "UPDATE proposals SET state = 'done', act = '' WHERE team_id = ? AND id = ? AND state = 'agreed'"
         )
         await self._database.write(lambda db: db.execute(query, [proposal.team, proposal.id]))
 
-    async def cut_off(self, before: datetime) -> list[Proposal | Unreadable]:
+    async def cut_off(self, before: datetime) -> list[PendingAction | Unreadable]:
         """Those that were agreed to before then, and in whose midst a process was stopped."""
         query = f"SELECT {_FIELDS} FROM proposals WHERE state = 'agreed' AND decided_at < ?"
         rows = await self._database.read(lambda db: db.execute(query, [to_text(before)]).fetchall())
         return [self._any(row) for row in rows]
 
-    async def say(self, proposal: Proposal, message: Message) -> None:
+    async def say(self, proposal: PendingAction, message: Message) -> None:
         """Let its message say something else."""
         subject = subject_of_proposal(proposal.id)
         await self._database.write(
@@ -195,7 +195,7 @@ class Proposals:
 
         await self._database.write(work)
 
-    async def expired(self, now: datetime) -> list[Proposal | Unreadable]:
+    async def expired(self, now: datetime) -> list[PendingAction | Unreadable]:
         """Those of all workspaces that nobody has decided in time; one that can't be opened keeps no other open."""
         query = (
             f"SELECT {_FIELDS} FROM proposals WHERE state = 'open' AND expires_at <= ? ORDER BY expires_at"
@@ -209,34 +209,34 @@ class Proposals:
         [at] = await self._database.read(lambda db: db.execute(query).fetchone())
         return from_text(at)
 
-    def _the_vault(self) -> Vault:
+    def _the_vault(self) -> SecretBox:
         if self._vault is None:
-            raise NoKey
+            raise EncryptionKeyMissing
         return self._vault
 
-    def _any(self, row: Any) -> Proposal | Unreadable:
+    def _any(self, row: Any) -> PendingAction | Unreadable:
         try:
             return self._proposal(row)
-        except (NoKey, CannotOpen, ValueError) as problem:
+        except (EncryptionKeyMissing, DecryptionError, ValueError) as problem:
             # A ValueError's own words hold what was sealed.
             reason = type(problem).__name__ if isinstance(problem, ValueError) else str(problem)
             identity, team, *_, execution = row
             log.error("proposals.sealed", team=team, proposal=identity, reason=reason)
             return Unreadable(team=team, id=identity, execution=execution)
 
-    def _proposal(self, row: Any) -> Proposal:
-        """What the row holds. Raises CannotOpen where what is sealed does not say the same."""
+    def _proposal(self, row: Any) -> PendingAction:
+        """What the row holds. Raises DecryptionError where what is sealed does not say the same."""
         identity, team, channel, asked_by, sealed, deciders, asked_at, expires_at, state, by, execution = row
-        content = self._the_vault().open(sealed, "proposal", team, identity)
+        content = self._the_vault().decrypt(sealed, "proposal", team, identity)
         made = json.loads(content)
         bound = isinstance(made["act"], dict)  # before, the act alone was sealed, whose `act` is its name
-        proposal = Proposal(
+        proposal = PendingAction(
             id=identity,
             team=team,
             channel=channel,
             asked_by=asked_by,
             act=act_from(json.dumps(made["act"]) if bound else content),
-            deciders=Deciders.model_validate_json(deciders),
+            deciders=Approvers.model_validate_json(deciders),
             asked_at=from_text(asked_at),
             expires_at=from_text(expires_at),
             state=ProposalState(state),
@@ -245,16 +245,16 @@ class Proposals:
             bound=bound,
         )
         if bound and _bound_fields(proposal) != {name: made.get(name) for name in _BOUND}:
-            raise CannotOpen("who asked, who decides or until when was changed")
+            raise DecryptionError("who asked, who decides or until when was changed")
         return proposal
 
 
-def _content(proposal: Proposal) -> str:
+def _content(proposal: PendingAction) -> str:
     """What is sealed of a proposal: the act with its secrets, and what its row says in clear for looking it up."""
     return json.dumps({"act": json.loads(proposal.act.for_sealing()), **_bound_fields(proposal)})
 
 
-def _bound_fields(proposal: Proposal) -> dict[str, Any]:
+def _bound_fields(proposal: PendingAction) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(proposal.model_dump_json(include=_BOUND))
     return found
 

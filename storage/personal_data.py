@@ -1,8 +1,8 @@
 """One person in one workspace: everything that is held about them, handed over or erased.
 
 `storage.personal_data_columns` lists the columns that name people; export and erasure both go by that list, so that
-what is exported is what is erased. Builds belong to no workspace: of them a person is named by their Slack id, where Buildbell started them, and by
-the names that they are known by at the provider.
+what is exported is what is erased. Builds belong to no workspace; they name a person by their Slack id, where
+Buildbell started them, and by the names that they have at the provider.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from domain.audit_log import ERASED
 from domain.build_author import STARTED_BY, starter
 from domain.redaction.redactor import redact
 from storage.audit_log import erase_person, links_about
-from storage.encryption import Vault
+from storage.encryption import SecretBox
 from storage.pending_actions import withdraw_proposals
 from storage.personal_data_columns import COLUMNS, Columns
 from storage.subscriptions import end_access, end_subscription, select_subscriptions
@@ -34,7 +34,7 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Erased:
+class ErasureReport:
     """What erasing did: rows that went, rows that stay without the person by table, and entries of the audit log."""
 
     deleted: Mapping[str, int] = field(default_factory=dict)
@@ -64,19 +64,19 @@ def export_person(db: sqlite_utils.Database, team: str, user: str) -> dict[str, 
 
 
 def erase_everywhere(
-    db: sqlite_utils.Database, team: str, user: str, vault: Vault | None, at: datetime
-) -> Erased:
+    db: sqlite_utils.Database, team: str, user: str, vault: SecretBox | None, at: datetime
+) -> ErasureReport:
     """Delete what is the person's, and blank them in what others need; for use inside a transaction.
 
     A channel's subscription stays, made by nobody; what showed what the person could see is shown no more, and is told
-    no more once the bot finds their account gone. The audit log keeps what was done, without who. Raises Tampered where
-    the log's seal does not fit, or there is no key to go on from it.
+    no more once the bot finds their account gone. The audit log keeps what was done, without who. Raises ChainBroken
+    where the log's seal does not fit, or there is no key to go on from it.
     """
     person = _Person.find(db, team, user)
     end_access(db, team, user, at)
     blanked = {table: _blank(db, person, table) for table in COLUMNS}
     deleted = {table: _delete(db, person, table) for table in COLUMNS}
-    return Erased(
+    return ErasureReport(
         deleted={table: count for table, count in deleted.items() if count},
         blanked={table: count for table, count in blanked.items() if count},
         entries=erase_person(db, team, vault, user, at),

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import sqlite_utils
 
 from domain.build import PipelineRef
-from domain.build_sanitizer import pipeline_as_kept
-from domain.notifications.rule import Terms
+from domain.build_sanitizer import sanitized_pipeline
+from domain.notifications.rule import NotificationRule
 from domain.pipeline import Pipeline
 from domain.poll_state import FollowedPipeline
 from domain.provider import Provider
@@ -35,7 +35,7 @@ def followed_pipelines(db: sqlite_utils.Database, provider: Provider) -> list[Fo
     followed = (
         FollowedPipeline(app_slug=app, id=identity, attempt=int(attempt))
         for app, terms in db.execute(query, [provider])
-        for key in sorted(Terms.model_validate_json(terms).filter.attempts)
+        for key in sorted(NotificationRule.model_validate_json(terms).filter.attempts)
         for identity, attempt in [key.rsplit(" ", 1)]
     )
     return [
@@ -60,7 +60,7 @@ def save_pipelines(db: sqlite_utils.Database, pipelines: Iterable[Pipeline]) -> 
     For use inside a transaction.
     """
     for one in pipelines:
-        body = pipeline_as_kept(one).model_dump_json(exclude_none=True)
+        body = sanitized_pipeline(one).model_dump_json(exclude_none=True)
         changed = db.execute(
             "INSERT INTO pipelines (provider, pipeline_id, attempt, app_slug, ended, seen_at, body)"
             " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (provider, pipeline_id, attempt) DO UPDATE SET"

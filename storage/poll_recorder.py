@@ -7,19 +7,19 @@ from datetime import UTC, datetime
 
 import sqlite_utils
 
-from domain.build import Build, Change, State
-from domain.build_author import Names
-from domain.build_sanitizer import builds_as_kept
-from domain.failure_streak import Standing
-from domain.log.failure import of_words
-from domain.poll_state import Sighting, Snapshot
+from domain.build import Build, BuildChange, BuildState
+from domain.build_author import NameDirectory
+from domain.build_sanitizer import sanitized_builds
+from domain.failure_streak import StreakState
+from domain.log.failure import failure_from_text
+from domain.poll_state import PollSnapshot, Snapshot
 from domain.provider import Provider
 from storage.app_snapshots import keep_snapshot, still_stand
 from storage.database import Database
 from storage.empty_pipelines import end_runs_without_builds
 from storage.failure_analyses import note_failure, read_soon
 from storage.failure_streaks import advance_series
-from storage.outbox import Owed, owe
+from storage.outbox import NewNotification, enqueue
 from storage.pipelines import forget_pipelines, save_pipelines
 from storage.slack_messages import refresh_earlier_moments
 from storage.subscriptions import Subscription, subscriptions_of_apps
@@ -27,16 +27,24 @@ from storage.timestamps import from_text, to_text
 from storage.user_profiles import names_of
 from storage.watched_builds import by_slugs, known_states, save_builds
 
-Compare = Callable[[Sequence[Build], Mapping[str, State], Mapping[str, datetime | None]], Sequence[Change]]
+Compare = Callable[
+    [Sequence[Build], Mapping[str, BuildState], Mapping[str, datetime | None]], Sequence[BuildChange]
+]
 Match = Callable[
-    [Sequence[Change], Mapping[str, Standing], Sequence[Subscription], Mapping[str, Names], datetime],
-    Sequence[Owed],
+    [
+        Sequence[BuildChange],
+        Mapping[str, StreakState],
+        Sequence[Subscription],
+        Mapping[str, NameDirectory],
+        datetime,
+    ],
+    Sequence[NewNotification],
 ]
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
-class Recorder:
+class PollRecorder:
     """Turns a sighting into changes and notifications, all at once or not at all."""
 
     def __init__(self, database: Database, *, compare: Compare, match: Match) -> None:
@@ -44,7 +52,7 @@ class Recorder:
         self._compare = compare
         self._match = match
 
-    async def record(self, sighting: Sighting, *, at: datetime) -> Sequence[Change]:
+    async def record(self, sighting: PollSnapshot, *, at: datetime) -> Sequence[BuildChange]:
         """Compare the sighting with what is known, write what changed and what it makes owed.
 
         Returns the changes. The comparing happens inside the transaction, so no subscription that comes or goes
@@ -52,11 +60,13 @@ class Recorder:
         """
         return await self._database.write(lambda db: self._record(db, sighting, at))
 
-    async def owe(self, owed: Sequence[Owed], *, at: datetime) -> None:
+    async def owe(self, owed: Sequence[NewNotification], *, at: datetime) -> None:
         """Owe what time alone has brought about."""
-        await self._database.write(lambda db: owe(db, owed, at))
+        await self._database.write(lambda db: enqueue(db, owed, at))
 
-    def _record(self, db: sqlite_utils.Database, sighting: Sighting, at: datetime) -> Sequence[Change]:
+    def _record(
+        self, db: sqlite_utils.Database, sighting: PollSnapshot, at: datetime
+    ) -> Sequence[BuildChange]:
         snapshots, outdated = still_stand(db, sighting.provider, sighting.snapshots)
         _begin(db, sighting.provider, snapshots)
         builds = [build for build in sighting.builds if build.app_slug not in outdated]
@@ -66,9 +76,9 @@ class Recorder:
             _baselines(db, sighting),
         )
         if changes:
-            kept = builds_as_kept(change.build for change in changes)
+            kept = sanitized_builds(change.build for change in changes)
             changes = [
-                Change(build=build, was=change.was) for build, change in zip(kept, changes, strict=True)
+                BuildChange(build=build, was=change.was) for build, change in zip(kept, changes, strict=True)
             ]
             # In order of ending: so a series goes on, and so everybody is told.
             changes = sorted(changes, key=lambda change: _end(change.build))
@@ -78,14 +88,14 @@ class Recorder:
             subscriptions = subscriptions_of_apps(db, sighting.provider, apps)
             names = names_of(db, {one.team for one in subscriptions})
             owed = self._match(changes, standings, subscriptions, names, at)
-            owe(db, owed, at)
+            enqueue(db, owed, at)
             gone_on = [change.build.slug for change in changes if change.was is not None]
             refresh_earlier_moments(db, sighting.provider, gone_on)
             told = {one.build_slug for one in owed}
-            failed = [change.build for change in changes if change.build.state is State.FAILED]
+            failed = [change.build for change in changes if change.build.state is BuildState.FAILED]
             for build in failed:
                 if build.problem:
-                    note_failure(db, build.provider, build.slug, of_words(build.problem))
+                    note_failure(db, build.provider, build.slug, failure_from_text(build.problem))
             if sighting.logs:
                 read_soon(db, sighting.provider, [one.slug for one in failed if one.slug in told], at)
         for snapshot in snapshots:
@@ -102,7 +112,7 @@ def _begin(db: sqlite_utils.Database, provider: Provider, snapshots: Sequence[Sn
     """Know what is there of apps whose watching begins with this look; nobody is told of it."""
     for one in snapshots:
         if one.was is None:
-            builds = builds_as_kept(one.begins)
+            builds = sanitized_builds(one.begins)
             save_builds(db, builds, advance_series(db, [build for build in builds if build.ended]))
             # What the snapshot does not show is new, whenever the provider's clock says that it began.
             db.execute(
@@ -115,13 +125,13 @@ def _end(build: Build) -> tuple[datetime, int]:
     return build.finished_at or build.triggered_at or _LONG_AGO, build.number or 0
 
 
-def _baselines(db: sqlite_utils.Database, sighting: Sighting) -> dict[str, datetime | None]:
+def _baselines(db: sqlite_utils.Database, sighting: PollSnapshot) -> dict[str, datetime | None]:
     query = "SELECT app_slug, baseline_at FROM watched_apps WHERE provider = ? AND app_slug IN ({marks})"
     slugs = sorted({build.app_slug for build in sighting.builds})
     return {slug: from_text(at) for slug, at in by_slugs(db, query, sighting.provider, slugs)}
 
 
-def _remember_look(db: sqlite_utils.Database, sighting: Sighting) -> None:
+def _remember_look(db: sqlite_utils.Database, sighting: PollSnapshot) -> None:
     provider = sighting.provider
     db.conn.executemany(
         "UPDATE watched_apps SET joined = 1 WHERE provider = ? AND app_slug = ?",

@@ -8,70 +8,70 @@ from datetime import UTC, datetime
 from storage.access_rules import Policies
 from storage.accounts import Accounts
 from storage.audit_log import Audit, begin_if_new
-from storage.build_requests import Requests
+from storage.build_requests import BuildRequests
 from storage.channel_settings import Channels
 from storage.database import Database
-from storage.deploy_links import Ties
-from storage.encryption import SHORTEST_KEY, Vault
-from storage.failure_analyses import Failures
-from storage.last_triggers import Starts
-from storage.oauth_sessions import SignIns
+from storage.deploy_links import DeployLinks
+from storage.encryption import SHORTEST_KEY, SecretBox
+from storage.failure_analyses import FailureAnalyses
+from storage.last_triggers import LastTriggers
+from storage.oauth_sessions import OAuthSessions
 from storage.outbox import Outbox
-from storage.pending_actions import Proposals
+from storage.pending_actions import PendingActions
 from storage.slack_deliveries import Deliveries
 from storage.slack_messages import Messages
 from storage.started_runs import unfollow_forgotten_runs
 from storage.subscriptions import Subscriptions
 from storage.temporary_files import PassingFiles, forget_file, next_file, passed_files
 from storage.timestamps import to_text
-from storage.user_profiles import People
+from storage.user_profiles import UserProfiles
 from storage.watched_builds import Watching
-from storage.workflow_steps import Steps
+from storage.workflow_steps import WorkflowSteps
 from storage.workspace_removal import WITH_TOKENS, known_teams, wipe_workspace
 from storage.workspace_subscriptions import WorkspaceSubscriptions
 
 
-class WorkspaceStorage:
+class WorkspaceRepositories:
     """What one workspace has told the bot: no query of these reads or changes another one's rows.
 
     Whatever writes raises WorkspaceGone once the workspace was wiped.
     """
 
-    def __init__(self, storage: Storage, team: str) -> None:
+    def __init__(self, storage: Repositories, team: str) -> None:
         database, vault = storage.database.of(team), storage.vault
         self.team = team
         self.accounts = Accounts(database, team, vault)
         self.audit = Audit(database, team, vault)
         self.channels = Channels(database, team)
         self.passing_files = PassingFiles(database, team)
-        self.people = People(database, team)
+        self.people = UserProfiles(database, team)
         self.policies = Policies(database, team)
-        self.starts = Starts(database, team)
+        self.starts = LastTriggers(database, team)
         self.subscriptions = WorkspaceSubscriptions(database, team, storage.subscriptions)
-        self.ties = Ties(database, team)
+        self.ties = DeployLinks(database, team)
 
 
-class Storage:
+class Repositories:
     """The bot's memory: one attribute per aggregate. What is seen at the provider belongs to no workspace.
 
     Without a `vault` nothing that must be sealed is kept.
     """
 
-    def __init__(self, database: Database, vault: Vault | None = None) -> None:
+    def __init__(self, database: Database, vault: SecretBox | None = None) -> None:
         self.database = database
         self.vault = vault
         database.before_each_write(lambda db, team: begin_if_new(db, vault, team, datetime.now(UTC)))
         # What only has to be known again as ours: without a key, for as long as this process lives.
-        self.signing = vault if vault is not None else Vault([secrets.token_urlsafe(SHORTEST_KEY)])
+        self.signing = vault if vault is not None else SecretBox([secrets.token_urlsafe(SHORTEST_KEY)])
         self.subscriptions = Subscriptions(database)
         self.watching = Watching(database)
         self.outbox = Outbox(database)
         self.messages = Messages(database)
-        self.failures = Failures(database)
-        self.requests = Requests(database)
-        self.proposals = Proposals(database, vault)
-        self.sign_ins = SignIns(database, vault)
-        self.steps = Steps(database)
+        self.failures = FailureAnalyses(database)
+        self.requests = BuildRequests(database)
+        self.proposals = PendingActions(database, vault)
+        self.sign_ins = OAuthSessions(database, vault)
+        self.steps = WorkflowSteps(database)
         self.deliveries = Deliveries(database)
 
     async def accounts_to_check(self, before: datetime, most: int) -> list[tuple[str, str]]:
@@ -120,6 +120,6 @@ class Storage:
         )
         self.subscriptions.changed()
 
-    def of(self, team: str) -> WorkspaceStorage:
+    def of(self, team: str) -> WorkspaceRepositories:
         """One workspace's part of it."""
-        return WorkspaceStorage(self, team)
+        return WorkspaceRepositories(self, team)

@@ -8,7 +8,7 @@ import sqlite_utils
 
 from storage.audit_log import prune_audit
 from storage.database import Database
-from storage.encryption import Vault
+from storage.encryption import SecretBox
 from storage.timestamps import to_text
 
 # So many rows at a time, so that nobody waits long for the database meanwhile.
@@ -61,7 +61,11 @@ _STEPS = (
 
 
 async def prune(
-    database: Database, *, before: datetime, audit_before: datetime | None = None, vault: Vault | None = None
+    database: Database,
+    *,
+    before: datetime,
+    audit_before: datetime | None = None,
+    vault: SecretBox | None = None,
 ) -> int:
     """Forget what is older than `before`, and of the audit log what is older than `audit_before`.
 

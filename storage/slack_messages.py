@@ -10,11 +10,11 @@ from typing import Any
 
 import sqlite_utils
 
-from domain.build import App, Frozen
+from domain.build import App, FrozenModel
 from domain.pipeline import Pipeline
 from domain.provider import Provider
 from domain.recipient import Recipient
-from messages.kit.message_state import CardNote
+from messages.kit.message_state import CardState
 from storage.database import Database, WorkspaceGone
 from storage.timestamps import from_text, to_text
 
@@ -30,7 +30,7 @@ class MessageStatus(StrEnum):
     GONE = "gone"
 
 
-class NewMessage(Frozen):
+class NewMessage(FrozenModel):
     """A message about to be sent. `thread` is the parcel that it answers; `content` a whole message as JSON.
 
     `thread_ts` names a message of somebody else's that it answers.
@@ -70,7 +70,7 @@ class SlackMessage(NewMessage):
         return self.thread_ts or self.ts
 
 
-class RunningMessage(Frozen):
+class RunningMessage(FrozenModel):
     """A message in Slack that shows something which has not ended yet.
 
     `since` is when that began, by its provider's clock.
@@ -134,7 +134,7 @@ class Messages:
         """
         with suppress(WorkspaceGone):
             await self._database.of(to.team).write(
-                lambda db: owe_message(db, parcel, to, subject, content, at)
+                lambda db: enqueue_message(db, parcel, to, subject, content, at)
             )
 
     async def refresh(self, parcel: str, note: str | None = None) -> None:
@@ -150,7 +150,7 @@ class Messages:
     async def end_snoozes(self, now: datetime) -> datetime | None:
         """Have cards brought up to date whose snooze has run out; returns when the next one does."""
         kept = await self._database.read(lambda db: db.execute(_SNOOZED).fetchall())
-        snoozed = [(parcel, note, CardNote.read(note)) for parcel, note in kept]
+        snoozed = [(parcel, note, CardState.read(note)) for parcel, note in kept]
         over = [
             # Somebody may have changed it meanwhile.
             (one.model_copy(update={"snoozed_until": None, "snoozed_by": None}).encode(), parcel, note)
@@ -167,7 +167,7 @@ class Messages:
         return await self._database.read(lambda db: _select(db, where, arguments))
 
 
-def owe_message(
+def enqueue_message(
     db: sqlite_utils.Database,
     parcel: str,
     to: Recipient,

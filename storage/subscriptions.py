@@ -11,9 +11,9 @@ from typing import Any
 
 import sqlite_utils
 
-from domain.build import App, Frozen
-from domain.build_author import Names
-from domain.notifications.rule import Terms
+from domain.build import App, FrozenModel
+from domain.build_author import NameDirectory
+from domain.notifications.rule import NotificationRule
 from domain.provider import Provider
 from domain.recipient import Recipient
 from storage.database import Database
@@ -26,7 +26,7 @@ from storage.watched_builds import end_watching
 EVERY_APP = ""
 
 
-class Stopped(StrEnum):
+class StopReason(StrEnum):
     """Why a subscription is told nothing: by Slack's error for its channel, because somebody paused it, or because
     whoever made it can't see the app any more.
     """
@@ -39,25 +39,25 @@ class Stopped(StrEnum):
     UNSEEN = "unseen"
 
 
-class SeenAs(StrEnum):
+class AccessSource(StrEnum):
     """Whose access a subscription shows: the bot's own token's, or that of the person who made it."""
 
     SERVICE = "service"
     OWN = "own"
 
 
-class Scope(Frozen):
+class Scope(FrozenModel):
     """What a subscription may show: no more than its maker sees.
 
     `apps`, where it is for all apps, names those that they see; None: all. `logs`: they may read logs, too.
     """
 
-    seen_as: SeenAs = SeenAs.SERVICE
+    seen_as: AccessSource = AccessSource.SERVICE
     apps: frozenset[str] | None = None
     logs: bool = True
 
 
-class Subscription(Frozen):
+class Subscription(FrozenModel):
     """One channel's or person's standing order for an app's builds; without an app, for those of every watched app of
     the provider.
 
@@ -72,7 +72,7 @@ class Subscription(Frozen):
     channel: str
     provider: Provider = Provider.BITRISE
     app: App | None
-    terms: Terms
+    terms: NotificationRule
     created_by: str
     created_at: datetime
     stopped: str | None = None
@@ -170,7 +170,7 @@ class Subscriptions:
         row = [to_text(at), *scope_row(scope)[1:], to_text(unsure_since), *_same(subscription, account)]
         await self._database.write(lambda db: db.execute(query, row))
 
-    async def names(self, teams: Iterable[str]) -> dict[str, Names]:
+    async def names(self, teams: Iterable[str]) -> dict[str, NameDirectory]:
         """What people are known by, in each of the workspaces."""
         return await self._database.read(lambda db: names_of(db, teams))
 
@@ -314,7 +314,7 @@ def select_subscriptions(
             created_at=from_text(at),
             stopped=stopped,
             scope=Scope(
-                seen_as=SeenAs(seen_as),
+                seen_as=AccessSource(seen_as),
                 apps=frozenset(json.loads(apps)) if apps is not None else None,
                 logs=bool(logs),
             ),
@@ -347,9 +347,9 @@ def select_subscriptions(
 
 
 @lru_cache(maxsize=1000)
-def _terms(words: str) -> Terms:
+def _terms(words: str) -> NotificationRule:
     """The terms in a column; frozen, and the same words for most subscriptions."""
-    return Terms.model_validate_json(words)
+    return NotificationRule.model_validate_json(words)
 
 
 @lru_cache(maxsize=1000)

@@ -6,14 +6,14 @@ from datetime import datetime
 
 import sqlite_utils
 
-from storage.database import OfWorkspace
+from storage.database import WorkspaceDatabase
 from storage.timestamps import from_text, to_text
 
 
 class PassingFiles:
     """One workspace's."""
 
-    def __init__(self, database: OfWorkspace, team: str) -> None:
+    def __init__(self, database: WorkspaceDatabase, team: str) -> None:
         self._database = database
         self._team = team
 

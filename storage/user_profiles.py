@@ -7,9 +7,9 @@ from collections.abc import Iterable
 
 import sqlite_utils
 
-from domain.build import Frozen
-from domain.build_author import Names
-from storage.database import OfWorkspace
+from domain.build import FrozenModel
+from domain.build_author import NameDirectory
+from storage.database import WorkspaceDatabase
 
 
 class NameTaken(Exception):
@@ -20,7 +20,7 @@ class NameTaken(Exception):
         super().__init__(f"{name} is claimed by somebody else.")
 
 
-class Person(Frozen):
+class UserProfile(FrozenModel):
     """One person: the name at Bitrise that they claimed, their e-mail address, and what they want."""
 
     user: str
@@ -29,29 +29,29 @@ class Person(Frozen):
     mention: bool = False
 
 
-class Known(Frozen):
+class KnownUser(FrozenModel):
     """Everybody in a workspace, for matching: names by Slack id, and who wants to be mentioned."""
 
-    names: Names
+    names: NameDirectory
     mentioned: frozenset[str]
 
 
-class People:
+class UserProfiles:
     """All people of one workspace who have said something about themselves."""
 
-    def __init__(self, database: OfWorkspace, team: str) -> None:
+    def __init__(self, database: WorkspaceDatabase, team: str) -> None:
         self._database = database
         self._team = team
 
-    async def find(self, user: str) -> Person:
+    async def find(self, user: str) -> UserProfile:
         """The person; a blank one where nothing is known."""
         query = "SELECT name, email, mention FROM people WHERE team_id = ? AND user_id = ?"
         row = await self._database.read(lambda db: db.execute(query, [self._team, user]).fetchone())
         if row is None:
-            return Person(user=user)
-        return Person(user=user, name=row[0], email=row[1], mention=bool(row[2]))
+            return UserProfile(user=user)
+        return UserProfile(user=user, name=row[0], email=row[1], mention=bool(row[2]))
 
-    async def known(self) -> Known:
+    async def known(self) -> KnownUser:
         """Everybody."""
         return await self._database.read(lambda db: everybody(db, self._team))
 
@@ -69,7 +69,7 @@ class People:
 
         await self._database.write(work)
 
-    async def save(self, person: Person) -> None:
+    async def save(self, person: UserProfile) -> None:
         """Remember the person. Raises NameTaken where the name is somebody else's."""
 
         def work(db: sqlite_utils.Database) -> None:
@@ -95,18 +95,18 @@ class People:
         await self._database.write(work)
 
 
-def everybody(db: sqlite_utils.Database, team: str) -> Known:
+def everybody(db: sqlite_utils.Database, team: str) -> KnownUser:
     """Everybody in a workspace; for use where a database is at hand."""
     query = "SELECT user_id, name, email, mention FROM people WHERE team_id = ?"
     rows = db.execute(query, [team]).fetchall()
-    return Known(
-        names=Names(
+    return KnownUser(
+        names=NameDirectory(
             team, {user: frozenset(one for one in (name, email) if one) for user, name, email, _ in rows}
         ),
         mentioned=frozenset(user for user, _, _, mention in rows if mention),
     )
 
 
-def names_of(db: sqlite_utils.Database, teams: Iterable[str]) -> dict[str, Names]:
+def names_of(db: sqlite_utils.Database, teams: Iterable[str]) -> dict[str, NameDirectory]:
     """What people are known by, in each of the workspaces; for use where a database is at hand."""
     return {team: everybody(db, team).names for team in set(teams)}

@@ -26,7 +26,7 @@ WHY = "restored"
 
 
 @dataclass(frozen=True)
-class Beginning:
+class WatchBaseline:
     """What there is at the provider now: each app's newest and open builds by its slug, and what waits for approval."""
 
     builds: Mapping[str, Baseline] = field(default_factory=dict)
@@ -38,7 +38,7 @@ def watched_apps(db: sqlite_utils.Database) -> list[App]:
     return [App.model_validate_json(body) for (body,) in db.execute("SELECT body FROM watched_apps")]
 
 
-def watch_anew(db: sqlite_utils.Database, beginning: Beginning, at: datetime) -> int:
+def reset_watching(db: sqlite_utils.Database, beginning: WatchBaseline, at: datetime) -> int:
     """Drop what is owed, and begin the watching of each app with what is there, or with the time where that is unknown.
 
     What has ended by then is told to nobody, what is open is followed to its end. Returns how many notifications were

@@ -7,10 +7,10 @@ from datetime import datetime
 
 import sqlite_utils
 
-from domain.build import App, Build, Frozen, State
-from domain.build_sanitizer import builds_as_kept
-from domain.failure_streak import Standing
-from domain.poll_state import Baseline, OpenBuild, WatchedApp, WatchState
+from domain.build import App, Build, BuildState, FrozenModel
+from domain.build_sanitizer import sanitized_builds
+from domain.failure_streak import StreakState
+from domain.poll_state import Baseline, OpenBuild, PolledApp, PollState
 from domain.provider import Provider
 from storage.app_snapshots import forget_snapshot, keep_snapshot, note_restart, restarts, snapshots
 from storage.database import Database
@@ -22,11 +22,11 @@ from storage.timestamps import from_text, to_text
 _PARAMETERS = 900
 
 
-class SeenBuild(Frozen):
+class SeenBuild(FrozenModel):
     """A build as the watcher last saw it, and its place in its series once it has ended."""
 
     build: Build
-    standing: Standing | None = None
+    standing: StreakState | None = None
 
 
 class Watching:
@@ -36,8 +36,8 @@ class Watching:
         self._database = database
 
     async def state(
-        self, token: str, provider: Provider, apps: Mapping[str, WatchedApp] | None = None
-    ) -> WatchState:
+        self, token: str, provider: Provider, apps: Mapping[str, PolledApp] | None = None
+    ) -> PollState:
         """What the next look with the token needs to know; `apps` are taken as known where they are given."""
         return await self._database.read(lambda db: _state(db, token, provider, apps))
 
@@ -47,7 +47,7 @@ class Watching:
         row = await self._database.read(lambda db: db.execute(query, [provider, slug]).fetchone())
         if row is None:
             return None
-        standing = Standing.model_validate_json(row[1]) if row[1] else None
+        standing = StreakState.model_validate_json(row[1]) if row[1] else None
         return SeenBuild(build=Build.model_validate_json(row[0]), standing=standing)
 
     async def apps(self, provider: Provider) -> list[App]:
@@ -57,7 +57,7 @@ class Watching:
             lambda db: [App.model_validate_json(body) for (body,) in db.execute(query, [provider])]
         )
 
-    async def states(self, provider: Provider, slugs: Sequence[str]) -> dict[str, State]:
+    async def states(self, provider: Provider, slugs: Sequence[str]) -> dict[str, BuildState]:
         """The states of those of the builds that are known."""
         return await self._database.read(lambda db: known_states(db, provider, slugs))
 
@@ -106,7 +106,7 @@ def begin_watching(db: sqlite_utils.Database, app: App, baseline: Baseline) -> N
     )
     if added.rowcount:
         # Nothing of it is told, but what comes next is measured by it: was the branch red or green?
-        builds = builds_as_kept(baseline.builds)
+        builds = sanitized_builds(baseline.builds)
         ended = sorted((one for one in builds if one.ended), key=lambda one: one.number or 0)
         save_builds(db, builds, advance_series(db, ended))
         if baseline.snapshot is not None:
@@ -125,7 +125,7 @@ def end_watching(db: sqlite_utils.Database, app: App) -> None:
 
 
 def save_builds(
-    db: sqlite_utils.Database, builds: Sequence[Build], standings: Mapping[str, Standing]
+    db: sqlite_utils.Database, builds: Sequence[Build], standings: Mapping[str, StreakState]
 ) -> None:
     """Remember the builds as they are now, and their places in their series; for use inside a transaction."""
     db.conn.executemany(
@@ -177,10 +177,12 @@ def successes_like(db: sqlite_utils.Database, build: Build, most: int) -> list[B
     return [Build.model_validate_json(body) for (body,) in found]
 
 
-def known_states(db: sqlite_utils.Database, provider: Provider, slugs: Sequence[str]) -> dict[str, State]:
+def known_states(
+    db: sqlite_utils.Database, provider: Provider, slugs: Sequence[str]
+) -> dict[str, BuildState]:
     """The states of those of the builds that are known; for use where a database is at hand."""
     query = "SELECT build_slug, state FROM builds WHERE provider = ? AND build_slug IN ({marks})"
-    return {slug: State(state) for slug, state in by_slugs(db, query, provider, slugs)}
+    return {slug: BuildState(state) for slug, state in by_slugs(db, query, provider, slugs)}
 
 
 def by_slugs(
@@ -192,7 +194,7 @@ def by_slugs(
         yield from db.execute(query.format(marks=", ".join("?" * len(some))), [provider, *some])
 
 
-def _apps(db: sqlite_utils.Database, provider: Provider) -> dict[str, WatchedApp]:
+def _apps(db: sqlite_utils.Database, provider: Provider) -> dict[str, PolledApp]:
     rows = db.execute(
         "SELECT app_slug, body, joined, baseline_at,"
         " (SELECT MAX(triggered_at) FROM builds WHERE builds.provider = watched_apps.provider"
@@ -201,7 +203,7 @@ def _apps(db: sqlite_utils.Database, provider: Provider) -> dict[str, WatchedApp
         [provider],
     )
     return {
-        slug: WatchedApp(
+        slug: PolledApp(
             app=App.model_validate_json(body), since=from_text(newest or baseline), joined=bool(joined)
         )
         for slug, body, joined, baseline, newest in rows
@@ -209,17 +211,17 @@ def _apps(db: sqlite_utils.Database, provider: Provider) -> dict[str, WatchedApp
 
 
 def _state(
-    db: sqlite_utils.Database, token: str, provider: Provider, apps: Mapping[str, WatchedApp] | None
-) -> WatchState:
+    db: sqlite_utils.Database, token: str, provider: Provider, apps: Mapping[str, PolledApp] | None
+) -> PollState:
     open_builds = db.execute(
         "SELECT app_slug, build_slug, state, misses FROM builds WHERE provider = ? AND ended = 0", [provider]
     )
     look = db.execute("SELECT per_app_since, seen_until FROM looks WHERE token = ?", [token]).fetchone()
     # Not validated again: it may hold ten thousand apps, and all of it was made of models.
-    return WatchState.model_construct(
+    return PollState.model_construct(
         apps=_apps(db, provider) if apps is None else apps,
         open_builds={
-            slug: OpenBuild(app_slug=app, slug=slug, state=State(state), misses=misses)
+            slug: OpenBuild(app_slug=app, slug=slug, state=BuildState(state), misses=misses)
             for app, slug, state, misses in open_builds
         },
         per_app_since=from_text(look[0]) if look else None,

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from domain.build import Frozen
+from domain.build import FrozenModel
 from storage.database import Database
 from storage.timestamps import from_text, to_text
 
 
-class Wait(Frozen):
+class WaitingStep(FrozenModel):
     """A step that waits for a build's end: `execution` is Slack's name for it, and after `until` it is given up."""
 
     team: str
@@ -21,14 +21,14 @@ class Wait(Frozen):
     until: datetime
 
 
-class Outcome(Frozen):
+class Outcome(FrozenModel):
     """What came of a step: what the workflow goes on with, or why it can't."""
 
     outputs: Mapping[str, Any] | None = None
     error: str | None = None
 
 
-class Steps:
+class WorkflowSteps:
     """Each step once, however often Slack asks for it; what waits or is owed survives a restart."""
 
     def __init__(self, database: Database) -> None:
@@ -45,7 +45,7 @@ class Steps:
         row = [team, execution, kind, to_text(at)]
         return await self._database.of(team).write(lambda db: db.execute(query, row).rowcount) == 1
 
-    async def wait(self, wait: Wait) -> None:
+    async def wait(self, wait: WaitingStep) -> None:
         """Let the step wait for the build's end."""
         query = "UPDATE workflow_steps SET app_slug = ?, build_slug = ?, until = ? WHERE team_id = ? AND execution = ?"
         row = [wait.app_slug, wait.build_slug, to_text(wait.until), wait.team, wait.execution]
@@ -64,7 +64,7 @@ class Steps:
         query = "UPDATE workflow_steps SET ended = 1 WHERE team_id = ? AND execution = ?"
         await self._database.write(lambda db: db.execute(query, [team, execution]))
 
-    async def waiting(self) -> list[Wait]:
+    async def waiting(self) -> list[WaitingStep]:
         """What waits, the oldest first."""
         query = (
             "SELECT team_id, execution, app_slug, build_slug, until FROM workflow_steps"
@@ -72,7 +72,9 @@ class Steps:
         )
         return await self._database.read(
             lambda db: [
-                Wait(team=team, execution=execution, app_slug=app, build_slug=build, until=from_text(until))
+                WaitingStep(
+                    team=team, execution=execution, app_slug=app, build_slug=build, until=from_text(until)
+                )
                 for team, execution, app, build, until in db.execute(query)
             ]
         )

@@ -8,7 +8,7 @@ import sqlite_utils
 
 from storage.audit_log import wipe_audit
 from storage.database import Database
-from storage.encryption import Vault
+from storage.encryption import SecretBox
 from storage.secure_deletion import mark_for_rewriting
 from storage.subscriptions import end_subscription, select_subscriptions
 
@@ -41,7 +41,7 @@ def known_teams(db: sqlite_utils.Database) -> list[str]:
 
 
 def wipe_workspace(
-    db: sqlite_utils.Database, team: str, database: Database, vault: Vault | None, at: datetime
+    db: sqlite_utils.Database, team: str, database: Database, vault: SecretBox | None, at: datetime
 ) -> None:
     """Forget all that a workspace has told the bot; apps that nobody else waits for are watched no longer."""
     for subscription in select_subscriptions(db, "team_id = ?", [team]):

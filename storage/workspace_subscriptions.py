@@ -8,20 +8,20 @@ from typing import Any
 
 import sqlite_utils
 
-from domain.build import App, Frozen
-from domain.notifications.rule import Happening, Terms
+from domain.build import App, FrozenModel
+from domain.notifications.rule import BuildEvent, NotificationRule
 from domain.poll_state import Baseline
 from domain.provider import Provider
 from domain.recipient import Recipient
-from storage.database import OfWorkspace
-from storage.outbox import Owed, owe, run_parcel
-from storage.slack_messages import owe_message
+from storage.database import WorkspaceDatabase
+from storage.outbox import NewNotification, enqueue, run_parcel
+from storage.slack_messages import enqueue_message
 from storage.started_runs import NOT_SEEN, take_over, unfollow
 from storage.subscriptions import (
     EVERY_APP,
+    AccessSource,
     Scope,
-    SeenAs,
-    Stopped,
+    StopReason,
     Subscription,
     Subscriptions,
     end_subscription,
@@ -40,7 +40,7 @@ EVERYTHING = Scope()
 _MOST_BUILDS = 50
 
 
-class StartedRun(Frozen):
+class StartedRun(FrozenModel):
     """What somebody has just started, as `terms` name it, and the message that says so and follows it.
 
     `subject` is what the message is about, `content` what it says at first, and `note` what it says above all else;
@@ -48,7 +48,7 @@ class StartedRun(Frozen):
     """
 
     app: App
-    terms: Terms
+    terms: NotificationRule
     key: str
     subject: str
     content: str
@@ -59,7 +59,7 @@ class StartedRun(Frozen):
 class WorkspaceSubscriptions:
     """The first subscription for an app begins the watching, the last one's going ends it."""
 
-    def __init__(self, database: OfWorkspace, team: str, everybodys: Subscriptions) -> None:
+    def __init__(self, database: WorkspaceDatabase, team: str, everybodys: Subscriptions) -> None:
         self._database = database
         self._team = team
         self._everybodys = everybodys
@@ -75,7 +75,7 @@ class WorkspaceSubscriptions:
         *,
         channel: str,
         app: App | None,
-        terms: Terms,
+        terms: NotificationRule,
         by: str,
         at: datetime,
         baseline: Baseline | None,
@@ -132,20 +132,20 @@ class WorkspaceSubscriptions:
             to = Recipient(team=self._team, channel=channel)
             parcel = run_parcel(identity, run.key)
             if run.thread_ts is not None or not take_over(db, to, run.subject, run.note):
-                owe_message(
+                enqueue_message(
                     db, parcel, to, run.subject, run.content, at, note=run.note, thread_ts=run.thread_ts
                 )
             seen = latest_builds(db, app, _MOST_BUILDS)
-            owe(
+            enqueue(
                 db,
                 [
-                    Owed(
+                    NewNotification(
                         subscription_id=identity,
                         team=self._team,
                         channel=channel,
                         provider=app.provider,
                         build_slug=build.slug,
-                        event=Happening.ENDED if build.ended else Happening.STARTED,
+                        event=BuildEvent.ENDED if build.ended else BuildEvent.STARTED,
                     )
                     for build in seen
                     if run.terms.filter.match(build)
@@ -162,7 +162,7 @@ class WorkspaceSubscriptions:
         channel: str,
         provider: Provider,
         slug: str,
-        terms: Terms,
+        terms: NotificationRule,
         by: str,
         at: datetime,
         scope: Scope,
@@ -181,7 +181,7 @@ class WorkspaceSubscriptions:
         self._stand_in_sight(db, identity, scope, at)
         return identity
 
-    async def change(self, subscription: Subscription, terms: Terms) -> None:
+    async def change(self, subscription: Subscription, terms: NotificationRule) -> None:
         """Give a subscription other terms."""
         await self._database.write(
             lambda db: db.execute(
@@ -195,7 +195,7 @@ class WorkspaceSubscriptions:
         """Tell the subscription nothing from now on; what it is still owed, and that is not due yet, is dropped."""
 
         def work(db: sqlite_utils.Database) -> None:
-            self._stop(db, [subscription.id], Stopped.PAUSED, at)
+            self._stop(db, [subscription.id], StopReason.PAUSED, at)
             self._drop_owed(db, subscription, "paused")
 
         await self._database.write(work)
@@ -239,8 +239,8 @@ class WorkspaceSubscriptions:
             if subscription.terms.run:
                 unfollow(db, subscription, NOT_SEEN)
                 return True
-            self._drop_owed(db, subscription, Stopped.UNSEEN)
-            return bool(self._stop(db, [subscription.id], Stopped.UNSEEN, at))
+            self._drop_owed(db, subscription, StopReason.UNSEEN)
+            return bool(self._stop(db, [subscription.id], StopReason.UNSEEN, at))
 
         stopped = await self._database.write(work)
         self._everybodys.changed()
@@ -295,7 +295,7 @@ class WorkspaceSubscriptions:
 
     def _stand_in_sight(self, db: sqlite_utils.Database, number: int, scope: Scope, at: datetime) -> None:
         """Note that its maker sees it, as was just asked; not where their account has gone since it was asked."""
-        asked = to_text(at) if scope.seen_as is SeenAs.OWN else None
+        asked = to_text(at) if scope.seen_as is AccessSource.OWN else None
         db.execute(
             "UPDATE subscriptions SET confirmed_at = ?, unseen_at = CASE WHEN ? IS NULL OR EXISTS"
             " (SELECT 1 FROM accounts WHERE accounts.team_id = subscriptions.team_id"
@@ -317,5 +317,5 @@ _OURS = "team_id = ?"
 _LASTING = "terms NOT LIKE '%\"run\":true%'"
 
 
-def _words(terms: Terms) -> str:
+def _words(terms: NotificationRule) -> str:
     return terms.model_dump_json(exclude_defaults=True)

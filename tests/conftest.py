@@ -13,8 +13,8 @@ import pytest
 from hypothesis import settings
 
 from storage.database import Database
-from storage.repositories import Storage
-from tests.support.bot_harness import Town, open_town
+from storage.repositories import Repositories
+from tests.support.bot_harness import BotHarness, bot_harness
 
 # A proxy of the machine's, or the settings of a bot that runs on it, must not reach a test.
 for name in list(os.environ):
@@ -63,17 +63,17 @@ settings.load_profile("buildbell")
 
 
 @pytest.fixture
-async def storage(tmp_path: Path) -> AsyncIterator[Storage]:
+async def storage(tmp_path: Path) -> AsyncIterator[Repositories]:
     """Storage over a real SQLite file."""
     database = await Database.open(tmp_path / "buildbell.db")
-    yield Storage(database)
+    yield Repositories(database)
     await database.close()
 
 
 @pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[Town]:
+async def town(tmp_path: Path) -> AsyncIterator[BotHarness]:
     """The bot in Socket Mode; at the end of each test no rule of Slack's or Build.io's may have been broken."""
-    async with open_town(tmp_path) as opened:
+    async with bot_harness(tmp_path) as opened:
         yield opened
         assert opened.slack.violations == []
         assert opened.buildio.violations == []

@@ -9,13 +9,13 @@ from pathlib import Path
 import sqlite_utils
 import typer
 
-from bot.admin.cli_errors import Misused
-from domain.audit_log import Event, Tampered
+from bot.admin.cli_errors import UsageError
+from domain.audit_log import ChainBroken, Event
 from storage.audit_anchor import compare_with_anchor
 from storage.audit_anchor_lines import AnchorAddress, Anchored, Remark, read_anchor
 from storage.audit_log import links_of, teams_with_chains, verify_chain
 from storage.audit_register import registered_troubles
-from storage.encryption import Vault
+from storage.encryption import SecretBox
 
 NOTHING_OUTSIDE = (
     "Nothing outside the database vouches for it: a whole older database that was put in its place does not show."
@@ -30,7 +30,7 @@ NOT_READ_BACK = (
 class AuditCheck:
     """One check: of each chain by itself, of the register of all chains, and of the anchor outside the database."""
 
-    def __init__(self, vault: Vault | None, address: AnchorAddress | None, files: Sequence[Path]) -> None:
+    def __init__(self, vault: SecretBox | None, address: AnchorAddress | None, files: Sequence[Path]) -> None:
         self._vault = vault
         self._address = address
         self._files = list(files)
@@ -38,10 +38,10 @@ class AuditCheck:
             self._files = [address.path]
 
     def run(self, db: sqlite_utils.Database, team: str | None, expected: str | None) -> bool:
-        """Print a line for each finding; returns whether all is well. Raises Misused."""
+        """Print a line for each finding; returns whether all is well. Raises UsageError."""
         teams = teams_with_chains(db)
         if expected is not None and team is None and len(teams) > 1:
-            raise Misused("say with --team whose hash it is; there are several workspaces.")
+            raise UsageError("say with --team whose hash it is; there are several workspaces.")
         troubles = registered_troubles(db, self._vault)
         notes: dict[str | None, list[str]] = {}
         anchored = self._read_anchor()
@@ -52,7 +52,7 @@ class AuditCheck:
         known = {*teams, *(one for one in troubles if one is not None)}
         if team is not None:
             if team not in known and expected is None:
-                raise Misused(f"nothing was written down in workspace {team}.")
+                raise UsageError(f"nothing was written down in workspace {team}.")
             known = {team}
         well = [self._check_one(db, one, expected, troubles.get(one, []), notes) for one in sorted(known)]
         for one in sorted({one for one in notes if one is not None} - known) if team is None else ():
@@ -79,7 +79,7 @@ class AuditCheck:
         problems = list(troubles)
         try:
             found = verify_chain(db, team, self._vault, expected)
-        except Tampered as problem:
+        except ChainBroken as problem:
             problems.insert(0, str(problem))
         for words in notes.get(team, []):
             typer.echo(f"{team}: note: {words}.")

@@ -14,12 +14,12 @@ from rich.console import Console
 from rich.markup import escape
 
 from bot.settings import EnvFileUnreadable, in_words
-from domain.audit_log import Tampered
+from domain.audit_log import ChainBroken
 from domain.errors import ProviderError
 from domain.redaction.redactor import redact
-from storage.backup import BackupProblem, BackupUnsound
+from storage.backup import BackupCorrupt, BackupProblem
 from storage.database import DatabaseDamaged, DatabaseProblem
-from storage.key_rotation import Unopened
+from storage.key_rotation import UndecryptableValue
 
 # Something is not well with the data, as `buildbell doctor` says it; or the command can't be used so.
 NOT_WELL, MISUSED = 1, 2
@@ -28,18 +28,18 @@ MOST_ROWS = 10
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-class Misused(Exception):
+class UsageError(Exception):
     """The command can't be used so; the sentence says how."""
 
 
 @contextmanager
-def plainly() -> Iterator[None]:
+def report_errors() -> Iterator[None]:
     """Ends the program with one line for whatever can go wrong with a duty."""
     try:
         yield
     except ValidationError as problem:
         stop(in_words(problem), MISUSED)
-    except Unopened as problem:
+    except UndecryptableValue as problem:
         rows = "; ".join(problem.rows[:MOST_ROWS])
         more = f"; and {len(problem.rows) - MOST_ROWS} more" if len(problem.rows) > MOST_ROWS else ""
         stop(
@@ -47,11 +47,11 @@ def plainly() -> Iterator[None]:
             " others in BUILDBELL_SECRET_KEY, or let people link their accounts anew.",
             NOT_WELL,
         )
-    except Tampered as problem:
+    except ChainBroken as problem:
         stop(f"the audit log is not as it should be: {problem}. Nothing was changed.", NOT_WELL)
-    except (DatabaseDamaged, BackupUnsound, ProviderError, sqlite3.Error) as problem:
+    except (DatabaseDamaged, BackupCorrupt, ProviderError, sqlite3.Error) as problem:
         stop(str(problem), NOT_WELL)
-    except (Misused, DatabaseProblem, BackupProblem, EnvFileUnreadable) as problem:
+    except (UsageError, DatabaseProblem, BackupProblem, EnvFileUnreadable) as problem:
         stop(str(problem), MISUSED)
     except BrokenPipeError:
         raise  # whoever reads has enough

@@ -17,7 +17,7 @@ import typer
 
 from bot import logging_setup
 from bot.admin.audit_check import AuditCheck, counted
-from bot.admin.cli_errors import MISUSED, NOT_WELL, make_sure, plainly, stop
+from bot.admin.cli_errors import MISUSED, NOT_WELL, make_sure, report_errors, stop
 from bot.admin.poll_baseline import read_beginning
 from bot.settings import DataSettings, Settings
 from domain.redaction.redactor import redact
@@ -25,10 +25,10 @@ from domain.slack_ids import is_slack_id
 from storage.audit_log import links_of, seal_chains, teams_with_chains
 from storage.backup import back_up, restore
 from storage.database import Database
-from storage.encryption import Vault
+from storage.encryption import SecretBox
 from storage.key_rotation import rotate_key
 from storage.personal_data import erase_everywhere, export_person
-from storage.watch_reset import watch_anew, watched_apps
+from storage.watch_reset import reset_watching, watched_apps
 
 T = TypeVar("T")
 
@@ -61,7 +61,7 @@ def new_key() -> None:
 
 def rotate() -> None:
     """Seal everything anew with the first key of BUILDBELL_SECRET_KEY="NEW,OLD", so that OLD can be left out."""
-    with plainly():
+    with report_errors():
         settings = DataSettings()
         vault = _vault_of(
             settings, 'set BUILDBELL_SECRET_KEY to "NEW,OLD"; `buildbell new-key` prints a new one.'
@@ -110,7 +110,7 @@ def audit(
         _check_ids(TEAM=team)
     if expect is not None and not re.fullmatch(r"[0-9a-f]{64}", expect):
         stop(f"--expect: {expect[:80]!r} is no hash; they have 64 digits from 0 to f.", MISUSED)
-    with plainly():
+    with report_errors():
         settings = DataSettings()
         if export:
             _with_database(settings, lambda database: database.read(lambda db: _print_entries(db, team)))
@@ -135,7 +135,7 @@ def audit(
 def export_user(team: Team, user: User) -> None:
     """Print everything that is held about a person, as JSON; tokens are left out."""
     _check_ids(TEAM=team, USER=user)
-    with plainly():
+    with report_errors():
         settings = DataSettings()
         found = _with_database(
             settings, lambda database: database.read(lambda db: export_person(db, team, user))
@@ -147,7 +147,7 @@ def erase_user(team: Team, user: User, yes: Yes = False) -> None:
     """Erase a person: their account, settings and orders go, and what others need stays without them."""
     _check_ids(TEAM=team, USER=user)
     make_sure(f"Erase everything about {user} in workspace {team}? It can't be undone.", yes=yes)
-    with plainly():
+    with report_errors():
         settings = DataSettings()
         vault, now = settings.vault(), datetime.now(UTC)
         done, traceless = _with_database(
@@ -171,7 +171,7 @@ def make_backup(
     force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
 ) -> None:
     """Copy the database while the bot runs, check the copy, and say what is in it."""
-    with plainly():
+    with report_errors():
         saved = back_up(Path(DataSettings().database_path), file, overwrite=force)
     typer.echo(f"Saved {saved.path}: {saved.size:,} bytes, checked, SHA-256 {saved.sha256}.")
     typer.echo(f"Rows: {_by_table(saved.rows)}.")
@@ -185,7 +185,7 @@ def put_back(
     yes: Yes = False,
 ) -> None:
     """Put a backup in the database's place; the bot must be stopped, and what was there is kept."""
-    with plainly():
+    with report_errors():
         settings, now = DataSettings(), datetime.now(UTC)
         path = Path(settings.database_path)
         if forget_owed:
@@ -195,7 +195,7 @@ def put_back(
             make_sure(f"Put {file} in the place of {path}? What is there now is kept beside it.", yes=yes)
 
         def forget(db: sqlite_utils.Database) -> int:
-            return watch_anew(db, asyncio.run(read_beginning(Settings(), watched_apps(db))), now)
+            return reset_watching(db, asyncio.run(read_beginning(Settings(), watched_apps(db))), now)
 
         name = settings.audit_anchor.fingerprint if settings.audit_anchor is not None else ""
         done = restore(
@@ -241,7 +241,7 @@ async def _without_trace(database: Database, work: Callable[[sqlite_utils.Databa
     return done, await database.rewrite()
 
 
-def _vault_of(settings: DataSettings, cure: str) -> Vault:
+def _vault_of(settings: DataSettings, cure: str) -> SecretBox:
     vault = settings.vault()
     if vault is None:
         stop(cure, MISUSED)

@@ -12,38 +12,38 @@ from bot.settings import Settings
 from domain.build import App, Build
 from domain.build_request import BuildRequest
 from domain.credentials import FixedToken
-from domain.errors import NoAccess, NotFound, Refused
+from domain.errors import Forbidden, NotFound, RequestRejected
 from domain.poll_state import Baseline
-from domain.polling import Reader
+from domain.polling import BuildSource
 from domain.provider import Provider
-from providers.bitrise.api.client import Bitrise
-from providers.bitrise.polling.source import BitriseReader
-from providers.buildio.api.client import Buildio
-from providers.buildio.polling.source import BuildioReader
-from providers.http.transport import Http
-from storage.watch_reset import Beginning
+from providers.bitrise.api.client import BitriseClient
+from providers.bitrise.polling.source import BitriseBuildSource
+from providers.buildio.api.client import BuildioClient
+from providers.buildio.polling.source import BuildioBuildSource
+from providers.http.transport import HttpTransport
+from storage.watch_reset import WatchBaseline
 
 
-class _NotWhole(Exception):
+class BaselineIncomplete(Exception):
     """The list of all apps' builds is not what is needed: newest first, each with its app, filtered."""
 
 
-async def read_beginning(settings: Settings, apps: Sequence[App]) -> Beginning:
+async def read_beginning(settings: Settings, apps: Sequence[App]) -> WatchBaseline:
     """What there is of each of the apps; those that can't be seen are left out. Raises ProviderError."""
-    async with Http() as http:
+    async with HttpTransport() as http:
         at_bitrise = await _at_bitrise(
             settings, http, [app for app in apps if app.provider is Provider.BITRISE]
         )
         at_buildio = await _at_buildio(
             settings, http, [app for app in apps if app.provider is Provider.BUILDIO]
         )
-    return Beginning({**at_bitrise.builds, **at_buildio}, at_bitrise.requests)
+    return WatchBaseline({**at_bitrise.builds, **at_buildio}, at_bitrise.requests)
 
 
-async def _at_bitrise(settings: Settings, http: Http, watched: Sequence[App]) -> Beginning:
+async def _at_bitrise(settings: Settings, http: HttpTransport, watched: Sequence[App]) -> WatchBaseline:
     if not watched or settings.bitrise_token is None:
-        return Beginning()
-    bitrise = Bitrise(
+        return WatchBaseline()
+    bitrise = BitriseClient(
         http,
         credentials=FixedToken(settings.bitrise_token),
         base_url=settings.bitrise_api_url,
@@ -52,40 +52,40 @@ async def _at_bitrise(settings: Settings, http: Http, watched: Sequence[App]) ->
     )
     try:
         builds = await _of_all_apps(bitrise, watched)
-    except (_NotWhole, NoAccess, NotFound, Refused):
-        builds = await _of_each_app(BitriseReader(bitrise, clock=_now), watched)
-    return Beginning(builds, await _requests(bitrise, watched))
+    except (BaselineIncomplete, Forbidden, NotFound, RequestRejected):
+        builds = await _of_each_app(BitriseBuildSource(bitrise, clock=_now), watched)
+    return WatchBaseline(builds, await _requests(bitrise, watched))
 
 
-async def _at_buildio(settings: Settings, http: Http, watched: Sequence[App]) -> dict[str, Baseline]:
+async def _at_buildio(settings: Settings, http: HttpTransport, watched: Sequence[App]) -> dict[str, Baseline]:
     if settings.buildio_token is None:
         return {}
-    buildio = Buildio(
+    buildio = BuildioClient(
         http,
         credentials=FixedToken(settings.buildio_token),
         base_url=settings.buildio_api_url,
         clock=_now,
     )
-    return await _of_each_app(BuildioReader(buildio, clock=_now), watched)
+    return await _of_each_app(BuildioBuildSource(buildio, clock=_now), watched)
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
 
 
-async def _of_all_apps(bitrise: Bitrise, watched: Sequence[App]) -> dict[str, Baseline]:
+async def _of_all_apps(bitrise: BitriseClient, watched: Sequence[App]) -> dict[str, Baseline]:
     # The open ones are read last: one that ends between the two readings is in the first as open, so its end is seen.
     builds: dict[str, Build] = {}
     async for page in bitrise.all_builds().pages():
         times = [build.triggered_at for build in page.items if build.triggered_at is not None]
         if page.unplaced or any(earlier < later for earlier, later in pairwise(times)):
-            raise _NotWhole
+            raise BaselineIncomplete
         builds.update((build.slug, build) for build in page.items)
         break
     newest = max((build.triggered_at for build in builds.values() if build.triggered_at), default=None)
     async for page in bitrise.all_builds(status=0).pages():
         if page.unplaced or any(build.ended for build in page.items):
-            raise _NotWhole
+            raise BaselineIncomplete
         builds.update((build.slug, build) for build in page.items if build.slug not in builds)
     by_app: dict[str, list[Build]] = defaultdict(list)
     for build in builds.values():
@@ -93,18 +93,18 @@ async def _of_all_apps(bitrise: Bitrise, watched: Sequence[App]) -> dict[str, Ba
     return {app.slug: Baseline(builds=tuple(by_app[app.slug]), at=newest) for app in watched}
 
 
-async def _of_each_app(reader: Reader, watched: Sequence[App]) -> dict[str, Baseline]:
+async def _of_each_app(reader: BuildSource, watched: Sequence[App]) -> dict[str, Baseline]:
     found = {}
     for app in watched:
-        with suppress(NoAccess, NotFound):  # the bot can't look at it either
+        with suppress(Forbidden, NotFound):  # the bot can't look at it either
             found[app.slug] = await reader.baseline(app.slug)
     return found
 
 
-async def _requests(bitrise: Bitrise, watched: Sequence[App]) -> list[BuildRequest]:
+async def _requests(bitrise: BitriseClient, watched: Sequence[App]) -> list[BuildRequest]:
     found: list[BuildRequest] = []
     for app in watched:
         if app.public is not False:  # only public apps have any, and only they are asked while watching
-            with suppress(NoAccess, NotFound, Refused):
+            with suppress(Forbidden, NotFound, RequestRejected):
                 found += await bitrise.build_requests(app.slug)
     return found

@@ -24,11 +24,11 @@ from bot.providers_setup import buildio_door
 from bot.settings import Settings
 from bot.slack.http_session import slack_session
 from domain.credentials import FixedToken
-from domain.errors import BadToken, NoAccess, NotFound, ProviderError
-from providers.bitrise.api.client import Bitrise
-from providers.buildio.api.client import Buildio
-from providers.http.transport import Http
-from services.provider_spec import Door
+from domain.errors import Forbidden, InvalidToken, NotFound, ProviderError
+from providers.bitrise.api.client import BitriseClient
+from providers.buildio.api.client import BuildioClient
+from providers.http.transport import HttpTransport
+from services.provider_spec import OAuthFlow
 from services.slack.web_client import SlackNotReachable, TokenRefused, connect, open_connection, web_client
 from storage.database import DatabaseProblem, check
 from storage.private_files import open_to_others, shared_folder
@@ -56,9 +56,9 @@ async def examine(looked: Looked) -> AsyncIterator[Finding]:
         if can_use("slack_api_url"):
             async for finding in _slack(slack, looked):
                 yield finding
-        http = await open_things.enter_async_context(Http())
+        http = await open_things.enter_async_context(HttpTransport())
         if settings.bitrise_token is not None and can_use("bitrise_api_url"):
-            bitrise = Bitrise(
+            bitrise = BitriseClient(
                 http,
                 credentials=FixedToken(settings.bitrise_token),
                 base_url=settings.bitrise_api_url,
@@ -67,7 +67,7 @@ async def examine(looked: Looked) -> AsyncIterator[Finding]:
             async for finding in _bitrise(bitrise):
                 yield finding
         if settings.buildio_token is not None and can_use("buildio_api_url"):
-            buildio = Buildio(
+            buildio = BuildioClient(
                 http,
                 credentials=FixedToken(settings.buildio_token),
                 base_url=settings.buildio_api_url,
@@ -180,7 +180,7 @@ async def _answers_as_buildbell(settings: Settings) -> bool:
     return isinstance(said, dict) and {"ready", "slack", "last_look"} <= said.keys()
 
 
-async def _bitrise(bitrise: Bitrise) -> AsyncIterator[Finding]:
+async def _bitrise(bitrise: BitriseClient) -> AsyncIterator[Finding]:
     try:
         me = await bitrise.me()
         apps = 0
@@ -194,9 +194,9 @@ async def _bitrise(bitrise: Bitrise) -> AsyncIterator[Finding]:
     yield _apps("Bitrise apps", apps)
 
 
-async def _bitrise_cure(bitrise: Bitrise, problem: ProviderError) -> str:
+async def _bitrise_cure(bitrise: BitriseClient, problem: ProviderError) -> str:
     """Say whether token or address is at fault: the API's roots answer without a token ("Root URLs")."""
-    refused = isinstance(problem, BadToken | NoAccess)
+    refused = isinstance(problem, InvalidToken | Forbidden)
     if not refused and not isinstance(problem, NotFound):
         return "check the network, BITRISE_API_URL and BITRISE_TOKEN"
     try:
@@ -208,7 +208,7 @@ async def _bitrise_cure(bitrise: Bitrise, problem: ProviderError) -> str:
     return "BITRISE_API_URL must end with the version, as in https://api.bitrise.io/v0.1"
 
 
-async def _buildio(buildio: Buildio) -> AsyncIterator[Finding]:
+async def _buildio(buildio: BuildioClient) -> AsyncIterator[Finding]:
     try:
         me = await buildio.me()
         apps = len(await buildio.apps())
@@ -219,10 +219,10 @@ async def _buildio(buildio: Buildio) -> AsyncIterator[Finding]:
     yield _apps("Build.io apps", apps)
 
 
-async def _sign_in(door: Door) -> Finding:
+async def _sign_in(door: OAuthFlow) -> Finding:
     try:
         await door.check()
-    except BadToken as problem:
+    except InvalidToken as problem:
         return Finding(
             "Build.io sign-in",
             str(problem),

@@ -13,7 +13,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.doctor.finding import Finding, clock, missing_scopes
 from bot.settings import Settings, is_loopback
 from bot.slack.installation_flow import CALLBACK, INSTALL
-from services.slack.web_client import SlackNotReachable, TokenRefused, WhoWeAre, check_app, connect
+from services.slack.web_client import BotIdentity, SlackNotReachable, TokenRefused, check_app, connect
 from services.slack.workspace_clients import AllowedWorkspaces
 from storage.installations import KeptInstallation, kept_installations
 
@@ -112,7 +112,7 @@ def _name_of(one: KeptInstallation) -> str:
     return f"Installed in {one.name or 'a place without a name'} ({one.team or one.organisation})"
 
 
-async def _installation(slack: AsyncWebClient, one: KeptInstallation) -> tuple[Finding, WhoWeAre | None]:
+async def _installation(slack: AsyncWebClient, one: KeptInstallation) -> tuple[Finding, BotIdentity | None]:
     what = _name_of(one)
     if one.token is None:
         cure = "set BUILDBELL_SECRET_KEY to the key that it was sealed with, or install the app there again"

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from bot.doctor.finding import Finding
 from bot.settings import Settings, problems_by_name
-from domain.access_policy import PolicyProblem
+from domain.access_policy import InvalidAccessRule
 
 # How alike a name must be to one of a setting. `.env` is the bot's own; the environment holds other programs' names,
 # too, of which short ones are alike by chance.
@@ -79,7 +79,7 @@ def _each_by_itself(settings: Settings, unusable: Iterable[str]) -> Iterator[Fin
 def _policy_file(settings: Settings) -> Finding:
     try:
         rules = settings.operator_rules()
-    except PolicyProblem as problem:
+    except InvalidAccessRule as problem:
         return Finding("Policy", str(problem), "correct the file, or POLICY_FILE (docs/access-rules.md)")
     if settings.policy_file is None:
         return Finding("Policy", "no POLICY_FILE, so the operator narrows nothing")

@@ -11,7 +11,7 @@ REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=20, connect=5)
 LARGEST_ANSWER = 16 * 1024 * 1024
 
 
-class Answer(aiohttp.ClientResponse):
+class BoundedResponse(aiohttp.ClientResponse):
     """An answer of which only so much is read."""
 
     async def read(self) -> bytes:
@@ -34,7 +34,7 @@ def slack_session() -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         timeout=REQUEST_TIMEOUT,
         connector=aiohttp.TCPConnector(limit=100),
-        response_class=Answer,
+        response_class=BoundedResponse,
         trace_configs=[stays],
     )
 

@@ -24,7 +24,7 @@ from bot.slack import installation_pages
 from domain.slack_ids import is_slack_id
 from services.slack.errors import NOT_SENT, UNCLEAR, SlackCallFailed
 from services.slack.workspace_clients import AllowedWorkspaces
-from storage.installations import Installations, States, TooManyTaken
+from storage.installations import Installations, OAuthStates, TooManyTaken
 
 log = structlog.get_logger()
 
@@ -43,11 +43,11 @@ _STATUSES = {
 }
 
 
-class CameToNothing(Exception):
+class InstallationFailed(Exception):
     """An installation that could not be finished; the word says why."""
 
 
-class Installing:
+class InstallationFlow:
     """The two pages of the flow. The state is issued once, taken once, and bound to the browser by a cookie."""
 
     def __init__(
@@ -55,7 +55,7 @@ class Installing:
         settings: Settings,
         client: AsyncWebClient,
         installations: Installations,
-        states: States,
+        states: OAuthStates,
         *,
         scopes: Sequence[str],
         clock: Callable[[], datetime],
@@ -105,7 +105,7 @@ class Installing:
             response = await self._flow.handle_callback(asked)
         except TooManyTaken:
             response = self._page_of("too_many")
-        except CameToNothing as problem:
+        except InstallationFailed as problem:
             response = self._page_of(str(problem))
         except Exception:
             log.exception("install.broken")
@@ -154,7 +154,7 @@ class _Flow(AsyncOAuthFlow):
         )
 
     async def run_installation(self, code: str) -> Installation | None:
-        """Exchange the code for a token, and ask who we are there. Raises CameToNothing."""
+        """Exchange the code for a token, and ask who we are there. Raises InstallationFailed."""
         try:
             answer = await self.client.oauth_v2_access(
                 code=code,
@@ -166,11 +166,11 @@ class _Flow(AsyncOAuthFlow):
             who = await self.client.auth_test(token=token)
         except SlackCallFailed as error:
             unreachable = error.reason == NOT_SENT or error.reason in UNCLEAR
-            raise CameToNothing("unreachable" if unreachable else error.reason) from None
+            raise InstallationFailed("unreachable" if unreachable else error.reason) from None
         team, organisation = answer.get("team") or {}, answer.get("enterprise") or {}
         if not self.allowed.includes(organisation.get("id"), team.get("id")):
             await self._give_back(token, team.get("id"), organisation.get("id"))
-            raise CameToNothing("not_allowed_here")
+            raise InstallationFailed("not_allowed_here")
         lasts = answer.get("expires_in")
         now = self.clock().timestamp()
         return Installation(

@@ -28,7 +28,7 @@ _EVENT_TYPE = re.compile(r"[a-z_.]{1,80}")
 _HALF = re.compile("[\ud800-\udfff]")
 
 
-class Malformed(Exception):
+class InvalidPayload(Exception):
     """Slack does not send such a thing; `where` is the field, by its name in Slack's documents."""
 
     def __init__(self, where: str) -> None:
@@ -37,15 +37,15 @@ class Malformed(Exception):
 
 
 def check_payload(body: object) -> None:
-    """Look whether it could be Slack's, and take NULs out of its texts, in place. Raises Malformed."""
+    """Look whether it could be Slack's, and take NULs out of its texts, in place. Raises InvalidPayload."""
     if not isinstance(body, Mapping):
-        raise Malformed("the payload")
+        raise InvalidPayload("the payload")
     nul = _check_texts(body)
     for name, part, model in _parts_of(body):
         try:
             model.model_validate(part)
         except ValidationError as error:
-            raise Malformed(name + _place_of(error)) from None
+            raise InvalidPayload(name + _place_of(error)) from None
     if nul:
         remove_nul(body)
 
@@ -65,11 +65,11 @@ class _Part(BaseModel):
     model_config = ConfigDict(strict=True, extra="ignore")
 
 
-class _Named(_Part):
+class _NamedObject(_Part):
     id: _Id
 
 
-class _Somebody(_Part):
+class _User(_Part):
     id: _Id
     team_id: _MaybeId = None
     username: _MaybeText = None
@@ -176,11 +176,11 @@ class _Command(_Part):
 class _Interaction(_Part):
     """Whatever somebody did, wherever."""
 
-    user: _Somebody
-    team: _Named | None = None
+    user: _User
+    team: _NamedObject | None = None
     enterprise: _Enterprise | None = None
     is_enterprise_install: bool | None = None
-    channel: _Named | None = None
+    channel: _NamedObject | None = None
     container: _Container | None = None
     state: _State | None = None
     response_url: _MaybeText = None
@@ -360,7 +360,7 @@ def _parts_of(body: Mapping[str, Any]) -> Iterator[tuple[str, Any, type[BaseMode
     elif isinstance(kind, str) and kind in _INTERACTIONS:
         yield "", body, _INTERACTIONS[kind]
     elif body.get("ssl_check") != "1":
-        raise Malformed("type")
+        raise InvalidPayload("type")
 
 
 def ignored_event(body: Mapping[str, Any]) -> str | None:
@@ -397,21 +397,21 @@ def log_ignored(kind: str, body: Mapping[str, Any]) -> None:
 def _check_texts(body: object) -> bool:
     """Return whether there is a NUL in a text.
 
-    Raises Malformed where there are halves of characters, which have no bytes, or more levels than Slack has.
+    Raises InvalidPayload where there are halves of characters, which have no bytes, or more levels than Slack has.
     """
     nul = False
     left = [(body, 0)]
     while left:
         value, depth = left.pop()
         if depth > DEEPEST:
-            raise Malformed("the depth")
+            raise InvalidPayload("the depth")
         if isinstance(value, Mapping):
             left += ((one, depth + 1) for pair in value.items() for one in pair)
         elif isinstance(value, list):
             left += ((one, depth + 1) for one in value)
         elif isinstance(value, str):
             if not value.isascii() and _HALF.search(value):
-                raise Malformed("a character")
+                raise InvalidPayload("a character")
             nul = nul or "\0" in value
     return nul
 

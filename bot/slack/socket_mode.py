@@ -12,7 +12,7 @@ from slack_bolt.app.async_app import AsyncApp
 from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.socket_mode.response import SocketModeResponse
 
-from bot.slack.payload_validation import Malformed, check_payload, ignored_event, log_ignored
+from bot.slack.payload_validation import InvalidPayload, check_payload, ignored_event, log_ignored
 from services.slack.acknowledgement import acknowledging
 
 log = structlog.get_logger()
@@ -36,7 +36,7 @@ class _Handler(AsyncSocketModeHandler):
             return
         try:
             check_payload(req.payload)
-        except Malformed as problem:
+        except InvalidPayload as problem:
             log.info("slack.not_understood", reason=str(problem))
             return
         if (ignored := ignored_event(req.payload)) is not None:
@@ -47,7 +47,7 @@ class _Handler(AsyncSocketModeHandler):
             await super().handle(client, req)
 
 
-class Sockets:
+class SocketModeConnections:
     """The bot's Socket Mode connections."""
 
     def __init__(

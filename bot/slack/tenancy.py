@@ -16,15 +16,15 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.manifest import bot_scopes
 from bot.settings import Settings
-from bot.slack.installation_flow import CALLBACK, Installing
-from bot.slack.token_rotation import AppSecrets, InstalledTokens
-from services.container import Departure
+from bot.slack.installation_flow import CALLBACK, InstallationFlow
+from bot.slack.token_rotation import AppSecrets, BotTokens
+from services.container import Uninstallation
 from services.slack.errors import SlackCallFailed
-from services.slack.web_client import SlackNotReachable, WhoWeAre, check_app, connect
-from services.slack.workspace_clients import Access, AllowedWorkspaces
-from storage.encryption import CannotOpen
-from storage.installations import Installations, States
-from storage.repositories import Storage
+from services.slack.web_client import BotIdentity, SlackNotReachable, check_app, connect
+from services.slack.workspace_clients import AllowedWorkspaces, WorkspaceToken
+from storage.encryption import DecryptionError
+from storage.installations import Installations, OAuthStates
+from storage.repositories import Repositories
 
 log = structlog.get_logger()
 
@@ -32,13 +32,13 @@ log = structlog.get_logger()
 GONE = frozenset({"account_inactive", "invalid_auth", "token_revoked"})
 
 
-class Presence(Protocol):
+class SlackTenancy(Protocol):
     """What the assembly needs to know of it."""
 
     async def arrive(self) -> str:
         """Learn where the bot is, in words. Raises TokenRefused (final) or SlackNotReachable (try again later)."""
 
-    async def access_to(self, team: str) -> Access | None:
+    async def access_to(self, team: str) -> WorkspaceToken | None:
         """The access to a workspace at this moment; None where the app is not installed in it."""
 
     async def authorize(self, enterprise_id: str | None, team_id: str | None) -> AuthorizeResult | None:
@@ -50,7 +50,7 @@ class Presence(Protocol):
     async def met(self, enterprise: str, team: str) -> None:
         """A request comes from a workspace that has the app with its whole organisation."""
 
-    async def departed(self, departure: Departure) -> Sequence[str]:
+    async def departed(self, departure: Uninstallation) -> Sequence[str]:
         """The app was taken out: forget all that those workspaces have told it. Returns which they are."""
 
     def add_routes(self, app: web.Application) -> None:
@@ -60,14 +60,14 @@ class Presence(Protocol):
         """Finish what must not be left half done."""
 
 
-class OneWorkspace:
+class SingleWorkspace:
     """One workspace, or one organisation, whose token is in the settings."""
 
-    def __init__(self, client: AsyncWebClient, storage: Storage, clock: Callable[[], datetime]) -> None:
+    def __init__(self, client: AsyncWebClient, storage: Repositories, clock: Callable[[], datetime]) -> None:
         self._client = client
         self._storage = storage
         self._began = clock()
-        self._who: WhoWeAre | None = None
+        self._who: BotIdentity | None = None
         # No future: one that several requests await is cancelled for all of them with the first that is given up.
         self._known = asyncio.Event()
 
@@ -77,10 +77,10 @@ class OneWorkspace:
         self._known.set()
         return self._who.team_name
 
-    async def access_to(self, team: str) -> Access | None:
+    async def access_to(self, team: str) -> WorkspaceToken | None:
         """The one token there is."""
         del team
-        return Access(self._client.token or "")
+        return WorkspaceToken(self._client.token or "")
 
     async def authorize(self, enterprise_id: str | None, team_id: str | None) -> AuthorizeResult | None:
         """The one installation, once it is known."""
@@ -107,7 +107,7 @@ class OneWorkspace:
     async def met(self, enterprise: str, team: str) -> None:
         """There is but one token, whoever asks."""
 
-    async def departed(self, departure: Departure) -> Sequence[str]:
+    async def departed(self, departure: Uninstallation) -> Sequence[str]:
         """Forget all that the workspace has told the bot; all of them, where an organisation took the app out."""
         if not await _is_gone(departure, self._began, self._client, self._client.token or ""):
             return []
@@ -124,15 +124,15 @@ class OneWorkspace:
         """Nothing is ever half done."""
 
 
-class ManyWorkspaces:
+class MultiWorkspace:
     """All workspaces and organisations that have installed the app."""
 
     def __init__(
         self,
         installations: Installations,
-        tokens: InstalledTokens,
-        installing: Installing,
-        storage: Storage,
+        tokens: BotTokens,
+        installing: InstallationFlow,
+        storage: Repositories,
         client: AsyncWebClient,
         allowed: AllowedWorkspaces,
         check: Callable[[], Awaitable[None]],
@@ -161,7 +161,7 @@ class ManyWorkspaces:
                 _log_not_served(enterprise, team)
         return f"{await self._installations.count()} installations"
 
-    async def access_to(self, team: str) -> Access | None:
+    async def access_to(self, team: str) -> WorkspaceToken | None:
         """The token of the workspace, or of its organisation."""
         return await self._tokens(team)
 
@@ -195,7 +195,7 @@ class ManyWorkspaces:
             await self._installations.seen(team, enterprise)
             self._met[team] = enterprise
 
-    async def departed(self, departure: Departure) -> Sequence[str]:
+    async def departed(self, departure: Uninstallation) -> Sequence[str]:
         """Forget the installation, and all that its workspaces have told the bot."""
         enterprise, team = departure.enterprise, departure.team
         since = await self._installations.installed_at(enterprise, team)
@@ -220,29 +220,31 @@ class ManyWorkspaces:
     async def _bot(self, enterprise_id: str | None, team_id: str | None) -> Bot | None:
         try:
             return await self._installations.async_find_bot(enterprise_id=enterprise_id, team_id=team_id)
-        except CannotOpen as problem:
+        except DecryptionError as problem:
             log.error("installation.sealed", team=team_id, enterprise=enterprise_id, reason=str(problem))
             return None
 
 
 def presence(
-    settings: Settings, client: AsyncWebClient, storage: Storage, clock: Callable[[], datetime]
-) -> Presence:
+    settings: Settings, client: AsyncWebClient, storage: Repositories, clock: Callable[[], datetime]
+) -> SlackTenancy:
     """In many workspaces where the settings have an app to install, and a key to seal its tokens with; else in one."""
     if not settings.many_workspaces or storage.vault is None:
-        return OneWorkspace(client, storage, clock)
+        return SingleWorkspace(client, storage, clock)
     installations = Installations(storage.database, storage.vault, clock)
-    states = States(storage.database, storage.vault, clock)
+    states = OAuthStates(storage.database, storage.vault, clock)
     secret = settings.slack_client_secret
     app = AppSecrets(
         client_id=settings.slack_client_id or "",
         client_secret=secret.get_secret_value() if secret else "",
     )
-    installing = Installing(settings, client, installations, states, scopes=sorted(bot_scopes()), clock=clock)
+    installing = InstallationFlow(
+        settings, client, installations, states, scopes=sorted(bot_scopes()), clock=clock
+    )
     allowed = AllowedWorkspaces(settings.slack_workspaces)
-    tokens = InstalledTokens(installations, client, app, clock, allowed)
+    tokens = BotTokens(installations, client, app, clock, allowed)
     check = partial(check_app, client, app.client_id, app.client_secret, f"{settings.public_url}{CALLBACK}")
-    return ManyWorkspaces(installations, tokens, installing, storage, client, allowed, check)
+    return MultiWorkspace(installations, tokens, installing, storage, client, allowed, check)
 
 
 def _log_not_served(enterprise: str | None, team: str | None) -> None:
@@ -254,7 +256,9 @@ def _log_not_served(enterprise: str | None, team: str | None) -> None:
     )
 
 
-async def _is_gone(departure: Departure, since: datetime | None, client: AsyncWebClient, token: str) -> bool:
+async def _is_gone(
+    departure: Uninstallation, since: datetime | None, client: AsyncWebClient, token: str
+) -> bool:
     """Whether the app is really gone from where it has been `since`. Where that is in doubt, its token is tried.
 
     Slack tells of single tokens too, of which there may be others; and what it could not deliver it tells again

@@ -10,11 +10,11 @@ import structlog
 from slack_sdk.oauth.installation_store.models.bot import Bot
 from slack_sdk.web.async_client import AsyncWebClient
 
-from services.accounts.single_flight import Exchanges
+from services.accounts.single_flight import SingleFlight
 from services.slack.errors import SlackCallFailed
 from services.slack.web_client import explain
-from services.slack.workspace_clients import ANY, Access, AllowedWorkspaces
-from storage.encryption import CannotOpen
+from services.slack.workspace_clients import ANY, AllowedWorkspaces, WorkspaceToken
+from storage.encryption import DecryptionError
 from storage.installations import Installations
 
 log = structlog.get_logger()
@@ -26,7 +26,7 @@ EXCHANGED_BEFORE = timedelta(hours=2)
 Place = tuple[str, str]
 
 
-class NotExchanged(Exception):
+class TokenRotationFailed(Exception):
     """Slack gave no new token; the sentence says why, and holds no token."""
 
 
@@ -38,7 +38,7 @@ class AppSecrets:
     client_secret: str
 
 
-class InstalledTokens:
+class BotTokens:
     """Each is exchanged once, however many ask at once."""
 
     def __init__(
@@ -54,14 +54,14 @@ class InstalledTokens:
         self._client = client
         self._app = app
         self._clock = clock
-        self._exchanges: Exchanges[Place] = Exchanges(clock)
+        self._exchanges: SingleFlight[Place] = SingleFlight(clock)
 
-    async def __call__(self, team: str) -> Access | None:
+    async def __call__(self, team: str) -> WorkspaceToken | None:
         """The access to a workspace; None where the app is not installed in it, or may not be (SLACK_WORKSPACES)."""
         bot = await self._bot(team)
         if bot is not None and not self._allowed.includes(bot.enterprise_id, team):
             return None  # it was installed before the operator named others
-        return Access(bot.bot_token, whole_organisation=bot.is_enterprise_install) if bot else None
+        return WorkspaceToken(bot.bot_token, whole_organisation=bot.is_enterprise_install) if bot else None
 
     async def close(self) -> None:
         """Wait for what is being exchanged."""
@@ -84,7 +84,7 @@ class InstalledTokens:
     async def _read(self, team: str) -> Bot | None:
         try:
             return await self._installations.of_workspace(team)
-        except CannotOpen as problem:
+        except DecryptionError as problem:
             log.error(
                 "installation.sealed", team=team, reason=str(problem), cure="check BUILDBELL_SECRET_KEY"
             )
@@ -98,7 +98,7 @@ class InstalledTokens:
         try:
             fresh = await self._ask(bot)
             kept = await self._installations.exchanged(bot, fresh)
-        except NotExchanged as problem:
+        except TokenRotationFailed as problem:
             pause = self._exchanges.failed(place)
             log.error(
                 "installation.not_exchanged",
@@ -116,7 +116,7 @@ class InstalledTokens:
             log.info("installation.exchanged", team=place[1], enterprise=place[0], kept=kept)
 
     async def _ask(self, bot: Bot) -> Bot:
-        """The installation with a new token. Raises NotExchanged."""
+        """The installation with a new token. Raises TokenRotationFailed."""
         try:
             answer = await self._client.oauth_v2_access(
                 client_id=self._app.client_id,
@@ -125,10 +125,10 @@ class InstalledTokens:
                 refresh_token=bot.bot_refresh_token,
             )
         except SlackCallFailed as error:
-            raise NotExchanged(explain(error)) from None
+            raise TokenRotationFailed(explain(error)) from None
         token, again, lasts = (answer.get(name) for name in ("access_token", "refresh_token", "expires_in"))
         if answer.get("token_type") != "bot" or not token or not again or not isinstance(lasts, int):
-            raise NotExchanged("Slack's answer holds no token of a bot")
+            raise TokenRotationFailed("Slack's answer holds no token of a bot")
         fresh = Bot(**bot.to_dict_for_copying())
         fresh.bot_token, fresh.bot_refresh_token = str(token), str(again)
         fresh.bot_token_expires_at = int(self._clock().timestamp()) + lasts

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from domain.abort_reason import PHRASES
-from domain.build import State
-from domain.build_filter import Event, Patterns
+from domain.build import BuildState
+from domain.build_filter import BuildTriggerEvent, GlobPatterns
 from domain.commands.errors import CommandError
-from domain.commands.shared_commands import BuildRef, Moment
+from domain.commands.shared_commands import BuildRef, TimeArgument
 from domain.slack_ids import pattern_of
 
 T = TypeVar("T")
@@ -31,27 +31,27 @@ _MENTION = re.compile(
 _KIND = re.compile(r"[a-z][a-z0-9-]{0,30}$")
 _UNITS = {"m": "minutes", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _STATES = {
-    "success": State.SUCCEEDED,
-    "succeeded": State.SUCCEEDED,
-    "passed": State.SUCCEEDED,
-    "green": State.SUCCEEDED,
-    "failed": State.FAILED,
-    "failure": State.FAILED,
-    "error": State.FAILED,
-    "red": State.FAILED,
-    "aborted": State.ABORTED,
-    "aborted-with-success": State.ABORTED_WITH_SUCCESS,
-    "running": State.RUNNING,
-    "in-progress": State.RUNNING,
-    "on-hold": State.ON_HOLD,
+    "success": BuildState.SUCCEEDED,
+    "succeeded": BuildState.SUCCEEDED,
+    "passed": BuildState.SUCCEEDED,
+    "green": BuildState.SUCCEEDED,
+    "failed": BuildState.FAILED,
+    "failure": BuildState.FAILED,
+    "error": BuildState.FAILED,
+    "red": BuildState.FAILED,
+    "aborted": BuildState.ABORTED,
+    "aborted-with-success": BuildState.ABORTED_WITH_SUCCESS,
+    "running": BuildState.RUNNING,
+    "in-progress": BuildState.RUNNING,
+    "on-hold": BuildState.ON_HOLD,
 }
 STATES_TO_OFFER = "success, failed, aborted, aborted-with-success, running, on-hold"
 _EVENTS = {
-    "push": Event.PUSH,
-    "pull-request": Event.PULL_REQUEST,
-    "pr": Event.PULL_REQUEST,
-    "tag": Event.TAG,
-    "other": Event.OTHER,
+    "push": BuildTriggerEvent.PUSH,
+    "pull-request": BuildTriggerEvent.PULL_REQUEST,
+    "pr": BuildTriggerEvent.PULL_REQUEST,
+    "tag": BuildTriggerEvent.TAG,
+    "other": BuildTriggerEvent.OTHER,
 }
 
 
@@ -66,20 +66,20 @@ def build_ref(text: str) -> BuildRef | None:
     return None
 
 
-def moment(text: str, *, key: str) -> Moment:
+def moment(text: str, *, key: str) -> TimeArgument:
     """A time in UTC, or how long ago. Raises CommandError."""
     if match := _AGO.match(text.strip()):
-        return Moment(text=text, ago=timedelta(**{_UNITS[match[2].lower()]: int(match[1])}))
+        return TimeArgument(text=text, ago=timedelta(**{_UNITS[match[2].lower()]: int(match[1])}))
     try:
         at = datetime.fromisoformat(text.strip())
     except ValueError:
         raise CommandError(
             f"{key}:{text} is no time I can read: give a date, or how long ago.", example="builds since:2d"
         ) from None
-    return Moment(text=text, at=at if at.tzinfo else at.replace(tzinfo=UTC))
+    return TimeArgument(text=text, at=at if at.tzinfo else at.replace(tzinfo=UTC))
 
 
-def states(text: str) -> frozenset[State]:
+def states(text: str) -> frozenset[BuildState]:
     """States by the names that people use. Raises CommandError."""
     names = _listed(text, key="status", example="builds status:failed,aborted")
     return frozenset(
@@ -87,7 +87,7 @@ def states(text: str) -> frozenset[State]:
     )
 
 
-def events(text: str) -> frozenset[Event]:
+def events(text: str) -> frozenset[BuildTriggerEvent]:
     """What started builds. Raises CommandError."""
     names = _listed(text, key="event", example="builds event:pull-request")
     problem = "I know no event {}; there are push, pull-request, tag, other."
@@ -107,7 +107,7 @@ def globs(text: str, *, key: str) -> tuple[str, ...]:
     return _listed(text, key=key, example=f"builds {key.lstrip('-')}:main,release/*")
 
 
-def add(patterns: Patterns, more: tuple[str, ...], *, exclude: bool) -> Patterns:
+def add(patterns: GlobPatterns, more: tuple[str, ...], *, exclude: bool) -> GlobPatterns:
     """The patterns with more of them, to include or to leave out."""
     if exclude:
         return patterns.model_copy(update={"exclude": patterns.exclude + more})

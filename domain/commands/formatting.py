@@ -5,27 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import time, timedelta
 
-from domain.build import State
-from domain.build_filter import BuildFilter, Event, Patterns
+from domain.build import BuildState
+from domain.build_filter import BuildFilter, BuildTriggerEvent, GlobPatterns
 from domain.commands.shared_commands import ListBuilds
-from domain.notifications.rule import Result, Style, Terms
+from domain.notifications.rule import DeliveryStyle, NotificationRule, Result
 from domain.slack_ids import is_slack_id
 
 _STATE_WORDS = {
-    State.ON_HOLD: "on-hold",
-    State.RUNNING: "running",
-    State.SUCCEEDED: "success",
-    State.FAILED: "failed",
-    State.ABORTED: "aborted",
-    State.ABORTED_WITH_SUCCESS: "aborted-with-success",
+    BuildState.ON_HOLD: "on-hold",
+    BuildState.RUNNING: "running",
+    BuildState.SUCCEEDED: "success",
+    BuildState.FAILED: "failed",
+    BuildState.ABORTED: "aborted",
+    BuildState.ABORTED_WITH_SUCCESS: "aborted-with-success",
 }
 _STATES = {
-    State.ON_HOLD: "on hold",
-    State.RUNNING: "running",
-    State.SUCCEEDED: "successful",
-    State.FAILED: "failed",
-    State.ABORTED: "aborted",
-    State.ABORTED_WITH_SUCCESS: "aborted as a success",
+    BuildState.ON_HOLD: "on hold",
+    BuildState.RUNNING: "running",
+    BuildState.SUCCEEDED: "successful",
+    BuildState.FAILED: "failed",
+    BuildState.ABORTED: "aborted",
+    BuildState.ABORTED_WITH_SUCCESS: "aborted as a success",
 }
 _RESULT_WORDS = {Result.SUCCEEDED: "success"} | {
     one: one.value for one in Result if one is not Result.SUCCEEDED
@@ -41,10 +41,10 @@ _RESULTS = {
     Result.FIXED: "the first success after failures",
 }
 _EVENTS = {
-    Event.PUSH: "a push",
-    Event.PULL_REQUEST: "a pull request",
-    Event.TAG: "a tag",
-    Event.OTHER: "something other than a push, pull request or tag",
+    BuildTriggerEvent.PUSH: "a push",
+    BuildTriggerEvent.PULL_REQUEST: "a pull request",
+    BuildTriggerEvent.TAG: "a tag",
+    BuildTriggerEvent.OTHER: "something other than a push, pull request or tag",
 }
 
 
@@ -58,16 +58,16 @@ def words(wanted: BuildFilter) -> str:
         *_pattern_words("by", wanted.by),
         *_pattern_words("aborted", wanted.aborted),
         *_list_words("status", [word for state, word in _STATE_WORDS.items() if state in wanted.states]),
-        *_list_words("event", [event.value for event in Event if event in wanted.events]),
+        *_list_words("event", [event.value for event in BuildTriggerEvent if event in wanted.events]),
         *_list_words("pr", [str(number) for number in sorted(wanted.pull_requests)]),
     ]
     return " ".join(parts)
 
 
-def term_words(terms: Terms) -> str:
+def term_words(terms: NotificationRule) -> str:
     """The terms as they could be typed behind `subscribe`."""
-    plain = Terms()
-    digest = terms.style in (Style.DAILY, Style.WEEKLY)
+    plain = NotificationRule()
+    digest = terms.style in (DeliveryStyle.DAILY, DeliveryStyle.WEEKLY)
     parts = [
         words(terms.filter),
         *_list_words(
@@ -78,7 +78,7 @@ def term_words(terms: Terms) -> str:
         f"running:{_span(terms.running_over)}" if terms.running_over else "",
         f"style:{terms.style.value}" if terms.style is not plain.style else "",
         f"at:{terms.at:%H:%M}" if digest else "",
-        f"on:{terms.on.name[:3].lower()}" if terms.style is Style.WEEKLY else "",
+        f"on:{terms.on.name[:3].lower()}" if terms.style is DeliveryStyle.WEEKLY else "",
         f"quiet:{terms.quiet.start:%H:%M}-{terms.quiet.end:%H:%M}" if terms.quiet else "",
         f"zone:{terms.zone}" if digest or terms.quiet else "",
         "broadcast:yes" if terms.broadcast else "",
@@ -102,7 +102,7 @@ def describe(wanted: BuildFilter) -> str:
 EVERY_END = "every build's end"
 
 
-def describe_terms(terms: Terms, app: str, *, ends: str = EVERY_END) -> str:
+def describe_terms(terms: NotificationRule, app: str, *, ends: str = EVERY_END) -> str:
     """The terms as a sentence without its end: "every failure in Android on branch main; one thread a branch".
 
     `ends` says what is told of where every end is.
@@ -110,12 +110,12 @@ def describe_terms(terms: Terms, app: str, *, ends: str = EVERY_END) -> str:
     return f"{_what(terms, ends)} in {app}{_which(terms.filter)}{_how(terms)}"
 
 
-def _what(terms: Terms, ends: str) -> str:
+def _what(terms: NotificationRule, ends: str) -> str:
     if terms.filter.builds:
         return "the end of one build"
-    if terms.style is Style.CARD:
+    if terms.style is DeliveryStyle.CARD:
         return "what breaks, stays broken and is fixed"
-    moments = ["every start"] if terms.started or terms.style is Style.LIVE else []
+    moments = ["every start"] if terms.started or terms.style is DeliveryStyle.LIVE else []
     moments += [_RESULTS[one] for one in Result if one in terms.results]
     if not terms.results:
         moments.append(ends)
@@ -134,7 +134,7 @@ def _which(wanted: BuildFilter) -> str:
         _globs("for pull requests into", wanted.target),
         _globs("of tag", wanted.tag),
         _globs("with workflow", wanted.workflow),
-        _clause("started by", [_EVENTS[event] for event in Event if event in wanted.events]),
+        _clause("started by", [_EVENTS[event] for event in BuildTriggerEvent if event in wanted.events]),
         _clause("of pull request", [f"#{number}" for number in sorted(wanted.pull_requests)]),
         _clause("by", [_person(one) for one in wanted.by.include]),
         _clause("except by", [_person(one) for one in wanted.by.exclude]),
@@ -145,7 +145,7 @@ def _which(wanted: BuildFilter) -> str:
     return text if text.startswith(", except") else text.removeprefix(",")
 
 
-def _globs(words: str, patterns: Patterns) -> str:
+def _globs(words: str, patterns: GlobPatterns) -> str:
     return _clause(words, patterns.include) + _clause(f"except {words}", patterns.exclude)
 
 
@@ -153,15 +153,15 @@ def _clause(words: str, values: Sequence[str]) -> str:
     return f", {words} {_either(values)}" if values else ""
 
 
-def _how(terms: Terms) -> str:
+def _how(terms: NotificationRule) -> str:
     when = f"at {_clock(terms.at)} ({terms.zone})"
     how = {
-        Style.EACH: "",
-        Style.LIVE: "; one message a build, edited from its start to its end",
-        Style.CARD: "; one card a broken series, edited until it is green again",
-        Style.THREAD: "; one thread a branch or pull request",
-        Style.DAILY: f"; gathered into one message a day {when}",
-        Style.WEEKLY: f"; gathered into one message a week, on {terms.on.name.capitalize()} {when}",
+        DeliveryStyle.EACH: "",
+        DeliveryStyle.LIVE: "; one message a build, edited from its start to its end",
+        DeliveryStyle.CARD: "; one card a broken series, edited until it is green again",
+        DeliveryStyle.THREAD: "; one thread a branch or pull request",
+        DeliveryStyle.DAILY: f"; gathered into one message a day {when}",
+        DeliveryStyle.WEEKLY: f"; gathered into one message a week, on {terms.on.name.capitalize()} {when}",
     }[terms.style]
     if terms.broadcast:
         how += ", shown in the channel too"
@@ -186,7 +186,7 @@ def _span(span: timedelta) -> str:
     return f"{minutes // 60}h" if minutes % 60 == 0 else f"{minutes}m"
 
 
-def _pattern_words(key: str, patterns: Patterns) -> list[str]:
+def _pattern_words(key: str, patterns: GlobPatterns) -> list[str]:
     return _list_words(key, patterns.include) + _list_words(f"-{key}", patterns.exclude)
 
 

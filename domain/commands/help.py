@@ -18,7 +18,7 @@ STYLES = (
 
 
 @dataclass(frozen=True)
-class Entry:
+class CommandHelp:
     """One command; `usage` shows optional parts in brackets. A name of two words is a command of its own.
 
     `secret`: what stands behind it may be a secret that landed in the wrong place, and is never said again.

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from domain.commands.arguments import one_of, span, switch
 from domain.commands.errors import CommandError
-from domain.notifications.rule import Quiet, Result, Style, Weekday
+from domain.notifications.rule import DeliveryStyle, QuietHours, Result, Weekday
 
 KEYS = ("status", "on-hold", "running", "style", "at", "on", "zone", "quiet", "broadcast")
 EXAMPLE = "subscribe android branch:main status:broken,fixed"
@@ -30,7 +30,7 @@ RESULTS = {
     "fixed": Result.FIXED,
 }
 OFFERED = "success, failed, aborted, aborted-with-success, started, broken, still-failing, fixed"
-_STYLES = {style.value: style for style in Style}
+_STYLES = {style.value: style for style in DeliveryStyle}
 _DAYS = {day.name[:3].lower(): day for day in Weekday}
 _CLOCK = re.compile(r"(\d{1,2})(?::(\d{2}))?$")
 
@@ -40,15 +40,15 @@ def read(keyed: Mapping[str, Sequence[str]]) -> dict[str, object]:
     found: dict[str, object] = {}
     for key, texts in keyed.items():
         found |= _status(texts) if key == "status" else _READERS[key](texts[-1])
-    _check_times(keyed, Style(str(found.get("style", Style.EACH))))
+    _check_times(keyed, DeliveryStyle(str(found.get("style", DeliveryStyle.EACH))))
     return found
 
 
-def _check_times(keyed: Mapping[str, Sequence[str]], style: Style) -> None:
+def _check_times(keyed: Mapping[str, Sequence[str]], style: DeliveryStyle) -> None:
     """Raise CommandError for a time that would mean nothing beside the rest."""
-    digest = style in (Style.DAILY, Style.WEEKLY)
-    if "on" in keyed and style is not Style.WEEKLY:
-        every_day = "; style:daily comes every day" if style is Style.DAILY else ""
+    digest = style in (DeliveryStyle.DAILY, DeliveryStyle.WEEKLY)
+    if "on" in keyed and style is not DeliveryStyle.WEEKLY:
+        every_day = "; style:daily comes every day" if style is DeliveryStyle.DAILY else ""
         raise CommandError(
             f"on: is the day of a weekly digest, so it goes with style:weekly{every_day}.",
             example="subscribe style:weekly on:mon at:9:00",
@@ -114,7 +114,7 @@ def _quiet(text: str) -> dict[str, object]:
         raise CommandError(
             f"quiet:{text} are no hours: write when they begin and end.", example="subscribe quiet:22:00-7:00"
         )
-    return {"quiet": Quiet(start=clock(start, key="quiet"), end=clock(end, key="quiet"))}
+    return {"quiet": QuietHours(start=clock(start, key="quiet"), end=clock(end, key="quiet"))}
 
 
 def _broadcast(text: str) -> dict[str, object]:

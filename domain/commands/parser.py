@@ -10,14 +10,14 @@ from typing import NoReturn
 
 from domain.commands import arguments
 from domain.commands.errors import CommandError, typed
-from domain.commands.help import Entry
+from domain.commands.help import CommandHelp
 from domain.commands.shared_commands import BuildRef, Command, Help
 from domain.commands.tokenizer import Token, tokens
 from domain.provider import Provider
 
 
 @dataclass(frozen=True)
-class Grammar:
+class CommandParser:
     """What can be typed behind a provider's command.
 
     `readers` has one for each entry of the catalogue, `aliases` other words that people try first. `names` is how a
@@ -25,25 +25,25 @@ class Grammar:
     """
 
     provider: Provider
-    catalogue: tuple[Entry, ...]
+    catalogue: tuple[CommandHelp, ...]
     readers: Mapping[str, Reader]
     aliases: Mapping[str, str]
     names: str
     example: str
     build_ref: Callable[[str], BuildRef | None] = arguments.build_ref
-    _by_name: dict[str, Entry] = field(init=False, repr=False, compare=False)
+    _by_name: dict[str, CommandHelp] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_by_name", {entry.name: entry for entry in self.catalogue})
 
-    def entry_for(self, name: str) -> Entry | None:
+    def entry_for(self, name: str) -> CommandHelp | None:
         """The command of that name, or of a name that stands for it."""
         name = " ".join(name.casefold().split())
         first, _, second = name.partition(" ")
         first = self.aliases.get(first, first)
         return self._by_name.get(f"{first} {second}" if second else first)
 
-    def parts_of(self, entry: Entry) -> list[Entry]:
+    def parts_of(self, entry: CommandHelp) -> list[CommandHelp]:
         """The commands that begin with this one's name."""
         return [one for one in self.catalogue if one.name.startswith(f"{entry.name} ")]
 
@@ -64,7 +64,7 @@ class Grammar:
                 return Help()
             entry, rest = self._find(words)
             example = entry.example
-            return self.readers[entry.name](Words(self, entry, rest, line))
+            return self.readers[entry.name](ArgumentReader(self, entry, rest, line))
         except CommandError as mistake:
             # What reads single words knows no grammar, and its example may be of a command that is not in this one.
             fits = self.entry_for(mistake.example.split(" ")[0]) is not None
@@ -94,7 +94,7 @@ class Grammar:
     def _name(self) -> re.Pattern[str]:
         return re.compile(rf"\s*/?(?:{self.names})(?!\S)", re.IGNORECASE)
 
-    def _find(self, words: Sequence[Token]) -> tuple[Entry, list[Token]]:
+    def _find(self, words: Sequence[Token]) -> tuple[CommandHelp, list[Token]]:
         first, *rest = words
         name = first.text if first.key is None else f"{first.key}:"
         entry = self.entry_for(name)
@@ -115,11 +115,11 @@ class Grammar:
 
 
 @dataclass
-class Words:
+class ArgumentReader:
     """What stands behind the command's name, taken away word by word."""
 
-    grammar: Grammar
-    entry: Entry
+    grammar: CommandParser
+    entry: CommandHelp
     left: list[Token]
     line: str
 
@@ -214,10 +214,10 @@ class Words:
         return self.line[self.left[0].start :].strip()
 
 
-Reader = Callable[[Words], Command]
+Reader = Callable[[ArgumentReader], Command]
 
 
-def markdown(grammar: Grammar) -> str:
+def markdown(grammar: CommandParser) -> str:
     """The list of commands as a Markdown table."""
     command = grammar.provider.command
     rows = ["| type | and you get | for example |", "| --- | --- | --- |"]

@@ -6,16 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 
 from domain.commands import filter_arguments, notification_arguments
 from domain.commands.errors import CommandError
-from domain.commands.help import Entry
-from domain.commands.parser import Reader, Words
+from domain.commands.help import CommandHelp
+from domain.commands.parser import ArgumentReader, Reader
 from domain.commands.shared_commands import (
     Command,
     Connect,
     Disconnect,
     Help,
+    ListAccessRules,
     ListApps,
     ShowAudit,
-    ShowPolicy,
     Subscribe,
     Subscriptions,
     Unsubscribe,
@@ -23,34 +23,34 @@ from domain.commands.shared_commands import (
     WhoAmI,
     Why,
 )
-from domain.notifications.rule import Terms, TermsProblem, check
+from domain.notifications.rule import InvalidNotificationRule, NotificationRule, check
 from domain.provider import Provider
 
 ALIASES = {"subs": "subscriptions", "?": "help", "logout": "disconnect", "rules": "policy"}
 
 
-def entries(provider: Provider, *, app: str, named: str) -> Mapping[str, Entry]:
+def entries(provider: Provider, *, app: str, named: str) -> Mapping[str, CommandHelp]:
     """Their help, by their names. `app` is one to name in examples, `named` says how apps are named."""
     at = f"at {provider.label}"
     found = (
-        Entry(
+        CommandHelp(
             "help", "help [COMMAND]", "What you can type, or one command in full.", ("help", "help subscribe")
         ),
-        Entry(
+        CommandHelp(
             "use",
             "use [APP]",
             "Choose this channel's app, so that nobody has to name it.",
             (f"use {app}", "use"),
             (named,),
         ),
-        Entry(
+        CommandHelp(
             "unsubscribe",
             "unsubscribe [APP | NUMBER]",
             "End it, for an app or for one numbered subscription.",
             (f"unsubscribe {app}", "unsubscribe 3"),
         ),
-        Entry("subscriptions", "subscriptions", "What this channel is told of.", ("subscriptions",)),
-        Entry(
+        CommandHelp("subscriptions", "subscriptions", "What this channel is told of.", ("subscriptions",)),
+        CommandHelp(
             "connect",
             "connect",
             f"Link your own account {at}, so that I act as you.",
@@ -58,16 +58,16 @@ def entries(provider: Provider, *, app: str, named: str) -> Mapping[str, Entry]:
             ("The token is pasted into a dialog. Never type it into a message: Slack keeps those.",),
             secret=True,
         ),
-        Entry("disconnect", "disconnect", "Wipe your token.", ("disconnect",)),
-        Entry("whoami", "whoami", f"Who you are {at}, and with whose token I answer you.", ("whoami",)),
-        Entry(
+        CommandHelp("disconnect", "disconnect", "Wipe your token.", ("disconnect",)),
+        CommandHelp("whoami", "whoami", f"Who you are {at}, and with whose token I answer you.", ("whoami",)),
+        CommandHelp(
             "policy",
             "policy [APP]",
             "Who may do what here, and why; admins can add rules.",
             ("policy", f"policy {app}"),
             (named,),
         ),
-        Entry(
+        CommandHelp(
             "audit",
             "audit [APP | all]",
             "What was done and refused in this channel; admins see all of it.",
@@ -81,7 +81,7 @@ def entries(provider: Provider, *, app: str, named: str) -> Mapping[str, Entry]:
 def of_an_app(make: Callable[..., Command]) -> Reader:
     """A reader of at most an app."""
 
-    def read(words: Words) -> Command:
+    def read(words: ArgumentReader) -> Command:
         app = words.plain()
         words.nothing_more()
         return make(app=app)
@@ -92,7 +92,7 @@ def of_an_app(make: Callable[..., Command]) -> Reader:
 def of_nothing(make: Callable[[], Command]) -> Reader:
     """A reader of nothing but the command itself."""
 
-    def read(words: Words) -> Command:
+    def read(words: ArgumentReader) -> Command:
         words.nothing_more()
         return make()
 
@@ -102,7 +102,7 @@ def of_nothing(make: Callable[[], Command]) -> Reader:
 def of_a_build(make: Callable[..., Command]) -> Reader:
     """A reader of a build, and maybe its app."""
 
-    def read(words: Words) -> Command:
+    def read(words: ArgumentReader) -> Command:
         app, build = words.build()
         words.nothing_more()
         return make(app=app, build=build)
@@ -113,7 +113,7 @@ def of_a_build(make: Callable[..., Command]) -> Reader:
 def apps(*more: str) -> Reader:
     """A reader of a list of apps; `more` are other fields that narrow it."""
 
-    def read(words: Words) -> ListApps:
+    def read(words: ArgumentReader) -> ListApps:
         keyed = words.keyed_once("page", *more)
         page = keyed.pop("page", "1")
         if not page.isdecimal() or len(page) > 5 or not 1 <= int(page) <= 10_000:
@@ -126,7 +126,7 @@ def apps(*more: str) -> Reader:
 def subscribe(filter_keys: Sequence[str]) -> Reader:
     """A reader of a subscription with these filters."""
 
-    def read(words: Words) -> Subscribe:
+    def read(words: ArgumentReader) -> Subscribe:
         names = [token for token in words.left if token.key is None]
         preview = any(token.text.casefold() == "preview" and not token.quoted for token in names)
         words.left = [
@@ -134,19 +134,21 @@ def subscribe(filter_keys: Sequence[str]) -> Reader:
         ]
         app = words.plain()
         keyed = words.keyed(*filter_keys, *notification_arguments.KEYS)
-        terms = Terms(filter=filter_arguments.read({key: keyed[key] for key in keyed if key != "status"}))
+        terms = NotificationRule(
+            filter=filter_arguments.read({key: keyed[key] for key in keyed if key != "status"})
+        )
         asked = {key: keyed[key] for key in notification_arguments.KEYS if key in keyed}
         terms = terms.model_copy(update=notification_arguments.read(asked))
         try:
             check(terms)
-        except TermsProblem as problem:
+        except InvalidNotificationRule as problem:
             words.wrong(str(problem))
         return Subscribe(app=app, terms=terms, preview=preview, zone_given="zone" in keyed)
 
     return read
 
 
-def _help(words: Words) -> Help:
+def _help(words: ArgumentReader) -> Help:
     topic = " ".join(token.text for token in words.several())
     words.nothing_more()
     if not topic:
@@ -157,7 +159,7 @@ def _help(words: Words) -> Help:
     return Help(topic=entry.name)
 
 
-def _unsubscribe(words: Words) -> Unsubscribe:
+def _unsubscribe(words: ArgumentReader) -> Unsubscribe:
     what = words.plain()
     words.nothing_more()
     if what is not None and what.lstrip("#").isdecimal() and len(what) < 10:
@@ -165,7 +167,7 @@ def _unsubscribe(words: Words) -> Unsubscribe:
     return Unsubscribe(app=what)
 
 
-def _connect(words: Words) -> Connect:
+def _connect(words: ArgumentReader) -> Connect:
     if words.left:
         # Whatever stands there may be the token itself, so it is not said again.
         raise CommandError(
@@ -176,7 +178,7 @@ def _connect(words: Words) -> Connect:
     return Connect()
 
 
-def _audit(words: Words) -> ShowAudit:
+def _audit(words: ArgumentReader) -> ShowAudit:
     app = words.plain()
     words.nothing_more()
     if app is not None and app.casefold() == "all":
@@ -192,7 +194,7 @@ READERS: Mapping[str, Reader] = {
     "connect": _connect,
     "disconnect": of_nothing(Disconnect),
     "whoami": of_nothing(WhoAmI),
-    "policy": of_an_app(ShowPolicy),
+    "policy": of_an_app(ListAccessRules),
     "audit": _audit,
     "why": of_a_build(Why),
 }

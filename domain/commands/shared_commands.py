@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from domain.build import Frozen
+from domain.build import FrozenModel
 from domain.build_filter import BuildFilter
-from domain.notifications.rule import Terms
+from domain.notifications.rule import NotificationRule
 
 
-class BuildRef(Frozen):
+class BuildRef(FrozenModel):
     """Which build: its number, or its slug, and from a pasted link maybe its app's slug."""
 
     number: int | None = None
@@ -20,7 +20,7 @@ class BuildRef(Frozen):
         return f"#{self.number}" if self.number is not None else str(self.slug)
 
 
-class Moment(Frozen):
+class TimeArgument(FrozenModel):
     """A time, or how long ago; `text` is what was written."""
 
     text: str
@@ -32,7 +32,7 @@ class Moment(Frozen):
         return self.at if self.at is not None else now - self.ago
 
 
-class Command(Frozen):
+class Command(FrozenModel):
     """Something that was asked for."""
 
 
@@ -67,7 +67,7 @@ class Disconnect(Command):
     """Wipe one's own token."""
 
 
-class ShowPolicy(Command):
+class ListAccessRules(Command):
     """Who may do what."""
 
     app: str | None = None
@@ -91,8 +91,8 @@ class ListBuilds(Command):
 
     app: str | None = None
     filter: BuildFilter = BuildFilter()
-    since: Moment | None = None
-    until: Moment | None = None
+    since: TimeArgument | None = None
+    until: TimeArgument | None = None
 
 
 class ShowBuild(Command):
@@ -184,7 +184,7 @@ class Subscribe(Command):
     """
 
     app: str | None = None
-    terms: Terms = Terms()
+    terms: NotificationRule = NotificationRule()
     preview: bool = False
     zone_given: bool = False
 
@@ -207,11 +207,11 @@ class Why(Command):
     app: str | None = None
 
 
-class Mine(Command):
+class ListMyBuilds(Command):
     """My own builds."""
 
 
-class Me(Command):
+class ShowProfile(Command):
     """What the bot knows of me and does for me; what is None stays as it is."""
 
     name: str | None = None

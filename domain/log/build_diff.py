@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from domain.build import App, Build, Frozen
+from domain.build import App, Build, FrozenModel
 from domain.build_author import STARTED_BY
 from domain.duration_estimate import time_on_worker
 from domain.log.log_parser import Step, StepResult
@@ -20,7 +20,7 @@ _ALWAYS_OTHER = frozenset(
 )
 
 
-class StepChange(Frozen):
+class StepChange(FrozenModel):
     """A step that went otherwise than in the success; None on a side where it was not there."""
 
     title: str
@@ -28,7 +28,7 @@ class StepChange(Frozen):
     then: Step | None
 
 
-class Comparison(Frozen):
+class BuildDiff(FrozenModel):
     """A build beside the last success of its workflow and branch.
 
     `commits` is the page of what was committed in between; `params` names what it was started with otherwise,
@@ -50,9 +50,9 @@ class Comparison(Frozen):
 
 def compare_builds(
     app: App, build: Build, success: Build, *, steps: Sequence[Step] = (), success_steps: Sequence[Step] = ()
-) -> Comparison:
+) -> BuildDiff:
     """What is otherwise; steps are compared by title without their version, where both builds have them."""
-    return Comparison(
+    return BuildDiff(
         build=build,
         success=success,
         commits=_commits_page(app, success, build),

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from domain.build import Frozen
+from domain.build import FrozenModel
 from domain.log import step_boxes
 
 MOST_LINES = 12
@@ -17,7 +17,7 @@ LOOKED_AT = 1000
 _EXPLAINING = 3
 
 
-class Failure(Frozen):
+class Failure(FrozenModel):
     """The failing step with its exit code, as far as the log says, and the lines that say what went wrong.
 
     `summary` is what the provider itself makes of it, where it does.
@@ -30,7 +30,7 @@ class Failure(Frozen):
 
 
 @dataclass(frozen=True)
-class Tool:
+class BuildToolPattern:
     """How a build tool says what went wrong; `blocks` begin paragraphs that matter to their end."""
 
     name: str
@@ -38,8 +38,10 @@ class Tool:
     blocks: re.Pattern[str] | None = None
 
 
-def _tool(name: str, *lines: str, blocks: Sequence[str] = ()) -> Tool:
-    return Tool(name, re.compile("|".join(lines)), re.compile("|".join(blocks)) if blocks else None)
+def _tool(name: str, *lines: str, blocks: Sequence[str] = ()) -> BuildToolPattern:
+    return BuildToolPattern(
+        name, re.compile("|".join(lines)), re.compile("|".join(blocks)) if blocks else None
+    )
 
 
 TOOLS = (
@@ -90,7 +92,7 @@ _ANYTHING = re.compile(
 _NO_TROUBLE = re.compile(r"(?i)\b(?:0|no) (?:errors?|failures?|failed)\b|\berrors?: 0\b")
 
 
-def of_words(words: str) -> Failure:
+def failure_from_text(words: str) -> Failure:
     """The failure of which the provider itself says what went wrong; of many lines the last ones."""
     lines = [line.rstrip()[:LONGEST_LINE] for line in words.splitlines() if line.strip()]
     return Failure(lines=tuple(lines[-MOST_LINES:]))
@@ -128,7 +130,7 @@ def _that_matter(lines: Sequence[str]) -> list[str]:
     return kept[-MOST_LINES:]
 
 
-def _told_by(tool: Tool, lines: Sequence[str]) -> Iterator[str]:
+def _told_by(tool: BuildToolPattern, lines: Sequence[str]) -> Iterator[str]:
     in_block = False
 
     def matters(line: str) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from enum import StrEnum
 
-from domain.build import Frozen
+from domain.build import FrozenModel
 from domain.log import step_boxes
 from domain.log.log_text import LONGEST_LINE, LineCutter
 from domain.redaction.private_keys import REDACTED, SIGN, PrivateKeys
@@ -35,7 +35,7 @@ class StepResult(StrEnum):
     OTHER = "other"
 
 
-class Step(Frozen):
+class Step(FrozenModel):
     """One step of a build; `number` counts from 1, `uuid` names it at Bitrise where that is known."""
 
     number: int
@@ -46,7 +46,7 @@ class Step(Frozen):
     error: str | None = None
 
 
-class Hit(Frozen):
+class SearchHit(FrozenModel):
     """A line with the word that was looked for, secrets taken out; `line` counts from 1."""
 
     line: int
@@ -54,7 +54,7 @@ class Hit(Frozen):
     text: str
 
 
-class LogReading(Frozen):
+class ParsedLog(FrozenModel):
     """What was read. `end` are the last lines of the step that was wanted, or of the one that failed, or of all.
 
     `of` is that step's title, None where it is the log's own end; it and the titles are as they stood in the log.
@@ -63,13 +63,13 @@ class LogReading(Frozen):
     steps: tuple[Step, ...] = ()
     end: tuple[bytes, ...] = ()
     of: str | None = None
-    hits: tuple[Hit, ...] = ()
+    hits: tuple[SearchHit, ...] = ()
     hit_count: int = 0
     lines: int = 0
     size: int = 0
 
 
-class LogReader:
+class LogParser:
     """Takes a log in pieces. `step` is the number of the step whose end is wanted; `word` is looked for in any case.
 
     `clean` takes colours and the like out of a line, `shown` also what nobody may see.
@@ -94,7 +94,7 @@ class LogReader:
         self._cutter = LineCutter()
         self._end: tuple[bytes, ...] | None = None
         self._of: str | None = None
-        self._hits: list[Hit] = []
+        self._hits: list[SearchHit] = []
         self._hit_count = self._lines = self._size = self._kept_bytes = 0
         self._rest = self._before = b""
         self._keys = PrivateKeys()
@@ -116,7 +116,7 @@ class LogReader:
         for piece in pieces:
             self._take(piece)
 
-    def finish(self) -> LogReading:
+    def finish(self) -> ParsedLog:
         """What was read until now."""
         if self._rest:
             self._take(self._rest)
@@ -125,7 +125,7 @@ class LogReader:
         if end is None:
             wanted = self._wanted in (None, len(self._steps))
             end, of = (tuple(self._kept), self._title()) if wanted else ((), None)
-        return LogReading(
+        return ParsedLog(
             steps=tuple(self._steps),
             end=end,
             of=of,
@@ -165,7 +165,7 @@ class LogReader:
             return
         self._hit_count += 1
         if len(self._hits) < MOST_HITS:
-            self._hits.append(Hit(line=self._lines, step=self._title(), text=text))
+            self._hits.append(SearchHit(line=self._lines, step=self._title(), text=text))
 
     def _shown_after(self, before: bytes, text: str) -> str:
         # Where a variable is told on two lines, only the first says that the second is a secret.

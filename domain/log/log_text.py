@@ -12,7 +12,7 @@ from itertools import chain, islice, pairwise
 from domain.ansi import plain_text
 from domain.redaction.prefilter import lines_to_clean, lines_to_look_at
 from domain.redaction.private_keys import REDACTED, lines_of_a_cut_key
-from domain.redaction.redactor import Redaction, redact, without_first_word
+from domain.redaction.redactor import StreamRedactor, redact, without_first_word
 
 # The boxes that Bitrise's command line draws round each step are eighty columns wide, twice what a phone shows of a
 # block of code: the words in them stay, the frame goes. A command's own table of another width stays as it is.
@@ -94,7 +94,7 @@ class Redactor:
     def __init__(self, *, cut_off: bool = False, terminal: bool = True) -> None:
         self._rest = b""
         self._cutter = LineCutter()
-        self._redaction = Redaction()
+        self._redaction = StreamRedactor()
         self._cut_off = cut_off
         self._terminal = terminal
 

@@ -25,7 +25,7 @@ SUCCEEDED_MARKS = frozenset("✓✔")
 
 
 @dataclass(frozen=True)
-class ResultBox:
+class StepResultBox:
     """What stands below a step: its mark, its title (long ones are cut), its exit code, and how long it took."""
 
     mark: str
@@ -40,13 +40,13 @@ def header(line: str) -> str | None:
     return match["title"] if match else None
 
 
-def result(line: str) -> ResultBox | None:
+def result(line: str) -> StepResultBox | None:
     """How the step went that ends on the line."""
     match = _RESULT.match(line) if len(line) <= LONGEST else None
     if match is None:
         return None
     took = timedelta(**{_UNITS[match["unit"]]: float(match["time"])})
-    return ResultBox(match["mark"], match["title"], int(match["code"]) if match["code"] else None, took)
+    return StepResultBox(match["mark"], match["title"], int(match["code"]) if match["code"] else None, took)
 
 
 def is_summary(line: str) -> bool:

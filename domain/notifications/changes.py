@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from domain.build import Build, Change, State
+from domain.build import Build, BuildChange, BuildState
 
 
 def compare(
-    builds: Sequence[Build], known: Mapping[str, State], baselines: Mapping[str, datetime | None]
-) -> list[Change]:
+    builds: Sequence[Build], known: Mapping[str, BuildState], baselines: Mapping[str, datetime | None]
+) -> list[BuildChange]:
     """The builds that are new or have another state than the known one, each once, as it was seen last.
 
     `known` holds states by build slug, `baselines` by app slug the trigger time of the newest build that was
@@ -19,13 +19,13 @@ def compare(
     """
     latest = {build.slug: build for build in builds if build.app_slug in baselines}
     return [
-        Change(build=build, was=known.get(build.slug))
+        BuildChange(build=build, was=known.get(build.slug))
         for build in latest.values()
         if (_went_on(known[build.slug], build) if build.slug in known else _is_new(build, baselines))
     ]
 
 
-def _went_on(was: State, build: Build) -> bool:
+def _went_on(was: BuildState, build: Build) -> bool:
     # An end is final: a list that lags behind must not bring a build back to life and make its end told anew.
     return was is not build.state and (build.ended or not was.ended)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from domain.build import App, Build, Frozen, Kind, State
-from domain.build_filter import Patterns
+from domain.build import App, Build, BuildState, FrozenModel, RunKind
+from domain.build_filter import GlobPatterns
 from domain.provider import Provider
 
 
-class Tie(Frozen):
+class DeployLink(FrozenModel):
     """An app of Build.io, and the app of Bitrise whose builds can be deployed there; both as they were called then.
 
     `branches` are globs, of which a build's branch must match one; where there are none, every build is meant.
@@ -29,16 +29,16 @@ class Tie(Frozen):
             return f"it is no build of {self.bitrise.title}"
         if (problem := _obstacle(build)) is not None:
             return problem
-        if not Patterns(include=self.branches).match(build.branch):
+        if not GlobPatterns(include=self.branches).match(build.branch):
             return f"its branch is {build.branch}" if build.branch else "it has no branch"
         return None
 
 
-def offered(ties: Iterable[Tie], build: Build) -> tuple[Tie, ...]:
+def links_offered(ties: Iterable[DeployLink], build: Build) -> tuple[DeployLink, ...]:
     """Those by which the build can be deployed, one for each app of Build.io."""
     if _obstacle(build) is not None:
         return ()
-    by_app: dict[str, Tie] = {}
+    by_app: dict[str, DeployLink] = {}
     for tie in ties:
         if tie.misfit(build) is None:
             by_app.setdefault(tie.app.slug, tie)
@@ -46,7 +46,7 @@ def offered(ties: Iterable[Tie], build: Build) -> tuple[Tie, ...]:
 
 
 def _obstacle(build: Build) -> str | None:
-    if build.state is not State.SUCCEEDED or build.kind is not Kind.BUILD:
+    if build.state is not BuildState.SUCCEEDED or build.kind is not RunKind.BUILD:
         return "it did not succeed"
     if not build.commit_hash:
         return "Bitrise does not say which commit was built"

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from domain.build import Build, Change, State
-from domain.build_author import Names
+from domain.build import Build, BuildChange, BuildState
+from domain.build_author import NameDirectory
 from domain.build_filter import NOBODY
-from domain.failure_streak import Standing
-from domain.notifications.evaluation import decide
-from domain.notifications.rule import Happening, Style, Terms
-from domain.notifications.scheduling import due_at
-from storage.outbox import Owed
+from domain.failure_streak import StreakState
+from domain.notifications.evaluation import evaluate
+from domain.notifications.rule import BuildEvent, DeliveryStyle, NotificationRule
+from domain.notifications.scheduling import delivery_time
+from storage.outbox import NewNotification
 from storage.subscriptions import Subscription
 
 # However long a pipeline runs, or if its end is never seen: what went well in it is told by then.
@@ -21,12 +21,12 @@ LONGEST_HOLD = timedelta(days=1)
 
 
 def match(
-    changes: Sequence[Change],
-    standings: Mapping[str, Standing],
+    changes: Sequence[BuildChange],
+    standings: Mapping[str, StreakState],
     subscriptions: Sequence[Subscription],
-    names: Mapping[str, Names],
+    names: Mapping[str, NameDirectory],
     now: datetime,
-) -> list[Owed]:
+) -> list[NewNotification]:
     """What the changes make owed to the subscriptions that want it, in the changes' order.
 
     `standings` holds the places in their series of those that ended, by slug; `names` what people are known by, for
@@ -38,7 +38,7 @@ def match(
         for change in changes
         if (happening := happening_of(change)) is not None
         for subscription in covering[change.build.app_slug]
-        if decide(
+        if evaluate(
             subscription.terms,
             happening,
             change.build,
@@ -49,8 +49,11 @@ def match(
 
 
 def overdue(
-    builds: Sequence[Build], subscriptions: Sequence[Subscription], names: Mapping[str, Names], now: datetime
-) -> list[Owed]:
+    builds: Sequence[Build],
+    subscriptions: Sequence[Subscription],
+    names: Mapping[str, NameDirectory],
+    now: datetime,
+) -> list[NewNotification]:
     """What it makes owed that builds have been on hold, or have run, for too long by now."""
     return [
         _owed(subscription, build, happening, now)
@@ -58,27 +61,27 @@ def overdue(
         for subscription in subscriptions
         if subscription.covers(build.app_slug)
         and (happening := _too_long(build, subscription.terms, now)) is not None
-        and decide(subscription.terms, happening, build, None, names.get(subscription.team, NOBODY)).told
+        and evaluate(subscription.terms, happening, build, None, names.get(subscription.team, NOBODY)).told
     ]
 
 
-def happening_of(change: Change) -> Happening | None:
+def happening_of(change: BuildChange) -> BuildEvent | None:
     """What the change is to those who are told; None for one that nobody can ask for."""
     build = change.build
     if build.ended:
-        return Happening.ENDED
+        return BuildEvent.ENDED
     if change.was is None:
-        return Happening.STARTED
-    return Happening.PROGRESSED if build.state is State.RUNNING else None
+        return BuildEvent.STARTED
+    return BuildEvent.PROGRESSED if build.state is BuildState.RUNNING else None
 
 
-def _too_long(build: Build, terms: Terms, now: datetime) -> Happening | None:
-    if build.state is State.ON_HOLD and _over(build.triggered_at, terms.on_hold_over, now):
-        return Happening.ON_HOLD_TOO_LONG
-    if build.state is State.RUNNING and _over(
+def _too_long(build: Build, terms: NotificationRule, now: datetime) -> BuildEvent | None:
+    if build.state is BuildState.ON_HOLD and _over(build.triggered_at, terms.on_hold_over, now):
+        return BuildEvent.ON_HOLD_TOO_LONG
+    if build.state is BuildState.RUNNING and _over(
         build.started_at or build.triggered_at, terms.running_over, now
     ):
-        return Happening.RUNNING_TOO_LONG
+        return BuildEvent.RUNNING_TOO_LONG
     return None
 
 
@@ -98,8 +101,8 @@ def _over(since: datetime | None, most: timedelta | None, now: datetime) -> bool
     return since is not None and most is not None and now - since > most
 
 
-def _owed(subscription: Subscription, build: Build, happening: Happening, now: datetime) -> Owed:
-    return Owed(
+def _owed(subscription: Subscription, build: Build, happening: BuildEvent, now: datetime) -> NewNotification:
+    return NewNotification(
         subscription_id=subscription.id,
         team=subscription.team,
         channel=subscription.channel,
@@ -110,16 +113,16 @@ def _owed(subscription: Subscription, build: Build, happening: Happening, now: d
     )
 
 
-def _when(terms: Terms, build: Build, happening: Happening, now: datetime) -> dict[str, Any]:
+def _when(terms: NotificationRule, build: Build, happening: BuildEvent, now: datetime) -> dict[str, Any]:
     """When it is due: what went well in a pipeline waits for the pipeline's end, which says it all at once."""
-    due, pipeline = due_at(terms, now), build.pipeline
+    due, pipeline = delivery_time(terms, now), build.pipeline
     waits = (
         due is None
         and pipeline is not None
         and not pipeline.ended
-        and happening is Happening.ENDED
-        and build.state is State.SUCCEEDED
-        and terms.style in (Style.EACH, Style.THREAD)
+        and happening is BuildEvent.ENDED
+        and build.state is BuildState.SUCCEEDED
+        and terms.style in (DeliveryStyle.EACH, DeliveryStyle.THREAD)
         and not terms.filter.builds
     )
     if pipeline is None or not waits:

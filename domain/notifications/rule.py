@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import time, timedelta
 from enum import IntEnum, StrEnum
 
-from domain.build import Frozen
+from domain.build import FrozenModel
 from domain.build_filter import BuildFilter
 
 
@@ -24,7 +24,7 @@ class Result(StrEnum):
     FIXED = "fixed"
 
 
-class Happening(StrEnum):
+class BuildEvent(StrEnum):
     """A moment in a build's life that can be told; each is told once to a subscription."""
 
     STARTED = "started"
@@ -34,10 +34,10 @@ class Happening(StrEnum):
     ENDED = "ended"
 
 
-LIVE_MOMENTS = frozenset({Happening.STARTED, Happening.PROGRESSED, Happening.ENDED})
+LIVE_MOMENTS = frozenset({BuildEvent.STARTED, BuildEvent.PROGRESSED, BuildEvent.ENDED})
 
 
-class Style(StrEnum):
+class DeliveryStyle(StrEnum):
     """How a subscription is told."""
 
     EACH = "each"
@@ -60,14 +60,14 @@ class Weekday(IntEnum):
     SUNDAY = 6
 
 
-class Quiet(Frozen):
+class QuietHours(FrozenModel):
     """Hours of a day in which nothing is told, from `start` to `end`, over midnight where `end` is earlier."""
 
     start: time
     end: time
 
 
-class Terms(Frozen):
+class NotificationRule(FrozenModel):
     """The terms of one subscription. `results` empty: every end, whatever the result.
 
     `at` and `on` say when a digest comes, `zone` (an IANA name) in whose time that and `quiet` are meant. `broadcast`:
@@ -80,33 +80,37 @@ class Terms(Frozen):
     started: bool = False
     on_hold_over: timedelta | None = None
     running_over: timedelta | None = None
-    style: Style = Style.EACH
+    style: DeliveryStyle = DeliveryStyle.EACH
     at: time = time(9)
     on: Weekday = Weekday.MONDAY
     zone: str = "UTC"
-    quiet: Quiet | None = None
+    quiet: QuietHours | None = None
     broadcast: bool = False
     once: bool = False
     run: bool = False
 
 
-class TermsProblem(Exception):
+class InvalidNotificationRule(Exception):
     """The terms contradict each other."""
 
 
-def check(terms: Terms) -> Terms:
-    """The terms as they are. Raises TermsProblem, which says what can't be had together."""
+def check(terms: NotificationRule) -> NotificationRule:
+    """The terms as they are. Raises InvalidNotificationRule, which says what can't be had together."""
     moments = terms.started or terms.on_hold_over or terms.running_over
-    if terms.style is Style.CARD and (terms.results or moments):
-        raise TermsProblem(
+    if terms.style is DeliveryStyle.CARD and (terms.results or moments):
+        raise InvalidNotificationRule(
             "style:card tells what breaks, stays broken and is fixed; it goes without status:, on-hold: and running:."
         )
-    if terms.style is Style.LIVE and (terms.results or terms.started):
-        raise TermsProblem("style:live shows every build from its start to its end; it goes without status:.")
-    if terms.style is Style.LIVE and terms.quiet:
-        raise TermsProblem("style:live can't be held back by quiet: hours; its messages would come too late.")
-    if terms.broadcast and terms.style is not Style.THREAD:
-        raise TermsProblem(
+    if terms.style is DeliveryStyle.LIVE and (terms.results or terms.started):
+        raise InvalidNotificationRule(
+            "style:live shows every build from its start to its end; it goes without status:."
+        )
+    if terms.style is DeliveryStyle.LIVE and terms.quiet:
+        raise InvalidNotificationRule(
+            "style:live can't be held back by quiet: hours; its messages would come too late."
+        )
+    if terms.broadcast and terms.style is not DeliveryStyle.THREAD:
+        raise InvalidNotificationRule(
             "broadcast:yes is for style:thread alone; everything else is in the channel anyway."
         )
     return terms

@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from domain.notifications.rule import Style, Terms
+from domain.notifications.rule import DeliveryStyle, NotificationRule
 
 
-def due_at(terms: Terms, now: datetime) -> datetime | None:
+def delivery_time(terms: NotificationRule, now: datetime) -> datetime | None:
     """When what happens now is to be told: at the next digest, after the quiet hours, or at once (None)."""
     local = now.astimezone(ZoneInfo(terms.zone))
-    if terms.style is Style.DAILY:
+    if terms.style is DeliveryStyle.DAILY:
         return _next(local, terms)
-    if terms.style is Style.WEEKLY:
+    if terms.style is DeliveryStyle.WEEKLY:
         at = _next(local, terms)
         while at.astimezone(local.tzinfo).weekday() != terms.on:
             at = _next(at.astimezone(local.tzinfo), terms)
@@ -21,7 +21,7 @@ def due_at(terms: Terms, now: datetime) -> datetime | None:
     return _quiet_until(terms, local)
 
 
-def _next(after: datetime, terms: Terms) -> datetime:
+def _next(after: datetime, terms: NotificationRule) -> datetime:
     """The next time of day `terms.at` after the moment."""
     day = after.replace(hour=terms.at.hour, minute=terms.at.minute, second=0, microsecond=0)
     if day <= after:
@@ -30,7 +30,7 @@ def _next(after: datetime, terms: Terms) -> datetime:
     return day.astimezone(ZoneInfo("UTC"))
 
 
-def _quiet_until(terms: Terms, local: datetime) -> datetime | None:
+def _quiet_until(terms: NotificationRule, local: datetime) -> datetime | None:
     quiet, clock = terms.quiet, local.time().replace(microsecond=0)
     if quiet is None or quiet.start == quiet.end:
         return None

@@ -24,7 +24,7 @@ def redact(text: str) -> str:
     """The text with `[redacted]` where a token, key, password or signed link stood; all else as it was."""
     if not signs_of_secrets(text.encode("utf-8", "replace")):
         return text
-    lines, redaction = text.split("\n"), Redaction()
+    lines, redaction = text.split("\n"), StreamRedactor()
     if cut := lines_of_a_cut_key(lines):
         lines[:cut] = [REDACTED]
     return "\n".join(shown for line in lines if (shown := redaction.line(line)) is not None)
@@ -52,7 +52,7 @@ def redact_beginning(text: str, most: int) -> str:
     return redact(text) if looked_at is text else f"{redact(looked_at)}…"
 
 
-class Redaction:
+class StreamRedactor:
     """Takes the secrets out of a text that comes line by line, whole lines of which may belong to one."""
 
     def __init__(self) -> None:

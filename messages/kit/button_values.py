@@ -9,7 +9,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import StringConstraints, ValidationError
 
-from domain.build import App, Build, Frozen, Kind
+from domain.build import App, Build, FrozenModel, RunKind
 from domain.pipeline import Pipeline
 from domain.provider import Provider
 from messages.kit.mrkdwn import plain, whole
@@ -19,14 +19,14 @@ LONGEST_VALUE = 2000
 Slug = Annotated[str, StringConstraints(pattern=re.compile(r"^[\w-]{1,64}$"))]
 
 
-class NotAButton(Exception):
+class InvalidButtonValue(Exception):
     """This button is from another version of me. Ask for the message again."""
 
     def __init__(self) -> None:
         super().__init__("This button is from another version of me. Ask for the message again.")
 
 
-class _Value(Frozen):
+class _Value(FrozenModel):
     """Something that fits into a button's value, or into a modal's private_metadata."""
 
     def encode(self) -> str:
@@ -37,22 +37,22 @@ class _Value(Frozen):
 
     @classmethod
     def decode(cls, value: str) -> Self:
-        """From text. Raises NotAButton."""
+        """From text. Raises InvalidButtonValue."""
         try:
             return cls.model_validate_json(value)
         except ValidationError as error:
-            raise NotAButton from error
+            raise InvalidButtonValue from error
 
     @classmethod
     def read(cls, parts: Mapping[str, str]) -> Self:
-        """From its parts. Raises NotAButton."""
+        """From its parts. Raises InvalidButtonValue."""
         try:
             return cls(**parts)
         except ValidationError as error:
-            raise NotAButton from error
+            raise InvalidButtonValue from error
 
 
-class Fitting(_Value):
+class OptionalButtonValue(_Value):
     """Something made of a provider's names, of which nobody promises the form: what does not fit gets no button."""
 
     @classmethod
@@ -95,7 +95,7 @@ class BuildioButton(_Value):
     @classmethod
     def of(cls, build: Build, app: App) -> Self:
         """The button of the app, or of the dyno that it tells of."""
-        dyno = build.workflow or "" if build.kind is Kind.DYNO else ""
+        dyno = build.workflow or "" if build.kind is RunKind.DYNO else ""
         known = re.fullmatch(r"[\w.-]{1,64}", dyno)
         return cls(app=build.app_slug, title=plain(app.title, 100), dyno=dyno if known else "")
 
@@ -167,7 +167,7 @@ class ProposalButton(_Value):
     seal: Hex
 
 
-class AppButton(Fitting):
+class AppButton(OptionalButtonValue):
     """Which app of a provider a button is about; `""`: the person will say."""
 
     provider: Provider = Provider.BITRISE

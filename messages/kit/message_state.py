@@ -7,10 +7,10 @@ from typing import Self
 
 from pydantic import ValidationError
 
-from domain.build import App, Frozen
+from domain.build import App, FrozenModel
 
 
-class Note(Frozen):
+class MessageState(FrozenModel):
     """Something that is kept with a message, as JSON.
 
     `app` is the one that it tells of, where nothing else knows it any more: all subscriptions to it have ended.
@@ -31,7 +31,7 @@ class Note(Frozen):
         return self.model_dump_json(exclude_none=True)
 
 
-class CardNote(Note):
+class CardState(MessageState):
     """On the card of a broken series: who is on it, and until when it is to be left alone."""
 
     claimed_by: str | None = None
@@ -43,7 +43,7 @@ class CardNote(Note):
         return self.snoozed_until is not None and self.snoozed_until > now
 
 
-class RunNote(Note):
+class RunNote(MessageState):
     """On the message that follows a run: who has started it, and what it said at first, as markup after their name."""
 
     by: str = ""
@@ -51,7 +51,7 @@ class RunNote(Note):
     said: str = ""
 
 
-class ThreadNote(Note):
+class ThreadState(MessageState):
     """On the head of a thread: which build it showed last, and when."""
 
     build: str = ""

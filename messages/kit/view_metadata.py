@@ -7,12 +7,12 @@ from typing import Annotated, Self
 
 from pydantic import StringConstraints, ValidationError
 
-from domain.build import Frozen
+from domain.build import FrozenModel
 from domain.provider import Provider
 from domain.slack_ids import MaybeSlackId
 
 
-class Origin(Frozen):
+class ViewMetadata(FrozenModel):
     """The channel that hears what comes of the modal (`""`: none, so the person alone), and what it is about.
 
     It comes back with the modal as Slack kept it, and is read as if it came from anybody: what it names is looked up

@@ -16,22 +16,22 @@ from domain.provider import Provider
 from domain.redaction.redactor import redact
 from messages import pipeline_card
 from providers.bitrise.actions import (
-    Abort,
-    AbortPipeline,
-    Decide,
-    Rebuild,
-    RebuildPipeline,
-    SetPublicPage,
-    Start,
+    AbortBuildAction,
+    AbortPipelineAction,
+    DecideBuildRequestAction,
+    RebuildBuildAction,
+    RebuildPipelineAction,
+    SetPublicInstallPageAction,
+    TriggerBuildAction,
 )
-from providers.bitrise.api.requests import AbortOrder, Started
+from providers.bitrise.api.requests import AbortRequest, TriggeredBuild
 from providers.bitrise.artifacts import messages as artifact_messages
 from providers.bitrise.build_requests import messages as build_request_messages
 from providers.bitrise.builds import action_messages
-from services.actions.result import Done
+from services.actions.result import ActionResult
 from services.features.builds.started_runs import follow_build, follow_pipeline
-from services.request.context import Answer, Audience, Caller
-from services.request.finder import NotNamed
+from services.request.context import Reply, RequestContext, Visibility
+from services.request.finder import UserError
 
 log = structlog.get_logger()
 
@@ -39,15 +39,15 @@ APPROVALS = "Approvals"
 PIPELINE = "Pipeline"
 
 
-async def _abort(act: Abort, caller: Caller) -> Done:
+async def _abort(act: AbortBuildAction, caller: RequestContext) -> ActionResult:
     build = await caller.own_bitrise.build(act.app.slug, act.build.slug)
     await caller.own_bitrise.abort(act.app.slug, build.slug, await _in_their_name(act.order, caller))
     said = action_messages.aborted(build, act.app, by=caller.person, order=act.order)
     facts = {"app": redact(act.app.title), "build": build.slug, "number": build.number or 0, "url": build.url}
-    return Done(Answer(said, Audience.CHANNEL), facts)
+    return ActionResult(Reply(said, Visibility.CHANNEL), facts)
 
 
-async def _start(act: Start, caller: Caller) -> Done:
+async def _start(act: TriggerBuildAction, caller: RequestContext) -> ActionResult:
     params = act.trigger_params(
         message=f"Started from Slack by {await caller.signature()}",
         started_by=slack_user(caller.person, caller.team) if caller.person else None,
@@ -61,27 +61,27 @@ async def _start(act: Start, caller: Caller) -> Done:
             # It has been started all the same, and its form will only not be filled in the next time.
             log.exception("start.not_remembered", app=act.app.slug)
     answer = await _followed(act.app, started, caller, ask=act.ask)
-    return Done(answer, _facts(act.app, started), _said(started))
+    return ActionResult(answer, _facts(act.app, started), _said(started))
 
 
-async def _rebuild(act: Rebuild, caller: Caller) -> Done:
+async def _rebuild(act: RebuildBuildAction, caller: RequestContext) -> ActionResult:
     if act.params is None:
-        raise NotNamed("This was asked for before I was updated. Ask for it again.")
+        raise UserError("This was asked for before I was updated. Ask for it again.")
     build = await caller.own_bitrise.build(act.app.slug, act.build.slug)
     params = act.trigger_params(started_by=slack_user(caller.person, caller.team))
     started = await caller.own_bitrise.trigger(act.app.slug, params)
     answer = await _followed(act.app, started, caller, like=(build, act.app))
-    return Done(answer, _facts(act.app, started), _said(started))
+    return ActionResult(answer, _facts(act.app, started), _said(started))
 
 
 async def _followed(
     app: App,
-    started: Sequence[Started],
-    caller: Caller,
+    started: Sequence[TriggeredBuild],
+    caller: RequestContext,
     *,
     ask: TriggerBuild | None = None,
     like: tuple[Build, App] | None = None,
-) -> Answer | None:
+) -> Reply | None:
     """Follow each that was started in a message of its own; the answer says what those messages do not."""
     answers = []
     for one in (one for one in started if one.ok):
@@ -96,43 +96,43 @@ async def _followed(
     said = [one.message for one in answers if one is not None]
     if (refused := [one for one in started if not one.ok]) and caller.person:
         said.append(action_messages.did_not_start(app, refused))
-    return Answer(action_messages.joined(said), Audience.CHANNEL) if said else None
+    return Reply(action_messages.joined(said), Visibility.CHANNEL) if said else None
 
 
-async def _abort_pipeline(act: AbortPipeline, caller: Caller) -> Done:
+async def _abort_pipeline(act: AbortPipelineAction, caller: RequestContext) -> ActionResult:
     one = await caller.own_bitrise.pipeline(act.app.slug, act.pipeline.id)
     if one.ended:
-        raise NotNamed(f"{one.name} {one.label} has ended already, so it can't be aborted.")
+        raise UserError(f"{one.name} {one.label} has ended already, so it can't be aborted.")
     order = await _in_their_name(act.order, caller)
     await caller.own_bitrise.abort_pipeline(act.app.slug, one.id, order)
     said = pipeline_card.pipeline_aborted(one, act.app, by=caller.person, reason=act.order.reason)
-    return Done(Answer(said, Audience.CHANNEL, title=PIPELINE))
+    return ActionResult(Reply(said, Visibility.CHANNEL, title=PIPELINE))
 
 
-async def _rebuild_pipeline(act: RebuildPipeline, caller: Caller) -> Done:
+async def _rebuild_pipeline(act: RebuildPipelineAction, caller: RequestContext) -> ActionResult:
     one = await caller.own_bitrise.pipeline(act.app.slug, act.pipeline.id)
     if not one.ended:
-        raise NotNamed(f"{one.name} {one.label} still runs; abort it first, or wait for its end.")
+        raise UserError(f"{one.name} {one.label} still runs; abort it first, or wait for its end.")
     # Its beginning says that nobody pushed: a display name could say anything (providers/bitrise/actions.py, `pushed`).
     by = None if await caller.is_linked() else f"Slack: {await caller.signature()}"
     await caller.own_bitrise.rebuild_pipeline(act.app.slug, one.id, failed_only=act.failed_only, by=by)
     note = pipeline_card.pipeline_rebuilt(one, act.app, by=caller.person, failed_only=act.failed_only)
     ref = PipelineRef(id=one.id, attempt=one.attempt + 1)
-    new = Started(number=one.number, url=one.url, workflow=one.name)
+    new = TriggeredBuild(number=one.number, url=one.url, workflow=one.name)
     below = pipeline_card.pipeline_run_row(act.app, one.id, new)
-    return Done(await follow_pipeline(act.app, ref, note, caller, buttons=below))
+    return ActionResult(await follow_pipeline(act.app, ref, note, caller, buttons=below))
 
 
-async def _set_public_page(act: SetPublicPage, caller: Caller) -> Done:
+async def _set_public_page(act: SetPublicInstallPageAction, caller: RequestContext) -> ActionResult:
     build = await caller.own_bitrise.build(act.app.slug, act.build.slug)
     one = await caller.own_bitrise.set_public_page(act.app.slug, build.slug, act.artifact, enabled=act.public)
     if one.public_page is not act.public:
-        raise NotNamed("Bitrise took the order, but the install page is as it was. Change it in Bitrise.")
+        raise UserError("Bitrise took the order, but the install page is as it was. Change it in Bitrise.")
     said = artifact_messages.page_changed(one, build, act.app, by=caller.person)
-    return Done(Answer(said, Audience.CHANNEL), said=f"public: {str(one.public_page).lower()}")
+    return ActionResult(Reply(said, Visibility.CHANNEL), said=f"public: {str(one.public_page).lower()}")
 
 
-async def _decide(act: Decide, caller: Caller) -> Done:
+async def _decide(act: DecideBuildRequestAction, caller: RequestContext) -> ActionResult:
     requests, approved = caller.desk.storage.requests, act.approved
     try:
         one = await caller.own_bitrise.decide_request(act.app.slug, act.request, approved=approved)
@@ -141,7 +141,7 @@ async def _decide(act: Decide, caller: Caller) -> Done:
             Provider.BITRISE, act.request, lambda gone: build_request_messages.request_gone(gone, act.app)
         )
         caller.desk.outbox_changed()
-        raise NotNamed(
+        raise UserError(
             "This build does not wait any more: somebody else has decided, or it has gone."
         ) from error
     said: Message = build_request_messages.request_decided(one, act.app, approved=approved, by=caller.person)
@@ -155,21 +155,21 @@ async def _decide(act: Decide, caller: Caller) -> Done:
         ),
     )
     caller.desk.outbox_changed()
-    return Done(Answer(said, Audience.CHANNEL, title=APPROVALS))
+    return ActionResult(Reply(said, Visibility.CHANNEL, title=APPROVALS))
 
 
-PERFORM: Mapping[type[Any], Callable[[Any, Caller], Awaitable[Done]]] = {
-    Abort: _abort,
-    Start: _start,
-    Rebuild: _rebuild,
-    AbortPipeline: _abort_pipeline,
-    RebuildPipeline: _rebuild_pipeline,
-    SetPublicPage: _set_public_page,
-    Decide: _decide,
+PERFORM: Mapping[type[Any], Callable[[Any, RequestContext], Awaitable[ActionResult]]] = {
+    AbortBuildAction: _abort,
+    TriggerBuildAction: _start,
+    RebuildBuildAction: _rebuild,
+    AbortPipelineAction: _abort_pipeline,
+    RebuildPipelineAction: _rebuild_pipeline,
+    SetPublicInstallPageAction: _set_public_page,
+    DecideBuildRequestAction: _decide,
 }
 
 
-async def _in_their_name(order: AbortOrder, caller: Caller) -> AbortOrder:
+async def _in_their_name(order: AbortRequest, caller: RequestContext) -> AbortRequest:
     """The order as Bitrise gets it: where the bot's token asks, Bitrise would name that one's owner."""
     if await caller.is_linked():
         return order
@@ -181,7 +181,7 @@ def signed(reason: str | None, name: str) -> str:
     return f"{reason} ({name} via Slack)" if reason else f"{name} via Slack"
 
 
-def _facts(app: App, started: list[Started]) -> dict[str, Any]:
+def _facts(app: App, started: list[TriggeredBuild]) -> dict[str, Any]:
     first = next(one for one in started if one.ok)
     return {
         "app": redact(app.title),
@@ -191,5 +191,5 @@ def _facts(app: App, started: list[Started]) -> dict[str, Any]:
     }
 
 
-def _said(started: list[Started]) -> str:
+def _said(started: list[TriggeredBuild]) -> str:
     return "started " + ", ".join(str(one.build_slug or one.number) for one in started if one.ok)

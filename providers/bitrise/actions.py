@@ -7,17 +7,17 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal, Self
 
-from domain.access_policy import Permission, Question
-from domain.action import NONE_OF_THEM, ProviderAct, app_details, given, switched_on
-from domain.build import App, Build, Frozen
+from domain.access_policy import AccessRequest, Permission
+from domain.action import NONE_OF_THEM, Action, app_details, enabled_switches, present_values
+from domain.build import App, Build, FrozenModel
 from domain.build_author import STARTED_BY
-from domain.build_filter import Event, event_of
+from domain.build_filter import BuildTriggerEvent, event_of
 from domain.build_request import BuildRequest
 from domain.commands.shared_commands import TriggerBuild
 from domain.git_refs import InvalidBranch, branch_name, is_ambiguous
 from domain.pipeline import Pipeline
 from domain.provider import Provider
-from providers.bitrise.api.requests import AbortOrder, EnvironmentVariable, TriggerParams
+from providers.bitrise.api.requests import AbortRequest, EnvironmentVariable, TriggerRequest
 
 # Parameters beside which the branch alone says what is built (API v0.1, "BuildTriggerParamsBuildParams").
 _INNOCENT = frozenset(
@@ -40,7 +40,7 @@ LONGEST_PATHS = 1000
 PIPELINE_AND_WORKFLOW = "Name a workflow or a pipeline, not both: Bitrise would run only one of them."
 
 
-class ActedBuild(Frozen):
+class BuildTarget(FrozenModel):
     """What of a build an act needs to know."""
 
     slug: str
@@ -55,10 +55,12 @@ class ActedBuild(Frozen):
 
     def details(self) -> list[tuple[str, str]]:
         """All of it."""
-        return given(build=self.label, build_id=self.slug, branch=self.branch, workflow=self.workflow)
+        return present_values(
+            build=self.label, build_id=self.slug, branch=self.branch, workflow=self.workflow
+        )
 
 
-class ActedPipeline(Frozen):
+class PipelineTarget(FrozenModel):
     """What of a pipeline an act needs to know. Which workflows it runs is not among it, so they are in doubt.
 
     `pushed`: its first attempt was started by a Git provider, so that the commit is one of the branch.
@@ -91,30 +93,30 @@ class ActedPipeline(Frozen):
         """All of it that says which it is."""
         return [
             ("pipeline", f"{self.name} {self.label}"),
-            *given(pipeline_id=self.id, branch=self.branch, tag=self.tag, commit=self.commit),
+            *present_values(pipeline_id=self.id, branch=self.branch, tag=self.tag, commit=self.commit),
         ]
 
 
-class BitriseAct(ProviderAct):
+class BitriseAction(Action):
     """Something that changes at Bitrise, always of an app."""
 
     provider: ClassVar = Provider.BITRISE
     app: App
 
-    def _of(self, channel: str, *, branch: str | None = None, workflow: str | None = None) -> Question:
+    def _of(self, channel: str, *, branch: str | None = None, workflow: str | None = None) -> AccessRequest:
         return self._question(channel, branch=branch, workflow=workflow, stage=NONE_OF_THEM)
 
 
-class _OfBuild(BitriseAct):
+class _OfBuild(BitriseAction):
     """Something about a build."""
 
-    build: ActedBuild
+    build: BuildTarget
 
-    def question(self, channel: str) -> Question:
+    def access_request(self, channel: str) -> AccessRequest:
         """With the build's branch and workflow."""
         return self._of(channel, branch=self.build.branch, workflow=self.build.workflow)
 
-    def about(self) -> dict[str, str]:
+    def audit_fields(self) -> dict[str, str]:
         """Which build."""
         return {"build": self.build.slug, "label": self.build.label}
 
@@ -126,19 +128,19 @@ class _OfBuild(BitriseAct):
         return []
 
 
-class _OfPipeline(BitriseAct):
+class _OfPipeline(BitriseAction):
     """Something about a pipeline."""
 
     not_shown: ClassVar[Mapping[str, str]] = {
         "pipeline.pushed": "not sent: it only decides whether a rule holds"
     }
-    pipeline: ActedPipeline
+    pipeline: PipelineTarget
 
-    def question(self, channel: str) -> Question:
+    def access_request(self, channel: str) -> AccessRequest:
         """With the pipeline's branch."""
         return self._of(channel, branch=self.pipeline.branch)
 
-    def about(self) -> dict[str, str]:
+    def audit_fields(self) -> dict[str, str]:
         """Which pipeline."""
         return {"pipeline": self.pipeline.id, "label": self.pipeline.label}
 
@@ -150,22 +152,22 @@ class _OfPipeline(BitriseAct):
         return []
 
 
-class Abort(_OfBuild):
+class AbortBuildAction(_OfBuild):
     """Abort a build."""
 
     permission: ClassVar = Permission.ABORT
     act: Literal["abort"] = "abort"
-    order: AbortOrder
+    order: AbortRequest
 
     def reason(self) -> str | None:
         """The order's."""
         return self.order.reason
 
-    def about(self) -> dict[str, str]:
+    def audit_fields(self) -> dict[str, str]:
         """Which build, and with which switches."""
-        return super().about() | _switches(self.order)
+        return super().audit_fields() | _switches(self.order)
 
-    def words(self) -> str:
+    def summary(self) -> str:
         """Which build, and whether it is to count as a success."""
         return f"abort {self.app.title} {self.build.label}{_as_success(self.order)}"
 
@@ -173,7 +175,7 @@ class Abort(_OfBuild):
         return _order_details(self.order)
 
 
-class Rebuild(_OfBuild):
+class RebuildBuildAction(_OfBuild):
     """Start a build again with `params`, which are those that it was started with.
 
     They are None until they have been read, and empty where Bitrise does not say them. `pushed`: a Git provider has
@@ -189,18 +191,18 @@ class Rebuild(_OfBuild):
     @classmethod
     def of_build(cls, app: App, build: Build) -> Self:
         """Start this build again."""
-        return cls(app=app, build=ActedBuild.of(build), params=build.params or {}, pushed=_is_pushed(build))
+        return cls(app=app, build=BuildTarget.of(build), params=build.params or {}, pushed=_is_pushed(build))
 
-    def question(self, channel: str) -> Question:
+    def access_request(self, channel: str) -> AccessRequest:
         """With what is started, which need not be what the build says of itself."""
         branch, workflow = _branch_and_workflow(self.params or {}, pushed=self.pushed)
         return self._of(channel, branch=branch, workflow=workflow)
 
-    def about(self) -> dict[str, str]:
+    def audit_fields(self) -> dict[str, str]:
         """Which build, and what is started."""
-        return super().about() | _params_noted(self.params or {})
+        return super().audit_fields() | _params_noted(self.params or {})
 
-    def words(self) -> str:
+    def summary(self) -> str:
         """Which build."""
         return f"start {self.app.title} {self.build.label} again"
 
@@ -213,12 +215,12 @@ class Rebuild(_OfBuild):
     def _more(self) -> list[tuple[str, str]]:
         return _params_details(self.params or {})
 
-    def trigger_params(self, started_by: str | None) -> TriggerParams:
+    def trigger_params(self, started_by: str | None) -> TriggerRequest:
         """What is sent: the parameters as they are, and for whom it is started."""
-        return TriggerParams(original=self.params, started_by=started_by)
+        return TriggerRequest(original=self.params, started_by=started_by)
 
 
-class Start(BitriseAct):
+class TriggerBuildAction(BitriseAction):
     """Start a build; `remember`: the next time the form is filled in like this."""
 
     not_shown: ClassVar[Mapping[str, str]] = {
@@ -242,7 +244,7 @@ class Start(BitriseAct):
         }
         return self.model_copy(update={"ask": ask.model_copy(update=names)})
 
-    def question(self, channel: str) -> Question:
+    def access_request(self, channel: str) -> AccessRequest:
         """With what is asked for."""
         branch, workflow = _branch_and_workflow(self._params())
         return self._of(channel, branch=branch, workflow=workflow)
@@ -251,11 +253,11 @@ class Start(BitriseAct):
         """The message that the build is given."""
         return self.ask.message
 
-    def about(self) -> dict[str, str]:
+    def audit_fields(self) -> dict[str, str]:
         """What is asked for."""
         return _params_noted(self._params())
 
-    def words(self) -> str:
+    def summary(self) -> str:
         """What is asked for."""
         return f"start {self.app.title} ({', '.join(f'{name} {value}' for name, value in self._named().items())})"
 
@@ -271,10 +273,10 @@ class Start(BitriseAct):
             return "Say what to build: a branch, a tag, a commit, a workflow or a pipeline."
         return None
 
-    def trigger_params(self, *, message: str, started_by: str | None) -> TriggerParams:
+    def trigger_params(self, *, message: str, started_by: str | None) -> TriggerRequest:
         """What is sent; `message` is what the build is given where nobody wrote one."""
         ask = self.ask
-        return TriggerParams(
+        return TriggerRequest(
             branch=ask.branch,
             tag=ask.tag,
             commit_hash=ask.commit,
@@ -296,7 +298,7 @@ class Start(BitriseAct):
         return self.ask.model_dump(include=named, exclude_none=True)
 
 
-class AbortPipeline(_OfPipeline):
+class AbortPipelineAction(_OfPipeline):
     """Abort a pipeline."""
 
     not_shown: ClassVar[Mapping[str, str]] = {
@@ -305,17 +307,17 @@ class AbortPipeline(_OfPipeline):
     }
     permission: ClassVar = Permission.ABORT
     act: Literal["abort_pipeline"] = "abort_pipeline"
-    order: AbortOrder
+    order: AbortRequest
 
     def reason(self) -> str | None:
         """The order's."""
         return self.order.reason
 
-    def about(self) -> dict[str, str]:
+    def audit_fields(self) -> dict[str, str]:
         """Which pipeline, and with which switches."""
-        return super().about() | _switches(self._sent())
+        return super().audit_fields() | _switches(self._sent())
 
-    def words(self) -> str:
+    def summary(self) -> str:
         """Which pipeline, and whether it is to count as a success."""
         return (
             f"abort {self.pipeline.name} {self.pipeline.label} of {self.app.title}{_as_success(self.order)}"
@@ -324,28 +326,28 @@ class AbortPipeline(_OfPipeline):
     def _more(self) -> list[tuple[str, str]]:
         return _order_details(self._sent())
 
-    def _sent(self) -> AbortOrder:
+    def _sent(self) -> AbortRequest:
         return self.order.model_copy(update={"skip_git_status_report": False})
 
 
-class RebuildPipeline(_OfPipeline):
+class RebuildPipelineAction(_OfPipeline):
     """Start a new attempt of a pipeline: all of it, or what failed."""
 
     permission: ClassVar = Permission.TRIGGER
     act: Literal["rebuild_pipeline"] = "rebuild_pipeline"
     failed_only: bool
 
-    def question(self, channel: str) -> Question:
+    def access_request(self, channel: str) -> AccessRequest:
         """With the branch, where the commit is known to be one of it."""
         one = self.pipeline
         known = one.pushed or not (one.commit or one.tag)
         return self._of(channel, branch=_certain(one.branch) if known else None)
 
-    def about(self) -> dict[str, str]:
+    def audit_fields(self) -> dict[str, str]:
         """Which pipeline, and how much of it."""
-        return super().about() | {"failed_only": str(self.failed_only).lower()}
+        return super().audit_fields() | {"failed_only": str(self.failed_only).lower()}
 
-    def words(self) -> str:
+    def summary(self) -> str:
         """Which pipeline, and how much of it."""
         what = "what failed of " if self.failed_only else "all of "
         return f"start {what}{self.pipeline.name} {self.pipeline.label} of {self.app.title} again"
@@ -354,7 +356,7 @@ class RebuildPipeline(_OfPipeline):
         return [("runs again", "what failed, and what follows" if self.failed_only else "everything")]
 
 
-class SetPublicPage(_OfBuild):
+class SetPublicInstallPageAction(_OfBuild):
     """Make an artifact's install page public, or private.
 
     `of_branch`: what was built is of the build's branch. By hand anybody may name any branch beside any commit.
@@ -374,23 +376,23 @@ class SetPublicPage(_OfBuild):
         built, _ = _branch_and_workflow(build.params or {}, pushed=_is_pushed(build))
         return cls(
             app=app,
-            build=ActedBuild.of(build),
+            build=BuildTarget.of(build),
             artifact=artifact,
             public=public,
             of_branch=built is not None and built == _certain(build.branch),
         )
 
-    def question(self, channel: str) -> Question:
+    def access_request(self, channel: str) -> AccessRequest:
         """With the branch, where what was built is known to be of it."""
         branch = _certain(self.build.branch) if self.of_branch else None
         return self._of(channel, branch=branch, workflow=self.build.workflow)
 
-    def about(self) -> dict[str, str]:
+    def audit_fields(self) -> dict[str, str]:
         """Which artifact of which build."""
         named = {"artifact": self.artifact, "public": str(self.public).lower()}
-        return super().about() | named | dict(given(title=self.title))
+        return super().audit_fields() | named | dict(present_values(title=self.title))
 
-    def words(self) -> str:
+    def summary(self) -> str:
         """Which page, of which build."""
         what = "public" if self.public else "private"
         of = f" of {self.title}" if self.title else ""
@@ -400,10 +402,13 @@ class SetPublicPage(_OfBuild):
         who = (
             "public: everybody who has its link" if self.public else "private: members of the app at Bitrise"
         )
-        return [*given(artifact=self.title, artifact_id=self.artifact), ("install page becomes", who)]
+        return [
+            *present_values(artifact=self.title, artifact_id=self.artifact),
+            ("install page becomes", who),
+        ]
 
 
-class Decide(BitriseAct):
+class DecideBuildRequestAction(BitriseAction):
     """Approve or decline a build that waits for it; of the build only as much is known as Bitrise says."""
 
     permission: ClassVar = Permission.APPROVE
@@ -437,17 +442,17 @@ class Decide(BitriseAct):
             }
         )
 
-    def question(self, channel: str) -> Question:
+    def access_request(self, channel: str) -> AccessRequest:
         """With the branch, as far as it is known."""
         return self._of(channel, branch=_certain(self.branch))
 
-    def about(self) -> dict[str, str]:
+    def audit_fields(self) -> dict[str, str]:
         """Which request."""
-        more = dict(given(pull_request=self.pull_request, commit=self.commit))
+        more = dict(present_values(pull_request=self.pull_request, commit=self.commit))
         number = {name.replace(" ", "_"): value for name, value in more.items()}
         return {"request": self.request, "approved": str(self.approved).lower(), **number}
 
-    def words(self) -> str:
+    def summary(self) -> str:
         """Which request."""
         of = f" of pull request #{self.pull_request}" if self.pull_request is not None else ""
         return f"{'approve' if self.approved else 'decline'} the build{of} in {self.app.title}"
@@ -457,7 +462,7 @@ class Decide(BitriseAct):
         return [
             *app_details(self.app),
             ("decision", "approve" if self.approved else "decline"),
-            *given(
+            *present_values(
                 request_id=self.request,
                 pull_request=self.pull_request,
                 author=self.author,
@@ -469,14 +474,22 @@ class Decide(BitriseAct):
         ]
 
 
-AnyOfBitrise = Abort | Rebuild | Start | AbortPipeline | RebuildPipeline | SetPublicPage | Decide
+AnyOfBitrise = (
+    AbortBuildAction
+    | RebuildBuildAction
+    | TriggerBuildAction
+    | AbortPipelineAction
+    | RebuildPipelineAction
+    | SetPublicInstallPageAction
+    | DecideBuildRequestAction
+)
 
 
 def _is_pushed(build: Build) -> bool:
     """Whether a Git provider has started it, as far as Bitrise says."""
     # Of a pipeline's builds nobody can tell: whoever starts a new attempt may say whose it is.
     webhook = (build.triggered_by or "").startswith("webhook")
-    return webhook and build.pipeline_id is None and event_of(build) is not Event.OTHER
+    return webhook and build.pipeline_id is None and event_of(build) is not BuildTriggerEvent.OTHER
 
 
 def _branch_and_workflow(params: Mapping[str, Any], *, pushed: bool = False) -> tuple[str | None, str | None]:
@@ -572,10 +585,10 @@ def _params_noted(params: Mapping[str, Any]) -> dict[str, str]:
     return found | ({"variables": names} if names else {})
 
 
-def _order_details(order: AbortOrder) -> list[tuple[str, str]]:
+def _order_details(order: AbortRequest) -> list[tuple[str, str]]:
     return [
-        *given(reason=order.reason),
-        *switched_on(
+        *present_values(reason=order.reason),
+        *enabled_switches(
             counts_as_a_success=order.with_success,
             no_notifications=order.skip_notifications,
             no_Git_status=order.skip_git_status_report,
@@ -583,12 +596,12 @@ def _order_details(order: AbortOrder) -> list[tuple[str, str]]:
     ]
 
 
-def _switches(order: AbortOrder) -> dict[str, str]:
+def _switches(order: AbortRequest) -> dict[str, str]:
     chosen = order.model_dump(exclude={"reason"})
     return {name: "true" for name, value in chosen.items() if value}
 
 
-def _as_success(order: AbortOrder) -> str:
+def _as_success(order: AbortRequest) -> str:
     return " and count it as a success" if order.with_success else ""
 
 

@@ -1,7 +1,7 @@
 """What can be typed behind `/bitrise`."""
 
 from domain.commands import shared_command_help
-from domain.commands.parser import Grammar
+from domain.commands.parser import CommandParser
 from domain.provider import Provider
 from providers.bitrise.command_help import CATALOGUE
 from providers.bitrise.command_parser import READERS
@@ -24,7 +24,7 @@ _ALIASES = {
     "unlink": "disconnect",
 }
 
-BITRISE = Grammar(
+BITRISE = CommandParser(
     provider=Provider.BITRISE,
     catalogue=CATALOGUE,
     readers=READERS,

@@ -11,13 +11,13 @@ from domain.commands.shared_commands import (
     ListApps,
     ListArtifacts,
     ListBuilds,
+    ListMyBuilds,
     ListPipelines,
-    Me,
-    Mine,
     Rebuild,
     ShowBuild,
     ShowLog,
     ShowPipeline,
+    ShowProfile,
     ShowYml,
     Status,
     TriggerBuild,
@@ -35,24 +35,24 @@ from providers.bitrise.pipelines import commands as pipeline_commands
 from services.features.apps import commands as app_commands
 from services.features.builds import commands as commands_module
 from services.features.profile import commands as profile_commands
-from services.request.context import Answer, Caller
+from services.request.context import Reply, RequestContext
 
 
-async def _trigger(ask: TriggerBuild, caller: Caller) -> Answer | None:
+async def _trigger(ask: TriggerBuild, caller: RequestContext) -> Reply | None:
     if ask.names_something:
         return await build_commands.trigger(ask, caller)
     if caller.trigger_id:
         await open_forms.open_start(caller, words=ask.app)
         return None
     app = await caller.apps.find(ask.app) if ask.app is not None else None
-    return Answer(
+    return Reply(
         notices.form_button(
             "Which branch, which workflow?", "Start a build…", START_BUILD, AppButton.of(app).encode()
         )
     )
 
 
-ANSWERS: Mapping[type[Any], Callable[[Any, Caller], Awaitable[Answer | None]]] = {
+ANSWERS: Mapping[type[Any], Callable[[Any, RequestContext], Awaitable[Reply | None]]] = {
     ListApps: app_commands.list_apps,
     Status: commands_module.status,
     ListBuilds: commands_module.list_builds,
@@ -66,6 +66,6 @@ ANSWERS: Mapping[type[Any], Callable[[Any, Caller], Awaitable[Answer | None]]] =
     AbortBuild: build_commands.abort,
     TriggerBuild: _trigger,
     Rebuild: build_commands.rebuild,
-    Mine: profile_commands.mine,
-    Me: profile_commands.me,
+    ListMyBuilds: profile_commands.mine,
+    ShowProfile: profile_commands.me,
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from domain.commands import shared_command_help
-from domain.commands.help import RESULTS, STYLES, Entry
+from domain.commands.help import RESULTS, STYLES, CommandHelp
 from domain.provider import Provider
 
 FILTERS = (
@@ -17,18 +17,18 @@ BUILDS = "A build is named by its number (`#12`), its slug, or a pasted link to 
 APPS = "An app is named by its title, its slug or `owner/repo`, or by the beginning of one; quote it if it has spaces."
 _ALIKE = shared_command_help.entries(Provider.BITRISE, app="android", named=APPS)
 
-CATALOGUE: tuple[Entry, ...] = (
+CATALOGUE: tuple[CommandHelp, ...] = (
     _ALIKE["help"],
-    Entry("apps", "apps", "The apps I can see.", ("apps", "apps page:2")),
+    CommandHelp("apps", "apps", "The apps I can see.", ("apps", "apps page:2")),
     _ALIKE["use"],
-    Entry(
+    CommandHelp(
         "status",
         "status [APP]",
         "What runs now, and how each branch last ended.",
         ("status", "status android"),
         (APPS,),
     ),
-    Entry(
+    CommandHelp(
         "builds",
         "builds [APP] [FILTERS] [since:…] [until:…]",
         "The latest builds, newest first.",
@@ -39,63 +39,63 @@ CATALOGUE: tuple[Entry, ...] = (
         ),
         (FILTERS, STATES, "Times are UTC dates, or how long ago: `30m`, `2h`, `3d`, `1w`.", APPS),
     ),
-    Entry(
+    CommandHelp(
         "build",
         "build [APP] #N",
         "One build, with its buttons.",
         ("build #12", "build android #12"),
         (BUILDS,),
     ),
-    Entry(
+    CommandHelp(
         "log",
         "log [APP] #N",
         "A build's steps and the end of its log, for your eyes only.",
         ("log #12",),
         (BUILDS,),
     ),
-    Entry(
+    CommandHelp(
         "artifacts",
         "artifacts [APP] #N",
         "What a build made, with links that live ten minutes.",
         ("artifacts #12",),
         (BUILDS,),
     ),
-    Entry(
+    CommandHelp(
         "approvals",
         "approvals [APP]",
         "Builds of pull requests from outside that wait for somebody's approval.",
         ("approvals android",),
         (APPS,),
     ),
-    Entry(
+    CommandHelp(
         "pipelines",
         "pipelines [APP]",
         "The latest pipelines, with their stages.",
         ("pipelines android",),
         (APPS,),
     ),
-    Entry(
+    CommandHelp(
         "pipeline",
         "pipeline [APP] #N",
         "One pipeline with its workflows by stage, to abort or start again.",
         ("pipeline android #45",),
         ("A pipeline is named by its number (`#45`) or a pasted link to its page.",),
     ),
-    Entry(
+    CommandHelp(
         "yml",
         "yml [APP] [#N]",
         "The bitrise.yml of an app, or of a build, checked and as a file for you alone.",
         ("yml android", "yml #12"),
         (BUILDS, APPS),
     ),
-    Entry(
+    CommandHelp(
         "abort",
         "abort [APP] #N [REASON…]",
         "Stop a build, and tell the channel who did and why.",
         ("abort #12 wrong branch", "abort android #12"),
         (BUILDS,),
     ),
-    Entry(
+    CommandHelp(
         "trigger",
         "trigger [APP] [branch:…] [tag:…] [commit:…] [workflow:…] [pipeline:…] [message:…] [env:KEY=VALUE]",
         "Start a build; without a word on what to build, by filling in a form.",
@@ -106,10 +106,10 @@ CATALOGUE: tuple[Entry, ...] = (
             APPS,
         ),
     ),
-    Entry(
+    CommandHelp(
         "rebuild", "rebuild [APP] #N", "Start a build again as it was started.", ("rebuild #12",), (BUILDS,)
     ),
-    Entry(
+    CommandHelp(
         "subscribe",
         "subscribe [APP] [FILTERS] [status:…] [style:…] [preview]",
         "Tell this channel of builds: all that end, or those that you describe.",
@@ -129,15 +129,15 @@ CATALOGUE: tuple[Entry, ...] = (
     ),
     _ALIKE["unsubscribe"],
     _ALIKE["subscriptions"],
-    Entry(
+    CommandHelp(
         "why",
         "why [APP] #N",
         "Which subscription told a build here, or what kept it silent.",
         ("why #12",),
         (BUILDS,),
     ),
-    Entry("mine", "mine", "My builds: what runs, and how the latest ended.", ("mine",)),
-    Entry(
+    CommandHelp("mine", "mine", "My builds: what runs, and how the latest ended.", ("mine",)),
+    CommandHelp(
         "me",
         "me [name:…] [mention:on|off] [ends:on|off]",
         "What I know of you: your name at Bitrise, and what I tell you.",

@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from domain.commands import arguments, filter_arguments, shared_command_help
-from domain.commands.parser import Reader, Words
+from domain.commands.parser import ArgumentReader, Reader
 from domain.commands.shared_commands import (
     AbortBuild,
     ListApprovals,
     ListArtifacts,
     ListBuilds,
+    ListMyBuilds,
     ListPipelines,
-    Me,
-    Mine,
-    Moment,
     Rebuild,
     ShowBuild,
     ShowLog,
     ShowPipeline,
+    ShowProfile,
     ShowYml,
     Status,
+    TimeArgument,
     TriggerBuild,
 )
 from providers.bitrise.links import PipelineLink, read_link
@@ -28,7 +28,7 @@ from providers.bitrise.links import PipelineLink, read_link
 _BUILDABLE = ("branch", "tag", "commit", "workflow", "pipeline")
 
 
-def _builds(words: Words) -> ListBuilds:
+def _builds(words: ArgumentReader) -> ListBuilds:
     app = words.plain()
     keyed = words.keyed(*filter_arguments.KEYS, "status", "since", "until")
     return ListBuilds(
@@ -39,11 +39,11 @@ def _builds(words: Words) -> ListBuilds:
     )
 
 
-def _moment(keyed: dict[str, list[str]], key: str) -> Moment | None:
+def _moment(keyed: dict[str, list[str]], key: str) -> TimeArgument | None:
     return arguments.moment(keyed[key][-1], key=key) if key in keyed else None
 
 
-def _pipeline(words: Words) -> ShowPipeline:
+def _pipeline(words: ArgumentReader) -> ShowPipeline:
     first, second = words.plain(), words.plain()
     words.nothing_more()
     which = second or first or ""
@@ -56,7 +56,7 @@ def _pipeline(words: Words) -> ShowPipeline:
     return ShowPipeline(app=app, number=ref.number)
 
 
-def _yml(words: Words) -> ShowYml:
+def _yml(words: ArgumentReader) -> ShowYml:
     if words.left and words.left[-1].key is None and arguments.build_ref(words.left[-1].text) is not None:
         app, build = words.build()
         words.nothing_more()
@@ -66,12 +66,12 @@ def _yml(words: Words) -> ShowYml:
     return ShowYml(app=app)
 
 
-def _abort(words: Words) -> AbortBuild:
+def _abort(words: ArgumentReader) -> AbortBuild:
     app, build = words.build()
     return AbortBuild(app=app, build=build, reason=words.rest_of_line())
 
 
-def _trigger(words: Words) -> TriggerBuild:
+def _trigger(words: ArgumentReader) -> TriggerBuild:
     app = words.plain()
     keyed = words.keyed(*_BUILDABLE, "message", "env")
     # A variable that is none is said first: whoever has mended it would only hear of it then.
@@ -82,20 +82,20 @@ def _trigger(words: Words) -> TriggerBuild:
     return TriggerBuild(app=app, **words.once(keyed), environments=environments)
 
 
-def _variable(text: str, words: Words) -> tuple[str, str]:
+def _variable(text: str, words: ArgumentReader) -> tuple[str, str]:
     variable = arguments.variable_in(text)
     if variable is None:
         words.wrong(f"env:{text} is no variable: write env:KEY=value.")
     return variable
 
 
-def _me(words: Words) -> Me:
+def _me(words: ArgumentReader) -> ShowProfile:
     keyed = words.keyed("name", "mention", "ends")
     name = keyed.get("name", [""])[-1].strip().removeprefix("@")
     if "name" in keyed and not 0 < len(name) <= 100:
         words.wrong("name: needs the name behind it that Bitrise shows with your builds.")
     switches = {key: arguments.switch(keyed[key][-1], key=key) for key in ("mention", "ends") if key in keyed}
-    return Me(name=name or None, **switches)
+    return ShowProfile(name=name or None, **switches)
 
 
 READERS: Mapping[str, Reader] = {
@@ -114,6 +114,6 @@ READERS: Mapping[str, Reader] = {
     "trigger": _trigger,
     "rebuild": shared_command_help.of_a_build(Rebuild),
     "subscribe": shared_command_help.subscribe(filter_arguments.KEYS),
-    "mine": shared_command_help.of_nothing(Mine),
+    "mine": shared_command_help.of_nothing(ListMyBuilds),
     "me": _me,
 }

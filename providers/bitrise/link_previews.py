@@ -11,15 +11,15 @@ from slack_bolt.app.async_app import AsyncApp
 from domain.build import App
 from domain.errors import ProviderError
 from domain.message import Message
-from handlers.middleware import Listening, wait_for_place
+from handlers.middleware import RequestTracker, wait_for_place
 from providers.bitrise.artifacts import commands as artifact_commands
 from providers.bitrise.links import AppLink, ArtifactLink, BuildLink, Link, PipelineLink, read_link
 from providers.bitrise.pipelines import commands as pipeline_commands
-from services.container import Desk
+from services.container import Services
 from services.features.builds import commands
 from services.features.builds.unfurl_rule import may_unfurl
-from services.request.context import Caller, workspace_of
-from services.request.finder import NotNamed, SearchLimits, app_by_slug, by_slugs, find_build
+from services.request.context import RequestContext, workspace_of
+from services.request.finder import SearchLimits, UserError, app_by_slug, by_slugs, find_build
 from services.slack.errors import SlackCallFailed
 
 log = structlog.get_logger()
@@ -29,7 +29,7 @@ MOST_LINKS = 5
 COMPOSER = "composer"
 
 
-def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
+def register(app: AsyncApp, desk: Services, listening: RequestTracker) -> None:
     """Listen to shared links."""
 
     @app.event("link_shared")
@@ -38,14 +38,14 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
             return  # it comes again once it is posted
         async with listening.answering("link"):
             await wait_for_place()
-            caller = Caller(
+            caller = RequestContext(
                 desk=desk, person=event["user"], team=workspace_of(body), channel=event["channel"]
             )
             urls = [str(one["url"]) for one in event.get("links") or []][:MOST_LINKS]
             await _unfurl(urls, event["message_ts"], caller, outside=bool(body.get("is_ext_shared_channel")))
 
 
-async def _unfurl(urls: Sequence[str], ts: str, caller: Caller, *, outside: bool) -> None:
+async def _unfurl(urls: Sequence[str], ts: str, caller: RequestContext, *, outside: bool) -> None:
     unfurls = {}
     limits = SearchLimits.for_links()
     for url in dict.fromkeys(urls):
@@ -62,7 +62,9 @@ async def _unfurl(urls: Sequence[str], ts: str, caller: Caller, *, outside: bool
         log.info("link.not_unfurled", reason=error.reason)
 
 
-async def _shown(link: Link, caller: Caller, limits: SearchLimits, *, outside: bool) -> Message | None:
+async def _shown(
+    link: Link, caller: RequestContext, limits: SearchLimits, *, outside: bool
+) -> Message | None:
     """What the link leads to; None where it leads nowhere, or not everybody here may see it."""
 
     async def allowed(app: App) -> bool:
@@ -93,6 +95,6 @@ async def _shown(link: Link, caller: Caller, limits: SearchLimits, *, outside: b
             case PipelineLink(app=slug, pipeline=identity):
                 app = await app_by_slug(caller, slug)
                 return await pipeline_commands.card(app, identity, caller) if await allowed(app) else None
-    except (ProviderError, NotNamed) as problem:
+    except (ProviderError, UserError) as problem:
         log.info("link.unknown", reason=str(problem))
     return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import parse_qs, urlsplit
 
-from domain.build import Frozen
+from domain.build import FrozenModel
 from domain.commands.shared_commands import BuildRef
 
 # The hosts of Bitrise's pages for people, of today and of 2017 (the manifest's unfurl_domains).
@@ -17,27 +17,27 @@ _ARTIFACT = re.compile(rf"/(?:app/{_SLUG}/build/{_SLUG}/)?artifacts?/(?P<artifac
 _APP = re.compile(rf"/app/(?P<app>{_SLUG})(?:/(?:builds?)?)?")
 
 
-class BuildLink(Frozen):
+class BuildLink(FrozenModel):
     """A build's page; `tab` is the part of it that is open, such as `artifacts`."""
 
     ref: BuildRef
     tab: str | None = None
 
 
-class PipelineLink(Frozen):
+class PipelineLink(FrozenModel):
     """A pipeline's page."""
 
     app: str
     pipeline: str
 
 
-class ArtifactLink(Frozen):
+class ArtifactLink(FrozenModel):
     """An artifact's page; it does not say of which build."""
 
     artifact: str
 
 
-class AppLink(Frozen):
+class AppLink(FrozenModel):
     """An app's page."""
 
     app: str

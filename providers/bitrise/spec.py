@@ -6,49 +6,49 @@ from collections.abc import Callable, Sequence
 
 from domain.build import App
 from domain.credentials import Credentials
-from domain.errors import NoAccess, NotFound, ProviderError, Refused
+from domain.errors import Forbidden, NotFound, ProviderError, RequestRejected
 from domain.provider import Provider
-from providers.bitrise.api.client import Bitrise
+from providers.bitrise.api.client import BitriseClient
 from providers.bitrise.api.requests import BuildQuery
-from services.provider_spec import Owner, Plug
+from services.provider_spec import ProviderSpec, TokenOwner
 
 _FAILED = 2
 
 
-def bitrise_plug(make: Callable[[Credentials], Bitrise]) -> Plug[Bitrise]:
+def bitrise_spec(make: Callable[[Credentials], BitriseClient]) -> ProviderSpec[BitriseClient]:
     """Bitrise's, with what makes its clients."""
-    return Plug(
+    return ProviderSpec(
         Provider.BITRISE,
         make,
         apps=_apps,
-        app=Bitrise.app,
+        app=BitriseClient.app,
         owner=_owner,
         reads_logs=_reads_logs,
-        branches=(Bitrise.branches,),
+        branches=(BitriseClient.branches,),
         # Those of its bitrise.yml first, which not every token may read, then others that were ever started.
-        workflows=(_configured_workflows, Bitrise.workflows),
+        workflows=(_configured_workflows, BitriseClient.workflows),
         pipelines=(_configured_pipelines,),
     )
 
 
-async def _apps(bitrise: Bitrise) -> list[App]:
+async def _apps(bitrise: BitriseClient) -> list[App]:
     return [app async for app in bitrise.apps()]
 
 
-async def _configured_workflows(bitrise: Bitrise, app_slug: str) -> Sequence[str]:
+async def _configured_workflows(bitrise: BitriseClient, app_slug: str) -> Sequence[str]:
     return (await bitrise.buildables(app_slug)).workflows
 
 
-async def _configured_pipelines(bitrise: Bitrise, app_slug: str) -> Sequence[str]:
+async def _configured_pipelines(bitrise: BitriseClient, app_slug: str) -> Sequence[str]:
     return (await bitrise.buildables(app_slug)).pipelines
 
 
-async def _owner(bitrise: Bitrise) -> Owner | None:
+async def _owner(bitrise: BitriseClient) -> TokenOwner | None:
     me = await bitrise.me()
-    return Owner(id=me.slug, name=me.username) if me.username and me.slug else None
+    return TokenOwner(id=me.slug, name=me.username) if me.username and me.slug else None
 
 
-async def _reads_logs(bitrise: Bitrise, app: App) -> bool:
+async def _reads_logs(bitrise: BitriseClient, app: App) -> bool:
     """Whether they may read logs: listing needs less than that (Bitrise's documents, "Roles").
 
     Tried on the latest build that failed, whose log is what would be shown. An app without one has none to show yet,
@@ -61,9 +61,9 @@ async def _reads_logs(bitrise: Bitrise, app: App) -> bool:
                 return True
             break
         await bitrise.app_yml(app.slug)
-    except NoAccess:
+    except Forbidden:
         return False
-    except (NotFound, Refused):
+    except (NotFound, RequestRejected):
         return True  # there is none, but they may look for it
     except ProviderError:
         return False

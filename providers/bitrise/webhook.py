@@ -17,7 +17,7 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from bot.http_connections import read_body
-from domain.constant_time import knows
+from domain.constant_time import secrets_equal
 
 log = structlog.get_logger()
 
@@ -36,7 +36,7 @@ class Webhook:
     async def take(self, request: web.Request) -> web.Response:
         """Look now, if the call knows the secret and its signature fits."""
         given = request.headers.get(KEY_HEADER)
-        if not knows(request.query.get("secret", "") if given is None else given, self._secret):
+        if not secrets_equal(request.query.get("secret", "") if given is None else given, self._secret):
             log.warning("webhook.refused", reason="wrong secret")
             return web.Response(status=404, text="Not Found\n")
         if (body := await read_body(request, LARGEST_BODY)) is None:
@@ -45,7 +45,7 @@ class Webhook:
         if self._signing is not None:
             expected = hmac.new(self._signing.get_secret_value().encode(), body, hashlib.sha256).hexdigest()
             # `Bitrise-Hook-Signature: sha256=…` over the raw body (seen, not documented)
-            if not knows(request.headers.get("Bitrise-Hook-Signature", ""), f"sha256={expected}"):
+            if not secrets_equal(request.headers.get("Bitrise-Hook-Signature", ""), f"sha256={expected}"):
                 log.warning("webhook.refused", reason="wrong signature")
                 return web.Response(status=403, text="Wrong signature\n")
         self._look_now()

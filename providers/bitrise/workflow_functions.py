@@ -13,19 +13,19 @@ from domain.commands.arguments import build_ref, variable_in
 from domain.commands.shared_commands import BuildRef, TriggerBuild
 from domain.provider import Provider
 from domain.redaction.redactor import redact
-from handlers.middleware import Listening, wait_for_place
-from providers.bitrise.actions import Abort, ActedBuild, Start
-from providers.bitrise.api.requests import AbortOrder
+from handlers.middleware import RequestTracker, wait_for_place
+from providers.bitrise.actions import AbortBuildAction, BuildTarget, TriggerBuildAction
+from providers.bitrise.api.requests import AbortRequest
 from services.actions import run
-from services.actions.result import NotAllowed
+from services.actions.result import PermissionDenied
 from services.authorization.authorizer import NOT_VOUCHED
-from services.container import Desk
+from services.container import Services
 from services.jobs.workflow_steps import outputs_of
-from services.request.context import Caller, workspace_of
-from services.request.finder import NotNamed, find_app, find_build
+from services.request.context import RequestContext, workspace_of
+from services.request.finder import UserError, find_app, find_build
 from services.request.forms import words_of
 from services.request.provider_check import check_set_up
-from storage.workflow_steps import Outcome, Wait
+from storage.workflow_steps import Outcome, WaitingStep
 
 START, WAIT, ABORT = "start_bitrise_build", "wait_for_bitrise_build", "abort_bitrise_build"
 LONGEST_WAIT = timedelta(days=2)
@@ -34,16 +34,16 @@ LONGEST_INPUT = 3000
 
 Inputs = Mapping[str, Any]
 Outputs = Mapping[str, Any]
-Step = Callable[[Inputs, str, Caller], Awaitable[Outputs | None]]
+Step = Callable[[Inputs, str, RequestContext], Awaitable[Outputs | None]]
 
 
-def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
+def register(app: AsyncApp, desk: Services, listening: RequestTracker) -> None:
     """Listen to the functions of the manifest."""
     for name, step in ((START, _start), (WAIT, _wait), (ABORT, _abort)):
         _listen(app, name, step, desk, listening)
 
 
-def _listen(app: AsyncApp, name: str, step: Step, desk: Desk, listening: Listening) -> None:
+def _listen(app: AsyncApp, name: str, step: Step, desk: Services, listening: RequestTracker) -> None:
     @app.function(name)
     async def executed(event: dict[str, Any], body: dict[str, Any]) -> None:
         execution, inputs = event["function_execution_id"], event.get("inputs") or {}
@@ -52,7 +52,7 @@ def _listen(app: AsyncApp, name: str, step: Step, desk: Desk, listening: Listeni
             if not await desk.storage.steps.begin(team, execution, name, desk.clock()):
                 return  # Slack asks again where it saw no acknowledgement; a build must not be started twice
             person = str(inputs.get("person") or "")
-            caller = Caller(
+            caller = RequestContext(
                 desk=desk,
                 person=person,
                 team=team,
@@ -73,7 +73,7 @@ def _listen(app: AsyncApp, name: str, step: Step, desk: Desk, listening: Listeni
             desk.steps_changed()
 
 
-async def _start(inputs: Inputs, execution: str, caller: Caller) -> Outputs | None:
+async def _start(inputs: Inputs, execution: str, caller: RequestContext) -> Outputs | None:
     ask = TriggerBuild(
         branch=_text(inputs, "branch"),
         tag=_text(inputs, "tag"),
@@ -84,45 +84,49 @@ async def _start(inputs: Inputs, execution: str, caller: Caller) -> Outputs | No
         environments=tuple(_variables(str(inputs.get("variables") or ""))),
     )
     if not ask.names_something:
-        raise NotNamed("Say what to build: a branch, a tag, a commit, a workflow or a pipeline.")
+        raise UserError("Say what to build: a branch, a tag, a commit, a workflow or a pipeline.")
     await _check_somebody_acts(caller)
     app = await find_app(caller, _text(inputs, "app") or "")
-    done = await run.do(Start(app=app, ask=ask, remember=False), caller, execution=execution)
+    done = await run.run_action(
+        TriggerBuildAction(app=app, ask=ask, remember=False), caller, execution=execution
+    )
     return None if done.waits else done.facts
 
 
-async def _wait(inputs: Inputs, execution: str, caller: Caller) -> Outputs | None:
+async def _wait(inputs: Inputs, execution: str, caller: RequestContext) -> Outputs | None:
     app, build = await _build(inputs, caller)
     if build.ended:
         return outputs_of(app, build)
     minutes = inputs.get("minutes")
     wanted = timedelta(minutes=float(minutes) if isinstance(minutes, int | float) else USUAL_WAIT_MINUTES)
     until = caller.now() + min(max(wanted, timedelta(minutes=1)), LONGEST_WAIT)
-    wait = Wait(team=caller.team, execution=execution, app_slug=app.slug, build_slug=build.slug, until=until)
+    wait = WaitingStep(
+        team=caller.team, execution=execution, app_slug=app.slug, build_slug=build.slug, until=until
+    )
     await caller.desk.storage.steps.wait(wait)
     return None
 
 
-async def _abort(inputs: Inputs, execution: str, caller: Caller) -> Outputs | None:
+async def _abort(inputs: Inputs, execution: str, caller: RequestContext) -> Outputs | None:
     await _check_somebody_acts(caller)
     app, build = await _build(inputs, caller)
-    order = AbortOrder(reason=_text(inputs, "reason"))
-    act = Abort(app=app, build=ActedBuild.of(build), order=order)
-    done = await run.do(act, caller, execution=execution)
+    order = AbortRequest(reason=_text(inputs, "reason"))
+    act = AbortBuildAction(app=app, build=BuildTarget.of(build), order=order)
+    done = await run.run_action(act, caller, execution=execution)
     return None if done.waits else done.facts
 
 
-async def _check_somebody_acts(caller: Caller) -> None:
-    """A step acts for a person whom it names, or with the bot's own token where that acts. Raises NotAllowed."""
+async def _check_somebody_acts(caller: RequestContext) -> None:
+    """A step acts for a person whom it names, or with the bot's own token where that acts. Raises PermissionDenied."""
     if not caller.person and not await caller.may_act():
-        raise NotAllowed(NOT_VOUCHED)
+        raise PermissionDenied(NOT_VOUCHED)
 
 
-async def _build(inputs: Inputs, caller: Caller) -> tuple[App, Build]:
+async def _build(inputs: Inputs, caller: RequestContext) -> tuple[App, Build]:
     words = _text(inputs, "build") or ""
     ref: BuildRef | None = build_ref(words)
     if ref is None:
-        raise NotNamed(
+        raise UserError(
             f"{redact(words)[:60] or 'Nothing'} is no build: give its number, its slug or a link to it."
         )
     return await find_build(caller, _text(inputs, "app"), ref)
@@ -132,7 +136,7 @@ def _variables(text: str) -> list[tuple[str, str]]:
     found = []
     for line in (one.strip() for one in text.splitlines()):
         if line and (variable := variable_in(line)) is None:
-            raise NotNamed("Write each variable on a line of its own, as NAME=value.")
+            raise UserError("Write each variable on a line of its own, as NAME=value.")
         if line and variable is not None:
             found.append(variable)
     return found

@@ -10,36 +10,36 @@ from typing import Any
 
 import structlog
 
-from domain.errors import AnswerLost, ProviderError
+from domain.errors import ProviderError, ResponseLost
 from domain.message import Message
 from domain.provider import Provider
 from domain.redaction.known_values import without_values
 from domain.redaction.redactor import redact
 from providers.buildio.actions import (
-    AddDomain,
-    ClusterLogin,
-    CreateApp,
-    CreateNamespace,
-    DeleteNamespace,
-    Deploy,
-    RemoveAllDomains,
-    RemoveDomain,
-    Restart,
-    RevealConfig,
-    RevealEnvironment,
-    Run,
-    SetConfig,
-    SetEnvironment,
-    UnsetConfig,
-    UnsetEnvironment,
-    UpdateCertificate,
+    AddDomainAction,
+    ClusterLoginAction,
+    CreateAppAction,
+    CreateNamespaceAction,
+    DeleteNamespaceAction,
+    DeployAction,
+    RemoveAllDomainsAction,
+    RemoveDomainAction,
+    RestartAction,
+    RevealConfigAction,
+    RevealEnvironmentAction,
+    RunCommandAction,
+    SetConfigAction,
+    SetEnvironmentAction,
+    UnsetConfigAction,
+    UnsetEnvironmentAction,
+    UpdateCertificateAction,
 )
-from providers.buildio.api.models import Executed
+from providers.buildio.api.models import CommandResult
 from providers.buildio.apps import messages as app_messages
 from providers.buildio.commands import Deploy as Asked
 from providers.buildio.config_vars import messages as config_var_messages
 from providers.buildio.config_vars.config_diff import ConfigDiff
-from providers.buildio.config_vars.messages import VarsOf
+from providers.buildio.config_vars.messages import ConfigVarOwner
 from providers.buildio.config_vars.reveal_grant import grant
 from providers.buildio.deploy_links import messages
 from providers.buildio.deploys import form
@@ -50,10 +50,10 @@ from providers.buildio.polling.deployments import deployment_slug
 from providers.buildio.processes import messages as processe_messages
 from providers.buildio.processes import run_form
 from providers.buildio.shared import error_texts
-from services.actions.result import Done
+from services.actions.result import ActionResult
 from services.features.builds.started_runs import follow_build
-from services.request.context import Answer, Audience, Caller
-from services.request.finder import NotNamed
+from services.request.context import Reply, RequestContext, Visibility
+from services.request.finder import UserError
 from services.slack import file_upload
 from services.slack.errors import SlackCallFailed
 from services.worker_processes.pool import WorkFailed
@@ -66,7 +66,7 @@ NOT_SHOWN = "I couldn't take the values of config vars out of what it said, so I
 FILE_LIVES = timedelta(minutes=10)
 
 
-async def _deploy(act: Deploy, caller: Caller) -> Done:
+async def _deploy(act: DeployAction, caller: RequestContext) -> ActionResult:
     started = await caller.own_buildio.start_build(
         act.app.slug, branch=act.branch, commitish=act.commitish, description=act.description
     )
@@ -78,15 +78,17 @@ async def _deploy(act: Deploy, caller: Caller) -> Done:
     slug = deployment_slug(act.app.slug, started.id) if started.id is not None else None
     answer = await follow_build(act.app, slug, note, caller, buttons=form.deployment_row(act.app))
     facts = {"app": redact(act.app.title), "build": started.id or "", "url": started.url or ""}
-    return Done(answer, facts, f"started {started.id or 'a build'}")
+    return ActionResult(answer, facts, f"started {started.id or 'a build'}")
 
 
-async def _expect_restart(act: Restart | SetConfig | UnsetConfig, caller: Caller, dyno: str = "") -> None:
+async def _expect_restart(
+    act: RestartAction | SetConfigAction | UnsetConfigAction, caller: RequestContext, dyno: str = ""
+) -> None:
     """Let the watcher know, before it happens, that what goes down now has not crashed."""
     await caller.desk.storage.watching.restart_asked(act.provider, act.app.slug, dyno, caller.now())
 
 
-async def _restart(act: Restart, caller: Caller) -> Done:
+async def _restart(act: RestartAction, caller: RequestContext) -> ActionResult:
     await _expect_restart(act, caller, act.dyno or "")
     if act.dyno is None:
         await caller.own_buildio.restart_all(act.app.slug)
@@ -95,12 +97,12 @@ async def _restart(act: Restart, caller: Caller) -> Done:
     return _told(processe_messages.restarted(act.app, act.dyno, by=caller.person))
 
 
-async def _run(act: Run, caller: Caller) -> Done:
+async def _run(act: RunCommandAction, caller: RequestContext) -> ActionResult:
     """What the command says goes to the one who runs it, and is kept nowhere else."""
     try:
         result = await caller.own_buildio.execute(act.app.slug, act.dyno, act.command, seconds=RUN_SECONDS)
-    except AnswerLost as error:
-        raise NotNamed(
+    except ResponseLost as error:
+        raise UserError(
             f"No answer came within {RUN_SECONDS:.0f} seconds. The command may still run in {act.dyno}, and I can't"
             " stop it."
         ) from error
@@ -111,7 +113,7 @@ async def _run(act: Run, caller: Caller) -> Done:
     return _told(said, f"ended with {result.exit_code}" if result.exit_code is not None else "ended")
 
 
-async def _say_alone(message: Message, caller: Caller, act: Run) -> None:
+async def _say_alone(message: Message, caller: RequestContext, act: RunCommandAction) -> None:
     """Say it in their direct messages: it must not wait in the database, as what the outbox carries does."""
     try:
         channel = await caller.direct_message_alone()
@@ -119,12 +121,12 @@ async def _say_alone(message: Message, caller: Caller, act: Run) -> None:
             channel=channel, text=message.text, blocks=message.blocks, unfurl_links=False, unfurl_media=False
         )
     except SlackCallFailed as error:
-        raise NotNamed(
+        raise UserError(
             f"The command ran in {act.dyno}, but Slack did not take what it said ({error.reason})."
         ) from error
 
 
-async def _without_values(result: Executed, act: Run, caller: Caller) -> str:
+async def _without_values(result: CommandResult, act: RunCommandAction, caller: RequestContext) -> str:
     """The output without the values of the app's config vars, which a command may print."""
     try:
         values = (await caller.own_buildio.config_vars(act.app.slug)).values()
@@ -137,49 +139,54 @@ async def _without_values(result: Executed, act: Run, caller: Caller) -> str:
         return NOT_SHOWN  # it has run all the same
 
 
-async def _set_config(act: SetConfig, caller: Caller) -> Done:
+async def _set_config(act: SetConfigAction, caller: RequestContext) -> ActionResult:
     values = {key: value.get_secret_value() for key, value in act.values.items()}
     before = await caller.own_buildio.config_vars(act.app.slug)
     await _expect_restart(act, caller)  # what runs is started anew with them
     await caller.own_buildio.set_config_vars(act.app.slug, values)
-    return _changed(VarsOf.of_app(act.app), ConfigDiff.between(before, values), caller)
+    return _changed(ConfigVarOwner.of_app(act.app), ConfigDiff.between(before, values), caller)
 
 
-async def _unset_config(act: UnsetConfig, caller: Caller) -> Done:
+async def _unset_config(act: UnsetConfigAction, caller: RequestContext) -> ActionResult:
     async def unset(key: str) -> None:
         await caller.own_buildio.remove_config_var(act.app.slug, key)
 
     await _expect_restart(act, caller)
     await _one_by_one(act.keys, unset)
-    return _changed(VarsOf.of_app(act.app), ConfigDiff(removed=act.keys), caller)
+    return _changed(ConfigVarOwner.of_app(act.app), ConfigDiff(removed=act.keys), caller)
 
 
-async def _reveal_config(act: RevealConfig, caller: Caller) -> Done:
-    return _granted(act, VarsOf.of_app(act.app), await caller.own_buildio.config_vars(act.app.slug), caller)
+async def _reveal_config(act: RevealConfigAction, caller: RequestContext) -> ActionResult:
+    return _granted(
+        act, ConfigVarOwner.of_app(act.app), await caller.own_buildio.config_vars(act.app.slug), caller
+    )
 
 
-async def _reveal_environment(act: RevealEnvironment, caller: Caller) -> Done:
+async def _reveal_environment(act: RevealEnvironmentAction, caller: RequestContext) -> ActionResult:
     return _granted(act, _of_environment(act), await caller.own_buildio.environment(act.environment), caller)
 
 
 def _granted(
-    act: RevealConfig | RevealEnvironment, of: VarsOf, there: Collection[str], caller: Caller
-) -> Done:
-    """Whoever asked may look; the value itself is in no answer, which others may be shown. Raises NotNamed."""
+    act: RevealConfigAction | RevealEnvironmentAction,
+    of: ConfigVarOwner,
+    there: Collection[str],
+    caller: RequestContext,
+) -> ActionResult:
+    """Whoever asked may look; the value itself is in no answer, which others may be shown. Raises UserError."""
     if act.key not in there:
         lists = f"config {of.title}" if of.environment is None else f"envs {of.environment}"
-        raise NotNamed(error_texts.unknown_key(act.key, there, lists=lists))
+        raise UserError(error_texts.unknown_key(act.key, there, lists=lists))
     said = config_var_messages.vars_granted(of, act.key, by=caller.person, value=grant(act, of, caller))
-    return Done(Answer(said, Audience.CHANNEL), said="shown to them alone")
+    return ActionResult(Reply(said, Visibility.CHANNEL), said="shown to them alone")
 
 
-async def _add_domain(act: AddDomain, caller: Caller) -> Done:
+async def _add_domain(act: AddDomainAction, caller: RequestContext) -> ActionResult:
     certificate = act.certificate.get_secret_value() if act.certificate is not None else None
     domain = await caller.own_buildio.add_domain(act.app.slug, act.hostname, certificate=certificate)
     return _told(domain_messages.domain_added(act.app, domain, by=caller.person))
 
 
-async def _update_certificate(act: UpdateCertificate, caller: Caller) -> Done:
+async def _update_certificate(act: UpdateCertificateAction, caller: RequestContext) -> ActionResult:
     certificate = act.certificate.get_secret_value()
     domain = await caller.own_buildio.update_certificate(act.app.slug, act.domain, certificate)
     # Its answer need not name the domain as people do.
@@ -187,42 +194,44 @@ async def _update_certificate(act: UpdateCertificate, caller: Caller) -> Done:
     return _told(domain_messages.certificate_changed(act.app, named, by=caller.person))
 
 
-async def _remove_domain(act: RemoveDomain, caller: Caller) -> Done:
+async def _remove_domain(act: RemoveDomainAction, caller: RequestContext) -> ActionResult:
     await caller.own_buildio.remove_domain(act.app.slug, act.domain)
     return _told(domain_messages.domain_removed(act.app, act.hostname, by=caller.person))
 
 
-async def _remove_all_domains(act: RemoveAllDomains, caller: Caller) -> Done:
+async def _remove_all_domains(act: RemoveAllDomainsAction, caller: RequestContext) -> ActionResult:
     there = [one.hostname for one in await caller.own_buildio.domains(act.app.slug) if not one.platform]
     if not set(there) <= set(act.hostnames):
-        raise NotNamed(
+        raise UserError(
             f"{act.app.title} has got more domains meanwhile, so I removed none. Ask for it again."
         )
     await caller.own_buildio.remove_all_domains(act.app.slug)
     return _told(domain_messages.domains_cleared(act.app, there, by=caller.person))
 
 
-async def _create_app(act: CreateApp, caller: Caller) -> Done:
+async def _create_app(act: CreateAppAction, caller: RequestContext) -> ActionResult:
     created = await caller.own_buildio.create_app(act.name, team=act.team, region=act.region)
     _apps_are_others(caller)
     said = app_messages.app_created(created, by=caller.person)
-    return Done(Answer(said, Audience.CHANNEL), {"app": redact(created.name)}, f"created {created.id}")
+    return ActionResult(
+        Reply(said, Visibility.CHANNEL), {"app": redact(created.name)}, f"created {created.id}"
+    )
 
 
-async def _create_namespace(act: CreateNamespace, caller: Caller) -> Done:
+async def _create_namespace(act: CreateNamespaceAction, caller: RequestContext) -> ActionResult:
     created = await caller.own_buildio.create_namespace(
         act.name, team=act.team, description=act.description, region=act.region
     )
     return _told(namespace_messages.namespace_created(created, by=caller.person), f"created {created.id}")
 
 
-async def _delete_namespace(act: DeleteNamespace, caller: Caller) -> Done:
+async def _delete_namespace(act: DeleteNamespaceAction, caller: RequestContext) -> ActionResult:
     await caller.own_buildio.delete_namespace(act.name)
     _apps_are_others(caller)
     return _told(namespace_messages.namespace_deleted(act.name, by=caller.person))
 
 
-async def _set_environment(act: SetEnvironment, caller: Caller) -> Done:
+async def _set_environment(act: SetEnvironmentAction, caller: RequestContext) -> ActionResult:
     values = {
         key: value.get_secret_value() if value is not None else None for key, value in act.values.items()
     }
@@ -231,7 +240,7 @@ async def _set_environment(act: SetEnvironment, caller: Caller) -> Done:
     return _changed(_of_environment(act), ConfigDiff.between(before, values), caller)
 
 
-async def _unset_environment(act: UnsetEnvironment, caller: Caller) -> Done:
+async def _unset_environment(act: UnsetEnvironmentAction, caller: RequestContext) -> ActionResult:
     async def unset(key: str) -> None:
         await caller.own_buildio.remove_from_environment(act.environment, key)
 
@@ -239,7 +248,7 @@ async def _unset_environment(act: UnsetEnvironment, caller: Caller) -> Done:
     return _changed(_of_environment(act), ConfigDiff(removed=act.keys), caller)
 
 
-async def _log_in(act: ClusterLogin, caller: Caller) -> Done:
+async def _log_in(act: ClusterLoginAction, caller: RequestContext) -> ActionResult:
     """The credential goes into a file in the person's direct messages, which is deleted after its time."""
     login = await caller.own_buildio.cluster_login(act.region)
     until = caller.now() + FILE_LIVES
@@ -261,51 +270,53 @@ async def _log_in(act: ClusterLogin, caller: Caller) -> Done:
                 until=until,
             )
         except SlackCallFailed as error:
-            raise NotNamed(file_upload.why_not(error)) from error
+            raise UserError(file_upload.why_not(error)) from error
     return _told(login_messages.login_sent(act.region, by=caller.person, deleted_at=until))
 
 
-PERFORM: Mapping[type[Any], Callable[[Any, Caller], Awaitable[Done]]] = {
-    Deploy: _deploy,
-    Restart: _restart,
-    Run: _run,
-    SetConfig: _set_config,
-    UnsetConfig: _unset_config,
-    RevealConfig: _reveal_config,
-    AddDomain: _add_domain,
-    UpdateCertificate: _update_certificate,
-    RemoveDomain: _remove_domain,
-    RemoveAllDomains: _remove_all_domains,
-    CreateApp: _create_app,
-    CreateNamespace: _create_namespace,
-    DeleteNamespace: _delete_namespace,
-    SetEnvironment: _set_environment,
-    UnsetEnvironment: _unset_environment,
-    RevealEnvironment: _reveal_environment,
-    ClusterLogin: _log_in,
+PERFORM: Mapping[type[Any], Callable[[Any, RequestContext], Awaitable[ActionResult]]] = {
+    DeployAction: _deploy,
+    RestartAction: _restart,
+    RunCommandAction: _run,
+    SetConfigAction: _set_config,
+    UnsetConfigAction: _unset_config,
+    RevealConfigAction: _reveal_config,
+    AddDomainAction: _add_domain,
+    UpdateCertificateAction: _update_certificate,
+    RemoveDomainAction: _remove_domain,
+    RemoveAllDomainsAction: _remove_all_domains,
+    CreateAppAction: _create_app,
+    CreateNamespaceAction: _create_namespace,
+    DeleteNamespaceAction: _delete_namespace,
+    SetEnvironmentAction: _set_environment,
+    UnsetEnvironmentAction: _unset_environment,
+    RevealEnvironmentAction: _reveal_environment,
+    ClusterLoginAction: _log_in,
 }
 
 
-def _told(said: Message, answer: str = "ok") -> Done:
-    return Done(Answer(said, Audience.CHANNEL), said=answer)
+def _told(said: Message, answer: str = "ok") -> ActionResult:
+    return ActionResult(Reply(said, Visibility.CHANNEL), said=answer)
 
 
-def _changed(of: VarsOf, diff: ConfigDiff, caller: Caller) -> Done:
+def _changed(of: ConfigVarOwner, diff: ConfigDiff, caller: RequestContext) -> ActionResult:
     return _told(config_var_messages.vars_changed(of, diff, by=caller.person))
 
 
-def _of_environment(act: SetEnvironment | UnsetEnvironment | RevealEnvironment) -> VarsOf:
-    return VarsOf(environment=act.environment, title=act.label)
+def _of_environment(
+    act: SetEnvironmentAction | UnsetEnvironmentAction | RevealEnvironmentAction,
+) -> ConfigVarOwner:
+    return ConfigVarOwner(environment=act.environment, title=act.label)
 
 
-def _apps_are_others(caller: Caller) -> None:
+def _apps_are_others(caller: RequestContext) -> None:
     """The lists of apps are read anew: the person's own, and the bot's."""
     caller.own_apps(Provider.BUILDIO).forget()
     caller.desk.clients.buildio.service_apps.forget()
 
 
 async def _one_by_one(keys: tuple[str, ...], unset: Callable[[str], Awaitable[None]]) -> None:
-    """Build.io takes away one key a request. Raises NotNamed where it refuses after some have gone already."""
+    """Build.io takes away one key a request. Raises UserError where it refuses after some have gone already."""
     gone: list[str] = []
     for key in keys:
         try:
@@ -313,7 +324,7 @@ async def _one_by_one(keys: tuple[str, ...], unset: Callable[[str], Awaitable[No
         except ProviderError as problem:
             if not gone:
                 raise
-            raise NotNamed(
+            raise UserError(
                 f"I unset {', '.join(gone)}, but not {key} and what follows: {problem}"
             ) from problem
         gone.append(key)

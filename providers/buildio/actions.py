@@ -10,9 +10,9 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import SecretStr, StringConstraints
 
-from domain.access_policy import Permission, Question
-from domain.action import NONE_OF_THEM, ProviderAct, Secret, app_details, given
-from domain.build import App, Build, Frozen
+from domain.access_policy import AccessRequest, Permission
+from domain.action import NONE_OF_THEM, Action, Secret, app_details, present_values
+from domain.build import App, Build, FrozenModel
 from domain.git_refs import branch_name, is_ambiguous
 from domain.provider import Provider
 from domain.redaction.redactor import redact
@@ -30,12 +30,12 @@ _CERTIFICATE_NOT_SHOWN = {"certificate": "it holds a private key; its fingerprin
 Name = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 
 
-class BuildioAct(ProviderAct):
+class BuildioAction(Action):
     """Something that changes at Build.io. It knows neither branch nor workflow; its stage is not known to itself."""
 
     provider: ClassVar = Provider.BUILDIO
 
-    def question(self, channel: str) -> Question:
+    def access_request(self, channel: str) -> AccessRequest:
         """With the stage in doubt."""
         return self._of(channel)
 
@@ -53,17 +53,17 @@ class BuildioAct(ProviderAct):
         branch: str | None = NONE_OF_THEM,
         workflow: str | None = NONE_OF_THEM,
         stage: str | None = None,
-    ) -> Question:
+    ) -> AccessRequest:
         return self._question(channel, branch=branch, workflow=workflow, stage=stage)
 
 
-class _OfApp(BuildioAct):
+class _OfApp(BuildioAction):
     """Something about an app."""
 
     app: App
 
 
-class BuiltAtBitrise(Frozen):
+class SourceBuild(FrozenModel):
     """The build at Bitrise that a deployment takes its commit from."""
 
     app: str
@@ -84,7 +84,7 @@ class BuiltAtBitrise(Frozen):
         return f"Bitrise build {self.label} of {self.title}"
 
 
-class Deploy(_OfApp):
+class DeployAction(_OfApp):
     """Start a build of an app, which deploys it; `built` says which build at Bitrise the commit was taken from."""
 
     permission: ClassVar = Permission.DEPLOY
@@ -92,12 +92,12 @@ class Deploy(_OfApp):
     branch: str | None = None
     commitish: str | None = None
     description: str | None = None
-    built: BuiltAtBitrise | None = None
+    built: SourceBuild | None = None
 
     @classmethod
     def of_build(cls, build: Build, built_for: App, app: App) -> Self:
         """Let the commit go live at an app that Bitrise has built."""
-        built = BuiltAtBitrise.of(build, built_for)
+        built = SourceBuild.of(build, built_for)
         return cls(
             app=app,
             branch=build.branch,
@@ -111,7 +111,7 @@ class Deploy(_OfApp):
         branch = branch_name(self.branch) if self.branch is not None else None
         return self.model_copy(update={"branch": branch, "commitish": (self.commitish or "").strip() or None})
 
-    def question(self, channel: str) -> Question:
+    def access_request(self, channel: str) -> AccessRequest:
         """With the branch, where it is known, as the workflow `deploy`."""
         # Anybody may name any branch beside any commit, also at Bitrise, where a build says of itself what whoever
         # started it has said.
@@ -122,13 +122,13 @@ class Deploy(_OfApp):
         """What it is described as, in the person's own words."""
         return self.description if self.built is None else None
 
-    def about(self) -> dict[str, str]:
+    def audit_fields(self) -> dict[str, str]:
         """What is deployed, and which build that is."""
         if self.built is None:
             return self._named()
         return {**self._named(), "build": self.built.slug, "label": self.built.words}
 
-    def words(self) -> str:
+    def summary(self) -> str:
         """What is deployed."""
         named = ", ".join(f"{name} {value}" for name, value in self._named().items())
         of = f", which is {self.built.words}" if self.built is not None else ""
@@ -137,9 +137,9 @@ class Deploy(_OfApp):
     def _more(self) -> list[tuple[str, str]]:
         built = self.built
         return [
-            *given(branch=self.branch, commit=self.commitish, description=self.description),
+            *present_values(branch=self.branch, commit=self.commitish, description=self.description),
             *(
-                given(
+                present_values(
                     Bitrise_app=built.title,
                     Bitrise_app_id=built.app,
                     Bitrise_build=built.label,
@@ -156,18 +156,18 @@ class Deploy(_OfApp):
         return {name: value for name, value in named.items() if value is not None}
 
 
-class Restart(_OfApp):
+class RestartAction(_OfApp):
     """Restart one dyno of an app, or all of them."""
 
     permission: ClassVar = Permission.RESTART
     act: Literal["restart"] = "restart"
     dyno: Name | None = None
 
-    def about(self) -> dict[str, str]:
+    def audit_fields(self) -> dict[str, str]:
         """Which dynos."""
         return {"label": self.dyno or "all dynos"}
 
-    def words(self) -> str:
+    def summary(self) -> str:
         """Which dynos."""
         return f"restart {self.dyno or 'all dynos'} of {self.app.title}"
 
@@ -175,7 +175,7 @@ class Restart(_OfApp):
         return [("dyno", self.dyno or "all dynos")]
 
 
-class Run(_OfApp):
+class RunCommandAction(_OfApp):
     """Run a command in a dyno: an array of strings, as Build.io takes it."""
 
     permission: ClassVar = Permission.RUN
@@ -183,11 +183,11 @@ class Run(_OfApp):
     dyno: Name
     command: tuple[str, ...]
 
-    def about(self) -> dict[str, str]:
+    def audit_fields(self) -> dict[str, str]:
         """Which dyno, and the array."""
         return {"label": self.dyno, "command": array_of(self.command)}
 
-    def words(self) -> str:
+    def summary(self) -> str:
         """In which dyno; the command stands below it, since words are cut and their spaces do not count."""
         return f"run a command in {self.dyno} of {self.app.title}"
 
@@ -209,7 +209,7 @@ class Run(_OfApp):
         return None
 
 
-class SetConfig(_OfApp):
+class SetConfigAction(_OfApp):
     """Set config vars of an app."""
 
     not_shown: ClassVar[Mapping[str, str]] = _VALUES_NOT_SHOWN
@@ -217,11 +217,11 @@ class SetConfig(_OfApp):
     act: Literal["set_config"] = "set_config"
     values: Mapping[Name, Secret]
 
-    def about(self) -> dict[str, str]:
+    def audit_fields(self) -> dict[str, str]:
         """The names alone."""
         return _label_of(self.values)
 
-    def words(self) -> str:
+    def summary(self) -> str:
         """The names alone."""
         return f"set {_vars(self.values)} of {self.app.title}"
 
@@ -229,18 +229,18 @@ class SetConfig(_OfApp):
         return [(f"config var {name}", SET) for name in sorted(self.values)]
 
 
-class UnsetConfig(_OfApp):
+class UnsetConfigAction(_OfApp):
     """Take config vars of an app away."""
 
     permission: ClassVar = Permission.CONFIG
     act: Literal["unset_config"] = "unset_config"
     keys: tuple[Name, ...]
 
-    def about(self) -> dict[str, str]:
+    def audit_fields(self) -> dict[str, str]:
         """The names."""
         return _label_of(self.keys)
 
-    def words(self) -> str:
+    def summary(self) -> str:
         """The names."""
         return f"unset {_vars(self.keys)} of {self.app.title}"
 
@@ -248,18 +248,18 @@ class UnsetConfig(_OfApp):
         return [(f"config var {name}", UNSET) for name in sorted(self.keys)]
 
 
-class RevealConfig(_OfApp):
+class RevealConfigAction(_OfApp):
     """Show the value of a config var to whoever asks: nothing changes, but it is judged and noted all the same."""
 
     permission: ClassVar = Permission.CONFIG
     act: Literal["reveal_config"] = "reveal_config"
     key: Name
 
-    def about(self) -> dict[str, str]:
+    def audit_fields(self) -> dict[str, str]:
         """The name alone."""
         return {"label": self.key}
 
-    def words(self) -> str:
+    def summary(self) -> str:
         """The name alone."""
         return f"see the value of {_vars([self.key])} of {self.app.title}"
 
@@ -267,7 +267,7 @@ class RevealConfig(_OfApp):
         return [("config var", self.key)]
 
 
-class AddDomain(_OfApp):
+class AddDomainAction(_OfApp):
     """Add a domain to an app, with a certificate of one's own or with none."""
 
     not_shown: ClassVar[Mapping[str, str]] = _CERTIFICATE_NOT_SHOWN
@@ -276,11 +276,11 @@ class AddDomain(_OfApp):
     hostname: Name
     certificate: Secret | None = None
 
-    def about(self) -> dict[str, str]:
+    def audit_fields(self) -> dict[str, str]:
         """Which domain."""
         return {"label": self.hostname, "certificate": "own" if self.certificate is not None else "none"}
 
-    def words(self) -> str:
+    def summary(self) -> str:
         """Which domain."""
         own = " with a certificate" if self.certificate is not None else ""
         return f"add the domain {self.hostname}{own} to {self.app.title}"
@@ -296,7 +296,7 @@ class _OfDomain(_OfApp):
     domain: Name
     hostname: Name
 
-    def about(self) -> dict[str, str]:
+    def audit_fields(self) -> dict[str, str]:
         """Which domain."""
         return {"label": self.hostname, "domain": self.domain}
 
@@ -304,14 +304,14 @@ class _OfDomain(_OfApp):
         return [("domain", self.hostname), ("domain id", self.domain)]
 
 
-class UpdateCertificate(_OfDomain):
+class UpdateCertificateAction(_OfDomain):
     """Give a domain another certificate."""
 
     not_shown: ClassVar[Mapping[str, str]] = _CERTIFICATE_NOT_SHOWN
     act: Literal["update_certificate"] = "update_certificate"
     certificate: Secret
 
-    def words(self) -> str:
+    def summary(self) -> str:
         """Of which domain."""
         return f"give the domain {self.hostname} of {self.app.title} another certificate"
 
@@ -319,36 +319,36 @@ class UpdateCertificate(_OfDomain):
         return [*super()._more(), ("certificate", _fingerprint(self.certificate))]
 
 
-class RemoveDomain(_OfDomain):
+class RemoveDomainAction(_OfDomain):
     """Take a domain away from an app."""
 
     act: Literal["remove_domain"] = "remove_domain"
 
-    def words(self) -> str:
+    def summary(self) -> str:
         """Which domain."""
         return f"remove the domain {self.hostname} from {self.app.title}"
 
 
-class RemoveAllDomains(_OfApp):
+class RemoveAllDomainsAction(_OfApp):
     """Take all domains away from an app but Build.io's own: those that were there when it was asked for."""
 
     permission: ClassVar = Permission.DELETE
     act: Literal["remove_all_domains"] = "remove_all_domains"
     hostnames: tuple[Name, ...]
 
-    def about(self) -> dict[str, str]:
+    def audit_fields(self) -> dict[str, str]:
         """All of them."""
         return {"label": "all domains", "domains": " ".join(self.hostnames)}
 
     def _more(self) -> list[tuple[str, str]]:
         return [("domain", one) for one in self.hostnames]
 
-    def words(self) -> str:
+    def summary(self) -> str:
         """Of which app."""
         return f"remove all domains from {self.app.title}"
 
 
-class CreateApp(BuildioAct):
+class CreateAppAction(BuildioAction):
     """Create an app."""
 
     permission: ClassVar = Permission.CREATE
@@ -358,23 +358,23 @@ class CreateApp(BuildioAct):
     team_title: str | None = None
     region: str | None = None
 
-    def question(self, channel: str) -> Question:
+    def access_request(self, channel: str) -> AccessRequest:
         """An app that is not there yet is in no stage."""
         return self._of(channel, stage=NONE_OF_THEM)
 
-    def about(self) -> dict[str, str]:
+    def audit_fields(self) -> dict[str, str]:
         """What is created, and where."""
         return {"label": self.name} | _given(team=self.team, region=self.region)
 
-    def words(self) -> str:
+    def summary(self) -> str:
         """What is created, and where."""
         return f"create the app {self.name}{_where(self.team_title or self.team, self.region)}"
 
     def _more(self) -> list[tuple[str, str]]:
-        return given(name=self.name, team=self.team_title, team_id=self.team, region=self.region)
+        return present_values(name=self.name, team=self.team_title, team_id=self.team, region=self.region)
 
 
-class CreateNamespace(BuildioAct):
+class CreateNamespaceAction(BuildioAction):
     """Create a namespace."""
 
     permission: ClassVar = Permission.CREATE
@@ -385,7 +385,7 @@ class CreateNamespace(BuildioAct):
     description: str | None = None
     region: str | None = None
 
-    def question(self, channel: str) -> Question:
+    def access_request(self, channel: str) -> AccessRequest:
         """Nothing is in it yet."""
         return self._of(channel, stage=NONE_OF_THEM)
 
@@ -393,16 +393,16 @@ class CreateNamespace(BuildioAct):
         """What it is described as."""
         return self.description
 
-    def about(self) -> dict[str, str]:
+    def audit_fields(self) -> dict[str, str]:
         """What is created, and where."""
         return {"label": self.name} | _given(team=self.team, region=self.region)
 
-    def words(self) -> str:
+    def summary(self) -> str:
         """What is created, and where."""
         return f"create the namespace {self.name}{_where(self.team_title or self.team, self.region)}"
 
     def _more(self) -> list[tuple[str, str]]:
-        return given(
+        return present_values(
             name=self.name,
             team=self.team_title,
             team_id=self.team,
@@ -411,18 +411,18 @@ class CreateNamespace(BuildioAct):
         )
 
 
-class DeleteNamespace(BuildioAct):
+class DeleteNamespaceAction(BuildioAction):
     """Delete a namespace, with whatever is in it."""
 
     permission: ClassVar = Permission.DELETE
     act: Literal["delete_namespace"] = "delete_namespace"
     name: Name
 
-    def about(self) -> dict[str, str]:
+    def audit_fields(self) -> dict[str, str]:
         """Which namespace."""
         return {"label": self.name}
 
-    def words(self) -> str:
+    def summary(self) -> str:
         """Which namespace."""
         return f"delete the namespace {self.name}"
 
@@ -430,7 +430,7 @@ class DeleteNamespace(BuildioAct):
         return [("namespace", self.name)]
 
 
-class _OfEnvironment(BuildioAct):
+class _OfEnvironment(BuildioAction):
     """Something about the config vars of a pipeline's environment: its id, and what people call it."""
 
     permission: ClassVar = Permission.CONFIG
@@ -441,18 +441,18 @@ class _OfEnvironment(BuildioAct):
         return [("environment", self.label), ("environment id", self.environment)]
 
 
-class SetEnvironment(_OfEnvironment):
+class SetEnvironmentAction(_OfEnvironment):
     """Set config vars of an environment; None takes one away."""
 
     not_shown: ClassVar[Mapping[str, str]] = _VALUES_NOT_SHOWN
     act: Literal["set_environment"] = "set_environment"
     values: Mapping[Name, Secret | None]
 
-    def about(self) -> dict[str, str]:
+    def audit_fields(self) -> dict[str, str]:
         """The environment, and the names alone."""
         return {"environment": self.environment, **_label_of(self.values)}
 
-    def words(self) -> str:
+    def summary(self) -> str:
         """The names alone."""
         given = [key for key, value in self.values.items() if value is not None]
         gone = [key for key, value in self.values.items() if value is None]
@@ -470,17 +470,17 @@ class SetEnvironment(_OfEnvironment):
         ]
 
 
-class UnsetEnvironment(_OfEnvironment):
+class UnsetEnvironmentAction(_OfEnvironment):
     """Take config vars of an environment away."""
 
     act: Literal["unset_environment"] = "unset_environment"
     keys: tuple[Name, ...]
 
-    def about(self) -> dict[str, str]:
+    def audit_fields(self) -> dict[str, str]:
         """The environment, and the names."""
         return {"environment": self.environment, **_label_of(self.keys)}
 
-    def words(self) -> str:
+    def summary(self) -> str:
         """The names."""
         return f"unset {_vars(self.keys)} of the environment {self.label}"
 
@@ -488,17 +488,17 @@ class UnsetEnvironment(_OfEnvironment):
         return [*super()._more(), *((f"config var {name}", UNSET) for name in sorted(self.keys))]
 
 
-class RevealEnvironment(_OfEnvironment):
+class RevealEnvironmentAction(_OfEnvironment):
     """Show the value of an environment's config var to whoever asks."""
 
     act: Literal["reveal_environment"] = "reveal_environment"
     key: Name
 
-    def about(self) -> dict[str, str]:
+    def audit_fields(self) -> dict[str, str]:
         """The environment, and the name alone."""
         return {"environment": self.environment, "label": self.key}
 
-    def words(self) -> str:
+    def summary(self) -> str:
         """The name alone."""
         return f"see the value of {_vars([self.key])} of the environment {self.label}"
 
@@ -506,18 +506,18 @@ class RevealEnvironment(_OfEnvironment):
         return [*super()._more(), ("config var", self.key)]
 
 
-class ClusterLogin(BuildioAct):
+class ClusterLoginAction(BuildioAction):
     """Get a Kubernetes credential for the cluster of a region."""
 
     permission: ClassVar = Permission.LOGIN
     act: Literal["login"] = "login"
     region: Name
 
-    def about(self) -> dict[str, str]:
+    def audit_fields(self) -> dict[str, str]:
         """Which region."""
         return {"label": self.region}
 
-    def words(self) -> str:
+    def summary(self) -> str:
         """Which region."""
         return f"get a Kubernetes credential for the cluster in {self.region}"
 
@@ -526,23 +526,23 @@ class ClusterLogin(BuildioAct):
 
 
 AnyOfBuildio = (
-    Deploy
-    | Restart
-    | Run
-    | SetConfig
-    | UnsetConfig
-    | RevealConfig
-    | AddDomain
-    | UpdateCertificate
-    | RemoveDomain
-    | RemoveAllDomains
-    | CreateApp
-    | CreateNamespace
-    | DeleteNamespace
-    | SetEnvironment
-    | UnsetEnvironment
-    | RevealEnvironment
-    | ClusterLogin
+    DeployAction
+    | RestartAction
+    | RunCommandAction
+    | SetConfigAction
+    | UnsetConfigAction
+    | RevealConfigAction
+    | AddDomainAction
+    | UpdateCertificateAction
+    | RemoveDomainAction
+    | RemoveAllDomainsAction
+    | CreateAppAction
+    | CreateNamespaceAction
+    | DeleteNamespaceAction
+    | SetEnvironmentAction
+    | UnsetEnvironmentAction
+    | RevealEnvironmentAction
+    | ClusterLoginAction
 )
 
 

@@ -1,7 +1,7 @@
 """What can be typed behind `/buildio`."""
 
 from domain.commands import shared_command_help
-from domain.commands.parser import Grammar
+from domain.commands.parser import CommandParser
 from domain.commands.tokenizer import arguments
 from domain.provider import Provider
 from providers.buildio.command_formatting import words
@@ -105,7 +105,7 @@ _ALIASES = {
     "untie": "unlink",
 }
 
-BUILDIO = Grammar(
+BUILDIO = CommandParser(
     provider=Provider.BUILDIO,
     catalogue=CATALOGUE,
     readers=READERS,

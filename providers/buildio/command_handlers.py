@@ -20,9 +20,9 @@ from providers.buildio.pipelines import environment_commands
 from providers.buildio.processes import commands as processe_commands
 from providers.buildio.processes import run_commands
 from providers.buildio.teams import commands as team_commands
-from services.request.context import Answer, Caller
+from services.request.context import Reply, RequestContext
 
-ANSWERS: Mapping[type[Any], Callable[[Any, Caller], Awaitable[Answer | None]]] = {
+ANSWERS: Mapping[type[Any], Callable[[Any, RequestContext], Awaitable[Reply | None]]] = {
     ListApps: app_commands.list_apps,
     own.ShowApp: app_commands.show,
     own.CreateApp: create.create,

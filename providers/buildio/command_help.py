@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from domain.commands import shared_command_help
-from domain.commands.help import RESULTS, STYLES, Entry
+from domain.commands.help import RESULTS, STYLES, CommandHelp
 from domain.provider import Provider
 
 APPS = "An app is named by its name or id, or by the beginning of its name."
@@ -23,39 +23,41 @@ KEYS = "Where several words stand, a first one in capitals is a key and not an a
 NAMES = "A pipeline, a namespace or a team is named by its name or id."
 _ALIKE = shared_command_help.entries(Provider.BUILDIO, app="shop", named=APPS)
 
-CATALOGUE: tuple[Entry, ...] = (
+CATALOGUE: tuple[CommandHelp, ...] = (
     _ALIKE["help"],
-    Entry("apps", "apps [team:…]", "The apps I can see.", ("apps", "apps team:acme", "apps page:2")),
+    CommandHelp("apps", "apps [team:…]", "The apps I can see.", ("apps", "apps team:acme", "apps page:2")),
     _ALIKE["use"],
-    Entry(
+    CommandHelp(
         "app",
         "app [APP]",
         "One app: how its deployment stands, its processes, its address, its buttons.",
         ("app shop", "app"),
         (APPS,),
     ),
-    Entry(
+    CommandHelp(
         "create",
         "create [NAME] [team:…] [region:…]",
         "Make an app; without a name, by filling in a form.",
         ("create shop-demo region:us-east-1", "create"),
     ),
-    Entry(
+    CommandHelp(
         "deploy",
         "deploy [APP] [branch:… | commit:…] [message:…]",
         "Build an app and let it go live; without a word, by filling in a form.",
         ("deploy shop branch:main", "deploy shop", 'deploy commit:1f3a9bc message:"the fix"', "deploy"),
         ("Without a branch or commit Build.io takes what it takes by itself.", APPS),
     ),
-    Entry("ps", "ps [APP]", "An app's processes, each with a button to restart it.", ("ps shop",), (APPS,)),
-    Entry(
+    CommandHelp(
+        "ps", "ps [APP]", "An app's processes, each with a button to restart it.", ("ps shop",), (APPS,)
+    ),
+    CommandHelp(
         "restart",
         "restart [APP] [DYNO]",
         "Restart all processes of an app, or one.",
         ("restart shop", "restart shop web.1", "restart web.1"),
         (APPS,),
     ),
-    Entry(
+    CommandHelp(
         "run",
         "run [APP] [dyno:…] [-- COMMAND…]",
         "Run a command in a running process, and show you what it says; without one, by filling in a form.",
@@ -70,7 +72,7 @@ CATALOGUE: tuple[Entry, ...] = (
             APPS,
         ),
     ),
-    Entry(
+    CommandHelp(
         "config",
         "config [APP]",
         "The names of an app's config vars; values are masked.",
@@ -78,7 +80,7 @@ CATALOGUE: tuple[Entry, ...] = (
         (VALUES, APPS),
         secret=True,
     ),
-    Entry(
+    CommandHelp(
         "config get",
         "config get [APP] KEY",
         "One value, for your eyes only and for a minute.",
@@ -86,7 +88,7 @@ CATALOGUE: tuple[Entry, ...] = (
         (APPS,),
         secret=True,
     ),
-    Entry(
+    CommandHelp(
         "config set",
         "config set [APP] [KEY]",
         "Set config vars by filling in a form.",
@@ -94,7 +96,7 @@ CATALOGUE: tuple[Entry, ...] = (
         (VALUES, KEYS, APPS),
         secret=True,
     ),
-    Entry(
+    CommandHelp(
         "config unset",
         "config unset [APP] KEY…",
         "Remove config vars.",
@@ -102,50 +104,50 @@ CATALOGUE: tuple[Entry, ...] = (
         (KEYS, APPS),
         secret=True,
     ),
-    Entry(
+    CommandHelp(
         "domains",
         "domains [APP]",
         "An app's host names, and how their certificates stand.",
         ("domains shop",),
         (APPS,),
     ),
-    Entry(
+    CommandHelp(
         "domains add",
         "domains add [APP] [HOST]",
         "Add a host name; without one, by a form that also takes a certificate.",
         ("domains add shop www.example.com", "domains add shop"),
         (APPS,),
     ),
-    Entry(
+    CommandHelp(
         "domains remove",
         "domains remove [APP] HOST",
         "Take a host name away.",
         ("domains remove shop www.example.com",),
         (APPS,),
     ),
-    Entry(
+    CommandHelp(
         "domains clear",
         "domains clear [APP]",
         "Take all host names of your own away, once you have typed the app's name.",
         ("domains clear shop",),
         (APPS,),
     ),
-    Entry("pipelines", "pipelines", "The pipelines I can see.", ("pipelines",)),
-    Entry(
+    CommandHelp("pipelines", "pipelines", "The pipelines I can see.", ("pipelines",)),
+    CommandHelp(
         "pipeline",
         "pipeline NAME",
         "One pipeline: its apps by stage, its environments.",
         ("pipeline shop",),
         (NAMES,),
     ),
-    Entry(
+    CommandHelp(
         "envs",
         "envs [ID]",
         "The environments of pipelines, or the config vars of one, masked.",
         ("envs", "envs 8eb495d0-f653-4eed-910b-8d6b56cc0ec7"),
         secret=True,
     ),
-    Entry(
+    CommandHelp(
         "envs set",
         "envs set ID [KEY]",
         "Set an environment's config vars by filling in a form.",
@@ -153,30 +155,30 @@ CATALOGUE: tuple[Entry, ...] = (
         (VALUES,),
         secret=True,
     ),
-    Entry(
+    CommandHelp(
         "envs unset",
         "envs unset ID KEY…",
         "Remove an environment's config vars.",
         ("envs unset 8eb495d0-f653-4eed-910b-8d6b56cc0ec7 RAILS_ENV",),
         secret=True,
     ),
-    Entry("namespaces", "namespaces", "The namespaces I can see.", ("namespaces",)),
-    Entry("namespace", "namespace NAME", "One namespace.", ("namespace payments",), (NAMES,)),
-    Entry(
+    CommandHelp("namespaces", "namespaces", "The namespaces I can see.", ("namespaces",)),
+    CommandHelp("namespace", "namespace NAME", "One namespace.", ("namespace payments",), (NAMES,)),
+    CommandHelp(
         "namespaces create",
         "namespaces create [NAME] [team:…] [region:…] [description:…]",
         "Make a namespace; without a name, by filling in a form.",
         ('namespaces create billing description:"All that charges cards"', "namespaces create"),
     ),
-    Entry(
+    CommandHelp(
         "namespaces delete",
         "namespaces delete [NAME]",
         "Delete a namespace, once you have typed its name in a form.",
         ("namespaces delete payments",),
     ),
-    Entry("teams", "teams", "The teams that you belong to.", ("teams",)),
-    Entry("team", "team NAME", "One team.", ("team acme",), (NAMES,)),
-    Entry(
+    CommandHelp("teams", "teams", "The teams that you belong to.", ("teams",)),
+    CommandHelp("team", "team NAME", "One team.", ("team acme",), (NAMES,)),
+    CommandHelp(
         "subscribe",
         "subscribe [APP] [FILTERS] [status:…] [style:…] [preview]",
         "Tell this channel how deployments end and which processes crash, or what of it you describe.",
@@ -196,21 +198,21 @@ CATALOGUE: tuple[Entry, ...] = (
     ),
     _ALIKE["unsubscribe"],
     _ALIKE["subscriptions"],
-    Entry(
+    CommandHelp(
         "why",
         "why [APP] #N",
         "Which subscription told a deployment here, or what kept it silent.",
         ("why #12", "why shop v12"),
         (BUILDS,),
     ),
-    Entry(
+    CommandHelp(
         "link",
         "link [[APP] to bitrise:APP [branch:…]]",
         "Tie an app to one of Bitrise's, whose builds then offer to be deployed; without a word, what is tied here.",
         ("link shop-staging to bitrise:android branch:main,release/*", "link to bitrise:android", "link"),
         ("Branches are globs; a build of a pull request is not offered.", APPS),
     ),
-    Entry(
+    CommandHelp(
         "unlink",
         "unlink [APP] [bitrise:APP]",
         "Untie an app from Bitrise's, or from one of them.",
@@ -220,7 +222,7 @@ CATALOGUE: tuple[Entry, ...] = (
     _ALIKE["connect"],
     _ALIKE["disconnect"],
     _ALIKE["whoami"],
-    Entry(
+    CommandHelp(
         "login",
         "login REGION",
         "The credential for a region's cluster, as a file for you alone that expires.",

@@ -8,7 +8,7 @@ from typing import NoReturn
 from domain.commands import shared_command_help
 from domain.commands.arguments import globs
 from domain.commands.errors import CommandError, typed
-from domain.commands.parser import Reader, Words
+from domain.commands.parser import ArgumentReader, Reader
 from domain.commands.shared_commands import Command
 from domain.commands.tokenizer import Token, arguments
 from providers.buildio import commands
@@ -17,12 +17,12 @@ from providers.buildio.shared import arguments as shared_arguments
 FILTER_KEYS = ("branch", "-branch", "workflow", "-workflow", "by", "-by")
 
 
-def _create(words: Words) -> commands.CreateApp:
+def _create(words: ArgumentReader) -> commands.CreateApp:
     name = words.plain()
     return commands.CreateApp(name=name, **words.keyed_once("team", "region"))
 
 
-def _deploy(words: Words) -> commands.Deploy:
+def _deploy(words: ArgumentReader) -> commands.Deploy:
     app = words.plain()
     keyed = words.keyed_once("branch", "commit", "message")
     if "branch" in keyed and "commit" in keyed:
@@ -31,7 +31,7 @@ def _deploy(words: Words) -> commands.Deploy:
     return commands.Deploy(app=app, **keyed)
 
 
-def _restart(words: Words) -> commands.RestartDynos:
+def _restart(words: ArgumentReader) -> commands.RestartDynos:
     names = words.several()
     words.nothing_more()
     match names:
@@ -46,7 +46,7 @@ def _restart(words: Words) -> commands.RestartDynos:
     return words.wrong(f"I don't know what to do with the word {names[2].text}.")
 
 
-def _run(words: Words) -> commands.RunCommand:
+def _run(words: ArgumentReader) -> commands.RunCommand:
     typed = words.behind_dashes()
     if typed is None:
         if sum(token.key is None for token in words.left) > 1:
@@ -64,20 +64,20 @@ def _run(words: Words) -> commands.RunCommand:
     return commands.RunCommand(app=app, command=command, **words.keyed_once("dyno"))
 
 
-def _config(words: Words) -> commands.ListConfig:
+def _config(words: ArgumentReader) -> commands.ListConfig:
     if len(words.left) > 1 or any(token.key or "=" in token.text for token in words.left):
         _no_value(words)
     return commands.ListConfig(app=words.plain())
 
 
-def _config_get(words: Words) -> commands.GetConfig:
+def _config_get(words: ArgumentReader) -> commands.GetConfig:
     app, keys = _app_and_keys(words)
     if len(keys) != 1:
         words.wrong("Which config var? Give one name.")
     return commands.GetConfig(app=app, key=keys[0])
 
 
-def _config_set(words: Words) -> commands.SetConfig:
+def _config_set(words: ArgumentReader) -> commands.SetConfig:
     names = words.several()
     if words.left or len(names) > 2 or (len(names) == 2 and _is_bare_key(names[0])):
         _no_value(words)
@@ -89,14 +89,14 @@ def _config_set(words: Words) -> commands.SetConfig:
     return commands.SetConfig(app=apps[0].text if apps else None, key=key.text)
 
 
-def _config_unset(words: Words) -> commands.UnsetConfig:
+def _config_unset(words: ArgumentReader) -> commands.UnsetConfig:
     app, keys = _app_and_keys(words)
     if not keys:
         words.wrong("Which config vars? Give their names.")
     return commands.UnsetConfig(app=app, keys=keys)
 
 
-def _app_and_keys(words: Words) -> tuple[str | None, tuple[str, ...]]:
+def _app_and_keys(words: ArgumentReader) -> tuple[str | None, tuple[str, ...]]:
     """The app, if one is named, and names of config vars; what stands there may hold a value, so it is not said."""
     names = words.several()
     if words.left or any("=" in one.text for one in names):
@@ -105,7 +105,7 @@ def _app_and_keys(words: Words) -> tuple[str | None, tuple[str, ...]]:
     return app, _keys(words, names)
 
 
-def _keys(words: Words, names: list[Token]) -> tuple[str, ...]:
+def _keys(words: ArgumentReader, names: list[Token]) -> tuple[str, ...]:
     if not all(shared_arguments.is_key(one.text) for one in names):
         words.wrong("That is no name of a config var: it has letters, digits and underscores.")
     return tuple(dict.fromkeys(one.text for one in names))
@@ -115,7 +115,7 @@ def _is_bare_key(token: Token) -> bool:
     return not token.quoted and shared_arguments.is_in_capitals(token.text)
 
 
-def _no_value(words: Words) -> NoReturn:
+def _no_value(words: ArgumentReader) -> NoReturn:
     # Whatever stands there may be the value itself, so it is not said again.
     raise CommandError(
         "Type no value here: Slack keeps what is typed. If that was a secret, change it where it comes from."
@@ -124,7 +124,7 @@ def _no_value(words: Words) -> NoReturn:
     )
 
 
-def _domains_add(words: Words) -> commands.AddDomain:
+def _domains_add(words: ArgumentReader) -> commands.AddDomain:
     names = words.several()
     words.nothing_more()
     match names:
@@ -139,7 +139,7 @@ def _domains_add(words: Words) -> commands.AddDomain:
     return words.wrong(f"I don't know what to do with the word {names[2].text}.")
 
 
-def _domains_remove(words: Words) -> commands.RemoveDomain:
+def _domains_remove(words: ArgumentReader) -> commands.RemoveDomain:
     names = words.several()
     words.nothing_more()
     match names:
@@ -150,24 +150,24 @@ def _domains_remove(words: Words) -> commands.RemoveDomain:
     return words.wrong("Which domain? Give its host name.")
 
 
-def _host(words: Words, token: Token) -> str:
+def _host(words: ArgumentReader, token: Token) -> str:
     host = shared_arguments.host(token.text)
     if host is None:
         words.wrong(f"{typed(token.text, 80)} is no host name.")
     return host
 
 
-def _pipeline(words: Words) -> commands.ShowPipeline:
+def _pipeline(words: ArgumentReader) -> commands.ShowPipeline:
     return commands.ShowPipeline(name=_named(words, "Which pipeline? Give its name."))
 
 
-def _environments(words: Words) -> Command:
+def _environments(words: ArgumentReader) -> Command:
     which = words.plain()
     words.nothing_more()
     return commands.ShowEnvironment(id=which) if which is not None else commands.ListEnvironments()
 
 
-def _environment_set(words: Words) -> commands.SetEnvironment:
+def _environment_set(words: ArgumentReader) -> commands.SetEnvironment:
     names = words.several()
     if words.left or len(names) > 2 or not all(shared_arguments.is_key(one.text) for one in names[1:]):
         _no_value(words)
@@ -176,37 +176,37 @@ def _environment_set(words: Words) -> commands.SetEnvironment:
     return commands.SetEnvironment(id=names[0].text, key=names[1].text if len(names) > 1 else None)
 
 
-def _environment_unset(words: Words) -> commands.UnsetEnvironment:
+def _environment_unset(words: ArgumentReader) -> commands.UnsetEnvironment:
     names = words.several()
     if words.left or len(names) < 2:
         words.wrong("Give the environment's id, and the names of its config vars.")
     return commands.UnsetEnvironment(id=names[0].text, keys=_keys(words, names[1:]))
 
 
-def _namespace(words: Words) -> commands.ShowNamespace:
+def _namespace(words: ArgumentReader) -> commands.ShowNamespace:
     return commands.ShowNamespace(name=_named(words, "Which namespace? Give its name."))
 
 
-def _namespaces_create(words: Words) -> commands.CreateNamespace:
+def _namespaces_create(words: ArgumentReader) -> commands.CreateNamespace:
     name = words.plain()
     return commands.CreateNamespace(name=name, **words.keyed_once("team", "region", "description"))
 
 
-def _namespaces_delete(words: Words) -> commands.DeleteNamespace:
+def _namespaces_delete(words: ArgumentReader) -> commands.DeleteNamespace:
     name = words.plain()
     words.nothing_more()
     return commands.DeleteNamespace(name=name)
 
 
-def _team(words: Words) -> commands.ShowTeam:
+def _team(words: ArgumentReader) -> commands.ShowTeam:
     return commands.ShowTeam(team=_named(words, "Which team? Give its name."))
 
 
-def _login(words: Words) -> commands.Login:
+def _login(words: ArgumentReader) -> commands.Login:
     return commands.Login(region=_named(words, "Which region?"))
 
 
-def _named(words: Words, question: str) -> str:
+def _named(words: ArgumentReader, question: str) -> str:
     name = words.plain()
     words.nothing_more()
     if not name:
@@ -214,7 +214,7 @@ def _named(words: Words, question: str) -> str:
     return name
 
 
-def _link(words: Words) -> Command:
+def _link(words: ArgumentReader) -> Command:
     if not words.left:
         return commands.ListTies()
     names = [token.text for token in words.several() if token.quoted or token.text.casefold() != "to"]
@@ -227,7 +227,7 @@ def _link(words: Words) -> Command:
     return commands.Link(app=names[0] if names else None, bitrise=keyed["bitrise"], branches=branches)
 
 
-def _unlink(words: Words) -> commands.Unlink:
+def _unlink(words: ArgumentReader) -> commands.Unlink:
     app = words.plain()
     return commands.Unlink(app=app, **words.keyed_once("bitrise"))
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from slack_bolt.app.async_app import AsyncApp
 
-from handlers.middleware import Listening
+from handlers.middleware import RequestTracker
 from providers.buildio.apps import create_submission
 from providers.buildio.config_vars import submissions as config_var_submissions
 from providers.buildio.deploys import submission
 from providers.buildio.domains import submissions
 from providers.buildio.namespaces import forms
 from providers.buildio.processes import restart_submission, run_submission
-from services.container import Desk
+from services.container import Services
 from services.request.form_submission import listen
 
 
-def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
+def register(app: AsyncApp, desk: Services, listening: RequestTracker) -> None:
     """Listen to their submissions."""
     for kind in (
         create_submission,

@@ -7,16 +7,18 @@ from collections.abc import Callable
 from domain.build import App
 from domain.credentials import Credentials
 from domain.provider import Provider
-from providers.buildio.api.client import Buildio
+from providers.buildio.api.client import BuildioClient
 from providers.buildio.api.models import BuildioApp
 from providers.buildio.api.oauth import BuildioOAuth
 from providers.buildio.polling.deployments import WORKFLOW
-from services.provider_spec import Owner, Plug
+from services.provider_spec import ProviderSpec, TokenOwner
 
 
-def buildio_plug(make: Callable[[Credentials], Buildio], door: BuildioOAuth | None) -> Plug[Buildio]:
+def buildio_spec(
+    make: Callable[[Credentials], BuildioClient], door: BuildioOAuth | None
+) -> ProviderSpec[BuildioClient]:
     """Build.io's, with what makes its clients, and the page on which people sign in, if there is one."""
-    return Plug(
+    return ProviderSpec(
         Provider.BUILDIO,
         make,
         apps=_apps,
@@ -34,36 +36,36 @@ def app_of(one: BuildioApp) -> App:
     return App(provider=Provider.BUILDIO, slug=one.id, title=one.name)
 
 
-async def _apps(buildio: Buildio) -> list[App]:
+async def _apps(buildio: BuildioClient) -> list[App]:
     return [app_of(one) for one in await buildio.apps()]
 
 
-async def _app(buildio: Buildio, slug: str) -> App:
+async def _app(buildio: BuildioClient, slug: str) -> App:
     return app_of(await buildio.app(slug))
 
 
-async def _branches(buildio: Buildio, app_slug: str) -> list[str]:
+async def _branches(buildio: BuildioClient, app_slug: str) -> list[str]:
     # No list of them is to be had: the one that the app stands on ("Apps").
     current = (await buildio.app(app_slug)).deployment
     return [current.branch] if current is not None and current.branch else []
 
 
-async def _deployments(_buildio: Buildio, _app_slug: str) -> list[str]:
+async def _deployments(_buildio: BuildioClient, _app_slug: str) -> list[str]:
     return [WORKFLOW]
 
 
-async def _processes(buildio: Buildio, app_slug: str) -> list[str]:
+async def _processes(buildio: BuildioClient, app_slug: str) -> list[str]:
     """The app's processes: all of a type by a pattern, then each by its name."""
     dynos = await buildio.dynos(app_slug)
     return [*dict.fromkeys(f"{one.type}.*" for one in dynos), *(one.name for one in dynos)]
 
 
-async def _owner(buildio: Buildio) -> Owner:
+async def _owner(buildio: BuildioClient) -> TokenOwner:
     # The e-mail address is all that the reference names ("Identity").
     email = (await buildio.me()).email
-    return Owner(id=email.casefold(), name=email)
+    return TokenOwner(id=email.casefold(), name=email)
 
 
-async def _reads_logs(_buildio: Buildio, _app: App) -> bool:
+async def _reads_logs(_buildio: BuildioClient, _app: App) -> bool:
     # Why a deployment failed is part of what the app says of itself ("Apps").
     return True

@@ -15,13 +15,13 @@ from pydantic import SecretStr
 
 from domain.credentials import Credentials
 from domain.errors import (
-    AnswerLost,
-    BadToken,
-    NoAccess,
+    Forbidden,
+    InvalidToken,
     NotFound,
     ProviderDown,
     ProviderError,
     RateLimited,
+    ResponseLost,
     TooBusy,
     TooLarge,
     error_for,
@@ -30,7 +30,15 @@ from domain.errors import (
 from domain.nul import json_without_nul
 from domain.provider import Provider
 from domain.url import read_address, redirected
-from providers.http.transport import LARGEST_ANSWER, Busy, Http, Lost, NotSent, Response, TooMuch
+from providers.http.transport import (
+    LARGEST_ANSWER,
+    Busy,
+    ConnectionLost,
+    HttpTransport,
+    RequestNotSent,
+    Response,
+    ResponseTooLarge,
+)
 
 log = structlog.get_logger()
 
@@ -43,14 +51,14 @@ GATEWAYS = (502, 504)
 
 
 @dataclass(frozen=True)
-class Reply:
+class ApiResponse:
     """A successful answer: its body as it came."""
 
     status: int
     body: bytes
 
 
-class Api:
+class ApiClient:
     """A provider's API under somebody's credentials.
 
     Everybody who asks with the same token, and shares `pauses`, shares its pauses: after a 429 nobody asks again
@@ -60,7 +68,7 @@ class Api:
 
     def __init__(
         self,
-        http: Http,
+        http: HttpTransport,
         *,
         provider: Provider,
         scheme: str,
@@ -96,7 +104,7 @@ class Api:
 
     async def read(
         self, path: str, params: Mapping[str, str] | None = None, *, most_tries: int = TRIES
-    ) -> Reply:
+    ) -> ApiResponse:
         """GET a path (or a whole address of the API's own host), again where that may help, within the deadline.
 
         Raises ProviderError.
@@ -116,10 +124,12 @@ class Api:
                 await self._sleep(pause)
         raise AssertionError("the last try returns or raises")
 
-    async def change(self, method: str, path: str, json: object, *, seconds: float | None = None) -> Reply:
+    async def change(
+        self, method: str, path: str, json: object, *, seconds: float | None = None
+    ) -> ApiResponse:
         """Ask once for something to change; never again by itself. `seconds`: how long a slow answer may take.
 
-        Raises AnswerLost where it may have happened all the same, and ProviderError.
+        Raises ResponseLost where it may have happened all the same, and ProviderError.
         """
         return await self._ask(method, path, json=json, seconds=seconds)
 
@@ -131,7 +141,7 @@ class Api:
         params: Mapping[str, str] | None = None,
         json: object | None = None,
         seconds: float | None = None,
-    ) -> Reply:
+    ) -> ApiResponse:
         try:
             return await self._ask_it(method, path, params, json, seconds)
         except ProviderError as error:
@@ -145,7 +155,7 @@ class Api:
         params: Mapping[str, str] | None,
         json: object | None,
         seconds: float | None,
-    ) -> Reply:
+    ) -> ApiResponse:
         token = await self._credentials.token(changes=method != "GET")
         self._mind_the_pause(token)
         renewed = False
@@ -158,7 +168,7 @@ class Api:
             content = json_without_nul(response.content)
             self._note_pause(response, token)
             if response.status_code < 300:
-                return Reply(response.status_code, content)
+                return ApiResponse(response.status_code, content)
             if response.status_code >= 400:
                 error = error_for(
                     response.status_code,
@@ -172,10 +182,10 @@ class Api:
                     # What was refused was not done (RFC 9110, 15.5.2), so it may be asked again, once.
                     renewed, token = True, await self._credentials.token(changes=method != "GET")
                     continue
-                if isinstance(error, NoAccess) and token is not None:
+                if isinstance(error, Forbidden) and token is not None:
                     error.owner = self._credentials.owner_of(token)
                 if method != "GET" and response.status_code in GATEWAYS:
-                    raise AnswerLost(error.words) from error
+                    raise ResponseLost(error.words) from error
                 raise error
             # Only reading follows: a change is asked once.
             if method != "GET":
@@ -187,7 +197,7 @@ class Api:
         """Whether there is another token than the refused one. Raises what the credentials do, with their words."""
         try:
             return await self._credentials.refused(refused)
-        except BadToken as problem:
+        except InvalidToken as problem:
             problem.words = problem.words or error.words
             raise
 
@@ -215,13 +225,13 @@ class Api:
             )
         except Busy as error:
             raise TooBusy from error
-        except NotSent as error:
+        except RequestNotSent as error:
             raise ProviderDown("no connection") from error
-        except TooMuch as error:
+        except ResponseTooLarge as error:
             words = f"more than {LARGEST_ANSWER // 2**20} MiB in one answer"
-            raise (TooLarge(words) if method == "GET" else AnswerLost()) from error
-        except Lost as error:
-            raise (ProviderDown("no answer") if method == "GET" else AnswerLost()) from error
+            raise (TooLarge(words) if method == "GET" else ResponseLost()) from error
+        except ConnectionLost as error:
+            raise (ProviderDown("no answer") if method == "GET" else ResponseLost()) from error
 
     def _is_own(self, url: str) -> bool:
         address = read_address(url)

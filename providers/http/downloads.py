@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from domain.errors import DownloadExpired, DownloadRefused, ProviderDown, ProviderError, TooBusy, TooLarge
 from domain.fair_limiter import NOBODY, Requester
 from domain.provider import Provider
-from domain.url import Address, read_address, redirected
-from providers.http.transport import Busy, Http, Lost, Streamed, TooMuch
+from domain.url import Url, read_address, redirected
+from providers.http.transport import Busy, ConnectionLost, HttpTransport, ResponseTooLarge, StreamedResponse
 
 MOST_REDIRECTS = 3
 # Nobody reads a log of a gigabyte, and a file without an end would be read for ever.
@@ -38,7 +38,7 @@ class Downloads:
 
     def __init__(
         self,
-        http: Http,
+        http: HttpTransport,
         *,
         api_url: str,
         hosts: Sequence[str],
@@ -116,9 +116,9 @@ class Downloads:
                 raise ProviderDown("the link leads round in circles")
         except Busy as error:
             raise TooBusy from error
-        except TooMuch as error:
+        except ResponseTooLarge as error:
             raise TooLarge(f"more than {LARGEST_FILE // 2**20} MiB in one file") from error
-        except (Lost, TimeoutError) as error:
+        except (ConnectionLost, TimeoutError) as error:
             raise ProviderDown("the file's storage gave no answer") from error
 
 
@@ -127,14 +127,14 @@ def _host(url: str) -> str:
     return address.host if address is not None else "an address that is none"
 
 
-def _check(response: Streamed) -> None:
+def _check(response: StreamedResponse) -> None:
     if response.status_code in (403, 404, 410):
         raise DownloadExpired
     if response.status_code >= 300:
         raise ProviderDown(f"the file's storage answered {response.status_code}")
 
 
-def _is_known_storage(address: Address) -> bool:
+def _is_known_storage(address: Url) -> bool:
     if _AMAZON.fullmatch(address.host):
         return True
     return address.host == _GOOGLE and address.path.startswith("/bitrise-")

@@ -22,7 +22,7 @@ from pydantic import (
     WrapValidator,
 )
 
-from domain.errors import NotUnderstood
+from domain.errors import UnexpectedResponse
 from domain.provider import Provider
 from domain.redaction.redactor import redact
 
@@ -111,11 +111,11 @@ def number_in(text: str | None) -> int | None:
 
 
 def content_of(body: bytes, *, provider: Provider) -> Any:
-    """What the answer's JSON says. Raises NotUnderstood for what is no JSON."""
+    """What the answer's JSON says. Raises UnexpectedResponse for what is no JSON."""
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise NotUnderstood("it is no JSON", provider=provider) from error
+        raise UnexpectedResponse("it is no JSON", provider=provider) from error
 
 
 def each_of(model: type[ItemT], items: Iterable[Any], *, provider: Provider) -> list[ItemT]:

@@ -36,7 +36,7 @@ ANSWER_SECONDS = 60.0
 LOST = (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, TimeoutError, OSError)
 
 
-class NotSent(Exception):
+class RequestNotSent(Exception):
     """The request never left: no connection could be made."""
 
 
@@ -44,11 +44,11 @@ class Busy(Exception):
     """The request never left: as many as may be are under way for whom it was."""
 
 
-class Lost(Exception):
+class ConnectionLost(Exception):
     """The request may have arrived; no whole answer came back."""
 
 
-class TooMuch(Exception):
+class ResponseTooLarge(Exception):
     """More came than is read, or it is packed in a way of which nobody can say how much it holds."""
 
 
@@ -61,7 +61,7 @@ class Response:
     content: bytes
 
 
-class Streamed:
+class StreamedResponse:
     """An answer whose body has not been read."""
 
     def __init__(self, response: httpx.Response) -> None:
@@ -71,13 +71,13 @@ class Streamed:
         self.is_redirect = response.has_redirect_location
 
     async def pieces(self, most: int) -> AsyncIterator[bytes]:
-        """The body as it comes, unpacked. Raises TooMuch as soon as there is more of it than `most`."""
+        """The body as it comes, unpacked. Raises ResponseTooLarge as soon as there is more of it than `most`."""
         self._check_packing()
         read = 0
         async for piece in self._response.aiter_bytes():
             read += len(piece)
             if read > most:
-                raise TooMuch(f"more than {most} bytes")
+                raise ResponseTooLarge(f"more than {most} bytes")
             yield piece
 
     def _check_packing(self) -> None:
@@ -85,7 +85,7 @@ class Streamed:
         # a few kilobytes would be gigabytes before they could be counted.
         packed = self._response.headers.get_list("content-encoding", split_commas=True)
         if len(packed) > 1 or any(way.strip().lower() in ("br", "zstd") for way in packed):
-            raise TooMuch(f"packed as {', '.join(packed)}")
+            raise ResponseTooLarge(f"packed as {', '.join(packed)}")
 
 
 @cache
@@ -143,7 +143,7 @@ class _Pool:
             self._limiter.release(requester)
 
 
-class Http:
+class HttpTransport:
     """The connections to one provider; they keep no cookies and follow nothing.
 
     `clock` learns from every answer what time it is there.
@@ -177,7 +177,7 @@ class Http:
         """Send a request and read the whole answer; of one that says no, its beginning.
 
         `seconds` is how long the answer may take where it is known to be slow; `requester` is in whose share of the
-        connections it counts. Raises Busy, NotSent, Lost or TooMuch.
+        connections it counts. Raises Busy, RequestNotSent, ConnectionLost or ResponseTooLarge.
         """
         pool = self._quick if seconds is None else self._slow
         async with pool.connection(requester) as client:
@@ -195,26 +195,29 @@ class Http:
             return response
 
     @asynccontextmanager
-    async def stream(self, url: str, *, requester: Requester = NOBODY) -> AsyncIterator[Streamed]:
-        """GET with nothing but the address, the answer's body unread. Raises Busy; and Lost, also while it is read."""
+    async def stream(self, url: str, *, requester: Requester = NOBODY) -> AsyncIterator[StreamedResponse]:
+        """GET with nothing but the address, the answer's body unread.
+
+        Raises Busy; and ConnectionLost, also while it is read.
+        """
         async with self._slow.connection(requester) as client:
             try:
                 async with client.stream("GET", url) as response:
-                    yield Streamed(response)
+                    yield StreamedResponse(response)
             except LOST as error:
-                raise Lost(type(error).__name__) from error
+                raise ConnectionLost(type(error).__name__) from error
 
 
 async def _answer_to(request: AbstractAsyncContextManager[httpx.Response], seconds: float) -> Response:
     try:
         async with asyncio.timeout(seconds), request as response:
-            return Response(response.status_code, response.headers, await _read(Streamed(response)))
+            return Response(response.status_code, response.headers, await _read(StreamedResponse(response)))
     except LOST as error:
         # httpx-aiohttp calls many a broken connection a ConnectTimeout; aiohttp's own error, its cause, is exact.
         reason = error.__cause__ or error
         if isinstance(reason, aiohttp.ClientConnectorError):
-            raise NotSent(type(reason).__name__) from error
-        raise Lost(type(reason).__name__) from error
+            raise RequestNotSent(type(reason).__name__) from error
+        raise ConnectionLost(type(reason).__name__) from error
 
 
 async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
@@ -230,13 +233,13 @@ async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerTy
         raise aiohttp.ClientConnectionError(type(error).__name__) from error
 
 
-async def _read(response: Streamed) -> bytes:
+async def _read(response: StreamedResponse) -> bytes:
     content = bytearray()
     refusal = response.status_code >= 300
     try:
         async for piece in response.pieces(LARGEST_REFUSAL if refusal else LARGEST_ANSWER):
             content += piece
-    except TooMuch:
+    except ResponseTooLarge:
         if not refusal:
             raise
     return bytes(content)

@@ -6,7 +6,7 @@ from sandbox.bitrise.log_text import STEPS
 from sandbox.bitrise.state import App
 
 
-def yml_of(app: App) -> str:
+def render_bitrise_yml(app: App) -> str:
     """A bitrise.yml with the app's pipelines and workflows, one of them there only to be used by others."""
     lines = [
         "format_version: '13'",

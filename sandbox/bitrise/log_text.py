@@ -42,7 +42,7 @@ CRASH = (
 )
 
 
-def log_of(
+def render_log(
     workflow: str, branch: str, begun: datetime, *, share: float, result: str | None, crash: bool = False
 ) -> str:
     """The log as far as it is written; `share` of the way from nothing (0) to its end (1)."""
@@ -53,7 +53,7 @@ def log_of(
     return text
 
 
-def chunks_of(text: str) -> list[str]:
+def split_chunks(text: str) -> list[str]:
     """The log in the pieces that the API shows."""
     return [text[start : start + CHUNK] for start in range(0, len(text), CHUNK)]
 

@@ -76,6 +76,6 @@ def usual_members(android: App, ios: App, web: App) -> dict[str, Member]:
     return {member.username: member for member in members}
 
 
-def holder(members: Mapping[str, Member], token: str) -> Member | None:
+def find_token_owner(members: Mapping[str, Member], token: str) -> Member | None:
     """Whose token it is; None for one that was never given or is revoked."""
     return next((member for member in members.values() if token in member.tokens), None)

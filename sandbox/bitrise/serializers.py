@@ -9,7 +9,7 @@ from typing import Any
 from sandbox.bitrise.state import App, Artifact, Build, BuildRequest, Pipeline
 
 
-def app_item(app: App) -> dict[str, Any]:
+def serialize_app(app: App) -> dict[str, Any]:
     """An app (seed documents, `GET /me/apps`)."""
     return {
         "is_disabled": app.disabled,
@@ -164,7 +164,7 @@ def artifact_item(artifact: Artifact) -> dict[str, Any]:
     }
 
 
-def page_of(
+def serialize_page(
     items: Sequence[Any],
     slugs: Sequence[str],
     convert: Any,

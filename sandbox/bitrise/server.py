@@ -6,19 +6,19 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from sandbox.bitrise.api.base import error_of
-from sandbox.bitrise.api.routes import Api
+from sandbox.bitrise.api.routes import BitriseApi
 from sandbox.bitrise.file_store import FileStore
-from sandbox.bitrise.members import Role, holder, usual_members
-from sandbox.bitrise.state import App, Build, BuildRequest, Farm, Pipeline, Result
-from sandbox.middleware import Wire
-from sandbox.provider_simulator import Service
+from sandbox.bitrise.members import Role, find_token_owner, usual_members
+from sandbox.bitrise.state import App, BitriseState, Build, BuildRequest, Pipeline, Result
+from sandbox.middleware import RequestMiddleware
+from sandbox.provider_simulator import ProviderSimulator
 
 
 @dataclass
-class BitriseSandbox(Service):
+class BitriseSimulator(ProviderSimulator):
     """A Bitrise with a few apps and members."""
 
-    farm: Farm = field(default_factory=Farm)
+    farm: BitriseState = field(default_factory=BitriseState)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -49,10 +49,12 @@ class BitriseSandbox(Service):
         self.store.url = await self.serve(self.store.application())
         return self
 
-    def api(self) -> Api:
+    def api(self) -> BitriseApi:
         """The API, before the farm."""
-        wire = Wire("Bitrise", self.faults, self.requests, self.journal, self.twisted, error_of, now=self.now)
-        return Api(self.farm, self.store, wire, self.now, self.members)
+        wire = RequestMiddleware(
+            "Bitrise", self.faults, self.requests, self.journal, self.rewrite_response, error_of, now=self.now
+        )
+        return BitriseApi(self.farm, self.store, wire, self.now, self.members)
 
     def advance(self) -> bool:
         """Let every build live until now; returns whether one of them came further."""
@@ -103,7 +105,7 @@ class BitriseSandbox(Service):
 
     def revoke(self, token: str) -> None:
         """End a token, as its owner does on Bitrise's own page. Raises KeyError for one that nobody has."""
-        member = holder(self.members, token)
+        member = find_token_owner(self.members, token)
         if member is None:
             raise KeyError("nobody has this token")
         member.tokens.remove(token)

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from sandbox.bitrise.app_resources import CacheItem, OutgoingWebhook
-from sandbox.bitrise.log_text import log_of
+from sandbox.bitrise.log_text import render_log
 
 Result = Literal["success", "error", "aborted", "aborted-with-success"]
 STATUSES: Mapping[Result, int] = {"success": 1, "error": 2, "aborted": 3, "aborted-with-success": 4}
@@ -109,7 +109,7 @@ class Build:
             return ""
         until = self.finished_at or now
         share = min((until - self.prepared_at) / self.building, 1.0) if self.building else 1.0
-        return log_of(
+        return render_log(
             self.workflow,
             self.branch or "main",
             self.prepared_at,
@@ -214,7 +214,7 @@ class BuildRequest:
 
 
 @dataclass
-class Farm:
+class BitriseState:
     """All apps and builds; new ones live `pace` times as fast as real ones."""
 
     randomness: random.Random = field(default_factory=lambda: random.Random(1))  # noqa: S311 - slugs, the same in every run
@@ -293,10 +293,10 @@ class Farm:
         )
         pipeline.plan = dict(plan or {})
         self.pipelines.append(pipeline)
-        self.begin_attempt(pipeline, at)
+        self.start_attempt(pipeline, at)
         return pipeline
 
-    def begin_attempt(self, pipeline: Pipeline, at: datetime, *, failed_only: bool = False) -> None:
+    def start_attempt(self, pipeline: Pipeline, at: datetime, *, failed_only: bool = False) -> None:
         """Run a pipeline: all of it, or what has not succeeded and what comes after."""
         pipeline.attempts.append(self.new_slug())
         pipeline.attempts_at.append(at)

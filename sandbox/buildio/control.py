@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from sandbox.buildio.members import Role
-from sandbox.buildio.server import BuildioSandbox
+from sandbox.buildio.server import BuildioSimulator
 from sandbox.buildio.state import App
-from sandbox.faults import fault_of
-from sandbox.members import described, find_member, find_role, revoke_all
+from sandbox.faults import parse_fault
+from sandbox.members import find_member, find_role, member_json, revoke_all
 
 Order = Callable[[dict[str, Any]], Awaitable[Any]]
 # What goes wrong where nobody says it.
@@ -17,10 +17,10 @@ FAILURE = "Build failed: npm ERR! 1 of 118 tests failed"
 UNVERIFIED = "The host name could not be verified"
 
 
-class Orders:
+class BuildioControl:
     """The orders, which raise ValueError or KeyError where one can't be followed."""
 
-    def __init__(self, buildio: BuildioSandbox) -> None:
+    def __init__(self, buildio: BuildioSimulator) -> None:
         self._buildio = buildio
 
     def by_name(self) -> dict[str, Order]:
@@ -44,12 +44,12 @@ class Orders:
 
     def members(self) -> list[dict[str, Any]]:
         """Everybody, with their roles by team, and their tokens."""
-        return [described(one, one.roles) for one in self._buildio.members.values()]
+        return [member_json(one, one.roles) for one in self._buildio.members.values()]
 
     def apps(self) -> list[dict[str, Any]]:
         """Every app as it stands now."""
         self._buildio.advance()
-        return [seen(app) for app in self._buildio.platform.apps]
+        return [app_json(app) for app in self._buildio.platform.apps]
 
     async def _deploy(self, given: dict[str, Any]) -> Any:
         """`fails`: the words of its failure, or true; `loops`: it succeeds, and its dynos crash."""
@@ -59,12 +59,12 @@ class Orders:
             more["fails"] = fails if isinstance(fails, str) else FAILURE
         app = self._app(given)
         self._buildio.deploy(app, **more)
-        return seen(app)
+        return app_json(app)
 
     async def _end(self, given: dict[str, Any]) -> Any:
         app = self._app(given)
         self._buildio.finish(app, error=given.get("error"))
-        return seen(app)
+        return app_json(app)
 
     async def _crash(self, given: dict[str, Any]) -> Any:
         return self._with_dyno(given, self._buildio.crash)
@@ -93,10 +93,10 @@ class Orders:
                 pass
             case _:
                 raise ValueError("a domain becomes issued or failed")
-        return seen(app)
+        return app_json(app)
 
     async def _fault(self, given: dict[str, Any]) -> Any:
-        self._buildio.faults.add(fault_of(given))
+        self._buildio.faults.add(parse_fault(given))
         return {}
 
     async def _manner(self, given: dict[str, Any]) -> Any:
@@ -115,7 +115,7 @@ class Orders:
         if given["team"] not in teams:
             raise ValueError(f"there is no team {given['team']}; there are {', '.join(teams)}")
         self._buildio.let(member.username, teams[given["team"]], find_role(Role, given["role"]))
-        return described(member, member.roles)
+        return member_json(member, member.roles)
 
     async def _token(self, given: dict[str, Any]) -> Any:
         return {
@@ -135,7 +135,7 @@ class Orders:
     def _with_dyno(self, given: dict[str, Any], do: Callable[[Any], None]) -> Any:
         app = self._app(given)
         do(self._buildio.dyno(app, given.get("dyno") or "web.1"))
-        return seen(app)
+        return app_json(app)
 
     def _app(self, given: dict[str, Any]) -> App:
         """The app of that name or id, or else the first whose name begins so. Raises ValueError."""
@@ -147,7 +147,7 @@ class Orders:
         return found[0]
 
 
-def seen(app: App) -> dict[str, Any]:
+def app_json(app: App) -> dict[str, Any]:
     """An app as it stands, for the page and for scripts."""
     now = app.deployment
     return {

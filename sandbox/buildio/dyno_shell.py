@@ -17,7 +17,7 @@ _SHELLS = ("sh", "/bin/sh", "bash", "/bin/bash")
 _ENDLESS = ("yes", "top", "cat", "rails", "psql", "irb")
 
 
-def run(app: App, dyno: Dyno, command: Sequence[str]) -> Done:
+def run_command(app: App, dyno: Dyno, command: Sequence[str]) -> Done:
     """Run a command; a shell takes a line of commands joined by `;` and `&&`, and knows config vars."""
     environment = _environment(app, dyno)
     if command[0] in _SHELLS:

@@ -19,12 +19,12 @@ from sandbox.buildio.oauth_grants import (
     ACCESS_LIVES,
     CLIENT_ID,
     CLIENT_SECRET,
-    Asked,
-    Grants,
-    Issued,
-    NotGranted,
+    AuthorizationRequest,
+    OAuthGrants,
+    TokenEndpointError,
+    TokenPair,
 )
-from sandbox.consent_page import TOO_OLD, page, refusal, sent_back
+from sandbox.consent_page import TOO_OLD, page, redirect_back, refusal
 
 AUTHORIZE, TOKEN = "/oauth/authorize", "/oauth/token"
 FORMS = "application/x-www-form-urlencoded"
@@ -35,12 +35,12 @@ _WORDS = {"read": "See your apps, their config vars and dynos", "write": "Deploy
 
 
 @dataclass
-class OAuth:
+class OAuthEndpoints:
     """Both endpoints."""
 
-    grants: Grants
+    grants: OAuthGrants
     members: Mapping[str, Member]
-    _asked: dict[str, Asked] = field(default_factory=dict, repr=False)
+    _asked: dict[str, AuthorizationRequest] = field(default_factory=dict, repr=False)
 
     def add_routes(self, app: web.Application) -> None:
         """Make the app serve them."""
@@ -60,7 +60,9 @@ class OAuth:
             )
         if (error := _wrong_with(query)) is not None:
             return _back(redirect_uri, query.get("state"), error=error)
-        asked = Asked(redirect_uri, _scopes(query), query.get("state"), query.get("code_challenge"))
+        asked = AuthorizationRequest(
+            redirect_uri, _scopes(query), query.get("state"), query.get("code_challenge")
+        )
         name = secrets.token_urlsafe(24)
         self._asked[name] = asked
         return _page(self._question(name, asked))
@@ -84,7 +86,7 @@ class OAuth:
             form = await _form_of(request)
             _check_client(request, form)
             issued = self._granted(form)
-        except NotGranted as problem:
+        except TokenEndpointError as problem:
             headers = {"WWW-Authenticate": 'Basic realm="Build.io"'} if problem.status == 401 else {}
             body: dict[str, Any] = {"error": problem.error, "error_description": problem.words}
             return web.json_response(body, status=problem.status, headers=_UNKEPT | headers)
@@ -97,22 +99,24 @@ class OAuth:
         }
         return web.json_response(body, headers=_UNKEPT)
 
-    def _granted(self, form: Mapping[str, str]) -> Issued:
-        """The tokens that the form asks for. Raises NotGranted."""
+    def _granted(self, form: Mapping[str, str]) -> TokenPair:
+        """The tokens that the form asks for. Raises TokenEndpointError."""
         match form.get("grant_type"):
             case "authorization_code":
                 verifier = form.get("code_verifier")
                 if verifier is not None and not _VERIFIER.fullmatch(verifier):
-                    raise NotGranted("invalid_request", "A code_verifier has 43 to 128 unreserved characters")
+                    raise TokenEndpointError(
+                        "invalid_request", "A code_verifier has 43 to 128 unreserved characters"
+                    )
                 return self.grants.exchange(_needed(form, "code"), _needed(form, "redirect_uri"), verifier)
             case "refresh_token":
                 scopes = frozenset(form["scope"].split()) if form.get("scope") else None
                 return self.grants.refresh(_needed(form, "refresh_token"), scopes)
             case None:
-                raise NotGranted("invalid_request", "grant_type is missing")
-        raise NotGranted("unsupported_grant_type", "There are authorization_code and refresh_token")
+                raise TokenEndpointError("invalid_request", "grant_type is missing")
+        raise TokenEndpointError("unsupported_grant_type", "There are authorization_code and refresh_token")
 
-    def _question(self, name: str, asked: Asked) -> str:
+    def _question(self, name: str, asked: AuthorizationRequest) -> str:
         people = "".join(
             f'<option value="{escape(one.username)}">{escape(one.email)}</option>'
             for one in self.members.values()
@@ -158,34 +162,34 @@ def _scopes(query: Mapping[str, str]) -> frozenset[str]:
 
 
 async def _form_of(request: web.Request) -> dict[str, str]:
-    """The form that was sent, with no field twice. Raises NotGranted."""
+    """The form that was sent, with no field twice. Raises TokenEndpointError."""
     if request.content_type != FORMS:
-        raise NotGranted("invalid_request", f"The Content-Type must be {FORMS}")
+        raise TokenEndpointError("invalid_request", f"The Content-Type must be {FORMS}")
     form = await request.post()
     if len(form) != len(set(form)):
-        raise NotGranted("invalid_request", "A parameter is there twice")
+        raise TokenEndpointError("invalid_request", "A parameter is there twice")
     return {name: str(value) for name, value in form.items()}
 
 
 def _check_client(request: web.Request, form: Mapping[str, str]) -> None:
-    """Whether the app is who it says it is, by the form or by HTTP Basic, not by both. Raises NotGranted."""
+    """Whether the app is who it says it is, by the form or by HTTP Basic, not by both. Raises TokenEndpointError."""
     given = (form.get("client_id"), form.get("client_secret"))
     scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
     if scheme:
         if form.get("client_secret") is not None:
-            raise NotGranted("invalid_request", "There are client credentials twice")
+            raise TokenEndpointError("invalid_request", "There are client credentials twice")
         try:
             name, _, secret = b64decode(encoded, validate=True).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
             name = secret = ""
         given = (unquote(name), unquote(secret)) if scheme == "Basic" else (None, None)
     if given != (CLIENT_ID, CLIENT_SECRET):
-        raise NotGranted("invalid_client", "The client credentials are wrong", status=401)
+        raise TokenEndpointError("invalid_client", "The client credentials are wrong", status=401)
 
 
 def _needed(form: Mapping[str, str], name: str) -> str:
     if not form.get(name):
-        raise NotGranted("invalid_request", f"{name} is missing")
+        raise TokenEndpointError("invalid_request", f"{name} is missing")
     return form[name]
 
 
@@ -194,4 +198,4 @@ def _page(body: str, *, status: int = 200) -> web.Response:
 
 
 def _back(address: str, state: str | None, **given: str) -> web.Response:
-    return sent_back(address, **given, **({} if state is None else {"state": state}))
+    return redirect_back(address, **given, **({} if state is None else {"state": state}))

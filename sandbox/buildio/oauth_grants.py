@@ -21,7 +21,7 @@ CODES_LIVE = timedelta(minutes=10)
 ACCESS_LIVES = timedelta(hours=2)
 
 
-class NotGranted(Exception):
+class TokenEndpointError(Exception):
     """An error of the token endpoint's, by its name in RFC 6749, 5.2."""
 
     def __init__(self, error: str, words: str, *, status: int = 400) -> None:
@@ -30,7 +30,7 @@ class NotGranted(Exception):
 
 
 @dataclass(frozen=True)
-class Asked:
+class AuthorizationRequest:
     """What an app asks for on the page; `challenge` is that of PKCE, by S256."""
 
     redirect_uri: str
@@ -45,7 +45,7 @@ class Consent:
 
     id: str
     member: Member
-    asked: Asked
+    asked: AuthorizationRequest
     until: datetime
     spent: bool = False
     refresh_token: str = field(default="", repr=False)
@@ -53,7 +53,7 @@ class Consent:
 
 
 @dataclass(frozen=True)
-class Issued:
+class TokenPair:
     """A pair of tokens."""
 
     access_token: str = field(repr=False)
@@ -62,7 +62,7 @@ class Issued:
 
 
 @dataclass
-class Grants:
+class OAuthGrants:
     """Everything that was allowed. An app is sent back to `redirect_uris` alone, letter for letter."""
 
     now: Callable[[], datetime]
@@ -70,7 +70,7 @@ class Grants:
     _codes: dict[str, Consent] = field(default_factory=dict, repr=False)
     _consents: list[Consent] = field(default_factory=list, repr=False)
 
-    def allow(self, asked: Asked, member: Member) -> str:
+    def allow(self, asked: AuthorizationRequest, member: Member) -> str:
         """A code for the app, which works once and not for long."""
         code = secrets.token_urlsafe(24)
         consent = Consent(secrets.token_hex(8), member, asked, self.now() + CODES_LIVE)
@@ -78,39 +78,45 @@ class Grants:
         self._consents.append(consent)
         return code
 
-    def exchange(self, code: str, redirect_uri: str, verifier: str | None) -> Issued:
-        """Tokens for a code. Raises NotGranted; a code that comes twice ends what it had given (RFC 6749, 4.1.2)."""
+    def exchange(self, code: str, redirect_uri: str, verifier: str | None) -> TokenPair:
+        """Tokens for a code.
+
+        Raises TokenEndpointError; a code that comes twice ends what it had given (RFC 6749, 4.1.2).
+        """
         consent = self._codes.get(code)
         if consent is None:
-            raise NotGranted("invalid_grant", "The code is not known")
+            raise TokenEndpointError("invalid_grant", "The code is not known")
         if consent.spent:
             self.end(consent)
-            raise NotGranted("invalid_grant", "The code was used already")
+            raise TokenEndpointError("invalid_grant", "The code was used already")
         if self.now() >= consent.until:
-            raise NotGranted("invalid_grant", "The code has expired")
+            raise TokenEndpointError("invalid_grant", "The code has expired")
         if redirect_uri != consent.asked.redirect_uri:
-            raise NotGranted("invalid_grant", "The redirect_uri is another one than before")
+            raise TokenEndpointError("invalid_grant", "The redirect_uri is another one than before")
         challenge = consent.asked.challenge
         if (verifier is None) != (challenge is None):
-            raise NotGranted(
+            raise TokenEndpointError(
                 "invalid_grant", "There must be a code_verifier where there was a code_challenge"
             )
         if verifier is not None and challenge_of(verifier) != challenge:
-            raise NotGranted("invalid_grant", "The code_verifier does not fit the code_challenge")
+            raise TokenEndpointError("invalid_grant", "The code_verifier does not fit the code_challenge")
         consent.spent = True
         return self._issue(consent)
 
-    def refresh(self, token: str, scopes: frozenset[str] | None) -> Issued:
-        """New tokens for a refresh token, which works once. Raises NotGranted; used again, it ends all of them."""
+    def refresh(self, token: str, scopes: frozenset[str] | None) -> TokenPair:
+        """New tokens for a refresh token, which works once.
+
+        Raises TokenEndpointError; used again, it ends all of them.
+        """
         for consent in self._consents:
             if token in consent.past:
                 self.end(consent)
-                raise NotGranted("invalid_grant", "The refresh token was used already")
+                raise TokenEndpointError("invalid_grant", "The refresh token was used already")
             if token and token == consent.refresh_token:
                 if scopes is not None and not scopes <= consent.asked.scopes:
-                    raise NotGranted("invalid_scope", "This was not allowed before")
+                    raise TokenEndpointError("invalid_scope", "This was not allowed before")
                 return self._issue(consent, scopes)
-        raise NotGranted("invalid_grant", "The refresh token is not known")
+        raise TokenEndpointError("invalid_grant", "The refresh token is not known")
 
     def end(self, consent: Consent) -> None:
         """Take back what was allowed."""
@@ -130,14 +136,14 @@ class Grants:
             if access.grant:
                 member.tokens[token] = Access(access.scopes, self.now(), access.grant)
 
-    def _issue(self, consent: Consent, scopes: frozenset[str] | None = None) -> Issued:
+    def _issue(self, consent: Consent, scopes: frozenset[str] | None = None) -> TokenPair:
         self._end_access(consent)
         if consent.refresh_token:
             consent.past.add(consent.refresh_token)
         access, consent.refresh_token = f"bld_oauth-{_random()}", f"bld_refresh-{_random()}"
         given = scopes or consent.asked.scopes
         consent.member.tokens[access] = Access(given, self.now() + ACCESS_LIVES, consent.id)
-        return Issued(access, consent.refresh_token, given)
+        return TokenPair(access, consent.refresh_token, given)
 
     def _end_access(self, consent: Consent) -> None:
         tokens = consent.member.tokens

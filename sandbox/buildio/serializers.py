@@ -1,8 +1,8 @@
 """Build.io's answers as JSON. Pure; no I/O.
 
 The API reference names resources, and few of their fields; what it does not name is in the style of Heroku's Platform
-API, whose users Build.io is for. `SparseAnswers` say what the reference names and little more, so that nobody comes to
-rely on the rest.
+API, whose users Build.io is for. `SparseSerializer` say what the reference names and little more, so that nobody comes
+to rely on the rest.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sandbox.buildio.state import App, Namespace, Pipeline
 Json = dict[str, Any]
 
 
-class Answers:
+class Serializer:
     """Full ones."""
 
     def app(self, app: App) -> Json:
@@ -174,7 +174,7 @@ class Answers:
         return whole if whole is not None else {}
 
 
-class SparseAnswers(Answers):
+class SparseSerializer(Serializer):
     """Ones that hold what the reference names, under the plainest names."""
 
     def app(self, app: App) -> Json:

@@ -6,31 +6,31 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Self
 
-from sandbox.buildio.api.base import Manner, error_of
-from sandbox.buildio.api.routes import ROOT, Api, veiled
+from sandbox.buildio.api.base import ResponseOptions, error_of
+from sandbox.buildio.api.routes import ROOT, BuildioApi, redact_body
 from sandbox.buildio.deployments import Deployment
 from sandbox.buildio.domains import Domain
 from sandbox.buildio.dynos import Dyno, Formation
 from sandbox.buildio.members import Access, Role, Team, usual_members
-from sandbox.buildio.oauth import AUTHORIZE, OAuth
-from sandbox.buildio.oauth_grants import Grants
-from sandbox.buildio.state import App, Platform
+from sandbox.buildio.oauth import AUTHORIZE, OAuthEndpoints
+from sandbox.buildio.oauth_grants import OAuthGrants
+from sandbox.buildio.state import App, BuildioState
 from sandbox.members import find_member
-from sandbox.middleware import Wire
+from sandbox.middleware import RequestMiddleware
 from sandbox.oauth_browser import consent
-from sandbox.provider_simulator import Service
+from sandbox.provider_simulator import ProviderSimulator
 
 
 @dataclass
-class BuildioSandbox(Service):
+class BuildioSimulator(ProviderSimulator):
     """A Build.io with a few apps, a pipeline, two teams and their members."""
 
-    platform: Platform = field(default_factory=Platform)
-    manner: Manner = field(default_factory=Manner)
+    platform: BuildioState = field(default_factory=BuildioState)
+    manner: ResponseOptions = field(default_factory=ResponseOptions)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.grants = Grants(self.now)
+        self.grants = OAuthGrants(self.now)
         platform, began = self.platform, self.now() - timedelta(days=30)
         self.acme, self.labs = platform.add_team("acme", began), platform.add_team("labs", began)
         self.members = usual_members(platform.new_id, self.acme, self.labs)
@@ -65,13 +65,20 @@ class BuildioSandbox(Service):
         self.url = await self.serve(self.api().application())
         return self
 
-    def api(self) -> Api:
+    def api(self) -> BuildioApi:
         """The API, before the platform."""
-        wire = Wire(
-            "Build.io", self.faults, self.requests, self.journal, self.twisted, error_of, veiled, self.now
+        wire = RequestMiddleware(
+            "Build.io",
+            self.faults,
+            self.requests,
+            self.journal,
+            self.rewrite_response,
+            error_of,
+            redact_body,
+            self.now,
         )
-        oauth = OAuth(self.grants, self.members)
-        return Api(self.platform, wire, self.now, self.members, self.manner, oauth)
+        oauth = OAuthEndpoints(self.grants, self.members)
+        return BuildioApi(self.platform, wire, self.now, self.members, self.manner, oauth)
 
     def advance(self) -> bool:
         """Let everything live until now; returns whether something came further."""

@@ -102,7 +102,7 @@ class Pipeline:
 
 
 @dataclass
-class Platform:
+class BuildioState:
     """Everything; what is new lives `pace` times as fast as the real one."""
 
     randomness: random.Random = field(default_factory=lambda: random.Random(2))  # noqa: S311 - ids, the same in every run

@@ -8,8 +8,8 @@ from typing import Any
 from markdown_it import MarkdownIt
 
 from sandbox.bitrise.state import Build
-from sandbox.buildio.control import seen
-from sandbox.environment import Stage
+from sandbox.buildio.control import app_json
+from sandbox.environment import SandboxEnvironment
 from sandbox.slack.workspace import TEAM, Post
 
 BUILDS_SHOWN = 12
@@ -22,10 +22,10 @@ RUNS_SHOWN = 10
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
 
 
-class Feed:
+class ChangeFeed:
     """One page's view of a stage, in one of its workspaces."""
 
-    def __init__(self, stage: Stage, team: str = TEAM) -> None:
+    def __init__(self, stage: SandboxEnvironment, team: str = TEAM) -> None:
         self._stage = stage
         self._workspace = stage.slack.workplaces[team].workspace
         self._revision = -1
@@ -78,7 +78,7 @@ class Feed:
                 for app in self._stage.bitrise.farm.apps
             ],
             "builds": [_build(one) for one in self._stage.bitrise.farm.newest_first()[:BUILDS_SHOWN]],
-            "platform": [seen(app) for app in self._stage.buildio.platform.apps[-APPS_SHOWN:]],
+            "platform": [app_json(app) for app in self._stage.buildio.platform.apps[-APPS_SHOWN:]],
             "faults": [
                 {"at": name, "match": one.match, "kind": one.kind, "times": one.times}
                 for name, faults in (

@@ -10,8 +10,8 @@ from pathlib import Path
 import emoji
 from aiohttp import web
 
-from sandbox.environment import Stage
-from sandbox.page.change_feed import Feed
+from sandbox.environment import SandboxEnvironment
+from sandbox.page.change_feed import ChangeFeed
 from sandbox.slack.workspace import TEAM
 
 STATIC = Path(__file__).parent / "static"
@@ -21,7 +21,7 @@ POLICY = "default-src 'self'; img-src 'self' data: https: http:; style-src 'self
 GATHER_SECONDS = 0.05
 
 
-def add_page(app: web.Application, stage: Stage) -> None:
+def add_page(app: web.Application, stage: SandboxEnvironment) -> None:
     """Make the app serve the page at `/`."""
 
     async def index(_: web.Request) -> web.StreamResponse:
@@ -39,7 +39,7 @@ def add_page(app: web.Application, stage: Stage) -> None:
             headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
         )
         await response.prepare(request)
-        feed = Feed(stage, workspace.team)
+        feed = ChangeFeed(stage, workspace.team)
         try:
             while True:
                 if (news := feed.next()) is not None:

@@ -17,13 +17,13 @@ BlockId = Annotated[str, StringConstraints(max_length=255)]
 Url = Annotated[str, StringConstraints(max_length=3000, pattern=r"^[a-zA-Z][a-zA-Z0-9+.-]*:")]
 
 
-class Strict(BaseModel):
+class StrictModel(BaseModel):
     """Nothing beyond what is named."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class PlainText(Strict):
+class PlainText(StrictModel):
     """Text without markup."""
 
     type: Literal["plain_text"]
@@ -31,7 +31,7 @@ class PlainText(Strict):
     emoji: bool | None = None
 
 
-class MrkdwnText(Strict):
+class MrkdwnText(StrictModel):
     """Text with Slack's markup."""
 
     type: Literal["mrkdwn"]
@@ -54,7 +54,7 @@ def at_most(characters: int) -> AfterValidator:
     return AfterValidator(check)
 
 
-class Confirm(Strict):
+class Confirm(StrictModel):
     """A question before something is done."""
 
     title: Annotated[PlainText, at_most(100)]
@@ -64,7 +64,7 @@ class Confirm(Strict):
     style: Literal["primary", "danger"] | None = None
 
 
-class Option(Strict):
+class Option(StrictModel):
     """One choice; 75 characters of value are what Slack's own types allow."""
 
     text: Annotated[AnyText, at_most(75)]
@@ -73,7 +73,7 @@ class Option(Strict):
     url: Url | None = None
 
 
-class Button(Strict):
+class Button(StrictModel):
     """A button, or a link that looks like one."""
 
     type: Literal["button"]
@@ -86,14 +86,14 @@ class Button(Strict):
     accessibility_label: Annotated[str, StringConstraints(max_length=75)] | None = None
 
 
-class SlackFile(Strict):
+class SlackFile(StrictModel):
     """A file that was uploaded to Slack."""
 
     id: str | None = None
     url: Url | None = None
 
 
-class Image(Strict):
+class Image(StrictModel):
     """A picture with words for those who can't see it; Slack fetches it at once (docs.slack.dev, "Image block")."""
 
     type: Literal["image"]
@@ -134,14 +134,14 @@ def is_reachable(url: str) -> bool:
 _NOWHERE = frozenset({"example", "internal", "invalid", "lan", "local", "localhost", "test"})
 
 
-class OptionGroup(Strict):
+class OptionGroup(StrictModel):
     """Choices under a headline."""
 
     label: Annotated[PlainText, at_most(75)]
     options: Annotated[list[Option], Field(min_length=1, max_length=100)]
 
 
-class Select(Strict):
+class Select(StrictModel):
     """A list to choose one or several from."""
 
     type: Literal["static_select", "multi_static_select"]
@@ -164,7 +164,7 @@ class Select(Strict):
         return self
 
 
-class ExternalSelect(Strict):
+class ExternalSelect(StrictModel):
     """A list whose choices the app gives while somebody types."""
 
     type: Literal["external_select", "multi_external_select"]
@@ -178,7 +178,7 @@ class ExternalSelect(Strict):
     focus_on_load: bool | None = None
 
 
-class PlaceSelect(Strict):
+class UserOrChannelSelect(StrictModel):
     """People or channels to choose from."""
 
     type: Literal[
@@ -205,7 +205,7 @@ class PlaceSelect(Strict):
     focus_on_load: bool | None = None
 
 
-class Picker(Strict):
+class DateTimePicker(StrictModel):
     """A day, a time of day, or both."""
 
     type: Literal["datepicker", "timepicker", "datetimepicker"]
@@ -219,7 +219,7 @@ class Picker(Strict):
     focus_on_load: bool | None = None
 
 
-class Choices(Strict):
+class ChoiceInput(StrictModel):
     """Boxes to tick, or one of several."""
 
     type: Literal["checkboxes", "radio_buttons"]
@@ -231,12 +231,12 @@ class Choices(Strict):
     focus_on_load: bool | None = None
 
     @model_validator(mode="after")
-    def _initial_is_an_option(self) -> Choices:
+    def _initial_is_an_option(self) -> ChoiceInput:
         _among(self.options, [self.initial_option, *(self.initial_options or [])])
         return self
 
 
-class Overflow(Strict):
+class Overflow(StrictModel):
     """A menu behind three dots."""
 
     type: Literal["overflow"]
@@ -245,7 +245,7 @@ class Overflow(Strict):
     confirm: Confirm | None = None
 
 
-class PlainTextInput(Strict):
+class PlainTextInput(StrictModel):
     """A field to type into."""
 
     type: Literal["plain_text_input"]
@@ -258,7 +258,7 @@ class PlainTextInput(Strict):
     focus_on_load: bool | None = None
 
 
-class SpecialInput(Strict):
+class SpecialInput(StrictModel):
     """A field for an address or a number."""
 
     type: Literal["email_text_input", "url_text_input", "number_input"]
@@ -271,7 +271,7 @@ class SpecialInput(Strict):
     focus_on_load: bool | None = None
 
 
-class FileInput(Strict):
+class FileInput(StrictModel):
     """A place for files."""
 
     type: Literal["file_input"]
@@ -280,16 +280,23 @@ class FileInput(Strict):
     max_files: Annotated[int, Field(ge=1, le=10)] | None = None
 
 
-Pressable = Button | Select | ExternalSelect | PlaceSelect | Picker | Choices | Overflow
+Pressable = Button | Select | ExternalSelect | UserOrChannelSelect | DateTimePicker | ChoiceInput | Overflow
 Accessory = Annotated[Pressable | Image, Field(discriminator="type")]
 ActionElement = Annotated[Pressable, Field(discriminator="type")]
 InputElement = Annotated[
-    PlainTextInput | SpecialInput | FileInput | Select | ExternalSelect | PlaceSelect | Picker | Choices,
+    PlainTextInput
+    | SpecialInput
+    | FileInput
+    | Select
+    | ExternalSelect
+    | UserOrChannelSelect
+    | DateTimePicker
+    | ChoiceInput,
     Field(discriminator="type"),
 ]
 
 
-class ContextText(Strict):
+class ContextText(StrictModel):
     """Small words."""
 
     type: Literal["mrkdwn", "plain_text"]
@@ -298,7 +305,7 @@ class ContextText(Strict):
     emoji: bool | None = None
 
 
-class Section(Strict):
+class Section(StrictModel):
     """A paragraph."""
 
     type: Literal["section"]
@@ -317,7 +324,7 @@ class Section(Strict):
         return self
 
 
-class Header(Strict):
+class Header(StrictModel):
     """A headline."""
 
     type: Literal["header"]
@@ -325,7 +332,7 @@ class Header(Strict):
     text: Annotated[PlainText, at_most(150)]
 
 
-class Context(Strict):
+class Context(StrictModel):
     """Small words and pictures."""
 
     type: Literal["context"]
@@ -335,14 +342,14 @@ class Context(Strict):
     ]
 
 
-class Divider(Strict):
+class Divider(StrictModel):
     """A line."""
 
     type: Literal["divider"]
     block_id: BlockId | None = None
 
 
-class Actions(Strict):
+class Actions(StrictModel):
     """Things to press."""
 
     type: Literal["actions"]
@@ -357,7 +364,7 @@ class Actions(Strict):
         return self
 
 
-class Input(Strict):
+class Input(StrictModel):
     """A field with its label."""
 
     type: Literal["input"]
@@ -369,7 +376,7 @@ class Input(Strict):
     dispatch_action: bool | None = None
 
 
-class RichText(Strict):
+class RichText(StrictModel):
     """Text as Slack's own editor makes it; its inner parts are drawn as far as they are known."""
 
     type: Literal["rich_text"]
@@ -384,7 +391,7 @@ class RichText(Strict):
         return self
 
 
-class Markdown(Strict):
+class Markdown(StrictModel):
     """Markdown; 12,000 characters in all of a message."""
 
     type: Literal["markdown"]
@@ -392,7 +399,7 @@ class Markdown(Strict):
     text: Annotated[str, StringConstraints(min_length=1, max_length=12_000)]
 
 
-class Table(Strict):
+class Table(StrictModel):
     """Rows of cells; one table a message."""
 
     type: Literal["table"]
@@ -403,7 +410,7 @@ class Table(Strict):
     column_settings: Annotated[list[dict[str, Any] | None], Field(max_length=20)] | None = None
 
 
-class Newer(BaseModel):
+class UnrenderedBlock(BaseModel):
     """Blocks that Slack knows and the sandbox does not look into: they are shown as their JSON."""
 
     model_config = ConfigDict(extra="allow", strict=True)
@@ -424,25 +431,25 @@ class Newer(BaseModel):
     block_id: BlockId | None = None
 
 
-Common = Section | Header | Context | Divider | Actions | Image | Input | RichText | Newer
+Common = Section | Header | Context | Divider | Actions | Image | Input | RichText | UnrenderedBlock
 MessageBlock = Annotated[Common | Markdown | Table, Field(discriminator="type")]
 ViewBlock = Annotated[Common, Field(discriminator="type")]
 
 
-class Offered(Strict):
+class OptionsResponse(StrictModel):
     """What an app answers when somebody types into an external select."""
 
     options: Annotated[list[Option], Field(max_length=100)] | None = None
     option_groups: Annotated[list[OptionGroup], Field(max_length=100)] | None = None
 
 
-class MessageBlocks(Strict):
+class MessageBlocks(StrictModel):
     """The blocks of a message."""
 
     blocks: Annotated[list[MessageBlock], Field(max_length=50)]
 
 
-class Home(Strict):
+class Home(StrictModel):
     """The app's Home."""
 
     type: Literal["home"]
@@ -452,7 +459,7 @@ class Home(Strict):
     external_id: Annotated[str, StringConstraints(max_length=255)] | None = None
 
 
-class View(Strict):
+class View(StrictModel):
     """A modal."""
 
     type: Literal["modal"]

@@ -7,7 +7,7 @@ from typing import Any
 
 from sandbox.slack.arguments import Arguments, flag, needed, page, structure, text, timestamp
 from sandbox.slack.method_context import MethodContext
-from sandbox.slack.validation import SlackError, check_attachments, check_blocks
+from sandbox.slack.validation import SlackError, check_attachments, validate_blocks
 from sandbox.slack.workspace import Channel, Post, ScheduledMessage
 
 LONGEST_TEXT = 40_000
@@ -203,7 +203,7 @@ class ChatMethods(MethodContext):
 
 def _content(arguments: Arguments) -> tuple[str, list[dict[str, Any]]]:
     blocks = structure(arguments, "blocks")
-    checked = check_blocks(blocks) if blocks else []
+    checked = validate_blocks(blocks) if blocks else []
     words = text(arguments, "text")
     if not words and not checked and not arguments.get("attachments"):
         raise SlackError("no_text")

@@ -8,8 +8,8 @@ from typing import Any
 
 from sandbox.slack import payloads
 from sandbox.slack.installations import Installation
-from sandbox.slack.request_delivery import Delivery
-from sandbox.slack.users import Person
+from sandbox.slack.request_delivery import RequestDelivery
+from sandbox.slack.users import User
 from sandbox.slack.workspace import Channel, Post, Workspace
 
 # Each event that the sandbox sends, and the scope without which Slack does not send it.
@@ -48,9 +48,9 @@ def is_subscribed(manifest: Mapping[str, Any], event: str) -> bool:
     return event in (manifest["settings"].get("event_subscriptions") or {}).get("bot_events", [])
 
 
-def origin_of(workspace: Workspace, *, org_wide: bool) -> payloads.Origin:
+def origin_of(workspace: Workspace, *, org_wide: bool) -> payloads.PayloadSource:
     """What payloads say of the workspace."""
-    return payloads.Origin(
+    return payloads.PayloadSource(
         workspace.team, workspace.domain, workspace.bot_user, workspace.enterprise, org_wide
     )
 
@@ -64,7 +64,7 @@ class Events:
     """
 
     workspace: Workspace
-    delivery: Delivery
+    delivery: RequestDelivery
     manifest: Mapping[str, Any]
     installed: Callable[[], Installation | None]
 
@@ -192,5 +192,5 @@ class Events:
         return self.workspace.bot_user in channel.members
 
 
-def _is_elsewhere(author: Person | None) -> bool:
+def _is_elsewhere(author: User | None) -> bool:
     return author is not None and bool(author.workspace)

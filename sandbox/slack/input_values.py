@@ -36,7 +36,7 @@ _PATTERNS = {
 }
 
 
-class CannotDo(Exception):
+class InvalidInteraction(Exception):
     """Slack's own windows would not let a person do this."""
 
 
@@ -53,17 +53,17 @@ def elements(blocks: Sequence[Block]) -> Iterator[tuple[str, Block]]:
 
 
 def find_element(blocks: Sequence[Block], name: str, block_id: str | None = None) -> tuple[str, Block]:
-    """The first element whose text, label or action_id this is. Raises CannotDo."""
+    """The first element whose text, label or action_id this is. Raises InvalidInteraction."""
     for found_in, element in elements(blocks):
         names = (_text(element), element.get("action_id"), element.get("accessibility_label"))
         if name in names and block_id in (None, found_in):
             return found_in, element
     there = ", ".join(_text(element) or element["type"] for _, element in elements(blocks))
-    raise CannotDo(f"there is nothing called {name} to press; there is {there or 'nothing'}")
+    raise InvalidInteraction(f"there is nothing called {name} to press; there is {there or 'nothing'}")
 
 
 def action_of(block_id: str, element: Block, given: Any) -> dict[str, Any]:
-    """What a block_actions payload says of an element that somebody used. Raises CannotDo."""
+    """What a block_actions payload says of an element that somebody used. Raises InvalidInteraction."""
     action: dict[str, Any] = {
         "type": element["type"],
         "action_id": element.get("action_id", ""),
@@ -71,16 +71,16 @@ def action_of(block_id: str, element: Block, given: Any) -> dict[str, Any]:
     }
     if element["type"] == "button":
         return action | {name: element[name] for name in ("text", "value", "style", "url") if name in element}
-    return action | filled_in(element, given)
+    return action | input_value(element, given)
 
 
-def filled_in(element: Block, given: Any) -> dict[str, Any]:
-    """What an element holds: what was given, else what it holds from the start. Raises CannotDo."""
+def input_value(element: Block, given: Any) -> dict[str, Any]:
+    """What an element holds: what was given, else what it holds from the start. Raises InvalidInteraction."""
     kind = element["type"]
     if kind in _TEXTS:
         return {"value": _typed(element, given)}
     if kind not in _FIELDS:
-        raise CannotDo(f"a field of type {kind} can't be filled in")
+        raise InvalidInteraction(f"a field of type {kind} can't be filled in")
     field = _FIELDS[kind]
     if given is None:
         return {field: element.get(field.replace("selected", "initial"), [] if field.endswith("s") else None)}
@@ -91,7 +91,7 @@ def filled_in(element: Block, given: Any) -> dict[str, Any]:
     return {field: given}
 
 
-def chosen_in(
+def selected_state(
     blocks: Sequence[Block], chosen: Mapping[tuple[str, str], Any], *, with_inputs: bool = False
 ) -> dict[str, Any]:
     """The state of what can be chosen, as Slack sends it with a message or a view.
@@ -106,24 +106,24 @@ def chosen_in(
         if block_id in inputs or kind == "overflow" or (kind not in _FIELDS and kind not in _TEXTS):
             continue
         name = element.get("action_id", "")
-        held = filled_in(element, chosen.get((block_id, name)))
+        held = input_value(element, chosen.get((block_id, name)))
         state.setdefault(block_id, {})[name] = {"type": element["type"], **held}
     return state
 
 
-def state_of(
+def view_state(
     blocks: Sequence[Block], filled: Mapping[str, Any], *, submitting: bool = False
 ) -> dict[str, Any]:
-    """A view's state as Slack sends it. Raises CannotDo for what its fields refuse."""
+    """A view's state as Slack sends it. Raises InvalidInteraction for what its fields refuse."""
     inputs = {block["block_id"]: block for block in blocks if block["type"] == "input"}
     state: dict[str, Any] = {}
     for block_id, block in inputs.items():
-        value = filled_in(block["element"], filled.get(block_id))
+        value = input_value(block["element"], filled.get(block_id))
         if submitting and not any(value.values()) and not block.get("optional"):
-            raise CannotDo(f"{block['label']['text']}: please complete this required field")
+            raise InvalidInteraction(f"{block['label']['text']}: please complete this required field")
         state[block_id] = {block["element"].get("action_id", ""): {"type": block["element"]["type"], **value}}
     if unknown := set(filled) - set(inputs):
-        raise CannotDo(f"the modal has no field {', '.join(unknown)}")
+        raise InvalidInteraction(f"the modal has no field {', '.join(unknown)}")
     return state
 
 
@@ -132,10 +132,10 @@ def _typed(element: Block, given: Any) -> str | None:
     if not text:
         return None
     if len(text) > element.get("max_length", 3000) or len(text) < element.get("min_length", 0):
-        raise CannotDo("the text is too long or too short for its field")
+        raise InvalidInteraction("the text is too long or too short for its field")
     pattern, words = _PATTERNS.get(element["type"], ("", ""))
     if pattern and not re.fullmatch(pattern, text):
-        raise CannotDo(words)
+        raise InvalidInteraction(words)
     return str(text)
 
 
@@ -148,7 +148,7 @@ def _option(element: Block, given: Any) -> dict[str, Any] | None:
     for option in (one for group in groups for one in group["options"]):
         if given in (option["value"], option["text"]["text"]):
             return dict(option)
-    raise CannotDo(f"there is no option {given}")
+    raise InvalidInteraction(f"there is no option {given}")
 
 
 def _text(element: Block) -> str | None:

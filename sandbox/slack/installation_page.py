@@ -11,15 +11,15 @@ from urllib.parse import urlencode, urlsplit
 
 from aiohttp import web
 
-from sandbox.consent_page import TOO_OLD, page, refusal, sent_back
+from sandbox.consent_page import TOO_OLD, page, redirect_back, refusal
 from sandbox.slack.installations import CLIENT_ID, Installation, Installations
-from sandbox.slack.users import Enterprise, Person
-from sandbox.slack.workspace_driver import Workplace
+from sandbox.slack.users import Enterprise, User
+from sandbox.slack.workspace_driver import WorkspaceDriver
 
 PATH = "/oauth/v2/authorize"
 
 
-class NotAllowed(Exception):
+class InstallationRefused(Exception):
     """The page says this instead of asking."""
 
     def __init__(self, words: str, status: int = 400) -> None:
@@ -28,7 +28,7 @@ class NotAllowed(Exception):
 
 
 @dataclass(frozen=True)
-class Asked:
+class InstallationRequest:
     """What an app asks for."""
 
     scopes: frozenset[str]
@@ -37,13 +37,13 @@ class Asked:
     redirect_was_given: bool
 
 
-class InstallPage:
+class InstallationPage:
     """The page. `redirect_urls` says where it may send people back to; every other address is refused."""
 
     def __init__(
         self,
         manifest: Mapping[str, Any],
-        workplaces: Mapping[str, Workplace],
+        workplaces: Mapping[str, WorkspaceDriver],
         installations: Installations,
         redirect_urls: Callable[[], list[str]],
     ) -> None:
@@ -51,7 +51,7 @@ class InstallPage:
         self._workplaces = workplaces
         self._installations = installations
         self._redirect_urls = redirect_urls
-        self._asked: dict[str, Asked] = {}
+        self._asked: dict[str, InstallationRequest] = {}
 
     def add_routes(self, app: web.Application) -> None:
         """Make the app serve it."""
@@ -64,7 +64,7 @@ class InstallPage:
         try:
             asked = self._read(query)
             place = self._place(query.get("team") or next(iter(self._workplaces)))
-        except NotAllowed as problem:
+        except InstallationRefused as problem:
             return self._page(refusal(str(problem)), status=problem.status)
         name = secrets.token_urlsafe(24)
         self._asked[name] = asked
@@ -80,7 +80,7 @@ class InstallPage:
             return _back(asked, error="access_denied")
         try:
             installation, person = self._choice(str(form.get("team")), str(form.get("person")), asked)
-        except NotAllowed as problem:
+        except InstallationRefused as problem:
             return self._page(refusal(str(problem)), status=problem.status)
         del self._asked[str(form.get("asked"))]
         code = self._installations.allow(
@@ -88,31 +88,35 @@ class InstallPage:
         )
         return _back(asked, code=code)
 
-    def _read(self, query: Mapping[str, str]) -> Asked:
+    def _read(self, query: Mapping[str, str]) -> InstallationRequest:
         """What the address asks for. Raises NotAllowed."""
         if query.get("client_id") != CLIENT_ID:
-            raise NotAllowed("Invalid client_id parameter")
+            raise InstallationRefused("Invalid client_id parameter")
         known = self._manifest["oauth_config"]["scopes"].get("bot", [])
         scopes = query.get("scope", "").replace(",", " ").split()
         if not scopes:
-            raise NotAllowed("No scopes requested")
+            raise InstallationRefused("No scopes requested")
         if unknown := [one for one in scopes if one not in known]:
-            raise NotAllowed(f"Invalid permissions requested: {', '.join(unknown)}")
+            raise InstallationRefused(f"Invalid permissions requested: {', '.join(unknown)}")
         if user_scopes := query.get("user_scope", ""):
-            raise NotAllowed(f"Invalid permissions requested: {user_scopes} (there are no user tokens here)")
+            raise InstallationRefused(
+                f"Invalid permissions requested: {user_scopes} (there are no user tokens here)"
+            )
         given = query.get("redirect_uri", "")
         registered = self._redirect_urls()
         if not registered or (given and not any(_leads_below(given, one) for one in registered)):
-            raise NotAllowed(f"redirect_uri did not match any configured URIs. Passed URI: {given}")
-        return Asked(frozenset(scopes), query.get("state", ""), given or registered[0], bool(given))
+            raise InstallationRefused(f"redirect_uri did not match any configured URIs. Passed URI: {given}")
+        return InstallationRequest(
+            frozenset(scopes), query.get("state", ""), given or registered[0], bool(given)
+        )
 
-    def _place(self, identity: str) -> Workplace | Enterprise:
+    def _place(self, identity: str) -> WorkspaceDriver | Enterprise:
         """The workspace or organisation of that id. Raises NotAllowed."""
         if identity in self._workplaces:
             return self._workplaces[identity]
         found = next((one for one in self._organisations() if one.id == identity), None)
         if found is None:
-            raise NotAllowed(f"There is no workspace {identity}")
+            raise InstallationRefused(f"There is no workspace {identity}")
         return found
 
     def _organisations(self) -> list[Enterprise]:
@@ -122,42 +126,46 @@ class InstallPage:
         found = [one.workspace.enterprise for one in self._workplaces.values()]
         return list(dict.fromkeys(one for one in found if one is not None))
 
-    def _people(self, place: Workplace | Enterprise) -> list[Person]:
+    def _people(self, place: WorkspaceDriver | Enterprise) -> list[User]:
         """Who may be asked there."""
-        if isinstance(place, Workplace):
+        if isinstance(place, WorkspaceDriver):
             return [one for one in place.workspace.people.values() if not one.deleted]
         found = {one.id: one for inner in self._in(place) for one in self._people(inner)}
         return list(found.values())
 
-    def _in(self, enterprise: Enterprise) -> list[Workplace]:
+    def _in(self, enterprise: Enterprise) -> list[WorkspaceDriver]:
         return [one for one in self._workplaces.values() if one.workspace.enterprise == enterprise]
 
-    def _choice(self, team: str, name: str, asked: Asked) -> tuple[Installation, Person]:
+    def _choice(self, team: str, name: str, asked: InstallationRequest) -> tuple[Installation, User]:
         """Where the app is to be installed, and by whom. Raises NotAllowed."""
         place = self._place(team)
         person = next((one for one in self._people(place) if name in (one.id, one.name)), None)
         if person is None:
-            raise NotAllowed(f"{name} has no account there", 403)
+            raise InstallationRefused(f"{name} has no account there", 403)
         if person.guest:
-            raise NotAllowed("Guests can't install apps", 403)
-        if isinstance(place, Workplace):
+            raise InstallationRefused("Guests can't install apps", 403)
+        if isinstance(place, WorkspaceDriver):
             workspace = place.workspace
-            if workspace.only_admins_install and not person.runs_the_place:
-                raise NotAllowed(f"Only admins may install apps in {workspace.name}", 403)
+            if workspace.only_admins_install and not person.is_admin:
+                raise InstallationRefused(f"Only admins may install apps in {workspace.name}", 403)
             return Installation(workspace, None, asked.scopes), person
-        if not person.runs_the_place:
-            raise NotAllowed(f"Only admins may install apps in all of {place.name}", 403)
+        if not person.is_admin:
+            raise InstallationRefused(f"Only admins may install apps in all of {place.name}", 403)
         first, *others = self._in(place)
         for one in others:
-            one.workspace.adopt_bot(first.workspace)
+            one.workspace.add_bot(first.workspace)
         return Installation(None, place, asked.scopes, first.workspace.bot_user), person
 
     def _question(
-        self, name: str, asked: Asked, place: Workplace | Enterprise, query: Mapping[str, str]
+        self,
+        name: str,
+        asked: InstallationRequest,
+        place: WorkspaceDriver | Enterprise,
+        query: Mapping[str, str],
     ) -> str:
         app = escape(self._manifest["display_information"]["name"])
         here, where = _named(place)
-        places: list[Workplace | Enterprise] = [*self._workplaces.values(), *self._organisations()]
+        places: list[WorkspaceDriver | Enterprise] = [*self._workplaces.values(), *self._organisations()]
         links = "".join(
             f'<a href="{PATH}?{escape(urlencode({**query, "team": identity}))}"'
             f"{' aria-current=page' if identity == here else ''}>{escape(words)}</a>"
@@ -184,14 +192,14 @@ class InstallPage:
         return page(title, body, instead_of="Slack", status=status)
 
 
-def _named(place: Workplace | Enterprise) -> tuple[str, str]:
-    if isinstance(place, Workplace):
+def _named(place: WorkspaceDriver | Enterprise) -> tuple[str, str]:
+    if isinstance(place, WorkspaceDriver):
         return place.workspace.team, place.workspace.name
     return place.id, f"all of {place.name}"
 
 
-def _role(person: Person) -> str:
-    return ", a guest" if person.guest else ", an admin" if person.runs_the_place else ""
+def _role(person: User) -> str:
+    return ", a guest" if person.guest else ", an admin" if person.is_admin else ""
 
 
 def _leads_below(given: str, registered: str) -> bool:
@@ -202,6 +210,6 @@ def _leads_below(given: str, registered: str) -> bool:
     return theirs.path == ours.path or theirs.path.startswith(f"{ours.path.rstrip('/')}/")
 
 
-def _back(asked: Asked, **given: str) -> web.Response:
+def _back(asked: InstallationRequest, **given: str) -> web.Response:
     """To where the app wants people sent."""
-    return sent_back(asked.redirect_uri, **given, state=asked.state)
+    return redirect_back(asked.redirect_uri, **given, state=asked.state)

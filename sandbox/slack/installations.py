@@ -12,7 +12,7 @@ from typing import Any
 
 from sandbox.slack.users import Enterprise
 from sandbox.slack.validation import SlackError
-from sandbox.slack.workspace import APP, StepRun, Workspace
+from sandbox.slack.workspace import APP, FunctionExecution, Workspace
 
 CLIENT_ID = "1234567890.1234567890"
 CLIENT_SECRET = "sandbox-client-secret-0000"  # noqa: S105 - a simulated secret
@@ -61,7 +61,7 @@ class Installation:
 
 
 @dataclass(eq=False)
-class Token:
+class BotToken:
     """What the app acts with; `ends_at` is None where tokens do not rotate."""
 
     text: str
@@ -69,11 +69,11 @@ class Token:
     ends_at: float | None = None
     revoked: bool = False
     # The step of a workflow for which alone it was given.
-    run: StepRun | None = None
+    run: FunctionExecution | None = None
 
 
 @dataclass
-class Code:
+class AuthorizationCode:
     """What comes back from the page on which somebody pressed Allow."""
 
     installation: Installation
@@ -90,16 +90,16 @@ class Installations:
     def __init__(self, clock: Callable[[], float], *, rotating: bool) -> None:
         self._clock = clock
         self.rotating = rotating
-        self.tokens: dict[str, Token] = {}
+        self.tokens: dict[str, BotToken] = {}
         self._installed: list[Installation] = []
-        self._codes: dict[str, Code] = {}
+        self._codes: dict[str, AuthorizationCode] = {}
         self._refreshing: dict[str, Installation] = {}
 
     def begin_with(self, workspace: Workspace, scopes: Iterable[str], token: str) -> None:
         """The app is in a workspace from the start, with this token."""
         there = Installation(workspace, None, frozenset(scopes))
         self._installed.append(there)
-        self.tokens[token] = Token(token, there)
+        self.tokens[token] = BotToken(token, there)
 
     def of(self, workspace: Workspace) -> Installation | None:
         """How the app is installed there: with its whole organisation, else by itself; None where it is not."""
@@ -113,7 +113,7 @@ class Installations:
             raise KeyError(f"the app is not installed in {identity}")
         return found
 
-    def admit(self, text: str) -> Token:
+    def admit(self, text: str) -> BotToken:
         """A token that works. Raises SlackError."""
         token = self.tokens.get(text)
         if token is None:
@@ -126,7 +126,7 @@ class Installations:
             raise SlackError("token_expired")
         return token
 
-    def for_step(self, installation: Installation, run: StepRun) -> Token:
+    def for_step(self, installation: Installation, run: FunctionExecution) -> BotToken:
         """A token for a step of a workflow: it lasts a quarter of an hour.
 
         The one that comes with `function_executed` also ends with the step; one that comes with a button of the
@@ -134,7 +134,7 @@ class Installations:
         message (bolt-python#1075).
         """
         text = f"xwfp-{secrets.randbelow(10**13)}-{secrets.token_hex(16)}"
-        token = Token(text, installation, self._clock() + STEP_TOKEN_SECONDS, run=run)
+        token = BotToken(text, installation, self._clock() + STEP_TOKEN_SECONDS, run=run)
         self.tokens[text] = token
         return token
 
@@ -143,7 +143,9 @@ class Installations:
     ) -> str:
         """Somebody pressed Allow: the code that the app gets."""
         text = f"{secrets.randbelow(10**13)}.{secrets.randbelow(10**13)}.{secrets.token_hex(32)}"
-        self._codes[text] = Code(installation, person, self._clock(), redirect_uri, redirect_was_given)
+        self._codes[text] = AuthorizationCode(
+            installation, person, self._clock(), redirect_uri, redirect_was_given
+        )
         return text
 
     def exchange(self, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -214,10 +216,10 @@ class Installations:
                 if token.installation is installation and not token.revoked and token.run is None:
                     return token.text, {}
             text = f"xoxb-{secrets.randbelow(10**13)}-{secrets.randbelow(10**13)}-{secrets.token_hex(12)}"
-            self.tokens[text] = Token(text, installation)
+            self.tokens[text] = BotToken(text, installation)
             return text, {}
         text, again = f"xoxe.xoxb-1-{secrets.token_urlsafe(96)}", f"xoxe-1-{secrets.token_urlsafe(96)}"
-        self.tokens[text] = Token(text, installation, self._clock() + TOKEN_SECONDS)
+        self.tokens[text] = BotToken(text, installation, self._clock() + TOKEN_SECONDS)
         self._refreshing[again] = installation
         return text, {"expires_in": TOKEN_SECONDS, "refresh_token": again}
 
@@ -233,7 +235,7 @@ class Installations:
         for one in ending:
             one.ends_at = min(one.ends_at or 0, self._clock())
 
-    def revoke(self, token: Token) -> bool:
+    def revoke(self, token: BotToken) -> bool:
         """End a token for good; whether it was the installation's last one."""
         token.revoked = True
         lasting = (one for one in self.tokens.values() if one.run is None)
@@ -245,6 +247,6 @@ class Installations:
         self._installed.remove(installation)
 
 
-def _is_of_an_ended_step(token: Token) -> bool:
+def _is_of_an_ended_step(token: BotToken) -> bool:
     """Whether it came with a step that was completed."""
     return token.run is not None and token.run.token == token.text and token.run.status != "running"

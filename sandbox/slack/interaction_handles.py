@@ -14,7 +14,7 @@ RESPONSE_USES = 5
 
 
 @dataclass
-class ResponseHandle:
+class ResponseUrl:
     """Where a response_url leads: back to a person in a channel, and to the message that was pressed."""
 
     person: str
@@ -24,7 +24,7 @@ class ResponseHandle:
     uses: int = 0
 
 
-class Handles:
+class InteractionHandles:
     """All handles of the workspace; a trigger opens a modal within so many seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, *, trigger_seconds: float = 3.0) -> None:
@@ -32,7 +32,7 @@ class Handles:
         self.trigger_seconds = trigger_seconds
         self._triggers: dict[str, tuple[str, float]] = {}
         self._used: set[str] = set()
-        self._responses: dict[str, ResponseHandle] = {}
+        self._responses: dict[str, ResponseUrl] = {}
 
     def new_trigger(self, person: str) -> str:
         """A trigger id; it opens one modal for this person."""
@@ -55,7 +55,7 @@ class Handles:
     def new_response(self, person: str, channel: str, post_ts: str | None = None) -> str:
         """The last part of a new response address."""
         name = secrets.token_hex(16)
-        self._responses[name] = ResponseHandle(person, channel, self._clock(), post_ts)
+        self._responses[name] = ResponseUrl(person, channel, self._clock(), post_ts)
         return name
 
     def knows_trigger(self, trigger: str) -> bool:
@@ -73,7 +73,7 @@ class Handles:
         for handle in self._responses.values():
             handle.uses = RESPONSE_USES
 
-    def use_response(self, name: str) -> ResponseHandle:
+    def use_response(self, name: str) -> ResponseUrl:
         """Where the address leads. Raises SlackError where it is used up or too old."""
         handle = self._responses.get(name)
         if handle is None:

@@ -8,9 +8,9 @@ from typing import Any
 
 from sandbox.slack.arguments import Arguments, needed, text
 from sandbox.slack.installations import Installation
-from sandbox.slack.interaction_handles import Handles
+from sandbox.slack.interaction_handles import InteractionHandles
 from sandbox.slack.validation import SlackError
-from sandbox.slack.workspace import Channel, Post, StepRun, Workspace
+from sandbox.slack.workspace import Channel, FunctionExecution, Post, Workspace
 
 # A conversation's scopes are named after its kind (docs.slack.dev, "Conversations API").
 _FAMILIES = {"channel": "channels", "group": "groups", "im": "im"}
@@ -25,13 +25,13 @@ class MethodContext:
     """
 
     workspace: Workspace
-    handles: Handles
+    handles: InteractionHandles
     installation: Installation
     base_url: Callable[[], str]
     reach: Sequence[Workspace] = ()
     home_enabled: bool = False
     functions: Mapping[str, Any] = field(default_factory=dict)
-    run: StepRun | None = None
+    run: FunctionExecution | None = None
 
     @property
     def scopes(self) -> frozenset[str]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.slack.users import Enterprise, Group, Person
+from sandbox.slack.users import Enterprise, User, UserGroup
 from sandbox.slack.validation import parameters_of
 from sandbox.slack.workspace import (
     APP,
@@ -16,9 +16,9 @@ from sandbox.slack.workspace import (
     TEAM,
     TEAM_NAME,
     Channel,
+    FunctionExecution,
     OpenView,
     Post,
-    StepRun,
     Workspace,
 )
 
@@ -26,7 +26,7 @@ VERIFICATION_TOKEN = "sandbox-verification"  # noqa: S105 - the field that Slack
 
 
 @dataclass(frozen=True)
-class Origin:
+class PayloadSource:
     """Where a payload comes from: a workspace, and whether the app is there with its whole organisation."""
 
     team: str
@@ -36,18 +36,18 @@ class Origin:
     org_wide: bool = False
 
 
-FIRST = Origin(TEAM, TEAM_NAME.lower(), BOT_USER)
+FIRST = PayloadSource(TEAM, TEAM_NAME.lower(), BOT_USER)
 
 
 def slash_command(
     command: str,
     text: str,
-    person: Person,
+    person: User,
     channel: Channel,
     *,
     trigger_id: str,
     response_url: str,
-    origin: Origin = FIRST,
+    origin: PayloadSource = FIRST,
 ) -> dict[str, str]:
     """A slash command; a form in HTTP mode."""
     return {
@@ -69,7 +69,7 @@ def slash_command(
 
 
 def event(
-    inner: Mapping[str, Any], *, shared_outside: bool = False, origin: Origin = FIRST
+    inner: Mapping[str, Any], *, shared_outside: bool = False, origin: PayloadSource = FIRST
 ) -> dict[str, Any]:
     """An event in its envelope; `shared_outside`: in a channel with people of another company.
 
@@ -101,7 +101,7 @@ def event(
     }
 
 
-def of_the_end(inner: Mapping[str, Any], origin: Origin) -> dict[str, Any]:
+def uninstall_event(inner: Mapping[str, Any], origin: PayloadSource) -> dict[str, Any]:
     """An event after which the app is gone: it has no authorization any more (docs.slack.dev, "app_uninstalled").
 
     One of a whole organisation names no workspace.
@@ -113,7 +113,7 @@ def of_the_end(inner: Mapping[str, Any], origin: Origin) -> dict[str, Any]:
 
 
 def user(
-    person: Person,
+    person: User,
     team: str,
     *,
     primary_owner: bool,
@@ -152,7 +152,7 @@ def user(
         }
     return least | {
         "real_name": person.real_name,
-        "is_admin": person.runs_the_place,
+        "is_admin": person.is_admin,
         "is_owner": person.owner,
         "is_primary_owner": primary_owner,
         "is_restricted": person.guest or person.single_channel,
@@ -162,7 +162,7 @@ def user(
     }
 
 
-def user_group(group: Group, team: str) -> dict[str, Any]:
+def user_group(group: UserGroup, team: str) -> dict[str, Any]:
     """A user group as usergroups.list has it, without its people."""
     return {
         "id": group.id,
@@ -181,7 +181,7 @@ def user_group(group: Group, team: str) -> dict[str, Any]:
     }
 
 
-def function_executed(run: StepRun, function: Mapping[str, Any], ts: str) -> dict[str, Any]:
+def function_executed(run: FunctionExecution, function: Mapping[str, Any], ts: str) -> dict[str, Any]:
     """A workflow has come to a step of the app's."""
 
     def listed(declared: Any) -> list[dict[str, Any]]:
@@ -210,7 +210,7 @@ def function_executed(run: StepRun, function: Mapping[str, Any], ts: str) -> dic
     }
 
 
-def in_a_step(run: StepRun, token: str) -> dict[str, Any]:
+def in_a_step(run: FunctionExecution, token: str) -> dict[str, Any]:
     """What an interaction has where its message or modal was made for a workflow's step."""
     return {
         "function_data": {
@@ -291,13 +291,13 @@ def on_view(view: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def block_actions(
-    person: Person,
+    person: User,
     action: Mapping[str, Any],
     place: Mapping[str, Any],
     *,
     trigger_id: str,
     response_url: str | None = None,
-    origin: Origin = FIRST,
+    origin: PayloadSource = FIRST,
 ) -> dict[str, Any]:
     """Something was pressed or chosen."""
     payload = {
@@ -311,13 +311,13 @@ def block_actions(
 
 
 def block_suggestion(
-    person: Person,
+    person: User,
     block_id: str,
     element: Mapping[str, Any],
     typed: str,
     place: Mapping[str, Any],
     *,
-    origin: Origin = FIRST,
+    origin: PayloadSource = FIRST,
 ) -> dict[str, Any]:
     """Somebody types into a select whose options the app gives."""
     return {
@@ -330,7 +330,9 @@ def block_suggestion(
     }
 
 
-def shortcut(person: Person, callback_id: str, *, trigger_id: str, origin: Origin = FIRST) -> dict[str, Any]:
+def shortcut(
+    person: User, callback_id: str, *, trigger_id: str, origin: PayloadSource = FIRST
+) -> dict[str, Any]:
     """A global shortcut."""
     return {
         "type": "shortcut",
@@ -342,14 +344,14 @@ def shortcut(person: Person, callback_id: str, *, trigger_id: str, origin: Origi
 
 
 def message_shortcut(
-    person: Person,
+    person: User,
     callback_id: str,
     channel: Channel,
     post: Post,
     *,
     trigger_id: str,
     response_url: str,
-    origin: Origin = FIRST,
+    origin: PayloadSource = FIRST,
 ) -> dict[str, Any]:
     """A message's shortcut."""
     return {
@@ -363,13 +365,13 @@ def message_shortcut(
 
 
 def view_submission(
-    person: Person,
+    person: User,
     opened: OpenView,
     values: Mapping[str, Any],
     *,
     trigger_id: str,
     response_urls: Sequence[Mapping[str, str]] = (),
-    origin: Origin = FIRST,
+    origin: PayloadSource = FIRST,
 ) -> dict[str, Any]:
     """A modal was submitted; `response_urls` are those of the channels that were chosen for an answer."""
     return {
@@ -386,7 +388,7 @@ def view_submission(
 
 
 def view_closed(
-    person: Person, opened: OpenView, *, is_cleared: bool, origin: Origin = FIRST
+    person: User, opened: OpenView, *, is_cleared: bool, origin: PayloadSource = FIRST
 ) -> dict[str, Any]:
     """A modal that asked to hear of it was closed."""
     return {
@@ -397,7 +399,7 @@ def view_closed(
     }
 
 
-def _from(person: Person, origin: Origin, *, in_a_view: bool = False) -> dict[str, Any]:
+def _from(person: User, origin: PayloadSource, *, in_a_view: bool = False) -> dict[str, Any]:
     """Who and where from: what every interaction carries.
 
     A view of an app that is installed in a whole organisation belongs to no workspace; one that somebody of another
@@ -420,7 +422,7 @@ def _from(person: Person, origin: Origin, *, in_a_view: bool = False) -> dict[st
     }
 
 
-def from_elsewhere(person: Person) -> dict[str, str]:
+def from_elsewhere(person: User) -> dict[str, str]:
     """What an event has of somebody who is not of the app's workspace: theirs, or their organisation (Bolt,
     "extract_actor_team_id").
     """
@@ -430,14 +432,14 @@ def from_elsewhere(person: Person) -> dict[str, str]:
     return {"team": home, "user_team": home, "source_team": home}
 
 
-def _installed_view(place: Mapping[str, Any], origin: Origin) -> dict[str, Any]:
+def _installed_view(place: Mapping[str, Any], origin: PayloadSource) -> dict[str, Any]:
     """The place, where a view says in which workspace the app is installed."""
     if "view" not in place:
         return dict(place)
     return {**place, "view": {**place["view"], "app_installed_team_id": _installed_at(origin)}}
 
 
-def _installed_at(origin: Origin) -> str | None:
+def _installed_at(origin: PayloadSource) -> str | None:
     return None if origin.org_wide else origin.team
 
 

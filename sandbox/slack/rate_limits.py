@@ -73,7 +73,7 @@ _SHARED = {"chat.unfurl": "chat.update"}
 
 
 @dataclass
-class _Bucket:
+class _TokenBucket:
     size: float
     a_second: float
     level: float
@@ -89,7 +89,7 @@ class _Bucket:
         return (1 - self.level) / self.a_second
 
 
-class Rates:
+class RateLimits:
     """Every bucket of one workspace, or of the callers without any.
 
     `lifted` takes every call, for a test that makes a day's calls in seconds.
@@ -98,7 +98,7 @@ class Rates:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self.lifted = False
-        self._buckets: dict[str, _Bucket] = {}
+        self._buckets: dict[str, _TokenBucket] = {}
 
     def wait(self, method: str, channel: str | None) -> int:
         """The whole seconds of Retry-After; 0 where the call is taken."""
@@ -112,5 +112,5 @@ class Rates:
 
     def _take(self, name: str, size: float, a_second: float) -> int:
         now = self._clock()
-        bucket = self._buckets.setdefault(name, _Bucket(size, a_second, size, now))
+        bucket = self._buckets.setdefault(name, _TokenBucket(size, a_second, size, now))
         return math.ceil(bucket.take(now))

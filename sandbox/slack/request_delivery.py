@@ -14,8 +14,8 @@ from urllib.parse import urlencode
 
 import aiohttp
 
-from sandbox.request_log import Journal
-from sandbox.slack.socket_mode import Sockets
+from sandbox.request_log import RequestLog
+from sandbox.slack.socket_mode import SocketModeServer
 
 # What an app must have acknowledged, and until when its trigger is good (docs.slack.dev, "Acknowledgment response").
 DEADLINE_SECONDS = 3.0
@@ -28,21 +28,21 @@ class NotAcknowledged(Exception):
 
 
 @dataclass
-class Delivered:
+class Acknowledgement:
     """An acknowledgement: what came back, and how long it took in seconds."""
 
     body: dict[str, Any]
     seconds: float
 
 
-class Delivery:
+class RequestDelivery:
     """Hands payloads to the app; one that is not acknowledged in time is a broken rule in the journal."""
 
     def __init__(
         self,
         manifest: Mapping[str, Any],
-        sockets: Sockets,
-        journal: Journal,
+        sockets: SocketModeServer,
+        journal: RequestLog,
         *,
         signing_secret: str,
         deadline_seconds: float = DEADLINE_SECONDS,
@@ -68,13 +68,13 @@ class Delivery:
         if self._session is not None:
             await self._session.close()
 
-    async def command(self, payload: Mapping[str, str]) -> Delivered:
+    async def command(self, payload: Mapping[str, str]) -> Acknowledgement:
         """A slash command. Raises NotAcknowledged."""
         entries = self._manifest["features"].get("slash_commands") or []
         url = next((one.get("url") for one in entries if one["command"] == payload["command"]), None)
         return await self._deliver("slash_commands", payload, url, form=dict(payload))
 
-    async def interaction(self, payload: Mapping[str, Any]) -> Delivered:
+    async def interaction(self, payload: Mapping[str, Any]) -> Acknowledgement:
         """A click or a submission. Raises NotAcknowledged."""
         addresses = self._manifest["settings"].get("interactivity", {})
         url = addresses.get("request_url")
@@ -113,9 +113,9 @@ class Delivery:
         form: Mapping[str, str] | None = None,
         json_body: Mapping[str, Any] | None = None,
         retry: tuple[int, str] | None = None,
-    ) -> Delivered:
+    ) -> Acknowledgement:
         began = time.perf_counter()
-        entry = self._journal.note("Slack → app", _what(kind, payload), _shown(payload))
+        entry = self._journal.open_entry("Slack → app", _what(kind, payload), _shown(payload))
         try:
             async with asyncio.timeout(self.deadline_seconds):
                 if self._manifest["settings"].get("socket_mode_enabled"):
@@ -124,13 +124,13 @@ class Delivery:
                     body = await self._over_http(url, form, json_body, retry)
         except TimeoutError:
             late = f"not acknowledged within {self.deadline_seconds:g} s"
-            self._journal.close(entry, None, broken=[late])
+            self._journal.close_entry(entry, None, broken=[late])
             raise NotAcknowledged("operation_timeout") from None
         except (ConnectionError, aiohttp.ClientError) as error:
-            self._journal.close(entry, f"({error})")
+            self._journal.close_entry(entry, f"({error})")
             raise NotAcknowledged("dispatch_failed") from error
-        self._journal.close(entry, body)
-        return Delivered(body, time.perf_counter() - began)
+        self._journal.close_entry(entry, body)
+        return Acknowledgement(body, time.perf_counter() - began)
 
     async def _over_http(
         self,

@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from sandbox.slack.arguments import text as read_text
-from sandbox.slack.interaction_handles import ResponseHandle
-from sandbox.slack.validation import SlackError, check_blocks
+from sandbox.slack.interaction_handles import ResponseUrl
+from sandbox.slack.validation import SlackError, validate_blocks
 from sandbox.slack.workspace import Post, Workspace
 
 MOST_RESPONSE_TEXT = 40_000
 
 
-def take_response(workspace: Workspace, handle: ResponseHandle, content: Mapping[str, Any]) -> dict[str, Any]:
+def apply_response(workspace: Workspace, handle: ResponseUrl, content: Mapping[str, Any]) -> dict[str, Any]:
     """Put an answer where its handle leads: a new message, or in the place of the one that was pressed."""
     channel = workspace.channels[handle.channel]
-    blocks = check_blocks(content["blocks"]) if content.get("blocks") else []
+    blocks = validate_blocks(content["blocks"]) if content.get("blocks") else []
     text = read_text(content, "text")
     pressed = channel.find(handle.post_ts) if handle.post_ts else None
     if content.get("delete_original") and pressed is not None:

@@ -12,17 +12,17 @@ from aiohttp import web
 
 from sandbox.faults import Fault
 from sandbox.oauth_browser import consent
-from sandbox.request_log import Journal
+from sandbox.request_log import RequestLog
 from sandbox.slack import payloads
 from sandbox.slack.events import is_subscribed, origin_of
-from sandbox.slack.installation_page import PATH, InstallPage
-from sandbox.slack.installations import Installation, Installations, Token
-from sandbox.slack.request_delivery import DEADLINE_SECONDS, Delivery
-from sandbox.slack.socket_mode import Sockets
-from sandbox.slack.users import Enterprise, Person
+from sandbox.slack.installation_page import PATH, InstallationPage
+from sandbox.slack.installations import BotToken, Installation, Installations
+from sandbox.slack.request_delivery import DEADLINE_SECONDS, RequestDelivery
+from sandbox.slack.socket_mode import SocketModeServer
+from sandbox.slack.users import Enterprise, User
 from sandbox.slack.web_api import WebApi
 from sandbox.slack.workspace import TEAM, Channel, Workspace
-from sandbox.slack.workspace_driver import Workplace
+from sandbox.slack.workspace_driver import WorkspaceDriver
 
 BOT_TOKEN = "xoxb-sandbox-0000000000-buildbell"  # noqa: S105 - a simulated token
 APP_TOKEN = "xapp-sandbox-0000000000-buildbell"  # noqa: S105
@@ -37,7 +37,7 @@ def bot_name(manifest: Mapping[str, Any]) -> str:
     return name
 
 
-class SlackSandbox(Workplace):
+class SlackSimulator(WorkspaceDriver):
     """Slack, of which the first workspace has the app of the manifest installed; others are added, and install it.
 
     It is that first workspace itself: `people` acts, `workspace` is the state. `workplaces` holds all of them by id.
@@ -55,10 +55,10 @@ class SlackSandbox(Workplace):
     ) -> None:
         self.manifest = deepcopy(dict(manifest))
         self.url = ""
-        self.sockets = Sockets()
-        self.journal = Journal()
+        self.sockets = SocketModeServer()
+        self.journal = RequestLog()
         self.journal.changed = self.sockets.changed = self._changed
-        self.delivery = Delivery(
+        self.delivery = RequestDelivery(
             self.manifest,
             self.sockets,
             self.journal,
@@ -77,7 +77,7 @@ class SlackSandbox(Workplace):
             self.installations,
             lambda: self.url,
         )
-        self.workplaces: dict[str, Workplace] = {TEAM: self}
+        self.workplaces: dict[str, WorkspaceDriver] = {TEAM: self}
         config = self.manifest["oauth_config"]
         self.installations.begin_with(self.workspace, config["scopes"]["bot"], BOT_TOKEN)
         self.redirect_urls: list[str] = list(config.get("redirect_urls") or [])
@@ -92,7 +92,7 @@ class SlackSandbox(Workplace):
             self.journal,
             self._revoked,
         )
-        self._install_page = InstallPage(
+        self._install_page = InstallationPage(
             self.manifest, self.workplaces, self.installations, lambda: self.redirect_urls
         )
         self._runner: web.AppRunner | None = None
@@ -102,11 +102,11 @@ class SlackSandbox(Workplace):
         self,
         team: str = "T0ACME",
         name: str = "Acme",
-        people: Iterable[Person] | None = None,
+        people: Iterable[User] | None = None,
         channels: Iterable[Channel] | None = None,
         *,
         enterprise: Enterprise | None = None,
-    ) -> Workplace:
+    ) -> WorkspaceDriver:
         """Another workspace, in which the app is not installed yet.
 
         Ids may be the same as in another workspace. Without people and channels it has three of each, of its own.
@@ -122,12 +122,12 @@ class SlackSandbox(Workplace):
             channels=channels,
             enterprise=enterprise,
         )
-        place = Workplace(
+        place = WorkspaceDriver(
             workspace, self.delivery, self.journal, self.manifest, self.installations, lambda: self.url
         )
         if (there := self.installations.of(workspace)) is not None:
             known = next(one.workspace for one in self.workplaces.values() if there.reaches(one.workspace))
-            workspace.adopt_bot(known)
+            workspace.add_bot(known)
         self.workplaces[team] = place
         self._changed()
         return place
@@ -163,7 +163,7 @@ class SlackSandbox(Workplace):
         self.installations.remove(installation)
         for place in self.workplaces.values():
             if installation.reaches(place.workspace) and self.installations.of(place.workspace) is None:
-                place.workspace.dismiss_bot()
+                place.workspace.remove_bot()
                 place.handles.end()
         self._tell_of_the_end(
             {"type": "tokens_revoked", "tokens": {"oauth": [], "bot": [installation.bot_user]}}, origin
@@ -175,25 +175,25 @@ class SlackSandbox(Workplace):
         """Let the tokens of a workspace or an organisation end now, as if half a day had passed. Raises ValueError."""
         self.installations.expire(self.installations.by_id(team))
 
-    def _revoked(self, token: Token, last: bool) -> None:
+    def _revoked(self, token: BotToken, last: bool) -> None:
         """The app has given back a token; with the last one its bot leaves the channels ("auth.revoke")."""
         installation = token.installation
         if last:
             for place in self.workplaces.values():
                 if installation.reaches(place.workspace):
-                    place.workspace.dismiss_bot()
+                    place.workspace.remove_bot()
         inner = {"type": "tokens_revoked", "tokens": {"oauth": [], "bot": [installation.bot_user]}}
         self._tell_of_the_end(inner, self._origin_of(installation))
 
-    def _origin_of(self, installation: Installation) -> payloads.Origin:
+    def _origin_of(self, installation: Installation) -> payloads.PayloadSource:
         workspace = next(
             one.workspace for one in self.workplaces.values() if installation.reaches(one.workspace)
         )
         return origin_of(workspace, org_wide=installation.org_wide)
 
-    def _tell_of_the_end(self, inner: Mapping[str, Any], origin: payloads.Origin) -> None:
+    def _tell_of_the_end(self, inner: Mapping[str, Any], origin: payloads.PayloadSource) -> None:
         if is_subscribed(self.manifest, inner["type"]):
-            self.delivery.event(payloads.of_the_end(inner, origin))
+            self.delivery.event(payloads.uninstall_event(inner, origin))
 
     def _now(self) -> float:
         return self.workspace.clock()
@@ -292,7 +292,7 @@ class SlackSandbox(Workplace):
         await self.sockets.wait_for(connections, seconds)
 
 
-def _owner(workspace: Workspace) -> Person:
+def _owner(workspace: Workspace) -> User:
     return next(one for one in workspace.people.values() if one.owner and not one.deleted)
 
 

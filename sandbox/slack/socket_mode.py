@@ -16,7 +16,7 @@ MOST_CONNECTIONS = 10
 
 
 @dataclass(eq=False)
-class Connection:
+class SocketConnection:
     """One WebSocket of the app's."""
 
     socket: web.WebSocketResponse
@@ -25,10 +25,10 @@ class Connection:
 
 
 @dataclass
-class Sockets:
+class SocketModeServer:
     """All connections of the app; each envelope goes to any one of them."""
 
-    connections: list[Connection] = field(default_factory=list)
+    connections: list[SocketConnection] = field(default_factory=list)
     tickets: set[str] = field(default_factory=set)
     opened: int = 0
     refuse_handshakes: int = 0
@@ -54,7 +54,7 @@ class Sockets:
             return web.Response(status=503)
         socket = web.WebSocketResponse(heartbeat=20)
         await socket.prepare(request)
-        connection = Connection(socket, request.transport)
+        connection = SocketConnection(socket, request.transport)
         if len(self.connections) >= MOST_CONNECTIONS:
             await socket.send_json({"type": "disconnect", "reason": "too_many_websockets"})
             await socket.close()

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sandbox.slack.users import Person
+from sandbox.slack.users import User
 from sandbox.slack.workspace import Channel, OpenView, Post
 
 _DATE = re.compile(r"<!date\^(\d+)\^[^|>]*\|([^>]*)>")
@@ -20,13 +20,13 @@ _CHANNEL = re.compile(r"<#(\w+)>")
 _LINK = re.compile(r"<((?:https?|mailto):[^|>]+)(?:\|([^>]*))?>")
 
 
-def transcript(channel: Channel, viewer: Person, names: Mapping[str, str]) -> str:
+def transcript(channel: Channel, viewer: User, names: Mapping[str, str]) -> str:
     """Everything in the channel that the viewer sees, oldest first."""
     seen = [post for post in channel.posts if post.only_for in (None, viewer.id)]
     return "\n\n".join("\n".join(_post(post, names)) for post in seen)
 
 
-def words(post: Post, names: Mapping[str, str]) -> str:
+def message_text(post: Post, names: Mapping[str, str]) -> str:
     """What a message says, with what can be pressed in square brackets."""
     lines = [line for block in post.blocks for line in _block(block)] if post.blocks else [post.text]
     below = [block for one in post.attachments for block in one.get("blocks") or []]
@@ -35,7 +35,7 @@ def words(post: Post, names: Mapping[str, str]) -> str:
     return "\n".join(_readable(line, names) for line in lines)
 
 
-def modal_words(opened: OpenView, names: Mapping[str, str]) -> str:
+def modal_text(opened: OpenView, names: Mapping[str, str]) -> str:
     """What a modal says."""
     lines = [f"┌─ {opened.view['title']['text']}"]
     for block in opened.view["blocks"]:
@@ -48,7 +48,7 @@ def modal_words(opened: OpenView, names: Mapping[str, str]) -> str:
     return "\n".join([*lines, f"└─ {'   '.join(f'[{text}]' for text in buttons)}"])
 
 
-def home_words(view: Mapping[str, Any], names: Mapping[str, str]) -> str:
+def home_text(view: Mapping[str, Any], names: Mapping[str, str]) -> str:
     """What a Home says."""
     return "\n".join(_readable(line, names) for block in view["blocks"] for line in _block(block))
 
@@ -60,7 +60,7 @@ def _post(post: Post, names: Mapping[str, str]) -> Iterator[str]:
     thread = "  ↳ " if post.thread_ts and post.thread_ts != post.ts else ""
     noted = f"  ({', '.join(notes)})" if notes else ""
     yield f"{thread}{who}  {clock}{noted}"
-    for line in words(post, names).split("\n"):
+    for line in message_text(post, names).split("\n"):
         yield f"{thread and '    '}  {line}"
 
 

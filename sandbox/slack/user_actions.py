@@ -10,43 +10,50 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from sandbox.request_log import Journal
+from sandbox.request_log import RequestLog
 from sandbox.slack import payloads
 from sandbox.slack.events import Events, origin_of
-from sandbox.slack.input_values import CannotDo, action_of, chosen_in, elements, find_element, state_of
+from sandbox.slack.input_values import (
+    InvalidInteraction,
+    action_of,
+    elements,
+    find_element,
+    selected_state,
+    view_state,
+)
 from sandbox.slack.installations import Installation, Installations
-from sandbox.slack.interaction_handles import Handles
-from sandbox.slack.request_delivery import Delivered, Delivery, NotAcknowledged
-from sandbox.slack.response_urls import take_response
-from sandbox.slack.users import Person
-from sandbox.slack.validation import SlackError, check_options, check_parameters, check_view
+from sandbox.slack.interaction_handles import InteractionHandles
+from sandbox.slack.request_delivery import Acknowledgement, NotAcknowledged, RequestDelivery
+from sandbox.slack.response_urls import apply_response
+from sandbox.slack.users import User
+from sandbox.slack.validation import SlackError, check_options, check_parameters, validate_view
 from sandbox.slack.web_api_methods import MOST_VIEWS
-from sandbox.slack.workspace import Channel, OpenView, Post, StepRun, Workspace
+from sandbox.slack.workspace import Channel, FunctionExecution, OpenView, Post, Workspace
 
 _LINK = re.compile(r"https?://[^\s<>|]+")
 
 
 @dataclass
-class People:
+class UserActions:
     """Acts as the people of one workspace; `events` tells the app of what is no interaction."""
 
     workspace: Workspace
-    delivery: Delivery
-    handles: Handles
-    journal: Journal
+    delivery: RequestDelivery
+    handles: InteractionHandles
+    journal: RequestLog
     manifest: Mapping[str, Any]
     base_url: Callable[[], str]
     installations: Installations
     events: Events
 
-    async def command(self, person: str, channel: str, text: str) -> Delivered | None:
+    async def command(self, person: str, channel: str, text: str) -> Acknowledgement | None:
         """Type a slash command, with its name; None where the app did not acknowledge, which the person is shown."""
         who, where = self._somebody(person), self._where(person, channel)
         name, _, rest = text.partition(" ")
         if self.installed() is None or name not in [
             one["command"] for one in self.manifest["features"].get("slash_commands") or []
         ]:
-            raise CannotDo(f"{name} is not a valid command.")
+            raise InvalidInteraction(f"{name} is not a valid command.")
         response = self.handles.new_response(who.id, where.id)
         payload = payloads.slash_command(
             name,
@@ -63,7 +70,7 @@ class People:
             self._slackbot(where, who, f'{name} failed with the error "{error}"')
             return None
         if delivered.body.get("text") or delivered.body.get("blocks"):
-            take_response(self.workspace, self.handles.use_response(response), delivered.body)
+            apply_response(self.workspace, self.handles.use_response(response), delivered.body)
         return delivered
 
     def say(self, person: str, channel: str, text: str, *, thread: str | None = None) -> Post:
@@ -115,7 +122,7 @@ class People:
 
     async def click(
         self, person: str, post: Post, button: str, given: Any = None, *, block_id: str | None = None
-    ) -> Delivered | None:
+    ) -> Acknowledgement | None:
         """Use an element of a message, named by text, label or action_id, and say yes where it asks.
 
         `block_id` tells elements of the same name apart. None where nothing was acknowledged: Slack marks the element
@@ -123,7 +130,7 @@ class People:
         """
         who, where = self._somebody(person), self._channel_of(post)
         if post.only_for not in (None, who.id):
-            raise CannotDo(f"{who.name} does not see this message")
+            raise InvalidInteraction(f"{who.name} does not see this message")
         shown = [*post.blocks, *(block for one in post.attachments for block in one.get("blocks") or [])]
         found_in, element = find_element(shown, button, block_id)
         if element["type"] != "button":
@@ -137,7 +144,7 @@ class People:
             who,
             action_of(found_in, element, given),
             payloads.on_message(
-                where, post, state=chosen_in(shown, chosen, with_inputs=True), unfurled=unfurled
+                where, post, state=selected_state(shown, chosen, with_inputs=True), unfurled=unfurled
             ),
             trigger_id=self.handles.new_trigger(who.id),
             response_url=f"{self.base_url()}/response/{response}",
@@ -145,9 +152,9 @@ class People:
         )
         return await self._interact(payload, post.run)
 
-    async def use(
+    async def set_value(
         self, person: str, element_name: str, given: Any = None, *, block_id: str | None = None
-    ) -> Delivered | None:
+    ) -> Acknowledgement | None:
         """Use an element of the modal on top, or of the Home where no modal is open."""
         who = self._somebody(person)
         opened = self.modal(person)
@@ -200,13 +207,15 @@ class People:
             self.journal.violations.append(f"block_suggestion: {error}")
             return []
 
-    async def shortcut(self, person: str, callback_id: str, post: Post | None = None) -> Delivered | None:
+    async def shortcut(
+        self, person: str, callback_id: str, post: Post | None = None
+    ) -> Acknowledgement | None:
         """Choose a shortcut of the manifest: a global one, or one of a message."""
         who = self._somebody(person)
         kind = "message" if post is not None else "global"
         offered = self.manifest["features"].get("shortcuts") or []
         if (callback_id, kind) not in [(one["callback_id"], one["type"]) for one in offered]:
-            raise CannotDo(f"there is no {kind} shortcut {callback_id}")
+            raise InvalidInteraction(f"there is no {kind} shortcut {callback_id}")
         origin, trigger = self._origin(), self.handles.new_trigger(who.id)
         if post is None:
             return await self._interact(
@@ -235,18 +244,21 @@ class People:
             inner["view"] = self.workspace.home_as_slack_sends_it(who.id)
         self.events.send({**inner, "event_ts": self.workspace.new_ts()}, "app_home_opened")
 
-    def run_step(self, function: str, inputs: Mapping[str, Any]) -> StepRun:
-        """Let a workflow come to one of the app's steps. Raises CannotDo for inputs that Workflow Builder refuses."""
+    def run_step(self, function: str, inputs: Mapping[str, Any]) -> FunctionExecution:
+        """Let a workflow come to one of the app's steps.
+
+        Raises InvalidInteraction for inputs that Workflow Builder refuses.
+        """
         self._origin()
         installation = self.installed()
         known = (self.manifest.get("functions") or {}).get(function)
         if known is None:
-            raise CannotDo(f"there is no step {function}")
+            raise InvalidInteraction(f"there is no step {function}")
         try:
             check_parameters(inputs, known.get("input_parameters"))
         except SlackError as error:
-            raise CannotDo(str(error)) from error
-        run = StepRun(f"Fx{secrets.token_hex(6).upper()}", function, dict(inputs))
+            raise InvalidInteraction(str(error)) from error
+        run = FunctionExecution(f"Fx{secrets.token_hex(6).upper()}", function, dict(inputs))
         if installation is not None:
             run.token = self.installations.for_step(installation, run).text
         self.workspace.runs[run.id] = run
@@ -259,15 +271,15 @@ class People:
         stack = self.workspace.views.get(self.workspace.person(person).id) or []
         return stack[-1] if stack else None
 
-    async def submit(self, person: str, values: Mapping[str, Any] | None = None) -> Delivered | None:
+    async def submit(self, person: str, values: Mapping[str, Any] | None = None) -> Acknowledgement | None:
         """Fill in fields by block_id (text, an option's text, or a list of options' texts) and submit the modal."""
         who = self._somebody(person)
         opened = self.modal(person)
         if opened is None or "submit" not in opened.view:
-            raise CannotDo(f"{who.name} has nothing to submit")
+            raise InvalidInteraction(f"{who.name} has nothing to submit")
         opened.filled |= values or {}
         blocks = opened.view["blocks"]
-        state = state_of(blocks, opened.filled, submitting=True) | chosen_in(blocks, opened.chosen)
+        state = view_state(blocks, opened.filled, submitting=True) | selected_state(blocks, opened.chosen)
         payload = payloads.view_submission(
             who,
             opened,
@@ -290,7 +302,7 @@ class People:
         who = self._somebody(person)
         stack = self.workspace.views.get(who.id) or []
         if not stack:
-            raise CannotDo(f"{who.name} has no modal open")
+            raise InvalidInteraction(f"{who.name} has no modal open")
         closed = stack.pop()
         self.workspace.changed()
         if closed.view.get("notify_on_close"):
@@ -318,13 +330,15 @@ class People:
         """How the app is installed here; None where it is not."""
         return self.installations.of(self.workspace)
 
-    async def _interact(self, payload: Mapping[str, Any], run: StepRun | None = None) -> Delivered | None:
+    async def _interact(
+        self, payload: Mapping[str, Any], run: FunctionExecution | None = None
+    ) -> Acknowledgement | None:
         try:
             return await self.delivery.interaction(self._with_step(payload, run))
         except NotAcknowledged:
             return None
 
-    def _with_step(self, payload: Mapping[str, Any], run: StepRun | None) -> dict[str, Any]:
+    def _with_step(self, payload: Mapping[str, Any], run: FunctionExecution | None) -> dict[str, Any]:
         """The payload, with the step that the message or modal was made for, and a token for it."""
         installation = self.installed()
         if run is None or installation is None:
@@ -332,7 +346,7 @@ class People:
         return {**payload, **payloads.in_a_step(run, self.installations.for_step(installation, run).text)}
 
     def _response_urls(
-        self, who: Person, blocks: list[dict[str, Any]], state: Mapping[str, Any]
+        self, who: User, blocks: list[dict[str, Any]], state: Mapping[str, Any]
     ) -> list[dict[str, str]]:
         """An address for each channel that was chosen in a field with `response_url_enabled`."""
         found = []
@@ -352,21 +366,21 @@ class People:
                 )
         return found
 
-    def _state(self, who: Person, opened: OpenView | None, blocks: list[dict[str, Any]]) -> dict[str, Any]:
+    def _state(self, who: User, opened: OpenView | None, blocks: list[dict[str, Any]]) -> dict[str, Any]:
         """What is filled in and chosen in a modal, or on the Home."""
         if opened is None:
-            return chosen_in(blocks, self.workspace.chosen_at_home.get(who.id, {}))
-        return state_of(blocks, opened.filled) | chosen_in(blocks, opened.chosen)
+            return selected_state(blocks, self.workspace.chosen_at_home.get(who.id, {}))
+        return view_state(blocks, opened.filled) | selected_state(blocks, opened.chosen)
 
-    def _view_of(self, who: Person, opened: OpenView | None) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    def _view_of(self, who: User, opened: OpenView | None) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         if opened is not None:
             return opened.view["blocks"], opened.as_slack_sends_it()
         home = self.workspace.homes.get(who.id)
         if home is None:
-            raise CannotDo(f"{who.name} has neither a modal nor a Home before them")
+            raise InvalidInteraction(f"{who.name} has neither a modal nor a Home before them")
         return home["blocks"], self.workspace.home_as_slack_sends_it(who.id)
 
-    def _follow(self, who: Person, opened: OpenView, body: Mapping[str, Any]) -> None:
+    def _follow(self, who: User, opened: OpenView, body: Mapping[str, Any]) -> None:
         """Do what the app answered to a submission."""
         stack = self.workspace.views.get(who.id, [])
         try:
@@ -381,12 +395,12 @@ class People:
                         )
                     opened.errors = dict(body["errors"])
                 case "update":
-                    opened.show(check_view(body["view"]))
+                    opened.show(validate_view(body["view"]))
                 case "push":
                     if len(stack) >= MOST_VIEWS:
                         raise SlackError("push_limit_reached")
                     opened.errors = {}
-                    self.workspace.open_view(who.id, check_view(body["view"]), on_top=True, run=opened.run)
+                    self.workspace.open_view(who.id, validate_view(body["view"]), on_top=True, run=opened.run)
                 case "clear":
                     stack.clear()
                 case None:
@@ -399,7 +413,7 @@ class People:
             opened.errors = {"": "We had some trouble connecting. Try again?"}
         self.workspace.changed()
 
-    def _links(self, who: Person, where: Channel, post: Post, sent: str) -> None:
+    def _links(self, who: User, where: Channel, post: Post, sent: str) -> None:
         """Tell the app of links to the domains that it wants to unfurl."""
         domains = self.manifest["features"].get("unfurl_domains") or []
         links = [
@@ -422,25 +436,25 @@ class People:
             }
             self.events.send(inner, "link_shared", shared_outside=where.shared_outside)
 
-    def _origin(self) -> payloads.Origin:
-        """Where what people do here comes from. Raises CannotDo where the app is not installed."""
+    def _origin(self) -> payloads.PayloadSource:
+        """Where what people do here comes from. Raises InvalidInteraction where the app is not installed."""
         installation = self.installed()
         if installation is None:
-            raise CannotDo(f"{self.workspace.bot.name} is not installed in {self.workspace.name}")
+            raise InvalidInteraction(f"{self.workspace.bot.name} is not installed in {self.workspace.name}")
         return origin_of(self.workspace, org_wide=installation.org_wide)
 
-    def _somebody(self, name: str) -> Person:
+    def _somebody(self, name: str) -> User:
         who = self.workspace.person(name)
         if who.deleted:
-            raise CannotDo(f"{who.name} has left {self.workspace.name}")
+            raise InvalidInteraction(f"{who.name} has left {self.workspace.name}")
         return who
 
     def _where(self, person: str, channel: str) -> Channel:
         where = self.workspace.channel(channel)
         if where.archived:
-            raise CannotDo(f"#{where.name} is archived")
+            raise InvalidInteraction(f"#{where.name} is archived")
         if where.im_with and where.im_with != self.workspace.person(person).id:
-            raise CannotDo("that is somebody else's direct message")
+            raise InvalidInteraction("that is somebody else's direct message")
         return where
 
     def _channel_of(self, post: Post) -> Channel:
@@ -449,10 +463,10 @@ class People:
     def _channel_of_own(self, person: str, post: Post) -> Channel:
         who = self._somebody(person)
         if post.user != who.id:
-            raise CannotDo(f"this is not {who.name}'s message")
+            raise InvalidInteraction(f"this is not {who.name}'s message")
         return self._channel_of(post)
 
-    def _slackbot(self, channel: Channel, person: Person, words: str) -> None:
+    def _slackbot(self, channel: Channel, person: User, words: str) -> None:
         self.workspace.post(channel, Post(self.workspace.new_ts(), "USLACKBOT", words, only_for=person.id))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from sandbox.slack import payloads
 from sandbox.slack.arguments import Arguments, flag, needed, page, text
 from sandbox.slack.method_context import MethodContext
-from sandbox.slack.users import Person
+from sandbox.slack.users import User
 from sandbox.slack.validation import SlackError
 from sandbox.slack.workspace import APP
 
@@ -107,7 +107,7 @@ class UserMethods(MethodContext):
         """emoji.list: the workspace has none of its own."""
         return {"emoji": {}, "cache_ts": f"{self.workspace.clock():.6f}"}
 
-    def _user(self, person: Person) -> dict[str, Any]:
+    def _user(self, person: User) -> dict[str, Any]:
         owners = [one.id for one in self.workspace.people.values() if one.owner and not one.deleted]
         return payloads.user(
             person,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
-class Person:
+class User:
     """Somebody with an account; `deleted` once they have left.
 
     `home` is the workspace that they are of, where it is another: of another company (Slack Connect), or of the same
@@ -38,13 +38,13 @@ class Person:
         return f"{self.name}@example.com"
 
     @property
-    def runs_the_place(self) -> bool:
+    def is_admin(self) -> bool:
         """Whether they are an admin or an owner."""
         return self.admin or self.owner
 
 
 @dataclass
-class Group:
+class UserGroup:
     """A user group; `date_delete` is when it was disabled, 0 while it is not."""
 
     id: str

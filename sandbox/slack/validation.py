@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from sandbox.slack.block_kit import Home, MessageBlocks, Offered, View
+from sandbox.slack.block_kit import Home, MessageBlocks, OptionsResponse, View
 
 MOST_BLOCK_CHARACTERS = 13_200
 LARGEST_VIEW = 250_000
@@ -39,7 +39,7 @@ class SlackError(Exception):
         super().__init__(f"{error}: {'; '.join(messages)}")
 
 
-def check_blocks(blocks: Any) -> list[dict[str, Any]]:
+def validate_blocks(blocks: Any) -> list[dict[str, Any]]:
     """A message's blocks, each with a block_id. Raises SlackError."""
     if not isinstance(blocks, list):
         raise SlackError("invalid_blocks_format")
@@ -62,7 +62,7 @@ def check_attachments(attachments: Any) -> list[dict[str, Any]]:
     if len(attachments) > MOST_ATTACHMENTS:
         raise SlackError("too_many_attachments")
     return [
-        one | ({"blocks": check_blocks(one["blocks"])} if one.get("blocks") else {}) for one in attachments
+        one | ({"blocks": validate_blocks(one["blocks"])} if one.get("blocks") else {}) for one in attachments
     ]
 
 
@@ -114,7 +114,7 @@ def check_parameters(given: Any, declared: Any) -> None:
         raise SlackError("parameter_validation_failed", *problems)
 
 
-def check_view(view: Any, *, home: bool = False) -> dict[str, Any]:
+def validate_view(view: Any, *, home: bool = False) -> dict[str, Any]:
     """A modal's view, or a Home's, with block_ids. Raises SlackError."""
     if not isinstance(view, dict):
         raise SlackError("invalid_arguments", "must be a valid view [json-pointer:/view]")
@@ -126,7 +126,7 @@ def check_view(view: Any, *, home: bool = False) -> dict[str, Any]:
 
 def check_options(answer: Any) -> list[Any]:
     """What an external select is to offer: options, or groups of them. Raises SlackError."""
-    _validate(Offered, answer, "invalid_options")
+    _validate(OptionsResponse, answer, "invalid_options")
     return list(answer.get("options") or answer.get("option_groups") or [])
 
 

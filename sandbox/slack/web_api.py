@@ -11,17 +11,17 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox.faults import Fault, Faults
-from sandbox.request_log import Journal
+from sandbox.faults import Fault, FaultInjector
+from sandbox.request_log import RequestLog
 from sandbox.slack.arguments import flag, parse_json
-from sandbox.slack.installations import Installation, Installations, Token
-from sandbox.slack.rate_limits import Rates
-from sandbox.slack.response_urls import take_response
-from sandbox.slack.socket_mode import Sockets
+from sandbox.slack.installations import BotToken, Installation, Installations
+from sandbox.slack.rate_limits import RateLimits
+from sandbox.slack.response_urls import apply_response
+from sandbox.slack.socket_mode import SocketModeServer
 from sandbox.slack.validation import SlackError
-from sandbox.slack.web_api_methods import FORM_ONLY, METHODS, Methods
-from sandbox.slack.workspace import APP, StepRun
-from sandbox.slack.workspace_driver import Workplace
+from sandbox.slack.web_api_methods import FORM_ONLY, METHODS, WebApiMethods
+from sandbox.slack.workspace import APP, FunctionExecution
+from sandbox.slack.workspace_driver import WorkspaceDriver
 
 _UNESCAPED = re.compile(r"&(?!amp;|lt;|gt;)|<(?![@#!]|https?:|mailto:|tel:)|<(?=[^>]*$)")
 # Errors that come from a careful app, too: the world changed between its looking and its asking.
@@ -73,11 +73,11 @@ _SECRETS = frozenset({"token", "client_secret", "code", "access_token", "refresh
 
 
 @dataclass
-class _Admitted:
+class _AuthorizedCall:
     """A call that may be answered, and whose allowance it takes from."""
 
     answer: Callable[[], dict[str, Any]]
-    rates: Rates
+    rates: RateLimits
     scopes: frozenset[str] | None = None
     channel: str = ""
 
@@ -90,20 +90,20 @@ class WebApi:
     was its installation's last. `methods` and `scopes` are those of the token that the app has from the start.
     """
 
-    workplaces: Mapping[str, Workplace]
+    workplaces: Mapping[str, WorkspaceDriver]
     installations: Installations
-    sockets: Sockets
+    sockets: SocketModeServer
     manifest: Mapping[str, Any]
     base_url: Callable[[], str]
     bot_token: str
     app_token: str
-    journal: Journal
-    revoked: Callable[[Token, bool], None] = lambda *_: None
-    faults: Faults = field(default_factory=Faults)
-    rates: Rates = field(default_factory=Rates)
+    journal: RequestLog
+    revoked: Callable[[BotToken, bool], None] = lambda *_: None
+    faults: FaultInjector = field(default_factory=FaultInjector)
+    rates: RateLimits = field(default_factory=RateLimits)
 
     @property
-    def methods(self) -> Methods:
+    def methods(self) -> WebApiMethods:
         """The methods as that token calls them."""
         return self._methods(self._first, next(self._reached(self._first)))
 
@@ -120,11 +120,13 @@ class WebApi:
     def _first(self) -> Installation:
         return self.installations.tokens[self.bot_token].installation
 
-    def _reached(self, installation: Installation) -> Iterator[Workplace]:
+    def _reached(self, installation: Installation) -> Iterator[WorkspaceDriver]:
         return (place for place in self.workplaces.values() if installation.reaches(place.workspace))
 
-    def _methods(self, installation: Installation, place: Workplace, run: StepRun | None = None) -> Methods:
-        return Methods(
+    def _methods(
+        self, installation: Installation, place: WorkspaceDriver, run: FunctionExecution | None = None
+    ) -> WebApiMethods:
+        return WebApiMethods(
             place.workspace,
             place.handles,
             installation,
@@ -139,14 +141,14 @@ class WebApi:
         """A method call."""
         method = request.match_info["method"]
         arguments, unreadable = await _arguments(method, request)
-        entry = self.journal.note("app → Slack", method, _shown(arguments))
+        entry = self.journal.open_entry("app → Slack", method, _shown(arguments))
         fault = self.faults.take(method)
         if (faulty := await _before(fault, request)) is not None:
-            self.journal.close(entry, f"(fault: {fault.kind if fault else ''})", status=faulty.status)
+            self.journal.close_entry(entry, f"(fault: {fault.kind if fault else ''})", status=faulty.status)
             return faulty
         status, answer, headers, broken = self._answer(method, arguments, request, fault, unreadable)
         shown = answer if method != "oauth.v2.access" else _shown(answer)
-        self.journal.close(entry, shown, status=status, broken=broken)
+        self.journal.close_entry(entry, shown, status=status, broken=broken)
         if fault is not None and fault.kind == "answer_lost":
             _break(request)
         return web.json_response(answer, status=status, headers=headers)
@@ -177,19 +179,19 @@ class WebApi:
             expected = error.error in HAPPEN_TO_ANYBODY or fault is not None or asked_for
             return 200, error.body, headers, [] if expected else [str(error)]
 
-    def _admit(self, method: str, arguments: Mapping[str, Any], request: web.Request) -> _Admitted:
+    def _admit(self, method: str, arguments: Mapping[str, Any], request: web.Request) -> _AuthorizedCall:
         """Who calls, and what answers them."""
         try:
             if method == "oauth.v2.access":
                 given = dict(arguments) | _basic(request)
-                return _Admitted(lambda: self.installations.exchange(given), self.rates)
+                return _AuthorizedCall(lambda: self.installations.exchange(given), self.rates)
             authorization = request.headers.get("Authorization", "")
             text = authorization.removeprefix("Bearer ").strip() or _token_in(arguments)
             known = method in METHODS or method in ("apps.connections.open", "auth.revoke")
             if not known:
                 raise SlackError("unknown_method", req_method=method)
             if method == "api.test":
-                return _Admitted(lambda: self.methods.api_test(arguments), self.rates)
+                return _AuthorizedCall(lambda: self.methods.api_test(arguments), self.rates)
             if not text:
                 raise SlackError("not_authed")
             if method == "apps.connections.open":
@@ -199,21 +201,21 @@ class WebApi:
             token = self.installations.admit(text)
             place = self._place(token.installation, method, arguments)
         except SlackError as error:
-            return _Admitted(_refusing(error), self.rates)
+            return _AuthorizedCall(_refusing(error), self.rates)
         scopes = token.installation.scopes
         if method == "auth.revoke":
-            return _Admitted(lambda: self._revoke(token, arguments), place.rates, scopes)
+            return _AuthorizedCall(lambda: self._revoke(token, arguments), place.rates, scopes)
         name, scope = METHODS[method]
         if scope is not None and scope not in scopes:
             missing = SlackError("missing_scope", needed=scope, provided=",".join(sorted(scopes)))
-            return _Admitted(_refusing(missing), place.rates, scopes)
+            return _AuthorizedCall(_refusing(missing), place.rates, scopes)
         answer = getattr(self._methods(token.installation, place, token.run), name)
         channel = place.workspace.resolve(str(arguments.get("channel") or ""))
-        return _Admitted(
+        return _AuthorizedCall(
             lambda: answer(arguments), place.rates, scopes, channel.id if channel is not None else ""
         )
 
-    def _open_connection(self, text: str) -> _Admitted:
+    def _open_connection(self, text: str) -> _AuthorizedCall:
         """apps.connections.open: the app's own token, whatever workspaces it is in."""
         if text != self.app_token:
             known = text in self.installations.tokens
@@ -223,16 +225,18 @@ class WebApi:
         def answer() -> dict[str, Any]:
             return {"url": f"{url}/link/?ticket={self.sockets.new_ticket()}&app_id={APP}"}
 
-        return _Admitted(answer, self.rates)
+        return _AuthorizedCall(answer, self.rates)
 
-    def _revoke(self, token: Token, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    def _revoke(self, token: BotToken, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """auth.revoke; with `test` nothing happens."""
         if flag(arguments, "test"):
             return {"revoked": False}
         self.revoked(token, self.installations.revoke(token))
         return {"revoked": True}
 
-    def _place(self, installation: Installation, method: str, arguments: Mapping[str, Any]) -> Workplace:
+    def _place(
+        self, installation: Installation, method: str, arguments: Mapping[str, Any]
+    ) -> WorkspaceDriver:
         """Which of a token's workspaces is meant. Raises SlackError.
 
         A workspace's own token has one, whatever `team_id` says; an organisation's names it, or something in it.
@@ -252,10 +256,10 @@ class WebApi:
     async def respond(self, request: web.Request) -> web.StreamResponse:
         """A message to a response_url."""
         text = (await request.read()).decode("utf-8", "replace")
-        entry = self.journal.note("app → Slack", "response_url", _loaded(text))
+        entry = self.journal.open_entry("app → Slack", "response_url", _loaded(text))
         fault = self.faults.take("response_url")
         if (faulty := await _before(fault, request)) is not None:
-            self.journal.close(entry, "(fault)", status=faulty.status)
+            self.journal.close_entry(entry, "(fault)", status=faulty.status)
             return faulty
         status, broken = 200, []
         try:
@@ -266,7 +270,7 @@ class WebApi:
             place = next((one for one in self.workplaces.values() if one.handles.knows_response(name)), None)
             if place is None:
                 raise SlackError("no_such_response_url")
-            answer = take_response(place.workspace, place.handles.use_response(name), content)
+            answer = apply_response(place.workspace, place.handles.use_response(name), content)
             broken = unescaped(content)
         except SlackError as error:
             status, answer = 404 if error.error == "expired_url" else 400, error.body
@@ -274,7 +278,7 @@ class WebApi:
         except ValueError:
             status, answer = 400, {"ok": False, "error": "invalid_payload"}
             broken = ["the body is no JSON"]
-        self.journal.close(entry, answer, status=status, broken=broken)
+        self.journal.close_entry(entry, answer, status=status, broken=broken)
         return web.json_response(answer, status=status)
 
 

@@ -11,14 +11,14 @@ from sandbox.slack.chat_methods import CHAT_METHODS, ChatMethods
 from sandbox.slack.conversation_methods import CONVERSATION_METHODS, ConversationMethods
 from sandbox.slack.reaction_methods import REACTION_METHODS, ReactionMethods
 from sandbox.slack.user_methods import USER_METHODS, UserMethods
-from sandbox.slack.validation import SlackError, check_parameters, check_view
-from sandbox.slack.workspace import OpenView, Post, StepRun, Upload
+from sandbox.slack.validation import SlackError, check_parameters, validate_view
+from sandbox.slack.workspace import FunctionExecution, OpenView, Post, Upload
 
 MOST_VIEWS = 3
 LARGEST_FILE = 999_999_999
 
 
-class Methods(ChatMethods, ConversationMethods, ReactionMethods, UserMethods):
+class WebApiMethods(ChatMethods, ConversationMethods, ReactionMethods, UserMethods):
     """Answers the methods in one workspace."""
 
     def api_test(self, arguments: Arguments) -> dict[str, Any]:
@@ -46,13 +46,13 @@ class Methods(ChatMethods, ConversationMethods, ReactionMethods, UserMethods):
 
     def views_open(self, arguments: Arguments) -> dict[str, Any]:
         """views.open."""
-        view = check_view(structure(arguments, "view"))
+        view = validate_view(structure(arguments, "view"))
         person = self.handles.use_trigger(needed(arguments, "trigger_id", "invalid_arguments"))
         return {"view": self.workspace.open_view(person, view, run=self.run).as_slack_sends_it()}
 
     def views_push(self, arguments: Arguments) -> dict[str, Any]:
         """views.push."""
-        view = check_view(structure(arguments, "view"))
+        view = validate_view(structure(arguments, "view"))
         person = self.handles.use_trigger(needed(arguments, "trigger_id", "invalid_arguments"))
         if len(self.workspace.views.get(person, [])) >= MOST_VIEWS:
             raise SlackError("push_limit_reached")
@@ -60,7 +60,7 @@ class Methods(ChatMethods, ConversationMethods, ReactionMethods, UserMethods):
 
     def views_update(self, arguments: Arguments) -> dict[str, Any]:
         """views.update."""
-        view = check_view(structure(arguments, "view"))
+        view = validate_view(structure(arguments, "view"))
         opened = self._view(arguments)
         if (known := text(arguments, "hash")) and known != opened.hash:
             raise SlackError("hash_conflict")
@@ -70,7 +70,7 @@ class Methods(ChatMethods, ConversationMethods, ReactionMethods, UserMethods):
 
     def views_publish(self, arguments: Arguments) -> dict[str, Any]:
         """views.publish."""
-        view = check_view(structure(arguments, "view"), home=True)
+        view = validate_view(structure(arguments, "view"), home=True)
         person = needed(arguments, "user_id", "user_not_found")
         if person not in self.workspace.people or self.workspace.people[person].deleted:
             raise SlackError("user_not_found")
@@ -159,7 +159,7 @@ class Methods(ChatMethods, ConversationMethods, ReactionMethods, UserMethods):
         self.workspace.changed()
         return {}
 
-    def _step_run(self, arguments: Arguments) -> StepRun:
+    def _step_run(self, arguments: Arguments) -> FunctionExecution:
         run = self.workspace.runs.get(needed(arguments, "function_execution_id", "invalid_arguments"))
         if run is None:
             raise SlackError("function_execution_not_found")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
-from sandbox.slack.users import Enterprise, Group, Person
+from sandbox.slack.users import Enterprise, User, UserGroup
 
 T = TypeVar("T")
 
@@ -49,7 +49,7 @@ class Post:
     # When it was pinned, in Unix seconds, and by whom.
     pinned: tuple[int, str] | None = None
     # The step of a workflow that posted it: its buttons belong to that step.
-    run: StepRun | None = None
+    run: FunctionExecution | None = None
 
     def as_slack_sends_it(self, *, with_metadata: bool = False) -> dict[str, Any]:
         """The message as the Web API and payloads have it."""
@@ -137,7 +137,7 @@ class OpenView:
     team: str = TEAM
     bot_id: str = BOT_ID
     # The step of a workflow that opened it.
-    run: StepRun | None = None
+    run: FunctionExecution | None = None
 
     def show(self, view: dict[str, Any]) -> None:
         """Become this view; what was filled in stays in the fields that are still there (views.update)."""
@@ -163,7 +163,7 @@ class OpenView:
 
 
 @dataclass
-class StepRun:
+class FunctionExecution:
     """One run of a workflow's step: the function's name, what it was given, and what came of it."""
 
     id: str
@@ -237,22 +237,22 @@ class Upload:
     alt: str = ""
 
 
-def first_people() -> list[Person]:
+def default_users() -> list[User]:
     """The people of the first workspace."""
     return [
-        Person("U0ANNA", "anna", "Anna Berg", admin=True, owner=True),
-        Person("U0BEN", "ben", "Ben Okafor"),
-        Person("U0CARLA", "carla", "Carla Ruiz", guest=True),
+        User("U0ANNA", "anna", "Anna Berg", admin=True, owner=True),
+        User("U0BEN", "ben", "Ben Okafor"),
+        User("U0CARLA", "carla", "Carla Ruiz", guest=True),
     ]
 
 
-def other_people(team: str) -> list[Person]:
+def more_users(team: str) -> list[User]:
     """The people of any other workspace, if nobody says who they are; their ids carry the workspace's."""
     start = f"U{team[1:]}"
     return [
-        Person(f"{start}DANA", "dana", "Dana Novak", admin=True, owner=True),
-        Person(f"{start}EMIL", "emil", "Emil Sato"),
-        Person(f"{start}FAY", "fay", "Fay Lindqvist", guest=True),
+        User(f"{start}DANA", "dana", "Dana Novak", admin=True, owner=True),
+        User(f"{start}EMIL", "emil", "Emil Sato"),
+        User(f"{start}FAY", "fay", "Fay Lindqvist", guest=True),
     ]
 
 
@@ -287,7 +287,7 @@ class Workspace:
         *,
         team: str = TEAM,
         name: str = TEAM_NAME,
-        people: Iterable[Person] | None = None,
+        people: Iterable[User] | None = None,
         channels: Iterable[Channel] | None = None,
         enterprise: Enterprise | None = None,
     ) -> None:
@@ -297,9 +297,9 @@ class Workspace:
         self.bot_user = BOT_USER if first else f"U{team[1:]}BUILDBELL"
         self.bot_id = BOT_ID if first else f"B{team[1:]}BUILDBELL"
         self.only_admins_install = False
-        self.bot = Person(self.bot_user, bot_name, bot_name)
+        self.bot = User(self.bot_user, bot_name, bot_name)
         if people is None:
-            people = first_people() if first else other_people(team)
+            people = default_users() if first else more_users(team)
         if channels is None:
             channels = first_channels() if first else other_channels(team)
         self.people = {one.id: one for one in people}
@@ -311,15 +311,15 @@ class Workspace:
             self.channels[channel_id] = Channel(
                 channel_id, f"{bot_name}-{person}", im_with=person, members={person, self.bot_user}
             )
-        self.groups: dict[str, Group] = {}
+        self.groups: dict[str, UserGroup] = {}
         if first:
-            self.groups["S0RELEASE"] = Group("S0RELEASE", "release-team", "Release team", ["U0BEN"])
+            self.groups["S0RELEASE"] = UserGroup("S0RELEASE", "release-team", "Release team", ["U0BEN"])
         self.views: dict[str, list[OpenView]] = {}
         self.homes: dict[str, dict[str, Any]] = {}
         self.chosen_at_home: dict[str, dict[tuple[str, str], Any]] = {}
         self.files: dict[str, bytes] = {}
         self.uploads: dict[str, Upload] = {}
-        self.runs: dict[str, StepRun] = {}
+        self.runs: dict[str, FunctionExecution] = {}
         self.scheduled: dict[str, ScheduledMessage] = {}
         self.observer: Observer | None = None
         self.revision = 0
@@ -327,7 +327,7 @@ class Workspace:
         self._posted = itertools.count(1)
         self._change = asyncio.Event()
 
-    def person(self, name: str) -> Person:
+    def person(self, name: str) -> User:
         """Somebody by id or name. Raises KeyError."""
         found = self.people.get(name) or next((one for one in self.people.values() if one.name == name), None)
         if found is None:
@@ -403,7 +403,7 @@ class Workspace:
         """The name in the workspace's address."""
         return self.name.lower().replace(" ", "-")
 
-    def adopt_bot(self, other: Workspace) -> None:
+    def add_bot(self, other: Workspace) -> None:
         """Let the app's bot be the one that it is in another workspace: an organisation knows it by one id."""
         for channel in self.channels.values():
             if self.bot_user in channel.members:
@@ -411,7 +411,7 @@ class Workspace:
         self.bot_user, self.bot_id = other.bot_user, other.bot_id
         self.bot = replace(self.bot, id=self.bot_user)
 
-    def deactivate(self, person: Person) -> Person:
+    def deactivate(self, person: User) -> User:
         """Take somebody's account away, with their places in channels and groups; who they are now."""
         gone = self.people[person.id] = replace(person, deleted=True)
         for channel in self.channels.values():
@@ -425,7 +425,7 @@ class Workspace:
         self.changed()
         return gone
 
-    def dismiss_bot(self) -> None:
+    def remove_bot(self) -> None:
         """Take the bot out of all channels, and its modals and Homes away: the app is gone."""
         for channel in self.channels.values():
             if channel.im_with is None:
@@ -524,7 +524,7 @@ class Workspace:
         return people | groups | {one.id: one.name for one in self.channels.values()}
 
     def open_view(
-        self, person: str, view: dict[str, Any], *, on_top: bool = False, run: StepRun | None = None
+        self, person: str, view: dict[str, Any], *, on_top: bool = False, run: FunctionExecution | None = None
     ) -> OpenView:
         """Show a modal: on top of the one that is there, or alone."""
         if not on_top:

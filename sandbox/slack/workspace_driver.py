@@ -5,35 +5,35 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sandbox.request_log import Journal
+from sandbox.request_log import RequestLog
 from sandbox.slack.events import Events
 from sandbox.slack.installations import Installations
-from sandbox.slack.interaction_handles import Handles
-from sandbox.slack.rate_limits import Rates
-from sandbox.slack.request_delivery import Delivery
-from sandbox.slack.transcript import modal_words, transcript, words
-from sandbox.slack.user_actions import People
+from sandbox.slack.interaction_handles import InteractionHandles
+from sandbox.slack.rate_limits import RateLimits
+from sandbox.slack.request_delivery import RequestDelivery
+from sandbox.slack.transcript import message_text, modal_text, transcript
+from sandbox.slack.user_actions import UserActions
 from sandbox.slack.workspace import OpenView, Post, Workspace
 
 
-class Workplace:
+class WorkspaceDriver:
     """A workspace with everything that is its own: `people` acts, `workspace` is the state."""
 
     def __init__(
         self,
         workspace: Workspace,
-        delivery: Delivery,
-        journal: Journal,
+        delivery: RequestDelivery,
+        journal: RequestLog,
         manifest: Mapping[str, Any],
         installations: Installations,
         base_url: Callable[[], str],
     ) -> None:
         self.workspace = workspace
-        self.handles = Handles(trigger_seconds=delivery.deadline_seconds)
-        self.rates = Rates()
+        self.handles = InteractionHandles(trigger_seconds=delivery.deadline_seconds)
+        self.rates = RateLimits()
         self.events = Events(workspace, delivery, manifest, lambda: installations.of(workspace))
         workspace.observer = self.events
-        self.people = People(
+        self.people = UserActions(
             workspace,
             delivery,
             self.handles,
@@ -72,9 +72,9 @@ class Workplace:
         only = self.workspace.person(viewer).id if viewer else None
         return [post for post in self.workspace.channel(channel).posts if post.only_for in (None, only)]
 
-    def words(self, post: Post) -> str:
+    def message_text(self, post: Post) -> str:
         """What a message says."""
-        return words(post, self.workspace.names)
+        return message_text(post, self.workspace.names)
 
     def transcript(self, channel: str, viewer: str) -> str:
         """A channel as a person sees it."""
@@ -82,9 +82,9 @@ class Workplace:
             self.workspace.channel(channel), self.workspace.person(viewer), self.workspace.names
         )
 
-    def modal_words(self, opened: OpenView) -> str:
+    def modal_text(self, opened: OpenView) -> str:
         """What a modal says."""
-        return modal_words(opened, self.workspace.names)
+        return modal_text(opened, self.workspace.names)
 
     async def wait_for_post(
         self,
@@ -100,12 +100,14 @@ class Workplace:
         def look() -> Post | None:
             seen = self.posts(channel, viewer)
             later = seen[seen.index(after) + 1 :] if after in seen else seen
-            return next((post for post in reversed(later) if post.by_bot and text in self.words(post)), None)
+            return next(
+                (post for post in reversed(later) if post.by_bot and text in self.message_text(post)), None
+            )
 
         try:
             return await self.workspace.wait_for(look, seconds, f"{text!r} in #{channel}")
         except TimeoutError as error:
-            there = "\n---\n".join(self.words(post) for post in self.posts(channel, viewer)[-5:])
+            there = "\n---\n".join(self.message_text(post) for post in self.posts(channel, viewer)[-5:])
             raise TimeoutError(f"{error}; there is:\n{there}") from None
 
     async def wait_for_modal(self, person: str, text: str = "", *, seconds: float = 30) -> OpenView:
@@ -113,7 +115,7 @@ class Workplace:
 
         def look() -> OpenView | None:
             opened = self.people.modal(person)
-            return opened if opened is not None and text in self.modal_words(opened) else None
+            return opened if opened is not None and text in self.modal_text(opened) else None
 
         return await self.workspace.wait_for(look, seconds, f"a modal with {text!r} before {person}")
 

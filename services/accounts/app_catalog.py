@@ -10,8 +10,8 @@ from typing import Generic, TypeVar
 import structlog
 
 from domain.build import App
-from domain.errors import BadToken, NoAccess, NotConnected, ProviderError
-from services.provider_spec import Plug
+from domain.errors import Forbidden, InvalidToken, NotConnected, ProviderError
+from services.provider_spec import ProviderSpec
 
 log = structlog.get_logger()
 
@@ -20,17 +20,17 @@ Client = TypeVar("Client")
 FRESH = timedelta(minutes=5)
 # What a list offers where the provider does not answer in time.
 FRESH_ENOUGH_TO_OFFER = timedelta(hours=1)
-_NOT_THEIRS = (BadToken, NoAccess, NotConnected)
+_NOT_THEIRS = (InvalidToken, Forbidden, NotConnected)
 # Slack waits three seconds for what a list offers (Slack's rules, "Answering").
 PATIENCE_SECONDS = 2.0
 # A name that is not found may be a new app's, but asking again for every typing error would be rude.
 FRESH_ENOUGH_FOR_A_MISS = timedelta(seconds=30)
 
 
-class AppDirectory(Generic[Client]):
+class AppCatalog(Generic[Client]):
     """All apps, read when they are needed and are not fresh any more."""
 
-    def __init__(self, plug: Plug[Client], client: Client, *, clock: Callable[[], datetime]) -> None:
+    def __init__(self, plug: ProviderSpec[Client], client: Client, *, clock: Callable[[], datetime]) -> None:
         self._plug = plug
         self._client = client
         self._clock = clock

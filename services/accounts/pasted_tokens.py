@@ -13,15 +13,15 @@ from slack_bolt import BoltResponse
 
 from domain.commands.command_line import grammar_of
 from domain.commands.tokenizer import from_message
-from domain.constant_time import knows
+from domain.constant_time import secrets_equal
 from domain.provider import Provider
 from messages.kit import action_ids
-from services.container import Desk
-from services.request.context import Caller
-from services.request.finder import NotNamed
+from services.container import Services
+from services.request.context import RequestContext
+from services.request.finder import UserError
 from services.slack.workspace_members import MembershipUnknown
-from storage.accounts import NoKey
-from storage.encryption import CannotOpen
+from storage.accounts import EncryptionKeyMissing
+from storage.encryption import DecryptionError
 
 log = structlog.get_logger()
 
@@ -44,7 +44,7 @@ LONGEST_ERROR = 2000
 PATIENCE_SECONDS = 1.0
 
 
-class TypedToken(NotNamed):
+class TypedToken(UserError):
     """Somebody has typed a token of this provider's; it is not said again. `connect`: where they may link theirs."""
 
     def __init__(self, provider: Provider, *, may_connect: bool = True) -> None:
@@ -62,7 +62,7 @@ class TypedToken(NotNamed):
         super().__init__(words)
 
 
-async def check_words(text: str, caller: Caller) -> None:
+async def check_words(text: str, caller: RequestContext) -> None:
     """Let only a command through that holds no token; only those who may link an account are shown how.
 
     Raises TypedToken.
@@ -73,14 +73,14 @@ async def check_words(text: str, caller: Caller) -> None:
         raise TypedToken(problem.provider, may_connect=await _belongs(caller)) from None
 
 
-async def _belongs(caller: Caller) -> bool:
+async def _belongs(caller: RequestContext) -> bool:
     try:
         return await caller.belongs()
     except MembershipUnknown:
         return False
 
 
-async def check_typed(text: str, caller: Caller) -> None:
+async def check_typed(text: str, caller: RequestContext) -> None:
     """Let only words through that hold no token of a provider's. Raises TypedToken."""
     text = from_message(text)
     if _BITRISE.search(text):
@@ -89,7 +89,7 @@ async def check_typed(text: str, caller: Caller) -> None:
     if not words:
         return
     for provider, known in await _known_tokens(caller):
-        if any(knows(word, known) for word in words):
+        if any(secrets_equal(word, known) for word in words):
             raise TypedToken(provider)
 
 
@@ -101,7 +101,7 @@ def _parts_of(word: str) -> Iterator[str]:
                 yield one
 
 
-async def _known_tokens(caller: Caller) -> list[tuple[Provider, SecretStr]]:
+async def _known_tokens(caller: RequestContext) -> list[tuple[Provider, SecretStr]]:
     """Those that the person has linked, and the bot's own."""
     found: list[tuple[Provider, SecretStr]] = []
     accounts = caller.storage.accounts
@@ -111,7 +111,7 @@ async def _known_tokens(caller: Caller) -> list[tuple[Provider, SecretStr]]:
         if account is not None:
             try:
                 found.append((at.provider, accounts.token(account)))
-            except (CannotOpen, NoKey):
+            except (DecryptionError, EncryptionKeyMissing):
                 continue  # one that can't be opened can't be compared with
     return found
 
@@ -119,7 +119,7 @@ async def _known_tokens(caller: Caller) -> list[tuple[Provider, SecretStr]]:
 class FormGuard:
     """Bolt middleware: a form's field that holds a token says so, and the form is not read; some are made for them."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Services) -> None:
         self._desk = desk
 
     async def check(
@@ -128,7 +128,7 @@ class FormGuard:
         """Go on with what holds no token."""
         view = body.get("view") or {}
         if body.get("type") == "view_submission" and view.get("callback_id") not in _MADE_FOR_SECRETS:
-            caller = Caller.in_body(body, self._desk)
+            caller = RequestContext.in_body(body, self._desk)
             errors: dict[str, str] = {}
             for block, text in _texts_in(view):
                 try:

@@ -12,22 +12,22 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import SecretStr
 
-from domain.constant_time import knows
+from domain.constant_time import secrets_equal
 from domain.credentials import FixedToken
 from domain.fair_limiter import Requester
 from domain.provider import Provider
-from providers.bitrise.api.client import Bitrise
-from providers.buildio.api.client import Buildio
-from services.accounts.app_catalog import AppDirectory
-from services.accounts.token_refresh import Renewing
+from providers.bitrise.api.client import BitriseClient
+from providers.buildio.api.client import BuildioClient
+from services.accounts.app_catalog import AppCatalog
+from services.accounts.token_refresh import TokenRefresher
 from services.accounts.token_verification import PAUSE_SECONDS, TokenVerifier
-from services.accounts.user_tokens import PersonsToken, ServiceToken
+from services.accounts.user_tokens import ServiceToken, UserToken
 from services.lookup.negative_cache import Misses
-from services.provider_spec import Names, Owner, Plug
+from services.provider_spec import Names, ProviderSpec, TokenOwner
 from services.slack.workspace_members import MemberDirectory
 from storage.accounts import Account
-from storage.encryption import CannotOpen
-from storage.repositories import Storage
+from storage.encryption import DecryptionError
+from storage.repositories import Repositories
 
 # However many people there are, so many clients and lists of apps are kept of each provider.
 MOST_KEPT = 100
@@ -37,7 +37,7 @@ Read = Callable[[str], Awaitable[Sequence[str]]]
 
 
 @dataclass(frozen=True)
-class Persons(Generic[Client]):
+class UserClient(Generic[Client]):
     """What one person is answered with.
 
     `reading` reads with the bot's token where they have none of their own; `own` reads and changes with theirs alone,
@@ -46,12 +46,12 @@ class Persons(Generic[Client]):
 
     reading: Client
     own: Client
-    apps: AppDirectory[Client]
+    apps: AppCatalog[Client]
     misses: Misses = field(default_factory=Misses)
 
 
 @dataclass(frozen=True)
-class Settled:
+class ProviderConfig:
     """What the operator has settled of a provider: the bot's own token, which only reads, unless it `acts` for all.
 
     `sign_in` is where people sign in who paste no token.
@@ -62,14 +62,14 @@ class Settled:
     sign_in: str | None = None
 
 
-class ClientsAt(Generic[Client]):
+class ProviderClients(Generic[Client]):
     """All clients of one provider; `service` is the bot's own, `provider_clock` the time at the provider."""
 
     def __init__(
         self,
-        plug: Plug[Client],
-        settled: Settled,
-        storage: Storage,
+        plug: ProviderSpec[Client],
+        settled: ProviderConfig,
+        storage: Repositories,
         *,
         members: MemberDirectory,
         asked: Callable[[], None],
@@ -88,18 +88,18 @@ class ClientsAt(Generic[Client]):
         self.clock = clock
         self.provider_clock = provider_clock or clock
         verifier = TokenVerifier(self.owner_of, pause_seconds=verify_seconds)
-        self.renewing = Renewing(plug.door, storage, verifier=verifier, asked=asked, clock=clock)
+        self.renewing = TokenRefresher(plug.door, storage, verifier=verifier, asked=asked, clock=clock)
         self.service = plug.make(ServiceToken(settled.token, plug.provider))
-        self.service_apps = AppDirectory(plug, self.service, clock=clock)
-        self._kept: OrderedDict[tuple[str, str], Persons[Client]] = OrderedDict()
+        self.service_apps = AppCatalog(plug, self.service, clock=clock)
+        self._kept: OrderedDict[tuple[str, str], UserClient[Client]] = OrderedDict()
 
-    def of(self, team: str, person: str) -> Persons[Client]:
+    def of(self, team: str, person: str) -> UserClient[Client]:
         """What this person is answered with; `""` is nobody in particular, who has no account."""
         key = (team, person)
         if key not in self._kept:
             reading = self._plug.make(self._credentials(team, person, strict=False))
             own = self._plug.make(self._credentials(team, person, strict=True))
-            self._kept[key] = Persons(reading, own, AppDirectory(self._plug, own, clock=self.clock))
+            self._kept[key] = UserClient(reading, own, AppCatalog(self._plug, own, clock=self.clock))
         self._kept.move_to_end(key)
         while len(self._kept) > MOST_KEPT:
             self._kept.popitem(last=False)
@@ -114,7 +114,7 @@ class ClientsAt(Generic[Client]):
         """The person's account is another one from now on: nothing that was read for the old one is shown any more."""
         self._kept.pop((team, person), None)
 
-    async def owner_of(self, token: SecretStr, requester: Requester) -> Owner | None:
+    async def owner_of(self, token: SecretStr, requester: Requester) -> TokenOwner | None:
         """Whose token this is, that somebody has just given; None where it is no person's. Raises ProviderError."""
         return await self._plug.owner(self._plug.make(FixedToken(token, requester)))
 
@@ -145,7 +145,9 @@ class ClientsAt(Generic[Client]):
 
     def is_service_token(self, token: SecretStr) -> bool:
         """Whether it is the bot's own."""
-        return self._service_token is not None and knows(token.get_secret_value(), self._service_token)
+        return self._service_token is not None and secrets_equal(
+            token.get_secret_value(), self._service_token
+        )
 
     async def is_linked(self, team: str, person: str) -> bool:
         """Whether the person has an account of their own that works, and belongs to the workspace.
@@ -160,7 +162,7 @@ class ClientsAt(Generic[Client]):
         account = await self._storage.of(team).accounts.find(person, self.provider) if person else None
         if account is None or account.works:
             return account
-        with suppress(CannotOpen):
+        with suppress(DecryptionError):
             return await self.renewing.current(account)
         return account
 
@@ -171,8 +173,8 @@ class ClientsAt(Generic[Client]):
         """
         return self.service_acts and (not person or await self.members.is_full_member(team, person))
 
-    def _credentials(self, team: str, person: str, *, strict: bool) -> PersonsToken:
-        return PersonsToken(
+    def _credentials(self, team: str, person: str, *, strict: bool) -> UserToken:
+        return UserToken(
             self._storage,
             team,
             person,
@@ -189,20 +191,23 @@ class Clients:
     """All clients of all providers."""
 
     def __init__(
-        self, bitrise: ClientsAt[Bitrise], buildio: ClientsAt[Buildio], more: Sequence[ClientsAt[Any]] = ()
+        self,
+        bitrise: ProviderClients[BitriseClient],
+        buildio: ProviderClients[BuildioClient],
+        more: Sequence[ProviderClients[Any]] = (),
     ) -> None:
         self.bitrise = bitrise
         self.buildio = buildio
         self.members = bitrise.members
-        everywhere: list[ClientsAt[Any]] = [bitrise, buildio, *more]
+        everywhere: list[ProviderClients[Any]] = [bitrise, buildio, *more]
         self._all = {one.provider: one for one in everywhere}
 
     @property
-    def all(self) -> Sequence[ClientsAt[Any]]:
+    def all(self) -> Sequence[ProviderClients[Any]]:
         """Those of each provider."""
         return tuple(self._all.values())
 
-    def at(self, provider: Provider) -> ClientsAt[Any]:
+    def at(self, provider: Provider) -> ProviderClients[Any]:
         """Those of one provider."""
         return self._all[provider]
 

@@ -15,7 +15,7 @@ LONGEST_PAUSE = timedelta(hours=1)
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
-class Exchanges(Generic[Key]):
+class SingleFlight(Generic[Key]):
     """What is being exchanged, by whose it is, and what could not be."""
 
     def __init__(self, clock: Callable[[], datetime]) -> None:

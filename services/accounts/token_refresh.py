@@ -11,14 +11,14 @@ import structlog
 from pydantic import SecretStr
 
 from domain.credentials import Tokens
-from domain.errors import BadToken, ProviderDown, ProviderError
+from domain.errors import InvalidToken, ProviderDown, ProviderError
 from domain.fair_limiter import Requester
 from messages import accounts as message_accounts
-from services.accounts.single_flight import Exchanges
+from services.accounts.single_flight import SingleFlight
 from services.accounts.token_verification import TokenVerifier, Verdict
-from services.provider_spec import Door
+from services.provider_spec import OAuthFlow
 from storage.accounts import Account
-from storage.repositories import Storage
+from storage.repositories import Repositories
 
 log = structlog.get_logger()
 
@@ -36,13 +36,13 @@ _NOT_SAID = "it did not accept your token, and then did not say whether it does"
 Place = tuple[str, str]
 
 
-class Renewing:
+class TokenRefresher:
     """Renews each person's token at one provider once, however many ask for it at the same time."""
 
     def __init__(
         self,
-        door: Door | None,
-        storage: Storage,
+        door: OAuthFlow | None,
+        storage: Repositories,
         *,
         verifier: TokenVerifier,
         asked: Callable[[], None],
@@ -58,7 +58,7 @@ class Renewing:
         self._storage = storage
         self._asked = asked
         self._clock = clock
-        self._exchanges: Exchanges[Place] = Exchanges(clock)
+        self._exchanges: SingleFlight[Place] = SingleFlight(clock)
 
     async def close(self) -> None:
         """Wait for what is being renewed or asked about."""
@@ -70,7 +70,7 @@ class Renewing:
         """The account as it stands: one whose token was refused is asked about again, at a bounded rate.
 
         Where the provider takes the token after all, the account works again, and so does what hangs on it. While it
-        does not say for longer than a moment the account counts as refused. Raises CannotOpen.
+        does not say for longer than a moment the account counts as refused. Raises DecryptionError.
         """
         if account.works:
             return account
@@ -125,7 +125,7 @@ class Renewing:
     async def token_of(self, account: Account) -> SecretStr | None:
         """The account's token, renewed where it is about to end; None where its owner has to link it anew.
 
-        Raises CannotOpen, and ProviderDown where it has ended and can't be renewed now.
+        Raises DecryptionError, and ProviderDown where it has ended and can't be renewed now.
         """
         tokens = self._storage.of(account.team).accounts.tokens(account)
         if not self._ends_within(RENEWED_BEFORE, tokens):
@@ -143,7 +143,7 @@ class Renewing:
         return tokens.access_token
 
     async def instead_of(self, token: SecretStr, account: Account) -> bool:
-        """The provider has refused this token of the account; returns whether to ask again. Raises CannotOpen.
+        """The provider has refused this token of the account; returns whether to ask again. Raises DecryptionError.
 
         It was renewed, or it is taken after all: one refusal is no proof. Where it is refused once more and can't be
         renewed, its owner is asked for another one. Raises ProviderDown where the provider does not say.
@@ -177,7 +177,7 @@ class Renewing:
             return  # it was renewed since it was read: what it was renewed with works no second time
         try:
             kept = await accounts.renewed(account, await self._ask(accounts.tokens(account)))
-        except BadToken:
+        except InvalidToken:
             if await self.verify(accounts.token(account), account) is Verdict.REFUSED:
                 self._exchanges.succeeded(key)
                 await self._broken(account)
@@ -203,7 +203,7 @@ class Renewing:
 
     async def _ask(self, tokens: Tokens) -> Tokens:
         if self._door is None or tokens.refresh_token is None:
-            raise BadToken
+            raise InvalidToken
         return await self._door.refresh(tokens.refresh_token)
 
     def _ends_within(self, span: timedelta, tokens: Tokens) -> bool:

@@ -9,7 +9,7 @@ from enum import Enum
 import structlog
 from pydantic import SecretStr
 
-from domain.errors import BadToken, ProviderError
+from domain.errors import InvalidToken, ProviderError
 from domain.fair_limiter import Requester
 
 log = structlog.get_logger()
@@ -63,7 +63,7 @@ class TokenVerifier:
             await self._sleep(pause_seconds)
         try:
             await self._ask(token, requester)
-        except BadToken:
+        except InvalidToken:
             return Verdict.REFUSED
         except ProviderError as problem:
             log.info("token.not_verified", provider=problem.provider, reason=type(problem).__name__)

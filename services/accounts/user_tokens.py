@@ -6,14 +6,14 @@ import structlog
 from pydantic import SecretStr
 
 from domain.credentials import TokenOwner
-from domain.errors import BadToken, NotConnected
+from domain.errors import InvalidToken, NotConnected
 from domain.fair_limiter import NOBODY, Requester
 from domain.provider import Provider
-from services.accounts.token_refresh import Renewing
+from services.accounts.token_refresh import TokenRefresher
 from services.slack.workspace_members import MemberDirectory, NotAMember
 from storage.accounts import Account
-from storage.encryption import CannotOpen
-from storage.repositories import Storage
+from storage.encryption import DecryptionError
+from storage.repositories import Repositories
 
 log = structlog.get_logger()
 
@@ -49,7 +49,7 @@ class ServiceToken:
         raise ServiceTokenRefused(provider=self._provider)
 
 
-class PersonsToken:
+class UserToken:
     """One person's own token.
 
     Where they have none the bot's token stands in, for all (`service_acts`, for full members) or for reading alone;
@@ -60,7 +60,7 @@ class PersonsToken:
 
     def __init__(
         self,
-        storage: Storage,
+        storage: Repositories,
         team: str,
         person: str,
         *,
@@ -69,7 +69,7 @@ class PersonsToken:
         members: MemberDirectory,
         service_acts: bool,
         strict: bool,
-        renewing: Renewing,
+        renewing: TokenRefresher,
     ) -> None:
         self._accounts = storage.of(team).accounts
         self._team = team
@@ -98,7 +98,7 @@ class PersonsToken:
         if account.works and (token := await self._token_of(account)) is not None:
             return token
         if changes or self._strict or self._service is None:
-            raise Unlinked(BROKEN, provider=self._provider)
+            raise AccountNotConnected(BROKEN, provider=self._provider)
         return self._service
 
     async def refused(self, token: SecretStr) -> bool:
@@ -113,17 +113,17 @@ class PersonsToken:
         if account is None:
             return False
         if not account.works:
-            raise Unlinked(BROKEN, provider=self._provider)
+            raise AccountNotConnected(BROKEN, provider=self._provider)
         try:
             if self._accounts.token(account) != token:
                 return account.renewable  # it was renewed while this request was under way
             if await self._renewing.instead_of(token, account):
                 return True
-        except CannotOpen as problem:
+        except DecryptionError as problem:
             raise self._sealed(account, problem) from problem
         again = await self._account()
         if again is not None and not again.works:
-            raise Unlinked(BROKEN, provider=self._provider)
+            raise AccountNotConnected(BROKEN, provider=self._provider)
         return False
 
     async def _serves(self) -> bool:
@@ -138,21 +138,21 @@ class PersonsToken:
             return account
         try:
             return await self._renewing.current(account)
-        except CannotOpen as problem:
+        except DecryptionError as problem:
             raise self._sealed(account, problem) from problem
 
     async def _token_of(self, account: Account) -> SecretStr | None:
         try:
             return await self._renewing.token_of(account)
-        except CannotOpen as problem:
+        except DecryptionError as problem:
             raise self._sealed(account, problem) from problem
 
-    def _sealed(self, account: Account, problem: CannotOpen) -> Unlinked:
+    def _sealed(self, account: Account, problem: DecryptionError) -> AccountNotConnected:
         log.error("account.sealed", team=account.team, person=account.user, reason=str(problem))
-        return Unlinked(NO_LONGER_READABLE, provider=self._provider)
+        return AccountNotConnected(NO_LONGER_READABLE, provider=self._provider)
 
 
-class ServiceTokenRefused(BadToken):
+class ServiceTokenRefused(InvalidToken):
     """The bot's own token is not valid, with which this was read."""
 
     sentence = "{provider} does not accept the bot's own token. Ask whoever runs Buildbell to replace it"
@@ -162,7 +162,7 @@ class ServiceTokenRefused(BadToken):
         return self._worded(self.sentence, None)
 
 
-class Unlinked(NotConnected):
+class AccountNotConnected(NotConnected):
     """The person had an account that works no longer; the sentence is whole."""
 
     def __init__(self, sentence: str, *, provider: Provider) -> None:

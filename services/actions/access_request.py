@@ -7,20 +7,20 @@ from typing import Any
 
 import structlog
 
-from domain.access_policy import Question, protections
+from domain.access_policy import AccessRequest, required_approvals
 from domain.build import App
 from domain.errors import ProviderError
 from domain.provider import Provider
-from providers.buildio.api.client import Buildio
+from providers.buildio.api.client import BuildioClient
 from services.actions.action_types import Act
-from services.request.context import Caller
+from services.request.context import RequestContext
 
 log = structlog.get_logger()
 
 
-async def question_about(act: Act, caller: Caller, channel: str) -> Question:
+async def question_about(act: Act, caller: RequestContext, channel: str) -> AccessRequest:
     """The question, as `caller` would do the act: its app's stage is asked for where a rule depends on it."""
-    question = act.question(channel)
+    question = act.access_request(channel)
     ask = _STAGES.get(act.provider)
     if ask is None or act.app is None or question.stage is not None or not await _matters(question, caller):
         return question
@@ -32,13 +32,13 @@ async def question_about(act: Act, caller: Caller, channel: str) -> Question:
     return question.model_copy(update={"stage": stage})
 
 
-async def _matters(question: Question, caller: Caller) -> bool:
+async def _matters(question: AccessRequest, caller: RequestContext) -> bool:
     of_workspace = [one.rule for one in await caller.storage.policies.all()]
     rules = [*caller.desk.rulings.operators(caller.team), *of_workspace]
-    return any(rule.stages for rule in protections(rules, question))
+    return any(rule.stages for rule in required_approvals(rules, question))
 
 
-async def _at_buildio(app: App, caller: Caller) -> str | None:
+async def _at_buildio(app: App, caller: RequestContext) -> str | None:
     """The one stage that the app stands in; None where it can't be told.
 
     The bot's own token is asked, too: whoever does not see the pipeline that counts may have put the app into one of
@@ -49,7 +49,7 @@ async def _at_buildio(app: App, caller: Caller) -> str | None:
     return stages.pop() if seen_by_bot and len(stages) == 1 else None
 
 
-async def _stages(app: App, buildio: Buildio) -> set[str | None]:
+async def _stages(app: App, buildio: BuildioClient) -> set[str | None]:
     return {
         one.stage
         for pipeline in await buildio.pipelines()
@@ -58,4 +58,6 @@ async def _stages(app: App, buildio: Buildio) -> set[str | None]:
     }
 
 
-_STAGES: Mapping[Any, Callable[[App, Caller], Awaitable[str | None]]] = {Provider.BUILDIO: _at_buildio}
+_STAGES: Mapping[Any, Callable[[App, RequestContext], Awaitable[str | None]]] = {
+    Provider.BUILDIO: _at_buildio
+}

@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 
 import structlog
 
-from domain.audit_log import Entry, Event, Personal
+from domain.audit_log import AuditEntry, Event, PersonalFields
 from domain.redaction.redactor import redact, redact_beginning
 from services.actions.action_types import Act
-from services.request.context import Caller
+from services.request.context import RequestContext
 
 log = structlog.get_logger()
 
@@ -18,24 +18,24 @@ LONGEST_ANSWER = 300
 
 
 def entry_of(
-    event: Event, act: Act, caller: Caller, *, answer: str = "", agreed_by: str | None = None
-) -> Entry:
+    event: Event, act: Act, caller: RequestContext, *, answer: str = "", agreed_by: str | None = None
+) -> AuditEntry:
     """What happened to an act, as it is written down: nothing that looks like a secret is."""
     reason = act.reason()
-    return Entry(
+    return AuditEntry(
         event=event,
         act=act.act,
-        personal=Personal(
+        personal=PersonalFields(
             person=caller.person, agreed_by=agreed_by, reason=redact(reason) if reason else None
         ),
         channel=caller.channel,
         app=act.app.slug if act.app is not None else "",
-        about={name: redact(value) for name, value in act.about().items()},
+        about={name: redact(value) for name, value in act.audit_fields().items()},
         answer=redact_beginning(answer, LONGEST_ANSWER)[:LONGEST_ANSWER],
     )
 
 
-async def note(caller: Caller, entry: Entry) -> None:
+async def write_audit_entry(caller: RequestContext, entry: AuditEntry) -> None:
     """Write an entry into the workspace's chain; its hash also goes to the bot's log, which is kept elsewhere."""
     link = await caller.storage.audit.append(entry, caller.now())
     log.info(
@@ -54,13 +54,13 @@ async def note(caller: Caller, entry: Entry) -> None:
 
 @asynccontextmanager
 async def noted(
-    caller: Caller, act: str, *, app: str = "", about: Mapping[str, str] | None = None
+    caller: RequestContext, act: str, *, app: str = "", about: Mapping[str, str] | None = None
 ) -> AsyncIterator[None]:
     """Around something that is done in the bot itself: written down once it is done, or why it was not."""
-    entry = Entry(
+    entry = AuditEntry(
         event=Event.DONE,
         act=act,
-        personal=Personal(person=caller.person),
+        personal=PersonalFields(person=caller.person),
         channel=caller.channel,
         app=app,
         about=dict(about or {}),
@@ -69,6 +69,6 @@ async def noted(
         yield
     except Exception as problem:
         answer = redact_beginning(str(problem), LONGEST_ANSWER)[:LONGEST_ANSWER]
-        await note(caller, entry.model_copy(update={"event": Event.FAILED, "answer": answer}))
+        await write_audit_entry(caller, entry.model_copy(update={"event": Event.FAILED, "answer": answer}))
         raise
-    await note(caller, entry)
+    await write_audit_entry(caller, entry)

@@ -10,28 +10,28 @@ from domain.redaction.private_keys import REDACTED
 from providers.bitrise import action_execution
 from providers.buildio import action_execution as buildio_action_execution
 from services.actions.action_types import Act
-from services.actions.result import Done
-from services.request.context import Caller
-from services.request.finder import NotNamed
+from services.actions.result import ActionResult
+from services.request.context import RequestContext
+from services.request.finder import UserError
 
 # Shorter ones are in every sentence.
 SHORTEST_SECRET = 4
 
-PERFORM: Mapping[type[Any], Callable[[Any, Caller], Awaitable[Done]]] = {
+PERFORM: Mapping[type[Any], Callable[[Any, RequestContext], Awaitable[ActionResult]]] = {
     **action_execution.PERFORM,
     **buildio_action_execution.PERFORM,
 }
 
 
-async def perform(act: Act, caller: Caller) -> Done:
-    """Do it. Raises ProviderError, and NotNamed where it can't be done any more, or where an error quotes a secret."""
+async def perform(act: Act, caller: RequestContext) -> ActionResult:
+    """Do it. Raises ProviderError, and UserError where it can't be done any more, or where an error quotes a secret."""
     try:
         return await PERFORM[type(act)](act, caller)
-    except (ProviderError, NotNamed) as problem:
+    except (ProviderError, UserError) as problem:
         words = _without(str(problem), act.secrets())
         if words == str(problem):
             raise
-    raise NotNamed(words)
+    raise UserError(words)
 
 
 def _without(text: str, secrets: Iterable[str]) -> str:

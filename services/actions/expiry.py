@@ -11,9 +11,9 @@ from domain.audit_log import Event
 from domain.message import Message
 from messages import pending_actions
 from services.actions.audit import entry_of
-from services.container import Desk
-from services.request.context import Caller
-from storage.pending_actions import Proposal, ProposalState, Unreadable
+from services.container import Services
+from services.request.context import RequestContext
+from storage.pending_actions import PendingAction, ProposalState, Unreadable
 from storage.workflow_steps import Outcome
 
 log = structlog.get_logger()
@@ -21,10 +21,10 @@ log = structlog.get_logger()
 LONGEST_SLEEP = 60.0
 
 
-class Expiring:
+class PendingActionExpiry:
     """Ends them when their time has run out, after a restart too; `run` goes on until stopped."""
 
-    def __init__(self, desk: Desk, changed: asyncio.Event) -> None:
+    def __init__(self, desk: Services, changed: asyncio.Event) -> None:
         self._desk = desk
         self._changed = changed
         self._began = desk.clock()
@@ -59,7 +59,7 @@ class Expiring:
                 await self._end_unreadable(proposal, pending_actions.proposal_unreadable(was_agreed=True))
                 continue
             said = pending_actions.proposal_cut_off(
-                proposal.act.words(), by=proposal.asked_by, at=proposal.act.provider.label
+                proposal.act.summary(), by=proposal.asked_by, at=proposal.act.provider.label
             )
             await proposals.say(proposal, said)
             await proposals.finish(proposal)
@@ -91,10 +91,12 @@ class Expiring:
             await desk.storage.steps.conclude(one.team, one.execution, Outcome(error=said.text))
             desk.steps_changed()
 
-    async def _end(self, proposal: Proposal) -> None:
+    async def _end(self, proposal: PendingAction) -> None:
         desk, now = self._desk, self._desk.clock()
-        asker = Caller(desk=desk, person=proposal.asked_by, team=proposal.team, channel=proposal.channel)
-        words, reason = proposal.act.words(), proposal.act.reason()
+        asker = RequestContext(
+            desk=desk, person=proposal.asked_by, team=proposal.team, channel=proposal.channel
+        )
+        words, reason = proposal.act.summary(), proposal.act.reason()
         themselves = proposal.deciders.themselves
         said = pending_actions.proposal_expired(
             words, by=proposal.asked_by, reason=reason, themselves=themselves

@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
-from domain.access_policy import Permission, Question
-from domain.audit_log import Entry, Event, Personal
+from domain.access_policy import AccessRequest, Permission
+from domain.audit_log import AuditEntry, Event, PersonalFields
 from domain.build import App
 from domain.provider import Provider
 from messages.kit.button_values import PolicyButton
-from services.actions.audit import note, noted
-from services.actions.result import NotAllowed
-from services.authorization.authorizer import Person, Ruling
-from services.request.context import Caller
+from services.actions.audit import noted, write_audit_entry
+from services.actions.result import PermissionDenied
+from services.authorization.authorizer import Decision, Requester
+from services.request.context import RequestContext
 
 
-def person_of(caller: Caller) -> Person:
+def person_of(caller: RequestContext) -> Requester:
     """The caller, as the policy sees them."""
-    return Person(team=caller.team, id=caller.person, vouched=caller.vouched)
+    return Requester(team=caller.team, id=caller.person, vouched=caller.vouched)
 
 
-async def ruling_on(question: Question, caller: Caller) -> Ruling:
+async def ruling_on(question: AccessRequest, caller: RequestContext) -> Decision:
     """Whether the caller may, and belongs here at all: one rebuilt from what is stored is asked about like any other.
 
     What is refused is for whoever asked to write down.
@@ -29,25 +29,27 @@ async def ruling_on(question: Question, caller: Caller) -> Ruling:
     return await caller.desk.rulings.of(question, person_of(caller))
 
 
-async def refusal_of(ruling: Ruling, caller: Caller, provider: Provider, app: App | None) -> NotAllowed:
+async def refusal_of(
+    ruling: Decision, caller: RequestContext, provider: Provider, app: App | None
+) -> PermissionDenied:
     """What somebody is told who may not, with what they can do about it themselves."""
     words = ruling.refused or ""
     if not ruling.off or not await caller.is_admin():
-        return NotAllowed(words, connect=ruling.connect)
+        return PermissionDenied(words, connect=ruling.connect)
     rule = PolicyButton(provider=provider, app=app.slug if app is not None else "")
-    return NotAllowed(f"{words} You are an admin here, so you can add that rule.", rule=rule)
+    return PermissionDenied(f"{words} You are an admin here, so you can add that rule.", rule=rule)
 
 
 @asynccontextmanager
 async def permitted(
-    caller: Caller,
+    caller: RequestContext,
     act: str,
     provider: Provider,
     app: App | None,
     *,
     about: Mapping[str, str] | None = None,
 ) -> AsyncIterator[None]:
-    """Around a change of the channel's own orders at a provider: asked, done, written down. Raises NotAllowed."""
+    """Around a change of the channel's own orders at a provider: asked, done, written down. Raises PermissionDenied."""
     await check_permitted(caller, act, provider, app, about=about)
     slug = app.slug if app is not None else ""
     async with noted(caller, act, app=slug, about=about):
@@ -55,26 +57,28 @@ async def permitted(
 
 
 async def check_permitted(
-    caller: Caller,
+    caller: RequestContext,
     act: str,
     provider: Provider,
     app: App | None,
     *,
     about: Mapping[str, str] | None = None,
 ) -> None:
-    """Ask whether they may; a refusal is written down. Raises NotAllowed."""
-    question = Question(permission=Permission.SUBSCRIBE, provider=provider, app=app, channel=caller.channel)
+    """Ask whether they may; a refusal is written down. Raises PermissionDenied."""
+    question = AccessRequest(
+        permission=Permission.SUBSCRIBE, provider=provider, app=app, channel=caller.channel
+    )
     ruling = await ruling_on(question, caller)
     slug = app.slug if app is not None else ""
     if ruling.refused is not None:
-        refused = Entry(
+        refused = AuditEntry(
             event=Event.REFUSED,
             act=act,
-            personal=Personal(person=caller.person),
+            personal=PersonalFields(person=caller.person),
             channel=caller.channel,
             app=slug,
             about=dict(about or {}),
             answer=ruling.refused,
         )
-        await note(caller, refused)
+        await write_audit_entry(caller, refused)
         raise await refusal_of(ruling, caller, provider, app)

@@ -8,10 +8,10 @@ from typing import Any
 
 from domain.provider import Provider
 from messages.kit.button_values import PolicyButton
-from services.request.context import Answer
+from services.request.context import Reply
 
 
-class NotAllowed(Exception):
+class PermissionDenied(Exception):
     """The person may not do this; the sentence says who may.
 
     `connect`: at which provider they could link an account to be allowed. `rule`: about which provider's app they could
@@ -27,14 +27,14 @@ class NotAllowed(Exception):
 
 
 @dataclass(frozen=True)
-class Done:
+class ActionResult:
     """What is said of it; None where a message of its own says it.
 
     `facts`: what a workflow goes on with; `said`: the provider's answer, for the audit log.
     `waits`: nothing was done yet, since somebody must agree first.
     """
 
-    answer: Answer | None
+    answer: Reply | None
     facts: Mapping[str, Any] = field(default_factory=dict)
     said: str = "ok"
     waits: bool = False

@@ -19,19 +19,19 @@ from messages.kit.button_values import ProposalButton
 from messages.pending_actions import details_of_proposal
 from services.actions.access_request import question_about
 from services.actions.action_types import Act
-from services.actions.audit import entry_of, note
+from services.actions.audit import entry_of, write_audit_entry
 from services.actions.execution import perform
 from services.actions.permissions import person_of, refusal_of, ruling_on
 from services.actions.preparation import prepare, with_current_app
-from services.actions.result import Done, NotAllowed
-from services.authorization.authorizer import Ruling
+from services.actions.result import ActionResult, PermissionDenied
+from services.authorization.authorizer import Decision
 from services.request.app_visibility import is_seen
-from services.request.context import Answer, Audience, Caller
-from services.request.finder import NotNamed
+from services.request.context import Reply, RequestContext, Visibility
+from services.request.finder import UserError
 from services.slack.workspace_members import NotAMember
-from storage.accounts import NoKey
-from storage.encryption import CannotOpen
-from storage.pending_actions import Deciders, Proposal, ProposalState, signed_text
+from storage.accounts import EncryptionKeyMissing
+from storage.encryption import DecryptionError
+from storage.pending_actions import Approvers, PendingAction, ProposalState, signed_text
 from storage.workflow_steps import Outcome
 
 log = structlog.get_logger()
@@ -51,17 +51,17 @@ NO_CHANNEL = (
 )
 
 
-async def do(act: Act, caller: Caller, *, execution: str | None = None) -> Done:
+async def run_action(act: Act, caller: RequestContext, *, execution: str | None = None) -> ActionResult:
     """Do it, or ask for a second person's agreement first; `execution` names the workflow's step that waits for it.
 
-    Raises NotAllowed, NotNamed, ProviderError.
+    Raises PermissionDenied, UserError, ProviderError.
     """
     linked = await caller.may_act(act.provider)
     act = await prepare(act, caller, linked=linked)
     ruling = await _judge(act, caller)
     if not linked and not ruling.confirm:
         # They have linked an account in between: what was judged was not looked up with it.
-        raise NotNamed("Your account has just changed. Try again.")
+        raise UserError("Your account has just changed. Try again.")
     if ruling.second and not caller.person:
         await _refuse(act, caller, NAME_A_PERSON)
     if ruling.confirm or ruling.second:
@@ -69,46 +69,46 @@ async def do(act: Act, caller: Caller, *, execution: str | None = None) -> Done:
     return await do_now(act, caller)
 
 
-async def judged(act: Act, caller: Caller) -> Ruling:
+async def check_permission(act: Act, caller: RequestContext) -> Decision:
     """What the policy says to it, and nothing done yet; what is refused is written down.
 
-    Raises NotAllowed, NotNamed, ProviderError.
+    Raises PermissionDenied, UserError, ProviderError.
     """
     if await caller.may_act(act.provider):
         act = await with_current_app(act, caller)
     return await _judge(act, caller)
 
 
-async def _judge(act: Act, caller: Caller) -> Ruling:
+async def _judge(act: Act, caller: RequestContext) -> Decision:
     ruling = await ruling_on(await question_about(act, caller, caller.channel), caller)
     if ruling.refused is not None:
         await _refuse(act, caller, ruling.refused, ruling)
     return ruling
 
 
-async def _refuse(act: Act, caller: Caller, why: str, ruling: Ruling | None = None) -> NoReturn:
-    """Write the refusal down. Raises NotAllowed."""
-    await note(caller, entry_of(Event.REFUSED, act, caller, answer=why))
-    raise await refusal_of(ruling or Ruling(refused=why), caller, act.provider, act.app)
+async def _refuse(act: Act, caller: RequestContext, why: str, ruling: Decision | None = None) -> NoReturn:
+    """Write the refusal down. Raises PermissionDenied."""
+    await write_audit_entry(caller, entry_of(Event.REFUSED, act, caller, answer=why))
+    raise await refusal_of(ruling or Decision(refused=why), caller, act.provider, act.app)
 
 
-async def do_now(act: Act, caller: Caller, *, agreed_by: str | None = None) -> Done:
+async def do_now(act: Act, caller: RequestContext, *, agreed_by: str | None = None) -> ActionResult:
     """Do what was judged already. Written down before it is asked for: a crash between the two leaves a trace."""
-    await note(caller, entry_of(Event.BEGUN, act, caller, agreed_by=agreed_by))
+    await write_audit_entry(caller, entry_of(Event.BEGUN, act, caller, agreed_by=agreed_by))
     try:
         done = await perform(act, caller)
     except BaseException as problem:
         told = problem.statement() if isinstance(problem, ProviderError) else str(problem)
         said = told or type(problem).__name__
-        await note(caller, entry_of(Event.FAILED, act, caller, answer=said, agreed_by=agreed_by))
+        await write_audit_entry(caller, entry_of(Event.FAILED, act, caller, answer=said, agreed_by=agreed_by))
         raise
-    await note(caller, entry_of(Event.DONE, act, caller, answer=done.said, agreed_by=agreed_by))
+    await write_audit_entry(caller, entry_of(Event.DONE, act, caller, answer=done.said, agreed_by=agreed_by))
     caller.desk.lookout.look_now(act.provider)
     return done
 
 
-async def decide(about: ProposalButton, caller: Caller, *, agreed: bool) -> Answer | None:
-    """Agree to what somebody else wants to do, or decline it; its message says so. Raises NotAllowed, NotNamed.
+async def decide(about: ProposalButton, caller: RequestContext, *, agreed: bool) -> Reply | None:
+    """Agree to what somebody else wants to do, or decline it; its message says so. Raises PermissionDenied, UserError.
 
     A button carries a right, so it is signed; and whoever presses it is judged anew.
     """
@@ -117,7 +117,7 @@ async def decide(about: ProposalButton, caller: Caller, *, agreed: bool) -> Answ
     await _check_decider(proposal, caller)
     state = ProposalState.AGREED if agreed else ProposalState.DECLINED
     event = Event.AGREED if agreed else Event.DECLINED
-    shown = proposal.act.words()
+    shown = proposal.act.summary()
     reason, themselves = proposal.act.reason(), proposal.deciders.themselves
     said = pending_actions.proposal_decided(
         shown,
@@ -137,7 +137,7 @@ async def decide(about: ProposalButton, caller: Caller, *, agreed: bool) -> Answ
     if not await proposals.conclude(
         proposal, state, said, entry, by=caller.person, at=caller.now(), to_asker=to_asker
     ):
-        raise NotNamed("Somebody else has just decided this.")
+        raise UserError("Somebody else has just decided this.")
     caller.desk.outbox_changed()
     if not agreed:
         await _conclude_step(proposal, caller, Outcome(error="Somebody declined it."))
@@ -145,13 +145,13 @@ async def decide(about: ProposalButton, caller: Caller, *, agreed: bool) -> Answ
     return await _carry_out(proposal, caller, asker)
 
 
-async def _carry_out(proposal: Proposal, caller: Caller, asker: Caller) -> Answer | None:
+async def _carry_out(proposal: PendingAction, caller: RequestContext, asker: RequestContext) -> Reply | None:
     """Do what was agreed to, as the one who asked for it."""
     act = proposal.act
     try:
         if proposal.deciders.themselves:
             # They have said that it is them; a second person may be needed all the same.
-            done = await do(act, asker, execution=proposal.execution)
+            done = await run_action(act, asker, execution=proposal.execution)
         else:
             done = await _do_agreed(act, asker, agreed_by=caller.person)
     except Exception as problem:
@@ -166,26 +166,26 @@ async def _carry_out(proposal: Proposal, caller: Caller, asker: Caller) -> Answe
     return done.answer
 
 
-async def _do_agreed(act: Act, asker: Caller, *, agreed_by: str) -> Done:
+async def _do_agreed(act: Act, asker: RequestContext, *, agreed_by: str) -> ActionResult:
     """Do what another person agreed to, who is told what hinders the asker, and not offered what would help only them.
 
-    Raises NotAllowed, NotNamed, ProviderError.
+    Raises PermissionDenied, UserError, ProviderError.
     """
     try:
         # The app may have another name by now, which rules are about; what was agreed to stays as it was shown.
         question = await question_about(await with_current_app(act, asker), asker, asker.channel)
         ruling = await ruling_on(question, asker)
         if ruling.refused is not None:
-            await note(asker, entry_of(Event.REFUSED, act, asker, answer=ruling.refused))
-            raise NotAllowed(await _refusal_for_others(ruling, asker, act.provider))
+            await write_audit_entry(asker, entry_of(Event.REFUSED, act, asker, answer=ruling.refused))
+            raise PermissionDenied(await _refusal_for_others(ruling, asker, act.provider))
         return await do_now(act, asker, agreed_by=agreed_by)
     except NotAMember as problem:
-        raise NotAllowed(ASKER_NOT_A_MEMBER) from problem
+        raise PermissionDenied(ASKER_NOT_A_MEMBER) from problem
     except NotConnected as problem:
-        raise NotAllowed(ASKER_NOT_LINKED.format(provider=act.provider.label)) from problem
+        raise PermissionDenied(ASKER_NOT_LINKED.format(provider=act.provider.label)) from problem
 
 
-async def _refusal_for_others(ruling: Ruling, asker: Caller, provider: Provider) -> str:
+async def _refusal_for_others(ruling: Decision, asker: RequestContext, provider: Provider) -> str:
     """Why the asker may not, in words for somebody else."""
     if ruling.connect is not None:
         return ASKER_NOT_LINKED.format(provider=provider.label)
@@ -194,10 +194,10 @@ async def _refusal_for_others(ruling: Ruling, asker: Caller, provider: Provider)
     return ruling.refused or ""
 
 
-async def _propose(act: Act, caller: Caller, ruling: Ruling, execution: str | None) -> Done:
+async def _propose(act: Act, caller: RequestContext, ruling: Decision, execution: str | None) -> ActionResult:
     details = details_of_proposal(act.full_details())
     if details is None:
-        raise NotNamed(TOO_LONG)
+        raise UserError(TOO_LONG)
     channel = caller.person if ruling.confirm else await _where_to_ask(act.app, caller)
     now = caller.now()
     proposals = caller.desk.storage.proposals
@@ -206,19 +206,19 @@ async def _propose(act: Act, caller: Caller, ruling: Ruling, execution: str | No
         team=caller.team,
         channel=channel,
         asked_by=caller.person,
-        deciders=Deciders(who=ruling.second, themselves=ruling.confirm),
+        deciders=Approvers(who=ruling.second, themselves=ruling.confirm),
         asked_at=now,
         expires_at=now + timedelta(minutes=ruling.minutes),
         execution=execution,
     )
     vault = caller.desk.storage.vault
     if vault is None:
-        raise NotAllowed(str(NoKey()))
+        raise PermissionDenied(str(EncryptionKeyMissing()))
     groups = caller.desk.rulings.groups
     names = [await groups.names(caller.team, who) for who in ruling.second]
     value = ProposalButton(id=proposal.id, seal=vault.sign(signed_text(caller.team, proposal.id)))
     message = pending_actions.proposal(
-        act.words(),
+        act.summary(),
         by=caller.person,
         who=names,
         until=proposal.expires_at,
@@ -231,12 +231,12 @@ async def _propose(act: Act, caller: Caller, ruling: Ruling, execution: str | No
     await proposals.begin(proposal, message, entry_of(Event.PROPOSED, act, asker))
     caller.desk.outbox_changed()
     caller.desk.proposals_changed()
-    said = pending_actions.proposed(act.words(), channel=channel, until=proposal.expires_at)
-    return Done(Answer(said, Audience.ONE_PERSON), waits=True)
+    said = pending_actions.proposed(act.summary(), channel=channel, until=proposal.expires_at)
+    return ActionResult(Reply(said, Visibility.ONE_PERSON), waits=True)
 
 
-async def _where_to_ask(app: App | None, caller: Caller) -> str:
-    """The channel where others can see it: this one, or one that follows the app. Raises NotAllowed."""
+async def _where_to_ask(app: App | None, caller: RequestContext) -> str:
+    """The channel where others can see it: this one, or one that follows the app. Raises PermissionDenied."""
     if caller.channel and not caller.channel.startswith("D"):
         return caller.channel
     subscriptions = caller.desk.storage.subscriptions
@@ -244,35 +244,35 @@ async def _where_to_ask(app: App | None, caller: Caller) -> str:
         here = one.team == caller.team and not one.channel.startswith("D")
         if here and not one.terms.run and is_seen(one, caller.desk.clients.at(one.provider)):
             return one.channel
-    raise NotAllowed(NO_CHANNEL)
+    raise PermissionDenied(NO_CHANNEL)
 
 
-async def _open(about: ProposalButton, caller: Caller) -> Proposal:
+async def _open(about: ProposalButton, caller: RequestContext) -> PendingAction:
     vault = caller.desk.storage.vault
     if vault is None or not vault.is_signed(signed_text(caller.team, about.id), about.seal):
-        raise NotNamed("This button is not one of mine, or is too old. Ask for it again.")
+        raise UserError("This button is not one of mine, or is too old. Ask for it again.")
     try:
         proposal = await caller.desk.storage.proposals.find_open(caller.team, about.id)
-    except CannotOpen as problem:
-        raise NotNamed("I can't read any more what this was about. Ask for it again.") from problem
+    except DecryptionError as problem:
+        raise UserError("I can't read any more what this was about. Ask for it again.") from problem
     if proposal is not None and not proposal.bound:
-        raise NotNamed("This was asked for before I was updated. Ask for it again.")
+        raise UserError("This was asked for before I was updated. Ask for it again.")
     if proposal is None:
-        raise NotNamed("This was decided already, or its time has run out.")
+        raise UserError("This was decided already, or its time has run out.")
     if proposal.expires_at <= caller.now():
-        raise NotNamed("Its time has run out. Ask for it again.")
+        raise UserError("Its time has run out. Ask for it again.")
     return proposal
 
 
-async def _check_decider(proposal: Proposal, caller: Caller) -> None:
-    """Whether this person may decide it. Raises NotAllowed, and writes the refusal down."""
+async def _check_decider(proposal: PendingAction, caller: RequestContext) -> None:
+    """Whether this person may decide it. Raises PermissionDenied, and writes the refusal down."""
     problem = await _why_not(proposal, caller)
     if problem is not None:
-        await note(caller, entry_of(Event.REFUSED, proposal.act, caller, answer=problem))
-        raise NotAllowed(problem)
+        await write_audit_entry(caller, entry_of(Event.REFUSED, proposal.act, caller, answer=problem))
+        raise PermissionDenied(problem)
 
 
-async def _why_not(proposal: Proposal, caller: Caller) -> str | None:
+async def _why_not(proposal: PendingAction, caller: RequestContext) -> str | None:
     mine = caller.person == proposal.asked_by
     if proposal.deciders.themselves:
         return None if mine else "Only the person in whose name it would be done can say yes or no."
@@ -286,7 +286,7 @@ async def _why_not(proposal: Proposal, caller: Caller) -> str | None:
         # Nobody agrees to what they may not see.
         try:
             act = await with_current_app(act, caller)
-        except NotNamed as problem:
+        except UserError as problem:
             return str(problem)
     ruling = await ruling_on(await question_about(act, _asker(proposal, caller), proposal.channel), caller)
     if ruling.refused is not None:
@@ -301,7 +301,7 @@ async def _why_not(proposal: Proposal, caller: Caller) -> str | None:
     return None
 
 
-async def _is_same_there(proposal: Proposal, caller: Caller, provider: Provider) -> bool:
+async def _is_same_there(proposal: PendingAction, caller: RequestContext, provider: Provider) -> bool:
     """Whether one person with two accounts in Slack would agree with themselves."""
     accounts = caller.storage.accounts
     one = await accounts.find(proposal.asked_by, provider)
@@ -309,15 +309,15 @@ async def _is_same_there(proposal: Proposal, caller: Caller, provider: Provider)
     return one is not None and other is not None and one.provider_user == other.provider_user
 
 
-def _asker(proposal: Proposal, caller: Caller) -> Caller:
+def _asker(proposal: PendingAction, caller: RequestContext) -> RequestContext:
     """The one who asked, as if they did it now."""
     channel = "" if proposal.deciders.themselves else proposal.channel
-    return Caller(desk=caller.desk, person=proposal.asked_by, team=proposal.team, channel=channel)
+    return RequestContext(desk=caller.desk, person=proposal.asked_by, team=proposal.team, channel=channel)
 
 
-async def _say_it_failed(proposal: Proposal, caller: Caller, problem: str) -> None:
+async def _say_it_failed(proposal: PendingAction, caller: RequestContext, problem: str) -> None:
     said: Message = pending_actions.proposal_failed(
-        proposal.act.words(),
+        proposal.act.summary(),
         by=proposal.asked_by,
         decided_by=caller.person,
         problem=problem,
@@ -327,7 +327,7 @@ async def _say_it_failed(proposal: Proposal, caller: Caller, problem: str) -> No
     caller.desk.outbox_changed()
 
 
-async def _conclude_step(proposal: Proposal, caller: Caller, outcome: Outcome) -> None:
+async def _conclude_step(proposal: PendingAction, caller: RequestContext, outcome: Outcome) -> None:
     if proposal.execution is not None:
         await caller.desk.storage.steps.conclude(proposal.team, proposal.execution, outcome)
         caller.desk.steps_changed()

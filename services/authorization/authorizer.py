@@ -8,24 +8,24 @@ import structlog
 
 from domain.access_policy import (
     DEFAULT_MINUTES,
-    Allow,
+    AccessRequest,
+    AllowRule,
+    ApprovalRule,
     Part,
     Permission,
-    Protect,
-    Question,
+    Principals,
     Requirement,
     Verdict,
-    Who,
     judge,
 )
-from domain.build import Frozen
+from domain.build import FrozenModel
 from domain.provider import Provider
 from services.accounts.provider_clients import Clients
 from services.accounts.user_tokens import BROKEN
-from services.authorization.user_groups import Groups
+from services.authorization.user_groups import UserGroups
 from services.slack.errors import SlackCallFailed
 from services.slack.workspace_members import MembershipUnknown
-from storage.repositories import Storage
+from storage.repositories import Repositories
 
 log = structlog.get_logger()
 
@@ -67,7 +67,7 @@ _DOING = {
 }
 
 
-class Person(Frozen):
+class Requester(FrozenModel):
     """Whoever wants to do something. `vouched`: Slack itself says that it is them."""
 
     team: str
@@ -75,7 +75,7 @@ class Person(Frozen):
     vouched: bool = True
 
 
-class Ruling(Frozen):
+class Decision(FrozenModel):
     """May they? `refused` says why not, and who may; `connect`: at which provider an account of their own is missing;
     `off`: a rule of an admin could turn it on. `second` holds those who must agree, one of each, within so many
     minutes. `confirm`: they may, but only if they say themselves that it is them.
@@ -84,20 +84,20 @@ class Ruling(Frozen):
     refused: str | None = None
     connect: Provider | None = None
     off: bool = False
-    second: tuple[Who, ...] = ()
+    second: tuple[Principals, ...] = ()
     minutes: int = 0
     confirm: bool = False
 
 
-class Rulings:
+class Authorizer:
     """Asks the operator's rules and those of the workspace."""
 
     def __init__(
         self,
-        rules: Sequence[Allow | Protect],
-        storage: Storage,
+        rules: Sequence[AllowRule | ApprovalRule],
+        storage: Repositories,
         clients: Clients,
-        groups: Groups,
+        groups: UserGroups,
     ) -> None:
         self._rules = tuple(rules)
         self._storage = storage
@@ -105,11 +105,11 @@ class Rulings:
         self._members = clients.members
         self.groups = groups
 
-    def operators(self, team: str) -> tuple[Allow | Protect, ...]:
+    def operators(self, team: str) -> tuple[AllowRule | ApprovalRule, ...]:
         """The operator's rules for a workspace."""
         return tuple(rule for rule in self._rules if rule.counts_in(team))
 
-    async def verdicts(self, questions: Sequence[Question], team: str) -> list[Verdict]:
+    async def verdicts(self, questions: Sequence[AccessRequest], team: str) -> list[Verdict]:
         """Return what the operator's rules and the workspace's say to each question.
 
         `of` enforces it and `policy` shows it: there is no other way from rules to an answer.
@@ -119,31 +119,31 @@ class Rulings:
         here = [one.model_copy(update={"workspace": team}) for one in questions]
         return [judge(operators, of_workspace, one) for one in here]
 
-    async def of(self, question: Question, person: Person) -> Ruling:
+    async def of(self, question: AccessRequest, person: Requester) -> Decision:
         """Whether this person may do this, here and now. What can't be found out counts as no."""
         if not person.team:
-            return Ruling(refused=NO_WORKSPACE)
+            return Decision(refused=NO_WORKSPACE)
         if person.id and (problem := await self._members.refusal(person.team, person.id)) is not None:
-            return Ruling(refused=problem)
+            return Decision(refused=problem)
         provider = question.provider or Provider.BITRISE
         if (problem := await self._not_linked(person, provider)) is not None:
-            return Ruling(refused=problem, connect=provider if person.id else None)
+            return Decision(refused=problem, connect=provider if person.id else None)
         [verdict] = await self.verdicts([question], person.team)
         if verdict.off:
-            return Ruling(refused=_off(question, verdict), off=not verdict.operators_alone)
+            return Decision(refused=_off(question, verdict), off=not verdict.operators_alone)
         for requirements, whose in ((verdict.operators, OPERATORS), (verdict.admins, ADMINS)):
             for one in requirements:
                 if not await self.includes(one.who, person):
-                    return Ruling(
+                    return Decision(
                         refused=await self._refusal(question, one, whose, requirements, person.team)
                     )
         # Whom a workflow's step names has not said so themselves, whoever's token it would be done with.
         confirm = not person.vouched and bool(person.id)
         # Whose word is asked for has no longer than whoever agrees after them.
         minutes = min(verdict.minutes, DEFAULT_MINUTES) if confirm else verdict.minutes
-        return Ruling(second=verdict.agreeing, minutes=minutes, confirm=confirm)
+        return Decision(second=verdict.agreeing, minutes=minutes, confirm=confirm)
 
-    async def includes(self, who: Who, person: Person) -> bool:
+    async def includes(self, who: Principals, person: Requester) -> bool:
         """Whether the person is meant. Where Slack does not say who is in a group, nobody is."""
         if who.everyone or person.id in who.people:
             return True
@@ -153,7 +153,7 @@ class Rulings:
             log.warning("groups.unknown", team=person.team, reason=error.reason)
             return False
 
-    async def _not_linked(self, person: Person, provider: Provider) -> str | None:
+    async def _not_linked(self, person: Requester, provider: Provider) -> str | None:
         if person.id:
             account = await self._clients.at(provider).account_of(person.team, person.id)
             if account is not None:
@@ -167,7 +167,7 @@ class Rulings:
 
     async def _refusal(
         self,
-        question: Question,
+        question: AccessRequest,
         missing: Requirement,
         whose: str,
         requirements: Sequence[Requirement],
@@ -180,7 +180,7 @@ class Rulings:
         return " ".join([f"{who} may {what}{of}{where}; {whose}.", *_explain(requirements, question)])
 
 
-def _off(question: Question, verdict: Verdict) -> str:
+def _off(question: AccessRequest, verdict: Verdict) -> str:
     off = OFF.format(
         what=_DOING[question.permission],
         permission=question.permission,
@@ -190,7 +190,7 @@ def _off(question: Question, verdict: Verdict) -> str:
     return " ".join([off, *named, *_explain(verdict.requirements, question)])
 
 
-def _explain(requirements: Sequence[Requirement], question: Question) -> list[str]:
+def _explain(requirements: Sequence[Requirement], question: AccessRequest) -> list[str]:
     """Why rules hold that may not be about it at all, and how that is helped."""
     unknown = frozenset[Part]().union(*(one.unknown for one in requirements))
     said = [NO_CHANNEL_KNOWN] if Part.CHANNEL in unknown else []

@@ -9,7 +9,7 @@ from typing import TypeVar
 import structlog
 from slack_sdk.web.async_client import AsyncWebClient
 
-from domain.access_policy import Who
+from domain.access_policy import Principals
 from services.slack.errors import SlackCallFailed
 
 log = structlog.get_logger()
@@ -23,7 +23,7 @@ MOST_REMEMBERED = 1000
 MOST_NAMED = 5
 
 
-class Groups:
+class UserGroups:
     """Asked of Slack, and remembered for a moment."""
 
     def __init__(self, slack: Callable[[str], AsyncWebClient], *, clock: Callable[[], datetime]) -> None:
@@ -64,7 +64,7 @@ class Groups:
         except SlackCallFailed:
             return person
 
-    async def names(self, team: str, who: Who) -> str:
+    async def names(self, team: str, who: Principals) -> str:
         """The people and groups by name, as text that can follow "only"."""
         if who.everyone:
             return "everyone with a linked account"

@@ -7,19 +7,19 @@ from typing import Any
 
 from domain.commands import command_line
 from domain.commands.command_line import Surface
-from domain.commands.parser import Grammar
+from domain.commands.parser import CommandParser
 from domain.commands.shared_commands import (
     Command,
     Connect,
     Disconnect,
     Help,
+    ListAccessRules,
     ListApps,
     ListBuilds,
     ListPipelines,
     ShowAudit,
     ShowBuild,
     ShowPipeline,
-    ShowPolicy,
     Status,
     Subscribe,
     Subscriptions,
@@ -40,25 +40,25 @@ from services.features.apps import commands as app_commands
 from services.features.audit_log import commands as audit_log_commands
 from services.features.subscriptions import commands as subscription_commands
 from services.features.subscriptions import explain
-from services.request.context import Answer, Caller
+from services.request.context import Reply, RequestContext
 from services.request.provider_check import check_set_up
 
-Own = Callable[[Any, Caller], Awaitable[Answer | None]]
-Alike = Callable[[Any, Caller, Provider], Awaitable[Answer | None]]
+Own = Callable[[Any, RequestContext], Awaitable[Reply | None]]
+Alike = Callable[[Any, RequestContext, Provider], Awaitable[Reply | None]]
 
 
-async def _help(ask: Help, _caller: Caller, provider: Provider) -> Answer:
-    return Answer(notices.help_message(ask.topic, command_line.grammar_of(provider)))
+async def _help(ask: Help, _caller: RequestContext, provider: Provider) -> Reply:
+    return Reply(notices.help_message(ask.topic, command_line.grammar_of(provider)))
 
 
-async def _subscribe(ask: Subscribe, caller: Caller, provider: Provider) -> Answer | None:
+async def _subscribe(ask: Subscribe, caller: RequestContext, provider: Provider) -> Reply | None:
     asks = ask == Subscribe() and bool(caller.trigger_id)
     if asks and await open_forms.open_subscribe_for_some(caller, provider):
         return None
     return await subscription_commands.subscribe(ask, caller, provider)
 
 
-async def _use(ask: UseApp, caller: Caller, provider: Provider) -> Answer | None:
+async def _use(ask: UseApp, caller: RequestContext, provider: Provider) -> Reply | None:
     if ask.app or not caller.trigger_id:
         return await app_commands.use_app(ask, caller, provider)
     await open_forms.open_choose_app(caller, provider)
@@ -75,7 +75,7 @@ _ALIKE: Mapping[type[Any], Alike] = {
     Connect: account_commands.connect,
     Disconnect: account_commands.disconnect,
     WhoAmI: account_commands.who_am_i,
-    ShowPolicy: access_rule_commands.show,
+    ListAccessRules: access_rule_commands.show,
     ShowAudit: audit_log_commands.show,
 }
 _OWN: Mapping[Provider, Mapping[type[Any], Own]] = {
@@ -108,20 +108,22 @@ _FOR_OUTSIDERS: Mapping[Provider, tuple[type[Any], ...]] = {
 _WITHOUT_A_TOKEN = (Help, Subscriptions, Unsubscribe, Disconnect)
 
 
-async def answer(text: str, caller: Caller, *, surface: Surface, grammar: Grammar) -> Answer | None:
+async def parse_and_dispatch(
+    text: str, caller: RequestContext, *, surface: Surface, grammar: CommandParser
+) -> Reply | None:
     """The answer to what a person typed; None where the answer was a message of its own.
 
     Raises TypedToken, CommandError and whatever `respond` does; `services.request.error_messages` puts it into words.
     """
     await check_words(text, caller)
     command = command_line.parse(text, surface=surface, grammar=grammar)
-    return await respond(command, caller, grammar.provider)
+    return await dispatch(command, caller, grammar.provider)
 
 
-async def respond(command: Command, caller: Caller, provider: Provider) -> Answer | None:
+async def dispatch(command: Command, caller: RequestContext, provider: Provider) -> Reply | None:
     """The answer to a command at a provider.
 
-    Raises NotNamed, NotAllowed, NotAMember, UnknownApp, AmbiguousApp or ProviderError.
+    Raises UserError, PermissionDenied, NotAMember, UnknownApp, AmbiguousApp or ProviderError.
     """
     if not isinstance(command, _FOR_OUTSIDERS.get(provider, ())):
         await caller.check_belongs()
@@ -132,6 +134,6 @@ async def respond(command: Command, caller: Caller, provider: Provider) -> Answe
     return await _OWN[provider][type(command)](command, caller)
 
 
-def answered(provider: Provider) -> frozenset[type[Any]]:
+def handled_commands(provider: Provider) -> frozenset[type[Any]]:
     """The commands that are answered at a provider."""
     return frozenset(_ALIKE) | frozenset(_OWN[provider])

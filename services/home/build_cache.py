@@ -12,8 +12,8 @@ import structlog
 from domain.build import Build
 from domain.errors import ProviderError
 from domain.provider import Provider
-from providers.bitrise.api.client import Bitrise
-from storage.repositories import Storage
+from providers.bitrise.api.client import BitriseClient
+from storage.repositories import Repositories
 
 log = structlog.get_logger()
 
@@ -23,7 +23,7 @@ _OPEN = 0
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class RecentBuilds:
     """What runs, and the latest builds. `whole`: of all apps that the token sees, else of those that are followed."""
 
     running: Sequence[Build]
@@ -31,17 +31,19 @@ class Snapshot:
     whole: bool
 
 
-class Overview:
+class RecentBuildsCache:
     """Two small requests at most every few seconds, however many people look."""
 
-    def __init__(self, bitrise: Bitrise, storage: Storage, *, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, bitrise: BitriseClient, storage: Repositories, *, clock: Callable[[], datetime]
+    ) -> None:
         self._bitrise = bitrise
         self._storage = storage
         self._clock = clock
         self._reading = asyncio.Lock()
-        self._kept: tuple[datetime, Snapshot] | None = None
+        self._kept: tuple[datetime, RecentBuilds] | None = None
 
-    async def read(self) -> Snapshot:
+    async def read(self) -> RecentBuilds:
         """The builds as they are now, or were a moment ago."""
         async with self._reading:
             if self._kept is None or self._clock() - self._kept[0] > FRESH:
@@ -52,15 +54,15 @@ class Overview:
         """Something has changed: the next to look reads anew."""
         self._kept = None
 
-    async def _read(self) -> Snapshot:
+    async def _read(self) -> RecentBuilds:
         try:
             running = [build for build in await self._page(_OPEN) if not build.ended]
-            return Snapshot(running, await self._page(None), whole=True)
+            return RecentBuilds(running, await self._page(None), whole=True)
         except ProviderError as problem:
             # Not every token may list all builds, and Bitrise may be away: what was watched is known all the same.
             log.info("overview.followed_only", reason=str(problem))
             watching = self._storage.watching
-            return Snapshot(
+            return RecentBuilds(
                 await watching.open_builds(Provider.BITRISE),
                 await watching.latest(Provider.BITRISE, LATEST),
                 whole=False,

@@ -14,19 +14,19 @@ import structlog
 from aiolimiter import AsyncLimiter
 
 from domain.build import App, Build
-from domain.build_author import Names, wrote
+from domain.build_author import NameDirectory, wrote
 from domain.errors import NotConnected, ProviderError
 from domain.message import Block
 from domain.provider import Provider
 from messages import home
 from messages.home import MOST_OF_MINE, MOST_RUNNING, HomeContent, PlacedSubscription
-from messages.profile_form import Wishes
-from services.container import Desk
+from messages.profile_form import ProfileForm
+from services.container import Services
 from services.features.accounts import commands
 from services.features.subscriptions import commands as subscription_commands
 from services.request import user_channels
 from services.request.app_visibility import FRESH_TO_SHOW, followed_in
-from services.request.context import Caller
+from services.request.context import RequestContext
 from services.request.user_channels import Places
 from services.slack.errors import SlackCallFailed
 from services.slack.workspace_members import MembershipUnknown, NotAMember
@@ -48,7 +48,7 @@ SHORTEST_SECONDS = 2.0
 PROGRESS_SECONDS = 30.0
 
 
-class HomeNews:
+class HomeEvents:
     """What may have changed on Homes since they were last drawn; whoever changes something says so here."""
 
     def __init__(self) -> None:
@@ -91,7 +91,7 @@ class HomeNews:
 class OpenHome:
     """A Home that somebody may be looking at."""
 
-    caller: Caller
+    caller: RequestContext
     at: datetime
     places: tuple[datetime, Places] | None = None
     shown: str = ""
@@ -102,10 +102,12 @@ class OpenHome:
         return self.at > now - (OPEN_FOR_PROGRESS if self.running else OPEN_FOR)
 
 
-class Homes:
+class HomeRefresher:
     """Draws Homes; `run` keeps the open ones up to date until it is stopped."""
 
-    def __init__(self, desk: Desk, news: HomeNews, *, progress_seconds: float = PROGRESS_SECONDS) -> None:
+    def __init__(
+        self, desk: Services, news: HomeEvents, *, progress_seconds: float = PROGRESS_SECONDS
+    ) -> None:
         self._desk = desk
         self._news = news
         self._open: dict[tuple[str, str], OpenHome] = {}
@@ -116,7 +118,7 @@ class Homes:
         self._stopping = False
         self._running = asyncio.Event()
 
-    async def opened(self, caller: Caller) -> None:
+    async def opened(self, caller: RequestContext) -> None:
         """Somebody looks at their Home. Raises SlackCallFailed."""
         key = (caller.team, caller.person)
         opened = self._open[key] = OpenHome(caller, self._desk.clock())
@@ -125,7 +127,7 @@ class Homes:
         await self._publish(opened)
         self._note_running(opened)
 
-    def left(self, caller: Caller) -> None:
+    def left(self, caller: RequestContext) -> None:
         """Somebody went to another tab."""
         self._open.pop((caller.team, caller.person), None)
 
@@ -226,7 +228,7 @@ class Homes:
         direct = where.direct
         visible, apps_problem = await self._visible(caller, found)
         person = await caller.storage.people.find(caller.person)
-        known = Names(
+        known = NameDirectory(
             caller.team, {caller.person: frozenset(one for one in (person.name, person.email) if one)}
         )
         mine = [
@@ -235,7 +237,7 @@ class Homes:
         all_running = [build for build in snapshot.running if _seen(build, visible)]
         running = all_running[:MOST_RUNNING]
         return HomeContent(
-            wishes=Wishes(
+            wishes=ProfileForm(
                 name=person.name,
                 mention=person.mention,
                 ends=direct is not None and any(one.app is None and one.channel == direct for one in found),
@@ -268,7 +270,7 @@ class Homes:
         )
 
     async def _visible(
-        self, caller: Caller, found: Sequence[Subscription]
+        self, caller: RequestContext, found: Sequence[Subscription]
     ) -> tuple[frozenset[str] | None, ProviderError | None]:
         """The apps whose builds the person may see here, None: all that the bot sees; and why some are missing."""
         missing = None

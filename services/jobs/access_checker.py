@@ -9,21 +9,21 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from domain.audit_log import Entry, Event, Personal
-from domain.errors import BadToken, NoAccess, NotConnected, NotFound, ProviderError
+from domain.audit_log import AuditEntry, Event, PersonalFields
+from domain.errors import Forbidden, InvalidToken, NotConnected, NotFound, ProviderError
 from domain.provider import Provider
 from domain.recipient import Recipient
 from messages import subscriptions as message_subscriptions
-from services.container import Desk
+from services.container import Services
 from services.features.accounts import commands
 from services.features.subscriptions import commands as subscription_commands
 from services.features.subscriptions.scope import followed_around, own_scope
 from services.request.app_visibility import PATIENCE
-from services.request.context import Caller
+from services.request.context import RequestContext
 from services.slack.errors import SlackCallFailed
 from services.slack.workspace_members import MembershipUnknown, NotAMember
 from storage.accounts import Account
-from storage.subscriptions import Scope, SeenAs, Subscription
+from storage.subscriptions import AccessSource, Scope, Subscription
 
 log = structlog.get_logger()
 
@@ -41,10 +41,10 @@ SLACK_SILENT = "Slack has not said for a day in which channels the one who made 
 UNFOLLOWED = "no channel that its maker is in follows the app any more, and they have linked no account"
 
 
-class Sight:
+class AccessChecker:
     """Asks the provider with each maker's own token, each once in `every`; `run` goes on until stopped."""
 
-    def __init__(self, desk: Desk, changed: asyncio.Event, *, every: timedelta = EVERY) -> None:
+    def __init__(self, desk: Services, changed: asyncio.Event, *, every: timedelta = EVERY) -> None:
         self._desk = desk
         self._changed = changed
         self._every = every
@@ -112,7 +112,7 @@ class Sight:
 
     async def _ask(self, one: Subscription, now: datetime, account: Account | None) -> None:
         """Ask what its maker sees, and note it. Raises ProviderError where that can't be said now."""
-        bots = one.scope.seen_as is SeenAs.SERVICE
+        bots = one.scope.seen_as is AccessSource.SERVICE
         if account is None or (bots and not account.works):
             if bots:
                 await self._ask_for_bots(one, now, account)
@@ -122,7 +122,7 @@ class Sight:
         own = self._desk.clients.at(one.provider).of(one.team, one.created_by).apps
         try:
             scope = await own_scope(own, one.app)
-        except (NotFound, NoAccess):
+        except (NotFound, Forbidden):
             if bots and not one.channel.startswith("D"):
                 await self._note(one, now, account, one.scope)
             else:
@@ -131,7 +131,7 @@ class Sight:
             await self._doubt(one, now, account, MEMBER_UNKNOWN)
         except NotAMember:
             await self._stop(one, now, account, GONE)
-        except (NotConnected, BadToken):
+        except (NotConnected, InvalidToken):
             await self._doubt(one, now, account, REFUSED)
         else:
             # From now on it shows what they see, also if the bot's token acted for all when it was made.
@@ -146,7 +146,7 @@ class Sight:
         if not one.channel.startswith("D"):
             await self._note(one, now, account, one.scope)
             return
-        maker = Caller(desk=self._desk, person=one.created_by, team=one.team, channel="")
+        maker = RequestContext(desk=self._desk, person=one.created_by, team=one.team, channel="")
         try:
             followed = await followed_around(maker, one.provider)
         except SlackCallFailed as error:
@@ -197,10 +197,10 @@ class Sight:
         if one.terms.run:
             self._desk.outbox_changed()  # nobody has subscribed to anything: its message says so
             return
-        entry = Entry(
+        entry = AuditEntry(
             event=Event.DONE,
             act="stop_subscription",
-            personal=Personal(person=one.created_by),
+            personal=PersonalFields(person=one.created_by),
             channel=one.channel,
             app=one.app.slug if one.app is not None else "",
             about={"subscription": str(one.number)},
@@ -230,7 +230,7 @@ class Sight:
         for team, person in await self._desk.storage.accounts_to_check(now - timedelta(days=1), AT_ONCE):
             if team in silent:
                 continue
-            caller = Caller(desk=self._desk, person=person, team=team, channel="")
+            caller = RequestContext(desk=self._desk, person=person, team=team, channel="")
             try:
                 user = (await caller.slack.users_info(user=person)).get("user") or {}
             except SlackCallFailed as error:

@@ -14,11 +14,11 @@ from typing import Protocol
 
 import structlog
 
-from domain.audit_log import Tampered
+from domain.audit_log import ChainBroken
 from storage.audit_anchor_lines import AnchorAddress, AnchorEvent, AnchorLine, digest_of, read_line
 from storage.audit_register import count_waiting, forget_sent, read_register, set_anchor, waiting_lines
 from storage.database import Database
-from storage.encryption import Vault
+from storage.encryption import SecretBox
 
 log = structlog.get_logger()
 
@@ -237,7 +237,7 @@ class AnchorWriter:
         """Say where the file and the database do not know the same; and pass over what was written before a kill."""
         try:
             register = await self._database.read(read_register)
-        except Tampered as problem:
+        except ChainBroken as problem:
             log.error("audit.not_well", reason=str(problem))
             return
         lines = await self._database.read(waiting_lines)
@@ -261,11 +261,11 @@ class AnchorWriter:
 
 
 async def use_anchor(
-    database: Database, vault: Vault | None, address: AnchorAddress | None, clock: Callable[[], datetime]
+    database: Database, vault: SecretBox | None, address: AnchorAddress | None, clock: Callable[[], datetime]
 ) -> None:
     """Let the database make lines for this anchor from now on, or for none."""
     name = address.fingerprint if address is not None else ""
     try:
         await database.write(lambda db: set_anchor(db, vault, name, clock()))
-    except Tampered as problem:
+    except ChainBroken as problem:
         log.error("audit.not_well", reason=str(problem), check="buildbell audit --verify")

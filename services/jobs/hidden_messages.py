@@ -19,7 +19,7 @@ AGAIN_SECONDS = 5.0
 TakeAway = Callable[[], Awaitable[bool]]
 
 
-class Vanishing:
+class MessageExpiry:
     """Takes each away when its time is over; `run` goes on until stopped, and then takes away what is left.
 
     Where it is, only this process knows: what was secret once must not be found in the database.

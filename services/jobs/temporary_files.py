@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import structlog
 
-from services.container import Desk
+from services.container import Services
 from services.slack.errors import SlackCallFailed
 
 log = structlog.get_logger()
@@ -18,10 +18,10 @@ AGAIN_SECONDS = 10.0
 _GONE = frozenset({"file_not_found", "file_deleted"})
 
 
-class Passing:
+class TemporaryFileCleanup:
     """Deletes them, after a restart too; `run` goes on until stopped."""
 
-    def __init__(self, desk: Desk, changed: asyncio.Event) -> None:
+    def __init__(self, desk: Services, changed: asyncio.Event) -> None:
         self._desk = desk
         self._changed = changed
         self._stopping = False

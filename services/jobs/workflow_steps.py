@@ -10,21 +10,21 @@ from typing import Any
 
 import structlog
 
-from domain.build import App, Build, State
+from domain.build import App, Build, BuildState
 from domain.errors import NotConnected, NotFound, ProviderError
 from domain.provider import Provider
 from domain.redaction.redactor import redact
-from services.container import Desk
+from services.container import Services
 from services.request.app_visibility import VisibleApps
 from services.slack.errors import NOT_SENT, RATE_LIMITED, UNCLEAR, SlackCallFailed
-from storage.workflow_steps import Outcome, Wait
+from storage.workflow_steps import Outcome, WaitingStep
 
 log = structlog.get_logger()
 
 LOOK_SECONDS = 15.0
 AGAIN_SECONDS = 3.0
 AT_ONCE = 20
-SUCCESSES = (State.SUCCEEDED, State.ABORTED_WITH_SUCCESS)
+SUCCESSES = (BuildState.SUCCEEDED, BuildState.ABORTED_WITH_SUCCESS)
 # Slack's own trouble: it may take it later.
 _LATER = UNCLEAR | {
     NOT_SENT,
@@ -36,10 +36,10 @@ _LATER = UNCLEAR | {
 }
 
 
-class Waiting:
+class WorkflowStepCompletion:
     """Looks at what is waited for when the watcher has found something, else now and then; owes nothing for long."""
 
-    def __init__(self, desk: Desk, news: asyncio.Event) -> None:
+    def __init__(self, desk: Services, news: asyncio.Event) -> None:
         self._desk = desk
         self._news = news
         self._began: datetime = desk.clock()
@@ -70,7 +70,7 @@ class Waiting:
             words = "I was stopped in the middle of this step. Look in Bitrise whether it was done."
             await self._desk.storage.steps.conclude(team, execution, Outcome(error=words))
 
-    async def _see_to(self, wait: Wait) -> None:
+    async def _see_to(self, wait: WaitingStep) -> None:
         try:
             outcome = await self._look(wait)
         except ProviderError as problem:
@@ -82,7 +82,7 @@ class Waiting:
             if outcome is not None:
                 await self._desk.storage.steps.conclude(wait.team, wait.execution, outcome)
 
-    async def _look(self, wait: Wait) -> Outcome | None:
+    async def _look(self, wait: WaitingStep) -> Outcome | None:
         try:
             build = await self._build(wait)
         except NotFound:
@@ -99,11 +99,11 @@ class Waiting:
             return Outcome(error=f"Build {build.label} has not ended within the time that was given.")
         return None
 
-    def _visible(self, wait: Wait) -> VisibleApps:
+    def _visible(self, wait: WaitingStep) -> VisibleApps:
         """What workflows of its workspace may see."""
         return VisibleApps(self._desk.clients.bitrise, self._desk.storage.of(wait.team), "", None)
 
-    async def _build(self, wait: Wait) -> Build:
+    async def _build(self, wait: WaitingStep) -> Build:
         seen = await self._desk.storage.watching.build(Provider.BITRISE, wait.build_slug)
         if seen is not None and seen.build.ended:
             return seen.build

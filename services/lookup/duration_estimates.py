@@ -10,9 +10,9 @@ import structlog
 from domain.build import Build
 from domain.duration_estimate import MOST_SUCCESSES, usual_time
 from domain.errors import ProviderError
-from providers.bitrise.api.client import Bitrise
+from providers.bitrise.api.client import BitriseClient
 from providers.bitrise.api.requests import BuildQuery
-from storage.repositories import Storage
+from storage.repositories import Repositories
 
 log = structlog.get_logger()
 
@@ -21,10 +21,12 @@ MOST_REMEMBERED = 500
 _SUCCESS = 1
 
 
-class UsualTimes:
+class DurationEstimates:
     """From what was watched where that is enough, else from Bitrise, whose answer is kept for a while."""
 
-    def __init__(self, bitrise: Bitrise, storage: Storage, *, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, bitrise: BitriseClient, storage: Repositories, *, clock: Callable[[], datetime]
+    ) -> None:
         self._bitrise = bitrise
         self._storage = storage
         self._clock = clock

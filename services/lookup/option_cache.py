@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 from domain.errors import ProviderError
-from services.accounts.provider_clients import ClientsAt, Read
+from services.accounts.provider_clients import ProviderClients, Read
 
 log = structlog.get_logger()
 
@@ -20,7 +20,7 @@ PATIENCE_SECONDS = 2.0
 MOST_REMEMBERED = 500
 
 
-class Choices:
+class OptionCache:
     """Read when somebody opens a list, with their own token, and kept for the keys that follow: for them alone.
 
     Not everybody who may see an app may see its configuration. `whose` is their workspace and who they are there.
@@ -34,20 +34,26 @@ class Choices:
         """The app is gone from the workspace."""
         self._kept = {key: one for key, one in self._kept.items() if key[0] != team}
 
-    async def branches(self, at: ClientsAt[Any], app_slug: str, *, whose: tuple[str, str]) -> Sequence[str]:
+    async def branches(
+        self, at: ProviderClients[Any], app_slug: str, *, whose: tuple[str, str]
+    ) -> Sequence[str]:
         """The app's branches; none where the provider does not say in time."""
         return await self._names("branches", at, app_slug, whose, at.branches(*whose))
 
-    async def workflows(self, at: ClientsAt[Any], app_slug: str, *, whose: tuple[str, str]) -> Sequence[str]:
+    async def workflows(
+        self, at: ProviderClients[Any], app_slug: str, *, whose: tuple[str, str]
+    ) -> Sequence[str]:
         """The app's workflows, or whatever the provider runs in their place."""
         return await self._names("workflows", at, app_slug, whose, at.workflows(*whose))
 
-    async def pipelines(self, at: ClientsAt[Any], app_slug: str, *, whose: tuple[str, str]) -> Sequence[str]:
+    async def pipelines(
+        self, at: ProviderClients[Any], app_slug: str, *, whose: tuple[str, str]
+    ) -> Sequence[str]:
         """The app's pipelines; none where the token may not read them."""
         return await self._names("pipelines", at, app_slug, whose, at.pipelines(*whose))
 
     async def _names(
-        self, what: str, at: ClientsAt[Any], app_slug: str, whose: tuple[str, str], ways: Sequence[Read]
+        self, what: str, at: ProviderClients[Any], app_slug: str, whose: tuple[str, str], ways: Sequence[Read]
     ) -> Sequence[str]:
         """What all ways of asking say, each name once."""
         found = await asyncio.gather(

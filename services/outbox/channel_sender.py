@@ -15,32 +15,32 @@ from slack_sdk.web.async_client import AsyncWebClient
 from domain.message import Message
 from domain.provider import Provider
 from domain.recipient import Recipient
-from messages.kit.message_state import ThreadNote
+from messages.kit.message_state import ThreadState
 from services.outbox.delivery import (
     ChannelClosed,
-    Gone,
-    InDoubt,
-    Later,
-    NotLetIn,
+    Delivered,
+    Destination,
+    MessageGone,
+    NotInChannel,
     Outcome,
-    Place,
+    OutcomeUnknown,
     Refused,
-    Told,
+    RetryLater,
     post,
     update,
 )
-from services.outbox.delivery_metrics import Counts
-from services.outbox.direct_messages import Addresses
+from services.outbox.delivery_metrics import DeliveryMetrics
+from services.outbox.direct_messages import DirectMessages
 from services.outbox.edit_pace import EditPace, Urgency
-from services.outbox.lost_channel import give_up
-from services.outbox.message_key import Kind, kind_of, told_of
-from services.outbox.planner import FLOOD_WINDOW, OUTAGE_WINDOW, Facts, Plan, plan, subjects_needed
+from services.outbox.lost_channel import stop_subscriptions
+from services.outbox.message_key import MessageKind, kind_of, told_of
+from services.outbox.planner import FLOOD_WINDOW, OUTAGE_WINDOW, Plan, PlanContext, plan, subjects_needed
 from services.outbox.progress import Progress
-from services.outbox.rate_limits import Limits
-from services.outbox.reconciliation import Found, Missing, Unreadable, look_back
+from services.outbox.rate_limits import RateLimits
+from services.outbox.reconciliation import Found, Missing, Unreadable, find_posted
 from services.outbox.renderer import render
 from storage.outbox import Notification
-from storage.repositories import Storage
+from storage.repositories import Repositories
 from storage.slack_messages import MessageStatus, NewMessage, SlackMessage
 
 log = structlog.get_logger()
@@ -51,10 +51,10 @@ BURST = 4
 SHORT_PAUSE = 1.0
 LONG_PAUSE = 60.0
 CALLS_AT_ONCE = 50
-_ROLLING = (Kind.FLOOD, Kind.OUTAGE)
+_ROLLING = (MessageKind.FLOOD, MessageKind.OUTAGE)
 
 
-class Courier:
+class ChannelSender:
     """Does one thing at a time for a channel; each can be begun again after a kill at any point.
 
     `pause` waits so many seconds, or less where the bot is to stop; `news` gives an event that is set as soon as there
@@ -64,12 +64,12 @@ class Courier:
     def __init__(
         self,
         slack: Callable[[str], AsyncWebClient],
-        storage: Storage,
+        storage: Repositories,
         *,
-        counts: Counts,
+        counts: DeliveryMetrics,
         clock: Callable[[], datetime],
         new_key: Callable[[], str],
-        limits: Limits,
+        limits: RateLimits,
         pause: Callable[[float], Awaitable[None]],
         progress: Progress,
         news: Callable[[], asyncio.Event],
@@ -83,7 +83,7 @@ class Courier:
         self._limits = limits
         self._pause = pause
         self._provider_clocks = provider_clocks
-        self._addresses = Addresses(slack)
+        self._addresses = DirectMessages(slack)
         self._places = asyncio.Semaphore(CALLS_AT_ONCE)
         self._paces: dict[Recipient, AsyncLimiter] = {}
         self._progress = progress
@@ -147,11 +147,11 @@ class Courier:
                 turn.cancel()
             await asyncio.gather(turn, called, return_exceptions=True)
 
-    async def _facts(self, to: Recipient, due: Sequence[Notification]) -> Facts:
+    async def _facts(self, to: Recipient, due: Sequence[Notification]) -> PlanContext:
         now, outbox = self._clock(), self._storage.outbox
         there = await self._storage.messages.about(to, subjects_needed(due))
         rolling = [one.parcel for kind in _ROLLING if (one := there.get(kind.value))]
-        return Facts(
+        return PlanContext(
             now=now,
             limits=self._limits,
             there=there,
@@ -186,7 +186,7 @@ class Courier:
             broadcast=planned.broadcast,
             note=note,
         )
-        if thread is not None and planned.subject.kind in (Kind.REPLY, Kind.PIPELINE):
+        if thread is not None and planned.subject.kind in (MessageKind.REPLY, MessageKind.PIPELINE):
             await self._refresh_head(thread, planned.carried[-1])
         return pause
 
@@ -202,7 +202,7 @@ class Courier:
     ) -> float:
         """Post one new message; returns the seconds to wait before the next try."""
         channel = await self._addresses.of(new.recipient)
-        if isinstance(channel, Later):
+        if isinstance(channel, RetryLater):
             return channel.seconds
         if isinstance(channel, ChannelClosed):
             await self._storage.outbox.drop(new.recipient, channel.reason)
@@ -210,14 +210,14 @@ class Courier:
         await self._paces.setdefault(new.recipient, AsyncLimiter(BURST, BURST)).acquire()
         if not await self._storage.outbox.begin(carried, new, self._clock(), note=note):
             return 0
-        place = Place(channel, thread.thread_head if thread else new.thread_ts, broadcast)
+        place = Destination(channel, thread.thread_head if thread else new.thread_ts, broadcast)
         async with self._places:
             slack = self._slack(new.team)
             outcome = await post(slack, place, message, parcel=new.parcel)
             if isinstance(outcome, Refused):
                 log.error("relay.message_refused", channel=channel, reason=outcome.reason)
                 outcome = await post(slack, place, Message(text=message.text, blocks=[]), parcel=new.parcel)
-        if isinstance(outcome, Gone) and thread is not None:
+        if isinstance(outcome, MessageGone) and thread is not None:
             log.info("relay.thread_gone", channel=channel, reason=outcome.reason)
             await self._storage.outbox.gone(thread.parcel, outcome.reason)
             await self._storage.outbox.not_told(new.parcel, outcome.reason)
@@ -247,7 +247,7 @@ class Courier:
         if there.content is not None and there.ts is not None:
             return await self._change(there, Message.decode(there.content), permitted=permitted)
         kind, outbox = kind_of(there.subject), self._storage.outbox
-        read = outbox.last_reply if kind is Kind.THREAD else outbox.carried
+        read = outbox.last_reply if kind is MessageKind.THREAD else outbox.carried
         carried = [about] if about is not None else await read(there.parcel)
         # What told of an app that its channel may not see any more stays as it is; one that gathers what several
         # subscriptions are told goes on for the others.
@@ -260,13 +260,13 @@ class Courier:
 
     async def _refresh_head(self, head: SlackMessage, newest: Notification) -> None:
         """Let the head of a thread show the newest reply's build, once there is nothing better to do."""
-        if ThreadNote.read(head.note).build != newest.build.slug:
+        if ThreadState.read(head.note).build != newest.build.slug:
             await self._storage.messages.refresh(head.parcel)
 
     def _thread_note(self, planned: Plan) -> str | None:
         if planned.about is None:
             return None
-        return ThreadNote(build=planned.about.build.slug, shown_at=self._clock()).encode()
+        return ThreadState(build=planned.about.build.slug, shown_at=self._clock()).encode()
 
     async def _change(self, there: SlackMessage, message: Message, *, permitted: bool) -> float:
         if not permitted:
@@ -276,7 +276,7 @@ class Courier:
                 self._slack(there.team), await self._known_address(there), there.ts or "", message
             )
         match outcome:
-            case Told(_):
+            case Delivered(_):
                 newly = await self._storage.outbox.told(
                     there.parcel, there.ts or "", stale=there.stale, stale_excerpts=there.stale_excerpts
                 )
@@ -285,42 +285,42 @@ class Courier:
                     self._progress.message_posted()
                 self._counts.told(newly)
                 return 0
-            case Gone(reason) | Refused(reason) | ChannelClosed(reason):
+            case MessageGone(reason) | Refused(reason) | ChannelClosed(reason):
                 # What was about to join it is posted anew, which also shows whether the channel is closed; what it
                 # told before was told.
                 log.info("relay.message_gone", channel=there.channel, reason=reason)
                 await self._storage.outbox.gone(there.parcel, reason)
                 return 0
-            case NotLetIn(reason):
+            case NotInChannel(reason):
                 return _not_let_in(reason)
-            case Later(seconds, reason):
+            case RetryLater(seconds, reason):
                 log.info("relay.later", channel=there.channel, seconds=seconds, reason=reason)
                 if reason == "ratelimited":
                     # It is said of one channel's edit, and meant for all of the workspace.
                     self._updates[there.team].hold(seconds)
                 return seconds
-            case InDoubt(_):
+            case OutcomeUnknown(_):
                 return SHORT_PAUSE
 
     async def _conclude(self, new: NewMessage, outcome: Outcome) -> float:
         outbox = self._storage.outbox
         match outcome:
-            case Told(ts):
+            case Delivered(ts):
                 self._progress.message_posted()
                 self._counts.told(await outbox.told(new.parcel, ts))
                 return 0
-            case Later(seconds, reason):
+            case RetryLater(seconds, reason):
                 await outbox.not_told(new.parcel, reason)
                 log.info("relay.later", channel=new.channel, seconds=seconds, reason=reason)
                 return seconds
-            case InDoubt(reason):
+            case OutcomeUnknown(reason):
                 log.warning("relay.in_doubt", channel=new.channel, reason=reason)
                 self._sent[new.parcel] = time.monotonic()
                 return SHORT_PAUSE
-            case NotLetIn(reason):
+            case NotInChannel(reason):
                 await outbox.not_told(new.parcel, reason)
                 return _not_let_in(reason)
-            case Refused(reason) | Gone(reason):
+            case Refused(reason) | MessageGone(reason):
                 dropped = await outbox.refused(new.parcel, reason)
                 self._counts.dropped(dropped)
                 # What heads a thread carries nothing; it would be tried anew at once, and for ever.
@@ -329,7 +329,7 @@ class Courier:
                 log.info("relay.run_elsewhere", channel=new.channel, reason=reason)
                 return 0
             case ChannelClosed(reason):
-                await give_up(self._storage, new.recipient, reason, self._clock(), self._counts)
+                await stop_subscriptions(self._storage, new.recipient, reason, self._clock(), self._counts)
                 return 0
 
     async def _settle(self, message: SlackMessage) -> float:
@@ -338,9 +338,11 @@ class Courier:
         sent = self._sent.pop(message.parcel, self._started)
         await self._pause(max(sent + self._limits.settling - time.monotonic(), 0))
         parent = await self._storage.messages.find(message.thread) if message.thread else None
-        place = Place(await self._known_address(message), parent.thread_head if parent else message.thread_ts)
+        place = Destination(
+            await self._known_address(message), parent.thread_head if parent else message.thread_ts
+        )
         after = await self._storage.messages.newest_ts(message.recipient)
-        match await look_back(self._slack(message.team), place, message.parcel, after=after):
+        match await find_posted(self._slack(message.team), place, message.parcel, after=after):
             case Found(ts):
                 self._counts.doubted("found")
                 self._progress.message_posted()
@@ -352,7 +354,7 @@ class Courier:
                 self._counts.doubted("unreadable")
                 log.warning("relay.told_again", channel=message.channel, reason=reason)
                 await self._storage.outbox.not_told(message.parcel, f"can't be read back: {reason}")
-            case Later(seconds, reason):
+            case RetryLater(seconds, reason):
                 log.info("relay.settle_later", channel=message.channel, seconds=seconds, reason=reason)
                 return seconds
         return 0
@@ -361,9 +363,11 @@ class Courier:
         address = await self._addresses.of(message.recipient)
         return address if isinstance(address, str) else message.channel
 
-    def _render(self, kind: Kind | None, carried: Sequence[Notification], note: str | None = None) -> Message:
+    def _render(
+        self, kind: MessageKind | None, carried: Sequence[Notification], note: str | None = None
+    ) -> Message:
         # How long a build has run is told by its provider's clock; a card's snooze is by ours.
-        clock = self._clock if kind is Kind.CARD else self._clock_at(carried[-1].build.provider)
+        clock = self._clock if kind is MessageKind.CARD else self._clock_at(carried[-1].build.provider)
         return render(kind, carried, now=clock(), flood_limit=self._limits.flood, note=note)
 
     def _clock_at(self, provider: Provider) -> Callable[[], datetime]:

@@ -26,14 +26,14 @@ SLACK_TROUBLE = frozenset({"internal_error", "fatal_error", "request_timeout", "
 
 
 @dataclass(frozen=True)
-class Told:
+class Delivered:
     """Slack has the message, under this name."""
 
     ts: str
 
 
 @dataclass(frozen=True)
-class Later:
+class RetryLater:
     """Slack does not have it and wants to be asked again after so many seconds."""
 
     seconds: float
@@ -41,7 +41,7 @@ class Later:
 
 
 @dataclass(frozen=True)
-class InDoubt:
+class OutcomeUnknown:
     """Slack may or may not have it."""
 
     reason: str
@@ -55,7 +55,7 @@ class ChannelClosed:
 
 
 @dataclass(frozen=True)
-class NotLetIn:
+class NotInChannel:
     """Slack does not have it: the bot's installation is not valid any more."""
 
     reason: str
@@ -69,17 +69,17 @@ class Refused:
 
 
 @dataclass(frozen=True)
-class Gone:
+class MessageGone:
     """Slack does not have it, since the message that it was to change or to answer is not there any more."""
 
     reason: str
 
 
-Outcome = Told | Later | InDoubt | ChannelClosed | NotLetIn | Refused | Gone
+Outcome = Delivered | RetryLater | OutcomeUnknown | ChannelClosed | NotInChannel | Refused | MessageGone
 
 
 @dataclass(frozen=True)
-class Place:
+class Destination:
     """Where a message goes: a channel, maybe in the thread of the message `thread`, maybe shown in both."""
 
     channel: str
@@ -87,7 +87,7 @@ class Place:
     broadcast: bool = False
 
 
-async def post(slack: AsyncWebClient, place: Place, message: Message, *, parcel: str) -> Outcome:
+async def post(slack: AsyncWebClient, place: Destination, message: Message, *, parcel: str) -> Outcome:
     """Post the message once. `parcel` travels in its metadata, so that it can be found again after a lost answer."""
     return await _ask(
         slack.chat_postMessage(
@@ -106,7 +106,7 @@ async def post(slack: AsyncWebClient, place: Place, message: Message, *, parcel:
 async def update(slack: AsyncWebClient, channel: str, ts: str, message: Message) -> Outcome:
     """Change a message of ours; to repeat it does no harm, so a lost answer is no doubt but a reason to ask again."""
     outcome = await _ask(slack.chat_update(channel=channel, ts=ts, text=message.text, blocks=message.blocks))
-    return Later(seconds=1, reason=outcome.reason) if isinstance(outcome, InDoubt) else outcome
+    return RetryLater(seconds=1, reason=outcome.reason) if isinstance(outcome, OutcomeUnknown) else outcome
 
 
 async def _ask(call: Awaitable[AsyncSlackResponse]) -> Outcome:
@@ -115,22 +115,22 @@ async def _ask(call: Awaitable[AsyncSlackResponse]) -> Outcome:
     except SlackCallFailed as error:
         return _refusal(error)
     except Exception as error:  # noqa: BLE001 - whatever broke once the request had left, Slack may have the message
-        return InDoubt(f"no answer: {type(error).__name__}")
-    return Told(str(answer["ts"]))
+        return OutcomeUnknown(f"no answer: {type(error).__name__}")
+    return Delivered(str(answer["ts"]))
 
 
 def _refusal(error: SlackCallFailed) -> Outcome:
     reason = error.reason
     if reason == RATE_LIMITED:
-        return Later(seconds=error.retry_after, reason=reason)
+        return RetryLater(seconds=error.retry_after, reason=reason)
     if reason == NOT_SENT:
-        return Later(seconds=5, reason=f"Slack can't be reached: {error.detail}")
+        return RetryLater(seconds=5, reason=f"Slack can't be reached: {error.detail}")
     if error.status >= 500 or reason in UNCLEAR | SLACK_TROUBLE:
-        return InDoubt(error.detail)
+        return OutcomeUnknown(error.detail)
     if reason in CHANNEL_CLOSED or reason.startswith("restricted_action"):
         return ChannelClosed(reason)
     if reason in NOT_THERE:
-        return Gone(reason)
+        return MessageGone(reason)
     if reason in NOT_LET_IN:
-        return NotLetIn(reason)
+        return NotInChannel(reason)
     return Refused(reason)

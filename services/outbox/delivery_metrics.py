@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 
-class Counts(Protocol):
+class DeliveryMetrics(Protocol):
     """Somebody who counts."""
 
     def told(self, notifications: int) -> None:

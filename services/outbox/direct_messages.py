@@ -7,11 +7,11 @@ from collections.abc import Callable
 from slack_sdk.web.async_client import AsyncWebClient
 
 from domain.recipient import Recipient
-from services.outbox.delivery import SLACK_TROUBLE, ChannelClosed, Later
+from services.outbox.delivery import SLACK_TROUBLE, ChannelClosed, RetryLater
 from services.slack.errors import NOT_SENT, RATE_LIMITED, UNCLEAR, SlackCallFailed
 
 
-class Addresses:
+class DirectMessages:
     """Channels as they are, and people as the direct messages that Slack opens with them."""
 
     def __init__(self, slack: Callable[[str], AsyncWebClient]) -> None:
@@ -22,7 +22,7 @@ class Addresses:
         """The app is gone from the workspace."""
         self._opened = {to: channel for to, channel in self._opened.items() if to.team != team}
 
-    async def of(self, to: Recipient) -> str | Later | ChannelClosed:
+    async def of(self, to: Recipient) -> str | RetryLater | ChannelClosed:
         """The channel to post in for a channel's or a person's id."""
         if not to.channel.startswith(("U", "W")):
             return to.channel
@@ -31,11 +31,11 @@ class Addresses:
                 answer = await self._slack(to.team).conversations_open(users=to.channel)
             except SlackCallFailed as error:
                 if error.reason == RATE_LIMITED:
-                    return Later(error.retry_after, error.reason)
+                    return RetryLater(error.retry_after, error.reason)
                 if error.reason == NOT_SENT or error.reason in UNCLEAR | SLACK_TROUBLE:
-                    return Later(5, f"Slack gave no clear answer: {error.detail}")
+                    return RetryLater(5, f"Slack gave no clear answer: {error.detail}")
                 return ChannelClosed(error.reason)
             except Exception as error:  # noqa: BLE001 - opening can be repeated, whatever broke
-                return Later(5, f"no answer: {type(error).__name__}")
+                return RetryLater(5, f"no answer: {type(error).__name__}")
             self._opened[to] = str(answer["channel"]["id"])
         return self._opened[to]

@@ -12,29 +12,29 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from domain.provider import Provider
 from domain.recipient import Recipient
-from services.outbox.channel_sender import LONG_PAUSE, Courier
-from services.outbox.delivery_metrics import Counts
+from services.outbox.channel_sender import LONG_PAUSE, ChannelSender
+from services.outbox.delivery_metrics import DeliveryMetrics
 from services.outbox.progress import Progress
-from services.outbox.rate_limits import Limits
-from storage.repositories import Storage
+from services.outbox.rate_limits import RateLimits
+from storage.repositories import Repositories
 
 log = structlog.get_logger()
 
-DEFAULT_LIMITS = Limits()
+DEFAULT_LIMITS = RateLimits()
 
 
-class Relay:
+class Dispatcher:
     """Delivers what the outbox owes: a task for each channel that is owed something."""
 
     def __init__(
         self,
         slack: Callable[[str], AsyncWebClient],
-        storage: Storage,
+        storage: Repositories,
         *,
-        counts: Counts,
+        counts: DeliveryMetrics,
         clock: Callable[[], datetime],
         new_key: Callable[[], str],
-        limits: Limits = DEFAULT_LIMITS,
+        limits: RateLimits = DEFAULT_LIMITS,
         is_current: Callable[[Provider], bool] = lambda _provider: True,
         provider_clocks: Mapping[Provider, Callable[[], datetime]] = MappingProxyType({}),
     ) -> None:
@@ -47,7 +47,7 @@ class Relay:
             is_current=is_current,
             clock_at=lambda provider: provider_clocks.get(provider, clock),
         )
-        self._courier = Courier(
+        self._courier = ChannelSender(
             slack,
             storage,
             counts=counts,

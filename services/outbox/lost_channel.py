@@ -10,15 +10,17 @@ import structlog
 from domain.audit_log import ERASED
 from domain.recipient import Recipient
 from messages import subscriptions as message_subscriptions
-from services.outbox.delivery_metrics import Counts
-from services.outbox.message_key import Kind, Subject
-from storage.repositories import Storage
+from services.outbox.delivery_metrics import DeliveryMetrics
+from services.outbox.message_key import MessageKey, MessageKind
+from storage.repositories import Repositories
 from storage.subscriptions import Subscription
 
 log = structlog.get_logger()
 
 
-async def give_up(storage: Storage, to: Recipient, reason: str, at: datetime, counts: Counts) -> None:
+async def stop_subscriptions(
+    storage: Repositories, to: Recipient, reason: str, at: datetime, counts: DeliveryMetrics
+) -> None:
     """Stop the channel's subscriptions, drop what it was owed, and owe each of their makers a word."""
     await storage.outbox.move_runs(to, "", reason)
     channel, subscriptions = to.channel, storage.of(to.team).subscriptions
@@ -35,7 +37,9 @@ async def give_up(storage: Storage, to: Recipient, reason: str, at: datetime, co
         numbers = "-".join(str(one.id) for one in theirs)
         parcel = f"stopped-{channel}-{numbers}-{at:%Y%m%d}"
         maker_to = Recipient(team=to.team, channel=maker)
-        await storage.messages.owe(parcel, maker_to, str(Subject(kind=Kind.NOTICE)), message.encode(), at)
+        await storage.messages.owe(
+            parcel, maker_to, str(MessageKey(kind=MessageKind.NOTICE)), message.encode(), at
+        )
     stopped = await subscriptions.stop(channel, reason, at)
     dropped = await storage.outbox.drop(to, reason)
     counts.dropped(dropped)

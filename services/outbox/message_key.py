@@ -5,13 +5,13 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Self
 
-from domain.build import Frozen
-from domain.build import Kind as Sort
-from domain.notifications.rule import Style
+from domain.build import FrozenModel
+from domain.build import RunKind as Sort
+from domain.notifications.rule import DeliveryStyle
 from storage.outbox import Notification
 
 
-class Kind(StrEnum):
+class MessageKind(StrEnum):
     """What sort of message it is; it decides how the message is rendered."""
 
     BUILD = "build"
@@ -31,10 +31,10 @@ class Kind(StrEnum):
 RUN = "run"
 
 
-class Subject(Frozen):
+class MessageKey(FrozenModel):
     """A kind, and what tells it from others of its kind in the channel."""
 
-    kind: Kind
+    kind: MessageKind
     key: str = ""
 
     def __str__(self) -> str:
@@ -44,13 +44,13 @@ class Subject(Frozen):
     def read(cls, subject: str) -> Self:
         """The subject that was kept as a text. Raises ValueError for one of another version of the bot."""
         kind, _, key = subject.partition(" ")
-        return cls(kind=Kind(kind), key=key)
+        return cls(kind=MessageKind(kind), key=key)
 
 
-def kind_of(subject: str) -> Kind | None:
+def kind_of(subject: str) -> MessageKind | None:
     """The kind of a subject that was kept; None for one of another version of the bot."""
     name = subject.split(" ", 1)[0]
-    return Kind(name) if name in set(Kind) else None
+    return MessageKind(name) if name in set(MessageKind) else None
 
 
 def told_of(notification: Notification) -> tuple[int, str]:
@@ -58,23 +58,23 @@ def told_of(notification: Notification) -> tuple[int, str]:
     return notification.subscription_id, notification.build.slug
 
 
-def build_run(build_slug: str) -> Subject:
+def build_run(build_slug: str) -> MessageKey:
     """The message that follows a build, or a deployment, which somebody has started here."""
-    return Subject(kind=Kind.LIVE, key=f"{RUN} {build_slug}")
+    return MessageKey(kind=MessageKind.LIVE, key=f"{RUN} {build_slug}")
 
 
-def pipeline_run(attempt: str) -> Subject:
+def pipeline_run(attempt: str) -> MessageKey:
     """The message that follows an attempt of a pipeline which somebody has started here."""
-    return Subject(kind=Kind.PIPELINE, key=f"{RUN} {attempt}")
+    return MessageKey(kind=MessageKind.PIPELINE, key=f"{RUN} {attempt}")
 
 
-def runs_of(notification: Notification) -> list[Subject]:
+def runs_of(notification: Notification) -> list[MessageKey]:
     """The messages that follow what the notification tells of, where somebody has started it here."""
     ref = notification.pipeline
     return [build_run(notification.build.slug), *([pipeline_run(ref.ref.key)] if ref is not None else [])]
 
 
-def subject_of(notification: Notification) -> Subject:
+def subject_of(notification: Notification) -> MessageKey:
     """What the notification is about, by the style of its subscription."""
     number, build = notification.subscription_id, notification.build
     terms, ref = notification.terms, notification.pipeline
@@ -82,26 +82,28 @@ def subject_of(notification: Notification) -> Subject:
         return runs_of(notification)[-1] if terms.filter.attempts else build_run(build.slug)
     # Who waits for one build is told of that one.
     if ref is not None and terms.style in _ONE_A_PIPELINE and not terms.filter.builds:
-        return Subject(kind=Kind.PIPELINE, key=f"{number} {ref.id} {ref.attempt}")
+        return MessageKey(kind=MessageKind.PIPELINE, key=f"{number} {ref.id} {ref.attempt}")
     match notification.terms.style:
-        case Style.LIVE:
-            return Subject(kind=Kind.LIVE, key=f"{number} {build.slug}")
-        case Style.CARD if notification.standing is not None and notification.standing.red is not None:
+        case DeliveryStyle.LIVE:
+            return MessageKey(kind=MessageKind.LIVE, key=f"{number} {build.slug}")
+        case DeliveryStyle.CARD if (
+            notification.standing is not None and notification.standing.red is not None
+        ):
             # An episode is named by the build that broke the series.
-            return Subject(kind=Kind.CARD, key=f"{number} {notification.standing.red.slug}")
-        case Style.THREAD:
-            return Subject(kind=Kind.REPLY, key=f"{number} {build.slug}")
+            return MessageKey(kind=MessageKind.CARD, key=f"{number} {notification.standing.red.slug}")
+        case DeliveryStyle.THREAD:
+            return MessageKey(kind=MessageKind.REPLY, key=f"{number} {build.slug}")
         case _:
-            return Subject(kind=Kind.BUILD, key=f"{number} {build.slug}")
+            return MessageKey(kind=MessageKind.BUILD, key=f"{number} {build.slug}")
 
 
 # However many workflows it has, a pipeline is one message.
-_ONE_A_PIPELINE = (Style.EACH, Style.LIVE, Style.THREAD)
+_ONE_A_PIPELINE = (DeliveryStyle.EACH, DeliveryStyle.LIVE, DeliveryStyle.THREAD)
 
 
-def thread_of(notification: Notification) -> Subject:
+def thread_of(notification: Notification) -> MessageKey:
     """The message that a reply belongs under: the pull request's, the branch's, the tags' or the process's."""
     build = notification.build
     without_branch = "tags" if build.kind is Sort.BUILD else build.workflow
     topic = f"#{build.pull_request}" if build.pull_request is not None else build.branch or without_branch
-    return Subject(kind=Kind.THREAD, key=f"{notification.subscription_id} {build.app_slug} {topic}")
+    return MessageKey(kind=MessageKind.THREAD, key=f"{notification.subscription_id} {build.app_slug} {topic}")

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import takewhile
 
-from domain.failure_streak import Position
-from domain.notifications.rule import Happening, Style
-from messages.kit.message_state import CardNote, ThreadNote
-from services.outbox.message_key import Kind, Subject, runs_of, subject_of, thread_of, told_of
-from services.outbox.rate_limits import Limits
+from domain.failure_streak import StreakPosition
+from domain.notifications.rule import BuildEvent, DeliveryStyle
+from messages.kit.message_state import CardState, ThreadState
+from services.outbox.message_key import MessageKey, MessageKind, runs_of, subject_of, thread_of, told_of
+from services.outbox.rate_limits import RateLimits
 from storage.outbox import Notification
 from storage.slack_messages import SlackMessage
 
@@ -25,16 +25,16 @@ OUTAGE_WINDOW = timedelta(minutes=5)
 FLOOD_WINDOW = timedelta(hours=1)
 # What is told at once and by itself, which a message that follows a run says as well; threads, cards and digests are
 # about more than one run.
-_BESIDE_A_RUN = (Style.EACH, Style.LIVE)
+_BESIDE_A_RUN = (DeliveryStyle.EACH, DeliveryStyle.LIVE)
 # Messages that take in what happens next.
-_JOINED = (Kind.LIVE, Kind.CARD, Kind.PIPELINE)
+_JOINED = (MessageKind.LIVE, MessageKind.CARD, MessageKind.PIPELINE)
 THREADS_LIVE = timedelta(days=30)
 # Whether the head of a thread is still there is found out by changing it; not before each of many replies.
 THREADS_CHECKED = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
-class Facts:
+class PlanContext:
     """What a plan needs to know of the channel.
 
     `there` holds the messages that are in Slack by subject, `carrying` how many builds the rolling ones carry,
@@ -42,7 +42,7 @@ class Facts:
     """
 
     now: datetime
-    limits: Limits
+    limits: RateLimits
     there: Mapping[str, SlackMessage] = field(default_factory=dict)
     carrying: Mapping[str, int] = field(default_factory=dict)
     posted: int = 0
@@ -56,7 +56,7 @@ class Plan:
     `until`: nothing is sent; what is carried waits until then. `about`: what heads a thread, and carries nothing.
     """
 
-    subject: Subject
+    subject: MessageKey
     carried: Sequence[Notification]
     into: SlackMessage | None = None
     thread: SlackMessage | None = None
@@ -69,18 +69,22 @@ def subjects_needed(due: Sequence[Notification]) -> list[str]:
     """The subjects of which a plan for these must know whether a message is there."""
     head = due[0]
     subjects = [subject_of(head), thread_of(head)]
-    subjects += [Subject(kind=kind) for kind in (Kind.BACKLOG, Kind.OUTAGE, Kind.FLOOD)]
-    subjects += [subject_of(one) for one in due if one.terms.style is Style.LIVE or one.pipeline is not None]
+    subjects += [
+        MessageKey(kind=kind) for kind in (MessageKind.BACKLOG, MessageKind.OUTAGE, MessageKind.FLOOD)
+    ]
+    subjects += [
+        subject_of(one) for one in due if one.terms.style is DeliveryStyle.LIVE or one.pipeline is not None
+    ]
     subjects += [run for one in due if one.terms.style in _BESIDE_A_RUN for run in runs_of(one)]
     return list(dict.fromkeys(str(one) for one in subjects))
 
 
-def plan(due: Sequence[Notification], facts: Facts) -> Plan:
+def plan(due: Sequence[Notification], facts: PlanContext) -> Plan:
     """The channel's next message. `due` is not empty and in order of ending."""
     head = due[0]
     if (into_run := _into_run(due, facts)) is not None:
         return into_run
-    if head.due_at is not None and head.terms.style is not Style.CARD:
+    if head.due_at is not None and head.terms.style is not DeliveryStyle.CARD:
         return _gathered(due)
     plain = [one for one in due if _is_plain(one, facts)]
     if plain and plain[0] is head:
@@ -91,60 +95,60 @@ def plan(due: Sequence[Notification], facts: Facts) -> Plan:
     if (run := _run_of(head, facts)) is not None:
         return _below_run(run, due, facts)
     if facts.posted >= facts.limits.flood and _is_new(head, facts):
-        return _rolling(Kind.FLOOD, [one for one in due if _is_new(one, facts)], facts, FLOOD_WINDOW)
-    if head.terms.style is Style.THREAD:
+        return _rolling(MessageKind.FLOOD, [one for one in due if _is_new(one, facts)], facts, FLOOD_WINDOW)
+    if head.terms.style is DeliveryStyle.THREAD:
         return _reply(due, facts)
     subject = subject_of(head)
     same = [one for one in due if subject_of(one) == subject]
     into = facts.there.get(str(subject)) if subject.kind in _JOINED else None
-    if into is not None and subject.kind is Kind.CARD and (until := _snoozed(same, into, facts.now)):
+    if into is not None and subject.kind is MessageKind.CARD and (until := _snoozed(same, into, facts.now)):
         return Plan(subject, same, until=until)
     return Plan(subject, same, into=into)
 
 
-def _is_plain(one: Notification, facts: Facts) -> bool:
+def _is_plain(one: Notification, facts: PlanContext) -> bool:
     """Whether it needs no message of a kind of its own, so that it can be gathered with others."""
     # A live one that still runs needs a message that can be changed when it ends.
     if one.pipeline is not None and not one.pipeline.ended:
         return False  # its card is changed as it goes on
-    return _is_new(one, facts) and (one.terms.style is not Style.LIVE or one.build.ended)
+    return _is_new(one, facts) and (one.terms.style is not DeliveryStyle.LIVE or one.build.ended)
 
 
-def _is_new(one: Notification, facts: Facts) -> bool:
+def _is_new(one: Notification, facts: PlanContext) -> bool:
     """Whether it would be a new message in the channel, other than the card of a series."""
-    if one.due_at is not None or one.terms.style is Style.CARD:
+    if one.due_at is not None or one.terms.style is DeliveryStyle.CARD:
         return False
     if _run_of(one, facts) is not None:
         return False
     subject = subject_of(one)
-    return subject.kind not in (Kind.LIVE, Kind.PIPELINE) or str(subject) not in facts.there
+    return subject.kind not in (MessageKind.LIVE, MessageKind.PIPELINE) or str(subject) not in facts.there
 
 
-def _run_of(one: Notification, facts: Facts) -> SlackMessage | None:
+def _run_of(one: Notification, facts: PlanContext) -> SlackMessage | None:
     """The message in the channel that follows what this tells of, since somebody has started it here."""
     if one.terms.run or one.due_at is not None or one.terms.style not in _BESIDE_A_RUN:
         return None
     return next((run for subject in runs_of(one) if (run := facts.there.get(str(subject)))), None)
 
 
-def _into_run(due: Sequence[Notification], facts: Facts) -> Plan | None:
+def _into_run(due: Sequence[Notification], facts: PlanContext) -> Plan | None:
     """What the message of a run takes in: before all else, so that it never says less than what is posted below it."""
     runs = [_edited_run(one, facts) for one in due]
     first = next((run for run in runs if run is not None), None)
     if first is None:
         return None
     into = [one for one, run in zip(due, runs, strict=True) if run is first]
-    return Plan(Subject.read(first.subject), into, into=first)
+    return Plan(MessageKey.read(first.subject), into, into=first)
 
 
-def _edited_run(one: Notification, facts: Facts) -> SlackMessage | None:
+def _edited_run(one: Notification, facts: PlanContext) -> SlackMessage | None:
     """The message of a run that is edited to tell of this: it is its own, or the channel would be told by edits too."""
     if one.terms.run:
         return facts.there.get(str(subject_of(one)))
     return _run_of(one, facts) if _is_said_by_edits(one) else None
 
 
-def _below_run(run: SlackMessage, due: Sequence[Notification], facts: Facts) -> Plan:
+def _below_run(run: SlackMessage, due: Sequence[Notification], facts: PlanContext) -> Plan:
     """What people are to be notified of, which no edit does: an answer to the run's message that the channel sees."""
     subject = subject_of(due[0])
     same = [one for one in due if subject_of(one) == subject and not _is_said_by_edits(one)]
@@ -154,7 +158,7 @@ def _below_run(run: SlackMessage, due: Sequence[Notification], facts: Facts) -> 
 
 
 def _is_said_by_edits(one: Notification) -> bool:
-    return one.terms.style is Style.LIVE or one.event == Happening.STARTED
+    return one.terms.style is DeliveryStyle.LIVE or one.event == BuildEvent.STARTED
 
 
 def _gathered(due: Sequence[Notification]) -> Plan:
@@ -163,36 +167,42 @@ def _gathered(due: Sequence[Notification]) -> Plan:
     same = [
         one
         for one in due
-        if one.due_at is not None and one.terms.style is not Style.CARD and _awaited(one) == _awaited(head)
+        if one.due_at is not None
+        and one.terms.style is not DeliveryStyle.CARD
+        and _awaited(one) == _awaited(head)
     ]
     key = f"{head.subscription_id} {min(one.due_at for one in same if one.due_at):%Y-%m-%dT%H:%M}"
     first = list(dict.fromkeys(one.build.slug for one in same))[:DIGEST_SIZE]
-    return Plan(Subject(kind=Kind.GATHERED, key=key), [one for one in same if one.build.slug in first])
+    return Plan(
+        MessageKey(kind=MessageKind.GATHERED, key=key), [one for one in same if one.build.slug in first]
+    )
 
 
 def _awaited(one: Notification) -> object:
     """What it waited for: its digest, or the end of the quiet hours."""
     terms = one.terms
-    return terms.style if terms.style in (Style.DAILY, Style.WEEKLY) else terms.quiet
+    return terms.style if terms.style in (DeliveryStyle.DAILY, DeliveryStyle.WEEKLY) else terms.quiet
 
 
-def _outage(plain: Sequence[Notification], facts: Facts) -> Plan | None:
+def _outage(plain: Sequence[Notification], facts: PlanContext) -> Plan | None:
     broke = [one for one in plain if one.broke and facts.now - _end(one) <= OUTAGE_WINDOW]
     if not broke or broke[0] is not plain[0]:
         return None
     # Only up to the first that did not fail, so that none is told before one that ended earlier.
     first = list(takewhile(lambda one: one in broke, plain))
-    rolling = facts.there.get(str(Subject(kind=Kind.OUTAGE)))
+    rolling = facts.there.get(str(MessageKey(kind=MessageKind.OUTAGE)))
     goes_on = rolling is not None and facts.now - rolling.sent_at <= OUTAGE_WINDOW
     apps = facts.failing | {one.build.app_slug for one in broke}
     if len(apps) < OUTAGE_APPS and not goes_on:
         return None
-    return _rolling(Kind.OUTAGE, first, facts, OUTAGE_WINDOW)
+    return _rolling(MessageKind.OUTAGE, first, facts, OUTAGE_WINDOW)
 
 
-def _rolling(kind: Kind, carried: Sequence[Notification], facts: Facts, lasts: timedelta) -> Plan:
+def _rolling(
+    kind: MessageKind, carried: Sequence[Notification], facts: PlanContext, lasts: timedelta
+) -> Plan:
     """A message that takes in more for a while."""
-    subject = Subject(kind=kind)
+    subject = MessageKey(kind=kind)
     into = facts.there.get(str(subject))
     if into is not None and facts.now - into.sent_at > lasts:
         into = None
@@ -211,40 +221,40 @@ def _all_of(builds: Container[tuple[int, str]], gathered: Sequence[Notification]
     return [one for one in gathered if told_of(one) in builds]
 
 
-def _backlog(plain: Sequence[Notification], facts: Facts) -> Plan | None:
+def _backlog(plain: Sequence[Notification], facts: PlanContext) -> Plan | None:
     """A digest, or the next part of one in its thread; None where there is no backlog."""
-    subject = Subject(kind=Kind.BACKLOG)
+    subject = MessageKey(kind=MessageKind.BACKLOG)
     begun = facts.there.get(str(subject))
     if begun is not None and facts.now - begun.sent_at <= ONE_BACKLOG:
         # Up to the first that is younger, so that none is told before one that ended earlier; but of a build that was
         # owed then, everything.
         waited = {told_of(one) for one in takewhile(lambda one: one.created_at <= begun.sent_at, plain)}
         if waited:
-            more = Subject(kind=Kind.BACKLOG, key="more")
+            more = MessageKey(kind=MessageKind.BACKLOG, key="more")
             return Plan(more, _of_first_builds(_all_of(waited, plain), DIGEST_SIZE), thread=begun)
     many = len(plain) > facts.limits.backlog
     old = len(plain) > 1 and facts.now - plain[0].created_at > facts.limits.backlog_age
     return Plan(subject, _of_first_builds(plain, DIGEST_SIZE)) if many or old else None
 
 
-def _reply(due: Sequence[Notification], facts: Facts) -> Plan:
+def _reply(due: Sequence[Notification], facts: PlanContext) -> Plan:
     head = due[0]
     subject, topic = subject_of(head), thread_of(head)
     parent = facts.there.get(str(topic))
     if parent is None or facts.now - parent.sent_at > THREADS_LIVE:
         return Plan(topic, (), about=head)
-    if facts.now - ThreadNote.read(parent.note).shown_at > THREADS_CHECKED:
+    if facts.now - ThreadState.read(parent.note).shown_at > THREADS_CHECKED:
         # What stands above comes first: it is brought up to date, and shows whether it is still there at all.
         return Plan(topic, (), into=parent, about=head)
     same = [one for one in due if subject_of(one) == subject]
-    if subject.kind is Kind.PIPELINE and (there := facts.there.get(str(subject))) is not None:
+    if subject.kind is MessageKind.PIPELINE and (there := facts.there.get(str(subject))) is not None:
         return Plan(subject, same, into=there)
     return Plan(subject, same, thread=parent, broadcast=head.terms.broadcast)
 
 
 def _snoozed(same: Sequence[Notification], card: SlackMessage, now: datetime) -> datetime | None:
-    until = CardNote.read(card.note).snoozed_until
-    still = all(one.standing and one.standing.position is Position.STILL_FAILING for one in same)
+    until = CardState.read(card.note).snoozed_until
+    still = all(one.standing and one.standing.position is StreakPosition.STILL_FAILING for one in same)
     return until if still and until is not None and until > now else None
 
 

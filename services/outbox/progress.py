@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from domain.provider import Provider
 from domain.recipient import Recipient
-from storage.repositories import Storage
+from storage.repositories import Repositories
 from storage.slack_messages import RunningMessage
 
 # A minute's progress is worth nothing to a build of a day: what has run for so many intervals is edited less often.
@@ -24,7 +24,7 @@ class Progress:
 
     def __init__(
         self,
-        storage: Storage,
+        storage: Repositories,
         *,
         clock: Callable[[], datetime],
         every: float,

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 
 @dataclass(frozen=True)
-class Limits:
+class RateLimits:
     """`backlog`: more than this, or older than `backlog_age`, arrives as one message. `flood`: messages an hour.
 
     `settling`: seconds for which a message may still turn up after its answer was lost. `rolling`: seconds between

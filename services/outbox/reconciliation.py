@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from services.outbox.delivery import METADATA_TYPE, NOT_THERE, SLACK_TROUBLE, Later, Place
+from services.outbox.delivery import METADATA_TYPE, NOT_THERE, SLACK_TROUBLE, Destination, RetryLater
 from services.slack.errors import NOT_SENT, RATE_LIMITED, UNCLEAR, SlackCallFailed
 
 MOST_PAGES = 20
@@ -32,9 +32,9 @@ class Unreadable:
     reason: str
 
 
-async def look_back(
-    slack: AsyncWebClient, place: Place, parcel: str, *, after: str | None
-) -> Found | Missing | Unreadable | Later:
+async def find_posted(
+    slack: AsyncWebClient, place: Destination, parcel: str, *, after: str | None
+) -> Found | Missing | Unreadable | RetryLater:
     """Search what was posted after the message `after` for the one whose metadata carries the parcel's key.
 
     A message's name is its time by Slack's clock; ours may be off by hours, so no time of ours is used.
@@ -47,7 +47,7 @@ async def look_back(
         except SlackCallFailed as error:
             return _refusal(error)
         except Exception as error:  # noqa: BLE001 - reading can be repeated, whatever broke
-            return Later(seconds=5, reason=f"no answer: {type(error).__name__}")
+            return RetryLater(seconds=5, reason=f"no answer: {type(error).__name__}")
         for message in answer.get("messages") or ():
             if _carries(message.get("metadata"), parcel):
                 return Found(str(message["ts"]))
@@ -58,7 +58,7 @@ async def look_back(
 
 
 async def _page(
-    slack: AsyncWebClient, place: Place, oldest: str | None, cursor: str | None
+    slack: AsyncWebClient, place: Destination, oldest: str | None, cursor: str | None
 ) -> AsyncSlackResponse:
     if place.thread is None:
         return await slack.conversations_history(
@@ -82,11 +82,11 @@ def _carries(metadata: object, parcel: str) -> bool:
     return isinstance(payload, dict) and payload.get("parcel") == parcel
 
 
-def _refusal(error: SlackCallFailed) -> Missing | Unreadable | Later:
+def _refusal(error: SlackCallFailed) -> Missing | Unreadable | RetryLater:
     if error.reason == RATE_LIMITED:
-        return Later(seconds=error.retry_after, reason=error.reason)
+        return RetryLater(seconds=error.retry_after, reason=error.reason)
     if error.reason in NOT_THERE:
         return Missing()
     if error.reason == NOT_SENT or error.reason in UNCLEAR | SLACK_TROUBLE:
-        return Later(seconds=5, reason=f"Slack gave no clear answer: {error.detail}")
+        return RetryLater(seconds=5, reason=f"Slack gave no clear answer: {error.detail}")
     return Unreadable(error.reason)

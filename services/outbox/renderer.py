@@ -6,19 +6,19 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from domain.build_author import person_here
-from domain.failure_streak import Mark, Standing
+from domain.failure_streak import BuildSummary, StreakState
 from domain.message import Message
-from domain.notifications.rule import Happening, Style
+from domain.notifications.rule import BuildEvent, DeliveryStyle
 from messages import build_text, notifications, pipeline_card
-from messages.kit.message_state import CardNote, RunNote
-from messages.notifications import Telling
+from messages.kit.message_state import CardState, RunNote
+from messages.notifications import NotificationContent
 from providers.bitrise.builds import action_messages
-from services.outbox.message_key import Kind, told_of
+from services.outbox.message_key import MessageKind, told_of
 from storage.outbox import Notification, Status
 
 
 def render(
-    kind: Kind | None,
+    kind: MessageKind | None,
     carried: Sequence[Notification],
     *,
     now: datetime,
@@ -29,24 +29,24 @@ def render(
     # Several moments of one build: the last one says it all.
     tellings = [_telling(one) for one in {told_of(one): one for one in carried}.values()]
     match kind:
-        case Kind.CARD:
-            return notifications.series_card(tellings, CardNote.read(note), now=now)
-        case Kind.THREAD:
+        case MessageKind.CARD:
+            return notifications.series_card(tellings, CardState.read(note), now=now)
+        case MessageKind.THREAD:
             return notifications.thread_head(tellings[-1])
-        case Kind.OUTAGE:
+        case MessageKind.OUTAGE:
             return notifications.outage(tellings)
-        case Kind.FLOOD:
+        case MessageKind.FLOOD:
             return notifications.flood(tellings, limit=flood_limit)
-        case Kind.GATHERED:
+        case MessageKind.GATHERED:
             # Two subscriptions may be about the same build.
             once = list({one.build.slug: one for one in tellings}.values())
             return notifications.gathered(once, title=_why_gathered(carried))
-        case Kind.PIPELINE if carried[-1].pipeline is not None:
+        case MessageKind.PIPELINE if carried[-1].pipeline is not None:
             told = pipeline_card.told_pipeline(carried[-1].pipeline, tellings, now=now)
             return action_messages.with_starter(told, RunNote.read(note))
-        case Kind.BUILD | Kind.REPLY if _is_over(carried):
+        case MessageKind.BUILD | MessageKind.REPLY if _is_over(carried):
             return notifications.earlier_moment(tellings[-1], carried[-1].event)
-        case Kind.BUILD | Kind.LIVE | Kind.REPLY:
+        case MessageKind.BUILD | MessageKind.LIVE | MessageKind.REPLY:
             told = notifications.told_build(tellings[-1], now=now)
             return action_messages.with_starter(told, RunNote.read(note))
         case _:
@@ -57,28 +57,30 @@ def render(
             )
 
 
-def _telling(one: Notification) -> Telling:
+def _telling(one: Notification) -> NotificationContent:
     # A moment that is over by now is told as what the build has become.
-    happening = Happening.ENDED if one.build.ended else one.event
+    happening = BuildEvent.ENDED if one.build.ended else one.event
     standing = _seen_from(one.team, one.standing) if one.standing is not None else None
-    return Telling(one.build, one.app, happening, standing, one.failure, one.usual, one.mention, one.ties)
+    return NotificationContent(
+        one.build, one.app, happening, standing, one.failure, one.usual, one.mention, one.ties
+    )
 
 
 def _is_over(carried: Sequence[Notification]) -> bool:
     """Whether it told of a build that has ended since, and whose end, where it is wanted, is told by itself."""
     return all(
-        one.build.ended and one.event != Happening.ENDED and one.status is Status.TOLD for one in carried
+        one.build.ended and one.event != BuildEvent.ENDED and one.status is Status.TOLD for one in carried
     )
 
 
-def _seen_from(team: str, standing: Standing) -> Standing:
+def _seen_from(team: str, standing: StreakState) -> StreakState:
     """The standing as this workspace may know it: people of another one are nobody here."""
     return standing.model_copy(
         update={"green": _mark_from(team, standing.green), "red": _mark_from(team, standing.red)}
     )
 
 
-def _mark_from(team: str, mark: Mark | None) -> Mark | None:
+def _mark_from(team: str, mark: BuildSummary | None) -> BuildSummary | None:
     if mark is None or mark.by is None or not mark.by.startswith("@"):
         return mark
     person = person_here(mark.by, team)
@@ -88,9 +90,9 @@ def _mark_from(team: str, mark: Mark | None) -> Mark | None:
 def _why_gathered(carried: Sequence[Notification]) -> str:
     terms = carried[0].terms
     match terms.style:
-        case Style.DAILY:
+        case DeliveryStyle.DAILY:
             return f"The day's {_sorts(carried)}: {_builds(carried)}"
-        case Style.WEEKLY:
+        case DeliveryStyle.WEEKLY:
             return f"The week's {_sorts(carried)}: {_builds(carried)}"
         case _:
             hours = f" ({terms.quiet.start:%H:%M} to {terms.quiet.end:%H:%M})" if terms.quiet else ""

@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from domain.errors import NoAccess, ProviderError
+from domain.errors import Forbidden, ProviderError
 from domain.log.failure import find_failure
-from providers.bitrise.api.client import Bitrise
+from providers.bitrise.api.client import BitriseClient
 from services.worker_processes.pool import Runner, WorkFailed
-from storage.failure_analyses import Unread
-from storage.repositories import Storage
+from storage.failure_analyses import PendingAnalysis
+from storage.repositories import Repositories
 
 log = structlog.get_logger()
 
@@ -24,13 +24,13 @@ MOST_LOG = 256 * 1024
 LONGEST_SLEEP = 60.0
 
 
-class Investigator:
+class FailureAnalyzer:
     """Finds out why builds failed that somebody was told of, one after the other."""
 
     def __init__(
         self,
-        bitrise: Bitrise,
-        storage: Storage,
+        bitrise: BitriseClient,
+        storage: Repositories,
         *,
         runner: Runner,
         found: Callable[[], None],
@@ -68,7 +68,7 @@ class Investigator:
             except TimeoutError:
                 continue
 
-    async def _see_to(self, unread: Unread) -> None:
+    async def _see_to(self, unread: PendingAnalysis) -> None:
         try:
             await self.investigate(unread)
         except Exception:
@@ -76,13 +76,13 @@ class Investigator:
             log.exception("investigate.broken", build=unread.build_slug)
             await self._storage.failures.concluded(unread, None)
 
-    async def investigate(self, unread: Unread) -> None:
+    async def investigate(self, unread: PendingAnalysis) -> None:
         """Read the build's log, or decide to do so later."""
         last_try = unread.tries + 1 >= MOST_TRIES
         try:
             tail = await self._bitrise.log_tail(unread.app_slug, unread.build_slug, most=MOST_LOG)
             failure = await self._runner.run(find_failure, tail.framed)
-        except NoAccess as reason:
+        except Forbidden as reason:
             log.info("investigate.not_allowed", build=unread.build_slug, reason=str(reason))
             await self._storage.failures.concluded(unread, None)
         except (ProviderError, WorkFailed) as reason:
@@ -96,14 +96,14 @@ class Investigator:
             await self._storage.failures.concluded(unread, failure)
             self._found()
 
-    async def _summary(self, unread: Unread) -> str | None:
+    async def _summary(self, unread: PendingAnalysis) -> str | None:
         try:
             return await self._bitrise.ai_summary(unread.build_slug)
         except (ProviderError, WorkFailed) as reason:
             log.info("investigate.no_summary", build=unread.build_slug, reason=str(reason))
             return None
 
-    async def _later_or_never(self, unread: Unread, *, last_try: bool) -> None:
+    async def _later_or_never(self, unread: PendingAnalysis, *, last_try: bool) -> None:
         if last_try:
             await self._storage.failures.concluded(unread, None)
         else:

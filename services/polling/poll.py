@@ -7,29 +7,29 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from domain.build import Change, State
+from domain.build import BuildChange, BuildState
 from domain.notifications.matching import overdue
-from domain.poll_state import Sighting, WatchedApp, WatchState
-from domain.polling import Answer, Gathered, Known, Reader
-from storage.poll_recorder import Recorder
-from storage.repositories import Storage
+from domain.poll_state import PolledApp, PollSnapshot, PollState
+from domain.polling import BuildSource, CachedResponse, PollInput, PollResult
+from storage.poll_recorder import PollRecorder
+from storage.repositories import Repositories
 from storage.subscriptions import Subscription
 
 
 @dataclass(frozen=True)
-class Seen:
+class PollOutcome:
     """What a look has found; `running`: whether something has not ended yet, or waits for the next look.
 
     `overdue`: something takes too long. `pipelines`: one has gone on, so that messages about it are to be changed.
     """
 
-    changes: Sequence[Change] = ()
+    changes: Sequence[BuildChange] = ()
     running: bool = False
     overdue: bool = False
     pipelines: bool = False
 
 
-class Look:
+class Poll:
     """Looks at what one token sees, again and again; never called while a call is under way.
 
     `most_apps`: so many are read by themselves in one look, the others when their turn comes.
@@ -37,9 +37,9 @@ class Look:
 
     def __init__(
         self,
-        reader: Reader,
-        storage: Storage,
-        recorder: Recorder,
+        reader: BuildSource,
+        storage: Repositories,
+        recorder: PollRecorder,
         *,
         token: str,
         clock: Callable[[], datetime],
@@ -53,17 +53,17 @@ class Look:
         self._token = token
         self._clock = clock
         self._provider_clock = provider_clock or clock
-        self._state: WatchState | None = None
-        self._apps: Mapping[str, WatchedApp] | None = None
+        self._state: PollState | None = None
+        self._apps: Mapping[str, PolledApp] | None = None
         self._unjoined: Sequence[str] = ()
         self._revision = -1
-        self._answers: dict[str, Answer] = {}
+        self._answers: dict[str, CachedResponse] = {}
         self._limits: list[Subscription] = []
         self._reminded: set[tuple[int, str, str]] = set()
         self._most_apps = most_apps
         self._turn = ""
 
-    async def __call__(self) -> Seen:
+    async def __call__(self) -> PollOutcome:
         """Look once, and record what was seen.
 
         Raises ProviderError where part of the look failed: what was seen before is recorded all the same, and
@@ -71,13 +71,13 @@ class Look:
         """
         state = await self._current_state()
         if not state.apps:
-            return Seen()
+            return PollOutcome()
         gathered = await self._reader.gather(
-            Known(
+            PollInput(
                 state=state,
                 now=self._clock(),
                 unjoined=self._unjoined,
-                last=lambda key: self._answers.get(key, Answer()),
+                last=lambda key: self._answers.get(key, CachedResponse()),
                 whose_turn=self._whose_turn,
                 states=self._states,
             )
@@ -90,9 +90,9 @@ class Look:
         followed = {one.id for one in after.followed} & {one.id for one in after.pipelines}
         running = gathered.waiting or bool(after.open_builds or followed)
         went_on = bool(gathered.pipelines or gathered.pipelines_gone)
-        return Seen(changes, running=running, overdue=reminded, pipelines=went_on)
+        return PollOutcome(changes, running=running, overdue=reminded, pipelines=went_on)
 
-    async def _current_state(self) -> WatchState:
+    async def _current_state(self) -> PollState:
         if self._state is None or self._revision != self._storage.subscriptions.revision:
             # What is watched is read anew only where it may have changed: it can be ten thousand apps.
             known = self._apps if self._revision == self._storage.subscriptions.revision else None
@@ -104,7 +104,7 @@ class Look:
             self._apps = None if self._state.per_app_since else self._state.apps
         return self._state
 
-    async def _states(self, slugs: Sequence[str]) -> Mapping[str, State]:
+    async def _states(self, slugs: Sequence[str]) -> Mapping[str, BuildState]:
         return await self._storage.watching.states(self._provider, slugs)
 
     def _whose_turn(self, slugs: Sequence[str], *, first: Collection[str] = ()) -> Sequence[str]:
@@ -135,10 +135,10 @@ class Look:
         self._reminded = set(owed)
         return bool(new)
 
-    async def _record(self, state: WatchState, gathered: Gathered) -> Sequence[Change]:
+    async def _record(self, state: PollState, gathered: PollResult) -> Sequence[BuildChange]:
         joined = [slug for slug in gathered.joined if not state.apps[slug].joined]
         unjoined = sorted(set(state.apps) - set(gathered.joined)) if gathered.catching_up else ()
-        sighting = Sighting(
+        sighting = PollSnapshot(
             token=self._token,
             provider=self._provider,
             builds=tuple(gathered.builds),
@@ -164,7 +164,7 @@ class Look:
         return changes
 
 
-def _says_nothing_new(sighting: Sighting, state: WatchState) -> bool:
+def _says_nothing_new(sighting: PollSnapshot, state: PollState) -> bool:
     found = (sighting.builds, sighting.joined, sighting.missed, sighting.forgotten)
     return (
         not any((*found, sighting.pipelines, sighting.pipelines_gone, sighting.snapshots))

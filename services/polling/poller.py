@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from domain.errors import BadToken, ProviderError, RateLimited
-from services.polling.poll import Seen
+from domain.errors import InvalidToken, ProviderError, RateLimited
+from services.polling.poll import PollOutcome
 
 log = structlog.get_logger()
 
@@ -32,14 +32,14 @@ class Intervals:
 
 
 @dataclass(frozen=True)
-class Blindness:
+class Outage:
     """The provider could not be looked at: since when (None: since the start), and the last reason."""
 
     since: datetime | None
     reason: str
 
 
-class Watcher:
+class Poller:
     """Looks again and again, and wakes whoever carries what a look found.
 
     `last_success` and `failures` (in a row) say how it fares.
@@ -47,7 +47,7 @@ class Watcher:
 
     def __init__(
         self,
-        look: Callable[[], Awaitable[Seen]],
+        look: Callable[[], Awaitable[PollOutcome]],
         *,
         intervals: Intervals,
         found: Callable[[], None],
@@ -69,11 +69,11 @@ class Watcher:
         self._reason = ""
 
     @property
-    def blindness(self) -> Blindness | None:
+    def blindness(self) -> Outage | None:
         """Why nothing can be seen at the moment; None while looks succeed, or have failed only just now."""
         if self.failures < BLIND_AFTER:
             return None
-        return Blindness(self.last_success, self._reason)
+        return Outage(self.last_success, self._reason)
 
     @property
     def broken(self) -> bool:
@@ -119,7 +119,7 @@ class Watcher:
         except ProviderError as failure:
             self.failures += 1
             self._reason = str(failure)
-            level = log.error if isinstance(failure, BadToken) else log.warning
+            level = log.error if isinstance(failure, InvalidToken) else log.warning
             level("watch.failed", failures=self.failures, reason=str(failure))
             self._found()
             return self._back_off()

@@ -7,25 +7,25 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from domain.build import App
-from domain.errors import NoAccess
+from domain.errors import Forbidden
 from domain.poll_state import Baseline
-from domain.polling import Reader
+from domain.polling import BuildSource
 from domain.provider import Provider
-from services.polling.poller import Blindness, Watcher
+from services.polling.poller import Outage, Poller
 
 
-class Lookout:
+class Pollers:
     """The watchers of all providers for which the bot has a token, each with what it reads by."""
 
-    def __init__(self, watched: Iterable[tuple[Reader, Watcher]]) -> None:
-        self._readers: dict[Provider, Reader] = {}
-        self._watchers: dict[Provider, Watcher] = {}
+    def __init__(self, watched: Iterable[tuple[BuildSource, Poller]]) -> None:
+        self._readers: dict[Provider, BuildSource] = {}
+        self._watchers: dict[Provider, Poller] = {}
         for reader, watcher in watched:
             self._readers[reader.provider] = reader
             self._watchers[reader.provider] = watcher
 
     @property
-    def watchers(self) -> Mapping[Provider, Watcher]:
+    def watchers(self) -> Mapping[Provider, Poller]:
         """Each provider's watcher."""
         return self._watchers
 
@@ -46,16 +46,16 @@ class Lookout:
         watcher = self._watchers.get(provider)
         return watcher is not None and watcher.last_success is not None and not watcher.failures
 
-    def blindness(self, provider: Provider) -> Blindness | None:
+    def blindness(self, provider: Provider) -> Outage | None:
         """Why nothing can be seen at a provider at the moment; None where something can."""
         if provider not in self._watchers:
-            return Blindness(None, f"I have no token for {provider.label}. Whoever runs me can give me one.")
+            return Outage(None, f"I have no token for {provider.label}. Whoever runs me can give me one.")
         return self._watchers[provider].blindness
 
     async def baseline(self, app: App) -> Baseline:
         """What is there of an app whose watching begins. Raises ProviderError."""
         if app.provider not in self._readers:
-            raise NoAccess("I have no token for it", provider=app.provider)
+            raise Forbidden("I have no token for it", provider=app.provider)
         return await self._readers[app.provider].baseline(app.slug)
 
     async def run(self) -> None:

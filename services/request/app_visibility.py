@@ -8,15 +8,15 @@ from datetime import timedelta
 from typing import Any
 
 from domain.build import App
-from domain.errors import NoAccess, NotConnected, NotFound, Refused
+from domain.errors import Forbidden, NotConnected, NotFound, RequestRejected
 from domain.redaction.redactor import redact
-from services.accounts.app_catalog import FRESH, FRESH_ENOUGH_FOR_A_MISS, AppDirectory
-from services.accounts.provider_clients import ClientsAt
-from services.accounts.user_tokens import BROKEN, Unlinked
+from services.accounts.app_catalog import FRESH, FRESH_ENOUGH_FOR_A_MISS, AppCatalog
+from services.accounts.provider_clients import ProviderClients
+from services.accounts.user_tokens import BROKEN, AccountNotConnected
 from services.lookup.app_names import UnknownApp, find_app
 from services.slack.workspace_members import NotAMember
-from storage.repositories import WorkspaceStorage
-from storage.subscriptions import SeenAs, Subscription
+from storage.repositories import WorkspaceRepositories
+from storage.subscriptions import AccessSource, Subscription
 
 # The creator's access is checked every hour (`services.jobs.access_checker`). Where it can't be checked, since their
 # token is refused or the provider does not answer, the last result counts for a day: they may just be on holiday.
@@ -40,7 +40,7 @@ class VisibleApps:
     """
 
     def __init__(
-        self, clients: ClientsAt[Any], storage: WorkspaceStorage, person: str, channel: str | None
+        self, clients: ProviderClients[Any], storage: WorkspaceRepositories, person: str, channel: str | None
     ) -> None:
         self._clients = clients
         self._storage = storage
@@ -68,7 +68,7 @@ class VisibleApps:
                 raise
 
     async def _unlisted(
-        self, words: str, directory: AppDirectory[Any], only: frozenset[str] | None
+        self, words: str, directory: AppCatalog[Any], only: frozenset[str] | None
     ) -> App | None:
         """The app that is called by its slug and stands in no list: the provider has the last word."""
         slug = words.strip()
@@ -77,7 +77,7 @@ class VisibleApps:
             return None
         try:
             app = await directory.ask_for(slug)
-        except (NotFound, NoAccess, Refused):
+        except (NotFound, Forbidden, RequestRejected):
             return None
         return app if only is None or app.slug in only else None
 
@@ -127,7 +127,7 @@ class VisibleApps:
         _, only = await self._directory()
         return await self._sees_little() if only is not None else None
 
-    async def _directory(self) -> tuple[AppDirectory[Any], frozenset[str] | None]:
+    async def _directory(self) -> tuple[AppCatalog[Any], frozenset[str] | None]:
         """The list that they are shown, and which of it; None: all of it."""
         if await self._clients.is_linked(self._storage.team, self._person):
             return self._clients.of(self._storage.team, self._person).apps, None
@@ -145,16 +145,20 @@ class VisibleApps:
         if self._person and not await self._clients.members.belongs(self._storage.team, self._person):
             return NotAMember(provider=provider)
         account = await self._clients.account_of(self._storage.team, self._person)
-        return SeesLittle(provider=provider) if account is None else Unlinked(BROKEN, provider=provider)
+        return (
+            LimitedVisibility(provider=provider)
+            if account is None
+            else AccountNotConnected(BROKEN, provider=provider)
+        )
 
 
-class SeesLittle(NotConnected):
+class LimitedVisibility(NotConnected):
     """The person has no account of their own, and the channel does not follow the app."""
 
     sentence = SEES_LITTLE
 
 
-def followed_in(subscriptions: Sequence[Subscription], at: ClientsAt[Any]) -> frozenset[str]:
+def followed_in(subscriptions: Sequence[Subscription], at: ProviderClients[Any]) -> frozenset[str]:
     """The provider's apps that everybody who is there may see, since these subscriptions' makers see them now."""
     return frozenset(
         one.app.slug
@@ -163,12 +167,12 @@ def followed_in(subscriptions: Sequence[Subscription], at: ClientsAt[Any]) -> fr
     )
 
 
-def is_seen(one: Subscription, at: ClientsAt[Any]) -> bool:
+def is_seen(one: Subscription, at: ProviderClients[Any]) -> bool:
     """Whether its maker is known to see what it shows; whether it is told of that, and why not, is another matter.
 
     One that shows the bot's own access stands for nobody's, unless the bot's token acts for everybody.
     """
-    if one.scope.seen_as is SeenAs.SERVICE:
+    if one.scope.seen_as is AccessSource.SERVICE:
         return at.service_acts
     if one.unseen_at is not None or one.confirmed_at is None:
         return False

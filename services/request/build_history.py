@@ -8,30 +8,30 @@ from domain.build import App, Build
 from domain.commands.shared_commands import BuildRef
 from domain.provider import Provider
 from providers.buildio.polling.deployments import deployment_slug
-from services.request.context import Caller
-from services.request.finder import NotNamed, find_app, find_build
+from services.request.context import RequestContext
+from services.request.finder import UserError, find_app, find_build
 
 # What the watcher calls a run that people know by the provider's own id for it.
 _SLUGS: Mapping[Provider, Callable[[str, str], str]] = {Provider.BUILDIO: deployment_slug}
 
 
 async def find_run(
-    caller: Caller, app_words: str | None, ref: BuildRef, provider: Provider
+    caller: RequestContext, app_words: str | None, ref: BuildRef, provider: Provider
 ) -> tuple[App, Build]:
-    """The run that is meant, with its app. Raises NotNamed, and what `find_build` does."""
+    """The run that is meant, with its app. Raises UserError, and what `find_build` does."""
     if provider is Provider.BITRISE:
         return await find_build(caller, app_words, ref)
     app = await caller.apps_of(provider).still(await find_app(caller, app_words, provider))
     build = await _watched(caller, app, ref)
     if build is None:
-        raise NotNamed(
+        raise UserError(
             f"I have not seen {ref} of {app.title}: {provider.label} keeps no list for me, so I know what happened"
             " while somebody here followed the app."
         )
     return app, build
 
 
-async def latest_of(app: App, caller: Caller, most: int) -> Sequence[Build]:
+async def latest_of(app: App, caller: RequestContext, most: int) -> Sequence[Build]:
     """The app's latest runs, newest first. Raises ProviderError."""
     if app.provider is not Provider.BITRISE:
         await caller.apps_of(app.provider).still(app)
@@ -41,7 +41,7 @@ async def latest_of(app: App, caller: Caller, most: int) -> Sequence[Build]:
     return ()
 
 
-async def _watched(caller: Caller, app: App, ref: BuildRef) -> Build | None:
+async def _watched(caller: RequestContext, app: App, ref: BuildRef) -> Build | None:
     watching = caller.desk.storage.watching
     if ref.number is not None:
         return await watching.numbered(app, ref.number)

@@ -8,16 +8,16 @@ from typing import Any, Self
 
 from domain.build import App, Build
 from domain.message import Block
-from messages.kit.button_values import AppButton, BuildButton, NotAButton
-from services.container import Desk
-from services.request.context import Answer, Caller
+from messages.kit.button_values import AppButton, BuildButton, InvalidButtonValue
+from services.container import Services
+from services.request.context import Reply, RequestContext
 from services.request.finder import by_slugs
-from services.request.responder import Pressed, Replacing, ToResponseUrl
-from services.request.view_responder import ToPane
+from services.request.responder import PressedMessage, ReplacingResponder, ResponseUrlResponder
+from services.request.view_responder import ViewResponder
 
 
 @dataclass(frozen=True)
-class Press:
+class ButtonPress:
     """A button that somebody pressed: what it carries, who pressed it, and where the answer goes.
 
     Of a list `value` is what was picked; `block` is the block that it stands in, and `state` what else is picked;
@@ -25,20 +25,28 @@ class Press:
     """
 
     value: str
-    caller: Caller
-    say: Replacing
-    on: Pressed | None
+    caller: RequestContext
+    say: ReplacingResponder
+    on: PressedMessage | None
     response_url: str | None
     block: str = ""
     shown: Sequence[Block] = ()
     state: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def in_body(cls, body: Mapping[str, Any], action: Mapping[str, Any], desk: Desk, *, form: bool) -> Self:
+    def in_body(
+        cls, body: Mapping[str, Any], action: Mapping[str, Any], desk: Services, *, form: bool
+    ) -> Self:
         """The press that Slack tells of; what opens a `form` does so by itself."""
-        caller, on, url = Caller.in_body(body, desk), Pressed.in_body(body), body.get("response_url")
+        caller, on, url = (
+            RequestContext.in_body(body, desk),
+            PressedMessage.in_body(body),
+            body.get("response_url"),
+        )
         to_pane = caller.pane is not None
-        say: Replacing = ToPane(caller, waits=not form) if to_pane else ToResponseUrl(caller, url, on)
+        say: ReplacingResponder = (
+            ViewResponder(caller, waits=not form) if to_pane else ResponseUrlResponder(caller, url, on)
+        )
         picked = (action.get("selected_option") or {}).get("value")
         state = (body.get("state") or (body.get("view") or {}).get("state") or {}).get("values") or {}
         message = body.get("message") or {}
@@ -54,25 +62,25 @@ class Press:
         )
 
 
-Respond = Callable[[Press], Coroutine[Any, Any, Answer | None]]
+Respond = Callable[[ButtonPress], Coroutine[Any, Any, Reply | None]]
 
 
-async def found_build(press: Press) -> tuple[App, Build]:
-    """The build that a pressed button names. Raises NotAButton, ProviderError."""
+async def found_build(press: ButtonPress) -> tuple[App, Build]:
+    """The build that a pressed button names. Raises InvalidButtonValue, ProviderError."""
     button = BuildButton.decode(press.value)
     return await by_slugs(press.caller, button.app, button.build)
 
 
-def numbers_in(press: Press) -> list[int]:
-    """The numbers that a pressed button names, of things that have one. Raises NotAButton."""
+def numbers_in(press: ButtonPress) -> list[int]:
+    """The numbers that a pressed button names, of things that have one. Raises InvalidButtonValue."""
     parts = press.value.split(" ")
     if not all(one.isdecimal() and len(one) <= 15 for one in parts):
-        raise NotAButton
+        raise InvalidButtonValue
     return [int(one) for one in parts]
 
 
-def app_in(press: Press) -> App | None:
-    """The app that a pressed button names; None where the person will say. Raises NotAButton."""
+def app_in(press: ButtonPress) -> App | None:
+    """The app that a pressed button names; None where the person will say. Raises InvalidButtonValue."""
     button = AppButton.decode(press.value)
     if not button.app:
         return None

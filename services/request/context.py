@@ -13,16 +13,16 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from domain.message import Message
 from domain.provider import Provider
-from messages.kit.view_metadata import Origin
-from providers.bitrise.api.client import Bitrise
-from providers.buildio.api.client import Buildio
-from services.accounts.app_catalog import AppDirectory
-from services.container import Desk
+from messages.kit.view_metadata import ViewMetadata
+from providers.bitrise.api.client import BitriseClient
+from providers.buildio.api.client import BuildioClient
+from services.accounts.app_catalog import AppCatalog
+from services.container import Services
 from services.request.app_visibility import VisibleApps
 from services.request.view_signature import sign_view
 from services.slack.errors import SlackCallFailed
 from services.slack.workspace_members import MembershipUnknown
-from storage.repositories import WorkspaceStorage
+from storage.repositories import WorkspaceRepositories
 
 _ADMINS = ("is_admin", "is_owner", "is_primary_owner")
 # So many modals can lie on top of each other (Slack's rules, "Modals").
@@ -30,7 +30,7 @@ MOST_MODALS = 3
 
 
 @dataclass(frozen=True)
-class Pane:
+class ViewContext:
     """The modal or Home in which something was pressed; on a `full` one no other modal can be put."""
 
     id: str
@@ -49,7 +49,7 @@ class Pane:
 
 
 @dataclass(frozen=True)
-class Caller:
+class RequestContext:
     """A person in a channel, or with none (`""`) at the bot's Home and the like.
 
     `name` is the one that Slack sent along, if it did; `person` is their id. `trigger_id` opens a modal, within three
@@ -58,18 +58,18 @@ class Caller:
     Whether they belong to the workspace is asked at each use (`belongs`).
     """
 
-    desk: Desk
+    desk: Services
     person: str
     team: str
     channel: str
     name: str | None = None
     trigger_id: str = ""
-    pane: Pane | None = None
+    pane: ViewContext | None = None
     vouched: bool = True
     thread: str | None = None
 
     @classmethod
-    def in_body(cls, body: Mapping[str, Any], desk: Desk) -> Self:
+    def in_body(cls, body: Mapping[str, Any], desk: Services) -> Self:
         """Whoever pressed, chose, submitted or took a shortcut."""
         view = body.get("view") or {}
         container = body.get("container") or {}
@@ -81,13 +81,13 @@ class Caller:
             team=workspace_of(body),
             channel=(body.get("channel") or {}).get("id")
             or container.get("channel_id")
-            or Origin.read(view.get("private_metadata")).channel,
+            or ViewMetadata.read(view.get("private_metadata")).channel,
             trigger_id=body.get("trigger_id") or "",
-            pane=Pane.in_body(body),
+            pane=ViewContext.in_body(body),
         )
 
     @property
-    def storage(self) -> WorkspaceStorage:
+    def storage(self) -> WorkspaceRepositories:
         """What their workspace has told the bot."""
         return self.desk.storage.of(self.team)
 
@@ -97,22 +97,22 @@ class Caller:
         return self.desk.slack(self.team)
 
     @property
-    def bitrise(self) -> Bitrise:
+    def bitrise(self) -> BitriseClient:
         """Bitrise, read with their own token, or with the bot's where they have none; what may be seen is `apps`."""
         return self.desk.clients.bitrise.of(self.team, self.identity).reading
 
     @property
-    def own_bitrise(self) -> Bitrise:
+    def own_bitrise(self) -> BitriseClient:
         """Bitrise under their own token alone; or the bot's, where the operator lets it act for people."""
         return self.desk.clients.bitrise.of(self.team, self.identity).own
 
     @property
-    def buildio(self) -> Buildio:
+    def buildio(self) -> BuildioClient:
         """Build.io, read with their own token, or the bot's where they have none; what may be seen is `apps_of`."""
         return self.desk.clients.buildio.of(self.team, self.identity).reading
 
     @property
-    def own_buildio(self) -> Buildio:
+    def own_buildio(self) -> BuildioClient:
         """Build.io under their own token alone."""
         return self.desk.clients.buildio.of(self.team, self.identity).own
 
@@ -126,7 +126,7 @@ class Caller:
         channel = self.channel if self.vouched else None
         return VisibleApps(self.desk.clients.at(provider), self.storage, self.identity, channel)
 
-    def own_apps(self, provider: Provider) -> AppDirectory[Any]:
+    def own_apps(self, provider: Provider) -> AppCatalog[Any]:
         """The provider's apps under their own token alone."""
         return self.desk.clients.at(provider).of(self.team, self.identity).apps
 
@@ -257,7 +257,7 @@ def workspace_of(body: Mapping[str, Any]) -> str:
     return next((one for one in said if isinstance(one, str) and one.startswith("T")), "")
 
 
-class Audience(Enum):
+class Visibility(Enum):
     """Who is shown an answer."""
 
     ASKER = "the one who asked, in the way they asked"
@@ -266,9 +266,9 @@ class Audience(Enum):
 
 
 @dataclass(frozen=True)
-class Answer:
+class Reply:
     """What is said back; `title` heads it where it is shown in a modal."""
 
     message: Message
-    audience: Audience = Audience.ASKER
+    audience: Visibility = Visibility.ASKER
     title: str = "Buildbell"

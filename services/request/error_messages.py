@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import structlog
 
-from domain.audit_log import Tampered
+from domain.audit_log import ChainBroken
 from domain.commands.errors import CommandError
 from domain.errors import NotConnected, ProviderError
 from domain.fair_limiter import NoPlace
@@ -18,17 +18,17 @@ from domain.provider import Provider
 from domain.redaction.redactor import redact
 from handlers.middleware import Repeated, take_up, wait_for_place
 from messages import notices
-from messages.kit.button_values import NotAButton
-from messages.subscription_form import TooLongForAModal
-from providers.bitrise.logs.follower import CannotFollow
+from messages.kit.button_values import InvalidButtonValue
+from messages.subscription_form import FilterTooLong
+from providers.bitrise.logs.follower import CannotFollowLog
 from providers.bitrise.logs.log_limits import TooManyLogs
 from services.accounts.pasted_tokens import TypedToken
-from services.actions.result import NotAllowed
+from services.actions.result import PermissionDenied
 from services.lookup.app_names import AmbiguousApp, UnknownApp
-from services.request.context import Answer, Audience
-from services.request.finder import NotNamed
+from services.request.context import Reply, Visibility
+from services.request.finder import UserError
 from services.request.late_replies import is_slacks_trouble
-from services.request.responder import Saying, ToChannel, ToResponseUrl
+from services.request.responder import ChannelResponder, Responder, ResponseUrlResponder
 from services.slack.errors import NO_ANSWER, NOT_SENT, NOT_UNDERSTOOD, SlackCallFailed
 from services.slack.workspace_members import NotAMember
 from services.worker_processes.pool import WorkFailed
@@ -40,11 +40,11 @@ MISTAKES = (
     CommandError,
     UnknownApp,
     AmbiguousApp,
-    NotNamed,
-    NotAllowed,
-    NotAButton,
-    TooLongForAModal,
-    CannotFollow,
+    UserError,
+    PermissionDenied,
+    InvalidButtonValue,
+    FilterTooLong,
+    CannotFollowLog,
     NoPlace,
     Repeated,
     TooManyLogs,
@@ -91,14 +91,14 @@ _REFUSALS = {
 
 def in_words(error: Exception) -> Message:
     """The error as a message: what was wrong, what would work, and the button that does it."""
-    if isinstance(error, NotAllowed):
+    if isinstance(error, PermissionDenied):
         return notices.problem(sentence_for(error), connect=error.connect, rule=error.rule)
     return notices.problem(sentence_for(error), connect=connect_at(error))
 
 
 def connect_at(error: Exception) -> Provider | None:
     """The provider at which the person has to link an account, where that is what is missing."""
-    if isinstance(error, NotAllowed):
+    if isinstance(error, PermissionDenied):
         return error.connect
     if isinstance(error, TypedToken):
         return error.connect
@@ -106,11 +106,11 @@ def connect_at(error: Exception) -> Provider | None:
     return error.provider if is_missing and isinstance(error, NotConnected) else None
 
 
-def answer_to(error: Exception) -> Answer:
+def answer_to(error: Exception) -> Reply:
     """What is said of the error: how to link an account, or to add a rule, concerns one person alone."""
     alone = connect_at(error) is not None or isinstance(error, TypedToken)
-    alone = alone or (isinstance(error, NotAllowed) and error.rule is not None)
-    return Answer(in_words(error), Audience.ONE_PERSON if alone else Audience.ASKER)
+    alone = alone or (isinstance(error, PermissionDenied) and error.rule is not None)
+    return Reply(in_words(error), Visibility.ONE_PERSON if alone else Visibility.ASKER)
 
 
 def sentence_for(error: BaseException) -> str:
@@ -118,7 +118,7 @@ def sentence_for(error: BaseException) -> str:
     if isinstance(error, (*MISTAKES, ProviderError)):
         # What was typed may be a secret that landed in the wrong place.
         return redact(str(error))
-    if isinstance(error, Tampered):
+    if isinstance(error, ChainBroken):
         log.error("audit.not_well", reason=str(error), check="buildbell audit --verify")
         return (
             "This workspace's audit log was changed from outside, so I can't write down what is done here and begin"
@@ -142,7 +142,7 @@ def refusal_of(error: BaseException) -> str | None:
 
 
 async def say_or_explain(
-    asked: Coroutine[Any, Any, Answer | None], say: Saying, *, changes: bool = True
+    asked: Coroutine[Any, Any, Reply | None], say: Responder, *, changes: bool = True
 ) -> None:
     """Say the answer, or, whatever went wrong, what it was; nothing where the answer was a message of its own.
 
@@ -171,14 +171,18 @@ async def say_or_explain(
         await _say(said, say)
 
 
-async def _say(said: Answer, say: Saying) -> None:
+async def _say(said: Reply, say: Responder) -> None:
     """Say it; where Slack can't take it now, once it can. Raises SlackCallFailed."""
     try:
         await say(said)
     except SlackCallFailed as problem:
         caller = getattr(say, "caller", None)
         # A dialog is gone by the time that Slack is back.
-        if not isinstance(say, ToChannel | ToResponseUrl) or not is_slacks_trouble(problem) or caller is None:
+        if (
+            not isinstance(say, ChannelResponder | ResponseUrlResponder)
+            or not is_slacks_trouble(problem)
+            or caller is None
+        ):
             raise
         log.warning("answer.not_taken_yet", reason=type(problem).__name__)
         if not caller.desk.late_answers.later(caller.team, caller.person, lambda: say(said)):

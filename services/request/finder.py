@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from domain.build import App, Build
 from domain.commands.shared_commands import BuildRef
-from domain.errors import NoAccess, NotConnected, NotFound, ProviderError
+from domain.errors import Forbidden, NotConnected, NotFound, ProviderError
 from domain.provider import Provider
 from providers.bitrise.api.requests import BuildQuery
-from services.request.context import Caller
+from services.request.context import RequestContext
 from storage.subscriptions import Subscription
 
 # A link names a build but not its app. Where no app near the asker has it, it is looked for among this many pages of
@@ -55,19 +55,19 @@ class SearchLimits:
         return f"{self.near} {self.pages} {self.others}"
 
 
-class NotNamed(Exception):
+class UserError(Exception):
     """What is meant can't be told; the sentence says what to write instead."""
 
 
-class AppNotNamed(NotNamed):
+class AppNotGiven(UserError):
     """Which app is meant can't be told."""
 
 
-async def find_app(caller: Caller, words: str | None, provider: Provider = Provider.BITRISE) -> App:
+async def find_app(caller: RequestContext, words: str | None, provider: Provider = Provider.BITRISE) -> App:
     """The provider's app that the words name; without words the channel's: its default, or the only one it could mean.
 
     Whichever way it is found, it is one of those that the caller may see now, as it is called now. What is stored only
-    says which one could be meant. Raises NotNamed, UnknownApp, AmbiguousApp or ProviderError.
+    says which one could be meant. Raises UserError, UnknownApp, AmbiguousApp or ProviderError.
     """
     apps = caller.apps_of(provider)
     if words is not None:
@@ -75,8 +75,8 @@ async def find_app(caller: Caller, words: str | None, provider: Provider = Provi
     if (slug := await slug_of_channel(caller, provider)) is not None:
         try:
             return await apps.require(slug)
-        except (NotFound, NoAccess) as error:
-            raise NotNamed(
+        except (NotFound, Forbidden) as error:
+            raise UserError(
                 f"I can't see this channel's app any more, or your {provider.label} account can't. Name an app, or"
                 f" choose another for this channel with `{provider.command} use APP`."
             ) from error
@@ -85,12 +85,12 @@ async def find_app(caller: Caller, words: str | None, provider: Provider = Provi
         return everything[0]
     if not everything and (limit := await apps.limit()) is not None:
         raise limit
-    raise AppNotNamed(
+    raise AppNotGiven(
         f"Which app? Name it in the command, or choose one for this channel with `{provider.command} use APP`."
     )
 
 
-async def channels_app(caller: Caller, provider: Provider = Provider.BITRISE) -> App | None:
+async def channels_app(caller: RequestContext, provider: Provider = Provider.BITRISE) -> App | None:
     """The app that a command in this channel means where it names none; None where there is none for the caller.
 
     It is one of those that are known within a list's patience, since forms are opened with it.
@@ -100,7 +100,7 @@ async def channels_app(caller: Caller, provider: Provider = Provider.BITRISE) ->
     return next((app for app in await caller.apps_of(provider).in_time() if app.slug == slug), None)
 
 
-async def slug_of_channel(caller: Caller, provider: Provider) -> str | None:
+async def slug_of_channel(caller: RequestContext, provider: Provider) -> str | None:
     """The app that the channel has chosen, or else the only one that it has subscribed to."""
     default = await caller.storage.channels.default_app(caller.channel, provider)
     if default is not None:
@@ -111,7 +111,7 @@ async def slug_of_channel(caller: Caller, provider: Provider) -> str | None:
 
 
 async def find_build(
-    caller: Caller, app_words: str | None, ref: BuildRef, limits: SearchLimits | None = None
+    caller: RequestContext, app_words: str | None, ref: BuildRef, limits: SearchLimits | None = None
 ) -> tuple[App, Build]:
     """The build that is meant, with its app. Raises what `find_app` does, and NotFound."""
     if ref.number is not None:
@@ -127,29 +127,29 @@ async def find_build(
     return app, await caller.bitrise.build(app.slug, slug)
 
 
-async def app_by_slug(caller: Caller, slug: str, provider: Provider = Provider.BITRISE) -> App:
+async def app_by_slug(caller: RequestContext, slug: str, provider: Provider = Provider.BITRISE) -> App:
     """The app that a button or list names. Raises ProviderError, also where the person may not see it."""
     return await caller.apps_of(provider).require(slug)
 
 
-async def by_slugs(caller: Caller, app_slug: str, build_slug: str) -> tuple[App, Build]:
+async def by_slugs(caller: RequestContext, app_slug: str, build_slug: str) -> tuple[App, Build]:
     """The build that a button names, with its app. Raises ProviderError."""
     app = await app_by_slug(caller, app_slug)
     return app, await caller.bitrise.build(app_slug, build_slug)
 
 
-async def _by_number(caller: Caller, app: App, number: int) -> Build:
+async def _by_number(caller: RequestContext, app: App, number: int) -> Build:
     async for build in caller.bitrise.builds(app.slug, BuildQuery(build_number=number)):
         # checked, since a server that does not know the filter would answer with any build
         if build.number == number:
             return build
         if build.number is not None and build.number < number:
             break
-    raise NotNamed(f"{app.title} has no build #{number}. `/bitrise builds` lists the latest ones.")
+    raise UserError(f"{app.title} has no build #{number}. `/bitrise builds` lists the latest ones.")
 
 
-async def _find_by_slug(caller: Caller, build_slug: str, limits: SearchLimits) -> tuple[App, Build]:
-    """The build that is known by its slug alone, with its app. Raises NotNamed, ProviderError.
+async def _find_by_slug(caller: RequestContext, build_slug: str, limits: SearchLimits) -> tuple[App, Build]:
+    """The build that is known by its slug alone, with its app. Raises UserError, ProviderError.
 
     It is asked for in the apps that are near first: the channel's own, those that it follows, those that any channel
     follows. The list of all apps' builds comes after them, since it ends where the search has to give up, and not every
@@ -170,14 +170,14 @@ async def _find_by_slug(caller: Caller, build_slug: str, limits: SearchLimits) -
             misses.add(key, caller.now())
     if (limit := await caller.apps.limit()) is not None:
         raise limit
-    raise NotNamed(
+    raise UserError(
         "I can't tell which app that build belongs to. Name the app too: `/bitrise build APP LINK`, "
         "or use the build's number: `/bitrise build APP #12`."
     )
 
 
 async def _look_for(
-    caller: Caller, build_slug: str, limits: SearchLimits
+    caller: RequestContext, build_slug: str, limits: SearchLimits
 ) -> tuple[App, Build] | ProviderError | None:
     """The build with its app; where it is nowhere: what went wrong with an app that could not be asked, or None."""
     visible = {app.slug: app for app in await caller.apps.all()}
@@ -193,7 +193,7 @@ async def _look_for(
     return elsewhere if isinstance(elsewhere, tuple) else found or elsewhere
 
 
-async def _apps_near(caller: Caller, visible: Mapping[str, App]) -> Sequence[App]:
+async def _apps_near(caller: RequestContext, visible: Mapping[str, App]) -> Sequence[App]:
     """The apps to look in first, nearest first, of those that the person may see."""
     subscriptions = caller.storage.subscriptions
     default = await caller.storage.channels.default_app(caller.channel, Provider.BITRISE)
@@ -203,7 +203,7 @@ async def _apps_near(caller: Caller, visible: Mapping[str, App]) -> Sequence[App
     ]
     near: dict[str, App] = {}
     for slug in dict.fromkeys(here):
-        with suppress(NotFound, NoAccess, NotConnected):
+        with suppress(NotFound, Forbidden, NotConnected):
             near[slug] = visible.get(slug) or await app_by_slug(caller, slug)
     for slug in _followed(await subscriptions.of_all_channels()):
         if slug in visible:
@@ -217,7 +217,7 @@ def _followed(subscriptions: Iterable[Subscription]) -> list[str]:
 
 
 async def _ask_apps(
-    caller: Caller, apps: Sequence[App], build_slug: str, limits: SearchLimits
+    caller: RequestContext, apps: Sequence[App], build_slug: str, limits: SearchLimits
 ) -> tuple[App, Build] | ProviderError | None:
     """Ask some of the apps at a time for the build; returns the first that has it.
 
@@ -236,13 +236,13 @@ async def _ask_apps(
         asked = asked[: limits.take(len(asked))]
         for app, said in zip(asked, await asyncio.gather(*map(ask, asked)), strict=True):
             if isinstance(said, ProviderError):
-                problem = problem if isinstance(said, NotFound | NoAccess) else said
+                problem = problem if isinstance(said, NotFound | Forbidden) else said
             elif said.slug == build_slug:
                 return app, said
     return problem
 
 
-async def _search(caller: Caller, build_slug: str, limits: SearchLimits) -> str | None:
+async def _search(caller: RequestContext, build_slug: str, limits: SearchLimits) -> str | None:
     """The app of the build among the newest of all apps; None where it is not there, or there is no such list."""
     pages = 0
     if not limits.take(1):
@@ -255,6 +255,6 @@ async def _search(caller: Caller, build_slug: str, limits: SearchLimits) -> str 
             pages += 1
             if pages == limits.pages or not limits.take(1):
                 break
-    except (NotFound, NoAccess):
+    except (NotFound, Forbidden):
         pass
     return None

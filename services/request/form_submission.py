@@ -11,24 +11,24 @@ from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.async_app import AsyncAck
 
 from domain.message import Block
-from handlers.middleware import Listening
+from handlers.middleware import RequestTracker
 from messages import notices
 from messages.kit import views
-from services.container import Desk
-from services.request.context import Answer, Caller
-from services.request.forms import Course, FieldProblem, T, see_through
-from services.request.responder import ToChannel
+from services.container import Services
+from services.request.context import Reply, RequestContext
+from services.request.forms import FieldError, SubmissionFlow, T, see_through
+from services.request.responder import ChannelResponder
 from services.slack.errors import SlackCallFailed
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
-class Submitted:
+class FormSubmission:
     """What Slack sends of it; `values` is what was filled in, `metadata` what we sent along."""
 
     ack: AsyncAck
-    caller: Caller
+    caller: RequestContext
     view_id: str
     values: Mapping[str, Any]
     metadata: str
@@ -39,35 +39,39 @@ class Submitted:
             await self.ack(response_action="errors", errors=dict(problems))
         return bool(problems)
 
-    async def see_through(self, doing: Coroutine[Any, Any, T], course: Course[T]) -> T | None:
+    async def see_through(self, doing: Coroutine[Any, Any, T], course: SubmissionFlow[T]) -> T | None:
         """Do it, and let the person see how it goes; returns what came of it, None where it failed."""
         return await see_through(doing, course, ack=self.ack, caller=self.caller, view_id=self.view_id)
 
-    async def answer(self, doing: Coroutine[Any, Any, Answer | None], course: Course[Answer | None]) -> None:
+    async def answer(
+        self, doing: Coroutine[Any, Any, Reply | None], course: SubmissionFlow[Reply | None]
+    ) -> None:
         """The same, of what is told in the channel once it is done; to the person, where I may not write there."""
         said = await self.see_through(doing, course)
         if said is None:
             return
         try:
-            await ToChannel(self.caller)(said)
+            await ChannelResponder(self.caller)(said)
         except SlackCallFailed as error:
             log.info("form.not_told", reason=error.reason)
-            await ToChannel(replace(self.caller, channel=""))(said)
+            await ChannelResponder(replace(self.caller, channel=""))(said)
 
 
-Submission = Callable[[Submitted], Awaitable[None]]
+Submission = Callable[[FormSubmission], Awaitable[None]]
 
 
-def listen(app: AsyncApp, callback_id: str, submission: Submission, desk: Desk, listening: Listening) -> None:
+def listen(
+    app: AsyncApp, callback_id: str, submission: Submission, desk: Services, listening: RequestTracker
+) -> None:
     """Listen to the submissions of one form."""
 
     @app.view(callback_id)
     async def submitted(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any]) -> None:
         async with listening.answering(callback_id):
             await submission(
-                Submitted(
+                FormSubmission(
                     ack=ack,
-                    caller=Caller.in_body(body, desk),
+                    caller=RequestContext.in_body(body, desk),
                     view_id=view["id"],
                     values=view["state"]["values"],
                     metadata=view.get("private_metadata") or "",
@@ -77,9 +81,9 @@ def listen(app: AsyncApp, callback_id: str, submission: Submission, desk: Desk, 
 
 def course_of(
     title: str, waiting: str, again: Callable[[str], Block], *, field: str | None
-) -> Course[Answer | None]:
+) -> SubmissionFlow[Reply | None]:
     """How a form goes that can always be submitted again; `field` is where problems stand that name none."""
-    return Course(
+    return SubmissionFlow(
         waiting=notices.notice(title, f"⏳ {waiting}"),
         done=lambda said: (
             views.shown_in_modal(title, said.message)
@@ -94,4 +98,4 @@ def course_of(
 
 
 def _field_of(problem: BaseException, field: str) -> str:
-    return problem.field if isinstance(problem, FieldProblem) else field
+    return problem.field if isinstance(problem, FieldError) else field

@@ -11,14 +11,14 @@ from typing import Any, Generic, TypeVar
 import structlog
 from slack_bolt.async_app import AsyncAck
 
-from domain.errors import NoAccess, Refused
+from domain.errors import Forbidden, RequestRejected
 from domain.message import Block
 from handlers.middleware import take_up
 from messages import notices
-from services.request.context import Answer, Audience, Caller
+from services.request.context import Reply, RequestContext, Visibility
 from services.request.error_messages import sentence_for
-from services.request.finder import NotNamed
-from services.request.responder import ToChannel
+from services.request.finder import UserError
+from services.request.responder import ChannelResponder
 from services.slack.acknowledgement import acknowledged
 from services.slack.errors import SlackCallFailed
 
@@ -32,7 +32,7 @@ PATIENCE_SECONDS = 1.5
 LONGEST_ERROR = 2000
 
 
-class FieldProblem(NotNamed):
+class FieldError(UserError):
     """What was filled in can't be taken; `field` names where."""
 
     def __init__(self, field: str, words: str) -> None:
@@ -40,7 +40,7 @@ class FieldProblem(NotNamed):
         self.field = field
 
 
-class Then(Enum):
+class FollowUp(Enum):
     """What becomes of a modal whose submission was done at once; one that took long shows how it ended."""
 
     CLOSED = "it is closed"
@@ -49,7 +49,7 @@ class Then(Enum):
 
 
 @dataclass(frozen=True)
-class Course(Generic[T]):
+class SubmissionFlow(Generic[T]):
     """What the person sees of a submission.
 
     `waiting` while it takes long; `done` at its end (None: nothing any more), where `then` says; `again` asks once
@@ -62,11 +62,16 @@ class Course(Generic[T]):
     again: Callable[[str], Block]
     refused: Callable[[str], Block]
     field_of: Callable[[BaseException], str] | None
-    then: Then = Then.CLOSED
+    then: FollowUp = FollowUp.CLOSED
 
 
 async def see_through(
-    doing: Coroutine[Any, Any, T], course: Course[T], *, ack: AsyncAck, caller: Caller, view_id: str
+    doing: Coroutine[Any, Any, T],
+    course: SubmissionFlow[T],
+    *,
+    ack: AsyncAck,
+    caller: RequestContext,
+    view_id: str,
 ) -> T | None:
     """Do it, and let the person see how it goes; returns what came of it, None where it failed."""
     task = asyncio.create_task(_taken_up(doing))
@@ -92,7 +97,7 @@ async def _taken_up(doing: Coroutine[Any, Any, T]) -> T:
     return await doing
 
 
-async def _answer_at_once(task: asyncio.Task[T], course: Course[T], ack: AsyncAck) -> None:
+async def _answer_at_once(task: asyncio.Task[T], course: SubmissionFlow[T], ack: AsyncAck) -> None:
     problem = task.exception()
     if problem is not None and course.field_of is None:
         await ack(response_action="update", view=_after(problem, course))
@@ -101,13 +106,15 @@ async def _answer_at_once(task: asyncio.Task[T], course: Course[T], ack: AsyncAc
         await ack(
             response_action="errors", errors={course.field_of(problem): words_of(problem)[:LONGEST_ERROR]}
         )
-    elif course.then is not Then.CLOSED and (view := course.done(task.result())) is not None:
-        await ack(response_action="push" if course.then is Then.COVERED else "update", view=view)
+    elif course.then is not FollowUp.CLOSED and (view := course.done(task.result())) is not None:
+        await ack(response_action="push" if course.then is FollowUp.COVERED else "update", view=view)
     else:
         await ack()
 
 
-async def _answer_late(task: asyncio.Task[T], course: Course[T], caller: Caller, view_id: str) -> None:
+async def _answer_late(
+    task: asyncio.Task[T], course: SubmissionFlow[T], caller: RequestContext, view_id: str
+) -> None:
     problem = task.exception()
     view = course.done(task.result()) if problem is None else _after(problem, course)
     if view is None:
@@ -120,17 +127,17 @@ async def _answer_late(task: asyncio.Task[T], course: Course[T], caller: Caller,
             await _say_alone(str(course.waiting["title"]["text"]), problem, caller)
 
 
-async def _say_alone(title: str, problem: BaseException, caller: Caller) -> None:
+async def _say_alone(title: str, problem: BaseException, caller: RequestContext) -> None:
     """Tell the person in their direct messages how it went, who can't read it in the dialog any more."""
-    said = Answer(notices.problem(f"{title}: {sentence_for(problem)}"), Audience.ONE_PERSON)
+    said = Reply(notices.problem(f"{title}: {sentence_for(problem)}"), Visibility.ONE_PERSON)
     try:
-        await ToChannel(replace(caller, channel=""))(said)
+        await ChannelResponder(replace(caller, channel=""))(said)
     except SlackCallFailed as error:
         log.warning("modal.not_told", reason=error.reason)
 
 
-def _after(problem: BaseException, course: Course[T]) -> Block:
-    view = course.refused if isinstance(problem, Refused | NoAccess) else course.again
+def _after(problem: BaseException, course: SubmissionFlow[T]) -> Block:
+    view = course.refused if isinstance(problem, RequestRejected | Forbidden) else course.again
     return view(words_of(problem))
 
 

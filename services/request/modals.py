@@ -10,7 +10,7 @@ import structlog
 
 from domain.message import Block
 from messages import notices
-from services.request.context import Caller
+from services.request.context import RequestContext
 from services.request.forms import words_of
 from services.slack.errors import SlackCallFailed
 
@@ -26,7 +26,7 @@ def opening_deadline() -> float:
 
 
 async def open_in_time(
-    making: Coroutine[Any, Any, Block], caller: Caller, title: str, *, until: float | None = None
+    making: Coroutine[Any, Any, Block], caller: RequestContext, title: str, *, until: float | None = None
 ) -> None:
     """Show the form that is being made; one that takes long is announced, and says itself what went wrong.
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from domain.provider import Provider
-from services.request.context import Caller
-from services.request.finder import NotNamed
+from services.request.context import RequestContext
+from services.request.finder import UserError
 
 
-class NotSetUp(NotNamed):
+class ProviderNotConfigured(UserError):
     """The bot has no token of its own for the provider."""
 
     def __init__(self, provider: Provider) -> None:
@@ -17,7 +17,7 @@ class NotSetUp(NotNamed):
         )
 
 
-def check_set_up(provider: Provider, caller: Caller) -> None:
-    """Raises NotSetUp."""
+def check_set_up(provider: Provider, caller: RequestContext) -> None:
+    """Raises ProviderNotConfigured."""
     if provider not in caller.desk.clients.set_up:
-        raise NotSetUp(provider)
+        raise ProviderNotConfigured(provider)

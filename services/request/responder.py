@@ -12,23 +12,23 @@ import structlog
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from domain.message import Message
-from services.request.context import Answer, Audience, Caller
+from services.request.context import Reply, RequestContext, Visibility
 from services.slack.rate_limit import RateLimitWait
 
 log = structlog.get_logger()
 
 
-class Saying(Protocol):
+class Responder(Protocol):
     """A way in which answers reach the person who asked."""
 
     async def meanwhile(self, asked: asyncio.Future[Any]) -> None:
         """Let the person see that the answer is under way, where they would wonder otherwise."""
 
-    async def __call__(self, answer: Answer) -> None:
+    async def __call__(self, answer: Reply) -> None:
         """Say it. Raises SlackCallFailed."""
 
 
-class Replacing(Saying, Protocol):
+class ReplacingResponder(Responder, Protocol):
     """One that can also change what the button was pressed on."""
 
     async def instead(self, message: Message) -> None:
@@ -36,25 +36,25 @@ class Replacing(Saying, Protocol):
 
 
 @dataclass(frozen=True)
-class ToChannel:
+class ChannelResponder:
     """Says answers as messages, in the thread of the question; what is for one person, to that person alone.
 
     Without a channel everything is for the person, and comes as a direct message.
     """
 
-    caller: Caller
+    caller: RequestContext
     thread: str | None = None
     direct: bool = False
 
     async def meanwhile(self, asked: asyncio.Future[Any]) -> None:
         """A message can wait."""
 
-    async def __call__(self, answer: Answer) -> None:
+    async def __call__(self, answer: Reply) -> None:
         """Say it. Raises SlackCallFailed."""
         caller, message = self.caller, answer.message
         channel = caller.channel or await caller.direct_message()
         direct = self.direct or not caller.channel
-        if answer.audience is Audience.ONE_PERSON and not direct:
+        if answer.audience is Visibility.ONE_PERSON and not direct:
             await caller.slack.chat_postEphemeral(
                 channel=channel,
                 user=caller.person,
@@ -74,7 +74,7 @@ class ToChannel:
 
 
 @dataclass(frozen=True)
-class Pressed:
+class PressedMessage:
     """The message whose button was pressed; an ephemeral one has no name to change it by.
 
     `unfurled` is the address under which the button was shown, on somebody else's message.
@@ -96,25 +96,25 @@ class Pressed:
 
 
 @dataclass(frozen=True)
-class ToResponseUrl:
+class ResponseUrlResponder:
     """Says answers over a response_url: five times within thirty minutes (Slack's rules, "Answering").
 
     Where there is none, or it is used up, an answer comes as a message of its own.
     """
 
-    caller: Caller
+    caller: RequestContext
     url: str | None
-    pressed: Pressed | None = None
+    pressed: PressedMessage | None = None
 
     async def meanwhile(self, asked: asyncio.Future[Any]) -> None:
         """A message can wait."""
 
-    async def __call__(self, answer: Answer) -> None:
+    async def __call__(self, answer: Reply) -> None:
         """Say it below what was asked. Raises SlackCallFailed."""
-        to_all = answer.audience is Audience.CHANNEL
+        to_all = answer.audience is Visibility.CHANNEL
         if not await self._send(answer.message, to_all=to_all, replace=False):
-            unheard = Answer(answer.message, Audience.CHANNEL if to_all else Audience.ONE_PERSON)
-            await ToChannel(self.caller)(unheard)
+            unheard = Reply(answer.message, Visibility.CHANNEL if to_all else Visibility.ONE_PERSON)
+            await ChannelResponder(self.caller)(unheard)
 
     async def instead(self, message: Message) -> None:
         """Put the message in the place of the one whose button was pressed. Raises SlackCallFailed."""

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import structlog
 
-from services.request.context import Caller
+from services.request.context import RequestContext
 from services.slack.errors import NO_ANSWER, SlackCallFailed
 
 log = structlog.get_logger()
@@ -42,7 +42,7 @@ class Places:
         return self.direct_problem is None and self.channels_problem is None
 
 
-async def of_person(caller: Caller) -> Places:
+async def of_person(caller: RequestContext) -> Places:
     """The person's direct message with the bot, and the channels that they are in, as far as Slack says in time."""
     direct, direct_problem = await _in_time(caller.direct_message())
     channels: list[str] = []
@@ -68,12 +68,12 @@ async def _in_time(asked: Coroutine[Any, Any, T]) -> tuple[T | None, str | None]
     return None, reason
 
 
-async def channels_of(caller: Caller) -> list[str]:
+async def channels_of(caller: RequestContext) -> list[str]:
     """The channels that the person is in and the bot may know of. Raises SlackCallFailed."""
     return [channel async for channels in _pages(caller) for channel in channels]
 
 
-async def _pages(caller: Caller) -> AsyncIterator[list[str]]:
+async def _pages(caller: RequestContext) -> AsyncIterator[list[str]]:
     """Of private channels Slack names only those that the bot is in, too ("users.conversations")."""
     cursor: str | None = None
     for _ in range(MOST_PAGES):

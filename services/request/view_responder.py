@@ -11,9 +11,9 @@ import structlog
 from domain.message import Message
 from messages import notices
 from messages.kit import views
-from messages.kit.view_metadata import Origin
-from services.request.context import Answer, Audience, Caller
-from services.request.responder import ToChannel
+from messages.kit.view_metadata import ViewMetadata
+from services.request.context import Reply, RequestContext, Visibility
+from services.request.responder import ChannelResponder
 from services.slack.errors import SlackCallFailed
 
 log = structlog.get_logger()
@@ -23,13 +23,13 @@ PATIENCE_SECONDS = 1.2
 
 
 @dataclass
-class ToPane:
+class ViewResponder:
     """Says answers in a modal; what concerns a channel is also said there, or to the person where there is none.
 
     `waits` is False where a form is asked for, which opens by itself.
     """
 
-    caller: Caller
+    caller: RequestContext
     waits: bool = True
     _shown: str | None = field(default=None, init=False)
 
@@ -46,11 +46,11 @@ class ToPane:
         if not asked.done():
             await self._put(notices.one_moment(), "Buildbell")
 
-    async def __call__(self, answer: Answer) -> None:
+    async def __call__(self, answer: Reply) -> None:
         """Say it. Raises SlackCallFailed."""
         await self._put(answer.message, answer.title)
-        if answer.audience is Audience.CHANNEL:
-            await ToChannel(self.caller)(answer)
+        if answer.audience is Visibility.CHANNEL:
+            await ChannelResponder(self.caller)(answer)
 
     async def instead(self, message: Message) -> None:
         """Put the message in the place of the modal that the button was pressed in; the Home is drawn anew."""
@@ -75,5 +75,5 @@ class ToPane:
             log.info("pane.gone", view=view_id)  # the person has closed it
 
     def _view(self, message: Message, title: str) -> dict[str, Any]:
-        origin = Origin(channel=self.caller.channel)
+        origin = ViewMetadata(channel=self.caller.channel)
         return views.shown_in_modal(title, message, private_metadata=origin.encode())

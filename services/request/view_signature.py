@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from storage.encryption import Vault
+from storage.encryption import SecretBox
 
 # In front of the state; `Vault.sign` makes signatures of this length.
 _SIGNATURE = 32
 
 
-def sign_view(view: Mapping[str, Any], signing: Vault, *, team: str, person: str) -> dict[str, Any]:
+def sign_view(view: Mapping[str, Any], signing: SecretBox, *, team: str, person: str) -> dict[str, Any]:
     """The view as it is sent, with its state signed for this person of this workspace."""
     state = str(view.get("private_metadata") or "")
     if not state:
@@ -20,7 +20,7 @@ def sign_view(view: Mapping[str, Any], signing: Vault, *, team: str, person: str
     return {**view, "private_metadata": signature + state}
 
 
-def state_of(view: Mapping[str, Any], signing: Vault, *, team: str, person: str) -> str | None:
+def state_of(view: Mapping[str, Any], signing: SecretBox, *, team: str, person: str) -> str | None:
     """The state that a view brings back; None where it is not as it was sent, or was sent to somebody else."""
     sent = str(view.get("private_metadata") or "")
     signature, state = sent[:_SIGNATURE], sent[_SIGNATURE:]

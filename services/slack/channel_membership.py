@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import structlog
 
-from services.request.context import Caller
+from services.request.context import RequestContext
 from services.slack.errors import SlackCallFailed
 
 log = structlog.get_logger()
 
 
-async def enter_channel(caller: Caller) -> bool:
+async def enter_channel(caller: RequestContext) -> bool:
     """Join the caller's channel where the bot may and has not; returns whether it can read the channel back.
 
     Public channels can be joined ("conversations.join", docs.slack.dev), where the app was installed with the scope for

@@ -12,7 +12,7 @@ import structlog
 
 from domain.errors import DownloadRefused
 from messages.kit.mrkdwn import plain
-from services.request.context import Caller
+from services.request.context import RequestContext
 from services.slack.errors import NO_ANSWER, NOT_SENT, NOT_UNDERSTOOD, UNCLEAR, SlackCallFailed
 
 log = structlog.get_logger()
@@ -26,7 +26,7 @@ UPLOAD_TIMEOUT = aiohttp.ClientTimeout(total=300)
 
 
 async def share_file(
-    caller: Caller,
+    caller: RequestContext,
     path: Path,
     *,
     name: str,

@@ -9,7 +9,7 @@ from domain.url import read_address
 _SLACK = "slack.com"
 
 
-class SlackAddresses:
+class SlackUrls:
     """Slack's own hosts, and those of SLACK_API_URL: a gateway's, another Slack's, the sandbox's.
 
     What is posted to such an address is for the people of one channel, and whoever has it may write there. So nothing

@@ -59,7 +59,7 @@ class TokenRefused(Exception):
 
 
 @dataclass(frozen=True)
-class WhoWeAre:
+class BotIdentity:
     """The installation, as Slack's auth.test tells it; `answered_at` is the HTTP date of the answer."""
 
     team: str
@@ -169,7 +169,7 @@ def judging(whose: str) -> Iterator[None]:
         raise SlackNotReachable(explain(error)) from error
 
 
-async def connect(client: AsyncWebClient, whose: str = "SLACK_BOT_TOKEN") -> WhoWeAre:
+async def connect(client: AsyncWebClient, whose: str = "SLACK_BOT_TOKEN") -> BotIdentity:
     """Ask Slack who we are; `whose` is what the token is called.
 
     Raises TokenRefused (final) or SlackNotReachable (try again later).
@@ -178,7 +178,7 @@ async def connect(client: AsyncWebClient, whose: str = "SLACK_BOT_TOKEN") -> Who
         answer = await client.auth_test()
         headers = {name.lower(): str(value) for name, value in answer.headers.items()}
         scopes = headers.get("x-oauth-scopes", "").split(",")
-        return WhoWeAre(
+        return BotIdentity(
             team=str(answer.get("team_id") or ""),
             team_name=str(answer.get("team") or ""),
             enterprise=answer.get("enterprise_id"),

@@ -14,7 +14,7 @@ from services.slack.web_client import SlackClient
 
 
 @dataclass(frozen=True)
-class Access:
+class WorkspaceToken:
     """A bot's token, and whether it is an organisation's, which must be told the workspace in each call."""
 
     token: str
@@ -35,7 +35,7 @@ class AllowedWorkspaces:
 ANY = AllowedWorkspaces()
 
 # The access to a workspace at this moment; None where the app is not installed in it.
-AccessTo = Callable[[str], Awaitable[Access | None]]
+AccessTo = Callable[[str], Awaitable[WorkspaceToken | None]]
 
 
 class WorkspaceClient(SlackClient):
@@ -60,7 +60,7 @@ class WorkspaceClient(SlackClient):
         return await super().api_call(api_method, **arguments)
 
 
-class Slacks:
+class WorkspaceClients:
     """One client for each workspace, made when it is first asked for."""
 
     def __init__(self, access_to: AccessTo, **options: Any) -> None:

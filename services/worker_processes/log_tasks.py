@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 from domain.ansi import plain_text
-from domain.log.log_parser import LogReader, LogReading
+from domain.log.log_parser import LogParser, ParsedLog
 from domain.log.log_text import Redactor, last_lines, log_text, readable
 from domain.redaction.redactor import redact
 
@@ -33,9 +33,9 @@ async def redact_log(runner: Runner, chunks: AsyncIterator[bytes]) -> AsyncItera
 
 async def read_in_pieces(
     runner: Runner, chunks: AsyncIterator[bytes], *, step: int | None = None, word: str | None = None
-) -> tuple[LogReading, str]:
+) -> tuple[ParsedLog, str]:
     """What was asked for of a log, and the text of its end, secrets taken out. Raises WorkFailed."""
-    reader = LogReader(clean=plain_text, shown=readable, step=step, word=word)
+    reader = LogParser(clean=plain_text, shown=readable, step=step, word=word)
     async for piece in pieces_of(chunks):
         reader = await runner.run(_read_piece, reader, piece)
     return await runner.run(_finish, reader)
@@ -71,7 +71,7 @@ def step_log_end(content: bytes) -> str | None:
         log = "".join(str(one.get("message") or "") for one in messages).encode("utf-8", "replace")
     except (ValueError, AttributeError, TypeError, RecursionError):
         return None
-    reader = LogReader(clean=plain_text, shown=readable)
+    reader = LogParser(clean=plain_text, shown=readable)
     reader.feed(log)
     return log_text(reader.finish().end) or None
 
@@ -98,11 +98,11 @@ def _redact_piece(redactor: Redactor, piece: bytes) -> tuple[Redactor, bytes]:
     return redactor, shown
 
 
-def _read_piece(reader: LogReader, piece: bytes) -> LogReader:
+def _read_piece(reader: LogParser, piece: bytes) -> LogParser:
     reader.feed(piece)
     return reader
 
 
-def _finish(reader: LogReader) -> tuple[LogReading, str]:
+def _finish(reader: LogParser) -> tuple[ParsedLog, str]:
     reading = reader.finish()
     return reading, log_text(reading.end)

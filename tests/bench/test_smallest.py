@@ -25,7 +25,7 @@ from bench import (
 )
 from bench.__main__ import ALL, SMALLEST
 from bench.environment import staged
-from bench.result import Figure, scaled
+from bench.result import BenchmarkResult, scaled
 
 # What each measures in a bot that runs, in an order in which none is in another one's way.
 OF_THE_WHOLE_BOT = {
@@ -50,7 +50,7 @@ OF_PARTS = {
 needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="the benchmarks read /proc")
 
 
-def check(figures: Sequence[Figure], count: int) -> dict[str, str]:
+def check(figures: Sequence[BenchmarkResult], count: int) -> dict[str, str]:
     """Check that there are so many figures, each with a name of its own and real numbers; returns them by name."""
     assert len(figures) == len({figure.name for figure in figures}) == count
     for figure in figures:

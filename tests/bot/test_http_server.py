@@ -21,10 +21,10 @@ from slack_sdk.signature import SignatureVerifier
 
 from bot import http_connections
 from bot import http_server as limits
-from bot.http_server import Server
-from domain.constant_time import knows
+from bot.http_server import HttpServer
+from domain.constant_time import secrets_equal
 from sandbox.slack.server import SIGNING_SECRET
-from tests.support.bot_harness import open_town
+from tests.support.bot_harness import bot_harness
 
 
 def headers_of(body: bytes) -> dict[str, str]:
@@ -44,7 +44,7 @@ async def server(
     async def metrics() -> bytes:
         return b"buildbell_outbox_depth 0.0\n"
 
-    one = Server(
+    one = HttpServer(
         readiness=readiness,
         metrics=metrics,
         slack=slack,
@@ -59,7 +59,7 @@ async def server(
         await one.stop()
 
 
-async def say(port: int, *pieces: bytes) -> bytes:
+async def send_raw_request(port: int, *pieces: bytes) -> bytes:
     """What the server says to these bytes until it hangs up, or says no more."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
@@ -92,7 +92,9 @@ async def say(port: int, *pieces: bytes) -> bytes:
 async def test_metrics_are_for_who_knows_the_token(authorization: bytes, status: int) -> None:
     head = b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
     async with server("t0p") as port:
-        said = await say(port, head + authorization + (b"\r\n\r\n" if authorization else b"\r\n"))
+        said = await send_raw_request(
+            port, head + authorization + (b"\r\n\r\n" if authorization else b"\r\n")
+        )
     assert said.startswith(b"HTTP/1.1 %d " % status)
     assert (b"buildbell_outbox_depth" in said) is (status == 200)
     assert (b"WWW-Authenticate: Bearer" in said) is (status == 401)
@@ -100,11 +102,11 @@ async def test_metrics_are_for_who_knows_the_token(authorization: bytes, status:
 
 async def test_health_and_readiness_stay_open_and_tell_of_nobody(tmp_path: Path) -> None:
     async with (
-        open_town(tmp_path, metrics_token="t0p") as town,
+        bot_harness(tmp_path, metrics_token="t0p") as town,
         aiohttp.ClientSession(f"http://127.0.0.1:{town.bot.port}") as session,
     ):
         await town.ask("/bitrise subscribe android", "subscribed")
-        await town.looked()
+        await town.wait_for_poll()
         async with session.get("/healthz") as response:
             assert (response.status, await response.text()) == (200, "ok\n")
         async with session.get("/readyz") as response:
@@ -135,7 +137,7 @@ async def test_health_and_readiness_stay_open_and_tell_of_nobody(tmp_path: Path)
 )
 async def test_a_head_without_an_end_is_refused(head: bytes) -> None:
     async with server() as port:
-        assert (await say(port, head)).split()[1] == b"400"
+        assert (await send_raw_request(port, head)).split()[1] == b"400"
 
 
 async def test_headers_that_are_too_large_together_are_refused_and_hung_up_on() -> None:
@@ -143,15 +145,17 @@ async def test_headers_that_are_too_large_together_are_refused_and_hung_up_on() 
     each = b"".join(b"X-%d: %s\r\n" % (number, b"x" * 8000) for number in range(3))
     async with server() as port:
         head = b"GET /healthz HTTP/1.1\r\nHost: x\r\n" + each
-        assert (await say(port, head + b"Connection: close\r\n\r\n")).split()[1] == b"200"
-        assert (await say(port, head + each.replace(b"X-", b"Y-") + b"\r\n")).split()[1] == b"431"
+        assert (await send_raw_request(port, head + b"Connection: close\r\n\r\n")).split()[1] == b"200"
+        assert (await send_raw_request(port, head + each.replace(b"X-", b"Y-") + b"\r\n")).split()[
+            1
+        ] == b"431"
 
 
 async def test_a_request_whose_head_never_ends_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "IDLE_SECONDS", 0.1)
     async with server() as port:
-        assert await say(port) == b""
-        assert await say(port, b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-More:") == b""
+        assert await send_raw_request(port) == b""
+        assert await send_raw_request(port, b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-More:") == b""
 
 
 async def test_a_request_whose_body_never_ends_is_given_up(
@@ -159,9 +163,11 @@ async def test_a_request_whose_body_never_ends_is_given_up(
 ) -> None:
     monkeypatch.setattr(http_connections, "BODY_SECONDS", 0.1)
     slow = b"POST %s HTTP/1.1\r\nHost: x\r\nX-Buildbell-Secret: s\r\nContent-Length: 100\r\n%s\r\n{"
-    async with open_town(tmp_path, http=True, webhook_secret="s") as town:
+    async with bot_harness(tmp_path, http=True, webhook_secret="s") as town:
         for path in (b"/webhooks/bitrise", b"/slack/events"):
-            assert (await say(town.bot.port, slow % (path, forged()))).startswith(b"HTTP/1.1 408 ")
+            assert (await send_raw_request(town.bot.port, slow % (path, forged()))).startswith(
+                b"HTTP/1.1 408 "
+            )
 
 
 def forged(at: float | None = None, signature: str = "v0=" + "0" * 64) -> bytes:
@@ -188,11 +194,11 @@ async def test_what_cannot_be_slacks_is_refused_before_its_body_comes_and_hung_u
         (b"Content-Length: %d\r\n" % (limits.LARGEST_BODY + 1) + forged(), 413),
         (length + b"Content-Encoding: gzip\r\n" + forged(), 415),
     ]
-    async with open_town(tmp_path, http=True) as town:
+    async with bot_harness(tmp_path, http=True) as town:
         for lines, status in cases:
             head = b"POST /slack/events HTTP/1.1\r\nHost: x\r\n" + lines + b"\r\n"
             # `say` ends only once the server has hung up.
-            assert (await say(town.bot.port, head)).startswith(b"HTTP/1.1 %d " % status), lines
+            assert (await send_raw_request(town.bot.port, head)).startswith(b"HTTP/1.1 %d " % status), lines
 
 
 async def test_slacks_requests_are_bounded_and_nothing_odd_breaks_their_reading(tmp_path: Path) -> None:
@@ -208,7 +214,7 @@ async def test_slacks_requests_are_bounded_and_nothing_odd_breaks_their_reading(
         (headers_of(b"") | json_type, b"", 400),
     ]
     async with (
-        open_town(tmp_path, http=True) as town,
+        bot_harness(tmp_path, http=True) as town,
         aiohttp.ClientSession(f"http://127.0.0.1:{town.bot.port}") as session,
     ):
         for headers, body, status in cases:
@@ -224,11 +230,11 @@ async def test_slacks_time_is_the_one_that_the_server_was_given() -> None:
         head = f"POST /slack/events HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\n{lines}\r\n{{}}"
         slack = AsyncApp(token="xoxb-none", signing_secret=SIGNING_SECRET)
         async with server(now=partial(float, sent_at + ahead), slack=slack) as port:
-            assert (await say(port, head.encode())).startswith(b"HTTP/1.1 %d " % status)
+            assert (await send_raw_request(port, head.encode())).startswith(b"HTTP/1.1 %d " % status)
 
 
 @given(st.text(st.characters()), st.text(st.characters(), min_size=1))
 def test_a_secret_is_known_by_itself_alone_and_any_text_may_be_asked_about(given: str, secret: str) -> None:
-    assert knows(given, secret) is (given == secret)
-    assert knows(secret, SecretStr(secret))
-    assert not knows(given, "")
+    assert secrets_equal(given, secret) is (given == secret)
+    assert secrets_equal(secret, SecretStr(secret))
+    assert not secrets_equal(given, "")

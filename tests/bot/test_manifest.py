@@ -12,7 +12,7 @@ from bot.app import utc_now
 from bot.manifest import bot_scopes, for_http, manifest
 from domain.commands.command_line import GRAMMARS
 from handlers import listeners
-from handlers.middleware import Listening
+from handlers.middleware import RequestTracker
 from providers.bitrise.links import HOSTS
 from services.metrics import Metrics
 
@@ -42,7 +42,7 @@ NEEDED_FOR = {
 }
 
 
-class Registered:
+class RegisteredListeners:
     """Stands where the app stands, and notes what it is asked to listen to."""
 
     def __init__(self) -> None:
@@ -62,8 +62,8 @@ class Registered:
 
 @pytest.fixture
 def registered() -> dict[str, list[str]]:
-    app = Registered()
-    listeners.register(app, None, Listening(Metrics(), None, utc_now), None)  # type: ignore[arg-type]
+    app = RegisteredListeners()
+    listeners.register(app, None, RequestTracker(Metrics(), None, utc_now), None)  # type: ignore[arg-type]
     return app.found
 
 

@@ -10,26 +10,26 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from providers.buildio.actions import Deploy, Restart
-from tests.services.actions.action_harness import Place, known, open_place
+from providers.buildio.actions import DeployAction, RestartAction
+from tests.services.actions.action_harness import ActionHarness, action_harness, as_bot_app
 
 _CODE = re.compile(r"[2-9A-Z]{4}(?:-[2-9A-Z]{4}){3}")
 
 
 @pytest.fixture
-async def place(tmp_path: Path) -> AsyncIterator[Place]:
-    async with open_place(tmp_path, public=True) as opened:
+async def place(tmp_path: Path) -> AsyncIterator[ActionHarness]:
+    async with action_harness(tmp_path, public=True) as opened:
         yield opened
 
 
-async def begin(place: Place, person: str = "anna") -> str:
+async def begin(place: ActionHarness, person: str = "anna") -> str:
     """The address of the button in the dialog."""
     opened = await place.begin_to_connect(person)
     [url] = [block["accessory"]["url"] for block in opened.view["blocks"] if "accessory" in block]
     return str(url)
 
 
-async def sign_in(place: Place, person: str = "anna") -> None:
+async def authorize(place: ActionHarness, person: str = "anna") -> None:
     status, text = await place.town.buildio.consent(await begin(place, person), person=person)
     assert status == 200, text
     await place.town.people.submit(person, {"token": code_in(text)})
@@ -42,24 +42,24 @@ def code_in(text: str) -> str:
     return str(code)
 
 
-def tokens_of(place: Place, username: str = "anna-berg") -> list[str]:
+def tokens_of(place: ActionHarness, username: str = "anna-berg") -> list[str]:
     members = place.town.buildio.members
     return [token for token in members[username].tokens if token.startswith("bld_oauth")]
 
 
-async def test_whoever_began_brings_the_code_and_is_linked(place: Place) -> None:
-    await sign_in(place)
+async def test_whoever_began_brings_the_code_and_is_linked(place: ActionHarness) -> None:
+    await authorize(place)
     assert "at Build.io `anna-berg@acme.example`" in await place.who_am_i()
-    await place.do(Deploy(app=known(place.town.buildio.staging), branch="main"))
+    await place.do(DeployAction(app=as_bot_app(place.town.buildio.staging), branch="main"))
     await place.says("deploys", None)
     assert place.town.buildio.staging.deployment is not None
     [token] = tokens_of(place)
     await place.town.stop_bot()
-    assert token.encode() not in place.town.kept()
-    assert b"bld_refresh" not in place.town.kept()
+    assert token.encode() not in place.town.stored_bytes()
+    assert b"bld_refresh" not in place.town.stored_bytes()
 
 
-async def test_the_page_says_who_they_are_and_keeps_its_code_to_itself(place: Place) -> None:
+async def test_the_page_says_who_they_are_and_keeps_its_code_to_itself(place: ActionHarness) -> None:
     status, text = await place.town.buildio.consent(await begin(place))
     assert status == 200
     assert "You are anna-berg@acme.example at Build.io" in text
@@ -67,7 +67,7 @@ async def test_the_page_says_who_they_are_and_keeps_its_code_to_itself(place: Pl
     assert "have not linked" in await place.who_am_i(), "nothing is linked before the code is brought"
 
 
-async def test_whoever_is_sent_anothers_link_gives_nothing_away(place: Place) -> None:
+async def test_whoever_is_sent_anothers_link_gives_nothing_away(place: ActionHarness) -> None:
     link = await begin(place, "anna")
     _, text = await place.town.buildio.consent(link, person="ben")
     assert "You are ben-okafor@acme.example" in text
@@ -81,7 +81,7 @@ async def test_whoever_is_sent_anothers_link_gives_nothing_away(place: Place) ->
     assert "have not linked" in await place.who_am_i("ben")
 
 
-async def test_a_code_and_a_state_are_good_once(place: Place) -> None:
+async def test_a_code_and_a_state_are_good_once(place: ActionHarness) -> None:
     link = await begin(place)
     _, text = await place.town.buildio.consent(link)
     status, again = await place.town.buildio.consent(link)
@@ -95,7 +95,7 @@ async def test_a_code_and_a_state_are_good_once(place: Place) -> None:
         await place.begin_to_connect("anna")
 
 
-async def test_what_takes_too_long_is_begun_again(place: Place) -> None:
+async def test_what_takes_too_long_is_begun_again(place: ActionHarness) -> None:
     link = await begin(place)
     await place.town.execute("UPDATE sign_ins SET expires_at = '2026-01-01T00:00:00.000000+00:00'")
     status, text = await place.town.buildio.consent(link)
@@ -103,7 +103,7 @@ async def test_what_takes_too_long_is_begun_again(place: Place) -> None:
     assert "begun too long ago" in text
 
 
-async def test_a_state_that_was_made_up_leads_nowhere(place: Place) -> None:
+async def test_a_state_that_was_made_up_leads_nowhere(place: ActionHarness) -> None:
     base = (await begin(place)).partition("?")[0]
     back = base.replace("connect", "oauth_redirect")
     async with aiohttp.ClientSession() as session:
@@ -122,7 +122,7 @@ async def test_a_state_that_was_made_up_leads_nowhere(place: Place) -> None:
             assert answer.status == 405
 
 
-async def test_a_no_on_build_ios_page_links_nothing_and_ends_it(place: Place) -> None:
+async def test_a_no_on_build_ios_page_links_nothing_and_ends_it(place: ActionHarness) -> None:
     link = await begin(place)
     status, text = await place.town.buildio.consent(link, press="Deny")
     assert (status, "Nothing was linked" in text) == (200, True)
@@ -130,47 +130,51 @@ async def test_a_no_on_build_ios_page_links_nothing_and_ends_it(place: Place) ->
     assert status == 400
 
 
-async def test_whoever_leaves_meanwhile_is_not_linked(place: Place) -> None:
+async def test_whoever_leaves_meanwhile_is_not_linked(place: ActionHarness) -> None:
     link = await begin(place, "ben")
     place.town.people.leave("ben")
-    await place.town.until(lambda: "sign_ins" not in place.town.rows_with("U0BEN"))
+    await place.town.wait_until(lambda: "sign_ins" not in place.town.count_rows_with("U0BEN"))
     status, _ = await place.town.buildio.consent(link, person="ben")
     assert status == 400
 
 
-async def test_a_token_that_has_ended_is_renewed_once_for_all_who_ask_at_once(place: Place) -> None:
-    await sign_in(place)
+async def test_a_token_that_has_ended_is_renewed_once_for_all_who_ask_at_once(place: ActionHarness) -> None:
+    await authorize(place)
     before = tokens_of(place)
     place.town.buildio.grants.expire(place.town.buildio.members["anna-berg"])
-    app = known(place.town.buildio.staging)
-    await asyncio.gather(*(place.do(Restart(app=app, dyno="web.1")) for _ in range(5)))
-    assert len(place.town.telling("restarted")) == 5
+    app = as_bot_app(place.town.buildio.staging)
+    await asyncio.gather(*(place.do(RestartAction(app=app, dyno="web.1")) for _ in range(5)))
+    assert len(place.town.messages_with("restarted")) == 5
     asked = [one for one in place.town.buildio.requests if one.path == "/oauth/token"]
     assert len(asked) == 3, "one at the start, one for the code, one to renew"
     assert set(tokens_of(place)).isdisjoint(before)
     await place.town.stop_bot()
     await place.town.start_bot()
-    await place.do(Restart(app=app, dyno="web.1"))
-    assert len(place.town.telling("restarted")) == 6
+    await place.do(RestartAction(app=app, dyno="web.1"))
+    assert len(place.town.messages_with("restarted")) == 6
 
 
-async def test_a_renewal_that_is_refused_breaks_the_account_and_asks_its_owner_once(place: Place) -> None:
-    await sign_in(place)
+async def test_a_renewal_that_is_refused_breaks_the_account_and_asks_its_owner_once(
+    place: ActionHarness,
+) -> None:
+    await authorize(place)
     place.town.buildio.grants.end_all(place.town.buildio.members["anna-berg"])
     for _ in range(2):
-        await place.do(Restart(app=known(place.town.buildio.staging)))
+        await place.do(RestartAction(app=as_bot_app(place.town.buildio.staging)))
     await place.says("Build.io does not take your token any more", "anna", "D0ANNA")
-    asked = [one for one in place.town.slack.posts("D0ANNA") if "I say this once" in place.town.words(one)]
+    asked = [
+        one for one in place.town.slack.posts("D0ANNA") if "I say this once" in place.town.message_text(one)
+    ]
     assert len(asked) == 1
-    await sign_in(place)
-    await place.do(Restart(app=known(place.town.buildio.staging)))
+    await authorize(place)
+    await place.do(RestartAction(app=as_bot_app(place.town.buildio.staging)))
     await place.says("restarted", None)
 
 
-async def test_a_renewal_that_can_not_be_asked_for_breaks_nothing(place: Place) -> None:
-    await sign_in(place)
+async def test_a_renewal_that_can_not_be_asked_for_breaks_nothing(place: ActionHarness) -> None:
+    await authorize(place)
     place.town.buildio.grants.expire(place.town.buildio.members["anna-berg"])
     place.town.buildio.fault("POST /oauth/token", "status", status=503)
-    await place.do(Restart(app=known(place.town.buildio.staging)))
+    await place.do(RestartAction(app=as_bot_app(place.town.buildio.staging)))
     assert "I see and do there what you may" in await place.who_am_i()
-    assert place.town.telling("restarted") == []
+    assert place.town.messages_with("restarted") == []

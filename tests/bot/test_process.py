@@ -12,14 +12,14 @@ import aiohttp
 import pytest
 
 from bot.manifest import manifest
-from sandbox.environment import Stage
+from sandbox.environment import SandboxEnvironment
 from sandbox.slack.server import APP_TOKEN, BOT_TOKEN
 from tests.support.forked_bot import forked_stage
-from tests.support.forked_process import forked
+from tests.support.forked_process import run_forked
 
 
 @pytest.fixture
-async def stage() -> AsyncIterator[Stage]:
+async def stage() -> AsyncIterator[SandboxEnvironment]:
     async with forked_stage(manifest()) as opened:
         await opened.start(
             settings={"POLL_INTERVAL": "0.2", "POLL_INTERVAL_ACTIVE": "0.1", "SERVICE_TOKEN_ACTS": "1"}
@@ -32,7 +32,7 @@ async def get(url: str) -> tuple[int, str]:
         return response.status, await response.text()
 
 
-async def test_health_readiness_and_metrics_are_served(stage: Stage) -> None:
+async def test_health_readiness_and_metrics_are_served(stage: SandboxEnvironment) -> None:
     await stage.slack.people.command("anna", "builds", "/bitrise subscribe android")
     await stage.slack.wait_for_post("builds", "subscribed this channel")
     url = await stage.bot_url()
@@ -47,15 +47,17 @@ async def test_health_readiness_and_metrics_are_served(stage: Stage) -> None:
     assert (await get(f"{url}/slack/events"))[0] == 404
 
 
-async def test_sigterm_finishes_what_was_acknowledged_and_exits_0(stage: Stage) -> None:
+async def test_sigterm_finishes_what_was_acknowledged_and_exits_0(stage: SandboxEnvironment) -> None:
     stage.bitrise.fault("GET /v0.1/me", "slow", seconds=1.5)
     assert await stage.slack.people.command("anna", "builds", "/bitrise whoami") is not None
     assert await stage.bot.stop() == 0
-    assert [post for post in stage.slack.posts("builds", "anna") if "api-demo" in stage.slack.words(post)]
+    assert [
+        post for post in stage.slack.posts("builds", "anna") if "api-demo" in stage.slack.message_text(post)
+    ]
     assert stage.slack.violations == []
 
 
-async def test_its_log_lines_are_json_and_hold_no_token(stage: Stage) -> None:
+async def test_its_log_lines_are_json_and_hold_no_token(stage: SandboxEnvironment) -> None:
     await stage.slack.people.command("anna", "builds", f"/bitrise use {BOT_TOKEN}")
     await stage.slack.wait_for_post("builds", "I don't know an app", viewer="anna")
     stage.bitrise.fault("*", "status", times=5, status=401)
@@ -71,7 +73,7 @@ async def test_its_log_lines_are_json_and_hold_no_token(stage: Stage) -> None:
     assert BOT_TOKEN.encode() not in database
 
 
-async def test_two_bots_on_one_database_are_one_too_many(stage: Stage) -> None:
+async def test_two_bots_on_one_database_are_one_too_many(stage: SandboxEnvironment) -> None:
     code, said = await buildbell("run", **stage.settings)
     assert code == 2
     assert "in use by another Buildbell" in said
@@ -122,7 +124,7 @@ async def test_a_missing_or_wrong_setting_is_one_clear_line_with_its_name(
 ) -> None:
     settings = {"DATABASE_URL": str(tmp_path / "b.db"), **WHOLE}
     settings = {key: text for key, text in settings.items() if key != name} | ({name: value} if value else {})
-    code, said = await forked("run", **settings)
+    code, said = await run_forked("run", **settings)
     assert code == 2
     assert words in said
     assert said.count("\n") == 1
@@ -140,11 +142,11 @@ async def test_a_damaged_database_stops_the_start_in_one_line(tmp_path: Path) ->
 
 
 async def test_a_refused_token_stops_the_start_with_a_line_that_names_it(
-    stage: Stage, tmp_path: Path
+    stage: SandboxEnvironment, tmp_path: Path
 ) -> None:
     async def say(name: str) -> tuple[int, str]:
         changed = {name: "nobodys", "DATABASE_URL": str(tmp_path / name / "b.db")}
-        return await forked("run", **stage.settings | changed)
+        return await run_forked("run", **stage.settings | changed)
 
     names = ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "BITRISE_TOKEN", "BUILDIO_TOKEN")
     for name, (code, said) in zip(names, await asyncio.gather(*map(say, names)), strict=True):
@@ -154,7 +156,7 @@ async def test_a_refused_token_stops_the_start_with_a_line_that_names_it(
         assert "Traceback" not in said
 
 
-async def test_the_doctor_finds_everything_well(stage: Stage) -> None:
+async def test_the_doctor_finds_everything_well(stage: SandboxEnvironment) -> None:
     code, said = await buildbell("doctor", **stage.settings)
     assert code == 0, said
     for part in (

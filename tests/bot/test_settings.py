@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from bot.doctor.finding import Finding
 from bot.doctor.settings_checks import look_at_settings, look_for_misspelt_names, names_in
 from bot.settings import Settings, in_words
-from domain.access_policy import PolicyProblem
+from domain.access_policy import InvalidAccessRule
 
 KEY = "k" * 43
 WHOLE = {
@@ -123,7 +123,7 @@ def line(**changed: Any) -> str:
         Settings(_env_file=None, **given(**changed)).operator_rules()
     except ValidationError as problem:
         return in_words(problem)
-    except PolicyProblem as problem:
+    except InvalidAccessRule as problem:
         return str(problem)
     return ""
 

@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
-from bot.app import Buildbell
+from bot.app import Application
 from bot.doctor.checks import examine
 from bot.doctor.finding import Finding
 from bot.doctor.settings_checks import look_at_settings
@@ -23,11 +23,11 @@ from bot.manifest import manifest
 from bot.providers_setup import ServiceTokenRefused
 from bot.settings import Settings
 from sandbox.bitrise.members import TOKEN
-from sandbox.bitrise.server import BitriseSandbox
+from sandbox.bitrise.server import BitriseSimulator
 from sandbox.buildio import members, oauth_grants
-from sandbox.buildio.server import BuildioSandbox
+from sandbox.buildio.server import BuildioSimulator
 from sandbox.slack.installations import CLIENT_ID, CLIENT_SECRET
-from sandbox.slack.server import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET, SlackSandbox
+from sandbox.slack.server import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET, SlackSimulator
 from services.jobs.audit_anchor import AnchorNotWritable
 from services.slack.web_client import (
     SlackClient,
@@ -38,7 +38,7 @@ from services.slack.web_client import (
     open_connection,
 )
 from storage.database import DatabaseProblem
-from tests.support.stub_server import serving
+from tests.support.stub_server import stub_server
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -56,9 +56,9 @@ WRONG = {
 class Services:
     """The simulated services, and the bot's settings for them."""
 
-    slack: SlackSandbox
-    bitrise: BitriseSandbox
-    buildio: BuildioSandbox
+    slack: SlackSimulator
+    bitrise: BitriseSimulator
+    buildio: BuildioSimulator
     folder: Path
 
     def settings(self, **changed: Any) -> dict[str, Any]:
@@ -78,8 +78,8 @@ class Services:
         }
         return {name: value for name, value in (whole | changed).items() if value is not None}
 
-    def bot(self, **changed: Any) -> Buildbell:
-        return Buildbell(
+    def bot(self, **changed: Any) -> Application:
+        return Application(
             Settings(_env_file=None, **self.settings(**changed)),
             recheck_seconds=RECHECK,
             slack_retry_seconds=RECHECK,
@@ -99,11 +99,11 @@ class Services:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running() -> AsyncIterator[tuple[SlackSandbox, BitriseSandbox, BuildioSandbox]]:
-    slack = SlackSandbox(manifest())
+async def running() -> AsyncIterator[tuple[SlackSimulator, BitriseSimulator, BuildioSimulator]]:
+    slack = SlackSimulator(manifest())
     await slack.start()
-    at_bitrise = await BitriseSandbox().start()
-    at_buildio = await BuildioSandbox().start()
+    at_bitrise = await BitriseSimulator().start()
+    at_buildio = await BuildioSimulator().start()
     yield slack, at_bitrise, at_buildio
     await slack.close()
     await at_bitrise.close()
@@ -111,14 +111,14 @@ async def running() -> AsyncIterator[tuple[SlackSandbox, BitriseSandbox, Buildio
 
 
 @pytest.fixture
-def services(running: tuple[SlackSandbox, BitriseSandbox, BuildioSandbox], tmp_path: Path) -> Services:
+def services(running: tuple[SlackSimulator, BitriseSimulator, BuildioSimulator], tmp_path: Path) -> Services:
     for one in (running[0].api, *running[1:]):
         one.faults.clear()
     return Services(*running, tmp_path)
 
 
 @asynccontextmanager
-async def started(bot: Buildbell) -> AsyncIterator[Buildbell]:
+async def started(bot: Application) -> AsyncIterator[Application]:
     """The bot, once it is ready; whatever ends it before is raised."""
     running, ready = asyncio.create_task(bot.run()), asyncio.create_task(bot.ready.wait())
     async with asyncio.timeout(60):
@@ -233,7 +233,7 @@ async def test_a_host_that_can_not_be_is_blamed_itself(
 async def test_a_port_that_is_taken_is_blamed_itself_unless_it_is_the_bot_that_runs(
     services: Services,
 ) -> None:
-    async with serving(lambda _: web.Response(text="something else")) as other:
+    async with stub_server(lambda _: web.Response(text="something else")) as other:
         port = other.url.rpartition(":")[2]
         with pytest.raises(CannotServe, match=f"PORT: {port} is in use by another program"):
             await services.bot(port=port).run()
@@ -343,7 +343,7 @@ async def test_a_sign_in_that_buildio_does_not_know_stops_the_start_and_is_named
     ids=["text", "list", "gzip", "page"],
 )
 async def test_an_answer_that_is_not_slacks_is_waited_out(answer: web.Response) -> None:
-    async with serving(
+    async with stub_server(
         lambda _: web.Response(body=answer.body, status=answer.status, headers=answer.headers)
     ) as other:
         client = SlackClient(token="xoxb-1", base_url=f"{other.url}/")

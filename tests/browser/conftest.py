@@ -14,9 +14,9 @@ from aiohttp import web
 from playwright.async_api import Browser, Page, async_playwright, expect
 
 from bot.manifest import manifest
-from sandbox.control_api import Control
-from sandbox.environment import Stage
-from sandbox.main import seed
+from sandbox.control_api import ControlApi
+from sandbox.environment import SandboxEnvironment
+from sandbox.main import seed_builds
 from sandbox.page.routes import add_page
 from tests.support.forked_bot import forked_stage
 
@@ -28,18 +28,18 @@ expect.set_options(timeout=30_000)
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
-def add_routes(stage: Stage) -> Callable[[web.Application], None]:
+def add_routes(stage: SandboxEnvironment) -> Callable[[web.Application], None]:
     """The page, and what it asks the sandbox to do."""
 
     def add(app: web.Application) -> None:
-        Control(stage).add_routes(app)
+        ControlApi(stage).add_routes(app)
         add_page(app, stage)
 
     return add
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def stage() -> AsyncIterator[Stage]:
+async def stage() -> AsyncIterator[SandboxEnvironment]:
     """Both services, with the real bot between them."""
     opened = forked_stage(manifest())
     async with opened:
@@ -47,8 +47,8 @@ async def stage() -> AsyncIterator[Stage]:
             also=add_routes(opened),
             settings={"POLL_INTERVAL": "0.3", "POLL_INTERVAL_ACTIVE": "0.2"},
         )
-        await opened.link("anna")
-        seed(opened)
+        await opened.connect_accounts("anna")
+        seed_builds(opened)
         yield opened
         assert opened.slack.violations == []
 
@@ -73,7 +73,7 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @asynccontextmanager
-async def open_page(stage: Stage, browser: Browser) -> AsyncIterator[Page]:
+async def open_page(stage: SandboxEnvironment, browser: Browser) -> AsyncIterator[Page]:
     """The page, as Anna in #builds; nothing may go wrong in it unnoticed, and nothing may leave the machine."""
     wrong: list[str] = []
     opened = await browser.new_page(viewport={"width": 1280, "height": 800})
@@ -96,7 +96,7 @@ async def open_page(stage: Stage, browser: Browser) -> AsyncIterator[Page]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def page(stage: Stage, browser: Browser) -> AsyncIterator[Page]:
+async def page(stage: SandboxEnvironment, browser: Browser) -> AsyncIterator[Page]:
     async with open_page(stage, browser) as opened:
         yield opened
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from playwright.async_api import Locator, Page
 
 
-async def say(page: Page, text: str) -> None:
+async def send_message(page: Page, text: str) -> None:
     field = page.get_by_role("combobox", name="Message")
     await field.fill(text)
     await field.press("Enter")
 
 
-async def be(page: Page, name: str) -> None:
+async def switch_user(page: Page, name: str) -> None:
     """Be somebody else from now on, by their real name."""
     await page.get_by_label("You are").select_option(label=name)
 
 
-def message(page: Page, text: str) -> Locator:
+def find_message(page: Page, text: str) -> Locator:
     """The newest message that says this."""
     return page.get_by_role("article").filter(has_text=text).last

@@ -10,32 +10,32 @@ from playwright.async_api import Page, expect
 
 from bot.manifest import manifest
 from sandbox.bitrise.members import BEN_TOKEN
-from sandbox.environment import Stage
+from sandbox.environment import SandboxEnvironment
 from tests.browser.conftest import Picture, add_routes
-from tests.browser.page_actions import be, message, say
+from tests.browser.page_actions import find_message, send_message, switch_user
 from tests.support.forked_bot import forked_stage
 
 pytestmark = pytest.mark.browser
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def stage() -> AsyncIterator[Stage]:
+async def stage() -> AsyncIterator[SandboxEnvironment]:
     """As it comes: the bot's own token only watches and reads."""
     opened = forked_stage(manifest())
     async with opened:
         await opened.start(also=add_routes(opened))
-        await opened.link("anna")
+        await opened.connect_accounts("anna")
         yield opened
         assert opened.slack.violations == []
 
 
 async def test_an_account_is_linked_and_a_protected_branch_needs_a_second_person(
-    stage: Stage, page: Page, picture: Picture
+    stage: SandboxEnvironment, page: Page, picture: Picture
 ) -> None:
-    await be(page, "Ben Okafor")
-    await say(page, "/bitrise trigger android branch:main")
-    await expect(message(page, "I show what your own Bitrise account may see")).to_be_visible()
-    await say(page, "/bitrise connect")
+    await switch_user(page, "Ben Okafor")
+    await send_message(page, "/bitrise trigger android branch:main")
+    await expect(find_message(page, "I show what your own Bitrise account may see")).to_be_visible()
+    await send_message(page, "/bitrise connect")
     dialog = page.get_by_role("dialog", name="Your Bitrise account")
     await dialog.get_by_role("textbox", name="Personal access token").fill("bitpat_mistyped-0000")
     await dialog.get_by_role("button", name="Link", exact=True).click()
@@ -47,9 +47,9 @@ async def test_an_account_is_linked_and_a_protected_branch_needs_a_second_person
     assert BEN_TOKEN not in await page.content()
     await dialog.get_by_text("Close", exact=True).click()
 
-    await be(page, "Anna Berg")
-    await say(page, "/bitrise policy android")
-    await message(page, "Who may do what").get_by_role("button", name="Add a rule…").click()
+    await switch_user(page, "Anna Berg")
+    await send_message(page, "/bitrise policy android")
+    await find_message(page, "Who may do what").get_by_role("button", name="Add a rule…").click()
     rule = page.get_by_role("dialog", name="Add a rule")
     await rule.get_by_label("Needs a second person").check()
     await rule.get_by_label("Start builds").check()
@@ -57,23 +57,23 @@ async def test_an_account_is_linked_and_a_protected_branch_needs_a_second_person
     await rule.get_by_role("textbox", name="Branches").fill("main release/*")
     await picture(page, "add-access-rule")
     await rule.get_by_role("button", name="Add", exact=True).click()
-    await expect(message(page, "A new rule")).to_be_visible()
-    await say(page, "/bitrise policy android")
-    await expect(message(page, "Rules of this workspace")).to_be_visible()
+    await expect(find_message(page, "A new rule")).to_be_visible()
+    await send_message(page, "/bitrise policy android")
+    await expect(find_message(page, "Rules of this workspace")).to_be_visible()
     await picture(page, "access-rules")
 
-    await be(page, "Ben Okafor")
-    await say(page, "/bitrise trigger android branch:main")
-    asked = message(page, "@ben wants to start Sample Android")
+    await switch_user(page, "Ben Okafor")
+    await send_message(page, "/bitrise trigger android branch:main")
+    asked = find_message(page, "@ben wants to start Sample Android")
     await expect(asked).to_be_visible()
     await picture(page, "second-approver")
-    await be(page, "Anna Berg")
+    await switch_user(page, "Anna Berg")
     await asked.get_by_role("button", name="Agree").click()
     await page.get_by_role("dialog").get_by_role("button", name="Agree").click()
-    await expect(message(page, "@ben started Sample Android #1")).to_be_visible()
-    await expect(message(page, "@anna agreed")).to_be_visible()
-    await say(page, "/bitrise audit")
-    await expect(message(page, "What was done and refused in this channel")).to_be_visible()
+    await expect(find_message(page, "@ben started Sample Android #1")).to_be_visible()
+    await expect(find_message(page, "@anna agreed")).to_be_visible()
+    await send_message(page, "/bitrise audit")
+    await expect(find_message(page, "What was done and refused in this channel")).to_be_visible()
     await picture(page, "audit")
     [build] = stage.bitrise.farm.builds
     assert build.triggered_by == "manual-ben-okafor"

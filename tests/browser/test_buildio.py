@@ -7,9 +7,9 @@ import re
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from sandbox.environment import Stage
+from sandbox.environment import SandboxEnvironment
 from tests.browser.conftest import Picture
-from tests.browser.page_actions import message, say
+from tests.browser.page_actions import find_message, send_message
 from tests.browser.test_interactivity import pick
 
 pytestmark = pytest.mark.browser
@@ -27,35 +27,35 @@ async def skip(page: Page, minutes: int) -> None:
 
 
 async def test_an_app_is_made_fails_is_mended_and_looked_after(
-    stage: Stage, page: Page, picture: Picture
+    stage: SandboxEnvironment, page: Page, picture: Picture
 ) -> None:
-    await say(page, "/buildio create")
+    await send_message(page, "/buildio create")
     form = dialog(page, "Create an app")
     await form.get_by_role("textbox", name="Name").fill("orders")
     await pick(form, "Team", "acm", "acme")
     await form.get_by_role("button", name="Create", exact=True).click()
-    await expect(message(page, "@anna created the app orders")).to_be_visible()
-    await say(page, "/buildio use orders")
-    await expect(message(page, "orders is this channel's app")).to_be_visible()
-    await say(page, "/buildio subscribe")
-    await expect(message(page, "subscribed this channel")).to_be_visible()
+    await expect(find_message(page, "@anna created the app orders")).to_be_visible()
+    await send_message(page, "/buildio use orders")
+    await expect(find_message(page, "orders is this channel's app")).to_be_visible()
+    await send_message(page, "/buildio subscribe")
+    await expect(find_message(page, "subscribed this channel")).to_be_visible()
 
-    await say(page, "/buildio deploy branch:main")
-    await expect(message(page, "@anna deploys orders")).to_be_visible()
+    await send_message(page, "/buildio deploy branch:main")
+    await expect(find_message(page, "@anna deploys orders")).to_be_visible()
     await skip(page, 3)
-    failed = message(page, "orders deployment v1 failed")
+    failed = find_message(page, "orders deployment v1 failed")
     await expect(failed).to_contain_text("DATABASE_URL")
     await picture(page, "deployment-failed")
 
-    await say(page, "/buildio config set DATABASE_URL")
+    await send_message(page, "/buildio config set DATABASE_URL")
     form = dialog(page, "Set config vars")
     await form.get_by_role("textbox", name=re.compile("^Value")).fill(SECRET)
     await picture(page, "config-set")
     await form.get_by_role("button", name="Set", exact=True).click()
-    await expect(message(page, "+ DATABASE_URL")).to_be_visible()
+    await expect(find_message(page, "+ DATABASE_URL")).to_be_visible()
     assert SECRET not in await page.content()
-    await say(page, "/buildio config")
-    masked = message(page, "= postgres://…")
+    await send_message(page, "/buildio config")
+    masked = find_message(page, "= postgres://…")
     await expect(masked).to_be_visible()
     await picture(page, "config")
 
@@ -63,27 +63,31 @@ async def test_an_app_is_made_fails_is_mended_and_looked_after(
     form = dialog(page, "Deploy")
     await form.get_by_role("textbox", name="Branch").fill("main")
     await form.get_by_role("button", name="Deploy", exact=True).click()
-    await expect(message(page, "@anna deploys orders v2")).to_be_visible()
+    await expect(find_message(page, "@anna deploys orders v2")).to_be_visible()
     await skip(page, 3)
-    await expect(message(page, "orders deployment v2 succeeded")).to_contain_text("Fixes the series")
+    await expect(find_message(page, "orders deployment v2 succeeded")).to_contain_text("Fixes the series")
 
-    await say(page, "/buildio ps")
-    await message(page, "orders: 1 process").get_by_role("button", name=re.compile("^Restart web.1")).click()
+    await send_message(page, "/buildio ps")
+    await (
+        find_message(page, "orders: 1 process")
+        .get_by_role("button", name=re.compile("^Restart web.1"))
+        .click()
+    )
     await page.get_by_role("dialog").get_by_role("button", name="Restart").click()
-    await expect(message(page, "@anna restarted web.1 of orders")).to_be_visible()
+    await expect(find_message(page, "@anna restarted web.1 of orders")).to_be_visible()
 
-    await say(page, "/buildio domains add")
+    await send_message(page, "/buildio domains add")
     form = dialog(page, "Add a domain")
     await form.get_by_role("textbox", name="Host name").fill("orders.example.com")
     await form.get_by_role("button", name="Add", exact=True).click()
-    await expect(message(page, "@anna added the domain orders.example.com")).to_be_visible()
+    await expect(find_message(page, "@anna added the domain orders.example.com")).to_be_visible()
     await skip(page, 4)
-    await say(page, "/buildio domains")
-    await expect(message(page, "orders: 2 domains")).to_contain_text("certificate issued")
+    await send_message(page, "/buildio domains")
+    await expect(find_message(page, "orders: 2 domains")).to_contain_text("certificate issued")
     await picture(page, "domains")
 
-    await say(page, "/buildio pipeline shop")
-    stages = message(page, "pull requests get review apps")
+    await send_message(page, "/buildio pipeline shop")
+    stages = find_message(page, "pull requests get review apps")
     await expect(stages).to_contain_text("production")
     await picture(page, "stages")
     assert stage.buildio.violations == []

@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from sandbox.environment import Stage
+from sandbox.environment import SandboxEnvironment
 from tests.browser.conftest import Picture
-from tests.browser.page_actions import be, message, say
+from tests.browser.page_actions import find_message, send_message, switch_user
 
 pytestmark = pytest.mark.browser
 
@@ -22,7 +22,9 @@ async def pick(dialog: Locator, label: str, typed: str, text: str) -> None:
     await dialog.get_by_role("option", name=text, exact=True).click()
 
 
-async def test_a_build_is_started_by_filling_in_a_form(stage: Stage, page: Page, picture: Picture) -> None:
+async def test_a_build_is_started_by_filling_in_a_form(
+    stage: SandboxEnvironment, page: Page, picture: Picture
+) -> None:
     await page.get_by_role("button", name="⚡ Start a build").click()
     dialog = page.get_by_role("dialog", name="Start a build")
     await pick(dialog, "App", "andr", "Sample Android")
@@ -44,11 +46,11 @@ async def test_a_build_is_started_by_filling_in_a_form(stage: Stage, page: Page,
 
 
 async def test_the_home_shows_what_runs_and_lets_subscriptions_be_paused(
-    stage: Stage, page: Page, picture: Picture
+    stage: SandboxEnvironment, page: Page, picture: Picture
 ) -> None:
-    await say(page, "/bitrise me name:octo")
-    await say(page, "/bitrise subscribe android status:failed branch:main")
-    await expect(message(page, "subscribed this channel")).to_be_visible()
+    await send_message(page, "/bitrise me name:octo")
+    await send_message(page, "/bitrise subscribe android status:failed branch:main")
+    await expect(find_message(page, "subscribed this channel")).to_be_visible()
     build = stage.bitrise.start_build(
         stage.bitrise.android, by="webhook-github/octo", at=stage.bitrise.now() - timedelta(minutes=3)
     )
@@ -73,10 +75,10 @@ async def test_the_home_shows_what_runs_and_lets_subscriptions_be_paused(
 
 
 async def test_a_link_comes_alive_and_a_message_is_asked_about(
-    stage: Stage, page: Page, picture: Picture
+    stage: SandboxEnvironment, page: Page, picture: Picture
 ) -> None:
     build = stage.bitrise.farm.newest_first()[0]
-    await say(page, f"who has seen this? https://app.bitrise.io/build/{build.slug}")
+    await send_message(page, f"who has seen this? https://app.bitrise.io/build/{build.slug}")
     shared = page.get_by_role("article").filter(has_text="who has seen this?").last
     await expect(shared).to_contain_text(f"#{build.number}")
     await expect(shared.get_by_role("button", name="Artifacts")).to_be_visible()
@@ -87,16 +89,16 @@ async def test_a_link_comes_alive_and_a_message_is_asked_about(
 
 
 async def test_the_log_by_steps_a_word_in_it_and_the_whole_as_a_file(
-    stage: Stage, page: Page, picture: Picture
+    stage: SandboxEnvironment, page: Page, picture: Picture
 ) -> None:
     stage.bitrise.android.explains = True
-    await say(page, "/bitrise log android #2")
-    log = message(page, "Only visible to you")
+    await send_message(page, "/bitrise log android #2")
+    log = find_message(page, "Only visible to you")
     await expect(log).to_contain_text("gradle-unit-test@1.0.7 failed after")
     await expect(log).to_contain_text("Bitrise's own summary, made by AI")
     await picture(page, "log-steps")
     await log.get_by_label("See the end of a step").select_option(label="2. git-clone@8.4.0")
-    await expect(message(page, "The end of git-clone@8.4.0")).to_be_visible()
+    await expect(find_message(page, "The end of git-clone@8.4.0")).to_be_visible()
     await log.get_by_role("button", name="Search…").click()
     dialog = page.get_by_role("dialog", name="Search the log")
     await dialog.get_by_label("Word or part of a line").fill("failure")
@@ -104,22 +106,26 @@ async def test_the_log_by_steps_a_word_in_it_and_the_whole_as_a_file(
     await expect(page.get_by_role("dialog").last).to_contain_text("FAILURE: Build failed with an exception.")
     await page.keyboard.press("Escape")
     await page.keyboard.press("Escape")
-    await message(page, "The end of git-clone@8.4.0").get_by_role("button", name="Send me the file").click()
-    await expect(message(page, "The log is in our direct messages")).to_be_visible()
+    await (
+        find_message(page, "The end of git-clone@8.4.0")
+        .get_by_role("button", name="Send me the file")
+        .click()
+    )
+    await expect(find_message(page, "The log is in our direct messages")).to_be_visible()
 
 
 async def test_artifacts_several_at_once_and_a_qr_code(page: Page, picture: Picture) -> None:
-    await say(page, "/bitrise artifacts android #3")
-    listed = message(page, "left 2 artifacts behind")
+    await send_message(page, "/bitrise artifacts android #3")
+    listed = find_message(page, "left 2 artifacts behind")
     await listed.get_by_label("Several at once").select_option(["sample-android.apk", "test-results.xml"])
     await listed.get_by_role("button", name="Get their links").click()
-    await expect(message(page, "Links to 2 artifacts")).to_be_visible()
+    await expect(find_message(page, "Links to 2 artifacts")).to_be_visible()
     await listed.get_by_role("button", name="Get a link to sample-android.apk").click()
-    link = message(page, "The install page is public")
+    link = find_message(page, "The install page is public")
     await expect(link).to_be_visible()
     await picture(page, "artifact")
     await link.get_by_role("button", name="QR code").click()
-    await expect(message(page, "The QR code is in our direct messages")).to_be_visible()
+    await expect(find_message(page, "The QR code is in our direct messages")).to_be_visible()
     await page.get_by_role("button", name="buildbell").click()
     code = page.get_by_role("img", name="QR code that leads to the install page")
     await expect(code).to_be_visible()
@@ -127,50 +133,50 @@ async def test_artifacts_several_at_once_and_a_qr_code(page: Page, picture: Pict
 
 
 async def test_a_pipeline_is_one_card_and_a_strangers_build_waits_for_approval(
-    stage: Stage, page: Page, picture: Picture
+    stage: SandboxEnvironment, page: Page, picture: Picture
 ) -> None:
-    await say(page, "/bitrise subscribe android")
-    await expect(message(page, "subscribed this channel")).to_be_visible()
+    await send_message(page, "/bitrise subscribe android")
+    await expect(find_message(page, "subscribed this channel")).to_be_visible()
     pipeline = stage.bitrise.start_pipeline(
         stage.bitrise.android, stages=[["compile"], ["unit", "lint"], ["deploy"]]
     )
     for name in ("compile", "unit", "lint"):
         pipeline.builds[name].finish("error" if name == "unit" else "success", stage.bitrise.now())
         stage.bitrise.farm.advance(stage.bitrise.now())
-    card = message(page, "release-train #4")
+    card = find_message(page, "release-train #4")
     await expect(card).to_contain_text("❌ unit failed")
     await expect(card).to_contain_text("deploy has not begun")
     await expect(card.get_by_role("button", name="Rebuild failed")).to_be_visible()
     await picture(page, "pipeline")
     await page.get_by_role("button", name="A stranger's pull request").click()
-    asked = message(page, "waits for somebody's approval")
+    asked = find_message(page, "waits for somebody's approval")
     await expect(asked).to_contain_text("by stranger")
     await picture(page, "build-request")
     await asked.get_by_role("button", name="Approve").click()
     await page.get_by_role("dialog").get_by_role("button", name="Approve").click()
-    await expect(message(page, "approved the build of pull request")).to_be_visible()
+    await expect(find_message(page, "approved the build of pull request")).to_be_visible()
 
 
 async def test_a_failed_build_is_compared_with_the_last_success(
-    stage: Stage, page: Page, picture: Picture
+    stage: SandboxEnvironment, page: Page, picture: Picture
 ) -> None:
     build = stage.bitrise.start_build(
         stage.bitrise.android, params={"commit_hash": "bbb222", "branch": "main"}
     )
     stage.bitrise.finish(build, "error")
     await page.get_by_role("button", name="Skip 1 min").click()
-    await say(page, "/bitrise build android #4")
-    await message(page, "Sample Android #4 failed").get_by_role("button", name="Compare").click()
-    found = message(page, "The last success like it was")
+    await send_message(page, "/bitrise build android #4")
+    await find_message(page, "Sample Android #4 failed").get_by_role("button", name="Compare").click()
+    found = find_message(page, "The last success like it was")
     await expect(found).to_contain_text("gradle-unit-test@1.0.7 failed after")
     await picture(page, "build-diff")
 
 
 async def test_steps_of_a_workflow_start_a_build_and_wait_for_its_end(
-    stage: Stage, page: Page, picture: Picture
+    stage: SandboxEnvironment, page: Page, picture: Picture
 ) -> None:
-    await say(page, "/bitrise subscribe android")
-    await expect(message(page, "subscribed this channel")).to_be_visible()
+    await send_message(page, "/bitrise subscribe android")
+    await expect(find_message(page, "subscribed this channel")).to_be_visible()
     await page.get_by_role("button", name="Workflow steps").click()
     steps = page.locator("#steps")
     await steps.get_by_label("App").fill("android")
@@ -178,7 +184,7 @@ async def test_steps_of_a_workflow_start_a_build_and_wait_for_its_end(
     await steps.get_by_label("On behalf of").select_option(label="Anna Berg")
     await steps.get_by_role("button", name="Run the step").click()
     await page.get_by_role("button", name="buildbell").click()
-    await message(page, "in your name").get_by_role("button", name="Do it as me").click()
+    await find_message(page, "in your name").get_by_role("button", name="Do it as me").click()
     await expect(steps).to_contain_text("Start a Bitrise build completed")
     build = stage.bitrise.farm.newest_first()[0]
     await steps.get_by_label("Step", exact=True).select_option(label="Wait for a build to end")
@@ -192,14 +198,14 @@ async def test_steps_of_a_workflow_start_a_build_and_wait_for_its_end(
 
 
 async def test_a_channel_is_subscribed_from_the_home_and_a_build_is_found(
-    stage: Stage, page: Page, picture: Picture
+    stage: SandboxEnvironment, page: Page, picture: Picture
 ) -> None:
-    await be(page, "Carla Ruiz")
+    await switch_user(page, "Carla Ruiz")
     await page.get_by_role("button", name="🏠 Home").click()
     home = page.get_by_label("Messages")
     await expect(home).to_contain_text("First steps")
     await picture(page, "first-steps")
-    await be(page, "Anna Berg")
+    await switch_user(page, "Anna Berg")
     await page.get_by_role("button", name="🏠 Home").click()
     await expect(home).to_contain_text("You are anna-berg there")
     await home.get_by_role("button", name="Subscribe…").click()
@@ -225,22 +231,24 @@ async def test_a_channel_is_subscribed_from_the_home_and_a_build_is_found(
 
 
 async def test_an_app_is_chosen_a_log_followed_and_a_bitrise_yml_shown(
-    stage: Stage, page: Page, picture: Picture
+    stage: SandboxEnvironment, page: Page, picture: Picture
 ) -> None:
-    await say(page, "/bitrise use")
+    await send_message(page, "/bitrise use")
     dialog = page.get_by_role("dialog", name="Choose an app")
     await pick(dialog, "App", "andr", "Sample Android")
     await dialog.get_by_role("button", name="Choose").click()
-    await expect(message(page, "Sample Android is this channel's app now")).to_be_visible()
+    await expect(find_message(page, "Sample Android is this channel's app now")).to_be_visible()
     stage.bitrise.run(stage.bitrise.start_build(stage.bitrise.android))
     await page.get_by_role("button", name="Skip 1 min").click()
-    await say(page, "/bitrise log #4")
-    await message(page, "still being written").get_by_role("button", name="Follow").click()
-    await expect(message(page, "I follow the log in our direct messages")).to_be_visible()
-    await say(page, "/bitrise yml")
-    await expect(message(page, "Bitrise finds no mistake in it")).to_be_visible()
+    await send_message(page, "/bitrise log #4")
+    await find_message(page, "still being written").get_by_role("button", name="Follow").click()
+    await expect(find_message(page, "I follow the log in our direct messages")).to_be_visible()
+    await send_message(page, "/bitrise yml")
+    await expect(find_message(page, "Bitrise finds no mistake in it")).to_be_visible()
     await page.get_by_role("button", name="buildbell").click()
     # Which step it has come to by now depends on the machine.
-    await expect(message(page, "as it is written, until")).to_contain_text(re.compile("SSH key|git|gradle"))
-    await expect(message(page, "The bitrise.yml of Sample Android")).to_contain_text("release-train:")
+    await expect(find_message(page, "as it is written, until")).to_contain_text(
+        re.compile("SSH key|git|gradle")
+    )
+    await expect(find_message(page, "The bitrise.yml of Sample Android")).to_contain_text("release-train:")
     await picture(page, "log-follow-and-yml")

@@ -7,9 +7,9 @@ import re
 import pytest
 from playwright.async_api import Page, expect
 
-from sandbox.environment import Stage
+from sandbox.environment import SandboxEnvironment
 from tests.browser.conftest import Picture
-from tests.browser.page_actions import message, say
+from tests.browser.page_actions import find_message, send_message
 
 pytestmark = pytest.mark.browser
 
@@ -17,12 +17,12 @@ PARAMS = {"commit_hash": "6a11a1f7d2c94b0e", "commit_message": "Check passwords 
 
 
 async def test_a_subscription_is_edited_with_the_apps_real_branches(
-    stage: Stage, page: Page, picture: Picture
+    stage: SandboxEnvironment, page: Page, picture: Picture
 ) -> None:
-    await say(page, "/bitrise subscribe android status:failed branch:main -by:bot")
-    await expect(message(page, "subscribed this channel to every failure")).to_be_visible()
-    await say(page, "/bitrise subscriptions")
-    listed = message(page, "This channel is told of")
+    await send_message(page, "/bitrise subscribe android status:failed branch:main -by:bot")
+    await expect(find_message(page, "subscribed this channel to every failure")).to_be_visible()
+    await send_message(page, "/bitrise subscriptions")
+    listed = find_message(page, "This channel is told of")
     await expect(listed).to_be_visible()
     await listed.get_by_role("button", name="Edit").click()
     dialog = page.get_by_role("dialog", name="Edit a subscription")
@@ -42,22 +42,22 @@ async def test_a_subscription_is_edited_with_the_apps_real_branches(
     await dialog.get_by_label("Anything else, as you would type it").fill("-by:bot")
     await dialog.get_by_role("button", name="Save").click()
     await expect(dialog).to_have_count(0)
-    changed = message(page, "changed a subscription: now")
+    changed = find_message(page, "changed a subscription: now")
     await expect(changed).to_contain_text("every failure and the first success after failures")
     await expect(changed).to_contain_text(re.compile("develop or main"))
 
 
 async def test_a_broken_series_is_a_card_that_somebody_takes(
-    stage: Stage, page: Page, picture: Picture
+    stage: SandboxEnvironment, page: Page, picture: Picture
 ) -> None:
-    await say(page, "/bitrise subscribe android branch:main style:card")
-    await expect(message(page, "one card a broken series")).to_be_visible()
+    await send_message(page, "/bitrise subscribe android branch:main style:card")
+    await expect(find_message(page, "one card a broken series")).to_be_visible()
     for _ in range(2):
         build = stage.bitrise.start_build(stage.bitrise.android, params={"branch": "main", **PARAMS})
         stage.bitrise.run(build)
         await page.get_by_role("button", name="Skip 1 min").click()
         await page.get_by_role("button", name=f"Let Sample Android #{build.number} fail").click()
-        card = message(page, "is broken")
+        card = find_message(page, "is broken")
         await expect(card).to_contain_text(f"#{build.number}")
         await page.get_by_role("button", name="Skip 1 min").click()
     await expect(card).to_contain_text("Failed in gradle-unit-test@1.0.7")
@@ -65,12 +65,12 @@ async def test_a_broken_series_is_a_card_that_somebody_takes(
     await expect(card).to_contain_text("is on it")
     await picture(page, "failure-streak")
     stage.bitrise.finish(stage.bitrise.start_build(stage.bitrise.android, params={"branch": "main"}))
-    await expect(message(page, "is green again after")).to_contain_text("was on it")
+    await expect(find_message(page, "is green again after")).to_contain_text("was on it")
     await expect(page.get_by_role("article").filter(has_text="is broken")).to_have_count(0)
 
 
 async def test_a_preview_shows_what_would_have_been_told(page: Page, picture: Picture) -> None:
-    await say(page, "/bitrise subscribe android status:failed preview")
-    shown = message(page, "builds would have been told")
+    await send_message(page, "/bitrise subscribe android status:failed preview")
+    shown = find_message(page, "builds would have been told")
     await expect(shown).to_contain_text("Nothing was subscribed")
     await picture(page, "preview")

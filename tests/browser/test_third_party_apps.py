@@ -10,38 +10,38 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
-from sandbox.environment import Stage
+from sandbox.environment import SandboxEnvironment
 from tests.browser.conftest import Picture, add_routes, open_page
-from tests.browser.page_actions import message, say
-from tests.sandbox.slack.web_api_call import call
+from tests.browser.page_actions import find_message, send_message
+from tests.sandbox.slack.web_api_call import call_web_api
 from tests.support.forked_bot import forked_stage
 from tests.third_party_apps import block_gallery
-from tests.third_party_apps.bolt_runner import bolt, served
+from tests.third_party_apps.bolt_runner import bolt_app, run_bolt_app
 
 pytestmark = pytest.mark.browser
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def stage() -> AsyncIterator[Stage]:
+async def stage() -> AsyncIterator[SandboxEnvironment]:
     """The services, with somebody else's app before them; `/late` never acknowledges."""
     async with forked_stage(block_gallery.MANIFEST) as opened:
         await opened.open(also=add_routes(opened))
-        async with bolt(opened.slack) as app:
-            block_gallery.shelf(app, let_late_go=asyncio.Event())
-            async with served(app, opened.slack, "socket"):
+        async with bolt_app(opened.slack) as app:
+            block_gallery.block_gallery(app, let_late_go=asyncio.Event())
+            async with run_bolt_app(app, opened.slack, "socket"):
                 yield opened
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def page(stage: Stage, browser: Browser) -> AsyncIterator[Page]:
+async def page(stage: SandboxEnvironment, browser: Browser) -> AsyncIterator[Page]:
     async with open_page(stage, browser) as opened:
         yield opened
 
 
 async def test_every_block_and_element_is_drawn_and_answers(page: Page, picture: Picture) -> None:
     await page.set_viewport_size({"width": 1280, "height": 1300})
-    await say(page, "/gallery")
-    gallery = message(page, "Every block")
+    await send_message(page, "/gallery")
+    gallery = find_message(page, "Every block")
     await expect(gallery.get_by_role("heading", name="Every block")).to_contain_text("📚")
     await expect(gallery.locator("strong", has_text="bold")).to_be_visible()
     await expect(gallery.get_by_text("@ben")).to_be_visible()
@@ -59,7 +59,7 @@ async def test_every_block_and_element_is_drawn_and_answers(page: Page, picture:
     await picture(page, "blocks")
 
     async def answered(words: str) -> None:
-        await expect(message(page, words)).to_contain_text("Only visible to you")
+        await expect(find_message(page, words)).to_contain_text("Only visible to you")
 
     await gallery.get_by_role("button", name="Primary").click()
     await answered("primary: pressed")
@@ -81,15 +81,15 @@ async def test_every_block_and_element_is_drawn_and_answers(page: Page, picture:
 
 
 async def test_an_external_select_is_searched_by_typing(page: Page) -> None:
-    await say(page, "/gallery")
-    field = message(page, "Every block").get_by_role("combobox", name="A book")
+    await send_message(page, "/gallery")
+    field = find_message(page, "Every block").get_by_role("combobox", name="A book")
     await field.press_sequentially("book 77")
     await expect(page.get_by_role("option", name="Book 777")).to_be_visible()
     await field.press("ArrowDown")
     await field.press("ArrowDown")
     await field.press("Enter")
     await expect(field).to_have_value("Book 770")
-    await expect(message(page, "book: book 770")).to_be_visible()
+    await expect(find_message(page, "book: book 770")).to_be_visible()
 
 
 async def test_shortcuts_open_modals_that_stack_and_keep_what_was_typed(page: Page, picture: Picture) -> None:
@@ -116,16 +116,16 @@ async def test_shortcuts_open_modals_that_stack_and_keep_what_was_typed(page: Pa
     await expect(place).to_have_value("more")
     await place.fill("row 3")
     await dialog.get_by_role("button", name="Put").click()
-    await expect(message(page, "Book 123 stands in row 3")).to_be_visible()
+    await expect(find_message(page, "Book 123 stands in row 3")).to_be_visible()
 
 
 async def test_a_message_shortcut_and_an_unfurled_link(page: Page) -> None:
-    await say(page, "look: https://books.example/1")
-    post = message(page, "look:")
+    await send_message(page, "look: https://books.example/1")
+    post = find_message(page, "look:")
     await expect(post).to_contain_text("A fine book")
     await post.hover()
     await post.get_by_role("button", name="Who wrote this?").click()
-    await expect(message(page, "@anna wrote it")).to_be_visible()
+    await expect(find_message(page, "@anna wrote it")).to_be_visible()
 
 
 async def test_the_home_opens_and_its_button_asks_first(page: Page) -> None:
@@ -139,17 +139,17 @@ async def test_the_home_opens_and_its_button_asks_first(page: Page) -> None:
 
 
 async def test_an_app_that_is_late_gets_slacks_error_and_a_mark_in_the_inspector(
-    stage: Stage, page: Page
+    stage: SandboxEnvironment, page: Page
 ) -> None:
     stage.slack.delivery.deadline_seconds = 0.3
-    await say(page, "/late")
-    await expect(message(page, '/late failed with the error "operation_timeout"')).to_be_visible()
+    await send_message(page, "/late")
+    await expect(find_message(page, '/late failed with the error "operation_timeout"')).to_be_visible()
     await page.get_by_role("button", name="Inspector 1 broken rules").click()
     await expect(page.get_by_text("/late: not acknowledged within 0.3 s")).to_be_visible()
 
 
 async def test_a_picture_that_the_app_uploads_is_shown(page: Page) -> None:
-    await say(page, "/picture")
+    await send_message(page, "/picture")
     shown = page.get_by_role("img", name="A cover")
     await expect(shown).to_be_visible()
     assert await shown.evaluate("image => image.decode().then(() => image.naturalWidth)") == 1
@@ -173,7 +173,7 @@ async def test_the_keyboard_is_enough_and_finds_its_way_back(page: Page) -> None
     await page.keyboard.press("Enter")
     await expect(composer).to_have_value("/gallery ")
     await page.keyboard.press("Enter")
-    await expect(message(page, "Every block")).to_be_visible()
+    await expect(find_message(page, "Every block")).to_be_visible()
 
     shortcut = page.get_by_role("button", name="⚡ Put a book")
     await shortcut.focus()
@@ -185,21 +185,21 @@ async def test_the_keyboard_is_enough_and_finds_its_way_back(page: Page) -> None
 
 
 async def test_replies_to_the_channel_reactions_and_inputs_in_messages_are_shown(
-    page: Page, stage: Stage
+    page: Page, stage: SandboxEnvironment
 ) -> None:
     slack = stage.slack
     head = slack.people.say("ben", "builds", "Is it green?")
     for broadcast, words in (("", "A quiet reply"), ("1", "A reply for everybody")):
         reply = {"channel": "C0BUILDS", "thread_ts": head.ts, "text": words, "reply_broadcast": broadcast}
-        assert (await call(slack, "chat.postMessage", **reply))["ok"]
-    loud = message(page, "A reply for everybody")
+        assert (await call_web_api(slack, "chat.postMessage", **reply))["ok"]
+    loud = find_message(page, "A reply for everybody")
     await expect(loud).to_be_visible()
     await expect(page.get_by_text("A quiet reply")).to_have_count(0)
     await loud.get_by_role("button", name="replied to a thread").click()
     await expect(page.get_by_text("A quiet reply")).to_be_visible()
     await page.get_by_role("button", name="Back to the channel").click()
 
-    question = message(page, "Is it green?")
+    question = find_message(page, "Is it green?")
     slack.people.react("carla", head, "eyes")
     eyes = question.get_by_role("button", name="eyes, 1 reaction")
     await eyes.click()
@@ -214,10 +214,10 @@ async def test_replies_to_the_channel_reactions_and_inputs_in_messages_are_shown
         },
     ]
     post = {"channel": "C0BUILDS", "text": "Say why", "blocks": json.dumps(blocks)}
-    assert (await call(slack, "chat.postMessage", **post))["ok"]
+    assert (await call_web_api(slack, "chat.postMessage", **post))["ok"]
     await page.get_by_role("textbox", name="Why").fill("Because")
     await page.get_by_role("textbox", name="Why").blur()
     await page.get_by_role("button", name="Go", exact=True).click()
-    await expect(message(page, "primary: pressed")).to_be_visible()
+    await expect(find_message(page, "primary: pressed")).to_be_visible()
     pressed = [one.request for one in slack.journal.entries if one.what == "block_actions"]
     assert pressed[-1]["state"]["values"]["why"]["why"]["value"] == "Because"

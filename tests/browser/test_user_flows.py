@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import Page, expect
 
-from sandbox.environment import Stage
+from sandbox.environment import SandboxEnvironment
 from tests.browser.conftest import Picture
-from tests.browser.page_actions import message, say
+from tests.browser.page_actions import find_message, send_message
 
 pytestmark = pytest.mark.browser
 
@@ -16,35 +16,39 @@ async def start_build(page: Page) -> None:
     await page.get_by_role("button", name="Start a build", exact=True).click()
 
 
-async def test_subscribe_be_told_and_read_the_log(stage: Stage, page: Page, picture: Picture) -> None:
-    await say(page, "/bitrise subscribe android branch:main,release/*")
-    await expect(message(page, "subscribed this channel")).to_be_visible()
+async def test_subscribe_be_told_and_read_the_log(
+    stage: SandboxEnvironment, page: Page, picture: Picture
+) -> None:
+    await send_message(page, "/bitrise subscribe android branch:main,release/*")
+    await expect(find_message(page, "subscribed this channel")).to_be_visible()
     await start_build(page)
     await page.get_by_role("button", name="Skip 1 min").click()
     await page.get_by_role("button", name="Skip 1 min").click()
     await page.get_by_role("button", name="Let Sample Android #4 fail").click()
-    told = message(page, "Sample Android #4 failed")
+    told = find_message(page, "Sample Android #4 failed")
     await expect(told).to_contain_text("40 s preparing")
     await page.get_by_role("button", name="Skip 1 min").click()
     await expect(told).to_contain_text("Failed in gradle-unit-test@1.0.7")
     await expect(told).to_contain_text("Broke with this build, was green at #3")
     await picture(page, "notification")
     await told.get_by_role("button", name="Log").click()
-    log = message(page, "Only visible to you")
+    log = find_message(page, "Only visible to you")
     await expect(log).to_contain_text("118 tests completed, 1 failed")
     await expect(log.get_by_text("1 failed")).to_be_in_viewport()
     await picture(page, "log")
     # Ben does not see Anna's log.
     await page.get_by_label("You are").select_option("Ben Okafor")
-    await expect(message(page, "Sample Android #4 failed")).to_be_visible()
-    await expect(message(page, "Only visible to you")).to_have_count(0)
+    await expect(find_message(page, "Sample Android #4 failed")).to_be_visible()
+    await expect(find_message(page, "Only visible to you")).to_have_count(0)
 
 
-async def test_abort_with_a_reason_from_the_modal(stage: Stage, page: Page, picture: Picture) -> None:
+async def test_abort_with_a_reason_from_the_modal(
+    stage: SandboxEnvironment, page: Page, picture: Picture
+) -> None:
     build = stage.bitrise.start_build(stage.bitrise.android)
     stage.bitrise.run(build)
-    await say(page, "/bitrise build android #4")
-    card = message(page, "Sample Android #4 is running")
+    await send_message(page, "/bitrise build android #4")
+    card = find_message(page, "Sample Android #4 is running")
     await card.get_by_role("button", name="Abort").click()
     dialog = page.get_by_role("dialog", name="Abort a build")
     await dialog.get_by_label("Reason").select_option("Wrong branch or commit")
@@ -54,17 +58,17 @@ async def test_abort_with_a_reason_from_the_modal(stage: Stage, page: Page, pict
     await dialog.get_by_role("button", name="Abort build").click()
     await expect(dialog).to_have_count(0)
     await expect(
-        message(page, "aborted Sample Android #4: Wrong branch or commit: meant main")
+        find_message(page, "aborted Sample Android #4: Wrong branch or commit: meant main")
     ).to_be_visible()
-    await expect(message(page, "was aborted")).to_contain_text("Rebuild")
+    await expect(find_message(page, "was aborted")).to_contain_text("Rebuild")
     assert build.result == "aborted"
 
 
-async def test_a_validation_error_keeps_what_was_typed(stage: Stage, page: Page) -> None:
+async def test_a_validation_error_keeps_what_was_typed(stage: SandboxEnvironment, page: Page) -> None:
     build = stage.bitrise.start_build(stage.bitrise.android)
     stage.bitrise.run(build)
-    await say(page, "/bitrise build android #4")
-    await message(page, "#4 is running").get_by_role("button", name="Abort").click()
+    await send_message(page, "/bitrise build android #4")
+    await find_message(page, "#4 is running").get_by_role("button", name="Abort").click()
     dialog = page.get_by_role("dialog", name="Abort a build")
     await dialog.get_by_label("In your own words").fill("too late for this")
     stage.bitrise.finish(build)
@@ -76,27 +80,27 @@ async def test_a_validation_error_keeps_what_was_typed(stage: Stage, page: Page)
 
 
 async def test_get_an_artifacts_link(page: Page, picture: Picture) -> None:
-    await say(page, "/bitrise artifacts android #3")
-    listed = message(page, "left 2 artifacts behind")
+    await send_message(page, "/bitrise artifacts android #3")
+    listed = find_message(page, "left 2 artifacts behind")
     await listed.get_by_role("button", name="Get a link to sample-android.apk").click()
-    given = message(page, "The download link lives ten minutes")
+    given = find_message(page, "The download link lives ten minutes")
     await expect(given.get_by_role("button", name="Download")).to_be_visible()
     await picture(page, "artifacts")
 
 
-async def test_page_through_builds(stage: Stage, page: Page) -> None:
+async def test_page_through_builds(stage: SandboxEnvironment, page: Page) -> None:
     for _ in range(15):
         stage.bitrise.finish(stage.bitrise.start_build(stage.bitrise.android))
-    await say(page, "/bitrise builds android")
-    first = message(page, "all builds, newest first")
+    await send_message(page, "/bitrise builds android")
+    first = find_message(page, "all builds, newest first")
     await expect(first).to_contain_text("#18")
     await first.get_by_role("button", name="Older builds").click()
-    await expect(message(page, "all builds, newest first")).to_contain_text("#8")
+    await expect(find_message(page, "all builds, newest first")).to_contain_text("#8")
 
 
-async def test_a_confirm_dialog_can_be_declined(stage: Stage, page: Page) -> None:
-    await say(page, "/bitrise build android #3")
-    card = message(page, "Sample Android #3 succeeded")
+async def test_a_confirm_dialog_can_be_declined(stage: SandboxEnvironment, page: Page) -> None:
+    await send_message(page, "/bitrise build android #3")
+    card = find_message(page, "Sample Android #3 succeeded")
     before = len(stage.bitrise.farm.builds)
     await card.get_by_role("button", name="Rebuild").click()
     await page.get_by_role("button", name="Not now").click()
@@ -104,7 +108,7 @@ async def test_a_confirm_dialog_can_be_declined(stage: Stage, page: Page) -> Non
     assert len(stage.bitrise.farm.builds) == before
     await card.get_by_role("button", name="Rebuild").click()
     await page.get_by_role("button", name="Start it").click()
-    await expect(message(page, "started Sample Android #4")).to_be_visible()
+    await expect(find_message(page, "started Sample Android #4")).to_be_visible()
 
 
 async def test_commands_are_offered_and_completed_by_keyboard(page: Page) -> None:
@@ -116,7 +120,7 @@ async def test_commands_are_offered_and_completed_by_keyboard(page: Page) -> Non
     await expect(field).to_have_value("/bitrise ")
     await field.press_sequentially("whoami")
     await field.press("Enter")
-    await expect(message(page, "with your own token")).to_be_visible()
+    await expect(find_message(page, "with your own token")).to_be_visible()
     await field.fill("/nonsense")
     await field.press("Enter")
     await expect(
@@ -125,28 +129,28 @@ async def test_commands_are_offered_and_completed_by_keyboard(page: Page) -> Non
     await expect(field).to_have_value("/nonsense")
 
 
-async def test_threads_unread_marks_and_direct_messages(stage: Stage, page: Page) -> None:
-    await say(page, "/invite @buildbell")
+async def test_threads_unread_marks_and_direct_messages(stage: SandboxEnvironment, page: Page) -> None:
+    await send_message(page, "/invite @buildbell")
     await expect(page.get_by_text("is not in this channel")).to_have_count(0)
-    await say(page, "@buildbell status ios")
-    question = message(page, "status ios")
+    await send_message(page, "@buildbell status ios")
+    question = find_message(page, "status ios")
     await question.get_by_role("button", name="1 reply").click()
-    await expect(message(page, "nothing is running")).to_be_visible()
+    await expect(find_message(page, "nothing is running")).to_be_visible()
     await page.get_by_role("button", name="Back to the channel").click()
     await page.get_by_role("button", name="random").click()
     await stage.slack.people.command("anna", "builds", "/bitrise help")
     await expect(page.get_by_role("button", name="builds 1 unread")).to_be_visible()
     await page.get_by_role("navigation").get_by_role("button", name="buildbell").click()
-    await say(page, "whoami")
-    await expect(message(page, "with your own token")).to_be_visible()
+    await send_message(page, "whoami")
+    await expect(find_message(page, "with your own token")).to_be_visible()
 
 
 async def test_faults_and_broken_rules_are_seen_in_the_inspector(
-    stage: Stage, page: Page, picture: Picture
+    stage: SandboxEnvironment, page: Page, picture: Picture
 ) -> None:
     await page.get_by_role("button", name="Bitrise: expired token").click()
-    await say(page, "/bitrise apps")
-    await expect(message(page, "does not take your token any more")).to_be_visible()
+    await send_message(page, "/bitrise apps")
+    await expect(find_message(page, "does not take your token any more")).to_be_visible()
     await page.get_by_role("button", name="All well again").click()
     await page.get_by_role("button", name="Inspector 0 broken rules").click()
     await page.get_by_role("searchbox", name="Filter by name").fill("v0.1/apps")
@@ -155,13 +159,15 @@ async def test_faults_and_broken_rules_are_seen_in_the_inspector(
     await entry.locator("summary").click()
     await expect(entry).to_contain_text("Unauthorized")
     await picture(page, "inspector")
-    bad = stage.slack.journal.note("app → Slack", "chat.postMessage", {})
-    stage.slack.journal.close(bad, {}, broken=["invalid_blocks: a test's own"])
+    bad = stage.slack.journal.open_entry("app → Slack", "chat.postMessage", {})
+    stage.slack.journal.close_entry(bad, {}, broken=["invalid_blocks: a test's own"])
     await expect(page.get_by_role("button", name="Inspector 1 broken rules")).to_be_visible()
     stage.slack.journal.violations.clear()
 
 
-async def test_every_fault_can_be_switched_on_and_all_of_them_off(stage: Stage, page: Page) -> None:
+async def test_every_fault_can_be_switched_on_and_all_of_them_off(
+    stage: SandboxEnvironment, page: Page
+) -> None:
     on = page.get_by_label("Faults that are on").get_by_role("listitem")
     for name, words in (
         ("Slack: 429 on posting", "Slack: ratelimited for chat.postMessage, 3 more"),
@@ -185,7 +191,9 @@ async def test_every_fault_can_be_switched_on_and_all_of_them_off(stage: Stage, 
     await expect(count).to_have_text("2 connections")
 
 
-async def test_a_build_is_let_hang_crash_and_be_aborted_from_the_farm(stage: Stage, page: Page) -> None:
+async def test_a_build_is_let_hang_crash_and_be_aborted_from_the_farm(
+    stage: SandboxEnvironment, page: Page
+) -> None:
     farm = page.locator("#farm")
     for _ in range(2):
         await start_build(page)
@@ -199,26 +207,26 @@ async def test_a_build_is_let_hang_crash_and_be_aborted_from_the_farm(stage: Sta
     await start_build(page)
     await farm.get_by_role("button", name="Let Sample Android #6 crash").click()
     await page.get_by_role("button", name="Skip 1 min").click()
-    await say(page, "/bitrise log android #6")
-    await expect(message(page, "SIGSEGV")).to_be_visible()
+    await send_message(page, "/bitrise log android #6")
+    await expect(find_message(page, "SIGSEGV")).to_be_visible()
 
 
 @pytest.mark.parametrize("width", [1280, 420])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_it_fits_and_can_be_read(
-    stage: Stage, page: Page, picture: Picture, width: int, scheme: str
+    stage: SandboxEnvironment, page: Page, picture: Picture, width: int, scheme: str
 ) -> None:
     await page.set_viewport_size({"width": width, "height": 800})
     await page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-    await say(page, "/bitrise status android")
-    await expect(message(page, "nothing is running")).to_be_visible()
+    await send_message(page, "/bitrise status android")
+    await expect(find_message(page, "nothing is running")).to_be_visible()
     too_wide = await page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
     assert too_wide <= 0
     await picture(page, f"sandbox-{width}-{scheme}")
 
 
 async def test_two_thousand_messages_in_twenty_channels_leave_the_page_light(
-    stage: Stage, page: Page
+    stage: SandboxEnvironment, page: Page
 ) -> None:
     from sandbox.slack.workspace import Channel, Post
 
@@ -231,20 +239,22 @@ async def test_two_thousand_messages_in_twenty_channels_leave_the_page_light(
                 workspace.channels[identity], Post(workspace.new_ts(), "U0BEN", f"message {line} in {number}")
             )
     await page.get_by_role("button", name="team-7 100 unread").click()
-    await expect(message(page, "message 99 in 7")).to_be_visible()
+    await expect(find_message(page, "message 99 in 7")).to_be_visible()
     assert await page.get_by_role("article").count() <= 60
     await page.get_by_role("button", name="Earlier messages").click()
     await expect(page.get_by_role("article").filter(has_text="message 0 in 7")).to_have_count(1)
     for line in range(1000):
         workspace.post(workspace.channels["C1007"], Post(workspace.new_ts(), "U0BEN", f"later {line}"))
-    await expect(message(page, "later 999")).to_be_visible()
+    await expect(find_message(page, "later 999")).to_be_visible()
     kept = await page.evaluate("[...window.sandbox.state.posts.values()].map((posts) => posts.size)")
     assert max(kept) <= 300
     assert await page.evaluate("window.sandbox.state.entries.size") <= 200
     assert await page.locator("*").count() < 5000
 
 
-async def test_an_app_at_build_io_is_deployed_fails_and_loops_from_the_page(stage: Stage, page: Page) -> None:
+async def test_an_app_at_build_io_is_deployed_fails_and_loops_from_the_page(
+    stage: SandboxEnvironment, page: Page
+) -> None:
     pane = page.get_by_role("region", name="Build.io")
     shop = pane.get_by_role("listitem").filter(has=page.get_by_text("shop main", exact=True))
     await expect(shop).to_contain_text("v1 ✅ succeeded")

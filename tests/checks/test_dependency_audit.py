@@ -18,15 +18,15 @@ from packaging.version import Version
 
 from checks.audit_report import (
     CANARY,
-    Accepted,
+    AcceptedFinding,
     Finding,
-    NotReadable,
+    InvalidReport,
     Report,
-    judge,
+    evaluate,
     read_accepted,
     read_report,
 )
-from tests.support.stub_server import Asked, serving
+from tests.support.stub_server import ReceivedRequest, stub_server
 
 ROOT = Path(__file__).parent.parent.parent
 LOCKS = ("requirements.lock", "requirements-dev.lock")
@@ -102,14 +102,14 @@ OLD = Finding("urllib3", "1.24.1", ("PYSEC-2019-132", "CVE-2019-11324"), ("1.24.
 SILENCE = "Dependencies not audited: no source of advisories can be reached from here."
 
 
-def accepting(**more: object) -> Accepted:
+def accepting(**more: object) -> AcceptedFinding:
     entry = {
         "advisory": "CVE-2019-11324",
         "package": "urllib3",
         "reason": "no TLS here",
         "until": TODAY,
     } | more
-    return Accepted(**entry)  # type: ignore[arg-type]
+    return AcceptedFinding(**entry)  # type: ignore[arg-type]
 
 
 def report(*findings: Finding, unknown: tuple[str, ...] = ()) -> Report:
@@ -143,9 +143,9 @@ def report(*findings: Finding, unknown: tuple[str, ...] = ()) -> Report:
     ],
 )
 def test_a_finding_fails_the_audit_unless_it_is_accepted_and_silence_does_not(
-    found: Report | None, accepted: list[Accepted], well: bool, words: str
+    found: Report | None, accepted: list[AcceptedFinding], well: bool, words: str
 ) -> None:
-    verdict = judge(found, accepted, today=TODAY)
+    verdict = evaluate(found, accepted, today=TODAY)
     assert verdict.well is well
     assert words in "\n".join(verdict.lines)
 
@@ -166,17 +166,17 @@ def test_a_source_that_knows_nothing_of_a_notorious_version_knows_nothing() -> N
     ],
 )
 def test_an_acceptance_without_reason_or_end_is_none(text: str) -> None:
-    with pytest.raises(NotReadable):
+    with pytest.raises(InvalidReport):
         read_accepted(text)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"dependencies": [{"name": "x"}]}', '{"dependencies": 1}'])
 def test_a_report_that_is_none_is_no_good_news(text: str) -> None:
-    with pytest.raises(NotReadable):
+    with pytest.raises(InvalidReport):
         read_report(text)
 
 
-def advisories(asked: Asked) -> web.Response:
+def advisories(asked: ReceivedRequest) -> web.Response:
     """A database of advisories that knows two, as OSV answers (google.github.io/osv.dev, "POST /v1/query")."""
     query = json.loads(asked.body)
     name, version = query["package"]["name"], query["version"]
@@ -223,7 +223,7 @@ async def audit(
 async def test_an_old_version_with_a_known_hole_is_found_and_a_good_one_is_not(tmp_path: Path) -> None:
     old, good = f"urllib3==1.24.1 {HASH}\n", f"structlog==26.1.0 {HASH}\n"
     accepted = "[[accepted]]\nid = 'PYSEC-2019-132'\npackage = 'urllib3'\nreason = 'a test'\nuntil = %s\n"
-    async with serving(advisories) as osv:
+    async with stub_server(advisories) as osv:
         url = f"{osv.url}/v1/query"
         code, said = await audit(tmp_path, old + good, url)
         assert code == 1
@@ -238,7 +238,7 @@ async def test_an_old_version_with_a_known_hole_is_found_and_a_good_one_is_not(t
 
 async def test_where_nobody_can_be_asked_that_is_said_and_no_more(tmp_path: Path) -> None:
     lock = f"urllib3==1.24.1 {HASH}\n"
-    async with serving(lambda _: web.json_response({})) as silent:
+    async with stub_server(lambda _: web.json_response({})) as silent:
         assert await audit(tmp_path, lock, f"{silent.url}/v1/query") == (0, SILENCE + "\n")
         gone = silent.url
     assert await audit(tmp_path, lock, f"{gone}/v1/query") == (0, SILENCE + "\n")
@@ -247,7 +247,7 @@ async def test_where_nobody_can_be_asked_that_is_said_and_no_more(tmp_path: Path
 async def test_in_ci_silence_fails_unless_it_is_meant_and_then_the_result_says_so(tmp_path: Path) -> None:
     ci = "true"
     lock = f"urllib3==1.24.1 {HASH}\n"
-    async with serving(lambda _: web.json_response({})) as silent:
+    async with stub_server(lambda _: web.json_response({})) as silent:
         url = f"{silent.url}/v1/query"
         code, said = await audit(tmp_path, lock, url, CI=ci)
         assert (code, said.startswith(SILENCE), "set AUDIT_OFFLINE=1" in said) == (1, True, True)
@@ -255,14 +255,14 @@ async def test_in_ci_silence_fails_unless_it_is_meant_and_then_the_result_says_s
         assert code == 1
         code, said = await audit(tmp_path, lock, url, CI=ci, AUDIT_OFFLINE="1")
         assert (code, said) == (0, f"{SILENCE} That is accepted here (AUDIT_OFFLINE=1).\n")
-    async with serving(advisories) as osv:
+    async with stub_server(advisories) as osv:
         # It forgives silence, and nothing that somebody has said.
         code, said = await audit(tmp_path, lock, f"{osv.url}/v1/query", CI=ci, AUDIT_OFFLINE="1")
         assert (code, "has PYSEC-2019-132" in said) == (1, True)
 
 
 async def test_a_lock_that_is_none_is_no_silence(tmp_path: Path) -> None:
-    async with serving(advisories) as osv:
+    async with stub_server(advisories) as osv:
         code, said = await audit(tmp_path, "urllib3\n", f"{osv.url}/v1/query")
     assert code == 1
     assert "does not contain a hash" in said

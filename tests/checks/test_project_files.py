@@ -18,8 +18,8 @@ import pytest
 from bot.docs_generator import stale_pages
 from bot.manifest import manifest
 from bot.settings import Settings
-from sandbox.environment import Stage
-from tests.support.stub_server import held_port
+from sandbox.environment import SandboxEnvironment
+from tests.support.stub_server import reserve_port
 
 ROOT = Path(__file__).parent.parent.parent
 REPORT = "".join(
@@ -193,10 +193,10 @@ async def test_the_images_health_check_tells_a_living_bot_from_none() -> None:
         return await process.wait()
 
     check[0] = __import__("sys").executable
-    async with Stage(manifest()) as stage:
+    async with SandboxEnvironment(manifest()) as stage:
         await stage.start()
         assert await run((await stage.bot_url()).rpartition(":")[2]) == 0
-    with closing(held_port()) as nobodys:
+    with closing(reserve_port()) as nobodys:
         assert await run(str(nobodys.getsockname()[1])) != 0
 
 

@@ -7,7 +7,7 @@ import asyncio
 import random
 import sys
 
-from tests.crash_recovery.crash_harness import torment
+from tests.crash_recovery.crash_harness import run_rounds
 
 
 def main() -> int:
@@ -16,7 +16,7 @@ def main() -> int:
     reader.add_argument("--seed", type=int, default=random.randrange(1_000_000))
     given = reader.parse_args()
     print(f"seed {given.seed}, {given.rounds} rounds", flush=True)
-    report = asyncio.run(torment(given.seed, given.rounds))
+    report = asyncio.run(run_rounds(given.seed, given.rounds))
     print(report)
     return 1 if report.reckoning.problems else 0
 

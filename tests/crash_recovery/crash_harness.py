@@ -15,10 +15,15 @@ import aiohttp
 
 from bot.manifest import manifest
 from sandbox.bitrise.state import App, Build
-from sandbox.environment import Stage
+from sandbox.environment import SandboxEnvironment
 from sandbox.slack.workspace import BOT_USER
-from tests.crash_recovery.expected_notifications import Expectation, Reckoning, reckon, reckon_pipelines
-from tests.crash_recovery.kill_faults import KillingFaults, Shot, When
+from tests.crash_recovery.expected_notifications import (
+    Expectation,
+    NotificationReport,
+    compare_notifications,
+    reckon_pipelines,
+)
+from tests.crash_recovery.kill_faults import KillFaults, KillPoint, When
 from tests.support.forked_bot import ForkedBot, forked_stage
 
 ROOT = Path(__file__).parents[2]
@@ -44,7 +49,7 @@ class Report:
     builds: int = 0
     kills: Counter[str] = field(default_factory=Counter)
     doubts: dict[str, float] = field(default_factory=dict)
-    reckoning: Reckoning = field(default_factory=Reckoning)
+    reckoning: NotificationReport = field(default_factory=NotificationReport)
 
     def __str__(self) -> str:
         kills = ", ".join(f"{name} {count}" for name, count in sorted(self.kills.items()))
@@ -58,10 +63,10 @@ class Report:
         )
 
 
-class Torture:
+class CrashHarness:
     """One bot on one stage, killed again and again."""
 
-    def __init__(self, stage: Stage, seed: int) -> None:
+    def __init__(self, stage: SandboxEnvironment, seed: int) -> None:
         self.stage = stage
         self.chance = random.Random(seed)
         self.report = Report(seed, 0)
@@ -102,7 +107,7 @@ class Torture:
             lambda: (
                 any(
                     "subscribed this channel" in text and title in text
-                    for text in map(self.stage.slack.words, self.stage.slack.posts(channel))
+                    for text in map(self.stage.slack.message_text, self.stage.slack.posts(channel))
                 )
                 or None
             ),
@@ -129,14 +134,14 @@ class Torture:
         self.report.rounds = rounds
         self.report.builds = len(self.stage.bitrise.farm.builds)
         farm = self.stage.bitrise.farm
-        self.report.reckoning = reckon(self.stage.slack, farm.builds, self.expectations)
+        self.report.reckoning = compare_notifications(self.stage.slack, farm.builds, self.expectations)
         reckon_pipelines(self.stage.slack, farm.pipelines, "pipes", self.report.reckoning)
         return self.report
 
     async def _round(self, number: int) -> None:
         self._live()
         self._break_something()
-        name = self._aim()
+        name = self._choose_kill()
         self._live()
         # Mostly short, so that kills come close upon each other; sometimes long enough to settle a doubt.
         await self._until_dead(self.chance.uniform(0.2, 0.8) if number % 10 else 6.5)
@@ -185,25 +190,25 @@ class Torture:
             kind = chance.choice(BITRISE_FAULTS)
             self.stage.bitrise.fault("GET *", kind, times=chance.randrange(1, 5), seconds=1)
 
-    def _aim(self) -> str:
+    def _choose_kill(self) -> str:
         chance = self.chance
         slack = chance.random() < 0.6
         point, when = chance.choice(SLACK_POINTS if slack else BITRISE_POINTS), chance.choice(WHEN)
         faults = self.stage.slack.api.faults if slack else self.stage.bitrise.faults
-        assert isinstance(faults, KillingFaults)
-        faults.shot = Shot(point, when, chance.choice((0.0, 0.001, 0.003, 0.01, 0.03)))
+        assert isinstance(faults, KillFaults)
+        faults.shot = KillPoint(point, when, chance.choice((0.0, 0.001, 0.003, 0.01, 0.03)))
         return f"{when} {point}"
 
     def _calm(self) -> None:
         for faults in (self.stage.slack.api.faults, self.stage.bitrise.faults):
-            assert isinstance(faults, KillingFaults)
+            assert isinstance(faults, KillFaults)
             faults.clear()
             faults.shot = None
 
     async def _until_dead(self, seconds: float) -> None:
         try:
             async with asyncio.timeout(seconds):
-                await self.stage.bot.ended()
+                await self.stage.bot.wait()
         except TimeoutError:
             return
 
@@ -234,11 +239,11 @@ class Torture:
 
 
 @asynccontextmanager
-async def tortured(seed: int) -> AsyncIterator[Torture]:
+async def crash_harness(seed: int) -> AsyncIterator[CrashHarness]:
     """A stage whose services kill, with every channel subscribed."""
     async with forked_stage(manifest()) as stage:
-        stage.slack.api.faults = KillingFaults(pid=lambda: stage.bot.pid)
-        stage.bitrise.faults = KillingFaults(pid=lambda: stage.bot.pid)
+        stage.slack.api.faults = KillFaults(pid=lambda: stage.bot.pid)
+        stage.bitrise.faults = KillFaults(pid=lambda: stage.bot.pid)
         for name in ("threads", "live", "pipes"):
             stage.slack.workspace.add_channel(name)
         for name in ("builds", "release", "threads", "live", "pipes"):
@@ -249,12 +254,12 @@ async def tortured(seed: int) -> AsyncIterator[Torture]:
         settings = {**QUICK, "SERVICE_TOKEN_ACTS": "1", "TORTURE_CLOCK_OFF": "0", "PYTHONPATH": str(ROOT)}
         # Over HTTP: Slack lets an app open connections only a few times a minute, and the bot starts more often here.
         await stage.start(http=True, settings=settings)
-        torture = Torture(stage, seed)
+        torture = CrashHarness(stage, seed)
         await torture.subscribe()
         yield torture
 
 
-async def torment(seed: int, rounds: int) -> Report:
+async def run_rounds(seed: int, rounds: int) -> Report:
     """One whole run."""
-    async with tortured(seed) as torture:
+    async with crash_harness(seed) as torture:
         return await torture.play(rounds)

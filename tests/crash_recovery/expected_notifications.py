@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sandbox.bitrise.state import Build, Pipeline
-from sandbox.slack.server import SlackSandbox
+from sandbox.slack.server import SlackSimulator
 from sandbox.slack.workspace import Post
 
 RESULTS = {
@@ -36,7 +36,7 @@ class Expectation:
 
 
 @dataclass
-class Reckoning:
+class NotificationReport:
     """What went wrong, in words; `twice` counts repetitions where they are allowed."""
 
     problems: list[str] = field(default_factory=list)
@@ -44,19 +44,21 @@ class Reckoning:
     twice: int = 0
 
 
-def reckon(slack: SlackSandbox, builds: list[Build], expectations: list[Expectation]) -> Reckoning:
+def compare_notifications(
+    slack: SlackSimulator, builds: list[Build], expectations: list[Expectation]
+) -> NotificationReport:
     """Count."""
-    found = Reckoning()
+    found = NotificationReport()
     for expected in expectations:
         _reckon_channel(slack, builds, expected, found)
     return found
 
 
 def _reckon_channel(
-    slack: SlackSandbox, builds: list[Build], expected: Expectation, found: Reckoning
+    slack: SlackSimulator, builds: list[Build], expected: Expectation, found: NotificationReport
 ) -> None:
     ended = {name_of(build): build for build in builds if build.result and expected.wants(build)}
-    shown = [name for post in slack.posts(expected.channel) for name in told_in(slack, post)]
+    shown = [name for post in slack.posts(expected.channel) for name in notifications_in(slack, post)]
     counts = Counter(shown)
     found.told += len(counts)
     for name in ended:
@@ -76,9 +78,11 @@ def _reckon_channel(
         found.problems += _out_of_order(expected.channel, order)
 
 
-def reckon_pipelines(slack: SlackSandbox, pipelines: list[Pipeline], channel: str, found: Reckoning) -> None:
+def reckon_pipelines(
+    slack: SlackSimulator, pipelines: list[Pipeline], channel: str, found: NotificationReport
+) -> None:
     """Count the cards of pipelines: one each, which shows its end; or, where Bitrise failed for long, its builds."""
-    texts = [slack.words(post) for post in slack.posts(channel)]
+    texts = [slack.message_text(post) for post in slack.posts(channel)]
     for pipeline in pipelines:
         name = f"{pipeline.app.title} {pipeline.name} #{pipeline.number}"
         cards = [text for text in texts if re.search(rf"{name} (?:is|succeeded|failed)", text)]
@@ -113,9 +117,9 @@ def _out_of_order(channel: str, order: list[Build]) -> list[str]:
     return problems
 
 
-def told_in(slack: SlackSandbox, post: Post) -> list[str]:
+def notifications_in(slack: SlackSimulator, post: Post) -> list[str]:
     """The ended builds that a message tells of; the head of a thread only repeats its replies."""
-    words = slack.words(post)
+    words = slack.message_text(post)
     return [] if words.startswith("🧵") else [" ".join(match) for match in _TOLD.findall(words)]
 
 

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Literal
 
-from sandbox.faults import Fault, Faults
+from sandbox.faults import Fault, FaultInjector
 
 When = Literal["before", "during", "after"]
 
 
 @dataclass(frozen=True)
-class Shot:
+class KillPoint:
     """Kill at the next request that matches.
 
     `before`: it arrives, but nothing is done. `during`: it is done, but the bot does not live to see the answer.
@@ -29,12 +29,12 @@ class Shot:
 
 
 @dataclass
-class KillingFaults(Faults):
+class KillFaults(FaultInjector):
     """One service's faults; `pid` says whom to kill."""
 
     pid: Callable[[], int | None] = lambda: None
-    shot: Shot | None = None
-    shots: list[Shot] = field(default_factory=list)
+    shot: KillPoint | None = None
+    shots: list[KillPoint] = field(default_factory=list)
 
     def take(self, request: str) -> Fault | None:
         """Kill, if this is the request, and go on with the usual faults."""

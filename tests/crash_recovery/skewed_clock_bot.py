@@ -7,7 +7,7 @@ import os
 from datetime import UTC, datetime, timedelta
 
 from bot import logging_setup
-from bot.app import Buildbell
+from bot.app import Application
 from bot.settings import Settings
 
 OFF = timedelta(seconds=float(os.environ["TORTURE_CLOCK_OFF"]))
@@ -16,7 +16,7 @@ OFF = timedelta(seconds=float(os.environ["TORTURE_CLOCK_OFF"]))
 async def main() -> None:
     settings = Settings(_env_file=None)
     logging_setup.configure(settings.log_level)
-    await Buildbell(settings, clock=lambda: datetime.now(UTC) + OFF).run()
+    await Application(settings, clock=lambda: datetime.now(UTC) + OFF).run()
 
 
 if __name__ == "__main__":

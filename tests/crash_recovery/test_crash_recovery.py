@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.crash_recovery.crash_harness import torment
+from tests.crash_recovery.crash_harness import run_rounds
 
 
 @pytest.mark.parametrize("seed", [20261121])
 async def test_killed_at_every_point_the_bot_tells_every_build_once_and_in_order(seed: int) -> None:
-    report = await torment(seed, rounds=8)
+    report = await run_rounds(seed, rounds=8)
     print(report)
     assert report.reckoning.problems == [], str(report)
     assert report.reckoning.told >= 20, str(report)

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from domain.access_policy import (
     EVERYONE,
     OFF_BY_DEFAULT,
-    Allow,
+    AccessRequest,
+    AllowRule,
+    ApprovalRule,
     Match,
-    Protect,
-    Question,
+    Principals,
     Verdict,
-    Who,
     judge,
     who_may,
 )
@@ -37,7 +37,7 @@ from tests.support.access_rules import (
 )
 from tests.support.examples import examples
 
-Rules = Sequence[Allow | Protect]
+Rules = Sequence[AllowRule | ApprovalRule]
 
 
 def is_as_strict(one: Verdict, other: Verdict) -> bool:
@@ -59,7 +59,12 @@ def is_as_strict(one: Verdict, other: Verdict) -> bool:
     place=st.integers(0, 4),
 )
 def test_a_rule_for_apps_or_channels_never_widens_what_has_none(
-    operators: Rules, admins: Rules, question: Question, added: Allow | Protect, by_admin: bool, place: int
+    operators: Rules,
+    admins: Rules,
+    question: AccessRequest,
+    added: AllowRule | ApprovalRule,
+    by_admin: bool,
+    place: int,
 ) -> None:
     assume(added.apps or added.channels)
     if added.apps:
@@ -75,7 +80,7 @@ def test_a_rule_for_apps_or_channels_never_widens_what_has_none(
 @examples(200)
 @given(operators=RULES, admins=RULES, question=QUESTIONS, other=QUESTIONS)
 def test_what_is_not_known_of_an_act_counts_as_whatever_is_strictest(
-    operators: Rules, admins: Rules, question: Question, other: Question
+    operators: Rules, admins: Rules, question: AccessRequest, other: AccessRequest
 ) -> None:
     assume(question.permission not in OFF_BY_DEFAULT)
     unknown = [
@@ -90,7 +95,7 @@ def test_what_is_not_known_of_an_act_counts_as_whatever_is_strictest(
 @examples(200)
 @given(operators=RULES, admins=RULES, question=QUESTIONS)
 def test_rules_of_a_workspace_only_narrow_what_the_operator_allows(
-    operators: Rules, admins: Rules, question: Question
+    operators: Rules, admins: Rules, question: AccessRequest
 ) -> None:
     by_operator, both = judge(operators, (), question), judge(operators, admins, question)
     if question.permission in OFF_BY_DEFAULT and not by_operator.operators_alone:
@@ -103,7 +108,7 @@ def test_rules_of_a_workspace_only_narrow_what_the_operator_allows(
 @examples(150)
 @given(operators=RULES, admins=RULES, question=QUESTIONS, added=PROTECTS, place=st.integers(0, 4))
 def test_a_rule_that_protects_never_gives_more_time_or_people(
-    operators: Rules, admins: Rules, question: Question, added: Protect, place: int
+    operators: Rules, admins: Rules, question: AccessRequest, added: ApprovalRule, place: int
 ) -> None:
     more = [*operators[:place], added, *operators[place:]]
     assert is_as_strict(judge(more, admins, question), judge(operators, admins, question))
@@ -112,19 +117,19 @@ def test_a_rule_that_protects_never_gives_more_time_or_people(
 @examples(150)
 @given(rules=RULES, question=QUESTIONS)
 def test_the_rules_before_the_first_that_surely_is_about_it_are_those_that_may_be(
-    rules: Rules, question: Question
+    rules: Rules, question: AccessRequest
 ) -> None:
     *before, last = who_may(rules, question)
     assert all(one.rule.match(question) is Match.MAYBE and one.unknown for one in before)
     assert last.rule.match(question) is Match.YES
     assert not last.unknown
-    allows = [one for one in rules if isinstance(one, Allow) and one.match(question) is not Match.NO]
+    allows = [one for one in rules if isinstance(one, AllowRule) and one.match(question) is not Match.NO]
     assert [one.rule for one in (*before, last)][: len(allows)] == allows[: len(before) + 1]
 
 
 @examples(200)
 @given(operators=RULES, admins=RULES, question=QUESTIONS)
-def test_what_is_shown_is_what_is_enforced(operators: Rules, admins: Rules, question: Question) -> None:
+def test_what_is_shown_is_what_is_enforced(operators: Rules, admins: Rules, question: AccessRequest) -> None:
     enforced = judge(operators, admins, question)
     # `policy` is asked about no branch, workflow and stage in particular: it says of which a second person is needed.
     asked = question.model_copy(update={"branch": None, "workflow": None, "stage": None})
@@ -141,7 +146,7 @@ def test_what_is_shown_is_what_is_enforced(operators: Rules, admins: Rules, ques
 
 
 def test_the_examples_have_all_of_what_the_properties_are_about() -> None:
-    here = Question(
+    here = AccessRequest(
         permission="delete",
         provider=Provider.BUILDIO,
         app=APPS[0],
@@ -150,10 +155,10 @@ def test_the_examples_have_all_of_what_the_properties_are_about() -> None:
     )
     assert allowed(judge((), (), here)) == EVERYBODY
     assert members(EVERYONE) == EVERYBODY
-    assert members(Who(groups=("S0RELEASE",))) == {"U0BEN"}
+    assert members(Principals(groups=("S0RELEASE",))) == {"U0BEN"}
 
 
-def _name(who: Who) -> str:
+def _name(who: Principals) -> str:
     if who.everyone:
         return "everyone with a linked account"
     return "nobody" if who.nobody else " and ".join(sorted(members(who)))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from domain.build import Build, State
-from domain.build_author import STARTED_BY, Names, people_behind, person_here, slack_user
-from domain.build_filter import BuildFilter, Patterns
+from domain.build import Build, BuildState
+from domain.build_author import STARTED_BY, NameDirectory, people_behind, person_here, slack_user
+from domain.build_filter import BuildFilter, GlobPatterns
 from domain.commands.command_line import parse
 from domain.commands.shared_commands import Subscribe
-from tests.support.factories import a_build
+from tests.support.factories import make_build
 
-NAMES = Names(known={"U0ANNA": frozenset({"octo", "anna@example.com"})})
+NAMES = NameDirectory(known={"U0ANNA": frozenset({"octo", "anna@example.com"})})
 
 
 def filter_of(words: str) -> BuildFilter:
@@ -21,35 +21,35 @@ def filter_of(words: str) -> BuildFilter:
 
 
 def by(name: str | None) -> Build:
-    return a_build(1, triggered_by=name and f"webhook-github/{name}")
+    return make_build(1, triggered_by=name and f"webhook-github/{name}")
 
 
 @pytest.mark.parametrize(
     ("words", "build", "why_not"),
     [
-        ("branch:main,release/*", a_build(1, branch="release/2.1"), None),
+        ("branch:main,release/*", make_build(1, branch="release/2.1"), None),
         (
             "branch:main,release/*",
-            a_build(1, branch="develop"),
+            make_build(1, branch="develop"),
             "its branch `develop` is not `main` or `release/*`",
         ),
         (
             "branch:* -branch:dependabot/*",
-            a_build(1, branch="dependabot/x"),
+            make_build(1, branch="dependabot/x"),
             "its branch `dependabot/x` is left out",
         ),
-        ("branch:main", a_build(1, branch=None, tag="v1"), "it has no branch"),
-        ("-branch:main", a_build(1, branch=None, tag="v1"), None),
-        ("tag:v*", a_build(1, branch=None, tag="v1"), None),
-        ("tag:v*", a_build(1), "it has no tag"),
-        ("target:main", a_build(1, branch="x", target_branch="main", pull_request=3), None),
+        ("branch:main", make_build(1, branch=None, tag="v1"), "it has no branch"),
+        ("-branch:main", make_build(1, branch=None, tag="v1"), None),
+        ("tag:v*", make_build(1, branch=None, tag="v1"), None),
+        ("tag:v*", make_build(1), "it has no tag"),
+        ("target:main", make_build(1, branch="x", target_branch="main", pull_request=3), None),
         (
             "target:main",
-            a_build(1, branch="x", target_branch="develop"),
+            make_build(1, branch="x", target_branch="develop"),
             "its target branch `develop` is not `main`",
         ),
-        ("workflow:deploy", a_build(1), "its workflow `primary` is not `deploy`"),
-        ("event:tag", a_build(1, triggered_by="webhook"), "it was started by a push, not by tag"),
+        ("workflow:deploy", make_build(1), "its workflow `primary` is not `deploy`"),
+        ("event:tag", make_build(1, triggered_by="webhook"), "it was started by a push, not by tag"),
         ("by:octo*", by("Octo-Cat"), None),
         ("by:octo", by("ben"), "it is by `ben`"),
         ("by:octo", by(None), "Bitrise does not say whose build it is"),
@@ -62,13 +62,13 @@ def by(name: str | None) -> Build:
         ("by:<@U0ANNA>", by("ben"), "it is by `ben`"),
         (
             "-aborted:no-changes",
-            a_build(1, State.ABORTED, abort_kind="no-changes"),
+            make_build(1, BuildState.ABORTED, abort_kind="no-changes"),
             "it was aborted for the reason no-changes",
         ),
-        ("-aborted:no-changes", a_build(1, State.ABORTED, abort_kind="manual"), None),
-        ("-aborted:no-changes", a_build(1), None),
-        ("aborted:manual", a_build(1), "it was not aborted"),
-        ("pr:12", a_build(1, pull_request=13), "it is not of pull request #12"),
+        ("-aborted:no-changes", make_build(1, BuildState.ABORTED, abort_kind="manual"), None),
+        ("-aborted:no-changes", make_build(1), None),
+        ("aborted:manual", make_build(1), "it was not aborted"),
+        ("pr:12", make_build(1, pull_request=13), "it is not of pull request #12"),
     ],
 )
 def test_a_filter_says_why_it_leaves_a_build_out(words: str, build: Build, why_not: str | None) -> None:
@@ -79,10 +79,10 @@ def test_a_filter_says_why_it_leaves_a_build_out(words: str, build: Build, why_n
 
 def test_a_build_that_somebody_started_from_slack_is_theirs() -> None:
     environments = [{"key": "BUILDBELL_STARTED_BY", "value": "U0BEN", "is_expand": False}]
-    build = a_build(1, triggered_by=None, params={"environments": environments})
+    build = make_build(1, triggered_by=None, params={"environments": environments})
     assert filter_of("by:<@U0BEN>").match(build)
     assert not filter_of("by:<@U0ANNA>").match(build)
-    forged = a_build(1, params={"environments": [{"key": "BUILDBELL_STARTED_BY", "value": "<!channel>"}]})
+    forged = make_build(1, params={"environments": [{"key": "BUILDBELL_STARTED_BY", "value": "<!channel>"}]})
     assert not filter_of("by:<@U0BEN>").match(forged)
 
 
@@ -90,24 +90,27 @@ def test_a_build_that_was_started_from_another_workspace_is_nobodys_here() -> No
     environments = [
         {"key": "BUILDBELL_STARTED_BY", "value": slack_user("U0BEN", "T0ACME"), "is_expand": False}
     ]
-    build = a_build(1, triggered_by=None, params={"environments": environments})
-    assert filter_of("by:<@U0BEN>").match(build, Names("T0ACME"))
-    assert not filter_of("by:<@U0BEN>").match(build, Names("T0SANDBOX"))
-    assert people_behind(build, Names("T0ACME")) == ["U0BEN"]
-    assert people_behind(build, Names("T0SANDBOX", {"U0BEN": frozenset({"ben"})})) == []
+    build = make_build(1, triggered_by=None, params={"environments": environments})
+    assert filter_of("by:<@U0BEN>").match(build, NameDirectory("T0ACME"))
+    assert not filter_of("by:<@U0BEN>").match(build, NameDirectory("T0SANDBOX"))
+    assert people_behind(build, NameDirectory("T0ACME")) == ["U0BEN"]
+    assert people_behind(build, NameDirectory("T0SANDBOX", {"U0BEN": frozenset({"ben"})})) == []
 
 
 def test_a_pull_request_is_its_authors_too() -> None:
-    build = a_build(1, triggered_by="webhook", params={"pull_request_author": "Octo"})
+    build = make_build(1, triggered_by="webhook", params={"pull_request_author": "Octo"})
     assert filter_of("by:<@U0ANNA>").match(build, NAMES)
 
 
 @pytest.mark.parametrize("person", ["U_ANNA", "U_anna", "U0123.ABC"])
 def test_whose_build_it_is_is_known_whatever_their_id_looks_like(person: str) -> None:
     for user in (slack_user(person, "T_ACME"), person):
-        build = a_build(1, params={"environments": [{"key": STARTED_BY, "value": user}]})
-        assert people_behind(build, Names("T_ACME")) == [person]
-        assert filter_of(f"by:<@{person}>").match(build, Names("T_ACME"))
-        assert BuildFilter(by=Patterns(exclude=(f"@{person}",))).mismatch(build, Names("T_ACME")) is not None
+        build = make_build(1, params={"environments": [{"key": STARTED_BY, "value": user}]})
+        assert people_behind(build, NameDirectory("T_ACME")) == [person]
+        assert filter_of(f"by:<@{person}>").match(build, NameDirectory("T_ACME"))
+        assert (
+            BuildFilter(by=GlobPatterns(exclude=(f"@{person}",))).mismatch(build, NameDirectory("T_ACME"))
+            is not None
+        )
     assert person_here("@u0anna", "T_ACME") == "U0ANNA"
     assert person_here("@Uwe Smith", "T_ACME") is None

@@ -9,14 +9,14 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.build import Build, PipelineRef, State
-from domain.build_sanitizer import LONGEST_KEPT, builds_as_kept
-from domain.failure_streak import Standing
+from domain.build import Build, BuildState, PipelineRef
+from domain.build_sanitizer import LONGEST_KEPT, sanitized_builds
+from domain.failure_streak import StreakState
 from domain.redaction.redactor import redact
 from storage.database import Database
 from storage.failure_streaks import advance_series
 from tests.domain.redaction.corpus.loader import harmless_lines, secret_lines
-from tests.support.factories import ANDROID, IOS, a_build
+from tests.support.factories import ANDROID, IOS, make_build
 
 TEXTS = (
     st.none()
@@ -38,9 +38,9 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
 @settings(max_examples=40)
 @given(st.lists(st.fixed_dictionaries(FIELDS), max_size=6))
 def test_builds_are_cleaned_together_as_each_would_be_alone(several: list[dict[str, Any]]) -> None:
-    builds = [a_build(number, **fields) for number, fields in enumerate(several)]
-    together = builds_as_kept(builds)
-    assert together == [kept for build in builds for kept in builds_as_kept([build])]
+    builds = [make_build(number, **fields) for number, fields in enumerate(several)]
+    together = sanitized_builds(builds)
+    assert together == [kept for build in builds for kept in sanitized_builds([build])]
     for build, kept in zip(builds, together, strict=True):
         for name in ("branch", "commit_message", "triggered_by"):
             text = getattr(build, name)
@@ -50,20 +50,20 @@ def test_builds_are_cleaned_together_as_each_would_be_alone(several: list[dict[s
 
 def test_no_secret_of_one_build_is_kept_beside_harmless_others() -> None:
     lines = list(secret_lines())
-    builds = [a_build(2 * number, commit_message=line.text) for number, line in enumerate(lines)]
-    others = [a_build(2 * number + 1, commit_message=line) for number, line in enumerate(harmless_lines())]
-    kept = builds_as_kept([*builds, *others])
+    builds = [make_build(2 * number, commit_message=line.text) for number, line in enumerate(lines)]
+    others = [make_build(2 * number + 1, commit_message=line) for number, line in enumerate(harmless_lines())]
+    kept = sanitized_builds([*builds, *others])
     for line, build in zip(lines, kept, strict=False):
         assert build.commit_message == redact(line.text), line.template
 
 
 async def test_a_series_goes_on_within_one_transaction_as_over_many(tmp_path: Path) -> None:
     drawn = Random(1)
-    states = (State.SUCCEEDED, State.FAILED, State.FAILED, State.ABORTED)
+    states = (BuildState.SUCCEEDED, BuildState.FAILED, BuildState.FAILED, BuildState.ABORTED)
 
     def ends(app: Any) -> list[Build]:
         return [
-            a_build(
+            make_build(
                 number if number % 5 else number - 3,
                 state,
                 app=app,
@@ -77,7 +77,7 @@ async def test_a_series_goes_on_within_one_transaction_as_over_many(tmp_path: Pa
     drawn_ends = [(drawn.choice(states), drawn.choice(["main", "release"])) for _ in range(60)]
     database = await Database.open(tmp_path / "buildbell.db")
     together = await database.write(lambda db: advance_series(db, ends(ANDROID)))
-    one_by_one: dict[str, Standing] = {}
+    one_by_one: dict[str, StreakState] = {}
     for build in ends(IOS):
         one_by_one |= await database.write(lambda db, build=build: advance_series(db, [build]))  # type: ignore[misc]
     assert together == one_by_one

@@ -6,21 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.build import State
-from domain.failure_streak import Position, Series, Standing, advance
-from tests.support.factories import a_build
+from domain.build import BuildState
+from domain.failure_streak import Streak, StreakPosition, StreakState, advance
+from tests.support.factories import make_build
 
-S, F, A = State.SUCCEEDED, State.FAILED, State.ABORTED
+S, F, A = BuildState.SUCCEEDED, BuildState.FAILED, BuildState.ABORTED
 
 
-def positions(*states: State, numbers: list[int] | None = None) -> list[str]:
+def positions(*states: BuildState, numbers: list[int] | None = None) -> list[str]:
     return [one.position.value for one in standings(*states, numbers=numbers)]
 
 
-def standings(*states: State, numbers: list[int] | None = None) -> list[Standing]:
-    series, found = Series(), []
+def standings(*states: BuildState, numbers: list[int] | None = None) -> list[StreakState]:
+    series, found = Streak(), []
     for number, state in zip(numbers or range(1, len(states) + 1), states, strict=True):
-        series, standing = advance(series, a_build(number, state))
+        series, standing = advance(series, make_build(number, state))
         found.append(standing)
     return found
 
@@ -32,10 +32,10 @@ def standings(*states: State, numbers: list[int] | None = None) -> list[Standing
         ([S, F, F, S, S], ["still-passing", "broken", "still-failing", "fixed", "still-passing"]),
         ([F, A, F], ["broken", "not-counted", "still-failing"]),
         ([F, A, S], ["broken", "not-counted", "fixed"]),
-        ([S, State.ABORTED_WITH_SUCCESS, F], ["still-passing", "not-counted", "broken"]),
+        ([S, BuildState.ABORTED_WITH_SUCCESS, F], ["still-passing", "not-counted", "broken"]),
     ],
 )
-def test_a_result_is_measured_by_the_one_before_it(states: list[State], expected: list[str]) -> None:
+def test_a_result_is_measured_by_the_one_before_it(states: list[BuildState], expected: list[str]) -> None:
     assert positions(*states) == expected
 
 
@@ -53,7 +53,7 @@ def test_a_broken_series_knows_what_broke_it_and_what_was_green_before() -> None
     )
 
 
-@given(st.lists(st.sampled_from([S, F, A, State.ABORTED_WITH_SUCCESS, State.UNKNOWN])))
-def test_breaks_and_fixes_alternate_whatever_happens(states: list[State]) -> None:
-    turns = [one for one in positions(*states) if one in (Position.BROKEN, Position.FIXED)]
+@given(st.lists(st.sampled_from([S, F, A, BuildState.ABORTED_WITH_SUCCESS, BuildState.UNKNOWN])))
+def test_breaks_and_fixes_alternate_whatever_happens(states: list[BuildState]) -> None:
+    turns = [one for one in positions(*states) if one in (StreakPosition.BROKEN, StreakPosition.FIXED)]
     assert turns == ["broken", "fixed"] * (len(turns) // 2) + ["broken"] * (len(turns) % 2)

@@ -8,21 +8,21 @@ import yarl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.url import Address, read_address, redirected
+from domain.url import Url, read_address, redirected
 
 
 @pytest.mark.parametrize(
     ("url", "address"),
     [
-        ("https://api.example.com/v0.1?x=1", Address("https", "api.example.com", 443, "/v0.1")),
-        ("HTTPS://API.Example.COM:8443/A", Address("https", "api.example.com", 8443, "/A")),
-        ("http://127.0.0.1:80/", Address("http", "127.0.0.1", 80, "/")),
-        ("http://[::1]:8080/x", Address("http", "::1", 8080, "/x")),
-        ("http://fake_slack:8080", Address("http", "fake_slack", 8080, "")),
-        ("https://xn--exmple-cua.com/", Address("https", "xn--exmple-cua.com", 443, "/")),
+        ("https://api.example.com/v0.1?x=1", Url("https", "api.example.com", 443, "/v0.1")),
+        ("HTTPS://API.Example.COM:8443/A", Url("https", "api.example.com", 8443, "/A")),
+        ("http://127.0.0.1:80/", Url("http", "127.0.0.1", 80, "/")),
+        ("http://[::1]:8080/x", Url("http", "::1", 8080, "/x")),
+        ("http://fake_slack:8080", Url("http", "fake_slack", 8080, "")),
+        ("https://xn--exmple-cua.com/", Url("https", "xn--exmple-cua.com", 443, "/")),
     ],
 )
-def test_an_address_is_read_in_its_parts(url: str, address: Address) -> None:
+def test_an_address_is_read_in_its_parts(url: str, address: Url) -> None:
     assert read_address(url) == address
 
 

@@ -16,9 +16,9 @@ from cryptography.x509.oid import NameOID
 
 from messages.kit import action_ids
 from sandbox.bitrise.members import TOKEN
-from sandbox.buildio.server import BuildioSandbox
-from sandbox.environment import BUILDIO_TOKENS, TOKENS
-from tests.fuzz.secret_tracker import OUTPUT, PRIVATE_KEY, TYPED, VALUE, Secrets
+from sandbox.buildio.server import BuildioSimulator
+from sandbox.environment import BITRISE_TOKENS, BUILDIO_TOKENS
+from tests.fuzz.secret_tracker import OUTPUT, PRIVATE_KEY, TYPED, VALUE, SecretTracker
 
 HOST = "www.shop-of-the-day.example"
 COMMIT = "d15ea5ed0ddba11f00d1" * 2
@@ -100,17 +100,17 @@ PROTECTED = (
 
 
 @dataclass
-class Planted:
+class PlantedSecrets:
     """The secrets of a sandbox's Build.io, and everything that people change there as it was before they did."""
 
-    buildio: BuildioSandbox
-    secrets: Secrets
+    buildio: BuildioSimulator
+    secrets: SecretTracker
     now: datetime
     certificate: str = field(init=False, repr=False)
     private: str = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        buildio, keep = self.buildio, self.secrets.keep
+        buildio, keep = self.buildio, self.secrets.add
         self.certificate, self.private = certificate_for(HOST, self.now)
         keep(PRIVATE_KEY, "".join(self.private.split("-----")[2].split()), letters=16)
         for value in TYPED_VALUES:
@@ -120,7 +120,7 @@ class Planted:
         environment.config |= {"CANARY": keep(VALUE, OF_AN_ENVIRONMENT), "OLD_KEY": "x"}
         for app in buildio.platform.apps:
             app.files = (*app.files, keep(OUTPUT, WRITTEN))
-        for token in (*BUILDIO_TOKENS.values(), *TOKENS.values(), TOKEN, *_services(buildio)):
+        for token in (*BUILDIO_TOKENS.values(), *BITRISE_TOKENS.values(), TOKEN, *_services(buildio)):
             keep("token", token, letters=20)
         buildio.certify(buildio.platform.add_domain(buildio.shop, HOST, self.now))
         self._apps = [
@@ -195,5 +195,5 @@ def certificate_for(host: str, now: datetime) -> tuple[str, str]:
     return made.public_bytes(Encoding.PEM).decode(), private.decode()
 
 
-def _services(buildio: BuildioSandbox) -> list[str]:
+def _services(buildio: BuildioSimulator) -> list[str]:
     return [token for one in buildio.members.values() if not one.is_person for token in one.tokens]

@@ -14,18 +14,18 @@ from typing import Any
 from unittest.mock import patch
 
 from domain.provider import Provider
-from handlers.middleware import Listening
+from handlers.middleware import RequestTracker
 from sandbox.buildio.oauth_grants import CLIENT_ID, CLIENT_SECRET
-from sandbox.middleware import Twist
-from services.polling.poller import Watcher
-from services.polling.pollers import Lookout
+from sandbox.middleware import ResponseRewriter
+from services.polling.poller import Poller
+from services.polling.pollers import Pollers
 from tests.fuzz import buildio_scenario
-from tests.fuzz.buildio_scenario import Planted
-from tests.fuzz.leak_detector import Ear, Evidence, broken_lines, listening_in
-from tests.fuzz.request_sender import Sender
-from tests.fuzz.secret_tracker import Secrets
-from tests.support.bot_harness import Town, open_town
-from tests.support.stub_server import held_port
+from tests.fuzz.buildio_scenario import PlantedSecrets
+from tests.fuzz.leak_detector import LeakDetector, LogCapture, broken_lines, capture_logs
+from tests.fuzz.request_sender import RequestSender
+from tests.fuzz.secret_tracker import SecretTracker
+from tests.support.bot_harness import BotHarness, bot_harness
+from tests.support.stub_server import reserve_port
 
 PEOPLE = ("anna", "ben", "carla")
 # The others paste a token of their own.
@@ -43,16 +43,16 @@ WEBHOOK_SECRET = "a-secret-in-the-address-of-the-webhook"
 
 
 @dataclass
-class Scene:
+class FuzzHarness:
     """A town, what its bot lets out, and how to wait for it."""
 
-    town: Town
-    listening: Listening
-    ear: Ear
-    evidence: Evidence
-    sender: Sender
-    planted: Planted
-    lookout: Lookout
+    town: BotHarness
+    listening: RequestTracker
+    ear: LogCapture
+    evidence: LeakDetector
+    sender: RequestSender
+    planted: PlantedSecrets
+    lookout: Pollers
 
     async def rest(self) -> None:
         """Wait until the bot has answered everything. Raises TimeoutError."""
@@ -117,12 +117,12 @@ class Scene:
         before = {one: _looks(one) for one in self.lookout.watchers.values()}
         for provider in self.lookout.watchers:
             self.lookout.look_now(provider)
-        await self.town.until(lambda: all(_looks(one) != seen for one, seen in before.items()))
+        await self.town.wait_until(lambda: all(_looks(one) != seen for one, seen in before.items()))
 
-    def twist_answers(self, twist: Twist) -> None:
+    def twist_answers(self, twist: ResponseRewriter) -> None:
         """Let this change what both providers answer; what Build.io hands out is kept as a secret before."""
         self.town.bitrise.twist = twist
-        overhear = self.evidence.secrets.overhear
+        overhear = self.evidence.secrets.add_observed
         self.town.buildio.twist = lambda asked, body: twist(asked, overhear(asked, body))
 
     def nothing_is_broken(self, lines: Sequence[str]) -> None:
@@ -131,15 +131,15 @@ class Scene:
         assert not broken, "\n".join(broken)[-3000:].replace("\\n", "\n")
 
 
-def _looks(watcher: Watcher) -> tuple[object, int]:
+def _looks(watcher: Poller) -> tuple[object, int]:
     """What is another with each look."""
     return watcher.last_success, watcher.failures
 
 
 @contextmanager
-def scene_in(
+def fuzz_harness(
     runner: asyncio.Runner, folder: Path, *, poll_interval: str = "0.2", signing: str = ""
-) -> Iterator[Scene]:
+) -> Iterator[FuzzHarness]:
     """A town in the runner's loop, without Slack's and the bot's own pace, so that much can be tried in a minute.
 
     The bot looks at Bitrise so often by itself, and checks its webhook's signatures with `signing` if that is given.
@@ -153,27 +153,27 @@ def scene_in(
 
 
 @asynccontextmanager
-async def _open_scene(folder: Path, poll_interval: str, signing: str) -> AsyncIterator[Scene]:
+async def _open_scene(folder: Path, poll_interval: str, signing: str) -> AsyncIterator[FuzzHarness]:
     (folder / "bot").mkdir()
     (folder / "policy.toml").write_text(POLICY)
-    made: list[Listening] = []
-    lookouts: list[Lookout] = []
-    line = held_port()
+    made: list[RequestTracker] = []
+    lookouts: list[Pollers] = []
+    line = reserve_port()
     port = str(line.getsockname()[1])
 
-    def remembered(*given: Any) -> Listening:
-        made.append(Listening(*given))
+    def remembered(*given: Any) -> RequestTracker:
+        made.append(RequestTracker(*given))
         return made[-1]
 
-    def watching(*given: Any) -> Lookout:
-        lookouts.append(Lookout(*given))
+    def watching(*given: Any) -> Pollers:
+        lookouts.append(Pollers(*given))
         return lookouts[-1]
 
     with (
         closing(line),
-        listening_in() as ear,
-        patch("bot.app.Listening", remembered),
-        patch("bot.providers_setup.Lookout", watching),
+        capture_logs() as ear,
+        patch("bot.app.RequestTracker", remembered),
+        patch("bot.providers_setup.Pollers", watching),
         patch("services.home.refresher.PUBLISHED_A_MINUTE", 1_000_000),
         # What was read a moment ago is read anew, so that each example is heard of.
         patch("services.accounts.app_catalog.FRESH", NO_TIME),
@@ -184,7 +184,7 @@ async def _open_scene(folder: Path, poll_interval: str, signing: str) -> AsyncIt
         patch("services.home.build_cache.FRESH", NO_TIME),
         patch("services.lookup.duration_estimates.FRESH", NO_TIME),
     ):
-        async with open_town(
+        async with bot_harness(
             folder / "bot",
             http=True,
             service_token_acts="0",
@@ -200,11 +200,13 @@ async def _open_scene(folder: Path, poll_interval: str, signing: str) -> AsyncIt
         ) as town:
             town.slack.rates.lifted = True
             town.buildio.redirect_uris.append(f"http://127.0.0.1:{port}/buildio/oauth_redirect")
-            secrets = Secrets()
-            town.buildio.twist = secrets.overhear
-            planted = Planted(town.buildio, secrets, town.clock())
-            sender = Sender(town)
-            scene = Scene(town, made[-1], ear, Evidence(town, ear, secrets), sender, planted, lookouts[-1])
+            secrets = SecretTracker()
+            town.buildio.twist = secrets.add_observed
+            planted = PlantedSecrets(town.buildio, secrets, town.clock())
+            sender = RequestSender(town)
+            scene = FuzzHarness(
+                town, made[-1], ear, LeakDetector(town, ear, secrets), sender, planted, lookouts[-1]
+            )
             try:
                 await scene.link()
                 yield scene
@@ -212,7 +214,7 @@ async def _open_scene(folder: Path, poll_interval: str, signing: str) -> AsyncIt
                 await sender.close()
 
 
-class Tally:
+class OutcomeCounter:
     """How often something came, to be printed at the end: a test that tries nothing should show it."""
 
     def __init__(self) -> None:

@@ -36,7 +36,7 @@ _OPTIONS = settings(
 )
 
 
-class Legible:
+class ReadableExample:
     """An example that is shown by its `words` where it fails, since all of it would be too much."""
 
     @property

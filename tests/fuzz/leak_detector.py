@@ -15,10 +15,10 @@ from typing import Any
 import structlog
 
 from bot.logging_setup import configure
-from sandbox.request_log import Entry
+from sandbox.request_log import LoggedRequest
 from tests.fuzz.mutations import EVIL_CHANNEL, EVIL_GROUP, EVIL_HOST, EVIL_PERSON
-from tests.fuzz.secret_tracker import CREDENTIAL_FILE, Secrets
-from tests.support.bot_harness import Town
+from tests.fuzz.secret_tracker import CREDENTIAL_FILE, SecretTracker
+from tests.support.bot_harness import BotHarness
 
 # Markup that Slack would act on. The bot itself mentions people, channels and groups, but never these, nor everybody.
 LIVE = re.compile(
@@ -40,7 +40,7 @@ _OF_HANDLES = re.compile(
 
 
 @dataclass
-class Ear:
+class LogCapture:
     """The bot's log as it is written; `take` gives what is new."""
 
     stream: io.StringIO = field(default_factory=io.StringIO)
@@ -58,9 +58,9 @@ class Ear:
 
 
 @contextlib.contextmanager
-def listening_in() -> Iterator[Ear]:
+def capture_logs() -> Iterator[LogCapture]:
     """Hear everything that the bot writes to standard error, which it is set up to write as in production."""
-    ear, root, before = Ear(), logging.getLogger(), structlog.get_config()
+    ear, root, before = LogCapture(), logging.getLogger(), structlog.get_config()
     handlers, level = root.handlers[:], root.level
     with contextlib.redirect_stderr(ear.stream):
         configure("debug", terminal=False)
@@ -92,12 +92,12 @@ def _is_broken(line: str) -> bool:
 
 
 @dataclass
-class Evidence:
+class LeakDetector:
     """Gathers what a town's bot lets out, piece by piece."""
 
-    town: Town
-    ear: Ear
-    secrets: Secrets
+    town: BotHarness
+    ear: LogCapture
+    secrets: SecretTracker
 
     def __post_init__(self) -> None:
         # All of it, not the newest alone.
@@ -112,7 +112,7 @@ class Evidence:
         self.broken_rules()
         self.files()
 
-    def calls(self) -> list[Entry]:
+    def calls(self) -> list[LoggedRequest]:
         """What the bot asked of Slack since the last time."""
         entries = self.town.slack.journal.entries
         found = [one for one in entries if one.between == "app → Slack"]
@@ -130,7 +130,7 @@ class Evidence:
 
     async def kept(self) -> list[str]:
         """The secrets that lie in the bot's folder, and where in its database they stand."""
-        content = self.town.kept()
+        content = self.town.stored_bytes()
         pieces = self.secrets.pieces()
         found = [content.find(piece) for piece in pieces]
         if max(found) < 0:
@@ -160,18 +160,18 @@ class Evidence:
             files[name] = b""
         return found
 
-    def leaks(self, calls: Sequence[Entry], *texts: str) -> list[str]:
+    def leaks(self, calls: Sequence[LoggedRequest], *texts: str) -> list[str]:
         """What came out that must not: in these calls of Slack's, or in lines of the log, answers and files."""
         found: list[str] = []
         if self.secrets.seen_in("\n".join(texts)):
             found += [f"{kind} in {text}" for text in texts for kind in self.secrets.seen_in(text)]
         for call in calls:
-            found += [f"{kind} in {call}" for kind in self.secrets.told_by(call, shown(call))]
+            found += [f"{kind} in {call}" for kind in self.secrets.leaked_kinds(call, shown(call))]
             found += [f"{text} in {call}" for text in live_markup(call)]
         return found
 
 
-def shown(call: Entry, *, links: bool = False) -> str:
+def shown(call: LoggedRequest, *, links: bool = False) -> str:
     """The words of a call: what it shows to people, or leaves with Slack.
 
     Without Slack's own handles. With `links` also the addresses that buttons lead to, which are secret themselves
@@ -180,7 +180,7 @@ def shown(call: Entry, *, links: bool = False) -> str:
     return "\n".join(_strings(call.request, links=links))
 
 
-def live_markup(call: Entry) -> list[str]:
+def live_markup(call: LoggedRequest) -> list[str]:
     """Texts of a call with markup in them that came from outside."""
     return [text for text in _markup_in(call.request) if LIVE.search(text)]
 

@@ -13,7 +13,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from domain.redaction.redactor import redact
-from tests.support.canary_secrets import CANARIES, LINES, seen_in
+from tests.support.canary_secrets import CANARIES, LINES, leaked_kinds
 
 # Nobody and nothing has these names, so whatever leads to them came from outside.
 EVIL_PERSON, EVIL_GROUP, EVIL_CHANNEL, EVIL_HOST = "U0EVIL", "S0EVIL", "C0EVIL", "evil.example"
@@ -86,7 +86,7 @@ NASTY = (
 # Each secret on a line that says what it is; bare only those that show by themselves what they are.
 SECRETS = (
     *(LINES[kind].format(secret) for kind, secret in CANARIES.items()),
-    *(secret for secret in CANARIES.values() if not seen_in(redact(secret))),
+    *(secret for secret in CANARIES.values() if not leaked_kinds(redact(secret))),
 )
 NUMBERS = (0, 1, -1, 2**31, -(2**31) - 1, 2**63, -(2**63), 2**64, 10**30, 0.5, -0.0, 1e308, -1e308, 1e-300)
 NO_JSON = (
@@ -217,7 +217,7 @@ def _with_more(here: str, draw: st.DrawFn) -> str:
     """What was there, with something before or after it: it still looks like what it was."""
     more = draw(texts())
     # A secret that is glued to other letters is none to whoever looks for it by its beginning.
-    apart = more in SECRETS or bool(seen_in(here))
+    apart = more in SECRETS or bool(leaked_kinds(here))
     between = draw(st.sampled_from([" ", "\n", "\t"] if apart else [" ", "\n", "", ",", ":"]))
     return draw(st.sampled_from([here + between + more, more + between + here]))
 

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import aiohttp
 
 from sandbox.slack.server import SIGNING_SECRET
-from tests.support.bot_harness import Town
+from tests.support.bot_harness import BotHarness
 
 
 def as_body(form: str, payload: Any) -> bytes:
@@ -37,10 +37,10 @@ def signed(body: bytes) -> dict[str, str]:
     return {"X-Slack-Request-Timestamp": timestamp, "X-Slack-Signature": f"v0={digest}"}
 
 
-class Sender:
+class RequestSender:
     """Sends to a town's bot over HTTP, as many requests at once as somebody likes."""
 
-    def __init__(self, town: Town) -> None:
+    def __init__(self, town: BotHarness) -> None:
         self._town = town
         self._session = aiohttp.ClientSession()
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.request_log import Entry
+from sandbox.request_log import LoggedRequest
 from tests.support import canary_secrets
 
 # What stands where one value is shown to one person on purpose.
@@ -40,41 +40,41 @@ class Secret:
             yield self.text[at : at + self.letters]
 
 
-class Secrets:
+class SecretTracker:
     """All secrets that are to be kept: those that were planted, and those that Build.io has handed out since."""
 
     def __init__(self) -> None:
         self._known: dict[str, Secret] = {}
         self._pieces: list[tuple[str, str]] = []
 
-    def keep(self, kind: str, text: str, *, letters: int = 8) -> str:
+    def add(self, kind: str, text: str, *, letters: int = 8) -> str:
         """One more; returns it."""
         if text not in self._known:
             self._known[text] = secret = Secret(kind, text, letters)
             self._pieces += [(kind, piece) for piece in secret.pieces()]
         return text
 
-    def overhear(self, asked: str, body: bytes) -> bytes:
+    def add_observed(self, asked: str, body: bytes) -> bytes:
         """Keep what Build.io hands out in this answer; the answer is returned as it is."""
         if "/oauth/token" in asked or "/oidc-login" in asked:
             content = json.loads(body)
             for name in ("access_token", "refresh_token"):
                 if name in content:
-                    self.keep("token of a person", content[name], letters=20)
+                    self.add("token of a person", content[name], letters=20)
             if "status" in content:
-                self.keep(CREDENTIAL, content["status"]["token"].rpartition("-")[2])
+                self.add(CREDENTIAL, content["status"]["token"].rpartition("-")[2])
         return body
 
     def seen_in(self, text: str) -> list[str]:
         """The kinds of which something can be seen in the text."""
-        return [*canary_secrets.seen_in(text), *self._planted_in(text)]
+        return [*canary_secrets.leaked_kinds(text), *self._planted_in(text)]
 
-    def told_by(self, call: Entry, words: str) -> list[str]:
+    def leaked_kinds(self, call: LoggedRequest, words: str) -> list[str]:
         """The kinds that a call to Slack tells although it must not; `words` are what it shows."""
         allowed = may_show(call)
         # Of what was planted nothing stands anywhere in a call, not even where a form holds what was typed.
         whole = json.dumps(call.request, ensure_ascii=False, default=str)
-        found = [*canary_secrets.seen_in(words), *self._planted_in(whole)]
+        found = [*canary_secrets.leaked_kinds(words), *self._planted_in(whole)]
         return [kind for kind in found if kind not in allowed]
 
     def pieces(self) -> list[bytes]:
@@ -86,7 +86,7 @@ class Secrets:
         return list(dict.fromkeys(kind for kind, piece in self._pieces if piece in text))
 
 
-def may_show(call: Entry) -> frozenset[str]:
+def may_show(call: LoggedRequest) -> frozenset[str]:
     """The kinds that a call may show: a value that is revealed to one person, a command's output to whoever ran it."""
     words = json.dumps(call.request, ensure_ascii=False, default=str)
     given: Mapping[str, Any] = call.request if isinstance(call.request, dict) else {}

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from handlers.middleware import Listening
+from handlers.middleware import RequestTracker
 from messages.kit import action_ids
 from sandbox.bitrise.members import Role
 from sandbox.slack.input_values import Block, elements
 from sandbox.slack.workspace import OpenView, Post
 from tests.fuzz import buildio_scenario
-from tests.fuzz.buildio_scenario import COMMIT, Planted
-from tests.fuzz.fuzz_harness import Scene
-from tests.support.bot_harness import Town
-from tests.support.canary_secrets import planted
+from tests.fuzz.buildio_scenario import COMMIT, PlantedSecrets
+from tests.fuzz.fuzz_harness import FuzzHarness
+from tests.support.bot_harness import BotHarness
+from tests.support.canary_secrets import log_with_secrets
 
 # More than one message shows.
 MORE_APPS = 60
@@ -49,7 +49,7 @@ _TYPED: Mapping[str, Mapping[str, Any]] = {
 
 
 @dataclass(frozen=True)
-class Recorded:
+class RecordedPayload:
     """A payload as Slack sent it: `form` says in which way it comes, `command`, `payload` or `""` for JSON."""
 
     name: str
@@ -57,26 +57,26 @@ class Recorded:
     payload: dict[str, Any]
 
 
-async def play(scene: Scene) -> list[Recorded]:
+async def play_scenario(scene: FuzzHarness) -> list[RecordedPayload]:
     """Use everything once, and return what Slack sent meanwhile, one of each kind."""
-    recorded = await Player(scene.town, scene.listening, scene.planted).play()
+    recorded = await ScenarioPlayer(scene.town, scene.listening, scene.planted).play()
     scene.nothing_is_broken(scene.ear.take())
     assert scene.evidence.broken_rules() == [], "what nobody has changed breaks no rule"
     await scene.is_well()
     return recorded
 
 
-class Player:
+class ScenarioPlayer:
     """Plays the people of a town; `listening` says when the bot has answered them."""
 
-    def __init__(self, town: Town, listening: Listening, planted: Planted) -> None:
+    def __init__(self, town: BotHarness, listening: RequestTracker, planted: PlantedSecrets) -> None:
         self.town = town
         self._listening = listening
         self._planted = planted
         self._typed = {**_TYPED, **planted.typed}
         self._pressed: set[str] = set()
 
-    async def play(self) -> list[Recorded]:
+    async def play(self) -> list[RecordedPayload]:
         """Use everything, and return what Slack sent meanwhile, one of each kind."""
         await self._prepare()
         await self._prepare_buildio()
@@ -137,7 +137,7 @@ class Player:
         bitrise.android.sums_up = bitrise.android.explains = True
         for result in ("success", "error"):
             bitrise.finish(bitrise.start_build(bitrise.android), result)
-        text = f"step one\n{planted()}\nFAILURE: Build failed\n{planted()}\nexit code 1\n"
+        text = f"step one\n{log_with_secrets()}\nFAILURE: Build failed\n{log_with_secrets()}\nexit code 1\n"
         bitrise.farm.builds[1].log = lambda _now: text  # type: ignore[method-assign, assignment]
         for _ in range(12):
             bitrise.finish(bitrise.start_build(bitrise.ios))
@@ -149,8 +149,8 @@ class Player:
         bitrise.run(bitrise.start_build(bitrise.android))
         for number in (12, 13):
             bitrise.hold(bitrise.android, number)
-        await self.town.told("waits for somebody's approval", person=None)
-        await self.town.told("Broke with #2", person=None)
+        await self.town.wait_for_message("waits for somebody's approval", person=None)
+        await self.town.wait_for_message("Broke with #2", person=None)
 
     async def _prepare_buildio(self) -> None:
         town, buildio = self.town, self.town.buildio
@@ -164,11 +164,11 @@ class Player:
         await self._type("link shop-pr-42 to bitrise:android", "/buildio")
         await self._card_with_offers()
         buildio.finish(buildio.shop)
-        buildio.deploy(buildio.shop, description=planted())
-        buildio.finish(buildio.shop, error=planted())
-        await town.told("Deploying shop", person=None)
+        buildio.deploy(buildio.shop, description=log_with_secrets())
+        buildio.finish(buildio.shop, error=log_with_secrets())
+        await town.wait_for_message("Deploying shop", person=None)
         buildio.crash(buildio.dyno(buildio.shop, "worker.1"))
-        await town.told("worker.1", person=None)
+        await town.wait_for_message("worker.1", person=None)
         self._planted.put_back()
 
     async def _card_with_offers(self) -> Post:
@@ -177,7 +177,7 @@ class Player:
         build = bitrise.start_build(bitrise.android, params={"commit_hash": COMMIT})
         bitrise.finish(build, "success")
         await self._type(f"build android #{build.number}")
-        return await self.town.told(f"Sample Android #{build.number} succeeded", after=before)
+        return await self.town.wait_for_message(f"Sample Android #{build.number} succeeded", after=before)
 
     async def _type(
         self, words: str, command: str = "/bitrise", *, person: str = "anna", channel: str = "builds"
@@ -215,7 +215,7 @@ class Player:
             self.town.people.open_home("anna", tab=tab)
             await self.rest()
         # On a busy machine the event may still be on its way.
-        await self.town.until(lambda: "U0ANNA" in self.town.slack.workspace.homes)
+        await self.town.wait_until(lambda: "U0ANNA" in self.town.slack.workspace.homes)
         for _ in range(20):  # each press may draw it anew
             for block_id, element in [*elements(self.town.slack.workspace.homes["U0ANNA"]["blocks"])]:
                 await self._use("anna", block_id, element)
@@ -249,7 +249,7 @@ class Player:
         for button in ("Agree", "Decline"):
             before = self.town.last("builds", None)
             await self._type("trigger ios branch:main")
-            asked = await self.town.told("Somebody else must agree", person=None, after=before)
+            asked = await self.town.wait_for_message("Somebody else must agree", person=None, after=before)
             await self.town.people.click("ben", asked, button)
             await self.rest()
         careful = buildio_scenario.CAREFUL
@@ -259,7 +259,7 @@ class Player:
             await self._type(words, "/buildio", channel=careful)
             if " unset " in words:
                 await self._agree_to_unset(careful, before)
-            asked = await self.town.told(
+            asked = await self.town.wait_for_message(
                 "Somebody else must agree", person=None, channel=careful, after=before
             )
             await self.town.people.click("ben", asked, "Agree")
@@ -267,7 +267,7 @@ class Player:
 
     async def _agree_to_unset(self, channel: str, before: Post | None) -> None:
         """Whoever wants config vars gone is asked first."""
-        question = await self.town.told("can't be undone here", channel=channel, after=before)
+        question = await self.town.wait_for_message("can't be undone here", channel=channel, after=before)
         await self.town.people.click("anna", question, "Remove")
         await self.rest()
 
@@ -318,10 +318,10 @@ class Player:
         people = self.town.people
         if opened.view.get("callback_id") == action_ids.START_MODAL:
             for _ in range(2):
-                await people.use(person, action_ids.START_ADD_VARIABLE)
+                await people.set_value(person, action_ids.START_ADD_VARIABLE)
                 await self.rest()
         if opened.view.get("callback_id") == action_ids.POLICY_MODAL:
-            await people.use(person, action_ids.POLICY_KIND, "Needs a second person")
+            await people.set_value(person, action_ids.POLICY_KIND, "Needs a second person")
             await self.rest()
         chosen = await self._choose(person, opened)
         for block_id, element in [*elements(opened.view["blocks"])]:
@@ -347,7 +347,7 @@ class Player:
                 continue
             chosen[where] = flat[:1] if element["type"].startswith("multi") else flat[0]
             if block.get("dispatch_action"):
-                await self.town.people.use(person, name, chosen[where], block_id=where)
+                await self.town.people.set_value(person, name, chosen[where], block_id=where)
                 await self.rest()
         return chosen
 
@@ -365,12 +365,12 @@ class Player:
         if element["type"] == "external_select":
             offered = await self.town.people.options(person, name, "", block_id=block_id)
             given = offered[0] if offered else None
-        await self.town.people.use(person, name, given, block_id=block_id)
+        await self.town.people.set_value(person, name, given, block_id=block_id)
         await self.rest()
         await self._fill_in_what_opened(person, below=opened)
 
-    def _recorded(self) -> list[Recorded]:
-        found: dict[str, Recorded] = {}
+    def _recorded(self) -> list[RecordedPayload]:
+        found: dict[str, RecordedPayload] = {}
         for entry in self.town.slack.journal.entries:
             if entry.between == "Slack → app":
                 one = recorded(entry.request)
@@ -378,19 +378,21 @@ class Player:
         return list(found.values())
 
 
-def recorded(payload: dict[str, Any]) -> Recorded:
+def recorded(payload: dict[str, Any]) -> RecordedPayload:
     """The payload with a name by which those of its kind are known."""
     if "command" in payload:
-        return Recorded(f"command {payload['command']} {payload['text']}".rstrip(), "command", payload)
+        return RecordedPayload(f"command {payload['command']} {payload['text']}".rstrip(), "command", payload)
     inner = payload.get("event")
     if inner is not None:
         function = (inner.get("function") or {}).get("callback_id", "")
-        return Recorded(f"event {inner['type']} {function} {inner.get('text', '')}".strip(), "", payload)
+        return RecordedPayload(
+            f"event {inner['type']} {function} {inner.get('text', '')}".strip(), "", payload
+        )
     view = payload.get("view") or {}
     names = [one.get("action_id", "") for one in payload.get("actions") or []]
     names += [payload.get("action_id", ""), payload.get("callback_id", ""), view.get("callback_id", "")]
     place = "in a view" if view else "on a message"
-    return Recorded(" ".join([payload["type"], place, *filter(None, names)]), "payload", payload)
+    return RecordedPayload(" ".join([payload["type"], place, *filter(None, names)]), "payload", payload)
 
 
 def _first_option(element: Block) -> Any:

@@ -11,17 +11,17 @@ from unittest.mock import patch
 import pytest
 from hypothesis import strategies as st
 
-from sandbox.request_log import Entry
+from sandbox.request_log import LoggedRequest
 from sandbox.slack.payloads import slash_command
 from tests.fuzz import test_provider_responses as replies
 from tests.fuzz import test_slack_payloads as slack
 from tests.fuzz import test_webhook_bodies as webhook
 from tests.fuzz.buildio_scenario import VALUES
-from tests.fuzz.fuzz_harness import WEBHOOK_SECRET, Scene, Tally, scene_in
+from tests.fuzz.fuzz_harness import WEBHOOK_SECRET, FuzzHarness, OutcomeCounter, fuzz_harness
 from tests.fuzz.fuzz_runner import fuzz
 from tests.fuzz.request_sender import as_body, type_of
-from tests.fuzz.secret_tracker import CREDENTIAL, REVEALED, VALUE, Secrets
-from tests.fuzz.slack_scenario import Recorded, recorded
+from tests.fuzz.secret_tracker import CREDENTIAL, REVEALED, VALUE, SecretTracker
+from tests.fuzz.slack_scenario import RecordedPayload, recorded
 from tests.support.canary_secrets import CANARIES
 
 TOKEN = CANARIES["GitHub token"]
@@ -34,8 +34,8 @@ def runner() -> Iterator[asyncio.Runner]:
 
 
 @pytest.fixture
-def scene(runner: asyncio.Runner, tmp_path: Path) -> Iterator[Scene]:
-    with scene_in(runner, tmp_path) as made:
+def scene(runner: asyncio.Runner, tmp_path: Path) -> Iterator[FuzzHarness]:
+    with fuzz_harness(runner, tmp_path) as made:
         made.town.bitrise.finish(made.town.bitrise.start_build(made.town.bitrise.android))
         yield made
 
@@ -44,19 +44,19 @@ async def _as_it_is(result: Any, *_: Any) -> str:
     return str(result.output)
 
 
-def command(scene: Scene, text: str, name: str = "/bitrise") -> Recorded:
+def command(scene: FuzzHarness, text: str, name: str = "/bitrise") -> RecordedPayload:
     people, channels = scene.town.slack.workspace.people, scene.town.slack.workspace.channels
     where = channels["C0BUILDS"]
     return recorded(slash_command(name, text, people["U0ANNA"], where, trigger_id="1.2.3", response_url="-"))
 
 
-def sent(scene: Scene, text: str, name: str = "/bitrise", **changed: Any) -> slack.Sent:
+def sent(scene: FuzzHarness, text: str, name: str = "/bitrise", **changed: Any) -> slack.Sent:
     one = command(scene, text, name)
     payload = one.payload | changed
     return slack.Sent(one.name, one.form, as_body(one.form, payload), type_of(one.form), payload, one.payload)
 
 
-def test_where_nothing_is_taken_away_nothing_is_found(runner: asyncio.Runner, scene: Scene) -> None:
+def test_where_nothing_is_taken_away_nothing_is_found(runner: asyncio.Runner, scene: FuzzHarness) -> None:
     fuzzing = slack.Fuzzing(scene)
     nasty = f"build {TOKEN} <!channel> <https://evil.example|Approve>"
     runner.run(fuzzing.example([sent(scene, f"build {TOKEN}"), sent(scene, nasty)]))
@@ -74,7 +74,7 @@ def test_where_nothing_is_taken_away_nothing_is_found(runner: asyncio.Runner, sc
     ids=["redaction", "escaping"],
 )
 def test_a_leak_or_a_mention_is_found(
-    runner: asyncio.Runner, scene: Scene, place: str, instead: Callable[..., str], text: str
+    runner: asyncio.Runner, scene: FuzzHarness, place: str, instead: Callable[..., str], text: str
 ) -> None:
     with (
         patch(place, instead),
@@ -84,7 +84,7 @@ def test_a_leak_or_a_mention_is_found(
         runner.run(slack.Fuzzing(scene).example([sent(scene, text)]))
 
 
-def test_what_breaks_is_found(runner: asyncio.Runner, scene: Scene) -> None:
+def test_what_breaks_is_found(runner: asyncio.Runner, scene: FuzzHarness) -> None:
     with (
         patch("services.features.dispatch.notices.help_message", side_effect=RuntimeError),
         pytest.raises(AssertionError, match="RuntimeError"),
@@ -92,7 +92,9 @@ def test_what_breaks_is_found(runner: asyncio.Runner, scene: Scene) -> None:
         runner.run(slack.Fuzzing(scene).example([sent(scene, "help")]))
 
 
-def test_a_payload_that_is_let_in_as_it_is_breaks_what_reads_it(runner: asyncio.Runner, scene: Scene) -> None:
+def test_a_payload_that_is_let_in_as_it_is_breaks_what_reads_it(
+    runner: asyncio.Runner, scene: FuzzHarness
+) -> None:
     payload = {"type": "event_callback", "event": {"type": "app_mention", "channel": 5, "user": "U0ANNA"}}
     one = slack.Sent("event", "", as_body("", payload), type_of(""), payload, payload)
     runner.run(slack.Fuzzing(scene).example([one]))
@@ -100,40 +102,40 @@ def test_a_payload_that_is_let_in_as_it_is_breaks_what_reads_it(runner: asyncio.
         runner.run(slack.Fuzzing(scene).example([one]))
 
 
-def test_somebody_who_acts_as_somebody_else_is_found(runner: asyncio.Runner, scene: Scene) -> None:
+def test_somebody_who_acts_as_somebody_else_is_found(runner: asyncio.Runner, scene: FuzzHarness) -> None:
     as_ben = sent(scene, "trigger android branch:main", user_id="U0BEN")
     fuzzing = slack.Fuzzing(scene)
     runner.run(fuzzing.example([as_ben]))
     assert fuzzing.tally.counts["POST at Bitrise"] == 1
     with (
-        patch("handlers.commands.Caller", lambda **given: _anna(given)),
+        patch("handlers.commands.RequestContext", lambda **given: _anna(given)),
         pytest.raises(AssertionError, match="anna-berg did POST"),
     ):
         runner.run(fuzzing.example([as_ben]))
 
 
 def _anna(given: dict[str, Any]) -> Any:
-    from services.request.context import Caller
+    from services.request.context import RequestContext
 
-    return Caller(**given | {"person": "U0ANNA"})
+    return RequestContext(**given | {"person": "U0ANNA"})
 
 
-def test_a_success_that_bitrise_has_not_told_of_is_found(runner: asyncio.Runner, scene: Scene) -> None:
-    from domain.build import State
+def test_a_success_that_bitrise_has_not_told_of_is_found(runner: asyncio.Runner, scene: FuzzHarness) -> None:
+    from domain.build import BuildState
 
-    tally = Tally()
-    twist = replies.Twist(tally)
+    tally = OutcomeCounter()
+    twist = replies.ResponseMutation(tally)
     scene.twist_answers(twist)
-    fuzzing = replies.Fuzzing(scene, twist, tally)
+    fuzzing = replies.ProviderResponseFuzzer(scene, twist, tally)
     slug, app = scene.town.bitrise.farm.builds[0].slug, scene.town.bitrise.android.slug
     body = f'{{"data": {{"slug": "{slug}", "status": true, "commit_message": "{TOKEN}"}}}}'.encode()
-    changed = replies.Twisted(replies.ONE_BUILD, body, {})
+    changed = replies.MutatedResponse(replies.ONE_BUILD, body, {})
     example = replies.Example([changed], [replies.Asked(command(scene, f"build {slug}"))], failing=True)
     runner.run(fuzzing.example(example))
     assert tally.counts[replies.ONE_BUILD] >= 2
     assert replies.kind_of(f"GET /v0.1/apps/{app}/builds/{slug}") == replies.ONE_BUILD
     with (
-        patch("providers.bitrise.api.models.state_of", lambda *_args, **_named: State.SUCCEEDED),
+        patch("providers.bitrise.api.models.state_of", lambda *_args, **_named: BuildState.SUCCEEDED),
         pytest.raises(AssertionError),
     ):
         runner.run(fuzzing.example(example))
@@ -145,25 +147,25 @@ def test_a_success_that_bitrise_has_not_told_of_is_found(runner: asyncio.Runner,
 
 
 def test_a_success_of_a_deployment_that_build_io_has_not_told_of_is_found(
-    runner: asyncio.Runner, scene: Scene
+    runner: asyncio.Runner, scene: FuzzHarness
 ) -> None:
-    from domain.build import State
+    from domain.build import BuildState
 
-    tally = Tally()
-    twist = replies.Twist(tally)
+    tally = OutcomeCounter()
+    twist = replies.ResponseMutation(tally)
     scene.twist_answers(twist)
-    fuzzing = replies.Fuzzing(scene, twist, tally)
+    fuzzing = replies.ProviderResponseFuzzer(scene, twist, tally)
     runner.run(scene.town.ask("/buildio subscribe shop", "subscribed"))
     shop = scene.town.buildio.shop.id
     said = f'{{"id": "{shop}", "name": "shop", "deployment": {{"id": "7", "status": "glowing"}}}}'
-    changed = replies.Twisted(replies.ONE_APP, said.encode(), {})
+    changed = replies.MutatedResponse(replies.ONE_APP, said.encode(), {})
     asked = replies.Asked(command(scene, "app shop", "/buildio"))
     example = replies.Example([changed], [asked], failing=True)
     runner.run(fuzzing.example(example))
     assert tally.counts[replies.ONE_APP] >= 3
     assert replies.kind_of(f"GET /api/v1/apps/{shop}") == replies.ONE_APP
     with (
-        patch("providers.buildio.api.deployments.state_of", lambda _word: State.SUCCEEDED),
+        patch("providers.buildio.api.deployments.state_of", lambda _word: BuildState.SUCCEEDED),
         pytest.raises(AssertionError),
     ):
         runner.run(fuzzing.example(example))
@@ -178,7 +180,7 @@ def test_a_success_of_a_deployment_that_build_io_has_not_told_of_is_found(
     ids=["masks", "values in an output"],
 )
 def test_a_config_var_that_is_shown_to_more_than_one_is_found(
-    runner: asyncio.Runner, scene: Scene, place: str, instead: Callable[..., Any], words: str
+    runner: asyncio.Runner, scene: FuzzHarness, place: str, instead: Callable[..., Any], words: str
 ) -> None:
     def play() -> None:
         fuzzing = slack.Fuzzing(scene)
@@ -194,9 +196,11 @@ def test_a_config_var_that_is_shown_to_more_than_one_is_found(
         play()
 
 
-def test_what_is_handed_out_once_is_looked_for_from_then_on(runner: asyncio.Runner, scene: Scene) -> None:
+def test_what_is_handed_out_once_is_looked_for_from_then_on(
+    runner: asyncio.Runner, scene: FuzzHarness
+) -> None:
     secrets = scene.evidence.secrets
-    overheard = secrets.overhear(
+    overheard = secrets.add_observed(
         "GET /api/v1/oidc-login", b'{"status": {"token": "k8s_sandbox-0a1b2c3d4e5f"}}'
     )
     assert secrets.seen_in(overheard.decode()) == [CREDENTIAL]
@@ -208,11 +212,13 @@ def test_what_is_handed_out_once_is_looked_for_from_then_on(runner: asyncio.Runn
 
 def test_a_value_may_be_shown_to_one_person_and_in_no_channel() -> None:
     shown = f"`CANARY` of shop, {REVEALED}. {VALUES[0]}"
-    secrets = Secrets()
-    secrets.keep(VALUE, VALUES[0])
+    secrets = SecretTracker()
+    secrets.add(VALUE, VALUES[0])
 
     def told(what: str, **request: Any) -> list[str]:
-        return secrets.told_by(Entry(1, 0.0, "app → Slack", what, {"text": shown, **request}), shown)
+        return secrets.leaked_kinds(
+            LoggedRequest(1, 0.0, "app → Slack", what, {"text": shown, **request}), shown
+        )
 
     assert told("response_url", response_type="ephemeral") == []
     assert told("views.update") == []
@@ -221,14 +227,14 @@ def test_a_value_may_be_shown_to_one_person_and_in_no_channel() -> None:
 
 
 def test_a_look_for_somebody_who_does_not_know_the_secret_is_found(
-    runner: asyncio.Runner, scene: Scene
+    runner: asyncio.Runner, scene: FuzzHarness
 ) -> None:
     asked: list[Any] = []
-    fuzzing = webhook.Fuzzing(scene, "", asked, Tally())
+    fuzzing = webhook.Fuzzing(scene, "", asked, OutcomeCounter())
     wrong = webhook.Call(f"secret={WEBHOOK_SECRET}x", {}, b"{}")
     runner.run(fuzzing.example([wrong]))
     with (
-        patch("providers.bitrise.webhook.knows", lambda _given, _secret: True),
+        patch("providers.bitrise.webhook.secrets_equal", lambda _given, _secret: True),
         pytest.raises(AssertionError),
     ):
         runner.run(fuzzing.example([wrong]))

@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 
 from domain.provider import Provider
 from providers.buildio.api.coverage import ENDPOINTS
-from sandbox.environment import BUILDIO_TOKENS, TOKENS
-from tests.fuzz.fuzz_harness import SIGNS_IN, Scene, Tally, scene_in
-from tests.fuzz.fuzz_runner import TIMEOUT, Legible, fuzz, report
+from sandbox.environment import BITRISE_TOKENS, BUILDIO_TOKENS
+from tests.fuzz.fuzz_harness import SIGNS_IN, FuzzHarness, OutcomeCounter, fuzz_harness
+from tests.fuzz.fuzz_runner import TIMEOUT, ReadableExample, fuzz, report
 from tests.fuzz.leak_detector import shown
 from tests.fuzz.mutations import differences, mutated, rewritten
 from tests.fuzz.request_sender import as_body, type_of
-from tests.fuzz.slack_scenario import Recorded, play
+from tests.fuzz.slack_scenario import RecordedPayload, play_scenario
 
 WELL_EVERY = 25
 KEPT_EVERY = 10
@@ -72,7 +72,7 @@ ANSWERED = (
 
 
 @dataclass(frozen=True, repr=False)
-class Twisted(Legible):
+class MutatedResponse(ReadableExample):
     """The body that every answer of one kind has."""
 
     kind: str
@@ -90,10 +90,10 @@ class Twisted(Legible):
 
 
 @dataclass(frozen=True, repr=False)
-class Asked(Legible):
+class Asked(ReadableExample):
     """Something that somebody does meanwhile, as Slack tells of it."""
 
-    one: Recorded
+    one: RecordedPayload
 
     @property
     def words(self) -> str:
@@ -102,10 +102,10 @@ class Asked(Legible):
 
 
 @dataclass(frozen=True, repr=False)
-class Example(Legible):
+class Example(ReadableExample):
     """Answers that are changed, and what people do meanwhile."""
 
-    answers: list[Twisted]
+    answers: list[MutatedResponse]
     asked: list[Asked]
     failing: bool
 
@@ -146,7 +146,9 @@ def kind_of(asked: str) -> str:
 
 
 def examples(
-    answers: Mapping[str, Any], recorded: Sequence[Recorded], asking: Mapping[str, Sequence[Recorded]]
+    answers: Mapping[str, Any],
+    recorded: Sequence[RecordedPayload],
+    asking: Mapping[str, Sequence[RecordedPayload]],
 ) -> st.SearchStrategy[Example]:
     """One to three kinds of answers changed, while some things are done; `asking` says what asks for which kind."""
 
@@ -156,14 +158,14 @@ def examples(
     providers = [of_buildio, [kind for kind in kinds if kind not in of_buildio]]
 
     @st.composite
-    def one(draw: st.DrawFn) -> Twisted:
+    def one(draw: st.DrawFn) -> MutatedResponse:
         kind = draw(st.sampled_from(draw(st.sampled_from(providers))))
         answer = answers[kind]
         if isinstance(answer, bytes):
-            return Twisted(kind, draw(rewritten(answer)), answer)
+            return MutatedResponse(kind, draw(rewritten(answer)), answer)
         if draw(st.integers(0, 9)) == 0:
-            return Twisted(kind, draw(rewritten(json.dumps(answer).encode())), answer)
-        return Twisted(kind, json.dumps(draw(mutated(answer))).encode(), answer)
+            return MutatedResponse(kind, draw(rewritten(json.dumps(answer).encode())), answer)
+        return MutatedResponse(kind, json.dumps(draw(mutated(answer))).encode(), answer)
 
     @st.composite
     def example(draw: st.DrawFn) -> Example:
@@ -177,10 +179,10 @@ def examples(
     return example()
 
 
-class Twist:
+class ResponseMutation:
     """Changes what the sandbox's Bitrise answers, and remembers what it answered as it is."""
 
-    def __init__(self, tally: Tally) -> None:
+    def __init__(self, tally: OutcomeCounter) -> None:
         self.bodies: dict[str, bytes] = {}
         self.seen: dict[str, bytes] = {}
         self.kinds: set[str] = set()
@@ -197,19 +199,19 @@ class Twist:
         return self.bodies.get(kind, body)
 
 
-class Fuzzing:
+class ProviderResponseFuzzer:
     """Lets people do things while answers are changed, and looks at what the bot makes of them."""
 
-    def __init__(self, scene: Scene, twist: Twist, tally: Tally) -> None:
+    def __init__(self, scene: FuzzHarness, twist: ResponseMutation, tally: OutcomeCounter) -> None:
         self._scene = scene
         self._sender = scene.sender
         self._twist = twist
         self._tried = 0
         self.tally = tally
 
-    async def learn(self, recorded: Sequence[Recorded]) -> Mapping[str, Sequence[Recorded]]:
+    async def learn(self, recorded: Sequence[RecordedPayload]) -> Mapping[str, Sequence[RecordedPayload]]:
         """What asks for which kind of answer."""
-        asking: dict[str, list[Recorded]] = {}
+        asking: dict[str, list[RecordedPayload]] = {}
         for one in recorded:
             self._scene.planted.put_back()
             self._twist.kinds.clear()
@@ -279,7 +281,7 @@ class Fuzzing:
             said.append("\n".join(shown(one) for one in entries if one.what == "response_url"))
         return said[0], said[1]
 
-    async def _send(self, one: Recorded) -> str:
+    async def _send(self, one: RecordedPayload) -> str:
         payload = self._sender.renewed(one.payload, one.payload)
         status, text = await self._sender.send(as_body(one.form, payload), type_of(one.form))
         assert status < 500, one.name
@@ -300,7 +302,7 @@ class Fuzzing:
     async def _link(self, bodies: Mapping[str, bytes]) -> None:
         """Where the answers to it are changed, somebody links an account anew, or has a token that must be renewed."""
         town = self._scene.town
-        for provider, tokens in ((Provider.BITRISE, TOKENS), (Provider.BUILDIO, BUILDIO_TOKENS)):
+        for provider, tokens in ((Provider.BITRISE, BITRISE_TOKENS), (Provider.BUILDIO, BUILDIO_TOKENS)):
             if any(
                 kind.endswith("/me") and _is_buildios(kind) is (provider is Provider.BUILDIO)
                 for kind in bodies
@@ -361,12 +363,12 @@ def shortened(body: bytes) -> Any:
 @pytest.mark.fuzz
 @pytest.mark.timeout(TIMEOUT)
 def test_changed_answers_break_nothing_and_nothing_is_made_up(tmp_path: Path) -> None:
-    tally = Tally()
-    twist = Twist(tally)
-    with asyncio.Runner() as runner, scene_in(runner, tmp_path) as scene:
+    tally = OutcomeCounter()
+    twist = ResponseMutation(tally)
+    with asyncio.Runner() as runner, fuzz_harness(runner, tmp_path) as scene:
         scene.twist_answers(twist)
-        recorded = runner.run(play(scene))
-        fuzzing = Fuzzing(scene, twist, tally)
+        recorded = runner.run(play_scenario(scene))
+        fuzzing = ProviderResponseFuzzer(scene, twist, tally)
         left_out = [kind for kind in ANSWERED if kind not in twist.seen]
         assert not left_out, f"nobody has asked for {left_out}"
         answers = {kind: shortened(body) for kind, body in twist.seen.items()}

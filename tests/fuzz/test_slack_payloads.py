@@ -14,11 +14,11 @@ import pytest
 from hypothesis import strategies as st
 
 from messages.kit import action_ids
-from tests.fuzz.fuzz_harness import Scene, Tally, scene_in
-from tests.fuzz.fuzz_runner import TIMEOUT, Legible, fuzz, report
+from tests.fuzz.fuzz_harness import FuzzHarness, OutcomeCounter, fuzz_harness
+from tests.fuzz.fuzz_runner import TIMEOUT, ReadableExample, fuzz, report
 from tests.fuzz.mutations import differences, mutated, rewritten
 from tests.fuzz.request_sender import as_body, type_of
-from tests.fuzz.slack_scenario import Recorded, play
+from tests.fuzz.slack_scenario import RecordedPayload, play_scenario
 
 WELL_EVERY = 25
 KEPT_EVERY = 20
@@ -31,7 +31,7 @@ LISTENED_TO = [
 
 
 @dataclass(frozen=True, repr=False)
-class Sent(Legible):
+class Sent(ReadableExample):
     """A request as it is made of a payload: its body, and the payload where the body still says it."""
 
     name: str
@@ -50,7 +50,7 @@ class Sent(Legible):
         return "\n    ".join([f"{self.name}:", *map(str, changed)])
 
 
-def requests(recorded: Sequence[Recorded]) -> st.SearchStrategy[list[Sent]]:
+def requests(recorded: Sequence[RecordedPayload]) -> st.SearchStrategy[list[Sent]]:
     """Some changed requests, which are sent side by side."""
 
     @st.composite
@@ -81,11 +81,11 @@ def _is_read(path: tuple[str | int, ...]) -> bool:
 class Fuzzing:
     """Sends changed requests to a scene's bot, and looks at what came of each."""
 
-    def __init__(self, scene: Scene) -> None:
+    def __init__(self, scene: FuzzHarness) -> None:
         self._scene = scene
         self._sender = scene.sender
         self._tried = 0
-        self.tally = Tally()
+        self.tally = OutcomeCounter()
 
     async def example(self, sent: list[Sent]) -> None:
         """Send them side by side. Raises AssertionError."""
@@ -147,8 +147,8 @@ class Fuzzing:
 @pytest.mark.fuzz
 @pytest.mark.timeout(TIMEOUT)
 def test_changed_payloads_of_slacks_break_nothing_and_bring_nothing_out(tmp_path: Path) -> None:
-    with asyncio.Runner() as runner, scene_in(runner, tmp_path) as scene:
-        recorded = runner.run(play(scene))
+    with asyncio.Runner() as runner, fuzz_harness(runner, tmp_path) as scene:
+        recorded = runner.run(play_scenario(scene))
         names = " ".join(one.name for one in recorded)
         left_out = [name for name in LISTENED_TO if name not in names]
         assert left_out == [], "nobody has used these"

@@ -18,11 +18,11 @@ from urllib.parse import quote
 import pytest
 from hypothesis import strategies as st
 
-from services.polling.poller import Watcher
-from tests.fuzz.fuzz_harness import WEBHOOK_SECRET, Scene, Tally, scene_in
-from tests.fuzz.fuzz_runner import SHARE_SECONDS, TIMEOUT, Legible, fuzz, report
+from services.polling.poller import Poller
+from tests.fuzz.fuzz_harness import WEBHOOK_SECRET, FuzzHarness, OutcomeCounter, fuzz_harness
+from tests.fuzz.fuzz_runner import SHARE_SECONDS, TIMEOUT, ReadableExample, fuzz, report
 from tests.fuzz.mutations import NASTY, SECRETS, mutated, rewritten
-from tests.support.canary_secrets import seen_in
+from tests.support.canary_secrets import leaked_kinds
 
 SIGNING = "what-bitrise-signs-with"
 WELL_EVERY = 100
@@ -47,7 +47,7 @@ _UNSENDABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 
 @dataclass(frozen=True, repr=False)
-class Call(Legible):
+class Call(ReadableExample):
     """A call: `query` is what follows the question mark, as it is sent."""
 
     query: str
@@ -137,7 +137,7 @@ class Fuzzing:
     `asked` is what was asked to look.
     """
 
-    def __init__(self, scene: Scene, signing: str, asked: list[Watcher], tally: Tally) -> None:
+    def __init__(self, scene: FuzzHarness, signing: str, asked: list[Poller], tally: OutcomeCounter) -> None:
         self._scene = scene
         self._asked = asked
         self._signing = signing
@@ -160,7 +160,7 @@ class Fuzzing:
         lines = evidence.ear.take()
         self._scene.nothing_is_broken(lines)
         for text in (*lines, *(text for _, text in answers)):
-            assert seen_in(text) == [], text
+            assert leaked_kinds(text) == [], text
             assert WEBHOOK_SECRET not in text
             assert SIGNING not in text
         self._tried += 1
@@ -182,19 +182,19 @@ class Fuzzing:
 @pytest.mark.fuzz
 @pytest.mark.timeout(TIMEOUT)
 def test_changed_calls_of_the_webhook_are_hints_at_most_and_from_nobody_else(tmp_path: Path) -> None:
-    tally = Tally()
+    tally = OutcomeCounter()
     tried = 0
     for signing in ("", SIGNING):
         folder = tmp_path / f"signed {bool(signing)}"
         folder.mkdir()
-        asked: list[Watcher] = []
+        asked: list[Poller] = []
         with (
             patch(
-                "services.polling.poller.Watcher.look_now", lambda watcher, asked=asked: asked.append(watcher)
+                "services.polling.poller.Poller.look_now", lambda watcher, asked=asked: asked.append(watcher)
             ),
             asyncio.Runner() as runner,
             # Nothing but calls makes it look.
-            scene_in(runner, folder, poll_interval="3600", signing=signing) as scene,
+            fuzz_harness(runner, folder, poll_interval="3600", signing=signing) as scene,
         ):
             runner.run(scene.is_well())
             fuzzing = Fuzzing(scene, signing, asked, tally)

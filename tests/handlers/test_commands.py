@@ -7,23 +7,23 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.bot_harness import Town, open_town
+from tests.support.bot_harness import BotHarness, bot_harness
 
 
-async def test_status_shows_what_runs_and_how_each_branch_last_ended(town: Town) -> None:
+async def test_status_shows_what_runs_and_how_each_branch_last_ended(town: BotHarness) -> None:
     old = town.bitrise.start_build(town.bitrise.android, params={"branch": "develop"})
     town.bitrise.finish(old, "error")
     running = town.bitrise.start_build(town.bitrise.android)
     town.bitrise.run(running)
 
-    said = town.words(await town.ask("/bitrise status android", "1 running"))
+    said = town.message_text(await town.ask("/bitrise status android", "1 running"))
 
     assert "Sample Android #2 is running" in said
     assert "Sample Android #1 failed" in said
     assert "develop" in said
 
 
-async def test_a_running_build_shows_its_progress_by_what_builds_like_it_took(town: Town) -> None:
+async def test_a_running_build_shows_its_progress_by_what_builds_like_it_took(town: BotHarness) -> None:
     now = town.clock()
     for hours in (3, 2):
         done = town.bitrise.start_build(town.bitrise.android, at=now - timedelta(hours=hours))
@@ -32,7 +32,7 @@ async def test_a_running_build_shows_its_progress_by_what_builds_like_it_took(to
     running = town.bitrise.start_build(town.bitrise.android, at=now - timedelta(minutes=3, seconds=5))
     running.started_at = running.prepared_at = running.triggered_at
 
-    card = town.words(await town.ask("/bitrise build android #3", "running for 3 of about 8 min"))
+    card = town.message_text(await town.ask("/bitrise build android #3", "running for 3 of about 8 min"))
     assert "▰▰▰▱" in card
     await town.ask("/bitrise status android", "running for 3 of about 8 min")
 
@@ -40,11 +40,11 @@ async def test_a_running_build_shows_its_progress_by_what_builds_like_it_took(to
     await town.ask("/bitrise subscribe android style:live", "subscribed")
     more = town.bitrise.start_build(town.bitrise.android)
     town.bitrise.run(more)
-    said = town.words(await town.told("Sample Android #4 is running since", person=None))
+    said = town.message_text(await town.wait_for_message("Sample Android #4 is running since", person=None))
     assert "running for 0 of about 8 min, as of" in said
 
 
-async def test_an_app_is_named_by_slug_title_repository_or_the_beginning_of_a_word(town: Town) -> None:
+async def test_an_app_is_named_by_slug_title_repository_or_the_beginning_of_a_word(town: BotHarness) -> None:
     android = town.bitrise.android
     for name in (
         android.slug,
@@ -54,15 +54,15 @@ async def test_an_app_is_named_by_slug_title_repository_or_the_beginning_of_a_wo
         "andr",
     ):
         post = await town.ask(f"/bitrise status {name}", "Sample Android")
-        assert "nothing is running" in town.words(post)
+        assert "nothing is running" in town.message_text(post)
 
 
-async def test_a_wrong_app_gets_the_nearest_names(town: Town) -> None:
+async def test_a_wrong_app_gets_the_nearest_names(town: BotHarness) -> None:
     post = await town.ask('/bitrise status "Sampel Andriod"', "I don't know an app called Sampel Andriod")
-    assert "Sample Android" in town.words(post)
+    assert "Sample Android" in town.message_text(post)
 
 
-async def test_a_channels_default_app_need_not_be_named(town: Town) -> None:
+async def test_a_channels_default_app_need_not_be_named(town: BotHarness) -> None:
     post = await town.ask("/bitrise status", "Which app?")
     assert post.only_for == "U0ANNA"
     chosen = await town.ask("/bitrise use ios", "Sample iOS is this channel's app now")
@@ -71,25 +71,25 @@ async def test_a_channels_default_app_need_not_be_named(town: Town) -> None:
     await town.ask("/bitrise status", "Which app?", channel="random")
 
 
-async def test_builds_are_listed_with_filters_and_a_next_page(town: Town) -> None:
+async def test_builds_are_listed_with_filters_and_a_next_page(town: BotHarness) -> None:
     for number in range(25):
         branch = "main" if number % 2 else "develop"
         build = town.bitrise.start_build(town.bitrise.android, params={"branch": branch})
         town.bitrise.finish(build, "error" if number % 5 == 0 else "success")
 
     first = await town.ask("/bitrise builds android branch:main", "on branch main")
-    said = town.words(first)
+    said = town.message_text(first)
     assert said.count("[Details]") == 10
     assert "#24 " in said
     assert "#23 " not in said
     second = await town.press(first, "Older builds", "on branch main")
-    assert "#4 " in town.words(second)
-    assert "[Older builds]" not in town.words(second)
-    failed = town.words(await town.ask("/bitrise builds android status:failed", "failed builds"))
+    assert "#4 " in town.message_text(second)
+    assert "[Older builds]" not in town.message_text(second)
+    failed = town.message_text(await town.ask("/bitrise builds android status:failed", "failed builds"))
     assert failed.count("failed ·") == 5
 
 
-async def test_a_build_is_named_by_number_slug_or_link(town: Town) -> None:
+async def test_a_build_is_named_by_number_slug_or_link(town: BotHarness) -> None:
     build = town.bitrise.start_build(town.bitrise.android)
     await town.ask("/bitrise build android #1", "Sample Android #1")
     await town.ask(f"/bitrise build android {build.slug}", "Sample Android #1")
@@ -101,7 +101,7 @@ async def test_a_build_is_named_by_number_slug_or_link(town: Town) -> None:
     await town.ask("/bitrise build android #77", "Sample Android has no build #77")
 
 
-async def test_a_log_is_shown_to_the_asker_alone_without_colours_and_with_its_link(town: Town) -> None:
+async def test_a_log_is_shown_to_the_asker_alone_without_colours_and_with_its_link(town: BotHarness) -> None:
     build = town.bitrise.start_build(town.bitrise.android, ends_as="error")
     town.clock.skip(timedelta(minutes=10))
     assert build.result is None  # nobody has looked yet
@@ -109,49 +109,49 @@ async def test_a_log_is_shown_to_the_asker_alone_without_colours_and_with_its_li
     post = await town.ask("/bitrise log android #1", "118 tests completed, 1 failed")
 
     assert post.only_for == "U0ANNA"
-    assert "\x1b" not in town.words(post)
-    assert "Downloading 10%" not in town.words(post)
-    assert "[Whole log]" in town.words(post)
+    assert "\x1b" not in town.message_text(post)
+    assert "Downloading 10%" not in town.message_text(post)
+    assert "[Whole log]" in town.message_text(post)
     assert town.bitrise.store.refused == []
 
 
-async def test_a_build_on_hold_has_no_log_yet_and_that_is_no_failure(town: Town) -> None:
+async def test_a_build_on_hold_has_no_log_yet_and_that_is_no_failure(town: BotHarness) -> None:
     town.bitrise.start_build(town.bitrise.android)
     await town.ask("/bitrise log android #1", "It has no log yet")
 
 
-async def test_artifacts_have_sizes_and_links_that_are_fetched_at_the_click(town: Town) -> None:
+async def test_artifacts_have_sizes_and_links_that_are_fetched_at_the_click(town: BotHarness) -> None:
     town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
     post = await town.ask("/bitrise artifacts android #1", "left 2 artifacts behind")
-    assert "android-apk · " in town.words(post)
+    assert "android-apk · " in town.message_text(post)
     assert not [one for one in town.bitrise.requests if one.path.count("/artifacts/")]
 
     given = await town.press(post, "Get link", "lives ten minutes")
 
     assert given.only_for == "U0ANNA"
-    assert "[Install page]" in town.words(given)
+    assert "[Install page]" in town.message_text(given)
 
 
-async def test_a_build_without_artifacts_says_so(town: Town) -> None:
+async def test_a_build_without_artifacts_says_so(town: BotHarness) -> None:
     town.bitrise.finish(town.bitrise.start_build(town.bitrise.android), "error")
     await town.ask("/bitrise artifacts android #1", "It left no artifacts behind")
 
 
-async def test_a_card_refreshes_in_its_place(town: Town) -> None:
+async def test_a_card_refreshes_in_its_place(town: BotHarness) -> None:
     build = town.bitrise.start_build(town.bitrise.android)
     town.bitrise.run(build)
     card = await town.ask("/bitrise build android #1", "is running")
-    assert "[Abort]" in town.words(card)
+    assert "[Abort]" in town.message_text(card)
     town.bitrise.finish(build)
 
     await town.people.click("anna", card, "Refresh")
 
-    await town.told("Sample Android #1 succeeded")
-    assert "[Rebuild]" in town.words(card)
-    assert "[Abort]" not in town.words(card)
+    await town.wait_for_message("Sample Android #1 succeeded")
+    assert "[Rebuild]" in town.message_text(card)
+    assert "[Abort]" not in town.message_text(card)
 
 
-async def test_apps_whoami_help_and_subscriptions_answer(town: Town) -> None:
+async def test_apps_whoami_help_and_subscriptions_answer(town: BotHarness) -> None:
     await town.ask("/bitrise apps", "3 apps")
     await town.ask("/bitrise whoami", "own token (api-demo)")
     await town.ask("/bitrise help", "/bitrise subscribe [APP] [FILTERS]")
@@ -171,27 +171,29 @@ async def test_apps_whoami_help_and_subscriptions_answer(town: Town) -> None:
         ('/bitrise use "sample', "is not closed"),
     ],
 )
-async def test_a_bad_word_is_named_and_a_right_example_shown(town: Town, typed: str, answer: str) -> None:
+async def test_a_bad_word_is_named_and_a_right_example_shown(
+    town: BotHarness, typed: str, answer: str
+) -> None:
     post = await town.ask(typed, answer)
-    assert "For example: `/bitrise" in town.words(post)
+    assert "For example: `/bitrise" in town.message_text(post)
     assert post.only_for == "U0ANNA"
 
 
-async def test_a_mention_is_answered_in_its_thread(town: Town) -> None:
+async def test_a_mention_is_answered_in_its_thread(town: BotHarness) -> None:
     town.people.invite("builds")
     question = town.people.say("ben", "builds", "@buildbell status “sample android”")
-    answer = await town.told("nothing is running")
+    answer = await town.wait_for_message("nothing is running")
     assert answer.thread_ts == question.ts
 
 
-async def test_a_direct_message_takes_the_same_words(town: Town) -> None:
+async def test_a_direct_message_takes_the_same_words(town: BotHarness) -> None:
     town.people.say("anna", "D0ANNA", "status sample-android")
-    await town.told("nothing is running", channel="D0ANNA")
+    await town.wait_for_message("nothing is running", channel="D0ANNA")
     town.people.say("anna", "D0ANNA", "/bitrise log android #3")
-    await town.told("has no build #3", channel="D0ANNA")
+    await town.wait_for_message("has no build #3", channel="D0ANNA")
 
 
-async def test_an_event_that_comes_twice_is_answered_once(town: Town) -> None:
+async def test_an_event_that_comes_twice_is_answered_once(town: BotHarness) -> None:
     town.people.invite("builds")
     from sandbox.slack import payloads
 
@@ -207,12 +209,12 @@ async def test_an_event_that_comes_twice_is_answered_once(town: Town) -> None:
     town.slack.workspace.channel("builds").posts[-1].ts = "1.1"
     for _ in range(3):
         town.slack.delivery.event(event)
-    await town.told("told of nothing yet")
+    await town.wait_for_message("told of nothing yet")
     await town.ask("/bitrise help", "What you can type")
-    assert len(town.telling("told of nothing yet")) == 1
+    assert len(town.messages_with("told of nothing yet")) == 1
 
 
-async def test_bitrise_being_away_is_told_in_words(town: Town) -> None:
+async def test_bitrise_being_away_is_told_in_words(town: BotHarness) -> None:
     await town.ask("/bitrise use android", "Sample Android")
     town.bitrise.fault("GET /v0.1/apps/*/builds", "status", times=9, status=503)
     await town.ask("/bitrise status", "Bitrise can't be reached right now")
@@ -221,14 +223,14 @@ async def test_bitrise_being_away_is_told_in_words(town: Town) -> None:
 async def test_a_tester_token_is_told_that_it_may_not_read_logs(tmp_path: Path) -> None:
     from sandbox.bitrise.members import TESTER_TOKEN
 
-    async with open_town(tmp_path, bitrise_token=TESTER_TOKEN) as town:
+    async with bot_harness(tmp_path, bitrise_token=TESTER_TOKEN) as town:
         town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
         town.clock.skip(timedelta(minutes=1))
         await town.ask("/bitrise log android #1", "no right to do this")
 
 
 async def test_the_same_handlers_answer_signed_http_requests(tmp_path: Path) -> None:
-    async with open_town(tmp_path, http=True) as town:
+    async with bot_harness(tmp_path, http=True) as town:
         card = await town.ask("/bitrise help", "What you can type")
         assert card.only_for == "U0ANNA"
         build = town.bitrise.start_build(town.bitrise.android)
@@ -237,9 +239,9 @@ async def test_the_same_handlers_answer_signed_http_requests(tmp_path: Path) -> 
         await town.people.click("anna", card, "Abort")
         await town.slack.wait_for_modal("anna", "stops at once")
         await town.people.submit("anna", {"reason": "over HTTP"})
-        await town.told("aborted Sample Android #1: over HTTP")
+        await town.wait_for_message("aborted Sample Android #1: over HTTP")
         town.people.say("anna", "D0ANNA", "whoami")
-        await town.told("api-demo", channel="D0ANNA")
+        await town.wait_for_message("api-demo", channel="D0ANNA")
         assert town.slack.violations == []
 
 
@@ -248,7 +250,7 @@ async def test_a_request_with_a_wrong_or_old_signature_is_refused(tmp_path: Path
 
     import aiohttp
 
-    async with open_town(tmp_path, http=True) as town, aiohttp.ClientSession() as session:
+    async with bot_harness(tmp_path, http=True) as town, aiohttp.ClientSession() as session:
         body = "command=%2Fbitrise&text=help&user_id=U0ANNA&channel_id=C0BUILDS"
         url = f"http://127.0.0.1:{town.bot.port}/slack/events"
         kind = {"Content-Type": "application/x-www-form-urlencoded"}

@@ -11,22 +11,22 @@ import pytest
 from bot.app import utc_now
 from domain.provider import Provider
 from messages import home as message_home
-from messages.accounts import Linked
+from messages.accounts import ConnectedAccount
 from messages.home import HomeContent
-from messages.profile_form import Wishes
-from messages.subscriptions import Blind
-from sandbox.slack.transcript import home_words
+from messages.profile_form import ProfileForm
+from messages.subscriptions import ProviderUnavailable
+from sandbox.slack.transcript import home_text
 from services.home.refresher import OpenHome
-from tests.support.bot_harness import Town, open_town
+from tests.support.bot_harness import BotHarness, bot_harness
 from tests.support.factories import NOON
 
 
-def words(town: Town, person: str = "U0ANNA") -> str:
+def words(town: BotHarness, person: str = "U0ANNA") -> str:
     home = town.slack.workspace.homes.get(person)
-    return home_words(home, town.slack.workspace.names) if home else ""
+    return home_text(home, town.slack.workspace.names) if home else ""
 
 
-async def shows(town: Town, *texts: str, without: str = "", person: str = "U0ANNA") -> str:
+async def shows(town: BotHarness, *texts: str, without: str = "", person: str = "U0ANNA") -> str:
     def look() -> str | None:
         said = words(town, person)
         return said if all(one in said for one in texts) and (not without or without not in said) else None
@@ -37,10 +37,10 @@ async def shows(town: Town, *texts: str, without: str = "", person: str = "U0ANN
         raise TimeoutError(f"{error}; there is:\n{words(town, person)}") from None
 
 
-async def test_a_newcomer_is_shown_the_first_steps_and_they_work(town: Town) -> None:
+async def test_a_newcomer_is_shown_the_first_steps_and_they_work(town: BotHarness) -> None:
     town.people.open_home("anna")
     await shows(town, "FIRST STEPS", "Nothing is running", "You have not linked an account")
-    await town.people.use("anna", "Change who I am at Bitrise")
+    await town.people.set_value("anna", "Change who I am at Bitrise")
     await town.slack.wait_for_modal("anna", "Your name at Bitrise")
     await town.people.submit("anna", {"name": "octo", "told": ["Send me how my builds end"]})
     await shows(
@@ -52,11 +52,11 @@ async def test_a_newcomer_is_shown_the_first_steps_and_they_work(town: Town) -> 
     "fault", [{"kind": "error", "words": "missing_scope"}, {"kind": "html"}, {"kind": "dropped"}]
 )
 async def test_what_slack_does_not_say_is_left_out_of_home_with_a_word(
-    town: Town, fault: dict[str, Any]
+    town: BotHarness, fault: dict[str, Any]
 ) -> None:
     await town.ask("/bitrise subscribe android status:failed", "subscribed")
     await town.people.command("anna", "D0ANNA", "/bitrise subscribe ios")
-    await town.told("Sample iOS", channel="D0ANNA")
+    await town.wait_for_message("Sample iOS", channel="D0ANNA")
     allowed = "isn't allowed to" if "words" in fault else "can't"
     own, others = "in my direct messages", "in #builds"
 
@@ -82,7 +82,7 @@ async def test_what_slack_does_not_say_is_left_out_of_home_with_a_word(
     await shows(town, own, others, "how your builds end", without="missing here")
 
 
-async def test_builds_that_bitrise_does_not_say_are_left_out_of_home_with_a_word(town: Town) -> None:
+async def test_builds_that_bitrise_does_not_say_are_left_out_of_home_with_a_word(town: BotHarness) -> None:
     await town.ask("/bitrise subscribe android", "subscribed", person="ben")
     await town.connect("anna")
     town.bitrise.fault("*", "status", times=10**6, status=503)
@@ -90,20 +90,20 @@ async def test_builds_that_bitrise_does_not_say_are_left_out_of_home_with_a_word
     await shows(town, "Some builds are missing here", "every build's end in Sample Android", "[Change…]")
 
 
-async def test_what_runs_is_shown_with_its_progress_and_aborted_from_here(town: Town) -> None:
+async def test_what_runs_is_shown_with_its_progress_and_aborted_from_here(town: BotHarness) -> None:
     build = town.bitrise.start_build(town.bitrise.android)
     town.bitrise.run(build)
     town.people.open_home("anna")
     await shows(town, "Sample Android #1 is running", "[Abort]")
-    await town.people.use("anna", "Abort")
+    await town.people.set_value("anna", "Abort")
     await town.slack.wait_for_modal("anna", "stops at once")
     await town.people.submit("anna", {"reason": "not needed"})
     await shows(town, "Nothing is running", without="[Abort]")
-    await town.told("anna aborted Sample Android #1: not needed", channel="D0ANNA")
+    await town.wait_for_message("anna aborted Sample Android #1: not needed", channel="D0ANNA")
 
 
 async def test_it_is_drawn_anew_when_a_build_ends_while_it_is_open_and_not_after_it_was_left(
-    town: Town,
+    town: BotHarness,
 ) -> None:
     await town.ask("/bitrise subscribe android", "subscribed")
     build = town.bitrise.start_build(town.bitrise.android)
@@ -118,60 +118,60 @@ async def test_it_is_drawn_anew_when_a_build_ends_while_it_is_open_and_not_after
     assert "is running" in words(town, "U0BEN")
 
 
-async def test_my_builds_and_the_app_that_i_search_for(town: Town) -> None:
+async def test_my_builds_and_the_app_that_i_search_for(town: BotHarness) -> None:
     await town.ask("/bitrise trigger android branch:main", "started")
     town.people.open_home("anna")
     await shows(town, "MY LAST BUILDS", "Sample Android #1")
     web = (await town.people.options("anna", "pick_app", "web"))[0]
-    await town.people.use("anna", "pick_app", web)
+    await town.people.set_value("anna", "pick_app", web)
     opened = await town.slack.wait_for_modal("anna", "Web Shop: nothing is running")
-    assert "[Start a build…]" in town.slack.modal_words(opened)
-    await town.people.use("anna", "Start a build…")
+    assert "[Start a build…]" in town.slack.modal_text(opened)
+    await town.people.set_value("anna", "Start a build…")
     await town.slack.wait_for_modal("anna", "Workflow or pipeline")
     assert len(town.slack.workspace.views["U0ANNA"]) == 2
 
 
-async def test_subscriptions_of_my_channels_are_paused_edited_and_ended_here(town: Town) -> None:
+async def test_subscriptions_of_my_channels_are_paused_edited_and_ended_here(town: BotHarness) -> None:
     await town.ask("/bitrise subscribe android status:failed", "subscribed", person="ben")
     town.people.open_home("anna")
     await shows(town, "every failure in Sample Android", "in #builds")
-    await town.people.use("anna", "Pause")
+    await town.people.set_value("anna", "Pause")
     await shows(town, "Paused.", "[Tell again]")
-    await town.told("anna paused this: every failure in Sample Android", person=None)
+    await town.wait_for_message("anna paused this: every failure in Sample Android", person=None)
     town.bitrise.finish(town.bitrise.start_build(town.bitrise.android), "error")
-    await town.looked()
-    await town.people.use("anna", "Tell again")
+    await town.wait_for_poll()
+    await town.people.set_value("anna", "Tell again")
     await shows(town, "[Pause]", without="Paused.")
-    await town.people.use("anna", "Edit")
+    await town.people.set_value("anna", "Edit")
     await town.slack.wait_for_modal("anna", "What is told of Sample Android")
     await town.people.submit("anna", {"results": ["Every abort"]})
     await shows(town, "every abort in Sample Android")
-    await town.people.use("anna", "Unsubscribe")
+    await town.people.set_value("anna", "Unsubscribe")
     await shows(town, "There are none.", without="every abort")
-    await town.told("anna ended the subscription to Sample Android", person=None)
-    assert not town.telling("Sample Android #1 failed")
+    await town.wait_for_message("anna ended the subscription to Sample Android", person=None)
+    assert not town.messages_with("Sample Android #1 failed")
 
 
-async def test_a_channel_is_subscribed_from_here_and_a_mistake_is_said_at_its_field(town: Town) -> None:
+async def test_a_channel_is_subscribed_from_here_and_a_mistake_is_said_at_its_field(town: BotHarness) -> None:
     town.people.open_home("anna")
     await shows(town, "[Subscribe…]")
-    await town.people.use("anna", "Subscribe…")
+    await town.people.set_value("anna", "Subscribe…")
     await town.slack.wait_for_modal("anna", "But not branches")
     app = (await town.people.options("anna", "pick_app", "andr"))[0]
-    await town.people.use("anna", "pick_app", app)
+    await town.people.set_value("anna", "pick_app", app)
     await town.people.submit("anna", {"app": app, "channel": "G0RELEASE", "more": "by:@me"})
     opened = await town.slack.wait_for_modal("anna", "/invite @buildbell")
     assert list(opened.errors) == ["channel"]
     await town.people.submit("anna", {"channel": "C0RANDOM"})
-    await town.told("anna subscribed this channel to", channel="random")
+    await town.wait_for_message("anna subscribed this channel to", channel="random")
     await shows(town, "every build's end in Sample Android", "in #random")
-    await town.people.use("anna", "Subscribe…")
+    await town.people.set_value("anna", "Subscribe…")
     await town.slack.wait_for_modal("anna", "But not branches")
     await town.people.submit("anna", {"app": app})
     await shows(town, "in my direct messages")
 
 
-async def test_the_subscriptions_of_channels_that_i_am_not_in_are_not_mine(town: Town) -> None:
+async def test_the_subscriptions_of_channels_that_i_am_not_in_are_not_mine(town: BotHarness) -> None:
     secret = town.slack.workspace.add_channel("secret", private=True)
     town.people.invite("secret")
     secret.members.discard("U0BEN")
@@ -183,12 +183,12 @@ async def test_the_subscriptions_of_channels_that_i_am_not_in_are_not_mine(town:
     assert "secret" not in said
     # A button that was made up, or kept from before: the number alone opens nothing.
     town.slack.workspace.homes["U0BEN"] = town.slack.workspace.homes["U0ANNA"]
-    await town.people.use("ben", "Unsubscribe")
+    await town.people.set_value("ben", "Unsubscribe")
     await town.slack.wait_for_modal("ben", "no such subscription")
     await shows(town, "in #secret")
 
 
-async def test_a_token_that_may_not_list_all_builds_shows_those_of_followed_apps(town: Town) -> None:
+async def test_a_token_that_may_not_list_all_builds_shows_those_of_followed_apps(town: BotHarness) -> None:
     town.bitrise.fault("GET /v0.1/builds", "status", status=404, times=1000)
     await town.ask("/bitrise subscribe android", "subscribed")
     build = town.bitrise.start_build(town.bitrise.android)
@@ -200,13 +200,13 @@ async def test_a_token_that_may_not_list_all_builds_shows_those_of_followed_apps
 
 
 async def test_homes_are_published_within_slacks_pace(tmp_path: Any) -> None:
-    async with open_town(tmp_path) as town:
+    async with bot_harness(tmp_path) as town:
         town.people.open_home("anna")
         await shows(town, "Nothing is running")
         await town.ask("/bitrise subscribe android style:thread", "subscribed")
         for _ in range(30):
             town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
-        await town.told("Sample Android #30 succeeded", person=None)
+        await town.wait_for_message("Sample Android #30 succeeded", person=None)
         await shows(town, "Nothing is running")
         asked = [one.what for one in town.slack.journal.entries]
         assert asked.count("views.publish") < 12
@@ -218,25 +218,33 @@ async def test_homes_are_published_within_slacks_pace(tmp_path: Any) -> None:
     ("content", "said"),
     [
         (
-            HomeContent(Wishes(), None, service_acts=False),
+            HomeContent(ProfileForm(), None, service_acts=False),
             "you see what your channels follow, and can change nothing",
         ),
-        (HomeContent(Wishes(), Linked(name="octo"), service_acts=False), "You are `octo` there."),
         (
-            HomeContent(Wishes(), Linked(name="octo", works=False), service_acts=False),
+            HomeContent(ProfileForm(), ConnectedAccount(name="octo"), service_acts=False),
+            "You are `octo` there.",
+        ),
+        (
+            HomeContent(ProfileForm(), ConnectedAccount(name="octo", works=False), service_acts=False),
             "does not take your token any more",
         ),
         (
-            HomeContent(Wishes(), None, service_acts=True, blind=[Blind(Provider.BITRISE, NOON, "<gone>")]),
+            HomeContent(
+                ProfileForm(),
+                None,
+                service_acts=True,
+                blind=[ProviderUnavailable(Provider.BITRISE, NOON, "<gone>")],
+            ),
             "I could not look at Bitrise since",
         ),
     ],
 )
 def test_what_is_so_is_said(content: HomeContent, said: str) -> None:
-    assert said in home_words(message_home.home(content, now=NOON), {})
+    assert said in home_text(message_home.home(content, now=NOON), {})
 
 
-async def test_a_home_on_which_nothing_changed_is_not_published_again(town: Town) -> None:
+async def test_a_home_on_which_nothing_changed_is_not_published_again(town: BotHarness) -> None:
     await town.ask("/bitrise subscribe web", "subscribed")
     town.people.open_home("anna")
     await shows(town, "every build's end in Web Shop")
@@ -246,15 +254,15 @@ async def test_a_home_on_which_nothing_changed_is_not_published_again(town: Town
 
     before = reads()
     town.bitrise.finish(town.bitrise.start_build(town.bitrise.web))
-    await town.told("Web Shop #1 succeeded", person=None)
-    await town.until(lambda: reads() > before)
-    await town.looked()
+    await town.wait_for_message("Web Shop #1 succeeded", person=None)
+    await town.wait_until(lambda: reads() > before)
+    await town.wait_for_poll()
     assert [one.what for one in town.slack.journal.entries].count("views.publish") == 1
 
 
 async def test_of_an_app_that_was_lost_since_ones_list_was_read_nothing_is_shown(tmp_path: Path) -> None:
     later = timedelta(0)
-    town = Town(tmp_path, now=lambda: utc_now() + later, settings={"service_token_acts": "0"})
+    town = BotHarness(tmp_path, now=lambda: utc_now() + later, settings={"service_token_acts": "0"})
     await town.open()
     try:
         await town.start_bot()
@@ -271,7 +279,7 @@ async def test_of_an_app_that_was_lost_since_ones_list_was_read_nothing_is_shown
 
 
 async def test_what_runs_in_an_app_that_nobody_follows_is_right_until_it_has_ended(tmp_path: Path) -> None:
-    async with open_town(tmp_path, seconds={"progress_seconds": 0.3}) as town:
+    async with bot_harness(tmp_path, seconds={"progress_seconds": 0.3}) as town:
         await town.ask("/bitrise subscribe android", "subscribed")
         build = town.bitrise.start_build(town.bitrise.ios)
         town.bitrise.run(build)
@@ -280,9 +288,9 @@ async def test_what_runs_in_an_app_that_nobody_follows_is_right_until_it_has_end
         town.bitrise.finish(build)
         await shows(town, "Nothing is running")
         # Nothing is asked for once nothing runs any more.
-        await town.looked()
+        await town.wait_for_poll()
         asked = [one for one in town.bitrise.requests if one.query.get("status") == "0"]
-        await town.looked()
+        await town.wait_for_poll()
         assert [one for one in town.bitrise.requests if one.query.get("status") == "0"] == asked
 
 

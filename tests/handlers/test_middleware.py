@@ -12,11 +12,11 @@ import pytest
 from slack_bolt.response import BoltResponse
 
 from handlers import middleware as module
-from handlers.middleware import EVENT_REPEATED_WITHIN, REMEMBERED, Listening, Repeated, take_up
+from handlers.middleware import EVENT_REPEATED_WITHIN, REMEMBERED, Repeated, RequestTracker, take_up
 from services.metrics import Metrics
 from services.slack.acknowledgement import acknowledging
-from storage.repositories import Storage
-from tests.support.bot_harness import open_town
+from storage.repositories import Repositories
+from tests.support.bot_harness import bot_harness
 from tests.support.factories import NOON
 from tests.support.request_recorder import Mirror
 
@@ -24,7 +24,7 @@ from tests.support.request_recorder import Mirror
 class Slack:
     """Delivers payloads to a listener that takes them up, one process after the other."""
 
-    def __init__(self, storage: Storage) -> None:
+    def __init__(self, storage: Repositories) -> None:
         self._storage = storage
         self.now = NOON
         self.done: list[str] = []
@@ -32,7 +32,7 @@ class Slack:
 
     def restart(self) -> None:
         """Begin again with nothing in memory."""
-        self._listening = Listening(Metrics(), self._storage.deliveries, lambda: self.now)
+        self._listening = RequestTracker(Metrics(), self._storage.deliveries, lambda: self.now)
 
     async def deliver(self, body: dict[str, Any]) -> bool:
         """Whether something was done for it."""
@@ -60,7 +60,7 @@ class Slack:
 
 
 @pytest.fixture
-def slack(storage: Storage) -> Slack:
+def slack(storage: Repositories) -> Slack:
     return Slack(storage)
 
 
@@ -108,7 +108,9 @@ async def test_a_busy_workspace_pushes_nothing_of_another_one_out(slack: Slack) 
     assert list(seen._of_team) == ["T3"]
 
 
-async def test_an_event_is_written_down_only_once_it_is_acknowledged(slack: Slack, storage: Storage) -> None:
+async def test_an_event_is_written_down_only_once_it_is_acknowledged(
+    slack: Slack, storage: Repositories
+) -> None:
     async def noted() -> int:
         return await storage.database.read(
             lambda db: db.execute("SELECT COUNT(*) FROM deliveries").fetchone()[0]
@@ -129,9 +131,9 @@ async def test_an_event_is_written_down_only_once_it_is_acknowledged(slack: Slac
 
 
 async def test_what_is_done_for_one_delivery_is_noted_once_however_often_it_is_taken_up(
-    storage: Storage,
+    storage: Repositories,
 ) -> None:
-    listening = Listening(Metrics(), storage.deliveries, lambda: NOON)
+    listening = RequestTracker(Metrics(), storage.deliveries, lambda: NOON)
 
     async def next_() -> BoltResponse:
         return BoltResponse(status=200)
@@ -145,7 +147,7 @@ async def test_what_is_done_for_one_delivery_is_noted_once_however_often_it_is_t
 
 
 async def test_what_the_bot_keeps_itself_is_changed_once_too(tmp_path: Path) -> None:
-    async with open_town(tmp_path, http=True) as town:
+    async with bot_harness(tmp_path, http=True) as town:
         mirror = Mirror(town.slack.delivery)
         await town.ask("/bitrise subscribe android", "subscribed")
         await town.ask("/bitrise unsubscribe 1", "ended the subscription")

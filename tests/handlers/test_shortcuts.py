@@ -6,10 +6,10 @@ import pytest
 
 from domain.commands.shared_commands import BuildRef
 from providers.bitrise.build_mentions import mentioned_builds
-from tests.support.bot_harness import Town
+from tests.support.bot_harness import BotHarness
 
 
-async def test_a_build_is_found_by_its_number_in_the_app_that_was_picked(town: Town) -> None:
+async def test_a_build_is_found_by_its_number_in_the_app_that_was_picked(town: BotHarness) -> None:
     build = town.bitrise.start_build(town.bitrise.ios)
     town.bitrise.finish(build, "error")
     await town.people.shortcut("anna", "find_build")
@@ -18,10 +18,10 @@ async def test_a_build_is_found_by_its_number_in_the_app_that_was_picked(town: T
     await town.people.submit("anna", {"app": app, "words": "#1"})
     opened = await town.slack.wait_for_modal("anna", "Sample iOS #1 failed")
     assert len(town.slack.workspace.views["U0ANNA"]) == 2
-    assert "[Rebuild]" in town.slack.modal_words(opened)
+    assert "[Rebuild]" in town.slack.modal_text(opened)
 
 
-async def test_builds_are_found_by_filters_and_open_on_top_of_each_other(town: Town) -> None:
+async def test_builds_are_found_by_filters_and_open_on_top_of_each_other(town: BotHarness) -> None:
     for result in ("success", "error", "error"):
         town.bitrise.finish(town.bitrise.start_build(town.bitrise.android), result)
     await town.people.shortcut("anna", "find_build")
@@ -29,11 +29,11 @@ async def test_builds_are_found_by_filters_and_open_on_top_of_each_other(town: T
     app = (await town.people.options("anna", "pick_app", "andr"))[0]
     await town.people.submit("anna", {"app": app, "words": "status:failed"})
     opened = await town.slack.wait_for_modal("anna", "failed builds, newest first")
-    assert "#1" not in town.slack.modal_words(opened)
-    await town.people.use("anna", "Details")
+    assert "#1" not in town.slack.modal_text(opened)
+    await town.people.set_value("anna", "Details")
     await town.slack.wait_for_modal("anna", "[Artifacts]")
     # The log takes the place of the third: no more than three can lie on top of each other.
-    await town.people.use("anna", "Log")
+    await town.people.set_value("anna", "Log")
     await town.slack.wait_for_modal("anna", "Log of")
     assert len(town.slack.workspace.views["U0ANNA"]) == 3
 
@@ -47,7 +47,7 @@ async def test_builds_are_found_by_filters_and_open_on_top_of_each_other(town: T
     ],
 )
 async def test_what_can_not_be_looked_for_is_said_at_its_field(
-    town: Town, words: str, field: str, problem: str
+    town: BotHarness, words: str, field: str, problem: str
 ) -> None:
     await town.people.shortcut("anna", "find_build")
     await town.slack.wait_for_modal("anna", "Find a build")
@@ -57,7 +57,7 @@ async def test_what_can_not_be_looked_for_is_said_at_its_field(
     assert opened.filled["words"] == words
 
 
-async def test_a_slow_answer_shows_that_it_is_under_way(town: Town) -> None:
+async def test_a_slow_answer_shows_that_it_is_under_way(town: BotHarness) -> None:
     town.bitrise.finish(town.bitrise.start_build(town.bitrise.android), "error")
     post = town.people.say(
         "ben", "builds", f"see https://app.bitrise.io/build/{town.bitrise.farm.builds[0].slug}"
@@ -68,7 +68,7 @@ async def test_a_slow_answer_shows_that_it_is_under_way(town: Town) -> None:
     await town.slack.wait_for_modal("anna", "Sample Android #1 failed")
 
 
-async def test_a_message_is_asked_about_by_its_number_or_link(town: Town) -> None:
+async def test_a_message_is_asked_about_by_its_number_or_link(town: BotHarness) -> None:
     build = town.bitrise.start_build(town.bitrise.android)
     town.bitrise.run(build)
     await town.ask("/bitrise use android", "is this channel's app")
@@ -83,28 +83,28 @@ async def test_a_message_is_asked_about_by_its_number_or_link(town: Town) -> Non
     await town.slack.wait_for_modal("anna", "no link to a Bitrise build")
 
 
-async def test_an_abort_from_a_modal_is_told_in_its_channel_and_shown_in_the_modal(town: Town) -> None:
+async def test_an_abort_from_a_modal_is_told_in_its_channel_and_shown_in_the_modal(town: BotHarness) -> None:
     build = town.bitrise.start_build(town.bitrise.android)
     town.bitrise.run(build)
     await town.ask("/bitrise use android", "is this channel's app")
     await town.people.shortcut("anna", "about_build", town.people.say("ben", "builds", "#1"))
     await town.slack.wait_for_modal("anna", "is running")
-    await town.people.use("anna", "Abort")
+    await town.people.set_value("anna", "Abort")
     await town.slack.wait_for_modal("anna", "stops at once")
     await town.people.submit("anna", {"reason": "not needed"})
-    told = await town.told("anna aborted Sample Android #1: not needed")
+    told = await town.wait_for_message("anna aborted Sample Android #1: not needed")
     assert told.only_for is None
     await town.slack.wait_for_modal("anna", "was aborted")
 
 
-async def test_a_global_shortcut_starts_a_build_and_tells_the_person_alone(town: Town) -> None:
+async def test_a_global_shortcut_starts_a_build_and_tells_the_person_alone(town: BotHarness) -> None:
     await town.people.shortcut("anna", "start_build")
     await town.slack.wait_for_modal("anna", "Workflow or pipeline")
     app = (await town.people.options("anna", "pick_app", "andr"))[0]
-    await town.people.use("anna", "pick_app", app)
+    await town.people.set_value("anna", "pick_app", app)
     await town.slack.wait_for_modal("anna", "Sample Android")
     await town.people.submit("anna", {"tag": "v1"})
-    await town.told("anna started Sample Android #1", channel="D0ANNA")
+    await town.wait_for_message("anna started Sample Android #1", channel="D0ANNA")
 
 
 LINK = "https://app.bitrise.io/build/aaaabbbbccccdddd"

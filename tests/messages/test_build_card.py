@@ -7,14 +7,14 @@ from datetime import timedelta
 import pytest
 
 from domain.abort_reason import read_abort
-from domain.build import State
+from domain.build import BuildState
 from domain.duration_estimate import usual_time
 from messages import build_card, build_text
-from messages.kit.button_values import BuildButton, NotAButton
+from messages.kit.button_values import BuildButton, InvalidButtonValue
 from messages.kit.mrkdwn import clock_time, when
 from providers.bitrise.builds import abort_form
 from providers.bitrise.builds.abort_form import SUGGESTIONS
-from tests.support.factories import ANDROID, NOON, a_build
+from tests.support.factories import ANDROID, NOON, make_build
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_who_aborted_and_why_is_read_out_of_bitrises_sentence(
 
 
 def test_a_build_that_nobody_aborted_says_nothing_of_it() -> None:
-    assert build_text.abort(a_build(1, State.FAILED)) is None
+    assert build_text.abort(make_build(1, BuildState.FAILED)) is None
 
 
 @pytest.mark.parametrize(
@@ -57,22 +57,22 @@ def test_who_started_a_build(told: str | None, words: str | None) -> None:
     assert build_text.starter(told) == words
 
 
-@pytest.mark.parametrize("state", list(State))
-def test_a_result_is_told_in_words_beside_its_symbol(state: State) -> None:
-    build = a_build(1, state)
+@pytest.mark.parametrize("state", list(BuildState))
+def test_a_result_is_told_in_words_beside_its_symbol(state: BuildState) -> None:
+    build = make_build(1, state)
     message = build_card.build_card(build, ANDROID, now=NOON)
     assert build_text.result(build) in message.text
     assert build_text.result(build) in message.blocks[0]["text"]["text"]
 
 
 def test_a_running_build_says_how_long_it_has_been_where_it_is() -> None:
-    build = a_build(0, State.RUNNING)
+    build = make_build(0, BuildState.RUNNING)
     message = build_card.build_card(build, ANDROID, now=NOON + timedelta(minutes=5))
     assert "building for 3 min" in message.blocks[0]["text"]["text"]
 
 
 def test_progress_is_measured_by_what_is_usual_in_words_and_as_a_bar() -> None:
-    build, usual = a_build(0, State.RUNNING), timedelta(minutes=7, seconds=10)
+    build, usual = make_build(0, BuildState.RUNNING), timedelta(minutes=7, seconds=10)
     message = build_card.build_card(build, ANDROID, now=NOON + timedelta(minutes=4, seconds=30), usual=usual)
     shown = message.blocks[0]["text"]["text"]
     assert f"*is running* since {when(NOON + timedelta(minutes=1))}\n" in shown
@@ -84,28 +84,30 @@ def test_progress_is_measured_by_what_is_usual_in_words_and_as_a_bar() -> None:
 
 def test_a_build_that_takes_much_longer_than_usual_says_so() -> None:
     late = NOON + timedelta(minutes=31)
-    message = build_card.build_card(a_build(0, State.RUNNING), ANDROID, now=late, usual=timedelta(minutes=10))
+    message = build_card.build_card(
+        make_build(0, BuildState.RUNNING), ANDROID, now=late, usual=timedelta(minutes=10)
+    )
     assert "running for 30 min, longer than the usual 10 min" in message.text
 
 
 def test_what_is_usual_is_the_median_of_successes_and_two_are_needed() -> None:
-    quick = a_build(1, finished_at=NOON + timedelta(minutes=4))
-    assert usual_time([quick, a_build(2, State.FAILED), a_build(3, State.ABORTED)]) is None
-    assert usual_time([quick, a_build(2), a_build(3)]) == timedelta(minutes=5)
+    quick = make_build(1, finished_at=NOON + timedelta(minutes=4))
+    assert usual_time([quick, make_build(2, BuildState.FAILED), make_build(3, BuildState.ABORTED)]) is None
+    assert usual_time([quick, make_build(2), make_build(3)]) == timedelta(minutes=5)
 
 
 def test_the_number_can_be_copied() -> None:
-    assert "`#7`" in str(build_card.build_card(a_build(7), ANDROID, now=NOON).blocks)
+    assert "`#7`" in str(build_card.build_card(make_build(7), ANDROID, now=NOON).blocks)
 
 
 def test_an_ended_build_in_an_unknown_state_offers_no_abort() -> None:
-    build = a_build(1, State.UNKNOWN, finished_at=NOON)
+    build = make_build(1, BuildState.UNKNOWN, finished_at=NOON)
     assert "build_abort" not in str(build_card.build_card(build, ANDROID, now=NOON).blocks)
     assert "ended in a way that I don't know" in build_card.build_card(build, ANDROID, now=NOON).text
 
 
 def test_the_text_alone_says_everything_that_matters() -> None:
-    build = a_build(19, State.FAILED, commit_message="Fix login\n\nmore", pull_request=3)
+    build = make_build(19, BuildState.FAILED, commit_message="Fix login\n\nmore", pull_request=3)
     text = build_card.build_card(build, ANDROID, now=NOON).text
     assert text == (
         "sample-apps-android-sdk22 #19 failed on main (primary). Fix login"
@@ -114,7 +116,7 @@ def test_the_text_alone_says_everything_that_matters() -> None:
 
 
 def test_a_button_carries_its_build_and_distrusts_what_comes_back() -> None:
-    button = BuildButton.of(a_build(3), ANDROID)
+    button = BuildButton.of(make_build(3), ANDROID)
     assert BuildButton.decode(button.encode()) == button
     for value in (
         "",
@@ -124,7 +126,7 @@ def test_a_button_carries_its_build_and_distrusts_what_comes_back() -> None:
         '{"app": "a/b", "build": "x"}',
         "x" * 5000,
     ):
-        with pytest.raises(NotAButton):
+        with pytest.raises(InvalidButtonValue):
             BuildButton.decode(value)
 
 

@@ -10,21 +10,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.build import App, Build, Kind, State
-from domain.failure_streak import Mark, Position, Standing
+from domain.build import App, Build, BuildState, RunKind
+from domain.failure_streak import BuildSummary, StreakPosition, StreakState
 from domain.message import Message
-from domain.notifications.deploy_link import Tie, offered
+from domain.notifications.deploy_link import DeployLink, links_offered
 from domain.pipeline import Pipeline
 from domain.provider import Provider
 from messages import build_card, notifications, pipeline_card
 from messages.deploy_buttons import OfferButton, read_offer
 from messages.kit import action_ids
-from messages.kit.button_values import NotAButton
-from messages.kit.message_state import CardNote
-from messages.notifications import Telling
+from messages.kit.button_values import InvalidButtonValue
+from messages.kit.message_state import CardState
+from messages.notifications import NotificationContent
 from tests.providers.buildio.renderer_cases import TIES
-from tests.support.factories import ANDROID, IOS, NOON, a_build
-from tests.support.untrusted_text import MAYBE, TEXT, assert_message
+from tests.support.factories import ANDROID, IOS, NOON, make_build
+from tests.support.untrusted_text import OPTIONAL_UNTRUSTED_TEXT, UNTRUSTED_TEXT, assert_message
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 BRANCHES = ("main", "release/1", "release/2", "mains", "Main", None)
@@ -34,10 +34,10 @@ SHOPS = tuple(
 )
 
 builds = st.builds(
-    lambda state, branch, commit, app, request: a_build(
+    lambda state, branch, commit, app, request: make_build(
         1, state, app=app, branch=branch, commit_hash=commit, pull_request=request
     ),
-    st.sampled_from(State),
+    st.sampled_from(BuildState),
     st.sampled_from(BRANCHES),
     st.sampled_from([COMMIT, COMMIT, "", None]),
     st.sampled_from([ANDROID, IOS]),
@@ -45,7 +45,9 @@ builds = st.builds(
 )
 ties = st.lists(
     st.builds(
-        lambda number, app, bitrise, branches: a_tie(number, app, bitrise=bitrise, branches=branches),
+        lambda number, app, bitrise, branches: make_deploy_link(
+            number, app, bitrise=bitrise, branches=branches
+        ),
         st.integers(1, 10**6),
         st.sampled_from(SHOPS),
         st.sampled_from([ANDROID, IOS]),
@@ -56,14 +58,16 @@ ties = st.lists(
 )
 
 
-def a_tie(number: int, app: App = SHOPS[0], *, bitrise: App = ANDROID, branches: Sequence[str] = ()) -> Tie:
-    return Tie(
+def make_deploy_link(
+    number: int, app: App = SHOPS[0], *, bitrise: App = ANDROID, branches: Sequence[str] = ()
+) -> DeployLink:
+    return DeployLink(
         number=number, app=app, bitrise=bitrise, branches=tuple(branches), set_by="U0ASKER", set_at=NOON
     )
 
 
-def a_success(**more: Any) -> Build:
-    return a_build(19, State.SUCCEEDED, **({"commit_hash": COMMIT} | more))
+def make_successful_build(**more: Any) -> Build:
+    return make_build(19, BuildState.SUCCEEDED, **({"commit_hash": COMMIT} | more))
 
 
 def shown(message: Message) -> list[OfferButton]:
@@ -83,10 +87,14 @@ def shown(message: Message) -> list[OfferButton]:
 
 @given(builds, ties)
 def test_what_is_offered_fits_the_globs_and_whatever_fits_is_offered_once(
-    build: Build, tied: Sequence[Tie]
+    build: Build, tied: Sequence[DeployLink]
 ) -> None:
-    def fits(tie: Tie) -> bool:
-        if tie.bitrise.slug != build.app_slug or build.state is not State.SUCCEEDED or not build.commit_hash:
+    def fits(tie: DeployLink) -> bool:
+        if (
+            tie.bitrise.slug != build.app_slug
+            or build.state is not BuildState.SUCCEEDED
+            or not build.commit_hash
+        ):
             return False
         if build.pull_request is not None:
             return False
@@ -105,16 +113,16 @@ def test_what_is_offered_fits_the_globs_and_whatever_fits_is_offered_once(
 
 
 @given(builds, ties)
-def test_a_tie_says_why_exactly_where_it_does_not_offer(build: Build, tied: Sequence[Tie]) -> None:
+def test_a_tie_says_why_exactly_where_it_does_not_offer(build: Build, tied: Sequence[DeployLink]) -> None:
     for tie in tied:
-        assert (tie.misfit(build) is None) is (offered([tie], build) == (tie,))
+        assert (tie.misfit(build) is None) is (links_offered([tie], build) == (tie,))
 
 
-@given(st.lists(TIES, max_size=7), MAYBE, TEXT, MAYBE)
+@given(st.lists(TIES, max_size=7), OPTIONAL_UNTRUSTED_TEXT, UNTRUSTED_TEXT, OPTIONAL_UNTRUSTED_TEXT)
 def test_an_offer_of_anything_is_shown_as_it_is(
-    tied: Sequence[Tie], branch: str | None, title: str, commit: str | None
+    tied: Sequence[DeployLink], branch: str | None, title: str, commit: str | None
 ) -> None:
-    build = a_success(branch=branch, commit_hash=commit)
+    build = make_successful_build(branch=branch, commit_hash=commit)
     here = [tie.model_copy(update={"bitrise": ANDROID, "branches": ()}) for tie in tied]
     app = ANDROID.model_copy(update={"title": title})
     assert_message(build_card.build_card(build, app, now=NOON, ties=here))
@@ -122,8 +130,8 @@ def test_an_offer_of_anything_is_shown_as_it_is(
 
 def test_two_apps_have_buttons_and_more_are_picked_from_a_list() -> None:
     for number in (1, 2, 3, 5):
-        tied = [a_tie(at + 1, app) for at, app in enumerate(SHOPS[:number])]
-        card = build_card.build_card(a_success(), ANDROID, now=NOON, ties=tied)
+        tied = [make_deploy_link(at + 1, app) for at, app in enumerate(SHOPS[:number])]
+        card = build_card.build_card(make_successful_build(), ANDROID, now=NOON, ties=tied)
         [offer] = [
             block["elements"]
             for block in card.blocks
@@ -135,7 +143,7 @@ def test_two_apps_have_buttons_and_more_are_picked_from_a_list() -> None:
 
 
 def test_a_button_says_where_and_carries_names_alone() -> None:
-    card = build_card.build_card(a_success(), ANDROID, now=NOON, ties=[a_tie(4)])
+    card = build_card.build_card(make_successful_build(), ANDROID, now=NOON, ties=[make_deploy_link(4)])
     [button] = card.blocks[-1]["elements"]
     assert button["text"]["text"] == "Deploy to shop 0 on Build.io"
     assert "01234567" in button["confirm"]["text"]["text"]
@@ -144,26 +152,28 @@ def test_a_button_says_where_and_carries_names_alone() -> None:
 
 
 def test_a_deployment_of_build_io_is_not_offered_anew() -> None:
-    deployed = a_success(provider=Provider.BUILDIO, kind=Kind.DEPLOYMENT)
-    assert shown(build_card.build_card(deployed, SHOPS[0], now=NOON, ties=[a_tie(1)])) == []
+    deployed = make_successful_build(provider=Provider.BUILDIO, kind=RunKind.DEPLOYMENT)
+    assert shown(build_card.build_card(deployed, SHOPS[0], now=NOON, ties=[make_deploy_link(1)])) == []
 
 
 def test_a_series_that_is_mended_offers_its_last_build() -> None:
-    red = Mark(slug="b", number=1, url="https://app.bitrise.io/build/b", at=NOON)
-    standing = Standing(position=Position.FIXED, red=red, failures=1)
-    telling = Telling(a_success(), ANDROID, standing=standing, ties=[a_tie(4)])
-    mended = notifications.series_card([telling], CardNote(), now=NOON)
+    red = BuildSummary(slug="b", number=1, url="https://app.bitrise.io/build/b", at=NOON)
+    standing = StreakState(position=StreakPosition.FIXED, red=red, failures=1)
+    telling = NotificationContent(
+        make_successful_build(), ANDROID, standing=standing, ties=[make_deploy_link(4)]
+    )
+    mended = notifications.series_card([telling], CardState(), now=NOON)
     assert [one.tie for one in shown(mended)] == [4]
 
 
-@pytest.mark.parametrize("state", [State.SUCCEEDED, State.FAILED, State.RUNNING])
-def test_a_pipeline_offers_what_it_built_once_all_of_it_succeeded(state: State) -> None:
+@pytest.mark.parametrize("state", [BuildState.SUCCEEDED, BuildState.FAILED, BuildState.RUNNING])
+def test_a_pipeline_offers_what_it_built_once_all_of_it_succeeded(state: BuildState) -> None:
     one = Pipeline(app_slug=ANDROID.slug, id="p1", name="all", state=state, url="https://app.bitrise.io/p/1")
-    failed = Telling(a_build(20, State.FAILED), ANDROID, ties=[a_tie(4)])
-    tellings = [Telling(a_success(), ANDROID, ties=[a_tie(4)]), failed]
+    failed = NotificationContent(make_build(20, BuildState.FAILED), ANDROID, ties=[make_deploy_link(4)])
+    tellings = [NotificationContent(make_successful_build(), ANDROID, ties=[make_deploy_link(4)]), failed]
     told = pipeline_card.told_pipeline(one, tellings, now=NOON)
     assert_message(told)
-    assert [one.tie for one in shown(told)] == ([4] if state is State.SUCCEEDED else [])
+    assert [one.tie for one in shown(told)] == ([4] if state is BuildState.SUCCEEDED else [])
 
 
 @pytest.mark.parametrize(
@@ -183,5 +193,5 @@ def test_a_pipeline_offers_what_it_built_once_all_of_it_succeeded(state: State) 
     ],
 )
 def test_what_nobody_offered_is_no_button(value: str, block: str) -> None:
-    with pytest.raises(NotAButton):
+    with pytest.raises(InvalidButtonValue):
         read_offer(value, block)

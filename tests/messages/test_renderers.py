@@ -18,15 +18,23 @@ from hypothesis import strategies as st
 import messages
 import providers
 from domain import message
-from domain.access_policy import Allow, Permission, Protect, Question, Verdict, Who, judge
-from domain.audit_log import Entry, Event, Personal, link
+from domain.access_policy import (
+    AccessRequest,
+    AllowRule,
+    ApprovalRule,
+    Permission,
+    Principals,
+    Verdict,
+    judge,
+)
+from domain.audit_log import AuditEntry, Event, PersonalFields, link
 from domain.build import App
 from domain.commands.command_line import GRAMMARS
 from domain.commands.shared_commands import ListBuilds, TriggerBuild
 from domain.log.build_diff import compare_builds
-from domain.log.log_parser import Hit, LogReading, Step, StepResult
+from domain.log.log_parser import ParsedLog, SearchHit, Step, StepResult
 from domain.message import Message
-from domain.notifications.rule import Happening, Terms
+from domain.notifications.rule import BuildEvent, NotificationRule
 from domain.provider import Provider
 from messages import (
     access_rules,
@@ -46,28 +54,28 @@ from messages import (
     subscriptions,
 )
 from messages.access_rules import FilledRule, ShownRule
-from messages.accounts import Linked
+from messages.accounts import ConnectedAccount
 from messages.home import HomeContent, PlacedSubscription
 from messages.kit import views
 from messages.kit.button_values import ArtifactButton, BuildButton, LogButton, ProposalButton
-from messages.kit.message_state import CardNote, RunNote
+from messages.kit.message_state import CardState, RunNote
 from messages.kit.mrkdwn import whole
-from messages.kit.view_metadata import Origin
+from messages.kit.view_metadata import ViewMetadata
 from messages.notification_reasons import Reason
 from messages.pending_actions import details_of_proposal
-from messages.profile_form import Wishes
-from messages.subscription_form import Filled, SubscriptionOrigin, TooLongForAModal
-from messages.subscriptions import Blind, SubscriptionRow
+from messages.profile_form import ProfileForm
+from messages.subscription_form import FilterTooLong, SubscriptionForm, SubscriptionOrigin
+from messages.subscriptions import ProviderUnavailable, SubscriptionRow
 from providers.bitrise.api.models import ArtifactLinks
-from providers.bitrise.api.requests import AbortOrder, Started
+from providers.bitrise.api.requests import AbortRequest, TriggeredBuild
 from providers.bitrise.artifacts import messages as artifact_messages
 from providers.bitrise.build_requests import messages as build_request_messages
 from providers.bitrise.builds import abort_form, action_messages, diff_messages, find_form, trigger_form
-from providers.bitrise.builds.find_form import Sought
+from providers.bitrise.builds.find_form import BuildSearch
 from providers.bitrise.builds.trigger_form import StartForm, StartOrigin
 from providers.bitrise.command_grammar import BITRISE
 from providers.bitrise.config import messages as config_messages
-from providers.bitrise.config.bitrise_yml import YmlVerdict
+from providers.bitrise.config.bitrise_yml import YmlValidation
 from providers.bitrise.logs import messages as log_messages
 from providers.bitrise.logs.messages import LogView
 from providers.buildio.command_grammar import BUILDIO
@@ -88,8 +96,8 @@ from tests.providers.buildio import renderer_cases
 from tests.support.examples import examples
 from tests.support.factories import NOON
 from tests.support.untrusted_text import (
-    MAYBE,
-    TEXT,
+    OPTIONAL_UNTRUSTED_TEXT,
+    UNTRUSTED_TEXT,
     assert_message,
     assert_mrkdwn,
     assert_options,
@@ -123,19 +131,19 @@ PROVIDER = st.sampled_from([Provider.BITRISE, Provider.BUILDIO])
 NOW = st.just(NOON)
 BOOL = st.booleans()
 COUNT = st.integers(0, 10**6)
-ADDRESS = MAYBE | st.just("https://app.bitrise.io/x?a=1&b=2")
+ADDRESS = OPTIONAL_UNTRUSTED_TEXT | st.just("https://app.bitrise.io/x?a=1&b=2")
 PEOPLE = st.just("C1")
-TERMS = st.builds(Terms, filter=FILTERS)
+TERMS = st.builds(NotificationRule, filter=FILTERS)
 PAIRS = st.lists(st.tuples(BUILDS, APPS), max_size=4)
-SEVERAL = st.lists(TEXT, max_size=4)
+SEVERAL = st.lists(UNTRUSTED_TEXT, max_size=4)
 STEPS = st.lists(
     st.builds(
         Step,
         number=st.integers(1, 300),
-        title=TEXT,
+        title=UNTRUSTED_TEXT,
         result=st.sampled_from(StepResult),
         took=USUAL,
-        error=MAYBE,
+        error=OPTIONAL_UNTRUSTED_TEXT,
     ),
     max_size=4,
 )
@@ -144,13 +152,20 @@ LOG_BUTTONS = st.builds(LogButton, app=SLUG, build=SLUG)
 LINKS = st.builds(
     ArtifactLinks,
     slug=SLUG,
-    title=TEXT,
+    title=UNTRUSTED_TEXT,
     size=NUMBER,
     public_page=BOOL,
     download_url=ADDRESS,
     install_page_url=ADDRESS,
 )
-ONE_STARTED = st.builds(Started, number=NUMBER, url=ADDRESS, workflow=MAYBE, ok=BOOL, words=MAYBE)
+ONE_STARTED = st.builds(
+    TriggeredBuild,
+    number=NUMBER,
+    url=ADDRESS,
+    workflow=OPTIONAL_UNTRUSTED_TEXT,
+    ok=BOOL,
+    words=OPTIONAL_UNTRUSTED_TEXT,
+)
 STARTED = st.lists(ONE_STARTED, min_size=1, max_size=3)
 NOTES = st.builds(
     action_messages.start_note, APPS, ONE_STARTED, by=BY, like=st.none() | st.tuples(BUILDS, APPS)
@@ -175,29 +190,32 @@ ROWS = st.lists(
         app=APPS,
         terms=TERMS,
         created_by=BY,
-        stopped=st.none() | TEXT,
+        stopped=st.none() | UNTRUSTED_TEXT,
     ),
     max_size=3,
 )
-BLIND = st.lists(st.builds(Blind, PROVIDER, TIME, TEXT), max_size=2)
-SAID = st.builds(notices.problem, TEXT)
-LINKED = st.none() | st.builds(Linked, name=TEXT, works=BOOL)
-WISHES = st.builds(Wishes, name=MAYBE, mention=BOOL, ends=BOOL)
+BLIND = st.lists(st.builds(ProviderUnavailable, PROVIDER, TIME, UNTRUSTED_TEXT), max_size=2)
+SAID = st.builds(notices.problem, UNTRUSTED_TEXT)
+LINKED = st.none() | st.builds(ConnectedAccount, name=UNTRUSTED_TEXT, works=BOOL)
+WISHES = st.builds(ProfileForm, name=OPTIONAL_UNTRUSTED_TEXT, mention=BOOL, ends=BOOL)
 FORMS = st.builds(
     StartForm.of,
     st.builds(
         TriggerBuild,
-        branch=MAYBE,
-        tag=MAYBE,
-        commit=MAYBE,
-        workflow=MAYBE,
-        message=MAYBE,
-        environments=st.lists(st.tuples(TEXT, TEXT), max_size=2).map(tuple),
+        branch=OPTIONAL_UNTRUSTED_TEXT,
+        tag=OPTIONAL_UNTRUSTED_TEXT,
+        commit=OPTIONAL_UNTRUSTED_TEXT,
+        workflow=OPTIONAL_UNTRUSTED_TEXT,
+        message=OPTIONAL_UNTRUSTED_TEXT,
+        environments=st.lists(st.tuples(UNTRUSTED_TEXT, UNTRUSTED_TEXT), max_size=2).map(tuple),
     ),
 )
-VERDICTS = st.none() | st.builds(YmlVerdict, errors=SEVERAL.map(tuple), warnings=SEVERAL.map(tuple))
-HITS = st.lists(st.builds(Hit, line=st.integers(1, 99), step=MAYBE, text=TEXT), max_size=3).map(tuple)
-READINGS = st.builds(LogReading, hits=HITS, hit_count=COUNT, lines=COUNT, size=COUNT)
+VERDICTS = st.none() | st.builds(YmlValidation, errors=SEVERAL.map(tuple), warnings=SEVERAL.map(tuple))
+HITS = st.lists(
+    st.builds(SearchHit, line=st.integers(1, 99), step=OPTIONAL_UNTRUSTED_TEXT, text=UNTRUSTED_TEXT),
+    max_size=3,
+).map(tuple)
+READINGS = st.builds(ParsedLog, hits=HITS, hit_count=COUNT, lines=COUNT, size=COUNT)
 HOMES = st.builds(
     HomeContent,
     wishes=WISHES,
@@ -215,13 +233,13 @@ HOMES = st.builds(
     providers=st.lists(PROVIDER, min_size=1, max_size=2, unique=True),
     elsewhere=st.lists(st.tuples(PROVIDER, LINKED), max_size=1),
 )
-GLOBS = st.lists(TEXT.map(whole).filter(lambda text: 0 < len(text) <= 200), max_size=3).map(tuple)
+GLOBS = st.lists(UNTRUSTED_TEXT.map(whole).filter(lambda text: 0 < len(text) <= 200), max_size=3).map(tuple)
 RULES = st.builds(
     ShownRule,
-    rule=st.builds(Allow, apps=GLOBS, channels=st.just(("C123",)), providers=st.just((Provider.BUILDIO,)))
-    | st.builds(Protect, apps=GLOBS, branches=GLOBS, workflows=GLOBS, stages=GLOBS),
-    who=TEXT,
-    app=MAYBE,
+    rule=st.builds(AllowRule, apps=GLOBS, channels=st.just(("C123",)), providers=st.just((Provider.BUILDIO,)))
+    | st.builds(ApprovalRule, apps=GLOBS, branches=GLOBS, workflows=GLOBS, stages=GLOBS),
+    who=UNTRUSTED_TEXT,
+    app=OPTIONAL_UNTRUSTED_TEXT,
     number=st.none() | COUNT,
 )
 LINKS_OF_THE_LOG = st.lists(
@@ -229,37 +247,41 @@ LINKS_OF_THE_LOG = st.lists(
         lambda seq, entry: link(entry, seq=seq, at=NOON, previous="", salt="s"),
         COUNT,
         st.builds(
-            Entry,
+            AuditEntry,
             event=st.sampled_from(Event),
-            act=TEXT.map(whole),
+            act=UNTRUSTED_TEXT.map(whole),
             personal=st.builds(
-                Personal, person=BY, agreed_by=st.none() | BY, reason=st.none() | TEXT.map(whole)
+                PersonalFields,
+                person=BY,
+                agreed_by=st.none() | BY,
+                reason=st.none() | UNTRUSTED_TEXT.map(whole),
             ),
             channel=PEOPLE,
-            about=st.dictionaries(st.sampled_from(["label", "branch", "name"]), TEXT.map(whole)),
-            answer=TEXT.map(whole),
+            about=st.dictionaries(st.sampled_from(["label", "branch", "name"]), UNTRUSTED_TEXT.map(whole)),
+            answer=UNTRUSTED_TEXT.map(whole),
         ),
     ),
     max_size=3,
 )
 SOME = st.builds(
-    Who, people=st.sampled_from([("U0ANNA",), ("U0BEN", "U0ANNA"), ()]), groups=st.just(("S0TEAM",))
+    Principals, people=st.sampled_from([("U0ANNA",), ("U0BEN", "U0ANNA"), ()]), groups=st.just(("S0TEAM",))
 )
 VERDICTS_ON_ACTS = st.dictionaries(
     st.sampled_from(Permission),
     st.lists(
-        st.builds(Allow, who=SOME, apps=GLOBS) | st.builds(Protect, who=SOME, apps=GLOBS, branches=GLOBS),
+        st.builds(AllowRule, who=SOME, apps=GLOBS)
+        | st.builds(ApprovalRule, who=SOME, apps=GLOBS, branches=GLOBS),
         max_size=8,
     ),
     min_size=1,
     max_size=9,
-).map(lambda rules: {one: judge(said, said, Question(permission=one)) for one, said in rules.items()})
+).map(lambda rules: {one: judge(said, said, AccessRequest(permission=one)) for one, said in rules.items()})
 RULE_FORMS = st.builds(
     FilledRule,
     kind=st.sampled_from(["allow", "protect"]),
     acts=st.just(("abort",)),
     app=st.none() | SLUG,
-    app_title=MAYBE,
+    app_title=OPTIONAL_UNTRUSTED_TEXT,
     channel=st.none() | PEOPLE,
     people=st.just(("U0ASKER",)),
     groups=GLOBS.map(lambda globs: tuple(one for one in globs if views.pickable(one))),
@@ -269,15 +291,19 @@ RULE_FORMS = st.builds(
     providers=st.just(("buildio",)),
     minutes=st.just("60"),
 )
-REASONS = st.lists(st.builds(Reason, number=COUNT, app=APPS, terms=TERMS, told=BOOL, said=TEXT), max_size=3)
-ORIGIN = st.just(Origin(channel="C1"))
+REASONS = st.lists(
+    st.builds(Reason, number=COUNT, app=APPS, terms=TERMS, told=BOOL, said=UNTRUSTED_TEXT), max_size=3
+)
+ORIGIN = st.just(ViewMetadata(channel="C1"))
 SIGN_IN = st.none() | st.just("https://bell.example.com/buildio/connect?state=abc")
 
 
-def _of_terms(app: App | None, terms: Terms, problem: str | None) -> dict[str, Any] | None:
-    with suppress(TooLongForAModal):
+def _of_terms(app: App | None, terms: NotificationRule, problem: str | None) -> dict[str, Any] | None:
+    with suppress(FilterTooLong):
         origin = SubscriptionOrigin(channel="C1", number=1)
-        return subscription_form.subscription_modal(app, Filled.of(terms), origin=origin, problem=problem)
+        return subscription_form.subscription_modal(
+            app, SubscriptionForm.of(terms), origin=origin, problem=problem
+        )
     return None
 
 
@@ -303,20 +329,20 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         abort_form.abort_modal,
         BUTTONS,
         private_metadata=st.just("{}"),
-        order=st.none() | st.builds(AbortOrder, reason=MAYBE),
-        problem=MAYBE,
+        order=st.none() | st.builds(AbortRequest, reason=OPTIONAL_UNTRUSTED_TEXT),
+        problem=OPTIONAL_UNTRUSTED_TEXT,
     ),
     "aborted": st.builds(
         action_messages.aborted,
         BUILDS,
         APPS,
         by=BY,
-        order=st.builds(AbortOrder, reason=MAYBE, with_success=BOOL),
+        order=st.builds(AbortRequest, reason=OPTIONAL_UNTRUSTED_TEXT, with_success=BOOL),
     ),
     "aborting": st.builds(abort_form.aborting, BUTTONS),
-    "any_app_options": st.builds(apps.any_app_options, TEXT | st.just(""), st.lists(APPS, max_size=4)).map(
-        lambda made: made.get("option_groups") or made["options"]
-    ),
+    "any_app_options": st.builds(
+        apps.any_app_options, UNTRUSTED_TEXT | st.just(""), st.lists(APPS, max_size=4)
+    ).map(lambda made: made.get("option_groups") or made["options"]),
     "app_list": st.builds(
         apps.app_list,
         st.lists(APPS, max_size=4),
@@ -324,7 +350,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         page=st.integers(1, 9),
         size=st.just(20),
     ),
-    "app_options": st.builds(apps.app_options, TEXT | st.just(""), st.lists(APPS, max_size=4)),
+    "app_options": st.builds(apps.app_options, UNTRUSTED_TEXT | st.just(""), st.lists(APPS, max_size=4)),
     "artifact_link": st.builds(
         artifact_messages.artifact_link,
         LINKS,
@@ -335,7 +361,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "artifacts": st.builds(
         artifact_messages.artifacts, BUILDS, APPS, LINES.map(lambda lines: lines[:5]), total=COUNT
     ),
-    "audit": st.builds(audit_log.audit, LINKS_OF_THE_LOG, where=TEXT),
+    "audit": st.builds(audit_log.audit, LINKS_OF_THE_LOG, where=UNTRUSTED_TEXT),
     "with_connect_button": st.builds(
         notices.with_connect_button,
         st.just(notices.problem("Nothing is here.")),
@@ -362,18 +388,20 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         st.builds(
             LogView,
             steps=STEPS,
-            end=TEXT,
-            of=MAYBE,
+            end=UNTRUSTED_TEXT,
+            of=OPTIONAL_UNTRUSTED_TEXT,
             complete=BOOL,
             still_growing=BOOL,
             whole_url=ADDRESS,
             size=COUNT,
-            ai_summary=MAYBE,
+            ai_summary=OPTIONAL_UNTRUSTED_TEXT,
         ),
     ),
-    "buildable_options": st.builds(trigger_form.buildable_options, TEXT | st.just(""), SEVERAL, SEVERAL),
+    "buildable_options": st.builds(
+        trigger_form.buildable_options, UNTRUSTED_TEXT | st.just(""), SEVERAL, SEVERAL
+    ),
     "changed": st.builds(subscriptions.changed, st.none() | APPS, TERMS, TERMS, by=BY),
-    "choose_app_modal": st.builds(find_form.choose_app_modal, origin=ORIGIN, problem=MAYBE),
+    "choose_app_modal": st.builds(find_form.choose_app_modal, origin=ORIGIN, problem=OPTIONAL_UNTRUSTED_TEXT),
     "compared": st.builds(
         lambda app, build, success, now, then: diff_messages.compared(
             app, compare_builds(app, build, success, steps=now, success_steps=then)
@@ -386,21 +414,26 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     ),
     "connect_button": st.builds(accounts.connect_button, st.just("Link your account first."), PROVIDER),
     "connect_modal": st.builds(
-        accounts.connect_modal, PROVIDER, origin=ORIGIN, before=LINKED, problem=MAYBE, sign_in=SIGN_IN
+        accounts.connect_modal,
+        PROVIDER,
+        origin=ORIGIN,
+        before=LINKED,
+        problem=OPTIONAL_UNTRUSTED_TEXT,
+        sign_in=SIGN_IN,
     ),
     # It is a sentence, as errors are: whoever shows it escapes it.
-    "connected": st.builds(accounts.connected, TEXT, PROVIDER).map(
+    "connected": st.builds(accounts.connected, UNTRUSTED_TEXT, PROVIDER).map(
         lambda said: notices.notice("Linked", said)
     ),
-    "disconnected": st.builds(accounts.disconnected, MAYBE, PROVIDER),
+    "disconnected": st.builds(accounts.disconnected, OPTIONAL_UNTRUSTED_TEXT, PROVIDER),
     "find_modal": st.builds(
         find_form.find_modal,
-        st.builds(Sought, app=st.none() | SLUG, title=MAYBE, words=TEXT),
+        st.builds(BuildSearch, app=st.none() | SLUG, title=OPTIONAL_UNTRUSTED_TEXT, words=UNTRUSTED_TEXT),
         origin=ORIGIN,
-        problem=MAYBE,
+        problem=OPTIONAL_UNTRUSTED_TEXT,
     ),
     "flood": st.builds(notifications.flood, st.lists(TELLINGS, min_size=1, max_size=3), limit=COUNT),
-    "following": st.builds(log_messages.following, BUILDS, APPS, TEXT, until=TIME, ended=BOOL),
+    "following": st.builds(log_messages.following, BUILDS, APPS, UNTRUSTED_TEXT, until=TIME, ended=BOOL),
     "form_button": st.builds(
         notices.form_button, st.just("Ready."), st.just("Open"), st.just("a"), st.just("{}")
     ),
@@ -409,33 +442,39 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         notifications.gathered, st.lists(TELLINGS, min_size=1, max_size=3), title=st.just("They ended")
     ),
     "group_options": st.builds(
-        access_rules.group_options, st.just(""), st.dictionaries(st.just("S1"), TEXT, max_size=1)
+        access_rules.group_options, st.just(""), st.dictionaries(st.just("S1"), UNTRUSTED_TEXT, max_size=1)
     ),
     "help_message": st.builds(
         notices.help_message,
-        st.none() | st.sampled_from([one.name for one in (*BITRISE.catalogue, *BUILDIO.catalogue)]) | TEXT,
+        st.none()
+        | st.sampled_from([one.name for one in (*BITRISE.catalogue, *BUILDIO.catalogue)])
+        | UNTRUSTED_TEXT,
         st.sampled_from(GRAMMARS),
     ),
-    "closed_home": st.builds(home.closed_home, TEXT.filter(str.strip), now=NOW),
+    "closed_home": st.builds(home.closed_home, UNTRUSTED_TEXT.filter(str.strip), now=NOW),
     "home": st.builds(home.home, HOMES, now=NOW),
     "log_hits": st.builds(
-        log_messages.log_hits, BUILDS, APPS, TEXT, READINGS, complete=BOOL, still_growing=BOOL
+        log_messages.log_hits, BUILDS, APPS, UNTRUSTED_TEXT, READINGS, complete=BOOL, still_growing=BOOL
     ),
     "log_shared": st.builds(log_messages.log_shared, BUILDS, APPS, by=BY),
     "looking": st.builds(find_form.looking),
-    "me": st.builds(profile.me, name=MAYBE, email=MAYBE, mention=BOOL, ends=BOOL),
-    "mine": st.builds(profile.mine, PAIRS, name=MAYBE, looked_at=COUNT, now=NOW),
+    "me": st.builds(
+        profile.me, name=OPTIONAL_UNTRUSTED_TEXT, email=OPTIONAL_UNTRUSTED_TEXT, mention=BOOL, ends=BOOL
+    ),
+    "mine": st.builds(profile.mine, PAIRS, name=OPTIONAL_UNTRUSTED_TEXT, looked_at=COUNT, now=NOW),
     "no_log": st.builds(log_messages.no_log, BUILDS, APPS, now=NOW),
     "no_success": st.builds(diff_messages.no_success, BUILDS, APPS),
-    "not_aborted": st.builds(abort_form.not_aborted, TEXT.filter(str.strip)),
-    "not_started": st.builds(trigger_form.not_started, TEXT.filter(str.strip)),
-    "notice": st.builds(notices.notice, st.just("Buildbell"), TEXT.map("It is {}.".format)),
+    "not_aborted": st.builds(abort_form.not_aborted, UNTRUSTED_TEXT.filter(str.strip)),
+    "not_started": st.builds(trigger_form.not_started, UNTRUSTED_TEXT.filter(str.strip)),
+    "notice": st.builds(notices.notice, st.just("Buildbell"), UNTRUSTED_TEXT.map("It is {}.".format)),
     "one_moment": st.builds(notices.one_moment),
-    "options_for": st.builds(subscription_form.options_for, TEXT | st.just(""), SEVERAL),
+    "options_for": st.builds(subscription_form.options_for, UNTRUSTED_TEXT | st.just(""), SEVERAL),
     "outage": st.builds(notifications.outage, st.lists(TELLINGS, min_size=1, max_size=3)),
     "page_changed": st.builds(artifact_messages.page_changed, LINKS, BUILDS, APPS, by=BY),
     "paused": st.builds(subscriptions.paused, st.none() | APPS, TERMS, by=BY),
-    "pipeline_aborted": st.builds(pipeline_card.pipeline_aborted, PIPELINES, APPS, by=BY, reason=MAYBE),
+    "pipeline_aborted": st.builds(
+        pipeline_card.pipeline_aborted, PIPELINES, APPS, by=BY, reason=OPTIONAL_UNTRUSTED_TEXT
+    ),
     "pipeline_card": st.builds(pipeline_card.pipeline_card, PIPELINES, APPS, now=NOW),
     "pipeline_list": st.builds(pipeline_card.pipeline_list, st.lists(PIPELINES, max_size=2), APPS, now=NOW),
     "pipeline_rebuilt": st.builds(
@@ -445,47 +484,61 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "policy": st.builds(
         _of_verdicts,
         VERDICTS_ON_ACTS,
-        TEXT,
+        UNTRUSTED_TEXT,
         app=st.none() | APPS,
         provider=PROVIDER,
         operators=st.lists(RULES, max_size=14),
         admins=st.lists(RULES, max_size=14),
         is_admin=BOOL,
-        you=TEXT.map("You: {}".format),
+        you=UNTRUSTED_TEXT.map("You: {}".format),
     ),
-    "policy_modal": st.builds(access_rules.policy_modal, RULE_FORMS, origin=ORIGIN, problem=MAYBE),
+    "policy_modal": st.builds(
+        access_rules.policy_modal, RULE_FORMS, origin=ORIGIN, problem=OPTIONAL_UNTRUSTED_TEXT
+    ),
     "preview": st.builds(
         notification_reasons.preview,
         APPS,
         TERMS,
         told=st.lists(BUILDS, max_size=3),
-        silent=st.lists(st.tuples(BUILDS, TEXT), max_size=3),
+        silent=st.lists(st.tuples(BUILDS, UNTRUSTED_TEXT), max_size=3),
     ),
-    "problem": st.builds(notices.problem, TEXT.map("I don't know {}. `/bitrise help` lists them.".format)),
+    "problem": st.builds(
+        notices.problem, UNTRUSTED_TEXT.map("I don't know {}. `/bitrise help` lists them.".format)
+    ),
     "proposal": st.builds(
         pending_actions.proposal,
-        TEXT,
+        UNTRUSTED_TEXT,
         by=BY,
         who=SEVERAL,
         until=NOW,
         value=st.just(ProposalButton(id="0" * 32, seal="0" * 32)),
         themselves=BOOL,
-        details=st.lists(st.tuples(TEXT, TEXT), max_size=4)
+        details=st.lists(st.tuples(UNTRUSTED_TEXT, UNTRUSTED_TEXT), max_size=4)
         .map(details_of_proposal)
         .filter(lambda made: made is not None),
     ),
     "proposal_cut_off": st.builds(
-        pending_actions.proposal_cut_off, TEXT, by=BY, at=PROVIDER.map(lambda at: at.label)
+        pending_actions.proposal_cut_off, UNTRUSTED_TEXT, by=BY, at=PROVIDER.map(lambda at: at.label)
     ),
-    "proposal_decided": st.builds(pending_actions.proposal_decided, TEXT, by=BY, decided_by=BY, agreed=BOOL),
+    "proposal_decided": st.builds(
+        pending_actions.proposal_decided, UNTRUSTED_TEXT, by=BY, decided_by=BY, agreed=BOOL
+    ),
     "proposal_declined": st.builds(
-        pending_actions.proposal_declined, TEXT, decided_by=BY, channel=PEOPLE, reason=MAYBE
+        pending_actions.proposal_declined,
+        UNTRUSTED_TEXT,
+        decided_by=BY,
+        channel=PEOPLE,
+        reason=OPTIONAL_UNTRUSTED_TEXT,
     ),
-    "proposal_ran_out": st.builds(pending_actions.proposal_ran_out, TEXT, channel=PEOPLE, reason=MAYBE),
-    "proposal_expired": st.builds(pending_actions.proposal_expired, TEXT, by=BY),
-    "proposal_failed": st.builds(pending_actions.proposal_failed, TEXT, by=BY, decided_by=BY, problem=TEXT),
+    "proposal_ran_out": st.builds(
+        pending_actions.proposal_ran_out, UNTRUSTED_TEXT, channel=PEOPLE, reason=OPTIONAL_UNTRUSTED_TEXT
+    ),
+    "proposal_expired": st.builds(pending_actions.proposal_expired, UNTRUSTED_TEXT, by=BY),
+    "proposal_failed": st.builds(
+        pending_actions.proposal_failed, UNTRUSTED_TEXT, by=BY, decided_by=BY, problem=UNTRUSTED_TEXT
+    ),
     "proposal_unreadable": st.builds(pending_actions.proposal_unreadable, was_agreed=BOOL),
-    "proposed": st.builds(pending_actions.proposed, TEXT, channel=PEOPLE, until=NOW),
+    "proposed": st.builds(pending_actions.proposed, UNTRUSTED_TEXT, channel=PEOPLE, until=NOW),
     "qr_comment": st.builds(artifact_messages.qr_comment, LINKS, BUILDS, APPS),
     "request_card": st.builds(build_request_messages.request_card, REQUESTS, APPS),
     "request_decided": st.builds(
@@ -505,18 +558,20 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     ),
     "rule_added": st.builds(access_rules.rule_added, RULES),
     "rule_removed": st.builds(access_rules.rule_removed, RULES),
-    "search_modal": st.builds(log_messages.search_modal, LOG_BUTTONS, typed=TEXT, problem=MAYBE),
+    "search_modal": st.builds(
+        log_messages.search_modal, LOG_BUTTONS, typed=UNTRUSTED_TEXT, problem=OPTIONAL_UNTRUSTED_TEXT
+    ),
     "sent_to_you": st.builds(notices.sent_to_you, st.just("The log is in our direct messages.")),
     "series_card": st.builds(
         notifications.series_card,
         st.lists(TELLINGS, min_size=1, max_size=3),
-        st.builds(CardNote, claimed_by=st.none() | BY, snoozed_until=TIME),
+        st.builds(CardState, claimed_by=st.none() | BY, snoozed_until=TIME),
         now=NOW,
     ),
     "settings_modal": st.builds(profile_form.settings_modal, WISHES, origin=ORIGIN),
     "shown_in_modal": st.builds(views.shown_in_modal, st.just("Log"), SAID),
     "start_done": st.builds(trigger_form.start_done, APPS),
-    "start_modal": st.builds(_of_form, st.none() | APPS, FORMS, MAYBE),
+    "start_modal": st.builds(_of_form, st.none() | APPS, FORMS, OPTIONAL_UNTRUSTED_TEXT),
     "starting": st.builds(trigger_form.starting, APPS),
     "status": st.builds(
         build_card.status,
@@ -526,24 +581,28 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         now=NOW,
     ),
     "step_line": STEPS.filter(bool).map(lambda steps: log_messages.step_line(steps[0])),
-    "stopped": st.builds(subscriptions.stopped, PEOPLE, TEXT, st.lists(st.tuples(APPS, TERMS), max_size=3)),
+    "stopped": st.builds(
+        subscriptions.stopped, PEOPLE, UNTRUSTED_TEXT, st.lists(st.tuples(APPS, TERMS), max_size=3)
+    ),
     "subscribed": st.builds(subscriptions.subscribed, APPS, TERMS, by=BY),
     "subscribed_already": st.builds(subscriptions.subscribed_already, ROWS.filter(bool).map(itemgetter(0))),
-    "subscription_modal": st.builds(_of_terms, st.none() | APPS, TERMS, MAYBE),
-    "subscription_note": st.builds(subscription_form.subscription_note, TEXT.map("It is {}.".format)),
+    "subscription_modal": st.builds(_of_terms, st.none() | APPS, TERMS, OPTIONAL_UNTRUSTED_TEXT),
+    "subscription_note": st.builds(
+        subscription_form.subscription_note, UNTRUSTED_TEXT.map("It is {}.".format)
+    ),
     "subscriptions": st.builds(subscriptions.subscriptions, ROWS, PROVIDER, blind=BLIND, ties=TIES),
-    "earlier_moment": st.builds(notifications.earlier_moment, TELLINGS, st.sampled_from(Happening)),
+    "earlier_moment": st.builds(notifications.earlier_moment, TELLINGS, st.sampled_from(BuildEvent)),
     "thread_head": st.builds(notifications.thread_head, TELLINGS),
     "told_build": st.builds(notifications.told_build, TELLINGS, now=NOW),
     "told_pipeline": st.builds(
         pipeline_card.told_pipeline, PIPELINES, st.lists(TELLINGS, min_size=1, max_size=2), now=NOW
     ),
-    "token_refused": st.builds(accounts.token_refused, TEXT, PROVIDER),
-    "unseen": st.builds(subscriptions.unseen, ROWS.filter(bool), by=BY, why=TEXT),
+    "token_refused": st.builds(accounts.token_refused, UNTRUSTED_TEXT, PROVIDER),
+    "unseen": st.builds(subscriptions.unseen, ROWS.filter(bool), by=BY, why=UNTRUSTED_TEXT),
     "all_resumed": st.builds(subscriptions.all_resumed, ROWS, by=BY),
     "unsubscribe_question": st.builds(subscriptions.unsubscribe_question, ROWS.filter(bool)),
     "disconnect_question": st.builds(
-        accounts.disconnect_question, TEXT, PROVIDER, st.dictionaries(PEOPLE, COUNT, max_size=3)
+        accounts.disconnect_question, UNTRUSTED_TEXT, PROVIDER, st.dictionaries(PEOPLE, COUNT, max_size=3)
     ),
     "unsubscribed": st.builds(subscriptions.unsubscribed, st.none() | APPS, COUNT, by=BY),
     "using_app": st.builds(apps.using_app, APPS, by=BY),
@@ -552,7 +611,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         BY,
         LINKED,
         PROVIDER,
-        service=MAYBE,
+        service=OPTIONAL_UNTRUSTED_TEXT,
         service_acts=BOOL,
         service_reads=BOOL,
         can_link=BOOL,

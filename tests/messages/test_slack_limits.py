@@ -10,18 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.build import App, Build, Kind, State
-from domain.build_filter import BuildFilter, Patterns
+from domain.build import App, Build, BuildState, RunKind
+from domain.build_filter import BuildFilter, GlobPatterns
 from domain.build_request import BuildRequest
 from domain.commands.command_line import GRAMMARS
-from domain.commands.parser import Grammar
+from domain.commands.parser import CommandParser
 from domain.commands.shared_commands import ListBuilds, TriggerBuild
-from domain.failure_streak import Mark, Position, Standing
+from domain.failure_streak import BuildSummary, StreakPosition, StreakState
 from domain.log.build_diff import compare_builds
 from domain.log.failure import Failure
-from domain.log.log_parser import Hit, LogReading, Step, StepResult
+from domain.log.log_parser import ParsedLog, SearchHit, Step, StepResult
 from domain.message import Message
-from domain.notifications.rule import Happening, Terms
+from domain.notifications.rule import BuildEvent, NotificationRule
 from domain.pipeline import Pipeline, PipelineWorkflow, Stage
 from domain.provider import Provider
 from messages import apps as message_apps
@@ -37,31 +37,37 @@ from messages import (
     subscription_form,
     subscriptions,
 )
-from messages.accounts import Linked
+from messages.accounts import ConnectedAccount
 from messages.home import HomeContent, PlacedSubscription
 from messages.kit.button_values import ArtifactButton, BuildButton, LogButton
-from messages.kit.message_state import CardNote
+from messages.kit.message_state import CardState
 from messages.kit.mrkdwn import block_of_code, cut_markup, escape, lasted, link, plain, size, when
 from messages.notification_reasons import Reason
-from messages.notifications import Telling
-from messages.profile_form import Wishes
-from messages.subscription_form import Filled, SubscriptionOrigin, TooLongForAModal
-from messages.subscriptions import Blind, SubscriptionRow
+from messages.notifications import NotificationContent
+from messages.profile_form import ProfileForm
+from messages.subscription_form import FilterTooLong, SubscriptionForm, SubscriptionOrigin
+from messages.subscriptions import ProviderUnavailable, SubscriptionRow
 from providers.bitrise.api.models import ArtifactLinks
-from providers.bitrise.api.requests import AbortOrder, Started
+from providers.bitrise.api.requests import AbortRequest, TriggeredBuild
 from providers.bitrise.artifacts import messages as artifact_messages
 from providers.bitrise.artifacts.messages import ArtifactLine
 from providers.bitrise.build_requests import messages as build_request_messages
 from providers.bitrise.builds import abort_form, action_messages, diff_messages, find_form, trigger_form
-from providers.bitrise.builds.find_form import Sought
+from providers.bitrise.builds.find_form import BuildSearch
 from providers.bitrise.builds.trigger_form import StartForm, StartOrigin
 from providers.bitrise.config import messages as config_messages
-from providers.bitrise.config.bitrise_yml import YmlVerdict
+from providers.bitrise.config.bitrise_yml import YmlValidation
 from providers.bitrise.logs import messages as log_messages
 from providers.bitrise.logs.messages import LogView
 from tests.support.examples import examples
-from tests.support.factories import ANDROID, NOON, a_build
-from tests.support.untrusted_text import MAYBE, TEXT, assert_message, assert_options, assert_view
+from tests.support.factories import ANDROID, NOON, make_build
+from tests.support.untrusted_text import (
+    OPTIONAL_UNTRUSTED_TEXT,
+    UNTRUSTED_TEXT,
+    assert_message,
+    assert_options,
+    assert_view,
+)
 
 # Each of these examples is some hundred texts.
 large = examples(12)
@@ -76,31 +82,31 @@ APPS = st.builds(
     App,
     provider=st.sampled_from([Provider.BITRISE, Provider.BUILDIO]),
     slug=SLUG,
-    title=TEXT,
-    owner=MAYBE,
-    repo=MAYBE,
+    title=UNTRUSTED_TEXT,
+    owner=OPTIONAL_UNTRUSTED_TEXT,
+    repo=OPTIONAL_UNTRUSTED_TEXT,
 )
 BUILDS = st.builds(
     Build,
     app_slug=SLUG,
     slug=SLUG,
     number=NUMBER,
-    state=st.sampled_from(State),
-    branch=MAYBE,
-    target_branch=MAYBE,
-    tag=MAYBE,
-    workflow=MAYBE,
-    commit_hash=MAYBE,
-    commit_message=MAYBE,
-    commit_url=MAYBE,
+    state=st.sampled_from(BuildState),
+    branch=OPTIONAL_UNTRUSTED_TEXT,
+    target_branch=OPTIONAL_UNTRUSTED_TEXT,
+    tag=OPTIONAL_UNTRUSTED_TEXT,
+    workflow=OPTIONAL_UNTRUSTED_TEXT,
+    commit_hash=OPTIONAL_UNTRUSTED_TEXT,
+    commit_message=OPTIONAL_UNTRUSTED_TEXT,
+    commit_url=OPTIONAL_UNTRUSTED_TEXT,
     pull_request=NUMBER,
-    pull_request_url=MAYBE,
-    triggered_by=MAYBE,
+    pull_request_url=OPTIONAL_UNTRUSTED_TEXT,
+    triggered_by=OPTIONAL_UNTRUSTED_TEXT,
     triggered_at=TIME,
     started_at=TIME,
     prepared_at=TIME,
     finished_at=TIME,
-    abort_reason=MAYBE,
+    abort_reason=OPTIONAL_UNTRUSTED_TEXT,
     url=st.just(""),
 ).map(lambda build: build.model_copy(update={"url": f"https://app.bitrise.io/build/{build.slug}"}))
 # What can be told, of whichever kind.
@@ -109,49 +115,56 @@ RUNS = BUILDS | st.builds(
         update={"provider": Provider.BUILDIO, "kind": kind, "said": said}
     ),
     BUILDS,
-    st.sampled_from(Kind),
-    MAYBE,
+    st.sampled_from(RunKind),
+    OPTIONAL_UNTRUSTED_TEXT,
 )
 PATTERNS = st.builds(
-    Patterns, include=st.lists(TEXT, max_size=3).map(tuple), exclude=st.lists(TEXT, max_size=2).map(tuple)
+    GlobPatterns,
+    include=st.lists(UNTRUSTED_TEXT, max_size=3).map(tuple),
+    exclude=st.lists(UNTRUSTED_TEXT, max_size=2).map(tuple),
 )
 FILTERS = st.builds(
     BuildFilter,
     branch=PATTERNS,
     tag=PATTERNS,
     by=st.builds(
-        Patterns, include=st.lists(TEXT.map("@{}".format) | st.just("@U0ASKER"), max_size=2).map(tuple)
+        GlobPatterns,
+        include=st.lists(UNTRUSTED_TEXT.map("@{}".format) | st.just("@U0ASKER"), max_size=2).map(tuple),
     ),
-    states=st.frozensets(st.sampled_from([State.FAILED, State.ABORTED, State.SUCCEEDED])),
+    states=st.frozensets(st.sampled_from([BuildState.FAILED, BuildState.ABORTED, BuildState.SUCCEEDED])),
 )
 
 MARKS = st.builds(
-    Mark,
+    BuildSummary,
     slug=SLUG,
     number=NUMBER,
     url=st.just("https://app.bitrise.io/build/1"),
-    commit_hash=MAYBE,
-    commit_url=MAYBE,
-    subject=MAYBE,
-    by=MAYBE | st.just("@u0asker"),
+    commit_hash=OPTIONAL_UNTRUSTED_TEXT,
+    commit_url=OPTIONAL_UNTRUSTED_TEXT,
+    subject=OPTIONAL_UNTRUSTED_TEXT,
+    by=OPTIONAL_UNTRUSTED_TEXT | st.just("@u0asker"),
     at=TIME,
 )
 STANDINGS = st.builds(
-    Standing,
-    position=st.sampled_from(Position),
+    StreakState,
+    position=st.sampled_from(StreakPosition),
     green=st.none() | MARKS,
     red=st.none() | MARKS,
     failures=st.integers(0, 99),
 )
 TELLINGS = st.builds(
-    Telling,
+    NotificationContent,
     RUNS,
     APPS,
-    st.sampled_from([one.value for one in Happening]),
+    st.sampled_from([one.value for one in BuildEvent]),
     st.none() | STANDINGS,
     st.none()
     | st.builds(
-        Failure, step=MAYBE, exit_code=NUMBER, lines=st.lists(TEXT, max_size=12).map(tuple), summary=MAYBE
+        Failure,
+        step=OPTIONAL_UNTRUSTED_TEXT,
+        exit_code=NUMBER,
+        lines=st.lists(UNTRUSTED_TEXT, max_size=12).map(tuple),
+        summary=OPTIONAL_UNTRUSTED_TEXT,
     ),
     USUAL,
     st.lists(st.just("U0ASKER"), max_size=2),
@@ -166,7 +179,7 @@ def test_a_build_card(build: Build, app: App, usual: timedelta | None) -> None:
 @large
 @given(st.lists(st.tuples(RUNS, APPS), min_size=2, max_size=20))
 def test_a_digest_leaves_nothing_out(builds: list[tuple[Build, App]]) -> None:
-    tellings = [Telling(build, app) for build, app in builds]
+    tellings = [NotificationContent(build, app) for build, app in builds]
     message = notifications.gathered(tellings, title="They ended")
     assert_message(message)
     shown = json.dumps(message.blocks)
@@ -191,7 +204,10 @@ def test_apps(apps: list[App]) -> None:
     assert_message(message_apps.app_list(apps, total=50, page=2, size=20))
 
 
-LINES = st.lists(st.builds(ArtifactLine, slug=SLUG, title=TEXT, kind=MAYBE, size=NUMBER), max_size=40)
+LINES = st.lists(
+    st.builds(ArtifactLine, slug=SLUG, title=UNTRUSTED_TEXT, kind=OPTIONAL_UNTRUSTED_TEXT, size=NUMBER),
+    max_size=40,
+)
 
 
 @large
@@ -200,7 +216,7 @@ def test_artifacts(build: Build, app: App, lines: list[ArtifactLine]) -> None:
     assert_message(artifact_messages.artifacts(build, app, lines, total=len(lines) + 3))
 
 
-@given(TEXT, MAYBE, MAYBE)
+@given(UNTRUSTED_TEXT, OPTIONAL_UNTRUSTED_TEXT, OPTIONAL_UNTRUSTED_TEXT)
 def test_an_artifacts_link(title: str, download: str | None, page: str | None) -> None:
     for public in (True, False):
         one = ArtifactLinks(
@@ -208,13 +224,13 @@ def test_an_artifacts_link(title: str, download: str | None, page: str | None) -
         )
         about = ArtifactButton(app="a", build="b", artifact="c")
         assert_message(artifact_messages.artifact_link(one, about, may_act=True))
-        assert_message(artifact_messages.artifact_links(a_build(1), ANDROID, [one] * 10))
-        assert_message(artifact_messages.page_changed(one, a_build(1), ANDROID, by="U0ASKER"))
-        assert "<!" not in artifact_messages.qr_comment(one, a_build(1), ANDROID)
+        assert_message(artifact_messages.artifact_links(make_build(1), ANDROID, [one] * 10))
+        assert_message(artifact_messages.page_changed(one, make_build(1), ANDROID, by="U0ASKER"))
+        assert "<!" not in artifact_messages.qr_comment(one, make_build(1), ANDROID)
 
 
 @large
-@given(BUILDS, APPS, TEXT, st.booleans())
+@given(BUILDS, APPS, UNTRUSTED_TEXT, st.booleans())
 def test_a_log(build: Build, app: App, text: str, growing: bool) -> None:
     steps = [
         Step(number=number, title=text or "x", result=result, took=timedelta(seconds=number), error=text)
@@ -224,8 +240,8 @@ def test_a_log(build: Build, app: App, text: str, growing: bool) -> None:
         steps=steps, end=text, of=text, complete=not growing, still_growing=growing, ai_summary=text, size=9
     )
     assert_message(log_messages.build_log(build, app, view))
-    hits = (Hit(line=9, step=text, text=text),) * 15
-    reading = LogReading(steps=(), end=(), of=None, hits=hits, hit_count=99, lines=1000, size=9)
+    hits = (SearchHit(line=9, step=text, text=text),) * 15
+    reading = ParsedLog(steps=(), end=(), of=None, hits=hits, hit_count=99, lines=1000, size=9)
     assert_message(
         log_messages.log_hits(build, app, text, reading, complete=not growing, still_growing=growing)
     )
@@ -237,12 +253,14 @@ def test_a_log(build: Build, app: App, text: str, growing: bool) -> None:
 @given(
     BUILDS,
     APPS,
-    MAYBE,
-    st.lists(st.builds(Started, number=NUMBER, ok=st.booleans(), words=MAYBE), min_size=1),
+    OPTIONAL_UNTRUSTED_TEXT,
+    st.lists(
+        st.builds(TriggeredBuild, number=NUMBER, ok=st.booleans(), words=OPTIONAL_UNTRUSTED_TEXT), min_size=1
+    ),
 )
-def test_what_somebody_did(build: Build, app: App, words: str | None, started: list[Started]) -> None:
+def test_what_somebody_did(build: Build, app: App, words: str | None, started: list[TriggeredBuild]) -> None:
     assert_message(
-        action_messages.aborted(build, app, by="U0ASKER", order=AbortOrder(reason=words, with_success=True))
+        action_messages.aborted(build, app, by="U0ASKER", order=AbortRequest(reason=words, with_success=True))
     )
     for one in started:
         note = action_messages.start_note(app, one, by="U0ASKER", like=(build, app))
@@ -259,18 +277,22 @@ def test_what_somebody_did(build: Build, app: App, words: str | None, started: l
 @given(APPS, FILTERS, st.none() | st.sampled_from(["is_archived", "channel_not_found", "<!here>"]))
 def test_subscriptions(app: App, wanted: BuildFilter, stopped: str | None) -> None:
     rows = [
-        SubscriptionRow(number=n, app=app, terms=Terms(filter=wanted), created_by="U0ASKER", stopped=stopped)
+        SubscriptionRow(
+            number=n, app=app, terms=NotificationRule(filter=wanted), created_by="U0ASKER", stopped=stopped
+        )
         for n in range(45)
     ]
     assert_message(subscriptions.subscriptions(rows))
-    assert_message(subscriptions.subscribed(app, Terms(filter=wanted), by="U0ASKER"))
+    assert_message(subscriptions.subscribed(app, NotificationRule(filter=wanted), by="U0ASKER"))
     assert_message(subscriptions.unsubscribed(app, 2, by="U0ASKER"))
     assert_message(message_apps.using_app(app, by="U0ASKER"))
 
 
 @large
-@given(TELLINGS, st.builds(CardNote, claimed_by=st.none() | st.just("U0ASKER"), snoozed_until=TIME))
-def test_what_is_told_of_one_build_a_series_and_a_thread(telling: Telling, note: CardNote) -> None:
+@given(TELLINGS, st.builds(CardState, claimed_by=st.none() | st.just("U0ASKER"), snoozed_until=TIME))
+def test_what_is_told_of_one_build_a_series_and_a_thread(
+    telling: NotificationContent, note: CardState
+) -> None:
     assert_message(notifications.told_build(telling, now=NOON))
     assert_message(notifications.series_card([telling], note, now=NOON))
     assert_message(notifications.thread_head(telling))
@@ -278,15 +300,15 @@ def test_what_is_told_of_one_build_a_series_and_a_thread(telling: Telling, note:
 
 @large
 @given(st.lists(TELLINGS, min_size=1, max_size=20))
-def test_what_is_told_of_many(tellings: list[Telling]) -> None:
+def test_what_is_told_of_many(tellings: list[NotificationContent]) -> None:
     assert_message(notifications.outage(tellings))
     assert_message(notifications.flood(tellings, limit=60))
 
 
 @large
-@given(APPS, FILTERS, BUILDS, TEXT)
+@given(APPS, FILTERS, BUILDS, UNTRUSTED_TEXT)
 def test_explanations(app: App, wanted: BuildFilter, build: Build, said: str) -> None:
-    terms = Terms(filter=wanted)
+    terms = NotificationRule(filter=wanted)
     reasons = [
         Reason(number=number, app=app, terms=terms, told=False, said=f"because {said}") for number in range(9)
     ]
@@ -297,8 +319,8 @@ def test_explanations(app: App, wanted: BuildFilter, build: Build, said: str) ->
     assert_message(subscriptions.changed(app, terms, terms, by="U0ASKER"))
     assert_message(subscriptions.stopped("C1", "is_archived", [(app, terms)] * 20))
     assert_message(profile.mine([(build, app)] * 30, name=said, looked_at=200, now=NOON))
-    with suppress(TooLongForAModal):
-        filled = Filled.of(terms)
+    with suppress(FilterTooLong):
+        filled = SubscriptionForm.of(terms)
         for number in (0, 1):
             origin = SubscriptionOrigin(channel="C1", number=number)
             assert_view(subscription_form.subscription_modal(app, filled, origin=origin, problem=said))
@@ -306,9 +328,16 @@ def test_explanations(app: App, wanted: BuildFilter, build: Build, said: str) ->
 
 @given(
     APPS,
-    st.builds(TriggerBuild, branch=MAYBE, tag=MAYBE, commit=MAYBE, workflow=MAYBE, message=MAYBE),
-    st.lists(st.tuples(TEXT, TEXT), max_size=20),
-    TEXT,
+    st.builds(
+        TriggerBuild,
+        branch=OPTIONAL_UNTRUSTED_TEXT,
+        tag=OPTIONAL_UNTRUSTED_TEXT,
+        commit=OPTIONAL_UNTRUSTED_TEXT,
+        workflow=OPTIONAL_UNTRUSTED_TEXT,
+        message=OPTIONAL_UNTRUSTED_TEXT,
+    ),
+    st.lists(st.tuples(UNTRUSTED_TEXT, UNTRUSTED_TEXT), max_size=20),
+    UNTRUSTED_TEXT,
 )
 def test_the_modals_that_ask(
     app: App, ask: TriggerBuild, variables: list[tuple[str, str]], said: str
@@ -318,32 +347,41 @@ def test_the_modals_that_ask(
     assert_view(trigger_form.start_modal(form, app, origin=origin, problem=said))
     assert_view(trigger_form.starting(app))
     assert_view(trigger_form.not_started(said))
-    sought = Sought(app=app.slug, title=app.title, words=said)
+    sought = BuildSearch(app=app.slug, title=app.title, words=said)
     assert_view(find_form.find_modal(sought, origin=origin, problem=said))
     assert_view(find_form.choose_app_modal(origin=origin, problem=said))
-    assert_view(profile_form.settings_modal(Wishes(name=said, ends=True), origin=origin))
+    assert_view(profile_form.settings_modal(ProfileForm(name=said, ends=True), origin=origin))
     assert_options(message_apps.app_options("", [app]))
     assert_options(trigger_form.buildable_options(said, [said, "primary"], [said]))
 
 
 @large
-@given(st.lists(st.tuples(BUILDS, APPS), max_size=12), st.lists(FILTERS, max_size=17), APPS, MAYBE, TEXT)
+@given(
+    st.lists(st.tuples(BUILDS, APPS), max_size=12),
+    st.lists(FILTERS, max_size=17),
+    APPS,
+    OPTIONAL_UNTRUSTED_TEXT,
+    UNTRUSTED_TEXT,
+)
 def test_a_home(
     builds: list[tuple[Build, App]], filters: list[BuildFilter], app: App, name: str | None, said: str
 ) -> None:
-    rows = [SubscriptionRow(n, app, Terms(filter=one), "U0ASKER", said) for n, one in enumerate(filters)]
+    rows = [
+        SubscriptionRow(n, app, NotificationRule(filter=one), "U0ASKER", said)
+        for n, one in enumerate(filters)
+    ]
     content = HomeContent(
-        wishes=Wishes(name=name, ends=True),
-        account=Linked(name=said, works=False),
+        wishes=ProfileForm(name=name, ends=True),
+        account=ConnectedAccount(name=said, works=False),
         service_acts=True,
         running=builds,
         running_count=40,
         mine=builds,
         usual={build.slug: timedelta(minutes=5) for build, _ in builds},
         subscriptions=[PlacedSubscription(row, "C1" if row.number else None) for row in rows],
-        blind=[Blind(Provider.BUILDIO, NOON, said)],
+        blind=[ProviderUnavailable(Provider.BUILDIO, NOON, said)],
         providers=[Provider.BITRISE, Provider.BUILDIO],
-        elsewhere=[(Provider.BUILDIO, Linked(name=said))],
+        elsewhere=[(Provider.BUILDIO, ConnectedAccount(name=said))],
     )
     view = home.home(content, now=NOON)
     assert_view(view, home=True)
@@ -353,32 +391,32 @@ PIPELINES = st.builds(
     Pipeline,
     app_slug=SLUG,
     id=SLUG,
-    name=TEXT,
+    name=UNTRUSTED_TEXT,
     number=NUMBER,
-    state=st.sampled_from(State),
+    state=st.sampled_from(BuildState),
     attempt=st.integers(1, 9),
-    branch=MAYBE,
-    tag=MAYBE,
-    commit_hash=MAYBE,
-    commit_message=MAYBE,
-    triggered_by=MAYBE,
+    branch=OPTIONAL_UNTRUSTED_TEXT,
+    tag=OPTIONAL_UNTRUSTED_TEXT,
+    commit_hash=OPTIONAL_UNTRUSTED_TEXT,
+    commit_message=OPTIONAL_UNTRUSTED_TEXT,
+    triggered_by=OPTIONAL_UNTRUSTED_TEXT,
     triggered_at=TIME,
     started_at=TIME,
     finished_at=TIME,
-    abort_reason=MAYBE,
+    abort_reason=OPTIONAL_UNTRUSTED_TEXT,
     stages=st.lists(
         st.builds(
             Stage,
-            name=TEXT,
+            name=UNTRUSTED_TEXT,
             workflows=st.lists(
                 st.builds(
                     PipelineWorkflow,
-                    name=TEXT,
-                    state=st.sampled_from(State),
+                    name=UNTRUSTED_TEXT,
+                    state=st.sampled_from(BuildState),
                     build_slug=st.none() | SLUG,
                     started_at=TIME,
                     finished_at=TIME,
-                    problem=MAYBE,
+                    problem=OPTIONAL_UNTRUSTED_TEXT,
                 ),
                 max_size=4,
             ).map(lambda found: tuple(found * 5)),
@@ -390,8 +428,8 @@ PIPELINES = st.builds(
 
 
 @large
-@given(PIPELINES, APPS, st.lists(TELLINGS, min_size=1, max_size=4), MAYBE)
-def test_a_pipeline(one: Pipeline, app: App, tellings: list[Telling], said: str | None) -> None:
+@given(PIPELINES, APPS, st.lists(TELLINGS, min_size=1, max_size=4), OPTIONAL_UNTRUSTED_TEXT)
+def test_a_pipeline(one: Pipeline, app: App, tellings: list[NotificationContent], said: str | None) -> None:
     assert_message(pipeline_card.pipeline_card(one, app, now=NOON))
     assert_message(pipeline_card.told_pipeline(one, tellings, now=NOON))
     assert_message(pipeline_card.pipeline_list([one] * 10, app, now=NOON))
@@ -406,12 +444,12 @@ REQUESTS = st.builds(
     app_slug=SLUG,
     slug=SLUG,
     pull_request=NUMBER,
-    pull_request_url=MAYBE,
-    branch=MAYBE,
-    target_branch=MAYBE,
-    commit_hash=MAYBE,
-    commit_message=MAYBE,
-    author=MAYBE,
+    pull_request_url=OPTIONAL_UNTRUSTED_TEXT,
+    branch=OPTIONAL_UNTRUSTED_TEXT,
+    target_branch=OPTIONAL_UNTRUSTED_TEXT,
+    commit_hash=OPTIONAL_UNTRUSTED_TEXT,
+    commit_message=OPTIONAL_UNTRUSTED_TEXT,
+    author=OPTIONAL_UNTRUSTED_TEXT,
     created_at=TIME,
 )
 
@@ -424,7 +462,7 @@ def test_what_waits_for_approval(one: BuildRequest, app: App) -> None:
     assert_message(build_request_messages.request_list([one] * 12, app))
 
 
-@given(APPS, BUILDS, BUILDS, TEXT)
+@given(APPS, BUILDS, BUILDS, UNTRUSTED_TEXT)
 def test_a_comparison(app: App, build: Build, success: Build, said: str) -> None:
     then = [
         Step(number=1, title=f"{n} {said}", result=StepResult.SUCCEEDED, took=timedelta(seconds=n))
@@ -434,12 +472,12 @@ def test_a_comparison(app: App, build: Build, success: Build, said: str) -> None
     found = compare_builds(app, build, success, steps=now, success_steps=then)
     assert_message(diff_messages.compared(app, found))
     assert_message(diff_messages.no_success(build, app))
-    verdict = YmlVerdict(errors=(said,) * 20, warnings=(said,))
+    verdict = YmlValidation(errors=(said,) * 20, warnings=(said,))
     assert_message(config_messages.yml_shown(app, build, verdict))
     assert_message(Message(config_messages.yml_comment(app, None, None)))
 
 
-@given(TEXT)
+@given(UNTRUSTED_TEXT)
 def test_a_problem(words: str) -> None:
     assert_message(notices.problem(f"I don't know {words}. `/bitrise help` lists them."))
 
@@ -448,7 +486,7 @@ def test_a_problem(words: str) -> None:
     ("grammar", "topic"),
     [(grammar, topic) for grammar in GRAMMARS for topic in (None, *(one.name for one in grammar.catalogue))],
 )
-def test_help(grammar: Grammar, topic: str | None) -> None:
+def test_help(grammar: CommandParser, topic: str | None) -> None:
     message = notices.help_message(topic, grammar)
     assert_message(message)
     shown = json.dumps(message.blocks, ensure_ascii=False)
@@ -458,18 +496,18 @@ def test_help(grammar: Grammar, topic: str | None) -> None:
         assert entry.summary in shown
 
 
-@given(BUILDS, APPS, MAYBE, MAYBE)
+@given(BUILDS, APPS, OPTIONAL_UNTRUSTED_TEXT, OPTIONAL_UNTRUSTED_TEXT)
 def test_the_abort_modal(build: Build, app: App, reason: str | None, problem: str | None) -> None:
     button = BuildButton.of(build, app)
     metadata = json.dumps({"button": button.encode(), "response_url": "https://hooks.slack.com/" + "x" * 200})
-    order = AbortOrder(reason=reason, with_success=True)
+    order = AbortRequest(reason=reason, with_success=True)
     assert_view(abort_form.abort_modal(button, private_metadata=metadata, order=order, problem=problem))
     assert_view(abort_form.aborting(button))
     assert_view(abort_form.abort_done(button))
     assert_view(abort_form.not_aborted(problem or "x"))
 
 
-@given(TEXT, st.integers(20, 500))
+@given(UNTRUSTED_TEXT, st.integers(20, 500))
 def test_escaped_text_keeps_its_size_and_is_never_markup(text: str, most: int) -> None:
     escaped = escape(text, most)
     assert len(escaped) <= most
@@ -477,7 +515,7 @@ def test_escaped_text_keeps_its_size_and_is_never_markup(text: str, most: int) -
     assert len(plain(text, most)) <= most
 
 
-@given(TEXT, st.integers(50, 3000))
+@given(UNTRUSTED_TEXT, st.integers(50, 3000))
 def test_a_block_of_code_keeps_its_size_and_shows_the_end(text: str, most: int) -> None:
     block = block_of_code(text, most)
     assert len(block) <= most
@@ -486,7 +524,7 @@ def test_a_block_of_code_keeps_its_size_and_shows_the_end(text: str, most: int) 
         assert block.endswith(f"{text[-5:]}\n```")
 
 
-@given(MAYBE, TEXT)
+@given(OPTIONAL_UNTRUSTED_TEXT, UNTRUSTED_TEXT)
 def test_a_link_has_one_address_and_one_label(url: str | None, label: str) -> None:
     made = link(url, label)
     assert made.count("<") <= 1

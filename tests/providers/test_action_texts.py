@@ -13,27 +13,27 @@ from pydantic import SecretStr
 from domain.access_policy import Permission, permissions_at
 from domain.build import App
 from domain.provider import Provider
-from providers.bitrise.actions import Abort, ActedBuild, AnyOfBitrise
-from providers.bitrise.api.requests import AbortOrder
+from providers.bitrise.actions import AbortBuildAction, AnyOfBitrise, BuildTarget
+from providers.bitrise.api.requests import AbortRequest
 from providers.buildio.actions import (
-    AddDomain,
+    AddDomainAction,
     AnyOfBuildio,
-    ClusterLogin,
-    CreateApp,
-    CreateNamespace,
-    DeleteNamespace,
-    Deploy,
-    RemoveAllDomains,
-    RemoveDomain,
-    Restart,
-    RevealConfig,
-    RevealEnvironment,
-    Run,
-    SetConfig,
-    SetEnvironment,
-    UnsetConfig,
-    UnsetEnvironment,
-    UpdateCertificate,
+    ClusterLoginAction,
+    CreateAppAction,
+    CreateNamespaceAction,
+    DeleteNamespaceAction,
+    DeployAction,
+    RemoveAllDomainsAction,
+    RemoveDomainAction,
+    RestartAction,
+    RevealConfigAction,
+    RevealEnvironmentAction,
+    RunCommandAction,
+    SetConfigAction,
+    SetEnvironmentAction,
+    UnsetConfigAction,
+    UnsetEnvironmentAction,
+    UpdateCertificateAction,
 )
 from providers.buildio.shared.arguments import LONGEST_COMMAND
 from services.actions.action_types import Act, act_from
@@ -45,43 +45,46 @@ MANY = tuple(f"KEY_{number}" for number in range(9))
 
 # Each with what it says that somebody wants to do.
 ACTS: list[tuple[Act, str]] = [
-    (Deploy(app=SHOP, branch="main", description="why"), "deploy shop (branch main)"),
-    (Deploy(app=SHOP, commitish="1f3a"), "deploy shop (commit 1f3a)"),
-    (Deploy(app=SHOP), "deploy shop"),
-    (Restart(app=SHOP, dyno="web.1"), "restart web.1 of shop"),
-    (Restart(app=SHOP), "restart all dynos of shop"),
-    (Run(app=SHOP, dyno="web.1", command=("ls", "-l")), "run a command in web.1 of shop"),
-    (SetConfig(app=SHOP, values={"B": SECRET, "A": SECRET}), "set the config vars A, B of shop"),
-    (SetConfig(app=SHOP, values=dict.fromkeys(MANY, SECRET)), "set 9 config vars of shop"),
-    (UnsetConfig(app=SHOP, keys=("A",)), "unset the config var A of shop"),
-    (RevealConfig(app=SHOP, key="A"), "see the value of the config var A of shop"),
-    (AddDomain(app=SHOP, hostname="a.example"), "add the domain a.example to shop"),
+    (DeployAction(app=SHOP, branch="main", description="why"), "deploy shop (branch main)"),
+    (DeployAction(app=SHOP, commitish="1f3a"), "deploy shop (commit 1f3a)"),
+    (DeployAction(app=SHOP), "deploy shop"),
+    (RestartAction(app=SHOP, dyno="web.1"), "restart web.1 of shop"),
+    (RestartAction(app=SHOP), "restart all dynos of shop"),
+    (RunCommandAction(app=SHOP, dyno="web.1", command=("ls", "-l")), "run a command in web.1 of shop"),
+    (SetConfigAction(app=SHOP, values={"B": SECRET, "A": SECRET}), "set the config vars A, B of shop"),
+    (SetConfigAction(app=SHOP, values=dict.fromkeys(MANY, SECRET)), "set 9 config vars of shop"),
+    (UnsetConfigAction(app=SHOP, keys=("A",)), "unset the config var A of shop"),
+    (RevealConfigAction(app=SHOP, key="A"), "see the value of the config var A of shop"),
+    (AddDomainAction(app=SHOP, hostname="a.example"), "add the domain a.example to shop"),
     (
-        AddDomain(app=SHOP, hostname="a.example", certificate=SECRET),
+        AddDomainAction(app=SHOP, hostname="a.example", certificate=SECRET),
         "add the domain a.example with a certificate to shop",
     ),
     (
-        UpdateCertificate(app=SHOP, domain="d1", hostname="a.example", certificate=SECRET),
+        UpdateCertificateAction(app=SHOP, domain="d1", hostname="a.example", certificate=SECRET),
         "give the domain a.example of shop another certificate",
     ),
-    (RemoveDomain(app=SHOP, domain="d1", hostname="a.example"), "remove the domain a.example from shop"),
-    (RemoveAllDomains(app=SHOP, hostnames=("a.example",)), "remove all domains from shop"),
-    (CreateApp(name="new", team="t1", region="eu"), "create the app new for the team t1 in eu"),
-    (CreateNamespace(name="space"), "create the namespace space"),
-    (DeleteNamespace(name="space"), "delete the namespace space"),
     (
-        SetEnvironment(environment="e1", label="review", values={"A": SECRET, "B": None}),
+        RemoveDomainAction(app=SHOP, domain="d1", hostname="a.example"),
+        "remove the domain a.example from shop",
+    ),
+    (RemoveAllDomainsAction(app=SHOP, hostnames=("a.example",)), "remove all domains from shop"),
+    (CreateAppAction(name="new", team="t1", region="eu"), "create the app new for the team t1 in eu"),
+    (CreateNamespaceAction(name="space"), "create the namespace space"),
+    (DeleteNamespaceAction(name="space"), "delete the namespace space"),
+    (
+        SetEnvironmentAction(environment="e1", label="review", values={"A": SECRET, "B": None}),
         "set the config var A and unset the config var B of the environment review",
     ),
     (
-        UnsetEnvironment(environment="e1", label="review", keys=("A", "B")),
+        UnsetEnvironmentAction(environment="e1", label="review", keys=("A", "B")),
         "unset the config vars A, B of the environment review",
     ),
     (
-        RevealEnvironment(environment="e1", label="review", key="A"),
+        RevealEnvironmentAction(environment="e1", label="review", key="A"),
         "see the value of the config var A of the environment review",
     ),
-    (ClusterLogin(region="eu"), "get a Kubernetes credential for the cluster in eu"),
+    (ClusterLoginAction(region="eu"), "get a Kubernetes credential for the cluster in eu"),
 ]
 IDS = [f"{type(act).__name__}-{number}" for number, (act, _) in enumerate(ACTS)]
 
@@ -96,9 +99,16 @@ def test_every_act_of_build_io_is_among_these_and_every_permission_is_some_acts(
 
 @pytest.mark.parametrize(("act", "words"), ACTS, ids=IDS)
 def test_it_says_what_will_be_done_and_nothing_secret(act: Act, words: str) -> None:
-    assert act.words() == words
-    said = [act.words(), str(act.about()), str(act.full_details()), str(act.reason()), repr(act), str(act)]
-    said += [act.model_dump_json(), str(act.model_dump()), str(act.question("C1"))]
+    assert act.summary() == words
+    said = [
+        act.summary(),
+        str(act.audit_fields()),
+        str(act.full_details()),
+        str(act.reason()),
+        repr(act),
+        str(act),
+    ]
+    said += [act.model_dump_json(), str(act.model_dump()), str(act.access_request("C1"))]
     assert all(CANARY not in one for one in said)
     assert act.problem() is None
 
@@ -113,25 +123,27 @@ def test_it_comes_out_of_its_seal_as_it_went_in(act: Act, words: str) -> None:
 
 @pytest.mark.parametrize(("act", "words"), ACTS, ids=IDS)
 def test_it_asks_the_policy_about_its_own_provider(act: Act, words: str) -> None:
-    question = act.question("C1")
+    question = act.access_request("C1")
     assert (question.provider, question.permission) == (Provider.BUILDIO, act.permission)
     assert question.app == act.app
-    assert question.stage == ("" if isinstance(act, CreateApp | CreateNamespace) else None)
-    assert question.workflow == ("deploy" if isinstance(act, Deploy) else "")
-    assert (question.branch is None) is (isinstance(act, Deploy) and act.branch is None)
+    assert question.stage == ("" if isinstance(act, CreateAppAction | CreateNamespaceAction) else None)
+    assert question.workflow == ("deploy" if isinstance(act, DeployAction) else "")
+    assert (question.branch is None) is (isinstance(act, DeployAction) and act.branch is None)
 
 
 def test_an_act_at_bitrise_is_in_no_stage() -> None:
     android = App(slug="a1", title="android")
-    build = ActedBuild(slug="b1", label="#1", branch="main", workflow="primary")
-    question = Abort(app=android, build=build, order=AbortOrder(reason="no")).question("C1")
+    build = BuildTarget(slug="b1", label="#1", branch="main", workflow="primary")
+    question = AbortBuildAction(app=android, build=build, order=AbortRequest(reason="no")).access_request(
+        "C1"
+    )
     assert (question.provider, question.stage) == (Provider.BITRISE, "")
     assert (question.branch, question.workflow) == ("main", "primary")
 
 
 @given(st.lists(st.text(max_size=20), min_size=1, max_size=6))
 def test_a_command_is_shown_as_the_array_that_it_is(command: list[str]) -> None:
-    shown = dict(Run(app=SHOP, dyno="web.1", command=tuple(command)).full_details())["command"]
+    shown = dict(RunCommandAction(app=SHOP, dyno="web.1", command=tuple(command)).full_details())["command"]
     assert json.loads(shown) == command
     assert shown.isascii()
     assert shown.isprintable()
@@ -151,7 +163,7 @@ def test_a_command_is_shown_as_the_array_that_it_is(command: list[str]) -> None:
 def test_a_command_that_can_not_be_shown_as_it_will_run_is_refused(
     command: tuple[str, ...], said: str
 ) -> None:
-    problem = Run(app=SHOP, dyno="web.1", command=command).problem()
+    problem = RunCommandAction(app=SHOP, dyno="web.1", command=command).problem()
     assert problem is not None
     assert said in problem
     assert "canaryPass" not in problem

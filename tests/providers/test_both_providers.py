@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from domain.provider import Provider
-from sandbox.slack.transcript import home_words
-from tests.support.bot_harness import Town, open_town
+from sandbox.slack.transcript import home_text
+from tests.support.bot_harness import BotHarness, bot_harness
 
 NOBODY_SUBSCRIBES_THERE = """
 [[rule]]
@@ -22,18 +22,18 @@ who = "nobody"
 
 
 @pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[Town]:
+async def town(tmp_path: Path) -> AsyncIterator[BotHarness]:
     """Anna and Ben have accounts at Build.io, Carla has none."""
-    async with open_town(tmp_path) as opened:
+    async with bot_harness(tmp_path) as opened:
         await opened.connect("anna", "ben", provider=Provider.BUILDIO)
         yield opened
         assert opened.slack.violations == []
         assert opened.buildio.violations == []
 
 
-def home(town: Town, person: str = "U0ANNA") -> str:
+def home(town: BotHarness, person: str = "U0ANNA") -> str:
     view = town.slack.workspace.homes.get(person)
-    return home_words(view, town.slack.workspace.names) if view else ""
+    return home_text(view, town.slack.workspace.names) if view else ""
 
 
 def offered(options: list[Any]) -> dict[str, list[str]]:
@@ -44,12 +44,12 @@ def offered(options: list[Any]) -> dict[str, list[str]]:
 # Help and mistakes.
 
 
-async def test_help_is_that_of_the_command_that_was_typed(town: Town) -> None:
+async def test_help_is_that_of_the_command_that_was_typed(town: BotHarness) -> None:
     said = await town.ask("/buildio help", "What you can type")
-    assert "/buildio deploy" in town.words(said)
-    assert "/bitrise" not in town.words(said)
+    assert "/buildio deploy" in town.message_text(said)
+    assert "/bitrise" not in town.message_text(said)
     said = await town.ask("/bitrise help", "What you can type")
-    assert "/buildio" not in town.words(said)
+    assert "/buildio" not in town.message_text(said)
     await town.ask("/buildio", "What you can type")
     await town.ask("/buildio help subscribe", "how deployments end and which processes crash")
 
@@ -70,9 +70,9 @@ async def test_help_is_that_of_the_command_that_was_typed(town: Town) -> None:
     ],
 )
 async def test_a_mistake_is_answered_with_what_would_work_there(
-    town: Town, typed: str, said: list[str]
+    town: BotHarness, typed: str, said: list[str]
 ) -> None:
-    words = town.words(await town.ask(f"/buildio {typed}", said[0], person="ben"))
+    words = town.message_text(await town.ask(f"/buildio {typed}", said[0], person="ben"))
     assert all(one in words for one in said), words
     assert "/bitrise" not in words
 
@@ -80,7 +80,7 @@ async def test_a_mistake_is_answered_with_what_would_work_there(
 # Which provider is asked.
 
 
-async def test_a_message_asks_bitrise_unless_it_names_build_io(town: Town) -> None:
+async def test_a_message_asks_bitrise_unless_it_names_build_io(town: BotHarness) -> None:
     await town.connect("anna")
     for text, expected in (
         ("apps", "3 apps"),
@@ -90,19 +90,19 @@ async def test_a_message_asks_bitrise_unless_it_names_build_io(town: Town) -> No
     ):
         before = town.last("D0ANNA")
         town.people.say("anna", "D0ANNA", text)
-        await town.told(expected, channel="D0ANNA", after=before)
+        await town.wait_for_message(expected, channel="D0ANNA", after=before)
     town.people.invite("builds")
     town.people.say("anna", "builds", "@buildbell buildio app shop")
-    await town.told("v1 succeeded")
+    await town.wait_for_message("v1 succeeded")
 
 
 async def test_where_build_io_alone_is_set_up_messages_ask_it(tmp_path: Path) -> None:
-    async with open_town(tmp_path, bitrise_token="", service_token_acts="0") as town:
+    async with bot_harness(tmp_path, bitrise_token="", service_token_acts="0") as town:
         await town.connect("anna", provider=Provider.BUILDIO)
         town.people.say("anna", "D0ANNA", "apps")
-        await town.told("shop-staging", channel="D0ANNA")
+        await town.wait_for_message("shop-staging", channel="D0ANNA")
         town.people.open_home("anna")
-        await town.until(lambda: "Me at Build.io".upper() in home(town).upper())
+        await town.wait_until(lambda: "Me at Build.io".upper() in home(town).upper())
         assert "Bitrise" not in home(town)
 
 
@@ -118,16 +118,16 @@ async def test_a_provider_without_a_token_says_what_the_operator_has_to_do(
 ) -> None:
     provider = Provider.named(missing.partition("_")[0])
     settings: dict[str, Any] = {missing: "", "service_token_acts": "0"}
-    async with open_town(tmp_path, **settings) as town:
+    async with bot_harness(tmp_path, **settings) as town:
         for typed in ("apps", "subscribe", "connect", "whoami", "use"):
-            words = town.words(await town.ask(f"{provider.command} {typed}", said[0]))
+            words = town.message_text(await town.ask(f"{provider.command} {typed}", said[0]))
             assert said[1] in words
         await town.ask(f"{provider.command} help", "What you can type")
         await town.ask(f"{provider.command} subscriptions", "told of nothing yet")
 
 
 async def test_shortcuts_about_builds_say_so_where_bitrise_is_not_set_up(tmp_path: Path) -> None:
-    async with open_town(tmp_path, bitrise_token="", service_token_acts="0") as town:
+    async with bot_harness(tmp_path, bitrise_token="", service_token_acts="0") as town:
         for name in ("start_build", "find_build"):
             await town.people.shortcut("anna", name)
             await town.slack.wait_for_modal("anna", "Bitrise is not set up here")
@@ -137,17 +137,17 @@ async def test_shortcuts_about_builds_say_so_where_bitrise_is_not_set_up(tmp_pat
 # Apps.
 
 
-async def test_apps_are_those_that_somebodys_own_account_sees(town: Town) -> None:
-    everything = town.words(await town.ask("/buildio apps", "4 apps"))
+async def test_apps_are_those_that_somebodys_own_account_sees(town: BotHarness) -> None:
+    everything = town.message_text(await town.ask("/buildio apps", "4 apps"))
     assert "ledger" in everything
-    assert "ledger" not in town.words(await town.ask("/buildio apps", "3 apps", person="ben"))
-    assert "1 app of labs" in town.words(await town.ask("/buildio apps team:labs", "ledger"))
+    assert "ledger" not in town.message_text(await town.ask("/buildio apps", "3 apps", person="ben"))
+    assert "1 app of labs" in town.message_text(await town.ask("/buildio apps team:labs", "ledger"))
     await town.ask("/buildio apps page:9", "There is no such page")
     listed = await town.ask("/buildio apps", "`/buildio connect`", person="carla")
-    assert "Create an app" not in town.words(listed)
+    assert "Create an app" not in town.message_text(listed)
 
 
-async def test_without_an_account_one_sees_what_the_channel_follows(town: Town) -> None:
+async def test_without_an_account_one_sees_what_the_channel_follows(town: BotHarness) -> None:
     await town.ask("/buildio app shop", "/buildio connect", person="carla")
     await town.ask("/buildio subscribe shop", "subscribed")
     await town.ask("/buildio apps", "1 app", person="carla")
@@ -155,25 +155,25 @@ async def test_without_an_account_one_sees_what_the_channel_follows(town: Town) 
     await town.ask("/buildio app shop-staging", "/buildio connect", person="carla")
 
 
-async def test_an_app_is_shown_as_it_stands_and_brought_up_to_date(town: Town) -> None:
+async def test_an_app_is_shown_as_it_stands_and_brought_up_to_date(town: BotHarness) -> None:
     card = await town.ask("/buildio app shop", "v1 succeeded")
-    words = town.words(card)
+    words = town.message_text(card)
     assert "3 of 3 up" in words
     assert "[Subscribe…]" in words
     town.buildio.deploy(town.buildio.shop, branch="main")
     town.buildio.finish(town.buildio.shop, error="Build failed: no Procfile")
     town.buildio.crash(town.buildio.dyno(town.buildio.shop, "web.1"))
     await town.people.click("anna", card, "Refresh")
-    await town.until(lambda: "Build failed: no Procfile" in town.words(card))
-    assert "crashed: `web.1`" in town.words(card)
+    await town.wait_until(lambda: "Build failed: no Procfile" in town.message_text(card))
+    assert "crashed: `web.1`" in town.message_text(card)
 
 
-async def test_an_app_in_a_list_is_opened(town: Town) -> None:
+async def test_an_app_in_a_list_is_opened(town: BotHarness) -> None:
     listed = await town.ask("/buildio apps", "4 apps")
     await town.press(listed, "Details of shop", "3 of 3 up")
 
 
-async def test_a_channel_chooses_one_app_of_each_provider(town: Town) -> None:
+async def test_a_channel_chooses_one_app_of_each_provider(town: BotHarness) -> None:
     await town.ask("/buildio use shop", "shop is this channel's app now")
     await town.ask("/bitrise use android", "Sample Android is this channel's app now")
     await town.ask("/buildio app", "v1 succeeded")
@@ -182,48 +182,48 @@ async def test_a_channel_chooses_one_app_of_each_provider(town: Town) -> None:
     await town.slack.wait_for_modal("anna", "Commands here that name no app")
     [staging] = await town.people.options("anna", "pick_app", "staging")
     await town.people.submit("anna", {"app": staging})
-    await town.told("shop-staging is this channel's app now")
+    await town.wait_for_message("shop-staging is this channel's app now")
     await town.ask("/bitrise status", "Sample Android")
 
 
 # Subscriptions.
 
 
-async def test_a_channel_is_told_how_deployments_end_and_says_why(town: Town) -> None:
+async def test_a_channel_is_told_how_deployments_end_and_says_why(town: BotHarness) -> None:
     await town.ask("/buildio subscribe shop workflow:deploy status:failed", "anna subscribed this channel")
     await town.ask("/buildio subscribe shop workflow:web.*", "anna subscribed this channel")
     town.buildio.deploy(town.buildio.shop, branch="main")
     town.buildio.finish(town.buildio.shop, error="Build failed: no Procfile")
-    told = await town.told("shop deployment v2", person=None)
-    assert "Build failed: no Procfile" in town.words(told)
+    told = await town.wait_for_message("shop deployment v2", person=None)
+    assert "Build failed: no Procfile" in town.message_text(told)
     for which in ("#2", "shop v2"):
-        why = town.words(await town.ask(f"/buildio why {which}", "1. every failure in shop"))
+        why = town.message_text(await town.ask(f"/buildio why {which}", "1. every failure in shop"))
         assert "it told this build here" in why
         assert "2. " in why
         assert "it kept silent because its workflow" in why
 
 
 async def test_what_was_seen_is_shown_to_nobody_who_has_lost_the_app_since_their_list_was_read(
-    town: Town,
+    town: BotHarness,
 ) -> None:
     await town.ask("/buildio subscribe shop", "subscribed")
     town.buildio.deploy(town.buildio.shop, branch="main")
     town.buildio.finish(town.buildio.shop, error="Build failed: no Procfile")
-    await town.told("shop deployment v2", person=None)
+    await town.wait_for_message("shop deployment v2", person=None)
     await town.ask("/buildio why shop v2", "deployment v2", person="ben")
     ben = next(one for one in town.buildio.members if one.startswith("ben"))
     town.buildio.let(ben, town.buildio.acme, None)
     for words in ("why shop v2", "why v2", "subscribe shop status:failed preview"):
         said = await town.ask(f"/buildio {words}", "knows no such thing", person="ben")
-        assert "deployment" not in town.words(said)
+        assert "deployment" not in town.message_text(said)
 
 
-async def test_a_preview_tells_from_what_was_seen(town: Town) -> None:
+async def test_a_preview_tells_from_what_was_seen(town: BotHarness) -> None:
     await town.ask("/buildio subscribe shop", "subscribed")
     town.buildio.deploy(town.buildio.shop, branch="main")
     town.buildio.finish(town.buildio.shop, error="Build failed: no Procfile")
-    await town.told("shop deployment v2", person=None)
-    words = town.words(
+    await town.wait_for_message("shop deployment v2", person=None)
+    words = town.message_text(
         await town.ask("/buildio subscribe shop status:failed preview", "would have been told")
     )
     assert "1 of the last" in words
@@ -231,13 +231,13 @@ async def test_a_preview_tells_from_what_was_seen(town: Town) -> None:
     assert "Nothing was subscribed" in words
 
 
-async def test_both_providers_subscriptions_stand_in_one_list(town: Town) -> None:
+async def test_both_providers_subscriptions_stand_in_one_list(town: BotHarness) -> None:
     await town.ask("/buildio subscribe shop", "subscribed")
-    alone = town.words(await town.ask("/buildio subscriptions", "This channel is told of"))
+    alone = town.message_text(await town.ask("/buildio subscriptions", "This channel is told of"))
     assert "Build.io:" not in alone
     await town.ask("/bitrise subscribe android status:failed", "subscribed")
     for command in ("/bitrise", "/buildio"):
-        words = town.words(await town.ask(f"{command} subscriptions", "This channel is told of"))
+        words = town.message_text(await town.ask(f"{command} subscriptions", "This channel is told of"))
         assert "1. Build.io: every deployment's end" in words
         assert "2. Bitrise: every failure in Sample Android" in words
     await town.ask("/buildio unsubscribe", "ended the subscription to shop")
@@ -246,9 +246,9 @@ async def test_both_providers_subscriptions_stand_in_one_list(town: Town) -> Non
     await town.ask("/buildio subscriptions", "/buildio subscribe APP")
 
 
-async def test_what_the_bot_can_not_see_is_not_subscribed(town: Town) -> None:
+async def test_what_the_bot_can_not_see_is_not_subscribed(town: BotHarness) -> None:
     town.buildio.let("build-service", town.buildio.labs, None)
-    words = town.words(
+    words = town.message_text(
         await town.ask("/buildio subscribe ledger", "You can see ledger at Build.io, but I can't")
     )
     assert "Bitrise" not in words
@@ -257,14 +257,14 @@ async def test_what_the_bot_can_not_see_is_not_subscribed(town: Town) -> None:
 
 async def test_a_rule_about_one_provider_leaves_the_other_alone(tmp_path: Path) -> None:
     (tmp_path / "policy.toml").write_text(NOBODY_SUBSCRIBES_THERE)
-    async with open_town(tmp_path, policy_file=str(tmp_path / "policy.toml")) as town:
+    async with bot_harness(tmp_path, policy_file=str(tmp_path / "policy.toml")) as town:
         await town.connect("anna", provider=Provider.BUILDIO)
         await town.ask("/buildio subscribe shop", "Nobody may change subscriptions of shop here")
         await town.ask("/buildio use shop", "Nobody may change subscriptions of shop here")
         await town.ask("/bitrise subscribe android", "subscribed")
 
 
-async def test_who_changes_subscriptions_there_needs_an_account_there(town: Town) -> None:
+async def test_who_changes_subscriptions_there_needs_an_account_there(town: BotHarness) -> None:
     people = town.slack.workspace.people
     people["U0CARLA"] = replace(people["U0CARLA"], guest=False)
     await town.ask("/buildio subscribe shop", "subscribed")
@@ -275,13 +275,13 @@ async def test_who_changes_subscriptions_there_needs_an_account_there(town: Town
 # Forms.
 
 
-async def test_a_subscription_is_filled_in_with_what_the_app_has(town: Town) -> None:
+async def test_a_subscription_is_filled_in_with_what_the_app_has(town: BotHarness) -> None:
     await town.people.command("anna", "builds", "/buildio subscribe")
     opened = await town.slack.wait_for_modal("anna", "But not branches")
-    assert "Deployments (deploy) and processes (web.1)" in town.slack.modal_words(opened)
+    assert "Deployments (deploy) and processes (web.1)" in town.slack.modal_text(opened)
     [group] = await town.people.options("anna", "pick_app", "shop-st")
-    await town.people.use("anna", "pick_app", group["options"][0])
-    await town.until(lambda: town.buildio.staging.id in opened.view["private_metadata"])
+    await town.people.set_value("anna", "pick_app", group["options"][0])
+    await town.wait_until(lambda: town.buildio.staging.id in opened.view["private_metadata"])
     for typed, expected in (("", ["deploy", "web.*", "web.1"]), ("worker", ["worker"])):
         options = await town.people.options("anna", "pick_workflow", typed)
         assert [one["text"]["text"] for one in options] == expected
@@ -290,50 +290,52 @@ async def test_a_subscription_is_filled_in_with_what_the_app_has(town: Town) -> 
     await town.people.submit("anna", {"workflows": options, "more": "target:main"})
     assert "For example: /buildio subscribe by:@me -by:bot" in opened.errors["more"]
     await town.people.submit("anna", {"more": "by:@me"})
-    await town.told("anna subscribed this channel to")
+    await town.wait_for_message("anna subscribed this channel to")
     await town.ask("/buildio subscriptions", "in shop-staging with workflow `worker`, by @anna")
 
 
-async def test_a_subscription_is_edited_with_the_words_of_its_provider(town: Town) -> None:
+async def test_a_subscription_is_edited_with_the_words_of_its_provider(town: BotHarness) -> None:
     await town.ask("/buildio subscribe shop branch:main", "subscribed")
     listed = await town.ask("/bitrise subscriptions", "in shop")
     await town.people.click("anna", listed, "Edit")
     opened = await town.slack.wait_for_modal("anna", "What is told of shop")
-    assert "Deployments (deploy) and processes (web.1)" in town.slack.modal_words(opened)
+    assert "Deployments (deploy) and processes (web.1)" in town.slack.modal_text(opened)
     await town.people.submit("anna", {"results": ["Every failure"], "more": "-by:bot"})
-    await town.told("anna changed a subscription: now every failure in shop")
+    await town.wait_for_message("anna changed a subscription: now every failure in shop")
 
 
-async def test_on_the_home_apps_of_both_are_found_and_subscriptions_name_their_provider(town: Town) -> None:
+async def test_on_the_home_apps_of_both_are_found_and_subscriptions_name_their_provider(
+    town: BotHarness,
+) -> None:
     await town.connect("anna")
     await town.ask("/buildio subscribe shop", "subscribed")
     await town.ask("/bitrise subscribe android", "subscribed")
     town.people.open_home("anna")
-    await town.until(lambda: "Build.io: every deployment's end" in home(town))
+    await town.wait_until(lambda: "Build.io: every deployment's end" in home(town))
     assert "Bitrise: every build's end in Sample Android" in home(town)
     assert "You are `anna-berg@acme.example` there." in home(town)
     found = await town.people.options("anna", "pick_app", "s")
     assert offered(found)["Build.io"] == ["shop", "shop-pr-42", "shop-staging"]
     assert "Sample Android" in offered(found)["Bitrise"]
     shop = next(group for group in found if group["label"]["text"] == "Build.io")["options"][0]
-    await town.people.use("anna", "pick_app", shop)
+    await town.people.set_value("anna", "pick_app", shop)
     opened = await town.slack.wait_for_modal("anna", "3 of 3 up")
-    await town.people.use("anna", "Subscribe…")
+    await town.people.set_value("anna", "Subscribe…")
     opened = await town.slack.wait_for_modal("anna", "But not branches")
-    assert "shop" in town.slack.modal_words(opened)
+    assert "shop" in town.slack.modal_text(opened)
     await town.people.submit("anna", {"channel": "C0RANDOM"})
-    await town.told("anna subscribed this channel to", channel="random")
+    await town.wait_for_message("anna subscribed this channel to", channel="random")
 
 
-async def test_an_app_of_the_other_provider_can_be_picked_in_the_form(town: Town) -> None:
+async def test_an_app_of_the_other_provider_can_be_picked_in_the_form(town: BotHarness) -> None:
     await town.connect("anna")
     await town.people.command("anna", "builds", "/bitrise subscribe")
     opened = await town.slack.wait_for_modal("anna", "But not branches")
     found = await town.people.options("anna", "pick_app", "shop")
     assert [*offered(found)] == ["Bitrise", "Build.io"]
     shop = found[1]["options"][0]
-    await town.people.use("anna", "pick_app", shop)
-    await town.until(lambda: "Deployments (deploy)" in town.slack.modal_words(opened))
+    await town.people.set_value("anna", "pick_app", shop)
+    await town.wait_until(lambda: "Deployments (deploy)" in town.slack.modal_text(opened))
     await town.people.submit("anna", {})
-    await town.told("every deployment's end")
+    await town.wait_for_message("every deployment's end")
     await town.ask("/buildio unsubscribe shop", "ended the subscription to shop")

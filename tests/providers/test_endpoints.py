@@ -10,11 +10,11 @@ from bot.doctor.checks import examine
 from bot.doctor.settings_checks import look_at_settings
 from domain.provider import Provider
 from sandbox.bitrise.members import ANNA_TOKEN
-from sandbox.middleware import Request
-from sandbox.provider_simulator import Service
-from tests.providers.buildio.config_var_harness import open_form, secret_town
-from tests.support.bot_harness import Town
-from tests.support.certificates import made
+from sandbox.middleware import RecordedRequest
+from sandbox.provider_simulator import ProviderSimulator
+from tests.providers.buildio.config_var_harness import config_var_harness, open_form
+from tests.support.bot_harness import BotHarness
+from tests.support.certificates import make_certificate
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 # The headings of Bitrise's documents (API v0.1), whose list of apps and of all builds are not among them.
@@ -31,7 +31,7 @@ who = ["U0ANNA"]
 """
 HOST = "www.shop.example"
 MANY = 10**6
-Action = Callable[[Town], Awaitable[object]]
+Action = Callable[[BotHarness], Awaitable[object]]
 
 
 def typed(words: str, expected: str) -> Action:
@@ -47,7 +47,7 @@ def confirmed(words: str, then: str) -> Action:
 def pressed(words: str, expected: str, button: str, then: str) -> Action:
     """A command, and a button on its answer."""
 
-    async def act(town: Town) -> None:
+    async def act(town: BotHarness) -> None:
         await town.press(await town.ask(words, expected), button, then)
 
     return act
@@ -56,42 +56,42 @@ def pressed(words: str, expected: str, button: str, then: str) -> Action:
 def filled(words: str, expected: str, fields: Mapping[str, str], then: str) -> Action:
     """A command, and the form that it opens."""
 
-    async def act(town: Town) -> None:
+    async def act(town: BotHarness) -> None:
         await open_form(town, words, expected)
         await town.people.submit("anna", fields)
-        await town.told(then, person=None)
+        await town.wait_for_message(then, person=None)
 
     return act
 
 
-async def connect(town: Town) -> None:
+async def connect(town: BotHarness) -> None:
     await town.connect("anna")
 
 
-async def connect_at_buildio(town: Town) -> None:
+async def connect_at_buildio(town: BotHarness) -> None:
     await town.connect("anna", provider=Provider.BUILDIO)
 
 
-async def change_certificate(town: Town) -> None:
-    own = made(HOST)
+async def change_certificate(town: BotHarness) -> None:
+    own = make_certificate(HOST)
     post = await town.ask("/buildio domains shop", "A certificate can take some minutes")
     await town.people.click("anna", post, "Certificate…")
     await town.slack.wait_for_modal("anna", f"For `{HOST}` of shop")
     await town.people.submit("anna", {"certificate": own.certificate, "private": own.private})
-    await town.told("gave", person=None)
+    await town.wait_for_message("gave", person=None)
 
 
-async def clear_domains(town: Town) -> None:
+async def clear_domains(town: BotHarness) -> None:
     await town.ask(f"/buildio domains add shop {HOST}", "anna added the domain")
     await open_form(town, "/buildio domains clear shop", "Remove all domains")
     await town.people.submit("anna", {"typed_name": "shop"})
-    await town.told("anna removed all domains", person=None)
+    await town.wait_for_message("anna removed all domains", person=None)
 
 
 def doctor(**wrong: str) -> Action:
     """The operator's command, with a wrong setting."""
 
-    async def act(town: Town) -> None:
+    async def act(town: BotHarness) -> None:
         looked = look_at_settings(_env_file=None, **(town.settings() | wrong))
         [cure] = [one.cure or "" async for one in examine(looked) if one.what == "Bitrise"]
         assert ("/v0.1" if "bitrise_api_url" in wrong else "is right: check BITRISE_TOKEN") in cure
@@ -99,11 +99,11 @@ def doctor(**wrong: str) -> Action:
     return act
 
 
-async def ask_with_a_wrong_address(town: Town) -> None:
+async def ask_with_a_wrong_address(town: BotHarness) -> None:
     await doctor(bitrise_api_url=town.bitrise.url)(town)
 
 
-async def change_page(town: Town) -> None:
+async def change_page(town: BotHarness) -> None:
     link = await town.press(
         await town.ask("/bitrise artifacts #1", "left 2 artifacts behind"), "Get link", "lives ten minutes"
     )
@@ -182,7 +182,7 @@ AT_BUILDIO: Mapping[str, Action] = {
 }
 
 
-def matches(endpoint: str, request: Request, root: str) -> bool:
+def matches(endpoint: str, request: RecordedRequest, root: str) -> bool:
     """Whether this request is for the endpoint, whatever stands for its names."""
     verb, _, path = endpoint.partition(" ")
     if not path.startswith(root) and path != "/":
@@ -192,7 +192,7 @@ def matches(endpoint: str, request: Request, root: str) -> bool:
 
 
 async def unreached(
-    town: Town, service: Service, actions: Mapping[str, Action], *, root: str, member: str
+    town: BotHarness, service: ProviderSimulator, actions: Mapping[str, Action], *, root: str, member: str
 ) -> list[str]:
     """The endpoints that no request of the action's own came to, in the member's name or nobody's."""
     missing = []
@@ -206,7 +206,7 @@ async def unreached(
 
 
 async def test_every_endpoint_of_bitrises_documents_is_reached_by_a_person(tmp_path: Path) -> None:
-    async with secret_town(tmp_path, people=()) as town:
+    async with config_var_harness(tmp_path, people=()) as town:
         for match in ("GET /v0.1/apps", "GET /v0.1/builds"):
             town.bitrise.fault(match, "status", status=404, times=MANY)
         town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
@@ -218,7 +218,7 @@ async def test_every_endpoint_of_bitrises_documents_is_reached_by_a_person(tmp_p
 
 
 async def test_every_endpoint_of_build_ios_reference_is_reached_by_a_person(tmp_path: Path) -> None:
-    async with secret_town(tmp_path, ON, people=()) as town:
+    async with config_var_harness(tmp_path, ON, people=()) as town:
         assert set(AT_BUILDIO) == set(BUILDIO)
         missing = await unreached(town, town.buildio, AT_BUILDIO, root="/api/v1", member="anna-berg")
         assert missing == []

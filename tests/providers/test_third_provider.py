@@ -9,19 +9,19 @@ import pytest
 
 from domain.build import App
 from domain.errors import ProviderDown
-from domain.notifications.rule import Result, Style, Terms
+from domain.notifications.rule import DeliveryStyle, NotificationRule, Result
 from sandbox.clock import Clock
-from storage.repositories import Storage
+from storage.repositories import Repositories
 from tests.support.factories import NOON
-from tests.support.notification_harness import Telling, telling
-from tests.tiny.simulator import Job, TinyService
-from tests.tiny.source import TINY, TinyReader
+from tests.support.notification_harness import NotificationHarness, telling
+from tests.tiny.simulator import Job, TinySimulator
+from tests.tiny.source import TINY, TinyBuildSource
 
 LIBRARY = App(provider=TINY, slug="library", title="Library")
 
 
-class Town:
-    def __init__(self, service: TinyService, clock: Clock, watch: Telling) -> None:
+class TinyHarness:
+    def __init__(self, service: TinySimulator, clock: Clock, watch: NotificationHarness) -> None:
         self.service, self.clock, self.watch = service, clock, watch
 
     def run(self) -> Job:
@@ -34,27 +34,27 @@ class Town:
 
 
 @pytest.fixture
-async def town(storage: Storage) -> AsyncIterator[Town]:
-    clock, service = Clock(lambda: NOON), TinyService()
-    async with telling(storage, lambda: TinyReader(service), clock) as watch:
-        yield Town(service, clock, watch)
+async def town(storage: Repositories) -> AsyncIterator[TinyHarness]:
+    clock, service = Clock(lambda: NOON), TinySimulator()
+    async with telling(storage, lambda: TinyBuildSource(service), clock) as watch:
+        yield TinyHarness(service, clock, watch)
 
 
-async def test_its_builds_are_told_once_whatever_was_there_before(town: Town) -> None:
+async def test_its_builds_are_told_once_whatever_was_there_before(town: TinyHarness) -> None:
     town.end(town.run(), passed=False)
     open_ = town.run()
     await town.watch.subscribe(LIBRARY)
     town.end(open_, passed=True)
     town.end(town.run(), passed=False)
     for _ in range(3):
-        await town.watch.look_and_tell()
+        await town.watch.poll_and_deliver()
     assert town.watch.told == ["✅ Library #2 succeeded", "❌ Library #3 failed"]
 
 
-async def test_its_cards_lead_to_its_own_page_and_offer_nothing_that_it_can_not_do(town: Town) -> None:
+async def test_its_cards_lead_to_its_own_page_and_offer_nothing_that_it_can_not_do(town: TinyHarness) -> None:
     await town.watch.subscribe(LIBRARY)
     town.end(town.run(), passed=False)
-    await town.watch.look_and_tell()
+    await town.watch.poll_and_deliver()
     [post] = town.watch.slack.posts("builds")
     pressed = [one for block in post.blocks for one in block.get("elements", []) if one["type"] == "button"]
     assert [(one["text"]["text"], one["url"]) for one in pressed] == [
@@ -62,36 +62,36 @@ async def test_its_cards_lead_to_its_own_page_and_offer_nothing_that_it_can_not_
     ]
 
 
-async def test_its_builds_are_told_after_an_outage_and_a_restart(town: Town) -> None:
+async def test_its_builds_are_told_after_an_outage_and_a_restart(town: TinyHarness) -> None:
     await town.watch.subscribe(LIBRARY)
     job = town.run()
-    assert (await town.watch.look_and_tell()).running
+    assert (await town.watch.poll_and_deliver()).running
     town.end(job, passed=True)
     town.service.away = True
     with pytest.raises(ProviderDown, match="Tiny CI can't be reached"):
-        await town.watch.look_and_tell()
+        await town.watch.poll_and_deliver()
     town.service.away = False
     town.watch.restart()
-    await town.watch.look_and_tell()
+    await town.watch.poll_and_deliver()
     assert town.watch.told == ["✅ Library #1 succeeded"]
 
 
-async def test_filters_series_and_styles_are_those_of_everybody(town: Town) -> None:
-    await town.watch.subscribe(LIBRARY, Terms(results=frozenset({Result.BROKEN, Result.FIXED})))
+async def test_filters_series_and_styles_are_those_of_everybody(town: TinyHarness) -> None:
+    await town.watch.subscribe(LIBRARY, NotificationRule(results=frozenset({Result.BROKEN, Result.FIXED})))
     for passed in (True, False, False, True):
         town.end(town.run(), passed=passed)
-    await town.watch.look_and_tell()
+    await town.watch.poll_and_deliver()
     assert town.watch.told == ["❌ Library #2 failed", "✅ Library #4 succeeded"]
 
 
-async def test_a_series_is_one_card_that_changes(town: Town) -> None:
-    await town.watch.subscribe(LIBRARY, Terms(style=Style.CARD))
+async def test_a_series_is_one_card_that_changes(town: TinyHarness) -> None:
+    await town.watch.subscribe(LIBRARY, NotificationRule(style=DeliveryStyle.CARD))
     for passed in (True, False, False):
         town.end(town.run(), passed=passed)
-        await town.watch.look_and_tell()
+        await town.watch.poll_and_deliver()
     [broken] = town.watch.told
     assert broken == "🔴 Library on `main` is broken"
     town.end(town.run(), passed=True)
-    await town.watch.look_and_tell()
+    await town.watch.poll_and_deliver()
     [mended] = town.watch.told
     assert mended.startswith("🟢 Library on `main` is green again")

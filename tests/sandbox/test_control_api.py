@@ -8,14 +8,14 @@ from typing import Any
 import aiohttp
 
 from bot.manifest import manifest
-from sandbox.control_api import Control
+from sandbox.control_api import ControlApi
 from tests.support.forked_bot import forked_stage
-from tests.third_party_apps.distributed_app import MANIFEST, visiting
+from tests.third_party_apps.distributed_app import MANIFEST, run_distributed_app
 
 
 async def test_a_script_reaches_each_workspace_by_its_team(tmp_path: Path) -> None:
     async with forked_stage(MANIFEST) as stage, aiohttp.ClientSession() as session:
-        await stage.open(also=Control(stage).add_routes)
+        await stage.open(also=ControlApi(stage).add_routes)
 
         async def do(order: str, **given: Any) -> Any:
             async with session.post(f"{stage.slack.url}/control/{order}", json=given) as response:
@@ -27,7 +27,7 @@ async def test_a_script_reaches_each_workspace_by_its_team(tmp_path: Path) -> No
 
         added = await do("workspace", team="T0ACME", name="Acme", enterprise={"id": "E0GRID", "name": "Grid"})
         assert (added["installed"], added["enterprise"]["id"]) == (False, "E0GRID")
-        async with visiting(stage.slack, tmp_path) as visitor:
+        async with run_distributed_app(stage.slack, tmp_path) as visitor:
             done = await do("install", install_url=visitor.install_url, team="T0ACME", person="dana")
             assert done["status"] == 200
             assert [one["installed"] for one in await read("workspaces")] == [True, True]
@@ -54,8 +54,8 @@ async def test_a_script_reaches_each_workspace_by_its_team(tmp_path: Path) -> No
 async def test_a_script_subscribes_lets_a_build_fail_aborts_another_and_reads_the_channel() -> None:
     stage = forked_stage(manifest())
     async with stage, aiohttp.ClientSession() as session:
-        await stage.start(also=Control(stage).add_routes)
-        await stage.link("anna", "ben")
+        await stage.start(also=ControlApi(stage).add_routes)
+        await stage.connect_accounts("anna", "ben")
 
         async def do(order: str, **given: Any) -> Any:
             async with session.post(f"{stage.slack.url}/control/{order}", json=given) as response:
@@ -95,7 +95,7 @@ async def test_a_script_subscribes_lets_a_build_fail_aborts_another_and_reads_th
 
 async def test_a_script_reacts_edits_deletes_enters_and_leaves() -> None:
     async with forked_stage(MANIFEST) as stage, aiohttp.ClientSession() as session:
-        await stage.open(also=Control(stage).add_routes)
+        await stage.open(also=ControlApi(stage).add_routes)
 
         async def do(order: str, **given: Any) -> Any:
             async with session.post(f"{stage.slack.url}/control/{order}", json=given) as response:

@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from bot.manifest import manifest
-from sandbox.page.change_feed import ENTRIES_SHOWN, POSTS_A_CHANNEL, Feed
+from sandbox.page.change_feed import ENTRIES_SHOWN, POSTS_A_CHANNEL, ChangeFeed
 from sandbox.page.routes import add_page
 from sandbox.slack.web_api import unescaped
 from sandbox.slack.workspace import Post
@@ -45,7 +45,7 @@ async def test_a_page_is_of_one_workspace() -> None:
     async with forked_stage(manifest()) as stage:
         acme = stage.slack.add_workspace()
         await stage.open(also=lambda app: add_page(app, stage))
-        here, there = Feed(stage), Feed(stage, "T0ACME")
+        here, there = ChangeFeed(stage), ChangeFeed(stage, "T0ACME")
         first = there.next()
         assert first is not None
         assert first["team"] == "T0ACME"
@@ -68,11 +68,11 @@ async def test_a_page_is_of_one_workspace() -> None:
 async def test_what_a_page_is_sent_is_bounded() -> None:
     async with forked_stage(manifest()) as stage:
         workspace, journal = stage.slack.workspace, stage.slack.journal
-        feed = Feed(stage)
+        feed = ChangeFeed(stage)
         feed.next()
         for number in range(POSTS_A_CHANNEL * 2):
             workspace.post(workspace.channel("builds"), Post(f"{number}.0", "U0BEN", "x"))
-            journal.close(journal.note("app → Slack", "chat.postMessage", {}), {})
+            journal.close_entry(journal.open_entry("app → Slack", "chat.postMessage", {}), {})
         news = feed.next()
         assert news is not None
         assert len(news["posts"]) == POSTS_A_CHANNEL

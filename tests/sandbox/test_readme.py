@@ -7,9 +7,9 @@ import shlex
 from pathlib import Path
 
 from bot.manifest import manifest
-from sandbox.buildio.dyno_shell import run
-from sandbox.buildio.server import BuildioSandbox
-from sandbox.main import seed, seed_examples
+from sandbox.buildio.dyno_shell import run_command
+from sandbox.buildio.server import BuildioSimulator
+from sandbox.main import seed_builds, seed_examples
 from tests.support.forked_bot import forked_stage
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
@@ -43,8 +43,8 @@ async def test_every_example_of_the_readme_is_answered() -> None:
     async with forked_stage(manifest()) as stage:
         stage.slack.rates.lifted = True  # nobody types a hundred commands in a minute
         await stage.start()
-        await stage.link("anna")
-        seed(stage)
+        await stage.connect_accounts("anna")
+        seed_builds(stage)
         slack = stage.slack
 
         async def answer(example: str) -> str:
@@ -52,9 +52,9 @@ async def test_every_example_of_the_readme_is_answered() -> None:
             there = len(slack.posts("builds", "anna"))
 
             def look() -> str | None:
-                if (modal := slack.people.modal("anna")) is not None and "⏳" not in slack.modal_words(modal):
-                    return slack.modal_words(modal)
-                return "\n".join(map(slack.words, slack.posts("builds", "anna")[there:])) or None
+                if (modal := slack.people.modal("anna")) is not None and "⏳" not in slack.modal_text(modal):
+                    return slack.modal_text(modal)
+                return "\n".join(map(slack.message_text, slack.posts("builds", "anna")[there:])) or None
 
             assert await slack.people.command("anna", "builds", example) is not None, example
             words = await slack.workspace.wait_for(look, 60, f"an answer to {example}")
@@ -75,12 +75,12 @@ async def test_every_example_of_the_readme_is_answered() -> None:
 
 
 async def test_the_commands_that_readme_runs_end_well() -> None:
-    buildio = BuildioSandbox()
+    buildio = BuildioSimulator()
     dyno = buildio.dyno(buildio.shop)
     written = {}
     for example in examples():
         if example.startswith("/buildio run") and " -- " in example:
             command = shlex.split(example.partition(" -- ")[2])
-            written[command[0]] = run(buildio.shop, dyno, command)
+            written[command[0]] = run_command(buildio.shop, dyno, command)
     assert set(written) == {"bin/rails", "rails", "/bin/sh"}
     assert all(done is not None and done[0] and done[1] == 0 for done in written.values())

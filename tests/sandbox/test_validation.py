@@ -11,12 +11,12 @@ import pytest
 
 from bot.manifest import manifest
 from sandbox.bitrise.members import TESTER_TOKEN, TOKEN
-from sandbox.bitrise.server import BitriseSandbox
-from sandbox.slack.input_values import CannotDo
-from sandbox.slack.interaction_handles import Handles
-from sandbox.slack.server import APP_TOKEN, SlackSandbox
-from sandbox.slack.validation import SlackError, check_blocks, check_view
-from tests.sandbox.slack.web_api_call import call
+from sandbox.bitrise.server import BitriseSimulator
+from sandbox.slack.input_values import InvalidInteraction
+from sandbox.slack.interaction_handles import InteractionHandles
+from sandbox.slack.server import APP_TOKEN, SlackSimulator
+from sandbox.slack.validation import SlackError, validate_blocks, validate_view
+from tests.sandbox.slack.web_api_call import call_web_api
 
 
 def section(text: str = "x", **more: Any) -> dict[str, Any]:
@@ -60,14 +60,14 @@ def button(**more: Any) -> dict[str, Any]:
 )
 def test_slack_refuses_blocks_that_break_its_sizes(blocks: list[dict[str, Any]], words: str) -> None:
     with pytest.raises(SlackError) as caught:
-        check_blocks(blocks)
+        validate_blocks(blocks)
     assert caught.value.error == "invalid_blocks"
     assert words in str(caught.value.body["response_metadata"]["messages"])
 
 
 def test_slack_refuses_too_much_text_in_all() -> None:
     with pytest.raises(SlackError, match="msg_blocks_too_long"):
-        check_blocks([section("x" * 2900)] * 5)
+        validate_blocks([section("x" * 2900)] * 5)
 
 
 def test_slack_refuses_a_modal_with_inputs_and_no_submit() -> None:
@@ -78,15 +78,15 @@ def test_slack_refuses_a_modal_with_inputs_and_no_submit() -> None:
     }
     view = {"type": "modal", "title": {"type": "plain_text", "text": "t"}, "blocks": [field]}
     with pytest.raises(SlackError, match="missing required field: submit"):
-        check_view(view)
-    check_view(view | {"submit": {"type": "plain_text", "text": "Go"}})
+        validate_view(view)
+    validate_view(view | {"submit": {"type": "plain_text", "text": "Go"}})
     with pytest.raises(SlackError, match="must be less than 25 characters"):
-        check_view(view | {"submit": {"type": "plain_text", "text": "x" * 25}})
+        validate_view(view | {"submit": {"type": "plain_text", "text": "x" * 25}})
 
 
 def test_a_trigger_opens_one_modal_within_three_seconds() -> None:
     now = 0.0
-    handles = Handles(clock=lambda: now)
+    handles = InteractionHandles(clock=lambda: now)
     trigger = handles.new_trigger("U1")
     assert handles.use_trigger(trigger) == "U1"
     with pytest.raises(SlackError, match="exchanged_trigger_id"):
@@ -101,7 +101,7 @@ def test_a_trigger_opens_one_modal_within_three_seconds() -> None:
 
 def test_a_response_address_works_five_times_within_half_an_hour() -> None:
     now = 0.0
-    handles = Handles(clock=lambda: now)
+    handles = InteractionHandles(clock=lambda: now)
     name = handles.new_response("U1", "C1")
     for _ in range(5):
         handles.use_response(name)
@@ -114,24 +114,26 @@ def test_a_response_address_works_five_times_within_half_an_hour() -> None:
 
 
 @pytest.fixture
-async def slack() -> AsyncIterator[SlackSandbox]:
-    opened = await SlackSandbox(manifest()).start()
+async def slack() -> AsyncIterator[SlackSimulator]:
+    opened = await SlackSimulator(manifest()).start()
     yield opened
     await opened.close()
 
 
-async def test_slack_tells_tokens_apart(slack: SlackSandbox) -> None:
-    assert (await call(slack, "auth.test"))["ok"] is True
-    assert (await call(slack, "auth.test", token=""))["error"] == "not_authed"
-    assert (await call(slack, "auth.test", token="xoxb-other"))["error"] == "invalid_auth"
-    assert (await call(slack, "auth.test", token=APP_TOKEN))["error"] == "not_allowed_token_type"
-    assert (await call(slack, "apps.connections.open"))["error"] == "not_allowed_token_type"
-    assert (await call(slack, "no.such"))["error"] == "unknown_method"
+async def test_slack_tells_tokens_apart(slack: SlackSimulator) -> None:
+    assert (await call_web_api(slack, "auth.test"))["ok"] is True
+    assert (await call_web_api(slack, "auth.test", token=""))["error"] == "not_authed"
+    assert (await call_web_api(slack, "auth.test", token="xoxb-other"))["error"] == "invalid_auth"
+    assert (await call_web_api(slack, "auth.test", token=APP_TOKEN))["error"] == "not_allowed_token_type"
+    assert (await call_web_api(slack, "apps.connections.open"))["error"] == "not_allowed_token_type"
+    assert (await call_web_api(slack, "no.such"))["error"] == "unknown_method"
 
 
-async def test_slack_posts_only_where_the_bot_may(slack: SlackSandbox) -> None:
+async def test_slack_posts_only_where_the_bot_may(slack: SlackSimulator) -> None:
     async def post(channel: str, **more: Any) -> str:
-        return str((await call(slack, "chat.postMessage", channel=channel, text="x", **more)).get("error"))
+        return str(
+            (await call_web_api(slack, "chat.postMessage", channel=channel, text="x", **more)).get("error")
+        )
 
     assert await post("C0BUILDS") == "None"
     assert await post("C0NOWHERE") == "channel_not_found"
@@ -146,52 +148,54 @@ async def test_slack_posts_only_where_the_bot_may(slack: SlackSandbox) -> None:
     assert await post("C0BUILDS") == "not_in_channel"
 
 
-async def test_a_missing_scope_is_refused_and_marked(slack: SlackSandbox) -> None:
+async def test_a_missing_scope_is_refused_and_marked(slack: SlackSimulator) -> None:
     slack.api.scopes = frozenset({"chat:write"})
-    answer = await call(slack, "users.info", user="U0ANNA")
+    answer = await call_web_api(slack, "users.info", user="U0ANNA")
     assert (answer["error"], answer["needed"]) == ("missing_scope", "users:read")
     assert [one for one in slack.violations if "missing_scope" in one]
 
 
-async def test_slack_reads_back_only_for_members_and_metadata_only_when_asked(slack: SlackSandbox) -> None:
+async def test_slack_reads_back_only_for_members_and_metadata_only_when_asked(slack: SlackSimulator) -> None:
     metadata = json.dumps({"event_type": "e", "event_payload": {"key": "v"}})
-    await call(slack, "chat.postMessage", channel="C0BUILDS", text="x", metadata=metadata)
-    assert (await call(slack, "conversations.history", channel="C0BUILDS"))["error"] == "not_in_channel"
+    await call_web_api(slack, "chat.postMessage", channel="C0BUILDS", text="x", metadata=metadata)
+    assert (await call_web_api(slack, "conversations.history", channel="C0BUILDS"))[
+        "error"
+    ] == "not_in_channel"
     slack.people.invite("builds")
-    plain = await call(slack, "conversations.history", channel="C0BUILDS")
+    plain = await call_web_api(slack, "conversations.history", channel="C0BUILDS")
     assert "metadata" not in plain["messages"][0]
-    whole = await call(slack, "conversations.history", channel="C0BUILDS", include_all_metadata="1")
+    whole = await call_web_api(slack, "conversations.history", channel="C0BUILDS", include_all_metadata="1")
     assert whole["messages"][0]["metadata"]["event_payload"] == {"key": "v"}
 
 
-async def test_slack_takes_about_a_message_a_second_in_a_channel(slack: SlackSandbox) -> None:
+async def test_slack_takes_about_a_message_a_second_in_a_channel(slack: SlackSimulator) -> None:
     statuses = []
     for _ in range(7):
-        answer = await call(slack, "chat.postMessage", channel="C0BUILDS", text="x")
+        answer = await call_web_api(slack, "chat.postMessage", channel="C0BUILDS", text="x")
         statuses.append(answer["status"])
     assert statuses[:5] == [200] * 5
     assert statuses[-1] == 429
     assert answer["headers"]["Retry-After"] == "1"
-    assert (await call(slack, "chat.postMessage", channel="C0RANDOM", text="x"))["status"] == 200
+    assert (await call_web_api(slack, "chat.postMessage", channel="C0RANDOM", text="x"))["status"] == 200
 
 
-async def test_a_command_that_nobody_acknowledges_is_shown_as_failed(slack: SlackSandbox) -> None:
+async def test_a_command_that_nobody_acknowledges_is_shown_as_failed(slack: SlackSimulator) -> None:
     assert await slack.people.command("anna", "builds", "/bitrise help") is None
     [post] = slack.posts("builds", "anna")
     assert post.text == '/bitrise failed with the error "dispatch_failed"'
-    with pytest.raises(CannotDo, match="not a valid command"):
+    with pytest.raises(InvalidInteraction, match="not a valid command"):
         await slack.people.command("anna", "builds", "/other")
 
 
 @pytest.fixture
-async def bitrise() -> AsyncIterator[BitriseSandbox]:
-    opened = await BitriseSandbox().start()
+async def bitrise() -> AsyncIterator[BitriseSimulator]:
+    opened = await BitriseSimulator().start()
     yield opened
     await opened.close()
 
 
 async def ask(
-    bitrise: BitriseSandbox, method: str, path: str, *, token: str | None = TOKEN, **more: Any
+    bitrise: BitriseSimulator, method: str, path: str, *, token: str | None = TOKEN, **more: Any
 ) -> tuple[int, Any]:
     headers = {"Authorization": f"token {token}"} if token else {}
     async with (
@@ -201,14 +205,14 @@ async def ask(
         return response.status, await response.json(content_type=None)
 
 
-async def test_bitrise_wants_a_token_everywhere_but_at_its_roots(bitrise: BitriseSandbox) -> None:
+async def test_bitrise_wants_a_token_everywhere_but_at_its_roots(bitrise: BitriseSimulator) -> None:
     assert (await ask(bitrise, "GET", "/", token=None))[0] == 200
     assert (await ask(bitrise, "GET", "/v0.1", token=None))[0] == 200
     assert await ask(bitrise, "GET", "/v0.1/me", token=None) == (401, {"message": "Unauthorized"})
     assert (await ask(bitrise, "GET", "/v0.1/nothing"))[0] == 404
 
 
-async def test_bitrise_refuses_in_its_own_words(bitrise: BitriseSandbox) -> None:
+async def test_bitrise_refuses_in_its_own_words(bitrise: BitriseSimulator) -> None:
     build = bitrise.start_build(bitrise.android)
     path = f"/v0.1/apps/{bitrise.android.slug}/builds"
     assert (await ask(bitrise, "POST", f"{path}/{build.slug}/abort", json={}))[1] == {"status": "ok"}
@@ -226,7 +230,7 @@ async def test_bitrise_refuses_in_its_own_words(bitrise: BitriseSandbox) -> None
     assert (await ask(bitrise, "GET", f"/v0.1/apps/{bitrise.ios.slug}/builds/{build.slug}"))[0] == 404
 
 
-async def test_the_file_store_refuses_a_token_and_an_old_link(bitrise: BitriseSandbox) -> None:
+async def test_the_file_store_refuses_a_token_and_an_old_link(bitrise: BitriseSimulator) -> None:
     link = bitrise.store.link_to("file", b"content")
     async with aiohttp.ClientSession() as session:
         async with session.get(link) as response:
@@ -237,12 +241,14 @@ async def test_the_file_store_refuses_a_token_and_an_old_link(bitrise: BitriseSa
             assert response.status == 403
 
 
-async def test_a_bot_joins_public_channels_alone(slack: SlackSandbox) -> None:
+async def test_a_bot_joins_public_channels_alone(slack: SlackSimulator) -> None:
     async def join(channel: str) -> Any:
-        answer = await call(slack, "conversations.join", channel=channel)
+        answer = await call_web_api(slack, "conversations.join", channel=channel)
         return answer.get("error") or answer.get("warning") or answer["channel"]["is_member"]
 
-    assert (await call(slack, "conversations.info", channel="C0RANDOM"))["channel"]["is_member"] is False
+    assert (await call_web_api(slack, "conversations.info", channel="C0RANDOM"))["channel"][
+        "is_member"
+    ] is False
     assert await join("C0RANDOM") is True
     assert await join("C0RANDOM") == "already_in_channel"
     assert await join("C0NOWHERE") == "channel_not_found"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from sandbox.slack import payloads
-from tests.support.bot_harness import Conversation
+from tests.support.bot_harness import WorkspaceHarness
 
 
 class _Registry:
@@ -38,7 +38,9 @@ def _plain(name: str) -> str:
     return name.replace("^", "").replace("(_next)?", "").replace("$", "")
 
 
-def payload_for(listener: str, town: Conversation, person: str, channel: str = "builds") -> dict[str, Any]:
+def payload_for(
+    listener: str, town: WorkspaceHarness, person: str, channel: str = "builds"
+) -> dict[str, Any]:
     """What Slack sends when somebody uses it: a press on a message, a form with nothing in it, and so on."""
     kind, _, name = listener.partition(" ")
     people, workspace = town.people, town.slack.workspace

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from domain.build import App, Build, State
+from domain.build import App, Build, BuildState
 from domain.provider import Provider
-from providers.buildio.actions import BuiltAtBitrise, Deploy
+from providers.buildio.actions import DeployAction, SourceBuild
 from sandbox.buildio.state import Pipeline
 from sandbox.slack.workspace import Post
-from tests.providers.buildio.config_var_harness import changes, secret_town
+from tests.providers.buildio.config_var_harness import changes, config_var_harness
 from tests.services.features.test_access_rules import add_rule, governed
-from tests.support.bot_harness import Town
+from tests.support.bot_harness import BotHarness
 
 DEPLOY = '[[rule]]\nprotect = ["trigger"]\nworkflows = ["deploy"]\nwho = ["U0ANNA"]\n'
 MAIN = '[[rule]]\nprotect = ["trigger"]\nbranches = ["main", "release/*"]\nwho = ["U0ANNA"]\n'
@@ -24,25 +24,25 @@ EVERYTHING = '[[rule]]\nprotect = "everything"\n'
 BY_ANNA = '[[rule]]\nprotect = "everything"\nwho = ["U0ANNA"]\n'
 
 
-async def ask_for(town: Town, words: str, *, person: str = "ben") -> Post:
+async def ask_for(town: BotHarness, words: str, *, person: str = "ben") -> Post:
     """Type what needs a second person; returns the message that asks for one."""
     before = town.last("builds", None)
     await town.people.command(person, "builds", words)
-    return await town.told("Somebody else must agree", person=None, after=before)
+    return await town.wait_for_message("Somebody else must agree", person=None, after=before)
 
 
-def started(town: Town) -> list[Any]:
+def started(town: BotHarness) -> list[Any]:
     return [one for one in town.bitrise.requests if one.method == "POST"]
 
 
 @pytest.fixture
-async def by_workflow(tmp_path: Path) -> AsyncIterator[Town]:
+async def by_workflow(tmp_path: Path) -> AsyncIterator[BotHarness]:
     async with governed(tmp_path, DEPLOY) as town:
         yield town
 
 
 async def test_b18_a_protected_workflow_is_not_reached_by_a_pipeline_nor_by_a_rebuild_of_one(
-    by_workflow: Town,
+    by_workflow: BotHarness,
 ) -> None:
     town = by_workflow
     await ask_for(town, "/bitrise trigger android branch:develop pipeline:release-train")
@@ -62,12 +62,12 @@ async def test_b19_the_second_person_sees_all_that_is_sent(tmp_path: Path) -> No
     async with governed(tmp_path, BY_ANNA) as town:
         words = "branch:develop workflow:deploy message:why env:TARGET=production env:API_TOKEN=Canary7Gx2Canary7Gx2"
         asked = await ask_for(town, f"/bitrise trigger android {words}")
-        said = town.words(asked)
+        said = town.message_text(asked)
         for shown in ("branch: develop", "workflow: deploy", "message: why", "variable TARGET: production"):
             assert shown in said
         assert "variable API_TOKEN: not shown, since it looks like a secret (20 characters)" in said
         await town.people.click("anna", asked, "Agree")
-        await town.told("ben started Sample Android #1", person=None)
+        await town.wait_for_message("ben started Sample Android #1", person=None)
         town.bitrise.run(town.bitrise.farm.builds[0])
         card = await town.ask("/bitrise build android #1", "is running", person="ben")
         await town.people.click("ben", card, "Abort")
@@ -76,8 +76,8 @@ async def test_b19_the_second_person_sees_all_that_is_sent(tmp_path: Path) -> No
         before = town.last("builds", None)
         every = [one["text"]["text"] for one in options["options"]]
         await town.people.submit("ben", {"reason": "just restarting it", "options": every})
-        asked = await town.told("Somebody else must agree", person=None, after=before)
-        said = town.words(asked)
+        asked = await town.wait_for_message("Somebody else must agree", person=None, after=before)
+        said = town.message_text(asked)
         for shown in (
             "just restarting it",
             "counts as a success: yes",
@@ -86,7 +86,7 @@ async def test_b19_the_second_person_sees_all_that_is_sent(tmp_path: Path) -> No
         ):
             assert shown in said
         await town.people.click("anna", asked, "Agree")
-        await town.told("ben aborted", person=None)
+        await town.wait_for_message("ben aborted", person=None)
         bodies = await town.rows("SELECT body FROM audit WHERE body LIKE '%abort%'")
         assert len(bodies) == 4
         assert all(json.loads(str(body))["about"]["with_success"] == "true" for (body,) in bodies)
@@ -113,7 +113,7 @@ async def test_b20_a_protected_branch_is_protected_under_every_spelling(tmp_path
         assert started(town) == []
         asked = await ask_for(town, "/bitrise trigger android branch:refs/heads/main workflow:deploy")
         await town.people.click("anna", asked, "Agree")
-        await town.told("ben started Sample Android #1", person=None)
+        await town.wait_for_message("ben started Sample Android #1", person=None)
         assert town.bitrise.farm.builds[0].params["branch"] == "main"
 
 
@@ -133,7 +133,7 @@ async def test_an_install_page_is_of_a_branch_only_where_what_was_built_is_known
         for page in pages[:2]:
             before = town.last("builds", None)
             await town.people.click("ben", page, "Make private")
-            await town.told("Somebody else must agree", person=None, after=before)
+            await town.wait_for_message("Somebody else must agree", person=None, after=before)
         # What is known to be of another branch needs nobody.
         await town.press(pages[2], "Make private", "ben made the install page", person="ben")
 
@@ -155,24 +155,24 @@ async def test_b22_whom_a_workflow_names_must_agree_and_a_second_person_needs_so
     async with governed(tmp_path, MAIN, service_token_acts="1") as town:
         await town.ask("/bitrise subscribe android", "subscribed")
         run = town.people.run_step("start_bitrise_build", {"app": "android", "branch": "main"})
-        await town.until(lambda: run.status != "running")
+        await town.wait_until(lambda: run.status != "running")
         assert "Fill in *On behalf of* in the workflow's step" in str(run.error)
         step = {"app": "android", "branch": "main", "workflow": "deploy", "person": "U0BEN"}
         town.people.run_step("start_bitrise_build", step)
-        asked = await town.told("in your name", person="ben", channel="D0BEN")
-        assert "branch: main" in town.words(asked)
+        asked = await town.wait_for_message("in your name", person="ben", channel="D0BEN")
+        assert "branch: main" in town.message_text(asked)
         assert started(town) == []
         await town.people.click("ben", asked, "Do it as me")
-        second = await town.told("Somebody else must agree", person=None)
+        second = await town.wait_for_message("Somebody else must agree", person=None)
         await town.press(second, "Agree", "a second person is the point of it", person="ben")
         assert started(town) == []
         await town.people.click("anna", second, "Agree")
-        await town.told("ben started Sample Android #1", person=None)
+        await town.wait_for_message("ben started Sample Android #1", person=None)
 
 
 async def test_b23_a_stage_is_not_what_somebodys_own_pipeline_says(tmp_path: Path) -> None:
     rules = '[[rule]]\nprotect = "everything"\nproviders = ["buildio"]\nstages = ["production"]\nwho = ["U0ANNA"]\n'
-    async with secret_town(tmp_path, rules) as town:
+    async with config_var_harness(tmp_path, rules) as town:
         own = town.buildio.pipeline
         platform, ben = town.buildio.platform, town.buildio.members["ben-okafor"]
         mine = Pipeline(
@@ -218,10 +218,10 @@ async def test_f11_what_was_decided_leaves_nothing_to_decide_again(tmp_path: Pat
         done = await ask_for(town, "/bitrise trigger android branch:main workflow:deploy")
         blocks = json.loads(json.dumps(done.blocks))
         await town.people.click("anna", done, "Agree")
-        await town.told("ben started Sample Android #1", person=None)
+        await town.wait_for_message("ben started Sample Android #1", person=None)
         declined = await ask_for(town, "/bitrise trigger android branch:main workflow:deploy")
         await town.people.click("anna", declined, "Decline")
-        await town.until(lambda: "declined" in town.words(declined))
+        await town.wait_until(lambda: "declined" in town.message_text(declined))
         assert await town.rows("SELECT DISTINCT act FROM proposals") == [("",)]
         await town.execute("UPDATE proposals SET state = 'open'")
         done.blocks = blocks
@@ -235,11 +235,11 @@ async def test_g5_a_rule_that_is_tightened_meanwhile_holds_for_what_is_open(tmp_
         asked = await ask_for(town, "/bitrise trigger android branch:main")
         anna = {"who": "The people and groups below", "people": ["U0ANNA"]}
         await add_rule(town, kind="Needs a second person", acts=["Start builds"], **anna)
-        await town.told("A new rule", person=None)
+        await town.wait_for_message("A new rule", person=None)
         await town.press(asked, "Agree", "Only Anna Berg may agree to this", person="carla")
         assert started(town) == []
         await town.people.click("anna", asked, "Agree")
-        await town.told("ben started Sample Android #1", person=None)
+        await town.wait_for_message("ben started Sample Android #1", person=None)
 
 
 def test_d4_that_a_build_was_started_by_a_push_is_not_believed_where_it_is_deployed() -> None:
@@ -248,13 +248,13 @@ def test_d4_that_a_build_was_started_by_a_push_is_not_believed_where_it_is_deplo
     build = Build(
         app_slug="a1",
         slug="b1",
-        state=State.SUCCEEDED,
+        state=BuildState.SUCCEEDED,
         branch="develop",
         commit_hash="1f3a",
         triggered_by="webhook-github/octo",
         url="https://x",
     )
-    act = Deploy.of_build(build, android, shop)
-    assert act.built == BuiltAtBitrise.of(build, android)
-    assert act.question("C1").branch is None
-    assert Deploy(app=shop, branch="develop").question("C1").branch == "develop"
+    act = DeployAction.of_build(build, android, shop)
+    assert act.built == SourceBuild.of(build, android)
+    assert act.access_request("C1").branch is None
+    assert DeployAction(app=shop, branch="develop").access_request("C1").branch == "develop"

@@ -7,26 +7,26 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from providers.buildio.actions import ClusterLogin, Run, SetConfig
+from providers.buildio.actions import ClusterLoginAction, RunCommandAction, SetConfigAction
 from tests.bot.test_oauth_pages import begin, code_in
 from tests.providers.buildio.config_var_harness import (
     SECRET,
     audited,
+    config_var_harness,
     leaks,
     listed,
     logged,
     open_form,
     reveal,
-    secret_town,
-    shown_in,
+    visible_in,
 )
-from tests.services.actions.action_harness import known, open_place
+from tests.services.actions.action_harness import action_harness, as_bot_app
 
 
 async def test_a7_a_link_to_sign_in_that_somebody_is_sent_gives_their_account_to_nobody(
     tmp_path: Path,
 ) -> None:
-    async with open_place(tmp_path, public=True) as place:
+    async with action_harness(tmp_path, public=True) as place:
         link = await begin(place, "carla")
         status, text = await place.town.buildio.consent(link, person="anna")
         assert status == 200
@@ -38,11 +38,13 @@ async def test_a7_a_link_to_sign_in_that_somebody_is_sent_gives_their_account_to
 
 
 async def test_b14_nobody_runs_commands_or_gets_credentials_where_there_are_no_rules(tmp_path: Path) -> None:
-    async with open_place(tmp_path) as place:
+    async with action_harness(tmp_path) as place:
         await place.connect("anna")
-        await place.do(Run(app=known(place.town.buildio.shop), dyno="web.1", command=("env",)))
+        await place.do(
+            RunCommandAction(app=as_bot_app(place.town.buildio.shop), dyno="web.1", command=("env",))
+        )
         await place.says("Nobody may run commands in dynos here: that is off")
-        await place.do(ClusterLogin(region="eu"))
+        await place.do(ClusterLoginAction(region="eu"))
         await place.says("Nobody may log in to clusters here: that is off")
         paths = {one.path.rpartition("/")[2] for one in place.town.buildio.requests}
         assert not paths & {"exec", "oidc-login"}
@@ -51,30 +53,30 @@ async def test_b14_nobody_runs_commands_or_gets_credentials_where_there_are_no_r
 async def test_b15_a_value_that_is_to_be_set_is_in_no_message_no_file_and_no_export(tmp_path: Path) -> None:
     canary = "canary-4711-of-a-config-var"
     rules = '[[rule]]\nprotect = ["config"]\n'
-    async with open_place(tmp_path, rules=rules) as place:
+    async with action_harness(tmp_path, rules=rules) as place:
         await place.connect("anna", "ben")
         values = {"API_KEY": SecretStr(canary)}
-        await place.do(SetConfig(app=known(place.town.buildio.shop), values=values))
+        await place.do(SetConfigAction(app=as_bot_app(place.town.buildio.shop), values=values))
         await place.says("anna wants to set the config var API_KEY of shop", None)
         audited = await place.town.ask("/bitrise audit", "set config vars `API_KEY`")
-        assert canary not in place.town.words(audited)
-        assert canary not in str([place.town.words(one) for one in place.town.slack.posts("builds")])
+        assert canary not in place.town.message_text(audited)
+        assert canary not in str([place.town.message_text(one) for one in place.town.slack.posts("builds")])
         await place.town.stop_bot()
-        assert canary.encode() not in place.town.kept()
+        assert canary.encode() not in place.town.stored_bytes()
 
 
 async def test_b16_a_config_var_is_revealed_to_whoever_may_see_it_alone_and_only_for_a_while(
     tmp_path: Path,
 ) -> None:
     rules = '[[rule]]\nallow = ["config"]\nwho = ["U0ANNA"]\n'
-    async with secret_town(tmp_path, rules, shown_seconds=0.05) as town:
+    async with config_var_harness(tmp_path, rules, shown_seconds=0.05) as town:
         await town.people.command("ben", "builds", "/buildio config get shop DATABASE_URL")
         await town.slack.wait_for_modal("ben", "Only Anna Berg may see and change config vars of shop")
-        assert shown_in(town) == []
+        assert visible_in(town) == []
         post = await listed(town)
         await reveal(town, post)
-        await town.until(lambda: "was shown here for a minute" in town.words(post))
-        assert shown_in(town) == ["response_url"]
+        await town.wait_until(lambda: "was shown here for a minute" in town.message_text(post))
+        assert visible_in(town) == ["response_url"]
         assert post not in town.slack.posts("builds", "ben")
         assert leaks(town) == []
         assert await audited(town, "reveal_config") == [
@@ -88,11 +90,11 @@ async def test_b17_an_error_that_quotes_a_value_is_said_and_noted_without_it(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     rules = '[[rule]]\nprotect = ["config"]\n'
-    async with secret_town(tmp_path, rules) as town:
+    async with config_var_harness(tmp_path, rules) as town:
         await open_form(town, "/buildio config set shop KEY", "Set config vars", person="ben")
         await town.people.submit("ben", {"value": f"first line\n{SECRET}"})
-        asked = await town.told("ben wants to set the config var KEY of shop", person=None)
+        asked = await town.wait_for_message("ben wants to set the config var KEY of shop", person=None)
         town.buildio.fault("PATCH */config-vars", "error", status=422, words=f"KEY={SECRET} is too weak")
         await town.people.click("anna", asked, "Agree")
-        await town.until(lambda: "[redacted] is too weak" in town.words(asked))
+        await town.wait_until(lambda: "[redacted] is too weak" in town.message_text(asked))
         assert leaks(town, logged(capfd, caplog)) == []

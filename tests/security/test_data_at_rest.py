@@ -18,25 +18,25 @@ from bot.settings import Settings, in_words
 from sandbox.bitrise.members import ANNA_TOKEN, BEN_TOKEN, TOKEN
 from sandbox.slack.server import APP_TOKEN, BOT_TOKEN
 from tests.services.features.test_access_rules import RELEASE_TEAM, governed
-from tests.support.bot_harness import SECRET_KEY, Town, open_town
-from tests.support.forked_process import forked
+from tests.support.bot_harness import SECRET_KEY, BotHarness, bot_harness
+from tests.support.forked_process import run_forked
 
 
 @pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[Town]:
+async def town(tmp_path: Path) -> AsyncIterator[BotHarness]:
     async with governed(tmp_path) as opened:
         yield opened
 
 
-async def test_f1_nothing_that_the_bot_keeps_holds_a_token_in_clear(town: Town) -> None:
+async def test_f1_nothing_that_the_bot_keeps_holds_a_token_in_clear(town: BotHarness) -> None:
     await town.ask("/bitrise trigger android branch:main", "anna started")
     await town.stop_bot()
-    kept = town.kept()
+    kept = town.stored_bytes()
     for secret in (ANNA_TOKEN, BEN_TOKEN, TOKEN, BOT_TOKEN, APP_TOKEN, SECRET_KEY):
         assert secret.encode() not in kept
 
 
-async def test_f2_a_row_that_was_copied_over_another_gives_nobody_anothers_rights(town: Town) -> None:
+async def test_f2_a_row_that_was_copied_over_another_gives_nobody_anothers_rights(town: BotHarness) -> None:
     await town.stop_bot()
     await town.execute(
         "UPDATE accounts SET sealed = (SELECT sealed FROM accounts WHERE user_id = 'U0ANNA') WHERE user_id = 'U0BEN'"
@@ -46,7 +46,7 @@ async def test_f2_a_row_that_was_copied_over_another_gives_nobody_anothers_right
     assert town.bitrise.farm.builds == []
 
 
-async def test_f3_a_change_of_the_audit_log_shows_without_anything_outside(town: Town) -> None:
+async def test_f3_a_change_of_the_audit_log_shows_without_anything_outside(town: BotHarness) -> None:
     await town.ask("/bitrise trigger android branch:main", "anna started")
     with pytest.raises(sqlite3.DatabaseError, match="only added to"):
         await town.execute("DELETE FROM audit WHERE seq = 2")
@@ -125,23 +125,23 @@ async def test_f7_a_whole_older_database_shows_in_the_anchor(tmp_path: Path) -> 
 
 
 async def test_f8_whoever_was_erased_or_unlinked_is_in_no_file_and_no_backup(
-    town: Town, tmp_path: Path
+    town: BotHarness, tmp_path: Path
 ) -> None:
     await town.ask("/bitrise me name:canary-name mention:on", "canary-name", person="anna")
     rows = await town.rows("SELECT sealed FROM accounts ORDER BY user_id")
     anna, ben = (str(sealed).encode() for (sealed,) in rows)
     email = str((await town.rows("SELECT email FROM people WHERE user_id = 'U0ANNA'"))[0][0]).encode()
-    assert all(one in town.kept() for one in (anna, ben, b"canary-name", email))
+    assert all(one in town.stored_bytes() for one in (anna, ben, b"canary-name", email))
     await town.disconnect("ben")
-    assert ben not in town.kept()
-    assert anna in town.kept()
+    assert ben not in town.stored_bytes()
+    assert anna in town.stored_bytes()
     code, said = await typed(town, "erase-user", "T0SANDBOX", "U0ANNA", "--yes")
     assert code == 0, said
     await town.ask("/bitrise help", "What you can type", person="ben")  # the bot goes on
     backup = town.folder / "backup.db"
     assert (await typed(town, "backup", str(backup)))[0] == 0
     for canary in (anna, ben, b"canary-name", email):
-        assert canary not in town.kept()
+        assert canary not in town.stored_bytes()
 
 
 async def test_f9_nobody_else_of_the_machine_can_read_what_the_bot_keeps(tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ async def test_f9_nobody_else_of_the_machine_can_read_what_the_bot_keeps(tmp_pat
         anchor.parent.mkdir()
         folder = tmp_path / "data"
         database = f"sqlite:///{folder / 'buildbell.db'}"
-        async with open_town(tmp_path, database_url=database, audit_anchor=str(anchor)) as town:
+        async with bot_harness(tmp_path, database_url=database, audit_anchor=str(anchor)) as town:
             await town.ask("/bitrise trigger android branch:main", "anna started")
             files = [folder, anchor, *folder.iterdir()]
             assert {"buildbell.db", "buildbell.db-wal", "buildbell.db-shm", "buildbell.db.lock"} <= {
@@ -201,16 +201,16 @@ async def test_f10_lines_of_the_anchor_that_were_taken_out_changed_or_made_up_sh
         assert (await verified(town))[0] == 0
 
 
-async def typed(town: Town, *arguments: str) -> tuple[int, str]:
+async def typed(town: BotHarness, *arguments: str) -> tuple[int, str]:
     """A command of the operator's, with the bot's settings."""
-    return await forked(*arguments, **{name.upper(): value for name, value in town.settings().items()})
+    return await run_forked(*arguments, **{name.upper(): value for name, value in town.settings().items()})
 
 
-async def verified(town: Town) -> tuple[int, str]:
+async def verified(town: BotHarness) -> tuple[int, str]:
     return await typed(town, "audit", "--verify")
 
 
-def copy_of(town: Town) -> Path:
+def copy_of(town: BotHarness) -> Path:
     """What anybody has who can read the folder, or a backup."""
     copies = town.folder / "copies"
     copies.mkdir(exist_ok=True)
@@ -223,7 +223,7 @@ def copy_of(town: Town) -> Path:
     return copy
 
 
-def put_in_place(town: Town, copy: Path) -> None:
+def put_in_place(town: BotHarness, copy: Path) -> None:
     """What somebody does who can write there, and knows no key."""
     for one in town.folder.glob("buildbell.db-*"):
         one.unlink()
@@ -234,7 +234,7 @@ def put_in_place(town: Town, copy: Path) -> None:
     beside.replace(town.folder / "buildbell.db")
 
 
-def by_force(town: Town, *statements: str, old: Path | None = None) -> None:
+def by_force(town: BotHarness, *statements: str, old: Path | None = None) -> None:
     """The triggers are in nobody's way who may drop them, and are there again afterwards, but for those that go."""
     with closing(sqlite3.connect(town.folder / "buildbell.db")) as connection:
         if old is not None:
@@ -252,14 +252,16 @@ def by_force(town: Town, *statements: str, old: Path | None = None) -> None:
         connection.commit()
 
 
-async def test_f4_the_bots_own_log_holds_no_token(town: Town, capfd: pytest.CaptureFixture[str]) -> None:
+async def test_f4_the_bots_own_log_holds_no_token(
+    town: BotHarness, capfd: pytest.CaptureFixture[str]
+) -> None:
     town.bitrise.fault("GET /v0.1/me", "error", words=f"bad token {BEN_TOKEN}", status=500, times=9)
     await town.people.command("ben", "builds", "/bitrise connect")
     await town.slack.wait_for_modal("ben", "Personal access token")
     await town.people.submit("ben", {"token": BEN_TOKEN})
     town.slack.fault("chat.postMessage", "error", words="invalid_auth")
     await town.people.command("ben", "builds", "/bitrise trigger android branch:main")
-    await town.answered("command")
+    await town.wait_for_commands("command")
     await town.stop_bot()
     said = "".join(capfd.readouterr())
     assert "audit" in said
@@ -267,7 +269,7 @@ async def test_f4_the_bots_own_log_holds_no_token(town: Town, capfd: pytest.Capt
         assert secret not in said
 
 
-async def test_g1_whoever_loses_their_right_at_bitrise_loses_it_here_at_once(town: Town) -> None:
+async def test_g1_whoever_loses_their_right_at_bitrise_loses_it_here_at_once(town: BotHarness) -> None:
     town.bitrise.let("ben-okafor", town.bitrise.android, None)
     await town.ask("/bitrise trigger android branch:main", "I don't know an app", person="ben")
     town.bitrise.revoke(BEN_TOKEN)
@@ -282,38 +284,38 @@ async def test_g2_whoever_leaves_a_group_loses_its_rights(tmp_path: Path) -> Non
         assert town.bitrise.farm.builds == []
 
 
-async def test_g3_whoever_leaves_the_workspace_leaves_no_token_behind(town: Town) -> None:
+async def test_g3_whoever_leaves_the_workspace_leaves_no_token_behind(town: BotHarness) -> None:
     town.people.leave("ben")
-    await town.answered("user_change")
+    await town.wait_for_commands("user_change")
     assert await town.rows("SELECT user_id FROM accounts") == [("U0ANNA",)]
 
 
 async def test_g4_a_channel_is_told_no_more_than_whoever_subscribed_may_see(tmp_path: Path) -> None:
-    async with open_town(tmp_path, seconds={"sight_seconds": 0.2}, service_token_acts="0") as town:
+    async with bot_harness(tmp_path, seconds={"sight_seconds": 0.2}, service_token_acts="0") as town:
         await town.connect("ben")
         await town.ask("/bitrise subscribe ios", "subscribed", person="ben")
         town.bitrise.let("ben-okafor", town.bitrise.ios, None)
-        await town.told("can't see the app at Bitrise any more", person=None)
+        await town.wait_for_message("can't see the app at Bitrise any more", person=None)
         town.bitrise.finish(town.bitrise.start_build(town.bitrise.ios))
-        await town.looked()
-        assert town.telling("Sample iOS #1") == []
+        await town.wait_for_poll()
+        assert town.messages_with("Sample iOS #1") == []
 
 
 async def test_i1_a_key_that_somebody_thought_up_is_refused() -> None:
-    from storage.encryption import KeyProblem, Vault
+    from storage.encryption import InvalidKey, SecretBox
 
     for keys in ([], ["secret"], ["a" * 40, "short"]):
-        with pytest.raises(KeyProblem):
-            Vault(keys)
+        with pytest.raises(InvalidKey):
+            SecretBox(keys)
 
 
 async def test_i2_rules_that_can_not_be_read_or_kept_stop_the_start(tmp_path: Path) -> None:
-    from domain.access_policy import PolicyProblem
+    from domain.access_policy import InvalidAccessRule
 
     for rules in ("[[rule]]\nallow = 3\n", '[[rule]]\nprotect = "everything"\n'):
         (tmp_path / "policy.toml").write_text(rules)
-        with pytest.raises(PolicyProblem):
-            async with open_town(
+        with pytest.raises(InvalidAccessRule):
+            async with bot_harness(
                 tmp_path, policy_file=str(tmp_path / "policy.toml"), buildbell_secret_key=""
             ):
                 pass
@@ -376,7 +378,7 @@ def test_i4_an_address_that_would_send_tokens_in_clear_stops_the_start(name: str
         assert refused(**ONE_WORKSPACE, **{name: f"http://{here}/v1"}) == ""
 
 
-async def test_f5_a_backup_holds_no_token_in_clear_and_is_its_owners_alone(town: Town) -> None:
+async def test_f5_a_backup_holds_no_token_in_clear_and_is_its_owners_alone(town: BotHarness) -> None:
     from storage.backup import back_up
 
     backup = town.folder / "backup.db"

@@ -16,12 +16,12 @@ from structlog.testing import capture_logs
 from domain.commands.command_line import GRAMMARS
 from handlers.external_users import OPEN, surfaces_of
 from sandbox.bitrise.members import BEN_TOKEN
-from sandbox.slack.users import Enterprise, Person
+from sandbox.slack.users import Enterprise, User
 from tests.security.listeners import payload_for, registered
 from tests.security.test_workspace_members import changes_at_bitrise
 from tests.services.features.test_access_rules import governed
-from tests.support.bot_harness import NO_SECONDS, SECRET_KEY, Town, open_town, rewrite_state, state_in
-from tests.support.multi_workspace_harness import Hours
+from tests.support.bot_harness import NO_SECONDS, SECRET_KEY, BotHarness, bot_harness, rewrite_state, state_in
+from tests.support.multi_workspace_harness import OffsetClock
 
 GRID = Enterprise("E0HOST", "Host Corp")
 REFUSED = "People of other companies may look at what this channel follows, and do nothing else."
@@ -177,36 +177,36 @@ def test_whatever_is_listened_to_is_on_a_list_of_who_may_use_it() -> None:
     assert open_ones == OPEN
 
 
-def of_another_company(town: Town) -> None:
+def of_another_company(town: BotHarness) -> None:
     become(town, home="T0ELSEWHERE")
 
 
-def of_another_company_while_the_host_is_in_an_organisation(town: Town) -> None:
+def of_another_company_while_the_host_is_in_an_organisation(town: BotHarness) -> None:
     town.slack.workspace.enterprise = GRID
     become(town, home="T0ELSEWHERE")
 
 
-def of_another_organisation_while_the_host_is_in_one(town: Town) -> None:
+def of_another_organisation_while_the_host_is_in_one(town: BotHarness) -> None:
     town.slack.workspace.enterprise = GRID
     become(town, home="T0ELSEWHERE", organisation="E0ELSEWHERE")
 
 
-def of_a_company_that_no_shared_channel_shows(town: Town) -> None:
+def of_a_company_that_no_shared_channel_shows(town: BotHarness) -> None:
     become(town, stranger=True)
 
 
-class SharedTown(Town):
+class SharedTown(BotHarness):
     """One in which time can pass: what the bot knew of people and of the workspace is asked again."""
 
     def __init__(self, folder: Path, *, seconds: Mapping[str, float], settings: Mapping[str, str]) -> None:
-        self.hours = Hours()
+        self.hours = OffsetClock()
         super().__init__(folder, now=self.hours, seconds=seconds, settings=settings)
 
     def later(self, much: timedelta = timedelta(hours=2)) -> None:
         self.hours.passed += much
 
 
-def become(town: Town, person: str = "U0BEN", **changes: Any) -> Person:
+def become(town: BotHarness, person: str = "U0BEN", **changes: Any) -> User:
     """Let somebody be somebody else to Slack from now on, as `users.info` and all payloads have it."""
     people = town.slack.workspace.people
     people[person] = replace(people[person], **changes)
@@ -217,7 +217,7 @@ def become(town: Town, person: str = "U0BEN", **changes: Any) -> Person:
     return people[person]
 
 
-OUTSIDERS: list[Callable[[Town], None]] = [
+OUTSIDERS: list[Callable[[BotHarness], None]] = [
     of_another_company,
     of_another_company_while_the_host_is_in_an_organisation,
     of_another_organisation_while_the_host_is_in_one,
@@ -228,7 +228,7 @@ OUTSIDERS: list[Callable[[Town], None]] = [
 @asynccontextmanager
 async def shared_with(
     folder: Path,
-    outsider: Callable[[Town], None] | None,
+    outsider: Callable[[BotHarness], None] | None,
     *,
     linked: bool = True,
     seconds: Mapping[str, float] = NO_SECONDS,
@@ -249,7 +249,7 @@ async def shared_with(
         hidden = town.bitrise.start_build(town.bitrise.web, params={"commit_message": SECRET})
         town.bitrise.finish(hidden)
         town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
-        await town.told("Sample Android #1", person=None)
+        await town.wait_for_message("Sample Android #1", person=None)
         if outsider is not None:
             outsider(town)
         town.later()
@@ -260,11 +260,11 @@ async def shared_with(
         await town.close()
 
 
-def said_to(town: Town, person: str = "U0BEN") -> str:
+def said_to(town: BotHarness, person: str = "U0BEN") -> str:
     """All that somebody can read anywhere: posts, modals, their Home."""
     workspace = town.slack.workspace
     posts = [
-        town.words(post)
+        town.message_text(post)
         for channel in workspace.channels.values()
         for post in channel.posts
         if post.by_bot and post.only_for in (None, person)
@@ -273,7 +273,7 @@ def said_to(town: Town, person: str = "U0BEN") -> str:
     return "\n".join([*posts, *views, json.dumps(workspace.homes.get(person) or {})])
 
 
-def nothing_was_done(town: Town) -> None:
+def nothing_was_done(town: BotHarness) -> None:
     assert changes_at_bitrise(town) == []
     assert [one for one in town.buildio.requests if one.method != "GET"] == []
     # With an account that was linked before nothing is read either.
@@ -283,7 +283,7 @@ def nothing_was_done(town: Town) -> None:
 
 @pytest.mark.parametrize("outsider", OUTSIDERS)
 async def test_what_is_closed_to_outsiders_answers_them_with_why(
-    tmp_path: Path, outsider: Callable[[Town], None]
+    tmp_path: Path, outsider: Callable[[BotHarness], None]
 ) -> None:
     async with shared_with(tmp_path, outsider) as town:
         before = await kept(town)
@@ -299,7 +299,7 @@ async def test_what_is_closed_to_outsiders_answers_them_with_why(
                     assert delivered.body["response_action"] == "update", listener
                 case _:
                     assert delivered.body == {}, listener
-        await town.answered(
+        await town.wait_for_commands(
             "refusal", len([one for one in names(CLOSED) if one.split()[0] in ("action", "shortcut")])
         )
         nothing_was_done(town)
@@ -307,7 +307,7 @@ async def test_what_is_closed_to_outsiders_answers_them_with_why(
         assert REFUSED in said_to(town)
 
 
-async def kept(town: Town) -> list[object]:
+async def kept(town: BotHarness) -> list[object]:
     tables = (
         "accounts",
         "subscriptions",
@@ -324,7 +324,7 @@ async def kept(town: Town) -> list[object]:
 
 @pytest.mark.parametrize("outsider", OUTSIDERS)
 async def test_b11_somebody_of_another_company_looks_at_what_the_channel_follows_and_does_nothing(
-    tmp_path: Path, outsider: Callable[[Town], None]
+    tmp_path: Path, outsider: Callable[[BotHarness], None]
 ) -> None:
     """Whatever can be typed, at each provider, as a command, in a mention, and in a direct message."""
     async with shared_with(tmp_path, outsider) as town:
@@ -355,10 +355,10 @@ async def test_b11_somebody_of_another_company_looks_at_what_the_channel_follows
         assert "$ ./gradlew" not in said_to(town)
 
 
-async def mention(town: Town, words: str, person: str = "ben", channel: str = "builds") -> str:
+async def mention(town: BotHarness, words: str, person: str = "ben", channel: str = "builds") -> str:
     before = town.last(channel, person)
     town.people.say(person, channel, f"@buildbell {words}")
-    return town.words(await town.told("", person=person, channel=channel, after=before))
+    return town.message_text(await town.wait_for_message("", person=person, channel=channel, after=before))
 
 
 async def test_what_outsiders_press_and_share_shows_what_the_channel_follows(tmp_path: Path) -> None:
@@ -373,20 +373,20 @@ async def test_what_outsiders_press_and_share_shows_what_the_channel_follows(tmp
         hidden = f"https://app.bitrise.io/build/{town.bitrise.farm.builds[0].slug}"
         assert town.bitrise.farm.builds[0].app is town.bitrise.web
         post = town.people.say("ben", "builds", f"look: {hidden}")
-        await town.answered("link")
+        await town.wait_for_commands("link")
         assert post.attachments == []
         await town.people.shortcut("ben", "about_build", post)
-        await town.answered("about_build")
+        await town.wait_for_commands("about_build")
         opened = town.people.modal("ben")
         assert opened is not None
-        assert SECRET not in town.slack.modal_words(opened)
+        assert SECRET not in town.slack.modal_text(opened)
         nothing_was_done(town)
 
 
 async def test_the_home_of_an_outsider_is_closed(tmp_path: Path) -> None:
     async with shared_with(tmp_path, of_another_company) as town:
         town.people.open_home("ben")
-        await town.until(lambda: "U0BEN" in town.slack.workspace.homes)
+        await town.wait_until(lambda: "U0BEN" in town.slack.workspace.homes)
         home = json.dumps(town.slack.workspace.homes["U0BEN"])
         assert REFUSED in home
         assert "Sample Android" not in home
@@ -399,7 +399,7 @@ async def test_a_step_that_names_an_outsider_fails_and_asks_nobody(tmp_path: Pat
         run = town.people.run_step(
             "start_bitrise_build", {"app": "android", "branch": "main", "person": "U0BEN"}
         )
-        await town.until(lambda: run.error is not None)
+        await town.wait_until(lambda: run.error is not None)
         assert "People of other companies" in str(run.error)
         assert await town.rows("SELECT * FROM proposals") == []
         nothing_was_done(town)
@@ -418,10 +418,10 @@ async def test_b27_in_an_organisation_its_people_belong_and_others_do_not(tmp_pa
         await town.ask("/bitrise trigger android branch:main", "ben started", person="ben")
 
 
-async def open_linking(town: Town) -> None:
+async def open_linking(town: BotHarness) -> None:
     before = town.last("builds", "ben")
     await town.people.command("ben", "builds", "/bitrise connect")
-    await town.told("", person="ben", after=before)
+    await town.wait_for_message("", person="ben", after=before)
 
 
 async def test_an_outsider_is_no_second_person_and_one_who_became_one_is_asked_for_nothing(
@@ -431,7 +431,7 @@ async def test_an_outsider_is_no_second_person_and_one_who_became_one_is_asked_f
     async with shared_with(tmp_path, None, policy_file=str(tmp_path / "policy.toml")) as town:
         town.slack.workspace.enterprise = GRID
         await town.people.command("anna", "builds", "/bitrise trigger android branch:main")
-        asked = await town.told("Somebody else must agree", person=None)
+        asked = await town.wait_for_message("Somebody else must agree", person=None)
         become(town, home="T0ELSEWHERE", organisation="E0ELSEWHERE")
         await town.press(asked, "Agree", "People of other companies", person="ben")
         await town.press(asked, "Decline", "People of other companies", person="ben")
@@ -444,7 +444,7 @@ async def test_what_somebody_asked_for_before_they_became_an_outsider_is_not_car
     (tmp_path / "policy.toml").write_text('[[rule]]\nprotect = ["trigger"]\n')
     async with shared_with(tmp_path, None, policy_file=str(tmp_path / "policy.toml")) as town:
         await town.people.command("ben", "builds", "/bitrise trigger android branch:main")
-        asked = await town.told("Somebody else must agree", person=None)
+        asked = await town.wait_for_message("Somebody else must agree", person=None)
         become(town, home="T0ELSEWHERE")
         town.later(timedelta(minutes=6))
         town.bitrise.requests.clear()
@@ -458,7 +458,7 @@ async def test_b28_a_guest_is_not_answered_with_the_bots_token(tmp_path: Path, k
         become(town, **kind)
         town.later()
         said = [
-            town.words(await town.ask(f"/bitrise {words}", "", person="ben"))
+            town.message_text(await town.ask(f"/bitrise {words}", "", person="ben"))
             for words in (
                 "build web #1",
                 "log android #1",
@@ -469,7 +469,9 @@ async def test_b28_a_guest_is_not_answered_with_the_bots_token(tmp_path: Path, k
                 "trigger android branch:main",
             )
         ]
-        assert "Sample Android" in town.words(await town.ask("/bitrise builds android", "", person="ben"))
+        assert "Sample Android" in town.message_text(
+            await town.ask("/bitrise builds android", "", person="ben")
+        )
         assert [
             one
             for one in said
@@ -505,7 +507,7 @@ async def test_b29_the_channel_that_a_modal_names_is_the_one_in_which_it_was_ope
         assert changes_at_bitrise(town) == []
         opened.view = view
         await town.people.submit("ben", {"branch": await picked(town)})
-        await town.until(lambda: bool(opened.errors))
+        await town.wait_until(lambda: bool(opened.errors))
         assert "Nobody may start builds" in str(opened.errors) or "Only" in str(opened.errors)
         assert changes_at_bitrise(town) == []
 
@@ -527,7 +529,7 @@ async def test_a_list_in_a_modal_offers_nothing_of_a_channel_that_its_state_only
 
 
 async def test_a_list_is_empty_while_slack_does_not_say_who_types(tmp_path: Path) -> None:
-    async with open_town(tmp_path) as town:
+    async with bot_harness(tmp_path) as town:
         await town.people.shortcut("carla", "find_build")
         await town.slack.wait_for_modal("carla", "Find a build")
         town.slack.fault("users.info", "error", words="internal_error", times=5)
@@ -536,13 +538,13 @@ async def test_a_list_is_empty_while_slack_does_not_say_who_types(tmp_path: Path
         assert [one for one in logged if one["event"] == "answer.broken"] == []
 
 
-async def submit_start(town: Town, opened: Any) -> None:
+async def submit_start(town: BotHarness, opened: Any) -> None:
     opened.errors = {}
     await town.people.submit("ben", {})
     assert "from another version of me" in str(opened.errors), opened.errors
 
 
-async def picked(town: Town) -> Any:
+async def picked(town: BotHarness) -> Any:
     return (await town.people.options("ben", "pick_branch", "main"))[0]
 
 
@@ -550,7 +552,7 @@ async def picked(town: Town) -> Any:
 async def test_a_form_that_was_open_over_a_restart_is_good_and_without_a_key_is_refused_in_words(
     tmp_path: Path, key: str, *, taken: bool
 ) -> None:
-    async with open_town(tmp_path, buildbell_secret_key=key) as town:
+    async with bot_harness(tmp_path, buildbell_secret_key=key) as town:
         await town.people.shortcut("anna", "find_build")
         opened = await town.slack.wait_for_modal("anna", "Find a build")
         await town.stop_bot()
@@ -573,7 +575,7 @@ async def test_b30_somebody_whom_slack_does_not_say_is_told_so_and_does_nothing(
             await town.ask(f"/bitrise {words}", NOT_KNOWN, person="ben")
             assert NOT_KNOWN in await mention(town, words)
         town.people.open_home("ben")
-        await town.until(lambda: NOT_KNOWN in json.dumps(town.slack.workspace.homes.get("U0BEN") or {}))
+        await town.wait_until(lambda: NOT_KNOWN in json.dumps(town.slack.workspace.homes.get("U0BEN") or {}))
         nothing_was_done(town)
 
 
@@ -583,11 +585,11 @@ async def test_a_member_whose_payload_says_so_costs_no_question(tmp_path: Path) 
         town.later()
         before = asked_of_slack(town, "users.info")
         await town.people.click("ben", card, "Rebuild")
-        await town.told("ben started", person=None)
+        await town.wait_for_message("ben started", person=None)
         assert asked_of_slack(town, "users.info") == before
 
 
-def asked_of_slack(town: Town, method: str) -> int:
+def asked_of_slack(town: BotHarness, method: str) -> int:
     return len([one for one in town.slack.journal.entries if one.what == method])
 
 
@@ -607,7 +609,7 @@ async def test_g6_an_account_is_of_no_use_once_its_owner_does_not_belong_here_an
             # What is theirs they may take back.
             await town.disconnect("ben")
             assert ("U0BEN",) not in await town.rows("SELECT user_id FROM accounts")
-            assert BEN_TOKEN.encode() not in town.kept()
+            assert BEN_TOKEN.encode() not in town.stored_bytes()
 
 
 async def test_what_a_channel_is_told_by_somebody_who_became_an_outsider_ends(tmp_path: Path) -> None:
@@ -615,4 +617,4 @@ async def test_what_a_channel_is_told_by_somebody_who_became_an_outsider_ends(tm
         await town.ask("/bitrise subscribe ios", "subscribed", person="ben")
         become(town, home="T0ELSEWHERE")
         town.later()
-        await town.told("has unlinked their account, or has left", person=None)
+        await town.wait_for_message("has unlinked their account, or has left", person=None)

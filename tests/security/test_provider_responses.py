@@ -16,35 +16,39 @@ from pydantic import SecretStr
 
 from domain.credentials import FixedToken
 from domain.errors import ProviderError
-from providers.bitrise.api.client import Bitrise
-from providers.http.transport import Http
-from tests.support.stub_server import Asked, serving
+from providers.bitrise.api.client import BitriseClient
+from providers.http.transport import HttpTransport
+from tests.support.stub_server import ReceivedRequest, stub_server
 
 ROOT = Path(__file__).parent.parent.parent
 TOKEN = "bitpat_canary-of-the-redirects"
 
 
 @pytest.fixture
-async def http() -> AsyncIterator[Http]:
-    async with Http() as opened:
+async def http() -> AsyncIterator[HttpTransport]:
+    async with HttpTransport() as opened:
         yield opened
 
 
-def client(http: Http, url: str) -> Bitrise:
+def client(http: HttpTransport, url: str) -> BitriseClient:
     token = FixedToken(SecretStr(TOKEN))
     base_url, clock = f"{url}/v0.1", lambda: datetime.now(UTC)
-    return Bitrise(http, credentials=token, base_url=base_url, clock=clock, deadline=timedelta(0))
+    return BitriseClient(http, credentials=token, base_url=base_url, clock=clock, deadline=timedelta(0))
 
 
-async def test_d1_a_redirect_takes_the_token_nowhere(http: Http) -> None:
-    async with serving(lambda _: web.json_response({"data": {"username": "mallory", "slug": "m"}})) as thief:
+async def test_d1_a_redirect_takes_the_token_nowhere(http: HttpTransport) -> None:
+    async with stub_server(
+        lambda _: web.json_response({"data": {"username": "mallory", "slug": "m"}})
+    ) as thief:
         for status in (301, 302, 307, 308):
             leading = {"Location": f"{thief.url}/v0.1/me"}
 
-            def lead_away(_: Asked, status: int = status, leading: dict[str, str] = leading) -> web.Response:
+            def lead_away(
+                _: ReceivedRequest, status: int = status, leading: dict[str, str] = leading
+            ) -> web.Response:
                 return web.Response(status=status, headers=leading)
 
-            async with serving(lead_away) as api:
+            async with stub_server(lead_away) as api:
                 with pytest.raises(ProviderError):
                     await client(http, api.url).me()
                 assert api.asked[0].headers["Authorization"] == f"token {TOKEN}"
@@ -54,26 +58,26 @@ async def test_d1_a_redirect_takes_the_token_nowhere(http: Http) -> None:
 @pytest.mark.parametrize(
     "body", [b"", b"null", b"[]", b"{", b'{"data": 3}', b'{"data": {"slug": []}}', b"\xff\xfe", b"<html>"]
 )
-async def test_d2_a_malformed_answer_is_refused_in_words(http: Http, body: bytes) -> None:
-    async with serving(lambda _: web.Response(body=body, content_type="application/json")) as api:
+async def test_d2_a_malformed_answer_is_refused_in_words(http: HttpTransport, body: bytes) -> None:
+    async with stub_server(lambda _: web.Response(body=body, content_type="application/json")) as api:
         with pytest.raises(ProviderError) as problem:
             await client(http, api.url).build("0" * 16, "1" * 16)
         assert str(problem.value).endswith((".", "in it", "answer")) or ":" in str(problem.value)
 
 
-async def test_d3_an_answer_or_a_list_without_an_end_is_given_up(http: Http) -> None:
-    def endless(asked: Asked) -> web.Response:
+async def test_d3_an_answer_or_a_list_without_an_end_is_given_up(http: HttpTransport) -> None:
+    def endless(asked: ReceivedRequest) -> web.Response:
         number = int(asked.query.get("next", "0"), 16)
         return web.json_response(
             {"data": [], "paging": {"next": f"{number + 1:016x}", "page_item_limit": 50}}
         )
 
-    async with serving(endless) as api:
+    async with stub_server(endless) as api:
         with pytest.raises(ProviderError, match="page"):
             async for _ in client(http, api.url).all_builds().pages():
                 pass
     huge = b'{"data": "' + b"x" * (17 * 1024 * 1024) + b'"}'
-    async with serving(lambda _: web.Response(body=huge, content_type="application/json")) as api:
+    async with stub_server(lambda _: web.Response(body=huge, content_type="application/json")) as api:
         with pytest.raises(ProviderError, match="large"):
             await client(http, api.url).me()
 
@@ -102,7 +106,7 @@ async def test_h2_the_lock_is_audited_in_each_run_of_all_checks_and_silence_fail
     assert "AUDIT_OFFLINE" not in makefile
     lock = tmp_path / "lock"
     lock.write_text(f"structlog==26.1.0 --hash=sha256:{'0' * 64}\n")
-    async with serving(lambda _: web.json_response({})) as silent:
+    async with stub_server(lambda _: web.json_response({})) as silent:
         for environment, code in (({}, 0), ({"CI": "1"}, 1), ({"CI": "1", "AUDIT_OFFLINE": "1"}, 0)):
             process = await asyncio.create_subprocess_exec(
                 *(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.providers.buildio.config_var_harness import SECRET, secret_town, shown_in
+from tests.providers.buildio.config_var_harness import SECRET, config_var_harness, visible_in
 from tests.services.features.test_access_rules import governed
 
 SANDBOXES_ONLY = """
@@ -40,7 +40,7 @@ branches = ["main"]
 
 
 async def test_b25_a_rule_for_some_apps_or_channels_opens_nothing_that_has_none(tmp_path: Path) -> None:
-    async with secret_town(tmp_path, SANDBOXES_ONLY) as town:
+    async with config_var_harness(tmp_path, SANDBOXES_ONLY) as town:
         await town.connect("ben")
         running = town.bitrise.start_build(town.bitrise.android)
         town.bitrise.run(running)
@@ -64,7 +64,7 @@ async def test_b25_a_rule_for_some_apps_or_channels_opens_nothing_that_has_none(
         await town.ask(
             f"/buildio envs {environment.id}", "Nobody may see and change config vars", person="ben"
         )
-        assert shown_in(town) == []
+        assert visible_in(town) == []
         await town.ask("/buildio config shop-staging", "Who looked is noted", person="ben")
 
         await town.people.command("ben", "builds", "/buildio namespaces delete acme-internal")

@@ -15,19 +15,19 @@ import aiohttp
 import pytest
 
 from bot.manifest import manifest
-from sandbox.bitrise.server import BitriseSandbox
-from tests.support.bot_harness import Conversation, Town, open_town
+from sandbox.bitrise.server import BitriseSimulator
+from tests.support.bot_harness import BotHarness, WorkspaceHarness, bot_harness
 from tests.support.forked_bot import forked_stage
 from tests.support.request_recorder import Mirror
 
 
 @pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[Town]:
-    async with open_town(tmp_path, http=True, webhook_secret="the-secret-of-the-webhook") as opened:
+async def town(tmp_path: Path) -> AsyncIterator[BotHarness]:
+    async with bot_harness(tmp_path, http=True, webhook_secret="the-secret-of-the-webhook") as opened:
         yield opened
 
 
-async def post(town: Town, path: str, body: str, **headers: str) -> int:
+async def post(town: BotHarness, path: str, body: str, **headers: str) -> int:
     kind = {"Content-Type": "application/x-www-form-urlencoded"}
     async with aiohttp.ClientSession() as session:
         url = f"http://127.0.0.1:{town.bot.port}{path}"
@@ -48,7 +48,7 @@ def command(text: str) -> str:
     )
 
 
-async def test_a1_a_request_that_slack_did_not_sign_is_refused(town: Town) -> None:
+async def test_a1_a_request_that_slack_did_not_sign_is_refused(town: BotHarness) -> None:
     town.bitrise.start_build(town.bitrise.android)
     body = command("abort android #1")
     stolen = town.slack.delivery.signed(command("help"))
@@ -58,19 +58,21 @@ async def test_a1_a_request_that_slack_did_not_sign_is_refused(town: Town) -> No
     assert town.bitrise.farm.builds[0].result is None
 
 
-async def test_a2_a_request_of_slacks_is_good_for_five_minutes_and_once_also_after_a_kill(town: Town) -> None:
+async def test_a2_a_request_of_slacks_is_good_for_five_minutes_and_once_also_after_a_kill(
+    town: BotHarness,
+) -> None:
     body = command("trigger android branch:main")
     old = town.slack.delivery.signed(body, at=int(time.time()) - 301)
     assert await post(town, "/slack/events", body, **old) == 401
     fresh = town.slack.delivery.signed(body)
     assert [await post(town, "/slack/events", body, **fresh) for _ in range(3)] == [200] * 3
-    await town.until(lambda: bool(town.bitrise.farm.builds))
+    await town.wait_until(lambda: bool(town.bitrise.farm.builds))
     await town.ask("/bitrise help", "What you can type")
     assert len(town.bitrise.farm.builds) == 1
 
     async with forked_stage(manifest()) as stage:
         await stage.start(http=True, settings={"SERVICE_TOKEN_ACTS": "1"})
-        people, mirror = Conversation(stage.slack), Mirror(stage.slack.delivery)
+        people, mirror = WorkspaceHarness(stage.slack), Mirror(stage.slack.delivery)
         await change_something_on_every_surface(people, stage.bitrise)
         changes = [one for one in stage.bitrise.requests if one.method != "GET"]
         assert len(changes) >= 6
@@ -83,14 +85,14 @@ async def test_a2_a_request_of_slacks_is_good_for_five_minutes_and_once_also_aft
         assert [one for one in stage.bitrise.requests if one.method != "GET"] == changes
 
 
-async def change_something_on_every_surface(people: Conversation, bitrise: BitriseSandbox) -> None:
+async def change_something_on_every_surface(people: WorkspaceHarness, bitrise: BitriseSimulator) -> None:
     """By a command, a mention, a direct message, a button, a form, a shortcut and a workflow's step."""
     people.people.invite("builds")
     await people.ask("/bitrise trigger android branch:main", "#1")
     people.people.say("anna", "builds", "@buildbell trigger android branch:main")
-    await people.told("#2")
+    await people.wait_for_message("#2")
     people.people.say("anna", "D0ANNA", "trigger android branch:main")
-    await people.told("#3", channel="D0ANNA")
+    await people.wait_for_message("#3", channel="D0ANNA")
     await people.ask("/bitrise subscribe android", "subscribed")
     bitrise.finish(bitrise.farm.builds[0], "error")
     card = await people.ask("/bitrise build android #1", "failed")
@@ -102,22 +104,22 @@ async def change_something_on_every_surface(people: Conversation, bitrise: Bitri
     await people.redraw("pick_app", app)
     branch = (await people.people.options("anna", "pick_branch", "feature/new"))[0]
     await people.people.submit("anna", {"branch": branch})
-    await people.told("#5", channel="D0ANNA")
+    await people.wait_for_message("#5", channel="D0ANNA")
     run = people.people.run_step("start_bitrise_build", {"app": "android", "branch": "main"})
     await people.slack.workspace.wait_for(lambda: run if run.status != "running" else None, 30, "the step")
 
 
-async def test_a3_a_forged_webhook_call_is_a_hint_at_most(town: Town) -> None:
+async def test_a3_a_forged_webhook_call_is_a_hint_at_most(town: BotHarness) -> None:
     await town.ask("/bitrise subscribe android", "subscribed")
     call = json.dumps({"build_slug": "0" * 16, "build_status": 1, "app_slug": town.bitrise.android.slug})
     assert await post(town, "/webhooks/bitrise", call) == 404
     assert await post(town, "/webhooks/bitrise?secret=the-secret-of-the-webhoom", call) == 404
     assert await post(town, "/webhooks/bitrise?secret=the-secret-of-the-webhook", call) == 204
-    await town.looked()
+    await town.wait_for_poll()
     assert await town.rows("SELECT * FROM builds") == []
 
 
-async def test_a5_what_anybody_may_read_names_nobody_and_holds_no_token(town: Town) -> None:
+async def test_a5_what_anybody_may_read_names_nobody_and_holds_no_token(town: BotHarness) -> None:
     await town.connect("anna")
     await town.ask("/bitrise subscribe android", "subscribed")
     said = ""
@@ -129,7 +131,7 @@ async def test_a5_what_anybody_may_read_names_nobody_and_holds_no_token(town: To
         assert secret not in said
 
 
-async def say(town: Town, words: bytes) -> bytes:
+async def say(town: BotHarness, words: bytes) -> bytes:
     """What the bot's server says to these bytes until it hangs up."""
     reader, writer = await asyncio.open_connection("127.0.0.1", town.bot.port)
     try:
@@ -140,7 +142,7 @@ async def say(town: Town, words: bytes) -> bytes:
         writer.close()
 
 
-async def test_a6_a_body_that_is_too_large_or_endless_is_refused_by_its_head(town: Town) -> None:
+async def test_a6_a_body_that_is_too_large_or_endless_is_refused_by_its_head(town: BotHarness) -> None:
     forged = f"X-Slack-Signature: v0={'0' * 64}\r\nX-Slack-Request-Timestamp: {int(time.time())}\r\n"
     secret = "X-Buildbell-Secret: the-secret-of-the-webhook\r\n"
     too_much = f"Content-Length: {3 * 1024 * 1024}\r\n"
@@ -155,7 +157,7 @@ async def test_a6_a_body_that_is_too_large_or_endless_is_refused_by_its_head(tow
     await town.ask("/bitrise help", "What you can type")
 
 
-async def test_a9_bodies_that_nobody_signed_are_not_held_and_keep_nobody_waiting(town: Town) -> None:
+async def test_a9_bodies_that_nobody_signed_are_not_held_and_keep_nobody_waiting(town: BotHarness) -> None:
     head = "POST /slack/events HTTP/1.1\r\nHost: x\r\nContent-Length: 2000000\r\n%s\r\n"
     # Without a signature the head alone decides.
     assert (await say(town, (head % "").encode())).startswith(b"HTTP/1.1 401 ")

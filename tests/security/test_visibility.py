@@ -12,7 +12,7 @@ import pytest
 
 from sandbox.bitrise.state import Build
 from tests.services.features.test_access_rules import governed
-from tests.support.bot_harness import Town, open_town
+from tests.support.bot_harness import BotHarness, bot_harness
 
 OFTEN = {"sight_seconds": 0.2}
 SECRETS = ("codename-x", "Project Manhattan")
@@ -32,15 +32,15 @@ who = "nobody"
 
 
 @pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[Town]:
+async def town(tmp_path: Path) -> AsyncIterator[BotHarness]:
     """A town in which Ben has let #builds be told of Sample iOS; Carla has no account, and the bot asks often."""
-    async with open_town(tmp_path, seconds=OFTEN, service_token_acts="0") as opened:
+    async with bot_harness(tmp_path, seconds=OFTEN, service_token_acts="0") as opened:
         await opened.connect("ben")
         await opened.ask("/bitrise subscribe ios", "subscribed", person="ben")
         yield opened
 
 
-def hidden_build(town: Town) -> Build:
+def hidden_build(town: BotHarness) -> Build:
     """A build of which nobody may learn who does not see the app."""
     params = {"branch": "codename-x", "commit_message": "Project Manhattan: the secret feature"}
     build = town.bitrise.start_build(town.bitrise.ios, params=params)
@@ -48,17 +48,17 @@ def hidden_build(town: Town) -> Build:
     return build
 
 
-async def shown(town: Town, words: str, person: str = "carla") -> str:
-    return town.words(await town.ask(f"/bitrise {words}", "", person=person))
+async def shown(town: BotHarness, words: str, person: str = "carla") -> str:
+    return town.message_text(await town.ask(f"/bitrise {words}", "", person=person))
 
 
-async def take_access(town: Town) -> None:
+async def take_access(town: BotHarness) -> None:
     town.bitrise.let("ben-okafor", town.bitrise.ios, None)
-    await town.told("can't see the app at Bitrise any more", person=None)
+    await town.wait_for_message("can't see the app at Bitrise any more", person=None)
 
 
 async def test_b31_the_only_app_that_a_channel_could_mean_is_shown_to_those_alone_who_may_see_it(
-    town: Town,
+    town: BotHarness,
 ) -> None:
     before = hidden_build(town)
     assert "codename-x" in await shown(town, "build #1")
@@ -77,9 +77,9 @@ async def test_b31_the_only_app_that_a_channel_could_mean_is_shown_to_those_alon
         assert "/bitrise connect" in await shown(town, "builds")
     for button in ("Refresh", "Artifacts"):
         refused = await town.press(card, button, "only what this channel follows", person="carla")
-        assert not any(secret in town.words(refused) for secret in SECRETS)
+        assert not any(secret in town.message_text(refused) for secret in SECRETS)
     post = town.people.say("carla", "builds", link)
-    await town.answered("link")
+    await town.wait_for_commands("link")
     assert post.attachments == []
     await town.people.shortcut("carla", "about_build", post)
     modal = await town.slack.wait_for_modal("carla", "only what this channel follows")
@@ -98,7 +98,7 @@ async def test_b32_an_app_is_judged_by_what_it_is_called_today_and_not_by_what_i
         await town.stop_bot()
         await town.start_bot()
         await town.people.command("ben", "builds", "/bitrise trigger branch:main")
-        await town.told("wants to start payments-live", person=None)
+        await town.wait_for_message("wants to start payments-live", person=None)
         assert town.bitrise.farm.builds == []
         town.bitrise.run(town.bitrise.start_build(town.bitrise.android))
         await town.ask("/bitrise abort #1 because", "Nobody may abort builds of payments-live", person="ben")
@@ -119,11 +119,11 @@ async def test_b32_an_app_is_judged_by_what_it_is_called_today_and_not_by_what_i
 
 @pytest.mark.parametrize("how", ["access is taken", "they leave Slack", "they unlink"])
 async def test_g7_a_paused_subscription_shows_nothing_once_its_maker_sees_it_no_more(
-    town: Town, how: str
+    town: BotHarness, how: str
 ) -> None:
     listed = await town.ask("/bitrise subscriptions", "every build's end", person="ben")
     await town.people.click("ben", listed, "Pause")
-    await town.told("paused", person=None)
+    await town.wait_for_message("paused", person=None)
     hidden_build(town)
     assert "codename-x" in await shown(town, "build ios #1")
     match how:
@@ -132,7 +132,7 @@ async def test_g7_a_paused_subscription_shows_nothing_once_its_maker_sees_it_no_
             await town.holds("SELECT unseen_at IS NOT NULL FROM subscriptions", 1)
         case "they leave Slack":
             town.people.leave("ben")
-            await town.answered("user_change")
+            await town.wait_for_commands("user_change")
         case _:
             await town.disconnect("ben")
     for words in ("build ios #1", "build #1", "builds", "status", "apps", "mine"):

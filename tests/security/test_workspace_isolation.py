@@ -17,17 +17,19 @@ from sandbox.buildio.oauth_grants import CLIENT_ID, CLIENT_SECRET
 from sandbox.slack.workspace import TEAM
 from services.request import forms
 from tests.bot.slack.test_workspace_isolation import said_by_bot
-from tests.support.bot_harness import Conversation
-from tests.support.multi_workspace_harness import GRID, TWIN, ManyTown, open_many
+from tests.support.bot_harness import WorkspaceHarness
+from tests.support.multi_workspace_harness import GRID, TWIN, MultiWorkspaceHarness, multi_workspace_harness
 
 
 @pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[ManyTown]:
-    async with open_many(tmp_path, service_token_acts="0") as opened:
+async def town(tmp_path: Path) -> AsyncIterator[MultiWorkspaceHarness]:
+    async with multi_workspace_harness(tmp_path, service_token_acts="0") as opened:
         yield opened
 
 
-async def test_a4_an_installation_that_somebody_else_has_begun_is_not_ended_here(town: ManyTown) -> None:
+async def test_a4_an_installation_that_somebody_else_has_begun_is_not_ended_here(
+    town: MultiWorkspaceHarness,
+) -> None:
     async with aiohttp.ClientSession() as mallory, aiohttp.ClientSession() as victim:
         async with mallory.get(f"{town.url}/slack/install", allow_redirects=False) as begun:
             page = (begun.headers.get("Location") or "") + await begun.text()
@@ -40,7 +42,7 @@ async def test_a4_an_installation_that_somebody_else_has_begun_is_not_ended_here
 
 
 async def test_a10_whoever_begins_installations_without_end_writes_nothing(tmp_path: Path) -> None:
-    async with open_many(
+    async with multi_workspace_harness(
         tmp_path,
         service_token_acts="0",
         poll_interval="3600",
@@ -76,7 +78,9 @@ async def test_a10_whoever_begins_installations_without_end_writes_nothing(tmp_p
 async def test_a8_a_workspace_that_nobody_named_can_not_install_the_app_nor_go_on_with_it(
     tmp_path: Path,
 ) -> None:
-    async with open_many(tmp_path, service_token_acts="1", slack_workspaces=f"{TEAM},{TWIN}") as town:
+    async with multi_workspace_harness(
+        tmp_path, service_token_acts="1", slack_workspaces=f"{TEAM},{TWIN}"
+    ) as town:
         east, _ = town.add_organisation()
         await town.install_everywhere()
         await town.twin.ask("/bitrise apps", "3 apps")
@@ -98,7 +102,7 @@ async def test_a8_a_workspace_that_nobody_named_can_not_install_the_app_nor_go_o
         assert [one["team"] for one in logged if one["event"] == "slack.not_served"] == [TWIN]
         before = said_by_bot(town.twin)
         await town.twin.people.command("anna", "builds", "/bitrise apps")
-        await town.twin.told("This Buildbell is for other workspaces")
+        await town.twin.wait_for_message("This Buildbell is for other workspaces")
         town.twin.people.open_home("anna")
         town.twin.people.say("anna", "D0ANNA", "apps")
         await town.ask("/bitrise apps", "3 apps")
@@ -106,12 +110,12 @@ async def test_a8_a_workspace_that_nobody_named_can_not_install_the_app_nor_go_o
         assert town.twin.slack.workspace.homes == {}
         # It can still be taken out, which forgets it.
         town.slack.uninstall(TWIN)
-        await town.answered("app_uninstalled")
+        await town.wait_for_commands("app_uninstalled")
         assert await town.rows("SELECT team_id FROM installations") == [(TEAM,)]
 
 
 async def test_an_organisation_that_is_named_installs_for_all_its_workspaces(tmp_path: Path) -> None:
-    async with open_many(tmp_path, service_token_acts="1", slack_workspaces=GRID.id) as town:
+    async with multi_workspace_harness(tmp_path, service_token_acts="1", slack_workspaces=GRID.id) as town:
         east, west = town.add_organisation()
         status, page = await town.install("T0EAST", organisation=True)
         assert status == 200, page
@@ -120,7 +124,7 @@ async def test_an_organisation_that_is_named_installs_for_all_its_workspaces(tmp
         assert (await town.install(TWIN))[0] == 403
 
 
-async def test_e1_a_workspace_reads_and_changes_only_what_is_its_own(town: ManyTown) -> None:
+async def test_e1_a_workspace_reads_and_changes_only_what_is_its_own(town: MultiWorkspaceHarness) -> None:
     await town.install_everywhere()
     await town.connect("anna")
     await town.ask("/bitrise subscribe android", "subscribed")
@@ -131,19 +135,23 @@ async def test_e1_a_workspace_reads_and_changes_only_what_is_its_own(town: ManyT
     await town.twin.ask("/bitrise audit", "Nothing was written down")
     await town.twin.ask("/bitrise unsubscribe 1", "no such subscription")
     said = " ".join(
-        town.twin.words(post) for one in town.twin.slack.workspace.channels.values() for post in one.posts
+        town.twin.message_text(post)
+        for one in town.twin.slack.workspace.channels.values()
+        for post in one.posts
     )
     assert "Sample Android" not in said
     assert await town.rows("SELECT team_id, stopped_reason FROM subscriptions") == [(TEAM, None)]
 
 
-async def test_e2_a_workspace_that_takes_the_app_out_leaves_nothing_behind(town: ManyTown) -> None:
+async def test_e2_a_workspace_that_takes_the_app_out_leaves_nothing_behind(
+    town: MultiWorkspaceHarness,
+) -> None:
     await town.install_everywhere()
     for place in (town, town.twin):
         await place.connect("anna")
         await place.ask("/bitrise subscribe android", "subscribed")
     town.slack.uninstall(TWIN)
-    await town.answered("app_uninstalled")
+    await town.wait_for_commands("app_uninstalled")
     await town.stop_bot()
     connection = sqlite3.connect(town.folder / "buildbell.db")
     tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
@@ -161,7 +169,7 @@ async def test_e3_connections_that_one_workspace_keeps_busy_keep_no_other_one_wa
         f'[[rule]]\nallow = ["run"]\nwho = ["U0ANNA", "U0BEN"]\nworkspaces = ["{TEAM}", "{TWIN}"]\n'
     )
     rules = str(tmp_path / "policy.toml")
-    async with open_many(tmp_path, policy_file=rules, service_token_acts="0") as town:
+    async with multi_workspace_harness(tmp_path, policy_file=rules, service_token_acts="0") as town:
         await town.install_everywhere()
         await town.connect("anna", "ben", provider=Provider.BUILDIO)
         await town.twin.connect("ben", provider=Provider.BUILDIO)
@@ -170,16 +178,16 @@ async def test_e3_connections_that_one_workspace_keeps_busy_keep_no_other_one_wa
         for _ in range(10):
             for person in ("anna", "ben"):
                 await run_in_shop(town, person)
-        await town.until(lambda: len(running(town)) == 6)
+        await town.wait_until(lambda: len(running(town)) == 6)
         # Another workspace is answered at both providers, and what takes long there begins at once, too.
         await town.twin.ask("/bitrise builds ios", "Sample iOS", person="ben")
         await town.twin.ask("/buildio app shop", "shop", person="ben")
         await run_in_shop(town.twin, "ben")
-        await town.until(lambda: len(running(town)) == 7)
+        await town.wait_until(lambda: len(running(town)) == 7)
         endless.let_go.set()
 
 
-async def run_in_shop(there: Conversation, person: str) -> None:
+async def run_in_shop(there: WorkspaceHarness, person: str) -> None:
     """Run a command, and turn away while it runs."""
     await there.people.command(person, "builds", "/buildio run shop dyno:web.1 -- echo hello")
     await there.slack.wait_for_modal(person, "as an array of these words")
@@ -188,14 +196,14 @@ async def run_in_shop(there: Conversation, person: str) -> None:
         await there.people.close_modal(person)
 
 
-def running(town: ManyTown) -> list[object]:
+def running(town: MultiWorkspaceHarness) -> list[object]:
     return [one for one in town.buildio.requests if one.path.endswith("/exec")]
 
 
 async def test_e4_answers_that_take_long_keep_nobody_from_being_acknowledged_or_answered(
     tmp_path: Path,
 ) -> None:
-    async with open_many(tmp_path, service_token_acts="0") as town:
+    async with multi_workspace_harness(tmp_path, service_token_acts="0") as town:
         await town.install_everywhere()
         await town.connect("anna", "ben")
         await town.twin.connect("ben")
@@ -213,4 +221,4 @@ async def test_e4_answers_that_take_long_keep_nobody_from_being_acknowledged_or_
         # Another workspace is answered.
         await town.twin.ask("/bitrise builds android", "Sample Android", person="ben")
         endless.let_go.set()
-        await town.until(lambda: len(town.bitrise.farm.builds) == 1)
+        await town.wait_until(lambda: len(town.bitrise.farm.builds) == 1)

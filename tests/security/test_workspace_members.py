@@ -17,14 +17,14 @@ from sandbox.bitrise.members import ANNA_TOKEN, TOKEN
 from sandbox.slack.input_values import find_element
 from sandbox.slack.workspace import Post
 from tests.services.features.test_access_rules import governed
-from tests.support.bot_harness import Town, rewrite_state, state_in
-from tests.support.stub_server import serving
+from tests.support.bot_harness import BotHarness, rewrite_state, state_in
+from tests.support.stub_server import stub_server
 
 PROTECTED = '[[rule]]\nprotect = "everything"\n'
 
 
 @pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[Town]:
+async def town(tmp_path: Path) -> AsyncIterator[BotHarness]:
     async with governed(tmp_path) as opened:
         yield opened
 
@@ -35,11 +35,11 @@ def forge(post: Post, button: str, **changes: Any) -> None:
     element["value"] = json.dumps(json.loads(element["value"]) | changes)
 
 
-def changes_at_bitrise(town: Town) -> list[str]:
+def changes_at_bitrise(town: BotHarness) -> list[str]:
     return [f"{one.method} {one.path}" for one in town.bitrise.requests if one.method != "GET"]
 
 
-async def test_b1_without_an_account_of_their_own_nobody_changes_anything(town: Town) -> None:
+async def test_b1_without_an_account_of_their_own_nobody_changes_anything(town: BotHarness) -> None:
     town.bitrise.run(town.bitrise.start_build(town.bitrise.android))
     await town.ask("/bitrise subscribe android", "subscribed")
     card = await town.ask("/bitrise build android #1", "is running", person="carla")
@@ -50,17 +50,17 @@ async def test_b1_without_an_account_of_their_own_nobody_changes_anything(town: 
     assert changes_at_bitrise(town) == []
 
 
-async def test_b2_whoever_makes_a_workflow_does_not_act_as_whom_they_name(town: Town) -> None:
+async def test_b2_whoever_makes_a_workflow_does_not_act_as_whom_they_name(town: BotHarness) -> None:
     await town.ask("/bitrise subscribe android", "subscribed")
     town.people.run_step("start_bitrise_build", {"app": "android", "branch": "main", "person": "U0BEN"})
-    asked = await town.told("in your name", person="ben", channel="D0BEN")
+    asked = await town.wait_for_message("in your name", person="ben", channel="D0BEN")
     asked.only_for = None
     town.slack.workspace.channel("D0BEN").members.add("U0ANNA")
     await town.people.click("anna", asked, "Do it as me")
     await town.slack.workspace.wait_for(
         lambda: (
             any(
-                "Only the person in whose name" in town.words(one)
+                "Only the person in whose name" in town.message_text(one)
                 for one in town.slack.posts("D0BEN", "anna")
             )
             or None
@@ -71,7 +71,9 @@ async def test_b2_whoever_makes_a_workflow_does_not_act_as_whom_they_name(town: 
     assert changes_at_bitrise(town) == []
 
 
-async def test_b3_a_button_that_names_an_app_which_one_may_not_see_shows_nothing_of_it(town: Town) -> None:
+async def test_b3_a_button_that_names_an_app_which_one_may_not_see_shows_nothing_of_it(
+    town: BotHarness,
+) -> None:
     town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
     hidden = town.bitrise.start_build(town.bitrise.web, params={"commit_message": "the secret feature"})
     town.bitrise.finish(hidden)
@@ -79,13 +81,13 @@ async def test_b3_a_button_that_names_an_app_which_one_may_not_see_shows_nothing
     for button in ("Log", "Artifacts", "Rebuild"):
         forge(card, button, app=town.bitrise.web.slug, build=hidden.slug)
         await town.press(card, button, "Bitrise knows no such thing", person="ben")
-    seen = " ".join(town.words(post) for post in town.slack.posts("builds", "ben"))
+    seen = " ".join(town.message_text(post) for post in town.slack.posts("builds", "ben"))
     assert "secret feature" not in seen
     assert "Web Shop" not in seen
     assert changes_at_bitrise(town) == []
 
 
-async def test_b4_a_modal_that_names_another_build_is_judged_by_that_one(town: Town) -> None:
+async def test_b4_a_modal_that_names_another_build_is_judged_by_that_one(town: BotHarness) -> None:
     town.bitrise.run(town.bitrise.start_build(town.bitrise.android))
     hidden = town.bitrise.start_build(town.bitrise.web)
     town.bitrise.run(hidden)
@@ -100,7 +102,7 @@ async def test_b4_a_modal_that_names_another_build_is_judged_by_that_one(town: T
     assert hidden.result is None
 
 
-async def test_b5_a_subscription_of_another_channel_is_out_of_reach(town: Town) -> None:
+async def test_b5_a_subscription_of_another_channel_is_out_of_reach(town: BotHarness) -> None:
     await town.ask("/bitrise subscribe android", "subscribed", channel="random")
     await town.ask("/bitrise subscribe ios", "subscribed")
     listed = await town.ask("/bitrise subscriptions", "every build's end", person="ben")
@@ -114,7 +116,7 @@ async def test_b5_a_subscription_of_another_channel_is_out_of_reach(town: Town) 
 async def test_b6_nobody_is_their_own_second_person(tmp_path: Path) -> None:
     async with governed(tmp_path, PROTECTED) as town:
         await town.people.command("ben", "builds", "/bitrise trigger android branch:main")
-        asked = await town.told("Somebody else must agree", person=None)
+        asked = await town.wait_for_message("Somebody else must agree", person=None)
         await town.press(asked, "Agree", "a second person is the point of it", person="ben")
         assert changes_at_bitrise(town) == []
 
@@ -122,7 +124,7 @@ async def test_b6_nobody_is_their_own_second_person(tmp_path: Path) -> None:
 async def test_b7_a_button_that_agrees_can_not_be_made_up(tmp_path: Path) -> None:
     async with governed(tmp_path, PROTECTED) as town:
         await town.people.command("ben", "builds", "/bitrise trigger android branch:main")
-        asked = await town.told("Somebody else must agree", person=None)
+        asked = await town.wait_for_message("Somebody else must agree", person=None)
         forge(asked, "Agree", seal="f" * 32)
         await town.press(asked, "Agree", "not one of mine")
         assert changes_at_bitrise(town) == []
@@ -133,17 +135,17 @@ async def test_b8_only_admins_set_rules_and_never_wider_than_the_operators(tmp_p
         shown = await town.ask("/bitrise policy", "Who may do what")
         shown.only_for = None
         await town.people.click("ben", shown, "Add a rule…")
-        await town.told("Only admins and owners", person="ben")
+        await town.wait_for_message("Only admins and owners", person="ben")
         await town.people.click("anna", shown, "Add a rule…")
         await town.slack.wait_for_modal("anna", "Add a rule")
         await town.people.submit("anna", {"acts": ["Start builds"], "who": "Everyone with a linked account"})
-        await town.told("A new rule", person=None)
+        await town.wait_for_message("A new rule", person=None)
         await town.ask("/bitrise trigger android branch:main", "Nobody may start builds")
         assert changes_at_bitrise(town) == []
 
 
 async def test_b9_a_token_in_the_wrong_place_is_not_shown_kept_or_logged(
-    town: Town, capfd: pytest.CaptureFixture[str]
+    town: BotHarness, capfd: pytest.CaptureFixture[str]
 ) -> None:
     for words in (
         f"connect {ANNA_TOKEN}",
@@ -153,13 +155,13 @@ async def test_b9_a_token_in_the_wrong_place_is_not_shown_kept_or_logged(
         f"trigger ios branch:main message:{ANNA_TOKEN}",
     ):
         said = await town.ask(f"/bitrise {words}", "revoke it at Bitrise now", person="ben")
-        assert ANNA_TOKEN not in town.words(said)
+        assert ANNA_TOKEN not in town.message_text(said)
     assert changes_at_bitrise(town) == []
-    assert ANNA_TOKEN.encode() not in town.kept()
+    assert ANNA_TOKEN.encode() not in town.stored_bytes()
     assert ANNA_TOKEN not in "".join(capfd.readouterr())
 
 
-async def test_b10_the_bots_own_token_is_nobodys_account(town: Town) -> None:
+async def test_b10_the_bots_own_token_is_nobodys_account(town: BotHarness) -> None:
     await town.people.command("carla", "builds", "/bitrise connect")
     await town.slack.wait_for_modal("carla", "Personal access token")
     await town.people.submit("carla", {"token": TOKEN})
@@ -168,9 +170,9 @@ async def test_b10_the_bots_own_token_is_nobodys_account(town: Town) -> None:
     assert "This is my own token" in opened.errors["token"]
 
 
-async def test_b12_what_a_modal_says_of_where_to_answer_is_not_believed(town: Town) -> None:
+async def test_b12_what_a_modal_says_of_where_to_answer_is_not_believed(town: BotHarness) -> None:
     town.bitrise.run(town.bitrise.start_build(town.bitrise.android))
-    async with serving(lambda _asked: web.Response()) as elsewhere:
+    async with stub_server(lambda _asked: web.Response()) as elsewhere:
         card = await town.ask("/bitrise build android #1", "is running", person="ben")
         await town.people.click("ben", card, "Abort")
         opened = await town.slack.wait_for_modal("ben", "stops at once")
@@ -178,24 +180,24 @@ async def test_b12_what_a_modal_says_of_where_to_answer_is_not_believed(town: To
         origin["response_url"] = f"{elsewhere.url.replace('127.0.0.1', 'localhost')}/response"
         rewrite_state(opened, json.dumps(origin), person="U0BEN")
         await town.people.submit("ben", {"reason": "because"})
-        await town.told("ben aborted Sample Android #1", person=None)
+        await town.wait_for_message("ben aborted Sample Android #1", person=None)
     assert elsewhere.asked == []
 
 
-async def test_b13_a_guess_at_a_build_tells_nothing_of_an_app_that_one_may_not_see(town: Town) -> None:
+async def test_b13_a_guess_at_a_build_tells_nothing_of_an_app_that_one_may_not_see(town: BotHarness) -> None:
     hidden = town.bitrise.start_build(town.bitrise.web)
     await town.ask("/bitrise subscribe web", "subscribed", channel="random")
-    await town.looked()
+    await town.wait_for_poll()
     for words in (
         f"build {hidden.slug}",
         f"why {hidden.slug}",
         f"log https://app.bitrise.io/build/{hidden.slug}",
     ):
         said = await town.ask(f"/bitrise {words}", "", person="ben")
-        assert "Web Shop" not in town.words(said)
+        assert "Web Shop" not in town.message_text(said)
 
 
-async def test_b33_whoever_asks_for_many_logs_takes_the_bot_from_nobody(town: Town) -> None:
+async def test_b33_whoever_asks_for_many_logs_takes_the_bot_from_nobody(town: BotHarness) -> None:
     for _ in range(2):
         town.bitrise.finish(town.bitrise.start_build(town.bitrise.android), "error")
     town.clock.skip(timedelta(minutes=1))
@@ -208,7 +210,7 @@ async def test_b33_whoever_asks_for_many_logs_takes_the_bot_from_nobody(town: To
         os.kill(pid, signal.SIGSTOP)
     try:
         await town.people.click("anna", card, "Send me the file")
-        await town.until(lambda: len(town.bot.workers.pids) < len(held))
+        await town.wait_until(lambda: len(town.bot.workers.pids) < len(held))
         await town.press(card, "Send me the file", "I'm still preparing a log for you")
         await town.press(other, "Send me the file", "I'm still preparing a log for you")
         # Others are answered, and may have a log of their own.
@@ -218,12 +220,12 @@ async def test_b33_whoever_asks_for_many_logs_takes_the_bot_from_nobody(town: To
         for pid in held:
             os.kill(pid, signal.SIGCONT)
     await town.press(theirs, "Send me the file", "in our direct messages", person="ben")
-    await town.told("in our direct messages")
+    await town.wait_for_message("in our direct messages")
     await town.press(other, "Send me the file", "in our direct messages")
     assert len(town.slack.workspace.files) == 3
 
 
-async def test_b34_one_person_can_not_follow_all_that_a_workspace_may(town: Town) -> None:
+async def test_b34_one_person_can_not_follow_all_that_a_workspace_may(town: BotHarness) -> None:
     for _ in range(4):
         town.bitrise.run(town.bitrise.start_build(town.bitrise.android))
     town.clock.skip(timedelta(seconds=60))

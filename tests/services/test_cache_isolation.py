@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from domain.access_policy import PolicyProblem
+from domain.access_policy import InvalidAccessRule
 from sandbox.bitrise.members import ANNA_TOKEN, CARLA_TOKEN
-from services.home.refresher import HomeNews
+from services.home.refresher import HomeEvents
 from tests.bot.slack.test_workspace_isolation import home
-from tests.support.bot_harness import Conversation
-from tests.support.multi_workspace_harness import Hours, open_many
+from tests.support.bot_harness import WorkspaceHarness
+from tests.support.multi_workspace_harness import OffsetClock, multi_workspace_harness
 
 ONLY_BEN = """
 [[rule]]
@@ -23,15 +23,15 @@ who = ["U0BEN"]
 
 
 def test_who_has_done_something_on_their_home_is_a_person_of_a_workspace() -> None:
-    news = HomeNews()
+    news = HomeEvents()
     news.changed_by("T1", "U1")
     assert news.take() == {("T1", "U1")}
     assert news.take() == set()
 
 
 async def test_a_namesake_who_does_something_does_not_keep_a_home_open(tmp_path: Path) -> None:
-    hours = Hours()
-    async with open_many(tmp_path, now=hours) as town:
+    hours = OffsetClock()
+    async with multi_workspace_harness(tmp_path, now=hours) as town:
         await town.install_everywhere()
         await town.ask("/bitrise subscribe android", "subscribed this channel")
         for place in (town, town.twin):
@@ -45,15 +45,15 @@ async def test_a_namesake_who_does_something_does_not_keep_a_home_open(tmp_path:
         assert "Nothing is running" in await home(town, "MY LAST BUILDS")
 
 
-async def settings_changed(place: Conversation) -> None:
-    await place.people.use("anna", "Change…")
+async def settings_changed(place: WorkspaceHarness) -> None:
+    await place.people.set_value("anna", "Change…")
     await place.slack.wait_for_modal("anna", "Your name at Bitrise")
     await place.people.submit("anna", {"name": "octo"})
     await home(place, "`octo`")
 
 
 async def test_the_names_in_a_list_are_those_that_the_one_who_types_may_read(tmp_path: Path) -> None:
-    async with open_many(tmp_path, service_token_acts="0") as town:
+    async with multi_workspace_harness(tmp_path, service_token_acts="0") as town:
         await town.install_everywhere()
         await town.connect("anna", token=ANNA_TOKEN)
         await town.twin.connect("anna", token=CARLA_TOKEN)
@@ -72,13 +72,13 @@ async def test_the_names_in_a_list_are_those_that_the_one_who_types_may_read(tmp
 async def test_an_operators_rule_counts_in_the_workspaces_that_it_names(tmp_path: Path) -> None:
     policy = tmp_path / "policy.toml"
     policy.write_text(ONLY_BEN)
-    async with open_many(tmp_path, policy_file=str(policy)) as town:
+    async with multi_workspace_harness(tmp_path, policy_file=str(policy)) as town:
         await town.install_everywhere()
         await town.ask("/bitrise trigger android branch:main", "Only Ben Okafor may start builds")
         await town.twin.ask("/bitrise trigger android branch:main", "anna started Sample Android")
-        shown = town.words(await town.ask("/bitrise policy android", "Who may do what"))
+        shown = town.message_text(await town.ask("/bitrise policy android", "Who may do what"))
         assert "Rules of whoever runs Buildbell" in shown
-        shown = town.twin.words(await town.twin.ask("/bitrise policy android", "Who may do what"))
+        shown = town.twin.message_text(await town.twin.ask("/bitrise policy android", "Who may do what"))
         assert "Rules of whoever runs Buildbell" not in shown
 
 
@@ -88,15 +88,15 @@ async def test_an_operators_rule_counts_in_the_workspaces_that_it_names(tmp_path
 async def test_a_rule_that_names_ids_of_no_workspace_stops_the_start(tmp_path: Path, named: str) -> None:
     policy = tmp_path / "policy.toml"
     policy.write_text(f'[[rule]]\nallow = "everything"\n{named}\n')
-    with pytest.raises(PolicyProblem, match="workspaces"):
-        async with open_many(tmp_path, policy_file=str(policy)):
+    with pytest.raises(InvalidAccessRule, match="workspaces"):
+        async with multi_workspace_harness(tmp_path, policy_file=str(policy)):
             pass
 
 
 async def test_an_operators_rule_that_names_nobody_counts_everywhere(tmp_path: Path) -> None:
     policy = tmp_path / "policy.toml"
     policy.write_text('[[rule]]\nallow = ["abort"]\nwho = "nobody"\n')
-    async with open_many(tmp_path, policy_file=str(policy)) as town:
+    async with multi_workspace_harness(tmp_path, policy_file=str(policy)) as town:
         await town.install_everywhere()
         town.bitrise.run(town.bitrise.start_build(town.bitrise.android))
         for place in (town, town.twin):

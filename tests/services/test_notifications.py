@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from tests.support.bot_harness import Town
+from tests.support.bot_harness import BotHarness
 
 
-async def test_a_finished_build_is_told_once_with_all_that_matters(town: Town) -> None:
+async def test_a_finished_build_is_told_once_with_all_that_matters(town: BotHarness) -> None:
     old = town.bitrise.start_build(town.bitrise.android)
     town.bitrise.finish(old)
     confirmed = await town.ask(
@@ -31,9 +31,9 @@ async def test_a_finished_build_is_told_once_with_all_that_matters(town: Town) -
     )
     town.clock.skip(timedelta(minutes=6))
 
-    post = await town.told("Sample Android #2 failed", person=None)
+    post = await town.wait_for_message("Sample Android #2 failed", person=None)
 
-    said = town.words(post)
+    said = town.message_text(post)
     for part in (
         "feature/login",
         "pull request #7 into `main`",
@@ -50,19 +50,19 @@ async def test_a_finished_build_is_told_once_with_all_that_matters(town: Town) -
     assert "https://github.com/bitrise-samples/sample-android/pull/7" in text
     assert "failed on feature/login" in post.text
     await town.ask("/bitrise status android")
-    assert len(town.telling("#2 failed")) == 1
-    assert not town.telling("#1 ")
+    assert len(town.messages_with("#2 failed")) == 1
+    assert not town.messages_with("#1 ")
 
 
-async def test_an_abort_is_told_with_its_reason(town: Town) -> None:
+async def test_an_abort_is_told_with_its_reason(town: BotHarness) -> None:
     await town.ask("/bitrise subscribe android", "subscribed")
     build = town.bitrise.start_build(town.bitrise.android)
     town.bitrise.abort(build, who="api-demo", reason="canceled through the API", with_success=True)
-    post = await town.told("was aborted, counted as a success", person=None)
-    assert "Aborted by api-demo: canceled through the API" in town.words(post)
+    post = await town.wait_for_message("was aborted, counted as a success", person=None)
+    assert "Aborted by api-demo: canceled through the API" in town.message_text(post)
 
 
-async def test_a_filter_leaves_out_what_it_names(town: Town) -> None:
+async def test_a_filter_leaves_out_what_it_names(town: BotHarness) -> None:
     await town.ask(
         "/bitrise subscribe android branch:main status:failed,aborted",
         "every failure and every abort in Sample Android on branch `main`",
@@ -70,25 +70,25 @@ async def test_a_filter_leaves_out_what_it_names(town: Town) -> None:
     for branch, result in (("develop", "error"), ("main", "success"), ("main", "error")):
         build = town.bitrise.start_build(town.bitrise.android, params={"branch": branch})
         town.bitrise.finish(build, result)  # type: ignore[arg-type]
-    await town.told("#3 failed", person=None)
-    assert not town.telling("#1 ")
-    assert not town.telling("#2 ")
+    await town.wait_for_message("#3 failed", person=None)
+    assert not town.messages_with("#1 ")
+    assert not town.messages_with("#2 ")
 
 
-async def test_a_private_channel_without_the_bot_is_told_the_very_invite_to_type(town: Town) -> None:
+async def test_a_private_channel_without_the_bot_is_told_the_very_invite_to_type(town: BotHarness) -> None:
     await town.ask("/bitrise subscribe android", "/invite @buildbell", channel="release")
     await town.ask("/bitrise subscriptions", "told of nothing yet", channel="release")
     town.people.invite("release")
     await town.ask("/bitrise subscribe android", "subscribed this channel", channel="release")
 
 
-async def test_subscriptions_are_listed_with_a_button_that_ends_them(town: Town) -> None:
+async def test_subscriptions_are_listed_with_a_button_that_ends_them(town: BotHarness) -> None:
     await town.ask("/bitrise subscribe android branch:main", "subscribed")
     await town.ask("/bitrise subscribe ios", "subscribed")
     listed = await town.ask("/bitrise subscriptions", "This channel is told of")
     assert (
         "1. every build's end in Sample Android on branch `main` (not tags, whose builds have no branch), since @anna asked"
-        in town.words(listed)
+        in town.message_text(listed)
     )
     ended = await town.press(listed, "Unsubscribe", "anna ended the subscription to Sample Android")
     assert ended.only_for is None
@@ -96,32 +96,32 @@ async def test_subscriptions_are_listed_with_a_button_that_ends_them(town: Town)
     await town.ask("/bitrise unsubscribe ios", "no such subscription")
 
 
-async def test_the_same_subscription_twice_is_one(town: Town) -> None:
+async def test_the_same_subscription_twice_is_one(town: BotHarness) -> None:
     await town.ask("/bitrise subscribe android", "subscribed")
     await town.ask("/bitrise subscribe android", "already has this subscription")
     town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
-    await town.told("#1 succeeded", person=None)
+    await town.wait_for_message("#1 succeeded", person=None)
     await town.ask("/bitrise subscriptions", "1. every build's end")
-    assert len(town.telling("#1 succeeded")) == 1
+    assert len(town.messages_with("#1 succeeded")) == 1
 
 
-async def test_each_channel_is_told_by_its_own_subscription(town: Town) -> None:
+async def test_each_channel_is_told_by_its_own_subscription(town: BotHarness) -> None:
     await town.ask("/bitrise subscribe android", "subscribed")
     await town.ask("/bitrise subscribe android status:failed", "subscribed", channel="random")
     town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
     town.bitrise.finish(town.bitrise.start_build(town.bitrise.android), "error")
-    await town.told("#2 failed", channel="random")
-    await town.told("#2 failed")
-    assert len(town.telling("#1 succeeded")) == 1
-    assert not town.telling("#1 succeeded", "random")
+    await town.wait_for_message("#2 failed", channel="random")
+    await town.wait_for_message("#2 failed")
+    assert len(town.messages_with("#1 succeeded")) == 1
+    assert not town.messages_with("#1 succeeded", "random")
 
 
-async def test_an_archived_channel_stops_its_subscription_and_says_so(town: Town) -> None:
+async def test_an_archived_channel_stops_its_subscription_and_says_so(town: BotHarness) -> None:
     await town.ask("/bitrise subscribe android", "subscribed")
     await town.ask("/bitrise subscribe android", "subscribed", channel="random")
     town.slack.workspace.channel("builds").archived = True
     town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
-    await town.told("#1 succeeded", channel="random")
+    await town.wait_for_message("#1 succeeded", channel="random")
 
     def refused() -> bool | None:
         return any("is_archived" in str(one.answer) for one in town.slack.journal.entries) or None
@@ -131,76 +131,76 @@ async def test_an_archived_channel_stops_its_subscription_and_says_so(town: Town
     # Slack has refused; that the bot has noted it is seen by asking.
     for _ in range(50):
         answer = await town.ask("/bitrise subscriptions", "Sample Android")
-        if "Stopped: The channel was archived" in town.words(answer):
+        if "Stopped: The channel was archived" in town.message_text(answer):
             return
     pytest.fail("the subscription was not stopped")
 
 
-async def test_a_rate_limit_is_obeyed_and_nothing_is_lost_or_doubled(town: Town) -> None:
+async def test_a_rate_limit_is_obeyed_and_nothing_is_lost_or_doubled(town: BotHarness) -> None:
     await town.ask("/bitrise subscribe android", "subscribed")
     town.slack.fault("chat.postMessage", "ratelimited", times=2, seconds=1)
     town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
-    await town.told("#1 succeeded", person=None)
+    await town.wait_for_message("#1 succeeded", person=None)
     calls = [
         one for one in town.slack.journal.entries if one.what == "chat.postMessage" and one.status == 429
     ]
     assert len(calls) == 2
-    assert len(town.telling("#1 succeeded")) == 1
+    assert len(town.messages_with("#1 succeeded")) == 1
 
 
-async def test_a_lost_answer_is_looked_up_before_anything_is_posted_again(town: Town) -> None:
+async def test_a_lost_answer_is_looked_up_before_anything_is_posted_again(town: BotHarness) -> None:
     town.people.invite("builds")
     await town.ask("/bitrise subscribe android", "subscribed")
     town.slack.fault("chat.postMessage", "answer_lost")
     town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
-    await town.told("#1 succeeded", person=None)
+    await town.wait_for_message("#1 succeeded", person=None)
     town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
-    await town.told("#2 succeeded", person=None)
-    assert len(town.telling("#1 succeeded")) == 1
+    await town.wait_for_message("#2 succeeded", person=None)
+    assert len(town.messages_with("#1 succeeded")) == 1
     assert [one for one in town.slack.journal.entries if one.what == "conversations.history"]
 
 
-async def test_a_message_that_never_arrived_is_posted(town: Town) -> None:
+async def test_a_message_that_never_arrived_is_posted(town: BotHarness) -> None:
     town.people.invite("builds")
     await town.ask("/bitrise subscribe android", "subscribed")
     town.slack.fault("chat.postMessage", "dropped")
     town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
-    await town.told("#1 succeeded", person=None)
-    assert len(town.telling("#1 succeeded")) == 1
+    await town.wait_for_message("#1 succeeded", person=None)
+    assert len(town.messages_with("#1 succeeded")) == 1
 
 
-async def test_bitrise_failing_for_a_while_loses_nothing(town: Town) -> None:
+async def test_bitrise_failing_for_a_while_loses_nothing(town: BotHarness) -> None:
     await town.ask("/bitrise subscribe android", "subscribed")
     town.bitrise.fault("GET /v0.1/builds", "html", times=5)
     for _ in range(3):
         town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
-    await town.told("#3 succeeded", person=None)
-    assert [len(town.telling(f"#{number} succeeded")) for number in (1, 2, 3)] == [1, 1, 1]
+    await town.wait_for_message("#3 succeeded", person=None)
+    assert [len(town.messages_with(f"#{number} succeeded")) for number in (1, 2, 3)] == [1, 1, 1]
 
 
-async def test_more_builds_than_a_page_between_two_looks_arrive_as_one_digest(town: Town) -> None:
+async def test_more_builds_than_a_page_between_two_looks_arrive_as_one_digest(town: BotHarness) -> None:
     await town.ask("/bitrise subscribe android", "subscribed")
     town.bitrise.fault("GET /v0.1/builds", "ratelimited", seconds=1)
     for _ in range(60):
         town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
-    await town.told("#60 ", person=None)
-    digests = town.telling("builds ended while I could not tell you")
+    await town.wait_for_message("#60 ", person=None)
+    digests = town.messages_with("builds ended while I could not tell you")
     assert digests
-    everything = "\n".join(town.words(post) for post in town.slack.posts("builds"))
+    everything = "\n".join(town.message_text(post) for post in town.slack.posts("builds"))
     assert [everything.count(f"Sample Android #{number} succeeded") for number in range(1, 61)] == [1] * 60
 
 
-async def test_a_server_without_the_list_of_all_builds_is_looked_at_app_by_app(town: Town) -> None:
+async def test_a_server_without_the_list_of_all_builds_is_looked_at_app_by_app(town: BotHarness) -> None:
     town.bitrise.fault("GET /v0.1/builds", "status", times=1000, status=404)
     await town.ask("/bitrise subscribe android", "subscribed")
     await town.ask("/bitrise subscribe ios", "subscribed")
     town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
     town.bitrise.finish(town.bitrise.start_build(town.bitrise.ios), "error")
-    await town.told("Sample Android #1 succeeded", person=None)
-    await town.told("Sample iOS #1 failed", person=None)
+    await town.wait_for_message("Sample Android #1 succeeded", person=None)
+    await town.wait_for_message("Sample iOS #1 failed", person=None)
 
 
-async def test_whoever_subscribed_hears_once_why_a_channel_is_told_nothing_more(town: Town) -> None:
+async def test_whoever_subscribed_hears_once_why_a_channel_is_told_nothing_more(town: BotHarness) -> None:
     town.people.invite("release")
     await town.ask("/bitrise subscribe android", "subscribed", channel="release")
     await town.ask("/bitrise subscribe ios", "subscribed", channel="release")
@@ -208,7 +208,7 @@ async def test_whoever_subscribed_hears_once_why_a_channel_is_told_nothing_more(
     channel.members.discard("U0BUILDBELL")
     town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
     notice = await town.slack.wait_for_post("D0ANNA", "I can't post in", viewer="anna")
-    said = town.words(notice)
+    said = town.message_text(notice)
     assert "Type /invite @buildbell in it" in said.replace("`", "")
     assert "every build's end in Sample Android" in said
     assert "every build's end in Sample iOS" in said
@@ -217,34 +217,36 @@ async def test_whoever_subscribed_hears_once_why_a_channel_is_told_nothing_more(
     town.people.invite("release")
     await town.press(listed, "Tell again", "let this channel be told again")
     town.bitrise.finish(town.bitrise.start_build(town.bitrise.android), "error")
-    await town.told("#2 failed", channel="release", person=None)
+    await town.wait_for_message("#2 failed", channel="release", person=None)
     assert len(town.slack.posts("D0ANNA", "anna")) == 1
 
 
-async def test_a_renamed_channel_keeps_its_subscriptions(town: Town) -> None:
+async def test_a_renamed_channel_keeps_its_subscriptions(town: BotHarness) -> None:
     await town.ask("/bitrise subscribe android", "subscribed")
     town.slack.workspace.channel("builds").name = "builds-and-more"
     town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
-    await town.told("#1 succeeded", channel="builds-and-more", person=None)
+    await town.wait_for_message("#1 succeeded", channel="builds-and-more", person=None)
 
 
-async def test_several_subscriptions_of_one_app_in_one_channel_each_tell_their_own(town: Town) -> None:
+async def test_several_subscriptions_of_one_app_in_one_channel_each_tell_their_own(town: BotHarness) -> None:
     await town.ask("/bitrise subscribe android branch:main status:failed", "subscribed")
     await town.ask("/bitrise subscribe android branch:develop", "subscribed")
     for branch, result in (("main", "success"), ("main", "error"), ("develop", "success")):
         build = town.bitrise.start_build(town.bitrise.android, params={"branch": branch})
         town.bitrise.finish(build, result)  # type: ignore[arg-type]
-    await town.told("#3 succeeded", person=None)
-    assert [len(town.telling(f"#{number} ")) for number in (1, 2, 3)] == [0, 1, 1]
+    await town.wait_for_message("#3 succeeded", person=None)
+    assert [len(town.messages_with(f"#{number} ")) for number in (1, 2, 3)] == [0, 1, 1]
 
 
-async def test_a_channel_is_told_why_it_is_told_nothing_while_bitrise_does_not_answer(town: Town) -> None:
+async def test_a_channel_is_told_why_it_is_told_nothing_while_bitrise_does_not_answer(
+    town: BotHarness,
+) -> None:
     await town.ask("/bitrise subscribe android", "subscribed")
     town.bitrise.fault("GET /v0.1/builds", "status", status=401, times=1000)
 
     async def says_so() -> bool:
         listed = await town.ask("/bitrise subscriptions", "This channel is told of")
-        return "I could not look at Bitrise since" in town.words(listed)
+        return "I could not look at Bitrise since" in town.message_text(listed)
 
     async with asyncio.timeout(30):
         while not await says_so():  # noqa: ASYNC110 - it is asked as a person would

@@ -7,42 +7,44 @@ from datetime import timedelta
 import pytest
 from pydantic import SecretStr
 
-from domain.notifications.rule import Terms
+from domain.notifications.rule import NotificationRule
 from domain.poll_state import Baseline
 from domain.provider import Provider
-from storage.encryption import Vault
-from storage.repositories import Storage
-from storage.subscriptions import Scope, SeenAs, Subscription
+from storage.encryption import SecretBox
+from storage.repositories import Repositories
+from storage.subscriptions import AccessSource, Scope, Subscription
 from tests.support.factories import ANDROID, NOON
 
 BEN = "U0BEN"
 LATER = NOON + timedelta(hours=1)
-OWN = Scope(seen_as=SeenAs.OWN)
+OWN = Scope(seen_as=AccessSource.OWN)
 
 
 @pytest.fixture
-def sealing(storage: Storage) -> Storage:
+def sealing(storage: Repositories) -> Repositories:
     """Storage that keeps accounts."""
-    return Storage(storage.database, Vault(["key-" * 10]))
+    return Repositories(storage.database, SecretBox(["key-" * 10]))
 
 
-async def link(storage: Storage, as_: str = "ben") -> None:
+async def link(storage: Repositories, as_: str = "ben") -> None:
     await storage.of("T1").accounts.connect(
         BEN, Provider.BITRISE, SecretStr("a-token"), provider_user=as_, name=as_, at=NOON
     )
 
 
-async def subscribe(storage: Storage) -> Subscription:
+async def subscribe(storage: Repositories) -> Subscription:
     return await storage.of("T1").subscriptions.add(
-        channel="C1", app=ANDROID, terms=Terms(), by=BEN, at=NOON, baseline=Baseline(), scope=OWN
+        channel="C1", app=ANDROID, terms=NotificationRule(), by=BEN, at=NOON, baseline=Baseline(), scope=OWN
     )
 
 
-async def due(storage: Storage) -> list[Subscription]:
+async def due(storage: Repositories) -> list[Subscription]:
     return await storage.subscriptions.to_check(NOON, 10, providers=[Provider.BITRISE])
 
 
-async def test_an_answer_that_comes_after_its_account_has_gone_counts_for_nothing(sealing: Storage) -> None:
+async def test_an_answer_that_comes_after_its_account_has_gone_counts_for_nothing(
+    sealing: Repositories,
+) -> None:
     await link(sealing)
     one = await subscribe(sealing)
     assert one.confirmed_at == NOON
@@ -54,7 +56,9 @@ async def test_an_answer_that_comes_after_its_account_has_gone_counts_for_nothin
     assert (there.unseen_at, there.checked_at) == (LATER, None)
 
 
-async def test_an_answer_about_an_account_from_before_neither_shows_nor_stops_it(sealing: Storage) -> None:
+async def test_an_answer_about_an_account_from_before_neither_shows_nor_stops_it(
+    sealing: Repositories,
+) -> None:
     await link(sealing)
     one = await subscribe(sealing)
     before = NOON - timedelta(days=1)
@@ -65,14 +69,14 @@ async def test_an_answer_about_an_account_from_before_neither_shows_nor_stops_it
     assert await due(sealing) == []
 
 
-async def test_one_that_is_made_while_its_makers_account_goes_shows_nothing(sealing: Storage) -> None:
+async def test_one_that_is_made_while_its_makers_account_goes_shows_nothing(sealing: Repositories) -> None:
     one = await subscribe(sealing)
     assert one.unseen_at == NOON
     await link(sealing)
     assert (await subscribe(sealing)).unseen_at is None
 
 
-async def test_another_account_has_it_asked_anew(sealing: Storage) -> None:
+async def test_another_account_has_it_asked_anew(sealing: Repositories) -> None:
     await link(sealing)
     one = await subscribe(sealing)
     assert await sealing.subscriptions.confirmed(one, LATER, OWN, account=NOON)
@@ -84,10 +88,10 @@ async def test_another_account_has_it_asked_anew(sealing: Storage) -> None:
 
 
 async def test_what_shows_the_bots_own_access_is_asked_about_only_where_its_token_does_not_act_for_all(
-    storage: Storage,
+    storage: Repositories,
 ) -> None:
     await storage.of("T1").subscriptions.add(
-        channel="C1", app=ANDROID, terms=Terms(), by=BEN, at=NOON, baseline=Baseline()
+        channel="C1", app=ANDROID, terms=NotificationRule(), by=BEN, at=NOON, baseline=Baseline()
     )
     here, both = [Provider.BITRISE], [Provider.BITRISE, Provider.BUILDIO]
     to_check = storage.subscriptions.to_check

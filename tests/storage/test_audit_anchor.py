@@ -23,18 +23,18 @@ from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
 from bot.settings import DataSettings, in_words
-from domain.audit_log import Entry, Event, Personal, Tampered
+from domain.audit_log import AuditEntry, ChainBroken, Event, PersonalFields
 from domain.provider import Provider
 from services.jobs.audit_anchor import AnchorNotWritable, AnchorWriter, use_anchor
 from storage.audit_anchor_lines import AddressProblem, AnchorAddress, read_anchor
 from storage.database import Database
-from storage.encryption import Vault
-from storage.repositories import Storage
+from storage.encryption import SecretBox
+from storage.repositories import Repositories
 from storage.retention import prune
-from tests.storage.full_database import NEW, OLD, vault
-from tests.support.bot_harness import open_town
+from tests.storage.full_database import NEW, OLD, secret_box
+from tests.support.bot_harness import bot_harness
 from tests.support.factories import NOON
-from tests.support.forked_process import forked
+from tests.support.forked_process import run_forked
 
 ONE, TWO = "T0ONE", "T0TWO"
 CHAINS = "audit_is_not_changed", "audit_is_not_cut", "audit_register_stays"
@@ -68,14 +68,16 @@ class Place:
         """A bot runs for a while, in which somebody does something in each of these workspaces."""
         self.anchor.parent.mkdir(exist_ok=True)
         database = await Database.open(self.path)
-        keys = Vault(self.key.split(","))
-        storage = Storage(database, keys)
+        keys = SecretBox(self.key.split(","))
+        storage = Repositories(database, keys)
         writer = AnchorWriter(database, self.address, clock=lambda: NOON)
         if self.anchored:
             await writer.check()
         await use_anchor(database, keys, self.address if self.anchored else None, lambda: NOON)
         for number, team in enumerate(teams):
-            entry = Entry(event=Event.DONE, act="abort", personal=Personal(person="U0ANNA"), app="a")
+            entry = AuditEntry(
+                event=Event.DONE, act="abort", personal=PersonalFields(person="U0ANNA"), app="a"
+            )
             await storage.of(team).audit.append(entry, NOON + timedelta(days=days, minutes=number))
         if carrying:
             await writer.carry()
@@ -83,7 +85,7 @@ class Place:
 
     async def typed(self, *arguments: str, key: str | None = None) -> tuple[int, str]:
         settings = {"AUDIT_ANCHOR": str(self.anchor)} if self.anchored else {}
-        return await forked(
+        return await run_forked(
             *arguments,
             DATABASE_URL=f"sqlite:///{self.path}",
             BUILDBELL_SECRET_KEY=self.key if key is None else key,
@@ -188,7 +190,7 @@ async def test_a_chain_that_was_deleted_shows_and_no_new_one_is_begun(place: Pla
     assert code == 1
     assert f"{TWO}: not well: its log is gone, of which the register of all chains knows 1 entries." in said
     assert f"{ONE}: well" in said
-    with pytest.raises(Tampered, match="its log is gone"):
+    with pytest.raises(ChainBroken, match="its log is gone"):
         await place.bot(TWO)
     assert (await place.verify())[0] == 1
 
@@ -211,7 +213,7 @@ async def test_nothing_was_written_down_yet_is_said_only_where_nothing_knows_bet
     assert code == 1
     assert "the register of all chains is gone" in said
     assert (f"{ONE}: not well: its log is gone, which the anchor knows up to entry 1" in said) is anchored
-    with pytest.raises(Tampered, match="the register of all chains is gone"):
+    with pytest.raises(ChainBroken, match="the register of all chains is gone"):
         await place.bot(ONE)
     assert (await place.verify())[0] == 1
 
@@ -223,7 +225,7 @@ async def test_a_chain_and_a_register_from_before_the_chain_do_not_fit_what_the_
     await place.bot()
     empty = place.copy("empty.db")
     database = await Database.open(place.path)
-    accounts = Storage(database, vault()).of(ONE).accounts
+    accounts = Repositories(database, secret_box()).of(ONE).accounts
     await accounts.connect("U1", Provider.BITRISE, SecretStr("t"), provider_user="x", name="x", at=NOON)
     await database.close()
     await place.bot(ONE)
@@ -232,7 +234,7 @@ async def test_a_chain_and_a_register_from_before_the_chain_do_not_fit_what_the_
     code, said = await place.verify()
     assert code == 1
     assert f"{ONE}: not well: it has no log, though the workspace has accounts" in said
-    with pytest.raises(Tampered, match="though the workspace has accounts"):
+    with pytest.raises(ChainBroken, match="though the workspace has accounts"):
         await place.bot(ONE)
 
 
@@ -356,9 +358,9 @@ async def test_whoever_is_erased_and_whoever_leaves_go_on_verifying(place: Place
     code, said = await place.verify()
     assert (code, "1 line waits for the anchor" in said) == (0, True)
     database = await Database.open(place.path)
-    storage = Storage(database, vault())
+    storage = Repositories(database, secret_box())
     await storage.wipe(TWO)
-    await prune(database, before=NOON, audit_before=NOON + timedelta(seconds=1), vault=vault())
+    await prune(database, before=NOON, audit_before=NOON + timedelta(seconds=1), vault=secret_box())
     await database.close()
     await place.bot(ONE)
     code, said = await place.verify()
@@ -398,7 +400,7 @@ async def test_an_update_gives_the_database_its_register_and_begins_the_anchor(p
         for team, first, before, last, hash_ in connection.execute(
             "SELECT team_id, first_seq, before_first, last_seq, last_hash FROM audit_chains"
         ).fetchall():
-            seal = vault().seal(f"{first} {before} {last} {hash_}", "audit", team)
+            seal = secret_box().encrypt(f"{first} {before} {last} {hash_}", "audit", team)
             connection.execute("UPDATE audit_chains SET seal = ? WHERE team_id = ?", [seal, team])
         connection.execute("INSERT INTO people (team_id, user_id) VALUES ('T0THREE', 'U1')")
         connection.execute(
@@ -460,8 +462,8 @@ def test_any_changed_bit_of_the_anchor_shows(number: int, at: int, bit: int) -> 
     place = at % len(lines[number])
     changed = chr(ord(lines[number][place]) ^ (1 << bit))
     lines[number] = lines[number][:place] + changed + lines[number][place + 1 :]
-    found = read_anchor([f"{line}\n" for line in lines], vault(), alone=True)
-    whole = read_anchor([f"{line}\n" for line in LINES], vault(), alone=True)
+    found = read_anchor([f"{line}\n" for line in lines], secret_box(), alone=True)
+    whole = read_anchor([f"{line}\n" for line in LINES], secret_box(), alone=True)
     assert whole.problems == []
     assert found.problems or (found.number, found.digest) != (whole.number, whole.digest)
 
@@ -490,10 +492,10 @@ async def test_an_anchor_that_is_away_holds_nobody_up_shows_and_catches_up_in_or
     writer = AnchorWriter(database, place.address, clock=lambda: NOON)
     with pytest.raises(AnchorNotWritable, match=r"AUDIT_ANCHOR: .* can't be written \(No such file"):
         await writer.check()
-    storage = Storage(database, vault())
+    storage = Repositories(database, secret_box())
     with structlog.testing.capture_logs() as logged:
         for _ in range(3):
-            entry = Entry(event=Event.DONE, act="abort", personal=Personal(person="U0ANNA"))
+            entry = AuditEntry(event=Event.DONE, act="abort", personal=PersonalFields(person="U0ANNA"))
             await storage.of(ONE).audit.append(entry, NOON)
             await writer.carry()
     assert [(one["event"], one["waiting"]) for one in logged] == [("audit.anchor_not_written", 1)]
@@ -525,7 +527,10 @@ async def test_a_running_bot_says_how_its_anchor_fares(tmp_path: Path) -> None:
     anchor = tmp_path / "elsewhere" / "anchor.jsonl"
     anchor.parent.mkdir()
     (tmp_path / "bot").mkdir()
-    async with open_town(tmp_path / "bot", audit_anchor=str(anchor)) as town, aiohttp.ClientSession() as http:
+    async with (
+        bot_harness(tmp_path / "bot", audit_anchor=str(anchor)) as town,
+        aiohttp.ClientSession() as http,
+    ):
 
         async def until(state: str, waiting: int) -> None:
             for _ in range(300):
@@ -669,9 +674,9 @@ async def test_a_syslog_gets_the_lines_and_what_it_wrote_is_read(place: Place) -
             database = await Database.open(place.path)
             writer = AnchorWriter(database, AnchorAddress.parse(address), clock=lambda: NOON)
             await writer.check()
-            await use_anchor(database, vault(), AnchorAddress.parse(address), lambda: NOON)
-            entry = Entry(event=Event.DONE, act="abort", personal=Personal(person="U0ANNA"))
-            await Storage(database, vault()).of(ONE).audit.append(entry, NOON)
+            await use_anchor(database, secret_box(), AnchorAddress.parse(address), lambda: NOON)
+            entry = AuditEntry(event=Event.DONE, act="abort", personal=PersonalFields(person="U0ANNA"))
+            await Repositories(database, secret_box()).of(ONE).audit.append(entry, NOON)
             await writer.carry()
             await database.close()
             async with asyncio.timeout(30):
@@ -687,13 +692,13 @@ async def test_a_syslog_gets_the_lines_and_what_it_wrote_is_read(place: Place) -
             "".join(f"Nov 21 12:00:00 host {one[5:]}\nNov 21 12:00:00 host cron: x\n" for one in messages)
         )
         settings = {"AUDIT_ANCHOR": address, "BUILDBELL_SECRET_KEY": OLD, "DATABASE_URL": str(place.path)}
-        code, said = await forked("audit", **settings)
+        code, said = await run_forked("audit", **settings)
         assert (code, "a syslog, which can't be read back from here" in said) == (0, True)
-        code, said = await forked("audit", "--anchor", str(written), **settings)
+        code, said = await run_forked("audit", "--anchor", str(written), **settings)
         assert code == 0, said
         assert "Compared with the anchor: 3 lines" in said
         written.write_text("".join(written.read_text().splitlines(keepends=True)[:-2]))
-        assert (await forked("audit", "--anchor", str(written), **settings))[0] == 1
+        assert (await run_forked("audit", "--anchor", str(written), **settings))[0] == 1
 
 
 class Daemon:
@@ -793,6 +798,6 @@ def test_an_address_that_nothing_can_be_written_to_is_refused_in_one_line(text: 
     ],
 )
 async def test_an_anchor_that_vouches_for_nothing_is_refused(settings: dict[str, str], words: str) -> None:
-    code, said = await forked("audit", **settings)
+    code, said = await run_forked("audit", **settings)
     assert (code, said.count("\n")) == (2, 1)
     assert words in said

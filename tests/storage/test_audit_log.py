@@ -11,7 +11,7 @@ import sqlite_utils
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from domain.audit_log import ERASED, Entry, Event, Personal, Tampered, link, verify
+from domain.audit_log import ERASED, AuditEntry, ChainBroken, Event, PersonalFields, link, verify
 from storage.audit_log import (
     append,
     erase_person,
@@ -21,23 +21,23 @@ from storage.audit_log import (
     seal_chains,
     verify_chain,
 )
-from storage.encryption import Vault
+from storage.encryption import SecretBox
 from storage.migrations import migrations
-from storage.repositories import Storage
+from storage.repositories import Repositories
 from storage.retention import prune
 from tests.support.factories import NOON
 
-VAULT = Vault(["a-key-of-the-tests-that-is-long-enough"])
-OTHER = Vault(["another-key-that-is-long-enough-as-well"])
+VAULT = SecretBox(["a-key-of-the-tests-that-is-long-enough"])
+OTHER = SecretBox(["another-key-that-is-long-enough-as-well"])
 COLUMNS = ("seq", "at", "body", "personal", "salt", "previous", "hash")
 LENGTH = 6
 
 
-def an_entry(number: int, person: str = "U0ANNA", answer: str = "") -> Entry:
-    return Entry(
+def an_entry(number: int, person: str = "U0ANNA", answer: str = "") -> AuditEntry:
+    return AuditEntry(
         event=Event.DONE,
         act="abort",
-        personal=Personal(person=person, reason=f"reason {number}"),
+        personal=PersonalFields(person=person, reason=f"reason {number}"),
         channel="C1",
         app="a1",
         about={"build": f"b{number}"},
@@ -45,7 +45,7 @@ def an_entry(number: int, person: str = "U0ANNA", answer: str = "") -> Entry:
     )
 
 
-def a_chain(vault: Vault | None = VAULT, length: int = LENGTH) -> sqlite_utils.Database:
+def a_chain(vault: SecretBox | None = VAULT, length: int = LENGTH) -> sqlite_utils.Database:
     db = sqlite_utils.Database(memory=True)
     migrations.apply(db)
     for number in range(1, length + 1):
@@ -53,7 +53,7 @@ def a_chain(vault: Vault | None = VAULT, length: int = LENGTH) -> sqlite_utils.D
     return db
 
 
-def by_force(db: sqlite_utils.Database) -> sqlite_utils.Database:
+def bypass_triggers(db: sqlite_utils.Database) -> sqlite_utils.Database:
     """As somebody with a shell on the machine can: without the triggers."""
     db.execute("DROP TRIGGER audit_is_not_changed")
     db.execute("DROP TRIGGER audit_is_not_cut")
@@ -64,10 +64,10 @@ def rows_of(db: sqlite_utils.Database) -> list[tuple[object, ...]]:
     return db.execute("SELECT * FROM audit ORDER BY seq").fetchall()
 
 
-def holds(db: sqlite_utils.Database, vault: Vault | None = VAULT) -> bool:
+def holds(db: sqlite_utils.Database, vault: SecretBox | None = VAULT) -> bool:
     try:
         verify_chain(db, "T1", vault, None)
-    except Tampered:
+    except ChainBroken:
         return False
     return True
 
@@ -87,7 +87,7 @@ def test_a_chain_that_nobody_touched_holds_and_says_its_end() -> None:
     st.none() | st.integers(-5, 40) | st.text(max_size=20) | st.binary(max_size=4),
 )
 def test_any_change_of_any_column_shows(seq: int, column: str, value: object) -> None:
-    db = by_force(a_chain())
+    db = bypass_triggers(a_chain())
     before = rows_of(db)
     try:
         db.execute(f"UPDATE audit SET {column} = ? WHERE team_id = 'T1' AND seq = ?", [value, seq])  # noqa: S608
@@ -99,7 +99,7 @@ def test_any_change_of_any_column_shows(seq: int, column: str, value: object) ->
 
 @given(st.integers(1, LENGTH), st.sampled_from(COLUMNS[1:]), st.integers(0, 500), st.integers(0, 6))
 def test_any_changed_bit_shows(seq: int, column: str, place: int, bit: int) -> None:
-    db = by_force(a_chain())
+    db = bypass_triggers(a_chain())
     [[text]] = db.execute(f"SELECT {column} FROM audit WHERE seq = ?", [seq]).fetchall()  # noqa: S608
     assume(text)
     place %= len(text)
@@ -110,14 +110,14 @@ def test_any_changed_bit_shows(seq: int, column: str, place: int, bit: int) -> N
 
 @pytest.mark.parametrize("at", ["2026-11-22T12:00:00+00:00", "2026-11-22T13:00:00.000000+01:00", "noon"])
 def test_the_same_time_in_other_words_is_a_change_too(at: str) -> None:
-    db = by_force(a_chain())
+    db = bypass_triggers(a_chain())
     db.execute("UPDATE audit SET at = ? WHERE seq = 1", [at])
     assert not holds(db, None)
 
 
 @given(st.sets(st.integers(1, LENGTH), min_size=1))
 def test_any_deletion_shows_at_the_beginning_and_the_end_too(gone: set[int]) -> None:
-    db = by_force(a_chain())
+    db = bypass_triggers(a_chain())
     for seq in gone:
         db.execute("DELETE FROM audit WHERE seq = ?", [seq])
     assert not holds(db, None)
@@ -126,7 +126,7 @@ def test_any_deletion_shows_at_the_beginning_and_the_end_too(gone: set[int]) -> 
 @given(st.permutations(range(1, LENGTH + 1)))
 def test_any_other_order_shows(order: list[int]) -> None:
     assume(order != sorted(order))
-    db = by_force(a_chain())
+    db = bypass_triggers(a_chain())
     rows = rows_of(db)
     db.execute("DELETE FROM audit")
     for row, seq in zip(rows, order, strict=True):
@@ -136,7 +136,7 @@ def test_any_other_order_shows(order: list[int]) -> None:
 
 @given(st.integers(1, LENGTH), st.integers(1, LENGTH + 1))
 def test_an_entry_that_was_put_in_shows(copied: int, at: int) -> None:
-    db = by_force(a_chain())
+    db = bypass_triggers(a_chain())
     rows = rows_of(db)
     rows.insert(at - 1, rows[copied - 1])
     db.execute("DELETE FROM audit")
@@ -161,18 +161,18 @@ def rewrite(db: sqlite_utils.Database, first: int, last: int, *, seal: str | boo
 @given(st.integers(1, LENGTH), st.integers(1, LENGTH))
 def test_a_chain_cut_at_either_end_by_somebody_without_the_key_shows(first: int, last: int) -> None:
     assume(first <= last and (first, last) != (1, LENGTH))
-    db = by_force(a_chain())
+    db = bypass_triggers(a_chain())
     rewrite(db, first, last)
     assert holds(db, None)  # the chain itself can't tell
     assert not holds(db)
     rewrite(db, first, last, seal=None)
     assert not holds(db)
-    rewrite(db, first, last, seal=OTHER.seal("1  6 x", "audit", "T1"))
+    rewrite(db, first, last, seal=OTHER.encrypt("1  6 x", "audit", "T1"))
     assert not holds(db)
 
 
 def test_the_seal_of_another_workspace_does_not_fit() -> None:
-    db = by_force(a_chain())
+    db = bypass_triggers(a_chain())
     append(db, "T2", VAULT, an_entry(1), NOON)
     [[seal]] = db.execute("SELECT seal FROM audit_chains WHERE team_id = 'T2'").fetchall()
     db.execute("UPDATE audit_chains SET seal = ? WHERE team_id = 'T1'", [seal])
@@ -180,14 +180,14 @@ def test_the_seal_of_another_workspace_does_not_fit() -> None:
 
 
 def test_what_is_added_to_a_chain_that_was_forged_does_not_hide_it() -> None:
-    db = by_force(a_chain())
+    db = bypass_triggers(a_chain())
     rewrite(db, 1, 3)
     append(db, "T1", VAULT, an_entry(4), NOON)
     assert not holds(db)
 
 
 def test_entries_without_their_chain_are_missed() -> None:
-    db = by_force(a_chain())
+    db = bypass_triggers(a_chain())
     db.execute("DELETE FROM audit_chains")
     assert not holds(db)
 
@@ -219,8 +219,8 @@ def test_the_database_itself_refuses_to_change_or_cut_it(forbidden: str) -> None
 def test_erasing_a_person_leaves_the_chain_whole_and_says_that_it_was_done() -> None:
     db = a_chain()
     append(db, "T1", VAULT, an_entry(7, "U0BEN", answer="agreed by <@U0PERSON2>, who was asked"), NOON)
-    asked = Personal(person="U0BEN", reason="for <@u0person2>", agreed_by="U0CARLA")
-    append(db, "T1", VAULT, Entry(event=Event.AGREED, act="start", personal=asked), NOON)
+    asked = PersonalFields(person="U0BEN", reason="for <@u0person2>", agreed_by="U0CARLA")
+    append(db, "T1", VAULT, AuditEntry(event=Event.AGREED, act="start", personal=asked), NOON)
     append(db, "T1", VAULT, an_entry(9, "U0PERSON22"), NOON)
     assert erase_person(db, "T1", VAULT, "U0PERSON2", NOON) == 3
     found = verify_chain(db, "T1", VAULT, None)
@@ -238,10 +238,10 @@ def test_erasing_a_person_leaves_the_chain_whole_and_says_that_it_was_done() -> 
 def test_what_is_hashed_names_nobody(carla: str) -> None:
     db = a_chain(length=0)
     rule = f'{{"kind":"allow","who":{{"people":["{carla}"]}}}}'
-    entry = Entry(
+    entry = AuditEntry(
         event=Event.PROPOSED,
         act="policy_add",
-        personal=Personal(person="U0ANNA"),
+        personal=PersonalFields(person="U0ANNA"),
         channel="U0ANNA",
         about={"rule": rule, "name": "anna-at-bitrise", "label": "#7"},
         answer=f"Only <@{carla}> may.",
@@ -262,13 +262,13 @@ def test_what_is_hashed_names_nobody(carla: str) -> None:
     st.sampled_from(["personal = NULL, salt = NULL", "personal = NULL", "salt = NULL"]),
 )
 def test_blanking_a_person_by_hand_shows(seq: int, blank: str) -> None:
-    db = by_force(a_chain())
+    db = bypass_triggers(a_chain())
     db.execute(f"UPDATE audit SET {blank} WHERE seq = ?", [seq])  # noqa: S608
     assert not holds(db, None)
 
 
 def test_nobody_can_be_put_where_somebody_was_erased() -> None:
-    db = by_force(a_chain())
+    db = bypass_triggers(a_chain())
     erase_person(db, "T1", VAULT, "U0PERSON2", NOON)
     assert holds(db)
     db.execute("UPDATE audit SET personal = ? WHERE seq = 2", ['{"person":"U0INNOCENT"}'])
@@ -278,7 +278,7 @@ def test_nobody_can_be_put_where_somebody_was_erased() -> None:
 def test_a_sealed_chain_is_not_gone_on_with_by_somebody_without_its_key() -> None:
     for vault in (None, OTHER):
         db = a_chain()
-        with pytest.raises(Tampered, match=r"sealed|opened"):
+        with pytest.raises(ChainBroken, match=r"sealed|opened"):
             erase_person(db, "T1", vault, "U0PERSON2", NOON)
 
 
@@ -289,7 +289,7 @@ def test_what_is_old_is_forgotten_from_the_beginning_and_the_rest_holds() -> Non
     assert verify_chain(db, "T1", VAULT, None).entries == LENGTH - 3
     for still_there in noted[2:]:
         assert verify_chain(db, "T1", VAULT, still_there).last_seq == LENGTH
-    with pytest.raises(Tampered, match="those before entry 4 were forgotten"):
+    with pytest.raises(ChainBroken, match="those before entry 4 were forgotten"):
         verify_chain(db, "T1", VAULT, noted[0])
     append(db, "T1", VAULT, an_entry(7), NOON + timedelta(days=7))
     assert holds(db)
@@ -301,12 +301,12 @@ def test_what_is_old_is_forgotten_from_the_beginning_and_the_rest_holds() -> Non
 
 def test_a_hash_that_was_never_there_is_not_excused_by_what_was_forgotten() -> None:
     db = a_chain()
-    with pytest.raises(Tampered, match=r"none of its entries$"):
+    with pytest.raises(ChainBroken, match=r"none of its entries$"):
         verify_chain(db, "T1", VAULT, "0" * 64)
 
 
 def test_forgetting_heals_no_forged_chain_and_leaves_one_whose_key_is_not_there() -> None:
-    forged = by_force(a_chain())
+    forged = bypass_triggers(a_chain())
     rewrite(forged, 1, 5)
     assert prune_audit(forged, NOON + timedelta(days=3, hours=1), VAULT) == 0
     assert not holds(forged)
@@ -319,7 +319,9 @@ def test_forgetting_heals_no_forged_chain_and_leaves_one_whose_key_is_not_there(
     assert holds(unsealed, None)
 
 
-async def test_the_housekeeping_forgets_what_is_older_than_the_audit_log_is_kept(storage: Storage) -> None:
+async def test_the_housekeeping_forgets_what_is_older_than_the_audit_log_is_kept(
+    storage: Repositories,
+) -> None:
     for days in (1, 2, 3):
         await storage.database.write(
             lambda db, days=days: append(db, "T1", VAULT, an_entry(days), NOON + timedelta(days=days))  # type: ignore[misc]
@@ -332,7 +334,7 @@ async def test_the_housekeeping_forgets_what_is_older_than_the_audit_log_is_kept
 
 def test_chains_from_before_there_was_a_key_are_sealed_once() -> None:
     db = a_chain(None)
-    with pytest.raises(Tampered, match="audit --seal"):
+    with pytest.raises(ChainBroken, match="audit --seal"):
         verify_chain(db, "T1", VAULT, None)
     assert seal_chains(db, VAULT) == 1
     assert holds(db)
@@ -340,14 +342,14 @@ def test_chains_from_before_there_was_a_key_are_sealed_once() -> None:
 
 
 def test_a_chain_that_does_not_hold_is_not_sealed() -> None:
-    db = by_force(a_chain(None))
+    db = bypass_triggers(a_chain(None))
     db.execute("UPDATE audit SET body = '{}' WHERE seq = 2")
-    with pytest.raises(Tampered, match="entry 2"):
+    with pytest.raises(ChainBroken, match="entry 2"):
         seal_chains(db, VAULT)
-    forged = by_force(a_chain())
+    forged = bypass_triggers(a_chain())
     rewrite(forged, 1, 3)
     for work in (seal_chains, reseal_chains):
-        with pytest.raises(Tampered):
+        with pytest.raises(ChainBroken):
             work(forged, VAULT)
 
 
@@ -357,12 +359,14 @@ def test_links_of_whatever_words_are_verified_without_a_database(
 ) -> None:
     links, previous = [], ""
     for seq, word in enumerate(words, start=1):
-        entry = Entry(event=Event.REFUSED, act=word, personal=Personal(person="U1", reason=word), answer=word)
+        entry = AuditEntry(
+            event=Event.REFUSED, act=word, personal=PersonalFields(person="U1", reason=word), answer=word
+        )
         links.append(link(entry, seq=seq, at=NOON, previous=previous, salt=str(seq)))
         previous = links[-1].hash
     assert verify(links, first=1, before="") == (len(words), previous)
     assert [one.entry.answer for one in links] == words
     place = data.draw(st.integers(0, len(links) - 1))
     links[place] = links[place].model_copy(update={"at": NOON + timedelta(microseconds=1)})
-    with pytest.raises(Tampered, match=f"entry {place + 1} was changed"):
+    with pytest.raises(ChainBroken, match=f"entry {place + 1} was changed"):
         verify(links, first=1, before="")

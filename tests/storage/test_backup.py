@@ -18,13 +18,13 @@ from pathlib import Path
 import pytest
 import sqlite_utils
 
-from domain.build import State
+from domain.build import BuildState
 from domain.build_filter import BuildFilter
 from domain.build_request import BuildRequest
-from domain.notifications.rule import Terms
+from domain.notifications.rule import NotificationRule
 from domain.poll_state import Baseline
 from domain.provider import Provider
-from storage.backup import BackupProblem, BackupUnsound, back_up, restore
+from storage.backup import BackupCorrupt, BackupProblem, back_up, restore
 from storage.database import (
     Database,
     DatabaseDamaged,
@@ -33,19 +33,19 @@ from storage.database import (
     DatabaseNewer,
     DatabaseProblem,
 )
-from storage.repositories import Storage
-from storage.watch_reset import Beginning, watch_anew
-from tests.storage.full_database import TEAM, a_full_database, everything, vault, without_audit
+from storage.repositories import Repositories
+from storage.watch_reset import WatchBaseline, reset_watching
+from tests.storage.full_database import TEAM, create_full_database, dump_rows, secret_box, without_audit
 from tests.storage.test_migrations import first_version
-from tests.storage.test_poll_recorder import see
-from tests.support.factories import ANDROID, IOS, NOON, a_build, to
+from tests.storage.test_poll_recorder import record_poll
+from tests.support.factories import ANDROID, IOS, NOON, make_build, make_recipient
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
 async def path(tmp_path: Path) -> Path:
-    await a_full_database(tmp_path / "b.db")
+    await create_full_database(tmp_path / "b.db")
     return tmp_path / "b.db"
 
 
@@ -73,7 +73,7 @@ def test_a_backup_holds_every_row_and_is_one_file_for_its_owner_alone(path: Path
     target = path.parent / "elsewhere" / "copy.db"
     target.parent.mkdir()
     saved = back_up(path, target)
-    assert everything(target) == everything(path)
+    assert dump_rows(target) == dump_rows(path)
     assert saved.rows["accounts"] == 4
     assert saved.rows["audit"] == 4
     assert saved.size == target.stat().st_size
@@ -111,7 +111,7 @@ def insert(tokens: list[str], db: sqlite_utils.Database) -> None:
 def test_a_backup_has_what_a_killed_bot_left_in_its_log(path: Path) -> None:
     wal_left_behind(path, "INSERT INTO looks (token) VALUES ('in the log')")
     back_up(path, path.with_name("copy.db"))
-    assert "in the log" in everything(path.with_name("copy.db"))
+    assert "in the log" in dump_rows(path.with_name("copy.db"))
 
 
 def test_a_file_that_is_there_is_written_over_only_where_that_is_asked_for(path: Path) -> None:
@@ -121,7 +121,7 @@ def test_a_file_that_is_there_is_written_over_only_where_that_is_asked_for(path:
         back_up(path, target)
     assert target.read_text() == "somebody's letters"
     back_up(path, target, overwrite=True)
-    assert everything(target) == everything(path)
+    assert dump_rows(target) == dump_rows(path)
 
 
 @pytest.mark.parametrize("name", ["b.db", "b.db-wal", "b.db-shm", "link.db"])
@@ -164,7 +164,7 @@ def test_a_damaged_database_is_not_backed_up_over_a_good_backup(path: Path) -> N
 
 def test_a_backup_of_a_forged_audit_log_is_not_kept(path: Path) -> None:
     forge(path)
-    with pytest.raises(BackupUnsound, match=f"audit log of workspace {TEAM} .* entry 1 was changed"):
+    with pytest.raises(BackupCorrupt, match=f"audit log of workspace {TEAM} .* entry 1 was changed"):
         back_up(path, path.with_name("copy.db"))
     assert "copy.db" not in names_in(path.parent)
 
@@ -178,7 +178,7 @@ def forge(path: Path) -> None:
 
 
 def put_back(backup: Path, path: Path) -> Path:
-    kept = restore(backup, path, at=NOON, vault=vault()).kept
+    kept = restore(backup, path, at=NOON, vault=secret_box()).kept
     assert kept is not None
     return kept
 
@@ -191,7 +191,7 @@ def test_a_restore_brings_back_every_row_and_keeps_what_was_there(path: Path) ->
     kept = put_back(backup, path)
     assert kept.name == "b.db.before-restore-20261121T120000Z"
     assert without_audit(path) == saved
-    assert "from after the backup" in everything(kept)
+    assert "from after the backup" in dump_rows(kept)
     assert backup.read_bytes() == copy
     assert names_in(path.parent) == {"b.db", "copy.db", kept.name}
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -208,7 +208,7 @@ def test_a_damaged_database_is_kept_byte_for_byte_with_its_log(path: Path) -> No
     kept = put_back(backup, path)
     assert kept.read_bytes() == damaged
     assert kept.with_name(kept.name + "-wal").read_bytes() == log
-    assert "from after the backup" not in everything(path)
+    assert "from after the backup" not in dump_rows(path)
 
 
 def test_a_stale_log_is_not_played_into_what_was_restored(path: Path) -> None:
@@ -217,7 +217,7 @@ def test_a_stale_log_is_not_played_into_what_was_restored(path: Path) -> None:
     saved = without_audit(path)
     wal_left_behind(path, "INSERT INTO looks (token) VALUES ('stale')")
     path.unlink()
-    assert restore(backup, path, at=NOON, vault=vault()).kept is None
+    assert restore(backup, path, at=NOON, vault=secret_box()).kept is None
     assert without_audit(path) == saved
 
 
@@ -225,7 +225,7 @@ def test_a_restore_onto_a_machine_where_nothing_was(path: Path, tmp_path: Path) 
     backup = path.with_name("copy.db")
     back_up(path, backup)
     new = tmp_path / "new" / "b.db"
-    assert restore(backup, new, at=NOON, vault=vault()).kept is None
+    assert restore(backup, new, at=NOON, vault=secret_box()).kept is None
     assert without_audit(new) == without_audit(path)
 
 
@@ -294,7 +294,7 @@ def test_a_backup_that_is_not_sound_leaves_everything_as_it_was(
     back_up(path, backup)
     spoil(backup)
     before, inode = path.read_bytes(), path.stat().st_ino
-    with pytest.raises((BackupProblem, BackupUnsound, DatabaseProblem), match=words):
+    with pytest.raises((BackupProblem, BackupCorrupt, DatabaseProblem), match=words):
         restore(backup, path, at=NOON)
     assert (path.read_bytes(), path.stat().st_ino) == (before, inode)
     assert names_in(path.parent) - {"copy.db"} == {"b.db"}
@@ -308,8 +308,8 @@ def test_a_newer_database_can_be_gone_back_from_with_its_log_taken_in(path: Path
         back_up(path, path.with_name("other.db"))
     wal_left_behind(path, "INSERT INTO looks (token) VALUES ('in the log')")
     kept = put_back(backup, path)
-    assert "m999_later" in everything(kept)
-    assert "in the log" in everything(kept)
+    assert "m999_later" in dump_rows(kept)
+    assert "in the log" in dump_rows(kept)
     assert not kept.with_name(kept.name + "-wal").exists()
 
 
@@ -329,7 +329,7 @@ def test_a_copy_that_was_made_by_hand_with_its_log_is_restored_with_it(path: Pat
     for suffix in ("", "-wal"):
         shutil.copyfile(f"{path}{suffix}", f"{byhand}{suffix}")
     put_back(byhand, path)
-    assert "in the log" in everything(path)
+    assert "in the log" in dump_rows(path)
     assert byhand.with_name("byhand.db-wal").exists()
 
 
@@ -363,8 +363,8 @@ for line in sys.stdin:
 
 
 def test_a_kill_at_any_point_of_a_restore_leaves_the_old_or_the_new_one_whole(tmp_path: Path) -> None:
-    asyncio.run(a_full_database(tmp_path / "old.db"))
-    asyncio.run(a_full_database(tmp_path / "new.db"))
+    asyncio.run(create_full_database(tmp_path / "old.db"))
+    asyncio.run(create_full_database(tmp_path / "new.db"))
     mark(tmp_path / "new.db", "new")
     outcomes: list[bool] = []
     code = 9
@@ -385,7 +385,7 @@ def test_a_kill_at_any_point_of_a_restore_leaves_the_old_or_the_new_one_whole(tm
             code = int(killed.stdout.readline())
             assert path.exists()
             back_up(path, folder / "again.db")
-            found = everything(folder / "again.db")
+            found = dump_rows(folder / "again.db")
             assert ("'token': 'old'" in found) is not ("'token': 'new'" in found)
             outcomes.append("'token': 'new'" in found)
             # Whatever was left lying about goes with the next one.
@@ -405,28 +405,45 @@ def mark(path: Path, token: str) -> None:
     connection.close()
 
 
-async def test_forgetting_what_is_owed_drops_it_and_begins_with_what_is_there_now(storage: Storage) -> None:
+async def test_forgetting_what_is_owed_drops_it_and_begins_with_what_is_there_now(
+    storage: Repositories,
+) -> None:
     subscriptions = storage.of("T1").subscriptions
-    await subscriptions.add(channel="C1", app=ANDROID, terms=Terms(), by="U1", at=NOON, baseline=Baseline())
-    await subscriptions.add(channel="C1", app=IOS, terms=Terms(), by="U1", at=NOON, baseline=Baseline())
+    await subscriptions.add(
+        channel="C1", app=ANDROID, terms=NotificationRule(), by="U1", at=NOON, baseline=Baseline()
+    )
+    await subscriptions.add(
+        channel="C1", app=IOS, terms=NotificationRule(), by="U1", at=NOON, baseline=Baseline()
+    )
     for number in (2, 3):
-        once = Terms(filter=BuildFilter(builds=frozenset({a_build(number).slug})), once=True)
+        once = NotificationRule(filter=BuildFilter(builds=frozenset({make_build(number).slug})), once=True)
         await subscriptions.add(channel="D1", app=ANDROID, terms=once, by="U1", at=NOON, baseline=None)
-    await see(storage, a_build(1), a_build(2, State.RUNNING), a_build(3, State.RUNNING))
-    now = (a_build(2, State.FAILED), a_build(3, State.RUNNING), a_build(4, State.RUNNING), a_build(5))
+    await record_poll(
+        storage, make_build(1), make_build(2, BuildState.RUNNING), make_build(3, BuildState.RUNNING)
+    )
+    now = (
+        make_build(2, BuildState.FAILED),
+        make_build(3, BuildState.RUNNING),
+        make_build(4, BuildState.RUNNING),
+        make_build(5),
+    )
     waits = BuildRequest(app_slug=ANDROID.slug, slug="r1")
-    beginning = Beginning({ANDROID.slug: Baseline(builds=now, at=now[-1].triggered_at)}, [waits])
-    assert await storage.database.write(lambda db: watch_anew(db, beginning, NOON + timedelta(hours=1))) == 1
+    beginning = WatchBaseline({ANDROID.slug: Baseline(builds=now, at=now[-1].triggered_at)}, [waits])
+    assert (
+        await storage.database.write(lambda db: reset_watching(db, beginning, NOON + timedelta(hours=1))) == 1
+    )
 
     assert await storage.requests.open(Provider.BITRISE, ANDROID.slug) == [waits]
     open_now = await storage.watching.state("t", Provider.BITRISE)
-    assert set(open_now.open_builds) == {a_build(3).slug, a_build(4).slug}
-    assert [one.terms.filter.builds for one in await subscriptions.of_channel("D1")] == [{a_build(3).slug}]
-    late_ios = a_build(7, app=IOS)
-    await see(storage, *now, a_build(1), late_ios)
+    assert set(open_now.open_builds) == {make_build(3).slug, make_build(4).slug}
+    assert [one.terms.filter.builds for one in await subscriptions.of_channel("D1")] == [{make_build(3).slug}]
+    late_ios = make_build(7, app=IOS)
+    await record_poll(storage, *now, make_build(1), late_ios)
     assert await storage.outbox.depth() == 0
-    await see(storage, a_build(3), a_build(4, State.FAILED), a_build(6, State.FAILED))
-    told = await storage.outbox.due(to("C1"), 10, NOON)
+    await record_poll(
+        storage, make_build(3), make_build(4, BuildState.FAILED), make_build(6, BuildState.FAILED)
+    )
+    told = await storage.outbox.due(make_recipient("C1"), 10, NOON)
     assert [one.build.number for one in told] == [3, 4, 6]
     # What ended unseen counts in its series all the same.
     positions = [one.standing and one.standing.position for one in told]
@@ -436,13 +453,13 @@ async def test_forgetting_what_is_owed_drops_it_and_begins_with_what_is_there_no
 def test_whatever_breaks_while_forgetting_leaves_the_old_database(path: Path) -> None:
     backup = path.with_name("copy.db")
     back_up(path, backup)
-    before = everything(path)
+    before = dump_rows(path)
 
     def forget(db: sqlite_utils.Database) -> int:
-        in_the_way = watch_anew(db, Beginning(), NOON)
+        in_the_way = reset_watching(db, WatchBaseline(), NOON)
         raise TimeoutError(f"Bitrise is away, after {in_the_way}")
 
     with pytest.raises(TimeoutError):
         restore(backup, path, at=NOON, forget=forget)
-    assert everything(path) == before
+    assert dump_rows(path) == before
     assert names_in(path.parent) == {"b.db", "copy.db"}

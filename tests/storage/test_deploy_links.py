@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from domain.build import App, State
+from domain.build import App, BuildState
 from domain.provider import Provider
 from storage.database import WorkspaceGone
-from storage.repositories import Storage
+from storage.repositories import Repositories
 from storage.retention import prune
-from tests.storage.test_poll_recorder import owed, see, subscribe
-from tests.support.factories import ANDROID, IOS, NOON, a_build
+from tests.storage.test_poll_recorder import owed, record_poll, subscribe
+from tests.support.factories import ANDROID, IOS, NOON, make_build
 
 SHOP = App(provider=Provider.BUILDIO, slug="shop-id", title="shop")
 STAGING = App(provider=Provider.BUILDIO, slug="staging-id", title="shop-staging")
 
 
-async def test_a_tie_comes_back_as_it_was_made(storage: Storage) -> None:
+async def test_a_tie_comes_back_as_it_was_made(storage: Repositories) -> None:
     ties = storage.of("T1").ties
     made = await ties.add("C1", SHOP, ANDROID, ["release/*", "main"], by="U1", at=NOON)
     assert (made.app, made.bitrise) == (SHOP, App(slug=ANDROID.slug, title=ANDROID.title))
@@ -27,7 +27,7 @@ async def test_a_tie_comes_back_as_it_was_made(storage: Storage) -> None:
     assert await ties.of_app("C1", IOS.slug) == []
 
 
-async def test_the_same_tie_once_more_is_the_same_one_under_its_new_name(storage: Storage) -> None:
+async def test_the_same_tie_once_more_is_the_same_one_under_its_new_name(storage: Repositories) -> None:
     ties = storage.of("T1").ties
     first = await ties.add("C1", SHOP, ANDROID, ["main", "dev"], by="U1", at=NOON)
     renamed = SHOP.model_copy(update={"title": "shop-eu"})
@@ -37,7 +37,7 @@ async def test_the_same_tie_once_more_is_the_same_one_under_its_new_name(storage
     assert other.number != first.number
 
 
-async def test_the_number_of_a_tie_that_is_gone_is_never_another_ones(storage: Storage) -> None:
+async def test_the_number_of_a_tie_that_is_gone_is_never_another_ones(storage: Repositories) -> None:
     ties = storage.of("T1").ties
     first = await ties.add("C1", SHOP, ANDROID, [], by="U1", at=NOON)
     assert await ties.remove("C1", [first.number]) == 1
@@ -47,9 +47,13 @@ async def test_the_number_of_a_tie_that_is_gone_is_never_another_ones(storage: S
     assert await ties.find("C1", first.number) is None
 
 
-async def test_a_notification_knows_its_channels_ties_as_they_are_when_it_is_read(storage: Storage) -> None:
+async def test_a_notification_knows_its_channels_ties_as_they_are_when_it_is_read(
+    storage: Repositories,
+) -> None:
     await subscribe(storage)
-    await see(storage, a_build(1, commit_hash="c" * 40), a_build(2, State.FAILED, commit_hash="d" * 40))
+    await record_poll(
+        storage, make_build(1, commit_hash="c" * 40), make_build(2, BuildState.FAILED, commit_hash="d" * 40)
+    )
     here, elsewhere = storage.of("T1").ties, storage.of("T2").ties
     tie = await here.add("C1", SHOP, ANDROID, [], by="U1", at=NOON)
     await here.add("C2", STAGING, ANDROID, [], by="U1", at=NOON)
@@ -60,7 +64,7 @@ async def test_a_notification_knows_its_channels_ties_as_they_are_when_it_is_rea
     assert [one.ties for one in await owed(storage)] == [(), ()]
 
 
-async def test_a_workspace_that_has_gone_ties_nothing_and_leaves_nothing_tied(storage: Storage) -> None:
+async def test_a_workspace_that_has_gone_ties_nothing_and_leaves_nothing_tied(storage: Repositories) -> None:
     ties = storage.of("T1").ties
     await ties.add("C1", SHOP, ANDROID, [], by="U1", at=NOON)
     await storage.wipe("T1")
@@ -70,7 +74,7 @@ async def test_a_workspace_that_has_gone_ties_nothing_and_leaves_nothing_tied(st
     assert "T1" not in await storage.teams()
 
 
-async def test_ties_are_kept_however_old_they_are(storage: Storage) -> None:
+async def test_ties_are_kept_however_old_they_are(storage: Repositories) -> None:
     ties = storage.of("T1").ties
     await ties.add("C1", SHOP, ANDROID, [], by="U1", at=NOON)
     assert await prune(storage.database, before=NOON.replace(year=2036)) == 0

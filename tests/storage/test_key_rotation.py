@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -11,22 +12,22 @@ import sqlite_utils
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.audit_log import Tampered
+from domain.audit_log import ChainBroken
 from domain.provider import Provider
 from storage.audit_log import verify_chain
 from storage.database import Database, in_transaction
-from storage.encryption import CannotOpen, Vault
+from storage.encryption import DecryptionError, SecretBox
 from storage.installations import Installations
-from storage.key_rotation import Unopened, rotate_key
-from storage.pending_actions import Proposal
-from storage.repositories import Storage
-from tests.storage.full_database import ANNA, BEN, NEW, OLD, TEAM, TOKEN, a_full_database, vault
-from tests.support.factories import NOON, to
+from storage.key_rotation import UndecryptableValue, rotate_key
+from storage.pending_actions import PendingAction
+from storage.repositories import Repositories
+from tests.storage.full_database import ANNA, BEN, NEW, OLD, TEAM, TOKEN, create_full_database, secret_box
+from tests.support.factories import NOON, make_recipient
 
 
 @pytest.fixture
 async def path(tmp_path: Path) -> Path:
-    await a_full_database(tmp_path / "b.db")
+    await create_full_database(tmp_path / "b.db")
     return tmp_path / "b.db"
 
 
@@ -39,7 +40,7 @@ async def with_database(path: Path, work: Any) -> Any:
 
 
 async def test_everything_is_sealed_with_the_first_key_and_the_old_one_can_be_left_out(path: Path) -> None:
-    done = await with_database(path, lambda db: rotate_key(db, vault(NEW, OLD)))
+    done = await with_database(path, lambda db: rotate_key(db, secret_box(NEW, OLD)))
     assert (done.accounts, done.installations, done.proposals, done.audit_ends, done.buttons) == (
         4,
         1,
@@ -48,37 +49,40 @@ async def test_everything_is_sealed_with_the_first_key_and_the_old_one_can_be_le
         4,
     )
     assert done.sign_ins == 4
-    again = await with_database(path, lambda db: rotate_key(db, vault(NEW, OLD)))
+    again = await with_database(path, lambda db: rotate_key(db, secret_box(NEW, OLD)))
     assert again.nothing
 
     database = await Database.open(path)
-    storage = Storage(database, vault(NEW))
+    storage = Repositories(database, secret_box(NEW))
     account = await storage.of(TEAM).accounts.find(ANNA, Provider.BITRISE)
     assert account is not None
     assert storage.of(TEAM).accounts.token(account).get_secret_value() == TOKEN
-    assert (await Installations(database, vault(NEW), lambda: NOON).of_workspace(TEAM)) is not None
+    assert (await Installations(database, secret_box(NEW), lambda: NOON).of_workspace(TEAM)) is not None
     expired = await storage.proposals.expired(NOON.replace(year=2100))
-    assert [type(one) for one in expired] == [Proposal] * 4
+    assert [type(one) for one in expired] == [PendingAction] * 4
     for team in (TEAM, "T2"):
-        assert (await database.read(lambda db, team=team: verify_chain(db, team, vault(NEW), None))).sealed  # type: ignore[misc]
+        chain = await database.read(partial(verify_chain, team=team, vault=secret_box(NEW), expected=None))
+        assert chain.sealed
     await database.close()
-    assert (await with_database(path, lambda db: rotate_key(db, vault(NEW)))).nothing
+    assert (await with_database(path, lambda db: rotate_key(db, secret_box(NEW)))).nothing
 
 
 async def test_the_buttons_of_open_proposals_are_known_under_the_new_key_and_their_messages_change(
     path: Path,
 ) -> None:
     database = await Database.open(path)
-    storage = Storage(database, vault(NEW, OLD))
-    before = {one.parcel: one.content or "" for one in await storage.messages.unfinished(to("C1"))}
-    await database.write(lambda db: rotate_key(db, vault(NEW, OLD)))
-    after = {one.parcel: one.content or "" for one in await storage.messages.unfinished(to("C1"))}
+    storage = Repositories(database, secret_box(NEW, OLD))
+    before = {
+        one.parcel: one.content or "" for one in await storage.messages.unfinished(make_recipient("C1"))
+    }
+    await database.write(lambda db: rotate_key(db, secret_box(NEW, OLD)))
+    after = {one.parcel: one.content or "" for one in await storage.messages.unfinished(make_recipient("C1"))}
     await database.close()
     asked = [parcel for parcel in before if before[parcel] != after[parcel]]
     assert len(asked) == 2
     for parcel in asked:
         [new] = [word for word in after[parcel].split('"') if len(word) == 32]
-        assert vault(NEW).is_signed(f"proposal {TEAM} {parcel}", new)
+        assert secret_box(NEW).is_signed(f"proposal {TEAM} {parcel}", new)
 
 
 @pytest.mark.parametrize(
@@ -93,33 +97,33 @@ async def test_the_buttons_of_open_proposals_are_known_under_the_new_key_and_the
 async def test_nothing_is_changed_where_something_opens_under_no_key(
     path: Path, table: str, column: str, whose: str
 ) -> None:
-    lost = vault("lost-" * 10).seal("x")
+    lost = secret_box("lost-" * 10).encrypt("x")
     await with_database(
         path,
         lambda db: db.execute(f"UPDATE {table} SET {column} = ? WHERE team_id = ?", [lost, TEAM]),  # noqa: S608
     )
     before = path_content(path)
-    with pytest.raises(Unopened) as problem:
-        await with_database(path, lambda db: rotate_key(db, vault(NEW, OLD)))
+    with pytest.raises(UndecryptableValue) as problem:
+        await with_database(path, lambda db: rotate_key(db, secret_box(NEW, OLD)))
     assert whose in str(problem.value)
     assert TOKEN not in str(problem.value)
     assert path_content(path) == before
 
 
 async def test_what_was_decided_long_ago_keeps_nobody_from_a_new_key(path: Path) -> None:
-    lost = vault("lost-" * 10).seal("x")
+    lost = secret_box("lost-" * 10).encrypt("x")
     await with_database(path, lambda db: db.execute("UPDATE proposals SET act = ?, state = 'done'", [lost]))
-    assert (await with_database(path, lambda db: rotate_key(db, vault(NEW, OLD)))).accounts == 4
+    assert (await with_database(path, lambda db: rotate_key(db, secret_box(NEW, OLD)))).accounts == 4
 
 
 async def test_a_forged_end_of_the_audit_log_is_not_sealed_anew(path: Path) -> None:
     await with_database(
         path, lambda db: db.execute("UPDATE audit_chains SET last_seq = 1 WHERE team_id = ?", [TEAM])
     )
-    with pytest.raises(Unopened, match="not those that were sealed"):
-        await with_database(path, lambda db: rotate_key(db, vault(NEW, OLD)))
-    with pytest.raises(Tampered):
-        await with_database(path, lambda db: verify_chain(db, TEAM, vault(OLD), None))
+    with pytest.raises(UndecryptableValue, match="not those that were sealed"):
+        await with_database(path, lambda db: rotate_key(db, secret_box(NEW, OLD)))
+    with pytest.raises(ChainBroken):
+        await with_database(path, lambda db: verify_chain(db, TEAM, secret_box(OLD), None))
 
 
 def path_content(path: Path) -> list[Any]:
@@ -139,7 +143,7 @@ PEOPLE = [(team, person) for team in (TEAM, "T2") for person in (ANNA, BEN)]
 def test_what_is_sealed_for_one_never_opens_for_another(pair: tuple[int, int], keys: list[str]) -> None:
     """Rows' seals swapped between two people, or one person of two workspaces."""
     db = sqlite_utils.Database(memory=True)
-    opened = Vault(keys)
+    opened = SecretBox(keys)
     db.execute("CREATE TABLE accounts (team_id, user_id, sealed)")
     for team, person in PEOPLE:
         db.execute(
@@ -147,7 +151,7 @@ def test_what_is_sealed_for_one_never_opens_for_another(pair: tuple[int, int], k
             [
                 team,
                 person,
-                vault(OLD).seal(f"token of {person} in {team}", "account", team, person, "bitrise"),
+                secret_box(OLD).encrypt(f"token of {person} in {team}", "account", team, person, "bitrise"),
             ],
         )
     one, other = (PEOPLE[place] for place in pair)
@@ -162,17 +166,17 @@ def test_what_is_sealed_for_one_never_opens_for_another(pair: tuple[int, int], k
     in_transaction(db, swap)
     for team, person, text in db.execute("SELECT * FROM accounts").fetchall():
         if (team, person) in (one, other):
-            with pytest.raises(CannotOpen):
-                opened.open(text, "account", team, person, "bitrise")
+            with pytest.raises(DecryptionError):
+                opened.decrypt(text, "account", team, person, "bitrise")
         else:
-            assert opened.open(text, "account", team, person, "bitrise") == f"token of {person} in {team}"
+            assert opened.decrypt(text, "account", team, person, "bitrise") == f"token of {person} in {team}"
 
 
 async def test_rows_swapped_in_the_database_do_not_open_through_the_repositories(path: Path) -> None:
     """The same, as the bot itself would read them."""
     for one, other in permutations(PEOPLE, 2):
         database = await Database.open(path)
-        storage = Storage(database, vault(OLD))
+        storage = Repositories(database, secret_box(OLD))
 
         def swap(db: sqlite_utils.Database, one: Any = one, other: Any = other) -> None:
             [[mine], [theirs]] = [
@@ -186,7 +190,7 @@ async def test_rows_swapped_in_the_database_do_not_open_through_the_repositories
         for team, person in (one, other):
             account = await storage.of(team).accounts.find(person, Provider.BITRISE)
             assert account is not None
-            with pytest.raises(CannotOpen):
+            with pytest.raises(DecryptionError):
                 storage.of(team).accounts.token(account)
         await database.write(swap)
         await database.close()

@@ -12,16 +12,16 @@ from pathlib import Path
 
 import sqlite_utils
 
-from domain.access_policy import Match, Permission, Question
-from domain.build import Kind
+from domain.access_policy import AccessRequest, Match, Permission
+from domain.build import RunKind
 from domain.notifications.rule import Result
 from domain.provider import Provider
 from storage.database import Database
-from storage.encryption import Vault
+from storage.encryption import SecretBox
 from storage.migrations import migrations
-from storage.repositories import Storage
+from storage.repositories import Repositories
 from storage.slack_messages import MessageStatus
-from tests.support.factories import ANDROID, NOON, a_build, to
+from tests.support.factories import ANDROID, NOON, make_build, make_recipient
 
 ROOT = Path(__file__).parents[2]
 
@@ -52,7 +52,7 @@ def first_version(path: Path, *, builds: int = 3) -> None:
         }
     )
     for number in range(1, builds + 1):
-        build = a_build(number)
+        build = make_build(number)
         db.table("builds").insert(
             {
                 "provider": "bitrise",
@@ -82,14 +82,14 @@ def first_version(path: Path, *, builds: int = 3) -> None:
 
 async def check(path: Path, builds: int = 3) -> None:
     database = await Database.open(path)
-    storage = Storage(database)
+    storage = Repositories(database)
     [subscription] = await storage.of("T1").subscriptions.of_channel("C1")
     assert subscription.terms.results == {Result.FAILED, Result.ABORTED}
     assert subscription.terms.filter.branch.include == ("main",)
     assert await storage.of("T1").subscriptions.is_watched(Provider.BITRISE, ANDROID.slug)
-    [doubt] = await storage.messages.unfinished(to("C1"))
+    [doubt] = await storage.messages.unfinished(make_recipient("C1"))
     assert (doubt.parcel, doubt.status) == ("from-before", MessageStatus.SENDING)
-    assert len(await storage.outbox.due(to("C1"), 10_000, NOON)) == builds - 1
+    assert len(await storage.outbox.due(make_recipient("C1"), 10_000, NOON)) == builds - 1
     assert len(await storage.outbox.carried("from-before")) == 1
     await database.close()
 
@@ -125,10 +125,10 @@ async def test_steps_under_way_when_there_was_one_workspace_are_that_ones(tmp_pa
     db.table("workflow_steps").insert(step | {"outcome": '{"error":"gone"}'})
     db.close()
     database = await Database.open(tmp_path / "b.db")
-    [(team, execution, outcome)] = await Storage(database).steps.owed()
+    [(team, execution, outcome)] = await Repositories(database).steps.owed()
     assert (team, execution, outcome.error) == ("T1", "Fx1", "gone")
-    assert not await Storage(database).steps.begin("T1", "Fx1", "wait", NOON)
-    assert await Storage(database).steps.begin("T2", "Fx1", "wait", NOON)
+    assert not await Repositories(database).steps.begin("T1", "Fx1", "wait", NOON)
+    assert await Repositories(database).steps.begin("T2", "Fx1", "wait", NOON)
     await database.close()
 
 
@@ -141,8 +141,10 @@ async def test_builds_of_before_there_were_other_kinds_are_builds(tmp_path: Path
         db.table("builds").update(("bitrise", row["build_slug"]), {"body": json.dumps(body)})
     db.close()
     database = await Database.open(tmp_path / "b.db")
-    storage = Storage(database)
-    assert {one.build.kind for one in await storage.outbox.due(to("C1"), 10, NOON)} == {Kind.BUILD}
+    storage = Repositories(database)
+    assert {one.build.kind for one in await storage.outbox.due(make_recipient("C1"), 10, NOON)} == {
+        RunKind.BUILD
+    }
     assert (await storage.watching.state("t", Provider.BUILDIO)).snapshots == {}
     await database.close()
 
@@ -162,15 +164,19 @@ async def test_rules_about_all_that_there_was_are_about_all_that_there_is(tmp_pa
         db.table("policies").insert(row | {"set_at": NOON.isoformat(timespec="microseconds")})
     db.table("accounts").insert(
         {"team_id": "T1", "user_id": "U0ANNA", "provider": "bitrise", "provider_user": "slug", "name": "anna"}
-        | {"sealed": Vault(["key-" * 10]).seal("a-token-of-before", "account", "T1", "U0ANNA", "bitrise")}
+        | {
+            "sealed": SecretBox(["key-" * 10]).encrypt(
+                "a-token-of-before", "account", "T1", "U0ANNA", "bitrise"
+            )
+        }
         | {"connected_at": NOON.isoformat(timespec="microseconds")}
     )
     db.close()
     database = await Database.open(tmp_path / "b.db")
-    here = Storage(database, Vault(["key-" * 10])).of("T1")
+    here = Repositories(database, SecretBox(["key-" * 10])).of("T1")
     rules = [one.rule for one in await here.policies.all()]
     assert [set(rule.permissions) for rule in rules] == [set(), set(everything[:4]), set(), {"abort"}]
-    deploying = Question(permission=Permission.DEPLOY)
+    deploying = AccessRequest(permission=Permission.DEPLOY)
     assert all(rule.match(deploying) is not Match.NO for rule in (rules[0], rules[2]))
     account = await here.accounts.find("U0ANNA", Provider.BITRISE)
     assert account is not None
@@ -195,7 +201,7 @@ async def test_what_was_lost_before_that_was_kept_apart_stays_lost_and_the_rest_
     db.table("notifications").insert(owed | {"subscription_id": 99, "build_slug": "b"})
     db.close()
     database = await Database.open(tmp_path / "b.db")
-    storage = Storage(database)
+    storage = Repositories(database)
     found = await storage.of("T1").subscriptions.of_channel("C1")
     assert [(one.confirmed_at, one.unseen_at) for one in found] == [(NOON, None), (None, None), (None, NOON)]
     due = await storage.subscriptions.to_check(NOON, 10, providers=[Provider.BITRISE])

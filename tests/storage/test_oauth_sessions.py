@@ -14,12 +14,12 @@ from pydantic import SecretStr
 
 from domain.credentials import Tokens
 from domain.provider import Provider
-from services.provider_spec import Owner
-from storage.accounts import NoKey
+from services.provider_spec import TokenOwner
+from storage.accounts import EncryptionKeyMissing
 from storage.database import Database, WorkspaceGone
-from storage.encryption import Vault
-from storage.oauth_sessions import LIVES, Allowed, SignIn, SignIns, is_code
-from storage.repositories import Storage
+from storage.encryption import SecretBox
+from storage.oauth_sessions import LIVES, AuthorizedSession, OAuthSession, OAuthSessions, is_code
+from storage.repositories import Repositories
 from tests.support.factories import NOON
 
 KEY, CANARY = "key-" * 10, "canary-4711-canary"
@@ -30,14 +30,14 @@ TOKENS = Tokens(
     expires_at=NOON,
     scopes=("read",),
 )
-ALLOWED = Allowed(TOKENS, Owner(id="a@b.c", name="A@b.c"))
+ALLOWED = AuthorizedSession(TOKENS, TokenOwner(id="a@b.c", name="A@b.c"))
 
 
 @dataclass
-class Scene:
+class OAuthSessionFixture:
     path: Path
     database: Database
-    sign_ins: SignIns
+    sign_ins: OAuthSessions
 
     async def code(self) -> str:
         state = await self.sign_ins.begin("T1", "U1", AT, NOON)
@@ -47,13 +47,13 @@ class Scene:
 
 
 @pytest.fixture
-async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
+async def scene(tmp_path: Path) -> AsyncIterator[OAuthSessionFixture]:
     database = await Database.open(tmp_path / "b.db")
-    yield Scene(tmp_path, database, SignIns(database, Vault([KEY])))
+    yield OAuthSessionFixture(tmp_path, database, OAuthSessions(database, SecretBox([KEY])))
     await database.close()
 
 
-async def test_a_state_says_who_began_and_is_taken_once(scene: Scene) -> None:
+async def test_a_state_says_who_began_and_is_taken_once(scene: OAuthSessionFixture) -> None:
     state = await scene.sign_ins.begin("T1", "U1", AT, NOON)
     begun = await scene.sign_ins.begun(state, AT, NOON)
     assert begun is not None
@@ -63,7 +63,7 @@ async def test_a_state_says_who_began_and_is_taken_once(scene: Scene) -> None:
     assert await scene.sign_ins.begun(state, AT, NOON) is None
 
 
-async def test_of_two_who_come_at_once_one_is_taken(scene: Scene) -> None:
+async def test_of_two_who_come_at_once_one_is_taken(scene: OAuthSessionFixture) -> None:
     import asyncio
 
     state = await scene.sign_ins.begin("T1", "U1", AT, NOON)
@@ -71,7 +71,7 @@ async def test_of_two_who_come_at_once_one_is_taken(scene: Scene) -> None:
     assert len([one for one in came if one is not None]) == 1
 
 
-async def test_a_state_is_good_for_its_provider_and_its_time_alone(scene: Scene) -> None:
+async def test_a_state_is_good_for_its_provider_and_its_time_alone(scene: OAuthSessionFixture) -> None:
     state = await scene.sign_ins.begin("T1", "U1", AT, NOON)
     assert await scene.sign_ins.come_back(state, Provider.BITRISE, NOON) is None
     assert await scene.sign_ins.come_back(state, AT, NOON + LIVES + timedelta(seconds=1)) is None
@@ -88,7 +88,7 @@ async def test_a_state_is_good_for_its_provider_and_its_time_alone(scene: Scene)
     ],
 )
 async def test_a_code_is_good_for_whoever_began_and_nobody_else(
-    scene: Scene, team: str, person: str, provider: Provider, late: timedelta
+    scene: OAuthSessionFixture, team: str, person: str, provider: Provider, late: timedelta
 ) -> None:
     code = await scene.code()
     assert await scene.sign_ins.take(code, team, person, provider, NOON + late) is None
@@ -97,14 +97,14 @@ async def test_a_code_is_good_for_whoever_began_and_nobody_else(
     assert await scene.sign_ins.take(code, "T1", "U1", AT, NOON) is None
 
 
-async def test_a_state_is_no_code_and_a_code_no_state(scene: Scene) -> None:
+async def test_a_state_is_no_code_and_a_code_no_state(scene: OAuthSessionFixture) -> None:
     code = await scene.code()
     assert await scene.sign_ins.come_back(code, AT, NOON) is None
     state = await scene.sign_ins.begin("T1", "U1", AT, NOON)
     assert await scene.sign_ins.take(state, "T1", "U1", AT, NOON) is None
 
 
-async def test_nothing_of_it_can_be_read_in_the_file(scene: Scene) -> None:
+async def test_nothing_of_it_can_be_read_in_the_file(scene: OAuthSessionFixture) -> None:
     state, code = await scene.sign_ins.begin("T1", "U1", AT, NOON), await scene.code()
     begun = await scene.sign_ins.begun(state, AT, NOON)
     assert begun is not None
@@ -113,16 +113,18 @@ async def test_nothing_of_it_can_be_read_in_the_file(scene: Scene) -> None:
         assert word.encode() not in kept
 
 
-async def test_under_another_key_or_none_it_is_begun_anew(scene: Scene) -> None:
+async def test_under_another_key_or_none_it_is_begun_anew(scene: OAuthSessionFixture) -> None:
     state = await scene.sign_ins.begin("T1", "U1", AT, NOON)
-    assert await SignIns(scene.database, Vault(["other-" * 10])).begun(state, AT, NOON) is None
-    with pytest.raises(NoKey):
-        await SignIns(scene.database, None).begin("T1", "U1", AT, NOON)
+    assert await OAuthSessions(scene.database, SecretBox(["other-" * 10])).begun(state, AT, NOON) is None
+    with pytest.raises(EncryptionKeyMissing):
+        await OAuthSessions(scene.database, None).begin("T1", "U1", AT, NOON)
 
 
-async def test_a_state_that_was_never_issued_is_refused_before_the_database_is_asked(scene: Scene) -> None:
+async def test_a_state_that_was_never_issued_is_refused_before_the_database_is_asked(
+    scene: OAuthSessionFixture,
+) -> None:
     state = await scene.sign_ins.begin("T1", "U1", AT, NOON)
-    asking_none = SignIns(NoDatabase(), Vault([KEY]))  # type: ignore[arg-type]
+    asking_none = OAuthSessions(NoDatabase(), SecretBox([KEY]))  # type: ignore[arg-type]
     for made_up in ("", "x" * 4000, state[:-1], state + "0", state.replace("-", "_"), "0" + state[1:]):
         assert await asking_none.begun(made_up, AT, NOON) is None
         assert await asking_none.come_back(made_up, AT, NOON) is None
@@ -132,12 +134,12 @@ class NoDatabase:
     """Whoever asks it has asked it for nothing."""
 
 
-async def test_where_the_app_is_gone_nothing_is_kept(scene: Scene) -> None:
-    await Storage(scene.database, Vault([KEY])).wipe("T1")
+async def test_where_the_app_is_gone_nothing_is_kept(scene: OAuthSessionFixture) -> None:
+    await Repositories(scene.database, SecretBox([KEY])).wipe("T1")
     with pytest.raises(WorkspaceGone):
         await scene.sign_ins.begin("T1", "U1", AT, NOON)
     with pytest.raises(WorkspaceGone):
-        await scene.sign_ins.allow(SignIn("T1", "U1", "v"), AT, ALLOWED, NOON)
+        await scene.sign_ins.allow(OAuthSession("T1", "U1", "v"), AT, ALLOWED, NOON)
 
 
 @given(st.text(max_size=40))

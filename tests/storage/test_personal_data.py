@@ -9,30 +9,30 @@ from typing import Any
 import pytest
 import sqlite_utils
 
-from domain.access_policy import Permission, Question, who_may
+from domain.access_policy import AccessRequest, Permission, who_may
 from domain.provider import Provider
 from storage.audit_log import verify_chain
 from storage.database import Database
 from storage.migrations import migrations
 from storage.personal_data import erase_everywhere, export_person
 from storage.personal_data_columns import COLUMNS
-from storage.repositories import Storage
+from storage.repositories import Repositories
 from tests.storage.full_database import (
     ANNA,
     BEN,
     SLACK_TOKEN,
     TEAM,
     TOKEN,
-    a_full_database,
-    everything,
-    vault,
+    create_full_database,
+    dump_rows,
+    secret_box,
 )
-from tests.support.factories import NOON, to
+from tests.support.factories import NOON, make_recipient
 
 
 @pytest.fixture
 async def path(tmp_path: Path) -> Path:
-    await a_full_database(tmp_path / "b.db")
+    await create_full_database(tmp_path / "b.db")
     return tmp_path / "b.db"
 
 
@@ -47,7 +47,7 @@ async def export(path: Path, person: str = ANNA, team: str = TEAM) -> dict[str, 
 async def erase(path: Path, person: str = ANNA) -> Any:
     database = await Database.beside(path)
     try:
-        return await database.write(lambda db: erase_everywhere(db, TEAM, person, vault(), NOON))
+        return await database.write(lambda db: erase_everywhere(db, TEAM, person, secret_box(), NOON))
     finally:
         await database.close()
 
@@ -117,12 +117,12 @@ async def test_after_erasing_nothing_names_the_person_and_the_audit_log_holds(pa
     assert done.entries == 2
     again = await export(path)
     assert (again["tables"], again["audit"]) == ({}, [])
-    left = [line for line in everything(path).splitlines() if f"'{TEAM}'" in line or "team_id" not in line]
+    left = [line for line in dump_rows(path).splitlines() if f"'{TEAM}'" in line or "team_id" not in line]
     for word in (ANNA, ANNA.lower(), "anna-at-bitrise", "D0ANNA"):
         assert [line for line in left if word in line and not line.startswith("audit ")] == []
     assert ANNA not in "\n".join(line for line in left)
     database = await Database.beside(path)
-    assert (await database.read(lambda db: verify_chain(db, TEAM, vault(), None))).sealed
+    assert (await database.read(lambda db: verify_chain(db, TEAM, secret_box(), None))).sealed
     await database.close()
     assert (await erase(path)).nothing
 
@@ -131,7 +131,7 @@ async def test_what_others_need_stays_without_the_person(path: Path) -> None:
     ben = await export(path, BEN)
     await erase(path)
     database = await Database.open(path)
-    storage = Storage(database, vault())
+    storage = Repositories(database, secret_box())
     here = storage.of(TEAM)
     [first] = await here.subscriptions.of_channel("C1")
     [second] = await here.subscriptions.of_channel("C2")
@@ -142,7 +142,7 @@ async def test_what_others_need_stays_without_the_person(path: Path) -> None:
     ties = [tie for channel in ("C1", "C2", "D0ANNA") for tie in await here.ties.of_channel(channel)]
     assert [tie.set_by for tie in ties] == ["(erased)", BEN]
     [rule] = await here.policies.all()
-    assert who_may([rule.rule], Question(permission=Permission.ABORT))[0].who.people == (BEN,)
+    assert who_may([rule.rule], AccessRequest(permission=Permission.ABORT))[0].who.people == (BEN,)
     assert await here.accounts.find(ANNA, Provider.BITRISE) is None
     account = await here.accounts.find(BEN, Provider.BITRISE)
     assert account is not None
@@ -163,7 +163,10 @@ async def test_what_others_need_stays_without_the_person(path: Path) -> None:
 async def test_what_an_erased_person_had_asked_for_is_withdrawn_where_it_was_asked(path: Path) -> None:
     await erase(path)
     database = await Database.open(path)
-    said = [one.content or "" for one in await Storage(database, vault()).messages.unfinished(to("C1"))]
+    said = [
+        one.content or ""
+        for one in await Repositories(database, secret_box()).messages.unfinished(make_recipient("C1"))
+    ]
     await database.close()
     assert len([one for one in said if "This was withdrawn" in one]) == 1
     assert [row["asked_by"] for row in rows(path, "proposals") if row["team_id"] == TEAM] == [BEN]

@@ -2,25 +2,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from domain.build import Build, State
-from domain.build_filter import BuildFilter, Patterns
+from domain.build import Build, BuildState
+from domain.build_filter import BuildFilter, GlobPatterns
 from domain.notifications.changes import compare
 from domain.notifications.matching import match
-from domain.notifications.rule import Terms
-from domain.poll_state import Baseline, Sighting
+from domain.notifications.rule import NotificationRule
+from domain.poll_state import Baseline, PollSnapshot
 from domain.provider import Provider
 from storage.outbox import Notification, Status
-from storage.poll_recorder import Recorder
-from storage.repositories import Storage
+from storage.poll_recorder import PollRecorder
+from storage.repositories import Repositories
 from storage.slack_messages import MessageStatus, NewMessage
 from storage.subscriptions import Subscription
-from tests.support.factories import ANDROID, NOON, a_build, to
+from tests.support.factories import ANDROID, NOON, make_build, make_recipient
 
 TOKEN = "bitrise:test"
 
 
 async def subscribe(
-    storage: Storage,
+    storage: Repositories,
     filter_: BuildFilter = BuildFilter(),
     *,
     channel: str = "C1",
@@ -30,117 +30,123 @@ async def subscribe(
     return await storage.of("T1").subscriptions.add(
         channel=channel,
         app=ANDROID,
-        terms=Terms(filter=filter_),
+        terms=NotificationRule(filter=filter_),
         by="U1",
         at=NOON,
         baseline=Baseline(builds=tuple(known), at=newest),
     )
 
 
-async def see(storage: Storage, *builds: Build) -> None:
-    recorder = Recorder(storage.database, compare=compare, match=match)
-    await recorder.record(Sighting(token=TOKEN, builds=builds, seen_until=builds[-1].triggered_at), at=NOON)
+async def record_poll(storage: Repositories, *builds: Build) -> None:
+    recorder = PollRecorder(storage.database, compare=compare, match=match)
+    await recorder.record(
+        PollSnapshot(token=TOKEN, builds=builds, seen_until=builds[-1].triggered_at), at=NOON
+    )
 
 
-async def owed(storage: Storage, channel: str = "C1") -> list[Notification]:
-    return await storage.outbox.due(to(channel), 100, NOON)
+async def owed(storage: Repositories, channel: str = "C1") -> list[Notification]:
+    return await storage.outbox.due(make_recipient(channel), 100, NOON)
 
 
-async def test_a_build_that_ends_is_owed_once_however_often_it_is_seen(storage: Storage) -> None:
+async def test_a_build_that_ends_is_owed_once_however_often_it_is_seen(storage: Repositories) -> None:
     await subscribe(storage)
-    await see(storage, a_build(1, State.RUNNING))
-    await see(storage, a_build(1, State.FAILED))
-    await see(storage, a_build(1, State.FAILED))
-    assert [(one.build.number, one.build.state) for one in await owed(storage)] == [(1, State.FAILED)]
+    await record_poll(storage, make_build(1, BuildState.RUNNING))
+    await record_poll(storage, make_build(1, BuildState.FAILED))
+    await record_poll(storage, make_build(1, BuildState.FAILED))
+    assert [(one.build.number, one.build.state) for one in await owed(storage)] == [(1, BuildState.FAILED)]
 
 
-async def test_a_build_that_starts_and_ends_between_two_looks_is_owed(storage: Storage) -> None:
+async def test_a_build_that_starts_and_ends_between_two_looks_is_owed(storage: Repositories) -> None:
     await subscribe(storage)
-    await see(storage, a_build(1))
+    await record_poll(storage, make_build(1))
     assert len(await owed(storage)) == 1
 
 
-async def test_what_had_ended_when_the_watching_began_is_not_owed(storage: Storage) -> None:
-    await subscribe(storage, known=[a_build(5), a_build(4, State.RUNNING)])
-    await see(storage, a_build(3), a_build(4), a_build(5))
+async def test_what_had_ended_when_the_watching_began_is_not_owed(storage: Repositories) -> None:
+    await subscribe(storage, known=[make_build(5), make_build(4, BuildState.RUNNING)])
+    await record_poll(storage, make_build(3), make_build(4), make_build(5))
     assert [one.build.number for one in await owed(storage)] == [4]
 
 
-async def test_each_subscription_that_matches_is_owed_its_own(storage: Storage) -> None:
-    await subscribe(storage, BuildFilter(branch=Patterns(include=("main",))))
-    await subscribe(storage, BuildFilter(branch=Patterns(include=("release/*",))), channel="C2")
+async def test_each_subscription_that_matches_is_owed_its_own(storage: Repositories) -> None:
+    await subscribe(storage, BuildFilter(branch=GlobPatterns(include=("main",))))
+    await subscribe(storage, BuildFilter(branch=GlobPatterns(include=("release/*",))), channel="C2")
     await subscribe(storage, BuildFilter(), channel="C3")
-    await see(storage, a_build(1, branch="main"))
+    await record_poll(storage, make_build(1, branch="main"))
     assert [len(await owed(storage, channel)) for channel in ("C1", "C2", "C3")] == [1, 0, 1]
 
 
-async def test_builds_are_owed_in_the_order_in_which_they_ended(storage: Storage) -> None:
+async def test_builds_are_owed_in_the_order_in_which_they_ended(storage: Repositories) -> None:
     await subscribe(storage)
-    slow = a_build(1, finished_at=NOON.replace(hour=20))
-    await see(storage, a_build(3), slow, a_build(2))
+    slow = make_build(1, finished_at=NOON.replace(hour=20))
+    await record_poll(storage, make_build(3), slow, make_build(2))
     assert [one.build.number for one in await owed(storage)] == [2, 3, 1]
 
 
-async def test_a_list_that_lags_behind_does_not_bring_a_build_back(storage: Storage) -> None:
+async def test_a_list_that_lags_behind_does_not_bring_a_build_back(storage: Repositories) -> None:
     await subscribe(storage)
-    await see(storage, a_build(1))
+    await record_poll(storage, make_build(1))
     [told] = await owed(storage)
     await storage.outbox.begin(
         [told], NewMessage(parcel="p1", team="T1", channel="C1", subject="build"), NOON
     )
     await storage.outbox.told("p1", "1.0")
-    await see(storage, a_build(1, State.RUNNING))
-    await see(storage, a_build(1))
+    await record_poll(storage, make_build(1, BuildState.RUNNING))
+    await record_poll(storage, make_build(1))
     assert await owed(storage) == []
 
 
-async def test_unsubscribing_takes_back_what_is_still_owed(storage: Storage) -> None:
+async def test_unsubscribing_takes_back_what_is_still_owed(storage: Repositories) -> None:
     subscription = await subscribe(storage)
-    await see(storage, a_build(1))
+    await record_poll(storage, make_build(1))
     await storage.of("T1").subscriptions.remove(subscription)
     assert await owed(storage) == []
     assert await storage.of("T1").subscriptions.of_channel("C1") == []
     assert not await storage.of("T1").subscriptions.is_watched(Provider.BITRISE, ANDROID.slug)
 
 
-async def test_subscribing_twice_to_the_same_is_one_subscription(storage: Storage) -> None:
+async def test_subscribing_twice_to_the_same_is_one_subscription(storage: Repositories) -> None:
     first = await subscribe(storage)
     second = await subscribe(storage)
     assert first.id == second.id
 
 
-async def test_a_channel_that_is_gone_is_owed_nothing_and_can_come_back(storage: Storage) -> None:
+async def test_a_channel_that_is_gone_is_owed_nothing_and_can_come_back(storage: Repositories) -> None:
     await subscribe(storage)
-    await see(storage, a_build(1))
+    await record_poll(storage, make_build(1))
     stopped = await storage.of("T1").subscriptions.stop("C1", "is_archived", NOON)
-    assert await storage.outbox.drop(to("C1"), "is_archived") == 1
-    await see(storage, a_build(2))
+    assert await storage.outbox.drop(make_recipient("C1"), "is_archived") == 1
+    await record_poll(storage, make_build(2))
     assert [one.app for one in stopped] == [ANDROID]
     assert await owed(storage) == []
 
     await subscribe(storage)
-    await see(storage, a_build(3))
+    await record_poll(storage, make_build(3))
     assert [one.build.number for one in await owed(storage)] == [3]
 
 
-async def test_a_message_in_doubt_keeps_its_parcel_until_it_is_settled(storage: Storage) -> None:
+async def test_a_message_in_doubt_keeps_its_parcel_until_it_is_settled(storage: Repositories) -> None:
     await subscribe(storage)
-    await see(storage, a_build(1), a_build(2))
+    await record_poll(storage, make_build(1), make_build(2))
     new = NewMessage(parcel="p1", team="T1", channel="C1", subject="backlog")
     await storage.outbox.begin(await owed(storage), new, NOON)
     assert await owed(storage) == []
-    assert [one.status for one in await storage.messages.unfinished(to("C1"))] == [MessageStatus.SENDING]
+    assert [one.status for one in await storage.messages.unfinished(make_recipient("C1"))] == [
+        MessageStatus.SENDING
+    ]
     assert [one.status for one in await storage.outbox.carried("p1")] == [Status.SENDING] * 2
     await storage.outbox.not_told("p1", "not there")
     assert {one.status for one in await owed(storage)} == {Status.OWED}
 
 
-async def test_open_builds_are_followed_until_they_end(storage: Storage) -> None:
+async def test_open_builds_are_followed_until_they_end(storage: Repositories) -> None:
     await subscribe(storage)
-    await see(storage, a_build(1, State.ON_HOLD), a_build(2, State.RUNNING), a_build(3))
+    await record_poll(
+        storage, make_build(1, BuildState.ON_HOLD), make_build(2, BuildState.RUNNING), make_build(3)
+    )
     state = await storage.watching.state(TOKEN, Provider.BITRISE)
     assert {one.slug: one.state for one in state.open_builds.values()} == {
-        a_build(1).slug: State.ON_HOLD,
-        a_build(2).slug: State.RUNNING,
+        make_build(1).slug: BuildState.ON_HOLD,
+        make_build(2).slug: BuildState.RUNNING,
     }
-    assert state.apps[ANDROID.slug].since == a_build(3).triggered_at
+    assert state.apps[ANDROID.slug].since == make_build(3).triggered_at

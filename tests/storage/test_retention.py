@@ -8,21 +8,23 @@ from pathlib import Path
 
 import sqlite_utils
 
-from domain.build import State
+from domain.build import BuildState
 from domain.build_request import BuildRequest
 from domain.message import Message
 from domain.provider import Provider
 from storage.migrations import migrations
-from storage.repositories import Storage
+from storage.repositories import Repositories
 from storage.retention import prune
 from storage.slack_messages import NewMessage
-from tests.storage.test_poll_recorder import owed, see, subscribe
-from tests.support.factories import ANDROID, NOON, a_build, to
+from tests.storage.test_poll_recorder import owed, record_poll, subscribe
+from tests.support.factories import ANDROID, NOON, make_build, make_recipient
 
 
-async def test_told_builds_are_forgotten_but_for_what_statistics_need(storage: Storage) -> None:
+async def test_told_builds_are_forgotten_but_for_what_statistics_need(storage: Repositories) -> None:
     await subscribe(storage)
-    await see(storage, a_build(1, State.FAILED, branch="main"), a_build(2, State.RUNNING))
+    await record_poll(
+        storage, make_build(1, BuildState.FAILED, branch="main"), make_build(2, BuildState.RUNNING)
+    )
     await storage.outbox.begin(
         await owed(storage), NewMessage(parcel="p", team="T1", channel="C1", subject="build 1 x"), NOON
     )
@@ -32,22 +34,22 @@ async def test_told_builds_are_forgotten_but_for_what_statistics_need(storage: S
         lambda db: list(db.execute("SELECT number, state, branch, body FROM builds WHERE ended = 1"))
     )
     assert (number, state, branch, body) == (1, "failed", "main", "")
-    assert await storage.watching.build(a_build(1).provider, a_build(1).slug) is None
+    assert await storage.watching.build(make_build(1).provider, make_build(1).slug) is None
     assert len(await storage.watching.open_builds(ANDROID.provider)) == 1
-    await see(storage, a_build(1, State.FAILED))
+    await record_poll(storage, make_build(1, BuildState.FAILED))
     assert await owed(storage) == []
 
 
-async def test_what_is_owed_is_kept_however_old_it_is(storage: Storage) -> None:
+async def test_what_is_owed_is_kept_however_old_it_is(storage: Repositories) -> None:
     await subscribe(storage)
-    await see(storage, a_build(1))
+    await record_poll(storage, make_build(1))
     assert await prune(storage.database, before=NOON + timedelta(days=1)) == 0
     assert len(await owed(storage)) == 1
 
 
-async def test_nothing_young_is_touched(storage: Storage) -> None:
+async def test_nothing_young_is_touched(storage: Repositories) -> None:
     await subscribe(storage)
-    await see(storage, a_build(1))
+    await record_poll(storage, make_build(1))
     await storage.outbox.begin(
         await owed(storage), NewMessage(parcel="p", team="T1", channel="C1", subject="x"), NOON
     )
@@ -55,31 +57,33 @@ async def test_nothing_young_is_touched(storage: Storage) -> None:
     assert await prune(storage.database, before=NOON) == 0
 
 
-async def test_series_that_nobody_builds_any_more_are_forgotten_unless_they_are_red(storage: Storage) -> None:
+async def test_series_that_nobody_builds_any_more_are_forgotten_unless_they_are_red(
+    storage: Repositories,
+) -> None:
     await subscribe(storage)
-    green, red = a_build(1, branch="gone"), a_build(2, State.FAILED, branch="broken")
-    await see(storage, green, red)
-    await storage.outbox.drop(to("C1"), "is_archived")
+    green, red = make_build(1, branch="gone"), make_build(2, BuildState.FAILED, branch="broken")
+    await record_poll(storage, green, red)
+    await storage.outbox.drop(make_recipient("C1"), "is_archived")
     await prune(storage.database, before=NOON)
     assert await branches(storage) == {"gone", "broken"}
     await prune(storage.database, before=NOON + timedelta(days=1))
     assert await branches(storage) == {"broken"}
-    await see(storage, a_build(3, branch="broken"))
+    await record_poll(storage, make_build(3, branch="broken"))
     [fixed] = await owed(storage)
     assert fixed.standing is not None
     assert fixed.standing.position == "fixed"
 
 
-async def branches(storage: Storage) -> set[str]:
+async def branches(storage: Repositories) -> set[str]:
     rows = await storage.database.read(lambda db: db.execute("SELECT branch FROM series").fetchall())
     return {branch for (branch,) in rows}
 
 
 async def test_what_is_owed_of_a_build_that_the_provider_has_lost_is_given_up_in_the_end(
-    storage: Storage,
+    storage: Repositories,
 ) -> None:
     await subscribe(storage)
-    await see(storage, a_build(1), a_build(2))
+    await record_poll(storage, make_build(1), make_build(2))
     await storage.database.write(lambda db: db.execute("DELETE FROM builds WHERE number = 1"))
     await prune(storage.database, before=NOON + timedelta(days=1))
     assert await storage.outbox.depth() == 1
@@ -87,14 +91,14 @@ async def test_what_is_owed_of_a_build_that_the_provider_has_lost_is_given_up_in
 
 
 async def test_builds_that_wait_for_approval_are_forgotten_with_the_last_who_watches_their_app(
-    storage: Storage,
+    storage: Repositories,
 ) -> None:
     subscription = await subscribe(storage)
     request = BuildRequest(app_slug=ANDROID.slug, slug="r1")
-    await storage.requests.begin(request, [to("C1")], Message("waits"), NOON)
+    await storage.requests.begin(request, [make_recipient("C1")], Message("waits"), NOON)
     await storage.of("T1").subscriptions.remove(subscription)
     assert await storage.requests.open(Provider.BITRISE, ANDROID.slug) == []
-    assert await storage.requests.begin(request, [to("C1")], Message("waits"), NOON)
+    assert await storage.requests.begin(request, [make_recipient("C1")], Message("waits"), NOON)
 
 
 def test_the_docs_say_of_every_table_how_long_it_is_kept() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite_utils
 
-from storage.repositories import Storage
+from storage.repositories import Repositories
 from storage.workspace_removal import OF_A_WORKSPACE, known_teams
 
 # Facts about the provider, the process or the app itself; they are nobody's, whoever looks.
@@ -27,7 +27,7 @@ NOBODYS = {
 WIPED_BY_THEMSELVES = {"audit", "audit_chains", "installations", "subscriptions"}
 
 
-async def test_each_row_belongs_to_a_workspace_or_to_nobody(storage: Storage) -> None:
+async def test_each_row_belongs_to_a_workspace_or_to_nobody(storage: Repositories) -> None:
     def look(db: sqlite_utils.Database) -> dict[str, bool]:
         return {
             name: any(column.name == "team_id" and column.notnull for column in db.table(name).columns)
@@ -38,7 +38,7 @@ async def test_each_row_belongs_to_a_workspace_or_to_nobody(storage: Storage) ->
     assert {name for name, ours in owned.items() if not ours} == set(NOBODYS)
 
 
-async def test_nobodys_rows_name_no_channel_and_no_person(storage: Storage) -> None:
+async def test_nobodys_rows_name_no_channel_and_no_person(storage: Repositories) -> None:
     def look(db: sqlite_utils.Database) -> set[str]:
         return {column.name for name in NOBODYS for column in db.table(name).columns}
 
@@ -46,7 +46,9 @@ async def test_nobodys_rows_name_no_channel_and_no_person(storage: Storage) -> N
     assert not named & {"team_id", "channel_id", "user_id", "created_by", "set_by", "asked_by", "decided_by"}
 
 
-async def test_whatever_is_found_by_channel_or_person_is_found_by_workspace_first(storage: Storage) -> None:
+async def test_whatever_is_found_by_channel_or_person_is_found_by_workspace_first(
+    storage: Repositories,
+) -> None:
     def look(db: sqlite_utils.Database) -> list[tuple[str, list[str]]]:
         keys = []
         for name in db.table_names():
@@ -64,12 +66,12 @@ async def test_whatever_is_found_by_channel_or_person_is_found_by_workspace_firs
     assert wrong == []
 
 
-async def test_a_wipe_knows_every_table_that_has_workspaces(storage: Storage) -> None:
+async def test_a_wipe_knows_every_table_that_has_workspaces(storage: Repositories) -> None:
     there = set(await storage.database.read(lambda db: db.table_names()))
     assert there - set(NOBODYS) == set(OF_A_WORKSPACE) | WIPED_BY_THEMSELVES
 
 
-async def test_the_workspaces_that_are_known_are_found_in_every_table(storage: Storage) -> None:
+async def test_the_workspaces_that_are_known_are_found_in_every_table(storage: Repositories) -> None:
     def fill(db: sqlite_utils.Database) -> None:
         for table in (*OF_A_WORKSPACE, "audit_chains", "subscriptions"):
             row: dict[str, object] = {

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from storage.database import Database, WorkspaceGone
-from storage.repositories import Storage
+from storage.repositories import Repositories
 from storage.slack_deliveries import Deliveries
 from tests.support.factories import NOON
 
@@ -29,7 +29,7 @@ async def test_each_is_taken_once_in_its_workspace_also_by_the_next_process(tmp_
         await database.close()
 
 
-async def test_what_is_over_is_forgotten_and_no_sooner(storage: Storage) -> None:
+async def test_what_is_over_is_forgotten_and_no_sooner(storage: Repositories) -> None:
     deliveries = storage.deliveries
     assert await deliveries.take("T1", "one", now=NOON, until=LATER)
     assert not await deliveries.take("T1", "one", now=LATER, until=LATER)
@@ -41,7 +41,7 @@ async def test_what_is_over_is_forgotten_and_no_sooner(storage: Storage) -> None
     assert rows == [("T2", "another")]
 
 
-async def test_nothing_is_noted_of_a_workspace_that_the_app_has_left(storage: Storage) -> None:
+async def test_nothing_is_noted_of_a_workspace_that_the_app_has_left(storage: Repositories) -> None:
     assert await storage.deliveries.take("T1", "one", now=NOON, until=LATER)
     await storage.wipe("T1")
     with pytest.raises(WorkspaceGone):

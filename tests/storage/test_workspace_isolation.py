@@ -18,31 +18,31 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from pydantic import SecretStr
 
-from domain.access_policy import Allow, Who
-from domain.audit_log import Entry, Event, Personal
-from domain.build import App, State
+from domain.access_policy import AllowRule, Principals
+from domain.audit_log import AuditEntry, Event, PersonalFields
+from domain.build import App, BuildState
 from domain.commands.shared_commands import TriggerBuild
 from domain.message import Message
 from domain.notifications.changes import compare
 from domain.notifications.matching import match
-from domain.notifications.rule import Happening, Result, Terms
-from domain.poll_state import Baseline, Sighting
+from domain.notifications.rule import BuildEvent, NotificationRule, Result
+from domain.poll_state import Baseline, PollSnapshot
 from domain.provider import Provider
 from domain.recipient import Recipient
-from providers.bitrise.actions import Abort, ActedBuild
-from providers.bitrise.api.requests import AbortOrder
+from providers.bitrise.actions import AbortBuildAction, BuildTarget
+from providers.bitrise.api.requests import AbortRequest
 from storage.accounts import Account
 from storage.database import Database, WorkspaceGone
-from storage.encryption import CannotOpen, Vault
+from storage.encryption import DecryptionError, SecretBox
 from storage.outbox import Notification, Status
-from storage.pending_actions import Deciders, Proposal, ProposalState
-from storage.poll_recorder import Recorder
-from storage.repositories import Storage
+from storage.pending_actions import Approvers, PendingAction, ProposalState
+from storage.poll_recorder import PollRecorder
+from storage.repositories import Repositories
 from storage.slack_messages import NewMessage
-from storage.subscriptions import Scope, Stopped, Subscription
-from storage.user_profiles import NameTaken, Person
+from storage.subscriptions import Scope, StopReason, Subscription
+from storage.user_profiles import NameTaken, UserProfile
 from storage.workflow_steps import Outcome
-from tests.support.factories import ANDROID, IOS, NOON, a_build
+from tests.support.factories import ANDROID, IOS, NOON, make_build
 
 T = TypeVar("T")
 
@@ -51,7 +51,11 @@ CHANNELS = ("C1", "D1")
 PEOPLE = ("U1", "U2")
 APPS = (ANDROID, IOS)
 SHOP = App(provider=Provider.BUILDIO, slug="shop-id", title="shop")
-TERMS = (Terms(), Terms(results=frozenset({Result.FAILED})), Terms(once=True))
+TERMS = (
+    NotificationRule(),
+    NotificationRule(results=frozenset({Result.FAILED})),
+    NotificationRule(once=True),
+)
 BITRISE = Provider.BITRISE
 
 teams, channels, people = st.sampled_from(TEAMS), st.sampled_from(CHANNELS), st.sampled_from(PEOPLE)
@@ -60,21 +64,21 @@ some = st.integers(0, 1000)
 
 
 @dataclass
-class Wanted:
+class ModelSubscription:
     """A subscription, as the model has it."""
 
     channel: str
     app: str | None
-    terms: Terms
+    terms: NotificationRule
     by: str
     stopped: str | None = None
 
 
 @dataclass
-class Alone:
+class SingleWorkspaceModel:
     """What a workspace must read, were it the only one."""
 
-    wanted: dict[int, Wanted] = field(default_factory=dict)
+    wanted: dict[int, ModelSubscription] = field(default_factory=dict)
     default_apps: dict[str, str] = field(default_factory=dict)
     ties: dict[int, str] = field(default_factory=dict)
     names: dict[str, str | None] = field(default_factory=dict)
@@ -94,7 +98,7 @@ class Alone:
             waiting[:] = [one for one in waiting if one[0] != number]
 
 
-class Workspaces(RuleBasedStateMachine):
+class IsolationStateMachine(RuleBasedStateMachine):
     """Each rule is something that one of them does, or that one of them tries with what is another's."""
 
     def __init__(self) -> None:
@@ -102,10 +106,10 @@ class Workspaces(RuleBasedStateMachine):
         self._runner = asyncio.Runner()
         self._folder = tempfile.TemporaryDirectory(prefix="apart-")
         self.number = 0
-        self.alone = {team: Alone() for team in TEAMS}
+        self.alone = {team: SingleWorkspaceModel() for team in TEAMS}
         self.subscriptions: dict[str, list[Subscription]] = {team: [] for team in TEAMS}
         self.accounts: dict[str, list[Account]] = {team: [] for team in TEAMS}
-        self.proposals: dict[str, list[Proposal]] = {team: [] for team in TEAMS}
+        self.proposals: dict[str, list[PendingAction]] = {team: [] for team in TEAMS}
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return self._runner.run(coroutine)
@@ -114,21 +118,21 @@ class Workspaces(RuleBasedStateMachine):
     def open(self) -> None:
         path = Path(self._folder.name) / "buildbell.db"
         self.database = self.run(Database.open(path))
-        self.storage = Storage(self.database, Vault(["a-key-of-the-tests-that-is-long-enough"]))
-        self.recorder = Recorder(self.database, compare=compare, match=match)
+        self.storage = Repositories(self.database, SecretBox(["a-key-of-the-tests-that-is-long-enough"]))
+        self.recorder = PollRecorder(self.database, compare=compare, match=match)
         # Something of everything to begin with, so that there is something to reach for.
         for team in TEAMS:
             for person in PEOPLE:
                 self.link(team, person)
-            self.subscribe(team, "C1", ANDROID, Terms(), "U1")
+            self.subscribe(team, "C1", ANDROID, NotificationRule(), "U1")
             for _ in range(2):
                 self.propose(team, "C1", "U1")
             self.decide(team, 0, ProposalState.AGREED)
             self.step(team, "Fx1")
-        self.a_build_ends(ANDROID, State.SUCCEEDED)
+        self.a_build_ends(ANDROID, BuildState.SUCCEEDED)
         for team in TEAMS:
             self.deliver(team, "C1")
-        self.a_build_ends(ANDROID, State.FAILED)
+        self.a_build_ends(ANDROID, BuildState.FAILED)
 
     def teardown(self) -> None:
         try:
@@ -157,7 +161,7 @@ class Workspaces(RuleBasedStateMachine):
     # What each does with what is its own.
 
     @rule(team=teams, channel=channels, app=st.sampled_from([*APPS, None]), terms=terms_of, by=people)
-    def subscribe(self, team: str, channel: str, app: App | None, terms: Terms, by: str) -> None:
+    def subscribe(self, team: str, channel: str, app: App | None, terms: NotificationRule, by: str) -> None:
         alone, at = self.alone[team], self.now()
         slug = app.slug if app is not None else None
         subscription = self.run(
@@ -171,14 +175,14 @@ class Workspaces(RuleBasedStateMachine):
             if (one.channel, one.app, one.terms) == (channel, slug, terms)
         ]
         assert [subscription.id] == same or (not same and not self.is_anybodys(subscription.id))
-        alone.wanted[subscription.id] = Wanted(channel, slug, terms, by)
+        alone.wanted[subscription.id] = ModelSubscription(channel, slug, terms, by)
         self.subscriptions[team].append(subscription)
 
     def is_anybodys(self, number: int) -> bool:
         return any(number in alone.wanted for alone in self.alone.values())
 
     @rule(team=teams, pick=some, terms=terms_of)
-    def change(self, team: str, pick: int, terms: Terms) -> None:
+    def change(self, team: str, pick: int, terms: NotificationRule) -> None:
         if (one := self.one_of(self.subscriptions, team, pick)) is not None:
             self.run(self.storage.of(team).subscriptions.change(one, terms))
             if (wanted := self.alone[team].wanted.get(one.id)) is not None:
@@ -189,7 +193,7 @@ class Workspaces(RuleBasedStateMachine):
         if (one := self.one_of(self.subscriptions, team, pick)) is not None:
             self.run(self.storage.of(team).subscriptions.pause(one, self.now()))
             if (wanted := self.alone[team].wanted.get(one.id)) is not None:
-                wanted.stopped = wanted.stopped or Stopped.PAUSED
+                wanted.stopped = wanted.stopped or StopReason.PAUSED
                 self.alone[team].drop(one.id)
 
     @rule(team=teams, pick=some, by=people)
@@ -209,11 +213,11 @@ class Workspaces(RuleBasedStateMachine):
     @rule(team=teams, channel=channels)
     def close_channel(self, team: str, channel: str) -> None:
         at, alone = self.now(), self.alone[team]
-        stopped = self.run(self.storage.of(team).subscriptions.stop(channel, Stopped.ARCHIVED, at))
+        stopped = self.run(self.storage.of(team).subscriptions.stop(channel, StopReason.ARCHIVED, at))
         running = [n for n, one in alone.wanted.items() if one.channel == channel and one.stopped is None]
         assert sorted(one.id for one in stopped) == sorted(running)
         for number in running:
-            alone.wanted[number].stopped = Stopped.ARCHIVED
+            alone.wanted[number].stopped = StopReason.ARCHIVED
         self.run(self.storage.outbox.drop(Recipient(team=team, channel=channel), "closed"))
         alone.owed[channel].clear()
         alone.stale -= {parcel for (place, _), (parcel, _) in alone.told.items() if place == channel}
@@ -248,7 +252,7 @@ class Workspaces(RuleBasedStateMachine):
     @rule(team=teams, person=people, name=st.sampled_from(["octo", "hubot", None]))
     def claim(self, team: str, person: str, name: str | None) -> None:
         alone = self.alone[team]
-        saving = self.storage.of(team).people.save(Person(user=person, name=name))
+        saving = self.storage.of(team).people.save(UserProfile(user=person, name=name))
         others = {user: theirs for user, theirs in alone.names.items() if user != person}
         if name is not None and name in others.values():
             with pytest.raises(NameTaken) as taken:
@@ -311,7 +315,7 @@ class Workspaces(RuleBasedStateMachine):
     def add_rule(self, team: str, person: str) -> None:
         number = self.run(
             self.storage.of(team).policies.add(
-                Allow(who=Who(people=(f"{person}X",))), by=person, at=self.now()
+                AllowRule(who=Principals(people=(f"{person}X",))), by=person, at=self.now()
             )
         )
         assert not any(number in alone.rules for alone in self.alone.values())
@@ -330,11 +334,11 @@ class Workspaces(RuleBasedStateMachine):
     def propose(self, team: str, channel: str, person: str) -> None:
         at = self.now()
         proposal = self.storage.proposals.new(
-            Abort(app=ANDROID, build=ActedBuild(slug="b1", label="#1"), order=AbortOrder()),
+            AbortBuildAction(app=ANDROID, build=BuildTarget(slug="b1", label="#1"), order=AbortRequest()),
             team=team,
             channel=channel,
             asked_by=person,
-            deciders=Deciders(),
+            deciders=Approvers(),
             asked_at=at,
             expires_at=at + timedelta(hours=1),
         )
@@ -382,16 +386,16 @@ class Workspaces(RuleBasedStateMachine):
             if steps.get(execution, "") is None:
                 steps[execution] = "owed"
 
-    @rule(app=apps, state=st.sampled_from([State.SUCCEEDED, State.FAILED]))
-    def a_build_ends(self, app: App, state: State) -> None:
+    @rule(app=apps, state=st.sampled_from([BuildState.SUCCEEDED, BuildState.FAILED]))
+    def a_build_ends(self, app: App, state: BuildState) -> None:
         at = self.now()
-        build = a_build(self.number, state, app=app)
-        self.run(self.recorder.record(Sighting(token="t", builds=(build,)), at=at))
+        build = make_build(self.number, state, app=app)
+        self.run(self.recorder.record(PollSnapshot(token="t", builds=(build,)), at=at))
         if app.slug not in self.watched():
             return
         for alone in self.alone.values():
             for number, one in sorted(alone.wanted.items()):
-                wants = not one.terms.results or state is State.FAILED
+                wants = not one.terms.results or state is BuildState.FAILED
                 if one.stopped is None and one.app in (None, app.slug) and wants:
                     alone.owed[one.channel].append((number, build.slug))
 
@@ -430,7 +434,7 @@ class Workspaces(RuleBasedStateMachine):
             self.storage.messages.owe("late", Recipient(team=team, channel="C1"), "notice", "{}", self.now())
         )
         self.database.returned(team)
-        self.alone[team] = Alone()
+        self.alone[team] = SingleWorkspaceModel()
 
     # What each tries with what is another's: nothing comes of it.
 
@@ -449,7 +453,7 @@ class Workspaces(RuleBasedStateMachine):
     def reach_for_a_subscription(self, team: str, one: Subscription) -> None:
         mine, at = self.storage.of(team).subscriptions, self.now()
         assert self.run(mine.find(one.id)) is None
-        self.run(mine.change(one, Terms(started=True)))
+        self.run(mine.change(one, NotificationRule(started=True)))
         self.run(mine.pause(one, at))
         self.run(mine.resume(one, by="U2", at=at))
         assert self.run(mine.lose(one, at, account=None)) is False
@@ -461,11 +465,11 @@ class Workspaces(RuleBasedStateMachine):
 
     def reach_for_an_account(self, team: str, account: Account) -> None:
         mine = self.storage.of(team).accounts
-        with pytest.raises(CannotOpen):
+        with pytest.raises(DecryptionError):
             mine.token(account)
         assert self.run(mine.refused(account, Message("again").encode(), self.now())) is False
 
-    def reach_for_a_proposal(self, team: str, proposal: Proposal) -> None:
+    def reach_for_a_proposal(self, team: str, proposal: PendingAction) -> None:
         proposals = self.storage.proposals
         assert self.run(proposals.find_open(team, proposal.id)) is None
         mine = proposal.model_copy(update={"team": team})
@@ -504,7 +508,7 @@ class Workspaces(RuleBasedStateMachine):
             found = await mine.subscriptions.of_channel(channel)
             assert all(one.scope.apps is None for one in found)
             assert {
-                one.id: Wanted(
+                one.id: ModelSubscription(
                     channel, one.app.slug if one.app else None, one.terms, one.created_by, one.stopped
                 )
                 for one in found
@@ -541,7 +545,7 @@ class Workspaces(RuleBasedStateMachine):
         [state] = await self.database.read(lambda db: db.execute(query, [team, proposal]).fetchone())
         return str(state)
 
-    async def compare_told(self, here: Recipient, alone: Alone) -> None:
+    async def compare_told(self, here: Recipient, alone: SingleWorkspaceModel) -> None:
         for (channel, ts), (parcel, carried) in alone.told.items():
             if channel != here.channel:
                 continue
@@ -551,20 +555,20 @@ class Workspaces(RuleBasedStateMachine):
             assert [told(one) for one in await self.storage.outbox.carried(parcel)] == carried
             for number, slug in carried:
                 known = await self.storage.outbox.of_build(here, BITRISE, slug)
-                assert (number, Happening.ENDED, Status.TOLD) in known
+                assert (number, BuildEvent.ENDED, Status.TOLD) in known
 
 
 def told(one: Notification) -> tuple[int, str]:
     return one.subscription_id, one.build.slug
 
 
-def entry(act: str) -> Entry:
-    return Entry(event=Event.DONE, act=act, personal=Personal(person="U1"))
+def entry(act: str) -> AuditEntry:
+    return AuditEntry(event=Event.DONE, act=act, personal=PersonalFields(person="U1"))
 
 
 def a_message(parcel: str, to: Recipient) -> NewMessage:
     return NewMessage(parcel=parcel, team=to.team, channel=to.channel, subject=f"build {parcel}")
 
 
-TestWorkspaces = Workspaces.TestCase
+TestWorkspaces = IsolationStateMachine.TestCase
 TestWorkspaces.settings = settings(max_examples=8, stateful_step_count=50)

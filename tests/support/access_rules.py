@@ -13,12 +13,12 @@ from domain.access_policy import (
     NOBODY,
     OFF_BY_DEFAULT,
     PROTECTABLE,
-    Allow,
+    AccessRequest,
+    AllowRule,
+    ApprovalRule,
     Permission,
-    Protect,
-    Question,
+    Principals,
     Verdict,
-    Who,
 )
 from domain.build import App
 from domain.provider import Provider
@@ -45,10 +45,10 @@ WHO = st.sampled_from(
     [
         EVERYONE,
         NOBODY,
-        Who(people=("U0ANNA",)),
-        Who(people=("U0ANNA", "U0BEN")),
-        Who(groups=("S0RELEASE",)),
-        Who(people=("U0CARLA",), groups=("S0RELEASE",)),
+        Principals(people=("U0ANNA",)),
+        Principals(people=("U0ANNA", "U0BEN")),
+        Principals(groups=("S0RELEASE",)),
+        Principals(people=("U0CARLA",), groups=("S0RELEASE",)),
     ]
 )
 
@@ -70,9 +70,9 @@ _WHERE = {
     "apps": _some("shop", "shop-*", "acme/*", "b2", "sample *"),
     "channels": _some(*CHANNELS),
 }
-ALLOWS = st.builds(Allow, permissions=_permissions(frozenset(Permission)), **_WHERE)
+ALLOWS = st.builds(AllowRule, permissions=_permissions(frozenset(Permission)), **_WHERE)
 PROTECTS = st.builds(
-    Protect,
+    ApprovalRule,
     permissions=_permissions(PROTECTABLE),
     branches=_some("main", "release/*"),
     workflows=_some("deploy"),
@@ -82,7 +82,7 @@ PROTECTS = st.builds(
 )
 RULES = st.lists(ALLOWS | PROTECTS, max_size=4)
 QUESTIONS = st.builds(
-    Question,
+    AccessRequest,
     permission=st.sampled_from(_PERMISSIONS),
     provider=st.sampled_from([Provider.BITRISE, Provider.BUILDIO, None]),
     app=st.none() | st.sampled_from(APPS),
@@ -107,7 +107,7 @@ def can_agree(verdict: Verdict) -> frozenset[str]:
     return EVERYBODY.intersection(*(members(who) for who in verdict.agreeing))
 
 
-def members(who: Who) -> frozenset[str]:
+def members(who: Principals) -> frozenset[str]:
     """Who of all people is meant."""
     return frozenset(one for one, groups in PEOPLE.items() if who.includes(one, groups))
 
@@ -122,7 +122,7 @@ class ShownClause:
     workflows: tuple[str, ...] = ()
     stages: tuple[str, ...] = ()
 
-    def holds(self, question: Question) -> bool:
+    def holds(self, question: AccessRequest) -> bool:
         """Whether it says that this act needs one; what the act does not say counts as protected."""
         return (
             _fits(self.branches, question.branch)

@@ -13,21 +13,21 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
-from bot.app import Buildbell, utc_now
+from bot.app import Application, utc_now
 from bot.manifest import manifest
 from bot.settings import Settings
 from domain.provider import Provider
 from sandbox.bitrise.members import TOKEN
-from sandbox.bitrise.server import BitriseSandbox
+from sandbox.bitrise.server import BitriseSimulator
 from sandbox.buildio import members
-from sandbox.buildio.server import BuildioSandbox
+from sandbox.buildio.server import BuildioSimulator
 from sandbox.clock import Clock
-from sandbox.environment import BUILDIO_TOKENS, TOKENS
-from sandbox.slack.server import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET, SlackSandbox
+from sandbox.environment import BITRISE_TOKENS, BUILDIO_TOKENS
+from sandbox.slack.server import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET, SlackSimulator
 from sandbox.slack.workspace import TEAM, OpenView, Post
-from sandbox.slack.workspace_driver import Workplace
+from sandbox.slack.workspace_driver import WorkspaceDriver
 from services.request.view_signature import sign_view
-from storage.encryption import Vault
+from storage.encryption import SecretBox
 
 # Slack gives an app three; a busy machine may take longer, and `bench/ack_latency.py` measures how long the bot takes.
 DEADLINE_SECONDS = 30.0
@@ -39,7 +39,7 @@ NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
 def rewrite_state(opened: OpenView, state: str, *, person: str, team: str = TEAM) -> None:
     """Put another state into a modal, with the signature that only the bot could make."""
     view = opened.view | {"private_metadata": state}
-    opened.view = sign_view(view, Vault([SECRET_KEY]), team=team, person=person)
+    opened.view = sign_view(view, SecretBox([SECRET_KEY]), team=team, person=person)
 
 
 def state_in(opened: OpenView) -> dict[str, Any]:
@@ -48,16 +48,16 @@ def state_in(opened: OpenView) -> dict[str, Any]:
     return found
 
 
-class Conversation:
+class WorkspaceHarness:
     """What people of one workspace say to the bot, and what they are told."""
 
-    def __init__(self, slack: Workplace) -> None:
+    def __init__(self, slack: WorkspaceDriver) -> None:
         self.slack = slack
         self.people = slack.people
 
     async def connect(self, *people: str, token: str = "", provider: Provider = Provider.BITRISE) -> None:
         """Let people link their accounts at a provider."""
-        tokens = {Provider.BITRISE: TOKENS, Provider.BUILDIO: BUILDIO_TOKENS}[provider]
+        tokens = {Provider.BITRISE: BITRISE_TOKENS, Provider.BUILDIO: BUILDIO_TOKENS}[provider]
         for person in people:
             await self.people.command(person, "builds", f"{provider.command} connect")
             await self.slack.wait_for_modal(person, "paste it here")
@@ -77,7 +77,7 @@ class Conversation:
         before = self.last(channel, person)
         done = await self.people.command(person, channel, text)
         assert done is not None, f"{text} was not acknowledged"
-        return await self.told(expected, person=person, channel=channel, after=before)
+        return await self.wait_for_message(expected, person=person, channel=channel, after=before)
 
     async def confirm(
         self, text: str, button: str, expected: str, *, person: str = "anna", channel: str = "builds"
@@ -92,8 +92,8 @@ class Conversation:
         modal = self.people.modal(person)
         assert modal is not None
         before = modal.hash
-        await self.people.use(person, element, given)
-        await self.until(lambda: modal.hash != before)
+        await self.people.set_value(person, element, given)
+        await self.wait_until(lambda: modal.hash != before)
 
     async def fill_in_rule(self, **filled: Any) -> None:
         """Fill in and submit the form for a rule: without what it is about of all actions, and for everyone."""
@@ -105,7 +105,7 @@ class Conversation:
         filled.setdefault("who", "Everyone with a linked account")
         await self.people.submit("anna", filled)
 
-    async def until(self, so: Callable[[], bool]) -> None:
+    async def wait_until(self, so: Callable[[], bool]) -> None:
         """Wait for something of which nobody tells."""
         try:
             async with asyncio.timeout(30):
@@ -119,9 +119,9 @@ class Conversation:
         channel = next(one for one in self.slack.workspace.channels.values() if post in one.posts).id
         before = self.last(channel, person)
         assert await self.people.click(person, post, button) is not None, f"{button} was not acknowledged"
-        return await self.told(expected, person=person, channel=channel, after=before)
+        return await self.wait_for_message(expected, person=person, channel=channel, after=before)
 
-    async def told(
+    async def wait_for_message(
         self, text: str, *, person: str | None = "anna", channel: str = "builds", after: Post | None = None
     ) -> Post:
         """The message that says this."""
@@ -130,18 +130,18 @@ class Conversation:
     def last(self, channel: str = "builds", person: str | None = "anna") -> Post | None:
         return next(reversed(self.slack.posts(channel, person)), None)
 
-    def words(self, post: Post) -> str:
-        return self.slack.words(post)
+    def message_text(self, post: Post) -> str:
+        return self.slack.message_text(post)
 
-    def telling(self, text: str, channel: str = "builds") -> list[Post]:
+    def messages_with(self, text: str, channel: str = "builds") -> list[Post]:
         """Everybody's messages that say this."""
-        return [post for post in self.slack.posts(channel) if text in self.slack.words(post)]
+        return [post for post in self.slack.posts(channel) if text in self.slack.message_text(post)]
 
 
-class Town(Conversation):
+class BotHarness(WorkspaceHarness):
     """`clock` is that of both build systems; `bot` can be stopped and begun again."""
 
-    slack: SlackSandbox
+    slack: SlackSimulator
 
     def __init__(
         self,
@@ -155,13 +155,13 @@ class Town(Conversation):
     ) -> None:
         self.clock = Clock()
         super().__init__(
-            SlackSandbox(
+            SlackSimulator(
                 manifest_ or manifest(), lambda: now().timestamp(), deadline_seconds=DEADLINE_SECONDS
             )
         )
         self._now = now
-        self.bitrise = BitriseSandbox(now=self.clock)
-        self.buildio = BuildioSandbox(now=self.clock)
+        self.bitrise = BitriseSimulator(now=self.clock)
+        self.buildio = BuildioSimulator(now=self.clock)
         self.folder = folder
         self._http = http
         self._seconds = seconds
@@ -175,7 +175,7 @@ class Town(Conversation):
 
     async def start_bot(self) -> None:
         settings = Settings(_env_file=None, **self.settings())  # type: ignore[arg-type]
-        self.bot = Buildbell(settings, clock=self._now, **self._seconds)
+        self.bot = Application(settings, clock=self._now, **self._seconds)
         self._running = asyncio.create_task(self.bot.run())
         ready = asyncio.create_task(self.bot.ready.wait())
         async with asyncio.timeout(30):
@@ -221,7 +221,7 @@ class Town(Conversation):
         }
         return {name: value for name, value in everything.items() if value}
 
-    def rows_with(self, text: str) -> dict[str, int]:
+    def count_rows_with(self, text: str) -> dict[str, int]:
         """In which tables of the file something stands, and in how many rows; the write-ahead log is read too."""
         with closing(sqlite3.connect(f"file:{self.folder / 'buildbell.db'}?mode=ro", uri=True)) as connection:
             tables = [
@@ -233,16 +233,16 @@ class Town(Conversation):
             }
         return {table: count for table, count in found.items() if count}
 
-    async def answered(self, what: str, times: int = 1) -> None:
+    async def wait_for_commands(self, what: str, times: int = 1) -> None:
         """Wait until so many questions of this kind have been answered, whatever the answer was."""
         labels = {"command": what, "outcome": "answered"}
         sample = self.bot.metrics.registry.get_sample_value
-        await self.until(lambda: (sample("buildbell_commands_total", labels) or 0) >= times)
+        await self.wait_until(lambda: (sample("buildbell_commands_total", labels) or 0) >= times)
 
-    async def looked(self) -> None:
+    async def wait_for_poll(self) -> None:
         """Wait until the watcher has looked once more, from beginning to end."""
         before = len(self._looks())
-        await self.until(lambda: len(self._looks()) >= before + 2)
+        await self.wait_until(lambda: len(self._looks()) >= before + 2)
 
     def _looks(self) -> list[object]:
         return [
@@ -267,7 +267,7 @@ class Town(Conversation):
             await asyncio.sleep(0.02)
         raise TimeoutError(f"{query} gives {found} and not {wanted}")
 
-    def kept(self) -> bytes:
+    def stored_bytes(self) -> bytes:
         """All that lies in the bot's folder: the database, its log, its lock."""
         return b"".join(path.read_bytes() for path in self.folder.iterdir() if path.is_file())
 
@@ -278,16 +278,16 @@ class Town(Conversation):
 
 
 @asynccontextmanager
-async def open_town(
+async def bot_harness(
     folder: Path,
     *,
     http: bool = False,
     seconds: Mapping[str, float] = NO_SECONDS,
     now: Callable[[], datetime] = utc_now,
     **settings: str,
-) -> AsyncIterator[Town]:
+) -> AsyncIterator[BotHarness]:
     """`seconds` are those that the bot takes for itself, such as `ping_seconds`; `now` is its clock and Slack's."""
-    town = Town(folder, http=http, seconds=seconds, now=now, settings=settings)
+    town = BotHarness(folder, http=http, seconds=seconds, now=now, settings=settings)
     await town.open()
     try:
         await town.start_bot()

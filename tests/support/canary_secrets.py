@@ -46,12 +46,12 @@ LINES: Mapping[str, str] = MappingProxyType(
 )
 
 
-def planted() -> str:
+def log_with_secrets() -> str:
     """A piece of a log with all of them."""
     return "\n".join(LINES[kind].format(secret) for kind, secret in CANARIES.items())
 
 
-def seen_in(text: str) -> list[str]:
+def leaked_kinds(text: str) -> list[str]:
     """The kinds of which a whole secret, or eight of its characters in a row, can be seen in the text."""
     return [
         kind

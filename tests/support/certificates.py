@@ -20,7 +20,7 @@ NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class Made:
+class CertificateWithKey:
     """A certificate with its key, in PEM; `locked` is the key under a passphrase."""
 
     certificate: str
@@ -28,7 +28,7 @@ class Made:
     locked: str
 
 
-def made(*names: str, until: datetime | None = None, bits: int = 0) -> Made:
+def make_certificate(*names: str, until: datetime | None = None, bits: int = 0) -> CertificateWithKey:
     """One for these host names that signs itself: with an RSA key of so many bits, or else a short one."""
     key = rsa.generate_private_key(65537, bits) if bits else ec.generate_private_key(ec.SECP256R1())
     end = until or datetime.now(UTC) + timedelta(days=30)
@@ -41,7 +41,7 @@ def made(*names: str, until: datetime | None = None, bits: int = 0) -> Made:
         )
     certificate = building.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()
     form = (Encoding.PEM, PrivateFormat.TraditionalOpenSSL)
-    return Made(
+    return CertificateWithKey(
         certificate,
         key.private_bytes(*form, NoEncryption()).decode(),
         key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret")).decode(),

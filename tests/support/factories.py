@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from domain.build import App, Build, State
+from domain.build import App, Build, BuildState
 from domain.recipient import Recipient
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -15,7 +15,9 @@ ANDROID = App(
 IOS = App(slug="f46e89061e967f27", title="Ios", owner="bitrise-samples", repo="ios")
 
 
-def a_build(number: int, state: State = State.SUCCEEDED, *, app: App = ANDROID, **more: Any) -> Build:
+def make_build(
+    number: int, state: BuildState = BuildState.SUCCEEDED, *, app: App = ANDROID, **more: Any
+) -> Build:
     """A build of the app, triggered `number` minutes after noon, that took six minutes if it has ended."""
     triggered = NOON + timedelta(minutes=number)
     fields: dict[str, Any] = {
@@ -28,7 +30,7 @@ def a_build(number: int, state: State = State.SUCCEEDED, *, app: App = ANDROID, 
         "triggered_at": triggered,
         "url": f"https://app.bitrise.io/build/{app.slug[:8]}{number:08d}",
     }
-    if state is not State.ON_HOLD:
+    if state is not BuildState.ON_HOLD:
         fields |= {
             "started_at": triggered + timedelta(minutes=1),
             "prepared_at": triggered + timedelta(minutes=2),
@@ -38,5 +40,5 @@ def a_build(number: int, state: State = State.SUCCEEDED, *, app: App = ANDROID, 
     return Build(**(fields | more))
 
 
-def to(channel: str, team: str = "T1") -> Recipient:
+def make_recipient(channel: str, team: str = "T1") -> Recipient:
     return Recipient(team=team, channel=channel)

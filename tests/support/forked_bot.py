@@ -17,7 +17,7 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
-from sandbox.environment import BotProcess, Stage
+from sandbox.environment import BotProcess, SandboxEnvironment
 from tests.support.bot_harness import DEADLINE_SECONDS
 
 FORKS = multiprocessing.get_context("forkserver")
@@ -73,9 +73,9 @@ class ForkedBot(BotProcess):
         return ForkedProcess(process, stream)
 
 
-def forked_stage(manifest: Mapping[str, Any]) -> Stage:
+def forked_stage(manifest: Mapping[str, Any]) -> SandboxEnvironment:
     """The services and a forked bot between them; Slack is as patient as in `tests.support.bot_harness`."""
-    return Stage(manifest, ForkedBot, deadline_seconds=DEADLINE_SECONDS)
+    return SandboxEnvironment(manifest, ForkedBot, deadline_seconds=DEADLINE_SECONDS)
 
 
 def _become(program: Sequence[str], environment: dict[str, str], folder: Path, writer: Connection) -> None:

@@ -13,7 +13,7 @@ _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["bot.cli"])
 
 
-async def forked(*arguments: str, **settings: str) -> tuple[int, str]:
+async def run_forked(*arguments: str, **settings: str) -> tuple[int, str]:
     """Run the program with these settings alone; returns its exit code and all that it said."""
     with tempfile.TemporaryDirectory() as folder:
         said = Path(folder) / "said"

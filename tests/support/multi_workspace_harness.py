@@ -13,10 +13,10 @@ from typing import Any
 from bot.app import utc_now
 from bot.manifest import manifest
 from sandbox.slack.installations import CLIENT_ID, CLIENT_SECRET
-from sandbox.slack.users import Enterprise, Person
+from sandbox.slack.users import Enterprise, User
 from sandbox.slack.workspace import TEAM, first_channels
-from tests.support.bot_harness import Conversation, Town
-from tests.support.stub_server import held_port
+from tests.support.bot_harness import BotHarness, WorkspaceHarness
+from tests.support.stub_server import reserve_port
 
 TWIN = "T0TWIN"
 MORE_TEAMS = (TWIN, "T0EAST", "T0WEST")
@@ -24,7 +24,7 @@ GRID = Enterprise("E0GRID", "Grid Inc")
 
 
 @dataclass
-class Hours:
+class OffsetClock:
     """The machine's time, and what a test adds to it; the bot and Slack go by it."""
 
     passed: timedelta = field(default_factory=timedelta)
@@ -33,7 +33,7 @@ class Hours:
         return datetime.now(UTC) + self.passed
 
 
-class ManyTown(Town):
+class MultiWorkspaceHarness(BotHarness):
     """The first workspace's ids are also the twin's; the bot knows neither before it is installed there."""
 
     def __init__(
@@ -48,11 +48,13 @@ class ManyTown(Town):
         content = deepcopy(manifest())
         content["settings"]["token_rotation_enabled"] = rotating
         super().__init__(folder, http=True, manifest_=content, now=now, seconds=seconds, settings=settings)
-        self._line = held_port()
+        self._line = reserve_port()
         self.port = int(self._line.getsockname()[1])
         self.url = f"http://127.0.0.1:{self.port}"
         self.slack.redirect_urls = [f"{self.url}/slack/oauth_redirect"]
-        self.twin = Conversation(self.slack.add_workspace(TWIN, "Twin", same_people(), first_channels()))
+        self.twin = WorkspaceHarness(
+            self.slack.add_workspace(TWIN, "Twin", users_with_equal_ids(), first_channels())
+        )
 
     async def close(self) -> None:
         await super().close()
@@ -86,16 +88,16 @@ class ManyTown(Town):
             status, text = await self.install(team)
             assert status == 200, text
 
-    def add_organisation(self) -> tuple[Conversation, Conversation]:
+    def add_organisation(self) -> tuple[WorkspaceHarness, WorkspaceHarness]:
         """Two workspaces of one organisation."""
         east, west = (
-            self.slack.add_workspace(team, name, same_people(), first_channels(), enterprise=GRID)
+            self.slack.add_workspace(team, name, users_with_equal_ids(), first_channels(), enterprise=GRID)
             for team, name in (("T0EAST", "East"), ("T0WEST", "West"))
         )
-        return Conversation(east), Conversation(west)
+        return WorkspaceHarness(east), WorkspaceHarness(west)
 
-    def conversation(self, team: str) -> Conversation:
-        return self if team == TEAM else Conversation(self.slack.workplaces[team])
+    def conversation(self, team: str) -> WorkspaceHarness:
+        return self if team == TEAM else WorkspaceHarness(self.slack.workplaces[team])
 
     def calls(self, method: str) -> list[dict[str, Any]]:
         """What the bot has asked of Slack's method so far."""
@@ -106,17 +108,17 @@ class ManyTown(Town):
         ]
 
 
-def same_people() -> list[Person]:
+def users_with_equal_ids() -> list[User]:
     """Other people than the first workspace's, with the very same ids and names."""
     return [
-        Person("U0ANNA", "anna", "Anne Other", admin=True, owner=True),
-        Person("U0BEN", "ben", "Bert Other"),
-        Person("U0CARLA", "carla", "Carl Other", guest=True),
+        User("U0ANNA", "anna", "Anne Other", admin=True, owner=True),
+        User("U0BEN", "ben", "Bert Other"),
+        User("U0CARLA", "carla", "Carl Other", guest=True),
     ]
 
 
 @asynccontextmanager
-async def open_many(
+async def multi_workspace_harness(
     folder: Path,
     *,
     rotating: bool = False,
@@ -124,9 +126,9 @@ async def open_many(
     seconds: Mapping[str, float] | None = None,
     strict: bool = True,
     **settings: str,
-) -> AsyncIterator[ManyTown]:
+) -> AsyncIterator[MultiWorkspaceHarness]:
     """`strict`: at the end no rule of Slack may have been broken."""
-    town = ManyTown(folder, rotating=rotating, now=now, seconds=seconds or {}, settings=settings)
+    town = MultiWorkspaceHarness(folder, rotating=rotating, now=now, seconds=seconds or {}, settings=settings)
     await town.open()
     try:
         await town.start_bot()

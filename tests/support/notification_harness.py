@@ -12,35 +12,35 @@ from bot.slack.http_session import slack_session
 from domain.build import App
 from domain.notifications.changes import compare
 from domain.notifications.matching import match
-from domain.notifications.rule import Terms
-from domain.polling import Reader
-from sandbox.slack.server import BOT_TOKEN, SlackSandbox
+from domain.notifications.rule import NotificationRule
+from domain.polling import BuildSource
+from sandbox.slack.server import BOT_TOKEN, SlackSimulator
 from services.metrics import Metrics
-from services.outbox.dispatcher import Relay
-from services.polling.poll import Look, Seen
+from services.outbox.dispatcher import Dispatcher
+from services.polling.poll import Poll, PollOutcome
 from services.slack.web_client import SlackClient
-from storage.poll_recorder import Recorder
-from storage.repositories import Storage
-from tests.support.factories import to
+from storage.poll_recorder import PollRecorder
+from storage.repositories import Repositories
+from tests.support.factories import make_recipient
 
 CHANNEL = "C0BUILDS"
 
 
-class Telling:
+class NotificationHarness:
     """One channel that is told; `restart` is what a kill and a new start of the bot do to whoever looks."""
 
     def __init__(
         self,
-        slack: SlackSandbox,
+        slack: SlackSimulator,
         client: SlackClient,
-        storage: Storage,
-        reader: Callable[[], Reader],
+        storage: Repositories,
+        reader: Callable[[], BuildSource],
         clock: Callable[[], datetime],
     ) -> None:
         self.slack, self.storage, self.clock = slack, storage, clock
         self._reader = reader
         keys = itertools.count(1)
-        self._relay = Relay(
+        self._relay = Dispatcher(
             lambda _team: client,
             storage,
             counts=Metrics(),
@@ -51,12 +51,12 @@ class Telling:
 
     def restart(self, *, most_apps: int = 100) -> None:
         self.reader = self._reader()
-        recorder = Recorder(self.storage.database, compare=compare, match=match)
-        self.look = Look(
+        recorder = PollRecorder(self.storage.database, compare=compare, match=match)
+        self.look = Poll(
             self.reader, self.storage, recorder, token="t", clock=self.clock, most_apps=most_apps
         )
 
-    async def subscribe(self, app: App, terms: Terms = Terms()) -> None:
+    async def subscribe(self, app: App, terms: NotificationRule = NotificationRule()) -> None:
         await self.storage.of("T1").subscriptions.add(
             channel=CHANNEL,
             app=app,
@@ -66,9 +66,9 @@ class Telling:
             baseline=await self.reader.baseline(app.slug),
         )
 
-    async def look_and_tell(self) -> Seen:
+    async def poll_and_deliver(self) -> PollOutcome:
         seen = await self.look()
-        await self._relay.deliver(to(CHANNEL))
+        await self._relay.deliver(make_recipient(CHANNEL))
         return seen
 
     @property
@@ -78,19 +78,19 @@ class Telling:
 
     def words(self, place: int = -1) -> str:
         """All of one message."""
-        return self.slack.words(self.slack.posts("builds")[place])
+        return self.slack.message_text(self.slack.posts("builds")[place])
 
 
 @asynccontextmanager
 async def telling(
-    storage: Storage, reader: Callable[[], Reader], clock: Callable[[], datetime]
-) -> AsyncIterator[Telling]:
+    storage: Repositories, reader: Callable[[], BuildSource], clock: Callable[[], datetime]
+) -> AsyncIterator[NotificationHarness]:
     """Open it; at the end no rule of Slack may have been broken."""
-    slack = await SlackSandbox(manifest(), lambda: clock().timestamp()).start()
+    slack = await SlackSimulator(manifest(), lambda: clock().timestamp()).start()
     try:
         async with slack_session() as session:
             client = SlackClient(token=BOT_TOKEN, base_url=slack.api_url, session=session, retry_handlers=[])
-            yield Telling(slack, client, storage, reader, clock)
+            yield NotificationHarness(slack, client, storage, reader, clock)
             assert slack.violations == []
     finally:
         await slack.close()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import aiohttp
 
-from sandbox.slack.request_delivery import Delivery
+from sandbox.slack.request_delivery import RequestDelivery
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Kept:
 class Mirror:
     """Keeps all requests from now on."""
 
-    def __init__(self, delivery: Delivery) -> None:
+    def __init__(self, delivery: RequestDelivery) -> None:
         self.kept: list[Kept] = []
         self._sign = delivery.signed
         delivery.signed = self._signed  # type: ignore[method-assign]

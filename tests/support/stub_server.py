@@ -12,7 +12,7 @@ from aiohttp import web
 
 
 @dataclass
-class Asked:
+class ReceivedRequest:
     method: str
     path: str
     query: dict[str, str]
@@ -21,15 +21,15 @@ class Asked:
 
 
 @dataclass
-class Server:
+class StubServer:
     """`answer` makes a response of a request; it may break the connection by returning None."""
 
-    answer: Callable[[Asked], web.Response | None]
+    answer: Callable[[ReceivedRequest], web.Response | None]
     url: str = ""
-    asked: list[Asked] = field(default_factory=list)
+    asked: list[ReceivedRequest] = field(default_factory=list)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        asked = Asked(
+        asked = ReceivedRequest(
             request.method, request.path, dict(request.query), dict(request.headers), await request.read()
         )
         self.asked.append(asked)
@@ -42,8 +42,8 @@ class Server:
 
 
 @asynccontextmanager
-async def serving(answer: Callable[[Asked], web.Response | None]) -> AsyncIterator[Server]:
-    server = Server(answer)
+async def stub_server(answer: Callable[[ReceivedRequest], web.Response | None]) -> AsyncIterator[StubServer]:
+    server = StubServer(answer)
     app = web.Application(client_max_size=2**28)
     app.router.add_route("*", "/{path:.*}", server.handle)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
@@ -91,11 +91,11 @@ async def gateway(url: str, instead: Callable[[str], web.Response | None]) -> As
             await runner.cleanup()
 
 
-def one_after_another(*responses: web.Response | None) -> Callable[[Asked], web.Response | None]:
+def in_sequence(*responses: web.Response | None) -> Callable[[ReceivedRequest], web.Response | None]:
     """Answers in this order; the last one for ever."""
     left = list(responses)
 
-    def answer(_: Asked) -> web.Response | None:
+    def answer(_: ReceivedRequest) -> web.Response | None:
         given = left.pop(0) if len(left) > 1 else left[0]
         if given is None:
             return None
@@ -108,7 +108,7 @@ def one_after_another(*responses: web.Response | None) -> Callable[[Asked], web.
     return answer
 
 
-def held_port() -> socket.socket:
+def reserve_port() -> socket.socket:
     """A port that is nobody else's while this is open, for a bot whose address must be known before it serves.
 
     It is bound and not listened on, so that the system gives it to nobody, and the bot, which listens, can take it.

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from domain.message import Message
-from sandbox.slack.validation import check_blocks, check_options, check_view
+from sandbox.slack.validation import check_options, validate_blocks, validate_view
 
 NASTY = (
     "<!channel> <!here> <@U123> <#C1>",
@@ -38,13 +38,13 @@ NASTY = (
     "",
     " ",
 )
-TEXT = (
+UNTRUSTED_TEXT = (
     st.sampled_from(NASTY)
     | st.text(max_size=30)
     | st.text(min_size=1, max_size=5).map(lambda text: text * 700)
     | st.tuples(st.sampled_from(NASTY), st.sampled_from(NASTY)).map("".join)
 )
-MAYBE = st.none() | TEXT
+OPTIONAL_UNTRUSTED_TEXT = st.none() | UNTRUSTED_TEXT
 
 # The markup that renderers make themselves, of addresses, times and ids.
 _OURS = re.compile(r"<(?:https?://[^\s|<>\"`]+\|[^\n|<>]+|!date\^\d+\^[^|<>]*\|[^|<>]*|@U0ASKER|#C1(?:23)?)>")
@@ -65,7 +65,7 @@ _NOT_SHOWN = ("initial_value", "value", "private_metadata", "action_id", "block_
 
 def assert_message(message: Message) -> None:
     """Slack takes it, it says something, and nothing in it is markup but ours."""
-    check_blocks(message.blocks)
+    validate_blocks(message.blocks)
     assert message.text.strip()
     assert len(message.text) <= 4000
     assert_mrkdwn(message.text)
@@ -75,7 +75,7 @@ def assert_message(message: Message) -> None:
 
 def assert_view(view: dict[str, Any], *, home: bool = False) -> None:
     """Slack takes the view, and nothing in it is markup but ours."""
-    check_view(view, home=home)
+    validate_view(view, home=home)
     assert_shown(view)
 
 

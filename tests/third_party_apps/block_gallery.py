@@ -69,18 +69,18 @@ def field(block_id: str, label: str, element: Json, **more: Any) -> Json:
     }
 
 
-BOOK_FIELD = field(
+BOOK_INPUT = field(
     "book",
     "Book",
     {"type": "external_select", "min_query_length": 2, "placeholder": plain("Search books")},
 )
-PUT: Json = {
+ADD_BOOK_VIEW: Json = {
     "type": "modal",
     "callback_id": "put",
     "title": plain("Put a book"),
     "submit": plain("Put"),
     "blocks": [
-        BOOK_FIELD,
+        BOOK_INPUT,
         field("place", "Place", {"type": "plain_text_input"}, hint=plain("taken, more, again, or your own")),
     ],
 }
@@ -175,7 +175,7 @@ def home(pressed: int) -> Json:
     }
 
 
-def shelf(app: AsyncApp, *, let_late_go: asyncio.Event | None = None) -> None:
+def block_gallery(app: AsyncApp, *, let_late_go: asyncio.Event | None = None) -> None:
     """`let_late_go`: what `/late` waits for before it acknowledges."""
     counted: list[str] = []
 
@@ -200,7 +200,7 @@ def shelf(app: AsyncApp, *, let_late_go: asyncio.Event | None = None) -> None:
     @app.shortcut("put")
     async def _(ack: AsyncAck, client: AsyncWebClient, body: Json) -> None:
         await ack()
-        await client.views_open(trigger_id=body["trigger_id"], view=PUT)
+        await client.views_open(trigger_id=body["trigger_id"], view=ADD_BOOK_VIEW)
 
     @app.shortcut("who")
     async def _(ack: AsyncAck, respond: AsyncRespond, body: Json) -> None:

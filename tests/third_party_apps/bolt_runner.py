@@ -11,11 +11,11 @@ from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
-from sandbox.slack.server import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET, SlackSandbox
+from sandbox.slack.server import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET, SlackSimulator
 
 
 @asynccontextmanager
-async def bolt(slack: SlackSandbox) -> AsyncIterator[AsyncApp]:
+async def bolt_app(slack: SlackSimulator) -> AsyncIterator[AsyncApp]:
     """An empty Bolt app; where Slack is, is all that it is told beyond its tokens."""
     async with aiohttp.ClientSession() as session:
         client = AsyncWebClient(BOT_TOKEN, base_url=slack.api_url, session=session)
@@ -23,7 +23,7 @@ async def bolt(slack: SlackSandbox) -> AsyncIterator[AsyncApp]:
 
 
 @asynccontextmanager
-async def served(app: AsyncApp, slack: SlackSandbox, line: str) -> AsyncIterator[None]:
+async def run_bolt_app(app: AsyncApp, slack: SlackSimulator, line: str) -> AsyncIterator[None]:
     """The app at work, in Socket Mode (`socket`) or over HTTP (`http`)."""
     if line == "socket":
         handler = AsyncSocketModeHandler(app, APP_TOKEN)

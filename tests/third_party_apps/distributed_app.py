@@ -19,7 +19,7 @@ from slack_sdk.oauth.state_store import FileOAuthStateStore
 from slack_sdk.web.async_client import AsyncWebClient
 
 from sandbox.slack.installations import CLIENT_ID, CLIENT_SECRET
-from sandbox.slack.server import SIGNING_SECRET, SlackSandbox
+from sandbox.slack.server import SIGNING_SECRET, SlackSimulator
 
 Json = dict[str, Any]
 
@@ -51,22 +51,22 @@ BOOK: Json = {
 }
 
 
-def rotating() -> Json:
+def with_token_rotation() -> Json:
     manifest = deepcopy(MANIFEST)
     manifest["settings"]["token_rotation_enabled"] = True
     return manifest
 
 
-class Visitor:
+class DistributedApp:
     """`heard` has every payload, in order; `install_url` is where somebody begins."""
 
-    def __init__(self, slack: SlackSandbox, url: str, store: FileInstallationStore) -> None:
+    def __init__(self, slack: SlackSimulator, url: str, store: FileInstallationStore) -> None:
         self.slack, self.url, self.store = slack, url, store
         self.install_url = f"{url}/slack/install"
         self.heard: list[Json] = []
         self._news = asyncio.Event()
 
-    def hear(self, body: Json) -> None:
+    def record_event(self, body: Json) -> None:
         self.heard.append(body)
         self._news.set()
 
@@ -82,7 +82,7 @@ class Visitor:
 
 
 @asynccontextmanager
-async def visiting(slack: SlackSandbox, folder: Path) -> AsyncIterator[Visitor]:
+async def run_distributed_app(slack: SlackSimulator, folder: Path) -> AsyncIterator[DistributedApp]:
     """The app at work over HTTP; of its installs it knows what the flow has told it."""
     line = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{line.getsockname()[1]}"
@@ -102,7 +102,7 @@ async def visiting(slack: SlackSandbox, folder: Path) -> AsyncIterator[Visitor]:
                 state_store=FileOAuthStateStore(expiration_seconds=600, base_dir=str(folder / "states")),
             ),
         )
-        visitor = Visitor(slack, url, store)
+        visitor = DistributedApp(slack, url, store)
         listen(app, visitor)
         runner = web.AppRunner(app.web_app("/slack/events"), shutdown_timeout=0.5)
         await runner.setup()
@@ -114,10 +114,10 @@ async def visiting(slack: SlackSandbox, folder: Path) -> AsyncIterator[Visitor]:
             await runner.cleanup()
 
 
-def listen(app: AsyncApp, visitor: Visitor) -> None:
+def listen(app: AsyncApp, visitor: DistributedApp) -> None:
     @app.middleware
     async def _(body: Json, next: Callable[[], Awaitable[None]]) -> None:  # noqa: A002 - Bolt's name
-        visitor.hear(body)
+        visitor.record_event(body)
         await next()
 
     @app.command("/greet")

@@ -17,7 +17,7 @@ class Job:
 
 
 @dataclass
-class TinyService:
+class TinySimulator:
     """All jobs, by the name of their project."""
 
     jobs: dict[str, list[Job]] = field(default_factory=dict)

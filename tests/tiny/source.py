@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from domain.build import Build, State
+from domain.build import Build, BuildState
 from domain.errors import ProviderDown
 from domain.poll_state import Baseline
-from domain.polling import Gathered, Known
+from domain.polling import PollInput, PollResult
 from domain.provider import Provider
-from tests.tiny.simulator import Job, TinyService
+from tests.tiny.simulator import Job, TinySimulator
 
 TINY = Provider.known("tiny", label="Tiny CI")
 
 
-class TinyReader:
+class TinyBuildSource:
     """Reads the jobs of the projects whose turn it is."""
 
     provider = TINY
     logs = False
 
-    def __init__(self, service: TinyService) -> None:
+    def __init__(self, service: TinySimulator) -> None:
         self._service = service
 
     async def probe(self) -> None:
@@ -31,9 +31,9 @@ class TinyReader:
         newest = max((build.triggered_at for build in builds if build.triggered_at), default=None)
         return Baseline(builds=tuple(builds), at=newest)
 
-    async def gather(self, known: Known) -> Gathered:
+    async def gather(self, known: PollInput) -> PollResult:
         """See what has changed."""
-        gathered = Gathered()
+        gathered = PollResult()
         try:
             for slug in known.whose_turn(list(known.state.apps)):
                 gathered.builds += self._jobs(slug)
@@ -48,7 +48,7 @@ class TinyReader:
 
 
 def _build(project: str, job: Job) -> Build:
-    states = {None: State.RUNNING, True: State.SUCCEEDED, False: State.FAILED}
+    states = {None: BuildState.RUNNING, True: BuildState.SUCCEEDED, False: BuildState.FAILED}
     return Build(
         provider=TINY,
         app_slug=project,

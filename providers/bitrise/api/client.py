@@ -7,8 +7,8 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
-from domain.build import App, Build, State
-from domain.errors import AnswerLost, NoAccess, NotFound, Refused
+from domain.build import App, Build, BuildState
+from domain.errors import Forbidden, NotFound, RequestRejected, ResponseLost
 from domain.provider import Provider
 from providers.bitrise.api.config import ConfigurationApi
 from providers.bitrise.api.connection import path_of
@@ -20,21 +20,21 @@ from providers.bitrise.api.models import (
     ArtifactItem,
     ArtifactLinks,
     BuildItem,
-    Me,
+    CurrentUser,
     read_one,
 )
-from providers.bitrise.api.pagination import Listing
+from providers.bitrise.api.pagination import PageIterator
 from providers.bitrise.api.pipelines import PipelinesApi
-from providers.bitrise.api.requests import AbortOrder, BuildQuery, Started, TriggerParams
+from providers.bitrise.api.requests import AbortRequest, BuildQuery, TriggeredBuild, TriggerRequest
 from providers.bitrise.api.trigger_response import started_by
-from providers.http.api_client import Api
+from providers.http.api_client import ApiClient
 from providers.http.field_parsing import content_of
 
 # Our clock and Bitrise's need not agree on when a build was asked for.
 SKEW = timedelta(minutes=2)
 
 
-class Bitrise(LogsApi, PipelinesApi, ConfigurationApi):
+class BitriseClient(LogsApi, PipelinesApi, ConfigurationApi):
     """A client under somebody's credentials. Every method raises ProviderError."""
 
     async def root(self, *, versioned: bool = True) -> dict[str, Any]:
@@ -43,16 +43,16 @@ class Bitrise(LogsApi, PipelinesApi, ConfigurationApi):
         content = content_of((await self._open_api.read(path)).body or b"{}", provider=Provider.BITRISE)
         return content if isinstance(content, dict) else {}
 
-    async def me(self) -> Me:
+    async def me(self) -> CurrentUser:
         """Whose token it is."""
-        return read_one(Me, (await self._api.read("/me")).body, of="user")
+        return read_one(CurrentUser, (await self._api.read("/me")).body, of="user")
 
     async def probe(self) -> None:
         """Ask for next to nothing, once, to see whether the API answers under this token. Raises ProviderError."""
-        with suppress(NotFound, NoAccess):  # not every token may list all builds, but that is an answer
+        with suppress(NotFound, Forbidden):  # not every token may list all builds, but that is an answer
             await self._api.read("/builds", {"limit": "1"}, most_tries=1)
 
-    def apps(self, *, limit: int = 50) -> Listing[App]:
+    def apps(self, *, limit: int = 50) -> PageIterator[App]:
         """The apps that the token sees."""
         return _Apps(self._api, limit)
 
@@ -60,9 +60,11 @@ class Bitrise(LogsApi, PipelinesApi, ConfigurationApi):
         """One app."""
         return read_one(AppItem, (await self._api.read(path_of("apps", slug))).body, of="app").as_app()
 
-    def builds(self, app_slug: str, query: BuildQuery | None = None, *, limit: int = 50) -> Listing[Build]:
+    def builds(
+        self, app_slug: str, query: BuildQuery | None = None, *, limit: int = 50
+    ) -> PageIterator[Build]:
         """An app's builds, newest first unless the query sorts otherwise."""
-        return Listing(
+        return PageIterator(
             self._api,
             path_of("apps", app_slug, "builds"),
             {"limit": str(limit)} | (query.params() if query else {}),
@@ -77,7 +79,7 @@ class Bitrise(LogsApi, PipelinesApi, ConfigurationApi):
         on_hold: bool | None = None,
         owner_slug: str | None = None,
         limit: int = 50,
-    ) -> Listing[Build]:
+    ) -> PageIterator[Build]:
         """The builds of all apps that the token sees; those that don't say which app are only counted."""
         params = {"limit": str(limit)}
         if status is not None:
@@ -86,7 +88,7 @@ class Bitrise(LogsApi, PipelinesApi, ConfigurationApi):
             params["is_on_hold"] = str(on_hold).lower()
         if owner_slug is not None:
             params["owner_slug"] = owner_slug
-        return Listing(
+        return PageIterator(
             self._api,
             "/builds",
             params,
@@ -102,9 +104,9 @@ class Bitrise(LogsApi, PipelinesApi, ConfigurationApi):
         item = read_one(BuildItem, (await self._api.read(path)).body, of="build")
         return item.as_build(app_slug, self._abort_rules)
 
-    def artifacts(self, app_slug: str, build_slug: str, *, limit: int = 50) -> Listing[Artifact]:
+    def artifacts(self, app_slug: str, build_slug: str, *, limit: int = 50) -> PageIterator[Artifact]:
         """The files that a build left behind."""
-        return Listing(
+        return PageIterator(
             self._api,
             path_of("apps", app_slug, "builds", build_slug, "artifacts"),
             {"limit": str(limit)},
@@ -125,23 +127,23 @@ class Bitrise(LogsApi, PipelinesApi, ConfigurationApi):
         reply = await self._api.change("PATCH", path, {"is_public_page_enabled": enabled})
         return read_one(ArtifactItem, reply.body, of="artifact").as_artifact()
 
-    async def abort(self, app_slug: str, build_slug: str, order: AbortOrder) -> None:
-        """Abort a build. Raises BuildAlreadyFinished where it has ended, AnswerLost where nobody knows."""
+    async def abort(self, app_slug: str, build_slug: str, order: AbortRequest) -> None:
+        """Abort a build. Raises BuildAlreadyFinished where it has ended, ResponseLost where nobody knows."""
         path = path_of("apps", app_slug, "builds", build_slug)
         try:
             await self._api.change("POST", path + "/abort", order.body())
-        except AnswerLost:
+        except ResponseLost:
             build = await self.build(app_slug, build_slug)
             if not build.state.aborted:
                 raise
-        except Refused as refusal:
+        except RequestRejected as refusal:
             # only its words tell this refusal from others: "Build already finished, can't abort it." (seed documents)
             if "already" in (refusal.words or "").lower():
                 raise BuildAlreadyFinished(refusal.words) from refusal
             raise
 
-    async def trigger(self, app_slug: str, params: TriggerParams) -> list[Started]:
-        """Start a build; never asked twice. Raises AnswerLost where it may have started and can't be found.
+    async def trigger(self, app_slug: str, params: TriggerRequest) -> list[TriggeredBuild]:
+        """Start a build; never asked twice. Raises ResponseLost where it may have started and can't be found.
 
         After a lost answer a running build with the same parameters is taken for the one that was asked for.
         """
@@ -149,18 +151,18 @@ class Bitrise(LogsApi, PipelinesApi, ConfigurationApi):
         asked_at = self._clock()
         try:
             reply = await self._api.change("POST", path_of("apps", app_slug, "builds"), body)
-        except AnswerLost:
+        except ResponseLost:
             if (found := await self._find(app_slug, body["build_params"], asked_at)) is not None:
                 return [found]
             raise
         return started_by(reply.body)
 
-    async def _find(self, app_slug: str, params: dict[str, Any], asked_at: datetime) -> Started | None:
+    async def _find(self, app_slug: str, params: dict[str, Any], asked_at: datetime) -> TriggeredBuild | None:
         query = BuildQuery(status=0, after=asked_at - SKEW)
         async for page in self.builds(app_slug, query).pages():
             for build in page.items:
-                if build.params == params and build.state in (State.ON_HOLD, State.RUNNING):
-                    return Started(
+                if build.params == params and build.state in (BuildState.ON_HOLD, BuildState.RUNNING):
+                    return TriggeredBuild(
                         build_slug=build.slug,
                         number=build.number,
                         url=build.url,
@@ -171,12 +173,12 @@ class Bitrise(LogsApi, PipelinesApi, ConfigurationApi):
         return None
 
 
-class _Apps(Listing[App]):
+class _Apps(PageIterator[App]):
     """The token's apps: `/apps` today, `/me/apps` where a server knows only the older path (seed documents)."""
 
-    def __init__(self, api: Api, limit: int) -> None:
-        def at(path: str) -> Listing[App]:
-            return Listing(api, path, {"limit": str(limit)}, model=AppItem, convert=AppItem.as_app)
+    def __init__(self, api: ApiClient, limit: int) -> None:
+        def at(path: str) -> PageIterator[App]:
+            return PageIterator(api, path, {"limit": str(limit)}, model=AppItem, convert=AppItem.as_app)
 
         self._today, self._older = at("/apps"), at("/me/apps")
 

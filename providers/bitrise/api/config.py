@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from domain.errors import NotUnderstood, ProviderError, Refused
+from domain.errors import ProviderError, RequestRejected, UnexpectedResponse
 from domain.provider import Provider
 from providers.bitrise.api.connection import Connection, path_of
-from providers.bitrise.config.bitrise_yml import YmlVerdict, verdict_in
-from providers.bitrise.config.build_targets import Buildables, buildables_in
-from providers.http.api_client import Reply
+from providers.bitrise.config.bitrise_yml import YmlValidation, verdict_in
+from providers.bitrise.config.build_targets import BuildTargets, buildables_in
+from providers.http.api_client import ApiResponse
 from providers.http.field_parsing import content_of
 from services.worker_processes.pool import WorkFailed
 
@@ -35,35 +35,35 @@ class ConfigurationApi(Connection):
         """The bitrise.yml that a build ran with, as text."""
         return _yml(await self._api.read(path_of("apps", app_slug, "builds", build_slug, "bitrise.yml")))
 
-    async def validate_yml(self, app_slug: str, text: str) -> YmlVerdict | None:
+    async def validate_yml(self, app_slug: str, text: str) -> YmlValidation | None:
         """What Bitrise finds wrong with a bitrise.yml; None where it does not check it ("validate-bitrise-yml")."""
         path = f"/validate-bitrise-yml?app_slug={quote(app_slug, safe='')}"
         try:
             reply = await self._api.change("POST", path, {"bitrise_yml": text})
-        except Refused as refusal:
-            return YmlVerdict(errors=(refusal.words or "Bitrise does not say what is wrong.",))
+        except RequestRejected as refusal:
+            return YmlValidation(errors=(refusal.words or "Bitrise does not say what is wrong.",))
         except ProviderError:
             return None
         return verdict_in(reply.body)
 
-    async def buildables(self, app_slug: str) -> Buildables:
+    async def buildables(self, app_slug: str) -> BuildTargets:
         """The workflows and pipelines of the app's bitrise.yml: the truthful list, but not every token may read it."""
         text = await self.app_yml(app_slug)
         try:
             async with self._yml_turn:
                 found = await self._runner.run(buildables_in, text)
         except WorkFailed as error:
-            raise NotUnderstood(
+            raise UnexpectedResponse(
                 "the bitrise.yml takes too long to read", provider=Provider.BITRISE
             ) from error
         if found is None:
-            raise NotUnderstood("the bitrise.yml is no YAML", provider=Provider.BITRISE)
+            raise UnexpectedResponse("the bitrise.yml is no YAML", provider=Provider.BITRISE)
         return found
 
 
-def _yml(reply: Reply) -> str:
+def _yml(reply: ApiResponse) -> str:
     if len(reply.body) > MOST_YML:
-        raise NotUnderstood("the bitrise.yml is too long", provider=Provider.BITRISE)
+        raise UnexpectedResponse("the bitrise.yml is too long", provider=Provider.BITRISE)
     return reply.body.decode("utf-8", "replace")
 
 
@@ -71,5 +71,5 @@ def _texts(body: bytes) -> list[str]:
     content = content_of(body, provider=Provider.BITRISE)
     data = content.get("data") if isinstance(content, dict) else None
     if not isinstance(data, list):
-        raise NotUnderstood("it is no list", provider=Provider.BITRISE)
+        raise UnexpectedResponse("it is no list", provider=Provider.BITRISE)
     return [one for one in data if isinstance(one, str) and one]

@@ -8,13 +8,13 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from domain.abort_reason import AbortRule
+from domain.abort_reason import AbortReasonRule
 from domain.credentials import Credentials, FixedToken
 from domain.provider import Provider
-from providers.http.api_client import Api
+from providers.http.api_client import ApiClient
 from providers.http.api_client import path_of as any_path_of
 from providers.http.downloads import Downloads
-from providers.http.transport import Http
+from providers.http.transport import HttpTransport
 from services.worker_processes.pool import InPlace, Runner
 
 path_of = partial(any_path_of, provider=Provider.BITRISE)
@@ -25,13 +25,13 @@ class Connection:
 
     def __init__(
         self,
-        http: Http,
+        http: HttpTransport,
         *,
         credentials: Credentials,
         base_url: str,
         clock: Callable[[], datetime],
         download_hosts: tuple[str, ...] = (),
-        abort_rules: tuple[AbortRule, ...] = (),
+        abort_rules: tuple[AbortReasonRule, ...] = (),
         runner: Runner | None = None,
         **api_options: Any,
     ) -> None:
@@ -41,8 +41,8 @@ class Connection:
             "base_url": base_url,
             "clock": clock,
         }
-        self._api = Api(http, credentials=credentials, **known, **api_options)
-        self._open_api = Api(http, credentials=FixedToken(None), **known, **api_options)
+        self._api = ApiClient(http, credentials=credentials, **known, **api_options)
+        self._open_api = ApiClient(http, credentials=FixedToken(None), **known, **api_options)
         self._downloads = Downloads(
             http,
             api_url=base_url,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from domain.errors import NotFound, Refused
+from domain.errors import NotFound, RequestRejected
 from domain.provider import Provider
 
 
-class BuildAlreadyFinished(Refused):
+class BuildAlreadyFinished(RequestRejected):
     """The build has already ended, so it can't be aborted."""
 
     sentence = "{provider} refuses"

@@ -9,8 +9,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ValidationError, WrapValidator
 
-from domain.build import Frozen
-from domain.errors import NotUnderstood
+from domain.build import FrozenModel
+from domain.errors import UnexpectedResponse
 from domain.provider import Provider
 from providers.http.field_parsing import Flag, Number, Text, Time, or_none
 
@@ -32,7 +32,7 @@ class LogItem(BaseModel):
     next_before_timestamp: Time = None
 
 
-class Log(Frozen):
+class Log(FrozenModel):
     """A log as far as the API itself shows it.
 
     `raw_url` leads to the whole of it, for some minutes, once it is archived. `gaps`: chunks are missing between
@@ -48,11 +48,11 @@ class Log(Frozen):
 
 
 def log_in(body: bytes) -> Log:
-    """The log in an answer; chunks come unordered and with gaps. Raises NotUnderstood."""
+    """The log in an answer; chunks come unordered and with gaps. Raises UnexpectedResponse."""
     try:
         item = LogItem.model_validate_json(body)
     except ValidationError as error:
-        raise NotUnderstood("there is no log in it", provider=Provider.BITRISE) from error
+        raise UnexpectedResponse("there is no log in it", provider=Provider.BITRISE) from error
     chunks = sorted(item.log_chunks or [], key=lambda chunk: chunk.position or 0)
     positions = [chunk.position for chunk in chunks if chunk.position is not None]
     return Log(

@@ -6,18 +6,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 
-from domain.build import Frozen
+from domain.build import FrozenModel
 from domain.errors import (
     DownloadExpired,
     DownloadRefused,
-    NoAccess,
+    Forbidden,
     NotFound,
     ProviderDown,
     ProviderError,
-    Refused,
+    RequestRejected,
     TooLarge,
 )
-from domain.log.log_parser import LogReading, Step
+from domain.log.log_parser import ParsedLog, Step
 from domain.provider import Provider
 from providers.bitrise.api.build_summary import steps_in, words_in
 from providers.bitrise.api.connection import Connection, path_of
@@ -41,19 +41,19 @@ MOST_WORDS = 256 * 1024
 UNREADABLE = (DownloadRefused, DownloadExpired, ProviderDown, TooLarge)
 
 
-class LogTail(Frozen):
+class LogTail(FrozenModel):
     """A log's end as text with the boxes round its steps, secrets taken out. `still_growing`: it is not archived."""
 
     framed: str
     still_growing: bool
 
 
-class ReadLog(Frozen):
+class ReadLog(FrozenModel):
     """A log as it was read. `end` is the text of the reading's end, secrets taken out; `complete`: from its
     beginning, without gaps; `still_growing`: it is not archived; `whole_url`: for minutes.
     """
 
-    reading: LogReading
+    reading: ParsedLog
     end: str
     complete: bool
     still_growing: bool
@@ -115,7 +115,7 @@ class LogsApi(Connection):
         """The build's steps as Bitrise sums them up; none where the server or the token does not know that."""
         try:
             reply = await self._api.read(path_of("apps", app_slug, "builds", build_slug, "log", "summary"))
-        except (NotFound, NoAccess, Refused):
+        except (NotFound, Forbidden, RequestRejected):
             return ()
         return steps_in(reply.body) if len(reply.body) <= MOST_STEPS else ()
 
@@ -134,7 +134,7 @@ class LogsApi(Connection):
         """Bitrise's own summary of why a build failed; None where the project has it not switched on."""
         try:
             reply = await self._api.read(path_of("builds", build_slug, "ai-summary"))
-        except (NotFound, NoAccess, Refused):
+        except (NotFound, Forbidden, RequestRejected):
             return None
         words = words_in(reply.body) if len(reply.body) <= MOST_WORDS else None
         return await redact_text(self._runner, words) if words else None

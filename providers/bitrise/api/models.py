@@ -11,9 +11,9 @@ from typing import Annotated, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, WrapValidator
 
-from domain.abort_reason import AbortRule, kind_of
-from domain.build import App, Build, Frozen, State
-from domain.errors import NotUnderstood
+from domain.abort_reason import AbortReasonRule, kind_of
+from domain.build import App, Build, BuildState, FrozenModel
+from domain.errors import UnexpectedResponse
 from domain.provider import Provider
 from domain.redaction.redactor import beginning
 from providers.http.field_parsing import (
@@ -89,7 +89,7 @@ class BuildItem(BaseModel):
     original_build_params: Object = None
     repository: Annotated[AppItem | None, WrapValidator(or_none)] = None
 
-    def as_build(self, app_slug: str, abort_rules: Sequence[AbortRule] = ()) -> Build:
+    def as_build(self, app_slug: str, abort_rules: Sequence[AbortReasonRule] = ()) -> Build:
         """The build in the bot's own words; `abort_rules` are the operator's own kinds of aborts."""
         state = state_of(self.status, self.status_text, on_hold=bool(self.is_on_hold))
         return Build(
@@ -125,27 +125,32 @@ def _shortened(text: str | None) -> str | None:
 
 
 # The numbers are the truth; texts help where a number is missing (API v0.1, "GET /apps/{APP-SLUG}/builds").
-_BY_NUMBER = {1: State.SUCCEEDED, 2: State.FAILED, 3: State.ABORTED, 4: State.ABORTED_WITH_SUCCESS}
+_BY_NUMBER = {
+    1: BuildState.SUCCEEDED,
+    2: BuildState.FAILED,
+    3: BuildState.ABORTED,
+    4: BuildState.ABORTED_WITH_SUCCESS,
+}
 _BY_TEXT = {
-    "on-hold": State.ON_HOLD,
-    "in-progress": State.RUNNING,
-    "success": State.SUCCEEDED,
-    "error": State.FAILED,
-    "aborted": State.ABORTED,
-    "aborted-with-success": State.ABORTED_WITH_SUCCESS,
+    "on-hold": BuildState.ON_HOLD,
+    "in-progress": BuildState.RUNNING,
+    "success": BuildState.SUCCEEDED,
+    "error": BuildState.FAILED,
+    "aborted": BuildState.ABORTED,
+    "aborted-with-success": BuildState.ABORTED_WITH_SUCCESS,
 }
 
 
-def state_of(status: int | None, text: str | None, *, on_hold: bool) -> State:
+def state_of(status: int | None, text: str | None, *, on_hold: bool) -> BuildState:
     """Where a build stands; UNKNOWN for a number or text that is in no document."""
     if status is None:
-        return _BY_TEXT.get(text or "", State.UNKNOWN)
+        return _BY_TEXT.get(text or "", BuildState.UNKNOWN)
     if status == 0:
-        return State.ON_HOLD if on_hold else State.RUNNING
-    return _BY_NUMBER.get(status, State.UNKNOWN)
+        return BuildState.ON_HOLD if on_hold else BuildState.RUNNING
+    return _BY_NUMBER.get(status, BuildState.UNKNOWN)
 
 
-class Artifact(Frozen):
+class Artifact(FrozenModel):
     """A file that a build left behind; `size` in bytes where it is told."""
 
     slug: str
@@ -186,7 +191,7 @@ class ArtifactItem(BaseModel):
         )
 
 
-class Me(BaseModel):
+class CurrentUser(BaseModel):
     """Whose token it is; a workspace's token may have no user name."""
 
     username: Name = None
@@ -201,7 +206,7 @@ class Paging(BaseModel):
     total_item_count: Number = None
 
 
-class Many(BaseModel, Generic[ItemT]):
+class ListEnvelope(BaseModel, Generic[ItemT]):
     """A list's answer."""
 
     model_config = ConfigDict(extra="ignore")
@@ -210,36 +215,36 @@ class Many(BaseModel, Generic[ItemT]):
     paging: Annotated[Paging | None, WrapValidator(or_none)] = None
 
 
-class One(BaseModel, Generic[ItemT]):
+class SingleEnvelope(BaseModel, Generic[ItemT]):
     """A single thing's answer."""
 
     data: ItemT
 
 
 def read_many(model: type[ItemT], body: bytes) -> tuple[list[ItemT], Paging]:
-    """The items of a list's answer; one that can't be read is left out and logged. Raises NotUnderstood."""
+    """The items of a list's answer; one that can't be read is left out and logged. Raises UnexpectedResponse."""
     try:
-        answer = Many[model].model_validate_json(body)  # type: ignore[valid-type]
+        answer = ListEnvelope[model].model_validate_json(body)  # type: ignore[valid-type]
     except ValidationError:
         return _read_each(model, body)
     return answer.data, answer.paging or Paging()
 
 
 def read_one(model: type[ItemT], body: bytes, *, of: str) -> ItemT:
-    """The thing in an answer, wrapped in `data` or not; `of` is what it is called. Raises NotUnderstood."""
+    """The thing in an answer, wrapped in `data` or not; `of` is what it is called. Raises UnexpectedResponse."""
     try:
-        return One[model].model_validate_json(body).data  # type: ignore[valid-type]
+        return SingleEnvelope[model].model_validate_json(body).data  # type: ignore[valid-type]
     except ValidationError:
         try:
             return model.model_validate_json(body)
         except ValidationError as error:
-            raise NotUnderstood(f"there is no {of} in it", provider=Provider.BITRISE) from error
+            raise UnexpectedResponse(f"there is no {of} in it", provider=Provider.BITRISE) from error
 
 
 def _read_each(model: type[ItemT], body: bytes) -> tuple[list[ItemT], Paging]:
     content = content_of(body, provider=Provider.BITRISE)
     if not isinstance(content, dict) or not isinstance(content.get("data"), list):
-        raise NotUnderstood("it is no list", provider=Provider.BITRISE)
+        raise UnexpectedResponse("it is no list", provider=Provider.BITRISE)
     items = each_of(model, content["data"], provider=Provider.BITRISE)
     try:
         return items, Paging.model_validate(content.get("paging") or {})

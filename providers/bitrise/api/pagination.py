@@ -8,10 +8,10 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel
 
-from domain.errors import NotUnderstood, TooLarge
+from domain.errors import TooLarge, UnexpectedResponse
 from domain.provider import Provider
 from providers.bitrise.api.models import Paging, read_many
-from providers.http.api_client import Api
+from providers.http.api_client import ApiClient
 
 T = TypeVar("T")
 ItemT = TypeVar("ItemT", bound=BaseModel)
@@ -37,12 +37,12 @@ class Page(Generic[T]):
 
     @property
     def items(self) -> list[T]:
-        """What the page holds. Raises NotUnderstood."""
+        """What the page holds. Raises UnexpectedResponse."""
         return self._read[0]
 
     @property
     def next(self) -> str | None:
-        """Where the next page begins; None on the last one. Raises NotUnderstood."""
+        """Where the next page begins; None on the last one. Raises UnexpectedResponse."""
         return self._read[1].next
 
     @property
@@ -56,12 +56,12 @@ class Page(Generic[T]):
         return self._read[2]
 
 
-class Listing(Generic[T]):
+class PageIterator(Generic[T]):
     """A list of things, read page by page as far as somebody wants to know."""
 
     def __init__(
         self,
-        api: Api,
+        api: ApiClient,
         path: str,
         params: Mapping[str, str],
         *,
@@ -89,7 +89,7 @@ class Listing(Generic[T]):
             if anchor is None:
                 return
             if anchor in anchors:
-                raise NotUnderstood("its pages lead round in circles", provider=Provider.BITRISE)
+                raise UnexpectedResponse("its pages lead round in circles", provider=Provider.BITRISE)
             anchors.add(anchor)
         raise TooLarge(f"more than {MOST_PAGES} pages in one list")
 

@@ -7,19 +7,19 @@ from typing import Annotated
 
 from pydantic import BaseModel, WrapValidator
 
-from domain.build import State
+from domain.build import BuildState
 from domain.pipeline import Pipeline, PipelineWorkflow, Stage
 from providers.http.field_parsing import Flag, MaybeSlug, Number, Slug, Text, Time, number_in, or_none
 
 # API v0.1, "pipeline-show"; the states of its workflows are named alike.
 _STATES = {
-    "initializing": State.ON_HOLD,
-    "on_hold": State.ON_HOLD,
-    "running": State.RUNNING,
-    "succeeded": State.SUCCEEDED,
-    "failed": State.FAILED,
-    "aborted": State.ABORTED,
-    "succeeded_with_abort": State.ABORTED_WITH_SUCCESS,
+    "initializing": BuildState.ON_HOLD,
+    "on_hold": BuildState.ON_HOLD,
+    "running": BuildState.RUNNING,
+    "succeeded": BuildState.SUCCEEDED,
+    "failed": BuildState.FAILED,
+    "aborted": BuildState.ABORTED,
+    "succeeded_with_abort": BuildState.ABORTED_WITH_SUCCESS,
 }
 # What a workflow is that has not begun, or never will.
 _NOT_BEGUN = frozenset({"", "initializing", "not_started", "on_hold", "skipped", "waiting"})
@@ -59,7 +59,7 @@ class WorkflowItem(BaseModel):
         status = self.status or ""
         return PipelineWorkflow(
             name=self.name or self.id or "?",
-            state=State.ON_HOLD if status in _NOT_BEGUN else _STATES.get(status, State.UNKNOWN),
+            state=BuildState.ON_HOLD if status in _NOT_BEGUN else _STATES.get(status, BuildState.UNKNOWN),
             id=self.id,
             build_slug=self.external_id,
             started_at=self.started_at,
@@ -113,7 +113,7 @@ class PipelineShow(BaseModel):
             id=self.id,
             name=self.name or "pipeline",
             number=self.number_in_app_scope,
-            state=_STATES.get(self.status or "", State.UNKNOWN),
+            state=_STATES.get(self.status or "", BuildState.UNKNOWN),
             attempt=attempt,
             rebuildable=bool(self.rebuildable),
             branch=params.branch,

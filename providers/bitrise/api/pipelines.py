@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from domain.build_request import BuildRequest
-from domain.errors import AnswerLost
+from domain.errors import ResponseLost
 from domain.pipeline import Pipeline
 from providers.bitrise.api.build_request_models import BuildRequestItem
 from providers.bitrise.api.connection import Connection, path_of
 from providers.bitrise.api.models import read_many, read_one
 from providers.bitrise.api.pipeline_models import PipelineItem, PipelineShow
-from providers.bitrise.api.requests import AbortOrder
+from providers.bitrise.api.requests import AbortRequest
 
 
 class PipelinesApi(Connection):
@@ -40,12 +40,12 @@ class PipelinesApi(Connection):
         reply = await self._api.read(path_of("apps", app_slug, "pipelines", pipeline_id))
         return read_one(PipelineShow, reply.body, of="pipeline").as_pipeline(app_slug)
 
-    async def abort_pipeline(self, app_slug: str, pipeline_id: str, order: AbortOrder) -> None:
-        """Abort a pipeline with all its workflows. Raises AnswerLost where nobody knows, and ProviderError."""
+    async def abort_pipeline(self, app_slug: str, pipeline_id: str, order: AbortRequest) -> None:
+        """Abort a pipeline with all its workflows. Raises ResponseLost where nobody knows, and ProviderError."""
         path = path_of("apps", app_slug, "pipelines", pipeline_id)
         try:
             await self._api.change("POST", path + "/abort", order.pipeline_body())
-        except AnswerLost:
+        except ResponseLost:
             if not (await self.pipeline(app_slug, pipeline_id)).state.aborted:
                 raise
 

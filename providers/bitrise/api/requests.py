@@ -8,11 +8,11 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
-from domain.build import Frozen
+from domain.build import FrozenModel
 from domain.build_author import STARTED_BY
 
 
-class BuildQuery(Frozen):
+class BuildQuery(FrozenModel):
     """Which builds of an app to list (API v0.1, "Filtering parameters for build list", and today's additions).
 
     `after` and `before` are on the trigger time and include it. `pull_request_id` works only with the event
@@ -39,7 +39,7 @@ class BuildQuery(Frozen):
         }
 
 
-class AbortOrder(Frozen):
+class AbortRequest(FrozenModel):
     """How to abort a build: the reason, and whether it is to count, be told and be shown at Git as a success."""
 
     reason: str | None = None
@@ -60,14 +60,14 @@ class AbortOrder(Frozen):
         }
 
 
-class EnvironmentVariable(Frozen):
+class EnvironmentVariable(FrozenModel):
     """A variable that a build is started with."""
 
     key: str
     value: str
 
 
-class TriggerParams(Frozen):
+class TriggerRequest(FrozenModel):
     """What to build; at least one of branch, tag, commit, workflow and pipeline. `original` is passed on as it is.
 
     `started_by` is a Slack user, as `slack_user` names them. It travels as an environment variable: Bitrise knows
@@ -123,7 +123,7 @@ class TriggerParams(Frozen):
         return params
 
 
-class Started(Frozen):
+class TriggeredBuild(FrozenModel):
     """One build that a trigger started, or the words in which Bitrise says that it did not.
 
     `is_pipeline`: it is a pipeline, of which Bitrise says its id where it says a build's slug.

@@ -6,10 +6,10 @@ from typing import Annotated
 
 from pydantic import BaseModel, ValidationError, WrapValidator
 
-from domain.errors import NotUnderstood, Refused
+from domain.errors import RequestRejected, UnexpectedResponse
 from domain.provider import Provider
 from providers.bitrise.api.models import BUILD_PAGE
-from providers.bitrise.api.requests import Started
+from providers.bitrise.api.requests import TriggeredBuild
 from providers.http.field_parsing import MaybeSlug, Number, Text, or_none
 
 
@@ -24,9 +24,9 @@ class ResultItem(BaseModel):
     status: Text = None
     message: Text = None
 
-    def as_started(self) -> Started:
+    def as_started(self) -> TriggeredBuild:
         """The build in the bot's own words."""
-        return Started(
+        return TriggeredBuild(
             build_slug=self.build_slug,
             number=self.build_number,
             url=self.build_url or (BUILD_PAGE + self.build_slug if self.build_slug else None),
@@ -43,19 +43,21 @@ class TriggerAnswer(ResultItem):
     results: Annotated[list[ResultItem] | None, WrapValidator(or_none)] = None
 
 
-def started_by(body: bytes) -> list[Started]:
+def started_by(body: bytes) -> list[TriggeredBuild]:
     """The builds that were started; `results` is the truth where it is there, the older fields else.
 
-    Success means status `ok` as well as a good HTTP status. Raises Refused with Bitrise's own words, and
-    NotUnderstood.
+    Success means status `ok` as well as a good HTTP status. Raises RequestRejected with BitriseClient's own words, and
+    UnexpectedResponse.
     """
     try:
         answer = TriggerAnswer.model_validate_json(body)
     except ValidationError as error:
-        raise NotUnderstood("it does not say what was started", provider=Provider.BITRISE) from error
+        raise UnexpectedResponse("it does not say what was started", provider=Provider.BITRISE) from error
     if answer.status != "ok":
-        raise Refused(answer.message, provider=Provider.BITRISE)
+        raise RequestRejected(answer.message, provider=Provider.BITRISE)
     started = [one.as_started() for one in answer.results or []] or [answer.as_started()]
     if not any(one.ok for one in started):
-        raise Refused("; ".join(one.words for one in started if one.words) or None, provider=Provider.BITRISE)
+        raise RequestRejected(
+            "; ".join(one.words for one in started if one.words) or None, provider=Provider.BITRISE
+        )
     return started

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import structlog
 
 from domain.errors import ProviderError
-from providers.bitrise.api.client import Bitrise
+from providers.bitrise.api.client import BitriseClient
 
 log = structlog.get_logger()
 
@@ -21,7 +21,7 @@ _SUCCESS = 1
 class ArtifactIndex:
     """Remembers the artifacts that were listed."""
 
-    def __init__(self, bitrise: Bitrise) -> None:
+    def __init__(self, bitrise: BitriseClient) -> None:
         self._bitrise = bitrise
         self._places: OrderedDict[str, tuple[str, str]] = OrderedDict()
 

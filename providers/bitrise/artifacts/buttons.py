@@ -8,37 +8,37 @@ from messages.kit import action_ids
 from messages.kit.button_values import ArtifactButton
 from providers.bitrise.artifacts import commands
 from providers.bitrise.artifacts.messages import artifacts_of_block, read_picked
-from services.request.button_press import Press, Respond, found_build
-from services.request.context import Answer
+from services.request.button_press import ButtonPress, Respond, found_build
+from services.request.context import Reply
 
 
-async def _artifacts(press: Press) -> Answer:
+async def _artifacts(press: ButtonPress) -> Reply:
     return await commands.artifacts_of(*await found_build(press), press.caller)
 
 
-async def _artifact_link(press: Press) -> Answer:
+async def _artifact_link(press: ButtonPress) -> Reply:
     return await commands.artifact_link(ArtifactButton.decode(press.value), press.caller)
 
 
-async def _artifact_renew(press: Press) -> None:
+async def _artifact_renew(press: ButtonPress) -> None:
     fresh = await commands.artifact_link(ArtifactButton.decode(press.value), press.caller)
     await press.say.instead(fresh.message)
 
 
-async def _artifact_links(press: Press) -> Answer:
+async def _artifact_links(press: ButtonPress) -> Reply:
     picked = read_picked(press.state, press.block)
     return await commands.artifact_links(artifacts_of_block(press.block), picked, press.caller)
 
 
-async def _artifact_public(press: Press) -> Answer | None:
+async def _artifact_public(press: ButtonPress) -> Reply | None:
     return await commands.set_public(ArtifactButton.decode(press.value), press.caller, public=True)
 
 
-async def _artifact_private(press: Press) -> Answer | None:
+async def _artifact_private(press: ButtonPress) -> Reply | None:
     return await commands.set_public(ArtifactButton.decode(press.value), press.caller, public=False)
 
 
-async def _artifact_qr(press: Press) -> Answer | None:
+async def _artifact_qr(press: ButtonPress) -> Reply | None:
     thread = press.on.ts if press.on is not None else None
     return await commands.install_code(ArtifactButton.decode(press.value), thread, press.caller)
 

@@ -15,13 +15,13 @@ from domain.commands.shared_commands import ListArtifacts
 from domain.message import Message
 from messages import notices
 from messages.kit.button_values import ArtifactButton, BuildButton
-from providers.bitrise.actions import SetPublicPage
+from providers.bitrise.actions import SetPublicInstallPageAction
 from providers.bitrise.api.models import ArtifactLinks
 from providers.bitrise.artifacts import messages as artifact_messages
 from providers.bitrise.artifacts.messages import MOST_AT_ONCE, ArtifactLine
 from services.actions import run
-from services.request.context import Answer, Audience, Caller
-from services.request.finder import NotNamed, app_by_slug, by_slugs, find_build
+from services.request.context import Reply, RequestContext, Visibility
+from services.request.finder import UserError, app_by_slug, by_slugs, find_build
 from services.slack import file_upload
 from services.slack.errors import SlackCallFailed
 
@@ -29,12 +29,12 @@ MOST_ARTIFACTS = 100
 TITLE = "Artifacts"
 
 
-async def artifacts(ask: ListArtifacts, caller: Caller) -> Answer:
+async def artifacts(ask: ListArtifacts, caller: RequestContext) -> Reply:
     """A build's artifacts."""
     return await artifacts_of(*await find_build(caller, ask.app, ask.build), caller)
 
 
-async def artifacts_of(app: App, build: Build, caller: Caller) -> Answer:
+async def artifacts_of(app: App, build: Build, caller: RequestContext) -> Reply:
     """This build's artifacts by type, each with a button that fetches its link."""
     lines: list[ArtifactLine] = []
     total = 0
@@ -46,52 +46,52 @@ async def artifacts_of(app: App, build: Build, caller: Caller) -> Answer:
         if len(lines) >= MOST_ARTIFACTS:
             break
     caller.desk.artifacts.note(app.slug, build.slug, (line.slug for line in lines))
-    return Answer(artifact_messages.artifacts(build, app, lines[:MOST_ARTIFACTS], total=total), title=TITLE)
+    return Reply(artifact_messages.artifacts(build, app, lines[:MOST_ARTIFACTS], total=total), title=TITLE)
 
 
-async def one_artifact(app: App, build: Build, artifact_slug: str, caller: Caller) -> Message:
+async def one_artifact(app: App, build: Build, artifact_slug: str, caller: RequestContext) -> Message:
     """One artifact of a build, with a button that fetches its link."""
     one = await caller.bitrise.artifact(app.slug, build.slug, artifact_slug)
     line = ArtifactLine(slug=one.slug, title=one.title, kind=one.kind, size=one.size)
     return artifact_messages.artifacts(build, app, [line], total=1)
 
 
-async def artifact_link(about: ArtifactButton, caller: Caller) -> Answer:
+async def artifact_link(about: ArtifactButton, caller: RequestContext) -> Reply:
     """A fresh link to one artifact, for the person who asked: it opens the file for whoever has it."""
     await app_by_slug(caller, about.app)
     one = await _artifact(about, caller)
     said = artifact_messages.artifact_link(one, about, may_act=await caller.may_act())
-    return Answer(said, Audience.ONE_PERSON, title="Artifact")
+    return Reply(said, Visibility.ONE_PERSON, title="Artifact")
 
 
-async def artifact_links(about: BuildButton, picked: Sequence[str], caller: Caller) -> Answer:
-    """Fresh links to several artifacts, for the person who asked. Raises NotNamed where none was picked."""
+async def artifact_links(about: BuildButton, picked: Sequence[str], caller: RequestContext) -> Reply:
+    """Fresh links to several artifacts, for the person who asked. Raises UserError where none was picked."""
     if not picked:
-        raise NotNamed("Pick some artifacts in the list beside the button first.")
+        raise UserError("Pick some artifacts in the list beside the button first.")
     app, build = await by_slugs(caller, about.app, about.build)
     wanted = [
         ArtifactButton.read({"app": about.app, "build": about.build, "artifact": slug})
         for slug in picked[:MOST_AT_ONCE]
     ]
     links = await asyncio.gather(*(_artifact(one, caller) for one in wanted))
-    return Answer(artifact_messages.artifact_links(build, app, links), Audience.ONE_PERSON, title=TITLE)
+    return Reply(artifact_messages.artifact_links(build, app, links), Visibility.ONE_PERSON, title=TITLE)
 
 
-async def set_public(about: ArtifactButton, caller: Caller, *, public: bool) -> Answer | None:
-    """Make an artifact's install page public, or private. Raises NotAllowed, ProviderError."""
+async def set_public(about: ArtifactButton, caller: RequestContext, *, public: bool) -> Reply | None:
+    """Make an artifact's install page public, or private. Raises PermissionDenied, ProviderError."""
     app, build = await by_slugs(caller, about.app, about.build)
-    act = SetPublicPage.of_build(app, build, about.artifact, public=public)
-    return (await run.do(act, caller)).answer
+    act = SetPublicInstallPageAction.of_build(app, build, about.artifact, public=public)
+    return (await run.run_action(act, caller)).answer
 
 
-async def install_code(about: ArtifactButton, thread: str | None, caller: Caller) -> Answer | None:
+async def install_code(about: ArtifactButton, thread: str | None, caller: RequestContext) -> Reply | None:
     """The QR code of an artifact's public install page, as a picture: in the thread where it was asked for on a
     message that everybody sees, else for the person alone.
     """
     app, build = await by_slugs(caller, about.app, about.build)
     one = await _artifact(about, caller)
     if not one.install_page_url:
-        raise NotNamed("It has no public install page any more.")
+        raise UserError("It has no public install page any more.")
     channel = caller.channel if thread and caller.channel else await caller.direct_message_alone()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "code.png"
@@ -108,13 +108,13 @@ async def install_code(about: ArtifactButton, thread: str | None, caller: Caller
                 alt=f"QR code that leads to the install page of {one.title}",
             )
         except SlackCallFailed as error:
-            raise NotNamed(file_upload.why_not(error)) from error
+            raise UserError(file_upload.why_not(error)) from error
     if thread and caller.channel:
         return None
-    return Answer(notices.sent_to_you("The QR code is in our direct messages."), Audience.ONE_PERSON)
+    return Reply(notices.sent_to_you("The QR code is in our direct messages."), Visibility.ONE_PERSON)
 
 
-async def _artifact(about: ArtifactButton, caller: Caller) -> ArtifactLinks:
+async def _artifact(about: ArtifactButton, caller: RequestContext) -> ArtifactLinks:
     return await caller.own_bitrise.artifact(about.app, about.build, about.artifact)
 
 

@@ -11,7 +11,7 @@ from domain.message import Block, Message
 from messages import build_text
 from messages.kit import action_ids
 from messages.kit.blocks import button, confirm, context, link_button, plain_text, row, section
-from messages.kit.button_values import ArtifactButton, BuildButton, NotAButton
+from messages.kit.button_values import ArtifactButton, BuildButton, InvalidButtonValue
 from messages.kit.mrkdwn import escape, link, mention, plain, size
 from messages.kit.views import FilledIn, option, pickable
 from providers.bitrise.api.models import ArtifactLinks
@@ -136,10 +136,10 @@ def read_picked(values: Mapping[str, Any], block_id: str) -> list[str]:
 
 
 def artifacts_of_block(block_id: str) -> BuildButton:
-    """Of which build the artifacts are that a list offers. Raises NotAButton."""
+    """Of which build the artifacts are that a list offers. Raises InvalidButtonValue."""
     parts = block_id.split(" ")
     if len(parts) != 3 or parts[0] != "artifacts":
-        raise NotAButton
+        raise InvalidButtonValue
     return BuildButton.read({"app": parts[1], "build": parts[2]})
 
 

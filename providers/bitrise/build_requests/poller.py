@@ -10,14 +10,14 @@ from datetime import datetime, timedelta
 import structlog
 
 from domain.build import App
-from domain.build_author import Names
+from domain.build_author import NameDirectory
 from domain.build_request import BuildRequest
-from domain.errors import NoAccess, NotFound, ProviderError, Refused
+from domain.errors import Forbidden, NotFound, ProviderError, RequestRejected
 from domain.provider import Provider
 from domain.recipient import Recipient
-from providers.bitrise.api.client import Bitrise
+from providers.bitrise.api.client import BitriseClient
 from providers.bitrise.build_requests import messages as build_request_messages
-from storage.repositories import Storage
+from storage.repositories import Repositories
 from storage.subscriptions import Subscription
 
 log = structlog.get_logger()
@@ -32,7 +32,7 @@ QUIET_FOR = timedelta(hours=1)
 LONGEST_PAUSE = 600.0
 
 
-class Approvals:
+class BuildRequestPoller:
     """Asks public apps, since only they have pull requests from strangers, and owes channels what it finds.
 
     Those that may be public are asked, too, but rarely while they have nothing to tell.
@@ -40,8 +40,8 @@ class Approvals:
 
     def __init__(
         self,
-        bitrise: Bitrise,
-        storage: Storage,
+        bitrise: BitriseClient,
+        storage: Repositories,
         *,
         every_seconds: float,
         found: Callable[[], None],
@@ -92,7 +92,7 @@ class Approvals:
             self._not_before[app.slug] = now + timedelta(seconds=self._every * ROUNDS_BETWEEN)
             try:
                 waiting = await self._bitrise.build_requests(app.slug)
-            except (NoAccess, NotFound, Refused) as reason:
+            except (Forbidden, NotFound, RequestRejected) as reason:
                 log.info("approvals.not_asked", app=app.slug, reason=str(reason))
                 self._not_before[app.slug] = now + REFUSED_FOR
                 continue
@@ -124,7 +124,7 @@ class Approvals:
         return list(dict.fromkeys(each.recipient for each in concerned))
 
 
-def _concerns(subscription: Subscription, one: BuildRequest, names: Names) -> bool:
+def _concerns(subscription: Subscription, one: BuildRequest, names: NameDirectory) -> bool:
     """Whether the subscription would want the build; what it asks of results is not known yet, and does not count."""
     terms = subscription.terms
     if not subscription.scope.logs:

@@ -12,7 +12,7 @@ from messages.kit.blocks import plain_text, section
 from messages.kit.button_values import BuildButton
 from messages.kit.mrkdwn import escape
 from messages.kit.views import FilledIn, field, modal, option, text_element, warning
-from providers.bitrise.api.requests import AbortOrder
+from providers.bitrise.api.requests import AbortRequest
 
 SUGGESTION = "suggestion"
 REASON = "reason"
@@ -35,10 +35,14 @@ _OPTIONS = {
 
 
 def abort_modal(
-    build: BuildButton, *, private_metadata: str, order: AbortOrder | None = None, problem: str | None = None
+    build: BuildButton,
+    *,
+    private_metadata: str,
+    order: AbortRequest | None = None,
+    problem: str | None = None,
 ) -> Block:
     """The question; with an order it shows again what was filled in, with a problem why it was not done."""
-    order = order or AbortOrder()
+    order = order or AbortRequest()
     # A pipeline's abort knows nothing of Git's status (API v0.1, "pipeline-abort").
     offered = [name for name in _OPTIONS if not (build.pipeline and name == "skip_git_status_report")]
     chosen = [_option(name) for name in offered if getattr(order, name)]
@@ -94,13 +98,13 @@ def not_aborted(problem: str) -> Block:
     return _modal([section(f"⚠️ {escape(problem, 2000)}")])
 
 
-def read_abort(values: Mapping[str, Any]) -> AbortOrder:
+def read_abort(values: Mapping[str, Any]) -> AbortRequest:
     """What was filled in: a suggestion, own words, or both. `values` is the view's state as Slack sends it."""
     filled = FilledIn(values)
     suggestion, words = filled.picked(SUGGESTION), " ".join(filled.text(REASON).split())
     reason = ": ".join(part for part in (suggestion if suggestion in SUGGESTIONS else None, words) if part)
     chosen = filled.several(OPTIONS)
-    return AbortOrder(reason=reason[:LONGEST_REASON] or None, **{name: name in chosen for name in _OPTIONS})
+    return AbortRequest(reason=reason[:LONGEST_REASON] or None, **{name: name in chosen for name in _OPTIONS})
 
 
 def _option(name: str) -> Block:

@@ -10,23 +10,23 @@ from slack_bolt.async_app import AsyncAck
 
 from domain.errors import ProviderError
 from domain.message import Message
-from handlers.middleware import Listening
+from handlers.middleware import RequestTracker
 from messages.kit import action_ids
-from providers.bitrise.api.requests import AbortOrder
+from providers.bitrise.api.requests import AbortRequest
 from providers.bitrise.builds import abort_form, commands
 from providers.bitrise.builds.abort_form import REASON
 from providers.bitrise.builds.open_forms import AbortOrigin
 from providers.bitrise.pipelines import commands as pipeline_commands
-from services.container import Desk
+from services.container import Services
 from services.features.builds import commands as build_commands
-from services.request.context import Answer, Caller, Pane
+from services.request.context import Reply, RequestContext, ViewContext
 from services.request.finder import app_by_slug, by_slugs
-from services.request.forms import Course, see_through
-from services.request.responder import Pressed, Replacing, ToResponseUrl
-from services.request.view_responder import ToPane
+from services.request.forms import SubmissionFlow, see_through
+from services.request.responder import PressedMessage, ReplacingResponder, ResponseUrlResponder
+from services.request.view_responder import ViewResponder
 
 
-def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
+def register(app: AsyncApp, desk: Services, listening: RequestTracker) -> None:
     """Listen to the abort modal."""
 
     @app.view(action_ids.ABORT_MODAL)
@@ -34,7 +34,7 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
         async with listening.answering(action_ids.ABORT_MODAL):
             origin = AbortOrigin.decode(view["private_metadata"])
             order = abort_form.read_abort(view["state"]["values"])
-            caller = Caller.in_body(body, desk)
+            caller = RequestContext.in_body(body, desk)
             said = await see_through(
                 _abort(origin, order, caller),
                 _course(origin, order),
@@ -46,8 +46,8 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
                 await _tell(said, origin, caller)
 
 
-def _course(origin: AbortOrigin, order: AbortOrder) -> Course[Answer | None]:
-    return Course(
+def _course(origin: AbortOrigin, order: AbortRequest) -> SubmissionFlow[Reply | None]:
+    return SubmissionFlow(
         waiting=abort_form.aborting(origin.button),
         done=lambda _: abort_form.abort_done(origin.button),
         again=lambda problem: abort_form.abort_modal(
@@ -58,7 +58,7 @@ def _course(origin: AbortOrigin, order: AbortOrder) -> Course[Answer | None]:
     )
 
 
-async def _abort(origin: AbortOrigin, order: AbortOrder, caller: Caller) -> Answer | None:
+async def _abort(origin: AbortOrigin, order: AbortRequest, caller: RequestContext) -> Reply | None:
     if origin.button.pipeline:
         app = await app_by_slug(caller, origin.button.app)
         return await pipeline_commands.abort(app, origin.button.build, order, caller)
@@ -66,13 +66,15 @@ async def _abort(origin: AbortOrigin, order: AbortOrder, caller: Caller) -> Answ
     return await commands.abort_build(app, build, order, caller)
 
 
-async def _tell(said: Answer, origin: AbortOrigin, caller: Caller) -> None:
+async def _tell(said: Reply, origin: AbortOrigin, caller: RequestContext) -> None:
     """Tell the channel, and bring up to date what Abort was pressed on."""
-    say = ToResponseUrl(caller, origin.response_url, Pressed(caller.channel, origin.ts, origin.unfurled))
+    say = ResponseUrlResponder(
+        caller, origin.response_url, PressedMessage(caller.channel, origin.ts, origin.unfurled)
+    )
     await say(said)
-    pressed_on: Replacing = say
+    pressed_on: ReplacingResponder = say
     if not caller.channel or origin.view is not None:
-        pressed_on = ToPane(_in_pane(caller, origin))
+        pressed_on = ViewResponder(_in_pane(caller, origin))
     try:
         card = await _card(origin, caller)
     except ProviderError:
@@ -80,14 +82,14 @@ async def _tell(said: Answer, origin: AbortOrigin, caller: Caller) -> None:
     await pressed_on.instead(card)
 
 
-async def _card(origin: AbortOrigin, caller: Caller) -> Message:
+async def _card(origin: AbortOrigin, caller: RequestContext) -> Message:
     if origin.button.pipeline:
         app = await app_by_slug(caller, origin.button.app)
         return await pipeline_commands.card(app, origin.button.build, caller)
     return await build_commands.card(*await by_slugs(caller, origin.button.app, origin.button.build), caller)
 
 
-def _in_pane(caller: Caller, origin: AbortOrigin) -> Caller:
+def _in_pane(caller: RequestContext, origin: AbortOrigin) -> RequestContext:
     """The caller as they were before the abort modal was opened."""
-    pane = Pane(origin.view, home=False, full=False) if origin.view is not None else None
+    pane = ViewContext(origin.view, home=False, full=False) if origin.view is not None else None
     return replace(caller, pane=pane)

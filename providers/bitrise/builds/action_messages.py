@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from domain.build import App, Build, State
+from domain.build import App, Build, BuildState
 from domain.commands.shared_commands import TriggerBuild
 from domain.message import Block, Message
 from messages import build_text
@@ -12,13 +12,13 @@ from messages.build_buttons import card_row
 from messages.kit.blocks import context, section
 from messages.kit.message_state import RunNote
 from messages.kit.mrkdwn import code, cut_markup, escape, link, mention, plain
-from providers.bitrise.api.requests import AbortOrder, Started
+from providers.bitrise.api.requests import AbortRequest, TriggeredBuild
 
 # Of one message (Slack's rules, "Sizes").
 MOST_BLOCKS = 50
 
 
-def aborted(build: Build, app: App, *, by: str, order: AbortOrder) -> Message:
+def aborted(build: Build, app: App, *, by: str, order: AbortRequest) -> Message:
     """A build was aborted: by whom, why, and with which options."""
     why = f": {escape(order.reason, 500)}" if order.reason else ", without giving a reason."
     options = [
@@ -43,7 +43,7 @@ _OF = (("on branch", "branch"), ("of tag", "tag"), ("at commit", "commit"))
 
 def start_note(
     app: App,
-    one: Started,
+    one: TriggeredBuild,
     *,
     by: str,
     ask: TriggerBuild | None = None,
@@ -58,9 +58,11 @@ def start_note(
     return RunNote(by=by, symbol="▶️", said=f"started *{link(one.url, label)}*{workflow}{of}{again}{note}")
 
 
-def run_row(app: App, slug: str, one: Started) -> list[Block]:
+def run_row(app: App, slug: str, one: TriggeredBuild) -> list[Block]:
     """What can be pressed below a build that was just started."""
-    build = Build(app_slug=app.slug, slug=slug, number=one.number, state=State.RUNNING, url=one.url or "")
+    build = Build(
+        app_slug=app.slug, slug=slug, number=one.number, state=BuildState.RUNNING, url=one.url or ""
+    )
     return card_row(build, app)
 
 
@@ -70,7 +72,7 @@ def joined(said: Sequence[Message]) -> Message:
     return Message(cut_markup(" ".join(one.text for one in said), 3500), blocks[:MOST_BLOCKS])
 
 
-def did_not_start(app: App, refused: Sequence[Started]) -> Message:
+def did_not_start(app: App, refused: Sequence[TriggeredBuild]) -> Message:
     """Bitrise did not start some of the builds that were asked for."""
     lines = [
         f"⚠️ Bitrise did not start a build{f' with {code(one.workflow)}' if one.workflow else ''}:"

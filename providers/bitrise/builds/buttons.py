@@ -7,21 +7,21 @@ from collections.abc import Mapping
 from domain.commands.command_line import parse
 from domain.commands.shared_commands import ListApps, ListBuilds
 from messages.kit import action_ids
-from messages.kit.button_values import AppsButton, BuildButton, ListButton, NotAButton
+from messages.kit.button_values import AppsButton, BuildButton, InvalidButtonValue, ListButton
 from providers.bitrise.builds import commands, diff, open_forms
 from services.features.apps import commands as app_commands
 from services.features.builds import commands as build_commands
 from services.features.profile import commands as profile_commands
 from services.features.subscriptions import notification_buttons
-from services.request.button_press import Press, Respond, app_in, found_build
-from services.request.context import Answer
+from services.request.button_press import ButtonPress, Respond, app_in, found_build
+from services.request.context import Reply
 
 
-async def _show(press: Press) -> Answer:
-    return Answer(await build_commands.card(*await found_build(press), press.caller), title="Build")
+async def _show(press: ButtonPress) -> Reply:
+    return Reply(await build_commands.card(*await found_build(press), press.caller), title="Build")
 
 
-async def _refresh(press: Press) -> None:
+async def _refresh(press: ButtonPress) -> None:
     app, build = await found_build(press)
     if build.ended or await notification_buttons.is_run(press.on, press.caller):
         # A message of a subscription, or of a run, says more than the card: it is brought up to date as it is.
@@ -31,39 +31,39 @@ async def _refresh(press: Press) -> None:
     await press.say.instead(await build_commands.card(app, build, press.caller))
 
 
-async def _compare(press: Press) -> Answer:
+async def _compare(press: ButtonPress) -> Reply:
     return await diff.compare(*await found_build(press), press.caller)
 
 
-async def _rebuild(press: Press) -> Answer | None:
+async def _rebuild(press: ButtonPress) -> Reply | None:
     return await commands.rebuild_build(*await found_build(press), press.caller)
 
 
-async def _older_builds(press: Press) -> Answer:
+async def _older_builds(press: ButtonPress) -> Reply:
     button = ListButton.decode(press.value)
     ask = parse(button.words, surface="slash")
     if not isinstance(ask, ListBuilds):
-        raise NotAButton
+        raise InvalidButtonValue
     return await build_commands.list_builds(ask, press.caller, start=button.start)
 
 
-async def _apps(press: Press) -> Answer:
+async def _apps(press: ButtonPress) -> Reply:
     return await app_commands.list_apps(ListApps(page=AppsButton.decode(press.value).page), press.caller)
 
 
-async def _tell_me(press: Press) -> Answer:
+async def _tell_me(press: ButtonPress) -> Reply:
     return await profile_commands.tell_me(*await found_build(press), press.caller)
 
 
-async def _abort(press: Press) -> None:
+async def _abort(press: ButtonPress) -> None:
     await open_forms.open_abort(BuildButton.decode(press.value), press.caller, press.on, press.response_url)
 
 
-async def _start(press: Press) -> None:
+async def _start(press: ButtonPress) -> None:
     await open_forms.open_start(press.caller, app_in(press))
 
 
-async def _find(press: Press) -> None:
+async def _find(press: ButtonPress) -> None:
     await open_forms.open_find(press.caller)
 
 

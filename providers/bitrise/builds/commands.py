@@ -5,40 +5,42 @@ from __future__ import annotations
 from domain.build import App, Build
 from domain.commands.shared_commands import AbortBuild, TriggerBuild
 from domain.commands.shared_commands import Rebuild as RebuildBuild
-from providers.bitrise.actions import Abort, ActedBuild, Rebuild, Start
-from providers.bitrise.api.requests import AbortOrder
+from providers.bitrise.actions import AbortBuildAction, BuildTarget, RebuildBuildAction, TriggerBuildAction
+from providers.bitrise.api.requests import AbortRequest
 from services.actions import run
-from services.request.context import Answer, Caller
+from services.request.context import Reply, RequestContext
 from services.request.finder import find_app, find_build
 
 
-async def abort(ask: AbortBuild, caller: Caller) -> Answer | None:
+async def abort(ask: AbortBuild, caller: RequestContext) -> Reply | None:
     """Abort a build, with the reason that the person gave."""
     app, build = await find_build(caller, ask.app, ask.build)
-    return await abort_build(app, build, AbortOrder(reason=ask.reason), caller)
+    return await abort_build(app, build, AbortRequest(reason=ask.reason), caller)
 
 
-async def abort_build(app: App, build: Build, order: AbortOrder, caller: Caller) -> Answer | None:
-    """Abort this build. Raises NotAllowed, BuildAlreadyFinished or another ProviderError."""
-    return (await run.do(Abort(app=app, build=ActedBuild.of(build), order=order), caller)).answer
+async def abort_build(app: App, build: Build, order: AbortRequest, caller: RequestContext) -> Reply | None:
+    """Abort this build. Raises PermissionDenied, BuildAlreadyFinished or another ProviderError."""
+    return (
+        await run.run_action(AbortBuildAction(app=app, build=BuildTarget.of(build), order=order), caller)
+    ).answer
 
 
-async def trigger(ask: TriggerBuild, caller: Caller) -> Answer | None:
+async def trigger(ask: TriggerBuild, caller: RequestContext) -> Reply | None:
     """Start a build of the app that the order names, or of the channel's."""
     return await start(await find_app(caller, ask.app), ask, caller)
 
 
-async def start(app: App, ask: TriggerBuild, caller: Caller) -> Answer | None:
-    """Start a build of this app, and remember the order for the next time. Raises NotAllowed or ProviderError."""
-    return (await run.do(Start(app=app, ask=ask), caller)).answer
+async def start(app: App, ask: TriggerBuild, caller: RequestContext) -> Reply | None:
+    """Start a build of this app, and remember the order for the next time. Raises PermissionDenied or ProviderError."""
+    return (await run.run_action(TriggerBuildAction(app=app, ask=ask), caller)).answer
 
 
-async def rebuild(ask: RebuildBuild, caller: Caller) -> Answer | None:
+async def rebuild(ask: RebuildBuild, caller: RequestContext) -> Reply | None:
     """Start a build again as it was started."""
     app, build = await find_build(caller, ask.app, ask.build)
     return await rebuild_build(app, build, caller)
 
 
-async def rebuild_build(app: App, build: Build, caller: Caller) -> Answer | None:
+async def rebuild_build(app: App, build: Build, caller: RequestContext) -> Reply | None:
     """Start this build again with the parameters that it was started with."""
-    return (await run.do(Rebuild(app=app, build=ActedBuild.of(build)), caller)).answer
+    return (await run.run_action(RebuildBuildAction(app=app, build=BuildTarget.of(build)), caller)).answer

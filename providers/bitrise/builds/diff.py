@@ -5,37 +5,37 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from domain.build import App, Build, State
+from domain.build import App, Build, BuildState
 from domain.errors import ProviderError
 from domain.log.build_diff import compare_builds
 from domain.log.log_parser import Step
 from providers.bitrise.api.requests import BuildQuery
 from providers.bitrise.builds import diff_messages
 from providers.bitrise.logs.log_limits import TooManyLogs
-from services.request.context import Answer, Caller
+from services.request.context import Reply, RequestContext
 from services.worker_processes.pool import WorkFailed
 
 TITLE = "Comparison"
 _SUCCESS = 1
 
 
-async def compare(app: App, build: Build, caller: Caller) -> Answer:
+async def compare(app: App, build: Build, caller: RequestContext) -> Reply:
     """What is otherwise in this build than in the last success before it."""
     success = await _last_success(build, caller)
     if success is None:
-        return Answer(diff_messages.no_success(build, app), title=TITLE)
+        return Reply(diff_messages.no_success(build, app), title=TITLE)
     now, then = await asyncio.gather(_steps(app, build, caller), _steps(app, success, caller))
     found = compare_builds(app, build, success, steps=now, success_steps=then)
-    return Answer(diff_messages.compared(app, found), title=TITLE)
+    return Reply(diff_messages.compared(app, found), title=TITLE)
 
 
-async def _last_success(build: Build, caller: Caller) -> Build | None:
+async def _last_success(build: Build, caller: RequestContext) -> Build | None:
     query = BuildQuery(
         status=_SUCCESS, branch=build.branch, workflow=build.workflow, before=build.triggered_at
     )
     async for page in caller.bitrise.builds(build.app_slug, query).pages():
         # checked, since a server that does not know the filters would answer with any builds
-        like = (build.workflow, build.branch, State.SUCCEEDED)
+        like = (build.workflow, build.branch, BuildState.SUCCEEDED)
         return next(
             (
                 one
@@ -47,7 +47,7 @@ async def _last_success(build: Build, caller: Caller) -> Build | None:
     return None
 
 
-async def _steps(app: App, build: Build, caller: Caller) -> Sequence[Step]:
+async def _steps(app: App, build: Build, caller: RequestContext) -> Sequence[Step]:
     """The build's steps; none where nobody can say."""
     bitrise = caller.own_bitrise  # a log holds what not everybody may see
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from domain.build import App, Build
-from domain.log.build_diff import Comparison, StepChange
+from domain.log.build_diff import BuildDiff, StepChange
 from domain.message import Message
 from messages import build_text
 from messages.kit import action_ids
@@ -28,7 +28,7 @@ def no_success(build: Build, app: App) -> Message:
     )
 
 
-def compared(app: App, found: Comparison) -> Message:
+def compared(app: App, found: BuildDiff) -> Message:
     """What is otherwise than in the last success."""
     build, success = found.build, found.success
     ended = f" {when(success.finished_at)}" if success.finished_at else ""
@@ -59,7 +59,7 @@ def compared(app: App, found: Comparison) -> Message:
     return Message(escape(spoken, 900), blocks)
 
 
-def _facts(found: Comparison) -> list[str]:
+def _facts(found: BuildDiff) -> list[str]:
     facts = []
     slower = found.slower_by
     if slower is not None and abs(slower) >= timedelta(seconds=1):
@@ -80,6 +80,6 @@ def _step(change: StepChange) -> str:
     return f"{step_line(change.now)}{took}{before}"
 
 
-def _spoken(found: Comparison) -> str:
+def _spoken(found: BuildDiff) -> str:
     titles = ", ".join(change.title for change in found.steps[:MOST_STEPS])
     return f"These went differently: {titles}." if titles else "No step is known to have gone differently."

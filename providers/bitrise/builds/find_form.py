@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from domain.build import App, Frozen
+from domain.build import App, FrozenModel
 from domain.message import Block, Message
 from messages.kit import action_ids
 from messages.kit.blocks import section
-from messages.kit.view_metadata import Origin
+from messages.kit.view_metadata import ViewMetadata
 from messages.kit.views import (
     FilledIn,
     app_option,
@@ -26,7 +26,7 @@ WORDS = "words"
 LONGEST_WORDS = 1000
 
 
-class Sought(Frozen):
+class BuildSearch(FrozenModel):
     """What is looked for: an app's slug and title where one was picked, and words as somebody would type them."""
 
     app: str | None = None
@@ -34,7 +34,7 @@ class Sought(Frozen):
     words: str = ""
 
 
-def find_modal(sought: Sought, *, origin: Origin, problem: str | None = None) -> Block:
+def find_modal(sought: BuildSearch, *, origin: ViewMetadata, problem: str | None = None) -> Block:
     """Which build?"""
     return modal(
         "Find a build",
@@ -59,7 +59,7 @@ def find_modal(sought: Sought, *, origin: Origin, problem: str | None = None) ->
     )
 
 
-def found_builds(message: Message, *, origin: Origin) -> Block:
+def found_builds(message: Message, *, origin: ViewMetadata) -> Block:
     """What was found, on top of the question."""
     return shown_in_modal("Find a build", message, private_metadata=origin.encode())
 
@@ -72,7 +72,7 @@ def looking() -> Block:
     )
 
 
-def choose_app_modal(*, origin: Origin, problem: str | None = None) -> Block:
+def choose_app_modal(*, origin: ViewMetadata, problem: str | None = None) -> Block:
     """Which app is the channel's?"""
     return modal(
         "Choose an app",
@@ -88,15 +88,15 @@ def choose_app_modal(*, origin: Origin, problem: str | None = None) -> Block:
     )
 
 
-def read_sought(values: Mapping[str, Any]) -> Sought:
+def read_sought(values: Mapping[str, Any]) -> BuildSearch:
     """What was filled in. `values` is the view's state as Slack sends it."""
     filled = FilledIn(values)
-    return Sought(
+    return BuildSearch(
         app=filled.picked(APP), title=filled.picked_words(APP), words=" ".join(filled.text(WORDS).split())
     )
 
 
-def _option(sought: Sought) -> Block | None:
+def _option(sought: BuildSearch) -> Block | None:
     return app_option(App(slug=sought.app, title=sought.title or "")) if sought.app is not None else None
 
 

@@ -18,20 +18,20 @@ from domain.message import Block
 from domain.provider import Provider
 from domain.slack_ids import SlackId
 from messages import profile_form, subscription_form
-from messages.kit.button_values import BuildButton, LogButton, NotAButton
-from messages.kit.view_metadata import Origin
-from messages.profile_form import Wishes
-from messages.subscription_form import Filled, SubscriptionOrigin
+from messages.kit.button_values import BuildButton, InvalidButtonValue, LogButton
+from messages.kit.view_metadata import ViewMetadata
+from messages.profile_form import ProfileForm
+from messages.subscription_form import SubscriptionForm, SubscriptionOrigin
 from providers.bitrise.builds import abort_form, find_form, trigger_form
-from providers.bitrise.builds.find_form import Sought
+from providers.bitrise.builds.find_form import BuildSearch
 from providers.bitrise.builds.trigger_form import START_TITLE, StartForm, StartOrigin
 from providers.bitrise.logs import messages as log_messages
 from services.features.profile import commands
 from services.features.subscriptions.commands import of_this_caller
-from services.request.context import Caller
-from services.request.finder import NotNamed, channels_app, slug_of_channel
+from services.request.context import RequestContext
+from services.request.finder import UserError, channels_app, slug_of_channel
 from services.request.modals import open_in_time, opening_deadline
-from services.request.responder import Pressed
+from services.request.responder import PressedMessage
 
 log = structlog.get_logger()
 
@@ -41,7 +41,7 @@ MAIN_BRANCHES = ("main", "master", "trunk", "develop")
 BRANCHES_SECONDS = 1.2
 
 
-class AbortOrigin(Origin):
+class AbortOrigin(ViewMetadata):
     """Also the button that was pressed, and the message or modal that it was pressed on."""
 
     button: BuildButton
@@ -52,15 +52,15 @@ class AbortOrigin(Origin):
 
     @classmethod
     def decode(cls, private_metadata: str) -> AbortOrigin:
-        """From private_metadata. Raises NotAButton: without the button there is nothing to abort."""
+        """From private_metadata. Raises InvalidButtonValue: without the button there is nothing to abort."""
         try:
             return cls.model_validate_json(private_metadata)
         except ValidationError as error:
-            raise NotAButton from error
+            raise InvalidButtonValue from error
 
 
 async def open_abort(
-    button: BuildButton, caller: Caller, pressed: Pressed | None, response_url: str | None
+    button: BuildButton, caller: RequestContext, pressed: PressedMessage | None, response_url: str | None
 ) -> None:
     """Ask why the build is to be aborted; it is looked up only when that is known.
 
@@ -78,11 +78,11 @@ async def open_abort(
     await caller.show(abort_form.abort_modal(button, private_metadata=origin.encode()))
 
 
-async def open_start(caller: Caller, app: App | None = None, *, words: str | None = None) -> None:
+async def open_start(caller: RequestContext, app: App | None = None, *, words: str | None = None) -> None:
     """Ask what to build: of this app, or the one that the words name; else the channel's, else the one started last.
 
     It is filled in with what they started last of it, else with its main branch, as far as that is known in time.
-    Raises NotConnected, NotNamed, UnknownApp, AmbiguousApp, ProviderError, SlackCallFailed.
+    Raises NotConnected, UserError, UnknownApp, AmbiguousApp, ProviderError, SlackCallFailed.
     """
     _check(caller)
     until = opening_deadline()
@@ -97,7 +97,7 @@ async def open_start(caller: Caller, app: App | None = None, *, words: str | Non
     await open_in_time(of_named(), caller, START_TITLE, until=until)
 
 
-async def _start_form(caller: Caller, app: App | None, until: float | None) -> Block:
+async def _start_form(caller: RequestContext, app: App | None, until: float | None) -> Block:
     """The form for a build; what is not known at `until`, a time of the event loop, is left empty."""
     starts = caller.storage.starts
     slug = None
@@ -121,7 +121,7 @@ async def _start_form(caller: Caller, app: App | None, until: float | None) -> B
     return trigger_form.start_modal(form, app, origin=origin, remembered=before is not None)
 
 
-async def _app_to_start(caller: Caller, app: App | None) -> tuple[App | None, str | None]:
+async def _app_to_start(caller: RequestContext, app: App | None) -> tuple[App | None, str | None]:
     """The app that a build is most likely wanted of, as far as it is known, and its slug."""
     if (app := app or await channels_app(caller)) is not None:
         return app, app.slug
@@ -131,7 +131,7 @@ async def _app_to_start(caller: Caller, app: App | None) -> tuple[App | None, st
     return None, slug
 
 
-async def main_branch(app: App, caller: Caller) -> str | None:
+async def main_branch(app: App, caller: RequestContext) -> str | None:
     """The branch that a build is most likely wanted of; None where none stands out, or none is known in time.
 
     Bitrise does not say which is the default branch (`default_branch` can be set and not read).
@@ -148,7 +148,7 @@ async def main_branch(app: App, caller: Caller) -> str | None:
     return usual or (branches[0] if len(branches) == 1 else None)
 
 
-async def _check_acts(caller: Caller, provider: Provider, until: float) -> None:
+async def _check_acts(caller: RequestContext, provider: Provider, until: float) -> None:
     """Say before a form is filled in that nothing could come of it, where that is known in time. Raises NotConnected.
 
     Whatever is submitted is judged again.
@@ -162,13 +162,13 @@ async def _check_acts(caller: Caller, provider: Provider, until: float) -> None:
         log.info("form.account_not_known")
 
 
-def _check(caller: Caller) -> None:
+def _check(caller: RequestContext) -> None:
     if not caller.trigger_id:
-        raise NotNamed("Slack opens dialogs only from a command, a button or a shortcut.")
+        raise UserError("Slack opens dialogs only from a command, a button or a shortcut.")
 
 
-async def open_subscription(number: int, caller: Caller) -> None:
-    """Show a subscription as it is, to be changed. Raises NotNamed, TooLongForAModal, SlackCallFailed."""
+async def open_subscription(number: int, caller: RequestContext) -> None:
+    """Show a subscription as it is, to be changed. Raises UserError, FilterTooLong, SlackCallFailed."""
     subscription = await of_this_caller(number, caller)
     app = subscription.app
     origin = SubscriptionOrigin(
@@ -177,26 +177,28 @@ async def open_subscription(number: int, caller: Caller) -> None:
         provider=subscription.provider,
         number=subscription.id,
     )
-    await caller.show(subscription_form.subscription_modal(app, Filled.of(subscription.terms), origin=origin))
+    await caller.show(
+        subscription_form.subscription_modal(app, SubscriptionForm.of(subscription.terms), origin=origin)
+    )
 
 
 async def open_subscribe(
-    caller: Caller, provider: Provider, app: App | None = None, *, until: float | None = None
+    caller: RequestContext, provider: Provider, app: App | None = None, *, until: float | None = None
 ) -> None:
-    """Ask what is to be told, where; apps are looked for at `provider` first. Raises NotNamed, SlackCallFailed.
+    """Ask what is to be told, where; apps are looked for at `provider` first. Raises UserError, SlackCallFailed.
 
     `until` is the deadline, a time of the event loop, where part of the time has passed already.
     """
     _check(caller)
     await _check_acts(caller, provider, until or opening_deadline())
     origin = SubscriptionOrigin(channel=caller.channel, app=app.slug if app else "", provider=provider)
-    await caller.show(subscription_form.subscription_modal(app, Filled(), origin=origin))
+    await caller.show(subscription_form.subscription_modal(app, SubscriptionForm(), origin=origin))
 
 
-async def open_subscribe_for_some(caller: Caller, provider: Provider) -> bool:
+async def open_subscribe_for_some(caller: RequestContext, provider: Provider) -> bool:
     """Ask what is to be told, unless the channel means one app; returns whether it was asked.
 
-    Raises NotNamed, NotConnected, SlackCallFailed.
+    Raises UserError, NotConnected, SlackCallFailed.
     """
     if await slug_of_channel(caller, provider) is not None:
         return False
@@ -211,29 +213,29 @@ async def open_subscribe_for_some(caller: Caller, provider: Provider) -> bool:
     return True
 
 
-async def open_find(caller: Caller) -> None:
-    """Ask which build. Raises NotNamed, SlackCallFailed."""
+async def open_find(caller: RequestContext) -> None:
+    """Ask which build. Raises UserError, SlackCallFailed."""
     _check(caller)
-    await caller.show(find_form.find_modal(Sought(), origin=Origin(channel=caller.channel)))
+    await caller.show(find_form.find_modal(BuildSearch(), origin=ViewMetadata(channel=caller.channel)))
 
 
-async def open_choose_app(caller: Caller, provider: Provider) -> None:
-    """Ask which of the provider's apps is the channel's. Raises NotNamed, SlackCallFailed."""
+async def open_choose_app(caller: RequestContext, provider: Provider) -> None:
+    """Ask which of the provider's apps is the channel's. Raises UserError, SlackCallFailed."""
     _check(caller)
     await _check_acts(caller, provider, opening_deadline())
-    origin = Origin(channel=caller.channel, provider=provider)
+    origin = ViewMetadata(channel=caller.channel, provider=provider)
     await caller.show(find_form.choose_app_modal(origin=origin))
 
 
-async def open_search(about: LogButton, caller: Caller) -> None:
-    """Ask which word to look for in a log. Raises NotNamed, SlackCallFailed."""
+async def open_search(about: LogButton, caller: RequestContext) -> None:
+    """Ask which word to look for in a log. Raises UserError, SlackCallFailed."""
     _check(caller)
     await caller.show(log_messages.search_modal(about))
 
 
-async def open_settings(caller: Caller) -> None:
-    """Ask who the person is at Bitrise. Raises NotNamed, SlackCallFailed."""
+async def open_settings(caller: RequestContext) -> None:
+    """Ask who the person is at Bitrise. Raises UserError, SlackCallFailed."""
     _check(caller)
     person = await caller.storage.people.find(caller.person)
-    wishes = Wishes(name=person.name, mention=person.mention, ends=await commands.ends_told(caller))
-    await caller.show(profile_form.settings_modal(wishes, origin=Origin(channel=caller.channel)))
+    wishes = ProfileForm(name=person.name, mention=person.mention, ends=await commands.ends_told(caller))
+    await caller.show(profile_form.settings_modal(wishes, origin=ViewMetadata(channel=caller.channel)))

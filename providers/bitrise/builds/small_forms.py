@@ -10,36 +10,36 @@ from slack_bolt.async_app import AsyncAck
 from domain.commands.arguments import build_ref
 from domain.commands.command_line import parse
 from domain.commands.errors import CommandError
-from domain.commands.shared_commands import ListBuilds, Me, UseApp
+from domain.commands.shared_commands import ListBuilds, ShowProfile, UseApp
 from domain.message import Message
-from handlers.middleware import Listening
+from handlers.middleware import RequestTracker
 from messages import notices, profile_form
 from messages.kit import action_ids, views
 from messages.kit.button_values import LogButton
-from messages.kit.view_metadata import Origin
+from messages.kit.view_metadata import ViewMetadata
 from messages.profile_form import NAME
 from providers.bitrise.builds import find_form
-from providers.bitrise.builds.find_form import APP, WORDS, Sought
+from providers.bitrise.builds.find_form import APP, WORDS, BuildSearch
 from providers.bitrise.logs import commands as log_commands
 from providers.bitrise.logs import messages as log_messages
 from providers.bitrise.logs.messages import WORD
-from services.container import Desk
+from services.container import Services
 from services.features.apps import commands
 from services.features.builds import commands as build_commands
 from services.features.profile import commands as profile_commands
-from services.request.context import Answer, Caller
-from services.request.finder import AppNotNamed, find_build
-from services.request.forms import Course, Then, see_through
-from services.request.responder import ToChannel
+from services.request.context import Reply, RequestContext
+from services.request.finder import AppNotGiven, find_build
+from services.request.forms import FollowUp, SubmissionFlow, see_through
+from services.request.responder import ChannelResponder
 
 
-def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
+def register(app: AsyncApp, desk: Services, listening: RequestTracker) -> None:
     """Listen to their submissions."""
 
     @app.view(action_ids.FIND_MODAL)
     async def find(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any]) -> None:
         async with listening.answering(action_ids.FIND_MODAL):
-            caller, origin = Caller.in_body(body, desk), Origin.read(view["private_metadata"])
+            caller, origin = RequestContext.in_body(body, desk), ViewMetadata.read(view["private_metadata"])
             sought = find_form.read_sought(view["state"]["values"])
             course = _finding(sought, origin)
             await see_through(_found(sought, caller), course, ack=ack, caller=caller, view_id=view["id"])
@@ -47,7 +47,7 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
     @app.view(action_ids.LOG_SEARCH_MODAL)
     async def search(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any]) -> None:
         async with listening.answering(action_ids.LOG_SEARCH_MODAL):
-            caller, about = Caller.in_body(body, desk), LogButton.decode(view["private_metadata"])
+            caller, about = RequestContext.in_body(body, desk), LogButton.decode(view["private_metadata"])
             word = log_messages.read_word(view["state"]["values"])
             course = _searching(about, word)
             await see_through(
@@ -57,7 +57,7 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
     @app.view(action_ids.CHOOSE_APP_MODAL)
     async def choose(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any]) -> None:
         async with listening.answering(action_ids.CHOOSE_APP_MODAL):
-            caller, origin = Caller.in_body(body, desk), Origin.read(view["private_metadata"])
+            caller, origin = RequestContext.in_body(body, desk), ViewMetadata.read(view["private_metadata"])
             sought = find_form.read_sought(view["state"]["values"])
             said = await see_through(
                 commands.use_app(UseApp(app=sought.app or ""), caller, origin.provider),
@@ -67,15 +67,15 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
                 view_id=view["id"],
             )
             if said is not None:
-                await ToChannel(caller)(said)
+                await ChannelResponder(caller)(said)
 
     @app.view(action_ids.SETTINGS_MODAL)
     async def settings(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any]) -> None:
         async with listening.answering(action_ids.SETTINGS_MODAL):
-            caller, origin = Caller.in_body(body, desk), Origin.read(view["private_metadata"])
+            caller, origin = RequestContext.in_body(body, desk), ViewMetadata.read(view["private_metadata"])
             wishes = profile_form.read_wishes(view["state"]["values"])
-            ask = Me(name=wishes.name or "", mention=wishes.mention, ends=wishes.ends)
-            course: Course[Answer] = Course(
+            ask = ShowProfile(name=wishes.name or "", mention=wishes.mention, ends=wishes.ends)
+            course: SubmissionFlow[Reply] = SubmissionFlow(
                 waiting=notices.notice("You at Bitrise", "⏳ One moment…"),
                 done=lambda _: notices.notice("You at Bitrise", "✅ Saved."),
                 again=lambda _: profile_form.settings_modal(wishes, origin=origin),
@@ -88,30 +88,30 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
             desk.home_changed(caller.team, caller.person)
 
 
-def _finding(sought: Sought, origin: Origin) -> Course[Message]:
-    return Course(
+def _finding(sought: BuildSearch, origin: ViewMetadata) -> SubmissionFlow[Message]:
+    return SubmissionFlow(
         waiting=find_form.looking(),
         done=lambda message: find_form.found_builds(message, origin=origin),
         again=lambda problem: find_form.find_modal(sought, origin=origin, problem=problem),
         refused=lambda problem: notices.notice("Find a build", problem),
         field_of=lambda problem: APP if _needs_an_app(problem) else WORDS,
-        then=Then.COVERED,
+        then=FollowUp.COVERED,
     )
 
 
-def _searching(about: LogButton, word: str) -> Course[Message]:
-    return Course(
+def _searching(about: LogButton, word: str) -> SubmissionFlow[Message]:
+    return SubmissionFlow(
         waiting=notices.notice("Search the log", "⏳ Reading the whole log…"),
         done=lambda message: views.shown_in_modal("Search the log", message),
         again=lambda problem: log_messages.search_modal(about, typed=word, problem=problem),
         refused=lambda problem: notices.notice("Search the log", problem),
         field_of=lambda _: WORD,
-        then=Then.COVERED,
+        then=FollowUp.COVERED,
     )
 
 
-def _choosing(origin: Origin) -> Course[Answer]:
-    return Course(
+def _choosing(origin: ViewMetadata) -> SubmissionFlow[Reply]:
+    return SubmissionFlow(
         waiting=notices.notice("Choose an app", "⏳ One moment…"),
         done=lambda _: notices.notice("Choose an app", "✅ Chosen; the channel was told."),
         again=lambda problem: find_form.choose_app_modal(origin=origin, problem=problem),
@@ -120,7 +120,7 @@ def _choosing(origin: Origin) -> Course[Answer]:
     )
 
 
-async def _found(sought: Sought, caller: Caller) -> Message:
+async def _found(sought: BuildSearch, caller: RequestContext) -> Message:
     """The card of the one build that was named, or the list of those that fit."""
     ref = build_ref(sought.words)
     if ref is not None:
@@ -132,4 +132,4 @@ async def _found(sought: Sought, caller: Caller) -> Message:
 
 
 def _needs_an_app(problem: BaseException) -> bool:
-    return isinstance(problem, AppNotNamed)
+    return isinstance(problem, AppNotGiven)

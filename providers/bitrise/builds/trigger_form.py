@@ -11,7 +11,7 @@ from domain.message import Block
 from messages.kit import action_ids
 from messages.kit.blocks import button, context, plain_text, row, section
 from messages.kit.mrkdwn import escape
-from messages.kit.view_metadata import Origin
+from messages.kit.view_metadata import ViewMetadata
 from messages.kit.views import (
     FilledIn,
     app_option,
@@ -39,7 +39,7 @@ _WORKFLOW, _PIPELINE = "w:", "p:"
 MOST_OF_A_KIND = 50
 
 
-class StartOrigin(Origin):
+class StartOrigin(ViewMetadata):
     """Also the numbers of the rows with variables, in their order."""
 
     rows: tuple[int, ...] = ()

@@ -11,10 +11,10 @@ from slack_bolt.async_app import AsyncAck
 from domain.build import App
 from domain.commands.arguments import variable_in
 from domain.commands.shared_commands import TriggerBuild
-from domain.errors import Refused
-from handlers.middleware import Listening, wait_for_place
+from domain.errors import RequestRejected
+from handlers.middleware import RequestTracker, wait_for_place
 from messages.kit import action_ids
-from messages.kit.button_values import NotAButton
+from messages.kit.button_values import InvalidButtonValue
 from messages.kit.views import FilledIn
 from providers.bitrise.builds import commands, trigger_form
 from providers.bitrise.builds.open_forms import main_branch
@@ -28,16 +28,16 @@ from providers.bitrise.builds.trigger_form import (
     StartForm,
     StartOrigin,
 )
-from services.container import Desk
-from services.request.context import Answer, Caller
+from services.container import Services
+from services.request.context import Reply, RequestContext
 from services.request.error_messages import say_or_explain
-from services.request.finder import NotNamed, app_by_slug
-from services.request.forms import Course, FieldProblem, see_through
-from services.request.responder import ToChannel
+from services.request.finder import UserError, app_by_slug
+from services.request.forms import FieldError, SubmissionFlow, see_through
+from services.request.responder import ChannelResponder
 from services.slack.errors import SlackCallFailed
 
 
-def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
+def register(app: AsyncApp, desk: Services, listening: RequestTracker) -> None:
     """Listen to the modal's buttons and its submission."""
 
     @app.action(action_ids.START_ADD_VARIABLE)
@@ -59,7 +59,10 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
     @app.view(action_ids.START_MODAL)
     async def submitted(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any]) -> None:
         async with listening.answering(action_ids.START_MODAL):
-            caller, origin = Caller.in_body(body, desk), StartOrigin.read(view.get("private_metadata"))
+            caller, origin = (
+                RequestContext.in_body(body, desk),
+                StartOrigin.read(view.get("private_metadata")),
+            )
             form = trigger_form.read_start(view["state"]["values"], origin)
             picked = App(slug=form.app or "", title=_title(view["state"]["values"]))
             said = await see_through(
@@ -70,13 +73,13 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
                 view_id=view["id"],
             )
             if said is not None:
-                await say_or_explain(_given(said), ToChannel(caller))
+                await say_or_explain(_given(said), ChannelResponder(caller))
 
 
-async def app_picked(body: dict[str, Any], desk: Desk) -> None:
+async def app_picked(body: dict[str, Any], desk: Services) -> None:
     """Let the lists be those of the app that was picked, and show what was started last of it, if nothing is typed."""
     view = body["view"]
-    caller, origin = Caller.in_body(body, desk), StartOrigin.read(view.get("private_metadata"))
+    caller, origin = RequestContext.in_body(body, desk), StartOrigin.read(view.get("private_metadata"))
     form = trigger_form.read_start(view["state"]["values"], origin)
     picked = App(slug=form.app or "", title=_title(view["state"]["values"]))
     origin = origin.model_copy(update={"app": picked.slug})
@@ -93,46 +96,48 @@ async def app_picked(body: dict[str, Any], desk: Desk) -> None:
     await caller.redraw(view["id"], shown)
 
 
-async def _draw_anew(body: dict[str, Any], desk: Desk, change: Callable[[StartOrigin], StartOrigin]) -> None:
+async def _draw_anew(
+    body: dict[str, Any], desk: Services, change: Callable[[StartOrigin], StartOrigin]
+) -> None:
     view = body.get("view")
     if view is None:
-        raise NotAButton  # it stands in the modal alone
+        raise InvalidButtonValue  # it stands in the modal alone
     origin = StartOrigin.read(view.get("private_metadata"))
     form = trigger_form.read_start(view["state"]["values"], origin)
     picked = App(slug=form.app, title=_title(view["state"]["values"])) if form.app else None
     shown = trigger_form.start_modal(form, picked, origin=change(origin))
     try:
         # With its hash, so that two quick presses don't overwrite each other ("views.update").
-        await Caller.in_body(body, desk).redraw(view["id"], shown, version=view.get("hash") or None)
+        await RequestContext.in_body(body, desk).redraw(view["id"], shown, version=view.get("hash") or None)
     except SlackCallFailed as error:
         if error.reason not in ("hash_conflict", "not_found"):
             raise
 
 
-async def _start(form: StartForm, picked: App, caller: Caller) -> Answer | None:
+async def _start(form: StartForm, picked: App, caller: RequestContext) -> Reply | None:
     order = order_of(form)
     app = await app_by_slug(caller, picked.slug)
     return await commands.start(app, order, caller)
 
 
 def order_of(form: StartForm) -> TriggerBuild:
-    """What is to be started. Raises FieldProblem."""
+    """What is to be started. Raises FieldError."""
     variables = []
     for number, typed in form.variables.items():
         if not typed.strip():
             continue
         if (variable := variable_in(typed)) is None:
-            raise FieldProblem(f"{VARIABLE}{number}", "Write a variable as NAME=value; names have no spaces.")
+            raise FieldError(f"{VARIABLE}{number}", "Write a variable as NAME=value; names have no spaces.")
         variables.append(variable)
     if not form.names_something:
-        raise FieldProblem(BRANCH, "Say what to build: a branch, a tag, a commit, a workflow or a pipeline.")
+        raise FieldError(BRANCH, "Say what to build: a branch, a tag, a commit, a workflow or a pipeline.")
     return TriggerBuild(
         **form.model_dump(exclude={"variables", "environments"}), environments=tuple(variables)
     )
 
 
-def _course(form: StartForm, picked: App, origin: StartOrigin) -> Course[Answer | None]:
-    return Course(
+def _course(form: StartForm, picked: App, origin: StartOrigin) -> SubmissionFlow[Reply | None]:
+    return SubmissionFlow(
         waiting=trigger_form.starting(picked),
         done=lambda _: trigger_form.start_done(picked),
         again=lambda problem: trigger_form.start_modal(form, picked, origin=origin, problem=problem),
@@ -142,11 +147,11 @@ def _course(form: StartForm, picked: App, origin: StartOrigin) -> Course[Answer 
 
 
 def _field_of(problem: BaseException) -> str:
-    if isinstance(problem, FieldProblem):
+    if isinstance(problem, FieldError):
         return problem.field
-    if isinstance(problem, Refused | NotNamed):
+    if isinstance(problem, RequestRejected | UserError):
         # What Bitrise does not like it names in its own words, and we name ours.
-        words = ((problem.words or "") if isinstance(problem, Refused) else str(problem)).casefold()
+        words = ((problem.words or "") if isinstance(problem, RequestRejected) else str(problem)).casefold()
         about = {"workflow": BUILDABLE, "pipeline": BUILDABLE, "branch": BRANCH, "tag": TAG, "commit": COMMIT}
         return next((field for word, field in about.items() if word in words), APP)
     return APP
@@ -156,5 +161,5 @@ def _title(values: dict[str, Any]) -> str:
     return FilledIn(values).picked_words(APP) or "?"
 
 
-async def _given(said: Answer) -> Answer:
+async def _given(said: Reply) -> Reply:
     return said

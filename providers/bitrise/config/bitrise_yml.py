@@ -11,16 +11,16 @@ def _or_none(value: object) -> object:
     return () if value is None else value
 
 
-class YmlVerdict(BaseModel):
+class YmlValidation(BaseModel):
     """What Bitrise finds wrong with a bitrise.yml."""
 
     errors: Annotated[tuple[str, ...], BeforeValidator(_or_none)] = ()
     warnings: Annotated[tuple[str, ...], BeforeValidator(_or_none)] = ()
 
 
-def verdict_in(body: bytes) -> YmlVerdict | None:
+def verdict_in(body: bytes) -> YmlValidation | None:
     """The verdict in an answer; None where none can be read."""
     try:
-        return YmlVerdict.model_validate_json(body)
+        return YmlValidation.model_validate_json(body)
     except ValidationError:
         return None

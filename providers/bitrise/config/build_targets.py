@@ -6,20 +6,20 @@ from typing import Any
 
 import yaml
 
-from domain.build import Frozen
+from domain.build import FrozenModel
 
 # The C loader is ten times as fast; not every machine has it.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class Buildables(Frozen):
+class BuildTargets(FrozenModel):
     """Names that a build can be started with."""
 
     workflows: tuple[str, ...] = ()
     pipelines: tuple[str, ...] = ()
 
 
-def buildables_in(text: str) -> Buildables | None:
+def buildables_in(text: str) -> BuildTargets | None:
     """The workflows and pipelines of a bitrise.yml; None where it is no YAML.
 
     A workflow whose name begins with an underscore is only there to be used by others (Bitrise's documents, "Utility
@@ -30,7 +30,7 @@ def buildables_in(text: str) -> Buildables | None:
     except (yaml.YAMLError, ValueError, RecursionError):
         return None
     found = content if isinstance(content, dict) else {}
-    return Buildables(
+    return BuildTargets(
         workflows=tuple(name for name in _names(found.get("workflows")) if not name.startswith("_")),
         pipelines=tuple(_names(found.get("pipelines"))),
     )

@@ -8,8 +8,8 @@ from pathlib import Path
 from domain.build import App, Build
 from domain.commands.shared_commands import ShowYml
 from providers.bitrise.config import messages as config_messages
-from services.request.context import Answer, Audience, Caller
-from services.request.finder import NotNamed, find_app, find_build
+from services.request.context import Reply, RequestContext, Visibility
+from services.request.finder import UserError, find_app, find_build
 from services.slack import file_upload
 from services.slack.errors import SlackCallFailed
 from services.worker_processes.log_tasks import redact_text
@@ -17,10 +17,10 @@ from services.worker_processes.log_tasks import redact_text
 TITLE = "bitrise.yml"
 
 
-async def show(ask: ShowYml, caller: Caller) -> Answer:
+async def show(ask: ShowYml, caller: RequestContext) -> Reply:
     """The bitrise.yml as a file for the person alone, highlighted, and what Bitrise finds wrong with it.
 
-    Raises what `find_build` does, and NotNamed where Slack does not take the file.
+    Raises what `find_build` does, and UserError where Slack does not take the file.
     """
     app, build = await _whose(ask, caller)
     bitrise = caller.own_bitrise
@@ -40,11 +40,11 @@ async def show(ask: ShowYml, caller: Caller) -> Answer:
                 snippet="yaml",
             )
         except SlackCallFailed as error:
-            raise NotNamed(file_upload.why_not(error)) from error
-    return Answer(config_messages.yml_shown(app, build, verdict), Audience.ONE_PERSON, title=TITLE)
+            raise UserError(file_upload.why_not(error)) from error
+    return Reply(config_messages.yml_shown(app, build, verdict), Visibility.ONE_PERSON, title=TITLE)
 
 
-async def _whose(ask: ShowYml, caller: Caller) -> tuple[App, Build | None]:
+async def _whose(ask: ShowYml, caller: RequestContext) -> tuple[App, Build | None]:
     if ask.build is None:
         return await find_app(caller, ask.app), None
     # A slug alone may be an app's as well as a build's.

@@ -7,17 +7,17 @@ from domain.message import Message
 from messages import build_text
 from messages.kit.blocks import context, paragraphs, section
 from messages.kit.mrkdwn import escape
-from providers.bitrise.config.bitrise_yml import YmlVerdict
+from providers.bitrise.config.bitrise_yml import YmlValidation
 
 MOST_PROBLEMS = 10
 
 
-def yml_comment(app: App, build: Build | None, verdict: YmlVerdict | None) -> str:
+def yml_comment(app: App, build: Build | None, verdict: YmlValidation | None) -> str:
     """What stands above the file."""
     return f"The bitrise.yml of {_whose(app, build)}. {_checked(verdict)}"
 
 
-def yml_shown(app: App, build: Build | None, verdict: YmlVerdict | None) -> Message:
+def yml_shown(app: App, build: Build | None, verdict: YmlValidation | None) -> Message:
     """The file is there; what Bitrise finds wrong with it."""
     head = f"📨 The bitrise.yml of {_whose(app, build)} is in our direct messages. {_checked(verdict)}"
     problems = [] if verdict is None else [*verdict.errors, *verdict.warnings]
@@ -32,7 +32,7 @@ def _whose(app: App, build: Build | None) -> str:
     return f"*{escape(app.title, 150)}* as it is now" if build is None else f"{build_text.name(build, app)}"
 
 
-def _checked(verdict: YmlVerdict | None) -> str:
+def _checked(verdict: YmlValidation | None) -> str:
     if verdict is None:
         return "Bitrise did not check it."
     if verdict.errors:

@@ -5,53 +5,53 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from messages.kit import action_ids
-from messages.kit.button_values import LogButton, NotAButton
+from messages.kit.button_values import InvalidButtonValue, LogButton
 from messages.notices import sent_to_you
 from providers.bitrise.builds import open_forms
 from providers.bitrise.logs import commands
-from providers.bitrise.logs.follower import Follower
+from providers.bitrise.logs.follower import LogFollower
 from providers.bitrise.logs.messages import log_of_block
-from services.request.button_press import Press, Respond, found_build
-from services.request.context import Answer, Audience
+from services.request.button_press import ButtonPress, Respond, found_build
+from services.request.context import Reply, Visibility
 from services.request.finder import by_slugs
 
 
-async def _log(press: Press) -> Answer:
+async def _log(press: ButtonPress) -> Reply:
     return await commands.log_of(
         *await found_build(press), press.caller, thread=press.on.ts if press.on else None
     )
 
 
-async def _log_step(press: Press) -> Answer:
+async def _log_step(press: ButtonPress) -> Reply:
     about = log_of_block(press.block)
     app, build = await by_slugs(press.caller, about.app, about.build)
     if not press.value.isdecimal() or len(press.value) > 4:
-        raise NotAButton
+        raise InvalidButtonValue
     return await commands.log_of(app, build, press.caller, step=int(press.value), thread=about.thread)
 
 
-async def _log_file(press: Press) -> Answer | None:
+async def _log_file(press: ButtonPress) -> Reply | None:
     return await commands.hand_over(LogButton.decode(press.value), press.caller, share=False)
 
 
-async def _log_share(press: Press) -> Answer | None:
+async def _log_share(press: ButtonPress) -> Reply | None:
     return await commands.hand_over(LogButton.decode(press.value), press.caller, share=True)
 
 
-async def _log_follow(press: Press) -> Answer:
+async def _log_follow(press: ButtonPress) -> Reply:
     about = LogButton.decode(press.value)
     app, build = await by_slugs(press.caller, about.app, about.build)
     if build.ended:
         return await commands.log_of(app, build, press.caller)
     caller = press.caller
     channel = await caller.direct_message_alone()
-    follower = Follower(caller.own_bitrise, caller.slack, app, build, team=caller.team, channel=channel)
+    follower = LogFollower(caller.own_bitrise, caller.slack, app, build, team=caller.team, channel=channel)
     await caller.desk.following.begin(follower)
     said = sent_to_you("I follow the log in our direct messages, for ten minutes at most.")
-    return Answer(said, Audience.ONE_PERSON, title=commands.TITLE)
+    return Reply(said, Visibility.ONE_PERSON, title=commands.TITLE)
 
 
-async def _log_search(press: Press) -> None:
+async def _log_search(press: ButtonPress) -> None:
     await open_forms.open_search(LogButton.decode(press.value), press.caller)
 
 

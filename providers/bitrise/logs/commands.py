@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from domain.build import App, Build, State
+from domain.build import App, Build, BuildState
 from domain.commands.shared_commands import ShowLog
 from domain.log.log_parser import Step
 from domain.message import Message
@@ -18,8 +18,8 @@ from providers.bitrise.api.logs import ReadLog
 from providers.bitrise.logs import messages as log_messages
 from providers.bitrise.logs.messages import LogView
 from services.actions.audit import noted
-from services.request.context import Answer, Audience, Caller
-from services.request.finder import NotNamed, by_slugs, find_build
+from services.request.context import Reply, RequestContext, Visibility
+from services.request.finder import UserError, by_slugs, find_build
 from services.slack import file_upload
 from services.slack.errors import SlackCallFailed
 from services.worker_processes.log_tasks import redact_log
@@ -27,14 +27,14 @@ from services.worker_processes.log_tasks import redact_log
 TITLE = "Log"
 
 
-async def log(ask: ShowLog, caller: Caller) -> Answer:
+async def log(ask: ShowLog, caller: RequestContext) -> Reply:
     """A build's steps, and the end of its log."""
     return await log_of(*await find_build(caller, ask.app, ask.build), caller)
 
 
 async def log_of(
-    app: App, build: Build, caller: Caller, *, step: int | None = None, thread: str | None = None
-) -> Answer:
+    app: App, build: Build, caller: RequestContext, *, step: int | None = None, thread: str | None = None
+) -> Reply:
     """This build's log, for one person: logs hold what not everybody in a channel may see.
 
     Its steps, and the end of the one that is asked for, or failed, or of the whole.
@@ -48,7 +48,7 @@ async def log_of(
                 _ai_summary(build, caller),
             )
         except NoLog:
-            return Answer(log_messages.no_log(build, app, now=caller.now_at(app.provider)), title=TITLE)
+            return Reply(log_messages.no_log(build, app, now=caller.now_at(app.provider)), title=TITLE)
         end, of = await _end(app, build, read, told, step, caller)
     view = LogView(
         steps=told or read.reading.steps,
@@ -61,10 +61,10 @@ async def log_of(
         ai_summary=ai_summary,
         thread=thread,
     )
-    return Answer(log_messages.build_log(build, app, view), Audience.ONE_PERSON, title=TITLE)
+    return Reply(log_messages.build_log(build, app, view), Visibility.ONE_PERSON, title=TITLE)
 
 
-async def search(about: LogButton, word: str, caller: Caller) -> Message:
+async def search(about: LogButton, word: str, caller: RequestContext) -> Message:
     """The lines of the log in which the word stands. Raises NoLog, ProviderError, TooManyLogs, WorkFailed."""
     app, build = await by_slugs(caller, about.app, about.build)
     with caller.desk.read_logs.place(caller.team, caller.person):
@@ -74,10 +74,10 @@ async def search(about: LogButton, word: str, caller: Caller) -> Message:
     )
 
 
-async def hand_over(about: LogButton, caller: Caller, *, share: bool) -> Answer | None:
+async def hand_over(about: LogButton, caller: RequestContext, *, share: bool) -> Reply | None:
     """The whole log as a file, secrets taken out: to the person alone, or shared in the channel on purpose.
 
-    Raises NotNamed, ProviderError, TooManyLogs, WorkFailed.
+    Raises UserError, ProviderError, TooManyLogs, WorkFailed.
     """
     app, build = await by_slugs(caller, about.app, about.build)
     with caller.desk.whole_logs.place(caller.team, caller.person), tempfile.TemporaryDirectory() as folder:
@@ -86,7 +86,7 @@ async def hand_over(about: LogButton, caller: Caller, *, share: bool) -> Answer 
             async with caller.own_bitrise.raw_log(app.slug, build.slug) as chunks:
                 await _write(path, redact_log(caller.desk.runner, chunks))
         except NoLog as error:
-            raise NotNamed(
+            raise UserError(
                 "The whole log is not archived yet. Bitrise does that a little after a build's end; try again soon."
             ) from error
         channel = caller.channel if share and caller.channel else await caller.direct_message_alone()
@@ -107,10 +107,12 @@ async def hand_over(about: LogButton, caller: Caller, *, share: bool) -> Answer 
                     thread=about.thread if channel == caller.channel else None,
                 )
         except SlackCallFailed as error:
-            raise NotNamed(file_upload.why_not(error)) from error
+            raise UserError(file_upload.why_not(error)) from error
     if channel == caller.channel:
         return None
-    return Answer(notices.sent_to_you("The log is in our direct messages."), Audience.ONE_PERSON, title=TITLE)
+    return Reply(
+        notices.sent_to_you("The log is in our direct messages."), Visibility.ONE_PERSON, title=TITLE
+    )
 
 
 async def _write(path: Path, pieces: AsyncIterator[bytes]) -> None:
@@ -119,22 +121,22 @@ async def _write(path: Path, pieces: AsyncIterator[bytes]) -> None:
         async for piece in pieces:
             written += file.write(piece)
             if written > file_upload.LARGEST_FILE:
-                raise NotNamed("The log is too large to be handed over. Open it in Bitrise.")
+                raise UserError("The log is too large to be handed over. Open it in Bitrise.")
 
 
-async def _ai_summary(build: Build, caller: Caller) -> str | None:
-    if build.state is not State.FAILED:
+async def _ai_summary(build: Build, caller: RequestContext) -> str | None:
+    if build.state is not BuildState.FAILED:
         return None
     return await caller.own_bitrise.ai_summary(build.slug)
 
 
 async def _end(
-    app: App, build: Build, read: ReadLog, told: tuple[Step, ...], step: int | None, caller: Caller
+    app: App, build: Build, read: ReadLog, told: tuple[Step, ...], step: int | None, caller: RequestContext
 ) -> tuple[str, str | None]:
     """The text of the end that is shown, and the step that it is of."""
     reading = read.reading
     if step is not None and not 1 <= step <= max(len(told), len(reading.steps)):
-        raise NotNamed("This build has no such step any more. Ask for its log again.")
+        raise UserError("This build has no such step any more. Ask for its log again.")
     if reading.end or step is None or len(told) < step:
         return read.end, reading.of
     # The log has no boxes by which the step could be found, so its own log is asked for.

@@ -11,7 +11,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from domain.build import App, Build
 from domain.errors import ProviderError
-from providers.bitrise.api.client import Bitrise
+from providers.bitrise.api.client import BitriseClient
 from providers.bitrise.api.errors import NoLog
 from providers.bitrise.logs import messages as log_messages
 from providers.bitrise.logs.messages import LOG_LINES
@@ -32,11 +32,11 @@ SECONDS_EACH = 5.0
 NOT_SHOWN = (SlackCallFailed, TimeoutError)
 
 
-class CannotFollow(Exception):
+class CannotFollowLog(Exception):
     """The log is not followed; the sentence says why."""
 
 
-class Following:
+class LogFollowers:
     """The logs that are being followed; `run` ends them all when it is stopped."""
 
     def __init__(
@@ -66,31 +66,31 @@ class Following:
             if workspace == team:
                 task.cancel()
 
-    async def begin(self, follower: Follower) -> None:
-        """Follow a build's log in a direct message. Raises CannotFollow, ProviderError, SlackCallFailed."""
+    async def begin(self, follower: LogFollower) -> None:
+        """Follow a build's log in a direct message. Raises CannotFollowLog, ProviderError, SlackCallFailed."""
         async with self._beginning:  # a button may be pressed twice at once
             await self._begin(follower)
 
-    async def _begin(self, follower: Follower) -> None:
+    async def _begin(self, follower: LogFollower) -> None:
         key = follower.key
         if key in self._tasks:
-            raise CannotFollow("You follow this log already; it is in our direct messages.")
+            raise CannotFollowLog("You follow this log already; it is in our direct messages.")
         if self._followed_in(follower.team) >= MOST_AT_ONCE:
-            raise CannotFollow(
+            raise CannotFollowLog(
                 f"{MOST_AT_ONCE} logs are followed already, and Slack lets me write no faster."
             )
         if sum(1 for one in self._tasks if one[:2] == key[:2]) >= MOST_EACH:
-            raise CannotFollow(
+            raise CannotFollowLog(
                 f"You follow {MOST_EACH} logs already. Follow this one when one of them has ended."
             )
         if len(self._tasks) >= MOST_IN_ALL:
-            raise CannotFollow("As many logs are followed as I can at once. Try again in a few minutes.")
+            raise CannotFollowLog("As many logs are followed as I can at once. Try again in a few minutes.")
         await follower.begin(self._clock() + LASTS)
         task = asyncio.create_task(self._follow(follower), name="follow")
         self._tasks[key] = task
         task.add_done_callback(lambda _: self._tasks.pop(key, None))
 
-    async def _follow(self, follower: Follower) -> None:
+    async def _follow(self, follower: LogFollower) -> None:
         while not follower.done:
             await self._rest(follower.team)
             if self._stopping.is_set() or self._clock() >= follower.until:
@@ -109,11 +109,18 @@ class Following:
             return
 
 
-class Follower:
+class LogFollower:
     """One message that shows the end of a log, read with the token of whoever follows it."""
 
     def __init__(
-        self, bitrise: Bitrise, slack: AsyncWebClient, app: App, build: Build, *, team: str, channel: str
+        self,
+        bitrise: BitriseClient,
+        slack: AsyncWebClient,
+        app: App,
+        build: Build,
+        *,
+        team: str,
+        channel: str,
     ) -> None:
         self._bitrise, self._slack = bitrise, slack
         self._app, self._build = app, build
@@ -159,7 +166,7 @@ class Follower:
         )
 
 
-async def _end_of(bitrise: Bitrise, app: App, build: Build) -> str | None:
+async def _end_of(bitrise: BitriseClient, app: App, build: Build) -> str | None:
     """The end of the log as it is now; None where there is none yet. Raises ProviderError."""
     try:
         read = await bitrise.read_log(app.slug, build.slug)

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from domain.build import App, Build
-from domain.log.log_parser import MOST_COUNTED, LogReading, Step, StepResult
+from domain.log.log_parser import MOST_COUNTED, ParsedLog, Step, StepResult
 from domain.message import Block, Message
 from messages import build_text
 from messages.kit import action_ids
@@ -23,7 +23,7 @@ from messages.kit.blocks import (
     row,
     section,
 )
-from messages.kit.button_values import LogButton, NotAButton
+from messages.kit.button_values import InvalidButtonValue, LogButton
 from messages.kit.mrkdwn import ai_summary, block_of_code, code, cut, escape, lasted, mention, plain, size
 from messages.kit.views import FilledIn, field, modal, option, text_element
 
@@ -105,7 +105,7 @@ def build_log(build: Build, app: App, view: LogView) -> Message:
 
 
 def log_hits(
-    build: Build, app: App, word: str, reading: LogReading, *, complete: bool, still_growing: bool
+    build: Build, app: App, word: str, reading: ParsedLog, *, complete: bool, still_growing: bool
 ) -> Message:
     """The lines of a log in which a word stands; `complete` and `still_growing` as in LogView."""
     hits, count = reading.hits, reading.hit_count
@@ -191,10 +191,10 @@ def step_line(step: Step, *, ended: bool = False) -> str:
 
 
 def log_of_block(block_id: str) -> LogButton:
-    """Which log a list of steps is about. Raises NotAButton."""
+    """Which log a list of steps is about. Raises InvalidButtonValue."""
     parts = block_id.split(" ")
     if len(parts) != 4 or parts[0] != "log":
-        raise NotAButton
+        raise InvalidButtonValue
     about = {"app": parts[1], "build": parts[2]} | ({"thread": parts[3]} if parts[3] != "-" else {})
     return LogButton.read(about)
 

@@ -15,8 +15,8 @@ from providers.bitrise.action_execution import PIPELINE
 from providers.bitrise.build_requests import commands
 from providers.bitrise.pipelines import commands as pipeline_commands
 from services.features.subscriptions import notification_buttons
-from services.request.button_press import Press, Respond
-from services.request.context import Answer
+from services.request.button_press import ButtonPress, Respond
+from services.request.context import Reply
 from services.request.finder import app_by_slug
 from services.slack.errors import SlackCallFailed
 from storage.build_requests import subject_of_request
@@ -24,14 +24,12 @@ from storage.build_requests import subject_of_request
 log = structlog.get_logger()
 
 
-async def _pipeline(press: Press) -> Answer:
+async def _pipeline(press: ButtonPress) -> Reply:
     app, one = await pipeline_commands.found(PipelineButton.decode(press.value), press.caller)
-    return Answer(
-        pipeline_card.pipeline_card(one, app, now=press.caller.now_at(app.provider)), title=PIPELINE
-    )
+    return Reply(pipeline_card.pipeline_card(one, app, now=press.caller.now_at(app.provider)), title=PIPELINE)
 
 
-async def _pipeline_refresh(press: Press) -> None:
+async def _pipeline_refresh(press: ButtonPress) -> None:
     # Who presses must see the app: a subscription's message, too, says then what has come of it since.
     await app_by_slug(press.caller, PipelineButton.decode(press.value).app)
     if await notification_buttons.refresh(press.on, press.caller):
@@ -39,25 +37,25 @@ async def _pipeline_refresh(press: Press) -> None:
     await press.say.instead((await _pipeline(press)).message)
 
 
-async def _pipeline_rebuild(press: Press) -> Answer | None:
+async def _pipeline_rebuild(press: ButtonPress) -> Reply | None:
     return await pipeline_commands.rebuild(
         PipelineButton.decode(press.value), press.caller, failed_only=False
     )
 
 
-async def _pipeline_rebuild_failed(press: Press) -> Answer | None:
+async def _pipeline_rebuild_failed(press: ButtonPress) -> Reply | None:
     return await pipeline_commands.rebuild(PipelineButton.decode(press.value), press.caller, failed_only=True)
 
 
-async def _approve(press: Press) -> Answer | None:
+async def _approve(press: ButtonPress) -> Reply | None:
     return await _decide(press, approved=True)
 
 
-async def _decline(press: Press) -> Answer | None:
+async def _decline(press: ButtonPress) -> Reply | None:
     return await _decide(press, approved=False)
 
 
-async def _decide(press: Press, *, approved: bool) -> Answer | None:
+async def _decide(press: ButtonPress, *, approved: bool) -> Reply | None:
     button, caller = RequestButton.decode(press.value), press.caller
     done = await commands.decide(button, caller, approved=approved)
     # A message that asks for the decision is itself changed, and says who decided.
@@ -69,7 +67,7 @@ async def _decide(press: Press, *, approved: bool) -> Answer | None:
     return None if told else done.answer
 
 
-async def _show_the_rest(press: Press, button: RequestButton) -> None:
+async def _show_the_rest(press: ButtonPress, button: RequestButton) -> None:
     """Let the list in which it was decided show those that wait still; where it stays as it was, that is no harm."""
     try:
         app = await app_by_slug(press.caller, button.app)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from domain.build import Build
 from domain.poll_state import Baseline
-from providers.bitrise.api.client import Bitrise
+from providers.bitrise.api.client import BitriseClient
 from providers.bitrise.api.requests import BuildQuery
 
 
-async def read_baseline(bitrise: Bitrise, app_slug: str) -> Baseline:
+async def read_baseline(bitrise: BitriseClient, app_slug: str) -> Baseline:
     """Read the app's newest builds and all that have not ended; none of them is told, the open ones are followed.
 
     Raises ProviderError.

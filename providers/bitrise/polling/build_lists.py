@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from domain.build import Build
-from domain.poll_state import WatchedApp, WatchState
-from domain.polling import Answer
-from providers.bitrise.api.client import Bitrise
+from domain.poll_state import PolledApp, PollState
+from domain.polling import CachedResponse
+from providers.bitrise.api.client import BitriseClient
 from providers.bitrise.api.requests import BuildQuery
 
 # A build is registered before it is listed; one that turns up a little late is still found.
 OVERLAP = timedelta(minutes=2)
 
 
-class CannotRely(Exception):
+class ListUnreliable(Exception):
     """The list of all apps' builds is not what the watcher needs: newest first, each with its app."""
 
 
@@ -24,57 +24,57 @@ class CannotRely(Exception):
 class ListRead:
     """What reading a list gave: `first` is its first page, `newest` the newest trigger time that it shows."""
 
-    first: Answer
+    first: CachedResponse
     builds: tuple[Build, ...] = ()
     newest: datetime | None = None
 
 
-async def read_all_apps(bitrise: Bitrise, state: WatchState, last: Answer) -> ListRead:
+async def read_all_apps(bitrise: BitriseClient, state: PollState, last: CachedResponse) -> ListRead:
     """Read the list of all apps' builds down to where the last look began.
 
     Builds of apps that have not joined yet are left out: such an app is read by itself, from its own newest build on,
     and one taken from here would let it seem to be read up to that.
-    Raises CannotRely where the list can't be used to see everything, and ProviderError.
+    Raises ListUnreliable where the list can't be used to see everything, and ProviderError.
     """
     until = state.seen_until - OVERLAP if state.seen_until else None
-    first: Answer | None = None
+    first: CachedResponse | None = None
     builds: list[Build] = []
     newest = oldest = None
     async for page in bitrise.all_builds().pages():
         if first is None:
             if page.body == last.body:
                 return ListRead(first=last, newest=state.seen_until)
-            first = Answer(page.body, frozenset(build.slug for build in page.items))
+            first = CachedResponse(page.body, frozenset(build.slug for build in page.items))
             newest = _newest(page.items)
         if page.unplaced:
-            raise CannotRely("the list of all builds does not say which app each belongs to")
+            raise ListUnreliable("the list of all builds does not say which app each belongs to")
         oldest = _end_of_descent(page.items, oldest)
         builds += (build for build in page.items if _is_joined(state, build.app_slug))
         # Without a watermark there is nothing to catch up with: every app is still read by itself.
         if until is None or (oldest is not None and oldest < until):
             break
-    return ListRead(first=first or Answer(), builds=tuple(builds), newest=newest or state.seen_until)
+    return ListRead(first=first or CachedResponse(), builds=tuple(builds), newest=newest or state.seen_until)
 
 
-async def read_one_app(bitrise: Bitrise, watched: WatchedApp, last: Answer) -> ListRead:
+async def read_one_app(bitrise: BitriseClient, watched: PolledApp, last: CachedResponse) -> ListRead:
     """Read the list of one app's builds from `watched.since` on. Raises ProviderError.
 
     Relies on no order: the filter `after` is on the trigger time and inclusive (Bitrise API v0.1, "Filtering
     parameters for build list"), so every page of the answer is wanted.
     """
     since = watched.since - OVERLAP if watched.since else None
-    first: Answer | None = None
+    first: CachedResponse | None = None
     builds: list[Build] = []
     async for page in bitrise.builds(watched.app.slug, BuildQuery(after=since)).pages():
         if first is None:
             if page.body == last.body:
                 return ListRead(first=last)
-            first = Answer(page.body, frozenset(build.slug for build in page.items))
+            first = CachedResponse(page.body, frozenset(build.slug for build in page.items))
         builds += page.items
-    return ListRead(first=first or Answer(), builds=tuple(builds))
+    return ListRead(first=first or CachedResponse(), builds=tuple(builds))
 
 
-def _is_joined(state: WatchState, app_slug: str) -> bool:
+def _is_joined(state: PollState, app_slug: str) -> bool:
     watched = state.apps.get(app_slug)
     return watched is not None and watched.joined and state.seen_until is not None
 
@@ -84,7 +84,7 @@ def _newest(builds: Iterable[Build]) -> datetime | None:
 
 
 def _end_of_descent(builds: Iterable[Build], previous: datetime | None) -> datetime | None:
-    """The last trigger time; raises CannotRely where one is newer than the one before it.
+    """The last trigger time; raises ListUnreliable where one is newer than the one before it.
 
     No order is documented for this list, so it is checked on every page.
     """
@@ -92,6 +92,6 @@ def _end_of_descent(builds: Iterable[Build], previous: datetime | None) -> datet
         if build.triggered_at is None:
             continue
         if previous is not None and build.triggered_at > previous:
-            raise CannotRely("the list of all builds is not newest first")
+            raise ListUnreliable("the list of all builds is not newest first")
         previous = build.triggered_at
     return previous

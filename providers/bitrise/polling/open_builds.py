@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from domain.build import Build
-from domain.errors import NoAccess, NotFound, ProviderError
+from domain.errors import Forbidden, NotFound, ProviderError
 from domain.poll_state import OpenBuild
-from providers.bitrise.api.client import Bitrise
+from providers.bitrise.api.client import BitriseClient
 
 # More builds than this are first looked for in the list of all open ones, a request for fifty of them.
 FEW = 3
@@ -17,7 +17,7 @@ AT_ONCE = 4
 
 
 @dataclass
-class Asked:
+class OpenBuildResult:
     """What asking gave: builds found, slugs that were not, and the failure that cut it short, if one did."""
 
     builds: list[Build] = field(default_factory=list)
@@ -25,12 +25,12 @@ class Asked:
     failure: ProviderError | None = None
 
 
-async def ask_after(bitrise: Bitrise, open_builds: Sequence[OpenBuild]) -> Asked:
+async def ask_after(bitrise: BitriseClient, open_builds: Sequence[OpenBuild]) -> OpenBuildResult:
     """See how the builds stand now. Raises nothing: what was found before a failure counts."""
-    asked = Asked()
+    asked = OpenBuildResult()
     try:
         still_open = await _listed_as_open(bitrise) if len(open_builds) > FEW else {}
-    except (NoAccess, NotFound):
+    except (Forbidden, NotFound):
         still_open = {}
     except ProviderError as failure:
         asked.failure = failure
@@ -40,7 +40,7 @@ async def ask_after(bitrise: Bitrise, open_builds: Sequence[OpenBuild]) -> Asked
     return asked
 
 
-async def _listed_as_open(bitrise: Bitrise) -> dict[str, Build]:
+async def _listed_as_open(bitrise: BitriseClient) -> dict[str, Build]:
     builds: dict[str, Build] = {}
     async for page in bitrise.all_builds(status=0).pages():
         if any(build.ended for build in page.items):
@@ -49,7 +49,7 @@ async def _listed_as_open(bitrise: Bitrise) -> dict[str, Build]:
     return builds
 
 
-async def _ask_each(bitrise: Bitrise, open_builds: Sequence[OpenBuild], asked: Asked) -> None:
+async def _ask_each(bitrise: BitriseClient, open_builds: Sequence[OpenBuild], asked: OpenBuildResult) -> None:
     places = asyncio.Semaphore(AT_ONCE)
 
     async def ask(one: OpenBuild) -> None:
@@ -58,7 +58,7 @@ async def _ask_each(bitrise: Bitrise, open_builds: Sequence[OpenBuild], asked: A
                 return
             try:
                 asked.builds.append(await bitrise.build(one.app_slug, one.slug))
-            except (NoAccess, NotFound):
+            except (Forbidden, NotFound):
                 asked.missed.append(one.slug)
             except ProviderError as failure:
                 asked.failure = failure

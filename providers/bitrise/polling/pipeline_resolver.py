@@ -9,11 +9,11 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from domain.build import Build, PipelineRef, State
-from domain.errors import NoAccess, NotFound, ProviderError, RateLimited, Refused
+from domain.build import Build, BuildState, PipelineRef
+from domain.errors import Forbidden, NotFound, ProviderError, RateLimited, RequestRejected
 from domain.pipeline import Pipeline
 from domain.poll_state import FollowedPipeline
-from providers.bitrise.api.client import Bitrise
+from providers.bitrise.api.client import BitriseClient
 
 log = structlog.get_logger()
 
@@ -37,7 +37,7 @@ LOOKS_UNTIL_LISTED = 3
 
 
 @dataclass
-class Placed:
+class PipelineAssignment:
     """The builds with the pipelines that they belong to, the pipelines as they are now, and those that are `gone`.
 
     `left_out`: some builds could not be placed, so what was read before is to be read again; `failure` is why, where
@@ -70,7 +70,7 @@ class _Questions:
 class Pipelines:
     """Remembers which apps use pipelines, and which build belongs to which."""
 
-    def __init__(self, bitrise: Bitrise, *, clock: Callable[[], datetime]) -> None:
+    def __init__(self, bitrise: BitriseClient, *, clock: Callable[[], datetime]) -> None:
         self._bitrise = bitrise
         self._clock = clock
         self._questions: dict[str, _Questions] = {}
@@ -86,14 +86,14 @@ class Pipelines:
     async def place(
         self,
         builds: Sequence[Build],
-        known: Mapping[str, State],
+        known: Mapping[str, BuildState],
         open_pipelines: Sequence[Pipeline | FollowedPipeline],
-    ) -> Placed:
+    ) -> PipelineAssignment:
         """See which of the builds belong to a pipeline, and how the open pipelines stand. Raises nothing.
 
         `known` holds the states of builds that were seen before: one that has not changed is not asked about.
         """
-        placed = Placed()
+        placed = PipelineAssignment()
         for app, identity in self._whose_turn(open_pipelines):
             await self._show(app, identity, placed)
         wanted = [build for build in builds if known.get(build.slug) is not build.state]
@@ -120,7 +120,7 @@ class Pipelines:
         self._turn = start + MOST_SHOWN
         return [*waiting[start:], *waiting[:start]][:MOST_SHOWN]
 
-    async def _place_those_of(self, app: str, builds: Sequence[Build], placed: Placed) -> None:
+    async def _place_those_of(self, app: str, builds: Sequence[Build], placed: PipelineAssignment) -> None:
         now = self._clock()
         if self._not_before.get(app, now) > now:
             self._remember((one.slug, None) for one in builds)
@@ -130,7 +130,7 @@ class Pipelines:
             return
         try:
             listed = await self._bitrise.pipelines(app, limit=LONGEST_PAGE)
-        except (NoAccess, NotFound, Refused) as reason:
+        except (Forbidden, NotFound, RequestRejected) as reason:
             log.info("pipelines.none", app=app, reason=str(reason))
             self._not_before[app] = self._clock() + ASKED_AGAIN_AFTER
             self._remember((one.slug, None) for one in builds)
@@ -175,13 +175,13 @@ class Pipelines:
     def _ref_of(self, build: Build) -> PipelineRef | None:
         return self._refs.get(build.slug) or self._by_workflow.get(build.pipeline_id or "")
 
-    async def _show(self, app: str, identity: str, placed: Placed) -> bool:
+    async def _show(self, app: str, identity: str, placed: PipelineAssignment) -> bool:
         """Read one pipeline, once a look; returns whether it could be read, or is certainly not there."""
         if identity in placed.pipelines:
             return True
         try:
             one = await self._bitrise.pipeline(app, identity)
-        except (NoAccess, NotFound):
+        except (Forbidden, NotFound):
             placed.gone.append(identity)
             self._note_absence(identity)
             return True
@@ -204,7 +204,7 @@ class Pipelines:
         if len(self._absent) > MOST_REMEMBERED:
             self._not_before.pop(self._absent.popitem(last=False)[0], None)
 
-    def _failed(self, app: str, failure: ProviderError, placed: Placed) -> None:
+    def _failed(self, app: str, failure: ProviderError, placed: PipelineAssignment) -> None:
         if not isinstance(failure, RateLimited):
             self._failures[app] = self._failures.get(app, 0) + 1
         log.warning("pipelines.not_read", app=app, reason=str(failure), failures=self._failures.get(app, 0))

@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from domain.errors import NoAccess, NotFound, ProviderError, Refused, TooLarge
+from domain.errors import Forbidden, NotFound, ProviderError, RequestRejected, TooLarge
 from domain.poll_state import Baseline
-from domain.polling import Gathered, Known
+from domain.polling import PollInput, PollResult
 from domain.provider import Provider
-from providers.bitrise.api.client import Bitrise
+from providers.bitrise.api.client import BitriseClient
 from providers.bitrise.polling.baseline import read_baseline
-from providers.bitrise.polling.build_lists import CannotRely, ListRead, read_all_apps, read_one_app
+from providers.bitrise.polling.build_lists import ListRead, ListUnreliable, read_all_apps, read_one_app
 from providers.bitrise.polling.open_builds import ask_after
 from providers.bitrise.polling.pipeline_resolver import Pipelines
 
@@ -24,13 +24,13 @@ TRIED_AGAIN_AFTER = timedelta(days=1)
 _ALL_APPS = ""
 
 
-class BitriseReader:
+class BitriseBuildSource:
     """Reads the list of all apps' builds, or each app's, asks after builds that are open, and places them."""
 
     provider = Provider.BITRISE
     logs = True
 
-    def __init__(self, bitrise: Bitrise, *, clock: Callable[[], datetime]) -> None:
+    def __init__(self, bitrise: BitriseClient, *, clock: Callable[[], datetime]) -> None:
         self._bitrise = bitrise
         self._pipelines = Pipelines(bitrise, clock=clock)
 
@@ -42,10 +42,10 @@ class BitriseReader:
         """Find out with one small request whether Bitrise answers. Raises ProviderError."""
         await self._bitrise.probe()
 
-    async def gather(self, known: Known) -> Gathered:
+    async def gather(self, known: PollInput) -> PollResult:
         """See what has changed; a failure is in what was gathered, with what was seen before it."""
         state = known.state
-        gathered = Gathered(seen_until=state.seen_until, per_app_since=state.per_app_since)
+        gathered = PollResult(seen_until=state.seen_until, per_app_since=state.per_app_since)
         try:
             await self._read_lists(known, gathered)
             await self._read_open_builds(known, gathered)
@@ -54,7 +54,7 @@ class BitriseReader:
         await self._place(known, gathered)
         return gathered
 
-    async def _read_lists(self, known: Known, gathered: Gathered) -> None:
+    async def _read_lists(self, known: PollInput, gathered: PollResult) -> None:
         state = known.state
         # The list of all apps is read down to `seen_until`; without one it has caught up with nobody yet.
         all_caught_up = state.per_app_since is None and state.seen_until is not None
@@ -67,20 +67,20 @@ class BitriseReader:
             watched = state.apps[slug]
             try:
                 _add(gathered, slug, await read_one_app(self._bitrise, watched, known.last(slug)))
-            except (NoAccess, NotFound) as reason:
+            except (Forbidden, NotFound) as reason:
                 # One app that the token no longer sees must not keep the others from being seen.
                 log.warning("watch.app_not_seen", app=slug, reason=str(reason))
             else:
                 gathered.joined.append(slug)
 
-    async def _read_all(self, known: Known, gathered: Gathered) -> bool:
+    async def _read_all(self, known: PollInput, gathered: PollResult) -> bool:
         """Read the list of all apps; returns whether it can be relied on."""
         state = known.state
         if state.per_app_since is not None:
             state = state.model_copy(update={"seen_until": None})
         try:
             read = await read_all_apps(self._bitrise, state, known.last(_ALL_APPS))
-        except (CannotRely, NoAccess, NotFound, Refused, TooLarge) as reason:
+        except (ListUnreliable, Forbidden, NotFound, RequestRejected, TooLarge) as reason:
             log.warning("watch.each_app_by_itself", reason=str(reason))
             gathered.per_app_since = known.now
             return False
@@ -88,7 +88,7 @@ class BitriseReader:
         gathered.seen_until, gathered.per_app_since = read.newest, None
         return True
 
-    async def _read_open_builds(self, known: Known, gathered: Gathered) -> None:
+    async def _read_open_builds(self, known: PollInput, gathered: PollResult) -> None:
         listed = frozenset().union(*(answer.listed for answer in gathered.answers.values()))
         seen = {build.slug for build in gathered.builds} | listed
         open_builds = known.state.open_builds
@@ -98,7 +98,7 @@ class BitriseReader:
         if asked.failure is not None:
             raise asked.failure
 
-    async def _place(self, known: Known, gathered: Gathered) -> None:
+    async def _place(self, known: PollInput, gathered: PollResult) -> None:
         """See which builds belong to pipelines; those of which that can't be told now are left to the next look."""
         state = known.state
         if not gathered.builds and not state.pipelines and not state.followed:
@@ -120,6 +120,6 @@ class BitriseReader:
             gathered.catching_up = False
 
 
-def _add(gathered: Gathered, key: str, read: ListRead) -> None:
+def _add(gathered: PollResult, key: str, read: ListRead) -> None:
     gathered.builds += read.builds
     gathered.answers[key] = read.first

@@ -6,7 +6,7 @@ from typing import Any
 
 from providers.buildio.api.deployments import deployment_of
 from providers.buildio.api.field_parsing import Fields
-from providers.buildio.api.models import BuildioApp, Formation
+from providers.buildio.api.models import BuildioApp, ProcessFormation
 
 # What the dynos are called where only their number is told.
 ALL_TYPES = "dynos"
@@ -33,7 +33,7 @@ def app_in(fields: Fields, *, asked: str | None = None) -> BuildioApp | None:
     )
 
 
-def _formation(value: Any) -> tuple[Formation, ...]:
+def _formation(value: Any) -> tuple[ProcessFormation, ...]:
     """As a list, by process type, or as a mere count."""
     given: list[Fields | None]
     if isinstance(value, dict):
@@ -51,11 +51,11 @@ def _of_type(type_: str, value: Any) -> Fields:
     return Fields({"type": type_, **value} if isinstance(value, dict) else {"type": type_, "quantity": value})
 
 
-def _process(fields: Fields) -> Formation | None:
+def _process(fields: Fields) -> ProcessFormation | None:
     type_ = fields.name("type", "process_type", "process", "name")
     if type_ is None:
         return None
-    return Formation(
+    return ProcessFormation(
         type=type_,
         quantity=fields.number("quantity", "count", "replicas", "scale"),
         size=fields.called("size", "dyno_size"),

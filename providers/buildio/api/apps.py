@@ -44,7 +44,7 @@ class AppsApi(Connection):
         commitish: str | None = None,
         description: str | None = None,
     ) -> StartedBuild:
-        """Start a build; never asked twice. Raises AnswerLost where it may have started all the same."""
+        """Start a build; never asked twice. Raises ResponseLost where it may have started all the same."""
         body = _given(branch=branch, commitish=commitish, description=description)
         reply = await self._api.change("POST", path_of("apps", app, "builds"), body)
         return started_in(fields_of_done(reply.body, of="build"))

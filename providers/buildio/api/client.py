@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from domain.errors import NoAccess, NotFound
+from domain.errors import Forbidden, NotFound
 from providers.buildio.api.apps import AppsApi
 from providers.buildio.api.domains import DomainsApi
 from providers.buildio.api.dynos import DynosApi
@@ -13,7 +13,7 @@ from providers.buildio.api.models import ClusterLogin, Identity
 from providers.buildio.api.pipelines import PipelinesApi
 
 
-class Buildio(AppsApi, DomainsApi, DynosApi, PipelinesApi):
+class BuildioClient(AppsApi, DomainsApi, DynosApi, PipelinesApi):
     """A client under somebody's credentials. Every method raises ProviderError."""
 
     async def me(self) -> Identity:
@@ -22,7 +22,7 @@ class Buildio(AppsApi, DomainsApi, DynosApi, PipelinesApi):
 
     async def probe(self) -> None:
         """Ask for next to nothing, once, to see whether the API answers under this token. Raises ProviderError."""
-        with suppress(NotFound, NoAccess):  # that is an answer
+        with suppress(NotFound, Forbidden):  # that is an answer
             await self._api.read("/me", most_tries=1)
 
     async def cluster_login(self, region: str) -> ClusterLogin:

@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 from pydantic import TypeAdapter
 
-from domain.errors import NotUnderstood
+from domain.errors import UnexpectedResponse
 from domain.provider import Provider
 from providers.http.field_parsing import Name, content_of
 
@@ -19,7 +19,7 @@ _key: TypeAdapter[str | None] = TypeAdapter(Name)
 
 
 def variables_in(body: bytes) -> dict[str, str]:
-    """The variables, each value as a text. Raises NotUnderstood.
+    """The variables, each value as a text. Raises UnexpectedResponse.
 
     The reference says "key-value pairs". One that is null counts as none, as it does where variables are set.
     """
@@ -42,7 +42,7 @@ def _unwrapped(content: dict[str, Any]) -> dict[str, Any] | list[Any]:
 
 def _pairs(content: Any) -> list[tuple[Any, Any]]:
     if not isinstance(content, list):
-        raise NotUnderstood("there are no config vars in it", provider=Provider.BUILDIO)
+        raise UnexpectedResponse("there are no config vars in it", provider=Provider.BUILDIO)
     return [(one.get("key", one.get("name")), one.get("value")) for one in content if isinstance(one, dict)]
 
 

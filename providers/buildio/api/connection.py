@@ -9,9 +9,9 @@ from typing import Any
 
 from domain.credentials import Credentials
 from domain.provider import Provider
-from providers.http.api_client import Api
+from providers.http.api_client import ApiClient
 from providers.http.api_client import path_of as any_path_of
-from providers.http.transport import Http
+from providers.http.transport import HttpTransport
 
 path_of = partial(any_path_of, provider=Provider.BUILDIO)
 
@@ -21,7 +21,7 @@ class Connection:
 
     def __init__(
         self,
-        http: Http,
+        http: HttpTransport,
         *,
         credentials: Credentials,
         base_url: str,
@@ -30,7 +30,7 @@ class Connection:
         **api_options: Any,
     ) -> None:
         # Reference, "Authentication": a Bearer token is the simplest approach.
-        self._api = Api(
+        self._api = ApiClient(
             http,
             provider=Provider.BUILDIO,
             scheme="Bearer",

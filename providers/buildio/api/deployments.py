@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 
-from domain.build import State
+from domain.build import BuildState
 from providers.buildio.api.field_parsing import Fields
 from providers.buildio.api.models import Deployment, StartedBuild
 
 # The reference names a status and none of its words; these are those of Heroku's and Kubernetes' kin.
 _STATES = {
-    State.ON_HOLD: "pending queued",
-    State.RUNNING: "building releasing deploying in_progress",
-    State.SUCCEEDED: "succeeded success successful deployed live complete completed",
-    State.FAILED: "failed failure error errored crashed",
-    State.ABORTED: "cancelled canceled aborted",
+    BuildState.ON_HOLD: "pending queued",
+    BuildState.RUNNING: "building releasing deploying in_progress",
+    BuildState.SUCCEEDED: "succeeded success successful deployed live complete completed",
+    BuildState.FAILED: "failed failure error errored crashed",
+    BuildState.ABORTED: "cancelled canceled aborted",
 }
 _BY_WORD = {word: state for state, words in _STATES.items() for word in words.split()}
 # An app's own `status` may be about something else, such as its dynos; these words would say nothing of a deployment.
@@ -33,9 +33,9 @@ _VERSION = re.compile(r"v?(\d{1,9})")
 UNSAID = "unknown"
 
 
-def state_of(word: str | None) -> State:
+def state_of(word: str | None) -> BuildState:
     """What a word of Build.io's means; UNKNOWN for one that nobody knows."""
-    return _BY_WORD.get(_plain(word or ""), State.UNKNOWN)
+    return _BY_WORD.get(_plain(word or ""), BuildState.UNKNOWN)
 
 
 def deployment_of(app: Fields) -> Deployment | None:
@@ -46,7 +46,7 @@ def deployment_of(app: Fields) -> Deployment | None:
         if isinstance(value, dict) and value:
             return _deployment(Fields(value), said)
         # As a text it is the status; whatever else it names, such as an id, is none that is known.
-        if isinstance(value, str) and said is None and state_of(value) is not State.UNKNOWN:
+        if isinstance(value, str) and said is None and state_of(value) is not BuildState.UNKNOWN:
             said = app.name(key)
     if (
         said is None

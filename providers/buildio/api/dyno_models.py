@@ -8,7 +8,7 @@ from typing import Any
 from domain.ansi import plain_text
 from domain.redaction.redactor import redact, without_first_word
 from providers.buildio.api.field_parsing import Fields
-from providers.buildio.api.models import Dyno, Executed
+from providers.buildio.api.models import CommandResult, Dyno
 
 # The reference names a status and none of its words; these are Heroku's ("Dyno", `state`) and Kubernetes'.
 _UP = frozenset({"up", "running", "ready", "active", "healthy", "live"})
@@ -62,7 +62,7 @@ def dyno_in(fields: Fields) -> Dyno | None:
     )
 
 
-def executed_in(body: bytes) -> Executed:
+def executed_in(body: bytes) -> CommandResult:
     """What a command left. It has run, so whatever came is its output where none is named."""
     text = body.decode("utf-8", "replace")
     try:
@@ -88,11 +88,11 @@ def _as_output(value: Any) -> str | None:
     return None
 
 
-def _executed(output: str, code: int | None) -> Executed:
+def _executed(output: str, code: int | None) -> CommandResult:
     # The end says how it went. What is cut off is cut at a line, so that secrets are known by what stands before them.
     readable = plain_text(_end_of(output.encode("utf-8", "replace").decode(), 2 * MOST_OUTPUT))
     shown = _end_of(redact(readable), MOST_OUTPUT)
-    return Executed(
+    return CommandResult(
         output=shown, exit_code=code, cut=len(output) > 2 * MOST_OUTPUT or len(readable) > MOST_OUTPUT
     )
 

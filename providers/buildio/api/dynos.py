@@ -9,7 +9,7 @@ from domain.provider import Provider
 from providers.buildio.api.connection import Connection, path_of
 from providers.buildio.api.dyno_models import dyno_in, executed_in
 from providers.buildio.api.field_parsing import things_in
-from providers.buildio.api.models import Dyno, Executed
+from providers.buildio.api.models import CommandResult, Dyno
 
 EXECUTE_SECONDS = 30.0
 
@@ -33,12 +33,12 @@ class DynosApi(Connection):
 
     async def execute(
         self, app: str, dyno: str, command: Sequence[str], *, seconds: float = EXECUTE_SECONDS
-    ) -> Executed:
+    ) -> CommandResult:
         """Run a command in a dyno, and wait for it that long; never asked twice.
 
         The command is a list of words, as the API takes it. An empty word is a word (`["grep", "", "file"]`), but no
-        program. Raises InvalidRequest where it is none, without asking, and AnswerLost where it did not end in time: it
-        may run on.
+        program. Raises InvalidRequest where it is none, without asking, and ResponseLost where it did not end in time:
+        it may run on.
         """
         if (
             isinstance(command, str)

@@ -13,7 +13,7 @@ from typing import Annotated, Any, TypeVar
 import structlog
 from pydantic import BeforeValidator, TypeAdapter
 
-from domain.errors import NotUnderstood, TooLarge
+from domain.errors import TooLarge, UnexpectedResponse
 from domain.provider import Provider
 from domain.redaction.redactor import redact_beginning
 from domain.url import read_address
@@ -123,13 +123,13 @@ class Fields:
 def things_in(body: bytes, read: Callable[[Fields], T | None], *, of: str) -> list[T]:
     """The things of a list: a bare array, or one within an object under `data` or the things' name.
 
-    What can't be read is left out, and only how many of them is logged. Raises NotUnderstood and TooLarge.
+    What can't be read is left out, and only how many of them is logged. Raises UnexpectedResponse and TooLarge.
     """
     content = content_of(body, provider=Provider.BUILDIO)
     if isinstance(content, dict):
         content = next((content[key] for key in (of, "data") if isinstance(content.get(key), list)), None)
     if not isinstance(content, list):
-        raise NotUnderstood("it is no list", provider=Provider.BUILDIO)
+        raise UnexpectedResponse("it is no list", provider=Provider.BUILDIO)
     if len(content) > MOST_ITEMS:
         raise TooLarge(f"more than {MOST_ITEMS} items in one list", provider=Provider.BUILDIO)
     found = [read(fields) for item in content if (fields := Fields.of(item)) is not None]
@@ -142,13 +142,13 @@ def things_in(body: bytes, read: Callable[[Fields], T | None], *, of: str) -> li
 def fields_in(body: bytes, *, of: str) -> Fields:
     """The fields of one thing, also where it stands within an object or is the only one of a list.
 
-    Raises NotUnderstood.
+    Raises UnexpectedResponse.
     """
     content = content_of(body, provider=Provider.BUILDIO)
     if isinstance(content, list) and len(content) == 1:
         content = content[0]
     if not isinstance(content, dict):
-        raise NotUnderstood(f"there is no {of} in it", provider=Provider.BUILDIO)
+        raise UnexpectedResponse(f"there is no {of} in it", provider=Provider.BUILDIO)
     if "id" not in content and "name" not in content:
         content = next((content[key] for key in (of, "data") if isinstance(content.get(key), dict)), content)
     return Fields(content)
@@ -158,5 +158,5 @@ def fields_of_done(body: bytes, *, of: str) -> Fields:
     """The fields in the answer to a change; none where they can't be read: it is done all the same."""
     try:
         return fields_in(body, of=of)
-    except NotUnderstood:
+    except UnexpectedResponse:
         return Fields({})

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from domain.errors import NotUnderstood
+from domain.errors import UnexpectedResponse
 from domain.provider import Provider
 from providers.buildio.api.field_parsing import Fields
 from providers.buildio.api.models import ClusterLogin, Identity
@@ -15,19 +15,22 @@ from providers.http.field_parsing import content_of
 
 
 def identity_in(body: bytes) -> Identity:
-    """Whose token it is. Raises NotUnderstood where it names no e-mail address, which is all that it is for."""
+    """Whose token it is. Raises UnexpectedResponse where it names no e-mail address, which is all that it is for."""
     content = content_of(body, provider=Provider.BUILDIO)
     fields = Fields({"email": content}) if isinstance(content, str) else Fields.of(content) or Fields({})
     email = fields.name("email") or fields.inner("user", "data", "account").name("email")
     if email is None:
-        raise NotUnderstood("there is no e-mail address in it", provider=Provider.BUILDIO)
+        raise UnexpectedResponse("there is no e-mail address in it", provider=Provider.BUILDIO)
     return Identity(email=email)
 
 
 def login_in(body: bytes) -> ClusterLogin:
-    """The credential, as it came (Kubernetes, "client.authentication.k8s.io", ExecCredential). Raises NotUnderstood."""
+    """The credential, as it came (Kubernetes, "client.authentication.k8s.io", ExecCredential).
+
+    Raises UnexpectedResponse.
+    """
     content: Any = content_of(body, provider=Provider.BUILDIO)
     if not isinstance(content, dict) or not isinstance(content.get("status"), dict):
-        raise NotUnderstood("there is no credential in it", provider=Provider.BUILDIO)
+        raise UnexpectedResponse("there is no credential in it", provider=Provider.BUILDIO)
     expires_at = Fields(content["status"]).time("expirationTimestamp")
     return ClusterLogin(content=SecretStr(json.dumps(content, indent=2)), expires_at=expires_at)

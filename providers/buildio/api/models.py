@@ -11,17 +11,17 @@ from datetime import datetime
 
 from pydantic import SecretStr
 
-from domain.build import Frozen, State
+from domain.build import BuildState, FrozenModel
 
 
-class Deployment(Frozen):
+class Deployment(FrozenModel):
     """How an app stands or stood: its current deployment status (reference, "Apps").
 
     `status` is Build.io's own word, `state` what it means here. A status that names no id has none.
     """
 
     status: str
-    state: State
+    state: BuildState
     id: str | None = None
     version: int | None = None
     branch: str | None = None
@@ -33,7 +33,7 @@ class Deployment(Frozen):
     finished_at: datetime | None = None
 
 
-class Formation(Frozen):
+class ProcessFormation(FrozenModel):
     """How many dynos of one process type an app has."""
 
     type: str
@@ -42,14 +42,14 @@ class Formation(Frozen):
     command: str | None = None
 
 
-class Team(Frozen):
+class Team(FrozenModel):
     """A team."""
 
     id: str
     name: str
 
 
-class BuildioApp(Frozen):
+class BuildioApp(FrozenModel):
     """An app with what the reference says its details hold: formation, buildpacks, region, deployment."""
 
     id: str
@@ -59,14 +59,14 @@ class BuildioApp(Frozen):
     stack: str | None = None
     namespace: str | None = None
     web_url: str | None = None
-    formation: tuple[Formation, ...] = ()
+    formation: tuple[ProcessFormation, ...] = ()
     buildpacks: tuple[str, ...] = ()
     deployment: Deployment | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
 
 
-class StartedBuild(Frozen):
+class StartedBuild(FrozenModel):
     """A build that was asked for; of its answer nothing is certain but that it was taken."""
 
     id: str | None = None
@@ -75,7 +75,7 @@ class StartedBuild(Frozen):
     url: str | None = None
 
 
-class Dyno(Frozen):
+class Dyno(FrozenModel):
     """A running process, such as `web.1`; `state` is Build.io's own word, `up` whether that means that it works."""
 
     name: str
@@ -89,7 +89,7 @@ class Dyno(Frozen):
     since: datetime | None = None
 
 
-class Domain(Frozen):
+class Domain(FrozenModel):
     """A host name of an app. `platform`: Build.io's own, which can't be taken away."""
 
     id: str
@@ -102,7 +102,7 @@ class Domain(Frozen):
     expires_at: datetime | None = None
 
 
-class Namespace(Frozen):
+class Namespace(FrozenModel):
     """An isolated environment for a group of apps."""
 
     id: str
@@ -112,14 +112,14 @@ class Namespace(Frozen):
     description: str | None = None
 
 
-class Environment(Frozen):
+class Environment(FrozenModel):
     """A part of a pipeline with config vars of its own, such as the defaults of review apps."""
 
     id: str
     name: str
 
 
-class Pipeline(Frozen):
+class Pipeline(FrozenModel):
     """Apps joined across stages, with its environments and whether pull requests get review apps."""
 
     id: str
@@ -130,7 +130,7 @@ class Pipeline(Frozen):
     review_settings: Mapping[str, str | int | bool] = {}
 
 
-class PipelineApp(Frozen):
+class PipelineApp(FrozenModel):
     """An app in a pipeline, and its stage."""
 
     id: str
@@ -138,7 +138,7 @@ class PipelineApp(Frozen):
     stage: str | None = None
 
 
-class Executed(Frozen):
+class CommandResult(FrozenModel):
     """What a command in a dyno left: its output, and its exit code where Build.io says it.
 
     The output is without what looks like a secret; `cut`: only its end is here.
@@ -149,13 +149,13 @@ class Executed(Frozen):
     cut: bool = False
 
 
-class Identity(Frozen):
+class Identity(FrozenModel):
     """Whose token it is; the reference names the e-mail address."""
 
     email: str
 
 
-class ClusterLogin(Frozen):
+class ClusterLogin(FrozenModel):
     """A Kubernetes ExecCredential: `content` is the JSON to be kept in a file, secret; `expires_at` as it says."""
 
     content: SecretStr

@@ -17,11 +17,19 @@ from urllib.parse import quote, urlencode, urljoin
 from pydantic import SecretStr
 
 from domain.credentials import Tokens
-from domain.errors import AnswerLost, BadToken, NotUnderstood, ProviderDown, ProviderError, Refused, error_for
+from domain.errors import (
+    InvalidToken,
+    ProviderDown,
+    ProviderError,
+    RequestRejected,
+    ResponseLost,
+    UnexpectedResponse,
+    error_for,
+)
 from domain.provider import Provider
 from providers.buildio.api.field_parsing import Fields
 from providers.http.field_parsing import content_of
-from providers.http.transport import Http, Lost, NotSent, Response, TooMuch
+from providers.http.transport import ConnectionLost, HttpTransport, RequestNotSent, Response, ResponseTooLarge
 
 SCOPES = ("read", "write")  # reference, "Authentication"
 _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")  # RFC 7636, 4.1
@@ -54,7 +62,7 @@ class BuildioOAuth:
 
     def __init__(
         self,
-        http: Http,
+        http: HttpTransport,
         client_id: str,
         client_secret: SecretStr,
         authorize_url: str,
@@ -96,26 +104,26 @@ class BuildioOAuth:
     async def check(self) -> None:
         """Find out whether Build.io knows the application; it is asked with a code that nobody was given.
 
-        Raises BadToken where it does not, and another ProviderError where nothing was found out.
+        Raises InvalidToken where it does not, and another ProviderError where nothing was found out.
         """
         try:
             await self.exchange("none", verifier_from(bytes(32)))
-        except Refused as refusal:
+        except RequestRejected as refusal:
             if refusal.code == "invalid_client":  # RFC 6749, 5.2
-                raise BadToken(refusal.words, provider=Provider.BUILDIO) from refusal
+                raise InvalidToken(refusal.words, provider=Provider.BUILDIO) from refusal
 
     async def refresh(self, refresh_token: SecretStr) -> Tokens:
-        """The next tokens. Raises BadToken where the person has to log in anew.
+        """The next tokens. Raises InvalidToken where the person has to log in anew.
 
-        After AnswerLost the token may be spent: Build.io may have handed out the next ones (RFC 6749, 6).
+        After ResponseLost the token may be spent: Build.io may have handed out the next ones (RFC 6749, 6).
         """
         form = {"grant_type": "refresh_token", "refresh_token": refresh_token.get_secret_value()}
         try:
             answer = await self._ask(form)
-        except Refused as refusal:
+        except RequestRejected as refusal:
             if refusal.code != "invalid_grant":
                 raise
-            error = BadToken(refusal.words, provider=Provider.BUILDIO)
+            error = InvalidToken(refusal.words, provider=Provider.BUILDIO)
             error.code = refusal.code
             raise error from refusal
         return self._tokens(answer, refresh_token)
@@ -128,10 +136,10 @@ class BuildioOAuth:
                 headers={"Accept": "application/json", "Authorization": self._as_ourselves()},
                 form=form,
             )
-        except NotSent as error:
+        except RequestNotSent as error:
             raise ProviderDown("no connection", provider=Provider.BUILDIO) from error
-        except (Lost, TooMuch) as error:
-            raise AnswerLost(provider=Provider.BUILDIO) from error
+        except (ConnectionLost, ResponseTooLarge) as error:
+            raise ResponseLost(provider=Provider.BUILDIO) from error
         if response.status_code < 300:
             return response.content
         # Where it leads on to is not asked: the secrets are for this address alone.
@@ -152,7 +160,7 @@ class BuildioOAuth:
         said = _said(response.content)
         code = said.name("error")
         if code is not None and response.status_code in (400, 401, 403):
-            error = Refused(said.text("error_description") or code)
+            error = RequestRejected(said.text("error_description") or code)
             error.code = code
         error.provider = Provider.BUILDIO
         return error
@@ -163,7 +171,7 @@ class BuildioOAuth:
         access = _token_in(given.get("access_token"))
         kind = given.get("token_type", "bearer")
         if access is None or not isinstance(kind, str) or kind.lower() != "bearer":
-            raise NotUnderstood("there is no token in it", provider=Provider.BUILDIO)
+            raise UnexpectedResponse("there is no token in it", provider=Provider.BUILDIO)
         fields = Fields(given)
         seconds = fields.number("expires_in")
         lives = seconds is not None and 0 < seconds < _LONGEST_LIFE

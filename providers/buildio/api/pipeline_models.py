@@ -64,7 +64,7 @@ def _environments(value: Any) -> Iterator[Environment]:
 
 
 def pipeline_apps_in(body: bytes) -> list[PipelineApp]:
-    """The apps of a pipeline. Raises NotUnderstood and TooLarge."""
+    """The apps of a pipeline. Raises UnexpectedResponse and TooLarge."""
     return things_in(body, _pipeline_app, of="apps")
 
 

@@ -7,50 +7,50 @@ from collections.abc import Mapping
 from domain.build import App
 from domain.provider import Provider
 from messages.kit import action_ids
-from messages.kit.button_values import BuildioButton, NotAButton, RedeployButton
+from messages.kit.button_values import BuildioButton, InvalidButtonValue, RedeployButton
 from providers.buildio.apps import commands, create
 from providers.buildio.apps.create_form import CreateForm
 from providers.buildio.commands import Deploy
 from providers.buildio.deploys import commands as deploy_commands
-from providers.buildio.shared.button_values import MaybeAppButton
+from providers.buildio.shared.button_values import OptionalAppButton
 from services.features.subscriptions import notification_buttons
-from services.request.button_press import Press, Respond
-from services.request.context import Answer
+from services.request.button_press import ButtonPress, Respond
+from services.request.context import Reply
 from services.request.finder import app_by_slug
 
 
-async def _app(press: Press) -> Answer:
-    return Answer(await commands.card(await _found(press), press.caller), title=commands.TITLE)
+async def _app(press: ButtonPress) -> Reply:
+    return Reply(await commands.card(await _found(press), press.caller), title=commands.TITLE)
 
 
-async def _refresh(press: Press) -> None:
+async def _refresh(press: ButtonPress) -> None:
     app = await _found(press)
     if await notification_buttons.refresh(press.on, press.caller):
         return  # a message of a subscription is brought up to date as it is
     await press.say.instead(await commands.card(app, press.caller))
 
 
-async def _create(press: Press) -> Answer | None:
+async def _create(press: ButtonPress) -> Reply | None:
     return await create.open_form(CreateForm(), press.caller)
 
 
-async def _deploy(press: Press) -> Answer | None:
-    named = MaybeAppButton.decode(press.value).app
+async def _deploy(press: ButtonPress) -> Reply | None:
+    named = OptionalAppButton.decode(press.value).app
     app = await app_by_slug(press.caller, named, Provider.BUILDIO) if named else None
     return await deploy_commands.open_form(app, press.caller, again=_source(press))
 
 
-def _source(press: Press) -> Deploy | None:
+def _source(press: ButtonPress) -> Deploy | None:
     """The branch and commit of the deployment that the button stands below; None where it stands elsewhere."""
     try:
         about = RedeployButton.decode(press.value)
-    except NotAButton:
+    except InvalidButtonValue:
         return None
     return Deploy(branch=about.branch or None, commit=about.commit or None)
 
 
-async def _found(press: Press) -> App:
-    """The app that a pressed button names. Raises NotAButton, ProviderError."""
+async def _found(press: ButtonPress) -> App:
+    """The app that a pressed button names. Raises InvalidButtonValue, ProviderError."""
     return await app_by_slug(press.caller, BuildioButton.decode(press.value).app, Provider.BUILDIO)
 
 

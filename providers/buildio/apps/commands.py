@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from domain.build import App
 from domain.commands.shared_commands import ListApps
-from domain.errors import NoAccess, NotFound, Refused
+from domain.errors import Forbidden, NotFound, RequestRejected
 from domain.message import Message
 from domain.provider import Provider
 from providers.buildio.api.models import Team
@@ -12,14 +12,14 @@ from providers.buildio.apps import messages
 from providers.buildio.commands import ShowApp
 from providers.buildio.shared import error_texts
 from services.features.apps.commands import PAGE, with_limit
-from services.request.context import Answer, Caller
-from services.request.finder import NotNamed, find_app
+from services.request.context import Reply, RequestContext
+from services.request.finder import UserError, find_app
 
 TITLE = "App"
 
 
-async def list_apps(ask: ListApps, caller: Caller) -> Answer:
-    """A page of the apps that the person may see, or of a team's. Raises NotNamed, ProviderError."""
+async def list_apps(ask: ListApps, caller: RequestContext) -> Reply:
+    """A page of the apps that the person may see, or of a team's. Raises UserError, ProviderError."""
     team = await find_team(ask.team, caller) if ask.team is not None else None
     visible = await caller.apps_of(Provider.BUILDIO).slugs()
     asked = await caller.buildio.apps(team=team.id if team is not None else None)
@@ -34,29 +34,29 @@ async def list_apps(ask: ListApps, caller: Caller) -> Answer:
         size=PAGE,
         team=team.name if team is not None else None,
     )
-    return Answer(await with_limit(said, caller, Provider.BUILDIO, empty=not apps), title="Apps")
+    return Reply(await with_limit(said, caller, Provider.BUILDIO, empty=not apps), title="Apps")
 
 
-async def show(ask: ShowApp, caller: Caller) -> Answer:
+async def show(ask: ShowApp, caller: RequestContext) -> Reply:
     """One app as it stands now."""
     app = await find_app(caller, ask.app, Provider.BUILDIO)
-    return Answer(await card(app, caller), title=TITLE)
+    return Reply(await card(app, caller), title=TITLE)
 
 
-async def card(app: App, caller: Caller) -> Message:
+async def card(app: App, caller: RequestContext) -> Message:
     """The app's card. Raises ProviderError."""
     shown = await caller.buildio.app(app.slug)
     try:
         dynos = await caller.buildio.dynos(app.slug)
-    except (NoAccess, NotFound, Refused):
+    except (Forbidden, NotFound, RequestRejected):
         dynos = None  # the app can be seen, and its processes can't
     return messages.app_card(shown, dynos)
 
 
-async def find_team(words: str, caller: Caller) -> Team:
-    """The person's own team of that name or id. Raises NotNamed, ProviderError."""
+async def find_team(words: str, caller: RequestContext) -> Team:
+    """The person's own team of that name or id. Raises UserError, ProviderError."""
     teams = await caller.own_buildio.teams()
     for one in teams:
         if words.casefold() in (one.id.casefold(), one.name.casefold()):
             return one
-    raise NotNamed(error_texts.unknown_thing("team", words, [one.name for one in teams], lists="teams"))
+    raise UserError(error_texts.unknown_thing("team", words, [one.name for one in teams], lists="teams"))

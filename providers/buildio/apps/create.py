@@ -11,38 +11,41 @@ from providers.buildio.commands import CreateApp
 from providers.buildio.shared.form_defaults import origin_of
 from providers.buildio.teams.team_owner import with_team
 from services.actions import action_types, run
-from services.request.context import Answer, Caller
-from services.request.finder import NotNamed
+from services.request.context import Reply, RequestContext
+from services.request.finder import UserError
 from services.request.modals import open_in_time
 
 
-async def create(ask: CreateApp, caller: Caller) -> Answer | None:
-    """Make the app that the words name; without a name, ask for it. Raises NotAllowed, NotNamed, ProviderError."""
+async def create(ask: CreateApp, caller: RequestContext) -> Reply | None:
+    """Make the app that the words name; without a name, ask for it.
+
+    Raises PermissionDenied, UserError, ProviderError.
+    """
     form = CreateForm(**ask.model_dump())
     if ask.name is None:
         return await open_form(form, caller)
     for problem in form.problems.values():
-        raise NotNamed(problem)
+        raise UserError(problem)
     return await make(ask, caller)
 
 
-async def make(ask: CreateApp, caller: Caller) -> Answer | None:
-    """Make this app. Raises NotAllowed, NotNamed, ProviderError."""
+async def make(ask: CreateApp, caller: RequestContext) -> Reply | None:
+    """Make this app. Raises PermissionDenied, UserError, ProviderError."""
     form = await with_team(CreateForm(**ask.model_dump()), caller)
-    act = action_types.CreateApp(
+    act = action_types.CreateAppAction(
         name=form.name or "", team=form.team, team_title=form.team_title, region=form.region
     )
-    return (await run.do(act, caller)).answer
+    return (await run.run_action(act, caller)).answer
 
 
-async def open_form(form: CreateForm, caller: Caller) -> Answer | None:
-    """Show the form, or a button for it where none can be opened. Raises NotNamed, ProviderError, SlackCallFailed."""
+async def open_form(form: CreateForm, caller: RequestContext) -> Reply | None:
+    """Show the form, or a button for it where none can be opened. Raises UserError, ProviderError, SlackCallFailed."""
     if not caller.trigger_id:
         words = "What is the app called?"
-        return Answer(notices.form_button(words, "Create an app…", action_ids.BUILDIO_CREATE, "create"))
+        return Reply(notices.form_button(words, "Create an app…", action_ids.BUILDIO_CREATE, "create"))
     await open_in_time(_form(form, caller), caller, "Create an app")
     return None
 
 
-async def _form(form: CreateForm, caller: Caller) -> Block:
+async def _form(form: CreateForm, caller: RequestContext) -> Block:
     return create_form.create_modal(await with_team(form, caller), origin=origin_of(caller))

@@ -7,7 +7,7 @@ from typing import Any
 
 from domain.message import Block
 from messages.kit import action_ids
-from messages.kit.view_metadata import Origin
+from messages.kit.view_metadata import ViewMetadata
 from messages.kit.views import (
     FilledIn,
     field,
@@ -48,7 +48,7 @@ class NamespaceForm(CreateNamespace):
         return _problem_of_name(self.name)
 
 
-def create_modal(form: CreateForm, *, origin: Origin, problem: str | None = None) -> Block:
+def create_modal(form: CreateForm, *, origin: ViewMetadata, problem: str | None = None) -> Block:
     """The form that makes an app, with what is filled in so far."""
     return modal(
         "Create an app",
@@ -69,7 +69,7 @@ def read_create(values: Mapping[str, Any]) -> CreateForm:
     return CreateForm(**_read(FilledIn(values)))
 
 
-def namespace_modal(form: NamespaceForm, *, origin: Origin, problem: str | None = None) -> Block:
+def namespace_modal(form: NamespaceForm, *, origin: ViewMetadata, problem: str | None = None) -> Block:
     """The form that makes a namespace, with what is filled in so far."""
     about = text_element(form.description, most=300, placeholder="What belongs into it")
     return modal(

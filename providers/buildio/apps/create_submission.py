@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from messages.kit import action_ids
-from messages.kit.view_metadata import Origin
+from messages.kit.view_metadata import ViewMetadata
 from providers.buildio.apps import create, create_form
 from providers.buildio.apps.create_form import NAME
-from services.request.form_submission import Submission, Submitted, course_of
+from services.request.form_submission import FormSubmission, Submission, course_of
 
 
-async def _create(sent: Submitted) -> None:
-    form, origin = create_form.read_create(sent.values), Origin.read(sent.metadata)
+async def _create(sent: FormSubmission) -> None:
+    form, origin = create_form.read_create(sent.values), ViewMetadata.read(sent.metadata)
     if await sent.is_wrong(form.problems):
         return
     course = course_of(

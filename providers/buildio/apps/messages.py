@@ -11,11 +11,11 @@ from messages.kit import action_ids
 from messages.kit.blocks import context, link_button, paragraphs, section
 from messages.kit.button_values import AppButton
 from messages.kit.mrkdwn import code, cut_markup, escape, link, mention, plain, when
-from providers.buildio.api.models import BuildioApp, Deployment, Dyno, Formation
+from providers.buildio.api.models import BuildioApp, Deployment, Dyno, ProcessFormation
 from providers.buildio.processes.messages import standing
 from providers.buildio.processes.restart_form import restart_all_button
 from providers.buildio.shared.blocks import COMMAND, buttons, facts, first, listed, name_of, press
-from providers.buildio.shared.button_values import AppsButton, VarsButton, of_app
+from providers.buildio.shared.button_values import BuildioAppListButton, ConfigVarsButton, of_app
 
 MOST_FORMATIONS = 12
 MOST_BUILDPACKS = 8
@@ -107,7 +107,7 @@ def _processes(app: BuildioApp, dynos: Sequence[Dyno] | None) -> list[Block]:
     return paragraphs(["*Processes*", *lines], most_blocks=1) if lines else []
 
 
-def _process(one: Formation) -> str:
+def _process(one: ProcessFormation) -> str:
     count = f"{code(one.type, 60)} × {one.quantity}" if one.quantity is not None else code(one.type, 60)
     return facts(count, one.size and escape(one.size, 60), one.command and code(one.command, 120))
 
@@ -143,7 +143,7 @@ def _buttons(app: BuildioApp) -> list[Block]:
 
 
 def _vars(app: BuildioApp) -> str | None:
-    return VarsButton.fitting(app=app.id, title=plain(app.name, 100))
+    return ConfigVarsButton.fitting(app=app.id, title=plain(app.name, 100))
 
 
 def _any_app(app: BuildioApp) -> str | None:
@@ -151,7 +151,7 @@ def _any_app(app: BuildioApp) -> str | None:
 
 
 def _turn(text: str, action_id: str, page: int, team: str | None) -> Block | None:
-    return press(text, action_id, AppsButton.fitting(page=page, team=team))
+    return press(text, action_id, BuildioAppListButton.fitting(page=page, team=team))
 
 
 def _create() -> list[Block]:

@@ -13,10 +13,16 @@ from providers.buildio.config_vars import forms, reveal
 from providers.buildio.config_vars import messages as config_var_messages
 from providers.buildio.config_vars.forms import VarsOrigin
 from providers.buildio.config_vars.messages import keys_in_question
-from providers.buildio.config_vars.scope import OfApp, Vars, check_known, check_may_look, last_changes
+from providers.buildio.config_vars.scope import (
+    AppScope,
+    ConfigVarScope,
+    check_known,
+    check_may_look,
+    last_changes,
+)
 from services.actions import run
-from services.request.context import Answer, Audience, Caller
-from services.request.finder import NotNamed, find_app
+from services.request.context import Reply, RequestContext, Visibility
+from services.request.finder import UserError, find_app
 from services.request.modals import open_in_time
 
 TITLE = "Config vars"
@@ -24,44 +30,44 @@ SET, REMOVE = "Set config vars", "Remove config vars"
 NO_BUTTON = "Build.io calls this in a way that no button can carry. Look it up at Build.io itself."
 
 
-async def show(ask: ListConfig, caller: Caller) -> Answer:
+async def show(ask: ListConfig, caller: RequestContext) -> Reply:
     """The config vars of the app that the words name, or of the channel's: masked, for the person alone."""
     return await listing(await _of_app(ask.app, caller), caller)
 
 
-async def get(ask: GetConfig, caller: Caller) -> Answer | None:
+async def get(ask: GetConfig, caller: RequestContext) -> Reply | None:
     """One value, for a minute: where no dialog can be opened for it, a button that does."""
     return await reveal_typed(await _of_app(ask.app, caller), ask.key, caller)
 
 
-async def set_(ask: SetConfig, caller: Caller) -> Answer | None:
+async def set_(ask: SetConfig, caller: RequestContext) -> Reply | None:
     """Open the form for the values; one word alone that an app is called is that app, and no key."""
     if ask.app is None and ask.key is not None:
         named = [app for app in await caller.apps_of(Provider.BUILDIO).all() if app.title == ask.key]
         if len(named) == 1:
-            return await ask_for_values(OfApp(named[0]), None, caller)
+            return await ask_for_values(AppScope(named[0]), None, caller)
     return await ask_for_values(await _of_app(ask.app, caller), ask.key, caller)
 
 
-async def unset(ask: UnsetConfig, caller: Caller) -> Answer:
+async def unset(ask: UnsetConfig, caller: RequestContext) -> Reply:
     """Ask whether those are to go that are named."""
     return await ask_to_remove(await _of_app(ask.app, caller), ask.keys, caller)
 
 
-async def listing(its: Vars, caller: Caller) -> Answer:
-    """Their list, as an answer for one person. Raises NotAllowed, ProviderError."""
-    return Answer(await listed(its, caller), Audience.ONE_PERSON, title=TITLE)
+async def listing(its: ConfigVarScope, caller: RequestContext) -> Reply:
+    """Their list, as an answer for one person. Raises PermissionDenied, ProviderError."""
+    return Reply(await listed(its, caller), Visibility.ONE_PERSON, title=TITLE)
 
 
-async def listed(its: Vars, caller: Caller) -> Message:
-    """Their list, masked. Raises NotAllowed, ProviderError."""
+async def listed(its: ConfigVarScope, caller: RequestContext) -> Message:
+    """Their list, masked. Raises PermissionDenied, ProviderError."""
     await check_may_look(its, caller)
     values = await its.read(caller)
     return config_var_messages.vars_list(its.of, values, changed=await last_changes(its, caller))
 
 
-async def reveal_typed(its: Vars, key: str, caller: Caller) -> Answer | None:
-    """Show one in a dialog; a message can only offer a button. Raises NotAllowed, NotNamed, ProviderError."""
+async def reveal_typed(its: ConfigVarScope, key: str, caller: RequestContext) -> Reply | None:
+    """Show one in a dialog; a message can only offer a button. Raises PermissionDenied, UserError, ProviderError."""
     if not caller.trigger_id:
         await check_may_look(its, caller)
         await check_known(its, [key], caller)
@@ -71,8 +77,8 @@ async def reveal_typed(its: Vars, key: str, caller: Caller) -> Answer | None:
     return None
 
 
-async def ask_for_values(its: Vars, key: str | None, caller: Caller) -> Answer | None:
-    """Open the form for values, or offer a button that does. Raises NotAllowed, SlackCallFailed."""
+async def ask_for_values(its: ConfigVarScope, key: str | None, caller: RequestContext) -> Reply | None:
+    """Open the form for values, or offer a button that does. Raises PermissionDenied, SlackCallFailed."""
     if not caller.trigger_id:
         await check_may_look(its, caller)
         return _button(
@@ -82,52 +88,55 @@ async def ask_for_values(its: Vars, key: str | None, caller: Caller) -> Answer |
     return None
 
 
-async def form_for_values(its: Vars, key: str | None, caller: Caller) -> Block:
-    """The form for values. Raises NotAllowed."""
+async def form_for_values(its: ConfigVarScope, key: str | None, caller: RequestContext) -> Block:
+    """The form for values. Raises PermissionDenied."""
     await check_may_look(its, caller)
     return forms.vars_modal(its.of, origin=VarsOrigin.about(its.of, channel=caller.channel), key=key)
 
 
-async def ask_for_keys(its: Vars, caller: Caller) -> None:
-    """Open the form in which those are picked that are to go. Raises NotAllowed, ProviderError, SlackCallFailed."""
+async def ask_for_keys(its: ConfigVarScope, caller: RequestContext) -> None:
+    """Open the form in which those are picked that are to go.
+
+    Raises PermissionDenied, ProviderError, SlackCallFailed.
+    """
     await open_in_time(_unset_form(its, caller), caller, REMOVE)
 
 
-async def ask_to_remove(its: Vars, keys: Sequence[str], caller: Caller) -> Answer:
-    """Show what will be gone, with the button for it. Raises NotAllowed, NotNamed, ProviderError."""
+async def ask_to_remove(its: ConfigVarScope, keys: Sequence[str], caller: RequestContext) -> Reply:
+    """Show what will be gone, with the button for it. Raises PermissionDenied, UserError, ProviderError."""
     await check_may_look(its, caller)
     await check_known(its, keys, caller)
-    await run.judged(its.unsetting(keys), caller)
+    await run.check_permission(its.unsetting(keys), caller)
     if not (most := keys_in_question(its.of, keys)):
-        raise NotNamed(NO_BUTTON)
+        raise UserError(NO_BUTTON)
     if most < len(keys):
-        raise NotNamed(
+        raise UserError(
             f"These are {len(keys)} config vars, and the question whether to remove them has room for the first"
             f" {most}. Remove them in several steps."
         )
-    return Answer(config_var_messages.unset_question(its.of, keys), Audience.ONE_PERSON, title=TITLE)
+    return Reply(config_var_messages.unset_question(its.of, keys), Visibility.ONE_PERSON, title=TITLE)
 
 
-async def remove(its: Vars, keys: Sequence[str], caller: Caller) -> Answer | None:
-    """Take these away. Raises NotAllowed, NotNamed, ProviderError."""
+async def remove(its: ConfigVarScope, keys: Sequence[str], caller: RequestContext) -> Reply | None:
+    """Take these away. Raises PermissionDenied, UserError, ProviderError."""
     await check_may_look(its, caller)
     await check_known(its, keys, caller)
-    return (await run.do(its.unsetting(keys), caller)).answer
+    return (await run.run_action(its.unsetting(keys), caller)).answer
 
 
-async def _unset_form(its: Vars, caller: Caller) -> Block:
+async def _unset_form(its: ConfigVarScope, caller: RequestContext) -> Block:
     await check_may_look(its, caller)
     keys = list(await its.read(caller))
     if not keys:
-        raise NotNamed("There are no config vars to remove.")
+        raise UserError("There are no config vars to remove.")
     return forms.unset_modal(its.of, keys, origin=VarsOrigin.about(its.of, channel=caller.channel))
 
 
-async def _of_app(words: str | None, caller: Caller) -> OfApp:
-    return OfApp(await find_app(caller, words, Provider.BUILDIO))
+async def _of_app(words: str | None, caller: RequestContext) -> AppScope:
+    return AppScope(await find_app(caller, words, Provider.BUILDIO))
 
 
-def _button(words: str, label: str, action_id: str, value: str | None) -> Answer:
+def _button(words: str, label: str, action_id: str, value: str | None) -> Reply:
     if value is None:
-        raise NotNamed(NO_BUTTON)
-    return Answer(notices.form_button(words, label, action_id, value), Audience.ONE_PERSON, title=TITLE)
+        raise UserError(NO_BUTTON)
+    return Reply(notices.form_button(words, label, action_id, value), Visibility.ONE_PERSON, title=TITLE)

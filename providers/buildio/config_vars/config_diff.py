@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from domain.build import Frozen
+from domain.build import FrozenModel
 
 
-class ConfigDiff(Frozen):
+class ConfigDiff(FrozenModel):
     """The keys that were not there before, those whose value is another one now, and those that are gone."""
 
     added: tuple[str, ...] = ()

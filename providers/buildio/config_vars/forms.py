@@ -8,12 +8,12 @@ from typing import Annotated, Any
 
 from pydantic import Field, SecretStr, StringConstraints
 
-from domain.build import Frozen
+from domain.build import FrozenModel
 from domain.message import Block
 from messages.kit import action_ids
 from messages.kit.blocks import plain_text, section
 from messages.kit.mrkdwn import plain
-from messages.kit.view_metadata import Origin
+from messages.kit.view_metadata import ViewMetadata
 from messages.kit.views import (
     LONGEST_TEXT,
     MOST_OPTIONS,
@@ -25,7 +25,7 @@ from messages.kit.views import (
     text_element,
     warning,
 )
-from providers.buildio.config_vars.messages import VarsOf, restart_note
+from providers.buildio.config_vars.messages import ConfigVarOwner, restart_note
 from providers.buildio.shared.arguments import is_key
 from providers.buildio.shared.button_values import LONGEST_TITLE
 
@@ -34,14 +34,14 @@ LONGEST_KEY = 128
 _A_KEY = "A key has letters, digits and underscores, and begins with no digit."
 
 
-class VarsOrigin(Origin):
+class VarsOrigin(ViewMetadata):
     """Also whose config vars they are, where they are not the app's."""
 
     environment: Annotated[str, StringConstraints(pattern=re.compile(r"^[\w-]{0,64}\Z"))] = ""
     title: Annotated[str, Field(max_length=LONGEST_TITLE)] = ""
 
     @classmethod
-    def about(cls, of: VarsOf, *, channel: str) -> VarsOrigin:
+    def about(cls, of: ConfigVarOwner, *, channel: str) -> VarsOrigin:
         """The origin of a form about these. Raises ValidationError for an id that has no form of one."""
         return cls(
             channel=channel,
@@ -51,12 +51,12 @@ class VarsOrigin(Origin):
         )
 
     @property
-    def of(self) -> VarsOf:
+    def of(self) -> ConfigVarOwner:
         """Whose they are."""
-        return VarsOf(app=self.app or None, environment=self.environment or None, title=self.title)
+        return ConfigVarOwner(app=self.app or None, environment=self.environment or None, title=self.title)
 
 
-class FilledVars(Frozen):
+class SetConfigVarsForm(FrozenModel):
     """What was filled in: a key and its value, and more of both, a line each."""
 
     key: str = ""
@@ -104,7 +104,7 @@ class FilledVars(Frozen):
         return None
 
 
-class FilledUnset(Frozen):
+class UnsetConfigVarsForm(FrozenModel):
     """What was picked to be removed."""
 
     keys: tuple[str, ...] = ()
@@ -118,7 +118,7 @@ class FilledUnset(Frozen):
 
 
 def vars_modal(
-    of: VarsOf, *, origin: VarsOrigin, key: str | None = None, problem: str | None = None
+    of: ConfigVarOwner, *, origin: VarsOrigin, key: str | None = None, problem: str | None = None
 ) -> Block:
     """The form that sets config vars, with the key that is known."""
     return modal(
@@ -157,10 +157,10 @@ def vars_modal(
     )
 
 
-def read_vars(values: Mapping[str, Any]) -> FilledVars:
+def read_vars(values: Mapping[str, Any]) -> SetConfigVarsForm:
     """What was filled in. `values` is the view's state as Slack sends it."""
     filled = FilledIn(values)
-    return FilledVars(
+    return SetConfigVarsForm(
         key=filled.text(KEY).strip(),
         value=SecretStr(filled.text(VALUE) + filled.text(REST)),
         more=SecretStr(filled.text(MORE)),
@@ -168,7 +168,7 @@ def read_vars(values: Mapping[str, Any]) -> FilledVars:
 
 
 def unset_modal(
-    of: VarsOf,
+    of: ConfigVarOwner,
     keys: Sequence[str],
     *,
     origin: VarsOrigin,
@@ -200,11 +200,11 @@ def unset_modal(
     )
 
 
-def read_unset(values: Mapping[str, Any]) -> FilledUnset:
+def read_unset(values: Mapping[str, Any]) -> UnsetConfigVarsForm:
     """What was picked, or typed. `values` is the view's state as Slack sends it."""
     filled = FilledIn(values)
     picked = filled.several(KEYS) or filled.text(KEYS).replace(",", " ").split()
-    return FilledUnset(keys=tuple(dict.fromkeys(picked)))
+    return UnsetConfigVarsForm(keys=tuple(dict.fromkeys(picked)))
 
 
 def _pair(line: str) -> tuple[str, str] | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import takewhile
 
-from domain.build import App, Frozen
+from domain.build import App, FrozenModel
 from domain.message import Block, Message
 from messages.kit import action_ids
 from messages.kit.blocks import SECTION_TEXT, context, paragraphs, section
@@ -15,14 +15,14 @@ from providers.buildio.api.models import Environment
 from providers.buildio.config_vars.config_diff import ConfigDiff
 from providers.buildio.config_vars.mask import length_of, masked
 from providers.buildio.shared.blocks import buttons, press
-from providers.buildio.shared.button_values import LONGEST_TITLE, RemoveVarsButton, VarsButton
+from providers.buildio.shared.button_values import LONGEST_TITLE, ConfigVarsButton, RemoveVarsButton
 
 ROWS_WITH_BUTTONS = 25
 LONGEST_VALUE = 2900
 GONE_AFTER = "a minute"
 
 
-class VarsOf(Frozen):
+class ConfigVarOwner(FrozenModel):
     """Whose config vars they are: an app's or an environment's, by its id; `title` is what people call it."""
 
     app: str | None = None
@@ -30,17 +30,17 @@ class VarsOf(Frozen):
     title: str
 
     @classmethod
-    def of_app(cls, app: App) -> VarsOf:
+    def of_app(cls, app: App) -> ConfigVarOwner:
         """Those of this app."""
         return cls(app=app.slug, title=app.title)
 
     @classmethod
-    def of_environment(cls, one: Environment) -> VarsOf:
+    def of_environment(cls, one: Environment) -> ConfigVarOwner:
         """Those of this environment."""
         return cls(environment=one.id, title=one.name)
 
     @classmethod
-    def named(cls, button: VarsButton) -> VarsOf:
+    def named(cls, button: ConfigVarsButton) -> ConfigVarOwner:
         """Those that a button is about."""
         return cls(app=button.app, environment=button.environment, title=button.title)
 
@@ -53,11 +53,11 @@ class VarsOf(Frozen):
     def value(self, key: str | None = None) -> str | None:
         """The value of a button about them, or about one of them; None where none could carry it."""
         title = plain(self.title, LONGEST_TITLE)
-        return VarsButton.fitting(app=self.app, environment=self.environment, title=title, key=key)
+        return ConfigVarsButton.fitting(app=self.app, environment=self.environment, title=title, key=key)
 
 
 def vars_list(
-    of: VarsOf, values: Mapping[str, str], *, changed: Mapping[str, datetime] | None = None
+    of: ConfigVarOwner, values: Mapping[str, str], *, changed: Mapping[str, datetime] | None = None
 ) -> Message:
     """The keys with what can be told of their values; `changed`: when each was last changed, as far as I know."""
     known = changed or {}
@@ -77,7 +77,7 @@ def vars_list(
     return Message(escape(f"Config vars of {of.title}: {', '.join(keys) or 'none'}", 2000), blocks)
 
 
-def vars_revealed(of: VarsOf, key: str, value: str) -> Message:
+def vars_revealed(of: ConfigVarOwner, key: str, value: str) -> Message:
     """One value for one person; the words beside it, which are a notification too, do not hold it."""
     head = f"👁️ {code(key)} of {of.words}, for your eyes only. It vanishes in {GONE_AFTER}."
     notes = []
@@ -90,7 +90,7 @@ def vars_revealed(of: VarsOf, key: str, value: str) -> Message:
     return Message(head, [section(head), block, *([context(*notes)] if notes else [])])
 
 
-def vars_hidden(of: VarsOf, key: str) -> Message:
+def vars_hidden(of: ConfigVarOwner, key: str) -> Message:
     """What stands there when the minute is over."""
     text = f"🙈 {code(key)} of {of.words} was shown here for {GONE_AFTER}."
     again = press("Reveal again", action_ids.BUILDIO_REVEAL, of.value(key))
@@ -98,14 +98,14 @@ def vars_hidden(of: VarsOf, key: str) -> Message:
     return Message(text, [section(text), *buttons(again, others)])
 
 
-def vars_granted(of: VarsOf, key: str, *, by: str, value: str | None) -> Message:
+def vars_granted(of: ConfigVarOwner, key: str, *, by: str, value: str | None) -> Message:
     """To the channel, once somebody has agreed: whoever asked may look now. The button works for them alone."""
     text = f"👁️ {mention(by)} may look at {code(key)} of {of.words} now, for some minutes."
     look = press("Reveal", action_ids.BUILDIO_REVEAL_GRANTED, value)
     return Message(text, [section(text), *buttons(look)])
 
 
-def restart_note(of: VarsOf) -> str:
+def restart_note(of: ConfigVarOwner) -> str:
     """What a change of config vars does to what runs; empty where nothing runs with them."""
     return (
         ""
@@ -114,14 +114,14 @@ def restart_note(of: VarsOf) -> str:
     )
 
 
-def unset_question(of: VarsOf, keys: Sequence[str]) -> Message:
+def unset_question(of: ConfigVarOwner, keys: Sequence[str]) -> Message:
     """Before config vars are removed that somebody has named: what will be gone, and the button for it."""
     text = _unset_text(of, keys)
     remove = press("Remove", action_ids.BUILDIO_VARS_REMOVE, _unset_value(of, keys), style="danger")
     return Message(text, [section(text), *buttons(remove)])
 
 
-def keys_in_question(of: VarsOf, keys: Sequence[str]) -> int:
+def keys_in_question(of: ConfigVarOwner, keys: Sequence[str]) -> int:
     """How many of the keys, from the first on, `unset_question` can name and its button carry."""
     fits = (
         _unset_value(of, keys[:count]) is not None and len(_unset_text(of, keys[:count])) <= SECTION_TEXT
@@ -130,20 +130,22 @@ def keys_in_question(of: VarsOf, keys: Sequence[str]) -> int:
     return sum(takewhile(bool, fits))
 
 
-def _unset_text(of: VarsOf, keys: Sequence[str]) -> str:
+def _unset_text(of: ConfigVarOwner, keys: Sequence[str]) -> str:
     named = ", ".join(code(key, 140) for key in keys)
     text = f"Remove {named} from {of.words}? The bot keeps no values, so this can't be undone here."
     return f"{text} {note}" if (note := restart_note(of)) else text
 
 
-def _unset_value(of: VarsOf, keys: Sequence[str]) -> str | None:
-    about = VarsButton.fitting(app=of.app, environment=of.environment, title=plain(of.title, LONGEST_TITLE))
+def _unset_value(of: ConfigVarOwner, keys: Sequence[str]) -> str | None:
+    about = ConfigVarsButton.fitting(
+        app=of.app, environment=of.environment, title=plain(of.title, LONGEST_TITLE)
+    )
     if about is None:
         return None
-    return RemoveVarsButton.fitting(of=VarsButton.decode(about), keys=tuple(keys))
+    return RemoveVarsButton.fitting(of=ConfigVarsButton.decode(about), keys=tuple(keys))
 
 
-def vars_changed(of: VarsOf, diff: ConfigDiff, *, by: str) -> Message:
+def vars_changed(of: ConfigVarOwner, diff: ConfigDiff, *, by: str) -> Message:
     """To the channel: which keys somebody set, changed and removed; no values."""
     head = f"{mention(by)} changed config vars of {of.words}"
     if not diff:
@@ -171,7 +173,7 @@ def _line(key: str, value: str, changed: datetime | None) -> str:
     return f"{code(key, 140)} = {masked(value)} · {length_of(value)}{when_changed}"
 
 
-def _buttons(of: VarsOf, *, some: bool) -> list[Block]:
+def _buttons(of: ConfigVarOwner, *, some: bool) -> list[Block]:
     value = of.value()
     return buttons(
         press("Set…", action_ids.BUILDIO_VARS_SET, value, style="primary"),

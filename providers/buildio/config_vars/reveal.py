@@ -10,61 +10,63 @@ from __future__ import annotations
 from domain.audit_log import Event
 from domain.message import Message
 from messages.kit import views
-from messages.kit.button_values import NotAButton
+from messages.kit.button_values import InvalidButtonValue
 from providers.buildio.config_vars import messages as config_var_messages
 from providers.buildio.config_vars.reveal_grant import is_granted
-from providers.buildio.config_vars.scope import Vars, check_known, check_may_look
+from providers.buildio.config_vars.scope import ConfigVarScope, check_known, check_may_look
 from providers.buildio.shared import error_texts
-from providers.buildio.shared.button_values import GrantButton, VarsButton
+from providers.buildio.shared.button_values import ConfigVarsButton, RevealButton
 from services.actions import run
 from services.actions.action_types import Act
-from services.actions.audit import entry_of, note
-from services.request.button_press import Press
-from services.request.context import Answer, Audience, Caller
+from services.actions.audit import entry_of, write_audit_entry
+from services.request.button_press import ButtonPress
+from services.request.context import Reply, RequestContext, Visibility
 from services.request.error_messages import say_or_explain
-from services.request.finder import NotNamed
-from services.request.responder import ToResponseUrl
-from services.request.view_responder import ToPane
+from services.request.finder import UserError
+from services.request.responder import ResponseUrlResponder
+from services.request.view_responder import ViewResponder
 from services.slack.errors import SlackCallFailed
 
 TITLE = "Config var"
 NOT_TAKEN = "Slack did not let me show it here. Ask for it with `/buildio config get KEY`."
 
 
-async def pressed(its: Vars, button: VarsButton, press: Press) -> Answer | None:
+async def pressed(its: ConfigVarScope, button: ConfigVarsButton, press: ButtonPress) -> Reply | None:
     """Show it to whoever pressed, in the place of what they pressed where that can be taken away.
 
-    Raises NotAllowed, NotNamed, NotAButton, ProviderError.
+    Raises PermissionDenied, UserError, InvalidButtonValue, ProviderError.
     """
     if button.key is None:
-        raise NotAButton
+        raise InvalidButtonValue
     caller = press.caller
-    grant = button if isinstance(button, GrantButton) else None
+    grant = button if isinstance(button, RevealButton) else None
     if press.on is None or press.on.ts is not None or press.response_url is None:
         await in_dialog(its, button.key, caller, grant)
         return None
     found = await _look(its, button.key, caller, grant)
-    if isinstance(found, Answer):
+    if isinstance(found, Reply):
         return found
-    place = ToResponseUrl(caller, press.response_url, press.on)
+    place = ResponseUrlResponder(caller, press.response_url, press.on)
     if not await place.replaced(found):
-        raise NotNamed(NOT_TAKEN)
+        raise UserError(NOT_TAKEN)
     hidden = config_var_messages.vars_hidden(its.of, button.key)
     await caller.desk.vanishing.after_a_while(caller.team, lambda: place.replaced(hidden))
     return None
 
 
-async def in_dialog(its: Vars, key: str, caller: Caller, grant: GrantButton | None = None) -> None:
+async def in_dialog(
+    its: ConfigVarScope, key: str, caller: RequestContext, grant: RevealButton | None = None
+) -> None:
     """Show it in a dialog; what goes wrong is said there too."""
-    pane, shown = ToPane(caller), False
+    pane, shown = ViewResponder(caller), False
 
-    async def look() -> Answer:
+    async def look() -> Reply:
         nonlocal shown
         found = await _look(its, key, caller, grant)
-        if isinstance(found, Answer):
+        if isinstance(found, Reply):
             return found
         shown = True
-        return Answer(found, Audience.ONE_PERSON, title=TITLE)
+        return Reply(found, Visibility.ONE_PERSON, title=TITLE)
 
     async def hide() -> bool:
         return pane.shown is None or await _put(
@@ -78,27 +80,29 @@ async def in_dialog(its: Vars, key: str, caller: Caller, grant: GrantButton | No
             await caller.desk.vanishing.after_a_while(caller.team, hide)
 
 
-async def _look(its: Vars, key: str, caller: Caller, grant: GrantButton | None) -> Message | Answer:
+async def _look(
+    its: ConfigVarScope, key: str, caller: RequestContext, grant: RevealButton | None
+) -> Message | Reply:
     """The value as it may be shown; an answer where somebody else must agree first."""
     act = its.revealing(key)
     if grant is not None and is_granted(grant, caller):
         await check_may_look(its, caller)
         await check_known(its, [key], caller)
-        await note(caller, entry_of(Event.DONE, act, caller, answer="shown, as agreed to"))
+        await write_audit_entry(caller, entry_of(Event.DONE, act, caller, answer="shown, as agreed to"))
     elif (waiting := await _ask(act, caller)) is not None:
         return waiting
     values = await its.read(caller)
     if key not in values:
-        raise NotNamed(error_texts.unknown_key(key, values, lists=its.command))
+        raise UserError(error_texts.unknown_key(key, values, lists=its.command))
     return config_var_messages.vars_revealed(its.of, key, values[key])
 
 
-async def _ask(act: Act, caller: Caller) -> Answer | None:
-    done = await run.do(act, caller)
+async def _ask(act: Act, caller: RequestContext) -> Reply | None:
+    done = await run.run_action(act, caller)
     return done.answer if done.waits else None
 
 
-async def _put(view_id: str, message: Message, caller: Caller) -> bool:
+async def _put(view_id: str, message: Message, caller: RequestContext) -> bool:
     """Put the message into the dialog; where it was closed, nothing is shown any more."""
     view = views.shown_in_modal(TITLE, message)
     try:

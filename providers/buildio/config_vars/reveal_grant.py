@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from providers.buildio.actions import RevealConfig, RevealEnvironment
-from providers.buildio.config_vars.messages import VarsOf
-from providers.buildio.shared.button_values import GrantButton
-from services.request.context import Caller
+from providers.buildio.actions import RevealConfigAction, RevealEnvironmentAction
+from providers.buildio.config_vars.messages import ConfigVarOwner
+from providers.buildio.shared.button_values import RevealButton
+from services.request.context import RequestContext
 
 LASTS = timedelta(minutes=10)
 
 
-def grant(act: RevealConfig | RevealEnvironment, of: VarsOf, caller: Caller) -> str | None:
+def grant(
+    act: RevealConfigAction | RevealEnvironmentAction, of: ConfigVarOwner, caller: RequestContext
+) -> str | None:
     """The value of the button that shows it to this person; None where none could carry it, or without a key.
 
     It carries a right, so it is signed: for this person, this one config var, and some minutes.
@@ -22,12 +24,12 @@ def grant(act: RevealConfig | RevealEnvironment, of: VarsOf, caller: Caller) -> 
         return None
     until = int((caller.now() + LASTS).timestamp())
     seal = vault.sign(_text(of.app, of.environment, act.key, until, caller))
-    return GrantButton.fitting(
+    return RevealButton.fitting(
         app=of.app, environment=of.environment, title=of.title[:100], key=act.key, until=until, seal=seal
     )
 
 
-def is_granted(button: GrantButton, caller: Caller) -> bool:
+def is_granted(button: RevealButton, caller: RequestContext) -> bool:
     """Whether the button is this person's, and its time has not run out."""
     vault = caller.desk.storage.vault
     if vault is None or button.key is None or button.until <= caller.now().timestamp():
@@ -36,6 +38,6 @@ def is_granted(button: GrantButton, caller: Caller) -> bool:
     return vault.is_signed(text, button.seal)
 
 
-def _text(app: str | None, environment: str | None, key: str, until: int, caller: Caller) -> str:
+def _text(app: str | None, environment: str | None, key: str, until: int, caller: RequestContext) -> str:
     # None of its parts has a space in it.
     return f"reveal {caller.team} {caller.person} {app or '-'} {environment or '-'} {key} {until}"

@@ -7,18 +7,18 @@ from collections.abc import Mapping
 from domain.message import Block
 from domain.provider import Provider
 from messages.kit import action_ids
-from messages.kit.button_values import NotAButton
+from messages.kit.button_values import InvalidButtonValue
 from providers.buildio.config_vars import commands, forms
-from providers.buildio.config_vars.forms import KEY, KEYS, FilledUnset, FilledVars, VarsOrigin
-from providers.buildio.config_vars.scope import OfApp, Vars
+from providers.buildio.config_vars.forms import KEY, KEYS, SetConfigVarsForm, UnsetConfigVarsForm, VarsOrigin
+from providers.buildio.config_vars.scope import AppScope, ConfigVarScope
 from providers.buildio.pipelines import environment_commands
 from services.actions import run
-from services.request.context import Answer, Caller
+from services.request.context import Reply, RequestContext
 from services.request.finder import app_by_slug
-from services.request.form_submission import Submission, Submitted, course_of
+from services.request.form_submission import FormSubmission, Submission, course_of
 
 
-async def _set(sent: Submitted) -> None:
+async def _set(sent: FormSubmission) -> None:
     filled, origin = forms.read_vars(sent.values), _origin_of(sent)
     if await sent.is_wrong(filled.problems):
         return
@@ -31,7 +31,7 @@ async def _set(sent: Submitted) -> None:
     await sent.answer(_carry_out_set(filled, origin, sent.caller), course)
 
 
-async def _unset(sent: Submitted) -> None:
+async def _unset(sent: FormSubmission) -> None:
     filled, origin = forms.read_unset(sent.values), _origin_of(sent)
     if await sent.is_wrong(filled.problems):
         return
@@ -43,27 +43,31 @@ async def _unset(sent: Submitted) -> None:
     await sent.answer(_carry_out_unset(filled, origin, sent.caller), course)
 
 
-async def _carry_out_set(filled: FilledVars, origin: VarsOrigin, caller: Caller) -> Answer | None:
+async def _carry_out_set(
+    filled: SetConfigVarsForm, origin: VarsOrigin, caller: RequestContext
+) -> Reply | None:
     its = await _meant(origin, caller)
-    return (await run.do(its.setting(filled.values), caller)).answer
+    return (await run.run_action(its.setting(filled.values), caller)).answer
 
 
-async def _carry_out_unset(filled: FilledUnset, origin: VarsOrigin, caller: Caller) -> Answer | None:
+async def _carry_out_unset(
+    filled: UnsetConfigVarsForm, origin: VarsOrigin, caller: RequestContext
+) -> Reply | None:
     return await commands.remove(await _meant(origin, caller), filled.keys, caller)
 
 
-def _origin_of(sent: Submitted) -> VarsOrigin:
+def _origin_of(sent: FormSubmission) -> VarsOrigin:
     origin = VarsOrigin.read(sent.metadata)
     if not origin.app and not origin.environment:
-        raise NotAButton  # a form of another version: whose they are is not in it
+        raise InvalidButtonValue  # a form of another version: whose they are is not in it
     return origin
 
 
-async def _meant(origin: VarsOrigin, caller: Caller) -> Vars:
-    """Those that the form is about, looked up once more. Raises NotNamed, ProviderError."""
+async def _meant(origin: VarsOrigin, caller: RequestContext) -> ConfigVarScope:
+    """Those that the form is about, looked up once more. Raises UserError, ProviderError."""
     if origin.environment:
         return await environment_commands.find(origin.environment, caller)
-    return OfApp(await app_by_slug(caller, origin.app, Provider.BUILDIO))
+    return AppScope(await app_by_slug(caller, origin.app, Provider.BUILDIO))
 
 
 SUBMISSIONS: Mapping[str, Submission] = {

@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from messages.deploy_buttons import read_offer
 from messages.kit import action_ids
 from providers.buildio.deploy_links import commands
-from services.request.button_press import Press, Respond, numbers_in
-from services.request.context import Answer
+from services.request.button_press import ButtonPress, Respond, numbers_in
+from services.request.context import Reply
 
 
-async def _deploy(press: Press) -> Answer | None:
+async def _deploy(press: ButtonPress) -> Reply | None:
     return await commands.deploy(read_offer(press.value, press.block), press.caller)
 
 
-async def _untie(press: Press) -> Answer:
+async def _untie(press: ButtonPress) -> Reply:
     return await commands.untie_numbers(numbers_in(press), press.caller)
 
 

@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from domain.build import App
-from domain.errors import NoAccess, NotFound
-from domain.notifications.deploy_link import Tie
+from domain.errors import Forbidden, NotFound
+from domain.notifications.deploy_link import DeployLink
 from domain.provider import Provider
 from messages.deploy_buttons import OfferButton
-from messages.kit.button_values import NotAButton
-from providers.buildio.actions import Deploy
+from messages.kit.button_values import InvalidButtonValue
+from providers.buildio.actions import DeployAction
 from providers.buildio.commands import Link, ListTies, Unlink
 from providers.buildio.deploy_links import messages
 from services.actions import run
@@ -19,17 +19,17 @@ from services.actions.permissions import check_permitted, permitted
 from services.features.subscriptions.commands import current_app, must_see
 from services.lookup.app_names import UnknownApp
 from services.lookup.app_names import find_app as app_named
-from services.request.context import Answer, Audience, Caller
-from services.request.finder import NotNamed, by_slugs, find_app
+from services.request.context import Reply, RequestContext, Visibility
+from services.request.finder import UserError, by_slugs, find_app
 
 # All of them fit into one list.
 MOST_TIES = 30
 
 
-async def link(ask: Link, caller: Caller) -> Answer:
+async def link(ask: Link, caller: RequestContext) -> Reply:
     """Tie an app of Build.io to one of Bitrise in the caller's channel; the person must see both.
 
-    Raises NotAllowed, NotNamed, UnknownApp, AmbiguousApp, ProviderError.
+    Raises PermissionDenied, UserError, UnknownApp, AmbiguousApp, ProviderError.
     """
     app = await current_app(await find_app(caller, ask.app, Provider.BUILDIO), caller)
     bitrise = await caller.apps.find(ask.bitrise)
@@ -40,82 +40,84 @@ async def link(ask: Link, caller: Caller) -> Answer:
             await must_see(one, caller)
         ties = caller.storage.ties
         if len(await ties.of_channel(caller.channel)) >= MOST_TIES:
-            raise NotNamed(
+            raise UserError(
                 f"{MOST_TIES} apps are tied in this channel already. Untie one with `/buildio unlink APP` first."
             )
         tie = await ties.add(caller.channel, app, bitrise, ask.branches, by=caller.person, at=caller.now())
-    return Answer(messages.tied(tie, by=caller.person), Audience.CHANNEL)
+    return Reply(messages.tied(tie, by=caller.person), Visibility.CHANNEL)
 
 
-async def unlink(ask: Unlink, caller: Caller) -> Answer:
+async def unlink(ask: Unlink, caller: RequestContext) -> Reply:
     """Ask whether an app is to be untied from those of Bitrise, or from one of them; it need not be there any more.
 
-    Raises NotAllowed, NotNamed, AmbiguousApp.
+    Raises PermissionDenied, UserError, AmbiguousApp.
     """
     found = await _meant(ask, caller)
     await check_permitted(
         caller, "untie", Provider.BUILDIO, await current_app(found[0].app, caller), about=_about(found)
     )
-    return Answer(messages.untie_question(found), Audience.ONE_PERSON)
+    return Reply(messages.untie_question(found), Visibility.ONE_PERSON)
 
 
-async def untie_numbers(numbers: Sequence[int], caller: Caller) -> Answer:
-    """Untie what a button names. Raises NotAllowed, NotNamed."""
+async def untie_numbers(numbers: Sequence[int], caller: RequestContext) -> Reply:
+    """Untie what a button names. Raises PermissionDenied, UserError."""
     found = [
         tie for one in numbers if (tie := await caller.storage.ties.find(caller.channel, one)) is not None
     ]
     if not found:
-        raise NotNamed("This is not tied any more.")
+        raise UserError("This is not tied any more.")
     return await _untie(found, caller)
 
 
-async def list_ties(_ask: ListTies, caller: Caller) -> Answer:
+async def list_ties(_ask: ListTies, caller: RequestContext) -> Reply:
     """What is tied in the caller's channel."""
-    return Answer(messages.tie_list(await caller.storage.ties.of_channel(caller.channel)))
+    return Reply(messages.tie_list(await caller.storage.ties.of_channel(caller.channel)))
 
 
-async def deploy(offer: OfferButton, caller: Caller) -> Answer | None:
+async def deploy(offer: OfferButton, caller: RequestContext) -> Reply | None:
     """Let what a build at Bitrise was made of go live, as the person's own Build.io account.
 
     Tie and build are looked up again: what a button says is what was, and anybody may have written it.
-    Raises NotAButton, NotAllowed, NotNamed, ProviderError.
+    Raises InvalidButtonValue, PermissionDenied, UserError, ProviderError.
     """
     tie = await caller.storage.ties.find(caller.channel, offer.tie)
     if tie is None:
-        raise NotNamed("That app is not tied here any more. `/buildio link` shows what is.")
+        raise UserError("That app is not tied here any more. `/buildio link` shows what is.")
     if tie.bitrise.slug != offer.app:
-        raise NotAButton
+        raise InvalidButtonValue
     app, build = await by_slugs(caller, offer.app, offer.build)
     if (why := tie.misfit(build)) is not None:
-        raise NotNamed(f"I can't deploy {app.title} {build.label} to {tie.app.title} any more, since {why}.")
-    return (await run.do(Deploy.of_build(build, app, await _target(tie, caller)), caller)).answer
+        raise UserError(f"I can't deploy {app.title} {build.label} to {tie.app.title} any more, since {why}.")
+    return (
+        await run.run_action(DeployAction.of_build(build, app, await _target(tie, caller)), caller)
+    ).answer
 
 
-async def _target(tie: Tie, caller: Caller) -> App:
-    """The tied app as it is called now, which is what rules are about. Raises NotNamed, ProviderError."""
+async def _target(tie: DeployLink, caller: RequestContext) -> App:
+    """The tied app as it is called now, which is what rules are about. Raises UserError, ProviderError."""
     if not await caller.may_act(Provider.BUILDIO):
         return tie.app  # whoever has no account is refused by the policy, which writes that down
     try:
         return await caller.own_apps(Provider.BUILDIO).ask_for(tie.app.slug)
-    except (NotFound, NoAccess) as error:
-        raise NotNamed(
+    except (NotFound, Forbidden) as error:
+        raise UserError(
             f"Your account at Build.io does not see {tie.app.title}, or it is not there any more."
         ) from error
 
 
-def _about(found: Sequence[Tie]) -> dict[str, str]:
+def _about(found: Sequence[DeployLink]) -> dict[str, str]:
     return {"label": "; ".join(f"{one.app.title} from {one.bitrise.title}" for one in found[:5])}
 
 
-async def _untie(found: list[Tie], caller: Caller) -> Answer:
+async def _untie(found: list[DeployLink], caller: RequestContext) -> Reply:
     app = await current_app(found[0].app, caller)
     async with permitted(caller, "untie", Provider.BUILDIO, app, about=_about(found)):
         await caller.storage.ties.remove(caller.channel, [one.number for one in found])
-    return Answer(messages.untied(found, by=caller.person), Audience.CHANNEL)
+    return Reply(messages.untied(found, by=caller.person), Visibility.CHANNEL)
 
 
-async def _meant(ask: Unlink, caller: Caller) -> list[Tie]:
-    """The channel's ties that are meant, all of one app of Build.io. Raises NotNamed, AmbiguousApp."""
+async def _meant(ask: Unlink, caller: RequestContext) -> list[DeployLink]:
+    """The channel's ties that are meant, all of one app of Build.io. Raises UserError, AmbiguousApp."""
     ties = await caller.storage.ties.of_channel(caller.channel)
     app = await _app_meant(ask.app, [one.app for one in ties], caller)
     ties = [one for one in ties if one.app.slug == app.slug]
@@ -125,7 +127,7 @@ async def _meant(ask: Unlink, caller: Caller) -> list[Tie]:
     return ties
 
 
-async def _app_meant(words: str | None, tied: list[App], caller: Caller) -> App:
+async def _app_meant(words: str | None, tied: list[App], caller: RequestContext) -> App:
     if words is not None:
         return _tied(words, tied)
     by_slug = {one.slug: one for one in tied}
@@ -134,17 +136,17 @@ async def _app_meant(words: str | None, tied: list[App], caller: Caller) -> App:
         return by_slug[default]
     if len(by_slug) == 1:
         return next(iter(by_slug.values()))
-    raise NotNamed("Which app? Name it: `/buildio unlink APP`. `/buildio link` shows what is tied here.")
+    raise UserError("Which app? Name it: `/buildio unlink APP`. `/buildio link` shows what is tied here.")
 
 
 def _tied(words: str, tied: Iterable[App]) -> App:
     try:
         return app_named(words, list({one.slug: one for one in tied}.values()))
     except UnknownApp as unknown:
-        raise NotNamed(f"{words} is not tied here. `/buildio link` shows what is.") from unknown
+        raise UserError(f"{words} is not tied here. `/buildio link` shows what is.") from unknown
 
 
-ANSWERS: Mapping[type[Any], Callable[[Any, Caller], Awaitable[Answer | None]]] = {
+ANSWERS: Mapping[type[Any], Callable[[Any, RequestContext], Awaitable[Reply | None]]] = {
     Link: link,
     Unlink: unlink,
     ListTies: list_ties,

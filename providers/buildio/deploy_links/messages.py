@@ -6,20 +6,20 @@ from collections.abc import Sequence
 
 from domain.build import App
 from domain.message import Block, Message
-from domain.notifications.deploy_link import Tie
+from domain.notifications.deploy_link import DeployLink
 from messages import build_text
 from messages.kit import action_ids
 from messages.kit.blocks import button, confirm, context, row, section
 from messages.kit.message_state import RunNote
 from messages.kit.mrkdwn import code, cut_markup, link, mention, plain
-from providers.buildio.actions import BuiltAtBitrise
+from providers.buildio.actions import SourceBuild
 from providers.buildio.api.models import StartedBuild
 from providers.buildio.shared.blocks import COMMAND, listed, name_of
 
 HOW = f"`{COMMAND} link APP to bitrise:APP branch:main` ties one."
 
 
-def tied(one: Tie, *, by: str) -> Message:
+def tied(one: DeployLink, *, by: str) -> Message:
     """To the channel: builds of Bitrise offer to be deployed from now on."""
     text = f"{mention(by)} tied {_words(one)}"
     note = context(
@@ -29,14 +29,14 @@ def tied(one: Tie, *, by: str) -> Message:
     return Message(text, [section(f"🔗 {text}"), note])
 
 
-def untied(ties: Sequence[Tie], *, by: str) -> Message:
+def untied(ties: Sequence[DeployLink], *, by: str) -> Message:
     """To the channel: builds offer it no longer; `ties` are those that there were, at least one."""
     text = f"{mention(by)} untied {'; '.join(_words(one) for one in ties[:5])}"
     more = f" and {len(ties) - 5} more" if len(ties) > 5 else ""
     return Message(f"{text}{more}", [section(f"✂️ {text}{more}")])
 
 
-def untie_question(ties: Sequence[Tie]) -> Message:
+def untie_question(ties: Sequence[DeployLink]) -> Message:
     """Before ties are ended that somebody has named: what will be gone, and the button for it."""
     text = f"Untie {'; '.join(_words(one) for one in ties[:5])}"
     more = f" and {len(ties) - 5} more" if len(ties) > 5 else ""
@@ -46,7 +46,7 @@ def untie_question(ties: Sequence[Tie]) -> Message:
     return Message(text, [section(text), row(untie)])
 
 
-def tie_list(ties: Sequence[Tie]) -> Message:
+def tie_list(ties: Sequence[DeployLink]) -> Message:
     """What is tied in this channel, each with a button that unties it."""
     if not ties:
         text = "No app of Build.io is tied to one of Bitrise's here."
@@ -55,16 +55,14 @@ def tie_list(ties: Sequence[Tie]) -> Message:
     return Message(cut_markup(f"Tied here: {spoken}", 3000), [*ties_here(ties), context(HOW)])
 
 
-def ties_here(ties: Sequence[Tie]) -> list[Block]:
+def ties_here(ties: Sequence[DeployLink]) -> list[Block]:
     """What is tied in this channel, as blocks; none where nothing is."""
     if not ties:
         return []
     return [section("*Tied in this channel*"), *listed([[_row(one)] for one in ties])]
 
 
-def deployed_build(
-    app: App, built: BuiltAtBitrise, started: StartedBuild, commit: str, *, by: str
-) -> RunNote:
+def deployed_build(app: App, built: SourceBuild, started: StartedBuild, commit: str, *, by: str) -> RunNote:
     """What Bitrise built goes live."""
     version = f" v{started.version}" if started.version is not None else ""
     at = code(build_text.short_hash(commit))
@@ -73,7 +71,7 @@ def deployed_build(
     return RunNote(by=by, symbol="🚀", said=said)
 
 
-def _row(one: Tie) -> Block:
+def _row(one: DeployLink) -> Block:
     title = plain(one.app.title, 80)
     question = confirm("Untie it?", f"Builds of Bitrise are offered to {title} no longer.", "Untie it")
     untie = button(
@@ -82,7 +80,7 @@ def _row(one: Tie) -> Block:
     return section(f"🔗 {_words(one)}, by {mention(one.set_by)}", untie)
 
 
-def _words(one: Tie) -> str:
+def _words(one: DeployLink) -> str:
     globs = " or ".join(code(branch, 60) for branch in one.branches[:5])
     more = f" and {len(one.branches) - 5} more" if len(one.branches) > 5 else ""
     branch = f", branch {globs}{more}" if globs else ""

@@ -10,42 +10,42 @@ from messages.kit import action_ids
 from providers.buildio.commands import Deploy
 from providers.buildio.deploys import form as deploy_form
 from providers.buildio.deploys.form import DeployForm
-from providers.buildio.shared.button_values import MaybeAppButton
+from providers.buildio.shared.button_values import OptionalAppButton
 from providers.buildio.shared.form_defaults import channels_app, origin_of
 from services.actions import action_types, run
-from services.request.context import Answer, Caller
+from services.request.context import Reply, RequestContext
 from services.request.finder import find_app
 from services.request.modals import open_in_time
 
 
-async def deploy(ask: Deploy, caller: Caller) -> Answer | None:
+async def deploy(ask: Deploy, caller: RequestContext) -> Reply | None:
     """Start the build that the words describe; without words, ask for it. Raises what `find_app` and `start` do."""
     if not ask.names_something:
         return await open_form(None, caller)
     return await start(await find_app(caller, ask.app, Provider.BUILDIO), ask, caller)
 
 
-async def start(app: App, ask: Deploy, caller: Caller) -> Answer | None:
-    """Start a build of this app, which deploys it. Raises NotAllowed, ProviderError."""
-    act = action_types.Deploy(app=app, branch=ask.branch, commitish=ask.commit, description=ask.message)
-    return (await run.do(act, caller)).answer
+async def start(app: App, ask: Deploy, caller: RequestContext) -> Reply | None:
+    """Start a build of this app, which deploys it. Raises PermissionDenied, ProviderError."""
+    act = action_types.DeployAction(app=app, branch=ask.branch, commitish=ask.commit, description=ask.message)
+    return (await run.run_action(act, caller)).answer
 
 
-async def open_form(app: App | None, caller: Caller, *, again: Deploy | None = None) -> Answer | None:
+async def open_form(app: App | None, caller: RequestContext, *, again: Deploy | None = None) -> Reply | None:
     """Show the form, or a button for it where none can be opened; `again` is what was deployed before.
 
     Raises SlackCallFailed.
     """
     if not caller.trigger_id:
-        button = MaybeAppButton().encode()
-        return Answer(
+        button = OptionalAppButton().encode()
+        return Reply(
             notices.form_button("Which app, which branch?", "Deploy…", action_ids.BUILDIO_DEPLOY, button)
         )
     await open_in_time(_form(app, caller, again), caller, "Deploy")
     return None
 
 
-async def _form(app: App | None, caller: Caller, again: Deploy | None) -> Block:
+async def _form(app: App | None, caller: RequestContext, again: Deploy | None) -> Block:
     shown = app or await channels_app(caller)
     # Build.io takes a branch or a commit, not both: what is on the branch now is what people mend.
     branch = again.branch if again is not None else None

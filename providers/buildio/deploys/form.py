@@ -12,7 +12,7 @@ from messages.kit import action_ids
 from messages.kit.blocks import context
 from messages.kit.message_state import RunNote
 from messages.kit.mrkdwn import code, escape, link
-from messages.kit.view_metadata import Origin
+from messages.kit.view_metadata import ViewMetadata
 from messages.kit.views import FilledIn, app_option, field, modal, searched, text_element, warning
 from providers.buildio.api.models import StartedBuild
 from providers.buildio.commands import Deploy
@@ -61,7 +61,7 @@ def deploy_modal(
     form: DeployForm,
     app: App | None,
     *,
-    origin: Origin,
+    origin: ViewMetadata,
     problem: str | None = None,
     again: Deploy | None = None,
 ) -> Block:

@@ -7,18 +7,18 @@ from collections.abc import Mapping
 from domain.build import App
 from domain.provider import Provider
 from messages.kit import action_ids
-from messages.kit.view_metadata import Origin
+from messages.kit.view_metadata import ViewMetadata
 from messages.kit.views import FilledIn
 from providers.buildio.deploys import commands
 from providers.buildio.deploys import form as deploy_form
 from providers.buildio.deploys.form import APP, DeployForm
-from services.request.context import Answer, Caller
+from services.request.context import Reply, RequestContext
 from services.request.finder import app_by_slug
-from services.request.form_submission import Submission, Submitted, course_of
+from services.request.form_submission import FormSubmission, Submission, course_of
 
 
-async def _deploy(sent: Submitted) -> None:
-    form, origin = deploy_form.read_deploy(sent.values), Origin.read(sent.metadata)
+async def _deploy(sent: FormSubmission) -> None:
+    form, origin = deploy_form.read_deploy(sent.values), ViewMetadata.read(sent.metadata)
     if await sent.is_wrong(form.problems):
         return
     title = FilledIn(sent.values).picked_words(APP) or "?"
@@ -32,7 +32,7 @@ async def _deploy(sent: Submitted) -> None:
     await sent.answer(_start(form, sent.caller), course)
 
 
-async def _start(form: DeployForm, caller: Caller) -> Answer | None:
+async def _start(form: DeployForm, caller: RequestContext) -> Reply | None:
     return await commands.start(await app_by_slug(caller, form.app or "", Provider.BUILDIO), form, caller)
 
 

@@ -8,34 +8,34 @@ from messages.kit import action_ids
 from providers.buildio.domains import commands
 from providers.buildio.shared.button_values import DomainButton
 from providers.buildio.shared.named_buttons import app_of
-from services.request.button_press import Press, Respond
-from services.request.context import Answer
+from services.request.button_press import ButtonPress, Respond
+from services.request.context import Reply
 
 
-async def _list(press: Press) -> Answer:
-    return Answer(await commands.shown(await app_of(press), press.caller), title=commands.TITLE)
+async def _list(press: ButtonPress) -> Reply:
+    return Reply(await commands.shown(await app_of(press), press.caller), title=commands.TITLE)
 
 
-async def _refresh(press: Press) -> None:
+async def _refresh(press: ButtonPress) -> None:
     await press.say.instead(await commands.shown(await app_of(press), press.caller))
 
 
-async def _remove(press: Press) -> Answer | None:
+async def _remove(press: ButtonPress) -> Reply | None:
     return await commands.remove_one(
         await app_of(press), DomainButton.decode(press.value).domain, press.caller
     )
 
 
-async def _add(press: Press) -> Answer | None:
+async def _add(press: ButtonPress) -> Reply | None:
     return await commands.open_add(await app_of(press), press.caller)
 
 
-async def _certificate(press: Press) -> None:
+async def _certificate(press: ButtonPress) -> None:
     about = DomainButton.decode(press.value)
     await commands.open_certificate(await app_of(press), about.domain, press.caller)
 
 
-async def _clear(press: Press) -> None:
+async def _clear(press: ButtonPress) -> None:
     await commands.open_clear(await app_of(press), press.caller)
 
 

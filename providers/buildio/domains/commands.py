@@ -20,13 +20,13 @@ from providers.buildio.domains import messages as domain_messages
 from providers.buildio.domains.certificates import CertificateProblem, checked
 from providers.buildio.domains.forms import CertificateForm, ClearOrigin, DomainForm, DomainOrigin
 from providers.buildio.shared import error_texts
-from providers.buildio.shared.button_values import AppButton
+from providers.buildio.shared.button_values import BuildioAppButton
 from providers.buildio.shared.form_defaults import origin_of
-from providers.buildio.shared.type_to_confirm import TypedName
+from providers.buildio.shared.type_to_confirm import ConfirmationName
 from services.actions import action_types, run
-from services.request.context import Answer, Audience, Caller
-from services.request.finder import NotNamed, find_app
-from services.request.forms import FieldProblem
+from services.request.context import Reply, RequestContext, Visibility
+from services.request.finder import UserError, find_app
+from services.request.forms import FieldError
 from services.request.modals import open_in_time
 
 log = structlog.get_logger()
@@ -36,27 +36,27 @@ MOST_DETAILS = 20
 TITLE, ADD, CERTIFICATE, CLEAR = "Domains", "Add a domain", "Another certificate", "Remove all domains"
 
 
-async def list_domains(ask: ListDomains, caller: Caller) -> Answer:
+async def list_domains(ask: ListDomains, caller: RequestContext) -> Reply:
     """The domains of the app that the words name, or of the channel's, each with its certificate."""
-    return Answer(await shown(await _app(ask.app, caller), caller), title=TITLE)
+    return Reply(await shown(await _app(ask.app, caller), caller), title=TITLE)
 
 
-async def shown(app: App, caller: Caller) -> Message:
+async def shown(app: App, caller: RequestContext) -> Message:
     """The domains of this app as they are now, each with its certificate. Raises ProviderError."""
     domains = await caller.buildio.domains(app.slug)
     asked = await asyncio.gather(*(_in_detail(app, one, caller) for one in domains[:MOST_DETAILS]))
     return domain_messages.domain_list(app, [*asked, *domains[MOST_DETAILS:]])
 
 
-async def add(ask: AddDomain, caller: Caller) -> Answer | None:
-    """Add the host name that is named; without one, ask for it. Raises NotAllowed, ProviderError."""
+async def add(ask: AddDomain, caller: RequestContext) -> Reply | None:
+    """Add the host name that is named; without one, ask for it. Raises PermissionDenied, ProviderError."""
     app = await _app(ask.app, caller)
     if ask.host is not None:
-        return (await run.do(action_types.AddDomain(app=app, hostname=ask.host), caller)).answer
+        return (await run.run_action(action_types.AddDomainAction(app=app, hostname=ask.host), caller)).answer
     return await open_add(app, caller)
 
 
-async def open_add(app: App, caller: Caller) -> Answer | None:
+async def open_add(app: App, caller: RequestContext) -> Reply | None:
     """Show the form for a domain, or a button for it where none can be opened. Raises SlackCallFailed."""
     if not caller.trigger_id:
         return _button("Which host name?", "Add a domain…", action_ids.BUILDIO_DOMAIN_ADD, app)
@@ -65,51 +65,56 @@ async def open_add(app: App, caller: Caller) -> Answer | None:
     return None
 
 
-async def add_filled(app: App, form: DomainForm, caller: Caller) -> Answer | None:
-    """Add what was filled in. Raises FieldProblem, NotAllowed, ProviderError."""
+async def add_filled(app: App, form: DomainForm, caller: RequestContext) -> Reply | None:
+    """Add what was filled in. Raises FieldError, PermissionDenied, ProviderError."""
     host = form.hostname or ""
-    act = action_types.AddDomain(app=app, hostname=host, certificate=_pem(form, host, caller))
-    return (await run.do(act, caller)).answer
+    act = action_types.AddDomainAction(app=app, hostname=host, certificate=_pem(form, host, caller))
+    return (await run.run_action(act, caller)).answer
 
 
-async def open_certificate(app: App, id: str, caller: Caller) -> None:  # noqa: A002
-    """Show the form for another certificate. Raises NotNamed, ProviderError, SlackCallFailed."""
+async def open_certificate(app: App, id: str, caller: RequestContext) -> None:  # noqa: A002
+    """Show the form for another certificate. Raises UserError, ProviderError, SlackCallFailed."""
     await open_in_time(_certificate_form(app, id, caller), caller, CERTIFICATE)
 
 
-async def update_certificate(app: App, id: str, form: CertificateForm, caller: Caller) -> Answer | None:  # noqa: A002
-    """Give the domain what was filled in. Raises FieldProblem, NotAllowed, NotNamed, ProviderError."""
+async def update_certificate(
+    app: App,
+    id: str,  # noqa: A002
+    form: CertificateForm,
+    caller: RequestContext,
+) -> Reply | None:
+    """Give the domain what was filled in. Raises FieldError, PermissionDenied, UserError, ProviderError."""
     one = await _own(app, id, caller)
     certificate = _pem(form, one.hostname, caller)
     if certificate is None:
-        raise FieldProblem("certificate", "Paste the certificate.")
-    act = action_types.UpdateCertificate(
+        raise FieldError("certificate", "Paste the certificate.")
+    act = action_types.UpdateCertificateAction(
         app=app, domain=one.id, hostname=one.hostname, certificate=certificate
     )
-    return (await run.do(act, caller)).answer
+    return (await run.run_action(act, caller)).answer
 
 
-async def remove(ask: RemoveDomain, caller: Caller) -> Answer:
-    """Ask whether the domain that is named is to go. Raises NotNamed, ProviderError."""
+async def remove(ask: RemoveDomain, caller: RequestContext) -> Reply:
+    """Ask whether the domain that is named is to go. Raises UserError, ProviderError."""
     app = await _app(ask.app, caller)
     there = await caller.buildio.domains(app.slug)
     for one in there:
         if one.hostname.casefold() == ask.host.casefold():
             _check_own(one)
-            return Answer(domain_messages.domain_question(app, one), Audience.ONE_PERSON, title=TITLE)
+            return Reply(domain_messages.domain_question(app, one), Visibility.ONE_PERSON, title=TITLE)
     names = [one.hostname for one in there]
-    raise NotNamed(error_texts.unknown_thing("domain", ask.host, names, lists=f"domains {app.title}"))
+    raise UserError(error_texts.unknown_thing("domain", ask.host, names, lists=f"domains {app.title}"))
 
 
-async def remove_one(app: App, id: str, caller: Caller) -> Answer | None:  # noqa: A002
-    """Take this domain away. Raises NotAllowed, NotNamed, ProviderError."""
+async def remove_one(app: App, id: str, caller: RequestContext) -> Reply | None:  # noqa: A002
+    """Take this domain away. Raises PermissionDenied, UserError, ProviderError."""
     one = await _own(app, id, caller)
-    act = action_types.RemoveDomain(app=app, domain=one.id, hostname=one.hostname)
-    return (await run.do(act, caller)).answer
+    act = action_types.RemoveDomainAction(app=app, domain=one.id, hostname=one.hostname)
+    return (await run.run_action(act, caller)).answer
 
 
-async def clear(ask: ClearDomains, caller: Caller) -> Answer | None:
-    """Ask for the app's name to be typed; nothing is removed without. Raises NotNamed, ProviderError."""
+async def clear(ask: ClearDomains, caller: RequestContext) -> Reply | None:
+    """Ask for the app's name to be typed; nothing is removed without. Raises UserError, ProviderError."""
     app = await _app(ask.app, caller)
     if not caller.trigger_id:
         words = f"{CLEAR}: the app's name is typed in a form."
@@ -118,32 +123,36 @@ async def clear(ask: ClearDomains, caller: Caller) -> Answer | None:
     return None
 
 
-async def open_clear(app: App, caller: Caller) -> None:
-    """Show which domains would go, and ask for the app's name. Raises NotNamed, ProviderError, SlackCallFailed."""
+async def open_clear(app: App, caller: RequestContext) -> None:
+    """Show which domains would go, and ask for the app's name. Raises UserError, ProviderError, SlackCallFailed."""
     await open_in_time(clear_form(app, caller), caller, CLEAR)
 
 
-async def clear_form(app: App, caller: Caller, *, problem: str | None = None) -> Block:
-    """The question before all domains go. Raises NotNamed, ProviderError."""
+async def clear_form(app: App, caller: RequestContext, *, problem: str | None = None) -> Block:
+    """The question before all domains go. Raises UserError, ProviderError."""
     domains = await caller.buildio.domains(app.slug)
     if all(one.platform for one in domains):
-        raise NotNamed(f"{app.title} has no domains of its own.")
+        raise UserError(f"{app.title} has no domains of its own.")
     origin = ClearOrigin.showing(app, domains, channel=caller.channel)
     return forms.clear_domains_modal(app, domains, origin=origin, problem=problem)
 
 
-async def clear_typed(app: App, form: TypedName, origin: ClearOrigin, caller: Caller) -> Answer | None:
-    """Take all away where the app's name was typed. Raises FieldProblem, NotAllowed, NotNamed, ProviderError."""
+async def clear_typed(
+    app: App, form: ConfirmationName, origin: ClearOrigin, caller: RequestContext
+) -> Reply | None:
+    """Take all away where the app's name was typed. Raises FieldError, PermissionDenied, UserError, ProviderError."""
     for field, problem in form.problems(app.title).items():
-        raise FieldProblem(field, problem)
+        raise FieldError(field, problem)
     domains = await caller.buildio.domains(app.slug)
     if not origin.shows(domains):
-        raise NotNamed("Meanwhile there are other domains than were shown. Look at them, and ask once more.")
+        raise UserError("Meanwhile there are other domains than were shown. Look at them, and ask once more.")
     names = tuple(one.hostname for one in domains if not one.platform)
-    return (await run.do(action_types.RemoveAllDomains(app=app, hostnames=names), caller)).answer
+    return (
+        await run.run_action(action_types.RemoveAllDomainsAction(app=app, hostnames=names), caller)
+    ).answer
 
 
-async def _in_detail(app: App, one: Domain, caller: Caller) -> Domain:
+async def _in_detail(app: App, one: Domain, caller: RequestContext) -> Domain:
     """The domain with how it stands with its certificate, which a list need not say (reference, "Domains")."""
     if one.platform or one.ssl is not None:
         return one
@@ -154,40 +163,40 @@ async def _in_detail(app: App, one: Domain, caller: Caller) -> Domain:
         return one
 
 
-async def _certificate_form(app: App, id: str, caller: Caller) -> Block:  # noqa: A002
+async def _certificate_form(app: App, id: str, caller: RequestContext) -> Block:  # noqa: A002
     one = await _own(app, id, caller)
     origin = DomainOrigin(channel=caller.channel, app=app.slug, domain=one.id, host=one.hostname)
     return forms.certificate_modal(app, origin=origin)
 
 
-async def _own(app: App, id: str, caller: Caller) -> Domain:  # noqa: A002
-    """The app's domain of this id, which can be changed. Raises NotNamed, ProviderError."""
+async def _own(app: App, id: str, caller: RequestContext) -> Domain:  # noqa: A002
+    """The app's domain of this id, which can be changed. Raises UserError, ProviderError."""
     for one in await caller.buildio.domains(app.slug):
         if one.id == id:
             _check_own(one)
             return one
-    raise NotNamed(f"{app.title} does not have this domain any more.")
+    raise UserError(f"{app.title} does not have this domain any more.")
 
 
 def _check_own(one: Domain) -> None:
     if one.platform:
-        raise NotNamed(error_texts.platform_domain(one.hostname))
+        raise UserError(error_texts.platform_domain(one.hostname))
 
 
-def _pem(form: CertificateForm, host: str, caller: Caller) -> str | None:
-    """What was pasted, once it was looked at; None where nothing was. Raises FieldProblem."""
+def _pem(form: CertificateForm, host: str, caller: RequestContext) -> str | None:
+    """What was pasted, once it was looked at; None where nothing was. Raises FieldError."""
     if form.pem is None:
         return None
     try:
         return checked(form.pem.get_secret_value(), host, caller.now())
     except CertificateProblem as problem:
-        raise FieldProblem(problem.part, str(problem)) from None
+        raise FieldError(problem.part, str(problem)) from None
 
 
-async def _app(words: str | None, caller: Caller) -> App:
+async def _app(words: str | None, caller: RequestContext) -> App:
     return await find_app(caller, words, Provider.BUILDIO)
 
 
-def _button(words: str, label: str, action_id: str, app: App) -> Answer:
-    value = AppButton(app=app.slug, title=plain(app.title, 100)).encode()
-    return Answer(notices.form_button(words, label, action_id, value), Audience.ONE_PERSON, title=TITLE)
+def _button(words: str, label: str, action_id: str, app: App) -> Reply:
+    value = BuildioAppButton(app=app.slug, title=plain(app.title, 100)).encode()
+    return Reply(notices.form_button(words, label, action_id, value), Visibility.ONE_PERSON, title=TITLE)

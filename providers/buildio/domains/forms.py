@@ -9,12 +9,12 @@ from typing import Annotated, Any
 
 from pydantic import Field, SecretStr, StringConstraints
 
-from domain.build import App, Frozen
+from domain.build import App, FrozenModel
 from domain.message import Block
 from messages.kit import action_ids
 from messages.kit.blocks import paragraphs, section
 from messages.kit.mrkdwn import code
-from messages.kit.view_metadata import Origin
+from messages.kit.view_metadata import ViewMetadata
 from messages.kit.views import LONGEST_TEXT, FilledIn, field, modal, text_element, warning
 from providers.buildio.api.models import Domain
 from providers.buildio.shared.arguments import host as host_in
@@ -28,14 +28,14 @@ MOST_HOSTS = 20
 _BEGINS, _KEY_BEGINS = "-----BEGIN CERTIFICATE-----", "PRIVATE KEY-----"
 
 
-class DomainOrigin(Origin):
+class DomainOrigin(ViewMetadata):
     """Also which domain, by its id and host name."""
 
     domain: Annotated[str, Field(max_length=200)] = ""
     host: Annotated[str, Field(max_length=LONGEST_HOST)] = ""
 
 
-class ClearOrigin(Origin):
+class ClearOrigin(ViewMetadata):
     """Also which domains were shown, so that no others are taken away with them."""
 
     shown: Annotated[str, StringConstraints(pattern=re.compile(r"^[0-9a-f]{0,64}\Z"))] = ""
@@ -50,7 +50,7 @@ class ClearOrigin(Origin):
         return self.shown == _fingerprint(domains)
 
 
-class CertificateForm(Frozen):
+class CertificateForm(FrozenModel):
     """A certificate as it was pasted: itself, what signs it, and its key."""
 
     certificate: SecretStr = SecretStr("")
@@ -102,7 +102,9 @@ class DomainForm(CertificateForm):
         return super().problems
 
 
-def domain_modal(app: App, *, origin: Origin, host: str | None = None, problem: str | None = None) -> Block:
+def domain_modal(
+    app: App, *, origin: ViewMetadata, host: str | None = None, problem: str | None = None
+) -> Block:
     """The form that adds a domain."""
     return modal(
         "Add a domain",

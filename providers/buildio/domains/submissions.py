@@ -9,24 +9,24 @@ from domain.message import Block
 from domain.provider import Provider
 from messages import notices
 from messages.kit import action_ids
-from messages.kit.view_metadata import Origin
+from messages.kit.view_metadata import ViewMetadata
 from providers.buildio.domains import commands, forms
 from providers.buildio.domains.forms import CERTIFICATE, HOST, ClearOrigin, DomainOrigin
 from providers.buildio.shared import type_to_confirm
 from providers.buildio.shared.type_to_confirm import TYPED_NAME
-from services.request.context import Answer, Caller
+from services.request.context import Reply, RequestContext
 from services.request.finder import app_by_slug
-from services.request.form_submission import Submission, Submitted, course_of
+from services.request.form_submission import FormSubmission, Submission, course_of
 
 
-async def _add(sent: Submitted) -> None:
-    form, origin = forms.read_domain(sent.values), Origin.read(sent.metadata)
+async def _add(sent: FormSubmission) -> None:
+    form, origin = forms.read_domain(sent.values), ViewMetadata.read(sent.metadata)
     if await sent.is_wrong(form.problems):
         return
 
     app = App(provider=Provider.BUILDIO, slug=origin.app, title=origin.app)
 
-    async def carry_out() -> Answer | None:
+    async def carry_out() -> Reply | None:
         nonlocal app
         app = await _app(origin, sent.caller)
         return await commands.add_filled(app, form, sent.caller)
@@ -40,12 +40,12 @@ async def _add(sent: Submitted) -> None:
     await sent.answer(carry_out(), course)
 
 
-async def _certificate(sent: Submitted) -> None:
+async def _certificate(sent: FormSubmission) -> None:
     form, origin = forms.read_certificate(sent.values), DomainOrigin.read(sent.metadata)
     if await sent.is_wrong(form.problems):
         return
 
-    async def carry_out() -> Answer | None:
+    async def carry_out() -> Reply | None:
         app = await _app(origin, sent.caller)
         return await commands.update_certificate(app, origin.domain, form, sent.caller)
 
@@ -53,10 +53,10 @@ async def _certificate(sent: Submitted) -> None:
     await sent.answer(carry_out(), course)
 
 
-async def _clear(sent: Submitted) -> None:
+async def _clear(sent: FormSubmission) -> None:
     form, origin = type_to_confirm.read_typed_name(sent.values), ClearOrigin.read(sent.metadata)
 
-    async def carry_out() -> Answer | None:
+    async def carry_out() -> Reply | None:
         app = await _app(origin, sent.caller)
         return await commands.clear_typed(app, form, origin, sent.caller)
 
@@ -64,7 +64,7 @@ async def _clear(sent: Submitted) -> None:
     await sent.answer(carry_out(), course)
 
 
-async def _app(origin: Origin, caller: Caller) -> App:
+async def _app(origin: ViewMetadata, caller: RequestContext) -> App:
     """The app that the form is about, looked up once more. Raises ProviderError."""
     return await app_by_slug(caller, origin.app, Provider.BUILDIO)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from providers.buildio.commands import Login
 from services.actions import action_types, run
-from services.request.context import Answer, Caller
+from services.request.context import Reply, RequestContext
 
 
-async def log_in(ask: Login, caller: Caller) -> Answer | None:
-    """Hand it over as a file that expires; off unless a rule says who may. Raises NotAllowed, ProviderError."""
-    return (await run.do(action_types.ClusterLogin(region=ask.region), caller)).answer
+async def log_in(ask: Login, caller: RequestContext) -> Reply | None:
+    """Hand it over as a file that expires; off unless a rule says who may. Raises PermissionDenied, ProviderError."""
+    return (await run.run_action(action_types.ClusterLoginAction(region=ask.region), caller)).answer

@@ -12,102 +12,100 @@ from providers.buildio.apps.create_form import NamespaceForm
 from providers.buildio.commands import CreateNamespace, DeleteNamespace, ListNamespaces, ShowNamespace
 from providers.buildio.namespaces import messages as namespace_messages
 from providers.buildio.namespaces.messages import DeleteForm, NamespaceOrigin
-from providers.buildio.shared.button_values import ThingButton
+from providers.buildio.shared.button_values import ResourceButton
 from providers.buildio.shared.form_defaults import origin_of
 from providers.buildio.shared.name_lookup import named
 from providers.buildio.teams.team_owner import with_team
 from services.actions import action_types, run
-from services.request.context import Answer, Caller
-from services.request.finder import NotNamed
-from services.request.forms import FieldProblem
+from services.request.context import Reply, RequestContext
+from services.request.finder import UserError
+from services.request.forms import FieldError
 from services.request.modals import open_in_time
 
 DELETE = "Delete a namespace"
 
 
-async def list_namespaces(_ask: ListNamespaces, caller: Caller) -> Answer:
+async def list_namespaces(_ask: ListNamespaces, caller: RequestContext) -> Reply:
     """The namespaces that the person's own token sees. Raises ProviderError."""
-    return Answer(
-        namespace_messages.namespace_list(await caller.own_buildio.namespaces()), title="Namespaces"
-    )
+    return Reply(namespace_messages.namespace_list(await caller.own_buildio.namespaces()), title="Namespaces")
 
 
-async def show(ask: ShowNamespace, caller: Caller) -> Answer:
-    """One namespace. Raises NotNamed, ProviderError."""
-    return Answer(namespace_messages.namespace_card(await find(ask.name, caller)), title="Namespace")
+async def show(ask: ShowNamespace, caller: RequestContext) -> Reply:
+    """One namespace. Raises UserError, ProviderError."""
+    return Reply(namespace_messages.namespace_card(await find(ask.name, caller)), title="Namespace")
 
 
-async def find(words: str, caller: Caller) -> Namespace:
-    """The namespace of this name or id. Raises NotNamed, ProviderError."""
+async def find(words: str, caller: RequestContext) -> Namespace:
+    """The namespace of this name or id. Raises UserError, ProviderError."""
     client = caller.own_buildio
     return await named(client.namespace, client.namespaces, words, what="namespace", lists="namespaces")
 
 
-async def create(ask: CreateNamespace, caller: Caller) -> Answer | None:
+async def create(ask: CreateNamespace, caller: RequestContext) -> Reply | None:
     """Make the namespace that the words name; without a name, ask for it. Raises what `make` does."""
     form = NamespaceForm(**ask.model_dump())
     if ask.name is None:
         return await open_create(form, caller)
     for problem in form.problems.values():
-        raise NotNamed(problem)
+        raise UserError(problem)
     return await make(ask, caller)
 
 
-async def make(ask: CreateNamespace, caller: Caller) -> Answer | None:
-    """Make this namespace. Raises NotAllowed, NotNamed, ProviderError."""
+async def make(ask: CreateNamespace, caller: RequestContext) -> Reply | None:
+    """Make this namespace. Raises PermissionDenied, UserError, ProviderError."""
     form = await with_team(NamespaceForm(**ask.model_dump()), caller)
-    act = action_types.CreateNamespace(
+    act = action_types.CreateNamespaceAction(
         name=form.name or "",
         team=form.team,
         team_title=form.team_title,
         description=form.description,
         region=form.region,
     )
-    return (await run.do(act, caller)).answer
+    return (await run.run_action(act, caller)).answer
 
 
-async def open_create(form: NamespaceForm, caller: Caller) -> Answer | None:
-    """Show the form, or a button for it where none can be opened. Raises NotNamed, ProviderError, SlackCallFailed."""
+async def open_create(form: NamespaceForm, caller: RequestContext) -> Reply | None:
+    """Show the form, or a button for it where none can be opened. Raises UserError, ProviderError, SlackCallFailed."""
     if not caller.trigger_id:
         words = "What is the namespace called?"
-        return Answer(
+        return Reply(
             notices.form_button(words, "Create a namespace…", action_ids.BUILDIO_NAMESPACE_CREATE, "create")
         )
     await open_in_time(_form(form, caller), caller, "Create a namespace")
     return None
 
 
-async def delete(ask: DeleteNamespace, caller: Caller) -> Answer | None:
-    """Ask for the name to be typed; nothing is deleted without. Raises NotNamed, ProviderError, SlackCallFailed."""
+async def delete(ask: DeleteNamespace, caller: RequestContext) -> Reply | None:
+    """Ask for the name to be typed; nothing is deleted without. Raises UserError, ProviderError, SlackCallFailed."""
     if not caller.trigger_id:
-        value = ThingButton.fitting(name=ask.name) if ask.name else None
+        value = ResourceButton.fitting(name=ask.name) if ask.name else None
         words = f"{DELETE}: its name is typed in a form."
-        return Answer(
+        return Reply(
             notices.form_button(words, "Delete…", action_ids.BUILDIO_NAMESPACE_DELETE, value or "which")
         )
     await open_delete(ask.name, caller)
     return None
 
 
-async def open_delete(name: str | None, caller: Caller) -> None:
-    """Show the question before a namespace is deleted. Raises NotNamed, ProviderError, SlackCallFailed."""
+async def open_delete(name: str | None, caller: RequestContext) -> None:
+    """Show the question before a namespace is deleted. Raises UserError, ProviderError, SlackCallFailed."""
     await open_in_time(_question(name, caller), caller, DELETE)
 
 
-async def delete_typed(form: DeleteForm, origin: NamespaceOrigin, caller: Caller) -> Answer | None:
-    """Delete it where its name was typed. Raises FieldProblem, NotAllowed, NotNamed, ProviderError."""
+async def delete_typed(form: DeleteForm, origin: NamespaceOrigin, caller: RequestContext) -> Reply | None:
+    """Delete it where its name was typed. Raises FieldError, PermissionDenied, UserError, ProviderError."""
     words = origin.name or form.namespace
     one = await find(words, caller) if words else None
     for field, problem in form.problems(one.name if one is not None else "").items():
-        raise FieldProblem(field, problem)
-    return (await run.do(action_types.DeleteNamespace(name=form.typed), caller)).answer
+        raise FieldError(field, problem)
+    return (await run.run_action(action_types.DeleteNamespaceAction(name=form.typed), caller)).answer
 
 
-async def _form(form: NamespaceForm, caller: Caller) -> Block:
+async def _form(form: NamespaceForm, caller: RequestContext) -> Block:
     return create_form.namespace_modal(await with_team(form, caller), origin=origin_of(caller))
 
 
-async def _question(name: str | None, caller: Caller) -> Block:
+async def _question(name: str | None, caller: RequestContext) -> Block:
     known = (await find(name, caller)).name if name is not None else ""
     origin = NamespaceOrigin(channel=caller.channel, provider=Provider.BUILDIO, name=known)
     return namespace_messages.delete_namespace_modal(origin=origin)

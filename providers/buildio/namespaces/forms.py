@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from messages.kit import action_ids
-from messages.kit.view_metadata import Origin
+from messages.kit.view_metadata import ViewMetadata
 from providers.buildio.apps import create_form
 from providers.buildio.apps.create_form import NAME
 from providers.buildio.namespaces import commands, messages
 from providers.buildio.namespaces.messages import NamespaceOrigin
 from providers.buildio.shared.type_to_confirm import TYPED_NAME
-from services.request.form_submission import Submission, Submitted, course_of
+from services.request.form_submission import FormSubmission, Submission, course_of
 
 
-async def _create(sent: Submitted) -> None:
-    form, origin = create_form.read_namespace(sent.values), Origin.read(sent.metadata)
+async def _create(sent: FormSubmission) -> None:
+    form, origin = create_form.read_namespace(sent.values), ViewMetadata.read(sent.metadata)
     if await sent.is_wrong(form.problems):
         return
     course = course_of(
@@ -27,7 +27,7 @@ async def _create(sent: Submitted) -> None:
     await sent.answer(commands.make(form, sent.caller), course)
 
 
-async def _delete(sent: Submitted) -> None:
+async def _delete(sent: FormSubmission) -> None:
     form, origin = messages.read_delete_namespace(sent.values), NamespaceOrigin.read(sent.metadata)
     course = course_of(
         commands.DELETE,

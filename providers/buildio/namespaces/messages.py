@@ -11,23 +11,23 @@ from domain.message import Block, Message
 from messages.kit import action_ids
 from messages.kit.blocks import section
 from messages.kit.mrkdwn import code, escape, mention
-from messages.kit.view_metadata import Origin
+from messages.kit.view_metadata import ViewMetadata
 from messages.kit.views import FilledIn, field, modal, text_element, warning
 from providers.buildio.api.models import Namespace
 from providers.buildio.shared.blocks import COMMAND, buttons, facts, listed, press
-from providers.buildio.shared.button_values import ThingButton
-from providers.buildio.shared.type_to_confirm import TypedName, read_typed_name, typed_name
+from providers.buildio.shared.button_values import ResourceButton
+from providers.buildio.shared.type_to_confirm import ConfirmationName, read_typed_name, typed_name
 
 NAMESPACE = "namespace"
 
 
-class NamespaceOrigin(Origin):
+class NamespaceOrigin(ViewMetadata):
     """Also which namespace, where that is known."""
 
     name: Annotated[str, Field(max_length=200)] = ""
 
 
-class DeleteForm(TypedName):
+class DeleteForm(ConfirmationName):
     """What was filled in: the namespace, where it was not known, and its name once more."""
 
     namespace: str = ""
@@ -56,7 +56,7 @@ def namespace_list(namespaces: Sequence[Namespace]) -> Message:
 def namespace_card(one: Namespace) -> Message:
     """One namespace, with the button that deletes it."""
     delete = press(
-        "Delete…", action_ids.BUILDIO_NAMESPACE_DELETE, ThingButton.fitting(name=one.name), style="danger"
+        "Delete…", action_ids.BUILDIO_NAMESPACE_DELETE, ResourceButton.fitting(name=one.name), style="danger"
     )
     spoken = f"Namespace {one.name}. {one.description or ''}"
     return Message(escape(spoken, 900), [section(_line(one)), *buttons(delete)])

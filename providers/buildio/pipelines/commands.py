@@ -5,16 +5,16 @@ from __future__ import annotations
 from providers.buildio.commands import ListPipelines, ShowPipeline
 from providers.buildio.pipelines import messages
 from providers.buildio.shared.name_lookup import named
-from services.request.context import Answer, Caller
+from services.request.context import Reply, RequestContext
 
 
-async def list_pipelines(_ask: ListPipelines, caller: Caller) -> Answer:
+async def list_pipelines(_ask: ListPipelines, caller: RequestContext) -> Reply:
     """The pipelines that the person's own token sees. Raises ProviderError."""
-    return Answer(messages.pipeline_list(await caller.own_buildio.pipelines()), title="Pipelines")
+    return Reply(messages.pipeline_list(await caller.own_buildio.pipelines()), title="Pipelines")
 
 
-async def show(ask: ShowPipeline, caller: Caller) -> Answer:
-    """One pipeline: its apps by stage, its environments, its review apps. Raises NotNamed, ProviderError."""
+async def show(ask: ShowPipeline, caller: RequestContext) -> Reply:
+    """One pipeline: its apps by stage, its environments, its review apps. Raises UserError, ProviderError."""
     client = caller.own_buildio
     one = await named(client.pipeline, client.pipelines, ask.name, what="pipeline", lists="pipelines")
-    return Answer(messages.pipeline_card(one, await client.pipeline_apps(one.id)), title="Pipeline")
+    return Reply(messages.pipeline_card(one, await client.pipeline_apps(one.id)), title="Pipeline")

@@ -9,69 +9,69 @@ from domain.message import Block
 from providers.buildio.api.models import Environment
 from providers.buildio.commands import ListEnvironments, SetEnvironment, ShowEnvironment, UnsetEnvironment
 from providers.buildio.config_vars import commands
-from providers.buildio.config_vars.scope import OfEnvironment
+from providers.buildio.config_vars.scope import EnvironmentScope
 from providers.buildio.pipelines import environment_messages
 from providers.buildio.shared import error_texts
-from services.request.context import Answer, Caller
-from services.request.finder import NotNamed
+from services.request.context import Reply, RequestContext
+from services.request.finder import UserError
 from services.request.modals import open_in_time
 
 MOST_SAID = 5
 _ID = re.compile(r"[\w-]{1,64}")
 
 
-async def list_environments(_ask: ListEnvironments, caller: Caller) -> Answer:
+async def list_environments(_ask: ListEnvironments, caller: RequestContext) -> Reply:
     """The environments of all pipelines that the person's own token sees. Raises ProviderError."""
-    return Answer(environment_messages.environment_list(await _all(caller)), title="Environments")
+    return Reply(environment_messages.environment_list(await _all(caller)), title="Environments")
 
 
-async def show(ask: ShowEnvironment, caller: Caller) -> Answer:
-    """The config vars of one: masked, for the person alone. Raises NotAllowed, NotNamed, ProviderError."""
+async def show(ask: ShowEnvironment, caller: RequestContext) -> Reply:
+    """The config vars of one: masked, for the person alone. Raises PermissionDenied, UserError, ProviderError."""
     return await commands.listing(await find(ask.id, caller), caller)
 
 
-async def set_(ask: SetEnvironment, caller: Caller) -> Answer | None:
-    """Open the form for the values. Raises NotAllowed, NotNamed, ProviderError, SlackCallFailed."""
+async def set_(ask: SetEnvironment, caller: RequestContext) -> Reply | None:
+    """Open the form for the values. Raises PermissionDenied, UserError, ProviderError, SlackCallFailed."""
     if not caller.trigger_id:
         return await commands.ask_for_values(await find(ask.id, caller), ask.key, caller)
     await open_in_time(_form(ask, caller), caller, commands.SET)
     return None
 
 
-async def unset(ask: UnsetEnvironment, caller: Caller) -> Answer:
-    """Ask whether those are to go that are named. Raises NotAllowed, NotNamed, ProviderError."""
+async def unset(ask: UnsetEnvironment, caller: RequestContext) -> Reply:
+    """Ask whether those are to go that are named. Raises PermissionDenied, UserError, ProviderError."""
     return await commands.ask_to_remove(await find(ask.id, caller), ask.keys, caller)
 
 
-async def find(words: str, caller: Caller) -> OfEnvironment:
-    """The environment of this id, or of a name that only one has. Raises NotNamed, ProviderError."""
+async def find(words: str, caller: RequestContext) -> EnvironmentScope:
+    """The environment of this id, or of a name that only one has. Raises UserError, ProviderError."""
     known = await _all(caller)
     by_id = [one for one in known if one[1].id == words]
     called = by_id or [one for one in known if one[1].name.casefold() == words.casefold()]
     if len(called) > 1:
         ids = ", ".join(f"{one.id} of {pipeline}" for pipeline, one in called[:MOST_SAID])
-        raise NotNamed(f"{len(called)} environments are called {words[:80]}. Give the id of one: {ids}.")
+        raise UserError(f"{len(called)} environments are called {words[:80]}. Give the id of one: {ids}.")
     for pipeline, one in called:
-        return OfEnvironment(Environment(id=one.id, name=f"{one.name} of {pipeline}"))
+        return EnvironmentScope(Environment(id=one.id, name=f"{one.name} of {pipeline}"))
     return await _ask_for(words, [one.name for _, one in known], caller)
 
 
-async def _form(ask: SetEnvironment, caller: Caller) -> Block:
+async def _form(ask: SetEnvironment, caller: RequestContext) -> Block:
     return await commands.form_for_values(await find(ask.id, caller), ask.key, caller)
 
 
-async def _ask_for(words: str, known: list[str], caller: Caller) -> OfEnvironment:
+async def _ask_for(words: str, known: list[str], caller: RequestContext) -> EnvironmentScope:
     """One that no pipeline names may be there all the same: of a pipeline's answer nothing is certain."""
     try:
         if _ID.fullmatch(words):
             await caller.own_buildio.environment(words)
-            return OfEnvironment(Environment(id=words, name=words))
+            return EnvironmentScope(Environment(id=words, name=words))
     except NotFound:
         pass
-    raise NotNamed(error_texts.unknown_thing("environment", words, known, lists="envs"))
+    raise UserError(error_texts.unknown_thing("environment", words, known, lists="envs"))
 
 
-async def _all(caller: Caller) -> list[tuple[str, Environment]]:
+async def _all(caller: RequestContext) -> list[tuple[str, Environment]]:
     """All of them, each with the name of its pipeline."""
     client, found = caller.own_buildio, []
     for pipeline in await client.pipelines():

@@ -9,7 +9,7 @@ from messages.kit import action_ids
 from messages.kit.blocks import section
 from messages.kit.mrkdwn import code, escape
 from providers.buildio.api.models import Environment
-from providers.buildio.config_vars.messages import VarsOf
+from providers.buildio.config_vars.messages import ConfigVarOwner
 from providers.buildio.shared.blocks import COMMAND, listed, press
 
 
@@ -29,6 +29,6 @@ def environment_list(environments: Sequence[tuple[str, Environment]]) -> Message
 
 def environment_row(one: Environment, before: str) -> Block:
     """One environment with the button for its config vars; `before` is markup of our own."""
-    value = VarsOf.of_environment(one).value()
+    value = ConfigVarOwner.of_environment(one).value()
     look = press("Config", action_ids.BUILDIO_VARS, value, label=f"Config of {one.name}")
     return section(f"{before}*{escape(one.name, 100) or '…'}* · {code(one.id, 80)}", look)

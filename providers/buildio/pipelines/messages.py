@@ -11,7 +11,7 @@ from messages.kit.mrkdwn import escape
 from providers.buildio.api.models import Pipeline, PipelineApp
 from providers.buildio.pipelines.environment_messages import environment_row
 from providers.buildio.shared.blocks import COMMAND, facts, first, listed, press
-from providers.buildio.shared.button_values import ThingButton
+from providers.buildio.shared.button_values import ResourceButton
 
 # A section has room for ten columns of text (Slack's rules, "Sizes").
 MOST_STAGES = 10
@@ -61,7 +61,7 @@ def _row(one: Pipeline) -> Block:
     look = press(
         "Stages",
         action_ids.BUILDIO_PIPELINE_SHOW,
-        ThingButton.fitting(name=one.id),
+        ResourceButton.fitting(name=one.id),
         label=f"Stages of {one.name}",
     )
     environments = f"{len(one.environments)} environments" if one.environments else None

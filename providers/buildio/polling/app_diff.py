@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from domain.build import Build
-from domain.poll_state import AskedRestart
+from domain.poll_state import RequestedRestart
 from providers.buildio.api.models import BuildioApp, Dyno
 from providers.buildio.polling.deployments import begin_with, see_deployment
-from providers.buildio.polling.dynos import WINDOW, Circumstances, see_dynos
-from providers.buildio.polling.snapshot import SeenDeployment, Snapshot
+from providers.buildio.polling.dynos import WINDOW, DynoContext, see_dynos
+from providers.buildio.polling.snapshot import DeploymentSnapshot, Snapshot
 
 # Dynos are replaced one after the other: some restart when their deployment has ended already, or a little after
 # somebody has asked for it.
@@ -20,7 +20,7 @@ GRACE = timedelta(minutes=3)
 def begin(app: BuildioApp, dynos: Iterable[Dyno], now: datetime) -> tuple[Snapshot, list[Build]]:
     """How an app stands whose watching begins, and what is known of it from then on and told of nobody."""
     deployment, builds = begin_with(app, now)
-    about = Circumstances(now=now, lately=False, deploying=False)
+    about = DynoContext(now=now, lately=False, deploying=False)
     seen, down = see_dynos(app, (), dynos, about)
     return Snapshot(deployment=deployment, dynos=seen), [*builds, *down]
 
@@ -33,7 +33,7 @@ def compare(
     now: datetime,
     looked_at: datetime | None,
     provider_now: datetime | None = None,
-    restarts: Sequence[AskedRestart] = (),
+    restarts: Sequence[RequestedRestart] = (),
 ) -> tuple[Snapshot, list[Build]]:
     """How the app stands now, and what has changed since it stood as it did `last`.
 
@@ -44,7 +44,7 @@ def compare(
     deployment, past, builds = see_deployment(app, last.deployment, last.past, now)
     if dynos is None:
         return last.model_copy(update={"deployment": deployment, "past": past}), builds
-    about = Circumstances(
+    about = DynoContext(
         now=now,
         lately=looked_at is not None and now - looked_at < WINDOW,
         deploying=any(_restarts_dynos(one, provider_now or now) for one in (last.deployment, deployment)),
@@ -54,7 +54,7 @@ def compare(
     return Snapshot(deployment=deployment, past=past, dynos=seen), [*builds, *changed]
 
 
-def _restarts_dynos(deployment: SeenDeployment | None, now: datetime) -> bool:
+def _restarts_dynos(deployment: DeploymentSnapshot | None, now: datetime) -> bool:
     if deployment is None:
         return False
     return deployment.open or (deployment.ended_at is not None and now - deployment.ended_at < GRACE)

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from domain.build import Build, Kind, State
+from domain.build import Build, BuildState, RunKind
 from domain.provider import Provider
 from providers.buildio.api.models import BuildioApp, Deployment
-from providers.buildio.polling.snapshot import Marks, SeenDeployment, slug_of
+from providers.buildio.polling.snapshot import DeploymentSnapshot, SnapshotFields, slug_of
 
 WORKFLOW = "deploy"
 UNSEEN_END = "ended, and another one began before I saw how"
 # An answer that lags behind shows one of these once more.
 MOST_PAST = 8
 
-Past = tuple[Marks, ...]
+Past = tuple[SnapshotFields, ...]
 
 
 def see_deployment(
-    app: BuildioApp, last: SeenDeployment | None, past: Past, now: datetime
-) -> tuple[SeenDeployment | None, Past, list[Build]]:
+    app: BuildioApp, last: DeploymentSnapshot | None, past: Past, now: datetime
+) -> tuple[DeploymentSnapshot | None, Past, list[Build]]:
     """The deployment as it is known from now on, those before it, and what has changed as builds, in order."""
     found = app.deployment
     if found is None:
         return last, past, []  # an answer that leaves it out says nothing
-    marks = Marks.of(found)
+    marks = SnapshotFields.of(found)
     if last is not None and not _is_another(last, found, marks):
         return _goes_on(app, last, found, marks, now, past)
     if any(one.same(marks) for one in past):
@@ -45,13 +45,13 @@ def deployment_slug(app_id: str, deployment_id: str) -> str:
     return slug_of(app_id, "deployment", f"id {deployment_id}")
 
 
-def begin_with(app: BuildioApp, now: datetime) -> tuple[SeenDeployment | None, list[Build]]:
+def begin_with(app: BuildioApp, now: datetime) -> tuple[DeploymentSnapshot | None, list[Build]]:
     """The deployment that is there when the watching begins; an end that it has come to is none that was seen."""
     seen, _, builds = see_deployment(app, None, (), now)
     return seen.model_copy(update={"ended_at": None}) if seen is not None else None, builds
 
 
-def _is_another(last: SeenDeployment, found: Deployment, marks: Marks) -> bool:
+def _is_another(last: DeploymentSnapshot, found: Deployment, marks: SnapshotFields) -> bool:
     same = last.marks.same(marks)
     if same is not None:
         return not same
@@ -59,15 +59,20 @@ def _is_another(last: SeenDeployment, found: Deployment, marks: Marks) -> bool:
     # another deployment.
     if not last.finished:
         return False
-    known = found.state is not State.UNKNOWN or found.finished_at is not None
+    known = found.state is not BuildState.UNKNOWN or found.finished_at is not None
     return known and found.state is not last.state
 
 
 def _goes_on(
-    app: BuildioApp, last: SeenDeployment, found: Deployment, marks: Marks, now: datetime, past: Past
-) -> tuple[SeenDeployment, Past, list[Build]]:
+    app: BuildioApp,
+    last: DeploymentSnapshot,
+    found: Deployment,
+    marks: SnapshotFields,
+    now: datetime,
+    past: Past,
+) -> tuple[DeploymentSnapshot, Past, list[Build]]:
     seen = last.model_copy(update={"marks": last.marks.joined(marks)})
-    unknown = found.state is State.UNKNOWN and found.finished_at is None
+    unknown = found.state is BuildState.UNKNOWN and found.finished_at is None
     if last.finished or unknown or found.state is last.state:
         return seen, past, []
     finished = _finished(found)
@@ -77,7 +82,7 @@ def _goes_on(
     return seen, past, [_build(app, seen, found, now)]
 
 
-def _seen(app: BuildioApp, found: Deployment, marks: Marks, now: datetime) -> SeenDeployment:
+def _seen(app: BuildioApp, found: Deployment, marks: SnapshotFields, now: datetime) -> DeploymentSnapshot:
     if marks.id is not None:
         name = f"id {marks.id}"
     elif marks.created_at is not None:
@@ -87,7 +92,7 @@ def _seen(app: BuildioApp, found: Deployment, marks: Marks, now: datetime) -> Se
     else:
         name = f"seen {now.isoformat()}"
     finished = _finished(found)
-    return SeenDeployment(
+    return DeploymentSnapshot(
         slug=slug_of(app.id, "deployment", name),
         state=found.state,
         marks=marks,
@@ -98,10 +103,10 @@ def _seen(app: BuildioApp, found: Deployment, marks: Marks, now: datetime) -> Se
 
 
 def _finished(found: Deployment) -> bool:
-    return found.state.ended or (found.state is State.UNKNOWN and found.finished_at is not None)
+    return found.state.ended or (found.state is BuildState.UNKNOWN and found.finished_at is not None)
 
 
-def _build(app: BuildioApp, seen: SeenDeployment, found: Deployment, now: datetime) -> Build:
+def _build(app: BuildioApp, seen: DeploymentSnapshot, found: Deployment, now: datetime) -> Build:
     triggered = seen.marks.created_at or seen.first_seen
     return _blank(app, seen).model_copy(
         update={
@@ -110,26 +115,26 @@ def _build(app: BuildioApp, seen: SeenDeployment, found: Deployment, now: dateti
             "commit_message": found.description,
             "triggered_by": found.by,
             "triggered_at": triggered,
-            "started_at": triggered if found.state is not State.ON_HOLD else None,
+            "started_at": triggered if found.state is not BuildState.ON_HOLD else None,
             "finished_at": (found.finished_at or now) if seen.finished else None,
-            "problem": found.error if found.state is State.FAILED else None,
+            "problem": found.error if found.state is BuildState.FAILED else None,
         }
     )
 
 
-def _ended_unseen(app: BuildioApp, last: SeenDeployment, by: datetime) -> Build:
+def _ended_unseen(app: BuildioApp, last: DeploymentSnapshot, by: datetime) -> Build:
     """The end of a deployment whose place another one has taken between two looks: how it ended is not known."""
     return _blank(app, last).model_copy(update={"finished_at": by, "said": UNSEEN_END})
 
 
-def _blank(app: BuildioApp, seen: SeenDeployment) -> Build:
+def _blank(app: BuildioApp, seen: DeploymentSnapshot) -> Build:
     return Build(
         provider=Provider.BUILDIO,
-        kind=Kind.DEPLOYMENT,
+        kind=RunKind.DEPLOYMENT,
         app_slug=app.id,
         slug=seen.slug,
         number=seen.marks.version,
-        state=State.UNKNOWN,
+        state=BuildState.UNKNOWN,
         workflow=WORKFLOW,
         commit_hash=seen.marks.commit,
         triggered_at=seen.marks.created_at or seen.first_seen,

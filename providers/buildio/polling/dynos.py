@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from domain.build import Build, Kind, State
+from domain.build import Build, BuildState, RunKind
 from domain.provider import Provider
 from providers.buildio.api.models import BuildioApp, Dyno
-from providers.buildio.polling.snapshot import SeenDyno, Trouble, slug_of
+from providers.buildio.polling.snapshot import DynoIncident, DynoSnapshot, slug_of
 
 # So many restarts within the window, which nobody asked for, are a loop.
 LOOP = 3
@@ -23,7 +23,7 @@ GONE_AFTER = timedelta(days=1)
 
 
 @dataclass(frozen=True)
-class Circumstances:
+class DynoContext:
     """What a look knows beside the dynos.
 
     `lately`: the look before this one was not longer ago than the window. `deploying`: a deployment restarts dynos just
@@ -41,21 +41,23 @@ class Circumstances:
 
 
 def see_dynos(
-    app: BuildioApp, last: Sequence[SeenDyno], dynos: Iterable[Dyno], about: Circumstances
-) -> tuple[tuple[SeenDyno, ...], list[Build]]:
+    app: BuildioApp, last: Sequence[DynoSnapshot], dynos: Iterable[Dyno], about: DynoContext
+) -> tuple[tuple[DynoSnapshot, ...], list[Build]]:
     """The dynos as they are known from now on, and what has changed as builds, each of which has ended."""
     known = {one.name: one for one in last}
     listed = {dyno.name: dyno for dyno in dynos}
     seen, builds = [], []
     for dyno in listed.values():
-        one, changed = _see(app, known.get(dyno.name, SeenDyno(name=dyno.name)), dyno, about)
+        one, changed = _see(app, known.get(dyno.name, DynoSnapshot(name=dyno.name)), dyno, about)
         seen.append(one)
         builds += changed
     seen += (kept for one in last if one.name not in listed and (kept := _gone(one, about.now)) is not None)
     return tuple(sorted(seen, key=lambda one: one.name)), builds
 
 
-def _see(app: BuildioApp, before: SeenDyno, dyno: Dyno, about: Circumstances) -> tuple[SeenDyno, list[Build]]:
+def _see(
+    app: BuildioApp, before: DynoSnapshot, dyno: Dyno, about: DynoContext
+) -> tuple[DynoSnapshot, list[Build]]:
     now = about.now
     restarts = _restarts(before, dyno)
     if not about.lately:
@@ -65,17 +67,17 @@ def _see(app: BuildioApp, before: SeenDyno, dyno: Dyno, about: Circumstances) ->
     builds = []
     trouble = before.trouble
     if trouble is None and dyno.crashed:
-        trouble = Trouble(began=now)
-        builds.append(_build(app, dyno.name, trouble, State.FAILED, now))
+        trouble = DynoIncident(began=now)
+        builds.append(_build(app, dyno.name, trouble, BuildState.FAILED, now))
     elif trouble is None and len(recent) >= LOOP:
-        trouble = Trouble(began=now, loop=True)
-        builds.append(_build(app, dyno.name, trouble, State.FAILED, now))
+        trouble = DynoIncident(began=now, loop=True)
+        builds.append(_build(app, dyno.name, trouble, BuildState.FAILED, now))
     elif trouble is not None:
         trouble = _with_hope(trouble, dyno, restarted=bool(restarts), now=now)
         if _is_steady(trouble, now):
-            builds.append(_build(app, dyno.name, trouble, State.SUCCEEDED, now))
+            builds.append(_build(app, dyno.name, trouble, BuildState.SUCCEEDED, now))
             trouble, recent = None, ()
-    return SeenDyno(
+    return DynoSnapshot(
         name=dyno.name,
         up=dyno.up,
         restarts=before.restarts if dyno.restarts is None else dyno.restarts,
@@ -85,7 +87,7 @@ def _see(app: BuildioApp, before: SeenDyno, dyno: Dyno, about: Circumstances) ->
     ), builds
 
 
-def _restarts(before: SeenDyno, dyno: Dyno) -> int:
+def _restarts(before: DynoSnapshot, dyno: Dyno) -> int:
     """How often it has restarted since it was seen last, as far as what both looks saw can tell."""
     if before.restarts is not None and dyno.restarts is not None:
         more = dyno.restarts - before.restarts
@@ -97,17 +99,17 @@ def _restarts(before: SeenDyno, dyno: Dyno) -> int:
     return int(not dyno.up and not dyno.crashed)
 
 
-def _with_hope(trouble: Trouble, dyno: Dyno, *, restarted: bool, now: datetime) -> Trouble:
+def _with_hope(trouble: DynoIncident, dyno: Dyno, *, restarted: bool, now: datetime) -> DynoIncident:
     since = now if restarted or trouble.up_since is None else trouble.up_since
     return trouble.model_copy(update={"up_since": since if dyno.up else None})
 
 
-def _is_steady(trouble: Trouble, now: datetime) -> bool:
+def _is_steady(trouble: DynoIncident, now: datetime) -> bool:
     needed = STEADY_AFTER_A_LOOP if trouble.loop else STEADY
     return trouble.up_since is not None and now - trouble.up_since >= needed
 
 
-def _gone(one: SeenDyno, now: datetime) -> SeenDyno | None:
+def _gone(one: DynoSnapshot, now: datetime) -> DynoSnapshot | None:
     """A dyno that is not listed: a scaling down is no crash, but one that comes back is still the same."""
     since = one.gone_since or now
     if now - since >= (GONE_AFTER if one.trouble is not None else WINDOW):
@@ -116,9 +118,9 @@ def _gone(one: SeenDyno, now: datetime) -> SeenDyno | None:
     return one.model_copy(update={"gone_since": since, "trouble": trouble})
 
 
-def _build(app: BuildioApp, name: str, trouble: Trouble, state: State, now: datetime) -> Build:
+def _build(app: BuildioApp, name: str, trouble: DynoIncident, state: BuildState, now: datetime) -> Build:
     words: dict[str, Any] = {}
-    if state is State.FAILED and trouble.loop:
+    if state is BuildState.FAILED and trouble.loop:
         minutes = int(WINDOW.total_seconds() // 60)
         words = {
             "said": "restarts in a loop",
@@ -126,7 +128,7 @@ def _build(app: BuildioApp, name: str, trouble: Trouble, state: State, now: date
         }
     return Build(
         provider=Provider.BUILDIO,
-        kind=Kind.DYNO,
+        kind=RunKind.DYNO,
         app_slug=app.id,
         slug=slug_of(app.id, "dyno", name, state, trouble.began.isoformat()),
         state=state,

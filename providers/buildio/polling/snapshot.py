@@ -6,11 +6,11 @@ import hashlib
 from datetime import datetime
 from typing import Self
 
-from domain.build import Frozen, State
+from domain.build import BuildState, FrozenModel
 from providers.buildio.api.models import Deployment
 
 
-class Marks(Frozen):
+class SnapshotFields(FrozenModel):
     """What may tell a deployment from another one; the reference promises none of it."""
 
     id: str | None = None
@@ -30,7 +30,7 @@ class Marks(Frozen):
             finished_at=deployment.finished_at,
         )
 
-    def same(self, other: Marks) -> bool | None:
+    def same(self, other: SnapshotFields) -> bool | None:
         """Whether both are of one deployment; None where nothing tells."""
         for name in ("id", "created_at", "version"):
             mine, others = getattr(self, name), getattr(other, name)
@@ -43,20 +43,20 @@ class Marks(Frozen):
                 return False
         return None
 
-    def joined(self, newer: Marks) -> Marks:
+    def joined(self, newer: SnapshotFields) -> SnapshotFields:
         """All that is known of one deployment: an answer may say less than the one before it."""
         return self.model_copy(update=newer.model_dump(exclude_none=True))
 
 
-class SeenDeployment(Frozen):
+class DeploymentSnapshot(FrozenModel):
     """A deployment as it was seen last; UNKNOWN is a state that was never told of anybody.
 
     `ended_at` is when its end was first seen, None where it had ended before the watching began.
     """
 
     slug: str
-    state: State
-    marks: Marks
+    state: BuildState
+    marks: SnapshotFields
     first_seen: datetime
     finished: bool = False
     ended_at: datetime | None = None
@@ -64,10 +64,10 @@ class SeenDeployment(Frozen):
     @property
     def open(self) -> bool:
         """Whether it is known to go on."""
-        return not self.finished and self.state is not State.UNKNOWN
+        return not self.finished and self.state is not BuildState.UNKNOWN
 
 
-class Trouble(Frozen):
+class DynoIncident(FrozenModel):
     """A dyno is down, or up and down again, since `began`; `up_since`: it seems to be up again."""
 
     began: datetime
@@ -75,7 +75,7 @@ class Trouble(Frozen):
     up_since: datetime | None = None
 
 
-class SeenDyno(Frozen):
+class DynoSnapshot(FrozenModel):
     """A dyno as it was seen last, and when it was seen to have restarted; `gone_since`: it is not listed any more."""
 
     name: str
@@ -83,16 +83,16 @@ class SeenDyno(Frozen):
     restarts: int | None = None
     since: datetime | None = None
     restarted: tuple[datetime, ...] = ()
-    trouble: Trouble | None = None
+    trouble: DynoIncident | None = None
     gone_since: datetime | None = None
 
 
-class Snapshot(Frozen):
+class Snapshot(FrozenModel):
     """How an app stood: its current deployment, the ones before it, and its dynos."""
 
-    deployment: SeenDeployment | None = None
-    past: tuple[Marks, ...] = ()
-    dynos: tuple[SeenDyno, ...] = ()
+    deployment: DeploymentSnapshot | None = None
+    past: tuple[SnapshotFields, ...] = ()
+    dynos: tuple[DynoSnapshot, ...] = ()
 
     def encode(self) -> str:
         """As it is kept."""

@@ -10,9 +10,9 @@ from typing import Protocol
 
 import structlog
 
-from domain.errors import NoAccess, NotFound, NotUnderstood, ProviderError, Refused, TooLarge
+from domain.errors import Forbidden, NotFound, ProviderError, RequestRejected, TooLarge, UnexpectedResponse
 from domain.poll_state import Baseline, Snapshot
-from domain.polling import Gathered, Known
+from domain.polling import PollInput, PollResult
 from domain.provider import Provider
 from providers.buildio.api.models import BuildioApp, Dyno
 from providers.buildio.polling.app_diff import begin, compare
@@ -24,7 +24,7 @@ AT_ONCE = 4
 REQUESTS_AN_APP = 2
 
 
-class Source(Protocol):
+class BuildioApi(Protocol):
     """What the reader asks Build.io's client for. Each raises ProviderError."""
 
     async def app(self, name: str) -> BuildioApp:
@@ -37,7 +37,7 @@ class Source(Protocol):
         """One small request."""
 
 
-class BuildioReader:
+class BuildioBuildSource:
     """Compares each app's current deployment and dynos with how they stood at the last look."""
 
     provider = Provider.BUILDIO
@@ -45,7 +45,7 @@ class BuildioReader:
 
     def __init__(
         self,
-        buildio: Source,
+        buildio: BuildioApi,
         *,
         clock: Callable[[], datetime],
         provider_clock: Callable[[], datetime] | None = None,
@@ -62,14 +62,14 @@ class BuildioReader:
     async def baseline(self, app_slug: str) -> Baseline:
         """How the app stands. Raises ProviderError; also for a name that no button could carry."""
         if not _SLUG.fullmatch(app_slug):
-            raise NotUnderstood("it gives the app no id", provider=self.provider)
+            raise UnexpectedResponse("it gives the app no id", provider=self.provider)
         app = await self._app(app_slug)
         snapshot, builds = begin(app, await self._dynos(app_slug) or (), self._clock())
         return Baseline(builds=tuple(builds), snapshot=snapshot.encode())
 
-    async def gather(self, known: Known) -> Gathered:
+    async def gather(self, known: PollInput) -> PollResult:
         """Look at the apps whose turn it is; a failure is in what was gathered, with what was seen beside it."""
-        gathered, places = Gathered(), asyncio.Semaphore(AT_ONCE)
+        gathered, places = PollResult(), asyncio.Semaphore(AT_ONCE)
         runs = {one.app_slug for one in known.state.open_builds.values()}
         gone: list[str] = []
 
@@ -79,7 +79,7 @@ class BuildioReader:
                     return
                 try:
                     await self._look(slug, known, gathered)
-                except (NoAccess, NotFound) as reason:
+                except (Forbidden, NotFound) as reason:
                     # One app that the token no longer sees must not keep the others from being seen.
                     log.warning("watch.app_not_seen", app=slug, reason=str(reason))
                     gone.append(slug)
@@ -93,7 +93,7 @@ class BuildioReader:
         gathered.miss([one for one in known.state.open_builds.values() if one.app_slug in gone])
         return gathered
 
-    async def _look(self, slug: str, known: Known, gathered: Gathered) -> None:
+    async def _look(self, slug: str, known: PollInput, gathered: PollResult) -> None:
         app = await self._app(slug)
         dynos = await self._dynos(slug)
         was, now = known.state.snapshots.get(slug), self._clock()
@@ -127,11 +127,11 @@ class BuildioReader:
         """The app's dynos; None where they can't be seen, though the app can."""
         try:
             return await self._buildio.dynos(slug)
-        except (NoAccess, NotFound, Refused) as reason:
+        except (Forbidden, NotFound, RequestRejected) as reason:
             log.info("watch.dynos_not_seen", app=slug, reason=str(reason))
             return None
 
 
 _SLUG = re.compile(r"[\w-]{1,64}")
 # An answer about one app that can't be read says nothing of the others.
-_OF_ONE_APP = (NotUnderstood, TooLarge)
+_OF_ONE_APP = (UnexpectedResponse, TooLarge)

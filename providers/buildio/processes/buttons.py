@@ -7,31 +7,31 @@ from collections.abc import Mapping
 from messages.kit import action_ids
 from providers.buildio.processes import commands
 from providers.buildio.processes.restart_form import RestartForm
-from providers.buildio.shared.button_values import DynoButton, MaybeAppButton
+from providers.buildio.shared.button_values import DynoButton, OptionalAppButton
 from providers.buildio.shared.named_buttons import app_of
-from services.request.button_press import Press, Respond
-from services.request.context import Answer
+from services.request.button_press import ButtonPress, Respond
+from services.request.context import Reply
 
 
-async def _list(press: Press) -> Answer:
-    return Answer(await commands.shown(await app_of(press), press.caller), title=commands.TITLE)
+async def _list(press: ButtonPress) -> Reply:
+    return Reply(await commands.shown(await app_of(press), press.caller), title=commands.TITLE)
 
 
-async def _refresh(press: Press) -> None:
+async def _refresh(press: ButtonPress) -> None:
     await press.say.instead(await commands.shown(await app_of(press), press.caller))
 
 
-async def _restart_one(press: Press) -> Answer | None:
+async def _restart_one(press: ButtonPress) -> Reply | None:
     app = await app_of(press)
     return await commands.restart_one(app, DynoButton.decode(press.value).dyno, press.caller)
 
 
-async def _restart_all(press: Press) -> Answer | None:
+async def _restart_all(press: ButtonPress) -> Reply | None:
     return await commands.restart_all(await app_of(press), press.caller)
 
 
-async def _ask(press: Press) -> None:
-    form = RestartForm(dyno=MaybeAppButton.decode(press.value).dyno or None)
+async def _ask(press: ButtonPress) -> None:
+    form = RestartForm(dyno=OptionalAppButton.decode(press.value).dyno or None)
     await commands.open_form(await app_of(press), form, press.caller)
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from domain.build import App, Frozen
+from domain.build import App, FrozenModel
 from domain.message import Block, Message
 from domain.provider import Provider
 from messages.kit import action_ids
 from messages.kit.blocks import confirm, plain_text, section
 from messages.kit.mrkdwn import plain
-from messages.kit.view_metadata import Origin
+from messages.kit.view_metadata import ViewMetadata
 from messages.kit.views import MOST_OPTIONS, FilledIn, field, modal, option, pickable, warning
 from providers.buildio.api.models import BuildioApp, Dyno
 from providers.buildio.shared.blocks import buttons, name_of, press
@@ -23,7 +23,7 @@ TITLE = "Restart"
 ALL = "*"
 
 
-class RestartOrigin(Origin):
+class RestartOrigin(ViewMetadata):
     """Also what the app is called."""
 
     title: Title = ""
@@ -34,7 +34,7 @@ class RestartOrigin(Origin):
         return App(provider=Provider.BUILDIO, slug=self.app, title=self.title)
 
 
-class RestartForm(Frozen):
+class RestartForm(FrozenModel):
     """What was picked: a process, None for all of them."""
 
     dyno: str | None = None

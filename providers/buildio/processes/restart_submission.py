@@ -8,12 +8,12 @@ from domain.provider import Provider
 from messages.kit import action_ids
 from providers.buildio.processes import commands, restart_form
 from providers.buildio.processes.restart_form import DYNO, RestartForm, RestartOrigin
-from services.request.context import Answer, Caller
+from services.request.context import Reply, RequestContext
 from services.request.finder import app_by_slug
-from services.request.form_submission import Submission, Submitted, course_of
+from services.request.form_submission import FormSubmission, Submission, course_of
 
 
-async def _restart(sent: Submitted) -> None:
+async def _restart(sent: FormSubmission) -> None:
     form, origin = restart_form.read_restart(sent.values), RestartOrigin.read(sent.metadata)
     if form is None:
         await sent.is_wrong({DYNO: "Which ones?"})
@@ -27,7 +27,7 @@ async def _restart(sent: Submitted) -> None:
     await sent.answer(_carry_out(form, origin, sent.caller), course)
 
 
-async def _carry_out(form: RestartForm, origin: RestartOrigin, caller: Caller) -> Answer | None:
+async def _carry_out(form: RestartForm, origin: RestartOrigin, caller: RequestContext) -> Reply | None:
     app = await app_by_slug(caller, origin.app, Provider.BUILDIO)
     if form.dyno is None:
         return await commands.restart_all(app, caller)

@@ -10,19 +10,19 @@ from providers.buildio.commands import RunCommand
 from providers.buildio.processes import run_commands
 from providers.buildio.shared.button_values import RunButton, ShareButton
 from providers.buildio.shared.named_buttons import app_of
-from services.request.button_press import Press, Respond
-from services.request.context import Answer
+from services.request.button_press import ButtonPress, Respond
+from services.request.context import Reply
 from services.request.finder import app_by_slug
 
 
-async def _run(press: Press) -> None:
+async def _run(press: ButtonPress) -> None:
     app = await app_of(press)
     about = RunButton.decode(press.value)
     ask = RunCommand(dyno=about.dyno or None, command=about.command)
     await run_commands.open_form(app, ask, press.caller)
 
 
-async def _share(press: Press) -> Answer:
+async def _share(press: ButtonPress) -> Reply:
     about = ShareButton.decode(press.value)
     app = await app_by_slug(press.caller, about.app, Provider.BUILDIO)
     return await run_commands.share(app, about, press.shown, press.caller)

@@ -19,8 +19,8 @@ from providers.buildio.shared.arguments import LONGEST_COMMAND
 from providers.buildio.shared.button_values import ShareButton
 from services.actions import action_types, audit
 from services.actions import run as action_run
-from services.request.context import Answer, Audience, Caller
-from services.request.finder import NotNamed, find_app
+from services.request.context import Reply, RequestContext, Visibility
+from services.request.finder import UserError, find_app
 from services.request.modals import open_in_time
 
 TITLE = "Run a command"
@@ -28,64 +28,72 @@ TITLE = "Run a command"
 ANY = "any process"
 
 
-async def run(ask: RunCommand, caller: Caller) -> Answer | None:
-    """Show what will run, or ask for it. Raises NotAllowed, NotNamed, ProviderError."""
+async def run(ask: RunCommand, caller: RequestContext) -> Reply | None:
+    """Show what will run, or ask for it. Raises PermissionDenied, UserError, ProviderError."""
     app = await find_app(caller, ask.app, Provider.BUILDIO)
     if not caller.trigger_id:
         await _judged(app, ask, caller)
-        return Answer(run_form.run_button(app, ask))
+        return Reply(run_form.run_button(app, ask))
     await open_form(app, ask, caller)
     return None
 
 
-async def open_form(app: App, ask: RunCommand, caller: Caller) -> None:
-    """Show what will run where all of it is known, else the form. Raises NotAllowed, NotNamed, SlackCallFailed."""
+async def open_form(app: App, ask: RunCommand, caller: RequestContext) -> None:
+    """Show what will run where all of it is known, else the form.
+
+    Raises PermissionDenied, UserError, SlackCallFailed.
+    """
     await open_in_time(_next(app, ask, caller), caller, TITLE)
 
 
-async def running(app: App, caller: Caller) -> list[Dyno]:
-    """The processes in which something can run. Raises NotNamed where there is none, ProviderError."""
+async def running(app: App, caller: RequestContext) -> list[Dyno]:
+    """The processes in which something can run. Raises UserError where there is none, ProviderError."""
     found = [
         one for one in await caller.own_buildio.dynos(app.slug) if one.up is not False and not one.crashed
     ]
     if not found:
-        raise NotNamed(error_texts.no_process())
+        raise UserError(error_texts.no_process())
     return found
 
 
-async def look_at(app: App, ask: RunCommand, caller: Caller, dynos: Sequence[Dyno]) -> Block:
-    """What will run, exactly, before it does. Raises NotNamed, NotAllowed."""
+async def look_at(app: App, ask: RunCommand, caller: RequestContext, dynos: Sequence[Dyno]) -> Block:
+    """What will run, exactly, before it does. Raises UserError, PermissionDenied."""
     names = [one.name for one in dynos]
     if ask.dyno not in names:
-        raise NotNamed(
+        raise UserError(
             error_texts.unknown_thing("running process", ask.dyno or "", names, lists=f"ps {app.title}")
         )
-    act = action_types.Run(app=app, dyno=ask.dyno, command=ask.command)
+    act = action_types.RunCommandAction(app=app, dyno=ask.dyno, command=ask.command)
     if (problem := act.problem()) is not None:
-        raise NotNamed(problem)
+        raise UserError(problem)
     origin = _origin(app, caller, ask.dyno).model_copy(update={"command": ask.command})
     return run_form.run_check(app, origin=origin)
 
 
-async def carry_out(app: App, origin: RunOrigin, caller: Caller) -> Answer | None:
-    """Run what was shown. Raises NotAllowed, NotNamed, ProviderError."""
-    act = action_types.Run(app=app, dyno=origin.dyno, command=origin.command)
-    return (await action_run.do(act, caller)).answer
+async def carry_out(app: App, origin: RunOrigin, caller: RequestContext) -> Reply | None:
+    """Run what was shown. Raises PermissionDenied, UserError, ProviderError."""
+    act = action_types.RunCommandAction(app=app, dyno=origin.dyno, command=origin.command)
+    return (await action_run.run_action(act, caller)).answer
 
 
-async def share(app: App, about: ShareButton, shown: Sequence[Block], caller: Caller) -> Answer:
-    """Show a channel what a command said, as the one who ran it has seen it. Raises NotAllowed, SlackCallFailed."""
+async def share(app: App, about: ShareButton, shown: Sequence[Block], caller: RequestContext) -> Reply:
+    """Show a channel what a command said, as the one who ran it has seen it.
+
+    Raises PermissionDenied, SlackCallFailed.
+    """
     there = replace(caller, channel=about.channel, pane=None)
-    await action_run.judged(action_types.Run(app=app, dyno=about.dyno, command=()), there)
+    await action_run.check_permission(
+        action_types.RunCommandAction(app=app, dyno=about.dyno, command=()), there
+    )
     said: Message = run_form.shared(app, about.dyno, shown, by=caller.person)
     async with audit.noted(there, "share_output", app=app.slug, about={"label": about.dyno}):
         await caller.slack.chat_postMessage(
             channel=about.channel, text=said.text, blocks=said.blocks, unfurl_links=False, unfurl_media=False
         )
-    return Answer(run_form.shown_there(about.channel), Audience.ONE_PERSON, title=TITLE)
+    return Reply(run_form.shown_there(about.channel), Visibility.ONE_PERSON, title=TITLE)
 
 
-async def _next(app: App, ask: RunCommand, caller: Caller) -> Block:
+async def _next(app: App, ask: RunCommand, caller: RequestContext) -> Block:
     await _judged(app, ask, caller)
     dynos = await running(app, caller)
     if ask.dyno is None and len(dynos) == 1:
@@ -95,20 +103,23 @@ async def _next(app: App, ask: RunCommand, caller: Caller) -> Block:
     typed = shlex.join(ask.command)
     if len(typed) > LONGEST_COMMAND:
         # A field that cuts it would hold another command.
-        raise NotNamed(error_texts.which_process(one.name for one in dynos))
+        raise UserError(error_texts.which_process(one.name for one in dynos))
     form = RunForm.of(ask, typed)
     return run_form.run_modal(form, app, dynos, origin=_origin(app, caller, ask.dyno))
 
 
-async def _judged(app: App, ask: RunCommand, caller: Caller) -> None:
-    """Nobody fills in a form for what they may not do, or for what can't be shown. Raises NotAllowed, NotNamed."""
-    act = action_types.Run(app=app, dyno=ask.dyno or ANY, command=ask.command)
-    await action_run.judged(act, caller)
+async def _judged(app: App, ask: RunCommand, caller: RequestContext) -> None:
+    """Nobody fills in a form for what they may not do, or for what can't be shown.
+
+    Raises PermissionDenied, UserError.
+    """
+    act = action_types.RunCommandAction(app=app, dyno=ask.dyno or ANY, command=ask.command)
+    await action_run.check_permission(act, caller)
     if ask.command and (problem := act.problem()) is not None:
-        raise NotNamed(problem)
+        raise UserError(problem)
 
 
-def _origin(app: App, caller: Caller, dyno: str | None) -> RunOrigin:
+def _origin(app: App, caller: RequestContext, dyno: str | None) -> RunOrigin:
     title = plain(app.title, 100)
     return RunOrigin(
         channel=caller.channel, provider=Provider.BUILDIO, app=app.slug, title=title, dyno=dyno or ""

@@ -16,9 +16,9 @@ from domain.redaction.redactor import redact
 from messages.kit import action_ids
 from messages.kit.blocks import confirm, context, letter_by_letter, plain_text, section
 from messages.kit.mrkdwn import block_of_code, code, escape, mention
-from messages.kit.view_metadata import Origin
+from messages.kit.view_metadata import ViewMetadata
 from messages.kit.views import MOST_OPTIONS, FilledIn, field, modal, option, pickable, text_element, warning
-from providers.buildio.api.models import Dyno, Executed
+from providers.buildio.api.models import CommandResult, Dyno
 from providers.buildio.commands import RunCommand
 from providers.buildio.shared.arguments import LONGEST_COMMAND, array_of
 from providers.buildio.shared.blocks import buttons, name_of, press
@@ -56,7 +56,7 @@ class RunForm(RunCommand):
         return {}
 
 
-class RunOrigin(Origin):
+class RunOrigin(ViewMetadata):
     """Also what the app is called, and what is about to run, once it has been shown."""
 
     title: Title = ""
@@ -132,7 +132,7 @@ def run_check(app: App, *, origin: RunOrigin, problem: str | None = None) -> Blo
 
 
 def executed(
-    app: App, dyno: str, command: Sequence[str], done: Executed, *, channel: str | None = None
+    app: App, dyno: str, command: Sequence[str], done: CommandResult, *, channel: str | None = None
 ) -> Message:
     """For whoever ran it: the array, what it said and how it ended; with `channel` it can be shown there."""
     mark = "❔" if done.exit_code is None else "❌" if done.exit_code else "✅"

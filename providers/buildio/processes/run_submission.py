@@ -8,16 +8,16 @@ from domain.message import Block
 from domain.provider import Provider
 from messages import notices
 from messages.kit import action_ids
-from messages.kit.button_values import NotAButton
+from messages.kit.button_values import InvalidButtonValue
 from providers.buildio.processes import run_commands, run_form
 from providers.buildio.processes.run_form import TYPED, RunForm, RunOrigin
-from services.request.context import Answer, Caller
+from services.request.context import Reply, RequestContext
 from services.request.finder import app_by_slug
-from services.request.form_submission import Submission, Submitted, course_of
-from services.request.forms import Course, Then
+from services.request.form_submission import FormSubmission, Submission, course_of
+from services.request.forms import FollowUp, SubmissionFlow
 
 
-async def _typed(sent: Submitted) -> None:
+async def _typed(sent: FormSubmission) -> None:
     form, origin = run_form.read_run(sent.values), RunOrigin.read(sent.metadata)
     if await sent.is_wrong(form.problems):
         return
@@ -25,18 +25,18 @@ async def _typed(sent: Submitted) -> None:
     def again(problem: str) -> Block:
         return run_form.run_modal(form, origin.of_app, (), origin=origin, problem=problem)
 
-    course: Course[Block] = Course(
+    course: SubmissionFlow[Block] = SubmissionFlow(
         waiting=notices.notice(run_commands.TITLE, "⏳ One moment…"),
         done=lambda view: view,
         again=again,
         refused=again,
         field_of=lambda _: TYPED,
-        then=Then.REPLACED,
+        then=FollowUp.REPLACED,
     )
     await sent.see_through(_look(form, origin, sent.caller), course)
 
 
-async def _seen(sent: Submitted) -> None:
+async def _seen(sent: FormSubmission) -> None:
     origin = RunOrigin.read(sent.metadata)
     course = course_of(
         run_commands.TITLE,
@@ -47,14 +47,14 @@ async def _seen(sent: Submitted) -> None:
     await sent.answer(_carry_out(origin, sent.caller), course)
 
 
-async def _look(form: RunForm, origin: RunOrigin, caller: Caller) -> Block:
+async def _look(form: RunForm, origin: RunOrigin, caller: RequestContext) -> Block:
     app = await app_by_slug(caller, origin.app, Provider.BUILDIO)
     return await run_commands.look_at(app, form, caller, await run_commands.running(app, caller))
 
 
-async def _carry_out(origin: RunOrigin, caller: Caller) -> Answer | None:
+async def _carry_out(origin: RunOrigin, caller: RequestContext) -> Reply | None:
     if not origin.dyno or not origin.command:
-        raise NotAButton  # there is nothing that was shown
+        raise InvalidButtonValue  # there is nothing that was shown
     app = await app_by_slug(caller, origin.app, Provider.BUILDIO)
     return await run_commands.carry_out(app, origin, caller)
 

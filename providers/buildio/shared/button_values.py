@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from domain.build import App
 from domain.slack_ids import SlackId
-from messages.kit.button_values import Fitting, Hex, Slug
+from messages.kit.button_values import Hex, OptionalButtonValue, Slug
 from messages.kit.mrkdwn import plain
 from providers.buildio.api.models import BuildioApp
 
@@ -21,21 +21,21 @@ Key = Annotated[str, StringConstraints(pattern=re.compile(r"^[A-Za-z_][A-Za-z0-9
 Title = Annotated[str, Field(max_length=LONGEST_TITLE)]
 
 
-class AppButton(Fitting):
+class BuildioAppButton(OptionalButtonValue):
     """Which app a button is about."""
 
     app: Slug
     title: Title = ""
 
 
-class AppsButton(Fitting):
+class BuildioAppListButton(OptionalButtonValue):
     """A page of the apps, of one team where it is named."""
 
     page: Annotated[int, Field(ge=1, le=10_000)]
     team: Named | None = None
 
 
-class DynoButton(Fitting):
+class DynoButton(OptionalButtonValue):
     """Which process of which app a button is about."""
 
     app: Slug
@@ -43,7 +43,7 @@ class DynoButton(Fitting):
     title: Title = ""
 
 
-class MaybeAppButton(Fitting):
+class OptionalAppButton(OptionalButtonValue):
     """Which app a form is about, and which of its processes; `""`: the person will say."""
 
     app: Slug | Literal[""] = ""
@@ -51,13 +51,13 @@ class MaybeAppButton(Fitting):
     dyno: Named | Literal[""] = ""
 
 
-class RunButton(MaybeAppButton):
+class RunButton(OptionalAppButton):
     """Also what is to run, where it was typed where no form opens."""
 
     command: tuple[str, ...] = ()
 
 
-class ShareButton(Fitting):
+class ShareButton(OptionalButtonValue):
     """What a command said may be shown in this channel; which app's process said it."""
 
     channel: Channel
@@ -65,7 +65,7 @@ class ShareButton(Fitting):
     dyno: Named
 
 
-class VarsButton(Fitting):
+class ConfigVarsButton(OptionalButtonValue):
     """Whose config vars a button is about: an app's or an environment's; with `key` which one of them."""
 
     app: Slug | None = None
@@ -74,27 +74,27 @@ class VarsButton(Fitting):
     key: Key | None = None
 
     @model_validator(mode="after")
-    def _of_one(self) -> VarsButton:
+    def _of_one(self) -> ConfigVarsButton:
         if (self.app is None) is (self.environment is None):
             raise ValueError("they are an app's or an environment's")
         return self
 
 
-class RemoveVarsButton(Fitting):
-    """Which config vars are to be removed, and whose they are, as VarsButton says it."""
+class RemoveVarsButton(OptionalButtonValue):
+    """Which config vars are to be removed, and whose they are, as ConfigVarsButton says it."""
 
-    of: VarsButton
+    of: ConfigVarsButton
     keys: Annotated[tuple[Key, ...], Field(min_length=1, max_length=50)]
 
 
-class GrantButton(VarsButton):
+class RevealButton(ConfigVarsButton):
     """One config var that somebody has agreed to be shown; it carries a right, so it is signed, and until when."""
 
     until: Annotated[int, Field(ge=0, le=10**11)]
     seal: Hex
 
 
-class DomainButton(Fitting):
+class DomainButton(OptionalButtonValue):
     """Which domain of which app a button is about."""
 
     app: Slug
@@ -103,7 +103,7 @@ class DomainButton(Fitting):
     title: Title = ""
 
 
-class ThingButton(Fitting):
+class ResourceButton(OptionalButtonValue):
     """Which pipeline or namespace a button is about, by its name or id."""
 
     name: Named
@@ -112,5 +112,5 @@ class ThingButton(Fitting):
 def of_app(app: App | BuildioApp) -> str | None:
     """The value of a button of this app; None where its id has no form that a button could carry."""
     if isinstance(app, App):
-        return AppButton.fitting(app=app.slug, title=plain(app.title, LONGEST_TITLE))
-    return AppButton.fitting(app=app.id, title=plain(app.name, LONGEST_TITLE))
+        return BuildioAppButton.fitting(app=app.slug, title=plain(app.title, LONGEST_TITLE))
+    return BuildioAppButton.fitting(app=app.id, title=plain(app.name, LONGEST_TITLE))

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from domain.build import App
 from domain.provider import Provider
-from messages.kit.view_metadata import Origin
-from services.request.context import Caller
+from messages.kit.view_metadata import ViewMetadata
+from services.request.context import RequestContext
 
 
-def origin_of(caller: Caller) -> Origin:
+def origin_of(caller: RequestContext) -> ViewMetadata:
     """What travels with a form that is opened here."""
-    return Origin(channel=caller.channel, provider=Provider.BUILDIO)
+    return ViewMetadata(channel=caller.channel, provider=Provider.BUILDIO)
 
 
-async def channels_app(caller: Caller) -> App | None:
+async def channels_app(caller: RequestContext) -> App | None:
     """The app that this channel has chosen, as far as that is known at once."""
     slug = await caller.storage.channels.default_app(caller.channel, Provider.BUILDIO)
     if slug is None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, TypeVar
 
-from domain.errors import NotFound, Refused
+from domain.errors import NotFound, RequestRejected
 from providers.buildio.shared import error_texts
-from services.request.finder import NotNamed
+from services.request.finder import UserError
 
 
-class Named(Protocol):
+class NamedResource(Protocol):
     """Something with a name."""
 
     @property
@@ -23,16 +23,16 @@ T = TypeVar("T")
 
 async def named(
     find: Callable[[str], Awaitable[T]],
-    everything: Callable[[], Awaitable[Sequence[Named]]],
+    everything: Callable[[], Awaitable[Sequence[NamedResource]]],
     typed: str,
     *,
     what: str,
     lists: str,
 ) -> T:
-    """What `find` finds by this name or id. Raises NotNamed with the nearest of everything there is, ProviderError."""
+    """What `find` finds by this name or id. Raises UserError with the nearest of everything there is, ProviderError."""
     try:
         return await find(typed)
-    except (NotFound, Refused) as problem:
+    except (NotFound, RequestRejected) as problem:
         # Refused: it is no name that an address could hold.
         names = [one.name for one in await everything()]
-        raise NotNamed(error_texts.unknown_thing(what, typed, names, lists=lists)) from problem
+        raise UserError(error_texts.unknown_thing(what, typed, names, lists=lists)) from problem

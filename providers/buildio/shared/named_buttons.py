@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from domain.build import App
 from domain.provider import Provider
-from providers.buildio.shared.button_values import AppButton
-from services.request.button_press import Press
+from providers.buildio.shared.button_values import BuildioAppButton
+from services.request.button_press import ButtonPress
 from services.request.finder import app_by_slug
 
 
-async def app_of(press: Press) -> App:
-    """The app that the button names. Raises NotAButton, ProviderError."""
-    return await app_by_slug(press.caller, AppButton.decode(press.value).app, Provider.BUILDIO)
+async def app_of(press: ButtonPress) -> App:
+    """The app that the button names. Raises InvalidButtonValue, ProviderError."""
+    return await app_by_slug(press.caller, BuildioAppButton.decode(press.value).app, Provider.BUILDIO)

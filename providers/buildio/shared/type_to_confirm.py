@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from domain.build import Frozen
+from domain.build import FrozenModel
 from domain.message import Block
 from messages.kit.views import FilledIn, field, text_element
 
 TYPED_NAME = "typed_name"
 
 
-class TypedName(Frozen):
+class ConfirmationName(FrozenModel):
     """What was typed where a name was asked for."""
 
     typed: str = ""
@@ -27,6 +27,6 @@ def typed_name(label: str) -> Block:
     return field(TYPED_NAME, label, text_element(None, most=200), optional=False)
 
 
-def read_typed_name(values: Mapping[str, Any]) -> TypedName:
+def read_typed_name(values: Mapping[str, Any]) -> ConfirmationName:
     """What was typed. `values` is the view's state as Slack sends it."""
-    return TypedName(typed=FilledIn(values).text(TYPED_NAME).strip())
+    return ConfirmationName(typed=FilledIn(values).text(TYPED_NAME).strip())

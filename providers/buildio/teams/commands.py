@@ -5,15 +5,15 @@ from __future__ import annotations
 from providers.buildio.apps.commands import find_team
 from providers.buildio.commands import ListTeams, ShowTeam
 from providers.buildio.teams import messages
-from services.request.context import Answer, Caller
+from services.request.context import Reply, RequestContext
 
 
-async def list_teams(_ask: ListTeams, caller: Caller) -> Answer:
+async def list_teams(_ask: ListTeams, caller: RequestContext) -> Reply:
     """The teams that the person belongs to. Raises ProviderError."""
-    return Answer(messages.team_list(await caller.own_buildio.teams()), title="Teams")
+    return Reply(messages.team_list(await caller.own_buildio.teams()), title="Teams")
 
 
-async def show(ask: ShowTeam, caller: Caller) -> Answer:
-    """One team, by its name or id. Raises NotNamed, ProviderError."""
+async def show(ask: ShowTeam, caller: RequestContext) -> Reply:
+    """One team, by its name or id. Raises UserError, ProviderError."""
     found = await find_team(ask.team, caller)
-    return Answer(messages.team_card(await caller.own_buildio.team(found.id)), title="Team")
+    return Reply(messages.team_card(await caller.own_buildio.team(found.id)), title="Team")

@@ -8,9 +8,9 @@ from typing import Any
 import structlog
 
 from domain.errors import ProviderError
-from messages.kit.view_metadata import Origin
+from messages.kit.view_metadata import ViewMetadata
 from providers.buildio.apps import create_form
-from services.request.context import Caller
+from services.request.context import RequestContext
 
 log = structlog.get_logger()
 
@@ -18,7 +18,7 @@ log = structlog.get_logger()
 PATIENCE_SECONDS = 2.0
 
 
-async def teams(typed: str, _origin: Origin, caller: Caller) -> dict[str, Any]:
+async def teams(typed: str, _origin: ViewMetadata, caller: RequestContext) -> dict[str, Any]:
     """The person's own teams, as far as they are known within a list's patience."""
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):

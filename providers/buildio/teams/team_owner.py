@@ -6,13 +6,13 @@ from typing import TypeVar
 
 from providers.buildio.apps.commands import find_team
 from providers.buildio.apps.create_form import CreateForm, NamespaceForm
-from services.request.context import Caller
+from services.request.context import RequestContext
 
 Form = TypeVar("Form", CreateForm, NamespaceForm)
 
 
-async def with_team(form: Form, caller: Caller) -> Form:
-    """The form with the team's id and name, where one was named by either. Raises NotNamed, ProviderError."""
+async def with_team(form: Form, caller: RequestContext) -> Form:
+    """The form with the team's id and name, where one was named by either. Raises UserError, ProviderError."""
     if form.team is None:
         return form
     team = await find_team(form.team, caller)

@@ -10,13 +10,13 @@ from typing import Any
 from aiohttp import web
 
 from sandbox.bitrise.file_store import FileStore
-from sandbox.bitrise.members import Member, Role, holder
-from sandbox.bitrise.serializers import page_of
-from sandbox.bitrise.state import App, Build, Farm
-from sandbox.middleware import Wire
+from sandbox.bitrise.members import Member, Role, find_token_owner
+from sandbox.bitrise.serializers import serialize_page
+from sandbox.bitrise.state import App, BitriseState, Build
+from sandbox.middleware import RequestMiddleware
 
 
-class Refusal(Exception):
+class ApiError(Exception):
     """An answer of status 400 or higher."""
 
     def __init__(
@@ -30,54 +30,54 @@ class Refusal(Exception):
 
 
 @dataclass
-class Desk:
+class BaseEndpoints:
     """The farm, its files, and who may ask: `members` by their usernames."""
 
-    farm: Farm
+    farm: BitriseState
     store: FileStore
-    wire: Wire
+    wire: RequestMiddleware
     now: Callable[[], datetime]
     members: Mapping[str, Member]
 
     def _asking(self, request: web.Request) -> Member | None:
         """Who sends it, by their token; both forms of the header are taken."""
         token = request.headers.get("Authorization", "").removeprefix("token ").strip()
-        return holder(self.members, token)
+        return find_token_owner(self.members, token)
 
     def _member(self, request: web.Request) -> Member:
-        """The same. Raises Refusal where it is nobody."""
+        """The same. Raises ApiError where it is nobody."""
         member = self._asking(request)
         if member is None:
-            raise Refusal(401, "Unauthorized")
+            raise ApiError(401, "Unauthorized")
         return member
 
     def _find_app(self, request: web.Request, least: Role = Role.TESTER) -> App:
-        """The path's app. Raises Refusal where the member does not see it, or is less than `least` on its team.
+        """The path's app. Raises ApiError where the member does not see it, or is less than `least` on its team.
 
         Listing needs Tester/QA, logs and all that changes something need Developer (Bitrise's documents, "Roles").
         """
         app = self._seen_app(request, request.match_info["app"])
         if (self._member(request).role_in(app) or 0) < least:
-            raise Refusal(403, "Forbidden")
+            raise ApiError(403, "Forbidden")
         return app
 
     def _seen_app(self, request: web.Request, slug: str) -> App:
-        """The app of that slug. Raises Refusal: what one may not see is as if it were not there."""
+        """The app of that slug. Raises ApiError: what one may not see is as if it were not there."""
         member = self._member(request)
         found = next((app for app in self.farm.apps if app.slug == slug and member.sees(app)), None)
         if found is None:
-            raise Refusal(404, "Not Found")
+            raise ApiError(404, "Not Found")
         return found
 
     def _find_build(self, request: web.Request, least: Role = Role.TESTER) -> Build:
         app, slug = self._find_app(request, least), request.match_info["build"]
         found = next((build for build in self.farm.builds if build.slug == slug and build.app is app), None)
         if found is None:
-            raise Refusal(404, "Not Found")
+            raise ApiError(404, "Not Found")
         return found
 
 
-def started_answer(app: App, **started: Any) -> web.Response:
+def trigger_response(app: App, **started: Any) -> web.Response:
     """What is answered where a build or a pipeline was started."""
     answer = {
         "status": "ok",
@@ -94,7 +94,7 @@ def error_of(_status: int, words: str) -> dict[str, Any]:
     return {"message": words}
 
 
-def is_asked(query: Any, name: str, value: object) -> bool:
+def matches_filter(query: Any, name: str, value: object) -> bool:
     """Whether the value passes the query's filter of that name, or there is none."""
     return name not in query or query[name] == str(value)
 
@@ -102,8 +102,8 @@ def is_asked(query: Any, name: str, value: object) -> bool:
 def paged(
     items: Any, slugs: list[str], convert: Any, request: web.Request, *, total: int | None = None
 ) -> web.Response:
-    """A page of a list. Raises Refusal for a page that is not there."""
+    """A page of a list. Raises ApiError for a page that is not there."""
     try:
-        return web.json_response(page_of(items, slugs, convert, request.query, total=total))
+        return web.json_response(serialize_page(items, slugs, convert, request.query, total=total))
     except ValueError:
-        raise Refusal(400, "Invalid next or limit parameter") from None
+        raise ApiError(400, "Invalid next or limit parameter") from None

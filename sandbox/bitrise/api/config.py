@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from sandbox.bitrise.api.base import Desk, Refusal
-from sandbox.bitrise.bitrise_yml import yml_of
+from sandbox.bitrise.api.base import ApiError, BaseEndpoints
+from sandbox.bitrise.bitrise_yml import render_bitrise_yml
 from sandbox.bitrise.members import Role
 from sandbox.middleware import as_json
 
@@ -15,16 +15,16 @@ LARGEST_YML = 400 * 1024
 
 
 @dataclass
-class ConfigurationApi(Desk):
+class ConfigEndpoints(BaseEndpoints):
     """Answers what is asked about it."""
 
     async def _app_yml(self, request: web.Request) -> web.Response:
         app = self._find_app(request, Role.DEVELOPER)
-        return web.Response(text=yml_of(app), content_type="text/plain")
+        return web.Response(text=render_bitrise_yml(app), content_type="text/plain")
 
     async def _build_yml(self, request: web.Request) -> web.Response:
         build = self._find_build(request, Role.DEVELOPER)
-        return web.Response(text=yml_of(build.app), content_type="text/plain")
+        return web.Response(text=render_bitrise_yml(build.app), content_type="text/plain")
 
     async def _validate_yml(self, request: web.Request) -> web.Response:
         if "app_slug" in request.query:
@@ -32,11 +32,11 @@ class ConfigurationApi(Desk):
         body = as_json(await request.text())
         text = body.get("bitrise_yml") if isinstance(body, dict) else None
         if not isinstance(text, str):
-            raise Refusal(400, "Missing or invalid parameters")
+            raise ApiError(400, "Missing or invalid parameters")
         if len(text) > LARGEST_YML:
-            raise Refusal(413, "Payload too large")
+            raise ApiError(413, "Payload too large")
         if "workflows:" not in text:
-            raise Refusal(422, "Validation failed: no workflows defined")
+            raise ApiError(422, "Validation failed: no workflows defined")
         warnings = ["format_version is old"] if "format_version: '1'" in text else []
         return web.json_response({"errors": [], "warnings": warnings})
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox.bitrise.api.base import Desk, Refusal, is_asked, started_answer
+from sandbox.bitrise.api.base import ApiError, BaseEndpoints, matches_filter, trigger_response
 from sandbox.bitrise.members import Member, Role
 from sandbox.bitrise.serializers import pipeline_item, pipeline_show, request_item
 from sandbox.bitrise.state import App, Pipeline
@@ -15,21 +15,21 @@ from sandbox.middleware import as_json
 
 
 @dataclass
-class PipelinesApi(Desk):
+class PipelineEndpoints(BaseEndpoints):
     """Answers what is asked about them."""
 
     async def _pipelines(self, request: web.Request) -> web.Response:
         app, query = self._find_app(request), request.query
         limit = max(1, min(int(query.get("limit") or 10), 50))
         found = [one for one in reversed(self.farm.pipelines) if one.app is app]
-        found = [one for one in found if is_asked(query, "build_number", one.number)]
+        found = [one for one in found if matches_filter(query, "build_number", one.number)]
         alone = [build for build in self.farm.of_app(app) if build.pipeline is None]
         # Builds outside of pipelines stand among them, by the time of their start.
         entries = [(one.triggered_at, pipeline_item(one)) for one in found]
         entries += [
             (one.triggered_at, {"slug": one.slug, "build_number": one.number, "is_pipeline": False})
             for one in alone
-            if is_asked(query, "build_number", one.number)
+            if matches_filter(query, "build_number", one.number)
         ]
         entries.sort(key=lambda entry: entry[0], reverse=True)
         return web.json_response(
@@ -43,9 +43,9 @@ class PipelinesApi(Desk):
         who, pipeline = self._member(request).username, self._find_pipeline(request, Role.DEVELOPER)
         body = as_json(await request.text())
         if not isinstance(body, dict):
-            raise Refusal(400, "Invalid JSON body")
+            raise ApiError(400, "Invalid JSON body")
         if pipeline.finished_at is not None:
-            raise Refusal(400, "Pipeline already finished")
+            raise ApiError(400, "Pipeline already finished")
         reason = str(body.get("abort_reason") or "")
         pipeline.abort_reason = f"User {who} requested to abort this pipeline with reason: {reason}"
         for build in pipeline.builds.values():
@@ -59,21 +59,21 @@ class PipelinesApi(Desk):
         member, pipeline = self._member(request), self._find_pipeline(request, Role.DEVELOPER)
         body = as_json(await request.text())
         if not isinstance(body, dict):
-            raise Refusal(400, "Invalid JSON body")
+            raise ApiError(400, "Invalid JSON body")
         if pipeline.finished_at is None:
-            raise Refusal(412, "Pipeline is not rebuildable")
+            raise ApiError(412, "Pipeline is not rebuildable")
         # Who asks may say in whose name (API v0.1, "pipeline-rebuild", `triggered_by`).
         pipeline.triggered_by = (
             str(body.get("triggered_by") or "") or member.as_starter or pipeline.triggered_by
         )
-        self.farm.begin_attempt(pipeline, self.now(), failed_only=bool(body.get("partial")))
+        self.farm.start_attempt(pipeline, self.now(), failed_only=bool(body.get("partial")))
         return web.json_response({}, status=201)
 
     def _find_pipeline(self, request: web.Request, least: Role = Role.TESTER) -> Pipeline:
         app, slug = self._find_app(request, least), request.match_info["pipeline"]
         found = next((one for one in self.farm.pipelines if one.slug == slug and one.app is app), None)
         if found is None:
-            raise Refusal(404, "Not Found")
+            raise ApiError(404, "Not Found")
         return found
 
     async def _requests(self, request: web.Request) -> web.Response:
@@ -88,9 +88,9 @@ class PipelinesApi(Desk):
         body = as_json(await request.text())
         held = next((one for one in self.farm.requests if one.slug == slug and one.app is app), None)
         if held is None:
-            raise Refusal(404, "Not Found")
+            raise ApiError(404, "Not Found")
         if not isinstance(body, dict) or not isinstance(body.get("is_approved"), bool):
-            raise Refusal(400, "Invalid parameters")
+            raise ApiError(400, "Invalid parameters")
         self.farm.requests.remove(held)
         held.decided_by = member.username
         if body["is_approved"]:
@@ -101,9 +101,9 @@ class PipelinesApi(Desk):
     def _trigger_pipeline(self, app: App, name: str, params: dict[str, Any], by: Member) -> web.Response:
         if name not in app.pipelines:
             words = f"Pipeline ({name}) did not found in the bitrise config"
-            raise Refusal(400, words, of_trigger_for=app)
+            raise ApiError(400, words, of_trigger_for=app)
         pipeline = self.farm.start_pipeline(app, name, params, self.now(), triggered_by=by.as_starter)
-        return started_answer(
+        return trigger_response(
             app,
             build_slug=pipeline.slug,
             build_number=pipeline.number,

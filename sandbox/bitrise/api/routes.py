@@ -7,13 +7,13 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox.bitrise.api.base import Refusal, is_asked, paged, started_answer
-from sandbox.bitrise.api.config import ConfigurationApi
-from sandbox.bitrise.api.logs import LogsApi
-from sandbox.bitrise.api.pipelines import PipelinesApi
+from sandbox.bitrise.api.base import ApiError, matches_filter, paged, trigger_response
+from sandbox.bitrise.api.config import ConfigEndpoints
+from sandbox.bitrise.api.logs import LogEndpoints
+from sandbox.bitrise.api.pipelines import PipelineEndpoints
 from sandbox.bitrise.api.workspaces import WorkspacesApi
 from sandbox.bitrise.members import Role
-from sandbox.bitrise.serializers import app_item, artifact_item, build_item, with_pipeline
+from sandbox.bitrise.serializers import artifact_item, build_item, serialize_app, with_pipeline
 from sandbox.bitrise.state import Artifact, Build
 from sandbox.middleware import Handler, as_json
 
@@ -21,7 +21,7 @@ ANYTHING = ("branch", "tag", "commit_hash", "workflow_id", "pipeline_id")
 
 
 @dataclass
-class Api(LogsApi, PipelinesApi, ConfigurationApi, WorkspacesApi):
+class BitriseApi(LogEndpoints, PipelineEndpoints, ConfigEndpoints, WorkspacesApi):
     """Answers every documented endpoint."""
 
     def application(self) -> web.Application:
@@ -83,7 +83,7 @@ class Api(LogsApi, PipelinesApi, ConfigurationApi, WorkspacesApi):
     async def _around(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         member = self._asking(request)
         self.farm.advance(self.now())
-        return await self.wire.carry(
+        return await self.wire.handle(
             request, member.username if member else "", lambda _: self._answer(request, handler)
         )
 
@@ -92,7 +92,7 @@ class Api(LogsApi, PipelinesApi, ConfigurationApi, WorkspacesApi):
             if request.path not in ("/", "/v0.1"):
                 self._member(request)
             return await handler(request)
-        except Refusal as refusal:
+        except ApiError as refusal:
             return web.json_response(refusal.body, status=refusal.status)
         except web.HTTPNotFound:
             return web.json_response({"message": "Not Found"}, status=404)
@@ -111,10 +111,10 @@ class Api(LogsApi, PipelinesApi, ConfigurationApi, WorkspacesApi):
     async def _apps(self, request: web.Request) -> web.Response:
         member = self._member(request)
         apps = [app for app in self.farm.apps if member.sees(app)]
-        return paged(apps, [app.slug for app in apps], app_item, request)
+        return paged(apps, [app.slug for app in apps], serialize_app, request)
 
     async def _app(self, request: web.Request) -> web.Response:
-        return web.json_response({"data": app_item(self._find_app(request))})
+        return web.json_response({"data": serialize_app(self._find_app(request))})
 
     async def _builds(self, request: web.Request) -> web.Response:
         query = request.query
@@ -135,12 +135,12 @@ class Api(LogsApi, PipelinesApi, ConfigurationApi, WorkspacesApi):
             build
             for build in self.farm.newest_first()
             if member.sees(build.app)
-            and is_asked(query, "status", build.status)
-            and is_asked(query, "is_on_hold", str(build.is_on_hold).lower())
+            and matches_filter(query, "status", build.status)
+            and matches_filter(query, "is_on_hold", str(build.is_on_hold).lower())
         ]
 
         def item(build: Build) -> dict[str, Any]:
-            return build_item(build) | {"repository": app_item(build.app)}
+            return build_item(build) | {"repository": serialize_app(build.app)}
 
         return paged(builds, [build.slug for build in builds], item, request)
 
@@ -158,7 +158,7 @@ class Api(LogsApi, PipelinesApi, ConfigurationApi, WorkspacesApi):
     async def _change_artifact(self, request: web.Request) -> web.Response:
         artifact, body = self._find_artifact(request, Role.DEVELOPER), as_json(await request.text())
         if not isinstance(body, dict) or not isinstance(body.get("is_public_page_enabled"), bool):
-            raise Refusal(400, "Invalid parameters")
+            raise ApiError(400, "Invalid parameters")
         artifact.public = body["is_public_page_enabled"]
         return web.json_response({"data": self._with_links(artifact)})
 
@@ -166,9 +166,9 @@ class Api(LogsApi, PipelinesApi, ConfigurationApi, WorkspacesApi):
         who, build = self._member(request).username, self._find_build(request, Role.DEVELOPER)
         body = as_json(await request.text())
         if not isinstance(body, dict):
-            raise Refusal(400, "Invalid JSON body")
+            raise ApiError(400, "Invalid JSON body")
         if build.result is not None:
-            raise Refusal(400, "Build already finished, can't abort it.", key="error_msg")
+            raise ApiError(400, "Build already finished, can't abort it.", key="error_msg")
         reason = str(body.get("abort_reason") or "") or None
         build.abort(self.now(), who, reason, with_success=bool(body.get("abort_with_success")))
         build.notified = not body.get("skip_notifications")
@@ -179,18 +179,18 @@ class Api(LogsApi, PipelinesApi, ConfigurationApi, WorkspacesApi):
         body = as_json(await request.text())
         params = body.get("build_params") if isinstance(body, dict) else None
         if not isinstance(body, dict) or (body.get("hook_info") or {}).get("type") != "bitrise":
-            raise Refusal(400, "hook_info.type should be 'bitrise'", of_trigger_for=app)
+            raise ApiError(400, "hook_info.type should be 'bitrise'", of_trigger_for=app)
         if not isinstance(params, dict) or not any(params.get(name) for name in ANYTHING):
             words = "Missing required parameter: branch, tag, commit_hash, workflow_id or pipeline_id"
-            raise Refusal(400, words, of_trigger_for=app)
+            raise ApiError(400, words, of_trigger_for=app)
         if name := params.get("pipeline_id"):
             return self._trigger_pipeline(app, str(name), params, member)
         workflow = params.get("workflow_id")
         if workflow and workflow not in app.workflows:
             words = f"Workflow ({workflow}) did not found in the bitrise config"
-            raise Refusal(400, words, of_trigger_for=app)
+            raise ApiError(400, words, of_trigger_for=app)
         build = self.farm.start_build(app, params, self.now(), triggered_by=member.as_starter)
-        return started_answer(
+        return trigger_response(
             app,
             build_slug=build.slug,
             build_number=build.number,
@@ -209,7 +209,7 @@ class Api(LogsApi, PipelinesApi, ConfigurationApi, WorkspacesApi):
         build, slug = self._find_build(request, least), request.match_info["artifact"]
         found = next((one for one in build.artifacts if one.slug == slug), None)
         if found is None:
-            raise Refusal(404, "Not Found")
+            raise ApiError(404, "Not Found")
         return found
 
 
@@ -226,13 +226,14 @@ def _passes(build: Build, query: Any) -> bool:
     triggered = int(build.triggered_at.timestamp())
     words = query.get("commit_message", "").lower()
     return (
-        is_asked(query, "status", build.status)
-        and is_asked(query, "branch", build.branch)
-        and is_asked(query, "workflow", build.workflow)
-        and is_asked(query, "trigger_event_type", event)
-        and is_asked(query, "build_number", build.number)
+        matches_filter(query, "status", build.status)
+        and matches_filter(query, "branch", build.branch)
+        and matches_filter(query, "workflow", build.workflow)
+        and matches_filter(query, "trigger_event_type", event)
+        and matches_filter(query, "build_number", build.number)
         and (
-            not wants_pull_request or is_asked(query, "pull_request_id", build.params.get("pull_request_id"))
+            not wants_pull_request
+            or matches_filter(query, "pull_request_id", build.params.get("pull_request_id"))
         )
         and (not words or words in str(build.params.get("commit_message") or "").lower())
         and ("after" not in query or triggered >= int(query["after"]))

@@ -8,10 +8,10 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox.bitrise.api.base import Desk, Refusal, paged
+from sandbox.bitrise.api.base import ApiError, BaseEndpoints, paged
 from sandbox.bitrise.app_resources import CacheItem, OutgoingWebhook
 from sandbox.bitrise.members import Member, Role
-from sandbox.bitrise.serializers import app_item
+from sandbox.bitrise.serializers import serialize_app
 from sandbox.bitrise.state import App
 from sandbox.bitrise.workspaces import CONCURRENCY, STACKS, BitriseWorkspace, group_slug, workspaces_of
 from sandbox.middleware import as_json
@@ -27,7 +27,7 @@ _ROLES = {
 
 
 @dataclass
-class WorkspacesApi(Desk):
+class WorkspacesApi(BaseEndpoints):
     """Answers what is asked about them."""
 
     async def _workspaces(self, request: web.Request) -> web.Response:
@@ -39,7 +39,7 @@ class WorkspacesApi(Desk):
     async def _workspace_apps(self, request: web.Request) -> web.Response:
         member, workspace = self._member(request), self._find_workspace(request)
         apps = [app for app in workspace.apps if member.sees(app)]
-        return paged(apps, [app.slug for app in apps], app_item, request)
+        return paged(apps, [app.slug for app in apps], serialize_app, request)
 
     async def _workspace_members(self, request: web.Request) -> web.Response:
         workspace = self._find_workspace(request)
@@ -48,7 +48,7 @@ class WorkspacesApi(Desk):
     async def _workspace_groups(self, request: web.Request) -> web.Response:
         workspace = self._find_workspace(request)
         if self._member(request) not in workspace.owners(self.members) and self._member(request).is_person:
-            raise Refusal(403, "Forbidden")
+            raise ApiError(403, "Forbidden")
         roles = (Role.ADMIN, Role.DEVELOPER, Role.TESTER)
         # The published description has 201 here, for a list that is read.
         return web.json_response(
@@ -64,7 +64,7 @@ class WorkspacesApi(Desk):
     async def _role_groups(self, request: web.Request) -> web.Response:
         app, name = self._find_app(request, Role.ADMIN), request.match_info["role"]
         if name not in _ROLES:
-            raise Refusal(404, "Not Found")
+            raise ApiError(404, "Not Found")
         [workspace] = [one for one in workspaces_of(self.farm.apps) if app in one.apps]
         role = _ROLES[name]
         return web.json_response({"groups": [group_slug(workspace, role)] if role else []})
@@ -139,7 +139,7 @@ class WorkspacesApi(Desk):
         slug = request.match_info["workspace"]
         found = next((one for one in self._seen(request) if one.slug == slug), None)
         if found is None:
-            raise Refusal(404, "Not Found")
+            raise ApiError(404, "Not Found")
         return found
 
     def _workspace_item(self, workspace: BitriseWorkspace) -> dict[str, Any]:
@@ -155,7 +155,7 @@ class WorkspacesApi(Desk):
         app, slug = self._find_app(request, Role.ADMIN), request.match_info["webhook"]
         found = next((one for one in self.farm.webhooks.get(app.slug, []) if one.slug == slug), None)
         if found is None:
-            raise Refusal(404, "Not Found")
+            raise ApiError(404, "Not Found")
         return app, found
 
     def _caches_of(self, app: App) -> list[CacheItem]:
@@ -185,18 +185,18 @@ class WorkspacesApi(Desk):
         app, name = self._find_app(request, Role.DEVELOPER), request.match_info["item"]
         found = next((one for one in self._caches_of(app) if one.id == name), None)
         if found is None:
-            raise Refusal(404, "Not Found")
+            raise ApiError(404, "Not Found")
         return app, found
 
 
 async def _webhook_body(request: web.Request, *also_needed: str) -> dict[str, Any]:
-    """What a webhook is to be. Raises Refusal."""
+    """What a webhook is to be. Raises ApiError."""
     body = as_json(await request.text())
     if not isinstance(body, dict) or any(not body.get(name) for name in ("url", "events", *also_needed)):
-        raise Refusal(400, "Missing or invalid parameters")
+        raise ApiError(400, "Missing or invalid parameters")
     events, headers = body["events"], body.get("headers") or {}
     if not isinstance(events, list) or not isinstance(headers, dict) or not isinstance(body["url"], str):
-        raise Refusal(400, "Missing or invalid parameters")
+        raise ApiError(400, "Missing or invalid parameters")
     return {"url": body["url"], "events": [str(one) for one in events], "headers": headers}
 
 

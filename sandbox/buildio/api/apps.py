@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from sandbox.buildio.api.base import (
-    Desk,
+    BaseEndpoints,
     answered,
-    body_of,
     config_in,
-    name_in,
     not_found,
+    parse_body,
+    parse_name,
+    parse_text,
     region_in,
-    text_in,
 )
 
 
 @dataclass
-class AppsApi(Desk):
+class AppEndpoints(BaseEndpoints):
     """Answers what is asked about them."""
 
     async def _apps(self, request: web.Request) -> web.Response:
@@ -36,23 +36,23 @@ class AppsApi(Desk):
         return answered(self.answers.app_details(self._find_app(request)))
 
     async def _create_app(self, request: web.Request) -> web.Response:
-        body = await body_of(request, ("name", "team_id", "region"), required=("name",))
-        name = name_in(body, [one.name for one in self.platform.apps])
-        region, team = region_in(text_in(body, "region")), self._team(request, text_in(body, "team_id"))
+        body = await parse_body(request, ("name", "team_id", "region"), required=("name",))
+        name = parse_name(body, [one.name for one in self.platform.apps])
+        region, team = region_in(parse_text(body, "region")), self._team(request, parse_text(body, "team_id"))
         owner = None if team else self._member(request)
         app = self.platform.add_app(name, self.now(), team=team, owner=owner, region=region)
         return answered(self.answers.app_details(app), 201)
 
     async def _start_build(self, request: web.Request) -> web.Response:
         app = self._find_app(request)
-        body = await body_of(request, ("branch", "commitish", "description"))
+        body = await parse_body(request, ("branch", "commitish", "description"))
         deployment = self.platform.deploy(
             app,
             self.now(),
             by=self._member(request).email,
-            branch=text_in(body, "branch"),
-            commit=text_in(body, "commitish"),
-            description=text_in(body, "description", most=1000),
+            branch=parse_text(body, "branch"),
+            commit=parse_text(body, "commitish"),
+            description=parse_text(body, "description", most=1000),
         )
         return answered(self.answers.build(app, deployment), 201)
 
@@ -61,7 +61,7 @@ class AppsApi(Desk):
 
     async def _set_config(self, request: web.Request) -> web.Response:
         app = self._find_app(request)
-        changes = config_in(await body_of(request, None), nulls=False)
+        changes = config_in(await parse_body(request, None), nulls=False)
         self.platform.set_config(app, changes, self.now())
         return answered(self.answers.changed(dict(app.config)))
 

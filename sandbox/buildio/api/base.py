@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 from aiohttp import web
 
 from sandbox.buildio.members import WRITE, Access, Member, Role, Team, holder
-from sandbox.buildio.serializers import Answers, SparseAnswers
-from sandbox.buildio.state import REGIONS, App, Namespace, Pipeline, Platform
-from sandbox.middleware import Handler, Wire, as_json
+from sandbox.buildio.serializers import Serializer, SparseSerializer
+from sandbox.buildio.state import REGIONS, App, BuildioState, Namespace, Pipeline
+from sandbox.middleware import Handler, RequestMiddleware, as_json
 
 BODIES = "application/json"
 Thing = TypeVar("Thing", App, Namespace, Pipeline)
@@ -22,7 +22,7 @@ _NAME = re.compile(r"[a-z][a-z0-9-]{1,28}[a-z0-9]")
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-class Refusal(Exception):
+class ApiError(Exception):
     """An answer of status 400 or higher. `broken`: the request is one that the reference does not know."""
 
     def __init__(self, status: int, words: str, *, code: str = "", broken: bool = False) -> None:
@@ -37,18 +37,18 @@ def error_of(status: int, words: str) -> dict[str, Any]:
     return {"code": code or HTTPStatus(status).phrase.lower().replace(" ", "_"), "message": words}
 
 
-def not_found() -> Refusal:
+def not_found() -> ApiError:
     """In the reference's own words."""
-    return Refusal(404, "The requested resource was not found")
+    return ApiError(404, "The requested resource was not found")
 
 
-def invalid(words: str, *, broken: bool = False) -> Refusal:
+def invalid(words: str, *, broken: bool = False) -> ApiError:
     """A request that is understood, and asks for what can't be."""
-    return Refusal(422, words, broken=broken)
+    return ApiError(422, words, broken=broken)
 
 
 @dataclass
-class Manner:
+class ResponseOptions:
     """How this Build.io answers. `sparse`: with what the reference names and little more."""
 
     sparse: bool = False
@@ -57,19 +57,19 @@ class Manner:
 
 
 @dataclass
-class Desk:
+class BaseEndpoints:
     """The platform, and who may ask: `members` by their usernames."""
 
-    platform: Platform
-    wire: Wire
+    platform: BuildioState
+    wire: RequestMiddleware
     now: Callable[[], datetime]
     members: Mapping[str, Member]
-    manner: Manner
+    manner: ResponseOptions
 
     @property
-    def answers(self) -> Answers:
+    def answers(self) -> Serializer:
         """Those of this manner."""
-        return SparseAnswers() if self.manner.sparse else Answers()
+        return SparseSerializer() if self.manner.sparse else Serializer()
 
     def _asking(self, request: web.Request) -> tuple[Member, Access] | None:
         """Who sends it, by their Bearer token (reference, 12.3); no other form of the header is taken."""
@@ -77,11 +77,11 @@ class Desk:
         return holder(self.members, token, self.now()) if scheme == "Bearer" else None
 
     def _member(self, request: web.Request) -> Member:
-        """The same. Raises Refusal where it is nobody."""
+        """The same. Raises ApiError where it is nobody."""
         asking = self._asking(request)
         if asking is None:
             scheme = request.headers.get("Authorization", "").partition(" ")[0]
-            raise Refusal(401, "The credentials are missing or invalid", broken=scheme not in ("", "Bearer"))
+            raise ApiError(401, "The credentials are missing or invalid", broken=scheme not in ("", "Bearer"))
         return asking[0]
 
     def _checked(self, handler: Handler, query: Collection[str]) -> Handler:
@@ -91,17 +91,17 @@ class Desk:
             self._member(request)
             asking = self._asking(request)
             if request.method != "GET" and asking is not None and WRITE not in asking[1].scopes:
-                raise Refusal(403, "This token may only read")
+                raise ApiError(403, "This token may only read")
             if unknown := sorted(set(request.query) - set(query)):
                 raise invalid(f"unknown query parameter: {', '.join(unknown)}", broken=True)
             if request.method in ("GET", "DELETE") and await request.text():
-                raise Refusal(400, f"{request.method} takes no body", broken=True)
+                raise ApiError(400, f"{request.method} takes no body", broken=True)
             return await handler(request)
 
         return answer
 
     def _may(self, request: web.Request, team: Team | None, owner: Member | None) -> None:
-        """Whether the member may do this with what belongs to the team or owner. Raises Refusal.
+        """Whether the member may do this with what belongs to the team or owner. Raises ApiError.
 
         What one may not see is as if it were not there; a viewer changes nothing.
         """
@@ -109,10 +109,10 @@ class Desk:
         if role is None:
             raise not_found()
         if request.method != "GET" and role < Role.DEVELOPER:
-            raise Refusal(403, "You may look at this, and not change it")
+            raise ApiError(403, "You may look at this, and not change it")
 
     def _find_app(self, request: web.Request) -> App:
-        """The path's app, by its id or name. Raises Refusal."""
+        """The path's app, by its id or name. Raises ApiError."""
         app = _find(self.platform.apps, request.match_info["app"])
         self._may(request, app.team, app.owner)
         return app
@@ -128,7 +128,7 @@ class Desk:
         return pipeline
 
     def _team(self, request: web.Request, given: object) -> Team | None:
-        """The team that something new is to belong to; None for none. Raises Refusal."""
+        """The team that something new is to belong to; None for none. Raises ApiError."""
         if given is None:
             return None
         found = next((one for one in self.platform.teams if one.id == given), None)
@@ -141,10 +141,10 @@ class Desk:
         return self._member(request).role_in(thing.team, thing.owner) is not None
 
 
-async def body_of(
+async def parse_body(
     request: web.Request, known: Collection[str] | None, *, required: Collection[str] = ()
 ) -> dict[str, Any]:
-    """The body's fields, none but these; `known` None for any. Raises Refusal.
+    """The body's fields, none but these; `known` None for any. Raises ApiError.
 
     The Content-Type is to be application/json wherever there is a body (reference, 12.4).
     """
@@ -152,10 +152,10 @@ async def body_of(
     if not text and not required and known is not None:
         return {}
     if request.content_type != BODIES:
-        raise Refusal(415, f"The Content-Type must be {BODIES}", broken=True)
+        raise ApiError(415, f"The Content-Type must be {BODIES}", broken=True)
     body = as_json(text)
     if body is None:
-        raise Refusal(400, "The body is no JSON", broken=True)
+        raise ApiError(400, "The body is no JSON", broken=True)
     if not isinstance(body, dict):
         raise invalid("The body must be a JSON object", broken=True)
     if known is not None and (unknown := sorted(set(body) - set(known))):
@@ -165,8 +165,8 @@ async def body_of(
     return body
 
 
-def text_in(body: Mapping[str, Any], name: str, *, most: int = 255) -> str | None:
-    """A field that is text or not there. Raises Refusal."""
+def parse_text(body: Mapping[str, Any], name: str, *, most: int = 255) -> str | None:
+    """A field that is text or not there. Raises ApiError."""
     value = body.get(name)
     if value is not None and not isinstance(value, str):
         raise invalid(f"{name} must be a string", broken=True)
@@ -175,9 +175,9 @@ def text_in(body: Mapping[str, Any], name: str, *, most: int = 255) -> str | Non
     return value
 
 
-def name_in(body: Mapping[str, Any], taken: Collection[str]) -> str:
-    """The name of something new. Raises Refusal."""
-    name = text_in(body, "name")
+def parse_name(body: Mapping[str, Any], taken: Collection[str]) -> str:
+    """The name of something new. Raises ApiError."""
+    name = parse_text(body, "name")
     if name is None or not _NAME.fullmatch(name):
         raise invalid("name must have 3 to 30 lower-case letters, digits and dashes, and begin with a letter")
     if name in taken:
@@ -186,14 +186,14 @@ def name_in(body: Mapping[str, Any], taken: Collection[str]) -> str:
 
 
 def region_in(given: str | None) -> str:
-    """A region; the usual one where none is given. Raises Refusal."""
+    """A region; the usual one where none is given. Raises ApiError."""
     if given is not None and given not in REGIONS:
         raise invalid(f"region must be one of {', '.join(REGIONS)}")
     return given or REGIONS[0]
 
 
 def config_in(body: Mapping[str, Any], *, nulls: bool) -> dict[str, str | None]:
-    """Config vars to be set; null takes one away where the reference says so ("Environments"). Raises Refusal."""
+    """Config vars to be set; null takes one away where the reference says so ("Environments"). Raises ApiError."""
     if not body:
         raise invalid("there are no config vars in the body", broken=True)
     for key, value in body.items():

@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox.buildio.api.base import Desk, answered, body_of, invalid, not_found, text_in
+from sandbox.buildio.api.base import BaseEndpoints, answered, invalid, not_found, parse_body, parse_text
 from sandbox.buildio.domains import Domain, is_certificate, is_hostname
 from sandbox.buildio.state import PLATFORM_DOMAIN, App
 
@@ -15,7 +15,7 @@ LARGEST_CERTIFICATE = 64 * 1024
 
 
 @dataclass
-class DomainsApi(Desk):
+class DomainEndpoints(BaseEndpoints):
     """Answers what is asked about them."""
 
     async def _domains(self, request: web.Request) -> web.Response:
@@ -26,8 +26,8 @@ class DomainsApi(Desk):
 
     async def _add_domain(self, request: web.Request) -> web.Response:
         app = self._find_app(request)
-        body = await body_of(request, ("hostname", "cert"), required=("hostname",))
-        hostname = text_in(body, "hostname") or ""
+        body = await parse_body(request, ("hostname", "cert"), required=("hostname",))
+        hostname = parse_text(body, "hostname") or ""
         if not is_hostname(hostname) or hostname.endswith(PLATFORM_DOMAIN):
             raise invalid("hostname must be a host name of your own, such as www.example.com")
         if self.platform.app_with(hostname) is not None:
@@ -38,7 +38,7 @@ class DomainsApi(Desk):
 
     async def _update_certificate(self, request: web.Request) -> web.Response:
         domain = self._own_domain(request)
-        _certificate_in(await body_of(request, ("cert",), required=("cert",)))
+        _certificate_in(await parse_body(request, ("cert",), required=("cert",)))
         domain.take_certificate(self.now())
         return answered(self.answers.changed(self.answers.domain_details(domain)))
 
@@ -53,7 +53,7 @@ class DomainsApi(Desk):
         return answered(self.answers.changed())
 
     def _own_domain(self, request: web.Request) -> Domain:
-        """The path's domain, for a change. Raises Refusal for the platform's own."""
+        """The path's domain, for a change. Raises ApiError for the platform's own."""
         domain = self._find_domain(self._find_app(request), request)
         if domain.platform:
             raise invalid(f"{domain.hostname} is the platform's own domain")
@@ -68,7 +68,7 @@ class DomainsApi(Desk):
 
 
 def _certificate_in(body: dict[str, Any]) -> str | None:
-    given = text_in(body, "cert", most=LARGEST_CERTIFICATE)
+    given = parse_text(body, "cert", most=LARGEST_CERTIFICATE)
     if given is not None and not is_certificate(given):
         raise invalid("cert must be a certificate in PEM")
     return given

@@ -8,8 +8,8 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox.buildio.api.base import Desk, Refusal, answered, body_of, invalid, not_found
-from sandbox.buildio.dyno_shell import run
+from sandbox.buildio.api.base import ApiError, BaseEndpoints, answered, invalid, not_found, parse_body
+from sandbox.buildio.dyno_shell import run_command
 from sandbox.buildio.dynos import Dyno
 from sandbox.buildio.state import App
 
@@ -18,7 +18,7 @@ LONGEST_COMMAND = 8 * 1024
 
 
 @dataclass
-class DynosApi(Desk):
+class DynoEndpoints(BaseEndpoints):
     """Answers what is asked about them."""
 
     async def _dynos(self, request: web.Request) -> web.Response:
@@ -37,15 +37,15 @@ class DynosApi(Desk):
     async def _execute(self, request: web.Request) -> web.Response:
         app = self._find_app(request)
         dyno = self._find_dyno(app, request)
-        body = await body_of(request, ("command",), required=("command",))
+        body = await parse_body(request, ("command",), required=("command",))
         command = _command_in(body)
         if dyno.state != "up":
             raise invalid(f"{dyno.name} is not running: it is {dyno.state}")
-        done = run(app, dyno, command)
+        done = run_command(app, dyno, command)
         if done is None:
             await asyncio.sleep(self.manner.exec_seconds)
             words = f"The command did not end within {self.manner.exec_seconds:g} seconds"
-            raise Refusal(504, words, code="timeout")
+            raise ApiError(504, words, code="timeout")
         output, exit_code = done
         return answered(
             {"output": output} if self.manner.sparse else {"output": output, "exit_code": exit_code}
@@ -59,7 +59,7 @@ class DynosApi(Desk):
 
 
 def _command_in(body: dict[str, Any]) -> list[str]:
-    """The command ("must be provided as an array of strings"). Raises Refusal."""
+    """The command ("must be provided as an array of strings"). Raises ApiError."""
     command = body["command"]
     if not isinstance(command, list) or not all(isinstance(part, str) for part in command):
         raise invalid('command must be an array of strings, such as ["/bin/sh", "-c", "ls"]', broken=True)

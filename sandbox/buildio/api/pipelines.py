@@ -7,21 +7,21 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from sandbox.buildio.api.base import (
-    Desk,
+    BaseEndpoints,
     answered,
-    body_of,
     config_in,
     invalid,
-    name_in,
     not_found,
+    parse_body,
+    parse_name,
+    parse_text,
     region_in,
-    text_in,
 )
 from sandbox.buildio.state import Environment, change_environment
 
 
 @dataclass
-class GroupsApi(Desk):
+class PipelineEndpoints(BaseEndpoints):
     """Answers what is asked about them."""
 
     async def _namespaces(self, request: web.Request) -> web.Response:
@@ -32,16 +32,16 @@ class GroupsApi(Desk):
         return answered(self.answers.namespace(self._find_namespace(request)))
 
     async def _create_namespace(self, request: web.Request) -> web.Response:
-        body = await body_of(request, ("name", "team_id", "description", "region"), required=("name",))
-        name = name_in(body, [one.name for one in self.platform.namespaces])
-        region, team = region_in(text_in(body, "region")), self._team(request, text_in(body, "team_id"))
+        body = await parse_body(request, ("name", "team_id", "description", "region"), required=("name",))
+        name = parse_name(body, [one.name for one in self.platform.namespaces])
+        region, team = region_in(parse_text(body, "region")), self._team(request, parse_text(body, "team_id"))
         namespace = self.platform.add_namespace(
             name,
             self.now(),
             team=team,
             owner=None if team else self._member(request),
             region=region,
-            description=text_in(body, "description", most=1000),
+            description=parse_text(body, "description", most=1000),
         )
         return answered(self.answers.namespace(namespace), 201)
 
@@ -70,7 +70,7 @@ class GroupsApi(Desk):
 
     async def _set_environment(self, request: web.Request) -> web.Response:
         environment = self._find_environment(request)
-        change_environment(environment, config_in(await body_of(request, None), nulls=True))
+        change_environment(environment, config_in(await parse_body(request, None), nulls=True))
         return answered(self.answers.changed(dict(environment.config)))
 
     async def _remove_from_environment(self, request: web.Request) -> web.Response:

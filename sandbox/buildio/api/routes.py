@@ -9,24 +9,24 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox.buildio.api.apps import AppsApi
-from sandbox.buildio.api.base import Refusal, answered, invalid, region_in
-from sandbox.buildio.api.domains import DomainsApi
-from sandbox.buildio.api.dynos import DynosApi
-from sandbox.buildio.api.pipelines import GroupsApi
-from sandbox.buildio.oauth import OAuth
+from sandbox.buildio.api.apps import AppEndpoints
+from sandbox.buildio.api.base import ApiError, answered, invalid, region_in
+from sandbox.buildio.api.domains import DomainEndpoints
+from sandbox.buildio.api.dynos import DynoEndpoints
+from sandbox.buildio.api.pipelines import PipelineEndpoints
+from sandbox.buildio.oauth import OAuthEndpoints
 from sandbox.buildio.serializers import credential
-from sandbox.middleware import Handler, Request
+from sandbox.middleware import Handler, RecordedRequest
 
 ROOT = "/api/v1"
 LOGINS_LIVE = timedelta(hours=1)
 
 
 @dataclass
-class Api(AppsApi, DomainsApi, DynosApi, GroupsApi):
+class BuildioApi(AppEndpoints, DomainEndpoints, DynoEndpoints, PipelineEndpoints):
     """Answers every endpoint of the reference, and those of OAuth on the same host."""
 
-    oauth: OAuth
+    oauth: OAuthEndpoints
 
     def application(self) -> web.Application:
         """The API's host."""
@@ -74,25 +74,25 @@ class Api(AppsApi, DomainsApi, DynosApi, GroupsApi):
         self.platform.advance(self.now())
         asking = self._asking(request)
 
-        async def answer(noted: Request) -> web.StreamResponse:
+        async def answer(noted: RecordedRequest) -> web.StreamResponse:
             try:
                 return await self._answer(request, handler)
-            except Refusal as refusal:
+            except ApiError as refusal:
                 if refusal.broken:
                     noted.broken.append(refusal.words)
                 return web.json_response(refusal.body, status=refusal.status)
 
-        return await self.wire.carry(request, asking[0].username if asking else "", answer)
+        return await self.wire.handle(request, asking[0].username if asking else "", answer)
 
     async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             return await handler(request)
         except web.HTTPNotFound:
             self._member(request)
-            raise Refusal(404, "There is no such endpoint", broken=True) from None
+            raise ApiError(404, "There is no such endpoint", broken=True) from None
         except web.HTTPMethodNotAllowed:
             self._member(request)
-            raise Refusal(405, "The endpoint does not know this method", broken=True) from None
+            raise ApiError(405, "The endpoint does not know this method", broken=True) from None
 
     async def _me(self, request: web.Request) -> web.Response:
         return answered({"email": self._member(request).email})
@@ -105,7 +105,7 @@ class Api(AppsApi, DomainsApi, DynosApi, GroupsApi):
         return answered(credential(f"k8s_sandbox-{secrets.token_hex(16)}", self.now() + LOGINS_LIVE))
 
 
-def veiled(path: str, body: Any) -> Any:
+def redact_body(path: str, body: Any) -> Any:
     """What may be noted of a body: no value of a config var, no credential, no token."""
     if not isinstance(body, dict) or set(body) == {"code", "message"}:
         return body

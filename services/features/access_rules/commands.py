@@ -10,29 +10,29 @@ from pydantic import ValidationError
 
 from domain.access_policy import (
     MOST_MINUTES,
-    Allow,
+    AccessRequest,
+    AllowRule,
+    ApprovalRule,
     Part,
     Permission,
-    Protect,
-    Question,
+    Principals,
     Verdict,
-    Who,
     is_wrong_id,
     permissions_at,
 )
 from domain.build import App
-from domain.commands.shared_commands import ShowPolicy
+from domain.commands.shared_commands import ListAccessRules
 from domain.message import Block
 from domain.provider import Provider
 from domain.redaction.redactor import redact
 from messages import access_rules
 from messages.access_rules import FilledRule, ShownRule
-from messages.kit.view_metadata import Origin
+from messages.kit.view_metadata import ViewMetadata
 from services.actions.audit import noted
 from services.actions.permissions import person_of
-from services.actions.result import NotAllowed
-from services.request.context import Answer, Audience, Caller
-from services.request.finder import NotNamed, channels_app, find_app
+from services.actions.result import PermissionDenied
+from services.request.context import Reply, RequestContext, Visibility
+from services.request.finder import UserError, channels_app, find_app
 from services.request.modals import open_in_time
 
 TITLE = "Policy"
@@ -49,7 +49,7 @@ _PICKERS: Mapping[str, str] = MappingProxyType({"channels": "channel"})
 ADMINS_ONLY = "Only admins and owners of this workspace can change its rules."
 
 
-class RuleProblem(NotNamed):
+class RuleProblem(UserError):
     """What was filled in makes no rule; `field` names where."""
 
     def __init__(self, field: str, words: str) -> None:
@@ -57,7 +57,7 @@ class RuleProblem(NotNamed):
         self.field = field
 
 
-async def show(ask: ShowPolicy, caller: Caller, provider: Provider = Provider.BITRISE) -> Answer:
+async def show(ask: ListAccessRules, caller: RequestContext, provider: Provider = Provider.BITRISE) -> Reply:
     """Who may do what at the provider in this channel, with an app or with any. Raises NotAMember."""
     await caller.check_full_member()
     app = await (
@@ -65,7 +65,7 @@ async def show(ask: ShowPolicy, caller: Caller, provider: Provider = Provider.BI
     )
     rulings = caller.desk.rulings
     questions = [
-        Question(permission=permission, provider=provider, app=app, channel=caller.channel)
+        AccessRequest(permission=permission, provider=provider, app=app, channel=caller.channel)
         for permission in permissions_at(provider)
     ]
     judged = await rulings.verdicts(questions, caller.team)
@@ -81,55 +81,59 @@ async def show(ask: ShowPolicy, caller: Caller, provider: Provider = Provider.BI
         is_admin=await caller.is_admin(),
         you=await _you(app, caller, provider, verdicts),
     )
-    return Answer(said, Audience.ONE_PERSON, title=TITLE)
+    return Reply(said, Visibility.ONE_PERSON, title=TITLE)
 
 
-async def redraw(view: Mapping[str, Any], filled: FilledRule, origin: Origin, caller: Caller) -> None:
+async def redraw(
+    view: Mapping[str, Any], filled: FilledRule, origin: ViewMetadata, caller: RequestContext
+) -> None:
     """Show the fields of the kind of rule that was picked, with what is filled in so far. Raises SlackCallFailed."""
     await caller.redraw(str(view["id"]), access_rules.policy_modal(filled, origin=origin))
 
 
-async def open_modal(caller: Caller, provider: Provider, slug: str = "") -> None:
-    """Ask for a rule, about the app with this slug. Raises NotAllowed, ProviderError, SlackCallFailed."""
+async def open_modal(caller: RequestContext, provider: Provider, slug: str = "") -> None:
+    """Ask for a rule, about the app with this slug. Raises PermissionDenied, ProviderError, SlackCallFailed."""
     await _check_admin(caller)
 
     async def form() -> Block:
         app = await caller.apps_of(provider).require(slug) if slug else None
         filled = FilledRule(app=app.slug, app_title=app.title) if app is not None else FilledRule()
-        return access_rules.policy_modal(filled, origin=Origin(channel=caller.channel, provider=provider))
+        return access_rules.policy_modal(
+            filled, origin=ViewMetadata(channel=caller.channel, provider=provider)
+        )
 
     await open_in_time(form(), caller, "Add a rule")
 
 
-async def add(filled: FilledRule, caller: Caller, provider: Provider = Provider.BITRISE) -> Answer:
-    """Add a rule. Raises NotAllowed, RuleProblem."""
+async def add(filled: FilledRule, caller: RequestContext, provider: Provider = Provider.BITRISE) -> Reply:
+    """Add a rule. Raises PermissionDenied, RuleProblem."""
     _check_no_secret(filled)  # first of all, so that it is said at its field, and put into no view again
     await _check_admin(caller)
     rule = rule_of(filled)
-    if isinstance(rule, Protect) and caller.desk.storage.vault is None:
+    if isinstance(rule, ApprovalRule) and caller.desk.storage.vault is None:
         raise RuleProblem("kind", "Asking for a second person needs BUILDBELL_SECRET_KEY, which is not set.")
     if len(await caller.storage.policies.all()) >= MOST_RULES:
         raise RuleProblem("kind", f"There are {MOST_RULES} rules already. Take some away first.")
     shown = await _shown(rule, caller, provider)
     async with noted(caller, "policy_add", about={"rule": rule.model_dump_json()}):
         await caller.storage.policies.add(rule, by=caller.person, at=caller.now())
-    return Answer(access_rules.rule_added(shown), Audience.CHANNEL, title=TITLE)
+    return Reply(access_rules.rule_added(shown), Visibility.CHANNEL, title=TITLE)
 
 
-async def remove(number: int, caller: Caller) -> Answer:
-    """Take one of the workspace's rules away. Raises NotAllowed, NotNamed."""
+async def remove(number: int, caller: RequestContext) -> Reply:
+    """Take one of the workspace's rules away. Raises PermissionDenied, UserError."""
     await _check_admin(caller)
     found = [one for one in await caller.storage.policies.all() if one.number == number]
     if not found:
-        raise NotNamed("There is no such rule any more.")
+        raise UserError("There is no such rule any more.")
     shown = await _shown(found[0].rule, caller, Provider.BITRISE)
     body = found[0].rule.model_dump_json()
     async with noted(caller, "policy_remove", about={"rule": body}):
         await caller.storage.policies.remove(number)
-    return Answer(access_rules.rule_removed(shown), Audience.CHANNEL, title=TITLE)
+    return Reply(access_rules.rule_removed(shown), Visibility.CHANNEL, title=TITLE)
 
 
-def rule_of(filled: FilledRule) -> Allow | Protect:
+def rule_of(filled: FilledRule) -> AllowRule | ApprovalRule:
     """The rule that was filled in. Raises RuleProblem."""
     if not filled.acts and not filled.everything:
         raise RuleProblem("acts", "Choose what the rule is about, or All actions.")
@@ -153,7 +157,7 @@ def rule_of(filled: FilledRule) -> Allow | Protect:
         about["providers"] = filled.providers
     try:
         if filled.kind != "protect":
-            return Allow.model_validate(about)
+            return AllowRule.model_validate(about)
         if filled.who == "nobody":
             raise RuleProblem(
                 "who", "If nobody may agree, nothing could be done: say instead that nobody may."
@@ -170,7 +174,7 @@ def rule_of(filled: FilledRule) -> Allow | Protect:
             "stages": filled.stages,
             "minutes": int(filled.minutes),
         }
-        return Protect.model_validate(about | more)
+        return ApprovalRule.model_validate(about | more)
     except ValidationError as error:
         first = error.errors()[0]
         if is_wrong_id(first):
@@ -193,13 +197,13 @@ def _check_no_secret(filled: FilledRule) -> None:
             raise RuleProblem(field, "This looks like a token or a password. Only names belong here.")
 
 
-async def _check_admin(caller: Caller) -> None:
+async def _check_admin(caller: RequestContext) -> None:
     if not await caller.is_admin():
-        raise NotAllowed(ADMINS_ONLY)
+        raise PermissionDenied(ADMINS_ONLY)
 
 
 async def _shown(
-    rule: Allow | Protect, caller: Caller, provider: Provider, *, number: int | None = None
+    rule: AllowRule | ApprovalRule, caller: RequestContext, provider: Provider, *, number: int | None = None
 ) -> ShownRule:
     """The rule with its people and its one app by name; the app, where the person sees it at this provider."""
     app = None
@@ -210,9 +214,9 @@ async def _shown(
     return ShownRule(rule=rule, who=who, app=app, number=number)
 
 
-async def _names(verdicts: Iterable[Verdict], caller: Caller) -> dict[Who, str]:
+async def _names(verdicts: Iterable[Verdict], caller: RequestContext) -> dict[Principals, str]:
     """All that the verdicts are about, by name."""
-    groups, named = caller.desk.rulings.groups, dict[Who, str]()
+    groups, named = caller.desk.rulings.groups, dict[Principals, str]()
     for verdict in verdicts:
         for who in (*(one.who for one in verdict.requirements), *verdict.agreeing):
             if who not in named:
@@ -221,11 +225,11 @@ async def _names(verdicts: Iterable[Verdict], caller: Caller) -> dict[Who, str]:
 
 
 async def _you(
-    app: App | None, caller: Caller, provider: Provider, verdicts: Mapping[Permission, Verdict]
+    app: App | None, caller: RequestContext, provider: Provider, verdicts: Mapping[Permission, Verdict]
 ) -> str:
     """What holds for whoever asks, in words."""
     permission, doing = _TRIED.get(provider, (Permission.SUBSCRIBE, "change subscriptions"))
-    question = Question(permission=permission, provider=provider, app=app, channel=caller.channel)
+    question = AccessRequest(permission=permission, provider=provider, app=app, channel=caller.channel)
     ruling = await caller.desk.rulings.of(question, person_of(caller))
     if ruling.refused is not None:
         by_app = app is None and Part.APP in verdicts[permission].unknown

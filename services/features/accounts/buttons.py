@@ -7,42 +7,42 @@ from collections.abc import Mapping
 from domain.commands.shared_commands import Disconnect
 from messages import accounts as message_accounts
 from messages.kit import action_ids
-from messages.kit.button_values import NotAButton, PolicyButton, ProposalButton
+from messages.kit.button_values import InvalidButtonValue, PolicyButton, ProposalButton
 from services.actions import run
 from services.features.access_rules import commands as access_rule_commands
 from services.features.accounts import commands
-from services.request.button_press import Press, Respond
-from services.request.context import Answer
+from services.request.button_press import ButtonPress, Respond
+from services.request.context import Reply
 
 
-async def _connect(press: Press) -> None:
+async def _connect(press: ButtonPress) -> None:
     await commands.open_modal(press.caller, message_accounts.read_provider(press.value))
 
 
-async def _disconnect(press: Press) -> Answer:
+async def _disconnect(press: ButtonPress) -> Reply:
     return await commands.disconnect(Disconnect(), press.caller, message_accounts.read_provider(press.value))
 
 
-async def _wipe(press: Press) -> Answer:
+async def _wipe(press: ButtonPress) -> Reply:
     return await commands.wipe(press.caller, message_accounts.read_provider(press.value))
 
 
-async def _add_rule(press: Press) -> None:
+async def _add_rule(press: ButtonPress) -> None:
     about = PolicyButton.decode(press.value)
     await access_rule_commands.open_modal(press.caller, about.provider, about.app)
 
 
-async def _remove_rule(press: Press) -> Answer:
+async def _remove_rule(press: ButtonPress) -> Reply:
     if not press.value.isdecimal() or len(press.value) > 15:
-        raise NotAButton
+        raise InvalidButtonValue
     return await access_rule_commands.remove(int(press.value), press.caller)
 
 
-async def _agree(press: Press) -> Answer | None:
+async def _agree(press: ButtonPress) -> Reply | None:
     return await run.decide(ProposalButton.decode(press.value), press.caller, agreed=True)
 
 
-async def _decline(press: Press) -> Answer | None:
+async def _decline(press: ButtonPress) -> Reply | None:
     return await run.decide(ProposalButton.decode(press.value), press.caller, agreed=False)
 
 

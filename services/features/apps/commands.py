@@ -10,22 +10,22 @@ from messages import apps as message_apps
 from messages import notices
 from services.actions.permissions import permitted
 from services.features.subscriptions.commands import current_app
-from services.request.context import Answer, Audience, Caller
-from services.request.finder import NotNamed
+from services.request.context import Reply, RequestContext, Visibility
+from services.request.finder import UserError
 from services.slack.workspace_members import NotAMember
 
 PAGE = 20
 
 
-async def list_apps(ask: ListApps, caller: Caller) -> Answer:
+async def list_apps(ask: ListApps, caller: RequestContext) -> Reply:
     """A page of the apps that the person may see."""
     apps = sorted(await caller.apps.all(), key=lambda app: app.title.casefold())
     start = (ask.page - 1) * PAGE
     said = message_apps.app_list(apps[start : start + PAGE], total=len(apps), page=ask.page, size=PAGE)
-    return Answer(await with_limit(said, caller, Provider.BITRISE, empty=not apps))
+    return Reply(await with_limit(said, caller, Provider.BITRISE, empty=not apps))
 
 
-async def with_limit(said: Message, caller: Caller, provider: Provider, *, empty: bool) -> Message:
+async def with_limit(said: Message, caller: RequestContext, provider: Provider, *, empty: bool) -> Message:
     """The list with the reason why there is no more in it, where somebody sees what the channel follows alone.
 
     Raises that reason where there is nothing in it at all.
@@ -38,11 +38,11 @@ async def with_limit(said: Message, caller: Caller, provider: Provider, *, empty
     return notices.with_connect_button(said, str(limit), provider)
 
 
-async def use_app(ask: UseApp, caller: Caller, provider: Provider) -> Answer:
-    """Make an app the channel's default. Raises NotAllowed, and NotNamed where none is named."""
+async def use_app(ask: UseApp, caller: RequestContext, provider: Provider) -> Reply:
+    """Make an app the channel's default. Raises PermissionDenied, and UserError where none is named."""
     if ask.app is None:
         example = grammar_of(provider).entry_for("use")
-        raise NotNamed(
+        raise UserError(
             f"Which app? For example `{provider.command} {example.example if example else 'use APP'}`;"
             f" `{provider.command} apps` lists them all."
         )
@@ -51,4 +51,4 @@ async def use_app(ask: UseApp, caller: Caller, provider: Provider) -> Answer:
         await caller.storage.channels.use(
             caller.channel, provider, app.slug, by=caller.person, at=caller.now()
         )
-    return Answer(message_apps.using_app(app, by=caller.person), Audience.CHANNEL)
+    return Reply(message_apps.using_app(app, by=caller.person), Visibility.CHANNEL)

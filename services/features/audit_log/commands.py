@@ -6,19 +6,22 @@ from domain.commands.shared_commands import ShowAudit
 from domain.errors import ProviderError
 from domain.provider import Provider
 from messages import audit_log
-from services.actions.result import NotAllowed
-from services.request.context import Answer, Audience, Caller
+from services.actions.result import PermissionDenied
+from services.request.context import Reply, RequestContext, Visibility
 from services.request.finder import find_app
 
 TITLE = "Audit log"
 MOST_ENTRIES = 20
 
 
-async def show(ask: ShowAudit, caller: Caller, provider: Provider) -> Answer:
-    """The newest entries of this channel; of the whole workspace for its admins. Raises NotAllowed, NotAMember."""
+async def show(ask: ShowAudit, caller: RequestContext, provider: Provider) -> Reply:
+    """The newest entries of this channel; of the whole workspace for its admins.
+
+    Raises PermissionDenied, NotAMember.
+    """
     await caller.check_full_member()
     if ask.everywhere and not await caller.is_admin():
-        raise NotAllowed(
+        raise PermissionDenied(
             f"Only admins and owners of this workspace see all of it. `{provider.command} audit` shows this channel."
         )
     app = await find_app(caller, ask.app, provider) if ask.app is not None else None
@@ -31,10 +34,10 @@ async def show(ask: ShowAudit, caller: Caller, provider: Provider) -> Answer:
     if app is not None:
         where += f" to {app.title}"
     said = audit_log.audit(found, where=where, places=ask.everywhere, apps=await _titles(caller))
-    return Answer(said, Audience.ONE_PERSON, title=TITLE)
+    return Reply(said, Visibility.ONE_PERSON, title=TITLE)
 
 
-async def _titles(caller: Caller) -> dict[str, str]:
+async def _titles(caller: RequestContext) -> dict[str, str]:
     """What the apps are called, by their slugs, as far as that is known at once: the entries name slugs alone."""
     followed = await caller.storage.subscriptions.of_all_channels()
     titles = {one.app.slug: one.app.title for one in followed if one.app is not None}

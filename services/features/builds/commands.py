@@ -6,14 +6,14 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import TypeVar
 
-from domain.build import App, Build, State
-from domain.build_filter import BuildFilter, Event, Patterns
+from domain.build import App, Build, BuildState
+from domain.build_filter import BuildFilter, BuildTriggerEvent, GlobPatterns
 from domain.commands.shared_commands import ListBuilds, ShowBuild, Status
 from domain.message import Message
 from messages import build_card
 from messages.build_card import ROWS_WITH_BUTTONS
 from providers.bitrise.api.requests import BuildQuery
-from services.request.context import Answer, Caller
+from services.request.context import Reply, RequestContext
 from services.request.finder import find_app, find_build
 
 T = TypeVar("T")
@@ -24,21 +24,21 @@ MOST_PAGES = 10
 
 # Bitrise's numbers for the states (API v0.1, "GET /apps/{APP-SLUG}/builds").
 _NUMBERS = {
-    State.ON_HOLD: 0,
-    State.RUNNING: 0,
-    State.SUCCEEDED: 1,
-    State.FAILED: 2,
-    State.ABORTED: 3,
-    State.ABORTED_WITH_SUCCESS: 4,
+    BuildState.ON_HOLD: 0,
+    BuildState.RUNNING: 0,
+    BuildState.SUCCEEDED: 1,
+    BuildState.FAILED: 2,
+    BuildState.ABORTED: 3,
+    BuildState.ABORTED_WITH_SUCCESS: 4,
 }
 
 
-async def status(ask: Status, caller: Caller) -> Answer:
+async def status(ask: Status, caller: RequestContext) -> Reply:
     """What runs now, and how each branch last ended, from the newest fifty builds."""
-    return Answer(await app_card(await find_app(caller, ask.app), caller))
+    return Reply(await app_card(await find_app(caller, ask.app), caller))
 
 
-async def app_card(app: App, caller: Caller) -> Message:
+async def app_card(app: App, caller: RequestContext) -> Message:
     """An app: what runs now, how each branch last ended, and what can be done with it."""
     running: list[Build] = []
     last: dict[str, Build] = {}
@@ -55,19 +55,19 @@ async def app_card(app: App, caller: Caller) -> Message:
     )
 
 
-async def show(ask: ShowBuild, caller: Caller) -> Answer:
+async def show(ask: ShowBuild, caller: RequestContext) -> Reply:
     """One build's card."""
-    return Answer(await card(*await find_build(caller, ask.app, ask.build), caller))
+    return Reply(await card(*await find_build(caller, ask.app, ask.build), caller))
 
 
-async def card(app: App, build: Build, caller: Caller) -> Message:
+async def card(app: App, build: Build, caller: RequestContext) -> Message:
     """The build's card, with its progress while it runs, and what this channel may want it deployed to."""
     usual = await caller.desk.usual_times.of(build)
     ties = await caller.storage.ties.of_app(caller.channel, app.slug) if caller.channel else []
     return build_card.build_card(build, app, now=caller.now_at(app.provider), usual=usual, ties=ties)
 
 
-async def list_builds(ask: ListBuilds, caller: Caller, *, start: str | None = None) -> Answer:
+async def list_builds(ask: ListBuilds, caller: RequestContext, *, start: str | None = None) -> Reply:
     """A page of an app's builds, from the build that `start` names on."""
     app = await find_app(caller, ask.app)
     now = caller.now_at(app.provider)
@@ -83,17 +83,21 @@ async def list_builds(ask: ListBuilds, caller: Caller, *, start: str | None = No
         pages, next_ = pages + 1, page.next
         if len(found) * 2 >= PAGE or pages == MOST_PAGES:
             break
-    return Answer(build_card.build_list(app, found, ask=ask, next=next_, now=now))
+    return Reply(build_card.build_list(app, found, ask=ask, next=next_, now=now))
 
 
 def as_query(wanted: BuildFilter, *, after: datetime | None, before: datetime | None) -> BuildQuery:
     """As much of the filter as Bitrise can apply by itself; the rest is left to `wanted.match`."""
     numbers = {_NUMBERS.get(state) for state in wanted.states}
-    event = _only(wanted.events - {Event.OTHER}) if Event.OTHER not in wanted.events else None
+    event = (
+        _only(wanted.events - {BuildTriggerEvent.OTHER})
+        if BuildTriggerEvent.OTHER not in wanted.events
+        else None
+    )
     pull_request = _only(wanted.pull_requests)
     if pull_request is not None:
         # works only together with this event (API v0.1, "Filtering parameters for build list")
-        event = Event.PULL_REQUEST
+        event = BuildTriggerEvent.PULL_REQUEST
     return BuildQuery(
         status=_only(numbers),
         branch=_literal(wanted.branch),
@@ -109,7 +113,7 @@ def _only(values: Collection[T]) -> T | None:
     return next(iter(values)) if len(values) == 1 else None
 
 
-def _literal(patterns: Patterns) -> str | None:
+def _literal(patterns: GlobPatterns) -> str | None:
     """The one text that the patterns ask for; None where they are globs or several."""
     if len(patterns.include) != 1 or set(patterns.include[0]) & set("*?["):
         return None

@@ -11,17 +11,17 @@ import structlog
 
 from domain.build import App, PipelineRef
 from domain.build_filter import BuildFilter
-from domain.errors import NoAccess, NotFound, ProviderError
+from domain.errors import Forbidden, NotFound, ProviderError
 from domain.message import Block
-from domain.notifications.rule import Style, Terms
+from domain.notifications.rule import DeliveryStyle, NotificationRule
 from domain.poll_state import Baseline
 from messages.kit.message_state import RunNote
 from providers.bitrise.builds import action_messages
 from services.features.subscriptions.scope import own_scope
-from services.outbox.message_key import Subject, build_run, pipeline_run
-from services.request.context import Answer, Audience, Caller
+from services.outbox.message_key import MessageKey, build_run, pipeline_run
+from services.request.context import Reply, RequestContext, Visibility
 from services.slack.errors import SlackCallFailed
-from storage.subscriptions import Scope, SeenAs
+from storage.subscriptions import AccessSource, Scope
 from storage.workspace_subscriptions import StartedRun
 
 log = structlog.get_logger()
@@ -35,8 +35,8 @@ _CLOSED = frozenset({"channel_not_found", "is_archived"})
 
 
 async def follow_build(
-    app: App, slug: str | None, note: RunNote, caller: Caller, *, buttons: Sequence[Block]
-) -> Answer | None:
+    app: App, slug: str | None, note: RunNote, caller: RequestContext, *, buttons: Sequence[Block]
+) -> Reply | None:
     """Follow a build or deployment that was just started; the answer where its message does not say it all.
 
     `slug` is None where the provider does not say what it has started.
@@ -48,21 +48,26 @@ async def follow_build(
 
 
 async def follow_pipeline(
-    app: App, attempt: PipelineRef, note: RunNote, caller: Caller, *, buttons: Sequence[Block]
-) -> Answer | None:
+    app: App, attempt: PipelineRef, note: RunNote, caller: RequestContext, *, buttons: Sequence[Block]
+) -> Reply | None:
     """The same for an attempt of a pipeline."""
     only = BuildFilter(attempts=frozenset({attempt.key}))
     return await _follow(app, only, pipeline_run(attempt.key), note, caller, buttons)
 
 
 async def _follow(
-    app: App, only: BuildFilter, subject: Subject, note: RunNote, caller: Caller, buttons: Sequence[Block]
-) -> Answer | None:
+    app: App,
+    only: BuildFilter,
+    subject: MessageKey,
+    note: RunNote,
+    caller: RequestContext,
+    buttons: Sequence[Block],
+) -> Reply | None:
     if not caller.person:
         return None  # a workflow that nobody is named in: its own steps go on with what was started
     try:
         return await _begin_following(app, only, subject, note, caller, buttons)
-    except (NotFound, NoAccess) as problem:
+    except (NotFound, Forbidden) as problem:
         # The bot itself can't see what this person may start.
         log.info("run.not_watched", app=app.slug, reason=type(problem).__name__)
     except Exception:
@@ -72,8 +77,13 @@ async def _follow(
 
 
 async def _begin_following(
-    app: App, only: BuildFilter, subject: Subject, note: RunNote, caller: Caller, buttons: Sequence[Block]
-) -> Answer | None:
+    app: App,
+    only: BuildFilter,
+    subject: MessageKey,
+    note: RunNote,
+    caller: RequestContext,
+    buttons: Sequence[Block],
+) -> Reply | None:
     # The provider's own times are compared with its clock: ours may be off.
     began, since = caller.now(), caller.now_at(app.provider) - BEFORE_ITS_START
     here, scope, baseline = await asyncio.gather(
@@ -82,7 +92,7 @@ async def _begin_following(
     channel = caller.channel if here else await _direct_message(caller)
     run = StartedRun(
         app=app,
-        terms=Terms(filter=only, style=Style.LIVE, once=True, run=True),
+        terms=NotificationRule(filter=only, style=DeliveryStyle.LIVE, once=True, run=True),
         key=secrets.token_hex(8),
         subject=str(subject),
         content=action_messages.run_begun(note, buttons).encode(),
@@ -97,11 +107,11 @@ async def _begin_following(
     return None if here or not caller.channel else _answer(note, caller, buttons)
 
 
-def _answer(note: RunNote, caller: Caller, buttons: Sequence[Block]) -> Answer | None:
-    return Answer(action_messages.run_begun(note, buttons), Audience.CHANNEL) if caller.person else None
+def _answer(note: RunNote, caller: RequestContext, buttons: Sequence[Block]) -> Reply | None:
+    return Reply(action_messages.run_begun(note, buttons), Visibility.CHANNEL) if caller.person else None
 
 
-async def _can_write(caller: Caller) -> bool:
+async def _can_write(caller: RequestContext) -> bool:
     """Whether the bot can post where the person is; where nobody can say, it tries."""
     if not caller.channel:
         return False
@@ -119,7 +129,7 @@ async def _can_write(caller: Caller) -> bool:
     return not (found.get("is_private") and found.get("is_member") is False)
 
 
-async def _direct_message(caller: Caller) -> str:
+async def _direct_message(caller: RequestContext) -> str:
     """Where the person reads what only they are sent; the outbox finds it by their id where Slack does not say now."""
     try:
         return await caller.direct_message_alone()
@@ -127,7 +137,7 @@ async def _direct_message(caller: Caller) -> str:
         return caller.person
 
 
-async def _scope(app: App, caller: Caller) -> Scope:
+async def _scope(app: App, caller: RequestContext) -> Scope:
     """What the message may show: what the person sees who has started it."""
     if not await caller.is_linked(app.provider):
         return Scope()  # the bot's own token has done it for them
@@ -135,19 +145,19 @@ async def _scope(app: App, caller: Caller) -> Scope:
         return await own_scope(caller.own_apps(app.provider), app)
     except ProviderError as problem:
         log.info("run.scope_unknown", app=app.slug, reason=type(problem).__name__)
-        return Scope(seen_as=SeenAs.OWN, logs=False)
+        return Scope(seen_as=AccessSource.OWN, logs=False)
 
 
-async def _baseline(app: App, caller: Caller) -> Baseline | None:
+async def _baseline(app: App, caller: RequestContext) -> Baseline | None:
     """What is there of an app that nobody watches yet; None where it is not needed, or not to be had now.
 
-    Raises NotFound, NoAccess.
+    Raises NotFound, Forbidden.
     """
     if await caller.storage.subscriptions.is_watched(app.provider, app.slug):
         return None
     try:
         return await caller.desk.lookout.baseline(app)
-    except (NotFound, NoAccess):
+    except (NotFound, Forbidden):
         raise
     except ProviderError as problem:
         # It has been started all the same: its watching begins a little before that, and not with what is there.

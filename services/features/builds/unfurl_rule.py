@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from domain.build import App
 from services.request.app_visibility import followed_in
-from services.request.context import Caller
+from services.request.context import RequestContext
 
 
-async def may_unfurl(caller: Caller, app: App, *, shared_outside: bool) -> bool:
+async def may_unfurl(caller: RequestContext, app: App, *, shared_outside: bool) -> bool:
     """Whether a link to the app's pages may come alive in the channel, for everybody in it to see.
 
     It may where the channel follows the app. Elsewhere the person must be somebody who could ask me for it and show

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 from domain.build import App, Build
-from domain.build_author import Names, wrote
-from domain.build_filter import BuildFilter, Patterns
-from domain.commands.shared_commands import Me, Mine
-from domain.notifications.rule import Terms
+from domain.build_author import NameDirectory, wrote
+from domain.build_filter import BuildFilter, GlobPatterns
+from domain.commands.shared_commands import ListMyBuilds, ShowProfile
+from domain.notifications.rule import NotificationRule
 from domain.provider import Provider
 from messages import profile
 from messages.profile import MOST_BUILDS
 from services.features.subscriptions.commands import add, scope_of
-from services.request.context import Answer, Audience, Caller
-from services.request.finder import NotNamed
+from services.request.context import Reply, RequestContext, Visibility
+from services.request.finder import UserError
 from services.slack.errors import SlackCallFailed
 from storage.subscriptions import Subscription
-from storage.user_profiles import NameTaken, Person
+from storage.user_profiles import NameTaken, UserProfile
 
 PAGES_SEARCHED = 4
 
 
-async def mine(_ask: Mine, caller: Caller) -> Answer:
+async def mine(_ask: ListMyBuilds, caller: RequestContext) -> Reply:
     """The person's own builds among the latest of all apps, what runs first."""
     person = await _person(caller)
-    names = Names(caller.team, {caller.person: frozenset(one for one in (person.name, person.email) if one)})
+    names = NameDirectory(
+        caller.team, {caller.person: frozenset(one for one in (person.name, person.email) if one)}
+    )
     visible = await caller.apps.slugs()
     found: list[Build] = []
     looked_at = pages = 0
@@ -40,13 +42,13 @@ async def mine(_ask: Mine, caller: Caller) -> Answer:
     found.sort(key=lambda build: build.ended)
     shown = [(build, await _app_of(build, caller)) for build in found[:MOST_BUILDS]]
     ends = await ends_told(caller)
-    return Answer(
+    return Reply(
         profile.mine(shown, name=person.name, looked_at=looked_at, now=caller.now(), ends=ends),
-        Audience.ONE_PERSON,
+        Visibility.ONE_PERSON,
     )
 
 
-async def me(ask: Me, caller: Caller) -> Answer:
+async def me(ask: ShowProfile, caller: RequestContext) -> Reply:
     """What the bot knows of the person and does for them; changed as they say."""
     person = await _person(caller)
     if ask.name is not None or ask.mention is not None:
@@ -60,7 +62,7 @@ async def me(ask: Me, caller: Caller) -> Answer:
         try:
             await caller.storage.people.save(person)
         except NameTaken as taken:
-            raise NotNamed(
+            raise UserError(
                 f"{taken.name} is claimed by somebody else here already. If that is wrong, let them give it up"
                 " by claiming their own."
             ) from taken
@@ -68,37 +70,37 @@ async def me(ask: Me, caller: Caller) -> Answer:
         await _tell_ends(caller, wanted=ask.ends)
     ends = await ends_told(caller)
     said = profile.me(name=person.name, email=person.email, mention=person.mention, ends=ends)
-    return Answer(said, Audience.ONE_PERSON)
+    return Reply(said, Visibility.ONE_PERSON)
 
 
-async def tell_me(app: App, build: Build, caller: Caller) -> Answer:
+async def tell_me(app: App, build: Build, caller: RequestContext) -> Reply:
     """Send the person a direct message when the build ends."""
     ended = f"{app.title} {build.label} has ended already."
     if build.ended:
-        raise NotNamed(ended)
+        raise UserError(ended)
     direct = await caller.direct_message()
-    terms = Terms(filter=BuildFilter(builds=frozenset({build.slug})), once=True)
+    terms = NotificationRule(filter=BuildFilter(builds=frozenset({build.slug})), once=True)
     subscription = await add(app, terms, caller, channel=direct, personal=True)
     seen = await caller.desk.storage.watching.build(build.provider, build.slug)
     if seen is not None and seen.build.ended and await _is_there(subscription, caller):
         # It ended between the press and the first look, which tells nothing of what it finds.
         await caller.storage.subscriptions.remove(subscription)
-        raise NotNamed(ended)
+        raise UserError(ended)
     caller.desk.lookout.look_now(app.provider)
-    return Answer(profile.will_tell(build, app), Audience.ONE_PERSON)
+    return Reply(profile.will_tell(build, app), Visibility.ONE_PERSON)
 
 
-async def _person(caller: Caller) -> Person:
+async def _person(caller: RequestContext) -> UserProfile:
     return await caller.storage.people.find(caller.person)
 
 
-async def _tell_ends(caller: Caller, *, wanted: bool) -> None:
+async def _tell_ends(caller: RequestContext, *, wanted: bool) -> None:
     subscriptions = caller.storage.subscriptions
     if not wanted:
         for one in await _ends(caller):
             await subscriptions.remove(one)
         return
-    terms = Terms(filter=BuildFilter(by=Patterns(include=(f"@{caller.person}",))))
+    terms = NotificationRule(filter=BuildFilter(by=GlobPatterns(include=(f"@{caller.person}",))))
     await subscriptions.add(
         channel=await caller.direct_message(),
         app=None,
@@ -110,12 +112,12 @@ async def _tell_ends(caller: Caller, *, wanted: bool) -> None:
     )
 
 
-async def ends_told(caller: Caller) -> bool:
+async def ends_told(caller: RequestContext) -> bool:
     """Whether the person is told how their builds end."""
     return bool(await _ends(caller))
 
 
-async def _ends(caller: Caller) -> list[Subscription]:
+async def _ends(caller: RequestContext) -> list[Subscription]:
     try:
         direct = await caller.direct_message()
     except SlackCallFailed:
@@ -124,9 +126,9 @@ async def _ends(caller: Caller) -> list[Subscription]:
     return [one for one in subscriptions if one.app is None]
 
 
-async def _is_there(subscription: Subscription, caller: Caller) -> bool:
+async def _is_there(subscription: Subscription, caller: RequestContext) -> bool:
     return await caller.storage.subscriptions.find(subscription.id) is not None
 
 
-async def _app_of(build: Build, caller: Caller) -> App:
+async def _app_of(build: Build, caller: RequestContext) -> App:
     return await caller.apps.by_slug(build.app_slug) or App(slug=build.app_slug, title=build.app_slug)

@@ -9,42 +9,42 @@ import structlog
 from domain.commands.shared_commands import Subscriptions
 from messages.accounts import read_provider
 from messages.kit import action_ids
-from messages.kit.button_values import AppButton, NotAButton
+from messages.kit.button_values import AppButton, InvalidButtonValue
 from providers.bitrise.builds import open_forms
 from services.features.subscriptions import commands, notification_buttons
-from services.request.button_press import Press, Respond, app_in, numbers_in
-from services.request.context import Answer
+from services.request.button_press import ButtonPress, Respond, app_in, numbers_in
+from services.request.context import Reply
 from services.slack.errors import SlackCallFailed
 
 log = structlog.get_logger()
 
 
-async def _subscribe(press: Press) -> None:
+async def _subscribe(press: ButtonPress) -> None:
     provider = AppButton.decode(press.value).provider
     await open_forms.open_subscribe(press.caller, provider, app_in(press))
 
 
-async def _choose_app(press: Press) -> None:
+async def _choose_app(press: ButtonPress) -> None:
     await open_forms.open_choose_app(press.caller, read_provider(press.value))
 
 
-async def _settings(press: Press) -> None:
+async def _settings(press: ButtonPress) -> None:
     await open_forms.open_settings(press.caller)
 
 
-async def _unsubscribe(press: Press) -> Answer | None:
+async def _unsubscribe(press: ButtonPress) -> Reply | None:
     return await _in_list(press, commands.unsubscribe_by_ids(numbers_in(press), press.caller))
 
 
-async def _pause(press: Press) -> Answer | None:
+async def _pause(press: ButtonPress) -> Reply | None:
     return await _in_list(press, commands.pause_by_id(_id(press), press.caller))
 
 
-async def _resume(press: Press) -> Answer | None:
+async def _resume(press: ButtonPress) -> Reply | None:
     return await _in_list(press, commands.resume_by_ids(numbers_in(press), press.caller))
 
 
-async def _in_list(press: Press, doing: Awaitable[Answer | None]) -> Answer | None:
+async def _in_list(press: ButtonPress, doing: Awaitable[Reply | None]) -> Reply | None:
     """Do it, and bring the list up to date on which it was pressed; also one that shows what has ended already."""
     try:
         said = await doing
@@ -55,7 +55,7 @@ async def _in_list(press: Press, doing: Awaitable[Answer | None]) -> Answer | No
     return _and_home(press, said)
 
 
-async def _refresh_list(press: Press) -> None:
+async def _refresh_list(press: ButtonPress) -> None:
     if not press.caller.channel:
         press.caller.desk.home_changed(press.caller.team, press.caller.person)
         return
@@ -68,33 +68,33 @@ async def _refresh_list(press: Press) -> None:
         log.info("list.not_refreshed", reason=problem.reason)
 
 
-async def _edit(press: Press) -> None:
+async def _edit(press: ButtonPress) -> None:
     await open_forms.open_subscription(_id(press), press.caller)
 
 
-async def _claim(press: Press) -> None:
+async def _claim(press: ButtonPress) -> None:
     await notification_buttons.claim(press.on, press.caller)
 
 
-async def _snooze(press: Press) -> None:
+async def _snooze(press: ButtonPress) -> None:
     await notification_buttons.snooze(press.on, press.caller)
 
 
-async def _unclaim(press: Press) -> None:
+async def _unclaim(press: ButtonPress) -> None:
     await notification_buttons.unclaim(press.on, press.caller)
 
 
-async def _end_snooze(press: Press) -> None:
+async def _end_snooze(press: ButtonPress) -> None:
     await notification_buttons.end_snooze(press.on, press.caller)
 
 
-def _id(press: Press) -> int:
+def _id(press: ButtonPress) -> int:
     if not press.value.isdecimal() or len(press.value) > 15:
-        raise NotAButton
+        raise InvalidButtonValue
     return int(press.value)
 
 
-def _and_home(press: Press, said: Answer | None) -> Answer | None:
+def _and_home(press: ButtonPress, said: Reply | None) -> Reply | None:
     press.caller.desk.home_changed(press.caller.team, press.caller.person)
     return said
 

@@ -8,25 +8,25 @@ from dataclasses import replace
 import structlog
 
 from domain.build import App
-from domain.build_filter import Patterns
+from domain.build_filter import GlobPatterns
 from domain.commands.formatting import term_words
 from domain.commands.shared_commands import Subscribe, Subscriptions, Unsubscribe
-from domain.errors import NoAccess, NotConnected, NotFound, ProviderError
+from domain.errors import Forbidden, NotConnected, NotFound, ProviderError
 from domain.message import Message
-from domain.notifications.rule import Style, Terms
+from domain.notifications.rule import DeliveryStyle, NotificationRule
 from domain.poll_state import Baseline
 from domain.provider import Provider
 from messages import subscriptions as message_subscriptions
-from messages.kit.button_values import NotAButton
-from messages.subscriptions import Blind, SubscriptionRow
+from messages.kit.button_values import InvalidButtonValue
+from messages.subscriptions import ProviderUnavailable, SubscriptionRow
 from services.actions.permissions import check_permitted, permitted
-from services.actions.result import NotAllowed
-from services.container import Desk
+from services.actions.result import PermissionDenied
+from services.container import Services
 from services.features.subscriptions.explain import preview
 from services.features.subscriptions.scope import followed_around, own_scope
 from services.request import user_channels
-from services.request.context import Answer, Audience, Caller
-from services.request.finder import NotNamed, find_app
+from services.request.context import Reply, RequestContext, Visibility
+from services.request.finder import UserError, find_app
 from services.slack.channel_membership import enter_channel
 from services.slack.errors import SlackCallFailed
 from storage.subscriptions import Scope, Subscription
@@ -34,15 +34,15 @@ from storage.subscriptions import Scope, Subscription
 log = structlog.get_logger()
 
 
-class ChannelRefused(NotNamed):
+class ChannelRefused(UserError):
     """The channel can't be posted in; the sentence says what to do."""
 
 
-class NoSuchSubscription(NotNamed):
+class NoSuchSubscription(UserError):
     """It has ended, or was never there; the sentence says so."""
 
 
-async def subscribe(ask: Subscribe, caller: Caller, provider: Provider) -> Answer | None:
+async def subscribe(ask: Subscribe, caller: RequestContext, provider: Provider) -> Reply | None:
     """Let the channel be told of an app's builds from now on.
 
     The channel hears of it by a message of the bot's own: it shows everybody what was agreed, and it shows the bot
@@ -55,15 +55,15 @@ async def subscribe(ask: Subscribe, caller: Caller, provider: Provider) -> Answe
     return await begin(app, terms, caller)
 
 
-async def begin(app: App, terms: Terms, caller: Caller) -> Answer | None:
+async def begin(app: App, terms: NotificationRule, caller: RequestContext) -> Reply | None:
     """Add the subscription for the caller's channel, and say so there; an answer where there is such a one already.
 
-    Raises NotAllowed, ChannelRefused, ProviderError.
+    Raises PermissionDenied, ChannelRefused, ProviderError.
     """
     app = await current_app(app, caller)
     async with permitted(caller, "subscribe", app.provider, app, about=_about(terms)):
         if (there := await _running_like(app, terms, caller)) is not None:
-            return Answer(message_subscriptions.subscribed_already(row_of(there)))
+            return Reply(message_subscriptions.subscribed_already(row_of(there)))
         subscription = await add(app, terms, caller, channel=caller.channel)
         try:
             member = await enter_channel(caller)
@@ -75,7 +75,7 @@ async def begin(app: App, terms: Terms, caller: Caller) -> Answer | None:
     return None
 
 
-async def _running_like(app: App, terms: Terms, caller: Caller) -> Subscription | None:
+async def _running_like(app: App, terms: NotificationRule, caller: RequestContext) -> Subscription | None:
     """The channel's subscription to the app with the same terms, unless it has stopped."""
     for one in await caller.storage.subscriptions.of_channel(caller.channel):
         same = one.app is not None and one.provider is app.provider and one.app.slug == app.slug
@@ -85,7 +85,7 @@ async def _running_like(app: App, terms: Terms, caller: Caller) -> Subscription 
 
 
 async def add(
-    app: App, terms: Terms, caller: Caller, *, channel: str, personal: bool = False
+    app: App, terms: NotificationRule, caller: RequestContext, *, channel: str, personal: bool = False
 ) -> Subscription:
     """Add a subscription to the app, with what is there now as its beginning. Raises ProviderError.
 
@@ -105,7 +105,7 @@ async def add(
     )
 
 
-async def current_app(app: App, caller: Caller) -> App:
+async def current_app(app: App, caller: RequestContext) -> App:
     """The app as it is called now, which is what rules are about; as it was, where its provider can't say.
 
     It is asked as the caller, or where they don't see it as the bot itself: whoever ends what they can't see is judged
@@ -120,7 +120,7 @@ async def current_app(app: App, caller: Caller) -> App:
     return app
 
 
-async def must_see(app: App, caller: Caller) -> None:
+async def must_see(app: App, caller: RequestContext) -> None:
     """Ask the provider itself whether they see the app, since from then on the bot looks. Raises ProviderError."""
     if await caller.is_linked(app.provider):
         await caller.own_apps(app.provider).ask_for(app.slug)
@@ -128,7 +128,9 @@ async def must_see(app: App, caller: Caller) -> None:
         await caller.apps_of(app.provider).require(app.slug)
 
 
-async def scope_of(caller: Caller, provider: Provider, app: App | None, *, personal: bool = False) -> Scope:
+async def scope_of(
+    caller: RequestContext, provider: Provider, app: App | None, *, personal: bool = False
+) -> Scope:
     """What a subscription may show that this person makes now, of one app or of all at the provider.
 
     Without an account of their own they make none for others; a `personal` one tells them alone of what their channels
@@ -145,47 +147,47 @@ async def scope_of(caller: Caller, provider: Provider, app: App | None, *, perso
     return Scope(apps=None if acts else await followed_around(caller, provider), logs=acts)
 
 
-async def _baseline(app: App, caller: Caller) -> Baseline:
+async def _baseline(app: App, caller: RequestContext) -> Baseline:
     try:
         return await caller.desk.lookout.baseline(app)
-    except (NotFound, NoAccess) as error:
-        raise NotNamed(
+    except (NotFound, Forbidden) as error:
+        raise UserError(
             f"You can see {app.title} at {app.provider.label}, but I can't, and it is I who must watch it. Let whoever"
             " runs me give my token access to it."
         ) from error
 
 
-def _about(terms: Terms) -> dict[str, str]:
+def _about(terms: NotificationRule) -> dict[str, str]:
     """The terms for the audit log."""
-    return {"terms": term_words(terms)} if terms != Terms() else {}
+    return {"terms": term_words(terms)} if terms != NotificationRule() else {}
 
 
-async def settled(ask: Subscribe, caller: Caller) -> Terms:
+async def settled(ask: Subscribe, caller: RequestContext) -> NotificationRule:
     """The terms with what only the asker knows: who "me" is, and in whose time hours are meant."""
     by = ask.terms.filter.by
-    mine = Patterns(
+    mine = GlobPatterns(
         include=tuple(f"@{caller.person}" if one == "@me" else one for one in by.include),
         exclude=tuple(f"@{caller.person}" if one == "@me" else one for one in by.exclude),
     )
     terms = ask.terms.model_copy(update={"filter": ask.terms.filter.model_copy(update={"by": mine})})
-    timed = terms.quiet is not None or terms.style in (Style.DAILY, Style.WEEKLY)
+    timed = terms.quiet is not None or terms.style in (DeliveryStyle.DAILY, DeliveryStyle.WEEKLY)
     if timed and not ask.zone_given:
         terms = terms.model_copy(update={"zone": await caller.zone()})
     return terms
 
 
-async def resume_by_ids(ids: Sequence[int], caller: Caller) -> Answer | None:
+async def resume_by_ids(ids: Sequence[int], caller: RequestContext) -> Reply | None:
     """Let stopped or paused subscriptions of a channel be told again, if it can be posted in; one message says so.
 
     From now on they show what this person can see. What can't be resumed keeps none of the others from it.
-    Raises NotAllowed, NotNamed, ProviderError.
+    Raises PermissionDenied, UserError, ProviderError.
     """
     resumed: list[Subscription] = []
     problem: Exception | None = None
     for identity in ids:
         try:
             resumed.append(await _resume(identity, caller, said=len(ids) == 1))
-        except (NotNamed, NotAllowed, ProviderError) as one:
+        except (UserError, PermissionDenied, ProviderError) as one:
             problem = one
     if not resumed:
         raise problem or _no_such(caller.desk.clients.first)
@@ -197,8 +199,11 @@ async def resume_by_ids(ids: Sequence[int], caller: Caller) -> Answer | None:
     return None
 
 
-async def _resume(identity: int, caller: Caller, *, said: bool) -> Subscription:
-    """Let one be told again; where it is to be `said`, before that. Raises NotAllowed, NotNamed, ProviderError."""
+async def _resume(identity: int, caller: RequestContext, *, said: bool) -> Subscription:
+    """Let one be told again; where it is to be `said`, before that.
+
+    Raises PermissionDenied, UserError, ProviderError.
+    """
     subscription = await of_this_caller(identity, caller)
     there = replace(caller, channel=subscription.channel)
     app = await _judged(subscription, caller)
@@ -218,8 +223,11 @@ async def _resume(identity: int, caller: Caller, *, said: bool) -> Subscription:
     return subscription
 
 
-async def change(subscription: Subscription, terms: Terms, caller: Caller) -> bool:
-    """Give a subscription other terms, and say so to the channel; returns whether they differ. Raises NotAllowed."""
+async def change(subscription: Subscription, terms: NotificationRule, caller: RequestContext) -> bool:
+    """Give a subscription other terms, and say so to the channel; returns whether they differ.
+
+    Raises PermissionDenied.
+    """
     if terms == subscription.terms:
         return False
     there = replace(caller, channel=subscription.channel)
@@ -232,8 +240,11 @@ async def change(subscription: Subscription, terms: Terms, caller: Caller) -> bo
     return True
 
 
-async def pause_by_id(identity: int, caller: Caller) -> Answer | None:
-    """Tell a subscription nothing until somebody lets it be told again; its channel hears of it. Raises NotAllowed."""
+async def pause_by_id(identity: int, caller: RequestContext) -> Reply | None:
+    """Tell a subscription nothing until somebody lets it be told again; its channel hears of it.
+
+    Raises PermissionDenied.
+    """
     subscription = await of_this_caller(identity, caller)
     there = replace(caller, channel=subscription.channel)
     app = await _judged(subscription, caller)
@@ -246,13 +257,13 @@ async def pause_by_id(identity: int, caller: Caller) -> Answer | None:
     return None
 
 
-async def _judged(subscription: Subscription, caller: Caller) -> App | None:
+async def _judged(subscription: Subscription, caller: RequestContext) -> App | None:
     """The subscription's app as rules are to judge it: by its name of today, and not by the one that is stored."""
     return await current_app(subscription.app, caller) if subscription.app is not None else None
 
 
-async def of_this_caller(identity: int, caller: Caller) -> Subscription:
-    """The subscription of that id: the channel's, or, at the Home, one of the person's. Raises NotNamed."""
+async def of_this_caller(identity: int, caller: RequestContext) -> Subscription:
+    """The subscription of that id: the channel's, or, at the Home, one of the person's. Raises UserError."""
     found = await caller.storage.subscriptions.find(identity)
     if found is not None:
         here = found.channel == caller.channel
@@ -270,7 +281,7 @@ def _no_such(provider: Provider) -> NoSuchSubscription:
     )
 
 
-async def unsubscribe(ask: Unsubscribe, caller: Caller, provider: Provider) -> Answer:
+async def unsubscribe(ask: Unsubscribe, caller: RequestContext, provider: Provider) -> Reply:
     """End one of the channel's subscriptions, by its number whichever provider's it is; or all of an app."""
     subscriptions = await caller.storage.subscriptions.of_channel(caller.channel)
     there = [one for one in subscriptions if one.provider is provider]
@@ -287,17 +298,17 @@ async def unsubscribe(ask: Unsubscribe, caller: Caller, provider: Provider) -> A
         about = {"subscription": " ".join(str(one.number) for one in ended)}
         judged = await _judged(ended[0], caller)
         await check_permitted(caller, "unsubscribe", provider, judged, about=about)
-        return Answer(
-            message_subscriptions.unsubscribe_question([row_of(one) for one in ended]), Audience.ONE_PERSON
+        return Reply(
+            message_subscriptions.unsubscribe_question([row_of(one) for one in ended]), Visibility.ONE_PERSON
         )
     return await _end(ended, caller)
 
 
-async def unsubscribe_by_ids(ids: Sequence[int], caller: Caller) -> Answer | None:
+async def unsubscribe_by_ids(ids: Sequence[int], caller: RequestContext) -> Reply | None:
     """End the subscriptions of these ids, of one channel; it hears of it."""
     ended = [await of_this_caller(identity, caller) for identity in ids]
     if len({(one.channel, one.app) for one in ended}) > 1:
-        raise NotAButton
+        raise InvalidButtonValue
     said = await _end(ended, caller)
     if caller.channel:
         return said
@@ -305,32 +316,32 @@ async def unsubscribe_by_ids(ids: Sequence[int], caller: Caller) -> Answer | Non
     return None
 
 
-async def _end(ended: list[Subscription], caller: Caller) -> Answer:
-    """End these subscriptions, and say so to the channel. Raises NotAllowed."""
+async def _end(ended: list[Subscription], caller: RequestContext) -> Reply:
+    """End these subscriptions, and say so to the channel. Raises PermissionDenied."""
     there = replace(caller, channel=ended[0].channel)
     numbers = " ".join(str(one.number) for one in ended)
     app = await _judged(ended[0], caller)
     async with permitted(there, "unsubscribe", ended[0].provider, app, about={"subscription": numbers}):
         for one in ended:
             await caller.storage.subscriptions.remove(one)
-    return Answer(
-        message_subscriptions.unsubscribed(ended[0].app, len(ended), by=caller.person), Audience.CHANNEL
+    return Reply(
+        message_subscriptions.unsubscribed(ended[0].app, len(ended), by=caller.person), Visibility.CHANNEL
     )
 
 
-async def list_subscriptions(_ask: Subscriptions, caller: Caller, provider: Provider) -> Answer:
+async def list_subscriptions(_ask: Subscriptions, caller: RequestContext, provider: Provider) -> Reply:
     """What the channel is told of, whichever provider was asked for it."""
     found = await caller.storage.subscriptions.of_channel(caller.channel)
     rows = [row_of(one) for one in found]
     blind = blind_at(dict.fromkeys(one.provider for one in found), caller.desk)
     ties = await caller.storage.ties.of_channel(caller.channel)
-    return Answer(message_subscriptions.subscriptions(rows, provider, blind=blind, ties=ties))
+    return Reply(message_subscriptions.subscriptions(rows, provider, blind=blind, ties=ties))
 
 
-def blind_at(providers: Iterable[Provider], desk: Desk) -> list[Blind]:
+def blind_at(providers: Iterable[Provider], desk: Services) -> list[ProviderUnavailable]:
     """Those of the providers that can't be looked at."""
     found = ((one, desk.lookout.blindness(one)) for one in providers)
-    return [Blind(one, blind.since, blind.reason) for one, blind in found if blind is not None]
+    return [ProviderUnavailable(one, blind.since, blind.reason) for one, blind in found if blind is not None]
 
 
 def row_of(one: Subscription) -> SubscriptionRow:
@@ -346,7 +357,7 @@ def row_of(one: Subscription) -> SubscriptionRow:
     )
 
 
-async def _post(caller: Caller, message: Message) -> None:
+async def _post(caller: RequestContext, message: Message) -> None:
     try:
         await caller.slack.chat_postMessage(channel=caller.channel, text=message.text, blocks=message.blocks)
     except SlackCallFailed as error:

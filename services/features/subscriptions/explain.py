@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 from domain.build import App, Build
 from domain.commands.shared_commands import Why
-from domain.failure_streak import Series, Standing, advance, key_of
-from domain.notifications.evaluation import Verdict, decide
-from domain.notifications.rule import Happening, Terms
+from domain.failure_streak import Streak, StreakState, advance, key_of
+from domain.notifications.evaluation import Evaluation, evaluate
+from domain.notifications.rule import BuildEvent, NotificationRule
 from domain.provider import Provider
 from domain.recipient import Recipient
 from messages import notification_reasons
@@ -16,20 +16,20 @@ from messages.kit.message_state import RunNote
 from messages.notification_reasons import Reason
 from services.outbox.message_key import build_run, pipeline_run
 from services.request.build_history import find_run, latest_of
-from services.request.context import Answer, Caller
+from services.request.context import Reply, RequestContext
 from storage.outbox import Status
 from storage.subscriptions import Subscription
 
 PREVIEWED = 50
 # What can be told of a build before its end, in words for what was.
 _MOMENTS = {
-    Happening.STARTED: "it posted here that the build started",
-    Happening.ON_HOLD_TOO_LONG: "it posted here that the build was on hold for long",
-    Happening.RUNNING_TOO_LONG: "it posted here that the build was running for long",
+    BuildEvent.STARTED: "it posted here that the build started",
+    BuildEvent.ON_HOLD_TOO_LONG: "it posted here that the build was on hold for long",
+    BuildEvent.RUNNING_TOO_LONG: "it posted here that the build was running for long",
 }
 
 
-async def why(ask: Why, caller: Caller, provider: Provider) -> Answer:
+async def why(ask: Why, caller: RequestContext, provider: Provider) -> Reply:
     """Which of the channel's subscriptions told a build, or what kept it silent."""
     app, build = await find_run(caller, ask.app, ask.build, provider)
     storage, here = caller.desk.storage, Recipient(team=caller.team, channel=caller.channel)
@@ -44,8 +44,8 @@ async def why(ask: Why, caller: Caller, provider: Provider) -> Answer:
     for one in await caller.storage.subscriptions.of_channel(caller.channel):
         if one.provider is not provider or not one.covers(app.slug):
             continue
-        status = told.get((one.id, Happening.ENDED))
-        verdict = decide(one.terms, Happening.ENDED, build, standing, names)
+        status = told.get((one.id, BuildEvent.ENDED))
+        verdict = evaluate(one.terms, BuildEvent.ENDED, build, standing, names)
         earlier = [words for event, words in _MOMENTS.items() if told.get((one.id, event)) == Status.TOLD]
         ended = _told(status) or _not_told(one, build, standing, verdict)
         reasons.append(
@@ -57,10 +57,10 @@ async def why(ask: Why, caller: Caller, provider: Provider) -> Answer:
                 said="; ".join([*earlier, ended]),
             )
         )
-    return Answer(notification_reasons.why(build, app, reasons, started_by=await _started_by(build, caller)))
+    return Reply(notification_reasons.why(build, app, reasons, started_by=await _started_by(build, caller)))
 
 
-async def _started_by(build: Build, caller: Caller) -> str:
+async def _started_by(build: Build, caller: RequestContext) -> str:
     """Who started the run here that a message of the channel follows; empty where nobody did."""
     here = Recipient(team=caller.team, channel=caller.channel)
     runs = [build_run(build.slug)]
@@ -80,7 +80,7 @@ def _told(status: str | None) -> str | None:
     }.get(status or "")
 
 
-def _not_told(one: Subscription, build: Build, standing: Standing | None, verdict: Verdict) -> str:
+def _not_told(one: Subscription, build: Build, standing: StreakState | None, verdict: Evaluation) -> str:
     if one.stopped is not None:
         return f"it tells nothing, since it was stopped ({one.stopped})"
     if not build.ended:
@@ -96,18 +96,18 @@ def _age(build: Build) -> tuple[int, datetime]:
     return build.number or 0, build.finished_at or datetime.min.replace(tzinfo=UTC)
 
 
-async def preview(app: App, terms: Terms, caller: Caller) -> Answer:
+async def preview(app: App, terms: NotificationRule, caller: RequestContext) -> Reply:
     """What the app's latest builds would have told under these terms."""
     names = (await caller.storage.people.known()).names
     builds = [build for build in await latest_of(app, caller, PREVIEWED) if build.ended]
     told, silent = [], []
-    series: dict[tuple[str, str], Series] = {}
+    series: dict[tuple[str, str], Streak] = {}
     for build in sorted(builds, key=_age):
         key = key_of(build)
-        series[key], standing = advance(series.get(key, Series()), build)
-        verdict = decide(terms, Happening.ENDED, build, standing, names)
+        series[key], standing = advance(series.get(key, Streak()), build)
+        verdict = evaluate(terms, BuildEvent.ENDED, build, standing, names)
         if verdict.told:
             told.append(build)
         else:
             silent.append((build, verdict.why))
-    return Answer(notification_reasons.preview(app, terms, told=told[::-1], silent=silent))
+    return Reply(notification_reasons.preview(app, terms, told=told[::-1], silent=silent))

@@ -14,31 +14,31 @@ from domain.commands.errors import CommandError
 from domain.commands.shared_commands import Subscribe
 from domain.commands.tokenizer import tokens
 from domain.errors import ProviderError
-from domain.notifications.rule import Terms, TermsProblem, check
+from domain.notifications.rule import InvalidNotificationRule, NotificationRule, check
 from domain.provider import Provider
-from handlers.middleware import Listening
+from handlers.middleware import RequestTracker
 from messages import apps, subscription_form
 from messages.kit import action_ids
 from messages.kit.views import FilledIn
-from messages.subscription_form import APP, CHANNEL, MORE, Filled, SubscriptionOrigin, digest_words
-from services.container import Desk
+from messages.subscription_form import APP, CHANNEL, MORE, SubscriptionForm, SubscriptionOrigin, digest_words
+from services.container import Services
 from services.features.subscriptions import commands
-from services.request.context import Caller
-from services.request.finder import NotNamed, app_by_slug
-from services.request.forms import Course, see_through
+from services.request.context import RequestContext
+from services.request.finder import UserError, app_by_slug
+from services.request.forms import SubmissionFlow, see_through
 
 CHANNEL_TOLD = "🔔 Done; the channel was told."
 TYPED_EXAMPLE = "subscribe by:@me -by:bot"
 TYPED_EXAMPLES = {Provider.BITRISE: f"{TYPED_EXAMPLE} target:main"}
 
 
-def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
+def register(app: AsyncApp, desk: Services, listening: RequestTracker) -> None:
     """Listen to the modal's submission."""
 
     @app.view(action_ids.SUBSCRIPTION_MODAL)
     async def submitted(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any]) -> None:
         async with listening.answering(action_ids.SUBSCRIPTION_MODAL):
-            caller = Caller.in_body(body, desk)
+            caller = RequestContext.in_body(body, desk)
             origin = SubscriptionOrigin.read(view["private_metadata"])
             values = view["state"]["values"]
             doing = _change(origin, values, caller) if origin.number else _make(origin, values, caller)
@@ -46,7 +46,7 @@ def register(app: AsyncApp, desk: Desk, listening: Listening) -> None:
             desk.home_changed(caller.team, caller.person)
 
 
-async def app_picked(body: dict[str, Any], desk: Desk) -> None:
+async def app_picked(body: dict[str, Any], desk: Services) -> None:
     """Let the lists be those of the app that was picked; all else stays as it is in the modal."""
     view = body["view"]
     origin = SubscriptionOrigin.read(view.get("private_metadata"))
@@ -56,10 +56,12 @@ async def app_picked(body: dict[str, Any], desk: Desk) -> None:
     shown = subscription_form.subscription_modal(
         picked, subscription_form.read_subscription(view["state"]["values"]), origin=origin
     )
-    await Caller.in_body(body, desk).redraw(view["id"], shown)
+    await RequestContext.in_body(body, desk).redraw(view["id"], shown)
 
 
-def asked_in(values: dict[str, Any], before: Terms, provider: Provider = Provider.BITRISE) -> Subscribe:
+def asked_in(
+    values: dict[str, Any], before: NotificationRule, provider: Provider = Provider.BITRISE
+) -> Subscribe:
     """What was filled in over the terms from before. Raises CommandError, which names the wrong word.
 
     `values` is the view's state as Slack sends it. What the modal does not show stays as it was.
@@ -84,7 +86,7 @@ def asked_in(values: dict[str, Any], before: Terms, provider: Provider = Provide
         raise CommandError(wrong, example=example, provider=provider)
     try:
         terms = filled.onto(typed.terms)
-    except TermsProblem as problem:
+    except InvalidNotificationRule as problem:
         raise CommandError(str(problem), example=example, provider=provider) from problem
     kept = {
         "once": before.once,
@@ -94,13 +96,13 @@ def asked_in(values: dict[str, Any], before: Terms, provider: Provider = Provide
     terms = terms.model_copy(update=kept)
     try:
         check(terms)
-    except TermsProblem as problem:
+    except InvalidNotificationRule as problem:
         example = "subscribe style:each status:failed"
         raise CommandError(str(problem), example=example, provider=provider) from problem
-    return typed.model_copy(update={"terms": terms, "zone_given": terms.zone != Terms().zone})
+    return typed.model_copy(update={"terms": terms, "zone_given": terms.zone != NotificationRule().zone})
 
 
-def _without_old_times(filled: Filled, before: Terms) -> str:
+def _without_old_times(filled: SubscriptionForm, before: NotificationRule) -> str:
     """What was typed, without the times of the digest that the subscription was, if it is to be none any more."""
     if filled.style is before.style:
         return filled.more
@@ -108,7 +110,7 @@ def _without_old_times(filled: Filled, before: Terms) -> str:
     return " ".join(word for word in filled.more.split(" ") if word not in old) if old else filled.more
 
 
-async def _change(origin: SubscriptionOrigin, values: dict[str, Any], caller: Caller) -> str:
+async def _change(origin: SubscriptionOrigin, values: dict[str, Any], caller: RequestContext) -> str:
     subscription = await commands.of_this_caller(origin.number, caller)
     ask = asked_in(values, subscription.terms, subscription.provider)
     terms = await commands.settled(ask, caller)
@@ -116,24 +118,24 @@ async def _change(origin: SubscriptionOrigin, values: dict[str, Any], caller: Ca
     return CHANNEL_TOLD if changed else "Nothing has changed."
 
 
-async def _make(origin: SubscriptionOrigin, values: dict[str, Any], caller: Caller) -> str:
+async def _make(origin: SubscriptionOrigin, values: dict[str, Any], caller: RequestContext) -> str:
     picked = _picked(values)
     provider = picked.provider if picked is not None else origin.provider
-    ask = asked_in(values, Terms(), provider)
+    ask = asked_in(values, NotificationRule(), provider)
     app = await app_by_slug(caller, picked.slug if picked is not None else "", provider)
     channel = FilledIn(values).conversation(CHANNEL) or await caller.direct_message_alone()
     there = replace(caller, channel=channel)
     already = await commands.begin(app, await commands.settled(ask, there), there)
     if already is not None:
-        raise NotNamed(already.message.text)
+        raise UserError(already.message.text)
     return CHANNEL_TOLD
 
 
-def _course(origin: SubscriptionOrigin, values: dict[str, Any]) -> Course[str]:
+def _course(origin: SubscriptionOrigin, values: dict[str, Any]) -> SubmissionFlow[str]:
     filled, picked = subscription_form.read_subscription(values), _picked(values)
     if picked is not None:
         origin = origin.model_copy(update={"provider": picked.provider})
-    return Course(
+    return SubmissionFlow(
         waiting=subscription_form.subscription_note(f"⏳ Asking {origin.provider.label}…"),
         done=subscription_form.subscription_note,
         again=lambda problem: subscription_form.subscription_modal(

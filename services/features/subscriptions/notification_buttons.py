@@ -5,32 +5,32 @@ from __future__ import annotations
 from datetime import timedelta
 
 from domain.recipient import Recipient
-from messages.kit.message_state import CardNote
-from services.outbox.message_key import RUN, Kind
-from services.request.context import Caller
-from services.request.finder import NotNamed
-from services.request.responder import Pressed
+from messages.kit.message_state import CardState
+from services.outbox.message_key import RUN, MessageKind
+from services.request.context import RequestContext
+from services.request.finder import UserError
+from services.request.responder import PressedMessage
 from storage.slack_messages import SlackMessage
 
 SNOOZE = timedelta(hours=4)
 
 
-async def claim(pressed: Pressed | None, caller: Caller) -> None:
+async def claim(pressed: PressedMessage | None, caller: RequestContext) -> None:
     """Write on the card that the person is on it."""
     await _note(pressed, caller, claimed_by=caller.person)
 
 
-async def snooze(pressed: Pressed | None, caller: Caller) -> None:
+async def snooze(pressed: PressedMessage | None, caller: RequestContext) -> None:
     """Leave the card as it is for a while; a fix is told all the same."""
     await _note(pressed, caller, snoozed_by=caller.person, snoozed_until=caller.now() + SNOOZE)
 
 
-async def unclaim(pressed: Pressed | None, caller: Caller) -> None:
+async def unclaim(pressed: PressedMessage | None, caller: RequestContext) -> None:
     """Write on the card that nobody is on it."""
     await _note(pressed, caller, claimed_by=None)
 
 
-async def end_snooze(pressed: Pressed | None, caller: Caller) -> None:
+async def end_snooze(pressed: PressedMessage | None, caller: RequestContext) -> None:
     """Let the card be changed again, by what has failed meanwhile first."""
     note = await _note(pressed, caller, snoozed_by=None, snoozed_until=None)
     if note.snoozed_until is not None and pressed is not None:
@@ -38,8 +38,11 @@ async def end_snooze(pressed: Pressed | None, caller: Caller) -> None:
         caller.desk.outbox_changed()
 
 
-async def refresh(pressed: Pressed | None, caller: Caller) -> bool:
-    """Bring a subscription's message up to date; returns whether it is one. Raises NotNamed for one that is to stay."""
+async def refresh(pressed: PressedMessage | None, caller: RequestContext) -> bool:
+    """Bring a subscription's message up to date; returns whether it is one.
+
+    Raises UserError for one that is to stay.
+    """
     messages = caller.desk.storage.messages
     told = await messages.at(_place(pressed, caller), pressed.ts) if pressed and pressed.ts else None
     if told is None:
@@ -50,42 +53,42 @@ async def refresh(pressed: Pressed | None, caller: Caller) -> bool:
     return True
 
 
-async def is_run(pressed: Pressed | None, caller: Caller) -> bool:
+async def is_run(pressed: PressedMessage | None, caller: RequestContext) -> bool:
     """Whether it is the message that follows a build which somebody has started, and says who it was."""
     if pressed is None or pressed.ts is None:
         return False
     told = await caller.desk.storage.messages.at(_place(pressed, caller), pressed.ts)
-    return told is not None and told.subject.startswith(f"{Kind.LIVE} {RUN} ")
+    return told is not None and told.subject.startswith(f"{MessageKind.LIVE} {RUN} ")
 
 
-async def is_ours(pressed: Pressed | None, caller: Caller) -> bool:
+async def is_ours(pressed: PressedMessage | None, caller: RequestContext) -> bool:
     """Whether it is a message that is kept up to date."""
     if pressed is None or pressed.ts is None:
         return False
     return await caller.desk.storage.messages.at(_place(pressed, caller), pressed.ts) is not None
 
 
-async def _note(pressed: Pressed | None, caller: Caller, **added: object) -> CardNote:
+async def _note(pressed: PressedMessage | None, caller: RequestContext, **added: object) -> CardState:
     """Change what people have added to a card; returns what that was before."""
     messages = caller.desk.storage.messages
     card = await messages.at(_place(pressed, caller), pressed.ts) if pressed and pressed.ts else None
     if card is None:
-        raise NotNamed("This card is too old to be changed.")
+        raise UserError("This card is too old to be changed.")
     await _check_may_change(card, caller)
-    before = CardNote.read(card.note)
+    before = CardState.read(card.note)
     await messages.refresh(card.parcel, before.model_copy(update=added).encode())
     caller.desk.outbox_changed()
     return before
 
 
-async def _check_may_change(told: SlackMessage, caller: Caller) -> None:
+async def _check_may_change(told: SlackMessage, caller: RequestContext) -> None:
     carried = await caller.desk.storage.outbox.carried(told.parcel)
     if carried and all(one.access_lost for one in carried):
-        raise NotNamed(
+        raise UserError(
             "Whoever made this subscription can't see the app any more, so its messages stay as they are. Somebody who"
             " can see the app can press *Tell again* in the list of subscriptions."
         )
 
 
-def _place(pressed: Pressed, caller: Caller) -> Recipient:
+def _place(pressed: PressedMessage, caller: RequestContext) -> Recipient:
     return Recipient(team=caller.team, channel=pressed.channel)

@@ -7,28 +7,28 @@ from typing import Any
 
 from domain.build import App
 from domain.provider import Provider
-from services.accounts.app_catalog import AppDirectory
+from services.accounts.app_catalog import AppCatalog
 from services.request import user_channels
 from services.request.app_visibility import followed_in
-from services.request.context import Caller
-from storage.subscriptions import Scope, SeenAs
+from services.request.context import RequestContext
+from storage.subscriptions import AccessSource, Scope
 
 _NOW = timedelta(0)
 
 
-async def own_scope(own: AppDirectory[Any], app: App | None) -> Scope:
+async def own_scope(own: AppCatalog[Any], app: App | None) -> Scope:
     """What somebody sees of an app, or of all; `own` are the apps of their own token.
 
-    Raises NotFound, NoAccess, or another ProviderError.
+    Raises NotFound, Forbidden, or another ProviderError.
     """
     if app is None:
         apps = frozenset(one.slug for one in await own.read(_NOW))
-        return Scope(seen_as=SeenAs.OWN, apps=apps, logs=False)
+        return Scope(seen_as=AccessSource.OWN, apps=apps, logs=False)
     await own.ask_for(app.slug)
-    return Scope(seen_as=SeenAs.OWN, logs=await own.reads_logs(app))
+    return Scope(seen_as=AccessSource.OWN, logs=await own.reads_logs(app))
 
 
-async def followed_around(caller: Caller, provider: Provider) -> frozenset[str]:
+async def followed_around(caller: RequestContext, provider: Provider) -> frozenset[str]:
     """The provider's apps that somebody is shown without an account, in all channels that they are in.
 
     Raises SlackCallFailed.

@@ -10,10 +10,10 @@ import pytest
 from sandbox.bitrise.state import Build
 from storage.database import DatabaseDamaged
 from tests.bot.test_process import buildbell
-from tests.support.bot_harness import Town, open_town
+from tests.support.bot_harness import BotHarness, bot_harness
 
 
-async def command(town: Town, *arguments: str) -> str:
+async def command(town: BotHarness, *arguments: str) -> str:
     """Type one of the commands beside the bot, with its settings."""
     settings = {name.upper(): value for name, value in town.settings().items()}
     code, said = await buildbell(*arguments, **settings)
@@ -21,25 +21,25 @@ async def command(town: Town, *arguments: str) -> str:
     return said
 
 
-def database(town: Town) -> Path:
+def database(town: BotHarness) -> Path:
     return Path(town.settings()["database_url"])
 
 
-async def ended(town: Town, build: Build, result: str = "success") -> None:
+async def ended(town: BotHarness, build: Build, result: str = "success") -> None:
     """Let the build end, and wait until everybody who waits for it was told."""
     town.bitrise.finish(build, result)  # type: ignore[arg-type]
     await told(town, build)
 
 
-async def told(town: Town, build: Build) -> None:
-    await town.told(f"#{build.number} ", person=None)
-    await town.told(f"#{build.number} ", person=None, channel="random")
+async def told(town: BotHarness, build: Build) -> None:
+    await town.wait_for_message(f"#{build.number} ", person=None)
+    await town.wait_for_message(f"#{build.number} ", person=None, channel="random")
 
 
-def times(town: Town, build: Build) -> tuple[int, int]:
+def times(town: BotHarness, build: Build) -> tuple[int, int]:
     """How often each channel was told of the build."""
     said = f"Sample Android #{build.number} "
-    return len(town.telling(said)), len(town.telling(said, "random"))
+    return len(town.messages_with(said)), len(town.messages_with(said, "random"))
 
 
 def overwrite_a_page(path: Path) -> None:
@@ -48,7 +48,7 @@ def overwrite_a_page(path: Path) -> None:
     path.write_bytes(content)
 
 
-async def before_the_disaster(town: Town, backup: Path) -> list[Build]:
+async def before_the_disaster(town: BotHarness, backup: Path) -> list[Build]:
     """A life with a backup in its midst: builds that ended before and after it, and one that still runs."""
     await town.connect("anna", "ben")
     await town.ask("/bitrise subscribe android", "subscribed")
@@ -64,12 +64,12 @@ async def before_the_disaster(town: Town, backup: Path) -> list[Build]:
     builds.append(town.bitrise.start_build(town.bitrise.android, ends_as=None))
     await ended(town, builds[6])
     await town.ask("/bitrise abort android #4 not needed", "anna aborted Sample Android #4")
-    await town.told("#4 was aborted", person=None, channel="random")
+    await town.wait_for_message("#4 was aborted", person=None, channel="random")
     await town.stop_bot()
     return builds
 
 
-async def disaster(town: Town, backup: Path) -> None:
+async def disaster(town: BotHarness, backup: Path) -> None:
     overwrite_a_page(database(town))
     with pytest.raises(DatabaseDamaged, match=r"is damaged .* restore a backup"):
         await town.start_bot()
@@ -79,17 +79,17 @@ async def disaster(town: Town, backup: Path) -> None:
     assert "is damaged" in said
 
 
-async def everything_goes_on(town: Town, builds: list[Build]) -> None:
+async def everything_goes_on(town: BotHarness, builds: list[Build]) -> None:
     """Anna's token opens, what still ran is told once it ends, and what comes next too; the audit log holds."""
     await town.start_bot()
     await ended(town, builds[4])
     await town.ask("/bitrise abort android #6 after the restore", "anna aborted Sample Android #6")
-    await town.told("#6 was aborted", person=None, channel="random")
+    await town.wait_for_message("#6 was aborted", person=None, channel="random")
     aborting = [one.member for one in town.bitrise.requests if one.path.endswith("/abort")]
     assert aborting == ["anna-berg", "anna-berg"]
     builds.append(town.bitrise.start_build(town.bitrise.android, ends_as=None))
     await ended(town, builds[7], "error")
-    await town.looked()
+    await town.wait_for_poll()
     for build in (builds[4], builds[7]):
         assert times(town, build) == (1, 1)
     assert "well: " in (said := await command(town, "audit", "--verify"))
@@ -103,7 +103,7 @@ async def everything_goes_on(town: Town, builds: list[Build]) -> None:
 async def test_after_a_disaster_the_backup_goes_on_and_tells_again_what_it_does_not_know(
     tmp_path: Path,
 ) -> None:
-    async with open_town(tmp_path, service_token_acts="0") as town:
+    async with bot_harness(tmp_path, service_token_acts="0") as town:
         builds = await before_the_disaster(town, tmp_path / "backup.db")
         await disaster(town, tmp_path / "backup.db")
         said = await command(town, "restore", str(tmp_path / "backup.db"), "--yes")
@@ -116,7 +116,7 @@ async def test_after_a_disaster_the_backup_goes_on_and_tells_again_what_it_does_
 
 
 async def test_with_what_was_owed_forgotten_nothing_is_told_twice(tmp_path: Path) -> None:
-    async with open_town(tmp_path, service_token_acts="0") as town:
+    async with bot_harness(tmp_path, service_token_acts="0") as town:
         builds = await before_the_disaster(town, tmp_path / "backup.db")
         before = {build.slug: times(town, build) for build in builds}
         await disaster(town, tmp_path / "backup.db")

@@ -12,23 +12,23 @@ from domain.build import App
 from domain.errors import ProviderError
 from domain.provider import Provider
 from sandbox.bitrise.members import TOKEN
-from sandbox.bitrise.server import BitriseSandbox
+from sandbox.bitrise.server import BitriseSimulator
 from sandbox.buildio import members
-from sandbox.buildio.server import BuildioSandbox
+from sandbox.buildio.server import BuildioSimulator
 from sandbox.clock import Clock
 
 LIST_OF_ALL = "GET /v0.1/builds"
 
 
 @pytest.fixture
-async def bitrise() -> AsyncIterator[BitriseSandbox]:
-    sandbox = BitriseSandbox(now=Clock())
+async def bitrise() -> AsyncIterator[BitriseSimulator]:
+    sandbox = BitriseSimulator(now=Clock())
     await sandbox.start()
     yield sandbox
     await sandbox.close()
 
 
-def settings(bitrise: BitriseSandbox) -> Settings:
+def settings(bitrise: BitriseSimulator) -> Settings:
     return Settings(
         _env_file=None,
         slack_bot_token="xoxb-none",
@@ -38,7 +38,7 @@ def settings(bitrise: BitriseSandbox) -> Settings:
     )  # type: ignore[call-arg, arg-type, unused-ignore]
 
 
-def some_builds(bitrise: BitriseSandbox) -> tuple[list[App], str, str]:
+def some_builds(bitrise: BitriseSimulator) -> tuple[list[App], str, str]:
     """Sixty builds that have ended, with one from before them that runs and one after them."""
     first = bitrise.start_build(bitrise.android, ends_as=None)
     for _ in range(60):
@@ -49,7 +49,7 @@ def some_builds(bitrise: BitriseSandbox) -> tuple[list[App], str, str]:
 
 
 async def test_the_newest_builds_and_all_that_run_are_the_beginning_in_two_lists(
-    bitrise: BitriseSandbox,
+    bitrise: BitriseSimulator,
 ) -> None:
     apps, first, last = some_builds(bitrise)
     held = bitrise.hold(bitrise.android, 12)
@@ -62,7 +62,7 @@ async def test_the_newest_builds_and_all_that_run_are_the_beginning_in_two_lists
     assert len([one for one in bitrise.requests if one.path.endswith("/builds")]) == 2
 
 
-async def test_each_app_is_read_by_itself_where_there_is_no_list_of_all(bitrise: BitriseSandbox) -> None:
+async def test_each_app_is_read_by_itself_where_there_is_no_list_of_all(bitrise: BitriseSimulator) -> None:
     apps, first, last = some_builds(bitrise)
     bitrise.fault(LIST_OF_ALL, "status", times=9, status=403)
     unseen = App(slug="nobody-sees-this", title="Unseen")
@@ -71,20 +71,20 @@ async def test_each_app_is_read_by_itself_where_there_is_no_list_of_all(bitrise:
     assert set(found.builds) == {app.slug for app in apps}
 
 
-async def test_without_an_answer_there_is_no_beginning(bitrise: BitriseSandbox) -> None:
+async def test_without_an_answer_there_is_no_beginning(bitrise: BitriseSimulator) -> None:
     apps, _, _ = some_builds(bitrise)
     bitrise.fault("*", "status", times=99, status=503)
     with pytest.raises(ProviderError):
         await read_beginning(settings(bitrise), apps)
 
 
-async def test_where_nothing_is_watched_nothing_is_asked(bitrise: BitriseSandbox) -> None:
+async def test_where_nothing_is_watched_nothing_is_asked(bitrise: BitriseSimulator) -> None:
     assert (await read_beginning(settings(bitrise), [])).builds == {}
     assert not bitrise.requests
 
 
 async def test_how_apps_at_build_io_stand_is_the_beginning_too() -> None:
-    sandbox = await BuildioSandbox(now=Clock()).start()
+    sandbox = await BuildioSimulator(now=Clock()).start()
     try:
         given = Settings(
             _env_file=None,

@@ -13,16 +13,21 @@ from bot.doctor.finding import Finding
 from bot.doctor.settings_checks import look_at_settings
 from sandbox.slack.installations import CLIENT_SECRET
 from sandbox.slack.server import BOT_TOKEN
-from tests.support.multi_workspace_harness import TWIN, Hours, ManyTown, open_many
+from tests.support.multi_workspace_harness import (
+    TWIN,
+    MultiWorkspaceHarness,
+    OffsetClock,
+    multi_workspace_harness,
+)
 
 
 @pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[ManyTown]:
-    async with open_many(tmp_path, service_token_acts="0", strict=False) as opened:
+async def town(tmp_path: Path) -> AsyncIterator[MultiWorkspaceHarness]:
+    async with multi_workspace_harness(tmp_path, service_token_acts="0", strict=False) as opened:
         yield opened
 
 
-async def found(town: ManyTown, **changed: str) -> dict[str, Finding]:
+async def found(town: MultiWorkspaceHarness, **changed: str) -> dict[str, Finding]:
     settings = {name: value for name, value in (town.settings() | changed).items() if value}
     looked = look_at_settings(_env_file=None, **settings)
     findings = [*looked.findings, *[one async for one in examine(looked)]]
@@ -32,7 +37,7 @@ async def found(town: ManyTown, **changed: str) -> dict[str, Finding]:
     return {one.what: one for one in findings}
 
 
-async def test_it_finds_everything_well_and_says_what_to_register(town: ManyTown) -> None:
+async def test_it_finds_everything_well_and_says_what_to_register(town: MultiWorkspaceHarness) -> None:
     findings = await found(town)
     assert findings["Installations"].said == "none yet"
     await town.install_everywhere()
@@ -47,7 +52,7 @@ async def test_it_finds_everything_well_and_says_what_to_register(town: ManyTown
     assert "Clock" in findings
 
 
-async def test_it_recommends_an_anchor_and_says_where_others_can_read(town: ManyTown) -> None:
+async def test_it_recommends_an_anchor_and_says_where_others_can_read(town: MultiWorkspaceHarness) -> None:
     path = town.folder / "buildbell.db"
     anchor = path.parent.parent / "anchor.jsonl"
     findings = await found(town)
@@ -67,7 +72,7 @@ async def test_it_recommends_an_anchor_and_says_where_others_can_read(town: Many
     assert "others can look into" in (await found(town))["Files"].said
 
 
-async def test_each_trouble_has_its_cure(town: ManyTown) -> None:
+async def test_each_trouble_has_its_cure(town: MultiWorkspaceHarness) -> None:
     await town.install_everywhere()
     findings = await found(town, slack_client_secret="another")
     assert (
@@ -105,8 +110,8 @@ def test_the_public_address_must_be_one_that_slack_leads_back_to(
 
 
 async def test_a_token_that_has_ended_is_left_for_the_bot_to_exchange(tmp_path: Path) -> None:
-    hours = Hours(timedelta(hours=-13))
-    async with open_many(tmp_path, rotating=True, now=hours, service_token_acts="0") as town:
+    hours = OffsetClock(timedelta(hours=-13))
+    async with multi_workspace_harness(tmp_path, rotating=True, now=hours, service_token_acts="0") as town:
         await town.install()
         findings = await found(town)
         assert "exchanges it at the next call" in findings["Installed in Sandbox (T0SANDBOX)"].said
@@ -114,6 +119,6 @@ async def test_a_token_that_has_ended_is_left_for_the_bot_to_exchange(tmp_path: 
         assert len(town.calls("oauth.v2.access")) == 3
 
 
-async def test_slack_that_is_away_is_named(town: ManyTown) -> None:
+async def test_slack_that_is_away_is_named(town: MultiWorkspaceHarness) -> None:
     findings = await found(town, slack_api_url="http://127.0.0.1:9/")
     assert "can't be reached" in findings["Slack"].said

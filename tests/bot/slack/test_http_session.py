@@ -13,7 +13,7 @@ from bot.slack import http_session as limits
 from bot.slack.http_session import slack_session
 from services.slack.errors import NO_ANSWER, SlackCallFailed
 from services.slack.web_client import SlackClient
-from tests.support.stub_server import one_after_another, serving
+from tests.support.stub_server import in_sequence, stub_server
 
 
 @pytest.fixture
@@ -26,9 +26,9 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 async def test_neither_token_nor_message_is_sent_on_elsewhere(
     session: aiohttp.ClientSession, status: int
 ) -> None:
-    async with serving(lambda _: web.json_response({"ok": True})) as other:
+    async with stub_server(lambda _: web.json_response({"ok": True})) as other:
         moved = web.Response(status=status, headers={"Location": f"{other.url}/api/chat.postMessage"})
-        async with serving(one_after_another(moved)) as slack:
+        async with stub_server(in_sequence(moved)) as slack:
             client = SlackClient(token="xoxb-t", base_url=f"{slack.url}/api/", session=session)
             with pytest.raises(SlackCallFailed) as caught:
                 await client.chat_postMessage(channel="C1", text="hello")
@@ -41,7 +41,7 @@ async def test_neither_token_nor_message_is_sent_on_elsewhere(
 
 async def test_not_even_on_the_same_host(session: aiohttp.ClientSession) -> None:
     moved = web.Response(status=307, headers={"Location": "/elsewhere"})
-    async with serving(one_after_another(moved)) as slack:
+    async with stub_server(in_sequence(moved)) as slack:
         with pytest.raises(aiohttp.ClientResponseError):
             await session.post(f"{slack.url}/response/x", data=b"hello")
         assert [asked.path for asked in slack.asked] == ["/response/x"]
@@ -57,7 +57,7 @@ async def test_an_answer_is_read_whole_but_not_for_ever(
     packed.enable_compression(web.ContentCoding.gzip)
     answers = [web.json_response(text=whole), web.json_response(text=huge), packed]
 
-    async with serving(lambda _: answers.pop(0)) as slack:
+    async with stub_server(lambda _: answers.pop(0)) as slack:
         client = SlackClient(token="xoxb-t", base_url=f"{slack.url}/api/", session=session)
         assert len((await client.auth_test())["padding"]) == 150_000
         for _ in range(2):

@@ -11,18 +11,23 @@ import aiohttp
 import pytest
 
 from bot.slack.installation_flow import COOKIE
-from sandbox.slack.input_values import CannotDo
+from sandbox.slack.input_values import InvalidInteraction
 from sandbox.slack.server import BOT_TOKEN
 from sandbox.slack.workspace import TEAM
 from storage.installations import MOST_TAKEN
-from tests.sandbox.slack.installation_requests import BACK
-from tests.support.multi_workspace_harness import TWIN, Hours, ManyTown, open_many
+from tests.sandbox.slack.installation_requests import REDIRECT_URL
+from tests.support.multi_workspace_harness import (
+    TWIN,
+    MultiWorkspaceHarness,
+    OffsetClock,
+    multi_workspace_harness,
+)
 
 
-class Visit:
+class InstallationVisit:
     """Somebody's browser, request by request; cookies are carried by hand, since here everything is http."""
 
-    def __init__(self, town: ManyTown, session: aiohttp.ClientSession) -> None:
+    def __init__(self, town: MultiWorkspaceHarness, session: aiohttp.ClientSession) -> None:
         self.town, self._session = town, session
         self.cookie: str | None = None
         self.headers: dict[str, str] = {}
@@ -59,51 +64,58 @@ class Visit:
             query = urlsplit(answer.headers["Location"]).query
         return {name: value for name, [value] in parse_qs(query).items()}
 
-    async def come_back(self, **query: str) -> tuple[int, str]:
+    async def follow_redirect(self, **query: str) -> tuple[int, str]:
         return await self.get("/slack/oauth_redirect", **query)
 
 
 @pytest.fixture
-def hours() -> Hours:
-    return Hours()
+def hours() -> OffsetClock:
+    return OffsetClock()
 
 
 @pytest.fixture
-async def town(tmp_path: Path, hours: Hours) -> AsyncIterator[ManyTown]:
-    async with open_many(tmp_path, now=hours) as opened:
+async def town(tmp_path: Path, hours: OffsetClock) -> AsyncIterator[MultiWorkspaceHarness]:
+    async with multi_workspace_harness(tmp_path, now=hours) as opened:
         yield opened
 
 
 @pytest.fixture
-async def visit(town: ManyTown) -> AsyncIterator[Visit]:
+async def visit(town: MultiWorkspaceHarness) -> AsyncIterator[InstallationVisit]:
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
-        yield Visit(town, session)
+        yield InstallationVisit(town, session)
 
 
 def heading(page: str) -> str:
     return page.partition("<h1>")[2].partition("</h1>")[0]
 
 
-async def test_somebody_installs_the_app_and_is_told_what_to_do_next(town: ManyTown) -> None:
-    with pytest.raises(CannotDo):
+async def test_somebody_installs_the_app_and_is_told_what_to_do_next(town: MultiWorkspaceHarness) -> None:
+    with pytest.raises(InvalidInteraction):
         await town.twin.people.command("anna", "builds", "/bitrise help")
     status, page = await town.install(TWIN)
     assert (status, heading(page)) == (200, "Buildbell is installed in Twin")
     assert "/bitrise connect" in page
     assert "https://app.slack.com/client/T0TWIN" in page
     await town.twin.ask("/bitrise help", "What you can type")
-    assert set(town.rows_with(TWIN)) == {"audit_chains", "audit_register", "deliveries", "installations"}
+    assert set(town.count_rows_with(TWIN)) == {
+        "audit_chains",
+        "audit_register",
+        "deliveries",
+        "installations",
+    }
 
 
-async def test_the_token_is_in_the_database_only_sealed(town: ManyTown) -> None:
+async def test_the_token_is_in_the_database_only_sealed(town: MultiWorkspaceHarness) -> None:
     await town.install()
-    assert town.rows_with(BOT_TOKEN) == {}
+    assert town.count_rows_with(BOT_TOKEN) == {}
     for file in (town.folder).iterdir():
         assert BOT_TOKEN.encode() not in file.read_bytes()
 
 
-async def test_slacks_page_is_asked_for_our_scopes_and_leads_back_to_us_alone(visit: Visit) -> None:
-    await visit.begin(redirect_uri=BACK, scope="admin", user_scope="admin", client_id="1.2")
+async def test_slacks_page_is_asked_for_our_scopes_and_leads_back_to_us_alone(
+    visit: InstallationVisit,
+) -> None:
+    await visit.begin(redirect_uri=REDIRECT_URL, scope="admin", user_scope="admin", client_id="1.2")
     asked = parse_qs(urlsplit(visit.headers["Location"]).query, keep_blank_values=True)
     assert visit.headers["Location"].startswith(f"{visit.town.slack.url}/oauth/v2/authorize?")
     assert asked["redirect_uri"] == [f"{visit.town.url}/slack/oauth_redirect"]
@@ -111,7 +123,7 @@ async def test_slacks_page_is_asked_for_our_scopes_and_leads_back_to_us_alone(vi
     assert "admin" not in asked["scope"][0].split(",")
 
 
-async def test_of_the_query_only_a_workspaces_id_is_passed_on(visit: Visit) -> None:
+async def test_of_the_query_only_a_workspaces_id_is_passed_on(visit: InstallationVisit) -> None:
     for team in ("T0ACME", "T_ACME"):
         await visit.begin(team=team)
         assert parse_qs(urlsplit(visit.headers["Location"]).query)["team"] == [team]
@@ -123,17 +135,17 @@ async def test_of_the_query_only_a_workspaces_id_is_passed_on(visit: Visit) -> N
         assert "X" not in visit.headers
 
 
-async def test_the_cookie_is_out_of_reach_for_scripts_and_for_other_pages(visit: Visit) -> None:
+async def test_the_cookie_is_out_of_reach_for_scripts_and_for_other_pages(visit: InstallationVisit) -> None:
     state = await visit.begin()
     assert visit.cookie == state
     for word in ("HttpOnly", "Secure", "SameSite=Lax", "Path=/", "Max-Age=600"):
         assert word in visit.cookie_words
-    await visit.come_back(error="access_denied", state=state)
+    await visit.follow_redirect(error="access_denied", state=state)
     assert visit.cookie == "deleted"
 
 
-async def test_each_page_is_kept_nowhere_and_runs_nothing(visit: Visit) -> None:
-    for page in (visit.begin(), visit.come_back(error="access_denied"), visit.come_back()):
+async def test_each_page_is_kept_nowhere_and_runs_nothing(visit: InstallationVisit) -> None:
+    for page in (visit.begin(), visit.follow_redirect(error="access_denied"), visit.follow_redirect()):
         await page
         assert visit.headers["Cache-Control"] == "no-store"
         assert visit.headers["Referrer-Policy"] == "no-referrer"
@@ -141,20 +153,20 @@ async def test_each_page_is_kept_nowhere_and_runs_nothing(visit: Visit) -> None:
         assert policy.startswith("default-src 'none'; style-src 'sha256-")
         assert "unsafe" not in policy
     code = await visit.allowed()
-    status, page_ = await visit.come_back(**code)
+    status, page_ = await visit.follow_redirect(**code)
     assert status == 200
     assert "<script" not in page_
     assert "default-src 'none'" in visit.headers["Content-Security-Policy"]
 
 
-async def test_cancel_says_so_and_ends_the_state(visit: Visit) -> None:
+async def test_cancel_says_so_and_ends_the_state(visit: InstallationVisit) -> None:
     code = await visit.allowed()
     cookie = visit.cookie
-    status, page = await visit.come_back(error="access_denied", state=code["state"])
+    status, page = await visit.follow_redirect(error="access_denied", state=code["state"])
     assert (status, heading(page)) == (200, "Nothing was installed")
     assert f'href="{visit.town.url}/slack/install"' in page
     visit.cookie = cookie
-    status, page = await visit.come_back(**code)
+    status, page = await visit.follow_redirect(**code)
     assert (status, heading(page)) == (400, "Begin again, please")
     await nothing_is_installed(visit.town)
 
@@ -169,98 +181,98 @@ async def test_cancel_says_so_and_ends_the_state(visit: Visit) -> None:
     ],
 )
 async def test_a_changed_answer_installs_nothing_and_says_what_to_do(
-    visit: Visit, changed: dict[str, str], words: str
+    visit: InstallationVisit, changed: dict[str, str], words: str
 ) -> None:
     answer = {name: value for name, value in ((await visit.allowed()) | changed).items() if value}
-    status, page = await visit.come_back(**answer)
+    status, page = await visit.follow_redirect(**answer)
     assert status == 400
     assert words in page
     assert "/slack/install" in page
     await nothing_is_installed(visit.town)
 
 
-async def test_a_state_that_was_guessed_with_its_cookie_is_nobodys(visit: Visit) -> None:
+async def test_a_state_that_was_guessed_with_its_cookie_is_nobodys(visit: InstallationVisit) -> None:
     code = await visit.allowed()
     visit.cookie = "guessed"
-    status, page = await visit.come_back(code=code["code"], state="guessed")
+    status, page = await visit.follow_redirect(code=code["code"], state="guessed")
     assert (status, "begun too long ago" in page) == (400, True)
     await nothing_is_installed(visit.town)
 
 
-async def test_another_browsers_answer_is_not_taken(visit: Visit) -> None:
+async def test_another_browsers_answer_is_not_taken(visit: InstallationVisit) -> None:
     # Somebody leads a person to the end of an installation that they have begun themselves.
     code = await visit.allowed()
     for theirs in (None, "deleted"):
         visit.cookie = theirs
-        status, page = await visit.come_back(**code)
+        status, page = await visit.follow_redirect(**code)
         assert (status, "another browser" in page) == (400, True)
     await visit.begin()
-    status, page = await visit.come_back(**code)
+    status, page = await visit.follow_redirect(**code)
     assert (status, "another browser" in page) == (400, True)
     await nothing_is_installed(visit.town)
 
 
-async def test_an_answer_works_once(visit: Visit) -> None:
+async def test_an_answer_works_once(visit: InstallationVisit) -> None:
     code = await visit.allowed()
     cookie = visit.cookie
-    assert (await visit.come_back(**code))[0] == 200
-    assert (await visit.come_back(**code))[0] == 400
+    assert (await visit.follow_redirect(**code))[0] == 200
+    assert (await visit.follow_redirect(**code))[0] == 400
     visit.cookie = cookie
-    status, page = await visit.come_back(**code)
+    status, page = await visit.follow_redirect(**code)
     assert (status, "finished already" in page) == (400, True)
     again = await visit.allowed()
-    status, page = await visit.come_back(**(again | {"code": code["code"]}))
+    status, page = await visit.follow_redirect(**(again | {"code": code["code"]}))
     assert (status, "finished already" in page) == (400, True)
 
 
-async def test_a_state_is_taken_once_whatever_code_comes_with_it(visit: Visit) -> None:
+async def test_a_state_is_taken_once_whatever_code_comes_with_it(visit: InstallationVisit) -> None:
     first = await visit.allowed()
     cookie = visit.cookie
-    assert (await visit.come_back(**first))[0] == 200
+    assert (await visit.follow_redirect(**first))[0] == 200
     other = await visit.allowed()
     asked = len(visit.town.calls("oauth.v2.access"))
     visit.cookie = cookie
-    status, page = await visit.come_back(**(first | {"code": other["code"]}))
+    status, page = await visit.follow_redirect(**(first | {"code": other["code"]}))
     assert (status, "finished already" in page) == (400, True)
     assert len(visit.town.calls("oauth.v2.access")) == asked == 2  # the start's, and the first
 
 
-async def test_a_state_lives_ten_minutes(visit: Visit, hours: Hours) -> None:
+async def test_a_state_lives_ten_minutes(visit: InstallationVisit, hours: OffsetClock) -> None:
     code = await visit.allowed()
     hours.passed += timedelta(minutes=10, seconds=1)
-    status, page = await visit.come_back(**code)
+    status, page = await visit.follow_redirect(**code)
     assert (status, "begun too long ago" in page) == (400, True)
     await nothing_is_installed(visit.town)
 
 
-async def test_nothing_of_the_address_is_shown(visit: Visit) -> None:
+async def test_nothing_of_the_address_is_shown(visit: InstallationVisit) -> None:
     for word in ("<script>alert(1)</script>", "access_denied<b>", "x" * 2_000, "a_word_of_slacks"):
-        status, page = await visit.come_back(error=word, state=word, code=word)
+        status, page = await visit.follow_redirect(error=word, state=word, code=word)
         assert (status, heading(page)) == (400, "Nothing was installed")
         assert word not in page
         assert "<b>" not in page
 
 
-async def test_somebody_whom_slack_refuses_never_comes_back(town: ManyTown) -> None:
+async def test_somebody_whom_slack_refuses_never_comes_back(town: MultiWorkspaceHarness) -> None:
     status, page = await town.install(TWIN, person="carla")
     assert (status, "Guests can&#x27;t install apps" in page) == (403, True)
     await nothing_is_installed(town)
 
 
-async def test_slack_that_gives_no_answer_is_told_as_that(visit: Visit) -> None:
+async def test_slack_that_gives_no_answer_is_told_as_that(visit: InstallationVisit) -> None:
     for kind in ("dropped", "html"):
         code = await visit.allowed()
         visit.town.slack.fault("oauth.v2.access", kind)
-        status, page = await visit.come_back(**code)
+        status, page = await visit.follow_redirect(**code)
         assert (status, heading(page)) == (502, "Slack gave no answer")
     code = await visit.allowed()
     visit.town.slack.fault("auth.test", "dropped")
-    assert (await visit.come_back(**code))[0] == 502
+    assert (await visit.follow_redirect(**code))[0] == 502
     await nothing_is_installed(visit.town)
 
 
 async def test_what_breaks_in_the_bot_is_said_without_a_word_of_it(
-    visit: Visit, monkeypatch: pytest.MonkeyPatch
+    visit: InstallationVisit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from storage.installations import Installations
 
@@ -268,19 +280,19 @@ async def test_what_breaks_in_the_bot_is_said_without_a_word_of_it(
         raise OSError("the disk is full")
 
     monkeypatch.setattr(Installations, "async_save", broken)
-    status, page = await visit.come_back(**await visit.allowed())
+    status, page = await visit.follow_redirect(**await visit.allowed())
     assert (status, heading(page)) == (500, "Something broke on my side")
     assert "disk" not in page
 
 
 async def test_a_code_is_in_no_log(
-    visit: Visit, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    visit: InstallationVisit, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     taken = await visit.allowed()
     visit.town.slack.fault("oauth.v2.access", "error", words="bad_redirect_uri")
-    assert (await visit.come_back(**taken))[0] == 400
+    assert (await visit.follow_redirect(**taken))[0] == 400
     good = await visit.allowed()
-    assert (await visit.come_back(**good))[0] == 200
+    assert (await visit.follow_redirect(**good))[0] == 200
     said = "".join([*capfd.readouterr(), caplog.text])
     assert "bad_redirect_uri" in said
     assert "install.done" in said
@@ -288,43 +300,47 @@ async def test_a_code_is_in_no_log(
         assert secret not in said
 
 
-async def test_the_fingerprint_of_a_state_that_was_taken_is_all_that_is_kept_of_it(visit: Visit) -> None:
+async def test_the_fingerprint_of_a_state_that_was_taken_is_all_that_is_kept_of_it(
+    visit: InstallationVisit,
+) -> None:
     code = await visit.allowed()
     await visit.begin()
     assert await visit.town.rows("SELECT * FROM oauth_states") == []
     visit.cookie = code["state"]
-    await visit.come_back(**code)
+    await visit.follow_redirect(**code)
     assert len(await visit.town.rows("SELECT * FROM oauth_states")) == 1
-    assert visit.town.rows_with(code["state"]) == {}
+    assert visit.town.count_rows_with(code["state"]) == {}
 
 
-async def test_a_state_of_which_one_letter_was_changed_is_nobodys(visit: Visit) -> None:
+async def test_a_state_of_which_one_letter_was_changed_is_nobodys(visit: InstallationVisit) -> None:
     code = await visit.allowed()
     for at in (0, 20, len(code["state"]) - 1):
         letter = "0" if code["state"][at] != "0" else "1"
         visit.cookie = state = code["state"][:at] + letter + code["state"][at + 1 :]
-        status, page = await visit.come_back(code=code["code"], state=state)
+        status, page = await visit.follow_redirect(code=code["code"], state=state)
         assert (status, "begun too long ago" in page) == (400, True)
     await nothing_is_installed(visit.town)
 
 
-async def test_many_who_come_back_at_once_are_let_through_sixty_a_minute(visit: Visit, hours: Hours) -> None:
+async def test_many_who_come_back_at_once_are_let_through_sixty_a_minute(
+    visit: InstallationVisit, hours: OffsetClock
+) -> None:
     statuses = []
     for _ in range(MOST_TAKEN + 1):
         visit.cookie = state = await visit.begin()
-        statuses.append((await visit.come_back(state=state))[0])
+        statuses.append((await visit.follow_redirect(state=state))[0])
     assert statuses == [400] * MOST_TAKEN + [503]
     assert len(await visit.town.rows("SELECT * FROM oauth_states")) == MOST_TAKEN
     hours.passed += timedelta(minutes=1)
-    assert (await visit.come_back(**await visit.allowed()))[0] == 200
+    assert (await visit.follow_redirect(**await visit.allowed()))[0] == 200
 
 
-async def test_to_ask_whether_the_page_is_there_begins_nothing(visit: Visit) -> None:
+async def test_to_ask_whether_the_page_is_there_begins_nothing(visit: InstallationVisit) -> None:
     async with aiohttp.ClientSession() as session, session.head(f"{visit.town.url}/slack/install") as answer:
         assert answer.status == 405
     assert "Set-Cookie" not in answer.headers
 
 
-async def nothing_is_installed(town: ManyTown) -> None:
+async def nothing_is_installed(town: MultiWorkspaceHarness) -> None:
     for team in (TEAM, TWIN):
-        assert town.rows_with(team) == {}
+        assert town.count_rows_with(team) == {}

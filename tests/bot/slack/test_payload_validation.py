@@ -13,11 +13,11 @@ import aiohttp
 import pytest
 from structlog.testing import capture_logs
 
-from bot.slack.payload_validation import Malformed, check_payload
+from bot.slack.payload_validation import InvalidPayload, check_payload
 from messages.kit.mrkdwn import mention
 from services.request.view_signature import sign_view
-from storage.encryption import Vault
-from tests.support.bot_harness import SECRET_KEY, Town, open_town
+from storage.encryption import SecretBox
+from tests.support.bot_harness import SECRET_KEY, BotHarness, bot_harness
 
 SOMEBODY = {"id": "U0ANNA", "username": "anna", "team_id": "T0SANDBOX"}
 COMMAND: dict[str, Any] = {
@@ -48,7 +48,7 @@ SUBMISSION: dict[str, Any] = {"type": "view_submission", "user": SOMEBODY, "view
 def submission(callback_id: str, state: str) -> dict[str, Any]:
     """A form that is submitted, with a state that the bot has signed."""
     view = {**VIEW, "callback_id": callback_id, "private_metadata": state}
-    signed = sign_view(view, Vault([SECRET_KEY]), team=SOMEBODY["team_id"], person=SOMEBODY["id"])
+    signed = sign_view(view, SecretBox([SECRET_KEY]), team=SOMEBODY["team_id"], person=SOMEBODY["id"])
     return SUBMISSION | {"view": signed}
 
 
@@ -57,12 +57,12 @@ def event(**inner: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[Town]:
-    async with open_town(tmp_path, http=True) as opened:
+async def town(tmp_path: Path) -> AsyncIterator[BotHarness]:
+    async with bot_harness(tmp_path, http=True) as opened:
         yield opened
 
 
-async def post(town: Town, body: str, kind: str = "application/x-www-form-urlencoded") -> int:
+async def post(town: BotHarness, body: str, kind: str = "application/x-www-form-urlencoded") -> int:
     headers = town.slack.delivery.signed(body) | {"Content-Type": kind}
     url = f"http://127.0.0.1:{town.bot.port}/slack/events"
     async with aiohttp.ClientSession() as session, session.post(url, data=body, headers=headers) as answer:
@@ -147,7 +147,7 @@ def test_what_slack_sends_is_let_in(payload: dict[str, Any]) -> None:
     ],
 )
 def test_what_could_not_be_slacks_is_refused_and_the_field_is_named(payload: Any, where: str) -> None:
-    with pytest.raises(Malformed) as refused:
+    with pytest.raises(InvalidPayload) as refused:
         check_payload(payload)
     assert refused.value.where == where
 
@@ -167,7 +167,7 @@ def test_nuls_are_taken_out_of_what_is_let_in() -> None:
 
 def test_a_name_that_somebody_has_made_up_is_not_repeated() -> None:
     values = {"xoxb-a-secret": {"a": {"value": 5}}}
-    with pytest.raises(Malformed) as refused:
+    with pytest.raises(InvalidPayload) as refused:
         check_payload(SUBMISSION | {"view": {**VIEW, "state": {"values": values}}})
     assert str(refused.value) == "view.state.values.value is not what Slack sends"
 
@@ -184,13 +184,13 @@ def test_a_name_that_somebody_has_made_up_is_not_repeated() -> None:
         ("", "application/json"),
     ],
 )
-async def test_a_refusal_is_an_answer_of_400(town: Town, body: str, kind: str) -> None:
+async def test_a_refusal_is_an_answer_of_400(town: BotHarness, body: str, kind: str) -> None:
     assert await post(town, body, kind) == 400
     await town.ask("/bitrise help", "What you can type")
 
 
 async def test_over_a_socket_it_is_left_alone_and_the_connection_lives_on(tmp_path: Path) -> None:
-    async with open_town(tmp_path) as town:
+    async with bot_harness(tmp_path) as town:
         for _ in range(2):
             refused = await town.slack.sockets.send("events_api", event(type="app_mention", channel=5))
             await town.ask("/bitrise help", "What you can type")
@@ -207,14 +207,14 @@ IGNORED = (
 LIMITED = {"type": "app_rate_limited", "team_id": "T0SANDBOX", "minute_rate_limited": 1518467820}
 
 
-async def test_events_that_nobody_listens_to_are_acknowledged_and_ignored(town: Town) -> None:
+async def test_events_that_nobody_listens_to_are_acknowledged_and_ignored(town: BotHarness) -> None:
     with capture_logs() as said:
         for payload in (*IGNORED, LIMITED):
             assert await post(town, json.dumps(payload), "application/json") == 200
         # A NUL in what somebody types, too, is no reason for anything.
         typed = COMMAND | {"text": "he\0lp", "team_id": "T0SANDBOX", "trigger_id": "1.2.ab"}
         assert await post(town, urlencode(typed)) == 200
-        await town.told("What you can type")
+        await town.wait_for_message("What you can type")
     noted = [line for line in said if str(line["event"]).startswith("slack.event")]
     assert [line["log_level"] for line in noted] == ["debug"] * len(IGNORED) + ["warning"]
     assert noted[-1]["team"] == "T0SANDBOX"
@@ -222,13 +222,13 @@ async def test_events_that_nobody_listens_to_are_acknowledged_and_ignored(town: 
 
 
 async def test_over_a_socket_they_are_acknowledged_too(tmp_path: Path) -> None:
-    async with open_town(tmp_path) as town, asyncio.timeout(60):
+    async with bot_harness(tmp_path) as town, asyncio.timeout(60):
         for payload in (*IGNORED, LIMITED):
             assert await (await town.slack.sockets.send("events_api", payload)) == {}
 
 
 async def test_a_modals_words_that_are_not_ours_are_refused_without_a_traceback(
-    town: Town, capfd: pytest.CaptureFixture[str]
+    town: BotHarness, capfd: pytest.CaptureFixture[str]
 ) -> None:
     submitted = submission("abort_modal", "<!channel>")
     assert await post(town, urlencode({"payload": json.dumps(submitted)})) == 400
@@ -239,7 +239,7 @@ async def test_a_modals_words_that_are_not_ours_are_refused_without_a_traceback(
 
 
 async def test_what_is_our_own_fault_shows_as_such(
-    town: Town, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    town: BotHarness, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     def broken(*_: object) -> None:
         raise RuntimeError("a bug")
@@ -252,7 +252,7 @@ async def test_what_is_our_own_fault_shows_as_such(
     assert "a bug" in said
 
 
-async def test_what_was_acknowledged_stays_so_when_the_answer_can_not_be_said(town: Town) -> None:
+async def test_what_was_acknowledged_stays_so_when_the_answer_can_not_be_said(town: BotHarness) -> None:
     """Bolt would take the acknowledgement back, and let Slack wait for three seconds."""
     pressed = PRESS | {
         "view": {**VIEW, "callback_id": "subscription_modal"},

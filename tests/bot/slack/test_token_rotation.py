@@ -12,7 +12,7 @@ import pytest
 from slack_sdk.oauth.installation_store.models.bot import Bot
 
 from bot.slack.http_session import slack_session
-from bot.slack.token_rotation import EXCHANGED_BEFORE, AppSecrets, InstalledTokens
+from bot.slack.token_rotation import EXCHANGED_BEFORE, AppSecrets, BotTokens
 from sandbox.slack.installations import CLIENT_ID, CLIENT_SECRET
 from sandbox.slack.workspace import TEAM
 from services.accounts.single_flight import FIRST_PAUSE
@@ -20,29 +20,35 @@ from services.slack.errors import SlackCallFailed
 from services.slack.web_client import SlackClient
 from services.slack.workspace_clients import WorkspaceClient
 from storage.database import Database
-from storage.encryption import Vault
+from storage.encryption import SecretBox
 from storage.installations import Installations
-from storage.repositories import Storage
+from storage.repositories import Repositories
 from tests.support.bot_harness import SECRET_KEY
 from tests.support.factories import NOON
-from tests.support.multi_workspace_harness import GRID, TWIN, Hours, ManyTown, open_many
+from tests.support.multi_workspace_harness import (
+    GRID,
+    TWIN,
+    MultiWorkspaceHarness,
+    OffsetClock,
+    multi_workspace_harness,
+)
 
 TO_THE_END = timedelta(hours=12)
 
 
 @pytest.fixture
-def hours() -> Hours:
-    return Hours()
+def hours() -> OffsetClock:
+    return OffsetClock()
 
 
 @pytest.fixture
-async def town(tmp_path: Path, hours: Hours) -> AsyncIterator[ManyTown]:
-    async with open_many(tmp_path, rotating=True, now=hours) as opened:
+async def town(tmp_path: Path, hours: OffsetClock) -> AsyncIterator[MultiWorkspaceHarness]:
+    async with multi_workspace_harness(tmp_path, rotating=True, now=hours) as opened:
         await opened.install_everywhere()
         yield opened
 
 
-def exchanges(town: ManyTown) -> list[dict[str, Any]]:
+def exchanges(town: MultiWorkspaceHarness) -> list[dict[str, Any]]:
     return [
         one for one in town.calls("oauth.v2.access") if one["request"].get("grant_type") == "refresh_token"
     ]
@@ -52,7 +58,9 @@ def logged(text: str, capfd: pytest.CaptureFixture[str]) -> int:
     return capfd.readouterr().out.count(text)
 
 
-async def test_a_token_near_its_end_is_exchanged_once_however_many_ask(town: ManyTown, hours: Hours) -> None:
+async def test_a_token_near_its_end_is_exchanged_once_however_many_ask(
+    town: MultiWorkspaceHarness, hours: OffsetClock
+) -> None:
     await town.ask("/bitrise apps", "3 apps")
     assert exchanges(town) == []
     hours.passed += TO_THE_END - EXCHANGED_BEFORE + timedelta(minutes=1)
@@ -60,43 +68,43 @@ async def test_a_token_near_its_end_is_exchanged_once_however_many_ask(town: Man
     for person in ("anna", "ben"):
         for _ in range(4):
             town.people.open_home(person)
-    await town.answered("home", 8)
+    await town.wait_for_commands("home", 8)
     assert len(exchanges(town)) == 1
     town.people.say("anna", "D0ANNA", "help")
-    await town.told("What you can type", channel="D0ANNA")
+    await town.wait_for_message("What you can type", channel="D0ANNA")
     assert len(exchanges(town)) == 1
     town.twin.people.say("anna", "D0ANNA", "help")
-    await town.twin.told("What you can type", channel="D0ANNA")
+    await town.twin.wait_for_message("What you can type", channel="D0ANNA")
     assert len(exchanges(town)) == 2
 
 
 async def test_a_token_that_ended_while_the_bot_was_down_is_exchanged_when_it_is_needed(
-    town: ManyTown, hours: Hours
+    town: MultiWorkspaceHarness, hours: OffsetClock
 ) -> None:
     await town.stop_bot()
     hours.passed += timedelta(days=3)
     await town.start_bot()
     town.people.say("anna", "D0ANNA", "help")
-    await town.told("What you can type", channel="D0ANNA")
+    await town.wait_for_message("What you can type", channel="D0ANNA")
     assert len(exchanges(town)) == 1
     await town.stop_bot()
     await town.start_bot()
     town.people.say("anna", "D0ANNA", "apps")
-    await town.told("3 apps", channel="D0ANNA")
+    await town.wait_for_message("3 apps", channel="D0ANNA")
     assert len(exchanges(town)) == 1
 
 
 async def test_a_failed_exchange_is_tried_again_but_not_in_a_loop(
-    town: ManyTown, hours: Hours, capfd: pytest.CaptureFixture[str]
+    town: MultiWorkspaceHarness, hours: OffsetClock, capfd: pytest.CaptureFixture[str]
 ) -> None:
     hours.passed += TO_THE_END - timedelta(hours=1)
     town.slack.fault("oauth.v2.access", "error", words="internal_error")
     for number in range(1, 6):
         # Meanwhile the token goes on.
         town.people.say("anna", "D0ANNA", "help")
-        await town.answered("message", number)
+        await town.wait_for_commands("message", number)
     assert len(exchanges(town)) == 1
-    assert len(town.telling("What you can type", "D0ANNA")) == 5
+    assert len(town.messages_with("What you can type", "D0ANNA")) == 5
     said = capfd.readouterr().out
     assert said.count("installation.not_exchanged") == 1
     assert "internal_error" in said
@@ -105,29 +113,29 @@ async def test_a_failed_exchange_is_tried_again_but_not_in_a_loop(
     town.slack.fault("oauth.v2.access", "dropped", times=1)
     for number in range(6, 9):
         town.people.say("anna", "D0ANNA", "help")
-        await town.answered("message", number)
+        await town.wait_for_commands("message", number)
     assert len(exchanges(town)) == 2
     hours.passed += FIRST_PAUSE * 2
     town.people.say("anna", "D0ANNA", "help")
-    await town.answered("message", 9)
+    await town.wait_for_commands("message", 9)
     assert len(exchanges(town)) == 3
     assert logged("installation.exchanged", capfd) == 1
 
 
 async def test_a_token_that_is_exchanged_is_kept_though_nobody_waits_for_it_any_more(
-    town: ManyTown, hours: Hours
+    town: MultiWorkspaceHarness, hours: OffsetClock
 ) -> None:
-    vault = Vault([SECRET_KEY])
+    vault = SecretBox([SECRET_KEY])
     await town.stop_bot()
     database = await Database.open(town.folder / "buildbell.db")
     hours.passed += TO_THE_END + timedelta(minutes=1)
     async with slack_session() as session:
         client = SlackClient(base_url=town.slack.api_url, session=session)
         app = AppSecrets(CLIENT_ID, CLIENT_SECRET)
-        tokens = InstalledTokens(Installations(database, vault, hours), client, app, hours)
+        tokens = BotTokens(Installations(database, vault, hours), client, app, hours)
         town.slack.fault("oauth.v2.access", "slow", seconds=0.2)
         impatient = asyncio.create_task(tokens(TEAM))
-        await town.until(lambda: bool(exchanges(town)))
+        await town.wait_until(lambda: bool(exchanges(town)))
         impatient.cancel()
         access = await tokens(TEAM)
         assert access is not None
@@ -139,20 +147,24 @@ async def test_a_token_that_is_exchanged_is_kept_though_nobody_waits_for_it_any_
     await town.start_bot()
 
 
-async def test_a_bot_that_stops_in_the_midst_of_it_keeps_the_new_token(town: ManyTown, hours: Hours) -> None:
+async def test_a_bot_that_stops_in_the_midst_of_it_keeps_the_new_token(
+    town: MultiWorkspaceHarness, hours: OffsetClock
+) -> None:
     hours.passed += TO_THE_END + timedelta(minutes=1)
     town.slack.fault("oauth.v2.access", "slow", seconds=0.3)
     town.people.say("anna", "D0ANNA", "help")
-    await town.until(lambda: bool(exchanges(town)))
+    await town.wait_until(lambda: bool(exchanges(town)))
     await town.stop_bot()  # which drains
     await town.start_bot()
     town.people.say("anna", "D0ANNA", "apps")
-    await town.told("3 apps", channel="D0ANNA")
+    await town.wait_for_message("3 apps", channel="D0ANNA")
     assert len(exchanges(town)) == 1
 
 
-async def test_two_workspaces_of_one_organisation_share_its_exchange(tmp_path: Path, hours: Hours) -> None:
-    async with open_many(tmp_path, rotating=True, now=hours) as town:
+async def test_two_workspaces_of_one_organisation_share_its_exchange(
+    tmp_path: Path, hours: OffsetClock
+) -> None:
+    async with multi_workspace_harness(tmp_path, rotating=True, now=hours) as town:
         east, west = town.add_organisation()
         await town.install("T0EAST", organisation=True)
         hours.passed += TO_THE_END + timedelta(minutes=1)
@@ -160,33 +172,33 @@ async def test_two_workspaces_of_one_organisation_share_its_exchange(tmp_path: P
         for place in (east, west):
             place.people.say("anna", "D0ANNA", "help")
         for place in (east, west):
-            await place.told("What you can type", channel="D0ANNA")
+            await place.wait_for_message("What you can type", channel="D0ANNA")
         assert len(exchanges(town)) == 1
-        assert town.rows_with(GRID.id)["installations"] == 1
+        assert town.count_rows_with(GRID.id)["installations"] == 1
 
 
 async def test_an_app_that_is_taken_out_while_its_token_is_exchanged_stays_out(
-    town: ManyTown, hours: Hours
+    town: MultiWorkspaceHarness, hours: OffsetClock
 ) -> None:
     hours.passed += TO_THE_END - timedelta(hours=1)
     town.slack.fault("oauth.v2.access", "slow", seconds=0.3)
     town.people.say("anna", "D0ANNA", "help")
-    await town.until(lambda: bool(exchanges(town)))
+    await town.wait_until(lambda: bool(exchanges(town)))
     town.slack.uninstall(TEAM)
-    await town.answered("app_uninstalled")
-    await town.until(lambda: exchanges(town)[0]["answer"] is not None)
+    await town.wait_for_commands("app_uninstalled")
+    await town.wait_until(lambda: exchanges(town)[0]["answer"] is not None)
     await town.stop_bot()
-    assert town.rows_with(TEAM) == {}
-    assert town.rows_with(TWIN) == {"installations": 1}
+    assert town.count_rows_with(TEAM) == {}
+    assert town.count_rows_with(TWIN) == {"installations": 1}
 
 
 async def test_a_new_token_is_kept_only_in_the_place_of_the_one_that_was_given_for_it(
-    storage: Storage,
+    storage: Repositories,
 ) -> None:
     installations = Installations(
-        storage.database, Vault(["a-key-that-is-long-enough-for-this"]), lambda: NOON
+        storage.database, SecretBox(["a-key-that-is-long-enough-for-this"]), lambda: NOON
     )
-    before, after, anew = a_bot("r1"), a_bot("r2"), a_bot("r3")
+    before, after, anew = make_bot("r1"), make_bot("r2"), make_bot("r3")
     await installations.async_save_bot(before)
     await installations.async_save_bot(anew)
     assert not await installations.exchanged(before, after)
@@ -198,17 +210,17 @@ async def test_a_new_token_is_kept_only_in_the_place_of_the_one_that_was_given_f
     assert await installations.of_workspace("T1") is None
 
 
-async def test_a_workspace_that_joins_an_organisation_has_one_installation(storage: Storage) -> None:
+async def test_a_workspace_that_joins_an_organisation_has_one_installation(storage: Repositories) -> None:
     installations = Installations(
-        storage.database, Vault(["a-key-that-is-long-enough-for-this"]), lambda: NOON
+        storage.database, SecretBox(["a-key-that-is-long-enough-for-this"]), lambda: NOON
     )
-    await installations.async_save_bot(a_bot("alone"))
-    await installations.async_save_bot(a_bot("in E1", enterprise_id="E1"))
+    await installations.async_save_bot(make_bot("alone"))
+    await installations.async_save_bot(make_bot("in E1", enterprise_id="E1"))
     assert await installations.count() == 1
     assert refresh_token(await installations.of_workspace("T1")) == "in E1"
 
 
-def a_bot(refresh: str, **more: Any) -> Bot:
+def make_bot(refresh: str, **more: Any) -> Bot:
     return Bot(
         team_id="T1",
         bot_token=f"xoxb-{refresh}",

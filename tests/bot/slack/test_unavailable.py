@@ -13,16 +13,16 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from bot.app import Buildbell
+from bot.app import Application
 from bot.settings import Settings
 from bot.slack.http_session import slack_session
-from bot.slack.tenancy import OneWorkspace
+from bot.slack.tenancy import SingleWorkspace
 from bot.slack.unavailable import answer_unavailable
 from services.slack.web_client import web_client
-from storage.repositories import Storage
-from tests.support.bot_harness import Town
+from storage.repositories import Repositories
+from tests.support.bot_harness import BotHarness
 from tests.support.factories import NOON
-from tests.support.stub_server import gateway, serving
+from tests.support.stub_server import gateway, stub_server
 
 FIELD = {"type": "input", "block_id": "reason", "label": {"type": "plain_text", "text": "Reason"}}
 VIEW = {"id": "V0", "type": "modal", "callback_id": "x", "private_metadata": "", "state": {"values": {}}}
@@ -55,16 +55,18 @@ def submission(*blocks: object) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[Town]:
+async def town(tmp_path: Path) -> AsyncIterator[BotHarness]:
     """Everything but the bot; `slack` answers no auth.test."""
-    town = Town(tmp_path, http=True)
+    town = BotHarness(tmp_path, http=True)
     await town.open()
     town.slack.fault("auth.test", "status", times=10**6, status=503)
     yield town
     await town.close()
 
 
-async def post(town: Town, port: int, payload: dict[str, Any], *, form: bool = False) -> tuple[int, str]:
+async def post(
+    town: BotHarness, port: int, payload: dict[str, Any], *, form: bool = False
+) -> tuple[int, str]:
     """Slack's signed request; returns the status and the body of its answer."""
     if "command" in payload:
         body = urlencode(payload)
@@ -80,12 +82,12 @@ async def post(town: Town, port: int, payload: dict[str, Any], *, form: bool = F
 
 
 async def test_requests_are_answered_while_slack_is_unreachable_and_handled_when_it_is_back(
-    town: Town,
+    town: BotHarness,
 ) -> None:
-    bot = Buildbell(Settings(_env_file=None, **town.settings()), slack_retry_seconds=0.05)  # type: ignore[arg-type]
+    bot = Application(Settings(_env_file=None, **town.settings()), slack_retry_seconds=0.05)  # type: ignore[arg-type]
     running = asyncio.create_task(bot.run())
     try:
-        await town.until(lambda: bot.port != 0)
+        await town.wait_until(lambda: bot.port != 0)
         status, body = await post(town, bot.port, COMMAND)
         assert (status, json.loads(body)["response_type"]) == (200, "ephemeral")
         assert "still connecting to Slack" in body
@@ -125,7 +127,7 @@ ODD = [
 async def test_a_slack_that_answers_oddly_at_the_start_is_waited_out(
     tmp_path: Path, over_http: bool, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    town = Town(tmp_path, http=over_http)
+    town = BotHarness(tmp_path, http=over_http)
     await town.open()
     methods = ("auth.test",) if over_http else ("auth.test", "apps.connections.open")
     queues = {f"/api/{method}": list(ODD) for method in methods}
@@ -136,7 +138,7 @@ async def test_a_slack_that_answers_oddly_at_the_start_is_waited_out(
 
     async with gateway(town.slack.url, odd) as url:
         settings = {**town.settings(), "slack_api_url": f"{url}/api/"}
-        bot = Buildbell(
+        bot = Application(
             Settings(_env_file=None, **settings),  # type: ignore[arg-type]
             slack_retry_seconds=0.01,
             ping_seconds=0.05,
@@ -157,9 +159,9 @@ async def test_a_slack_that_answers_oddly_at_the_start_is_waited_out(
         assert "Traceback" not in said
 
 
-async def test_a_request_that_is_given_up_takes_nothing_from_the_others(storage: Storage) -> None:
+async def test_a_request_that_is_given_up_takes_nothing_from_the_others(storage: Repositories) -> None:
     who = {"ok": True, "team_id": "T1", "team": "Acme", "bot_id": "B1", "user_id": "U1"}
-    async with serving(lambda _: web.json_response(who)) as slack, slack_session() as session:
+    async with stub_server(lambda _: web.json_response(who)) as slack, slack_session() as session:
         settings = Settings(
             _env_file=None,
             slack_bot_token="xoxb-none",
@@ -167,7 +169,7 @@ async def test_a_request_that_is_given_up_takes_nothing_from_the_others(storage:
             slack_api_url=f"{slack.url}/api/",
             bitrise_token="none",
         )  # type: ignore[call-arg, arg-type, unused-ignore]
-        one = OneWorkspace(web_client(settings, session, patient=True), storage, lambda: NOON)
+        one = SingleWorkspace(web_client(settings, session, patient=True), storage, lambda: NOON)
         given_up = asyncio.create_task(one.authorize(None, "T1"))
         waits = asyncio.create_task(one.authorize(None, "T1"))
         await asyncio.sleep(0)

@@ -8,37 +8,39 @@ from typing import Any
 
 import pytest
 
-from sandbox.slack.transcript import home_words
+from sandbox.slack.transcript import home_text
 from sandbox.slack.workspace import Post
-from tests.support.bot_harness import Conversation
-from tests.support.multi_workspace_harness import TWIN, ManyTown, open_many
+from tests.support.bot_harness import WorkspaceHarness
+from tests.support.multi_workspace_harness import TWIN, MultiWorkspaceHarness, multi_workspace_harness
 
 
 @pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[ManyTown]:
-    async with open_many(tmp_path) as opened:
+async def town(tmp_path: Path) -> AsyncIterator[MultiWorkspaceHarness]:
+    async with multi_workspace_harness(tmp_path) as opened:
         await opened.install_everywhere()
         yield opened
 
 
 @pytest.fixture
-async def strict(tmp_path: Path) -> AsyncIterator[ManyTown]:
+async def strict(tmp_path: Path) -> AsyncIterator[MultiWorkspaceHarness]:
     """People act with their own accounts alone."""
-    async with open_many(tmp_path, service_token_acts="0") as opened:
+    async with multi_workspace_harness(tmp_path, service_token_acts="0") as opened:
         await opened.install_everywhere()
         yield opened
 
 
-async def says(place: Conversation, post: Post, text: str) -> None:
+async def says(place: WorkspaceHarness, post: Post, text: str) -> None:
     await place.slack.workspace.wait_for(
-        lambda: True if text in place.words(post) else None, 30, f"{text!r} in\n{place.words(post)}"
+        lambda: True if text in place.message_text(post) else None,
+        30,
+        f"{text!r} in\n{place.message_text(post)}",
     )
 
 
-async def home(place: Conversation, *texts: str, without: str = "", person: str = "U0ANNA") -> str:
+async def home(place: WorkspaceHarness, *texts: str, without: str = "", person: str = "U0ANNA") -> str:
     def look() -> str | None:
         shown = place.slack.workspace.homes.get(person)
-        said = home_words(shown, place.slack.workspace.names) if shown else ""
+        said = home_text(shown, place.slack.workspace.names) if shown else ""
         return (
             said
             if shown and all(one in said for one in texts) and (not without or without not in said)
@@ -48,16 +50,16 @@ async def home(place: Conversation, *texts: str, without: str = "", person: str 
     return await place.slack.workspace.wait_for(look, 30, f"{texts} on the Home")
 
 
-def said_by_bot(place: Conversation) -> list[str]:
+def said_by_bot(place: WorkspaceHarness) -> list[str]:
     return [
-        place.words(post)
+        place.message_text(post)
         for channel in place.slack.workspace.channels.values()
         for post in channel.posts
         if post.by_bot
     ]
 
 
-async def test_every_surface_works_in_both_and_says_nothing_in_the_other(town: ManyTown) -> None:
+async def test_every_surface_works_in_both_and_says_nothing_in_the_other(town: MultiWorkspaceHarness) -> None:
     build = town.bitrise.start_build(town.bitrise.android)
     town.bitrise.finish(build, "error")
     for place, other in ((town, town.twin), (town.twin, town)):
@@ -66,7 +68,7 @@ async def test_every_surface_works_in_both_and_says_nothing_in_the_other(town: M
         card = await place.ask("/bitrise build android #1", "#1 failed")
         await place.press(card, "Rebuild", "anna started Sample Android")
         await place.people.click("anna", card, "Log")
-        await place.told("The end of", after=card)
+        await place.wait_for_message("The end of", after=card)
         await place.people.shortcut("ben", "find_build")
         await place.slack.wait_for_modal("ben", "Find a build")
         await place.people.submit(
@@ -74,9 +76,9 @@ async def test_every_surface_works_in_both_and_says_nothing_in_the_other(town: M
         )
         await place.slack.wait_for_modal("ben", "#1 failed")
         place.people.say("ben", "builds", "@buildbell build android #1")
-        await place.told("#1 failed", person=None)
+        await place.wait_for_message("#1 failed", person=None)
         place.people.say("ben", "D0BEN", "build android #1")
-        await place.told("#1 failed", person="ben", channel="D0BEN")
+        await place.wait_for_message("#1 failed", person="ben", channel="D0BEN")
         place.people.open_home("anna")
         await home(place, "[Subscribe…]")
         linked = place.people.say("ben", "builds", f"look: https://app.bitrise.io/build/{build.slug}")
@@ -84,42 +86,46 @@ async def test_every_surface_works_in_both_and_says_nothing_in_the_other(town: M
         assert said_by_bot(other) == before
 
 
-async def test_each_workspace_is_asked_with_its_own_token(town: ManyTown) -> None:
+async def test_each_workspace_is_asked_with_its_own_token(town: MultiWorkspaceHarness) -> None:
     for place in (town, town.twin):
         post = await place.ask("/bitrise apps", "3 apps")
         assert post.as_slack_sends_it()["team"] == place.slack.workspace.team
         direct = place.slack.workspace.channel("D0ANNA")
         place.people.say("anna", "D0ANNA", "help")
-        answer = await place.told("What you can type", channel="D0ANNA")
+        answer = await place.wait_for_message("What you can type", channel="D0ANNA")
         assert answer in direct.posts
         assert answer.user == place.slack.workspace.bot_user
 
 
-async def test_builds_are_told_where_they_were_asked_for_and_nowhere_else(town: ManyTown) -> None:
+async def test_builds_are_told_where_they_were_asked_for_and_nowhere_else(
+    town: MultiWorkspaceHarness,
+) -> None:
     await town.ask("/bitrise subscribe android", "subscribed this channel")
     build = town.bitrise.start_build(town.bitrise.android)
     town.bitrise.finish(build)
-    await town.told("Sample Android #1 succeeded", person=None)
+    await town.wait_for_message("Sample Android #1 succeeded", person=None)
     await town.twin.ask("/bitrise subscribe android status:failed", "subscribed this channel")
     town.bitrise.finish(town.bitrise.start_build(town.bitrise.android), "error")
     for place in (town, town.twin):
-        await place.told("Sample Android #2 failed", person=None)
+        await place.wait_for_message("Sample Android #2 failed", person=None)
     await town.ask("/bitrise why android #2", "it told this build here")
     await town.twin.ask("/bitrise why android #1", "every failure")
     await town.ask("/bitrise unsubscribe android", "ended the subscription")
     town.bitrise.finish(town.bitrise.start_build(town.bitrise.android), "error")
-    await town.twin.told("Sample Android #3 failed", person=None)
-    assert not town.telling("#3")
-    assert not town.twin.telling("#1 succeeded")
+    await town.twin.wait_for_message("Sample Android #3 failed", person=None)
+    assert not town.messages_with("#3")
+    assert not town.twin.messages_with("#1 succeeded")
 
 
-async def test_subscriptions_of_the_other_one_can_not_be_reached_by_their_number(town: ManyTown) -> None:
+async def test_subscriptions_of_the_other_one_can_not_be_reached_by_their_number(
+    town: MultiWorkspaceHarness,
+) -> None:
     await town.ask("/bitrise subscribe android", "subscribed this channel")
     listed = await town.ask("/bitrise subscriptions", "Sample Android")
-    assert "1" in town.words(listed)
+    assert "1" in town.message_text(listed)
     await town.twin.ask("/bitrise unsubscribe 1", "has no such subscription")
     nothing = await town.twin.ask("/bitrise subscriptions")
-    assert "Sample Android" not in town.twin.words(nothing)
+    assert "Sample Android" not in town.twin.message_text(nothing)
     # A button of the one, pressed in the other: as Slack would never send it.
     forged = town.twin.slack.workspace.post(
         town.twin.slack.workspace.channel("builds"), Post("1.000001", "U0", "x", listed.blocks, by_bot=True)
@@ -128,7 +134,9 @@ async def test_subscriptions_of_the_other_one_can_not_be_reached_by_their_number
     await town.ask("/bitrise subscriptions", "Sample Android")
 
 
-async def test_default_apps_and_what_was_started_last_are_each_workspaces_own(town: ManyTown) -> None:
+async def test_default_apps_and_what_was_started_last_are_each_workspaces_own(
+    town: MultiWorkspaceHarness,
+) -> None:
     await town.ask("/bitrise use android", "Sample Android")
     await town.twin.ask("/bitrise builds", "Which app?")
     await town.twin.ask("/bitrise use web", "Web Shop")
@@ -136,16 +144,16 @@ async def test_default_apps_and_what_was_started_last_are_each_workspaces_own(to
     for place, remembered in ((town, True), (town.twin, False)):
         await place.people.shortcut("anna", "start_build")
         opened = await place.slack.wait_for_modal("anna", "Workflow or pipeline")
-        assert ("deploy" in place.slack.modal_words(opened)) is remembered
+        assert ("deploy" in place.slack.modal_text(opened)) is remembered
 
 
-async def test_claimed_names_and_whose_builds_are_whose(town: ManyTown) -> None:
+async def test_claimed_names_and_whose_builds_are_whose(town: MultiWorkspaceHarness) -> None:
     await town.ask("/bitrise me name:octo", "`octo`")
     await town.ask("/bitrise me name:octo", "claimed by somebody else", person="ben")
     await town.twin.ask("/bitrise me name:octo", "`octo`", person="ben")
     await town.ask("/bitrise trigger android branch:main", "anna started Sample Android")
     for place, mine in ((town, True), (town.twin, False)):
-        said = place.words(await place.ask("/bitrise mine"))
+        said = place.message_text(await place.ask("/bitrise mine"))
         assert ("#1" in said) is mine
         place.people.open_home("anna")
         shown = await home(place, "Sample Android #1 is")
@@ -153,66 +161,71 @@ async def test_claimed_names_and_whose_builds_are_whose(town: ManyTown) -> None:
         assert shown.count("Sample Android #1") == 1 + mine
 
 
-async def test_who_is_told_of_their_own_builds_is_the_one_who_started_them(town: ManyTown) -> None:
+async def test_who_is_told_of_their_own_builds_is_the_one_who_started_them(
+    town: MultiWorkspaceHarness,
+) -> None:
     for place in (town, town.twin):
         await place.ask("/bitrise me ends:on", "I send you")
         await place.ask("/bitrise subscribe android by:bot", "subscribed this channel")
     await town.ask("/bitrise trigger android branch:main", "anna started Sample Android")
     town.bitrise.finish(town.bitrise.farm.builds[0])
-    await town.told("Sample Android #1 succeeded", channel="D0ANNA")
+    await town.wait_for_message("Sample Android #1 succeeded", channel="D0ANNA")
     await town.twin.ask("/bitrise trigger android branch:main", "anna started Sample Android")
     town.bitrise.finish(town.bitrise.farm.builds[-1])
-    await town.twin.told("Sample Android #2 succeeded", channel="D0ANNA")
-    assert not town.telling("#2 succeeded", "D0ANNA")
-    assert not town.twin.telling("#1 succeeded", "D0ANNA")
+    await town.twin.wait_for_message("Sample Android #2 succeeded", channel="D0ANNA")
+    assert not town.messages_with("#2 succeeded", "D0ANNA")
+    assert not town.twin.messages_with("#1 succeeded", "D0ANNA")
 
 
-async def test_a_card_is_claimed_in_one_and_names_nobody_of_the_other(town: ManyTown) -> None:
+async def test_a_card_is_claimed_in_one_and_names_nobody_of_the_other(town: MultiWorkspaceHarness) -> None:
     for place in (town, town.twin):
         await place.ask("/bitrise subscribe android style:card", "one card a broken series")
     await town.ask("/bitrise trigger android branch:main", "anna started Sample Android")
     town.bitrise.finish(town.bitrise.farm.builds[0], "error")
-    cards = [await place.told("is broken", person=None) for place in (town, town.twin)]
-    assert "by @anna" in town.words(cards[0])
-    assert "by @" not in town.twin.words(cards[1])
+    cards = [await place.wait_for_message("is broken", person=None) for place in (town, town.twin)]
+    assert "by @anna" in town.message_text(cards[0])
+    assert "by @" not in town.twin.message_text(cards[1])
     await town.people.click("ben", cards[0], "I'm on it")
     await says(town, cards[0], "@ben is on it")
     town.bitrise.finish(
         town.bitrise.start_build(town.bitrise.android, params=town.bitrise.farm.builds[0].params), "error"
     )
     await says(town.twin, cards[1], "2 builds have failed in a row")
-    assert "on it" not in town.twin.words(cards[1]).replace("[I'm on it]", "")
+    assert "on it" not in town.twin.message_text(cards[1]).replace("[I'm on it]", "")
 
 
-async def test_threads_are_each_workspaces_own(town: ManyTown) -> None:
+async def test_threads_are_each_workspaces_own(town: MultiWorkspaceHarness) -> None:
     for place in (town, town.twin):
         await place.ask("/bitrise subscribe android style:thread", "one thread a branch")
     for _ in range(2):
         town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
     for place in (town, town.twin):
-        head = await place.told("🧵 Sample Android: branch", person=None)
+        head = await place.wait_for_message("🧵 Sample Android: branch", person=None)
         for number in (1, 2):
-            reply = await place.told(f"#{number} succeeded", person=None, after=head)
+            reply = await place.wait_for_message(f"#{number} succeeded", person=None, after=head)
             assert reply.thread_ts == head.ts
-        assert len(place.telling("🧵")) == 1
+        assert len(place.messages_with("🧵")) == 1
 
 
-async def test_who_approves_is_named_in_their_own_workspace_only(town: ManyTown) -> None:
+async def test_who_approves_is_named_in_their_own_workspace_only(town: MultiWorkspaceHarness) -> None:
     for place in (town, town.twin):
         await place.ask("/bitrise subscribe android", "subscribed this channel")
     town.bitrise.hold(town.bitrise.android, 12)
-    asked = [await place.told("waits for somebody's approval", person=None) for place in (town, town.twin)]
+    asked = [
+        await place.wait_for_message("waits for somebody's approval", person=None)
+        for place in (town, town.twin)
+    ]
     await town.people.click("ben", asked[0], "Approve")
     await says(town, asked[0], "@ben approved")
     await says(town.twin, asked[1], "does not wait any more")
-    assert "ben" not in town.twin.words(asked[1])
+    assert "ben" not in town.twin.message_text(asked[1])
 
 
-async def test_accounts_are_each_workspaces_own(strict: ManyTown) -> None:
+async def test_accounts_are_each_workspaces_own(strict: MultiWorkspaceHarness) -> None:
     town = strict
     await town.connect("anna")
     await town.ask("/bitrise whoami", "anna-berg")
-    said = town.twin.words(await town.twin.ask("/bitrise whoami"))
+    said = town.twin.message_text(await town.twin.ask("/bitrise whoami"))
     assert "anna-berg" not in said
     await town.twin.ask("/bitrise trigger android branch:main", "/bitrise connect")
     await town.ask("/bitrise trigger android branch:main", "anna started Sample Android")
@@ -228,21 +241,21 @@ async def test_accounts_are_each_workspaces_own(strict: ManyTown) -> None:
     await town.twin.ask("/bitrise builds android", "Sample Android", person="ben")
 
 
-async def said_of_audit(place: Conversation, text: str) -> bool:
+async def said_of_audit(place: WorkspaceHarness, text: str) -> bool:
     post = await place.ask("/bitrise audit all")
-    return text in place.words(post)
+    return text in place.message_text(post)
 
 
-async def test_rules_and_proposals_are_each_workspaces_own(town: ManyTown) -> None:
+async def test_rules_and_proposals_are_each_workspaces_own(town: MultiWorkspaceHarness) -> None:
     shown = await town.ask("/bitrise policy android", "Who may do what")
     await town.people.click("anna", shown, "Add a rule…")
     await town.fill_in_rule(
         kind="Needs a second person", acts=["Start builds"], branches="main", minutes="30"
     )
-    await town.told("A new rule: Starting builds", person=None)
+    await town.wait_for_message("A new rule: Starting builds", person=None)
     await town.twin.ask("/bitrise trigger android branch:main", "anna started Sample Android", person="anna")
     await town.people.command("ben", "builds", "/bitrise trigger android branch:main")
-    asked = await town.told("ben wants to start Sample Android", person=None)
+    asked = await town.wait_for_message("ben wants to start Sample Android", person=None)
     # The very button of the one, pressed in the other, carries nothing there.
     forged = town.twin.slack.workspace.post(
         town.twin.slack.workspace.channel("builds"), Post("1.000001", "U0", "x", asked.blocks, by_bot=True)
@@ -255,13 +268,13 @@ async def test_rules_and_proposals_are_each_workspaces_own(town: ManyTown) -> No
     )
     await town.twin.press(there, "Remove", "no such rule")
     await town.people.click("anna", asked, "Agree")
-    await town.told("ben started Sample Android", person=None)
+    await town.wait_for_message("ben started Sample Android", person=None)
     assert await said_of_audit(town, "asked for agreement")
     assert not await said_of_audit(town.twin, "asked for agreement")
 
 
 async def test_the_same_delivery_name_in_two_workspaces_is_two_deliveries(
-    town: ManyTown, monkeypatch: pytest.MonkeyPatch
+    town: MultiWorkspaceHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from sandbox.slack import payloads
 
@@ -274,11 +287,11 @@ async def test_the_same_delivery_name_in_two_workspaces_is_two_deliveries(
     for place in (town, town.twin):
         place.people.say("anna", "D0ANNA", "help")
     for place in (town, town.twin):
-        await place.told("What you can type", channel="D0ANNA")
+        await place.wait_for_message("What you can type", channel="D0ANNA")
 
 
 async def test_logs_that_are_followed_in_one_leave_the_other_its_own(tmp_path: Path) -> None:
-    async with open_many(tmp_path, seconds={"follow_seconds": 0.05}) as town:
+    async with multi_workspace_harness(tmp_path, seconds={"follow_seconds": 0.05}) as town:
         await town.install_everywhere()
         builds = [town.bitrise.start_build(town.bitrise.android) for _ in range(5)]
         for one in builds:
@@ -296,7 +309,7 @@ async def test_logs_that_are_followed_in_one_leave_the_other_its_own(tmp_path: P
 
 
 async def test_a_stranger_of_a_shared_channel_is_answered_by_the_workspace_that_has_the_app(
-    town: ManyTown, monkeypatch: pytest.MonkeyPatch
+    town: MultiWorkspaceHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Slack may name the other company's workspace in an event's envelope; its authorization says whose app it is."""
     from sandbox.slack import payloads
@@ -309,7 +322,7 @@ async def test_a_stranger_of_a_shared_channel_is_answered_by_the_workspace_that_
     monkeypatch.setattr(payloads, "event", from_outside)
     town.people.invite("builds")
     town.people.say("ben", "builds", "@buildbell help")
-    await town.told("What you can type", person=None)
+    await town.wait_for_message("What you can type", person=None)
     assert said_by_bot(town.twin) == []
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.build import App, State
-from domain.build_filter import BuildFilter, Event, Patterns
+from domain.build import App, BuildState
+from domain.build_filter import BuildFilter, BuildTriggerEvent, GlobPatterns
 from domain.commands.command_line import GRAMMARS, parse
 from domain.commands.errors import CommandError
 from domain.commands.formatting import describe, list_words, words
@@ -35,7 +35,7 @@ from domain.commands.shared_commands import (
 )
 from providers.bitrise.command_grammar import BITRISE
 from services.lookup.app_names import UnknownApp, find_app
-from tests.support.canary_secrets import CANARIES, seen_in
+from tests.support.canary_secrets import CANARIES, leaked_kinds
 from tests.support.factories import NOON
 
 N12 = BuildRef(number=12)
@@ -109,10 +109,10 @@ def test_filters_are_read_into_types() -> None:
     assert parse(text, surface="slash") == ListBuilds(
         app="android",
         filter=BuildFilter(
-            branch=Patterns(include=("main", "release/*"), exclude=("release/old",)),
-            workflow=Patterns(include=("primary",)),
-            states=frozenset({State.FAILED, State.ABORTED}),
-            events=frozenset({Event.PUSH, Event.PULL_REQUEST}),
+            branch=GlobPatterns(include=("main", "release/*"), exclude=("release/old",)),
+            workflow=GlobPatterns(include=("primary",)),
+            states=frozenset({BuildState.FAILED, BuildState.ABORTED}),
+            events=frozenset({BuildTriggerEvent.PUSH, BuildTriggerEvent.PULL_REQUEST}),
             pull_requests=frozenset({7, 8}),
         ),
     )
@@ -172,7 +172,9 @@ def test_every_example_of_the_help_is_right() -> None:
     ],
 )
 def test_a_mention_and_a_direct_message_take_the_same_words(text: str) -> None:
-    assert parse(text, surface="message") == ListBuilds(filter=BuildFilter(branch=Patterns(include=("a&b",))))
+    assert parse(text, surface="message") == ListBuilds(
+        filter=BuildFilter(branch=GlobPatterns(include=("a&b",)))
+    )
 
 
 def test_what_can_not_be_seen_is_no_part_of_a_word() -> None:
@@ -200,19 +202,19 @@ TYPEABLE = NAMES.filter(lambda name: "“" not in name and '"' not in name)
 FILTERS = st.builds(
     BuildFilter,
     branch=st.builds(
-        Patterns,
+        GlobPatterns,
         include=st.lists(TYPEABLE, max_size=3).map(tuple),
         exclude=st.lists(TYPEABLE, max_size=2).map(tuple),
     ),
-    workflow=st.builds(Patterns, include=st.lists(TYPEABLE, max_size=2).map(tuple)),
-    states=st.frozensets(st.sampled_from([state for state in State if state is not State.UNKNOWN])),
-    events=st.frozensets(st.sampled_from(Event)),
+    workflow=st.builds(GlobPatterns, include=st.lists(TYPEABLE, max_size=2).map(tuple)),
+    states=st.frozensets(st.sampled_from([state for state in BuildState if state is not BuildState.UNKNOWN])),
+    events=st.frozensets(st.sampled_from(BuildTriggerEvent)),
     pull_requests=st.frozensets(st.integers(1, 10**6), max_size=3),
 )
 
 
 def test_a_name_that_begins_like_an_address_is_still_a_name() -> None:
-    ask = ListBuilds(filter=BuildFilter(branch=Patterns(include=("//x",))))
+    ask = ListBuilds(filter=BuildFilter(branch=GlobPatterns(include=("//x",))))
     assert list_words(ask) == 'builds branch:"//x"'
     assert parse(list_words(ask), surface="slash") == ask
 
@@ -242,10 +244,10 @@ def test_no_part_of_a_secret_is_said_again_where_what_was_typed_is_cut(place: in
         for grammar in GRAMMARS:
             with pytest.raises(CommandError) as caught:
                 parse(line, surface="slash", grammar=grammar)
-            assert seen_in(str(caught.value)) == []
+            assert leaked_kinds(str(caught.value)) == []
     with pytest.raises(UnknownApp) as unknown:
         find_app(words, [])
-    assert seen_in(str(unknown.value)) == []
+    assert leaked_kinds(str(unknown.value)) == []
 
 
 def test_a_variable_that_is_none_is_named_before_anything_else_is_missing() -> None:

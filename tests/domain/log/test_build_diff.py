@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from domain.build import App, State
+from domain.build import App, BuildState
 from domain.log.build_diff import compare_builds
 from domain.log.log_parser import Step, StepResult
-from tests.support.factories import ANDROID, NOON, a_build
+from tests.support.factories import ANDROID, NOON, make_build
 
 GITHUB = App(**(ANDROID.model_dump() | {"repo_url": "https://github.com/bitrise-samples/android.git"}))
 
@@ -24,7 +24,9 @@ def test_steps_that_failed_were_new_or_took_much_longer() -> None:
         step("secrets"),
         step("test", 62, StepResult.FAILED),
     ]
-    found = compare_builds(ANDROID, a_build(2, State.FAILED), a_build(1), steps=now, success_steps=then)
+    found = compare_builds(
+        ANDROID, make_build(2, BuildState.FAILED), make_build(1), steps=now, success_steps=then
+    )
     # `lint` is missing because of the failure, and needs no word.
     assert [(one.title, one.then is None) for one in found.steps] == [
         ("clone@8.5", False),
@@ -32,16 +34,16 @@ def test_steps_that_failed_were_new_or_took_much_longer() -> None:
         ("secrets", True),
         ("test", False),
     ]
-    assert compare_builds(ANDROID, a_build(2), a_build(1), steps=then, success_steps=then).steps == ()
-    gone = compare_builds(ANDROID, a_build(2), a_build(1), steps=then[:1], success_steps=then).steps
+    assert compare_builds(ANDROID, make_build(2), make_build(1), steps=then, success_steps=then).steps == ()
+    gone = compare_builds(ANDROID, make_build(2), make_build(1), steps=then[:1], success_steps=then).steps
     assert [one.title for one in gone if one.now is None] == ["cache", "test", "lint"]
 
 
 def test_other_parameters_are_named_but_their_values_are_not() -> None:
-    then = a_build(
+    then = make_build(
         1, params={"branch": "main", "commit_hash": "a", "environments": [{"key": "A", "value": "1"}]}
     )
-    now = a_build(
+    now = make_build(
         2,
         params={
             "branch": "main",
@@ -60,10 +62,10 @@ def test_other_parameters_are_named_but_their_values_are_not() -> None:
 
 
 def test_the_commits_in_between_where_github_has_them_and_how_much_longer_it_took() -> None:
-    then = a_build(1, commit_hash="aaa")
-    now = a_build(2, State.FAILED, commit_hash="bbb", finished_at=NOON + timedelta(minutes=10))
+    then = make_build(1, commit_hash="aaa")
+    now = make_build(2, BuildState.FAILED, commit_hash="bbb", finished_at=NOON + timedelta(minutes=10))
     found = compare_builds(GITHUB, now, then)
     assert found.commits == "https://github.com/bitrise-samples/android/compare/aaa...bbb"
     assert found.slower_by == timedelta(minutes=2)
     assert compare_builds(ANDROID, now, then).commits is None
-    assert compare_builds(GITHUB, now, a_build(1, commit_hash="bbb")).commits is None
+    assert compare_builds(GITHUB, now, make_build(1, commit_hash="bbb")).commits is None

@@ -8,7 +8,7 @@ import pytest
 
 from domain.ansi import plain_text
 from domain.log.failure import MOST_LINES, find_failure
-from sandbox.bitrise.log_text import log_of
+from sandbox.bitrise.log_text import render_log
 
 EDGE = f"+{'-' * 78}+"
 
@@ -115,7 +115,7 @@ def test_the_lines_that_matter_are_found_in_the_failing_step(
 
 
 def test_the_simulated_logs_failure_is_found() -> None:
-    text = log_of("primary", "main", datetime(2026, 11, 21, tzinfo=UTC), share=1, result="error")
+    text = render_log("primary", "main", datetime(2026, 11, 21, tzinfo=UTC), share=1, result="error")
     failure = find_failure(plain_text(text))
     assert (failure.step, failure.exit_code) == ("gradle-unit-test@1.0.7", 1)
     assert "LoginTest > rejects an empty password FAILED" in failure.lines

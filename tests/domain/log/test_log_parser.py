@@ -9,18 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.ansi import plain_text
-from domain.log.log_parser import KEPT_LINES, LogReader, LogReading, StepResult
+from domain.log.log_parser import KEPT_LINES, LogParser, ParsedLog, StepResult
 from domain.log.log_text import LONGEST_LINE, Redactor, log_text, readable
 from providers.bitrise.api.build_summary import steps_in, words_in
-from sandbox.bitrise.log_text import log_of
+from sandbox.bitrise.log_text import render_log
 
 BEGUN = datetime(2026, 11, 21, tzinfo=UTC)
-FAILED = log_of("primary", "main", BEGUN, share=1.0, result="error").encode()
-PASSED = log_of("primary", "main", BEGUN, share=1.0, result="success").encode()
+FAILED = render_log("primary", "main", BEGUN, share=1.0, result="error").encode()
+PASSED = render_log("primary", "main", BEGUN, share=1.0, result="success").encode()
 
 
-def read(*chunks: bytes, step: int | None = None, word: str | None = None) -> LogReading:
-    reader = LogReader(clean=plain_text, shown=readable, step=step, word=word)
+def read(*chunks: bytes, step: int | None = None, word: str | None = None) -> ParsedLog:
+    reader = LogParser(clean=plain_text, shown=readable, step=step, word=word)
     for chunk in chunks:
         reader.feed(chunk)
     return reader.finish()
@@ -45,7 +45,7 @@ def test_the_end_of_a_step_that_was_asked_for_and_of_none_the_logs_own() -> None
     whole = read(PASSED)
     assert whole.of is None or whole.of == "deploy-to-bitrise-io@2.10.0"
     assert len(whole.steps) == 4
-    growing = read(log_of("primary", "main", BEGUN, share=0.4, result=None).encode())
+    growing = read(render_log("primary", "main", BEGUN, share=0.4, result=None).encode())
     assert growing.steps[-1].result in (StepResult.RUNNING, StepResult.SUCCEEDED)
     assert growing.end
 

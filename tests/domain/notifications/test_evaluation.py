@@ -6,33 +6,33 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from domain.build import Build, State
+from domain.build import Build, BuildState
 from domain.commands.command_line import parse
 from domain.commands.errors import CommandError
 from domain.commands.formatting import describe_terms, term_words
 from domain.commands.shared_commands import Subscribe
-from domain.failure_streak import Position, Standing
-from domain.notifications.evaluation import decide
-from domain.notifications.rule import Happening, Terms
-from domain.notifications.scheduling import due_at
-from tests.support.factories import NOON, a_build
+from domain.failure_streak import StreakPosition, StreakState
+from domain.notifications.evaluation import evaluate
+from domain.notifications.rule import BuildEvent, NotificationRule
+from domain.notifications.scheduling import delivery_time
+from tests.support.factories import NOON, make_build
 
 
-def terms_of(words: str) -> Terms:
+def make_rule(words: str) -> NotificationRule:
     ask = parse(f"subscribe {words}", surface="slash")
     assert isinstance(ask, Subscribe)
     return ask.terms
 
 
-def ends(state: State, position: Position) -> tuple[Build, Standing]:
-    return a_build(1, state), Standing(position=position, red=None)
+def ends(state: BuildState, position: StreakPosition) -> tuple[Build, StreakState]:
+    return make_build(1, state), StreakState(position=position, red=None)
 
 
-BROKEN = ends(State.FAILED, Position.BROKEN)
-STILL_FAILING = ends(State.FAILED, Position.STILL_FAILING)
-FIXED = ends(State.SUCCEEDED, Position.FIXED)
-PASSING = ends(State.SUCCEEDED, Position.STILL_PASSING)
-ABORTED = ends(State.ABORTED, Position.NOT_COUNTED)
+BROKEN = ends(BuildState.FAILED, StreakPosition.BROKEN)
+STILL_FAILING = ends(BuildState.FAILED, StreakPosition.STILL_FAILING)
+FIXED = ends(BuildState.SUCCEEDED, StreakPosition.FIXED)
+PASSING = ends(BuildState.SUCCEEDED, StreakPosition.STILL_PASSING)
+ABORTED = ends(BuildState.ABORTED, StreakPosition.NOT_COUNTED)
 ENDS = (BROKEN, STILL_FAILING, FIXED, PASSING, ABORTED)
 
 
@@ -50,8 +50,8 @@ ENDS = (BROKEN, STILL_FAILING, FIXED, PASSING, ABORTED)
     ],
 )
 def test_an_end_is_told_exactly_as_its_name_says(words: str, told: list[bool]) -> None:
-    terms = terms_of(words)
-    assert [decide(terms, Happening.ENDED, build, standing).told for build, standing in ENDS] == told
+    terms = make_rule(words)
+    assert [evaluate(terms, BuildEvent.ENDED, build, standing).told for build, standing in ENDS] == told
 
 
 @pytest.mark.parametrize(
@@ -59,39 +59,39 @@ def test_an_end_is_told_exactly_as_its_name_says(words: str, told: list[bool]) -
     [("", True), ("status:failed", True), ("status:broken,fixed", True), ("status:success,aborted", False)],
 )
 def test_an_end_of_a_new_kind_is_told_to_those_who_wait_for_failures(words: str, *, told: bool) -> None:
-    build = a_build(1, State.UNKNOWN, finished_at=NOON)
-    verdict = decide(
-        terms_of(words), Happening.ENDED, build, Standing(position=Position.NOT_COUNTED, red=None)
+    build = make_build(1, BuildState.UNKNOWN, finished_at=NOON)
+    verdict = evaluate(
+        make_rule(words), BuildEvent.ENDED, build, StreakState(position=StreakPosition.NOT_COUNTED, red=None)
     )
     assert verdict.told == told
 
 
 def test_why_an_end_was_not_told_is_said_in_words() -> None:
-    assert decide(terms_of("status:broken"), Happening.ENDED, *STILL_FAILING).why == (
+    assert evaluate(make_rule("status:broken"), BuildEvent.ENDED, *STILL_FAILING).why == (
         "the series was failing before, and only broken is asked for"
     )
-    assert decide(terms_of("status:failed"), Happening.ENDED, *PASSING).why == (
+    assert evaluate(make_rule("status:failed"), BuildEvent.ENDED, *PASSING).why == (
         "its result is succeeded, and only failed is asked for"
     )
 
 
 def test_starts_and_waits_are_told_only_where_they_are_asked_for() -> None:
-    running = a_build(1, State.RUNNING)
-    assert decide(terms_of("status:started"), Happening.STARTED, running, None).told
-    assert not decide(terms_of("status:failed"), Happening.STARTED, running, None).told
-    assert decide(terms_of("style:live"), Happening.PROGRESSED, running, None).told
-    assert decide(terms_of("running:1h"), Happening.RUNNING_TOO_LONG, running, None).told
-    assert not decide(terms_of("running:1h"), Happening.ON_HOLD_TOO_LONG, running, None).told
+    running = make_build(1, BuildState.RUNNING)
+    assert evaluate(make_rule("status:started"), BuildEvent.STARTED, running, None).told
+    assert not evaluate(make_rule("status:failed"), BuildEvent.STARTED, running, None).told
+    assert evaluate(make_rule("style:live"), BuildEvent.PROGRESSED, running, None).told
+    assert evaluate(make_rule("running:1h"), BuildEvent.RUNNING_TOO_LONG, running, None).told
+    assert not evaluate(make_rule("running:1h"), BuildEvent.ON_HOLD_TOO_LONG, running, None).told
 
 
 def test_a_filter_on_kinds_of_aborts_hides_no_start() -> None:
-    terms = terms_of("style:live aborted:manual")
-    assert decide(terms, Happening.STARTED, a_build(1, State.RUNNING), None).told
-    ended = a_build(1, State.ABORTED, abort_kind="no-changes")
-    assert decide(terms, Happening.ENDED, ended, None).told, (
+    terms = make_rule("style:live aborted:manual")
+    assert evaluate(terms, BuildEvent.STARTED, make_build(1, BuildState.RUNNING), None).told
+    ended = make_build(1, BuildState.ABORTED, abort_kind="no-changes")
+    assert evaluate(terms, BuildEvent.ENDED, ended, None).told, (
         "a live message must not say for ever that it runs"
     )
-    assert not decide(terms_of("aborted:manual"), Happening.ENDED, ended, None).told
+    assert not evaluate(make_rule("aborted:manual"), BuildEvent.ENDED, ended, None).told
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_a_filter_on_kinds_of_aborts_hides_no_start() -> None:
 def test_what_waits_is_due_at_the_hour_that_people_read(words: str, now: str, due: str | None) -> None:
     at = datetime.fromisoformat(now).replace(tzinfo=UTC)
     expected = datetime.fromisoformat(due).replace(tzinfo=UTC) if due else None
-    assert due_at(terms_of(words), at) == expected
+    assert delivery_time(make_rule(words), at) == expected
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_what_waits_is_due_at_the_hour_that_people_read(words: str, now: str, du
     ],
 )
 def test_terms_are_explained_in_a_sentence(words: str, sentence: str) -> None:
-    assert describe_terms(terms_of(words), "Android") == sentence
+    assert describe_terms(make_rule(words), "Android") == sentence
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_terms_are_explained_in_a_sentence(words: str, sentence: str) -> None:
     ],
 )
 def test_terms_are_typed_as_they_are_shown(words: str) -> None:
-    assert terms_of(term_words(terms_of(words))) == terms_of(words)
+    assert make_rule(term_words(make_rule(words))) == make_rule(words)
 
 
 @pytest.mark.parametrize(
@@ -184,10 +184,10 @@ def test_terms_are_typed_as_they_are_shown(words: str) -> None:
 )
 def test_terms_that_can_not_be_are_refused_in_words(words: str, problem: str) -> None:
     with pytest.raises(CommandError, match=problem.replace("?", r"\?")):
-        terms_of(words)
+        make_rule(words)
 
 
 def test_preview_is_a_word_of_its_own() -> None:
     ask = parse("subscribe android preview branch:main", surface="slash")
-    assert ask == Subscribe(app="android", terms=terms_of("branch:main"), preview=True)
-    assert timedelta(minutes=90) == terms_of("running:90m").running_over
+    assert ask == Subscribe(app="android", terms=make_rule("branch:main"), preview=True)
+    assert timedelta(minutes=90) == make_rule("running:90m").running_over

@@ -5,18 +5,18 @@ from __future__ import annotations
 from itertools import product
 from random import Random
 
-from domain.build import App, Change, State
+from domain.build import App, BuildChange, BuildState
 from domain.notifications.matching import match
-from domain.notifications.rule import Result, Terms
+from domain.notifications.rule import NotificationRule, Result
 from storage.subscriptions import Scope, Subscription
-from tests.support.factories import ANDROID, IOS, NOON, a_build
+from tests.support.factories import ANDROID, IOS, NOON, make_build
 
 OTHER = App(slug="0123456789abcdef", title="Other")
-EVERY_END, FAILURES = Terms(), Terms(results=frozenset({Result.FAILED}))
+EVERY_END, FAILURES = NotificationRule(), NotificationRule(results=frozenset({Result.FAILED}))
 
 
 def subscribed(
-    number: int, app: App | None, terms: Terms, sees: frozenset[str] | None = None
+    number: int, app: App | None, terms: NotificationRule, sees: frozenset[str] | None = None
 ) -> Subscription:
     return Subscription(
         id=number,
@@ -44,8 +44,10 @@ def test_each_change_is_owed_to_those_who_cover_its_app_and_ask_for_it_in_its_or
     ]
     drawn = Random(1)
     changes = [
-        Change(build=a_build(number, state, app=app), was=None)
-        for number, (app, state) in enumerate(product((ANDROID, IOS, OTHER), (State.SUCCEEDED, State.FAILED)))
+        BuildChange(build=make_build(number, state, app=app), was=None)
+        for number, (app, state) in enumerate(
+            product((ANDROID, IOS, OTHER), (BuildState.SUCCEEDED, BuildState.FAILED))
+        )
     ]
     drawn.shuffle(changes)
     assert [(one.build_slug, one.subscription_id) for one in match(changes, {}, subscriptions, {}, NOON)] == [
@@ -53,5 +55,5 @@ def test_each_change_is_owed_to_those_who_cover_its_app_and_ask_for_it_in_its_or
         for change in changes
         for subscription in subscriptions
         if subscription.covers(change.build.app_slug)
-        and (subscription.terms is EVERY_END or change.build.state is State.FAILED)
+        and (subscription.terms is EVERY_END or change.build.state is BuildState.FAILED)
     ]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from tests.support.bot_harness import Town
+from tests.support.bot_harness import BotHarness
 
 
-async def test_a_failed_build_is_compared_with_the_last_success_like_it(town: Town) -> None:
+async def test_a_failed_build_is_compared_with_the_last_success_like_it(town: BotHarness) -> None:
     for params, ends_as in (
         ({"branch": "main", "commit_hash": "aaa111"}, "success"),
         ({"branch": "develop"}, "success"),
@@ -16,27 +16,29 @@ async def test_a_failed_build_is_compared_with_the_last_success_like_it(town: To
         town.bitrise.start_build(town.bitrise.android, params=params, ends_as=ends_as)
         town.clock.skip(timedelta(minutes=10))
     card = await town.ask("/bitrise build android #3", "failed")
-    said = town.words(await town.press(card, "Compare", "The last success like it was Sample Android #1"))
+    said = town.message_text(
+        await town.press(card, "Compare", "The last success like it was Sample Android #1")
+    )
     assert "❌ `gradle-unit-test@1.0.7` failed after 29 s, before 29 s" in said
     assert "`tag`" in said
     assert "[Commits in between]" in said
     assert "activate-ssh-key" not in said
 
 
-async def test_where_nothing_has_succeeded_before_that_is_said(town: Town) -> None:
+async def test_where_nothing_has_succeeded_before_that_is_said(town: BotHarness) -> None:
     town.bitrise.finish(town.bitrise.start_build(town.bitrise.android), "error")
     card = await town.ask("/bitrise build android #1", "failed")
     await town.press(card, "Compare", "no build of its workflow on `main` has succeeded before it")
 
 
-async def test_a_told_failure_shows_bitrises_own_summary_beside_the_log(town: Town) -> None:
+async def test_a_told_failure_shows_bitrises_own_summary_beside_the_log(town: BotHarness) -> None:
     town.bitrise.android.explains = True
     await town.ask("/bitrise subscribe android", "subscribed")
     build = town.bitrise.start_build(town.bitrise.android, ends_as="error")
     town.bitrise.run(build)
-    await town.looked()
+    await town.wait_for_poll()
     build.finish("error", town.clock())
     town.clock.skip(timedelta(seconds=30))
-    told = await town.told("Bitrise's own summary, made by AI", person=None)
-    assert "Failed in `gradle-unit-test@1.0.7`" in town.words(told)
-    assert "Check the null handling" in town.words(told)
+    told = await town.wait_for_message("Bitrise's own summary, made by AI", person=None)
+    assert "Failed in `gradle-unit-test@1.0.7`" in town.message_text(told)
+    assert "Check the null handling" in town.message_text(told)

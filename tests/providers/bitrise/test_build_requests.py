@@ -5,64 +5,66 @@ from __future__ import annotations
 from pathlib import Path
 
 from sandbox.slack.workspace import Post
-from tests.support.bot_harness import Town, open_town
+from tests.support.bot_harness import BotHarness, bot_harness
 
 WAITS = "waits for somebody's approval"
 
 
-async def says(town: Town, post: Post, text: str) -> None:
+async def says(town: BotHarness, post: Post, text: str) -> None:
     await town.slack.workspace.wait_for(
-        lambda: True if text in town.words(post) else None, 30, f"{text!r} in\n{town.words(post)}"
+        lambda: True if text in town.message_text(post) else None,
+        30,
+        f"{text!r} in\n{town.message_text(post)}",
     )
 
 
-async def test_the_channel_is_told_once_and_somebody_approves(town: Town) -> None:
+async def test_the_channel_is_told_once_and_somebody_approves(town: BotHarness) -> None:
     await town.ask("/bitrise subscribe android", "subscribed")
     await town.ask("/bitrise subscribe android status:failed", "subscribed")
     await town.ask("/bitrise subscribe android branch:release/*", "subscribed", channel="random")
     held = town.bitrise.hold(town.bitrise.android, 12)
-    asked = await town.told(f"A build of pull request #12 in Sample Android {WAITS}", person=None)
-    said = town.words(asked)
+    asked = await town.wait_for_message(f"A build of pull request #12 in Sample Android {WAITS}", person=None)
+    said = town.message_text(asked)
     assert "`patch-1` into `main` · by stranger" in said
     assert "Mend a typo" in said
     await town.people.click("anna", asked, "Approve")
     await says(town, asked, "@anna approved the build of pull request #12")
-    assert "[Approve]" not in town.words(asked)
+    assert "[Approve]" not in town.message_text(asked)
     assert held not in town.bitrise.farm.requests
     assert town.bitrise.farm.builds[0].params["pull_request_id"] == 12
-    await town.looked()
-    assert len(town.telling(WAITS)) == 0
-    assert town.telling(WAITS, "random") == []
+    await town.wait_for_poll()
+    assert len(town.messages_with(WAITS)) == 0
+    assert town.messages_with(WAITS, "random") == []
 
 
-async def test_what_is_decided_in_a_private_list_is_said_once(town: Town) -> None:
+async def test_what_is_decided_in_a_private_list_is_said_once(town: BotHarness) -> None:
     await town.ask("/bitrise subscribe android", "subscribed")
     town.bitrise.hold(town.bitrise.android, 18)
     town.bitrise.hold(town.bitrise.android, 19)
-    asked = await town.told("pull request #18", person=None)
-    await town.told("pull request #19", person=None)
+    asked = await town.wait_for_message("pull request #18", person=None)
+    await town.wait_for_message("pull request #19", person=None)
     listed = await town.ask("/bitrise approvals android", "pull request #18")
     await town.people.click("anna", listed, "Approve")
     await says(town, asked, "@anna approved the build of pull request #18")
-    await town.until(lambda: "pull request #18" not in town.words(listed))
-    assert "pull request #19" in town.words(listed)
-    assert len(town.telling("anna approved")) == 1
+    await town.wait_until(lambda: "pull request #18" not in town.message_text(listed))
+    assert "pull request #19" in town.message_text(listed)
+    assert len(town.messages_with("anna approved")) == 1
 
 
-async def test_a_decision_elsewhere_ends_the_asking_and_declining_starts_nothing(town: Town) -> None:
+async def test_a_decision_elsewhere_ends_the_asking_and_declining_starts_nothing(town: BotHarness) -> None:
     await town.ask("/bitrise subscribe android", "subscribed")
     town.bitrise.hold(town.bitrise.android, 13)
-    first = await town.told("pull request #13", person=None)
+    first = await town.wait_for_message("pull request #13", person=None)
     town.bitrise.farm.requests.clear()
     await says(town, first, "does not wait any more")
     town.bitrise.hold(town.bitrise.android, 14)
-    second = await town.told("pull request #14", person=None)
+    second = await town.wait_for_message("pull request #14", person=None)
     await town.people.click("ben", second, "Decline")
     await says(town, second, "@ben declined the build of pull request #14")
     assert town.bitrise.farm.builds == []
 
 
-async def test_two_who_decide_at_the_same_time(town: Town) -> None:
+async def test_two_who_decide_at_the_same_time(town: BotHarness) -> None:
     await town.ask("/bitrise subscribe android", "subscribed")
     listed_too = town.bitrise.hold(town.bitrise.android, 15)
     listed = await town.ask("/bitrise approvals android", "pull request #15")
@@ -72,37 +74,37 @@ async def test_two_who_decide_at_the_same_time(town: Town) -> None:
 
 
 async def test_a_bot_that_may_only_read_asks_but_does_not_decide(tmp_path: Path) -> None:
-    async with open_town(tmp_path, service_token_acts="0") as town:
+    async with bot_harness(tmp_path, service_token_acts="0") as town:
         await town.connect("ben")
         await town.ask("/bitrise subscribe android", "subscribed", person="ben")
         town.bitrise.hold(town.bitrise.android, 16)
-        asked = await town.told(WAITS, person=None)
+        asked = await town.wait_for_message(WAITS, person=None)
         await town.press(asked, "Approve", "/bitrise connect")
         assert len(town.bitrise.farm.requests) == 1
 
 
 async def test_a_token_without_the_right_is_asked_no_more_for_a_day(tmp_path: Path) -> None:
-    async with open_town(tmp_path) as town:
+    async with bot_harness(tmp_path) as town:
         town.bitrise.fault("GET */build-requests", "status", status=403, times=1000)
         await town.ask("/bitrise subscribe android", "subscribed")
         for _ in range(6):
-            await town.looked()
+            await town.wait_for_poll()
         asked = [one for one in town.bitrise.requests if one.path.endswith("/build-requests")]
         assert len(asked) == 1
 
 
 async def test_private_apps_are_not_asked_and_nothing_is_told_twice_after_a_restart(tmp_path: Path) -> None:
-    async with open_town(tmp_path) as town:
+    async with bot_harness(tmp_path) as town:
         town.bitrise.web.public = False
         await town.ask("/bitrise subscribe web", "subscribed")
         await town.ask("/bitrise subscribe ios", "subscribed")
         town.bitrise.hold(town.bitrise.ios, 17)
-        await town.told(WAITS, person=None)
+        await town.wait_for_message(WAITS, person=None)
         await town.stop_bot()
         await town.start_bot()
-        await town.looked()
+        await town.wait_for_poll()
         await town.ask("/bitrise approvals ios", "pull request #17", channel="random")
-        assert len(town.telling(WAITS)) == 1
+        assert len(town.messages_with(WAITS)) == 1
         asked = {
             one.path.split("/")[3] for one in town.bitrise.requests if one.path.endswith("/build-requests")
         }

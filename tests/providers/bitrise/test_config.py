@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tests.support.bot_harness import Town
+from tests.support.bot_harness import BotHarness
 
 
-async def test_the_bitrise_yml_of_an_app_and_of_a_build_comes_as_a_file(town: Town) -> None:
+async def test_the_bitrise_yml_of_an_app_and_of_a_build_comes_as_a_file(town: BotHarness) -> None:
     town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
     for words, whose in (
         ("yml android", "Sample Android as it is now"),
@@ -14,7 +14,7 @@ async def test_the_bitrise_yml_of_an_app_and_of_a_build_comes_as_a_file(town: To
     ):
         said = await town.ask(f"/bitrise {words}", f"The bitrise.yml of {whose} is in our direct messages")
         assert said.only_for == "U0ANNA"
-        assert "✅ Bitrise finds no mistake in it" in town.words(said)
+        assert "✅ Bitrise finds no mistake in it" in town.message_text(said)
         file = next(reversed(town.slack.workspace.channel("D0ANNA").posts))
         assert file.files[0]["title"].startswith("bitrise.yml of Sample Android")
     asked = [one.path for one in town.bitrise.requests if one.path.endswith("/bitrise.yml")]
@@ -22,15 +22,15 @@ async def test_the_bitrise_yml_of_an_app_and_of_a_build_comes_as_a_file(town: To
     assert b"release-train:" in next(iter(town.slack.workspace.files.values()))
 
 
-async def test_mistakes_are_told_and_a_server_that_can_not_check_is_no_failure(town: Town) -> None:
+async def test_mistakes_are_told_and_a_server_that_can_not_check_is_no_failure(town: BotHarness) -> None:
     town.bitrise.fault("POST */validate-bitrise-yml", "status", status=404)
     await town.ask("/bitrise yml android", "Bitrise did not check it.")
     town.bitrise.fault("POST */validate-bitrise-yml", "error", status=422, words="no <workflows> defined")
     said = await town.ask("/bitrise yml android", "❌ Bitrise finds one mistake in it.")
-    assert "no <workflows> defined" in town.words(said)
+    assert "no <workflows> defined" in town.message_text(said)
 
 
-async def test_a_secret_in_it_is_taken_out(town: Town) -> None:
+async def test_a_secret_in_it_is_taken_out(town: BotHarness) -> None:
     town.bitrise.android.workflows = ("primary", "API_TOKEN: abcdefghijklmnop")
     await town.ask("/bitrise yml android", "in our direct messages")
     content = next(iter(town.slack.workspace.files.values()))

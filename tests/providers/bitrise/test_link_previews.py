@@ -9,36 +9,36 @@ from providers.bitrise.links import AppLink, ArtifactLink, BuildLink, PipelineLi
 from sandbox.bitrise.state import Build
 from sandbox.slack.workspace import Post
 from services.request.finder import REQUESTS_FOR_LINKS, SearchLimits
-from tests.support.bot_harness import Town
+from tests.support.bot_harness import BotHarness
 
 SLUG = "aaaabbbbccccdddd"
 
 
 @pytest.fixture
-def build(town: Town) -> Build:
+def build(town: BotHarness) -> Build:
     town.people.invite("builds")
     started = town.bitrise.start_build(town.bitrise.android)
     town.bitrise.finish(started)
     return started
 
 
-async def unfurled(town: Town, post: Post, text: str) -> Post:
+async def unfurled(town: BotHarness, post: Post, text: str) -> Post:
     return await town.slack.workspace.wait_for(
-        lambda: post if text in town.words(post) else None, 30, f"{text!r} below the link"
+        lambda: post if text in town.message_text(post) else None, 30, f"{text!r} below the link"
     )
 
 
-async def nothing_unfurled(town: Town, post: Post) -> None:
+async def nothing_unfurled(town: BotHarness, post: Post) -> None:
     links = [
         one
         for one in town.slack.workspace.channel("builds").posts
         if "<https://" in one.text and not one.by_bot
     ]
-    await town.answered("link", len(links))
+    await town.wait_for_commands("link", len(links))
     assert post.attachments == []
 
 
-async def test_a_builds_link_shows_its_card_with_buttons_that_work(town: Town, build: Build) -> None:
+async def test_a_builds_link_shows_its_card_with_buttons_that_work(town: BotHarness, build: Build) -> None:
     post = town.people.say("ben", "builds", f"look: https://app.bitrise.io/build/{build.slug}?tab=log !")
     await unfurled(town, post, "Sample Android #1 succeeded")
     assert post.text.startswith("look:")
@@ -52,7 +52,7 @@ async def test_a_builds_link_shows_its_card_with_buttons_that_work(town: Town, b
     assert len(post.attachments) == 1
 
 
-async def test_links_to_apps_artifacts_and_the_artifacts_tab(town: Town, build: Build) -> None:
+async def test_links_to_apps_artifacts_and_the_artifacts_tab(town: BotHarness, build: Build) -> None:
     base = "https://app.bitrise.io"
     app = town.people.say("ben", "builds", f"{base}/app/{build.app.slug}")
     await unfurled(town, app, "nothing is running")
@@ -64,7 +64,7 @@ async def test_links_to_apps_artifacts_and_the_artifacts_tab(town: Town, build: 
 
 
 async def test_guests_and_shared_channels_unfurl_only_what_the_channel_follows(
-    town: Town, build: Build
+    town: BotHarness, build: Build
 ) -> None:
     link = f"https://app.bitrise.io/app/{build.app.slug}/build/{build.slug}"
     await nothing_unfurled(town, town.people.say("carla", "builds", link))
@@ -78,12 +78,14 @@ async def test_guests_and_shared_channels_unfurl_only_what_the_channel_follows(
     )
 
 
-async def test_a_link_that_leads_nowhere_stays_a_link(town: Town, build: Build) -> None:
+async def test_a_link_that_leads_nowhere_stays_a_link(town: BotHarness, build: Build) -> None:
     for link in (f"https://app.bitrise.io/build/{SLUG}", "https://app.bitrise.io/dashboard"):
         await nothing_unfurled(town, town.people.say("ben", "builds", link))
 
 
-async def test_links_that_lead_nowhere_cost_few_requests_and_none_again(town: Town, build: Build) -> None:
+async def test_links_that_lead_nowhere_cost_few_requests_and_none_again(
+    town: BotHarness, build: Build
+) -> None:
     apps = [town.bitrise.farm.add_app(f"Service {number}", "acme", f"s{number}") for number in range(20)]
     town.bitrise.farm.start_build(apps[0], {"branch": "main"}, town.clock())
     await town.ask("/bitrise use android", "is this channel's app now")
@@ -97,7 +99,7 @@ async def test_links_that_lead_nowhere_cost_few_requests_and_none_again(town: To
     before = asked()
     assert len(before) == len(slugs), "each was looked for in the channel's app alone"
     town.people.say("ben", "builds", f"again: {words}")
-    await town.answered("link", 2)
+    await town.wait_for_commands("link", 2)
     assert asked() == before
     # Somebody who asks for one by a command has it looked for in every app.
     await town.ask(f"/bitrise build https://app.bitrise.io/build/{slugs[0]}", "Name the app too")

@@ -11,38 +11,40 @@ import pytest
 
 from sandbox.bitrise.state import Build
 from sandbox.slack.workspace import Post
-from tests.support.bot_harness import Town, open_town
+from tests.support.bot_harness import BotHarness, bot_harness
 
 
-def failed(town: Town) -> Build:
+def failed(town: BotHarness) -> Build:
     town.bitrise.start_build(town.bitrise.android, ends_as="error")
     town.clock.skip(timedelta(minutes=10))
     return town.bitrise.farm.builds[-1]
 
 
-async def log(town: Town) -> Post:
+async def log(town: BotHarness) -> Post:
     return await town.ask("/bitrise log android #1", "Log of")
 
 
-async def test_the_steps_are_listed_and_the_end_of_each_can_be_seen(town: Town) -> None:
+async def test_the_steps_are_listed_and_the_end_of_each_can_be_seen(town: BotHarness) -> None:
     failed(town)
     post = await log(town)
-    said = town.words(post)
+    said = town.message_text(post)
     assert "✅ `git-clone@8.4.0` succeeded in 28 s" in said
     assert "❌ `gradle-unit-test@1.0.7` failed after 29 s" in said
     assert "The end of `gradle-unit-test@1.0.7`" in said
     assert "118 tests completed, 1 failed" in said
     before = town.last()
     await town.people.click("anna", post, "log_step", "1. activate-ssh-key@4.1.1")
-    step = await town.told("SSH key is added to the agent", after=before)
+    step = await town.wait_for_message("SSH key is added to the agent", after=before)
     assert step.only_for == "U0ANNA"
-    assert "The end of `activate-ssh-key@4.1.1`" in town.words(step)
+    assert "The end of `activate-ssh-key@4.1.1`" in town.message_text(step)
 
 
-async def test_a_server_that_sums_steps_up_is_believed_and_an_ai_summary_shown_beside(town: Town) -> None:
+async def test_a_server_that_sums_steps_up_is_believed_and_an_ai_summary_shown_beside(
+    town: BotHarness,
+) -> None:
     town.bitrise.android.sums_up = town.bitrise.android.explains = True
     failed(town)
-    said = town.words(await log(town))
+    said = town.message_text(await log(town))
     assert re.search(
         "❌ `gradle-unit-test@1.0.7` failed after (29|30) s: 118 tests completed, 1 failed", said
     )
@@ -51,14 +53,14 @@ async def test_a_server_that_sums_steps_up_is_believed_and_an_ai_summary_shown_b
     assert "FAILURE: Build failed with an exception." in said
 
 
-async def test_a_word_is_searched_in_the_whole_log(town: Town) -> None:
+async def test_a_word_is_searched_in_the_whole_log(town: BotHarness) -> None:
     failed(town)
     post = await log(town)
     await town.people.click("anna", post, "Search…")
     await town.slack.wait_for_modal("anna", "Word or part of a line")
     await town.people.submit("anna", {"word": "assertionerror"})
     opened = await town.slack.wait_for_modal("anna", "stands in one line of the")
-    said = town.slack.modal_words(opened)
+    said = town.slack.modal_text(opened)
     assert "AssertionError at LoginTest.kt:42" in said
     assert "gradle-unit-test@1.0.7" in said
     await town.people.close_modal("anna")
@@ -67,22 +69,22 @@ async def test_a_word_is_searched_in_the_whole_log(town: Town) -> None:
 
 
 async def test_what_was_read_in_part_is_not_called_the_whole(
-    town: Town, monkeypatch: pytest.MonkeyPatch
+    town: BotHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sandbox.bitrise.api.logs.CHUNKS_SHOWN", 2)
     failed(town)
     town.bitrise.store.down = True
     post = await log(town)
-    assert "I could read only the last part of this log" in town.words(post)
-    assert "118 tests completed, 1 failed" in town.words(post)
+    assert "I could read only the last part of this log" in town.message_text(post)
+    assert "118 tests completed, 1 failed" in town.message_text(post)
     await town.people.click("anna", post, "Search…")
     await town.slack.wait_for_modal("anna", "Word or part of a line")
     await town.people.submit("anna", {"word": "SSH key"})
     opened = await town.slack.wait_for_modal("anna", "stands in none of the last")
-    assert "all I could read" in town.slack.modal_words(opened)
+    assert "all I could read" in town.slack.modal_text(opened)
 
 
-async def test_the_whole_log_comes_as_a_file_to_the_person_or_is_shared_on_purpose(town: Town) -> None:
+async def test_the_whole_log_comes_as_a_file_to_the_person_or_is_shared_on_purpose(town: BotHarness) -> None:
     failed(town)
     post = await log(town)
     await town.press(post, "Send me the file", "in our direct messages")
@@ -95,7 +97,7 @@ async def test_the_whole_log_comes_as_a_file_to_the_person_or_is_shared_on_purpo
     assert card.only_for
     town.people.invite("builds")
     town.people.say("anna", "builds", "@buildbell build android #1")
-    card = await town.told("Sample Android #1 failed", person=None)
+    card = await town.wait_for_message("Sample Android #1 failed", person=None)
     shown = await town.press(card, "Log", "Log of")
     await town.people.click("anna", shown, "Share the file")
     shared = await town.slack.workspace.wait_for(
@@ -104,33 +106,33 @@ async def test_the_whole_log_comes_as_a_file_to_the_person_or_is_shared_on_purpo
         "the file",
     )
     assert shared.thread_ts == card.ts
-    assert "for @anna" in town.words(shared)
+    assert "for @anna" in town.message_text(shared)
 
 
-async def test_a_log_that_is_not_archived_can_not_be_handed_over_yet(town: Town) -> None:
+async def test_a_log_that_is_not_archived_can_not_be_handed_over_yet(town: BotHarness) -> None:
     build = town.bitrise.start_build(town.bitrise.android)
     town.bitrise.run(build)
     town.clock.skip(timedelta(minutes=2))
     card = await town.ask("/bitrise log android #1", "still being written")
-    assert "[Send me the file]" not in town.words(card)
+    assert "[Send me the file]" not in town.message_text(card)
     town.bitrise.finish(build)
     card = await town.ask("/bitrise log android #1", "still putting together")
     await town.press(card, "Send me the file", "not archived yet")
 
 
 async def test_a_growing_log_is_followed_until_its_end(tmp_path: Path) -> None:
-    async with open_town(tmp_path, seconds={"follow_seconds": 0.1}) as town:
+    async with bot_harness(tmp_path, seconds={"follow_seconds": 0.1}) as town:
         build = town.bitrise.start_build(town.bitrise.android)
         town.bitrise.run(build)
         town.clock.skip(timedelta(seconds=30))
         post = await town.ask("/bitrise log android #1", "still being written")
         await town.press(post, "Follow", "I follow the log in our direct messages")
-        shown = await town.told("as it is written, until", channel="D0ANNA")
+        shown = await town.wait_for_message("as it is written, until", channel="D0ANNA")
         await town.press(post, "Follow", "You follow this log already")
         town.clock.skip(timedelta(seconds=120))
-        await town.told("testDebugUnitTest", channel="D0ANNA")
+        await town.wait_for_message("testDebugUnitTest", channel="D0ANNA")
         town.bitrise.finish(build)
-        await town.told("succeeded; this was the end of its log", channel="D0ANNA")
+        await town.wait_for_message("succeeded; this was the end of its log", channel="D0ANNA")
         assert shown.edited
         assert len([one for one in town.slack.posts("D0ANNA") if one.by_bot]) == 1
         assert town.slack.violations == []
@@ -138,7 +140,7 @@ async def test_a_growing_log_is_followed_until_its_end(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["dropped", "html"])
 async def test_following_goes_on_when_slack_could_not_take_it(tmp_path: Path, kind: str) -> None:
-    async with open_town(tmp_path, seconds={"follow_seconds": 0.1}) as town:
+    async with bot_harness(tmp_path, seconds={"follow_seconds": 0.1}) as town:
         build = town.bitrise.start_build(town.bitrise.android)
         town.bitrise.run(build)
         town.clock.skip(timedelta(seconds=30))
@@ -146,11 +148,11 @@ async def test_following_goes_on_when_slack_could_not_take_it(tmp_path: Path, ki
         await town.press(post, "Follow", "I follow the log in our direct messages")
         town.slack.fault("chat.update", kind, times=2)
         town.bitrise.finish(build)
-        await town.told("succeeded; this was the end of its log", channel="D0ANNA")
+        await town.wait_for_message("succeeded; this was the end of its log", channel="D0ANNA")
         assert town.slack.api.faults.active == []
 
 
-async def test_two_presses_at_once_follow_a_log_once(town: Town) -> None:
+async def test_two_presses_at_once_follow_a_log_once(town: BotHarness) -> None:
     build = town.bitrise.start_build(town.bitrise.android)
     town.bitrise.run(build)
     town.clock.skip(timedelta(seconds=60))
@@ -162,7 +164,7 @@ async def test_two_presses_at_once_follow_a_log_once(town: Town) -> None:
     assert len([one for one in town.slack.posts("D0ANNA") if one.by_bot]) == 1
 
 
-async def test_a_bot_that_stops_says_that_it_follows_no_longer(town: Town) -> None:
+async def test_a_bot_that_stops_says_that_it_follows_no_longer(town: BotHarness) -> None:
     build = town.bitrise.start_build(town.bitrise.android)
     town.bitrise.run(build)
     town.clock.skip(timedelta(seconds=60))
@@ -171,5 +173,5 @@ async def test_a_bot_that_stops_says_that_it_follows_no_longer(town: Town) -> No
     await town.stop_bot()
     last = town.last("D0ANNA")
     assert last is not None
-    assert "I have stopped following" in town.words(last)
-    assert "[Follow on]" in town.words(last)
+    assert "I have stopped following" in town.message_text(last)
+    assert "[Follow on]" in town.message_text(last)

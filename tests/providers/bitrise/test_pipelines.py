@@ -8,16 +8,16 @@ from typing import Any
 
 from sandbox.bitrise.state import Build, Pipeline
 from sandbox.slack.workspace import Post
-from tests.support.bot_harness import Town, open_town
+from tests.support.bot_harness import BotHarness, bot_harness
 
 STAGES = [["compile"], ["unit", "lint"], ["deploy"]]
 
 
-def begin(town: Town, **more: Any) -> Pipeline:
+def begin(town: BotHarness, **more: Any) -> Pipeline:
     return town.bitrise.start_pipeline(town.bitrise.android, stages=STAGES, **more)
 
 
-def run(town: Town, pipeline: Pipeline, name: str, result: str = "success") -> Build:
+def run(town: BotHarness, pipeline: Pipeline, name: str, result: str = "success") -> Build:
     """Let one workflow's build end now, and the next stage begin."""
     build = pipeline.builds[name]
     build.finish(result, town.clock())  # type: ignore[arg-type]
@@ -25,80 +25,82 @@ def run(town: Town, pipeline: Pipeline, name: str, result: str = "success") -> B
     return build
 
 
-def cards(town: Town) -> list[Post]:
-    return town.telling("release-train")
+def cards(town: BotHarness) -> list[Post]:
+    return town.messages_with("release-train")
 
 
-async def says(town: Town, post: Post, text: str) -> None:
+async def says(town: BotHarness, post: Post, text: str) -> None:
     await town.slack.workspace.wait_for(
-        lambda: True if text in town.words(post) else None, 30, f"{text!r} in\n{town.words(post)}"
+        lambda: True if text in town.message_text(post) else None,
+        30,
+        f"{text!r} in\n{town.message_text(post)}",
     )
 
 
-async def test_a_pipeline_is_told_as_one_card_at_its_end(town: Town) -> None:
+async def test_a_pipeline_is_told_as_one_card_at_its_end(town: BotHarness) -> None:
     await town.ask("/bitrise subscribe android", "subscribed")
     pipeline = begin(town)
-    await town.looked()
+    await town.wait_for_poll()
     for name in ("compile", "unit", "lint"):
         run(town, pipeline, name)
-        await town.looked()
+        await town.wait_for_poll()
     assert cards(town) == []
     run(town, pipeline, "deploy")
-    card = await town.told("release-train #1 succeeded", person=None)
-    said = town.words(card)
+    card = await town.wait_for_message("release-train #1 succeeded", person=None)
+    said = town.message_text(card)
     assert "Stage 2  ✅ unit succeeded" in said
     assert "[Rebuild all]" in said
-    await town.looked()
+    await town.wait_for_poll()
     assert len(cards(town)) == 1
-    assert not town.telling("Sample Android #1 succeeded")
+    assert not town.messages_with("Sample Android #1 succeeded")
     assert "release-train #1 succeeded on main. compile succeeded, unit succeeded" in card.text
 
 
-async def test_a_failure_is_told_at_once_and_the_same_card_follows_the_rest(town: Town) -> None:
+async def test_a_failure_is_told_at_once_and_the_same_card_follows_the_rest(town: BotHarness) -> None:
     await town.ask("/bitrise subscribe android", "subscribed")
     pipeline = begin(town)
     run(town, pipeline, "compile")
-    await town.looked()
+    await town.wait_for_poll()
     run(town, pipeline, "unit", "error")
-    card = await town.told("release-train #1 is running", person=None)
-    assert "❌ unit failed" in town.words(card)
-    assert "2 of 4 workflows done" in town.words(card)
+    card = await town.wait_for_message("release-train #1 is running", person=None)
+    assert "❌ unit failed" in town.message_text(card)
+    assert "2 of 4 workflows done" in town.message_text(card)
     run(town, pipeline, "lint")
     await says(town, card, "release-train #1 failed")
     town.clock.skip(timedelta(minutes=1))
     await says(town, card, "gradle-unit-test@1.0.7")
-    await town.looked()
+    await town.wait_for_poll()
     assert len(cards(town)) == 1
-    assert "deploy has not begun" in town.words(card)
+    assert "deploy has not begun" in town.message_text(card)
 
 
-async def test_a_rebuild_of_what_failed_is_a_new_attempt_with_a_card_of_its_own(town: Town) -> None:
+async def test_a_rebuild_of_what_failed_is_a_new_attempt_with_a_card_of_its_own(town: BotHarness) -> None:
     await town.ask("/bitrise subscribe android", "subscribed")
     pipeline = begin(town)
     for name, result in (("compile", "success"), ("unit", "error"), ("lint", "success")):
         run(town, pipeline, name, result)
-    first = await town.told("release-train #1 failed", person=None)
+    first = await town.wait_for_message("release-train #1 failed", person=None)
     again = await town.press(
         first, "Rebuild failed", "anna started what had not succeeded of Sample Android release-train #1"
     )
     run(town, pipeline, "unit")
     run(town, pipeline, "deploy")
     await says(town, again, "succeeded, attempt 2")
-    second = await town.told("succeeded, attempt 2", person=None, after=again)
+    second = await town.wait_for_message("succeeded, attempt 2", person=None, after=again)
     assert second.thread_ts == again.ts
-    assert "release-train #1 failed" in town.words(first)
-    assert "compile succeeded" in town.words(second)
-    assert len([post for post in cards(town) if "Stage 1" in town.words(post)]) == 3
+    assert "release-train #1 failed" in town.message_text(first)
+    assert "compile succeeded" in town.message_text(second)
+    assert len([post for post in cards(town) if "Stage 1" in town.message_text(post)]) == 3
 
 
-async def test_a_pipeline_is_aborted_with_a_reason_and_its_card_says_so(town: Town) -> None:
+async def test_a_pipeline_is_aborted_with_a_reason_and_its_card_says_so(town: BotHarness) -> None:
     pipeline = begin(town)
     card = await town.ask("/bitrise pipeline android #1", "release-train #1 is on hold")
     await town.people.click("anna", card, "Abort")
     opened = await town.slack.wait_for_modal("anna", "Sample Android release-train #1 stops at once")
-    assert "No Git status" not in town.slack.modal_words(opened)
+    assert "No Git status" not in town.slack.modal_text(opened)
     await town.people.submit("anna", {"reason": "not today", "options": ["No notifications from Bitrise"]})
-    told = await town.told("anna aborted Sample Android release-train #1: not today")
+    told = await town.wait_for_message("anna aborted Sample Android release-train #1: not today")
     assert told.only_for is None
     await says(town, card, "was aborted")
     assert pipeline.abort_reason is not None
@@ -110,14 +112,16 @@ async def test_a_pipeline_is_aborted_with_a_reason_and_its_card_says_so(town: To
         "skip_notifications": True,
     }
     await town.people.click("anna", card, "Rebuild all")
-    await town.told("anna started all of Sample Android release-train #1 again: attempt 2")
+    await town.wait_for_message("anna started all of Sample Android release-train #1 again: attempt 2")
     assert [build.result for build in pipeline.builds.values()] == [None]
 
 
-async def test_pipelines_are_listed_found_by_number_or_link_and_not_mixed_with_builds(town: Town) -> None:
+async def test_pipelines_are_listed_found_by_number_or_link_and_not_mixed_with_builds(
+    town: BotHarness,
+) -> None:
     town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
     pipeline = begin(town)
-    listed = town.words(await town.ask("/bitrise pipelines android", "the latest pipelines"))
+    listed = town.message_text(await town.ask("/bitrise pipelines android", "the latest pipelines"))
     assert "release-train #2" in listed
     assert "#1" not in listed
     link = f"https://app.bitrise.io/app/{pipeline.app.slug}/pipelines/{pipeline.slug}"
@@ -130,75 +134,75 @@ async def test_pipelines_are_listed_found_by_number_or_link_and_not_mixed_with_b
     await says(town, post, "release-train #2 is on hold")
 
 
-async def test_a_pipeline_is_started_by_its_name(town: Town) -> None:
+async def test_a_pipeline_is_started_by_its_name(town: BotHarness) -> None:
     await town.ask("/bitrise trigger android pipeline:release-train branch:main", "with `release-train`")
     assert town.bitrise.farm.pipelines[0].params["branch"] == "main"
 
 
-async def test_a_trouble_with_pipelines_delays_builds_but_loses_none(town: Town) -> None:
+async def test_a_trouble_with_pipelines_delays_builds_but_loses_none(town: BotHarness) -> None:
     await town.ask("/bitrise subscribe android", "subscribed")
     town.bitrise.fault("GET */pipelines", "status", status=503, times=6)
     town.bitrise.finish(town.bitrise.start_build(town.bitrise.android), "error")
-    await town.told("Sample Android #1 failed", person=None)
-    await town.looked()
-    assert len(town.telling("Sample Android #1 failed")) == 1
+    await town.wait_for_message("Sample Android #1 failed", person=None)
+    await town.wait_for_poll()
+    assert len(town.messages_with("Sample Android #1 failed")) == 1
     # For good: then builds are told by themselves rather than not at all.
     town.bitrise.fault("GET */pipelines*", "status", status=503, times=10_000)
     pipeline = begin(town)
     run(town, pipeline, "compile", "error")
-    await town.told("Sample Android #2 failed", person=None)
+    await town.wait_for_message("Sample Android #2 failed", person=None)
 
 
 async def test_what_waits_for_a_pipelines_end_survives_a_restart(tmp_path: Path) -> None:
-    async with open_town(tmp_path) as town:
+    async with bot_harness(tmp_path) as town:
         await town.ask("/bitrise subscribe android", "subscribed")
         pipeline = begin(town)
         run(town, pipeline, "compile")
-        await town.looked()
+        await town.wait_for_poll()
         await town.stop_bot()
         for name in ("unit", "lint", "deploy"):
             run(town, pipeline, name)
         await town.start_bot()
-        await town.told("release-train #1 succeeded", person=None)
-        await town.looked()
+        await town.wait_for_message("release-train #1 succeeded", person=None)
+        await town.wait_for_poll()
         assert len(cards(town)) == 1
         assert town.slack.violations == []
 
 
-async def test_a_pipeline_that_is_gone_or_overtaken_holds_nothing_back(town: Town) -> None:
+async def test_a_pipeline_that_is_gone_or_overtaken_holds_nothing_back(town: BotHarness) -> None:
     await town.ask("/bitrise subscribe android", "subscribed")
     gone = begin(town)
     run(town, gone, "compile")
-    await town.looked()
+    await town.wait_for_poll()
     town.bitrise.farm.pipelines.remove(gone)
-    await town.told("✅ compile succeeded", person=None)
+    await town.wait_for_message("✅ compile succeeded", person=None)
     overtaken = begin(town)
     run(town, overtaken, "compile")
-    await town.looked()
+    await town.wait_for_poll()
     assert len(cards(town)) == 1
     # Aborted and rebuilt at Bitrise between two looks: the first attempt's end is never seen.
     overtaken.builds["unit"].abort(town.clock(), "octo", None, with_success=False)
     overtaken.builds["lint"].abort(town.clock(), "octo", None, with_success=False)
-    town.bitrise.farm.begin_attempt(overtaken, town.clock())
-    await town.told(f"release-train #{overtaken.number}", person=None)
+    town.bitrise.farm.start_attempt(overtaken, town.clock())
+    await town.wait_for_message(f"release-train #{overtaken.number}", person=None)
 
 
-async def test_who_waits_for_one_build_of_a_pipeline_is_told_of_that_one(town: Town) -> None:
+async def test_who_waits_for_one_build_of_a_pipeline_is_told_of_that_one(town: BotHarness) -> None:
     pipeline = begin(town)
     town.bitrise.run(pipeline.builds["compile"])
     card = await town.ask("/bitrise build android #1", "is running")
     await town.press(card, "Tell me", "I'll send you a direct message")
     run(town, pipeline, "compile")
-    await town.told("Sample Android #1 succeeded", channel="D0ANNA")
+    await town.wait_for_message("Sample Android #1 succeeded", channel="D0ANNA")
 
 
-async def test_a_thread_has_one_reply_a_pipeline(town: Town) -> None:
+async def test_a_thread_has_one_reply_a_pipeline(town: BotHarness) -> None:
     await town.ask("/bitrise subscribe android style:thread", "subscribed")
     pipeline = begin(town)
     run(town, pipeline, "compile")
-    await town.looked()
+    await town.wait_for_poll()
     run(town, pipeline, "unit", "error")
-    reply = await town.told("❌ unit failed", person=None)
+    reply = await town.wait_for_message("❌ unit failed", person=None)
     assert reply.thread_ts is not None
     run(town, pipeline, "lint")
     await says(town, reply, "release-train #1 failed")
@@ -206,14 +210,14 @@ async def test_a_thread_has_one_reply_a_pipeline(town: Town) -> None:
 
 
 async def test_a_card_is_brought_up_to_date_for_those_alone_who_may_see_the_app(tmp_path: Path) -> None:
-    async with open_town(tmp_path, seconds={"sight_seconds": 0.2}, service_token_acts="0") as town:
+    async with bot_harness(tmp_path, seconds={"sight_seconds": 0.2}, service_token_acts="0") as town:
         await town.connect("ben")
         await town.ask("/bitrise subscribe android", "subscribed", person="ben")
         pipeline = begin(town)
         run(town, pipeline, "compile", "error")
-        card = await town.told("release-train #1", person=None)
+        card = await town.wait_for_message("release-train #1", person=None)
         town.bitrise.let("ben-okafor", town.bitrise.android, None)
-        await town.told("can't see the app at Bitrise any more", person=None)
-        before = town.words(card)
+        await town.wait_for_message("can't see the app at Bitrise any more", person=None)
+        before = town.message_text(card)
         await town.press(card, "Refresh", "only what this channel follows", person="carla")
-        assert town.words(card) == before
+        assert town.message_text(card) == before

@@ -11,13 +11,13 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.support.bot_harness import Town, open_town
+from tests.support.bot_harness import BotHarness, bot_harness
 
 BODY = b'{"build_slug": "x", "build_status": 1}'
 
 
 async def call(
-    town: Town,
+    town: BotHarness,
     secret: str | None,
     *,
     signature: str | None = None,
@@ -42,13 +42,13 @@ def signed(body: bytes, secret: str) -> str:
 
 
 async def test_a_call_makes_the_bot_look_at_once_and_believes_nothing_else(tmp_path: Path) -> None:
-    async with open_town(tmp_path, webhook_secret="in-the-url", poll_interval="600") as town:
+    async with bot_harness(tmp_path, webhook_secret="in-the-url", poll_interval="600") as town:
         await town.ask("/bitrise subscribe android", "subscribed")
         build = town.bitrise.start_build(town.bitrise.android)
         town.bitrise.finish(build, "error")
         assert await call(town, "in-the-url") == 204
         # what the call says (a success) is not believed; what Bitrise says is
-        await town.told("Sample Android #1 failed", person=None)
+        await town.wait_for_message("Sample Android #1 failed", person=None)
 
 
 @pytest.mark.parametrize(
@@ -65,11 +65,11 @@ async def test_a_call_makes_the_bot_look_at_once_and_believes_nothing_else(tmp_p
 async def test_only_who_knows_both_secrets_is_heard(
     tmp_path: Path, secret: str, signature: str | None, status: int
 ) -> None:
-    async with open_town(tmp_path, webhook_secret="in-the-url", bitrise_webhook_secret="bitrise's") as town:
+    async with bot_harness(tmp_path, webhook_secret="in-the-url", bitrise_webhook_secret="bitrise's") as town:
         assert await call(town, secret, signature=signature) == status
 
 
-async def test_without_a_secret_there_is_no_such_address(town: Town) -> None:
+async def test_without_a_secret_there_is_no_such_address(town: BotHarness) -> None:
     assert await call(town, "") == 404
 
 
@@ -91,12 +91,12 @@ async def test_without_a_secret_there_is_no_such_address(town: Town) -> None:
 async def test_the_secret_may_come_in_a_header_which_no_proxy_writes_down(
     tmp_path: Path, secret: str | None, header: str | None, status: int
 ) -> None:
-    async with open_town(tmp_path, webhook_secret="in-a-header") as town:
+    async with bot_harness(tmp_path, webhook_secret="in-a-header") as town:
         assert await call(town, secret, header=header) == status
 
 
 async def test_bytes_that_are_no_text_are_no_secret(tmp_path: Path) -> None:
-    async with open_town(tmp_path, webhook_secret="s", bitrise_webhook_secret="b") as town:
+    async with bot_harness(tmp_path, webhook_secret="s", bitrise_webhook_secret="b") as town:
         for line in (b"X-Buildbell-Secret: \xff", b"X-Buildbell-Secret: s\r\nBitrise-Hook-Signature: \xff"):
             reader, writer = await asyncio.open_connection("127.0.0.1", town.bot.port)
             head = b"POST /webhooks/bitrise HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n"
@@ -114,7 +114,7 @@ async def test_the_signature_is_that_of_the_whole_body_however_it_comes(tmp_path
             yield body[start : start + 10_000]
             await asyncio.sleep(0)
 
-    async with open_town(tmp_path, webhook_secret="s", bitrise_webhook_secret="b") as town:
+    async with bot_harness(tmp_path, webhook_secret="s", bitrise_webhook_secret="b") as town:
         signature = signed(body, "b")
         assert await call(town, "s", body=piecemeal(len(body)), signature=signature) == 204
         assert await call(town, "s", body=piecemeal(100_000), signature=signature) == 403
@@ -128,6 +128,6 @@ async def test_a_huge_call_is_refused_also_where_its_head_does_not_say_how_huge(
         for _ in range(30):
             yield b"x" * 10_000
 
-    async with open_town(tmp_path, webhook_secret="s", bitrise_webhook_secret=signing) as town:
+    async with bot_harness(tmp_path, webhook_secret="s", bitrise_webhook_secret=signing) as town:
         assert await call(town, "s", body=b"x" * 300_000, signature="sha256=x") == 413
         assert await call(town, "s", body=pieces(), signature="sha256=x") == 413

@@ -9,22 +9,22 @@ from typing import Any
 import pytest
 
 from domain.build_author import slack_user
-from sandbox.slack.input_values import CannotDo
-from sandbox.slack.workspace import Post, StepRun
-from tests.support.bot_harness import Town, open_town
+from sandbox.slack.input_values import InvalidInteraction
+from sandbox.slack.workspace import FunctionExecution, Post
+from tests.support.bot_harness import BotHarness, bot_harness
 
 START, WAIT, ABORT = "start_bitrise_build", "wait_for_bitrise_build", "abort_bitrise_build"
 
 
-async def over(town: Town, run: StepRun) -> StepRun:
+async def over(town: BotHarness, run: FunctionExecution) -> FunctionExecution:
     return await town.slack.workspace.wait_for(
         lambda: run if run.status != "running" else None, 30, f"{run.function} to be over"
     )
 
 
-async def confirm(town: Town, person: str) -> Post:
+async def confirm(town: BotHarness, person: str) -> Post:
     """Say yes to what a step wants to do in this person's name; nothing is asked twice."""
-    asked = await town.told("in your name", person=person, channel=f"D0{person.upper()}")
+    asked = await town.wait_for_message("in your name", person=person, channel=f"D0{person.upper()}")
     [button] = [
         one
         for block in asked.blocks
@@ -36,11 +36,11 @@ async def confirm(town: Town, person: str) -> Post:
     return asked
 
 
-def step(town: Town, function: str, **inputs: Any) -> StepRun:
+def step(town: BotHarness, function: str, **inputs: Any) -> FunctionExecution:
     return town.people.run_step(function, inputs)
 
 
-async def test_a_workflow_starts_a_build_waits_for_its_end_and_learns_how_it_ended(town: Town) -> None:
+async def test_a_workflow_starts_a_build_waits_for_its_end_and_learns_how_it_ended(town: BotHarness) -> None:
     run = step(town, START, app="android", branch="develop", variables="A=1\nB=two words", person="U0BEN")
     await confirm(town, "ben")
     started = await over(town, run)
@@ -56,7 +56,7 @@ async def test_a_workflow_starts_a_build_waits_for_its_end_and_learns_how_it_end
     } in build.params["environments"]
 
     waiting = step(town, WAIT, app="android", build=started.outputs["build"])
-    await town.answered(WAIT)
+    await town.wait_for_commands(WAIT)
     assert waiting.status == "running"
     town.bitrise.finish(build, "error")
     # It is followed by nobody, so it is looked at now and then; another app's end makes the bot look at once.
@@ -67,7 +67,7 @@ async def test_a_workflow_starts_a_build_waits_for_its_end_and_learns_how_it_end
     assert (waiting.outputs["result"], waiting.outputs["succeeded"]) == ("failed", False)
 
 
-async def test_a_workflow_without_a_person_can_not_say_that_somebody_has_started_it(town: Town) -> None:
+async def test_a_workflow_without_a_person_can_not_say_that_somebody_has_started_it(town: BotHarness) -> None:
     forged = f"BUILDBELL_STARTED_BY={slack_user('U0ANNA', 'T0SANDBOX')}"
     await over(town, step(town, START, app="android", branch="develop", variables=f"{forged}\nA=1"))
     [build] = town.bitrise.farm.builds
@@ -75,11 +75,11 @@ async def test_a_workflow_without_a_person_can_not_say_that_somebody_has_started
 
 
 async def test_a_wait_survives_a_restart_and_one_that_is_too_long_is_given_up(tmp_path: Path) -> None:
-    async with open_town(tmp_path) as town:
+    async with bot_harness(tmp_path) as town:
         build = town.bitrise.start_build(town.bitrise.android)
         town.bitrise.run(build)
         waiting = step(town, WAIT, app="android", build="#1", minutes=5)
-        await town.answered(WAIT)
+        await town.wait_for_commands(WAIT)
         await town.stop_bot()
         town.bitrise.finish(build)
         await town.start_bot()
@@ -90,21 +90,21 @@ async def test_a_wait_survives_a_restart_and_one_that_is_too_long_is_given_up(tm
 
 
 async def test_a_wait_tells_nothing_of_an_app_that_no_channel_follows_any_more(tmp_path: Path) -> None:
-    async with open_town(tmp_path, seconds={"sight_seconds": 0.2}, service_token_acts="0") as town:
+    async with bot_harness(tmp_path, seconds={"sight_seconds": 0.2}, service_token_acts="0") as town:
         await town.connect("ben")
         await town.ask("/bitrise subscribe ios", "subscribed", person="ben")
         build = town.bitrise.start_build(town.bitrise.ios, ends_as=None)
         waiting = step(town, WAIT, app="ios", build="#1", minutes=5)
-        await town.answered(WAIT)
+        await town.wait_for_commands(WAIT)
         town.bitrise.let("ben-okafor", town.bitrise.ios, None)
-        await town.told("can't see the app at Bitrise any more", person=None)
+        await town.wait_for_message("can't see the app at Bitrise any more", person=None)
         town.bitrise.finish(build)
         await over(town, waiting)
         assert waiting.outputs is None
         assert "No channel here follows the build's app any more" in str(waiting.error)
 
 
-async def test_an_ended_build_is_not_waited_for(town: Town) -> None:
+async def test_an_ended_build_is_not_waited_for(town: BotHarness) -> None:
     build = town.bitrise.start_build(town.bitrise.android)
     town.bitrise.abort(build, "octo", "no need", with_success=True)
     done = await over(
@@ -115,14 +115,14 @@ async def test_an_ended_build_is_not_waited_for(town: Town) -> None:
     assert "no need" in done.outputs["reason"]
 
 
-async def test_a_workflow_aborts_a_build_in_somebodys_name(town: Town) -> None:
+async def test_a_workflow_aborts_a_build_in_somebodys_name(town: BotHarness) -> None:
     town.bitrise.run(town.bitrise.start_build(town.bitrise.android))
     run = step(town, ABORT, app="android", build="1", reason="release is off", person="U0ANNA")
     asked = await confirm(town, "anna")
     done = await over(town, run)
-    await town.until(lambda: "a workflow wanted to abort Sample Android #1" in town.words(asked))
-    assert "anna wanted" not in town.words(asked)
-    assert "release is off" in town.words(asked)
+    await town.wait_until(lambda: "a workflow wanted to abort Sample Android #1" in town.message_text(asked))
+    assert "anna wanted" not in town.message_text(asked)
+    assert "release is off" in town.message_text(asked)
     assert done.outputs is not None
     assert town.bitrise.farm.builds[0].abort_reason == (
         "User api-demo requested to abort this build with reason: release is off (anna via Slack)"
@@ -141,7 +141,7 @@ async def test_a_workflow_aborts_a_build_in_somebodys_name(town: Town) -> None:
     ],
 )
 async def test_what_can_not_be_done_fails_the_step_in_words(
-    town: Town, function: str, inputs: dict[str, Any], words: str
+    town: BotHarness, function: str, inputs: dict[str, Any], words: str
 ) -> None:
     done = await over(town, step(town, function, **inputs))
     assert done.error is not None
@@ -149,7 +149,7 @@ async def test_what_can_not_be_done_fails_the_step_in_words(
 
 
 async def test_a_bot_that_may_only_read_fails_the_step(tmp_path: Path) -> None:
-    async with open_town(tmp_path, service_token_acts="0") as town:
+    async with bot_harness(tmp_path, service_token_acts="0") as town:
         for function, inputs in ((START, {"branch": "main"}), (ABORT, {"build": "1"})):
             done = await over(town, step(town, function, app="android", **inputs))
             assert "Fill in *On behalf of*" in str(done.error)
@@ -157,10 +157,12 @@ async def test_a_bot_that_may_only_read_fails_the_step(tmp_path: Path) -> None:
         assert town.bitrise.farm.builds == []
 
 
-async def test_a_step_that_slack_asks_for_twice_is_done_once_and_told_when_slack_is_back(town: Town) -> None:
+async def test_a_step_that_slack_asks_for_twice_is_done_once_and_told_when_slack_is_back(
+    town: BotHarness,
+) -> None:
     town.slack.fault("functions.completeSuccess", "status", status=503, times=1)
     run = step(town, START, app="android", branch="main")
-    await town.answered(START)
+    await town.wait_for_commands(START)
     # The same event again, as Slack sends it where it saw no acknowledgement; with another id, to get past the first gate.
     town.people.events.send(
         {
@@ -172,27 +174,27 @@ async def test_a_step_that_slack_asks_for_twice_is_done_once_and_told_when_slack
         },
         "function_executed",
     )
-    await town.answered(START, 2)
+    await town.wait_for_commands(START, 2)
     await over(town, run)
     assert run.outputs is not None
     assert len(town.bitrise.farm.builds) == 1
 
 
-async def test_workflow_builder_refuses_what_the_manifest_does_not_name(town: Town) -> None:
+async def test_workflow_builder_refuses_what_the_manifest_does_not_name(town: BotHarness) -> None:
     for inputs in ({}, {"app": 7, "branch": "x"}, {"app": "android", "lunch": "x"}):
-        with pytest.raises(CannotDo):
+        with pytest.raises(InvalidInteraction):
             step(town, START, **inputs)
 
 
 async def test_a_step_that_was_cut_off_says_so_and_is_not_done_again(tmp_path: Path) -> None:
     from bot.app import utc_now
     from storage.database import Database
-    from storage.repositories import Storage
+    from storage.repositories import Repositories
 
     database = await Database.open(tmp_path / "buildbell.db")
-    steps = Storage(database).steps
-    async with open_town(tmp_path / "other") as town:
-        run = StepRun("Fx1", START, {"app": "android", "branch": "main"})
+    steps = Repositories(database).steps
+    async with bot_harness(tmp_path / "other") as town:
+        run = FunctionExecution("Fx1", START, {"app": "android", "branch": "main"})
         town.slack.workspace.runs[run.id] = run
         await town.stop_bot()
         await steps.begin("T0SANDBOX", "Fx1", START, utc_now() - timedelta(minutes=1))

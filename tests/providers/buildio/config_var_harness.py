@@ -14,7 +14,7 @@ from domain.provider import Provider
 from sandbox.buildio.domains import Domain
 from sandbox.buildio.state import App
 from sandbox.slack.workspace import Post
-from tests.support.bot_harness import Town, open_town
+from tests.support.bot_harness import BotHarness, bot_harness
 from tests.support.canary_secrets import CANARIES
 
 SECRET = CANARIES["password"]
@@ -24,14 +24,14 @@ _FOR_ONE = frozenset({"views.open", "views.push", "views.update", "response_url"
 
 
 @asynccontextmanager
-async def secret_town(
+async def config_var_harness(
     folder: Path, rules: str = "", *, shown_seconds: float = 3600.0, people: tuple[str, ...] = ("anna", "ben")
-) -> AsyncIterator[Town]:
+) -> AsyncIterator[BotHarness]:
     """Its operator has set these rules; the shop's database has a password; Anna and Ben are linked at Build.io."""
     (folder / "policy.toml").write_text(rules)
     policy = str(folder / "policy.toml")
     seconds = {"shown_seconds": shown_seconds}
-    async with open_town(folder, seconds=seconds, service_token_acts="0", policy_file=policy) as town:
+    async with bot_harness(folder, seconds=seconds, service_token_acts="0", policy_file=policy) as town:
         town.buildio.shop.config.update({"DATABASE_URL": URL, "RAILS_ENV": "production"})
         await town.connect(*people, provider=Provider.BUILDIO)
         yield town
@@ -39,30 +39,30 @@ async def secret_town(
         assert town.buildio.violations == []
 
 
-async def listed(town: Town, *, person: str = "anna") -> Post:
+async def listed(town: BotHarness, *, person: str = "anna") -> Post:
     return await town.ask("/buildio config shop", "Who looked is noted", person=person)
 
 
-async def reveal(town: Town, post: Post, *, person: str = "anna", key: str = "DATABASE_URL") -> None:
+async def reveal(town: BotHarness, post: Post, *, person: str = "anna", key: str = "DATABASE_URL") -> None:
     """Press Reveal beside a config var."""
     [block] = [one for one in post.blocks if f"`{key}`" in json.dumps(one) and "accessory" in one]
     await town.people.click(person, post, "Reveal", block_id=block["block_id"])
 
 
-async def open_form(town: Town, words: str, expected: str, *, person: str = "anna") -> None:
+async def open_form(town: BotHarness, words: str, expected: str, *, person: str = "anna") -> None:
     """Type a command that opens a form."""
     await town.people.command(person, "builds", words)
     await town.slack.wait_for_modal(person, expected)
 
 
-def errors(town: Town, person: str = "anna") -> dict[str, str]:
+def errors(town: BotHarness, person: str = "anna") -> dict[str, str]:
     """What stands at the fields of the form that is open."""
     opened = town.people.modal(person)
     assert opened is not None
     return dict(opened.errors)
 
 
-def shown_in(town: Town, secret: str = SECRET) -> list[str]:
+def visible_in(town: BotHarness, secret: str = SECRET) -> list[str]:
     """By which calls of Slack's the bot has shown it."""
     return [
         one.what
@@ -71,13 +71,13 @@ def shown_in(town: Town, secret: str = SECRET) -> list[str]:
     ]
 
 
-def leaks(town: Town, said: str = "", secret: str = SECRET) -> list[str]:
+def leaks(town: BotHarness, said: str = "", secret: str = SECRET) -> list[str]:
     """Where it is that it must never be; `said` is what the bot has logged."""
     posts = [post for channel in town.slack.workspace.channels.values() for post in channel.posts]
     found = [f"a message: {post.text}" for post in posts if secret in json.dumps([post.text, post.blocks])]
-    found += [f"said by {what}" for what in shown_in(town, secret) if what not in _FOR_ONE]
-    found += [f"in the table {table}" for table in town.rows_with(secret)]
-    found += ["in the folder"] if secret.encode() in town.kept() else []
+    found += [f"said by {what}" for what in visible_in(town, secret) if what not in _FOR_ONE]
+    found += [f"in the table {table}" for table in town.count_rows_with(secret)]
+    found += ["in the folder"] if secret.encode() in town.stored_bytes() else []
     return [*found, *(["in the log"] if secret in said else [])]
 
 
@@ -86,14 +86,14 @@ def logged(capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) 
     return "".join([*capfd.readouterr(), caplog.text])
 
 
-async def audited(town: Town, act: str) -> list[tuple[Any, ...]]:
+async def audited(town: BotHarness, act: str) -> list[tuple[Any, ...]]:
     """What was written down of an act: what happened, and to what."""
     rows = await town.rows("SELECT body FROM audit ORDER BY seq")
     entries = [json.loads(str(body)) for (body,) in rows]
     return [(one["event"], one.get("about", {}).get("label")) for one in entries if one["act"] == act]
 
 
-def changes(town: Town) -> list[tuple[str, str, Any]]:
+def changes(town: BotHarness) -> list[tuple[str, str, Any]]:
     """What Build.io was asked to change, in order."""
     return [
         (one.method, one.path.removeprefix("/api/v1"), one.body)

@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 
 from domain.provider import Provider
-from tests.support.bot_harness import Town, open_town
+from tests.support.bot_harness import BotHarness, bot_harness
 
-Governed = Callable[[str], AbstractAsyncContextManager[Town]]
+Governed = Callable[[str], AbstractAsyncContextManager[BotHarness]]
 
 
 @asynccontextmanager
-async def open_governed(folder: Path, rules: str) -> AsyncIterator[Town]:
+async def open_governed(folder: Path, rules: str) -> AsyncIterator[BotHarness]:
     (folder / "policy.toml").write_text(rules)
-    async with open_town(folder, policy_file=str(folder / "policy.toml")) as opened:
+    async with bot_harness(folder, policy_file=str(folder / "policy.toml")) as opened:
         await opened.connect("anna", "ben", "carla", provider=Provider.BUILDIO)
         yield opened
         assert opened.slack.violations == []
@@ -31,7 +31,7 @@ def governed(tmp_path: Path) -> Governed:
 
 
 @pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[Town]:
+async def town(tmp_path: Path) -> AsyncIterator[BotHarness]:
     """One without rules."""
     async with open_governed(tmp_path, "") as opened:
         yield opened

@@ -7,27 +7,27 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from domain.build import App, State
+from domain.build import App, BuildState
 from domain.message import Message
-from domain.notifications.deploy_link import Tie
+from domain.notifications.deploy_link import DeployLink
 from domain.provider import Provider
 from messages import notices
 from messages.kit.message_state import RunNote
 from messages.kit.mrkdwn import whole
-from messages.kit.view_metadata import Origin
+from messages.kit.view_metadata import ViewMetadata
 from providers.bitrise.builds import action_messages
-from providers.buildio.actions import BuiltAtBitrise
+from providers.buildio.actions import SourceBuild
 from providers.buildio.api.models import (
     BuildioApp,
+    CommandResult,
     Deployment,
     Domain,
     Dyno,
     Environment,
-    Executed,
-    Formation,
     Namespace,
     Pipeline,
     PipelineApp,
+    ProcessFormation,
     StartedBuild,
     Team,
 )
@@ -39,7 +39,7 @@ from providers.buildio.config_vars import forms as config_var_forms
 from providers.buildio.config_vars import messages as config_var_messages
 from providers.buildio.config_vars.config_diff import ConfigDiff
 from providers.buildio.config_vars.forms import VarsOrigin
-from providers.buildio.config_vars.messages import VarsOf
+from providers.buildio.config_vars.messages import ConfigVarOwner
 from providers.buildio.deploy_links import messages as deploy_link_messages
 from providers.buildio.deploys import form
 from providers.buildio.deploys.form import DeployForm
@@ -59,16 +59,16 @@ from providers.buildio.shared import error_texts
 from providers.buildio.teams import messages as team_messages
 from tests.messages.test_slack_limits import NUMBER, SLUG, TIME
 from tests.support.factories import NOON
-from tests.support.untrusted_text import MAYBE, TEXT
+from tests.support.untrusted_text import OPTIONAL_UNTRUSTED_TEXT, UNTRUSTED_TEXT
 
 BY = st.just("U0ASKER")
 BOOL = st.booleans()
 COUNT = st.integers(0, 10**6)
-ORIGIN = st.just(Origin(channel="C1"))
+ORIGIN = st.just(ViewMetadata(channel="C1"))
 # Nobody promises the form of an id.
-ID = SLUG | TEXT
-MAYBE_WHOLE = MAYBE.map(lambda text: text and whole(text)[:90])
-WHOLE = TEXT.map(lambda text: whole(text)[:90])
+ID = SLUG | UNTRUSTED_TEXT
+MAYBE_WHOLE = OPTIONAL_UNTRUSTED_TEXT.map(lambda text: text and whole(text)[:90])
+WHOLE = UNTRUSTED_TEXT.map(lambda text: whole(text)[:90])
 
 
 def _begun(note: RunNote) -> Message:
@@ -76,46 +76,53 @@ def _begun(note: RunNote) -> Message:
     return action_messages.run_begun(note, [])
 
 
-APPS = st.builds(App, provider=st.just(Provider.BUILDIO), slug=ID, title=TEXT)
+APPS = st.builds(App, provider=st.just(Provider.BUILDIO), slug=ID, title=UNTRUSTED_TEXT)
 DEPLOYMENTS = st.builds(
     Deployment,
-    status=TEXT,
-    state=st.sampled_from(State),
+    status=UNTRUSTED_TEXT,
+    state=st.sampled_from(BuildState),
     version=NUMBER,
-    branch=MAYBE,
-    commit=MAYBE,
-    description=MAYBE,
-    error=MAYBE,
-    by=MAYBE,
+    branch=OPTIONAL_UNTRUSTED_TEXT,
+    commit=OPTIONAL_UNTRUSTED_TEXT,
+    description=OPTIONAL_UNTRUSTED_TEXT,
+    error=OPTIONAL_UNTRUSTED_TEXT,
+    by=OPTIONAL_UNTRUSTED_TEXT,
     created_at=TIME,
     finished_at=TIME,
 )
 BUILDIO_APPS = st.builds(
     BuildioApp,
     id=ID,
-    name=TEXT,
-    team=MAYBE,
-    region=MAYBE,
-    stack=MAYBE,
-    namespace=MAYBE,
-    web_url=MAYBE,
+    name=UNTRUSTED_TEXT,
+    team=OPTIONAL_UNTRUSTED_TEXT,
+    region=OPTIONAL_UNTRUSTED_TEXT,
+    stack=OPTIONAL_UNTRUSTED_TEXT,
+    namespace=OPTIONAL_UNTRUSTED_TEXT,
+    web_url=OPTIONAL_UNTRUSTED_TEXT,
     formation=st.lists(
-        st.builds(Formation, type=TEXT, quantity=NUMBER, size=MAYBE, command=MAYBE), max_size=3
+        st.builds(
+            ProcessFormation,
+            type=UNTRUSTED_TEXT,
+            quantity=NUMBER,
+            size=OPTIONAL_UNTRUSTED_TEXT,
+            command=OPTIONAL_UNTRUSTED_TEXT,
+        ),
+        max_size=3,
     ).map(lambda found: tuple(found * 5)),
-    buildpacks=st.lists(TEXT, max_size=3).map(lambda found: tuple(found * 5)),
+    buildpacks=st.lists(UNTRUSTED_TEXT, max_size=3).map(lambda found: tuple(found * 5)),
     deployment=st.none() | DEPLOYMENTS,
     created_at=TIME,
 )
 DYNOS = st.lists(
     st.builds(
         Dyno,
-        name=TEXT,
-        type=TEXT,
-        state=TEXT,
+        name=UNTRUSTED_TEXT,
+        type=UNTRUSTED_TEXT,
+        state=UNTRUSTED_TEXT,
         up=st.none() | BOOL,
         crashed=BOOL,
-        size=MAYBE,
-        command=MAYBE,
+        size=OPTIONAL_UNTRUSTED_TEXT,
+        command=OPTIONAL_UNTRUSTED_TEXT,
         restarts=NUMBER,
         since=TIME,
     ),
@@ -124,49 +131,62 @@ DYNOS = st.lists(
 DOMAINS = st.builds(
     Domain,
     id=ID,
-    hostname=TEXT,
+    hostname=UNTRUSTED_TEXT,
     platform=BOOL,
-    target=MAYBE,
-    status=MAYBE,
-    ssl=MAYBE | st.sampled_from(["issued", "failed", "off", "pending"]),
-    problem=MAYBE,
+    target=OPTIONAL_UNTRUSTED_TEXT,
+    status=OPTIONAL_UNTRUSTED_TEXT,
+    ssl=OPTIONAL_UNTRUSTED_TEXT | st.sampled_from(["issued", "failed", "off", "pending"]),
+    problem=OPTIONAL_UNTRUSTED_TEXT,
     expires_at=TIME,
 )
-ENVIRONMENTS = st.builds(Environment, id=ID, name=TEXT)
+ENVIRONMENTS = st.builds(Environment, id=ID, name=UNTRUSTED_TEXT)
 PIPELINES = st.builds(
     Pipeline,
     id=ID,
-    name=TEXT,
-    team=MAYBE,
+    name=UNTRUSTED_TEXT,
+    team=OPTIONAL_UNTRUSTED_TEXT,
     environments=st.lists(ENVIRONMENTS, max_size=3).map(tuple),
     review_apps=st.none() | BOOL,
-    review_settings=st.dictionaries(TEXT, TEXT | BOOL | COUNT, max_size=3),
+    review_settings=st.dictionaries(UNTRUSTED_TEXT, UNTRUSTED_TEXT | BOOL | COUNT, max_size=3),
 )
-PIPELINE_APPS = st.lists(st.builds(PipelineApp, id=ID, name=TEXT, stage=MAYBE), max_size=5)
-NAMESPACES = st.builds(Namespace, id=ID, name=TEXT, team=MAYBE, region=MAYBE, description=MAYBE)
-TEAMS = st.lists(st.builds(Team, id=ID, name=TEXT), max_size=4)
-VARS_OF = st.builds(VarsOf, app=ID, title=TEXT) | st.builds(VarsOf, environment=ID, title=TEXT)
-KEYS = TEXT | st.from_regex(r"[A-Z_][A-Z0-9_]{0,20}", fullmatch=True)
-VALUES = st.dictionaries(KEYS, TEXT, max_size=5)
+PIPELINE_APPS = st.lists(
+    st.builds(PipelineApp, id=ID, name=UNTRUSTED_TEXT, stage=OPTIONAL_UNTRUSTED_TEXT), max_size=5
+)
+NAMESPACES = st.builds(
+    Namespace,
+    id=ID,
+    name=UNTRUSTED_TEXT,
+    team=OPTIONAL_UNTRUSTED_TEXT,
+    region=OPTIONAL_UNTRUSTED_TEXT,
+    description=OPTIONAL_UNTRUSTED_TEXT,
+)
+TEAMS = st.lists(st.builds(Team, id=ID, name=UNTRUSTED_TEXT), max_size=4)
+VARS_OF = st.builds(ConfigVarOwner, app=ID, title=UNTRUSTED_TEXT) | st.builds(
+    ConfigVarOwner, environment=ID, title=UNTRUSTED_TEXT
+)
+KEYS = UNTRUSTED_TEXT | st.from_regex(r"[A-Z_][A-Z0-9_]{0,20}", fullmatch=True)
+VALUES = st.dictionaries(KEYS, UNTRUSTED_TEXT, max_size=5)
 SEVERAL_KEYS = st.lists(KEYS, max_size=3).map(tuple)
 DIFFS = st.builds(ConfigDiff, added=SEVERAL_KEYS, changed=SEVERAL_KEYS, removed=SEVERAL_KEYS)
 # A command comes from what was typed, which has whole characters only.
-COMMANDS = st.lists(TEXT.map(whole), max_size=3).map(tuple)
-SHORT_COMMANDS = st.lists(TEXT.map(lambda text: whole(text)[:60]), max_size=3).map(tuple)
+COMMANDS = st.lists(UNTRUSTED_TEXT.map(whole), max_size=3).map(tuple)
+SHORT_COMMANDS = st.lists(UNTRUSTED_TEXT.map(lambda text: whole(text)[:60]), max_size=3).map(tuple)
 VARS_ORIGIN = st.just(VarsOrigin(channel="C1", app="a"))
 RUN_ORIGINS = st.builds(RunOrigin, channel=st.just("C1"), dyno=WHOLE, command=SHORT_COMMANDS)
-GLOBS = st.lists(TEXT, max_size=7).map(tuple)
-TIES = st.builds(Tie, number=COUNT, app=APPS, bitrise=APPS, branches=GLOBS, set_by=BY, set_at=st.just(NOON))
-STARTED = st.builds(StartedBuild, status=MAYBE, version=NUMBER, url=MAYBE)
-BUILT = st.builds(
-    BuiltAtBitrise,
-    app=ID,
-    title=TEXT,
-    slug=ID,
-    label=TEXT,
-    url=TEXT | st.just("https://app.bitrise.io/build/1"),
+GLOBS = st.lists(UNTRUSTED_TEXT, max_size=7).map(tuple)
+TIES = st.builds(
+    DeployLink, number=COUNT, app=APPS, bitrise=APPS, branches=GLOBS, set_by=BY, set_at=st.just(NOON)
 )
-SENTENCE = st.text(max_size=60) | TEXT
+STARTED = st.builds(StartedBuild, status=OPTIONAL_UNTRUSTED_TEXT, version=NUMBER, url=OPTIONAL_UNTRUSTED_TEXT)
+BUILT = st.builds(
+    SourceBuild,
+    app=ID,
+    title=UNTRUSTED_TEXT,
+    slug=ID,
+    label=UNTRUSTED_TEXT,
+    url=UNTRUSTED_TEXT | st.just("https://app.bitrise.io/build/1"),
+)
+SENTENCE = st.text(max_size=60) | UNTRUSTED_TEXT
 
 RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "app_card": st.builds(app_messages.app_card, BUILDIO_APPS, st.none() | DYNOS),
@@ -177,44 +197,60 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         total=COUNT,
         page=st.integers(1, 9),
         size=st.just(20),
-        team=MAYBE,
+        team=OPTIONAL_UNTRUSTED_TEXT,
     ),
     "certificate_changed": st.builds(domain_messages.certificate_changed, APPS, DOMAINS, by=BY),
     "certificate_modal": st.builds(
         forms.certificate_modal,
         APPS,
         origin=st.builds(DomainOrigin, domain=st.just("d"), host=WHOLE),
-        problem=MAYBE,
+        problem=OPTIONAL_UNTRUSTED_TEXT,
     ),
     "clear_domains_modal": st.builds(
         forms.clear_domains_modal,
         APPS,
         st.lists(DOMAINS, max_size=4),
         origin=st.just(ClearOrigin(channel="C1", shown="0" * 64)),
-        problem=MAYBE,
+        problem=OPTIONAL_UNTRUSTED_TEXT,
     ),
     "create_modal": st.builds(
         create_form.create_modal,
-        st.builds(CreateForm, name=MAYBE, team=MAYBE, team_title=MAYBE, region=MAYBE),
+        st.builds(
+            CreateForm,
+            name=OPTIONAL_UNTRUSTED_TEXT,
+            team=OPTIONAL_UNTRUSTED_TEXT,
+            team_title=OPTIONAL_UNTRUSTED_TEXT,
+            region=OPTIONAL_UNTRUSTED_TEXT,
+        ),
         origin=ORIGIN,
-        problem=MAYBE,
+        problem=OPTIONAL_UNTRUSTED_TEXT,
     ),
     "delete_namespace_modal": st.builds(
         namespace_messages.delete_namespace_modal,
         origin=st.builds(NamespaceOrigin, channel=st.just("C1"), name=WHOLE | st.just("")),
-        problem=MAYBE,
+        problem=OPTIONAL_UNTRUSTED_TEXT,
     ),
     "deploy_modal": st.builds(
         form.deploy_modal,
-        st.builds(DeployForm, branch=MAYBE, commit=MAYBE, message=MAYBE),
+        st.builds(
+            DeployForm,
+            branch=OPTIONAL_UNTRUSTED_TEXT,
+            commit=OPTIONAL_UNTRUSTED_TEXT,
+            message=OPTIONAL_UNTRUSTED_TEXT,
+        ),
         st.none() | APPS,
         origin=ORIGIN,
-        problem=MAYBE,
+        problem=OPTIONAL_UNTRUSTED_TEXT,
     ),
     "deployment_asked": st.builds(
         form.deployment_asked,
         APPS,
-        st.builds(Deploy, branch=MAYBE, commit=MAYBE, message=MAYBE),
+        st.builds(
+            Deploy,
+            branch=OPTIONAL_UNTRUSTED_TEXT,
+            commit=OPTIONAL_UNTRUSTED_TEXT,
+            message=OPTIONAL_UNTRUSTED_TEXT,
+        ),
         STARTED,
         by=BY,
     ).map(_begun),
@@ -227,91 +263,110 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     ),
     "untie_question": st.builds(deploy_link_messages.untie_question, st.lists(TIES, min_size=1, max_size=3)),
     "deployment_words": st.builds(app_messages.deployment_words, DEPLOYMENTS),
-    "deployed_build": st.builds(deploy_link_messages.deployed_build, APPS, BUILT, STARTED, TEXT, by=BY).map(
-        _begun
-    ),
+    "deployed_build": st.builds(
+        deploy_link_messages.deployed_build, APPS, BUILT, STARTED, UNTRUSTED_TEXT, by=BY
+    ).map(_begun),
     "domain_added": st.builds(domain_messages.domain_added, APPS, DOMAINS, by=BY),
     "domain_list": st.builds(domain_messages.domain_list, APPS, st.lists(DOMAINS, max_size=4)),
-    "domain_modal": st.builds(forms.domain_modal, APPS, origin=ORIGIN, host=MAYBE, problem=MAYBE),
+    "domain_modal": st.builds(
+        forms.domain_modal, APPS, origin=ORIGIN, host=OPTIONAL_UNTRUSTED_TEXT, problem=OPTIONAL_UNTRUSTED_TEXT
+    ),
     "domain_question": st.builds(domain_messages.domain_question, APPS, DOMAINS),
-    "domain_removed": st.builds(domain_messages.domain_removed, APPS, TEXT, by=BY),
-    "domains_cleared": st.builds(domain_messages.domains_cleared, APPS, st.lists(TEXT, max_size=4), by=BY),
+    "domain_removed": st.builds(domain_messages.domain_removed, APPS, UNTRUSTED_TEXT, by=BY),
+    "domains_cleared": st.builds(
+        domain_messages.domains_cleared, APPS, st.lists(UNTRUSTED_TEXT, max_size=4), by=BY
+    ),
     "dyno_list": st.builds(processe_messages.dyno_list, APPS, DYNOS, now=st.just(NOON)),
     "environment_list": st.builds(
-        environment_messages.environment_list, st.lists(st.tuples(TEXT, ENVIRONMENTS), max_size=4)
+        environment_messages.environment_list, st.lists(st.tuples(UNTRUSTED_TEXT, ENVIRONMENTS), max_size=4)
     ),
     "executed": st.builds(
         run_form.executed,
         APPS,
-        TEXT,
+        UNTRUSTED_TEXT,
         COMMANDS,
-        st.builds(Executed, output=TEXT, exit_code=NUMBER, cut=BOOL),
+        st.builds(CommandResult, output=UNTRUSTED_TEXT, exit_code=NUMBER, cut=BOOL),
         channel=st.none() | st.just("C1"),
     ),
-    "login_comment": st.builds(login_messages.login_comment, TEXT, expires_at=TIME, deleted_at=st.just(NOON)),
-    "login_sent": st.builds(login_messages.login_sent, TEXT, by=BY, deleted_at=st.just(NOON)),
+    "login_comment": st.builds(
+        login_messages.login_comment, UNTRUSTED_TEXT, expires_at=TIME, deleted_at=st.just(NOON)
+    ),
+    "login_sent": st.builds(login_messages.login_sent, UNTRUSTED_TEXT, by=BY, deleted_at=st.just(NOON)),
     "namespace_card": st.builds(namespace_messages.namespace_card, NAMESPACES),
     "namespace_created": st.builds(namespace_messages.namespace_created, NAMESPACES, by=BY),
-    "namespace_deleted": st.builds(namespace_messages.namespace_deleted, TEXT, by=BY),
+    "namespace_deleted": st.builds(namespace_messages.namespace_deleted, UNTRUSTED_TEXT, by=BY),
     "namespace_list": st.builds(namespace_messages.namespace_list, st.lists(NAMESPACES, max_size=4)),
     "namespace_modal": st.builds(
         create_form.namespace_modal,
-        st.builds(NamespaceForm, name=MAYBE, team=MAYBE, team_title=MAYBE, region=MAYBE, description=MAYBE),
+        st.builds(
+            NamespaceForm,
+            name=OPTIONAL_UNTRUSTED_TEXT,
+            team=OPTIONAL_UNTRUSTED_TEXT,
+            team_title=OPTIONAL_UNTRUSTED_TEXT,
+            region=OPTIONAL_UNTRUSTED_TEXT,
+            description=OPTIONAL_UNTRUSTED_TEXT,
+        ),
         origin=ORIGIN,
-        problem=MAYBE,
+        problem=OPTIONAL_UNTRUSTED_TEXT,
     ),
     # They are sentences, as errors are: whoever shows one escapes it.
     "no_process": st.builds(error_texts.no_process).map(notices.problem),
-    "platform_domain": st.builds(error_texts.platform_domain, TEXT).map(notices.problem),
+    "platform_domain": st.builds(error_texts.platform_domain, UNTRUSTED_TEXT).map(notices.problem),
     "unknown_key": st.builds(
-        error_texts.unknown_key, TEXT, st.lists(KEYS, max_size=4), lists=st.just("config")
+        error_texts.unknown_key, UNTRUSTED_TEXT, st.lists(KEYS, max_size=4), lists=st.just("config")
     ).map(notices.problem),
     "unknown_thing": st.builds(
         error_texts.unknown_thing,
         st.just("pipeline"),
-        TEXT,
-        st.lists(TEXT, max_size=4),
+        UNTRUSTED_TEXT,
+        st.lists(UNTRUSTED_TEXT, max_size=4),
         lists=st.just("pipelines"),
     ).map(notices.problem),
-    "which_process": st.builds(error_texts.which_process, st.lists(TEXT, max_size=4)).map(notices.problem),
+    "which_process": st.builds(error_texts.which_process, st.lists(UNTRUSTED_TEXT, max_size=4)).map(
+        notices.problem
+    ),
     "pipeline_card": st.builds(pipeline_messages.pipeline_card, PIPELINES, PIPELINE_APPS),
     "pipeline_list": st.builds(pipeline_messages.pipeline_list, st.lists(PIPELINES, max_size=4)),
-    "ran": st.builds(run_form.ran, APPS, TEXT, COMMANDS, by=BY, exit_code=NUMBER),
-    "restarted": st.builds(processe_messages.restarted, APPS, MAYBE, by=BY),
+    "ran": st.builds(run_form.ran, APPS, UNTRUSTED_TEXT, COMMANDS, by=BY, exit_code=NUMBER),
+    "restarted": st.builds(processe_messages.restarted, APPS, OPTIONAL_UNTRUSTED_TEXT, by=BY),
     "restart_modal": st.builds(
         restart_form.restart_modal,
-        st.builds(RestartForm, dyno=MAYBE),
+        st.builds(RestartForm, dyno=OPTIONAL_UNTRUSTED_TEXT),
         APPS,
         DYNOS,
         origin=st.builds(RestartOrigin, channel=st.just("C1"), title=WHOLE),
-        problem=MAYBE,
+        problem=OPTIONAL_UNTRUSTED_TEXT,
     ),
     "restart_question": st.builds(restart_form.restart_question, APPS),
     "run_button": st.builds(
         run_form.run_button, APPS, st.builds(RunCommand, dyno=st.none() | WHOLE, command=SHORT_COMMANDS)
     ),
-    "run_check": st.builds(run_form.run_check, APPS, origin=RUN_ORIGINS, problem=MAYBE),
+    "run_check": st.builds(run_form.run_check, APPS, origin=RUN_ORIGINS, problem=OPTIONAL_UNTRUSTED_TEXT),
     "run_modal": st.builds(
         run_form.run_modal,
-        st.builds(RunForm, dyno=MAYBE, typed=TEXT),
+        st.builds(RunForm, dyno=OPTIONAL_UNTRUSTED_TEXT, typed=UNTRUSTED_TEXT),
         APPS,
         DYNOS,
         origin=RUN_ORIGINS,
-        problem=MAYBE,
+        problem=OPTIONAL_UNTRUSTED_TEXT,
     ),
     "shared": st.builds(
         run_form.shared,
         APPS,
-        TEXT,
+        UNTRUSTED_TEXT,
         st.builds(
-            run_form.executed, APPS, TEXT, COMMANDS, st.builds(Executed, output=TEXT, exit_code=NUMBER)
+            run_form.executed,
+            APPS,
+            UNTRUSTED_TEXT,
+            COMMANDS,
+            st.builds(CommandResult, output=UNTRUSTED_TEXT, exit_code=NUMBER),
         ).map(lambda message: message.blocks),
         by=BY,
     ),
     "shown_there": st.builds(run_form.shown_there, st.just("C1")),
     "team_card": st.builds(team_messages.team_card, TEAMS.filter(bool).map(lambda teams: teams[0])),
     "team_list": st.builds(team_messages.team_list, TEAMS),
-    "team_options": st.builds(create_form.team_options, TEXT | st.just(""), TEAMS),
+    "team_options": st.builds(create_form.team_options, UNTRUSTED_TEXT | st.just(""), TEAMS),
     "tie_list": st.builds(deploy_link_messages.tie_list, st.lists(TIES, max_size=30)),
     "tied": st.builds(deploy_link_messages.tied, TIES, by=BY),
     "unset_modal": st.builds(
@@ -320,7 +375,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         SEVERAL_KEYS,
         origin=VARS_ORIGIN,
         chosen=SEVERAL_KEYS,
-        problem=MAYBE,
+        problem=OPTIONAL_UNTRUSTED_TEXT,
     ),
     "untied": st.builds(deploy_link_messages.untied, st.lists(TIES, min_size=1, max_size=7), by=BY),
     "vars_changed": st.builds(config_var_messages.vars_changed, VARS_OF, DIFFS, by=BY),
@@ -335,9 +390,13 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         changed=st.dictionaries(KEYS, st.just(NOON), max_size=2),
     ),
     "vars_modal": st.builds(
-        config_var_forms.vars_modal, VARS_OF, origin=VARS_ORIGIN, key=MAYBE, problem=MAYBE
+        config_var_forms.vars_modal,
+        VARS_OF,
+        origin=VARS_ORIGIN,
+        key=OPTIONAL_UNTRUSTED_TEXT,
+        problem=OPTIONAL_UNTRUSTED_TEXT,
     ),
-    "vars_revealed": st.builds(config_var_messages.vars_revealed, VARS_OF, KEYS, TEXT),
+    "vars_revealed": st.builds(config_var_messages.vars_revealed, VARS_OF, KEYS, UNTRUSTED_TEXT),
 }
 READERS = {
     "read_certificate",

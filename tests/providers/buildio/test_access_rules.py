@@ -11,18 +11,18 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, Phase, assume, given, settings
 
-from domain.access_policy import Allow, Permission, Protect, Question, judge
-from domain.commands.shared_commands import ShowPolicy
+from domain.access_policy import AccessRequest, AllowRule, ApprovalRule, Permission, judge
+from domain.commands.shared_commands import ListAccessRules
 from domain.provider import Provider
 from messages.access_rules import EVERYONE_LINKED
-from providers.buildio.actions import Restart, Run
+from providers.buildio.actions import RestartAction, RunCommandAction
 from sandbox.slack.workspace import Post
 from services.actions.permissions import person_of
-from services.authorization.authorizer import Ruling, Rulings
+from services.authorization.authorizer import Authorizer, Decision
 from services.features.access_rules import commands
-from services.request.context import Caller
-from services.request.responder import ToChannel
-from tests.services.actions.action_harness import Place, known, open_place
+from services.request.context import RequestContext
+from services.request.responder import ChannelResponder
+from tests.services.actions.action_harness import ActionHarness, action_harness, as_bot_app
 from tests.support.access_rules import QUESTIONS, RULES, ShownLine, allowed, read_line
 
 WORKSPACE = "T0SANDBOX"
@@ -46,19 +46,19 @@ NAMES = {
 
 
 @pytest.fixture
-async def place(tmp_path: Path) -> AsyncIterator[Place]:
-    async with open_place(tmp_path) as opened:
+async def place(tmp_path: Path) -> AsyncIterator[ActionHarness]:
+    async with action_harness(tmp_path) as opened:
         await opened.connect("anna", "ben")
         yield opened
 
 
-async def show(place: Place, app: str | None = None) -> Post:
-    answer = await commands.show(ShowPolicy(app=app), place.caller(), Provider.BUILDIO)
-    await ToChannel(place.caller())(answer)
+async def show(place: ActionHarness, app: str | None = None) -> Post:
+    answer = await commands.show(ListAccessRules(app=app), place.caller(), Provider.BUILDIO)
+    await ChannelResponder(place.caller())(answer)
     return await place.says("Who may do what")
 
 
-async def add_rule(place: Place, **filled: object) -> None:
+async def add_rule(place: ActionHarness, **filled: object) -> None:
     await place.town.people.click("anna", await show(place), "Add a rule…")
     await place.town.slack.wait_for_modal("anna", "Add a rule")
     if "app" in filled:
@@ -68,8 +68,8 @@ async def add_rule(place: Place, **filled: object) -> None:
     await place.says("A new rule", None)
 
 
-async def test_it_speaks_of_this_provider_and_of_what_is_off(place: Place) -> None:
-    said = place.town.words(await show(place, "shop"))
+async def test_it_speaks_of_this_provider_and_of_what_is_off(place: ActionHarness) -> None:
+    said = place.town.message_text(await show(place, "shop"))
     for line in (
         "Who may do what in shop at Build.io in this channel",
         "deploy: everyone with a linked account",
@@ -82,8 +82,8 @@ async def test_it_speaks_of_this_provider_and_of_what_is_off(place: Place) -> No
     assert "abort builds" not in said
 
 
-async def test_an_admin_turns_on_what_is_off_for_one_app_and_takes_it_back(place: Place) -> None:
-    run = Run(app=known(place.town.buildio.staging), dyno="web.1", command=("ls",))
+async def test_an_admin_turns_on_what_is_off_for_one_app_and_takes_it_back(place: ActionHarness) -> None:
+    run = RunCommandAction(app=as_bot_app(place.town.buildio.staging), dyno="web.1", command=("ls",))
     await add_rule(
         place,
         kind="These people may, and nobody else",
@@ -96,14 +96,14 @@ async def test_an_admin_turns_on_what_is_off_for_one_app_and_takes_it_back(place
     await place.says("Only Ben Okafor may run commands in dynos of shop-staging here")
     await place.do(run, "ben")
     await place.says("ran a command in `web.1`", None)
-    await place.do(run.model_copy(update={"app": known(place.town.buildio.shop)}), "ben")
+    await place.do(run.model_copy(update={"app": as_bot_app(place.town.buildio.shop)}), "ben")
     await place.says("a rule that names it", "ben")
     await place.town.press(await show(place), "Remove", "This rule counts no longer")
     await place.do(run, "ben")
     await place.says("a rule that names it", "ben")
 
 
-async def test_an_admin_protects_a_stage_at_one_provider(place: Place) -> None:
+async def test_an_admin_protects_a_stage_at_one_provider(place: ActionHarness) -> None:
     await add_rule(
         place,
         kind="Needs a second person",
@@ -111,27 +111,27 @@ async def test_an_admin_protects_a_stage_at_one_provider(place: Place) -> None:
         stages="production",
         who="Everyone with a linked account",
     )
-    said = place.town.words(await show(place))
+    said = place.town.message_text(await show(place))
     assert "Doing anything at Build.io in stage `production` needs a second person" in said
-    await place.do(Restart(app=known(place.town.buildio.staging)), "ben")
+    await place.do(RestartAction(app=as_bot_app(place.town.buildio.staging)), "ben")
     await place.says("restarted all processes of shop-staging", None)
-    await place.do(Restart(app=known(place.town.buildio.shop)), "ben")
+    await place.do(RestartAction(app=as_bot_app(place.town.buildio.shop)), "ben")
     await place.says("ben wants to restart all dynos of shop", None)
 
 
 async def test_who_confirms_what_a_workflow_says_of_them_has_no_longer_for_a_rule_that_protects(
-    place: Place,
+    place: ActionHarness,
 ) -> None:
-    question = Question(permission=Permission.DEPLOY, provider=Provider.BUILDIO)
+    question = AccessRequest(permission=Permission.DEPLOY, provider=Provider.BUILDIO)
     them = person_of(replace(place.caller("ben"), vouched=False))
-    for rules, minutes in (((), 60), ((Protect(minutes=120),), 60), ((Protect(minutes=5),), 5)):
+    for rules, minutes in (((), 60), ((ApprovalRule(minutes=120),), 60), ((ApprovalRule(minutes=5),), 5)):
         desk = place.desk
-        ruling = await Rulings(rules, desk.storage, desk.clients, desk.rulings.groups).of(question, them)
+        ruling = await Authorizer(rules, desk.storage, desk.clients, desk.rulings.groups).of(question, them)
         assert (ruling.refused, ruling.confirm, ruling.minutes) == (None, True, minutes)
 
 
-async def test_without_a_workspace_nothing_is_done(place: Place) -> None:
-    question = Question(permission=Permission.DEPLOY, provider=Provider.BUILDIO)
+async def test_without_a_workspace_nothing_is_done(place: ActionHarness) -> None:
+    question = AccessRequest(permission=Permission.DEPLOY, provider=Provider.BUILDIO)
     them = person_of(replace(place.caller("ben"), team=""))
     ruling = await place.desk.rulings.of(question, them)
     assert "which workspace" in str(ruling.refused)
@@ -141,20 +141,20 @@ async def test_an_admin_is_told_why_what_the_operator_has_turned_on_elsewhere_st
     tmp_path: Path,
 ) -> None:
     rules = '[[rule]]\nallow = ["run"]\napps = ["shop-staging"]\nwho = ["U0ANNA"]\n'
-    async with open_place(tmp_path, rules=rules) as place:
+    async with action_harness(tmp_path, rules=rules) as place:
         await place.connect("anna", "ben")
         await add_rule(place, buildio_acts=["Run commands in dynos"], who="Everyone with a linked account")
-        run = Run(app=known(place.town.buildio.shop), dyno="web.1", command=("ls",))
+        run = RunCommandAction(app=as_bot_app(place.town.buildio.shop), dyno="web.1", command=("ls",))
         await place.do(run, "ben")
         await place.says("a rule of this workspace can't turn it on", "ben")
-        assert "run commands in dynos: nobody" in place.town.words(await show(place, "shop"))
-        await place.do(run.model_copy(update={"app": known(place.town.buildio.staging)}), "anna")
+        assert "run commands in dynos: nobody" in place.town.message_text(await show(place, "shop"))
+        await place.do(run.model_copy(update={"app": as_bot_app(place.town.buildio.staging)}), "anna")
         await place.says("ran a command in `web.1`", None)
 
 
-async def lines_shown(caller: Caller, app: str | None) -> dict[str, ShownLine]:
+async def lines_shown(caller: RequestContext, app: str | None) -> dict[str, ShownLine]:
     """What `policy` shows of each act at Build.io."""
-    answer = await commands.show(ShowPolicy(app=app), caller, Provider.BUILDIO)
+    answer = await commands.show(ListAccessRules(app=app), caller, Provider.BUILDIO)
     text = "\n".join(block["text"]["text"] for block in answer.message.blocks if block["type"] == "section")
     return {what: read_line(said) for what, said in re.findall(r"^• (.*?): (.*)$", text, re.MULTILINE)}
 
@@ -165,12 +165,15 @@ def named(names: str) -> frozenset[str]:
 
 
 async def compare(
-    place: Place, operators: Sequence[Allow | Protect], admins: Sequence[Allow | Protect], question: Question
+    place: ActionHarness,
+    operators: Sequence[AllowRule | ApprovalRule],
+    admins: Sequence[AllowRule | ApprovalRule],
+    question: AccessRequest,
 ) -> None:
     """Set these rules, look at what is shown, and let each of them try."""
     desk = place.desk
     # Everything as it is but the operator's rules, which else come from a file at the start.
-    rulings = Rulings(operators, desk.storage, desk.clients, desk.rulings.groups)
+    rulings = Authorizer(operators, desk.storage, desk.clients, desk.rulings.groups)
     there = desk.storage.of(WORKSPACE).policies
     for one in await there.all():
         await there.remove(one.number)
@@ -196,7 +199,7 @@ async def compare(
             assert ruling.minutes == min(one.minutes for one in holding)
 
 
-async def included(rulings: Rulings, ruling: Ruling, caller: Caller) -> set[str]:
+async def included(rulings: Authorizer, ruling: Decision, caller: RequestContext) -> set[str]:
     """Who can be the second person."""
     found = set()
     for person in PEOPLE:
@@ -208,11 +211,11 @@ async def included(rulings: Rulings, ruling: Ruling, caller: Caller) -> set[str]
 
 def test_what_policy_shows_is_what_is_enforced(tmp_path: Path) -> None:
     with asyncio.Runner() as runner:
-        opened = open_place(tmp_path)
+        opened = action_harness(tmp_path)
         place = runner.run(opened.__aenter__())
         try:
             runner.run(place.connect("anna", "ben"))
-            shop = known(place.town.buildio.shop)
+            shop = as_bot_app(place.town.buildio.shop)
 
             # An example that fails is not made smaller: with real parts that takes minutes.
             @settings(
@@ -220,7 +223,9 @@ def test_what_policy_shows_is_what_is_enforced(tmp_path: Path) -> None:
             )
             @given(operators=RULES, admins=RULES, question=QUESTIONS)
             def each(
-                operators: Sequence[Allow | Protect], admins: Sequence[Allow | Protect], question: Question
+                operators: Sequence[AllowRule | ApprovalRule],
+                admins: Sequence[AllowRule | ApprovalRule],
+                question: AccessRequest,
             ) -> None:
                 assume(question.permission in DOING)
                 app = shop if question.app is not None else None

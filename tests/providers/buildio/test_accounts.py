@@ -10,21 +10,21 @@ import pytest
 from domain.commands.shared_commands import WhoAmI
 from domain.errors import NotConnected, ProviderError
 from domain.provider import Provider
-from providers.buildio.actions import Deploy
+from providers.buildio.actions import DeployAction
 from sandbox.buildio.members import ANNA_TOKEN, BEN_TOKEN, TOKEN
 from services.features.accounts import commands
 from services.request.finder import find_app
-from services.request.responder import ToChannel
-from tests.services.actions.action_harness import Place, known, open_place
+from services.request.responder import ChannelResponder
+from tests.services.actions.action_harness import ActionHarness, action_harness, as_bot_app
 
 
 @pytest.fixture
-async def place(tmp_path: Path) -> AsyncIterator[Place]:
-    async with open_place(tmp_path) as opened:
+async def place(tmp_path: Path) -> AsyncIterator[ActionHarness]:
+    async with action_harness(tmp_path) as opened:
         yield opened
 
 
-async def test_a_token_is_shown_back_as_an_address_and_never_echoed(place: Place) -> None:
+async def test_a_token_is_shown_back_as_an_address_and_never_echoed(place: ActionHarness) -> None:
     opened = await place.begin_to_connect("anna")
     assert "Build.io" in str(opened.view)
     await place.town.people.submit("anna", {"token": ANNA_TOKEN})
@@ -32,7 +32,7 @@ async def test_a_token_is_shown_back_as_an_address_and_never_echoed(place: Place
     assert ANNA_TOKEN not in str(shown.view)
     assert "at Build.io `anna-berg@acme.example`" in await place.who_am_i()
     await place.town.stop_bot()
-    assert ANNA_TOKEN.encode() not in place.town.kept()
+    assert ANNA_TOKEN.encode() not in place.town.stored_bytes()
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,9 @@ async def test_a_token_is_shown_back_as_an_address_and_never_echoed(place: Place
         ("ABCD-EFGH-JKLM-NPQR", "This code is none of yours"),
     ],
 )
-async def test_a_token_that_will_not_do_is_refused_at_its_field(place: Place, token: str, said: str) -> None:
+async def test_a_token_that_will_not_do_is_refused_at_its_field(
+    place: ActionHarness, token: str, said: str
+) -> None:
     await place.begin_to_connect("anna")
     await place.town.people.submit("anna", {"token": token})
     opened = place.town.people.modal("anna")
@@ -54,7 +56,7 @@ async def test_a_token_that_will_not_do_is_refused_at_its_field(place: Place, to
     assert "have not linked an account at Build.io" in await place.who_am_i()
 
 
-async def test_accounts_at_both_providers_stand_beside_each_other(place: Place) -> None:
+async def test_accounts_at_both_providers_stand_beside_each_other(place: ActionHarness) -> None:
     await place.town.connect("anna")
     await place.connect("anna")
     await commands.wipe(place.caller(), Provider.BUILDIO)
@@ -63,43 +65,47 @@ async def test_accounts_at_both_providers_stand_beside_each_other(place: Place) 
     assert await place.town.rows("SELECT provider FROM accounts") == [("bitrise",)]
 
 
-async def test_a_button_links_at_the_provider_that_it_names(place: Place) -> None:
+async def test_a_button_links_at_the_provider_that_it_names(place: ActionHarness) -> None:
     await place.connect("anna")
     said = await commands.who_am_i(WhoAmI(), place.caller(), Provider.BUILDIO)
-    await ToChannel(place.caller())(said)
+    await ChannelResponder(place.caller())(said)
     post = await place.says("at Build.io `anna-berg@acme.example`")
     question = await place.town.press(post, "Disconnect…", "deletes your token")
     await place.town.press(question, "Disconnect", "you are not linked to `anna-berg@acme.example` any more")
     assert await place.town.rows("SELECT provider FROM accounts") == []
 
 
-async def test_whoever_is_not_linked_there_is_asked_to_link_there(place: Place) -> None:
+async def test_whoever_is_not_linked_there_is_asked_to_link_there(place: ActionHarness) -> None:
     await place.town.connect("anna")
-    await place.do(Deploy(app=known(place.town.buildio.staging), branch="main"))
+    await place.do(DeployAction(app=as_bot_app(place.town.buildio.staging), branch="main"))
     said = await place.says("with your own Build.io account")
-    assert "/buildio connect" in place.town.words(said)
+    assert "/buildio connect" in place.town.message_text(said)
 
 
-async def test_a_token_that_works_no_longer_asks_its_owner_once_by_the_providers_name(place: Place) -> None:
+async def test_a_token_that_works_no_longer_asks_its_owner_once_by_the_providers_name(
+    place: ActionHarness,
+) -> None:
     await place.connect("ben")
     place.town.buildio.revoke(BEN_TOKEN)
     for _ in range(3):
-        await place.do(Deploy(app=known(place.town.buildio.staging), branch="main"), "ben")
+        await place.do(DeployAction(app=as_bot_app(place.town.buildio.staging), branch="main"), "ben")
     await place.says("Build.io does not take your token any more", "ben", "D0BEN")
-    asked = [one for one in place.town.slack.posts("D0BEN") if "I say this once" in place.town.words(one)]
+    asked = [
+        one for one in place.town.slack.posts("D0BEN") if "I say this once" in place.town.message_text(one)
+    ]
     assert len(asked) == 1
     assert "does not take your token any more" in await place.who_am_i("ben")
 
 
-async def test_whoever_leaves_loses_their_accounts_everywhere(place: Place) -> None:
+async def test_whoever_leaves_loses_their_accounts_everywhere(place: ActionHarness) -> None:
     await place.town.connect("ben")
     await place.connect("anna", "ben")
     place.town.people.leave("ben")
-    await place.town.until(lambda: place.town.rows_with("U0BEN").get("accounts") is None)
+    await place.town.wait_until(lambda: place.town.count_rows_with("U0BEN").get("accounts") is None)
     assert await place.town.rows("SELECT user_id, provider FROM accounts") == [("U0ANNA", "buildio")]
 
 
-async def test_somebody_sees_what_their_own_account_sees_there(place: Place) -> None:
+async def test_somebody_sees_what_their_own_account_sees_there(place: ActionHarness) -> None:
     await place.connect("anna", "ben")
     assert {app.title for app in await place.caller("anna").apps_of(Provider.BUILDIO).all()} >= {
         "shop",
@@ -112,7 +118,7 @@ async def test_somebody_sees_what_their_own_account_sees_there(place: Place) -> 
     assert "Build.io" in str(little.value)
 
 
-async def test_each_provider_has_its_own_default_app_in_a_channel(place: Place) -> None:
+async def test_each_provider_has_its_own_default_app_in_a_channel(place: ActionHarness) -> None:
     await place.town.connect("anna")
     await place.connect("anna")
     caller, shop = place.caller(), place.town.buildio.shop
@@ -125,11 +131,11 @@ async def test_each_provider_has_its_own_default_app_in_a_channel(place: Place) 
 
 
 async def test_without_a_token_of_the_bots_people_act_with_their_own(tmp_path: Path) -> None:
-    async with open_place(tmp_path, buildio_token="") as place:
+    async with action_harness(tmp_path, buildio_token="") as place:
         with pytest.raises(ProviderError) as nothing:
             await place.caller("carla").apps_of(Provider.BUILDIO).all()
         assert "/buildio connect" in str(nothing.value)
         assert "no token of my own there" in await place.who_am_i("carla")
         await place.connect("anna")
-        await place.do(Deploy(app=known(place.town.buildio.staging), branch="main"))
+        await place.do(DeployAction(app=as_bot_app(place.town.buildio.staging), branch="main"))
         await place.says("deploys", None)

@@ -13,24 +13,24 @@ from domain.access_policy import Permission, permissions_at
 from domain.provider import Provider
 from providers.buildio import action_execution as performing
 from providers.buildio.actions import (
-    AddDomain,
-    ClusterLogin,
-    CreateApp,
-    CreateNamespace,
-    DeleteNamespace,
-    Deploy,
-    RemoveAllDomains,
-    RemoveDomain,
-    Restart,
-    Run,
-    SetConfig,
-    SetEnvironment,
-    UnsetConfig,
-    UnsetEnvironment,
+    AddDomainAction,
+    ClusterLoginAction,
+    CreateAppAction,
+    CreateNamespaceAction,
+    DeleteNamespaceAction,
+    DeployAction,
+    RemoveAllDomainsAction,
+    RemoveDomainAction,
+    RestartAction,
+    RunCommandAction,
+    SetConfigAction,
+    SetEnvironmentAction,
+    UnsetConfigAction,
+    UnsetEnvironmentAction,
 )
-from sandbox.buildio.server import BuildioSandbox
+from sandbox.buildio.server import BuildioSimulator
 from services.actions.action_types import Act
-from tests.services.actions.action_harness import Place, known, open_place
+from tests.services.actions.action_harness import ActionHarness, action_harness, as_bot_app
 
 CANARY = "canary-4711-of-a-config-var"
 ON = """
@@ -47,57 +47,57 @@ who = ["U0ANNA", "U0BEN"]
 
 
 @pytest.fixture
-async def place(tmp_path: Path) -> AsyncIterator[Place]:
-    async with open_place(tmp_path, rules=ON) as opened:
+async def place(tmp_path: Path) -> AsyncIterator[ActionHarness]:
+    async with action_harness(tmp_path, rules=ON) as opened:
         await opened.connect("anna", "ben", "carla")
         yield opened
 
 
-def domain(buildio: BuildioSandbox, hostname: str = "shop.example.com") -> str:
+def domain(buildio: BuildioSimulator, hostname: str = "shop.example.com") -> str:
     return buildio.platform.add_domain(buildio.shop, hostname, buildio.now()).id
 
 
 # Of each permission one act, what is said of it in the channel, and what has become of it at Build.io.
-Make = Callable[[BuildioSandbox], Act]
-Became = Callable[[BuildioSandbox], object]
+Make = Callable[[BuildioSimulator], Act]
+Became = Callable[[BuildioSimulator], object]
 ACTS: dict[Permission, tuple[Make, str, Became]] = {
     Permission.DEPLOY: (
-        lambda at: Deploy(app=known(at.staging), branch="develop"),
+        lambda at: DeployAction(app=as_bot_app(at.staging), branch="develop"),
         "deploys",
         lambda at: at.staging.deployments[-1].branch == "develop",
     ),
     Permission.RESTART: (
-        lambda at: Restart(app=known(at.shop), dyno="web.1"),
+        lambda at: RestartAction(app=as_bot_app(at.shop), dyno="web.1"),
         "restarted `web.1`",
         lambda at: any(one.method == "DELETE" for one in at.requests),
     ),
     Permission.RUN: (
-        lambda at: Run(app=known(at.shop), dyno="web.1", command=("echo", "hello  there")),
+        lambda at: RunCommandAction(app=as_bot_app(at.shop), dyno="web.1", command=("echo", "hello  there")),
         "ran a command in `web.1`",
         lambda at: any(one.path.endswith("/exec") for one in at.requests),
     ),
     Permission.CONFIG: (
-        lambda at: SetConfig(app=known(at.shop), values={"API_KEY": SecretStr(CANARY)}),
+        lambda at: SetConfigAction(app=as_bot_app(at.shop), values={"API_KEY": SecretStr(CANARY)}),
         "changed config vars of shop",
         lambda at: at.shop.config.get("API_KEY") == CANARY,
     ),
     Permission.DOMAINS: (
-        lambda at: AddDomain(app=known(at.shop), hostname="shop.example.com"),
+        lambda at: AddDomainAction(app=as_bot_app(at.shop), hostname="shop.example.com"),
         "added the domain shop.example.com",
         lambda at: any(one.hostname == "shop.example.com" for one in at.shop.domains),
     ),
     Permission.CREATE: (
-        lambda _: CreateApp(name="fresh-app"),
+        lambda _: CreateAppAction(name="fresh-app"),
         "created the app fresh-app",
         lambda at: any(one.name == "fresh-app" for one in at.platform.apps),
     ),
     Permission.DELETE: (
-        lambda at: DeleteNamespace(name=at.namespace.name),
+        lambda at: DeleteNamespaceAction(name=at.namespace.name),
         "deleted the namespace acme-internal",
         lambda at: at.namespace not in at.platform.namespaces,
     ),
     Permission.LOGIN: (
-        lambda _: ClusterLogin(region="eu"),
+        lambda _: ClusterLoginAction(region="eu"),
         "got a credential for the cluster in `eu`",
         lambda at: any(one.path.endswith("/oidc-login") for one in at.requests),
     ),
@@ -112,7 +112,7 @@ def test_every_permission_of_build_io_is_acted_out() -> None:
 async def test_only_those_whom_a_rule_names_may_do_it(tmp_path: Path, permission: Permission) -> None:
     make, said, became = ACTS[permission]
     rules = f'[[rule]]\nallow = ["{permission}"]\nwho = ["U0ANNA"]\n'
-    async with open_place(tmp_path, rules=rules) as place:
+    async with action_harness(tmp_path, rules=rules) as place:
         buildio = place.town.buildio
         await place.connect("anna", "ben")
         act = make(buildio)
@@ -132,19 +132,21 @@ async def test_what_is_protected_is_done_once_somebody_else_agrees(
     tmp_path: Path, permission: Permission
 ) -> None:
     make, said, became = ACTS[permission]
-    async with open_place(tmp_path, rules=ON + SECOND) as place:
+    async with action_harness(tmp_path, rules=ON + SECOND) as place:
         buildio = place.town.buildio
         await place.connect("anna", "ben")
         act = make(buildio)
         assert not became(buildio)
         await place.do(act, "ben")
         asked = await place.says("Somebody else must agree", None)
-        assert f"ben wants to {act.words()}" in place.town.words(asked)
+        assert f"ben wants to {act.summary()}" in place.town.message_text(asked)
         assert not became(buildio)
         await place.town.press(asked, "Agree", "a second person is the point of it", person="ben")
         await place.town.people.click("anna", asked, "Agree")
         await place.says(said, None)
-        await place.town.until(lambda: "anna agreed" in place.town.words(asked) and bool(became(buildio)))
+        await place.town.wait_until(
+            lambda: "anna agreed" in place.town.message_text(asked) and bool(became(buildio))
+        )
         assert "anna" not in {one.member for one in buildio.requests if one.method != "GET"}
 
 
@@ -154,76 +156,80 @@ async def test_what_is_off_is_nobodys_until_a_rule_names_it(tmp_path: Path, perm
     everything = '[[rule]]\nallow = "everything"\nwho = ["U0ANNA"]\n'
     for number, rules in enumerate(("", everything)):
         (tmp_path / str(number)).mkdir()
-        async with open_place(tmp_path / str(number), rules=rules) as place:
+        async with action_harness(tmp_path / str(number), rules=rules) as place:
             await place.connect("anna")
             await place.do(make(place.town.buildio))
             await place.says(f"a rule that names it (`{permission}`)")
             assert not became(place.town.buildio)
 
 
-async def test_what_a_role_does_not_allow_build_io_refuses(place: Place) -> None:
-    await place.do(Restart(app=known(place.town.buildio.shop)), "carla")
+async def test_what_a_role_does_not_allow_build_io_refuses(place: ActionHarness) -> None:
+    await place.do(RestartAction(app=as_bot_app(place.town.buildio.shop)), "carla")
     await place.says("no right to do this at Build.io", "carla")
 
 
 async def test_a_config_vars_value_is_seen_by_build_io_alone(tmp_path: Path) -> None:
-    async with open_place(tmp_path, rules=SECOND) as place:
+    async with action_harness(tmp_path, rules=SECOND) as place:
         buildio = place.town.buildio
         await place.connect("anna", "ben")
         values = {"API_KEY": SecretStr(CANARY), "LOG_LEVEL": SecretStr("debug")}
-        await place.do(SetConfig(app=known(buildio.shop), values=values), "ben")
+        await place.do(SetConfigAction(app=as_bot_app(buildio.shop), values=values), "ben")
         asked = await place.says("set the config vars API_KEY, LOG_LEVEL of shop", None)
         await place.town.stop_bot()
-        assert CANARY.encode() not in place.town.kept()
+        assert CANARY.encode() not in place.town.stored_bytes()
         await place.town.start_bot()
         await place.town.people.click("anna", asked, "Agree")
-        await place.town.until(lambda: buildio.shop.config.get("API_KEY") == CANARY)
+        await place.town.wait_until(lambda: buildio.shop.config.get("API_KEY") == CANARY)
         await place.says("changed config vars of shop", None)
         await place.town.stop_bot()
-        assert CANARY.encode() not in place.town.kept()
-        assert CANARY not in json.dumps([place.town.words(one) for one in place.town.slack.posts("builds")])
+        assert CANARY.encode() not in place.town.stored_bytes()
+        assert CANARY not in json.dumps(
+            [place.town.message_text(one) for one in place.town.slack.posts("builds")]
+        )
         audited = await place.town.rows("SELECT body FROM audit WHERE body LIKE '%set_config%'")
         assert len(audited) == 4, "proposed, agreed, begun, done"
 
 
 async def test_a_value_is_in_no_log_line_and_no_error(
-    place: Place, capsys: pytest.CaptureFixture[str]
+    place: ActionHarness, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shop = place.town.buildio.shop
     place.town.buildio.fault(f"PATCH /api/v1/apps/{shop.id}/config-vars", "status", status=422)
-    await place.do(SetConfig(app=known(shop), values={"API_KEY": SecretStr(CANARY)}))
+    await place.do(SetConfigAction(app=as_bot_app(shop), values={"API_KEY": SecretStr(CANARY)}))
     await place.says("Build.io refuses", "anna")
     printed = capsys.readouterr()
     assert CANARY not in printed.out + printed.err
-    assert all(CANARY not in place.town.words(one) for one in place.town.slack.posts("builds", "anna"))
+    assert all(CANARY not in place.town.message_text(one) for one in place.town.slack.posts("builds", "anna"))
 
 
-async def test_config_vars_are_unset_one_by_one_and_what_was_done_is_said(place: Place) -> None:
+async def test_config_vars_are_unset_one_by_one_and_what_was_done_is_said(place: ActionHarness) -> None:
     shop = place.town.buildio.shop
-    await place.do(UnsetConfig(app=known(shop), keys=("LOG_LEVEL",)))
+    await place.do(UnsetConfigAction(app=as_bot_app(shop), keys=("LOG_LEVEL",)))
     await place.says("changed config vars of shop", None)
     assert "LOG_LEVEL" not in shop.config
-    await place.do(UnsetConfig(app=known(shop), keys=("DATABASE_URL", "NOT_THERE")))
+    await place.do(UnsetConfigAction(app=as_bot_app(shop), keys=("DATABASE_URL", "NOT_THERE")))
     await place.says("I unset DATABASE_URL, but not NOT_THERE")
     assert "DATABASE_URL" not in shop.config
 
 
-async def test_an_environments_vars_are_set_and_unset(place: Place) -> None:
+async def test_an_environments_vars_are_set_and_unset(place: ActionHarness) -> None:
     review = place.town.buildio.pipeline.environments[0]
     new: dict[str, SecretStr | None] = {"API_KEY": SecretStr(CANARY), "LOG_LEVEL": None}
-    await place.do(SetEnvironment(environment=review.id, label="review", values=new))
+    await place.do(SetEnvironmentAction(environment=review.id, label="review", values=new))
     await place.says("changed config vars of the environment review", None)
     assert review.config["API_KEY"] == CANARY
     assert "LOG_LEVEL" not in review.config
-    await place.do(UnsetEnvironment(environment=review.id, label="review", keys=("API_KEY",)))
-    await place.town.until(lambda: "API_KEY" not in review.config)
+    await place.do(UnsetEnvironmentAction(environment=review.id, label="review", keys=("API_KEY",)))
+    await place.town.wait_until(lambda: "API_KEY" not in review.config)
 
 
 async def test_a_proposal_shows_the_array_letter_by_letter(tmp_path: Path) -> None:
-    async with open_place(tmp_path, rules=ON + SECOND) as place:
+    async with action_harness(tmp_path, rules=ON + SECOND) as place:
         await place.connect("anna", "ben")
         command = ("/bin/sh", "-c", "echo  'two  spaces' && ls\t`x`\u202e")
-        await place.do(Run(app=known(place.town.buildio.shop), dyno="web.1", command=command), "ben")
+        await place.do(
+            RunCommandAction(app=as_bot_app(place.town.buildio.shop), dyno="web.1", command=command), "ben"
+        )
         asked = await place.says("ben wants to run a command in web.1 of shop", None)
         blocks = [one["text"]["text"] for one in asked.blocks if one["type"] == "section"]
         shown = "".join(text.removeprefix("```\n").removesuffix("\n```") for text in blocks[1:])
@@ -231,42 +237,49 @@ async def test_a_proposal_shows_the_array_letter_by_letter(tmp_path: Path) -> No
     assert json.loads(array.replace("&amp;", "&")) == list(command)
 
 
-async def test_what_a_command_says_goes_to_whoever_runs_it_without_config_vars(place: Place) -> None:
+async def test_what_a_command_says_goes_to_whoever_runs_it_without_config_vars(place: ActionHarness) -> None:
     shop = place.town.buildio.shop
     shop.config["PLAIN_NAME"] = CANARY
-    await place.do(Run(app=known(shop), dyno="web.1", command=("printenv", "PLAIN_NAME")))
+    await place.do(RunCommandAction(app=as_bot_app(shop), dyno="web.1", command=("printenv", "PLAIN_NAME")))
     await place.says("ran a command in `web.1`", None)
     private = await place.says("The command in", "anna", "D0ANNA")
-    assert CANARY not in place.town.words(private)
-    assert "[redacted]" in place.town.words(private)
-    await place.do(Run(app=known(shop), dyno="web.1", command=("echo", "hello")))
+    assert CANARY not in place.town.message_text(private)
+    assert "[redacted]" in place.town.message_text(private)
+    await place.do(RunCommandAction(app=as_bot_app(shop), dyno="web.1", command=("echo", "hello")))
     await place.says("hello", "anna", "D0ANNA")
     assert all(
-        "hello" not in place.town.words(one).replace('"hello"', "") for one in place.town.telling("ran a")
+        "hello" not in place.town.message_text(one).replace('"hello"', "")
+        for one in place.town.messages_with("ran a")
     )
     assert "hello" not in str(await place.town.rows("SELECT content FROM messages"))
 
 
-async def test_a_command_that_holds_a_secret_is_not_even_asked_for(place: Place) -> None:
+async def test_a_command_that_holds_a_secret_is_not_even_asked_for(place: ActionHarness) -> None:
     secret = "ghp" + "_" + "Canary7Gx2" * 3 + "Lk8Zr4"
-    await place.do(Run(app=known(place.town.buildio.shop), dyno="web.1", command=("curl", "-u", secret)))
+    await place.do(
+        RunCommandAction(
+            app=as_bot_app(place.town.buildio.shop), dyno="web.1", command=("curl", "-u", secret)
+        )
+    )
     said = await place.says("looks like a secret")
-    assert secret not in place.town.words(said)
+    assert secret not in place.town.message_text(said)
     assert not any(one.path.endswith("/exec") for one in place.town.buildio.requests)
     await place.town.stop_bot()
-    assert secret.encode() not in place.town.kept()
+    assert secret.encode() not in place.town.stored_bytes()
 
 
-async def test_a_command_without_end_is_owned_up_to(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_command_without_end_is_owned_up_to(
+    place: ActionHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(performing, "RUN_SECONDS", 0.2)
-    await place.do(Run(app=known(place.town.buildio.shop), dyno="web.1", command=("yes",)))
+    await place.do(RunCommandAction(app=as_bot_app(place.town.buildio.shop), dyno="web.1", command=("yes",)))
     await place.says("The command may still run in web.1")
 
 
-async def test_all_domains_go_only_where_they_are_those_that_were_shown(place: Place) -> None:
+async def test_all_domains_go_only_where_they_are_those_that_were_shown(place: ActionHarness) -> None:
     buildio = place.town.buildio
     domain(buildio)
-    act = RemoveAllDomains(app=known(buildio.shop), hostnames=("shop.example.com",))
+    act = RemoveAllDomainsAction(app=as_bot_app(buildio.shop), hostnames=("shop.example.com",))
     domain(buildio, "other.example.com")
     await place.do(act)
     await place.says("has got more domains meanwhile")
@@ -275,51 +288,55 @@ async def test_all_domains_go_only_where_they_are_those_that_were_shown(place: P
     assert all(one.platform for one in buildio.shop.domains)
 
 
-async def test_one_domain_is_taken_away(place: Place) -> None:
+async def test_one_domain_is_taken_away(place: ActionHarness) -> None:
     buildio = place.town.buildio
     identity = domain(buildio)
-    await place.do(RemoveDomain(app=known(buildio.shop), domain=identity, hostname="shop.example.com"))
+    await place.do(
+        RemoveDomainAction(app=as_bot_app(buildio.shop), domain=identity, hostname="shop.example.com")
+    )
     await place.says("removed the domain shop.example.com", None)
 
 
-async def test_a_namespace_is_created_and_a_new_app_is_found_at_once(place: Place) -> None:
-    await place.do(CreateNamespace(name="fresh-space", description="to try"))
+async def test_a_namespace_is_created_and_a_new_app_is_found_at_once(place: ActionHarness) -> None:
+    await place.do(CreateNamespaceAction(name="fresh-space", description="to try"))
     await place.says("created the namespace fresh-space", None)
     assert await place.caller().apps_of(Provider.BUILDIO).all()
-    await place.do(CreateApp(name="fresh-app"))
+    await place.do(CreateAppAction(name="fresh-app"))
     await place.says("created the app fresh-app", None)
     assert (await place.caller().apps_of(Provider.BUILDIO).find("fresh-app")).title == "fresh-app"
 
 
 async def test_a_rule_about_stages_protects_what_stands_in_one_or_is_not_known_to(tmp_path: Path) -> None:
     rules = '[[rule]]\nprotect = ["restart", "delete"]\nstages = ["production"]\n'
-    async with open_place(tmp_path, rules=rules) as place:
+    async with action_harness(tmp_path, rules=rules) as place:
         buildio = place.town.buildio
         await place.connect("anna", "ben")
-        await place.do(Restart(app=known(buildio.staging)))
+        await place.do(RestartAction(app=as_bot_app(buildio.staging)))
         await place.says("restarted all processes of shop-staging", None)
         for app in (buildio.shop, buildio.ledger):
-            await place.do(Restart(app=known(app)))
+            await place.do(RestartAction(app=as_bot_app(app)))
             await place.says(f"wants to restart all dynos of {app.name}", None)
-        await place.do(DeleteNamespace(name="acme-internal"))
+        await place.do(DeleteNamespaceAction(name="acme-internal"))
         await place.says("wants to delete the namespace", None)
         buildio.fault("GET /api/v1/pipelines", "status", status=403)
-        await place.do(Restart(app=known(buildio.review)))
+        await place.do(RestartAction(app=as_bot_app(buildio.review)))
         await place.says("wants to restart all dynos of shop-pr-42", None)
 
 
 async def test_a_rule_for_one_provider_leaves_the_other_alone(tmp_path: Path) -> None:
     rules = '[[rule]]\nallow = "everything"\nproviders = ["buildio"]\nwho = "nobody"\n'
-    async with open_place(tmp_path, rules=rules) as place:
+    async with action_harness(tmp_path, rules=rules) as place:
         await place.town.connect("anna")
         await place.connect("anna")
-        await place.do(Restart(app=known(place.town.buildio.shop)))
+        await place.do(RestartAction(app=as_bot_app(place.town.buildio.shop)))
         await place.says("Nobody may restart dynos of shop here")
         await place.town.ask("/bitrise trigger android branch:main", "anna started Sample Android #1")
 
 
-async def test_a_credential_is_a_file_for_one_person_that_is_deleted_after_its_time(place: Place) -> None:
-    await place.do(ClusterLogin(region="eu"))
+async def test_a_credential_is_a_file_for_one_person_that_is_deleted_after_its_time(
+    place: ActionHarness,
+) -> None:
+    await place.do(ClusterLoginAction(region="eu"))
     await place.says("got a credential for the cluster in `eu`", None)
     files = place.town.slack.workspace.files
     assert [b"ExecCredential" in content for content in files.values()] == [True]
@@ -327,19 +344,19 @@ async def test_a_credential_is_a_file_for_one_person_that_is_deleted_after_its_t
     assert len(post.files) == 1
     [token] = [json.loads(content)["status"]["token"] for content in files.values()]
     await place.town.stop_bot()
-    assert token.encode() not in place.town.kept()
+    assert token.encode() not in place.town.stored_bytes()
     await place.town.execute("UPDATE passing_files SET delete_at = '2026-01-01T00:00:00.000000+00:00'")
     await place.town.start_bot()
-    await place.town.until(lambda: not files)
+    await place.town.wait_until(lambda: not files)
     assert post.files == []
-    await place.town.until(lambda: not place.town.rows_with("U0ANNA").get("passing_files"))
+    await place.town.wait_until(lambda: not place.town.count_rows_with("U0ANNA").get("passing_files"))
 
 
-async def test_a_file_that_somebody_has_deleted_already_is_forgotten(place: Place) -> None:
-    await place.do(ClusterLogin(region="eu"))
+async def test_a_file_that_somebody_has_deleted_already_is_forgotten(place: ActionHarness) -> None:
+    await place.do(ClusterLoginAction(region="eu"))
     await place.says("got a credential", None)
     place.town.slack.fault("files.delete", "error", words="file_deleted")
     await place.town.stop_bot()
     await place.town.execute("UPDATE passing_files SET delete_at = '2026-01-01T00:00:00.000000+00:00'")
     await place.town.start_bot()
-    await place.town.until(lambda: not place.town.rows_with("U0ANNA").get("passing_files"))
+    await place.town.wait_until(lambda: not place.town.count_rows_with("U0ANNA").get("passing_files"))

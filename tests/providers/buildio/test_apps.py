@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.providers.buildio.conftest import Governed
-from tests.support.bot_harness import Town
+from tests.support.bot_harness import BotHarness
 
 NOBODY = """
 [[rule]]
@@ -19,12 +19,12 @@ who = ["U0ANNA", "U0BEN"]
 """
 
 
-def asked(town: Town) -> list[Any]:
+def asked(town: BotHarness) -> list[Any]:
     """What Build.io was asked to make."""
     return [one.body for one in town.buildio.requests if one.method == "POST" and one.path.endswith("/apps")]
 
 
-async def test_an_app_is_made_by_words_and_can_be_deployed_from_where_it_is_told(town: Town) -> None:
+async def test_an_app_is_made_by_words_and_can_be_deployed_from_where_it_is_told(town: BotHarness) -> None:
     said = await town.ask("/buildio create shop-qa team:acme region:us", "anna created the app shop-qa")
     assert said.only_for is None
     assert asked(town) == [{"name": "shop-qa", "team_id": town.buildio.acme.id, "region": "us"}]
@@ -32,31 +32,31 @@ async def test_an_app_is_made_by_words_and_can_be_deployed_from_where_it_is_told
     await town.slack.wait_for_modal("anna", "shop-qa")
 
 
-async def test_a_new_app_is_known_at_once(town: Town) -> None:
+async def test_a_new_app_is_known_at_once(town: BotHarness) -> None:
     await town.ask("/buildio apps", "shop")
     await town.ask("/buildio create shop-qa team:acme", "anna created the app shop-qa")
     await town.ask("/buildio ps shop-qa", "shop-qa has no processes now")
 
 
-async def test_without_a_name_a_form_asks_and_offers_the_teams(town: Town) -> None:
+async def test_without_a_name_a_form_asks_and_offers_the_teams(town: BotHarness) -> None:
     await town.people.command("anna", "builds", "/buildio create")
     await town.slack.wait_for_modal("anna", "Region")
     [team] = await town.people.options("anna", "buildio_pick_team", "ac")
     await town.people.submit("anna", {"name": "shop-qa", "team": team})
-    await town.told("anna created the app shop-qa")
+    await town.wait_for_message("anna created the app shop-qa")
     assert asked(town) == [{"name": "shop-qa", "team_id": town.buildio.acme.id}]
 
 
-async def test_the_form_begins_with_what_was_typed(town: Town) -> None:
+async def test_the_form_begins_with_what_was_typed(town: BotHarness) -> None:
     await town.people.command("anna", "builds", "/buildio create team:acme region:us")
     opened = await town.slack.wait_for_modal("anna", "acme")
-    assert "us" in town.slack.modal_words(opened)
+    assert "us" in town.slack.modal_text(opened)
     await town.people.submit("anna", {"name": "shop-qa"})
-    await town.told("anna created the app shop-qa")
+    await town.wait_for_message("anna created the app shop-qa")
     assert asked(town) == [{"name": "shop-qa", "team_id": town.buildio.acme.id, "region": "us"}]
 
 
-async def test_a_name_that_can_not_be_is_said_at_the_field_and_stays(town: Town) -> None:
+async def test_a_name_that_can_not_be_is_said_at_the_field_and_stays(town: BotHarness) -> None:
     await town.people.command("anna", "builds", "/buildio create")
     opened = await town.slack.wait_for_modal("anna", "Region")
     await town.people.submit("anna", {"name": "shop qa", "region": "us"})
@@ -68,7 +68,7 @@ async def test_a_name_that_can_not_be_is_said_at_the_field_and_stays(town: Town)
     assert len(town.buildio.platform.apps) == 4
 
 
-async def test_a_name_that_can_not_be_is_refused_in_words_too(town: Town) -> None:
+async def test_a_name_that_can_not_be_is_refused_in_words_too(town: BotHarness) -> None:
     await town.ask("/buildio create shop/qa", "A name has no spaces and no slashes")
     await town.ask("/buildio create shop-qa team:acm", "I don't know a team called acm")
     assert asked(town) == []
@@ -90,23 +90,23 @@ async def test_what_is_protected_names_the_team_and_waits_for_a_second_person(go
     async with governed(SECOND) as town:
         before = town.last("builds", None)
         await town.people.command("ben", "builds", "/buildio create shop-qa team:acme")
-        wanted = await town.told("Somebody else must agree", person=None, after=before)
-        assert "ben wants to create the app shop-qa for the team acme" in town.words(wanted)
+        wanted = await town.wait_for_message("Somebody else must agree", person=None, after=before)
+        assert "ben wants to create the app shop-qa for the team acme" in town.message_text(wanted)
         assert asked(town) == []
         await town.people.click("anna", wanted, "Agree")
-        await town.told("ben created the app shop-qa", person=None)
+        await town.wait_for_message("ben created the app shop-qa", person=None)
         assert asked(town) == [{"name": "shop-qa", "team_id": town.buildio.acme.id}]
 
 
-async def test_a_lost_answer_is_said_as_such_and_nothing_is_asked_twice(town: Town) -> None:
+async def test_a_lost_answer_is_said_as_such_and_nothing_is_asked_twice(town: BotHarness) -> None:
     town.buildio.fault("POST */apps", "answer_lost")
     await town.ask("/buildio create shop-qa", "it may or may not have happened")
     assert len(asked(town)) == 1
 
 
-async def test_a_mention_gets_a_button_for_the_form(town: Town) -> None:
+async def test_a_mention_gets_a_button_for_the_form(town: BotHarness) -> None:
     town.people.invite("builds")
     town.people.say("anna", "builds", "@buildbell buildio create")
-    offered = await town.told("What is the app called?")
+    offered = await town.wait_for_message("What is the app called?")
     await town.people.click("anna", offered, "Create an app…")
     await town.slack.wait_for_modal("anna", "Region")

@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 
 from providers.buildio.domains.certificates import CertificateProblem, checked
-from tests.support.certificates import NOON, Made, made
+from tests.support.certificates import NOON, CertificateWithKey, make_certificate
 
-SHOP = made("www.example.com", "*.shop.example", until=NOON + timedelta(days=1))
-SIGNER = made()
+SHOP = make_certificate("www.example.com", "*.shop.example", until=NOON + timedelta(days=1))
+SIGNER = make_certificate()
 
 
 def problem_of(pasted: str, host: str = "www.example.com") -> tuple[str, str]:
@@ -29,7 +29,7 @@ def test_it_is_sent_as_certificate_chain_and_key_with_nothing_around_them() -> N
 
 @pytest.mark.parametrize("at", [200, 900])
 def test_a_key_that_was_cut_in_two_is_joined_again(at: int) -> None:
-    large = made("www.example.com", until=NOON + timedelta(days=1), bits=2048)
+    large = make_certificate("www.example.com", until=NOON + timedelta(days=1), bits=2048)
     parted = f"{large.private[:at]}\n{large.private[at:]}"
     assert (
         checked(f"{large.certificate}{parted}", "www.example.com", NOON)
@@ -52,12 +52,12 @@ def test_it_is_not_for_others(host: str) -> None:
 
 
 def test_one_without_names_of_todays_kind_is_left_to_build_io() -> None:
-    old = made(until=NOON + timedelta(days=1))
+    old = make_certificate(until=NOON + timedelta(days=1))
     assert checked(old.certificate + old.private, "www.example.com", NOON) == old.certificate + old.private
 
 
 def test_one_that_has_ended_is_refused() -> None:
-    old = made("www.example.com", until=NOON)
+    old = make_certificate("www.example.com", until=NOON)
     assert problem_of(old.certificate + old.private) == ("certificate", "It ended on 2026-07-01.")
 
 
@@ -90,7 +90,7 @@ def test_what_can_not_be_used_is_said_where_it_stands(pasted: str, part: str, sa
 
 
 @pytest.mark.parametrize("one", [SHOP, SIGNER])
-def test_what_is_said_holds_nothing_of_a_key(one: Made) -> None:
+def test_what_is_said_holds_nothing_of_a_key(one: CertificateWithKey) -> None:
     for pasted in (SHOP.certificate + one.locked, SIGNER.certificate + one.private.replace("M", "N", 1)):
         _, said = problem_of(pasted)
         lines = [line for line in pasted.splitlines() if len(line) > 20 and "-----" not in line]

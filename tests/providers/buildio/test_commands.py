@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.build_filter import BuildFilter, Patterns
+from domain.build_filter import BuildFilter, GlobPatterns
 from domain.commands.command_line import GRAMMARS, grammar_in, parse
 from domain.commands.errors import CommandError
-from domain.commands.parser import Grammar
+from domain.commands.parser import CommandParser
 from domain.commands.shared_commands import (
     BuildRef,
     Command,
@@ -24,7 +24,7 @@ from domain.commands.shared_commands import (
     WhoAmI,
     Why,
 )
-from domain.notifications.rule import Result, Style, Terms
+from domain.notifications.rule import DeliveryStyle, NotificationRule, Result
 from providers.bitrise.command_grammar import BITRISE
 from providers.buildio import command_grammar
 from providers.buildio.api.coverage import ENDPOINTS
@@ -123,14 +123,14 @@ def read(text: str) -> Command:
             "subscribe shop branch:main workflow:web.* by:@me status:failed style:thread",
             Subscribe(
                 app="shop",
-                terms=Terms(
+                terms=NotificationRule(
                     filter=BuildFilter(
-                        branch=Patterns(include=("main",)),
-                        workflow=Patterns(include=("web.*",)),
-                        by=Patterns(include=("@me",)),
+                        branch=GlobPatterns(include=("main",)),
+                        workflow=GlobPatterns(include=("web.*",)),
+                        by=GlobPatterns(include=("@me",)),
                     ),
                     results=frozenset({Result.FAILED}),
-                    style=Style.THREAD,
+                    style=DeliveryStyle.THREAD,
                 ),
             ),
         ),
@@ -246,7 +246,7 @@ def test_no_token_is_said_again_whatever_is_wrong_with_its_quotes() -> None:
 
 
 @pytest.mark.parametrize("grammar", GRAMMARS, ids=lambda one: one.provider)
-def test_every_command_has_a_reader_and_its_examples_are_right(grammar: Grammar) -> None:
+def test_every_command_has_a_reader_and_its_examples_are_right(grammar: CommandParser) -> None:
     names = [entry.name for entry in grammar.catalogue]
     assert len(names) == len(set(names))
     assert set(names) == set(grammar.readers)
@@ -277,7 +277,7 @@ def test_every_command_has_a_reader_and_its_examples_are_right(grammar: Grammar)
     ],
 )
 def test_the_first_word_of_a_message_chooses_the_provider(
-    text: str, grammar: Grammar, command: Command | None
+    text: str, grammar: CommandParser, command: Command | None
 ) -> None:
     assert grammar_in(text) is grammar
     if command is not None:

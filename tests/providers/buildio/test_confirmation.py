@@ -6,43 +6,46 @@ from sandbox.slack.workspace import Post
 from services.actions import action_types
 from services.actions.execution import PERFORM
 from tests.providers.buildio.conftest import Governed
-from tests.support.bot_harness import Town
+from tests.support.bot_harness import BotHarness
 
 # Why an act is done at once.
 HARMLESS = {
-    action_types.Start: "a build that is started can be aborted",
-    action_types.Rebuild: "the same; its button asks",
-    action_types.RebuildPipeline: "the same; its button asks",
-    action_types.Abort: "names the one build, which can be started again; its button opens a form",
-    action_types.AbortPipeline: "the same",
-    action_types.Decide: "its buttons ask",
-    action_types.SetPublicPage: "its buttons ask",
-    action_types.Deploy: "the version before it can be deployed again",
-    action_types.CreateApp: "adds something",
-    action_types.CreateNamespace: "adds something",
-    action_types.AddDomain: "adds something",
-    action_types.RevealConfig: "changes nothing",
-    action_types.RevealEnvironment: "changes nothing",
-    action_types.ClusterLogin: "changes nothing",
+    action_types.TriggerBuildAction: "a build that is started can be aborted",
+    action_types.RebuildBuildAction: "the same; its button asks",
+    action_types.RebuildPipelineAction: "the same; its button asks",
+    action_types.AbortBuildAction: "names the one build, which can be started again; its button opens a form",
+    action_types.AbortPipelineAction: "the same",
+    action_types.DecideBuildRequestAction: "its buttons ask",
+    action_types.SetPublicInstallPageAction: "its buttons ask",
+    action_types.DeployAction: "the version before it can be deployed again",
+    action_types.CreateAppAction: "adds something",
+    action_types.CreateNamespaceAction: "adds something",
+    action_types.AddDomainAction: "adds something",
+    action_types.RevealConfigAction: "changes nothing",
+    action_types.RevealEnvironmentAction: "changes nothing",
+    action_types.ClusterLoginAction: "changes nothing",
 }
 # What somebody types, and what it says first; None: a form opens, which says it.
 ASKS = {
-    action_types.UnsetConfig: (
+    action_types.UnsetConfigAction: (
         "/buildio config unset shop LOG_LEVEL",
         "Build.io restarts the processes of shop",
     ),
-    action_types.UnsetEnvironment: ("/buildio envs unset {environment} LOG_LEVEL", "can't be undone here"),
-    action_types.RemoveDomain: ("/buildio domains remove shop {domain}", "Remove"),
-    action_types.RemoveAllDomains: ("/buildio domains clear shop", "shop"),
-    action_types.DeleteNamespace: ("/buildio namespaces delete {namespace}", "Delete"),
-    action_types.Restart: ("/buildio restart shop", "What they are doing is cut off"),
-    action_types.Run: ("/buildio run shop dyno:web.1 -- ls", "This runs in"),
-    action_types.SetConfig: (
+    action_types.UnsetEnvironmentAction: (
+        "/buildio envs unset {environment} LOG_LEVEL",
+        "can't be undone here",
+    ),
+    action_types.RemoveDomainAction: ("/buildio domains remove shop {domain}", "Remove"),
+    action_types.RemoveAllDomainsAction: ("/buildio domains clear shop", "shop"),
+    action_types.DeleteNamespaceAction: ("/buildio namespaces delete {namespace}", "Delete"),
+    action_types.RestartAction: ("/buildio restart shop", "What they are doing is cut off"),
+    action_types.RunCommandAction: ("/buildio run shop dyno:web.1 -- ls", "This runs in"),
+    action_types.SetConfigAction: (
         "/buildio config set shop RAILS_ENV",
         "Keys that are there already get the new value",
     ),
-    action_types.SetEnvironment: ("/buildio envs set {environment} NEW", "Keys that are there already"),
-    action_types.UpdateCertificate: ("/buildio domains shop", "Certificate…"),
+    action_types.SetEnvironmentAction: ("/buildio envs set {environment} NEW", "Keys that are there already"),
+    action_types.UpdateCertificateAction: ("/buildio domains shop", "Certificate…"),
 }
 RUN = """
 [[rule]]
@@ -50,12 +53,12 @@ allow = ["run"]
 who = ["U0ANNA"]
 """
 FORMS = {
-    action_types.RemoveAllDomains,
-    action_types.DeleteNamespace,
-    action_types.Restart,
-    action_types.Run,
-    action_types.SetConfig,
-    action_types.SetEnvironment,
+    action_types.RemoveAllDomainsAction,
+    action_types.DeleteNamespaceAction,
+    action_types.RestartAction,
+    action_types.RunCommandAction,
+    action_types.SetConfigAction,
+    action_types.SetEnvironmentAction,
 }
 
 
@@ -87,11 +90,11 @@ async def test_what_takes_something_away_does_nothing_before_it_is_agreed_to(gov
         assert [vars(town.buildio.shop), environment.config] == before
 
 
-async def channels_of(town: Town) -> list[tuple[object, ...]]:
+async def channels_of(town: BotHarness) -> list[tuple[object, ...]]:
     return await town.rows("SELECT channel_id, stopped_reason FROM subscriptions ORDER BY id")
 
 
-async def test_ending_several_subscriptions_asks_and_ends_those_that_were_shown(town: Town) -> None:
+async def test_ending_several_subscriptions_asks_and_ends_those_that_were_shown(town: BotHarness) -> None:
     await town.ask("/buildio subscribe shop", "subscribed")
     await town.ask("/buildio subscribe shop status:failed", "subscribed")
     await town.ask("/buildio subscribe shop-staging", "subscribed")
@@ -102,13 +105,13 @@ async def test_ending_several_subscriptions_asks_and_ends_those_that_were_shown(
 
 
 async def test_disconnecting_says_what_stops_and_each_channel_hears_it_once_with_a_way_back(
-    town: Town,
+    town: BotHarness,
 ) -> None:
     for channel in ("builds", "random"):
         await town.ask("/buildio subscribe shop", "subscribed", channel=channel)
         await town.ask("/buildio subscribe shop-staging", "subscribed", channel=channel)
     question = await town.ask("/buildio disconnect", "deletes your token")
-    said = town.words(question)
+    said = town.message_text(question)
     assert "#builds: 2 subscriptions" in said
     assert "#random: 2 subscriptions" in said
     assert len(await town.rows("SELECT 1 FROM accounts WHERE user_id = 'U0ANNA'")) == 1
@@ -116,10 +119,12 @@ async def test_disconnecting_says_what_stops_and_each_channel_hears_it_once_with
     told: list[Post] = []
     for channel in ("builds", "random"):
         told.append(
-            await town.told("2 subscriptions of this channel have stopped", channel=channel, person=None)
+            await town.wait_for_message(
+                "2 subscriptions of this channel have stopped", channel=channel, person=None
+            )
         )
-        assert len(town.telling("have stopped", channel)) == 1
+        assert len(town.messages_with("have stopped", channel)) == 1
     await town.press(told[1], "Resume as me", "ben resumed 2 subscriptions", person="ben")
-    assert len(town.telling("ben resumed", "random")) == 1
+    assert len(town.messages_with("ben resumed", "random")) == 1
     makers = await town.rows("SELECT created_by FROM subscriptions WHERE stopped_reason IS NULL")
     assert makers == [("U0BEN",), ("U0BEN",)]

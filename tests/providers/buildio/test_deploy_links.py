@@ -15,8 +15,8 @@ from sandbox.bitrise.state import Build
 from sandbox.buildio.members import Role
 from sandbox.buildio.state import App as BuildioApp
 from sandbox.slack.workspace import Post
-from tests.support.bot_harness import Town, open_town
-from tests.support.multi_workspace_harness import open_many
+from tests.support.bot_harness import BotHarness, bot_harness
+from tests.support.multi_workspace_harness import multi_workspace_harness
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 OFFER = "Deploy to shop-staging on Build.io"
@@ -48,11 +48,11 @@ who = ["U0ANNA"]
 
 
 @asynccontextmanager
-async def both(folder: Path, rules: str = "") -> AsyncIterator[Town]:
+async def both(folder: Path, rules: str = "") -> AsyncIterator[BotHarness]:
     """A town where Anna and Ben have accounts at both, and a channel that is told of Sample Android."""
     (folder / "policy.toml").write_text(rules)
     policy = str(folder / "policy.toml")
-    async with open_town(folder, service_token_acts="0", policy_file=policy) as town:
+    async with bot_harness(folder, service_token_acts="0", policy_file=policy) as town:
         await town.connect("anna", "ben")
         await town.connect("anna", "ben", provider=Provider.BUILDIO)
         await town.ask("/bitrise subscribe android", "subscribed this channel")
@@ -62,20 +62,22 @@ async def both(folder: Path, rules: str = "") -> AsyncIterator[Town]:
 
 
 @pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[Town]:
+async def town(tmp_path: Path) -> AsyncIterator[BotHarness]:
     async with both(tmp_path) as opened:
         yield opened
 
 
-def built(town: Town, result: Any = "success", *, by: str = "webhook-github/octo", **params: Any) -> Build:
+def built(
+    town: BotHarness, result: Any = "success", *, by: str = "webhook-github/octo", **params: Any
+) -> Build:
     """A build that has just ended."""
     build = town.bitrise.start_build(town.bitrise.android, by=by, params={"commit_hash": COMMIT, **params})
     town.bitrise.finish(build, result)
     return build
 
 
-async def told(town: Town, number: int = 1) -> Post:
-    return await town.told(f"Sample Android #{number} ", person=None)
+async def told(town: BotHarness, number: int = 1) -> Post:
+    return await town.wait_for_message(f"Sample Android #{number} ", person=None)
 
 
 def started(app: BuildioApp) -> int:
@@ -101,14 +103,16 @@ def forge(post: Post, text: str, **changed: Any) -> None:
                 one["value"] = json.dumps(json.loads(one["value"]) | changed)
 
 
-async def test_a_told_build_goes_live_as_it_was_built_in_the_name_of_whoever_presses(town: Town) -> None:
+async def test_a_told_build_goes_live_as_it_was_built_in_the_name_of_whoever_presses(
+    town: BotHarness,
+) -> None:
     said = await town.ask(TIE, "anna tied shop-staging to Bitrise's Sample Android, branch `main`")
     assert said.only_for is None
     built(town)
     post = await told(town)
     answer = await town.press(post, OFFER, "ben deploys shop-staging v2 at `01234567`", person="ben")
     assert answer.only_for is None
-    assert "Bitrise build #1 of Sample Android" in town.words(answer)
+    assert "Bitrise build #1 of Sample Android" in town.message_text(answer)
     made = town.buildio.staging.deployments[-1]
     assert (made.commit, made.branch, made.by) == (COMMIT, "main", "ben-okafor@acme.example")
     [build] = town.bitrise.farm.builds
@@ -117,7 +121,7 @@ async def test_a_told_build_goes_live_as_it_was_built_in_the_name_of_whoever_pre
     )
 
 
-async def test_the_audit_log_names_both_the_build_and_the_app(town: Town) -> None:
+async def test_the_audit_log_names_both_the_build_and_the_app(town: BotHarness) -> None:
     await town.ask(TIE, "tied")
     build = built(town)
     await town.press(await told(town), OFFER, "ben deploys", person="ben")
@@ -135,51 +139,53 @@ async def test_the_audit_log_names_both_the_build_and_the_app(town: Town) -> Non
 
 
 async def test_a_deployment_is_followed_to_its_end_and_its_channel_notified_once_where_it_follows_the_app(
-    town: Town,
+    town: BotHarness,
 ) -> None:
     await town.ask(TIE, "tied")
     await town.ask("/buildio subscribe shop-staging", "subscribed this channel")
     built(town)
     answer = await town.press(await told(town), OFFER, "ben deploys shop-staging v2", person="ben")
     town.buildio.finish(town.buildio.staging)
-    await town.until(lambda: "deployment v2 succeeded" in town.words(answer))
-    told_once = await town.told("shop-staging deployment v2 succeeded", person=None, after=answer)
+    await town.wait_until(lambda: "deployment v2 succeeded" in town.message_text(answer))
+    told_once = await town.wait_for_message("shop-staging deployment v2 succeeded", person=None, after=answer)
     assert told_once.thread_ts == answer.ts
 
 
-async def test_an_old_message_is_changed_by_refresh_alone(town: Town) -> None:
+async def test_an_old_message_is_changed_by_refresh_alone(town: BotHarness) -> None:
     built(town)
     post = await told(town)
     await town.ask(TIE, "tied")
     built(town)
     await told(town, 2)
-    assert OFFER not in town.words(post)
+    assert OFFER not in town.message_text(post)
     await town.people.click("ben", post, "Refresh")
-    await town.until(lambda: OFFER in town.words(post))
+    await town.wait_until(lambda: OFFER in town.message_text(post))
     await town.confirm("/buildio unlink shop-staging", "Untie", "anna untied shop-staging")
-    assert OFFER in town.words(post)
+    assert OFFER in town.message_text(post)
     await town.people.click("ben", post, "Refresh")
-    await town.until(lambda: OFFER not in town.words(post))
+    await town.wait_until(lambda: OFFER not in town.message_text(post))
 
 
-async def test_a_card_that_was_asked_for_offers_it_where_it_is_tied_and_nowhere_else(town: Town) -> None:
+async def test_a_card_that_was_asked_for_offers_it_where_it_is_tied_and_nowhere_else(
+    town: BotHarness,
+) -> None:
     await town.ask(TIE, "tied")
     built(town)
     card = await town.ask("/bitrise build android #1", OFFER)
     await town.press(card, OFFER, "anna deploys shop-staging")
     assert started(town.buildio.staging) == 1
     other = await town.ask("/bitrise build android #1", "Sample Android #1", channel="random")
-    assert OFFER not in town.words(other)
+    assert OFFER not in town.message_text(other)
 
 
-async def test_another_channel_that_is_told_of_the_same_build_sees_no_button(town: Town) -> None:
+async def test_another_channel_that_is_told_of_the_same_build_sees_no_button(town: BotHarness) -> None:
     town.people.invite("random")
     await town.ask("/bitrise subscribe android", "subscribed this channel", channel="random")
     await town.ask(TIE, "tied")
     built(town)
-    assert OFFER in town.words(await told(town))
-    post = await town.told("Sample Android #1 ", person=None, channel="random")
-    assert OFFER not in town.words(post)
+    assert OFFER in town.message_text(await told(town))
+    post = await town.wait_for_message("Sample Android #1 ", person=None, channel="random")
+    assert OFFER not in town.message_text(post)
 
 
 @pytest.mark.parametrize(
@@ -193,14 +199,14 @@ async def test_another_channel_that_is_told_of_the_same_build_sees_no_button(tow
     ids=["failed", "no commit", "another branch", "pull request"],
 )
 async def test_what_can_not_be_deployed_is_not_offered(
-    town: Town, result: str, params: dict[str, Any]
+    town: BotHarness, result: str, params: dict[str, Any]
 ) -> None:
     await town.ask(TIE, "tied")
     built(town, result, **params)
-    assert OFFER not in town.words(await told(town))
+    assert OFFER not in town.message_text(await told(town))
 
 
-async def test_without_an_account_of_ones_own_it_is_refused_and_written_down(town: Town) -> None:
+async def test_without_an_account_of_ones_own_it_is_refused_and_written_down(town: BotHarness) -> None:
     await town.ask(TIE, "tied")
     built(town)
     await town.press(
@@ -218,7 +224,7 @@ async def test_without_an_account_of_ones_own_it_is_refused_and_written_down(tow
     assert (entry["act"], entry["app"]) == ("deploy", town.buildio.staging.id)
 
 
-async def test_whoever_may_only_look_at_build_io_deploys_nothing(town: Town) -> None:
+async def test_whoever_may_only_look_at_build_io_deploys_nothing(town: BotHarness) -> None:
     town.buildio.let("ben-okafor", town.buildio.acme, Role.VIEWER)
     await town.ask(TIE, "tied")
     built(town)
@@ -234,14 +240,14 @@ async def test_production_needs_a_second_person(tmp_path: Path) -> None:
         post = await told(town)
         await town.press(post, OFFER, "ben deploys shop-staging", person="ben")
         await town.people.click("ben", post, "Deploy to shop on Build.io")
-        asked = await town.told("Somebody else must agree", person=None)
-        said = town.words(asked)
+        asked = await town.wait_for_message("Somebody else must agree", person=None)
+        said = town.message_text(asked)
         assert "ben wants to deploy shop" in said
         assert "Bitrise build #1 of Sample Android" in said
         assert started(town.buildio.shop) == 0
         await town.press(asked, "Agree", "a second person is the point of it", person="ben")
         await town.people.click("anna", asked, "Agree")
-        await town.told("ben deploys shop v2", person=None)
+        await town.wait_for_message("ben deploys shop v2", person=None)
         made = town.buildio.shop.deployments[-1]
         assert (made.commit, made.by) == (COMMIT, "ben-okafor@acme.example")
 
@@ -255,7 +261,7 @@ async def test_a_built_commit_counts_as_one_of_a_protected_branch_whatever_the_b
             built(town, branch="develop", by=by)
             before = town.last("builds", None)
             await town.people.click("ben", await told(town, number), OFFER)
-            await town.told("Somebody else must agree", person=None, after=before)
+            await town.wait_for_message("Somebody else must agree", person=None, after=before)
         assert started(town.buildio.staging) == 0
         await town.ask(
             "/buildio deploy shop-staging branch:develop", "ben deploys shop-staging", person="ben"
@@ -271,7 +277,7 @@ async def test_rules_are_asked_about_the_app_as_it_is_called_now(tmp_path: Path)
         assert started(town.buildio.staging) == 0
 
 
-async def test_what_was_untied_meanwhile_is_not_deployed(town: Town) -> None:
+async def test_what_was_untied_meanwhile_is_not_deployed(town: BotHarness) -> None:
     await town.ask(TIE, "tied")
     built(town)
     post = await told(town)
@@ -282,7 +288,7 @@ async def test_what_was_untied_meanwhile_is_not_deployed(town: Town) -> None:
     assert started(town.buildio.staging) == 0
 
 
-async def test_a_build_that_is_not_what_it_was_is_not_deployed(town: Town) -> None:
+async def test_a_build_that_is_not_what_it_was_is_not_deployed(town: BotHarness) -> None:
     await town.ask(TIE, "tied")
     build = built(town)
     post = await told(town)
@@ -295,7 +301,7 @@ async def test_a_build_that_is_not_what_it_was_is_not_deployed(town: Town) -> No
     assert started(town.buildio.staging) == 0
 
 
-async def test_an_app_that_has_gone_from_build_io_is_said_so(town: Town) -> None:
+async def test_an_app_that_has_gone_from_build_io_is_said_so(town: BotHarness) -> None:
     await town.ask(TIE, "tied")
     built(town)
     post = await told(town)
@@ -304,7 +310,7 @@ async def test_an_app_that_has_gone_from_build_io_is_said_so(town: Town) -> None
     await town.confirm("/buildio unlink staging", "Untie", "anna untied shop-staging")
 
 
-async def test_a_button_that_was_made_up_deploys_nothing(town: Town) -> None:
+async def test_a_button_that_was_made_up_deploys_nothing(town: BotHarness) -> None:
     town.people.invite("random")
     await town.ask("/buildio link shop to bitrise:ios", "tied", channel="random")
     await town.ask(TIE, "tied")
@@ -329,15 +335,15 @@ async def test_a_button_that_was_made_up_deploys_nothing(town: Town) -> None:
     ]
 
 
-async def test_more_than_two_apps_are_picked_from_a_list(town: Town) -> None:
+async def test_more_than_two_apps_are_picked_from_a_list(town: BotHarness) -> None:
     for app in ("shop", "shop-staging", "shop-pr-42"):
         await town.ask(f"/buildio link {app} to bitrise:android", f"tied {app} to")
     built(town)
     post = await told(town)
-    assert OFFER not in town.words(post)
+    assert OFFER not in town.message_text(post)
     numbers = {str(title): number for title, number in await town.rows("SELECT buildio_title, id FROM ties")}
     await town.people.click("ben", post, "buildio_offer", str(numbers["shop-pr-42"]))
-    await town.told("ben deploys shop-pr-42", person=None)
+    await town.wait_for_message("ben deploys shop-pr-42", person=None)
     assert [started(app) for app in (town.buildio.shop, town.buildio.staging, town.buildio.review)] == [
         0,
         0,
@@ -345,11 +351,13 @@ async def test_more_than_two_apps_are_picked_from_a_list(town: Town) -> None:
     ]
 
 
-async def test_what_is_tied_is_listed_and_untied_by_a_button(town: Town) -> None:
+async def test_what_is_tied_is_listed_and_untied_by_a_button(town: BotHarness) -> None:
     await town.ask("/buildio link", "No app of Build.io is tied")
     await town.ask("/buildio link shop-staging to bitrise:android branch:main,release/*", "tied")
     listed = await town.ask("/buildio link", "Tied in this channel")
-    assert "shop-staging to Bitrise's Sample Android, branch `main` or `release/*`" in town.words(listed)
+    assert "shop-staging to Bitrise's Sample Android, branch `main` or `release/*`" in town.message_text(
+        listed
+    )
     for command in ("/bitrise", "/buildio"):
         await town.ask(f"{command} subscriptions", "Tied in this channel")
     untied = await town.press(listed, "Untie", "anna untied shop-staging")
@@ -358,7 +366,7 @@ async def test_what_is_tied_is_listed_and_untied_by_a_button(town: Town) -> None
     await town.ask("/buildio link", "No app of Build.io is tied")
 
 
-async def test_one_of_several_ties_is_untied_by_name(town: Town) -> None:
+async def test_one_of_several_ties_is_untied_by_name(town: BotHarness) -> None:
     await town.ask("/buildio link shop to bitrise:android", "tied")
     await town.ask("/buildio link shop to bitrise:ios", "tied")
     await town.ask("/buildio link shop-staging to bitrise:android", "tied")
@@ -368,12 +376,12 @@ async def test_one_of_several_ties_is_untied_by_name(town: Town) -> None:
     said = await town.confirm(
         "/buildio unlink shop bitrise:ios", "Untie", "anna untied shop to Bitrise's Sample iOS"
     )
-    assert "Sample Android" not in town.words(said)
+    assert "Sample Android" not in town.message_text(said)
     rows = await town.rows("SELECT buildio_title, bitrise_title FROM ties ORDER BY id")
     assert rows == [("shop", "Sample Android"), ("shop-staging", "Sample Android")]
 
 
-async def test_only_what_one_sees_at_both_can_be_tied(town: Town) -> None:
+async def test_only_what_one_sees_at_both_can_be_tied(town: BotHarness) -> None:
     await town.ask(
         "/buildio link ledger to bitrise:android", "I don't know an app called ledger", person="ben"
     )
@@ -396,20 +404,20 @@ async def test_whoever_may_not_change_what_the_channel_is_told_may_not_tie(tmp_p
         assert len(await town.rows("SELECT * FROM ties")) == 1
 
 
-async def test_a_mended_series_offers_the_build_that_mended_it(town: Town) -> None:
+async def test_a_mended_series_offers_the_build_that_mended_it(town: BotHarness) -> None:
     await town.ask(TIE, "tied")
     await town.ask("/bitrise unsubscribe android", "ended")
     await town.ask("/bitrise subscribe android style:card", "subscribed this channel")
     built(town, "error")
-    post = await town.told("is broken", person=None)
-    assert OFFER not in town.words(post)
+    post = await town.wait_for_message("is broken", person=None)
+    assert OFFER not in town.message_text(post)
     built(town)
-    await town.until(lambda: OFFER in town.words(post))
+    await town.wait_until(lambda: OFFER in town.message_text(post))
     await town.press(post, OFFER, "Bitrise build #2 of Sample Android", person="ben")
 
 
 async def test_another_workspace_sees_no_button_and_can_press_none(tmp_path: Path) -> None:
-    async with open_many(tmp_path, service_token_acts="0") as town:
+    async with multi_workspace_harness(tmp_path, service_token_acts="0") as town:
         await town.install_everywhere()
         for place in (town, town.twin):
             await place.connect("anna", "ben")
@@ -418,8 +426,8 @@ async def test_another_workspace_sees_no_button_and_can_press_none(tmp_path: Pat
         await town.ask(TIE, "tied")
         built(town)
         post = await told(town)
-        theirs = await town.twin.told("Sample Android #1 ", person=None)
-        assert OFFER not in town.twin.words(theirs)
+        theirs = await town.twin.wait_for_message("Sample Android #1 ", person=None)
+        assert OFFER not in town.twin.message_text(theirs)
         await town.twin.ask("/buildio link", "No app of Build.io is tied")
         theirs.blocks = json.loads(json.dumps(post.blocks))
         await town.twin.press(theirs, OFFER, "That app is not tied here any more", person="ben")

@@ -9,21 +9,21 @@ from unittest import mock
 import pytest
 
 from domain.provider import Provider
-from providers.buildio.api.client import Buildio
+from providers.buildio.api.client import BuildioClient
 from sandbox.buildio.state import App
 from sandbox.slack.workspace import Post
 from tests.providers.buildio.config_var_harness import (
     audited,
     changes,
+    config_var_harness,
     errors,
     hosts,
     leaks,
     logged,
     open_form,
-    secret_town,
 )
-from tests.support.bot_harness import Town
-from tests.support.certificates import made
+from tests.support.bot_harness import BotHarness
+from tests.support.certificates import make_certificate
 
 HOST = "www.shop.example"
 NOBODY = """
@@ -39,7 +39,7 @@ who = ["U0ANNA", "U0BEN"]
 """
 
 
-def given(town: Town, *names: str) -> App:
+def given(town: BotHarness, *names: str) -> App:
     """The shop, with these domains."""
     shop = town.buildio.shop
     for name in names:
@@ -47,7 +47,7 @@ def given(town: Town, *names: str) -> App:
     return shop
 
 
-async def listed(town: Town) -> Post:
+async def listed(town: BotHarness) -> Post:
     return await town.ask("/buildio domains shop", "A certificate can take some minutes")
 
 
@@ -57,22 +57,22 @@ def secret_line(private: str) -> str:
 
 
 async def test_each_is_listed_with_how_it_stands_with_its_certificate(tmp_path: Path) -> None:
-    async with secret_town(tmp_path) as town:
+    async with config_var_harness(tmp_path) as town:
         given(town, HOST, "no.shop.invalid")
-        said = town.words(await listed(town))
+        said = town.message_text(await listed(town))
         assert "⏳ certificate pending" in said
         town.clock.skip(timedelta(minutes=5))
         town.buildio.advance()
-        said = town.words(await listed(town))
+        said = town.message_text(await listed(town))
         assert "✅ certificate issued" in said
         assert "❌ certificate failed" in said
         assert "no.shop.invalid does not resolve to" in said
 
 
 async def test_one_is_added_by_its_name_and_the_channel_hears_where_it_must_point(tmp_path: Path) -> None:
-    async with secret_town(tmp_path) as town:
+    async with config_var_harness(tmp_path) as town:
         said = await town.ask(f"/buildio domains add shop {HOST}", f"anna added the domain {HOST} to shop")
-        assert "must point to `shop.eu.buildapps.example`" in town.words(said)
+        assert "must point to `shop.eu.buildapps.example`" in town.message_text(said)
         assert said.only_for is None
         assert hosts(town.buildio.shop) == [HOST]
         await town.ask(f"/buildio domains add shop {HOST}", "is already taken")
@@ -81,13 +81,15 @@ async def test_one_is_added_by_its_name_and_the_channel_hears_where_it_must_poin
 async def test_a_form_takes_the_certificate_with_its_key_and_neither_is_kept(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    own, signer = made(HOST), made()
-    async with secret_town(tmp_path) as town:
+    own, signer = make_certificate(HOST), make_certificate()
+    async with config_var_harness(tmp_path) as town:
         await open_form(town, "/buildio domains add shop", "Add a domain")
         fields = {"host": HOST, "certificate": own.certificate, "chain": signer.certificate}
-        with mock.patch.object(Buildio, "add_domain", autospec=True, side_effect=Buildio.add_domain) as sent:
+        with mock.patch.object(
+            BuildioClient, "add_domain", autospec=True, side_effect=BuildioClient.add_domain
+        ) as sent:
             await town.people.submit("anna", {**fields, "private": own.private})
-            await town.told(f"anna added the domain {HOST} to shop", person=None)
+            await town.wait_for_message(f"anna added the domain {HOST} to shop", person=None)
         assert sent.call_args.kwargs["certificate"] == own.certificate + signer.certificate + own.private
         [(method, path, body)] = changes(town)
         assert (method, path) == ("POST", f"/apps/{town.buildio.shop.id}/domains")
@@ -98,8 +100,8 @@ async def test_a_form_takes_the_certificate_with_its_key_and_neither_is_kept(
 async def test_what_is_wrong_with_a_certificate_is_said_at_its_field_before_it_is_sent(
     tmp_path: Path,
 ) -> None:
-    own, other = made(HOST), made("www.other.example")
-    ended = made(HOST, until=datetime.now(UTC) - timedelta(days=1))
+    own, other = make_certificate(HOST), make_certificate("www.other.example")
+    ended = make_certificate(HOST, until=datetime.now(UTC) - timedelta(days=1))
     fields = {"host": HOST, "certificate": own.certificate, "private": own.private}
     wrong = [
         ({"host": "no host"}, "host", "Type a host name"),
@@ -114,7 +116,7 @@ async def test_what_is_wrong_with_a_certificate_is_said_at_its_field_before_it_i
         ),
         ({"certificate": ended.certificate, "private": ended.private}, "certificate", "It ended on"),
     ]
-    async with secret_town(tmp_path) as town:
+    async with config_var_harness(tmp_path) as town:
         await open_form(town, "/buildio domains add shop", "Add a domain")
         for changed, field, said in wrong:
             await town.people.submit("anna", {**fields, **changed})
@@ -122,19 +124,19 @@ async def test_what_is_wrong_with_a_certificate_is_said_at_its_field_before_it_i
             assert own.private not in str(errors(town))
         assert changes(town) == []
         await town.people.submit("anna", fields)
-        await town.told(f"anna added the domain {HOST} to shop", person=None)
+        await town.wait_for_message(f"anna added the domain {HOST} to shop", person=None)
 
 
 async def test_a_domain_is_given_another_certificate(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    own = made(HOST)
-    async with secret_town(tmp_path) as town:
+    own = make_certificate(HOST)
+    async with config_var_harness(tmp_path) as town:
         shop = given(town, HOST)
         await town.people.click("anna", await listed(town), "Certificate…")
         await town.slack.wait_for_modal("anna", f"For `{HOST}` of shop")
         await town.people.submit("anna", {"certificate": own.certificate, "private": own.private})
-        await town.told(f"anna gave the domain {HOST} of shop another certificate", person=None)
+        await town.wait_for_message(f"anna gave the domain {HOST} of shop another certificate", person=None)
         assert shop.domains[-1].given
         [(_, path, body)] = changes(town)
         assert path == f"/apps/{shop.id}/domains/{shop.domains[-1].id}"
@@ -143,8 +145,8 @@ async def test_a_domain_is_given_another_certificate(
 
 
 async def test_one_that_is_gone_meanwhile_gets_no_certificate(tmp_path: Path) -> None:
-    own = made(HOST)
-    async with secret_town(tmp_path) as town:
+    own = make_certificate(HOST)
+    async with config_var_harness(tmp_path) as town:
         shop = given(town, HOST)
         await town.people.click("anna", await listed(town), "Certificate…")
         await town.slack.wait_for_modal("anna", f"For `{HOST}` of shop")
@@ -155,13 +157,13 @@ async def test_one_that_is_gone_meanwhile_gets_no_certificate(tmp_path: Path) ->
 
 
 async def test_one_that_is_named_is_removed_once_that_was_said_again(tmp_path: Path) -> None:
-    async with secret_town(tmp_path) as town:
+    async with config_var_harness(tmp_path) as town:
         shop = given(town, HOST, "a.shop.example")
         question = await town.ask(f"/buildio domains remove shop {HOST}", f"Remove `{HOST}` from shop?")
         assert question.only_for == "U0ANNA"
         assert changes(town) == []
         await town.people.click("anna", question, "Remove it")
-        await town.told(f"anna removed the domain {HOST} from shop", person=None)
+        await town.wait_for_message(f"anna removed the domain {HOST} from shop", person=None)
         assert hosts(shop) == ["a.shop.example"]
         await town.press(question, "Remove it", "shop does not have this domain any more.")
 
@@ -169,7 +171,7 @@ async def test_one_that_is_named_is_removed_once_that_was_said_again(tmp_path: P
 async def test_build_ios_own_stays_and_a_name_that_is_not_there_is_answered_with_the_nearest(
     tmp_path: Path,
 ) -> None:
-    async with secret_town(tmp_path) as town:
+    async with config_var_harness(tmp_path) as town:
         shop = given(town, HOST)
         own = shop.domains[0].hostname
         await town.ask(f"/buildio domains remove shop {own}", "can't be taken away")
@@ -178,25 +180,25 @@ async def test_build_ios_own_stays_and_a_name_that_is_not_there_is_answered_with
 
 
 async def test_all_are_removed_once_the_apps_name_was_typed(tmp_path: Path) -> None:
-    async with secret_town(tmp_path) as town:
+    async with config_var_harness(tmp_path) as town:
         shop = given(town, HOST, "a.shop.example")
         await open_form(town, "/buildio domains clear shop", "Remove all domains")
         opened = town.people.modal("anna")
         assert opened is not None
-        assert f"− `{HOST}`" in town.slack.modal_words(opened)
+        assert f"− `{HOST}`" in town.slack.modal_text(opened)
         await town.people.submit("anna", {"typed_name": "Shop"})
         assert errors(town) == {"typed_name": "That is not the name. Nothing was done."}
         assert changes(town) == []
         await town.people.submit("anna", {"typed_name": "shop"})
-        said = await town.told("anna removed all domains from shop", person=None)
-        assert f"− `{HOST}`" in town.words(said)
+        said = await town.wait_for_message("anna removed all domains from shop", person=None)
+        assert f"− `{HOST}`" in town.message_text(said)
         assert hosts(shop) == []
         assert len(shop.domains) == 1
         await town.ask("/buildio domains clear shop", "shop has no domains of its own.")
 
 
 async def test_no_domain_goes_that_was_not_shown(tmp_path: Path) -> None:
-    async with secret_town(tmp_path) as town:
+    async with config_var_harness(tmp_path) as town:
         shop = given(town, HOST)
         await town.people.click("anna", await listed(town), "Remove all…")
         await town.slack.wait_for_modal("anna", "Remove all domains")
@@ -207,7 +209,7 @@ async def test_no_domain_goes_that_was_not_shown(tmp_path: Path) -> None:
 
 
 async def test_where_nobody_may_nothing_changes_whichever_way_it_is_asked_for(tmp_path: Path) -> None:
-    async with secret_town(tmp_path, NOBODY) as town:
+    async with config_var_harness(tmp_path, NOBODY) as town:
         shop = given(town, HOST)
         refused = "Nobody may change domains of shop here"
         await town.ask("/buildio domains add shop a.shop.example", refused)
@@ -227,14 +229,14 @@ async def test_where_nobody_may_nothing_changes_whichever_way_it_is_asked_for(tm
 
 
 async def test_a_viewer_at_build_io_changes_nothing(tmp_path: Path) -> None:
-    async with secret_town(tmp_path, people=("carla",)) as town:
+    async with config_var_harness(tmp_path, people=("carla",)) as town:
         shop = given(town, HOST)
         await town.ask("/buildio domains add shop a.shop.example", "Build.io", person="carla")
         assert hosts(shop) == [HOST]
 
 
 async def test_whoever_has_no_account_sees_the_channels_and_changes_none(tmp_path: Path) -> None:
-    async with secret_town(tmp_path, people=("anna",)) as town:
+    async with config_var_harness(tmp_path, people=("anna",)) as town:
         given(town, HOST)
         await town.ask("/buildio domains shop", "`/buildio connect`", person="ben")
         await town.ask("/buildio subscribe shop", "subscribed")
@@ -248,21 +250,23 @@ async def test_whoever_has_no_account_sees_the_channels_and_changes_none(tmp_pat
 async def test_a_second_person_agrees_to_a_certificate_whose_key_lies_sealed(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    own = made(HOST)
-    async with secret_town(tmp_path, SECOND) as town:
+    own = make_certificate(HOST)
+    async with config_var_harness(tmp_path, SECOND) as town:
         await open_form(town, "/buildio domains add shop", "Add a domain", person="ben")
         fields = {"host": HOST, "certificate": own.certificate, "private": own.private}
         await town.people.submit("ben", fields)
-        asked = await town.told(f"ben wants to add the domain {HOST} with a certificate to shop", person=None)
+        asked = await town.wait_for_message(
+            f"ben wants to add the domain {HOST} with a certificate to shop", person=None
+        )
         assert leaks(town, logged(capfd, caplog), secret_line(own.private)) == []
         await town.people.click("anna", asked, "Agree")
-        await town.told(f"ben added the domain {HOST} to shop", person=None)
+        await town.wait_for_message(f"ben added the domain {HOST} to shop", person=None)
         assert hosts(town.buildio.shop) == [HOST]
         assert leaks(town, logged(capfd, caplog), secret_line(own.private)) == []
 
 
 async def test_from_a_message_forms_are_offered_as_buttons(tmp_path: Path) -> None:
-    async with secret_town(tmp_path) as town:
+    async with config_var_harness(tmp_path) as town:
         given(town, HOST)
         for words, button, expected in (
             ("domains add shop", "Add a domain…", "Add a domain"),
@@ -271,7 +275,7 @@ async def test_from_a_message_forms_are_offered_as_buttons(tmp_path: Path) -> No
         ):
             before = town.last("D0ANNA", "anna")
             town.people.say("anna", "D0ANNA", f"buildio {words}")
-            offered = await town.told(button, channel="D0ANNA", after=before)
+            offered = await town.wait_for_message(button, channel="D0ANNA", after=before)
             await town.people.click("anna", offered, button)
             await town.slack.wait_for_modal("anna", expected)
             await town.people.close_modal("anna")

@@ -13,15 +13,15 @@ from tests.providers.buildio.config_var_harness import (
     SECRET,
     audited,
     changes,
+    config_var_harness,
     errors,
     leaks,
     logged,
     open_form,
     reveal,
-    secret_town,
-    shown_in,
+    visible_in,
 )
-from tests.support.bot_harness import Town
+from tests.support.bot_harness import BotHarness
 
 NOBODY = """
 [[rule]]
@@ -35,26 +35,26 @@ who = ["U0ANNA", "U0BEN"]
 """
 
 
-def review(town: Town) -> Environment:
+def review(town: BotHarness) -> Environment:
     one = town.buildio.pipeline.environments[0]
     one.config["PAYMENTS_KEY"] = SECRET
     return one
 
 
 async def test_all_are_listed_with_their_pipelines_and_lead_to_their_config_vars(tmp_path: Path) -> None:
-    async with secret_town(tmp_path) as town:
+    async with config_var_harness(tmp_path) as town:
         one = review(town)
         post = await town.ask("/buildio envs", "2 environments of pipelines")
-        assert f"shop · review · `{one.id}`" in town.words(post)
+        assert f"shop · review · `{one.id}`" in town.message_text(post)
         await town.people.click("anna", post, "Config", block_id=post.blocks[1]["block_id"])
-        shown = await town.told("the environment review: 2 config vars")
+        shown = await town.wait_for_message("the environment review: 2 config vars")
         assert shown.only_for == "U0ANNA"
-        assert f"`PAYMENTS_KEY` = … · {len(SECRET)} characters" in town.words(shown)
-        assert shown_in(town) == []
+        assert f"`PAYMENTS_KEY` = … · {len(SECRET)} characters" in town.message_text(shown)
+        assert visible_in(town) == []
 
 
 async def test_one_is_named_by_its_id_or_by_a_name_that_no_other_has(tmp_path: Path) -> None:
-    async with secret_town(tmp_path) as town:
+    async with config_var_harness(tmp_path) as town:
         one = review(town)
         for words in (one.id, "Review"):
             await town.ask(f"/buildio envs {words}", "the environment review of shop: 2 config vars")
@@ -64,7 +64,7 @@ async def test_one_is_named_by_its_id_or_by_a_name_that_no_other_has(tmp_path: P
 
 
 async def test_one_that_no_pipeline_names_is_found_by_its_id(tmp_path: Path) -> None:
-    async with secret_town(tmp_path) as town:
+    async with config_var_harness(tmp_path) as town:
         one = review(town)
         town.buildio.manner.sparse = True
         town.buildio.twist = lambda asked, body: (
@@ -74,12 +74,12 @@ async def test_one_that_no_pipeline_names_is_found_by_its_id(tmp_path: Path) -> 
 
 
 async def test_a_value_is_shown_for_a_minute_to_one_person(tmp_path: Path) -> None:
-    async with secret_town(tmp_path, shown_seconds=0.05) as town:
+    async with config_var_harness(tmp_path, shown_seconds=0.05) as town:
         one = review(town)
         post = await town.ask(f"/buildio envs {one.id}", "Who looked is noted")
         await reveal(town, post, key="PAYMENTS_KEY")
-        await town.until(lambda: "was shown here for a minute" in town.words(post))
-        assert shown_in(town) == ["response_url"]
+        await town.wait_until(lambda: "was shown here for a minute" in town.message_text(post))
+        assert visible_in(town) == ["response_url"]
         assert await audited(town, "reveal_environment") == [
             ("begun", "PAYMENTS_KEY"),
             ("done", "PAYMENTS_KEY"),
@@ -87,19 +87,21 @@ async def test_a_value_is_shown_for_a_minute_to_one_person(tmp_path: Path) -> No
 
 
 async def test_what_is_set_is_told_by_its_keys(tmp_path: Path) -> None:
-    async with secret_town(tmp_path) as town:
+    async with config_var_harness(tmp_path) as town:
         one = review(town)
         await open_form(town, f"/buildio envs set {one.id} NEW", "Of the environment review of shop")
         await town.people.submit("anna", {"value": "1\n2\n", "more": "LOG_LEVEL=info"})
-        said = await town.told("anna changed config vars of the environment review of shop", person=None)
-        assert {"+ `NEW`", "~ `LOG_LEVEL`"} <= set(town.words(said).splitlines())
+        said = await town.wait_for_message(
+            "anna changed config vars of the environment review of shop", person=None
+        )
+        assert {"+ `NEW`", "~ `LOG_LEVEL`"} <= set(town.message_text(said).splitlines())
         assert one.config == {"NEW": "1\n2\n", "LOG_LEVEL": "info", "PAYMENTS_KEY": SECRET}
-        listed = town.words(await town.ask(f"/buildio envs {one.id}", "Who looked is noted"))
+        listed = town.message_text(await town.ask(f"/buildio envs {one.id}", "Who looked is noted"))
         assert len([line for line in listed.splitlines() if "· changed" in line]) == 2
 
 
 async def test_one_key_is_deleted_and_several_are_set_to_null_at_once(tmp_path: Path) -> None:
-    async with secret_town(tmp_path) as town:
+    async with config_var_harness(tmp_path) as town:
         one = review(town)
         one.config["OLD"] = "1"
         await town.confirm(f"/buildio envs unset {one.id} OLD", "Remove", "− `OLD`")
@@ -113,18 +115,18 @@ async def test_one_key_is_deleted_and_several_are_set_to_null_at_once(tmp_path: 
 
 
 async def test_the_form_for_removing_knows_which_are_there(tmp_path: Path) -> None:
-    async with secret_town(tmp_path) as town:
+    async with config_var_harness(tmp_path) as town:
         one = review(town)
         post = await town.ask(f"/buildio envs {one.id}", "Who looked is noted")
         await town.people.click("anna", post, "Remove…")
         await town.slack.wait_for_modal("anna", "the environment review of shop")
         await town.people.submit("anna", {"keys": ["LOG_LEVEL"]})
-        await town.told("− `LOG_LEVEL`", person=None)
+        await town.wait_for_message("− `LOG_LEVEL`", person=None)
         assert set(one.config) == {"PAYMENTS_KEY"}
 
 
 async def test_whoever_may_not_neither_sees_nor_changes_any(tmp_path: Path) -> None:
-    async with secret_town(tmp_path, NOBODY) as town:
+    async with config_var_harness(tmp_path, NOBODY) as town:
         one = review(town)
         for words in (one.id, f"unset {one.id} LOG_LEVEL", f"set {one.id} KEY"):
             await town.ask(f"/buildio envs {words}", "Nobody may see and change config vars here")
@@ -133,7 +135,7 @@ async def test_whoever_may_not_neither_sees_nor_changes_any(tmp_path: Path) -> N
 
 
 async def test_a_viewer_at_build_io_changes_nothing_and_a_stranger_there_sees_nothing(tmp_path: Path) -> None:
-    async with secret_town(tmp_path, people=("anna",)) as town:
+    async with config_var_harness(tmp_path, people=("anna",)) as town:
         one = review(town)
         await town.ask(f"/buildio envs {one.id}", "`/buildio connect`", person="carla")
         await town.connect("carla", provider=Provider.BUILDIO)
@@ -147,15 +149,15 @@ async def test_a_viewer_at_build_io_changes_nothing_and_a_stranger_there_sees_no
 async def test_a_second_person_agrees_without_seeing_a_value(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with secret_town(tmp_path, SECOND) as town:
+    async with config_var_harness(tmp_path, SECOND) as town:
         one = review(town)
         await open_form(town, f"/buildio envs set {one.id} KEY", "Set config vars", person="ben")
         await town.people.submit("ben", {"value": f"{SECRET}!"})
-        asked = await town.told(
+        asked = await town.wait_for_message(
             "ben wants to set the config var KEY of the environment review of shop", person=None
         )
         assert changes(town) == []
         await town.people.click("anna", asked, "Agree")
-        await town.told("ben changed config vars of the environment review of shop", person=None)
+        await town.wait_for_message("ben changed config vars of the environment review of shop", person=None)
         assert one.config["KEY"] == f"{SECRET}!"
         assert leaks(town, logged(capfd, caplog)) == []

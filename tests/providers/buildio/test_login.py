@@ -13,7 +13,7 @@ from domain.provider import Provider
 from sandbox.slack.workspace import Post
 from tests.providers.buildio.conftest import Governed
 from tests.providers.buildio.test_run_commands import dm
-from tests.support.bot_harness import Town
+from tests.support.bot_harness import BotHarness
 
 ON = """
 [[rule]]
@@ -30,15 +30,15 @@ who = ["U0ANNA", "U0BEN"]
 )
 
 
-def asked(town: Town) -> list[str]:
+def asked(town: BotHarness) -> list[str]:
     return [one.query["region"] for one in town.buildio.requests if one.path.endswith("/oidc-login")]
 
 
-def with_files(town: Town, channel: str) -> list[Post]:
+def with_files(town: BotHarness, channel: str) -> list[Post]:
     return [one for one in town.slack.posts(channel) if one.files]
 
 
-async def test_it_is_off_by_default(town: Town) -> None:
+async def test_it_is_off_by_default(town: BotHarness) -> None:
     await town.ask("/buildio login eu", "Nobody may log in to clusters here: that is off")
     assert asked(town) == []
 
@@ -50,13 +50,13 @@ async def test_the_credential_is_a_file_for_the_person_alone(
         said = await town.ask("/buildio login eu", "anna got a credential for the cluster in `eu`")
         assert with_files(town, "builds") == []
         [handed] = with_files(town, dm("anna"))
-        assert "for you alone" in town.words(handed)
+        assert "for you alone" in town.message_text(handed)
         [content] = town.slack.workspace.files.values()
         token = json.loads(content)["status"]["token"]
         assert token
-        assert token not in town.words(said)
+        assert token not in town.message_text(said)
         await town.stop_bot()
-        assert token.encode() not in town.kept()
+        assert token.encode() not in town.stored_bytes()
         written = capfd.readouterr()
         assert token not in written.out + written.err
 
@@ -64,7 +64,7 @@ async def test_the_credential_is_a_file_for_the_person_alone(
 async def test_the_file_is_deleted_once_its_time_has_run_out_after_a_restart_too(tmp_path: Path) -> None:
     (tmp_path / "policy.toml").write_text(ON)
     hours = [utc_now()]
-    town = Town(tmp_path, now=lambda: hours[0], settings={"policy_file": str(tmp_path / "policy.toml")})
+    town = BotHarness(tmp_path, now=lambda: hours[0], settings={"policy_file": str(tmp_path / "policy.toml")})
     await town.open()
     try:
         await town.start_bot()
@@ -74,7 +74,7 @@ async def test_the_file_is_deleted_once_its_time_has_run_out_after_a_restart_too
         await town.stop_bot()
         hours[0] += timedelta(minutes=11)
         await town.start_bot()
-        await town.until(lambda: not town.slack.workspace.files)
+        await town.wait_until(lambda: not town.slack.workspace.files)
     finally:
         await town.close()
 
@@ -93,10 +93,10 @@ async def test_a_second_person_agrees_and_the_credential_goes_to_the_one_who_ask
     async with governed(SECOND) as town:
         before = town.last("builds", None)
         await town.people.command("ben", "builds", "/buildio login eu")
-        wanted = await town.told("Somebody else must agree", person=None, after=before)
+        wanted = await town.wait_for_message("Somebody else must agree", person=None, after=before)
         assert asked(town) == []
         await town.people.click("anna", wanted, "Agree")
-        await town.told("ben got a credential", person=None)
+        await town.wait_for_message("ben got a credential", person=None)
         assert len(with_files(town, dm("ben"))) == 1
         assert with_files(town, dm("anna")) == []
 

@@ -12,23 +12,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from domain.build import App, State
+from domain.build import App, BuildState
 from domain.message import Message
-from domain.notifications.deploy_link import Tie
+from domain.notifications.deploy_link import DeployLink
 from domain.provider import Provider
 from messages.kit import mrkdwn
-from messages.kit.button_values import NotAButton
+from messages.kit.button_values import InvalidButtonValue
 from providers.buildio.api.models import (
     BuildioApp,
+    CommandResult,
     Deployment,
     Domain,
     Dyno,
     Environment,
-    Executed,
-    Formation,
     Namespace,
     Pipeline,
     PipelineApp,
+    ProcessFormation,
     Team,
 )
 from providers.buildio.apps import create_form
@@ -36,9 +36,9 @@ from providers.buildio.apps import messages as app_messages
 from providers.buildio.config_vars import forms
 from providers.buildio.config_vars import messages as config_var_messages
 from providers.buildio.config_vars.config_diff import ConfigDiff
-from providers.buildio.config_vars.forms import FilledUnset, VarsOrigin
+from providers.buildio.config_vars.forms import UnsetConfigVarsForm, VarsOrigin
 from providers.buildio.config_vars.mask import masked
-from providers.buildio.config_vars.messages import VarsOf, keys_in_question
+from providers.buildio.config_vars.messages import ConfigVarOwner, keys_in_question
 from providers.buildio.deploy_links import messages as deploy_link_messages
 from providers.buildio.deploys import form as deploy_form
 from providers.buildio.deploys.form import DeployForm
@@ -53,7 +53,7 @@ from providers.buildio.processes import run_form
 from providers.buildio.processes.run_form import RunForm, RunOrigin
 from providers.buildio.shared import error_texts, type_to_confirm
 from providers.buildio.shared.arguments import array_of
-from providers.buildio.shared.button_values import DynoButton, RemoveVarsButton, VarsButton
+from providers.buildio.shared.button_values import ConfigVarsButton, DynoButton, RemoveVarsButton
 from providers.buildio.teams import messages as team_messages
 from tests.providers.buildio.renderer_cases import (
     APPS,
@@ -69,13 +69,13 @@ from tests.providers.buildio.renderer_cases import (
     TIES,
     VARS_OF,
 )
-from tests.support.canary_secrets import CANARIES, planted, seen_in
+from tests.support.canary_secrets import CANARIES, leaked_kinds, log_with_secrets
 from tests.support.examples import examples
 from tests.support.factories import NOON
-from tests.support.untrusted_text import TEXT, assert_message, assert_view
+from tests.support.untrusted_text import UNTRUSTED_TEXT, assert_message, assert_view
 
 SHOP = App(provider=Provider.BUILDIO, slug="8eb495d0", title="shop")
-OF_SHOP = VarsOf.of_app(SHOP)
+OF_SHOP = ConfigVarOwner.of_app(SHOP)
 MANY = examples(10)
 
 
@@ -110,7 +110,7 @@ def test_much_of_what_an_app_has(
 
 
 def test_a_question_names_all_the_keys_that_its_button_removes() -> None:
-    of = VarsOf(app="a", title="shop")
+    of = ConfigVarOwner(app="a", title="shop")
     for size, total in ((3, 60), (52, 40), (52, 60), (120, 30)):
         keys = [f"K{number:02}".rjust(size, "K") for number in range(total)]
         most = keys_in_question(of, keys)
@@ -126,8 +126,8 @@ def test_a_question_names_all_the_keys_that_its_button_removes() -> None:
 
 
 @MANY
-@given(VARS_OF, st.lists(KEYS, min_size=1, max_size=3), TEXT)
-def test_many_config_vars(of: VarsOf, keys: Sequence[str], value: str) -> None:
+@given(VARS_OF, st.lists(KEYS, min_size=1, max_size=3), UNTRUSTED_TEXT)
+def test_many_config_vars(of: ConfigVarOwner, keys: Sequence[str], value: str) -> None:
     many = {f"{key}{number}": value for key in keys for number in range(60)}
     assert_message(config_var_messages.vars_list(of, many, changed=dict.fromkeys(many, NOON)))
     assert_message(
@@ -152,7 +152,7 @@ def test_much_of_what_a_workspace_has(
     environments: Sequence[Environment],
     namespace: Namespace,
     teams: Sequence[Team],
-    ties: Sequence[Tie],
+    ties: Sequence[DeployLink],
 ) -> None:
     staged = [app.model_copy(update={"stage": f"{app.stage}{n}"}) for app in apps for n in range(20)]
     crowded = one.model_copy(update={"environments": tuple(environments) * 20})
@@ -165,9 +165,9 @@ def test_much_of_what_a_workspace_has(
     assert_message(deploy_link_messages.untied([*ties] * 9, by="U0ASKER"))
 
 
-@given(st.lists(TEXT, max_size=5), TEXT)
+@given(st.lists(UNTRUSTED_TEXT, max_size=5), UNTRUSTED_TEXT)
 def test_a_command_and_its_output_of_any_length(command: Sequence[str], output: str) -> None:
-    done = Executed(output=output * 20, exit_code=1, cut=True)
+    done = CommandResult(output=output * 20, exit_code=1, cut=True)
     words = [mrkdwn.whole(word) for word in command]
     assert_message(run_form.executed(SHOP, "web.1", words, done))
     assert_message(run_form.ran(SHOP, "web.1", words, by="U0ASKER", exit_code=None))
@@ -181,7 +181,9 @@ def test_a_value_shows_nowhere_but_where_it_is_revealed(kind: str) -> None:
     value = CANARIES[kind]
     key = "API_KEY"
     everything = [
-        config_var_messages.vars_list(OF_SHOP, {key: value, "OTHER": planted()}, changed={key: NOON}),
+        config_var_messages.vars_list(
+            OF_SHOP, {key: value, "OTHER": log_with_secrets()}, changed={key: NOON}
+        ),
         config_var_messages.vars_changed(
             OF_SHOP, ConfigDiff.between({key: "old"}, {key: value, "NEW": value}), by="U0ASKER"
         ),
@@ -190,13 +192,13 @@ def test_a_value_shows_nowhere_but_where_it_is_revealed(kind: str) -> None:
     for message in everything:
         assert key in shown(message)
         assert value not in shown(message)
-        assert seen_in(shown(message)) == []
+        assert leaked_kinds(shown(message)) == []
     revealed = config_var_messages.vars_revealed(OF_SHOP, key, value)
     assert value not in revealed.text
     assert value in section_texts(revealed)[1]
 
 
-@given(TEXT.filter(lambda value: value and "://" not in value))
+@given(UNTRUSTED_TEXT.filter(lambda value: value and "://" not in value))
 def test_the_list_is_the_same_for_all_values_of_one_length(value: str) -> None:
     other = config_var_messages.vars_list(OF_SHOP, {"A_KEY": "x" * len(value)})
     assert config_var_messages.vars_list(OF_SHOP, {"A_KEY": value}) == other
@@ -222,8 +224,8 @@ def test_the_list_tells_the_length_and_the_last_change_and_has_a_button_a_key() 
     )
     line = section_texts(message)[1]
     assert line.startswith("`DATABASE_URL` = postgres://… · 19 characters · changed <!date^")
-    about = VarsButton.decode(values_of(message)["buildio_reveal"])
-    assert about == VarsButton(app="8eb495d0", title="shop", key="DATABASE_URL")
+    about = ConfigVarsButton.decode(values_of(message)["buildio_reveal"])
+    assert about == ConfigVarsButton(app="8eb495d0", title="shop", key="DATABASE_URL")
 
 
 def test_a_key_that_no_button_can_carry_is_shown_without_one() -> None:
@@ -264,10 +266,10 @@ def test_an_app_says_how_its_deployment_stands_and_why() -> None:
         team="acme",
         region="us-east-1",
         web_url="https://shop.example.com",
-        formation=(Formation(type="web", quantity=2, size="standard-1x", command="bundle exec puma"),),
+        formation=(ProcessFormation(type="web", quantity=2, size="standard-1x", command="bundle exec puma"),),
         buildpacks=("heroku/ruby",),
         deployment=Deployment(
-            status="failed", state=State.FAILED, version=12, branch="main", error="no Procfile"
+            status="failed", state=BuildState.FAILED, version=12, branch="main", error="no Procfile"
         ),
     )
     message = app_messages.app_card(app)
@@ -337,8 +339,8 @@ def test_a_pipeline_has_a_column_a_stage_in_the_order_in_which_apps_pass_them() 
         "*production*\nshop",
         "*no stage*\nlost",
     ]
-    about = VarsButton.decode(values_of(message)["buildio_vars"])
-    assert about == VarsButton(environment="17", title="review")
+    about = ConfigVarsButton.decode(values_of(message)["buildio_vars"])
+    assert about == ConfigVarsButton(environment="17", title="review")
 
 
 def test_build_ios_own_domain_comes_first_and_can_not_be_taken_away() -> None:
@@ -375,15 +377,15 @@ def test_the_array_that_is_shown_is_the_one_that_runs(command: list[str]) -> Non
 
 
 def test_what_a_command_said_is_redacted_and_cut_and_how_it_ended_is_told() -> None:
-    done = Executed(output="line\n" * 2000 + planted(), exit_code=3)
+    done = CommandResult(output="line\n" * 2000 + log_with_secrets(), exit_code=3)
     message = run_form.executed(SHOP, "web.1", ["env"], done)
     assert_message(message)
-    assert seen_in(shown(message)) == []
+    assert leaked_kinds(shown(message)) == []
     assert "The command in `web.1` of *shop* ended with 3" in section_texts(message)[0]
     assert '```\n["env"]\n```' in section_texts(message)
     assert "Only the end of what it said is here." in shown(message)
-    told = run_form.ran(SHOP, "web.1", ["env", planted()], by="U0ASKER", exit_code=None)
-    assert seen_in(shown(told)) == []
+    told = run_form.ran(SHOP, "web.1", ["env", log_with_secrets()], by="U0ASKER", exit_code=None)
+    assert leaked_kinds(shown(told)) == []
 
 
 # Buttons distrust what comes back.
@@ -401,8 +403,8 @@ def test_what_a_command_said_is_redacted_and_cut_and_how_it_ended_is_told() -> N
     ],
 )
 def test_a_button_that_names_no_vars_is_none(value: str) -> None:
-    with pytest.raises(NotAButton):
-        VarsButton.decode(value)
+    with pytest.raises(InvalidButtonValue):
+        ConfigVarsButton.decode(value)
 
 
 # Forms.
@@ -464,7 +466,7 @@ def test_keys_to_remove_are_picked_or_typed() -> None:
     assert forms.read_unset({"keys": picked("A", "B")}).keys == ("A", "B")
     assert forms.read_unset(state(keys="A, B A")).keys == ("A", "B")
     assert forms.read_unset({}).problems == {"keys": "Which keys?"}
-    assert FilledUnset(keys=("A=1",)).problems
+    assert UnsetConfigVarsForm(keys=("A=1",)).problems
 
 
 def test_a_deployment_is_of_an_app_and_a_branch_or_a_commit() -> None:

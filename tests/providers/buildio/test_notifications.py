@@ -14,21 +14,21 @@ from pydantic import SecretStr
 
 from domain.build import App
 from domain.credentials import FixedToken
-from domain.notifications.rule import Terms
+from domain.notifications.rule import NotificationRule
 from domain.provider import Provider
-from providers.buildio.api.client import Buildio
-from providers.buildio.polling.source import BuildioReader
-from providers.http.transport import Http
+from providers.buildio.api.client import BuildioClient
+from providers.buildio.polling.source import BuildioBuildSource
+from providers.http.transport import HttpTransport
 from sandbox.buildio.members import TOKEN
 from storage.database import Database
-from storage.repositories import Storage
-from tests.support.bot_harness import Town
+from storage.repositories import Repositories
+from tests.support.bot_harness import BotHarness
 
 
 @asynccontextmanager
-async def town_told_of_shop(folder: Path, **settings: str) -> AsyncIterator[Town]:
+async def town_told_of_shop(folder: Path, **settings: str) -> AsyncIterator[BotHarness]:
     """A town in which #builds was told of shop before the bot came."""
-    town = Town(folder, settings=settings)
+    town = BotHarness(folder, settings=settings)
     await town.open()
     try:
         await subscribe(town)
@@ -40,10 +40,10 @@ async def town_told_of_shop(folder: Path, **settings: str) -> AsyncIterator[Town
         await town.close()
 
 
-async def subscribe(town: Town) -> None:
+async def subscribe(town: BotHarness) -> None:
     database = await Database.open(town.folder / "buildbell.db")
-    async with Http() as http:
-        client = Buildio(
+    async with HttpTransport() as http:
+        client = BuildioClient(
             http,
             credentials=FixedToken(SecretStr(TOKEN)),
             base_url=town.buildio.api_url,
@@ -51,15 +51,15 @@ async def subscribe(town: Town) -> None:
         )
         shop = App(provider=Provider.BUILDIO, slug=town.buildio.shop.id, title="shop")
         await (
-            Storage(database)
+            Repositories(database)
             .of(town.slack.workspace.team)
             .subscriptions.add(
                 channel=town.slack.workspace.channel("builds").id,
                 app=shop,
-                terms=Terms(),
+                terms=NotificationRule(),
                 by="U0ANNA",
                 at=town.clock(),
-                baseline=await BuildioReader(client, clock=town.clock).baseline(shop.slug),
+                baseline=await BuildioBuildSource(client, clock=town.clock).baseline(shop.slug),
             )
         )
     await database.close()
@@ -69,18 +69,18 @@ async def test_a_deployment_is_told_beside_bitrises_builds(tmp_path: Path) -> No
     async with town_told_of_shop(tmp_path) as town:
         town.buildio.deploy(town.buildio.shop, fails="Build failed: no Procfile")
         town.clock.skip(timedelta(minutes=5))
-        post = await town.told("shop deployment v2 failed")
-        assert "no Procfile" in town.words(post)
+        post = await town.wait_for_message("shop deployment v2 failed")
+        assert "no Procfile" in town.message_text(post)
         await town.ask("/bitrise subscribe android", "subscribed this channel")
         town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
-        await town.told("Sample Android #1 succeeded")
-        assert len(town.telling("shop deployment v2")) == 1
+        await town.wait_for_message("Sample Android #1 succeeded")
+        assert len(town.messages_with("shop deployment v2")) == 1
 
 
 async def test_build_io_alone_is_enough(tmp_path: Path) -> None:
     async with town_told_of_shop(tmp_path, bitrise_token="") as town:
         town.buildio.crash(town.buildio.dyno(town.buildio.shop))
-        await town.told("shop web.1 crashed")
+        await town.wait_for_message("shop web.1 crashed")
         asked = [one.path for one in town.bitrise.requests]
         assert asked == []
         ready = json.loads(await read(town, "readyz"))
@@ -113,16 +113,16 @@ async def test_a_bot_that_is_stopped_and_begun_again_tells_everything_once(tmp_p
             await town.stop_bot()
             town.clock.skip(timedelta(seconds=60))
             await town.start_bot()
-        await town.told("shop deployment v2 succeeded")
+        await town.wait_for_message("shop deployment v2 succeeded")
         await town.stop_bot()
         await town.start_bot()
         town.buildio.deploy(town.buildio.shop, fails="no")
         town.clock.skip(timedelta(minutes=5))
-        await town.told("shop deployment v3 failed")
-        assert len(town.telling("shop deployment v2")) == 1
+        await town.wait_for_message("shop deployment v3 failed")
+        assert len(town.messages_with("shop deployment v2")) == 1
 
 
-async def read(town: Town, page: str) -> str:
+async def read(town: BotHarness, page: str) -> str:
     def get() -> str:
         with urlopen(f"http://127.0.0.1:{town.bot.port}/{page}") as answer:
             return str(answer.read().decode())

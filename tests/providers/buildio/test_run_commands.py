@@ -10,7 +10,7 @@ from domain.provider import Provider
 from providers.buildio import action_execution as performing
 from sandbox.slack.workspace import OpenView, Post
 from tests.providers.buildio.conftest import Governed
-from tests.support.bot_harness import Town
+from tests.support.bot_harness import BotHarness
 from tests.support.canary_secrets import CANARIES
 
 ON = """
@@ -29,25 +29,25 @@ who = ["U0ANNA", "U0BEN"]
 PASSWORD = "sandbox@db.acme.example"
 
 
-def ran(town: Town) -> list[Any]:
+def ran(town: BotHarness) -> list[Any]:
     """The arrays that Build.io was asked to run."""
     asked = [one for one in town.buildio.requests if one.path.endswith("/exec")]
     return [one.body["command"] if isinstance(one.body, dict) else one.body for one in asked]
 
 
-async def look(town: Town, words: str, *, person: str = "anna") -> OpenView:
+async def look(town: BotHarness, words: str, *, person: str = "anna") -> OpenView:
     """What is shown before it runs."""
     await town.people.command(person, "builds", words)
     return await town.slack.wait_for_modal(person, "as an array of these words")
 
 
-async def private(town: Town, text: str, *, person: str = "anna") -> Post:
+async def private(town: BotHarness, text: str, *, person: str = "anna") -> Post:
     """What is said to the person alone."""
 
     def found() -> list[Post]:
-        return [one for one in town.slack.posts(dm(person), person) if text in town.words(one)]
+        return [one for one in town.slack.posts(dm(person), person) if text in town.message_text(one)]
 
-    await town.until(lambda: bool(found()))
+    await town.wait_until(lambda: bool(found()))
     return found()[-1]
 
 
@@ -65,10 +65,10 @@ async def test_how_it_failed_is_said_in_a_direct_message_where_the_dialog_was_cl
         town.buildio.fault("GET */apps/*", "slow", seconds=2)
         await town.people.submit("anna", {})
         await town.people.close_modal("anna")
-        assert "no such process" in town.words(await private(town, "Run a command: "))
+        assert "no such process" in town.message_text(await private(town, "Run a command: "))
 
 
-async def test_it_is_off_by_default_and_said_before_anything_is_filled_in(town: Town) -> None:
+async def test_it_is_off_by_default_and_said_before_anything_is_filled_in(town: BotHarness) -> None:
     off = "Nobody may run commands in dynos here: that is off"
     await town.ask("/buildio run shop dyno:web.1 -- ls", off)
     await town.ask("/buildio run shop", off)
@@ -76,17 +76,17 @@ async def test_it_is_off_by_default_and_said_before_anything_is_filled_in(town: 
     await town.press(shown, "Run a command…", off)
     assert town.people.modal("anna") is None
     assert ran(town) == []
-    audit = town.words(await town.ask("/buildio audit", "run"))
+    audit = town.message_text(await town.ask("/buildio audit", "run"))
     assert "refused" in audit.casefold()
 
 
 async def test_what_runs_is_shown_exactly_and_runs_only_then(governed: Governed) -> None:
     async with governed(ON) as town:
         opened = await look(town, """/buildio run shop dyno:web.1 -- /bin/sh -c "echo 'a  b' | $HOME" """)
-        assert """["/bin/sh", "-c", "echo 'a  b' | $HOME"]""" in town.slack.modal_words(opened)
+        assert """["/bin/sh", "-c", "echo 'a  b' | $HOME"]""" in town.slack.modal_text(opened)
         assert ran(town) == []
         await town.people.submit("anna")
-        await town.told("anna ran a command in `web.1` of shop", person=None)
+        await town.wait_for_message("anna ran a command in `web.1` of shop", person=None)
         assert ran(town) == [["/bin/sh", "-c", "echo 'a  b' | $HOME"]]
 
 
@@ -96,11 +96,13 @@ async def test_what_it_says_is_for_whoever_ran_it_and_the_channel_hears_that_it_
     async with governed(ON) as town:
         await look(town, "/buildio run shop dyno:web.1 -- echo hello there")
         await town.people.submit("anna")
-        told = await town.told("anna ran a command in `web.1` of shop; it ended with 0", person=None)
-        assert '["echo", "hello", "there"]' in town.words(told)
+        told = await town.wait_for_message(
+            "anna ran a command in `web.1` of shop; it ended with 0", person=None
+        )
+        assert '["echo", "hello", "there"]' in town.message_text(told)
         said = await private(town, "hello there")
-        assert "Only you see this" in town.words(said)
-        assert [one for one in town.slack.posts("builds") if "\nhello there" in town.words(one)] == []
+        assert "Only you see this" in town.message_text(said)
+        assert [one for one in town.slack.posts("builds") if "\nhello there" in town.message_text(one)] == []
 
 
 async def test_it_is_shown_to_others_on_purpose(governed: Governed) -> None:
@@ -110,11 +112,11 @@ async def test_it_is_shown_to_others_on_purpose(governed: Governed) -> None:
         said = await private(town, "hello there")
         before = town.last("builds", None)
         await town.people.click("anna", said, "Show it in the channel…")
-        shared = await town.told(
+        shared = await town.wait_for_message(
             "anna shows what a command in `web.1` of shop said", person=None, after=before
         )
-        assert "hello there" in town.words(shared)
-        assert "Show it" not in town.words(shared)
+        assert "hello there" in town.message_text(shared)
+        assert "Show it" not in town.message_text(shared)
         assert shared.only_for is None
 
 
@@ -126,7 +128,7 @@ async def test_who_may_run_nothing_any_more_shows_nothing_either(governed: Gover
         await town.disconnect(provider=Provider.BUILDIO)
         await town.people.click("anna", said, "Show it in the channel…")
         await private(town, "/buildio connect")
-        assert town.telling("shows what a command") == []
+        assert town.messages_with("shows what a command") == []
 
 
 @pytest.mark.parametrize("command", ["env", "/bin/sh -c 'echo $DATABASE_URL; echo x$PAYMENTS'"])
@@ -135,7 +137,7 @@ async def test_values_of_config_vars_are_taken_out_of_what_it_says(governed: Gov
         town.buildio.shop.config["PAYMENTS"] = "pk live 51Hx with spaces"
         await look(town, f"/buildio run shop dyno:web.1 -- {command}")
         await town.people.submit("anna")
-        said = town.words(await private(town, "redacted"))
+        said = town.message_text(await private(town, "redacted"))
         assert PASSWORD not in said
         assert "pk live 51Hx" not in said
 
@@ -147,19 +149,19 @@ async def test_nothing_of_what_it_says_is_kept_or_logged(
         await look(town, "/buildio run shop dyno:web.1 -- echo canary-of-the-output")
         await town.people.submit("anna")
         await private(town, "canary-of-the-output")
-        await town.told("anna ran a command", person=None)
+        await town.wait_for_message("anna ran a command", person=None)
         # The array is noted; what it says is the last line of the answer.
-        assert set(town.rows_with("canary-of-the-output")) <= {"audit"}
+        assert set(town.count_rows_with("canary-of-the-output")) <= {"audit"}
         look_at = "/buildio run shop dyno:web.1 -- printenv DATABASE_URL"
         await look(town, look_at)
         await town.people.submit("anna")
-        await town.until(lambda: len(ran(town)) == 2)
+        await town.wait_until(lambda: len(ran(town)) == 2)
         await town.stop_bot()
-        assert PASSWORD.encode() not in town.kept()
+        assert PASSWORD.encode() not in town.stored_bytes()
         written = capfd.readouterr()
         assert PASSWORD not in written.out + written.err
         for token in ("bld_sandbox-anna", "bld_sandbox-service"):
-            assert token.encode() not in town.kept()
+            assert token.encode() not in town.stored_bytes()
             assert token not in written.out + written.err
 
 
@@ -167,7 +169,7 @@ async def test_long_output_is_cut_to_its_end(governed: Governed) -> None:
     async with governed(ON) as town:
         await look(town, "/buildio run shop dyno:web.1 -- seq 5000")
         await town.people.submit("anna")
-        said = town.words(await private(town, "5000"))
+        said = town.message_text(await private(town, "5000"))
         assert "Only the end" in said
         assert "\n17\n" not in said
 
@@ -180,9 +182,9 @@ async def test_without_words_a_form_asks_and_shows_what_will_run(governed: Gover
         worker = next(one for one in field["element"]["options"] if one["value"] == "worker.1")
         await town.people.submit("anna", {"dyno": worker, "typed": 'echo "a b" c'})
         shown = await town.slack.wait_for_modal("anna", "as an array of these words")
-        assert '["echo", "a b", "c"]' in town.slack.modal_words(shown)
+        assert '["echo", "a b", "c"]' in town.slack.modal_text(shown)
         await town.people.submit("anna")
-        await town.told("anna ran a command in `worker.1` of shop", person=None)
+        await town.wait_for_message("anna ran a command in `worker.1` of shop", person=None)
         assert ran(town) == [["echo", "a b", "c"]]
 
 
@@ -195,13 +197,13 @@ async def test_where_several_processes_run_the_form_asks_in_which_with_the_comma
         [field] = [one for one in opened.view["blocks"] if one.get("block_id") == "dyno"]
         await town.people.submit("anna", {"dyno": field["element"]["options"][0]})
         shown = await town.slack.wait_for_modal("anna", "as an array of these words")
-        assert """["echo", "it's  here"]""" in town.slack.modal_words(shown)
+        assert """["echo", "it's  here"]""" in town.slack.modal_text(shown)
 
 
 async def test_the_only_process_is_the_one_that_is_meant(governed: Governed) -> None:
     async with governed(ON) as town:
         opened = await look(town, "/buildio run shop-staging -- ls")
-        assert "web.1" in town.slack.modal_words(opened)
+        assert "web.1" in town.slack.modal_text(opened)
 
 
 @pytest.mark.parametrize(
@@ -236,7 +238,7 @@ async def test_what_was_typed_stays_where_build_io_refuses_late(governed: Govern
         filled = {"dyno": field["element"]["options"][0], "typed": "echo keep me"}
         await town.people.submit("anna", filled)
         again = await town.slack.wait_for_modal("anna", "I don't know a running process called web.1")
-        assert "echo keep me" in town.slack.modal_words(again)
+        assert "echo keep me" in town.slack.modal_text(again)
         assert ran(town) == []
 
 
@@ -253,7 +255,7 @@ async def test_a_secret_in_a_command_that_is_said_aloud_is_put_into_no_button(go
     async with governed(ON) as town:
         token = CANARIES["GitHub token"]
         town.people.say("anna", "D0ANNA", f"buildio run shop -- ls using {token} for the API")
-        await town.told("looks like a secret", channel="D0ANNA")
+        await town.wait_for_message("looks like a secret", channel="D0ANNA")
         assert all(token not in str(post.blocks) for post in town.slack.posts("D0ANNA", "anna"))
 
 
@@ -263,7 +265,7 @@ async def test_a_secret_in_the_command_is_refused_before_anybody_sees_it(governe
             "/buildio run shop dyno:web.1 -- curl -H 'Authorization: Bearer abcdefghijklmnop'",
             "looks like a secret",
         )
-        assert "abcdefghijklmnop" not in town.words(said)
+        assert "abcdefghijklmnop" not in town.message_text(said)
         assert town.people.modal("anna") is None
 
 
@@ -289,12 +291,12 @@ async def test_a_second_person_sees_the_array_and_it_runs_as_the_one_who_asked(g
         await look(town, '/buildio run shop dyno:web.1 -- echo "x  y"', person="ben")
         before = town.last("builds", None)
         await town.people.submit("ben")
-        asked = await town.told("Somebody else must agree", person=None, after=before)
-        assert '["echo", "x  y"]' in town.words(asked)
+        asked = await town.wait_for_message("Somebody else must agree", person=None, after=before)
+        assert '["echo", "x  y"]' in town.message_text(asked)
         assert ran(town) == []
         await town.people.click("anna", asked, "Agree")
-        await town.told("ben ran a command in `web.1` of shop", person=None)
-        assert "x  y" in town.words(await private(town, "x  y", person="ben"))
+        await town.wait_for_message("ben ran a command in `web.1` of shop", person=None)
+        assert "x  y" in town.message_text(await private(town, "x  y", person="ben"))
         assert [one.member for one in town.buildio.requests if one.path.endswith("/exec")] == ["ben-okafor"]
 
 
@@ -307,9 +309,9 @@ async def test_one_that_does_not_end_in_time_is_said_to_run_on_and_runs_once(
         await town.people.submit("anna")
         await town.slack.wait_for_modal("anna", "It is running")
         lost = await town.slack.wait_for_modal("anna", "The command may still run in web.1")
-        assert '["tail", "-f", "log"]' in town.slack.modal_words(lost)
+        assert '["tail", "-f", "log"]' in town.slack.modal_text(lost)
         assert len(ran(town)) == 1
-        assert town.telling("ran a command") == []
+        assert town.messages_with("ran a command") == []
 
 
 async def test_a_lost_answer_is_said_as_such(governed: Governed) -> None:
@@ -334,8 +336,8 @@ async def test_a_mention_gets_a_button_that_still_knows_the_command(governed: Go
     async with governed(ON) as town:
         town.people.invite("builds")
         town.people.say("anna", "builds", '@buildbell buildio run shop dyno:web.1 -- echo "a b"')
-        asked = await town.told("which command?")
+        asked = await town.wait_for_message("which command?")
         await town.people.click("anna", asked, "Look at it…")
         opened = await town.slack.wait_for_modal("anna", "as an array of these words")
-        assert '["echo", "a b"]' in town.slack.modal_words(opened)
+        assert '["echo", "a b"]' in town.slack.modal_text(opened)
         assert ran(town) == []

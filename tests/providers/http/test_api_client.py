@@ -10,24 +10,24 @@ from pydantic import SecretStr
 
 from domain.credentials import FixedToken
 from domain.errors import (
-    AnswerLost,
-    BadToken,
-    NoAccess,
+    Forbidden,
+    InvalidToken,
     NotFound,
     ProviderDown,
     ProviderError,
     RateLimited,
-    Refused,
+    RequestRejected,
+    ResponseLost,
 )
 from domain.provider import Provider
-from providers.http.api_client import Api, path_of
-from providers.http.transport import Http
-from tests.support.stub_server import Asked, one_after_another, serving
+from providers.http.api_client import ApiClient, path_of
+from providers.http.transport import HttpTransport
+from tests.support.stub_server import ReceivedRequest, in_sequence, stub_server
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
 
-class Time:
+class FakeClock:
     """A clock that only sleeping moves."""
 
     def __init__(self) -> None:
@@ -43,13 +43,13 @@ class Time:
 
 
 @pytest.fixture
-async def http() -> AsyncIterator[Http]:
-    async with Http() as opened:
+async def http() -> AsyncIterator[HttpTransport]:
+    async with HttpTransport() as opened:
         yield opened
 
 
-def api(http: Http, url: str, time: Time) -> Api:
-    return Api(
+def api(http: HttpTransport, url: str, time: FakeClock) -> ApiClient:
+    return ApiClient(
         http,
         provider=Provider.BITRISE,
         scheme="token",
@@ -60,9 +60,9 @@ def api(http: Http, url: str, time: Time) -> Api:
     )
 
 
-async def test_the_token_goes_along_and_the_answer_comes_back(http: Http) -> None:
-    async with serving(lambda _: web.json_response({"data": 1})) as server:
-        reply = await api(http, server.url, Time()).read("/me", {"limit": "2"})
+async def test_the_token_goes_along_and_the_answer_comes_back(http: HttpTransport) -> None:
+    async with stub_server(lambda _: web.json_response({"data": 1})) as server:
+        reply = await api(http, server.url, FakeClock()).read("/me", {"limit": "2"})
     assert reply.body == b'{"data": 1}'
     [asked] = server.asked
     assert (asked.path, asked.query, asked.headers["Authorization"]) == (
@@ -75,45 +75,50 @@ async def test_the_token_goes_along_and_the_answer_comes_back(http: Http) -> Non
 @pytest.mark.parametrize(
     ("status", "body", "kind", "words"),
     [
-        (401, {"message": "Unauthorized"}, BadToken, "Unauthorized"),
-        (403, {"message": "Forbidden"}, NoAccess, "Forbidden"),
+        (401, {"message": "Unauthorized"}, InvalidToken, "Unauthorized"),
+        (403, {"message": "Forbidden"}, Forbidden, "Forbidden"),
         (404, {"message": "Not Found"}, NotFound, "Not Found"),
-        (400, {"error_msg": "Build already finished, can't abort it."}, Refused, "Build already finished"),
-        (400, {"error_message": "an older answer"}, Refused, "an older answer"),
-        (422, {"errors": ["one", "two"]}, Refused, "one; two"),
-        (400, {"surprise": True}, Refused, None),
+        (
+            400,
+            {"error_msg": "Build already finished, can't abort it."},
+            RequestRejected,
+            "Build already finished",
+        ),
+        (400, {"error_message": "an older answer"}, RequestRejected, "an older answer"),
+        (422, {"errors": ["one", "two"]}, RequestRejected, "one; two"),
+        (400, {"surprise": True}, RequestRejected, None),
     ],
 )
 async def test_an_error_has_its_kind_and_bitrises_own_words(
-    http: Http, status: int, body: object, kind: type[ProviderError], words: str | None
+    http: HttpTransport, status: int, body: object, kind: type[ProviderError], words: str | None
 ) -> None:
-    async with serving(lambda _: web.json_response(body, status=status)) as server:
+    async with stub_server(lambda _: web.json_response(body, status=status)) as server:
         with pytest.raises(kind) as caught:
-            await api(http, server.url, Time()).read("/x")
+            await api(http, server.url, FakeClock()).read("/x")
     assert type(caught.value) is kind
     assert caught.value.words is None if words is None else words in str(caught.value)
     assert len(server.asked) == 1
 
 
-async def test_an_error_that_is_no_json_still_has_words(http: Http) -> None:
+async def test_an_error_that_is_no_json_still_has_words(http: HttpTransport) -> None:
     page = web.Response(status=400, text="<html><h1>Bad Gateway</h1></html>", content_type="text/html")
-    async with serving(one_after_another(page)) as server:
-        with pytest.raises(Refused, match="Bad Gateway"):
-            await api(http, server.url, Time()).read("/x")
+    async with stub_server(in_sequence(page)) as server:
+        with pytest.raises(RequestRejected, match="Bad Gateway"):
+            await api(http, server.url, FakeClock()).read("/x")
 
 
-async def test_what_was_meant_to_be_json_and_broke_is_not_quoted(http: Http) -> None:
+async def test_what_was_meant_to_be_json_and_broke_is_not_quoted(http: HttpTransport) -> None:
     broken = web.Response(status=422, text='{"DATABASE_URL": "postgres://boss:pass')
-    async with serving(one_after_another(broken)) as server:
-        with pytest.raises(Refused) as caught:
-            await api(http, server.url, Time()).read("/x")
+    async with stub_server(in_sequence(broken)) as server:
+        with pytest.raises(RequestRejected) as caught:
+            await api(http, server.url, FakeClock()).read("/x")
     assert caught.value.words is None
 
 
-async def test_reading_is_tried_again_after_a_broken_server_and_ever_later(http: Http) -> None:
-    time = Time()
-    async with serving(
-        one_after_another(web.Response(status=502), web.Response(status=503), web.Response(text="{}"))
+async def test_reading_is_tried_again_after_a_broken_server_and_ever_later(http: HttpTransport) -> None:
+    time = FakeClock()
+    async with stub_server(
+        in_sequence(web.Response(status=502), web.Response(status=503), web.Response(text="{}"))
     ) as server:
         reply = await api(http, server.url, time).read("/x")
     assert reply.body == b"{}"
@@ -122,47 +127,47 @@ async def test_reading_is_tried_again_after_a_broken_server_and_ever_later(http:
     assert time.slept[0] < time.slept[1]
 
 
-async def test_reading_is_tried_again_after_a_broken_connection(http: Http) -> None:
-    async with serving(one_after_another(None, web.Response(text="{}"))) as server:
-        assert (await api(http, server.url, Time()).read("/x")).body == b"{}"
+async def test_reading_is_tried_again_after_a_broken_connection(http: HttpTransport) -> None:
+    async with stub_server(in_sequence(None, web.Response(text="{}"))) as server:
+        assert (await api(http, server.url, FakeClock()).read("/x")).body == b"{}"
 
 
-async def test_reading_gives_up_within_its_deadline(http: Http) -> None:
-    time = Time()
-    async with serving(one_after_another(web.Response(status=500))) as server:
+async def test_reading_gives_up_within_its_deadline(http: HttpTransport) -> None:
+    time = FakeClock()
+    async with stub_server(in_sequence(web.Response(status=500))) as server:
         with pytest.raises(ProviderDown):
             await api(http, server.url, time).read("/x")
     assert time.now - NOW < timedelta(seconds=20)
     assert len(server.asked) == 4
 
 
-async def test_a_change_is_asked_once_and_a_lost_answer_is_told_apart(http: Http) -> None:
-    async with serving(one_after_another(None)) as server:
-        with pytest.raises(AnswerLost):
-            await api(http, server.url, Time()).change("POST", "/x", {})
+async def test_a_change_is_asked_once_and_a_lost_answer_is_told_apart(http: HttpTransport) -> None:
+    async with stub_server(in_sequence(None)) as server:
+        with pytest.raises(ResponseLost):
+            await api(http, server.url, FakeClock()).change("POST", "/x", {})
     assert len(server.asked) == 1
 
 
 @pytest.mark.parametrize("method", ["POST", "PATCH", "PUT", "DELETE"])
 async def test_a_change_over_a_connection_that_breaks_is_asked_once_by_whatever_method(
-    http: Http, method: str
+    http: HttpTransport, method: str
 ) -> None:
-    async with serving(one_after_another(web.Response(text="{}"), None)) as server:
-        client = api(http, server.url, Time())
+    async with stub_server(in_sequence(web.Response(text="{}"), None)) as server:
+        client = api(http, server.url, FakeClock())
         await client.read("/x")
-        with pytest.raises(AnswerLost):
+        with pytest.raises(ResponseLost):
             await client.change(method, "/x", None)
     assert [one.method for one in server.asked] == ["GET", method]
 
 
 @pytest.mark.parametrize("status", [502, 504])
-async def test_what_a_gateway_says_of_a_change_leaves_it_in_doubt(http: Http, status: int) -> None:
-    async with serving(lambda _: web.Response(status=status)) as server:
-        with pytest.raises(AnswerLost, match=f"it answered {status}"):
-            await api(http, server.url, Time()).change("POST", "/x", {})
+async def test_what_a_gateway_says_of_a_change_leaves_it_in_doubt(http: HttpTransport, status: int) -> None:
+    async with stub_server(lambda _: web.Response(status=status)) as server:
+        with pytest.raises(ResponseLost, match=f"it answered {status}"):
+            await api(http, server.url, FakeClock()).change("POST", "/x", {})
         with pytest.raises(ProviderDown) as caught:
-            await api(http, server.url, Time()).read("/x", most_tries=1)
-    assert not isinstance(caught.value, AnswerLost)
+            await api(http, server.url, FakeClock()).read("/x", most_tries=1)
+    assert not isinstance(caught.value, ResponseLost)
 
 
 @pytest.mark.parametrize(
@@ -178,11 +183,11 @@ async def test_what_a_gateway_says_of_a_change_leaves_it_in_doubt(http: Http, st
     ],
 )
 async def test_an_error_keeps_the_name_that_it_has_for_programs(
-    http: Http, body: str, code: str | None
+    http: HttpTransport, body: str, code: str | None
 ) -> None:
-    async with serving(lambda _: web.Response(status=404, text=body)) as server:
+    async with stub_server(lambda _: web.Response(status=404, text=body)) as server:
         with pytest.raises(NotFound) as caught:
-            await api(http, server.url, Time()).read("/x")
+            await api(http, server.url, FakeClock()).read("/x")
     assert caught.value.code == code
 
 
@@ -199,23 +204,25 @@ class Verified(FixedToken):
         return True
 
 
-async def test_a_resource_that_goes_on_refusing_a_good_token_costs_one_check_of_it(http: Http) -> None:
+async def test_a_resource_that_goes_on_refusing_a_good_token_costs_one_check_of_it(
+    http: HttpTransport,
+) -> None:
     credentials = Verified()
-    async with serving(lambda _: web.Response(status=401, text="{}")) as server:
-        asking = Api(
+    async with stub_server(lambda _: web.Response(status=401, text="{}")) as server:
+        asking = ApiClient(
             http,
             provider=Provider.BITRISE,
             scheme="token",
             base_url=server.url,
             credentials=credentials,
-            clock=Time(),
+            clock=FakeClock(),
         )
-        with pytest.raises(BadToken):
+        with pytest.raises(InvalidToken):
             await asking.read("/x")
     assert (len(server.asked), credentials.checks) == (2, 1)
 
 
-async def test_a_change_may_have_a_time_of_its_own(http: Http) -> None:
+async def test_a_change_may_have_a_time_of_its_own(http: HttpTransport) -> None:
     never = asyncio.Event()
 
     async def silent(_: web.Request) -> web.Response:
@@ -229,36 +236,36 @@ async def test_a_change_may_have_a_time_of_its_own(http: Http) -> None:
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     try:
-        client = api(http, f"http://127.0.0.1:{runner.addresses[0][1]}", Time())
-        with pytest.raises(AnswerLost):
+        client = api(http, f"http://127.0.0.1:{runner.addresses[0][1]}", FakeClock())
+        with pytest.raises(ResponseLost):
             await client.change("POST", "/x", {}, seconds=0.05)
     finally:
         never.set()
         await runner.cleanup()
 
 
-async def test_a_change_that_can_not_have_left_is_no_doubt(http: Http) -> None:
-    async with serving(one_after_another(None)) as server:
+async def test_a_change_that_can_not_have_left_is_no_doubt(http: HttpTransport) -> None:
+    async with stub_server(in_sequence(None)) as server:
         gone = server.url
     with pytest.raises(ProviderDown) as caught:
-        await api(http, gone, Time()).change("POST", "/x", {})
-    assert not isinstance(caught.value, AnswerLost)
+        await api(http, gone, FakeClock()).change("POST", "/x", {})
+    assert not isinstance(caught.value, ResponseLost)
 
 
-async def test_a_429_is_waited_out_and_pauses_everybody(http: Http) -> None:
-    time = Time()
+async def test_a_429_is_waited_out_and_pauses_everybody(http: HttpTransport) -> None:
+    time = FakeClock()
     limit = web.Response(status=429, headers={"Retry-After": "7"})
-    async with serving(one_after_another(limit, web.Response(text="{}"))) as server:
+    async with stub_server(in_sequence(limit, web.Response(text="{}"))) as server:
         one = api(http, server.url, time)
         await one.read("/x")
         assert time.slept == [7.0]
         assert len(server.asked) == 2
 
 
-async def test_a_long_429_says_until_when_and_is_not_asked_again_before(http: Http) -> None:
-    time = Time()
+async def test_a_long_429_says_until_when_and_is_not_asked_again_before(http: HttpTransport) -> None:
+    time = FakeClock()
     limit = web.Response(status=429, headers={"Retry-After": "Sat, 21 Nov 2026 12:05:00 GMT"})
-    async with serving(one_after_another(limit, web.Response(text="{}"))) as server:
+    async with stub_server(in_sequence(limit, web.Response(text="{}"))) as server:
         one = api(http, server.url, time)
         with pytest.raises(RateLimited) as caught:
             await one.read("/x")
@@ -270,10 +277,10 @@ async def test_a_long_429_says_until_when_and_is_not_asked_again_before(http: Ht
         await one.read("/x")
 
 
-async def test_a_spent_budget_pauses_before_a_429_comes(http: Http) -> None:
-    time = Time()
+async def test_a_spent_budget_pauses_before_a_429_comes(http: HttpTransport) -> None:
+    time = FakeClock()
     spent = web.Response(text="{}", headers={"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "30"})
-    async with serving(one_after_another(spent)) as server:
+    async with stub_server(in_sequence(spent)) as server:
         one = api(http, server.url, time)
         await one.read("/x")
         with pytest.raises(RateLimited):
@@ -281,24 +288,24 @@ async def test_a_spent_budget_pauses_before_a_429_comes(http: Http) -> None:
     assert len(server.asked) == 1
 
 
-async def test_the_token_follows_no_redirect_to_another_host(http: Http) -> None:
-    async with serving(lambda _: web.Response(text="{}")) as other:
+async def test_the_token_follows_no_redirect_to_another_host(http: HttpTransport) -> None:
+    async with stub_server(lambda _: web.Response(text="{}")) as other:
         elsewhere = web.Response(status=302, headers={"Location": f"{other.url}/v0.1/x"})
-        async with serving(one_after_another(elsewhere)) as server:
+        async with stub_server(in_sequence(elsewhere)) as server:
             with pytest.raises(ProviderDown):
-                await api(http, server.url, Time()).read("/x")
+                await api(http, server.url, FakeClock()).read("/x")
         assert other.asked == []
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_a_redirect_on_the_own_host_is_followed_and_one_of_a_change_is_not(
-    http: Http, status: int
+    http: HttpTransport, status: int
 ) -> None:
     moved = web.Response(status=status, headers={"Location": "/v0.1/y"})
-    async with serving(one_after_another(moved, web.Response(text="{}"), moved)) as server:
-        assert (await api(http, server.url, Time()).read("/x")).body == b"{}"
+    async with stub_server(in_sequence(moved, web.Response(text="{}"), moved)) as server:
+        assert (await api(http, server.url, FakeClock()).read("/x")).body == b"{}"
         with pytest.raises(ProviderDown):
-            await api(http, server.url, Time()).change("POST", "/x", {})
+            await api(http, server.url, FakeClock()).change("POST", "/x", {})
     assert [asked.path for asked in server.asked] == ["/v0.1/x", "/v0.1/y", "/v0.1/x"]
 
 
@@ -313,43 +320,43 @@ async def test_a_redirect_on_the_own_host_is_followed_and_one_of_a_change_is_not
     ],
 )
 async def test_the_token_follows_no_redirect_that_could_be_understood_in_two_ways(
-    http: Http, location: str
+    http: HttpTransport, location: str
 ) -> None:
-    async with serving(lambda _: web.Response(text="{}")) as other:
+    async with stub_server(lambda _: web.Response(text="{}")) as other:
         target = web.Response(status=302)
 
-        async with serving(lambda _: target) as server:
+        async with stub_server(lambda _: target) as server:
             hosts = {"host": server.url.removeprefix("http://"), "other": other.url.removeprefix("http://")}
             target.headers["Location"] = location.format(**hosts)
             with pytest.raises(ProviderDown):
-                await api(http, server.url, Time()).read("/x", most_tries=1)
+                await api(http, server.url, FakeClock()).read("/x", most_tries=1)
         assert other.asked == []
         assert len(server.asked) == 1
 
 
-async def test_the_token_goes_to_no_address_but_the_apis_own(http: Http) -> None:
-    async with serving(lambda _: web.Response(text="{}")) as other, serving(other.answer) as server:
-        one = api(http, server.url, Time())
+async def test_the_token_goes_to_no_address_but_the_apis_own(http: HttpTransport) -> None:
+    async with stub_server(lambda _: web.Response(text="{}")) as other, stub_server(other.answer) as server:
+        one = api(http, server.url, FakeClock())
         with pytest.raises(ProviderDown):
             await one.read(f"{other.url}/v0.1/x")
         assert (await one.read(one.root_url())).body == b"{}"
     assert other.asked == []
 
 
-async def test_an_error_of_endless_depth_is_still_that_error(http: Http) -> None:
-    async with serving(lambda _: web.Response(status=400, body=b"[" * 50_000)) as server:
-        with pytest.raises(Refused):
-            await api(http, server.url, Time()).read("/x")
+async def test_an_error_of_endless_depth_is_still_that_error(http: HttpTransport) -> None:
+    async with stub_server(lambda _: web.Response(status=400, body=b"[" * 50_000)) as server:
+        with pytest.raises(RequestRejected):
+            await api(http, server.url, FakeClock()).read("/x")
 
 
-async def test_cookies_are_never_sent_back(http: Http) -> None:
-    def answer(_: Asked) -> web.Response:
+async def test_cookies_are_never_sent_back(http: HttpTransport) -> None:
+    def answer(_: ReceivedRequest) -> web.Response:
         response = web.Response(text="{}")
         response.set_cookie("session", "secret")
         return response
 
-    async with serving(answer) as server:
-        one = api(http, server.url, Time())
+    async with stub_server(answer) as server:
+        one = api(http, server.url, FakeClock())
         await one.read("/x")
         await one.read("/x")
     assert all("Cookie" not in asked.headers for asked in server.asked)

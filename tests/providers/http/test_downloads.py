@@ -5,13 +5,13 @@ from aiohttp import web
 
 from domain.errors import DownloadExpired, DownloadRefused, ProviderDown
 from providers.http.downloads import Downloads
-from providers.http.transport import Http
-from tests.support.stub_server import one_after_another, serving
+from providers.http.transport import HttpTransport
+from tests.support.stub_server import in_sequence, stub_server
 
 
 async def test_a_file_is_fetched_with_no_token_and_only_its_end_is_held() -> None:
     content = b"".join(b"line %06d\n" % number for number in range(100_000))
-    async with Http() as http, serving(one_after_another(web.Response(body=content))) as server:
+    async with HttpTransport() as http, stub_server(in_sequence(web.Response(body=content))) as server:
         downloads = Downloads(http, api_url=server.url, hosts=())
         tail = await downloads.tail(f"{server.url}/log?X-Amz-Signature=abc", 1000)
     assert tail.content == content[-1000:]
@@ -68,7 +68,7 @@ async def test_a_file_is_fetched_with_no_token_and_only_its_end_is_held() -> Non
     ],
 )
 async def test_only_known_hosts_are_fetched_from(url: str, allowed: bool) -> None:
-    async with Http() as http:
+    async with HttpTransport() as http:
         hosts = ("files.example.org", "other.example.org:8443")
         downloads = Downloads(http, api_url="https://api.example.com/v0.1", hosts=hosts)
         assert downloads.may_fetch(url) is allowed
@@ -78,10 +78,10 @@ async def test_only_known_hosts_are_fetched_from(url: str, allowed: bool) -> Non
 
 
 async def test_a_redirect_is_followed_to_known_hosts_only() -> None:
-    async with Http() as http, serving(one_after_another(web.Response(body=b"here"))) as files:
+    async with HttpTransport() as http, stub_server(in_sequence(web.Response(body=b"here"))) as files:
         there = web.Response(status=302, headers={"Location": f"{files.url}/file"})
         evil = web.Response(status=302, headers={"Location": "http://evil.example/file"})
-        async with serving(one_after_another(there, evil)) as server:
+        async with stub_server(in_sequence(there, evil)) as server:
             downloads = Downloads(http, api_url=server.url, hosts=())
             assert (await downloads.tail(f"{server.url}/a", 10)).content == b"here"
             with pytest.raises(DownloadRefused):
@@ -89,8 +89,8 @@ async def test_a_redirect_is_followed_to_known_hosts_only() -> None:
 
 
 async def test_an_expired_link_is_told_from_a_broken_storage() -> None:
-    answers = one_after_another(web.Response(status=403), web.Response(status=500), None)
-    async with Http() as http, serving(answers) as server:
+    answers = in_sequence(web.Response(status=403), web.Response(status=500), None)
+    async with HttpTransport() as http, stub_server(answers) as server:
         downloads = Downloads(http, api_url=server.url, hosts=())
         with pytest.raises(DownloadExpired):
             await downloads.tail(f"{server.url}/a", 10)
@@ -100,7 +100,7 @@ async def test_an_expired_link_is_told_from_a_broken_storage() -> None:
 
 
 async def test_an_api_with_a_port_of_its_own_may_keep_its_files_there() -> None:
-    async with Http() as http:
+    async with HttpTransport() as http:
         downloads = Downloads(http, api_url="https://ci.example.com:8443/v0.1", hosts=())
         assert downloads.may_fetch("https://ci.example.com:8443/log")
         assert downloads.may_fetch("https://ci.example.com/log")
@@ -110,7 +110,7 @@ async def test_an_api_with_a_port_of_its_own_may_keep_its_files_there() -> None:
 @pytest.mark.parametrize("location", ["", "/a", "http://[::1"])
 async def test_a_redirect_that_leads_nowhere_is_no_file(location: str) -> None:
     nowhere = web.Response(status=302, headers={"Location": location} if location else {})
-    async with Http() as http, serving(one_after_another(nowhere)) as server:
+    async with HttpTransport() as http, stub_server(in_sequence(nowhere)) as server:
         downloads = Downloads(http, api_url=server.url, hosts=())
         with pytest.raises((DownloadRefused, ProviderDown)):
             await downloads.tail(f"{server.url}/a", 10)
@@ -119,6 +119,6 @@ async def test_a_redirect_that_leads_nowhere_is_no_file(location: str) -> None:
 
 @pytest.mark.parametrize("status", [300, 304, 418, 503])
 async def test_only_a_good_answer_is_a_file(status: int) -> None:
-    async with Http() as http, serving(one_after_another(web.Response(status=status))) as server:
+    async with HttpTransport() as http, stub_server(in_sequence(web.Response(status=status))) as server:
         with pytest.raises(ProviderDown):
             await Downloads(http, api_url=server.url, hosts=()).tail(f"{server.url}/a", 10)

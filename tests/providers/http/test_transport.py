@@ -15,14 +15,14 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from domain.credentials import FixedToken
-from domain.errors import AnswerLost, NotFound, ProviderDown, TooBusy, TooLarge
+from domain.errors import NotFound, ProviderDown, ResponseLost, TooBusy, TooLarge
 from domain.fair_limiter import Requester
 from domain.provider import Provider
 from providers.http import downloads, transport
-from providers.http.api_client import Api
+from providers.http.api_client import ApiClient
 from providers.http.downloads import Downloads
-from providers.http.transport import Http
-from tests.support.stub_server import one_after_another, serving
+from providers.http.transport import HttpTransport
+from tests.support.stub_server import in_sequence, stub_server
 
 
 @asynccontextmanager
@@ -59,8 +59,8 @@ async def endless(
         await runner.cleanup()
 
 
-def api(http: Http, url: str) -> Api:
-    return Api(
+def api(http: HttpTransport, url: str) -> ApiClient:
+    return ApiClient(
         http,
         provider=Provider.BITRISE,
         scheme="token",
@@ -71,7 +71,7 @@ def api(http: Http, url: str) -> Api:
 
 
 async def test_an_answer_without_an_end_is_an_error_and_not_read_for_ever() -> None:
-    async with Http() as http, endless() as (url, sent):
+    async with HttpTransport() as http, endless() as (url, sent):
         with pytest.raises(TooLarge, match="more than 16 MiB in one answer"):
             await api(http, url).read("/x")
     [came] = sent
@@ -79,15 +79,15 @@ async def test_an_answer_without_an_end_is_an_error_and_not_read_for_ever() -> N
 
 
 async def test_a_refusal_without_an_end_is_still_that_refusal() -> None:
-    async with Http() as http, endless(status=404, piece=b"no such thing " * 1000) as (url, sent):
+    async with HttpTransport() as http, endless(status=404, piece=b"no such thing " * 1000) as (url, sent):
         with pytest.raises(NotFound, match="no such thing"):
             await api(http, url).read("/x")
     assert sum(sent) < transport.LARGEST_ANSWER
 
 
 async def test_a_change_whose_answer_is_too_large_may_have_happened() -> None:
-    async with Http() as http, endless() as (url, sent):
-        with pytest.raises(AnswerLost):
+    async with HttpTransport() as http, endless() as (url, sent):
+        with pytest.raises(ResponseLost):
             await api(http, url).change("POST", "/x", {})
     assert len(sent) == 1
 
@@ -98,7 +98,7 @@ async def test_what_comes_out_of_a_packed_answer_counts_not_what_comes_in() -> N
     bomb = web.Response(body=packed, headers={"Content-Encoding": "gzip"})
     small = web.Response(body=gzip.compress(b'{"data": 1}'), headers={"Content-Encoding": "gzip"})
     deflated = web.Response(body=zlib.compress(b'{"data": 2}'), headers={"Content-Encoding": "deflate"})
-    async with Http() as http, serving(one_after_another(bomb, small, deflated)) as server:
+    async with HttpTransport() as http, stub_server(in_sequence(bomb, small, deflated)) as server:
         with pytest.raises(TooLarge):
             await api(http, server.url).read("/x")
         assert (await api(http, server.url).read("/x")).body == b'{"data": 1}'
@@ -110,7 +110,7 @@ async def test_what_comes_out_of_a_packed_answer_counts_not_what_comes_in() -> N
 async def test_what_is_packed_more_than_once_or_otherwise_is_not_unpacked(packing: str) -> None:
     twice = gzip.compress(gzip.compress(b"0" * 1000))
     bomb = web.Response(body=twice, headers={"Content-Encoding": packing})
-    async with Http() as http, serving(one_after_another(bomb)) as server:
+    async with HttpTransport() as http, stub_server(in_sequence(bomb)) as server:
         with pytest.raises(TooLarge):
             await api(http, server.url).read("/x")
         with pytest.raises(TooLarge):
@@ -119,14 +119,14 @@ async def test_what_is_packed_more_than_once_or_otherwise_is_not_unpacked(packin
 
 async def test_an_answer_that_only_trickles_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport, "ANSWER_SECONDS", 0.05)
-    async with Http() as http, endless(piece=b"\n") as (url, _):
+    async with HttpTransport() as http, endless(piece=b"\n") as (url, _):
         with pytest.raises(ProviderDown):
             await api(http, url).read("/x", most_tries=1)
 
 
 async def test_a_log_without_an_end_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(downloads, "LARGEST_FILE", 2 * 1024 * 1024)
-    async with Http() as http, endless() as (url, sent):
+    async with HttpTransport() as http, endless() as (url, sent):
         with pytest.raises(TooLarge, match="more than 2 MiB in one file"):
             await Downloads(http, api_url=url, hosts=()).tail(f"{url}/log", 1000)
         with pytest.raises(TooLarge):
@@ -137,7 +137,7 @@ async def test_a_log_without_an_end_is_an_error(monkeypatch: pytest.MonkeyPatch)
 
 async def test_a_log_that_only_trickles_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(downloads, "FILE_SECONDS", 0.05)
-    async with Http() as http, endless(piece=b"\n") as (url, _):
+    async with HttpTransport() as http, endless(piece=b"\n") as (url, _):
         with pytest.raises(ProviderDown, match="gave no answer"):
             await Downloads(http, api_url=url, hosts=()).tail(f"{url}/log", 1000)
 
@@ -175,7 +175,7 @@ class Held:
 
 async def test_a_workspace_has_half_of_the_connections_a_person_half_of_those_and_others_go_first() -> None:
     held = Held()
-    async with held.open() as url, Http() as http:
+    async with held.open() as url, HttpTransport() as http:
         anna, ben = Requester("T1", "anna"), Requester("T1", "ben")
         asking = [
             asyncio.create_task(http.send("GET", f"{url}/{who.person}", requester=who))
@@ -193,7 +193,7 @@ async def test_a_workspace_has_half_of_the_connections_a_person_half_of_those_an
 
 async def test_what_takes_long_has_connections_of_its_own() -> None:
     held = Held()
-    async with held.open() as url, Http() as http:
+    async with held.open() as url, HttpTransport() as http:
         anna = Requester("T1", "anna")
         asking = [
             asyncio.create_task(http.send("POST", f"{url}/run", requester=anna, seconds=60)) for _ in range(5)
@@ -215,7 +215,7 @@ async def test_whoever_gets_no_connection_is_told_that_nothing_was_asked(
     monkeypatch.setattr(transport, "QUICK", replace(transport.QUICK, total=1, seconds=0.01))
     monkeypatch.setattr(transport, "SLOW", replace(transport.SLOW, total=1, seconds=0.01))
     held = Held()
-    async with held.open() as url, Http() as http:
+    async with held.open() as url, HttpTransport() as http:
         asking = [
             asyncio.create_task(http.send("GET", f"{url}/first")),
             asyncio.create_task(http.send("POST", f"{url}/first", seconds=60)),

@@ -16,15 +16,15 @@ from pydantic import SecretStr
 from domain.credentials import FixedToken
 from domain.errors import ProviderError
 from domain.provider import Provider
-from providers.bitrise.api.client import Bitrise
-from providers.bitrise.api.pagination import Listing
-from providers.bitrise.api.requests import AbortOrder, TriggerParams
-from providers.buildio.api.client import Buildio
-from providers.http.transport import Http
+from providers.bitrise.api.client import BitriseClient
+from providers.bitrise.api.pagination import PageIterator
+from providers.bitrise.api.requests import AbortRequest, TriggerRequest
+from providers.buildio.api.client import BuildioClient
+from providers.http.transport import HttpTransport
 from tests.support.factories import NOON
-from tests.support.stub_server import Asked, serving
+from tests.support.stub_server import ReceivedRequest, stub_server
 
-Client = Bitrise | Buildio
+Client = BitriseClient | BuildioClient
 JSON = "application/json"
 WRONG_TYPES: Any = {
     "data": {"slug": 7, "id": [], "builds": "x"},
@@ -71,8 +71,8 @@ ODD: Mapping[str, Callable[[], web.Response | None]] = {
 # A download is no answer of the API; YAML is read in a process of its own, which may die of it.
 NO_CALL = {"raw_log", "buildables"}
 GIVEN: Mapping[str, Any] = {
-    "order": AbortOrder(),
-    "params": TriggerParams(branch="main"),
+    "order": AbortRequest(),
+    "params": TriggerRequest(branch="main"),
     "approved": True,
     "failed_only": False,
     "by": None,
@@ -93,33 +93,33 @@ async def call(client: Client, name: str) -> Any:
     method = getattr(client, name)
     needed = [one.name for one in inspect.signature(method).parameters.values() if one.default is one.empty]
     asked = method(**{one: GIVEN.get(one, "a-name") for one in needed})
-    if isinstance(asked, Listing):
+    if isinstance(asked, PageIterator):
         return [one async for one in asked]
     return await asked
 
 
-def client_at(kind: type[Client], url: str, http: Http) -> Client:
+def client_at(kind: type[Client], url: str, http: HttpTransport) -> Client:
     async def no_sleep(_: float) -> None:
         await asyncio.sleep(0)
 
-    base = f"{url}/v0.1" if kind is Bitrise else f"{url}/api/v1"
+    base = f"{url}/v0.1" if kind is BitriseClient else f"{url}/api/v1"
     token = FixedToken(SecretStr("t0p"))
     return kind(http, credentials=token, base_url=base, clock=lambda: NOON, sleep=no_sleep)
 
 
 @pytest.fixture
-async def http() -> AsyncIterator[Http]:
-    async with Http() as opened:
+async def http() -> AsyncIterator[HttpTransport]:
+    async with HttpTransport() as opened:
         yield opened
 
 
-@pytest.mark.parametrize("kind", [Bitrise, Buildio])
+@pytest.mark.parametrize("kind", [BitriseClient, BuildioClient])
 @pytest.mark.parametrize("name", ODD)
 async def test_whatever_a_provider_answers_every_call_ends_in_its_answer_or_in_one_error(
-    kind: type[Client], name: str, http: Http
+    kind: type[Client], name: str, http: HttpTransport
 ) -> None:
-    provider = Provider.BITRISE if kind is Bitrise else Provider.BUILDIO
-    async with serving(lambda _: ODD[name]()) as server:
+    provider = Provider.BITRISE if kind is BitriseClient else Provider.BUILDIO
+    async with stub_server(lambda _: ODD[name]()) as server:
         for method in calls_of(kind):
             client = client_at(kind, server.url, http)  # each with pauses of its own
             error: object = (await asyncio.gather(call(client, method), return_exceptions=True))[0]
@@ -133,19 +133,19 @@ async def test_whatever_a_provider_answers_every_call_ends_in_its_answer_or_in_o
         assert all("elsewhere" not in asked.headers["Host"] for asked in server.asked)
 
 
-@pytest.mark.parametrize("kind", [Bitrise, Buildio])
-async def test_thirty_megabytes_are_not_read(kind: type[Client], http: Http) -> None:
+@pytest.mark.parametrize("kind", [BitriseClient, BuildioClient])
+async def test_thirty_megabytes_are_not_read(kind: type[Client], http: HttpTransport) -> None:
     many = b'{"data": "' + b"x" * 30_000_000 + b'"}'
-    async with serving(lambda _: web.Response(body=many, content_type=JSON)) as server:
+    async with stub_server(lambda _: web.Response(body=many, content_type=JSON)) as server:
         client = client_at(kind, server.url, http)
         for method in ("me", "app"):
             with pytest.raises(ProviderError, match="16 MiB"):
                 await call(client, method)
 
 
-async def test_what_is_missing_is_named_in_words(http: Http) -> None:
-    async with serving(lambda _: text("{}")) as server:
-        client = client_at(Bitrise, server.url, http)
+async def test_what_is_missing_is_named_in_words(http: HttpTransport) -> None:
+    async with stub_server(lambda _: text("{}")) as server:
+        client = client_at(BitriseClient, server.url, http)
         for method, said in (("pipeline", "pipeline"), ("app", "app"), ("decide_request", "build request")):
             with pytest.raises(
                 ProviderError, match=f"^Bitrise's answer can't be understood: there is no {said} in it$"
@@ -153,16 +153,16 @@ async def test_what_is_missing_is_named_in_words(http: Http) -> None:
                 await call(client, method)
 
 
-@pytest.mark.parametrize("kind", [Bitrise, Buildio])
+@pytest.mark.parametrize("kind", [BitriseClient, BuildioClient])
 async def test_a_name_that_none_can_have_is_not_found_at_the_provider_that_was_asked(
-    kind: type[Client], http: Http
+    kind: type[Client], http: HttpTransport
 ) -> None:
-    label = (Provider.BITRISE if kind is Bitrise else Provider.BUILDIO).label
+    label = (Provider.BITRISE if kind is BitriseClient else Provider.BUILDIO).label
     with pytest.raises(ProviderError, match=f"^{label} knows no such thing"):
         await client_at(kind, "http://127.0.0.1:9", http).app("..")
 
 
-def with_nul(asked: Asked) -> web.Response:
+def with_nul(asked: ReceivedRequest) -> web.Response:
     del asked
     name = r"a\u0000b\\u0000\u0000\u0000c"
     return text(
@@ -171,11 +171,14 @@ def with_nul(asked: Asked) -> web.Response:
     )
 
 
-async def test_no_nul_comes_in(http: Http) -> None:
-    async with serving(with_nul) as server:
-        bitrise, buildio = client_at(Bitrise, server.url, http), client_at(Buildio, server.url, http)
-        assert isinstance(bitrise, Bitrise)
-        assert isinstance(buildio, Buildio)
+async def test_no_nul_comes_in(http: HttpTransport) -> None:
+    async with stub_server(with_nul) as server:
+        bitrise, buildio = (
+            client_at(BitriseClient, server.url, http),
+            client_at(BuildioClient, server.url, http),
+        )
+        assert isinstance(bitrise, BitriseClient)
+        assert isinstance(buildio, BuildioClient)
         assert (await bitrise.build("a", "s1")).branch == r"ab\u0000c"
         assert (await bitrise.app("s1")).title == r"ab\u0000c"
         assert (await buildio.app("s1")).name == r"ab\u0000c"

@@ -15,12 +15,12 @@ import pytest
 from bot.manifest import manifest
 from sandbox.bitrise.app_resources import CacheItem, OutgoingWebhook
 from sandbox.bitrise.members import ANNA_TOKEN, BEN_TOKEN, CARLA_TOKEN, TESTER_TOKEN, TOKEN, Role
-from sandbox.bitrise.server import BitriseSandbox
+from sandbox.bitrise.server import BitriseSimulator
 from sandbox.bitrise.workspaces import workspaces_of
 from sandbox.clock import Clock
 from sandbox.console import Console
-from sandbox.control_api import Control
-from sandbox.environment import Stage
+from sandbox.control_api import ControlApi
+from sandbox.environment import SandboxEnvironment
 
 UNAUTHORIZED = (401, {"message": "Unauthorized"})
 FORBIDDEN = (403, {"message": "Forbidden"})
@@ -87,10 +87,10 @@ BELOW_AN_APP = [route for route, (_, least) in ROUTES.items() if isinstance(leas
 FOR_DEVELOPERS = [route for route, (_, least) in ROUTES.items() if least is Role.DEVELOPER]
 
 
-class Office:
+class MemberRequests:
     """A simulated Bitrise with one of everything in Sample Android, and requests of anybody to it."""
 
-    def __init__(self, bitrise: BitriseSandbox, clock: Clock, session: aiohttp.ClientSession) -> None:
+    def __init__(self, bitrise: BitriseSimulator, clock: Clock, session: aiohttp.ClientSession) -> None:
         self.bitrise, self.clock = bitrise, clock
         self.android, self.ios, self.web = bitrise.android, bitrise.ios, bitrise.web
         self._session = session
@@ -153,15 +153,15 @@ class Office:
 
 
 @pytest.fixture
-async def office() -> AsyncIterator[Office]:
+async def office() -> AsyncIterator[MemberRequests]:
     clock = Clock()
-    bitrise = await BitriseSandbox(now=clock).start()
+    bitrise = await BitriseSimulator(now=clock).start()
     async with aiohttp.ClientSession() as session:
-        yield Office(bitrise, clock, session)
+        yield MemberRequests(bitrise, clock, session)
     await bitrise.close()
 
 
-async def test_the_table_of_routes_names_every_route_of_the_api(office: Office) -> None:
+async def test_the_table_of_routes_names_every_route_of_the_api(office: MemberRequests) -> None:
     routes = office.bitrise.api().application().router.routes()
     named = {(one.method, one.resource.canonical) for one in routes if one.resource is not None}
     assert named == set(ROUTES)
@@ -169,7 +169,7 @@ async def test_the_table_of_routes_names_every_route_of_the_api(office: Office) 
 
 @pytest.mark.parametrize("route", ROUTES, ids=" ".join)
 async def test_a_route_wants_a_token_that_was_given_and_not_revoked(
-    office: Office, route: tuple[str, str]
+    office: MemberRequests, route: tuple[str, str]
 ) -> None:
     office.bitrise.revoke(ANNA_TOKEN)
     for token in (None, "", "bitpat_sandbox-anna", ANNA_TOKEN):
@@ -182,7 +182,7 @@ async def test_a_route_wants_a_token_that_was_given_and_not_revoked(
 
 @pytest.mark.parametrize("route", BELOW_AN_APP, ids=" ".join)
 async def test_what_one_does_not_see_is_as_if_it_were_not_there(
-    office: Office, route: tuple[str, str]
+    office: MemberRequests, route: tuple[str, str]
 ) -> None:
     office.bitrise.let("ben-okafor", office.android, None)
     path, body = office.path_of(route), ROUTES[route][0]
@@ -198,7 +198,7 @@ async def test_what_one_does_not_see_is_as_if_it_were_not_there(
 
 @pytest.mark.parametrize("route", BELOW_AN_APP, ids=" ".join)
 async def test_the_least_role_that_is_allowed_and_the_first_that_is_refused(
-    office: Office, route: tuple[str, str]
+    office: MemberRequests, route: tuple[str, str]
 ) -> None:
     least = ROUTES[route][1]
     assert isinstance(least, Role)
@@ -216,13 +216,15 @@ async def test_the_least_role_that_is_allowed_and_the_first_that_is_refused(
 @pytest.mark.parametrize("role", [Role.ADMIN, Role.OWNER])
 @pytest.mark.parametrize("route", FOR_DEVELOPERS, ids=" ".join)
 async def test_admins_and_owners_may_what_developers_may(
-    office: Office, route: tuple[str, str], role: Role
+    office: MemberRequests, route: tuple[str, str], role: Role
 ) -> None:
     office.bitrise.let("carla-ruiz", office.android, role)
     assert (await office.use(CARLA_TOKEN, route))[0] in (200, 201)
 
 
-async def test_a_role_is_refused_before_anything_is_said_about_what_is_asked_for(office: Office) -> None:
+async def test_a_role_is_refused_before_anything_is_said_about_what_is_asked_for(
+    office: MemberRequests,
+) -> None:
     path = f"/v0.1/apps/{office.android.slug}"
     assert await office.ask(CARLA_TOKEN, "GET", f"{path}/builds/nothing/log") == FORBIDDEN
     assert await office.ask(BEN_TOKEN, "GET", f"{path}/builds/nothing/log") == NOT_FOUND
@@ -240,7 +242,7 @@ async def test_a_role_is_refused_before_anything_is_said_about_what_is_asked_for
     ],
 )
 async def test_each_token_tells_whose_it_is_and_lists_what_they_see(
-    office: Office, token: str, username: str, apps: list[str]
+    office: MemberRequests, token: str, username: str, apps: list[str]
 ) -> None:
     for app in office.bitrise.farm.apps:
         office.bitrise.start_build(app)
@@ -256,7 +258,7 @@ async def test_each_token_tells_whose_it_is_and_lists_what_they_see(
     assert builds["paging"]["total_item_count"] == len(apps)
 
 
-async def test_pages_of_a_list_go_over_what_is_seen_alone(office: Office) -> None:
+async def test_pages_of_a_list_go_over_what_is_seen_alone(office: MemberRequests) -> None:
     hidden = office.bitrise.start_build(office.web)
     seen = [office.bitrise.start_build(app) for app in (office.ios, office.android)]
     status, first = await office.ask(BEN_TOKEN, "GET", "/v0.1/builds?limit=1")
@@ -266,19 +268,19 @@ async def test_pages_of_a_list_go_over_what_is_seen_alone(office: Office) -> Non
     assert (await office.ask(BEN_TOKEN, "GET", f"/v0.1/builds?next={hidden.slug}"))[0] == 400
 
 
-async def test_a_yml_is_only_checked_against_an_app_that_one_sees(office: Office) -> None:
+async def test_a_yml_is_only_checked_against_an_app_that_one_sees(office: MemberRequests) -> None:
     body = {"bitrise_yml": "workflows:"}
     path = f"/v0.1/validate-bitrise-yml?app_slug={office.ios.slug}"
     assert (await office.ask(BEN_TOKEN, "POST", path, body))[0] == 200
     assert await office.ask(CARLA_TOKEN, "POST", path, body) == NOT_FOUND
 
 
-async def test_both_forms_of_the_header_are_taken(office: Office) -> None:
+async def test_both_forms_of_the_header_are_taken(office: MemberRequests) -> None:
     assert (await office.ask(BEN_TOKEN, "GET", "/v0.1/me", form=""))[0] == 200
     assert await office.ask(BEN_TOKEN, "GET", "/v0.1/me", form="Bearer ") == UNAUTHORIZED
 
 
-async def test_a_revoked_token_ends_at_once_and_a_new_one_begins(office: Office) -> None:
+async def test_a_revoked_token_ends_at_once_and_a_new_one_begins(office: MemberRequests) -> None:
     new = office.bitrise.give_token("ben-okafor")
     assert new not in (BEN_TOKEN, office.bitrise.give_token("ben-okafor"))
     assert new.startswith("bitpat_")
@@ -293,7 +295,7 @@ async def test_a_revoked_token_ends_at_once_and_a_new_one_begins(office: Office)
 
 
 async def test_a_role_changes_while_bitrise_runs_also_for_those_who_have_one_everywhere(
-    office: Office,
+    office: MemberRequests,
 ) -> None:
     path = f"/v0.1/apps/{office.web.slug}"
     for token, username in ((BEN_TOKEN, "ben-okafor"), (TESTER_TOKEN, "api-tester")):
@@ -309,7 +311,7 @@ async def test_a_role_changes_while_bitrise_runs_also_for_those_who_have_one_eve
     [(BEN_TOKEN, "ben-okafor", "manual-ben-okafor"), (TOKEN, "api-demo", None)],
 )
 async def test_builds_and_pipelines_are_started_and_aborted_in_the_members_name(
-    office: Office, token: str, username: str, started_by: str | None
+    office: MemberRequests, token: str, username: str, started_by: str | None
 ) -> None:
     path = f"/v0.1/apps/{office.android.slug}"
     _, started = await office.ask(token, "POST", f"{path}/builds", START)
@@ -330,7 +332,7 @@ async def test_builds_and_pipelines_are_started_and_aborted_in_the_members_name(
     assert of_it.abort_reason == f"User {username} requested to abort this build with reason: not today"
 
 
-async def test_a_rebuild_is_started_by_whom_it_names_or_else_by_the_member(office: Office) -> None:
+async def test_a_rebuild_is_started_by_whom_it_names_or_else_by_the_member(office: MemberRequests) -> None:
     pipeline = office.bitrise.start_pipeline(office.android, plan={"primary": "error"})
     path = f"/v0.1/apps/{office.android.slug}/pipelines/{pipeline.slug}"
     for token, body, started_by in (
@@ -344,7 +346,9 @@ async def test_a_rebuild_is_started_by_whom_it_names_or_else_by_the_member(offic
         assert pipeline.builds["primary"].triggered_by == started_by
 
 
-async def test_an_approved_build_is_still_the_strangers_and_who_approved_is_known(office: Office) -> None:
+async def test_an_approved_build_is_still_the_strangers_and_who_approved_is_known(
+    office: MemberRequests,
+) -> None:
     held = office.bitrise.hold(office.ios, 7)
     path = f"/v0.1/apps/{office.ios.slug}/build-requests/{held.slug}"
     assert (await office.ask(BEN_TOKEN, "PATCH", path, {"is_approved": True}))[0] == 200
@@ -353,7 +357,9 @@ async def test_an_approved_build_is_still_the_strangers_and_who_approved_is_know
     assert build.triggered_by == "webhook"
 
 
-async def test_the_notes_of_requests_say_who_sent_each_and_never_with_which_token(office: Office) -> None:
+async def test_the_notes_of_requests_say_who_sent_each_and_never_with_which_token(
+    office: MemberRequests,
+) -> None:
     await office.ask(ANNA_TOKEN, "GET", "/v0.1/me")
     await office.ask("bitpat_nobody", "GET", "/v0.1/me")
     await office.ask(CARLA_TOKEN, "GET", f"/v0.1/apps/{office.web.slug}")
@@ -369,9 +375,9 @@ async def test_the_notes_of_requests_say_who_sent_each_and_never_with_which_toke
 
 
 async def test_a_script_reads_the_members_revokes_a_token_and_changes_a_role() -> None:
-    stage = Stage(manifest())
+    stage = SandboxEnvironment(manifest())
     async with stage, aiohttp.ClientSession() as session:
-        await stage.open(also=Control(stage).add_routes)
+        await stage.open(also=ControlApi(stage).add_routes)
         control = f"{stage.slack.url}/control"
 
         async def do(order: str, **given: Any) -> tuple[int, Any]:
@@ -403,7 +409,7 @@ async def test_a_script_reads_the_members_revokes_a_token_and_changes_a_role() -
 
 
 async def test_the_terminal_shows_the_members_and_changes_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    stage, said = Stage(manifest()), list[str]()
+    stage, said = SandboxEnvironment(manifest()), list[str]()
     typed = (
         "role ben web tester\nrole carla android none\nrevoke anna\nrevoke dora\nmembers\ntoken anna\nquit\n"
     )

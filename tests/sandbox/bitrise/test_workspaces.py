@@ -10,8 +10,8 @@ import pytest
 
 from bot.manifest import manifest
 from sandbox.bitrise.members import ANNA_TOKEN, CARLA_TOKEN, TOKEN
-from sandbox.bitrise.server import BitriseSandbox
-from sandbox.environment import Stage
+from sandbox.bitrise.server import BitriseSimulator
+from sandbox.environment import SandboxEnvironment
 from sandbox.main import sum_up_logs
 
 Json = Any
@@ -64,7 +64,7 @@ def assert_shape(value: Json, shape: Json) -> None:
 
 
 class Asking:
-    def __init__(self, bitrise: BitriseSandbox, session: aiohttp.ClientSession) -> None:
+    def __init__(self, bitrise: BitriseSimulator, session: aiohttp.ClientSession) -> None:
         self.bitrise, self._session = bitrise, session
 
     async def __call__(
@@ -78,7 +78,7 @@ class Asking:
 
 @pytest.fixture
 async def ask() -> AsyncIterator[Asking]:
-    bitrise = await BitriseSandbox().start()
+    bitrise = await BitriseSimulator().start()
     async with aiohttp.ClientSession() as session:
         yield Asking(bitrise, session)
     await bitrise.close()
@@ -150,7 +150,7 @@ async def test_a_role_names_its_groups(ask: Asking) -> None:
 
 
 async def test_the_sandbox_knows_the_steps_of_a_log() -> None:
-    async with Stage(manifest()) as stage:
+    async with SandboxEnvironment(manifest()) as stage:
         await stage.bitrise.start()
         sum_up_logs(stage)
         build = stage.bitrise.start_build(stage.bitrise.android)

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from sandbox.buildio.members import ANNA_TOKEN
-from sandbox.buildio.server import BuildioSandbox
+from sandbox.buildio.server import BuildioSimulator
 from sandbox.buildio.state import App
 from sandbox.clock import Clock
 from sandbox.middleware import as_json
@@ -21,7 +21,7 @@ PEM = "-----BEGIN CERTIFICATE-----\nMIIBszCCAVmgAwIBAgIU\n-----END CERTIFICATE--
 
 
 @dataclass(frozen=True)
-class Answer:
+class ApiResponse:
     status: int
     body: Any
     headers: Mapping[str, str]
@@ -31,8 +31,8 @@ class Answer:
         return self.body["code"]
 
 
-class Visitor:
-    def __init__(self, buildio: BuildioSandbox, clock: Clock, session: aiohttp.ClientSession) -> None:
+class MemberClient:
+    def __init__(self, buildio: BuildioSimulator, clock: Clock, session: aiohttp.ClientSession) -> None:
         self.buildio, self.clock, self.session = buildio, clock, session
 
     async def ask(
@@ -45,7 +45,7 @@ class Visitor:
         scheme: str = "Bearer",
         raw: str | None = None,
         kind: str = "application/json",
-    ) -> Answer:
+    ) -> ApiResponse:
         headers = {"Authorization": f"{scheme} {token}"} if token is not None else {}
         more: dict[str, Any] = {"json": body} if body is not None else {}
         if raw is not None:
@@ -53,7 +53,7 @@ class Visitor:
             headers["Content-Type"] = kind
         url = self.buildio.api_url + path
         async with self.session.request(method, url, headers=headers, **more) as response:
-            return Answer(response.status, as_json(await response.text()), response.headers)
+            return ApiResponse(response.status, as_json(await response.text()), response.headers)
 
     async def get(self, path: str, **more: Any) -> Any:
         answer = await self.ask("GET", path, **more)
@@ -69,9 +69,9 @@ class Visitor:
 
 
 @pytest.fixture
-async def visitor() -> AsyncIterator[Visitor]:
+async def visitor() -> AsyncIterator[MemberClient]:
     clock = Clock(lambda: BEGINNING)
-    buildio = await BuildioSandbox(now=clock).start()
+    buildio = await BuildioSimulator(now=clock).start()
     async with aiohttp.ClientSession() as session:
-        yield Visitor(buildio, clock, session)
+        yield MemberClient(buildio, clock, session)
     await buildio.close()

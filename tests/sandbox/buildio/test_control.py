@@ -14,13 +14,13 @@ from bot.manifest import manifest
 from sandbox.buildio.control import FAILURE
 from sandbox.buildio.members import BEN_TOKEN, CARLA_TOKEN
 from sandbox.console import Console
-from sandbox.control_api import Control
-from sandbox.environment import BUILDIO_TOKENS, Stage
-from sandbox.page.change_feed import Feed
+from sandbox.control_api import ControlApi
+from sandbox.environment import BUILDIO_TOKENS, SandboxEnvironment
+from sandbox.page.change_feed import ChangeFeed
 
 
-class Script:
-    def __init__(self, stage: Stage, session: aiohttp.ClientSession) -> None:
+class ControlClient:
+    def __init__(self, stage: SandboxEnvironment, session: aiohttp.ClientSession) -> None:
         self.stage, self._session = stage, session
 
     async def do(self, order: str, **given: Any) -> tuple[int, Any]:
@@ -40,14 +40,14 @@ class Script:
 
 
 @pytest.fixture
-async def script() -> AsyncIterator[Script]:
-    stage = Stage(manifest())
+async def script() -> AsyncIterator[ControlClient]:
+    stage = SandboxEnvironment(manifest())
     async with stage, aiohttp.ClientSession() as session:
-        await stage.open(also=Control(stage).add_routes)
-        yield Script(stage, session)
+        await stage.open(also=ControlApi(stage).add_routes)
+        yield ControlClient(stage, session)
 
 
-async def test_a_script_deploys_well_and_badly(script: Script) -> None:
+async def test_a_script_deploys_well_and_badly(script: ControlClient) -> None:
     assert (await script.done("buildio-deploy", app="shop-st", branch="develop"))["deployment"] == {
         "version": 2,
         "status": "pending",
@@ -67,7 +67,7 @@ async def test_a_script_deploys_well_and_badly(script: Script) -> None:
     assert all(one["loops"] for one in ended["dynos"])
 
 
-async def test_a_script_lets_dynos_crash_loop_rest_and_sleep(script: Script) -> None:
+async def test_a_script_lets_dynos_crash_loop_rest_and_sleep(script: ControlClient) -> None:
     def web(app: Any, name: str = "web.1") -> Any:
         return next(one for one in app["dynos"] if one["name"] == name)
 
@@ -80,7 +80,7 @@ async def test_a_script_lets_dynos_crash_loop_rest_and_sleep(script: Script) -> 
     assert web(await script.done("buildio-idle", app="shop"))["state"] == "idle"
 
 
-async def test_a_script_adds_domains_and_says_what_becomes_of_them(script: Script) -> None:
+async def test_a_script_adds_domains_and_says_what_becomes_of_them(script: ControlClient) -> None:
     for status, given in (
         ("pending", {}),
         ("issued", {"status": "issued"}),
@@ -90,7 +90,7 @@ async def test_a_script_adds_domains_and_says_what_becomes_of_them(script: Scrip
         assert app["domains"][1:] == [{"hostname": "a.acme.example", "status": status}]
 
 
-async def test_a_script_changes_members_and_how_build_io_answers(script: Script) -> None:
+async def test_a_script_changes_members_and_how_build_io_answers(script: ControlClient) -> None:
     buildio = script.stage.buildio
     ben = (await script.read("buildio-members"))["ben-okafor"]
     assert (ben["roles"], ben["tokens"]) == ({"acme": "developer"}, [BEN_TOKEN])
@@ -127,13 +127,15 @@ async def test_a_script_changes_members_and_how_build_io_answers(script: Script)
         ("buildio-fault", {"kind": "status"}),
     ],
 )
-async def test_an_order_that_can_not_be_followed_says_why(script: Script, order: str, given: Any) -> None:
+async def test_an_order_that_can_not_be_followed_says_why(
+    script: ControlClient, order: str, given: Any
+) -> None:
     status, answer = await script.do(order, **given)
     assert (status, bool(answer["error"])) == (400, True)
 
 
-async def test_the_page_hears_of_deployments_dynos_and_faults(script: Script) -> None:
-    feed, buildio = Feed(script.stage), script.stage.buildio
+async def test_the_page_hears_of_deployments_dynos_and_faults(script: ControlClient) -> None:
+    feed, buildio = ChangeFeed(script.stage), script.stage.buildio
     first = feed.next() or {}
     assert [one["name"] for one in first["platform"]] == ["shop", "shop-staging", "shop-pr-42", "ledger"]
     buildio.deploy(buildio.shop)
@@ -144,7 +146,7 @@ async def test_the_page_hears_of_deployments_dynos_and_faults(script: Script) ->
     assert feed.next() is None
 
 
-async def test_the_bot_is_given_the_services_token_and_people_have_their_own(script: Script) -> None:
+async def test_the_bot_is_given_the_services_token_and_people_have_their_own(script: ControlClient) -> None:
     members = await script.read("buildio-members")
     assert {
         name: members[f"{name}-{rest}"]["tokens"][0]
@@ -153,7 +155,7 @@ async def test_the_bot_is_given_the_services_token_and_people_have_their_own(scr
 
 
 async def test_the_terminal_deploys_and_lets_dynos_crash(monkeypatch: pytest.MonkeyPatch) -> None:
-    stage, said = Stage(manifest()), list[str]()
+    stage, said = SandboxEnvironment(manifest()), list[str]()
     typed = "deploy shop badly\ndeploy shop-st\ncrash shop web.2\nloop shop worker.1\nsteady shop\nloop shop web.7\nquit\n"
     monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
     async with stage:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.sandbox.buildio.conftest import Answer, Visitor
+from tests.sandbox.buildio.conftest import ApiResponse, MemberClient
 
 
-async def execute(visitor: Visitor, command: Sequence[str], dyno: str = "web.1") -> Answer:
+async def execute(visitor: MemberClient, command: Sequence[str], dyno: str = "web.1") -> ApiResponse:
     return await visitor.ask("POST", f"/apps/shop/dynos/{dyno}/exec", {"command": list(command)})
 
 
@@ -32,14 +32,14 @@ async def execute(visitor: Visitor, command: Sequence[str], dyno: str = "web.1")
     ],
 )
 async def test_a_command_has_its_output_and_exit_code(
-    visitor: Visitor, command: list[str], output: str, exit_code: int
+    visitor: MemberClient, command: list[str], output: str, exit_code: int
 ) -> None:
     answer = await execute(visitor, command)
     assert answer.status == 200
     assert answer.body == {"output": output, "exit_code": exit_code}
 
 
-async def test_the_environment_shows_config_vars_as_they_are(visitor: Visitor) -> None:
+async def test_the_environment_shows_config_vars_as_they_are(visitor: MemberClient) -> None:
     output = (await execute(visitor, ["env"])).body["output"]
     assert f"DATABASE_URL={visitor.buildio.shop.config['DATABASE_URL']}\n" in output
     assert "DYNO=web.1\n" in output
@@ -49,13 +49,13 @@ async def test_the_environment_shows_config_vars_as_they_are(visitor: Visitor) -
     "command",
     [["sleep", "infinity"], ["sh", "-c", "echo a && tail -f log"], ["rails", "console"], ["/bin/bash"]],
 )
-async def test_a_command_that_does_not_end_times_out(visitor: Visitor, command: list[str]) -> None:
+async def test_a_command_that_does_not_end_times_out(visitor: MemberClient, command: list[str]) -> None:
     visitor.buildio.manner.exec_seconds = 0.01
     answer = await execute(visitor, command)
     assert (answer.status, answer.code) == (504, "timeout")
 
 
-async def test_a_command_needs_a_dyno_that_runs(visitor: Visitor) -> None:
+async def test_a_command_needs_a_dyno_that_runs(visitor: MemberClient) -> None:
     buildio = visitor.buildio
     buildio.crash(buildio.dyno(buildio.shop))
     answer = await execute(visitor, ["ls"])

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sandbox.buildio.members import ANNA_TOKEN, BEN_TOKEN, CARLA_TOKEN, READ_TOKEN, TOKEN, Role
-from tests.sandbox.buildio.conftest import PEM, Visitor
+from tests.sandbox.buildio.conftest import PEM, MemberClient
 
 ANY = None
 
@@ -54,7 +54,7 @@ OAUTH = {("GET", "/oauth/authorize"), ("POST", "/oauth/authorize"), ("POST", "/o
 every = pytest.mark.parametrize("route", ROUTES, ids=" ".join)
 
 
-def path_of(visitor: Visitor, route: Route) -> str:
+def path_of(visitor: MemberClient, route: Route) -> str:
     buildio = visitor.buildio
     domain = next((one for one in buildio.shop.domains if not one.platform), None)
     if domain is None:
@@ -72,11 +72,11 @@ def path_of(visitor: Visitor, route: Route) -> str:
     return f"{path}?region=eu" if path == "/oidc-login" else path
 
 
-async def use(visitor: Visitor, route: Route, token: str | None = ANNA_TOKEN, **more: Any) -> Any:
+async def use(visitor: MemberClient, route: Route, token: str | None = ANNA_TOKEN, **more: Any) -> Any:
     return await visitor.ask(route[0], path_of(visitor, route), ROUTES[route][0], token=token, **more)
 
 
-def state(visitor: Visitor) -> object:
+def state(visitor: MemberClient) -> object:
     """What a request could have changed."""
     platform = visitor.buildio.platform
     return (
@@ -95,7 +95,7 @@ def state(visitor: Visitor) -> object:
     )
 
 
-async def test_the_table_names_every_route(visitor: Visitor) -> None:
+async def test_the_table_names_every_route(visitor: MemberClient) -> None:
     routes = visitor.buildio.api().application().router.routes()
     named = {(one.method, one.resource.canonical) for one in routes if one.resource is not None}
     named = {(method, path) for method, path in named if method != "HEAD"}
@@ -103,7 +103,7 @@ async def test_the_table_names_every_route(visitor: Visitor) -> None:
 
 
 @every
-async def test_an_endpoint_answers_a_developer(visitor: Visitor, route: Route) -> None:
+async def test_an_endpoint_answers_a_developer(visitor: MemberClient, route: Route) -> None:
     answer = await use(visitor, route)
     assert answer.status in (200, 201, 202), answer.body
     assert visitor.buildio.violations == []
@@ -111,7 +111,7 @@ async def test_an_endpoint_answers_a_developer(visitor: Visitor, route: Route) -
 
 @every
 async def test_an_endpoint_wants_a_bearer_token_that_was_given_and_not_revoked(
-    visitor: Visitor, route: Route
+    visitor: MemberClient, route: Route
 ) -> None:
     visitor.buildio.revoke(BEN_TOKEN)
     before = state(visitor) if path_of(visitor, route) else None
@@ -127,7 +127,7 @@ async def test_an_endpoint_wants_a_bearer_token_that_was_given_and_not_revoked(
 
 
 @pytest.mark.parametrize("route", OF_A_TEAM, ids=" ".join)
-async def test_what_one_does_not_see_is_as_if_it_were_not_there(visitor: Visitor, route: Route) -> None:
+async def test_what_one_does_not_see_is_as_if_it_were_not_there(visitor: MemberClient, route: Route) -> None:
     visitor.buildio.let("ben-okafor", visitor.buildio.acme, None)
     path_of(visitor, route)
     before = state(visitor)
@@ -138,7 +138,7 @@ async def test_what_one_does_not_see_is_as_if_it_were_not_there(visitor: Visitor
 
 
 @pytest.mark.parametrize("route", OF_A_TEAM, ids=" ".join)
-async def test_a_viewer_sees_and_changes_nothing(visitor: Visitor, route: Route) -> None:
+async def test_a_viewer_sees_and_changes_nothing(visitor: MemberClient, route: Route) -> None:
     path_of(visitor, route)
     before = state(visitor)
     answer = await use(visitor, route, CARLA_TOKEN)
@@ -150,7 +150,7 @@ async def test_a_viewer_sees_and_changes_nothing(visitor: Visitor, route: Route)
 
 
 @pytest.mark.parametrize("route", CHANGES, ids=" ".join)
-async def test_a_token_that_may_read_changes_nothing(visitor: Visitor, route: Route) -> None:
+async def test_a_token_that_may_read_changes_nothing(visitor: MemberClient, route: Route) -> None:
     path_of(visitor, route)
     before = state(visitor)
     answer = await use(visitor, route, READ_TOKEN)
@@ -160,7 +160,7 @@ async def test_a_token_that_may_read_changes_nothing(visitor: Visitor, route: Ro
 
 
 @pytest.mark.parametrize("route", WITH_BODY, ids=" ".join)
-async def test_a_body_is_a_json_object_and_says_so(visitor: Visitor, route: Route) -> None:
+async def test_a_body_is_a_json_object_and_says_so(visitor: MemberClient, route: Route) -> None:
     path = path_of(visitor, route)
     before = state(visitor)
     for raw, kind, status in (
@@ -179,7 +179,9 @@ async def test_a_body_is_a_json_object_and_says_so(visitor: Visitor, route: Rout
 @pytest.mark.parametrize(
     "route", [one for one in WITH_BODY if one[0] == "POST" or "domains" in one[1]], ids=" ".join
 )
-async def test_a_field_that_the_reference_does_not_know_is_refused(visitor: Visitor, route: Route) -> None:
+async def test_a_field_that_the_reference_does_not_know_is_refused(
+    visitor: MemberClient, route: Route
+) -> None:
     path = path_of(visitor, route)
     before = state(visitor)
     body = ROUTES[route][0] | {"colour": "red"}
@@ -191,20 +193,22 @@ async def test_a_field_that_the_reference_does_not_know_is_refused(visitor: Visi
 
 
 @pytest.mark.parametrize("route", WITHOUT_BODY, ids=" ".join)
-async def test_what_takes_no_body_refuses_one(visitor: Visitor, route: Route) -> None:
+async def test_what_takes_no_body_refuses_one(visitor: MemberClient, route: Route) -> None:
     assert (await visitor.ask(route[0], path_of(visitor, route), {"a": 1})).status == 400
     assert len(visitor.buildio.violations) == 1
 
 
 @every
-async def test_a_query_that_the_reference_does_not_know_is_refused(visitor: Visitor, route: Route) -> None:
+async def test_a_query_that_the_reference_does_not_know_is_refused(
+    visitor: MemberClient, route: Route
+) -> None:
     path = path_of(visitor, route)
     asked = f"{path}{'&' if '?' in path else '?'}page=2"
     assert (await visitor.ask(route[0], asked, ROUTES[route][0])).status == 422
     assert len(visitor.buildio.violations) == 1
 
 
-async def test_an_endpoint_that_is_not_in_the_reference_is_not_there(visitor: Visitor) -> None:
+async def test_an_endpoint_that_is_not_in_the_reference_is_not_there(visitor: MemberClient) -> None:
     for method, path, status in (
         ("GET", "/apps/shop/builds", 405),
         ("GET", "/users", 404),

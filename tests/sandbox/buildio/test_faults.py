@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.sandbox.buildio.conftest import Visitor
+from tests.sandbox.buildio.conftest import MemberClient
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ from tests.sandbox.buildio.conftest import Visitor
     ],
 )
 async def test_a_fault_answers_in_build_ios_own_form(
-    visitor: Visitor, kind: str, more: dict[str, Any], status: int, body: Any
+    visitor: MemberClient, kind: str, more: dict[str, Any], status: int, body: Any
 ) -> None:
     visitor.buildio.fault("GET /api/v1/apps*", kind, **more)
     answer = await visitor.ask("GET", "/apps/shop")
@@ -41,13 +41,13 @@ async def test_a_fault_answers_in_build_ios_own_form(
     assert visitor.buildio.violations == []
 
 
-async def test_who_is_too_quick_is_told_when_to_come_again(visitor: Visitor) -> None:
+async def test_who_is_too_quick_is_told_when_to_come_again(visitor: MemberClient) -> None:
     visitor.buildio.fault("*", "ratelimited", seconds=7)
     answer = await visitor.ask("GET", "/me")
     assert (answer.status, answer.code, answer.headers["Retry-After"]) == (429, "rate_limited", "7")
 
 
-async def test_a_broken_connection_does_nothing_and_a_lost_answer_has_done_it(visitor: Visitor) -> None:
+async def test_a_broken_connection_does_nothing_and_a_lost_answer_has_done_it(visitor: MemberClient) -> None:
     shop = visitor.buildio.shop
     for kind, deployments in (("dropped", 1), ("answer_lost", 2)):
         visitor.buildio.fault("POST /api/v1/apps/shop/builds", kind)
@@ -56,7 +56,7 @@ async def test_a_broken_connection_does_nothing_and_a_lost_answer_has_done_it(vi
         assert len(shop.deployments) == deployments
 
 
-async def test_a_slow_answer_is_not_there_for_the_impatient(visitor: Visitor) -> None:
+async def test_a_slow_answer_is_not_there_for_the_impatient(visitor: MemberClient) -> None:
     visitor.buildio.fault("*", "slow", seconds=60)
     asking = asyncio.create_task(visitor.ask("GET", "/me"))
     for _ in range(1000):
@@ -71,13 +71,13 @@ async def test_a_slow_answer_is_not_there_for_the_impatient(visitor: Visitor) ->
     assert await visitor.get("/me") == {"email": "anna-berg@acme.example"}
 
 
-async def test_the_token_endpoint_can_be_down_too(visitor: Visitor) -> None:
+async def test_the_token_endpoint_can_be_down_too(visitor: MemberClient) -> None:
     visitor.buildio.fault("POST /oauth/token", "status", status=503)
     async with visitor.session.post(f"{visitor.buildio.url}/oauth/token", data={}) as response:
         assert response.status == 503
 
 
-async def test_an_answer_is_twisted_on_its_way_out(visitor: Visitor) -> None:
+async def test_an_answer_is_twisted_on_its_way_out(visitor: MemberClient) -> None:
     def twist(asked: str, body: bytes) -> bytes:
         return b"[]" if asked == "GET /api/v1/me" else body
 

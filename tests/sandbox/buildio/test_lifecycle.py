@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from sandbox.buildio.state import App
-from tests.sandbox.buildio.conftest import PEM, Visitor
+from tests.sandbox.buildio.conftest import PEM, MemberClient
 
 
-async def dynos(visitor: Visitor, app: App) -> dict[str, Any]:
+async def dynos(visitor: MemberClient, app: App) -> dict[str, Any]:
     return {one["name"]: one for one in await visitor.get(f"/apps/{app.name}/dynos/list")}
 
 
 async def test_a_deployment_goes_through_its_states_and_its_dynos_take_the_places_of_the_old(
-    visitor: Visitor,
+    visitor: MemberClient,
 ) -> None:
     shop = visitor.buildio.shop
     before = await dynos(visitor, shop)
@@ -49,7 +49,7 @@ async def test_a_deployment_goes_through_its_states_and_its_dynos_take_the_place
     assert {one["state"] for one in (await dynos(visitor, shop)).values()} == {"up"}
 
 
-async def test_an_app_whose_code_needs_a_config_var_fails_until_it_is_set(visitor: Visitor) -> None:
+async def test_an_app_whose_code_needs_a_config_var_fails_until_it_is_set(visitor: MemberClient) -> None:
     made = (await visitor.ask("POST", "/apps", {"name": "till"})).body
     assert (made["deployment"], await visitor.get("/apps/till/dynos/list")) == (None, [])
     await visitor.ask("POST", "/apps/till/builds", {})
@@ -68,7 +68,7 @@ async def test_an_app_whose_code_needs_a_config_var_fails_until_it_is_set(visito
     assert [one["state"] for one in await visitor.get("/apps/till/dynos/list")] == ["up"]
 
 
-async def test_a_branch_that_is_not_there_fails_while_it_is_built(visitor: Visitor) -> None:
+async def test_a_branch_that_is_not_there_fails_while_it_is_built(visitor: MemberClient) -> None:
     shop = visitor.buildio.shop
     assert (await visitor.ask("POST", "/apps/shop/builds", {"branch": "nope"})).status == 201
     visitor.wait(minutes=5)
@@ -78,7 +78,7 @@ async def test_a_branch_that_is_not_there_fails_while_it_is_built(visitor: Visit
 
 
 async def test_deployments_of_an_app_wait_for_each_other_and_the_newest_is_the_current_one(
-    visitor: Visitor,
+    visitor: MemberClient,
 ) -> None:
     shop = visitor.buildio.shop
     first, second = visitor.buildio.deploy(shop, fails="no"), visitor.buildio.deploy(shop)
@@ -94,7 +94,7 @@ async def test_deployments_of_an_app_wait_for_each_other_and_the_newest_is_the_c
     assert first.finished_at < second.finished_at
 
 
-async def test_a_deployment_is_ended_by_hand_and_fails_where_it_would(visitor: Visitor) -> None:
+async def test_a_deployment_is_ended_by_hand_and_fails_where_it_would(visitor: MemberClient) -> None:
     buildio = visitor.buildio
     buildio.deploy(buildio.shop)
     assert buildio.finish(buildio.shop, error="boom").error == "boom"
@@ -106,7 +106,7 @@ async def test_a_deployment_is_ended_by_hand_and_fails_where_it_would(visitor: V
         buildio.finish(buildio.shop)
 
 
-async def test_a_dyno_that_crashes_once_comes_up_again_and_counts_it(visitor: Visitor) -> None:
+async def test_a_dyno_that_crashes_once_comes_up_again_and_counts_it(visitor: MemberClient) -> None:
     buildio, shop = visitor.buildio, visitor.buildio.shop
     before = (await dynos(visitor, shop))["web.1"]
     buildio.crash(buildio.dyno(shop, "web.1"))
@@ -121,7 +121,7 @@ async def test_a_dyno_that_crashes_once_comes_up_again_and_counts_it(visitor: Vi
     assert (await dynos(visitor, shop))["web.2"]["restarts"] == 0
 
 
-async def test_a_dyno_that_loops_crashes_again_and_again_until_it_is_steady(visitor: Visitor) -> None:
+async def test_a_dyno_that_loops_crashes_again_and_again_until_it_is_steady(visitor: MemberClient) -> None:
     buildio, shop = visitor.buildio, visitor.buildio.shop
     dyno = buildio.dyno(shop, "worker.1")
     buildio.loop(dyno)
@@ -135,7 +135,7 @@ async def test_a_dyno_that_loops_crashes_again_and_again_until_it_is_steady(visi
     assert dyno.restarts == 4
 
 
-async def test_a_deployment_may_come_out_and_its_dynos_loop_until_the_next(visitor: Visitor) -> None:
+async def test_a_deployment_may_come_out_and_its_dynos_loop_until_the_next(visitor: MemberClient) -> None:
     buildio, shop = visitor.buildio, visitor.buildio.shop
     buildio.deploy(shop, loops=True)
     buildio.finish(shop)
@@ -148,7 +148,7 @@ async def test_a_deployment_may_come_out_and_its_dynos_loop_until_the_next(visit
     assert {(one["state"], one["restarts"]) for one in (await dynos(visitor, shop)).values()} == {("up", 0)}
 
 
-async def test_restarting_gives_new_dynos_and_counts_from_nothing(visitor: Visitor) -> None:
+async def test_restarting_gives_new_dynos_and_counts_from_nothing(visitor: MemberClient) -> None:
     buildio, shop = visitor.buildio, visitor.buildio.shop
     buildio.crash(buildio.dyno(shop, "web.1"))
     visitor.wait(minutes=1)
@@ -167,14 +167,14 @@ async def test_restarting_gives_new_dynos_and_counts_from_nothing(visitor: Visit
     assert {one["state"] for one in (await dynos(visitor, shop)).values()} == {"up"}
 
 
-async def test_config_that_changes_restarts_the_dynos(visitor: Visitor) -> None:
+async def test_config_that_changes_restarts_the_dynos(visitor: MemberClient) -> None:
     before = await dynos(visitor, visitor.buildio.shop)
     await visitor.ask("PATCH", "/apps/shop/config-vars", {"LOG_LEVEL": "debug"})
     after = await dynos(visitor, visitor.buildio.shop)
     assert all(after[name]["id"] != before[name]["id"] for name in before)
 
 
-async def test_a_dyno_sleeps_until_it_is_restarted(visitor: Visitor) -> None:
+async def test_a_dyno_sleeps_until_it_is_restarted(visitor: MemberClient) -> None:
     buildio, shop = visitor.buildio, visitor.buildio.shop
     buildio.idle(buildio.dyno(shop))
     visitor.wait(minutes=30)
@@ -194,7 +194,7 @@ async def test_a_dyno_sleeps_until_it_is_restarted(visitor: Visitor) -> None:
     ],
 )
 async def test_a_domain_gets_its_certificate_over_time_or_not(
-    visitor: Visitor, hostname: str, ends: str, error: str | None
+    visitor: MemberClient, hostname: str, ends: str, error: str | None
 ) -> None:
     added = (await visitor.ask("POST", "/apps/shop/domains", {"hostname": hostname})).body
     path, seen = f"/apps/shop/domains/{added['id']}", [added["ssl"]]
@@ -207,7 +207,7 @@ async def test_a_domain_gets_its_certificate_over_time_or_not(
     assert "ssl" not in (await visitor.get("/apps/shop/domains"))[-1]
 
 
-async def test_a_certificate_that_is_given_is_there_at_once(visitor: Visitor) -> None:
+async def test_a_certificate_that_is_given_is_there_at_once(visitor: MemberClient) -> None:
     body = {"hostname": "a.acme.invalid", "cert": PEM}
     given = (await visitor.ask("POST", "/apps/shop/domains", body)).body
     assert given["ssl"] == {"status": "issued", "error": None, "source": "uploaded", "expires_at": None}
@@ -220,14 +220,14 @@ async def test_a_certificate_that_is_given_is_there_at_once(visitor: Visitor) ->
     assert (await visitor.ask("GET", path)).status == 404
 
 
-async def test_what_is_new_lives_at_the_platforms_pace(visitor: Visitor) -> None:
+async def test_what_is_new_lives_at_the_platforms_pace(visitor: MemberClient) -> None:
     visitor.buildio.platform.pace = 60
     visitor.buildio.deploy(visitor.buildio.shop)
     visitor.wait(seconds=2.1)
     assert (await visitor.deployment(visitor.buildio.shop))["status"] == "succeeded"
 
 
-async def test_somebody_hears_that_something_came_further(visitor: Visitor) -> None:
+async def test_somebody_hears_that_something_came_further(visitor: MemberClient) -> None:
     buildio = visitor.buildio
     buildio.deploy(buildio.shop)
     assert buildio.advance() is False

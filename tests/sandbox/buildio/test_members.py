@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sandbox.buildio.members import ANNA_TOKEN, BEN_TOKEN, CARLA_TOKEN, READ_TOKEN, TOKEN, Role
-from tests.sandbox.buildio.conftest import Visitor
+from tests.sandbox.buildio.conftest import MemberClient
 
 ACME, ALL = ["shop", "shop-staging", "shop-pr-42"], ["shop", "shop-staging", "shop-pr-42", "ledger"]
 
@@ -21,7 +21,7 @@ ACME, ALL = ["shop", "shop-staging", "shop-pr-42"], ["shop", "shop-staging", "sh
     ],
 )
 async def test_each_token_tells_whose_it_is_and_lists_what_they_see(
-    visitor: Visitor, token: str, email: str, apps: list[str], teams: list[str]
+    visitor: MemberClient, token: str, email: str, apps: list[str], teams: list[str]
 ) -> None:
     assert await visitor.get("/me", token=token) == {"email": email}
     assert [one["name"] for one in await visitor.get("/apps", token=token)] == apps
@@ -31,13 +31,13 @@ async def test_each_token_tells_whose_it_is_and_lists_what_they_see(
     assert {"email": "carla-ruiz@acme.example", "role": "viewer"} in details["members"]
 
 
-async def test_what_is_done_is_done_in_the_members_name(visitor: Visitor) -> None:
+async def test_what_is_done_is_done_in_the_members_name(visitor: MemberClient) -> None:
     for token, email in ((BEN_TOKEN, "ben-okafor@acme.example"), (TOKEN, "build-service@acme.example")):
         await visitor.ask("POST", "/apps/shop/builds", {}, token=token)
         assert (await visitor.deployment(visitor.buildio.shop))["user"] == {"email": email}
 
 
-async def test_a_revoked_token_ends_at_once_and_a_new_one_begins(visitor: Visitor) -> None:
+async def test_a_revoked_token_ends_at_once_and_a_new_one_begins(visitor: MemberClient) -> None:
     buildio = visitor.buildio
     new = buildio.give_token("ben-okafor")
     assert new not in (BEN_TOKEN, buildio.give_token("ben-okafor"))
@@ -50,7 +50,7 @@ async def test_a_revoked_token_ends_at_once_and_a_new_one_begins(visitor: Visito
         buildio.give_token("nobody")
 
 
-async def test_a_role_changes_while_build_io_runs(visitor: Visitor) -> None:
+async def test_a_role_changes_while_build_io_runs(visitor: MemberClient) -> None:
     buildio = visitor.buildio
     for role, status in ((Role.DEVELOPER, 202), (Role.VIEWER, 403), (None, 404)):
         buildio.let("carla-ruiz", buildio.labs, role)
@@ -61,7 +61,7 @@ async def test_a_role_changes_while_build_io_runs(visitor: Visitor) -> None:
         )
 
 
-async def test_a_pipeline_shows_those_of_its_apps_that_one_sees(visitor: Visitor) -> None:
+async def test_a_pipeline_shows_those_of_its_apps_that_one_sees(visitor: MemberClient) -> None:
     buildio = visitor.buildio
     buildio.pipeline.apps[buildio.ledger] = "production"
     names = [one["name"] for one in await visitor.get("/pipelines/shop/apps", token=BEN_TOKEN)]
@@ -69,7 +69,7 @@ async def test_a_pipeline_shows_those_of_its_apps_that_one_sees(visitor: Visitor
     assert len(await visitor.get("/pipelines/shop/apps", token=ANNA_TOKEN)) == 4
 
 
-async def test_the_notes_say_who_sent_each_request(visitor: Visitor) -> None:
+async def test_the_notes_say_who_sent_each_request(visitor: MemberClient) -> None:
     await visitor.ask("GET", "/me", token=BEN_TOKEN)
     await visitor.ask("GET", "/me", token="bld_nobody")
     assert [(one.member, one.status) for one in visitor.buildio.requests] == [("ben-okafor", 200), ("", 401)]

@@ -13,7 +13,7 @@ from yarl import URL
 
 from sandbox.buildio.oauth_grants import CLIENT_ID, CLIENT_SECRET, challenge_of
 from sandbox.middleware import as_json
-from tests.sandbox.buildio.conftest import Answer, Visitor
+from tests.sandbox.buildio.conftest import ApiResponse, MemberClient
 
 BACK = "https://bot.example/buildio/back"
 VERIFIER = "a-verifier-that-is-long-enough-to-be-taken-by-anybody"
@@ -23,7 +23,7 @@ SECRETS = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
 class App:
     """An app that people are sent back to."""
 
-    def __init__(self, visitor: Visitor) -> None:
+    def __init__(self, visitor: MemberClient) -> None:
         self.visitor, self.session = visitor, visitor.session
         visitor.buildio.redirect_uris.append(BACK)
 
@@ -57,17 +57,17 @@ class App:
         async with self.session.post(url, data=form, allow_redirects=False) as page:
             return told(page) or (page.status, await page.text())
 
-    async def token(self, given: dict[str, str], *, auth: aiohttp.BasicAuth | None = None) -> Answer:
+    async def token(self, given: dict[str, str], *, auth: aiohttp.BasicAuth | None = None) -> ApiResponse:
         headers = {"Authorization": auth.encode()} if auth else {}
         url = f"{self.visitor.buildio.url}/oauth/token"
         async with self.session.post(url, data=given, headers=headers) as response:
-            return Answer(response.status, as_json(await response.text()), response.headers)
+            return ApiResponse(response.status, as_json(await response.text()), response.headers)
 
-    async def exchange(self, code: str, /, **changed: str) -> Answer:
+    async def exchange(self, code: str, /, **changed: str) -> ApiResponse:
         given = {"grant_type": "authorization_code", "code": code, "redirect_uri": BACK}
         return await self.token(SECRETS | given | {"code_verifier": VERIFIER} | changed)
 
-    async def refresh(self, token: str, **changed: str) -> Answer:
+    async def refresh(self, token: str, **changed: str) -> ApiResponse:
         return await self.token(SECRETS | {"grant_type": "refresh_token", "refresh_token": token} | changed)
 
     async def tokens(self, **changed: str) -> Any:
@@ -89,13 +89,13 @@ def hidden(text: str) -> str:
     return text.partition('name="asked" value="')[2].partition('"')[0]
 
 
-def error(answer: Answer) -> tuple[int, str]:
+def error(answer: ApiResponse) -> tuple[int, str]:
     assert set(answer.body) == {"error", "error_description"}
     return answer.status, answer.body["error"]
 
 
 @pytest.fixture
-async def app(visitor: Visitor) -> AsyncIterator[App]:
+async def app(visitor: MemberClient) -> AsyncIterator[App]:
     yield App(visitor)
     assert visitor.buildio.violations == []
 

@@ -9,24 +9,24 @@ import aiohttp
 from yarl import URL
 
 from sandbox.slack.installations import CLIENT_ID, CLIENT_SECRET
-from sandbox.slack.server import SlackSandbox
-from tests.sandbox.slack.web_api_call import call
+from sandbox.slack.server import SlackSimulator
+from tests.sandbox.slack.web_api_call import call_web_api
 
 Json = dict[str, Any]
-BACK = "https://app.example/back"
+REDIRECT_URL = "https://app.example/back"
 
 
-def asking(slack: SlackSandbox, **changed: str) -> str:
+def installation_url(slack: SlackSimulator, **changed: str) -> str:
     """Slack's page, for all scopes of the manifest."""
     scopes = ",".join(slack.manifest["oauth_config"]["scopes"]["bot"])
-    query = {"client_id": CLIENT_ID, "scope": scopes, "state": "s&1", "redirect_uri": BACK}
+    query = {"client_id": CLIENT_ID, "scope": scopes, "state": "s&1", "redirect_uri": REDIRECT_URL}
     return str(URL(f"{slack.url}/oauth/v2/authorize").with_query(query | changed))
 
 
-async def allowed(slack: SlackSandbox, *, team: str = "T0ACME", address: str = "", **form: str) -> Json:
+async def allow(slack: SlackSimulator, *, team: str = "T0ACME", address: str = "", **form: str) -> Json:
     """Press Allow, without going where it leads: what the app's own address is given."""
     async with aiohttp.ClientSession() as session:
-        async with session.get(URL(address or asking(slack)).update_query(team=team)) as page:
+        async with session.get(URL(address or installation_url(slack)).update_query(team=team)) as page:
             text = await page.text()
             assert page.status == 200, text
         asked = text.partition('name="asked" value="')[2].partition('"')[0]
@@ -37,15 +37,15 @@ async def allowed(slack: SlackSandbox, *, team: str = "T0ACME", address: str = "
             if answer.status != 302:
                 return {"status": answer.status, "text": await answer.text()}
             location = answer.headers["Location"]
-    assert location.startswith(BACK)
+    assert location.startswith(REDIRECT_URL)
     return {name: value for name, [value] in parse_qs(urlsplit(location).query).items()}
 
 
-async def exchange(slack: SlackSandbox, **given: Any) -> Json:
+async def exchange(slack: SlackSimulator, **given: Any) -> Json:
     secrets = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
-    return await call(slack, "oauth.v2.access", token="", **(secrets | given))
+    return await call_web_api(slack, "oauth.v2.access", token="", **(secrets | given))
 
 
-async def installed(slack: SlackSandbox, **form: str) -> Json:
-    code = (await allowed(slack, **form))["code"]
-    return await exchange(slack, code=code, redirect_uri=BACK)
+async def install(slack: SlackSimulator, **form: str) -> Json:
+    code = (await allow(slack, **form))["code"]
+    return await exchange(slack, code=code, redirect_uri=REDIRECT_URL)

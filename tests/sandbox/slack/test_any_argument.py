@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.manifest import manifest
-from sandbox.slack.server import BOT_TOKEN, SlackSandbox
+from sandbox.slack.server import BOT_TOKEN, SlackSimulator
 from sandbox.slack.validation import SlackError
 from sandbox.slack.web_api_methods import METHODS
 from sandbox.slack.workspace import Post
-from tests.sandbox.slack.web_api_call import call
+from tests.sandbox.slack.web_api_call import call_web_api
 
 # Every argument that any method reads.
 NAMES = """
@@ -79,8 +79,8 @@ def arguments(draw: st.DrawFn) -> dict[str, Any]:
     return made | draw(st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=4))
 
 
-def fresh() -> SlackSandbox:
-    slack = SlackSandbox(manifest())
+def fresh() -> SlackSimulator:
+    slack = SlackSimulator(manifest())
     slack.workspace.observer = None  # there is no app to hear of it
     every = {scope for _, scope in METHODS.values() if scope}
     families = ("channels", "groups", "im", "mpim")
@@ -108,8 +108,8 @@ def test_no_argument_breaks_a_method(method: str, given_: dict[str, Any]) -> Non
 
 
 @pytest.fixture
-async def slack() -> AsyncIterator[SlackSandbox]:
-    opened = await SlackSandbox(manifest()).start()
+async def slack() -> AsyncIterator[SlackSimulator]:
+    opened = await SlackSimulator(manifest()).start()
     yield opened
     await opened.close()
 
@@ -130,7 +130,7 @@ async def slack() -> AsyncIterator[SlackSandbox]:
     ],
 )
 async def test_no_body_breaks_the_server(
-    slack: SlackSandbox, body: bytes, content_type: str, error: str
+    slack: SlackSimulator, body: bytes, content_type: str, error: str
 ) -> None:
     headers = {"Authorization": f"Bearer {BOT_TOKEN}", "Content-Type": content_type}
     async with aiohttp.ClientSession() as session:
@@ -142,16 +142,16 @@ async def test_no_body_breaks_the_server(
             assert (await answer.json())["ok"] is False
 
 
-async def test_methods_that_read_forms_alone_do_not_see_a_json_body(slack: SlackSandbox) -> None:
+async def test_methods_that_read_forms_alone_do_not_see_a_json_body(slack: SlackSimulator) -> None:
     async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {BOT_TOKEN}"}) as session:
         async with session.post(slack.api_url + "users.info", json={"user": "U0ANNA"}) as answer:
             assert (await answer.json())["error"] == "user_not_found"
         async with session.post(slack.api_url + "conversations.info", json={"channel": "C0BUILDS"}) as answer:
             assert (await answer.json())["channel"]["name"] == "builds"
-    assert (await call(slack, "users.info", user="U0ANNA"))["user"]["name"] == "anna"
+    assert (await call_web_api(slack, "users.info", user="U0ANNA"))["user"]["name"] == "anna"
 
 
-async def test_times_and_limits_that_slack_does_not_take_are_named(slack: SlackSandbox) -> None:
+async def test_times_and_limits_that_slack_does_not_take_are_named(slack: SlackSimulator) -> None:
     slack.people.invite("builds")
     await asyncio.sleep(0)
     for name, error in (
@@ -160,5 +160,5 @@ async def test_times_and_limits_that_slack_does_not_take_are_named(slack: SlackS
         ("limit", "invalid_limit"),
         ("cursor", "invalid_cursor"),
     ):
-        answer = await call(slack, "conversations.history", channel="C0BUILDS", **{name: "abc"})
+        answer = await call_web_api(slack, "conversations.history", channel="C0BUILDS", **{name: "abc"})
         assert (answer["status"], answer["error"]) == (200, error)

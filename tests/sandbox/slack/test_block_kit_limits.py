@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from bot.manifest import manifest
-from sandbox.slack.server import SlackSandbox
-from tests.sandbox.slack.web_api_call import call
+from sandbox.slack.server import SlackSimulator
+from tests.sandbox.slack.web_api_call import call_web_api
 
 Json = dict[str, Any]
 Given = Callable[[int], Json]
@@ -52,7 +52,7 @@ def typed(**more: Any) -> Json:
     return {"type": "plain_text_input", "action_id": "t", **more}
 
 
-def beside(element: Json) -> Json:
+def section_with_accessory(element: Json) -> Json:
     return {"blocks": [section(accessory=element)]}
 
 
@@ -60,7 +60,7 @@ def modal(**more: Any) -> Json:
     return {"type": "modal", "title": plain("t"), "submit": plain("Go"), "blocks": [field()], **more}
 
 
-def heavy(size: int) -> Json:
+def view_of_size(size: int) -> Json:
     """A view of so many bytes."""
     words = [section(text=plain("x" * 2900), block_id=f"b{number}") for number in range(83)]
     words += [section(text=plain("x"), block_id="last"), section(text=plain("x"), block_id="beyond")]
@@ -77,7 +77,7 @@ MESSAGES: dict[str, tuple[int, Given, str]] = {
     "text": (40_000, lambda n: {"text": "x" * n}, "msg_too_long"),
     "attachments": (100, lambda n: {"attachments": [{"text": "x"}] * n}, "too_many_attachments"),
     "block_id": (255, lambda n: {"blocks": [section(block_id="x" * n)]}, "invalid_blocks"),
-    "action_id": (255, lambda n: beside(button(action_id="x" * n)), "invalid_blocks"),
+    "action_id": (255, lambda n: section_with_accessory(button(action_id="x" * n)), "invalid_blocks"),
     "section text": (3000, lambda n: {"blocks": [section(text=plain("x" * n))]}, "invalid_blocks"),
     "fields": (10, lambda n: {"blocks": [section(fields=[plain("x")] * n)]}, "invalid_blocks"),
     "field text": (2000, lambda n: {"blocks": [section(fields=[plain("x" * n)])]}, "invalid_blocks"),
@@ -94,15 +94,27 @@ MESSAGES: dict[str, tuple[int, Given, str]] = {
         },
         "invalid_blocks",
     ),
-    "button text": (75, lambda n: beside(button(text=plain("x" * n))), "invalid_blocks"),
-    "button value": (2000, lambda n: beside(button(value="x" * n)), "invalid_blocks"),
-    "button url": (3000, lambda n: beside(button(url="https://a.b/".ljust(n, "x"))), "invalid_blocks"),
-    "button label": (75, lambda n: beside(button(accessibility_label="x" * n)), "invalid_blocks"),
-    "placeholder": (150, lambda n: beside(select(placeholder=plain("x" * n))), "invalid_blocks"),
-    "options": (100, lambda n: beside(select(options=options(n))), "invalid_blocks"),
+    "button text": (75, lambda n: section_with_accessory(button(text=plain("x" * n))), "invalid_blocks"),
+    "button value": (2000, lambda n: section_with_accessory(button(value="x" * n)), "invalid_blocks"),
+    "button url": (
+        3000,
+        lambda n: section_with_accessory(button(url="https://a.b/".ljust(n, "x"))),
+        "invalid_blocks",
+    ),
+    "button label": (
+        75,
+        lambda n: section_with_accessory(button(accessibility_label="x" * n)),
+        "invalid_blocks",
+    ),
+    "placeholder": (
+        150,
+        lambda n: section_with_accessory(select(placeholder=plain("x" * n))),
+        "invalid_blocks",
+    ),
+    "options": (100, lambda n: section_with_accessory(select(options=options(n))), "invalid_blocks"),
     "option groups": (
         100,
-        lambda n: beside(
+        lambda n: section_with_accessory(
             {
                 "type": "static_select",
                 "option_groups": [{"label": plain("g"), "options": options(1)} for _ in range(n)],
@@ -112,7 +124,7 @@ MESSAGES: dict[str, tuple[int, Given, str]] = {
     ),
     "group label": (
         75,
-        lambda n: beside(
+        lambda n: section_with_accessory(
             {
                 "type": "static_select",
                 "option_groups": [{"label": plain("x" * n), "options": options(1)}],
@@ -120,32 +132,66 @@ MESSAGES: dict[str, tuple[int, Given, str]] = {
         ),
         "invalid_blocks",
     ),
-    "option text": (75, lambda n: beside(select(options=[option(text=plain("x" * n))])), "invalid_blocks"),
-    "option value": (150, lambda n: beside(select(options=[option(value="x" * n)])), "invalid_blocks"),
+    "option text": (
+        75,
+        lambda n: section_with_accessory(select(options=[option(text=plain("x" * n))])),
+        "invalid_blocks",
+    ),
+    "option value": (
+        150,
+        lambda n: section_with_accessory(select(options=[option(value="x" * n)])),
+        "invalid_blocks",
+    ),
     "option description": (
         75,
-        lambda n: beside(select(options=[option(description=plain("x" * n))])),
+        lambda n: section_with_accessory(select(options=[option(description=plain("x" * n))])),
         "invalid_blocks",
     ),
-    "overflow": (5, lambda n: beside({"type": "overflow", "options": options(n)}), "invalid_blocks"),
-    "checkboxes": (10, lambda n: beside({"type": "checkboxes", "options": options(n)}), "invalid_blocks"),
+    "overflow": (
+        5,
+        lambda n: section_with_accessory({"type": "overflow", "options": options(n)}),
+        "invalid_blocks",
+    ),
+    "checkboxes": (
+        10,
+        lambda n: section_with_accessory({"type": "checkboxes", "options": options(n)}),
+        "invalid_blocks",
+    ),
     "radio buttons": (
         10,
-        lambda n: beside({"type": "radio_buttons", "options": options(n)}),
+        lambda n: section_with_accessory({"type": "radio_buttons", "options": options(n)}),
         "invalid_blocks",
     ),
-    "confirm title": (100, lambda n: beside(button(confirm=confirm(title=plain("x" * n)))), "invalid_blocks"),
-    "confirm text": (300, lambda n: beside(button(confirm=confirm(text=plain("x" * n)))), "invalid_blocks"),
-    "confirm yes": (30, lambda n: beside(button(confirm=confirm(confirm=plain("x" * n)))), "invalid_blocks"),
-    "confirm no": (30, lambda n: beside(button(confirm=confirm(deny=plain("x" * n)))), "invalid_blocks"),
+    "confirm title": (
+        100,
+        lambda n: section_with_accessory(button(confirm=confirm(title=plain("x" * n)))),
+        "invalid_blocks",
+    ),
+    "confirm text": (
+        300,
+        lambda n: section_with_accessory(button(confirm=confirm(text=plain("x" * n)))),
+        "invalid_blocks",
+    ),
+    "confirm yes": (
+        30,
+        lambda n: section_with_accessory(button(confirm=confirm(confirm=plain("x" * n)))),
+        "invalid_blocks",
+    ),
+    "confirm no": (
+        30,
+        lambda n: section_with_accessory(button(confirm=confirm(deny=plain("x" * n)))),
+        "invalid_blocks",
+    ),
     "image url": (
         3000,
-        lambda n: beside({"type": "image", "alt_text": "x", "image_url": "https://a.b/".ljust(n, "x")}),
+        lambda n: section_with_accessory(
+            {"type": "image", "alt_text": "x", "image_url": "https://a.b/".ljust(n, "x")}
+        ),
         "invalid_blocks",
     ),
     "alternative text": (
         2000,
-        lambda n: beside({"type": "image", "alt_text": "x" * n, "image_url": "https://a.b/"}),
+        lambda n: section_with_accessory({"type": "image", "alt_text": "x" * n, "image_url": "https://a.b/"}),
         "invalid_blocks",
     ),
     "markdown in all": (
@@ -202,13 +248,13 @@ VIEWS: dict[str, tuple[int, Given, str]] = {
         lambda n: modal(blocks=[field(element=typed(max_length=n))]),
         "invalid_arguments",
     ),
-    "bytes": (250_000, heavy, "view_too_large"),
+    "bytes": (250_000, view_of_size, "view_too_large"),
 }
 
 
 @pytest.fixture
-async def slack() -> AsyncIterator[SlackSandbox]:
-    opened = await SlackSandbox(manifest()).start()
+async def slack() -> AsyncIterator[SlackSimulator]:
+    opened = await SlackSimulator(manifest()).start()
     yield opened
     await opened.close()
 
@@ -218,13 +264,13 @@ def points_at_it(answer: Json) -> bool:
     return "json-pointer:/" in str(answer.get("response_metadata"))
 
 
-async def post(slack: SlackSandbox, given: Json) -> Json:
+async def post(slack: SlackSimulator, given: Json) -> Json:
     arguments = {name: one if isinstance(one, str) else json.dumps(one) for name, one in given.items()}
-    return await call(slack, "chat.postMessage", channel="C0BUILDS", **arguments)
+    return await call_web_api(slack, "chat.postMessage", channel="C0BUILDS", **arguments)
 
 
 @pytest.mark.parametrize("name", MESSAGES)
-async def test_a_message_at_the_limit_is_taken_and_one_over_refused(slack: SlackSandbox, name: str) -> None:
+async def test_a_message_at_the_limit_is_taken_and_one_over_refused(slack: SlackSimulator, name: str) -> None:
     limit, given, error = MESSAGES[name]
     taken = await post(slack, given(limit))
     assert taken["ok"] is True, taken
@@ -237,12 +283,12 @@ async def test_a_message_at_the_limit_is_taken_and_one_over_refused(slack: Slack
 
 
 @pytest.mark.parametrize("name", VIEWS)
-async def test_a_modal_at_the_limit_is_taken_and_one_over_refused(slack: SlackSandbox, name: str) -> None:
+async def test_a_modal_at_the_limit_is_taken_and_one_over_refused(slack: SlackSimulator, name: str) -> None:
     limit, given, error = VIEWS[name]
 
     async def show(view: Json) -> Json:
         trigger = slack.people.handles.new_trigger("U0ANNA")
-        return await call(slack, "views.open", trigger_id=trigger, view=json.dumps(view))
+        return await call_web_api(slack, "views.open", trigger_id=trigger, view=json.dumps(view))
 
     taken = await show(given(limit))
     assert taken["ok"] is True, taken
@@ -252,10 +298,10 @@ async def test_a_modal_at_the_limit_is_taken_and_one_over_refused(slack: SlackSa
         assert points_at_it(refused)
 
 
-async def test_three_modals_are_stacked_and_a_fourth_is_refused(slack: SlackSandbox) -> None:
+async def test_three_modals_are_stacked_and_a_fourth_is_refused(slack: SlackSimulator) -> None:
     async def show(method: str) -> Json:
         trigger = slack.people.handles.new_trigger("U0ANNA")
-        return await call(slack, method, trigger_id=trigger, view=json.dumps(modal()))
+        return await call_web_api(slack, method, trigger_id=trigger, view=json.dumps(modal()))
 
     assert (await show("views.open"))["ok"] is True
     assert (await show("views.push"))["ok"] is True
@@ -263,12 +309,14 @@ async def test_three_modals_are_stacked_and_a_fourth_is_refused(slack: SlackSand
     assert (await show("views.push"))["error"] == "push_limit_reached"
 
 
-async def test_an_overflow_menu_has_at_least_two_choices(slack: SlackSandbox) -> None:
-    refused = await post(slack, beside({"type": "overflow", "options": options(1)}))
+async def test_an_overflow_menu_has_at_least_two_choices(slack: SlackSimulator) -> None:
+    refused = await post(slack, section_with_accessory({"type": "overflow", "options": options(1)}))
     assert refused["error"] == "invalid_blocks"
 
 
-async def test_blocks_that_the_sandbox_cannot_draw_are_taken_as_slack_takes_them(slack: SlackSandbox) -> None:
+async def test_blocks_that_the_sandbox_cannot_draw_are_taken_as_slack_takes_them(
+    slack: SlackSimulator,
+) -> None:
     card = {"type": "card", "title": plain("x")}
     assert (await post(slack, {"blocks": [card]}))["ok"] is True
     assert slack.posts("builds")[-1].blocks[0]["type"] == "card"

@@ -10,30 +10,30 @@ import pytest
 
 from bot.manifest import manifest
 from sandbox.slack import payloads
-from sandbox.slack.server import SlackSandbox
+from sandbox.slack.server import SlackSimulator
 from sandbox.slack.users import Enterprise
 from sandbox.slack.workspace import TEAM, OpenView
-from tests.sandbox.slack.web_api_call import call
+from tests.sandbox.slack.web_api_call import call_web_api
 
 GRID = Enterprise("E0HOST", "Host Corp")
 
 
 @pytest.fixture
-async def slack() -> AsyncIterator[SlackSandbox]:
-    opened = await SlackSandbox(manifest()).start()
+async def slack() -> AsyncIterator[SlackSimulator]:
+    opened = await SlackSimulator(manifest()).start()
     yield opened
     await opened.close()
 
 
-async def user(slack: SlackSandbox, **changes: Any) -> dict[str, Any]:
+async def user(slack: SlackSimulator, **changes: Any) -> dict[str, Any]:
     people = slack.workspace.people
     people["U0BEN"] = replace(people["U0BEN"], **changes)
-    found: dict[str, Any] = (await call(slack, "users.info", user="U0BEN"))["user"]
+    found: dict[str, Any] = (await call_web_api(slack, "users.info", user="U0BEN"))["user"]
     return found
 
 
 async def test_somebody_of_another_company_in_a_shared_channel_is_no_stranger_to_slack(
-    slack: SlackSandbox,
+    slack: SlackSimulator,
 ) -> None:
     shown = await user(slack, home="T0ELSEWHERE")
     assert (shown["team_id"], shown["is_stranger"]) == ("T0ELSEWHERE", False)
@@ -44,7 +44,7 @@ async def test_somebody_of_another_company_in_a_shared_channel_is_no_stranger_to
     assert (shown["team_id"] != TEAM, shown["is_stranger"]) == (True, True)
 
 
-async def test_people_of_an_organisation_have_it_and_guests_are_restricted(slack: SlackSandbox) -> None:
+async def test_people_of_an_organisation_have_it_and_guests_are_restricted(slack: SlackSimulator) -> None:
     slack.workspace.enterprise = GRID
     shown = await user(slack, single_channel=True)
     assert shown["enterprise_user"]["enterprise_id"] == "E0HOST"
@@ -52,7 +52,7 @@ async def test_people_of_an_organisation_have_it_and_guests_are_restricted(slack
 
 
 def test_what_they_press_and_submit_names_their_own_workspace() -> None:
-    person = replace(SlackSandbox(manifest()).workspace.people["U0BEN"], home="T0ELSEWHERE")
+    person = replace(SlackSimulator(manifest()).workspace.people["U0BEN"], home="T0ELSEWHERE")
     pressed = payloads.block_actions(person, {}, {}, trigger_id="t")
     assert (pressed["team"]["id"], pressed["user"]["team_id"]) == (TEAM, "T0ELSEWHERE")
     opened = OpenView("V1", {"type": "modal"}, "V1")

@@ -11,18 +11,18 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from sandbox.slack.input_values import CannotDo
+from sandbox.slack.input_values import InvalidInteraction
 from sandbox.slack.installations import CLIENT_ID, CLIENT_SECRET
-from sandbox.slack.server import BOT_TOKEN, SlackSandbox
+from sandbox.slack.server import BOT_TOKEN, SlackSimulator
 from sandbox.slack.users import Enterprise
-from tests.sandbox.slack.installation_requests import BACK, allowed, asking, exchange, installed
-from tests.sandbox.slack.web_api_call import call
-from tests.third_party_apps.distributed_app import MANIFEST, SCOPES, rotating, visiting
+from tests.sandbox.slack.installation_requests import REDIRECT_URL, allow, exchange, install, installation_url
+from tests.sandbox.slack.web_api_call import call_web_api
+from tests.third_party_apps.distributed_app import MANIFEST, SCOPES, run_distributed_app, with_token_rotation
 
 Json = dict[str, Any]
 
 
-class Hours:
+class ManualClock:
     """Time that goes on only when it is told to."""
 
     def __init__(self) -> None:
@@ -33,24 +33,24 @@ class Hours:
 
 
 @pytest.fixture
-def hours() -> Hours:
-    return Hours()
+def hours() -> ManualClock:
+    return ManualClock()
 
 
 @pytest.fixture(params=[MANIFEST], ids=["no rotation"])
-async def slack(request: pytest.FixtureRequest, hours: Hours) -> AsyncIterator[SlackSandbox]:
-    opened = await SlackSandbox(request.param, hours).start()
-    opened.redirect_urls = [BACK]
+async def slack(request: pytest.FixtureRequest, hours: ManualClock) -> AsyncIterator[SlackSimulator]:
+    opened = await SlackSimulator(request.param, hours).start()
+    opened.redirect_urls = [REDIRECT_URL]
     opened.add_workspace()
     yield opened
     await opened.close()
 
 
 async def test_bolts_own_flow_installs_an_app_that_then_answers_there(tmp_path: Path) -> None:
-    slack = await SlackSandbox(MANIFEST).start()
+    slack = await SlackSimulator(MANIFEST).start()
     acme = slack.add_workspace()
-    async with visiting(slack, tmp_path) as visitor:
-        with pytest.raises(CannotDo, match="not a valid command"):
+    async with run_distributed_app(slack, tmp_path) as visitor:
+        with pytest.raises(InvalidInteraction, match="not a valid command"):
             await acme.people.command("emil", "builds", "/greet")
         status, text = await slack.install(visitor.install_url, team="T0ACME", person="emil")
         assert (status, "Thank you" in text) == (200, True), text
@@ -70,10 +70,10 @@ async def test_bolts_own_flow_installs_an_app_that_then_answers_there(tmp_path: 
 
 
 async def test_bolts_own_flow_is_told_of_a_cancel_and_of_a_stranger(tmp_path: Path) -> None:
-    slack = await SlackSandbox(MANIFEST).start()
+    slack = await SlackSimulator(MANIFEST).start()
     acme = slack.add_workspace()
     acme.workspace.only_admins_install = True
-    async with visiting(slack, tmp_path) as visitor:
+    async with run_distributed_app(slack, tmp_path) as visitor:
         _, text = await slack.install(visitor.install_url, team="T0ACME", press="Cancel")
         assert "access_denied" in text
         status, text = await slack.install(visitor.install_url, team="T0ACME", person="emil")
@@ -86,8 +86,8 @@ async def test_bolts_own_flow_is_told_of_a_cancel_and_of_a_stranger(tmp_path: Pa
     await slack.close()
 
 
-async def test_the_page_names_the_app_its_scopes_and_the_workspaces(slack: SlackSandbox) -> None:
-    async with aiohttp.ClientSession() as session, session.get(asking(slack)) as page:
+async def test_the_page_names_the_app_its_scopes_and_the_workspaces(slack: SlackSimulator) -> None:
+    async with aiohttp.ClientSession() as session, session.get(installation_url(slack)) as page:
         text = await page.text()
     assert "Visitor asks to be let into Sandbox" in text
     assert all(f"<code>{scope}</code>" in text for scope in SCOPES)
@@ -112,23 +112,23 @@ async def test_the_page_names_the_app_its_scopes_and_the_workspaces(slack: Slack
     ],
 )
 async def test_the_page_refuses_what_slack_refuses(
-    slack: SlackSandbox, changed: dict[str, str], words: str
+    slack: SlackSimulator, changed: dict[str, str], words: str
 ) -> None:
-    async with aiohttp.ClientSession() as session, session.get(asking(slack, **changed)) as page:
+    async with aiohttp.ClientSession() as session, session.get(installation_url(slack, **changed)) as page:
         assert page.status == 400
         assert words in await page.text()
 
 
-async def test_without_a_registered_address_nothing_is_installed(slack: SlackSandbox) -> None:
+async def test_without_a_registered_address_nothing_is_installed(slack: SlackSimulator) -> None:
     slack.redirect_urls = []
-    async with aiohttp.ClientSession() as session, session.get(asking(slack)) as page:
+    async with aiohttp.ClientSession() as session, session.get(installation_url(slack)) as page:
         assert "did not match any configured URIs" in await page.text()
 
 
-async def test_state_comes_back_with_a_code_and_with_a_cancel(slack: SlackSandbox) -> None:
-    assert set(given := await allowed(slack)) == {"code", "state"}
+async def test_state_comes_back_with_a_code_and_with_a_cancel(slack: SlackSimulator) -> None:
+    assert set(given := await allow(slack)) == {"code", "state"}
     assert given["state"] == "s&1"
-    assert await allowed(slack, press="Cancel") == {"error": "access_denied", "state": "s&1"}
+    assert await allow(slack, press="Cancel") == {"error": "access_denied", "state": "s&1"}
 
 
 @pytest.mark.parametrize(
@@ -136,16 +136,16 @@ async def test_state_comes_back_with_a_code_and_with_a_cancel(slack: SlackSandbo
     [("fay", "Guests can&#x27;t install apps"), ("anna", "anna has no account there")],
 )
 async def test_a_guest_and_somebody_of_another_workspace_can_not_install(
-    slack: SlackSandbox, person: str, words: str
+    slack: SlackSimulator, person: str, words: str
 ) -> None:
-    answer = await allowed(slack, person=person)
+    answer = await allow(slack, person=person)
     assert answer["status"] == 403
     assert words in answer["text"]
 
 
-async def test_a_code_becomes_a_token_once(slack: SlackSandbox) -> None:
-    code = (await allowed(slack))["code"]
-    answer = await exchange(slack, code=code, redirect_uri=BACK)
+async def test_a_code_becomes_a_token_once(slack: SlackSimulator) -> None:
+    code = (await allow(slack))["code"]
+    answer = await exchange(slack, code=code, redirect_uri=REDIRECT_URL)
     assert answer["team"] == {"id": "T0ACME", "name": "Acme"}
     assert answer["authed_user"] == {"id": "U0ACMEDANA"}
     assert (answer["token_type"], answer["enterprise"], answer["is_enterprise_install"]) == (
@@ -156,24 +156,24 @@ async def test_a_code_becomes_a_token_once(slack: SlackSandbox) -> None:
     assert answer["scope"].split(",") == SCOPES
     assert answer["access_token"].startswith("xoxb-")
     assert "refresh_token" not in answer
-    again = await exchange(slack, code=code, redirect_uri=BACK)
+    again = await exchange(slack, code=code, redirect_uri=REDIRECT_URL)
     assert again["error"] == "code_already_used"
-    assert await exchange(slack, code="made-up", redirect_uri=BACK) | {"headers": {}} == {
+    assert await exchange(slack, code="made-up", redirect_uri=REDIRECT_URL) | {"headers": {}} == {
         "status": 200,
         "headers": {},
         "ok": False,
         "error": "invalid_code",
     }
-    who = await call(slack, "auth.test", token=answer["access_token"])
+    who = await call_web_api(slack, "auth.test", token=answer["access_token"])
     assert (who["team_id"], who["team"], who["user_id"]) == ("T0ACME", "Acme", answer["bot_user_id"])
 
 
-async def test_a_code_lives_ten_minutes(slack: SlackSandbox, hours: Hours) -> None:
-    early, late = (await allowed(slack))["code"], (await allowed(slack))["code"]
+async def test_a_code_lives_ten_minutes(slack: SlackSimulator, hours: ManualClock) -> None:
+    early, late = (await allow(slack))["code"], (await allow(slack))["code"]
     hours.now += 600
-    assert (await exchange(slack, code=early, redirect_uri=BACK))["ok"] is True
+    assert (await exchange(slack, code=early, redirect_uri=REDIRECT_URL))["ok"] is True
     hours.now += 1
-    assert (await exchange(slack, code=late, redirect_uri=BACK))["error"] == "invalid_code"
+    assert (await exchange(slack, code=late, redirect_uri=REDIRECT_URL))["error"] == "invalid_code"
 
 
 @pytest.mark.parametrize(
@@ -182,69 +182,69 @@ async def test_a_code_lives_ten_minutes(slack: SlackSandbox, hours: Hours) -> No
         ({"client_id": "1.2"}, "invalid_client_id"),
         ({"client_id": ""}, "invalid_client_id"),
         ({"client_secret": "guessed"}, "bad_client_secret"),
-        ({"redirect_uri": f"{BACK}/below"}, "bad_redirect_uri"),
+        ({"redirect_uri": f"{REDIRECT_URL}/below"}, "bad_redirect_uri"),
         ({"redirect_uri": ""}, "bad_redirect_uri"),
         ({"grant_type": "password"}, "invalid_grant_type"),
         ({"grant_type": "refresh_token", "refresh_token": "xoxe-1-guessed"}, "invalid_refresh_token"),
     ],
 )
 async def test_an_exchange_is_refused_in_slacks_words_and_the_code_still_works(
-    slack: SlackSandbox, given: dict[str, str], error: str
+    slack: SlackSimulator, given: dict[str, str], error: str
 ) -> None:
-    code = (await allowed(slack))["code"]
-    assert (await exchange(slack, **({"code": code, "redirect_uri": BACK} | given)))["error"] == error
-    assert (await exchange(slack, code=code, redirect_uri=BACK))["ok"] is True
+    code = (await allow(slack))["code"]
+    assert (await exchange(slack, **({"code": code, "redirect_uri": REDIRECT_URL} | given)))["error"] == error
+    assert (await exchange(slack, code=code, redirect_uri=REDIRECT_URL))["ok"] is True
 
 
-async def test_an_app_may_leave_out_where_to_go_back_to(slack: SlackSandbox) -> None:
-    address = str(URL(asking(slack)).without_query_params("redirect_uri"))
-    code = (await allowed(slack, address=address))["code"]
+async def test_an_app_may_leave_out_where_to_go_back_to(slack: SlackSimulator) -> None:
+    address = str(URL(installation_url(slack)).without_query_params("redirect_uri"))
+    code = (await allow(slack, address=address))["code"]
     assert (await exchange(slack, code=code, redirect_uri="https://app.example/x"))[
         "error"
     ] == "bad_redirect_uri"
     assert (await exchange(slack, code=code))["ok"] is True
 
 
-async def test_id_and_secret_may_come_by_http_basic(slack: SlackSandbox) -> None:
-    code = (await allowed(slack))["code"]
+async def test_id_and_secret_may_come_by_http_basic(slack: SlackSimulator) -> None:
+    code = (await allow(slack))["code"]
     for secret, expected in (("guessed", "bad_client_secret"), (CLIENT_SECRET, None)):
         async with (
             aiohttp.ClientSession() as session,
             session.post(
                 slack.api_url + "oauth.v2.access",
-                data={"code": code, "redirect_uri": BACK},
+                data={"code": code, "redirect_uri": REDIRECT_URL},
                 headers={"Authorization": aiohttp.encode_basic_auth(CLIENT_ID, secret)},
             ) as answer,
         ):
             assert (await answer.json()).get("error") == expected
 
 
-async def test_no_secret_of_an_install_stands_in_the_inspector(slack: SlackSandbox) -> None:
-    answer = await installed(slack)
+async def test_no_secret_of_an_install_stands_in_the_inspector(slack: SlackSimulator) -> None:
+    answer = await install(slack)
     shown = str([entry.as_json() for entry in slack.journal.entries])
     assert "oauth.v2.access" in shown
     assert answer["access_token"] not in shown
     assert CLIENT_SECRET not in shown
 
 
-async def test_installing_again_gives_the_same_token_with_more_scopes(slack: SlackSandbox) -> None:
-    some = (await allowed(slack, address=asking(slack, scope="chat:write,users:read")))["code"]
-    first = await exchange(slack, code=some, redirect_uri=BACK)
-    missing = await call(slack, "usergroups.list", token=first["access_token"])
+async def test_installing_again_gives_the_same_token_with_more_scopes(slack: SlackSimulator) -> None:
+    some = (await allow(slack, address=installation_url(slack, scope="chat:write,users:read")))["code"]
+    first = await exchange(slack, code=some, redirect_uri=REDIRECT_URL)
+    missing = await call_web_api(slack, "usergroups.list", token=first["access_token"])
     assert (missing["error"], missing["needed"]) == ("missing_scope", "usergroups:read")
     assert missing["headers"]["X-OAuth-Scopes"] == "chat:write,users:read"
-    more = (await allowed(slack, address=asking(slack, scope="usergroups:read")))["code"]
-    second = await exchange(slack, code=more, redirect_uri=BACK)
+    more = (await allow(slack, address=installation_url(slack, scope="usergroups:read")))["code"]
+    second = await exchange(slack, code=more, redirect_uri=REDIRECT_URL)
     assert second["access_token"] == first["access_token"]
     assert second["scope"] == "chat:write,usergroups:read,users:read"
-    assert (await call(slack, "usergroups.list", token=first["access_token"]))["usergroups"] == []
+    assert (await call_web_api(slack, "usergroups.list", token=first["access_token"]))["usergroups"] == []
 
 
-@pytest.mark.parametrize("slack", [rotating()], indirect=True, ids=["rotation"])
+@pytest.mark.parametrize("slack", [with_token_rotation()], indirect=True, ids=["rotation"])
 async def test_a_rotating_token_ends_and_its_refresh_token_works_once(
-    slack: SlackSandbox, hours: Hours
+    slack: SlackSimulator, hours: ManualClock
 ) -> None:
-    first = await installed(slack)
+    first = await install(slack)
     assert first["access_token"].startswith("xoxe.xoxb-1-")
     assert first["refresh_token"].startswith("xoxe-1-")
     assert first["expires_in"] == 43_200
@@ -253,7 +253,7 @@ async def test_a_rotating_token_ends_and_its_refresh_token_works_once(
         return await exchange(slack, grant_type="refresh_token", refresh_token=token)
 
     async def error(token: str) -> str | None:
-        found: str | None = (await call(slack, "auth.test", token=token)).get("error")
+        found: str | None = (await call_web_api(slack, "auth.test", token=token)).get("error")
         return found
 
     hours.now += 43_000
@@ -275,47 +275,49 @@ async def test_a_rotating_token_ends_and_its_refresh_token_works_once(
     assert (await refreshed(third["refresh_token"]))["error"] == "invalid_refresh_token"
 
 
-async def test_tokens_that_never_end_can_not_be_made_to(slack: SlackSandbox) -> None:
+async def test_tokens_that_never_end_can_not_be_made_to(slack: SlackSimulator) -> None:
     with pytest.raises(ValueError, match="tokens do not rotate"):
         slack.expire_tokens("T0SANDBOX")
 
 
-async def test_a_token_that_was_given_back_is_refused(slack: SlackSandbox) -> None:
-    token = (await installed(slack))["access_token"]
+async def test_a_token_that_was_given_back_is_refused(slack: SlackSimulator) -> None:
+    token = (await install(slack))["access_token"]
     acme = slack.workplaces["T0ACME"]
     acme.people.invite("builds")
-    assert (await call(slack, "auth.revoke", token=token, test="1"))["revoked"] is False
-    assert (await call(slack, "auth.test", token=token))["ok"] is True
-    assert (await call(slack, "auth.revoke", token=token))["revoked"] is True
-    assert (await call(slack, "auth.test", token=token))["error"] == "token_revoked"
+    assert (await call_web_api(slack, "auth.revoke", token=token, test="1"))["revoked"] is False
+    assert (await call_web_api(slack, "auth.test", token=token))["ok"] is True
+    assert (await call_web_api(slack, "auth.revoke", token=token))["revoked"] is True
+    assert (await call_web_api(slack, "auth.test", token=token))["error"] == "token_revoked"
     assert acme.workspace.bot_user not in acme.workspace.channel("builds").members
-    assert (await call(slack, "auth.test", token=BOT_TOKEN))["team_id"] == "T0SANDBOX"
+    assert (await call_web_api(slack, "auth.test", token=BOT_TOKEN))["team_id"] == "T0SANDBOX"
     # Whoever installs it again gets a new one.
-    assert (await installed(slack))["access_token"] != token
+    assert (await install(slack))["access_token"] != token
 
 
 async def test_an_app_hears_that_it_was_uninstalled_and_is_gone_there(tmp_path: Path) -> None:
-    slack = await SlackSandbox(MANIFEST).start()
+    slack = await SlackSimulator(MANIFEST).start()
     acme = slack.add_workspace()
-    async with visiting(slack, tmp_path) as visitor:
+    async with run_distributed_app(slack, tmp_path) as visitor:
         await slack.install(visitor.install_url, team="T0ACME")
         bot = await visitor.store.async_find_bot(enterprise_id=None, team_id="T0ACME")
         assert bot is not None
         acme.people.invite("builds")
         slack.uninstall("T0ACME")
-        assert (await call(slack, "auth.test", token=bot.bot_token or ""))["error"] == "account_inactive"
+        assert (await call_web_api(slack, "auth.test", token=bot.bot_token or ""))[
+            "error"
+        ] == "account_inactive"
         gone = await visitor.wait_for("app_uninstalled")
         assert (gone["team_id"], "authorizations" in gone) == ("T0ACME", False)
         revoked = await visitor.wait_for("tokens_revoked")
         assert revoked["event"]["tokens"] == {"oauth": [], "bot": [acme.workspace.bot_user]}
         assert acme.workspace.bot_user not in acme.workspace.channel("builds").members
-        with pytest.raises(CannotDo, match="not a valid command"):
+        with pytest.raises(InvalidInteraction, match="not a valid command"):
             await acme.people.command("emil", "builds", "/greet")
-        with pytest.raises(CannotDo, match="visitor is not installed in Acme"):
+        with pytest.raises(InvalidInteraction, match="visitor is not installed in Acme"):
             await acme.people.shortcut("emil", "sign")
         with pytest.raises(KeyError):
             slack.uninstall("T0ACME")
-        assert (await call(slack, "auth.test"))["ok"] is True
+        assert (await call_web_api(slack, "auth.test"))["ok"] is True
         assert slack.violations == []
     await slack.close()
 
@@ -324,11 +326,11 @@ GRID = Enterprise("E0GRID", "Grid Inc")
 
 
 async def test_an_organisation_has_one_token_for_all_its_workspaces(tmp_path: Path) -> None:
-    slack = await SlackSandbox(MANIFEST).start()
+    slack = await SlackSimulator(MANIFEST).start()
     east = slack.add_workspace("T0EAST", "East", enterprise=GRID)
     west = slack.add_workspace("T0WEST", "West", enterprise=GRID)
     slack.add_workspace()
-    async with visiting(slack, tmp_path) as visitor:
+    async with run_distributed_app(slack, tmp_path) as visitor:
         status, text = await slack.install(visitor.install_url, team="T0EAST", organisation=True)
         assert status == 200, text
         bot = await visitor.store.async_find_bot(
@@ -337,7 +339,7 @@ async def test_an_organisation_has_one_token_for_all_its_workspaces(tmp_path: Pa
         assert bot is not None
         assert (bot.team_id, bot.enterprise_name, bot.is_enterprise_install) == (None, "Grid Inc", True)
         token = bot.bot_token or ""
-        who = await call(slack, "auth.test", token=token)
+        who = await call_web_api(slack, "auth.test", token=token)
         assert (who["team_id"], who["enterprise_id"], who["is_enterprise_install"]) == (
             "E0GRID",
             "E0GRID",
@@ -371,33 +373,39 @@ async def test_an_organisation_has_one_token_for_all_its_workspaces(tmp_path: Pa
 
         # A call says where, or names something that is there.
         emil = west.workspace.person("emil").id
-        assert (await call(slack, "users.info", token=token, user=emil))["user"]["team_id"] == "T0WEST"
-        assert (await call(slack, "usergroups.list", token=token))["error"] == "missing_argument"
-        assert (await call(slack, "usergroups.list", token=token, team_id="T0WEST"))["usergroups"] == []
-        assert (await call(slack, "usergroups.list", token=token, team_id="T0ACME"))[
+        assert (await call_web_api(slack, "users.info", token=token, user=emil))["user"][
+            "team_id"
+        ] == "T0WEST"
+        assert (await call_web_api(slack, "usergroups.list", token=token))["error"] == "missing_argument"
+        assert (await call_web_api(slack, "usergroups.list", token=token, team_id="T0WEST"))[
+            "usergroups"
+        ] == []
+        assert (await call_web_api(slack, "usergroups.list", token=token, team_id="T0ACME"))[
             "error"
         ] == "team_access_not_granted"
-        posted = await call(slack, "chat.postMessage", token=token, channel="C0WESTBUILDS", text="west")
+        posted = await call_web_api(
+            slack, "chat.postMessage", token=token, channel="C0WESTBUILDS", text="west"
+        )
         assert posted["message"]["team"] == "T0WEST"
         for channel in ("C0BUILDS", "C0ACMEBUILDS"):
-            refused = await call(slack, "chat.postMessage", token=token, channel=channel, text="x")
+            refused = await call_web_api(slack, "chat.postMessage", token=token, channel=channel, text="x")
             assert refused["error"] == "channel_not_found"
 
         slack.uninstall("E0GRID")
-        assert (await call(slack, "auth.test", token=token))["error"] == "account_inactive"
+        assert (await call_web_api(slack, "auth.test", token=token))["error"] == "account_inactive"
         gone = await visitor.wait_for("app_uninstalled")
         assert (gone["team_id"], gone["enterprise_id"]) == (None, "E0GRID")
     await slack.close()
 
 
-async def test_only_an_organisations_admins_install_in_all_of_it(slack: SlackSandbox) -> None:
+async def test_only_an_organisations_admins_install_in_all_of_it(slack: SlackSimulator) -> None:
     slack.add_workspace("T0EAST", "East", enterprise=GRID)
-    refused = await allowed(slack, team="E0GRID", person="emil")
+    refused = await allow(slack, team="E0GRID", person="emil")
     assert (refused["status"], "Only admins may install apps in all of Grid Inc" in refused["text"]) == (
         403,
         True,
     )
-    answer = await installed(slack, team="E0GRID", person="dana")
+    answer = await install(slack, team="E0GRID", person="dana")
     assert (answer["team"], answer["enterprise"], answer["is_enterprise_install"]) == (
         None,
         {"id": "E0GRID", "name": "Grid Inc"},
@@ -408,12 +416,15 @@ async def test_only_an_organisations_admins_install_in_all_of_it(slack: SlackSan
 async def test_an_app_that_is_not_made_for_organisations_is_not_offered_to_one() -> None:
     manifest = deepcopy(MANIFEST)
     manifest["settings"]["org_deploy_enabled"] = False
-    slack = await SlackSandbox(manifest).start()
-    slack.redirect_urls = [BACK]
+    slack = await SlackSimulator(manifest).start()
+    slack.redirect_urls = [REDIRECT_URL]
     slack.add_workspace("T0EAST", "East", enterprise=GRID)
-    async with aiohttp.ClientSession() as session, session.get(asking(slack, team="E0GRID")) as page:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(installation_url(slack, team="E0GRID")) as page,
+    ):
         assert "There is no workspace E0GRID" in await page.text()
-    answer = await installed(slack, team="T0EAST")
+    answer = await install(slack, team="T0EAST")
     assert (answer["team"]["id"], answer["enterprise"]["id"], answer["is_enterprise_install"]) == (
         "T0EAST",
         "E0GRID",

@@ -8,42 +8,42 @@ from typing import Any
 
 import pytest
 
-from sandbox.slack.input_values import CannotDo
-from sandbox.slack.server import SlackSandbox
+from sandbox.slack.input_values import InvalidInteraction
+from sandbox.slack.server import SlackSimulator
 from sandbox.slack.workspace import Post
 from tests.third_party_apps import block_gallery, echo
-from tests.third_party_apps.bolt_runner import bolt, served
+from tests.third_party_apps.bolt_runner import bolt_app, run_bolt_app
 
 LINES = ("socket", "http")
 
 
 @pytest.fixture(params=LINES)
-async def echoing(request: pytest.FixtureRequest) -> AsyncIterator[SlackSandbox]:
-    slack = await SlackSandbox(echo.MANIFEST).start()
-    async with bolt(slack) as app:
+async def echo_app(request: pytest.FixtureRequest) -> AsyncIterator[SlackSimulator]:
+    slack = await SlackSimulator(echo.MANIFEST).start()
+    async with bolt_app(slack) as app:
         echo.echo(app)
-        async with served(app, slack, request.param):
+        async with run_bolt_app(app, slack, request.param):
             yield slack
     await slack.close()
 
 
-class Shelf:
-    def __init__(self, slack: SlackSandbox, late: asyncio.Event) -> None:
+class RunningGallery:
+    def __init__(self, slack: SlackSimulator, late: asyncio.Event) -> None:
         self.slack, self.people, self.late = slack, slack.people, late
 
 
 @pytest.fixture(params=LINES)
-async def kept(request: pytest.FixtureRequest) -> AsyncIterator[Shelf]:
-    slack = await SlackSandbox(block_gallery.MANIFEST).start()
+async def kept(request: pytest.FixtureRequest) -> AsyncIterator[RunningGallery]:
+    slack = await SlackSimulator(block_gallery.MANIFEST).start()
     late = asyncio.Event()
-    async with bolt(slack) as app:
-        block_gallery.shelf(app, let_late_go=late)
-        async with served(app, slack, request.param):
-            yield Shelf(slack, late)
+    async with bolt_app(slack) as app:
+        block_gallery.block_gallery(app, let_late_go=late)
+        async with run_bolt_app(app, slack, request.param):
+            yield RunningGallery(slack, late)
     await slack.close()
 
 
-async def test_an_echo_app_echoes(echoing: SlackSandbox) -> None:
+async def test_an_echo_app_echoes(echoing: SlackSimulator) -> None:
     done = await echoing.people.command("anna", "random", "/echo hello &amp; goodbye")
     assert done is not None
     post = await echoing.wait_for_post("random", "You said: hello & goodbye", viewer="anna")
@@ -51,7 +51,7 @@ async def test_an_echo_app_echoes(echoing: SlackSandbox) -> None:
     assert echoing.violations == []
 
 
-async def test_shortcuts_search_and_stacked_modals(kept: Shelf) -> None:
+async def test_shortcuts_search_and_stacked_modals(kept: RunningGallery) -> None:
     await kept.people.shortcut("anna", "put")
     opened = await kept.slack.wait_for_modal("anna", "Put a book")
     assert await kept.people.options("anna", "book", "B") == []  # fewer letters than the app wants
@@ -77,18 +77,18 @@ async def test_shortcuts_search_and_stacked_modals(kept: Shelf) -> None:
     await kept.people.submit("anna", {"book": found[1], "place": "row 3"})
     assert kept.people.modal("anna") is None
     await kept.slack.wait_for_post("builds", "Book 190 stands in row 3")
-    with pytest.raises(CannotDo, match="no global shortcut who"):
+    with pytest.raises(InvalidInteraction, match="no global shortcut who"):
         await kept.people.shortcut("anna", "who")
     assert kept.slack.violations == []
 
 
-async def test_a_message_shortcut_knows_its_message(kept: Shelf) -> None:
+async def test_a_message_shortcut_knows_its_message(kept: RunningGallery) -> None:
     post = kept.people.say("ben", "builds", "a riddle")
     await kept.people.shortcut("anna", "who", post)
     await kept.slack.wait_for_post("builds", "@ben wrote it", viewer="anna")
 
 
-async def test_a_link_is_unfurled_and_others_are_not(kept: Shelf) -> None:
+async def test_a_link_is_unfurled_and_others_are_not(kept: RunningGallery) -> None:
     post = kept.people.say("anna", "builds", "see https://books.example/1 and https://other.example/2")
 
     def unfurled() -> Post | None:
@@ -100,7 +100,7 @@ async def test_a_link_is_unfurled_and_others_are_not(kept: Shelf) -> None:
     assert attachment["blocks"][0]["text"]["text"] == "*A fine book*"
 
 
-async def test_a_home_is_published_and_its_buttons_work(kept: Shelf) -> None:
+async def test_a_home_is_published_and_its_buttons_work(kept: RunningGallery) -> None:
     kept.people.open_home("anna")
 
     def shown(words: str) -> dict[str, Any] | None:
@@ -108,11 +108,11 @@ async def test_a_home_is_published_and_its_buttons_work(kept: Shelf) -> None:
         return home if home and words in str(home) else None
 
     await kept.slack.workspace.wait_for(lambda: shown("Counted 0 times"), 5, "a Home")
-    await kept.people.use("anna", "count")
+    await kept.people.set_value("anna", "count")
     await kept.slack.workspace.wait_for(lambda: shown("Counted 1 times"), 5, "the Home, counted up")
 
 
-async def test_every_element_of_a_message_says_what_was_chosen(kept: Shelf) -> None:
+async def test_every_element_of_a_message_says_what_was_chosen(kept: RunningGallery) -> None:
     await kept.people.command("anna", "builds", "/gallery")
     post = await kept.slack.wait_for_post("builds", "EVERY BLOCK")
     for element, given, words in (
@@ -129,12 +129,14 @@ async def test_every_element_of_a_message_says_what_was_chosen(kept: Shelf) -> N
     ):
         assert await kept.people.click("anna", post, element, given) is not None
         await kept.slack.wait_for_post("builds", words, viewer="anna")
-    with pytest.raises(CannotDo, match="there is no option z"):
+    with pytest.raises(InvalidInteraction, match="there is no option z"):
         await kept.people.click("anna", post, "one", "z")
     assert kept.slack.violations == []
 
 
-async def test_a_late_acknowledgement_is_shown_to_the_person_and_is_a_broken_rule(kept: Shelf) -> None:
+async def test_a_late_acknowledgement_is_shown_to_the_person_and_is_a_broken_rule(
+    kept: RunningGallery,
+) -> None:
     kept.slack.delivery.deadline_seconds = 0.2
     assert await kept.people.command("anna", "builds", "/late") is None
     kept.late.set()

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.slack.server import SlackSandbox
-from tests.third_party_apps.bolt_runner import bolt, served
+from sandbox.slack.server import SlackSimulator
+from tests.third_party_apps.bolt_runner import bolt_app, run_bolt_app
 from tests.third_party_apps.greeter import MANIFEST, greeter
 
 Json = dict[str, Any]
@@ -19,7 +19,7 @@ Json = dict[str, Any]
 class Greeter:
     """`heard` has every event, in order."""
 
-    def __init__(self, slack: SlackSandbox) -> None:
+    def __init__(self, slack: SlackSimulator) -> None:
         self.slack = slack
         self.heard: list[Json] = []
         self._news = asyncio.Event()
@@ -41,11 +41,11 @@ class Greeter:
 
 @pytest.fixture(params=["socket", "http"])
 async def kept(request: pytest.FixtureRequest) -> AsyncIterator[Greeter]:
-    slack = await SlackSandbox(deepcopy(MANIFEST)).start()
+    slack = await SlackSimulator(deepcopy(MANIFEST)).start()
     made = Greeter(slack)
-    async with bolt(slack) as app:
+    async with bolt_app(slack) as app:
         greeter(app, made.hear)
-        async with served(app, slack, request.param):
+        async with run_bolt_app(app, slack, request.param):
             yield made
     await slack.close()
     assert slack.violations == []
@@ -114,6 +114,6 @@ async def test_without_the_scope_slack_sends_no_event(kept: Greeter) -> None:
     assert not [one for one in kept.heard if one.get("text") == "hello"]
 
 
-def _sent(slack: SlackSandbox, event: str) -> int:
+def _sent(slack: SlackSimulator, event: str) -> int:
     """How many times Slack has sent this."""
     return sum(one.what == event and one.seconds is not None for one in slack.journal.entries)

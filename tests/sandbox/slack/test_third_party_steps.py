@@ -8,21 +8,21 @@ from typing import Any
 
 import pytest
 
-from sandbox.slack.input_values import CannotDo
-from sandbox.slack.server import SlackSandbox
-from tests.sandbox.slack.web_api_call import call
-from tests.third_party_apps.bolt_runner import bolt, served
+from sandbox.slack.input_values import InvalidInteraction
+from sandbox.slack.server import SlackSimulator
+from tests.sandbox.slack.web_api_call import call_web_api
+from tests.third_party_apps.bolt_runner import bolt_app, run_bolt_app
 from tests.third_party_apps.workflow_step_app import FLAT, NESTED, manifest, stepping
 
 
 @asynccontextmanager
-async def stage(parameters: Any, line: str = "socket") -> AsyncIterator[tuple[SlackSandbox, list[str]]]:
-    slack = await SlackSandbox(manifest(parameters)).start()
+async def stage(parameters: Any, line: str = "socket") -> AsyncIterator[tuple[SlackSimulator, list[str]]]:
+    slack = await SlackSimulator(manifest(parameters)).start()
     tokens: list[str] = []
     try:
-        async with bolt(slack) as app:
+        async with bolt_app(slack) as app:
             stepping(app, tokens)
-            async with served(app, slack, line):
+            async with run_bolt_app(app, slack, line):
                 yield slack, tokens
     finally:
         await slack.close()
@@ -35,15 +35,15 @@ async def test_a_step_runs_with_its_own_token_until_it_is_completed(parameters: 
         post = await slack.wait_for_post("D0ANNA", "Is it well?", viewer="anna")
         [token] = tokens
         assert token.startswith("xwfp-")
-        assert (await call(slack, "auth.test", token=token))["user_id"] == "U0BUILDBELL"
+        assert (await call_web_api(slack, "auth.test", token=token))["user_id"] == "U0BUILDBELL"
         await slack.people.click("anna", post, "Yes")
         await slack.wait_for_post("D0ANNA", "It is well", viewer="anna")
         assert (run.status, run.outputs) == ("completed", {"person": "U0ANNA"})
-        assert (await call(slack, "auth.test", token=token))["error"] == "token_revoked"
+        assert (await call_web_api(slack, "auth.test", token=token))["error"] == "token_revoked"
         # A button's own token outlasts the step: with it Slack's templates change the message afterwards.
-        assert (await call(slack, "auth.test", token=tokens[1]))["ok"]
+        assert (await call_web_api(slack, "auth.test", token=tokens[1]))["ok"]
         done = {"function_execution_id": run.id, "outputs": '{"person": "U0ANNA"}'}
-        again = await call(slack, "functions.completeSuccess", **done)
+        again = await call_web_api(slack, "functions.completeSuccess", **done)
         assert again["error"] == "execution_not_in_running_state"
         assert slack.violations == []
 
@@ -60,7 +60,7 @@ async def test_a_step_fails_at_once_or_in_a_modal_that_its_button_opened() -> No
         await slack.people.submit("ben", {"why": "Too late"})
         await slack.workspace.wait_for(lambda: run.error, 30, "the step's end")
         assert run.error == "Too late"
-        with pytest.raises(CannotDo, match="missing required parameter person"):
+        with pytest.raises(InvalidInteraction, match="missing required parameter person"):
             slack.people.run_step("ask", {"words": "x"})
-        with pytest.raises(CannotDo, match="person is no slack#/types/user_id"):
+        with pytest.raises(InvalidInteraction, match="person is no slack#/types/user_id"):
             slack.people.run_step("ask", {"person": 7})

@@ -10,14 +10,14 @@ from typing import Any
 import aiohttp
 import pytest
 
-from sandbox.slack.input_values import CannotDo
-from sandbox.slack.server import SlackSandbox
-from sandbox.slack.users import Group, Person
+from sandbox.slack.input_values import InvalidInteraction
+from sandbox.slack.server import SlackSimulator
+from sandbox.slack.users import User, UserGroup
 from sandbox.slack.workspace import Channel
-from sandbox.slack.workspace_driver import Workplace
-from tests.sandbox.slack.installation_requests import BACK, installed
-from tests.sandbox.slack.web_api_call import call
-from tests.third_party_apps.distributed_app import BOOK, MANIFEST, visiting
+from sandbox.slack.workspace_driver import WorkspaceDriver
+from tests.sandbox.slack.installation_requests import REDIRECT_URL, install
+from tests.sandbox.slack.web_api_call import call_web_api
+from tests.third_party_apps.distributed_app import BOOK, MANIFEST, run_distributed_app
 
 Json = dict[str, Any]
 SCOPES = [
@@ -31,33 +31,33 @@ SCOPES = [
 WIDER: Json = MANIFEST | {"oauth_config": {"scopes": {"bot": SCOPES}}}
 
 
-class Two:
+class TwoWorkspaces:
     """Two workspaces with the very same ids of people and channels, and the second one's token."""
 
-    def __init__(self, slack: SlackSandbox, twin: Workplace, token: str) -> None:
+    def __init__(self, slack: SlackSimulator, twin: WorkspaceDriver, token: str) -> None:
         self.slack, self.twin, self.token = slack, twin, token
 
     async def there(self, method: str, **given: Any) -> Json:
-        return await call(self.slack, method, token=self.token, **given)
+        return await call_web_api(self.slack, method, token=self.token, **given)
 
     async def here(self, method: str, **given: Any) -> Json:
-        return await call(self.slack, method, **given)
+        return await call_web_api(self.slack, method, **given)
 
 
 @pytest.fixture
-async def two() -> AsyncIterator[Two]:
-    slack = await SlackSandbox(WIDER).start()
-    same = [Person("U0ANNA", "anne", "Anne Other", owner=True), Person("U0BEN", "bert", "Bert Other")]
+async def two() -> AsyncIterator[TwoWorkspaces]:
+    slack = await SlackSimulator(WIDER).start()
+    same = [User("U0ANNA", "anne", "Anne Other", owner=True), User("U0BEN", "bert", "Bert Other")]
     twin = slack.add_workspace("T0TWIN", "Twin", same, [Channel("C0BUILDS", "building")])
-    slack.redirect_urls = [BACK]
-    answer = await installed(slack, team="T0TWIN", person="anne")
+    slack.redirect_urls = [REDIRECT_URL]
+    answer = await install(slack, team="T0TWIN", person="anne")
     slack.people.invite("builds")
     twin.people.invite("building")
-    yield Two(slack, twin, answer["access_token"])
+    yield TwoWorkspaces(slack, twin, answer["access_token"])
     await slack.close()
 
 
-async def test_the_same_ids_mean_other_people_and_channels_by_token(two: Two) -> None:
+async def test_the_same_ids_mean_other_people_and_channels_by_token(two: TwoWorkspaces) -> None:
     assert (await two.here("users.info", user="U0ANNA"))["user"]["real_name"] == "Anna Berg"
     shown = (await two.there("users.info", user="U0ANNA"))["user"]
     assert (shown["real_name"], shown["team_id"]) == ("Anne Other", "T0TWIN")
@@ -74,7 +74,7 @@ async def test_the_same_ids_mean_other_people_and_channels_by_token(two: Two) ->
     assert two.twin.transcript("building", "bert").startswith("visitor")
 
 
-async def test_another_workspaces_channels_and_messages_are_not_there(two: Two) -> None:
+async def test_another_workspaces_channels_and_messages_are_not_there(two: TwoWorkspaces) -> None:
     assert (await two.there("chat.postMessage", channel="C0RANDOM", text="x"))["error"] == "channel_not_found"
     await two.here("chat.postMessage", channel="C0BUILDS", text="secret")
     [post] = two.slack.posts("builds")
@@ -88,7 +88,7 @@ async def test_another_workspaces_channels_and_messages_are_not_there(two: Two) 
     assert [one.text for one in two.slack.posts("builds")] == ["secret"]
 
 
-async def test_another_workspaces_triggers_views_and_files_are_not_there(two: Two) -> None:
+async def test_another_workspaces_triggers_views_and_files_are_not_there(two: TwoWorkspaces) -> None:
     view = json.dumps(BOOK)
     trigger = two.slack.handles.new_trigger("U0ANNA")
     assert (await two.there("views.open", trigger_id=trigger, view=view))["error"] == "invalid_trigger_id"
@@ -103,7 +103,7 @@ async def test_another_workspaces_triggers_views_and_files_are_not_there(two: Tw
     assert (await two.here("files.completeUploadExternal", files=files))["ok"] is True
 
 
-async def test_a_response_address_leads_back_to_its_own_workspace(two: Two) -> None:
+async def test_a_response_address_leads_back_to_its_own_workspace(two: TwoWorkspaces) -> None:
     name = two.twin.handles.new_response("U0ANNA", "C0BUILDS")
     async with aiohttp.ClientSession() as session:
         for words in ("hello", "again"):
@@ -115,7 +115,7 @@ async def test_a_response_address_leads_back_to_its_own_workspace(two: Two) -> N
     assert two.slack.posts("builds", "anna") == []
 
 
-async def test_each_workspace_has_its_own_allowance(two: Two) -> None:
+async def test_each_workspace_has_its_own_allowance(two: TwoWorkspaces) -> None:
     statuses = [
         (await two.here("chat.postMessage", channel="C0BUILDS", text="x"))["status"] for _ in range(7)
     ]
@@ -124,24 +124,24 @@ async def test_each_workspace_has_its_own_allowance(two: Two) -> None:
 
 
 async def test_an_app_hears_nothing_from_where_it_is_not_installed() -> None:
-    slack = await SlackSandbox(MANIFEST).start()
+    slack = await SlackSimulator(MANIFEST).start()
     acme = slack.add_workspace()
     acme.people.say("emil", "D0ACMEEMIL", "anybody there?")
     acme.people.say("emil", "builds", "hello")
-    with pytest.raises(CannotDo, match="visitor is not installed in Acme"):
+    with pytest.raises(InvalidInteraction, match="visitor is not installed in Acme"):
         acme.people.invite("builds")
     assert list(slack.journal.entries) == []
     await slack.close()
 
 
 async def test_one_workspace_has_one_name() -> None:
-    slack = SlackSandbox(MANIFEST)
+    slack = SlackSimulator(MANIFEST)
     slack.add_workspace("T0TWIN")
     with pytest.raises(ValueError, match="T0TWIN"):
         slack.add_workspace("T0TWIN")
 
 
-async def test_groups_are_listed_as_asked_for(two: Two) -> None:
+async def test_groups_are_listed_as_asked_for(two: TwoWorkspaces) -> None:
     [group] = (await two.here("usergroups.list"))["usergroups"]
     assert (group["id"], group["handle"], group["team_id"]) == ("S0RELEASE", "release-team", "T0SANDBOX")
     assert (group["date_delete"], "users" in group, "user_count" in group) == (0, False, False)
@@ -153,8 +153,10 @@ async def test_groups_are_listed_as_asked_for(two: Two) -> None:
         assert (await two.there("usergroups.users.list", **asked))["error"] == "no_such_subteam"
 
 
-async def test_a_disabled_group_is_shown_only_to_whoever_asks_for_it(two: Two) -> None:
-    two.slack.workspace.groups["S0OLD"] = Group("S0OLD", "old", "Old", ["U0ANNA"], date_delete=1_700_000_001)
+async def test_a_disabled_group_is_shown_only_to_whoever_asks_for_it(two: TwoWorkspaces) -> None:
+    two.slack.workspace.groups["S0OLD"] = UserGroup(
+        "S0OLD", "old", "Old", ["U0ANNA"], date_delete=1_700_000_001
+    )
     assert [one["id"] for one in (await two.here("usergroups.list"))["usergroups"]] == ["S0RELEASE"]
     listed = (await two.here("usergroups.list", include_disabled="true"))["usergroups"]
     assert [one["date_delete"] for one in listed] == [0, 1_700_000_001]
@@ -163,18 +165,18 @@ async def test_a_disabled_group_is_shown_only_to_whoever_asks_for_it(two: Two) -
     assert asked["users"] == ["U0ANNA"]
 
 
-async def test_groups_need_their_scope(two: Two) -> None:
+async def test_groups_need_their_scope(two: TwoWorkspaces) -> None:
     two.slack.api.scopes = frozenset({"chat:write"})
     for method in ("usergroups.list", "usergroups.users.list"):
         assert (await two.here(method, usergroup="S0RELEASE"))["needed"] == "usergroups:read"
 
 
-async def test_a_mentioned_group_is_read_by_its_handle(two: Two) -> None:
+async def test_a_mentioned_group_is_read_by_its_handle(two: TwoWorkspaces) -> None:
     await two.here("chat.postMessage", channel="C0BUILDS", text="<!subteam^S0RELEASE> look")
-    assert two.slack.words(two.slack.posts("builds")[-1]) == "@release-team look"
+    assert two.slack.message_text(two.slack.posts("builds")[-1]) == "@release-team look"
 
 
-async def test_who_runs_the_place_is_seen(two: Two) -> None:
+async def test_who_runs_the_place_is_seen(two: TwoWorkspaces) -> None:
     async def flags(user: str) -> tuple[bool, bool, bool]:
         shown = (await two.here("users.info", user=user))["user"]
         return shown["is_admin"], shown["is_owner"], shown["is_primary_owner"]
@@ -183,7 +185,7 @@ async def test_who_runs_the_place_is_seen(two: Two) -> None:
     assert await flags("U0BEN") == (False, False, False)
 
 
-async def test_somebody_who_leaves_is_gone_from_everywhere(two: Two) -> None:
+async def test_somebody_who_leaves_is_gone_from_everywhere(two: TwoWorkspaces) -> None:
     slack, workspace = two.slack, two.slack.workspace
     slack.people.leave("ben")
     shown = (await two.here("users.info", user="U0BEN"))["user"]
@@ -201,18 +203,18 @@ async def test_somebody_who_leaves_is_gone_from_everywhere(two: Two) -> None:
         lambda: slack.people.open_home("ben"),
         lambda: slack.people.leave("ben"),
     ):
-        with pytest.raises(CannotDo, match="ben has left Sandbox"):
+        with pytest.raises(InvalidInteraction, match="ben has left Sandbox"):
             act()
-    with pytest.raises(CannotDo, match="ben has left Sandbox"):
+    with pytest.raises(InvalidInteraction, match="ben has left Sandbox"):
         await slack.people.command("ben", "builds", "/greet")
     # His namesake in the other workspace has not.
     assert (await two.there("users.info", user="U0BEN"))["user"]["deleted"] is False
 
 
 async def test_an_app_hears_of_somebody_who_leaves_where_it_is_installed(tmp_path: Path) -> None:
-    slack = await SlackSandbox(MANIFEST).start()
+    slack = await SlackSimulator(MANIFEST).start()
     acme = slack.add_workspace()
-    async with visiting(slack, tmp_path) as visitor:
+    async with run_distributed_app(slack, tmp_path) as visitor:
         acme.people.leave("fay")
         await slack.install(visitor.install_url, team="T0ACME")
         installation = slack.installations.by_id("T0ACME")

@@ -6,11 +6,11 @@ from typing import Any
 
 import aiohttp
 
-from sandbox.slack.server import BOT_TOKEN, SlackSandbox
+from sandbox.slack.server import BOT_TOKEN, SlackSimulator
 
 
-async def call(
-    slack: SlackSandbox, method: str, *, token: str = BOT_TOKEN, **arguments: Any
+async def call_web_api(
+    slack: SlackSimulator, method: str, *, token: str = BOT_TOKEN, **arguments: Any
 ) -> dict[str, Any]:
     """One method's answer, with its HTTP status and headers."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}

@@ -13,20 +13,20 @@ from sandbox.buildio import members
 from sandbox.buildio.members import TOKEN
 from tests.providers.buildio.config_var_harness import leaks, logged
 from tests.security.test_other_companies import become
-from tests.support.bot_harness import Town, open_town
+from tests.support.bot_harness import BotHarness, bot_harness
 
 SAID = "revoke it at {} now"
 
 
 @pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[Town]:
-    async with open_town(tmp_path, service_token_acts="0") as opened:
+async def town(tmp_path: Path) -> AsyncIterator[BotHarness]:
+    async with bot_harness(tmp_path, service_token_acts="0") as opened:
         opened.people.invite("builds")
         yield opened
 
 
 async def test_a_token_in_words_is_to_be_revoked_and_said_nowhere_again(
-    town: Town, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    town: BotHarness, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     await town.connect("anna")
     await town.connect("anna", provider=Provider.BUILDIO)
@@ -41,16 +41,16 @@ async def test_a_token_in_words_is_to_be_revoked_and_said_nowhere_again(
     ):
         post = await town.ask(words, said)
         assert post.only_for == "U0ANNA"
-        assert "[Link my account…]" in town.words(post)
+        assert "[Link my account…]" in town.message_text(post)
     assert [one for one in town.bitrise.requests if "bit" in one.path] == []
     # Where messages stay, the person's own keeps the token; the bot says it to nobody.
     town.people.say("anna", "builds", f"@buildbell my token is {BEN_TOKEN}")
-    assert (await town.told(at_bitrise, after=post)).only_for == "U0ANNA"
+    assert (await town.wait_for_message(at_bitrise, after=post)).only_for == "U0ANNA"
     town.people.say("anna", "D0ANNA", f"my token is {BEN_TOKEN}, thanks")
-    post = await town.told(at_bitrise, channel="D0ANNA")
+    post = await town.wait_for_message(at_bitrise, channel="D0ANNA")
     # However much is typed before it.
     town.people.say("anna", "D0ANNA", f"{'a ' * 600}{members.ANNA_TOKEN}")
-    await town.told(at_buildio, channel="D0ANNA", after=post)
+    await town.wait_for_message(at_buildio, channel="D0ANNA", after=post)
     # The form of a build is kept in the audit log and shown to others; that for accounts takes tokens.
     await town.people.command("anna", "builds", "/bitrise trigger android")
     await town.slack.wait_for_modal("anna", "Workflow or pipeline")
@@ -65,16 +65,16 @@ async def test_a_token_in_words_is_to_be_revoked_and_said_nowhere_again(
     assert town.slack.violations == []
 
 
-async def test_what_only_looks_like_one_is_a_word_like_any_other(town: Town) -> None:
+async def test_what_only_looks_like_one_is_a_word_like_any_other(town: BotHarness) -> None:
     await town.connect("anna")
     for branch in ("bitpat_x", "feature/bitpat_rotation_docs", "fix-bitwat_login-page"):
         await town.ask(f"/bitrise builds android branch:{branch}", "newest first")
     await town.ask("/bitrise use 0123456789abcdef0123", "I don't know an app")
 
 
-async def test_people_of_other_companies_are_not_offered_to_link_an_account(town: Town) -> None:
+async def test_people_of_other_companies_are_not_offered_to_link_an_account(town: BotHarness) -> None:
     become(town, home="T0ELSEWHERE")
     post = await town.ask(f"/bitrise {BEN_TOKEN}", SAID.format("Bitrise"), person="ben")
     assert post.only_for == "U0BEN"
-    assert "connect" not in town.words(post)
-    assert "Link my account" not in town.words(post)
+    assert "connect" not in town.message_text(post)
+    assert "Link my account" not in town.message_text(post)

@@ -12,16 +12,16 @@ import pytest
 from pydantic import SecretStr
 
 from domain.credentials import Tokens
-from domain.errors import BadToken, ProviderDown
+from domain.errors import InvalidToken, ProviderDown
 from domain.fair_limiter import Requester
 from domain.provider import Provider
 from services.accounts.single_flight import FIRST_PAUSE
-from services.accounts.token_refresh import ASKED_AGAIN, RENEWED_BEFORE, Renewing
+from services.accounts.token_refresh import ASKED_AGAIN, RENEWED_BEFORE, TokenRefresher
 from services.accounts.token_verification import TokenVerifier
 from storage.accounts import Account
 from storage.database import Database
-from storage.encryption import Vault
-from storage.repositories import Storage
+from storage.encryption import SecretBox
+from storage.repositories import Repositories
 from tests.support.factories import NOON
 
 LASTS = timedelta(hours=2)
@@ -37,7 +37,7 @@ class Clock:
 
 
 @dataclass
-class Door:
+class FakeOAuthFlow:
     """Gives out numbered tokens; a refresh token works once. Nobody signs in or starts a bot here."""
 
     clock: Clock
@@ -64,7 +64,7 @@ class Door:
             self.asked.append(given)
             raise self.problem
         if given in self.asked:
-            raise BadToken("used twice")
+            raise InvalidToken("used twice")
         self.asked.append(given)
         return tokens(len(self.asked) + 1, self.clock() + LASTS)
 
@@ -73,7 +73,7 @@ class Door:
 class Judge:
     """Says of each token what the provider says when it is asked whose it is."""
 
-    problem: Exception | None = field(default_factory=lambda: BadToken("revoked"))
+    problem: Exception | None = field(default_factory=lambda: InvalidToken("revoked"))
     asked: list[str] = field(default_factory=list)
     slept: list[float] = field(default_factory=list)
     gate: asyncio.Event | None = None
@@ -101,12 +101,12 @@ def tokens(number: int, until: datetime | None) -> Tokens:
 
 
 @dataclass
-class Scene:
-    storage: Storage
+class TokenRefreshFixture:
+    storage: Repositories
     clock: Clock
-    door: Door
+    door: FakeOAuthFlow
     judge: Judge
-    renewing: Renewing
+    renewing: TokenRefresher
     woken: list[None]
 
     async def account(self) -> Account:
@@ -120,13 +120,13 @@ class Scene:
 
 
 @pytest.fixture
-async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
+async def scene(tmp_path: Path) -> AsyncIterator[TokenRefreshFixture]:
     database = await Database.open(tmp_path / "b.db")
-    storage, clock = Storage(database, Vault(["key-" * 10])), Clock()
-    door, woken = Door(clock), list[None]()
+    storage, clock = Repositories(database, SecretBox(["key-" * 10])), Clock()
+    door, woken = FakeOAuthFlow(clock), list[None]()
     judge = Judge()
     verifier = TokenVerifier(judge, pause_seconds=5.0, sleep=judge.sleep)
-    renewing = Renewing(
+    renewing = TokenRefresher(
         door,
         storage,
         verifier=verifier,
@@ -137,17 +137,17 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     await storage.of("T1").accounts.connect(
         "U1", Provider.BUILDIO, tokens(1, NOON + LASTS), provider_user="a@b.c", name="a@b.c", at=NOON
     )
-    yield Scene(storage, clock, door, judge, renewing, woken)
+    yield TokenRefreshFixture(storage, clock, door, judge, renewing, woken)
     await renewing.close()
     await database.close()
 
 
-async def test_a_token_that_lasts_is_used_as_it_is(scene: Scene) -> None:
+async def test_a_token_that_lasts_is_used_as_it_is(scene: TokenRefreshFixture) -> None:
     assert await scene.token() == "access-1"
     assert scene.door.asked == []
 
 
-async def test_one_that_is_about_to_end_is_renewed_once_for_all_who_wait(scene: Scene) -> None:
+async def test_one_that_is_about_to_end_is_renewed_once_for_all_who_wait(scene: TokenRefreshFixture) -> None:
     scene.clock.passed = LASTS
     assert await asyncio.gather(*(scene.token() for _ in range(8))) == ["access-2"] * 8
     assert scene.door.asked == ["refresh-1"]
@@ -155,7 +155,7 @@ async def test_one_that_is_about_to_end_is_renewed_once_for_all_who_wait(scene: 
     assert await scene.token() == "access-3"
 
 
-async def test_while_it_is_renewed_the_old_one_serves_as_long_as_it_lasts(scene: Scene) -> None:
+async def test_while_it_is_renewed_the_old_one_serves_as_long_as_it_lasts(scene: TokenRefreshFixture) -> None:
     scene.clock.passed = LASTS - RENEWED_BEFORE / 2
     scene.door.gate = asyncio.Event()
     first = asyncio.create_task(scene.token())
@@ -165,7 +165,9 @@ async def test_while_it_is_renewed_the_old_one_serves_as_long_as_it_lasts(scene:
     assert await first == "access-2"
 
 
-async def test_whoever_has_read_the_account_before_it_was_renewed_spends_nothing_twice(scene: Scene) -> None:
+async def test_whoever_has_read_the_account_before_it_was_renewed_spends_nothing_twice(
+    scene: TokenRefreshFixture,
+) -> None:
     stale = await scene.account()
     scene.clock.passed = LASTS
     assert await scene.token() == "access-2"
@@ -176,7 +178,7 @@ async def test_whoever_has_read_the_account_before_it_was_renewed_spends_nothing
     assert (await scene.account()).works
 
 
-async def test_whoever_gives_up_waiting_does_not_lose_the_new_token(scene: Scene) -> None:
+async def test_whoever_gives_up_waiting_does_not_lose_the_new_token(scene: TokenRefreshFixture) -> None:
     scene.clock.passed = LASTS
     scene.door.gate = asyncio.Event()
     asking = asyncio.create_task(scene.token())
@@ -187,15 +189,17 @@ async def test_whoever_gives_up_waiting_does_not_lose_the_new_token(scene: Scene
     assert await scene.token() == "access-2"
 
 
-async def test_a_refusal_breaks_the_account_and_asks_for_another_once(scene: Scene) -> None:
+async def test_a_refusal_breaks_the_account_and_asks_for_another_once(scene: TokenRefreshFixture) -> None:
     scene.clock.passed = LASTS
-    scene.door.problem = BadToken("revoked")
+    scene.door.problem = InvalidToken("revoked")
     assert await scene.token() is None
     assert not (await scene.account()).works
     assert len(scene.woken) == 1
 
 
-async def test_a_failure_is_tried_again_after_a_pause_and_the_old_one_serves_meanwhile(scene: Scene) -> None:
+async def test_a_failure_is_tried_again_after_a_pause_and_the_old_one_serves_meanwhile(
+    scene: TokenRefreshFixture,
+) -> None:
     scene.clock.passed = LASTS - RENEWED_BEFORE
     scene.door.problem = ProviderDown("no answer")
     assert await scene.token() == "access-1"
@@ -210,7 +214,7 @@ async def test_a_failure_is_tried_again_after_a_pause_and_the_old_one_serves_mea
     assert (await scene.account()).works
 
 
-async def test_one_that_was_linked_anew_meanwhile_is_not_overwritten(scene: Scene) -> None:
+async def test_one_that_was_linked_anew_meanwhile_is_not_overwritten(scene: TokenRefreshFixture) -> None:
     scene.clock.passed = LASTS
     scene.door.gate = asyncio.Event()
     asking = asyncio.create_task(scene.token())
@@ -223,14 +227,16 @@ async def test_one_that_was_linked_anew_meanwhile_is_not_overwritten(scene: Scen
     assert (await scene.account()).name == "x@y.z"
 
 
-async def paste(scene: Scene) -> Account:
+async def paste(scene: TokenRefreshFixture) -> Account:
     """Link the account by a token that can't be renewed."""
     return await scene.storage.of("T1").accounts.connect(
         "U1", Provider.BUILDIO, SecretStr("pasted-1"), provider_user="x@y.z", name="x@y.z", at=NOON
     )
 
 
-async def test_a_token_is_asked_about_once_more_for_all_before_it_counts_as_refused(scene: Scene) -> None:
+async def test_a_token_is_asked_about_once_more_for_all_before_it_counts_as_refused(
+    scene: TokenRefreshFixture,
+) -> None:
     account = await paste(scene)
     token = SecretStr("pasted-1")
     scene.judge.problem = None
@@ -240,13 +246,13 @@ async def test_a_token_is_asked_about_once_more_for_all_before_it_counts_as_refu
     with pytest.raises(ProviderDown, match="did not say"):
         await scene.renewing.instead_of(token, account)
     assert (await scene.account()).works
-    scene.judge.problem = BadToken("revoked")
+    scene.judge.problem = InvalidToken("revoked")
     assert not await scene.renewing.instead_of(token, account)
     assert not (await scene.account()).works
 
 
 async def test_a_refused_account_is_asked_about_again_at_a_bounded_rate_and_heals_by_itself(
-    scene: Scene,
+    scene: TokenRefreshFixture,
 ) -> None:
     await scene.renewing.instead_of(SecretStr("pasted-1"), await paste(scene))
     scene.judge.asked.clear()
@@ -261,7 +267,9 @@ async def test_a_refused_account_is_asked_about_again_at_a_bounded_rate_and_heal
     assert await scene.token() == "pasted-1"
 
 
-async def test_all_who_need_a_refused_account_wait_for_the_answer_that_is_under_way(scene: Scene) -> None:
+async def test_all_who_need_a_refused_account_wait_for_the_answer_that_is_under_way(
+    scene: TokenRefreshFixture,
+) -> None:
     await scene.renewing.instead_of(SecretStr("pasted-1"), await paste(scene))
     scene.judge.problem, scene.judge.gate = None, asyncio.Event()
     scene.judge.came.clear()
@@ -276,11 +284,11 @@ async def test_all_who_need_a_refused_account_wait_for_the_answer_that_is_under_
 
 
 async def test_nobody_waits_long_for_a_provider_that_does_not_say_and_the_answer_counts_once_it_comes(
-    scene: Scene,
+    scene: TokenRefreshFixture,
 ) -> None:
     await scene.renewing.instead_of(SecretStr("pasted-1"), await paste(scene))
     scene.judge.problem, scene.judge.gate = None, asyncio.Event()
-    hasty = Renewing(
+    hasty = TokenRefresher(
         scene.door,
         scene.storage,
         verifier=TokenVerifier(scene.judge),
@@ -296,8 +304,10 @@ async def test_nobody_waits_long_for_a_provider_that_does_not_say_and_the_answer
     assert (await scene.account()).works
 
 
-async def test_a_refused_renewal_locks_nobody_out_whose_token_is_taken_still(scene: Scene) -> None:
+async def test_a_refused_renewal_locks_nobody_out_whose_token_is_taken_still(
+    scene: TokenRefreshFixture,
+) -> None:
     scene.clock.passed = LASTS - RENEWED_BEFORE
-    scene.door.problem, scene.judge.problem = BadToken("revoked"), None
+    scene.door.problem, scene.judge.problem = InvalidToken("revoked"), None
     assert await scene.token() == "access-1"
     assert (await scene.account()).works

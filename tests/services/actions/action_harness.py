@@ -19,47 +19,49 @@ from sandbox.environment import BUILDIO_TOKENS
 from sandbox.slack.workspace import Post
 from services.actions import run
 from services.actions.action_types import Act
-from services.container import Desk
+from services.container import Services
 from services.features.accounts import commands
-from services.request.context import Answer, Caller
+from services.request.context import Reply, RequestContext
 from services.request.error_messages import say_or_explain
-from services.request.responder import ToChannel
-from tests.support.bot_harness import Town
-from tests.support.stub_server import held_port
+from services.request.responder import ChannelResponder
+from tests.support.bot_harness import BotHarness
+from tests.support.stub_server import reserve_port
 
 
-class Place:
+class ActionHarness:
     """The town, and the bot's own desk in it."""
 
-    def __init__(self, town: Town) -> None:
+    def __init__(self, town: BotHarness) -> None:
         self.town = town
-        self.desk: Desk
+        self.desk: Services
 
-    def remember(self, slack_app: Any, desk: Desk, *more: Any) -> None:
+    def capture_services(self, slack_app: Any, desk: Services, *more: Any) -> None:
         self.desk = desk
         listeners.register(slack_app, desk, *more)
 
-    def caller(self, person: str = "anna", channel: str = "builds") -> Caller:
+    def caller(self, person: str = "anna", channel: str = "builds") -> RequestContext:
         workspace = self.town.slack.workspace
         there = workspace.channel(channel).id if channel else ""
-        return Caller(desk=self.desk, person=workspace.person(person).id, team=workspace.team, channel=there)
+        return RequestContext(
+            desk=self.desk, person=workspace.person(person).id, team=workspace.team, channel=there
+        )
 
     async def do(self, act: Act, person: str = "anna", channel: str = "builds") -> None:
         """Ask for it; what comes of it is said to them as after a mention."""
         caller = self.caller(person, channel)
 
-        async def asked() -> Answer | None:
-            return (await run.do(act, caller)).answer
+        async def asked() -> Reply | None:
+            return (await run.run_action(act, caller)).answer
 
-        await say_or_explain(asked(), ToChannel(caller))
+        await say_or_explain(asked(), ChannelResponder(caller))
 
     async def begin_to_connect(self, person: str) -> Any:
         """Press the button below the offer to link an account, and wait for the modal."""
         caller = self.caller(person)
         answer = await commands.connect(Connect(), caller, Provider.BUILDIO)
         assert answer is not None
-        await ToChannel(caller)(answer)
-        post = await self.town.told("paste your token into the dialog", person=person)
+        await ChannelResponder(caller)(answer)
+        post = await self.town.wait_for_message("paste your token into the dialog", person=person)
         await self.town.people.click(person, post, "Link my account…")
         return await self.town.slack.wait_for_modal(person, "API token")
 
@@ -71,33 +73,33 @@ class Place:
             await self.town.people.close_modal(person)
 
     async def says(self, text: str, person: str | None = "anna", channel: str = "builds") -> Post:
-        return await self.town.told(text, person=person, channel=channel)
+        return await self.town.wait_for_message(text, person=person, channel=channel)
 
     async def who_am_i(self, person: str = "anna") -> str:
         return (await commands.who_am_i(WhoAmI(), self.caller(person), Provider.BUILDIO)).message.text
 
 
-def known(app: Simulated) -> App:
+def as_bot_app(app: Simulated) -> App:
     """A simulated app as the bot knows it."""
     return App(provider=Provider.BUILDIO, slug=app.id, title=app.name)
 
 
 @asynccontextmanager
-async def open_place(
+async def action_harness(
     folder: Path, *, rules: str = "", public: bool = False, **settings: str
-) -> AsyncIterator[Place]:
+) -> AsyncIterator[ActionHarness]:
     """`rules` are the operator's. With `public` the bot can be reached, and people sign in on Build.io's page."""
     (folder / "policy.toml").write_text(rules)
     more = {"service_token_acts": "0", "policy_file": str(folder / "policy.toml"), **settings}
-    line = held_port() if public else None
+    line = reserve_port() if public else None
     if line is not None:
         port = str(line.getsockname()[1])
         more |= {"public_url": f"http://127.0.0.1:{port}", "port": port}
         more |= {"buildio_client_id": CLIENT_ID, "buildio_client_secret": CLIENT_SECRET}
     try:
-        town = Town(folder, seconds={"sight_seconds": 0.2}, settings=more)
-        place = Place(town)
-        with mock.patch.object(bot.app, "register", place.remember):
+        town = BotHarness(folder, seconds={"sight_seconds": 0.2}, settings=more)
+        place = ActionHarness(town)
+        with mock.patch.object(bot.app, "register", place.capture_services):
             await town.open()
             try:
                 await town.start_bot()

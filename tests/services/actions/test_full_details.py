@@ -11,45 +11,45 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, SecretStr
 
-from domain.build import App, Build, State
+from domain.build import App, Build, BuildState
 from domain.commands.shared_commands import TriggerBuild
 from domain.provider import Provider
 from messages.kit.blocks import letter_by_letter
 from messages.pending_actions import CONTINUED, details_of_proposal
 from providers.bitrise.actions import (
-    Abort,
-    AbortPipeline,
-    ActedBuild,
-    ActedPipeline,
+    AbortBuildAction,
+    AbortPipelineAction,
     AnyOfBitrise,
-    BitriseAct,
-    Decide,
-    Rebuild,
-    RebuildPipeline,
-    SetPublicPage,
-    Start,
+    BitriseAction,
+    BuildTarget,
+    DecideBuildRequestAction,
+    PipelineTarget,
+    RebuildBuildAction,
+    RebuildPipelineAction,
+    SetPublicInstallPageAction,
+    TriggerBuildAction,
 )
-from providers.bitrise.api.requests import AbortOrder
+from providers.bitrise.api.requests import AbortRequest
 from providers.buildio.actions import (
-    AddDomain,
+    AddDomainAction,
     AnyOfBuildio,
-    BuiltAtBitrise,
-    ClusterLogin,
-    CreateApp,
-    CreateNamespace,
-    DeleteNamespace,
-    Deploy,
-    RemoveAllDomains,
-    RemoveDomain,
-    Restart,
-    RevealConfig,
-    RevealEnvironment,
-    Run,
-    SetConfig,
-    SetEnvironment,
-    UnsetConfig,
-    UnsetEnvironment,
-    UpdateCertificate,
+    ClusterLoginAction,
+    CreateAppAction,
+    CreateNamespaceAction,
+    DeleteNamespaceAction,
+    DeployAction,
+    RemoveAllDomainsAction,
+    RemoveDomainAction,
+    RestartAction,
+    RevealConfigAction,
+    RevealEnvironmentAction,
+    RunCommandAction,
+    SetConfigAction,
+    SetEnvironmentAction,
+    SourceBuild,
+    UnsetConfigAction,
+    UnsetEnvironmentAction,
+    UpdateCertificateAction,
 )
 from services.actions.action_types import Act
 
@@ -59,9 +59,9 @@ ANDROID = App(
 SHOP = App(
     provider=Provider.BUILDIO, slug="s1", title="shop", owner="o", repo="r", repo_url="u", project_type="p"
 )
-BUILD = ActedBuild(slug="b1", label="#1", branch="main", workflow="primary")
-PIPELINE = ActedPipeline(id="p1", label="#4", name="release", branch="main", tag="v1", commit="1f3a")
-ORDER = AbortOrder(reason="flaky", with_success=True, skip_notifications=True, skip_git_status_report=True)
+BUILD = BuildTarget(slug="b1", label="#1", branch="main", workflow="primary")
+PIPELINE = PipelineTarget(id="p1", label="#4", name="release", branch="main", tag="v1", commit="1f3a")
+ORDER = AbortRequest(reason="flaky", with_success=True, skip_notifications=True, skip_git_status_report=True)
 SECRET = SecretStr("value")
 PARAMS = {
     "branch": "main",
@@ -73,12 +73,12 @@ PARAMS = {
 
 # One of each kind, with everything filled in that can be.
 ACTS: list[Act] = [
-    Abort(app=ANDROID, build=BUILD, order=ORDER),
-    AbortPipeline(app=ANDROID, pipeline=PIPELINE, order=ORDER),
-    Rebuild(app=ANDROID, build=BUILD, params=PARAMS),
-    RebuildPipeline(app=ANDROID, pipeline=PIPELINE, failed_only=True),
-    SetPublicPage(app=ANDROID, build=BUILD, artifact="f1", public=True, title="app.apk"),
-    Start(
+    AbortBuildAction(app=ANDROID, build=BUILD, order=ORDER),
+    AbortPipelineAction(app=ANDROID, pipeline=PIPELINE, order=ORDER),
+    RebuildBuildAction(app=ANDROID, build=BUILD, params=PARAMS),
+    RebuildPipelineAction(app=ANDROID, pipeline=PIPELINE, failed_only=True),
+    SetPublicInstallPageAction(app=ANDROID, build=BUILD, artifact="f1", public=True, title="app.apk"),
+    TriggerBuildAction(
         app=ANDROID,
         ask=TriggerBuild(
             app="and",
@@ -91,7 +91,7 @@ ACTS: list[Act] = [
             environments=(("A", "1"),),
         ),
     ),
-    Decide(
+    DecideBuildRequestAction(
         app=ANDROID,
         request="r1",
         approved=True,
@@ -102,29 +102,29 @@ ACTS: list[Act] = [
         commit_message="words",
         author="octo",
     ),
-    Deploy(
+    DeployAction(
         app=SHOP,
         branch="main",
         commitish="1f3a",
         description="why",
-        built=BuiltAtBitrise(app="a1", title="android", slug="b1", label="#1", url="https://x"),
+        built=SourceBuild(app="a1", title="android", slug="b1", label="#1", url="https://x"),
     ),
-    Restart(app=SHOP, dyno="web.1"),
-    Run(app=SHOP, dyno="web.1", command=("ls", "-l")),
-    SetConfig(app=SHOP, values={"A": SECRET}),
-    UnsetConfig(app=SHOP, keys=("A",)),
-    RevealConfig(app=SHOP, key="A"),
-    AddDomain(app=SHOP, hostname="a.example", certificate=SECRET),
-    UpdateCertificate(app=SHOP, domain="d1", hostname="a.example", certificate=SECRET),
-    RemoveDomain(app=SHOP, domain="d1", hostname="a.example"),
-    RemoveAllDomains(app=SHOP, hostnames=("a.example",)),
-    CreateApp(name="new", team="t1", team_title="acme", region="eu"),
-    CreateNamespace(name="space", team="t1", team_title="acme", region="eu", description="why"),
-    DeleteNamespace(name="space"),
-    SetEnvironment(environment="e1", label="review", values={"A": SECRET, "B": None}),
-    UnsetEnvironment(environment="e1", label="review", keys=("A",)),
-    RevealEnvironment(environment="e1", label="review", key="A"),
-    ClusterLogin(region="eu"),
+    RestartAction(app=SHOP, dyno="web.1"),
+    RunCommandAction(app=SHOP, dyno="web.1", command=("ls", "-l")),
+    SetConfigAction(app=SHOP, values={"A": SECRET}),
+    UnsetConfigAction(app=SHOP, keys=("A",)),
+    RevealConfigAction(app=SHOP, key="A"),
+    AddDomainAction(app=SHOP, hostname="a.example", certificate=SECRET),
+    UpdateCertificateAction(app=SHOP, domain="d1", hostname="a.example", certificate=SECRET),
+    RemoveDomainAction(app=SHOP, domain="d1", hostname="a.example"),
+    RemoveAllDomainsAction(app=SHOP, hostnames=("a.example",)),
+    CreateAppAction(name="new", team="t1", team_title="acme", region="eu"),
+    CreateNamespaceAction(name="space", team="t1", team_title="acme", region="eu", description="why"),
+    DeleteNamespaceAction(name="space"),
+    SetEnvironmentAction(environment="e1", label="review", values={"A": SECRET, "B": None}),
+    UnsetEnvironmentAction(environment="e1", label="review", keys=("A",)),
+    RevealEnvironmentAction(environment="e1", label="review", key="A"),
+    ClusterLoginAction(region="eu"),
 ]
 # Of an app, its title and its slug are shown; nothing else of it is sent.
 NOT_SENT_OF_AN_APP = frozenset(f"app.{name}" for name in App.model_fields if name not in ("slug", "title"))
@@ -202,10 +202,12 @@ def test_no_reason_stands_for_a_field_that_is_not_there(act: Act) -> None:
 
 
 @pytest.mark.parametrize(
-    "act", [act for act in ACTS if isinstance(act, Start | Rebuild)], ids=["rebuild", "start"]
+    "act",
+    [act for act in ACTS if isinstance(act, TriggerBuildAction | RebuildBuildAction)],
+    ids=["rebuild", "start"],
 )
-def test_each_parameter_that_is_sent_is_shown(act: Start | Rebuild) -> None:
-    if isinstance(act, Start):
+def test_each_parameter_that_is_sent_is_shown(act: TriggerBuildAction | RebuildBuildAction) -> None:
+    if isinstance(act, TriggerBuildAction):
         params = act.trigger_params(message="", started_by=None)
     else:
         params = act.trigger_params(started_by=None)
@@ -290,7 +292,9 @@ def test_parameters_that_are_called_alike_and_variables_of_another_shape_are_sho
     lines = lines_of(act.full_details())
     assert {"commit: 1f3a", "commit: 2e4b", 'variable: {"GIT_BRANCH": "main"}'} <= set(lines)
     for environments in ({"GIT_BRANCH": "main"}, ["GIT_BRANCH=main"]):
-        question = rebuild({"branch": "x", "workflow_id": "w", "environments": environments}).question("C1")
+        question = rebuild({"branch": "x", "workflow_id": "w", "environments": environments}).access_request(
+            "C1"
+        )
         assert (question.branch, question.workflow) == (None, None)
 
 
@@ -306,8 +310,8 @@ def test_what_is_too_long_to_be_shown_whole_is_not_asked_for() -> None:
     assert details_of_proposal([("message", "x" * 30_000)]) is None
 
 
-def start(**ask: Any) -> Start:
-    return Start(app=ANDROID, ask=TriggerBuild(**ask)).normalized()
+def start(**ask: Any) -> TriggerBuildAction:
+    return TriggerBuildAction(app=ANDROID, ask=TriggerBuild(**ask)).normalized()
 
 
 @pytest.mark.parametrize(
@@ -331,7 +335,7 @@ def start(**ask: Any) -> Start:
 def test_what_is_started_by_hand_is_judged_by_what_is_sure_of_it(
     ask: dict[str, Any], branch: str | None, workflow: str | None
 ) -> None:
-    question = start(**ask).question("C1")
+    question = start(**ask).access_request("C1")
     assert (question.branch, question.workflow) == (branch, workflow)
 
 
@@ -354,7 +358,10 @@ def test_what_is_started_by_hand_is_judged_by_what_is_sure_of_it(
     ],
 )
 def test_what_git_takes_for_no_branch_is_refused(branch: str) -> None:
-    for act in (Start(app=ANDROID, ask=TriggerBuild(branch=branch)), Deploy(app=SHOP, branch=branch)):
+    for act in (
+        TriggerBuildAction(app=ANDROID, ask=TriggerBuild(branch=branch)),
+        DeployAction(app=SHOP, branch=branch),
+    ):
         with pytest.raises(ValueError, match="not the name of a branch"):
             act.normalized()
 
@@ -365,12 +372,12 @@ def test_a_workflow_and_a_pipeline_together_are_refused() -> None:
 
 def rebuild(
     params: dict[str, Any], triggered_by: str | None = None, pipeline_id: str | None = None
-) -> Rebuild:
+) -> RebuildBuildAction:
     build = Build(
         app_slug="a1",
         slug="b1",
         number=1,
-        state=State.FAILED,
+        state=BuildState.FAILED,
         branch="x",
         workflow="primary",
         url="u",
@@ -378,7 +385,7 @@ def rebuild(
         triggered_by=triggered_by,
         pipeline_id=pipeline_id,
     )
-    return Rebuild.of_build(ANDROID, build)
+    return RebuildBuildAction.of_build(ANDROID, build)
 
 
 @pytest.mark.parametrize(
@@ -401,9 +408,9 @@ def rebuild(
     ],
 )
 def test_a_rebuild_is_judged_by_what_it_sends_and_not_by_what_the_build_says(
-    act: Rebuild, branch: str | None, workflow: str | None
+    act: RebuildBuildAction, branch: str | None, workflow: str | None
 ) -> None:
-    question = act.question("C1")
+    question = act.access_request("C1")
     assert (question.branch, question.workflow) == (branch, workflow)
 
 
@@ -411,5 +418,5 @@ def test_every_act_at_bitrise_says_its_app() -> None:
     assert all(
         act.full_details()[:2] == [("app", "android"), ("app id", "a1")]
         for act in ACTS
-        if isinstance(act, BitriseAct)
+        if isinstance(act, BitriseAction)
     )

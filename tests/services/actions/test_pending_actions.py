@@ -11,9 +11,9 @@ import pytest
 
 from bot.app import utc_now
 from sandbox.slack.workspace import Post
-from storage.encryption import Vault
+from storage.encryption import SecretBox
 from tests.services.features.test_access_rules import add_rule, governed
-from tests.support.bot_harness import SECRET_KEY, Town
+from tests.support.bot_harness import SECRET_KEY, BotHarness
 
 PROTECTED = """
 [[rule]]
@@ -27,26 +27,26 @@ WANTS = "ben wants to start Sample Android (branch main)"
 
 
 @pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[Town]:
+async def town(tmp_path: Path) -> AsyncIterator[BotHarness]:
     async with governed(tmp_path, PROTECTED) as opened:
         yield opened
 
 
-async def propose(town: Town, words: str = START) -> Post:
+async def request_action(town: BotHarness, words: str = START) -> Post:
     before = town.last("builds", None)
     await town.people.command("ben", "builds", words)
-    return await town.told("Somebody else must agree", person=None, after=before)
+    return await town.wait_for_message("Somebody else must agree", person=None, after=before)
 
 
-async def test_it_is_asked_in_the_channel_agreed_to_and_done_as_the_one_who_asked(town: Town) -> None:
-    asked = await propose(town)
-    said = town.words(asked)
+async def test_it_is_asked_in_the_channel_agreed_to_and_done_as_the_one_who_asked(town: BotHarness) -> None:
+    asked = await request_action(town)
+    said = town.message_text(asked)
     assert WANTS in said
     assert "Who may agree: Anna Berg and Ben Okafor" in said
     assert town.bitrise.farm.builds == []
     await town.people.click("anna", asked, "Agree")
-    await town.told("ben started Sample Android #1", person=None)
-    await town.until(lambda: "anna agreed" in town.words(asked))
+    await town.wait_for_message("ben started Sample Android #1", person=None)
+    await town.wait_until(lambda: "anna agreed" in town.message_text(asked))
     [build] = town.bitrise.farm.builds
     assert build.triggered_by == "manual-ben-okafor"
 
@@ -54,19 +54,19 @@ async def test_it_is_asked_in_the_channel_agreed_to_and_done_as_the_one_who_aske
 async def test_where_several_rules_protect_it_the_shortest_time_counts(tmp_path: Path) -> None:
     shorter = PROTECTED.replace("minutes = 20", "minutes = 5")
     async with governed(tmp_path, shorter + PROTECTED.replace("minutes = 20", "minutes = 90")) as town:
-        await propose(town)
+        await request_action(town)
         [(asked_at, expires_at)] = await town.rows("SELECT asked_at, expires_at FROM proposals")
         lasts = datetime.fromisoformat(str(expires_at)) - datetime.fromisoformat(str(asked_at))
         assert lasts == timedelta(minutes=5)
 
 
-async def test_nobody_agrees_with_themselves(town: Town) -> None:
-    asked = await propose(town)
+async def test_nobody_agrees_with_themselves(town: BotHarness) -> None:
+    asked = await request_action(town)
     await town.press(asked, "Agree", "a second person is the point of it", person="ben")
     assert town.bitrise.farm.builds == []
 
 
-async def test_two_accounts_in_slack_of_one_person_at_bitrise_are_one_person(town: Town) -> None:
+async def test_two_accounts_in_slack_of_one_person_at_bitrise_are_one_person(town: BotHarness) -> None:
     from sandbox.bitrise.members import BEN_TOKEN
 
     await town.people.command("anna", "builds", "/bitrise connect")
@@ -74,84 +74,86 @@ async def test_two_accounts_in_slack_of_one_person_at_bitrise_are_one_person(tow
     await town.people.submit("anna", {"token": BEN_TOKEN})
     await town.slack.wait_for_modal("anna", "You are ben-okafor")
     await town.people.close_modal("anna")
-    asked = await propose(town)
+    asked = await request_action(town)
     await town.press(asked, "Agree", "You are the same person at Bitrise")
     assert town.bitrise.farm.builds == []
 
 
-async def test_only_those_who_are_named_may_agree(town: Town) -> None:
+async def test_only_those_who_are_named_may_agree(town: BotHarness) -> None:
     await town.connect("carla")
-    asked = await propose(town)
+    asked = await request_action(town)
     await town.press(asked, "Agree", "Only Anna Berg and Ben Okafor may agree", person="carla")
     await town.press(asked, "Decline", "Only Anna Berg and Ben Okafor may agree", person="carla")
     assert town.bitrise.farm.builds == []
 
 
-async def test_a_decline_ends_it(town: Town) -> None:
-    asked = await propose(town)
+async def test_a_decline_ends_it(town: BotHarness) -> None:
+    asked = await request_action(town)
     await town.people.click("anna", asked, "Decline")
-    await town.until(lambda: "anna declined" in town.words(asked))
-    assert "[Agree]" not in town.words(asked)
+    await town.wait_until(lambda: "anna declined" in town.message_text(asked))
+    assert "[Agree]" not in town.message_text(asked)
     assert town.bitrise.farm.builds == []
 
 
 async def test_whoever_agrees_is_told_what_the_asker_lacks_and_offered_nothing_for_themselves(
-    town: Town,
+    town: BotHarness,
 ) -> None:
-    asked = await propose(town)
+    asked = await request_action(town)
     await town.disconnect("ben")
     told = await town.press(asked, "Agree", "has no Bitrise account linked that works")
-    said = await town.told("but it was not done", person=None)
+    said = await town.wait_for_message("but it was not done", person=None)
     for post in (told, said):
-        assert "connect" not in town.words(post)
-        assert "Link my account" not in town.words(post)
-    assert "has no Bitrise account linked" in town.words(said)
+        assert "connect" not in town.message_text(post)
+        assert "Link my account" not in town.message_text(post)
+    assert "has no Bitrise account linked" in town.message_text(said)
     assert town.bitrise.farm.builds == []
 
 
-async def test_it_is_done_once_however_often_it_is_agreed_to(town: Town) -> None:
-    asked = await propose(town)
+async def test_it_is_done_once_however_often_it_is_agreed_to(town: BotHarness) -> None:
+    asked = await request_action(town)
     blocks = json.loads(json.dumps(asked.blocks))
     await town.people.click("anna", asked, "Agree")
-    await town.told("ben started Sample Android #1", person=None)
+    await town.wait_for_message("ben started Sample Android #1", person=None)
     asked.blocks = blocks  # as somebody still sees it who has not been told of the change
     await town.press(asked, "Agree", "This was decided already")
     assert len(town.bitrise.farm.builds) == 1
 
 
-async def test_what_is_not_protected_needs_nobody(town: Town) -> None:
+async def test_what_is_not_protected_needs_nobody(town: BotHarness) -> None:
     await town.ask("/bitrise trigger android branch:develop", "ben started Sample Android #1", person="ben")
 
 
-async def test_what_does_not_say_its_branch_counts_as_protected(town: Town) -> None:
-    await propose(town, "/bitrise trigger android commit:abc123 workflow:deploy")
+async def test_what_does_not_say_its_branch_counts_as_protected(town: BotHarness) -> None:
+    await request_action(town, "/bitrise trigger android commit:abc123 workflow:deploy")
     assert town.bitrise.farm.builds == []
 
 
-async def test_aborting_a_build_of_a_protected_branch_needs_a_second_person_too(town: Town) -> None:
+async def test_aborting_a_build_of_a_protected_branch_needs_a_second_person_too(town: BotHarness) -> None:
     build = town.bitrise.start_build(town.bitrise.android, params={"branch": "release/2.1"})
-    asked = await propose(town, "/bitrise abort android #1 it is broken")
-    assert "ben wants to abort Sample Android #1" in town.words(asked)
-    assert "it is broken" in town.words(asked)
+    asked = await request_action(town, "/bitrise abort android #1 it is broken")
+    assert "ben wants to abort Sample Android #1" in town.message_text(asked)
+    assert "it is broken" in town.message_text(asked)
     # Those who may agree are notified, and nobody else.
     assert "<@U0ANNA>" in asked.text
-    assert "please decide" in town.words(asked)
+    assert "please decide" in town.message_text(asked)
     assert build.result is None
     await town.people.click("anna", asked, "Decline")
-    await town.told(
+    await town.wait_for_message(
         "declined your request in #builds to abort Sample Android #1", person="ben", channel="D0BEN"
     )
-    await town.until(lambda: "reason: it is broken" in town.words(asked))
-    asked = await propose(town, "/bitrise abort android #1 it is broken")
+    await town.wait_until(lambda: "reason: it is broken" in town.message_text(asked))
+    asked = await request_action(town, "/bitrise abort android #1 it is broken")
     await town.people.click("anna", asked, "Agree")
-    await town.told("ben aborted Sample Android #1: it is broken", person=None)
+    await town.wait_for_message("ben aborted Sample Android #1: it is broken", person=None)
     assert build.abort_reason is not None
     assert "ben-okafor" in build.abort_reason
 
 
-async def test_a_button_that_was_made_up_or_comes_from_another_proposal_agrees_to_nothing(town: Town) -> None:
-    asked = await propose(town)
-    other = await propose(town)
+async def test_a_button_that_was_made_up_or_comes_from_another_proposal_agrees_to_nothing(
+    town: BotHarness,
+) -> None:
+    asked = await request_action(town)
+    other = await request_action(town)
     button = _button(asked)
     genuine, others = json.loads(button["value"]), json.loads(_button(other)["value"])
     for forged in (
@@ -166,24 +168,24 @@ async def test_a_button_that_was_made_up_or_comes_from_another_proposal_agrees_t
     assert town.bitrise.farm.builds == []
 
 
-async def test_whoever_loses_the_right_meanwhile_does_not_get_it_done(town: Town) -> None:
+async def test_whoever_loses_the_right_meanwhile_does_not_get_it_done(town: BotHarness) -> None:
     from sandbox.bitrise.members import BEN_TOKEN
 
-    asked = await propose(town)
+    asked = await request_action(town)
     town.bitrise.revoke(BEN_TOKEN)
     await town.people.click("anna", asked, "Agree")
-    await town.until(lambda: "but it was not done" in town.words(asked))
+    await town.wait_until(lambda: "but it was not done" in town.message_text(asked))
     assert town.bitrise.farm.builds == []
 
 
-async def test_a_rule_that_is_made_meanwhile_counts(town: Town) -> None:
-    asked = await propose(town)
+async def test_a_rule_that_is_made_meanwhile_counts(town: BotHarness) -> None:
+    asked = await request_action(town)
     only_anna = {"who": "The people and groups below", "people": ["U0ANNA"]}
     await add_rule(town, kind="These people may, and nobody else", acts=["Start builds"], **only_anna)
-    await town.told("A new rule: Only", person=None)
+    await town.wait_for_message("A new rule: Only", person=None)
     await town.people.click("anna", asked, "Agree")
-    await town.until(lambda: "but it was not done" in town.words(asked))
-    assert "Only Anna Berg may start builds" in town.words(asked)
+    await town.wait_until(lambda: "but it was not done" in town.message_text(asked))
+    assert "Only Anna Berg may start builds" in town.message_text(asked)
     assert town.bitrise.farm.builds == []
 
 
@@ -200,31 +202,31 @@ class Later:
 async def test_too_late_is_too_late_even_before_the_message_says_so(tmp_path: Path) -> None:
     now = Later()
     async with governed(tmp_path, PROTECTED, now=now) as town:
-        asked = await propose(town)
+        asked = await request_action(town)
         now.by = timedelta(minutes=21)
         await town.press(asked, "Agree", "Its time has run out")
         assert town.bitrise.farm.builds == []
 
 
-async def test_from_home_it_is_asked_in_a_channel_that_follows_the_app(town: Town) -> None:
+async def test_from_home_it_is_asked_in_a_channel_that_follows_the_app(town: BotHarness) -> None:
     build = town.bitrise.start_build(town.bitrise.android)
     town.bitrise.run(build)
     await town.ask("/bitrise subscribe android", "subscribed")
     town.people.open_home("ben")
-    await town.until(lambda: "Abort" in str(town.slack.workspace.homes.get("U0BEN")))
-    await town.people.use("ben", "Abort")
+    await town.wait_until(lambda: "Abort" in str(town.slack.workspace.homes.get("U0BEN")))
+    await town.people.set_value("ben", "Abort")
     await town.slack.wait_for_modal("ben", "stops at once")
     await town.people.submit("ben", {"reason": "stop"})
-    await town.told("ben wants to abort Sample Android #1", person=None)
+    await town.wait_for_message("ben wants to abort Sample Android #1", person=None)
     assert build.result is None
 
 
 async def test_a_shorter_time_that_is_set_meanwhile_counts(tmp_path: Path) -> None:
     now = Later()
     async with governed(tmp_path, PROTECTED, now=now) as town:
-        asked = await propose(town)
+        asked = await request_action(town)
         await add_rule(town, kind="Needs a second person", acts=["Start builds"], minutes="5")
-        await town.told("A new rule", person=None)
+        await town.wait_for_message("A new rule", person=None)
         now.by = timedelta(minutes=6)
         await town.press(asked, "Agree", "The rules give less time for this by now")
         assert town.bitrise.farm.builds == []
@@ -233,26 +235,26 @@ async def test_a_shorter_time_that_is_set_meanwhile_counts(tmp_path: Path) -> No
 async def test_what_was_asked_for_before_all_of_it_was_sealed_is_asked_for_again(tmp_path: Path) -> None:
     now = Later()
     async with governed(tmp_path, PROTECTED, now=now) as town:
-        asked = await propose(town)
+        asked = await request_action(town)
         # As versions before this one sealed it: the act alone.
-        vault = Vault([SECRET_KEY])
+        vault = SecretBox([SECRET_KEY])
         [(identity, sealed)] = await town.rows("SELECT id, act FROM proposals")
         place = ("proposal", "T0SANDBOX", str(identity))
-        act = json.loads(vault.open(str(sealed), *place))["act"]
-        before = vault.seal(json.dumps(act), *place)
+        act = json.loads(vault.decrypt(str(sealed), *place))["act"]
+        before = vault.encrypt(json.dumps(act), *place)
         await town.execute(f"UPDATE proposals SET act = '{before}'")  # noqa: S608 - our own seal
         await town.press(asked, "Agree", "asked for before I was updated")
         await town.stop_bot()
         now.by = timedelta(minutes=21)
         await town.start_bot()
-        await town.until(lambda: "Nobody agreed in time" in town.words(asked))
+        await town.wait_until(lambda: "Nobody agreed in time" in town.message_text(asked))
         assert town.bitrise.farm.builds == []
 
 
-async def test_it_is_not_asked_in_a_channel_that_may_not_see_the_app_any_more(town: Town) -> None:
+async def test_it_is_not_asked_in_a_channel_that_may_not_see_the_app_any_more(town: BotHarness) -> None:
     await town.ask("/bitrise subscribe android", "subscribed")
     await town.people.command("ben", "D0BEN", START)
-    await town.told(WANTS, person=None)
+    await town.wait_for_message(WANTS, person=None)
     await town.execute("UPDATE subscriptions SET unseen_at = '2026-01-01T00:00:00.000000+00:00'")
     await town.ask(START, "there is no channel to ask for it in", person="ben", channel="D0BEN")
     assert town.bitrise.farm.builds == []
@@ -261,24 +263,24 @@ async def test_it_is_not_asked_in_a_channel_that_may_not_see_the_app_any_more(to
 async def test_nobody_who_agrees_in_time_means_no(tmp_path: Path) -> None:
     now = Later()
     async with governed(tmp_path, PROTECTED, now=now) as town:
-        asked = await propose(town)
+        asked = await request_action(town)
         await town.stop_bot()
         now.by = timedelta(minutes=21)
         await town.start_bot()
-        await town.until(lambda: "Nobody agreed in time" in town.words(asked))
-        await town.told("has expired: nobody approved it in time", person="ben", channel="D0BEN")
+        await town.wait_until(lambda: "Nobody agreed in time" in town.message_text(asked))
+        await town.wait_for_message("has expired: nobody approved it in time", person="ben", channel="D0BEN")
         assert town.bitrise.farm.builds == []
 
 
 async def test_what_was_agreed_to_when_the_bot_was_stopped_is_owned_up_to(tmp_path: Path) -> None:
     async with governed(tmp_path, PROTECTED) as town:
-        asked = await propose(town)
+        asked = await request_action(town)
         await town.stop_bot()
         await town.execute(
             "UPDATE proposals SET state = 'agreed', decided_at = '2026-01-01T00:00:00.000000+00:00'"
         )
         await town.start_bot()
-        await town.until(lambda: "look in Bitrise whether it was done" in town.words(asked))
+        await town.wait_until(lambda: "look in Bitrise whether it was done" in town.message_text(asked))
 
 
 async def test_a_workflow_acts_in_somebodys_name_only_with_their_word(tmp_path: Path) -> None:
@@ -286,10 +288,10 @@ async def test_a_workflow_acts_in_somebodys_name_only_with_their_word(tmp_path: 
         await town.ask("/bitrise subscribe android", "subscribed")
         inputs = {"app": "android", "branch": "main", "person": "U0BEN"}
         run = town.people.run_step("start_bitrise_build", inputs)
-        asked = await town.told("in your name", person="ben", channel="D0BEN")
+        asked = await town.wait_for_message("in your name", person="ben", channel="D0BEN")
         assert town.bitrise.farm.builds == []
         await town.people.click("ben", asked, "Do it as me")
-        await town.until(lambda: run.status == "completed")
+        await town.wait_until(lambda: run.status == "completed")
         [build] = town.bitrise.farm.builds
         assert build.triggered_by == "manual-ben-okafor"
         assert run.outputs is not None
@@ -300,20 +302,20 @@ async def test_a_workflow_without_anybodys_word_does_nothing(tmp_path: Path) -> 
     async with governed(tmp_path) as town:
         await town.ask("/bitrise subscribe android", "subscribed")
         run = town.people.run_step("start_bitrise_build", {"app": "android", "branch": "main"})
-        await town.until(lambda: run.status == "failed")
+        await town.wait_until(lambda: run.status == "failed")
         assert "Fill in *On behalf of*" in str(run.error)
         inputs = {"app": "android", "branch": "main", "person": "U0BEN"}
         run = town.people.run_step("start_bitrise_build", inputs)
-        asked = await town.told("in your name", person="ben", channel="D0BEN")
+        asked = await town.wait_for_message("in your name", person="ben", channel="D0BEN")
         await town.people.click("ben", asked, "Decline")
-        await town.until(lambda: run.status == "failed")
+        await town.wait_until(lambda: run.status == "failed")
         assert town.bitrise.farm.builds == []
 
 
-async def test_what_is_to_be_started_is_not_readable_in_the_database(town: Town) -> None:
-    await propose(town, "/bitrise trigger android branch:main env:API_TOKEN=canary-4711-canary")
+async def test_what_is_to_be_started_is_not_readable_in_the_database(town: BotHarness) -> None:
+    await request_action(town, "/bitrise trigger android branch:main env:API_TOKEN=canary-4711-canary")
     await town.stop_bot()
-    assert b"canary-4711-canary" not in town.kept()
+    assert b"canary-4711-canary" not in town.stored_bytes()
 
 
 def _button(post: Post) -> dict[str, str]:
@@ -326,21 +328,21 @@ async def test_one_that_can_not_be_read_any_more_ends_and_keeps_no_other_from_en
     later = timedelta(0)
     async with governed(tmp_path, PROTECTED, now=lambda: utc_now() + later) as town:
         await town.ask("/bitrise subscribe android", "subscribed")
-        changed = await propose(town)
+        changed = await request_action(town)
         await town.execute("UPDATE proposals SET asked_by = 'U0CARLA'")
-        other = await propose(town, "/bitrise trigger android branch:release/2")
+        other = await request_action(town, "/bitrise trigger android branch:release/2")
         run = town.people.run_step(
             "start_bitrise_build", {"app": "android", "branch": "main", "person": "U0BEN"}
         )
-        mine = await town.told("in your name", person="ben", channel="D0BEN")
+        mine = await town.wait_for_message("in your name", person="ben", channel="D0BEN")
         await town.execute("UPDATE proposals SET act = '' WHERE execution IS NOT NULL")
         later = timedelta(hours=2)
         await town.stop_bot()
         await town.start_bot()
-        await town.until(lambda: "Nobody agreed in time" in town.words(other))
+        await town.wait_until(lambda: "Nobody agreed in time" in town.message_text(other))
         for post in (changed, mine):
-            await town.until(lambda post=post: "can't read any more" in town.words(post))  # type: ignore[misc]
-        await town.until(lambda: run.status != "running")
+            await town.wait_until(lambda post=post: "can't read any more" in town.message_text(post))  # type: ignore[misc]
+        await town.wait_until(lambda: run.status != "running")
         assert "It was not done" in str(run.error)
         await town.holds("SELECT state FROM proposals", "expired", "expired", "expired")
         assert town.bitrise.farm.builds == []

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from sandbox.bitrise.members import Role
-from tests.support.bot_harness import Conversation
-from tests.support.multi_workspace_harness import ManyTown, open_many
+from tests.support.bot_harness import WorkspaceHarness
+from tests.support.multi_workspace_harness import MultiWorkspaceHarness, multi_workspace_harness
 
 # What is tried, and what is said where it is done.
 ACTS = {
@@ -21,11 +21,11 @@ ACTS = {
 
 
 @asynccontextmanager
-async def two_workspaces(folder: Path, operators: str = "") -> AsyncIterator[ManyTown]:
+async def two_workspaces(folder: Path, operators: str = "") -> AsyncIterator[MultiWorkspaceHarness]:
     """Anna, Ben and Carla, in each of two workspaces, all developers of the same app at Bitrise."""
     (folder / "policy.toml").write_text(operators)
     policy = str(folder / "policy.toml")
-    async with open_many(folder, service_token_acts="0", policy_file=policy) as town:
+    async with multi_workspace_harness(folder, service_token_acts="0", policy_file=policy) as town:
         await town.install_everywhere()
         town.bitrise.let("carla-ruiz", town.bitrise.android, Role.DEVELOPER)
         for place in (town, town.twin):
@@ -34,19 +34,19 @@ async def two_workspaces(folder: Path, operators: str = "") -> AsyncIterator[Man
         yield town
 
 
-async def add_rule(place: Conversation, **filled: object) -> None:
+async def add_rule(place: WorkspaceHarness, **filled: object) -> None:
     shown = await place.ask("/bitrise policy", "Who may do what")
     await place.people.click("anna", shown, "Add a rule…")
     await place.fill_in_rule(**filled)
-    await place.told("A new rule", person=None)
+    await place.wait_for_message("A new rule", person=None)
 
 
-async def may(place: Conversation, act: str, person: str) -> bool:
+async def is_allowed(place: WorkspaceHarness, act: str, person: str) -> bool:
     """Whether the person may: what they try is done, or refused by a rule."""
     typed, done = ACTS[act]
     before = place.last("builds", person)
     await place.people.command(person, "builds", f"/bitrise {typed}")
-    said = place.words(await place.told("", person=person, after=before))
+    said = place.message_text(await place.wait_for_message("", person=person, after=before))
     if done in said or "already has this subscription" in said:
         return True
     assert "may" in said, said
@@ -70,8 +70,8 @@ async def test_the_operators_rule_holds_where_it_says(tmp_path: Path, who: str, 
     rule = f'[[rule]]\nallow = ["trigger", "subscribe"]\nwho = {who}\n{named}'
     async with two_workspaces(tmp_path, rule) as town:
         for act in ("trigger", "subscribe"):
-            assert {one for one in everybody if await may(town, act, one)} == those
-            assert {one for one in everybody if await may(town.twin, act, one)} == (
+            assert {one for one in everybody if await is_allowed(town, act, one)} == those
+            assert {one for one in everybody if await is_allowed(town.twin, act, one)} == (
                 everybody if named else those
             )
 
@@ -85,11 +85,15 @@ async def test_what_an_admin_sets_holds_in_their_workspace_alone(tmp_path: Path)
             who="The people and groups below",
             people=["U0CARLA"],
         )
-        assert [await may(town, "trigger", one) for one in ("anna", "ben", "carla")] == [False, False, True]
-        assert [await may(town.twin, "trigger", one) for one in ("anna", "ben", "carla")] == [True] * 3
+        assert [await is_allowed(town, "trigger", one) for one in ("anna", "ben", "carla")] == [
+            False,
+            False,
+            True,
+        ]
+        assert [await is_allowed(town.twin, "trigger", one) for one in ("anna", "ben", "carla")] == [True] * 3
         await add_rule(town.twin, kind="These people may, and nobody else", who="Nobody")
-        assert not await may(town.twin, "subscribe", "anna")
-        assert await may(town, "subscribe", "ben")
+        assert not await is_allowed(town.twin, "subscribe", "anna")
+        assert await is_allowed(town, "subscribe", "ben")
 
 
 async def test_a_rule_for_an_app_or_a_channel_is_about_no_other(tmp_path: Path) -> None:
@@ -114,7 +118,7 @@ async def test_a_second_person_is_one_of_the_same_workspace(tmp_path: Path) -> N
     async with two_workspaces(tmp_path, rule) as town:
         before = len(town.bitrise.farm.builds)
         await town.people.command("ben", "builds", "/bitrise trigger android branch:main")
-        asked = await town.told("Somebody else must agree", person=None)
+        asked = await town.wait_for_message("Somebody else must agree", person=None)
         # The same message, as somebody in the other workspace would press it.
         copied = town.twin.slack.workspace.post(town.twin.slack.workspace.channel("builds"), asked)
         await town.twin.press(copied, "Agree", "not one of mine")
@@ -122,9 +126,9 @@ async def test_a_second_person_is_one_of_the_same_workspace(tmp_path: Path) -> N
         town.slack.workspace.touch(asked)
         await town.press(asked, "Agree", "a second person is the point of it", person="ben")
         await town.people.click("carla", asked, "Agree")
-        await town.told("ben started Sample Android", person=None)
+        await town.wait_for_message("ben started Sample Android", person=None)
         assert len(town.bitrise.farm.builds) == before + 1
-        assert town.twin.telling("ben started") == []
+        assert town.twin.messages_with("ben started") == []
 
 
 async def test_each_workspaces_audit_log_tells_its_own_story(tmp_path: Path) -> None:
@@ -132,8 +136,12 @@ async def test_each_workspaces_audit_log_tells_its_own_story(tmp_path: Path) -> 
         await town.ask("/bitrise abort android #1 wrong branch", "ben aborted", person="ben")
         await add_rule(town.twin, kind="These people may, and nobody else", who="Nobody")
         await town.twin.ask("/bitrise trigger android branch:main", "Nobody may start builds", person="carla")
-        ours = town.words(await town.ask("/bitrise audit all", "What was done and refused in this workspace"))
-        theirs = town.twin.words(await town.twin.ask("/bitrise audit all", "What was done and refused"))
+        ours = town.message_text(
+            await town.ask("/bitrise audit all", "What was done and refused in this workspace")
+        )
+        theirs = town.twin.message_text(
+            await town.twin.ask("/bitrise audit all", "What was done and refused")
+        )
         assert "wrong branch" in ours
         assert "wrong branch" not in theirs
         assert "refused" in theirs

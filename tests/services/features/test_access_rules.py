@@ -11,10 +11,10 @@ import pytest
 
 from bot.app import utc_now
 from sandbox.bitrise.state import Build
-from sandbox.slack.input_values import CannotDo
+from sandbox.slack.input_values import InvalidInteraction
 from tests.handlers.test_home import shows
 from tests.providers.bitrise.test_workflow_functions import over
-from tests.support.bot_harness import Town, open_town
+from tests.support.bot_harness import BotHarness, bot_harness
 from tests.support.canary_secrets import CANARIES
 
 NOBODY_ABORTS = """
@@ -38,11 +38,11 @@ async def governed(
     service_token_acts: str = "0",  # noqa: S107 - a switch
     now: Callable[[], datetime] = utc_now,
     audit_anchor: str = "",
-) -> AsyncIterator[Town]:
+) -> AsyncIterator[BotHarness]:
     """A town whose operator has set these rules; Anna (admin) and Ben (of the release team) have linked accounts."""
     (folder / "policy.toml").write_text(rules)
     policy = str(folder / "policy.toml")
-    async with open_town(
+    async with bot_harness(
         folder,
         now=now,
         service_token_acts=service_token_acts,
@@ -53,13 +53,13 @@ async def governed(
         yield town
 
 
-def running(town: Town) -> Build:
+def running(town: BotHarness) -> Build:
     build = town.bitrise.start_build(town.bitrise.android)
     town.bitrise.run(build)
     return build
 
 
-async def add_rule(town: Town, **filled: object) -> None:
+async def add_rule(town: BotHarness, **filled: object) -> None:
     shown = await town.ask("/bitrise policy", "Who may do what")
     await town.people.click("anna", shown, "Add a rule…")
     await town.fill_in_rule(**filled)
@@ -85,7 +85,7 @@ async def test_a_step_of_a_workflow_is_judged_by_the_same_rules(tmp_path: Path) 
     async with governed(tmp_path, NOBODY_ABORTS, service_token_acts="1") as town:
         build = running(town)
         run = town.people.run_step("abort_bitrise_build", {"app": "android", "build": "#1"})
-        await town.until(lambda: run.status != "running")
+        await town.wait_until(lambda: run.status != "running")
         assert "Nobody may abort builds" in str(run.error)
         assert build.result is None
 
@@ -97,7 +97,7 @@ async def test_a_refusal_names_people_and_groups_who_may(tmp_path: Path) -> None
         said = await town.ask(
             "/bitrise abort android #1", "Only Anna Berg and the group @release-team", person="carla"
         )
-        assert "may abort builds of Sample Android here" in town.words(said)
+        assert "may abort builds of Sample Android here" in town.message_text(said)
         await town.ask("/bitrise abort android #1", "ben aborted", person="ben")
         await town.ask("/bitrise trigger ios branch:main", "anna started Sample iOS #1")
 
@@ -121,7 +121,7 @@ async def test_an_admins_rule_counts_at_once_and_can_be_taken_away(tmp_path: Pat
     async with governed(tmp_path) as town:
         running(town)
         await add_rule(town, kind="These people may, and nobody else", acts=["Abort builds"], who="Nobody")
-        await town.told("A new rule: Nobody may abort builds", person=None)
+        await town.wait_for_message("A new rule: Nobody may abort builds", person=None)
         await town.ask("/bitrise abort android #1", "an admin of this workspace has set that", person="ben")
         shown = await town.ask("/bitrise policy", "Rules of this workspace")
         await town.press(shown, "Remove", "This rule counts no longer")
@@ -137,7 +137,7 @@ async def test_an_admin_can_narrow_what_the_operator_allows_but_not_widen_it(tmp
             acts=["Abort builds"],
             who="Everyone with a linked account",
         )
-        await town.told("A new rule", person=None)
+        await town.wait_for_message("A new rule", person=None)
         await town.ask("/bitrise abort android #1", "whoever runs Buildbell has set that")
 
 
@@ -146,15 +146,15 @@ async def test_only_admins_change_rules_whatever_they_press(tmp_path: Path) -> N
         shown = await town.ask(
             "/bitrise policy", "Admins and owners of this workspace can add rules", person="ben"
         )
-        assert "Add a rule" not in town.words(shown)
+        assert "Add a rule" not in town.message_text(shown)
         await add_rule(town, acts=["Abort builds"], who="Nobody")
-        await town.told("A new rule", person=None)
+        await town.wait_for_message("A new rule", person=None)
         mine = await town.ask("/bitrise policy", "Rules of this workspace")
         # A button of the admin's own message, pressed by somebody who should not see it.
         mine.only_for = None
         await town.press(mine, "Remove", "Only admins and owners", person="ben")
         await town.people.click("ben", mine, "Add a rule…")
-        await town.told("Only admins and owners", person="ben")
+        await town.wait_for_message("Only admins and owners", person="ben")
 
 
 @pytest.mark.parametrize(
@@ -192,20 +192,20 @@ async def test_a_rule_says_what_it_is_about_and_who_and_its_admin_hears_that_it_
         shown = await town.ask("/bitrise policy", "Who may do what", channel="release")
         await town.people.click("anna", shown, "Add a rule…")
         opened = await town.slack.wait_for_modal("anna", "Add a rule")
-        assert "Minutes to agree within" not in town.slack.modal_words(opened)
+        assert "Minutes to agree within" not in town.slack.modal_text(opened)
         # Slack itself holds back a form without what must be picked.
-        with pytest.raises(CannotDo, match="Who"):
+        with pytest.raises(InvalidInteraction, match="Who"):
             await town.people.submit("anna", {})
         await town.people.submit("anna", {"who": "Nobody"})
         assert "Choose what the rule is about" in opened.errors["acts"]
         await town.redraw("policy_kind", "Needs a second person")
-        assert "Minutes to agree within" in town.slack.modal_words(opened)
+        assert "Minutes to agree within" in town.slack.modal_text(opened)
         assert opened.filled["who"] == "Nobody"
         await town.redraw("policy_kind", "These people may, and nobody else")
         assert await town.rows("SELECT 1 FROM policies") == []
         await town.people.submit("anna", {"acts": ["Abort builds"], "who": "Nobody"})
         # The bot can't write in this private channel, so it tells the one who did it.
-        await town.told("A new rule: Nobody may abort builds", channel="D0ANNA")
+        await town.wait_for_message("A new rule: Nobody may abort builds", channel="D0ANNA")
 
 
 async def test_a_rule_for_one_channel_leaves_the_others_alone(tmp_path: Path) -> None:
@@ -246,7 +246,7 @@ async def test_from_the_home_a_rule_for_a_channel_opens_nothing_and_it_is_said_w
         build = running(town)
         town.people.open_home("anna")
         await shows(town, "Sample Android #1 is running", "[Abort]")
-        await town.people.use("anna", "Abort")
+        await town.people.set_value("anna", "Abort")
         await town.slack.wait_for_modal("anna", "stops at once")
         await town.people.submit("anna", {"reason": "not needed"})
         opened = await town.slack.wait_for_modal("anna", "Nobody may abort builds of Sample Android;")
@@ -276,16 +276,16 @@ async def test_policy_shows_what_holds_without_an_app_and_with_one(tmp_path: Pat
             " `deploy`; needs a second person (everyone with a linked account) within 60 minutes"
         )
         both = "only who is in each of [Anna Berg and the group @release-team] [Ben Okafor]"
-        without = town.words(await town.ask("/bitrise policy", "Who may do what"))
+        without = town.message_text(await town.ask("/bitrise policy", "Who may do what"))
         assert f"start builds: {both}; {second}; _depends on the app_" in without
         assert "abort builds: only Anna Berg and the group @release-team; _depends on the app_" in without
         assert "`/bitrise policy APP` says what holds for one." in without
         assert "You may not start builds of every app here: Only Ben Okafor may start builds here" in without
-        ios = town.words(await town.ask("/bitrise policy ios", "Who may do what in Sample iOS"))
+        ios = town.message_text(await town.ask("/bitrise policy ios", "Who may do what in Sample iOS"))
         assert f"start builds: only Ben Okafor; {second}" in ios
         assert "abort builds: everyone with a linked account" in ios
         assert "depends on" not in ios
-        mine = town.words(
+        mine = town.message_text(
             await town.ask("/bitrise policy ios", "Who may do what in Sample iOS", person="ben")
         )
         assert "You may start builds here, with a second person's agreement." in mine
@@ -307,9 +307,9 @@ async def test_policy_shows_what_holds_without_an_app_and_with_one(tmp_path: Pat
 async def test_a_policy_file_that_cannot_be_read_stops_the_start_and_says_where(
     tmp_path: Path, rules: str, said: str
 ) -> None:
-    from domain.access_policy import PolicyProblem, read_policy
+    from domain.access_policy import InvalidAccessRule, read_policy
 
     (tmp_path / "policy.toml").write_text(rules)
-    with pytest.raises(PolicyProblem) as problem:
+    with pytest.raises(InvalidAccessRule) as problem:
         read_policy(tmp_path / "policy.toml")
     assert said in str(problem.value)

@@ -11,19 +11,21 @@ from domain.provider import Provider
 from sandbox.bitrise.state import Build, Pipeline
 from sandbox.slack.workspace import Post
 from tests.providers.bitrise.test_pipelines import run
-from tests.support.bot_harness import Town, open_town
+from tests.support.bot_harness import BotHarness, bot_harness
 
 
-def latest(town: Town) -> Build:
+def latest(town: BotHarness) -> Build:
     return town.bitrise.farm.builds[-1]
 
 
-async def says(town: Town, post: Post, text: str) -> str:
+async def says(town: BotHarness, post: Post, text: str) -> str:
     """Wait until the message says this; it is edited."""
     await town.slack.workspace.wait_for(
-        lambda: text in town.words(post) or None, 30, f"{text!r} in a message that says:\n{town.words(post)}"
+        lambda: text in town.message_text(post) or None,
+        30,
+        f"{text!r} in a message that says:\n{town.message_text(post)}",
     )
-    return town.words(post)
+    return town.message_text(post)
 
 
 def buttons(post: Post) -> list[str]:
@@ -35,31 +37,31 @@ def buttons(post: Post) -> list[str]:
     ]
 
 
-async def end(town: Town, build: Build, result: str = "success") -> None:
+async def end(town: BotHarness, build: Build, result: str = "success") -> None:
     town.bitrise.finish(build, result)  # type: ignore[arg-type]
 
 
-async def refreshed(town: Town, post: Post, what: str, times: int) -> None:
+async def refreshed(town: BotHarness, post: Post, what: str, times: int) -> None:
     await town.people.click("anna", post, "Refresh")
-    await town.answered(what, times)
+    await town.wait_for_commands(what, times)
     await town.holds("SELECT COUNT(*) FROM messages WHERE stale > 0", 0)
 
 
-async def keeps_name(town: Town, post: Post, title: str, slug: str) -> None:
+async def keeps_name(town: BotHarness, post: Post, title: str, slug: str) -> None:
     """The message, and what a notification says of it, call the app by its name."""
-    for said in (town.words(post), post.text):
+    for said in (town.message_text(post), post.text):
         assert title in said, said
         assert slug not in said.replace(f"/{slug}", ""), said
 
 
-async def test_a_started_build_is_one_message_that_follows_it_to_its_end(town: Town) -> None:
+async def test_a_started_build_is_one_message_that_follows_it_to_its_end(town: BotHarness) -> None:
     post = await town.ask("/bitrise trigger android branch:main", "anna started Sample Android #1")
     assert post.only_for is None
     assert {"Log", "Tell me", "Abort"} <= set(buttons(post))
     town.bitrise.run(latest(town))
     await says(town, post, "Sample Android #1 is running")
     await town.people.click("anna", post, "Refresh")
-    await town.answered("build_refresh")
+    await town.wait_for_commands("build_refresh")
     await says(town, post, "anna started Sample Android #1")
     # Those in the channel follow one run, and no app.
     await town.ask("/bitrise subscriptions", "is told of nothing yet")
@@ -80,19 +82,19 @@ async def test_a_started_build_is_one_message_that_follows_it_to_its_end(town: T
     await end(town, latest(town))
     assert "as Sample Android #1 was" in await says(town, again, "Sample Android #2 succeeded")
     for number in ("#1", "#2"):
-        assert len(town.telling(f"anna started Sample Android {number}")) == 1
-    assert len(town.telling("Sample Android #2")) == 1
+        assert len(town.messages_with(f"anna started Sample Android {number}")) == 1
+    assert len(town.messages_with("Sample Android #2")) == 1
 
 
 async def test_a_run_is_followed_over_restarts_lost_answers_and_after_its_message_is_deleted(
-    town: Town,
+    town: BotHarness,
 ) -> None:
     town.people.invite("builds")
     town.slack.fault("chat.postMessage", "answer_lost")
     post = await town.ask("/bitrise trigger android branch:main", "anna started Sample Android #1")
     town.bitrise.run(latest(town))
     await says(town, post, "is running")
-    assert len(town.telling("anna started Sample Android #1")) == 1
+    assert len(town.messages_with("anna started Sample Android #1")) == 1
     await town.stop_bot()
     await end(town, latest(town))
     await town.start_bot()
@@ -102,13 +104,13 @@ async def test_a_run_is_followed_over_restarts_lost_answers_and_after_its_messag
     await says(town, second, "is running")
     town.slack.workspace.remove(town.slack.workspace.channel("builds"), second)
     await end(town, latest(town))
-    await town.told("anna started Sample Android #2", person=None)
-    await town.told("Sample Android #2 succeeded", person=None)
-    assert len(town.telling("Sample Android #2")) == 1
+    await town.wait_for_message("anna started Sample Android #2", person=None)
+    await town.wait_for_message("Sample Android #2 succeeded", person=None)
+    assert len(town.messages_with("Sample Android #2")) == 1
 
 
 async def test_a_channel_that_follows_the_app_is_notified_of_the_end_in_the_thread_of_what_was_started(
-    town: Town,
+    town: BotHarness,
 ) -> None:
     await town.ask("/bitrise subscribe android", "subscribed")
     post = await town.ask("/bitrise trigger android branch:main", "anna started Sample Android #1")
@@ -116,7 +118,7 @@ async def test_a_channel_that_follows_the_app_is_notified_of_the_end_in_the_thre
     await says(town, post, "is running")
     await end(town, latest(town))
     await says(town, post, "Sample Android #1 succeeded")
-    told = await town.told("Sample Android #1 succeeded", person=None, after=post)
+    told = await town.wait_for_message("Sample Android #1 succeeded", person=None, after=post)
     assert (told.thread_ts, told.broadcast) == (post.ts, True)
     # A channel whose own messages are edited has one that does so already.
     await town.ask("/bitrise unsubscribe 1", "ended")
@@ -127,36 +129,36 @@ async def test_a_channel_that_follows_the_app_is_notified_of_the_end_in_the_thre
     await end(town, latest(town), "error")
     assert "anna started" in await says(town, live, "Sample Android #2 failed")
     await town.holds("SELECT COUNT(*) FROM notifications WHERE status = 'owed'", 0)
-    assert len(town.telling("Sample Android #2")) == 1
+    assert len(town.messages_with("Sample Android #2")) == 1
 
 
-async def test_a_run_that_a_look_has_posted_before_it_is_followed_is_one_message(town: Town) -> None:
+async def test_a_run_that_a_look_has_posted_before_it_is_followed_is_one_message(town: BotHarness) -> None:
     await town.ask("/bitrise subscribe android style:live", "subscribed")
     town.slack.fault("conversations.info", "held")
     await town.people.command("anna", "builds", "/bitrise trigger android branch:main")
-    await town.until(lambda: len(town.bitrise.farm.builds) > 0)
+    await town.wait_until(lambda: len(town.bitrise.farm.builds) > 0)
     town.bitrise.run(latest(town))
-    post = await town.told("Sample Android #1 is running", person=None)
+    post = await town.wait_for_message("Sample Android #1 is running", person=None)
     town.slack.api.faults.clear()
     assert "Sample Android #1 is running" in await says(town, post, "anna started Sample Android #1")
     await end(town, latest(town))
     assert "anna started" in await says(town, post, "Sample Android #1 succeeded")
     await town.holds("SELECT COUNT(*) FROM notifications WHERE status IN ('owed', 'sending')", 0)
     await town.holds("SELECT COUNT(*) FROM messages WHERE status <> 'told' OR stale > 0", 0)
-    assert len(town.telling("Sample Android #1")) == 1
+    assert len(town.messages_with("Sample Android #1")) == 1
 
 
-async def test_where_the_bot_can_not_write_a_run_is_followed_in_a_direct_message(town: Town) -> None:
+async def test_where_the_bot_can_not_write_a_run_is_followed_in_a_direct_message(town: BotHarness) -> None:
     answer = await town.ask("/bitrise trigger android branch:main", "anna started", channel="release")
     assert answer.only_for is None
-    post = await town.told("anna started Sample Android #1", channel="D0ANNA")
+    post = await town.wait_for_message("anna started Sample Android #1", channel="D0ANNA")
     await end(town, latest(town))
     await says(town, post, "Sample Android #1 succeeded")
-    assert "succeeded" not in town.words(answer)
+    assert "succeeded" not in town.message_text(answer)
     # Slack says so only when it is asked to post: what was to follow it goes the same way.
     town.slack.fault("conversations.info", "error", words="internal_error")
     await town.people.command("anna", "release", "/bitrise trigger android branch:develop")
-    other = await town.told("anna started Sample Android #2", channel="D0ANNA")
+    other = await town.wait_for_message("anna started Sample Android #2", channel="D0ANNA")
     await end(town, latest(town))
     await says(town, other, "Sample Android #2 succeeded")
     direct = await town.ask("/bitrise trigger android branch:main", "#3", channel="D0ANNA")
@@ -165,7 +167,7 @@ async def test_where_the_bot_can_not_write_a_run_is_followed_in_a_direct_message
 
 
 async def test_a_run_that_can_not_be_followed_where_it_was_started_does_not_seem_to_run_for_ever(
-    town: Town,
+    town: BotHarness,
 ) -> None:
     # The bot is removed from a private channel: its message can't be edited any more.
     town.people.invite("release")
@@ -174,8 +176,8 @@ async def test_a_run_that_can_not_be_followed_where_it_was_started_does_not_seem
     await says(town, post, "Sample Android #1 is running")
     town.slack.workspace.leave(town.slack.workspace.channel("release"), town.slack.workspace.bot_user)
     await end(town, latest(town))
-    direct = await town.told("Sample Android #1 succeeded", channel="D0ANNA")
-    assert "anna started Sample Android #1" in town.words(direct)
+    direct = await town.wait_for_message("Sample Android #1 succeeded", channel="D0ANNA")
+    assert "anna started Sample Android #1" in town.message_text(direct)
     await town.holds("SELECT COUNT(*) FROM subscriptions", 0)
     # Nobody can say any more what the one who started it may see.
     await town.connect("anna")
@@ -200,7 +202,9 @@ async def test_a_run_that_can_not_be_followed_where_it_was_started_does_not_seem
     await town.holds("SELECT COUNT(*) FROM watched_apps", 0)
 
 
-async def test_what_was_started_is_said_and_written_down_where_it_can_not_be_followed(town: Town) -> None:
+async def test_what_was_started_is_said_and_written_down_where_it_can_not_be_followed(
+    town: BotHarness,
+) -> None:
     for table in ("messages", "starts"):
         await town.execute(
             f"CREATE TRIGGER no_{table} BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, 'no'); END"
@@ -210,29 +214,29 @@ async def test_what_was_started_is_said_and_written_down_where_it_can_not_be_fol
     await town.holds(events, "begun", "done")
 
 
-async def test_what_is_started_by_a_mention_is_followed_in_its_thread(town: Town) -> None:
+async def test_what_is_started_by_a_mention_is_followed_in_its_thread(town: BotHarness) -> None:
     town.people.invite("builds")
     asked = town.people.say("anna", "builds", "@buildbell trigger android branch:main")
-    post = await town.told("anna started Sample Android #1", person=None)
+    post = await town.wait_for_message("anna started Sample Android #1", person=None)
     assert post.thread_ts == asked.ts
     await town.ask("/bitrise subscribe android", "subscribed")
     await end(town, latest(town))
     await says(town, post, "Sample Android #1 succeeded")
     # Answers to a reply belong below what that one answers.
-    told = await town.told("Sample Android #1 succeeded", person=None, after=post)
+    told = await town.wait_for_message("Sample Android #1 succeeded", person=None, after=post)
     assert (told.thread_ts, told.broadcast) == (asked.ts, True)
     # One whose own answer was lost is looked for there, too.
     asked = town.people.say("anna", "builds", "@buildbell trigger android branch:main")
-    post = await town.told("anna started Sample Android #2", person=None)
+    post = await town.wait_for_message("anna started Sample Android #2", person=None)
     town.slack.fault("chat.postMessage", "answer_lost")
     await end(town, latest(town))
-    told = await town.told("Sample Android #2 succeeded", person=None, after=post)
+    told = await town.wait_for_message("Sample Android #2 succeeded", person=None, after=post)
     await town.holds("SELECT COUNT(*) FROM notifications WHERE status IN ('owed', 'sending')", 0)
     assert told.thread_ts == asked.ts
-    assert len(town.telling("Sample Android #2 succeeded")) == 2
+    assert len(town.messages_with("Sample Android #2 succeeded")) == 2
 
 
-async def test_a_pipeline_that_somebody_starts_is_one_message(town: Town) -> None:
+async def test_a_pipeline_that_somebody_starts_is_one_message(town: BotHarness) -> None:
     post = await town.ask(
         "/bitrise trigger android pipeline:release-train branch:main", "with `release-train`"
     )
@@ -245,7 +249,7 @@ async def test_a_pipeline_that_somebody_starts_is_one_message(town: Town) -> Non
     while going_on := [name for name, build in pipeline.builds.items() if build.result is None]:
         run(town, pipeline, going_on[0])
     assert "anna started" in await says(town, post, "release-train #1 succeeded")
-    assert len(town.telling("release-train")) == 1
+    assert len(town.messages_with("release-train")) == 1
     await town.holds("SELECT COUNT(*) FROM subscriptions", 0)
     await refreshed(town, post, "pipeline_refresh", 1)
     await keeps_name(town, post, "Sample Android", town.bitrise.android.slug)
@@ -255,14 +259,14 @@ def unfinished(pipeline: Pipeline) -> Iterator[str]:
     return (name for name, build in pipeline.builds.items() if build.result is None)
 
 
-def fail(town: Town, pipeline: Pipeline) -> None:
+def fail(town: BotHarness, pipeline: Pipeline) -> None:
     result = "error"
     while going_on := list(unfinished(pipeline)):
         run(town, pipeline, going_on[0], result)
         result = "success"
 
 
-async def test_the_end_of_a_started_pipeline_is_no_second_message_beside_its_own(town: Town) -> None:
+async def test_the_end_of_a_started_pipeline_is_no_second_message_beside_its_own(town: BotHarness) -> None:
     await town.ask("/bitrise subscribe android", "subscribed")
     await town.ask("/bitrise subscribe android style:live", "subscribed")
     post = await town.ask("/bitrise trigger android pipeline:release-train branch:main", "#1")
@@ -272,29 +276,29 @@ async def test_the_end_of_a_started_pipeline_is_no_second_message_beside_its_own
     await says(town, post, f"{first} succeeded")
     fail(town, pipeline)
     await says(town, post, "release-train #1 failed")
-    await town.told("release-train #1 failed", person=None, after=post)
+    await town.wait_for_message("release-train #1 failed", person=None, after=post)
     await town.holds("SELECT COUNT(*) FROM notifications WHERE status IN ('owed', 'sending')", 0)
     await town.holds("SELECT COUNT(*) FROM subscriptions", 2)
     # Its own, and the one that those who have subscribed are notified by.
-    assert len(town.telling("release-train #1 failed")) == 2
-    for told in town.telling("release-train #1 failed"):
+    assert len(town.messages_with("release-train #1 failed")) == 2
+    for told in town.messages_with("release-train #1 failed"):
         await keeps_name(town, told, "release-train #1 failed", town.bitrise.android.slug)
 
 
-async def test_a_deployment_is_one_message_that_follows_it_to_its_end(town: Town) -> None:
+async def test_a_deployment_is_one_message_that_follows_it_to_its_end(town: BotHarness) -> None:
     await town.connect("anna", provider=Provider.BUILDIO)
     post = await town.ask("/buildio deploy shop branch:main", "anna deploys shop v2")
-    assert "pending" not in town.words(post)
+    assert "pending" not in town.message_text(post)
     town.buildio.finish(town.buildio.shop)
     said = await says(town, post, "deployment v2 succeeded")
     assert "anna deploys shop v2" in said
-    assert len(town.telling("shop v2")) == 1
+    assert len(town.messages_with("shop v2")) == 1
 
 
 async def test_a_run_of_which_only_the_start_is_known_is_followed_whatever_our_clock_says(
     tmp_path: Path,
 ) -> None:
-    async with open_town(tmp_path, now=lambda: utc_now() + timedelta(minutes=5)) as town:
+    async with bot_harness(tmp_path, now=lambda: utc_now() + timedelta(minutes=5)) as town:
         town.bitrise.fault("GET /v0.1/apps/*/builds", "status", times=9, status=503)
         post = await town.ask("/bitrise trigger android branch:main", "anna started Sample Android #1")
         town.bitrise.faults.clear()

@@ -9,23 +9,30 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from domain.build_filter import BuildFilter, Event, Patterns
+from domain.build_filter import BuildFilter, BuildTriggerEvent, GlobPatterns
 from domain.commands.command_line import parse
 from domain.commands.errors import CommandError
 from domain.commands.formatting import term_words
 from domain.commands.shared_commands import Subscribe
-from domain.notifications.rule import Quiet, Result, Style, Terms, TermsProblem, check
+from domain.notifications.rule import (
+    DeliveryStyle,
+    InvalidNotificationRule,
+    NotificationRule,
+    QuietHours,
+    Result,
+    check,
+)
 from messages import subscription_form
-from messages.subscription_form import Filled, SubscriptionOrigin
-from sandbox.slack.input_values import state_of
-from sandbox.slack.validation import check_view
+from messages.subscription_form import SubscriptionForm, SubscriptionOrigin
+from sandbox.slack.input_values import view_state
+from sandbox.slack.validation import validate_view
 from services.features.subscriptions.form import asked_in
 from tests.support.factories import ANDROID
 
 
-def shown(terms: Terms) -> dict[str, Any]:
+def shown(terms: NotificationRule) -> dict[str, Any]:
     origin = SubscriptionOrigin(number=1, channel="C1")
-    return subscription_form.subscription_modal(ANDROID, Filled.of(terms), origin=origin)
+    return subscription_form.subscription_modal(ANDROID, SubscriptionForm.of(terms), origin=origin)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +54,7 @@ def test_saving_without_a_change_changes_nothing(words: str) -> None:
     ask = parse(f"subscribe {words}", surface="slash")
     assert isinstance(ask, Subscribe)
     view = shown(ask.terms)
-    values = state_of(view["blocks"], {}, submitting=True)
+    values = view_state(view["blocks"], {}, submitting=True)
     assert asked_in(values, ask.terms).terms == ask.terms
 
 
@@ -56,37 +63,37 @@ NAMES = st.lists(
     max_size=3,
     unique=True,
 )
-PATTERNS = st.builds(Patterns, include=NAMES.map(tuple), exclude=NAMES.map(tuple))
+PATTERNS = st.builds(GlobPatterns, include=NAMES.map(tuple), exclude=NAMES.map(tuple))
 PEOPLE = st.lists(st.sampled_from(["@U0ANNA", "bot", "octo*", "dependabot[bot]"]), max_size=2, unique=True)
 KINDS = st.lists(st.sampled_from(["no-changes", "manual", "freeze"]), max_size=2, unique=True)
 TERMS = st.builds(
-    Terms,
+    NotificationRule,
     filter=st.builds(
         BuildFilter,
         branch=PATTERNS,
         target=PATTERNS,
         tag=PATTERNS,
         workflow=PATTERNS,
-        by=st.builds(Patterns, include=PEOPLE.map(tuple), exclude=PEOPLE.map(tuple)),
-        aborted=st.builds(Patterns, include=KINDS.map(tuple), exclude=KINDS.map(tuple)),
-        events=st.frozensets(st.sampled_from(Event)),
+        by=st.builds(GlobPatterns, include=PEOPLE.map(tuple), exclude=PEOPLE.map(tuple)),
+        aborted=st.builds(GlobPatterns, include=KINDS.map(tuple), exclude=KINDS.map(tuple)),
+        events=st.frozensets(st.sampled_from(BuildTriggerEvent)),
         pull_requests=st.frozensets(st.integers(1, 999), max_size=2),
     ),
     results=st.frozensets(st.sampled_from(Result)),
     started=st.booleans(),
     on_hold_over=st.none() | st.integers(1, 300).map(lambda minutes: timedelta(minutes=minutes)),
     running_over=st.none() | st.integers(1, 300).map(lambda minutes: timedelta(minutes=minutes)),
-    style=st.sampled_from(Style),
-    quiet=st.none() | st.builds(Quiet, start=st.just(time(22)), end=st.just(time(7, 30))),
+    style=st.sampled_from(DeliveryStyle),
+    quiet=st.none() | st.builds(QuietHours, start=st.just(time(22)), end=st.just(time(7, 30))),
     broadcast=st.booleans(),
 )
 
 
 @given(TERMS)
-def test_whatever_the_terms_are_they_come_back_typed_and_from_the_modal(terms: Terms) -> None:
+def test_whatever_the_terms_are_they_come_back_typed_and_from_the_modal(terms: NotificationRule) -> None:
     try:
         check(terms)
-    except TermsProblem:
+    except InvalidNotificationRule:
         assume(False)
     for wanted in (terms.filter.branch, terms.filter.workflow):
         assume(not set(wanted.include) & set(wanted.exclude))  # which the modal refuses
@@ -94,39 +101,41 @@ def test_whatever_the_terms_are_they_come_back_typed_and_from_the_modal(terms: T
     assert isinstance(typed, Subscribe)
     assert typed.terms == terms
     view = shown(terms)
-    check_view(view)
-    assert asked_in(state_of(view["blocks"], {}, submitting=True), terms).terms == terms
+    validate_view(view)
+    assert asked_in(view_state(view["blocks"], {}, submitting=True), terms).terms == terms
 
 
 def test_what_the_modal_does_not_show_stays_as_it_was() -> None:
-    before = Terms(once=True, zone="Asia/Tokyo")
+    before = NotificationRule(once=True, zone="Asia/Tokyo")
     before = before.model_copy(
         update={"filter": before.filter.model_copy(update={"builds": frozenset({"b1"})})}
     )
     view = shown(before)
-    values = state_of(view["blocks"], {}, submitting=True)
+    values = view_state(view["blocks"], {}, submitting=True)
     assert asked_in(values, before).terms == before
 
 
-def saved(before: Terms, more: str, **picked: Any) -> Terms:
+def saved(before: NotificationRule, more: str, **picked: Any) -> NotificationRule:
     """The terms that come of a subscription when this is typed, and picked, in its modal."""
-    filled = Filled.of(before)
+    filled = SubscriptionForm.of(before)
     filled = filled.model_copy(update={"more": f"{filled.more} {more}", **picked})
     view = subscription_form.subscription_modal(
         ANDROID, filled, origin=SubscriptionOrigin(number=1, channel="C1")
     )
-    return asked_in(state_of(view["blocks"], {}, submitting=True), before).terms
+    return asked_in(view_state(view["blocks"], {}, submitting=True), before).terms
 
 
 def test_what_is_typed_counts_beside_what_is_picked() -> None:
-    before = Terms(filter=BuildFilter(branch=Patterns(include=("main",))), results=frozenset({Result.FAILED}))
+    before = NotificationRule(
+        filter=BuildFilter(branch=GlobPatterns(include=("main",))), results=frozenset({Result.FAILED})
+    )
     after = saved(before, "branch:release/* -branch:x workflow:deploy status:fixed,started style:thread")
-    assert after.filter.branch == Patterns(include=("main", "release/*"), exclude=("x",))
-    assert after.filter.workflow == Patterns(include=("deploy",))
+    assert after.filter.branch == GlobPatterns(include=("main", "release/*"), exclude=("x",))
+    assert after.filter.workflow == GlobPatterns(include=("deploy",))
     assert after.results == {Result.FAILED, Result.FIXED}
     assert after.started
-    assert after.style is Style.THREAD
-    assert saved(Terms(), "style:weekly on:fri at:8:00").style is Style.WEEKLY
+    assert after.style is DeliveryStyle.THREAD
+    assert saved(NotificationRule(), "style:weekly on:fri at:8:00").style is DeliveryStyle.WEEKLY
 
 
 @pytest.mark.parametrize(
@@ -135,22 +144,22 @@ def test_what_is_typed_counts_beside_what_is_picked() -> None:
         ("-branch:main", {"branches": ("main",)}, "branch:main is both asked for and left out"),
         ("branch:main", {"not_branches": ("main",)}, "branch:main is both asked for and left out"),
         ("-workflow:deploy", {"workflows": ("deploy",)}, "workflow:deploy is both asked for and left out"),
-        ("style:card", {"style": Style.DAILY}, "Another style was picked in the field above"),
+        ("style:card", {"style": DeliveryStyle.DAILY}, "Another style was picked in the field above"),
         ("style:card status:failed", {}, "style:card tells what breaks"),
         ("style:card", {"results": frozenset({Result.FAILED})}, "style:card tells what breaks"),
         ("at:9:00", {}, "at: is the time of a digest"),
-        ("on:mon", {"style": Style.DAILY}, "on: is the day of a weekly digest"),
+        ("on:mon", {"style": DeliveryStyle.DAILY}, "on: is the day of a weekly digest"),
     ],
 )
 def test_what_is_typed_against_what_is_picked_is_refused(
     more: str, picked: dict[str, Any], problem: str
 ) -> None:
     with pytest.raises(CommandError) as refused:
-        saved(Terms(), more, **picked)
+        saved(NotificationRule(), more, **picked)
     assert problem in refused.value.problem
 
 
 def test_the_times_of_a_digest_go_with_it_when_another_style_is_picked() -> None:
-    before = Terms(style=Style.WEEKLY, at=time(8), zone="Europe/Berlin")
-    assert saved(before, "by:octo", style=Style.EACH).filter.by == Patterns(include=("octo",))
-    assert saved(before, "", style=Style.EACH).style is Style.EACH
+    before = NotificationRule(style=DeliveryStyle.WEEKLY, at=time(8), zone="Europe/Berlin")
+    assert saved(before, "by:octo", style=DeliveryStyle.EACH).filter.by == GlobPatterns(include=("octo",))
+    assert saved(before, "", style=DeliveryStyle.EACH).style is DeliveryStyle.EACH

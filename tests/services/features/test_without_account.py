@@ -10,26 +10,26 @@ import pytest
 from domain.provider import Provider
 from sandbox.slack.workspace import Post
 from tests.providers.buildio.conftest import open_governed
-from tests.support.bot_harness import Town, open_town
+from tests.support.bot_harness import BotHarness, bot_harness
 
 BUTTON = "[Link my account…]"
 
 
 @pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[Town]:
-    async with open_town(tmp_path, service_token_acts="0") as opened:
+async def town(tmp_path: Path) -> AsyncIterator[BotHarness]:
+    async with bot_harness(tmp_path, service_token_acts="0") as opened:
         opened.people.invite("builds")
         yield opened
         assert opened.slack.violations == []
 
 
-def offers(town: Town, post: Post, command: str) -> bool:
+def offers(town: BotHarness, post: Post, command: str) -> bool:
     """Whether this is for Ben alone, and says and offers how to link an account there."""
-    words = town.words(post)
+    words = town.message_text(post)
     return f"{command} connect" in words and BUTTON in words and post.only_for in ("U0BEN", None)
 
 
-async def test_every_refusal_that_says_to_connect_offers_to_in_every_place(town: Town) -> None:
+async def test_every_refusal_that_says_to_connect_offers_to_in_every_place(town: BotHarness) -> None:
     await town.connect("anna")
     await town.connect("anna", provider=Provider.BUILDIO)
     for use in ("/bitrise use android", "/buildio use shop"):
@@ -45,14 +45,14 @@ async def test_every_refusal_that_says_to_connect_offers_to_in_every_place(town:
             refused = await town.ask(f"{command} {one}", "", person="ben")
             assert offers(town, refused, command), one
             assert refused.only_for == "U0BEN", one
-            assert "Create an app" not in town.words(refused)
+            assert "Create an app" not in town.message_text(refused)
             assert town.people.modal("ben") is None, f"{one} opened a form of which nothing could come"
     # In a mention it is for them alone too; in a direct message it simply stands there.
     town.people.say("ben", "builds", "@buildbell status")
-    mentioned = await town.told(BUTTON, person="ben", after=refused)
+    mentioned = await town.wait_for_message(BUTTON, person="ben", after=refused)
     assert mentioned.only_for == "U0BEN"
     town.people.say("ben", "D0BEN", "buildio apps")
-    direct = await town.told(BUTTON, person="ben", channel="D0BEN")
+    direct = await town.wait_for_message(BUTTON, person="ben", channel="D0BEN")
     assert offers(town, direct, "/buildio")
     await town.people.click("ben", direct, "Link my account…")
     await town.slack.wait_for_modal("ben", "Build.io")
@@ -64,7 +64,7 @@ async def test_every_refusal_that_says_to_connect_offers_to_in_every_place(town:
         assert offers(town, await town.press(card, button, BUTTON, person="ben"), "/bitrise")
     await town.people.shortcut("ben", "start_build")
     opened = await town.slack.wait_for_modal("ben", BUTTON)
-    assert "Workflow or pipeline" not in town.slack.modal_words(opened)
+    assert "Workflow or pipeline" not in town.slack.modal_text(opened)
     # What the channel follows is listed, with why there is no more of it.
     assert offers(town, await town.ask("/bitrise apps", "1 app", person="ben"), "/bitrise")
 
@@ -78,7 +78,7 @@ async def test_an_admin_who_is_refused_what_is_off_can_add_the_rule(tmp_path: Pa
         await town.slack.wait_for_modal("anna", "shop")
         await town.people.close_modal("anna")
         plain = await town.ask("/buildio run shop dyno:web.1 -- ls", "that is off", person="ben")
-        assert "Add a rule" not in town.words(plain)
+        assert "Add a rule" not in town.message_text(plain)
         # Pressed by somebody who has no account, what is missing is not that, but that they are no admin.
         refused.only_for = None
         await town.press(refused, "Add a rule…", "Only admins and owners", person="carla")
@@ -91,7 +91,7 @@ async def test_policy_and_audit_are_about_the_channels_app(tmp_path: Path) -> No
         await town.ask("/buildio policy", "You may deploy here.")
         await town.ask("/buildio policy ledger", "You may not deploy here")
         await town.ask("/buildio deploy branch:main", "anna deploys")
-        said = town.words(await town.ask("/buildio audit", "newest first"))
+        said = town.message_text(await town.ask("/buildio audit", "newest first"))
         assert "✅ done: deploy (branch `main`) · shop" in said
         assert "✅ done: make it the channel's app · shop" in said
         assert "✅ done: link the account `anna-berg@acme.example`" in said

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 
-from services.jobs.hidden_messages import Vanishing
+from services.jobs.hidden_messages import MessageExpiry
 
 
-class Shown:
+class ShownMessages:
     """Something that is shown; taking it away ends as it is told to, and then well."""
 
     def __init__(self, *outcomes: bool | Exception) -> None:
         self._outcomes = list(outcomes)
         self.tries = 0
 
-    async def take_away(self) -> bool:
+    async def hide(self) -> bool:
         self.tries += 1
         outcome = self._outcomes.pop(0) if self._outcomes else True
         if isinstance(outcome, Exception):
@@ -23,33 +23,33 @@ class Shown:
 
 
 async def test_it_is_tried_again_a_few_times() -> None:
-    vanishing = Vanishing(seconds=0, again_seconds=0)
-    later, never = Shown(False, OSError("no network")), Shown(*[False] * 9)
+    vanishing = MessageExpiry(seconds=0, again_seconds=0)
+    later, never = ShownMessages(False, OSError("no network")), ShownMessages(*[False] * 9)
     vanishing.stop()
     for one in (later, never):
-        await vanishing.after_a_while("T1", one.take_away)
+        await vanishing.after_a_while("T1", one.hide)
     assert (later.tries, never.tries) == (3, 4)
 
 
 async def test_nothing_is_left_when_it_stops_nor_shown_after_that() -> None:
-    vanishing = Vanishing(seconds=3600)
+    vanishing = MessageExpiry(seconds=3600)
     running = asyncio.create_task(vanishing.run())
-    before, after = Shown(), Shown()
-    await vanishing.after_a_while("T1", before.take_away)
+    before, after = ShownMessages(), ShownMessages()
+    await vanishing.after_a_while("T1", before.hide)
     assert before.tries == 0
     vanishing.stop()
     await running
     assert before.tries == 1
-    await vanishing.after_a_while("T1", after.take_away)
+    await vanishing.after_a_while("T1", after.hide)
     assert after.tries == 1
 
 
 async def test_what_a_workspace_was_shown_is_forgotten_with_it() -> None:
-    vanishing = Vanishing(seconds=3600)
+    vanishing = MessageExpiry(seconds=3600)
     running = asyncio.create_task(vanishing.run())
-    theirs, others = Shown(), Shown()
-    await vanishing.after_a_while("T1", theirs.take_away)
-    await vanishing.after_a_while("T2", others.take_away)
+    theirs, others = ShownMessages(), ShownMessages()
+    await vanishing.after_a_while("T1", theirs.hide)
+    await vanishing.after_a_while("T2", others.hide)
     await asyncio.sleep(0)
     vanishing.forget("T1")
     vanishing.stop()

@@ -6,25 +6,32 @@ import itertools
 from datetime import datetime, timedelta
 from typing import Any
 
-from domain.build import App, State
-from domain.failure_streak import Mark, Position, Standing
-from domain.notifications.rule import Style, Terms
-from services.outbox.message_key import Kind, build_run
-from services.outbox.planner import DIGEST_SIZE, Facts, plan
-from services.outbox.rate_limits import Limits
+from domain.build import App, BuildState
+from domain.failure_streak import BuildSummary, StreakPosition, StreakState
+from domain.notifications.rule import DeliveryStyle, NotificationRule
+from services.outbox.message_key import MessageKind, build_run
+from services.outbox.planner import DIGEST_SIZE, PlanContext, plan
+from services.outbox.rate_limits import RateLimits
 from services.outbox.renderer import render
 from storage.outbox import Notification, Status
 from storage.slack_messages import MessageStatus, SlackMessage
-from tests.support.factories import ANDROID, NOON, a_build
+from tests.support.factories import ANDROID, NOON, make_build
 
 NUMBERS = itertools.count(1)
 NOW = NOON + timedelta(minutes=30)
 
 
-def owed(
-    number: int, state: State = State.SUCCEEDED, *, app: App = ANDROID, style: Style = Style.EACH, **more: Any
+def make_notification(
+    number: int,
+    state: BuildState = BuildState.SUCCEEDED,
+    *,
+    app: App = ANDROID,
+    style: DeliveryStyle = DeliveryStyle.EACH,
+    **more: Any,
 ) -> Notification:
-    build = a_build(number, state, app=app, finished_at=NOW - timedelta(minutes=1) if state.ended else None)
+    build = make_build(
+        number, state, app=app, finished_at=NOW - timedelta(minutes=1) if state.ended else None
+    )
     fields: dict[str, Any] = {
         "id": next(NUMBERS),
         "subscription_id": 1,
@@ -35,7 +42,7 @@ def owed(
         "app": app,
         "created_at": NOW,
         "status": Status.OWED,
-        "terms": Terms(style=style),
+        "terms": NotificationRule(style=style),
     }
     return Notification(**(fields | more))
 
@@ -53,9 +60,9 @@ def there(subject: str, *, sent_at: datetime = NOW, **more: Any) -> SlackMessage
     )
 
 
-def facts(*messages: SlackMessage, **more: Any) -> Facts:
-    fields: dict[str, Any] = {"now": NOW, "limits": Limits()} | more
-    return Facts(there={one.subject: one for one in messages}, **fields)
+def plan_context(*messages: SlackMessage, **more: Any) -> PlanContext:
+    fields: dict[str, Any] = {"now": NOW, "limits": RateLimits()} | more
+    return PlanContext(there={one.subject: one for one in messages}, **fields)
 
 
 def app(number: int) -> App:
@@ -63,143 +70,180 @@ def app(number: int) -> App:
 
 
 def test_builds_are_told_one_by_one_while_they_are_few() -> None:
-    planned = plan([owed(1), owed(2)], facts())
-    assert (planned.subject.kind, [one.build.number for one in planned.carried]) == (Kind.BUILD, [1])
+    planned = plan([make_notification(1), make_notification(2)], plan_context())
+    assert (planned.subject.kind, [one.build.number for one in planned.carried]) == (MessageKind.BUILD, [1])
 
 
 def test_a_backlog_is_one_message_and_goes_on_in_its_thread() -> None:
-    many = [owed(number) for number in range(1, 45)]
-    first = plan(many, facts())
-    assert (first.subject.kind, len(first.carried), first.thread) == (Kind.BACKLOG, DIGEST_SIZE, None)
+    many = [make_notification(number) for number in range(1, 45)]
+    first = plan(many, plan_context())
+    assert (first.subject.kind, len(first.carried), first.thread) == (MessageKind.BACKLOG, DIGEST_SIZE, None)
     begun = there("backlog")
-    assert plan(many[DIGEST_SIZE:], facts(begun)).thread == begun
-    assert plan(many[-2:], facts(begun)).thread == begun
-    earlier = facts(there("backlog", sent_at=NOW - timedelta(minutes=1)))
-    assert plan(many[-2:], earlier).subject.kind is Kind.BUILD
+    assert plan(many[DIGEST_SIZE:], plan_context(begun)).thread == begun
+    assert plan(many[-2:], plan_context(begun)).thread == begun
+    earlier = plan_context(there("backlog", sent_at=NOW - timedelta(minutes=1)))
+    assert plan(many[-2:], earlier).subject.kind is MessageKind.BUILD
     assert plan(many[DIGEST_SIZE:], earlier).thread is None
 
 
 def test_a_backlog_that_goes_on_stops_at_what_is_younger_but_leaves_no_moment_of_a_build_behind() -> None:
     begun = there("backlog", sent_at=NOW)
     later = NOW + timedelta(seconds=1)
-    waited, young, also_waited = owed(1), owed(2, created_at=later), owed(3)
-    end = owed(1, created_at=later)
-    assert plan([waited, end, young, also_waited], facts(begun)).carried == [waited, end]
+    waited, young, also_waited = (
+        make_notification(1),
+        make_notification(2, created_at=later),
+        make_notification(3),
+    )
+    end = make_notification(1, created_at=later)
+    assert plan([waited, end, young, also_waited], plan_context(begun)).carried == [waited, end]
 
 
 def test_all_moments_of_a_build_go_together() -> None:
-    both = [owed(1, State.RUNNING), owed(1, State.FAILED)]
-    assert plan(both, facts()).carried == both
+    both = [make_notification(1, BuildState.RUNNING), make_notification(1, BuildState.FAILED)]
+    assert plan(both, plan_context()).carried == both
 
 
 def test_many_apps_that_fail_within_minutes_are_one_message() -> None:
-    failures = [owed(number, State.FAILED, app=app(number)) for number in range(5)]
-    assert plan(failures[:4], facts()).subject.kind is Kind.BUILD
-    together = plan(failures, facts())
-    assert (together.subject.kind, len(together.carried)) == (Kind.OUTAGE, 5)
-    fifth = plan(failures[4:], facts(failing=frozenset(f"app{number}" for number in range(4))))
-    assert fifth.subject.kind is Kind.OUTAGE
+    failures = [make_notification(number, BuildState.FAILED, app=app(number)) for number in range(5)]
+    assert plan(failures[:4], plan_context()).subject.kind is MessageKind.BUILD
+    together = plan(failures, plan_context())
+    assert (together.subject.kind, len(together.carried)) == (MessageKind.OUTAGE, 5)
+    fifth = plan(failures[4:], plan_context(failing=frozenset(f"app{number}" for number in range(4))))
+    assert fifth.subject.kind is MessageKind.OUTAGE
     card = there("outage")
-    more = plan([owed(9, State.FAILED, app=app(9))], facts(card, carrying={card.parcel: 5}))
+    more = plan(
+        [make_notification(9, BuildState.FAILED, app=app(9))], plan_context(card, carrying={card.parcel: 5})
+    )
     assert more.into == card
 
 
 def test_an_outage_takes_in_no_failure_before_a_success_that_ended_earlier() -> None:
     first, second = (
-        [owed(number, State.FAILED, app=app(number)) for number in some] for some in ((0, 1, 2), (3, 4))
+        [make_notification(number, BuildState.FAILED, app=app(number)) for number in some]
+        for some in ((0, 1, 2), (3, 4))
     )
-    success = owed(9)
-    assert plan([*first, success, *second], facts()).carried == first
+    success = make_notification(9)
+    assert plan([*first, success, *second], plan_context()).carried == first
 
 
 def test_failures_of_one_app_are_no_outage() -> None:
-    assert plan([owed(number, State.FAILED) for number in range(8)], facts()).subject.kind is Kind.BUILD
+    assert (
+        plan(
+            [make_notification(number, BuildState.FAILED) for number in range(8)], plan_context()
+        ).subject.kind
+        is MessageKind.BUILD
+    )
 
 
 def test_a_flood_is_gathered_in_a_message_that_grows_until_it_is_full() -> None:
-    flooded = facts(posted=60)
-    assert plan([owed(1)], flooded).subject.kind is Kind.FLOOD
+    flooded = plan_context(posted=60)
+    assert plan([make_notification(1)], flooded).subject.kind is MessageKind.FLOOD
     rolling = there("flood")
-    assert plan([owed(1)], facts(rolling, posted=60, carrying={rolling.parcel: 3})).into == rolling
-    assert plan([owed(1)], facts(rolling, posted=60, carrying={rolling.parcel: DIGEST_SIZE})).into is None
+    assert (
+        plan([make_notification(1)], plan_context(rolling, posted=60, carrying={rolling.parcel: 3})).into
+        == rolling
+    )
+    assert (
+        plan(
+            [make_notification(1)], plan_context(rolling, posted=60, carrying={rolling.parcel: DIGEST_SIZE})
+        ).into
+        is None
+    )
     old = there("flood", sent_at=NOW - timedelta(hours=2))
-    assert plan([owed(1)], facts(old, posted=60, carrying={old.parcel: 3})).into is None
+    assert plan([make_notification(1)], plan_context(old, posted=60, carrying={old.parcel: 3})).into is None
 
 
 def test_a_flood_of_live_messages_is_gathered_too_but_those_that_are_there_go_on() -> None:
-    starts = [owed(number, State.RUNNING, style=Style.LIVE) for number in (1, 2)]
-    assert plan(starts, facts(posted=60)).subject.kind is Kind.FLOOD
-    live = there("live 1 " + a_build(1).slug)
-    assert plan([owed(1, style=Style.LIVE)], facts(live, posted=60)).into == live
+    starts = [make_notification(number, BuildState.RUNNING, style=DeliveryStyle.LIVE) for number in (1, 2)]
+    assert plan(starts, plan_context(posted=60)).subject.kind is MessageKind.FLOOD
+    live = there("live 1 " + make_build(1).slug)
+    assert plan([make_notification(1, style=DeliveryStyle.LIVE)], plan_context(live, posted=60)).into == live
 
 
 def test_a_live_message_is_changed_and_never_gathered_with_others() -> None:
-    live = there("live 1 " + a_build(1).slug)
-    ended = owed(1, style=Style.LIVE)
-    assert plan([ended], facts(live)).into == live
-    crowd = [ended, *(owed(number) for number in range(2, 20))]
-    assert plan(crowd, facts(live)).into == live
-    assert ended not in plan([*crowd[1:], ended], facts(live)).carried
+    live = there("live 1 " + make_build(1).slug)
+    ended = make_notification(1, style=DeliveryStyle.LIVE)
+    assert plan([ended], plan_context(live)).into == live
+    crowd = [ended, *(make_notification(number) for number in range(2, 20))]
+    assert plan(crowd, plan_context(live)).into == live
+    assert ended not in plan([*crowd[1:], ended], plan_context(live)).carried
 
 
 def test_the_message_of_a_run_is_edited_before_anything_is_posted_below_it() -> None:
-    run = there(str(build_run(a_build(1).slug)))
-    followed = owed(1, State.FAILED, subscription_id=9, terms=Terms(style=Style.LIVE, once=True, run=True))
-    live = owed(1, State.FAILED, subscription_id=3, style=Style.LIVE)
-    each = [owed(1, State.FAILED, subscription_id=number) for number in (1, 2)]
-    gathered = owed(5, State.FAILED, subscription_id=4, due_at=NOW)
-    first = plan([gathered, *each, live, followed], facts(run))
+    run = there(str(build_run(make_build(1).slug)))
+    followed = make_notification(
+        1,
+        BuildState.FAILED,
+        subscription_id=9,
+        terms=NotificationRule(style=DeliveryStyle.LIVE, once=True, run=True),
+    )
+    live = make_notification(1, BuildState.FAILED, subscription_id=3, style=DeliveryStyle.LIVE)
+    each = [make_notification(1, BuildState.FAILED, subscription_id=number) for number in (1, 2)]
+    gathered = make_notification(5, BuildState.FAILED, subscription_id=4, due_at=NOW)
+    first = plan([gathered, *each, live, followed], plan_context(run))
     assert (first.into, first.carried) == (run, [live, followed])
-    below = plan(each, facts(run))
+    below = plan(each, plan_context(run))
     assert (below.thread, below.broadcast, below.carried) == (run, True, each[:1])
 
 
 def test_a_broken_series_is_one_card() -> None:
-    red = Mark(slug="b1", url="https://x")
-    broken = owed(1, State.FAILED, style=Style.CARD, standing=Standing(position=Position.BROKEN, red=red))
-    worse = owed(
-        2, State.FAILED, style=Style.CARD, standing=Standing(position=Position.STILL_FAILING, red=red)
+    red = BuildSummary(slug="b1", url="https://x")
+    broken = make_notification(
+        1,
+        BuildState.FAILED,
+        style=DeliveryStyle.CARD,
+        standing=StreakState(position=StreakPosition.BROKEN, red=red),
     )
-    fixed = owed(3, style=Style.CARD, standing=Standing(position=Position.FIXED, red=red))
-    assert plan([broken, worse, fixed], facts()).carried == [broken, worse, fixed]
+    worse = make_notification(
+        2,
+        BuildState.FAILED,
+        style=DeliveryStyle.CARD,
+        standing=StreakState(position=StreakPosition.STILL_FAILING, red=red),
+    )
+    fixed = make_notification(
+        3, style=DeliveryStyle.CARD, standing=StreakState(position=StreakPosition.FIXED, red=red)
+    )
+    assert plan([broken, worse, fixed], plan_context()).carried == [broken, worse, fixed]
     card = there("card 1 b1")
-    assert plan([worse], facts(card)).into == card
+    assert plan([worse], plan_context(card)).into == card
     snoozed = there("card 1 b1", note='{"snoozed_until": "2026-11-21T20:00:00Z"}')
-    assert plan([worse], facts(snoozed)).until is not None
-    assert plan([fixed], facts(snoozed)).into == snoozed
+    assert plan([worse], plan_context(snoozed)).until is not None
+    assert plan([fixed], plan_context(snoozed)).into == snoozed
 
 
 def test_a_thread_has_a_head_which_is_looked_after_before_a_reply() -> None:
-    reply = owed(1, style=Style.THREAD)
-    head = plan([reply], facts())
-    assert (head.subject.kind, head.carried, head.about) == (Kind.THREAD, (), reply)
+    reply = make_notification(1, style=DeliveryStyle.THREAD)
+    head = plan([reply], plan_context())
+    assert (head.subject.kind, head.carried, head.about) == (MessageKind.THREAD, (), reply)
     subject = str(head.subject)
-    assert plan([reply], facts(there(subject))).into is not None
+    assert plan([reply], plan_context(there(subject))).into is not None
     fresh = there(subject, note=f'{{"shown_at": "{NOW.isoformat()}"}}')
-    planned = plan([reply], facts(fresh))
-    assert (planned.subject.kind, planned.thread, planned.carried) == (Kind.REPLY, fresh, [reply])
+    planned = plan([reply], plan_context(fresh))
+    assert (planned.subject.kind, planned.thread, planned.carried) == (MessageKind.REPLY, fresh, [reply])
 
 
 def test_what_waited_for_its_time_comes_in_one_message() -> None:
-    waited = [owed(number, style=Style.DAILY, due_at=NOW) for number in (1, 2)]
-    planned = plan([*waited, owed(3)], facts())
-    assert (planned.subject.kind, planned.carried) == (Kind.GATHERED, waited)
+    waited = [make_notification(number, style=DeliveryStyle.DAILY, due_at=NOW) for number in (1, 2)]
+    planned = plan([*waited, make_notification(3)], plan_context())
+    assert (planned.subject.kind, planned.carried) == (MessageKind.GATHERED, waited)
 
 
 def test_the_digests_of_a_channel_are_one_message_with_each_build_in_it_once() -> None:
-    daily: dict[str, Any] = {"due_at": NOW, "terms": Terms(style=Style.DAILY)}
+    daily: dict[str, Any] = {"due_at": NOW, "terms": NotificationRule(style=DeliveryStyle.DAILY)}
     waiting = [
-        owed(1, **daily),
-        owed(1, subscription_id=2, **daily),
-        owed(2, subscription_id=2, **daily),
-        owed(3, subscription_id=3, due_at=NOW, terms=Terms(style=Style.WEEKLY)),
+        make_notification(1, **daily),
+        make_notification(1, subscription_id=2, **daily),
+        make_notification(2, subscription_id=2, **daily),
+        make_notification(
+            3, subscription_id=3, due_at=NOW, terms=NotificationRule(style=DeliveryStyle.WEEKLY)
+        ),
     ]
-    planned = plan(waiting, facts())
+    planned = plan(waiting, plan_context())
     assert planned.carried == waiting[:3]
     message = render(planned.subject.kind, planned.carried, now=NOW, flood_limit=60)
     assert message.text.startswith("The day's builds: 2 builds")
     assert message.text.count("#1 succeeded") == 1
-    many = [owed(number, subscription_id=sub, **daily) for number in range(30) for sub in (1, 2)]
-    carried = plan(many, facts()).carried
+    many = [make_notification(number, subscription_id=sub, **daily) for number in range(30) for sub in (1, 2)]
+    carried = plan(many, plan_context()).carried
     assert len({one.build.slug for one in carried}) == DIGEST_SIZE
     assert len(carried) == 2 * DIGEST_SIZE

@@ -8,20 +8,20 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from domain.errors import ProviderDown, RateLimited
-from services.polling.poll import Seen
-from services.polling.poller import BREAKS_AFTER, Intervals, Watcher
-from tests.support.factories import NOON, a_build
+from services.polling.poll import PollOutcome
+from services.polling.poller import BREAKS_AFTER, Intervals, Poller
+from tests.support.factories import NOON, make_build
 
 
-class Looks:
+class FakePoll:
     """Looks that give what a test says, each announced; the intervals are either nothing or for ever."""
 
-    def __init__(self, *results: Seen | Exception, rest: float = 3600, active: float = 3600) -> None:
+    def __init__(self, *results: PollOutcome | Exception, rest: float = 3600, active: float = 3600) -> None:
         self._results = list(results)
         self.made = 0
         self.found = 0
         self._made = asyncio.Event()
-        self.watcher = Watcher(
+        self.watcher = Poller(
             self.look,
             intervals=Intervals(rest=rest, active=active),
             found=self.note,
@@ -29,10 +29,10 @@ class Looks:
             randomness=random.Random(1),
         )
 
-    async def look(self) -> Seen:
+    async def look(self) -> PollOutcome:
         self.made += 1
         self._made.set()
-        result = self._results.pop(0) if self._results else Seen()
+        result = self._results.pop(0) if self._results else PollOutcome()
         if isinstance(result, Exception):
             raise result
         return result
@@ -55,32 +55,32 @@ class Looks:
         await asyncio.wait_for(running, 30)
 
 
-def changed() -> Seen:
-    from domain.build import Change
+def changed() -> PollOutcome:
+    from domain.build import BuildChange
 
-    return Seen(changes=[Change(build=a_build(1), was=None)], running=True)
+    return PollOutcome(changes=[BuildChange(build=make_build(1), was=None)], running=True)
 
 
 async def test_a_change_wakes_the_relay_and_the_next_look_comes_soon() -> None:
-    looks = Looks(changed(), active=0.001)
+    looks = FakePoll(changed(), active=0.001)
     await looks.run(lambda: looks.made >= 2)
     assert looks.found == 1
     assert looks.watcher.last_success == NOON
 
 
 async def test_somebody_who_asks_is_not_kept_waiting() -> None:
-    looks = Looks()
+    looks = FakePoll()
     await looks.run(lambda: looks.made >= 2, before=looks.watcher.look_now)
 
 
 async def test_a_failure_does_not_end_the_watching_and_is_counted() -> None:
-    looks = Looks(ProviderDown("x"), RuntimeError("a bug"), Seen(), rest=0.001)
+    looks = FakePoll(ProviderDown("x"), RuntimeError("a bug"), PollOutcome(), rest=0.001)
     await looks.run(lambda: looks.made >= 4)
     assert looks.watcher.failures == 0
 
 
 async def test_failures_in_a_row_wait_ever_longer_up_to_a_limit() -> None:
-    looks = Looks(rest=10)
+    looks = FakePoll(rest=10)
     pauses = []
     for failures in range(1, 12):
         looks.watcher.failures = failures
@@ -91,7 +91,7 @@ async def test_failures_in_a_row_wait_ever_longer_up_to_a_limit() -> None:
 
 
 async def test_nobody_may_ask_before_a_rate_limit_is_over() -> None:
-    looks = Looks(RateLimited(NOON + timedelta(hours=1)))
+    looks = FakePoll(RateLimited(NOON + timedelta(hours=1)))
     running = asyncio.create_task(looks.watcher.run())
     await looks.until(lambda: looks.made == 1)
     looks.watcher.look_now()
@@ -105,7 +105,7 @@ async def test_nobody_may_ask_before_a_rate_limit_is_over() -> None:
 
 async def test_a_provider_that_keeps_failing_is_only_probed_until_it_answers() -> None:
     probes: list[int] = []
-    looks = Looks(*[ProviderDown("x")] * BREAKS_AFTER, rest=0.001)
+    looks = FakePoll(*[ProviderDown("x")] * BREAKS_AFTER, rest=0.001)
 
     async def probe() -> None:
         probes.append(looks.made)

@@ -19,24 +19,24 @@ from pydantic import SecretStr
 
 from domain.build import App
 from domain.credentials import Credentials, FixedToken
-from domain.errors import BadToken, NotFound, ProviderDown
-from domain.notifications.rule import Terms
+from domain.errors import InvalidToken, NotFound, ProviderDown
+from domain.notifications.rule import NotificationRule
 from domain.poll_state import Baseline
 from domain.provider import Provider
-from services.accounts.app_catalog import AppDirectory
-from services.accounts.provider_clients import Clients, ClientsAt, Settled
-from services.container import Desk
-from services.jobs.access_checker import Sight
-from services.provider_spec import Plug
+from services.accounts.app_catalog import AppCatalog
+from services.accounts.provider_clients import Clients, ProviderClients, ProviderConfig
+from services.container import Services
+from services.jobs.access_checker import AccessChecker
+from services.provider_spec import ProviderSpec
 from services.request.app_visibility import FRESH_TO_SHOW, VisibleApps
 from services.slack.errors import SlackCallFailed
 from services.slack.web_client import SlackClient
 from services.slack.workspace_members import MemberDirectory, Membership
 from storage.database import Database
-from storage.encryption import Vault
+from storage.encryption import SecretBox
 from storage.personal_data import erase_everywhere
-from storage.repositories import Storage
-from storage.subscriptions import Scope, SeenAs, Stopped, Subscription
+from storage.repositories import Repositories
+from storage.subscriptions import AccessSource, Scope, StopReason, Subscription
 from tests.support.factories import NOON
 
 T = TypeVar("T")
@@ -46,10 +46,10 @@ BEN, DORA, NOBODY = "U0BEN", "U0DORA", "U0CARLA"
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 BOTS_TOKEN = SecretStr("the-bots-own")
 # Each maker's subscription is another one, since it asks for something else.
-TERMS = {BEN: Terms(), DORA: Terms(started=True)}
+TERMS = {BEN: NotificationRule(), DORA: NotificationRule(started=True)}
 makers = st.sampled_from((BEN, DORA))
 # What Slack, or somebody, stops one for; for UNSEEN only the checking does.
-reasons = st.sampled_from([one for one in Stopped if one is not Stopped.UNSEEN])
+reasons = st.sampled_from([one for one in StopReason if one is not StopReason.UNSEEN])
 
 
 class BuildSystem:
@@ -61,7 +61,7 @@ class BuildSystem:
         self.tokens = {BOTS_TOKEN.get_secret_value()}
         self.away = False
 
-    def plug(self) -> Plug[Credentials]:
+    def plug(self) -> ProviderSpec[Credentials]:
         async def app(client: Credentials, slug: str) -> App:
             if slug != self.app.slug or not await self._sees(client):
                 raise NotFound
@@ -76,7 +76,7 @@ class BuildSystem:
         async def owner(client: Credentials) -> None:
             await self._sees(client)
 
-        return Plug(self.app.provider, lambda one: one, apps, app, owner, reads_logs)
+        return ProviderSpec(self.app.provider, lambda one: one, apps, app, owner, reads_logs)
 
     async def _sees(self, client: Credentials) -> bool:
         token = await client.token(changes=False)
@@ -85,7 +85,7 @@ class BuildSystem:
         if token is None or token.get_secret_value() not in self.tokens:
             if token is not None:
                 await client.refused(token)
-            raise BadToken
+            raise InvalidToken
         return token.get_secret_value() in self.seeing
 
 
@@ -117,21 +117,21 @@ class Everybody(MemberDirectory):
         return Membership.MEMBER
 
 
-async def test_a_list_of_ones_own_is_as_fresh_as_what_is_shown_by_it_needs(storage: Storage) -> None:
+async def test_a_list_of_ones_own_is_as_fresh_as_what_is_shown_by_it_needs(storage: Repositories) -> None:
     system, now = BuildSystem(Provider.BITRISE), [NOON]
-    sealing = Storage(storage.database, Vault(["key-" * 10]))
+    sealing = Repositories(storage.database, SecretBox(["key-" * 10]))
     here, seeing = sealing.of(TEAM), SecretStr("token-1")
     system.tokens.add("token-1")
     system.seeing.add("token-1")
     await here.accounts.connect(BEN, Provider.BITRISE, seeing, provider_user="ben", name="ben", at=NOON)
-    settled = Settled(token=BOTS_TOKEN)
+    settled = ProviderConfig(token=BOTS_TOKEN)
     known: dict[str, Any] = {
         "members": Everybody(),
         "asked": lambda: None,
         "clock": lambda: now[0],
         "verify_seconds": 0.0,
     }
-    clients = ClientsAt(system.plug(), settled, sealing, **known)
+    clients = ProviderClients(system.plug(), settled, sealing, **known)
     apps = VisibleApps(clients, here, BEN, CHANNEL)
     assert await apps.slugs() == frozenset({"slug-x"})
     system.seeing.discard("token-1")
@@ -145,10 +145,10 @@ async def test_a_list_of_ones_own_is_as_fresh_as_what_is_shown_by_it_needs(stora
 
 
 async def test_a_list_that_is_searched_by_typing_holds_nothing_of_long_ago_or_of_a_refused_token(
-    storage: Storage,
+    storage: Repositories,
 ) -> None:
     system, now = BuildSystem(Provider.BITRISE), [NOON]
-    directory = AppDirectory(system.plug(), FixedToken(BOTS_TOKEN), clock=lambda: now[0])
+    directory = AppCatalog(system.plug(), FixedToken(BOTS_TOKEN), clock=lambda: now[0])
     assert [one.slug for one in await directory.in_time()] == ["slug-x"]
     system.away = True
     now[0] += timedelta(minutes=10)
@@ -162,9 +162,9 @@ async def test_a_list_that_is_searched_by_typing_holds_nothing_of_long_ago_or_of
 
 
 async def test_a_workspace_whose_slack_does_not_answer_keeps_nobody_elsewhere_from_being_noticed_as_gone(
-    storage: Storage,
+    storage: Repositories,
 ) -> None:
-    sealing = Storage(storage.database, Vault(["key-" * 10]))
+    sealing = Repositories(storage.database, SecretBox(["key-" * 10]))
     for team in ("T1", "T2"):
         await sealing.of(team).accounts.connect(
             BEN, Provider.BITRISE, SecretStr("token-1"), provider_user="ben", name="ben", at=NOON
@@ -190,7 +190,7 @@ async def test_a_workspace_whose_slack_does_not_answer_keeps_nobody_elsewhere_fr
         access_changed=lambda: None,
         home_changed=lambda *_: noticed.set(),
     )
-    sight = Sight(cast(Desk, desk), asyncio.Event(), every=timedelta(seconds=0.05))
+    sight = AccessChecker(cast(Services, desk), asyncio.Event(), every=timedelta(seconds=0.05))
     running = asyncio.create_task(sight.run())
     async with asyncio.timeout(60):
         await noticed.wait()
@@ -212,7 +212,7 @@ class Visibility(RuleBasedStateMachine):
         self.system = BuildSystem(provider)
         self.provider = provider
         database = self.run(Database.open(Path(self.folder.name) / "b.db"))
-        self.storage = Storage(database, Vault(["key-" * 10]))
+        self.storage = Repositories(database, SecretBox(["key-" * 10]))
         self.here = self.storage.of(TEAM)
         self.clients = Clients(self._clients(Provider.BITRISE), self._clients(Provider.BUILDIO))
         blind = SimpleNamespace(blindness=lambda _: "away" if self.system.away else None)
@@ -223,7 +223,7 @@ class Visibility(RuleBasedStateMachine):
             lookout=blind,
             outbox_changed=lambda: None,
         )
-        self.sight = Sight(cast(Desk, desk), asyncio.Event())
+        self.sight = AccessChecker(cast(Services, desk), asyncio.Event())
         self.makers: dict[str, Maker] = {}
         for person in (BEN, DORA):
             self.makers[person] = Maker(yes_at=self.now)
@@ -239,16 +239,16 @@ class Visibility(RuleBasedStateMachine):
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(work)
 
-    def _clients(self, provider: Provider) -> ClientsAt[Any]:
+    def _clients(self, provider: Provider) -> ProviderClients[Any]:
         system = self.system if provider is self.system.app.provider else BuildSystem(provider)
-        settled = Settled(token=BOTS_TOKEN)
+        settled = ProviderConfig(token=BOTS_TOKEN)
         known: dict[str, Any] = {
             "members": Everybody(),
             "asked": lambda: None,
             "clock": lambda: self.now,
             "verify_seconds": 0.0,
         }
-        return ClientsAt(system.plug(), settled, self.storage, **known)
+        return ProviderClients(system.plug(), settled, self.storage, **known)
 
     def _link(self, person: str) -> None:
         self.tokens += 1
@@ -271,7 +271,7 @@ class Visibility(RuleBasedStateMachine):
             (self.system.seeing.add if one.sees else self.system.seeing.discard)(one.token)
 
     def _subscribe(self, person: str) -> None:
-        scope = Scope(seen_as=SeenAs.OWN)
+        scope = Scope(seen_as=AccessSource.OWN)
         self.run(
             self.here.subscriptions.add(
                 channel=CHANNEL,
@@ -322,9 +322,9 @@ class Visibility(RuleBasedStateMachine):
         one.token, one.lost, one.erased = None, True, True
 
     @rule(person=makers, reason=reasons)
-    def it_is_stopped(self, person: str, reason: Stopped) -> None:
+    def it_is_stopped(self, person: str, reason: StopReason) -> None:
         one, there = self.makers[person], self._of(person)
-        if reason is Stopped.PAUSED:
+        if reason is StopReason.PAUSED:
             self.run(self.here.subscriptions.pause(there, self.now))
             one.stopped = one.stopped or reason
         else:  # a channel that can't be posted in stops all that it is told
@@ -338,7 +338,7 @@ class Visibility(RuleBasedStateMachine):
         one = self.makers[person]
         if one.token is None or one.refused or not one.sees:
             return  # the provider was asked, and said no
-        scope = Scope(seen_as=SeenAs.OWN)
+        scope = Scope(seen_as=AccessSource.OWN)
         there = self._of(person)
         self.run(self.here.subscriptions.resume(there, by=person, at=self.now, scope=scope))
         one.lost, one.stopped, one.yes_at, one.doubted_since = False, None, self.now, None
@@ -361,7 +361,7 @@ class Visibility(RuleBasedStateMachine):
 
     def _judge(self, one: Maker) -> None:
         """What the provider says, if it is asked now."""
-        if one.stopped == Stopped.UNSEEN:
+        if one.stopped == StopReason.UNSEEN:
             return  # until somebody who sees it says so
         if one.token is None or one.erased:
             self._lose(one)
@@ -379,7 +379,7 @@ class Visibility(RuleBasedStateMachine):
 
     def _lose(self, one: Maker) -> None:
         one.lost = True
-        one.stopped = one.stopped or Stopped.UNSEEN
+        one.stopped = one.stopped or StopReason.UNSEEN
 
     # What must hold
 

@@ -10,15 +10,15 @@ from structlog.testing import capture_logs
 
 from domain.provider import Provider
 from messages.kit.button_values import PolicyButton
-from services.actions.result import NotAllowed
-from services.request.context import Audience
+from services.actions.result import PermissionDenied
+from services.request.context import Visibility
 from services.request.error_messages import answer_to
-from tests.support.bot_harness import Town, open_town
+from tests.support.bot_harness import BotHarness, bot_harness
 
 
 @pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[Town]:
-    async with open_town(tmp_path) as opened:
+async def town(tmp_path: Path) -> AsyncIterator[BotHarness]:
+    async with bot_harness(tmp_path) as opened:
         yield opened
 
 
@@ -33,7 +33,7 @@ async def town(tmp_path: Path) -> AsyncIterator[Town]:
     ],
 )
 async def test_what_slack_refuses_while_a_dialog_is_opened_is_said_in_words(
-    town: Town, words: str, expected: str
+    town: BotHarness, words: str, expected: str
 ) -> None:
     town.slack.fault("views.open", "error", words=words, times=5)
     with capture_logs() as logged:
@@ -44,12 +44,12 @@ async def test_what_slack_refuses_while_a_dialog_is_opened_is_said_in_words(
 
 def test_what_somebody_can_do_about_a_refusal_themselves_is_for_them_alone() -> None:
     rule = PolicyButton(provider=Provider.BITRISE, app="")
-    for error in (NotAllowed("No.", connect=Provider.BITRISE), NotAllowed("No.", rule=rule)):
-        assert answer_to(error).audience is Audience.ONE_PERSON
-    assert answer_to(NotAllowed("No.")).audience is Audience.ASKER
+    for error in (PermissionDenied("No.", connect=Provider.BITRISE), PermissionDenied("No.", rule=rule)):
+        assert answer_to(error).audience is Visibility.ONE_PERSON
+    assert answer_to(PermissionDenied("No.")).audience is Visibility.ASKER
 
 
-async def test_an_answer_that_slack_does_not_take_is_one_line_in_the_log(town: Town) -> None:
+async def test_an_answer_that_slack_does_not_take_is_one_line_in_the_log(town: BotHarness) -> None:
     # Whatever is trouble of Slack's own is tried again (test_late_answers.py).
     town.slack.fault("chat.postMessage", "error", words="is_archived", times=5)
     with capture_logs() as logged:
@@ -58,13 +58,13 @@ async def test_an_answer_that_slack_does_not_take_is_one_line_in_the_log(town: T
             town.bot.metrics.registry.get_sample_value,
             {"command": "message", "outcome": "failed"},
         )
-        await town.until(lambda: bool(sample("buildbell_commands_total", labels)))
+        await town.wait_until(lambda: bool(sample("buildbell_commands_total", labels)))
     assert [one for one in logged if one["event"] == "answer.broken"] == []
     assert [one["reason"] for one in logged if one["event"] == "answer.not_said"] == ["is_archived"]
 
 
 @pytest.mark.parametrize("kind", ["dropped", "status", "html"])
-async def test_slack_being_away_is_no_bug(town: Town, kind: str) -> None:
+async def test_slack_being_away_is_no_bug(town: BotHarness, kind: str) -> None:
     town.slack.fault("views.open", kind, times=5)
     with capture_logs() as logged:
         await town.ask("/bitrise trigger", "Slack has trouble at the moment")

@@ -10,7 +10,7 @@ import pytest
 
 from sandbox.bitrise.state import Build
 from tests.providers.bitrise.test_link_previews import unfurled
-from tests.support.bot_harness import Town
+from tests.support.bot_harness import BotHarness
 
 # More than the search in the list of all builds reads.
 NEWER = 210
@@ -18,9 +18,9 @@ MANY = 10**6
 
 
 @pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[Town]:
+async def town(tmp_path: Path) -> AsyncIterator[BotHarness]:
     """Where people act with their own accounts, and Bitrise is older than the bot."""
-    opened = Town(tmp_path, settings={"service_token_acts": "0"})
+    opened = BotHarness(tmp_path, settings={"service_token_acts": "0"})
     await opened.open()
     try:
         opened.people.invite("builds")
@@ -29,7 +29,7 @@ async def town(tmp_path: Path) -> AsyncIterator[Town]:
         await opened.close()
 
 
-def begin(town: Town) -> Build:
+def begin(town: BotHarness) -> Build:
     """A build of the Android app with many newer ones of another app."""
     wanted = town.bitrise.start_build(town.bitrise.android)
     town.bitrise.finish(wanted)
@@ -42,7 +42,7 @@ def link_to(build: Build) -> str:
     return f"https://app.bitrise.io/build/{build.slug}"
 
 
-def asked(town: Town, member: str) -> list[str]:
+def asked(town: BotHarness, member: str) -> list[str]:
     """What was read at Bitrise in somebody's name, or with the bot's own token for them, but for the poller."""
     return [
         f"{one.method} {one.path.removeprefix('/v0.1')}"
@@ -51,7 +51,7 @@ def asked(town: Town, member: str) -> list[str]:
     ]
 
 
-async def test_a_link_is_looked_up_in_the_apps_that_are_near_before_all_builds(town: Town) -> None:
+async def test_a_link_is_looked_up_in_the_apps_that_are_near_before_all_builds(town: BotHarness) -> None:
     wanted = begin(town)
     await town.start_bot()
     await town.connect("anna", "ben")
@@ -78,7 +78,7 @@ async def test_a_link_is_looked_up_in_the_apps_that_are_near_before_all_builds(t
 
 
 async def test_a_server_with_the_endpoints_of_the_documents_alone_finds_a_build_in_any_app(
-    town: Town,
+    town: BotHarness,
 ) -> None:
     wanted = begin(town)
     hidden = town.bitrise.start_build(town.bitrise.web)
@@ -96,7 +96,7 @@ async def test_a_server_with_the_endpoints_of_the_documents_alone_finds_a_build_
     await town.ask(f"/bitrise build {link_to(hidden)}", "can't be reached right now")
 
 
-async def test_an_app_that_no_list_shows_is_asked_for_by_its_slug(town: Town) -> None:
+async def test_an_app_that_no_list_shows_is_asked_for_by_its_slug(town: BotHarness) -> None:
     town.bitrise.finish(town.bitrise.start_build(town.bitrise.android))
     android = town.bitrise.android
 

@@ -8,7 +8,7 @@ import aiohttp
 
 from services.request.late_replies import MOST_EACH, LateAnswers, is_slacks_trouble
 from services.slack.errors import NO_ANSWER, NOT_SENT, NOT_UNDERSTOOD, RATE_LIMITED, SlackCallFailed
-from tests.support.bot_harness import Town
+from tests.support.bot_harness import BotHarness
 
 
 def test_what_slack_refuses_for_good_is_no_trouble_of_its_own() -> None:
@@ -70,12 +70,12 @@ async def test_one_that_is_too_old_is_given_up() -> None:
     assert not late._tasks
 
 
-async def test_whoever_asks_while_slack_is_down_is_answered_once_it_is_back(town: Town) -> None:
+async def test_whoever_asks_while_slack_is_down_is_answered_once_it_is_back(town: BotHarness) -> None:
     town.people.invite("builds")
     town.slack.fault("chat.postMessage", "status", status=503, times=2)
     town.people.say("anna", "builds", "@buildbell help")
-    await town.told("What you can type", person=None)
-    assert len(town.telling("What you can type")) == 1
+    await town.wait_for_message("What you can type", person=None)
+    assert len(town.messages_with("What you can type")) == 1
     # A command's own way back is tried first, and then a message of the bot's.
     town.slack.fault("*", "status", status=503, times=2)
     answer = await town.ask("/bitrise help", "What you can type", channel="random")

@@ -21,15 +21,15 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.slack.http_session import slack_session
 from domain.message import Message
 from domain.recipient import Recipient
-from services.outbox.delivery import InDoubt, Later, Place, post
-from services.outbox.direct_messages import Addresses
-from services.outbox.reconciliation import look_back
+from services.outbox.delivery import Destination, OutcomeUnknown, RetryLater, post
+from services.outbox.direct_messages import DirectMessages
+from services.outbox.reconciliation import find_posted
 from services.request.error_messages import refusal_of, sentence_for
 from services.slack.errors import NO_ANSWER, NOT_SENT, NOT_UNDERSTOOD, RATE_LIMITED, SlackCallFailed
 from services.slack.rate_limit import RateLimitWait, retry_after
 from services.slack.response_models import CHECKED_METHODS, unexpected_field
 from services.slack.web_client import SlackClient, SlackNotReachable, connect
-from tests.support.stub_server import held_port, serving
+from tests.support.stub_server import reserve_port, stub_server
 
 JSON = "application/json"
 
@@ -185,7 +185,7 @@ async def test_whatever_slack_answers_every_call_fails_in_one_way(
     name: str, session: aiohttp.ClientSession
 ) -> None:
     answer, reason = ODD[name]
-    async with serving(lambda _: answer()) as slack:
+    async with stub_server(lambda _: answer()) as slack:
         client = SlackClient(
             token="xoxb-none", base_url=f"{slack.url}/api/", session=session, retry_handlers=[]
         )
@@ -207,20 +207,22 @@ async def test_whatever_slack_answers_every_call_fails_in_one_way(
         # At the start it is waited out, and the outbox neither loses a message nor sends it twice.
         with pytest.raises(SlackNotReachable):
             await connect(client)
-        doubt = await post(client, Place("C1"), Message("x", []), parcel="p")
-        assert isinstance(doubt, Later if reason == RATE_LIMITED else InDoubt)
-        assert isinstance(await look_back(client, Place("C1"), "p", after=None), Later)
-        assert isinstance(await Addresses(lambda _: client).of(Recipient(team="T1", channel="U1")), Later)
+        doubt = await post(client, Destination("C1"), Message("x", []), parcel="p")
+        assert isinstance(doubt, RetryLater if reason == RATE_LIMITED else OutcomeUnknown)
+        assert isinstance(await find_posted(client, Destination("C1"), "p", after=None), RetryLater)
+        assert isinstance(
+            await DirectMessages(lambda _: client).of(Recipient(team="T1", channel="U1")), RetryLater
+        )
 
 
 async def test_what_was_never_sent_is_known_as_such(session: aiohttp.ClientSession) -> None:
-    with held_port() as nobody:
+    with reserve_port() as nobody:
         url = f"http://127.0.0.1:{nobody.getsockname()[1]}/api/"
         client = SlackClient(token="xoxb-none", base_url=url, session=session, retry_handlers=[])
         with pytest.raises(SlackCallFailed) as caught:
             await client.users_info(user="U1")
         assert caught.value.reason == NOT_SENT
-        assert isinstance(await post(client, Place("C1"), Message("x", []), parcel="p"), Later)
+        assert isinstance(await post(client, Destination("C1"), Message("x", []), parcel="p"), RetryLater)
         with pytest.raises(SlackNotReachable, match="can't be reached"):
             await connect(client)
 
@@ -262,7 +264,7 @@ async def test_an_answer_without_what_its_method_answers_fails_like_the_others(
     method: str, answer: dict[str, Any], field: str | None, session: aiohttp.ClientSession
 ) -> None:
     assert unexpected_field(method, answer) == field
-    async with serving(lambda _: text(json.dumps({"ok": True, **answer}))) as slack:
+    async with stub_server(lambda _: text(json.dumps({"ok": True, **answer}))) as slack:
         client = SlackClient(token="xoxb-none", base_url=f"{slack.url}/api/", session=session)
         if field is None:
             assert (await client.api_call(method))["ok"]
@@ -295,7 +297,7 @@ def test_no_field_that_is_read_may_have_another_form(method: str) -> None:
 
 async def test_no_nul_comes_in(session: aiohttp.ClientSession) -> None:
     user = {"id": "U1", "profile": {"display_name": "An\0na"}, "real_name": "\0"}
-    async with serving(lambda _: web.json_response({"ok": True, "user": user})) as slack:
+    async with stub_server(lambda _: web.json_response({"ok": True, "user": user})) as slack:
         client = SlackClient(token="xoxb-none", base_url=f"{slack.url}/api/", session=session)
         answer = (await client.users_info(user="U1"))["user"]
     assert answer == {"id": "U1", "profile": {"display_name": "Anna"}, "real_name": ""}
@@ -315,7 +317,7 @@ async def test_a_429_is_waited_out_for_as_long_as_slack_asks_but_not_for_ever(
         limited(**{"Retry-After": "0"}),
         text('{"ok": true, "ts": "1.1"}'),
     ]
-    async with serving(lambda _: answers.pop(0)) as slack:
+    async with stub_server(lambda _: answers.pop(0)) as slack:
         client = SlackClient(
             token="xoxb-none", base_url=f"{slack.url}/api/", session=session, retry_handlers=[RateLimitWait()]
         )

@@ -9,9 +9,9 @@ import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
-from services.slack.response_urls import SlackAddresses
-from tests.support.bot_harness import Town, rewrite_state, state_in
-from tests.support.stub_server import serving
+from services.slack.response_urls import SlackUrls
+from tests.support.bot_harness import BotHarness, rewrite_state, state_in
+from tests.support.stub_server import stub_server
 
 SLACK = "https://slack.com/api/"
 SANDBOX = "http://127.0.0.1:8080/api/"
@@ -52,7 +52,7 @@ ELSEWHERE = "https://slack-gov.com/api/"
     ],
 )
 def test_answers_go_to_slack_alone(api_url: str, url: str, taken: bool) -> None:
-    assert SlackAddresses(api_url).takes_answers(url) is taken
+    assert SlackUrls(api_url).takes_answers(url) is taken
 
 
 @pytest.mark.parametrize(
@@ -74,11 +74,13 @@ def test_answers_go_to_slack_alone(api_url: str, url: str, taken: bool) -> None:
     ],
 )
 def test_files_go_to_slack_alone(api_url: str, url: str, taken: bool) -> None:
-    assert SlackAddresses(api_url).takes_files(url) is taken
+    assert SlackUrls(api_url).takes_files(url) is taken
 
 
-async def test_an_answer_to_an_address_that_is_not_slacks_comes_as_a_message_of_its_own(town: Town) -> None:
-    async with serving(lambda _: web.Response(text="ok")) as elsewhere:
+async def test_an_answer_to_an_address_that_is_not_slacks_comes_as_a_message_of_its_own(
+    town: BotHarness,
+) -> None:
+    async with stub_server(lambda _: web.Response(text="ok")) as elsewhere:
         town.people.base_url = lambda: elsewhere.url
         with capture_logs() as said:
             post = await town.ask("/bitrise apps", "Sample Android")
@@ -91,27 +93,27 @@ async def test_an_answer_to_an_address_that_is_not_slacks_comes_as_a_message_of_
     assert elsewhere.url not in str(said)
 
 
-async def test_an_address_in_a_modals_own_notes_is_believed_no_more(town: Town) -> None:
+async def test_an_address_in_a_modals_own_notes_is_believed_no_more(town: BotHarness) -> None:
     build = town.bitrise.start_build(town.bitrise.android)
     town.bitrise.run(build)
     card = await town.ask("/bitrise build android #1", "is running")
     await town.people.click("anna", card, "Abort")
     opened = await town.slack.wait_for_modal("anna", "Sample Android #1 stops at once")
-    async with serving(lambda _: web.Response(text="ok")) as elsewhere:
+    async with stub_server(lambda _: web.Response(text="ok")) as elsewhere:
         notes = state_in(opened)
         assert notes["response_url"].startswith(town.slack.url)
         notes |= {"response_url": f"{elsewhere.url}/response/x"}
         rewrite_state(opened, json.dumps(notes), person="U0ANNA")
         await town.people.submit("anna", {"reason": "wrong branch"})
-        await town.told("anna aborted Sample Android #1: wrong branch")
+        await town.wait_for_message("anna aborted Sample Android #1: wrong branch")
         assert elsewhere.asked == []
 
 
-async def test_a_log_is_not_uploaded_to_an_address_that_is_not_slacks(town: Town) -> None:
+async def test_a_log_is_not_uploaded_to_an_address_that_is_not_slacks(town: BotHarness) -> None:
     town.bitrise.start_build(town.bitrise.android, ends_as="error")
     town.clock.skip(timedelta(minutes=10))
     post = await town.ask("/bitrise log android #1", "Log of")
-    async with serving(lambda _: web.Response(text="OK")) as elsewhere:
+    async with stub_server(lambda _: web.Response(text="OK")) as elsewhere:
         town.slack.api.base_url = lambda: elsewhere.url
         await town.press(post, "Send me the file", "leads to a host that is not allowed")
         assert elsewhere.asked == []

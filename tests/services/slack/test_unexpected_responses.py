@@ -14,7 +14,7 @@ from aiohttp import web
 from structlog.testing import capture_logs
 
 from sandbox.clock import Clock
-from tests.support.bot_harness import Town
+from tests.support.bot_harness import BotHarness
 from tests.support.stub_server import gateway
 
 Answer = Callable[[], web.Response]
@@ -37,7 +37,7 @@ def said() -> Iterator[list[Any]]:
 
 
 @pytest.fixture
-async def odd(tmp_path: Path) -> AsyncIterator[tuple[Town, dict[str, Answer], Clock]]:
+async def odd(tmp_path: Path) -> AsyncIterator[tuple[BotHarness, dict[str, Answer], Clock]]:
     """A town, and what Slack answers to some methods instead."""
     instead: dict[str, Answer] = {}
 
@@ -46,7 +46,7 @@ async def odd(tmp_path: Path) -> AsyncIterator[tuple[Town, dict[str, Answer], Cl
         return made() if made is not None else None
 
     settings: dict[str, str] = {}
-    town = Town(tmp_path, settings=settings, now=(clock := Clock()))
+    town = BotHarness(tmp_path, settings=settings, now=(clock := Clock()))
     await town.open()
     async with gateway(town.slack.url, answer) as url:
         settings["slack_api_url"] = f"{url}/api/"
@@ -58,7 +58,7 @@ async def odd(tmp_path: Path) -> AsyncIterator[tuple[Town, dict[str, Answer], Cl
 
 
 async def test_every_surface_says_that_slack_has_trouble_and_nothing_breaks(
-    odd: tuple[Town, dict[str, Answer], Clock], said: list[Any]
+    odd: tuple[BotHarness, dict[str, Answer], Clock], said: list[Any]
 ) -> None:
     town, instead, clock = odd
     town.people.invite("builds")
@@ -82,14 +82,14 @@ async def test_every_surface_says_that_slack_has_trouble_and_nothing_breaks(
             instead["chat.postMessage"] = answer
             before = unsaid(said)
             town.people.say("anna", "builds", "@buildbell help")
-            await town.until(lambda so_far=before: unsaid(said) > so_far)  # type: ignore[misc]
+            await town.wait_until(lambda so_far=before: unsaid(said) > so_far)  # type: ignore[misc]
             del instead["chat.postMessage"]
 
         # Home, without what is missing.
         instead["conversations.open"] = instead["users.conversations"] = answer
         town.slack.workspace.homes.clear()
         town.people.open_home("anna")
-        await town.until(lambda: "missing here" in str(town.slack.workspace.homes.get("U0ANNA")))
+        await town.wait_until(lambda: "missing here" in str(town.slack.workspace.homes.get("U0ANNA")))
         instead.clear()
     events = [str(line["event"]) for line in said]
     assert not [event for event in events if "broken" in event]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from bot.manifest import manifest
 from bot.slack.http_session import slack_session
-from sandbox.slack.server import BOT_TOKEN, SlackSandbox
+from sandbox.slack.server import BOT_TOKEN, SlackSimulator
 from sandbox.slack.users import Enterprise
 from sandbox.slack.workspace import TEAM
 from services.request.context import workspace_of
@@ -36,7 +36,7 @@ GRID = Enterprise("E0HOST", "Host Corp")
 class Office:
     """Slack, a directory that asks it, and a time that passes when it is told to."""
 
-    def __init__(self, slack: SlackSandbox, client: SlackClient) -> None:
+    def __init__(self, slack: SlackSimulator, client: SlackClient) -> None:
         self.slack = slack
         self.now = datetime(2026, 11, 30, tzinfo=UTC)
         self.members = MemberDirectory(lambda _: client, clock=lambda: self.now)
@@ -59,7 +59,7 @@ async def office() -> AsyncIterator[Office]:
 
 @asynccontextmanager
 async def opened() -> AsyncIterator[Office]:
-    slack = SlackSandbox(manifest())
+    slack = SlackSimulator(manifest())
     await slack.start()
     try:
         async with slack_session() as session:

@@ -11,24 +11,24 @@ import pytest
 from aiohttp import web
 from pydantic import SecretStr
 
-from domain.build import App, Build, State, time_building, time_on_hold, time_preparing
+from domain.build import App, Build, BuildState, time_building, time_on_hold, time_preparing
 from domain.credentials import FixedToken
 from domain.log.log_text import log_text
 from domain.message import Message
 from messages import build_card
 from messages.kit.button_values import ArtifactButton
-from providers.bitrise.api.client import Bitrise
+from providers.bitrise.api.client import BitriseClient
 from providers.bitrise.api.errors import BuildAlreadyFinished
-from providers.bitrise.api.requests import AbortOrder, BuildQuery
+from providers.bitrise.api.requests import AbortRequest, BuildQuery
 from providers.bitrise.artifacts import messages as artifact_messages
 from providers.bitrise.artifacts.messages import ArtifactLine
 from providers.bitrise.logs import messages as log_messages
 from providers.bitrise.logs.messages import LogView
-from providers.http.transport import Http
-from sandbox.slack.transcript import words
-from sandbox.slack.validation import check_blocks
+from providers.http.transport import HttpTransport
+from sandbox.slack.transcript import message_text
+from sandbox.slack.validation import validate_blocks
 from sandbox.slack.workspace import Post
-from tests.support.stub_server import Asked, Server, serving
+from tests.support.stub_server import ReceivedRequest, StubServer, stub_server
 
 FIXTURES = Path(__file__).parents[3] / "fixtures" / "bitrise"
 NOW = datetime(2017, 9, 19, 12, 0, tzinfo=UTC)
@@ -51,7 +51,7 @@ ANSWERS = {
 ARCHIVE = "https://bitrise-build-log-archives-production.s3.amazonaws.com"
 
 
-def answer(asked: Asked) -> web.Response:
+def answer(asked: ReceivedRequest) -> web.Response:
     if asked.path.startswith("/build-logs-v2/"):
         chunks = json.loads((FIXTURES / "log.json").read_text())["log_chunks"]
         return web.Response(text="".join(chunk["chunk"] for chunk in chunks))
@@ -66,25 +66,25 @@ def answer(asked: Asked) -> web.Response:
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[Server]:
-    async with serving(answer) as opened:
+async def server() -> AsyncIterator[StubServer]:
+    async with stub_server(answer) as opened:
         yield opened
 
 
 @pytest.fixture
-async def bitrise(server: Server) -> AsyncIterator[Bitrise]:
-    async with Http() as http:
-        yield Bitrise(
+async def bitrise(server: StubServer) -> AsyncIterator[BitriseClient]:
+    async with HttpTransport() as http:
+        yield BitriseClient(
             http, credentials=FixedToken(SecretStr("t0p")), base_url=f"{server.url}/v0.1", clock=lambda: NOW
         )
 
 
-def seen(message: Message) -> str:
+def rendered_text(message: Message) -> str:
     """The message as a person sees it; Slack would take it."""
-    return words(Post("1.0", "U1", message.text, check_blocks(message.blocks)), {})
+    return message_text(Post("1.0", "U1", message.text, validate_blocks(message.blocks)), {})
 
 
-async def test_me_and_apps(bitrise: Bitrise, server: Server) -> None:
+async def test_me_and_apps(bitrise: BitriseClient, server: StubServer) -> None:
     assert (await bitrise.me()).username == "api-demo"
     apps = [app async for app in bitrise.apps(limit=2)]
     assert [app.repository for app in apps] == [
@@ -98,18 +98,20 @@ async def test_me_and_apps(bitrise: Bitrise, server: Server) -> None:
     assert (await bitrise.app("669403bffbe35909")).title == "sample-apps-android-sdk22"
 
 
-async def test_the_list_of_builds(bitrise: Bitrise) -> None:
+async def test_the_list_of_builds(bitrise: BitriseClient) -> None:
     async for page in bitrise.builds("669403bffbe35909", BuildQuery(branch="master"), limit=3).pages():
         builds, total, next_ = page.items, page.total, page.next
         break
     assert (total, next_) == (19, "b5e4e86ff62ef8ec")
-    assert [(build.number, build.state) for build in builds] == [(n, State.SUCCEEDED) for n in (19, 18, 17)]
+    assert [(build.number, build.state) for build in builds] == [
+        (n, BuildState.SUCCEEDED) for n in (19, 18, 17)
+    ]
     newest, _, pull_request = builds
     spans = [span and round(span.total_seconds()) for span in _times(newest)]
     assert spans == [83, 66, 86]
     assert newest.pull_request is None
     assert (pull_request.pull_request, pull_request.target_branch) == (3, "master")
-    said = seen(build_card.build_card(pull_request, ANDROID, now=NOW))
+    said = rendered_text(build_card.build_card(pull_request, ANDROID, now=NOW))
     assert "sample-apps-android-sdk22 #17 succeeded" in said
     assert "`create_dev_file` · pull request #3 into `master` · workflow `primary`" in said
     assert "b170936b Create dev.txt" in said
@@ -120,16 +122,16 @@ def _times(build: Build) -> list[timedelta | None]:
     return [time(build) for time in (time_on_hold, time_preparing, time_building)]
 
 
-async def test_one_aborted_build(bitrise: Bitrise) -> None:
+async def test_one_aborted_build(bitrise: BitriseClient) -> None:
     build = await bitrise.build("669403bffbe35909", "3247e2920496e846")
-    assert build.state is State.ABORTED
-    said = seen(build_card.build_card(build, ANDROID, now=NOW))
+    assert build.state is BuildState.ABORTED
+    said = rendered_text(build_card.build_card(build, ANDROID, now=NOW))
     assert "sample-apps-android-sdk22 #10 was aborted" in said
     assert "Aborted by api-demo: This is an example abort build" in said
     assert "0 s on hold · 0 s preparing · 15 s building" in said
 
 
-async def test_the_log(bitrise: Bitrise, server: Server) -> None:
+async def test_the_log(bitrise: BitriseClient, server: StubServer) -> None:
     build = await bitrise.build("669403bffbe35909", "3247e2920496e846")
 
     tail = await bitrise.log_tail("669403bffbe35909", "3247e2920496e846", most=64 * 1024)
@@ -142,7 +144,7 @@ async def test_the_log(bitrise: Bitrise, server: Server) -> None:
     assert titles == ["activate-ssh-key@3.1.1", "git-clone@3.4.3", "Sleep"]
     reading = read.reading
     view = LogView(steps=reading.steps, end=log_text(reading.end), of=reading.of, whole_url=read.whole_url)
-    said = seen(log_messages.build_log(build, ANDROID, view))
+    said = rendered_text(log_messages.build_log(build, ANDROID, view))
     assert "✅ `git-clone@3.4.3` succeeded in" in said
     assert "🛑 `Sleep` was cut off" in said, "the build was aborted while it ran"
     clone = await bitrise.read_log("669403bffbe35909", "3247e2920496e846", step=2)
@@ -154,11 +156,11 @@ async def test_the_log(bitrise: Bitrise, server: Server) -> None:
     assert not [archive for archive in archives if "Authorization" in archive.headers]
 
 
-async def test_the_artifacts_and_one_of_them(bitrise: Bitrise) -> None:
+async def test_the_artifacts_and_one_of_them(bitrise: BitriseClient) -> None:
     build = await bitrise.build("669403bffbe35909", "3247e2920496e846")
     found = [one async for one in bitrise.artifacts("669403bffbe35909", "3247e2920496e846")]
     lines = [ArtifactLine(slug=one.slug, title=one.title, kind=one.kind, size=one.size) for one in found]
-    said = seen(artifact_messages.artifacts(build, ANDROID, lines, total=2))
+    said = rendered_text(artifact_messages.artifacts(build, ANDROID, lines, total=2))
     assert "artifact-1.txt\nfile  [Get link]" in said
     assert "artifact-2.txt\nfile  [Get link]" in said
 
@@ -167,13 +169,13 @@ async def test_the_artifacts_and_one_of_them(bitrise: Bitrise) -> None:
     assert one.public_page
     about = ArtifactButton(app="669403bffbe35909", build="3247e2920496e846", artifact=one.slug)
     message = artifact_messages.artifact_link(one, about, may_act=False)
-    assert "[Download] [Install page] [QR code] [Fetch a new link]" in seen(message)
+    assert "[Download] [Install page] [QR code] [Fetch a new link]" in rendered_text(message)
     assert "X-Amz-Signature=" in json.dumps(message.blocks)
 
 
-async def test_the_refused_abort(bitrise: Bitrise, server: Server) -> None:
+async def test_the_refused_abort(bitrise: BitriseClient, server: StubServer) -> None:
     with pytest.raises(
         BuildAlreadyFinished, match=r"^Bitrise refuses: Build already finished, can't abort it"
     ):
-        await bitrise.abort("669403bffbe35909", "3247e2920496e846", AbortOrder(reason="test build abort"))
+        await bitrise.abort("669403bffbe35909", "3247e2920496e846", AbortRequest(reason="test build abort"))
     assert json.loads(server.asked[-1].body)["abort_reason"] == "test build abort"

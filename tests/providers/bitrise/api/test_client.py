@@ -10,36 +10,36 @@ import pytest
 from aiohttp import web
 from pydantic import SecretStr
 
-from domain.build import State
+from domain.build import BuildState
 from domain.credentials import FixedToken
-from domain.errors import AnswerLost, BadToken, NoAccess, NotFound, TooLarge
+from domain.errors import Forbidden, InvalidToken, NotFound, ResponseLost, TooLarge
 from providers.bitrise.api import pagination
-from providers.bitrise.api.client import Bitrise
+from providers.bitrise.api.client import BitriseClient
 from providers.bitrise.api.errors import BuildAlreadyFinished, NoLog
-from providers.bitrise.api.requests import AbortOrder, BuildQuery, TriggerParams
+from providers.bitrise.api.requests import AbortRequest, BuildQuery, TriggerRequest
 from providers.http import downloads
-from providers.http.transport import Http
+from providers.http.transport import HttpTransport
 from sandbox.bitrise.members import TESTER_TOKEN, TOKEN
-from sandbox.bitrise.server import BitriseSandbox
+from sandbox.bitrise.server import BitriseSimulator
 from sandbox.clock import Clock
 from tests.support.factories import NOON
-from tests.support.stub_server import Asked, serving
+from tests.support.stub_server import ReceivedRequest, stub_server
 
 Connect = type[object]
 
 
-class There:
+class ClientFixture:
     """The simulated Bitrise, and clients of it."""
 
-    def __init__(self, sandbox: BitriseSandbox, clock: Clock, http: Http) -> None:
+    def __init__(self, sandbox: BitriseSimulator, clock: Clock, http: HttpTransport) -> None:
         self.sandbox, self.clock = sandbox, clock
         self._http = http
         self.bitrise = self.client(TOKEN)
         self.android = sandbox.android
 
-    def client(self, token: str) -> Bitrise:
+    def client(self, token: str) -> BitriseClient:
         host = urlsplit(self.sandbox.store.url).hostname or ""
-        return Bitrise(
+        return BitriseClient(
             self._http,
             credentials=FixedToken(SecretStr(token)),
             base_url=self.sandbox.api_url,
@@ -49,22 +49,22 @@ class There:
 
 
 @pytest.fixture
-async def there() -> AsyncIterator[There]:
+async def there() -> AsyncIterator[ClientFixture]:
     clock = Clock(lambda: NOON)  # which stands, so that what grows with time grows by skipping alone
-    sandbox = await BitriseSandbox(now=clock).start()
-    async with Http() as http:
-        yield There(sandbox, clock, http)
+    sandbox = await BitriseSimulator(now=clock).start()
+    async with HttpTransport() as http:
+        yield ClientFixture(sandbox, clock, http)
     await sandbox.close()
 
 
-async def test_the_roots_answer_without_a_token(there: There) -> None:
+async def test_the_roots_answer_without_a_token(there: ClientFixture) -> None:
     nobody = there.client("wrong")
     assert await nobody.root() == await nobody.root(versioned=False)
-    with pytest.raises(BadToken):
+    with pytest.raises(InvalidToken):
         await nobody.me()
 
 
-async def test_me_apps_and_one_app(there: There) -> None:
+async def test_me_apps_and_one_app(there: ClientFixture) -> None:
     assert (await there.bitrise.me()).username == "api-demo"
     apps = [app.slug async for app in there.bitrise.apps(limit=2)]
     assert apps == [app.slug for app in there.sandbox.farm.apps]
@@ -73,7 +73,7 @@ async def test_me_apps_and_one_app(there: There) -> None:
         await there.bitrise.app("no-such-app")
 
 
-async def test_an_older_server_without_apps_is_asked_for_my_apps(there: There) -> None:
+async def test_an_older_server_without_apps_is_asked_for_my_apps(there: ClientFixture) -> None:
     there.sandbox.fault("GET /v0.1/apps", "status", status=404)
     assert len([app async for app in there.bitrise.apps()]) == 3
     assert there.sandbox.requests[-1].path == "/v0.1/me/apps"
@@ -84,19 +84,21 @@ async def test_a_list_without_an_end_is_an_error_and_not_read_for_ever(
 ) -> None:
     monkeypatch.setattr(pagination, "MOST_PAGES", 3)
 
-    def one_more(asked: Asked) -> web.Response:
+    def one_more(asked: ReceivedRequest) -> web.Response:
         page = int(asked.query.get("next", "0")) + 1
         return web.json_response({"data": [{"slug": f"app{page}"}], "paging": {"next": str(page)}})
 
-    async with Http() as http, serving(one_more) as server:
-        bitrise = Bitrise(http, credentials=FixedToken(SecretStr("t0p")), base_url=server.url, clock=Clock())
+    async with HttpTransport() as http, stub_server(one_more) as server:
+        bitrise = BitriseClient(
+            http, credentials=FixedToken(SecretStr("t0p")), base_url=server.url, clock=Clock()
+        )
         with pytest.raises(TooLarge, match="more than 3 pages in one list"):
             _ = [app async for app in bitrise.apps()]
     assert len(server.asked) == 3
 
 
 async def test_a_log_that_is_too_large_is_read_as_far_as_the_api_shows_it(
-    there: There, monkeypatch: pytest.MonkeyPatch
+    there: ClientFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(downloads, "LARGEST_FILE", 100)
     build = there.sandbox.start_build(there.android)
@@ -110,7 +112,7 @@ async def test_a_log_that_is_too_large_is_read_as_far_as_the_api_shows_it(
             _ = [chunk async for chunk in chunks]
 
 
-async def test_pages_are_followed_and_can_be_left_early(there: There) -> None:
+async def test_pages_are_followed_and_can_be_left_early(there: ClientFixture) -> None:
     for _ in range(7):
         there.sandbox.start_build(there.android)
     numbers = [build.number async for build in there.bitrise.builds(there.android.slug, limit=3)]
@@ -122,7 +124,7 @@ async def test_pages_are_followed_and_can_be_left_early(there: There) -> None:
     assert len(there.sandbox.requests) == asked + 1
 
 
-async def test_every_filter_is_understood(there: There) -> None:
+async def test_every_filter_is_understood(there: ClientFixture) -> None:
     begin = there.clock()
     there.sandbox.finish(there.sandbox.start_build(there.android, params={"branch": "develop"}), "error")
     there.sandbox.start_build(there.android, params={"pull_request_id": 9, "commit_message": "Fix login"})
@@ -146,7 +148,7 @@ async def test_every_filter_is_understood(there: There) -> None:
     assert (await numbers(sort_by="running_first"))[-1] == 1
 
 
-async def test_the_builds_of_all_apps_say_which_app_each_belongs_to(there: There) -> None:
+async def test_the_builds_of_all_apps_say_which_app_each_belongs_to(there: ClientFixture) -> None:
     there.sandbox.start_build(there.android)
     there.sandbox.finish(there.sandbox.start_build(there.sandbox.ios))
     builds = [build async for build in there.bitrise.all_builds()]
@@ -154,16 +156,16 @@ async def test_the_builds_of_all_apps_say_which_app_each_belongs_to(there: There
     assert [build.number async for build in there.bitrise.all_builds(status=0)] == [1]
 
 
-async def test_a_build_lives(there: There) -> None:
+async def test_a_build_lives(there: ClientFixture) -> None:
     started = there.sandbox.start_build(there.android)
     states = []
     for seconds in (0, 25, 60, 300):
         there.clock.skip(timedelta(seconds=seconds))
         states.append((await there.bitrise.build(there.android.slug, started.slug)).state)
-    assert states == [State.ON_HOLD, State.RUNNING, State.RUNNING, State.SUCCEEDED]
+    assert states == [BuildState.ON_HOLD, BuildState.RUNNING, BuildState.RUNNING, BuildState.SUCCEEDED]
 
 
-async def test_a_log_is_first_missing_then_growing_then_archived(there: There) -> None:
+async def test_a_log_is_first_missing_then_growing_then_archived(there: ClientFixture) -> None:
     build = there.sandbox.start_build(there.android, ends_as="error")
     with pytest.raises(NoLog):
         await there.bitrise.log_tail(there.android.slug, build.slug)
@@ -179,7 +181,7 @@ async def test_a_log_is_first_missing_then_growing_then_archived(there: There) -
         assert b"1 failed" in b"".join([chunk async for chunk in chunks])
 
 
-async def test_a_growing_logs_end_begins_with_a_whole_line(there: There) -> None:
+async def test_a_growing_logs_end_begins_with_a_whole_line(there: ClientFixture) -> None:
     build = there.sandbox.start_build(there.android, ends_as="error")
     there.clock.skip(timedelta(minutes=3))
     whole = (await there.bitrise.log_tail(there.android.slug, build.slug)).framed.split("\n")
@@ -189,7 +191,7 @@ async def test_a_growing_logs_end_begins_with_a_whole_line(there: There) -> None
         assert tail.framed.split("\n") == whole[-len(tail.framed.split("\n")) :]
 
 
-async def test_artifacts_and_their_public_page(there: There) -> None:
+async def test_artifacts_and_their_public_page(there: ClientFixture) -> None:
     build = there.sandbox.start_build(there.android)
     there.sandbox.finish(build)
     apk, results = [one async for one in there.bitrise.artifacts(there.android.slug, build.slug, limit=1)]
@@ -201,41 +203,45 @@ async def test_artifacts_and_their_public_page(there: There) -> None:
     assert changed.install_page_url is None
 
 
-async def test_abort_with_all_four_options_and_a_second_time(there: There) -> None:
+async def test_abort_with_all_four_options_and_a_second_time(there: ClientFixture) -> None:
     build = there.sandbox.start_build(there.android)
-    order = AbortOrder(reason="why", with_success=True, skip_notifications=True, skip_git_status_report=True)
+    order = AbortRequest(
+        reason="why", with_success=True, skip_notifications=True, skip_git_status_report=True
+    )
     await there.bitrise.abort(there.android.slug, build.slug, order)
     seen = await there.bitrise.build(there.android.slug, build.slug)
-    assert seen.state is State.ABORTED_WITH_SUCCESS
+    assert seen.state is BuildState.ABORTED_WITH_SUCCESS
     assert seen.abort_reason == "User api-demo requested to abort this build with reason: why"
     assert not build.notified
     with pytest.raises(BuildAlreadyFinished):
         await there.bitrise.abort(there.android.slug, build.slug, order)
 
 
-async def test_a_lost_trigger_is_looked_for_before_anybody_is_told_that_it_failed(there: There) -> None:
+async def test_a_lost_trigger_is_looked_for_before_anybody_is_told_that_it_failed(
+    there: ClientFixture,
+) -> None:
     there.sandbox.fault("POST */builds", "answer_lost")
-    [started] = await there.bitrise.trigger(there.android.slug, TriggerParams(branch="main"))
+    [started] = await there.bitrise.trigger(there.android.slug, TriggerRequest(branch="main"))
     assert started.found_after_lost_answer
     assert started.number == 1
     there.sandbox.fault("POST */builds", "dropped")
-    with pytest.raises(AnswerLost):
-        await there.bitrise.trigger(there.android.slug, TriggerParams(branch="develop"))
+    with pytest.raises(ResponseLost):
+        await there.bitrise.trigger(there.android.slug, TriggerRequest(branch="develop"))
     assert len(there.sandbox.farm.builds) == 1
 
 
-async def test_branches_and_workflows(there: There) -> None:
+async def test_branches_and_workflows(there: ClientFixture) -> None:
     there.sandbox.start_build(there.android, workflow="deploy", params={"branch": "develop"})
     there.sandbox.start_build(there.android)
     assert await there.bitrise.branches(there.android.slug) == ["develop", "main"]
     assert await there.bitrise.workflows(there.android.slug) == ["deploy", "primary"]
 
 
-async def test_a_tester_may_list_but_neither_read_logs_nor_abort(there: There) -> None:
+async def test_a_tester_may_list_but_neither_read_logs_nor_abort(there: ClientFixture) -> None:
     build = there.sandbox.start_build(there.android)
     tester = there.client(TESTER_TOKEN)
     assert [one.number async for one in tester.builds(there.android.slug)] == [1]
-    with pytest.raises(NoAccess):
+    with pytest.raises(Forbidden):
         await tester.log(there.android.slug, build.slug)
-    with pytest.raises(NoAccess):
-        await tester.abort(there.android.slug, build.slug, AbortOrder())
+    with pytest.raises(Forbidden):
+        await tester.abort(there.android.slug, build.slug, AbortRequest())

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.build import State
-from domain.errors import NotUnderstood, Refused
+from domain.build import BuildState
+from domain.errors import RequestRejected, UnexpectedResponse
 from domain.log.log_text import readable
 from providers.bitrise.api.log_text import log_in
 from providers.bitrise.api.models import BuildItem, read_many, read_one, state_of
 from providers.bitrise.api.pipeline_models import PipelineShow
-from providers.bitrise.api.requests import AbortOrder, BuildQuery, EnvironmentVariable, TriggerParams
+from providers.bitrise.api.requests import AbortRequest, BuildQuery, EnvironmentVariable, TriggerRequest
 from providers.bitrise.api.trigger_response import started_by
 
 FIXTURES = Path(__file__).parents[3] / "fixtures"
@@ -32,19 +32,19 @@ FIELDS = [name for name in BuildItem.model_fields if name != "slug"]
 @pytest.mark.parametrize(
     ("status", "text", "on_hold", "state"),
     [
-        (0, "on-hold", True, State.ON_HOLD),
-        (0, "in-progress", False, State.RUNNING),
-        (1, "success", False, State.SUCCEEDED),
-        (2, "error", False, State.FAILED),
-        (3, "aborted", False, State.ABORTED),
-        (4, "aborted-with-success", False, State.ABORTED_WITH_SUCCESS),
-        (17, "reticulating", False, State.UNKNOWN),
-        (None, "error", False, State.FAILED),
-        (None, None, False, State.UNKNOWN),
+        (0, "on-hold", True, BuildState.ON_HOLD),
+        (0, "in-progress", False, BuildState.RUNNING),
+        (1, "success", False, BuildState.SUCCEEDED),
+        (2, "error", False, BuildState.FAILED),
+        (3, "aborted", False, BuildState.ABORTED),
+        (4, "aborted-with-success", False, BuildState.ABORTED_WITH_SUCCESS),
+        (17, "reticulating", False, BuildState.UNKNOWN),
+        (None, "error", False, BuildState.FAILED),
+        (None, None, False, BuildState.UNKNOWN),
     ],
 )
 def test_every_status_has_its_state(
-    status: int | None, text: str | None, on_hold: bool, state: State
+    status: int | None, text: str | None, on_hold: bool, state: BuildState
 ) -> None:
     assert state_of(status, text, on_hold=on_hold) is state
 
@@ -71,9 +71,9 @@ def test_an_item_without_a_slug_is_left_out() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"null", b"[]", b"<html>", b'{"data": 3}', b'{"data": {"status": 1}}'])
 def test_an_answer_of_another_kind_is_not_understood(body: bytes) -> None:
-    with pytest.raises(NotUnderstood):
+    with pytest.raises(UnexpectedResponse):
         read_many(BuildItem, body)
-    with pytest.raises(NotUnderstood):
+    with pytest.raises(UnexpectedResponse):
         read_one(BuildItem, body, of="build")
 
 
@@ -130,9 +130,9 @@ def test_a_query_sends_unix_seconds_and_nothing_that_was_not_asked() -> None:
 
 def test_an_abort_says_all_that_the_api_requires() -> None:
     none = {"abort_reason": "", "abort_with_success": False, "skip_notifications": False}
-    assert AbortOrder().pipeline_body() == none
-    assert AbortOrder().body() == {**none, "skip_git_status_report": False}
-    assert AbortOrder(
+    assert AbortRequest().pipeline_body() == none
+    assert AbortRequest().body() == {**none, "skip_git_status_report": False}
+    assert AbortRequest(
         reason="r", with_success=True, skip_notifications=True, skip_git_status_report=True
     ).body() == {
         "abort_reason": "r",
@@ -144,8 +144,8 @@ def test_an_abort_says_all_that_the_api_requires() -> None:
 
 def test_a_trigger_needs_something_to_build_and_does_not_expand_what_was_typed() -> None:
     with pytest.raises(ValueError, match="branch, tag, commit, workflow or pipeline"):
-        TriggerParams(commit_message="x")
-    body = TriggerParams(branch="main", environments=(EnvironmentVariable(key="A", value="$HOME"),)).body()
+        TriggerRequest(commit_message="x")
+    body = TriggerRequest(branch="main", environments=(EnvironmentVariable(key="A", value="$HOME"),)).body()
     assert body == {
         "hook_info": {"type": "bitrise"},
         "build_params": {
@@ -173,7 +173,7 @@ def test_the_results_of_a_trigger_are_the_truth() -> None:
 
 def test_a_trigger_that_is_not_ok_is_refused_in_bitrises_words_whatever_its_http_status() -> None:
     body = b'{"status": "error", "message": "Failed to get bitrise.yml from git provider", "slug": "x"}'
-    with pytest.raises(Refused, match=r"Failed to get bitrise\.yml"):
+    with pytest.raises(RequestRejected, match=r"Failed to get bitrise\.yml"):
         started_by(body)
 
 

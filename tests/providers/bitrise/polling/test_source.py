@@ -8,45 +8,47 @@ from datetime import timedelta
 import pytest
 from pydantic import SecretStr
 
-from domain.build import App, Build, PipelineRef, State
+from domain.build import App, Build, BuildState, PipelineRef
 from domain.build_filter import BuildFilter
 from domain.credentials import FixedToken
 from domain.errors import ProviderDown
 from domain.message import Message
 from domain.notifications.changes import compare
 from domain.notifications.matching import match
-from domain.notifications.rule import Style, Terms
+from domain.notifications.rule import DeliveryStyle, NotificationRule
 from domain.poll_state import Baseline
 from domain.provider import Provider
 from messages.kit.message_state import RunNote
 from providers.bitrise.api import pagination
-from providers.bitrise.api.client import Bitrise
-from providers.bitrise.build_requests.poller import Approvals
+from providers.bitrise.api.client import BitriseClient
+from providers.bitrise.build_requests.poller import BuildRequestPoller
 from providers.bitrise.polling.baseline import read_baseline
 from providers.bitrise.polling.pipeline_resolver import (
     ANOTHER_QUESTION_AFTER,
     LOOKS_UNTIL_LISTED,
     MOST_QUESTIONS,
 )
-from providers.bitrise.polling.source import BitriseReader
-from providers.http.transport import Http
+from providers.bitrise.polling.source import BitriseBuildSource
+from providers.http.transport import HttpTransport
 from sandbox.bitrise.members import TOKEN
-from sandbox.bitrise.server import BitriseSandbox
+from sandbox.bitrise.server import BitriseSimulator
 from sandbox.bitrise.state import App as SandboxApp
 from sandbox.clock import Clock
 from services.outbox.message_key import pipeline_run
-from services.polling.poll import Look
-from storage.poll_recorder import Recorder
-from storage.repositories import Storage
+from services.polling.poll import Poll
+from storage.poll_recorder import PollRecorder
+from storage.repositories import Repositories
 from storage.subscriptions import Scope
 from storage.workspace_subscriptions import StartedRun
-from tests.support.factories import to
+from tests.support.factories import make_recipient
 
 
-class Watch:
-    def __init__(self, sandbox: BitriseSandbox, clock: Clock, http: Http, storage: Storage) -> None:
+class BitrisePollHarness:
+    def __init__(
+        self, sandbox: BitriseSimulator, clock: Clock, http: HttpTransport, storage: Repositories
+    ) -> None:
         self.sandbox, self.clock, self.storage = sandbox, clock, storage
-        self.bitrise = Bitrise(
+        self.bitrise = BitriseClient(
             http,
             credentials=FixedToken(SecretStr(TOKEN)),
             base_url=sandbox.api_url,
@@ -61,16 +63,16 @@ class Watch:
         self.clock._goes_by = lambda: now
 
     def restart(self, *, under: str = "bitrise:test", most_apps: int = 100) -> None:
-        recorder = Recorder(self.storage.database, compare=compare, match=match)
-        reader = BitriseReader(self.bitrise, clock=self.clock)
-        self.look = Look(reader, self.storage, recorder, token=under, clock=self.clock, most_apps=most_apps)
+        recorder = PollRecorder(self.storage.database, compare=compare, match=match)
+        reader = BitriseBuildSource(self.bitrise, clock=self.clock)
+        self.look = Poll(reader, self.storage, recorder, token=under, clock=self.clock, most_apps=most_apps)
 
     async def subscribe(self, app: SandboxApp, *, channel: str = "C1") -> None:
         watched = App(slug=app.slug, title=app.title)
         await self.storage.of("T1").subscriptions.add(
             channel=channel,
             app=watched,
-            terms=Terms(),
+            terms=NotificationRule(),
             by="U1",
             at=self.clock(),
             baseline=await read_baseline(self.bitrise, app.slug),
@@ -91,7 +93,7 @@ class Watch:
         """What the channel is owed so far, in order."""
         return [
             f"{one.app.title} {one.build.label}"
-            for one in await self.storage.outbox.due(to(channel), 1000, self.clock())
+            for one in await self.storage.outbox.due(make_recipient(channel), 1000, self.clock())
         ]
 
     def lists_read(self) -> int:
@@ -105,20 +107,22 @@ class Watch:
 
 
 @pytest.fixture
-async def watch(storage: Storage) -> AsyncIterator[Watch]:
+async def watch(storage: Repositories) -> AsyncIterator[BitrisePollHarness]:
     clock = Clock()
-    sandbox = await BitriseSandbox(now=clock).start()
-    async with Http() as http:
-        yield Watch(sandbox, clock, http, storage)
+    sandbox = await BitriseSimulator(now=clock).start()
+    async with HttpTransport() as http:
+        yield BitrisePollHarness(sandbox, clock, http, storage)
     await sandbox.close()
 
 
-async def test_nothing_is_asked_where_nobody_subscribes(watch: Watch) -> None:
+async def test_nothing_is_asked_where_nobody_subscribes(watch: BitrisePollHarness) -> None:
     await watch.look()
     assert watch.requests() == 0
 
 
-async def test_what_was_there_before_the_subscription_is_not_told_but_what_was_open_is(watch: Watch) -> None:
+async def test_what_was_there_before_the_subscription_is_not_told_but_what_was_open_is(
+    watch: BitrisePollHarness,
+) -> None:
     done = watch.sandbox.start_build(watch.sandbox.android)
     watch.sandbox.finish(done)
     open_ = watch.sandbox.start_build(watch.sandbox.android)
@@ -130,7 +134,7 @@ async def test_what_was_there_before_the_subscription_is_not_told_but_what_was_o
     assert await watch.told() == ["Sample Android #2"]
 
 
-async def test_a_build_that_starts_and_ends_between_two_looks_is_told_once(watch: Watch) -> None:
+async def test_a_build_that_starts_and_ends_between_two_looks_is_told_once(watch: BitrisePollHarness) -> None:
     await watch.subscribe(watch.sandbox.android)
     await watch.look()
     watch.sandbox.finish(watch.sandbox.start_build(watch.sandbox.android))
@@ -139,7 +143,7 @@ async def test_a_build_that_starts_and_ends_between_two_looks_is_told_once(watch
     assert await watch.told() == ["Sample Android #1"]
 
 
-async def test_builds_are_told_in_the_order_of_their_ends(watch: Watch) -> None:
+async def test_builds_are_told_in_the_order_of_their_ends(watch: BitrisePollHarness) -> None:
     await watch.subscribe(watch.sandbox.android)
     first, second = (watch.sandbox.start_build(watch.sandbox.android) for _ in range(2))
     watch.sandbox.finish(second)
@@ -149,7 +153,7 @@ async def test_builds_are_told_in_the_order_of_their_ends(watch: Watch) -> None:
     assert await watch.told() == ["Sample Android #2", "Sample Android #1"]
 
 
-async def test_more_than_a_page_between_two_looks_is_seen_whole(watch: Watch) -> None:
+async def test_more_than_a_page_between_two_looks_is_seen_whole(watch: BitrisePollHarness) -> None:
     await watch.subscribe(watch.sandbox.android)
     await watch.look()
     watch.clock.skip(timedelta(minutes=10))
@@ -162,7 +166,7 @@ async def test_more_than_a_page_between_two_looks_is_seen_whole(watch: Watch) ->
 
 
 async def test_a_list_too_long_to_be_read_to_its_end_keeps_nobody_from_being_told(
-    watch: Watch, monkeypatch: pytest.MonkeyPatch
+    watch: BitrisePollHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pagination, "MOST_PAGES", 2)
     watch.end_one_of_each([watch.sandbox.ios])
@@ -177,7 +181,7 @@ async def test_a_list_too_long_to_be_read_to_its_end_keeps_nobody_from_being_tol
     assert await watch.told() == ["Sample Android #1"]
 
 
-async def test_a_build_that_runs_for_days_is_still_told(watch: Watch) -> None:
+async def test_a_build_that_runs_for_days_is_still_told(watch: BitrisePollHarness) -> None:
     await watch.subscribe(watch.sandbox.android)
     old = watch.sandbox.start_build(watch.sandbox.android, ends_as=None)
     await watch.look()
@@ -191,7 +195,9 @@ async def test_a_build_that_runs_for_days_is_still_told(watch: Watch) -> None:
     assert await watch.told() == ["Sample Android #1"]
 
 
-async def test_an_idle_look_costs_one_request_however_many_apps_are_watched(watch: Watch) -> None:
+async def test_an_idle_look_costs_one_request_however_many_apps_are_watched(
+    watch: BitrisePollHarness,
+) -> None:
     for app in watch.sandbox.farm.apps:
         await watch.subscribe(app)
         watch.sandbox.finish(watch.sandbox.start_build(app))
@@ -202,7 +208,7 @@ async def test_an_idle_look_costs_one_request_however_many_apps_are_watched(watc
     assert watch.requests() == before + 1
 
 
-async def test_an_answer_that_has_not_changed_writes_nothing(watch: Watch) -> None:
+async def test_an_answer_that_has_not_changed_writes_nothing(watch: BitrisePollHarness) -> None:
     await watch.subscribe(watch.sandbox.android)
     watch.sandbox.finish(watch.sandbox.start_build(watch.sandbox.android))
     await watch.look()
@@ -216,7 +222,7 @@ async def test_an_answer_that_has_not_changed_writes_nothing(watch: Watch) -> No
     assert await changes() == before
 
 
-async def test_a_restart_goes_on_where_the_last_look_ended(watch: Watch) -> None:
+async def test_a_restart_goes_on_where_the_last_look_ended(watch: BitrisePollHarness) -> None:
     await watch.subscribe(watch.sandbox.android)
     running = watch.sandbox.start_build(watch.sandbox.android, ends_as=None)
     await watch.look()
@@ -228,7 +234,7 @@ async def test_a_restart_goes_on_where_the_last_look_ended(watch: Watch) -> None
     assert sorted(await watch.told()) == ["Sample Android #1", "Sample Android #2"]
 
 
-async def test_a_failing_page_loses_nothing_of_the_later_ones(watch: Watch) -> None:
+async def test_a_failing_page_loses_nothing_of_the_later_ones(watch: BitrisePollHarness) -> None:
     watch.sandbox.finish(watch.sandbox.start_build(watch.sandbox.ios))
     await watch.subscribe(watch.sandbox.android)
     await watch.look()
@@ -258,7 +264,7 @@ def _broken() -> object:
     return Fault("*", "status", status=500)
 
 
-async def test_a_build_that_is_gone_is_forgotten_after_some_looks(watch: Watch) -> None:
+async def test_a_build_that_is_gone_is_forgotten_after_some_looks(watch: BitrisePollHarness) -> None:
     await watch.subscribe(watch.sandbox.android)
     gone = watch.sandbox.start_build(watch.sandbox.android, ends_as=None)
     await watch.look()
@@ -269,7 +275,7 @@ async def test_a_build_that_is_gone_is_forgotten_after_some_looks(watch: Watch) 
 
 
 async def test_a_list_that_is_not_newest_first_is_not_relied_on(
-    watch: Watch, monkeypatch: pytest.MonkeyPatch
+    watch: BitrisePollHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await watch.subscribe(watch.sandbox.android)
     await watch.look()
@@ -284,7 +290,7 @@ async def test_a_list_that_is_not_newest_first_is_not_relied_on(
     assert lists[-1] != "/v0.1/builds"
 
 
-async def test_an_end_is_final_even_where_a_list_lags_behind(watch: Watch) -> None:
+async def test_an_end_is_final_even_where_a_list_lags_behind(watch: BitrisePollHarness) -> None:
     await watch.subscribe(watch.sandbox.android)
     build = watch.sandbox.start_build(watch.sandbox.android, ends_as=None)
     watch.sandbox.run(build)
@@ -299,17 +305,19 @@ async def test_an_end_is_final_even_where_a_list_lags_behind(watch: Watch) -> No
 
 
 def test_a_build_is_new_only_after_its_apps_baseline() -> None:
-    from tests.support.factories import ANDROID, NOON, a_build
+    from tests.support.factories import ANDROID, NOON, make_build
 
-    before, after = a_build(-5), a_build(5)
+    before, after = make_build(-5), make_build(5)
     changes = compare([before, after], {}, {ANDROID.slug: NOON})
     assert [change.build for change in changes] == [after]
-    known: dict[str, State] = {before.slug: State.RUNNING}
-    ended: Build = a_build(-5, State.FAILED)
-    assert [change.was for change in compare([ended], known, {ANDROID.slug: NOON})] == [State.RUNNING]
+    known: dict[str, BuildState] = {before.slug: BuildState.RUNNING}
+    ended: Build = make_build(-5, BuildState.FAILED)
+    assert [change.was for change in compare([ended], known, {ANDROID.slug: NOON})] == [BuildState.RUNNING]
 
 
-async def test_apps_that_are_read_by_themselves_take_turns_within_the_budget(watch: Watch) -> None:
+async def test_apps_that_are_read_by_themselves_take_turns_within_the_budget(
+    watch: BitrisePollHarness,
+) -> None:
     apps = await watch.subscribe_to_new(apps=5)
     watch.sandbox.fault("GET /v0.1/builds", "status", times=1000, status=403)
     watch.restart(most_apps=2)
@@ -324,7 +332,9 @@ async def test_apps_that_are_read_by_themselves_take_turns_within_the_budget(wat
     assert told == [2, 4, 5]
 
 
-async def test_a_list_of_all_apps_that_was_refused_is_tried_again_after_a_day(watch: Watch) -> None:
+async def test_a_list_of_all_apps_that_was_refused_is_tried_again_after_a_day(
+    watch: BitrisePollHarness,
+) -> None:
     apps = await watch.subscribe_to_new(apps=4)
     watch.sandbox.fault("GET /v0.1/builds", "status", status=403)
     await watch.look()
@@ -340,7 +350,7 @@ async def test_a_list_of_all_apps_that_was_refused_is_tried_again_after_a_day(wa
     assert len(await watch.told()) == 4
 
 
-def crowd_out(watch: Watch) -> None:
+def fill_page(watch: BitrisePollHarness) -> None:
     """So many newer builds of another app that the list of all apps is never read down to those before them."""
     for _ in range(2):
         watch.clock.skip(timedelta(hours=1))
@@ -348,22 +358,24 @@ def crowd_out(watch: Watch) -> None:
             watch.sandbox.finish(watch.sandbox.start_build(watch.sandbox.ios))
 
 
-async def test_with_another_token_no_app_is_forgotten_however_few_can_be_read_at_a_time(watch: Watch) -> None:
+async def test_with_another_token_no_app_is_forgotten_however_few_can_be_read_at_a_time(
+    watch: BitrisePollHarness,
+) -> None:
     apps = await watch.subscribe_to_new(apps=5)
     await watch.look()
     watch.end_one_of_each(apps)
-    crowd_out(watch)
+    fill_page(watch)
     watch.restart(under="bitrise:other", most_apps=2)
     for _ in range(4):
         await watch.look()
     assert len(await watch.told()) == 5
 
 
-async def test_a_failure_while_catching_up_lets_no_app_be_taken_for_read(watch: Watch) -> None:
+async def test_a_failure_while_catching_up_lets_no_app_be_taken_for_read(watch: BitrisePollHarness) -> None:
     apps = await watch.subscribe_to_new(apps=4)
     await watch.look()
     watch.end_one_of_each(apps)
-    crowd_out(watch)
+    fill_page(watch)
     watch.restart(under="bitrise:other")
     last = max(app.slug for app in apps)
     watch.sandbox.fault(f"GET /v0.1/apps/{last}/builds", "status", status=500)
@@ -374,12 +386,12 @@ async def test_a_failure_while_catching_up_lets_no_app_be_taken_for_read(watch: 
 
 
 async def test_an_app_that_waits_for_its_turn_misses_nothing_while_newer_builds_are_listed(
-    watch: Watch,
+    watch: BitrisePollHarness,
 ) -> None:
     apps = await watch.subscribe_to_new(apps=4)
     await watch.look()
     watch.end_one_of_each(apps)
-    crowd_out(watch)
+    fill_page(watch)
     watch.restart(under="bitrise:other", most_apps=1)
     for _ in range(6):
         await watch.look()
@@ -390,17 +402,19 @@ async def test_an_app_that_waits_for_its_turn_misses_nothing_while_newer_builds_
     assert len(told) == len(set(told)) == 4 * 7
 
 
-async def pipelines_seen(watch: Watch, channel: str = "C1") -> list[str | None]:
+async def pipelines_seen(watch: BitrisePollHarness, channel: str = "C1") -> list[str | None]:
     """The pipeline of each build that the channel is owed, in order."""
-    owed = await watch.storage.outbox.due(to(channel), 1000, watch.clock() + timedelta(days=2))
+    owed = await watch.storage.outbox.due(make_recipient(channel), 1000, watch.clock() + timedelta(days=2))
     return [one.build.pipeline.id if one.build.pipeline else None for one in owed]
 
 
-def lists_of_pipelines(watch: Watch) -> int:
+def lists_of_pipelines(watch: BitrisePollHarness) -> int:
     return sum(one.path.endswith("/pipelines") for one in watch.sandbox.requests)
 
 
-async def test_a_pipeline_is_recognised_after_ordinary_builds_at_a_cost_that_has_bounds(watch: Watch) -> None:
+async def test_a_pipeline_is_recognised_after_ordinary_builds_at_a_cost_that_has_bounds(
+    watch: BitrisePollHarness,
+) -> None:
     """The list of all apps' builds does not name it, and the app had none when it was asked a moment before."""
     await watch.subscribe(watch.sandbox.android)
     await watch.look()
@@ -440,11 +454,13 @@ async def test_a_pipeline_is_recognised_after_ordinary_builds_at_a_cost_that_has
     assert hidden.slug in await pipelines_seen(watch, "C2")
 
 
-async def follow(watch: Watch, app: SandboxApp, ref: PipelineRef) -> None:
+async def follow(watch: BitrisePollHarness, app: SandboxApp, ref: PipelineRef) -> None:
     """What a channel owes to somebody who has started a pipeline there."""
     run = StartedRun(
         app=App(slug=app.slug, title=app.title),
-        terms=Terms(filter=BuildFilter(attempts=frozenset({ref.key})), style=Style.LIVE, once=True, run=True),
+        terms=NotificationRule(
+            filter=BuildFilter(attempts=frozenset({ref.key})), style=DeliveryStyle.LIVE, once=True, run=True
+        ),
         key="k",
         subject=str(pipeline_run(ref.key)),
         content=Message("anna started it").encode(),
@@ -455,7 +471,9 @@ async def follow(watch: Watch, app: SandboxApp, ref: PipelineRef) -> None:
     )
 
 
-async def test_a_pipeline_that_somebody_has_started_is_asked_for_whatever_came_before(watch: Watch) -> None:
+async def test_a_pipeline_that_somebody_has_started_is_asked_for_whatever_came_before(
+    watch: BitrisePollHarness,
+) -> None:
     watch.freeze()
     await watch.subscribe(watch.sandbox.android, channel="C2")
     for _ in range(MOST_QUESTIONS + 1):
@@ -479,7 +497,7 @@ async def test_a_pipeline_that_somebody_has_started_is_asked_for_whatever_came_b
     assert sum(path.endswith(pipeline.slug) for path in paths) == 2
 
 
-async def test_a_build_waits_a_little_for_the_pipeline_that_it_names(watch: Watch) -> None:
+async def test_a_build_waits_a_little_for_the_pipeline_that_it_names(watch: BitrisePollHarness) -> None:
     watch.sandbox.fault("GET /v0.1/builds", "status", status=403, times=100)
     await watch.subscribe(watch.sandbox.android)
     pipeline = watch.sandbox.start_pipeline(watch.sandbox.android, stages=[["unit"]])
@@ -500,7 +518,7 @@ async def test_a_build_waits_a_little_for_the_pipeline_that_it_names(watch: Watc
 
 
 async def test_a_pipeline_that_ends_before_it_has_a_build_is_told_to_whoever_has_started_it(
-    watch: Watch,
+    watch: BitrisePollHarness,
 ) -> None:
     pipeline = watch.sandbox.start_pipeline(watch.sandbox.android, stages=[["unit"], ["deploy"]])
     for build in pipeline.builds.values():
@@ -511,10 +529,10 @@ async def test_a_pipeline_that_ends_before_it_has_a_build_is_told_to_whoever_has
     watch.sandbox.fault("GET */pipelines/*", "status", status=404)
     await follow(watch, watch.sandbox.android, PipelineRef(id=pipeline.slug))
     await watch.look()
-    [message] = await watch.storage.messages.unfinished(to("C1"))
+    [message] = await watch.storage.messages.unfinished(make_recipient("C1"))
     assert message.content == Message("anna started it").encode()
     await watch.look()
-    [message] = await watch.storage.messages.unfinished(to("C1"))
+    [message] = await watch.storage.messages.unfinished(make_recipient("C1"))
     assert message.content is not None
     said = Message.decode(message.content)
     assert "started it" in said.text
@@ -528,12 +546,14 @@ async def test_a_pipeline_that_ends_before_it_has_a_build_is_told_to_whoever_has
 
 @pytest.mark.parametrize(("public", "asked"), [(True, [1, 2, 3]), (None, [1, 1, 2]), (False, [0, 0, 0])])
 async def test_an_app_that_may_be_private_is_seldom_asked_what_waits_for_approval(
-    watch: Watch, public: bool | None, asked: list[int]
+    watch: BitrisePollHarness, public: bool | None, asked: list[int]
 ) -> None:
     app = App(slug=watch.sandbox.android.slug, title="Sample Android", public=public)
     subscriptions = watch.storage.of("T1").subscriptions
-    await subscriptions.add(channel="C1", app=app, terms=Terms(), by="U1", at=watch.clock(), baseline=None)
-    approvals = Approvals(
+    await subscriptions.add(
+        channel="C1", app=app, terms=NotificationRule(), by="U1", at=watch.clock(), baseline=None
+    )
+    approvals = BuildRequestPoller(
         watch.bitrise, watch.storage, every_seconds=1, found=lambda: None, clock=watch.clock
     )
     counts = []

@@ -13,11 +13,19 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from domain.credentials import FixedToken
-from domain.errors import BadToken, NoAccess, NotFound, ProviderDown, ProviderError, RateLimited, Refused
+from domain.errors import (
+    Forbidden,
+    InvalidToken,
+    NotFound,
+    ProviderDown,
+    ProviderError,
+    RateLimited,
+    RequestRejected,
+)
 from domain.provider import Provider
-from providers.buildio.api.client import Buildio
-from providers.http.transport import Http
-from tests.support.stub_server import Asked, serving
+from providers.buildio.api.client import BuildioClient
+from providers.http.transport import HttpTransport
+from tests.support.stub_server import ReceivedRequest, stub_server
 
 REFERENCE = (Path(__file__).parents[3] / "fixtures" / "buildio" / "reference.txt").read_text()
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -25,13 +33,13 @@ TOKEN = "bld_canary-of-the-redirects"
 
 
 @pytest.fixture
-async def http() -> AsyncIterator[Http]:
-    async with Http() as opened:
+async def http() -> AsyncIterator[HttpTransport]:
+    async with HttpTransport() as opened:
         yield opened
 
 
-def client(http: Http, url: str, pauses: dict[str, datetime] | None = None) -> Buildio:
-    return Buildio(
+def client(http: HttpTransport, url: str, pauses: dict[str, datetime] | None = None) -> BuildioClient:
+    return BuildioClient(
         http,
         credentials=FixedToken(SecretStr(TOKEN)),
         base_url=f"{url}/api/v1",
@@ -41,8 +49,8 @@ def client(http: Http, url: str, pauses: dict[str, datetime] | None = None) -> B
     )
 
 
-async def test_the_token_is_a_bearer_and_bodies_are_json(http: Http) -> None:
-    async with serving(lambda _: web.json_response({"id": "b1"})) as server:
+async def test_the_token_is_a_bearer_and_bodies_are_json(http: HttpTransport) -> None:
+    async with stub_server(lambda _: web.json_response({"id": "b1"})) as server:
         await client(http, server.url).start_build("shop", branch="main")
         await client(http, server.url).restart_all("shop")
     build, restart = server.asked
@@ -52,8 +60,8 @@ async def test_the_token_is_a_bearer_and_bodies_are_json(http: Http) -> None:
     assert (restart.method, restart.path, restart.body) == ("DELETE", "/api/v1/apps/shop/dynos", b"")
 
 
-async def test_only_what_was_given_is_sent(http: Http) -> None:
-    async with serving(lambda _: web.json_response({})) as server:
+async def test_only_what_was_given_is_sent(http: HttpTransport) -> None:
+    async with stub_server(lambda _: web.json_response({})) as server:
         buildio = client(http, server.url)
         await buildio.start_build("shop")
         await buildio.create_app("blog", team="t1")
@@ -71,17 +79,17 @@ async def test_only_what_was_given_is_sent(http: Http) -> None:
     ]
 
 
-async def test_names_from_outside_stay_one_part_of_the_address(http: Http) -> None:
-    async with serving(lambda _: web.json_response({})) as server:
+async def test_names_from_outside_stay_one_part_of_the_address(http: HttpTransport) -> None:
+    async with stub_server(lambda _: web.json_response({})) as server:
         await client(http, server.url).config_vars("shop?x=1#y &é")
     assert server.asked[0].path == "/api/v1/apps/shop?x=1#y &é/config-vars"
     assert server.asked[0].query == {}
 
 
-async def test_a_redirect_takes_the_token_nowhere(http: Http) -> None:
-    async with serving(lambda _: web.json_response({"email": "mallory@evil.example"})) as thief:
+async def test_a_redirect_takes_the_token_nowhere(http: HttpTransport) -> None:
+    async with stub_server(lambda _: web.json_response({"email": "mallory@evil.example"})) as thief:
         leading = {"Location": f"{thief.url}/api/v1/me"}
-        async with serving(lambda _: web.Response(status=302, headers=leading)) as server:
+        async with stub_server(lambda _: web.Response(status=302, headers=leading)) as server:
             with pytest.raises(ProviderError):
                 await client(http, server.url).me()
             with pytest.raises(ProviderError):
@@ -97,12 +105,13 @@ def the_references_error() -> str:
 
 
 @pytest.mark.parametrize(
-    ("status", "kind"), [(401, BadToken), (403, NoAccess), (404, NotFound), (400, Refused), (422, Refused)]
+    ("status", "kind"),
+    [(401, InvalidToken), (403, Forbidden), (404, NotFound), (400, RequestRejected), (422, RequestRejected)],
 )
 async def test_the_references_error_has_its_code_and_its_words(
-    http: Http, status: int, kind: type[ProviderError]
+    http: HttpTransport, status: int, kind: type[ProviderError]
 ) -> None:
-    async with serving(lambda _: web.Response(status=status, text=the_references_error())) as server:
+    async with stub_server(lambda _: web.Response(status=status, text=the_references_error())) as server:
         with pytest.raises(kind, match="The requested resource was not found") as caught:
             await client(http, server.url).app("shop")
     assert (caught.value.code, caught.value.provider) == ("not_found", Provider.BUILDIO)
@@ -112,27 +121,29 @@ async def test_the_references_error_has_its_code_and_its_words(
 @pytest.mark.parametrize(
     "body", ['z"API_KEY": "canary-4711", ', "canary-4711", '["canary-4711"]', '{"API_KEY": "canary-4711"}']
 )
-async def test_an_error_that_is_none_of_the_references_is_not_said_again(http: Http, body: str) -> None:
-    async with serving(lambda _: web.Response(status=404, text=body)) as server:
+async def test_an_error_that_is_none_of_the_references_is_not_said_again(
+    http: HttpTransport, body: str
+) -> None:
+    async with stub_server(lambda _: web.Response(status=404, text=body)) as server:
         with pytest.raises(NotFound) as caught:
             await client(http, server.url).config_vars("shop")
     assert caught.value.words is None
     assert "canary" not in str(caught.value)
 
 
-async def test_a_server_that_breaks_is_down(http: Http) -> None:
+async def test_a_server_that_breaks_is_down(http: HttpTransport) -> None:
     answer = {"code": "internal_error", "message": "Traceback …"}
-    async with serving(lambda _: web.json_response(answer, status=500)) as server:
+    async with stub_server(lambda _: web.json_response(answer, status=500)) as server:
         with pytest.raises(ProviderDown, match=r"Build\.io can't be reached right now") as caught:
             await client(http, server.url).apps()
     assert caught.value.code == "internal_error"
     assert "Traceback" not in str(caught.value)
 
 
-async def test_a_pause_that_is_asked_for_holds_for_all_who_share_it(http: Http) -> None:
+async def test_a_pause_that_is_asked_for_holds_for_all_who_share_it(http: HttpTransport) -> None:
     limited = {"Retry-After": "60"}
     answer = {"code": "rate_limited", "message": "slow down"}
-    async with serving(lambda _: web.json_response(answer, status=429, headers=limited)) as server:
+    async with stub_server(lambda _: web.json_response(answer, status=429, headers=limited)) as server:
         pauses: dict[str, datetime] = {}
         with pytest.raises(RateLimited) as caught:
             await client(http, server.url, pauses).apps()
@@ -142,17 +153,17 @@ async def test_a_pause_that_is_asked_for_holds_for_all_who_share_it(http: Http) 
     assert len(server.asked) == 1
 
 
-async def test_what_is_no_json_is_told_by_the_providers_name(http: Http) -> None:
-    async with serving(lambda _: web.Response(text="<html>Welcome</html>")) as server:
+async def test_what_is_no_json_is_told_by_the_providers_name(http: HttpTransport) -> None:
+    async with stub_server(lambda _: web.Response(text="<html>Welcome</html>")) as server:
         with pytest.raises(ProviderError, match=r"Build\.io's answer can't be understood"):
             await client(http, server.url).apps()
 
 
-async def test_a_change_that_is_done_is_done_whatever_is_answered(http: Http) -> None:
-    def nothing(_: Asked) -> web.Response:
+async def test_a_change_that_is_done_is_done_whatever_is_answered(http: HttpTransport) -> None:
+    def nothing(_: ReceivedRequest) -> web.Response:
         return web.Response(status=204)
 
-    async with serving(nothing) as server:
+    async with stub_server(nothing) as server:
         buildio = client(http, server.url)
         assert (await buildio.create_app("blog")).name == "blog"
         assert (await buildio.create_namespace("lab")).name == "lab"

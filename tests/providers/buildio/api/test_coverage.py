@@ -14,11 +14,11 @@ from pydantic import SecretStr
 from domain.access_policy import permissions_at
 from domain.credentials import FixedToken
 from domain.provider import Provider
-from providers.buildio.api.client import Buildio
+from providers.buildio.api.client import BuildioClient
 from providers.buildio.api.coverage import ENDPOINTS, contract_table
-from providers.http.transport import Http
+from providers.http.transport import HttpTransport
 from sandbox.clock import Clock
-from tests.support.stub_server import Asked, serving
+from tests.support.stub_server import ReceivedRequest, stub_server
 
 TESTS = Path(__file__).parents[3]
 REFERENCE = (TESTS / "fixtures" / "buildio" / "reference.txt").read_text()
@@ -32,20 +32,22 @@ def test_each_endpoint_of_the_reference_is_in_the_contract_in_its_order() -> Non
 
 
 def test_the_clients_methods_are_those_of_the_contract_and_no_others() -> None:
-    public = {name for name, _ in inspect.getmembers(Buildio, inspect.isfunction) if not name.startswith("_")}
+    public = {
+        name for name, _ in inspect.getmembers(BuildioClient, inspect.isfunction) if not name.startswith("_")
+    }
     assert public == {one.method for one in ENDPOINTS} | {"probe"}
     assert len({one.method for one in ENDPOINTS}) == len(ENDPOINTS)
 
 
 async def test_each_method_asks_for_the_endpoint_that_the_contract_says() -> None:
-    def answer(asked: Asked) -> web.Response:
+    def answer(asked: ReceivedRequest) -> web.Response:
         lists = ("/apps", "/domains", "/list", "/namespaces", "/pipelines", "/teams")
         if asked.method == "GET" and asked.path.endswith(lists):
             return web.json_response([])
         return web.json_response({"email": "a@b.example", "status": {"token": "t"}})
 
-    async with Http() as http, serving(answer) as server:
-        buildio = Buildio(
+    async with HttpTransport() as http, stub_server(answer) as server:
+        buildio = BuildioClient(
             http,
             credentials=FixedToken(SecretStr("t0p")),
             base_url=f"{server.url}/api/v1",

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 from structlog.testing import capture_logs
 
-from domain.build import State
-from domain.errors import NotUnderstood, TooLarge
+from domain.build import BuildState
+from domain.errors import TooLarge, UnexpectedResponse
 from domain.provider import Provider
 from providers.buildio.api import field_parsing
 from providers.buildio.api.app_models import app_in
@@ -62,24 +62,24 @@ def domain(**fields: Any) -> Domain:
 @pytest.mark.parametrize(
     ("words", "state"),
     [
-        ("pending queued Pending", State.ON_HOLD),
-        ("building releasing deploying in_progress in-progress IN_PROGRESS", State.RUNNING),
-        ("succeeded success deployed live complete Succeeded", State.SUCCEEDED),
-        ("failed error crashed", State.FAILED),
-        ("cancelled canceled aborted", State.ABORTED),
-        ("unsuccessful not_deployed succeeded? undeployed reticulating", State.UNKNOWN),
+        ("pending queued Pending", BuildState.ON_HOLD),
+        ("building releasing deploying in_progress in-progress IN_PROGRESS", BuildState.RUNNING),
+        ("succeeded success deployed live complete Succeeded", BuildState.SUCCEEDED),
+        ("failed error crashed", BuildState.FAILED),
+        ("cancelled canceled aborted", BuildState.ABORTED),
+        ("unsuccessful not_deployed succeeded? undeployed reticulating", BuildState.UNKNOWN),
     ],
 )
-def test_every_word_has_its_state(words: str, state: State) -> None:
+def test_every_word_has_its_state(words: str, state: BuildState) -> None:
     assert {state_of(word) for word in words.split()} == {state}
 
 
 def test_no_word_is_no_state() -> None:
     assert [state_of(word) for word in (None, "", " ", "in progress")] == [
-        State.UNKNOWN,
-        State.UNKNOWN,
-        State.UNKNOWN,
-        State.RUNNING,
+        BuildState.UNKNOWN,
+        BuildState.UNKNOWN,
+        BuildState.UNKNOWN,
+        BuildState.RUNNING,
     ]
 
 
@@ -102,7 +102,7 @@ def test_no_word_is_no_state() -> None:
 )
 def test_the_deployment_is_found_wherever_it_stands(fields: dict[str, Any]) -> None:
     read = deployment(**fields)
-    assert (read.status, read.state) == ("failed", State.FAILED)
+    assert (read.status, read.state) == ("failed", BuildState.FAILED)
 
 
 @pytest.mark.parametrize(
@@ -123,12 +123,12 @@ def test_what_says_nothing_of_a_deployment_is_none(fields: dict[str, Any]) -> No
 
 def test_a_deployment_without_a_word_is_unknown_and_no_success() -> None:
     read = deployment(deployment={"id": "d1", "version": 3, "finished_at": NOON})
-    assert (read.id, read.version, read.state) == ("d1", 3, State.UNKNOWN)
+    assert (read.id, read.version, read.state) == ("d1", 3, BuildState.UNKNOWN)
 
 
 def test_a_word_that_nobody_knows_is_kept_as_it_is() -> None:
     read = deployment(deployment_status="Reticulating")
-    assert (read.status, read.state) == ("Reticulating", State.UNKNOWN)
+    assert (read.status, read.state) == ("Reticulating", BuildState.UNKNOWN)
 
 
 def test_a_deployment_in_herokus_style_is_read() -> None:
@@ -339,7 +339,7 @@ def test_a_list_may_stand_within_an_object(content: object) -> None:
     "answer", [b"", b"null", b"3", b'"x"', b"<html>", b"{", b"\xff\xfe", b'{"code": "x"}']
 )
 def test_what_holds_no_list_is_not_understood(answer: bytes) -> None:
-    with pytest.raises(NotUnderstood) as caught:
+    with pytest.raises(UnexpectedResponse) as caught:
         things_in(answer, app_in, of="apps")
     assert caught.value.provider is Provider.BUILDIO
 
@@ -409,13 +409,13 @@ def test_an_e_mail_address_is_found(answer: object) -> None:
 
 @pytest.mark.parametrize("answer", [{}, [], {"email": SECRET}, {"email": None}, 3])
 def test_an_identity_without_an_address_is_not_understood(answer: object) -> None:
-    with pytest.raises(NotUnderstood):
+    with pytest.raises(UnexpectedResponse):
         identity_in(body(answer))
 
 
 @pytest.mark.parametrize("answer", [{}, [], {"kind": "ExecCredential"}, {"status": "ok"}])
 def test_what_holds_no_credential_is_not_understood(answer: object) -> None:
-    with pytest.raises(NotUnderstood):
+    with pytest.raises(UnexpectedResponse):
         login_in(body(answer))
 
 
@@ -565,7 +565,7 @@ def written(reader: str, content: bytes) -> str:
     """What the reader makes of an answer, written as a message or a database would; "" for what it can't be."""
     try:
         read = READERS[reader](content)
-    except NotUnderstood as problem:
+    except UnexpectedResponse as problem:
         return str(problem.provider)
     items = read if isinstance(read, list) else [read]
     plain = [one.model_dump() if isinstance(one, BaseModel) else one for one in items]
@@ -606,10 +606,10 @@ def test_what_is_nested_too_deep_or_too_large_is_not_understood_and_harms_nobody
 def test_no_success_is_made_of_an_answer_that_does_not_tell_of_one(content: dict[str, Any]) -> None:
     read = app_in(Fields(content), asked="shop")
     assert read is not None
-    told = any(state_of(text) is State.SUCCEEDED for text in all_texts(content))
-    if read.deployment is not None and read.deployment.state is State.SUCCEEDED:
+    told = any(state_of(text) is BuildState.SUCCEEDED for text in all_texts(content))
+    if read.deployment is not None and read.deployment.state is BuildState.SUCCEEDED:
         assert told
-        assert state_of(read.deployment.status) is State.SUCCEEDED
+        assert state_of(read.deployment.status) is BuildState.SUCCEEDED
 
 
 @given(content=st.dictionaries(st.sampled_from(KEYS), ANYTHING, max_size=8))

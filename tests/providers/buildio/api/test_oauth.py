@@ -15,18 +15,18 @@ from pydantic import SecretStr
 
 from domain.credentials import Tokens
 from domain.errors import (
-    AnswerLost,
-    BadToken,
-    NotUnderstood,
+    InvalidToken,
     ProviderDown,
     ProviderError,
     RateLimited,
-    Refused,
+    RequestRejected,
+    ResponseLost,
+    UnexpectedResponse,
 )
 from domain.provider import Provider
 from providers.buildio.api.oauth import BuildioOAuth, challenge_of, endpoints_beside, verifier_from
-from providers.http.transport import Http
-from tests.support.stub_server import Asked, Server, one_after_another, serving
+from providers.http.transport import HttpTransport
+from tests.support.stub_server import ReceivedRequest, StubServer, in_sequence, stub_server
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 # RFC 7636, appendix B.
@@ -46,18 +46,18 @@ ANSWER = {
 
 
 @pytest.fixture
-async def http() -> AsyncIterator[Http]:
-    async with Http() as opened:
+async def http() -> AsyncIterator[HttpTransport]:
+    async with HttpTransport() as opened:
         yield opened
 
 
-def client(http: Http, url: str) -> BuildioOAuth:
+def client(http: HttpTransport, url: str) -> BuildioOAuth:
     return BuildioOAuth(
         http, "the client", SecretStr("s:cr/t"), *endpoints_beside(f"{url}/api/v1"), REDIRECT, lambda: NOW
     )
 
 
-def form_of(asked: Asked) -> dict[str, str]:
+def form_of(asked: ReceivedRequest) -> dict[str, str]:
     return dict(parse_qsl(asked.body.decode(), strict_parsing=True))
 
 
@@ -89,7 +89,7 @@ def test_a_verifier_is_made_of_enough_randomness_or_not_at_all(randomness: bytes
             verifier_from(randomness)
 
 
-async def test_people_are_sent_to_a_page_that_shows_no_secret(http: Http) -> None:
+async def test_people_are_sent_to_a_page_that_shows_no_secret(http: HttpTransport) -> None:
     url = client(http, "https://app.build.io").authorize("st&te=", VERIFIER)
     parts = urlsplit(url)
     assert parts._replace(query="").geturl() == "https://app.build.io/oauth/authorize"
@@ -106,8 +106,8 @@ async def test_people_are_sent_to_a_page_that_shows_no_secret(http: Http) -> Non
     assert "s%3Acr" not in url
 
 
-async def test_a_code_is_exchanged_for_tokens_that_show_nowhere(http: Http) -> None:
-    async with serving(lambda _: web.json_response(ANSWER)) as server:
+async def test_a_code_is_exchanged_for_tokens_that_show_nowhere(http: HttpTransport) -> None:
+    async with stub_server(lambda _: web.json_response(ANSWER)) as server:
         tokens = await client(http, server.url).exchange("the-code", VERIFIER)
     assert tokens == Tokens(
         access_token=SecretStr("access-1"),
@@ -130,28 +130,30 @@ async def test_a_code_is_exchanged_for_tokens_that_show_nowhere(http: Http) -> N
     assert (scheme, base64.b64decode(both)) == ("Basic", b"the%20client:s%3Acr%2Ft")
 
 
-async def test_the_next_tokens_come_for_the_one_that_is_for_it(http: Http) -> None:
-    async with serving(lambda _: web.json_response(ANSWER | {"refresh_token": "refresh-2"})) as server:
+async def test_the_next_tokens_come_for_the_one_that_is_for_it(http: HttpTransport) -> None:
+    async with stub_server(lambda _: web.json_response(ANSWER | {"refresh_token": "refresh-2"})) as server:
         tokens = await client(http, server.url).refresh(SecretStr("refresh-1"))
     assert tokens.refresh_token == SecretStr("refresh-2")
     assert form_of(server.asked[0]) == {"grant_type": "refresh_token", "refresh_token": "refresh-1"}
 
 
-async def test_a_token_that_is_not_replaced_goes_on_being_good(http: Http) -> None:
-    async with serving(lambda _: web.json_response({"access_token": "a", "token_type": "bearer"})) as server:
+async def test_a_token_that_is_not_replaced_goes_on_being_good(http: HttpTransport) -> None:
+    async with stub_server(
+        lambda _: web.json_response({"access_token": "a", "token_type": "bearer"})
+    ) as server:
         tokens = await client(http, server.url).refresh(SecretStr("refresh-1"))
     assert (tokens.refresh_token, tokens.expires_at) == (SecretStr("refresh-1"), None)
     assert tokens.scopes == ("read", "write")
 
 
-async def test_fewer_scopes_than_were_asked_for_are_told(http: Http) -> None:
-    async with serving(lambda _: web.json_response(ANSWER | {"scope": "read"})) as server:
+async def test_fewer_scopes_than_were_asked_for_are_told(http: HttpTransport) -> None:
+    async with stub_server(lambda _: web.json_response(ANSWER | {"scope": "read"})) as server:
         assert (await client(http, server.url).exchange("c", VERIFIER)).scopes == ("read",)
 
 
 @pytest.mark.parametrize("seconds", [None, 0, -5, True, "soon", 10**30, {}])
-async def test_a_life_that_is_none_is_not_told(http: Http, seconds: object) -> None:
-    async with serving(lambda _: web.json_response(ANSWER | {"expires_in": seconds})) as server:
+async def test_a_life_that_is_none_is_not_told(http: HttpTransport, seconds: object) -> None:
+    async with stub_server(lambda _: web.json_response(ANSWER | {"expires_in": seconds})) as server:
         assert (await client(http, server.url).exchange("c", VERIFIER)).expires_at is None
 
 
@@ -170,20 +172,20 @@ async def test_a_life_that_is_none_is_not_told(http: Http, seconds: object) -> N
     ],
 )
 async def test_an_answer_without_a_token_that_can_be_used_is_not_understood(
-    http: Http, answer: bytes
+    http: HttpTransport, answer: bytes
 ) -> None:
-    async with serving(lambda _: web.Response(body=answer)) as server:
-        with pytest.raises(NotUnderstood) as caught:
+    async with stub_server(lambda _: web.Response(body=answer)) as server:
+        with pytest.raises(UnexpectedResponse) as caught:
             await client(http, server.url).exchange("c", VERIFIER)
     assert caught.value.provider is Provider.BUILDIO
 
 
-async def test_a_refresh_that_is_no_longer_good_needs_a_new_login(http: Http) -> None:
+async def test_a_refresh_that_is_no_longer_good_needs_a_new_login(http: HttpTransport) -> None:
     refused = {"error": "invalid_grant", "error_description": "The grant is expired"}
-    async with serving(lambda _: web.json_response(refused, status=400)) as server:
-        with pytest.raises(BadToken, match="The grant is expired") as caught:
+    async with stub_server(lambda _: web.json_response(refused, status=400)) as server:
+        with pytest.raises(InvalidToken, match="The grant is expired") as caught:
             await client(http, server.url).refresh(SecretStr("refresh-1"))
-        with pytest.raises(Refused, match="The grant is expired"):
+        with pytest.raises(RequestRejected, match="The grant is expired"):
             await client(http, server.url).exchange("c", VERIFIER)
     assert (caught.value.code, caught.value.provider) == ("invalid_grant", Provider.BUILDIO)
 
@@ -191,8 +193,13 @@ async def test_a_refresh_that_is_no_longer_good_needs_a_new_login(http: Http) ->
 @pytest.mark.parametrize(
     ("status", "answer", "kind", "code"),
     [
-        (401, {"error": "invalid_client"}, Refused, "invalid_client"),
-        (400, {"error": "invalid_request", "error_description": "no code"}, Refused, "invalid_request"),
+        (401, {"error": "invalid_client"}, RequestRejected, "invalid_client"),
+        (
+            400,
+            {"error": "invalid_request", "error_description": "no code"},
+            RequestRejected,
+            "invalid_request",
+        ),
         (404, {"code": "not_found", "message": "no such page"}, ProviderError, "not_found"),
         (429, {}, RateLimited, None),
         (500, {"error": "server_error"}, ProviderDown, None),
@@ -200,9 +207,9 @@ async def test_a_refresh_that_is_no_longer_good_needs_a_new_login(http: Http) ->
     ],
 )
 async def test_other_refusals_are_told_apart_and_asked_once(
-    http: Http, status: int, answer: object, kind: type[ProviderError], code: str | None
+    http: HttpTransport, status: int, answer: object, kind: type[ProviderError], code: str | None
 ) -> None:
-    async with serving(lambda _: web.json_response(answer, status=status)) as server:
+    async with stub_server(lambda _: web.json_response(answer, status=status)) as server:
         with pytest.raises(kind) as caught:
             await client(http, server.url).refresh(SecretStr("refresh-1"))
     assert (caught.value.code, caught.value.provider) == (code, Provider.BUILDIO)
@@ -210,24 +217,24 @@ async def test_other_refusals_are_told_apart_and_asked_once(
     assert len(server.asked) == 1
 
 
-async def test_a_lost_answer_is_not_asked_for_again(http: Http) -> None:
-    async with serving(one_after_another(None)) as server:
-        with pytest.raises(AnswerLost):
+async def test_a_lost_answer_is_not_asked_for_again(http: HttpTransport) -> None:
+    async with stub_server(in_sequence(None)) as server:
+        with pytest.raises(ResponseLost):
             await client(http, server.url).exchange("c", VERIFIER)
     assert len(server.asked) == 1
     with pytest.raises(ProviderDown) as caught:
         await client(http, server.url).exchange("c", VERIFIER)
-    assert not isinstance(caught.value, AnswerLost)
+    assert not isinstance(caught.value, ResponseLost)
 
 
-async def test_a_redirect_takes_the_secrets_nowhere(http: Http) -> None:
-    async with serving(lambda _: web.json_response(ANSWER)) as thief:
+async def test_a_redirect_takes_the_secrets_nowhere(http: HttpTransport) -> None:
+    async with stub_server(lambda _: web.json_response(ANSWER)) as thief:
         leading = {"Location": f"{thief.url}/oauth/token"}
 
-        async def ask(server: Server) -> None:
+        async def ask(server: StubServer) -> None:
             await client(http, server.url).exchange("c", VERIFIER)
 
-        async with serving(lambda _: web.Response(status=307, headers=leading)) as server:
+        async with stub_server(lambda _: web.Response(status=307, headers=leading)) as server:
             with pytest.raises(ProviderDown):
                 await ask(server)
         assert thief.asked == []

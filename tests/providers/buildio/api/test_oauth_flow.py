@@ -10,23 +10,25 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from domain.credentials import FixedToken
-from domain.errors import BadToken, Refused
-from providers.buildio.api.client import Buildio
+from domain.errors import InvalidToken, RequestRejected
+from providers.buildio.api.client import BuildioClient
 from providers.buildio.api.oauth import BuildioOAuth, endpoints_beside, verifier_from
-from providers.http.transport import Http
+from providers.http.transport import HttpTransport
 from sandbox.buildio.oauth_grants import CLIENT_ID, CLIENT_SECRET
-from sandbox.buildio.server import BuildioSandbox
+from sandbox.buildio.server import BuildioSimulator
 from sandbox.clock import Clock
 from tests.support.factories import NOON
-from tests.support.stub_server import Server, serving
+from tests.support.stub_server import StubServer, stub_server
 
 VERIFIER = verifier_from(bytes(range(48)))
 
 
-class Login:
+class OAuthFlowFixture:
     """The simulated Build.io, the address that people come back to, and the bot as Build.io's client."""
 
-    def __init__(self, sandbox: BuildioSandbox, back: Server, http: Http, clock: Clock) -> None:
+    def __init__(
+        self, sandbox: BuildioSimulator, back: StubServer, http: HttpTransport, clock: Clock
+    ) -> None:
         self.sandbox, self.back, self.clock = sandbox, back, clock
         self._http = http
         address = f"{back.url}/back"
@@ -44,23 +46,25 @@ class Login:
         await self.sandbox.consent(self.oauth.authorize("the-state", VERIFIER), press=press)
         return self.back.asked[-1].query
 
-    def buildio(self, token: SecretStr) -> Buildio:
-        return Buildio(
+    def buildio(self, token: SecretStr) -> BuildioClient:
+        return BuildioClient(
             self._http, credentials=FixedToken(token), base_url=self.sandbox.api_url, clock=self.clock
         )
 
 
 @pytest.fixture
-async def login() -> AsyncIterator[Login]:
+async def login() -> AsyncIterator[OAuthFlowFixture]:
     clock = Clock(lambda: NOON)
-    sandbox = await BuildioSandbox(now=clock).start()
-    async with Http() as http, serving(lambda _: web.Response(text="Done")) as back:
-        yield Login(sandbox, back, http, clock)
+    sandbox = await BuildioSimulator(now=clock).start()
+    async with HttpTransport() as http, stub_server(lambda _: web.Response(text="Done")) as back:
+        yield OAuthFlowFixture(sandbox, back, http, clock)
     await sandbox.close()
     assert sandbox.violations == []
 
 
-async def test_somebody_allows_it_and_the_bot_asks_as_they_until_its_time_is_over(login: Login) -> None:
+async def test_somebody_allows_it_and_the_bot_asks_as_they_until_its_time_is_over(
+    login: OAuthFlowFixture,
+) -> None:
     back = await login.allowed()
     assert back["state"] == "the-state"
     tokens = await login.oauth.exchange(back["code"], VERIFIER)
@@ -68,32 +72,32 @@ async def test_somebody_allows_it_and_the_bot_asks_as_they_until_its_time_is_ove
     assert (await login.buildio(tokens.access_token).me()).email == "anna-berg@acme.example"
     await login.buildio(tokens.access_token).restart("shop", "web.1")
     login.clock.skip(timedelta(hours=2))
-    with pytest.raises(BadToken):
+    with pytest.raises(InvalidToken):
         await login.buildio(tokens.access_token).me()
     assert tokens.refresh_token is not None
     fresh = await login.oauth.refresh(tokens.refresh_token)
     assert (await login.buildio(fresh.access_token).me()).email == "anna-berg@acme.example"
-    with pytest.raises(BadToken):
+    with pytest.raises(InvalidToken):
         await login.oauth.refresh(tokens.refresh_token)
 
 
-async def test_somebody_who_does_not_allow_it_comes_back_with_that(login: Login) -> None:
+async def test_somebody_who_does_not_allow_it_comes_back_with_that(login: OAuthFlowFixture) -> None:
     assert await login.allowed("Deny") == {"error": "access_denied", "state": "the-state"}
 
 
-async def test_a_code_is_good_once_and_only_for_who_began(login: Login) -> None:
+async def test_a_code_is_good_once_and_only_for_who_began(login: OAuthFlowFixture) -> None:
     code = (await login.allowed())["code"]
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RequestRejected) as caught:
         await login.oauth.exchange(code, verifier_from(bytes(48)))
     assert caught.value.code == "invalid_grant"
     code = (await login.allowed())["code"]
     await login.oauth.exchange(code, VERIFIER)
-    with pytest.raises(Refused):
+    with pytest.raises(RequestRejected):
         await login.oauth.exchange(code, VERIFIER)
 
 
-async def test_a_wrong_secret_of_the_bot_is_no_fault_of_the_person(login: Login) -> None:
+async def test_a_wrong_secret_of_the_bot_is_no_fault_of_the_person(login: OAuthFlowFixture) -> None:
     code = (await login.allowed())["code"]
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RequestRejected) as caught:
         await login.client("another").exchange(code, VERIFIER)
     assert caught.value.code == "invalid_client"

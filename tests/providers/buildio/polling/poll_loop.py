@@ -13,26 +13,26 @@ from pydantic import SecretStr
 from domain.credentials import FixedToken
 from domain.notifications.changes import compare
 from domain.notifications.matching import match
-from providers.buildio.api.client import Buildio
-from providers.buildio.polling.source import BuildioReader
-from providers.http.transport import Http
-from services.polling.poll import Look
+from providers.buildio.api.client import BuildioClient
+from providers.buildio.polling.source import BuildioBuildSource
+from providers.http.transport import HttpTransport
+from services.polling.poll import Poll
 from storage.database import Database
-from storage.poll_recorder import Recorder
-from storage.repositories import Storage
+from storage.poll_recorder import PollRecorder
+from storage.repositories import Repositories
 
 
-async def one_look(path: Path, api_url: str, token: str, *, for_ever: bool = False) -> None:
+async def poll_once(path: Path, api_url: str, token: str, *, for_ever: bool = False) -> None:
     """Look once, or `for_ever`; the first look that has come to its end is announced."""
     clock = partial(datetime.now, UTC)
     database = await Database.open(path)
-    async with Http() as http:
+    async with HttpTransport() as http:
         credentials = FixedToken(SecretStr(token))
-        reader = BuildioReader(
-            Buildio(http, credentials=credentials, base_url=api_url, clock=clock), clock=clock
+        reader = BuildioBuildSource(
+            BuildioClient(http, credentials=credentials, base_url=api_url, clock=clock), clock=clock
         )
-        recorder = Recorder(database, compare=compare, match=match)
-        look = Look(reader, Storage(database), recorder, token="t", clock=clock)
+        recorder = PollRecorder(database, compare=compare, match=match)
+        look = Poll(reader, Repositories(database), recorder, token="t", clock=clock)
         await look()
         while for_ever:
             sys.stdout.write(".")
@@ -42,4 +42,4 @@ async def one_look(path: Path, api_url: str, token: str, *, for_ever: bool = Fal
 
 
 if __name__ == "__main__":
-    asyncio.run(one_look(Path(sys.argv[1]), sys.argv[2], sys.argv[3], for_ever=True))
+    asyncio.run(poll_once(Path(sys.argv[1]), sys.argv[2], sys.argv[3], for_ever=True))

@@ -10,15 +10,15 @@ from collections import Counter
 from pathlib import Path
 
 from domain.build import App
-from domain.notifications.rule import Terms
+from domain.notifications.rule import NotificationRule
 from domain.provider import Provider
 from sandbox.buildio.members import TOKEN
-from sandbox.buildio.server import BuildioSandbox
+from sandbox.buildio.server import BuildioSimulator
 from sandbox.clock import Clock
 from storage.database import Database
-from storage.repositories import Storage
-from tests.providers.buildio.polling.poll_loop import one_look
-from tests.support.factories import NOON, to
+from storage.repositories import Repositories
+from tests.providers.buildio.polling.poll_loop import poll_once
+from tests.support.factories import NOON, make_recipient
 
 ROOT = Path(__file__).parents[4]
 ROUNDS = 6
@@ -26,16 +26,16 @@ ROUNDS = 6
 
 async def test_a_kill_at_any_moment_of_a_look_neither_loses_nor_doubles_an_end(tmp_path: Path) -> None:
     path, chance = tmp_path / "b.db", random.Random(7)
-    sandbox = await BuildioSandbox(now=Clock()).start()
+    sandbox = await BuildioSimulator(now=Clock()).start()
     database = await Database.open(path)
     shop = App(provider=Provider.BUILDIO, slug=sandbox.shop.id, title="shop")
     await (
-        Storage(database)
+        Repositories(database)
         .of("T1")
-        .subscriptions.add(channel="C1", app=shop, terms=Terms(), by="U1", at=NOON, baseline=None)
+        .subscriptions.add(channel="C1", app=shop, terms=NotificationRule(), by="U1", at=NOON, baseline=None)
     )
     await database.close()
-    await one_look(path, sandbox.api_url, TOKEN)
+    await poll_once(path, sandbox.api_url, TOKEN)
     for number in range(ROUNDS):
         sandbox.deploy(sandbox.shop)
         process = await asyncio.create_subprocess_exec(
@@ -56,9 +56,9 @@ async def test_a_kill_at_any_moment_of_a_look_neither_loses_nor_doubles_an_end(t
         await asyncio.sleep(chance.uniform(0, 0.05))  # at any moment of a look
         process.send_signal(signal.SIGKILL)
         await process.wait()
-        await one_look(path, sandbox.api_url, TOKEN)
+        await poll_once(path, sandbox.api_url, TOKEN)
     database = await Database.open(path)
-    owed = await Storage(database).outbox.due(to("C1"), 100, sandbox.now())
+    owed = await Repositories(database).outbox.due(make_recipient("C1"), 100, sandbox.now())
     await database.close()
     await sandbox.close()
     assert Counter(one.build.label for one in owed) == {f"v{number}": 1 for number in range(2, ROUNDS + 2)}

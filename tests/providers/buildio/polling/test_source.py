@@ -11,23 +11,23 @@ from pydantic import SecretStr
 from domain.build import App
 from domain.credentials import FixedToken
 from domain.errors import ProviderDown, RateLimited
-from domain.notifications.rule import Style, Terms
+from domain.notifications.rule import DeliveryStyle, NotificationRule
 from domain.provider import Provider
-from providers.buildio.api.client import Buildio
-from providers.buildio.polling.source import BuildioReader
-from providers.http.transport import Http
+from providers.buildio.api.client import BuildioClient
+from providers.buildio.polling.source import BuildioBuildSource
+from providers.http.transport import HttpTransport
 from sandbox.buildio.members import TOKEN
-from sandbox.buildio.server import BuildioSandbox
+from sandbox.buildio.server import BuildioSimulator
 from sandbox.clock import Clock
-from storage.repositories import Storage
+from storage.repositories import Repositories
 from tests.support.factories import NOON
-from tests.support.notification_harness import Telling, telling
+from tests.support.notification_harness import NotificationHarness, telling
 
 
-class Town:
+class BuildioPollHarness:
     """`watch` is told of the app called shop."""
 
-    def __init__(self, sandbox: BuildioSandbox, clock: Clock, watch: Telling) -> None:
+    def __init__(self, sandbox: BuildioSimulator, clock: Clock, watch: NotificationHarness) -> None:
         self.sandbox, self.clock, self.watch = sandbox, clock, watch
         self.shop = App(provider=Provider.BUILDIO, slug=sandbox.shop.id, title="shop")
 
@@ -35,39 +35,41 @@ class Town:
         """Let time pass, and look after each part of it."""
         for _ in range(times):
             self.clock.skip(timedelta(seconds=seconds))
-            await self.watch.look_and_tell()
+            await self.watch.poll_and_deliver()
 
 
 @pytest.fixture
-async def town(storage: Storage) -> AsyncIterator[Town]:
+async def town(storage: Repositories) -> AsyncIterator[BuildioPollHarness]:
     clock = Clock(lambda: NOON)
-    sandbox = await BuildioSandbox(now=clock).start()
-    async with Http() as http:
-        client = Buildio(
+    sandbox = await BuildioSimulator(now=clock).start()
+    async with HttpTransport() as http:
+        client = BuildioClient(
             http,
             credentials=FixedToken(SecretStr(TOKEN)),
             base_url=sandbox.api_url,
             clock=clock,
             deadline=timedelta(0),
         )
-        async with telling(storage, lambda: BuildioReader(client, clock=clock), clock) as watch:
-            yield Town(sandbox, clock, watch)
+        async with telling(storage, lambda: BuildioBuildSource(client, clock=clock), clock) as watch:
+            yield BuildioPollHarness(sandbox, clock, watch)
     assert sandbox.violations == []
     await sandbox.close()
 
 
 @pytest.fixture
-async def shop(town: Town) -> Town:
+async def shop(town: BuildioPollHarness) -> BuildioPollHarness:
     await town.watch.subscribe(town.shop)
     return town
 
 
-async def test_what_is_there_at_the_subscription_is_told_of_nobody(shop: Town) -> None:
+async def test_what_is_there_at_the_subscription_is_told_of_nobody(shop: BuildioPollHarness) -> None:
     await shop.go_on(times=3)
     assert shop.watch.told == []
 
 
-async def test_a_deployment_is_told_when_it_ends_with_the_reason_that_build_io_gives(shop: Town) -> None:
+async def test_a_deployment_is_told_when_it_ends_with_the_reason_that_build_io_gives(
+    shop: BuildioPollHarness,
+) -> None:
     shop.sandbox.deploy(shop.sandbox.shop, fails="Build failed: npm ERR! missing script: build")
     for _ in range(8):
         await shop.go_on()
@@ -76,8 +78,8 @@ async def test_a_deployment_is_told_when_it_ends_with_the_reason_that_build_io_g
     assert "main" in shop.watch.words()
 
 
-async def test_a_start_is_told_where_it_is_asked_for(town: Town) -> None:
-    await town.watch.subscribe(town.shop, Terms(style=Style.LIVE))
+async def test_a_start_is_told_where_it_is_asked_for(town: BuildioPollHarness) -> None:
+    await town.watch.subscribe(town.shop, NotificationRule(style=DeliveryStyle.LIVE))
     town.sandbox.deploy(town.sandbox.shop)
     await town.go_on(seconds=15)
     [said] = town.watch.told
@@ -87,7 +89,7 @@ async def test_a_start_is_told_where_it_is_asked_for(town: Town) -> None:
     assert town.watch.told == ["✅ shop deployment v2 succeeded"]
 
 
-async def test_the_looks_are_quick_while_a_deployment_runs_and_slow_at_rest(shop: Town) -> None:
+async def test_the_looks_are_quick_while_a_deployment_runs_and_slow_at_rest(shop: BuildioPollHarness) -> None:
     assert not (await shop.watch.look()).running
     shop.sandbox.deploy(shop.sandbox.shop)
     assert (await shop.watch.look()).running
@@ -95,15 +97,15 @@ async def test_the_looks_are_quick_while_a_deployment_runs_and_slow_at_rest(shop
     assert not (await shop.watch.look()).running
 
 
-async def test_a_deployment_between_two_looks_is_told_once(shop: Town) -> None:
-    await shop.watch.look_and_tell()
+async def test_a_deployment_between_two_looks_is_told_once(shop: BuildioPollHarness) -> None:
+    await shop.watch.poll_and_deliver()
     shop.sandbox.deploy(shop.sandbox.shop)
     await shop.go_on(seconds=600)
     await shop.go_on(times=2)
     assert shop.watch.told == ["✅ shop deployment v2 succeeded"]
 
 
-async def test_a_deployment_goes_on_through_a_restart_of_the_bot(shop: Town) -> None:
+async def test_a_deployment_goes_on_through_a_restart_of_the_bot(shop: BuildioPollHarness) -> None:
     shop.sandbox.deploy(shop.sandbox.shop)
     await shop.go_on()
     shop.watch.restart()
@@ -113,7 +115,7 @@ async def test_a_deployment_goes_on_through_a_restart_of_the_bot(shop: Town) -> 
     assert shop.watch.told == ["✅ shop deployment v2 succeeded"]
 
 
-async def test_of_two_deployments_between_two_looks_the_last_is_told(shop: Town) -> None:
+async def test_of_two_deployments_between_two_looks_the_last_is_told(shop: BuildioPollHarness) -> None:
     shop.sandbox.deploy(shop.sandbox.shop, fails="no")
     await shop.go_on()
     shop.sandbox.deploy(shop.sandbox.shop)
@@ -124,7 +126,7 @@ async def test_of_two_deployments_between_two_looks_the_last_is_told(shop: Town)
     ]
 
 
-async def test_a_crash_and_the_recovery_from_it_are_told(shop: Town) -> None:
+async def test_a_crash_and_the_recovery_from_it_are_told(shop: BuildioPollHarness) -> None:
     shop.sandbox.crash(shop.sandbox.dyno(shop.sandbox.shop, "web.1"))
     await shop.go_on(seconds=10)
     assert shop.watch.told == ["💥 shop web.1 crashed"]
@@ -132,7 +134,7 @@ async def test_a_crash_and_the_recovery_from_it_are_told(shop: Town) -> None:
     assert shop.watch.told[1:] == ["✅ shop web.1 is up again"]
 
 
-async def test_restarts_in_a_loop_are_told_once_and_so_is_their_end(shop: Town) -> None:
+async def test_restarts_in_a_loop_are_told_once_and_so_is_their_end(shop: BuildioPollHarness) -> None:
     dyno = shop.sandbox.dyno(shop.sandbox.shop, "web.1")
     await shop.go_on()
     shop.sandbox.loop(dyno)
@@ -145,7 +147,7 @@ async def test_restarts_in_a_loop_are_told_once_and_so_is_their_end(shop: Town) 
     assert shop.watch.told[1:] == ["✅ shop web.1 is up again"]
 
 
-async def test_a_deployment_that_restarts_dynos_is_no_crash(shop: Town) -> None:
+async def test_a_deployment_that_restarts_dynos_is_no_crash(shop: BuildioPollHarness) -> None:
     for _ in range(4):
         shop.sandbox.deploy(shop.sandbox.shop)
         await shop.go_on(seconds=20, times=8)
@@ -153,7 +155,7 @@ async def test_a_deployment_that_restarts_dynos_is_no_crash(shop: Town) -> None:
     assert not any("web" in line or "worker" in line for line in shop.watch.told)
 
 
-async def test_restarts_that_were_asked_for_are_no_loop(shop: Town) -> None:
+async def test_restarts_that_were_asked_for_are_no_loop(shop: BuildioPollHarness) -> None:
     dyno = shop.sandbox.dyno(shop.sandbox.shop, "web.1")
     for _ in range(5):
         await shop.watch.storage.watching.restart_asked(
@@ -164,13 +166,13 @@ async def test_restarts_that_were_asked_for_are_no_loop(shop: Town) -> None:
     assert shop.watch.told == []
 
 
-async def test_dynos_that_were_scaled_down_have_not_crashed(shop: Town) -> None:
+async def test_dynos_that_were_scaled_down_have_not_crashed(shop: BuildioPollHarness) -> None:
     del shop.sandbox.shop.dynos[1:]
     await shop.go_on(times=3)
     assert shop.watch.told == []
 
 
-async def test_a_sparse_answer_is_enough_to_see_an_end(town: Town) -> None:
+async def test_a_sparse_answer_is_enough_to_see_an_end(town: BuildioPollHarness) -> None:
     town.sandbox.manner.sparse = True
     await town.watch.subscribe(town.shop)
     town.sandbox.deploy(town.sandbox.shop, fails="no")
@@ -180,7 +182,7 @@ async def test_a_sparse_answer_is_enough_to_see_an_end(town: Town) -> None:
     assert town.watch.told == ["❌ shop deployment failed", "✅ shop deployment succeeded"]
 
 
-async def test_an_app_that_is_gone_keeps_nobody_else_from_being_told(shop: Town) -> None:
+async def test_an_app_that_is_gone_keeps_nobody_else_from_being_told(shop: BuildioPollHarness) -> None:
     gone = App(provider=Provider.BUILDIO, slug=shop.sandbox.staging.id, title="shop-staging")
     await shop.watch.subscribe(gone)
     shop.sandbox.deploy(shop.sandbox.staging)
@@ -192,28 +194,34 @@ async def test_an_app_that_is_gone_keeps_nobody_else_from_being_told(shop: Town)
     assert not (await shop.watch.look()).running
 
 
-async def test_a_pause_that_build_io_asks_for_ends_the_look_and_loses_nothing(shop: Town) -> None:
+async def test_a_pause_that_build_io_asks_for_ends_the_look_and_loses_nothing(
+    shop: BuildioPollHarness,
+) -> None:
     shop.sandbox.deploy(shop.sandbox.shop)
     shop.clock.skip(timedelta(minutes=5))
     shop.sandbox.fault(f"GET /api/v1/apps/{shop.shop.slug}", "ratelimited", seconds=30)
     with pytest.raises(RateLimited) as limited:
-        await shop.watch.look_and_tell()
+        await shop.watch.poll_and_deliver()
     assert limited.value.until is not None
     await shop.go_on(seconds=60)
     assert shop.watch.told == ["✅ shop deployment v2 succeeded"]
 
 
-async def test_dynos_that_can_not_be_listed_leave_the_look_unfinished_and_nothing_is_lost(shop: Town) -> None:
+async def test_dynos_that_can_not_be_listed_leave_the_look_unfinished_and_nothing_is_lost(
+    shop: BuildioPollHarness,
+) -> None:
     shop.sandbox.deploy(shop.sandbox.shop)
     shop.clock.skip(timedelta(minutes=5))
     shop.sandbox.fault(f"GET /api/v1/apps/{shop.shop.slug}/dynos/list", "status", status=500)
     with pytest.raises(ProviderDown):
-        await shop.watch.look_and_tell()
+        await shop.watch.poll_and_deliver()
     await shop.go_on()
     assert shop.watch.told == ["✅ shop deployment v2 succeeded"]
 
 
-async def test_apps_take_turns_within_the_budget_but_one_that_deploys_goes_first(shop: Town) -> None:
+async def test_apps_take_turns_within_the_budget_but_one_that_deploys_goes_first(
+    shop: BuildioPollHarness,
+) -> None:
     for app in (shop.sandbox.staging, shop.sandbox.review):
         await shop.watch.subscribe(App(provider=Provider.BUILDIO, slug=app.id, title=app.name))
     await shop.watch.look()
